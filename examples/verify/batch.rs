@@ -1,0 +1,80 @@
+//! Many taps: one JSON object a line in, one a line out.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+
+use serde_json::Value;
+use suntap::{SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+
+use crate::args;
+use crate::tap::{self, Answer, Check, Content, Counters, FileKeys};
+
+/// `true` if every line was answered.
+pub(crate) fn run(input: &str, out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
+    let lines: Box<dyn BufRead> = if input == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(input).map_err(|error| format!("{input}: {error}"))?))
+    };
+    let mut stores = HashMap::new();
+    let mut all_answered = true;
+    for line in lines.lines() {
+        let line = line?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let tap: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
+        let id = tap.get("id").unwrap_or(&Value::Null);
+        match answer(&tap, &mut stores) {
+            Ok(answer) => writeln!(out, "{}", to_json(id, &answer))?,
+            Err(error) => {
+                all_answered = false;
+                writeln!(out, r#"{{"id":{id},"error":{}}}"#, Value::from(error.to_string()))?;
+            }
+        }
+    }
+    Ok(all_answered)
+}
+
+fn answer(tap: &Value, stores: &mut HashMap<String, Counters>) -> Result<Answer, Box<dyn Error>> {
+    if !tap.is_object() {
+        return Err("the line is no JSON object".into());
+    }
+    let text = |name: &str| match tap.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(format!("{name} is not a string")),
+    };
+    let needed = |name: &str| text(name)?.ok_or_else(|| format!("{name} is missing"));
+    let mode = args::mode(text("mode")?)?;
+    let template = needed("template")?;
+    let layout = match tap.get("tt_in_plain_off") {
+        None | Some(Value::Null) => SdmLayout::new(mode, template),
+        Some(offset) => {
+            let offset = offset.as_u64().ok_or("tt_in_plain_off is no whole number")?;
+            SdmLayout::new(mode, &template.replace("{enc}", &format!("{{enc:tt@{offset}}}")))
+        }
+    };
+    let layout = layout.map_err(|error| format!("template: {error}"))?;
+    let meta_key = text("meta_key")?.map(SdmMetaReadKey::from_hex).transpose()?.map(|key| key.prepare(mode));
+    let keys = FileKeys::Static(SdmFileReadKey::from_hex(needed("file_key")?)?.prepare(mode));
+    let counters = text("store")?.map(|store| stores.entry(store.to_owned()).or_default());
+    tap::check(&Check { layout, meta_key, keys }, needed("url")?, counters)
+}
+
+fn to_json(id: &Value, answer: &Answer) -> String {
+    let Content { uid, ctr, tt, file_data } = &answer.content;
+    let fields = [
+        ("id", id.clone()),
+        ("verdict", answer.verdict.name().into()),
+        ("uid", uid.map(|uid| base16ct::lower::encode_string(uid.as_bytes())).into()),
+        ("ctr", ctr.map(suntap::SdmReadCtr::get).into()),
+        ("tt", tt.map(|tt| tt.to_string()).into()),
+        ("tt_authenticated", tt.map(|tt| tt.is_authenticated()).into()),
+        ("file_data", file_data.as_deref().map(base16ct::lower::encode_string).into()),
+    ];
+    let fields = fields.map(|(name, value)| format!("{}:{value}", Value::from(name)));
+    format!("{{{}}}", fields.join(","))
+}

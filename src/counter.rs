@@ -1,0 +1,162 @@
+//! Where the last counter of each tag is remembered.
+//!
+//! A store has one method, [`advance`](CounterStore::advance), that compares and moves in one step. There is nothing to read
+//! first and nothing to set afterwards, so there is no gap in which a second copy of a tap could slip through.
+//!
+//! # A store on a database
+//!
+//! One conditional upsert does it. What is shown here is compiled and run against SQLite by the package in `tests/peers`;
+//! `RETURNING` and `ON CONFLICT` mean the same in PostgreSQL.
+//!
+//! ```ignore
+#![doc = include_str!("counter/sql.in")]
+//! ```
+
+use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
+
+mod memory;
+
+pub use memory::{Full, MemoryCounters};
+
+/// What [`CounterStore::advance`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a tap is new only if the counter advanced"]
+pub enum Advance {
+    /// The counter was strictly greater than the stored one, or the first of this tag, and is stored now.
+    Advanced {
+        /// What was stored before; `None` for the first tap of a tag.
+        previous: Option<Mark>,
+        /// What is stored now.
+        now: Mark,
+    },
+    /// The counter was equal to the stored one or lower. Nothing changed.
+    Stale {
+        /// What was and is stored.
+        stored: Mark,
+    },
+}
+
+impl Advance {
+    /// The rule itself: what becomes of `stored` when a verified tap carries `ctr`.
+    ///
+    /// For stores that can read and write under a lock of their own.
+    pub fn decide(stored: Option<Mark>, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Self {
+        match stored {
+            Some(stored) if ctr <= stored.ctr => Self::Stale { stored },
+            previous => {
+                let taps = previous.map_or(0, |mark| mark.taps).saturating_add(1);
+                Self::Advanced { previous, now: Mark { ctr, at, taps } }
+            }
+        }
+    }
+}
+
+/// A store that remembers the last counter of each tag.
+///
+/// # Contract
+/// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one tag with equal counters, exactly one
+///   advances.
+/// - A counter never moves back, not after a restart either: a mark is durable before `advance` returns.
+/// - Tags are independent of each other.
+/// - `Err` may mean that the counter moved or that it did not. The tap is refused either way.
+///
+/// The trait is dyn-safe, and a `&mut` reference to a store is a store.
+pub trait CounterStore {
+    /// How the store fails.
+    type Error;
+
+    /// Moves the counter of `tag` to `ctr` if that is strictly greater than the stored one, or if none is stored. `at` is the
+    /// time to remember with it.
+    ///
+    /// # Errors
+    /// When the store can not say what happened.
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error>;
+}
+
+impl<S: CounterStore + ?Sized> CounterStore for &mut S {
+    type Error = S::Error;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        (**self).advance(tag, ctr, at)
+    }
+}
+
+/// A [`CounterStore`] whose answer takes waiting. The same contract holds.
+///
+/// A future that is dropped before it is done may or may not have moved the counter; the tap is spent either way. The trait
+/// asks for no `Send`, so it serves single-threaded executors too; where a store's own futures are `Send`, so is everything
+/// built on them.
+pub trait AsyncCounterStore {
+    /// How the store fails.
+    type Error;
+
+    /// As [`CounterStore::advance`].
+    ///
+    /// # Errors
+    /// When the store can not say what happened.
+    fn advance(
+        &mut self,
+        tag: &TagId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> impl Future<Output = Result<Advance, Self::Error>>;
+}
+
+impl<S: AsyncCounterStore + ?Sized> AsyncCounterStore for &mut S {
+    type Error = S::Error;
+
+    fn advance(
+        &mut self,
+        tag: &TagId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> impl Future<Output = Result<Advance, Self::Error>> {
+        (**self).advance(tag, ctr, at)
+    }
+}
+
+/// A [`CounterStore`] in the place of an [`AsyncCounterStore`]: it blocks the task while it works.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Blocking<S>(pub S);
+
+impl<S: CounterStore> AsyncCounterStore for Blocking<S> {
+    type Error = S::Error;
+
+    async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        self.0.advance(tag, ctr, at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ctr(value: u32) -> SdmReadCtr {
+        SdmReadCtr::new(value).unwrap()
+    }
+
+    /// NT4H2421Gx §9.3: accept only what is strictly greater than the last accepted counter.
+    #[test]
+    fn only_strictly_greater_advances() {
+        let stored = Mark { ctr: ctr(8), at: Some(UnixMillis(5)), taps: 3 };
+        for lower in [0, 1, 7, 8] {
+            assert_eq!(Advance::decide(Some(stored), ctr(lower), None), Advance::Stale { stored });
+        }
+        for higher in [9, 10, 0x00FF_FFFF] {
+            let now = Mark { ctr: ctr(higher), at: None, taps: 4 };
+            assert_eq!(
+                Advance::decide(Some(stored), ctr(higher), None),
+                Advance::Advanced { previous: Some(stored), now }
+            );
+        }
+    }
+
+    #[test]
+    fn the_maximum_is_terminal_and_taps_saturate() {
+        let stored = Mark { ctr: SdmReadCtr::MAX, at: None, taps: 1 };
+        assert_eq!(Advance::decide(Some(stored), SdmReadCtr::MAX, None), Advance::Stale { stored });
+        let worn = Mark { ctr: ctr(1), at: None, taps: u32::MAX };
+        let Advance::Advanced { now, .. } = Advance::decide(Some(worn), ctr(2), None) else { panic!("2 is after 1") };
+        assert_eq!(now.taps, u32::MAX);
+    }
+}

@@ -1,0 +1,227 @@
+//! What can go wrong, one small type for each step, and [`Error`] for all of them together.
+//!
+//! No error carries a key, a MAC or text of a tap, so each may be logged. What a stranger is told is another matter: to them
+//! every refusal should read alike.
+
+use core::fmt;
+
+use crate::types::Mark;
+
+/// One element of a layout, under its name in the data sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Field {
+    /// `{picc}`: the encrypted PICCData.
+    PiccData,
+    /// `{uid}`: the plain UID mirror.
+    Uid,
+    /// `{ctr}`: the plain SDMReadCtr mirror.
+    SdmReadCtr,
+    /// `{tt}`: the plain TTStatus mirror.
+    TtStatus,
+    /// `{enc}`: SDMENCFileData.
+    EncFileData,
+    /// `{mac}`: SDMMAC.
+    SdmMac,
+    /// `{:name}`: a captured static text.
+    Captured,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PiccData => "PICCData",
+            Self::Uid => "UID",
+            Self::SdmReadCtr => "SDMReadCtr",
+            Self::TtStatus => "TTStatus",
+            Self::EncFileData => "SDMENCFileData",
+            Self::SdmMac => "SDMMAC",
+            Self::Captured => "captured text",
+        })
+    }
+}
+
+/// Why text is not a tap of a layout. It is about shape only: nothing was decrypted or compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// Longer than the 256-byte file of a chip could make it.
+    TooLong,
+    /// The static text differs from the template, first at this byte of the input.
+    StaticText {
+        /// Bytes of the input before the difference.
+        at: usize,
+    },
+    /// An element of the layout is not there.
+    Missing(Field),
+    /// An element is there more than once.
+    Duplicate(Field),
+    /// A value was given for an element that the layout does not have.
+    Unexpected(Field),
+    /// An element is too short or too long.
+    Length(Field),
+    /// An element holds a character that it can not hold: a digit is no digit, or the text is percent-encoded.
+    Character(Field),
+    /// There is text after the last element.
+    Trailing,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong => f.write_str("longer than a tag's file could make it"),
+            Self::StaticText { at } => write!(f, "differs from the template at byte {at}"),
+            Self::Missing(field) => write!(f, "{field} is missing"),
+            Self::Duplicate(field) => write!(f, "{field} is there twice"),
+            Self::Unexpected(field) => write!(f, "{field} was given but is not in the layout"),
+            Self::Length(field) => write!(f, "{field} has the wrong length"),
+            Self::Character(field) => write!(f, "{field} has a character that does not belong there"),
+            Self::Trailing => f.write_str("text after the end of the template"),
+        }
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// Why a well-formed tap was not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// Not made by a holder of the keys. A PICCData that does not open, a MAC that does not match and a counter of 0 look
+    /// alike here on purpose: an attacker learns nothing from the difference.
+    NotAuthentic,
+    /// Genuine, but it carries no counter, so nobody can say whether it is new: see
+    /// [`ClaimedTap::verify_replayable`](crate::ClaimedTap::verify_replayable).
+    NoCounter,
+    /// Genuine, and it carries a counter, so it must not be taken as a tap without one.
+    HasCounter,
+    /// Genuine, but of another tag than the caller expected.
+    WrongTag,
+    /// The layout mirrors PICCData encrypted: open it with an `SdmMetaReadKey`.
+    Encrypted,
+    /// The layout mirrors no PICCData: there is nothing to open.
+    NotEncrypted,
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAuthentic => "not authentic",
+            Self::NoCounter => "genuine, but without a counter",
+            Self::HasCounter => "genuine, and with a counter: use verify and commit",
+            Self::WrongTag => "genuine, but another tag than expected",
+            Self::Encrypted => "the layout has encrypted PICCData: an SDMMetaReadKey is needed",
+            Self::NotEncrypted => "the layout has no PICCData to open",
+        })
+    }
+}
+
+impl core::error::Error for VerifyError {}
+
+/// Why a verified tap did not become a fresh one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitError<S> {
+    /// The counter is not ahead of the stored one: this tap, or a later one, was accepted before.
+    Replayed {
+        /// What the store remembers.
+        stored: Mark,
+    },
+    /// The store failed. Whether the counter moved is not known; the tap is refused.
+    Store(S),
+}
+
+impl<S: fmt::Display> fmt::Display for CommitError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replayed { stored } => write!(f, "seen before: the counter stands at {}", stored.ctr),
+            Self::Store(error) => write!(f, "the counter store failed: {error}"),
+        }
+    }
+}
+
+impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Replayed { .. } => None,
+            Self::Store(error) => Some(error),
+        }
+    }
+}
+
+/// Every way in which the line from text to [`FreshTap`](crate::FreshTap) can end early; each step's own error converts into
+/// it. `S` is the error of the counter store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error<S> {
+    /// Not the shape of the layout.
+    Malformed(Malformed),
+    /// Not verified.
+    Verify(VerifyError),
+    /// Verified, but not new, or the store failed.
+    Commit(CommitError<S>),
+}
+
+impl<S> From<Malformed> for Error<S> {
+    fn from(error: Malformed) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl<S> From<VerifyError> for Error<S> {
+    fn from(error: VerifyError) -> Self {
+        Self::Verify(error)
+    }
+}
+
+impl<S> From<CommitError<S>> for Error<S> {
+    fn from(error: CommitError<S>) -> Self {
+        Self::Commit(error)
+    }
+}
+
+impl<S: fmt::Display> fmt::Display for Error<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "malformed: {error}"),
+            Self::Verify(error) => error.fmt(f),
+            Self::Commit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<S: core::error::Error + 'static> core::error::Error for Error<S> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Malformed(error) => Some(error),
+            Self::Verify(error) => Some(error),
+            Self::Commit(error) => Some(error),
+        }
+    }
+}
+
+/// Why text is not hexadecimal of the right length. It tells nothing of the text itself, which may be a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ParseHexError {
+    /// The number of digits is wrong.
+    Length {
+        /// Digits wanted.
+        expected: usize,
+        /// Bytes of text given.
+        found: usize,
+    },
+    /// A character is no hexadecimal digit.
+    Digit,
+}
+
+impl fmt::Display for ParseHexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { expected, found } => write!(f, "expected {expected} hexadecimal digits, found {found}"),
+            Self::Digit => f.write_str("a character is no hexadecimal digit"),
+        }
+    }
+}
+
+impl core::error::Error for ParseHexError {}

@@ -1,0 +1,133 @@
+//! AES-128 key diversification as in NXP AN10922 Rev 2.2, §2.2.
+//!
+//! The diversification input M is 1 to 31 bytes of the application's own choosing. In use are, for instance, the UID alone,
+//! `UID || AID || system identifier` (the example of AN10922), and `UID || application identifier || key number || system
+//! identifier`. The tag and the verifier must agree on it.
+//!
+//! AN10922 pads `01 || M` to **two blocks always**. For M of 15 bytes or less this is not the CMAC of `01 || M`, which many
+//! implementations take it for: a bare seven-byte UID is such an input.
+
+use core::fmt;
+
+use zeroize::Zeroize;
+
+use crate::key::{MasterKey, PreparedMasterKey, SdmFileReadKey, SdmMetaReadKey};
+
+/// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
+const DIV_CONSTANT: u8 = 0x01;
+
+/// Derives a key of the wanted kind from a master key and the parts of the diversification input, in order.
+///
+/// ```
+/// use suntap::{MasterKey, SdmFileReadKey, Uid, kdf::an10922};
+///
+/// // The example of AN10922 §2.2.1: UID, application identifier, "NXP Abu".
+/// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?.prepare();
+/// let uid = Uid::from_hex("04782E21801D80")?;
+/// let key: SdmFileReadKey = an10922::derive(&master, &[uid.as_bytes(), &[0x30, 0x42, 0xF5], b"NXP Abu"])?;
+/// assert_eq!(key, SdmFileReadKey::from_hex("A8DD63A3B89D54B37CA802473FDA9175")?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`InputLength`] if the parts have no byte, or more than 31, in all.
+pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Result<K, InputLength> {
+    let mut blocks = [[0; 16]; 2];
+    let mut free = blocks.as_flattened_mut().iter_mut();
+    if let Some(first) = free.next() {
+        *first = DIV_CONSTANT;
+    }
+    let mut len: usize = 0;
+    for byte in input.iter().copied().flatten() {
+        *free.next().ok_or(InputLength)? = *byte;
+        len = len.saturating_add(1);
+    }
+    if len == 0 {
+        return Err(InputLength);
+    }
+    let padded = free.next().map(|byte| *byte = 0x80).is_some();
+    let [first, last] = &blocks;
+    let mut bytes = master.cmac().two_blocks(first, last, padded);
+    let key = K::from_derived(bytes);
+    bytes.zeroize();
+    Ok(key)
+}
+
+/// A kind of key that can be derived: [`SdmFileReadKey`], [`SdmMetaReadKey`] or, for a tree of keys, [`MasterKey`].
+pub trait DerivedKey: sealed::FromDerived {}
+
+impl DerivedKey for SdmFileReadKey {}
+impl DerivedKey for SdmMetaReadKey {}
+impl DerivedKey for MasterKey {}
+
+mod sealed {
+    use super::{MasterKey, SdmFileReadKey, SdmMetaReadKey};
+
+    #[allow(unnameable_types, reason = "this is what seals `DerivedKey`")]
+    pub trait FromDerived {
+        fn from_derived(bytes: [u8; 16]) -> Self;
+    }
+
+    macro_rules! from_derived {
+        ($($key:ident)*) => {$(
+            impl FromDerived for $key {
+                fn from_derived(bytes: [u8; 16]) -> Self {
+                    Self::from_bytes(bytes)
+                }
+            }
+        )*};
+    }
+    from_derived!(SdmFileReadKey SdmMetaReadKey MasterKey);
+}
+
+/// The diversification input is not 1 to 31 bytes long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InputLength;
+
+impl fmt::Display for InputLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the diversification input has 1 to 31 bytes")
+    }
+}
+
+impl core::error::Error for InputLength {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cmac::{KeyInit as _, Mac as _};
+
+    fn cmac_of(key: [u8; 16], message: &[u8]) -> [u8; 16] {
+        let mut mac = cmac::Cmac::<aes::Aes128>::new(&key.into());
+        mac.update(message);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// AN10922 §2.2: the input is padded to 32 bytes always. The CMAC of the unpadded input, from the `cmac` crate, agrees
+    /// from 16 bytes on and must not agree before.
+    #[test]
+    fn section_2_2_padding_by_length() {
+        let (key, input) = ([0x42; 16], [0xA5; 32]);
+        let master = MasterKey::from_bytes(key).prepare();
+        for len in 1..=31 {
+            let derived: MasterKey = derive(&master, &[&input[..len]]).unwrap();
+            let plain = cmac_of(key, &[&[DIV_CONSTANT], &input[..len]].concat());
+            assert_eq!(derived.expose_bytes() == &plain, len > 15, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn the_input_has_1_to_31_bytes() {
+        let master = MasterKey::from_bytes([0; 16]).prepare();
+        for parts in [&[][..], &[&[][..]], &[&[0; 32][..]], &[&[0; 31], &[0]]] {
+            assert_eq!(derive::<SdmFileReadKey>(&master, parts), Err(InputLength));
+        }
+    }
+
+    #[test]
+    fn parts_are_only_joined() {
+        let master = MasterKey::from_bytes([7; 16]).prepare();
+        let whole: SdmFileReadKey = derive(&master, &[b"0123456789"]).unwrap();
+        assert_eq!(derive(&master, &[b"01234", b"", b"56789"]), Ok(whole));
+    }
+}

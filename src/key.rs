@@ -1,0 +1,170 @@
+//! Keys: one type for each purpose, zeroized when dropped, never printed.
+//!
+//! A key is kept and passed around as one of the plain types here. Work is done by its *prepared* form, which holds the key
+//! schedule and the CMAC subkeys: prepare a key that serves more than one tap once.
+
+use core::fmt;
+
+use crate::cipher::{Block, Cmac, Decryptor};
+use crate::types::Mode;
+
+/// Declares a 128-bit key type.
+macro_rules! key_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// 16 bytes. Zeroized when dropped; `Debug` does not show it; `==` takes the same time for any two keys.
+        #[derive(Clone)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// A key from its 16 bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// A key from 32 hexadecimal digits of either case, read in constant time.
+            ///
+            /// # Errors
+            /// [`ParseHexError`](crate::ParseHexError) if the length is not 32 or a character is no digit; it holds
+            /// nothing of the text.
+            pub fn from_hex(text: &str) -> Result<Self, crate::ParseHexError> {
+                crate::hex::decode(text.as_bytes()).map(Self)
+            }
+
+            /// The secret bytes, for whoever must write them into a chip. Do not log them.
+            #[must_use]
+            pub const fn expose_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(secret)"))
+            }
+        }
+
+        impl Drop for $name {
+            fn drop(&mut self) {
+                zeroize::Zeroize::zeroize(&mut self.0);
+            }
+        }
+
+        impl zeroize::ZeroizeOnDrop for $name {}
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                subtle::ConstantTimeEq::ct_eq(&self.0[..], &other.0[..]).into()
+            }
+        }
+
+        impl Eq for $name {}
+    };
+}
+pub(crate) use key_type;
+
+key_type! {
+    /// A key from which the keys of many tags are derived. It never goes into a tag.
+    MasterKey
+}
+
+key_type! {
+    /// The key that encrypts PICCData: the application key named by SDMMetaRead.
+    ///
+    /// It is needed before the UID is known, so tags share it. Source: NT4H2421Gx §9.3.4, Table 10.
+    #[doc(alias = "SDMMetaReadKey")]
+    #[doc(alias = "K_SDMMetaRead")]
+    SdmMetaReadKey
+}
+
+key_type! {
+    /// The key at the root of a tag's session keys, and so of SDMMAC and SDMENCFileData: the application key named by
+    /// SDMFileRead.
+    ///
+    /// It may, and should, differ from tag to tag. Source: NT4H2421Gx §9.3.9, Table 11.
+    #[doc(alias = "SDMFileReadKey")]
+    #[doc(alias = "K_SDMFileRead")]
+    SdmFileReadKey
+}
+
+impl SdmMetaReadKey {
+    /// What every application key of a new chip is: 16 zero bytes.
+    pub const FACTORY: Self = Self([0; 16]);
+
+    /// Computes what opening a tap needs, once for many taps.
+    #[must_use]
+    pub fn prepare(&self, mode: Mode) -> PreparedMetaReadKey {
+        match mode {
+            Mode::Aes => PreparedMetaReadKey(Decryptor::new(&self.0)),
+        }
+    }
+}
+
+impl SdmFileReadKey {
+    /// What every application key of a new chip is: 16 zero bytes.
+    pub const FACTORY: Self = Self([0; 16]);
+
+    /// Computes what verifying a tap needs, once for many taps.
+    #[must_use]
+    pub fn prepare(&self, mode: Mode) -> PreparedFileReadKey {
+        match mode {
+            Mode::Aes => PreparedFileReadKey(Cmac::new(&self.0)),
+        }
+    }
+}
+
+impl MasterKey {
+    /// Computes what deriving a key needs, once for many tags.
+    #[must_use]
+    pub fn prepare(&self) -> PreparedMasterKey {
+        PreparedMasterKey(Cmac::new(&self.0))
+    }
+}
+
+/// An [`SdmMetaReadKey`] ready to open PICCData. Zeroized when dropped.
+pub struct PreparedMetaReadKey(Decryptor);
+
+/// An [`SdmFileReadKey`] ready to derive session keys. Zeroized when dropped.
+pub struct PreparedFileReadKey(Cmac);
+
+/// A [`MasterKey`] ready to derive keys. Zeroized when dropped.
+pub struct PreparedMasterKey(Cmac);
+
+impl PreparedMetaReadKey {
+    pub(crate) fn decrypt(&self, picc_data: &mut Block) {
+        self.0.decrypt(picc_data);
+    }
+}
+
+impl PreparedFileReadKey {
+    /// The session key that belongs to this session vector.
+    pub(crate) fn session_key(&self, vector: &Block) -> Block {
+        self.0.one_block(vector)
+    }
+}
+
+impl PreparedMasterKey {
+    pub(crate) fn cmac(&self) -> &Cmac {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PreparedMetaReadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PreparedMetaReadKey(secret)")
+    }
+}
+
+impl fmt::Debug for PreparedFileReadKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PreparedFileReadKey(secret)")
+    }
+}
+
+impl fmt::Debug for PreparedMasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PreparedMasterKey(secret)")
+    }
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(test)]
+extern crate std;
+
+mod cipher;
+pub mod counter;
+mod error;
+mod hex;
+pub mod kdf;
+mod key;
+pub mod sun;
+mod types;
+
+pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, MemoryCounters};
+pub use error::{CommitError, Error, Field, Malformed, ParseHexError, VerifyError};
+pub use key::{MasterKey, PreparedFileReadKey, PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
+pub use sun::{
+    ClaimedTap, FileDataError, FreshTap, LayoutError, Mirrors, ReplayableTap, SdmLayout, SdmMac, SunMessage, TagTamper,
+    TtStatus, UnverifiedTap, VerifiedTap, session,
+};
+pub use types::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};

@@ -1,0 +1,498 @@
+//! The states of a tap and the arrows between them.
+//!
+//! | state | made only by | what it guarantees |
+//! |---|---|---|
+//! | [`UnverifiedTap`] | [`SdmLayout::parse`], [`parse_origin_form`](SdmLayout::parse_origin_form), [`assemble`](SdmLayout::assemble) | the right shape, nothing else |
+//! | [`ClaimedTap`] | [`open`](UnverifiedTap::open), [`read_plain`](UnverifiedTap::read_plain) | a UID and counter are *claimed*: good for choosing a key |
+//! | [`VerifiedTap`] | [`verify`](ClaimedTap::verify) | made by a holder of the key, perhaps long ago; it carries a counter |
+//! | [`FreshTap`] | [`commit`](VerifiedTap::commit), [`commit_async`](VerifiedTap::commit_async) | genuine, and seen for the first time |
+//! | [`ReplayableTap`] | [`verify_replayable`](ClaimedTap::verify_replayable) | genuine, without a counter, perhaps seen before; it never becomes a `FreshTap` |
+//!
+//! Each is consumed by the step that follows and is not `Clone`, so a step can not be left out or done twice. Dropping a
+//! `VerifiedTap` does no harm: it opens nothing. What types can not know is whether the store keeps its
+//! [contract](crate::CounterStore): a store that forgets, or answers what is not so, defeats them.
+//!
+//! # What does not compile
+//!
+//! A tap that is only claimed has no counter to commit:
+//!
+//! ```compile_fail,E0599
+//! # use suntap::*;
+//! fn admit(tap: ClaimedTap<'_>, counters: &mut MemoryCounters<2>, tag: &TagId) {
+//!     tap.commit(counters, tag, None);
+//! }
+//! ```
+//!
+//! Nor has a tap without a counter:
+//!
+//! ```compile_fail,E0599
+//! # use suntap::*;
+//! fn admit(tap: ReplayableTap<'_>, counters: &mut MemoryCounters<2>, tag: &TagId) {
+//!     tap.commit(counters, tag, None);
+//! }
+//! ```
+//!
+//! Nothing is committed twice:
+//!
+//! ```compile_fail,E0382
+//! # use suntap::*;
+//! fn admit(tap: VerifiedTap<'_>, counters: &mut MemoryCounters<2>, tag: &TagId) {
+//!     let first = tap.commit(counters, tag, None);
+//!     let second = tap.commit(counters, tag, None);
+//! }
+//! ```
+//!
+//! Nothing is kept back for later:
+//!
+//! ```compile_fail,E0599
+//! # use suntap::*;
+//! fn keep<'a>(tap: &VerifiedTap<'a>) -> VerifiedTap<'a> {
+//!     tap.clone::<>()
+//! }
+//! fn keep_fresh<'a>(tap: FreshTap<'a>) -> [FreshTap<'a>; 2] {
+//!     [tap.clone(), tap]
+//! }
+//! ```
+//!
+//! A key does the work of its own kind only:
+//!
+//! ```compile_fail,E0308
+//! # use suntap::*;
+//! fn verify(tap: ClaimedTap<'_>, meta: &PreparedMetaReadKey) {
+//!     let _ = tap.verify(meta);
+//! }
+//! ```
+//!
+//! ```compile_fail,E0308
+//! # use suntap::*;
+//! fn open(tap: UnverifiedTap<'_>, file: &PreparedFileReadKey) {
+//!     let _ = tap.open(file);
+//! }
+//! ```
+//!
+//! And no verdict is made by hand:
+//!
+//! ```compile_fail,E0451
+//! # use suntap::*;
+//! fn forge<'a>(message: SunMessage<'a>, ctr: SdmReadCtr, now: Mark) -> FreshTap<'a> {
+//!     FreshTap { message, ctr, previous: None, now }
+//! }
+//! ```
+
+use core::fmt;
+
+use crate::counter::{Advance, AsyncCounterStore, CounterStore};
+use crate::error::{CommitError, Field, VerifyError};
+use crate::hex;
+use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
+use crate::types::{Mark, SdmReadCtr, TagId, Uid, UnixMillis};
+
+mod file_data;
+mod layout;
+mod mac;
+mod parse;
+mod picc;
+pub mod session;
+mod tamper;
+mod template;
+
+pub use file_data::FileDataError;
+pub use layout::SdmLayout;
+pub use mac::SdmMac;
+pub use parse::Mirrors;
+pub use tamper::{TagTamper, TtStatus};
+pub use template::LayoutError;
+
+use file_data::MAX_FILE_DATA;
+use layout::Kind;
+use parse::Received;
+use picc::PiccData;
+use session::{EncKey, MacKey};
+
+/// Text of the right shape. Nothing in it is believed yet.
+#[must_use = "nothing was verified yet"]
+pub struct UnverifiedTap<'a> {
+    layout: &'a SdmLayout,
+    received: Received<'a>,
+}
+
+impl<'a> UnverifiedTap<'a> {
+    /// The text captured by `{:name}`, to find the record of the tag with. Anybody may have written it.
+    #[must_use]
+    pub fn captured(&self, name: &str) -> Option<&'a str> {
+        captured(self.layout, &self.received, name)
+    }
+
+    /// Decrypts the PICCData.
+    ///
+    /// The result is a claim. It is not to be shown to anybody, or this would be an oracle that decrypts PICCData for
+    /// strangers: verify first.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotAuthentic`] if it does not open to what the layout says, [`VerifyError::NotEncrypted`] if the layout
+    /// has none.
+    pub fn open(mut self, key: &PreparedMetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
+        if !self.layout.has(Field::PiccData) {
+            return Err(VerifyError::NotEncrypted);
+        }
+        let picc_data = PiccData::open(key, self.received.picc_data).ok_or(VerifyError::NotAuthentic)?;
+        if self.layout.picc.is_some_and(|pinned| !picc_data.is(pinned)) {
+            return Err(VerifyError::NotAuthentic);
+        }
+        self.received.uid = picc_data.uid;
+        self.received.ctr = picc_data.ctr;
+        Ok(ClaimedTap { layout: self.layout, received: self.received })
+    }
+
+    /// Reads the plain mirrors; where there are none, the claim is empty.
+    ///
+    /// # Errors
+    /// [`VerifyError::Encrypted`] if the layout has PICCData.
+    pub fn read_plain(self) -> Result<ClaimedTap<'a>, VerifyError> {
+        if self.layout.has(Field::PiccData) {
+            return Err(VerifyError::Encrypted);
+        }
+        Ok(ClaimedTap { layout: self.layout, received: self.received })
+    }
+}
+
+/// A tap that says which tag it is of. Nobody has checked that.
+#[must_use = "nothing was verified yet"]
+pub struct ClaimedTap<'a> {
+    layout: &'a SdmLayout,
+    received: Received<'a>,
+}
+
+impl<'a> ClaimedTap<'a> {
+    /// The claimed UID; `None` where the tag mirrors none. Choose a key by it, nothing else.
+    #[must_use]
+    pub fn uid(&self) -> Option<Uid> {
+        self.received.uid
+    }
+
+    /// The claimed counter; `None` where the tag mirrors none.
+    #[must_use]
+    pub fn ctr(&self) -> Option<SdmReadCtr> {
+        self.received.ctr
+    }
+
+    /// As [`UnverifiedTap::captured`].
+    #[must_use]
+    pub fn captured(&self, name: &str) -> Option<&'a str> {
+        captured(self.layout, &self.received, name)
+    }
+
+    /// Compares the SDMMAC.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotAuthentic`] if it does not match or the counter is 0, which no chip sends;
+    /// [`VerifyError::NoCounter`] if it matches and the tap carries no counter.
+    pub fn verify(self, key: &PreparedFileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
+        let message = self.authenticate(key)?;
+        let ctr = message.ctr.ok_or(VerifyError::NoCounter)?;
+        Ok(VerifiedTap { message, ctr })
+    }
+
+    /// Compares the SDMMAC of a tap that carries no counter, and so may have been seen any number of times before: a copy of
+    /// its URL is as good as the tag, for ever.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotAuthentic`] if it does not match; [`VerifyError::HasCounter`] if it matches and the tap does carry a
+    /// counter: that is what [`verify`](Self::verify) is for.
+    pub fn verify_replayable(self, key: &PreparedFileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
+        let message = self.authenticate(key)?;
+        match message.ctr {
+            Some(_) => Err(VerifyError::HasCounter),
+            None => Ok(ReplayableTap { message }),
+        }
+    }
+
+    fn authenticate(self, key: &PreparedFileReadKey) -> Result<SunMessage<'a>, VerifyError> {
+        let Self { layout, received } = self;
+        let Received { uid, ctr, mac, .. } = received;
+        let expected = SdmMac::compute(&MacKey::derive(key, uid, ctr), layout, &received);
+        // A MAC without counter is also one with counter 0, since SV2 is filled up with zero bytes: no chip sends a 0.
+        if expected != mac || ctr == Some(SdmReadCtr::ZERO) {
+            return Err(VerifyError::NotAuthentic);
+        }
+        let enc = if layout.has(Field::EncFileData) {
+            // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
+            let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
+            Some((EncKey::derive(key, uid, ctr), ctr))
+        } else {
+            None
+        };
+        Ok(SunMessage { layout, received, uid, ctr, enc })
+    }
+}
+
+/// What a tag said, with its SDMMAC compared: all of it that the layout's MAC window covers, and UID and counter in any case.
+///
+/// It is reached through a [`VerifiedTap`], [`FreshTap`] or [`ReplayableTap`], and says nothing about being new.
+#[doc(alias = "Secure Unique NFC")]
+pub struct SunMessage<'a> {
+    layout: &'a SdmLayout,
+    received: Received<'a>,
+    uid: Option<Uid>,
+    ctr: Option<SdmReadCtr>,
+    enc: Option<(EncKey, SdmReadCtr)>,
+}
+
+impl<'a> SunMessage<'a> {
+    /// The UID; `None` where the tag mirrors none.
+    #[must_use]
+    pub fn uid(&self) -> Option<Uid> {
+        self.uid
+    }
+
+    /// The counter; `None` where the tag mirrors none.
+    #[must_use]
+    pub fn ctr(&self) -> Option<SdmReadCtr> {
+        self.ctr
+    }
+
+    /// The text captured by `{:name}`. The tag vouches for it only if it lies between `[[` and `{mac}`.
+    #[must_use]
+    pub fn captured(&self, name: &str) -> Option<&'a str> {
+        captured(self.layout, &self.received, name)
+    }
+
+    /// The tamper status; `None` where the layout has none.
+    #[must_use]
+    pub fn tamper(&self) -> Option<TtStatus> {
+        if let Some([perm, curr]) = self.text_of(Field::TtStatus) {
+            return Some(TtStatus::new(*perm, *curr, self.layout.tt_in_window));
+        }
+        let at = self.layout.tt_at?;
+        let mut plain = [[0; 16]; MAX_FILE_DATA / 16];
+        let blocks = plain.get_mut(..at.saturating_add(2).div_ceil(16))?;
+        self.decrypt(blocks)?;
+        match blocks.as_flattened().get(at..)? {
+            [perm, curr, ..] => Some(TtStatus::new(*perm, *curr, true)),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the decrypted SDMENCFileData; 0 where the layout has none.
+    #[must_use]
+    pub fn file_data_len(&self) -> usize {
+        self.text_of(Field::EncFileData).map_or(0, |text| text.len() / 2)
+    }
+
+    /// Decrypts the SDMENCFileData into the caller's buffer, which must hold [`file_data_len`](Self::file_data_len) bytes;
+    /// 128 are always enough. What is returned is that part of it.
+    ///
+    /// # Errors
+    /// [`FileDataError`] if the layout has none or the buffer is too small; the buffer is as it was then.
+    pub fn file_data<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], FileDataError> {
+        let needed = self.file_data_len();
+        if needed == 0 {
+            return Err(FileDataError::NotMirrored);
+        }
+        let plain = buffer.get_mut(..needed).ok_or(FileDataError::BufferTooSmall { needed })?;
+        let (blocks, _) = plain.as_chunks_mut();
+        self.decrypt(blocks).ok_or(FileDataError::NotMirrored)?;
+        Ok(plain)
+    }
+
+    /// Decrypts as many blocks of the SDMENCFileData, from the first on, as are asked for.
+    fn decrypt(&self, blocks: &mut [[u8; 16]]) -> Option<()> {
+        let (key, ctr) = self.enc.as_ref()?;
+        let bytes = blocks.as_flattened_mut();
+        let digits = self.text_of(Field::EncFileData)?.get(..bytes.len().checked_mul(2)?)?;
+        hex::decode_into(digits, bytes).ok()?;
+        key.decrypt(*ctr, blocks);
+        Some(())
+    }
+
+    fn text_of(&self, wanted: Field) -> Option<&'a [u8]> {
+        let mut elements = self.layout.elements().zip(self.received.text);
+        elements.find_map(|(element, text)| match element.kind {
+            Kind::Value(field) if field == wanted => Some(text),
+            _ => None,
+        })
+    }
+}
+
+fn captured<'a>(layout: &SdmLayout, received: &Received<'a>, name: &str) -> Option<&'a str> {
+    let mut elements = layout.elements().zip(received.text);
+    elements.find_map(|(element, text)| match element.kind {
+        Kind::Value(Field::Captured) if layout.text(element.name) == name.as_bytes() => str::from_utf8(text).ok(),
+        _ => None,
+    })
+}
+
+/// A genuine tap that may have been made long ago, and may have been seen before.
+#[must_use = "a verified tap is not known to be new: commit it"]
+pub struct VerifiedTap<'a> {
+    message: SunMessage<'a>,
+    ctr: SdmReadCtr,
+}
+
+impl<'a> VerifiedTap<'a> {
+    /// The UID; `None` where the tag mirrors none.
+    #[must_use]
+    pub fn uid(&self) -> Option<Uid> {
+        self.message.uid
+    }
+
+    /// The counter: at least 1.
+    #[must_use]
+    pub fn ctr(&self) -> SdmReadCtr {
+        self.ctr
+    }
+
+    /// What the tag said.
+    #[must_use]
+    pub fn message(&self) -> &SunMessage<'a> {
+        &self.message
+    }
+
+    /// Goes on only if the tap is not of another tag. Use it wherever the record of the tag was found by anything but the UID
+    /// of the tap. A tap without UID goes on: only the key of the record binds it then.
+    ///
+    /// # Errors
+    /// [`VerifyError::WrongTag`] if a UID was verified and it is another one.
+    pub fn expect_uid(self, uid: Uid) -> Result<Self, VerifyError> {
+        match self.message.uid {
+            Some(verified) if verified != uid => Err(VerifyError::WrongTag),
+            _ => Ok(self),
+        }
+    }
+
+    /// Moves the counter of `tag` forward, which makes the tap a fresh one. `at` is the time to remember with it.
+    ///
+    /// The tap is spent by this. After a crash in between it stays spent: a tap is accepted at most once.
+    ///
+    /// # Errors
+    /// [`CommitError::Replayed`] if the counter is not ahead of the stored one, [`CommitError::Store`] if the store failed.
+    pub fn commit<S: CounterStore + ?Sized>(
+        self,
+        store: &mut S,
+        tag: &TagId,
+        at: Option<UnixMillis>,
+    ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
+        let advance = store.advance(tag, self.ctr, at).map_err(CommitError::Store)?;
+        self.conclude(advance)
+    }
+
+    /// As [`commit`](Self::commit), on an [`AsyncCounterStore`]. The future is `Send` if the store's own is.
+    ///
+    /// If the future is dropped before it is done, the counter may or may not have moved. The tap is spent either way.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub async fn commit_async<S: AsyncCounterStore + ?Sized>(
+        self,
+        store: &mut S,
+        tag: &TagId,
+        at: Option<UnixMillis>,
+    ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
+        let advance = store.advance(tag, self.ctr, at).await.map_err(CommitError::Store)?;
+        self.conclude(advance)
+    }
+
+    fn conclude<E>(self, advance: Advance) -> Result<FreshTap<'a>, CommitError<E>> {
+        match advance {
+            Advance::Advanced { previous, now } => Ok(FreshTap { message: self.message, ctr: self.ctr, previous, now }),
+            Advance::Stale { stored } => Err(CommitError::Replayed { stored }),
+        }
+    }
+}
+
+/// A genuine tap, seen for the first time.
+#[must_use = "this is the verdict"]
+pub struct FreshTap<'a> {
+    message: SunMessage<'a>,
+    ctr: SdmReadCtr,
+    previous: Option<Mark>,
+    now: Mark,
+}
+
+impl<'a> FreshTap<'a> {
+    /// The UID; `None` where the tag mirrors none.
+    #[must_use]
+    pub fn uid(&self) -> Option<Uid> {
+        self.message.uid
+    }
+
+    /// The counter: at least 1.
+    #[must_use]
+    pub fn ctr(&self) -> SdmReadCtr {
+        self.ctr
+    }
+
+    /// What the tag said.
+    #[must_use]
+    pub fn message(&self) -> &SunMessage<'a> {
+        &self.message
+    }
+
+    /// What the store remembers now: this tap.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.now
+    }
+
+    /// What the store remembered before; `None` if this is the first tap of the tag.
+    #[must_use]
+    pub fn previous(&self) -> Option<Mark> {
+        self.previous
+    }
+}
+
+/// A genuine tap without a counter. It may be the thousandth copy of one tap.
+#[must_use = "a tap without a counter is never known to be new"]
+pub struct ReplayableTap<'a> {
+    message: SunMessage<'a>,
+}
+
+impl<'a> ReplayableTap<'a> {
+    /// The UID; `None` where the tag mirrors none.
+    #[must_use]
+    pub fn uid(&self) -> Option<Uid> {
+        self.message.uid
+    }
+
+    /// What the tag said.
+    #[must_use]
+    pub fn message(&self) -> &SunMessage<'a> {
+        &self.message
+    }
+}
+
+impl fmt::Debug for UnverifiedTap<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedTap").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ClaimedTap<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimedTap").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SunMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SunMessage").field("uid", &self.uid).field("ctr", &self.ctr).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VerifiedTap<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("VerifiedTap").field(&self.message).finish()
+    }
+}
+
+impl fmt::Debug for FreshTap<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FreshTap").field(&self.message).field(&self.now).finish()
+    }
+}
+
+impl fmt::Debug for ReplayableTap<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ReplayableTap").field(&self.message).finish()
+    }
+}

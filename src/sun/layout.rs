@@ -1,0 +1,161 @@
+//! Where the mirrors of a tag and its MAC window are.
+
+use core::fmt;
+
+use crate::error::Field;
+use crate::types::Mode;
+
+/// Characters of a template.
+pub(super) const MAX_TEMPLATE: usize = 256;
+/// `[[`, at most five mirrors, four captured texts and the end.
+pub(super) const MAX_ELEMENTS: usize = 11;
+
+/// A URL template, read: the text that a tag writes, where its mirrors are, and what its MAC covers.
+///
+/// It is owned and inline, has no lifetime and can be a `const` or `static`. From one template come the parsing of taps, the
+/// MAC input and the rules that a sender can not choose: above all the [`Mode`].
+///
+/// Made by [`SdmLayout::new`], which has the grammar, or by [`sdm_layout!`](crate::sdm_layout) when compiling.
+#[doc(alias = "PICCDataOffset")]
+#[doc(alias = "SDMMACInputOffset")]
+#[doc(alias = "SDMMACOffset")]
+#[doc(alias = "SDMENCOffset")]
+#[doc(alias = "SDMENCLength")]
+#[derive(Clone)]
+pub struct SdmLayout {
+    pub(super) mode: Mode,
+    pub(super) template: [u8; MAX_TEMPLATE],
+    /// Bytes of `template` in use.
+    pub(super) len: usize,
+    pub(super) elements: [Element; MAX_ELEMENTS],
+    /// Where the path or query begins in `template`.
+    pub(super) origin: usize,
+    /// What `{picc:..}` pins.
+    pub(super) picc: Option<Mirrored>,
+    /// What `{enc:N}` pins.
+    pub(super) enc_chars: Option<usize>,
+    /// Digits of other mirrors that directly follow an `{enc}` of no pinned length.
+    pub(super) enc_reserve: usize,
+    /// Where the tamper status is in the plaintext of `{enc}`.
+    pub(super) tt_at: Option<usize>,
+    /// Whether the MAC covers `{tt}`.
+    pub(super) tt_in_window: bool,
+}
+
+/// Which of the two values a PICCData holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mirrored {
+    pub(super) uid: bool,
+    pub(super) ctr: bool,
+}
+
+/// A mark in the template and the static text before it.
+#[derive(Clone, Copy)]
+pub(super) struct Element {
+    pub(super) kind: Kind,
+    pub(super) text: Span,
+    /// The name of a captured text.
+    pub(super) name: Span,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// `[[`
+    MacInput,
+    Value(Field),
+    End,
+}
+
+/// A part of the template.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+impl Span {
+    pub(super) const EMPTY: Self = Self { from: 0, to: 0 };
+
+    pub(super) const fn len(self) -> usize {
+        self.to.saturating_sub(self.from)
+    }
+}
+
+impl SdmLayout {
+    /// How the tag computes.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The template, as it was given.
+    #[must_use]
+    pub fn template(&self) -> &str {
+        let template = self.text(Span { from: 0, to: self.len });
+        // Only ASCII was let in, so there is always text to show.
+        str::from_utf8(template).unwrap_or_default()
+    }
+
+    /// The elements in order, up to and including the end.
+    pub(super) fn elements(&self) -> impl Iterator<Item = &Element> {
+        let mut ended = false;
+        self.elements.iter().take_while(move |element| {
+            let before = ended;
+            ended = matches!(element.kind, Kind::End);
+            !before
+        })
+    }
+
+    pub(super) const fn text(&self, span: Span) -> &[u8] {
+        match self.template.split_at_checked(span.to) {
+            Some((head, _)) => match head.split_at_checked(span.from) {
+                Some((_, text)) => text,
+                None => &[],
+            },
+            None => &[],
+        }
+    }
+
+    /// Whether the layout has this element.
+    pub(super) fn has(&self, wanted: Field) -> bool {
+        self.elements().any(|element| matches!(element.kind, Kind::Value(field) if field == wanted))
+    }
+
+    /// The number of characters of an element, where the layout alone says it.
+    pub(super) const fn fixed_chars(&self, field: Field) -> Option<usize> {
+        match field {
+            Field::PiccData => match self.mode {
+                Mode::Aes => Some(32),
+            },
+            Field::Uid => Some(14),
+            Field::SdmReadCtr => Some(6),
+            Field::TtStatus => Some(2),
+            Field::EncFileData => self.enc_chars,
+            Field::SdmMac => Some(16),
+            Field::Captured => None,
+        }
+    }
+}
+
+impl PartialEq for SdmLayout {
+    fn eq(&self, other: &Self) -> bool {
+        self.mode == other.mode && self.template() == other.template()
+    }
+}
+
+impl Eq for SdmLayout {}
+
+impl fmt::Display for SdmLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.template())
+    }
+}
+
+impl fmt::Debug for SdmLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SdmLayout")
+            .field("mode", &self.mode)
+            .field("template", &self.template())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,283 @@
+//! From received text to an [`UnverifiedTap`]: shape only, nothing is decrypted or compared.
+
+use core::fmt;
+
+use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
+use super::mac::SdmMac;
+use super::template::is_name_byte;
+use super::{UnverifiedTap, picc};
+use crate::error::{Field, Malformed};
+use crate::hex;
+use crate::types::{SdmReadCtr, Uid};
+
+/// Characters of the longest URL in a 256-byte file: 249 behind the longest abbreviated prefix of 12.
+const MAX_URL: usize = 261;
+
+/// The mirrors of a tap that were sent as separate values, for [`SdmLayout::assemble`].
+///
+/// Hexadecimal text is accepted in either case, as in a URL.
+#[derive(Clone, Copy, Default)]
+pub struct Mirrors<'a> {
+    /// `{picc}`
+    pub picc_data: Option<&'a str>,
+    /// `{uid}`; from the caller's record where the sender leaves it out.
+    pub uid: Option<&'a str>,
+    /// `{ctr}`
+    pub ctr: Option<&'a str>,
+    /// `{tt}`
+    pub tt_status: Option<&'a str>,
+    /// `{enc}`
+    pub enc_file_data: Option<&'a str>,
+    /// `{mac}`
+    pub mac: Option<&'a str>,
+    /// `{:name}`, as pairs of name and text.
+    pub captured: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Mirrors<'a> {
+    fn of(&self, field: Field) -> Option<&'a str> {
+        match field {
+            Field::PiccData => self.picc_data,
+            Field::Uid => self.uid,
+            Field::SdmReadCtr => self.ctr,
+            Field::TtStatus => self.tt_status,
+            Field::EncFileData => self.enc_file_data,
+            Field::SdmMac => self.mac,
+            Field::Captured => None,
+        }
+    }
+}
+
+impl fmt::Debug for Mirrors<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mirrors").finish_non_exhaustive()
+    }
+}
+
+/// What a tap brought: the text of each element, in the order of the layout, and the values in it.
+pub(super) struct Received<'a> {
+    pub(super) text: [&'a [u8]; MAX_ELEMENTS],
+    pub(super) picc_data: picc::Wire,
+    pub(super) uid: Option<Uid>,
+    pub(super) ctr: Option<SdmReadCtr>,
+    pub(super) mac: SdmMac,
+}
+
+impl<'a> Received<'a> {
+    fn nothing() -> Self {
+        Self {
+            text: [&[]; MAX_ELEMENTS],
+            picc_data: picc::Wire::default(),
+            uid: None,
+            ctr: None,
+            mac: SdmMac::from_bytes([0; 8]),
+        }
+    }
+
+    /// Takes the text of one element if it has the shape of that element.
+    fn accept(&mut self, layout: &SdmLayout, field: Field, text: &'a [u8]) -> Result<(), Malformed> {
+        if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
+            return Err(Malformed::Length(field));
+        }
+        if text.len() > MAX_URL {
+            return Err(Malformed::TooLong);
+        }
+        let digits = |_| Malformed::Character(field);
+        let all = |allowed: fn(&u8) -> bool| text.iter().all(allowed).then_some(()).ok_or(Malformed::Character(field));
+        match field {
+            Field::PiccData => hex::decode_into(text, &mut self.picc_data).map_err(digits)?,
+            Field::Uid => self.uid = Some(Uid::from_bytes(hex::decode(text).map_err(digits)?)),
+            Field::SdmReadCtr => self.ctr = Some(SdmReadCtr::from_msb_first(hex::decode(text).map_err(digits)?)),
+            Field::SdmMac => self.mac = SdmMac::from_bytes(hex::decode(text).map_err(digits)?),
+            Field::EncFileData => {
+                let enough = layout.tt_at.is_none_or(|at| at.saturating_add(2) <= text.len() / 2);
+                if text.is_empty() || !text.len().is_multiple_of(32) || !enough {
+                    return Err(Malformed::Length(field));
+                }
+                all(u8::is_ascii_hexdigit)?;
+            }
+            Field::Captured if text.is_empty() => return Err(Malformed::Length(field)),
+            Field::TtStatus | Field::Captured => all(|byte| is_name_byte(*byte))?,
+        }
+        Ok(())
+    }
+}
+
+impl SdmLayout {
+    /// Takes a full URL apart.
+    ///
+    /// The whole shape is checked: static text byte by byte, each mirror's length and digits (of either case), nothing
+    /// missing, nothing twice, nothing behind the end. Nothing is percent-decoded.
+    ///
+    /// # Errors
+    /// [`Malformed`] with the reason.
+    pub fn parse<'a>(&'a self, url: &'a str) -> Result<UnverifiedTap<'a>, Malformed> {
+        self.read(url.as_bytes(), 0)
+    }
+
+    /// Takes the `/path?query` of a request apart, which is all that an HTTP server is sent. What the template has before
+    /// that stands as in the template.
+    ///
+    /// Where a template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, the `/` that HTTP puts in its place is
+    /// accepted.
+    ///
+    /// # Errors
+    /// [`Malformed`] with the reason.
+    pub fn parse_origin_form<'a>(&'a self, target: &'a str) -> Result<UnverifiedTap<'a>, Malformed> {
+        let target = target.as_bytes();
+        let pathless = self.template().as_bytes().get(self.origin) == Some(&b'?');
+        match target {
+            [b'/', query @ ..] if pathless && query.starts_with(b"?") => self.read(query, self.origin),
+            _ => self.read(target, self.origin),
+        }
+    }
+
+    /// Puts a tap together from mirrors that were sent as separate values. Static text, and with it the MAC window, comes
+    /// from the template.
+    ///
+    /// # Errors
+    /// [`Malformed`] if a value of the layout is missing, one that it does not have is given, or one has the wrong shape.
+    pub fn assemble<'a>(&'a self, mirrors: Mirrors<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
+        let mut received = Received::nothing();
+        let mut names: usize = 0;
+        for (index, element) in self.elements().enumerate() {
+            let Kind::Value(field) = element.kind else { continue };
+            let text = if matches!(field, Field::Captured) {
+                names = names.saturating_add(1);
+                let mut given = mirrors.captured.iter().filter(|(name, _)| name.as_bytes() == self.text(element.name));
+                let first = given.next();
+                if given.next().is_some() {
+                    return Err(Malformed::Duplicate(field));
+                }
+                first.map(|(_, text)| *text)
+            } else {
+                mirrors.of(field)
+            };
+            let text = text.ok_or(Malformed::Missing(field))?.as_bytes();
+            received.accept(self, field, text)?;
+            if let Some(slot) = received.text.get_mut(index) {
+                *slot = text;
+            }
+        }
+        if mirrors.captured.len() > names {
+            return Err(Malformed::Unexpected(Field::Captured));
+        }
+        let fields =
+            [Field::PiccData, Field::Uid, Field::SdmReadCtr, Field::TtStatus, Field::EncFileData, Field::SdmMac];
+        for field in fields {
+            if mirrors.of(field).is_some() && !self.has(field) {
+                return Err(Malformed::Unexpected(field));
+            }
+        }
+        Ok(UnverifiedTap { layout: self, received })
+    }
+
+    /// Takes text apart that begins where `origin` is in the template.
+    fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
+        if input.len() > MAX_URL {
+            return Err(Malformed::TooLong);
+        }
+        let mut received = Received::nothing();
+        let mut rest = input;
+        let mut before = None;
+        for (index, element) in self.elements().enumerate() {
+            let text = self.text_from(origin, element);
+            let Some(after) = rest.strip_prefix(text) else {
+                let same = rest.iter().zip(text).take_while(|(received, wanted)| received == wanted).count();
+                let at = input.len().saturating_sub(rest.len()).saturating_add(same);
+                return Err(self.explain(input, rest, before, element, Malformed::StaticText { at }));
+            };
+            rest = after;
+            match element.kind {
+                Kind::MacInput => {}
+                Kind::End if rest.is_empty() => break,
+                Kind::End => return Err(self.explain(input, rest, before, element, Malformed::Trailing)),
+                Kind::Value(field) => {
+                    if rest.is_empty() || element.text.to < origin {
+                        return Err(Malformed::Missing(field));
+                    }
+                    let (text, after) =
+                        rest.split_at_checked(self.chars(field, rest)).ok_or(Malformed::Length(field))?;
+                    received.accept(self, field, text).map_err(|error| self.refine(error, index, text))?;
+                    if let Some(slot) = received.text.get_mut(index) {
+                        *slot = text;
+                    }
+                    rest = after;
+                    before = Some(field);
+                }
+            }
+        }
+        Ok(UnverifiedTap { layout: self, received })
+    }
+
+    /// The static text before an element, as far as it is not before `origin`.
+    fn text_from(&self, origin: usize, element: &Element) -> &[u8] {
+        let mut span = element.text;
+        span.from = span.from.max(origin).min(span.to);
+        self.text(span)
+    }
+
+    /// How many characters the element at the start of `rest` has.
+    fn chars(&self, field: Field, rest: &[u8]) -> usize {
+        let run = |part: fn(&u8) -> bool| rest.iter().take_while(|byte| part(byte)).count();
+        match self.fixed_chars(field) {
+            Some(chars) => chars,
+            None if matches!(field, Field::EncFileData) => run(u8::is_ascii_hexdigit).saturating_sub(self.enc_reserve),
+            None => run(|byte| is_name_byte(*byte)),
+        }
+    }
+
+    /// A wrong character that is the start of what follows means that the element was too short.
+    fn refine(&self, error: Malformed, index: usize, text: &[u8]) -> Malformed {
+        let next = self.elements().nth(index.saturating_add(1)).and_then(|next| self.text(next.text).first());
+        match (error, next) {
+            (Malformed::Character(field), Some(next)) if text.contains(next) && !next.is_ascii_hexdigit() => {
+                Malformed::Length(field)
+            }
+            _ => error,
+        }
+    }
+
+    /// Why `rest`, the end of `input`, does not go on as the template does: `otherwise`, unless a better reason is found.
+    fn explain(
+        &self,
+        input: &[u8],
+        rest: &[u8],
+        before: Option<Field>,
+        element: &Element,
+        otherwise: Malformed,
+    ) -> Malformed {
+        let times = |key: &[u8]| parts(input).filter(|part| part.starts_with(key)).count();
+        if let Some((field, _)) = self.parameters().find(|(_, key)| times(key) > 1) {
+            return Malformed::Duplicate(field);
+        }
+        if let Some((field, _)) = self.parameters().find(|(_, key)| times(key) == 0) {
+            return Malformed::Missing(field);
+        }
+        match (before, rest.first(), element.kind) {
+            (Some(field), Some(next), _) if is_digits(field) && next.is_ascii_hexdigit() => Malformed::Length(field),
+            (_, None, Kind::Value(field)) => Malformed::Missing(field),
+            _ => otherwise,
+        }
+    }
+
+    /// The elements that are the whole value of a query parameter, each with its `name=`.
+    fn parameters(&self) -> impl Iterator<Item = (Field, &[u8])> {
+        self.elements().filter_map(|element| {
+            let Kind::Value(field) = element.kind else { return None };
+            let text = self.text(element.text);
+            let key = parts(text).next_back()?;
+            (key.len() < text.len() && key.len() > 1 && key.ends_with(b"=")).then_some((field, key))
+        })
+    }
+}
+
+/// Cuts text where a parameter begins or ends.
+fn parts(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    text.split(|byte| matches!(byte, b'?' | b'&' | b'#'))
+}
+
+/// Whether an element is written as hexadecimal digits, which a tag writes in upper case.
+pub(super) fn is_digits(field: Field) -> bool {
+    !matches!(field, Field::TtStatus | Field::Captured)
+}

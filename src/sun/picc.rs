@@ -1,0 +1,66 @@
+//! PICCData: what identifies a tap, encrypted. Source: NT4H2421Gx §9.3.4, Table 21.
+
+use super::layout::Mirrored;
+use crate::cipher::Block;
+use crate::key::PreparedMetaReadKey;
+use crate::types::{SdmReadCtr, Uid};
+
+/// PICCData as mirrored, its digits decoded.
+pub(super) type Wire = Block;
+
+/// The content of a PICCData.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PiccData {
+    pub(super) uid: Option<Uid>,
+    pub(super) ctr: Option<SdmReadCtr>,
+}
+
+impl PiccData {
+    /// Decrypts and reads strictly. Any key decrypts to something: `Some` only says that the tag byte fits, which by chance it
+    /// does three times in 256.
+    pub(super) fn open(key: &PreparedMetaReadKey, mut wire: Wire) -> Option<Self> {
+        key.decrypt(&mut wire);
+        Self::read(&wire)
+    }
+
+    /// Reads `PICCDataTag [UID] [SDMReadCtr] RandomPadding`.
+    fn read(plain: &Block) -> Option<Self> {
+        let [tag, body @ ..] = plain;
+        let (uid, behind) = body.split_first_chunk()?;
+        // Bit 7: UID. Bit 6: counter. Bits 5 and 4: for future use, zero. Bits 3 to 0: length of the UID, zero without one.
+        let (uid, ctr) = match tag {
+            0xC7 => (Some(uid), behind.first_chunk()),
+            0x87 => (Some(uid), None),
+            0x40 => (None, body.first_chunk()),
+            _ => return None,
+        };
+        Some(Self { uid: uid.map(|uid| Uid::from_bytes(*uid)), ctr: ctr.map(|ctr| SdmReadCtr::from_lsb_first(*ctr)) })
+    }
+
+    pub(super) fn is(&self, pinned: Mirrored) -> bool {
+        pinned == Mirrored { uid: self.uid.is_some(), ctr: self.ctr.is_some() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// NT4H2421Gx Table 21: of all tag bytes, three say something that a chip can mean.
+    #[test]
+    fn table_21_accepts_three_tag_bytes() {
+        let mut plain = [0x11; 16];
+        for tag in 0..=u8::MAX {
+            plain[0] = tag;
+            let read = PiccData::read(&plain);
+            let (uid, ctr) = (Uid::from_bytes([0x11; 7]), SdmReadCtr::from_lsb_first([0x11; 3]));
+            let expected = match tag {
+                0xC7 => Some(PiccData { uid: Some(uid), ctr: Some(ctr) }),
+                0x87 => Some(PiccData { uid: Some(uid), ctr: None }),
+                0x40 => Some(PiccData { uid: None, ctr: Some(ctr) }),
+                _ => None,
+            };
+            assert_eq!(read, expected, "{tag:#04x}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Tag tamper status. Source: NT4H2421Tx §9.3.5, §10.2, §11.9.1.
+
+use core::fmt;
+
+/// The mirrored tamper status: TTPermStatus and TTCurrStatus, one ASCII character each.
+///
+/// A chip writes `C` for closed, `O` for open and `I` where the feature is not enabled. The permanent status stays at `O` once
+/// the seal was seen open.
+#[doc(alias = "TTStatus")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TtStatus {
+    perm: u8,
+    curr: u8,
+    authenticated: bool,
+}
+
+/// What a [`TtStatus`] says of the seal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TagTamper {
+    /// `CC`: never opened.
+    Closed,
+    /// `OC`: opened before, closed now.
+    OpenedNowClosed,
+    /// `OO`: open. `CO` too: a measurement that finds the seal open is not to be forgotten.
+    Open,
+    /// `II`: the chip does not measure.
+    NotEnabled,
+    /// Anything else. It says nothing, so it is not to be taken for a closed seal.
+    Unknown,
+}
+
+impl TtStatus {
+    pub(super) fn new(perm: u8, curr: u8, authenticated: bool) -> Self {
+        Self { perm, curr, authenticated }
+    }
+
+    /// TTPermStatus as mirrored.
+    #[doc(alias = "TTPermStatus")]
+    #[must_use]
+    pub fn perm(&self) -> u8 {
+        self.perm
+    }
+
+    /// TTCurrStatus as mirrored.
+    #[doc(alias = "TTCurrStatus")]
+    #[must_use]
+    pub fn curr(&self) -> u8 {
+        self.curr
+    }
+
+    /// Whether the tag vouches for it. A plain status outside the MAC window may have been written by anybody.
+    #[must_use]
+    pub fn is_authenticated(&self) -> bool {
+        self.authenticated
+    }
+
+    /// What the two characters say, whoever wrote them.
+    #[must_use]
+    pub fn state(&self) -> TagTamper {
+        match [self.perm, self.curr] {
+            [b'C', b'C'] => TagTamper::Closed,
+            [b'O', b'C'] => TagTamper::OpenedNowClosed,
+            [b'O' | b'C', b'O'] => TagTamper::Open,
+            [b'I', b'I'] => TagTamper::NotEnabled,
+            _ => TagTamper::Unknown,
+        }
+    }
+
+    /// Whether the tag vouches that its seal was never opened. Every doubt is a no.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        self.authenticated && self.state() == TagTamper::Closed
+    }
+}
+
+impl fmt::Display for TtStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        [self.perm, self.curr].escape_ascii().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// NT4H2421Tx §9.3.5: of all pairs, one means intact, and five mean anything.
+    #[test]
+    fn every_doubt_fails_closed() {
+        let mut known = 0;
+        for perm in 0..=u8::MAX {
+            for curr in 0..=u8::MAX {
+                let status = TtStatus::new(perm, curr, true);
+                assert_eq!(status.is_intact(), (perm, curr) == (b'C', b'C'));
+                assert!(!TtStatus::new(perm, curr, false).is_intact());
+                known += u32::from(status.state() != TagTamper::Unknown);
+            }
+        }
+        assert_eq!(known, 5, "CC OC OO CO II");
+    }
+
+    #[test]
+    fn it_prints_as_text_whatever_it_holds() {
+        use core::fmt::Write;
+        struct Line([u8; 16], usize);
+        impl Write for Line {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                for byte in text.bytes() {
+                    self.0[self.1] = byte;
+                    self.1 += 1;
+                }
+                Ok(())
+            }
+        }
+        let mut line = Line([0; 16], 0);
+        write!(line, "{} {}", TtStatus::new(b'O', b'C', true), TtStatus::new(0, b'C', true)).unwrap();
+        assert_eq!(&line.0[..line.1], br"OC \x00C");
+    }
+}

@@ -1,0 +1,554 @@
+//! The grammar of a URL template, readable in `const` context, and the rules of the chip that a template must keep.
+
+use core::fmt;
+
+use super::layout::{Element, Kind, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout, Span};
+use crate::error::Field;
+use crate::types::Mode;
+
+/// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.
+const FILE_SIZE: usize = 256;
+/// Bytes of the file before the first character after the abbreviated URI prefix: NLEN, record header, URI code.
+const FILE_HEADER: usize = 7;
+
+/// Why a template can not be a layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// The template has more than 256 characters.
+    TemplateTooLong,
+    /// The shortest URL of this template does not fit into the 256-byte file.
+    FileTooLong,
+    /// A character that a URL can not hold, or a `}` without `{`, after this many bytes of the template.
+    Character {
+        /// Bytes of the template before it.
+        at: usize,
+    },
+    /// No element of the grammar begins after this many bytes of the template.
+    UnknownElement {
+        /// Bytes of the template before it.
+        at: usize,
+    },
+    /// An element is there twice.
+    Repeated(Field),
+    /// Two captured texts have one name.
+    RepeatedName,
+    /// More than four captured texts.
+    TooManyNames,
+    /// `[[` is there twice.
+    RepeatedMacInput,
+    /// `{picc}` stands beside `{uid}` or `{ctr}`: a chip mirrors either PICCData or plain values.
+    PiccDataAndPlain,
+    /// `{mac}` is missing: nothing could be verified.
+    NoMac,
+    /// `[[` is behind `{mac}`: SDMMACInputOffset must not exceed SDMMACOffset.
+    MacInputAfterMac,
+    /// `{enc}` is not between `[[` and `{mac}`: SDMMACInputOffset <= SDMENCOffset, SDMENCOffset + SDMENCLength <=
+    /// SDMMACOffset.
+    EncOutsideMacInput,
+    /// The length of `{enc:N}` is no positive multiple of 32 characters.
+    EncLength,
+    /// `{enc}` without both UID and counter: the chip derives the file key from both.
+    EncNeedsUidAndCtr,
+    /// The tamper status of `{enc:N,tt@K}` lies outside the plaintext, which has N/2 bytes.
+    TamperOutsideEnc,
+    /// The tamper status is mirrored twice.
+    TamperTwice,
+    /// An element of no fixed length is followed by what could belong to it: pin `{enc:N}`, or put a separator such as `&` or
+    /// `/` behind it.
+    Unbounded(Field),
+}
+
+impl LayoutError {
+    /// The rule that is broken, in one sentence. Usable in `const` context.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::TemplateTooLong => "a template has at most 256 characters",
+            Self::FileTooLong => "the URL must fit into the 256-byte file of the chip",
+            Self::Character { .. } => "a template holds printable ASCII without lone braces",
+            Self::UnknownElement { .. } => {
+                "an element is one of {picc} {picc:uid,ctr} {picc:uid} {picc:ctr} {uid} {ctr} {tt} {enc} {enc:N} \
+                 {enc:N,tt@K} {enc:tt@K} {mac} {:name} [["
+            }
+            Self::Repeated(_) => "each element stands at most once",
+            Self::RepeatedName => "each captured text has a name of its own",
+            Self::TooManyNames => "at most four texts are captured",
+            Self::RepeatedMacInput => "[[ stands at most once",
+            Self::PiccDataAndPlain => "{picc} excludes {uid} and {ctr}",
+            Self::NoMac => "{mac} must be there",
+            Self::MacInputAfterMac => "[[ must not be behind {mac}",
+            Self::EncOutsideMacInput => "{enc} must be between [[ and {mac}",
+            Self::EncLength => "the length of {enc:N} is a positive multiple of 32",
+            Self::EncNeedsUidAndCtr => "{enc} needs both UID and counter mirrored",
+            Self::TamperOutsideEnc => "the tamper status of {enc:N,tt@K} needs K + 2 <= N / 2",
+            Self::TamperTwice => "the tamper status is either {tt} or in {enc}",
+            Self::Unbounded(_) => "an element of no fixed length needs a separator behind it, or a pinned length",
+        }
+    }
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.rule())?;
+        match self {
+            Self::Character { at } | Self::UnknownElement { at } => write!(f, " (byte {at} of the template)"),
+            Self::Repeated(field) | Self::Unbounded(field) => write!(f, " ({field})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for LayoutError {}
+
+/// A layout from a template, checked when the program is compiled.
+///
+/// ```
+/// use suntap::{SdmLayout, sdm_layout};
+///
+/// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc}&cmac={mac}");
+/// ```
+///
+/// A template that no chip can write does not compile, and the message names the rule:
+///
+/// ```compile_fail,E0080
+/// use suntap::{SdmLayout, sdm_layout};
+///
+/// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc}&uid={uid}&cmac={mac}");
+/// ```
+#[macro_export]
+macro_rules! sdm_layout {
+    ($template:expr) => {
+        $crate::sdm_layout!($crate::Mode::Aes, $template)
+    };
+    ($mode:expr, $template:expr) => {
+        const {
+            match $crate::SdmLayout::new($mode, $template) {
+                Ok(layout) => layout,
+                Err(error) => panic!("{}", error.rule()),
+            }
+        }
+    };
+}
+
+/// What stands between one pair of braces.
+struct Braced {
+    kind: Kind,
+    picc: Option<Mirrored>,
+    enc_chars: Option<usize>,
+    tt_at: Option<usize>,
+}
+
+impl Braced {
+    const fn plain(field: Field) -> Self {
+        Self { kind: Kind::Value(field), picc: None, enc_chars: None, tt_at: None }
+    }
+
+    const fn read(inner: &[u8]) -> Option<Self> {
+        let mut braced = match inner {
+            [b'p', b'i', b'c', b'c', ..] => Self::plain(Field::PiccData),
+            [b'e', b'n', b'c', ..] => Self::plain(Field::EncFileData),
+            b"uid" => return Some(Self::plain(Field::Uid)),
+            b"ctr" => return Some(Self::plain(Field::SdmReadCtr)),
+            b"tt" => return Some(Self::plain(Field::TtStatus)),
+            b"mac" => return Some(Self::plain(Field::SdmMac)),
+            [b':', name @ ..] if is_name(name) => return Some(Self::plain(Field::Captured)),
+            _ => return None,
+        };
+        match inner {
+            b"picc" | b"enc" => {}
+            b"picc:uid,ctr" => braced.picc = Some(Mirrored { uid: true, ctr: true }),
+            b"picc:uid" => braced.picc = Some(Mirrored { uid: true, ctr: false }),
+            b"picc:ctr" => braced.picc = Some(Mirrored { uid: false, ctr: true }),
+            [b'e', b'n', b'c', b':', options @ ..] => {
+                let options = match number(options) {
+                    Some((chars, [])) => {
+                        braced.enc_chars = Some(chars);
+                        return Some(braced);
+                    }
+                    Some((chars, [b',', more @ ..])) => {
+                        braced.enc_chars = Some(chars);
+                        more
+                    }
+                    Some(_) => return None,
+                    None => options,
+                };
+                let [b't', b't', b'@', offset @ ..] = options else { return None };
+                let Some((offset, [])) = number(offset) else { return None };
+                braced.tt_at = Some(offset);
+            }
+            _ => return None,
+        }
+        Some(braced)
+    }
+}
+
+impl SdmLayout {
+    /// Reads a URL template.
+    ///
+    /// | element | stands for |
+    /// |---|---|
+    /// | `{picc}` | encrypted PICCData: UID and counter, or one of them, as its PICCDataTag says; `{picc:uid,ctr}`, `{picc:uid}` and `{picc:ctr}` accept only that |
+    /// | `{uid}` `{ctr}` | the plain mirrors, 14 and 6 digits |
+    /// | `{tt}` | the plain TTStatus, two characters |
+    /// | `{enc}` | SDMENCFileData, any positive multiple of 32 digits; `{enc:N}` exactly N; `{enc:N,tt@K}` or `{enc:tt@K}` says that the tamper status is at byte K of the plaintext |
+    /// | `{mac}` | SDMMAC, 16 digits |
+    /// | `{:name}` | static text of this tag, `[A-Za-z0-9_-]+`, to be read with [`captured`](crate::UnverifiedTap::captured) |
+    /// | `[[` | where the MAC input begins (SDMMACInputOffset); without it the MAC covers no text |
+    ///
+    /// All else is static text, compared byte by byte. Usable in `const` context: see
+    /// [`sdm_layout!`](crate::sdm_layout).
+    ///
+    /// # Errors
+    /// [`LayoutError`] names the rule that the template breaks.
+    pub const fn new(mode: Mode, template: &str) -> Result<Self, LayoutError> {
+        let bytes = template.as_bytes();
+        let mut layout = Self::blank(mode);
+        let Some((text, _)) = layout.template.split_at_mut_checked(bytes.len()) else {
+            return Err(LayoutError::TemplateTooLong);
+        };
+        text.copy_from_slice(bytes);
+
+        let mut free: &mut [Element] = &mut layout.elements;
+        let mut rest = bytes;
+        let mut at: usize = 0;
+        let mut text_from: usize = 0;
+        loop {
+            let (kind, name, after, width) = match rest {
+                [] => (Kind::End, Span::EMPTY, rest, 0),
+                [b'[', b'[', after @ ..] => (Kind::MacInput, Span::EMPTY, after, 2),
+                [b'{', after @ ..] => {
+                    let Some((inner, after)) = until_brace(after) else {
+                        return Err(LayoutError::UnknownElement { at });
+                    };
+                    let Some(braced) = Braced::read(inner) else {
+                        return Err(LayoutError::UnknownElement { at });
+                    };
+                    if braced.picc.is_some() {
+                        layout.picc = braced.picc;
+                    }
+                    if braced.enc_chars.is_some() {
+                        layout.enc_chars = braced.enc_chars;
+                    }
+                    if braced.tt_at.is_some() {
+                        layout.tt_at = braced.tt_at;
+                    }
+                    let width = inner.len().saturating_add(2);
+                    let name = match braced.kind {
+                        Kind::Value(Field::Captured) => {
+                            Span { from: at.saturating_add(2), to: at.saturating_add(width).saturating_sub(1) }
+                        }
+                        _ => Span::EMPTY,
+                    };
+                    (braced.kind, name, after, width)
+                }
+                [0x21..=0x7C | 0x7E, after @ ..] => {
+                    rest = after;
+                    at = at.saturating_add(1);
+                    continue;
+                }
+                _ => return Err(LayoutError::Character { at }),
+            };
+            let Some((slot, others)) = { free }.split_first_mut() else {
+                return Err(LayoutError::TooManyNames);
+            };
+            *slot = Element { kind, text: Span { from: text_from, to: at }, name };
+            free = others;
+            if matches!(kind, Kind::End) {
+                break;
+            }
+            rest = after;
+            at = at.saturating_add(width);
+            text_from = at;
+        }
+        layout.len = at;
+        layout.origin = origin(bytes);
+        layout.checked()
+    }
+
+    /// The layout, if it keeps the rules that concern more than one element.
+    const fn checked(mut self) -> Result<Self, LayoutError> {
+        let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
+        let mut window = false;
+        let mut names = 0u8;
+        let mut elements: &[Element] = &self.elements;
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            let twice = match element.kind {
+                Kind::MacInput if window => return Err(LayoutError::RepeatedMacInput),
+                Kind::MacInput if mac => return Err(LayoutError::MacInputAfterMac),
+                Kind::MacInput => {
+                    window = true;
+                    continue;
+                }
+                Kind::End => break,
+                Kind::Value(field) => match field {
+                    Field::PiccData => replace(&mut picc),
+                    Field::Uid => replace(&mut uid),
+                    Field::SdmReadCtr => replace(&mut ctr),
+                    Field::TtStatus => {
+                        self.tt_in_window = window && !mac;
+                        replace(&mut tt)
+                    }
+                    Field::EncFileData => {
+                        if !window || mac {
+                            return Err(LayoutError::EncOutsideMacInput);
+                        }
+                        if self.enc_chars.is_none() {
+                            let Some(reserve) = self.digits_behind(rest) else {
+                                return Err(LayoutError::Unbounded(field));
+                            };
+                            self.enc_reserve = reserve;
+                        }
+                        replace(&mut enc)
+                    }
+                    Field::SdmMac => replace(&mut mac),
+                    Field::Captured => {
+                        if self.name_in(element.name, rest) {
+                            return Err(LayoutError::RepeatedName);
+                        }
+                        if !self.name_ends(rest) {
+                            return Err(LayoutError::Unbounded(field));
+                        }
+                        names = names.saturating_add(1);
+                        false
+                    }
+                },
+            };
+            if twice && let Kind::Value(field) = element.kind {
+                return Err(LayoutError::Repeated(field));
+            }
+        }
+        if names > 4 {
+            return Err(LayoutError::TooManyNames);
+        }
+        if !mac {
+            return Err(LayoutError::NoMac);
+        }
+        if picc && (uid || ctr) {
+            return Err(LayoutError::PiccDataAndPlain);
+        }
+        let both = match self.picc {
+            Some(pinned) => pinned.uid && pinned.ctr,
+            None => picc || (uid && ctr),
+        };
+        if enc && !both {
+            return Err(LayoutError::EncNeedsUidAndCtr);
+        }
+        if let Some(chars) = self.enc_chars {
+            if chars == 0 || chars % 32 != 0 {
+                return Err(LayoutError::EncLength);
+            }
+            if let Some(offset) = self.tt_at
+                && offset.saturating_add(2) > chars / 2
+            {
+                return Err(LayoutError::TamperOutsideEnc);
+            }
+        }
+        if tt && self.tt_at.is_some() {
+            return Err(LayoutError::TamperTwice);
+        }
+        if self.shortest_file() > FILE_SIZE {
+            return Err(LayoutError::FileTooLong);
+        }
+        Ok(self)
+    }
+
+    /// Bytes of the NDEF file up to the end of the shortest URL of this layout.
+    const fn shortest_file(&self) -> usize {
+        let mut total = FILE_HEADER.saturating_sub(self.prefix_len());
+        let mut elements: &[Element] = &self.elements;
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            total = total.saturating_add(element.text.len());
+            total = total.saturating_add(match element.kind {
+                Kind::MacInput => 0,
+                Kind::End => break,
+                Kind::Value(field) => match self.fixed_chars(field) {
+                    Some(chars) => chars,
+                    None if matches!(field, Field::EncFileData) => 32,
+                    None => 1,
+                },
+            });
+        }
+        total
+    }
+
+    /// Characters of the static text that the URI code stands for: the longest prefix that `[[` does not cross.
+    ///
+    /// Source: NFC Forum URI RTD, codes 00h to 04h.
+    const fn prefix_len(&self) -> usize {
+        let [first, ..] = &self.elements;
+        let head = self.text(first.text);
+        match head {
+            [b'h', b't', b't', b'p', b's', b':', b'/', b'/', b'w', b'w', b'w', b'.', ..] => 12,
+            [b'h', b't', b't', b'p', b':', b'/', b'/', b'w', b'w', b'w', b'.', ..] => 11,
+            [b'h', b't', b't', b'p', b's', b':', b'/', b'/', ..] => 8,
+            [b'h', b't', b't', b'p', b':', b'/', b'/', ..] => 7,
+            _ => 0,
+        }
+    }
+
+    /// How many digits of fixed-length elements follow directly; `None` if what follows could be taken for digits itself.
+    const fn digits_behind(&self, mut elements: &[Element]) -> Option<usize> {
+        let mut digits = 0usize;
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            match self.text(element.text) {
+                [] => {}
+                [first, ..] => return if first.is_ascii_hexdigit() { None } else { Some(digits) },
+            }
+            match element.kind {
+                Kind::End => break,
+                Kind::MacInput => {}
+                Kind::Value(Field::TtStatus | Field::Captured) => return None,
+                Kind::Value(field) => match self.fixed_chars(field) {
+                    Some(chars) => digits = digits.saturating_add(chars),
+                    None => return None,
+                },
+            }
+        }
+        Some(digits)
+    }
+
+    /// Whether what follows a captured text can not be taken for a part of it.
+    const fn name_ends(&self, mut elements: &[Element]) -> bool {
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            match (self.text(element.text), element.kind) {
+                ([first, ..], _) => return !is_name_byte(*first),
+                ([], Kind::End) => return true,
+                ([], Kind::Value(_)) => return false,
+                ([], Kind::MacInput) => {}
+            }
+        }
+        true
+    }
+
+    const fn name_in(&self, name: Span, mut elements: &[Element]) -> bool {
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            if matches!(element.kind, Kind::Value(Field::Captured)) && same(self.text(name), self.text(element.name)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    const fn blank(mode: Mode) -> Self {
+        Self {
+            mode,
+            template: [0; MAX_TEMPLATE],
+            len: 0,
+            elements: [Element { kind: Kind::End, text: Span::EMPTY, name: Span::EMPTY }; MAX_ELEMENTS],
+            origin: 0,
+            picc: None,
+            enc_chars: None,
+            enc_reserve: 0,
+            tt_at: None,
+            tt_in_window: false,
+        }
+    }
+}
+
+/// Sets a flag and says whether it was set before.
+const fn replace(flag: &mut bool) -> bool {
+    let before = *flag;
+    *flag = true;
+    before
+}
+
+/// Whether this may stand in a captured text or its name.
+pub(super) const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+const fn is_name(mut name: &[u8]) -> bool {
+    if name.is_empty() {
+        return false;
+    }
+    while let [first, rest @ ..] = name {
+        if !is_name_byte(*first) {
+            return false;
+        }
+        name = rest;
+    }
+    true
+}
+
+const fn same(mut left: &[u8], mut right: &[u8]) -> bool {
+    loop {
+        match (left, right) {
+            ([], []) => return true,
+            ([l, left_rest @ ..], [r, right_rest @ ..]) if *l == *r => {
+                left = left_rest;
+                right = right_rest;
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// What stands before the next `}` and what stands behind it.
+const fn until_brace(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut rest = text;
+    let mut len: usize = 0;
+    while let [byte, after @ ..] = rest {
+        if *byte == b'}' {
+            return match text.split_at_checked(len) {
+                Some((inner, _)) => Some((inner, after)),
+                None => None,
+            };
+        }
+        rest = after;
+        len = len.saturating_add(1);
+    }
+    None
+}
+
+/// A decimal number of at least one digit and what stands behind it.
+const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
+    let mut rest = text;
+    let mut value: usize = 0;
+    let mut any = false;
+    while let [digit, after @ ..] = rest {
+        let digit = match digit {
+            b'0' => 0,
+            b'1' => 1,
+            b'2' => 2,
+            b'3' => 3,
+            b'4' => 4,
+            b'5' => 5,
+            b'6' => 6,
+            b'7' => 7,
+            b'8' => 8,
+            b'9' => 9,
+            _ => break,
+        };
+        value = value.saturating_mul(10).saturating_add(digit);
+        rest = after;
+        any = true;
+    }
+    if any { Some((value, rest)) } else { None }
+}
+
+/// Where the path, or the query if there is no path, begins: the part of a URL that an HTTP server is sent.
+const fn origin(template: &[u8]) -> usize {
+    let mut rest = template;
+    let mut at: usize = 0;
+    let mut authority = false;
+    while let [byte, after @ ..] = rest {
+        if !authority && let [b':', b'/', b'/', behind @ ..] = rest {
+            authority = true;
+            rest = behind;
+            at = at.saturating_add(3);
+            continue;
+        }
+        if matches!(byte, b'/' | b'?') {
+            break;
+        }
+        rest = after;
+        at = at.saturating_add(1);
+    }
+    at
+}
