@@ -356,7 +356,7 @@ impl SdmLayout {
 
     /// Bytes of the NDEF file up to the end of the shortest URL of this layout.
     const fn shortest_file(&self) -> usize {
-        let mut total = FILE_HEADER.saturating_sub(self.prefix_len());
+        let mut total = FILE_HEADER;
         let mut elements: &[Element] = &self.elements;
         while let [element, rest @ ..] = elements {
             elements = rest;
@@ -371,7 +371,7 @@ impl SdmLayout {
                 },
             });
         }
-        total
+        total.saturating_sub(self.prefix_len())
     }
 
     /// Characters of the static text that the URI code stands for: the longest prefix that `[[` does not cross.

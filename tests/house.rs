@@ -1,0 +1,129 @@
+//! The shape of the house: which floor imports which, what crosses threads, and what is never printed.
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use suntap::session::{EncKey, MacKey};
+use suntap::{
+    Blocking, ClaimedTap, CommitError, Error, FreshTap, MasterKey, MemoryCounters, Mirrors, Mode, PreparedFileReadKey,
+    PreparedMasterKey, PreparedMetaReadKey, ReplayableTap, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey,
+    SunMessage, TagId, UnverifiedTap, VerifiedTap,
+};
+
+/// The rooms, floor by floor, and what a room of each floor may import from its own.
+const FLOORS: &[(&[&str], &[&str])] = &[
+    (&["types", "hex", "error"], &["types", "hex", "error"]),
+    (&["key", "cipher", "counter"], &["cipher"]),
+    (&["sun", "kdf"], &[]),
+];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every path that a file names from the crate's root, outside its own tests.
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split("crate::").skip(1))
+        .map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
+        .filter(|name| name.starts_with(char::is_lowercase))
+}
+
+#[test]
+fn a_file_imports_only_from_lower_floors() {
+    let floor = |room: &str| FLOORS.iter().position(|(rooms, _)| rooms.contains(&room));
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut rooms = 0;
+    for file in files {
+        let path = file.strip_prefix(&src).unwrap();
+        let room = path.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        if room == "lib" {
+            continue;
+        }
+        let here = floor(room).unwrap_or_else(|| panic!("{room} has no floor"));
+        rooms += 1;
+        for import in imports(&fs::read_to_string(&file).unwrap()) {
+            if import == room || import == "sdm_layout" {
+                continue;
+            }
+            let there = floor(import).unwrap_or_else(|| panic!("{import} has no floor"));
+            let allowed = there < here || there == here && FLOORS[here].1.contains(&import);
+            assert!(allowed, "{} (floor {here}) imports {import} (floor {there})", path.display());
+            // Of the sun, only the states know of stores.
+            assert!(import != "counter" || path == Path::new("sun.rs"), "{} imports counter", path.display());
+        }
+    }
+    assert!(rooms > 15, "the files were found");
+}
+
+#[test]
+fn values_cross_threads() {
+    fn crosses<T: Send + Sync + Unpin>() {}
+    crosses::<SdmLayout>();
+    crosses::<UnverifiedTap<'_>>();
+    crosses::<ClaimedTap<'_>>();
+    crosses::<VerifiedTap<'_>>();
+    crosses::<FreshTap<'_>>();
+    crosses::<ReplayableTap<'_>>();
+    crosses::<SunMessage<'_>>();
+    crosses::<PreparedMetaReadKey>();
+    crosses::<PreparedFileReadKey>();
+    crosses::<PreparedMasterKey>();
+    crosses::<MemoryCounters<2>>();
+    crosses::<Blocking<MemoryCounters<2>>>();
+    crosses::<Error<suntap::Full>>();
+    crosses::<CommitError<suntap::Full>>();
+}
+
+/// No byte of a key or of a MAC is printed, in any base.
+#[test]
+fn debug_shows_no_secret() {
+    const SECRET: [u8; 16] = [0xA7; 16];
+    let hides = |value: &dyn Debug| {
+        let text = format!("{value:?} {value:#?}").to_lowercase();
+        assert!(!text.contains("a7") && !text.contains("167"), "{text}");
+    };
+    hides(&MasterKey::from_bytes(SECRET));
+    hides(&MasterKey::from_bytes(SECRET).prepare());
+    hides(&SdmMetaReadKey::from_bytes(SECRET));
+    hides(&SdmMetaReadKey::from_bytes(SECRET).prepare(Mode::Aes));
+    hides(&SdmFileReadKey::from_bytes(SECRET));
+    hides(&SdmFileReadKey::from_bytes(SECRET).prepare(Mode::Aes));
+    hides(&MacKey::from_bytes(SECRET));
+    hides(&EncKey::from_bytes(SECRET));
+    hides(&SdmMac::from_bytes([0xA7; 8]));
+    hides(&MasterKey::from_hex("A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7AZ").unwrap_err());
+    hides(&MasterKey::from_hex("A7A7A7").unwrap_err());
+    let digits = "A7".repeat(16);
+    let mirrors = Mirrors { picc_data: Some(&digits), mac: Some(&digits[..16]), ..Mirrors::default() };
+    hides(&mirrors);
+    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
+    hides(&layout.assemble(mirrors).unwrap());
+}
+
+/// A verified tap does show which tag it is of, but nothing that could be sent again.
+#[test]
+fn debug_of_a_verdict_names_the_tag() {
+    let layout = SdmLayout::new(Mode::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
+    let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+    let claimed = layout.parse(url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+    assert_eq!(format!("{claimed:?}"), "ClaimedTap { .. }");
+    let verified = claimed.verify(&SdmFileReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+    let tag = TagId::from_uid(verified.uid().unwrap());
+    let fresh = verified.commit(&mut MemoryCounters::<2>::new(), &tag, None).unwrap();
+    let text = format!("{fresh:?}");
+    assert!(text.contains("04DE5F1EACC040") && text.contains("61"), "{text}");
+    assert!(!text.contains("94EE") && !text.contains("EF96"), "{text}");
+}

@@ -1,0 +1,276 @@
+//! The grammar of templates, the rules of the chip, and the reasons why text is not a tap.
+
+use suntap::{Field, LayoutError, Malformed, Mirrors, Mode, SdmLayout, UnverifiedTap, sdm_layout};
+
+const PICC: &str = "EF963FF7828658A599F3041510671E88";
+const MAC: &str = "94EED9EE65337086";
+
+fn layout(template: &str) -> SdmLayout {
+    SdmLayout::new(Mode::Aes, template).unwrap_or_else(|error| panic!("{template}: {error}"))
+}
+
+fn shape(tap: Result<UnverifiedTap<'_>, Malformed>) -> Result<(), Malformed> {
+    tap.map(|_| ())
+}
+
+/// NT4H2421Gx §9.3.3 to §9.3.7, Table 71: what a chip can not do is no layout, and the error says which rule.
+#[test]
+fn impossible_templates_name_the_rule() {
+    let long_name = "n".repeat(250);
+    let table: &[(&str, LayoutError)] = &[
+        ("https://a.b/{mac}é", LayoutError::Character { at: 17 }),
+        ("https://a.b/ {mac}", LayoutError::Character { at: 12 }),
+        ("https://a.b/}{mac}", LayoutError::Character { at: 12 }),
+        ("https://a.b/{mac", LayoutError::UnknownElement { at: 12 }),
+        ("https://a.b/{pic}{mac}", LayoutError::UnknownElement { at: 12 }),
+        ("https://a.b/{picc:ctr,uid}{mac}", LayoutError::UnknownElement { at: 12 }),
+        ("https://a.b/{:}{mac}", LayoutError::UnknownElement { at: 12 }),
+        ("https://a.b/{:a.b}/{mac}", LayoutError::UnknownElement { at: 12 }),
+        ("https://a.b/[[{picc}{enc:}{mac}", LayoutError::UnknownElement { at: 20 }),
+        ("https://a.b/[[{picc}{enc:32,}{mac}", LayoutError::UnknownElement { at: 20 }),
+        ("https://a.b/[[{picc}{enc:32,tt@}{mac}", LayoutError::UnknownElement { at: 20 }),
+        ("https://a.b/[[{picc}{enc:tt@1x}{mac}", LayoutError::UnknownElement { at: 20 }),
+        ("https://a.b/[[{picc}{encx}{mac}", LayoutError::UnknownElement { at: 20 }),
+        ("https://a.b/{picc}{picc}{mac}", LayoutError::Repeated(Field::PiccData)),
+        ("https://a.b/{uid}{uid}{mac}", LayoutError::Repeated(Field::Uid)),
+        ("https://a.b/{ctr}{ctr}{mac}", LayoutError::Repeated(Field::SdmReadCtr)),
+        ("https://a.b/{tt}{tt}{mac}", LayoutError::Repeated(Field::TtStatus)),
+        ("https://a.b/{mac}{mac}", LayoutError::Repeated(Field::SdmMac)),
+        ("https://a.b/[[{picc}{enc:32}{enc:32}{mac}", LayoutError::Repeated(Field::EncFileData)),
+        ("https://a.b/{:id}/{:x}/{:id}/{mac}", LayoutError::RepeatedName),
+        ("https://a.b/{:a}/{:b}/{:c}/{:d}/{:e}/{mac}", LayoutError::TooManyNames),
+        ("https://a.b/[[{uid}[[{mac}", LayoutError::RepeatedMacInput),
+        ("https://a.b/{picc}{uid}{mac}", LayoutError::PiccDataAndPlain),
+        ("https://a.b/{ctr}{picc}{mac}", LayoutError::PiccDataAndPlain),
+        ("https://a.b/{picc}", LayoutError::NoMac),
+        ("https://a.b/", LayoutError::NoMac),
+        ("", LayoutError::NoMac),
+        ("https://a.b/{mac}[[{uid}", LayoutError::MacInputAfterMac),
+        ("https://a.b/{picc}/{enc}/{mac}", LayoutError::EncOutsideMacInput),
+        ("https://a.b/{picc}/{enc}[[/{mac}", LayoutError::EncOutsideMacInput),
+        ("https://a.b/[[{picc}/{mac}/{enc}", LayoutError::EncOutsideMacInput),
+        ("https://a.b/[[{picc}{enc:0}{mac}", LayoutError::EncLength),
+        ("https://a.b/[[{picc}{enc:33}{mac}", LayoutError::EncLength),
+        ("https://a.b/[[{picc}{enc:48}{mac}", LayoutError::EncLength),
+        ("https://a.b/[[{uid}/{enc}/{mac}", LayoutError::EncNeedsUidAndCtr),
+        ("https://a.b/[[{picc:uid}/{enc}/{mac}", LayoutError::EncNeedsUidAndCtr),
+        ("https://a.b/[[{picc:ctr}/{enc}/{mac}", LayoutError::EncNeedsUidAndCtr),
+        ("https://a.b/[[{enc}/{mac}", LayoutError::EncNeedsUidAndCtr),
+        ("https://a.b/[[{picc}{enc:32,tt@15}{mac}", LayoutError::TamperOutsideEnc),
+        ("https://a.b/[[{picc}{enc:32,tt@65535}{mac}", LayoutError::TamperOutsideEnc),
+        ("https://a.b/[[{picc}{enc:32,tt@99999999999999999999}{mac}", LayoutError::TamperOutsideEnc),
+        ("https://a.b/[[{picc}{tt}{enc:32,tt@0}{mac}", LayoutError::TamperTwice),
+        ("https://a.b/[[{picc}/{enc}c={mac}", LayoutError::Unbounded(Field::EncFileData)),
+        ("https://a.b/[[{picc}/{enc}{tt}{mac}", LayoutError::Unbounded(Field::EncFileData)),
+        ("https://a.b/[[{picc}/{enc}{:id}/{mac}", LayoutError::Unbounded(Field::EncFileData)),
+        ("https://a.b/{:id}{mac}", LayoutError::Unbounded(Field::Captured)),
+        ("https://a.b/{:id}x{mac}", LayoutError::Unbounded(Field::Captured)),
+        ("https://a.b/{:id}[[x{mac}", LayoutError::Unbounded(Field::Captured)),
+        ("https://a.b/[[{picc}{enc:224}{mac}", LayoutError::FileTooLong),
+        (&format!("https://a.b/{long_name}/{{mac}}"), LayoutError::TemplateTooLong),
+    ];
+    for (template, error) in table {
+        assert_eq!(SdmLayout::new(Mode::Aes, template), Err(*error), "{template}");
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+#[test]
+fn possible_templates_are_possible() {
+    for template in [
+        "https://a.b/{mac}",
+        "https://a.b/?{picc:uid,ctr}{mac}",
+        "https://a.b/[[{picc}{enc:192,tt@94}{mac}",
+        "https://a.b/[[{picc}{enc}{mac}",
+        "https://a.b/[[{uid}x{ctr}x{enc}x{mac}&x=1",
+        "https://a.b/[[{picc}{enc:32}c={mac}",
+        "https://a.b/[[{picc}{enc:tt@30}/{mac}",
+        "https://a.b/{:a}/{:b}?{:c}={:d}&u=[[{uid}&n={ctr}&e={enc}&t={tt}&m={mac}",
+        "https://a.b/[[{mac}",
+        "http://[::1]/{mac}",
+        "[[https://a.b/{picc}{mac}",
+        "a{mac}",
+    ] {
+        assert_eq!(layout(template).template(), template);
+    }
+}
+
+/// NT4H2421Gx Table 71 bounds the file: 7 bytes in front, 256 in all, and the URI code saves its prefix.
+#[test]
+fn the_file_has_256_bytes() {
+    let room = |prefix: &str| 249 - 16 + prefix.len();
+    for prefix in ["", "http://", "https://", "http://www.", "https://www."] {
+        let template = |len: usize| format!("{prefix}{}{{mac}}", "a".repeat(len - prefix.len()));
+        assert!(SdmLayout::new(Mode::Aes, &template(room(prefix))).is_ok(), "{prefix}");
+        assert_eq!(SdmLayout::new(Mode::Aes, &template(room(prefix) + 1)), Err(LayoutError::FileTooLong), "{prefix}");
+    }
+    // A `[[` inside `www.` leaves the shorter prefix.
+    let crossed = |len: usize| format!("https://w[[ww.{}{{mac}}", "a".repeat(len - 12));
+    assert!(SdmLayout::new(Mode::Aes, &crossed(room("https://"))).is_ok());
+    assert_eq!(SdmLayout::new(Mode::Aes, &crossed(room("https://") + 1)), Err(LayoutError::FileTooLong));
+}
+
+#[test]
+fn a_layout_can_be_a_static_and_equals_one_read_at_run_time() {
+    static LAYOUT: SdmLayout = sdm_layout!("https://a.b/?p={picc}&c={mac}");
+    assert_eq!(LAYOUT, layout("https://a.b/?p={picc}&c={mac}"));
+    assert_ne!(LAYOUT, layout("https://a.b/?q={picc}&c={mac}"));
+}
+
+#[test]
+fn each_fault_of_a_url_has_its_reason() {
+    let url = |query: &str| format!("https://a.b/t?{query}");
+    let whole = format!("p={PICC}&c={MAC}");
+    let table: &[(String, Malformed)] = &[
+        (format!("https://a.c/t?{whole}"), Malformed::StaticText { at: 10 }),
+        (format!("http://a.b/t?{whole}"), Malformed::StaticText { at: 4 }),
+        (url(&format!("{whole}&x=1")), Malformed::Trailing),
+        (url(&format!("{whole}#top")), Malformed::Trailing),
+        (url(&format!("x=1&{whole}")), Malformed::StaticText { at: 14 }),
+        (url(&format!("c={MAC}&p={PICC}")), Malformed::StaticText { at: 14 }),
+        (url(&format!("{whole}&c={MAC}")), Malformed::Duplicate(Field::SdmMac)),
+        (url(&format!("p={PICC}&{whole}")), Malformed::Duplicate(Field::PiccData)),
+        (url(&format!("p={PICC}")), Malformed::Missing(Field::SdmMac)),
+        (url(&format!("c={MAC}")), Malformed::Missing(Field::PiccData)),
+        (url(&format!("p={PICC}&c=")), Malformed::Missing(Field::SdmMac)),
+        (url(&format!("p=&c={MAC}")), Malformed::Length(Field::PiccData)),
+        (url(&format!("p={}&c={MAC}", &PICC[2..])), Malformed::Length(Field::PiccData)),
+        (url(&format!("p={PICC}00&c={MAC}")), Malformed::Length(Field::PiccData)),
+        (url(&format!("{whole}00")), Malformed::Length(Field::SdmMac)),
+        (url(&format!("p={PICC}&c={}", &MAC[1..])), Malformed::Length(Field::SdmMac)),
+        (url(&format!("p=G{}&c={MAC}", &PICC[1..])), Malformed::Character(Field::PiccData)),
+        (url(&format!("p=%45{}&c={MAC}", &PICC[1..])), Malformed::Character(Field::PiccData)),
+        (url(&format!("p={}é&c={MAC}", &PICC[2..])), Malformed::Character(Field::PiccData)),
+        (url(&format!("{whole}{}", "0".repeat(300))), Malformed::TooLong),
+        (String::new(), Malformed::Missing(Field::PiccData)),
+    ];
+    let layout = layout("https://a.b/t?p={picc}&c={mac}");
+    assert_eq!(shape(layout.parse(&url(&whole))), Ok(()));
+    assert_eq!(shape(layout.parse(&url(&whole.to_lowercase()))), Ok(()), "digits of either case");
+    for (url, reason) in table {
+        assert_eq!(shape(layout.parse(url)), Err(*reason), "{url}");
+    }
+}
+
+#[test]
+fn file_data_of_no_pinned_length_takes_what_is_there() {
+    let enc = |chars: usize| "0".repeat(chars);
+    let of = |template: &str, chars: usize| {
+        let layout = layout(template);
+        shape(layout.parse(
+            &template.replace("[[", "").replace("{picc}", PICC).replace("{mac}", MAC).replace("{enc}", &enc(chars)),
+        ))
+    };
+    for template in [
+        "https://a.b/?p={picc}&e=[[{enc}&c={mac}",
+        "https://a.b/?p={picc}&e=[[{enc}{mac}",
+        "https://a.b/{picc}[[{enc}x{mac}/end",
+    ] {
+        for chars in [32, 64, 96] {
+            assert_eq!(of(template, chars), Ok(()), "{template} {chars}");
+        }
+        for chars in [0, 16, 30, 31, 33, 48] {
+            assert_eq!(of(template, chars), Err(Malformed::Length(Field::EncFileData)), "{template} {chars}");
+        }
+    }
+    let pinned = layout("https://a.b/?p={picc}&e=[[{enc:64,tt@30}&c={mac}");
+    assert_eq!(shape(pinned.parse(&format!("https://a.b/?p={PICC}&e={}&c={MAC}", enc(64)))), Ok(()));
+    for chars in [32, 96] {
+        let url = format!("https://a.b/?p={PICC}&e={}&c={MAC}", enc(chars));
+        assert_eq!(shape(pinned.parse(&url)), Err(Malformed::Length(Field::EncFileData)), "{chars}");
+    }
+    // The tamper status must be inside what is there.
+    let tamper = layout("https://a.b/?p={picc}&e=[[{enc:tt@15}&c={mac}");
+    assert_eq!(shape(tamper.parse(&format!("https://a.b/?p={PICC}&e={}&c={MAC}", enc(64)))), Ok(()));
+    let url = format!("https://a.b/?p={PICC}&e={}&c={MAC}", enc(32));
+    assert_eq!(shape(tamper.parse(&url)), Err(Malformed::Length(Field::EncFileData)));
+}
+
+#[test]
+fn captured_text_is_read_before_anything_is_believed() {
+    let layout = layout("https://a.b/{:shop}/t?x={:x-uid}&p={picc}&c={mac}&e={:eCode}");
+    let url = format!("https://a.b/corner_2/t?x=q8w3-sbcz&p={PICC}&c={MAC}&e=ABC");
+    let tap = layout.parse(&url).unwrap();
+    assert_eq!(tap.captured("shop"), Some("corner_2"));
+    assert_eq!(tap.captured("x-uid"), Some("q8w3-sbcz"));
+    assert_eq!(tap.captured("eCode"), Some("ABC"));
+    assert_eq!(tap.captured("other"), None);
+    for (bad, reason) in [
+        (url.replace("ABC", "A.C"), Malformed::Trailing),
+        (url.replace("ABC", ""), Malformed::Missing(Field::Captured)),
+        (url.replace("q8w3-sbcz", ""), Malformed::Length(Field::Captured)),
+    ] {
+        assert_eq!(shape(layout.parse(&bad)), Err(reason), "{bad}");
+    }
+}
+
+/// RFC 9112 §3.2.1: a server is sent the path and the query.
+#[test]
+fn origin_form_begins_at_the_path() {
+    let target = format!("/t?p={PICC}&c={MAC}");
+    let l = layout("https://[[a.b/t?p={picc}&c={mac}");
+    assert_eq!(shape(l.parse_origin_form(&target)), Ok(()));
+    assert_eq!(shape(l.parse_origin_form(&format!("https://a.b{target}"))), Err(Malformed::StaticText { at: 0 }));
+    assert_eq!(shape(l.parse_origin_form(&target[1..])), Err(Malformed::StaticText { at: 0 }));
+    assert_eq!(shape(l.parse(&target)), Err(Malformed::StaticText { at: 0 }));
+
+    let pathless = layout("lnurlw://a.b?p={picc}&c={mac}");
+    for target in [format!("?p={PICC}&c={MAC}"), format!("/?p={PICC}&c={MAC}")] {
+        assert_eq!(shape(pathless.parse_origin_form(&target)), Ok(()), "{target}");
+    }
+    assert_eq!(
+        shape(pathless.parse(&format!("lnurlw://a.b/?p={PICC}&c={MAC}"))),
+        Err(Malformed::StaticText { at: 12 })
+    );
+
+    // What stands in the host does not reach a server.
+    let in_host = layout("https://{:shop}.a.b/?p={picc}&c={mac}");
+    assert_eq!(shape(in_host.parse(&format!("https://corner.a.b/?p={PICC}&c={MAC}"))), Ok(()));
+    let target = format!("/?p={PICC}&c={MAC}");
+    assert_eq!(shape(in_host.parse_origin_form(&target)), Err(Malformed::Missing(Field::Captured)));
+}
+
+#[test]
+fn mirrors_as_values_have_the_same_checks() {
+    let l = layout("https://a.b/{:id}?u={uid}&n={ctr}&t={tt}&e=[[{enc}&c={mac}");
+    let enc = "0".repeat(32);
+    let good = Mirrors {
+        uid: Some("04de5f1eacc040"),
+        ctr: Some("00003D"),
+        tt_status: Some("CC"),
+        enc_file_data: Some(&enc),
+        mac: Some(MAC),
+        captured: &[("id", "q8w3sbcz")],
+        ..Mirrors::default()
+    };
+    assert_eq!(l.assemble(good).unwrap().captured("id"), Some("q8w3sbcz"));
+    let table: &[(Mirrors<'_>, Malformed)] = &[
+        (Mirrors { uid: None, ..good }, Malformed::Missing(Field::Uid)),
+        (Mirrors { ctr: None, ..good }, Malformed::Missing(Field::SdmReadCtr)),
+        (Mirrors { tt_status: None, ..good }, Malformed::Missing(Field::TtStatus)),
+        (Mirrors { enc_file_data: None, ..good }, Malformed::Missing(Field::EncFileData)),
+        (Mirrors { mac: None, ..good }, Malformed::Missing(Field::SdmMac)),
+        (Mirrors { captured: &[], ..good }, Malformed::Missing(Field::Captured)),
+        (Mirrors { picc_data: Some(PICC), ..good }, Malformed::Unexpected(Field::PiccData)),
+        (Mirrors { captured: &[("id", "a"), ("x", "b")], ..good }, Malformed::Unexpected(Field::Captured)),
+        (Mirrors { captured: &[("id", "a"), ("id", "b")], ..good }, Malformed::Duplicate(Field::Captured)),
+        (Mirrors { captured: &[("id", "")], ..good }, Malformed::Length(Field::Captured)),
+        (Mirrors { captured: &[("id", "a&b")], ..good }, Malformed::Character(Field::Captured)),
+        (Mirrors { uid: Some("04de5f1eacc0"), ..good }, Malformed::Length(Field::Uid)),
+        (Mirrors { uid: Some("04de5f1eacc04G"), ..good }, Malformed::Character(Field::Uid)),
+        (Mirrors { ctr: Some("61"), ..good }, Malformed::Length(Field::SdmReadCtr)),
+        (Mirrors { ctr: Some("+0003D"), ..good }, Malformed::Character(Field::SdmReadCtr)),
+        (Mirrors { tt_status: Some("C"), ..good }, Malformed::Length(Field::TtStatus)),
+        (Mirrors { tt_status: Some("C&"), ..good }, Malformed::Character(Field::TtStatus)),
+        (Mirrors { enc_file_data: Some(""), ..good }, Malformed::Length(Field::EncFileData)),
+        (Mirrors { enc_file_data: Some(&enc[1..]), ..good }, Malformed::Length(Field::EncFileData)),
+        (Mirrors { mac: Some("abcde12345abcde1234"), ..good }, Malformed::Length(Field::SdmMac)),
+    ];
+    for (mirrors, reason) in table {
+        assert_eq!(shape(l.assemble(*mirrors)), Err(*reason));
+    }
+    let (not_hex, long) = (format!("{}Z", &enc[1..]), "0".repeat(320));
+    let not_hex = Mirrors { enc_file_data: Some(&not_hex), ..good };
+    assert_eq!(shape(l.assemble(not_hex)), Err(Malformed::Character(Field::EncFileData)));
+    assert_eq!(shape(l.assemble(Mirrors { enc_file_data: Some(&long), ..good })), Err(Malformed::TooLong));
+}

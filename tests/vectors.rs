@@ -1,0 +1,438 @@
+//! Known-answer vectors, one test a kind.
+//!
+//! The file is `tests/vectors/sun-vectors.json`, or the one that the environment variable `SUNTAP_VECTORS` names. Each test
+//! says how many entries it ran. What an entry holds is said in the file itself, under `_readme` and `_fields`.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::io::Write as _;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+use suntap::kdf::an10922;
+use suntap::session::{self, EncKey, MacKey};
+use suntap::{
+    Advance, CommitError, CounterStore, Malformed, Mark, MasterKey, Mirrors, Mode, SdmFileReadKey, SdmLayout, SdmMac,
+    SdmMetaReadKey, SdmReadCtr, SunMessage, TagId, TagTamper, TtStatus, Uid, UnixMillis, VerifyError,
+};
+
+static FILE: LazyLock<Value> = LazyLock::new(|| {
+    let name = std::env::var_os("SUNTAP_VECTORS")
+        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sun-vectors.json").into());
+    let text = std::fs::read_to_string(&name).unwrap_or_else(|error| panic!("{}: {error}", name.display()));
+    serde_json::from_str(&text).expect("the vectors are JSON")
+});
+
+type Checked = Result<(), String>;
+
+/// Runs a check on all entries of a kind that are for this build, and fails with id and source of those that do not hold.
+fn each(kind: &str, check: impl Fn(&Entry<'_>) -> Checked) {
+    let Some(entries) = FILE.get(kind).and_then(Value::as_array) else {
+        // Written past the capture of the test harness, so that it is always seen.
+        writeln!(std::io::stderr(), "vectors: {kind}: not in this file").unwrap();
+        return;
+    };
+    let entries: Vec<_> =
+        entries.iter().map(Entry).filter(|entry| entry.opt("mode").is_none_or(|m| m == "aes")).collect();
+    let failed: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| Some(format!("{} ({}): {}", entry.text("id"), entry.text("source"), check(entry).err()?)))
+        .collect();
+    writeln!(std::io::stderr(), "vectors: {kind}: ran {}", entries.len()).unwrap();
+    assert!(!entries.is_empty(), "{kind} is in the file, but no entry of it was run");
+    assert!(failed.is_empty(), "{kind}: {} of {} failed:\n{}", failed.len(), entries.len(), failed.join("\n"));
+}
+
+#[derive(Clone, Copy)]
+struct Entry<'a>(&'a Value);
+
+impl<'a> Entry<'a> {
+    fn opt(self, name: &str) -> Option<&'a str> {
+        self.0.get(name)?.as_str()
+    }
+
+    fn text(self, name: &str) -> &'a str {
+        self.opt(name).unwrap_or_else(|| panic!("{name} in {}", self.0))
+    }
+
+    fn flag(self, name: &str) -> Option<bool> {
+        self.0[name].as_bool()
+    }
+
+    fn number(self, name: &str) -> Option<u64> {
+        self.0[name].as_u64()
+    }
+
+    fn bytes(self, name: &str) -> Vec<u8> {
+        unhex(self.text(name))
+    }
+
+    fn array<const N: usize>(self, name: &str) -> [u8; N] {
+        self.bytes(name).try_into().unwrap_or_else(|_| panic!("{name} in {}", self.0))
+    }
+
+    fn uid(self) -> Option<Uid> {
+        self.opt("uid").map(|hex| Uid::from_hex(hex).unwrap())
+    }
+
+    fn ctr(self) -> Option<SdmReadCtr> {
+        self.number("ctr").map(|ctr| SdmReadCtr::new(ctr.try_into().unwrap()).unwrap())
+    }
+
+    fn file_key(self, name: &str) -> suntap::PreparedFileReadKey {
+        SdmFileReadKey::from_hex(self.text(name)).unwrap().prepare(Mode::Aes)
+    }
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    base16ct::mixed::decode_vec(hex).unwrap()
+}
+
+fn equal<T: PartialEq + Debug>(what: &str, found: T, wanted: T) -> Checked {
+    if found == wanted { Ok(()) } else { Err(format!("{what}: found {found:?}, wanted {wanted:?}")) }
+}
+
+#[test]
+fn mac_truncation() {
+    each("mac_truncation", |entry| {
+        equal("mac", SdmMac::truncate(&entry.array("mac_full")).as_bytes(), &entry.array("mac"))
+    });
+}
+
+#[test]
+fn aes_cmac() {
+    each("aes_cmac", |entry| {
+        let cmac = MacKey::from_bytes(entry.array("key")).cmac(&entry.bytes("msg"));
+        equal("tag matches", cmac == entry.array("tag"), entry.flag("valid").unwrap())
+    });
+}
+
+#[test]
+fn picc_data_aes() {
+    let layout = SdmLayout::new(Mode::Aes, "https://example.com/?p={picc}&m={mac}").unwrap();
+    each("picc_data_aes", |entry| {
+        let key = SdmMetaReadKey::from_hex(entry.text("key")).unwrap().prepare(Mode::Aes);
+        let mirrors = Mirrors { picc_data: entry.opt("enc"), mac: Some("0000000000000000"), ..Mirrors::default() };
+        match layout.assemble(mirrors).unwrap().open(&key) {
+            Ok(claimed) => {
+                equal("valid", true, entry.flag("valid").unwrap())?;
+                equal("uid", claimed.uid(), entry.uid())?;
+                equal("ctr", claimed.ctr(), entry.ctr())
+            }
+            Err(error) => {
+                equal("valid", false, entry.flag("valid").unwrap())?;
+                equal("error", error, VerifyError::NotAuthentic)
+            }
+        }
+    });
+}
+
+#[test]
+fn session_keys_aes() {
+    each("session_keys_aes", |entry| {
+        let key = entry.file_key("file_read_key");
+        let (uid, ctr) = (entry.uid(), entry.ctr());
+        equal("ctr_le", ctr.map(|ctr| ctr.to_lsb_first().to_vec()), entry.opt("ctr_le").map(unhex))?;
+        equal("sv2", session::sv2(uid, ctr), entry.array("sv2"))?;
+        equal("k_ses_mac", MacKey::derive(&key, uid, ctr), MacKey::from_bytes(entry.array("k_ses_mac")))?;
+        let (Some(uid), Some(ctr)) = (uid, ctr) else {
+            return equal("sv1", None, entry.opt("sv1"));
+        };
+        equal("sv1", session::sv1(uid, ctr), entry.array("sv1"))?;
+        equal("k_ses_enc", EncKey::derive(&key, uid, ctr), EncKey::from_bytes(entry.array("k_ses_enc")))
+    });
+}
+
+#[test]
+fn sdmmac_aes() {
+    each("sdmmac_aes", |entry| {
+        let session_key = MacKey::derive(&entry.file_key("file_read_key"), entry.uid(), entry.ctr());
+        equal("k_ses_mac", &session_key, &MacKey::from_bytes(entry.array("k_ses_mac")))?;
+        let cmac = session_key.cmac(&entry.bytes("mac_input"));
+        equal("mac_full", cmac, entry.array("mac_full"))?;
+        equal("mac", SdmMac::truncate(&cmac), SdmMac::from_bytes(entry.array("mac")))
+    });
+}
+
+#[test]
+fn enc_file_data_aes() {
+    each("enc_file_data_aes", |entry| {
+        let (uid, ctr) = (entry.uid().unwrap(), entry.ctr().unwrap());
+        let key = EncKey::derive(&entry.file_key("file_read_key"), uid, ctr);
+        equal("k_ses_enc", &key, &EncKey::from_bytes(entry.array("k_ses_enc")))?;
+        let mut data = entry.bytes("enc");
+        let (blocks, rest) = data.as_chunks_mut();
+        assert!(rest.is_empty(), "whole blocks");
+        key.decrypt(ctr, blocks);
+        equal("plain", data, entry.bytes("plain"))
+    });
+}
+
+/// A template whose MAC input is this text, with the mirrors in it, and with those in front of it that it does not hold.
+fn template_around(window: &str, mirrors: &[(&str, Option<&str>)]) -> String {
+    let mut window = window.to_owned();
+    let mut front = String::new();
+    for (name, text) in mirrors {
+        let Some(text) = text else { continue };
+        if let Some(at) = window.find(text) {
+            window.replace_range(at..at + text.len(), &format!("{{{name}}}"));
+        } else {
+            front.push_str(&format!("{{{name}}}/"));
+        }
+    }
+    format!("https://example.com/{front}[[{window}{{mac}}")
+}
+
+#[test]
+fn plain_mirror() {
+    each("plain_mirror", |entry| {
+        let (uid_text, ctr_text) = (entry.opt("uid_ascii"), entry.opt("ctr_ascii"));
+        let template = template_around(entry.text("mac_input_ascii"), &[("uid", uid_text), ("ctr", ctr_text)]);
+        let layout = SdmLayout::new(Mode::Aes, &template).unwrap();
+        let mirrors = Mirrors { uid: uid_text, ctr: ctr_text, mac: entry.opt("mac"), ..Mirrors::default() };
+        let claimed = layout.assemble(mirrors).unwrap().read_plain().unwrap();
+        let key = entry.file_key("file_read_key");
+        let (uid, ctr) = match claimed.ctr() {
+            Some(_) => {
+                let verified = claimed.verify(&key).map_err(|error| format!("{template}: {error}"))?;
+                (verified.uid(), Some(verified.ctr()))
+            }
+            None => {
+                let verified = claimed.verify_replayable(&key).map_err(|error| format!("{template}: {error}"))?;
+                (verified.uid(), None)
+            }
+        };
+        equal("uid", uid, entry.uid())?;
+        equal("ctr", ctr, entry.ctr())?;
+        equal("ctr_ascii", ctr.map(|ctr| ctr.to_msb_ascii().to_vec()), ctr_text.map(|text| text.as_bytes().to_vec()))
+    });
+}
+
+#[test]
+fn tag_tamper_aes() {
+    each("tag_tamper", |entry| {
+        let (uid, ctr) = (entry.uid().unwrap().to_ascii(), entry.ctr().unwrap().to_msb_ascii());
+        let (uid, ctr) = (str::from_utf8(&uid).unwrap(), str::from_utf8(&ctr).unwrap());
+        let enc_text = entry.opt("enc").map(str::to_uppercase);
+        let enc_text = enc_text.as_deref();
+        let tt_text = if enc_text.is_none() { entry.opt("tt_ascii") } else { None };
+        let enc_name = entry.number("tt_offset_in_plain").map(|at| format!("enc:tt@{at}")).unwrap_or_default();
+        let window = entry.text("mac_input_ascii");
+        let template = template_around(window, &[(&enc_name, enc_text), ("tt", tt_text)]);
+        let template = template.replacen("[[", "{uid}/{ctr}/[[", 1);
+        let layout = SdmLayout::new(Mode::Aes, &template).unwrap_or_else(|error| panic!("{template}: {error}"));
+        let mirrors = Mirrors {
+            uid: Some(uid),
+            ctr: Some(ctr),
+            enc_file_data: enc_text,
+            tt_status: tt_text,
+            mac: entry.opt("mac"),
+            ..Mirrors::default()
+        };
+        let claimed = layout.assemble(mirrors).map_err(|error| error.to_string())?.read_plain().unwrap();
+        let verified =
+            claimed.verify(&entry.file_key("file_read_key")).map_err(|error| format!("{template}: {error}"))?;
+        let status = verified.message().tamper().ok_or("no status")?;
+        equal("perm", vec![status.perm()], entry.bytes("tt_perm"))?;
+        equal("curr", vec![status.curr()], entry.bytes("tt_curr"))?;
+        equal("tt_authenticated", status.is_authenticated(), entry.flag("tt_authenticated").unwrap())?;
+        let state = match entry.text("status") {
+            "closed" => TagTamper::Closed,
+            "opened_now_closed" => TagTamper::OpenedNowClosed,
+            "open" | "open_not_latched" => TagTamper::Open,
+            "not_enabled" => TagTamper::NotEnabled,
+            "unknown" => TagTamper::Unknown,
+            other => panic!("status {other}"),
+        };
+        equal("status", status.state(), state)
+    });
+}
+
+#[test]
+fn an10922_aes128() {
+    each("an10922_aes128", |entry| {
+        let master = MasterKey::from_bytes(entry.array("master_key")).prepare();
+        let key: SdmFileReadKey = an10922::derive(&master, &[&entry.bytes("m")]).map_err(|error| error.to_string())?;
+        equal("key", key, SdmFileReadKey::from_bytes(entry.array("key")))
+    });
+}
+
+/// What a tap came to, in the words of the vectors.
+#[derive(Debug, PartialEq)]
+enum Class {
+    Valid(Said),
+    Replay,
+    Forged,
+    Malformed,
+}
+
+impl Class {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Valid(_) => "valid",
+            Self::Replay => "replay",
+            Self::Forged => "forged",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Said {
+    uid: Option<Uid>,
+    ctr: Option<SdmReadCtr>,
+    tt: Option<String>,
+    tt_authenticated: Option<bool>,
+    file_data: Option<Vec<u8>>,
+}
+
+impl Said {
+    fn by(message: &SunMessage<'_>) -> Self {
+        let mut buffer = [0; 128];
+        Self {
+            uid: message.uid(),
+            ctr: message.ctr(),
+            tt: message.tamper().map(|tt| tt.to_string()),
+            tt_authenticated: message.tamper().as_ref().map(TtStatus::is_authenticated),
+            file_data: message.file_data(&mut buffer).ok().map(<[u8]>::to_vec),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counters(HashMap<TagId, Mark>);
+
+impl CounterStore for Counters {
+    type Error = Infallible;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+        let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
+        if let Advance::Advanced { now, .. } = advance {
+            self.0.insert(*tag, now);
+        }
+        Ok(advance)
+    }
+}
+
+/// The whole line for one tap of the vectors, with a counter store or without.
+fn judge(entry: Entry<'_>, counters: Option<&mut Counters>) -> Class {
+    let template = match entry.number("tt_in_plain_off") {
+        Some(at) => entry.text("template").replace("{enc}", &format!("{{enc:tt@{at}}}")),
+        None => entry.text("template").to_owned(),
+    };
+    let layout = SdmLayout::new(Mode::Aes, &template).unwrap_or_else(|error| panic!("{template}: {error}"));
+    let tap = match layout.parse(entry.text("url")) {
+        Ok(tap) => tap,
+        Err(_) => return Class::Malformed,
+    };
+    let claimed = match entry.opt("meta_key") {
+        Some(hex) => tap.open(&SdmMetaReadKey::from_hex(hex).unwrap().prepare(Mode::Aes)),
+        None => tap.read_plain(),
+    };
+    let claimed = match claimed {
+        Ok(claimed) => claimed,
+        Err(VerifyError::NotAuthentic) => return Class::Forged,
+        Err(error) => panic!("{template}: {error}"),
+    };
+    let key = entry.file_key("file_key");
+    if claimed.ctr().is_none() {
+        return match claimed.verify_replayable(&key) {
+            Ok(tap) => Class::Valid(Said::by(tap.message())),
+            Err(_) => Class::Forged,
+        };
+    }
+    let Ok(verified) = claimed.verify(&key) else { return Class::Forged };
+    let said = Said::by(verified.message());
+    let Some(counters) = counters else { return Class::Valid(said) };
+    let tag = TagId::from_uid(verified.uid().expect("the sequences all mirror the UID"));
+    match verified.commit(counters, &tag, None) {
+        Ok(fresh) => {
+            assert_eq!(fresh.uid(), said.uid);
+            Class::Valid(said)
+        }
+        Err(CommitError::Replayed { .. }) => Class::Replay,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn taps_aes() {
+    each("taps", |entry| {
+        if entry.opt("file_key_scheme") == Some("an10922") && entry.flag("accept") == Some(true) {
+            let master = MasterKey::from_bytes(entry.array("master_key")).prepare();
+            let input = [entry.bytes("uid"), entry.bytes("div_suffix")];
+            let key: SdmFileReadKey = an10922::derive(&master, &[&input[0], &input[1]]).unwrap();
+            equal("file_key", key, SdmFileReadKey::from_bytes(entry.array("file_key")))?;
+        }
+        let class = judge(*entry, None);
+        let allowed = entry.0["allowed"].as_array().unwrap();
+        if !allowed.iter().any(|allowed| allowed == class.name()) {
+            return Err(format!("found {}, allowed {allowed:?}, mutation {:?}", class.name(), entry.opt("mutation")));
+        }
+        if entry.flag("accept") != Some(true) {
+            return Ok(());
+        }
+        let said = Said {
+            uid: entry.uid(),
+            ctr: entry.ctr(),
+            tt: entry.opt("tt").map(str::to_owned),
+            tt_authenticated: entry.flag("tt_authenticated"),
+            file_data: entry.opt("file_data").map(unhex),
+        };
+        equal("tap", class, Class::Valid(said))
+    });
+}
+
+#[test]
+fn replay_steps_aes() {
+    let stores = std::sync::Mutex::new(HashMap::<String, Counters>::new());
+    each("replay_steps", |entry| {
+        let mut stores = stores.lock().unwrap();
+        let counters = stores.entry(entry.text("seq_id").to_owned()).or_default();
+        let before = counters.0.clone();
+        let wanted = if entry.text("expect") == "accept" { "valid" } else { entry.text("expect") };
+        equal("verdict", judge(*entry, Some(counters)).name(), wanted)?;
+        if wanted != "valid" {
+            equal("marks after a refusal", &counters.0, &before)?;
+        }
+        let Some(tag) = entry.uid().map(TagId::from_uid) else { return Ok(()) };
+        let last = |marks: &HashMap<TagId, Mark>| Some(u64::from(marks.get(&tag)?.ctr.get()));
+        equal("last_ctr_before", last(&before), entry.number("last_ctr_before"))?;
+        equal("last_ctr_after", last(&counters.0), entry.number("last_ctr_after"))
+    });
+}
+
+/// Every mutation of shape in the vectors has the reason that a person would give.
+#[test]
+fn malformed_taps_have_the_right_reason() {
+    use suntap::Field::{PiccData, SdmMac as Mac, SdmReadCtr as Ctr, Uid as PlainUid};
+    each("taps", |entry| {
+        let layout = SdmLayout::new(Mode::Aes, entry.text("template")).unwrap();
+        if entry.text("template").contains("{enc}{mac}") {
+            // Nobody can say which of two neighbours is too long.
+            return Ok(());
+        }
+        let wanted = match entry.opt("mutation") {
+            Some("duplicate_mac_identical" | "duplicate_mac_bad_then_good" | "duplicate_mac_good_then_bad") => {
+                Malformed::Duplicate(Mac)
+            }
+            Some("duplicate_picc_other_first" | "duplicate_picc_other_last") => Malformed::Duplicate(PiccData),
+            Some("missing_mac_param") => Malformed::Missing(Mac),
+            Some("missing_picc_param") => Malformed::Missing(PiccData),
+            Some("picc_truncated_1" | "picc_truncated_2") => Malformed::Length(PiccData),
+            Some("picc_extended_2") => Malformed::Length(PiccData),
+            Some("mac_extended_2" | "mac_full_16_bytes" | "mac_truncated_1" | "mac_truncated_2") => {
+                Malformed::Length(Mac)
+            }
+            Some("uid_extended") => Malformed::Length(PlainUid),
+            Some("ctr_decimal_sign") => Malformed::Character(Ctr),
+            Some("ctr_8_digits" | "ctr_5_digits") => Malformed::Length(Ctr),
+            Some("picc_non_hex_G" | "picc_percent_encoded") => Malformed::Character(PiccData),
+            Some("extra_param_appended" | "fragment_appended") => Malformed::Trailing,
+            _ => return Ok(()),
+        };
+        equal("reason", layout.parse(entry.text("url")).map(|_| ()), Err(wanted))
+            .map_err(|error| format!("{error}: {} {}", entry.text("mutation"), entry.text("url")))
+    });
+}
