@@ -1,5 +1,14 @@
 //! The grammar of templates, the rules of the chip, and the reasons why text is not a tap.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
 use suntap::{Field, LayoutError, Malformed, Mirrors, Mode, SdmLayout, UnverifiedTap, sdm_layout};
 
 const PICC: &str = "EF963FF7828658A599F3041510671E88";

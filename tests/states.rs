@@ -1,5 +1,14 @@
 //! The states of a tap from end to end: what is refused, what is remembered, and who wins a race.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -191,7 +200,7 @@ fn every_error_converts_and_says_where_it_is_from() {
     assert!(matches!(malformed, Error::Malformed(Malformed::Missing(_))));
     let forged = URL.replace("94EED9EE", "94EED9EF");
     assert_eq!(whole_line(&forged).map(|_| ()), Err(Error::Verify(VerifyError::NotAuthentic)));
-    assert!(std::error::Error::source(&malformed).is_some());
+    assert!(core::error::Error::source(&malformed).is_some());
 }
 
 /// Runs a future that never waits.
@@ -220,7 +229,7 @@ fn the_whole_line_is_a_send_future() {
         type Error = Full;
 
         async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-            std::future::ready(()).await;
+            core::future::ready(()).await;
             self.0.lock().unwrap().advance(tag, ctr, at)
         }
     }

@@ -3,9 +3,18 @@
 //! The file is `tests/vectors/sun-vectors.json`, or the one that the environment variable `SUNTAP_VECTORS` names. Each test
 //! says how many entries it ran. What an entry holds is said in the file itself, under `_readme` and `_fields`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
+use core::convert::Infallible;
+use core::fmt::Debug;
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::fmt::Debug;
 use std::io::Write as _;
 use std::sync::LazyLock;
 
@@ -29,9 +38,7 @@ type Checked = Result<(), String>;
 /// Runs a check on all entries of a kind that are for this build, and fails with id and source of those that do not hold.
 fn each(kind: &str, check: impl Fn(&Entry<'_>) -> Checked) {
     let Some(entries) = FILE.get(kind).and_then(Value::as_array) else {
-        // Written past the capture of the test harness, so that it is always seen.
-        writeln!(std::io::stderr(), "vectors: {kind}: not in this file").unwrap();
-        return;
+        return tell(kind, "not in this file");
     };
     let entries: Vec<_> =
         entries.iter().map(Entry).filter(|entry| entry.opt("mode").is_none_or(|m| m == "aes")).collect();
@@ -39,9 +46,14 @@ fn each(kind: &str, check: impl Fn(&Entry<'_>) -> Checked) {
         .iter()
         .filter_map(|entry| Some(format!("{} ({}): {}", entry.text("id"), entry.text("source"), check(entry).err()?)))
         .collect();
-    writeln!(std::io::stderr(), "vectors: {kind}: ran {}", entries.len()).unwrap();
+    tell(kind, &format!("ran {}", entries.len()));
     assert!(!entries.is_empty(), "{kind} is in the file, but no entry of it was run");
     assert!(failed.is_empty(), "{kind}: {} of {} failed:\n{}", failed.len(), entries.len(), failed.join("\n"));
+}
+
+/// Written past the capture of the test harness, so that it is always seen.
+fn tell(kind: &str, what: &str) {
+    std::io::stderr().write_all(format!("vectors: {kind}: {what}\n").as_bytes()).unwrap();
 }
 
 #[derive(Clone, Copy)]
@@ -89,6 +101,7 @@ fn unhex(hex: &str) -> Vec<u8> {
     base16ct::mixed::decode_vec(hex).unwrap()
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it reads better at the many places that call it")]
 fn equal<T: PartialEq + Debug>(what: &str, found: T, wanted: T) -> Checked {
     if found == wanted { Ok(()) } else { Err(format!("{what}: found {found:?}, wanted {wanted:?}")) }
 }
@@ -178,7 +191,7 @@ fn template_around(window: &str, mirrors: &[(&str, Option<&str>)]) -> String {
         if let Some(at) = window.find(text) {
             window.replace_range(at..at + text.len(), &format!("{{{name}}}"));
         } else {
-            front.push_str(&format!("{{{name}}}/"));
+            front = format!("{front}{{{name}}}/");
         }
     }
     format!("https://example.com/{front}[[{window}{{mac}}")
@@ -193,15 +206,12 @@ fn plain_mirror() {
         let mirrors = Mirrors { uid: uid_text, ctr: ctr_text, mac: entry.opt("mac"), ..Mirrors::default() };
         let claimed = layout.assemble(mirrors).unwrap().read_plain().unwrap();
         let key = entry.file_key("file_read_key");
-        let (uid, ctr) = match claimed.ctr() {
-            Some(_) => {
-                let verified = claimed.verify(&key).map_err(|error| format!("{template}: {error}"))?;
-                (verified.uid(), Some(verified.ctr()))
-            }
-            None => {
-                let verified = claimed.verify_replayable(&key).map_err(|error| format!("{template}: {error}"))?;
-                (verified.uid(), None)
-            }
+        let (uid, ctr) = if claimed.ctr().is_some() {
+            let verified = claimed.verify(&key).map_err(|error| format!("{template}: {error}"))?;
+            (verified.uid(), Some(verified.ctr()))
+        } else {
+            let verified = claimed.verify_replayable(&key).map_err(|error| format!("{template}: {error}"))?;
+            (verified.uid(), None)
         };
         equal("uid", uid, entry.uid())?;
         equal("ctr", ctr, entry.ctr())?;
@@ -322,10 +332,7 @@ fn judge(entry: Entry<'_>, counters: Option<&mut Counters>) -> Class {
         None => entry.text("template").to_owned(),
     };
     let layout = SdmLayout::new(Mode::Aes, &template).unwrap_or_else(|error| panic!("{template}: {error}"));
-    let tap = match layout.parse(entry.text("url")) {
-        Ok(tap) => tap,
-        Err(_) => return Class::Malformed,
-    };
+    let Ok(tap) = layout.parse(entry.text("url")) else { return Class::Malformed };
     let claimed = match entry.opt("meta_key") {
         Some(hex) => tap.open(&SdmMetaReadKey::from_hex(hex).unwrap().prepare(Mode::Aes)),
         None => tap.read_plain(),
@@ -420,8 +427,7 @@ fn malformed_taps_have_the_right_reason() {
             Some("duplicate_picc_other_first" | "duplicate_picc_other_last") => Malformed::Duplicate(PiccData),
             Some("missing_mac_param") => Malformed::Missing(Mac),
             Some("missing_picc_param") => Malformed::Missing(PiccData),
-            Some("picc_truncated_1" | "picc_truncated_2") => Malformed::Length(PiccData),
-            Some("picc_extended_2") => Malformed::Length(PiccData),
+            Some("picc_truncated_1" | "picc_truncated_2" | "picc_extended_2") => Malformed::Length(PiccData),
             Some("mac_extended_2" | "mac_full_16_bytes" | "mac_truncated_1" | "mac_truncated_2") => {
                 Malformed::Length(Mac)
             }

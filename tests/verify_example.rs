@@ -1,0 +1,213 @@
+//! The command `verify` as a user meets it: output, exit codes, batches.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+const TEMPLATE: &str = "https://ntag.nxp.com/424?e={picc}&c={mac}";
+const URL: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+const ZERO: &str = "00000000000000000000000000000000";
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn verify(args: &[&str], input: &str) -> Ran {
+    let test = std::env::current_exe().unwrap();
+    let program: PathBuf = test.ancestors().nth(2).unwrap().join("examples/verify");
+    let mut child = Command::new(&program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error} (cargo test builds it)", program.display()));
+    let mut stdin = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        // Beside the reading, for either pipe may be full. What exits early does not read to the end.
+        scope.spawn(move || stdin.write_all(input.as_bytes()).unwrap_or_default());
+        child.wait_with_output().unwrap()
+    });
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn without_arguments_it_shows_the_sample_and_refuses_its_copy() {
+    let ran = verify(&[], "");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    // AN12196 Rev 1.8 §4.4.4.2.1 and Table 5.
+    for shown in ["04DE5F1EACC040", "61", "3FB5F6E3A807A03D5E3570ACE393776F", "E194C7EE12D9F7EE8A65C8331B704386"] {
+        assert!(ran.out.contains(shown), "{shown}");
+    }
+    let (fresh, refused) = (ran.out.find("genuine and new").unwrap(), ran.out.find("refused").unwrap());
+    assert!(fresh < refused);
+}
+
+#[test]
+fn urls_share_one_counter_store() {
+    let keys = ["--meta-key", ZERO, "--file-key", ZERO];
+    let once = verify(&[&["--template", TEMPLATE], &keys[..], &[URL]].concat(), "");
+    assert_eq!((once.code, once.out.as_str()), (0, "fresh  uid 04DE5F1EACC040  ctr 61\n"));
+    let twice = verify(&[&["--template", TEMPLATE, "--mode", "aes"], &keys[..], &[URL, URL]].concat(), "");
+    assert_eq!(twice.code, 1);
+    assert!(twice.out.lines().nth(1).unwrap().starts_with("replayed  uid 04DE5F1EACC040  ctr 61"));
+    let forged = URL.replace("94EE", "94EF");
+    let forged = verify(&[&["--template", TEMPLATE], &keys[..], &[&forged]].concat(), "");
+    assert_eq!((forged.code, forged.out.as_str()), (1, "not_authentic  (not authentic)\n"));
+    let malformed = verify(&[&["--template", TEMPLATE], &keys[..], &[&URL[..60]]].concat(), "");
+    assert_eq!((malformed.code, &malformed.out[..9]), (1, "malformed"));
+}
+
+/// A tap of the vectors whose file key is derived by AN10922 over UID || suffix.
+#[test]
+fn an10922_keys_are_derived() {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/sun-vectors.json")).unwrap();
+    let taps = vectors["taps"].as_array().unwrap();
+    let tap = taps
+        .iter()
+        .find(|tap| {
+            tap["file_key_scheme"] == "an10922"
+                && tap["mode"] == "aes"
+                && tap["accept"] == true
+                && tap["meta_key"].is_string()
+        })
+        .unwrap();
+    let text = |name: &str| tap[name].as_str().unwrap();
+    let args = ["--template", text("template"), "--scheme", "an10922", "--master-key", text("master_key")];
+    let args = [&args[..], &["--suffix", text("div_suffix"), "--meta-key", text("meta_key"), text("url")]].concat();
+    let ran = verify(&args, "");
+    assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+    assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
+}
+
+#[test]
+fn bad_arguments_are_one_line_and_code_2() {
+    let keys = ["--meta-key", ZERO, "--file-key", ZERO];
+    let with = |args: &[&'static str]| [&["--template", TEMPLATE], args, &[URL]].concat();
+    let table: &[Vec<&str>] = &[
+        vec!["--nonsense"],
+        vec![URL],
+        vec!["--file-key", ZERO],
+        vec!["--template"],
+        [&["--template", TEMPLATE], &keys[..]].concat(),
+        [&["--template", "https://a.b/{picc}{uid}{mac}"], &keys[..], &[URL]].concat(),
+        with(&["--template", TEMPLATE]),
+        with(&["--meta-key", ZERO]),
+        with(&["--meta-key", ZERO, "--file-key", "00"]),
+        with(&["--meta-key", ZERO, "--file-key", "0000000000000000000000000000000G"]),
+        with(&["--file-key", ZERO]),
+        with(&["--mode", "rot13", "--meta-key", ZERO, "--file-key", ZERO]),
+        with(&["--scheme", "rot13", "--meta-key", ZERO]),
+        with(&["--scheme", "an10922", "--meta-key", ZERO]),
+        with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO]),
+        with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO, "--suffix", "0"]),
+        with(&["--meta-key", ZERO, "--file-key", ZERO, "--master-key", ZERO]),
+        vec!["--batch"],
+        vec!["--batch", "/nowhere/at/all"],
+        vec!["--batch", "-", URL],
+    ];
+    for args in table {
+        let ran = verify(args, "");
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}: {}", ran.err);
+        assert_eq!(ran.err.lines().count(), 1, "{args:?}: {}", ran.err);
+        assert!(ran.err.starts_with("verify: ") && !ran.err.contains("0000000"), "{args:?}: {}", ran.err);
+    }
+    let help = verify(&["--help"], "");
+    assert_eq!(help.code, 0);
+    assert!(help.out.contains(&format!("'{URL}'")));
+}
+
+#[test]
+fn a_batch_answers_each_line_in_order() {
+    let tap = |id: Value, url: &str, store: Value| {
+        json!({"id": id, "url": url, "template": TEMPLATE, "mode": "aes", "meta_key": ZERO, "file_key": ZERO, "store": store})
+            .to_string()
+    };
+    let lines = [
+        tap(json!("a"), URL, json!("one")),
+        tap(json!("b"), URL, json!("one")),
+        tap(json!(7), URL, json!("two")),
+        tap(json!("d"), URL, Value::Null),
+        String::new(),
+        tap(json!("e"), &URL.replace("94EE", "94EF"), json!("one")),
+        tap(json!("f"), &URL[..50], json!("one")),
+    ];
+    let ran = verify(&["--batch", "-"], &lines.join("\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let said = r#""uid":"04de5f1eacc040","ctr":61,"tt":null,"tt_authenticated":null,"file_data":null}"#;
+    let nothing = r#""uid":null,"ctr":null,"tt":null,"tt_authenticated":null,"file_data":null}"#;
+    let expected = [
+        format!(r#"{{"id":"a","verdict":"fresh",{said}"#),
+        format!(r#"{{"id":"b","verdict":"replayed",{said}"#),
+        format!(r#"{{"id":7,"verdict":"fresh",{said}"#),
+        format!(r#"{{"id":"d","verdict":"verified",{said}"#),
+        format!(r#"{{"id":"e","verdict":"not_authentic",{nothing}"#),
+        format!(r#"{{"id":"f","verdict":"malformed",{nothing}"#),
+    ];
+    assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_line_that_can_not_be_answered_says_so_and_the_others_are_answered() {
+    let good = json!({"id": 1, "url": URL, "template": TEMPLATE, "meta_key": ZERO, "file_key": ZERO}).to_string();
+    let bad = [
+        "not JSON".to_owned(),
+        "[]".to_owned(),
+        json!({"id": 2, "url": URL, "template": "{mac", "file_key": ZERO}).to_string(),
+        json!({"id": 2, "url": URL, "template": TEMPLATE, "file_key": ZERO}).to_string(),
+        json!({"id": 2, "url": URL, "template": TEMPLATE, "meta_key": "zero", "file_key": ZERO}).to_string(),
+        json!({"id": 2, "url": 5, "template": TEMPLATE, "meta_key": ZERO, "file_key": ZERO}).to_string(),
+        json!({"id": 2, "url": URL, "template": TEMPLATE, "meta_key": ZERO}).to_string(),
+    ];
+    for bad in bad {
+        let ran = verify(&["--batch", "-"], &format!("{bad}\n{good}\n"));
+        assert_eq!(ran.code, 1, "{bad}");
+        let answers: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(answers.len(), 2, "{bad}");
+        assert!(answers[0]["error"].is_string() && answers[0].get("verdict").is_none(), "{bad}");
+        assert_eq!(answers[1]["verdict"], "verified");
+    }
+}
+
+/// Every AES tap of the vectors, through the command.
+#[test]
+fn a_batch_agrees_with_the_vectors() {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/sun-vectors.json")).unwrap();
+    let taps: Vec<&Value> = vectors["taps"].as_array().unwrap().iter().filter(|tap| tap["mode"] == "aes").collect();
+    let lines: Vec<String> = taps.iter().map(ToString::to_string).collect();
+    let ran = verify(&["--batch", "-"], &lines.join("\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(ran.out.lines().count(), taps.len());
+    for (tap, line) in taps.iter().zip(ran.out.lines()) {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(answer["id"], tap["id"]);
+        let class = match answer["verdict"].as_str().unwrap() {
+            "verified" => "valid",
+            "not_authentic" => "forged",
+            other => other,
+        };
+        assert!(tap["allowed"].as_array().unwrap().iter().any(|allowed| allowed == class), "{line}");
+        if tap["accept"] == true {
+            for field in ["uid", "ctr", "tt", "tt_authenticated", "file_data"] {
+                assert_eq!(answer[field], tap[field], "{field} of {}", tap["id"]);
+            }
+        }
+    }
+}
