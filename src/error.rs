@@ -101,6 +101,8 @@ pub enum VerifyError {
     Encrypted,
     /// The layout mirrors no PICCData: there is nothing to open.
     NotEncrypted,
+    /// The key was prepared for another mode than that of the layout.
+    WrongMode,
 }
 
 impl fmt::Display for VerifyError {
@@ -112,6 +114,7 @@ impl fmt::Display for VerifyError {
             Self::WrongTag => "genuine, but another tag than expected",
             Self::Encrypted => "the layout has encrypted PICCData: an SDMMetaReadKey is needed",
             Self::NotEncrypted => "the layout has no PICCData to open",
+            Self::WrongMode => "the key was prepared for another mode than that of the layout",
         })
     }
 }

@@ -6,6 +6,8 @@
 use core::fmt;
 
 use crate::cipher::{Block, Cmac, Decryptor};
+#[cfg(feature = "lrp")]
+use crate::lrp::Lrp;
 use crate::types::Mode;
 
 /// Declares a 128-bit key type.
@@ -97,7 +99,9 @@ impl SdmMetaReadKey {
     #[must_use]
     pub fn prepare(&self, mode: Mode) -> PreparedMetaReadKey {
         match mode {
-            Mode::Aes => PreparedMetaReadKey(Decryptor::new(&self.0)),
+            Mode::Aes => PreparedMetaReadKey(MetaCipher::Aes(Decryptor::new(&self.0))),
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => PreparedMetaReadKey(MetaCipher::Lrp(Lrp::new(&self.0, 0))),
         }
     }
 }
@@ -110,7 +114,9 @@ impl SdmFileReadKey {
     #[must_use]
     pub fn prepare(&self, mode: Mode) -> PreparedFileReadKey {
         match mode {
-            Mode::Aes => PreparedFileReadKey(Cmac::new(&self.0)),
+            Mode::Aes => PreparedFileReadKey(FileCipher::Aes(Cmac::new(&self.0))),
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => PreparedFileReadKey(FileCipher::Lrp(Cmac::over(Lrp::new(&self.0, 0)))),
         }
     }
 }
@@ -124,24 +130,78 @@ impl MasterKey {
 }
 
 /// An [`SdmMetaReadKey`] ready to open PICCData. Zeroized when dropped.
-pub struct PreparedMetaReadKey(Decryptor);
+pub struct PreparedMetaReadKey(MetaCipher);
+
+#[cfg_attr(feature = "lrp", allow(clippy::large_enum_variant, reason = "there is no heap to put one of them on"))]
+enum MetaCipher {
+    Aes(Decryptor),
+    #[cfg(feature = "lrp")]
+    Lrp(Lrp),
+}
 
 /// An [`SdmFileReadKey`] ready to derive session keys. Zeroized when dropped.
-pub struct PreparedFileReadKey(Cmac);
+pub struct PreparedFileReadKey(FileCipher);
+
+#[cfg_attr(feature = "lrp", allow(clippy::large_enum_variant, reason = "there is no heap to put one of them on"))]
+enum FileCipher {
+    Aes(Cmac),
+    #[cfg(feature = "lrp")]
+    Lrp(Cmac<Lrp>),
+}
 
 /// A [`MasterKey`] ready to derive keys. Zeroized when dropped.
 pub struct PreparedMasterKey(Cmac);
 
 impl PreparedMetaReadKey {
-    pub(crate) fn decrypt(&self, picc_data: &mut Block) {
-        self.0.decrypt(picc_data);
+    /// The mode that the key was prepared for.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match &self.0 {
+            MetaCipher::Aes(_) => Mode::Aes,
+            #[cfg(feature = "lrp")]
+            MetaCipher::Lrp(_) => Mode::Lrp,
+        }
+    }
+
+    /// Decrypts a mirrored PICCData; `None` if it is shorter than the mode wants.
+    pub(crate) fn decrypt(&self, picc_data: &[u8]) -> Option<Block> {
+        match &self.0 {
+            MetaCipher::Aes(key) => {
+                let mut block = *picc_data.first_chunk()?;
+                key.decrypt(&mut block);
+                Some(block)
+            }
+            #[cfg(feature = "lrp")]
+            MetaCipher::Lrp(key) => {
+                let (picc_rand, ciphertext) = picc_data.split_first_chunk::<8>()?;
+                let mut blocks = [*ciphertext.first_chunk()?];
+                // PICCRand is the counter.
+                key.decrypt(&mut picc_rand.clone(), &mut blocks);
+                let [block] = blocks;
+                Some(block)
+            }
+        }
     }
 }
 
 impl PreparedFileReadKey {
+    /// The mode that the key was prepared for.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match &self.0 {
+            FileCipher::Aes(_) => Mode::Aes,
+            #[cfg(feature = "lrp")]
+            FileCipher::Lrp(_) => Mode::Lrp,
+        }
+    }
+
     /// The session key that belongs to this session vector.
     pub(crate) fn session_key(&self, vector: &Block) -> Block {
-        self.0.one_block(vector)
+        match &self.0 {
+            FileCipher::Aes(key) => key.one_block(vector),
+            #[cfg(feature = "lrp")]
+            FileCipher::Lrp(key) => key.one_block(vector),
+        }
     }
 }
 

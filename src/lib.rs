@@ -12,6 +12,8 @@ mod error;
 mod hex;
 pub mod kdf;
 mod key;
+#[cfg(feature = "lrp")]
+pub mod lrp;
 pub mod sun;
 mod types;
 

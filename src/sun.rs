@@ -130,12 +130,15 @@ impl<'a> UnverifiedTap<'a> {
     ///
     /// # Errors
     /// [`VerifyError::NotAuthentic`] if it does not open to what the layout says, [`VerifyError::NotEncrypted`] if the layout
-    /// has none.
+    /// has none, [`VerifyError::WrongMode`] if the key was prepared for another mode.
     pub fn open(mut self, key: &PreparedMetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         if !self.layout.has(Field::PiccData) {
             return Err(VerifyError::NotEncrypted);
         }
-        let picc_data = PiccData::open(key, self.received.picc_data).ok_or(VerifyError::NotAuthentic)?;
+        if key.mode() != self.layout.mode() {
+            return Err(VerifyError::WrongMode);
+        }
+        let picc_data = PiccData::open(key, &self.received.picc_data).ok_or(VerifyError::NotAuthentic)?;
         if self.layout.picc.is_some_and(|pinned| !picc_data.is(pinned)) {
             return Err(VerifyError::NotAuthentic);
         }
@@ -209,8 +212,12 @@ impl<'a> ClaimedTap<'a> {
 
     fn authenticate(self, key: &PreparedFileReadKey) -> Result<SunMessage<'a>, VerifyError> {
         let Self { layout, received } = self;
+        if key.mode() != layout.mode() {
+            return Err(VerifyError::WrongMode);
+        }
         let Received { uid, ctr, mac, .. } = received;
-        let expected = SdmMac::compute(&MacKey::derive(key, uid, ctr), layout, &received);
+        let mac_key = MacKey::derive(key, uid, ctr);
+        let expected = SdmMac::compute(&mac_key, layout, &received);
         // A MAC without counter is also one with counter 0, since SV2 is filled up with zero bytes: no chip sends a 0.
         if expected != mac || ctr == Some(SdmReadCtr::ZERO) {
             return Err(VerifyError::NotAuthentic);
@@ -218,7 +225,7 @@ impl<'a> ClaimedTap<'a> {
         let enc = if layout.has(Field::EncFileData) {
             // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            Some((EncKey::derive(key, uid, ctr), ctr))
+            Some((EncKey::beside(&mac_key, key, uid, ctr), ctr))
         } else {
             None
         };

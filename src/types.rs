@@ -191,6 +191,9 @@ fn write_upper(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 pub enum Mode {
     /// AES-128: CBC, CMAC and session keys as in NT4H2421Gx §9.3.
     Aes,
+    /// The leakage-resilient primitive: NT4H2421Gx §9.3, AN12304. A chip is switched to it once and for all.
+    #[cfg(feature = "lrp")]
+    Lrp,
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use core::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use suntap::session::{EncKey, MacKey};
+use suntap::lrp::Lrp;
+use suntap::session::{EncKey, MacKey, SessionSecret};
 use suntap::{
     Blocking, ClaimedTap, CommitError, Error, FreshTap, MasterKey, MemoryCounters, Mirrors, Mode, PreparedFileReadKey,
     PreparedMasterKey, PreparedMetaReadKey, ReplayableTap, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey,
@@ -23,7 +24,7 @@ use suntap::{
 /// The rooms, floor by floor, and what a room of each floor may import from its own.
 const FLOORS: &[(&[&str], &[&str])] = &[
     (&["types", "hex", "error"], &["types", "hex", "error"]),
-    (&["key", "cipher", "counter"], &["cipher"]),
+    (&["key", "cipher", "lrp", "counter"], &["cipher", "lrp"]),
     (&["sun", "kdf"], &[]),
 ];
 
@@ -110,8 +111,11 @@ fn debug_shows_no_secret() {
     hides(&SdmMetaReadKey::from_bytes(SECRET).prepare(Mode::Aes));
     hides(&SdmFileReadKey::from_bytes(SECRET));
     hides(&SdmFileReadKey::from_bytes(SECRET).prepare(Mode::Aes));
-    hides(&MacKey::from_bytes(SECRET));
-    hides(&EncKey::from_bytes(SECRET));
+    hides(&MacKey::from_secret(Mode::Aes, SessionSecret::from_bytes(SECRET)));
+    hides(&EncKey::from_secret(Mode::Lrp, SessionSecret::from_bytes(SECRET)));
+    hides(&Lrp::new(&SECRET, 0));
+    hides(&SdmMetaReadKey::from_bytes(SECRET).prepare(Mode::Lrp));
+    hides(&SdmFileReadKey::from_bytes(SECRET).prepare(Mode::Lrp));
     hides(&SdmMac::from_bytes([0xA7; 8]));
     hides(&MasterKey::from_hex("A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7AZ").unwrap_err());
     hides(&MasterKey::from_hex("A7A7A7").unwrap_err());

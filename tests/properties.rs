@@ -36,11 +36,8 @@ const TEMPLATES: &[&str] = &[
 ];
 
 fn tag() -> impl Strategy<Value = Tag> {
-    (any::<[u8; 16]>(), any::<[u8; 16]>(), any::<[u8; 7]>()).prop_map(|(meta_key, file_key, uid)| Tag {
-        meta_key,
-        file_key,
-        uid,
-    })
+    (any::<bool>(), any::<[u8; 16]>(), any::<[u8; 16]>(), any::<[u8; 7]>())
+        .prop_map(|(lrp, meta_key, file_key, uid)| Tag { lrp, meta_key, file_key, uid })
 }
 
 fn tap() -> impl Strategy<Value = Tap> {
@@ -59,9 +56,13 @@ fn tap() -> impl Strategy<Value = Tap> {
         })
 }
 
+fn mode(tag: &Tag) -> Mode {
+    if tag.lrp { Mode::Lrp } else { Mode::Aes }
+}
+
 fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<ClaimedTap<'a>, VerifyError> {
     if template.contains("{picc}") {
-        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(Mode::Aes))
+        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode(tag)))
     } else {
         tap.read_plain()
     }
@@ -74,7 +75,7 @@ fn said<T>(
     look: impl Fn(&SunMessage<'_>) -> T,
 ) -> Result<T, VerifyError> {
     let claimed = claim(tag, tap, layout.template())?;
-    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(Mode::Aes);
+    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode(tag));
     match claimed.ctr() {
         Some(_) => Ok(look(claimed.verify(&key)?.message())),
         None => Ok(look(claimed.verify_replayable(&key)?.message())),
@@ -86,7 +87,7 @@ proptest! {
     /// upper and in lower case digits.
     #[test]
     fn genuine_taps_verify(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES)) {
-        let layout = SdmLayout::new(Mode::Aes, template).unwrap();
+        let layout = SdmLayout::new(mode(&tag), template).unwrap();
         let Written { url, digits, .. } = tag.write(template, &tap);
         let check = |message: &SunMessage<'_>| {
             let mut buffer = [0; 128];
@@ -122,7 +123,7 @@ proptest! {
     fn any_flipped_bit_is_refused(
         tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES), place: prop::sample::Index, bit in 0u32..7,
     ) {
-        let layout = SdmLayout::new(Mode::Aes, template).unwrap();
+        let layout = SdmLayout::new(mode(&tag), template).unwrap();
         let Written { url, covered, .. } = tag.write(template, &tap);
         let at = covered[place.index(covered.len())];
         let mut bytes = url.clone().into_bytes();
@@ -167,7 +168,7 @@ proptest! {
     /// A tap that was cut off anywhere, or goes on, is refused.
     #[test]
     fn a_tap_of_another_length_is_refused(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES), place: prop::sample::Index) {
-        let layout = SdmLayout::new(Mode::Aes, template).unwrap();
+        let layout = SdmLayout::new(mode(&tag), template).unwrap();
         let url = tag.write(template, &tap).url;
         let cut = &url[..place.index(url.len())];
         // Where `{enc}` of no pinned length meets `{mac}`, a tap that lost whole blocks still has the shape of one.

@@ -14,7 +14,7 @@ Decides whether taps of SUN/SDM tags are genuine and new.
 
 Template:  the URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac} {:name} for what changes,
            and [[ where the MAC input begins
-Mode:      --mode aes                 (the default)
+Mode:      --mode aes | lrp           how the tag computes; aes if not said
 Keys:      --meta-key HEX             SDMMetaReadKey, where the template has {picc}
            --file-key HEX             SDMFileReadKey
    or:     --scheme an10922 --master-key HEX --suffix HEX
@@ -131,7 +131,8 @@ impl Given {
 pub(crate) fn mode(name: Option<&str>) -> Result<Mode, String> {
     match name {
         None | Some("aes") => Ok(Mode::Aes),
-        Some(other) => Err(format!("mode {other} is not known: aes")),
+        Some("lrp") => Ok(Mode::Lrp),
+        Some(other) => Err(format!("mode {other} is not known: aes or lrp")),
     }
 }
 

@@ -126,6 +126,8 @@ impl SdmLayout {
         match field {
             Field::PiccData => match self.mode {
                 Mode::Aes => Some(32),
+                #[cfg(feature = "lrp")]
+                Mode::Lrp => Some(48),
             },
             Field::Uid => Some(14),
             Field::SdmReadCtr => Some(6),

@@ -49,26 +49,25 @@ impl SdmMac {
 
     /// The MAC that a tag with this session key writes for what was received.
     pub(super) fn compute(key: &MacKey, layout: &SdmLayout, received: &Received<'_>) -> Self {
-        let key = key.prepare();
-        let mut message = key.message();
-        let mut inside = false;
-        for (element, text) in layout.elements().zip(received.text) {
-            if inside {
-                message.update(layout.text(element.text).iter().copied());
-            }
-            match element.kind {
-                Kind::MacInput => inside = true,
-                Kind::Value(Field::SdmMac) | Kind::End => break,
-                // The chip writes its digits in upper case; some phones do not keep it.
-                Kind::Value(field) if inside && is_digits(field) => {
-                    message.update(text.iter().map(u8::to_ascii_uppercase));
-                }
-                Kind::Value(_) if inside => message.update(text.iter().copied()),
-                Kind::Value(_) => {}
-            }
-        }
-        Self::truncate(&message.finish())
+        Self::truncate(&key.cmac_of(mac_input(layout, received)))
     }
+}
+
+/// The text from `[[` to `{mac}`, as the tag wrote it. The chip writes its digits in upper case; some phones do not keep it.
+fn mac_input(layout: &SdmLayout, received: &Received<'_>) -> impl Iterator<Item = u8> {
+    let mut inside = false;
+    layout.elements().zip(received.text).flat_map(move |(element, value)| {
+        let before: &[u8] = if inside { layout.text(element.text) } else { &[] };
+        inside = match element.kind {
+            Kind::MacInput => true,
+            Kind::Value(Field::SdmMac) | Kind::End => false,
+            Kind::Value(_) => inside,
+        };
+        let value = if inside { value } else { &[] };
+        let digits = matches!(element.kind, Kind::Value(field) if is_digits(field));
+        let value = value.iter().map(move |byte| if digits { byte.to_ascii_uppercase() } else { *byte });
+        before.iter().copied().chain(value)
+    })
 }
 
 impl PartialEq for SdmMac {

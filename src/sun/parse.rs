@@ -85,7 +85,10 @@ impl<'a> Received<'a> {
         let digits = |_| Malformed::Character(field);
         let all = |allowed: fn(&u8) -> bool| text.iter().all(allowed).then_some(()).ok_or(Malformed::Character(field));
         match field {
-            Field::PiccData => hex::decode_into(text, &mut self.picc_data).map_err(digits)?,
+            Field::PiccData => {
+                let wire = self.picc_data.get_mut(..text.len() / 2).ok_or(Malformed::Length(field))?;
+                hex::decode_into(text, wire).map_err(digits)?;
+            }
             Field::Uid => self.uid = Some(Uid::from_bytes(hex::decode(text).map_err(digits)?)),
             Field::SdmReadCtr => self.ctr = Some(SdmReadCtr::from_msb_first(hex::decode(text).map_err(digits)?)),
             Field::SdmMac => self.mac = SdmMac::from_bytes(hex::decode(text).map_err(digits)?),

@@ -5,8 +5,9 @@ use crate::cipher::Block;
 use crate::key::PreparedMetaReadKey;
 use crate::types::{SdmReadCtr, Uid};
 
-/// PICCData as mirrored, its digits decoded.
-pub(super) type Wire = Block;
+/// PICCData as mirrored, its digits decoded: 16 bytes in AES mode, and the rest is zero; in LRP mode PICCRand, eight bytes,
+/// stands before them.
+pub(super) type Wire = [u8; 24];
 
 /// The content of a PICCData.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +19,8 @@ pub(super) struct PiccData {
 impl PiccData {
     /// Decrypts and reads strictly. Any key decrypts to something: `Some` only says that the tag byte fits, which by chance it
     /// does three times in 256.
-    pub(super) fn open(key: &PreparedMetaReadKey, mut wire: Wire) -> Option<Self> {
-        key.decrypt(&mut wire);
-        Self::read(&wire)
+    pub(super) fn open(key: &PreparedMetaReadKey, wire: &Wire) -> Option<Self> {
+        Self::read(&key.decrypt(wire)?)
     }
 
     /// Reads `PICCDataTag [UID] [SDMReadCtr] RandomPadding`.

@@ -5,26 +5,41 @@
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{PreparedFileReadKey, key_type};
-use crate::types::{SdmReadCtr, Uid};
+#[cfg(feature = "lrp")]
+use crate::lrp::Lrp;
+use crate::types::{Mode, SdmReadCtr, Uid};
 
 key_type! {
-    /// The session key of SDMMAC.
-    #[doc(alias = "SesSDMFileReadMACKey")]
-    #[doc(alias = "KSesSDMFileReadMAC")]
-    MacKey
+    /// What a session key is made of.
+    ///
+    /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey, of which SDMMAC uses updated
+    /// key 0 and SDMENCFileData updated key 1.
+    #[doc(alias = "SesSDMFileReadMasterKey")]
+    SessionSecret
 }
 
-key_type! {
-    /// The session key of SDMENCFileData.
-    #[doc(alias = "SesSDMFileReadENCKey")]
-    #[doc(alias = "KSesSDMFileReadENC")]
-    EncKey
+/// The session key of SDMMAC.
+#[doc(alias = "SesSDMFileReadMACKey")]
+#[doc(alias = "KSesSDMFileReadMAC")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MacKey {
+    mode: Mode,
+    secret: SessionSecret,
+}
+
+/// The session key of SDMENCFileData.
+#[doc(alias = "SesSDMFileReadENCKey")]
+#[doc(alias = "KSesSDMFileReadENC")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncKey {
+    mode: Mode,
+    secret: SessionSecret,
 }
 
 /// SV1, from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, the counter LSB first.
 #[must_use]
 pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
-    vector([0xC3, 0x3C], Some(uid), Some(ctr))
+    vector(&[0xC3, 0x3C, 0x00, 0x01, 0x00, 0x80], Some(uid), Some(ctr))
 }
 
 /// SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, the counter LSB first.
@@ -32,14 +47,25 @@ pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
 /// What the tag does not mirror, plain or encrypted, is left out; the rest moves up and zero bytes fill the block.
 #[must_use]
 pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
-    vector([0x3C, 0xC3], uid, ctr)
+    vector(&[0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
 }
 
-fn vector(label: [u8; 2], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
+/// SV of LRP mode, from which the session's master key is derived: `00 01 00 80 [|| UID] [|| SDMReadCtr] .. || 1E E1`.
+///
+/// As in [`sv2`], what the tag does not mirror is left out and zero bytes fill the block up, here to the last two.
+#[cfg(feature = "lrp")]
+#[must_use]
+pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
+    let mut block = vector(&[0x00, 0x01, 0x00, 0x80], uid, ctr);
+    let [.., last, end] = &mut block;
+    (*last, *end) = (0x1E, 0xE1);
+    block
+}
+
+fn vector(label: &[u8], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let uid = uid.as_ref().map(Uid::as_bytes);
     let ctr = ctr.map(SdmReadCtr::to_lsb_first);
-    let fields =
-        label.iter().chain(&[0x00, 0x01, 0x00, 0x80]).chain(uid.into_iter().flatten()).chain(ctr.iter().flatten());
+    let fields = label.iter().chain(uid.into_iter().flatten()).chain(ctr.iter().flatten());
     let mut block = [0; 16];
     block.iter_mut().zip(fields).for_each(|(byte, field)| *byte = *field);
     block
@@ -49,20 +75,38 @@ impl MacKey {
     /// Derives the key from what the tag mirrors.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Self {
-        Self(key.session_key(&sv2(uid, ctr)))
+        let vector = match key.mode() {
+            Mode::Aes => sv2(uid, ctr),
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => sv(uid, ctr),
+        };
+        Self::from_secret(key.mode(), SessionSecret::from_bytes(key.session_key(&vector)))
+    }
+
+    /// A key that was derived elsewhere, in a secure element for instance.
+    #[must_use]
+    pub const fn from_secret(mode: Mode, secret: SessionSecret) -> Self {
+        Self { mode, secret }
+    }
+
+    /// What the key is made of.
+    #[must_use]
+    pub const fn secret(&self) -> &SessionSecret {
+        &self.secret
     }
 
     /// The whole CMAC of a MAC input, of which SDMMAC is the [truncation](super::SdmMac::truncate).
     #[must_use]
     pub fn cmac(&self, input: &[u8]) -> [u8; 16] {
-        let key = self.prepare();
-        let mut message = key.message();
-        message.update(input.iter().copied());
-        message.finish()
+        self.cmac_of(input.iter().copied())
     }
 
-    pub(super) fn prepare(&self) -> Cmac {
-        Cmac::new(&self.0)
+    pub(super) fn cmac_of(&self, input: impl Iterator<Item = u8>) -> [u8; 16] {
+        match self.mode {
+            Mode::Aes => Cmac::new(self.secret.expose_bytes()).of(input),
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => Cmac::over(Lrp::new(self.secret.expose_bytes(), 0)).of(input),
+        }
     }
 }
 
@@ -70,7 +114,39 @@ impl EncKey {
     /// Derives the key. The chip encrypts file data only where it mirrors both UID and counter.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Self {
-        Self(key.session_key(&sv1(uid, ctr)))
+        let vector = match key.mode() {
+            Mode::Aes => sv1(uid, ctr),
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => sv(Some(uid), Some(ctr)),
+        };
+        Self::from_secret(key.mode(), SessionSecret::from_bytes(key.session_key(&vector)))
+    }
+
+    /// As [`derive`](Self::derive), where the [`MacKey`] of the same tap is at hand: in LRP mode both are made of one secret.
+    pub(super) fn beside(mac_key: &MacKey, key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Self {
+        match mac_key.mode {
+            Mode::Aes => Self::derive(key, uid, ctr),
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => Self::from_secret(mac_key.mode, mac_key.secret.clone()),
+        }
+    }
+
+    /// A key that was derived elsewhere, in a secure element for instance.
+    #[must_use]
+    pub const fn from_secret(mode: Mode, secret: SessionSecret) -> Self {
+        Self { mode, secret }
+    }
+
+    /// What the key is made of.
+    #[must_use]
+    pub const fn secret(&self) -> &SessionSecret {
+        &self.secret
+    }
+
+    /// How the key is used.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
     }
 }
 
@@ -87,11 +163,9 @@ mod tests {
         let ctr = SdmReadCtr::new(1).unwrap();
         assert_eq!(sv1(uid, ctr), 0xC33C_0001_0080_04C7_67F2_0661_8001_0000_u128.to_be_bytes());
         assert_eq!(sv2(Some(uid), Some(ctr)), 0x3CC3_0001_0080_04C7_67F2_0661_8001_0000_u128.to_be_bytes());
-        assert_eq!(EncKey::derive(&key, uid, ctr), EncKey::from_hex("66DA61797E23DECA5D8ECA13BBADF7A9").unwrap());
-        assert_eq!(
-            MacKey::derive(&key, Some(uid), Some(ctr)),
-            MacKey::from_hex("3A3E8110E05311F7A3FCF0D969BF2B48").unwrap()
-        );
+        let secret = |hex| SessionSecret::from_hex(hex).unwrap();
+        assert_eq!(EncKey::derive(&key, uid, ctr).secret(), &secret("66DA61797E23DECA5D8ECA13BBADF7A9"));
+        assert_eq!(MacKey::derive(&key, Some(uid), Some(ctr)).secret(), &secret("3A3E8110E05311F7A3FCF0D969BF2B48"));
     }
 
     /// NT4H2421Gx §9.3.9.1: what is not mirrored is left out, and the block is filled with zero bytes.

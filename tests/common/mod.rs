@@ -10,6 +10,7 @@ use cmac::{Cmac, Mac as _};
 /// Keys and identity of a tag.
 #[derive(Clone, Debug)]
 pub(crate) struct Tag {
+    pub(crate) lrp: bool,
     pub(crate) meta_key: [u8; 16],
     pub(crate) file_key: [u8; 16],
     pub(crate) uid: [u8; 7],
@@ -64,7 +65,12 @@ impl Tag {
             let text = match element {
                 "{picc}" => {
                     let plain = [[0xC7].as_slice(), &self.uid, ctr, &tap.padding].concat();
-                    upper(&encrypt(&self.meta_key, &plain[..16]))
+                    if self.lrp {
+                        let rand = &tap.padding[4..];
+                        upper(rand) + &upper(&encrypt(&eval(&self.meta_key, 0, rand), &plain[..16]))
+                    } else {
+                        upper(&encrypt(&self.meta_key, &plain[..16]))
+                    }
                 }
                 "{uid}" => upper(&self.uid),
                 "{ctr}" => format!("{:06X}", tap.ctr),
@@ -72,9 +78,12 @@ impl Tag {
                 "{enc}" => self.file_data(&fields, ctr, &tap.file_data),
                 "{mac}" => {
                     let input = window.take().map_or("", |from| &url[from..]);
-                    let key = cmac(&self.file_key, &session_vector([0x3C, 0xC3], &fields));
-                    let mac: Vec<u8> = cmac(&key, input.as_bytes()).into_iter().skip(1).step_by(2).collect();
-                    upper(&mac)
+                    let cmac = if self.lrp {
+                        cmac_lrp(&self.lrp_master(&fields), input.as_bytes())
+                    } else {
+                        cmac(&cmac(&self.file_key, &session_vector(&[0x3C, 0xC3], &fields)), input.as_bytes())
+                    };
+                    upper(&cmac.into_iter().skip(1).step_by(2).collect::<Vec<u8>>())
                 }
                 other => panic!("{other}"),
             };
@@ -92,7 +101,16 @@ impl Tag {
     }
 
     fn file_data(&self, fields: &[u8], ctr: &[u8], plain: &[u8]) -> String {
-        let key = cmac(&self.file_key, &session_vector([0xC3, 0x3C], fields));
+        if self.lrp {
+            let master = self.lrp_master(fields);
+            let block = |(index, block): (usize, &[u8])| {
+                let counter = u64::from_be_bytes([ctr, &[0; 5]].concat().try_into().unwrap()) >> 16;
+                let counter = (counter + u64::try_from(index).unwrap()).to_be_bytes();
+                upper(&encrypt(&eval(&master, 1, &counter[2..]), block))
+            };
+            return plain.chunks(16).enumerate().map(block).collect();
+        }
+        let key = cmac(&self.file_key, &session_vector(&[0xC3, 0x3C], fields));
         let mut chain = encrypt(&key, &[ctr, &[0; 13]].concat());
         let mut text = String::new();
         for block in plain.chunks(16) {
@@ -102,12 +120,52 @@ impl Tag {
         }
         text
     }
+
+    fn lrp_master(&self, fields: &[u8]) -> [u8; 16] {
+        let mut vector = session_vector(&[], fields);
+        vector[14..].copy_from_slice(&[0x1E, 0xE1]);
+        cmac_lrp(&self.file_key, &vector)
+    }
 }
 
-fn session_vector(label: [u8; 2], fields: &[u8]) -> Vec<u8> {
-    let mut vector = [&label, [0x00, 0x01, 0x00, 0x80].as_slice(), fields].concat();
+fn session_vector(label: &[u8], fields: &[u8]) -> Vec<u8> {
+    let mut vector = [label, &[0x00, 0x01, 0x00, 0x80], fields].concat();
     vector.resize(16, 0);
     vector
+}
+
+/// AN12304: eval over all nibbles of the input, finalized, under updated key 0 or 1.
+fn eval(key: &[u8; 16], updated: usize, input: &[u8]) -> [u8; 16] {
+    let chain = |mut secret: [u8; 16], steps: usize| {
+        for _ in 0..steps {
+            secret = encrypt(&secret, &[0x55; 16]);
+        }
+        encrypt(&secret, &[0xAA; 16])
+    };
+    let mut state = chain(encrypt(key, &[0xAA; 16]), updated);
+    for nibble in input.iter().flat_map(|byte| [byte / 16, byte % 16]) {
+        state = encrypt(&state, &chain(encrypt(key, &[0x55; 16]), nibble.into()));
+    }
+    encrypt(&state, &[0; 16])
+}
+
+/// NIST SP 800-38B over eval, with the shift done on a number.
+fn cmac_lrp(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
+    let cipher = |block: u128| u128::from_be_bytes(eval(key, 0, &block.to_be_bytes()));
+    let double = |value: u128| (value << 1) ^ if value >> 127 == 1 { 0x87 } else { 0 };
+    let k1 = double(cipher(0));
+    let mut padded = message.to_vec();
+    let subkey = if !message.is_empty() && message.len().is_multiple_of(16) {
+        k1
+    } else {
+        padded.push(0x80);
+        padded.resize(padded.len().next_multiple_of(16), 0);
+        double(k1)
+    };
+    let blocks: Vec<u128> = padded.chunks(16).map(|block| u128::from_be_bytes(block.try_into().unwrap())).collect();
+    let (last, first) = blocks.split_last().unwrap();
+    let state = first.iter().fold(0, |state, block| cipher(state ^ block));
+    cipher(state ^ last ^ subkey).to_be_bytes()
 }
 
 fn encrypt(key: &[u8; 16], block: &[u8]) -> [u8; 16] {

@@ -38,10 +38,11 @@ fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerificati
     let window = if template.contains("[[") { template.to_owned() } else { template.replace("{mac}", "[[{mac}") };
     let enc = format!("[{}]", "0".repeat(tap.file_data.len() * 2));
     let theirs = window.replace("{enc}", &enc).replace("{picc}", "{picc:uid+ctr}");
-    let config = sdm_url_config(&theirs, CryptoMode::Aes, SdmUrlOptions::default())
-        .unwrap_or_else(|error| panic!("{theirs}: {error}"));
+    let mode = if tag.lrp { CryptoMode::Lrp } else { CryptoMode::Aes };
+    let config =
+        sdm_url_config(&theirs, mode, SdmUrlOptions::default()).unwrap_or_else(|error| panic!("{theirs}: {error}"));
     let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
-    let verifier = Verifier::try_new(&config.sdm_settings, CryptoMode::Aes).unwrap().with_offset(shift).unwrap();
+    let verifier = Verifier::try_new(&config.sdm_settings, mode).unwrap().with_offset(shift).unwrap();
     verifier.verify_with_meta_key(url.as_bytes(), &tag.file_key, &tag.meta_key).ok()
 }
 
@@ -49,14 +50,15 @@ fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerificati
 type Said = (Option<[u8; 7]>, Option<u32>, Option<Vec<u8>>, Option<bool>);
 
 fn ours(template: &str, tag: &Tag, url: &str) -> Option<Said> {
-    let layout = SdmLayout::new(Mode::Aes, template).unwrap();
+    let mode = if tag.lrp { Mode::Lrp } else { Mode::Aes };
+    let layout = SdmLayout::new(mode, template).unwrap();
     let tap = layout.parse(url).ok()?;
     let claimed = if template.contains("{picc}") {
-        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(Mode::Aes)).ok()?
+        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode)).ok()?
     } else {
         tap.read_plain().ok()?
     };
-    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(Mode::Aes);
+    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode);
     let (fresh, replayable);
     let message = if claimed.ctr().is_some() {
         fresh = claimed.verify(&key).ok()?;
@@ -77,11 +79,11 @@ fn ours(template: &str, tag: &Tag, url: &str) -> Option<Said> {
 proptest! {
     #[test]
     fn both_say_the_same_of_a_tap(
-        meta_key: [u8; 16], file_key: [u8; 16], uid: [u8; 7], ctr in 1u32..0x0100_0000, padding: [u8; 12],
+        lrp: bool, meta_key: [u8; 16], file_key: [u8; 16], uid: [u8; 7], ctr in 1u32..0x0100_0000, padding: [u8; 12],
         blocks in 1usize..3, data: [u8; 32], tt in prop::sample::select(vec![*b"CC", *b"OC", *b"OO"]),
         template in prop::sample::select(TEMPLATES), place: prop::sample::Index, bit in 0u32..4,
     ) {
-        let tag = Tag { meta_key, file_key, uid };
+        let tag = Tag { lrp, meta_key, file_key, uid };
         let tap = Tap { ctr, padding, file_data: data[..16 * blocks].to_vec(), tt };
         let Written { url, digits, .. } = tag.write(template, &tap);
         let theirs = peer(template, &tag, &tap, &url);

@@ -1,0 +1,192 @@
+//! The leakage-resilient primitive of chips in LRP mode. Source: NXP AN12304 Rev 1.1.
+//!
+//! Here are the algorithms under their names in the document, for those who look into a tap or talk to a chip. The line from
+//! text to [`FreshTap`](crate::FreshTap) uses them by itself where a layout says [`Mode::Lrp`](crate::Mode::Lrp).
+//!
+//! Time does not depend on keys or data: the plaintext that a nibble stands for is selected from all 16.
+
+use core::fmt;
+
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::cipher::{Block, BlockEncrypt, Cmac, Decryptor, Encryptor};
+
+/// Steps of a chain: from one secret to the next, and from a secret to what it gives out.
+const NEXT: Block = [0x55; 16];
+const OUT: Block = [0xAA; 16];
+
+/// `generatePlaintexts(4, key)`: the 16 secret plaintexts of a key. Source: AN12304 §2.1, Algorithm 1.
+#[doc(alias = "generatePlaintexts")]
+#[must_use]
+pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
+    let mut secret = encrypt(key, NEXT);
+    let plaintexts = core::array::from_fn(|_| step(&mut secret));
+    secret.zeroize();
+    plaintexts
+}
+
+/// `generateUpdatedKeys(key)[index]`. Source: AN12304 §2.1, Algorithm 2.
+#[doc(alias = "generateUpdatedKeys")]
+#[must_use]
+pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
+    let mut secret = encrypt(key, OUT);
+    for _ in 0..index {
+        secret = encrypt(&secret, NEXT);
+    }
+    let updated = step(&mut secret);
+    secret.zeroize();
+    updated
+}
+
+/// What a secret gives out; the secret moves on.
+fn step(secret: &mut Block) -> Block {
+    let cipher = Encryptor::new(secret);
+    let mut out = OUT;
+    cipher.encrypt(&mut out);
+    *secret = NEXT;
+    cipher.encrypt(secret);
+    out
+}
+
+fn encrypt(key: &Block, mut block: Block) -> Block {
+    Encryptor::new(key).encrypt(&mut block);
+    block
+}
+
+/// A key prepared for LRP: its 16 plaintexts and one of its updated keys. Zeroized when dropped.
+pub struct Lrp {
+    plaintexts: [u128; 16],
+    updated_key: Block,
+}
+
+impl Lrp {
+    /// Prepares a key for use with its updated key of this index.
+    #[must_use]
+    pub fn new(key: &[u8; 16], updated_key_index: u8) -> Self {
+        Self { plaintexts: plaintexts(key).map(u128::from_ne_bytes), updated_key: updated_key(key, updated_key_index) }
+    }
+
+    /// `eval`: the function itself, over nibbles, the first one first; only the low four bits of each count. Source:
+    /// AN12304 §2.2, Algorithm 3.
+    pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
+        let mut state = self.updated_key;
+        for nibble in nibbles {
+            state = encrypt(&state, self.plaintext(nibble & 0x0F));
+        }
+        if finalize { encrypt(&state, [0; 16]) } else { state }
+    }
+
+    /// Decrypts whole blocks in place (LRICB without padding). The counter is a big-endian number of any length: one more for
+    /// each block, and wraps. Source: AN12304 §3.1, Algorithm 5.
+    #[doc(alias = "LRICBDec")]
+    pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
+        for block in blocks {
+            Decryptor::new(&self.block_key(counter)).decrypt(block);
+        }
+    }
+
+    /// Encrypts whole blocks in place, as [`decrypt`](Self::decrypt) takes them. Source: AN12304 §3.1, Algorithm 4.
+    #[doc(alias = "LRICBEnc")]
+    pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
+        for block in blocks {
+            Encryptor::new(&self.block_key(counter)).encrypt(block);
+        }
+    }
+
+    /// `CMAC_LRP`: the whole 16 bytes. Source: AN12304 §3.2, Algorithm 6.
+    #[must_use]
+    pub fn cmac(self, message: &[u8]) -> [u8; 16] {
+        Cmac::over(self).of(message.iter().copied())
+    }
+
+    /// The key of the block at this counter, which moves on.
+    fn block_key(&self, counter: &mut [u8]) -> Block {
+        let key = self.eval(nibbles(counter), true);
+        for byte in counter.iter_mut().rev() {
+            *byte = byte.wrapping_add(1);
+            if *byte != 0 {
+                break;
+            }
+        }
+        key
+    }
+
+    fn plaintext(&self, nibble: u8) -> Block {
+        let mut chosen = 0u128;
+        for (index, plaintext) in (0u8..).zip(&self.plaintexts) {
+            chosen.conditional_assign(plaintext, index.ct_eq(&nibble));
+        }
+        chosen.to_ne_bytes()
+    }
+}
+
+impl BlockEncrypt for Lrp {
+    fn encrypt(&self, block: &mut Block) {
+        *block = self.eval(nibbles(block), true);
+    }
+}
+
+fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0F])
+}
+
+impl Drop for Lrp {
+    fn drop(&mut self) {
+        self.plaintexts.zeroize();
+        self.updated_key.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for Lrp {}
+
+impl fmt::Debug for Lrp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lrp(secret)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes<const N: usize>(hex: &str) -> [u8; N] {
+        crate::hex::decode(hex.as_bytes()).unwrap()
+    }
+
+    /// AN12304 §3.1: the first plaintext of a key.
+    #[test]
+    fn an12304_generate_plaintexts() {
+        let all = plaintexts(&bytes("567826B8DA8E768432A9548DBE4AA3A0"));
+        assert_eq!(all[0], bytes("AC20D39F5341FE98DFCA21DA86BA7914"));
+    }
+
+    /// AN12304 §3.2, the first vector of eval.
+    #[test]
+    fn an12304_eval() {
+        let lrp = Lrp::new(&bytes("567826B8DA8E768432A9548DBE4AA3A0"), 2);
+        assert_eq!(lrp.eval([1, 3, 5, 9], true), bytes("1BA2C0C578996BC497DD181C6885A9DD"));
+    }
+
+    /// AN12304 §3.3, a vector of LRICB without padding: the counter carries.
+    #[test]
+    fn an12304_lricb() {
+        let lrp = Lrp::new(&bytes("EFA5B7429CD153BF0086DEF900C0F235"), 0);
+        let mut counter: [u8; 4] = bytes("9036FFFF");
+        let mut block = [bytes("E7F61E012F4F3255312BA68B1D2FDABF")];
+        lrp.encrypt(&mut counter, &mut block);
+        assert_eq!(block, [bytes("EA6E09AC2FB97E102D8CA64C1CBC0C0C")]);
+        assert_eq!(counter, bytes("90370000"));
+        lrp.decrypt(&mut bytes::<4>("9036FFFF"), &mut block);
+        assert_eq!(block, [bytes("E7F61E012F4F3255312BA68B1D2FDABF")]);
+    }
+
+    /// AN12304 §3.4, two vectors of CMAC.
+    #[test]
+    fn an12304_cmac() {
+        let lrp = Lrp::new(&bytes("63A0169B4D9FE42C72B2784C806EAC21"), 0);
+        assert_eq!(lrp.cmac(&[]), bytes("0E07C601970814A4176FDA633C6FC3DE"));
+        let lrp = Lrp::new(&bytes("8195088CE6C393708EBBE6C7914ECB0B"), 0);
+        assert_eq!(lrp.cmac(&bytes::<6>("BBD5B85772C7")), bytes("AD8595E0B49C5C0DB18E77355F5AAFF6"));
+    }
+}
