@@ -29,6 +29,9 @@ impl Encryptor {
     }
 }
 
+impl ZeroizeOnDrop for Encryptor {}
+impl ZeroizeOnDrop for Decryptor {}
+
 impl BlockEncrypt for Encryptor {
     fn encrypt(&self, block: &mut Block) {
         self.0.encrypt_block(block.into());

@@ -5,8 +5,8 @@
 //!
 //! # A store on a database
 //!
-//! One conditional upsert does it. What is shown here is compiled and run against SQLite by the package in `tests/peers`;
-//! `RETURNING` and `ON CONFLICT` mean the same in PostgreSQL.
+//! One conditional upsert does it. What is shown here is compiled and run against SQLite by the package in `tests/peers`. In
+//! PostgreSQL the statements are the same, but for `BYTEA` in place of `BLOB` and `$1` in place of `?1`.
 //!
 //! ```ignore
 #![doc = include_str!("counter/sql.in")]
@@ -81,7 +81,8 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
     }
 }
 
-/// A [`CounterStore`] whose answer takes waiting. The same contract holds.
+/// A [`CounterStore`] whose answer takes waiting. The same contract holds, but the trait is not dyn-safe: its method returns a
+/// future of the store's own type, so that none needs a heap.
 ///
 /// A future that is dropped before it is done may or may not have moved the counter; the tap is spent either way. The trait
 /// asks for no `Send`, so it serves single-threaded executors too; where a store's own futures are `Send`, so is everything

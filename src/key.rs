@@ -5,6 +5,8 @@
 
 use core::fmt;
 
+use zeroize::ZeroizeOnDrop;
+
 use crate::cipher::{Block, Cmac, Decryptor};
 #[cfg(feature = "lrp")]
 use crate::lrp::Lrp;
@@ -31,7 +33,7 @@ macro_rules! key_type {
             /// # Errors
             /// [`ParseHexError`](crate::ParseHexError) if the length is not 32 or a character is no digit; it holds
             /// nothing of the text.
-            pub fn from_hex(text: &str) -> Result<Self, crate::ParseHexError> {
+            pub fn from_hex(text: &str) -> Result<Self, crate::error::ParseHexError> {
                 crate::hex::decode(text.as_bytes()).map(Self)
             }
 
@@ -210,6 +212,11 @@ impl PreparedMasterKey {
         &self.0
     }
 }
+
+// Each consists of nothing but parts that are zeroized when dropped.
+impl ZeroizeOnDrop for PreparedMetaReadKey {}
+impl ZeroizeOnDrop for PreparedFileReadKey {}
+impl ZeroizeOnDrop for PreparedMasterKey {}
 
 impl fmt::Debug for PreparedMetaReadKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

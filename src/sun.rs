@@ -42,16 +42,31 @@
 //! }
 //! ```
 //!
-//! Nothing is kept back for later:
+//! Nothing is kept back for later, in no state:
 //!
-//! ```compile_fail,E0599
-//! # use suntap::*;
-//! fn keep<'a>(tap: &VerifiedTap<'a>) -> VerifiedTap<'a> {
-//!     tap.clone::<>()
-//! }
-//! fn keep_fresh<'a>(tap: FreshTap<'a>) -> [FreshTap<'a>; 2] {
-//!     [tap.clone(), tap]
-//! }
+//! ```compile_fail,E0277
+//! fn keeps<T: Clone>() {}
+//! keeps::<suntap::UnverifiedTap<'_>>();
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn keeps<T: Clone>() {}
+//! keeps::<suntap::ClaimedTap<'_>>();
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn keeps<T: Clone>() {}
+//! keeps::<suntap::VerifiedTap<'_>>();
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn keeps<T: Clone>() {}
+//! keeps::<suntap::FreshTap<'_>>();
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn keeps<T: Clone>() {}
+//! keeps::<suntap::ReplayableTap<'_>>();
 //! ```
 //!
 //! A key does the work of its own kind only:
@@ -192,7 +207,7 @@ impl<'a> ClaimedTap<'a> {
     /// [`VerifyError::NoCounter`] if it matches and the tap carries no counter.
     pub fn verify(self, key: &PreparedFileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
         let message = self.authenticate(key)?;
-        let ctr = message.ctr.ok_or(VerifyError::NoCounter)?;
+        let ctr = message.ctr().ok_or(VerifyError::NoCounter)?;
         Ok(VerifiedTap { message, ctr })
     }
 
@@ -204,7 +219,7 @@ impl<'a> ClaimedTap<'a> {
     /// counter: that is what [`verify`](Self::verify) is for.
     pub fn verify_replayable(self, key: &PreparedFileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
         let message = self.authenticate(key)?;
-        match message.ctr {
+        match message.ctr() {
             Some(_) => Err(VerifyError::HasCounter),
             None => Ok(ReplayableTap { message }),
         }
@@ -225,11 +240,11 @@ impl<'a> ClaimedTap<'a> {
         let enc = if layout.has(Field::EncFileData) {
             // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            Some((EncKey::beside(&mac_key, key, uid, ctr), ctr))
+            Some(EncKey::beside(&mac_key, key, uid, ctr))
         } else {
             None
         };
-        Ok(SunMessage { layout, received, uid, ctr, enc })
+        Ok(SunMessage { layout, received, enc })
     }
 }
 
@@ -240,28 +255,33 @@ impl<'a> ClaimedTap<'a> {
 pub struct SunMessage<'a> {
     layout: &'a SdmLayout,
     received: Received<'a>,
-    uid: Option<Uid>,
-    ctr: Option<SdmReadCtr>,
-    enc: Option<(EncKey, SdmReadCtr)>,
+    enc: Option<EncKey>,
 }
 
 impl<'a> SunMessage<'a> {
     /// The UID; `None` where the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
-        self.uid
+        self.received.uid
     }
 
     /// The counter; `None` where the tag mirrors none.
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
-        self.ctr
+        self.received.ctr
     }
 
     /// The text captured by `{:name}`. The tag vouches for it only if it lies between `[[` and `{mac}`.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         captured(self.layout, &self.received, name)
+    }
+
+    fn expect_uid(&self, uid: Uid) -> Result<(), VerifyError> {
+        match self.uid() {
+            Some(verified) if verified != uid => Err(VerifyError::WrongTag),
+            _ => Ok(()),
+        }
     }
 
     /// The tamper status; `None` where the layout has none.
@@ -304,11 +324,11 @@ impl<'a> SunMessage<'a> {
 
     /// Decrypts as many blocks of the SDMENCFileData, from the first on, as are asked for.
     fn decrypt(&self, blocks: &mut [[u8; 16]]) -> Option<()> {
-        let (key, ctr) = self.enc.as_ref()?;
+        let (key, ctr) = self.enc.as_ref().zip(self.ctr())?;
         let bytes = blocks.as_flattened_mut();
         let digits = self.text_of(Field::EncFileData)?.get(..bytes.len().checked_mul(2)?)?;
         hex::decode_into(digits, bytes).ok()?;
-        key.decrypt(*ctr, blocks);
+        key.decrypt(ctr, blocks);
         Some(())
     }
 
@@ -340,7 +360,7 @@ impl<'a> VerifiedTap<'a> {
     /// The UID; `None` where the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
-        self.message.uid
+        self.message.uid()
     }
 
     /// The counter: at least 1.
@@ -361,10 +381,8 @@ impl<'a> VerifiedTap<'a> {
     /// # Errors
     /// [`VerifyError::WrongTag`] if a UID was verified and it is another one.
     pub fn expect_uid(self, uid: Uid) -> Result<Self, VerifyError> {
-        match self.message.uid {
-            Some(verified) if verified != uid => Err(VerifyError::WrongTag),
-            _ => Ok(self),
-        }
+        self.message.expect_uid(uid)?;
+        Ok(self)
     }
 
     /// Moves the counter of `tag` forward, which makes the tap a fresh one. `at` is the time to remember with it.
@@ -420,7 +438,7 @@ impl<'a> FreshTap<'a> {
     /// The UID; `None` where the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
-        self.message.uid
+        self.message.uid()
     }
 
     /// The counter: at least 1.
@@ -458,13 +476,22 @@ impl<'a> ReplayableTap<'a> {
     /// The UID; `None` where the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
-        self.message.uid
+        self.message.uid()
     }
 
     /// What the tag said.
     #[must_use]
     pub fn message(&self) -> &SunMessage<'a> {
         &self.message
+    }
+
+    /// As [`VerifiedTap::expect_uid`].
+    ///
+    /// # Errors
+    /// [`VerifyError::WrongTag`] if a UID was verified and it is another one.
+    pub fn expect_uid(self, uid: Uid) -> Result<Self, VerifyError> {
+        self.message.expect_uid(uid)?;
+        Ok(self)
     }
 }
 
@@ -482,7 +509,7 @@ impl fmt::Debug for ClaimedTap<'_> {
 
 impl fmt::Debug for SunMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SunMessage").field("uid", &self.uid).field("ctr", &self.ctr).finish_non_exhaustive()
+        f.debug_struct("SunMessage").field("uid", &self.uid()).field("ctr", &self.ctr()).finish_non_exhaustive()
     }
 }
 

@@ -30,6 +30,8 @@ fn impossible_templates_name_the_rule() {
         ("https://a.b/{mac}é", LayoutError::Character { at: 17 }),
         ("https://a.b/ {mac}", LayoutError::Character { at: 12 }),
         ("https://a.b/}{mac}", LayoutError::Character { at: 12 }),
+        ("https://a.b/<{mac}", LayoutError::Character { at: 12 }),
+        ("https://a.b/a\\b{mac}", LayoutError::Character { at: 13 }),
         ("https://a.b/{mac", LayoutError::UnknownElement { at: 12 }),
         ("https://a.b/{pic}{mac}", LayoutError::UnknownElement { at: 12 }),
         ("https://a.b/{picc:ctr,uid}{mac}", LayoutError::UnknownElement { at: 12 }),
@@ -76,6 +78,11 @@ fn impossible_templates_name_the_rule() {
         ("https://a.b/{:id}x{mac}", LayoutError::Unbounded(Field::Captured)),
         ("https://a.b/{:id}[[x{mac}", LayoutError::Unbounded(Field::Captured)),
         ("https://a.b/[[{picc}{enc:224}{mac}", LayoutError::FileTooLong),
+        ("https://a.b/[[{picc}{enc:tt@500}{mac}", LayoutError::FileTooLong),
+        ("https://a.b/[[{picc}{enc:tt@95}{mac}", LayoutError::FileTooLong),
+        (&format!("https://a.b/{}{{mac}}", "{uid}".repeat(12)), LayoutError::Repeated(Field::Uid)),
+        (&format!("https://a.b/{}{{mac}}", "[[".repeat(12)), LayoutError::RepeatedMacInput),
+        ("https://a.b/[[{picc}{uid}{ctr}{tt}{enc:32}{mac}/{:a}/{:b}/{:c}/{:d}", LayoutError::PiccDataAndPlain),
         (&format!("https://a.b/{long_name}/{{mac}}"), LayoutError::TemplateTooLong),
     ];
     for (template, error) in table {
@@ -94,6 +101,7 @@ fn possible_templates_are_possible() {
         "https://a.b/[[{uid}x{ctr}x{enc}x{mac}&x=1",
         "https://a.b/[[{picc}{enc:32}c={mac}",
         "https://a.b/[[{picc}{enc:tt@30}/{mac}",
+        "https://a.b/[[{picc}{enc:tt@94}{mac}",
         "https://a.b/{:a}/{:b}?{:c}={:d}&u=[[{uid}&n={ctr}&e={enc}&t={tt}&m={mac}",
         "https://a.b/[[{mac}",
         "http://[::1]/{mac}",
@@ -142,7 +150,9 @@ fn each_fault_of_a_url_has_its_reason() {
         (url(&format!("p={PICC}")), Malformed::Missing(Field::SdmMac)),
         (url(&format!("c={MAC}")), Malformed::Missing(Field::PiccData)),
         (url(&format!("p={PICC}&c=")), Malformed::Missing(Field::SdmMac)),
-        (url(&format!("p=&c={MAC}")), Malformed::Length(Field::PiccData)),
+        (url(&format!("p=&c={MAC}")), Malformed::Missing(Field::PiccData)),
+        (url(&format!("p={PICC}=&c={MAC}")), Malformed::Length(Field::PiccData)),
+        (url(&format!("{whole}&utm_source={}", "x".repeat(200))), Malformed::Trailing),
         (url(&format!("p={}&c={MAC}", &PICC[2..])), Malformed::Length(Field::PiccData)),
         (url(&format!("p={PICC}00&c={MAC}")), Malformed::Length(Field::PiccData)),
         (url(&format!("{whole}00")), Malformed::Length(Field::SdmMac)),
@@ -150,7 +160,7 @@ fn each_fault_of_a_url_has_its_reason() {
         (url(&format!("p=G{}&c={MAC}", &PICC[1..])), Malformed::Character(Field::PiccData)),
         (url(&format!("p=%45{}&c={MAC}", &PICC[1..])), Malformed::Character(Field::PiccData)),
         (url(&format!("p={}é&c={MAC}", &PICC[2..])), Malformed::Character(Field::PiccData)),
-        (url(&format!("{whole}{}", "0".repeat(300))), Malformed::TooLong),
+        (url(&format!("{whole}{}", "0".repeat(300))), Malformed::Length(Field::SdmMac)),
         (String::new(), Malformed::Missing(Field::PiccData)),
     ];
     let layout = layout("https://a.b/t?p={picc}&c={mac}");
@@ -158,6 +168,62 @@ fn each_fault_of_a_url_has_its_reason() {
     assert_eq!(shape(layout.parse(&url(&whole.to_lowercase()))), Ok(()), "digits of either case");
     for (url, reason) in table {
         assert_eq!(shape(layout.parse(url)), Err(*reason), "{url}");
+    }
+}
+
+/// The name of a parameter may stand before `[[`, as in the layouts of AN12196.
+#[test]
+fn the_reasons_are_the_same_around_the_mac_input() {
+    let enc = "0".repeat(32);
+    let an12196 = layout("https://a.b/t?p={picc}&enc=[[{enc}&c={mac}");
+    let url = |query: &str| format!("https://a.b/t?{query}");
+    let table: &[(String, Malformed)] = &[
+        (url(&format!("p={PICC}&c={MAC}")), Malformed::Missing(Field::EncFileData)),
+        (url(&format!("p={PICC}&enc={enc}&enc={enc}&c={MAC}")), Malformed::Duplicate(Field::EncFileData)),
+        (url(&format!("p={PICC}&enc={enc}&c={MAC}&enc={enc}")), Malformed::Duplicate(Field::EncFileData)),
+        (url(&format!("p={PICC}&enc=&c={MAC}")), Malformed::Missing(Field::EncFileData)),
+        (url(&format!("p={PICC}&enc={enc}x&c={MAC}")), Malformed::Length(Field::EncFileData)),
+        (url(&format!("p={PICC}&enc={enc}0&c={MAC}")), Malformed::Length(Field::EncFileData)),
+    ];
+    for (url, reason) in table {
+        assert_eq!(shape(an12196.parse(url)), Err(*reason), "{url}");
+    }
+    let first = layout("https://a.b/t?p=[[{picc}&c={mac}");
+    assert_eq!(shape(first.parse(&url(&format!("c={MAC}")))), Err(Malformed::Missing(Field::PiccData)));
+    let twice = url(&format!("p={PICC}&p={PICC}&c={MAC}"));
+    assert_eq!(shape(first.parse(&twice)), Err(Malformed::Duplicate(Field::PiccData)));
+    let joined = layout("https://a.b/t?m=[[{uid}x{ctr}x{mac}");
+    let value = format!("04DE5F1EACC040x00003Dx{MAC}");
+    assert_eq!(shape(joined.parse(&url(&format!("m={value}")))), Ok(()));
+    let twice = url(&format!("m={value}&m={value}"));
+    assert_eq!(shape(joined.parse(&twice)), Err(Malformed::Duplicate(Field::Uid)));
+    let behind = layout("https://a.b/t?u={uid}[[&n={ctr}&c={mac}");
+    let short = url(&format!("u=04DE5F1EACC0&n=00003D&c={MAC}"));
+    assert_eq!(shape(behind.parse(&short)), Err(Malformed::Length(Field::Uid)));
+}
+
+/// 261 characters are the most that a file can hold: 249 and the longest prefix.
+#[test]
+fn the_longest_url_is_read() {
+    let room = 261 - "https://www.a/".len() - MAC.len() - 1;
+    let layout = layout("https://www.a/{:id}/{mac}");
+    let url = |len: usize| format!("https://www.a/{}/{MAC}", "i".repeat(len));
+    assert_eq!(url(room).len(), 261);
+    assert_eq!(shape(layout.parse(&url(room))), Ok(()));
+    assert_eq!(shape(layout.parse(&url(room + 1))), Err(Malformed::TooLong));
+    assert_eq!(shape(layout.parse(&url(5000))), Err(Malformed::TooLong));
+}
+
+/// What follows `{enc}` directly is not counted to it, whatever its length.
+#[test]
+fn neighbours_of_file_data_keep_their_own_length() {
+    let (uid, ctr, enc) = ("04DE5F1EACC040", "00003D", "0".repeat(64));
+    for (template, url) in [
+        ("https://a.b/[[{enc}{picc}{mac}", format!("https://a.b/{enc}{PICC}{MAC}")),
+        ("https://a.b/[[{uid}x{enc}{ctr}{mac}", format!("https://a.b/{uid}x{enc}{ctr}{MAC}")),
+        ("https://a.b/[[{ctr}x{enc}{uid}{mac}/", format!("https://a.b/{ctr}x{enc}{uid}{MAC}/")),
+    ] {
+        assert_eq!(shape(layout(template).parse(&url)), Ok(()), "{template}");
     }
 }
 
@@ -178,7 +244,7 @@ fn file_data_of_no_pinned_length_takes_what_is_there() {
         for chars in [32, 64, 96] {
             assert_eq!(of(template, chars), Ok(()), "{template} {chars}");
         }
-        for chars in [0, 16, 30, 31, 33, 48] {
+        for chars in [1, 16, 30, 31, 33, 48] {
             assert_eq!(of(template, chars), Err(Malformed::Length(Field::EncFileData)), "{template} {chars}");
         }
     }
@@ -205,9 +271,10 @@ fn captured_text_is_read_before_anything_is_believed() {
     assert_eq!(tap.captured("eCode"), Some("ABC"));
     assert_eq!(tap.captured("other"), None);
     for (bad, reason) in [
-        (url.replace("ABC", "A.C"), Malformed::Trailing),
+        (url.replace("ABC", "A.C"), Malformed::Character(Field::Captured)),
         (url.replace("ABC", ""), Malformed::Missing(Field::Captured)),
-        (url.replace("q8w3-sbcz", ""), Malformed::Length(Field::Captured)),
+        (url.replace("q8w3-sbcz", ""), Malformed::Missing(Field::Captured)),
+        (url.replace("q8w3-sbcz", "a%20b"), Malformed::Character(Field::Captured)),
     ] {
         assert_eq!(shape(layout.parse(&bad)), Err(reason), "{bad}");
     }
@@ -224,6 +291,10 @@ fn origin_form_begins_at_the_path() {
     assert_eq!(shape(l.parse(&target)), Err(Malformed::StaticText { at: 0 }));
 
     let pathless = layout("lnurlw://a.b?p={picc}&c={mac}");
+    assert_eq!(shape(pathless.parse_origin_form("/?x=1")), Err(Malformed::Missing(Field::PiccData)));
+    let more = format!("/?x=1&p={PICC}&c={MAC}");
+    assert_eq!(shape(pathless.parse_origin_form(&more)), Err(Malformed::StaticText { at: 2 }));
+    assert_eq!(shape(pathless.parse_origin_form(&more[1..])), Err(Malformed::StaticText { at: 1 }));
     for target in [format!("?p={PICC}&c={MAC}"), format!("/?p={PICC}&c={MAC}")] {
         assert_eq!(shape(pathless.parse_origin_form(&target)), Ok(()), "{target}");
     }

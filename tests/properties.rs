@@ -33,6 +33,8 @@ const TEMPLATES: &[&str] = &[
     "https://example.com/?u={uid}&n={ctr}&tt=[[{tt}&e={enc}&c={mac}",
     "https://example.com/?u={uid}&tt={tt}&c={mac}",
     "https://[[example.com/?id=7&c={mac}",
+    "https://example.com/?p={picc:uid}&c={mac}",
+    "https://example.com/?p=[[{picc:ctr}&c={mac}",
 ];
 
 fn tag() -> impl Strategy<Value = Tag> {
@@ -61,7 +63,7 @@ fn mode(tag: &Tag) -> Mode {
 }
 
 fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<ClaimedTap<'a>, VerifyError> {
-    if template.contains("{picc}") {
+    if template.contains("{picc") {
         tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode(tag)))
     } else {
         tap.read_plain()
@@ -97,8 +99,8 @@ proptest! {
         };
         let has = |element: &str| template.contains(element);
         let expected = (
-            (has("{picc}") || has("{uid}")).then_some(tag.uid),
-            (has("{picc}") || has("{ctr}")).then_some(tap.ctr),
+            (has("{picc}") || has("uid}")).then_some(tag.uid),
+            (has("{picc}") || has("ctr}")).then_some(tap.ctr),
             has("{enc}").then(|| tap.file_data.clone()),
             has("{tt}").then_some(tap.tt),
         );

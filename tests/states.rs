@@ -9,15 +9,18 @@
     reason = "a test fails by panicking"
 )]
 
+mod common;
+
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Barrier, Mutex};
 
+use common::{Tag, Tap};
 use suntap::{
     Advance, AsyncCounterStore, Blocking, ClaimedTap, CommitError, CounterStore, Error, FileDataError, FreshTap, Full,
     Malformed, Mark, MemoryCounters, Mode, PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmLayout,
-    SdmMetaReadKey, SdmReadCtr, TagId, Uid, UnixMillis, VerifiedTap, VerifyError, sdm_layout,
+    SdmMetaReadKey, SdmReadCtr, SunMessage, TagId, TagTamper, Uid, UnixMillis, VerifiedTap, VerifyError, sdm_layout,
 };
 
 /// NXP AN12196 Rev 1.8, §4.4.4.2.1.
@@ -140,7 +143,7 @@ fn plain_and_encrypted_are_not_confused() {
     assert!(claim(&plain, url).verify(&file()).is_ok(), "plain or encrypted makes no difference to the MAC");
 }
 
-/// AN12196 Rev 1.8 Table 6: 16 bytes of file data.
+/// AN12196 Rev 1.8 §4.4.3.1: 16 bytes of file data.
 #[test]
 fn file_data_goes_into_the_callers_buffer_or_nowhere() {
     let template = "https://www.my424dna.com/?picc_data={picc}&enc=[[{enc}&cmac={mac}";
@@ -156,6 +159,122 @@ fn file_data_goes_into_the_callers_buffer_or_nowhere() {
     let mut large = [0x55; 40];
     assert_eq!(tap.message().file_data(&mut large).map(<[u8]>::len), Ok(16));
     assert_eq!(large[16..], [0x55; 24]);
+}
+
+const TAG: Tag = Tag { lrp: false, meta_key: [1; 16], file_key: [2; 16], uid: [4, 5, 6, 7, 8, 9, 10] };
+
+fn tap(file_data: &[u8], tt: [u8; 2]) -> Tap {
+    Tap { ctr: 7, padding: [3; 12], file_data: file_data.to_vec(), tt }
+}
+
+/// What the software tag writes for one template, read by the layout of another.
+fn read<T>(layout: &str, written: &str, tap: &Tap, look: impl Fn(&SunMessage<'_>) -> T) -> Result<T, VerifyError> {
+    let layout = SdmLayout::new(Mode::Aes, layout).unwrap();
+    let url = TAG.write(written, tap).url;
+    let parsed = layout.parse(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
+    let claimed = if layout.template().contains("{picc") {
+        parsed.open(&SdmMetaReadKey::from_bytes(TAG.meta_key).prepare(Mode::Aes))?
+    } else {
+        parsed.read_plain()?
+    };
+    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Mode::Aes);
+    match claimed.ctr() {
+        Some(_) => Ok(look(claimed.verify(&key)?.message())),
+        None => Ok(look(claimed.verify_replayable(&key)?.message())),
+    }
+}
+
+/// NT4H2421Tx §9.3.5: a plain status is worth something only if the MAC covers it.
+#[test]
+fn a_tamper_status_outside_the_mac_input_is_not_authenticated() {
+    for (template, authenticated) in [
+        ("https://a.b/{uid}/{ctr}/[[{tt}/{mac}", true),
+        ("https://a.b/{uid}/{ctr}/{tt}/{mac}", false),
+        ("https://a.b/{uid}/{ctr}/{tt}[[/{mac}", false),
+        ("https://a.b/{uid}/{ctr}/[[/{mac}/{tt}", false),
+    ] {
+        let status = read(template, template, &tap(b"", *b"CC"), |message| message.tamper().unwrap()).unwrap();
+        assert_eq!(status.is_authenticated(), authenticated, "{template}");
+        assert_eq!((status.state(), status.is_intact()), (TagTamper::Closed, authenticated), "{template}");
+    }
+}
+
+#[test]
+fn a_tamper_status_in_file_data_is_found_at_any_byte() {
+    for at in [0, 13, 14, 15, 16, 31, 94] {
+        let mut data = [b'-'; 96];
+        data[at..at + 2].copy_from_slice(b"OC");
+        let layout = format!("https://a.b/{{picc}}[[{{enc:192,tt@{at}}}{{mac}}");
+        let status = read(&layout, &layout, &tap(&data, *b"CC"), |message| message.tamper().unwrap()).unwrap();
+        assert_eq!((status.state(), status.is_authenticated()), (TagTamper::OpenedNowClosed, true), "{at}");
+    }
+}
+
+/// The MAC input is text as the tag wrote it: only digits are known to be in upper case.
+#[test]
+fn static_captured_and_tamper_text_keep_their_case() {
+    let (layout, written) = ("https://a.b/[[x{:id}/{uid}/{ctr}/{mac}", "https://a.b/[[xaB-c_D9/{uid}/{ctr}/{mac}");
+    let captured = read(layout, written, &tap(b"", *b"CC"), |message| message.captured("id").map(str::to_owned));
+    assert_eq!(captured, Ok(Some("aB-c_D9".to_owned())));
+    let template = "https://a.b/{uid}/{ctr}/[[{tt}/{mac}";
+    let status = read(template, template, &tap(b"", *b"cc"), |message| message.tamper().unwrap()).unwrap();
+    assert_eq!((status.to_string().as_str(), status.state()), ("cc", TagTamper::Unknown));
+}
+
+/// NT4H2421Gx §9.3.6: a chip encrypts file data only where it mirrors UID and counter, so such a tap is of no chip.
+#[test]
+fn file_data_without_uid_or_counter_is_not_authentic() {
+    let layout = "https://a.b/{picc}/[[{enc}/{mac}";
+    assert_eq!(read(layout, layout, &tap(&[0; 16], *b"CC"), |_| ()), Ok(()));
+    for written in ["https://a.b/{picc:uid}/[[{enc}/{mac}", "https://a.b/{picc:ctr}/[[{enc}/{mac}"] {
+        assert_eq!(read(layout, written, &tap(&[0; 16], *b"CC"), |_| ()), Err(VerifyError::NotAuthentic), "{written}");
+    }
+}
+
+#[test]
+fn a_replayable_tap_may_be_expected_too_and_a_tap_without_uid_is_bound_by_its_key() {
+    let layout = SdmLayout::new(Mode::Aes, "https://sdm.nfcdeveloper.com/tagpt?uid={uid}&cmac={mac}").unwrap();
+    let url = "https://sdm.nfcdeveloper.com/tagpt?uid=049F50824F1390&cmac=B1EE1FD5DC0D9654";
+    let tap_of = || claim(&layout, url).verify_replayable(&file()).unwrap();
+    assert!(tap_of().expect_uid(Uid::from_hex("049F50824F1390").unwrap()).is_ok());
+    assert_eq!(tap_of().expect_uid(sample_uid()).map(|_| ()), Err(VerifyError::WrongTag));
+
+    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{ctr}/{mac}").unwrap();
+    let url = TAG.write(layout.template(), &tap(b"", *b"CC")).url;
+    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Mode::Aes);
+    assert!(claim(&layout, &url).verify(&key).unwrap().expect_uid(sample_uid()).is_ok());
+}
+
+#[test]
+fn a_key_for_another_mode_is_said_to_be_one() {
+    let meta_key = SdmMetaReadKey::FACTORY.prepare(Mode::Lrp);
+    assert_eq!(LAYOUT.parse(URL).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::WrongMode));
+    let file_key = SdmFileReadKey::FACTORY.prepare(Mode::Lrp);
+    let claimed = LAYOUT.parse(URL).unwrap().open(&meta()).unwrap();
+    assert_eq!(claimed.verify(&file_key).map(|_| ()), Err(VerifyError::WrongMode));
+}
+
+#[test]
+fn the_next_tap_knows_the_one_before() {
+    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Mode::Aes);
+    let mut counters = MemoryCounters::<2>::new();
+    let mut blocking = Blocking(MemoryCounters::<2>::new());
+    let id = TagId::from_uid(Uid::from_bytes(TAG.uid));
+    let mut before = None;
+    for (taps, counter) in [(1, 3), (2, 4), (3, 900)] {
+        let url = TAG.write(layout.template(), &Tap { ctr: counter, ..tap(b"", *b"CC") }).url;
+        let at = Some(UnixMillis(u64::from(counter) * 1000));
+        let now = Mark { ctr: ctr(counter), at, taps };
+        let fresh = claim(&layout, &url).verify(&key).unwrap().commit(&mut counters, &id, at).unwrap();
+        assert_eq!((fresh.previous(), fresh.mark()), (before, now));
+        let verified = claim(&layout, &url).verify(&key).unwrap();
+        let fresh = ready(verified.commit_async(&mut blocking, &id, at)).unwrap();
+        assert_eq!((fresh.previous(), fresh.mark()), (before, now));
+        before = Some(now);
+        let again = claim(&layout, &url).verify(&key).unwrap().commit(&mut counters, &id, None).unwrap_err();
+        assert_eq!(again.to_string(), format!("seen before: the counter stands at {counter}"));
+    }
 }
 
 /// A store that fails, after moving its counter or before.

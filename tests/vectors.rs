@@ -16,6 +16,7 @@ use core::convert::Infallible;
 use core::fmt::Debug;
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 use serde_json::Value;
@@ -44,7 +45,12 @@ fn each(kind: &str, check: impl Fn(Entry<'_>) -> Checked) {
     let entries: Vec<_> = entries.iter().map(Entry).collect();
     let failed: Vec<_> = entries
         .iter()
-        .filter_map(|entry| Some(format!("{} ({}): {}", entry.text("id"), entry.text("source"), check(*entry).err()?)))
+        .filter_map(|entry| {
+            // Whatever goes wrong is told with id and source, a panic too.
+            let checked = catch_unwind(AssertUnwindSafe(|| check(*entry)));
+            let error = checked.unwrap_or_else(|_| Err("it panicked, as told above".into())).err()?;
+            Some(format!("{} ({}): {error}", entry.text("id"), entry.text("source")))
+        })
         .collect();
     tell(kind, &format!("ran {}", entries.len()));
     assert!(!entries.is_empty(), "{kind} is in the file, but no entry of it was run");

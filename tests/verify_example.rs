@@ -116,6 +116,7 @@ fn bad_arguments_are_one_line_and_code_2() {
         with(&["--mode", "rot13", "--meta-key", ZERO, "--file-key", ZERO]),
         with(&["--scheme", "rot13", "--meta-key", ZERO]),
         with(&["--scheme", "an10922", "--meta-key", ZERO]),
+        vec!["--template", "https://a.b/{ctr}{mac}", "--scheme", "an10922", "--master-key", ZERO, "--suffix", "", URL],
         with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO]),
         with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO, "--suffix", "0"]),
         with(&["--meta-key", ZERO, "--file-key", ZERO, "--master-key", ZERO]),
@@ -162,6 +163,37 @@ fn a_batch_answers_each_line_in_order() {
         format!(r#"{{"id":"f","verdict":"malformed",{nothing}"#),
     ];
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
+}
+
+/// A tamper status that is asked for is looked for, whether the file data is pinned or not.
+#[test]
+fn a_batch_reads_the_tamper_status_where_it_is_told() {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/sun-vectors.json")).unwrap();
+    let taps = vectors["taps"].as_array().unwrap();
+    let tap =
+        taps.iter().find(|tap| tap["tt_in_plain_off"] == 0 && tap["enc_len"] == 32 && tap["accept"] == true).unwrap();
+    let mut pinned = tap.clone();
+    pinned["template"] = tap["template"].as_str().unwrap().replace("{enc}", "{enc:32}").into();
+    let mut without = tap.clone();
+    without["template"] = "https://a.b/{mac}".into();
+    let ran = verify(&["--batch", "-"], &format!("{tap}\n{pinned}\n{without}\n"));
+    let answers: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&answers[0]["tt"], &answers[1]["tt"]), (&tap["tt"], &tap["tt"]));
+    assert!(answers[2]["error"].is_string());
+    assert_eq!(ran.code, 1);
+}
+
+/// A forged PICCData that opens to a tag byte without UID is a forgery, not a fault of the arguments.
+#[test]
+fn a_derived_key_and_a_forged_picc_data_make_a_verdict() {
+    let args =
+        ["--template", TEMPLATE, "--scheme", "an10922", "--master-key", ZERO, "--suffix", "", "--meta-key", ZERO];
+    let urls: Vec<String> =
+        (0..2000).map(|number| format!("https://ntag.nxp.com/424?e={number:032X}&c=0000000000000000")).collect();
+    let args: Vec<&str> = args.into_iter().chain(urls.iter().map(String::as_str)).collect();
+    let ran = verify(&args, "");
+    assert_eq!((ran.code, ran.err.as_str(), ran.out.lines().count()), (1, "", 2000));
+    assert!(ran.out.lines().all(|line| line == "not_authentic  (not authentic)"));
 }
 
 #[test]

@@ -22,7 +22,7 @@ Keys:      --meta-key HEX             SDMMetaReadKey, where the template has {pi
 
 Quote URL and template: & means something to the shell.
 
-  verify --template 'https://ntag.nxp.com/424?e={picc}&c={mac}' \\
+  verify --template 'https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}' \\
     --meta-key 00000000000000000000000000000000 --file-key 00000000000000000000000000000000 \\
     'https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086'
 
@@ -119,6 +119,9 @@ impl Given {
                 let hex = self.master_key.as_deref().ok_or("--scheme an10922 needs --master-key")?;
                 let suffix = self.suffix.as_deref().ok_or("--scheme an10922 needs --suffix (it may be empty: '')")?;
                 let suffix = base16ct::mixed::decode_vec(suffix).map_err(|_| "--suffix is not hexadecimal")?;
+                if !["{uid}", "{picc}", "{picc:uid"].iter().any(|mirror| template.contains(mirror)) {
+                    return Err("--scheme an10922 derives from the UID, which the template does not mirror".into());
+                }
                 FileKeys::An10922 { master: key("--master-key", MasterKey::from_hex(hex))?.prepare(), suffix }
             }
             Some(other) => return Err(format!("--scheme {other} is not known: static or an10922")),

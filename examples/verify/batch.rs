@@ -54,7 +54,7 @@ fn answer(tap: &Value, stores: &mut HashMap<String, Counters>) -> Result<Answer,
         None | Some(Value::Null) => SdmLayout::new(mode, template),
         Some(offset) => {
             let offset = offset.as_u64().ok_or("tt_in_plain_off is no whole number")?;
-            SdmLayout::new(mode, &template.replace("{enc}", &format!("{{enc:tt@{offset}}}")))
+            SdmLayout::new(mode, &with_tamper(template, offset)?)
         }
     };
     let layout = layout.map_err(|error| format!("template: {error}"))?;
@@ -62,6 +62,14 @@ fn answer(tap: &Value, stores: &mut HashMap<String, Counters>) -> Result<Answer,
     let keys = FileKeys::Static(SdmFileReadKey::from_hex(needed("file_key")?)?.prepare(mode));
     let counters = text("store")?.map(|store| stores.entry(store.to_owned()).or_default());
     tap::check(&Check { layout, meta_key, keys }, needed("url")?, counters)
+}
+
+/// The template with the tamper status at this byte of the file data.
+fn with_tamper(template: &str, offset: u64) -> Result<String, &'static str> {
+    let (head, tail) = template.split_once("{enc").ok_or("tt_in_plain_off is given, but the template has no {enc}")?;
+    let (pin, tail) = tail.split_once('}').ok_or("the template has an open brace")?;
+    let separator = if pin.is_empty() { ':' } else { ',' };
+    Ok(format!("{head}{{enc{pin}{separator}tt@{offset}}}{tail}"))
 }
 
 fn to_json(id: &Value, answer: &Answer) -> String {

@@ -118,7 +118,10 @@ pub(crate) fn check(check: &Check, url: &str, counters: Option<&mut Counters>) -
     let file_key = match &check.keys {
         FileKeys::Static(key) => key,
         FileKeys::An10922 { master, suffix } => {
-            let uid = claimed.uid().ok_or("the scheme derives from the UID, which this tap does not mirror")?;
+            // The layout mirrors it, so what opens without it is no tap of these tags.
+            let Some(uid) = claimed.uid() else {
+                return Ok(Answer::refused(Verdict::NotAuthentic, &VerifyError::NotAuthentic));
+            };
             let key: suntap::SdmFileReadKey = an10922::derive(master, &[uid.as_bytes(), suffix])?;
             derived = key.prepare(check.layout.mode());
             &derived

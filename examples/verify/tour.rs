@@ -8,7 +8,7 @@ use suntap::{CommitError, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMa
 
 /// NXP AN12196 Rev 1.8, §4.4.4.2.1.
 const URL: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
-static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc}&c={mac}");
+static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 
 pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
     let meta_key = SdmMetaReadKey::FACTORY.prepare(Mode::Aes);

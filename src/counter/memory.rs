@@ -7,8 +7,11 @@ use heapless::index_map::{Entry, FnvIndexMap};
 use super::{Advance, CounterStore};
 use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
 
-/// Counters of at most `N` tags, kept inline without a heap. `N` is a power of two and at least 2; anything else does not
-/// compile.
+/// Counters of at most `N` tags, kept inline without a heap. `N` is a power of two from 2 to 32768:
+///
+/// ```compile_fail,E0080
+/// let _ = suntap::MemoryCounters::<65536>::new();
+/// ```
 ///
 /// When `N` tags are known, the first tap of another is refused with [`Full`]: forgetting a tag would make its old taps new
 /// again. It forgets everything when dropped, so what it accepted is accepted again after a restart.
@@ -23,7 +26,7 @@ use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
 /// assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Stale { .. }));
 /// # Ok::<(), suntap::Full>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryCounters<const N: usize> {
     marks: FnvIndexMap<TagId, Mark, N>,
 }
@@ -32,7 +35,15 @@ impl<const N: usize> MemoryCounters<N> {
     /// A store that has seen no tap.
     #[must_use]
     pub const fn new() -> Self {
+        // The map keeps its indices in 16 bits, and above that would lose entries without a word.
+        const { assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N is a power of two from 2 to 32768") };
         Self { marks: FnvIndexMap::new() }
+    }
+}
+
+impl<const N: usize> Default for MemoryCounters<N> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -94,17 +105,36 @@ mod tests {
         }
     }
 
+    /// Every one of the largest number of tags is remembered.
+    #[test]
+    fn the_largest_store_forgets_nobody() {
+        static COUNTERS: std::sync::Mutex<MemoryCounters<32768>> = std::sync::Mutex::new(MemoryCounters::new());
+        let mut counters = COUNTERS.lock().unwrap();
+        let one = SdmReadCtr::new(1).unwrap();
+        let tags = (0..32768u128).map(|number| TagId::from_bytes(number.to_be_bytes()));
+        for tag in tags.clone() {
+            assert!(matches!(counters.advance(&tag, one, None), Ok(Advance::Advanced { .. })));
+        }
+        for tag in tags {
+            assert!(matches!(counters.advance(&tag, one, None), Ok(Advance::Stale { .. })));
+        }
+        assert_eq!(counters.advance(&TagId::from_bytes([0xFF; 16]), one, None), Err(Full));
+    }
+
     #[test]
     fn it_reports_what_was_there() {
         let mut counters = MemoryCounters::<2>::new();
         let (five, nine) = (SdmReadCtr::new(5).unwrap(), SdmReadCtr::new(9).unwrap());
         let first = Mark { ctr: five, at: Some(UnixMillis(10)), taps: 1 };
-        let second = Mark { ctr: nine, at: None, taps: 2 };
+        let (later, second) = (Some(UnixMillis(11)), Mark { ctr: nine, at: Some(UnixMillis(11)), taps: 2 });
         assert_eq!(
             counters.advance(&tag(1), five, Some(UnixMillis(10))),
             Ok(Advance::Advanced { previous: None, now: first })
         );
-        assert_eq!(counters.advance(&tag(1), nine, None), Ok(Advance::Advanced { previous: Some(first), now: second }));
+        assert_eq!(
+            counters.advance(&tag(1), nine, later),
+            Ok(Advance::Advanced { previous: Some(first), now: second })
+        );
         assert_eq!(counters.advance(&tag(1), five, None), Ok(Advance::Stale { stored: second }));
     }
 }

@@ -87,12 +87,32 @@ impl fmt::Debug for SdmMac {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Mode, SdmFileReadKey, SdmReadCtr, Uid};
 
-    /// AN12196 Rev 1.8 §4.4.4.2.1 and Table 5.
+    /// Session key, whole CMAC and SDMMAC of a tap under factory keys.
+    fn check(uid: &str, ctr: u32, input: &[u8], session_key: u128, cmac: u128, mac: &str) {
+        let key = SdmFileReadKey::FACTORY.prepare(Mode::Aes);
+        let session = MacKey::derive(&key, Uid::from_hex(uid).ok(), SdmReadCtr::new(ctr));
+        assert_eq!(u128::from_be_bytes(*session.secret().expose_bytes()), session_key);
+        assert_eq!(u128::from_be_bytes(session.cmac(input)), cmac);
+        assert_eq!(SdmMac::truncate(&session.cmac(input)), SdmMac::from_hex(mac).unwrap());
+    }
+
+    /// AN12196 Rev 1.8 Table 5: no MAC input.
     #[test]
-    fn an12196_table_5_truncation() {
-        let cmac = 0xE194_C7EE_12D9_F7EE_8A65_C833_1B70_4386_u128.to_be_bytes();
-        assert_eq!(SdmMac::truncate(&cmac), SdmMac::from_hex("94EED9EE65337086").unwrap());
+    fn an12196_table_5() {
+        let session_key = 0x3FB5_F6E3_A807_A03D_5E35_70AC_E393_776F;
+        let cmac = 0xE194_C7EE_12D9_F7EE_8A65_C833_1B70_4386;
+        check("04DE5F1EACC040", 61, b"", session_key, cmac, "94EED9EE65337086");
+    }
+
+    /// AN12196 Rev 1.8 Table 6: the MAC input is file data and the name of the parameter behind it.
+    #[test]
+    fn an12196_table_6() {
+        let input = b"CEE9A53E3E463EF1F459635736738962&cmac=";
+        let session_key = 0x3ED0_920E_5E6A_0320_D823_D598_7FEA_FBB1;
+        let cmac = 0x81EC_45C1_75E7_2FF6_FAC6_1BC7_AB3B_AEF6;
+        check("04958CAA5C5E80", 8, input, session_key, cmac, "ECC1E7F6C6C73BF6");
     }
 
     #[test]

@@ -130,7 +130,12 @@ impl SdmLayout {
         let target = target.as_bytes();
         let pathless = self.template().as_bytes().get(self.origin) == Some(&b'?');
         match target {
-            [b'/', query @ ..] if pathless && query.starts_with(b"?") => self.read(query, self.origin),
+            [b'/', query @ ..] if pathless && query.starts_with(b"?") => {
+                self.read(query, self.origin).map_err(|error| match error {
+                    Malformed::StaticText { at } => Malformed::StaticText { at: at.saturating_add(1) },
+                    error => error,
+                })
+            }
             _ => self.read(target, self.origin),
         }
     }
@@ -177,31 +182,32 @@ impl SdmLayout {
 
     /// Takes text apart that begins where `origin` is in the template.
     fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
-        if input.len() > MAX_URL {
-            return Err(Malformed::TooLong);
-        }
         let mut received = Received::nothing();
         let mut rest = input;
+        // The mirror that ends where `rest` begins.
         let mut before = None;
         for (index, element) in self.elements().enumerate() {
             let text = self.text_from(origin, element);
             let Some(after) = rest.strip_prefix(text) else {
                 let same = rest.iter().zip(text).take_while(|(received, wanted)| received == wanted).count();
                 let at = input.len().saturating_sub(rest.len()).saturating_add(same);
+                let before = before.filter(|_| same == 0);
                 return Err(self.explain(input, rest, before, element, Malformed::StaticText { at }));
             };
             rest = after;
+            before = before.filter(|_| text.is_empty());
             match element.kind {
                 Kind::MacInput => {}
                 Kind::End if rest.is_empty() => break,
                 Kind::End => return Err(self.explain(input, rest, before, element, Malformed::Trailing)),
                 Kind::Value(field) => {
-                    if rest.is_empty() || element.text.to < origin {
+                    let next = self.text_behind(index);
+                    if rest.is_empty() || element.text.to < origin || !next.is_empty() && rest.starts_with(next) {
                         return Err(Malformed::Missing(field));
                     }
                     let (text, after) =
                         rest.split_at_checked(self.chars(field, rest)).ok_or(Malformed::Length(field))?;
-                    received.accept(self, field, text).map_err(|error| self.refine(error, index, text))?;
+                    received.accept(self, field, text).map_err(|error| refine(error, text, next))?;
                     if let Some(slot) = received.text.get_mut(index) {
                         *slot = text;
                     }
@@ -209,6 +215,9 @@ impl SdmLayout {
                     before = Some(field);
                 }
             }
+        }
+        if input.len() > MAX_URL {
+            return Err(Malformed::TooLong);
         }
         Ok(UnverifiedTap { layout: self, received })
     }
@@ -230,15 +239,12 @@ impl SdmLayout {
         }
     }
 
-    /// A wrong character that is the start of what follows means that the element was too short.
-    fn refine(&self, error: Malformed, index: usize, text: &[u8]) -> Malformed {
-        let next = self.elements().nth(index.saturating_add(1)).and_then(|next| self.text(next.text).first());
-        match (error, next) {
-            (Malformed::Character(field), Some(next)) if text.contains(next) && !next.is_ascii_hexdigit() => {
-                Malformed::Length(field)
-            }
-            _ => error,
-        }
+    /// The static text that follows an element.
+    fn text_behind(&self, index: usize) -> &[u8] {
+        let mut behind = self.elements().skip(index.saturating_add(1));
+        // `[[` may stand in between, and takes no room.
+        let next = behind.find(|next| next.text.len() > 0 || !matches!(next.kind, Kind::MacInput));
+        next.map_or(&[], |next| self.text(next.text))
     }
 
     /// Why `rest`, the end of `input`, does not go on as the template does: `otherwise`, unless a better reason is found.
@@ -258,20 +264,41 @@ impl SdmLayout {
             return Malformed::Missing(field);
         }
         match (before, rest.first(), element.kind) {
-            (Some(field), Some(next), _) if is_digits(field) && next.is_ascii_hexdigit() => Malformed::Length(field),
             (_, None, Kind::Value(field)) => Malformed::Missing(field),
+            // A mirror goes on where it should have ended, unless what follows looks like the next part of a URL.
+            (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#') => match field {
+                Field::Captured => Malformed::Character(field),
+                _ => Malformed::Length(field),
+            },
             _ => otherwise,
         }
     }
 
     /// The elements that are the whole value of a query parameter, each with its `name=`.
     fn parameters(&self) -> impl Iterator<Item = (Field, &[u8])> {
-        self.elements().filter_map(|element| {
+        let mut before: &[u8] = &[];
+        self.elements().filter_map(move |element| {
+            // The name of a parameter may stand before `[[`.
+            let text = match self.text(element.text) {
+                [] => before,
+                text => text,
+            };
+            before = text;
             let Kind::Value(field) = element.kind else { return None };
-            let text = self.text(element.text);
+            before = &[];
             let key = parts(text).next_back()?;
             (key.len() < text.len() && key.len() > 1 && key.ends_with(b"=")).then_some((field, key))
         })
+    }
+}
+
+/// A wrong character that is the start of what follows means that the element was too short.
+fn refine(error: Malformed, text: &[u8], next: &[u8]) -> Malformed {
+    match (error, next) {
+        (Malformed::Character(field), [next, ..]) if text.contains(next) && !next.is_ascii_hexdigit() => {
+            Malformed::Length(field)
+        }
+        _ => error,
     }
 }
 

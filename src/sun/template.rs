@@ -15,11 +15,12 @@ const FILE_HEADER: usize = 7;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The template has more than 256 characters.
+    /// The template has more than 256 characters. A limit of this crate: names of captured texts may make a template longer
+    /// than the URL that it stands for.
     TemplateTooLong,
     /// The shortest URL of this template does not fit into the 256-byte file.
     FileTooLong,
-    /// A character that a URL can not hold, or a `}` without `{`, after this many bytes of the template.
+    /// A character that a URL can not hold (RFC 3986 §2), or a `}` without `{`, after this many bytes of the template.
     Character {
         /// Bytes of the template before it.
         at: usize,
@@ -66,7 +67,7 @@ impl LayoutError {
         match self {
             Self::TemplateTooLong => "a template has at most 256 characters",
             Self::FileTooLong => "the URL must fit into the 256-byte file of the chip",
-            Self::Character { .. } => "a template holds printable ASCII without lone braces",
+            Self::Character { .. } => "a template holds the characters of a URL, without lone braces",
             Self::UnknownElement { .. } => {
                 "an element is one of {picc} {picc:uid,ctr} {picc:uid} {picc:ctr} {uid} {ctr} {tt} {enc} {enc:N} \
                  {enc:N,tt@K} {enc:tt@K} {mac} {:name} [["
@@ -106,7 +107,7 @@ impl core::error::Error for LayoutError {}
 /// ```
 /// use suntap::{SdmLayout, sdm_layout};
 ///
-/// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc}&cmac={mac}");
+/// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}");
 /// ```
 ///
 /// A template that no chip can write does not compile, and the message names the rule:
@@ -190,7 +191,7 @@ impl SdmLayout {
     /// |---|---|
     /// | `{picc}` | encrypted PICCData: UID and counter, or one of them, as its PICCDataTag says; `{picc:uid,ctr}`, `{picc:uid}` and `{picc:ctr}` accept only that |
     /// | `{uid}` `{ctr}` | the plain mirrors, 14 and 6 digits |
-    /// | `{tt}` | the plain TTStatus, two characters |
+    /// | `{tt}` | the plain TTStatus, two characters `[A-Za-z0-9_-]` |
     /// | `{enc}` | SDMENCFileData, any positive multiple of 32 digits; `{enc:N}` exactly N; `{enc:N,tt@K}` or `{enc:tt@K}` says that the tamper status is at byte K of the plaintext |
     /// | `{mac}` | SDMMAC, 16 digits |
     /// | `{:name}` | static text of this tag, `[A-Za-z0-9_-]+`, to be read with [`captured`](crate::UnverifiedTap::captured) |
@@ -198,6 +199,13 @@ impl SdmLayout {
     ///
     /// All else is static text, compared byte by byte. Usable in `const` context: see
     /// [`sdm_layout!`](crate::sdm_layout).
+    ///
+    /// The URL must fit into the file: 249 characters behind the prefix that the URI code of the record stands for. That is
+    /// the longest of `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h) and none (00h) that `[[`
+    /// does not cross, so a `[[` further to the front costs room.
+    ///
+    /// An unpinned `{picc}` opens to a claim without UID, or without counter, if its tag byte says so. Of forged taps one in
+    /// 128 does: pin what your tags write.
     ///
     /// # Errors
     /// [`LayoutError`] names the rule that the template breaks.
@@ -242,7 +250,7 @@ impl SdmLayout {
                     };
                     (braced.kind, name, after, width)
                 }
-                [0x21..=0x7C | 0x7E, after @ ..] => {
+                [byte, after @ ..] if is_url_byte(*byte) => {
                     rest = after;
                     at = at.saturating_add(1);
                     continue;
@@ -250,7 +258,11 @@ impl SdmLayout {
                 _ => return Err(LayoutError::Character { at }),
             };
             let Some((slot, others)) = { free }.split_first_mut() else {
-                return Err(LayoutError::TooManyNames);
+                // So many elements can not be without repeats, or too many names.
+                return match layout.checked() {
+                    Err(error) => Err(error),
+                    Ok(_) => Err(LayoutError::TooManyNames),
+                };
             };
             *slot = Element { kind, text: Span { from: text_from, to: at }, name };
             free = others;
@@ -366,7 +378,10 @@ impl SdmLayout {
                 Kind::End => break,
                 Kind::Value(field) => match self.fixed_chars(field) {
                     Some(chars) => chars,
-                    None if matches!(field, Field::EncFileData) => 32,
+                    None if matches!(field, Field::EncFileData) => match self.tt_at {
+                        Some(offset) => offset.saturating_add(2).div_ceil(16).saturating_mul(32),
+                        None => 32,
+                    },
                     None => 1,
                 },
             });
@@ -456,6 +471,11 @@ const fn replace(flag: &mut bool) -> bool {
     let before = *flag;
     *flag = true;
     before
+}
+
+/// Whether this may stand in a URL (RFC 3986 §2), and is no brace.
+const fn is_url_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
 /// Whether this may stand in a captured text or its name.

@@ -35,15 +35,17 @@ pub(crate) struct Written {
 }
 
 impl Tag {
-    /// What the tag writes for a template of plain elements: no pins, no captured text.
+    /// What the tag writes for a template, whose pins are what its chip was told; it writes no captured text.
     pub(crate) fn write(&self, template: &str, tap: &Tap) -> Written {
         let ctr = &tap.ctr.to_le_bytes()[..3];
-        let picc = template.contains("{picc}");
+        let has = |elements: [&str; 4]| elements.iter().any(|element| template.contains(element));
+        let has_uid = has(["{uid}", "{picc}", "{picc:uid}", "{picc:uid,ctr}"]);
+        let has_ctr = has(["{ctr}", "{picc}", "{picc:ctr}", "{picc:uid,ctr}"]);
         let mut fields = Vec::new();
-        if picc || template.contains("{uid}") {
+        if has_uid {
             fields.extend_from_slice(&self.uid);
         }
-        if picc || template.contains("{ctr}") {
+        if has_ctr {
             fields.extend_from_slice(ctr);
         }
 
@@ -63,8 +65,9 @@ impl Tag {
             let (element, after) = rest.split_at(rest.find('}').unwrap() + 1);
             rest = after;
             let text = match element {
-                "{picc}" => {
-                    let plain = [[0xC7].as_slice(), &self.uid, ctr, &tap.padding].concat();
+                "{picc}" | "{picc:uid}" | "{picc:ctr}" | "{picc:uid,ctr}" => {
+                    let tag = (u8::from(has_uid) * 0x87) | (u8::from(has_ctr) * 0x40);
+                    let plain = [[tag].as_slice(), &fields, &tap.padding].concat();
                     if self.lrp {
                         let rand = &tap.padding[4..];
                         upper(rand) + &upper(&encrypt(&eval(&self.meta_key, 0, rand), &plain[..16]))
@@ -75,7 +78,7 @@ impl Tag {
                 "{uid}" => upper(&self.uid),
                 "{ctr}" => format!("{:06X}", tap.ctr),
                 "{tt}" => String::from_utf8(tap.tt.to_vec()).unwrap(),
-                "{enc}" => self.file_data(&fields, ctr, &tap.file_data),
+                element if element.starts_with("{enc") => self.file_data(&fields, ctr, &tap.file_data),
                 "{mac}" => {
                     let input = window.take().map_or("", |from| &url[from..]);
                     let cmac = if self.lrp {
