@@ -21,7 +21,7 @@ pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, Memo
 pub use error::{CommitError, Error, Field, Malformed, ParseHexError, VerifyError};
 pub use key::{MasterKey, PreparedFileReadKey, PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
 pub use sun::{
-    ClaimedTap, FileDataError, FreshTap, LayoutError, Mirrors, ReplayableTap, SdmLayout, SdmMac, SunMessage, TagTamper,
-    TtStatus, UnverifiedTap, VerifiedTap, session,
+    Access, ClaimedTap, FileDataError, FreshTap, KeyNumber, LayoutError, Mirrors, ReplayableTap, SdmAccess, SdmLayout,
+    SdmMac, SettingsError, SunMessage, TagTamper, TagTexts, TtStatus, UnverifiedTap, VerifiedTap, session,
 };
 pub use types::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};

@@ -74,6 +74,15 @@ impl<'a> Received<'a> {
         }
     }
 
+    /// The text of a captured element.
+    pub(super) fn captured(&self, layout: &SdmLayout, name: &str) -> Option<&'a str> {
+        let mut elements = layout.elements().zip(self.text);
+        elements.find_map(|(element, text)| match element.kind {
+            Kind::Value(Field::Captured) if layout.text(element.name) == name.as_bytes() => str::from_utf8(text).ok(),
+            _ => None,
+        })
+    }
+
     /// Takes the text of one element if it has the shape of that element.
     fn accept(&mut self, layout: &SdmLayout, field: Field, text: &'a [u8]) -> Result<(), Malformed> {
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
@@ -223,7 +232,7 @@ impl SdmLayout {
     }
 
     /// The static text before an element, as far as it is not before `origin`.
-    fn text_from(&self, origin: usize, element: &Element) -> &[u8] {
+    pub(super) fn text_from(&self, origin: usize, element: &Element) -> &[u8] {
         let mut span = element.text;
         span.from = span.from.max(origin).min(span.to);
         self.text(span)

@@ -6,10 +6,9 @@ use super::layout::{Element, Kind, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayo
 use crate::error::Field;
 use crate::types::Mode;
 
-/// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.
-const FILE_SIZE: usize = 256;
-/// Bytes of the file before the first character after the abbreviated URI prefix: NLEN, record header, URI code.
-const FILE_HEADER: usize = 7;
+mod rules;
+
+pub(super) use rules::{FILE_HEADER, FILE_SIZE};
 
 /// Why a template can not be a layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -278,178 +277,6 @@ impl SdmLayout {
         layout.checked()
     }
 
-    /// The layout, if it keeps the rules that concern more than one element.
-    const fn checked(mut self) -> Result<Self, LayoutError> {
-        let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
-        let mut window = false;
-        let mut names = 0u8;
-        let mut elements: &[Element] = &self.elements;
-        while let [element, rest @ ..] = elements {
-            elements = rest;
-            let twice = match element.kind {
-                Kind::MacInput if window => return Err(LayoutError::RepeatedMacInput),
-                Kind::MacInput if mac => return Err(LayoutError::MacInputAfterMac),
-                Kind::MacInput => {
-                    window = true;
-                    continue;
-                }
-                Kind::End => break,
-                Kind::Value(field) => match field {
-                    Field::PiccData => replace(&mut picc),
-                    Field::Uid => replace(&mut uid),
-                    Field::SdmReadCtr => replace(&mut ctr),
-                    Field::TtStatus => {
-                        self.tt_in_window = window && !mac;
-                        replace(&mut tt)
-                    }
-                    Field::EncFileData => {
-                        if !window || mac {
-                            return Err(LayoutError::EncOutsideMacInput);
-                        }
-                        if self.enc_chars.is_none() {
-                            let Some(reserve) = self.digits_behind(rest) else {
-                                return Err(LayoutError::Unbounded(field));
-                            };
-                            self.enc_reserve = reserve;
-                        }
-                        replace(&mut enc)
-                    }
-                    Field::SdmMac => replace(&mut mac),
-                    Field::Captured => {
-                        if self.name_in(element.name, rest) {
-                            return Err(LayoutError::RepeatedName);
-                        }
-                        if !self.name_ends(rest) {
-                            return Err(LayoutError::Unbounded(field));
-                        }
-                        names = names.saturating_add(1);
-                        false
-                    }
-                },
-            };
-            if twice && let Kind::Value(field) = element.kind {
-                return Err(LayoutError::Repeated(field));
-            }
-        }
-        if names > 4 {
-            return Err(LayoutError::TooManyNames);
-        }
-        if !mac {
-            return Err(LayoutError::NoMac);
-        }
-        if picc && (uid || ctr) {
-            return Err(LayoutError::PiccDataAndPlain);
-        }
-        let both = match self.picc {
-            Some(pinned) => pinned.uid && pinned.ctr,
-            None => picc || (uid && ctr),
-        };
-        if enc && !both {
-            return Err(LayoutError::EncNeedsUidAndCtr);
-        }
-        if let Some(chars) = self.enc_chars {
-            if chars == 0 || chars % 32 != 0 {
-                return Err(LayoutError::EncLength);
-            }
-            if let Some(offset) = self.tt_at
-                && offset.saturating_add(2) > chars / 2
-            {
-                return Err(LayoutError::TamperOutsideEnc);
-            }
-        }
-        if tt && self.tt_at.is_some() {
-            return Err(LayoutError::TamperTwice);
-        }
-        if self.shortest_file() > FILE_SIZE {
-            return Err(LayoutError::FileTooLong);
-        }
-        Ok(self)
-    }
-
-    /// Bytes of the NDEF file up to the end of the shortest URL of this layout.
-    const fn shortest_file(&self) -> usize {
-        let mut total = FILE_HEADER;
-        let mut elements: &[Element] = &self.elements;
-        while let [element, rest @ ..] = elements {
-            elements = rest;
-            total = total.saturating_add(element.text.len());
-            total = total.saturating_add(match element.kind {
-                Kind::MacInput => 0,
-                Kind::End => break,
-                Kind::Value(field) => match self.fixed_chars(field) {
-                    Some(chars) => chars,
-                    None if matches!(field, Field::EncFileData) => match self.tt_at {
-                        Some(offset) => offset.saturating_add(2).div_ceil(16).saturating_mul(32),
-                        None => 32,
-                    },
-                    None => 1,
-                },
-            });
-        }
-        total.saturating_sub(self.prefix_len())
-    }
-
-    /// Characters of the static text that the URI code stands for: the longest prefix that `[[` does not cross.
-    ///
-    /// Source: NFC Forum URI RTD, codes 00h to 04h.
-    const fn prefix_len(&self) -> usize {
-        let [first, ..] = &self.elements;
-        let head = self.text(first.text);
-        match head {
-            [b'h', b't', b't', b'p', b's', b':', b'/', b'/', b'w', b'w', b'w', b'.', ..] => 12,
-            [b'h', b't', b't', b'p', b':', b'/', b'/', b'w', b'w', b'w', b'.', ..] => 11,
-            [b'h', b't', b't', b'p', b's', b':', b'/', b'/', ..] => 8,
-            [b'h', b't', b't', b'p', b':', b'/', b'/', ..] => 7,
-            _ => 0,
-        }
-    }
-
-    /// How many digits of fixed-length elements follow directly; `None` if what follows could be taken for digits itself.
-    const fn digits_behind(&self, mut elements: &[Element]) -> Option<usize> {
-        let mut digits = 0usize;
-        while let [element, rest @ ..] = elements {
-            elements = rest;
-            match self.text(element.text) {
-                [] => {}
-                [first, ..] => return if first.is_ascii_hexdigit() { None } else { Some(digits) },
-            }
-            match element.kind {
-                Kind::End => break,
-                Kind::MacInput => {}
-                Kind::Value(Field::TtStatus | Field::Captured) => return None,
-                Kind::Value(field) => match self.fixed_chars(field) {
-                    Some(chars) => digits = digits.saturating_add(chars),
-                    None => return None,
-                },
-            }
-        }
-        Some(digits)
-    }
-
-    /// Whether what follows a captured text can not be taken for a part of it.
-    const fn name_ends(&self, mut elements: &[Element]) -> bool {
-        while let [element, rest @ ..] = elements {
-            elements = rest;
-            match (self.text(element.text), element.kind) {
-                ([first, ..], _) => return !is_name_byte(*first),
-                ([], Kind::End) => return true,
-                ([], Kind::Value(_)) => return false,
-                ([], Kind::MacInput) => {}
-            }
-        }
-        true
-    }
-
-    const fn name_in(&self, name: Span, mut elements: &[Element]) -> bool {
-        while let [element, rest @ ..] = elements {
-            elements = rest;
-            if matches!(element.kind, Kind::Value(Field::Captured)) && same(self.text(name), self.text(element.name)) {
-                return true;
-            }
-        }
-        false
-    }
-
     const fn blank(mode: Mode) -> Self {
         Self {
             mode,
@@ -466,13 +293,6 @@ impl SdmLayout {
     }
 }
 
-/// Sets a flag and says whether it was set before.
-const fn replace(flag: &mut bool) -> bool {
-    let before = *flag;
-    *flag = true;
-    before
-}
-
 /// Whether this may stand in a URL (RFC 3986 §2), and is no brace.
 const fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
@@ -483,7 +303,7 @@ pub(super) const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-const fn is_name(mut name: &[u8]) -> bool {
+pub(super) const fn is_name(mut name: &[u8]) -> bool {
     if name.is_empty() {
         return false;
     }
@@ -494,19 +314,6 @@ const fn is_name(mut name: &[u8]) -> bool {
         name = rest;
     }
     true
-}
-
-const fn same(mut left: &[u8], mut right: &[u8]) -> bool {
-    loop {
-        match (left, right) {
-            ([], []) => return true,
-            ([l, left_rest @ ..], [r, right_rest @ ..]) if *l == *r => {
-                left = left_rest;
-                right = right_rest;
-            }
-            _ => return false,
-        }
-    }
 }
 
 /// What stands before the next `}` and what stands behind it.

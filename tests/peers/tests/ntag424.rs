@@ -14,11 +14,14 @@ mod common;
 
 use common::{Tag, Tap, Written};
 use ntag424::key_diversification::diversify_aes128;
-use ntag424::sdm::{SdmUrlOptions, SdmVerification, Verifier, sdm_url_config};
-use ntag424::types::file_settings::CryptoMode;
+use ntag424::sdm::{SdmUrlConfig, SdmUrlOptions, SdmVerification, Verifier, sdm_url_config};
+use ntag424::types::KeyNumber as TheirKey;
+use ntag424::types::file_settings::{
+    Access as TheirAccess, AccessRights, CommMode, CryptoMode, CtrRetAccess, FileSettingsUpdate,
+};
 use proptest::prelude::*;
 use suntap::kdf::an10922;
-use suntap::{MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+use suntap::{Access, KeyNumber, MasterKey, Mode, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts};
 
 const TEMPLATES: &[&str] = &[
     "https://example.com/t?picc_data={picc}&cmac={mac}",
@@ -33,16 +36,23 @@ const TEMPLATES: &[&str] = &[
     "https://example.com/?u={uid}&n={ctr}&tt={tt}&c={mac}",
 ];
 
-/// The same layout in the peer's own grammar, and its verdict.
-fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerification> {
+fn their_mode(tag: &Tag) -> CryptoMode {
+    if tag.lrp { CryptoMode::Lrp } else { CryptoMode::Aes }
+}
+
+/// The same layout in the peer's own grammar.
+fn theirs(template: &str, tag: &Tag, tap: &Tap, options: SdmUrlOptions) -> SdmUrlConfig {
     let window = if template.contains("[[") { template.to_owned() } else { template.replace("{mac}", "[[{mac}") };
     let enc = format!("[{}]", "0".repeat(tap.file_data.len() * 2));
     let theirs = window.replace("{enc}", &enc).replace("{picc}", "{picc:uid+ctr}");
-    let mode = if tag.lrp { CryptoMode::Lrp } else { CryptoMode::Aes };
-    let config =
-        sdm_url_config(&theirs, mode, SdmUrlOptions::default()).unwrap_or_else(|error| panic!("{theirs}: {error}"));
+    sdm_url_config(&theirs, their_mode(tag), options).unwrap_or_else(|error| panic!("{theirs}: {error}"))
+}
+
+/// The verdict of the peer.
+fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerification> {
+    let config = theirs(template, tag, tap, SdmUrlOptions::default());
     let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
-    let verifier = Verifier::try_new(&config.sdm_settings, mode).unwrap().with_offset(shift).unwrap();
+    let verifier = Verifier::try_new(&config.sdm_settings, their_mode(tag)).unwrap().with_offset(shift).unwrap();
     verifier.verify_with_meta_key(url.as_bytes(), &tag.file_key, &tag.meta_key).ok()
 }
 
@@ -98,6 +108,47 @@ proptest! {
         let forged = String::from_utf8(forged).unwrap();
         prop_assert_eq!(ours(template, &tag, &forged), None);
         prop_assert_eq!(peer(template, &tag, &tap, &forged), None);
+    }
+
+    /// The file and the settings that a personalisation writes.
+    #[test]
+    fn both_write_the_same_bytes(
+        lrp: bool, blocks in 1usize..3, meta in 0u8..5, file in 0u8..5, template in prop::sample::select(TEMPLATES),
+    ) {
+        let tag = Tag { lrp, meta_key: [0; 16], file_key: [0; 16], uid: [0; 7] };
+        let tap = Tap { ctr: 1, padding: [0; 12], file_data: vec![0; 16 * blocks], tt: *b"CC" };
+        let numbers = [TheirKey::Key0, TheirKey::Key1, TheirKey::Key2, TheirKey::Key3, TheirKey::Key4];
+        let options = SdmUrlOptions {
+            picc_key: numbers[usize::from(meta)],
+            mac_key: numbers[usize::from(file)],
+            ctr_ret: CtrRetAccess::NoAccess,
+            ..SdmUrlOptions::default()
+        };
+        let theirs = theirs(template, &tag, &tap, options);
+        let free = TheirAccess::Free;
+        let rights = AccessRights { read: free, write: free, read_write: free, change: free };
+        let mut update = [0; 64];
+        let update_len = FileSettingsUpdate::new(CommMode::Plain, rights)
+            .with_sdm(theirs.sdm_settings)
+            .encode(&mut update)
+            .unwrap();
+
+        let mode = if lrp { Mode::Lrp } else { Mode::Aes };
+        let template = template.replace("{enc}", &format!("{{enc:{}}}", 32 * blocks));
+        let layout = SdmLayout::new(mode, &template).unwrap();
+        let access = SdmAccess {
+            meta_read: template.contains("{picc}").then(|| KeyNumber::new(meta).unwrap()),
+            file_read: KeyNumber::new(file).unwrap(),
+            ctr_ret: Access::Never,
+            read_ctr_limit: None,
+        };
+        let mut file = [0; 256];
+        let file = layout.ndef_file(&TagTexts::default(), &mut file).unwrap();
+        prop_assert_eq!(file, &theirs.ndef_bytes);
+        let mut settings = [0; 27];
+        let settings = layout.sdm_settings(&access, &TagTexts::default(), &mut settings).unwrap();
+        // Behind FileOption and AccessRights.
+        prop_assert_eq!(settings, &update[3..update_len], "{}", template);
     }
 
     #[test]

@@ -1,0 +1,259 @@
+//! From what a tag answers to its layout.
+
+use core::fmt::Write as _;
+
+use super::{
+    ASCII, Access, ENC_FILE_DATA, LayoutError, READ_CTR, READ_CTR_LIMIT, SdmAccess, SettingsError, TT_STATUS, UID,
+    Writer,
+};
+use crate::error::Field;
+use crate::sun::layout::{MAX_TEMPLATE, SdmLayout};
+use crate::sun::template::FILE_HEADER;
+use crate::types::{Mode, SdmReadCtr};
+
+/// What the URI codes 00h to 04h stand for.
+const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
+/// SDM is on: a bit of FileOption, Table 73.
+const SDM_ON: u8 = 1 << 6;
+/// SDMReadCtrOffset of a counter that is not mirrored.
+const NOT_MIRRORED: usize = 0x00FF_FFFF;
+
+/// A mirror in the file.
+#[derive(Clone, Copy)]
+struct Place {
+    field: Field,
+    from: usize,
+    chars: usize,
+}
+
+impl Place {
+    fn end(self) -> usize {
+        self.from.saturating_add(self.chars)
+    }
+}
+
+/// The mirrors of a tag as its settings have them.
+#[derive(Default)]
+struct Settings {
+    options: u8,
+    /// UID, counter, PICCData, tamper status, file data, MAC: those that are there.
+    places: [Option<Place>; 6],
+    mac_input: Option<usize>,
+    /// Where the tamper status is in the plaintext of the file data.
+    tt_at: Option<usize>,
+}
+
+impl SdmLayout {
+    /// The layout of a tag, from what it answers to GetFileSettings (FileType to the last offset, without status) and from its
+    /// NDEF file. All mirrors come out pinned; what was a captured text is static text.
+    ///
+    /// [`Mode`] is not in the settings: it is the caller's to know. A counter that is enabled but not mirrored
+    /// (SDMReadCtrOffset FFFFFFh) counts as not mirrored. The layout writes the longest abbreviated prefix that it can; a file
+    /// that does not do so is read all the same.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the rule that a setting breaks.
+    pub fn from_tag(mode: Mode, file_settings: &[u8], ndef_file: &[u8]) -> Result<(Self, SdmAccess), SettingsError> {
+        let (settings, access) = Settings::read(mode, file_settings)?;
+        let mut template = [0; MAX_TEMPLATE];
+        let mut template = Writer::new(&mut template);
+        settings.write_template(ndef_file, &mut template).map_err(|error| match error {
+            SettingsError::BufferTooSmall => LayoutError::TemplateTooLong.into(),
+            error => error,
+        })?;
+        // Only ASCII was written.
+        let template = str::from_utf8(template.written()).unwrap_or_default();
+        Ok((Self::new(mode, template)?, access))
+    }
+}
+
+/// Takes settings apart.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], SettingsError> {
+        let (taken, rest) = self.0.split_first_chunk().ok_or(SettingsError::Shape)?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    /// A number of three bytes, LSB first, if it is there at all.
+    fn number(&mut self, there: bool) -> Result<Option<usize>, SettingsError> {
+        if !there {
+            return Ok(None);
+        }
+        let [low, mid, high] = self.take()?;
+        Ok(usize::try_from(u32::from_le_bytes([low, mid, high, 0])).ok())
+    }
+}
+
+impl Settings {
+    /// Table 73: FileType, FileOption, AccessRights, FileSize, and what SDM adds.
+    fn read(mode: Mode, bytes: &[u8]) -> Result<(Self, SdmAccess), SettingsError> {
+        let mut reader = Reader(bytes);
+        let [file_type, file_option, _, _, _, _, _] = reader.take()?;
+        if file_type != 0 {
+            return Err(SettingsError::Shape);
+        }
+        if file_option & SDM_ON == 0 {
+            return Err(SettingsError::SdmOff);
+        }
+        let [options, ctr_ret, meta_and_file] = reader.take()?;
+        if options & !(UID | READ_CTR | READ_CTR_LIMIT | ENC_FILE_DATA | TT_STATUS) != ASCII {
+            return Err(SettingsError::Options);
+        }
+        let right = |nibble| Access::read(nibble & 0x0F).ok_or(SettingsError::AccessRight);
+        let meta_read = right(meta_and_file >> 4)?;
+        // Without SDMFileRead there is no MAC.
+        let Access::Key(file_read) = right(meta_and_file)? else {
+            return Err(LayoutError::NoMac.into());
+        };
+
+        let (plain, encrypted) = (meta_read == Access::Free, matches!(meta_read, Access::Key(_)));
+        let has = |bit| options & bit != 0;
+        let uid = reader.number(has(UID) && plain)?;
+        let ctr = reader.number(has(READ_CTR) && plain)?.filter(|offset| *offset != NOT_MIRRORED);
+        let picc_data = reader.number(encrypted)?;
+        let mut tt_status = reader.number(has(TT_STATUS))?;
+        let mac_input = reader.number(true)?;
+        let enc = reader.number(has(ENC_FILE_DATA))?;
+        let enc_chars = reader.number(has(ENC_FILE_DATA))?.unwrap_or_default();
+        if enc.is_some() && enc_chars == 0 {
+            return Err(LayoutError::EncLength.into());
+        }
+        let mac = reader.number(true)?;
+        let limit = if has(READ_CTR_LIMIT) { Some(SdmReadCtr::from_lsb_first(reader.take()?)) } else { None };
+        if !reader.0.is_empty() {
+            return Err(SettingsError::Shape);
+        }
+        if encrypted && !has(UID) && !has(READ_CTR) {
+            return Err(SettingsError::PiccDataEmpty);
+        }
+
+        // In the plaintext half of the file data, or by itself.
+        let tt_at = tt_status.zip(enc).and_then(|(tt, enc)| tt.checked_sub(enc)).filter(|at| *at < enc_chars);
+        if let Some(at) = tt_at {
+            if at.saturating_add(2) > enc_chars / 2 {
+                return Err(LayoutError::TamperOutsideEnc.into());
+            }
+            tt_status = None;
+        }
+        let place = |field, from: Option<usize>, chars| from.map(|from| Place { field, from, chars });
+        let picc_chars = match mode {
+            Mode::Aes => 32,
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => 48,
+        };
+        let places = [
+            place(Field::Uid, uid, 14),
+            place(Field::SdmReadCtr, ctr, 6),
+            place(Field::PiccData, picc_data, picc_chars),
+            place(Field::TtStatus, tt_status, 2),
+            place(Field::EncFileData, enc, enc_chars),
+            place(Field::SdmMac, mac, 16),
+        ];
+        // An empty window is one that begins at the MAC.
+        let mac_input = mac_input.filter(|from| Some(*from) != mac);
+        let meta_read = match meta_read {
+            Access::Key(number) => Some(number),
+            Access::Free | Access::Never => None,
+        };
+        let ctr_ret = right(ctr_ret)?;
+        let access = SdmAccess { meta_read, file_read, ctr_ret, read_ctr_limit: limit };
+        Ok((Self { options, places, mac_input, tt_at }, access))
+    }
+
+    /// The URL of the file with an element in place of each mirror.
+    fn write_template(&self, file: &[u8], out: &mut Writer<'_>) -> Result<(), SettingsError> {
+        let (prefix, url) = uri(file)?;
+        let end = FILE_HEADER.saturating_add(url.len());
+        self.check(end)?;
+        out.put(prefix.as_bytes())?;
+        let mut url = url.iter().copied();
+        let mut at = FILE_HEADER;
+        let mut last = b' ';
+        while at < end {
+            if self.mac_input == Some(at) {
+                // After a bracket, nobody could say which two of three are the mark.
+                if last == b'[' {
+                    return Err(SettingsError::StaticText);
+                }
+                out.put(b"[[")?;
+                last = b' ';
+            }
+            if let Some(place) = self.places.iter().flatten().find(|place| place.from == at) {
+                self.put_element(*place, out)?;
+                at = place.end();
+                url.by_ref().take(place.chars).for_each(drop);
+                last = b' ';
+                continue;
+            }
+            let byte = url.next().ok_or(SettingsError::NotUri)?;
+            if matches!(byte, b'{' | b'}') || (last, byte) == (b'[', b'[') {
+                return Err(SettingsError::StaticText);
+            }
+            out.put(&[byte])?;
+            at = at.saturating_add(1);
+            last = byte;
+        }
+        Ok(())
+    }
+
+    /// Every part is inside the URL, and none overlaps another.
+    fn check(&self, end: usize) -> Result<(), SettingsError> {
+        let places = || self.places.iter().flatten();
+        for (index, place) in places().enumerate() {
+            if place.from < FILE_HEADER || place.end() > end {
+                return Err(SettingsError::OutsideUrl(place.field));
+            }
+            if places().skip(index.saturating_add(1)).any(|other| place.from < other.end() && other.from < place.end())
+            {
+                return Err(SettingsError::Overlap(place.field));
+            }
+        }
+        let Some(mac_input) = self.mac_input else { return Ok(()) };
+        if mac_input < FILE_HEADER || mac_input >= end {
+            return Err(SettingsError::MacInputOutsideUrl);
+        }
+        match places().find(|place| place.from < mac_input && mac_input < place.end()) {
+            Some(place) => Err(SettingsError::MacInputInside(place.field)),
+            None => Ok(()),
+        }
+    }
+
+    fn put_element(&self, place: Place, out: &mut Writer<'_>) -> Result<(), SettingsError> {
+        let element = match place.field {
+            Field::PiccData => match (self.options & UID != 0, self.options & READ_CTR != 0) {
+                (true, true) => "{picc:uid,ctr}",
+                (true, false) => "{picc:uid}",
+                _ => "{picc:ctr}",
+            },
+            Field::Uid => "{uid}",
+            Field::SdmReadCtr => "{ctr}",
+            Field::TtStatus => "{tt}",
+            Field::SdmMac => "{mac}",
+            Field::EncFileData | Field::Captured => {
+                let written = match self.tt_at {
+                    Some(at) => write!(out, "{{enc:{},tt@{at}}}", place.chars),
+                    None => write!(out, "{{enc:{}}}", place.chars),
+                };
+                return written.map_err(|_| SettingsError::BufferTooSmall);
+            }
+        };
+        out.put(element.as_bytes())
+    }
+}
+
+/// The abbreviated prefix and the rest of the URL, from a file that holds one short URI record.
+fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
+    let ([nlen_high, nlen_low, flags, type_len, payload_len, kind, code], rest) =
+        file.split_first_chunk::<FILE_HEADER>().ok_or(SettingsError::NotUri)?;
+    let payload = usize::from(*payload_len);
+    let nlen = usize::from(u16::from_be_bytes([*nlen_high, *nlen_low]));
+    if [*flags, *type_len, *kind] != [0xD1, 0x01, 0x55] || nlen != payload.saturating_add(4) {
+        return Err(SettingsError::NotUri);
+    }
+    let prefix = PREFIXES.get(usize::from(*code)).ok_or(SettingsError::NotUri)?;
+    let url = payload.checked_sub(1).and_then(|len| rest.get(..len)).ok_or(SettingsError::NotUri)?;
+    Ok((prefix, url))
+}

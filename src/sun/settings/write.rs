@@ -1,0 +1,172 @@
+//! From a layout to the bytes that personalise a tag.
+
+use super::{
+    ASCII, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, SettingsError, TT_STATUS, TagTexts,
+    UID, Writer,
+};
+use crate::error::Field;
+use crate::sun::layout::{Kind, Mirrored, SdmLayout};
+use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
+
+/// Where the parts of a layout are in the file.
+#[derive(Default)]
+struct Offsets {
+    uid: Option<usize>,
+    ctr: Option<usize>,
+    picc_data: Option<usize>,
+    tt_status: Option<usize>,
+    mac_input: Option<usize>,
+    enc: Option<usize>,
+    mac: usize,
+}
+
+impl SdmLayout {
+    /// The NDEF file of a tag: NLEN, one URI record, zeros (`0`) wherever the tag will mirror something.
+    ///
+    /// `out` takes at most 256 bytes; what is returned is that part of it.
+    ///
+    /// ```
+    /// use suntap::{Mode, SdmLayout, TagTexts};
+    ///
+    /// let layout = SdmLayout::new(Mode::Aes, "https://example.com/{:id}?c={mac}")?;
+    /// let texts = TagTexts { captured: &[("id", "A7")], ..TagTexts::default() };
+    /// let mut file = [0; 256];
+    /// let file = layout.ndef_file(&texts, &mut file)?;
+    /// assert_eq!(file, b"\x00\x27\xD1\x01\x23\x55\x04example.com/A7?c=0000000000000000");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`SettingsError`] if `{enc}` is not pinned, a text is missing or does not fit, or `out` is too small.
+    pub fn ndef_file<'b>(&self, texts: &TagTexts<'_>, out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
+        let mut file = [0; FILE_SIZE];
+        let (file, _) = self.lay_out(texts, &mut file)?;
+        let mut out = Writer::new(out);
+        out.put(file)?;
+        Ok(out.written())
+    }
+
+    /// The SDM part of ChangeFileSettings: SDMOptions, SDMAccessRights, then the offsets and lengths that the data sheet has
+    /// for these, three bytes each, LSB first. FileOption (with bit 6 set) and AccessRights, which stand before it in the
+    /// command, are the caller's.
+    ///
+    /// `out` takes at most 27 bytes; what is returned is that part of it. `{picc}` without a pin is set up to hold UID and
+    /// counter. The chip does not know of [`Mode`]: it must be in LRP mode already where the layout says so.
+    ///
+    /// ```
+    /// use suntap::{Access, KeyNumber, Mode, SdmAccess, SdmLayout, TagTexts};
+    ///
+    /// // AN12196 Rev 1.8, §6.9.
+    /// let layout = SdmLayout::new(Mode::Aes, "https://choose.url.com/ntag424?e={picc}&c={mac}")?;
+    /// let key = |number| KeyNumber::new(number).unwrap();
+    /// let access =
+    ///     SdmAccess { meta_read: Some(key(2)), file_read: key(1), ctr_ret: Access::Key(key(1)), read_ctr_limit: None };
+    /// let mut settings = [0; 27];
+    /// let settings = layout.sdm_settings(&access, &TagTexts::default(), &mut settings)?;
+    /// assert_eq!(settings, b"\xC1\xF1\x21\x20\0\0\x43\0\0\x43\0\0");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ndef_file`](Self::ndef_file), and if a key is named for PICCData that is not there, or none where it is.
+    pub fn sdm_settings<'b>(
+        &self,
+        access: &SdmAccess,
+        texts: &TagTexts<'_>,
+        out: &'b mut [u8],
+    ) -> Result<&'b [u8], SettingsError> {
+        let (_, offsets) = self.lay_out(texts, &mut [0; FILE_SIZE])?;
+        let encrypted = offsets.picc_data.map(|_| self.picc.unwrap_or(Mirrored { uid: true, ctr: true }));
+        let plain = Mirrored { uid: offsets.uid.is_some(), ctr: offsets.ctr.is_some() };
+        let mirrored = encrypted.unwrap_or(plain);
+        let meta_read = match (access.meta_read, encrypted) {
+            (Some(number), Some(_)) => number.0,
+            (None, None) if plain.uid || plain.ctr => FREE,
+            (None, None) => NO_ACCESS,
+            _ => return Err(SettingsError::MetaReadKey),
+        };
+        let bits = [
+            (mirrored.uid, UID),
+            (mirrored.ctr, READ_CTR),
+            (access.read_ctr_limit.is_some(), READ_CTR_LIMIT),
+            (offsets.enc.is_some(), ENC_FILE_DATA),
+            (offsets.tt_status.is_some(), TT_STATUS),
+            (true, ASCII),
+        ];
+        let options = bits.iter().filter(|(set, _)| *set).fold(0, |options, (_, bit)| options | bit);
+        let mut out = Writer::new(out);
+        out.put(&[options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.0])?;
+        let enc_chars = offsets.enc.and(self.enc_chars);
+        let numbers = [
+            offsets.uid,
+            offsets.ctr,
+            offsets.picc_data,
+            offsets.tt_status,
+            Some(offsets.mac_input.unwrap_or(offsets.mac)),
+            offsets.enc,
+            enc_chars,
+            Some(offsets.mac),
+        ];
+        numbers.into_iter().flatten().try_for_each(|number| out.put_number(number))?;
+        access.read_ctr_limit.map_or(Ok(()), |limit| out.put(&limit.to_lsb_first()))?;
+        Ok(out.written())
+    }
+
+    /// The file, written into `file`, and where its parts are.
+    fn lay_out<'b>(
+        &self,
+        texts: &TagTexts<'_>,
+        file: &'b mut [u8; FILE_SIZE],
+    ) -> Result<(&'b [u8], Offsets), SettingsError> {
+        let (code, prefix) = self.uri_code();
+        let mut out = Writer::new(file);
+        let mut offsets = Offsets::default();
+        out.put(&[0; FILE_HEADER])?;
+        let mut put = |bytes: &[u8]| out.put(bytes).map(|()| out.len).map_err(|_| SettingsError::FileTooLong);
+        let mut at = FILE_HEADER;
+        for element in self.elements() {
+            at = put(self.text_from(prefix, element))?;
+            let Kind::Value(field) = element.kind else {
+                if matches!(element.kind, Kind::MacInput) {
+                    offsets.mac_input = Some(at);
+                }
+                continue;
+            };
+            match field {
+                Field::Captured => {
+                    let name = self.text(element.name);
+                    let mut given = texts.captured.iter().filter(|(given, _)| given.as_bytes() == name);
+                    let (_, text) = given.next().ok_or(SettingsError::CapturedText)?;
+                    if given.next().is_some() || !is_name(text.as_bytes()) {
+                        return Err(SettingsError::CapturedText);
+                    }
+                    put(text.as_bytes())?;
+                    continue;
+                }
+                Field::EncFileData => {
+                    offsets.enc = Some(at);
+                    offsets.tt_status = offsets.tt_status.or(self.tt_at.map(|tt_at| tt_at.saturating_add(at)));
+                }
+                Field::PiccData => offsets.picc_data = Some(at),
+                Field::Uid => offsets.uid = Some(at),
+                Field::SdmReadCtr => offsets.ctr = Some(at),
+                Field::TtStatus => offsets.tt_status = Some(at),
+                Field::SdmMac => offsets.mac = at,
+            }
+            let chars = self.fixed_chars(field).ok_or(SettingsError::EncNotPinned)?;
+            let text = if matches!(field, Field::EncFileData) { texts.file_data.as_bytes() } else { &[] };
+            if text.len() > chars / 2 || !text.iter().all(u8::is_ascii_graphic) {
+                return Err(SettingsError::FileData);
+            }
+            put(text)?;
+            (text.len()..chars).try_for_each(|_| put(b"0").map(|_| ()))?;
+        }
+        let file = out.buffer.get_mut(..at).unwrap_or_default();
+        // NLEN counts the record, and the record its payload: each is below 256 in a file of 256 bytes.
+        let record = u8::try_from(at.saturating_sub(2)).map_err(|_| SettingsError::FileTooLong)?;
+        if let Some(header) = file.first_chunk_mut() {
+            *header = [0, record, 0xD1, 0x01, record.saturating_sub(4), 0x55, code];
+        }
+        Ok((file, offsets))
+    }
+}

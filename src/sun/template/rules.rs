@@ -1,0 +1,203 @@
+//! What a chip can do, and what of it a template can say without doubt. Source: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+
+use super::{LayoutError, is_name_byte};
+use crate::error::Field;
+use crate::sun::layout::{Element, Kind, SdmLayout, Span};
+
+/// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.
+pub(in crate::sun) const FILE_SIZE: usize = 256;
+/// Bytes of the file before the first character after the abbreviated URI prefix: NLEN, record header, URI code.
+pub(in crate::sun) const FILE_HEADER: usize = 7;
+
+impl SdmLayout {
+    /// The layout, if it keeps the rules that concern more than one element.
+    pub(super) const fn checked(mut self) -> Result<Self, LayoutError> {
+        let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
+        let mut window = false;
+        let mut names = 0u8;
+        let mut elements: &[Element] = &self.elements;
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            let twice = match element.kind {
+                Kind::MacInput if window => return Err(LayoutError::RepeatedMacInput),
+                Kind::MacInput if mac => return Err(LayoutError::MacInputAfterMac),
+                Kind::MacInput => {
+                    window = true;
+                    continue;
+                }
+                Kind::End => break,
+                Kind::Value(field) => match field {
+                    Field::PiccData => replace(&mut picc),
+                    Field::Uid => replace(&mut uid),
+                    Field::SdmReadCtr => replace(&mut ctr),
+                    Field::TtStatus => {
+                        self.tt_in_window = window && !mac;
+                        replace(&mut tt)
+                    }
+                    Field::EncFileData => {
+                        if !window || mac {
+                            return Err(LayoutError::EncOutsideMacInput);
+                        }
+                        if self.enc_chars.is_none() {
+                            let Some(reserve) = self.digits_behind(rest) else {
+                                return Err(LayoutError::Unbounded(field));
+                            };
+                            self.enc_reserve = reserve;
+                        }
+                        replace(&mut enc)
+                    }
+                    Field::SdmMac => replace(&mut mac),
+                    Field::Captured => {
+                        if self.name_in(element.name, rest) {
+                            return Err(LayoutError::RepeatedName);
+                        }
+                        if !self.name_ends(rest) {
+                            return Err(LayoutError::Unbounded(field));
+                        }
+                        names = names.saturating_add(1);
+                        false
+                    }
+                },
+            };
+            if twice && let Kind::Value(field) = element.kind {
+                return Err(LayoutError::Repeated(field));
+            }
+        }
+        if names > 4 {
+            return Err(LayoutError::TooManyNames);
+        }
+        if !mac {
+            return Err(LayoutError::NoMac);
+        }
+        if picc && (uid || ctr) {
+            return Err(LayoutError::PiccDataAndPlain);
+        }
+        let both = match self.picc {
+            Some(pinned) => pinned.uid && pinned.ctr,
+            None => picc || (uid && ctr),
+        };
+        if enc && !both {
+            return Err(LayoutError::EncNeedsUidAndCtr);
+        }
+        if let Some(chars) = self.enc_chars {
+            if chars == 0 || chars % 32 != 0 {
+                return Err(LayoutError::EncLength);
+            }
+            if let Some(offset) = self.tt_at
+                && offset.saturating_add(2) > chars / 2
+            {
+                return Err(LayoutError::TamperOutsideEnc);
+            }
+        }
+        if tt && self.tt_at.is_some() {
+            return Err(LayoutError::TamperTwice);
+        }
+        if self.shortest_file() > FILE_SIZE {
+            return Err(LayoutError::FileTooLong);
+        }
+        Ok(self)
+    }
+
+    /// Bytes of the NDEF file up to the end of the shortest URL of this layout.
+    const fn shortest_file(&self) -> usize {
+        let mut total = FILE_HEADER;
+        let mut elements: &[Element] = &self.elements;
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            total = total.saturating_add(element.text.len());
+            total = total.saturating_add(match element.kind {
+                Kind::MacInput => 0,
+                Kind::End => break,
+                Kind::Value(field) => match self.fixed_chars(field) {
+                    Some(chars) => chars,
+                    None if matches!(field, Field::EncFileData) => match self.tt_at {
+                        Some(offset) => offset.saturating_add(2).div_ceil(16).saturating_mul(32),
+                        None => 32,
+                    },
+                    None => 1,
+                },
+            });
+        }
+        let (_, prefix) = self.uri_code();
+        total.saturating_sub(prefix)
+    }
+
+    /// The URI code of the record and the number of characters that it stands for: the longest prefix that `[[` does not
+    /// cross. Source: NFC Forum URI RTD, codes 00h to 04h.
+    pub(in crate::sun) const fn uri_code(&self) -> (u8, usize) {
+        let [first, ..] = &self.elements;
+        match self.text(first.text) {
+            [b'h', b't', b't', b'p', b's', b':', b'/', b'/', b'w', b'w', b'w', b'.', ..] => (2, 12),
+            [b'h', b't', b't', b'p', b':', b'/', b'/', b'w', b'w', b'w', b'.', ..] => (1, 11),
+            [b'h', b't', b't', b'p', b's', b':', b'/', b'/', ..] => (4, 8),
+            [b'h', b't', b't', b'p', b':', b'/', b'/', ..] => (3, 7),
+            _ => (0, 0),
+        }
+    }
+
+    /// How many digits of fixed-length elements follow directly; `None` if what follows could be taken for digits itself.
+    const fn digits_behind(&self, mut elements: &[Element]) -> Option<usize> {
+        let mut digits = 0usize;
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            match self.text(element.text) {
+                [] => {}
+                [first, ..] => return if first.is_ascii_hexdigit() { None } else { Some(digits) },
+            }
+            match element.kind {
+                Kind::End => break,
+                Kind::MacInput => {}
+                Kind::Value(Field::TtStatus | Field::Captured) => return None,
+                Kind::Value(field) => match self.fixed_chars(field) {
+                    Some(chars) => digits = digits.saturating_add(chars),
+                    None => return None,
+                },
+            }
+        }
+        Some(digits)
+    }
+
+    /// Whether what follows a captured text can not be taken for a part of it.
+    const fn name_ends(&self, mut elements: &[Element]) -> bool {
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            match (self.text(element.text), element.kind) {
+                ([first, ..], _) => return !is_name_byte(*first),
+                ([], Kind::End) => return true,
+                ([], Kind::Value(_)) => return false,
+                ([], Kind::MacInput) => {}
+            }
+        }
+        true
+    }
+
+    const fn name_in(&self, name: Span, mut elements: &[Element]) -> bool {
+        while let [element, rest @ ..] = elements {
+            elements = rest;
+            if matches!(element.kind, Kind::Value(Field::Captured)) && same(self.text(name), self.text(element.name)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Sets a flag and says whether it was set before.
+const fn replace(flag: &mut bool) -> bool {
+    let before = *flag;
+    *flag = true;
+    before
+}
+
+const fn same(mut left: &[u8], mut right: &[u8]) -> bool {
+    loop {
+        match (left, right) {
+            ([], []) => return true,
+            ([l, left_rest @ ..], [r, right_rest @ ..]) if *l == *r => {
+                left = left_rest;
+                right = right_rest;
+            }
+            _ => return false,
+        }
+    }
+}
