@@ -90,6 +90,7 @@ key_type! {
     /// It may, and should, differ from tag to tag. Source: NT4H2421Gx §9.3.9, Table 11.
     #[doc(alias = "SDMFileReadKey")]
     #[doc(alias = "K_SDMFileRead")]
+    #[doc(alias = "SUNCMAC_KEY")]
     SdmFileReadKey
 }
 
@@ -101,7 +102,8 @@ impl SdmMetaReadKey {
     #[must_use]
     pub fn prepare(&self, mode: Mode) -> PreparedMetaReadKey {
         match mode {
-            Mode::Aes => PreparedMetaReadKey(MetaCipher::Aes(Decryptor::new(&self.0))),
+            // An NTAG 22x has no PICCData to open.
+            Mode::Aes | Mode::Ntag22x => PreparedMetaReadKey(MetaCipher::Aes(Decryptor::new(&self.0))),
             #[cfg(feature = "lrp")]
             Mode::Lrp => PreparedMetaReadKey(MetaCipher::Lrp(Lrp::new(&self.0, 0))),
         }
@@ -115,11 +117,12 @@ impl SdmFileReadKey {
     /// Computes what verifying a tap needs, once for many taps.
     #[must_use]
     pub fn prepare(&self, mode: Mode) -> PreparedFileReadKey {
-        match mode {
-            Mode::Aes => PreparedFileReadKey(FileCipher::Aes(Cmac::new(&self.0))),
+        let cipher = match mode {
+            Mode::Aes | Mode::Ntag22x => FileCipher::Aes(Cmac::new(&self.0)),
             #[cfg(feature = "lrp")]
-            Mode::Lrp => PreparedFileReadKey(FileCipher::Lrp(Cmac::over(Lrp::new(&self.0, 0)))),
-        }
+            Mode::Lrp => FileCipher::Lrp(Cmac::over(Lrp::new(&self.0, 0))),
+        };
+        PreparedFileReadKey { mode, cipher }
     }
 }
 
@@ -142,7 +145,10 @@ enum MetaCipher {
 }
 
 /// An [`SdmFileReadKey`] ready to derive session keys. Zeroized when dropped.
-pub struct PreparedFileReadKey(FileCipher);
+pub struct PreparedFileReadKey {
+    mode: Mode,
+    cipher: FileCipher,
+}
 
 #[cfg_attr(feature = "lrp", allow(clippy::large_enum_variant, reason = "there is no heap to put one of them on"))]
 enum FileCipher {
@@ -190,19 +196,24 @@ impl PreparedFileReadKey {
     /// The mode that the key was prepared for.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        match &self.0 {
-            FileCipher::Aes(_) => Mode::Aes,
-            #[cfg(feature = "lrp")]
-            FileCipher::Lrp(_) => Mode::Lrp,
-        }
+        self.mode
     }
 
     /// The session key that belongs to this session vector.
     pub(crate) fn session_key(&self, vector: &Block) -> Block {
-        match &self.0 {
+        match &self.cipher {
             FileCipher::Aes(key) => key.one_block(vector),
             #[cfg(feature = "lrp")]
             FileCipher::Lrp(key) => key.one_block(vector),
+        }
+    }
+
+    /// The tag of a message directly under this key, as an NTAG 22x makes it.
+    pub(crate) fn cmac(&self, message: impl Iterator<Item = u8>) -> Block {
+        match &self.cipher {
+            FileCipher::Aes(key) => key.of(message),
+            #[cfg(feature = "lrp")]
+            FileCipher::Lrp(key) => key.of(message),
         }
     }
 }

@@ -21,7 +21,8 @@ pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, Memo
 pub use error::{CommitError, Error, Field, Malformed, ParseHexError, VerifyError};
 pub use key::{MasterKey, PreparedFileReadKey, PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
 pub use sun::{
-    Access, ClaimedTap, FileDataError, FreshTap, KeyNumber, LayoutError, Mirrors, ReplayableTap, SdmAccess, SdmLayout,
-    SdmMac, SettingsError, SunMessage, TagTamper, TagTexts, TtStatus, UnverifiedTap, VerifiedTap, session,
+    Access, ClaimedTap, CounterTagLayout, FileDataError, FreshTap, KeyNumber, LayoutError, Mirrors, ReplayableTap,
+    SdmAccess, SdmLayout, SdmMac, SettingsError, SunMessage, TagTamper, TagTexts, TtStatus, UnverifiableTap,
+    UnverifiedTap, VerifiedTap, ntag22x, session,
 };
 pub use types::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};

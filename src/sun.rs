@@ -99,12 +99,14 @@ use core::fmt;
 use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::error::{CommitError, Field, VerifyError};
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
-use crate::types::{Mark, SdmReadCtr, TagId, Uid, UnixMillis};
+use crate::types::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};
 
+mod counter_tag;
 mod file_data;
 mod layout;
 mod mac;
 mod message;
+pub mod ntag22x;
 mod parse;
 mod picc;
 pub mod session;
@@ -112,6 +114,7 @@ mod settings;
 mod tamper;
 mod template;
 
+pub use counter_tag::{CounterTagLayout, UnverifiableTap};
 pub use file_data::FileDataError;
 pub use layout::SdmLayout;
 pub use mac::SdmMac;
@@ -231,19 +234,26 @@ impl<'a> ClaimedTap<'a> {
         if key.mode() != layout.mode() {
             return Err(VerifyError::WrongMode);
         }
-        let Received { uid, ctr, mac, .. } = received;
-        let mac_key = MacKey::derive(key, uid, ctr);
-        let expected = SdmMac::compute(&mac_key, layout, &received);
+        let Received { uid, ctr, mac, status_detect, .. } = received;
+        let (expected, mac_key) = if layout.mode() == Mode::Ntag22x {
+            let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
+            let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(VerifyError::NotAuthentic)?;
+            (SdmMac::truncate(&cmac), None)
+        } else {
+            let mac_key = MacKey::derive(key, uid, ctr);
+            (SdmMac::compute(&mac_key, layout, &received), Some(mac_key))
+        };
         // A MAC without counter is also one with counter 0, since SV2 is filled up with zero bytes: no chip sends a 0.
         if expected != mac || ctr == Some(SdmReadCtr::ZERO) {
             return Err(VerifyError::NotAuthentic);
         }
-        let enc = if layout.has(Field::EncFileData) {
-            // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
-            let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            Some(EncKey::beside(&mac_key, key, uid, ctr))
-        } else {
-            None
+        let enc = match mac_key {
+            Some(mac_key) if layout.has(Field::EncFileData) => {
+                // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
+                let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
+                Some(EncKey::beside(&mac_key, key, uid, ctr))
+            }
+            _ => None,
         };
         Ok(SunMessage::new(layout, received, enc))
     }

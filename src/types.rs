@@ -110,11 +110,15 @@ impl SdmReadCtr {
         [low, mid, high]
     }
 
+    pub(crate) const fn to_msb_first(self) -> [u8; 3] {
+        let [low, mid, high] = self.to_lsb_first();
+        [high, mid, low]
+    }
+
     /// The six upper-case digits of the plain ASCII mirror, most significant first.
     #[must_use]
     pub fn to_msb_ascii(self) -> [u8; 6] {
-        let [low, mid, high] = self.to_lsb_first();
-        hex::encode_upper(&[high, mid, low])
+        hex::encode_upper(&self.to_msb_first())
     }
 }
 
@@ -194,6 +198,8 @@ pub enum Mode {
     /// The leakage-resilient primitive: NT4H2421Gx §9.3, AN12304. A chip is switched to it once and for all.
     #[cfg(feature = "lrp")]
     Lrp,
+    /// NTAG 223 DNA and NTAG 224 DNA, StatusDetect or not: SUNCMAC, see [`ntag22x`](crate::ntag22x).
+    Ntag22x,
 }
 
 #[cfg(test)]

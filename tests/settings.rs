@@ -86,7 +86,7 @@ fn file_data_and_captured_texts_are_the_tags_own() {
         meta_read: Some(key(3)),
         file_read: key(4),
         ctr_ret: Access::Never,
-        read_ctr_limit: SdmReadCtr::new(0x0102_03),
+        read_ctr_limit: Some(SdmReadCtr::from_lsb_first([3, 2, 1])),
     };
     let settings = settings_of(&layout, &access, &texts);
     let picc = 7 + u8::try_from(url.find("000").unwrap()).unwrap();
@@ -176,7 +176,9 @@ fn broken_settings_name_the_rule() {
     assert_eq!(SdmLayout::from_tag(Mode::Aes, &good, &file).unwrap().0, plain);
     let with = |changes: &[(usize, u8)]| {
         let mut bytes = good.clone();
-        changes.iter().for_each(|(at, byte)| bytes[*at] = *byte);
+        for (at, byte) in changes {
+            bytes[*at] = *byte;
+        }
         SdmLayout::from_tag(Mode::Aes, &bytes, &file).map(|(layout, _)| layout.template().to_owned())
     };
     let (options, ctr_ret, meta_file, uid, ctr, mac_input, mac) = (7, 8, 9, 10, 13, 16, 19);
@@ -224,7 +226,9 @@ fn broken_settings_of_encrypted_mirrors_name_the_rule() {
     assert_eq!(good[7..], unhex("D9FF210B00004900002B00002B00004000006B0000"));
     let with = |changes: &[(usize, u8)]| {
         let mut bytes = good.clone();
-        changes.iter().for_each(|(at, byte)| bytes[*at] = *byte);
+        for (at, byte) in changes {
+            bytes[*at] = *byte;
+        }
         SdmLayout::from_tag(Mode::Aes, &bytes, &file).map(|(layout, _)| layout.template().to_owned())
     };
     let (options, tt, mac_input, enc, enc_len, mac) = (7, 13, 16, 19, 22, 25);
@@ -317,7 +321,9 @@ proptest! {
         let layout = layout("https://a.b/{picc:uid,ctr}[[{enc:64,tt@30}/{mac}");
         let access = SdmAccess { meta_read: Some(key(2)), file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
         let mut settings = answer(&settings_of(&layout, &access, &TagTexts::default()));
-        changes.into_iter().for_each(|(at, byte)| settings[at] = byte);
+        for (at, byte) in changes {
+            settings[at] = byte;
+        }
         let _ = SdmLayout::from_tag(Mode::Aes, &settings, &file_of(&layout, &TagTexts::default()));
     }
 }

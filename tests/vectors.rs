@@ -22,6 +22,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use suntap::kdf::an10922;
 use suntap::lrp::{self, Lrp};
+use suntap::ntag22x::{self, StatusDetect};
 use suntap::session::{self, EncKey, MacKey, SessionSecret};
 use suntap::{
     Advance, CommitError, CounterStore, Malformed, Mark, MasterKey, Mirrors, Mode, SdmFileReadKey, SdmLayout, SdmMac,
@@ -329,6 +330,34 @@ fn plain_mirror() {
         equal("uid", uid, entry.uid())?;
         equal("ctr", ctr, entry.ctr())?;
         equal("ctr_ascii", ctr.map(|ctr| ctr.to_msb_ascii().to_vec()), ctr_text.map(|text| text.as_bytes().to_vec()))
+    });
+}
+
+#[test]
+fn ntag22x_suncmac() {
+    each("ntag22x_suncmac", |entry| {
+        let tt = entry.flag("status_detect").unwrap();
+        let template = if tt { "https://a.b/?m={uid}x{ctr}x{tt}x{mac}" } else { "https://a.b/?m={uid}x{ctr}x{mac}" };
+        let layout = SdmLayout::new(Mode::Ntag22x, template).unwrap();
+        let url = format!("https://a.b/?m={}", entry.text("mirror_ascii"));
+        let key = entry.file_key("key", Mode::Ntag22x);
+        let block = entry.opt("tt_ascii").map(|text| StatusDetect::from_ascii(text.as_bytes()).unwrap());
+        let (uid, ctr) = (entry.uid().unwrap(), entry.ctr().unwrap());
+        equal("ctr_ascii", &ctr.to_msb_ascii()[..], entry.text("ctr_ascii").as_bytes())?;
+        let cmac = ntag22x::suncmac(&key, uid, ctr, block).unwrap();
+        equal("mac_full", cmac, entry.array("mac_full"))?;
+        equal("mac", SdmMac::truncate(&cmac), SdmMac::from_bytes(entry.array("mac")))?;
+        let verified = layout.parse(&url).unwrap().read_plain().unwrap().verify(&key);
+        if ctr == SdmReadCtr::ZERO {
+            // Its counter is off.
+            return equal("verdict", verified.map(|_| ()), Err(VerifyError::NotAuthentic));
+        }
+        let verified = verified.map_err(|error| error.to_string())?;
+        equal("uid", verified.uid(), Some(uid))?;
+        equal("ctr", verified.ctr(), ctr)?;
+        equal("status_detect", verified.message().status_detect(), block)?;
+        let status = verified.message().tamper().map(|tt| [tt.perm(), tt.curr()]);
+        equal("status", status, block.map(|block| block.status))
     });
 }
 

@@ -20,7 +20,7 @@ impl EncKey {
         let key = self.secret().expose_bytes();
         let [low, mid, high] = ctr.to_lsb_first();
         match self.mode() {
-            Mode::Aes => {
+            Mode::Aes | Mode::Ntag22x => {
                 let mut iv = [low, mid, high, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
                 Encryptor::new(key).encrypt(&mut iv);
                 Decryptor::new(key).decrypt_cbc(iv, blocks);

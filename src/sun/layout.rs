@@ -125,13 +125,16 @@ impl SdmLayout {
     pub(super) const fn fixed_chars(&self, field: Field) -> Option<usize> {
         match field {
             Field::PiccData => match self.mode {
-                Mode::Aes => Some(32),
+                Mode::Aes | Mode::Ntag22x => Some(32),
                 #[cfg(feature = "lrp")]
                 Mode::Lrp => Some(48),
             },
             Field::Uid => Some(14),
             Field::SdmReadCtr => Some(6),
-            Field::TtStatus => Some(2),
+            Field::TtStatus => match self.mode {
+                Mode::Ntag22x => Some(10),
+                _ => Some(2),
+            },
             Field::EncFileData => self.enc_chars,
             Field::SdmMac => Some(16),
             Field::Captured => None,

@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::file_data::{FileDataError, MAX_FILE_DATA};
 use super::layout::{Kind, SdmLayout};
+use super::ntag22x::StatusDetect;
 use super::parse::Received;
 use super::session::EncKey;
 use super::tamper::TtStatus;
@@ -13,7 +14,8 @@ use crate::types::{SdmReadCtr, Uid};
 
 /// What a tag said, with its SDMMAC compared: all of it that the layout's MAC window covers, and UID and counter in any case.
 ///
-/// It is reached through a [`VerifiedTap`], [`FreshTap`] or [`ReplayableTap`], and says nothing about being new.
+/// It is reached through a [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or
+/// [`ReplayableTap`](crate::ReplayableTap), and says nothing about being new.
 #[doc(alias = "Secure Unique NFC")]
 pub struct SunMessage<'a> {
     layout: &'a SdmLayout,
@@ -55,7 +57,7 @@ impl<'a> SunMessage<'a> {
     /// The tamper status; `None` where the layout has none.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
-        if let Some([perm, curr]) = self.text_of(Field::TtStatus) {
+        if let Some([perm, curr, ..]) = self.text_of(Field::TtStatus) {
             return Some(TtStatus::new(*perm, *curr, self.layout.tt_in_window));
         }
         let at = self.layout.tt_at?;
@@ -66,6 +68,12 @@ impl<'a> SunMessage<'a> {
             [perm, curr, ..] => Some(TtStatus::new(*perm, *curr, true)),
             _ => None,
         }
+    }
+
+    /// The whole status block of an NTAG 22x StatusDetect chip; `None` on any other.
+    #[must_use]
+    pub fn status_detect(&self) -> Option<StatusDetect> {
+        self.received.status_detect
     }
 
     /// Bytes of the decrypted SDMENCFileData; 0 where the layout has none.

@@ -4,11 +4,12 @@ use core::fmt;
 
 use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
 use super::mac::SdmMac;
+use super::ntag22x::StatusDetect;
 use super::template::is_name_byte;
 use super::{UnverifiedTap, picc};
 use crate::error::{Field, Malformed};
 use crate::hex;
-use crate::types::{SdmReadCtr, Uid};
+use crate::types::{Mode, SdmReadCtr, Uid};
 
 /// Characters of the longest URL in a 256-byte file: 249 behind the longest abbreviated prefix of 12.
 const MAX_URL: usize = 261;
@@ -61,6 +62,7 @@ pub(super) struct Received<'a> {
     pub(super) uid: Option<Uid>,
     pub(super) ctr: Option<SdmReadCtr>,
     pub(super) mac: SdmMac,
+    pub(super) status_detect: Option<StatusDetect>,
 }
 
 impl<'a> Received<'a> {
@@ -71,6 +73,7 @@ impl<'a> Received<'a> {
             uid: None,
             ctr: None,
             mac: SdmMac::from_bytes([0; 8]),
+            status_detect: None,
         }
     }
 
@@ -107,6 +110,10 @@ impl<'a> Received<'a> {
                     return Err(Malformed::Length(field));
                 }
                 all(u8::is_ascii_hexdigit)?;
+            }
+            Field::TtStatus if layout.mode() == Mode::Ntag22x => {
+                let block = StatusDetect::from_ascii(text).ok_or(Malformed::Character(field))?;
+                self.status_detect = Some(block);
             }
             Field::Captured if text.is_empty() => return Err(Malformed::Length(field)),
             Field::TtStatus | Field::Captured => all(|byte| is_name_byte(*byte))?,

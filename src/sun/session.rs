@@ -2,6 +2,8 @@
 //!
 //! The line from text to [`FreshTap`](crate::FreshTap) does all this by itself. It is public for those who look into a tap:
 //! to show it, to compare it with another implementation, or to find out why it does not verify. Nothing here is a verdict.
+//!
+//! An NTAG 22x has no session keys; a key that was prepared for one is treated as for AES here.
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{PreparedFileReadKey, key_type};
@@ -76,7 +78,7 @@ impl MacKey {
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Self {
         let vector = match key.mode() {
-            Mode::Aes => sv2(uid, ctr),
+            Mode::Aes | Mode::Ntag22x => sv2(uid, ctr),
             #[cfg(feature = "lrp")]
             Mode::Lrp => sv(uid, ctr),
         };
@@ -103,7 +105,7 @@ impl MacKey {
 
     pub(super) fn cmac_of(&self, input: impl Iterator<Item = u8>) -> [u8; 16] {
         match self.mode {
-            Mode::Aes => Cmac::new(self.secret.expose_bytes()).of(input),
+            Mode::Aes | Mode::Ntag22x => Cmac::new(self.secret.expose_bytes()).of(input),
             #[cfg(feature = "lrp")]
             Mode::Lrp => Cmac::over(Lrp::new(self.secret.expose_bytes(), 0)).of(input),
         }
@@ -115,7 +117,7 @@ impl EncKey {
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Self {
         let vector = match key.mode() {
-            Mode::Aes => sv1(uid, ctr),
+            Mode::Aes | Mode::Ntag22x => sv1(uid, ctr),
             #[cfg(feature = "lrp")]
             Mode::Lrp => sv(Some(uid), Some(ctr)),
         };
@@ -125,7 +127,7 @@ impl EncKey {
     /// As [`derive`](Self::derive), where the [`MacKey`] of the same tap is at hand: in LRP mode both are made of one secret.
     pub(super) fn beside(mac_key: &MacKey, key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Self {
         match mac_key.mode {
-            Mode::Aes => Self::derive(key, uid, ctr),
+            Mode::Aes | Mode::Ntag22x => Self::derive(key, uid, ctr),
             #[cfg(feature = "lrp")]
             Mode::Lrp => Self::from_secret(mac_key.mode, mac_key.secret.clone()),
         }

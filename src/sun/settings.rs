@@ -100,6 +100,8 @@ pub struct TagTexts<'a> {
 pub enum SettingsError {
     /// The caller's buffer is too small: 256 bytes are enough for a file, 27 for settings.
     BufferTooSmall,
+    /// The layout is of an NTAG 22x, which knows no SDM.
+    NoSdm,
     /// The layout has `{picc}` and no key is named for it, or the reverse.
     MetaReadKey,
     /// `{enc}` without a pinned length: say `{enc:N}`.
@@ -140,6 +142,7 @@ impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BufferTooSmall => f.write_str("the buffer is too small: 256 bytes for a file, 27 for settings"),
+            Self::NoSdm => f.write_str("an NTAG 22x has no SDM settings"),
             Self::MetaReadKey => f.write_str("an SDMMetaRead key is named exactly where the layout has {picc}"),
             Self::EncNotPinned => f.write_str("{enc} needs its length: {enc:N}"),
             Self::CapturedText => f.write_str("a captured text is missing or is not [A-Za-z0-9_-]+"),

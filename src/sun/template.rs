@@ -54,6 +54,12 @@ pub enum LayoutError {
     TamperOutsideEnc,
     /// The tamper status is mirrored twice.
     TamperTwice,
+    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) with what such a tag does not have, or with neither UID
+    /// nor counter.
+    CounterTag,
+    /// A template for [`Mode::Ntag22x`] without `{uid}` and `{ctr}`, or with what these chips do not have: `{picc}`, `{enc}`,
+    /// `[[`.
+    Ntag22x,
     /// An element of no fixed length is followed by what could belong to it: pin `{enc:N}`, or put a separator such as `&` or
     /// `/` behind it.
     Unbounded(Field),
@@ -83,6 +89,8 @@ impl LayoutError {
             Self::EncNeedsUidAndCtr => "{enc} needs both UID and counter mirrored",
             Self::TamperOutsideEnc => "the tamper status of {enc:N,tt@K} needs K + 2 <= N / 2",
             Self::TamperTwice => "the tamper status is either {tt} or in {enc}",
+            Self::CounterTag => "a tag without cryptography mirrors {uid}, {ctr} or both, and nothing else",
+            Self::Ntag22x => "an NTAG 22x mirrors {uid}, {ctr}, {tt} and {mac}, and its MAC covers no text",
             Self::Unbounded(_) => "an element of no fixed length needs a separator behind it, or a pinned length",
         }
     }
@@ -209,6 +217,11 @@ impl SdmLayout {
     /// # Errors
     /// [`LayoutError`] names the rule that the template breaks.
     pub const fn new(mode: Mode, template: &str) -> Result<Self, LayoutError> {
+        Self::compile(mode, template, true)
+    }
+
+    /// Reads the template of a tag that makes a MAC, or of one that has no cryptography.
+    pub(super) const fn compile(mode: Mode, template: &str, makes_mac: bool) -> Result<Self, LayoutError> {
         let bytes = template.as_bytes();
         let mut layout = Self::blank(mode);
         let Some((text, _)) = layout.template.split_at_mut_checked(bytes.len()) else {
@@ -258,7 +271,7 @@ impl SdmLayout {
             };
             let Some((slot, others)) = { free }.split_first_mut() else {
                 // So many elements can not be without repeats, or too many names.
-                return match layout.checked() {
+                return match layout.checked(makes_mac) {
                     Err(error) => Err(error),
                     Ok(_) => Err(LayoutError::TooManyNames),
                 };
@@ -274,7 +287,7 @@ impl SdmLayout {
         }
         layout.len = at;
         layout.origin = origin(bytes);
-        layout.checked()
+        layout.checked(makes_mac)
     }
 
     const fn blank(mode: Mode) -> Self {

@@ -54,6 +54,9 @@ impl SdmLayout {
     /// # Errors
     /// [`SettingsError`] names the rule that a setting breaks.
     pub fn from_tag(mode: Mode, file_settings: &[u8], ndef_file: &[u8]) -> Result<(Self, SdmAccess), SettingsError> {
+        if mode == Mode::Ntag22x {
+            return Err(SettingsError::NoSdm);
+        }
         let (settings, access) = Settings::read(mode, file_settings)?;
         let mut template = [0; MAX_TEMPLATE];
         let mut template = Writer::new(&mut template);
@@ -140,7 +143,7 @@ impl Settings {
         }
         let place = |field, from: Option<usize>, chars| from.map(|from| Place { field, from, chars });
         let picc_chars = match mode {
-            Mode::Aes => 32,
+            Mode::Aes | Mode::Ntag22x => 32,
             #[cfg(feature = "lrp")]
             Mode::Lrp => 48,
         };

@@ -7,6 +7,7 @@ use super::{
 use crate::error::Field;
 use crate::sun::layout::{Kind, Mirrored, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
+use crate::types::Mode;
 
 /// Where the parts of a layout are in the file.
 #[derive(Default)]
@@ -32,7 +33,7 @@ impl SdmLayout {
     /// let texts = TagTexts { captured: &[("id", "A7")], ..TagTexts::default() };
     /// let mut file = [0; 256];
     /// let file = layout.ndef_file(&texts, &mut file)?;
-    /// assert_eq!(file, b"\x00\x27\xD1\x01\x23\x55\x04example.com/A7?c=0000000000000000");
+    /// assert_eq!(file, b"\x00\x26\xD1\x01\x22\x55\x04example.com/A7?c=0000000000000000");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -118,6 +119,9 @@ impl SdmLayout {
         texts: &TagTexts<'_>,
         file: &'b mut [u8; FILE_SIZE],
     ) -> Result<(&'b [u8], Offsets), SettingsError> {
+        if self.mode() == Mode::Ntag22x {
+            return Err(SettingsError::NoSdm);
+        }
         let (code, prefix) = self.uri_code();
         let mut out = Writer::new(file);
         let mut offsets = Offsets::default();

@@ -3,6 +3,7 @@
 use super::{LayoutError, is_name_byte};
 use crate::error::Field;
 use crate::sun::layout::{Element, Kind, SdmLayout, Span};
+use crate::types::Mode;
 
 /// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.
 pub(in crate::sun) const FILE_SIZE: usize = 256;
@@ -11,7 +12,7 @@ pub(in crate::sun) const FILE_HEADER: usize = 7;
 
 impl SdmLayout {
     /// The layout, if it keeps the rules that concern more than one element.
-    pub(super) const fn checked(mut self) -> Result<Self, LayoutError> {
+    pub(super) const fn checked(mut self, makes_mac: bool) -> Result<Self, LayoutError> {
         let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
         let mut window = false;
         let mut names = 0u8;
@@ -66,11 +67,22 @@ impl SdmLayout {
         if names > 4 {
             return Err(LayoutError::TooManyNames);
         }
-        if !mac {
+        if !makes_mac {
+            if window || picc || tt || enc || mac || !(uid || ctr) {
+                return Err(LayoutError::CounterTag);
+            }
+        } else if !mac {
             return Err(LayoutError::NoMac);
         }
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
+        }
+        if matches!(self.mode, Mode::Ntag22x) {
+            if window || picc || enc || !uid || !ctr {
+                return Err(LayoutError::Ntag22x);
+            }
+            // SUNCMAC covers all values, wherever they stand.
+            self.tt_in_window = true;
         }
         let both = match self.picc {
             Some(pinned) => pinned.uid && pinned.ctr,
