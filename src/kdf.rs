@@ -1,3 +1,7 @@
-//! Key derivation: from one master key to the keys of many tags.
+//! Key derivation: from one secret to the keys of many tags.
 
 pub mod an10922;
+pub mod boltcard;
+pub mod ecode;
+#[cfg(feature = "nfcdeveloper")]
+pub mod nfcdeveloper;

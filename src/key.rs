@@ -10,7 +10,7 @@ use zeroize::ZeroizeOnDrop;
 use crate::cipher::{Block, Cmac, Decryptor};
 #[cfg(feature = "lrp")]
 use crate::lrp::Lrp;
-use crate::types::Mode;
+use crate::types::{Mode, TagId, Uid};
 
 /// Declares a 128-bit key type.
 macro_rules! key_type {
@@ -75,6 +75,16 @@ key_type! {
 }
 
 key_type! {
+    /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It never goes into a card.
+    IssuerKey
+}
+
+key_type! {
+    /// A key that a personalisation writes into a chip and no verification needs.
+    ApplicationKey
+}
+
+key_type! {
     /// The key that encrypts PICCData: the application key named by SDMMetaRead.
     ///
     /// It is needed before the UID is known, so tags share it. Source: NT4H2421Gx §9.3.4, Table 10.
@@ -134,6 +144,14 @@ impl MasterKey {
     }
 }
 
+impl IssuerKey {
+    /// Computes what deriving a key needs, once for many cards.
+    #[must_use]
+    pub fn prepare(&self) -> PreparedIssuerKey {
+        PreparedIssuerKey(Cmac::new(&self.0))
+    }
+}
+
 /// An [`SdmMetaReadKey`] ready to open PICCData. Zeroized when dropped.
 pub struct PreparedMetaReadKey(MetaCipher);
 
@@ -159,6 +177,9 @@ enum FileCipher {
 
 /// A [`MasterKey`] ready to derive keys. Zeroized when dropped.
 pub struct PreparedMasterKey(Cmac);
+
+/// An [`IssuerKey`] ready to derive keys. Zeroized when dropped.
+pub struct PreparedIssuerKey(Cmac);
 
 impl PreparedMetaReadKey {
     /// The mode that the key was prepared for.
@@ -199,6 +220,36 @@ impl PreparedFileReadKey {
         self.mode
     }
 
+    /// The name of the counter of a tag with this file-read key, as a keyed pseudonym: a store that holds it needs no UID, and
+    /// nobody without the key can tell whose it is.
+    ///
+    /// It follows the key. A tag that is set up again counts from 0; it needs a new file-read key then, gets a new name with it,
+    /// and what was made under the old key is not authentic any more. If the key stays, so do the name and the counter that is
+    /// remembered under it: a chip that counts from 0 again is refused until it has caught up, and no old tap lives again. There
+    /// is no way to have one without the other.
+    ///
+    /// `uid` is `None` for a tag that mirrors none; its key must be its own then. The name is a CMAC over 16 bytes, `"suntap"`
+    /// padded with zeros to nine and the UID, or zeros in its place. It is the same in every release.
+    ///
+    /// ```
+    /// use suntap::{Mode, SdmFileReadKey, Uid};
+    ///
+    /// let uid = Uid::from_hex("04DE5F1EACC040").ok();
+    /// let (old, new) = (SdmFileReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
+    /// let (old, new) = (old.prepare(Mode::Aes), new.prepare(Mode::Aes));
+    /// assert_eq!(old.tag_id(uid), old.tag_id(uid));
+    /// assert_ne!(old.tag_id(uid), new.tag_id(uid));
+    /// ```
+    #[must_use]
+    pub fn tag_id(&self, uid: Option<Uid>) -> TagId {
+        // No session vector begins like this, so what a store sees is no key.
+        let mut block = *b"suntap\0\0\0\0\0\0\0\0\0\0";
+        if let (Some(tail), Some(uid)) = (block.last_chunk_mut(), uid) {
+            *tail = *uid.as_bytes();
+        }
+        TagId::from_bytes(self.session_key(&block))
+    }
+
     /// The session key that belongs to this session vector.
     pub(crate) fn session_key(&self, vector: &Block) -> Block {
         match &self.cipher {
@@ -224,10 +275,17 @@ impl PreparedMasterKey {
     }
 }
 
+impl PreparedIssuerKey {
+    pub(crate) fn cmac(&self) -> &Cmac {
+        &self.0
+    }
+}
+
 // Each consists of nothing but parts that are zeroized when dropped.
 impl ZeroizeOnDrop for PreparedMetaReadKey {}
 impl ZeroizeOnDrop for PreparedFileReadKey {}
 impl ZeroizeOnDrop for PreparedMasterKey {}
+impl ZeroizeOnDrop for PreparedIssuerKey {}
 
 impl fmt::Debug for PreparedMetaReadKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -238,6 +296,12 @@ impl fmt::Debug for PreparedMetaReadKey {
 impl fmt::Debug for PreparedFileReadKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PreparedFileReadKey(secret)")
+    }
+}
+
+impl fmt::Debug for PreparedIssuerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PreparedIssuerKey(secret)")
     }
 }
 

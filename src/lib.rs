@@ -19,7 +19,10 @@ mod types;
 
 pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, MemoryCounters};
 pub use error::{CommitError, Error, Field, Malformed, ParseHexError, VerifyError};
-pub use key::{MasterKey, PreparedFileReadKey, PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
+pub use key::{
+    ApplicationKey, IssuerKey, MasterKey, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
+    PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey,
+};
 pub use sun::{
     Access, ClaimedTap, CounterTagLayout, FileDataError, FreshTap, KeyNumber, LayoutError, Mirrors, ReplayableTap,
     SdmAccess, SdmLayout, SdmMac, SettingsError, SunMessage, TagTamper, TagTexts, TtStatus, UnverifiableTap,

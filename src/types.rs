@@ -146,11 +146,24 @@ impl TagId {
     }
 
     /// The name of the counter of the chip with this UID: the UID followed by nine zero bytes.
+    ///
+    /// For a chip that was personalised once. One that is set up again counts from 0, and needs a new key and a new name with
+    /// it: [`an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch) gives both at once, and
+    /// [`PreparedFileReadKey::tag_id`](crate::PreparedFileReadKey::tag_id) a name that follows the key.
     #[must_use]
     pub const fn from_uid(uid: Uid) -> Self {
         let mut id = [0; 16];
         if let Some(head) = id.first_chunk_mut() {
             *head = uid.0;
+        }
+        Self(id)
+    }
+
+    /// The name of the counter of a chip in an epoch. Only for whoever has made a new key for the epoch.
+    pub(crate) const fn in_epoch(uid: Uid, epoch: u32) -> Self {
+        let Self(mut id) = Self::from_uid(uid);
+        if let Some(tail) = id.last_chunk_mut() {
+            *tail = epoch.to_be_bytes();
         }
         Self(id)
     }

@@ -20,13 +20,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 use serde_json::Value;
-use suntap::kdf::an10922;
+use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::kdf::{an10922, boltcard};
 use suntap::lrp::{self, Lrp};
 use suntap::ntag22x::{self, StatusDetect};
 use suntap::session::{self, EncKey, MacKey, SessionSecret};
 use suntap::{
-    Advance, CommitError, CounterStore, Malformed, Mark, MasterKey, Mirrors, Mode, SdmFileReadKey, SdmLayout, SdmMac,
-    SdmMetaReadKey, SdmReadCtr, SunMessage, TagId, TagTamper, TtStatus, Uid, UnixMillis, VerifyError,
+    Advance, CommitError, CounterStore, IssuerKey, Malformed, Mark, MasterKey, Mirrors, Mode, SdmFileReadKey,
+    SdmLayout, SdmMac, SdmMetaReadKey, SdmReadCtr, SunMessage, TagId, TagTamper, TtStatus, Uid, UnixMillis,
+    VerifyError,
 };
 
 static FILE: LazyLock<Value> = LazyLock::new(|| {
@@ -358,6 +360,72 @@ fn ntag22x_suncmac() {
         equal("status_detect", verified.message().status_detect(), block)?;
         let status = verified.message().tamper().map(|tt| [tt.perm(), tt.curr()]);
         equal("status", status, block.map(|block| block.status))
+    });
+}
+
+#[test]
+fn boltcard_deterministic() {
+    each("boltcard_deterministic", |entry| {
+        let issuer = IssuerKey::from_bytes(entry.array("issuer_key")).prepare();
+        let (uid, version) = (entry.uid().unwrap(), u32::try_from(entry.number("version").unwrap()).unwrap());
+        let keys = boltcard::card_keys(&issuer, uid, version);
+        equal("k0", keys.k0.expose_bytes(), &entry.array("k0"))?;
+        equal("k1", keys.k1.expose_bytes(), &entry.array("k1"))?;
+        equal("k2", keys.k2.expose_bytes(), &entry.array("k2"))?;
+        equal("k3", keys.k3.expose_bytes(), &entry.array("k3"))?;
+        equal("k4", keys.k4.expose_bytes(), &entry.array("k4"))?;
+        equal("k1 alone", &boltcard::meta_read_key(&issuer), &keys.k1)?;
+        equal("k2 alone", &boltcard::file_read_key(&issuer, uid, version), &keys.k2)?;
+        equal("card_id", boltcard::card_id(&issuer, uid).as_bytes(), &entry.array("card_id"))
+    });
+}
+
+fn sdm_backend(entry: Entry<'_>, derivation: Derivation) -> Checked {
+    let master = Master::new(derivation, &entry.bytes("master_key")).unwrap();
+    let number = u8::try_from(entry.number("key_no").unwrap()).unwrap();
+    let key = match entry.uid() {
+        Some(uid) => master.application_key(uid, number),
+        None => master.shared_application_key(number).ok_or("no such key")?,
+    };
+    equal("diversified", entry.uid().is_some(), entry.flag("diversified").unwrap())?;
+    equal("key", key.expose_bytes(), &entry.array("key"))?;
+    match (entry.uid(), number) {
+        (Some(uid), 2) => equal("file key", master.file_read_key(uid).expose_bytes(), key.expose_bytes()),
+        (None, 1) => equal("meta key", master.meta_read_key().expose_bytes(), key.expose_bytes()),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn sdm_backend_derive() {
+    each("sdm_backend_derive", |entry| sdm_backend(entry, Derivation::Standard));
+}
+
+#[test]
+fn sdm_backend_legacy_derive() {
+    each("sdm_backend_legacy_derive", |entry| sdm_backend(entry, Derivation::Legacy));
+}
+
+/// The crate that `kdf::ecode` seals with, called as there.
+#[test]
+fn aes_siv() {
+    use aes_siv::{KeyInit as _, siv::Aes128Siv};
+    each("aes_siv", |entry| {
+        let key: [u8; 32] = entry.array("key");
+        let ads: Vec<Vec<u8>> =
+            entry.0["ads"].as_array().unwrap().iter().map(|ad| unhex(ad.as_str().unwrap())).collect();
+        let (plain, out) = (entry.bytes("plain"), entry.bytes("siv_out"));
+        let (tag, ciphertext) = out.split_first_chunk::<16>().unwrap();
+        let mut data = ciphertext.to_vec();
+        let opened =
+            Aes128Siv::new(&key.into()).decrypt_inout_detached(&ads, data.as_mut_slice().into(), &(*tag).into());
+        equal("opens", opened.is_ok(), entry.flag("valid").unwrap())?;
+        if opened.is_err() {
+            return Ok(());
+        }
+        equal("plain", &data, &plain)?;
+        let made = Aes128Siv::new(&key.into()).encrypt_inout_detached(&ads, data.as_mut_slice().into()).unwrap();
+        equal("siv_out", [made.as_slice(), &data].concat(), out)
     });
 }
 

@@ -12,6 +12,7 @@ use core::fmt;
 use zeroize::Zeroize;
 
 use crate::key::{MasterKey, PreparedMasterKey, SdmFileReadKey, SdmMetaReadKey};
+use crate::types::{TagId, Uid};
 
 /// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
 const DIV_CONSTANT: u8 = 0x01;
@@ -51,6 +52,38 @@ pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Res
     let key = K::from_derived(bytes);
     bytes.zeroize();
     Ok(key)
+}
+
+/// Derives the file-read key of a tag in an epoch, over `UID || suffix`, and the name of its counter with it.
+///
+/// The epoch is how many times the tag was personalised before. A chip that is set up again counts from 0; if its key stayed,
+/// each tap that was ever saved would live again under a new name. So the epoch enters the derivation (from 1 on, as four
+/// bytes, big endian, between UID and suffix), and there is no name of a new epoch without its key.
+///
+/// ```
+/// use suntap::{MasterKey, TagId, Uid, kdf::an10922};
+///
+/// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?.prepare();
+/// let uid = Uid::from_hex("04782E21801D80")?;
+/// let (first_key, first) = an10922::derive_in_epoch(&master, uid, 0, b"suffix")?;
+/// let (second_key, second) = an10922::derive_in_epoch(&master, uid, 1, b"suffix")?;
+/// assert_eq!(first, TagId::from_uid(uid));
+/// assert!(first != second && first_key != second_key);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`InputLength`] if the suffix has more than 24 bytes in epoch 0, or 20 in a later one.
+pub fn derive_in_epoch(
+    master: &PreparedMasterKey,
+    uid: Uid,
+    epoch: u32,
+    suffix: &[u8],
+) -> Result<(SdmFileReadKey, TagId), InputLength> {
+    let epoch_bytes = epoch.to_be_bytes();
+    let between: &[u8] = if epoch == 0 { &[] } else { &epoch_bytes };
+    let key = derive(master, &[uid.as_bytes(), between, suffix])?;
+    Ok((key, TagId::in_epoch(uid, epoch)))
 }
 
 /// A kind of key that can be derived: [`SdmFileReadKey`], [`SdmMetaReadKey`] or, for a tree of keys, [`MasterKey`].

@@ -1,0 +1,280 @@
+//! Keys of a tag stored sealed, to be opened only with a code that stands in the tag's own URL.
+//!
+//! A server that keeps tag keys sealed like this holds nothing that opens them: half of what is needed comes with each tap, as
+//! the eCode in the static part of the tag's URL (`{:eCode}`). **A leaked database opens nothing without the URLs; a leaked URL
+//! opens nothing without the server secret.** Who has both, or sits in the server while taps come in, has the keys.
+//!
+//! The scheme is our own; of the hosted service that it stands in for, only the role of its eCode is documented. It is the same
+//! in every release.
+//!
+//! | part | is |
+//! |---|---|
+//! | inner layer | `SIV(KDF(eCode), meta key || file key)`, 48 bytes: SIV tag, ciphertext |
+//! | outer layer | `SIV(KDF(server secret), inner layer)`, 64 bytes: the [`SealedKeys`] |
+//! | SIV | AES-SIV-CMAC-256, RFC 5297, with one string of associated data |
+//! | associated data | version `01` || tag id (8) || UID (7) || epoch (4), numbers big endian |
+//! | KDF | SP 800-108 §4.1, counter mode, PRF CMAC-AES-128: `[i] (4) || label || 00 || context || [L] (4)`, i from 1, L = 256 bits |
+//! | label, context | `suntap ecode v1`, tag id (8) || epoch (4) |
+//!
+//! SIV is deterministic: equal keys sealed with equal everything give equal bytes, and show as equal. When the server secret is
+//! replaced, [`rewrap`](SealedKeys::rewrap) changes the outer layer and needs no eCode.
+//!
+//! ```
+//! use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
+//! use suntap::{SdmFileReadKey, SdmMetaReadKey, Uid};
+//!
+//! let secret = ServerSecret::from_bytes([7; 16]); // from a vault
+//! let tag = TagContext { tag_id: 1234, uid: Uid::from_hex("04DE5F1EACC040")?, epoch: 0 };
+//!
+//! // At personalisation: 16 random bytes go into the tag's URL as 26 characters.
+//! let ecode = ECode::from_bytes([42; 16]);
+//! let (meta_key, file_key) = (SdmMetaReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
+//! let sealed = SealedKeys::seal(&secret, &ecode, &tag, &meta_key, &file_key);
+//! let text = ecode.to_text();
+//!
+//! // At verification: the text was captured from the URL of the tap.
+//! let ecode = ECode::parse(core::str::from_utf8(&text)?)?;
+//! assert_eq!(sealed.unseal(&secret, &ecode, &tag), Ok((meta_key, file_key)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use core::fmt;
+
+use aes_siv::KeyInit;
+use aes_siv::siv::Aes128Siv;
+use base32ct::{Base32Unpadded, Encoding};
+use zeroize::Zeroize;
+
+use crate::cipher::{Block, Cmac};
+use crate::key::{SdmFileReadKey, SdmMetaReadKey, key_type};
+use crate::types::Uid;
+
+const VERSION: u8 = 1;
+const SEAL: &[u8] = b"suntap ecode v1";
+const DERIVE: &[u8] = b"suntap ecode derive v1";
+
+/// Characters of an eCode.
+const TEXT_LEN: usize = 26;
+/// Bytes of a SIV tag.
+const TAG_LEN: usize = 16;
+
+key_type! {
+    /// What the server knows and no tag does. Keep it apart from the sealed keys.
+    ServerSecret
+}
+
+key_type! {
+    /// What the tag's URL brings: random bytes, new for each tag and each personalisation.
+    ECode
+}
+
+impl ECode {
+    /// Reads the 26 characters of an eCode: base32 of RFC 4648 without padding, in either case, for wallets change it.
+    ///
+    /// # Errors
+    /// [`NotAnECode`] if the text is anything else; it tells nothing of the text.
+    pub fn parse(text: &str) -> Result<Self, NotAnECode> {
+        let text: &[u8; TEXT_LEN] = text.as_bytes().try_into().map_err(|_| NotAnECode)?;
+        let mut lower = *text;
+        lower.make_ascii_lowercase();
+        let mut bytes = [0; 16];
+        let decoded = Base32Unpadded::decode(lower, &mut bytes).map(<[u8]>::len);
+        let code = Self::from_bytes(bytes);
+        bytes.zeroize();
+        // The last character holds two bits more than are needed: one spelling only is right.
+        let canonical = decoded == Ok(16) && code.to_text().eq_ignore_ascii_case(text);
+        lower.zeroize();
+        canonical.then_some(code).ok_or(NotAnECode)
+    }
+
+    /// The 26 characters, in lower case. They are as secret as the URL that they go into.
+    #[must_use]
+    pub fn to_text(&self) -> [u8; TEXT_LEN] {
+        let mut text = [0; TEXT_LEN];
+        // 16 bytes are 26 characters always, so there is no error to report.
+        let _ = Base32Unpadded::encode(self.expose_bytes(), &mut text);
+        text
+    }
+}
+
+/// Whose keys are sealed: what is here can not be exchanged without breaking the seal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TagContext {
+    /// The number of the tag in the server's records.
+    pub tag_id: u64,
+    /// The UID of the chip.
+    pub uid: Uid,
+    /// How many times the tag was personalised before.
+    pub epoch: u32,
+}
+
+impl TagContext {
+    fn associated_data(&self) -> impl AsRef<[u8]> {
+        let mut data = [0; 20];
+        let fields = [VERSION].into_iter().chain(self.tag_id.to_be_bytes());
+        let fields = fields.chain(*self.uid.as_bytes()).chain(self.epoch.to_be_bytes());
+        data.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
+        data
+    }
+
+    /// The SIV key of a layer.
+    fn layer(&self, secret: &[u8; 16]) -> Aes128Siv {
+        let context = self.tag_id.to_be_bytes().into_iter().chain(self.epoch.to_be_bytes());
+        let mut blocks = [[0; 16]; 2];
+        kdf(&Cmac::new(secret), SEAL, &context, &mut blocks);
+        let mut key = aes_siv::Key::<Aes128Siv>::default();
+        key.iter_mut().zip(blocks.as_flattened()).for_each(|(key, byte)| *key = *byte);
+        let siv = Aes128Siv::new(&key);
+        blocks.as_flattened_mut().zeroize();
+        key.as_mut_slice().zeroize();
+        siv
+    }
+}
+
+/// SP 800-108 §4.1: as many blocks as `out` has.
+fn kdf(secret: &Cmac, label: &[u8], context: &(impl Iterator<Item = u8> + Clone), out: &mut [Block]) {
+    let bits = u32::try_from(out.len()).unwrap_or(u32::MAX).saturating_mul(128);
+    for (number, block) in (1u32..).zip(out) {
+        let message = number.to_be_bytes().into_iter().chain(label.iter().copied()).chain([0x00]);
+        *block = secret.of(message.chain(context.clone()).chain(bits.to_be_bytes()));
+    }
+}
+
+/// The keys of one tag under two seals: 64 bytes to store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SealedKeys([u8; 64]);
+
+impl SealedKeys {
+    /// Seals the keys of a tag.
+    #[must_use]
+    pub fn seal(
+        secret: &ServerSecret,
+        ecode: &ECode,
+        tag: &TagContext,
+        meta_key: &SdmMetaReadKey,
+        file_key: &SdmFileReadKey,
+    ) -> Self {
+        let mut sealed = [0; 64];
+        let (_, inner) = sealed.split_at_mut(TAG_LEN);
+        let (_, keys) = inner.split_at_mut(TAG_LEN);
+        let bytes = meta_key.expose_bytes().iter().chain(file_key.expose_bytes());
+        keys.iter_mut().zip(bytes).for_each(|(sealed, byte)| *sealed = *byte);
+        close(&mut tag.layer(ecode.expose_bytes()), tag, inner);
+        close(&mut tag.layer(secret.expose_bytes()), tag, &mut sealed);
+        Self(sealed)
+    }
+
+    /// Opens both seals.
+    ///
+    /// # Errors
+    /// [`SealBroken`] if anything is not what it was: the secret, the eCode, the tag id, the UID, the epoch, or the bytes.
+    pub fn unseal(
+        &self,
+        secret: &ServerSecret,
+        ecode: &ECode,
+        tag: &TagContext,
+    ) -> Result<(SdmMetaReadKey, SdmFileReadKey), SealBroken> {
+        let mut sealed = self.0;
+        let inner = open(&mut tag.layer(secret.expose_bytes()), tag, &mut sealed)?;
+        let keys = open(&mut tag.layer(ecode.expose_bytes()), tag, inner)?;
+        let ([meta_key, file_key], []) = keys.as_chunks() else { return Err(SealBroken) };
+        let opened = (SdmMetaReadKey::from_bytes(*meta_key), SdmFileReadKey::from_bytes(*file_key));
+        sealed.zeroize();
+        Ok(opened)
+    }
+
+    /// Replaces the outer seal, when the server secret is replaced. The eCode is not needed.
+    ///
+    /// # Errors
+    /// [`SealBroken`] if the old secret, the tag or the bytes are not what they were.
+    pub fn rewrap(&self, old: &ServerSecret, new: &ServerSecret, tag: &TagContext) -> Result<Self, SealBroken> {
+        let mut sealed = self.0;
+        open(&mut tag.layer(old.expose_bytes()), tag, &mut sealed)?;
+        close(&mut tag.layer(new.expose_bytes()), tag, &mut sealed);
+        Ok(Self(sealed))
+    }
+
+    /// Sealed keys from their 64 bytes, as stored.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 64 bytes to store.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SealedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealedKeys(..)")
+    }
+}
+
+/// Encrypts all behind the first 16 bytes, in which the SIV tag goes.
+fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
+    let (siv_tag, message) = bytes.split_at_mut(TAG_LEN);
+    match siv.encrypt_inout_detached([tag.associated_data()], message.into()) {
+        Ok(made) => siv_tag.copy_from_slice(&made),
+        // Only more strings than RFC 5297 allows could fail, and here is one. Nothing is ever left open.
+        Err(_) => bytes.zeroize(),
+    }
+}
+
+/// Decrypts all behind the first 16 bytes, which hold the SIV tag.
+fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Result<&'b mut [u8], SealBroken> {
+    let (siv_tag, message) = bytes.split_first_chunk_mut::<TAG_LEN>().ok_or(SealBroken)?;
+    let siv_tag = (*siv_tag).into();
+    siv.decrypt_inout_detached([tag.associated_data()], (&mut *message).into(), &siv_tag).map_err(|_| SealBroken)?;
+    Ok(message)
+}
+
+/// The file-read key of a tag, from its eCode and the server secret, with nothing stored.
+///
+/// It is `KDF(server secret)` with the label `suntap ecode derive v1`, the context `02` || eCode (16) || UID (7) || epoch (4),
+/// and L = 128 bits.
+#[must_use]
+pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmFileReadKey {
+    SdmFileReadKey::from_bytes(derive(secret, ecode, uid, epoch, 2))
+}
+
+/// The meta-read key of a tag, as [`derive_file_read_key`] with `01` in place of `02`. It is the tag's own, so this serves where
+/// the eCode of the URL finds the tag.
+#[must_use]
+pub fn derive_meta_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmMetaReadKey {
+    SdmMetaReadKey::from_bytes(derive(secret, ecode, uid, epoch, 1))
+}
+
+fn derive(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32, purpose: u8) -> Block {
+    let context = [purpose].into_iter().chain(*ecode.expose_bytes()).chain(*uid.as_bytes());
+    let mut key = [[0; 16]];
+    kdf(&Cmac::new(secret.expose_bytes()), DERIVE, &context.chain(epoch.to_be_bytes()), &mut key);
+    let [key] = key;
+    key
+}
+
+/// The keys did not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SealBroken;
+
+impl fmt::Display for SealBroken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the sealed keys do not open with this secret and eCode for this tag")
+    }
+}
+
+impl core::error::Error for SealBroken {}
+
+/// Text is no eCode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NotAnECode;
+
+impl fmt::Display for NotAnECode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an eCode is 26 characters of base32")
+    }
+}
+
+impl core::error::Error for NotAnECode {}
