@@ -10,6 +10,7 @@ mod cipher;
 pub mod counter;
 mod error;
 mod hex;
+pub mod identify;
 pub mod kdf;
 mod key;
 #[cfg(feature = "lrp")]

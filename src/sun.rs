@@ -157,13 +157,25 @@ impl<'a> UnverifiedTap<'a> {
         if key.mode() != self.layout.mode() {
             return Err(VerifyError::WrongMode);
         }
-        let picc_data = PiccData::open(key, &self.received.picc_data).ok_or(VerifyError::NotAuthentic)?;
-        if self.layout.picc.is_some_and(|pinned| !picc_data.is(pinned)) {
-            return Err(VerifyError::NotAuthentic);
-        }
+        let picc_data = self.picc_data(key).ok_or(VerifyError::NotAuthentic)?;
         self.received.uid = picc_data.uid;
         self.received.ctr = picc_data.ctr;
         Ok(ClaimedTap { layout: self.layout, received: self.received })
+    }
+
+    /// What the tap opens to with one of many keys.
+    pub(crate) fn opened_by(&self, key: &PreparedMetaReadKey) -> Option<ClaimedTap<'a>> {
+        if key.mode() != self.layout.mode() || !self.layout.has(Field::PiccData) {
+            return None;
+        }
+        let PiccData { uid, ctr } = self.picc_data(key)?;
+        Some(ClaimedTap { layout: self.layout, received: Received { uid, ctr, ..self.received } })
+    }
+
+    /// The PICCData, if it opens to what the layout says.
+    fn picc_data(&self, key: &PreparedMetaReadKey) -> Option<PiccData> {
+        let picc_data = PiccData::open(key, &self.received.picc_data)?;
+        self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)).then_some(picc_data)
     }
 
     /// Reads the plain mirrors; where there are none, the claim is empty.

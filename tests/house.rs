@@ -26,6 +26,7 @@ const FLOORS: &[(&[&str], &[&str])] = &[
     (&["types", "hex", "error"], &["types", "hex", "error"]),
     (&["key", "cipher", "lrp", "counter"], &["cipher", "lrp"]),
     (&["sun", "kdf"], &[]),
+    (&["identify"], &[]),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

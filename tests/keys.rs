@@ -190,7 +190,7 @@ fn the_name_of_a_counter_follows_the_key() {
         old.prepare(Mode::Aes).tag_id(None),
         old.prepare(Mode::Lrp).tag_id(uid),
         new.prepare(Mode::Aes).tag_id(uid),
-        TagId::from_uid(uid.unwrap()),
+        TagId::from_uid(Uid::from_bytes([4, 1, 2, 3, 4, 5, 6])),
     ];
     for (index, name) in names.iter().enumerate() {
         assert!(!names[..index].contains(name), "{index}");

@@ -1,0 +1,148 @@
+//! Which of many keys opens a tap whose tag nobody knows yet.
+//!
+//! PICCData says itself whether it opened: its first byte is right by chance one time in 256 (in 85, where the layout does not
+//! pin what it holds). So of N keys the right one comes out, and now and then a wrong one with it, which the SDMMAC then refuses.
+//! Nothing is kept but the tap: memory does not grow with the number of keys, and keys may come from an iterator.
+//!
+//! ```
+//! use suntap::kdf::boltcard;
+//! use suntap::{IssuerKey, Mode, SdmLayout, identify, sdm_layout};
+//!
+//! static LAYOUT: SdmLayout = sdm_layout!("lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}");
+//!
+//! // Cards of several issuers come to one service, and nothing in the URL says whose they are.
+//! let issuers = [[1; 16], [2; 16], [3; 16]].map(|key| IssuerKey::from_bytes(key).prepare());
+//! let meta_keys = issuers.each_ref().map(|issuer| boltcard::meta_read_key(issuer).prepare(Mode::Aes));
+//!
+//! # let url = "lnurlw://card.example.com?p=00000000000000000000000000000000&c=0000000000000000";
+//! let tap = LAYOUT.parse(url)?;
+//! let found = identify::first_verified(&tap, &meta_keys, |index, claimed| {
+//!     // The version is in the record of the card; here it is 0.
+//!     Some(boltcard::file_read_key(issuers.get(index)?, claimed.uid()?, 0).prepare(Mode::Aes))
+//! });
+//! match found {
+//!     Ok(found) => println!("issuer {}, card {:?}", found.index, found.tap.uid()),
+//!     Err(not) => println!("{} after {} keys", not.why, not.tried),
+//! }
+//! # Ok::<(), suntap::Malformed>(())
+//! ```
+
+use core::borrow::Borrow;
+use core::fmt;
+
+use crate::error::VerifyError;
+use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
+use crate::sun::{ClaimedTap, UnverifiedTap, VerifiedTap};
+
+/// The keys that open a tap, as an iterator of [`Candidate`]s in the order of the keys. A key that was prepared for another mode
+/// than that of the layout opens nothing.
+///
+/// A candidate is a claim like any: verify it before anything else is done with it.
+pub fn candidates<'t, 'a, I>(tap: &'t UnverifiedTap<'a>, keys: I) -> Candidates<'t, 'a, I::IntoIter>
+where
+    I: IntoIterator<Item: Borrow<PreparedMetaReadKey>>,
+{
+    Candidates { tap, keys: keys.into_iter(), tried: 0 }
+}
+
+/// A key that opens the PICCData of a tap.
+#[derive(Debug)]
+pub struct Candidate<'a> {
+    /// Where the key is among the keys, from 0.
+    pub index: usize,
+    /// What it opens to.
+    pub tap: ClaimedTap<'a>,
+}
+
+/// See [`candidates`].
+pub struct Candidates<'t, 'a, I> {
+    tap: &'t UnverifiedTap<'a>,
+    keys: I,
+    tried: usize,
+}
+
+impl<I> Candidates<'_, '_, I> {
+    /// How many keys were tried so far.
+    pub fn tried(&self) -> usize {
+        self.tried
+    }
+}
+
+impl<'a, I: Iterator<Item: Borrow<PreparedMetaReadKey>>> Iterator for Candidates<'_, 'a, I> {
+    type Item = Candidate<'a>;
+
+    fn next(&mut self) -> Option<Candidate<'a>> {
+        for key in self.keys.by_ref() {
+            let index = self.tried;
+            self.tried = index.saturating_add(1);
+            if let Some(tap) = self.tap.opened_by(key.borrow()) {
+                return Some(Candidate { index, tap });
+            }
+        }
+        None
+    }
+}
+
+impl<I> fmt::Debug for Candidates<'_, '_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidates").field("tried", &self.tried).finish_non_exhaustive()
+    }
+}
+
+/// The first candidate whose SDMMAC matches. `file_key` gives the file-read key of a candidate, by the place of its meta-read key
+/// and what it opened to, or `None` if there is none.
+///
+/// # Errors
+/// [`NotIdentified`] if none does, or if the one that does carries no counter.
+pub fn first_verified<'a, I>(
+    tap: &UnverifiedTap<'a>,
+    keys: I,
+    mut file_key: impl FnMut(usize, &ClaimedTap<'a>) -> Option<PreparedFileReadKey>,
+) -> Result<Identified<'a>, NotIdentified>
+where
+    I: IntoIterator<Item: Borrow<PreparedMetaReadKey>>,
+{
+    let mut candidates = candidates(tap, keys);
+    while let Some(Candidate { index, tap }) = candidates.next() {
+        let Some(key) = file_key(index, &tap) else { continue };
+        match tap.verify(&key) {
+            Ok(tap) => return Ok(Identified { index, tap, tried: candidates.tried }),
+            Err(VerifyError::NotAuthentic) => {}
+            Err(why) => return Err(NotIdentified { tried: candidates.tried, why }),
+        }
+    }
+    Err(NotIdentified { tried: candidates.tried, why: VerifyError::NotAuthentic })
+}
+
+/// A verified tap, and whose it is.
+#[derive(Debug)]
+#[must_use = "a verified tap is not known to be new: commit it"]
+pub struct Identified<'a> {
+    /// Where its meta-read key is among the keys, from 0.
+    pub index: usize,
+    /// The tap.
+    pub tap: VerifiedTap<'a>,
+    /// How many keys were tried.
+    pub tried: usize,
+}
+
+/// No key made a verified tap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NotIdentified {
+    /// How many keys were tried.
+    pub tried: usize,
+    /// [`VerifyError::NotAuthentic`] if none matched; another reason if one matched and the tap was refused for it.
+    pub why: VerifyError,
+}
+
+impl fmt::Display for NotIdentified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with any of {} keys", self.why, self.tried)
+    }
+}
+
+impl core::error::Error for NotIdentified {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.why)
+    }
+}
