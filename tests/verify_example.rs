@@ -120,6 +120,12 @@ fn bad_arguments_are_one_line_and_code_2() {
         with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO]),
         with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO, "--suffix", "0"]),
         with(&["--meta-key", ZERO, "--file-key", ZERO, "--master-key", ZERO]),
+        with(&["--scheme", "boltcard"]),
+        with(&["--scheme", "boltcard", "--master-key", "00"]),
+        with(&["--scheme", "boltcard", "--master-key", ZERO, "--version", "one"]),
+        with(&["--scheme", "boltcard", "--master-key", ZERO, "--suffix", "00"]),
+        with(&["--scheme", "nfcdeveloper", "--master-key", "00"]),
+        with(&["--scheme", "nfcdeveloper", "--master-key", ZERO, "--file-key", ZERO]),
         vec!["--batch"],
         vec!["--batch", "/nowhere/at/all"],
         vec!["--batch", "-", URL],
@@ -216,6 +222,64 @@ fn a_line_that_can_not_be_answered_says_so_and_the_others_are_answered() {
         assert!(answers[0]["error"].is_string() && answers[0].get("verdict").is_none(), "{bad}");
         assert_eq!(answers[1]["verdict"], "verified");
     }
+}
+
+/// The same where the keys are derived: without the effective keys, only by their scheme.
+#[test]
+fn a_batch_derives_keys_by_their_scheme() {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/sun-vectors.json")).unwrap();
+    let derived = |tap: &&Value| tap["file_key_scheme"] != "static" && tap["accept"] == true;
+    let taps: Vec<&Value> = vectors["taps"].as_array().unwrap().iter().filter(derived).collect();
+    let lines: Vec<String> = taps
+        .iter()
+        .map(|tap| {
+            let mut tap = Value::clone(tap);
+            tap["file_key"] = Value::Null;
+            if tap["file_key_scheme"] != "an10922" {
+                tap["meta_key"] = Value::Null;
+            }
+            tap.to_string()
+        })
+        .collect();
+    let ran = verify(&["--batch", "-"], &lines.join("\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let schemes: std::collections::HashSet<_> = taps.iter().map(|tap| tap["file_key_scheme"].as_str()).collect();
+    assert_eq!(schemes.len(), 3);
+    for (tap, line) in taps.iter().zip(ran.out.lines()) {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(answer["verdict"], "verified", "{line}");
+        assert_eq!((&answer["uid"], &answer["ctr"]), (&tap["uid"], &tap["ctr"]));
+    }
+}
+
+/// Taps of the vectors by scheme, with a master key only.
+#[test]
+fn each_scheme_derives_on_the_command_line() {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/sun-vectors.json")).unwrap();
+    let taps = vectors["taps"].as_array().unwrap();
+    for (theirs, ours) in [("boltcard", "boltcard"), ("sdm_backend", "nfcdeveloper")] {
+        let of = |tap: &&Value| {
+            tap["file_key_scheme"] == theirs && tap["accept"] == true && tap["tt_in_plain_off"].is_null()
+        };
+        let tap = taps.iter().find(of).unwrap();
+        let text = |name: &str| tap[name].as_str().unwrap();
+        let version = tap["key_version"].to_string();
+        let mut args = vec!["--template", text("template"), "--mode", text("mode"), "--scheme", ours];
+        args.extend(["--master-key", text("master_key")]);
+        if ours == "boltcard" {
+            args.extend(["--version", &version]);
+        }
+        args.push(text("url"));
+        let ran = verify(&args, "");
+        assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+        assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
+    }
+    // The legacy derivation has no tap in the vectors: one of factory keys, which a master key of zeros gives.
+    let args = ["--template", TEMPLATE, "--scheme", "nfcdeveloper-legacy", "--master-key", ZERO, URL];
+    assert_eq!(verify(&args, "").code, 0);
+    let other = ZERO.replace("00", "01");
+    let args = ["--template", TEMPLATE, "--scheme", "nfcdeveloper-legacy", "--master-key", &other, URL];
+    assert_eq!(verify(&args, "").code, 1);
 }
 
 /// Every tap of the vectors, through the command.

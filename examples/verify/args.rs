@@ -1,7 +1,9 @@
 //! The command line.
 
 use lexopt::{Arg, Parser, ValueExt as _};
-use suntap::{MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+use suntap::kdf::boltcard;
+use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::{IssuerKey, MasterKey, Mode, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
 use crate::tap::{Check, FileKeys};
 
@@ -17,8 +19,12 @@ Template:  the URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac
 Mode:      --mode aes | lrp           how the tag computes; aes if not said
 Keys:      --meta-key HEX             SDMMetaReadKey, where the template has {picc}
            --file-key HEX             SDMFileReadKey
-   or:     --scheme an10922 --master-key HEX --suffix HEX
-                                      the SDMFileReadKey derived from a master key over UID || suffix
+   or:     --scheme S --master-key HEX, from which the SDMFileReadKey is derived:
+             an10922                  over UID || suffix: --suffix HEX, which may be empty
+             boltcard                 the master key is the issuer key: --version N, 0 if not said
+             nfcdeveloper             as sdm-backend in DERIVE_MODE standard
+             nfcdeveloper-legacy      as sdm-backend in DERIVE_MODE legacy, its default
+           The last three derive the SDMMetaReadKey too, if --meta-key is not given.
 
 Quote URL and template: & means something to the shell.
 
@@ -27,7 +33,8 @@ Quote URL and template: & means something to the shell.
     'https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086'
 
 Batch fields: id url template mode meta_key file_key, and where wanted store (the name of a counter store; without it
-replay is not checked) and tt_in_plain_off (where the tamper status is in the file data).
+replay is not checked) and tt_in_plain_off (where the tamper status is in the file data). Without file_key it is derived:
+file_key_scheme (an10922, sdm_backend, boltcard), master_key, div_suffix, key_version.
 
 Exit code: 0 all fresh or verified, or the whole batch answered; 1 otherwise; 2 the arguments can not be used.
 ";
@@ -48,6 +55,7 @@ struct Given {
     scheme: Option<String>,
     master_key: Option<String>,
     suffix: Option<String>,
+    version: Option<String>,
     batch: Option<String>,
     urls: Vec<String>,
 }
@@ -65,6 +73,7 @@ pub(crate) fn parse() -> Result<Command, String> {
             Arg::Long("scheme") => ("--scheme", &mut given.scheme),
             Arg::Long("master-key") => ("--master-key", &mut given.master_key),
             Arg::Long("suffix") => ("--suffix", &mut given.suffix),
+            Arg::Long("version") => ("--version", &mut given.version),
             Arg::Long("batch") => ("--batch", &mut given.batch),
             Arg::Value(url) => {
                 given.urls.push(url.string().map_err(|_| "a URL is not UTF-8")?);
@@ -82,52 +91,122 @@ pub(crate) fn parse() -> Result<Command, String> {
 
 impl Given {
     fn command(self) -> Result<Command, String> {
-        if let Some(batch) = self.batch {
-            let others =
-                [self.template, self.mode, self.meta_key, self.file_key, self.scheme, self.master_key, self.suffix];
-            if others.iter().any(Option::is_some) || !self.urls.is_empty() {
-                return Err("--batch takes no other argument: its lines say everything".into());
+        let keys = [&self.meta_key, &self.file_key, &self.scheme, &self.master_key, &self.suffix, &self.version];
+        let some = keys.iter().any(|given| given.is_some()) || self.mode.is_some() || !self.urls.is_empty();
+        match (&self.batch, &self.template) {
+            (Some(_), Some(_)) => Err("--batch takes no other argument: its lines say everything".into()),
+            (Some(_), None) if some => Err("--batch takes no other argument: its lines say everything".into()),
+            (Some(batch), None) => Ok(Command::Batch(batch.clone())),
+            (None, None) if some => Err("--template is missing (see --help)".into()),
+            (None, None) => Ok(Command::Tour),
+            (None, Some(_)) if self.urls.is_empty() => Err("no URL is given (see --help)".into()),
+            (None, Some(template)) => {
+                let mode = mode(self.mode.as_deref())?;
+                let layout = SdmLayout::new(mode, template).map_err(|error| format!("--template: {error}"))?;
+                Ok(Command::Urls(Box::new(self.check(layout)?), self.urls))
             }
-            return Ok(Command::Batch(batch));
         }
-        let Some(template) = &self.template else {
-            let bare = [&self.mode, &self.meta_key, &self.file_key, &self.scheme, &self.master_key, &self.suffix];
-            if bare.iter().any(|given| given.is_some()) || !self.urls.is_empty() {
-                return Err("--template is missing (see --help)".into());
-            }
-            return Ok(Command::Tour);
+    }
+
+    fn check(&self, layout: SdmLayout) -> Result<Check, String> {
+        let scheme = self.scheme.as_deref().unwrap_or("static");
+        let goes_with = |name: &str, given: &Option<String>, schemes: &[&str]| match given {
+            Some(_) if !schemes.contains(&scheme) => Err(format!("{name} does not go with --scheme {scheme}")),
+            _ => Ok(()),
         };
-        if self.urls.is_empty() {
-            return Err("no URL is given (see --help)".into());
+        goes_with("--file-key", &self.file_key, &["static"])?;
+        goes_with("--master-key", &self.master_key, &["an10922", "boltcard", "nfcdeveloper", "nfcdeveloper-legacy"])?;
+        goes_with("--suffix", &self.suffix, &["an10922"])?;
+        goes_with("--version", &self.version, &["boltcard"])?;
+        if scheme != "static" && !["{uid}", "{picc}", "{picc:uid"].iter().any(|part| layout.template().contains(part)) {
+            return Err(format!("--scheme {scheme} derives from the UID, which the template does not mirror"));
         }
-        let mode = mode(self.mode.as_deref())?;
-        let layout = SdmLayout::new(mode, template).map_err(|error| format!("--template: {error}"))?;
-        let meta_key =
-            self.meta_key.as_deref().map(|hex| key("--meta-key", SdmMetaReadKey::from_hex(hex))).transpose()?;
-        let keys = match self.scheme.as_deref() {
-            None | Some("static") => {
-                if self.master_key.is_some() || self.suffix.is_some() {
-                    return Err("--master-key and --suffix go with --scheme an10922".into());
-                }
-                let hex = self.file_key.as_deref().ok_or("--file-key is missing (see --help)")?;
-                FileKeys::Static(key("--file-key", SdmFileReadKey::from_hex(hex))?.prepare(mode))
-            }
-            Some("an10922") => {
-                if self.file_key.is_some() {
-                    return Err("--file-key does not go with --scheme an10922: it is derived".into());
-                }
-                let hex = self.master_key.as_deref().ok_or("--scheme an10922 needs --master-key")?;
-                let suffix = self.suffix.as_deref().ok_or("--scheme an10922 needs --suffix (it may be empty: '')")?;
-                let suffix = base16ct::mixed::decode_vec(suffix).map_err(|_| "--suffix is not hexadecimal")?;
-                if !["{uid}", "{picc}", "{picc:uid"].iter().any(|mirror| template.contains(mirror)) {
-                    return Err("--scheme an10922 derives from the UID, which the template does not mirror".into());
-                }
-                FileKeys::An10922 { master: key("--master-key", MasterKey::from_hex(hex))?.prepare(), suffix }
-            }
-            Some(other) => return Err(format!("--scheme {other} is not known: static or an10922")),
+        let mode = layout.mode();
+        let keys = Keys {
+            scheme,
+            file_key: self.file_key.as_deref(),
+            meta_key: self.meta_key.as_deref(),
+            master_key: self.master_key.as_deref(),
+            // An empty suffix is one; none at all was forgotten.
+            suffix: self.suffix.as_deref().or((scheme != "an10922").then_some("")),
+            version: match &self.version {
+                Some(version) => version.parse().map_err(|_| "--version is no number")?,
+                None => 0,
+            },
         };
-        let meta_key = meta_key.map(|key| key.prepare(mode));
-        Ok(Command::Urls(Box::new(Check { layout, meta_key, keys }), self.urls))
+        let names = KeyNames {
+            file_key: "--file-key",
+            meta_key: "--meta-key",
+            master_key: "--master-key",
+            suffix: "--suffix",
+            scheme: "--scheme",
+        };
+        let (meta_key, keys) = keys.prepare(mode, layout.template().contains("{picc"), &names)?;
+        Ok(Check { layout, meta_key, keys })
+    }
+}
+
+/// What the keys of a check are called where they came from.
+pub(crate) struct KeyNames {
+    pub(crate) file_key: &'static str,
+    pub(crate) meta_key: &'static str,
+    pub(crate) master_key: &'static str,
+    pub(crate) suffix: &'static str,
+    pub(crate) scheme: &'static str,
+}
+
+/// The keys of a check as text.
+pub(crate) struct Keys<'a> {
+    pub(crate) scheme: &'a str,
+    pub(crate) file_key: Option<&'a str>,
+    pub(crate) meta_key: Option<&'a str>,
+    pub(crate) master_key: Option<&'a str>,
+    pub(crate) suffix: Option<&'a str>,
+    pub(crate) version: u32,
+}
+
+impl Keys<'_> {
+    /// Reads and prepares them, the meta-read key only where it is `wanted` or given.
+    pub(crate) fn prepare(
+        &self,
+        mode: Mode,
+        wanted: bool,
+        names: &KeyNames,
+    ) -> Result<(Option<PreparedMetaReadKey>, FileKeys), String> {
+        let missing = |name: &str| format!("{name} is missing");
+        let master = || self.master_key.ok_or_else(|| missing(names.master_key));
+        let bytes =
+            |name: &str, hex: &str| base16ct::mixed::decode_vec(hex).map_err(|_| format!("{name} is not hexadecimal"));
+        let (derived, keys) = match self.scheme {
+            "static" => {
+                let hex = self.file_key.ok_or_else(|| missing(names.file_key))?;
+                let key = named(names.file_key, SdmFileReadKey::from_hex(hex))?;
+                (None, FileKeys::Static(key.prepare(mode)))
+            }
+            "an10922" => {
+                let master = named(names.master_key, MasterKey::from_hex(master()?))?.prepare();
+                let suffix = bytes(names.suffix, self.suffix.ok_or_else(|| missing(names.suffix))?)?;
+                (None, FileKeys::An10922 { master, suffix })
+            }
+            "boltcard" => {
+                let issuer = named(names.master_key, IssuerKey::from_hex(master()?))?.prepare();
+                let meta_key = boltcard::meta_read_key(&issuer);
+                (Some(meta_key), FileKeys::BoltCard { issuer, version: self.version })
+            }
+            "nfcdeveloper" | "nfcdeveloper-legacy" | "sdm_backend" => {
+                let legacy = self.scheme == "nfcdeveloper-legacy";
+                let derivation = if legacy { Derivation::Legacy } else { Derivation::Standard };
+                let master = Master::new(derivation, &bytes(names.master_key, master()?)?)
+                    .map_err(|error| format!("{}: {error}", names.master_key))?;
+                (Some(master.meta_read_key()), FileKeys::NfcDeveloper(master))
+            }
+            other => return Err(format!("{} {other} is not known (see --help)", names.scheme)),
+        };
+        let meta_key = match self.meta_key {
+            Some(hex) => Some(named(names.meta_key, SdmMetaReadKey::from_hex(hex))?),
+            None => derived.filter(|_| wanted),
+        };
+        Ok((meta_key.map(|key| key.prepare(mode)), keys))
     }
 }
 
@@ -139,6 +218,6 @@ pub(crate) fn mode(name: Option<&str>) -> Result<Mode, String> {
     }
 }
 
-fn key<K>(name: &str, key: Result<K, suntap::ParseHexError>) -> Result<K, String> {
+fn named<K>(name: &str, key: Result<K, suntap::ParseHexError>) -> Result<K, String> {
     key.map_err(|error| format!("{name}: {error}"))
 }

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 
 use serde_json::Value;
-use suntap::{SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+use suntap::SdmLayout;
 
-use crate::args;
-use crate::tap::{self, Answer, Check, Content, Counters, FileKeys};
+use crate::args::{self, KeyNames, Keys};
+use crate::tap::{self, Answer, Check, Content, Counters};
 
 /// `true` if every line was answered.
 pub(crate) fn run(input: &str, out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
@@ -58,8 +58,29 @@ fn answer(tap: &Value, stores: &mut HashMap<String, Counters>) -> Result<Answer,
         }
     };
     let layout = layout.map_err(|error| format!("template: {error}"))?;
-    let meta_key = text("meta_key")?.map(SdmMetaReadKey::from_hex).transpose()?.map(|key| key.prepare(mode));
-    let keys = FileKeys::Static(SdmFileReadKey::from_hex(needed("file_key")?)?.prepare(mode));
+    let file_key = text("file_key")?;
+    let keys = Keys {
+        // A file key that is given is the key, however it came about.
+        scheme: if file_key.is_some() { "static" } else { text("file_key_scheme")?.unwrap_or("static") },
+        file_key,
+        meta_key: text("meta_key")?,
+        master_key: text("master_key")?,
+        suffix: text("div_suffix")?,
+        version: match tap.get("key_version") {
+            None | Some(Value::Null) => 0,
+            Some(version) => {
+                version.as_u64().and_then(|version| version.try_into().ok()).ok_or("key_version is no number")?
+            }
+        },
+    };
+    let names = KeyNames {
+        file_key: "file_key",
+        meta_key: "meta_key",
+        master_key: "master_key",
+        suffix: "div_suffix",
+        scheme: "file_key_scheme",
+    };
+    let (meta_key, keys) = keys.prepare(mode, template.contains("{picc"), &names)?;
     let counters = text("store")?.map(|store| stores.entry(store.to_owned()).or_default());
     tap::check(&Check { layout, meta_key, keys }, needed("url")?, counters)
 }

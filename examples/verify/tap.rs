@@ -6,10 +6,12 @@ use std::error::Error;
 use std::fmt;
 use std::io::Write;
 
-use suntap::kdf::an10922;
+use suntap::kdf::nfcdeveloper::Master;
+use suntap::kdf::{an10922, boltcard};
 use suntap::{
-    Advance, CommitError, CounterStore, Mark, PreparedFileReadKey, PreparedMasterKey, PreparedMetaReadKey, SdmLayout,
-    SdmReadCtr, SunMessage, TagId, TtStatus, Uid, UnixMillis, VerifyError,
+    Advance, CommitError, CounterStore, Mark, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
+    PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmReadCtr, SunMessage, TagId, TtStatus, Uid, UnixMillis,
+    VerifyError,
 };
 
 /// What a tap is checked against.
@@ -22,6 +24,37 @@ pub(crate) struct Check {
 pub(crate) enum FileKeys {
     Static(PreparedFileReadKey),
     An10922 { master: PreparedMasterKey, suffix: Vec<u8> },
+    BoltCard { issuer: PreparedIssuerKey, version: u32 },
+    NfcDeveloper(Master),
+}
+
+impl FileKeys {
+    /// The key of the tag that a tap claims to be of; `None` if it claims none, and its key is derived from the UID.
+    fn of(&self, check: &Check, uid: Option<Uid>) -> Result<Option<FileKey<'_>>, an10922::InputLength> {
+        let key: SdmFileReadKey = match (self, uid) {
+            (Self::Static(key), _) => return Ok(Some(FileKey::Kept(key))),
+            (_, None) => return Ok(None),
+            (Self::An10922 { master, suffix }, Some(uid)) => an10922::derive(master, &[uid.as_bytes(), suffix])?,
+            (Self::BoltCard { issuer, version }, Some(uid)) => boltcard::file_read_key(issuer, uid, *version),
+            (Self::NfcDeveloper(master), Some(uid)) => master.file_read_key(uid),
+        };
+        Ok(Some(FileKey::Derived(key.prepare(check.layout.mode()))))
+    }
+}
+
+/// A key that serves all taps, or this one only.
+enum FileKey<'a> {
+    Kept(&'a PreparedFileReadKey),
+    Derived(PreparedFileReadKey),
+}
+
+impl FileKey<'_> {
+    fn get(&self) -> &PreparedFileReadKey {
+        match self {
+            Self::Kept(key) => key,
+            Self::Derived(key) => key,
+        }
+    }
 }
 
 /// Counters in a map, as large as memory is.
@@ -114,19 +147,11 @@ pub(crate) fn check(check: &Check, url: &str, counters: Option<&mut Counters>) -
         Err(why @ VerifyError::NotAuthentic) => return Ok(Answer::refused(Verdict::NotAuthentic, &why)),
         claimed => claimed?,
     };
-    let derived;
-    let file_key = match &check.keys {
-        FileKeys::Static(key) => key,
-        FileKeys::An10922 { master, suffix } => {
-            // The layout mirrors it, so what opens without it is no tap of these tags.
-            let Some(uid) = claimed.uid() else {
-                return Ok(Answer::refused(Verdict::NotAuthentic, &VerifyError::NotAuthentic));
-            };
-            let key: suntap::SdmFileReadKey = an10922::derive(master, &[uid.as_bytes(), suffix])?;
-            derived = key.prepare(check.layout.mode());
-            &derived
-        }
+    // Where the key comes from the UID, the layout mirrors it; what opens without it is no tap of these tags.
+    let Some(file_key) = check.keys.of(check, claimed.uid())? else {
+        return Ok(Answer::refused(Verdict::NotAuthentic, &VerifyError::NotAuthentic));
     };
+    let file_key = file_key.get();
     if claimed.ctr().is_none() {
         return Ok(match claimed.verify_replayable(file_key) {
             Ok(tap) => Answer {
