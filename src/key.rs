@@ -111,12 +111,13 @@ impl SdmMetaReadKey {
     /// Computes what opening a tap needs, once for many taps.
     #[must_use]
     pub fn prepare(&self, mode: Mode) -> PreparedMetaReadKey {
-        match mode {
+        let cipher = match mode {
             // An NTAG 22x has no PICCData to open.
-            Mode::Aes | Mode::Ntag22x => PreparedMetaReadKey(MetaCipher::Aes(Decryptor::new(&self.0))),
+            Mode::Aes | Mode::Ntag22x => MetaCipher::Aes(Decryptor::new(&self.0)),
             #[cfg(feature = "lrp")]
-            Mode::Lrp => PreparedMetaReadKey(MetaCipher::Lrp(Lrp::new(&self.0, 0))),
-        }
+            Mode::Lrp => MetaCipher::Lrp(Lrp::new(&self.0, 0)),
+        };
+        PreparedMetaReadKey { mode, cipher }
     }
 }
 
@@ -153,7 +154,10 @@ impl IssuerKey {
 }
 
 /// An [`SdmMetaReadKey`] ready to open PICCData. Zeroized when dropped.
-pub struct PreparedMetaReadKey(MetaCipher);
+pub struct PreparedMetaReadKey {
+    mode: Mode,
+    cipher: MetaCipher,
+}
 
 #[cfg_attr(feature = "lrp", allow(clippy::large_enum_variant, reason = "there is no heap to put one of them on"))]
 enum MetaCipher {
@@ -185,16 +189,12 @@ impl PreparedMetaReadKey {
     /// The mode that the key was prepared for.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        match &self.0 {
-            MetaCipher::Aes(_) => Mode::Aes,
-            #[cfg(feature = "lrp")]
-            MetaCipher::Lrp(_) => Mode::Lrp,
-        }
+        self.mode
     }
 
     /// Decrypts a mirrored PICCData; `None` if it is shorter than the mode wants.
     pub(crate) fn decrypt(&self, picc_data: &[u8]) -> Option<Block> {
-        match &self.0 {
+        match &self.cipher {
             MetaCipher::Aes(key) => {
                 let mut block = *picc_data.first_chunk()?;
                 key.decrypt(&mut block);

@@ -17,16 +17,26 @@ const NEXT: Block = [0x55; 16];
 const OUT: Block = [0xAA; 16];
 
 /// `generatePlaintexts(4, key)`: the 16 secret plaintexts of a key. Source: AN12304 §2.1, Algorithm 1.
+///
+/// They are as secret as the key, and the caller's to wipe; an [`Lrp`] wipes its own.
 #[doc(alias = "generatePlaintexts")]
 #[must_use]
 pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
-    let mut secret = encrypt(key, NEXT);
-    let plaintexts = core::array::from_fn(|_| step(&mut secret));
-    secret.zeroize();
+    let mut plaintexts = [[0; 16]; 16];
+    fill(key, plaintexts.iter_mut(), |plaintext| plaintext);
     plaintexts
 }
 
+/// Puts the plaintexts of a key where they are wanted.
+fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set: impl Fn(Block) -> P) {
+    let mut secret = encrypt(key, NEXT);
+    plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret)));
+    secret.zeroize();
+}
+
 /// `generateUpdatedKeys(key)[index]`. Source: AN12304 §2.1, Algorithm 2.
+///
+/// As secret as the key, and the caller's to wipe.
 #[doc(alias = "generateUpdatedKeys")]
 #[must_use]
 pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
@@ -64,7 +74,9 @@ impl Lrp {
     /// Prepares a key for use with its updated key of this index.
     #[must_use]
     pub fn new(key: &[u8; 16], updated_key_index: u8) -> Self {
-        Self { plaintexts: plaintexts(key).map(u128::from_ne_bytes), updated_key: updated_key(key, updated_key_index) }
+        let mut lrp = Self { plaintexts: [0; 16], updated_key: updated_key(key, updated_key_index) };
+        fill(key, lrp.plaintexts.iter_mut(), u128::from_ne_bytes);
+        lrp
     }
 
     /// `eval`: the function itself, over nibbles, the first one first; only the low four bits of each count. Source:
@@ -82,7 +94,9 @@ impl Lrp {
     #[doc(alias = "LRICBDec")]
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
-            Decryptor::new(&self.block_key(counter)).decrypt(block);
+            let mut key = self.block_key(counter);
+            Decryptor::new(&key).decrypt(block);
+            key.zeroize();
         }
     }
 
@@ -90,13 +104,15 @@ impl Lrp {
     #[doc(alias = "LRICBEnc")]
     pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
-            Encryptor::new(&self.block_key(counter)).encrypt(block);
+            let mut key = self.block_key(counter);
+            Encryptor::new(&key).encrypt(block);
+            key.zeroize();
         }
     }
 
     /// `CMAC_LRP`: the whole 16 bytes. Source: AN12304 §3.2, Algorithm 6.
     #[must_use]
-    pub fn cmac(self, message: &[u8]) -> [u8; 16] {
+    pub fn cmac(&self, message: &[u8]) -> [u8; 16] {
         Cmac::over(self).of(message.iter().copied())
     }
 
@@ -124,6 +140,12 @@ impl Lrp {
 impl BlockEncrypt for Lrp {
     fn encrypt(&self, block: &mut Block) {
         *block = self.eval(nibbles(block), true);
+    }
+}
+
+impl BlockEncrypt for &Lrp {
+    fn encrypt(&self, block: &mut Block) {
+        BlockEncrypt::encrypt(*self, block);
     }
 }
 

@@ -202,6 +202,20 @@ fn the_reasons_are_the_same_around_the_mac_input() {
     assert_eq!(shape(behind.parse(&short)), Err(Malformed::Length(Field::Uid)));
 }
 
+/// What stands between mirrors may begin like one of them: that is read as what it is, as from separate values.
+#[test]
+fn a_separator_that_looks_like_a_mirror_is_one() {
+    for (template, url) in [
+        ("https://a.b/{ctr}0{uid}/{mac}", format!("https://a.b/000001004E141124C2880/{MAC}")),
+        ("https://a.b/?u={uid}0{ctr}&m={mac}", format!("https://a.b/?u=04E141124C28800000001&m={MAC}")),
+        ("https://a.b/{ctr}00{mac}", format!("https://a.b/00000100{MAC}")),
+        ("https://a.b/{tt}C{mac}", format!("https://a.b/CCC{MAC}")),
+        ("https://a.b/{mac}9/{:id}", format!("https://a.b/{MAC}9/9")),
+    ] {
+        assert_eq!(shape(layout(template).parse(&url)), Ok(()), "{template}");
+    }
+}
+
 /// 261 characters are the most that a file can hold: 249 and the longest prefix.
 #[test]
 fn the_longest_url_is_read() {

@@ -145,7 +145,8 @@ fn what_is_missing_is_said() {
     for (data, expected) in [
         ("0123456789abcdef", Ok(91)),
         ("0123456789abcdef0", Err(SettingsError::FileData)),
-        ("a b", Err(SettingsError::FileData)),
+        ("a b", Ok(91)),
+        ("a\tb", Err(SettingsError::FileData)),
         ("é", Err(SettingsError::FileData)),
     ] {
         let texts = TagTexts { file_data: data, ..none };
@@ -191,6 +192,11 @@ fn broken_settings_name_the_rule() {
         (&[(options, 0x81)], SettingsError::Shape),
         (&[(ctr_ret, 0xF5)], SettingsError::AccessRight),
         (&[(meta_file, 0xE9)], SettingsError::AccessRight),
+        (&[(meta_file, 0xEE)], SettingsError::AccessRight),
+        (&[(ctr_ret, 0x0F)], SettingsError::Options),
+        (&[(1, 0x44)], SettingsError::Options),
+        (&[(1, 0xC0)], SettingsError::Options),
+        (&[(meta_file, 0xF1)], SettingsError::Shape),
         (&[(meta_file, 0x71)], SettingsError::AccessRight),
         (&[(meta_file, 0xEF)], SettingsError::Layout(LayoutError::NoMac)),
         (&[(uid, 6)], SettingsError::OutsideUrl(Field::Uid)),
@@ -200,6 +206,7 @@ fn broken_settings_name_the_rule() {
         (&[(ctr, 0x1C)], SettingsError::Overlap(Field::SdmReadCtr)),
         (&[(mac_input, 0x06)], SettingsError::MacInputOutsideUrl),
         (&[(mac_input, 0x40)], SettingsError::MacInputOutsideUrl),
+        (&[(mac_input, 0x31)], SettingsError::MacInputOutsideUrl),
         (&[(mac_input, 0x0C)], SettingsError::MacInputInside(Field::Uid)),
         (&[(mac_input, 0x30)], SettingsError::MacInputInside(Field::SdmMac)),
     ];
@@ -233,7 +240,9 @@ fn broken_settings_of_encrypted_mirrors_name_the_rule() {
     };
     let (options, tt, mac_input, enc, enc_len, mac) = (7, 13, 16, 19, 22, 25);
     let table: &[(&[(usize, u8)], SettingsError)] = &[
-        (&[(options, 0x19)], SettingsError::PiccDataEmpty),
+        (&[(options, 0x19)], SettingsError::MetaRead),
+        (&[(tt, 0x4B)], SettingsError::Layout(LayoutError::TamperOutsideEnc)),
+        (&[(tt, 0x69)], SettingsError::Layout(LayoutError::TamperOutsideEnc)),
         (&[(options, 0x99)], SettingsError::Layout(LayoutError::EncNeedsUidAndCtr)),
         (&[(enc_len, 0x00)], SettingsError::Layout(LayoutError::EncLength)),
         (&[(enc_len, 0x3F), (tt, 0x2B)], SettingsError::Layout(LayoutError::EncLength)),
@@ -247,6 +256,62 @@ fn broken_settings_of_encrypted_mirrors_name_the_rule() {
     for (changes, error) in table {
         assert_eq!(with(changes), Err(*error), "{changes:?}");
     }
+}
+
+/// SDMMetaRead says who may have what SDMOptions mirrors: one without the other leaves open what the MAC covers.
+#[test]
+fn meta_read_and_options_go_together() {
+    let only_mac = file_of(&layout("https://a.b/{mac}"), &TagTexts::default());
+    let read = |settings: &str| {
+        SdmLayout::from_tag(Mode::Aes, &answer(&unhex(settings)), &only_mac)
+            .map(|(layout, _)| layout.template().to_owned())
+    };
+    assert_eq!(read("01FFF10B00000B0000"), Ok("https://a.b/{mac}".to_owned()));
+    for options in ["81", "41", "C1"] {
+        assert_eq!(
+            read(&format!("{options}FFF10B00000B0000")),
+            Err(SettingsError::MetaRead),
+            "{options} and no access"
+        );
+    }
+    assert_eq!(read("01FFE10B00000B0000"), Err(SettingsError::MetaRead), "free, and nothing to mirror");
+    assert_eq!(read("41FFE1FFFFFF0B00000B0000"), Ok("https://a.b/{mac}".to_owned()), "enabled, but not mirrored");
+}
+
+/// A counter that is not mirrored can not be read or limited, and a limit of 0 is a chip that can not be read.
+#[test]
+fn a_counter_is_read_and_limited_only_where_it_is_mirrored() {
+    let never = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+    let settings = |template: &str, access: &SdmAccess| {
+        layout(template).sdm_settings(access, &TagTexts::default(), &mut [0; 27]).map(<[u8]>::len)
+    };
+    let read = SdmAccess { ctr_ret: Access::Free, ..never };
+    let limited = SdmAccess { read_ctr_limit: SdmReadCtr::new(5), ..never };
+    let zero = SdmAccess { read_ctr_limit: Some(SdmReadCtr::ZERO), ..never };
+    assert_eq!(settings("https://a.b/{uid}{mac}", &never), Ok(12));
+    assert_eq!(settings("https://a.b/{uid}{mac}", &read), Err(SettingsError::Counter));
+    assert_eq!(settings("https://a.b/{uid}{mac}", &limited), Err(SettingsError::Counter));
+    assert_eq!(settings("https://a.b/{ctr}{mac}", &read), Ok(12));
+    assert_eq!(settings("https://a.b/{ctr}{mac}", &limited), Ok(15));
+    assert_eq!(settings("https://a.b/{ctr}{mac}", &zero), Err(SettingsError::Counter));
+}
+
+/// Nothing that the caller asked to be written is dropped.
+#[test]
+fn texts_without_a_place_are_refused() {
+    let file = |template: &str, texts: &TagTexts<'_>| {
+        layout(template).ndef_file(texts, &mut [0; 256]).map(|file| String::from_utf8_lossy(&file[7..]).into_owned())
+    };
+    let data = |file_data| TagTexts { file_data, ..TagTexts::default() };
+    let named = TagTexts { captured: &[("x", "y")], ..TagTexts::default() };
+    assert_eq!(file("https://a.b/{mac}", &data("secret")), Err(SettingsError::FileData));
+    assert_eq!(file("https://a.b/{mac}", &named), Err(SettingsError::CapturedText));
+    assert_eq!(file("https://a.b/{:id}/{mac}", &named), Err(SettingsError::CapturedText));
+    let tamper = "https://a.b/[[{picc}{enc:32,tt@2}{mac}";
+    assert_eq!(file(tamper, &data("abc")), Err(SettingsError::FileData), "where the tag writes its status");
+    assert_eq!(file(tamper, &data("ab0c")), Err(SettingsError::FileData));
+    assert!(file(tamper, &data("ab00c d")).unwrap().contains("ab00c d0"));
+    assert!(file(tamper, &data("ab")).is_ok());
 }
 
 #[test]
@@ -266,6 +331,12 @@ fn a_file_that_is_no_url_or_no_template_is_refused() {
     for len in 0..good.len() {
         assert_eq!(read(&good[..len]), Err(SettingsError::NotUri), "{len}");
     }
+    assert_eq!(read(&[0, 4, 0xD1, 1, 0, 0x55, 4]), Err(SettingsError::NotUri), "a payload without its URI code");
+    // Brackets on both sides of a mirror are two, not a mark.
+    let brackets = layout("https://a.b/[{uid}[{mac}");
+    let of_brackets = answer(&settings_of(&brackets, &access, &TagTexts::default()));
+    let bracket_file = file_of(&brackets, &TagTexts::default());
+    assert_eq!(SdmLayout::from_tag(Mode::Aes, &of_brackets, &bracket_file).map(|(layout, _)| layout), Ok(brackets));
     for (text, error) in [
         (&b"{.b/"[..], SettingsError::StaticText),
         (b"a}b/", SettingsError::StaticText),
@@ -300,13 +371,14 @@ proptest! {
         let access = SdmAccess {
             meta_read: template.contains("{picc").then(|| key(meta)),
             file_read: key(file),
-            ctr_ret: Access::Free,
-            read_ctr_limit: limit.and_then(SdmReadCtr::new),
+            ctr_ret: if template.contains("ctr}") { Access::Free } else { Access::Never },
+            read_ctr_limit: limit.and_then(SdmReadCtr::new).filter(|_| template.contains("ctr}")),
         };
         let settings = answer(&settings_of(&layout, &access, &TagTexts::default()));
         let read = SdmLayout::from_tag(mode, &settings, &file_of(&layout, &TagTexts::default()));
-        // A window without text needs no mark.
-        let layout = SdmLayout::new(mode, &template.replace("[[{mac}", "{mac}")).unwrap();
+        // A window without text needs no mark; three brackets are a mark and a text of one.
+        let unmarked = template.replace("[[{mac}", "{mac}");
+        let layout = if template.contains("[[[{mac}") { layout } else { SdmLayout::new(mode, &unmarked).unwrap() };
         prop_assert_eq!(read, Ok((layout, access)));
     }
 

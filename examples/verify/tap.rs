@@ -38,14 +38,14 @@ impl FileKeys {
             (Self::BoltCard { issuer, version }, Some(uid)) => boltcard::file_read_key(issuer, uid, *version),
             (Self::NfcDeveloper(master), Some(uid)) => master.file_read_key(uid),
         };
-        Ok(Some(FileKey::Derived(key.prepare(check.layout.mode()))))
+        Ok(Some(FileKey::Derived(Box::new(key.prepare(check.layout.mode())))))
     }
 }
 
 /// A key that serves all taps, or this one only.
 enum FileKey<'a> {
     Kept(&'a PreparedFileReadKey),
-    Derived(PreparedFileReadKey),
+    Derived(Box<PreparedFileReadKey>),
 }
 
 impl FileKey<'_> {

@@ -9,12 +9,12 @@
 //!
 //! | part | is |
 //! |---|---|
-//! | inner layer | `SIV(KDF(eCode), meta key || file key)`, 48 bytes: SIV tag, ciphertext |
+//! | inner layer | `SIV(KDF(eCode), meta key ‖ file key)`, 48 bytes: SIV tag, ciphertext |
 //! | outer layer | `SIV(KDF(server secret), inner layer)`, 64 bytes: the [`SealedKeys`] |
 //! | SIV | AES-SIV-CMAC-256, RFC 5297, with one string of associated data |
-//! | associated data | version `01` || tag id (8) || UID (7) || epoch (4), numbers big endian |
-//! | KDF | SP 800-108 §4.1, counter mode, PRF CMAC-AES-128: `[i] (4) || label || 00 || context || [L] (4)`, i from 1, L = 256 bits |
-//! | label, context | `suntap ecode v1`, tag id (8) || epoch (4) |
+//! | associated data | version `01` ‖ tag id (8) ‖ UID (7) ‖ epoch (4), numbers big endian |
+//! | KDF | SP 800-108 §4.1, counter mode, PRF CMAC-AES-128: `[i] (4) ‖ label ‖ 00 ‖ context ‖ [L] (4)`, i from 1, L = 256 bits |
+//! | label, context | `suntap ecode v1`, tag id (8) ‖ epoch (4) |
 //!
 //! SIV is deterministic: equal keys sealed with equal everything give equal bytes, and show as equal. When the server secret is
 //! replaced, [`rewrap`](SealedKeys::rewrap) changes the outer layer and needs no eCode.

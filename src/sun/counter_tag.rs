@@ -8,11 +8,11 @@ use super::template::LayoutError;
 use crate::error::Malformed;
 use crate::types::{Mode, SdmReadCtr, Uid};
 
-/// The URL of a tag that mirrors its UID, its counter or both, and has no cryptography at all. Source: NTAG213/215/216 §8.7,
-/// §8.8.
+/// The URL of a tag that mirrors its UID, its counter or both, and has no cryptography at all. Source: NTAG213/215/216 §8.7.
 ///
 /// The grammar is that of [`SdmLayout::new`] with `{uid}`, `{ctr}` and `{:name}` only. What comes of it is an
-/// [`UnverifiableTap`]: anybody can write such a URL.
+/// [`UnverifiableTap`]: anybody can write such a URL. A chip that mirrors both writes them as `UIDxCTR`; here they may stand
+/// anywhere. The size of 256 bytes is not asked of the chip: an NTAG213 has less, the others have more.
 ///
 /// ```
 /// use suntap::CounterTagLayout;

@@ -124,21 +124,24 @@ impl SdmLayout {
     /// The number of characters of an element, where the layout alone says it.
     pub(super) const fn fixed_chars(&self, field: Field) -> Option<usize> {
         match field {
-            Field::PiccData => match self.mode {
-                Mode::Aes | Mode::Ntag22x => Some(32),
-                #[cfg(feature = "lrp")]
-                Mode::Lrp => Some(48),
-            },
-            Field::Uid => Some(14),
-            Field::SdmReadCtr => Some(6),
-            Field::TtStatus => match self.mode {
-                Mode::Ntag22x => Some(10),
-                _ => Some(2),
-            },
             Field::EncFileData => self.enc_chars,
-            Field::SdmMac => Some(16),
-            Field::Captured => None,
+            _ => mirror_chars(self.mode, field),
         }
+    }
+}
+
+/// The number of characters of a mirror, where the chip has no choice.
+pub(super) const fn mirror_chars(mode: Mode, field: Field) -> Option<usize> {
+    match (field, mode) {
+        #[cfg(feature = "lrp")]
+        (Field::PiccData, Mode::Lrp) => Some(48),
+        (Field::PiccData, _) => Some(32),
+        (Field::Uid, _) => Some(14),
+        (Field::SdmReadCtr, _) => Some(6),
+        (Field::TtStatus, Mode::Ntag22x) => Some(10),
+        (Field::TtStatus, _) => Some(2),
+        (Field::SdmMac, _) => Some(16),
+        (Field::EncFileData | Field::Captured, _) => None,
     }
 }
 

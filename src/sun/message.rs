@@ -54,9 +54,13 @@ impl<'a> SunMessage<'a> {
         }
     }
 
-    /// The tamper status; `None` where the layout has none.
+    /// The tamper status; `None` where the layout has none, and on an NTAG 22x: what its two characters say is not known well
+    /// enough to call a seal closed, so [`status_detect`](Self::status_detect) gives them as they are.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
+        if self.received.status_detect.is_some() {
+            return None;
+        }
         if let Some([perm, curr, ..]) = self.text_of(Field::TtStatus) {
             return Some(TtStatus::new(*perm, *curr, self.layout.tt_in_window));
         }

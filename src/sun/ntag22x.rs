@@ -1,7 +1,7 @@
 //! SUNCMAC of NTAG 223 DNA and NTAG 224 DNA. Source: NXP AN12998, as quoted in public test code.
 //!
 //! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and know no SDM: the MAC is made directly under SUNCMAC_KEY, over values and not
-//! over text, so there is no session key and no `[[`. A layout says so by [`Mode::Ntag22x`](crate::Mode::Ntag22x), and all
+//! over text, so there is no session key and no `[[`. A layout says so by [`Mode::Ntag22x`], and all
 //! else is as for any tap:
 //!
 //! ```
@@ -18,19 +18,21 @@
 //! On StatusDetect chips `{tt}` is ten characters: two of status (`C`, `O`, `I`, or `0` where it is off) and four bytes of data
 //! as hexadecimal digits. The MAC covers it always.
 //!
-//! What is known: two published taps of NXP, and taps recorded from an NTAG 223 DNA StatusDetect. **No NTAG 224 DNA was at hand;
-//! that it is the same is untested on silicon.** A chip whose counter is off mirrors `000000`, which is refused here as
-//! everywhere: such a tap is the same for ever.
+//! What is known: two published taps of NXP, and taps recorded from NTAG 223 DNA StatusDetect chips, whose MACs match. **No
+//! NTAG 224 DNA was at hand; that it is the same is untested on silicon.** A chip whose counter is off mirrors `000000`, as those
+//! recorded ones do. That is [`NotAuthentic`](crate::VerifyError::NotAuthentic) here as everywhere, by either way of verifying,
+//! even if the MAC matches: such a tap is the same for ever. Switch the counter on.
 
 use crate::key::PreparedFileReadKey;
-use crate::types::{SdmReadCtr, Uid};
+use crate::types::{Mode, SdmReadCtr, Uid};
 
-/// The status block of a StatusDetect chip: two status characters and four bytes of data.
+/// The status block of a StatusDetect chip: two status characters and four bytes of data, as they are. What they mean is said
+/// by the settings of the chip and its data sheet; they are not the TTPermStatus and TTCurrStatus of an NTAG 424 DNA TagTamper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StatusDetect {
     /// The two status characters.
     pub status: [u8; 2],
-    /// What the chip measured.
+    /// The four bytes of data behind them.
     pub data: [u8; 4],
 }
 
@@ -58,7 +60,7 @@ impl StatusDetect {
 }
 
 /// The whole CMAC, of which the mirror is the [truncation](crate::SdmMac::truncate): over the UID, the counter MSB first, and
-/// the packed status block if there is one. `None` if its status characters are none.
+/// the packed status block if there is one. `None` if its status characters are none, or the key was prepared for another mode.
 #[doc(alias = "SUNCMAC")]
 #[must_use]
 pub fn suncmac(
@@ -67,6 +69,9 @@ pub fn suncmac(
     ctr: SdmReadCtr,
     status_detect: Option<StatusDetect>,
 ) -> Option<[u8; 16]> {
+    if key.mode() != Mode::Ntag22x {
+        return None;
+    }
     let status = match status_detect {
         Some(block) => Some(block.packed()?),
         None => None,

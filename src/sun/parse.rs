@@ -198,6 +198,10 @@ impl SdmLayout {
 
     /// Takes text apart that begins where `origin` is in the template.
     fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
+        // Far more than a tag can write: not worth a better reason.
+        if input.len() > 4 * MAX_URL {
+            return Err(Malformed::TooLong);
+        }
         let mut received = Received::nothing();
         let mut rest = input;
         // The mirror that ends where `rest` begins.
@@ -217,13 +221,15 @@ impl SdmLayout {
                 Kind::End if rest.is_empty() => break,
                 Kind::End => return Err(self.explain(input, rest, before, element, Malformed::Trailing)),
                 Kind::Value(field) => {
-                    let next = self.text_behind(index);
-                    if rest.is_empty() || element.text.to < origin || !next.is_empty() && rest.starts_with(next) {
+                    if rest.is_empty() || element.text.to < origin {
                         return Err(Malformed::Missing(field));
                     }
-                    let (text, after) =
-                        rest.split_at_checked(self.chars(field, rest)).ok_or(Malformed::Length(field))?;
-                    received.accept(self, field, text).map_err(|error| refine(error, text, next))?;
+                    // Only where a mirror can not be read is it asked whether what follows is there in its place.
+                    let next = self.text_behind(index);
+                    let chars = self.chars(field, rest);
+                    let refine = |error| refine(error, field, rest.get(..chars).unwrap_or(rest), next);
+                    let (text, after) = rest.split_at_checked(chars).ok_or(Malformed::Length(field)).map_err(refine)?;
+                    received.accept(self, field, text).map_err(refine)?;
                     if let Some(slot) = received.text.get_mut(index) {
                         *slot = text;
                     }
@@ -308,10 +314,12 @@ impl SdmLayout {
     }
 }
 
-/// A wrong character that is the start of what follows means that the element was too short.
-fn refine(error: Malformed, text: &[u8], next: &[u8]) -> Malformed {
+/// Why a text is not this mirror, where `next` is what should follow it.
+fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed {
     match (error, next) {
-        (Malformed::Character(field), [next, ..]) if text.contains(next) && !next.is_ascii_hexdigit() => {
+        (_, [_, ..]) if text.starts_with(next) || text.is_empty() => Malformed::Missing(field),
+        // A wrong character that is the start of what follows means that the mirror is too short.
+        (Malformed::Character(_), [first, ..]) if text.contains(first) && !first.is_ascii_hexdigit() => {
             Malformed::Length(field)
         }
         _ => error,

@@ -21,21 +21,45 @@ const ASCII: u8 = 1 << 0;
 const FREE: u8 = 0xE;
 const NO_ACCESS: u8 = 0xF;
 
-/// The number of an application key: 0 to 4.
+/// The number of an application key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyNumber(u8);
+pub enum KeyNumber {
+    /// Key 0: the application master key.
+    Key0,
+    /// Key 1.
+    Key1,
+    /// Key 2.
+    Key2,
+    /// Key 3.
+    Key3,
+    /// Key 4.
+    Key4,
+}
 
 impl KeyNumber {
-    /// A key number; `None` above 4.
+    /// The key with this number; `None` above 4.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
-        if number <= 4 { Some(Self(number)) } else { None }
+        match number {
+            0 => Some(Self::Key0),
+            1 => Some(Self::Key1),
+            2 => Some(Self::Key2),
+            3 => Some(Self::Key3),
+            4 => Some(Self::Key4),
+            _ => None,
+        }
     }
 
     /// The number.
     #[must_use]
     pub const fn get(self) -> u8 {
-        self.0
+        match self {
+            Self::Key0 => 0,
+            Self::Key1 => 1,
+            Self::Key2 => 2,
+            Self::Key3 => 3,
+            Self::Key4 => 4,
+        }
     }
 }
 
@@ -53,7 +77,7 @@ pub enum Access {
 impl Access {
     const fn nibble(self) -> u8 {
         match self {
-            Self::Key(number) => number.0,
+            Self::Key(number) => number.get(),
             Self::Free => FREE,
             Self::Never => NO_ACCESS,
         }
@@ -79,9 +103,10 @@ pub struct SdmAccess {
     pub meta_read: Option<KeyNumber>,
     /// SDMFileRead: the application key at the root of the session keys.
     pub file_read: KeyNumber,
-    /// SDMCtrRet: who may read the counter by GetFileCounters.
+    /// SDMCtrRet: who may read the counter by GetFileCounters. `Never` where it is not mirrored.
     pub ctr_ret: Access,
-    /// SDMReadCtrLimit: the chip can not be read any more when the counter has reached it.
+    /// SDMReadCtrLimit: the chip can not be read any more when the counter has reached it. At least 1, and only where the
+    /// counter is mirrored.
     pub read_ctr_limit: Option<SdmReadCtr>,
 }
 
@@ -90,7 +115,8 @@ pub struct SdmAccess {
 pub struct TagTexts<'a> {
     /// The texts of `{:name}`, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
-    /// What stands in the plaintext half of `{enc:N}`: at most N/2 printable characters; zeros (`0`) fill it up.
+    /// What stands in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters; zeros (`0`) fill it up. Where the
+    /// tag will put its tamper status, it has zeros too.
     pub file_data: &'a str,
 }
 
@@ -106,17 +132,20 @@ pub enum SettingsError {
     MetaReadKey,
     /// `{enc}` without a pinned length: say `{enc:N}`.
     EncNotPinned,
-    /// The text of a `{:name}` is missing, or it is not `[A-Za-z0-9_-]+`.
+    /// The text of a `{:name}` is missing or is not `[A-Za-z0-9_-]+`, or one is given for a name that the layout does not have.
     CapturedText,
-    /// The file data is longer than the plaintext half of `{enc:N}`, or not printable ASCII.
+    /// The file data is longer than the plaintext half of `{enc:N}`, or not printable ASCII, or stands where the tamper status
+    /// goes, or there is no `{enc}`.
     FileData,
+    /// The counter is not mirrored, but somebody may read it or it has a limit; or its limit is 0.
+    Counter,
     /// The URL with these texts does not fit into the 256-byte file.
     FileTooLong,
     /// The settings end too early, go on too long, or are not those of a standard data file.
     Shape,
     /// SDM is off in the settings.
     SdmOff,
-    /// An SDMOptions bit is set that is for future use, or the one for ASCII is not.
+    /// A bit of FileOption, SDMOptions or SDMAccessRights is not what it must be: those for future use, and ASCII.
     Options,
     /// An access right is for future use.
     AccessRight,
@@ -130,8 +159,9 @@ pub enum SettingsError {
     Overlap(Field),
     /// The MAC input begins inside a mirror, which no template can say.
     MacInputInside(Field),
-    /// SDMMetaRead names a key, but neither UID nor counter is to be mirrored.
-    PiccDataEmpty,
+    /// SDMMetaRead and SDMOptions do not go together: a key or free access and neither UID nor counter to be mirrored, or one of
+    /// them and no access. What the MAC covers is not known then.
+    MetaRead,
     /// The static text of the URL holds a brace or `[[`, which no template can say.
     StaticText,
     /// The layout that the settings describe breaks a rule.
@@ -145,19 +175,22 @@ impl fmt::Display for SettingsError {
             Self::NoSdm => f.write_str("an NTAG 22x has no SDM settings"),
             Self::MetaReadKey => f.write_str("an SDMMetaRead key is named exactly where the layout has {picc}"),
             Self::EncNotPinned => f.write_str("{enc} needs its length: {enc:N}"),
-            Self::CapturedText => f.write_str("a captured text is missing or is not [A-Za-z0-9_-]+"),
-            Self::FileData => f.write_str("the file data is too long for {enc:N} or not printable"),
+            Self::CapturedText => f.write_str("a captured text is missing, is not wanted, or is not [A-Za-z0-9_-]+"),
+            Self::FileData => f.write_str("the file data does not go into the plaintext half of {enc:N}"),
+            Self::Counter => {
+                f.write_str("a counter that is not mirrored is neither read nor limited, and a limit is not 0")
+            }
             Self::FileTooLong => f.write_str("the URL does not fit into the 256-byte file"),
             Self::Shape => f.write_str("these are no whole settings of a standard data file"),
             Self::SdmOff => f.write_str("SDM is off"),
-            Self::Options => f.write_str("SDMOptions has a bit for future use, or ASCII is off"),
+            Self::Options => f.write_str("a bit for future use is set, or ASCII is off"),
             Self::AccessRight => f.write_str("an access right is for future use"),
             Self::NotUri => f.write_str("the file is no single short URI record with a code of 00h to 04h"),
             Self::OutsideUrl(field) => write!(f, "{field} lies outside the URL"),
             Self::MacInputOutsideUrl => f.write_str("SDMMACInputOffset lies outside the URL"),
             Self::Overlap(field) => write!(f, "{field} overlaps another mirror"),
             Self::MacInputInside(field) => write!(f, "SDMMACInputOffset lies inside {field}"),
-            Self::PiccDataEmpty => f.write_str("PICCData holds neither UID nor counter"),
+            Self::MetaRead => f.write_str("SDMMetaRead and what SDMOptions mirrors do not go together"),
             Self::StaticText => f.write_str("the static text holds a brace or [["),
             Self::Layout(error) => error.fmt(f),
         }

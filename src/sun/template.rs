@@ -198,7 +198,7 @@ impl SdmLayout {
     /// |---|---|
     /// | `{picc}` | encrypted PICCData: UID and counter, or one of them, as its PICCDataTag says; `{picc:uid,ctr}`, `{picc:uid}` and `{picc:ctr}` accept only that |
     /// | `{uid}` `{ctr}` | the plain mirrors, 14 and 6 digits |
-    /// | `{tt}` | the plain TTStatus, two characters `[A-Za-z0-9_-]` |
+    /// | `{tt}` | the plain TTStatus, two characters `[A-Za-z0-9_-]`; on an NTAG 22x StatusDetect its block of ten |
     /// | `{enc}` | SDMENCFileData, any positive multiple of 32 digits; `{enc:N}` exactly N; `{enc:N,tt@K}` or `{enc:tt@K}` says that the tamper status is at byte K of the plaintext |
     /// | `{mac}` | SDMMAC, 16 digits |
     /// | `{:name}` | static text of this tag, `[A-Za-z0-9_-]+`, to be read with [`captured`](crate::UnverifiedTap::captured) |

@@ -3,11 +3,11 @@
 use core::fmt::Write as _;
 
 use super::{
-    ASCII, Access, ENC_FILE_DATA, LayoutError, READ_CTR, READ_CTR_LIMIT, SdmAccess, SettingsError, TT_STATUS, UID,
-    Writer,
+    ASCII, Access, ENC_FILE_DATA, LayoutError, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, SettingsError,
+    TT_STATUS, UID, Writer,
 };
 use crate::error::Field;
-use crate::sun::layout::{MAX_TEMPLATE, SdmLayout};
+use crate::sun::layout::{MAX_TEMPLATE, SdmLayout, mirror_chars};
 use crate::sun::template::FILE_HEADER;
 use crate::types::{Mode, SdmReadCtr};
 
@@ -15,6 +15,8 @@ use crate::types::{Mode, SdmReadCtr};
 const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
 /// SDM is on: a bit of FileOption, Table 73.
 const SDM_ON: u8 = 1 << 6;
+/// The communication mode, in the same.
+const COMM_MODE: u8 = 0b11;
 /// SDMReadCtrOffset of a counter that is not mirrored.
 const NOT_MIRRORED: usize = 0x00FF_FFFF;
 
@@ -48,7 +50,8 @@ impl SdmLayout {
     /// NDEF file. All mirrors come out pinned; what was a captured text is static text.
     ///
     /// [`Mode`] is not in the settings: it is the caller's to know. A counter that is enabled but not mirrored
-    /// (SDMReadCtrOffset FFFFFFh) counts as not mirrored. The layout writes the longest abbreviated prefix that it can; a file
+    /// (SDMReadCtrOffset FFFFFFh) counts as not mirrored; [`sdm_settings`](Self::sdm_settings) can not write such a one, and
+    /// refuses to if it is read or limited. The layout writes the longest abbreviated prefix that it can; a file
     /// that does not do so is read all the same.
     ///
     /// # Errors
@@ -102,14 +105,17 @@ impl Settings {
             return Err(SettingsError::SdmOff);
         }
         let [options, ctr_ret, meta_and_file] = reader.take()?;
-        if options & !(UID | READ_CTR | READ_CTR_LIMIT | ENC_FILE_DATA | TT_STATUS) != ASCII {
+        let unknown = options & !(UID | READ_CTR | READ_CTR_LIMIT | ENC_FILE_DATA | TT_STATUS) != ASCII;
+        if unknown || file_option & !(SDM_ON | COMM_MODE) != 0 || ctr_ret >> 4 != NO_ACCESS {
             return Err(SettingsError::Options);
         }
         let right = |nibble| Access::read(nibble & 0x0F).ok_or(SettingsError::AccessRight);
         let meta_read = right(meta_and_file >> 4)?;
-        // Without SDMFileRead there is no MAC.
-        let Access::Key(file_read) = right(meta_and_file)? else {
-            return Err(LayoutError::NoMac.into());
+        let file_read = match right(meta_and_file)? {
+            Access::Key(number) => number,
+            Access::Free => return Err(SettingsError::AccessRight),
+            // Without SDMFileRead there is no MAC.
+            Access::Never => return Err(LayoutError::NoMac.into()),
         };
 
         let (plain, encrypted) = (meta_read == Access::Free, matches!(meta_read, Access::Key(_)));
@@ -129,8 +135,8 @@ impl Settings {
         if !reader.0.is_empty() {
             return Err(SettingsError::Shape);
         }
-        if encrypted && !has(UID) && !has(READ_CTR) {
-            return Err(SettingsError::PiccDataEmpty);
+        if (plain || encrypted) != (has(UID) || has(READ_CTR)) {
+            return Err(SettingsError::MetaRead);
         }
 
         // In the plaintext half of the file data, or by itself.
@@ -141,19 +147,17 @@ impl Settings {
             }
             tt_status = None;
         }
-        let place = |field, from: Option<usize>, chars| from.map(|from| Place { field, from, chars });
-        let picc_chars = match mode {
-            Mode::Aes | Mode::Ntag22x => 32,
-            #[cfg(feature = "lrp")]
-            Mode::Lrp => 48,
+        let place = |field, from: Option<usize>| {
+            let chars = mirror_chars(mode, field).unwrap_or(enc_chars);
+            from.map(|from| Place { field, from, chars })
         };
         let places = [
-            place(Field::Uid, uid, 14),
-            place(Field::SdmReadCtr, ctr, 6),
-            place(Field::PiccData, picc_data, picc_chars),
-            place(Field::TtStatus, tt_status, 2),
-            place(Field::EncFileData, enc, enc_chars),
-            place(Field::SdmMac, mac, 16),
+            place(Field::Uid, uid),
+            place(Field::SdmReadCtr, ctr),
+            place(Field::PiccData, picc_data),
+            place(Field::TtStatus, tt_status),
+            place(Field::EncFileData, enc),
+            place(Field::SdmMac, mac),
         ];
         // An empty window is one that begins at the MAC.
         let mac_input = mac_input.filter(|from| Some(*from) != mac);
@@ -182,7 +186,6 @@ impl Settings {
                     return Err(SettingsError::StaticText);
                 }
                 out.put(b"[[")?;
-                last = b' ';
             }
             if let Some(place) = self.places.iter().flatten().find(|place| place.from == at) {
                 self.put_element(*place, out)?;

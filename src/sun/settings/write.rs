@@ -1,13 +1,13 @@
 //! From a layout to the bytes that personalise a tag.
 
 use super::{
-    ASCII, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, SettingsError, TT_STATUS, TagTexts,
-    UID, Writer,
+    ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, SettingsError, TT_STATUS,
+    TagTexts, UID, Writer,
 };
 use crate::error::Field;
 use crate::sun::layout::{Kind, Mirrored, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
-use crate::types::Mode;
+use crate::types::{Mode, SdmReadCtr};
 
 /// Where the parts of a layout are in the file.
 #[derive(Default)]
@@ -38,7 +38,7 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// [`SettingsError`] if `{enc}` is not pinned, a text is missing or does not fit, or `out` is too small.
+    /// [`SettingsError`] if `{enc}` is not pinned, a text is missing, not wanted or does not fit, or `out` is too small.
     pub fn ndef_file<'b>(&self, texts: &TagTexts<'_>, out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
         let mut file = [0; FILE_SIZE];
         let (file, _) = self.lay_out(texts, &mut file)?;
@@ -59,9 +59,12 @@ impl SdmLayout {
     ///
     /// // AN12196 Rev 1.8, §6.9.
     /// let layout = SdmLayout::new(Mode::Aes, "https://choose.url.com/ntag424?e={picc}&c={mac}")?;
-    /// let key = |number| KeyNumber::new(number).unwrap();
-    /// let access =
-    ///     SdmAccess { meta_read: Some(key(2)), file_read: key(1), ctr_ret: Access::Key(key(1)), read_ctr_limit: None };
+    /// let access = SdmAccess {
+    ///     meta_read: Some(KeyNumber::Key2),
+    ///     file_read: KeyNumber::Key1,
+    ///     ctr_ret: Access::Key(KeyNumber::Key1),
+    ///     read_ctr_limit: None,
+    /// };
     /// let mut settings = [0; 27];
     /// let settings = layout.sdm_settings(&access, &TagTexts::default(), &mut settings)?;
     /// assert_eq!(settings, b"\xC1\xF1\x21\x20\0\0\x43\0\0\x43\0\0");
@@ -69,7 +72,8 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// As [`ndef_file`](Self::ndef_file), and if a key is named for PICCData that is not there, or none where it is.
+    /// As [`ndef_file`](Self::ndef_file), and if a key is named for PICCData that is not there, or none where it is, or if the
+    /// counter is not mirrored but is to be read or limited.
     pub fn sdm_settings<'b>(
         &self,
         access: &SdmAccess,
@@ -81,11 +85,15 @@ impl SdmLayout {
         let plain = Mirrored { uid: offsets.uid.is_some(), ctr: offsets.ctr.is_some() };
         let mirrored = encrypted.unwrap_or(plain);
         let meta_read = match (access.meta_read, encrypted) {
-            (Some(number), Some(_)) => number.0,
+            (Some(number), Some(_)) => number.get(),
             (None, None) if plain.uid || plain.ctr => FREE,
             (None, None) => NO_ACCESS,
             _ => return Err(SettingsError::MetaReadKey),
         };
+        let counted = access.ctr_ret != Access::Never || access.read_ctr_limit.is_some();
+        if counted && !mirrored.ctr || access.read_ctr_limit == Some(SdmReadCtr::ZERO) {
+            return Err(SettingsError::Counter);
+        }
         let bits = [
             (mirrored.uid, UID),
             (mirrored.ctr, READ_CTR),
@@ -96,7 +104,7 @@ impl SdmLayout {
         ];
         let options = bits.iter().filter(|(set, _)| *set).fold(0, |options, (_, bit)| options | bit);
         let mut out = Writer::new(out);
-        out.put(&[options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.0])?;
+        out.put(&[options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
         let enc_chars = offsets.enc.and(self.enc_chars);
         let numbers = [
             offsets.uid,
@@ -113,6 +121,12 @@ impl SdmLayout {
         Ok(out.written())
     }
 
+    /// Whether a text of this name is captured.
+    fn captures(&self, name: &str) -> bool {
+        let captured = |kind| matches!(kind, Kind::Value(Field::Captured));
+        self.elements().any(|element| captured(element.kind) && self.text(element.name) == name.as_bytes())
+    }
+
     /// The file, written into `file`, and where its parts are.
     fn lay_out<'b>(
         &self,
@@ -126,6 +140,12 @@ impl SdmLayout {
         let mut out = Writer::new(file);
         let mut offsets = Offsets::default();
         out.put(&[0; FILE_HEADER])?;
+        if texts.captured.iter().any(|(name, _)| !self.captures(name)) {
+            return Err(SettingsError::CapturedText);
+        }
+        if !texts.file_data.is_empty() && !self.has(Field::EncFileData) {
+            return Err(SettingsError::FileData);
+        }
         let mut put = |bytes: &[u8]| out.put(bytes).map(|()| out.len).map_err(|_| SettingsError::FileTooLong);
         let mut at = FILE_HEADER;
         for element in self.elements() {
@@ -159,7 +179,10 @@ impl SdmLayout {
             }
             let chars = self.fixed_chars(field).ok_or(SettingsError::EncNotPinned)?;
             let text = if matches!(field, Field::EncFileData) { texts.file_data.as_bytes() } else { &[] };
-            if text.len() > chars / 2 || !text.iter().all(u8::is_ascii_graphic) {
+            let printable = text.iter().all(|byte| matches!(byte, b' '..=b'~'));
+            let status = self.tt_at.and_then(|at| text.get(at..)).unwrap_or_default();
+            let taken = status.iter().take(2).any(|byte| *byte != b'0');
+            if text.len() > chars / 2 || !printable || taken {
                 return Err(SettingsError::FileData);
             }
             put(text)?;

@@ -110,41 +110,88 @@ proptest! {
         prop_assert_eq!(peer(template, &tag, &tap, &forged), None);
     }
 
-    /// The file and the settings that a personalisation writes.
+    /// The file and the settings that a personalisation writes, over generated layouts: which mirrors, in which order, where the
+    /// MAC input begins, and where the tamper status is.
     #[test]
     fn both_write_the_same_bytes(
-        lrp: bool, blocks in 1usize..3, meta in 0u8..5, file in 0u8..5, template in prop::sample::select(TEMPLATES),
+        lrp: bool, www: bool, meta in 0u8..5, file in 0u8..5, ret in 0u8..7, mirrors in 0usize..6, enc in 0usize..4, tt in 0usize..3,
+        tt_at in 0usize..15, order in Just(vec![0usize, 1, 2, 3, 4]).prop_shuffle(), window in 0usize..6,
     ) {
-        let tag = Tag { lrp, meta_key: [0; 16], file_key: [0; 16], uid: [0; 7] };
-        let tap = Tap { ctr: 1, padding: [0; 12], file_data: vec![0; 16 * blocks], tt: *b"CC" };
+        let (ours, peers) = [
+            (vec!["p={picc:uid,ctr}"], vec!["p={picc:uid+ctr}"]),
+            (vec!["p={picc:uid}"], vec!["p={picc:uid}"]),
+            (vec!["p={picc:ctr}"], vec!["p={picc:ctr}"]),
+            (vec!["u={uid}", "n={ctr}"], vec!["u={uid}", "n={ctr}"]),
+            (vec!["u={uid}"], vec!["u={uid}"]),
+            (vec!["n={ctr}"], vec!["n={ctr}"]),
+        ][mirrors].clone();
+        let mut parameters: Vec<(String, String)> =
+            ours.iter().zip(&peers).map(|(ours, peers)| ((*ours).to_owned(), (*peers).to_owned())).collect();
+        if enc > 0 {
+            let (pin, inside) = if tt == 2 {
+                (format!("{{enc:{},tt@{tt_at}}}", 32 * enc), format!("{}{{tt}}{}", "0".repeat(tt_at), "0".repeat(32 * enc - tt_at - 2)))
+            } else {
+                (format!("{{enc:{}}}", 32 * enc), "0".repeat(32 * enc))
+            };
+            parameters.push((format!("e={pin}"), format!("e=[{inside}]")));
+        }
+        if tt == 1 {
+            parameters.push(("t={tt}".into(), "t={tt}".into()));
+        }
+        parameters.push(("m={mac}".into(), "m={mac}".into()));
+        let host = if www { "https://www.a.b/" } else { "http://a.b/" };
+        let join = |pick: fn(&(String, String)) -> &String| {
+            let mut url = host.to_owned();
+            let mut places: Vec<usize> = order.iter().copied().filter(|place| *place < parameters.len()).collect();
+            places.extend((0..parameters.len()).filter(|place| !order.contains(place)));
+            for (index, place) in places.into_iter().enumerate() {
+                let mark = if index == window { "[[" } else { "" };
+                url = format!("{url}{}{mark}{}", if index == 0 { '?' } else { '&' }, pick(&parameters[place]));
+            }
+            // Without a mark the peer begins at the URL, and here the window is empty.
+            url
+        };
+        let template = join(|(ours, _)| ours);
+        let mode = if lrp { Mode::Lrp } else { Mode::Aes };
+        let Ok(layout) = SdmLayout::new(mode, &template) else { return Ok(()) };
+        let mut theirs = join(|(_, peers)| peers);
+        if !theirs.contains("[[") {
+            theirs = theirs.replace("{mac}", "[[{mac}");
+        }
+
         let numbers = [TheirKey::Key0, TheirKey::Key1, TheirKey::Key2, TheirKey::Key3, TheirKey::Key4];
+        let counted = template.contains("ctr}");
+        let (ctr_ret, their_ret) = match ret {
+            5 if counted => (Access::Free, CtrRetAccess::Free),
+            0..5 if counted => {
+                let number = KeyNumber::new(ret).unwrap();
+                (Access::Key(number), CtrRetAccess::Key(numbers[usize::from(ret)]))
+            }
+            _ => (Access::Never, CtrRetAccess::NoAccess),
+        };
         let options = SdmUrlOptions {
             picc_key: numbers[usize::from(meta)],
             mac_key: numbers[usize::from(file)],
-            ctr_ret: CtrRetAccess::NoAccess,
+            ctr_ret: their_ret,
             ..SdmUrlOptions::default()
         };
-        let theirs = theirs(template, &tag, &tap, options);
+        let their_mode = if lrp { CryptoMode::Lrp } else { CryptoMode::Aes };
+        let theirs = sdm_url_config(&theirs, their_mode, options).map_err(|error| format!("{template}: {theirs}: {error}")).unwrap();
         let free = TheirAccess::Free;
         let rights = AccessRights { read: free, write: free, read_write: free, change: free };
         let mut update = [0; 64];
-        let update_len = FileSettingsUpdate::new(CommMode::Plain, rights)
-            .with_sdm(theirs.sdm_settings)
-            .encode(&mut update)
-            .unwrap();
+        let update_len =
+            FileSettingsUpdate::new(CommMode::Plain, rights).with_sdm(theirs.sdm_settings).encode(&mut update).unwrap();
 
-        let mode = if lrp { Mode::Lrp } else { Mode::Aes };
-        let template = template.replace("{enc}", &format!("{{enc:{}}}", 32 * blocks));
-        let layout = SdmLayout::new(mode, &template).unwrap();
         let access = SdmAccess {
-            meta_read: template.contains("{picc}").then(|| KeyNumber::new(meta).unwrap()),
+            meta_read: template.contains("{picc").then(|| KeyNumber::new(meta).unwrap()),
             file_read: KeyNumber::new(file).unwrap(),
-            ctr_ret: Access::Never,
+            ctr_ret,
             read_ctr_limit: None,
         };
-        let mut file = [0; 256];
-        let file = layout.ndef_file(&TagTexts::default(), &mut file).unwrap();
-        prop_assert_eq!(file, &theirs.ndef_bytes);
+        let mut ndef = [0; 256];
+        let ndef = layout.ndef_file(&TagTexts::default(), &mut ndef).unwrap();
+        prop_assert_eq!(ndef, &theirs.ndef_bytes, "{}", template);
         let mut settings = [0; 27];
         let settings = layout.sdm_settings(&access, &TagTexts::default(), &mut settings).unwrap();
         // Behind FileOption and AccessRights.
