@@ -166,7 +166,7 @@ pub(crate) struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    /// Reads and prepares them, the meta-read key only where it is `wanted` or given.
+    /// Reads and prepares them, the meta-read key only where it is `wanted`.
     pub(crate) fn prepare(
         &self,
         mode: Mode,
@@ -202,11 +202,13 @@ impl Keys<'_> {
             }
             other => return Err(format!("{} {other} is not known (see --help)", names.scheme)),
         };
-        let meta_key = match self.meta_key {
-            Some(hex) => Some(named(names.meta_key, SdmMetaReadKey::from_hex(hex))?),
-            None => derived.filter(|_| wanted),
+        let given = self.meta_key.map(|hex| named(names.meta_key, SdmMetaReadKey::from_hex(hex))).transpose()?;
+        let meta_key = match given.or(derived) {
+            Some(key) if wanted => Some(key.prepare(mode)),
+            None if wanted => return Err(missing(names.meta_key)),
+            _ => None,
         };
-        Ok((meta_key.map(|key| key.prepare(mode)), keys))
+        Ok((meta_key, keys))
     }
 }
 
