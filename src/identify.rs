@@ -4,27 +4,25 @@
 //! pin what it holds). So of N keys the right one comes out, and now and then a wrong one with it, which the SDMMAC then refuses.
 //! Nothing is kept but the tap: memory does not grow with the number of keys, and keys may come from an iterator.
 //!
+//! The search ends at the key that fits, so its time tells an observer where that is; what no key fits takes longest.
+//!
 //! ```
-//! use suntap::kdf::boltcard;
-//! use suntap::{IssuerKey, Mode, SdmLayout, identify, sdm_layout};
+//! use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, identify, sdm_layout};
 //!
-//! static LAYOUT: SdmLayout = sdm_layout!("lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}");
+//! static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 //!
-//! // Cards of several issuers come to one service, and nothing in the URL says whose they are.
-//! let issuers = [[1; 16], [2; 16], [3; 16]].map(|key| IssuerKey::from_bytes(key).prepare());
-//! let meta_keys = issuers.each_ref().map(|issuer| boltcard::meta_read_key(issuer).prepare(Mode::Aes));
+//! // Tags of several customers come to one service, and nothing in the URL says whose they are.
+//! let customers = [[1; 16], [2; 16], [0; 16], [3; 16]];
+//! let meta_keys = customers.map(|key| SdmMetaReadKey::from_bytes(key).prepare(Mode::Aes));
 //!
-//! # let url = "lnurlw://card.example.com?p=00000000000000000000000000000000&c=0000000000000000";
-//! let tap = LAYOUT.parse(url)?;
-//! let found = identify::first_verified(&tap, &meta_keys, |index, claimed| {
-//!     // The version is in the record of the card; here it is 0.
-//!     Some(boltcard::file_read_key(issuers.get(index)?, claimed.uid()?, 0).prepare(Mode::Aes))
-//! });
-//! match found {
-//!     Ok(found) => println!("issuer {}, card {:?}", found.index, found.tap.uid()),
-//!     Err(not) => println!("{} after {} keys", not.why, not.tried),
-//! }
-//! # Ok::<(), suntap::Malformed>(())
+//! let tap = LAYOUT.parse("https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086")?;
+//! let found = identify::first_verified(&tap, &meta_keys, |customer, _claimed| {
+//!     // Here a real service derives the key of the claimed UID.
+//!     Some(SdmFileReadKey::from_bytes(*customers.get(customer)?).prepare(Mode::Aes))
+//! })?;
+//! assert_eq!((found.index, found.tried), (2, 3));
+//! assert_eq!(found.tap.ctr().get(), 61); // and now: commit
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use core::borrow::Borrow;
@@ -107,8 +105,9 @@ where
         let Some(key) = file_key(index, &tap) else { continue };
         match tap.verify(&key) {
             Ok(tap) => return Ok(Identified { index, tap, tried: candidates.tried }),
-            Err(VerifyError::NotAuthentic) => {}
-            Err(why) => return Err(NotIdentified { tried: candidates.tried, why }),
+            // This one matched, and no other will.
+            Err(why @ VerifyError::NoCounter) => return Err(NotIdentified { tried: candidates.tried, why }),
+            Err(_) => {}
         }
     }
     Err(NotIdentified { tried: candidates.tried, why: VerifyError::NotAuthentic })
@@ -131,13 +130,14 @@ pub struct Identified<'a> {
 pub struct NotIdentified {
     /// How many keys were tried.
     pub tried: usize,
-    /// [`VerifyError::NotAuthentic`] if none matched; another reason if one matched and the tap was refused for it.
+    /// [`VerifyError::NotAuthentic`] if none matched; [`VerifyError::NoCounter`] if one matched, the last of those tried, and the
+    /// tap carries no counter.
     pub why: VerifyError,
 }
 
 impl fmt::Display for NotIdentified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with any of {} keys", self.why, self.tried)
+        write!(f, "{}, after {} keys", self.why, self.tried)
     }
 }
 

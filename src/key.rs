@@ -223,13 +223,14 @@ impl PreparedFileReadKey {
     /// The name of the counter of a tag with this file-read key, as a keyed pseudonym: a store that holds it needs no UID, and
     /// nobody without the key can tell whose it is.
     ///
-    /// It follows the key. A tag that is set up again counts from 0; it needs a new file-read key then, gets a new name with it,
-    /// and what was made under the old key is not authentic any more. If the key stays, so do the name and the counter that is
-    /// remembered under it: a chip that counts from 0 again is refused until it has caught up, and no old tap lives again. There
-    /// is no way to have one without the other.
+    /// **It follows the key.** A tag that is set up again counts from 0; it needs a new file-read key then, gets a new name with
+    /// it, and what was made under the old key is not authentic any more. If the key stays, so do the name and the counter that
+    /// is remembered under it: the chip is refused until it has caught up, and no old tap lives again. A new name without a new
+    /// key can not be had.
     ///
-    /// `uid` is `None` for a tag that mirrors none; its key must be its own then. The name is a CMAC over 16 bytes, `"suntap"`
-    /// padded with zeros to nine and the UID, or zeros in its place. It is the same in every release.
+    /// `uid` is what the *verified* tap says: `None` for a tag that mirrors none, whose key must be its own then. The [`Mode`]
+    /// that the key was prepared for is part of the name as well. The name is a CMAC over 16 bytes: `"suntap"`, two zeros, and
+    /// `01` and the UID, or eight zeros. It is the same in every release.
     ///
     /// ```
     /// use suntap::{Mode, SdmFileReadKey, Uid};
@@ -243,10 +244,11 @@ impl PreparedFileReadKey {
     #[must_use]
     pub fn tag_id(&self, uid: Option<Uid>) -> TagId {
         // No session vector begins like this, so what a store sees is no key.
-        let mut block = *b"suntap\0\0\0\0\0\0\0\0\0\0";
-        if let (Some(tail), Some(uid)) = (block.last_chunk_mut(), uid) {
-            *tail = *uid.as_bytes();
-        }
+        let label = *b"suntap\0\0";
+        let tail = uid.map(|uid| [0x01].into_iter().chain(*uid.as_bytes()));
+        let mut block = [0; 16];
+        let bytes = label.into_iter().chain(tail.into_iter().flatten());
+        block.iter_mut().zip(bytes).for_each(|(byte, wanted)| *byte = wanted);
         TagId::from_bytes(self.session_key(&block))
     }
 

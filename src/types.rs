@@ -139,7 +139,8 @@ impl TagId {
     /// A name of the caller's own choosing, for instance that of a record whose tag mirrors no UID.
     ///
     /// Two tags must never share one, and one tag must never have two while its keys stay the same: a tap that was accepted
-    /// under the first would be new again under the second.
+    /// under the first would be new again under the second. No type can see to that here; prefer
+    /// [`PreparedFileReadKey::tag_id`](crate::PreparedFileReadKey::tag_id), which does.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -147,23 +148,13 @@ impl TagId {
 
     /// The name of the counter of the chip with this UID: the UID followed by nine zero bytes.
     ///
-    /// For a chip that was personalised once. One that is set up again counts from 0, and needs a new key and a new name with
-    /// it: [`an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch) gives both at once, and
-    /// [`PreparedFileReadKey::tag_id`](crate::PreparedFileReadKey::tag_id) a name that follows the key.
+    /// For a chip that is personalised once. One that is set up again counts from 0, and would be refused under this name until
+    /// it has caught up; give it a new key, and [the name that follows the key](crate::PreparedFileReadKey::tag_id).
     #[must_use]
     pub const fn from_uid(uid: Uid) -> Self {
         let mut id = [0; 16];
         if let Some(head) = id.first_chunk_mut() {
             *head = uid.0;
-        }
-        Self(id)
-    }
-
-    /// The name of the counter of a chip in an epoch. Only for whoever has made a new key for the epoch.
-    pub(crate) const fn in_epoch(uid: Uid, epoch: u32) -> Self {
-        let Self(mut id) = Self::from_uid(uid);
-        if let Some(tail) = id.last_chunk_mut() {
-            *tail = epoch.to_be_bytes();
         }
         Self(id)
     }

@@ -13,12 +13,15 @@ use core::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use suntap::kdf::boltcard;
+use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
+use suntap::kdf::nfcdeveloper::{Derivation, Master};
 use suntap::lrp::Lrp;
 use suntap::session::{EncKey, MacKey, SessionSecret};
 use suntap::{
-    Blocking, ClaimedTap, CommitError, Error, FreshTap, MasterKey, MemoryCounters, Mirrors, Mode, PreparedFileReadKey,
-    PreparedMasterKey, PreparedMetaReadKey, ReplayableTap, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey,
-    SunMessage, TagId, UnverifiedTap, VerifiedTap,
+    ApplicationKey, Blocking, ClaimedTap, CommitError, Error, FreshTap, IssuerKey, MasterKey, MemoryCounters, Mirrors,
+    Mode, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey, ReplayableTap,
+    SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagId, Uid, UnverifiedTap, VerifiedTap,
 };
 
 /// The rooms, floor by floor, and what a room of each floor may import from its own.
@@ -112,6 +115,13 @@ fn secrets_are_zeroized_on_drop() {
     wipes::<PreparedMetaReadKey>();
     wipes::<PreparedFileReadKey>();
     wipes::<Lrp>();
+    wipes::<IssuerKey>();
+    wipes::<PreparedIssuerKey>();
+    wipes::<ApplicationKey>();
+    wipes::<ServerSecret>();
+    wipes::<ECode>();
+    wipes::<Master>();
+    wipes::<aes_siv::siv::Aes128Siv>();
 }
 
 #[test]
@@ -144,6 +154,15 @@ fn debug_shows_no_secret() {
     hides(&Lrp::new(&SECRET, 0));
     hides(&SdmMetaReadKey::from_bytes(SECRET).prepare(Mode::Lrp));
     hides(&SdmFileReadKey::from_bytes(SECRET).prepare(Mode::Lrp));
+    hides(&IssuerKey::from_bytes(SECRET));
+    hides(&IssuerKey::from_bytes(SECRET).prepare());
+    hides(&ApplicationKey::from_bytes(SECRET));
+    hides(&boltcard::card_keys(&IssuerKey::from_bytes(SECRET).prepare(), Uid::from_bytes([4; 7]), 0).k0);
+    hides(&ServerSecret::from_bytes(SECRET));
+    hides(&ECode::from_bytes(SECRET));
+    hides(&SealedKeys::from_bytes([0xA7; 64]));
+    hides(&Master::new(Derivation::Legacy, &SECRET).unwrap());
+    hides(&ECode::parse("a7a7a7").unwrap_err());
     hides(&SdmMac::from_bytes([0xA7; 8]));
     hides(&MasterKey::from_hex("A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7AZ").unwrap_err());
     hides(&MasterKey::from_hex("A7A7A7").unwrap_err());

@@ -83,6 +83,18 @@ fn a_wrong_candidate_does_not_end_the_search() {
     assert_eq!(found.map(|found| found.index), Ok(2999));
 }
 
+/// A chance candidate whose file key is for another mode is no reason to stop.
+#[test]
+fn a_file_key_of_another_mode_does_not_end_the_search() {
+    let layout = SdmLayout::new(Mode::Aes, TEMPLATE).unwrap();
+    let keys = keys(3000, Mode::Aes);
+    let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
+    let parsed = layout.parse(&url).unwrap();
+    let mode = |index| if index == 2999 { Mode::Aes } else { Mode::Lrp };
+    let found = identify::first_verified(&parsed, &keys, |index, _| Some(file_key(mode(index))));
+    assert_eq!(found.map(|found| found.index), Ok(2999));
+}
+
 #[test]
 fn no_key_is_said_to_be_none() {
     let layout = SdmLayout::new(Mode::Aes, TEMPLATE).unwrap();
@@ -93,6 +105,8 @@ fn no_key_is_said_to_be_none() {
     assert_eq!(found.map(|found| found.index), Err(none(500)));
     let found = identify::first_verified(&parsed, keys(3, Mode::Lrp), |_, _| Some(file_key(Mode::Aes)));
     assert_eq!(found.map(|found| found.index), Err(none(3)));
+    // One key in 256 would fit by chance if the mode were not asked.
+    assert_eq!(identify::candidates(&parsed, keys(2000, Mode::Lrp)).count(), 0);
     let found = identify::first_verified(&parsed, keys(0, Mode::Aes), |_, _| None);
     assert_eq!(found.map(|found| found.index), Err(none(0)));
     // A layout without PICCData has nothing to open.

@@ -148,23 +148,67 @@ fn taps_of_epoch_0_are_refused_in_epoch_1() {
     let master = MasterKey::from_bytes([9; 16]).prepare();
     let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
     let mut counters = MemoryCounters::<8>::new();
-    let (old_key, old) = an10922::derive_in_epoch(&master, uid, 0, b"suffix").unwrap();
-    let (new_key, new) = an10922::derive_in_epoch(&master, uid, 1, b"suffix").unwrap();
-    let saved = tap_of(&old_key, 100);
-    let accepted = tap_of(&old_key, 50);
-    assert!(verify(&layout, &accepted, &old_key).unwrap().commit(&mut counters, &old, None).is_ok());
+    let keys = [0, 1].map(|epoch| an10922::derive_in_epoch(&master, uid, epoch, b"suffix").unwrap());
+    let names = keys.each_ref().map(|key| key.prepare(Mode::Aes).tag_id(Some(uid)));
+    let saved = tap_of(&keys[0], 100);
+    let accepted = tap_of(&keys[0], 50);
+    assert!(verify(&layout, &accepted, &keys[0]).unwrap().commit(&mut counters, &names[0], None).is_ok());
 
-    assert_eq!(verify(&layout, &saved, &new_key).map(|_| ()), Err(VerifyError::NotAuthentic));
-    assert_eq!(verify(&layout, &accepted, &new_key).map(|_| ()), Err(VerifyError::NotAuthentic));
-    let first = tap_of(&new_key, 1);
-    assert!(verify(&layout, &first, &new_key).unwrap().commit(&mut counters, &new, None).is_ok());
-    assert!(verify(&layout, &first, &new_key).unwrap().commit(&mut counters, &new, None).is_err());
+    assert_eq!(verify(&layout, &saved, &keys[1]).map(|_| ()), Err(VerifyError::NotAuthentic));
+    assert_eq!(verify(&layout, &accepted, &keys[1]).map(|_| ()), Err(VerifyError::NotAuthentic));
+    let first = tap_of(&keys[1], 1);
+    assert!(verify(&layout, &first, &keys[1]).unwrap().commit(&mut counters, &names[1], None).is_ok());
+    assert!(verify(&layout, &first, &keys[1]).unwrap().commit(&mut counters, &names[1], None).is_err());
 
     // Epoch 0 is what AN10922 over UID || suffix has always been.
-    assert_eq!(old, TagId::from_uid(uid));
-    assert_eq!(an10922::derive(&master, &[uid.as_bytes(), b"suffix"]), Ok(old_key));
-    assert_eq!(an10922::derive_in_epoch(&master, uid, 0, &[0; 24]).map(|_| ()), Ok(()));
-    assert!(an10922::derive_in_epoch(&master, uid, 1, &[0; 21]).is_err());
+    assert_eq!(an10922::derive(&master, &[uid.as_bytes(), b"suffix"]).as_ref(), Ok(&keys[0]));
+    for epoch in [0, 1, u32::MAX] {
+        assert!(an10922::derive_in_epoch(&master, uid, epoch, &[0; 24]).is_ok());
+        assert!(an10922::derive_in_epoch(&master, uid, epoch, &[0; 25]).is_err());
+    }
+    // No suffix makes the key of one epoch that of another.
+    let one = an10922::derive_in_epoch(&master, uid, 1, b"x").unwrap();
+    assert_ne!(an10922::derive_in_epoch(&master, uid, 0, &[0, 0, 0, 1, b'x']), Ok(one.clone()));
+    assert_ne!(an10922::derive_in_epoch(&master, uid, 0, &[b'x', 0, 0, 0, 1]), Ok(one));
+}
+
+fn aes_cmac(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
+    use cmac::{KeyInit as _, Mac as _};
+    let mut mac = cmac::Cmac::<aes::Aes128>::new(key.into());
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// Keys and names are fixed: they are in tags and databases. From the `cmac` crate and the words of the documentation.
+#[test]
+fn epochs_and_names_are_the_same_in_every_release() {
+    let padded = |input: &[u8]| {
+        let mut block = [&[0x01], input, &[0x80]].concat();
+        block.resize(32, 0);
+        block
+    };
+    // Inputs of 16 to 30 bytes: there AN10922 is the CMAC of what is not padded.
+    let (master, uid, suffix) = ([9; 16], [4, 1, 2, 3, 4, 5, 6], b"ten bytes!");
+    let prepared = MasterKey::from_bytes(master).prepare();
+    for epoch in [0u32, 1, 256, u32::MAX] {
+        let of_epoch = if epoch == 0 {
+            master
+        } else {
+            let input = [&b"suntap epoch"[..], &epoch.to_be_bytes()].concat();
+            assert_eq!(padded(&input).len(), 32);
+            aes_cmac(&master, &[&[0x01], &input[..]].concat())
+        };
+        let expected = aes_cmac(&of_epoch, &[&[0x01], &uid[..], suffix].concat());
+        let key = an10922::derive_in_epoch(&prepared, Uid::from_bytes(uid), epoch, suffix).unwrap();
+        assert_eq!(key.expose_bytes(), &expected, "{epoch}");
+    }
+    let key = SdmFileReadKey::from_bytes([7; 16]);
+    let name = |uid: Option<[u8; 7]>| *key.prepare(Mode::Aes).tag_id(uid.map(Uid::from_bytes)).as_bytes();
+    assert_eq!(name(Some(uid)), aes_cmac(&[7; 16], &[&b"suntap\0\0\x01"[..], &uid].concat()));
+    assert_eq!(name(None), aes_cmac(&[7; 16], &[&b"suntap\0\0"[..], &[0; 8]].concat()));
+    assert_ne!(name(None), name(Some([0; 7])));
+    let of_lrp = suntap::lrp::Lrp::new(&[7; 16], 0).cmac(&[&b"suntap\0\0\x01"[..], &uid].concat());
+    assert_eq!(key.prepare(Mode::Lrp).tag_id(Some(Uid::from_bytes(uid))).as_bytes(), &of_lrp);
 }
 
 /// The keyed name follows the key: a new key is a new name, and with the old key the old counter stays.
@@ -197,31 +241,15 @@ fn the_name_of_a_counter_follows_the_key() {
     }
 }
 
-/// The name is fixed: it is what a database holds.
-#[test]
-fn the_keyed_name_is_the_same_in_every_release() {
-    use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
-    use cmac::Mac as _;
-    let uid = Uid::from_hex("04DE5F1EACC040").unwrap();
-    let mut mac = cmac::Cmac::<aes::Aes128>::new(&[7; 16].into());
-    mac.update(b"suntap\0\0\0\x04\xDE\x5F\x1E\xAC\xC0\x40");
-    let expected: [u8; 16] = mac.finalize().into_bytes().into();
-    assert_eq!(SdmFileReadKey::from_bytes([7; 16]).prepare(Mode::Aes).tag_id(Some(uid)), TagId::from_bytes(expected));
-    let mut block = aes::Block::default();
-    aes::Aes128::new(&[7; 16].into()).encrypt_block(&mut block);
-    assert_ne!(block.as_slice(), expected);
-}
-
 /// The chip counts from 0 when a card is programmed again; its ID stays, its keys and the name of its counter do not.
 #[test]
 fn a_bolt_card_of_the_next_version_counts_anew() {
     let issuer = IssuerKey::from_bytes([3; 16]).prepare();
     let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
-    let id = boltcard::card_id(&issuer, uid);
     let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
     let mut counters = MemoryCounters::<8>::new();
     let keys = [0, 1].map(|version| boltcard::file_read_key(&issuer, uid, version));
-    let names = [0, 1].map(|version| boltcard::tag_id(&issuer, id, version));
+    let names = keys.each_ref().map(|key| key.prepare(Mode::Aes).tag_id(Some(uid)));
     assert_ne!(names[0], names[1]);
     let saved = tap_of(&keys[0], 100);
     assert!(verify(&layout, &saved, &keys[0]).unwrap().commit(&mut counters, &names[0], None).is_ok());

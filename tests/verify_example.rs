@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod common;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -97,6 +99,9 @@ fn an10922_keys_are_derived() {
     assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
 }
 
+/// One byte more than AN10922 has room for behind a UID.
+static LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "FF".repeat(25));
+
 #[test]
 fn bad_arguments_are_one_line_and_code_2() {
     let keys = ["--meta-key", ZERO, "--file-key", ZERO];
@@ -115,6 +120,9 @@ fn bad_arguments_are_one_line_and_code_2() {
         with(&["--file-key", ZERO]),
         with(&["--mode", "rot13", "--meta-key", ZERO, "--file-key", ZERO]),
         with(&["--scheme", "rot13", "--meta-key", ZERO]),
+        with(&["--scheme", ZERO, "--meta-key", ZERO]),
+        with(&["--mode", ZERO, "--meta-key", ZERO, "--file-key", ZERO]),
+        with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO, "--suffix", &LONG]),
         with(&["--scheme", "an10922", "--meta-key", ZERO]),
         vec!["--template", "https://a.b/{ctr}{mac}", "--scheme", "an10922", "--master-key", ZERO, "--suffix", "", URL],
         with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO]),
@@ -211,6 +219,9 @@ fn a_line_that_can_not_be_answered_says_so_and_the_others_are_answered() {
         json!({"id": 2, "url": URL, "template": "{mac", "file_key": ZERO}).to_string(),
         json!({"id": 2, "url": URL, "template": TEMPLATE, "file_key": ZERO}).to_string(),
         json!({"id": 2, "url": URL, "template": TEMPLATE, "meta_key": "zero", "file_key": ZERO}).to_string(),
+        json!({"id": 2, "url": URL, "template": TEMPLATE, "meta_key": ZERO, "file_key": ZERO, "file_key_scheme": "x"}).to_string(),
+        json!({"id": 2, "url": URL, "template": "https://a.b/{ctr}{mac}", "file_key_scheme": "boltcard", "master_key": ZERO})
+            .to_string(),
         json!({"id": 2, "url": 5, "template": TEMPLATE, "meta_key": ZERO, "file_key": ZERO}).to_string(),
         json!({"id": 2, "url": URL, "template": TEMPLATE, "meta_key": ZERO}).to_string(),
     ];
@@ -234,7 +245,10 @@ fn a_batch_derives_keys_by_their_scheme() {
         .iter()
         .map(|tap| {
             let mut tap = Value::clone(tap);
-            tap["file_key"] = Value::Null;
+            // Whichever of the two is missing comes from the master key.
+            if tap["id"].as_str().unwrap().ends_with(['1', '3', '5', '7', '9']) {
+                tap["file_key"] = Value::Null;
+            }
             if tap["file_key_scheme"] != "an10922" {
                 tap["meta_key"] = Value::Null;
             }
@@ -250,6 +264,35 @@ fn a_batch_derives_keys_by_their_scheme() {
         assert_eq!(answer["verdict"], "verified", "{line}");
         assert_eq!((&answer["uid"], &answer["ctr"]), (&tap["uid"], &tap["ctr"]));
     }
+}
+
+/// A Bolt Card that is programmed again counts from 0 again: its next version is not refused for what the last one did.
+#[test]
+fn a_bolt_card_of_the_next_version_is_fresh_in_the_same_store() {
+    let issuer = suntap::IssuerKey::from_bytes([1; 16]).prepare();
+    let meta_key = suntap::kdf::boltcard::meta_read_key(&issuer);
+    let uid = suntap::Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
+    let template = "lnurlw://a.b?p={picc:uid,ctr}&c={mac}";
+    let line = |version: u32, ctr: u32| {
+        let file_key = suntap::kdf::boltcard::file_read_key(&issuer, uid, version);
+        let tag = common::Tag {
+            lrp: false,
+            meta_key: *meta_key.expose_bytes(),
+            file_key: *file_key.expose_bytes(),
+            uid: *uid.as_bytes(),
+        };
+        let tap = common::Tap { ctr, padding: [0; 12], file_data: Vec::new(), tt: *b"CC" };
+        json!({"id": 0, "url": tag.write(template, &tap).url, "template": template, "file_key_scheme": "boltcard",
+            "master_key": "01".repeat(16), "key_version": version, "store": "cards"})
+        .to_string()
+    };
+    let ran = verify(&["--batch", "-"], &[line(0, 50), line(0, 50), line(1, 1), line(1, 1), line(0, 49)].join("\n"));
+    let verdicts: Vec<String> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["verdict"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(verdicts, ["fresh", "replayed", "fresh", "replayed", "replayed"]);
 }
 
 /// Taps of the vectors by scheme, with a master key only.

@@ -1,8 +1,8 @@
 //! The command line.
 
 use lexopt::{Arg, Parser, ValueExt as _};
-use suntap::kdf::boltcard;
 use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::kdf::{an10922, boltcard};
 use suntap::{IssuerKey, MasterKey, Mode, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
 use crate::tap::{Check, FileKeys};
@@ -19,6 +19,7 @@ Template:  the URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac
 Mode:      --mode aes | lrp           how the tag computes; aes if not said
 Keys:      --meta-key HEX             SDMMetaReadKey, where the template has {picc}
            --file-key HEX             SDMFileReadKey
+           (this is --scheme static, the default)
    or:     --scheme S --master-key HEX, from which the SDMFileReadKey is derived:
              an10922                  over UID || suffix: --suffix HEX, which may be empty
              boltcard                 the master key is the issuer key: --version N, 0 if not said
@@ -34,7 +35,9 @@ Quote URL and template: & means something to the shell.
 
 Batch fields: id url template mode meta_key file_key, and where wanted store (the name of a counter store; without it
 replay is not checked) and tt_in_plain_off (where the tamper status is in the file data). Without file_key it is derived:
-file_key_scheme (an10922, sdm_backend, boltcard), master_key, div_suffix, key_version.
+file_key_scheme (one of the above, or sdm_backend for nfcdeveloper), master_key, div_suffix, key_version.
+
+Other users of a machine can see what is on a command line: give real keys in a batch file.
 
 Exit code: 0 all fresh or verified, or the whole batch answered; 1 otherwise; 2 the arguments can not be used.
 ";
@@ -109,55 +112,59 @@ impl Given {
     }
 
     fn check(&self, layout: SdmLayout) -> Result<Check, String> {
-        let scheme = self.scheme.as_deref().unwrap_or("static");
-        let goes_with = |name: &str, given: &Option<String>, schemes: &[&str]| match given {
-            Some(_) if !schemes.contains(&scheme) => Err(format!("{name} does not go with --scheme {scheme}")),
-            _ => Ok(()),
-        };
-        goes_with("--file-key", &self.file_key, &["static"])?;
-        goes_with("--master-key", &self.master_key, &["an10922", "boltcard", "nfcdeveloper", "nfcdeveloper-legacy"])?;
-        goes_with("--suffix", &self.suffix, &["an10922"])?;
-        goes_with("--version", &self.version, &["boltcard"])?;
-        if scheme != "static" && !["{uid}", "{picc}", "{picc:uid"].iter().any(|part| layout.template().contains(part)) {
-            return Err(format!("--scheme {scheme} derives from the UID, which the template does not mirror"));
+        let scheme = Scheme::named(self.scheme.as_deref()).ok_or("--scheme is not known (see --help)")?;
+        for (name, given, fits) in [
+            ("--file-key", &self.file_key, scheme == Scheme::Static),
+            ("--master-key", &self.master_key, scheme != Scheme::Static),
+            ("--suffix", &self.suffix, scheme == Scheme::An10922),
+            ("--version", &self.version, scheme == Scheme::BoltCard),
+        ] {
+            if given.is_some() && !fits {
+                return Err(format!("{name} does not go with this --scheme (see --help)"));
+            }
         }
-        let mode = layout.mode();
         let keys = Keys {
             scheme,
             file_key: self.file_key.as_deref(),
             meta_key: self.meta_key.as_deref(),
             master_key: self.master_key.as_deref(),
-            // An empty suffix is one; none at all was forgotten.
-            suffix: self.suffix.as_deref().or((scheme != "an10922").then_some("")),
+            suffix: self.suffix.as_deref(),
             version: match &self.version {
                 Some(version) => version.parse().map_err(|_| "--version is no number")?,
                 None => 0,
             },
         };
-        let names = KeyNames {
-            file_key: "--file-key",
-            meta_key: "--meta-key",
-            master_key: "--master-key",
-            suffix: "--suffix",
-            scheme: "--scheme",
-        };
-        let (meta_key, keys) = keys.prepare(mode, layout.template().contains("{picc"), &names)?;
+        let (meta_key, keys) = keys.prepare(&layout, &["--file-key", "--meta-key", "--master-key", "--suffix"])?;
         Ok(Check { layout, meta_key, keys })
     }
 }
 
-/// What the keys of a check are called where they came from.
-pub(crate) struct KeyNames {
-    pub(crate) file_key: &'static str,
-    pub(crate) meta_key: &'static str,
-    pub(crate) master_key: &'static str,
-    pub(crate) suffix: &'static str,
-    pub(crate) scheme: &'static str,
+/// Where the file key of a tag comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Static,
+    An10922,
+    BoltCard,
+    NfcDeveloper,
+    NfcDeveloperLegacy,
 }
 
-/// The keys of a check as text.
+impl Scheme {
+    pub(crate) fn named(name: Option<&str>) -> Option<Self> {
+        match name {
+            None | Some("static") => Some(Self::Static),
+            Some("an10922") => Some(Self::An10922),
+            Some("boltcard") => Some(Self::BoltCard),
+            Some("nfcdeveloper" | "sdm_backend") => Some(Self::NfcDeveloper),
+            Some("nfcdeveloper-legacy") => Some(Self::NfcDeveloperLegacy),
+            Some(_) => None,
+        }
+    }
+}
+
+/// The keys of a check as text. No error shows any of it.
 pub(crate) struct Keys<'a> {
-    pub(crate) scheme: &'a str,
+    pub(crate) scheme: Scheme,
     pub(crate) file_key: Option<&'a str>,
     pub(crate) meta_key: Option<&'a str>,
     pub(crate) master_key: Option<&'a str>,
@@ -166,49 +173,67 @@ pub(crate) struct Keys<'a> {
 }
 
 impl Keys<'_> {
-    /// Reads and prepares them, the meta-read key only where it is `wanted`.
+    /// Reads and prepares them: a file key that is given is the key, however it came about; what is not given is derived. The
+    /// `names` are those of file key, meta-read key, master key and suffix where they came from.
     pub(crate) fn prepare(
         &self,
-        mode: Mode,
-        wanted: bool,
-        names: &KeyNames,
+        layout: &SdmLayout,
+        [file_key, meta_key, master_key, suffix]: &[&str; 4],
     ) -> Result<(Option<PreparedMetaReadKey>, FileKeys), String> {
         let missing = |name: &str| format!("{name} is missing");
-        let master = || self.master_key.ok_or_else(|| missing(names.master_key));
-        let bytes =
-            |name: &str, hex: &str| base16ct::mixed::decode_vec(hex).map_err(|_| format!("{name} is not hexadecimal"));
-        let (derived, keys) = match self.scheme {
-            "static" => {
-                let hex = self.file_key.ok_or_else(|| missing(names.file_key))?;
-                let key = named(names.file_key, SdmFileReadKey::from_hex(hex))?;
-                (None, FileKeys::Static(key.prepare(mode)))
-            }
-            "an10922" => {
-                let master = named(names.master_key, MasterKey::from_hex(master()?))?.prepare();
-                let suffix = bytes(names.suffix, self.suffix.ok_or_else(|| missing(names.suffix))?)?;
-                (None, FileKeys::An10922 { master, suffix })
-            }
-            "boltcard" => {
-                let issuer = named(names.master_key, IssuerKey::from_hex(master()?))?.prepare();
-                let meta_key = boltcard::meta_read_key(&issuer);
-                (Some(meta_key), FileKeys::BoltCard { issuer, version: self.version })
-            }
-            "nfcdeveloper" | "nfcdeveloper-legacy" | "sdm_backend" => {
-                let legacy = self.scheme == "nfcdeveloper-legacy";
-                let derivation = if legacy { Derivation::Legacy } else { Derivation::Standard };
-                let master = Master::new(derivation, &bytes(names.master_key, master()?)?)
-                    .map_err(|error| format!("{}: {error}", names.master_key))?;
-                (Some(master.meta_read_key()), FileKeys::NfcDeveloper(master))
-            }
-            other => return Err(format!("{} {other} is not known (see --help)", names.scheme)),
+        let has = |mirror: &str| layout.template().contains(mirror);
+        let derived = match (self.file_key, self.master_key) {
+            (Some(_), None) => None,
+            _ => self.derivation(master_key, suffix)?,
         };
-        let given = self.meta_key.map(|hex| named(names.meta_key, SdmMetaReadKey::from_hex(hex))).transpose()?;
-        let meta_key = match given.or(derived) {
-            Some(key) if wanted => Some(key.prepare(mode)),
-            None if wanted => return Err(missing(names.meta_key)),
+        let derived_meta_key = match &derived {
+            Some(FileKeys::BoltCard { issuer, .. }) => Some(boltcard::meta_read_key(issuer)),
+            Some(FileKeys::NfcDeveloper(master)) => Some(master.meta_read_key()),
+            _ => None,
+        };
+        let keys = match (self.file_key, derived) {
+            (Some(hex), _) => FileKeys::Static(named(file_key, SdmFileReadKey::from_hex(hex))?.prepare(layout.mode())),
+            (None, Some(_)) if !["{uid}", "{picc}", "{picc:uid"].into_iter().any(has) => {
+                return Err("the scheme derives from the UID, which the template does not mirror".into());
+            }
+            (None, Some(derived)) => derived,
+            (None, None) => return Err(missing(file_key)),
+        };
+        let given = self.meta_key.map(|hex| named(meta_key, SdmMetaReadKey::from_hex(hex))).transpose()?;
+        let meta_key = match given.or(derived_meta_key) {
+            Some(key) if has("{picc") => Some(key.prepare(layout.mode())),
+            None if has("{picc") => return Err(missing(meta_key)),
             _ => None,
         };
         Ok((meta_key, keys))
+    }
+
+    fn derivation(&self, master_key: &str, suffix: &str) -> Result<Option<FileKeys>, String> {
+        let missing = |name: &str| format!("{name} is missing");
+        let bytes =
+            |name: &str, hex: &str| base16ct::mixed::decode_vec(hex).map_err(|_| format!("{name} is not hexadecimal"));
+        let master = || self.master_key.ok_or_else(|| missing(master_key));
+        Ok(Some(match self.scheme {
+            Scheme::Static => return Ok(None),
+            Scheme::An10922 => {
+                let master = named(master_key, MasterKey::from_hex(master()?))?.prepare();
+                let suffix = bytes(suffix, self.suffix.ok_or_else(|| missing(suffix))?)?;
+                // Too long a suffix is better found here than at the first tap.
+                let trial: Result<SdmFileReadKey, _> = an10922::derive(&master, &[&[0; 7], &suffix]);
+                trial.map_err(|error| error.to_string())?;
+                FileKeys::An10922 { master, suffix }
+            }
+            Scheme::BoltCard => {
+                let issuer = named(master_key, IssuerKey::from_hex(master()?))?.prepare();
+                FileKeys::BoltCard { issuer, version: self.version }
+            }
+            Scheme::NfcDeveloper | Scheme::NfcDeveloperLegacy => {
+                let legacy = self.scheme == Scheme::NfcDeveloperLegacy;
+                let derivation = if legacy { Derivation::Legacy } else { Derivation::Standard };
+                let master = Master::new(derivation, &bytes(master_key, master()?)?);
+                FileKeys::NfcDeveloper(master.map_err(|error| format!("{master_key}: {error}"))?)
+            }
+        }))
     }
 }
 
@@ -216,7 +241,7 @@ pub(crate) fn mode(name: Option<&str>) -> Result<Mode, String> {
     match name {
         None | Some("aes") => Ok(Mode::Aes),
         Some("lrp") => Ok(Mode::Lrp),
-        Some(other) => Err(format!("mode {other} is not known: aes or lrp")),
+        Some(_) => Err("the mode is not known: aes or lrp".into()),
     }
 }
 

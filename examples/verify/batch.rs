@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use serde_json::Value;
 use suntap::SdmLayout;
 
-use crate::args::{self, KeyNames, Keys};
+use crate::args::{self, Keys, Scheme};
 use crate::tap::{self, Answer, Check, Content, Counters};
 
 /// `true` if every line was answered.
@@ -58,11 +58,9 @@ fn answer(tap: &Value, stores: &mut HashMap<String, Counters>) -> Result<Answer,
         }
     };
     let layout = layout.map_err(|error| format!("template: {error}"))?;
-    let file_key = text("file_key")?;
     let keys = Keys {
-        // A file key that is given is the key, however it came about.
-        scheme: if file_key.is_some() { "static" } else { text("file_key_scheme")?.unwrap_or("static") },
-        file_key,
+        scheme: Scheme::named(text("file_key_scheme")?).ok_or("file_key_scheme is not known")?,
+        file_key: text("file_key")?,
         meta_key: text("meta_key")?,
         master_key: text("master_key")?,
         suffix: text("div_suffix")?,
@@ -73,14 +71,7 @@ fn answer(tap: &Value, stores: &mut HashMap<String, Counters>) -> Result<Answer,
             }
         },
     };
-    let names = KeyNames {
-        file_key: "file_key",
-        meta_key: "meta_key",
-        master_key: "master_key",
-        suffix: "div_suffix",
-        scheme: "file_key_scheme",
-    };
-    let (meta_key, keys) = keys.prepare(mode, template.contains("{picc"), &names)?;
+    let (meta_key, keys) = keys.prepare(&layout, &["file_key", "meta_key", "master_key", "div_suffix"])?;
     let counters = text("store")?.map(|store| stores.entry(store.to_owned()).or_default());
     tap::check(&Check { layout, meta_key, keys }, needed("url")?, counters)
 }

@@ -170,8 +170,11 @@ pub(crate) fn check(check: &Check, url: &str, counters: Option<&mut Counters>) -
     let Some(counters) = counters else {
         return Ok(Answer { verdict: Verdict::Verified, why: Some("replay was not checked".into()), content });
     };
-    // A tap that carries a counter but no UID names no tag: all of them share one counter here.
-    let tag = content.uid.map_or(TagId::from_bytes([0xFF; 16]), TagId::from_uid);
+    let tag = match (content.uid, &check.keys) {
+        // A Bolt Card counts from 0 again in its next version, under a new key: its counter is named by the key.
+        (Some(_), FileKeys::BoltCard { .. }) | (None, _) => file_key.tag_id(content.uid),
+        (Some(uid), _) => TagId::from_uid(uid),
+    };
     Ok(match verified.commit(counters, &tag, None) {
         Ok(_) => Answer { verdict: Verdict::Fresh, why: None, content },
         Err(why @ CommitError::Replayed { .. }) => {

@@ -12,7 +12,7 @@ use core::fmt;
 use zeroize::Zeroize;
 
 use crate::key::{MasterKey, PreparedMasterKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::types::{TagId, Uid};
+use crate::types::Uid;
 
 /// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
 const DIV_CONSTANT: u8 = 0x01;
@@ -54,36 +54,41 @@ pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Res
     Ok(key)
 }
 
-/// Derives the file-read key of a tag in an epoch, over `UID || suffix`, and the name of its counter with it.
+/// Derives the file-read key of a tag in an epoch, which is how many times the tag was personalised before.
 ///
-/// The epoch is how many times the tag was personalised before. A chip that is set up again counts from 0; if its key stayed,
-/// each tap that was ever saved would live again under a new name. So the epoch enters the derivation (from 1 on, as four
-/// bytes, big endian, between UID and suffix), and there is no name of a new epoch without its key.
+/// A chip that is set up again counts from 0, so it needs a new key, and with it a new name for its counter:
+/// [`PreparedFileReadKey::tag_id`](crate::PreparedFileReadKey::tag_id) follows the key. In epoch 0 the key is [derived](derive()) over
+/// `UID || suffix`; in a later one the same, but from a master key of that epoch, which is derived from the master key over
+/// `"suntap epoch" || epoch`, the epoch in four bytes, big endian.
 ///
 /// ```
-/// use suntap::{MasterKey, TagId, Uid, kdf::an10922};
+/// use suntap::{MasterKey, Mode, Uid, kdf::an10922};
 ///
 /// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?.prepare();
 /// let uid = Uid::from_hex("04782E21801D80")?;
-/// let (first_key, first) = an10922::derive_in_epoch(&master, uid, 0, b"suffix")?;
-/// let (second_key, second) = an10922::derive_in_epoch(&master, uid, 1, b"suffix")?;
-/// assert_eq!(first, TagId::from_uid(uid));
-/// assert!(first != second && first_key != second_key);
+/// let first = an10922::derive_in_epoch(&master, uid, 0, b"suffix")?;
+/// let second = an10922::derive_in_epoch(&master, uid, 1, b"suffix")?;
+/// assert_eq!(first, an10922::derive(&master, &[uid.as_bytes(), b"suffix"])?);
+/// assert_ne!(first, second);
+/// let name = |key: &suntap::SdmFileReadKey| key.prepare(Mode::Aes).tag_id(Some(uid));
+/// assert_ne!(name(&first), name(&second));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
-/// [`InputLength`] if the suffix has more than 24 bytes in epoch 0, or 20 in a later one.
+/// [`InputLength`] if the suffix has more than 24 bytes.
 pub fn derive_in_epoch(
     master: &PreparedMasterKey,
     uid: Uid,
     epoch: u32,
     suffix: &[u8],
-) -> Result<(SdmFileReadKey, TagId), InputLength> {
-    let epoch_bytes = epoch.to_be_bytes();
-    let between: &[u8] = if epoch == 0 { &[] } else { &epoch_bytes };
-    let key = derive(master, &[uid.as_bytes(), between, suffix])?;
-    Ok((key, TagId::in_epoch(uid, epoch)))
+) -> Result<SdmFileReadKey, InputLength> {
+    let input = [uid.as_bytes(), suffix];
+    if epoch == 0 {
+        return derive(master, &input);
+    }
+    let of_epoch: MasterKey = derive(master, &[b"suntap epoch", &epoch.to_be_bytes()])?;
+    derive(&of_epoch.prepare(), &input)
 }
 
 /// A kind of key that can be derived: [`SdmFileReadKey`], [`SdmMetaReadKey`] or, for a tree of keys, [`MasterKey`].

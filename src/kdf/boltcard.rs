@@ -6,17 +6,21 @@
 //!
 //! ```
 //! use suntap::kdf::boltcard;
-//! use suntap::{IssuerKey, Mode, SdmLayout, Uid, sdm_layout};
-//!
-//! static LAYOUT: SdmLayout = sdm_layout!("lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}");
+//! use suntap::{IssuerKey, Mode, Uid};
 //!
 //! let issuer = IssuerKey::from_hex("00000000000000000000000000000001")?.prepare();
 //! let uid = Uid::from_hex("04A39493CC8680")?;
 //! let id = boltcard::card_id(&issuer, uid); // finds the record, which holds the version
 //! assert_eq!(id.as_bytes()[..4], [0xE0, 0x7C, 0xE1, 0x27]);
-//! let meta_key = boltcard::meta_read_key(&issuer).prepare(Mode::Aes);
-//! let file_key = boltcard::file_read_key(&issuer, uid, 1).prepare(Mode::Aes);
-//! let tag = boltcard::tag_id(&issuer, id, 1);
+//! let meta_key = boltcard::meta_read_key(&issuer);
+//! let file_key = boltcard::file_read_key(&issuer, uid, 1);
+//! assert_eq!(meta_key.expose_bytes()[..4], [0x55, 0xDA, 0x17, 0x4C]);
+//! assert_eq!(file_key.expose_bytes()[..4], [0xF4, 0xB4, 0x04, 0xBE]);
+//!
+//! // The chip counts from 0 again when the card is programmed again. Its ID stays; its version, with that its key, and with
+//! // that the name of its counter do not.
+//! let name = |version| boltcard::file_read_key(&issuer, uid, version).prepare(Mode::Aes).tag_id(Some(uid));
+//! assert_ne!(name(1), name(2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -26,7 +30,7 @@ use zeroize::Zeroize;
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{ApplicationKey, PreparedIssuerKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::types::{TagId, Uid};
+use crate::types::Uid;
 
 // What the messages begin with, big endian as in the document.
 const CARD_KEY: [u8; 4] = [0x2D, 0x00, 0x3F, 0x75];
@@ -106,17 +110,6 @@ pub fn card_keys(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> CardKeys
         k3: ApplicationKey::from_bytes(key(K3)),
         k4: ApplicationKey::from_bytes(key(K4)),
     }
-}
-
-/// The name of the counter of a card in this version.
-///
-/// The chip counts from 0 again when it is programmed again, while its [`CardId`] stays; the version, and with it the keys, are
-/// new then, and so is this. It is `CMAC(issuer key, ID || version)`, the version in four bytes, LSB first, and the same in
-/// every release.
-#[must_use]
-pub fn tag_id(issuer: &PreparedIssuerKey, id: CardId, version: u32) -> TagId {
-    // Twenty bytes: no other message under an issuer key is so long.
-    TagId::from_bytes(issuer.cmac().of(id.0.into_iter().chain(version.to_le_bytes())))
 }
 
 /// `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`, the version in four bytes, LSB first.

@@ -19,22 +19,35 @@
 //! SIV is deterministic: equal keys sealed with equal everything give equal bytes, and show as equal. When the server secret is
 //! replaced, [`rewrap`](SealedKeys::rewrap) changes the outer layer and needs no eCode.
 //!
+//! Put `{:eCode}` before `[[`: a wallet that changes the case of the URL then does no harm. The name of the tag's counter is
+//! [the one that follows the file key](crate::PreparedFileReadKey::tag_id), and the UID is that of the record: it is needed
+//! before the PICCData opens.
+//!
 //! ```
 //! use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
-//! use suntap::{SdmFileReadKey, SdmMetaReadKey, Uid};
+//! use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, sdm_layout};
 //!
+//! static LAYOUT: SdmLayout =
+//!     sdm_layout!("https://example.com/{:tag}?k={:eCode}&e={picc:uid,ctr}&c={mac}");
+//!
+//! // At personalisation: 16 random bytes go into the tag's URL as 26 characters, and the sealed keys into its record.
 //! let secret = ServerSecret::from_bytes([7; 16]); // from a vault
-//! let tag = TagContext { tag_id: 1234, uid: Uid::from_hex("04DE5F1EACC040")?, epoch: 0 };
-//!
-//! // At personalisation: 16 random bytes go into the tag's URL as 26 characters.
+//! let record = TagContext { tag_id: 1234, uid: Uid::from_hex("04DE5F1EACC040")?, epoch: 0 };
 //! let ecode = ECode::from_bytes([42; 16]);
-//! let (meta_key, file_key) = (SdmMetaReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
-//! let sealed = SealedKeys::seal(&secret, &ecode, &tag, &meta_key, &file_key);
 //! let text = ecode.to_text();
+//! let (meta_key, file_key) = (SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY); // for this example only
+//! let sealed = SealedKeys::seal(&secret, &ecode, &record, &meta_key, &file_key);
 //!
-//! // At verification: the text was captured from the URL of the tap.
-//! let ecode = ECode::parse(core::str::from_utf8(&text)?)?;
-//! assert_eq!(sealed.unseal(&secret, &ecode, &tag), Ok((meta_key, file_key)));
+//! // At verification:
+//! let code = core::str::from_utf8(&text)?;
+//! let url = format!("https://example.com/1234?k={code}&e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086");
+//! let tap = LAYOUT.parse(&url)?;
+//! let ecode = ECode::parse(tap.captured("eCode").unwrap_or_default())?;
+//! let (meta_key, file_key) = sealed.unseal(&secret, &ecode, &record)?;
+//! let file_key = file_key.prepare(Mode::Aes);
+//! let verified = tap.open(&meta_key.prepare(Mode::Aes))?.verify(&file_key)?.expect_uid(record.uid)?;
+//! let name = file_key.tag_id(verified.uid());
+//! assert!(verified.commit(&mut MemoryCounters::<2>::new(), &name, None).is_ok());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -43,7 +56,7 @@ use core::fmt;
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes128Siv;
 use base32ct::{Base32Unpadded, Encoding};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey, key_type};
@@ -75,15 +88,12 @@ impl ECode {
     /// [`NotAnECode`] if the text is anything else; it tells nothing of the text.
     pub fn parse(text: &str) -> Result<Self, NotAnECode> {
         let text: &[u8; TEXT_LEN] = text.as_bytes().try_into().map_err(|_| NotAnECode)?;
-        let mut lower = *text;
+        let mut lower = Zeroizing::new(*text);
         lower.make_ascii_lowercase();
-        let mut bytes = [0; 16];
-        let decoded = Base32Unpadded::decode(lower, &mut bytes).map(<[u8]>::len);
-        let code = Self::from_bytes(bytes);
-        bytes.zeroize();
+        let mut code = Self([0; 16]);
+        let decoded = Base32Unpadded::decode(*lower, &mut code.0).map(<[u8]>::len);
         // The last character holds two bits more than are needed: one spelling only is right.
-        let canonical = decoded == Ok(16) && code.to_text().eq_ignore_ascii_case(text);
-        lower.zeroize();
+        let canonical = decoded == Ok(16) && *Zeroizing::new(code.to_text()) == *lower;
         canonical.then_some(code).ok_or(NotAnECode)
     }
 
@@ -174,13 +184,12 @@ impl SealedKeys {
         ecode: &ECode,
         tag: &TagContext,
     ) -> Result<(SdmMetaReadKey, SdmFileReadKey), SealBroken> {
-        let mut sealed = self.0;
-        let inner = open(&mut tag.layer(secret.expose_bytes()), tag, &mut sealed)?;
+        // Wiped however this ends.
+        let mut sealed = Zeroizing::new(self.0);
+        let inner = open(&mut tag.layer(secret.expose_bytes()), tag, &mut *sealed)?;
         let keys = open(&mut tag.layer(ecode.expose_bytes()), tag, inner)?;
         let ([meta_key, file_key], []) = keys.as_chunks() else { return Err(SealBroken) };
-        let opened = (SdmMetaReadKey::from_bytes(*meta_key), SdmFileReadKey::from_bytes(*file_key));
-        sealed.zeroize();
-        Ok(opened)
+        Ok((SdmMetaReadKey::from_bytes(*meta_key), SdmFileReadKey::from_bytes(*file_key)))
     }
 
     /// Replaces the outer seal, when the server secret is replaced. The eCode is not needed.
@@ -233,25 +242,35 @@ fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Resul
 
 /// The file-read key of a tag, from its eCode and the server secret, with nothing stored.
 ///
-/// It is `KDF(server secret)` with the label `suntap ecode derive v1`, the context `02` || eCode (16) || UID (7) || epoch (4),
+/// It is `KDF(server secret)` with the label `suntap ecode derive v1`, the context `02` ‖ eCode (16) ‖ UID (7) ‖ epoch (4),
 /// and L = 128 bits.
+///
+/// ```
+/// use suntap::Uid;
+/// use suntap::kdf::ecode::{ECode, ServerSecret, derive_file_read_key};
+///
+/// let (secret, ecode) = (ServerSecret::from_bytes([7; 16]), ECode::from_bytes([42; 16]));
+/// let uid = Uid::from_hex("04DE5F1EACC040")?;
+/// assert_ne!(derive_file_read_key(&secret, &ecode, uid, 0), derive_file_read_key(&secret, &ecode, uid, 1));
+/// # Ok::<(), suntap::ParseHexError>(())
+/// ```
 #[must_use]
 pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmFileReadKey {
-    SdmFileReadKey::from_bytes(derive(secret, ecode, uid, epoch, 2))
+    SdmFileReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 2))
 }
 
 /// The meta-read key of a tag, as [`derive_file_read_key`] with `01` in place of `02`. It is the tag's own, so this serves where
 /// the eCode of the URL finds the tag.
 #[must_use]
 pub fn derive_meta_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmMetaReadKey {
-    SdmMetaReadKey::from_bytes(derive(secret, ecode, uid, epoch, 1))
+    SdmMetaReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 1))
 }
 
-fn derive(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32, purpose: u8) -> Block {
+fn derive(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32, purpose: u8) -> Zeroizing<Block> {
     let context = [purpose].into_iter().chain(*ecode.expose_bytes()).chain(*uid.as_bytes());
-    let mut key = [[0; 16]];
-    kdf(&Cmac::new(secret.expose_bytes()), DERIVE, &context.chain(epoch.to_be_bytes()), &mut key);
-    let [key] = key;
+    let mut key = Zeroizing::new([0; 16]);
+    let blocks = core::slice::from_mut(&mut *key);
+    kdf(&Cmac::new(secret.expose_bytes()), DERIVE, &context.chain(epoch.to_be_bytes()), blocks);
     key
 }
 

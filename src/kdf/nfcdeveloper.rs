@@ -4,13 +4,16 @@
 //! Which of the two a tag has is said by `DERIVE_MODE` of that backend, whose sample configuration says `legacy`. The PICCData
 //! key is key 1, and the same for all tags; the file key is key 2, and each tag's own.
 //!
-//! ```
-//! use suntap::Uid;
-//! use suntap::kdf::nfcdeveloper::{Derivation, Master};
+//! The keys of a tag never change here: one that is set up again counts from 0 under its old key, keeps the name of its counter,
+//! and is refused until it has caught up.
 //!
-//! let master = Master::new(Derivation::Standard, b"master key of 16")?;
-//! let meta_key = master.meta_read_key();
-//! let file_key = master.file_read_key(Uid::from_hex("04A39493CC8680")?);
+//! ```
+//! use suntap::kdf::nfcdeveloper::{Derivation, Master};
+//! use suntap::{SdmFileReadKey, SdmMetaReadKey, Uid};
+//!
+//! let master = Master::new(Derivation::Standard, &[0; 16])?; // the master key of its demonstration
+//! assert_eq!(master.meta_read_key(), SdmMetaReadKey::FACTORY);
+//! assert_eq!(master.file_read_key(Uid::from_hex("04A39493CC8680")?), SdmFileReadKey::FACTORY);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -18,7 +21,8 @@ use core::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Sha256, Sha512};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{ApplicationKey, SdmFileReadKey, SdmMetaReadKey};
@@ -58,7 +62,8 @@ impl Master {
         }
         let mut padded = [0; 64];
         padded.iter_mut().zip(key).for_each(|(padded, byte)| *padded = *byte);
-        Ok(Self { derivation, key: padded, factory: key == [0; 16] })
+        let factory = key.len() == 16 && bool::from(key.ct_eq(&[0; 16]));
+        Ok(Self { derivation, key: padded, factory })
     }
 
     /// The PICCData key, the same for all tags: key 1, not diversified.
@@ -157,8 +162,8 @@ impl Halves {
     }
 
     /// Both, as a key for another HMAC.
-    fn padded(&self) -> [u8; 64] {
-        let mut padded = [0; 64];
+    fn padded(&self) -> Zeroizing<[u8; 64]> {
+        let mut padded = Zeroizing::new([0; 64]);
         padded.iter_mut().zip(self.first.iter().chain(&self.second)).for_each(|(padded, byte)| *padded = *byte);
         padded
     }
