@@ -13,6 +13,7 @@ use core::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use suntap::identify::{self, NotIdentified};
 use suntap::kdf::boltcard;
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
 use suntap::kdf::nfcdeveloper::{Derivation, Master};
@@ -142,6 +143,7 @@ fn debug_shows_no_secret() {
     let hides = |value: &dyn Debug| {
         let text = format!("{value:?} {value:#?}").to_lowercase();
         assert!(!text.contains("a7") && !text.contains("167"), "{text}");
+        assert!(text.trim().len() > 5, "it says what it is");
     };
     hides(&MasterKey::from_bytes(SECRET));
     hides(&MasterKey::from_bytes(SECRET).prepare());
@@ -171,6 +173,35 @@ fn debug_shows_no_secret() {
     hides(&mirrors);
     let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
     hides(&layout.assemble(mirrors).unwrap());
+    hides(&identify::candidates(&layout.assemble(mirrors).unwrap(), [SdmMetaReadKey::FACTORY.prepare(Mode::Aes)]));
+}
+
+/// Every error says something to a person, and what it was caused by.
+#[test]
+fn every_error_has_words() {
+    let stored = suntap::Mark { ctr: suntap::SdmReadCtr::MAX, at: None, taps: 1 };
+    let not_identified = NotIdentified { tried: 41, why: suntap::VerifyError::NotAuthentic };
+    assert!(not_identified.to_string().contains("41"));
+    assert!(std::error::Error::source(&not_identified).is_some());
+    let errors: &[&dyn std::error::Error] = &[
+        &suntap::Malformed::Trailing,
+        &suntap::VerifyError::NotAuthentic,
+        &suntap::ParseHexError::Digit,
+        &suntap::Full,
+        &suntap::FileDataError::NotMirrored,
+        &suntap::LayoutError::NoMac,
+        &suntap::SettingsError::Shape,
+        &suntap::kdf::an10922::InputLength,
+        &suntap::kdf::ecode::SealBroken,
+        &suntap::kdf::ecode::NotAnECode,
+        &suntap::kdf::nfcdeveloper::MasterLength,
+        &CommitError::<suntap::Full>::Replayed { stored },
+        &Error::<suntap::Full>::Commit(CommitError::Store(suntap::Full)),
+        &not_identified,
+    ];
+    for error in errors {
+        assert!(error.to_string().len() > 10, "{error:?}");
+    }
 }
 
 /// A verified tap does show which tag it is of, but nothing that could be sent again.
@@ -181,6 +212,7 @@ fn debug_of_a_verdict_names_the_tag() {
     let claimed = layout.parse(url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
     assert_eq!(format!("{claimed:?}"), "ClaimedTap { .. }");
     let verified = claimed.verify(&SdmFileReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+    assert!(format!("{verified:?}").contains("04DE5F1EACC040"));
     let tag = TagId::from_uid(verified.uid().unwrap());
     let fresh = verified.commit(&mut MemoryCounters::<2>::new(), &tag, None).unwrap();
     let text = format!("{fresh:?}");

@@ -214,6 +214,9 @@ fn a_tamper_status_in_file_data_is_found_at_any_byte() {
 #[test]
 fn static_captured_and_tamper_text_keep_their_case() {
     let (layout, written) = ("https://a.b/[[x{:id}/{uid}/{ctr}/{mac}", "https://a.b/[[xaB-c_D9/{uid}/{ctr}/{mac}");
+    let own = SdmLayout::new(Mode::Aes, layout).unwrap();
+    let url = TAG.write(written, &tap(b"", *b"CC")).url;
+    assert_eq!(claim(&own, &url).captured("id"), Some("aB-c_D9"), "before it is verified too");
     let captured = read(layout, written, &tap(b"", *b"CC"), |message| message.captured("id").map(str::to_owned));
     assert_eq!(captured, Ok(Some("aB-c_D9".to_owned())));
     let template = "https://a.b/{uid}/{ctr}/[[{tt}/{mac}";
@@ -237,6 +240,7 @@ fn a_replayable_tap_may_be_expected_too_and_a_tap_without_uid_is_bound_by_its_ke
     let url = "https://sdm.nfcdeveloper.com/tagpt?uid=049F50824F1390&cmac=B1EE1FD5DC0D9654";
     let tap_of = || claim(&layout, url).verify_replayable(&file()).unwrap();
     assert!(tap_of().expect_uid(Uid::from_hex("049F50824F1390").unwrap()).is_ok());
+    assert!(format!("{:?}", tap_of()).contains("049F50824F1390"));
     assert_eq!(tap_of().expect_uid(sample_uid()).map(|_| ()), Err(VerifyError::WrongTag));
 
     let layout = SdmLayout::new(Mode::Aes, "https://a.b/{ctr}/{mac}").unwrap();
