@@ -147,6 +147,13 @@ fn double(block: Block) -> Block {
     aes::Block::from(block).dbl().into()
 }
 
+/// These bytes, as far as there is room, and zeros behind them.
+pub(crate) fn padded<const N: usize>(bytes: impl IntoIterator<Item = u8>) -> [u8; N] {
+    let mut padded = [0; N];
+    padded.iter_mut().zip(bytes).for_each(|(padded, byte)| *padded = byte);
+    padded
+}
+
 fn xor(block: &mut Block, other: &Block) {
     block.iter_mut().zip(other).for_each(|(b, o)| *b ^= o);
 }

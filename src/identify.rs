@@ -73,7 +73,7 @@ impl<'a, I: Iterator<Item: Borrow<PreparedMetaReadKey>>> Iterator for Candidates
         for key in self.keys.by_ref() {
             let index = self.tried;
             self.tried = index.saturating_add(1);
-            if let Some(tap) = self.tap.opened_by(key.borrow()) {
+            if let Ok(tap) = self.tap.opened_by(key.borrow()) {
                 return Some(Candidate { index, tap });
             }
         }

@@ -7,7 +7,7 @@ use core::fmt;
 
 use zeroize::ZeroizeOnDrop;
 
-use crate::cipher::{Block, Cmac, Decryptor};
+use crate::cipher::{Block, Cmac, Decryptor, padded};
 #[cfg(feature = "lrp")]
 use crate::lrp::Lrp;
 use crate::types::{Mode, TagId, Uid};
@@ -246,10 +246,7 @@ impl PreparedFileReadKey {
         // No session vector begins like this, so what a store sees is no key.
         let label = *b"suntap\0\0";
         let tail = uid.map(|uid| [0x01].into_iter().chain(*uid.as_bytes()));
-        let mut block = [0; 16];
-        let bytes = label.into_iter().chain(tail.into_iter().flatten());
-        block.iter_mut().zip(bytes).for_each(|(byte, wanted)| *byte = wanted);
-        TagId::from_bytes(self.session_key(&block))
+        TagId::from_bytes(self.session_key(&padded(label.into_iter().chain(tail.into_iter().flatten()))))
     }
 
     /// The session key that belongs to this session vector.

@@ -150,32 +150,25 @@ impl<'a> UnverifiedTap<'a> {
     /// # Errors
     /// [`VerifyError::NotAuthentic`] if it does not open to what the layout says, [`VerifyError::NotEncrypted`] if the layout
     /// has none, [`VerifyError::WrongMode`] if the key was prepared for another mode.
-    pub fn open(mut self, key: &PreparedMetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
+    pub fn open(self, key: &PreparedMetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
+        self.opened_by(key)
+    }
+
+    /// As [`open`](Self::open), for one of many keys: the tap stays for the next.
+    pub(crate) fn opened_by(&self, key: &PreparedMetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         if !self.layout.has(Field::PiccData) {
             return Err(VerifyError::NotEncrypted);
         }
         if key.mode() != self.layout.mode() {
             return Err(VerifyError::WrongMode);
         }
-        let picc_data = self.picc_data(key).ok_or(VerifyError::NotAuthentic)?;
-        self.received.uid = picc_data.uid;
-        self.received.ctr = picc_data.ctr;
-        Ok(ClaimedTap { layout: self.layout, received: self.received })
-    }
-
-    /// What the tap opens to with one of many keys.
-    pub(crate) fn opened_by(&self, key: &PreparedMetaReadKey) -> Option<ClaimedTap<'a>> {
-        if key.mode() != self.layout.mode() || !self.layout.has(Field::PiccData) {
-            return None;
+        match PiccData::open(key, &self.received.picc_data) {
+            Some(picc_data) if self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)) => {
+                let PiccData { uid, ctr } = picc_data;
+                Ok(ClaimedTap { layout: self.layout, received: Received { uid, ctr, ..self.received } })
+            }
+            _ => Err(VerifyError::NotAuthentic),
         }
-        let PiccData { uid, ctr } = self.picc_data(key)?;
-        Some(ClaimedTap { layout: self.layout, received: Received { uid, ctr, ..self.received } })
-    }
-
-    /// The PICCData, if it opens to what the layout says.
-    fn picc_data(&self, key: &PreparedMetaReadKey) -> Option<PiccData> {
-        let picc_data = PiccData::open(key, &self.received.picc_data)?;
-        self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)).then_some(picc_data)
     }
 
     /// Reads the plain mirrors; where there are none, the claim is empty.

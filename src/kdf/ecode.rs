@@ -58,7 +58,7 @@ use aes_siv::siv::Aes128Siv;
 use base32ct::{Base32Unpadded, Encoding};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cipher::{Block, Cmac};
+use crate::cipher::{Block, Cmac, padded};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey, key_type};
 use crate::types::Uid;
 
@@ -119,12 +119,9 @@ pub struct TagContext {
 }
 
 impl TagContext {
-    fn associated_data(&self) -> impl AsRef<[u8]> {
-        let mut data = [0; 20];
-        let fields = [VERSION].into_iter().chain(self.tag_id.to_be_bytes());
-        let fields = fields.chain(*self.uid.as_bytes()).chain(self.epoch.to_be_bytes());
-        data.iter_mut().zip(fields).for_each(|(byte, field)| *byte = field);
-        data
+    fn associated_data(&self) -> [u8; 20] {
+        let numbers = [VERSION].into_iter().chain(self.tag_id.to_be_bytes());
+        padded(numbers.chain(*self.uid.as_bytes()).chain(self.epoch.to_be_bytes()))
     }
 
     /// The SIV key of a layer.

@@ -24,7 +24,7 @@ use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::cipher::{Block, Cmac};
+use crate::cipher::{Block, Cmac, padded};
 use crate::key::{ApplicationKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::types::Uid;
 
@@ -60,10 +60,8 @@ impl Master {
         if !matches!(key.len(), 16 | 32) {
             return Err(MasterLength);
         }
-        let mut padded = [0; 64];
-        padded.iter_mut().zip(key).for_each(|(padded, byte)| *padded = *byte);
         let factory = key.len() == 16 && bool::from(key.ct_eq(&[0; 16]));
-        Ok(Self { derivation, key: padded, factory })
+        Ok(Self { derivation, key: padded(key.iter().copied()), factory })
     }
 
     /// The PICCData key, the same for all tags: key 1, not diversified.
@@ -118,8 +116,8 @@ impl Master {
     }
 
     fn pbkdf2(&self, salt: &[&[u8]]) -> Block {
-        let mut joined = [0; 11];
-        joined.iter_mut().zip(salt.iter().copied().flatten()).for_each(|(joined, byte)| *joined = *byte);
+        // Either salt has eleven bytes.
+        let joined: [u8; 11] = padded(salt.iter().copied().flatten().copied());
         let mut key = [0; 16];
         pbkdf2::pbkdf2_hmac::<Sha512>(&self.key, &joined, ROUNDS, &mut key);
         key
@@ -163,9 +161,7 @@ impl Halves {
 
     /// Both, as a key for another HMAC.
     fn padded(&self) -> Zeroizing<[u8; 64]> {
-        let mut padded = Zeroizing::new([0; 64]);
-        padded.iter_mut().zip(self.first.iter().chain(&self.second)).for_each(|(padded, byte)| *padded = *byte);
-        padded
+        Zeroizing::new(padded(self.first.iter().chain(&self.second).copied()))
     }
 }
 

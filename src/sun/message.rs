@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::file_data::{FileDataError, MAX_FILE_DATA};
-use super::layout::{Kind, SdmLayout};
+use super::layout::SdmLayout;
 use super::ntag22x::StatusDetect;
 use super::parse::Received;
 use super::session::EncKey;
@@ -61,7 +61,7 @@ impl<'a> SunMessage<'a> {
         if self.received.status_detect.is_some() {
             return None;
         }
-        if let Some([perm, curr, ..]) = self.text_of(Field::TtStatus) {
+        if let Some([perm, curr]) = self.text_of(Field::TtStatus) {
             return Some(TtStatus::new(*perm, *curr, self.layout.tt_in_window));
         }
         let at = self.layout.tt_at?;
@@ -113,11 +113,7 @@ impl<'a> SunMessage<'a> {
     }
 
     fn text_of(&self, wanted: Field) -> Option<&'a [u8]> {
-        let mut elements = self.layout.elements().zip(self.received.text);
-        elements.find_map(|(element, text)| match element.kind {
-            Kind::Value(field) if field == wanted => Some(text),
-            _ => None,
-        })
+        self.received.text_of(self.layout, wanted)
     }
 }
 

@@ -77,17 +77,27 @@ impl<'a> Received<'a> {
         }
     }
 
-    /// The text of a captured element.
+    /// The text of the captured element of this name.
     pub(super) fn captured(&self, layout: &SdmLayout, name: &str) -> Option<&'a str> {
+        let text = self.find(layout, Field::Captured, |element| layout.text(element.name) == name.as_bytes())?;
+        str::from_utf8(text).ok()
+    }
+
+    /// The text of a mirror.
+    pub(super) fn text_of(&self, layout: &SdmLayout, wanted: Field) -> Option<&'a [u8]> {
+        self.find(layout, wanted, |_| true)
+    }
+
+    fn find(&self, layout: &SdmLayout, wanted: Field, is: impl Fn(&Element) -> bool) -> Option<&'a [u8]> {
         let mut elements = layout.elements().zip(self.text);
         elements.find_map(|(element, text)| match element.kind {
-            Kind::Value(Field::Captured) if layout.text(element.name) == name.as_bytes() => str::from_utf8(text).ok(),
+            Kind::Value(field) if field == wanted && is(element) => Some(text),
             _ => None,
         })
     }
 
-    /// Takes the text of one element if it has the shape of that element.
-    fn accept(&mut self, layout: &SdmLayout, field: Field, text: &'a [u8]) -> Result<(), Malformed> {
+    /// Takes the text of the element in this place of the layout if it has the shape of that element.
+    fn accept(&mut self, layout: &SdmLayout, index: usize, field: Field, text: &'a [u8]) -> Result<(), Malformed> {
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
             return Err(Malformed::Length(field));
         }
@@ -117,6 +127,9 @@ impl<'a> Received<'a> {
             }
             Field::Captured if text.is_empty() => return Err(Malformed::Length(field)),
             Field::TtStatus | Field::Captured => all(|byte| is_name_byte(*byte))?,
+        }
+        if let Some(slot) = self.text.get_mut(index) {
+            *slot = text;
         }
         Ok(())
     }
@@ -178,10 +191,7 @@ impl SdmLayout {
                 mirrors.of(field)
             };
             let text = text.ok_or(Malformed::Missing(field))?.as_bytes();
-            received.accept(self, field, text)?;
-            if let Some(slot) = received.text.get_mut(index) {
-                *slot = text;
-            }
+            received.accept(self, index, field, text)?;
         }
         if mirrors.captured.len() > names {
             return Err(Malformed::Unexpected(Field::Captured));
@@ -225,14 +235,11 @@ impl SdmLayout {
                         return Err(Malformed::Missing(field));
                     }
                     // Only where a mirror can not be read is it asked whether what follows is there in its place.
-                    let next = self.text_behind(index);
                     let chars = self.chars(field, rest);
-                    let refine = |error| refine(error, field, rest.get(..chars).unwrap_or(rest), next);
+                    let refine =
+                        |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_behind(index));
                     let (text, after) = rest.split_at_checked(chars).ok_or(Malformed::Length(field)).map_err(refine)?;
-                    received.accept(self, field, text).map_err(refine)?;
-                    if let Some(slot) = received.text.get_mut(index) {
-                        *slot = text;
-                    }
+                    received.accept(self, index, field, text).map_err(refine)?;
                     rest = after;
                     before = Some(field);
                 }

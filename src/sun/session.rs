@@ -5,7 +5,7 @@
 //!
 //! An NTAG 22x has no session keys; a key that was prepared for one is treated as for AES here.
 
-use crate::cipher::{Block, Cmac};
+use crate::cipher::{Block, Cmac, padded};
 use crate::key::{PreparedFileReadKey, key_type};
 #[cfg(feature = "lrp")]
 use crate::lrp::Lrp;
@@ -20,22 +20,55 @@ key_type! {
     SessionSecret
 }
 
-/// The session key of SDMMAC.
-#[doc(alias = "SesSDMFileReadMACKey")]
-#[doc(alias = "KSesSDMFileReadMAC")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MacKey {
-    mode: Mode,
-    secret: SessionSecret,
+/// Declares a session key, in either mode.
+macro_rules! session_key {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name {
+            mode: Mode,
+            secret: SessionSecret,
+        }
+
+        impl $name {
+            /// A key that was derived elsewhere, in a secure element for instance.
+            #[must_use]
+            pub const fn from_secret(mode: Mode, secret: SessionSecret) -> Self {
+                Self { mode, secret }
+            }
+
+            /// The key that a session vector gives.
+            fn from_vector(key: &PreparedFileReadKey, vector: &Block) -> Self {
+                Self::from_secret(key.mode(), SessionSecret::from_bytes(key.session_key(vector)))
+            }
+
+            /// What the key is made of.
+            #[must_use]
+            pub const fn secret(&self) -> &SessionSecret {
+                &self.secret
+            }
+
+            /// How the key is used.
+            #[must_use]
+            pub const fn mode(&self) -> Mode {
+                self.mode
+            }
+        }
+    };
 }
 
-/// The session key of SDMENCFileData.
-#[doc(alias = "SesSDMFileReadENCKey")]
-#[doc(alias = "KSesSDMFileReadENC")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncKey {
-    mode: Mode,
-    secret: SessionSecret,
+session_key! {
+    /// The session key of SDMMAC.
+    #[doc(alias = "SesSDMFileReadMACKey")]
+    #[doc(alias = "KSesSDMFileReadMAC")]
+    MacKey
+}
+
+session_key! {
+    /// The session key of SDMENCFileData.
+    #[doc(alias = "SesSDMFileReadENCKey")]
+    #[doc(alias = "KSesSDMFileReadENC")]
+    EncKey
 }
 
 /// SV1, from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, the counter LSB first.
@@ -67,10 +100,7 @@ pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
 fn vector(label: &[u8], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let uid = uid.as_ref().map(Uid::as_bytes);
     let ctr = ctr.map(SdmReadCtr::to_lsb_first);
-    let fields = label.iter().chain(uid.into_iter().flatten()).chain(ctr.iter().flatten());
-    let mut block = [0; 16];
-    block.iter_mut().zip(fields).for_each(|(byte, field)| *byte = *field);
-    block
+    padded(label.iter().chain(uid.into_iter().flatten()).chain(ctr.iter().flatten()).copied())
 }
 
 impl MacKey {
@@ -82,19 +112,7 @@ impl MacKey {
             #[cfg(feature = "lrp")]
             Mode::Lrp => sv(uid, ctr),
         };
-        Self::from_secret(key.mode(), SessionSecret::from_bytes(key.session_key(&vector)))
-    }
-
-    /// A key that was derived elsewhere, in a secure element for instance.
-    #[must_use]
-    pub const fn from_secret(mode: Mode, secret: SessionSecret) -> Self {
-        Self { mode, secret }
-    }
-
-    /// What the key is made of.
-    #[must_use]
-    pub const fn secret(&self) -> &SessionSecret {
-        &self.secret
+        Self::from_vector(key, &vector)
     }
 
     /// The whole CMAC of a MAC input, of which SDMMAC is the [truncation](super::SdmMac::truncate).
@@ -121,7 +139,7 @@ impl EncKey {
             #[cfg(feature = "lrp")]
             Mode::Lrp => sv(Some(uid), Some(ctr)),
         };
-        Self::from_secret(key.mode(), SessionSecret::from_bytes(key.session_key(&vector)))
+        Self::from_vector(key, &vector)
     }
 
     /// As [`derive`](Self::derive), where the [`MacKey`] of the same tap is at hand: in LRP mode both are made of one secret.
@@ -131,24 +149,6 @@ impl EncKey {
             #[cfg(feature = "lrp")]
             Mode::Lrp => Self::from_secret(mac_key.mode, mac_key.secret.clone()),
         }
-    }
-
-    /// A key that was derived elsewhere, in a secure element for instance.
-    #[must_use]
-    pub const fn from_secret(mode: Mode, secret: SessionSecret) -> Self {
-        Self { mode, secret }
-    }
-
-    /// What the key is made of.
-    #[must_use]
-    pub const fn secret(&self) -> &SessionSecret {
-        &self.secret
-    }
-
-    /// How the key is used.
-    #[must_use]
-    pub const fn mode(&self) -> Mode {
-        self.mode
     }
 }
 

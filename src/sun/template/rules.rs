@@ -77,12 +77,8 @@ impl SdmLayout {
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
         }
-        if matches!(self.mode, Mode::Ntag22x) {
-            if window || picc || enc || !uid || !ctr {
-                return Err(LayoutError::Ntag22x);
-            }
-            // SUNCMAC covers all values, wherever they stand.
-            self.tt_in_window = true;
+        if matches!(self.mode, Mode::Ntag22x) && (window || picc || enc || !uid || !ctr) {
+            return Err(LayoutError::Ntag22x);
         }
         let both = match self.picc {
             Some(pinned) => pinned.uid && pinned.ctr,
