@@ -3,11 +3,16 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod api_key;
 mod cipher;
 pub mod counter;
+#[cfg(feature = "dialects")]
+pub mod dialect;
 mod error;
 mod hex;
 pub mod identify;
@@ -15,9 +20,13 @@ pub mod kdf;
 mod key;
 #[cfg(feature = "lrp")]
 pub mod lrp;
+pub mod registry;
+pub mod rules;
 pub mod sun;
 mod types;
+pub mod verifier;
 
+pub use api_key::{ApiKeyName, ApiKeySecret};
 pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, MemoryCounters};
 pub use error::{CommitError, Error, Field, Malformed, ParseHexError, VerifyError};
 pub use key::{

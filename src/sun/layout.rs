@@ -117,8 +117,30 @@ impl SdmLayout {
     }
 
     /// Whether the layout has this element.
-    pub(super) fn has(&self, wanted: Field) -> bool {
+    #[must_use]
+    pub fn has(&self, wanted: Field) -> bool {
         self.elements().any(|element| matches!(element.kind, Kind::Value(field) if field == wanted))
+    }
+
+    /// Whether its taps carry a counter, and so are good for one use: `{ctr}`, or a `{picc}` that is not pinned to hold none.
+    #[must_use]
+    pub fn carries_ctr(&self) -> bool {
+        let picc_data = self.has(Field::PiccData) && self.picc.is_none_or(|pinned| pinned.ctr);
+        picc_data || self.has(Field::SdmReadCtr)
+    }
+
+    /// Whether its taps say how the seal is: `{tt}`, or a status inside `{enc}`.
+    #[must_use]
+    pub fn carries_tamper(&self) -> bool {
+        self.tt_at.is_some() || self.has(Field::TtStatus)
+    }
+
+    /// The names of its `{:name}`, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.elements().filter_map(|element| match element.kind {
+            Kind::Value(Field::Captured) => str::from_utf8(self.text(element.name)).ok(),
+            _ => None,
+        })
     }
 
     /// The number of characters of an element, where the layout alone says it.

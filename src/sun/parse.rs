@@ -175,26 +175,33 @@ impl SdmLayout {
     /// # Errors
     /// [`Malformed`] if a value of the layout is missing, one that it does not have is given, or one has the wrong shape.
     pub fn assemble<'a>(&'a self, mirrors: Mirrors<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
+        let captured = mirrors.captured;
+        if self.names().any(|name| captured.iter().filter(|(given, _)| *given == name).count() > 1) {
+            return Err(Malformed::Duplicate(Field::Captured));
+        }
+        let of_name = |name: &str| captured.iter().find(|(given, _)| *given == name).map(|(_, text)| *text);
+        let tap = self.assemble_with(&mirrors, of_name)?;
+        if captured.len() > self.names().count() {
+            return Err(Malformed::Unexpected(Field::Captured));
+        }
+        Ok(tap)
+    }
+
+    /// As [`assemble`](Self::assemble), with captured texts from wherever the caller has them.
+    pub(crate) fn assemble_with<'a>(
+        &'a self,
+        mirrors: &Mirrors<'a>,
+        captured: impl Fn(&str) -> Option<&'a str>,
+    ) -> Result<UnverifiedTap<'a>, Malformed> {
         let mut received = Received::nothing();
-        let mut names: usize = 0;
         for (index, element) in self.elements().enumerate() {
             let Kind::Value(field) = element.kind else { continue };
-            let text = if matches!(field, Field::Captured) {
-                names = names.saturating_add(1);
-                let mut given = mirrors.captured.iter().filter(|(name, _)| name.as_bytes() == self.text(element.name));
-                let first = given.next();
-                if given.next().is_some() {
-                    return Err(Malformed::Duplicate(field));
-                }
-                first.map(|(_, text)| *text)
-            } else {
-                mirrors.of(field)
+            let text = match field {
+                Field::Captured => str::from_utf8(self.text(element.name)).ok().and_then(&captured),
+                _ => mirrors.of(field),
             };
             let text = text.ok_or(Malformed::Missing(field))?.as_bytes();
             received.accept(self, index, field, text)?;
-        }
-        if mirrors.captured.len() > names {
-            return Err(Malformed::Unexpected(Field::Captured));
         }
         let fields =
             [Field::PiccData, Field::Uid, Field::SdmReadCtr, Field::TtStatus, Field::EncFileData, Field::SdmMac];

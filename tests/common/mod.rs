@@ -1,7 +1,10 @@
-//! A tag in software, for tests: written from the data sheet on the `aes` and `cmac` crates, sharing no code with suntap, so
+//! A tag in software, for tests, with a registry of such tags beside it. The tag is written from the data sheet on the `aes` and `cmac` crates, sharing no code with suntap, so
 //! that one mistake can not hide in both.
 
 #![allow(dead_code, reason = "each test uses what it needs")]
+
+pub(crate) mod registry;
+pub(crate) mod world;
 
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};

@@ -1,0 +1,188 @@
+//! The public APIs of two hosted services: text in, a verdict, text out (feature `dialects`).
+//!
+//! [`ixkio`] answers `GET /v1/t`, [`etrnl`] answers `POST /v1/tags/verify-authenticity`. A client of either keeps its requests and
+//! gets the same answers. No HTTP server is in here: status and headers are plain values, so each fits behind any server in a few
+//! lines, shown here for whatever speaks the types of the crate `http`:
+//!
+//! ```
+//! use suntap::dialect::{Answer, etrnl::Etrnl, ixkio::Ixkio};
+//! # use suntap::registry::{OrganisationId, Record, TagRef, TagRegistry};
+//! # use suntap::verifier::Verifier;
+//! # use suntap::{ApiKeyName, ApiKeySecret, CounterStore, MemoryCounters, UnixMillis};
+//!
+//! fn serve<R: TagRegistry, S: CounterStore>(
+//!     request: &http::Request<Vec<u8>>,
+//!     (ixkio, etrnl): (&Ixkio, &Etrnl),
+//!     (registry, counters): (&R, &mut S),
+//!     now: UnixMillis,
+//! ) -> http::Result<http::Response<String>> {
+//!     let answer = match (request.method().as_str(), request.uri().path()) {
+//!         ("GET", "/v1/t") => {
+//!             let query = request.uri().query().unwrap_or_default();
+//!             ixkio.answer(query, registry, counters, Some(now))
+//!         }
+//!         ("POST", "/v1/tags/verify-authenticity") => {
+//!             let key = request.headers().get("API-Key").map(|key| key.as_bytes());
+//!             etrnl.answer(key, request.body(), registry, counters, Some(now))
+//!         }
+//!         _ => return http::Response::builder().status(404).body(String::new()),
+//!     };
+//!     let Answer { status, headers, body, verdict: _for_your_logs } = answer;
+//!     let response = http::Response::builder().status(status);
+//!     headers.iter().fold(response, |response, (name, value)| response.header(*name, *value)).body(body)
+//! }
+//! # struct Empty;
+//! # impl TagRegistry for Empty {
+//! #     type Record = Record<'static>;
+//! #     type Error = core::convert::Infallible;
+//! #     fn find(&self, _: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error> { Ok(None) }
+//! #     fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> { Ok(None) }
+//! # }
+//! # let secret = ApiKeySecret::from_bytes([1; 16]);
+//! # let (ixkio, etrnl) = (Ixkio::new(Verifier::new(&[]), &secret), Etrnl::new(Verifier::new(&[]), &secret));
+//! # let mut counters = MemoryCounters::<2>::new();
+//! # let mut get = |request: http::request::Builder, body: &str| {
+//! #     let request = request.body(body.into()).unwrap();
+//! #     serve(&request, (&ixkio, &etrnl), (&Empty, &mut counters), UnixMillis(0)).unwrap()
+//! # };
+//! # let asked = get(http::Request::get("/v1/t?x=q8w3sbcz&n=000001&e=0000"), "");
+//! # assert_eq!((asked.status().as_u16(), asked.headers()["cache-control"].to_str().unwrap()), (404, "no-store"));
+//! # assert_eq!(asked.body(), r#"{"xuid":"q8w3sbcz","error":"tag_not_found"}"#);
+//! # assert_eq!(get(http::Request::post("/v1/tags/verify-authenticity"), "{}").status(), 401);
+//! ```
+//!
+//! On an asynchronous server it is `answer_async`, over an [`AsyncTagRegistry`](crate::registry::AsyncTagRegistry) and an
+//! [`AsyncCounterStore`](crate::AsyncCounterStore); the future is `Send` if theirs are.
+//!
+//! A [`Record`](crate::registry::Record) serves both. Before tags go into a registry, [`ixkio::check`] and [`etrnl::check`] say
+//! what would keep the service from answering for them.
+//!
+#![doc = include_str!("dialect/moving.md")]
+
+use alloc::string::String;
+use core::fmt;
+
+use serde::Serialize;
+
+use crate::error::Field;
+use crate::registry::{FileKey, Keys, Record};
+use crate::rules::RulesError;
+use crate::verifier::Verdict;
+
+pub mod etrnl;
+pub mod ixkio;
+
+/// What to send back.
+#[derive(Clone, Debug)]
+#[must_use = "the client waits for it"]
+pub struct Answer<E> {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names and values of headers: the content type, and that nobody may keep the answer.
+    pub headers: [(&'static str, &'static str); 2],
+    /// The body.
+    pub body: String,
+    /// What was decided and why, for the operator's logs and figures and not for the client. `None` if the request ended before
+    /// a tag was looked for.
+    pub verdict: Option<Result<Verdict, E>>,
+}
+
+impl<E> Answer<E> {
+    /// An answer before a tag was looked for.
+    fn json(status: u16, body: &impl Serialize) -> Self {
+        let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
+        // Texts and numbers are all that is written, so there is no error to report; were there one, nothing is promised.
+        match serde_json::to_string(body) {
+            Ok(body) => Self { status, headers, body, verdict: None },
+            Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },
+        }
+    }
+}
+
+/// Why a service could not answer for a tag as its client expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// Its keys are not loaded, so every tap is refused. It can be imported and waits for its keys.
+    KeysNotLoaded,
+    /// The layout has `{picc}`, and there is no SDMMetaReadKey.
+    NoMetaKey,
+    /// The record has no UID, and the layout or the derivation of the keys needs it.
+    NoUid,
+    /// What follows the UID in the diversification input has more than 24 bytes.
+    SuffixLength,
+    /// Its taps carry no counter: one that passes would pass for ever.
+    NoCounter,
+    /// The API has no parameter for this element of the layout.
+    NotSent(Field),
+    /// The API needs this element, and the layout does not have it.
+    NotMirrored(Field),
+    /// Tamper is on and the layout has no status that the tag vouches for, or it is off and the API would have to send one.
+    Tamper,
+    /// It is a standard tag, and the API knows none.
+    NoChip,
+    /// There is no XUID to answer with.
+    NoXuid,
+    /// An extended data field would stand in the answer under a name that is taken.
+    Name,
+    /// The rules can not have been meant as they are.
+    Rules(RulesError),
+    /// The metadata is no JSON.
+    Metadata,
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KeysNotLoaded => "the keys are not loaded",
+            Self::NoMetaKey => "the layout has {picc} and there is no SDMMetaReadKey",
+            Self::NoUid => "the layout or the keys need a UID, and the record has none",
+            Self::SuffixLength => "at most 24 bytes follow the UID in the diversification input",
+            Self::NoCounter => "the layout mirrors no counter, so a tap that passes would pass for ever",
+            Self::NotSent(field) => return write!(f, "{field} is in the layout, and the API has no parameter for it"),
+            Self::NotMirrored(field) => return write!(f, "{field} is not in the layout, and the API needs it"),
+            Self::Tamper => "the layout and the record disagree on whether there is a tamper status",
+            Self::NoChip => "a standard tag proves nothing, and the API knows none",
+            Self::NoXuid => "there is no XUID to answer with",
+            Self::Name => "a field of the extended data has a name that is taken",
+            Self::Rules(error) => return error.fmt(f),
+            Self::Metadata => "the metadata is no JSON",
+        })
+    }
+}
+
+impl core::error::Error for Unfit {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Rules(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What either API wants of a tag that proves itself: keys that do their work, and a counter. The keys come last, since a tag
+/// without them can still wait for them.
+fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
+    let Some(chip) = &record.chip else { return Ok(()) };
+    let layout = chip.layout;
+    if !layout.carries_ctr() {
+        return Err(Unfit::NoCounter);
+    }
+    if chip.tamper && !layout.carries_tamper() {
+        return Err(Unfit::Tamper);
+    }
+    let derived = match &chip.keys {
+        Keys::NotLoaded => return Err(Unfit::KeysNotLoaded),
+        Keys::Loaded { meta: None, .. } if layout.has(Field::PiccData) => return Err(Unfit::NoMetaKey),
+        Keys::Loaded { file: FileKey::An10922 { suffix, .. }, .. } if suffix.len() > 24 => {
+            return Err(Unfit::SuffixLength);
+        }
+        Keys::Loaded { file: FileKey::Plain(_) | FileKey::Prepared(_), .. } | Keys::Sealed { .. } => false,
+        Keys::Loaded { .. } | Keys::ECode { .. } => true,
+    };
+    let mirrored = layout.has(Field::Uid) || layout.has(Field::PiccData);
+    if record.uid.is_none() && (derived || mirrored) {
+        return Err(Unfit::NoUid);
+    }
+    Ok(())
+}

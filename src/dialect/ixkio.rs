@@ -1,0 +1,369 @@
+//! `GET /v1/t` as the hosted service ixkio answers it.
+//!
+//! # The request
+//!
+//! | parameter | is |
+//! |---|---|
+//! | `x` | the XUID, or |
+//! | `a` and `c` | an account and the customer's own name of the tag, or |
+//! | `a` and `u` | an account and the UID, 14 upper-case digits |
+//! | `n` | the counter as mirrored: `{ctr}` |
+//! | `e` | `{mac}`; where the layout has file data, `{enc}{mac}` in one |
+//! | `r` | the response API token, for tags that need one |
+//!
+//! Exactly one of the three, each parameter at most once; others are ignored. A UID that the layout mirrors is that of the record,
+//! and so are the texts of `{:xuid}` and `{:cuid}`.
+//!
+//! # The answer
+//!
+//! | case | status | body |
+//! |---|---|---|
+//! | answered by the rules | 200 | `xuid`, `cuid` (asked by `c`, or by `u` if there is one), `response`, extended data |
+//! | a level is inactive | 200 | `xuid`, `error`: `folder_inactive` (ours), `tg_inactive`, `batch_inactive`, `tag_inactive` (ours) |
+//! | no such tag | 404 | what was asked by, `error`: `tag_not_found` (ours) |
+//! | the token is missing or of somebody else | 401 | `xuid`, `error`: `token_invalid` (ours) |
+//! | the request is none | 400 | `error`: `invalid_request` (ours) |
+//! | the registry or the store failed | 503 | `xuid` or what was asked by, `error`: `unavailable` (ours) |
+//!
+//! A tap that does not verify, that was seen before, or whose `n` or `e` is missing or has the wrong shape is no error: the rules
+//! answer it, most often with their default. So is a tag without keys. A standard tag gets the default response always.
+//!
+//! # Deliberate differences
+//!
+//! - `n` moves nothing unless `e` proves it. The hosted service believes any `n`, so that who sends 1000 locks the tag out until
+//!   its chip has come to 1000.
+//! - The scan count is the number of accepted taps. The hosted service counts its answers.
+//! - Of subtags there are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names
+//!   of extended data. Others stay as written: random numbers and dates, and what is of the phone, its country or a chain.
+//!
+//! The first accepted tap of a tag answers with what its rules say; the same request once more does not:
+//!
+//! ```
+//! use suntap::dialect::ixkio::Ixkio;
+//! use suntap::registry::{Chip, FileKey, Keys, Names, OrganisationId, Record, TagRef, TagRegistry};
+//! use suntap::rules::{Rule, RuleGroup, RuleSet, Rules};
+//! use suntap::verifier::Verifier;
+//! use suntap::{ApiKeyName, ApiKeySecret, MemoryCounters, SdmFileReadKey, SdmLayout, sdm_layout};
+//!
+//! static LAYOUT: SdmLayout = sdm_layout!("https://t.ixkio.com/{:xuid}?n={ctr}&e={mac}");
+//! static KEY: SdmFileReadKey = SdmFileReadKey::FACTORY;
+//! const PASS: RuleGroup<'_> = RuleGroup { rules: &[Rule::TagAuthentication], response: "Pass" };
+//!
+//! struct OneTag;
+//!
+//! impl TagRegistry for OneTag {
+//!     type Record = Record<'static>;
+//!     type Error = core::convert::Infallible;
+//!
+//!     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error> {
+//!         let keys = Keys::Loaded { meta: None, file: FileKey::Plain(&KEY) };
+//!         Ok((tag == TagRef::Xuid("q8w3sbcz")).then_some(Record {
+//!             names: Names { xuid: Some("q8w3sbcz"), ..Names::default() },
+//!             chip: Some(Chip { layout: &LAYOUT, keys, tamper: false, counter: None }),
+//!             rules: Rules {
+//!                 tag_group: RuleSet { groups: [Some(PASS), None, None], default: "Fail" },
+//!                 tag_code: None,
+//!             },
+//!             ..Record::new(OrganisationId(1))
+//!         }))
+//!     }
+//!
+//!     fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
+//!         Ok(None)
+//!     }
+//! }
+//!
+//! let (secret, mut counters) = (ApiKeySecret::from_bytes([7; 16]), MemoryCounters::<64>::new());
+//! let ixkio = Ixkio::new(Verifier::new(&[]), &secret);
+//! let mut get = |query| ixkio.answer(query, OneTag, &mut counters, None).body;
+//! let tap = "x=q8w3sbcz&n=00003D&e=31EA1461EC64B74A";
+//! assert_eq!(get(tap), r#"{"xuid":"q8w3sbcz","response":"Pass"}"#);
+//! assert_eq!(get(tap), r#"{"xuid":"q8w3sbcz","response":"Fail"}"#);
+//! ```
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::{Answer, Unfit, check_chip};
+use crate::api_key::ApiKeySecret;
+use crate::counter::{AsyncCounterStore, CounterStore};
+use crate::error::Field;
+use crate::registry::{AsyncTagRegistry, ExtendedData, Keys, Level, OrganisationId, TagRecord, TagRef, TagRegistry};
+use crate::types::{Uid, UnixMillis};
+use crate::verifier::{Caller, Failure, Outcome, Presented, Refusal, Request, Response, Values, Verdict, Verifier};
+
+/// Names in an answer that no extended data may take.
+const TAKEN: [&str; 4] = ["xuid", "cuid", "response", "error"];
+
+/// Answers requests in this dialect.
+#[derive(Clone, Copy, Debug)]
+pub struct Ixkio<'s> {
+    verifier: Verifier<'s>,
+    api_keys: &'s ApiKeySecret,
+}
+
+impl<'s> Ixkio<'s> {
+    /// A dialect over a verifier; `api_keys` is the secret under which tokens are named.
+    #[must_use]
+    pub const fn new(verifier: Verifier<'s>, api_keys: &'s ApiKeySecret) -> Self {
+        Self { verifier, api_keys }
+    }
+
+    /// Answers a request. `query` is all behind the `?`, as the client sent it; `at` the time to remember with an accepted tap.
+    pub fn answer<R: TagRegistry, S: CounterStore + ?Sized>(
+        &self,
+        query: &str,
+        registry: R,
+        counters: &mut S,
+        at: Option<UnixMillis>,
+    ) -> Answer<Failure<R::Error, S::Error>> {
+        let Some(query) = Query::read(query) else { return invalid() };
+        let Some(tag) = query.tag() else { return invalid() };
+        let caller = match query.token.as_deref() {
+            None => None,
+            Some(token) => match registry.organisation(&self.api_keys.name(token.as_bytes())) {
+                Ok(caller) => caller,
+                Err(error) => return Asked::by(tag).unavailable(Failure::Registry(error)),
+            },
+        };
+        Asked::by(tag).answered(self.verifier.verify(registry, counters, &query.request(tag, caller, at)))
+    }
+
+    /// As [`answer`](Self::answer), where registry and store take waiting.
+    pub async fn answer_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized>(
+        &self,
+        query: &str,
+        registry: R,
+        counters: &mut S,
+        at: Option<UnixMillis>,
+    ) -> Answer<Failure<R::Error, S::Error>> {
+        let Some(query) = Query::read(query) else { return invalid() };
+        let Some(tag) = query.tag() else { return invalid() };
+        let caller = match query.token.as_deref() {
+            None => None,
+            Some(token) => match registry.organisation(&self.api_keys.name(token.as_bytes())).await {
+                Ok(caller) => caller,
+                Err(error) => return Asked::by(tag).unavailable(Failure::Registry(error)),
+            },
+        };
+        let request = query.request(tag, caller, at);
+        Asked::by(tag).answered(self.verifier.verify_async(registry, counters, &request).await)
+    }
+}
+
+/// The parameters of a request.
+#[derive(Default)]
+struct Query<'q> {
+    x: Option<Cow<'q, str>>,
+    c: Option<Cow<'q, str>>,
+    u: Option<Cow<'q, str>>,
+    a: Option<Cow<'q, str>>,
+    n: Option<Cow<'q, str>>,
+    e: Option<Cow<'q, str>>,
+    /// `r`
+    token: Option<Cow<'q, str>>,
+}
+
+impl<'q> Query<'q> {
+    /// Reads the parameters; `None` if one that counts is there twice or is no text.
+    fn read(query: &'q str) -> Option<Self> {
+        let mut read = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let parameter = match &*name {
+                "x" => &mut read.x,
+                "c" => &mut read.c,
+                "u" => &mut read.u,
+                "a" => &mut read.a,
+                "n" => &mut read.n,
+                "e" => &mut read.e,
+                "r" => &mut read.token,
+                _ => continue,
+            };
+            // What is no UTF-8 was replaced by this character, and could be taken for something else.
+            if parameter.is_some() || value.contains(char::REPLACEMENT_CHARACTER) {
+                return None;
+            }
+            *parameter = Some(value);
+        }
+        Some(read)
+    }
+
+    /// The one way in which the tag is named.
+    fn tag(&self) -> Option<TagRef<'_>> {
+        let tag = match [&self.x, &self.a, &self.c, &self.u].map(Option::as_deref) {
+            [Some(xuid), None, None, None] => TagRef::Xuid(xuid),
+            [None, Some(account), Some(cuid), None] if !account.is_empty() => TagRef::Cuid { account, cuid },
+            [None, Some(account), None, Some(digits)] if !account.is_empty() => {
+                let uid = Uid::from_hex(digits).ok()?;
+                // The vendor wants them in upper case.
+                if digits.bytes().any(|digit| digit.is_ascii_lowercase()) {
+                    return None;
+                }
+                TagRef::Uid { account, uid }
+            }
+            _ => return None,
+        };
+        (tag != TagRef::Xuid("") && !matches!(tag, TagRef::Cuid { cuid: "", .. })).then_some(tag)
+    }
+
+    fn request<'a>(&'a self, tag: TagRef<'a>, caller: Option<OrganisationId>, at: Option<UnixMillis>) -> Request<'a> {
+        let values = Values { ctr: self.n.as_deref(), enc_mac: self.e.as_deref(), ..Values::default() };
+        Request { tag, caller: Caller::Token(caller), tap: Presented::Values(values), at }
+    }
+}
+
+/// By what the client asked, which is all that an answer may repeat where there is no tag.
+struct Asked<'a> {
+    name: &'static str,
+    text: Cow<'a, str>,
+}
+
+impl<'a> Asked<'a> {
+    fn by(tag: TagRef<'a>) -> Self {
+        let (name, text) = match tag {
+            TagRef::Xuid(xuid) => ("xuid", xuid.into()),
+            TagRef::Cuid { cuid, .. } => ("cuid", cuid.into()),
+            TagRef::Uid { uid, .. } => ("uid", alloc::format!("{uid}").into()),
+            TagRef::Number(_) | TagRef::Captured { .. } => ("", "".into()),
+        };
+        Self { name, text }
+    }
+
+    fn unavailable<E>(&self, failure: E) -> Answer<E> {
+        Answer { verdict: Some(Err(failure)), ..self.refused(503, "unavailable") }
+    }
+
+    fn refused<E>(&self, status: u16, error: &'static str) -> Answer<E> {
+        Answer::json(status, &Refused { of: Some((self.name, &self.text)), error })
+    }
+
+    fn answered<R: TagRecord, E>(&self, outcome: Outcome<R, E>) -> Answer<E> {
+        let record = outcome.record.as_ref().map(TagRecord::record);
+        let xuid = record.and_then(|record| record.names.xuid);
+        // An error is said of the XUID, however the tag was asked for.
+        let by = match xuid {
+            Some(xuid) => Asked::by(TagRef::Xuid(xuid)),
+            None => Asked { name: self.name, text: Cow::Borrowed(&*self.text) },
+        };
+        let answer = match (&outcome.verdict, outcome.response()) {
+            (Ok(_), Some(response)) => {
+                let cuid = record.and_then(|record| record.names.cuid).filter(|_| self.name != "xuid");
+                Answer::json(200, &Answered { xuid, cuid, response })
+            }
+            (Ok(Verdict::Refused(Refusal::NotTheOwner)), _) => by.refused(401, "token_invalid"),
+            (Ok(Verdict::Refused(Refusal::Inactive(level))), _) => by.refused(
+                200,
+                match level {
+                    Level::Folder => "folder_inactive",
+                    Level::TagGroup => "tg_inactive",
+                    Level::Batch => "batch_inactive",
+                    Level::TagCode => "tag_inactive",
+                },
+            ),
+            (Ok(_), None) => by.refused(404, "tag_not_found"),
+            (Err(_), _) => by.refused(503, "unavailable"),
+        };
+        Answer { verdict: Some(outcome.verdict), ..answer }
+    }
+}
+
+fn invalid<E>() -> Answer<E> {
+    Answer::json(400, &Refused { of: None, error: "invalid_request" })
+}
+
+/// An answer without a text of the rules.
+struct Refused<'a> {
+    of: Option<(&'a str, &'a str)>,
+    error: &'a str,
+}
+
+impl Serialize for Refused<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some((name, text)) = self.of {
+            map.serialize_entry(name, text)?;
+        }
+        map.serialize_entry("error", self.error)?;
+        map.end()
+    }
+}
+
+/// An answer of the rules.
+struct Answered<'a, R> {
+    xuid: Option<&'a str>,
+    cuid: Option<&'a str>,
+    response: Response<'a, R>,
+}
+
+impl<R: TagRecord> Serialize for Answered<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(xuid) = self.xuid {
+            map.serialize_entry("xuid", xuid)?;
+        }
+        if let Some(cuid) = self.cuid {
+            map.serialize_entry("cuid", cuid)?;
+        }
+        map.serialize_entry("response", &Displayed(&self.response))?;
+        for (key, value) in keys(self.response.extended_data()) {
+            map.serialize_entry(&key, &Displayed(&self.response.fill(value)))?;
+        }
+        map.end()
+    }
+}
+
+/// A text as it displays.
+struct Displayed<'a, T>(&'a T);
+
+impl<T: fmt::Display> Serialize for Displayed<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
+}
+
+/// The fields under their keys: in lower case, with `_` for a space. A key that is taken is left out.
+fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r str)> {
+    let mut keys: Vec<(String, &str)> = Vec::new();
+    for field in fields {
+        let key = field.name.to_lowercase().replace(' ', "_");
+        if !TAKEN.contains(&&*key) && keys.iter().all(|(other, _)| *other != key) {
+            keys.push((key, field.value));
+        }
+    }
+    keys
+}
+
+/// Looks for what would keep this dialect from answering for a tag. For whoever imports tags.
+///
+/// # Errors
+/// [`Unfit`] with the first reason; [`Unfit::KeysNotLoaded`] only if there is no other.
+pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
+    let record = tag.record();
+    if record.names.xuid.is_none() {
+        return Err(Unfit::NoXuid);
+    }
+    record.rules.check().map_err(Unfit::Rules)?;
+    let fields = || (0..).map_while(|index| tag.extended_data(index)).filter(|field| field.in_response);
+    if keys(fields()).len() < fields().count() {
+        return Err(Unfit::Name);
+    }
+    if let Some(chip) = &record.chip {
+        if let Some(field) = [Field::PiccData, Field::TtStatus].into_iter().find(|field| chip.layout.has(*field)) {
+            return Err(Unfit::NotSent(field));
+        }
+        let known = |name: &str| match name {
+            "xuid" => true,
+            "cuid" => record.names.cuid.is_some(),
+            _ => false,
+        };
+        let sealed = matches!(chip.keys, Keys::Sealed { .. } | Keys::ECode { .. });
+        if sealed || !chip.layout.names().all(known) {
+            return Err(Unfit::NotSent(Field::Captured));
+        }
+    }
+    check_chip(&record)
+}

@@ -1,0 +1,150 @@
+//! Dynamic responses: `{name}` in a text, and what stands for it.
+
+use core::cell::Cell;
+use core::fmt::{self, Write as _};
+
+use crate::types::Uid;
+
+/// A subtag that is in a subtag that is in a subtag is filled; in that it stays as it is.
+const MAX_DEPTH: u32 = 3;
+/// Subtags filled in one answer. Those behind stay as they are: values that fill each other can not run away.
+const MAX_FILLED: u32 = 256;
+
+/// What a subtag stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subtag<'a> {
+    /// A text, whose own subtags are filled in turn.
+    Nested(&'a str),
+    /// A text as it is.
+    Text(&'a str),
+    /// A number, written in decimal.
+    Number(u32),
+    /// A UID, written as 14 upper-case digits.
+    Uid(Uid),
+}
+
+/// Who knows what subtags stand for.
+pub trait Subtags {
+    /// What `{name}` stands for. `None` if there is no such subtag: it stays as written then. A known one without a value is
+    /// `Some(Subtag::Text(""))`.
+    ///
+    /// Names are compared without regard to case; the implementor sees to that.
+    fn subtag(&self, name: &str) -> Option<Subtag<'_>>;
+}
+
+/// A text with its subtags filled, when it is displayed.
+///
+/// Nesting goes three deep, and 256 subtags are filled at most; what is beyond stays as written.
+#[derive(Clone, Copy, Debug)]
+pub struct Filled<'a, S: ?Sized> {
+    text: &'a str,
+    subtags: &'a S,
+}
+
+impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
+    /// A text and who knows its subtags.
+    #[must_use]
+    pub fn new(text: &'a str, subtags: &'a S) -> Self {
+        Self { text, subtags }
+    }
+
+    /// Writes the text into a buffer. What is returned is that part of it.
+    ///
+    /// # Errors
+    /// [`fmt::Error`] if the buffer is too small: a cut answer would be another answer.
+    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, fmt::Error> {
+        let mut out = Buffer { buffer: &mut *buffer, len: 0 };
+        write!(out, "{self}")?;
+        let len = out.len;
+        str::from_utf8(buffer.get(..len).unwrap_or_default()).map_err(|_| fmt::Error)
+    }
+
+    fn fill(&self, text: &str, depth: u32, left: &Cell<u32>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in Parts(text) {
+            match part {
+                Part::Text(text) => f.write_str(text)?,
+                Part::Subtag { name, written } => {
+                    let wanted = depth < MAX_DEPTH && left.get() > 0;
+                    match wanted.then(|| self.subtags.subtag(name)).flatten() {
+                        None => f.write_str(written)?,
+                        Some(subtag) => {
+                            left.set(left.get().saturating_sub(1));
+                            match subtag {
+                                Subtag::Nested(text) => self.fill(text, depth.saturating_add(1), left, f)?,
+                                Subtag::Text(text) => f.write_str(text)?,
+                                Subtag::Number(number) => write!(f, "{number}")?,
+                                Subtag::Uid(uid) => write!(f, "{uid}")?,
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fill(self.text, 0, &Cell::new(MAX_FILLED), f)
+    }
+}
+
+/// Whether a text holds this subtag, which is given with its braces.
+pub(super) fn has(text: &str, subtag: &str) -> bool {
+    Parts(text).any(|part| matches!(part, Part::Subtag { written, .. } if written.eq_ignore_ascii_case(subtag)))
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    Subtag {
+        name: &'a str,
+        /// With its braces.
+        written: &'a str,
+    },
+}
+
+/// The parts of a text, in order. A brace without its partner is text.
+struct Parts<'a>(&'a str);
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Part<'a>;
+
+    fn next(&mut self) -> Option<Part<'a>> {
+        let text = self.0;
+        if text.is_empty() {
+            return None;
+        }
+        // Of `{{name}` only the inner brace opens a subtag.
+        let inside = text.strip_prefix('{').and_then(|inside| {
+            let end = inside.find(['{', '}'])?;
+            let (name, behind) = inside.split_at_checked(end)?;
+            Some((name, behind.strip_prefix('}')?))
+        });
+        if let Some((name, behind)) = inside {
+            self.0 = behind;
+            let written = text.strip_suffix(behind).unwrap_or(text);
+            return Some(Part::Subtag { name, written });
+        }
+        let from = usize::from(text.starts_with('{'));
+        let next = text.get(from..).and_then(|rest| rest.find('{')).map_or(text.len(), |at| at.saturating_add(from));
+        let (head, rest) = text.split_at_checked(next).unwrap_or((text, ""));
+        self.0 = rest;
+        Some(Part::Text(head))
+    }
+}
+
+/// A buffer that is full, not cut.
+struct Buffer<'b> {
+    buffer: &'b mut [u8],
+    len: usize,
+}
+
+impl fmt::Write for Buffer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let to = self.len.checked_add(text.len()).ok_or(fmt::Error)?;
+        self.buffer.get_mut(self.len..to).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = to;
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! From what a record says of its keys to keys that work.
+
+use core::ops::Deref;
+
+use super::{Refusal, Verifier};
+use crate::kdf::an10922;
+use crate::kdf::boltcard;
+use crate::kdf::ecode::{ECode, derive_file_read_key, derive_meta_read_key};
+use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
+use crate::registry::{FileKey, Keys, MetaKey};
+use crate::types::{Mode, Uid};
+
+/// The keys of one tag, ready for its layout.
+pub(super) struct TagKeys<'r> {
+    pub(super) meta: Option<Ready<'r, PreparedMetaReadKey>>,
+    pub(super) file: Ready<'r, PreparedFileReadKey>,
+}
+
+/// Prepared for this tap, or before.
+pub(super) enum Ready<'r, K> {
+    Now(K),
+    Before(&'r K),
+}
+
+impl<K> Deref for Ready<'_, K> {
+    type Target = K;
+
+    fn deref(&self) -> &K {
+        match self {
+            Self::Now(key) => key,
+            Self::Before(key) => key,
+        }
+    }
+}
+
+impl Verifier<'_> {
+    /// The keys of a tag. `opened` is whether there is a PICCData to open, `uid` that of the record, `ecode` what the tap brought.
+    pub(super) fn keys<'r>(
+        &self,
+        keys: &Keys<'r>,
+        mode: Mode,
+        opened: bool,
+        uid: Option<Uid>,
+        ecode: Option<&str>,
+    ) -> Result<TagKeys<'r>, Refusal> {
+        let ecode = || ecode.and_then(|text| ECode::parse(text).ok()).ok_or(Refusal::SealBroken);
+        let (meta, file) = match keys {
+            Keys::NotLoaded => return Err(Refusal::NoKeys),
+            Keys::Loaded { meta, file } => {
+                let meta = if opened { Some(meta.as_ref().ok_or(Refusal::NoKeys)?.ready(mode)) } else { None };
+                return Ok(TagKeys { meta, file: file.ready(mode, uid)? });
+            }
+            Keys::Sealed { keys, tag } => {
+                if self.secrets.is_empty() {
+                    return Err(Refusal::NoKeys);
+                }
+                let ecode = ecode()?;
+                let mut unsealed = self.secrets.iter().filter_map(|secret| keys.unseal(secret, &ecode, tag).ok());
+                unsealed.next().ok_or(Refusal::SealBroken)?
+            }
+            Keys::ECode { epoch } => {
+                let (uid, secret) = uid.zip(self.secrets.first()).ok_or(Refusal::NoKeys)?;
+                let ecode = ecode()?;
+                let meta = derive_meta_read_key(secret, &ecode, uid, *epoch);
+                (meta, derive_file_read_key(secret, &ecode, uid, *epoch))
+            }
+        };
+        let meta = opened.then(|| Ready::Now(meta.prepare(mode)));
+        Ok(TagKeys { meta, file: Ready::Now(file.prepare(mode)) })
+    }
+}
+
+impl<'r> MetaKey<'r> {
+    fn ready(&self, mode: Mode) -> Ready<'r, PreparedMetaReadKey> {
+        match self {
+            Self::Plain(key) => Ready::Now(key.prepare(mode)),
+            Self::Prepared(key) => Ready::Before(key),
+            Self::Boltcard(issuer) => Ready::Now(boltcard::meta_read_key(issuer).prepare(mode)),
+            #[cfg(feature = "nfcdeveloper")]
+            Self::Nfcdeveloper(master) => Ready::Now(master.meta_read_key().prepare(mode)),
+        }
+    }
+}
+
+impl<'r> FileKey<'r> {
+    fn ready(&self, mode: Mode, uid: Option<Uid>) -> Result<Ready<'r, PreparedFileReadKey>, Refusal> {
+        let uid = || uid.ok_or(Refusal::NoKeys);
+        Ok(Ready::Now(match self {
+            Self::Prepared(key) => return Ok(Ready::Before(key)),
+            Self::Plain(key) => key.prepare(mode),
+            Self::An10922 { master, suffix, epoch } => {
+                let key = an10922::derive_in_epoch(master, uid()?, *epoch, suffix).map_err(|_| Refusal::NoKeys)?;
+                key.prepare(mode)
+            }
+            Self::Boltcard { issuer, version } => boltcard::file_read_key(issuer, uid()?, *version).prepare(mode),
+            #[cfg(feature = "nfcdeveloper")]
+            Self::Nfcdeveloper(master) => master.file_read_key(uid()?).prepare(mode),
+        }))
+    }
+}

@@ -1,0 +1,98 @@
+//! What the rules of a tag answer.
+
+use core::fmt;
+
+use super::{Outcome, Refusal, Verdict};
+use crate::registry::{ExtendedData, TagRecord};
+use crate::rules::{Facts, Filled, Subtag, Subtags};
+use crate::sun::TtStatus;
+use crate::types::Mark;
+
+/// The text that a tag's rules answer with, and what its subtags stand for. Displayed, they are filled.
+///
+/// Known are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names of extended
+/// data, each without regard to case; in the latter a space and a `_` are the same. `scount` is how many taps were accepted,
+/// `ccount` the counter of the last of them, both empty where they are not known.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a, R> {
+    record: &'a R,
+    mark: Option<Mark>,
+    text: &'a str,
+}
+
+impl<R: TagRecord, E> Outcome<R, E> {
+    /// What the rules answer. `None` if there is no answer to give: no tag, an inactive one, one of somebody else, or no verdict.
+    ///
+    /// A tap that is not genuine and new is no error to rules: most often it gets the default response. A standard tag gets it
+    /// always. Where the counter did not advance, counts are those of [`last_seen`](crate::registry::Record::last_seen).
+    #[must_use]
+    pub fn response(&self) -> Option<Response<'_, R>> {
+        let record = self.record.as_ref()?;
+        let view = record.record();
+        let (mark, text) = match self.verdict.as_ref().ok()? {
+            Verdict::Refused(Refusal::UnknownTag | Refusal::NotTheOwner | Refusal::Inactive(_)) => return None,
+            Verdict::Refused(Refusal::NoChip) => (view.last_seen, view.rules.default_response()),
+            Verdict::Refused(_) => {
+                let scans = view.last_seen.map(|mark| mark.taps);
+                let facts = Facts { authentic: false, scans, tamper: None };
+                (view.last_seen, view.rules.response(&facts))
+            }
+            Verdict::Fresh(accepted) => {
+                let tamper = accepted.seen.tamper.filter(TtStatus::is_authenticated);
+                let tamper = tamper.map(|status| [status.perm(), status.curr()]);
+                let facts = Facts { authentic: true, scans: Some(accepted.now.taps), tamper };
+                (Some(accepted.now), view.rules.response(&facts))
+            }
+        };
+        Some(Response { record, mark, text })
+    }
+}
+
+impl<'a, R: TagRecord> Response<'a, R> {
+    /// The text of an extended data field, its subtags filled.
+    #[must_use]
+    pub fn fill(&'a self, text: &'a str) -> Filled<'a, Self> {
+        Filled::new(text, self)
+    }
+
+    /// The extended data that goes into the answer, in order.
+    pub fn extended_data(&self) -> impl Iterator<Item = ExtendedData<'a>> {
+        fields(self.record).filter(|field| field.in_response)
+    }
+}
+
+fn fields<R: TagRecord>(record: &R) -> impl Iterator<Item = ExtendedData<'_>> {
+    (0..).map_while(|index| record.extended_data(index))
+}
+
+impl<R: TagRecord> Subtags for Response<'_, R> {
+    fn subtag(&self, name: &str) -> Option<Subtag<'_>> {
+        let view = self.record.record();
+        let names = view.names;
+        let text = |text: Option<_>| Subtag::Text(text.unwrap_or_default());
+        let number = |number: Option<u32>| number.map_or(Subtag::Text(""), Subtag::Number);
+        let known = [
+            ("xuid", text(names.xuid)),
+            ("cuid", text(names.cuid)),
+            ("uid", view.uid.map_or(Subtag::Text(""), Subtag::Uid)),
+            ("scount", number(self.mark.map(|mark| mark.taps))),
+            ("ccount", number(self.mark.map(|mark| mark.ctr.get()))),
+            ("folder", text(names.folder)),
+            ("batch", text(names.batch)),
+            ("taggroup", text(names.tag_group)),
+            ("tagname", text(names.tag)),
+            ("tagcodedr", Subtag::Nested(view.rules.layer())),
+        ];
+        let known = known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, subtag)| subtag);
+        known.or_else(|| {
+            let field = fields(self.record).find(|field| field.is_called(name))?;
+            Some(Subtag::Nested(field.value))
+        })
+    }
+}
+
+impl<R: TagRecord> fmt::Display for Response<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Filled::new(self.text, self).fmt(f)
+    }
+}
