@@ -54,7 +54,7 @@
 //! On an asynchronous server it is `answer_async`, over an [`AsyncTagRegistry`](crate::registry::AsyncTagRegistry) and an
 //! [`AsyncCounterStore`](crate::AsyncCounterStore); the future is `Send` if theirs are.
 //!
-//! A [`Record`](crate::registry::Record) serves both. Before tags go into a registry, [`ixkio::check`] and [`etrnl::check`] say
+//! A [`Record`] serves both. Before tags go into a registry, [`ixkio::check`] and [`etrnl::check`] say
 //! what would keep the service from answering for them.
 //!
 #![doc = include_str!("dialect/moving.md")]

@@ -11,7 +11,7 @@ use suntap::rules::{Rule, RuleGroup, RuleSet, Rules};
 use suntap::{ApiKeyName, ApiKeySecret, Mark, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
 /// The secret under which the tests name their API keys.
-pub(crate) const API_KEYS: ApiKeySecret = ApiKeySecret::from_bytes([0xA1; 16]);
+pub(crate) static API_KEYS: ApiKeySecret = ApiKeySecret::from_bytes([0xA1; 16]);
 
 #[derive(Clone)]
 pub(crate) enum RowKeys {
