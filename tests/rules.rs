@@ -23,8 +23,8 @@ fn facts(authentic: bool, scans: Option<u32>, tamper: Option<&[u8; 2]>) -> Facts
     Facts { authentic, scans, tamper: tamper.copied() }
 }
 
-fn group<'r>(rules: &'r [Rule], response: &'r str) -> Option<RuleGroup<'r>> {
-    Some(RuleGroup { rules, response })
+fn group<'r>(rules: &'r [Rule], response: &'r str) -> RuleGroup<'r> {
+    RuleGroup { rules, response }
 }
 
 fn set<'r>(groups: [Option<RuleGroup<'r>>; 3], default: &'r str) -> RuleSet<'r> {
@@ -61,20 +61,20 @@ fn what_is_not_known_does_not_match() {
 fn all_rules_of_a_group_and_the_first_group_that_matches() {
     let first = [AUTHENTIC, Rule::ScanCount(Comparison::LessThan, 3)];
     let second = [Rule::ScanCount(Comparison::LessThan, 3)];
-    let set = set([group(&first, "a"), None, group(&second, "b")], "c");
+    let set = set([Some(group(&first, "a")), None, Some(group(&second, "b"))], "c");
     assert_eq!(set.response(&facts(true, Some(1), None)), "a");
     assert_eq!(set.response(&facts(false, Some(1), None)), "b");
     assert_eq!(set.response(&facts(true, Some(3), None)), "c");
-    let empty = self::set([group(&[], "everybody"), None, None], "nobody");
+    let empty = self::set([Some(group(&[], "everybody")), None, None], "nobody");
     assert_eq!(empty.response(&facts(true, Some(1), None)), "nobody", "a group without rules does not answer");
 }
 
 #[test]
 fn a_tag_code_replaces_its_group_unless_the_group_layers() {
     let rules = [AUTHENTIC];
-    let own = set([group(&rules, "own pass"), None, None], "own default");
-    let plain = set([group(&rules, "pass"), None, None], "default");
-    let layered = set([group(&rules, "pass {TagCodeDR}"), None, None], "default");
+    let own = set([Some(group(&rules, "own pass")), None, None], "own default");
+    let plain = set([Some(group(&rules, "pass")), None, None], "default");
+    let layered = set([Some(group(&rules, "pass {TagCodeDR}")), None, None], "default");
     let answers = |tag_group, tag_code| {
         let rules = Rules { tag_group, tag_code };
         let answer = |authentic| rules.response(&facts(authentic, None, None));
@@ -90,16 +90,16 @@ fn a_tag_code_replaces_its_group_unless_the_group_layers() {
 fn rules_that_can_not_have_been_meant() {
     let rules = [AUTHENTIC];
     let check = |tag_group, tag_code| Rules { tag_group, tag_code }.check();
-    let plain = set([group(&rules, "pass"), None, None], "default");
-    let layered = set([group(&rules, "{tagcodedr}"), None, None], "default");
+    let plain = set([Some(group(&rules, "pass")), None, None], "default");
+    let layered = set([Some(group(&rules, "{tagcodedr}")), None, None], "default");
     assert_eq!(check(plain, Some(plain)), Ok(()));
     assert_eq!(check(layered, Some(plain)), Ok(()));
     assert_eq!(
-        check(set([group(&rules, "{tagcodedr}"), None, None], "{tagcodedr}"), None),
+        check(set([Some(group(&rules, "{tagcodedr}")), None, None], "{tagcodedr}"), None),
         Err(RulesError::LayeredTwice)
     );
     assert_eq!(check(plain, Some(layered)), Err(RulesError::LayerInTagCode));
-    assert_eq!(check(plain, Some(set([None, group(&[], "x"), None], ""))), Err(RulesError::EmptyGroup));
+    assert_eq!(check(plain, Some(set([None, Some(group(&[], "x")), None], ""))), Err(RulesError::EmptyGroup));
 }
 
 struct Values(HashMap<&'static str, Subtag<'static>>);
