@@ -87,8 +87,8 @@ fn request(url: &str) -> Request<'_> {
 
 type Decided = Result<Verdict, Failure<Infallible, Full>>;
 
-fn verify(record: Record<'_>, counters: &mut MemoryCounters<8>, url: &str) -> Decided {
-    Verifier::new(&[]).verify(Just(record), counters, &request(url)).verdict
+fn verify(record: &Record<'_>, counters: &mut MemoryCounters<8>, url: &str) -> Decided {
+    Verifier::new(&[]).verify(Just(*record), counters, &request(url)).verdict
 }
 
 fn refusal(verdict: Decided) -> Refusal {
@@ -290,7 +290,7 @@ fn keys_of_every_origin() {
 #[test]
 fn each_step_is_refused_in_its_order() {
     let mut counters = MemoryCounters::<8>::new();
-    let mut refused = |record: Record<'_>, url: &str| refusal(verify(record, &mut counters, url));
+    let mut refused = |record: Record<'_>, url: &str| refusal(verify(&record, &mut counters, url));
     let off = Standing { tag_group: State::Inactive, batch: State::Inactive, ..Standing::ACTIVE };
     let good = record(held());
     let tap = sample(1);
@@ -316,8 +316,8 @@ fn each_step_is_refused_in_its_order() {
     assert_eq!(refused(good, &other_file), Refusal::NotAuthentic);
     assert_eq!(refused(good, &sample(0)), Refusal::NotAuthentic, "no chip sends a 0");
     // After all that the tap is as good as before, once.
-    accepted(verify(good, &mut counters, &tap));
-    let Refusal::Replayed { seen, stored } = refusal(verify(good, &mut counters, &tap)) else { panic!("it was seen") };
+    accepted(verify(&good, &mut counters, &tap));
+    let Refusal::Replayed { seen, stored } = refusal(verify(&good, &mut counters, &tap)) else { panic!("it was seen") };
     assert_eq!((seen.ctr.get(), stored.ctr.get(), stored.taps), (1, 1, 1));
 }
 
@@ -328,7 +328,7 @@ fn a_tap_without_counter_is_refused() {
     let tap = Tap { ctr: 9, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
     let url = tag.write("https://a.example/t?p={picc:uid}&c={mac}", &tap).url;
     let record = Record { chip: Some(Chip { layout: &UID_ONLY, ..chip(held()) }), ..record(held()) };
-    assert_eq!(refusal(verify(record, &mut MemoryCounters::new(), &url)), Refusal::NoCounter);
+    assert_eq!(refusal(verify(&record, &mut MemoryCounters::new(), &url)), Refusal::NoCounter);
 }
 
 #[test]
@@ -393,13 +393,13 @@ fn the_name_of_a_counter_follows_the_key() {
         ..Record::new(OWNER)
     };
     let tap = url(&COUNTER_ONLY, &FILE_KEY, META, 1);
-    accepted(verify(of(Some(UID), None), &mut counters, &tap));
+    accepted(verify(&of(Some(UID), None), &mut counters, &tap));
     for uid in [None, Some(UID), Some(Uid::from_bytes([4; 7]))] {
-        assert!(matches!(refusal(verify(of(uid, None), &mut counters, &tap)), Refusal::Replayed { .. }));
+        assert!(matches!(refusal(verify(&of(uid, None), &mut counters, &tap)), Refusal::Replayed { .. }));
     }
     // A name from before is the record's own affair.
     let named = of(Some(UID), Some(TagId::from_uid(UID)));
-    accepted(verify(named, &mut counters, &tap));
+    accepted(verify(&named, &mut counters, &tap));
     assert_eq!(
         counters.advance(&TagId::from_uid(UID), SdmReadCtr::ZERO, None).map(|advance| match advance {
             Advance::Stale { stored } => stored.ctr.get(),
@@ -415,9 +415,9 @@ fn a_new_key_is_a_new_beginning() {
     let mut counters = MemoryCounters::<8>::new();
     let new_key = SdmFileReadKey::from_bytes([0xF2; 16]);
     let renewed = Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Plain(&new_key) };
-    accepted(verify(record(held()), &mut counters, &sample(500)));
-    assert_eq!(refusal(verify(record(renewed), &mut counters, &sample(501))), Refusal::NotAuthentic);
-    let first = accepted(verify(record(renewed), &mut counters, &url(&LAYOUT, &new_key, META, 1)));
+    accepted(verify(&record(held()), &mut counters, &sample(500)));
+    assert_eq!(refusal(verify(&record(renewed), &mut counters, &sample(501))), Refusal::NotAuthentic);
+    let first = accepted(verify(&record(renewed), &mut counters, &url(&LAYOUT, &new_key, META, 1)));
     assert_eq!((first.previous, first.now.taps), (None, 1));
 }
 
