@@ -10,9 +10,13 @@ extern crate std;
 
 mod api_key;
 mod cipher;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod counter;
 #[cfg(feature = "dialects")]
 pub mod dialect;
+#[cfg(feature = "emulator")]
+pub mod emulator;
 mod error;
 mod hex;
 pub mod identify;

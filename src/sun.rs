@@ -120,6 +120,8 @@ pub use layout::SdmLayout;
 pub use mac::SdmMac;
 pub use message::SunMessage;
 pub use parse::Mirrors;
+#[cfg(feature = "emulator")]
+pub(crate) use settings::Offsets;
 pub use settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
 pub use tamper::{TagTamper, TtStatus};
 pub use template::LayoutError;

@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use suntap::dialect::{etrnl::Etrnl, ixkio::Ixkio};
+use suntap::emulator::EmulatedTag;
 use suntap::identify::{self, NotIdentified};
 use suntap::kdf::boltcard;
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
@@ -37,6 +38,8 @@ const FLOORS: &[(&[&str], &[&str])] = &[
     (&["registry", "rules"], &["rules"]),
     (&["verifier", "identify"], &[]),
     (&["dialect"], &[]),
+    // Beside the house: nothing imports them.
+    (&["emulator", "conformance"], &[]),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -113,6 +116,7 @@ fn values_cross_threads() {
     crosses::<Verdict>();
     crosses::<Ixkio<'_>>();
     crosses::<Etrnl<'_>>();
+    crosses::<EmulatedTag>();
 }
 
 /// What holds a key is zeroized when dropped: the types say so, down to the schedules of the AES crate.
@@ -219,6 +223,7 @@ fn every_error_has_words() {
         &suntap::kdf::an10922::InputLength,
         &suntap::kdf::ecode::SealBroken,
         &suntap::kdf::ecode::NotAnECode,
+        &suntap::emulator::ReadLimit,
         &suntap::rules::RulesError::EmptyGroup,
         &suntap::dialect::Unfit::KeysNotLoaded,
         &suntap::verifier::Refusal::OtherUid,

@@ -44,9 +44,9 @@ pub struct SdmLayout {
 
 /// Which of the two values a PICCData holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mirrored {
-    pub(super) uid: bool,
-    pub(super) ctr: bool,
+pub(crate) struct Mirrored {
+    pub(crate) uid: bool,
+    pub(crate) ctr: bool,
 }
 
 /// A mark in the template and the static text before it.
@@ -133,6 +133,12 @@ impl SdmLayout {
     #[must_use]
     pub fn carries_tamper(&self) -> bool {
         self.tt_at.is_some() || self.has(Field::TtStatus)
+    }
+
+    /// Where the tamper status ends in the plaintext of `{enc}`.
+    #[cfg(feature = "emulator")]
+    pub(crate) fn tt_end(&self) -> Option<usize> {
+        self.tt_at.map(|at| at.saturating_add(2))
     }
 
     /// The names of its `{:name}`, in order.

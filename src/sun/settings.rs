@@ -9,6 +9,9 @@ use crate::types::SdmReadCtr;
 mod read;
 mod write;
 
+#[cfg(feature = "emulator")]
+pub(crate) use write::Offsets;
+
 // SDMOptions, Table 69.
 const UID: u8 = 1 << 7;
 const READ_CTR: u8 = 1 << 6;

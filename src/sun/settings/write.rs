@@ -10,15 +10,20 @@ use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
 use crate::types::{Mode, SdmReadCtr};
 
 /// Where the parts of a layout are in the file.
-#[derive(Default)]
-struct Offsets {
-    uid: Option<usize>,
-    ctr: Option<usize>,
-    picc_data: Option<usize>,
-    tt_status: Option<usize>,
-    mac_input: Option<usize>,
-    enc: Option<usize>,
-    mac: usize,
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Offsets {
+    /// Characters that the URI code stands for: they are not in the file.
+    pub(crate) prefix: usize,
+    pub(crate) uid: Option<usize>,
+    pub(crate) ctr: Option<usize>,
+    pub(crate) picc_data: Option<usize>,
+    /// In the plaintext half of `enc`, where it is in there.
+    pub(crate) tt_status: Option<usize>,
+    pub(crate) mac_input: Option<usize>,
+    pub(crate) enc: Option<usize>,
+    /// SDMENCLength.
+    pub(crate) enc_chars: usize,
+    pub(crate) mac: usize,
 }
 
 impl SdmLayout {
@@ -41,7 +46,7 @@ impl SdmLayout {
     /// [`SettingsError`] if `{enc}` is not pinned, a text is missing, not wanted or does not fit, or `out` is too small.
     pub fn ndef_file<'b>(&self, texts: &TagTexts<'_>, out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
         let mut file = [0; FILE_SIZE];
-        let (file, _) = self.lay_out(texts, &mut file)?;
+        let (file, _) = self.lay_out(texts, None, &mut file)?;
         let mut out = Writer::new(out);
         out.put(file)?;
         Ok(out.written())
@@ -80,8 +85,8 @@ impl SdmLayout {
         texts: &TagTexts<'_>,
         out: &'b mut [u8],
     ) -> Result<&'b [u8], SettingsError> {
-        let (_, offsets) = self.lay_out(texts, &mut [0; FILE_SIZE])?;
-        let encrypted = offsets.picc_data.map(|_| self.picc.unwrap_or(Mirrored { uid: true, ctr: true }));
+        let (_, offsets) = self.lay_out(texts, None, &mut [0; FILE_SIZE])?;
+        let encrypted = offsets.picc_data.map(|_| self.picc_mirrors());
         let plain = Mirrored { uid: offsets.uid.is_some(), ctr: offsets.ctr.is_some() };
         let mirrored = encrypted.unwrap_or(plain);
         let meta_read = match (access.meta_read, encrypted) {
@@ -105,7 +110,7 @@ impl SdmLayout {
         let options = bits.iter().filter(|(set, _)| *set).fold(0, |options, (_, bit)| options | bit);
         let mut out = Writer::new(out);
         out.put(&[options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
-        let enc_chars = offsets.enc.and(self.enc_chars);
+        let enc_chars = offsets.enc.map(|_| offsets.enc_chars);
         let numbers = [
             offsets.uid,
             offsets.ctr,
@@ -121,16 +126,16 @@ impl SdmLayout {
         Ok(out.written())
     }
 
-    /// Whether a text of this name is captured.
-    fn captures(&self, name: &str) -> bool {
-        let captured = |kind| matches!(kind, Kind::Value(Field::Captured));
-        self.elements().any(|element| captured(element.kind) && self.text(element.name) == name.as_bytes())
+    /// What `{picc}` holds on a tag that is set up by this layout: both, unless it is pinned.
+    pub(crate) fn picc_mirrors(&self) -> Mirrored {
+        self.picc.unwrap_or(Mirrored { uid: true, ctr: true })
     }
 
-    /// The file, written into `file`, and where its parts are.
-    fn lay_out<'b>(
+    /// The file, written into `file`, and where its parts are. `enc_chars` is for an `{enc}` that is not pinned.
+    pub(crate) fn lay_out<'b>(
         &self,
         texts: &TagTexts<'_>,
+        enc_chars: Option<usize>,
         file: &'b mut [u8; FILE_SIZE],
     ) -> Result<(&'b [u8], Offsets), SettingsError> {
         if self.mode() == Mode::Ntag22x {
@@ -138,9 +143,9 @@ impl SdmLayout {
         }
         let (code, prefix) = self.uri_code();
         let mut out = Writer::new(file);
-        let mut offsets = Offsets::default();
+        let mut offsets = Offsets { prefix, ..Offsets::default() };
         out.put(&[0; FILE_HEADER])?;
-        if texts.captured.iter().any(|(name, _)| !self.captures(name)) {
+        if texts.captured.iter().any(|(name, _)| !self.names().any(|wanted| wanted == *name)) {
             return Err(SettingsError::CapturedText);
         }
         if !texts.file_data.is_empty() && !self.has(Field::EncFileData) {
@@ -177,7 +182,10 @@ impl SdmLayout {
                 Field::TtStatus => offsets.tt_status = Some(at),
                 Field::SdmMac => offsets.mac = at,
             }
-            let chars = self.fixed_chars(field).ok_or(SettingsError::EncNotPinned)?;
+            let chars = self.fixed_chars(field).or(enc_chars).ok_or(SettingsError::EncNotPinned)?;
+            if matches!(field, Field::EncFileData) {
+                offsets.enc_chars = chars;
+            }
             let text = if matches!(field, Field::EncFileData) { texts.file_data.as_bytes() } else { &[] };
             let printable = text.iter().all(|byte| matches!(byte, b' '..=b'~'));
             let status = self.tt_at.and_then(|at| text.get(at..)).unwrap_or_default();

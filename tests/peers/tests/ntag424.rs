@@ -20,8 +20,11 @@ use ntag424::types::file_settings::{
     Access as TheirAccess, AccessRights, CommMode, CryptoMode, CtrRetAccess, FileSettingsUpdate,
 };
 use proptest::prelude::*;
+use suntap::emulator::EmulatedTag;
 use suntap::kdf::an10922;
-use suntap::{Access, KeyNumber, MasterKey, Mode, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts};
+use suntap::{
+    Access, KeyNumber, MasterKey, Mode, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid,
+};
 
 const TEMPLATES: &[&str] = &[
     "https://example.com/t?picc_data={picc}&cmac={mac}",
@@ -80,7 +83,7 @@ fn ours(template: &str, tag: &Tag, url: &str) -> Option<Said> {
     let mut buffer = [0; 128];
     Some((
         message.uid().map(|uid| *uid.as_bytes()),
-        message.ctr().map(suntap::SdmReadCtr::get),
+        message.ctr().map(SdmReadCtr::get),
         message.file_data(&mut buffer).ok().map(<[u8]>::to_vec),
         message.tamper().map(|tt| tt.perm() == b'O' || tt.curr() == b'O'),
     ))
@@ -111,12 +114,14 @@ proptest! {
     }
 
     /// The file and the settings that a personalisation writes, over generated layouts: which mirrors, in which order, where the
-    /// MAC input begins, and where the tamper status is.
+    /// MAC input begins, and where the tamper status is; and a tap of the tag in software that was set up by them.
     #[test]
-    fn both_write_the_same_bytes(
+    fn both_write_the_same_bytes_and_read_the_same_tap(
         lrp: bool, www: bool, meta in 0u8..5, file in 0u8..5, ret in 0u8..7, mirrors in 0usize..6, enc in 0usize..4, tt in 0usize..3,
         tt_at in 0usize..15, order in Just(vec![0usize, 1, 2, 3, 4]).prop_shuffle(), window in 0usize..6,
+        tag: ([u8; 16], [u8; 16], [u8; 7], bool), before in 0u32..0xFF_FFFF,
     ) {
+        let tag = (tag.0, tag.1, tag.2, tag.3, before);
         let (ours, peers) = [
             (vec!["p={picc:uid,ctr}"], vec!["p={picc:uid+ctr}"]),
             (vec!["p={picc:uid}"], vec!["p={picc:uid}"]),
@@ -196,6 +201,24 @@ proptest! {
         let settings = layout.sdm_settings(&access, &TagTexts::default(), &mut settings).unwrap();
         // Behind FileOption and AccessRights.
         prop_assert_eq!(settings, &update[3..update_len], "{}", template);
+
+        // And what our tag in software writes by it, the peer verifies.
+        let keys = (SdmMetaReadKey::from_bytes(tag.0), SdmFileReadKey::from_bytes(tag.1));
+        let mut emulated = EmulatedTag::new(&layout, &TagTexts::default(), keys.0, keys.1, Uid::from_bytes(tag.2)).unwrap();
+        if tag.3 {
+            emulated.open_seal();
+        }
+        let url = emulated.with_ctr(SdmReadCtr::new(tag.4).unwrap()).tap().unwrap();
+        let shift = i32::try_from(theirs.prefix_len).unwrap() - i32::try_from(theirs.offset).unwrap();
+        let verifier = Verifier::try_new(&theirs.sdm_settings, their_mode).unwrap().with_offset(shift).unwrap();
+        let seen = verifier.verify_with_meta_key(url.as_bytes(), &tag.1, &tag.0);
+        let seen = seen.map_err(|error| format!("{template}: {url}: {error}")).unwrap();
+        prop_assert!(seen.uid.is_none_or(|uid| uid == tag.2) && seen.read_ctr.is_none_or(|ctr| ctr == tag.4 + 1));
+        prop_assert_eq!(seen.uid.is_some(), template.contains("uid"));
+        prop_assert_eq!(seen.read_ctr.is_some(), template.contains("ctr}"));
+        if let Some(status) = seen.tamper_status {
+            prop_assert_eq!(status.is_tampered(), tag.3);
+        }
     }
 
     #[test]

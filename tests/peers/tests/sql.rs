@@ -12,6 +12,7 @@
 
 use proptest::prelude::*;
 use suntap::MemoryCounters;
+use suntap::conformance::{self, Contest, Promise};
 
 include!("../../../src/counter/sql.in");
 
@@ -30,6 +31,66 @@ proptest! {
             let at = at.map(UnixMillis);
             prop_assert_eq!(sql.advance(&tag, ctr, at).unwrap(), memory.advance(&tag, ctr, at).unwrap());
         }
+    }
+}
+
+fn open(file: &str) -> SqlCounters {
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+    connection.execute_batch(TABLE).unwrap();
+    SqlCounters(connection)
+}
+
+/// A database in a file of its own, which goes with it.
+struct File(String);
+
+impl File {
+    fn new(name: &str) -> Self {
+        let file = Self(format!("{}/{name}.sqlite", env!("CARGO_TARGET_TMPDIR")));
+        let _ = std::fs::remove_file(&file.0);
+        file
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn it_keeps_every_law() {
+    let file = File::new("laws");
+    conformance::sequential(&mut open(&file.0), 1).unwrap();
+    let promises: Vec<_> = [1, 2, 500].map(|ctr| Promise::make(&mut open(&file.0), 2, ctr)).into();
+    for promise in &promises {
+        promise.keep(&mut open(&file.0)).unwrap();
+    }
+    // Nothing can be written: an error, and it is the truth.
+    let before = Promise::make(&mut open(&file.0), 3, 7);
+    let mut failing = open(&file.0);
+    failing.0.pragma_update(None, "query_only", true).unwrap();
+    let promise = Promise::make_failing(&mut failing, 3, 8);
+    assert_eq!(promise.acknowledged(), None);
+    promise.keep(&mut open(&file.0)).unwrap();
+    before.keep(&mut open(&file.0)).unwrap();
+}
+
+/// Each thread has a connection of its own.
+#[test]
+fn it_keeps_the_laws_that_race() {
+    let file = File::new("race");
+    drop(open(&file.0));
+    for contest in [Contest::Equal { run: 1 }, Contest::Increasing { run: 2 }] {
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let enter = |number| {
+                let file = &file.0;
+                scope.spawn(move || contest.enter(&mut open(file), number))
+            };
+            let threads: Vec<_> = (0..16).map(enter).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        contest.judge(&mut open(&file.0), results).unwrap();
     }
 }
 

@@ -1,0 +1,486 @@
+//! The laws that every counter store must pass (feature `conformance`): for whoever writes one, in their own tests.
+//!
+//! They hold for a [`CounterStore`] and, under the names that end in `_async`, for an [`AsyncCounterStore`]. Nothing here needs
+//! `std`, so the laws run on a device too. What fails is a [`Violation`], whose text names the [`Law`].
+//!
+//! Each call names its tags by `run`, a number of the caller's: give each call another, and the store need not be empty. No law
+//! uses more than [`TAGS`] tags at once, and none takes more than a few dozen calls.
+//!
+//! ```
+//! use suntap::conformance;
+//! use suntap::MemoryCounters;
+//!
+//! let mut store = MemoryCounters::<8>::new();
+//! conformance::sequential(&mut store, 1)?;
+//! # Ok::<(), suntap::conformance::Violation<suntap::Full>>(())
+//! ```
+//!
+//! # Laws that race
+//!
+//! A [`Contest`] has rules and a judge; that its participants run at the same time is the caller's part, with threads or tasks, each
+//! with a handle of its own on the one store:
+//!
+//! ```
+//! use std::sync::Mutex;
+//! use suntap::conformance::Contest;
+//! use suntap::{Advance, CounterStore, Full, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
+//!
+//! struct Handle<'a>(&'a Mutex<MemoryCounters<8>>);
+//!
+//! impl CounterStore for Handle<'_> {
+//!     type Error = Full;
+//!
+//!     fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+//!         self.0.lock().unwrap().advance(tag, ctr, at)
+//!     }
+//! }
+//!
+//! let store = Mutex::new(MemoryCounters::new());
+//! for contest in [Contest::Equal { run: 1 }, Contest::Increasing { run: 2 }] {
+//!     let results = std::thread::scope(|scope| {
+//!         let threads: Vec<_> =
+//!             (0..16).map(|number| scope.spawn(move || contest.enter(&mut Handle(&store), number))).collect();
+//!         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+//!     });
+//!     contest.judge(&mut Handle(&store), results)?;
+//! }
+//! # Ok::<(), suntap::conformance::Violation<Full>>(())
+//! ```
+//!
+//! # Laws that need a restart or a failure
+//!
+//! A [`Promise`] is what a store has acknowledged, to be held to it after the store was opened anew: [`Promise::make`] before, or
+//! [`Promise::make_failing`] while writes fail, and [`Promise::keep`] behind.
+
+use core::fmt;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore};
+use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
+
+/// Tags that a law uses at once.
+pub const TAGS: u8 = 3;
+
+/// What a store promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Law {
+    /// The first tap of a tag advances, whatever its counter, and there was nothing before.
+    FirstTapAdvances,
+    /// A greater counter advances.
+    GreaterAdvances,
+    /// An equal counter is stale and changes nothing.
+    EqualIsStale,
+    /// A lower counter is stale and changes nothing.
+    LowerIsStale,
+    /// What advanced reports what was there before and what is there now: counter, time, and one accepted tap more.
+    PreviousIsReported,
+    /// What is stale reports what is stored: counter, time, and accepted taps.
+    StoredIsReported,
+    /// Tags are independent, however alike their names are.
+    TagsAreIndependent,
+    /// Behind `FFFFFFh` nothing advances.
+    MaximumIsTerminal,
+    /// Of many equal advances at once, exactly one advances.
+    OneWinner,
+    /// Many increasing advances at once end at the greatest, and count as many taps as advanced.
+    GreatestRemains,
+    /// What was acknowledged is there when the store is opened again.
+    MarksSurvive,
+    /// What was not written is not reported as advanced.
+    FailuresAreTold,
+    /// The store works while nothing is broken.
+    Works,
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstTapAdvances => "the first tap of a tag advances",
+            Self::GreaterAdvances => "a greater counter advances",
+            Self::EqualIsStale => "an equal counter is stale and changes nothing",
+            Self::LowerIsStale => "a lower counter is stale and changes nothing",
+            Self::PreviousIsReported => "what advanced reports what was there before and what is there now",
+            Self::StoredIsReported => "what is stale reports what is stored",
+            Self::TagsAreIndependent => "tags are independent",
+            Self::MaximumIsTerminal => "behind the maximum nothing advances",
+            Self::OneWinner => "of many equal advances at once exactly one advances",
+            Self::GreatestRemains => "many increasing advances at once end at the greatest",
+            Self::MarksSurvive => "what was acknowledged is there when the store is opened again",
+            Self::FailuresAreTold => "what was not written is not reported as advanced",
+            Self::Works => "the store works while nothing is broken",
+        })
+    }
+}
+
+/// A law that a store broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Violation<E> {
+    /// The law.
+    pub law: Law,
+    /// What the store answered where it should have answered something else.
+    pub answered: Option<Advance>,
+    /// The store's own error, where it failed.
+    pub error: Option<E>,
+}
+
+impl<E> Violation<E> {
+    fn answered(law: Law, advance: Advance) -> Self {
+        Self { law, answered: Some(advance), error: None }
+    }
+
+    fn failed(error: E) -> Self {
+        Self { law: Law::Works, answered: None, error: Some(error) }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Violation<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a law is broken: {}", self.law)?;
+        if let Some(advance) = &self.answered {
+            write!(f, "; the store answered {advance:?}")?;
+        }
+        match &self.error {
+            Some(error) => write!(f, "; the store failed: {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<E: core::error::Error> core::error::Error for Violation<E> {}
+
+/// A tag of a run: names that differ in one bit, at either end.
+fn tag(run: u64, number: u8) -> TagId {
+    let mut name = [0; 16];
+    let bytes = run.to_be_bytes();
+    name.iter_mut().skip(4).zip(bytes).for_each(|(name, byte)| *name = byte);
+    match number {
+        0 => {}
+        1 => name.iter_mut().take(1).for_each(|byte| *byte = 0x80),
+        _ => name.iter_mut().rev().take(1).for_each(|byte| *byte = 0x01),
+    }
+    TagId::from_bytes(name)
+}
+
+fn ctr(value: u32) -> SdmReadCtr {
+    SdmReadCtr::new(value).unwrap_or(SdmReadCtr::MAX)
+}
+
+/// A store under test, and the law that is on trial.
+struct Trial<'s, S> {
+    store: &'s mut S,
+    run: u64,
+}
+
+impl<S: AsyncCounterStore> Trial<'_, S> {
+    async fn advance(
+        &mut self,
+        number: u8,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> Result<Advance, Violation<S::Error>> {
+        self.store.advance(&tag(self.run, number), ctr, at).await.map_err(Violation::failed)
+    }
+
+    /// The counter advances, from and to these.
+    async fn advances(
+        &mut self,
+        number: u8,
+        law: Law,
+        previous: Option<Mark>,
+        now: Mark,
+    ) -> Result<(), Violation<S::Error>> {
+        let advance = self.advance(number, now.ctr, now.at).await?;
+        match advance {
+            Advance::Stale { .. } => Err(Violation::answered(law, advance)),
+            expected if expected == (Advance::Advanced { previous, now }) => Ok(()),
+            Advance::Advanced { .. } => Err(Violation::answered(Law::PreviousIsReported, advance)),
+        }
+    }
+
+    /// The counter does not advance, and stands at this.
+    async fn is_stale(
+        &mut self,
+        number: u8,
+        law: Law,
+        ctr: SdmReadCtr,
+        stored: Mark,
+    ) -> Result<(), Violation<S::Error>> {
+        let advance = self.advance(number, ctr, Some(UnixMillis(u64::MAX))).await?;
+        match advance {
+            Advance::Advanced { .. } => Err(Violation::answered(law, advance)),
+            expected if expected == (Advance::Stale { stored }) => Ok(()),
+            Advance::Stale { .. } => Err(Violation::answered(Law::StoredIsReported, advance)),
+        }
+    }
+
+    async fn sequential(&mut self) -> Result<(), Violation<S::Error>> {
+        // Times as a clock has them, one set back, and none at all.
+        let first = Mark { ctr: ctr(8), at: Some(UnixMillis(1_763_802_000_123)), taps: 1 };
+        let second = Mark { ctr: ctr(9), at: None, taps: 2 };
+        let third = Mark { ctr: ctr(0x01_0000), at: Some(UnixMillis(7)), taps: 3 };
+        let last = Mark { ctr: SdmReadCtr::MAX, at: Some(UnixMillis(1_763_802_000_124)), taps: 4 };
+
+        self.advances(0, Law::FirstTapAdvances, None, first).await?;
+        self.is_stale(0, Law::EqualIsStale, first.ctr, first).await?;
+        for lower in [7, 1, 0] {
+            self.is_stale(0, Law::LowerIsStale, ctr(lower), first).await?;
+        }
+        self.advances(0, Law::GreaterAdvances, Some(first), second).await?;
+        self.is_stale(0, Law::EqualIsStale, second.ctr, second).await?;
+        self.is_stale(0, Law::LowerIsStale, first.ctr, second).await?;
+        // Its low bytes are lower than those of what is stored.
+        self.advances(0, Law::GreaterAdvances, Some(second), third).await?;
+        self.is_stale(0, Law::LowerIsStale, ctr(0x00_FFFF), third).await?;
+
+        // Others know nothing of that.
+        let zero = Mark { ctr: SdmReadCtr::ZERO, at: None, taps: 1 };
+        let other = Mark { ctr: ctr(5), at: None, taps: 1 };
+        self.advances(1, Law::FirstTapAdvances, None, other).await?;
+        self.advances(2, Law::FirstTapAdvances, None, zero).await?;
+        self.is_stale(2, Law::EqualIsStale, SdmReadCtr::ZERO, zero).await?;
+        self.is_stale(0, Law::TagsAreIndependent, third.ctr, third).await?;
+        self.is_stale(1, Law::TagsAreIndependent, other.ctr, other).await?;
+
+        self.advances(0, Law::GreaterAdvances, Some(third), last).await?;
+        for ended in [SdmReadCtr::MAX, ctr(0xFF_FFFE), ctr(1)] {
+            self.is_stale(0, Law::MaximumIsTerminal, ended, last).await?;
+        }
+        self.is_stale(1, Law::TagsAreIndependent, other.ctr, other).await
+    }
+}
+
+/// The laws that need nothing but calls one after another.
+///
+/// # Errors
+/// The first law that is broken.
+pub fn sequential<S: CounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
+    now(sequential_async(&mut Blocking(store), run))
+}
+
+/// As [`sequential`].
+///
+/// # Errors
+/// The first law that is broken.
+pub async fn sequential_async<S: AsyncCounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
+    Trial { store, run }.sequential().await
+}
+
+/// A law that many participants try to break at once, on one tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Contest {
+    /// All advance to the same counter: [`Law::OneWinner`].
+    Equal {
+        /// Names the tag.
+        run: u64,
+    },
+    /// Each advances to a counter of its own: [`Law::GreatestRemains`].
+    Increasing {
+        /// Names the tag.
+        run: u64,
+    },
+}
+
+impl Contest {
+    fn tag(self) -> TagId {
+        match self {
+            Self::Equal { run } | Self::Increasing { run } => tag(run, 0),
+        }
+    }
+
+    fn ctr(self, number: u16) -> SdmReadCtr {
+        match self {
+            Self::Equal { .. } => ctr(1000),
+            Self::Increasing { .. } => ctr(u32::from(number).saturating_add(1)),
+        }
+    }
+
+    /// What one participant does. Those of a contest are numbered from 0.
+    ///
+    /// # Errors
+    /// As the store.
+    pub fn enter<S: CounterStore + ?Sized>(self, store: &mut S, number: u16) -> Result<Advance, S::Error> {
+        store.advance(&self.tag(), self.ctr(number), Some(UnixMillis(number.into())))
+    }
+
+    /// As [`enter`](Self::enter).
+    ///
+    /// # Errors
+    /// As the store.
+    pub async fn enter_async<S: AsyncCounterStore + ?Sized>(
+        self,
+        store: &mut S,
+        number: u16,
+    ) -> Result<Advance, S::Error> {
+        store.advance(&self.tag(), self.ctr(number), Some(UnixMillis(number.into()))).await
+    }
+
+    /// Judges what the participants got, when all are done: `results` in the order of their numbers.
+    ///
+    /// # Errors
+    /// The law that is broken. A participant whose store failed breaks [`Law::Works`].
+    pub fn judge<S: CounterStore>(
+        self,
+        store: &mut S,
+        results: impl IntoIterator<Item = Result<Advance, S::Error>>,
+    ) -> Result<(), Violation<S::Error>> {
+        now(self.judge_async(&mut Blocking(store), results))
+    }
+
+    /// As [`judge`](Self::judge).
+    ///
+    /// # Errors
+    /// As [`judge`](Self::judge).
+    pub async fn judge_async<S: AsyncCounterStore>(
+        self,
+        store: &mut S,
+        results: impl IntoIterator<Item = Result<Advance, S::Error>>,
+    ) -> Result<(), Violation<S::Error>> {
+        let law = match self {
+            Self::Equal { .. } => Law::OneWinner,
+            Self::Increasing { .. } => Law::GreatestRemains,
+        };
+        let mut winners: u32 = 0;
+        let mut greatest = None;
+        for (number, result) in (0u16..).zip(results) {
+            let entered = self.ctr(number);
+            greatest = greatest.max(Some((entered, Some(UnixMillis(number.into())))));
+            match result {
+                Err(error) => return Err(Violation::failed(error)),
+                Ok(advance @ Advance::Advanced { previous, now }) => {
+                    winners = winners.saturating_add(1);
+                    let before = previous.is_none_or(|previous| previous.ctr < entered);
+                    let mark = Mark {
+                        ctr: entered,
+                        at: Some(UnixMillis(number.into())),
+                        taps: previous.map_or(0, |mark| mark.taps).saturating_add(1),
+                    };
+                    if !before || now != mark {
+                        return Err(Violation::answered(law, advance));
+                    }
+                }
+                Ok(advance @ Advance::Stale { stored }) => {
+                    if stored.ctr < entered {
+                        return Err(Violation::answered(law, advance));
+                    }
+                }
+            }
+        }
+        let Some((ctr, last)) = greatest else { return Ok(()) };
+        let advance = store.advance(&self.tag(), ctr, None).await.map_err(Violation::failed)?;
+        let right = match (self, advance) {
+            (_, Advance::Advanced { .. }) => false,
+            (Self::Equal { .. }, Advance::Stale { stored }) => stored.ctr == ctr && stored.taps == 1 && winners == 1,
+            (Self::Increasing { .. }, Advance::Stale { stored }) => {
+                stored.ctr == ctr && stored.at == last && stored.taps == winners
+            }
+        };
+        if right { Ok(()) } else { Err(Violation::answered(law, advance)) }
+    }
+}
+
+/// What a store has acknowledged, to be held to it after it was opened anew.
+///
+/// ```
+/// use suntap::conformance::Promise;
+/// # use suntap::MemoryCounters;
+///
+/// # let mut held = MemoryCounters::<8>::new(); // stands for what is on the disk
+/// # let mut open = || &mut held;
+/// let mut promises: Vec<Promise> = Vec::new();
+/// for ctr in [1, 2, 500] {
+///     promises.push(Promise::make(&mut open(), 7, ctr));
+/// }
+/// // Here the store is dropped and opened anew.
+/// for promise in &promises {
+///     promise.keep(&mut open())?;
+/// }
+/// # Ok::<(), suntap::conformance::Violation<suntap::Full>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promise {
+    run: u64,
+    asked: Mark,
+    /// `None` where the store failed.
+    acknowledged: Option<Mark>,
+    /// What is broken if it is not kept.
+    law: Law,
+}
+
+impl Promise {
+    /// Advances the tag of a run, and notes what the store says. Counters above `FFFFFFh` are taken as that.
+    pub fn make<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
+        now(Self::make_async(&mut Blocking(store), run, value))
+    }
+
+    /// As [`make`](Self::make).
+    pub async fn make_async<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32) -> Self {
+        Self::of(store, run, value, Law::MarksSurvive).await
+    }
+
+    /// As [`make`](Self::make), while the store can not write, or is cut off at some byte of it. It may fail, and what it says
+    /// all the same must be true.
+    pub fn make_failing<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
+        now(Self::make_failing_async(&mut Blocking(store), run, value))
+    }
+
+    /// As [`make_failing`](Self::make_failing).
+    pub async fn make_failing_async<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32) -> Self {
+        Self::of(store, run, value, Law::FailuresAreTold).await
+    }
+
+    async fn of<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32, law: Law) -> Self {
+        let asked = Mark { ctr: ctr(value), at: Some(UnixMillis(value.into())), taps: 0 };
+        let acknowledged = match store.advance(&tag(run, 0), asked.ctr, asked.at).await {
+            Ok(Advance::Advanced { now, .. }) => Some(now),
+            Ok(Advance::Stale { stored }) => Some(stored),
+            Err(_) => None,
+        };
+        Self { run, asked, acknowledged, law }
+    }
+
+    /// What the store said that it remembers; `None` where it failed.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<Mark> {
+        self.acknowledged
+    }
+
+    /// Holds a store that works to it, any number of times, and in any order. Where it had failed, the counter moves now unless it
+    /// did then.
+    ///
+    /// # Errors
+    /// [`Law::MarksSurvive`] if what was acknowledged is gone or another, [`Law::FailuresAreTold`] if it was never written.
+    pub fn keep<S: CounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
+        now(self.keep_async(&mut Blocking(store)))
+    }
+
+    /// As [`keep`](Self::keep).
+    ///
+    /// # Errors
+    /// As [`keep`](Self::keep).
+    pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
+        // A counter that can not advance what was acknowledged tells what stands there.
+        let probe = self.acknowledged.unwrap_or(self.asked);
+        let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
+        let kept = match (advance, self.acknowledged) {
+            (Advance::Stale { stored }, Some(mark)) => {
+                stored == mark || stored.ctr > mark.ctr && stored.taps > mark.taps
+            }
+            (Advance::Advanced { .. }, Some(_)) => false,
+            (Advance::Stale { stored }, None) => stored.ctr >= self.asked.ctr,
+            (Advance::Advanced { .. }, None) => true,
+        };
+        if kept { Ok(()) } else { Err(Violation::answered(self.law, advance)) }
+    }
+}
+
+/// Runs a future over a store that blocks: it never waits.
+fn now<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+    }
+}

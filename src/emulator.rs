@@ -1,0 +1,344 @@
+//! A tag in software (feature `emulator`): for tests, demonstrations and development without a chip.
+//!
+//! It does what the chip does, in the chip's way. Personalisation puts an NDEF file into it; a tap copies the file, writes each
+//! mirror at its offset, and makes the MAC over the bytes from SDMMACInputOffset to SDMMACOffset. So it shares with the verifier
+//! the template, the session keys and the ciphers, and neither its parsing nor its MAC window.
+//!
+//! **It is a tag that anybody can copy.** Give it keys that no real tag has.
+//!
+//! ```
+//! use suntap::emulator::EmulatedTag;
+//! use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagId, TagTexts, Uid, sdm_layout};
+//!
+//! static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?e={picc:uid,ctr}&c={mac}");
+//! let (meta_key, file_key) = (SdmMetaReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
+//! let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
+//! let mut tag = EmulatedTag::new(&LAYOUT, &TagTexts::default(), meta_key.clone(), file_key.clone(), uid)?;
+//!
+//! let url = tag.tap()?;
+//! let claimed = LAYOUT.parse(&url)?.open(&meta_key.prepare(Mode::Aes))?;
+//! let verified = claimed.verify(&file_key.prepare(Mode::Aes))?;
+//! assert_eq!((verified.uid(), verified.ctr().get()), (Some(uid), 1));
+//! let mut counters = MemoryCounters::<2>::new();
+//! assert!(verified.commit(&mut counters, &TagId::from_uid(uid), None).is_ok());
+//! assert_ne!(tag.tap()?, url);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use core::fmt;
+use core::ops::Deref;
+
+use crate::cipher::{Block, BlockEncrypt as _, Encryptor, padded};
+use crate::hex;
+use crate::key::{SdmFileReadKey, SdmMetaReadKey};
+#[cfg(feature = "lrp")]
+use crate::lrp::Lrp;
+use crate::sun::session::{EncKey, MacKey};
+use crate::sun::{Offsets, SdmLayout, SdmMac, SettingsError, TagTexts};
+use crate::types::{Mode, SdmReadCtr, Uid};
+
+/// NLEN, the header of the record, the URI code.
+const FILE_HEADER: usize = 7;
+/// Characters of the longest URL: 249 in the file behind the longest prefix of 12.
+const MAX_URL: usize = 261;
+
+/// A tag in software.
+#[derive(Clone)]
+pub struct EmulatedTag {
+    layout: SdmLayout,
+    meta_key: SdmMetaReadKey,
+    file_key: SdmFileReadKey,
+    uid: Uid,
+    ctr: SdmReadCtr,
+    limit: SdmReadCtr,
+    /// Whether the seal was ever open, and whether it is; `None` where the feature is not enabled.
+    seal: Option<(bool, bool)>,
+    seed: [u8; 16],
+    file: [u8; 256],
+    /// Bytes of the file in use.
+    len: usize,
+    offsets: Offsets,
+}
+
+impl EmulatedTag {
+    /// A tag that was just set up: its counter is 0, its seal closed.
+    ///
+    /// `{picc}` that is not pinned holds UID and counter. An `{enc}` that is not pinned has the fewest characters that hold the
+    /// file data, 32 at least.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the layout or a text can not be written into a chip. An NTAG 22x is not emulated.
+    pub fn new(
+        layout: &SdmLayout,
+        texts: &TagTexts<'_>,
+        meta_key: SdmMetaReadKey,
+        file_key: SdmFileReadKey,
+        uid: Uid,
+    ) -> Result<Self, SettingsError> {
+        let mut tag = Self {
+            layout: layout.clone(),
+            meta_key,
+            file_key,
+            uid,
+            ctr: SdmReadCtr::ZERO,
+            limit: SdmReadCtr::MAX,
+            seal: Some((false, false)),
+            seed: [0; 16],
+            file: [0; 256],
+            len: 0,
+            offsets: Offsets::default(),
+        };
+        tag.write_file(texts)?;
+        Ok(tag)
+    }
+
+    /// Sets the tag up again, as [`new`](Self::new) does: new keys, and the counter begins anew. What the seal has seen, the chip
+    /// does not forget.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); the tag stays as it was.
+    pub fn personalise(
+        &mut self,
+        layout: &SdmLayout,
+        texts: &TagTexts<'_>,
+        meta_key: SdmMetaReadKey,
+        file_key: SdmFileReadKey,
+    ) -> Result<(), SettingsError> {
+        let fresh = Self::new(layout, texts, meta_key, file_key, self.uid)?;
+        *self = Self { seal: self.seal, seed: self.seed, ..fresh };
+        Ok(())
+    }
+
+    /// The same tag with other random bytes behind UID and counter, and in LRP mode in front of them: those of a tap are
+    /// computed from the seed and the counter.
+    #[must_use]
+    pub fn with_seed(mut self, seed: [u8; 16]) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The same tag, read so many times before.
+    #[must_use]
+    pub fn with_ctr(mut self, ctr: SdmReadCtr) -> Self {
+        self.ctr = ctr;
+        self
+    }
+
+    /// The same tag with an SDMReadCtrLimit: when the counter has reached it, the tag can not be read any more.
+    #[must_use]
+    pub fn with_read_ctr_limit(mut self, limit: SdmReadCtr) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The same tag without a seal to measure: its tamper status is `II`.
+    #[must_use]
+    pub fn without_seal(mut self) -> Self {
+        self.seal = None;
+        self
+    }
+
+    /// Breaks the seal. The tag will remember.
+    pub fn open_seal(&mut self) {
+        self.seal = self.seal.map(|_| (true, true));
+    }
+
+    /// Puts the seal together again.
+    pub fn close_seal(&mut self) {
+        self.seal = self.seal.map(|(ever, _)| (ever, false));
+    }
+
+    /// The UID.
+    #[must_use]
+    pub fn uid(&self) -> Uid {
+        self.uid
+    }
+
+    /// The counter of the last tap.
+    #[must_use]
+    pub fn ctr(&self) -> SdmReadCtr {
+        self.ctr
+    }
+
+    /// Reads the tag: the counter goes up by one, and this is the URL.
+    ///
+    /// # Errors
+    /// [`ReadLimit`] if the counter has reached its limit, `FFFFFFh` where none was set. Nothing is written then.
+    pub fn tap(&mut self) -> Result<Url, ReadLimit> {
+        let prf = Encryptor::new(&self.seed);
+        let mut blocks = [[0; 16]; 2];
+        for (number, block) in (0..).zip(&mut blocks) {
+            let [low, mid, high] = self.ctr.to_lsb_first();
+            *block = padded([number, low, mid, high]);
+            prf.encrypt(block);
+        }
+        self.tap_with(&padded(blocks.as_flattened().iter().copied()))
+    }
+
+    /// As [`tap`](Self::tap), with the random bytes of the tap. PICCData in AES mode takes as many of the first as there is room
+    /// for behind UID and counter; in LRP mode the first eight are PICCRand, and the room is filled with those behind.
+    ///
+    /// # Errors
+    /// As [`tap`](Self::tap).
+    pub fn tap_with(&mut self, random: &[u8; 20]) -> Result<Url, ReadLimit> {
+        let next = self.ctr.get().checked_add(1).and_then(SdmReadCtr::new);
+        let ctr = next.filter(|next| *next <= self.limit).ok_or(ReadLimit)?;
+        self.ctr = ctr;
+        let mut file = self.file;
+        let offsets = self.offsets;
+        let mirrored = self.layout.picc_mirrors();
+        let encrypted = offsets.picc_data.is_some();
+        let uid = Some(self.uid).filter(|_| if encrypted { mirrored.uid } else { offsets.uid.is_some() });
+        let counted = Some(ctr).filter(|_| if encrypted { mirrored.ctr } else { offsets.ctr.is_some() });
+
+        put(&mut file, offsets.uid, &self.uid.to_ascii());
+        put(&mut file, offsets.ctr, &ctr.to_msb_ascii());
+        if let Some(at) = offsets.picc_data {
+            self.put_picc_data(&mut file, at, uid, counted, random);
+        }
+        let letter = |open| if open { b'O' } else { b'C' };
+        let status = self.seal.map_or(*b"II", |(ever, now)| [letter(ever), letter(now)]);
+        put(&mut file, offsets.tt_status, &status);
+        let key = self.file_key.prepare(self.layout.mode());
+        if let (Some(at), Some(uid), Some(ctr)) = (offsets.enc, uid, counted) {
+            let mut blocks = [[0; 16]; 8];
+            let blocks = blocks.get_mut(..offsets.enc_chars / 32).unwrap_or_default();
+            let plain = file.get(at..).unwrap_or_default();
+            blocks.as_flattened_mut().iter_mut().zip(plain).for_each(|(block, byte)| *block = *byte);
+            encrypt_file_data(&EncKey::derive(&key, uid, ctr), ctr, blocks);
+            put_digits(&mut file, at, blocks.as_flattened());
+        }
+        let covered = file.get(offsets.mac_input.unwrap_or(offsets.mac)..offsets.mac).unwrap_or_default();
+        let mac = SdmMac::truncate(&MacKey::derive(&key, uid, counted).cmac(covered));
+        put_digits(&mut file, offsets.mac, mac.as_bytes());
+
+        let prefix = self.layout.template().as_bytes().get(..offsets.prefix).unwrap_or_default();
+        let behind = file.get(FILE_HEADER..self.len).unwrap_or_default();
+        let len = prefix.len().saturating_add(behind.len());
+        Ok(Url { text: padded(prefix.iter().chain(behind).copied()), len })
+    }
+
+    /// Encrypts PICCData and mirrors it.
+    fn put_picc_data(&self, file: &mut [u8], at: usize, uid: Option<Uid>, ctr: Option<SdmReadCtr>, random: &[u8; 20]) {
+        let tag = match (uid, ctr) {
+            (Some(_), Some(_)) => 0xC7,
+            (Some(_), None) => 0x87,
+            (None, _) => 0x40,
+        };
+        let uid = uid.as_ref().map(Uid::as_bytes).into_iter().flatten().copied();
+        let ctr = ctr.map(SdmReadCtr::to_lsb_first).into_iter().flatten();
+        let head = [tag].into_iter().chain(uid).chain(ctr);
+        match self.layout.mode() {
+            Mode::Aes | Mode::Ntag22x => {
+                let mut block: Block = padded(head.chain(*random));
+                Encryptor::new(self.meta_key.expose_bytes()).encrypt(&mut block);
+                put_digits(file, at, &block);
+            }
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => {
+                let [mut rand @ .., _, _, _, _, _, _, _, _, _, _, _, _] = *random;
+                put_digits(file, at, &rand);
+                let mut blocks = [padded(head.chain(random.iter().copied().skip(8)))];
+                Lrp::new(self.meta_key.expose_bytes(), 0).encrypt(&mut rand, &mut blocks);
+                put_digits(file, at.saturating_add(16), blocks.as_flattened());
+            }
+        }
+    }
+
+    fn write_file(&mut self, texts: &TagTexts<'_>) -> Result<(), SettingsError> {
+        let status_end = self.layout.tt_end().unwrap_or_default();
+        let bytes = texts.file_data.len().max(status_end).max(1).next_multiple_of(16);
+        let (file, offsets) = self.layout.lay_out(texts, Some(bytes.saturating_mul(2)), &mut self.file)?;
+        (self.len, self.offsets) = (file.len(), offsets);
+        Ok(())
+    }
+}
+
+/// Cipher block chaining, or counter mode in LRP. Source: NT4H2421Gx §9.3.6.
+fn encrypt_file_data(key: &EncKey, ctr: SdmReadCtr, blocks: &mut [Block]) {
+    let ctr = ctr.to_lsb_first();
+    let secret = key.secret().expose_bytes();
+    match key.mode() {
+        Mode::Aes | Mode::Ntag22x => {
+            let cipher = Encryptor::new(secret);
+            let mut chain: Block = padded(ctr);
+            cipher.encrypt(&mut chain);
+            for block in blocks {
+                block.iter_mut().zip(chain).for_each(|(byte, chain)| *byte ^= chain);
+                cipher.encrypt(block);
+                chain = *block;
+            }
+        }
+        #[cfg(feature = "lrp")]
+        Mode::Lrp => Lrp::new(secret, 1).encrypt(&mut padded::<6>(ctr), blocks),
+    }
+}
+
+/// Writes over what is in the file.
+fn put(file: &mut [u8], at: Option<usize>, bytes: &[u8]) {
+    let place = at.and_then(|at| file.get_mut(at..)).unwrap_or_default();
+    place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+}
+
+/// As [`put`], each byte as two digits.
+fn put_digits(file: &mut [u8], at: usize, bytes: &[u8]) {
+    for (index, byte) in bytes.iter().enumerate() {
+        put(file, index.checked_mul(2).and_then(|index| index.checked_add(at)), &hex::encode_upper::<1, 2>(&[*byte]));
+    }
+}
+
+impl fmt::Debug for EmulatedTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmulatedTag")
+            .field("layout", &self.layout)
+            .field("uid", &self.uid)
+            .field("ctr", &self.ctr)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The URL of one tap, inline.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Url {
+    text: [u8; MAX_URL],
+    len: usize,
+}
+
+impl Deref for Url {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // A layout lets only ASCII in, and digits are ASCII.
+        str::from_utf8(self.text.get(..self.len).unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl AsRef<str> for Url {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// The counter has reached SDMReadCtrLimit: the tag can not be read any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReadLimit;
+
+impl fmt::Display for ReadLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the counter of the tag has reached its limit")
+    }
+}
+
+impl core::error::Error for ReadLimit {}
