@@ -5,8 +5,9 @@ use core::fmt;
 use crate::cipher::Cmac;
 use crate::key::key_type;
 
-/// In front of every key, and never of anything else under this secret.
-const LABEL: &[u8] = b"suntap api key v1\0";
+// In front of what is named, and never of anything else under this secret.
+const KEY: &[u8] = b"suntap api key v1\0";
+const TOKEN: &[u8] = b"suntap token v1\0";
 
 key_type! {
     /// The server's secret under which API keys and tokens are named. Replacing it makes all of them unknown.
@@ -14,7 +15,7 @@ key_type! {
 }
 
 impl ApiKeySecret {
-    /// The name of an API key or token, as a client presents it: to store when the key is made, and to look up when it comes.
+    /// The name of an API key, as ETRNL's clients send it in a header: to store when the key is made, and to look up when it comes.
     ///
     /// It is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`, and the same in every release. Nobody gets from it to the key, and a
     /// lookup by it tells nothing by the time that it takes. Make a key of 16 random bytes or more, show it once, and keep only
@@ -24,16 +25,28 @@ impl ApiKeySecret {
     /// use suntap::ApiKeySecret;
     ///
     /// let secret = ApiKeySecret::from_bytes([7; 16]); // from a vault
-    /// assert_eq!(secret.name(b"pk_2fXq8Zr"), secret.name(b"pk_2fXq8Zr"));
-    /// assert_ne!(secret.name(b"pk_2fXq8Zr"), secret.name(b"pk_2fXq8Zs"));
+    /// assert_eq!(secret.key_name(b"pk_2fXq8Zr"), secret.key_name(b"pk_2fXq8Zr"));
+    /// assert_ne!(secret.key_name(b"pk_2fXq8Zr"), secret.key_name(b"pk_2fXq8Zs"));
+    /// assert_ne!(secret.key_name(b"pk_2fXq8Zr"), secret.token_name(b"pk_2fXq8Zr"));
     /// ```
     #[must_use]
-    pub fn name(&self, presented: &[u8]) -> ApiKeyName {
-        ApiKeyName(Cmac::new(self.expose_bytes()).of(LABEL.iter().chain(presented).copied()))
+    pub fn key_name(&self, presented: &[u8]) -> ApiKeyName {
+        self.name(KEY, presented)
+    }
+
+    /// The name of a token, as ixkio's clients send it in the query: as [`key_name`](Self::key_name), with `suntap token v1`. What
+    /// stands in URLs is seen by more eyes than a header, so it is no API key unless it is stored as one too.
+    #[must_use]
+    pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
+        self.name(TOKEN, presented)
+    }
+
+    fn name(&self, label: &[u8], presented: &[u8]) -> ApiKeyName {
+        ApiKeyName(Cmac::new(self.expose_bytes()).of(label.iter().chain(presented).copied()))
     }
 }
 
-/// The name of an API key or token: 16 bytes, see [`ApiKeySecret::name`].
+/// The name of an API key or token: 16 bytes, see [`ApiKeySecret::key_name`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApiKeyName([u8; 16]);
 
@@ -68,11 +81,14 @@ mod tests {
         let secret = ApiKeySecret::from_bytes([0x42; 16]);
         for len in [0, 1, 13, 14, 15, 26, 100] {
             let key = &[0xA5; 100][..len];
-            let mut mac = cmac::Cmac::<aes::Aes128>::new(&[0x42; 16].into());
-            mac.update(b"suntap api key v1\0");
-            mac.update(key);
-            let expected: [u8; 16] = mac.finalize().into_bytes().into();
-            assert_eq!(secret.name(key).as_bytes(), &expected, "{len} bytes");
+            let named = |label: &[u8]| -> [u8; 16] {
+                let mut mac = cmac::Cmac::<aes::Aes128>::new(&[0x42; 16].into());
+                mac.update(label);
+                mac.update(key);
+                mac.finalize().into_bytes().into()
+            };
+            assert_eq!(secret.key_name(key).as_bytes(), &named(b"suntap api key v1\0"), "{len} bytes");
+            assert_eq!(secret.token_name(key).as_bytes(), &named(b"suntap token v1\0"), "{len} bytes");
         }
     }
 }

@@ -65,8 +65,9 @@ use core::fmt;
 use serde::Serialize;
 
 use crate::error::Field;
-use crate::registry::{FileKey, Keys, Record};
+use crate::registry::{FileKey, Keys, MetaKey, Record};
 use crate::rules::RulesError;
+use crate::sun::is_name;
 use crate::verifier::Verdict;
 
 pub mod etrnl;
@@ -109,6 +110,10 @@ pub enum Unfit {
     NoMetaKey,
     /// The record has no UID, and the layout or the derivation of the keys needs it.
     NoUid,
+    /// A prepared key is for another mode than the layout.
+    WrongMode,
+    /// The keys are sealed for another UID than that of the record.
+    SealedForAnother,
     /// What follows the UID in the diversification input has more than 24 bytes.
     SuffixLength,
     /// Its taps carry no counter: one that passes would pass for ever.
@@ -137,6 +142,8 @@ impl fmt::Display for Unfit {
             Self::KeysNotLoaded => "the keys are not loaded",
             Self::NoMetaKey => "the layout has {picc} and there is no SDMMetaReadKey",
             Self::NoUid => "the layout or the keys need a UID, and the record has none",
+            Self::WrongMode => "a key was prepared for another mode than that of the layout",
+            Self::SealedForAnother => "the keys are sealed for another UID",
             Self::SuffixLength => "at most 24 bytes follow the UID in the diversification input",
             Self::NoCounter => "the layout mirrors no counter, so a tap that passes would pass for ever",
             Self::NotSent(field) => return write!(f, "{field} is in the layout, and the API has no parameter for it"),
@@ -171,18 +178,40 @@ fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     if chip.tamper && !layout.carries_tamper() {
         return Err(Unfit::Tamper);
     }
-    let derived = match &chip.keys {
+    let mut derived = false;
+    match &chip.keys {
         Keys::NotLoaded => return Err(Unfit::KeysNotLoaded),
-        Keys::Loaded { meta: None, .. } if layout.has(Field::PiccData) => return Err(Unfit::NoMetaKey),
-        Keys::Loaded { file: FileKey::An10922 { suffix, .. }, .. } if suffix.len() > 24 => {
-            return Err(Unfit::SuffixLength);
+        Keys::Loaded { meta, file } => {
+            match meta {
+                None if layout.has(Field::PiccData) => return Err(Unfit::NoMetaKey),
+                Some(MetaKey::Prepared(key)) if key.mode() != layout.mode() => return Err(Unfit::WrongMode),
+                _ => {}
+            }
+            match file {
+                FileKey::Prepared(key) if key.mode() != layout.mode() => return Err(Unfit::WrongMode),
+                FileKey::An10922 { suffix, .. } if suffix.len() > 24 => return Err(Unfit::SuffixLength),
+                FileKey::Plain(_) | FileKey::Prepared(_) => {}
+                _ => derived = true,
+            }
         }
-        Keys::Loaded { file: FileKey::Plain(_) | FileKey::Prepared(_), .. } | Keys::Sealed { .. } => false,
-        Keys::Loaded { .. } | Keys::ECode { .. } => true,
-    };
-    let mirrored = layout.has(Field::Uid) || layout.has(Field::PiccData);
-    if record.uid.is_none() && (derived || mirrored) {
+        Keys::Sealed { tag, .. } if record.uid.is_some_and(|uid| uid != tag.uid) => {
+            return Err(Unfit::SealedForAnother);
+        }
+        Keys::Sealed { .. } => {}
+        Keys::ECode { .. } => derived = true,
+    }
+    if record.uid.is_none() && (derived || layout.expects_uid()) {
         return Err(Unfit::NoUid);
     }
     Ok(())
+}
+
+/// Whether the text of this `{:name}` is known from the record, and such as a layout captures.
+fn is_known(record: &Record<'_>, name: &str) -> bool {
+    let text = match name {
+        "xuid" => record.names.xuid,
+        "cuid" => record.names.cuid,
+        _ => None,
+    };
+    text.is_some_and(|text| is_name(text.as_bytes()))
 }

@@ -46,6 +46,8 @@
 //! # Ok::<(), core::convert::Infallible>(())
 //! ```
 
+use core::fmt;
+
 use crate::api_key::ApiKeyName;
 use crate::counter::Blocking;
 use crate::kdf::ecode::{SealedKeys, TagContext};
@@ -58,8 +60,12 @@ use crate::rules::Rules;
 use crate::sun::SdmLayout;
 use crate::types::{Mark, TagId, Uid};
 
+mod pointers;
+
 /// By what a tag is asked for. Whoever asks may have made it up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+///
+/// `Debug` does not show what was captured: it may be an eCode.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TagRef<'a> {
     /// An XUID, which is unique over all accounts.
@@ -89,6 +95,20 @@ pub enum TagRef<'a> {
     },
 }
 
+impl fmt::Debug for TagRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Xuid(xuid) => f.debug_tuple("Xuid").field(xuid).finish(),
+            Self::Cuid { account, cuid } => {
+                f.debug_struct("Cuid").field("account", account).field("cuid", cuid).finish()
+            }
+            Self::Uid { account, uid } => f.debug_struct("Uid").field("account", account).field("uid", uid).finish(),
+            Self::Number(number) => f.debug_tuple("Number").field(number).finish(),
+            Self::Captured { name, .. } => f.debug_struct("Captured").field("name", name).finish_non_exhaustive(),
+        }
+    }
+}
+
 /// Finds records, and whose an API key is.
 pub trait TagRegistry {
     /// What is found.
@@ -102,24 +122,12 @@ pub trait TagRegistry {
     /// When the registry can not say whether there is one.
     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error>;
 
-    /// The organisation that an API key or token is of; `None` if there is no such key.
+    /// The organisation that an API key or token is of; `None` if there is no such key. Keys and tokens have names of their own,
+    /// so one does not serve for the other.
     ///
     /// # Errors
     /// When the registry can not say.
     fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error>;
-}
-
-impl<R: TagRegistry + ?Sized> TagRegistry for &R {
-    type Record = R::Record;
-    type Error = R::Error;
-
-    fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error> {
-        (**self).find(tag)
-    }
-
-    fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
-        (**self).organisation(key)
-    }
 }
 
 /// A [`TagRegistry`] whose answer takes waiting. As with [`AsyncCounterStore`](crate::AsyncCounterStore), no `Send` is asked
@@ -141,19 +149,6 @@ pub trait AsyncTagRegistry {
     /// # Errors
     /// When the registry can not say.
     fn organisation(&self, key: &ApiKeyName) -> impl Future<Output = Result<Option<OrganisationId>, Self::Error>>;
-}
-
-impl<R: AsyncTagRegistry + ?Sized> AsyncTagRegistry for &R {
-    type Record = R::Record;
-    type Error = R::Error;
-
-    fn find(&self, tag: TagRef<'_>) -> impl Future<Output = Result<Option<Self::Record>, Self::Error>> {
-        (**self).find(tag)
-    }
-
-    fn organisation(&self, key: &ApiKeyName) -> impl Future<Output = Result<Option<OrganisationId>, Self::Error>> {
-        (**self).organisation(key)
-    }
 }
 
 /// A [`TagRegistry`] in the place of an [`AsyncTagRegistry`]: it blocks the task while it works.
@@ -179,38 +174,6 @@ pub trait TagRecord {
     fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
         let _ = index;
         None
-    }
-}
-
-impl<T: TagRecord + ?Sized> TagRecord for &T {
-    fn record(&self) -> Record<'_> {
-        (**self).record()
-    }
-
-    fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
-        (**self).extended_data(index)
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl<T: TagRecord + ?Sized> TagRecord for alloc::boxed::Box<T> {
-    fn record(&self) -> Record<'_> {
-        (**self).record()
-    }
-
-    fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
-        (**self).extended_data(index)
-    }
-}
-
-#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
-impl<T: TagRecord + ?Sized> TagRecord for alloc::sync::Arc<T> {
-    fn record(&self) -> Record<'_> {
-        (**self).record()
-    }
-
-    fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
-        (**self).extended_data(index)
     }
 }
 
@@ -323,6 +286,9 @@ pub enum MetaKey<'r> {
 }
 
 /// Where an SDMFileReadKey comes from. What is derived needs the UID of the record.
+///
+/// **A key that several tags share makes them one tag where their layout mirrors no UID**: nothing in a tap says then which of them
+/// it is of, so it passes, once, under the record of any.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileKey<'r> {
@@ -380,12 +346,20 @@ pub struct ExtendedData<'r> {
 }
 
 impl ExtendedData<'_> {
+    /// The name in lower case with `_` for a space, as it stands in an answer.
+    pub fn key(&self) -> impl Iterator<Item = char> {
+        key(self.name)
+    }
+
     /// Whether the field goes by this name: without regard to case, and a space is the same as a `_`.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
-        let plain = |byte: u8| if byte == b' ' { b'_' } else { byte.to_ascii_lowercase() };
-        self.name.bytes().map(plain).eq(name.bytes().map(plain))
+        self.key().eq(key(name))
     }
+}
+
+fn key(name: &str) -> impl Iterator<Item = char> {
+    name.chars().flat_map(char::to_lowercase).map(|c| if c == ' ' { '_' } else { c })
 }
 
 /// One level of the hierarchy, outermost first.

@@ -125,6 +125,8 @@ pub(crate) use settings::Offsets;
 pub use settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
 pub use tamper::{TagTamper, TtStatus};
 pub use template::LayoutError;
+#[cfg(feature = "dialects")]
+pub(crate) use template::is_name;
 
 use parse::Received;
 use picc::PiccData;

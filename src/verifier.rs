@@ -4,11 +4,13 @@
 //! find the record ─▶ owner ─▶ standing ─▶ keys ─▶ shape ─▶ open ─▶ UID ─▶ SDMMAC ─▶ advance the counter
 //! ```
 //!
+//! (A URL must have its shape before the keys are looked for: the eCode is taken out of it.)
+//!
 //! Each step that fails ends the line with a [`Refusal`] that names it, and nothing behind it is done: the counter moves only for
 //! a verified tap of an active tag that the caller may ask for. The refusal is for the operator and for callers who hold the
 //! record of the tag. What a stranger sees should not tell one from another.
 //!
-//! Only two steps wait for somebody else, the first and the last. All between is one function without input and output, so the
+//! Only the first steps and the last wait for somebody else. All between is one function without input and output, so the
 //! blocking [`verify`](Verifier::verify) and [`verify_async`](Verifier::verify_async) are the same line.
 //!
 //! ```
@@ -58,10 +60,11 @@
 
 use core::fmt;
 
+use crate::api_key::ApiKeyName;
 use crate::counter::{AsyncCounterStore, CounterStore};
 use crate::error::{CommitError, Malformed};
 use crate::kdf::ecode::ServerSecret;
-use crate::registry::{AsyncTagRegistry, Level, OrganisationId, TagRecord, TagRef, TagRegistry};
+use crate::registry::{AsyncTagRegistry, Level, OrganisationId, Record, TagRecord, TagRef, TagRegistry};
 use crate::sun::{FreshTap, TtStatus, VerifiedTap};
 use crate::types::{Mark, SdmReadCtr, TagId, Uid, UnixMillis};
 
@@ -89,9 +92,9 @@ pub struct Request<'a> {
 pub enum Caller {
     /// Nobody in particular, and whose the tag is does not matter: the service's own page, or a door.
     Anyone,
-    /// Who may have brought a token. It counts for tags [that need one](crate::registry::Record::needs_token), and must be of
-    /// their organisation then.
-    Token(Option<OrganisationId>),
+    /// Who may have brought a token. It is looked up for tags [that need one](crate::registry::Record::needs_token), and must be
+    /// of their organisation then.
+    Token(Option<ApiKeyName>),
     /// A member of an organisation, who may ask for tags of that one only.
     Member(OrganisationId),
 }
@@ -117,10 +120,21 @@ pub struct Values<'a> {
     pub ctr: Option<&'a str>,
     /// `{tt}`
     pub tt_status: Option<&'a str>,
-    /// `{mac}`, or where the layout has `{enc}`, that and `{mac}` behind it without anything in between.
-    pub enc_mac: Option<&'a str>,
-    /// `{:name}`, as pairs of name and text, among them `eCode`. The layout may have fewer.
+    /// `{mac}`, alone or with `{enc}`.
+    pub proof: Option<Proof<'a>>,
+    /// `{:name}`, as pairs of name and text, among them `eCode`. The layout may have fewer; of two with one name the first counts.
     pub captured: &'a [(&'a str, &'a str)],
+}
+
+/// The SDMMAC as an API takes it.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// `{mac}`, of a layout without `{enc}`.
+    Mac(&'a str),
+    /// `{enc}`, and `{mac}` behind it without anything in between.
+    EncMac(&'a str),
+    /// The one or the other, as the layout has it.
+    ByLayout(&'a str),
 }
 
 /// What a verified tap said.
@@ -175,7 +189,7 @@ pub enum Refusal {
     Malformed(Malformed),
     /// The PICCData does not open to what the layout says.
     NotOpened,
-    /// It opens to the UID of another chip, or the record knows no UID to compare with.
+    /// It opens to the UID of another chip or to none, or the record knows no UID to compare with.
     OtherUid,
     /// The SDMMAC does not match, or the counter is 0.
     NotAuthentic,
@@ -236,8 +250,13 @@ impl<'s> Verifier<'s> {
             Ok(None) => return Outcome::unknown(),
             Err(error) => return Outcome::unfound(error),
         };
+        let asker = match request.caller.token_wanted(&record.record()).map(|token| registry.organisation(token)) {
+            None => None,
+            Some(Ok(organisation)) => organisation,
+            Some(Err(error)) => return Outcome { record: Some(record), verdict: Err(Failure::Registry(error)) },
+        };
         let uid = record.record().uid.map(Uid::to_ascii);
-        let verdict = match self.examine(request, &record.record(), uid.as_ref()) {
+        let verdict = match self.examine(request, asker, &record.record(), uid.as_ref()) {
             Ok(Examined { tap, seen, counter }) => seen.concluded(tap.commit(counters, &counter, request.at)),
             Err(refusal) => Ok(Verdict::Refused(refusal)),
         };
@@ -259,14 +278,40 @@ impl<'s> Verifier<'s> {
             Ok(None) => return Outcome::unknown(),
             Err(error) => return Outcome::unfound(error),
         };
+        let asker = match request.caller.token_wanted(&record.record()) {
+            None => None,
+            Some(token) => match registry.organisation(token).await {
+                Ok(organisation) => organisation,
+                Err(error) => return Outcome { record: Some(record), verdict: Err(Failure::Registry(error)) },
+            },
+        };
         let uid = record.record().uid.map(Uid::to_ascii);
-        let verdict = match self.examine(request, &record.record(), uid.as_ref()) {
+        let verdict = match self.examine(request, asker, &record.record(), uid.as_ref()) {
             Ok(Examined { tap, seen, counter }) => {
                 seen.concluded(tap.commit_async(counters, &counter, request.at).await)
             }
             Err(refusal) => Ok(Verdict::Refused(refusal)),
         };
         Outcome { record: Some(record), verdict }
+    }
+}
+
+impl Caller {
+    /// The token that has to be looked up for this tag.
+    fn token_wanted(&self, record: &Record<'_>) -> Option<&ApiKeyName> {
+        match self {
+            Self::Token(token) if record.needs_token => token.as_ref(),
+            Self::Anyone | Self::Token(_) | Self::Member(_) => None,
+        }
+    }
+
+    /// Whether somebody may ask for the tag; `asker` is the owner of the token that was looked up.
+    fn may_ask(&self, asker: Option<OrganisationId>, record: &Record<'_>) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::Token(_) => !record.needs_token || asker == Some(record.organisation),
+            Self::Member(organisation) => *organisation == record.organisation,
+        }
     }
 }
 
@@ -305,6 +350,16 @@ impl fmt::Debug for Presented<'_> {
             Self::Url(_) => "Url(..)",
             Self::OriginForm(_) => "OriginForm(..)",
             Self::Values(_) => "Values(..)",
+        })
+    }
+}
+
+impl fmt::Debug for Proof<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mac(_) => "Mac(..)",
+            Self::EncMac(_) => "EncMac(..)",
+            Self::ByLayout(_) => "ByLayout(..)",
         })
     }
 }

@@ -174,6 +174,24 @@ fn each_broken_law_is_named() {
     assert_eq!(broken(endless), Some(Law::MaximumIsTerminal));
 }
 
+/// Moves the time on a stale tap.
+#[derive(Default)]
+struct Touched(HashMap<TagId, Mark>);
+
+impl CounterStore for Touched {
+    type Error = Full;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
+        let mark = match advance {
+            Advance::Advanced { now, .. } => now,
+            Advance::Stale { stored } => Mark { at, ..stored },
+        };
+        self.0.insert(*tag, mark);
+        Ok(advance)
+    }
+}
+
 /// A store that looks at a part of the name only, or moves time on a stale tap.
 #[test]
 fn stores_that_mix_up_tags_are_found() {
@@ -195,23 +213,6 @@ fn stores_that_mix_up_tags_are_found() {
     for cut in cuts {
         let violation = conformance::sequential(&mut Cut(MemoryCounters::new(), cut), 1).unwrap_err();
         assert!(matches!(violation.law, Law::FirstTapAdvances), "{violation}");
-    }
-
-    #[derive(Default)]
-    struct Touched(HashMap<TagId, Mark>);
-
-    impl CounterStore for Touched {
-        type Error = Full;
-
-        fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-            let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
-            let mark = match advance {
-                Advance::Advanced { now, .. } => now,
-                Advance::Stale { stored } => Mark { at, ..stored },
-            };
-            self.0.insert(*tag, mark);
-            Ok(advance)
-        }
     }
 
     let violation = conformance::sequential(&mut Touched::default(), 1).unwrap_err();

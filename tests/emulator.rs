@@ -130,12 +130,12 @@ fn every_genuine_tap_of_the_vectors() {
                 continue;
             }
         }
-        let made = tag.tap_with(&random).unwrap();
+        let tapped = tag.tap_with(&random).unwrap();
         // A vector may have been lower-cased on its way; the chip writes upper case.
-        if url.chars().any(|c| c.is_ascii_lowercase()) && *made != *url {
-            assert!(made.eq_ignore_ascii_case(url), "{id}: {made} is not {url}");
+        if url.chars().any(|c| c.is_ascii_lowercase()) && *tapped != *url {
+            assert!(tapped.eq_ignore_ascii_case(url), "{id}: {tapped} is not {url}");
         } else {
-            assert_eq!(*made, *url, "{id}");
+            assert_eq!(*tapped, *url, "{id}");
         }
         written += 1;
         lrp += usize::from(mode == Mode::Lrp);

@@ -22,7 +22,7 @@ use suntap::kdf::nfcdeveloper::{Derivation, Master};
 use suntap::lrp::Lrp;
 use suntap::registry::{FileKey, Record, TagRef};
 use suntap::session::{EncKey, MacKey, SessionSecret};
-use suntap::verifier::{Caller, Failure, Presented, Request, Values, Verdict, Verifier};
+use suntap::verifier::{Caller, Failure, Presented, Proof, Request, Values, Verdict, Verifier};
 use suntap::{
     ApiKeySecret, ApplicationKey, Blocking, ClaimedTap, CommitError, Error, FreshTap, IssuerKey, MasterKey,
     MemoryCounters, Mirrors, Mode, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey,
@@ -192,10 +192,10 @@ fn debug_shows_no_secret() {
     let digits = "A7".repeat(16);
     let mirrors = Mirrors { picc_data: Some(&digits), mac: Some(&digits[..16]), ..Mirrors::default() };
     hides(&mirrors);
-    let values = Values { picc_data: Some(&digits), enc_mac: Some(&digits), ..Values::default() };
+    let values = Values { picc_data: Some(&digits), proof: Some(Proof::EncMac(&digits)), ..Values::default() };
     hides(&values);
     hides(&Request {
-        tag: TagRef::Number(1),
+        tag: TagRef::Captured { name: "eCode", text: &digits },
         caller: Caller::Anyone,
         tap: Presented::OriginForm("/t?e=A7A7"),
         at: None,

@@ -26,36 +26,38 @@
 //! | the body has the wrong shape | 400 | false | `invalidData` | false | null |
 //! | no such tag | 200 | false | `doesNotExist` | false | null |
 //! | another organisation's tag | 200 | false | `unauthorized` | true | null |
-//! | switched off, not fully programmed, without keys or counter | 200 | false | `inactive` | true | null |
+//! | switched off, not fully programmed, without keys | 200 | false | `inactive` | true | null |
 //! | the eCode does not open the keys | 200 | false | `cmacMismatch` | true | null |
 //! | a mirror has the wrong shape | 400 | false | `invalidData` | false | null |
 //! | `enc` opens to another UID, or to none | 200 | false | `uidMismatch` | true | null |
 //! | the MAC does not match | 200 | false | `cmacMismatch` | true | null |
+//! | genuine, but it carries no counter: the tag is not set up for this | 200 | false | `inactive` | true | null |
 //! | the counter is not ahead; equal is not ahead | 200 | false | `ctrBehind` | true | of this tap, of the last accepted one, and metadata |
 //! | genuine and new | 200 | true | null | true | of this tap, of the one accepted before, and metadata |
 //! | the registry or the store failed | 503 | false | `unavailable` (ours) | false or true | null |
 //!
-//! `ctr` is decimal, `uid` 14 upper-case digits; `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"` or `"I"`, and null without
-//! tamper; timestamps are ISO 8601 in UTC with milliseconds, and null where there was no clock. **An opened tag is authentic**:
+//! `ctr` is decimal, `uid` 14 upper-case digits; `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"` or `"I"` (or whatever else the
+//! tag has in that place), and null without tamper; timestamps are ISO 8601 in UTC with milliseconds, and null where there was no
+//! clock; metadata is given out as it is, but for white space around it. **An opened tag is authentic**:
 //! read the two statuses. `uidMismatch` is told apart from `cmacMismatch` because the vendor does; to a caller without a key
 //! neither is told.
 
 use alloc::string::{String, ToString as _};
 use core::fmt;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike as _, SecondsFormat};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Answer, Unfit, check_chip};
+use super::{Answer, Unfit, check_chip, is_known};
 use crate::api_key::ApiKeySecret;
 use crate::counter::{AsyncCounterStore, CounterStore};
 use crate::error::Field;
 use crate::registry::{AsyncTagRegistry, Keys, OrganisationId, TagRecord, TagRef, TagRegistry};
 use crate::types::{Mark, UnixMillis};
 use crate::verifier::{
-    Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, Seen, Values, Verdict, Verifier,
+    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Seen, Values, Verdict, Verifier,
 };
 
 /// Answers requests in this dialect.
@@ -84,7 +86,7 @@ impl<'s> Etrnl<'s> {
         at: Option<UnixMillis>,
     ) -> Answer<Failure<R::Error, S::Error>> {
         let Some(key) = api_key else { return unauthorized() };
-        let organisation = match registry.organisation(&self.api_keys.name(key)) {
+        let organisation = match registry.organisation(&self.api_keys.key_name(key)) {
             Ok(Some(organisation)) => organisation,
             Ok(None) => return unauthorized(),
             Err(error) => return unavailable(Failure::Registry(error)),
@@ -104,7 +106,7 @@ impl<'s> Etrnl<'s> {
         at: Option<UnixMillis>,
     ) -> Answer<Failure<R::Error, S::Error>> {
         let Some(key) = api_key else { return unauthorized() };
-        let organisation = match registry.organisation(&self.api_keys.name(key)).await {
+        let organisation = match registry.organisation(&self.api_keys.key_name(key)).await {
             Ok(Some(organisation)) => organisation,
             Ok(None) => return unauthorized(),
             Err(error) => return unavailable(Failure::Registry(error)),
@@ -130,7 +132,9 @@ struct Body {
 impl Body {
     /// Reads a body; `None` if it has not the shape of one.
     fn read(body: &[u8]) -> Option<Self> {
-        let body: Self = serde_json::from_slice(body).ok()?;
+        // An array of the right values would be taken for an object.
+        let object = body.trim_ascii_start().starts_with(b"{");
+        let body: Self = object.then(|| serde_json::from_slice(body).ok()).flatten()?;
         (body.cmac.is_some() != body.tt.is_some()).then_some(body)
     }
 
@@ -144,8 +148,8 @@ impl Body {
         organisation: OrganisationId,
         at: Option<UnixMillis>,
     ) -> Request<'a> {
-        let enc_mac = self.tt.as_deref().or(self.cmac.as_deref());
-        let values = Values { picc_data: Some(&self.enc), enc_mac, captured, ..Values::default() };
+        let proof = self.tt.as_deref().map(Proof::EncMac).or(self.cmac.as_deref().map(Proof::Mac));
+        let values = Values { picc_data: Some(&self.enc), proof, captured, ..Values::default() };
         Request {
             tag: TagRef::Number(self.tag_id.number),
             caller: Caller::Member(organisation),
@@ -227,9 +231,11 @@ impl<'a> Told<'a> {
     }
 }
 
-/// ISO 8601 in UTC with milliseconds; `None` in the far future.
+/// ISO 8601 in UTC with milliseconds; `None` from the year 10000 on.
 fn timestamp(at: UnixMillis) -> Option<String> {
     let time = DateTime::from_timestamp_millis(i64::try_from(at.0).ok()?)?;
+    // Behind the year 9999 the notation is another.
+    let time = Some(time).filter(|time| time.year() < 10_000)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
@@ -290,11 +296,17 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     if layout.has(Field::TtStatus) {
         return Err(Unfit::NotSent(Field::TtStatus));
     }
+    if !layout.expects_uid() {
+        return Err(Unfit::NotMirrored(Field::Uid));
+    }
     // `tt` is sent for a tag with tamper, and for no other.
     if chip.tamper != layout.has(Field::EncFileData) {
         return Err(Unfit::Tamper);
     }
-    if layout.names().any(|name| !matches!(name, "tagId" | "eCode" | "xuid" | "cuid")) {
+    if chip.tamper && !layout.covers_enc_alone() {
+        return Err(Unfit::NotSent(Field::EncFileData));
+    }
+    if !layout.names().all(|name| matches!(name, "tagId" | "eCode") || is_known(&record, name)) {
         return Err(Unfit::NotSent(Field::Captured));
     }
     let sealed = matches!(chip.keys, Keys::Sealed { .. } | Keys::ECode { .. });

@@ -12,7 +12,8 @@
 //! | `r` | the response API token, for tags that need one |
 //!
 //! Exactly one of the three, each parameter at most once; others are ignored. A UID that the layout mirrors is that of the record,
-//! and so are the texts of `{:xuid}` and `{:cuid}`.
+//! and so are the texts of `{:xuid}` and `{:cuid}`. **A layout without `{uid}` needs a key that is the tag's own**: under a shared
+//! one, nothing in a tap says whose it is.
 //!
 //! # The answer
 //!
@@ -88,13 +89,15 @@ use core::fmt;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Answer, Unfit, check_chip};
+use super::{Answer, Unfit, check_chip, is_known};
 use crate::api_key::ApiKeySecret;
 use crate::counter::{AsyncCounterStore, CounterStore};
 use crate::error::Field;
-use crate::registry::{AsyncTagRegistry, ExtendedData, Keys, Level, OrganisationId, TagRecord, TagRef, TagRegistry};
+use crate::registry::{AsyncTagRegistry, ExtendedData, Keys, Level, TagRecord, TagRef, TagRegistry};
 use crate::types::{Uid, UnixMillis};
-use crate::verifier::{Caller, Failure, Outcome, Presented, Refusal, Request, Response, Values, Verdict, Verifier};
+use crate::verifier::{
+    Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Response, Values, Verdict, Verifier,
+};
 
 /// Names in an answer that no extended data may take.
 const TAKEN: [&str; 4] = ["xuid", "cuid", "response", "error"];
@@ -123,14 +126,8 @@ impl<'s> Ixkio<'s> {
     ) -> Answer<Failure<R::Error, S::Error>> {
         let Some(query) = Query::read(query) else { return invalid() };
         let Some(tag) = query.tag() else { return invalid() };
-        let caller = match query.token.as_deref() {
-            None => None,
-            Some(token) => match registry.organisation(&self.api_keys.name(token.as_bytes())) {
-                Ok(caller) => caller,
-                Err(error) => return Asked::by(tag).unavailable(Failure::Registry(error)),
-            },
-        };
-        Asked::by(tag).answered(self.verifier.verify(registry, counters, &query.request(tag, caller, at)))
+        let request = query.request(tag, self.api_keys, at);
+        Asked::by(tag).answered(self.verifier.verify(registry, counters, &request))
     }
 
     /// As [`answer`](Self::answer), where registry and store take waiting.
@@ -143,14 +140,7 @@ impl<'s> Ixkio<'s> {
     ) -> Answer<Failure<R::Error, S::Error>> {
         let Some(query) = Query::read(query) else { return invalid() };
         let Some(tag) = query.tag() else { return invalid() };
-        let caller = match query.token.as_deref() {
-            None => None,
-            Some(token) => match registry.organisation(&self.api_keys.name(token.as_bytes())).await {
-                Ok(caller) => caller,
-                Err(error) => return Asked::by(tag).unavailable(Failure::Registry(error)),
-            },
-        };
-        let request = query.request(tag, caller, at);
+        let request = query.request(tag, self.api_keys, at);
         Asked::by(tag).answered(self.verifier.verify_async(registry, counters, &request).await)
     }
 }
@@ -210,9 +200,11 @@ impl<'q> Query<'q> {
         (tag != TagRef::Xuid("") && !matches!(tag, TagRef::Cuid { cuid: "", .. })).then_some(tag)
     }
 
-    fn request<'a>(&'a self, tag: TagRef<'a>, caller: Option<OrganisationId>, at: Option<UnixMillis>) -> Request<'a> {
-        let values = Values { ctr: self.n.as_deref(), enc_mac: self.e.as_deref(), ..Values::default() };
-        Request { tag, caller: Caller::Token(caller), tap: Presented::Values(values), at }
+    fn request<'a>(&'a self, tag: TagRef<'a>, api_keys: &ApiKeySecret, at: Option<UnixMillis>) -> Request<'a> {
+        let token = self.token.as_deref().map(|token| api_keys.token_name(token.as_bytes()));
+        let proof = self.e.as_deref().map(Proof::ByLayout);
+        let values = Values { ctr: self.n.as_deref(), proof, ..Values::default() };
+        Request { tag, caller: Caller::Token(token), tap: Presented::Values(values), at }
     }
 }
 
@@ -231,10 +223,6 @@ impl<'a> Asked<'a> {
             TagRef::Number(_) | TagRef::Captured { .. } => ("", "".into()),
         };
         Self { name, text }
-    }
-
-    fn unavailable<E>(&self, failure: E) -> Answer<E> {
-        Answer { verdict: Some(Err(failure)), ..self.refused(503, "unavailable") }
     }
 
     fn refused<E>(&self, status: u16, error: &'static str) -> Answer<E> {
@@ -329,8 +317,8 @@ impl<T: fmt::Display> Serialize for Displayed<'_, T> {
 fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r str)> {
     let mut keys: Vec<(String, &str)> = Vec::new();
     for field in fields {
-        let key = field.name.to_lowercase().replace(' ', "_");
-        if !TAKEN.contains(&&*key) && keys.iter().all(|(other, _)| *other != key) {
+        let key: String = field.key().collect();
+        if !key.is_empty() && !TAKEN.contains(&&*key) && keys.iter().all(|(other, _)| *other != key) {
             keys.push((key, field.value));
         }
     }
@@ -355,13 +343,8 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
         if let Some(field) = [Field::PiccData, Field::TtStatus].into_iter().find(|field| chip.layout.has(*field)) {
             return Err(Unfit::NotSent(field));
         }
-        let known = |name: &str| match name {
-            "xuid" => true,
-            "cuid" => record.names.cuid.is_some(),
-            _ => false,
-        };
         let sealed = matches!(chip.keys, Keys::Sealed { .. } | Keys::ECode { .. });
-        if sealed || !chip.layout.names().all(known) {
+        if sealed || !chip.layout.names().all(|name| is_known(&record, name)) {
             return Err(Unfit::NotSent(Field::Captured));
         }
     }

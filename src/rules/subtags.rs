@@ -7,8 +7,8 @@ use crate::types::Uid;
 
 /// A subtag that is in a subtag that is in a subtag is filled; in that it stays as it is.
 const MAX_DEPTH: u32 = 3;
-/// Subtags filled in one answer. Those behind stay as they are: values that fill each other can not run away.
-const MAX_FILLED: u32 = 256;
+/// Subtags looked up for one answer. Those behind stay as they are: values that fill each other can not run away.
+const MAX_LOOKED_UP: u32 = 256;
 
 /// What a subtag stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub trait Subtags {
 
 /// A text with its subtags filled, when it is displayed.
 ///
-/// Nesting goes three deep, and 256 subtags are filled at most; what is beyond stays as written.
+/// Nesting goes three deep, and 256 subtags are looked up at most; what is beyond stays as written.
 #[derive(Clone, Copy, Debug)]
 pub struct Filled<'a, S: ?Sized> {
     text: &'a str,
@@ -65,17 +65,13 @@ impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
                 Part::Text(text) => f.write_str(text)?,
                 Part::Subtag { name, written } => {
                     let wanted = depth < MAX_DEPTH && left.get() > 0;
+                    left.set(left.get().saturating_sub(u32::from(wanted)));
                     match wanted.then(|| self.subtags.subtag(name)).flatten() {
                         None => f.write_str(written)?,
-                        Some(subtag) => {
-                            left.set(left.get().saturating_sub(1));
-                            match subtag {
-                                Subtag::Nested(text) => self.fill(text, depth.saturating_add(1), left, f)?,
-                                Subtag::Text(text) => f.write_str(text)?,
-                                Subtag::Number(number) => write!(f, "{number}")?,
-                                Subtag::Uid(uid) => write!(f, "{uid}")?,
-                            }
-                        }
+                        Some(Subtag::Nested(text)) => self.fill(text, depth.saturating_add(1), left, f)?,
+                        Some(Subtag::Text(text)) => f.write_str(text)?,
+                        Some(Subtag::Number(number)) => write!(f, "{number}")?,
+                        Some(Subtag::Uid(uid)) => write!(f, "{uid}")?,
                     }
                 }
             }
@@ -86,7 +82,7 @@ impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
 
 impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fill(self.text, 0, &Cell::new(MAX_FILLED), f)
+        self.fill(self.text, 0, &Cell::new(MAX_LOOKED_UP), f)
     }
 }
 
@@ -123,7 +119,7 @@ impl<'a> Iterator for Parts<'a> {
         });
         if let Some((name, behind)) = inside {
             self.0 = behind;
-            let written = text.strip_suffix(behind).unwrap_or(text);
+            let written = text.len().checked_sub(behind.len()).and_then(|len| text.get(..len)).unwrap_or(text);
             return Some(Part::Subtag { name, written });
         }
         let from = usize::from(text.starts_with('{'));

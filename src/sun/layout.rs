@@ -129,6 +129,25 @@ impl SdmLayout {
         picc_data || self.has(Field::SdmReadCtr)
     }
 
+    /// Whether a tap that is read, or opened, must say a UID: `{uid}`, or a `{picc}` that is not pinned to hold none.
+    pub(crate) fn expects_uid(&self) -> bool {
+        let picc_data = self.has(Field::PiccData) && self.picc.is_none_or(|pinned| pinned.uid);
+        picc_data || self.has(Field::Uid)
+    }
+
+    /// Whether the MAC input is `{enc}` and nothing else.
+    #[cfg(feature = "dialects")]
+    pub(crate) fn covers_enc_alone(&self) -> bool {
+        let mut kinds = self.elements().skip_while(|element| !matches!(element.kind, Kind::MacInput)).skip(1);
+        let mut is = |wanted| {
+            let element = kinds.next();
+            element.is_some_and(|element| {
+                element.text.len() == 0 && matches!(element.kind, Kind::Value(field) if field == wanted)
+            })
+        };
+        is(Field::EncFileData) && is(Field::SdmMac)
+    }
+
     /// Whether its taps say how the seal is: `{tt}`, or a status inside `{enc}`.
     #[must_use]
     pub fn carries_tamper(&self) -> bool {

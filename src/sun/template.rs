@@ -316,7 +316,7 @@ pub(super) const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-pub(super) const fn is_name(mut name: &[u8]) -> bool {
+pub(crate) const fn is_name(mut name: &[u8]) -> bool {
     if name.is_empty() {
         return false;
     }

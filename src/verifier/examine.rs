@@ -1,28 +1,24 @@
 //! All between the record and the counter: no input, no output.
 
-use super::{Caller, Examined, Presented, Refusal, Request, Seen, Values, Verifier};
+use super::{Examined, Presented, Proof, Refusal, Request, Seen, Values, Verifier};
 use crate::error::{Field, Malformed, VerifyError};
-use crate::registry::{Names, Record};
+use crate::registry::{Keys, Names, OrganisationId, Record};
 use crate::sun::{Mirrors, SdmLayout, UnverifiedTap};
 
 /// The name of the captured text that opens sealed keys.
 const ECODE: &str = "eCode";
 
 impl Verifier<'_> {
-    /// Takes a tap as far as it goes without the store. `uid` is that of the record, in digits.
+    /// Takes a tap as far as it goes without the store. `asker` is the owner of a token that was looked up, `uid` that of the
+    /// record, in digits.
     pub(super) fn examine<'a>(
         &self,
         request: &Request<'a>,
+        asker: Option<OrganisationId>,
         record: &Record<'a>,
         uid: Option<&'a [u8; 14]>,
     ) -> Result<Examined<'a>, Refusal> {
-        let owner = record.organisation;
-        let allowed = match request.caller {
-            Caller::Anyone => true,
-            Caller::Token(organisation) => !record.needs_token || organisation == Some(owner),
-            Caller::Member(organisation) => organisation == owner,
-        };
-        if !allowed {
+        if !request.caller.may_ask(asker, record) {
             return Err(Refusal::NotTheOwner);
         }
         if let Some(level) = record.standing.inactive() {
@@ -42,9 +38,14 @@ impl Verifier<'_> {
             Some(key) => tap.open(key),
             None => tap.read_plain(),
         };
-        let claimed = claimed.map_err(|error| refusal(error, Refusal::NotOpened))?;
-        // Also where the record knows none: the tap of another tag under the same keys would do for any such record.
-        if claimed.uid().is_some_and(|claimed| record.uid != Some(claimed)) {
+        // A key that was derived from the eCode can be wrong as a seal can.
+        let derived = matches!(chip.keys, Keys::ECode { .. });
+        let unopened = if derived { Refusal::SealBroken } else { Refusal::NotOpened };
+        let claimed = claimed.map_err(|error| refusal(error, unopened))?;
+        // Also where the record knows none, or the PICCData has none and could: the tap of another tag under the same keys would
+        // do for any such record.
+        let expected = claimed.uid().is_some() || layout.expects_uid();
+        if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
             return Err(Refusal::OtherUid);
         }
         let tap = claimed.verify(&keys.file).map_err(|error| refusal(error, Refusal::NotAuthentic))?;
@@ -104,12 +105,12 @@ impl<'a> Values<'a> {
 
     fn mirrors(&self, layout: &SdmLayout, uid: Option<&'a [u8; 14]>) -> Mirrors<'a> {
         let uid = uid.filter(|_| layout.has(Field::Uid));
-        // A text too short to be cut is handed on whole, to be found too short.
-        let cut = self.enc_mac.filter(|_| layout.has(Field::EncFileData)).and_then(|both| {
-            let at = both.len().checked_sub(16)?;
-            both.split_at_checked(at)
-        });
-        let (enc, mac) = cut.map_or((None, self.enc_mac), |(enc, mac)| (Some(enc), Some(mac)));
+        let (enc, mac) = match self.proof {
+            None => (None, None),
+            Some(Proof::EncMac(text)) => cut(text),
+            Some(Proof::ByLayout(text)) if layout.has(Field::EncFileData) => cut(text),
+            Some(Proof::Mac(text) | Proof::ByLayout(text)) => (None, Some(text)),
+        };
         Mirrors {
             picc_data: self.picc_data,
             uid: uid.and_then(|digits| str::from_utf8(digits).ok()),
@@ -120,4 +121,10 @@ impl<'a> Values<'a> {
             captured: &[],
         }
     }
+}
+
+/// File data and the 16 digits of the MAC. A text too short to be cut is taken for a MAC, to be found too short.
+fn cut(text: &str) -> (Option<&str>, Option<&str>) {
+    let cut = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
+    cut.map_or((None, Some(text)), |(enc, mac)| (Some(enc), Some(mac)))
 }

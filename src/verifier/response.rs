@@ -49,6 +49,14 @@ impl<R: TagRecord, E> Outcome<R, E> {
 }
 
 impl<'a, R: TagRecord> Response<'a, R> {
+    /// Writes the text into a buffer, its subtags filled. What is returned is that part of it.
+    ///
+    /// # Errors
+    /// [`fmt::Error`] if the buffer is too small: a cut answer would be another answer.
+    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, fmt::Error> {
+        Filled::new(self.text, self).write_to(buffer)
+    }
+
     /// The text of an extended data field, its subtags filled.
     #[must_use]
     pub fn fill(&'a self, text: &'a str) -> Filled<'a, Self> {

@@ -1,5 +1,5 @@
-//! A tag in software, for tests, with a registry of such tags beside it. The tag is written from the data sheet on the `aes` and `cmac` crates, sharing no code with suntap, so
-//! that one mistake can not hide in both.
+//! A tag in software, for tests, with a registry of such tags beside it. The tag is written from the data sheet on the
+//! `aes` and `cmac` crates, sharing no code with suntap, so that one mistake can not hide in both.
 
 #![allow(dead_code, reason = "each test uses what it needs")]
 

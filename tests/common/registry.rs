@@ -137,7 +137,12 @@ pub(crate) struct Tags {
 
 impl Tags {
     pub(crate) fn with_api_key(mut self, key: &str, organisation: u128) -> Self {
-        self.api_keys.insert(API_KEYS.name(key.as_bytes()), OrganisationId(organisation));
+        self.api_keys.insert(API_KEYS.key_name(key.as_bytes()), OrganisationId(organisation));
+        self
+    }
+
+    pub(crate) fn with_token(mut self, token: &str, organisation: u128) -> Self {
+        self.api_keys.insert(API_KEYS.token_name(token.as_bytes()), OrganisationId(organisation));
         self
     }
 }

@@ -142,10 +142,11 @@ pub(crate) fn tags() -> Tags {
         etrnl(1006, PLAIN),
         Row { number: Some(1007), ..Row::new(1) },
         Row { organisation: 2, standing: Standing { tag_code: off, ..Standing::ACTIVE }, ..etrnl(1008, PLAIN) },
+        etrnl(1009, "https://etrnl.example/{:tagId}?e={picc:uid}&c={mac}&k={:eCode}"),
     ];
     Tags { rows, ..Tags::default() }
-        .with_api_key("rt_one", 1)
-        .with_api_key("rt_two", 2)
+        .with_token("rt_one", 1)
+        .with_token("rt_two", 2)
         .with_api_key("pk_live_one", 1)
         .with_api_key("pk_live_two", 2)
 }
