@@ -35,14 +35,14 @@
 //!     }
 //! }
 //!
-//! let store = Mutex::new(MemoryCounters::new());
+//! let store = &Mutex::new(MemoryCounters::new());
 //! for contest in [Contest::Equal { run: 1 }, Contest::Increasing { run: 2 }] {
 //!     let results = std::thread::scope(|scope| {
 //!         let threads: Vec<_> =
-//!             (0..16).map(|number| scope.spawn(move || contest.enter(&mut Handle(&store), number))).collect();
+//!             (0..16).map(|number| scope.spawn(move || contest.enter(&mut Handle(store), number))).collect();
 //!         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
 //!     });
-//!     contest.judge(&mut Handle(&store), results)?;
+//!     contest.judge(&mut Handle(store), results)?;
 //! }
 //! # Ok::<(), suntap::conformance::Violation<Full>>(())
 //! ```
@@ -386,16 +386,10 @@ impl Contest {
 /// use suntap::conformance::Promise;
 /// # use suntap::MemoryCounters;
 ///
-/// # let mut held = MemoryCounters::<8>::new(); // stands for what is on the disk
-/// # let mut open = || &mut held;
-/// let mut promises: Vec<Promise> = Vec::new();
-/// for ctr in [1, 2, 500] {
-///     promises.push(Promise::make(&mut open(), 7, ctr));
-/// }
+/// # let mut store = MemoryCounters::<8>::new();
+/// let promise = Promise::make(&mut store, 7, 500);
 /// // Here the store is dropped and opened anew.
-/// for promise in &promises {
-///     promise.keep(&mut open())?;
-/// }
+/// promise.keep(&mut store)?;
 /// # Ok::<(), suntap::conformance::Violation<suntap::Full>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -212,7 +212,9 @@ impl EmulatedTag {
         let mac = SdmMac::truncate(&MacKey::derive(&key, uid, counted).cmac(covered));
         put_digits(&mut file, offsets.mac, mac.as_bytes());
 
-        let prefix = self.layout.template().as_bytes().get(..offsets.prefix).unwrap_or_default();
+        // What the URI code stands for is not in the file.
+        let (_, prefix) = self.layout.uri_code();
+        let prefix = self.layout.template().as_bytes().get(..prefix).unwrap_or_default();
         let behind = file.get(FILE_HEADER..self.len).unwrap_or_default();
         let len = prefix.len().saturating_add(behind.len());
         Ok(Url { text: padded(prefix.iter().chain(behind).copied()), len })

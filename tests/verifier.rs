@@ -365,6 +365,7 @@ fn callers_get_what_is_theirs() {
 /// A tap may come as a URL, as what a server is sent, or as values, and is the same tap.
 #[test]
 fn a_tap_is_the_same_however_it_comes() {
+    static NAMED: SdmLayout = sdm_layout!("https://a.example/[[{:cuid}/{:xuid}?u={uid}&n={ctr}&c={mac}");
     let mut counters = MemoryCounters::<8>::new();
     let full = sample(1);
     let target = full.strip_prefix("https://a.example").unwrap();
@@ -387,7 +388,6 @@ fn a_tap_is_the_same_however_it_comes() {
     let unexpected = Values { ctr: Some("000001"), ..values };
     assert!(matches!(refusal(ask(Presented::Values(unexpected))), Refusal::Malformed(Malformed::Unexpected(_))));
     // A text of the record stands in where the sender has none.
-    static NAMED: SdmLayout = sdm_layout!("https://a.example/[[{:cuid}/{:xuid}?u={uid}&n={ctr}&c={mac}");
     let tag = Tag { lrp: false, meta_key: META, file_key: [0xF1; 16], uid: *UID.as_bytes() };
     let tap = Tap { ctr: 2, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
     let url = tag.write("https://a.example/[[Mine/abc?u={uid}&n={ctr}&c={mac}", &tap).url;
@@ -515,6 +515,7 @@ fn failures_are_told_without_blocking() {
 
 #[test]
 fn keys_that_lack_something_are_none() {
+    static OPENED: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
     static ECODE: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&n={ctr}&c={mac}");
     let (code, tag) = (ECode::from_bytes([0x2A; 16]), TagContext { tag_id: 7, uid: UID, epoch: 0 });
     let secret = [ServerSecret::from_bytes([1; 16])];
@@ -546,7 +547,6 @@ fn keys_that_lack_something_are_none() {
     assert_eq!(refused(&[], Keys::Loaded { meta: None, file: long }, Some(UID), &tap), Refusal::NoKeys);
 
     // A wrong eCode gives a key that opens nothing.
-    static OPENED: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
     let meta = *ecode::derive_meta_read_key(&secret[0], &code, UID, 0).expose_bytes();
     let right = url(&OPENED, &ecode::derive_file_read_key(&secret[0], &code, UID, 0), meta, 1);
     let wrong = right.replace("fivcukrkfivcukrkfivcukrkfi", "aaaaaaaaaaaaaaaaaaaaaaaaaa");

@@ -12,8 +12,6 @@ use crate::types::{Mode, SdmReadCtr};
 /// Where the parts of a layout are in the file.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Offsets {
-    /// Characters that the URI code stands for: they are not in the file.
-    pub(crate) prefix: usize,
     pub(crate) uid: Option<usize>,
     pub(crate) ctr: Option<usize>,
     pub(crate) picc_data: Option<usize>,
@@ -143,7 +141,7 @@ impl SdmLayout {
         }
         let (code, prefix) = self.uri_code();
         let mut out = Writer::new(file);
-        let mut offsets = Offsets { prefix, ..Offsets::default() };
+        let mut offsets = Offsets::default();
         out.put(&[0; FILE_HEADER])?;
         if texts.captured.iter().any(|(name, _)| !self.names().any(|wanted| wanted == *name)) {
             return Err(SettingsError::CapturedText);

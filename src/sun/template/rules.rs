@@ -132,7 +132,7 @@ impl SdmLayout {
 
     /// The URI code of the record and the number of characters that it stands for: the longest prefix that `[[` does not
     /// cross. Source: NFC Forum URI RTD, codes 00h to 04h.
-    pub(in crate::sun) const fn uri_code(&self) -> (u8, usize) {
+    pub(crate) const fn uri_code(&self) -> (u8, usize) {
         let [first, ..] = &self.elements;
         match self.text(first.text) {
             [b'h', b't', b't', b'p', b's', b':', b'/', b'/', b'w', b'w', b'w', b'.', ..] => (2, 12),
