@@ -13,6 +13,7 @@ mod cipher;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod counter;
+pub mod diagnose;
 #[cfg(feature = "dialects")]
 pub mod dialect;
 #[cfg(feature = "emulator")]

@@ -101,6 +101,7 @@ use crate::error::{CommitError, Field, VerifyError};
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
 use crate::types::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};
 
+mod anatomy;
 mod counter_tag;
 mod file_data;
 mod layout;
@@ -114,12 +115,14 @@ mod settings;
 mod tamper;
 mod template;
 
+pub(crate) use anatomy::{Anatomy, Part};
 pub use counter_tag::{CounterTagLayout, UnverifiableTap};
 pub use file_data::FileDataError;
 pub use layout::SdmLayout;
 pub use mac::SdmMac;
 pub use message::SunMessage;
 pub use parse::Mirrors;
+pub(crate) use picc::{PiccData, Wire as PiccWire};
 #[cfg(feature = "emulator")]
 pub(crate) use settings::Offsets;
 pub use settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
@@ -129,7 +132,6 @@ pub use template::LayoutError;
 pub(crate) use template::is_name;
 
 use parse::Received;
-use picc::PiccData;
 use session::{EncKey, MacKey};
 
 /// Text of the right shape. Nothing in it is believed yet.

@@ -36,7 +36,7 @@ const FLOORS: &[(&[&str], &[&str])] = &[
     (&["key", "cipher", "lrp", "counter"], &["cipher", "lrp"]),
     (&["sun", "kdf", "api_key"], &[]),
     (&["registry", "rules"], &["rules"]),
-    (&["verifier", "identify"], &[]),
+    (&["verifier", "identify", "diagnose"], &[]),
     (&["dialect"], &[]),
     // Beside the house: nothing imports them.
     (&["emulator", "conformance"], &[]),

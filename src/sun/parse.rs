@@ -266,7 +266,7 @@ impl SdmLayout {
     }
 
     /// How many characters the element at the start of `rest` has.
-    fn chars(&self, field: Field, rest: &[u8]) -> usize {
+    pub(super) fn chars(&self, field: Field, rest: &[u8]) -> usize {
         let run = |part: fn(&u8) -> bool| rest.iter().take_while(|byte| part(byte)).count();
         match self.fixed_chars(field) {
             Some(chars) => chars,

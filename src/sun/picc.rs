@@ -7,19 +7,19 @@ use crate::types::{SdmReadCtr, Uid};
 
 /// PICCData as mirrored, its digits decoded: 16 bytes in AES mode, and the rest is zero; in LRP mode PICCRand, eight bytes,
 /// stands before them.
-pub(super) type Wire = [u8; 24];
+pub(crate) type Wire = [u8; 24];
 
 /// The content of a PICCData.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PiccData {
-    pub(super) uid: Option<Uid>,
-    pub(super) ctr: Option<SdmReadCtr>,
+pub(crate) struct PiccData {
+    pub(crate) uid: Option<Uid>,
+    pub(crate) ctr: Option<SdmReadCtr>,
 }
 
 impl PiccData {
     /// Decrypts and reads strictly. Any key decrypts to something: `Some` only says that the tag byte fits, which by chance it
     /// does three times in 256.
-    pub(super) fn open(key: &PreparedMetaReadKey, wire: &Wire) -> Option<Self> {
+    pub(crate) fn open(key: &PreparedMetaReadKey, wire: &Wire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }
 

@@ -121,7 +121,7 @@ impl MacKey {
         self.cmac_of(input.iter().copied())
     }
 
-    pub(super) fn cmac_of(&self, input: impl Iterator<Item = u8>) -> [u8; 16] {
+    pub(crate) fn cmac_of(&self, input: impl Iterator<Item = u8>) -> [u8; 16] {
         match self.mode {
             Mode::Aes | Mode::Ntag22x => Cmac::new(self.secret.expose_bytes()).of(input),
             #[cfg(feature = "lrp")]

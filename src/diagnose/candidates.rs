@@ -1,0 +1,159 @@
+//! The keys to try: those given, that of a new chip, and what is derived from them.
+
+use super::{Case, Derivation, GivenKey, KeySource, Role};
+use crate::cipher::Cmac;
+#[cfg(feature = "nfcdeveloper")]
+use crate::kdf::nfcdeveloper;
+use crate::kdf::{an10922, boltcard};
+use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
+use crate::types::Uid;
+
+/// What follows the UID in the diversification inputs that are in use: nothing, the application identifiers of the chip and of
+/// AN10922's example, a key number, the example's system identifier.
+const SUFFIXES: [&[u8]; 9] = [
+    &[],
+    &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
+    &[0x30, 0x42, 0xF5],
+    b"\x30\x42\xF5NXP Abu",
+    &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x00],
+    &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x01],
+    &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x02],
+    &[0x01],
+    &[0x02],
+];
+/// Versions of Bolt Cards that are tried.
+const VERSIONS: u32 = 32;
+const ZERO: [u8; 16] = [0; 16];
+
+/// How far to go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What was given, and the key of a new chip.
+    Direct,
+    /// What is derived from these in next to no time.
+    Derived,
+    /// What takes milliseconds each.
+    Slow,
+}
+
+type Meta<'a> = (SdmMetaReadKey, KeySource<'a>);
+type File<'a> = (SdmFileReadKey, KeySource<'a>);
+
+/// The given keys of these roles, in their order.
+fn of_roles<'a>(case: &Case<'a>, roles: [Role; 2]) -> impl Iterator<Item = &'a GivenKey<'a>> + use<'a> {
+    let keys = case.keys;
+    roles.into_iter().flat_map(move |role| keys.iter().filter(move |given| given.role == role))
+}
+
+/// The given keys, those of the wanted role first, and the key of a new chip before those of the other.
+fn direct<'a>(case: &Case<'a>, wanted: Role, other: Role) -> impl Iterator<Item = ([u8; 16], KeySource<'a>)> + use<'a> {
+    let given = |given: &'a GivenKey<'a>| (*given.key, KeySource::Given(given.name));
+    let factory = case.keys.iter().all(|given| *given.key != ZERO).then_some((ZERO, KeySource::Factory));
+    of_roles(case, [wanted, Role::Any])
+        .map(given)
+        .chain(factory)
+        .chain(of_roles(case, [other, other]).take(count(case, other)).map(given))
+}
+
+fn count(case: &Case<'_>, role: Role) -> usize {
+    case.keys.iter().filter(|given| given.role == role).count()
+}
+
+/// What keys may be derived from: everything.
+fn bases<'a>(case: &Case<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
+    let factory = case.keys.iter().all(|given| *given.key != ZERO).then_some((ZERO, None));
+    case.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)
+}
+
+/// Calls `each` with every key that could be the SDMMetaReadKey, until it says that it has enough.
+pub(super) fn metas<'a>(case: &Case<'a>, kind: Kind, mut each: impl FnMut(Meta<'a>) -> bool) {
+    let derived = |from, by| KeySource::Derived { from, by };
+    match kind {
+        Kind::Direct => {
+            let _ = direct(case, Role::Meta, Role::File)
+                .any(|(key, source)| each((SdmMetaReadKey::from_bytes(key), source)));
+        }
+        Kind::Derived => {
+            for (base, name) in bases(case) {
+                let issuer = IssuerKey::from_bytes(base).prepare();
+                if each((boltcard::meta_read_key(&issuer), derived(name, Derivation::Boltcard { version: 0 }))) {
+                    return;
+                }
+                #[cfg(feature = "nfcdeveloper")]
+                if let Some(key) = sdm_backend(nfcdeveloper::Derivation::Standard, &base)
+                    && each((key.meta_read_key(), derived(name, Derivation::NfcdeveloperStandard)))
+                {
+                    return;
+                }
+            }
+        }
+        #[cfg(feature = "nfcdeveloper")]
+        Kind::Slow => {
+            for (base, name) in bases(case) {
+                if let Some(key) = sdm_backend(nfcdeveloper::Derivation::Legacy, &base)
+                    && each((key.meta_read_key(), derived(name, Derivation::NfcdeveloperLegacy)))
+                {
+                    return;
+                }
+            }
+        }
+        #[cfg(not(feature = "nfcdeveloper"))]
+        Kind::Slow => {}
+    }
+}
+
+/// Calls `each` with every key that could be the SDMFileReadKey, until it says that it has enough.
+pub(super) fn files<'a>(case: &Case<'a>, kind: Kind, uid: Option<Uid>, mut each: impl FnMut(File<'a>) -> bool) {
+    if kind == Kind::Direct {
+        let _ =
+            direct(case, Role::File, Role::Meta).any(|(key, source)| each((SdmFileReadKey::from_bytes(key), source)));
+        return;
+    }
+    let Some(uid) = uid else { return };
+    for (base, from) in bases(case) {
+        let mut each = |key: SdmFileReadKey, by| each((key, KeySource::Derived { from, by }));
+        let found = match kind {
+            Kind::Direct => false,
+            Kind::Derived => derived(&base, uid, &mut each),
+            #[cfg(feature = "nfcdeveloper")]
+            Kind::Slow => sdm_backend(nfcdeveloper::Derivation::Legacy, &base)
+                .is_some_and(|key| each(key.file_read_key(uid), Derivation::NfcdeveloperLegacy)),
+            #[cfg(not(feature = "nfcdeveloper"))]
+            Kind::Slow => false,
+        };
+        if found {
+            return;
+        }
+    }
+}
+
+fn derived(base: &[u8; 16], uid: Uid, each: &mut impl FnMut(SdmFileReadKey, Derivation) -> bool) -> bool {
+    let master = MasterKey::from_bytes(*base).prepare();
+    let cmac = Cmac::new(base);
+    for suffix in SUFFIXES {
+        let diversified: Result<SdmFileReadKey, _> = an10922::derive(&master, &[uid.as_bytes(), suffix]);
+        if diversified.is_ok_and(|key| each(key, Derivation::An10922 { suffix })) {
+            return true;
+        }
+        // From 16 bytes on the two are one.
+        let input = [0x01].into_iter().chain(*uid.as_bytes()).chain(suffix.iter().copied());
+        let unpadded = SdmFileReadKey::from_bytes(cmac.of(input));
+        if suffix.len() <= 8 && each(unpadded, Derivation::An10922Unpadded { suffix }) {
+            return true;
+        }
+    }
+    #[cfg(feature = "nfcdeveloper")]
+    if sdm_backend(nfcdeveloper::Derivation::Standard, base)
+        .is_some_and(|key| each(key.file_read_key(uid), Derivation::NfcdeveloperStandard))
+    {
+        return true;
+    }
+    let issuer = IssuerKey::from_bytes(*base).prepare();
+    (0..VERSIONS).any(|version| each(boltcard::file_read_key(&issuer, uid, version), Derivation::Boltcard { version }))
+}
+
+/// A master key of sdm-backend. That of zeros derives zeros, which were tried.
+#[cfg(feature = "nfcdeveloper")]
+fn sdm_backend(derivation: nfcdeveloper::Derivation, base: &[u8; 16]) -> Option<nfcdeveloper::Master> {
+    nfcdeveloper::Master::new(derivation, base).ok().filter(|_| *base != ZERO)
+}

@@ -1,0 +1,360 @@
+//! What can be wrong, in a sentence with its remedy.
+
+use core::fmt;
+
+use super::{KeySource, Role};
+use crate::error::Malformed;
+use crate::types::{Mode, SdmReadCtr, Uid};
+
+/// One thing that is wrong with a tap or with what is believed of it, or that is worth a remark.
+///
+/// It displays as a sentence, or two: what is so, and what to do. The texts may get better; the [code](Self::code) stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Finding<'a> {
+    /// Nothing in the URL can be a MAC.
+    NoMac,
+    /// All that could be mirrored is zeros.
+    NotMirrored,
+    /// What looks like PICCData is too short or too long.
+    PiccDataLength {
+        /// Its characters.
+        digits: usize,
+    },
+    /// The URL is not of the layout.
+    Layout(Malformed),
+    /// Somebody changed the case of the URL's text, and the MAC covers it.
+    CaseChanged,
+    /// The tag computes in another mode than the layout says.
+    Mode {
+        /// In this one.
+        works: Mode,
+    },
+    /// The tag has the key of a new chip where another was given.
+    FactoryKey {
+        /// As SDMMetaReadKey.
+        meta: bool,
+        /// As SDMFileReadKey.
+        file: bool,
+    },
+    /// What was given as SDMMetaReadKey is the SDMFileReadKey, and the reverse.
+    KeysSwapped,
+    /// The key of the tag is not the one that was given, but derived from it.
+    DerivedKey {
+        /// Which key.
+        role: Role,
+        /// How it is derived.
+        source: KeySource<'a>,
+    },
+    /// The key is one that was given for something else.
+    OtherKey {
+        /// Which key.
+        role: Role,
+        /// The one that works.
+        source: KeySource<'a>,
+    },
+    /// The MAC covers other text than the layout says.
+    MacInput {
+        /// What it covers.
+        covers: &'a str,
+    },
+    /// UID or counter are not in the session vector as they are in the URL.
+    SessionVector {
+        /// Whether the UID is in it.
+        uid: bool,
+        /// Whether the counter is in it.
+        ctr: bool,
+    },
+    /// The counter stands in the other byte order.
+    CounterByteOrder,
+    /// The MAC is cut from its CMAC in another way.
+    MacTruncation {
+        /// Which bytes of the 16 it has.
+        has: &'static str,
+    },
+    /// It is genuine, but of another tag.
+    OtherTag {
+        /// Of this one.
+        uid: Uid,
+    },
+    /// It is genuine, and carries no counter.
+    NoCounter,
+    /// Its counter is 0, which no chip sends.
+    CounterZero,
+    /// Its counter is not ahead of what the store remembers.
+    CounterBehind {
+        /// Of the tap.
+        ctr: SdmReadCtr,
+        /// In the store.
+        stored: SdmReadCtr,
+    },
+    /// The later tap has the same counter.
+    CounterStuck,
+    /// The later tap has a lower counter.
+    CounterBack,
+    /// The later tap is of another tag.
+    SecondOfOther {
+        /// Of this one.
+        uid: Uid,
+    },
+    /// The later tap was not made in the way of the first.
+    SecondDiffers,
+    /// The later tap verifies and this one does not.
+    Altered,
+    /// No key that was tried opens the PICCData.
+    MetaKey,
+    /// The PICCData opens, and no key that was tried makes the MAC.
+    FileKey {
+        /// What it opens to, if the UID is one.
+        uid: Option<Uid>,
+    },
+    /// No key that was tried makes the MAC.
+    NoMatch,
+    /// The tamper status is outside of what the MAC covers.
+    TamperNotCovered,
+    /// The seal is open, or was.
+    SealOpened,
+    /// The tag has the keys of a new chip.
+    NewChip,
+    /// Digits came in lower case.
+    HexCase,
+    /// The counter went up by this between two taps.
+    CounterRunning {
+        /// So many reads.
+        by: u32,
+    },
+}
+
+impl Finding<'_> {
+    /// A short name that does not change.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoMac => "no-mac",
+            Self::NotMirrored => "not-mirrored",
+            Self::PiccDataLength { .. } => "picc-data-length",
+            Self::Layout(_) => "layout",
+            Self::CaseChanged => "case-changed",
+            Self::Mode { .. } => "mode",
+            Self::FactoryKey { .. } => "factory-key",
+            Self::KeysSwapped => "keys-swapped",
+            Self::DerivedKey { .. } => "derived-key",
+            Self::OtherKey { .. } => "other-key",
+            Self::MacInput { .. } => "mac-input",
+            Self::SessionVector { .. } => "session-vector",
+            Self::CounterByteOrder => "counter-byte-order",
+            Self::MacTruncation { .. } => "mac-truncation",
+            Self::OtherTag { .. } => "other-tag",
+            Self::NoCounter => "no-counter",
+            Self::CounterZero => "counter-zero",
+            Self::CounterBehind { .. } => "counter-behind",
+            Self::CounterStuck => "counter-stuck",
+            Self::CounterBack => "counter-back",
+            Self::SecondOfOther { .. } => "second-of-other",
+            Self::SecondDiffers => "second-differs",
+            Self::Altered => "altered",
+            Self::MetaKey => "meta-key",
+            Self::FileKey { .. } => "file-key",
+            Self::NoMatch => "no-match",
+            Self::TamperNotCovered => "tamper-not-covered",
+            Self::SealOpened => "seal-opened",
+            Self::NewChip => "new-chip",
+            Self::HexCase => "hex-case",
+            Self::CounterRunning { .. } => "counter-running",
+        }
+    }
+
+    /// Whether it is a fault, and not only a remark.
+    #[must_use]
+    pub const fn is_fault(&self) -> bool {
+        !matches!(self, Self::SealOpened | Self::NewChip | Self::HexCase | Self::CounterRunning { .. })
+    }
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Meta => "SDMMetaReadKey",
+        Role::File | Role::Any => "SDMFileReadKey",
+    }
+}
+
+impl fmt::Display for Finding<'_> {
+    #[allow(clippy::too_many_lines, reason = "each finding has a sentence")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::NoMac => {
+                "Nothing in the URL has the 16 hexadecimal digits of an SDMMAC. Check that the phone passed the whole URL on, and \
+                 that the tag mirrors a MAC (SDMFileRead is not F)."
+            }
+            Self::NotMirrored => {
+                "The mirrors hold zeros only: the tag wrote nothing into its placeholders. Switch SDM on in the file settings, and \
+                 read the tag without authenticating first."
+            }
+            Self::PiccDataLength { digits } => {
+                return write!(
+                    f,
+                    "What looks like PICCData has {digits} digits. It has 32, or 48 in LRP mode: make the placeholder exactly that \
+                     long, or the tag writes over what stands behind it, or leaves zeros there."
+                );
+            }
+            Self::Layout(error) => {
+                return write!(
+                    f,
+                    "The URL is not of the layout: {error}. Compare the two, or use the layout that works."
+                );
+            }
+            Self::CaseChanged => {
+                "Somebody changed letters of the URL to another case on its way, and the MAC covers that text. Let [[ begin behind \
+                 it, or have the URL passed on as it is."
+            }
+            Self::Mode { works } => match works {
+                #[cfg(feature = "lrp")]
+                Mode::Lrp => {
+                    "The tag is in LRP mode, and the layout says otherwise. Use Mode::Lrp; there is no way back for the chip."
+                }
+                Mode::Aes => "The tag is in AES mode, and the layout says otherwise. Use Mode::Aes.",
+                Mode::Ntag22x => "The tag is an NTAG 22x, and the layout says otherwise. Use Mode::Ntag22x.",
+            },
+            Self::FactoryKey { meta: true, file: true } => {
+                "Both keys of the tag are still those of a new chip, 16 zero bytes. Write your keys into it, or anybody can make its taps."
+            }
+            Self::FactoryKey { meta: true, file: false } => {
+                "The SDMMetaReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key into the application key that \
+                 SDMMetaRead names."
+            }
+            Self::FactoryKey { .. } => {
+                "The SDMFileReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key into the application key that \
+                 SDMFileRead names, or anybody can make its taps."
+            }
+            Self::KeysSwapped => {
+                "The two keys are swapped: the one given as SDMMetaReadKey makes the MAC, and the other opens the PICCData. Exchange \
+                 them."
+            }
+            Self::DerivedKey { role, source } => {
+                return write!(
+                    f,
+                    "The {} of the tag is not the key that was given: it is {source}. Derive it for each tag; the master key stays on \
+                     the server.",
+                    role_name(*role)
+                );
+            }
+            Self::OtherKey { role, source } => {
+                return write!(
+                    f,
+                    "The {} of the tag is {source}, which was given for something else.",
+                    role_name(*role)
+                );
+            }
+            Self::MacInput { covers: "" } => {
+                "The MAC covers no text: SDMMACInputOffset equals SDMMACOffset. Leave [[ out of the layout."
+            }
+            Self::MacInput { covers } => {
+                return write!(
+                    f,
+                    "The MAC covers the text \"{covers}\" as it stands in the URL, letters and not bytes. Put [[ in front of it in the \
+                     layout."
+                );
+            }
+            Self::SessionVector { uid: false, ctr: true } => {
+                "The UID is not in the session vector: the tag does not mirror it, whatever the URL shows. Take {uid} out of the layout."
+            }
+            Self::SessionVector { uid: true, ctr: false } => {
+                "The counter is not in the session vector: the tag does not mirror it, whatever the URL shows. Take {ctr} out of the \
+                 layout, and better have the tag mirror it."
+            }
+            Self::SessionVector { uid: true, ctr: true } => {
+                "The UID is in the session vector, so the tag mirrors it, and it is missing from the URL. Put it back, or add it from the \
+                 record."
+            }
+            Self::SessionVector { .. } => {
+                "Neither UID nor counter is in the session vector: the tag mirrors neither, whatever the URL shows. Take both out of the \
+                 layout, and better have the tag mirror the counter."
+            }
+            Self::CounterByteOrder => {
+                "The counter has its bytes in the wrong order. The chip writes it most significant byte first in the URL, and uses it \
+                 least significant byte first in the session vector."
+            }
+            Self::MacTruncation { has } => {
+                return write!(
+                    f,
+                    "The MAC has {has} of its CMAC. A chip gives out bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0; whatever made \
+                     this URL is no chip."
+                );
+            }
+            Self::OtherTag { uid } => {
+                return write!(f, "The tap is genuine, and of another tag: its UID is {uid}.");
+            }
+            Self::NoCounter => {
+                "The tap is genuine and carries no counter, so a copy of it is as good as the tag. Have the tag mirror SDMReadCtr."
+            }
+            Self::CounterZero => {
+                "The counter is 0, which no chip sends: it counts before it writes. Whatever made this URL is no chip, or the counter is \
+                 not counting."
+            }
+            Self::CounterBehind { ctr, stored } if ctr == stored => {
+                return write!(
+                    f,
+                    "The tap is genuine and was accepted before: its counter is {ctr}, and so is the stored one. Tap again; phones may \
+                     fetch a URL twice."
+                );
+            }
+            Self::CounterBehind { ctr, stored } => {
+                return write!(
+                    f,
+                    "The tap is genuine and old: its counter is {ctr}, and {stored} was accepted already. If the tag was set up again, it \
+                     counts from 0: give it a new key, and with that a new name for its counter."
+                );
+            }
+            Self::CounterStuck => {
+                "Both taps have the same counter: it is one tap fetched twice, or something between tag and server keeps the URL."
+            }
+            Self::CounterBack => {
+                "The later tap has a lower counter: they came in another order, or the tag was set up again in between."
+            }
+            Self::SecondOfOther { uid } => {
+                return write!(f, "The second tap is of another tag: its UID is {uid}.");
+            }
+            Self::SecondDiffers => {
+                "The second tap was not made in the way of the first: another tag, other settings, or altered."
+            }
+            Self::Altered => {
+                "The other tap of this tag verifies, and this one does not: it was altered on its way, or cut, or made up."
+            }
+            Self::MetaKey => {
+                "No key that was tried opens the PICCData. The key is another one, or the tag encrypts under an application key of \
+                 another number: look at SDMMetaRead in its file settings."
+            }
+            Self::FileKey { uid: Some(uid) } => {
+                return write!(
+                    f,
+                    "The PICCData opens, to UID {uid}, and no key that was tried makes the MAC. The SDMFileReadKey is another one, or \
+                     derived in a way that was not tried: look at SDMFileRead in the file settings, and at how keys are derived."
+                );
+            }
+            Self::FileKey { uid: None } => {
+                "The PICCData opens, and no key that was tried makes the MAC. The SDMFileReadKey is another one, or derived in a way that \
+                 was not tried: look at SDMFileRead in the file settings, and at how keys are derived."
+            }
+            Self::NoMatch => {
+                "No key that was tried makes this MAC. The SDMFileReadKey is another one, or derived in a way that was not tried, or the \
+                 URL was altered."
+            }
+            Self::TamperNotCovered => {
+                "The tamper status stands outside of what the MAC covers, so anybody can change it. Let [[ begin before {tt}."
+            }
+            Self::SealOpened => "The tag says that its seal is open, or was.",
+            Self::NewChip => "The tag has the keys of a new chip, 16 zero bytes: anybody can make its taps.",
+            Self::HexCase => {
+                "Digits came in lower case; the chip writes upper case. This library takes either. Where you make the MAC input yourself, \
+                 put them in upper case first."
+            }
+            Self::CounterRunning { by } => {
+                return write!(
+                    f,
+                    "The counter went up by {by} between the taps, as it should: one or more for each time that a phone read the tag."
+                );
+            }
+        };
+        f.write_str(text)
+    }
+}

@@ -1,0 +1,134 @@
+//! What the parts of a URL could be, by their length and what they hold.
+
+use heapless::Vec;
+
+use super::Case;
+use crate::error::Malformed;
+use crate::sun::{Anatomy, Part};
+
+/// Readings of one URL, the likeliest first.
+pub(super) type Readings<'a> = Vec<Anatomy<'a>, 32>;
+/// Runs of digits that could be mirrors.
+type Runs = Vec<Part, 16>;
+
+/// How a URL can be read: as the layout says, if there is one and it fits, and then as its parts look.
+pub(super) fn readings<'a>(case: &Case<'a>) -> (Readings<'a>, Option<Malformed>) {
+    let mut readings = Readings::new();
+    let mut unfit = None;
+    match case.layout.map(|layout| layout.anatomy(case.url)) {
+        Some(Ok(anatomy)) => push(&mut readings, &anatomy),
+        Some(Err(error)) => unfit = Some(error),
+        None => {}
+    }
+    guess(case.url, &mut readings);
+    (readings, unfit)
+}
+
+fn push<'a>(readings: &mut Readings<'a>, anatomy: &Anatomy<'a>) {
+    let shape = |anatomy: &Anatomy<'_>| (anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc, anatomy.mac);
+    if readings.iter().all(|other| shape(other) != shape(anatomy)) {
+        // What has no place any more is the least likely.
+        let _ = readings.push(*anatomy);
+    }
+}
+
+fn guess(url: &str, readings: &mut Readings<'_>) {
+    let runs = runs(url);
+    let tt_status = tt_status(url);
+    for run in runs.iter().rev() {
+        let Some(from) = run.to.checked_sub(16).filter(|from| *from >= run.from) else { continue };
+        let mac = Part { from, to: run.to };
+        let head = Part { from: run.from, to: from };
+        let others = || runs.iter().copied().filter(move |other| other != run);
+        let plain = Anatomy { mac, window: mac.from, tt_status, ..Anatomy::default() };
+        let block = |part: &Part| part.len() > 0 && part.len().is_multiple_of(32);
+        // File data stands before the MAC, often directly.
+        let enc = |taken: Option<Part>| {
+            let apart = others().filter(move |part| Some(*part) != taken && block(part) && part.to <= mac.from);
+            let alone = head.len() == 0;
+            apart.filter(move |_| alone).map(Some).chain([Some(head).filter(block)])
+        };
+        if head.len() == 0 || block(&head) {
+            for part in others() {
+                for picc_data in picc_data(part) {
+                    let rest = Part { from: picc_data.to, to: part.to };
+                    if rest.len() > 0 {
+                        push(readings, &Anatomy { picc_data: Some(picc_data), enc: Some(rest), ..plain });
+                    } else {
+                        for enc in enc(Some(part)) {
+                            push(readings, &Anatomy { picc_data: Some(picc_data), enc, ..plain });
+                        }
+                    }
+                }
+            }
+            let of_len = |len| others().filter(move |part| part.len() == len);
+            let uid = of_len(14).next();
+            let ctr = of_len(6).find(|part| uid.is_none_or(|uid| part.from > uid.from)).or(of_len(6).next());
+            for enc in enc(None) {
+                push(readings, &Anatomy { uid, ctr, enc, ..plain });
+            }
+        }
+        // All in one.
+        for picc_data in picc_data(head) {
+            let rest = Part { from: picc_data.to, to: head.to };
+            push(readings, &Anatomy { picc_data: Some(picc_data), enc: Some(rest).filter(block), ..plain });
+        }
+    }
+}
+
+/// The PICCData that a run of digits is, or begins with if the rest can be file data: 32 digits, or 48 in LRP mode.
+fn picc_data(run: Part) -> impl Iterator<Item = Part> {
+    [32, 48].into_iter().filter_map(move |len| {
+        let rest = run.len().checked_sub(len)?;
+        rest.is_multiple_of(32).then_some(Part { from: run.from, to: run.from.saturating_add(len) })
+    })
+}
+
+/// Runs of digits behind the host that are as long as a mirror or longer.
+fn runs(url: &str) -> Runs {
+    let mut runs = Runs::new();
+    let mut at = path(url);
+    while let Some(rest) = url.get(at..).filter(|rest| !rest.is_empty()) {
+        let len = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        if matches!(len, 6 | 14 | 16..) && runs.push(Part { from: at, to: at.saturating_add(len) }).is_err() {
+            break;
+        }
+        let behind = rest.bytes().skip(len).take_while(|byte| !byte.is_ascii_hexdigit()).count();
+        at = at.saturating_add(len).saturating_add(behind.max(usize::from(len == 0)));
+    }
+    runs
+}
+
+/// Where the path or the query begins.
+pub(super) fn path(url: &str) -> usize {
+    let host = url.find("://").map_or(0, |at| at.saturating_add(3));
+    let path = url.get(host..).and_then(|rest| rest.find(['/', '?']));
+    path.map_or(host, |at| at.saturating_add(host))
+}
+
+/// A value of two letters that are those of a tamper status.
+fn tt_status(url: &str) -> Option<Part> {
+    let mut at = path(url);
+    for piece in url.get(at..)?.split_inclusive(['=', '/', '&', '?', '#']) {
+        let text = piece.trim_end_matches(['=', '/', '&', '?', '#']);
+        if text.len() == 2 && text.bytes().all(|byte| matches!(byte, b'C' | b'O' | b'I')) {
+            return Some(Part { from: at, to: at.saturating_add(2) });
+        }
+        at = at.saturating_add(piece.len());
+    }
+    None
+}
+
+/// The length of a run of digits that was meant to be a PICCData, and is none: nearly 32 or 48 characters.
+pub(super) fn misfit(url: &str) -> Option<usize> {
+    let lengths = runs(url).into_iter().map(|run| run.len());
+    let mut odd = lengths.filter(|len| matches!(len, 26..=31 | 33..=40 | 44..=47 | 49..=52));
+    odd.next()
+}
+
+/// Whether all that is as long as a mirror is zeros.
+pub(super) fn is_blank(url: &str) -> bool {
+    let runs = runs(url);
+    let blank = |run: &Part| run.of(url).bytes().all(|byte| byte == b'0');
+    !runs.is_empty() && runs.iter().all(blank)
+}

@@ -1,0 +1,280 @@
+//! The search for how a URL was made.
+
+use heapless::Vec;
+
+use super::candidates::{self, Kind};
+use super::read::Readings;
+use super::{Case, KeySource, MAX_TRIED};
+use crate::hex;
+use crate::key::{PreparedFileReadKey, SdmFileReadKey, SdmMetaReadKey};
+use crate::sun::ntag22x::{self, StatusDetect};
+use crate::sun::session::MacKey;
+use crate::sun::{Anatomy, PiccData, PiccWire};
+use crate::types::{Mode, SdmReadCtr, Uid};
+
+/// What a PICCData opens to, under which key.
+#[derive(Clone)]
+pub(super) struct Opened<'a> {
+    pub(super) meta: Option<(SdmMetaReadKey, KeySource<'a>)>,
+    pub(super) uid: Option<Uid>,
+    pub(super) ctr: Option<SdmReadCtr>,
+}
+
+/// How a URL was made.
+#[derive(Clone)]
+pub(super) struct Made<'a> {
+    pub(super) anatomy: Anatomy<'a>,
+    pub(super) mode: Mode,
+    pub(super) opened: Opened<'a>,
+    pub(super) file: (SdmFileReadKey, KeySource<'a>),
+    /// What the session vector holds.
+    pub(super) vector: Vector,
+    pub(super) cut: Cut,
+}
+
+/// What a session vector holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Vector {
+    pub(super) uid: Option<Uid>,
+    pub(super) ctr: Option<SdmReadCtr>,
+    /// The counter is turned round.
+    pub(super) turned: bool,
+}
+
+/// Which bytes of a CMAC the MAC has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Cut {
+    /// Those with odd indices from 0, as it should be.
+    Odd,
+    Even,
+    First,
+    Last,
+}
+
+/// Which starts of the MAC input are tried.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Windows {
+    /// None at all, where mirrors and parameters begin, and what is believed.
+    Likely,
+    /// Every character behind the scheme.
+    All,
+}
+
+pub(super) struct Search<'s, 'a> {
+    pub(super) case: &'s Case<'a>,
+    pub(super) watch: &'s mut dyn FnMut(u32),
+    pub(super) tried: u32,
+}
+
+/// The rounds, from what is most often right to what is left.
+const ROUNDS: [(Kind, Windows, bool); 6] = [
+    (Kind::Direct, Windows::Likely, false),
+    (Kind::Derived, Windows::Likely, false),
+    (Kind::Direct, Windows::Likely, true),
+    (Kind::Direct, Windows::All, false),
+    (Kind::Direct, Windows::All, true),
+    (Kind::Slow, Windows::Likely, false),
+];
+
+impl<'a> Search<'_, 'a> {
+    /// Goes through everything, round by round.
+    pub(super) fn run(&mut self, url: &str, readings: &Readings<'a>) -> Option<Made<'a>> {
+        for round in ROUNDS {
+            for anatomy in readings {
+                for mode in modes(anatomy, url) {
+                    for opened in self.open(url, anatomy, mode, round.0) {
+                        let made = self.files(url, anatomy, mode, &opened, round);
+                        if made.is_some() || self.is_over() {
+                            return made;
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.tried >= MAX_TRIED
+    }
+
+    /// What the PICCData opens to, by the keys of this kind and those before.
+    pub(super) fn open(&self, url: &str, anatomy: &Anatomy<'a>, mode: Mode, kind: Kind) -> Vec<Opened<'a>, 8> {
+        let mut opened = Vec::new();
+        let Some(picc_data) = anatomy.picc_data else {
+            let uid = anatomy.uid.and_then(|part| Uid::from_hex(part.of(url)).ok());
+            let ctr = anatomy.ctr.and_then(|part| SdmReadCtr::from_msb_ascii(part.of(url)).ok());
+            let _ = opened.push(Opened { meta: None, uid, ctr });
+            return opened;
+        };
+        let mut wire = PiccWire::default();
+        let digits = picc_data.of(url).as_bytes();
+        let Some(Ok(())) = wire.get_mut(..digits.len() / 2).map(|wire| hex::decode_into(digits, wire)) else {
+            return opened;
+        };
+        let mut try_key = |(key, source): (SdmMetaReadKey, KeySource<'a>)| {
+            let content = PiccData::open(&key.prepare(mode), &wire);
+            content.is_some_and(|PiccData { uid, ctr }| {
+                opened.push(Opened { meta: Some((key, source)), uid, ctr }).is_err()
+            })
+        };
+        candidates::metas(self.case, Kind::Direct, &mut try_key);
+        if kind != Kind::Direct {
+            candidates::metas(self.case, Kind::Derived, &mut try_key);
+        }
+        if kind == Kind::Slow {
+            candidates::metas(self.case, Kind::Slow, &mut try_key);
+        }
+        // A key opens to something by chance once in 85 times; the UID tells.
+        let known = self.case.uid;
+        if known.is_some() && opened.iter().any(|opened| opened.uid == known) {
+            opened.retain(|opened| opened.uid == known);
+        }
+        opened
+    }
+
+    fn files(
+        &mut self,
+        url: &str,
+        anatomy: &Anatomy<'a>,
+        mode: Mode,
+        opened: &Opened<'a>,
+        (kind, windows, mixed): (Kind, Windows, bool),
+    ) -> Option<Made<'a>> {
+        let mac = hex::decode(anatomy.mac.of(url).as_bytes()).ok()?;
+        let mut found = None;
+        let case = self.case;
+        // A key that opens the PICCData may go with a file key of any kind.
+        let kinds: &[Kind] = match kind {
+            Kind::Direct => &[Kind::Direct],
+            Kind::Derived => &[Kind::Derived, Kind::Direct],
+            Kind::Slow => &[Kind::Slow, Kind::Derived, Kind::Direct],
+        };
+        for kind in kinds {
+            candidates::files(case, *kind, opened.uid.or(case.uid), |file| {
+                let key = file.0.prepare(mode);
+                for vector in vectors(opened, case.uid, mixed) {
+                    if let Some((window, cut)) = self.windows(url, anatomy, &key, &vector, windows, mac) {
+                        let anatomy = Anatomy { window, ..*anatomy };
+                        let (opened, file) = (opened.clone(), file.clone());
+                        found = Some(Made { anatomy, mode, opened, file, vector, cut });
+                        return true;
+                    }
+                }
+                self.is_over()
+            });
+            if found.is_some() || self.is_over() {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Where the MAC input begins, if it does under this key.
+    fn windows(
+        &mut self,
+        url: &str,
+        anatomy: &Anatomy<'_>,
+        key: &PreparedFileReadKey,
+        vector: &Vector,
+        windows: Windows,
+        mac: [u8; 8],
+    ) -> Option<(usize, Cut)> {
+        let end = anatomy.mac.from;
+        if key.mode() == Mode::Ntag22x {
+            self.count(1);
+            let status = match anatomy.tt_status.map(|part| part.of(url)) {
+                Some(text) if text.len() > 2 => Some(StatusDetect::from_ascii(text.as_bytes())?),
+                _ => None,
+            };
+            let cmac = ntag22x::suncmac(key, vector.uid?, vector.ctr?, status)?;
+            return Cut::of(&cmac, mac).map(|cut| (end, cut));
+        }
+        let ctr = vector.ctr.map(|ctr| if vector.turned { turned(ctr) } else { ctr });
+        let session = MacKey::derive(key, vector.uid, ctr);
+        let mut starts = (0..=end).rev().filter(|from| *from == end || is_start(url, anatomy, *from, windows));
+        starts.find_map(|from| {
+            self.count(if matches!(key.mode(), Mode::Aes) { 1 } else { 32 });
+            let cmac = session.cmac_of(covered(url, anatomy, from));
+            Cut::of(&cmac, mac).map(|cut| (from, cut))
+        })
+    }
+
+    fn count(&mut self, cost: u32) {
+        let before = self.tried;
+        self.tried = before.saturating_add(cost);
+        if before >> 12 != self.tried >> 12 {
+            (self.watch)(self.tried);
+        }
+    }
+}
+
+/// How a tag with these mirrors could compute.
+pub(super) fn modes(anatomy: &Anatomy<'_>, url: &str) -> impl Iterator<Item = Mode> {
+    let digits = anatomy.picc_data.map(|part| part.of(url).len());
+    let bare = anatomy.uid.is_some() && anatomy.ctr.is_some() && anatomy.enc.is_none();
+    [
+        Some(Mode::Aes).filter(|_| digits != Some(48)),
+        #[cfg(feature = "lrp")]
+        Some(Mode::Lrp).filter(|_| digits != Some(32)),
+        Some(Mode::Ntag22x).filter(|_| digits.is_none() && bare),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Session vectors of what is mirrored; if `mixed`, all other ways to make one as well.
+fn vectors(opened: &Opened<'_>, known: Option<Uid>, mixed: bool) -> impl Iterator<Item = Vector> {
+    let (uid, ctr) = (opened.uid, opened.ctr);
+    let right = Vector { uid, ctr, turned: false };
+    let uids = [uid, None, known.filter(|known| uid != Some(*known))];
+    let others = uids.into_iter().flat_map(move |uid| {
+        let counters = [(ctr, false), (None, false), (ctr, true)];
+        counters.into_iter().map(move |(ctr, turned)| Vector { uid, ctr, turned })
+    });
+    [right].into_iter().chain(others.filter(move |other| mixed && *other != right))
+}
+
+/// The counter with its bytes in the other order.
+fn turned(ctr: SdmReadCtr) -> SdmReadCtr {
+    let [low, mid, high] = ctr.to_lsb_first();
+    SdmReadCtr::from_lsb_first([high, mid, low])
+}
+
+fn is_start(url: &str, anatomy: &Anatomy<'_>, from: usize, windows: Windows) -> bool {
+    let before = from.checked_sub(1).and_then(|at| url.as_bytes().get(at));
+    let Some(before) = before else { return windows == Windows::All };
+    let parts = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.tt_status, anatomy.enc];
+    windows == Windows::All
+        || from == anatomy.window
+        || matches!(before, b'?' | b'&' | b'/' | b'#' | b'=')
+        || parts.into_iter().flatten().any(|part| part.from == from || part.to == from)
+}
+
+/// The text that the MAC covers if it begins here. The chip writes its digits in upper case.
+fn covered(url: &str, anatomy: &Anatomy<'_>, from: usize) -> impl Iterator<Item = u8> {
+    let digits = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc];
+    let text = url.as_bytes().get(from..anatomy.mac.from).unwrap_or_default();
+    (from..).zip(text).map(move |(at, byte)| {
+        let mirrored = digits.iter().flatten().any(|part| (part.from..part.to).contains(&at));
+        if mirrored { byte.to_ascii_uppercase() } else { *byte }
+    })
+}
+
+impl Cut {
+    /// How a MAC was cut from this, if it was.
+    fn of(cmac: &[u8; 16], mac: [u8; 8]) -> Option<Self> {
+        let is = |bytes: &mut dyn Iterator<Item = &u8>| bytes.eq(&mac);
+        if is(&mut cmac.iter().skip(1).step_by(2)) {
+            Some(Self::Odd)
+        } else if is(&mut cmac.iter().step_by(2)) {
+            Some(Self::Even)
+        } else if is(&mut cmac.iter().take(8)) {
+            Some(Self::First)
+        } else if is(&mut cmac.iter().skip(8)) {
+            Some(Self::Last)
+        } else {
+            None
+        }
+    }
+}
