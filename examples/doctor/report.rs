@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use suntap::Mode;
 use suntap::diagnose::{Case, Diagnosis, Verdict};
+use suntap::{Mode, SdmLayout};
 
 /// Colours, on a terminal.
 pub(crate) struct Style {
@@ -74,7 +74,7 @@ pub(crate) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
         .collect();
     let works = diagnosis.works.as_ref().map(|works| {
         json!({
-            "template": works.layout.as_ref().map(|layout| layout.template()),
+            "template": works.layout.as_ref().map(SdmLayout::template),
             "mode": mode(works.mode),
             "meta_key": works.meta.as_ref().map(|(_, source)| source.to_string()),
             "file_key": works.file.1.to_string(),

@@ -96,7 +96,7 @@ fn keys<'a>(case: &Case<'a>, made: &Made<'a>, findings: &mut Findings<'a>) {
         match source {
             Some(source @ KeySource::Derived { .. }) => add(findings, Finding::DerivedKey { role: wanted, source }),
             Some(source) if role(source) == Some(other) && given(wanted) => {
-                add(findings, Finding::OtherKey { role: wanted, source })
+                add(findings, Finding::OtherKey { role: wanted, source });
             }
             _ => {}
         }
