@@ -53,10 +53,8 @@
 //! [`Promise::make_failing`] while writes fail, and [`Promise::keep`] behind.
 
 use core::fmt;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
 
-use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore};
+use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, now};
 use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
 
 /// Tags that a law uses at once.
@@ -466,15 +464,5 @@ impl Promise {
             (Advance::Advanced { .. }, None) => true,
         };
         if kept { Ok(()) } else { Err(Violation::answered(self.law, advance)) }
-    }
-}
-
-/// Runs a future over a store that blocks: it never waits.
-fn now<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return output;
-        }
     }
 }

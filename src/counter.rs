@@ -14,8 +14,12 @@
 
 use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
 
+#[cfg(feature = "flash")]
+mod flash;
 mod memory;
 
+#[cfg(feature = "flash")]
+pub use flash::{FlashCounters, FlashError};
 pub use memory::{Full, MemoryCounters};
 
 /// What [`CounterStore::advance`] did.
@@ -125,6 +129,18 @@ impl<S: CounterStore> AsyncCounterStore for Blocking<S> {
 
     async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         self.0.advance(tag, ctr, at)
+    }
+}
+
+/// Runs a future over what blocks: it never waits.
+#[cfg(any(feature = "conformance", feature = "flash"))]
+pub(crate) fn now<F: Future>(future: F) -> F::Output {
+    let mut future = core::pin::pin!(future);
+    let waker = core::task::Waker::noop();
+    loop {
+        if let core::task::Poll::Ready(output) = future.as_mut().poll(&mut core::task::Context::from_waker(waker)) {
+            return output;
+        }
     }
 }
 

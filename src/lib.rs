@@ -33,6 +33,8 @@ pub mod verifier;
 
 pub use api_key::{ApiKeyName, ApiKeySecret};
 pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, MemoryCounters};
+#[cfg(feature = "flash")]
+pub use counter::{FlashCounters, FlashError};
 pub use error::{CommitError, Error, Field, Malformed, ParseHexError, VerifyError};
 pub use key::{
     ApplicationKey, IssuerKey, MasterKey, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,

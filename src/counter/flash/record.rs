@@ -1,0 +1,134 @@
+//! One record: what it holds, and whether it is whole.
+
+use crc::{CRC_32_ISO_HDLC, Crc};
+
+use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
+
+/// Bytes of a record: a kind (1), a name or a label (16), a counter or a number of tags (3, LSB first), a time (8), a number of taps
+/// or of the segment (4), a CRC-32 (4); numbers little endian.
+pub(super) const BODY: usize = 36;
+/// The longest word.
+pub(super) const MAX_WORD: usize = 32;
+/// The longest slot: a record in whole words, and a word.
+pub(super) const MAX_SLOT: usize = BODY.next_multiple_of(MAX_WORD) + MAX_WORD;
+/// In the place of the number of a segment that is not known yet.
+pub(super) const ANY: u32 = 0;
+
+const LABEL: [u8; 16] = *b"suntap flash v1\0";
+const HEADER: u8 = 1;
+const COMPLETE: u8 = 2;
+const TIMED: u8 = 3;
+const UNTIMED: u8 = 4;
+
+static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
+/// A record of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    /// The number of the segment: what is left of an older one is none of this.
+    pub(super) number: u32,
+    pub(super) content: Content,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Begins a segment with a snapshot of so many tags.
+    Header {
+        tags: u16,
+    },
+    /// Ends the snapshot.
+    Complete {
+        tags: u16,
+    },
+    Mark {
+        tag: TagId,
+        mark: Mark,
+    },
+}
+
+/// What a slot holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// It was never written.
+    Blank,
+    /// Its writing was cut off.
+    Torn,
+    /// It was acknowledged, and can not be read any more.
+    Broken,
+    Whole {
+        record: Record,
+        /// Whether the word behind it was written.
+        acknowledged: bool,
+    },
+}
+
+impl Record {
+    /// The bytes to write; behind the record, zeros for the word that says that it is whole.
+    pub(super) fn encode(&self) -> [u8; MAX_SLOT] {
+        let (kind, name, number, time, last) = match self.content {
+            Content::Header { tags } => (HEADER, LABEL, tags.into(), 0, self.number),
+            Content::Complete { tags } => (COMPLETE, LABEL, tags.into(), 0, self.number),
+            Content::Mark { tag, mark } => {
+                let kind = if mark.at.is_some() { TIMED } else { UNTIMED };
+                (kind, *tag.as_bytes(), mark.ctr.get(), mark.at.map_or(0, |at| at.0), mark.taps)
+            }
+        };
+        let [low, mid, high, _] = number.to_le_bytes();
+        let body =
+            [kind].into_iter().chain(name).chain([low, mid, high]).chain(time.to_le_bytes()).chain(last.to_le_bytes());
+        let mut bytes = [0; MAX_SLOT];
+        bytes.iter_mut().zip(body).for_each(|(place, byte)| *place = byte);
+        if let Some((head, tail)) = bytes.split_at_mut_checked(BODY - 4) {
+            let seed = if matches!(self.content, Content::Header { .. }) { ANY } else { self.number };
+            tail.iter_mut().zip(checksum(seed, head).to_le_bytes()).for_each(|(place, byte)| *place = byte);
+        }
+        bytes
+    }
+}
+
+/// Of a record in a segment of this number.
+fn checksum(number: u32, bytes: &[u8]) -> u32 {
+    let mut digest = CRC.digest();
+    digest.update(&number.to_le_bytes());
+    digest.update(bytes);
+    digest.finalize()
+}
+
+impl Slot {
+    /// Reads a slot in a segment of this number.
+    pub(super) fn decode(body: &[u8], word: &[u8], number: u32) -> Self {
+        let blank = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0xFF);
+        let acknowledged = !blank(word);
+        match read(body, number) {
+            Some(record) => Self::Whole { record, acknowledged },
+            None if acknowledged => Self::Broken,
+            None if blank(body) => Self::Blank,
+            None => Self::Torn,
+        }
+    }
+}
+
+fn read(body: &[u8], number: u32) -> Option<Record> {
+    let (head, tail) = body.get(..BODY)?.split_last_chunk::<4>().map(|(head, tail)| (head, *tail))?;
+    let (kind, rest) = head.split_first()?;
+    let (name, rest) = rest.split_first_chunk::<16>()?;
+    let (value, rest) = rest.split_first_chunk::<3>()?;
+    let (time, rest) = rest.split_first_chunk::<8>()?;
+    let last = u32::from_le_bytes(*rest.first_chunk()?);
+    let seed = if *kind == HEADER { ANY } else { number };
+    (u32::from_le_bytes(tail) == checksum(seed, head)).then_some(())?;
+    let [low, mid, _] = *value;
+    let tags = u16::from_le_bytes([low, mid]);
+    let labelled = *name == LABEL;
+    let mark = |at| Content::Mark {
+        tag: TagId::from_bytes(*name),
+        mark: Mark { ctr: SdmReadCtr::from_lsb_first(*value), at, taps: last },
+    };
+    match *kind {
+        HEADER if labelled => Some(Record { number: last, content: Content::Header { tags } }),
+        COMPLETE if labelled && last == number => Some(Record { number, content: Content::Complete { tags } }),
+        TIMED => Some(Record { number, content: mark(Some(UnixMillis(u64::from_le_bytes(*time)))) }),
+        UNTIMED => Some(Record { number, content: mark(None) }),
+        _ => None,
+    }
+}

@@ -1,0 +1,548 @@
+//! Counters on flash, on a flash in software that loses its power at any byte, forgets what was half written, and forbids to write
+//! twice.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+use embedded_storage_async::nor_flash as waiting;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use suntap::conformance::{self, Promise};
+use suntap::{Advance, Blocking, CounterStore, FlashCounters, FlashError, Mark, SdmReadCtr, TagId, UnixMillis};
+
+/// A flash with words of `W` bytes and pages of `P`.
+#[derive(Clone)]
+struct Chip<const W: usize, const P: usize>(Rc<RefCell<Cells>>);
+
+struct Cells {
+    bytes: Vec<u8>,
+    /// Words that were written since they were erased.
+    written: Vec<bool>,
+    /// Bytes that can still be written or erased before the power goes.
+    fuel: Option<usize>,
+    /// What half written cells hold.
+    noise: u32,
+    touched: [usize; 2],
+    erases: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PowerLost;
+
+impl NorFlashError for PowerLost {
+    fn kind(&self) -> NorFlashErrorKind {
+        NorFlashErrorKind::Other
+    }
+}
+
+impl<const W: usize, const P: usize> Chip<W, P> {
+    fn new(pages: usize) -> Self {
+        let cells = Cells {
+            bytes: vec![0xFF; P * pages],
+            written: vec![false; P * pages / W],
+            fuel: None,
+            noise: 1,
+            touched: [0; 2],
+            erases: vec![0; pages],
+        };
+        Self(Rc::new(RefCell::new(cells)))
+    }
+
+    /// The power lasts for so many bytes.
+    fn fuel(&self, bytes: usize, noise: u32) -> &Self {
+        let mut cells = self.0.borrow_mut();
+        (cells.fuel, cells.noise) = (Some(bytes), noise | 1);
+        drop(cells);
+        self
+    }
+
+    fn power_again(&self) -> &Self {
+        self.0.borrow_mut().fuel = None;
+        self
+    }
+
+    fn region(&self) -> core::ops::Range<u32> {
+        0..u32::try_from(self.0.borrow().bytes.len()).unwrap()
+    }
+
+    fn open<const N: usize>(&self) -> Result<FlashCounters<Blocking<Self>, N>, FlashError<PowerLost>> {
+        FlashCounters::open_blocking(self.clone(), self.region())
+    }
+
+    /// A copy that goes its own way.
+    fn copy(&self) -> Self {
+        let cells = self.0.borrow();
+        Self(Rc::new(RefCell::new(Cells {
+            bytes: cells.bytes.clone(),
+            written: cells.written.clone(),
+            fuel: None,
+            noise: 1,
+            touched: [0; 2],
+            erases: cells.erases.clone(),
+        })))
+    }
+}
+
+impl Cells {
+    fn random(&mut self) -> u8 {
+        self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.noise.to_be_bytes()[0]
+    }
+
+    fn burn(&mut self) -> Result<(), PowerLost> {
+        match &mut self.fuel {
+            Some(0) => Err(PowerLost),
+            Some(fuel) => {
+                *fuel -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl<const W: usize, const P: usize> ErrorType for Chip<W, P> {
+    type Error = PowerLost;
+}
+
+impl<const W: usize, const P: usize> ReadNorFlash for Chip<W, P> {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerLost> {
+        let mut cells = self.0.borrow_mut();
+        if cells.fuel == Some(0) {
+            return Err(PowerLost);
+        }
+        cells.touched[0] += 1;
+        let at = usize::try_from(offset).unwrap();
+        bytes.copy_from_slice(&cells.bytes[at..at + bytes.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.borrow().bytes.len()
+    }
+}
+
+impl<const W: usize, const P: usize> NorFlash for Chip<W, P> {
+    const WRITE_SIZE: usize = W;
+    const ERASE_SIZE: usize = P;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerLost> {
+        let (from, to) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
+        assert!(from.is_multiple_of(P) && to.is_multiple_of(P));
+        let mut cells = self.0.borrow_mut();
+        cells.touched[1] += 1;
+        for page in from / P..to / P {
+            cells.erases[page] += 1;
+            if cells.burn().is_err() {
+                // The contents of the page are undefined: some of it is erased.
+                for at in page * P..(page + 1) * P {
+                    let noise = cells.random();
+                    cells.bytes[at] |= noise;
+                }
+                return Err(PowerLost);
+            }
+            cells.bytes[page * P..(page + 1) * P].fill(0xFF);
+            cells.written[page * P / W..(page + 1) * P / W].fill(false);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLost> {
+        let at = usize::try_from(offset).unwrap();
+        assert!(at.is_multiple_of(W) && bytes.len().is_multiple_of(W));
+        let mut cells = self.0.borrow_mut();
+        cells.touched[1] += 1;
+        for (index, word) in bytes.chunks(W).enumerate() {
+            let place = at + index * W;
+            assert!(!cells.written[place / W], "a word is written once");
+            for (offset, byte) in word.iter().enumerate() {
+                if cells.burn().is_err() {
+                    // The contents of the word are undefined, all of it may look erased.
+                    let traceless = cells.random() < 64;
+                    for at in place..place + W {
+                        let noise = if traceless { 0xFF } else { cells.random() };
+                        cells.bytes[at] = byte | noise;
+                    }
+                    cells.written[place / W] = true;
+                    return Err(PowerLost);
+                }
+                cells.bytes[place + offset] = *byte;
+            }
+            cells.written[place / W] = true;
+        }
+        Ok(())
+    }
+}
+
+fn tag(number: u8) -> TagId {
+    TagId::from_bytes([number; 16])
+}
+
+fn ctr(value: u32) -> SdmReadCtr {
+    SdmReadCtr::new(value).unwrap()
+}
+
+#[test]
+fn it_keeps_every_law_on_words_of_any_length() {
+    fn on<const W: usize>() {
+        let chip = Chip::<W, 4096>::new(4);
+        conformance::sequential(&mut chip.open::<16>().unwrap(), 1).unwrap();
+        conformance::sequential(&mut chip.open::<16>().unwrap(), 2).unwrap();
+        let promises: Vec<_> = (1..300).map(|ctr| Promise::make(&mut chip.open::<16>().unwrap(), 3, ctr)).collect();
+        for promise in &promises {
+            assert!(promise.acknowledged().is_some());
+            promise.keep(&mut chip.open::<16>().unwrap()).unwrap();
+        }
+    }
+    on::<1>();
+    on::<2>();
+    on::<4>();
+    on::<8>();
+    on::<16>();
+    on::<32>();
+}
+
+/// A short script, with the power going at every byte of it, and again at every byte of the restart: what was acknowledged is there.
+#[test]
+fn power_is_cut_at_every_byte_of_a_short_script() {
+    let script: Vec<(u64, u32)> = (1..=24).map(|step| (u64::from(step % 3), step)).collect();
+    let mut whole = false;
+    let mut cuts = 0;
+    for fuel in 0.. {
+        let chip = Chip::<4, 1024>::new(3);
+        chip.fuel(fuel, u32::try_from(fuel).unwrap());
+        let mut promises = Vec::new();
+        if let Ok(mut store) = chip.open::<2>() {
+            promises = script
+                .iter()
+                .filter(|(run, _)| *run < 2)
+                .map(|(run, ctr)| Promise::make_failing(&mut store, *run, *ctr))
+                .collect();
+            whole = promises.iter().all(|promise| promise.acknowledged().is_some());
+        }
+        // The restart may be cut off as well.
+        for second in [0, 1, 3, 17, 40, 60, 90] {
+            let chip = chip.copy();
+            let _ = chip.fuel(second, 77).open::<2>();
+            let mut store = chip.power_again().open::<2>().unwrap_or_else(|error| panic!("{fuel} {second}: {error}"));
+            for promise in promises.iter().filter(|promise| promise.acknowledged().is_some()) {
+                promise.keep(&mut store).unwrap_or_else(|error| panic!("{fuel} {second}: {error}"));
+            }
+            for promise in &promises {
+                promise.keep(&mut store).unwrap_or_else(|error| panic!("{fuel} {second}: {error}"));
+            }
+            cuts += 1;
+        }
+        if whole {
+            break;
+        }
+    }
+    assert!(cuts > 5000, "{cuts}");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Advance { tag: u8, by: u32 },
+    Repeat { tag: u8 },
+    Restart,
+    Cut { fuel: usize, noise: u32 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0..6u8, 1..4u32).prop_map(|(tag, by)| Step::Advance { tag, by }),
+        2 => (0..6u8).prop_map(|tag| Step::Repeat { tag }),
+        1 => Just(Step::Restart),
+        2 => (0..400usize, any::<u32>()).prop_map(|(fuel, noise)| Step::Cut { fuel, noise }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Long runs of taps, restarts and power cuts, against a map that remembers what was acknowledged.
+    #[test]
+    fn what_was_acknowledged_is_there(steps in vec(step(), 1..200)) {
+        let chip = Chip::<4, 1024>::new(4);
+        let mut store = chip.open::<8>().unwrap();
+        let mut known: BTreeMap<u8, Mark> = BTreeMap::new();
+        // A tap that failed may have moved the counter or not.
+        let mut perhaps: BTreeMap<u8, Vec<SdmReadCtr>> = BTreeMap::new();
+        for (at, step) in (0u64..).zip(steps) {
+            let (number, value) = match step {
+                Step::Advance { tag, by } => (tag, known.get(&tag).map_or(0, |mark| mark.ctr.get()).max(perhaps.get(&tag).and_then(|all| all.last()).map_or(0, |ctr| ctr.get())) + by),
+                Step::Repeat { tag } => (tag, known.get(&tag).map_or(0, |mark| mark.ctr.get())),
+                Step::Restart => {
+                    chip.power_again();
+                    store = chip.open::<8>().unwrap();
+                    continue;
+                }
+                Step::Cut { fuel, noise } => {
+                    chip.fuel(fuel, noise);
+                    continue;
+                }
+            };
+            match store.advance(&tag(number), ctr(value), Some(UnixMillis(at))) {
+                Ok(Advance::Advanced { previous, now }) => {
+                    let before = known.get(&number).copied();
+                    let moved = perhaps.remove(&number).unwrap_or_default();
+                    prop_assert!(previous == before || previous.is_some_and(|mark| moved.contains(&mark.ctr)), "{previous:?} {before:?}");
+                    prop_assert_eq!((now.ctr, now.at), (ctr(value), Some(UnixMillis(at))));
+                    known.insert(number, now);
+                }
+                Ok(Advance::Stale { stored }) => {
+                    let before = known.get(&number).map(|mark| mark.ctr);
+                    let moved = perhaps.get(&number).is_some_and(|all| all.contains(&stored.ctr));
+                    prop_assert!(stored.ctr >= ctr(value) && (Some(stored.ctr) == before || moved));
+                    known.insert(number, stored);
+                }
+                Err(error) => {
+                    prop_assert_eq!(error, FlashError::Flash(PowerLost));
+                    if known.get(&number).is_none_or(|mark| ctr(value) > mark.ctr) {
+                        perhaps.entry(number).or_default().push(ctr(value));
+                    }
+                    chip.power_again();
+                    // The store mends itself, or is opened anew.
+                    if at % 2 == 0 {
+                        store = chip.open::<8>().unwrap();
+                    }
+                }
+            }
+        }
+        chip.power_again();
+        let mut store = chip.open::<8>().unwrap();
+        for (number, mark) in known {
+            let Advance::Stale { stored } = store.advance(&tag(number), mark.ctr, None).unwrap() else {
+                panic!("{number} was forgotten")
+            };
+let moved = perhaps.get(&number).is_some_and(|all| all.contains(&stored.ctr));
+            prop_assert!(stored == mark || moved && stored.ctr > mark.ctr, "{stored:?} {mark:?}");
+        }
+    }
+}
+
+/// Any bit of the flash that changes by itself is found, or does no harm: no counter goes back.
+#[test]
+fn a_bit_that_rots_moves_no_counter_back() {
+    for taps in [1, 5, 18, 40] {
+        let chip = Chip::<4, 1024>::new(3);
+        let mut store = chip.open::<2>().unwrap();
+        for step in 1..=taps {
+            let _ = store.advance(&tag(u8::try_from(step % 2).unwrap()), ctr(step), None).unwrap();
+        }
+        let expected: Vec<(u8, u32)> = (0..2)
+            .map(|number| (number, (1..=taps).filter(|step| step % 2 == u32::from(number)).max().unwrap_or(0)))
+            .collect();
+        let len = chip.0.borrow().bytes.len();
+        let (mut found, mut harmless) = (0, 0);
+        for bit in 0..len * 8 {
+            let rotten = chip.copy();
+            rotten.0.borrow_mut().bytes[bit / 8] ^= 1 << (bit % 8);
+            match rotten.open::<2>() {
+                Err(error) => {
+                    assert_eq!(error, FlashError::Corrupted);
+                    found += 1;
+                }
+                Ok(mut store) => {
+                    for (number, value) in expected.iter().filter(|(_, value)| *value > 0) {
+                        let advance = store.advance(&tag(*number), ctr(*value), None).unwrap();
+                        assert!(matches!(advance, Advance::Stale { .. }), "{taps} taps, bit {bit}: {advance:?}");
+                    }
+                    harmless += 1;
+                }
+            }
+        }
+        assert!(found > 300 && harmless > 300, "{taps}: {found} {harmless}");
+    }
+}
+
+#[test]
+fn a_full_store_says_so_and_the_others_go_on() {
+    let chip = Chip::<4, 4096>::new(2);
+    let mut store = chip.open::<2>().unwrap();
+    for number in [1, 2] {
+        assert!(matches!(store.advance(&tag(number), ctr(1), None), Ok(Advance::Advanced { .. })));
+    }
+    assert_eq!(store.advance(&tag(3), ctr(1), None), Err(FlashError::Full));
+    for value in 2..400 {
+        assert!(matches!(store.advance(&tag(1), ctr(value), None), Ok(Advance::Advanced { .. })));
+    }
+    let mut store = chip.open::<2>().unwrap();
+    assert_eq!(store.tags(), 2);
+    assert_eq!(store.advance(&tag(3), ctr(1), None), Err(FlashError::Full));
+    // What was written for more tags is not read for fewer.
+    let chip = Chip::<4, 4096>::new(2);
+    let mut store = chip.open::<4>().unwrap();
+    for number in 1..=3 {
+        assert!(store.advance(&tag(number), ctr(1), None).is_ok());
+    }
+    assert_eq!(chip.open::<2>().map(|store| store.tags()), Err(FlashError::Full));
+}
+
+#[test]
+fn regions_that_do_not_do() {
+    let chip = Chip::<4, 1024>::new(4);
+    let open = |region| FlashCounters::<_, 8>::open_blocking(chip.clone(), region).map(|store| store.tags());
+    for region in [0..1024, 512..4096, 0..4000, 0..0, 5000..5000] {
+        assert_eq!(open(region.clone()), Err(FlashError::Region), "{region:?}");
+    }
+    let few = FlashCounters::<_, 2>::open_blocking(chip.clone(), 1024..3072);
+    assert_eq!(few.map(|store| store.tags()), Ok(0));
+    let wide = Chip::<64, 4096>::new(4);
+    assert_eq!(wide.open::<8>().map(|store| store.tags()), Err(FlashError::Region));
+}
+
+/// The costs that the documentation states.
+#[test]
+fn it_costs_what_it_is_said_to() {
+    let chip = Chip::<4, 4096>::new(16);
+    let mut store = chip.open::<32>().unwrap();
+    for number in 0..32 {
+        assert!(store.advance(&tag(number), ctr(1), None).is_ok());
+    }
+    let touched = |chip: &Chip<4, 4096>| std::mem::take(&mut chip.0.borrow_mut().touched);
+    let _ = touched(&chip);
+    assert!(matches!(store.advance(&tag(0), ctr(1), None), Ok(Advance::Stale { .. })));
+    assert_eq!(touched(&chip), [0, 0]);
+    let mut costs = BTreeMap::new();
+    let taps = 66 * 16 * 3;
+    for value in 2..2 + taps {
+        assert!(matches!(store.advance(&tag(0), ctr(value), None), Ok(Advance::Advanced { .. })));
+        *costs.entry(touched(&chip)).or_insert(0u32) += 1;
+    }
+    // Two writes, and where the segment ends: its erase, 2 for each tag, for the header and for the end of the snapshot, and the
+    // closing.
+    let turn = [0, 2 + 1 + 2 * 32 + 4 + 1];
+    assert_eq!(costs.keys().copied().collect::<Vec<_>>(), [[0, 2], turn]);
+    assert!(costs[&turn] <= taps / 66, "{costs:?}");
+    // Wear is spread: no page was erased more than once more than another.
+    let erases = chip.0.borrow().erases.clone();
+    assert!(erases.iter().max().unwrap() - erases.iter().min().unwrap() <= 1, "{erases:?}");
+}
+
+/// To begin anew is a decision, and forgets.
+#[test]
+fn formatting_forgets() {
+    let chip = Chip::<4, 1024>::new(4);
+    assert!(chip.open::<8>().unwrap().advance(&tag(1), ctr(9), None).is_ok());
+    chip.0.borrow_mut().bytes[..40].fill(0);
+    assert_eq!(chip.open::<8>().map(|store| store.tags()), Err(FlashError::Corrupted));
+    let mut store = FlashCounters::<_, 8>::format_blocking(chip.clone(), chip.region()).unwrap();
+    assert!(matches!(store.advance(&tag(1), ctr(9), None), Ok(Advance::Advanced { previous: None, .. })));
+    assert_eq!(chip.open::<8>().unwrap().tags(), 1);
+    assert_eq!(store.into_flash().0.capacity(), 4096);
+    // What was never ours is not taken for an empty store.
+    let other = Chip::<4, 1024>::new(4);
+    other.0.borrow_mut().bytes[2000] = 0x12;
+    assert_eq!(other.open::<8>().map(|store| store.tags()), Err(FlashError::Corrupted));
+}
+
+/// A flash that waits once in each call.
+struct Slow(Chip<4, 1024>);
+
+impl ErrorType for Slow {
+    type Error = PowerLost;
+}
+
+async fn wait() {
+    let mut waited = false;
+    core::future::poll_fn(|_| if core::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending })
+        .await;
+}
+
+impl waiting::ReadNorFlash for Slow {
+    const READ_SIZE: usize = 1;
+
+    async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerLost> {
+        wait().await;
+        self.0.read(offset, bytes)
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+}
+
+impl waiting::NorFlash for Slow {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 1024;
+
+    async fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerLost> {
+        wait().await;
+        self.0.erase(from, to)
+    }
+
+    async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLost> {
+        wait().await;
+        self.0.write(offset, bytes)
+    }
+}
+
+/// Polls a future so many times; `None` if it is not done then.
+fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for _ in 0..times {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(output);
+        }
+    }
+    None
+}
+
+/// A future that is dropped half way leaves a store that knows what it knows.
+#[test]
+fn dropped_futures_do_no_harm() {
+    for times in 0..60 {
+        let chip = Chip::<4, 1024>::new(3);
+        let mut store =
+            polled(FlashCounters::<_, 2>::open(Slow(chip.clone()), chip.region()), 10_000).unwrap().unwrap();
+        for value in 1..=17 {
+            assert!(
+                polled(suntap::AsyncCounterStore::advance(&mut store, &tag(1), ctr(value), None), 10_000)
+                    .unwrap()
+                    .is_ok()
+            );
+        }
+        let done = polled(suntap::AsyncCounterStore::advance(&mut store, &tag(1), ctr(18), None), times);
+        let again =
+            polled(suntap::AsyncCounterStore::advance(&mut store, &tag(1), ctr(18), None), 10_000).unwrap().unwrap();
+        match again {
+            Advance::Advanced { previous, .. } => {
+                assert!(done.is_none() && previous.unwrap().ctr == ctr(17), "{times}");
+            }
+            Advance::Stale { stored } => assert_eq!(stored.ctr, ctr(18), "{times}"),
+        }
+        let old =
+            polled(suntap::AsyncCounterStore::advance(&mut store, &tag(1), ctr(17), None), 10_000).unwrap().unwrap();
+        assert!(matches!(old, Advance::Stale { .. }));
+    }
+}
+
+#[test]
+fn it_says_what_is_wrong() {
+    let chip = Chip::<4, 1024>::new(3);
+    let mut store = chip.open::<2>().unwrap();
+    chip.fuel(0, 1);
+    let error = store.advance(&tag(1), ctr(1), None).unwrap_err();
+    assert_eq!(error.to_string(), "the flash failed: PowerLost");
+    assert!(format!("{store:?}").contains("FlashCounters"));
+    for error in [FlashError::Corrupted::<PowerLost>, FlashError::Full, FlashError::Region, FlashError::WornOut] {
+        assert!(error.to_string().len() > 15);
+    }
+}
