@@ -3,8 +3,9 @@
 //! They hold for a [`CounterStore`] and, under the names that end in `_async`, for an [`AsyncCounterStore`]. Nothing here needs
 //! `std`, so the laws run on a device too. What fails is a [`Violation`], whose text names the [`Law`].
 //!
-//! Each call names its tags by `run`, a number of the caller's: give each call another, and the store need not be empty. No law
-//! uses more than [`TAGS`] tags at once, and none takes more than a few dozen calls.
+//! Each call names its tags by `run`, a number of the caller's: give each call another, and the store need not be empty. No law but
+//! [`Contest::Apart`] uses more than [`TAGS`] tags at once, and none takes more than a few dozen calls. Times are given back as they
+//! were given, to the millisecond.
 //!
 //! ```
 //! use suntap::conformance;
@@ -18,14 +19,15 @@
 //! # Laws that race
 //!
 //! A [`Contest`] has rules and a judge; that its participants run at the same time is the caller's part, with threads or tasks, each
-//! with a handle of its own on the one store:
+//! with a handle of its own on the one store. Let them wait for each other before they enter, and hold many rounds: a gap of
+//! microseconds is met by chance.
 //!
 //! ```
-//! use std::sync::Mutex;
+//! use std::sync::{Barrier, Mutex};
 //! use suntap::conformance::Contest;
 //! use suntap::{Advance, CounterStore, Full, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
 //!
-//! struct Handle<'a>(&'a Mutex<MemoryCounters<8>>);
+//! struct Handle<'a>(&'a Mutex<MemoryCounters<2048>>);
 //!
 //! impl CounterStore for Handle<'_> {
 //!     type Error = Full;
@@ -36,13 +38,22 @@
 //! }
 //!
 //! let store = &Mutex::new(MemoryCounters::new());
-//! for contest in [Contest::Equal { run: 1 }, Contest::Increasing { run: 2 }] {
-//!     let results = std::thread::scope(|scope| {
-//!         let threads: Vec<_> =
-//!             (0..16).map(|number| scope.spawn(move || contest.enter(&mut Handle(store), number))).collect();
-//!         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
-//!     });
-//!     contest.judge(&mut Handle(store), results)?;
+//! for round in 0..100 {
+//!     let run = 3 * round;
+//!     for contest in [Contest::Equal { run }, Contest::Increasing { run: run + 1 }, Contest::Apart { run: run + 2 }] {
+//!         let start = &Barrier::new(8);
+//!         let results = std::thread::scope(|scope| {
+//!             let enter = |number| {
+//!                 scope.spawn(move || {
+//!                     start.wait();
+//!                     contest.enter(&mut Handle(store), number)
+//!                 })
+//!             };
+//!             let threads: Vec<_> = (0..8).map(enter).collect();
+//!             threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+//!         });
+//!         contest.judge(&mut Handle(store), results)?;
+//!     }
 //! }
 //! # Ok::<(), suntap::conformance::Violation<Full>>(())
 //! ```
@@ -205,7 +216,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         ctr: SdmReadCtr,
         stored: Mark,
     ) -> Result<(), Violation<S::Error>> {
-        let advance = self.advance(number, ctr, Some(UnixMillis(u64::MAX))).await?;
+        let advance = self.advance(number, ctr, Some(UnixMillis(1_763_802_000_999))).await?;
         match advance {
             Advance::Advanced { .. } => Err(Violation::answered(law, advance)),
             expected if expected == (Advance::Stale { stored }) => Ok(()),
@@ -278,18 +289,29 @@ pub enum Contest {
         /// Names the tag.
         run: u64,
     },
+    /// Each advances a tag of its own, and all of them advance: [`Law::TagsAreIndependent`]. It takes as many tags as there are
+    /// participants.
+    Apart {
+        /// Names the tags.
+        run: u64,
+    },
 }
 
 impl Contest {
-    fn tag(self) -> TagId {
+    fn tag(self, number: u16) -> TagId {
         match self {
             Self::Equal { run } | Self::Increasing { run } => tag(run, 0),
+            Self::Apart { run } => {
+                let mut name = *tag(run, 0).as_bytes();
+                name.iter_mut().zip(number.to_be_bytes()).for_each(|(name, byte)| *name = byte);
+                TagId::from_bytes(name)
+            }
         }
     }
 
     fn ctr(self, number: u16) -> SdmReadCtr {
         match self {
-            Self::Equal { .. } => ctr(1000),
+            Self::Equal { .. } | Self::Apart { .. } => ctr(1000),
             Self::Increasing { .. } => ctr(u32::from(number).saturating_add(1)),
         }
     }
@@ -299,7 +321,7 @@ impl Contest {
     /// # Errors
     /// As the store.
     pub fn enter<S: CounterStore + ?Sized>(self, store: &mut S, number: u16) -> Result<Advance, S::Error> {
-        store.advance(&self.tag(), self.ctr(number), Some(UnixMillis(number.into())))
+        store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis(number.into())))
     }
 
     /// As [`enter`](Self::enter).
@@ -311,7 +333,7 @@ impl Contest {
         store: &mut S,
         number: u16,
     ) -> Result<Advance, S::Error> {
-        store.advance(&self.tag(), self.ctr(number), Some(UnixMillis(number.into()))).await
+        store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis(number.into()))).await
     }
 
     /// Judges what the participants got, when all are done: `results` in the order of their numbers.
@@ -338,10 +360,11 @@ impl Contest {
         let law = match self {
             Self::Equal { .. } => Law::OneWinner,
             Self::Increasing { .. } => Law::GreatestRemains,
+            Self::Apart { .. } => Law::TagsAreIndependent,
         };
         let mut winners: u32 = 0;
         let mut greatest = None;
-        for (number, result) in (0u16..).zip(results) {
+        for (number, result) in (0..=u16::MAX).zip(results) {
             let entered = self.ctr(number);
             greatest = greatest.max(Some((entered, Some(UnixMillis(number.into())))));
             match result {
@@ -359,18 +382,29 @@ impl Contest {
                     }
                 }
                 Ok(advance @ Advance::Stale { stored }) => {
-                    if stored.ctr < entered {
+                    if stored.ctr < entered || matches!(self, Self::Apart { .. }) {
                         return Err(Violation::answered(law, advance));
                     }
                 }
             }
         }
         let Some((ctr, last)) = greatest else { return Ok(()) };
-        let advance = store.advance(&self.tag(), ctr, None).await.map_err(Violation::failed)?;
+        if let Self::Apart { .. } = self {
+            // Each is there, whoever wrote at the same time.
+            for number in (0..=u16::MAX).take(usize::try_from(winners).unwrap_or(usize::MAX)) {
+                let mark = Mark { ctr, at: Some(UnixMillis(number.into())), taps: 1 };
+                let advance = store.advance(&self.tag(number), ctr, None).await.map_err(Violation::failed)?;
+                if advance != (Advance::Stale { stored: mark }) {
+                    return Err(Violation::answered(law, advance));
+                }
+            }
+            return Ok(());
+        }
+        let advance = store.advance(&self.tag(0), ctr, None).await.map_err(Violation::failed)?;
         let right = match (self, advance) {
             (_, Advance::Advanced { .. }) => false,
             (Self::Equal { .. }, Advance::Stale { stored }) => stored.ctr == ctr && stored.taps == 1 && winners == 1,
-            (Self::Increasing { .. }, Advance::Stale { stored }) => {
+            (Self::Increasing { .. } | Self::Apart { .. }, Advance::Stale { stored }) => {
                 stored.ctr == ctr && stored.at == last && stored.taps == winners
             }
         };

@@ -249,6 +249,53 @@ fn a_store_with_a_gap_loses_the_race() {
     }
 }
 
+/// A lock for each tag, and one file for all: alone and on one tag it does well, and two tags undo each other.
+#[test]
+fn a_store_that_writes_back_what_it_read_loses_other_tags() {
+    #[derive(Clone, Default)]
+    struct Rewritten(Arc<Mutex<HashMap<TagId, Mark>>>, Arc<Mutex<HashMap<TagId, Arc<Mutex<()>>>>>);
+
+    impl CounterStore for Rewritten {
+        type Error = Full;
+
+        fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+            let lock = self.1.lock().unwrap().entry(*tag).or_default().clone();
+            let _held = lock.lock().unwrap();
+            let mut all = self.0.lock().unwrap().clone();
+            let advance = Advance::decide(all.get(tag).copied(), ctr, at);
+            if let Advance::Advanced { now, .. } = advance {
+                thread::sleep(Duration::from_millis(2));
+                all.insert(*tag, now);
+                *self.0.lock().unwrap() = all;
+            }
+            Ok(advance)
+        }
+    }
+
+    let store = Rewritten::default();
+    assert_eq!(conformance::sequential(&mut store.clone(), 1), Ok(()));
+    for contest in [Contest::Equal { run: 2 }, Contest::Increasing { run: 3 }] {
+        assert_eq!(contest.judge(&mut store.clone(), race(&store, contest)), Ok(()));
+    }
+    let contest = Contest::Apart { run: 4 };
+    let violation = contest.judge(&mut store.clone(), race(&store, contest)).unwrap_err();
+    assert_eq!(violation.law, Law::TagsAreIndependent);
+    let right = Shared64(Arc::new(Mutex::new(MemoryCounters::new())));
+    assert_eq!(contest.judge(&mut right.clone(), race(&right, contest)), Ok(()));
+}
+
+/// A handle on a store of more tags.
+#[derive(Clone)]
+struct Shared64(Arc<Mutex<MemoryCounters<64>>>);
+
+impl CounterStore for Shared64 {
+    type Error = Full;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        self.0.lock().unwrap().advance(tag, ctr, at)
+    }
+}
+
 /// What a judge makes of results that no honest store gives.
 #[test]
 fn judges_look_at_every_result() {

@@ -85,6 +85,9 @@ pub(crate) fn parse() -> Result<Command, String> {
         let (name, slot) = match arg {
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             Arg::Long("json") => {
+                if parser.optional_value().is_some() {
+                    return Err("--json takes no value".into());
+                }
                 asked.json = true;
                 continue;
             }
@@ -116,6 +119,12 @@ pub(crate) fn parse() -> Result<Command, String> {
         Err(urls) if urls.is_empty() => return Err("no URL is given (see --help)".into()),
         Err(_) => return Err("more than one URL is given: --second takes the later one; and quote them".into()),
     }
+    if asked.url.is_empty() {
+        return Err("the URL is empty (see --help)".into());
+    }
+    if mode.is_some() && template.is_none() {
+        return Err("--mode goes with --template (see --help)".into());
+    }
     let mode = match mode.as_deref() {
         None | Some("aes") => Mode::Aes,
         Some("lrp") => Mode::Lrp,
@@ -141,6 +150,8 @@ fn key(text: &str) -> Result<(String, MasterKey), String> {
     if name.is_empty() {
         return Err("--key needs a NAME before the =".into());
     }
-    let key = MasterKey::from_hex(digits).map_err(|error| format!("--key {name}: {error}"))?;
+    // What looks like a key is not repeated, wherever it stands.
+    let shown = if name.len() < 24 { name } else { "NAME" };
+    let key = MasterKey::from_hex(digits).map_err(|error| format!("--key {shown}=HEX: {error}"))?;
     Ok((name.into(), key))
 }

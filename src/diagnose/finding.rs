@@ -23,8 +23,15 @@ pub enum Finding<'a> {
     },
     /// The URL is not of the layout.
     Layout(Malformed),
-    /// Somebody changed the case of the URL's text, and the MAC covers it.
+    /// Somebody changed the case of the URL's text.
     CaseChanged,
+    /// The URL fits the layout, and its parts are others than the layout says.
+    Parts,
+    /// The MAC input begins inside of a mirror: no layout can say so.
+    MacInputInside {
+        /// What it covers.
+        covers: &'a str,
+    },
     /// The tag computes in another mode than the layout says.
     Mode {
         /// In this one.
@@ -135,6 +142,8 @@ impl Finding<'_> {
             Self::PiccDataLength { .. } => "picc-data-length",
             Self::Layout(_) => "layout",
             Self::CaseChanged => "case-changed",
+            Self::Parts => "parts",
+            Self::MacInputInside { .. } => "mac-input-inside",
             Self::Mode { .. } => "mode",
             Self::FactoryKey { .. } => "factory-key",
             Self::KeysSwapped => "keys-swapped",
@@ -198,14 +207,27 @@ impl fmt::Display for Finding<'_> {
                 );
             }
             Self::Layout(error) => {
-                return write!(
-                    f,
-                    "The URL is not of the layout: {error}. Compare the two, or use the layout that works."
-                );
+                return match error {
+                    Malformed::Trailing => f.write_str(
+                        "There is text behind the end of the layout: a tracker, perhaps. Cut it off before the tap is parsed.",
+                    ),
+                    error => write!(f, "The URL is not of the layout: {error}. Compare it with the layout that works."),
+                };
             }
             Self::CaseChanged => {
-                "Somebody changed letters of the URL to another case on its way, and the MAC covers that text. Let [[ begin behind \
-                 it, or have the URL passed on as it is."
+                "Somebody changed letters of the URL to another case on its way: it must be as the tag wrote it. Have it passed on \
+                 unchanged, or write the text of the tag in lower case."
+            }
+            Self::Parts => {
+                "The URL has the shape of the layout, but its mirrors are others, or hold something else, than the layout says. \
+                 Compare it with the layout that works."
+            }
+            Self::MacInputInside { covers } => {
+                return write!(
+                    f,
+                    "The MAC covers the text \"{covers}\", which begins inside of a mirror: SDMMACInputOffset is off by some \
+                     characters. Set it to the start of a mirror, or of the text before one."
+                );
             }
             Self::Mode { works } => match works {
                 #[cfg(feature = "lrp")]
@@ -233,8 +255,7 @@ impl fmt::Display for Finding<'_> {
             Self::DerivedKey { role, source } => {
                 return write!(
                     f,
-                    "The {} of the tag is not the key that was given: it is {source}. Derive it for each tag; the master key stays on \
-                     the server.",
+                    "The {} of the tag is not the key that was given: it is {source}. Derive it; the master key stays on the server.",
                     role_name(*role)
                 );
             }
@@ -288,8 +309,8 @@ impl fmt::Display for Finding<'_> {
                 "The tap is genuine and carries no counter, so a copy of it is as good as the tag. Have the tag mirror SDMReadCtr."
             }
             Self::CounterZero => {
-                "The counter is 0, which no chip sends: it counts before it writes. Whatever made this URL is no chip, or the counter is \
-                 not counting."
+                "The counter is 0, which no chip sends, since it counts before it writes. Either the tag mirrors no counter and zeros \
+                 stand in its place, or whatever made this URL is no chip."
             }
             Self::CounterBehind { ctr, stored } if ctr == stored => {
                 return write!(

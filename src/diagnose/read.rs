@@ -12,15 +12,15 @@ pub(super) type Readings<'a> = Vec<Anatomy<'a>, 32>;
 type Runs = Vec<Part, 16>;
 
 /// How a URL can be read: as the layout says, if there is one and it fits, and then as its parts look.
-pub(super) fn readings<'a>(case: &Case<'a>) -> (Readings<'a>, Option<Malformed>) {
+pub(super) fn readings<'a>(case: &Case<'a>, url: &str) -> (Readings<'a>, Option<Malformed>) {
     let mut readings = Readings::new();
     let mut unfit = None;
-    match case.layout.map(|layout| layout.anatomy(case.url)) {
+    match case.layout.map(|layout| layout.anatomy(url)) {
         Some(Ok(anatomy)) => push(&mut readings, &anatomy),
         Some(Err(error)) => unfit = Some(error),
         None => {}
     }
-    guess(case.url, &mut readings);
+    guess(url, &mut readings);
     (readings, unfit)
 }
 
@@ -69,6 +69,14 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
             }
         }
         // All in one.
+        let cut = head.from.saturating_add(14).min(head.to);
+        let (uid, ctr) = (Part { from: head.from, to: cut }, Part { from: cut, to: head.to });
+        match head.len() {
+            20 => push(readings, &Anatomy { uid: Some(uid), ctr: Some(ctr), ..plain }),
+            14 => push(readings, &Anatomy { uid: Some(head), ..plain }),
+            6 => push(readings, &Anatomy { ctr: Some(head), ..plain }),
+            _ => {}
+        }
         for picc_data in picc_data(head) {
             let rest = Part { from: picc_data.to, to: head.to };
             push(readings, &Anatomy { picc_data: Some(picc_data), enc: Some(rest).filter(block), ..plain });
@@ -106,12 +114,12 @@ pub(super) fn path(url: &str) -> usize {
     path.map_or(host, |at| at.saturating_add(host))
 }
 
-/// A value of two letters that are those of a tamper status.
+/// A value of two letters that are those of a tamper status. It may as well be a country.
 fn tt_status(url: &str) -> Option<Part> {
     let mut at = path(url);
     for piece in url.get(at..)?.split_inclusive(['=', '/', '&', '?', '#']) {
         let text = piece.trim_end_matches(['=', '/', '&', '?', '#']);
-        if text.len() == 2 && text.bytes().all(|byte| matches!(byte, b'C' | b'O' | b'I')) {
+        if matches!(text, "CC" | "OC" | "OO" | "II") {
             return Some(Part { from: at, to: at.saturating_add(2) });
         }
         at = at.saturating_add(piece.len());
@@ -121,14 +129,17 @@ fn tt_status(url: &str) -> Option<Part> {
 
 /// The length of a run of digits that was meant to be a PICCData, and is none: nearly 32 or 48 characters.
 pub(super) fn misfit(url: &str) -> Option<usize> {
-    let lengths = runs(url).into_iter().map(|run| run.len());
-    let mut odd = lengths.filter(|len| matches!(len, 26..=31 | 33..=40 | 44..=47 | 49..=52));
-    odd.next()
+    let runs = runs(url);
+    let lengths = || runs.iter().map(Part::len);
+    // Beside it stands a MAC, or it is one itself with something before it.
+    let odd = lengths().find(|len| matches!(len, 26..=31 | 33..=40 | 44..=47 | 49..=52));
+    odd.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
 }
 
-/// Whether all that is as long as a mirror is zeros.
-pub(super) fn is_blank(url: &str) -> bool {
+/// Whether nothing was written where the MAC, or all there is, should be.
+pub(super) fn is_blank(url: &str, readings: &Readings<'_>) -> bool {
+    let blank = |part: &Part| part.of(url).bytes().all(|byte| byte == b'0');
     let runs = runs(url);
-    let blank = |run: &Part| run.of(url).bytes().all(|byte| byte == b'0');
-    !runs.is_empty() && runs.iter().all(blank)
+    let all = !runs.is_empty() && runs.iter().all(blank);
+    all || readings.first().is_some_and(|anatomy| blank(&anatomy.mac))
 }

@@ -192,12 +192,17 @@ impl<'a> Search<'_, 'a> {
         }
         let ctr = vector.ctr.map(|ctr| if vector.turned { turned(ctr) } else { ctr });
         let session = MacKey::derive(key, vector.uid, ctr);
-        let mut starts = (0..=end).rev().filter(|from| *from == end || is_start(url, anatomy, *from, windows));
-        starts.find_map(|from| {
+        for from in (0..=end).rev().filter(|from| *from == end || is_start(url, anatomy, *from, windows)) {
+            if self.is_over() {
+                break;
+            }
             self.count(if matches!(key.mode(), Mode::Aes) { 1 } else { 32 });
             let cmac = session.cmac_of(covered(url, anatomy, from));
-            Cut::of(&cmac, mac).map(|cut| (from, cut))
-        })
+            if let Some(cut) = Cut::of(&cmac, mac) {
+                return Some((from, cut));
+            }
+        }
+        None
     }
 
     fn count(&mut self, cost: u32) {

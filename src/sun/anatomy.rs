@@ -72,6 +72,24 @@ impl SdmLayout {
         Ok(anatomy)
     }
 
+    /// The URL without what was put behind it, if that makes it one of this layout.
+    pub(crate) fn cut<'u>(&self, url: &'u str) -> Option<&'u str> {
+        let ends =
+            url.char_indices().rev().filter(|(_, c)| matches!(c, '&' | '?' | '#' | ' ' | '\n')).map(|(at, _)| at);
+        ends.filter_map(|at| url.get(..at)).find(|head| self.parse(head).is_ok())
+    }
+
+    /// The URL with the scheme and host of the layout, if that makes it one of this layout. `path` is where its own end.
+    pub(crate) fn rehost<'b>(&self, url: &str, path: usize, buffer: &'b mut [u8; 300]) -> Option<&'b str> {
+        let head = self.template().get(..self.origin)?;
+        let tail = url.get(path..)?;
+        let len = head.len().checked_add(tail.len())?;
+        let place = buffer.get_mut(..len)?;
+        place.iter_mut().zip(head.bytes().chain(tail.bytes())).for_each(|(place, byte)| *place = byte);
+        let text = str::from_utf8(place).ok()?;
+        (!head.contains('{') && !head.contains('[') && self.parse(text).is_ok()).then_some(text)
+    }
+
     /// The URL with the layout's own spelling of its text, if it differs in nothing but case.
     pub(crate) fn restore<'b>(&self, url: &str, buffer: &'b mut [u8; 300]) -> Option<&'b str> {
         let mut rest = url.as_bytes();

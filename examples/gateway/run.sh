@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Builds the firmware, runs it in QEMU, checks what it says, and prints what it costs.
+#
+#   run.sh            check, and compare with figures.txt
+#   run.sh --record   check, and write figures.txt anew
+set -euo pipefail
+cd "$(dirname "$0")"
+
+# An installed target is used the ordinary way. Otherwise a compiler whose own source is at hand builds `core` (Debian: rustc-web,
+# cargo-web, rust-web-src, and binutils-arm-none-eabi as the linker).
+if rustup target list --installed 2>/dev/null | grep -qx thumbv7m-none-eabi; then
+    cargo=(cargo)
+    std=()
+else
+    cargo=(/usr/bin/cargo)
+    std=(-Zbuild-std=core,alloc)
+    export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc
+    export CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER=arm-none-eabi-ld CARGO_TARGET_THUMBV7EM_NONE_EABI_LINKER=arm-none-eabi-ld
+fi
+out=${CARGO_TARGET_DIR:-target}
+build() { "${cargo[@]}" build --quiet --locked --release --target-dir "$out" "${std[@]}" "$@"; }
+binary() { echo "$out/thumbv7m-none-eabi/release/$1"; }
+
+build --target thumbv7m-none-eabi --bin suntap-gateway
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+timeout 120 qemu-system-arm -M lm3s6965evb -cpu cortex-m3 -nographic -monitor none -serial none -icount shift=0 \
+    -semihosting-config enable=on,target=native -kernel "$(binary suntap-gateway)" <taps/door.txt 2>/dev/null | tee "$log"
+
+# Line by line, as taps/door.txt asks.
+expected=("accepted" "refused: seen before" "refused: not authentic" "refused: not of this door"
+    "refused after power cut: seen before" "accepted after power cut" "refused after power cut: seen before")
+for i in "${!expected[@]}"; do
+    line=$(sed -n "$((i + 1))p" "$log")
+    [ "$line" = "${expected[$i]}" ] || { echo "line $((i + 1)): expected \"${expected[$i]}\", got \"$line\""; exit 1; }
+done
+read -r right all < <(sed -n 's/^vectors \([0-9]*\) of \([0-9]*\)$/\1 \2/p' "$log")
+[ "${right:-0}" -gt 100 ] && [ "$right" = "$all" ] || { echo "not all vectors are right"; exit 1; }
+
+# Sizes: .text and .rodata of a program that does one thing, less those of one that does nothing.
+flash_of() { arm-none-eabi-size -A "$1" | awk '$1 == ".text" || $1 == ".rodata" { sum += $2 } END { print sum }'; }
+panics_of() { arm-none-eabi-nm -C "$1" | grep -c 'core::panicking' || true; }
+figures=$(mktemp)
+trap 'rm -f "$log" "$figures"' EXIT
+sed -n 's/^figure: \(.*\) \([0-9]*\)$/\1\t\2/p' "$log" >>"$figures"
+printf 'stack with-vectors\t%s\n' "$(sed -n 's/^stack: \([0-9]*\) bytes at most$/\1/p' "$log")" >>"$figures"
+arm-none-eabi-size -A "$(binary suntap-gateway)" | awk '$1 == ".data" || $1 == ".bss" { sum += $2 } END { printf "static-ram gateway\t%d\n", sum }' >>"$figures"
+
+build --target thumbv7m-none-eabi --no-default-features --bin size-nothing --bin size-verify
+nothing=$(flash_of "$(binary size-nothing)")
+size() { printf 'flash %s\t%s\npanic-symbols %s\t%s\n' "$2" $(($(flash_of "$(binary "$1")") - nothing)) "$2" "$(panics_of "$(binary "$1")")" >>"$figures"; }
+size size-verify verify-an10922
+build --target thumbv7m-none-eabi --no-default-features --features lrp --bin size-verify
+size size-verify verify-an10922-lrp
+build --target thumbv7m-none-eabi --no-default-features --features flash --bin size-flash
+size size-flash flash-counters
+build --target thumbv7m-none-eabi --no-default-features --features peer --bin size-peer
+size size-peer ntag424-verify-an10922
+
+# The other core, with its multiplier.
+build --target thumbv7em-none-eabi --bin suntap-gateway
+
+versions=$("${RUSTC:-rustc}" --version; sha256sum Cargo.lock | cut -c1-16)
+if [ "${1:-}" = --record ]; then
+    { printf '%s\n' "$versions" | sed 's/^/# /'; cat "$figures"; } >figures.txt
+fi
+same=no
+[ "$(grep '^# ' figures.txt)" = "$(printf '%s\n' "$versions" | sed 's/^/# /')" ] && same=yes
+printf '\n%-38s %10s %10s\n' "" now recorded
+grown=0
+while IFS=$'\t' read -r name now; do
+    recorded=$(awk -F '\t' -v name="$name" '$1 == name { print $2 }' figures.txt)
+    printf '%-38s %10s %10s\n' "$name" "$now" "${recorded:--}"
+    if [ "$same" = yes ] && [ "$now" -gt $((recorded + recorded / 20)) ]; then
+        echo "  grown by more than 5%"
+        grown=1
+    fi
+done <"$figures"
+[ "$same" = yes ] || echo "(recorded with other versions: for information)"
+exit "$grown"

@@ -1,0 +1,16 @@
+//! What every program here has: a start, and a halt.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use cortex_m_rt::entry;
+use panic_halt as _;
+
+#[entry]
+fn main() -> ! {
+    loop {
+        black_box("https://door.example/t");
+    }
+}

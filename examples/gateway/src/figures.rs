@@ -1,0 +1,65 @@
+//! Instructions and stack of a verdict. With `-icount shift=0` QEMU's clock goes by instructions, and SysTick with it; how many there are to a
+//! tick is measured on a loop whose length is known.
+
+use core::hint::black_box;
+
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{Peripherals, SYST};
+use semihosting::println;
+use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout};
+
+use crate::{Counters, Door, stack};
+
+/// NXP AN12196 Rev 1.8, §4.4.4.2.1.
+static AES: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
+const AES_TAP: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+/// A recorded tap of nfc-developer/sdm-backend.
+static LRP: SdmLayout = sdm_layout!(Mode::Lrp, "https://sdm.nfcdeveloper.com/tag?picc_data={picc:uid,ctr}&cmac={mac}");
+const LRP_TAP: &str = "https://sdm.nfcdeveloper.com/tag?picc_data=1FCBE61B3E4CAD980CBFDD333E7A4AC4A579569BAFD22C5F\
+                       &cmac=4231608BA7B02BA9";
+/// A later tap of the door's tag, and one that is made up.
+const DOOR_TAP: &str = include_str!("../taps/later.txt");
+const FORGED_TAP: &str = "https://door.example/t?e=00000000000000000000000000000000&c=0000000000000000";
+
+/// Instructions of the loop that the clock is measured by: two a turn, one turn for every two cycles asked for.
+const KNOWN: u32 = 1 << 20;
+
+pub(crate) fn run(door: &Door, counters: &mut Counters<'_>) {
+    let Some(mut peripherals) = Peripherals::take() else { return };
+    let clock = &mut peripherals.SYST;
+    clock.set_clock_source(SystClkSource::Core);
+    clock.set_reload(0x00FF_FFFF);
+    clock.clear_current();
+    clock.enable_counter();
+    let known = ticks(|| cortex_m::asm::delay(KNOWN)).max(1);
+    let told = |name: &str, ticks: u32| {
+        let instructions = u64::from(ticks) * u64::from(KNOWN) / u64::from(known);
+        println!("figure: instructions {name} {instructions}");
+    };
+
+    let verdict = |layout: &'static SdmLayout, url: &'static str| {
+        let mode = layout.mode();
+        let meta = SdmMetaReadKey::FACTORY.prepare(mode);
+        move || {
+            let file = SdmFileReadKey::FACTORY.prepare(mode);
+            let claimed = layout.parse(black_box(url)).ok()?.open(&meta).ok()?;
+            Some(black_box(claimed.verify(&file).is_ok()))
+        }
+    };
+    let (aes, lrp) = (verdict(&AES, AES_TAP), verdict(&LRP, LRP_TAP));
+    told("aes", ticks(&aes));
+    told("lrp", ticks(&lrp));
+    told("an10922-aes-flash", ticks(|| door.admit(black_box(DOOR_TAP.trim_ascii_end()), counters).is_ok()));
+    told("forged", ticks(|| door.admit(black_box(FORGED_TAP), counters).is_ok()));
+    println!("figure: stack aes {}", stack::of(&aes));
+    println!("figure: stack lrp {}", stack::of(&lrp));
+    println!("figure: stack an10922-aes {}", stack::of(|| door.verify(black_box(DOOR_TAP.trim_ascii_end())).is_ok()));
+}
+
+/// Ticks that something takes: fewer than the clock can count.
+fn ticks<T>(work: impl FnOnce() -> T) -> u32 {
+    let before = SYST::get_current();
+    let _ = black_box(work());
+    // It counts down.
+    before.wrapping_sub(SYST::get_current()) & 0x00FF_FFFF
+}

@@ -1,0 +1,145 @@
+//! A door without a network: it knows a master key, reads taps line by line, and answers a verdict line each.
+//!
+//! `power cut` takes the power away and gives it back, `stack` tells how much of it was used so far, `selftest` runs the known-answer
+//! vectors on this chip, `figures` tells what a verdict costs.
+
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use panic_halt as _;
+use semihosting::{io, println, process};
+use suntap::kdf::an10922;
+use suntap::{
+    CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, Mode, PreparedMasterKey, PreparedMetaReadKey,
+    SdmLayout, SdmMetaReadKey, TagId, VerifiedTap, VerifyError, sdm_layout,
+};
+
+mod figures;
+mod flash;
+mod selftest;
+mod stack;
+
+use flash::RamFlash;
+
+static LAYOUT: SdmLayout = sdm_layout!("https://door.example/t?e={picc:uid,ctr}&c={mac}");
+/// What follows the UID in the diversification input.
+const SUFFIX: &[u8] = b"door";
+/// Tags that the door knows at most.
+const TAGS: usize = 32;
+
+type Counters<'f> = FlashCounters<suntap::Blocking<&'f mut RamFlash>, TAGS>;
+type Refused = Error<FlashError<flash::OutOfBounds>>;
+
+/// The keys of the door. A real one gets them when it is installed.
+struct Door {
+    master: PreparedMasterKey,
+    meta: PreparedMetaReadKey,
+}
+
+impl Door {
+    fn new() -> Self {
+        Self {
+            master: MasterKey::from_bytes(*b"a master key    ").prepare(),
+            meta: SdmMetaReadKey::from_bytes(*b"a meta read key ").prepare(Mode::Aes),
+        }
+    }
+
+    /// Shape, PICCData, the key of this tag, MAC: a genuine tap and the name of its counter.
+    fn verify<'a>(&self, url: &'a str) -> Result<(VerifiedTap<'a>, TagId), Refused> {
+        let claimed = LAYOUT.parse(url)?.open(&self.meta)?;
+        let uid = claimed.uid().ok_or(VerifyError::NotAuthentic)?;
+        let key = an10922::derive_in_epoch(&self.master, uid, 0, SUFFIX).map_err(|_| VerifyError::NotAuthentic)?;
+        let key = key.prepare(Mode::Aes);
+        let verified = claimed.verify(&key)?;
+        let name = key.tag_id(verified.uid());
+        Ok((verified, name))
+    }
+
+    /// The whole line.
+    fn admit(&self, url: &str, counters: &mut Counters<'_>) -> Result<(), Refused> {
+        let (verified, name) = self.verify(url)?;
+        let _fresh = verified.commit(counters, &name, None)?;
+        Ok(())
+    }
+}
+
+#[entry]
+fn main() -> ! {
+    stack::paint();
+    let door = Door::new();
+    // It is asked for once, so it is there.
+    let Some(chip) = cortex_m::singleton!(: RamFlash = RamFlash::new()) else { process::exit(1) };
+    let well = serve(&door, chip);
+    println!("stack: {} bytes at most", stack::used());
+    process::exit(if well { 0 } else { 1 })
+}
+
+/// Answers lines until there are no more. Whether the flash was readable throughout.
+fn serve(door: &Door, chip: &mut RamFlash) -> bool {
+    let mut lines = Lines::new();
+    // After a power cut the verdicts say so, for whoever reads along.
+    let mut behind = "";
+    loop {
+        let Ok(mut counters) = Counters::open_blocking(&mut *chip, RamFlash::REGION) else { return false };
+        loop {
+            match lines.next() {
+                None => return true,
+                Some("power cut") => break,
+                Some("selftest") => selftest::run(),
+                Some("stack") => println!("figure: stack verdicts {}", stack::used()),
+                Some("figures") => figures::run(door, &mut counters),
+                Some(url) => match door.admit(url, &mut counters) {
+                    Ok(()) => println!("accepted{behind}"),
+                    Err(why) => println!("refused{behind}: {}", reason(&why)),
+                },
+            }
+        }
+        behind = " after power cut";
+    }
+}
+
+/// For the log of the door. Who stands before it sees a red light.
+fn reason(why: &Refused) -> &'static str {
+    match why {
+        Error::Malformed(Malformed::TooLong) => "too long",
+        Error::Malformed(_) => "not of this door",
+        Error::Verify(_) => "not authentic",
+        Error::Commit(CommitError::Replayed { .. }) => "seen before",
+        Error::Commit(_) => "the counters do not answer",
+        _ => "refused",
+    }
+}
+
+/// Lines of standard input. One that is longer than any tap is cut, and so refused.
+struct Lines {
+    line: [u8; 300],
+}
+
+impl Lines {
+    fn new() -> Self {
+        Self { line: [0; 300] }
+    }
+
+    fn next(&mut self) -> Option<&str> {
+        let mut input = io::stdin().ok()?;
+        let mut len = 0;
+        loop {
+            let mut byte = [0];
+            let read = io::Read::read(&mut input, &mut byte).ok()?;
+            match byte {
+                _ if read == 0 && len == 0 => return None,
+                [b'\n'] => break,
+                _ if read == 0 => break,
+                [byte] => {
+                    if let Some(place) = self.line.get_mut(len) {
+                        *place = byte;
+                    }
+                    len += 1;
+                }
+            }
+        }
+        let line = self.line.get(..len).unwrap_or(&self.line);
+        Some(core::str::from_utf8(line).unwrap_or("?"))
+    }
+}
