@@ -21,8 +21,10 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
-//! The search is bounded: [`Diagnosis::tried`] says how many MACs were computed, and [`Diagnosis::complete`] whether all that there
-//! is to try was. A [`Finding`] has a [code](Finding::code) that does not change, and displays as a sentence with its remedy.
+//! The search is bounded: [`Diagnosis::tried`] says how many MACs were computed, and [`Diagnosis::complete`] whether it came to its
+//! end. Tried are every start of the MAC input for the keys as they are, and the starts of mirrors and parameters for keys that are
+//! derived; AN10922 over the UID with the suffixes that are in use; versions 0 to 31 of a Bolt Card; URLs of at most 261 characters.
+//! A [`Finding`] has a [code](Finding::code) that does not change, and displays as a sentence with its remedy.
 //!
 //! **What comes out holds keys that work**, and says why a tap fails: it is for the owner of the tag, not for who sends a tap.
 
@@ -109,7 +111,7 @@ pub struct Diagnosis<'a> {
     pub works: Option<Works<'a>>,
     /// MACs computed.
     pub tried: u32,
-    /// Whether all was tried that there is. The search ends at [`MAX_TRIED`].
+    /// Whether the search came to its end. Otherwise it ended at [`MAX_TRIED`].
     pub complete: bool,
     findings: Vec<Finding<'a>, MAX_FINDINGS>,
 }
@@ -175,7 +177,7 @@ pub enum Derivation {
     NfcdeveloperLegacy,
 }
 
-/// MACs computed at most.
+/// MACs computed at most; one in LRP mode counts as 32.
 pub const MAX_TRIED: u32 = 400_000;
 
 const MAX_FINDINGS: usize = 12;

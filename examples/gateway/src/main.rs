@@ -91,7 +91,7 @@ fn serve(door: &Door, chip: &mut RamFlash) -> bool {
                 Some("figures") => figures::run(door, &mut counters),
                 Some(url) => match door.admit(url, &mut counters) {
                     Ok(()) => println!("accepted{behind}"),
-                    Err(why) => println!("refused{behind}: {}", reason(&why)),
+                    Err(why) => println!("refused{behind}\n  {}", reason(&why)),
                 },
             }
         }
