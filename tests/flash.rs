@@ -395,6 +395,20 @@ fn a_full_store_says_so_and_the_others_go_on() {
     assert_eq!(chip.open::<2>().map(|store| store.tags()), Err(FlashError::Full));
 }
 
+/// Segments of one length are not read as segments of another, wherever the log stands.
+#[test]
+fn another_division_is_not_guessed() {
+    for taps in [1, 10, 30, 60, 100] {
+        let chip = Chip::<4, 1024>::new(8);
+        let mut store = chip.open::<2>().unwrap();
+        for value in 1..=taps {
+            assert!(store.advance(&tag(1), ctr(value), None).is_ok());
+        }
+        assert_eq!(chip.open::<64>().map(|store| store.tags()), Err(FlashError::Corrupted), "{taps}");
+        assert_eq!(chip.open::<2>().unwrap().tags(), 1);
+    }
+}
+
 #[test]
 fn regions_that_do_not_do() {
     let chip = Chip::<4, 1024>::new(4);

@@ -95,7 +95,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// it so before the first start, when power may go already, call [`format`](Self::format) where devices are made.
     ///
     /// # Errors
-    /// [`FlashError`]: the region does not do, the flash failed, what is there is corrupted, or it knows more than `N` tags.
+    /// [`FlashError`]: the region does not do, the flash failed, it knows more than `N` tags, or what is there is corrupted. So is
+    /// what was written for so different an `N` that segments were of another length.
     pub async fn open(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.load().await?;
@@ -191,7 +192,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let Range { start, end } = self.geometry.pages(segment);
         self.flash.erase(start, end).await.map_err(FlashError::Flash)?;
         let tags = u16::try_from(self.marks.len()).unwrap_or(u16::MAX);
-        self.write(segment, 0, &Record { number, content: Content::Header { tags } }).await?;
+        let segment_len = self.geometry.segment_len;
+        self.write(segment, 0, &Record { number, content: Content::Header { tags, segment_len } }).await?;
         let mut next = 1;
         for index in 0..self.marks.len() {
             // The map gives its entries by place, so that none is borrowed while the flash works.
@@ -233,11 +235,15 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
 
     /// The number of a segment and its tags, if it is whole.
     async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, FlashError<F::Error>> {
-        let Slot::Whole { record: Record { number, content: Content::Header { tags } }, .. } =
+        let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
             self.read(segment, 0, record::ANY).await?
         else {
             return Ok(None);
         };
+        // What was divided in another way, for another number of tags, is not read in this one.
+        if segment_len != self.geometry.segment_len {
+            return Ok(None);
+        }
         let complete = self.read(segment, u32::from(tags).saturating_add(1), number).await?;
         let is_complete = matches!(
             complete,

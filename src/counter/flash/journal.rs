@@ -24,7 +24,7 @@ pub(super) struct Active {
 #[derive(Clone, Copy)]
 pub(super) struct Geometry {
     start: u32,
-    segment_len: u32,
+    pub(super) segment_len: u32,
     segments: u32,
     /// Slots of a segment: a header, the snapshot, its end, the log.
     pub(super) slots: u32,

@@ -4,8 +4,8 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 
 use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
 
-/// Bytes of a record: a kind (1), a name or a label (16), a counter or a number of tags (3, LSB first), a time (8), a number of taps
-/// or of the segment (4), a CRC-32 (4); numbers little endian.
+/// Bytes of a record: a kind (1), a name or a label (16), a counter or a number of tags (3, LSB first), a time or the length of a
+/// segment (8), a number of taps or of the segment (4), a CRC-32 (4); numbers little endian.
 pub(super) const BODY: usize = 36;
 /// The longest word.
 pub(super) const MAX_WORD: usize = 32;
@@ -32,9 +32,10 @@ pub(super) struct Record {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Begins a segment with a snapshot of so many tags.
+    /// Begins a segment of so many bytes with a snapshot of so many tags.
     Header {
         tags: u16,
+        segment_len: u32,
     },
     /// Ends the snapshot.
     Complete {
@@ -66,7 +67,7 @@ impl Record {
     /// The bytes to write; behind the record, zeros for the word that says that it is whole.
     pub(super) fn encode(&self) -> [u8; MAX_SLOT] {
         let (kind, name, number, time, last) = match self.content {
-            Content::Header { tags } => (HEADER, LABEL, tags.into(), 0, self.number),
+            Content::Header { tags, segment_len } => (HEADER, LABEL, tags.into(), u64::from(segment_len), self.number),
             Content::Complete { tags } => (COMPLETE, LABEL, tags.into(), 0, self.number),
             Content::Mark { tag, mark } => {
                 let kind = if mark.at.is_some() { TIMED } else { UNTIMED };
@@ -125,7 +126,10 @@ fn read(body: &[u8], number: u32) -> Option<Record> {
         mark: Mark { ctr: SdmReadCtr::from_lsb_first(*value), at, taps: last },
     };
     match *kind {
-        HEADER if labelled => Some(Record { number: last, content: Content::Header { tags } }),
+        HEADER if labelled => {
+            let segment_len = u32::try_from(u64::from_le_bytes(*time)).ok()?;
+            Some(Record { number: last, content: Content::Header { tags, segment_len } })
+        }
         COMPLETE if labelled && last == number => Some(Record { number, content: Content::Complete { tags } }),
         TIMED => Some(Record { number, content: mark(Some(UnixMillis(u64::from_le_bytes(*time)))) }),
         UNTIMED => Some(Record { number, content: mark(None) }),
