@@ -201,7 +201,7 @@ fn ctr(value: u32) -> SdmReadCtr {
 #[test]
 fn it_keeps_every_law_on_words_of_any_length() {
     fn on<const W: usize>() {
-        let chip = Chip::<W, 4096>::new(4);
+        let chip = Chip::<W, 4096>::new(6);
         conformance::sequential(&mut chip.open::<16>().unwrap(), 1).unwrap();
         conformance::sequential(&mut chip.open::<16>().unwrap(), 2).unwrap();
         let promises: Vec<_> = (1..300).map(|ctr| Promise::make(&mut chip.open::<16>().unwrap(), 3, ctr)).collect();
@@ -279,7 +279,7 @@ proptest! {
     /// Long runs of taps, restarts and power cuts, against a map that remembers what was acknowledged.
     #[test]
     fn what_was_acknowledged_is_there(steps in vec(step(), 1..200)) {
-        let chip = Chip::<4, 1024>::new(4);
+        let chip = Chip::<4, 1024>::new(6);
         let mut store = chip.open::<8>().unwrap();
         let mut known: BTreeMap<u8, Mark> = BTreeMap::new();
         // A tap that failed may have moved the counter or not.
@@ -372,9 +372,32 @@ fn a_bit_that_rots_moves_no_counter_back() {
     }
 }
 
+/// A record, or a whole page, that is gone without a trace is missed by what stands behind it.
+#[test]
+fn a_hole_in_the_log_is_found() {
+    let chip = Chip::<4, 1024>::new(3);
+    let mut store = chip.open::<2>().unwrap();
+    for (number, value) in [(1, 1), (1, 9), (2, 1)] {
+        assert!(store.advance(&tag(number), ctr(value), None).is_ok());
+    }
+    // Header, end of the snapshot, the first tap, and the second.
+    for hole in [80..120, 120..160, 120..156, 156..160] {
+        let rotten = chip.copy();
+        rotten.0.borrow_mut().bytes[hole.clone()].fill(0xFF);
+        assert_eq!(rotten.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted), "{hole:?}");
+    }
+    let paged = Chip::<4, 256>::new(12);
+    let mut store = paged.open::<2>().unwrap();
+    for value in 1..=20 {
+        assert!(store.advance(&tag(1), ctr(value), None).is_ok());
+    }
+    paged.0.borrow_mut().bytes[256..512].fill(0xFF);
+    assert_eq!(paged.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted));
+}
+
 #[test]
 fn a_full_store_says_so_and_the_others_go_on() {
-    let chip = Chip::<4, 4096>::new(2);
+    let chip = Chip::<4, 4096>::new(3);
     let mut store = chip.open::<2>().unwrap();
     for number in [1, 2] {
         assert!(matches!(store.advance(&tag(number), ctr(1), None), Ok(Advance::Advanced { .. })));
@@ -387,7 +410,7 @@ fn a_full_store_says_so_and_the_others_go_on() {
     assert_eq!(store.tags(), 2);
     assert_eq!(store.advance(&tag(3), ctr(1), None), Err(FlashError::Full));
     // What was written for more tags is not read for fewer.
-    let chip = Chip::<4, 4096>::new(2);
+    let chip = Chip::<4, 4096>::new(3);
     let mut store = chip.open::<4>().unwrap();
     for number in 1..=3 {
         assert!(store.advance(&tag(number), ctr(1), None).is_ok());
@@ -399,7 +422,7 @@ fn a_full_store_says_so_and_the_others_go_on() {
 #[test]
 fn another_division_is_not_guessed() {
     for taps in [1, 10, 30, 60, 100] {
-        let chip = Chip::<4, 1024>::new(8);
+        let chip = Chip::<4, 1024>::new(16);
         let mut store = chip.open::<2>().unwrap();
         for value in 1..=taps {
             assert!(store.advance(&tag(1), ctr(value), None).is_ok());
@@ -411,12 +434,12 @@ fn another_division_is_not_guessed() {
 
 #[test]
 fn regions_that_do_not_do() {
-    let chip = Chip::<4, 1024>::new(4);
+    let chip = Chip::<4, 1024>::new(6);
     let open = |region| FlashCounters::<_, 8>::open_blocking(chip.clone(), region).map(|store| store.tags());
-    for region in [0..1024, 512..4096, 0..4000, 0..0, 5000..5000] {
+    for region in [0..1024, 0..2048, 512..4096, 0..4000, 0..0, 5000..5000, 0..8192] {
         assert_eq!(open(region.clone()), Err(FlashError::Region), "{region:?}");
     }
-    let few = FlashCounters::<_, 2>::open_blocking(chip.clone(), 1024..3072);
+    let few = FlashCounters::<_, 2>::open_blocking(chip.clone(), 1024..4096);
     assert_eq!(few.map(|store| store.tags()), Ok(0));
     let wide = Chip::<64, 4096>::new(4);
     assert_eq!(wide.open::<8>().map(|store| store.tags()), Err(FlashError::Region));
@@ -435,7 +458,7 @@ fn it_costs_what_it_is_said_to() {
     assert!(matches!(store.advance(&tag(0), ctr(1), None), Ok(Advance::Stale { .. })));
     assert_eq!(touched(&chip), [0, 0]);
     let mut costs = BTreeMap::new();
-    let taps = 66 * 16 * 3;
+    let taps = 68 * 16 * 3;
     for value in 2..2 + taps {
         assert!(matches!(store.advance(&tag(0), ctr(value), None), Ok(Advance::Advanced { .. })));
         *costs.entry(touched(&chip)).or_insert(0u32) += 1;
@@ -444,7 +467,8 @@ fn it_costs_what_it_is_said_to() {
     // closing.
     let turn = [0, 2 + 1 + 2 * 32 + 4 + 1];
     assert_eq!(costs.keys().copied().collect::<Vec<_>>(), [[0, 2], turn]);
-    assert!(costs[&turn] <= taps / 66, "{costs:?}");
+    // 68 taps a segment, the first 32 records of which stand in for a snapshot.
+    assert!((taps / 68 - 1..=taps / 68 + 1).contains(&costs[&turn]), "{costs:?}");
     // Wear is spread: no page was erased more than once more than another.
     let erases = chip.0.borrow().erases.clone();
     assert!(erases.iter().max().unwrap() - erases.iter().min().unwrap() <= 1, "{erases:?}");
@@ -453,16 +477,16 @@ fn it_costs_what_it_is_said_to() {
 /// To begin anew is a decision, and forgets.
 #[test]
 fn formatting_forgets() {
-    let chip = Chip::<4, 1024>::new(4);
+    let chip = Chip::<4, 1024>::new(6);
     assert!(chip.open::<8>().unwrap().advance(&tag(1), ctr(9), None).is_ok());
     chip.0.borrow_mut().bytes[..40].fill(0);
     assert_eq!(chip.open::<8>().map(|store| store.tags()), Err(FlashError::Corrupted));
     let mut store = FlashCounters::<_, 8>::format_blocking(chip.clone(), chip.region()).unwrap();
     assert!(matches!(store.advance(&tag(1), ctr(9), None), Ok(Advance::Advanced { previous: None, .. })));
     assert_eq!(chip.open::<8>().unwrap().tags(), 1);
-    assert_eq!(store.into_flash().0.capacity(), 4096);
+    assert_eq!(store.into_flash().0.capacity(), 6144);
     // What was never ours is not taken for an empty store.
-    let other = Chip::<4, 1024>::new(4);
+    let other = Chip::<4, 1024>::new(6);
     other.0.borrow_mut().bytes[2000] = 0x12;
     assert_eq!(other.open::<8>().map(|store| store.tags()), Err(FlashError::Corrupted));
 }

@@ -27,13 +27,17 @@ use record::{Content, Record, Slot};
 /// |---|---|---|---|
 /// | a stale tap | 0 | 0 | 0 |
 /// | an accepted tap | 0 | 2: a record of 36 bytes, and a word that says that it is whole | 0 |
-/// | start | 3 for each segment, and each record of the active one | 0, or as below if a tap was cut off | 0 |
+/// | start | up to 3 for each segment, and each slot of the active one; a blank region whole | 0, or as below if a tap was cut off | 0 |
 /// | the first accepted tap after a start, and one where the log is full | 0 | 2 for each known tag, and 7 | a segment |
 ///
 /// A record takes 36 bytes and a word, in whole words of the flash (40 bytes where they are of 4); a segment, as many pages as hold
-/// a snapshot of `N` tags and `max(N / 2, 16)` taps behind it. At least two segments are needed. **Lifetime**: on 16 pages of 4 KiB,
-/// with words of 4 bytes, 32 tags make a segment of one page with 102 records, of which 66 at least are taps; with 100,000 erases a
-/// page that is 105 million taps, or 33 years with one every ten seconds. Memory: 40 bytes for each tag, about.
+/// a snapshot of `N` tags and `max(N / 2, 16)` taps behind it. At least three segments are needed. **Lifetime**: on 16 pages of
+/// 4 KiB, with words of 4 bytes, 32 tags make a segment of one page with 102 records, of which 68 are taps; with 100,000 erases a
+/// page that is 108 million taps, or 34 years with one every ten seconds. A start that is followed by a tap costs a segment as well:
+/// 1.6 million of them. Memory: about 54 bytes for each of the `N` tags.
+///
+/// Erased cells read `FFh`, and what was half written can be read back as something: a flash that does not keep to that, or that
+/// answers such a read with an error for ever, needs an adaptor that does.
 ///
 /// What is read back is believed only if it is whole. A record that was cut off was never acknowledged, and is skipped; one that
 /// was acknowledged and can not be read any more is [`FlashError::Corrupted`]: nothing is guessed, for a mark that went back would
@@ -117,12 +121,13 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
 
     fn new(flash: F, region: &Range<u32>) -> Result<Self, FlashError<F::Error>> {
         const { assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N is a power of two from 2 to 32768") };
-        let geometry = Geometry::new::<F>(region, N).ok_or(FlashError::Region)?;
+        let inside = usize::try_from(region.end).is_ok_and(|end| end <= flash.capacity());
+        let geometry = Geometry::new::<F>(region, N).filter(|_| inside).ok_or(FlashError::Region)?;
         let active = Active { segment: Segment(0), number: 0, next: 0 };
         Ok(Self { flash, geometry, marks: FnvIndexMap::new(), active, unsure: true })
     }
 
-    /// How many tags are known.
+    /// How many tags are known, as last read.
     pub fn tags(&self) -> usize {
         self.marks.len()
     }
@@ -196,8 +201,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         self.write(segment, 0, &Record { number, content: Content::Header { tags, segment_len } }).await?;
         let mut next = 1;
         for index in 0..self.marks.len() {
-            // The map gives its entries by place, so that none is borrowed while the flash works.
-            let Some((tag, mark)) = self.marks.iter().nth(index).map(|(tag, mark)| (*tag, *mark)) else { break };
+            let Some((tag, mark)) = self.marks.get_index(index).map(|(tag, mark)| (*tag, *mark)) else { break };
             self.write(segment, next, &Record { number, content: Content::Mark { tag, mark } }).await?;
             next = next.saturating_add(1);
         }
@@ -247,7 +251,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let complete = self.read(segment, u32::from(tags).saturating_add(1), number).await?;
         let is_complete = matches!(
             complete,
-            Slot::Whole { record: Record { content: Content::Complete { tags: told }, .. }, .. } if told == tags
+            Slot::Whole { record: Record { content: Content::Complete { tags: told }, .. }, acknowledged: true }
+                if told == tags
         );
         Ok(is_complete.then_some((number, tags)))
     }
@@ -285,9 +290,15 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     async fn load_segment(&mut self, segment: Segment, number: u32, tags: u16) -> Result<bool, FlashError<F::Error>> {
         self.marks.clear();
         let log = u32::from(tags).saturating_add(2);
-        let mut cut = false;
+        let (mut cut, mut ended) = (false, false);
         for slot in 1..self.geometry.slots {
-            match self.read(segment, slot, number).await? {
+            let read = self.read(segment, slot, number).await?;
+            // Behind the end nothing was ever written: what is there means that something before it is lost.
+            if ended && read != Slot::Blank {
+                return Err(FlashError::Corrupted);
+            }
+            ended |= !matches!(read, Slot::Whole { acknowledged: true, .. });
+            match read {
                 Slot::Blank | Slot::Torn if slot >= log => {}
                 Slot::Whole { record: Record { content: Content::Mark { tag, mark }, .. }, acknowledged } => {
                     if self.marks.get(&tag).is_none_or(|known| mark.ctr > known.ctr) {
@@ -401,10 +412,10 @@ pub enum FlashError<E> {
     Corrupted,
     /// As many tags are known as there is room for. Those that are known go on.
     Full,
-    /// The region does not begin and end with a page, or has not room for two segments; or the words of the flash are longer than 32
-    /// bytes.
+    /// The region does not begin and end with a page of the flash, or has not room for three segments; or the words of the flash are
+    /// longer than 32 bytes.
     Region,
-    /// The region was written all over four thousand million times.
+    /// Four thousand million segments were written.
     WornOut,
 }
 

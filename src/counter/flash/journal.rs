@@ -53,7 +53,8 @@ impl Geometry {
         let segment_len = bytes.checked_next_multiple_of(page)?;
         let segments = region.end.checked_sub(region.start)?.checked_div(segment_len)?;
         let slots = segment_len.checked_sub(word_len)?.checked_div(slot)?;
-        (segments >= 2).then_some(Self { start: region.start, segment_len, segments, slots, body, word })
+        // Of two, the one before the active would be the one that is erased next: its closing would be lost with the power.
+        (segments >= 3).then_some(Self { start: region.start, segment_len, segments, slots, body, word })
     }
 
     pub(super) fn segments(&self) -> impl Iterator<Item = Segment> + use<> {
