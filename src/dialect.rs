@@ -200,7 +200,7 @@ fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
         Keys::Sealed { .. } => {}
         Keys::ECode { .. } => derived = true,
     }
-    if record.uid.is_none() && (derived || layout.expects_uid()) {
+    if record.uid.is_none() && (derived || layout.mirrored().uid) {
         return Err(Unfit::NoUid);
     }
     Ok(())

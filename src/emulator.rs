@@ -1,6 +1,6 @@
 //! A tag in software (feature `emulator`): for tests, demonstrations and development without a chip.
 //!
-//! It does what the chip does, in the chip's way. Personalisation puts an NDEF file into it; a tap copies the file, writes each
+//! It does what the chip does, in the chip's way (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation puts an NDEF file into it; a tap copies the file, writes each
 //! mirror at its offset, and makes the MAC over the bytes from SDMMACInputOffset to SDMMACOffset. So it shares with the verifier
 //! the template, the session keys and the ciphers, and neither its parsing nor its MAC window.
 //!
@@ -34,13 +34,8 @@ use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 #[cfg(feature = "lrp")]
 use crate::lrp::Lrp;
 use crate::sun::session::{EncKey, MacKey};
-use crate::sun::{Offsets, SdmLayout, SdmMac, SettingsError, TagTexts};
+use crate::sun::{FILE_HEADER, FILE_SIZE, MAX_URL, Offsets, SdmLayout, SdmMac, SettingsError, TagTexts};
 use crate::types::{Mode, SdmReadCtr, Uid};
-
-/// NLEN, the header of the record, the URI code.
-const FILE_HEADER: usize = 7;
-/// Characters of the longest URL: 249 in the file behind the longest prefix of 12.
-const MAX_URL: usize = 261;
 
 /// A tag in software.
 #[derive(Clone)]
@@ -54,7 +49,7 @@ pub struct EmulatedTag {
     /// Whether the seal was ever open, and whether it is; `None` where the feature is not enabled.
     seal: Option<(bool, bool)>,
     seed: [u8; 16],
-    file: [u8; 256],
+    file: [u8; FILE_SIZE],
     /// Bytes of the file in use.
     len: usize,
     offsets: Offsets,
@@ -84,7 +79,7 @@ impl EmulatedTag {
             limit: SdmReadCtr::MAX,
             seal: Some((false, false)),
             seed: [0; 16],
-            file: [0; 256],
+            file: [0; FILE_SIZE],
             len: 0,
             offsets: Offsets::default(),
         };
@@ -186,10 +181,9 @@ impl EmulatedTag {
         self.ctr = ctr;
         let mut file = self.file;
         let offsets = self.offsets;
-        let mirrored = self.layout.picc_mirrors();
-        let encrypted = offsets.picc_data.is_some();
-        let uid = Some(self.uid).filter(|_| if encrypted { mirrored.uid } else { offsets.uid.is_some() });
-        let counted = Some(ctr).filter(|_| if encrypted { mirrored.ctr } else { offsets.ctr.is_some() });
+        let mirrored = self.layout.mirrored();
+        let uid = Some(self.uid).filter(|_| mirrored.uid);
+        let counted = Some(ctr).filter(|_| mirrored.ctr);
 
         put(&mut file, offsets.uid, &self.uid.to_ascii());
         put(&mut file, offsets.ctr, &ctr.to_msb_ascii());

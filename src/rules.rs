@@ -147,22 +147,24 @@ impl<'r> RuleSet<'r> {
 }
 
 impl<'r> Rules<'r> {
+    /// The set that decides.
+    fn in_force(&self) -> &RuleSet<'r> {
+        match &self.tag_code {
+            Some(own) if self.tag_group.layers().next().is_none() => own,
+            _ => &self.tag_group,
+        }
+    }
+
     /// The text that answers, its subtags not filled yet.
     #[must_use]
     pub fn response(&self, facts: &Facts) -> &'r str {
-        match self.tag_code {
-            Some(own) if self.tag_group.layers().next().is_none() => own.response(facts),
-            _ => self.tag_group.response(facts),
-        }
+        self.in_force().response(facts)
     }
 
     /// The default of the rules that are in force: what answers a tag that proves nothing.
     #[must_use]
     pub fn default_response(&self) -> &'r str {
-        match self.tag_code {
-            Some(own) if self.tag_group.layers().next().is_none() => own.default,
-            _ => self.tag_group.default,
-        }
+        self.in_force().default
     }
 
     /// What `{tagcodedr}` stands for: the tag code's own default, or nothing.

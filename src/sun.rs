@@ -121,6 +121,7 @@ pub use file_data::FileDataError;
 pub use layout::SdmLayout;
 pub use mac::SdmMac;
 pub use message::SunMessage;
+pub(crate) use parse::MAX_URL;
 pub use parse::Mirrors;
 pub(crate) use picc::{PiccData, Wire as PiccWire};
 #[cfg(feature = "emulator")]
@@ -130,6 +131,8 @@ pub use tamper::{TagTamper, TtStatus};
 pub use template::LayoutError;
 #[cfg(feature = "dialects")]
 pub(crate) use template::is_name;
+#[cfg(feature = "emulator")]
+pub(crate) use template::{FILE_HEADER, FILE_SIZE};
 
 use parse::Received;
 use session::{EncKey, MacKey};

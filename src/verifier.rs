@@ -250,13 +250,14 @@ impl<'s> Verifier<'s> {
             Ok(None) => return Outcome::unknown(),
             Err(error) => return Outcome::unfound(error),
         };
-        let asker = match request.caller.token_wanted(&record.record()).map(|token| registry.organisation(token)) {
+        let view = record.record();
+        let asker = match request.caller.token_wanted(&view).map(|token| registry.organisation(token)) {
             None => None,
             Some(Ok(organisation)) => organisation,
             Some(Err(error)) => return Outcome { record: Some(record), verdict: Err(Failure::Registry(error)) },
         };
-        let uid = record.record().uid.map(Uid::to_ascii);
-        let verdict = match self.examine(request, asker, &record.record(), uid.as_ref()) {
+        let uid = view.uid.map(Uid::to_ascii);
+        let verdict = match self.examine(request, asker, &view, uid.as_ref()) {
             Ok(Examined { tap, seen, counter }) => seen.concluded(tap.commit(counters, &counter, request.at)),
             Err(refusal) => Ok(Verdict::Refused(refusal)),
         };
@@ -278,15 +279,16 @@ impl<'s> Verifier<'s> {
             Ok(None) => return Outcome::unknown(),
             Err(error) => return Outcome::unfound(error),
         };
-        let asker = match request.caller.token_wanted(&record.record()) {
+        let view = record.record();
+        let asker = match request.caller.token_wanted(&view) {
             None => None,
             Some(token) => match registry.organisation(token).await {
                 Ok(organisation) => organisation,
                 Err(error) => return Outcome { record: Some(record), verdict: Err(Failure::Registry(error)) },
             },
         };
-        let uid = record.record().uid.map(Uid::to_ascii);
-        let verdict = match self.examine(request, asker, &record.record(), uid.as_ref()) {
+        let uid = view.uid.map(Uid::to_ascii);
+        let verdict = match self.examine(request, asker, &view, uid.as_ref()) {
             Ok(Examined { tap, seen, counter }) => {
                 seen.concluded(tap.commit_async(counters, &counter, request.at).await)
             }

@@ -9,7 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
-use core::future::Future;
+mod common;
+
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use std::collections::HashMap;
@@ -17,24 +18,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use common::ready;
 use suntap::conformance::{self, Contest, Law, Promise, Violation};
 use suntap::{
     Advance, AsyncCounterStore, Blocking, CounterStore, Full, Mark, MemoryCounters, SdmReadCtr, TagId, UnixMillis,
 };
 
-/// Runs a future that never waits.
-fn ready<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
-    }
-}
-
 /// A handle on one store of many threads.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<MemoryCounters<2>>>);
+struct Shared<const N: usize>(Arc<Mutex<MemoryCounters<N>>>);
 
-impl CounterStore for Shared {
+impl<const N: usize> CounterStore for Shared<N> {
     type Error = Full;
 
     fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
@@ -280,20 +274,8 @@ fn a_store_that_writes_back_what_it_read_loses_other_tags() {
     let contest = Contest::Apart { run: 4 };
     let violation = contest.judge(&mut store.clone(), race(&store, contest)).unwrap_err();
     assert_eq!(violation.law, Law::TagsAreIndependent);
-    let right = Shared64(Arc::new(Mutex::new(MemoryCounters::new())));
+    let right = Shared(Arc::new(Mutex::new(MemoryCounters::<64>::new())));
     assert_eq!(contest.judge(&mut right.clone(), race(&right, contest)), Ok(()));
-}
-
-/// A handle on a store of more tags.
-#[derive(Clone)]
-struct Shared64(Arc<Mutex<MemoryCounters<64>>>);
-
-impl CounterStore for Shared64 {
-    type Error = Full;
-
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-        self.0.lock().unwrap().advance(tag, ctr, at)
-    }
 }
 
 /// What a judge makes of results that no honest store gives.

@@ -11,12 +11,8 @@
 
 mod common;
 
-use core::future::Future;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
-
 use common::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
-use common::{Tag, Tap, world};
+use common::{Tag, Tap, ready, world};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use suntap::dialect::{Unfit, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio};
@@ -377,14 +373,6 @@ fn never_accepted(query: &str, body: &[u8]) {
         assert!(matches!(answer.status, 200 | 400 | 401 | 404), "{}", answer.status);
         assert!(serde_json::from_str::<serde_json::Value>(&answer.body).unwrap().is_object());
         assert!(!matches!(answer.verdict, Some(Ok(Verdict::Fresh(_)))));
-    }
-}
-
-/// Runs a future that never waits.
-fn ready<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
     }
 }
 

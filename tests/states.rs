@@ -12,11 +12,9 @@
 mod common;
 
 use core::future::Future;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Barrier, Mutex};
 
-use common::{Tag, Tap};
+use common::{Tag, Tap, ready};
 use suntap::{
     Advance, AsyncCounterStore, Blocking, ClaimedTap, CommitError, CounterStore, Error, FileDataError, FreshTap, Full,
     Malformed, Mark, MemoryCounters, Mode, PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmLayout,
@@ -324,14 +322,6 @@ fn every_error_converts_and_says_where_it_is_from() {
     let forged = URL.replace("94EED9EE", "94EED9EF");
     assert_eq!(whole_line(&forged).map(|_| ()), Err(Error::Verify(VerifyError::NotAuthentic)));
     assert!(core::error::Error::source(&malformed).is_some());
-}
-
-/// Runs a future that never waits.
-fn ready<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
-    }
 }
 
 #[test]

@@ -13,13 +13,11 @@ mod common;
 
 use core::convert::Infallible;
 use core::future::Future;
-use core::pin::pin;
-use core::task::{Context, Poll, Waker};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use common::registry::{Row, RowKeys, Tags};
-use common::{Tag, Tap, world};
+use common::{Tag, Tap, ready, world};
 use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::kdf::nfcdeveloper::{Derivation, Master};
 use suntap::kdf::{an10922, boltcard};
@@ -193,14 +191,6 @@ fn registries_of_any_kind_serve() {
     assert_eq!(twice(&Just(record(held()))), [true, false]);
     let dynamic: &dyn TagRegistry<Record = &'static Record<'static>, Error = Infallible> = &Flash;
     assert_eq!(twice(&dynamic), [true, false]);
-}
-
-/// Runs a future that never waits.
-fn ready<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
-    }
 }
 
 /// A handler that an executor may move between threads does the whole line.

@@ -39,29 +39,27 @@ pub(super) enum Kind {
 type Meta<'a> = (SdmMetaReadKey, KeySource<'a>);
 type File<'a> = (SdmFileReadKey, KeySource<'a>);
 
-/// The given keys of these roles, in their order.
-fn of_roles<'a>(case: &Case<'a>, roles: [Role; 2]) -> impl Iterator<Item = &'a GivenKey<'a>> + use<'a> {
-    let keys = case.keys;
-    roles.into_iter().flat_map(move |role| keys.iter().filter(move |given| given.role == role))
+/// The given keys of a role.
+fn of_role<'a>(case: &Case<'a>, role: Role) -> impl Iterator<Item = &'a GivenKey<'a>> + use<'a> {
+    case.keys.iter().filter(move |given| given.role == role)
+}
+
+/// The key of a new chip, unless it was given.
+fn factory(case: &Case<'_>) -> Option<[u8; 16]> {
+    case.keys.iter().all(|given| *given.key != ZERO).then_some(ZERO)
 }
 
 /// The given keys, those of the wanted role first, and the key of a new chip before those of the other.
 fn direct<'a>(case: &Case<'a>, wanted: Role, other: Role) -> impl Iterator<Item = ([u8; 16], KeySource<'a>)> + use<'a> {
     let given = |given: &'a GivenKey<'a>| (*given.key, KeySource::Given(given.name));
-    let factory = case.keys.iter().all(|given| *given.key != ZERO).then_some((ZERO, KeySource::Factory));
-    of_roles(case, [wanted, Role::Any])
-        .map(given)
-        .chain(factory)
-        .chain(of_roles(case, [other, other]).take(count(case, other)).map(given))
-}
-
-fn count(case: &Case<'_>, role: Role) -> usize {
-    case.keys.iter().filter(|given| given.role == role).count()
+    let factory = factory(case).map(|key| (key, KeySource::Factory));
+    let wanted = of_role(case, wanted).chain(of_role(case, Role::Any)).map(given);
+    wanted.chain(factory).chain(of_role(case, other).map(given))
 }
 
 /// What keys may be derived from: everything.
 fn bases<'a>(case: &Case<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
-    let factory = case.keys.iter().all(|given| *given.key != ZERO).then_some((ZERO, None));
+    let factory = factory(case).map(|key| (key, None));
     case.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)
 }
 

@@ -9,11 +9,8 @@ use super::search::{Cut, Made, Search, modes};
 use super::{Case, Diagnosis, KeySource, Role, Verdict, Works};
 use crate::error::Malformed;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
-use crate::sun::{Part, SdmLayout};
+use crate::sun::{MAX_URL, Part, SdmLayout};
 use crate::types::{Mode, SdmReadCtr, Uid};
-
-/// Characters of the longest URL: 249 in the file behind the longest prefix of 12.
-const MAX_URL: usize = 261;
 
 type Findings<'a> = Vec<Finding<'a>, { super::MAX_FINDINGS }>;
 
@@ -22,10 +19,10 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
     let mut findings = Findings::new();
     let mut buffer = [0; 300];
     let mended = mend(case, case.url, &mut buffer);
-    let (url, why) = mended.unwrap_or((case.url, None));
+    let url = mended.map_or(case.url, |(url, _)| url);
     let (readings, unfit) = read::readings(case, url);
-    if let Some(finding) = why {
-        add(&mut findings, finding);
+    if let Some((_, why)) = mended {
+        add(&mut findings, why);
     }
     // No chip writes more than 256 bytes, so there is nothing to look for in what is longer.
     let made = if url.len() > MAX_URL { None } else { search.run(url, &readings) };
@@ -45,17 +42,17 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
 
 /// What the URL would be by the believed layout, if only its case, its host or what stands behind it is another, and what is said of
 /// that.
-fn mend<'a, 'b>(case: &Case<'a>, url: &'b str, buffer: &'b mut [u8; 300]) -> Option<(&'b str, Option<Finding<'a>>)> {
+fn mend<'a, 'b>(case: &Case<'a>, url: &'b str, buffer: &'b mut [u8; 300]) -> Option<(&'b str, Finding<'a>)> {
     let layout = case.layout?;
     let error = layout.parse(url).err()?;
     if let Some(head) = layout.cut(url) {
-        return Some((head, Some(Finding::Layout(Malformed::Trailing))));
+        return Some((head, Finding::Layout(Malformed::Trailing)));
     }
-    let mut other = [0; 300];
-    if layout.restore(url, &mut other).is_some_and(|restored| layout.parse(restored).is_ok()) {
-        return layout.restore(url, buffer).map(|restored| (restored, Some(Finding::CaseChanged)));
-    }
-    layout.rehost(url, read::path(url), buffer).map(|rehosted| (rehosted, Some(Finding::Layout(error))))
+    let (len, why) = match layout.restore(url, buffer) {
+        Some(len) => (len, Finding::CaseChanged),
+        None => (layout.rehost(url, read::path(url), buffer)?, Finding::Layout(error)),
+    };
+    Some((str::from_utf8(buffer.get(..len)?).ok()?, why))
 }
 
 fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
@@ -205,7 +202,7 @@ fn faults<'a>(
 fn second<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
     let Some(url) = case.second else { return };
     let mut buffer = [0; 300];
-    let (url, _) = mend(case, url, &mut buffer).unwrap_or((url, None));
+    let url = mend(case, url, &mut buffer).map_or(url, |(url, _)| url);
     let meta = works.meta.as_ref().map(|(key, _)| key);
     let told = works.layout.as_ref().and_then(|layout| {
         verifies(layout, url, meta, &works.file.0).or_else(|| {

@@ -296,7 +296,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     if layout.has(Field::TtStatus) {
         return Err(Unfit::NotSent(Field::TtStatus));
     }
-    if !layout.expects_uid() {
+    if !layout.mirrored().uid {
         return Err(Unfit::NotMirrored(Field::Uid));
     }
     // `tt` is sent for a tag with tamper, and for no other.

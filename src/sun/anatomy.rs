@@ -79,19 +79,19 @@ impl SdmLayout {
         ends.filter_map(|at| url.get(..at)).find(|head| self.parse(head).is_ok())
     }
 
-    /// The URL with the scheme and host of the layout, if that makes it one of this layout. `path` is where its own end.
-    pub(crate) fn rehost<'b>(&self, url: &str, path: usize, buffer: &'b mut [u8; 300]) -> Option<&'b str> {
-        let head = self.template().get(..self.origin)?;
+    /// Writes the URL with the scheme and host of the layout, if that makes it one of this layout; how many bytes that are. `path`
+    /// is where its own end.
+    pub(crate) fn rehost(&self, url: &str, path: usize, buffer: &mut [u8; 300]) -> Option<usize> {
+        let head = self.template().get(..self.origin).filter(|head| !head.contains(['{', '[']))?;
         let tail = url.get(path..)?;
         let len = head.len().checked_add(tail.len())?;
         let place = buffer.get_mut(..len)?;
         place.iter_mut().zip(head.bytes().chain(tail.bytes())).for_each(|(place, byte)| *place = byte);
-        let text = str::from_utf8(place).ok()?;
-        (!head.contains('{') && !head.contains('[') && self.parse(text).is_ok()).then_some(text)
+        self.parse(str::from_utf8(place).ok()?).is_ok().then_some(len)
     }
 
-    /// The URL with the layout's own spelling of its text, if it differs in nothing but case.
-    pub(crate) fn restore<'b>(&self, url: &str, buffer: &'b mut [u8; 300]) -> Option<&'b str> {
+    /// Writes the URL with the layout's own spelling of its text, if that makes it one of this layout; how many bytes that are.
+    pub(crate) fn restore(&self, url: &str, buffer: &mut [u8; 300]) -> Option<usize> {
         let mut rest = url.as_bytes();
         let mut to = 0usize;
         let mut put = |bytes: &[u8]| {
@@ -113,7 +113,7 @@ impl SdmLayout {
             }
         }
         rest.is_empty().then_some(())?;
-        str::from_utf8(buffer.get(..to)?).ok()
+        self.parse(str::from_utf8(buffer.get(..to)?).ok()?).is_ok().then_some(to)
     }
 }
 

@@ -122,17 +122,17 @@ impl SdmLayout {
         self.elements().any(|element| matches!(element.kind, Kind::Value(field) if field == wanted))
     }
 
+    /// What its taps carry: plain, or in a `{picc}`, which holds both unless it is pinned.
+    pub(crate) fn mirrored(&self) -> Mirrored {
+        let picc_data = self.has(Field::PiccData);
+        let all = Mirrored { uid: picc_data || self.has(Field::Uid), ctr: picc_data || self.has(Field::SdmReadCtr) };
+        self.picc.unwrap_or(all)
+    }
+
     /// Whether its taps carry a counter, and so are good for one use: `{ctr}`, or a `{picc}` that is not pinned to hold none.
     #[must_use]
     pub fn carries_ctr(&self) -> bool {
-        let picc_data = self.has(Field::PiccData) && self.picc.is_none_or(|pinned| pinned.ctr);
-        picc_data || self.has(Field::SdmReadCtr)
-    }
-
-    /// Whether a tap that is read, or opened, must say a UID: `{uid}`, or a `{picc}` that is not pinned to hold none.
-    pub(crate) fn expects_uid(&self) -> bool {
-        let picc_data = self.has(Field::PiccData) && self.picc.is_none_or(|pinned| pinned.uid);
-        picc_data || self.has(Field::Uid)
+        self.mirrored().ctr
     }
 
     /// Whether the MAC input is `{enc}` and nothing else.

@@ -12,7 +12,7 @@ use crate::hex;
 use crate::types::{Mode, SdmReadCtr, Uid};
 
 /// Characters of the longest URL in a 256-byte file: 249 behind the longest abbreviated prefix of 12.
-const MAX_URL: usize = 261;
+pub(crate) const MAX_URL: usize = 261;
 
 /// The mirrors of a tap that were sent as separate values, for [`SdmLayout::assemble`].
 ///

@@ -8,7 +8,7 @@ use crate::types::Mode;
 
 mod rules;
 
-pub(super) use rules::{FILE_HEADER, FILE_SIZE};
+pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 
 /// Why a template can not be a layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -44,7 +44,7 @@ impl Verifier<'_> {
         let claimed = claimed.map_err(|error| refusal(error, unopened))?;
         // Also where the record knows none, or the PICCData has none and could: the tap of another tag under the same keys would
         // do for any such record.
-        let expected = claimed.uid().is_some() || layout.expects_uid();
+        let expected = claimed.uid().is_some() || layout.mirrored().uid;
         if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
             return Err(Refusal::OtherUid);
         }

@@ -6,9 +6,21 @@
 pub(crate) mod registry;
 pub(crate) mod world;
 
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use cmac::{Cmac, Mac as _};
+
+/// Runs a future that never waits.
+pub(crate) fn ready<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
 
 /// Keys and identity of a tag.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use super::{
     TagTexts, UID, Writer,
 };
 use crate::error::Field;
-use crate::sun::layout::{Kind, Mirrored, SdmLayout};
+use crate::sun::layout::{Kind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
 use crate::types::{Mode, SdmReadCtr};
 
@@ -84,12 +84,10 @@ impl SdmLayout {
         out: &'b mut [u8],
     ) -> Result<&'b [u8], SettingsError> {
         let (_, offsets) = self.lay_out(texts, None, &mut [0; FILE_SIZE])?;
-        let encrypted = offsets.picc_data.map(|_| self.picc_mirrors());
-        let plain = Mirrored { uid: offsets.uid.is_some(), ctr: offsets.ctr.is_some() };
-        let mirrored = encrypted.unwrap_or(plain);
-        let meta_read = match (access.meta_read, encrypted) {
+        let mirrored = self.mirrored();
+        let meta_read = match (access.meta_read, offsets.picc_data) {
             (Some(number), Some(_)) => number.get(),
-            (None, None) if plain.uid || plain.ctr => FREE,
+            (None, None) if mirrored.uid || mirrored.ctr => FREE,
             (None, None) => NO_ACCESS,
             _ => return Err(SettingsError::MetaReadKey),
         };
@@ -122,11 +120,6 @@ impl SdmLayout {
         numbers.into_iter().flatten().try_for_each(|number| out.put_number(number))?;
         access.read_ctr_limit.map_or(Ok(()), |limit| out.put(&limit.to_lsb_first()))?;
         Ok(out.written())
-    }
-
-    /// What `{picc}` holds on a tag that is set up by this layout: both, unless it is pinned.
-    pub(crate) fn picc_mirrors(&self) -> Mirrored {
-        self.picc.unwrap_or(Mirrored { uid: true, ctr: true })
     }
 
     /// The file, written into `file`, and where its parts are. `enc_chars` is for an `{enc}` that is not pinned.

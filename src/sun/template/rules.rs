@@ -6,9 +6,9 @@ use crate::sun::layout::{Element, Kind, SdmLayout, Span};
 use crate::types::Mode;
 
 /// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.
-pub(in crate::sun) const FILE_SIZE: usize = 256;
+pub(crate) const FILE_SIZE: usize = 256;
 /// Bytes of the file before the first character after the abbreviated URI prefix: NLEN, record header, URI code.
-pub(in crate::sun) const FILE_HEADER: usize = 7;
+pub(crate) const FILE_HEADER: usize = 7;
 
 impl SdmLayout {
     /// The layout, if it keeps the rules that concern more than one element.
