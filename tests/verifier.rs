@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use common::registry::{Row, RowKeys, Tags};
 use common::{Tag, Tap, ready, world};
+use suntap::emulator::EmulatedTag;
 use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::kdf::nfcdeveloper::{Derivation, Master};
 use suntap::kdf::{an10922, boltcard};
@@ -31,7 +32,8 @@ use suntap::verifier::{
 };
 use suntap::{
     Advance, ApiKeyName, AsyncCounterStore, Blocking, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey,
-    MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagId, Uid, UnixMillis, sdm_layout,
+    MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagId, TagTexts, Uid, UnixMillis,
+    sdm_layout,
 };
 
 const UID: Uid = Uid::from_bytes([0x04, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]);
@@ -629,6 +631,56 @@ fn an_accepted_tap_says_what_was_before() {
     let mark = |ctr, at, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis(at)), taps };
     assert_eq!((at(11, 100).previous, at(12, 200).previous), (None, Some(mark(11, 100, 1))));
     assert_eq!((at(20, 300).now, at(21, 400).now), (mark(20, 300, 3), mark(21, 400, 4)));
+}
+
+/// A store that remembers which counter was asked for.
+struct Asked(Option<TagId>);
+
+impl CounterStore for Asked {
+    type Error = Infallible;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+        self.0 = Some(*tag);
+        Ok(Advance::Advanced { previous: None, now: Mark { ctr, at, taps: 1 } })
+    }
+}
+
+#[test]
+fn the_name_of_a_counter_is_known_before_a_tap() {
+    static PLAIN: SdmLayout = sdm_layout!("https://a.example/t?u={uid}&n={ctr}&c={mac}");
+    static NO_UID: SdmLayout = sdm_layout!("https://a.example/t?n={ctr}&c={mac}");
+    static NO_UID_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc:ctr}&c={mac}");
+    static OPEN_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
+    static LRP: SdmLayout = sdm_layout!(Mode::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
+    let verifier = Verifier::new(&[]);
+    let mut names = Vec::new();
+    for layout in [&LAYOUT, &PLAIN, &NO_UID, &NO_UID_PICC, &OPEN_PICC, &LRP] {
+        let record = Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
+        let url = if layout.template().contains("{picc:ctr}") {
+            // The tag of the tests mirrors both always.
+            let keys = (META_KEY.clone(), FILE_KEY.clone());
+            EmulatedTag::new(layout, &TagTexts::default(), keys.0, keys.1, UID).unwrap().tap().unwrap().to_string()
+        } else {
+            url(layout, &FILE_KEY, META, 3)
+        };
+        let mut store = Asked(None);
+        let verdict = verifier.verify(Just(record), &mut store, &request(&url)).verdict;
+        assert!(matches!(verdict, Ok(Verdict::Fresh(_))), "{layout:?}: {verdict:?}");
+        assert_eq!(verifier.counter(&record), store.0, "{layout:?}");
+        names.push(store.0.unwrap());
+    }
+    // With a UID, without, and in the other mode.
+    assert_eq!((names[0], names[2]), (names[1], names[3]));
+    assert_eq!(names[0], names[4]);
+    assert!(names[0] != names[2] && names[0] != names[5] && names[2] != names[5]);
+
+    let given = TagId::from_bytes([7; 16]);
+    let with_name = Record { chip: Some(Chip { counter: Some(given), ..chip(held()) }), ..record(held()) };
+    assert_eq!(verifier.counter(&with_name), Some(given));
+    for keys in [Keys::NotLoaded, Keys::ECode { epoch: 0 }] {
+        assert_eq!(verifier.counter(&record(keys)), None);
+    }
+    assert_eq!(verifier.counter(&Record::new(OWNER)), None);
 }
 
 /// The tags of the golden files: what the verifier says, apart from any dialect.

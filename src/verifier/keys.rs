@@ -7,8 +7,8 @@ use crate::kdf::an10922;
 use crate::kdf::boltcard;
 use crate::kdf::ecode::{ECode, derive_file_read_key, derive_meta_read_key};
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
-use crate::registry::{FileKey, Keys, MetaKey};
-use crate::types::{Mode, Uid};
+use crate::registry::{FileKey, Keys, MetaKey, Record};
+use crate::types::{Mode, TagId, Uid};
 
 /// The keys of one tag, ready for its layout.
 pub(super) struct TagKeys<'r> {
@@ -34,6 +34,17 @@ impl<K> Deref for Ready<'_, K> {
 }
 
 impl Verifier<'_> {
+    /// The name under which the counter of a tag is kept, for a registry that shows [what was last
+    /// seen](Record::last_seen) of it. `None` for a standard tag, for one without keys, and where only a tap brings what opens them.
+    #[must_use]
+    pub fn counter(&self, record: &Record<'_>) -> Option<TagId> {
+        let chip = record.chip.as_ref()?;
+        chip.counter.or_else(|| {
+            let keys = self.keys(&chip.keys, chip.layout.mode(), false, record.uid, None).ok()?;
+            Some(keys.file.tag_id(record.uid.filter(|_| chip.layout.mirrored().uid)))
+        })
+    }
+
     /// The keys of a tag. `opened` is whether there is a PICCData to open, `uid` that of the record, `ecode` what the tap brought.
     pub(super) fn keys<'r>(
         &self,

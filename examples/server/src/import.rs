@@ -1,0 +1,550 @@
+//! From lines of JSON to a registry: all of them, or none.
+//!
+//! A line is one of `{"organisation":{…}}`, `{"folder":{…}}`, `{"tagGroup":{…}}`, `{"batch":{…}}`, `{"tag":{…}}`; what something
+//! stands in comes before it, in the same import or an earlier one. What is there already is replaced, so the same line with
+//! `"state":"inactive"` takes a batch out of use.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use suntap::dialect::{Unfit, etrnl, ixkio};
+use suntap::kdf::ecode::{ECode, SealedKeys};
+use suntap::registry::{FileKey, Keys as RecordKeys, TagRecord as _};
+use suntap::rules::Rules;
+use suntap::verifier::Verifier;
+use suntap::{SdmFileReadKey, SdmMetaReadKey};
+
+use crate::document::{Derivation, Entry, KeySource, Layout, Level, Organisation, StoredKeys, Tag, key};
+use crate::registry::{above, document, levels};
+use crate::row::{self, Row};
+use crate::secrets::{Secrets, redacted};
+use crate::store::{Change, Store, StoreError};
+
+/// Lines that are looked up together.
+const PART: usize = 1000;
+const OF_CODE: &str = "keys under an eCode belong to a number and a UID";
+const GROUPS: &str = "a rule set has at most three groups";
+/// Problems that are told. Behind them they are only counted.
+const TOLD: usize = 20;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Line {
+    Organisation(Organisation),
+    Folder(Level),
+    TagGroup(Level),
+    Batch(Level),
+    Tag(Box<Tag<Keys>>),
+}
+
+/// Keys as they are imported.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+enum Keys {
+    /// Of any origin. They are sealed before they are stored.
+    #[serde(rename_all = "camelCase")]
+    Plain {
+        meta: Option<String>,
+        file: String,
+        /// The eCode of the tag's URL, if it has one: without it nobody opens the keys then.
+        e_code: Option<String>,
+        #[serde(default)]
+        epoch: u32,
+    },
+    /// Sealed by whoever set up the tag.
+    Sealed {
+        sealed: String,
+        #[serde(default)]
+        epoch: u32,
+    },
+    /// Computed when a tap comes.
+    Derived(Derivation),
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Tags.
+    pub tags: usize,
+    /// All other lines.
+    pub others: usize,
+    /// Tags among them that wait for their keys: each of their taps is refused.
+    pub without_keys: usize,
+}
+
+/// Why nothing was imported.
+#[derive(Debug)]
+pub enum ImportError {
+    /// These lines can not be.
+    Lines {
+        /// The number of a line, from 1, and what is wrong with it: the first of them.
+        told: Vec<(usize, String)>,
+        /// How many there are in all.
+        all: usize,
+    },
+    /// The store failed.
+    Store(StoreError),
+}
+
+/// Imports lines. `done` is told how many bytes are behind.
+///
+/// # Errors
+/// [`ImportError`]; nothing was imported then.
+pub async fn import(
+    store: &Store,
+    secrets: &'static Secrets,
+    text: &str,
+    mut done: impl FnMut(u64),
+) -> Result<Report, ImportError> {
+    let mut draft = Draft::new(store, secrets);
+    let mut problems = Vec::new();
+    let mut all = 0_usize;
+    let lines: Vec<_> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    let mut bytes = 0_u64;
+    for part in lines.chunks(PART) {
+        let read: Vec<_> = part.iter().map(|(number, line)| (*number, read(line))).collect();
+        draft.look_up(read.iter().filter_map(|(_, line)| line.as_ref().ok())).await?;
+        for (number, line) in read {
+            let problem = match line {
+                Ok(line) => match draft.add(line).await {
+                    Ok(()) => None,
+                    Err(Stop::Line(problem)) => Some(problem),
+                    Err(Stop::Store(error)) => return Err(error.into()),
+                },
+                Err(problem) => Some(problem),
+            };
+            if let Some(problem) = problem {
+                all = all.saturating_add(1);
+                if problems.len() < TOLD {
+                    problems.push((number, problem));
+                }
+            }
+        }
+        let length = part.iter().map(|(_, line)| line.len().saturating_add(1)).sum::<usize>();
+        bytes = bytes.saturating_add(u64::try_from(length).unwrap_or_default());
+        done(bytes);
+    }
+    if all > 0 {
+        return Err(ImportError::Lines { told: problems, all });
+    }
+    let (report, change) = draft.finished()?;
+    store.change(&change).await?;
+    Ok(report)
+}
+
+fn read(line: &str) -> Result<Line, String> {
+    if line.contains("\\u0000") {
+        return Err("there is no text with a zero in it".into());
+    }
+    serde_json::from_str(line).map_err(|error| {
+        let text = error.to_string();
+        // It has a line number of its own, which is always the first.
+        let text = text.rsplit_once(" at line ").map_or(&*text, |(text, _)| text);
+        format!("{}, column {}", redacted(text), error.column())
+    })
+}
+
+/// The registry as it will be.
+struct Draft<'s> {
+    store: &'s Store,
+    secrets: &'static Secrets,
+    /// What the store has.
+    seen: HashMap<String, Option<String>>,
+    /// What it is to have.
+    writes: HashMap<String, Option<String>>,
+    /// In the order of their lines.
+    layouts: Vec<Layout>,
+    tags: HashSet<String>,
+    report: Report,
+}
+
+/// Why a line is not taken.
+enum Stop {
+    /// It can not be.
+    Line(String),
+    /// The store failed, and nothing more is tried.
+    Store(StoreError),
+}
+
+type Checked<T = ()> = Result<T, Stop>;
+
+impl<'s> Draft<'s> {
+    fn new(store: &'s Store, secrets: &'static Secrets) -> Self {
+        Self {
+            store,
+            secrets,
+            seen: HashMap::new(),
+            writes: HashMap::new(),
+            layouts: Vec::new(),
+            tags: HashSet::new(),
+            report: Report::default(),
+        }
+    }
+
+    /// Reads what some lines will ask for, in a few calls instead of many.
+    async fn look_up<'l>(&mut self, lines: impl Iterator<Item = &'l Line> + Clone) -> Result<(), StoreError> {
+        let mut keys = vec![key::LAYOUTS.to_owned()];
+        for line in lines.clone() {
+            match line {
+                Line::Organisation(organisation) => {
+                    keys.push(key::organisation(organisation.id));
+                    keys.extend(organisation.account.as_deref().map(key::account));
+                }
+                Line::Folder(level) | Line::TagGroup(level) | Line::Batch(level) => {
+                    keys.push(key::organisation(level.organisation));
+                    keys.extend(levels(&level.path).map(|path| key::level(level.organisation, path)));
+                }
+                Line::Tag(tag) => {
+                    keys.extend(tag.above());
+                    keys.push(tag.key());
+                }
+            }
+        }
+        self.fetch(keys).await?;
+        let mut names = Vec::new();
+        for line in lines {
+            let Line::Tag(tag) = line else { continue };
+            if let Some(Organisation { account: Some(account), .. }) = self.get(&key::organisation(tag.organisation))? {
+                names.extend(tag.cuid.as_deref().map(|cuid| key::cuid(&account, cuid)));
+                names.extend(tag.uid.map(|uid| key::uid(&account, uid)));
+            }
+        }
+        self.fetch(names).await
+    }
+
+    async fn fetch(&mut self, mut keys: Vec<String>) -> Result<(), StoreError> {
+        keys.retain(|key| !self.seen.contains_key(key));
+        keys.sort_unstable();
+        keys.dedup();
+        if !keys.is_empty() {
+            let found = self.store.read(&keys, None).await?;
+            self.seen.extend(keys.into_iter().zip(found.documents));
+        }
+        Ok(())
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        self.writes.get(key).or_else(|| self.seen.get(key))?.as_deref()
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        self.text(key).map(|text| document(key, text)).transpose()
+    }
+
+    fn put(&mut self, key: String, value: &impl Serialize) -> Result<(), StoreError> {
+        let text = serde_json::to_string(value).map_err(|_| StoreError::Document(key.clone()))?;
+        self.writes.insert(key, Some(text));
+        Ok(())
+    }
+
+    async fn add(&mut self, line: Line) -> Checked {
+        match line {
+            Line::Organisation(organisation) => self.add_organisation(&organisation),
+            Line::Folder(level) => self.add_level(&level, 1),
+            Line::TagGroup(level) => self.add_level(&level, 2),
+            Line::Batch(level) => self.add_level(&level, 3),
+            Line::Tag(tag) => self.add_tag(*tag).await,
+        }
+    }
+
+    fn add_organisation(&mut self, organisation: &Organisation) -> Checked {
+        let key = key::organisation(organisation.id);
+        let before: Option<Organisation> = self.get(&key)?;
+        if before.is_some_and(|before| before.account.is_some() && before.account != organisation.account) {
+            return problem("the account of an organisation can not be changed: its tags are named by it");
+        }
+        if let Some(account) = &organisation.account {
+            if !is_name(account) {
+                return problem("an account has 1 to 64 of the characters A-Z a-z 0-9 _ -");
+            }
+            let account = key::account(account);
+            if self.get(&account)?.is_some_and(|owner: u64| owner != organisation.id) {
+                return problem("another organisation has this account");
+            }
+            self.put(account, &organisation.id)?;
+        }
+        self.put(key, organisation)?;
+        self.report.others = self.report.others.saturating_add(1);
+        Ok(())
+    }
+
+    fn add_level(&mut self, level: &Level, depth: usize) -> Checked {
+        let names: Vec<_> = level.path.split('/').collect();
+        if names.len() != depth || names.iter().any(|name| !is_text(name)) {
+            let wanted = ["Folder", "Folder/TagGroup", "Folder/TagGroup/Batch"];
+            return problem(format!("its path is {}", wanted.get(depth.saturating_sub(1)).unwrap_or(&"")));
+        }
+        if self.text(&key::organisation(level.organisation)).is_none() {
+            return problem("there is no such organisation");
+        }
+        let outer = level.path.rsplit_once('/').map(|(outer, _)| key::level(level.organisation, outer));
+        if outer.is_some_and(|outer| self.text(&outer).is_none()) {
+            return problem("what it stands in is not there");
+        }
+        if depth != 2 && (level.layout.is_some() || level.rules.is_some()) {
+            return problem("layout and rules are those of a tag group or a tag");
+        }
+        if let Some(rules) = &level.rules {
+            if rules.groups.len() > 3 {
+                return problem(GROUPS);
+            }
+            let rules = Rules { tag_group: rules.rules(), tag_code: None };
+            if let Err(error) = rules.check() {
+                return problem(error.to_string());
+            }
+        }
+        if let Some(layout) = &level.layout {
+            let sdm = layout.sdm().map_err(|error| error.to_string())?;
+            if !sdm.carries_ctr() {
+                return problem(Unfit::NoCounter.to_string());
+            }
+            self.use_layout(layout);
+        }
+        self.put(key::level(level.organisation, &level.path), level)?;
+        self.report.others = self.report.others.saturating_add(1);
+        Ok(())
+    }
+
+    fn use_layout(&mut self, layout: &Layout) {
+        if !self.layouts.contains(layout) {
+            self.layouts.push(layout.clone());
+        }
+    }
+
+    async fn add_tag(&mut self, tag: Tag<Keys>) -> Checked {
+        check_names(&tag)?;
+        let key = tag.key();
+        if !self.tags.insert(key.clone()) {
+            return problem("the tag is in this import twice");
+        }
+        let keys = tag.above();
+        if keys.iter().any(|key| self.text(key).is_none()) {
+            return problem("there is no such organisation or batch");
+        }
+        let texts: Vec<_> = keys.iter().map(|key| self.text(key).map(String::from)).collect();
+        let above = above(&keys, &texts)?;
+        let account = above.organisation.account.clone();
+        if tag.cuid.is_some() && account.is_none() {
+            return problem("a CUID is asked for by account, and the organisation has none");
+        }
+        if tag.rules.as_ref().is_some_and(|rules| rules.groups.len() > 3) {
+            return problem(GROUPS);
+        }
+
+        let (mut tag, plain) = self.stored(tag)?;
+        let row = Row::new(tag.clone(), above, None, self.secrets).map_err(|error| error.to_string())?;
+        let (waits, counter) = self.check(&row, plain.as_ref())?;
+        if let Some(keys) = &mut tag.keys {
+            keys.counter = counter;
+        }
+
+        let names: Vec<_> = other_names(&tag, account.as_deref()).collect();
+        self.fetch(names.clone()).await?;
+        self.is_free(&key, &tag, &names)?;
+        if let Some(Entry::Tag(before)) = self.get(&key)? {
+            for name in other_names(&before, account.as_deref()).filter(|name| !names.contains(name)) {
+                self.fetch(vec![name.clone()]).await?;
+                if matches!(self.get(&name)?, Some(Entry::See(other)) if other == key) {
+                    self.writes.insert(name, None);
+                }
+            }
+        }
+        for name in names {
+            self.put(name, &Entry::See(key.clone()))?;
+        }
+        if let Some(layout) = &tag.layout {
+            self.use_layout(layout);
+        }
+        self.put(key, &Entry::Tag(Box::new(tag)))?;
+        self.report.tags = self.report.tags.saturating_add(1);
+        self.report.without_keys = self.report.without_keys.saturating_add(usize::from(waits));
+        Ok(())
+    }
+
+    /// The tag with its keys as they are stored, and the file-read key if it is at hand.
+    fn stored(&self, mut tag: Tag<Keys>) -> Checked<(Tag<StoredKeys>, Option<SdmFileReadKey>)> {
+        let keys = tag.keys.take();
+        let (source, plain) = match keys {
+            None => (None, None),
+            Some(Keys::Plain { meta, file, e_code, epoch }) => {
+                let digits = |_| "a key has 32 hexadecimal digits";
+                let has_meta = meta.is_some();
+                let meta = meta.map(|meta| SdmMetaReadKey::from_hex(&meta)).transpose().map_err(digits)?;
+                // Where there is none, none is looked at.
+                let meta = meta.unwrap_or(SdmMetaReadKey::FACTORY);
+                let file = SdmFileReadKey::from_hex(&file).map_err(digits)?;
+                let no_secret = || "there is no server secret to seal keys under";
+                let source = match e_code {
+                    None => {
+                        let sealed = row::hold(&tag, self.secrets, &meta, &file).ok_or_else(no_secret)?;
+                        KeySource::Held { sealed, has_meta }
+                    }
+                    Some(code) => {
+                        let code = ECode::parse(&code).map_err(|error| error.to_string())?;
+                        let context = row::sealed_context(&tag, epoch);
+                        let context = context.ok_or(OF_CODE)?;
+                        if !has_meta {
+                            return problem("keys under an eCode are two: `meta` is missing");
+                        }
+                        let secret = self.secrets.server.first().ok_or_else(no_secret)?;
+                        KeySource::Sealed { sealed: SealedKeys::seal(secret, &code, &context, &meta, &file), epoch }
+                    }
+                };
+                (Some(source), Some(file))
+            }
+            Some(Keys::Sealed { sealed, epoch }) => {
+                let sealed = crate::hex::decode(&sealed).map(SealedKeys::from_bytes);
+                let sealed = sealed.ok_or("sealed keys have 128 hexadecimal digits")?;
+                if row::sealed_context(&tag, epoch).is_none() {
+                    return problem(OF_CODE);
+                }
+                (Some(KeySource::Sealed { sealed, epoch }), None)
+            }
+            Some(Keys::Derived(derivation)) => (Some(KeySource::Derived(derivation)), None),
+        };
+        Ok((tag.with_keys(source.map(|source| StoredKeys { source, counter: None })), plain))
+    }
+
+    /// Whether the dialects can answer for a tag; whether it waits for its keys, and the name of its counter.
+    fn check(&self, row: &Row, plain: Option<&SdmFileReadKey>) -> Checked<(bool, Option<suntap::TagId>)> {
+        let mut record = row.record();
+        if row.has_keys() {
+            let Some(chip) = &record.chip else { return problem("it has keys and no layout") };
+            if matches!(chip.keys, RecordKeys::NotLoaded) {
+                return problem("the secrets have no key of this name");
+            }
+        }
+        let checked = if record.names.xuid.is_some() { ixkio::check(row) } else { etrnl::check(row) };
+        let waits = match checked {
+            Ok(()) => false,
+            Err(Unfit::KeysNotLoaded) => true,
+            Err(unfit) => return problem(unfit.to_string()),
+        };
+        // The keys of an eCode are at hand now, and not when the tag is looked for.
+        if let (Some(chip), Some(file)) = (&mut record.chip, plain) {
+            chip.keys = RecordKeys::Loaded { meta: None, file: FileKey::Plain(file) };
+        }
+        Ok((waits, Verifier::new(&self.secrets.server).counter(&record)))
+    }
+
+    /// Whether no name of the tag is that of another.
+    fn is_free(&self, key: &str, tag: &Tag<StoredKeys>, names: &[String]) -> Checked {
+        match self.get(key)? {
+            None => {}
+            Some(Entry::Tag(before)) if before.organisation == tag.organisation => {}
+            Some(Entry::Tag(_)) => return problem("the tag is that of another organisation"),
+            Some(Entry::See(_)) => return Err(StoreError::Document(key.into()).into()),
+        }
+        for name in names {
+            match self.get(name)? {
+                None => {}
+                Some(Entry::See(other)) if other == key => {}
+                Some(_) if name.starts_with("counter/") => {
+                    return problem("another tag has this key, and no UID tells them apart");
+                }
+                Some(_) => return problem("another tag has this CUID or UID"),
+            }
+        }
+        Ok(())
+    }
+
+    fn finished(mut self) -> Result<(Report, Change), StoreError> {
+        let mut layouts: Vec<Layout> = self.get(key::LAYOUTS)?.unwrap_or_default();
+        let known = layouts.len();
+        for layout in std::mem::take(&mut self.layouts) {
+            if !layouts.contains(&layout) {
+                layouts.push(layout);
+            }
+        }
+        if layouts.len() > known {
+            self.put(key::LAYOUTS.into(), &layouts)?;
+        }
+        let mut writes: Vec<_> = self.writes.into_iter().collect();
+        // The tags last: where a store writes one by one and is cut off, the same import still knows what there was before.
+        writes.sort_by_key(|(_, text)| text.as_ref().is_some_and(|text| text.starts_with(r#"{"tag":"#)));
+        let change = Change { seen: self.seen.into_iter().collect(), writes };
+        Ok((self.report, change))
+    }
+}
+
+fn problem<T>(reason: impl Into<String>) -> Checked<T> {
+    Err(Stop::Line(reason.into()))
+}
+
+impl<T: Into<String>> From<T> for Stop {
+    fn from(reason: T) -> Self {
+        Self::Line(reason.into())
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+fn check_names<K>(tag: &Tag<K>) -> Result<(), &'static str> {
+    if tag.xuid.is_some() == tag.number.is_some() {
+        return Err("a tag has an XUID, for ixkio's API, or a number, for ETRNL's");
+    }
+    if tag.xuid.as_ref().is_some_and(|xuid| !is_name(xuid)) {
+        return Err("an XUID has 1 to 64 of the characters A-Z a-z 0-9 _ -");
+    }
+    if tag.cuid.as_ref().is_some_and(|cuid| !is_text(cuid)) {
+        return Err("a CUID has 1 to 128 characters, and no control character");
+    }
+    if tag.batch.as_ref().is_some_and(|path| path.split('/').count() != 3 || !path.split('/').all(is_text)) {
+        return Err("its batch is Folder/TagGroup/Batch");
+    }
+    Ok(())
+}
+
+fn is_name(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    (1..=64).contains(&text.len()) && text.bytes().all(known)
+}
+
+fn is_text(text: &str) -> bool {
+    (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+/// The names of a tag besides the key under which it stands. A counter is of one tag, or the taps of one would be those of another.
+fn other_names(tag: &Tag<StoredKeys>, account: Option<&str>) -> impl Iterator<Item = String> {
+    let cuid = account.zip(tag.cuid.as_deref()).map(|(account, cuid)| key::cuid(account, cuid));
+    let uid = account.zip(tag.uid).map(|(account, uid)| key::uid(account, uid));
+    let counter = tag.keys.as_ref().and_then(|keys| keys.counter.as_ref()).map(key::counter);
+    [cuid, uid, counter].into_iter().flatten()
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lines { told, all } => {
+                for (number, reason) in told {
+                    writeln!(f, "line {number}: {reason}")?;
+                }
+                if let Some(more) = all.checked_sub(told.len()).filter(|more| *more > 0) {
+                    writeln!(f, "and {more} more lines")?;
+                }
+                f.write_str("nothing was imported")
+            }
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ImportError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Lines { .. } => None,
+            Self::Store(error) => Some(error),
+        }
+    }
+}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,210 @@
+//! What a phone shows that has touched a tag.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use base64ct::Encoding as _;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::Digest as _;
+use suntap::registry::{TagRecord as _, TagRef};
+use suntap::verifier::{Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, Verdict};
+
+use crate::demo;
+use crate::http::{App, now};
+use crate::metrics::Api;
+use crate::row::Row;
+use crate::store::StoreError;
+
+const STYLE: &str = include_str!("style.css");
+
+type Decided = Outcome<Row, Failure<StoreError, StoreError>>;
+
+/// What a visitor is told. Unknown, inactive and not authentic look alike.
+enum Told {
+    Genuine { name: String, taps: u32, sealed: bool },
+    Opened { name: String },
+    SeenBefore { name: String },
+    NotRecognised,
+    NotNow,
+}
+
+/// `GET /tap?…`, as the tag wrote it.
+pub(crate) async fn tap(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    answer(&app, &decide(&app, target).await.unwrap_or(Told::NotRecognised))
+}
+
+/// Any other path: a tag may write it, if a layout has it.
+pub(crate) async fn tap_elsewhere(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    match decide(&app, target).await {
+        Some(told) => answer(&app, &told),
+        None => (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response(),
+    }
+}
+
+fn answer(app: &App, told: &Told) -> Response {
+    let status = if matches!(told, Told::NotNow) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, html(&verdict(told, app.demo.is_some()))).into_response()
+}
+
+/// Finds the tag by what its URL captures, and decides. `None` if no layout writes such a URL.
+async fn decide(app: &App, target: &str) -> Option<Told> {
+    let started = Instant::now();
+    let registry = app.registry();
+    let layouts = match registry.layouts(&app.layouts).await {
+        Ok(layouts) => layouts,
+        Err(error) => {
+            app.note(Api::Page, started, &registry, &Some(Err(Failure::Registry(error))));
+            return Some(Told::NotNow);
+        }
+    };
+    let mut told = None;
+    for layout in layouts.iter() {
+        let Ok(tap) = layout.parse_origin_form(target) else { continue };
+        let names = ["xuid", "tagId"].into_iter().find_map(|name| Some((name, tap.captured(name)?)));
+        let Some((name, text)) = names else { continue };
+        let request = Request {
+            tag: TagRef::Captured { name, text },
+            caller: Caller::Anyone,
+            tap: Presented::OriginForm(target),
+            at: now(),
+        };
+        let outcome = app.verifier.verify_async(&registry, &mut &app.store, &request).await;
+        let unknown = matches!(outcome.verdict, Ok(Verdict::Refused(Refusal::UnknownTag)));
+        told = Some(Told::from(&outcome));
+        // Two layouts may read one URL differently; the tag that is there decides.
+        if !unknown {
+            app.note(Api::Page, started, &registry, &Some(outcome.verdict));
+            return told;
+        }
+    }
+    let unknown = told.as_ref().map(|_| Ok(Verdict::Refused(Refusal::UnknownTag)));
+    app.note(Api::Page, started, &registry, &unknown);
+    told
+}
+
+impl From<&Decided> for Told {
+    fn from(outcome: &Decided) -> Self {
+        let name = outcome.record.as_ref().and_then(|row| row.record().names.tag.map(String::from)).unwrap_or_default();
+        match &outcome.verdict {
+            Ok(Verdict::Fresh(Accepted { seen, now, .. })) => match seen.tamper {
+                Some(status) if !status.is_intact() => Self::Opened { name },
+                status => Self::Genuine { name, taps: now.taps, sealed: status.is_some() },
+            },
+            Ok(Verdict::Refused(Refusal::Replayed { .. })) => Self::SeenBefore { name },
+            Ok(Verdict::Refused(_)) => Self::NotRecognised,
+            Err(_) => Self::NotNow,
+        }
+    }
+}
+
+fn verdict(told: &Told, demo: bool) -> Markup {
+    // A tick, an open lock's bar, an arrow that comes again, a cross: to be told apart without colour.
+    let (class, sign, title) = match told {
+        Told::Genuine { .. } => ("good", "M30 52 L45 67 L72 36", "Genuine"),
+        Told::Opened { .. } => ("warn", "M50 26 V56 M50 73 V74", "Genuine, but opened"),
+        Told::SeenBefore { .. } => ("warn", "M68 38 A23 23 0 1 0 73 54 M70 24 V40 H54", "Seen before"),
+        Told::NotRecognised => ("bad", "M34 34 L66 66 M66 34 L34 66", "Not recognised"),
+        Told::NotNow => ("mute", "M32 50 V51 M50 50 V51 M68 50 V51", "No answer right now"),
+    };
+    let name = match told {
+        Told::Genuine { name, .. } | Told::Opened { name } | Told::SeenBefore { name } => name,
+        Told::NotRecognised | Told::NotNow => "",
+    };
+    let body = html! {
+        div.verdict role="status" {
+            svg class={ "sign " (class) } viewBox="0 0 100 100" aria-hidden="true" { circle cx="50" cy="50" r="50" {} path d=(sign) {} }
+            h1 class=(class) { (title) }
+            @if !name.is_empty() { p.name { (name) } }
+            @match told {
+                Told::Genuine { taps, sealed, .. } => {
+                    p { "The tag is genuine, and this tap is new." @if *sealed { " Its seal is intact." } }
+                    p.soft { @if *taps == 1 { "It is the first tap." } @else { "Tap number " (taps) "." } }
+                }
+                Told::Opened { .. } => p { "The tag is genuine. Its seal is not intact." },
+                Told::SeenBefore { .. } => p { "This link has been used. Hold your phone to the tag once more for a new one." },
+                Told::NotRecognised => p { "We can not confirm this tag. Hold your phone to it once more; if this stays, be careful." },
+                Told::NotNow => p { "Please hold your phone to the tag once more in a moment." },
+            }
+            @if demo { p { a href="/" { "Back to the demonstration" } } }
+        }
+    };
+    document(title, &body)
+}
+
+/// `GET /`, which a tag may write as well.
+pub(crate) async fn home(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
+    if let Some(target) = uri.path_and_query().filter(|target| target.query().is_some())
+        && let Some(told) = decide(&app, target.as_str()).await
+    {
+        return answer(&app, &told);
+    }
+    let body = html! {
+        h1 { "suntap" }
+        p { "This service decides whether an NFC tap is genuine and new." }
+        @if let Some(demo) = &app.demo { (demo::home(demo)) }
+        section {
+            h2 { "For programs" }
+            p { code { "GET /v1/t" } " as ixkio answers it" }
+            p { code { "POST /v1/tags/verify-authenticity" } " as ETRNL answers it" }
+            h2 { "For people" }
+            p { code { "GET /tap?…" } " as a tag writes it" }
+            h2 { "For operators" }
+            p { code { "GET /healthz" } " and " code { "GET /metrics" } }
+        }
+    };
+    html(&document("suntap", &body)).into_response()
+}
+
+pub(crate) fn document(title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { (body) } }
+        }
+    }
+}
+
+pub(crate) fn html(markup: &Markup) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (headers, Body::from(markup.0.clone())).into_response()
+}
+
+/// A page uses nothing but its own style, is framed by nobody, and is not kept.
+pub(crate) async fn sealed_off(mut response: Response) -> Response {
+    static POLICY: OnceLock<Option<HeaderValue>> = OnceLock::new();
+
+    let policy = POLICY.get_or_init(|| {
+        let hash = base64ct::Base64::encode_string(&sha2::Sha256::digest(STYLE));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        );
+        HeaderValue::from_str(&policy).ok()
+    });
+    let headers = response.headers_mut();
+    if let Some(policy) = policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+    }
+    let others = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in others {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

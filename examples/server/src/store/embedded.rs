@@ -1,0 +1,186 @@
+//! Documents and counters in one file of the service's own, by `redb`.
+//!
+//! **Group commit.** A write to disk takes as long for one tap as for a thousand. So one thread writes: while it waits for the disk,
+//! taps queue up, and all that have come by then share the next transaction. Each is answered only behind the commit that holds it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
+use suntap::{Advance, Mark, SdmReadCtr, TagId, UnixMillis};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Change, Found, StoreError};
+
+const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
+/// Counter, time and accepted taps by the name of the counter.
+const MARKS: TableDefinition<'_, &[u8; 16], (u32, Option<u64>, u32)> = TableDefinition::new("marks");
+
+/// Taps that may wait for the writer. Behind them a request waits to be let in.
+const QUEUE: usize = 16_384;
+
+/// A data file.
+#[derive(Debug)]
+pub struct Embedded {
+    database: Arc<Database>,
+    queue: mpsc::Sender<Waiting>,
+    writer: JoinHandle<()>,
+    /// The last write came to nothing.
+    failing: Arc<AtomicBool>,
+}
+
+/// A tap that waits for its counter.
+struct Waiting {
+    tag: [u8; 16],
+    ctr: SdmReadCtr,
+    at: Option<UnixMillis>,
+    answer: oneshot::Sender<Result<Advance, StoreError>>,
+}
+
+impl Embedded {
+    /// Opens a data file, or makes it.
+    ///
+    /// # Errors
+    /// If it is none, is in use, or can not be read and written.
+    pub fn open(path: &Path, group_commit: usize) -> Result<Self, StoreError> {
+        Self::over(Database::create(path)?, group_commit)
+    }
+
+    /// As [`open`](Self::open), over storage of any kind.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(storage: impl StorageBackend, group_commit: usize) -> Result<Self, StoreError> {
+        Self::over(Database::builder().create_with_backend(storage)?, group_commit)
+    }
+
+    fn over(database: Database, group_commit: usize) -> Result<Self, StoreError> {
+        let transaction = database.begin_write()?;
+        transaction.open_table(DOCUMENTS)?;
+        transaction.open_table(MARKS)?;
+        transaction.commit()?;
+        let database = Arc::new(database);
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let failing = Arc::new(AtomicBool::new(false));
+        let of_writer = (Arc::clone(&database), Arc::clone(&failing));
+        let writer = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || write(&of_writer.0, waiting, group_commit.max(1), &of_writer.1))
+            .map_err(redb::Error::Io)?;
+        Ok(Self { database, queue, writer, failing })
+    }
+
+    pub(super) fn read(&self, keys: &[String], mark: Option<&TagId>) -> Result<Found, StoreError> {
+        let transaction = self.database.begin_read()?;
+        let documents = transaction.open_table(DOCUMENTS)?;
+        let document = |key: &String| Ok(documents.get(&**key)?.map(|text| text.value().to_owned()));
+        let documents = keys.iter().map(document).collect::<Result<_, redb::StorageError>>()?;
+        let mark = match mark {
+            Some(tag) => transaction.open_table(MARKS)?.get(tag.as_bytes())?.map(|mark| as_mark(mark.value())),
+            None => None,
+        };
+        Ok(Found { documents, mark })
+    }
+
+    pub(super) fn change(&self, change: &Change) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write()?;
+        {
+            let mut documents = transaction.open_table(DOCUMENTS)?;
+            for (key, seen) in &change.seen {
+                if documents.get(&**key)?.as_ref().map(redb::AccessGuard::value) != seen.as_deref() {
+                    return Err(StoreError::Contended);
+                }
+            }
+            for (key, text) in &change.writes {
+                match text {
+                    Some(text) => documents.insert(&**key, &**text)?,
+                    None => documents.remove(&**key)?,
+                };
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    pub(super) async fn advance(
+        &self,
+        tag: &TagId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> Result<Advance, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting { tag: *tag.as_bytes(), ctr, at, answer };
+        self.queue.send(waiting).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    pub(super) fn works(&self) -> bool {
+        !self.queue.is_closed() && !self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Waits until all that was accepted is on disk, and closes the file.
+    pub(super) async fn close(self) {
+        let Self { database, queue, writer, .. } = self;
+        drop((database, queue));
+        // Had it panicked, whoever waited for it was told.
+        let _ = tokio::task::spawn_blocking(|| writer.join()).await;
+    }
+}
+
+/// What the writer does until the store is closed.
+fn write(database: &Database, mut waiting: mpsc::Receiver<Waiting>, group_commit: usize, failing: &AtomicBool) {
+    let mut group = Vec::new();
+    while waiting.blocking_recv_many(&mut group, group_commit) > 0 {
+        let committed = commit(database, &group);
+        failing.store(committed.is_err(), Ordering::Relaxed);
+        match committed {
+            Ok(advances) => {
+                for (waiting, advance) in group.drain(..).zip(advances) {
+                    // Whoever asked may be gone. The tap is spent then.
+                    let _ = waiting.answer.send(Ok(advance));
+                }
+            }
+            Err(error) => {
+                let told = error.to_string();
+                let mut first = Some(error);
+                for waiting in group.drain(..) {
+                    let error = first
+                        .take()
+                        .unwrap_or_else(|| StoreError::Embedded(redb::Error::Io(std::io::Error::other(told.clone()))));
+                    let _ = waiting.answer.send(Err(error));
+                }
+            }
+        }
+    }
+}
+
+/// Decides on a group of taps in order, and returns when the decision is on disk.
+fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreError> {
+    let transaction = database.begin_write()?;
+    let mut advances = Vec::with_capacity(group.len());
+    let mut moved = false;
+    {
+        let mut marks = transaction.open_table(MARKS)?;
+        for waiting in group {
+            let stored = marks.get(&waiting.tag)?.map(|mark| as_mark(mark.value()));
+            let advance = Advance::decide(stored, waiting.ctr, waiting.at);
+            if let Advance::Advanced { now, .. } = advance {
+                marks.insert(&waiting.tag, (now.ctr.get(), now.at.map(|at| at.0), now.taps))?;
+                moved = true;
+            }
+            advances.push(advance);
+        }
+    }
+    if moved {
+        transaction.commit()?;
+    } else {
+        transaction.abort()?;
+    }
+    Ok(advances)
+}
+
+/// What is no counter was not written by us, and refuses most.
+fn as_mark((ctr, at, taps): (u32, Option<u64>, u32)) -> Mark {
+    Mark { ctr: SdmReadCtr::new(ctr).unwrap_or(SdmReadCtr::MAX), at: at.map(UnixMillis), taps }
+}

@@ -1,0 +1,161 @@
+//! Throw-away databases on this machine, from installed programs.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Programs of one test; they end with it.
+pub(crate) struct Backend {
+    /// For `--store`.
+    pub(crate) url: String,
+    children: Vec<Child>,
+    folder: PathBuf,
+}
+
+impl Backend {
+    /// Ends the programs as if the power were cut; what they wrote stays.
+    pub(crate) fn kill(&mut self) {
+        for mut child in self.children.drain(..) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts the one Redis again.
+    pub(crate) fn restart_redis(&mut self) {
+        let port = self.url.rsplit_once(':').unwrap().1.parse().unwrap();
+        self.children.extend(redis_server(&self.folder, port, &[]));
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("suntap-{name}-{}", port()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn wait(what: &str, mut ready: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !ready() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{what} does not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Says that a test is skipped, past what the test runner keeps to itself. Not where nothing may be.
+#[allow(clippy::explicit_write, reason = "the runner of tests would keep what a macro prints")]
+pub(crate) fn skipped(program: &str) {
+    assert!(std::env::var_os("SUNTAP_SKIP_NOTHING").is_none(), "{program} is not installed");
+    writeln!(std::io::stderr(), "SKIPPED a test of the server: {program} is not installed").unwrap();
+}
+
+/// `None` with a printed reason where a program is missing.
+fn program(candidates: &[&str]) -> Option<PathBuf> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<_> = std::env::split_paths(&paths).collect();
+    // Debian keeps these out of the path.
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    folders.extend(versions.map(|version| version.path().join("bin")));
+    let found = folders.iter().flat_map(|folder| candidates.iter().map(|name| folder.join(name)));
+    let found = found.into_iter().find(|path| path.is_file());
+    if found.is_none() {
+        skipped(candidates[0]);
+    }
+    found
+}
+
+/// PostgreSQL.
+pub(crate) fn postgres() -> Option<Backend> {
+    let (initdb, postgres) = (program(&["initdb"])?, program(&["postgres"])?);
+    let (folder, port) = (folder("postgres"), port());
+    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+    // It refuses to run as root.
+    let command = |program: &PathBuf| {
+        let mut command = Command::new(if root { "setpriv".as_ref() } else { program.as_os_str() });
+        if root {
+            command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]).arg(program);
+        }
+        command.current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    if root {
+        assert!(Command::new("chown").arg("postgres:").arg(&folder).status().unwrap().success());
+    }
+    let data = folder.join("data");
+    let made = command(&initdb).args(["-U", "suntap", "-A", "trust", "-D"]).arg(&data).status().unwrap();
+    assert!(made.success());
+    let mut server = command(&postgres);
+    server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-k"]).arg(&folder);
+    let child = server.spawn().unwrap();
+    let backend =
+        Backend { url: format!("postgres://suntap@127.0.0.1:{port}/postgres"), children: vec![child], folder };
+    let ready = program(&["pg_isready"])?;
+    wait("PostgreSQL", || {
+        let port = port.to_string();
+        let status = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
+        status.unwrap().success()
+    });
+    Some(backend)
+}
+
+fn redis_server(folder: &PathBuf, port: u16, more: &[&str]) -> Option<Child> {
+    let mut command = Command::new(program(&["redis-server"])?);
+    command.current_dir(folder).args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+    command.args(["--appendonly", "yes", "--appendfsync", "always", "--appenddirname", &format!("aof-{port}")]);
+    let child = command.args(more).stdout(Stdio::null()).spawn().unwrap();
+    wait("Redis", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    Some(child)
+}
+
+/// A single Redis.
+pub(crate) fn redis(more: &[&str]) -> Option<Backend> {
+    program(&["redis-server"])?;
+    let (folder, port) = (folder("redis"), port());
+    let child = redis_server(&folder, port, more)?;
+    Some(Backend { url: format!("redis://127.0.0.1:{port}"), children: vec![child], folder })
+}
+
+/// Three nodes that share the keys.
+pub(crate) fn redis_cluster() -> Option<Backend> {
+    let cli = program(&["redis-cli"])?;
+    program(&["redis-server"])?;
+    let folder = folder("cluster");
+    let ports = [port(), port(), port()];
+    let mut children = Vec::new();
+    for port in ports {
+        let (bus, nodes) = (self::port().to_string(), format!("nodes-{port}.conf"));
+        let more = ["--cluster-enabled", "yes", "--cluster-config-file", &nodes, "--cluster-port", &bus];
+        children.push(redis_server(&folder, port, &more)?);
+    }
+    let nodes = ports.map(|port| format!("127.0.0.1:{port}"));
+    let backend = Backend {
+        url: nodes.iter().map(|node| format!("redis://{node}")).collect::<Vec<_>>().join(","),
+        children,
+        folder,
+    };
+    let mut create = Command::new(&cli);
+    create.args(["--cluster", "create"]).args(&nodes).arg("--cluster-yes").stdout(Stdio::null());
+    assert!(create.status().unwrap().success());
+    wait("the cluster", || {
+        nodes.iter().all(|node| {
+            let (host, port) = node.split_once(':').unwrap();
+            let info = Command::new(&cli).args(["-h", host, "-p", port, "cluster", "info"]).output().unwrap();
+            String::from_utf8_lossy(&info.stdout).contains("cluster_state:ok")
+        })
+    });
+    Some(backend)
+}

@@ -1,0 +1,23 @@
+//! The service from outside: over HTTP, over each store, through crashes, on a screen.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::needless_pass_by_value,
+    reason = "a test fails by panicking"
+)]
+
+mod backends;
+mod client;
+mod crash;
+mod demo;
+mod http;
+mod import;
+mod page;
+mod stores;
+mod tags;

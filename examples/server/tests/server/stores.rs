@@ -1,0 +1,153 @@
+//! Each store keeps the laws, finds what was imported, and decides between two servers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use suntap::conformance::{self, Contest, Promise};
+use suntap_server::import::import;
+use suntap_server::store::{Options, Store};
+
+use crate::backends::{self, Backend};
+use crate::client::{Client, Server, get};
+use crate::tags::{self, Folder};
+
+async fn open(url: &str) -> Store {
+    Store::open(&url.parse().unwrap(), Options::default()).await.unwrap()
+}
+
+/// One call after another, many at once, and after the store was opened anew.
+async fn keeps_the_laws(url: &str) {
+    let mut store = open(url).await;
+    conformance::sequential_async(&mut &store, 1).await.unwrap();
+    let mut promises = Vec::new();
+    for ctr in [1, 2, 500] {
+        promises.push(Promise::make_async(&mut &store, 2, ctr).await);
+    }
+    store.close().await;
+    store = open(url).await;
+    for promise in &promises {
+        promise.keep_async(&mut &store).await.unwrap();
+    }
+    let store = Arc::new(store);
+    for round in 0..20 {
+        let run = 10 + 3 * round;
+        for contest in [Contest::Equal { run }, Contest::Increasing { run: run + 1 }, Contest::Apart { run: run + 2 }] {
+            let start = Arc::new(tokio::sync::Barrier::new(16));
+            let enter = |number| {
+                let (store, start) = (Arc::clone(&store), Arc::clone(&start));
+                tokio::spawn(async move {
+                    start.wait().await;
+                    contest.enter_async(&mut &*store, number).await
+                })
+            };
+            let tasks: Vec<_> = (0..16).map(enter).collect();
+            let mut results = Vec::new();
+            for task in tasks {
+                results.push(task.await.unwrap());
+            }
+            contest.judge_async(&mut &*store, results).await.unwrap();
+        }
+    }
+}
+
+/// A tag that was imported passes once, for two servers on one store as for one.
+fn two_servers_are_one(backend: &Backend) {
+    let folder = Folder::new();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = open(&backend.url).await;
+        let lines = tags::text(&[tags::levels(), vec![tags::line(1)]].concat());
+        import(&store, tags::secrets(), &lines, |_| ()).await.unwrap();
+        store.close().await;
+    });
+    let servers = [0, 1].map(|_| Server::on(&backend.url, &folder.secrets()));
+    let mut clients = servers.each_ref().map(|server| Client::new(&server.address).unwrap());
+    let mut tag = tags::tag(1);
+    for _ in 0..100 {
+        let target = tags::target(&tag.tap().unwrap());
+        // Both are asked before either has answered.
+        let request = format!("GET {target} HTTP/1.1\r\nHost: t\r\n\r\n");
+        for client in &mut clients {
+            client.send(request.as_bytes()).unwrap();
+        }
+        let mut bodies = clients.each_mut().map(|client| client.receive().unwrap().body);
+        bodies.sort();
+        assert!(bodies[0].contains("Fail") && bodies[1].ends_with(r#""response":"Pass"}"#), "{bodies:?}");
+    }
+    let last = tags::target(&tag.tap().unwrap());
+    assert!(get(&servers[0].address, &last).body.contains("Pass"));
+    // What was last seen is known to both.
+    assert_eq!(get(&servers[1].address, &last).body, r#"{"xuid":"tag00001","response":"Fail 101"}"#);
+}
+
+#[test]
+fn redb_keeps_the_laws() {
+    let folder = Folder::new();
+    let path = folder.path("data.redb");
+    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_laws(path.to_str().unwrap()));
+}
+
+#[test]
+fn postgres_keeps_the_laws() {
+    let Some(backend) = backends::postgres() else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_laws(&backend.url));
+    two_servers_are_one(&backend);
+}
+
+#[test]
+fn redis_keeps_the_laws() {
+    let Some(backend) = backends::redis(&[]) else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_laws(&backend.url));
+    two_servers_are_one(&backend);
+}
+
+#[test]
+fn a_redis_cluster_keeps_the_laws() {
+    let Some(backend) = backends::redis_cluster() else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_laws(&backend.url));
+    two_servers_are_one(&backend);
+}
+
+#[test]
+fn a_redis_that_forgets_is_refused_or_told_of() {
+    let Some(evicting) = backends::redis(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]) else {
+        return;
+    };
+    let Some(volatile) = backends::redis(&["--appendonly", "no"]) else { return };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let refused = Store::open(&evicting.url.parse().unwrap(), Options::default()).await;
+        assert!(refused.unwrap_err().to_string().contains("noeviction"));
+        assert!(open(&volatile.url).await.warnings()[0].contains("append-only"));
+    });
+}
+
+/// While a database is away no tap passes, and when it is back none passes twice.
+#[test]
+fn a_database_that_is_away_is_unavailable() {
+    let Some(mut backend) = backends::redis(&[]) else { return };
+    let folder = Folder::new();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let lines = tags::text(&[tags::levels(), vec![tags::line(1)]].concat());
+        import(&open(&backend.url).await, tags::secrets(), &lines, |_| ()).await.unwrap();
+    });
+    let server = Server::on(&backend.url, &folder.secrets());
+    let mut tag = tags::tag(1);
+    let first = tags::target(&tag.tap().unwrap());
+    assert!(get(&server.address, &first).body.contains("Pass"));
+    backend.kill();
+    let second = tags::target(&tag.tap().unwrap());
+    for target in [&first, &second] {
+        let reply = get(&server.address, target);
+        assert_eq!((reply.status, &*reply.body), (503, r#"{"xuid":"tag00001","error":"unavailable"}"#));
+    }
+    assert_eq!(get(&server.address, "/healthz").status, 200);
+    backend.restart_redis();
+    let start = Instant::now();
+    while get(&server.address, &first).status == 503 {
+        assert!(start.elapsed() < Duration::from_secs(30), "it does not come back");
+    }
+    for (target, response) in [(&first, "Fail 1"), (&second, "Pass"), (&second, "Fail 2"), (&first, "Fail 2")] {
+        let body = format!(r#"{{"xuid":"tag00001","response":"{response}"}}"#);
+        assert_eq!(get(&server.address, target).body, body);
+    }
+}

@@ -1,0 +1,93 @@
+//! Tags in software and the lines that import them.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use suntap::emulator::EmulatedTag;
+use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+use suntap_server::secrets::Secrets;
+
+pub(crate) const SECRETS: &str = r#"{
+    "apiKeys": "A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1",
+    "server": ["5E5E5E5E5E5E5E5E5E5E5E5E5E5E5E5E"],
+    "masterKeys": { "shoes": "00112233445566778899AABBCCDDEEFF" },
+    "metaKeys": { "shoes": "C0C0C0C0C0C0C0C0C0C0C0C0C0C0C0C0" }
+}"#;
+pub(crate) const LAYOUT: &str = "https://t.example/tap?x={:xuid}&n={ctr}&e={mac}";
+
+pub(crate) fn secrets() -> &'static Secrets {
+    Box::leak(Box::new(Secrets::parse(SECRETS).unwrap()))
+}
+
+/// A folder of a test's own, which goes with it.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("suntap-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        std::fs::write(folder.path().join("secrets.json"), SECRETS).unwrap();
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn secrets(&self) -> PathBuf {
+        self.path("secrets.json")
+    }
+}
+
+pub(crate) fn write(path: &Path, lines: &[Value]) {
+    std::fs::write(path, text(lines)).unwrap();
+}
+
+pub(crate) fn text(lines: &[Value]) -> String {
+    lines.iter().flat_map(|line| [line.to_string(), "\n".into()]).collect()
+}
+
+/// An organisation, a folder, a tag group and a batch.
+pub(crate) fn levels() -> Vec<Value> {
+    let rules = json!({ "groups": [{ "rules": ["authentication"], "response": "Pass" }], "default": "Fail {scount}" });
+    vec![
+        json!({ "organisation": { "id": 1, "name": "One", "account": "abc123" } }),
+        json!({ "folder": { "organisation": 1, "path": "F" } }),
+        json!({ "tagGroup": { "organisation": 1, "path": "F/G", "layout": { "template": LAYOUT }, "rules": rules } }),
+        json!({ "batch": { "organisation": 1, "path": "F/G/B" } }),
+    ]
+}
+
+/// The ixkio tag of this number, in software.
+pub(crate) fn tag(number: u32) -> EmulatedTag {
+    let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
+    let xuid = xuid(number);
+    let texts = TagTexts { captured: &[("xuid", &xuid)], ..TagTexts::default() };
+    EmulatedTag::new(&layout, &texts, SdmMetaReadKey::FACTORY, file_key(number), uid(number)).unwrap()
+}
+
+pub(crate) fn xuid(number: u32) -> String {
+    format!("tag{number:05}")
+}
+
+fn uid(number: u32) -> Uid {
+    let [a, b, c, d] = number.to_be_bytes();
+    Uid::from_bytes([0x04, 0x33, 0x22, a, b, c, d])
+}
+
+fn file_key(number: u32) -> SdmFileReadKey {
+    let mut key = [0x7A; 16];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    SdmFileReadKey::from_bytes(key)
+}
+
+/// The line that imports it.
+pub(crate) fn line(number: u32) -> Value {
+    let file = format!("{:032X}", u128::from_be_bytes(*file_key(number).expose_bytes()));
+    json!({ "tag": { "organisation": 1, "batch": "F/G/B", "xuid": xuid(number), "uid": uid(number).to_string(),
+        "name": "Shoe", "keys": { "plain": { "file": file } } } })
+}
+
+/// What a client asks with the URL of a tap.
+pub(crate) fn target(url: &str) -> String {
+    format!("/v1/t?{}", url.split_once('?').unwrap().1)
+}
