@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../../.."
 SECONDS_EACH=${SECONDS_EACH:-8} CONNECTIONS=${CONNECTIONS:-256} TAGS=${TAGS:-20000} ROUNDS=${ROUNDS:-24}
 export THREADS=${THREADS:-1}
 
-cargo build --release --locked -q -p suntap-server --bin suntap-server --example taps
+cargo build --profile deploy --locked -q -p suntap-server --bin suntap-server --example taps
 work=$(mktemp -d) pids=()
 # shellcheck disable=SC2317
 clean() {
@@ -16,7 +16,7 @@ clean() {
 trap clean EXIT
 chmod 755 "$work"
 
-target/release/examples/taps "$TAGS" "$ROUNDS" "$work"
+target/deploy/examples/taps "$TAGS" "$ROUNDS" "$work"
 printf '/healthz\n%.0s' {1..1000} >"$work/healthz"
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -29,8 +29,8 @@ measure() {
     local name=$1 store=$2
     shift 2
     export SUNTAP_SECRETS_FILE="$work/secrets.json"
-    target/release/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
-    target/release/suntap-server --store "$store" --listen 127.0.0.1:0 --log warn "$@" >"$work/said" 2>"$work/log" &
+    target/deploy/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
+    target/deploy/suntap-server --store "$store" --listen 127.0.0.1:0 --log warn "$@" >"$work/said" 2>"$work/log" &
     local server=$! address=
     pids+=("$server")
     until address=$(grep -o '127.0.0.1:[0-9]*' "$work/said"); do sleep 0.1; done
@@ -60,8 +60,10 @@ if command -v redis-server >/dev/null; then
     measure "Redis, appendfsync always" "redis://127.0.0.1:$port"
 fi
 
-postgres=$(command -v postgres || ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | tail -n 1 || true)
-if [ -n "$postgres" ]; then
+# A folder with all of its programs: a distribution may keep them out of the path, or only some of them in it.
+postgres=$(dirname "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1 || true)")
+[ "$postgres" != . ] || postgres=$(dirname "$(command -v initdb || true)")
+if [ "$postgres" != . ]; then
     port=$(free_port) as=()
     mkdir "$work/postgres"
     # It refuses to run as root.
@@ -69,9 +71,11 @@ if [ -n "$postgres" ]; then
         as=(setpriv --reuid postgres --regid postgres --clear-groups)
         chown postgres: "$work/postgres"
     fi
-    (cd "$work/postgres" && "${as[@]}" "$(dirname "$postgres")/initdb" -U suntap -A trust -D data >/dev/null)
-    (cd "$work/postgres" && exec "${as[@]}" "$postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -k "$work/postgres" >/dev/null 2>&1) &
+    cd "$work/postgres"
+    "${as[@]}" "$postgres/initdb" -U suntap -A trust -D data >/dev/null
+    "${as[@]}" "$postgres/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -k "$work/postgres" >/dev/null 2>&1 &
     pids+=($!)
-    until "$(dirname "$postgres")/pg_isready" -q -h 127.0.0.1 -p "$port"; do sleep 0.2; done
+    cd - >/dev/null
+    until "$postgres/pg_isready" -q -h 127.0.0.1 -p "$port"; do sleep 0.2; done
     measure "PostgreSQL" "postgres://suntap@127.0.0.1:$port/postgres" --pool 32
 fi

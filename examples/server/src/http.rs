@@ -21,7 +21,7 @@ use tower_http::timeout::TimeoutLayer;
 use crate::demo::{self, Demo};
 use crate::metrics::{Api, Metrics, word};
 use crate::page;
-use crate::registry::{LayoutCache, Registry};
+use crate::registry::{Caches, Registry};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 
@@ -41,7 +41,7 @@ pub struct App {
     pub(crate) etrnl: Etrnl<'static>,
     pub(crate) metrics: Metrics,
     pub(crate) demo: Option<Demo>,
-    pub(crate) layouts: LayoutCache,
+    pub(crate) caches: Caches,
     log_uids: bool,
 }
 
@@ -58,7 +58,7 @@ impl App {
             etrnl: Etrnl::new(verifier, &secrets.api_keys),
             metrics: Metrics::new(),
             demo: None,
-            layouts: LayoutCache::default(),
+            caches: Caches::default(),
             log_uids,
         }
     }
@@ -75,7 +75,7 @@ impl App {
     }
 
     pub(crate) fn registry(&self) -> Registry<'_> {
-        Registry::new(&self.store, self.secrets)
+        Registry::new(&self.store, &self.caches, self.secrets)
     }
 
     /// Counts a verdict and writes it to the log.

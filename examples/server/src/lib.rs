@@ -1,5 +1,6 @@
 //! The APIs of ixkio and ETRNL over HTTP, on suntap.
 
+mod cache;
 mod demo;
 pub mod document;
 mod hex;

@@ -21,7 +21,7 @@ use crate::store::StoreError;
 
 const STYLE: &str = include_str!("style.css");
 
-type Decided = Outcome<Row, Failure<StoreError, StoreError>>;
+type Decided = Outcome<Box<Row>, Failure<StoreError, StoreError>>;
 
 /// What a visitor is told. Unknown, inactive and not authentic look alike.
 enum Told {
@@ -56,7 +56,7 @@ fn answer(app: &App, told: &Told) -> Response {
 async fn decide(app: &App, target: &str) -> Option<Told> {
     let started = Instant::now();
     let registry = app.registry();
-    let layouts = match registry.layouts(&app.layouts).await {
+    let layouts = match registry.layouts().await {
         Ok(layouts) => layouts,
         Err(error) => {
             app.note(Api::Page, started, &registry, &Some(Err(Failure::Registry(error))));

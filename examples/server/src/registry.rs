@@ -1,11 +1,12 @@
 //! Finds tags among the documents of a store.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use suntap::registry::{AsyncTagRegistry, OrganisationId, TagRef};
 use suntap::{ApiKeyName, SdmLayout};
 
-use crate::document::{Entry, Layout, StoredKeys, Tag, key};
+use crate::cache::Cache;
+use crate::document::{Entry, Layout, Level, StoredKeys, Tag, key};
 use crate::row::{Above, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
@@ -14,19 +15,23 @@ use crate::store::{Store, StoreError};
 #[derive(Debug)]
 pub struct Registry<'s> {
     store: &'s Store,
+    caches: &'s Caches,
     secrets: &'static Secrets,
     found: OnceLock<String>,
 }
 
-/// Layouts, and the document that they were read from.
+/// What the registry keeps from one request to the next.
 #[derive(Debug, Default)]
-pub struct LayoutCache(Mutex<(String, Arc<[SdmLayout]>)>);
+pub struct Caches {
+    layouts: Cache<[SdmLayout]>,
+    above: Cache<Above>,
+}
 
 impl<'s> Registry<'s> {
     /// A registry over a store.
     #[must_use]
-    pub fn new(store: &'s Store, secrets: &'static Secrets) -> Self {
-        Self { store, secrets, found: OnceLock::new() }
+    pub fn new(store: &'s Store, caches: &'s Caches, secrets: &'static Secrets) -> Self {
+        Self { store, caches, secrets, found: OnceLock::new() }
     }
 
     /// The key of the tag that was found.
@@ -35,39 +40,38 @@ impl<'s> Registry<'s> {
         self.found.get().map(String::as_str)
     }
 
-    /// Every layout that was imported. `cache` has those that were read last, and the text that they were read from.
+    /// Every layout that was imported.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn layouts(&self, cache: &LayoutCache) -> Result<Arc<[SdmLayout]>, StoreError> {
-        let Some(text) = one(self.store, key::LAYOUTS.into()).await? else { return Ok(Arc::default()) };
-        let mut cached = cache.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cached.0 != text {
-            let broken = |_| StoreError::Document(key::LAYOUTS.into());
-            let layouts: Vec<Layout> = document(key::LAYOUTS, &text)?;
-            let layouts = layouts.iter().map(Layout::sdm).collect::<Result<_, _>>().map_err(broken)?;
-            *cached = (text, layouts);
-        }
-        Ok(Arc::clone(&cached.1))
+    pub async fn layouts(&self) -> Result<Arc<[SdmLayout]>, StoreError> {
+        let parse = |documents: &[Option<String>]| {
+            let Some(Some(text)) = documents.first() else { return Ok(Arc::default()) };
+            let layouts: Vec<Layout> = document(key::LAYOUTS, text)?;
+            let layouts = layouts.iter().map(Layout::sdm).collect::<Result<_, _>>();
+            layouts.map_err(|_| StoreError::Document(key::LAYOUTS.into()))
+        };
+        Ok(self.caches.layouts.get(self.store, &[key::LAYOUTS.into()], None, parse).await?.0)
     }
 
-    async fn row(&self, key: String) -> Result<Option<Row>, StoreError> {
+    async fn row(&self, key: String) -> Result<Option<Box<Row>>, StoreError> {
         let Some((key, tag)) = tag(self.store, key).await? else { return Ok(None) };
         let keys = tag.above();
         let counter = tag.keys.as_ref().and_then(|keys: &StoredKeys| keys.counter);
-        let found = self.store.read(&keys, counter.as_ref()).await?;
-        let above = above(&keys, &found.documents)?;
-        let row = Row::new(*tag, above, found.mark, self.secrets).map_err(|_| StoreError::Document(key.clone()))?;
+        let parse = |documents: &[Option<String>]| above(&keys, documents);
+        let (above, mark) = self.caches.above.get(self.store, &keys, counter.as_ref(), parse).await?;
+        let row = Row::new(*tag, above, mark, self.secrets).map_err(|_| StoreError::Document(key.clone()))?;
         let _ = self.found.set(key);
-        Ok(Some(row))
+        Ok(Some(Box::new(row)))
     }
 }
 
 impl AsyncTagRegistry for &Registry<'_> {
-    type Record = Row;
+    /// In a box, so that it is not moved about with the state of a request.
+    type Record = Box<Row>;
     type Error = StoreError;
 
-    async fn find(&self, tag: TagRef<'_>) -> Result<Option<Row>, StoreError> {
+    async fn find(&self, tag: TagRef<'_>) -> Result<Option<Box<Row>>, StoreError> {
         let key = match tag {
             TagRef::Xuid(xuid) | TagRef::Captured { name: "xuid", text: xuid } => key::xuid(xuid),
             TagRef::Cuid { account, cuid } => key::cuid(account, cuid),
@@ -123,16 +127,19 @@ pub(crate) fn levels(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What stands above a tag, from the documents of its organisation, folder, tag group and batch.
-pub(crate) fn above(keys: &[String], documents: &[Option<String>]) -> Result<Above, StoreError> {
+pub(crate) fn above(keys: &[String], documents: &[Option<String>]) -> Result<Arc<Above>, StoreError> {
     let text = |index: usize| match (keys.get(index), documents.get(index)) {
         // What a tag stands in is there before the tag is.
         (Some(key), Some(Some(text))) => Ok(Some((key, text))),
         (Some(key), _) => Err(StoreError::Document(key.clone())),
         (None, _) => Ok(None),
     };
-    let level = |index| text(index)?.map(|(key, text)| document(key, text)).transpose();
+    let level = |index| text(index)?.map(|(key, text)| document::<Level>(key, text)).transpose();
     let (key, organisation) = text(0)?.ok_or_else(|| StoreError::Document("organisation".into()))?;
-    Ok(Above { organisation: document(key, organisation)?, folder: level(1)?, tag_group: level(2)?, batch: level(3)? })
+    let (organisation, folder, tag_group, batch) = (document(key, organisation)?, level(1)?, level(2)?, level(3)?);
+    let layout = tag_group.as_ref().and_then(|group| group.layout.as_ref()).map(Layout::sdm).transpose();
+    let layout = layout.map_err(|_| StoreError::Document(keys.get(2).cloned().unwrap_or_default()))?;
+    Ok(Arc::new(Above { organisation, folder, tag_group, batch, layout }))
 }
 
 /// The document under one key.

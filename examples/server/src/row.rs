@@ -1,5 +1,7 @@
 //! A tag as the registry found it: documents put together to what the library calls a record.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 use suntap::kdf::ecode::{ECode, SealedKeys, TagContext};
 use suntap::registry::{
@@ -15,7 +17,8 @@ use crate::secrets::Secrets;
 #[derive(Debug)]
 pub struct Row {
     tag: Tag<StoredKeys>,
-    above: Above,
+    above: Arc<Above>,
+    /// Of its own.
     layout: Option<SdmLayout>,
     held: Option<(SdmMetaReadKey, SdmFileReadKey)>,
     secrets: &'static Secrets,
@@ -23,27 +26,28 @@ pub struct Row {
 }
 
 /// What stands above a tag.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Above {
     pub(crate) organisation: Organisation,
     pub(crate) folder: Option<Level>,
     pub(crate) tag_group: Option<Level>,
     pub(crate) batch: Option<Level>,
+    /// That of the tag group.
+    pub(crate) layout: Option<SdmLayout>,
 }
 
 impl Row {
     /// Puts a row together.
     ///
     /// # Errors
-    /// If its layout is none.
+    /// If its own layout is none.
     pub(crate) fn new(
         tag: Tag<StoredKeys>,
-        above: Above,
+        above: Arc<Above>,
         last_seen: Option<Mark>,
         secrets: &'static Secrets,
     ) -> Result<Self, LayoutError> {
-        let of_group = above.tag_group.as_ref().and_then(|group| group.layout.as_ref());
-        let layout = tag.layout.as_ref().or(of_group).map(Layout::sdm).transpose()?;
+        let layout = tag.layout.as_ref().map(Layout::sdm).transpose()?;
         let mut row = Self { tag, above, layout, held: None, secrets, last_seen };
         if let Some(StoredKeys { source: KeySource::Held { sealed, .. }, .. }) = &row.tag.keys {
             let context = held_context(&row.tag);
@@ -91,9 +95,9 @@ impl Row {
 
 impl TagRecord for Row {
     fn record(&self) -> Record<'_> {
-        let Above { organisation, folder, tag_group, batch } = &self.above;
+        let Above { organisation, folder, tag_group, batch, layout } = &*self.above;
         let state = |level: &Option<Level>| level.as_ref().map_or(InUse::Active, |level| level.state.into());
-        let chip = self.layout.as_ref().map(|layout| Chip {
+        let chip = self.layout.as_ref().or(layout.as_ref()).map(|layout| Chip {
             layout,
             keys: self.keys(layout.mode()).unwrap_or(Keys::NotLoaded),
             tamper: self.tag.tamper,

@@ -155,8 +155,8 @@ impl Store {
     pub async fn read(&self, keys: &[String], mark: Option<&TagId>) -> Result<Found, StoreError> {
         match &self.kind {
             Kind::Embedded(store) => store.read(keys, mark),
-            Kind::Postgres(store) => self.in_time(store.read(keys, mark)).await,
-            Kind::Redis(store) => self.in_time(store.read(keys, mark)).await,
+            Kind::Postgres(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
+            Kind::Redis(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
         }
     }
 
@@ -188,6 +188,15 @@ impl Store {
         }
     }
 
+    /// A number that changes when documents do, where the store knows of all changes: nobody else can write to a data file.
+    #[must_use]
+    pub fn stamp(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Embedded(store) => Some(store.stamp()),
+            Kind::Postgres(_) | Kind::Redis(_) => None,
+        }
+    }
+
     /// What an operator should know of the store, in a line each.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -204,8 +213,9 @@ impl AsyncCounterStore for &Store {
     async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, StoreError> {
         match &self.kind {
             Kind::Embedded(store) => self.in_time(store.advance(tag, ctr, at)).await,
-            Kind::Postgres(store) => self.in_time(store.advance(tag, ctr, at)).await,
-            Kind::Redis(store) => self.in_time(store.advance(tag, ctr, at)).await,
+            // In boxes, so that every request has not to be as large as the largest of these.
+            Kind::Postgres(store) => self.in_time(Box::pin(store.advance(tag, ctr, at))).await,
+            Kind::Redis(store) => self.in_time(Box::pin(store.advance(tag, ctr, at))).await,
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Documents and counters in one file of the service's own, by `redb`.
 //!
-//! **Group commit.** A write to disk takes as long for one tap as for a thousand. So one thread writes: while it waits for the disk,
+//! **Group commit.** A write to disk takes as long for one tap as for a thousand. So one task writes: while it waits for the disk,
 //! taps queue up, and all that have come by then share the next transaction. Each is answered only behind the commit that holds it.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
 use suntap::{Advance, Mark, SdmReadCtr, TagId, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::{Change, Found, StoreError};
 
@@ -29,6 +29,8 @@ pub struct Embedded {
     writer: JoinHandle<()>,
     /// The last write came to nothing.
     failing: Arc<AtomicBool>,
+    /// Changes of documents.
+    changes: AtomicU64,
 }
 
 /// A tap that waits for its counter.
@@ -40,7 +42,7 @@ struct Waiting {
 }
 
 impl Embedded {
-    /// Opens a data file, or makes it.
+    /// Opens a data file, or makes it. Within a runtime of `tokio`, which does the writing.
     ///
     /// # Errors
     /// If it is none, is in use, or can not be read and written.
@@ -64,19 +66,20 @@ impl Embedded {
         let database = Arc::new(database);
         let (queue, waiting) = mpsc::channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
-        let of_writer = (Arc::clone(&database), Arc::clone(&failing));
-        let writer = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || write(&of_writer.0, waiting, group_commit.max(1), &of_writer.1))
-            .map_err(redb::Error::Io)?;
-        Ok(Self { database, queue, writer, failing })
+        let writer = write(Arc::clone(&database), waiting, group_commit.max(1), Arc::clone(&failing));
+        let writer = tokio::spawn(writer);
+        Ok(Self { database, queue, writer, failing, changes: AtomicU64::new(0) })
     }
 
     pub(super) fn read(&self, keys: &[String], mark: Option<&TagId>) -> Result<Found, StoreError> {
         let transaction = self.database.begin_read()?;
-        let documents = transaction.open_table(DOCUMENTS)?;
-        let document = |key: &String| Ok(documents.get(&**key)?.map(|text| text.value().to_owned()));
-        let documents = keys.iter().map(document).collect::<Result<_, redb::StorageError>>()?;
+        let documents = if keys.is_empty() {
+            Vec::new()
+        } else {
+            let table = transaction.open_table(DOCUMENTS)?;
+            let document = |key: &String| Ok(table.get(&**key)?.map(|text| text.value().to_owned()));
+            keys.iter().map(document).collect::<Result<_, redb::StorageError>>()?
+        };
         let mark = match mark {
             Some(tag) => transaction.open_table(MARKS)?.get(tag.as_bytes())?.map(|mark| as_mark(mark.value())),
             None => None,
@@ -100,7 +103,14 @@ impl Embedded {
                 };
             }
         }
-        Ok(transaction.commit()?)
+        // Whether it is written or not is not known if it fails.
+        let committed = transaction.commit();
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        Ok(committed?)
+    }
+
+    pub(super) fn stamp(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     pub(super) async fn advance(
@@ -123,20 +133,29 @@ impl Embedded {
     pub(super) async fn close(self) {
         let Self { database, queue, writer, .. } = self;
         drop((database, queue));
-        // Had it panicked, whoever waited for it was told.
-        let _ = tokio::task::spawn_blocking(|| writer.join()).await;
+        let _ = writer.await;
     }
 }
 
-/// What the writer does until the store is closed.
-fn write(database: &Database, mut waiting: mpsc::Receiver<Waiting>, group_commit: usize, failing: &AtomicBool) {
+/// What the writer does until the store is closed. It is a task, and only the disk is waited for elsewhere: so those who wait are
+/// woken where they run.
+async fn write(
+    database: Arc<Database>,
+    mut waiting: mpsc::Receiver<Waiting>,
+    group_commit: usize,
+    failing: Arc<AtomicBool>,
+) {
     let mut group = Vec::new();
-    while waiting.blocking_recv_many(&mut group, group_commit) > 0 {
-        let committed = commit(database, &group);
-        failing.store(committed.is_err(), Ordering::Relaxed);
+    while waiting.recv_many(&mut group, group_commit).await > 0 {
+        let taps = std::mem::take(&mut group);
+        let of_disk = Arc::clone(&database);
+        let written = tokio::task::spawn_blocking(move || (commit(&of_disk, &taps), taps)).await;
+        failing.store(!matches!(written, Ok((Ok(_), _))), Ordering::Relaxed);
+        // Had it panicked, whoever waited for it was told.
+        let Ok((committed, mut taps)) = written else { return };
         match committed {
             Ok(advances) => {
-                for (waiting, advance) in group.drain(..).zip(advances) {
+                for (waiting, advance) in taps.drain(..).zip(advances) {
                     // Whoever asked may be gone. The tap is spent then.
                     let _ = waiting.answer.send(Ok(advance));
                 }
@@ -144,7 +163,7 @@ fn write(database: &Database, mut waiting: mpsc::Receiver<Waiting>, group_commit
             Err(error) => {
                 let told = error.to_string();
                 let mut first = Some(error);
-                for waiting in group.drain(..) {
+                for waiting in taps.drain(..) {
                     let error = first
                         .take()
                         .unwrap_or_else(|| StoreError::Embedded(redb::Error::Io(std::io::Error::other(told.clone()))));
@@ -152,6 +171,7 @@ fn write(database: &Database, mut waiting: mpsc::Receiver<Waiting>, group_commit
                 }
             }
         }
+        group = taps;
     }
 }
 

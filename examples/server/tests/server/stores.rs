@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use suntap::conformance::{self, Contest, Promise};
+use suntap::registry::{AsyncTagRegistry as _, State, TagRecord as _, TagRef};
 use suntap_server::import::import;
+use suntap_server::registry::{Caches, Registry};
 use suntap_server::store::{Options, Store};
 
 use crate::backends::{self, Backend};
@@ -48,6 +51,7 @@ async fn keeps_the_laws(url: &str) {
             contest.judge_async(&mut &*store, results).await.unwrap();
         }
     }
+    Arc::into_inner(store).unwrap().close().await;
 }
 
 /// A tag that was imported passes once, for two servers on one store as for one.
@@ -80,31 +84,69 @@ fn two_servers_are_one(backend: &Backend) {
     assert_eq!(get(&servers[1].address, &last).body, r#"{"xuid":"tag00001","response":"Fail 101"}"#);
 }
 
+/// What a service remembers of a batch and of all layouts is no older than the store.
+async fn a_change_is_seen(url: &str) {
+    let store = open(url).await;
+    let caches = Caches::default();
+    let batch = |state| json!({ "batch": { "organisation": 1, "path": "F/G/B", "state": state } });
+    let mut line = tags::line(90);
+    let set_up = tags::text(&[tags::levels(), vec![line.clone()]].concat());
+    import(&store, tags::secrets(), &set_up, |_| ()).await.unwrap();
+    for (round, state) in ["active", "inactive", "active", "inactive"].into_iter().enumerate() {
+        line["tag"]["layout"] =
+            json!({ "template": format!("https://t{round}.example/?x={{:xuid}}&n={{ctr}}&e={{mac}}") });
+        let text = tags::text(&[batch(state), line.clone()]);
+        import(&store, tags::secrets(), &text, |_| ()).await.unwrap();
+        // Twice, since the second time there is something to remember.
+        for _ in 0..2 {
+            let registry = Registry::new(&store, &caches, tags::secrets());
+            let row = (&registry).find(TagRef::Xuid("tag00090")).await.unwrap().unwrap();
+            let expected = if state == "active" { State::Active } else { State::Inactive };
+            assert_eq!(row.record().standing.batch, expected, "round {round}");
+            let layouts = registry.layouts().await.unwrap();
+            assert!(layouts.iter().any(|layout| layout.template().contains(&format!("t{round}."))), "round {round}");
+        }
+    }
+    store.close().await;
+}
+
 #[test]
 fn redb_keeps_the_laws() {
     let folder = Folder::new();
     let path = folder.path("data.redb");
-    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_laws(path.to_str().unwrap()));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        keeps_the_laws(path.to_str().unwrap()).await;
+        a_change_is_seen(path.to_str().unwrap()).await;
+    });
 }
 
 #[test]
 fn postgres_keeps_the_laws() {
     let Some(backend) = backends::postgres() else { return };
-    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_laws(&backend.url));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        keeps_the_laws(&backend.url).await;
+        a_change_is_seen(&backend.url).await;
+    });
     two_servers_are_one(&backend);
 }
 
 #[test]
 fn redis_keeps_the_laws() {
     let Some(backend) = backends::redis(&[]) else { return };
-    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_laws(&backend.url));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        keeps_the_laws(&backend.url).await;
+        a_change_is_seen(&backend.url).await;
+    });
     two_servers_are_one(&backend);
 }
 
 #[test]
 fn a_redis_cluster_keeps_the_laws() {
     let Some(backend) = backends::redis_cluster() else { return };
-    tokio::runtime::Runtime::new().unwrap().block_on(keeps_the_laws(&backend.url));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        keeps_the_laws(&backend.url).await;
+        a_change_is_seen(&backend.url).await;
+    });
     two_servers_are_one(&backend);
 }
 
