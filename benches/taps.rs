@@ -1,130 +1,125 @@
-//! Verifying taps and finding their keys, beside `ntag424` on the same taps.
+//! Taps, keys and counters, beside `ntag424` on the same inputs. `README.md` has what comes out.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a bench fails by panicking"
-)]
-
-#[path = "../tests/common/mod.rs"]
-mod common;
+#![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a bench fails by panicking")]
 
 use std::hint::black_box;
 
-use common::{Tag, Tap};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ntag424::sdm::{SdmUrlOptions, Verifier, sdm_url_config};
-use ntag424::types::file_settings::CryptoMode;
-use suntap::{Mode, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey, identify};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use suntap::{CounterStore, MemoryCounters, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagId, UnixMillis, identify};
+use suntap_benches::{AES, FILE_DATA, LRP, PLAIN, PeerCounters, Random, RepeatedCounters, Set, ready};
 
-const TEMPLATE: &str = "https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}";
-
-/// Numbers that nobody guesses and everybody gets again: SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        core::array::from_fn(|_| self.next().to_le_bytes()[0])
-    }
-}
-
-fn tag(random: &mut Random, lrp: bool, meta_key: [u8; 16], file_key: [u8; 16]) -> (Tag, Tap) {
-    let tag = Tag { lrp, meta_key, file_key, uid: random.bytes() };
-    let [low, mid, high] = random.bytes();
-    let ctr = u32::from_le_bytes([low | 1, mid, high, 0]);
-    (tag, Tap { ctr, padding: random.bytes(), file_data: Vec::new(), tt: *b"CC" })
-}
-
-/// The verifier of the peer for the layout here, set for full URLs.
-fn peer(mode: CryptoMode) -> Verifier {
-    let template = "https://example.com/t?picc_data={picc:uid+ctr}&cmac=[[{mac}";
-    let config = sdm_url_config(template, mode, SdmUrlOptions::default()).unwrap();
-    let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
-    Verifier::try_new(&config.sdm_settings, mode).unwrap().with_offset(shift).unwrap()
-}
-
-/// A URL to a verdict without a store: 256 taps of 256 tags, each under a file key of its own.
+/// A URL to a verdict without a store, each tap under a file key of its own.
 fn verify(c: &mut Criterion) {
-    for (name, mode, their_mode) in
-        [("verify_aes", Mode::Aes, CryptoMode::Aes), ("verify_lrp", Mode::Lrp, CryptoMode::Lrp)]
+    for (name, written) in
+        [("verify_aes", AES), ("verify_plain", PLAIN), ("verify_file_data", FILE_DATA), ("verify_lrp", LRP)]
     {
-        let mut random = Random(1);
-        let meta_key = random.bytes();
-        let taps: Vec<(String, [u8; 16])> = (0..256)
-            .map(|_| {
-                let file_key = random.bytes();
-                let (tag, tap) = tag(&mut random, mode == Mode::Lrp, meta_key, file_key);
-                (tag.write(TEMPLATE, &tap).url, file_key)
-            })
-            .collect();
-        let layout = SdmLayout::new(mode, TEMPLATE).unwrap();
-        let ready = SdmMetaReadKey::from_bytes(meta_key).prepare(mode);
-        let verifier = peer(their_mode);
-        let ours = |(url, key): &(String, [u8; 16])| {
-            let key = SdmFileReadKey::from_bytes(*key).prepare(mode);
-            layout.parse(url).unwrap().open(&ready).unwrap().verify(&key).unwrap().ctr().get()
-        };
-        let theirs = |(url, key): &(String, [u8; 16])| {
-            verifier.verify_with_meta_key(url.as_bytes(), key, &meta_key).unwrap().read_ctr.unwrap()
-        };
-        assert!(taps.iter().all(|tap| ours(tap) == theirs(tap)), "both say the same");
-
+        let set = Set::new(written, false);
         let mut group = c.benchmark_group(name);
-        let mut next = 0;
-        let mut turn = || {
-            next = (next + 1) % taps.len();
-            &taps[next]
-        };
-        group.bench_function("suntap", |b| b.iter(|| ours(black_box(turn()))));
-        group.bench_function("ntag424", |b| b.iter(|| theirs(black_box(turn()))));
+        group.bench_function("suntap", |b| b.iter(|| set.ours(black_box(set.next()))));
+        group.bench_function("ntag424", |b| b.iter(|| set.theirs(black_box(set.next()))));
         group.finish();
     }
 }
 
-/// How many meta-read keys a second are tried on a tap that none of them opens: through `identify`, through `open` one by one,
-/// and through the peer.
+/// A URL to a verdict with file keys by AN10922 and a store in memory, which lets each tap pass again and again.
+fn verify_an10922(c: &mut Criterion) {
+    let set = Set::new(AES, true);
+    let application = set.application(AES.theirs);
+    let (mut ours, mut theirs) = (RepeatedCounters::default(), PeerCounters::default());
+    let mut group = c.benchmark_group("verify_aes_an10922");
+    group.bench_function("suntap", |b| {
+        b.iter(|| {
+            let tap = set.claimed(black_box(set.next()));
+            let tag = TagId::from_uid(tap.uid().unwrap());
+            let key = set.derived(&tap);
+            tap.verify(&key).unwrap().commit(&mut ours, &tag, None).unwrap().ctr()
+        });
+    });
+    group.bench_function("ntag424", |b| {
+        b.iter(|| {
+            let url = black_box(set.next()).url.as_bytes();
+            ready(application.verify(&set.master_key, url, &mut theirs)).unwrap().read_ctr
+        });
+    });
+    group.finish();
+}
+
+/// 64 taps of 64 tags.
+fn batch(c: &mut Criterion) {
+    for (name, written) in [("batch", AES), ("batch_lrp", LRP)] {
+        let set = Set::new(written, false);
+        let parts: Vec<_> = set.samples.chunks(64).collect();
+        let mut turn = 0;
+        let mut next = || {
+            turn = (turn + 1) % parts.len();
+            black_box(parts.get(turn).copied().unwrap_or_default())
+        };
+        let mut group = c.benchmark_group(name);
+        group.throughput(Throughput::Elements(64));
+        group.bench_function("suntap", |b| b.iter(|| assert_eq!(set.ours_by_batch(next()), 64)));
+        group.bench_function("ntag424", |b| {
+            b.iter(|| next().iter().map(|sample| u64::from(set.theirs(sample))).sum::<u64>());
+        });
+        group.finish();
+    }
+}
+
+/// Meta-read keys tried on a tap that none of them opens.
 fn find_key(c: &mut Criterion) {
-    for (name, mode, their_mode, count) in
-        [("identify", Mode::Aes, CryptoMode::Aes, 4096u32), ("identify_lrp", Mode::Lrp, CryptoMode::Lrp, 256)]
-    {
+    for (name, written, count) in [("identify", AES, 65_536_u32), ("identify_lrp", LRP, 256)] {
+        let set = Set::new(written, false);
         let mut random = Random(2);
         let raw: Vec<[u8; 16]> = (0..count).map(|_| random.bytes()).collect();
-        let keys: Vec<PreparedMetaReadKey> =
-            raw.iter().map(|key| SdmMetaReadKey::from_bytes(*key).prepare(mode)).collect();
-        let (meta_key, file_key) = (random.bytes(), random.bytes());
-        let (tag, tap) = tag(&mut random, mode == Mode::Lrp, meta_key, file_key);
-        let url = tag.write(TEMPLATE, &tap).url;
-        let layout = SdmLayout::new(mode, TEMPLATE).unwrap();
-        let verifier = peer(their_mode);
-
+        let keys: Vec<_> = raw.iter().map(|key| SdmMetaReadKey::from_bytes(*key)).collect();
+        let mode = set.layout.mode();
+        let prepared: Vec<_> = keys.iter().map(|key| key.prepare(mode)).collect();
+        let url = &set.next().url;
+        let parsed = set.layout.parse(url).unwrap();
         let mut group = c.benchmark_group(name);
-        group.throughput(Throughput::Elements(count.into()));
-        let parsed = layout.parse(&url).unwrap();
-        group.bench_function(BenchmarkId::from_parameter("suntap"), |b| {
-            b.iter(|| identify::candidates(black_box(&parsed), &keys).count());
-        });
-        group.bench_function(BenchmarkId::from_parameter("open"), |b| {
-            b.iter(|| keys.iter().filter(|key| layout.parse(black_box(&url)).unwrap().open(key).is_ok()).count());
-        });
-        group.bench_function(BenchmarkId::from_parameter("ntag424"), |b| {
-            b.iter(|| {
-                raw.iter().filter(|key| verifier.decrypt_picc_data(key, black_box(url.as_bytes())).is_ok()).count()
-            });
+        group.sample_size(20).throughput(Throughput::Elements(count.into()));
+        group.bench_function("suntap", |b| b.iter(|| identify::candidates(black_box(&parsed), &keys).count()));
+        group.bench_function("prepared", |b| b.iter(|| identify::candidates(black_box(&parsed), &prepared).count()));
+        group.bench_function("ntag424", |b| {
+            let opens = |key| set.peer.decrypt_picc_data(key, black_box(url.as_bytes())).is_ok();
+            b.iter(|| raw.iter().filter(|key| opens(*key)).count());
         });
         group.finish();
     }
 }
 
-criterion_group!(taps, verify, find_key);
+/// What is refused: a forged tap, beside a genuine one, and one that is too short.
+fn reject(c: &mut Criterion) {
+    let set = Set::new(AES, false);
+    let (forged, short) = set.spoilt();
+    let mut group = c.benchmark_group("reject");
+    group.bench_function("genuine", |b| b.iter(|| set.ours(black_box(set.next()))));
+    let mut turn = 0;
+    group.bench_function("forged", |b| {
+        b.iter(|| {
+            turn = (turn + 1) % forged.len();
+            let sample = black_box(forged.get(turn).unwrap());
+            set.claimed(sample).verify(&SdmFileReadKey::from_bytes(sample.file_key)).unwrap_err()
+        });
+    });
+    group.bench_function("short", |b| b.iter(|| set.layout.parse(black_box(&short)).unwrap_err()));
+    group.finish();
+}
+
+/// A counter in memory moves forward, of one tag out of 4096.
+fn store(c: &mut Criterion) {
+    let mut counters = MemoryCounters::<4096>::new();
+    let mut random = Random(3);
+    let tags: Vec<_> = (0..4096).map(|_| TagId::from_bytes(random.bytes())).collect();
+    let mut ctr = 0;
+    c.benchmark_group("store").bench_function("suntap", |b| {
+        b.iter(|| {
+            ctr += 1;
+            let tag = tags.get(ctr % tags.len()).unwrap();
+            let ctr = SdmReadCtr::new(u32::try_from(ctr / tags.len()).unwrap() + 1).unwrap();
+            counters.advance(black_box(tag), ctr, Some(UnixMillis(1))).unwrap()
+        });
+    });
+}
+
+criterion_group!(taps, verify, verify_an10922, batch, find_key, reject, store);
 criterion_main!(taps);

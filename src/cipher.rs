@@ -4,55 +4,54 @@
 //! that a message of one block costs one block, and AN10922 needs its last step on input that it has padded by a rule of its
 //! own.
 
-use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit};
-use aes::{Aes128Dec, Aes128Enc};
+#[cfg(feature = "lrp")]
+use core::hint::black_box;
+
 use dbl::Dbl;
 use zeroize::{Zeroize, ZeroizeOnDrop};
+
+#[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod accel;
+mod soft;
+
+#[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use accel as backend;
+#[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+use soft as backend;
+
+#[cfg(feature = "lrp")]
+pub(crate) use backend::look_up;
+pub(crate) use backend::{Decryptor, Encryptor, chain_once, decrypt_by_each, encrypt_by_each};
 
 /// One block of the cipher, and also one key.
 pub(crate) type Block = [u8; 16];
 
+/// Keys that work side by side.
+pub(crate) const LANES: usize = 8;
+
 /// What CMAC is built on: the encryption of one block under a fixed key.
 pub(crate) trait BlockEncrypt {
     fn encrypt(&self, block: &mut Block);
-}
 
-/// A key prepared for encryption.
-pub(crate) struct Encryptor(Aes128Enc);
-
-/// A key prepared for decryption.
-pub(crate) struct Decryptor(Aes128Dec);
-
-impl Encryptor {
-    pub(crate) fn new(key: &Block) -> Self {
-        Self(Aes128Enc::new(key.into()))
+    /// Several blocks, each of which waits for the one before. To have them all at once is cheaper where a cipher sets out for
+    /// each call.
+    fn chain(&self, chain: impl Chain) -> Block {
+        chain.run(|block| self.encrypt(block))
     }
 }
 
-impl ZeroizeOnDrop for Encryptor {}
-impl ZeroizeOnDrop for Decryptor {}
-
-impl BlockEncrypt for Encryptor {
-    fn encrypt(&self, block: &mut Block) {
-        self.0.encrypt_block(block.into());
-    }
+/// See [`BlockEncrypt::chain`].
+pub(crate) trait Chain {
+    fn run(self, encrypt: impl Fn(&mut Block)) -> Block;
 }
 
 impl Decryptor {
-    pub(crate) fn new(key: &Block) -> Self {
-        Self(Aes128Dec::new(key.into()))
-    }
-
-    pub(crate) fn decrypt(&self, block: &mut Block) {
-        self.0.decrypt_block(block.into());
-    }
-
     /// Cipher block chaining over whole blocks, in place.
     pub(crate) fn decrypt_cbc(&self, mut iv: Block, blocks: &mut [Block]) {
         for block in blocks {
             let ciphertext = *block;
             self.decrypt(block);
-            xor(block, &iv);
+            *block = xor(*block, iv);
             iv = ciphertext;
         }
     }
@@ -61,13 +60,92 @@ impl Decryptor {
 /// A key prepared for CMAC: the cipher and both subkeys.
 pub(crate) struct Cmac<C = Encryptor> {
     cipher: C,
-    k1: Block,
-    k2: Block,
+    subkeys: Subkeys,
+}
+
+/// K1 and K2 of CMAC.
+pub(crate) struct Subkeys {
+    k1: u128,
+    k2: u128,
+}
+
+impl Subkeys {
+    /// From the encryption of a block of zeros.
+    pub(crate) fn new(mut l: Block) -> Self {
+        let mut k1 = double(l);
+        let k2 = double(k1);
+        let subkeys = Self { k1: u128::from_ne_bytes(k1), k2: u128::from_ne_bytes(k2) };
+        wipe(&mut l);
+        wipe(&mut k1);
+        subkeys
+    }
+
+    /// The last block of a message as it goes into the cipher: so many bytes of it are filled.
+    pub(crate) fn last(&self, mut block: Block, filled: usize) -> Block {
+        let (_, padding) = block.split_at_mut_checked(filled).unwrap_or_default();
+        match padding {
+            [] => self.whole(block),
+            [first, rest @ ..] => {
+                *first = 0x80;
+                rest.fill(0);
+                self.padded(block)
+            }
+        }
+    }
+
+    /// The same of a block that is whole.
+    fn whole(&self, last: Block) -> Block {
+        (u128::from_ne_bytes(last) ^ self.k1).to_ne_bytes()
+    }
+
+    /// The same of a block that was filled up.
+    fn padded(&self, last: Block) -> Block {
+        (u128::from_ne_bytes(last) ^ self.k2).to_ne_bytes()
+    }
+}
+
+impl Drop for Subkeys {
+    fn drop(&mut self) {
+        self.k1.zeroize();
+        self.k2.zeroize();
+    }
 }
 
 impl Cmac {
     pub(crate) fn new(key: &Block) -> Self {
         Self::over(Encryptor::new(key))
+    }
+
+    /// The tag of a message under a key that serves no other.
+    pub(crate) fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
+        struct Once<I>(I);
+
+        impl<I: Iterator<Item = u8>> Chain for Once<I> {
+            fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+                let mut l = [0; 16];
+                encrypt(&mut l);
+                Of { subkeys: &Subkeys::new(l), message: self.0 }.run(encrypt)
+            }
+        }
+
+        chain_once(key, Once(message))
+    }
+
+    /// As [`once`](Self::once), of a message of exactly one block.
+    pub(crate) fn once_one_block(key: &Block, message: &Block) -> Block {
+        struct Once(Block);
+
+        impl Chain for Once {
+            fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+                let mut l = [0; 16];
+                encrypt(&mut l);
+                let mut state = Subkeys::new(l).whole(self.0);
+                encrypt(&mut state);
+                state
+            }
+        }
+
+        chain_once(key, Once(*message))
     }
 }
 
@@ -76,40 +154,60 @@ impl<C: BlockEncrypt> Cmac<C> {
     pub(crate) fn over(cipher: C) -> Self {
         let mut l = [0; 16];
         cipher.encrypt(&mut l);
-        let k1 = double(l);
-        let k2 = double(k1);
-        l.zeroize();
-        Self { cipher, k1, k2 }
+        Self { cipher, subkeys: Subkeys::new(l) }
     }
 
     /// The tag of a message of exactly one block.
     pub(crate) fn one_block(&self, message: &Block) -> Block {
-        let mut state = *message;
-        xor(&mut state, &self.k1);
+        let mut state = self.subkeys.whole(*message);
         self.cipher.encrypt(&mut state);
         state
     }
 
     /// The tag of exactly two blocks, the second already padded by the caller if `padded`.
     pub(crate) fn two_blocks(&self, first: &Block, last: &Block, padded: bool) -> Block {
-        let mut state = *first;
-        self.cipher.encrypt(&mut state);
-        xor(&mut state, last);
-        xor(&mut state, if padded { &self.k2 } else { &self.k1 });
-        self.cipher.encrypt(&mut state);
-        state
+        struct Two {
+            first: Block,
+            last: Block,
+        }
+
+        impl Chain for Two {
+            fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+                let mut state = self.first;
+                encrypt(&mut state);
+                state = xor(state, self.last);
+                encrypt(&mut state);
+                state
+            }
+        }
+
+        let last = if padded { self.subkeys.padded(*last) } else { self.subkeys.whole(*last) };
+        self.cipher.chain(Two { first: *first, last })
     }
 
     /// The tag of a message of any length.
     pub(crate) fn of(&self, message: impl Iterator<Item = u8>) -> Block {
+        self.cipher.chain(Of { subkeys: &self.subkeys, message })
+    }
+}
+
+impl<C: ZeroizeOnDrop> ZeroizeOnDrop for Cmac<C> {}
+
+struct Of<'k, I> {
+    subkeys: &'k Subkeys,
+    message: I,
+}
+
+impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
+    fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
         let mut state = [0; 16];
         // The block not yet absorbed: the last one is treated apart, so a full one waits until more follows.
         let mut block = [0; 16];
         let mut filled: usize = 0;
-        for byte in message {
+        for byte in self.message {
             if filled == block.len() {
-                xor(&mut state, &block);
-                self.cipher.encrypt(&mut state);
+                state = xor(state, block);
+                encrypt(&mut state);
                 filled = 0;
             }
             if let Some(free) = block.get_mut(filled) {
@@ -117,34 +215,135 @@ impl<C: BlockEncrypt> Cmac<C> {
             }
             filled = filled.saturating_add(1);
         }
-        let (_, padding) = block.split_at_mut(filled);
-        let subkey = match padding {
-            [] => &self.k1,
-            [first, rest @ ..] => {
-                *first = 0x80;
-                rest.fill(0);
-                &self.k2
-            }
-        };
-        xor(&mut state, &block);
-        xor(&mut state, subkey);
-        self.cipher.encrypt(&mut state);
+        state = xor(state, self.subkeys.last(block, filled));
+        encrypt(&mut state);
         state
     }
 }
 
-impl<C> Drop for Cmac<C> {
-    fn drop(&mut self) {
-        self.k1.zeroize();
-        self.k2.zeroize();
+/// Whether keys side by side are faster than one by one.
+pub(crate) fn side_by_side() -> bool {
+    #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return backend::available();
+    #[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    false
+}
+
+/// What CMAC is built on, for keys side by side.
+pub(crate) trait LaneEncrypt {
+    /// Encrypts each block under the key in its place.
+    fn encrypt(&self, blocks: &mut [Block; LANES]);
+}
+
+/// Keys side by side. They are not prepared: each serves few blocks, and is expanded while they are encrypted.
+pub(crate) struct Lanes([Block; LANES]);
+
+impl Lanes {
+    pub(crate) fn new(keys: &[Block; LANES]) -> Self {
+        Self(*keys)
     }
 }
 
-impl<C: ZeroizeOnDrop> ZeroizeOnDrop for Cmac<C> {}
+impl LaneEncrypt for Lanes {
+    fn encrypt(&self, blocks: &mut [Block; LANES]) {
+        let mut given = blocks.map(|block| [block]);
+        encrypt_by_each(&self.0, &mut given);
+        *blocks = given.map(|[block]| block);
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(wipe);
+    }
+}
+
+/// CMAC under keys side by side.
+pub(crate) struct CmacLanes<C = Lanes> {
+    cipher: C,
+    subkeys: [Subkeys; LANES],
+}
+
+impl<C: LaneEncrypt> CmacLanes<C> {
+    pub(crate) fn over(cipher: C) -> Self {
+        let mut l = [[0; 16]; LANES];
+        cipher.encrypt(&mut l);
+        Self { cipher, subkeys: l.map(Subkeys::new) }
+    }
+
+    /// The tags of messages of exactly one block.
+    pub(crate) fn one_block(&self, messages: &[Block; LANES]) -> [Block; LANES] {
+        let mut states = *messages;
+        states.iter_mut().zip(&self.subkeys).for_each(|(state, subkeys)| *state = subkeys.whole(*state));
+        self.cipher.encrypt(&mut states);
+        states
+    }
+
+    /// The tags of messages of any length. A lane whose message has ended idles until the longest has.
+    pub(crate) fn of(&self, messages: &[&[u8]; LANES]) -> [Block; LANES] {
+        let (mut states, mut tags) = ([[0; 16]; LANES], [[0; 16]; LANES]);
+        let mut rests = messages.map(Some);
+        while rests.iter().any(Option::is_some) {
+            let mut ends = [false; LANES];
+            for (((rest, state), end), subkeys) in rests.iter_mut().zip(&mut states).zip(&mut ends).zip(&self.subkeys) {
+                let Some(bytes) = *rest else { continue };
+                let absorbed = if let Some((block, behind @ [_, ..])) = bytes.split_first_chunk::<16>() {
+                    *rest = Some(behind);
+                    *block
+                } else {
+                    (*rest, *end) = (None, true);
+                    subkeys.last(padded(bytes.iter().copied()), bytes.len())
+                };
+                *state = xor(*state, absorbed);
+            }
+            self.cipher.encrypt(&mut states);
+            for ((tag, state), end) in tags.iter_mut().zip(&states).zip(ends) {
+                if end {
+                    *tag = *state;
+                }
+            }
+        }
+        tags
+    }
+}
+
+#[cfg(feature = "lrp")]
+/// For a table of which nobody may learn which entry is read: a bit of the index, as all ones or all zeros, of which a compiler can make
+/// no branch.
+fn mask(index: u8, bit: u8) -> u64 {
+    black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
+}
+
+#[cfg(feature = "lrp")]
+/// Halves a table of sixteen entries bit by bit, until one is left. No function, since one that uses the processor's instructions
+/// calls no other on the way.
+macro_rules! halve {
+    ($table:expr, $masks:expr, $load:expr, $choose:expr) => {{
+        let (choose, load, [one, two, four, eight]) = ($choose, $load, $masks);
+        let [t0, t1, t2, t3, t4, t5, t6, t7, t8, t9, ta, tb, tc, td, te, tf] = $table;
+        let (t0, t1) = (choose(load(t0), load(t1), one), choose(load(t2), load(t3), one));
+        let (t2, t3) = (choose(load(t4), load(t5), one), choose(load(t6), load(t7), one));
+        let (t4, t5) = (choose(load(t8), load(t9), one), choose(load(ta), load(tb), one));
+        let (t6, t7) = (choose(load(tc), load(td), one), choose(load(te), load(tf), one));
+        let (t0, t1) = (choose(t0, t1, two), choose(t2, t3, two));
+        let (t2, t3) = (choose(t4, t5, two), choose(t6, t7, two));
+        choose(choose(t0, t1, four), choose(t2, t3, four), eight)
+    }};
+}
+#[cfg(feature = "lrp")]
+use halve;
 
 /// Doubling in GF(2^128), without branching on the value.
 fn double(block: Block) -> Block {
     aes::Block::from(block).dbl().into()
+}
+
+/// Overwrites a secret block.
+pub(crate) fn wipe(block: &mut Block) {
+    // All at once: one by one its bytes would take longer than some of what is done with them.
+    let mut whole = u128::from_ne_bytes(*block);
+    whole.zeroize();
+    *block = whole.to_ne_bytes();
 }
 
 /// These bytes, as far as there is room, and zeros behind them.
@@ -154,15 +353,17 @@ pub(crate) fn padded<const N: usize>(bytes: impl IntoIterator<Item = u8>) -> [u8
     padded
 }
 
-fn xor(block: &mut Block, other: &Block) {
-    block.iter_mut().zip(other).for_each(|(b, o)| *b ^= o);
+pub(crate) fn xor(block: Block, other: Block) -> Block {
+    (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(other)).to_ne_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cmac::Mac as _;
+    use aes::cipher::BlockCipherEncrypt as _;
+    use cmac::{KeyInit as _, Mac as _};
     use proptest::prelude::*;
+    use std::vec::Vec;
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
@@ -170,8 +371,8 @@ mod tests {
     #[test]
     fn rfc4493_subkeys() {
         let key = Cmac::new(&KEY);
-        assert_eq!(u128::from_be_bytes(key.k1), 0xfbee_d618_3571_3366_7c85_e08f_7236_a8de);
-        assert_eq!(u128::from_be_bytes(key.k2), 0xf7dd_ac30_6ae2_66cc_f90b_c11e_e46d_513b);
+        assert_eq!(u128::from_be_bytes(key.subkeys.k1.to_ne_bytes()), 0xfbee_d618_3571_3366_7c85_e08f_7236_a8de);
+        assert_eq!(u128::from_be_bytes(key.subkeys.k2.to_ne_bytes()), 0xf7dd_ac30_6ae2_66cc_f90b_c11e_e46d_513b);
     }
 
     /// RFC 4493 §4, examples 1 and 2.
@@ -189,17 +390,80 @@ mod tests {
         mac.finalize().into_bytes().into()
     }
 
+    /// What is used here, whichever it is, against RustCrypto used one by one.
+    fn rustcrypto(key: &Block, mut block: Block) -> Block {
+        aes::Aes128Enc::new(key.into()).encrypt_block((&mut block).into());
+        block
+    }
+
+    /// FIPS 197 appendix B, one key as eight, and by itself.
+    #[test]
+    fn fips197_appendix_b() {
+        let (plain, cipher) =
+            (0x3243_f6a8_885a_308d_3131_98a2_e037_0734_u128, 0x3925_841d_02dc_09fb_dc11_8597_196a_0b32_u128);
+        let (plain, cipher) = (plain.to_be_bytes(), cipher.to_be_bytes());
+        let mut block = plain;
+        Encryptor::new(&KEY).encrypt(&mut block);
+        assert_eq!(block, cipher);
+        Decryptor::new(&KEY).decrypt(&mut block);
+        assert_eq!(block, plain);
+        let mut blocks = [plain; LANES];
+        Lanes::new(&[KEY; LANES]).encrypt(&mut blocks);
+        assert_eq!(blocks, [cipher; LANES]);
+        decrypt_by_each(&[KEY; LANES], &mut blocks);
+        assert_eq!(blocks, [plain; LANES]);
+        let mut blocks = [[plain, cipher]; 3];
+        encrypt_by_each(&[KEY; 3], &mut blocks);
+        assert_eq!(blocks.map(|[block, _]| block), [cipher; 3]);
+    }
+
     proptest! {
+        #[test]
+        fn every_way_equals_rustcrypto(keys: [Block; LANES], blocks: [Block; LANES]) {
+            let mut expected = blocks;
+            expected.iter_mut().zip(&keys).for_each(|(block, key)| *block = rustcrypto(key, *block));
+            let mut one_by_one = blocks;
+            one_by_one.iter_mut().zip(&keys).for_each(|(block, key)| Encryptor::new(key).encrypt(block));
+            prop_assert_eq!(one_by_one, expected);
+            let mut lanes = blocks;
+            Lanes::new(&keys).encrypt(&mut lanes);
+            prop_assert_eq!(lanes, expected);
+            let mut by_each = blocks.map(|block| [block, [7; 16]]);
+            encrypt_by_each(&keys, &mut by_each);
+            prop_assert_eq!(by_each.map(|[block, _]| block), expected);
+            prop_assert_eq!(by_each[LANES - 1][1], rustcrypto(&keys[LANES - 1], [7; 16]));
+            let mut decrypted = expected;
+            decrypt_by_each(&keys, &mut decrypted);
+            prop_assert_eq!(decrypted, blocks);
+            decrypted = expected;
+            decrypted.iter_mut().zip(&keys).for_each(|(block, key)| Decryptor::new(key).decrypt(block));
+            prop_assert_eq!(decrypted, blocks);
+        }
+
         /// Against the `cmac` crate.
         #[test]
         fn cmac_equals_the_crate(key: Block, message in prop::collection::vec(any::<u8>(), 0..80)) {
             prop_assert_eq!(Cmac::new(&key).of(message.iter().copied()), oracle(&key, &message));
+            prop_assert_eq!(Cmac::once(&key, message.iter().copied()), oracle(&key, &message));
+        }
+
+        /// Side by side, of different lengths.
+        #[test]
+        fn lanes_equal_the_crate(keys: [Block; LANES], messages: [Vec<u8>; LANES], whole: [Block; LANES]) {
+            let lanes = CmacLanes::over(Lanes::new(&keys));
+            let tags = lanes.of(&messages.each_ref().map(Vec::as_slice));
+            let single = lanes.one_block(&whole);
+            for (lane, key) in keys.iter().enumerate() {
+                prop_assert_eq!(tags[lane], oracle(key, &messages[lane]));
+                prop_assert_eq!(single[lane], oracle(key, &whole[lane]));
+            }
         }
 
         #[test]
         fn short_cuts_equal_the_crate(key: Block, first: Block, last: Block) {
             let prepared = Cmac::new(&key);
             prop_assert_eq!(prepared.one_block(&first), oracle(&key, &first));
+            prop_assert_eq!(Cmac::once_one_block(&key, &first), oracle(&key, &first));
             prop_assert_eq!(prepared.two_blocks(&first, &last, false), oracle(&key, &[first, last].concat()));
         }
     }

@@ -15,10 +15,41 @@ pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseHexE
     if text.len() != expected {
         return Err(ParseHexError::Length { expected, found: text.len() });
     }
-    match base16ct::mixed::decode(text, bytes) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(ParseHexError::Digit),
+    let (chunks, rest) = text.as_chunks();
+    let (words, tail) = bytes.as_chunks_mut();
+    let mut wrong = 0;
+    for (chunk, word) in chunks.iter().zip(words) {
+        *word = eight_digits(u64::from_le_bytes(*chunk), &mut wrong);
     }
+    if !rest.is_empty() {
+        // As if `0` stood behind them.
+        let word = rest.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit));
+        tail.iter_mut().zip(eight_digits(word, &mut wrong)).for_each(|(byte, read)| *byte = read);
+    }
+    if wrong == 0 { Ok(()) } else { Err(ParseHexError::Digit) }
+}
+
+/// Eight digits at once, a byte each of a word, the first in its lowest. A bit is set in `wrong` for each that is none.
+fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const TOP: u64 = EACH << 7;
+    // Sets the top bit of each byte that is `low` or more. None has it before.
+    let at_least = |bytes: u64, low: u8| bytes.wrapping_add(EACH.wrapping_mul(u64::from(0x80_u8.wrapping_sub(low))));
+
+    let ascii = word & !TOP;
+    let lower = ascii | EACH << 5;
+    let number = at_least(ascii, b'0') & !at_least(ascii, b'9'.wrapping_add(1));
+    let letter = at_least(lower, b'a') & !at_least(lower, b'f'.wrapping_add(1));
+    *wrong |= (word | !(number | letter)) & TOP;
+
+    // Letters have bit 6, and their low half begins with 1.
+    let nine_more = (ascii >> 6 & EACH).wrapping_mul(9);
+    let halves = (ascii & EACH.wrapping_mul(0x0F)).wrapping_add(nine_more);
+    // The first digit of a pair is the higher half of its byte. Then the four bytes move together.
+    let bytes = (halves << 4 | halves >> 8) & 0x00FF_00FF_00FF_00FF;
+    let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
+    let [a, b, c, d, ..] = (pairs | pairs >> 16).to_le_bytes();
+    [a, b, c, d]
 }
 
 /// Writes `bytes` as upper-case digits, the case a tag writes. `DIGITS` is twice `N`.
@@ -32,6 +63,8 @@ pub(crate) fn encode_upper<const N: usize, const DIGITS: usize>(bytes: &[u8; N])
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -46,6 +79,23 @@ mod tests {
             let digit = byte.is_ascii_hexdigit();
             assert_eq!(decode::<1>(&[b'0', byte]).is_ok(), digit, "low {byte:#04x}");
             assert_eq!(decode::<1>(&[byte, b'0']).is_ok(), digit, "high {byte:#04x}");
+        }
+    }
+
+    proptest! {
+        /// Against the crate `base16ct`, with digits of either case, near digits, and anything.
+        #[test]
+        fn reads_as_base16ct_does(mut text in "[0-9A-Fa-f]{48}", at in 0..48_usize, other: u8, spoil: bool) {
+            let mut bytes = std::vec::Vec::from(core::mem::take(&mut text));
+            if spoil {
+                bytes[at] = other;
+            }
+            let mut expected = [0; 24];
+            let known = base16ct::mixed::decode(&bytes, &mut expected).is_ok();
+            prop_assert_eq!(decode::<24>(&bytes), if known { Ok(expected) } else { Err(ParseHexError::Digit) });
+            let known = base16ct::mixed::decode(&bytes[..14], &mut expected).is_ok();
+            let short = <[u8; 7]>::try_from(&expected[..7]).unwrap();
+            prop_assert_eq!(decode::<7>(&bytes[..14]), if known { Ok(short) } else { Err(ParseHexError::Digit) });
         }
     }
 

@@ -25,23 +25,69 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use core::borrow::Borrow;
 use core::fmt;
 
+use heapless::{Deque, Vec};
+
+use crate::cipher::{LANES, decrypt_by_each, side_by_side, wipe};
 use crate::error::VerifyError;
-use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
-use crate::sun::{ClaimedTap, UnverifiedTap, VerifiedTap};
+use crate::key::FileReadKey;
+use crate::sun::{ClaimedTap, PiccData, UnverifiedTap, VerifiedTap};
+use crate::types::Mode;
 
 /// The keys that open a tap, as an iterator of [`Candidate`]s in the order of the keys. A key that was prepared for another mode
 /// than that of the layout opens nothing.
 ///
+/// Keys are taken as they are, or prepared. With the feature `accel`, keys as they are take half the time of prepared ones where there
+/// are so many that they have to be fetched from memory: eight are expanded side by side. Without it, prepare what is tried often.
+///
 /// A candidate is a claim like any: verify it before anything else is done with it.
 pub fn candidates<'t, 'a, I>(tap: &'t UnverifiedTap<'a>, keys: I) -> Candidates<'t, 'a, I::IntoIter>
 where
-    I: IntoIterator<Item: Borrow<PreparedMetaReadKey>>,
+    I: IntoIterator<Item: TrialKey>,
 {
-    Candidates { tap, keys: keys.into_iter(), tried: 0 }
+    Candidates { tap, keys: keys.into_iter(), taken: 0, tried: 0, opened: Deque::new() }
 }
+
+/// A key to try: [`SdmMetaReadKey`], [`PreparedMetaReadKey`], or a reference to one.
+pub trait TrialKey: sealed::Trial {}
+
+impl<K: sealed::Trial> TrialKey for K {}
+
+mod sealed {
+    use crate::key::{PreparedMetaReadKey, SdmMetaReadKey};
+
+    #[allow(unnameable_types, reason = "this is what seals `TrialKey`")]
+    #[derive(Clone, Copy, Debug)]
+    pub enum Key<'k> {
+        Plain(&'k SdmMetaReadKey),
+        Prepared(&'k PreparedMetaReadKey),
+    }
+
+    #[allow(unnameable_types, reason = "this is what seals `TrialKey`")]
+    pub trait Trial {
+        fn key(&self) -> Key<'_>;
+    }
+
+    impl Trial for SdmMetaReadKey {
+        fn key(&self) -> Key<'_> {
+            Key::Plain(self)
+        }
+    }
+
+    impl Trial for PreparedMetaReadKey {
+        fn key(&self) -> Key<'_> {
+            Key::Prepared(self)
+        }
+    }
+
+    impl<K: Trial> Trial for &K {
+        fn key(&self) -> Key<'_> {
+            (**self).key()
+        }
+    }
+}
+use sealed::Key;
 
 /// A key that opens the PICCData of a tap.
 #[derive(Debug)]
@@ -56,28 +102,70 @@ pub struct Candidate<'a> {
 pub struct Candidates<'t, 'a, I> {
     tap: &'t UnverifiedTap<'a>,
     keys: I,
+    /// Of the keys, and of them those that were told of.
+    taken: usize,
     tried: usize,
+    /// What the keys behind those open to.
+    opened: Deque<(usize, PiccData), LANES>,
 }
 
 impl<I> Candidates<'_, '_, I> {
-    /// How many keys were tried so far.
+    /// How many keys were tried so far: up to the last candidate, or all when there is none any more.
     pub fn tried(&self) -> usize {
         self.tried
     }
 }
 
-impl<'a, I: Iterator<Item: Borrow<PreparedMetaReadKey>>> Iterator for Candidates<'_, 'a, I> {
+impl<'a, I: Iterator<Item: TrialKey>> Iterator for Candidates<'_, 'a, I> {
     type Item = Candidate<'a>;
 
     fn next(&mut self) -> Option<Candidate<'a>> {
-        for key in self.keys.by_ref() {
-            let index = self.tried;
-            self.tried = index.saturating_add(1);
-            if let Ok(tap) = self.tap.opened_by(key.borrow()) {
-                return Some(Candidate { index, tap });
+        while self.opened.is_empty() {
+            let group: Vec<_, LANES> = self.keys.by_ref().take(LANES).collect();
+            if group.is_empty() {
+                self.tried = self.taken;
+                return None;
+            }
+            let mut opened = [None; LANES];
+            self.tap.opened_to(&group.iter().map(sealed::Trial::key).collect(), &mut opened);
+            let places = opened.into_iter().zip(self.taken..);
+            self.opened.extend(places.filter_map(|(picc_data, index)| Some((index, picc_data?))));
+            self.taken = self.taken.saturating_add(group.len());
+        }
+        let (index, picc_data) = self.opened.pop_front()?;
+        self.tried = index.saturating_add(1);
+        Some(Candidate { index, tap: self.tap.claimed(picc_data) })
+    }
+}
+
+impl UnverifiedTap<'_> {
+    /// What keys open the PICCData to, each in its place.
+    fn opened_to(&self, keys: &Vec<Key<'_>, LANES>, opened: &mut [Option<PiccData>; LANES]) {
+        let mut plain = [[0; 16]; LANES];
+        let mut all_plain = side_by_side() && self.mode() == Mode::Aes;
+        for (place, key) in plain.iter_mut().zip(keys) {
+            match key {
+                Key::Plain(key) => *place = *key.expose_bytes(),
+                Key::Prepared(_) => all_plain = false,
             }
         }
-        None
+        if all_plain {
+            if let Some(block) = self.picc_block() {
+                let mut blocks = [block; LANES];
+                decrypt_by_each(&plain, &mut blocks);
+                for ((place, block), _) in opened.iter_mut().zip(&blocks).zip(keys) {
+                    *place = self.read_picc_data(block);
+                }
+            }
+        } else {
+            for (place, key) in opened.iter_mut().zip(keys) {
+                *place = match key {
+                    Key::Plain(key) => self.picc_data_by(&key.prepare(self.mode())).ok(),
+                    Key::Prepared(key) => self.picc_data_by(key).ok(),
+                };
+            }
+        }
+        plain.iter_mut().for_each(wipe);
     }
 }
 
@@ -92,13 +180,13 @@ impl<I> fmt::Debug for Candidates<'_, '_, I> {
 ///
 /// # Errors
 /// [`NotIdentified`] if none does, or if the one that does carries no counter.
-pub fn first_verified<'a, I>(
+pub fn first_verified<'a, I, K: FileReadKey>(
     tap: &UnverifiedTap<'a>,
     keys: I,
-    mut file_key: impl FnMut(usize, &ClaimedTap<'a>) -> Option<PreparedFileReadKey>,
+    mut file_key: impl FnMut(usize, &ClaimedTap<'a>) -> Option<K>,
 ) -> Result<Identified<'a>, NotIdentified>
 where
-    I: IntoIterator<Item: Borrow<PreparedMetaReadKey>>,
+    I: IntoIterator<Item: TrialKey>,
 {
     let mut candidates = candidates(tap, keys);
     while let Some(Candidate { index, tap }) = candidates.next() {

@@ -268,6 +268,56 @@ impl PreparedFileReadKey {
     }
 }
 
+/// A file-read key to verify with: an [`SdmFileReadKey`] as it is where it serves one tap, since nothing is kept of it then, or a
+/// [`PreparedFileReadKey`] where it serves many.
+pub trait FileReadKey: sealed::Cmacs {}
+
+impl FileReadKey for SdmFileReadKey {}
+impl FileReadKey for PreparedFileReadKey {}
+
+mod sealed {
+    use super::{Block, Cmac, Mode, PreparedFileReadKey, SdmFileReadKey};
+    #[cfg(feature = "lrp")]
+    use crate::lrp::Lrp;
+
+    #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
+    pub trait Cmacs {
+        /// The session key that belongs to this session vector in this mode; `None` if the key was prepared for another.
+        fn session_key_in(&self, mode: Mode, vector: &Block) -> Option<Block>;
+
+        /// The CMAC of a message in this mode; `None` if the key was prepared for another.
+        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block>;
+    }
+
+    impl Cmacs for PreparedFileReadKey {
+        fn session_key_in(&self, mode: Mode, vector: &Block) -> Option<Block> {
+            (self.mode == mode).then(|| self.session_key(vector))
+        }
+
+        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block> {
+            (self.mode == mode).then(|| self.cmac(message))
+        }
+    }
+
+    impl Cmacs for SdmFileReadKey {
+        fn session_key_in(&self, mode: Mode, vector: &Block) -> Option<Block> {
+            Some(match mode {
+                Mode::Aes | Mode::Ntag22x => Cmac::once_one_block(&self.0, vector),
+                #[cfg(feature = "lrp")]
+                Mode::Lrp => Cmac::over(Lrp::new(&self.0, 0)).one_block(vector),
+            })
+        }
+
+        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block> {
+            Some(match mode {
+                Mode::Aes | Mode::Ntag22x => Cmac::once(&self.0, message),
+                #[cfg(feature = "lrp")]
+                Mode::Lrp => Cmac::over(Lrp::new(&self.0, 0)).of(message),
+            })
+        }
+    }
+}
+
 impl PreparedMasterKey {
     pub(crate) fn cmac(&self) -> &Cmac {
         &self.0

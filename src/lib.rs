@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![no_std]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "accel"), forbid(unsafe_code))]
+#![cfg_attr(feature = "accel", deny(unsafe_code))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "alloc")]
@@ -37,12 +38,12 @@ pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, Memo
 pub use counter::{FlashCounters, FlashError};
 pub use error::{CommitError, Error, Field, Malformed, ParseHexError, VerifyError};
 pub use key::{
-    ApplicationKey, IssuerKey, MasterKey, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
+    ApplicationKey, FileReadKey, IssuerKey, MasterKey, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
     PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey,
 };
 pub use sun::{
-    Access, ClaimedTap, CounterTagLayout, FileDataError, FreshTap, KeyNumber, LayoutError, Mirrors, ReplayableTap,
-    SdmAccess, SdmLayout, SdmMac, SettingsError, SunMessage, TagTamper, TagTexts, TtStatus, UnverifiableTap,
-    UnverifiedTap, VerifiedTap, ntag22x, session,
+    Access, Batch, ClaimedTap, CounterTagLayout, FileDataError, FreshTap, KeyNumber, LayoutError, Mirrors,
+    ReplayableTap, SdmAccess, SdmLayout, SdmMac, SettingsError, SunMessage, TagTamper, TagTexts, TtStatus,
+    UnverifiableTap, UnverifiedTap, VerifiedTap, ntag22x, session, verify_batch,
 };
 pub use types::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};

@@ -3,14 +3,13 @@
 //! Here are the algorithms under their names in the document, for those who look into a tap or talk to a chip. The line from
 //! text to [`FreshTap`](crate::FreshTap) uses them by itself where a layout says [`Mode::Lrp`](crate::Mode::Lrp).
 //!
-//! Time does not depend on keys or data: the plaintext that a nibble stands for is selected from all 16.
+//! Time does not depend on keys or data: the plaintext that a nibble stands for is chosen from all 16, none by its place.
 
 use core::fmt;
 
-use subtle::{ConditionallySelectable, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::cipher::{Block, BlockEncrypt, Cmac, Decryptor, Encryptor};
+use crate::cipher::{Block, BlockEncrypt, Cmac, LANES, LaneEncrypt, decrypt_by_each, encrypt_by_each, look_up, wipe};
 
 /// Steps of a chain: from one secret to the next, and from a secret to what it gives out.
 const NEXT: Block = [0x55; 16];
@@ -51,16 +50,17 @@ pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
 
 /// What a secret gives out; the secret moves on.
 fn step(secret: &mut Block) -> Block {
-    let cipher = Encryptor::new(secret);
-    let mut out = OUT;
-    cipher.encrypt(&mut out);
-    *secret = NEXT;
-    cipher.encrypt(secret);
+    let mut given = [[OUT, NEXT]];
+    encrypt_by_each(&[*secret], &mut given);
+    let [[out, next]] = given;
+    *secret = next;
     out
 }
 
-fn encrypt(key: &Block, mut block: Block) -> Block {
-    Encryptor::new(key).encrypt(&mut block);
+fn encrypt(key: &Block, block: Block) -> Block {
+    let mut given = [[block]];
+    encrypt_by_each(&[*key], &mut given);
+    let [[block]] = given;
     block
 }
 
@@ -68,6 +68,61 @@ fn encrypt(key: &Block, mut block: Block) -> Block {
 pub struct Lrp {
     plaintexts: [u128; 16],
     updated_key: Block,
+}
+
+/// Keys prepared for LRP side by side, each with its updated key 0. Zeroized when dropped.
+pub(crate) struct LrpLanes {
+    plaintexts: [[u128; 16]; LANES],
+    updated_keys: [Block; LANES],
+}
+
+impl LrpLanes {
+    pub(crate) fn new(keys: &[Block; LANES]) -> Self {
+        let mut started = [[NEXT, OUT]; LANES];
+        encrypt_by_each(keys, &mut started);
+        let (mut secrets, mut of_updated) = (started.map(|[next, _]| next), started.map(|[_, out]| out));
+        let mut updated_keys = [[OUT]; LANES];
+        encrypt_by_each(&of_updated, &mut updated_keys);
+        let mut lanes = Self { plaintexts: [[0; 16]; LANES], updated_keys: updated_keys.map(|[key]| key) };
+        for index in 0..16 {
+            let mut given = [[OUT, NEXT]; LANES];
+            encrypt_by_each(&secrets, &mut given);
+            for (plaintexts, [out, _]) in lanes.plaintexts.iter_mut().zip(&given) {
+                if let Some(plaintext) = plaintexts.get_mut(index) {
+                    *plaintext = u128::from_ne_bytes(*out);
+                }
+            }
+            secrets = given.map(|[_, next]| next);
+        }
+        started.as_flattened_mut().iter_mut().chain(&mut secrets).chain(&mut of_updated).for_each(wipe);
+        lanes
+    }
+}
+
+impl LaneEncrypt for LrpLanes {
+    fn encrypt(&self, blocks: &mut [Block; LANES]) {
+        let numbers = blocks.map(u128::from_be_bytes);
+        let mut states = self.updated_keys;
+        for place in (0..32_u32).rev() {
+            let mut given = [[[0; 16]]; LANES];
+            for ((given, number), plaintexts) in given.iter_mut().zip(&numbers).zip(&self.plaintexts) {
+                let [.., nibble] = number.wrapping_shr(place.wrapping_mul(4)).to_be_bytes();
+                *given = [look_up(plaintexts, nibble)];
+            }
+            encrypt_by_each(&states, &mut given);
+            states = given.map(|[state]| state);
+        }
+        let mut last = [[[0; 16]]; LANES];
+        encrypt_by_each(&states, &mut last);
+        *blocks = last.map(|[block]| block);
+    }
+}
+
+impl Drop for LrpLanes {
+    fn drop(&mut self) {
+        self.plaintexts.as_flattened_mut().zeroize();
+        self.updated_keys.iter_mut().for_each(wipe);
+    }
 }
 
 impl Lrp {
@@ -84,7 +139,7 @@ impl Lrp {
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
         let mut state = self.updated_key;
         for nibble in nibbles {
-            state = encrypt(&state, self.plaintext(nibble & 0x0F));
+            state = encrypt(&state, look_up(&self.plaintexts, nibble));
         }
         if finalize { encrypt(&state, [0; 16]) } else { state }
     }
@@ -95,7 +150,7 @@ impl Lrp {
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
             let mut key = self.block_key(counter);
-            Decryptor::new(&key).decrypt(block);
+            decrypt_by_each(&[key], core::array::from_mut(block));
             key.zeroize();
         }
     }
@@ -105,7 +160,7 @@ impl Lrp {
     pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
             let mut key = self.block_key(counter);
-            Encryptor::new(&key).encrypt(block);
+            *block = encrypt(&key, *block);
             key.zeroize();
         }
     }
@@ -126,14 +181,6 @@ impl Lrp {
             }
         }
         key
-    }
-
-    fn plaintext(&self, nibble: u8) -> Block {
-        let mut chosen = 0u128;
-        for (index, plaintext) in (0u8..).zip(&self.plaintexts) {
-            chosen.conditional_assign(plaintext, index.ct_eq(&nibble));
-        }
-        chosen.to_ne_bytes()
     }
 }
 
@@ -171,6 +218,21 @@ impl fmt::Debug for Lrp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Side by side they do what each does alone.
+    #[test]
+    fn lanes_equal_one_by_one() {
+        let keys: [Block; LANES] = core::array::from_fn(|lane| [0x11 * u8::try_from(lane).unwrap(); 16]);
+        let mut blocks: [Block; LANES] =
+            core::array::from_fn(|lane| core::array::from_fn(|at| (lane * 37 + at * 59).to_le_bytes()[0]));
+        let expected = core::array::from_fn(|lane| {
+            let mut block = blocks[lane];
+            BlockEncrypt::encrypt(&Lrp::new(&keys[lane], 0), &mut block);
+            block
+        });
+        LrpLanes::new(&keys).encrypt(&mut blocks);
+        assert_eq!(blocks, expected);
+    }
 
     fn bytes<const N: usize>(hex: &str) -> [u8; N] {
         crate::hex::decode(hex.as_bytes()).unwrap()

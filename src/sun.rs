@@ -98,10 +98,11 @@ use core::fmt;
 
 use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::error::{CommitError, Field, VerifyError};
-use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
+use crate::key::{FileReadKey, PreparedMetaReadKey};
 use crate::types::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};
 
 mod anatomy;
+mod batch;
 mod counter_tag;
 mod file_data;
 mod layout;
@@ -116,6 +117,7 @@ mod tamper;
 mod template;
 
 pub(crate) use anatomy::{Anatomy, Part};
+pub use batch::{Batch, verify_batch};
 pub use counter_tag::{CounterTagLayout, UnverifiableTap};
 pub use file_data::FileDataError;
 pub use layout::SdmLayout;
@@ -160,24 +162,39 @@ impl<'a> UnverifiedTap<'a> {
     /// [`VerifyError::NotAuthentic`] if it does not open to what the layout says, [`VerifyError::NotEncrypted`] if the layout
     /// has none, [`VerifyError::WrongMode`] if the key was prepared for another mode.
     pub fn open(self, key: &PreparedMetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
-        self.opened_by(key)
+        let picc_data = self.picc_data_by(key)?;
+        Ok(self.claimed(picc_data))
     }
 
-    /// As [`open`](Self::open), for one of many keys: the tap stays for the next.
-    pub(crate) fn opened_by(&self, key: &PreparedMetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
+    /// What a key opens the PICCData to.
+    pub(crate) fn picc_data_by(&self, key: &PreparedMetaReadKey) -> Result<PiccData, VerifyError> {
         if !self.layout.has(Field::PiccData) {
             return Err(VerifyError::NotEncrypted);
         }
         if key.mode() != self.layout.mode() {
             return Err(VerifyError::WrongMode);
         }
-        match PiccData::open(key, &self.received.picc_data) {
-            Some(picc_data) if self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)) => {
-                let PiccData { uid, ctr } = picc_data;
-                Ok(ClaimedTap { layout: self.layout, received: Received { uid, ctr, ..self.received } })
-            }
-            _ => Err(VerifyError::NotAuthentic),
-        }
+        let plain = key.decrypt(&self.received.picc_data).ok_or(VerifyError::NotAuthentic)?;
+        self.read_picc_data(&plain).ok_or(VerifyError::NotAuthentic)
+    }
+
+    /// What a decrypted PICCData says, if it is what the layout says.
+    pub(crate) fn read_picc_data(&self, plain: &[u8; 16]) -> Option<PiccData> {
+        PiccData::read(plain).filter(|picc_data| self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)))
+    }
+
+    /// The PICCData of a tap in AES mode; `None` if it has none.
+    pub(crate) fn picc_block(&self) -> Option<[u8; 16]> {
+        self.received.picc_data.first_chunk().copied().filter(|_| self.layout.has(Field::PiccData))
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.layout.mode()
+    }
+
+    /// The tap with what its PICCData was opened to. The tap stays, for the next of many keys.
+    pub(crate) fn claimed(&self, PiccData { uid, ctr }: PiccData) -> ClaimedTap<'a> {
+        ClaimedTap { layout: self.layout, received: Received { uid, ctr, ..self.received } }
     }
 
     /// Reads the plain mirrors; where there are none, the claim is empty.
@@ -223,10 +240,26 @@ impl<'a> ClaimedTap<'a> {
     /// # Errors
     /// [`VerifyError::NotAuthentic`] if it does not match or the counter is 0, which no chip sends;
     /// [`VerifyError::NoCounter`] if it matches and the tap carries no counter.
-    pub fn verify(self, key: &PreparedFileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
-        let message = self.authenticate(key)?;
-        let ctr = message.ctr().ok_or(VerifyError::NoCounter)?;
-        Ok(VerifiedTap { message, ctr })
+    pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
+        let enc = self.authenticate(key)?;
+        self.counted(enc)
+    }
+
+    /// As [`verify`](Self::verify), where session key and CMAC were computed with those of other taps.
+    fn verified_by(
+        self,
+        mac_key: &MacKey,
+        cmac: &[u8; 16],
+        key: &impl FileReadKey,
+    ) -> Result<VerifiedTap<'a>, VerifyError> {
+        self.compare(cmac)?;
+        let enc = self.enc_key(mac_key, key)?;
+        self.counted(enc)
+    }
+
+    fn counted(self, enc: Option<EncKey>) -> Result<VerifiedTap<'a>, VerifyError> {
+        let ctr = self.received.ctr.ok_or(VerifyError::NoCounter)?;
+        Ok(VerifiedTap { message: SunMessage::new(self.layout, self.received, enc), ctr })
     }
 
     /// Compares the SDMMAC of a tap that carries no counter, and so may have been seen any number of times before: a copy of
@@ -235,41 +268,48 @@ impl<'a> ClaimedTap<'a> {
     /// # Errors
     /// [`VerifyError::NotAuthentic`] if it does not match; [`VerifyError::HasCounter`] if it matches and the tap does carry a
     /// counter: that is what [`verify`](Self::verify) is for.
-    pub fn verify_replayable(self, key: &PreparedFileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
-        let message = self.authenticate(key)?;
-        match message.ctr() {
+    pub fn verify_replayable(self, key: &impl FileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
+        let enc = self.authenticate(key)?;
+        match self.received.ctr {
             Some(_) => Err(VerifyError::HasCounter),
-            None => Ok(ReplayableTap { message }),
+            None => Ok(ReplayableTap { message: SunMessage::new(self.layout, self.received, enc) }),
         }
     }
 
-    fn authenticate(self, key: &PreparedFileReadKey) -> Result<SunMessage<'a>, VerifyError> {
+    /// Compares the SDMMAC, and gives the key of the file data if there are any.
+    fn authenticate(&self, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
         let Self { layout, received } = self;
-        if key.mode() != layout.mode() {
-            return Err(VerifyError::WrongMode);
-        }
-        let Received { uid, ctr, mac, status_detect, .. } = received;
-        let (expected, mac_key) = if layout.mode() == Mode::Ntag22x {
+        let Received { uid, ctr, status_detect, .. } = *received;
+        let mode = layout.mode();
+        if mode == Mode::Ntag22x {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(VerifyError::NotAuthentic)?;
-            (SdmMac::truncate(&cmac), None)
-        } else {
-            let mac_key = MacKey::derive(key, uid, ctr);
-            (SdmMac::compute(&mac_key, layout, &received), Some(mac_key))
-        };
+            // Its status block was packed when it was read, so only the mode can be wrong.
+            let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(VerifyError::WrongMode)?;
+            self.compare(&cmac)?;
+            return Ok(None);
+        }
+        let mac_key = MacKey::derive_in(mode, key, uid, ctr).ok_or(VerifyError::WrongMode)?;
+        self.compare(&mac_key.cmac_of(mac::input(layout, received)))?;
+        self.enc_key(&mac_key, key)
+    }
+
+    /// Compares the SDMMAC with the CMAC that the tag should have made.
+    fn compare(&self, cmac: &[u8; 16]) -> Result<(), VerifyError> {
         // A MAC without counter is also one with counter 0, since SV2 is filled up with zero bytes: no chip sends a 0.
-        if expected != mac || ctr == Some(SdmReadCtr::ZERO) {
+        if SdmMac::truncate(cmac) != self.received.mac || self.received.ctr == Some(SdmReadCtr::ZERO) {
             return Err(VerifyError::NotAuthentic);
         }
-        let enc = match mac_key {
-            Some(mac_key) if layout.has(Field::EncFileData) => {
-                // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
-                let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-                Some(EncKey::beside(&mac_key, key, uid, ctr))
-            }
-            _ => None,
-        };
-        Ok(SunMessage::new(layout, received, enc))
+        Ok(())
+    }
+
+    /// The key of the file data, if there are any, once the MAC is known to match.
+    fn enc_key(&self, mac_key: &MacKey, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
+        if !self.layout.has(Field::EncFileData) {
+            return Ok(None);
+        }
+        // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
+        let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
+        Ok(EncKey::beside(mac_key, key, uid, ctr))
     }
 }
 

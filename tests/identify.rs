@@ -60,6 +60,16 @@ proptest! {
         let all: Vec<usize> = candidates.by_ref().map(|candidate| candidate.index).collect();
         prop_assert!(all.contains(&right) && all.len() < 20);
         prop_assert_eq!(candidates.tried(), keys.len());
+
+        // The same of keys as they are: whole groups of them, and the rest.
+        let plain: Vec<_> = (0..count).map(|number| SdmMetaReadKey::from_bytes(key_number(number))).collect();
+        let mut candidates = identify::candidates(&parsed, &plain);
+        let uids: Vec<_> = candidates.by_ref().map(|candidate| (candidate.index, candidate.tap.uid())).collect();
+        prop_assert_eq!(uids.iter().map(|(index, _)| *index).collect::<Vec<_>>(), all);
+        prop_assert!(uids.contains(&(right, suntap::Uid::from_hex("04010203040506").ok())));
+        prop_assert_eq!(candidates.tried(), plain.len());
+        let found = identify::first_verified(&parsed, plain, |_, _| Some(SdmFileReadKey::from_bytes([9; 16]))).unwrap();
+        prop_assert_eq!((found.index, found.tried, found.tap.ctr().get()), (right, right + 1, ctr));
     }
 }
 
@@ -107,12 +117,14 @@ fn no_key_is_said_to_be_none() {
     assert_eq!(found.map(|found| found.index), Err(none(3)));
     // One key in 256 would fit by chance if the mode were not asked.
     assert_eq!(identify::candidates(&parsed, keys(2000, Mode::Lrp)).count(), 0);
-    let found = identify::first_verified(&parsed, keys(0, Mode::Aes), |_, _| None);
+    let found = identify::first_verified(&parsed, keys(0, Mode::Aes), |_, _| None::<SdmFileReadKey>);
     assert_eq!(found.map(|found| found.index), Err(none(0)));
     // A layout without PICCData has nothing to open.
     let plain = SdmLayout::new(Mode::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
     let url = tag(0, false).write(plain.template(), &tap(5)).url;
     assert_eq!(identify::candidates(&plain.parse(&url).unwrap(), keys(300, Mode::Aes)).count(), 0);
+    let unprepared = (0..300).map(|number| SdmMetaReadKey::from_bytes(key_number(number)));
+    assert_eq!(identify::candidates(&plain.parse(&url).unwrap(), unprepared).count(), 0);
 }
 
 #[test]

@@ -4,9 +4,8 @@ use core::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::layout::{Kind, SdmLayout};
+use super::layout::{Element, Kind, SdmLayout};
 use super::parse::{Received, is_digits};
-use super::session::MacKey;
 use crate::error::{Field, ParseHexError};
 use crate::hex;
 
@@ -46,33 +45,31 @@ impl SdmMac {
     pub const fn as_bytes(&self) -> &[u8; 8] {
         &self.0
     }
-
-    /// The MAC that a tag with this session key writes for what was received.
-    pub(super) fn compute(key: &MacKey, layout: &SdmLayout, received: &Received<'_>) -> Self {
-        Self::truncate(&key.cmac_of(mac_input(layout, received)))
-    }
 }
 
 /// The text from `[[` to `{mac}`, as the tag wrote it. The chip writes its digits in upper case; some phones do not keep it.
-fn mac_input(layout: &SdmLayout, received: &Received<'_>) -> impl Iterator<Item = u8> {
-    let mut inside = false;
-    layout.elements().zip(received.text).flat_map(move |(element, value)| {
-        let before: &[u8] = if inside { layout.text(element.text) } else { &[] };
-        inside = match element.kind {
-            Kind::MacInput => true,
-            Kind::Value(Field::SdmMac) | Kind::End => false,
-            Kind::Value(_) => inside,
-        };
-        let value = if inside { value } else { &[] };
+pub(super) fn input(layout: &SdmLayout, received: &Received<'_>) -> impl Iterator<Item = u8> {
+    let begins = |(element, _): &(&Element, &[u8])| matches!(element.kind, Kind::MacInput);
+    let mut behind = layout.elements().zip(received.text).skip_while(move |part| !begins(part));
+    behind.next();
+    let mut ended = false;
+    let window = behind.take_while(move |(element, _)| {
+        let before = ended;
+        ended = matches!(element.kind, Kind::Value(Field::SdmMac));
+        !before
+    });
+    window.flat_map(|(element, value)| {
+        // The MAC is not its own input, only the text before it is.
+        let value = if matches!(element.kind, Kind::Value(Field::SdmMac)) { &[] } else { value };
         let digits = matches!(element.kind, Kind::Value(field) if is_digits(field));
         let value = value.iter().map(move |byte| if digits { byte.to_ascii_uppercase() } else { *byte });
-        before.iter().copied().chain(value)
+        layout.text(element.text).iter().copied().chain(value)
     })
 }
 
 impl PartialEq for SdmMac {
     fn eq(&self, other: &Self) -> bool {
-        self.0[..].ct_eq(&other.0[..]).into()
+        u64::from_ne_bytes(self.0).ct_eq(&u64::from_ne_bytes(other.0)).into()
     }
 }
 
@@ -87,6 +84,7 @@ impl fmt::Debug for SdmMac {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::MacKey;
     use crate::{Mode, SdmFileReadKey, SdmReadCtr, Uid};
 
     /// Session key, whole CMAC and SDMMAC of a tap under factory keys.

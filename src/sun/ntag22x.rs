@@ -23,7 +23,7 @@
 //! recorded ones do. That is [`NotAuthentic`](crate::VerifyError::NotAuthentic) here as everywhere, by either way of verifying,
 //! even if the MAC matches: such a tap is the same for ever. Switch the counter on.
 
-use crate::key::PreparedFileReadKey;
+use crate::key::FileReadKey;
 use crate::types::{Mode, SdmReadCtr, Uid};
 
 /// The status block of a StatusDetect chip: two status characters and four bytes of data, as they are. What they mean is said
@@ -64,18 +64,15 @@ impl StatusDetect {
 #[doc(alias = "SUNCMAC")]
 #[must_use]
 pub fn suncmac(
-    key: &PreparedFileReadKey,
+    key: &impl FileReadKey,
     uid: Uid,
     ctr: SdmReadCtr,
     status_detect: Option<StatusDetect>,
 ) -> Option<[u8; 16]> {
-    if key.mode() != Mode::Ntag22x {
-        return None;
-    }
     let status = match status_detect {
         Some(block) => Some(block.packed()?),
         None => None,
     };
     let message = uid.as_bytes().iter().copied().chain(ctr.to_msb_first()).chain(status.into_iter().flatten());
-    Some(key.cmac(message))
+    key.cmac_in(Mode::Ntag22x, message)
 }

@@ -24,7 +24,7 @@ impl PiccData {
     }
 
     /// Reads `PICCDataTag [UID] [SDMReadCtr] RandomPadding`.
-    fn read(plain: &Block) -> Option<Self> {
+    pub(super) fn read(plain: &Block) -> Option<Self> {
         let [tag, body @ ..] = plain;
         let (uid, behind) = body.split_first_chunk()?;
         // Bit 7: UID. Bit 6: counter. Bits 5 and 4: for future use, zero. Bits 3 to 0: length of the UID, zero without one.

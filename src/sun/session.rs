@@ -5,8 +5,8 @@
 //!
 //! An NTAG 22x has no session keys; a key that was prepared for one is treated as for AES here.
 
-use crate::cipher::{Block, Cmac, padded};
-use crate::key::{PreparedFileReadKey, key_type};
+use crate::cipher::{Block, Cmac};
+use crate::key::{FileReadKey, PreparedFileReadKey, key_type};
 #[cfg(feature = "lrp")]
 use crate::lrp::Lrp;
 use crate::types::{Mode, SdmReadCtr, Uid};
@@ -35,11 +35,6 @@ macro_rules! session_key {
             #[must_use]
             pub const fn from_secret(mode: Mode, secret: SessionSecret) -> Self {
                 Self { mode, secret }
-            }
-
-            /// The key that a session vector gives.
-            fn from_vector(key: &PreparedFileReadKey, vector: &Block) -> Self {
-                Self::from_secret(key.mode(), SessionSecret::from_bytes(key.session_key(vector)))
             }
 
             /// What the key is made of.
@@ -74,7 +69,7 @@ session_key! {
 /// SV1, from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, the counter LSB first.
 #[must_use]
 pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
-    vector(&[0xC3, 0x3C, 0x00, 0x01, 0x00, 0x80], Some(uid), Some(ctr))
+    vector([0xC3, 0x3C, 0x00, 0x01, 0x00, 0x80], Some(uid), Some(ctr))
 }
 
 /// SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, the counter LSB first.
@@ -82,7 +77,7 @@ pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
 /// What the tag does not mirror, plain or encrypted, is left out; the rest moves up and zero bytes fill the block.
 #[must_use]
 pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
-    vector(&[0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
+    vector([0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
 }
 
 /// SV of LRP mode, from which the session's master key is derived: `00 01 00 80 [|| UID] [|| SDMReadCtr] .. || 1E E1`.
@@ -91,28 +86,51 @@ pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
 #[cfg(feature = "lrp")]
 #[must_use]
 pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
-    let mut block = vector(&[0x00, 0x01, 0x00, 0x80], uid, ctr);
+    let mut block = vector([0x00, 0x01, 0x00, 0x80], uid, ctr);
     let [.., last, end] = &mut block;
     (*last, *end) = (0x1E, 0xE1);
     block
 }
 
-fn vector(label: &[u8], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
-    let uid = uid.as_ref().map(Uid::as_bytes);
-    let ctr = ctr.map(SdmReadCtr::to_lsb_first);
-    padded(label.iter().chain(uid.into_iter().flatten()).chain(ctr.iter().flatten()).copied())
+/// Put together as big-endian numbers, since it is made for each tap.
+fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
+    let mut free = u128::BITS;
+    let mut place = |bits: u32, bytes: [u8; 8]| {
+        free = free.wrapping_sub(bits);
+        u128::from(u64::from_be_bytes(bytes)).wrapping_shl(free)
+    };
+    let label = label.map(|byte| place(8, [0, 0, 0, 0, 0, 0, 0, byte]));
+    let mut vector = label.into_iter().fold(0, |vector, byte| vector | byte);
+    if let Some(uid) = uid {
+        let mut bytes = [0; 8];
+        let [_, behind @ ..] = &mut bytes;
+        *behind = *uid.as_bytes();
+        vector |= place(56, bytes);
+    }
+    if let Some(ctr) = ctr {
+        let [low, mid, high] = ctr.to_lsb_first();
+        vector |= place(24, [0, 0, 0, 0, 0, low, mid, high]);
+    }
+    vector.to_be_bytes()
 }
 
 impl MacKey {
     /// Derives the key from what the tag mirrors.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Self {
-        let vector = match key.mode() {
-            Mode::Aes | Mode::Ntag22x => sv2(uid, ctr),
-            #[cfg(feature = "lrp")]
-            Mode::Lrp => sv(uid, ctr),
-        };
-        Self::from_vector(key, &vector)
+        let secret = key.session_key(&vector_of_mac(key.mode(), uid, ctr));
+        Self::from_secret(key.mode(), SessionSecret::from_bytes(secret))
+    }
+
+    /// As [`derive`](Self::derive), of a key of either kind; `None` if it was prepared for another mode.
+    pub(super) fn derive_in(
+        mode: Mode,
+        key: &impl FileReadKey,
+        uid: Option<Uid>,
+        ctr: Option<SdmReadCtr>,
+    ) -> Option<Self> {
+        let secret = key.session_key_in(mode, &vector_of_mac(mode, uid, ctr))?;
+        Some(Self::from_secret(mode, SessionSecret::from_bytes(secret)))
     }
 
     /// The whole CMAC of a MAC input, of which SDMMAC is the [truncation](super::SdmMac::truncate).
@@ -123,7 +141,7 @@ impl MacKey {
 
     pub(crate) fn cmac_of(&self, input: impl Iterator<Item = u8>) -> [u8; 16] {
         match self.mode {
-            Mode::Aes | Mode::Ntag22x => Cmac::new(self.secret.expose_bytes()).of(input),
+            Mode::Aes | Mode::Ntag22x => Cmac::once(self.secret.expose_bytes(), input),
             #[cfg(feature = "lrp")]
             Mode::Lrp => Cmac::over(Lrp::new(self.secret.expose_bytes(), 0)).of(input),
         }
@@ -134,21 +152,37 @@ impl EncKey {
     /// Derives the key. The chip encrypts file data only where it mirrors both UID and counter.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Self {
-        let vector = match key.mode() {
-            Mode::Aes | Mode::Ntag22x => sv1(uid, ctr),
-            #[cfg(feature = "lrp")]
-            Mode::Lrp => sv(Some(uid), Some(ctr)),
-        };
-        Self::from_vector(key, &vector)
+        let secret = key.session_key(&vector_of_file_data(key.mode(), uid, ctr));
+        Self::from_secret(key.mode(), SessionSecret::from_bytes(secret))
     }
 
     /// As [`derive`](Self::derive), where the [`MacKey`] of the same tap is at hand: in LRP mode both are made of one secret.
-    pub(super) fn beside(mac_key: &MacKey, key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Self {
-        match mac_key.mode {
-            Mode::Aes | Mode::Ntag22x => Self::derive(key, uid, ctr),
+    pub(super) fn beside(mac_key: &MacKey, key: &impl FileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
+        let mode = mac_key.mode;
+        let secret = match mode {
+            Mode::Aes | Mode::Ntag22x => {
+                SessionSecret::from_bytes(key.session_key_in(mode, &vector_of_file_data(mode, uid, ctr))?)
+            }
             #[cfg(feature = "lrp")]
-            Mode::Lrp => Self::from_secret(mac_key.mode, mac_key.secret.clone()),
-        }
+            Mode::Lrp => mac_key.secret.clone(),
+        };
+        Some(Self::from_secret(mode, secret))
+    }
+}
+
+pub(super) fn vector_of_mac(mode: Mode, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
+    match mode {
+        Mode::Aes | Mode::Ntag22x => sv2(uid, ctr),
+        #[cfg(feature = "lrp")]
+        Mode::Lrp => sv(uid, ctr),
+    }
+}
+
+fn vector_of_file_data(mode: Mode, uid: Uid, ctr: SdmReadCtr) -> Block {
+    match mode {
+        Mode::Aes | Mode::Ntag22x => sv1(uid, ctr),
+        #[cfg(feature = "lrp")]
+        Mode::Lrp => sv(Some(uid), Some(ctr)),
     }
 }
 

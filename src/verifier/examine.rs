@@ -48,7 +48,7 @@ impl Verifier<'_> {
         if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
             return Err(Refusal::OtherUid);
         }
-        let tap = claimed.verify(&keys.file).map_err(|error| refusal(error, Refusal::NotAuthentic))?;
+        let tap = claimed.verify(&*keys.file).map_err(|error| refusal(error, Refusal::NotAuthentic))?;
         let tamper = if chip.tamper { tap.message().tamper() } else { None };
         let seen = Seen { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
         let counter = chip.counter.unwrap_or_else(|| keys.file.tag_id(tap.uid()));

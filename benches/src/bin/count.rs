@@ -1,0 +1,53 @@
+//! Turns of one kind of work, for a tool that counts instructions: `count KIND TURNS`. See `count.sh`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a measurement fails by panicking"
+)]
+
+use std::hint::black_box;
+
+use suntap::{SdmFileReadKey, VerifyError};
+use suntap_benches::{AES, LRP, Set};
+
+fn main() {
+    let args: Vec<_> = std::env::args().skip(1).collect();
+    let (kind, turns): (&str, usize) = (&args[0], args[1].parse().unwrap());
+    let set = Set::new(if kind.ends_with("lrp") { LRP } else { AES }, kind == "an10922");
+    let (forged, short) = set.spoilt();
+    for turn in 0..turns {
+        match kind {
+            "aes" | "lrp" => {
+                black_box(set.ours(black_box(set.next())));
+            }
+            "an10922" => {
+                let tap = set.claimed(black_box(set.next()));
+                let key = set.derived(&tap);
+                black_box(tap.verify(&key).unwrap().ctr());
+            }
+            // Of which each is for 256 taps.
+            "batch" | "batch-lrp" => assert_eq!(set.ours_by_batch(black_box(&set.samples)), set.samples.len()),
+            "parse" => {
+                black_box(set.layout.parse(black_box(&set.next().url)).unwrap().captured(""));
+            }
+            "open" => {
+                black_box(set.claimed(black_box(set.next())).ctr());
+            }
+            "ntag424" => {
+                black_box(set.theirs(black_box(set.next())));
+            }
+            "reject" => {
+                let sample = black_box(&forged[turn % forged.len()]);
+                let key = SdmFileReadKey::from_bytes(sample.file_key);
+                assert_eq!(set.claimed(sample).verify(&key).unwrap_err(), VerifyError::NotAuthentic);
+            }
+            "reject-short" => {
+                black_box(set.layout.parse(black_box(&short)).unwrap_err());
+            }
+            other => panic!("{other}"),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The block cipher by the processor's own AES instructions, where it has them, and by [`soft`](super::soft) where not.
+//!
+//! This is the only room with `unsafe` in it, for two reasons: a function that uses the instructions may only be called where the
+//! processor has them, and a register is filled and emptied through a pointer.
+//!
+//! What it does better than one call for each block: the key schedule takes SubWord from the last round of the cipher, which is a
+//! third of the latency of the instruction made for it; a key that serves one block is expanded while that block is encrypted;
+//! and keys of several tags are expanded side by side, so that one works while another waits.
+
+#![allow(unsafe_code, reason = "the one room for it: see above")]
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::{Block, BlockEncrypt, Chain, soft};
+#[cfg(feature = "lrp")]
+use super::{halve, mask};
+
+#[cfg(target_arch = "aarch64")]
+mod arm;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "aarch64")]
+use arm as arch;
+#[cfg(target_arch = "x86_64")]
+use x86 as arch;
+
+#[cfg(feature = "lrp")]
+use arch::{Register, and, spread};
+use arch::{decrypt_last, decrypt_round, encrypt_last, encrypt_round, inverse_mix, load, next_round_key, store, xor};
+
+/// Whether the processor has the instructions. `--cfg suntap_backend="soft"` says that it has not, to test what is done then.
+pub(super) fn available() -> bool {
+    !cfg!(suntap_backend = "soft") && arch::available()
+}
+
+/// Functions that use the instructions. A caller without the same line has to be sure that the processor has them.
+macro_rules! with_aes {
+    ($($function:item)*) => {$(
+        #[cfg_attr(target_arch = "aarch64", target_feature(enable = "aes"))]
+        #[cfg_attr(target_arch = "x86_64", target_feature(enable = "aes,avx"))]
+        $function
+    )*};
+}
+use with_aes;
+
+/// FIPS 197 §5.2, of rounds 1 to 9; round 10 stands apart, since no mixing follows it.
+const ROUND_CONSTANTS: [u32; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1B];
+const LAST_CONSTANT: u32 = 0x36;
+
+/// The round keys of some keys, side by side: the first of each, those of the rounds, the last.
+pub(crate) struct RoundKeys<const N: usize> {
+    first: [u128; N],
+    rounds: [[u128; N]; 9],
+    last: [u128; N],
+}
+
+with_aes! {
+    #[inline]
+    fn expand<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
+        let mut expanded = RoundKeys { first: keys.map(u128::from_ne_bytes), rounds: [[0; N]; 9], last: [0; N] };
+        let mut key = keys.each_ref().map(|key| load(key));
+        for (round, constant) in expanded.rounds.iter_mut().zip(ROUND_CONSTANTS) {
+            for (kept, key) in round.iter_mut().zip(&mut key) {
+                *key = next_round_key(*key, constant);
+                *kept = u128::from_ne_bytes(store(*key));
+            }
+        }
+        for (kept, key) in expanded.last.iter_mut().zip(key) {
+            *kept = u128::from_ne_bytes(store(next_round_key(key, LAST_CONSTANT)));
+        }
+        expanded
+    }
+
+    /// Turns round keys for encryption into those for decryption, in the order in which they are used then.
+    #[inline]
+    fn invert<const N: usize>(keys: &mut RoundKeys<N>) {
+        core::mem::swap(&mut keys.first, &mut keys.last);
+        keys.rounds.reverse();
+        for key in keys.rounds.as_flattened_mut() {
+            *key = u128::from_ne_bytes(store(inverse_mix(load(&key.to_ne_bytes()))));
+        }
+    }
+
+    #[inline]
+    fn encrypt<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
+        let mut states = blocks.each_ref().map(|block| load(block));
+        for (state, key) in states.iter_mut().zip(&keys.first) {
+            *state = xor(*state, load(&key.to_ne_bytes()));
+        }
+        for round in &keys.rounds {
+            for (state, key) in states.iter_mut().zip(round) {
+                *state = encrypt_round(*state, load(&key.to_ne_bytes()));
+            }
+        }
+        for ((block, state), key) in blocks.iter_mut().zip(states).zip(&keys.last) {
+            *block = store(encrypt_last(state, load(&key.to_ne_bytes())));
+        }
+    }
+
+    #[inline]
+    fn decrypt<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
+        let mut states = blocks.each_ref().map(|block| load(block));
+        for (state, key) in states.iter_mut().zip(&keys.first) {
+            *state = xor(*state, load(&key.to_ne_bytes()));
+        }
+        for round in &keys.rounds {
+            for (state, key) in states.iter_mut().zip(round) {
+                *state = decrypt_round(*state, load(&key.to_ne_bytes()));
+            }
+        }
+        for ((block, state), key) in blocks.iter_mut().zip(states).zip(&keys.last) {
+            *block = store(decrypt_last(state, load(&key.to_ne_bytes())));
+        }
+    }
+
+    /// No round key is kept.
+    fn expand_and_encrypt<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
+        let mut key = keys.each_ref().map(|key| load(key));
+        let mut states = blocks.each_ref().map(|blocks| blocks.each_ref().map(|block| load(block)));
+        for (states, key) in states.iter_mut().zip(&key) {
+            for state in states {
+                *state = xor(*state, *key);
+            }
+        }
+        for constant in ROUND_CONSTANTS {
+            for (states, key) in states.iter_mut().zip(&mut key) {
+                *key = next_round_key(*key, constant);
+                for state in states {
+                    *state = encrypt_round(*state, *key);
+                }
+            }
+        }
+        for ((blocks, states), key) in blocks.iter_mut().zip(states).zip(key) {
+            let key = next_round_key(key, LAST_CONSTANT);
+            for (block, state) in blocks.iter_mut().zip(states) {
+                *block = store(encrypt_last(state, key));
+            }
+        }
+    }
+
+    fn expand_and_decrypt<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
+        let mut expanded = expand(keys);
+        invert(&mut expanded);
+        decrypt(&expanded, blocks);
+    }
+
+    fn encrypt_chain(keys: &RoundKeys<1>, chain: impl Chain) -> Block {
+        chain.run(|block| {
+            let mut one = [*block];
+            encrypt(keys, &mut one);
+            [*block] = one;
+        })
+    }
+
+    fn expand_and_chain(key: &Block, chain: impl Chain) -> Block {
+        encrypt_chain(&expand(&[*key]), chain)
+    }
+
+    #[cfg(feature = "lrp")]
+    fn look_up_by_registers(table: &[u128; 16], [one, two, four, eight]: [u64; 4]) -> Block {
+        let masks = [spread(one), spread(two), spread(four), spread(eight)];
+        store(halve!(table, masks, load_number, choose))
+    }
+
+    #[cfg(feature = "lrp")]
+    #[inline]
+    fn load_number(number: &u128) -> Register {
+        load(&number.to_ne_bytes())
+    }
+
+    #[cfg(feature = "lrp")]
+    #[inline]
+    fn choose(even: Register, odd: Register, mask: Register) -> Register {
+        xor(even, and(xor(even, odd), mask))
+    }
+
+    // What is inlined above has to be called from elsewhere too.
+    fn expand_apart<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
+        expand(keys)
+    }
+
+    fn expand_for_decryption(key: &Block) -> RoundKeys<1> {
+        let mut expanded = expand(&[*key]);
+        invert(&mut expanded);
+        expanded
+    }
+
+    fn encrypt_apart<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
+        encrypt(keys, blocks);
+    }
+
+    fn decrypt_apart(keys: &RoundKeys<1>, blocks: &mut [Block; 1]) {
+        decrypt(keys, blocks);
+    }
+}
+
+impl<const N: usize> Drop for RoundKeys<N> {
+    fn drop(&mut self) {
+        self.first.zeroize();
+        self.rounds.as_flattened_mut().zeroize();
+        self.last.zeroize();
+    }
+}
+
+/// A key prepared for encryption.
+pub(crate) enum Encryptor {
+    /// Made only where the processor has the instructions, as of all that follows.
+    Hard(RoundKeys<1>),
+    Soft(soft::Encryptor),
+}
+
+/// A key prepared for decryption.
+pub(crate) enum Decryptor {
+    Hard(RoundKeys<1>),
+    Soft(soft::Decryptor),
+}
+
+impl Encryptor {
+    pub(crate) fn new(key: &Block) -> Self {
+        if available() {
+            // SAFETY: the processor has the instructions.
+            Self::Hard(unsafe { expand_apart(&[*key]) })
+        } else {
+            Self::Soft(soft::Encryptor::new(key))
+        }
+    }
+}
+
+impl BlockEncrypt for Encryptor {
+    fn encrypt(&self, block: &mut Block) {
+        match self {
+            Self::Hard(keys) => {
+                let mut one = [*block];
+                // SAFETY: a `Hard` was only made where the processor has the instructions.
+                unsafe { encrypt_apart(keys, &mut one) };
+                [*block] = one;
+            }
+            Self::Soft(key) => key.encrypt(block),
+        }
+    }
+
+    fn chain(&self, chain: impl Chain) -> Block {
+        match self {
+            // SAFETY: as above.
+            Self::Hard(keys) => unsafe { encrypt_chain(keys, chain) },
+            Self::Soft(key) => key.chain(chain),
+        }
+    }
+}
+
+impl Decryptor {
+    pub(crate) fn new(key: &Block) -> Self {
+        if available() {
+            // SAFETY: the processor has the instructions.
+            Self::Hard(unsafe { expand_for_decryption(key) })
+        } else {
+            Self::Soft(soft::Decryptor::new(key))
+        }
+    }
+
+    pub(crate) fn decrypt(&self, block: &mut Block) {
+        match self {
+            Self::Hard(keys) => {
+                let mut one = [*block];
+                // SAFETY: a `Hard` was only made where the processor has the instructions.
+                unsafe { decrypt_apart(keys, &mut one) };
+                [*block] = one;
+            }
+            Self::Soft(key) => key.decrypt(block),
+        }
+    }
+}
+
+#[cfg(feature = "lrp")]
+/// An entry of a table, by the low four bits of an index. All are read.
+pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
+    if available() {
+        let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];
+        // SAFETY: the processor has the instructions.
+        unsafe { look_up_by_registers(table, masks) }
+    } else {
+        soft::look_up(table, index)
+    }
+}
+
+/// A chain under a key that serves no other.
+pub(crate) fn chain_once(key: &Block, chain: impl Chain) -> Block {
+    if available() {
+        // SAFETY: the processor has the instructions.
+        unsafe { expand_and_chain(key, chain) }
+    } else {
+        soft::chain_once(key, chain)
+    }
+}
+
+/// Encrypts blocks under the key in their place, which serves no others.
+pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
+    if available() {
+        // SAFETY: the processor has the instructions.
+        unsafe { expand_and_encrypt(keys, blocks) }
+    } else {
+        soft::encrypt_by_each(keys, blocks);
+    }
+}
+
+/// Decrypts each block by the key in its place, which serves no other.
+pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
+    if available() {
+        // SAFETY: the processor has the instructions.
+        unsafe { expand_and_decrypt(keys, blocks) }
+    } else {
+        soft::decrypt_by_each(keys, blocks);
+    }
+}
+
+impl ZeroizeOnDrop for Encryptor {}
+impl ZeroizeOnDrop for Decryptor {}

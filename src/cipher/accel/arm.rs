@@ -1,0 +1,94 @@
+//! The AES instructions of ARMv8. They add the round key before they substitute; a key of zeros and an addition behind make
+//! rounds of them as FIPS 197 has them.
+
+use core::arch::aarch64::{
+    uint8x16_t, vaesdq_u8, vaeseq_u8, vaesimcq_u8, vaesmcq_u8, vdupq_n_u8, vdupq_n_u32, vdupq_n_u64, veorq_u8,
+    vextq_u8, vld1q_u8, vqtbl1q_u8, vreinterpretq_u8_u32, vst1q_u8,
+};
+
+#[cfg(feature = "lrp")]
+use core::arch::aarch64::{vandq_u8, vdupq_n_u64, vreinterpretq_u8_u64};
+
+use super::with_aes;
+use crate::cipher::Block;
+
+cpufeatures::new!(detected, "aes");
+
+/// Whether the processor has the instructions.
+pub(super) fn available() -> bool {
+    detected::get()
+}
+
+pub(super) type Register = uint8x16_t;
+
+with_aes! {
+    #[inline]
+    pub(super) fn load(block: &Block) -> Register {
+        // SAFETY: 16 bytes are read, which the block has, and they need no alignment.
+        unsafe { vld1q_u8(block.as_ptr()) }
+    }
+
+    #[inline]
+    pub(super) fn store(register: Register) -> Block {
+        let mut block = [0; 16];
+        // SAFETY: 16 bytes are written, which the block has, and they need no alignment.
+        unsafe { vst1q_u8(block.as_mut_ptr(), register) }
+        block
+    }
+
+    #[inline]
+    pub(super) fn xor(a: Register, b: Register) -> Register {
+        veorq_u8(a, b)
+    }
+
+    #[cfg(feature = "lrp")]
+    #[inline]
+    pub(super) fn and(a: Register, b: Register) -> Register {
+        vandq_u8(a, b)
+    }
+
+    /// The same in both halves.
+    #[cfg(feature = "lrp")]
+    #[inline]
+    pub(super) fn spread(half: u64) -> Register {
+        vreinterpretq_u8_u64(vdupq_n_u64(half))
+    }
+
+    #[inline]
+    pub(super) fn encrypt_round(state: Register, key: Register) -> Register {
+        veorq_u8(vaesmcq_u8(vaeseq_u8(state, vdupq_n_u8(0))), key)
+    }
+
+    #[inline]
+    pub(super) fn encrypt_last(state: Register, key: Register) -> Register {
+        veorq_u8(vaeseq_u8(state, vdupq_n_u8(0)), key)
+    }
+
+    #[inline]
+    pub(super) fn decrypt_round(state: Register, key: Register) -> Register {
+        veorq_u8(vaesimcq_u8(vaesdq_u8(state, vdupq_n_u8(0))), key)
+    }
+
+    #[inline]
+    pub(super) fn decrypt_last(state: Register, key: Register) -> Register {
+        veorq_u8(vaesdq_u8(state, vdupq_n_u8(0)), key)
+    }
+
+    #[inline]
+    pub(super) fn inverse_mix(key: Register) -> Register {
+        vaesimcq_u8(key)
+    }
+
+    /// FIPS 197 §5.2. Where all four columns are alike, ShiftRows does nothing, and the last round is SubWord.
+    #[inline]
+    pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
+        let zero = vdupq_n_u8(0);
+        // RotWord of the last word, in each column. The first constant is little endian, as the bytes of a word are.
+        let last_word = vreinterpretq_u8_u32(vdupq_n_u32(0x0C0F_0E0D));
+        let rotated = vqtbl1q_u8(key, last_word);
+        let word = veorq_u8(vaeseq_u8(rotated, zero), vreinterpretq_u8_u32(vdupq_n_u32(constant)));
+        let pairs = veorq_u8(key, vextq_u8::<12>(zero, key));
+        let sums = veorq_u8(pairs, vextq_u8::<8>(zero, pairs));
+        veorq_u8(sums, word)
+    }
+}

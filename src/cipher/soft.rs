@@ -1,0 +1,98 @@
+//! The block cipher by RustCrypto's `aes`, which chooses between the processor's instructions and constant-time code by itself.
+
+use aes::cipher::common::BlockSizeUser;
+use aes::cipher::consts::U16;
+use aes::cipher::{BlockCipherDecrypt, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, KeyInit};
+use aes::{Aes128Dec, Aes128Enc};
+use zeroize::ZeroizeOnDrop;
+
+use super::{Block, BlockEncrypt, Chain};
+#[cfg(feature = "lrp")]
+use super::{halve, mask};
+
+/// A key prepared for encryption.
+pub(crate) struct Encryptor(Aes128Enc);
+
+/// A key prepared for decryption.
+pub(crate) struct Decryptor(Aes128Dec);
+
+impl Encryptor {
+    pub(crate) fn new(key: &Block) -> Self {
+        Self(Aes128Enc::new(key.into()))
+    }
+}
+
+impl BlockEncrypt for Encryptor {
+    fn encrypt(&self, block: &mut Block) {
+        self.0.encrypt_block(block.into());
+    }
+
+    fn chain(&self, chain: impl Chain) -> Block {
+        run(&self.0, chain)
+    }
+}
+
+fn run(key: &Aes128Enc, chain: impl Chain) -> Block {
+    struct Run<'o, C> {
+        chain: C,
+        output: &'o mut Block,
+    }
+
+    impl<C> BlockSizeUser for Run<'_, C> {
+        type BlockSize = U16;
+    }
+
+    impl<C: Chain> BlockCipherEncClosure for Run<'_, C> {
+        fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+            *self.output = self.chain.run(|block| backend.encrypt_block_inplace(block.into()));
+        }
+    }
+
+    let mut output = [0; 16];
+    key.encrypt_with_backend(Run { chain, output: &mut output });
+    output
+}
+
+impl Decryptor {
+    pub(crate) fn new(key: &Block) -> Self {
+        Self(Aes128Dec::new(key.into()))
+    }
+
+    pub(crate) fn decrypt(&self, block: &mut Block) {
+        self.0.decrypt_block(block.into());
+    }
+}
+
+#[cfg(feature = "lrp")]
+/// An entry of a table, by the low four bits of an index. All are read.
+pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
+    let load = |entry: &u128| *entry;
+    let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);
+    let masks = [0, 1, 2, 3].map(|bit| u128::from(mask(index, bit)));
+    halve!(table, masks.map(|mask| mask << 64 | mask), load, choose).to_ne_bytes()
+}
+
+/// A chain under a key that serves no other.
+pub(crate) fn chain_once(key: &Block, chain: impl Chain) -> Block {
+    run(&Aes128Enc::new(key.into()), chain)
+}
+
+/// Encrypts blocks under the key in their place, which serves no others.
+#[inline]
+pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
+    for (key, blocks) in keys.iter().zip(blocks) {
+        let key = Encryptor::new(key);
+        for block in blocks {
+            key.encrypt(block);
+        }
+    }
+}
+
+/// Decrypts each block by the key in its place, which serves no other.
+#[inline]
+pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
+    keys.iter().zip(blocks).for_each(|(key, block)| Decryptor::new(key).decrypt(block));
+}
+
+impl ZeroizeOnDrop for Encryptor {}
+impl ZeroizeOnDrop for Decryptor {}

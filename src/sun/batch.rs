@@ -1,0 +1,122 @@
+//! Taps of many tags, side by side.
+
+use core::fmt;
+
+use heapless::Deque;
+
+use super::session::{MacKey, SessionSecret, vector_of_mac};
+use super::{ClaimedTap, VerifiedTap, mac};
+use crate::cipher::{Block, CmacLanes, LANES, LaneEncrypt, Lanes, side_by_side, wipe};
+use crate::error::VerifyError;
+use crate::key::SdmFileReadKey;
+#[cfg(feature = "lrp")]
+use crate::lrp::LrpLanes;
+use crate::types::Mode;
+
+/// Bytes of a MAC input that is taken side by side with others; a longer one is rare, and goes alone.
+const INPUT: usize = 256;
+
+/// Verifies taps, each with the file-read key of its tag, and gives what [`verify`](ClaimedTap::verify) gives for each, in their
+/// order. It takes eight from the iterator at once and computes their MACs side by side: one key is expanded while another waits
+/// for its own. Nothing is kept but those eight.
+///
+/// ```
+/// use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};
+///
+/// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
+///
+/// let meta_key = SdmMetaReadKey::FACTORY.prepare(Mode::Aes);
+/// let log = [
+///     "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086",
+///     "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337087",
+/// ];
+/// let opened = log.iter().filter_map(|url| LAYOUT.parse(url).ok()?.open(&meta_key).ok());
+/// let taps = opened.map(|claimed| (claimed, SdmFileReadKey::FACTORY));
+/// assert_eq!(verify_batch(taps).map(|verified| verified.is_ok()).collect::<Vec<_>>(), [true, false]);
+/// ```
+pub fn verify_batch<'a, I>(taps: I) -> Batch<'a, I::IntoIter>
+where
+    I: IntoIterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>,
+{
+    Batch { taps: taps.into_iter(), group: Deque::new(), macs: None }
+}
+
+/// See [`verify_batch`].
+#[must_use = "nothing is verified before it is asked for"]
+pub struct Batch<'a, I> {
+    taps: I,
+    /// Those that were taken and not yet given.
+    group: Deque<(ClaimedTap<'a>, SdmFileReadKey), LANES>,
+    /// The session keys and CMACs of the group, which those that go alone do not have.
+    macs: Option<core::array::IntoIter<(MacKey, Block), LANES>>,
+}
+
+impl<'a, I: Iterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batch<'a, I> {
+    type Item = Result<VerifiedTap<'a>, VerifyError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.group.is_empty() {
+            self.group.extend(self.taps.by_ref().take(LANES));
+            self.macs = macs(&self.group).map(IntoIterator::into_iter);
+        }
+        let (tap, key) = self.group.pop_front()?;
+        Some(match self.macs.as_mut().and_then(Iterator::next) {
+            Some((mac_key, cmac)) => tap.verified_by(&mac_key, &cmac, &key),
+            None => tap.verify(&key),
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let (least, most) = self.taps.size_hint();
+        let waiting = self.group.len();
+        (least.saturating_add(waiting), most.and_then(|most| most.checked_add(waiting)))
+    }
+}
+
+/// The session keys and CMACs of taps that are all of one mode; `None` if they can not go side by side.
+fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block); LANES]> {
+    let mode = group.front()?.0.layout.mode();
+    if !side_by_side() || group.iter().any(|(tap, _)| tap.layout.mode() != mode) {
+        return None;
+    }
+    let mut keys = [[0; 16]; LANES];
+    let mut vectors = [[0; 16]; LANES];
+    let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
+    let places = keys.iter_mut().zip(&mut vectors).zip(&mut inputs);
+    for ((tap, key), ((key_place, vector), input)) in group.iter().zip(places) {
+        *key_place = *key.expose_bytes();
+        *vector = vector_of_mac(mode, tap.received.uid, tap.received.ctr);
+        for byte in mac::input(tap.layout, &tap.received) {
+            input.push(byte).ok()?;
+        }
+    }
+    let inputs = inputs.each_ref().map(heapless::Vec::as_slice);
+    let macs = match mode {
+        Mode::Aes => both(Lanes::new, &keys, &vectors, &inputs),
+        #[cfg(feature = "lrp")]
+        Mode::Lrp => both(LrpLanes::new, &keys, &vectors, &inputs),
+        Mode::Ntag22x => return None,
+    };
+    keys.iter_mut().for_each(wipe);
+    Some(macs.map(|(secret, cmac)| (MacKey::from_secret(mode, SessionSecret::from_bytes(secret)), cmac)))
+}
+
+/// Session keys, and CMACs under them.
+fn both<C: LaneEncrypt>(
+    prepare: impl Fn(&[Block; LANES]) -> C,
+    keys: &[Block; LANES],
+    vectors: &[Block; LANES],
+    inputs: &[&[u8]; LANES],
+) -> [(Block, Block); LANES] {
+    let secrets = CmacLanes::over(prepare(keys)).one_block(vectors);
+    let mut pairs = secrets.map(|secret| (secret, [0; 16]));
+    let cmacs = CmacLanes::over(prepare(&secrets)).of(inputs);
+    pairs.iter_mut().zip(cmacs).for_each(|((_, place), cmac)| *place = cmac);
+    pairs
+}
+
+impl<I> fmt::Debug for Batch<'_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("waiting", &self.group.len()).finish_non_exhaustive()
+    }
+}
