@@ -18,6 +18,8 @@ use super::{halve, mask};
 #[cfg(target_arch = "aarch64")]
 mod arm;
 #[cfg(target_arch = "x86_64")]
+mod vaes;
+#[cfg(target_arch = "x86_64")]
 mod x86;
 
 #[cfg(target_arch = "aarch64")]
@@ -55,10 +57,17 @@ pub(crate) struct RoundKeys<const N: usize> {
     last: [u128; N],
 }
 
+impl<const N: usize> RoundKeys<N> {
+    const fn none() -> Self {
+        Self { first: [0; N], rounds: [[0; N]; 9], last: [0; N] }
+    }
+}
+
 with_aes! {
     #[inline]
     fn expand<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
-        let mut expanded = RoundKeys { first: keys.map(u128::from_ne_bytes), rounds: [[0; N]; 9], last: [0; N] };
+        let mut expanded = RoundKeys::none();
+        expanded.first = keys.map(u128::from_ne_bytes);
         let mut key = keys.each_ref().map(|key| load(key));
         for (round, constant) in expanded.rounds.iter_mut().zip(ROUND_CONSTANTS) {
             for (kept, key) in round.iter_mut().zip(&mut key) {
@@ -140,9 +149,19 @@ with_aes! {
     }
 
     fn expand_and_decrypt<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
-        let mut expanded = expand(keys);
-        invert(&mut expanded);
-        decrypt(&expanded, blocks);
+        let expanded = expand(keys);
+        let mut states = blocks.each_ref().map(|block| load(block));
+        for (state, key) in states.iter_mut().zip(&expanded.last) {
+            *state = xor(*state, load(&key.to_ne_bytes()));
+        }
+        for round in expanded.rounds.iter().rev() {
+            for (state, key) in states.iter_mut().zip(round) {
+                *state = decrypt_round(*state, inverse_mix(load(&key.to_ne_bytes())));
+            }
+        }
+        for ((block, state), key) in blocks.iter_mut().zip(states).zip(&expanded.first) {
+            *block = store(decrypt_last(state, load(&key.to_ne_bytes())));
+        }
     }
 
     fn encrypt_chain(keys: &RoundKeys<1>, chain: impl Chain) -> Block {
@@ -297,6 +316,13 @@ pub(crate) fn chain_once(key: &Block, chain: impl Chain) -> Block {
 /// Encrypts blocks under the key in their place, which serves no others.
 pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
     if available() {
+        #[cfg(target_arch = "x86_64")]
+        if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
+            && vaes::available()
+        {
+            // SAFETY: the processor has VAES as well.
+            return unsafe { vaes::expand_and_encrypt(keys, blocks) };
+        }
         // SAFETY: the processor has the instructions.
         unsafe { expand_and_encrypt(keys, blocks) }
     } else {
@@ -307,6 +333,13 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
 /// Decrypts each block by the key in its place, which serves no other.
 pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
     if available() {
+        #[cfg(target_arch = "x86_64")]
+        if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
+            && vaes::available()
+        {
+            // SAFETY: the processor has VAES as well.
+            return unsafe { vaes::expand_and_decrypt(keys, blocks) };
+        }
         // SAFETY: the processor has the instructions.
         unsafe { expand_and_decrypt(keys, blocks) }
     } else {
@@ -316,3 +349,24 @@ pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [B
 
 impl ZeroizeOnDrop for Encryptor {}
 impl ZeroizeOnDrop for Decryptor {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that is to test certain instructions names them, or it could pass without one.
+    #[test]
+    fn the_wanted_instructions_are_there() {
+        let wanted = std::env::var("SUNTAP_WANTS").unwrap_or_default();
+        for wanted in wanted.split_whitespace() {
+            let there = match wanted {
+                "aes" => available(),
+                "soft" => !available(),
+                #[cfg(target_arch = "x86_64")]
+                "vaes" => available() && vaes::available(),
+                other => panic!("{other} is not known here"),
+            };
+            assert!(there, "{wanted}");
+        }
+    }
+}

@@ -2,8 +2,8 @@
 //! rounds of them as FIPS 197 has them.
 
 use core::arch::aarch64::{
-    uint8x16_t, vaesdq_u8, vaeseq_u8, vaesimcq_u8, vaesmcq_u8, vdupq_n_u8, vdupq_n_u32, vdupq_n_u64, veorq_u8,
-    vextq_u8, vld1q_u8, vqtbl1q_u8, vreinterpretq_u8_u32, vst1q_u8,
+    uint8x16_t, vaesdq_u8, vaeseq_u8, vaesimcq_u8, vaesmcq_u8, vdupq_n_u8, vdupq_n_u32, veorq_u8, vextq_u8, vld1q_u8,
+    vqtbl1q_u8, vreinterpretq_u8_u32, vst1q_u8,
 };
 
 #[cfg(feature = "lrp")]
