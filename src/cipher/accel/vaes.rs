@@ -1,20 +1,36 @@
 //! VAES: the AES instructions on two blocks in a register. What it has not is an instruction for InvMixColumns; two others make one.
 
 use core::arch::x86_64::{
-    __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_aesdec_epi128, _mm256_aesdeclast_epi128, _mm256_aesenc_epi128,
-    _mm256_aesenclast_epi128, _mm256_bslli_epi128, _mm256_castsi256_si128, _mm256_extracti128_si256,
-    _mm256_loadu_si256, _mm256_set_m128i, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_epi8,
-    _mm256_storeu_si256, _mm256_xor_si256,
+    __cpuid_count, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_aesdec_epi128, _mm256_aesdeclast_epi128,
+    _mm256_aesenc_epi128, _mm256_aesenclast_epi128, _mm256_bslli_epi128, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_set_m128i, _mm256_set1_epi32, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_xor_si256,
 };
+
+use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
 use crate::cipher::{Block, LANES};
 
-cpufeatures::new!(detected, "vaes", "avx2");
+// This crate knows of VAES only beside AVX-512, which not all that have it have.
+cpufeatures::new!(avx2, "avx2");
 
-/// Whether the processor has the instructions.
+/// Whether the processor has the instructions, and the system the registers. Asked once: in a virtual machine the question takes
+/// microseconds.
 pub(super) fn available() -> bool {
-    detected::get()
+    const UNKNOWN: u8 = 0;
+    const NO: u8 = 1;
+    const YES: u8 = 2;
+    static ANSWER: AtomicU8 = AtomicU8::new(UNKNOWN);
+
+    let known = ANSWER.load(Ordering::Relaxed);
+    if known != UNKNOWN {
+        return known == YES;
+    }
+    // Intel SDM, CPUID, leaf 7: it is there where AVX2 is, which it tells of as well.
+    let there = avx2::get() && __cpuid_count(7, 0).ecx >> 9 & 1 == 1;
+    ANSWER.store(if there { YES } else { NO }, Ordering::Relaxed);
+    there
 }
 
 const PAIRS: usize = LANES / 2;
