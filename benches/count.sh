@@ -10,4 +10,4 @@ count() {
     done
     printf '%-14s %6d\n' "$1" $(((total[1] - total[0]) / 1000))
 }
-for kind in aes an10922 lrp reject reject-short ntag424; do count "$kind"; done
+for kind in aes an10922 file-data lrp reject reject-short ntag424; do count "$kind"; done

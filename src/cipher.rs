@@ -204,7 +204,8 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
         // The block not yet absorbed: the last one is treated apart, so a full one waits until more follows.
         let mut block = [0; 16];
         let mut filled: usize = 0;
-        for byte in self.message {
+        // From within: a message of several parts is asked for its next byte in a roundabout way.
+        self.message.for_each(|byte| {
             if filled == block.len() {
                 state = xor(state, block);
                 encrypt(&mut state);
@@ -214,7 +215,7 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
                 *free = byte;
             }
             filled = filled.saturating_add(1);
-        }
+        });
         state = xor(state, self.subkeys.last(block, filled));
         encrypt(&mut state);
         state

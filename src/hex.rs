@@ -22,11 +22,26 @@ pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseHexE
         *word = eight_digits(u64::from_le_bytes(*chunk), &mut wrong);
     }
     if !rest.is_empty() {
-        // As if `0` stood behind them.
-        let word = rest.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit));
-        tail.iter_mut().zip(eight_digits(word, &mut wrong)).for_each(|(byte, read)| *byte = read);
+        let read = eight_digits(filled_up(rest), &mut wrong);
+        tail.iter_mut().zip(read).for_each(|(byte, read)| *byte = read);
     }
     if wrong == 0 { Ok(()) } else { Err(ParseHexError::Digit) }
+}
+
+/// Whether all are digits, of either case.
+pub(crate) fn check(text: &[u8]) -> Result<(), ParseHexError> {
+    let (chunks, rest) = text.as_chunks();
+    let mut wrong = 0;
+    for chunk in chunks {
+        eight_digits(u64::from_le_bytes(*chunk), &mut wrong);
+    }
+    eight_digits(filled_up(rest), &mut wrong);
+    if wrong == 0 { Ok(()) } else { Err(ParseHexError::Digit) }
+}
+
+/// Less than eight digits, as if `0` stood behind them.
+fn filled_up(digits: &[u8]) -> u64 {
+    digits.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit))
 }
 
 /// Eight digits at once, a byte each of a word, the first in its lowest. A bit is set in `wrong` for each that is none.
@@ -92,9 +107,11 @@ mod tests {
             }
             let mut expected = [0; 24];
             let known = base16ct::mixed::decode(&bytes, &mut expected).is_ok();
+            prop_assert_eq!(check(&bytes).is_ok(), known);
             prop_assert_eq!(decode::<24>(&bytes), if known { Ok(expected) } else { Err(ParseHexError::Digit) });
             let known = base16ct::mixed::decode(&bytes[..14], &mut expected).is_ok();
             let short = <[u8; 7]>::try_from(&expected[..7]).unwrap();
+            prop_assert_eq!(check(&bytes[..14]).is_ok(), known);
             prop_assert_eq!(decode::<7>(&bytes[..14]), if known { Ok(short) } else { Err(ParseHexError::Digit) });
         }
     }

@@ -86,9 +86,7 @@ fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacK
     for ((tap, key), ((key_place, vector), input)) in group.iter().zip(places) {
         *key_place = *key.expose_bytes();
         *vector = vector_of_mac(mode, tap.received.uid, tap.received.ctr);
-        for byte in mac::input(tap.layout, &tap.received) {
-            input.push(byte).ok()?;
-        }
+        mac::input(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
     }
     let inputs = inputs.each_ref().map(heapless::Vec::as_slice);
     let macs = match mode {

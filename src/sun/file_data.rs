@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::session::EncKey;
-use crate::cipher::{BlockEncrypt as _, Decryptor, Encryptor};
+use crate::cipher::{Decryptor, encrypt_by_each};
 #[cfg(feature = "lrp")]
 use crate::lrp::Lrp;
 use crate::types::{Mode, SdmReadCtr};
@@ -21,8 +21,9 @@ impl EncKey {
         let [low, mid, high] = ctr.to_lsb_first();
         match self.mode() {
             Mode::Aes | Mode::Ntag22x => {
-                let mut iv = [low, mid, high, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-                Encryptor::new(key).encrypt(&mut iv);
+                let mut iv = [[[low, mid, high, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]];
+                encrypt_by_each(&[*key], &mut iv);
+                let [[iv]] = iv;
                 Decryptor::new(key).decrypt_cbc(iv, blocks);
             }
             #[cfg(feature = "lrp")]

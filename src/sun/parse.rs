@@ -119,7 +119,7 @@ impl<'a> Received<'a> {
                 if text.is_empty() || !text.len().is_multiple_of(32) || !enough {
                     return Err(Malformed::Length(field));
                 }
-                all(u8::is_ascii_hexdigit)?;
+                hex::check(text).map_err(digits)?;
             }
             Field::TtStatus if layout.mode() == Mode::Ntag22x => {
                 let block = StatusDetect::from_ascii(text).ok_or(Malformed::Character(field))?;

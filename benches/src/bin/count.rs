@@ -11,16 +11,21 @@
 use std::hint::black_box;
 
 use suntap::{SdmFileReadKey, VerifyError};
-use suntap_benches::{AES, LRP, Set};
+use suntap_benches::{AES, FILE_DATA, LRP, Set};
 
 fn main() {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let (kind, turns): (&str, usize) = (&args[0], args[1].parse().unwrap());
-    let set = Set::new(if kind.ends_with("lrp") { LRP } else { AES }, kind == "an10922");
+    let written = match kind {
+        "lrp" | "batch-lrp" => LRP,
+        "file-data" => FILE_DATA,
+        _ => AES,
+    };
+    let set = Set::new(written, kind == "an10922");
     let (forged, short) = set.spoilt();
     for turn in 0..turns {
         match kind {
-            "aes" | "lrp" => {
+            "aes" | "lrp" | "file-data" => {
                 black_box(set.ours(black_box(set.next())));
             }
             "an10922" => {
