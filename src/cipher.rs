@@ -8,7 +8,7 @@
 use core::hint::black_box;
 
 use dbl::Dbl;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod accel;
@@ -71,13 +71,12 @@ pub(crate) struct Subkeys {
 
 impl Subkeys {
     /// From the encryption of a block of zeros.
-    pub(crate) fn new(mut l: Block) -> Self {
-        let mut k1 = double(l);
-        let k2 = double(k1);
-        let subkeys = Self { k1: u128::from_ne_bytes(k1), k2: u128::from_ne_bytes(k2) };
-        wipe(&mut l);
-        wipe(&mut k1);
-        subkeys
+    pub(crate) fn new(l: Block) -> Self {
+        let l = Secret([l]);
+        let k1 = Secret(l.0.map(double));
+        let k2 = Secret(k1.0.map(double));
+        let number = |Secret([block]): &Secret<[Block; 1]>| u128::from_ne_bytes(*block);
+        Self { k1: number(&k1), k2: number(&k2) }
     }
 
     /// The last block of a message as it goes into the cipher: so many bytes of it are filled.
@@ -106,8 +105,8 @@ impl Subkeys {
 
 impl Drop for Subkeys {
     fn drop(&mut self) {
-        self.k1.zeroize();
-        self.k2.zeroize();
+        (self.k1, self.k2) = (0, 0);
+        optimization_barrier(self);
     }
 }
 
@@ -237,25 +236,19 @@ pub(crate) trait LaneEncrypt {
 }
 
 /// Keys side by side. They are not prepared: each serves few blocks, and is expanded while they are encrypted.
-pub(crate) struct Lanes([Block; LANES]);
+pub(crate) struct Lanes(Secret<[Block; LANES]>);
 
 impl Lanes {
     pub(crate) fn new(keys: &[Block; LANES]) -> Self {
-        Self(*keys)
+        Self(Secret(*keys))
     }
 }
 
 impl LaneEncrypt for Lanes {
     fn encrypt(&self, blocks: &mut [Block; LANES]) {
         let mut given = blocks.map(|block| [block]);
-        encrypt_by_each(&self.0, &mut given);
+        encrypt_by_each(&self.0.0, &mut given);
         *blocks = given.map(|[block]| block);
-    }
-}
-
-impl Drop for Lanes {
-    fn drop(&mut self) {
-        self.0.iter_mut().for_each(wipe);
     }
 }
 
@@ -339,12 +332,16 @@ fn double(block: Block) -> Block {
     aes::Block::from(block).dbl().into()
 }
 
-/// Overwrites a secret block.
-pub(crate) fn wipe(block: &mut Block) {
-    // All at once: one by one its bytes would take longer than some of what is done with them.
-    let mut whole = u128::from_ne_bytes(*block);
-    whole.zeroize();
-    *block = whole.to_ne_bytes();
+/// Secret blocks, which are overwritten when they are dropped. All at once: byte by byte it would take longer than some of what is
+/// done with them.
+pub(crate) struct Secret<T: Default>(pub(crate) T);
+
+impl<T: Default> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0 = T::default();
+        // Or a compiler would leave out what nobody reads.
+        optimization_barrier(&self.0);
+    }
 }
 
 /// These bytes, as far as there is room, and zeros behind them.

@@ -29,7 +29,7 @@ use core::fmt;
 
 use heapless::{Deque, Vec};
 
-use crate::cipher::{LANES, decrypt_by_each, side_by_side, wipe};
+use crate::cipher::{LANES, Secret, decrypt_by_each, side_by_side};
 use crate::error::VerifyError;
 use crate::key::FileReadKey;
 use crate::sun::{ClaimedTap, PiccData, UnverifiedTap, VerifiedTap};
@@ -141,9 +141,9 @@ impl<'a, I: Iterator<Item: TrialKey>> Iterator for Candidates<'_, 'a, I> {
 impl UnverifiedTap<'_> {
     /// What keys open the PICCData to, each in its place.
     fn opened_to(&self, keys: &Vec<Key<'_>, LANES>, opened: &mut [Option<PiccData>; LANES]) {
-        let mut plain = [[0; 16]; LANES];
+        let mut plain = Secret([[0; 16]; LANES]);
         let mut all_plain = side_by_side() && self.mode() == Mode::Aes;
-        for (place, key) in plain.iter_mut().zip(keys) {
+        for (place, key) in plain.0.iter_mut().zip(keys) {
             match key {
                 Key::Plain(key) => *place = *key.expose_bytes(),
                 Key::Prepared(_) => all_plain = false,
@@ -152,7 +152,7 @@ impl UnverifiedTap<'_> {
         if all_plain {
             if let Some(block) = self.picc_block() {
                 let mut blocks = [block; LANES];
-                decrypt_by_each(&plain, &mut blocks);
+                decrypt_by_each(&plain.0, &mut blocks);
                 for ((place, block), _) in opened.iter_mut().zip(&blocks).zip(keys) {
                     *place = self.read_picc_data(block);
                 }
@@ -165,7 +165,6 @@ impl UnverifiedTap<'_> {
                 };
             }
         }
-        plain.iter_mut().for_each(wipe);
     }
 }
 

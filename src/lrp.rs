@@ -9,7 +9,7 @@ use core::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::cipher::{Block, BlockEncrypt, Cmac, LANES, LaneEncrypt, decrypt_by_each, encrypt_by_each, look_up, wipe};
+use crate::cipher::{Block, BlockEncrypt, Cmac, LANES, LaneEncrypt, Secret, decrypt_by_each, encrypt_by_each, look_up};
 
 /// Steps of a chain: from one secret to the next, and from a secret to what it gives out.
 const NEXT: Block = [0x55; 16];
@@ -50,9 +50,9 @@ pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
 
 /// What a secret gives out; the secret moves on.
 fn step(secret: &mut Block) -> Block {
-    let mut given = [[OUT, NEXT]];
-    encrypt_by_each(&[*secret], &mut given);
-    let [[out, next]] = given;
+    let mut given = Secret([OUT, NEXT]);
+    encrypt_by_each(&[*secret], core::array::from_mut(&mut given.0));
+    let [out, next] = given.0;
     *secret = next;
     out
 }
@@ -73,36 +73,37 @@ pub struct Lrp {
 /// Keys prepared for LRP side by side, each with its updated key 0. Zeroized when dropped.
 pub(crate) struct LrpLanes {
     plaintexts: [[u128; 16]; LANES],
-    updated_keys: [Block; LANES],
+    updated_keys: Secret<[Block; LANES]>,
 }
 
 impl LrpLanes {
     pub(crate) fn new(keys: &[Block; LANES]) -> Self {
-        let mut started = [[NEXT, OUT]; LANES];
-        encrypt_by_each(keys, &mut started);
-        let (mut secrets, mut of_updated) = (started.map(|[next, _]| next), started.map(|[_, out]| out));
-        let mut updated_keys = [[OUT]; LANES];
-        encrypt_by_each(&of_updated, &mut updated_keys);
-        let mut lanes = Self { plaintexts: [[0; 16]; LANES], updated_keys: updated_keys.map(|[key]| key) };
+        let (mut secrets, of_updated) = parted(keys, [NEXT, OUT]);
+        let mut lanes = Self { plaintexts: [[0; 16]; LANES], updated_keys: parted(&of_updated.0, [OUT, OUT]).0 };
         for index in 0..16 {
-            let mut given = [[OUT, NEXT]; LANES];
-            encrypt_by_each(&secrets, &mut given);
-            for (plaintexts, [out, _]) in lanes.plaintexts.iter_mut().zip(&given) {
+            let (given, next) = parted(&secrets.0, [OUT, NEXT]);
+            for (plaintexts, given) in lanes.plaintexts.iter_mut().zip(&given.0) {
                 if let Some(plaintext) = plaintexts.get_mut(index) {
-                    *plaintext = u128::from_ne_bytes(*out);
+                    *plaintext = u128::from_ne_bytes(*given);
                 }
             }
-            secrets = given.map(|[_, next]| next);
+            secrets = next;
         }
-        started.as_flattened_mut().iter_mut().chain(&mut secrets).chain(&mut of_updated).for_each(wipe);
         lanes
     }
+}
+
+/// What each key makes of either block.
+fn parted(keys: &[Block; LANES], blocks: [Block; 2]) -> (Secret<[Block; LANES]>, Secret<[Block; LANES]>) {
+    let mut given = Secret([blocks; LANES]);
+    encrypt_by_each(keys, &mut given.0);
+    (Secret(given.0.map(|[first, _]| first)), Secret(given.0.map(|[_, second]| second)))
 }
 
 impl LaneEncrypt for LrpLanes {
     fn encrypt(&self, blocks: &mut [Block; LANES]) {
         let numbers = blocks.map(u128::from_be_bytes);
-        let mut states = self.updated_keys;
+        let mut states = self.updated_keys.0;
         for place in (0..32_u32).rev() {
             let mut given = [[[0; 16]]; LANES];
             for ((given, number), plaintexts) in given.iter_mut().zip(&numbers).zip(&self.plaintexts) {
@@ -121,7 +122,6 @@ impl LaneEncrypt for LrpLanes {
 impl Drop for LrpLanes {
     fn drop(&mut self) {
         self.plaintexts.as_flattened_mut().zeroize();
-        self.updated_keys.iter_mut().for_each(wipe);
     }
 }
 

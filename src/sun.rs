@@ -235,9 +235,10 @@ impl<'a> ClaimedTap<'a> {
         self.received.captured(self.layout, name)
     }
 
-    /// Compares the SDMMAC.
+    /// Compares the SDMMAC. The key is an [`SdmFileReadKey`](crate::SdmFileReadKey) as it is, for one tap, or prepared, for many.
     ///
     /// # Errors
+    /// [`VerifyError::WrongMode`] if the key was prepared for another mode than the layout's;
     /// [`VerifyError::NotAuthentic`] if it does not match or the counter is 0, which no chip sends;
     /// [`VerifyError::NoCounter`] if it matches and the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {

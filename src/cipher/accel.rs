@@ -9,7 +9,7 @@
 
 #![allow(unsafe_code, reason = "the one room for it: see above")]
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
 use super::{Block, BlockEncrypt, Chain, soft};
 #[cfg(feature = "lrp")]
@@ -216,9 +216,8 @@ with_aes! {
 
 impl<const N: usize> Drop for RoundKeys<N> {
     fn drop(&mut self) {
-        self.first.zeroize();
-        self.rounds.as_flattened_mut().zeroize();
-        self.last.zeroize();
+        (self.first, self.rounds, self.last) = ([0; N], [[0; N]; 9], [0; N]);
+        optimization_barrier(self);
     }
 }
 

@@ -6,14 +6,14 @@ use heapless::Deque;
 
 use super::session::{MacKey, SessionSecret, vector_of_mac};
 use super::{ClaimedTap, VerifiedTap, mac};
-use crate::cipher::{Block, CmacLanes, LANES, LaneEncrypt, Lanes, side_by_side, wipe};
+use crate::cipher::{Block, CmacLanes, LANES, LaneEncrypt, Lanes, Secret, side_by_side};
 use crate::error::VerifyError;
 use crate::key::SdmFileReadKey;
 #[cfg(feature = "lrp")]
 use crate::lrp::LrpLanes;
 use crate::types::Mode;
 
-/// Bytes of a MAC input that is taken side by side with others; a longer one is rare, and goes alone.
+/// Bytes of a MAC input that is taken side by side with others. A longer one is rare, and its whole group goes one by one.
 const INPUT: usize = 256;
 
 /// Verifies taps, each with the file-read key of its tag, and gives what [`verify`](ClaimedTap::verify) gives for each, in their
@@ -76,27 +76,31 @@ impl<'a, I: Iterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batc
 /// The session keys and CMACs of taps that are all of one mode; `None` if they can not go side by side.
 fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block); LANES]> {
     let mode = group.front()?.0.layout.mode();
-    if !side_by_side() || group.iter().any(|(tap, _)| tap.layout.mode() != mode) {
+    let mixed = group.iter().any(|(tap, _)| tap.layout.mode() != mode);
+    if !side_by_side() || mixed || mode == Mode::Ntag22x {
         return None;
     }
-    let mut keys = [[0; 16]; LANES];
+    let mut keys = Secret([[0; 16]; LANES]);
     let mut vectors = [[0; 16]; LANES];
     let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
-    let places = keys.iter_mut().zip(&mut vectors).zip(&mut inputs);
+    let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut inputs);
     for ((tap, key), ((key_place, vector), input)) in group.iter().zip(places) {
         *key_place = *key.expose_bytes();
         *vector = vector_of_mac(mode, tap.received.uid, tap.received.ctr);
         mac::input(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
     }
     let inputs = inputs.each_ref().map(heapless::Vec::as_slice);
-    let macs = match mode {
-        Mode::Aes => both(Lanes::new, &keys, &vectors, &inputs),
+    let (secrets, cmacs) = match mode {
+        Mode::Aes => both(Lanes::new, &keys.0, &vectors, &inputs),
         #[cfg(feature = "lrp")]
-        Mode::Lrp => both(LrpLanes::new, &keys, &vectors, &inputs),
+        Mode::Lrp => both(LrpLanes::new, &keys.0, &vectors, &inputs),
         Mode::Ntag22x => return None,
     };
-    keys.iter_mut().for_each(wipe);
-    Some(macs.map(|(secret, cmac)| (MacKey::from_secret(mode, SessionSecret::from_bytes(secret)), cmac)))
+    let mut pairs = secrets.0.map(|secret| (MacKey::from_secret(mode, SessionSecret::from_bytes(secret)), [0; 16]));
+    for ((_, place), cmac) in pairs.iter_mut().zip(cmacs) {
+        *place = cmac;
+    }
+    Some(pairs)
 }
 
 /// Session keys, and CMACs under them.
@@ -105,12 +109,10 @@ fn both<C: LaneEncrypt>(
     keys: &[Block; LANES],
     vectors: &[Block; LANES],
     inputs: &[&[u8]; LANES],
-) -> [(Block, Block); LANES] {
-    let secrets = CmacLanes::over(prepare(keys)).one_block(vectors);
-    let mut pairs = secrets.map(|secret| (secret, [0; 16]));
-    let cmacs = CmacLanes::over(prepare(&secrets)).of(inputs);
-    pairs.iter_mut().zip(cmacs).for_each(|((_, place), cmac)| *place = cmac);
-    pairs
+) -> (Secret<[Block; LANES]>, [Block; LANES]) {
+    let secrets = Secret(CmacLanes::over(prepare(keys)).one_block(vectors));
+    let cmacs = CmacLanes::over(prepare(&secrets.0)).of(inputs);
+    (secrets, cmacs)
 }
 
 impl<I> fmt::Debug for Batch<'_, I> {

@@ -28,7 +28,10 @@ pub(super) fn available() -> bool {
         return known == YES;
     }
     // Intel SDM, CPUID, leaf 7: it is there where AVX2 is, which it tells of as well.
-    let there = avx2::get() && __cpuid_count(7, 0).ecx >> 9 & 1 == 1;
+    // SAFETY: every processor of 64 bits has CPUID.
+    #[allow(unused_unsafe, reason = "later compilers know it")]
+    let features = || unsafe { __cpuid_count(7, 0) }.ecx;
+    let there = avx2::get() && features() >> 9 & 1 == 1;
     ANSWER.store(if there { YES } else { NO }, Ordering::Relaxed);
     there
 }
