@@ -7,7 +7,7 @@ use suntap::{Mark, TagId};
 
 use crate::store::{Store, StoreError};
 
-/// Batches, that is, or organisations. Behind them it begins anew.
+/// Batches, that is, or organisations. Behind them one makes room for another.
 const ROOM: usize = 4096;
 
 /// Values read from documents. A store that does not know of all changes is asked for the documents each time, and only their
@@ -48,7 +48,9 @@ impl<T: ?Sized> Cache<T> {
         let kept = Kept { stamp, documents: found.documents.into(), value: Arc::clone(&value) };
         let mut room = self.lock();
         if room.len() >= ROOM && !room.contains_key(name) {
-            room.clear();
+            // Any: which one is asked for next nobody knows.
+            let other = room.keys().next().cloned();
+            other.and_then(|other| room.remove(&other));
         }
         room.insert(name.into(), kept);
         Ok((value, found.mark))

@@ -147,12 +147,20 @@ async fn write(
 ) {
     let mut group = Vec::new();
     while waiting.recv_many(&mut group, group_commit).await > 0 {
-        let taps = std::mem::take(&mut group);
+        let mut taps = std::mem::take(&mut group);
+        // Whoever does not wait any more has been told that it failed. No tap need be spent for that.
+        taps.retain(|tap| !tap.answer.is_closed());
+        if taps.is_empty() {
+            continue;
+        }
         let of_disk = Arc::clone(&database);
         let written = tokio::task::spawn_blocking(move || (commit(&of_disk, &taps), taps)).await;
         failing.store(!matches!(written, Ok((Ok(_), _))), Ordering::Relaxed);
-        // Had it panicked, whoever waited for it was told.
-        let Ok((committed, mut taps)) = written else { return };
+        let Ok((committed, mut taps)) = written else {
+            // Whoever waited for it is told, and nobody is let in any more.
+            tracing::error!("the data file could not be written: restart the server");
+            return;
+        };
         match committed {
             Ok(advances) => {
                 for (waiting, advance) in taps.drain(..).zip(advances) {
