@@ -38,7 +38,7 @@ use crate::types::Mode;
 /// The keys that open a tap, as an iterator of [`Candidate`]s in the order of the keys. A key that was prepared for another mode
 /// than that of the layout opens nothing.
 ///
-/// Keys are taken as they are, or prepared. With the feature `accel`, keys as they are take half the time of prepared ones where there
+/// Keys are taken as they are, or prepared. With the feature `accel`, keys as they are take no longer than prepared ones where there
 /// are so many that they have to be fetched from memory: eight are expanded side by side. Without it, prepare what is tried often.
 ///
 /// A candidate is a claim like any: verify it before anything else is done with it.
@@ -49,7 +49,7 @@ where
     Candidates { tap, keys: keys.into_iter(), taken: 0, tried: 0, opened: Deque::new() }
 }
 
-/// A key to try: [`SdmMetaReadKey`], [`PreparedMetaReadKey`], or a reference to one.
+/// A key to try: [`SdmMetaReadKey`](crate::SdmMetaReadKey), [`PreparedMetaReadKey`](crate::PreparedMetaReadKey), or a reference to one.
 pub trait TrialKey: sealed::Trial {}
 
 impl<K: sealed::Trial> TrialKey for K {}

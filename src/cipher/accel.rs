@@ -1,4 +1,4 @@
-//! The block cipher by the processor's own AES instructions, where it has them, and by [`soft`](super::soft) where not.
+//! The block cipher by the processor's own AES instructions, where it has them, and by [`soft`] where not.
 //!
 //! This is the only room with `unsafe` in it, for two reasons: a function that uses the instructions may only be called where the
 //! processor has them, and a register is filled and emptied through a pointer.
