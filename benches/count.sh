@@ -1,13 +1,43 @@
 #!/usr/bin/env bash
-# Instructions of one verification of each kind, counted by valgrind: a run of 1256 turns less one of 256, by 1000.
+# Instructions of one turn of each kind, counted by valgrind: a run of 1256 turns less one of 256, by 1000. Beside each stands what
+# `counts.txt` has for the same features; where compiler, ciphers and processor are those of that file too, three percent more is an error.
+# `--record` writes the file anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+record=
+if [ "${1:-}" = --record ]; then record=1 && shift; fi
 cargo build --release --locked -q -p suntap-benches --bin count "$@"
+
+features=default
+if [ "${*: -1}" = accel ]; then features=accel; fi
+with="$(rustc --version | cut -d' ' -f2), aes $(cargo tree --locked -q -p suntap-benches --depth 1 --prefix none | sed -n 's/^aes v//p' | head -n 1)"
+# What valgrind shows the program of the processor, which is less than it has.
+with+=", $(uname -m) $(grep -ow -m 1 aes /proc/cpuinfo | head -n 1)"
+recorded=benches/counts.txt
+before=$(sed -n 's/^with //p' "$recorded" 2>/dev/null || true)
+
 count() {
     local total=()
     for turns in 256 1256; do
         total+=("$(valgrind --tool=callgrind --callgrind-out-file=/dev/null target/release/count "$1" "$turns" 2>&1 | sed -n 's/.*Collected : //p')")
     done
-    printf '%-14s %6d\n' "$1" $(((total[1] - total[0]) / 1000))
+    echo $(((total[1] - total[0]) / 1000))
 }
-for kind in aes an10922 file-data lrp reject reject-short ntag424; do count "$kind"; done
+
+more=0 lines=()
+for kind in aes an10922 file-data lrp reject reject-short ntag424; do
+    now=$(count "$kind")
+    was=$(awk -v f="$features" -v k="$kind" '$1 == f && $2 == k { print $3 }' "$recorded" 2>/dev/null || true)
+    lines+=("$features $kind $now")
+    printf '%-8s %-14s %7d  recorded %7s\n' "$features" "$kind" "$now" "${was:--}"
+    if [ -n "$was" ] && [ $((now * 100)) -gt $((was * 103)) ]; then more=1; fi
+done
+if [ -n "$record" ]; then
+    others=$(grep -v -e '^with ' -e "^$features " "$recorded" 2>/dev/null || true)
+    { echo "with $with"; printf '%s\n' ${others:+"$others"} "${lines[@]}"; } >"$recorded"
+elif [ "$with" != "$before" ]; then
+    echo "recorded with $before, counted with $with: not compared"
+elif [ "$more" = 1 ]; then
+    echo "more than three percent above what was recorded" >&2
+    exit 1
+fi

@@ -153,6 +153,11 @@ impl<C: BlockEncrypt> Cmac<C> {
     pub(crate) fn over(cipher: C) -> Self {
         let mut l = [0; 16];
         cipher.encrypt(&mut l);
+        Self::knowing(cipher, l)
+    }
+
+    /// As [`over`](Self::over), where the encryption of a block of zeros is known.
+    pub(crate) fn knowing(cipher: C, l: Block) -> Self {
         Self { cipher, subkeys: Subkeys::new(l) }
     }
 

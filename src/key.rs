@@ -133,7 +133,7 @@ impl SdmFileReadKey {
         let cipher = match mode {
             Mode::Aes | Mode::Ntag22x => FileCipher::Aes(Cmac::new(&self.0)),
             #[cfg(feature = "lrp")]
-            Mode::Lrp => FileCipher::Lrp(Cmac::over(Lrp::new(&self.0, 0))),
+            Mode::Lrp => FileCipher::Lrp(Cmac::lrp(&self.0)),
         };
         PreparedFileReadKey { mode, cipher }
     }
@@ -279,8 +279,6 @@ impl FileReadKey for PreparedFileReadKey {}
 
 mod sealed {
     use super::{Block, Cmac, Mode, PreparedFileReadKey, SdmFileReadKey};
-    #[cfg(feature = "lrp")]
-    use crate::lrp::Lrp;
 
     #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
     pub trait Cmacs {
@@ -306,7 +304,7 @@ mod sealed {
             Some(match mode {
                 Mode::Aes | Mode::Ntag22x => Cmac::once_one_block(&self.0, vector),
                 #[cfg(feature = "lrp")]
-                Mode::Lrp => Cmac::over(Lrp::new(&self.0, 0)).one_block(vector),
+                Mode::Lrp => Cmac::lrp(&self.0).one_block(vector),
             })
         }
 
@@ -314,7 +312,7 @@ mod sealed {
             Some(match mode {
                 Mode::Aes | Mode::Ntag22x => Cmac::once(&self.0, message),
                 #[cfg(feature = "lrp")]
-                Mode::Lrp => Cmac::over(Lrp::new(&self.0, 0)).of(message),
+                Mode::Lrp => Cmac::lrp(&self.0).of(message),
             })
         }
     }

@@ -184,6 +184,35 @@ impl Lrp {
     }
 }
 
+impl Cmac<Lrp> {
+    /// `CMAC_LRP` under updated key 0. All nibbles of a block of zeros are zero, so the first plaintext is enough to encrypt it: that
+    /// goes on beside the making of the others.
+    pub(crate) fn lrp(key: &Block) -> Self {
+        let mut started = Secret([NEXT, OUT]);
+        encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
+        let mut given = Secret([[OUT, NEXT], [OUT, OUT]]);
+        encrypt_by_each(&started.0, &mut given.0);
+        let [[first, secret], [updated_key, _]] = given.0;
+        let mut lrp = Lrp { plaintexts: [u128::from_ne_bytes(first); 16], updated_key };
+        // Of both chains, where they are.
+        let mut keys = Secret([secret, updated_key]);
+        let mut nibbles: u8 = 32;
+        for plaintext in lrp.plaintexts.iter_mut().skip(1) {
+            given.0 = [[OUT, NEXT], [first, first]];
+            encrypt_by_each(&keys.0, &mut given.0);
+            let [[out, secret], [state, _]] = given.0;
+            *plaintext = u128::from_ne_bytes(out);
+            keys.0 = [secret, state];
+            nibbles = nibbles.saturating_sub(1);
+        }
+        let [_, mut state] = keys.0;
+        for _ in 0..nibbles {
+            state = encrypt(&state, first);
+        }
+        Self::knowing(lrp, encrypt(&state, [0; 16]))
+    }
+}
+
 impl BlockEncrypt for Lrp {
     fn encrypt(&self, block: &mut Block) {
         *block = self.eval(nibbles(block), true);
@@ -234,6 +263,20 @@ mod tests {
         assert_eq!(blocks, expected);
     }
 
+    /// Made beside each other or one after another, subkeys and plaintexts are the same.
+    #[test]
+    fn cmac_made_beside_equals_cmac_made_after() {
+        for seed in 0..64_u8 {
+            let key =
+                core::array::from_fn(|at| seed.wrapping_mul(31).wrapping_add(at.to_le_bytes()[0].wrapping_mul(17)));
+            let (beside, after) = (Cmac::lrp(&key), Cmac::over(Lrp::new(&key, 0)));
+            for length in [0, 1, 16, 17, 40] {
+                let message = (0..length).map(|byte: u8| byte.wrapping_mul(seed | 1));
+                assert_eq!(beside.of(message.clone()), after.of(message), "{seed} {length}");
+            }
+        }
+    }
+
     fn bytes<const N: usize>(hex: &str) -> [u8; N] {
         crate::hex::decode(hex.as_bytes()).unwrap()
     }
@@ -268,6 +311,8 @@ mod tests {
     /// AN12304 §3.4, two vectors of CMAC.
     #[test]
     fn an12304_cmac() {
+        let beside = Cmac::lrp(&bytes("63A0169B4D9FE42C72B2784C806EAC21"));
+        assert_eq!(beside.of(core::iter::empty()), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("63A0169B4D9FE42C72B2784C806EAC21"), 0);
         assert_eq!(lrp.cmac(&[]), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("8195088CE6C393708EBBE6C7914ECB0B"), 0);

@@ -7,8 +7,6 @@
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{FileReadKey, PreparedFileReadKey, key_type};
-#[cfg(feature = "lrp")]
-use crate::lrp::Lrp;
 use crate::types::{Mode, SdmReadCtr, Uid};
 
 key_type! {
@@ -143,7 +141,7 @@ impl MacKey {
         match self.mode {
             Mode::Aes | Mode::Ntag22x => Cmac::once(self.secret.expose_bytes(), input),
             #[cfg(feature = "lrp")]
-            Mode::Lrp => Cmac::over(Lrp::new(self.secret.expose_bytes(), 0)).of(input),
+            Mode::Lrp => Cmac::lrp(self.secret.expose_bytes()).of(input),
         }
     }
 }
