@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""Taps, written from NXP's documents on the Python package `cryptography`: AES of it, CMAC of it, and nothing of suntap.
+
+    taps.py N [SEED]    N taps made here are verified by suntap, and N that suntap's emulator makes are verified here
+
+It covers all mixes of mirrors, windows of the MAC, file data, both modes, and taps with one character changed.
+"""
+
+import json
+import random
+import re
+import subprocess
+import sys
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
+from cryptography.hazmat.primitives.cmac import CMAC
+
+TEMPLATES = [
+    "https://a.example/t?p={picc:uid,ctr}&c={mac}",
+    "https://a.example/t?p={picc:ctr}&c={mac}",
+    "https://a.example/t?p=[[{picc:uid,ctr}&c={mac}",
+    "https://a.example/t?u={uid}&n={ctr}&c={mac}",
+    "https://a.example/t?[[u={uid}&n={ctr}&c={mac}",
+    "https://a.example/t?n={ctr}&c={mac}",
+    "https://a.example/t?p={picc:uid,ctr}&e=[[{enc:32}&c={mac}",
+    "https://a.example/t?p={picc:uid,ctr}&t=[[{enc:96}{mac}",
+    "https://a.example/t?u=[[{uid}&n={ctr}&e={enc:64}&c={mac}&q=0",
+    "https://a.example/t?p={picc:uid}&c={mac}",
+    "https://a.example/t?u=[[{uid}&c={mac}",
+]
+ELEMENT = re.compile(r"\[\[|\{([a-z]+)(?::([a-z0-9,]+))?\}")
+LENGTHS = {"uid": 14, "ctr": 6, "mac": 16}
+
+
+def encrypt(key: bytes, block: bytes) -> bytes:
+    return Cipher(AES(key), ECB()).encryptor().update(block)
+
+
+def decrypt(key: bytes, block: bytes) -> bytes:
+    return Cipher(AES(key), ECB()).decryptor().update(block)
+
+
+def xor(a: bytes, b: bytes) -> bytes:
+    return bytes(x ^ y for x, y in zip(a, b))
+
+
+class Lrp:
+    """AN12304, sections 2 and 3."""
+
+    def __init__(self, key: bytes, index: int = 0):
+        secret, self.plaintexts = encrypt(key, b"\x55" * 16), []
+        for _ in range(16):
+            self.plaintexts.append(encrypt(secret, b"\xaa" * 16))
+            secret = encrypt(secret, b"\x55" * 16)
+        secret = encrypt(key, b"\xaa" * 16)
+        for _ in range(index):
+            secret = encrypt(secret, b"\x55" * 16)
+        self.updated = encrypt(secret, b"\xaa" * 16)
+
+    def eval(self, data: bytes) -> bytes:
+        state = self.updated
+        for digit in data.hex():
+            state = encrypt(state, self.plaintexts[int(digit, 16)])
+        return encrypt(state, bytes(16))
+
+    def blocks(self, counter: bytes, data: bytes, cipher) -> bytes:
+        number, out = int.from_bytes(counter, "big"), b""
+        for at in range(0, len(data), 16):
+            key = self.eval(number.to_bytes(len(counter), "big"))
+            out += cipher(key, data[at : at + 16])
+            number = (number + 1) % (1 << (8 * len(counter)))
+        return out
+
+    def cmac(self, message: bytes) -> bytes:
+        def double(block: bytes) -> bytes:
+            number = int.from_bytes(block, "big") << 1
+            return ((number & ((1 << 128) - 1)) ^ (0x87 if number >> 128 else 0)).to_bytes(16, "big")
+
+        k1 = double(self.eval(bytes(16)))
+        blocks = [message[at : at + 16] for at in range(0, len(message), 16)] or [b""]
+        last = blocks.pop()
+        last = xor(last, k1) if len(last) == 16 else xor((last + b"\x80").ljust(16, b"\0"), double(k1))
+        state = bytes(16)
+        for block in blocks + [last]:
+            state = self.eval(xor(state, block))
+        return state
+
+
+def cmac(key: bytes, message: bytes) -> bytes:
+    mac = CMAC(AES(key))
+    mac.update(message)
+    return mac.finalize()
+
+
+class Tag:
+    def __init__(self, rng: random.Random):
+        self.template, self.lrp = rng.choice(TEMPLATES), rng.random() < 0.3
+        self.meta, self.file = rng.randbytes(16), rng.randbytes(16)
+        self.uid, self.ctr = b"\x04" + rng.randbytes(6), rng.randrange(1, 1 << 24)
+        held = re.search(r"\{picc:([a-z,]+)\}", self.template)
+        self.held = held.group(1).split(",") if held else []
+        self.has_uid = "uid" in self.held or "{uid}" in self.template
+        self.has_ctr = "ctr" in self.held or "{ctr}" in self.template
+
+    def fields(self) -> bytes:
+        return (self.uid if self.has_uid else b"") + (self.ctr.to_bytes(3, "little") if self.has_ctr else b"")
+
+    def session(self, label: str) -> bytes:
+        if self.lrp:
+            vector = (bytes.fromhex("00010080") + self.fields()).ljust(14, b"\0") + b"\x1e\xe1"
+            return Lrp(self.file).cmac(vector)
+        return cmac(self.file, (bytes.fromhex(label + "00010080") + self.fields()).ljust(16, b"\0"))
+
+    def mac(self, window: bytes) -> str:
+        key = self.session("3CC3")
+        whole = Lrp(key).cmac(window) if self.lrp else cmac(key, window)
+        return whole[1::2].hex().upper()
+
+    def file_data(self, data: bytes, encrypting: bool) -> bytes:
+        key, ctr = self.session("C33C"), self.ctr.to_bytes(3, "little")
+        if self.lrp:
+            return Lrp(key, 1).blocks(ctr + bytes(3), data, encrypt if encrypting else decrypt)
+        cipher = Cipher(AES(key), CBC(encrypt(key, ctr.ljust(16, b"\0"))))
+        return (cipher.encryptor() if encrypting else cipher.decryptor()).update(data)
+
+    def picc_data(self, rng: random.Random) -> bytes:
+        tag = (0x87 if "uid" in self.held else 0) | (0x40 if "ctr" in self.held else 0)
+        plain = bytes([tag]) + self.fields()
+        plain += rng.randbytes(16 - len(plain))
+        if self.lrp:
+            rand = rng.randbytes(8)
+            return rand + Lrp(self.meta).blocks(rand, plain, encrypt)
+        return encrypt(self.meta, plain)
+
+    def url(self, rng: random.Random) -> str:
+        """What the tag writes, and which characters of it the MAC or the keys cover."""
+        url, window, at, covered, self.data = "", None, 0, [], b""
+        for found in ELEMENT.finditer(self.template):
+            start = len(url)
+            url += self.template[at : found.start()]
+            if window is not None:
+                covered += range(start, len(url))
+            at, name = found.end(), found.group(1)
+            if name is None:
+                window = len(url)
+                continue
+            if name == "picc":
+                text = self.picc_data(rng).hex().upper()
+            elif name == "enc":
+                self.data = rng.randbytes(int(found.group(2)) // 2)
+                text = self.file_data(self.data, True).hex().upper()
+            elif name == "uid":
+                text = self.uid.hex().upper()
+            elif name == "ctr":
+                text = f"{self.ctr:06X}"
+            else:
+                text = self.mac(b"" if window is None else url[window:].encode())
+                window = None
+            covered += range(len(url), len(url) + len(text))
+            url += text
+        self.covered = covered
+        return url + self.template[at:]
+
+    def job(self) -> dict:
+        return {"template": self.template, "mode": "lrp" if self.lrp else "aes", "file_key": self.file.hex()} | (
+            {"meta_key": self.meta.hex()} if self.held else {}
+        )
+
+    def check(self, url: str, text: str) -> None:
+        """Verifies a tap, and asserts that it says what the tag was told to say."""
+        values, window, at = {}, None, 0
+        for found in ELEMENT.finditer(self.template):
+            static = self.template[:0] + self.template[self.rest(found) : found.start()]
+            assert url[at : at + len(static)] == static, "static text"
+            at, name = at + len(static), found.group(1)
+            if name is None:
+                window = at
+                continue
+            length = {"picc": 48 if self.lrp else 32, "enc": int(found.group(2) or 0) if name == "enc" else 0}.get(name) or LENGTHS[name]
+            if name == "mac":
+                assert url[at : at + 16] == self.mac(b"" if window is None else url[window:at].encode()), "SDMMAC"
+                window = None
+            values[name] = url[at : at + length]
+            at += length
+        assert url[at:] == self.template[self.rest(None) :], "the end"
+        if "picc" in values:
+            data = bytes.fromhex(values["picc"])
+            plain = Lrp(self.meta).blocks(data[:8], data[8:], decrypt) if self.lrp else decrypt(self.meta, data)
+            tag = (0x87 if "uid" in self.held else 0) | (0x40 if "ctr" in self.held else 0)
+            wanted = bytes([tag]) + self.fields()
+            assert plain[: len(wanted)] == wanted, "PICCData"
+        assert values.get("uid", self.uid.hex().upper()) == self.uid.hex().upper(), "UID"
+        assert values.get("ctr", f"{self.ctr:06X}") == f"{self.ctr:06X}", "SDMReadCtr"
+        if "enc" in values:
+            plain = self.file_data(bytes.fromhex(values["enc"]), False)
+            assert plain == text.encode().ljust(len(plain), b"0"), "file data"
+
+    def rest(self, found) -> int:
+        """Where the static text before an element begins in the template; of None, that behind the last."""
+        ends = [0] + [other.end() for other in ELEMENT.finditer(self.template) if found is None or other.end() <= found.start()]
+        return ends[-1]
+
+
+def suntap(example: str, args: list, jobs: list) -> list:
+    command = ["cargo", "run", "-q", "--example", example, "--"] + args
+    text = "".join(json.dumps(job) + "\n" for job in jobs)
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(jobs), f"{example}: {done.stderr}"
+    return lines
+
+
+def made_here(rng: random.Random, count: int) -> dict:
+    jobs, wanted = [], []
+    for number in range(count):
+        tag = Tag(rng)
+        url, changed = tag.url(rng), rng.random() < 0.3
+        if changed:
+            at = rng.choice(tag.covered)
+            others = [c for c in "0123456789ABCDEF" if c != url[at].upper()]
+            url = url[:at] + rng.choice(others) + url[at + 1 :]
+        jobs.append({"id": number, "url": url} | tag.job())
+        wanted.append((tag, changed))
+    told: dict = {}
+    for line, (tag, changed) in zip(suntap("verify", ["--batch", "-"], jobs), wanted):
+        answer = json.loads(line)
+        verdict = answer["verdict"]
+        told[verdict] = told.get(verdict, 0) + 1
+        if changed:
+            assert verdict in ("not_authentic", "malformed"), (jobs[answer["id"]], answer)
+            continue
+        assert verdict == "verified", (jobs[answer["id"]], answer)
+        assert answer["uid"] == (tag.uid.hex() if tag.has_uid else None), answer
+        assert answer["ctr"] == (tag.ctr if tag.has_ctr else None), answer
+        assert answer["file_data"] == (tag.data.hex() or None), answer
+    return told
+
+
+def made_there(rng: random.Random, count: int) -> None:
+    jobs, tags = [], []
+    for _ in range(count):
+        tag = Tag(rng)
+        enc = re.search(r"\{enc:(\d+)\}", tag.template)
+        text = "".join(rng.choice("abcXYZ-_.~ 019") for _ in range(rng.randrange(int(enc.group(1)) // 2 + 1))) if enc else ""
+        jobs.append(tag.job() | {"uid": tag.uid.hex(), "ctr": tag.ctr - 1, "file_data": text})
+        tags.append((tag, text))
+    for url, (tag, text) in zip(suntap("emulate", [], jobs), tags):
+        tag.check(url, text)
+
+
+def main() -> int:
+    if len(sys.argv) not in (2, 3):
+        print(__doc__, file=sys.stderr)
+        return 2
+    count, seed = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "suntap"
+    rng = random.Random(seed)
+    told = made_here(rng, count)
+    made_there(rng, count)
+    assert min(told.get(verdict, 0) for verdict in ("verified", "not_authentic")) > count // 10, told
+    print(f"taps: {count} made here and verified by suntap as they should be {told}; {count} made by its emulator verified here")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
