@@ -71,7 +71,7 @@
 //!
 //! A key does the work of its own kind only:
 //!
-//! ```compile_fail,E0308
+//! ```compile_fail,E0277
 //! # use suntap::*;
 //! fn verify(tap: ClaimedTap<'_>, meta: &PreparedMetaReadKey) {
 //!     let _ = tap.verify(meta);
