@@ -306,16 +306,16 @@ impl<C: LaneEncrypt> CmacLanes<C> {
     }
 }
 
-#[cfg(feature = "lrp")]
 /// For a table of which nobody may learn which entry is read: a bit of the index, as all ones or all zeros, of which a compiler can make
 /// no branch.
+#[cfg(feature = "lrp")]
 fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
 }
 
-#[cfg(feature = "lrp")]
 /// Halves a table of sixteen entries bit by bit, until one is left. No function, since one that uses the processor's instructions
 /// calls no other on the way.
+#[cfg(feature = "lrp")]
 macro_rules! halve {
     ($table:expr, $masks:expr, $load:expr, $choose:expr) => {{
         let (choose, load, [one, two, four, eight]) = ($choose, $load, $masks);

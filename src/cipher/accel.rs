@@ -290,8 +290,8 @@ impl Decryptor {
     }
 }
 
-#[cfg(feature = "lrp")]
 /// An entry of a table, by the low four bits of an index. All are read.
+#[cfg(feature = "lrp")]
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     if available() {
         let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];

@@ -63,8 +63,8 @@ impl Decryptor {
     }
 }
 
-#[cfg(feature = "lrp")]
 /// An entry of a table, by the low four bits of an index. All are read.
+#[cfg(feature = "lrp")]
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     let load = |entry: &u128| *entry;
     let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);
