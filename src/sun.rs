@@ -144,6 +144,8 @@ use session::{EncKey, MacKey};
 pub struct UnverifiedTap<'a> {
     layout: &'a SdmLayout,
     received: Received<'a>,
+    /// Of no use once it is opened.
+    picc_data: PiccWire,
 }
 
 impl<'a> UnverifiedTap<'a> {
@@ -174,7 +176,7 @@ impl<'a> UnverifiedTap<'a> {
         if key.mode() != self.layout.mode() {
             return Err(VerifyError::WrongMode);
         }
-        let plain = key.decrypt(&self.received.picc_data).ok_or(VerifyError::NotAuthentic)?;
+        let plain = key.decrypt(&self.picc_data).ok_or(VerifyError::NotAuthentic)?;
         self.read_picc_data(&plain).ok_or(VerifyError::NotAuthentic)
     }
 
@@ -185,7 +187,7 @@ impl<'a> UnverifiedTap<'a> {
 
     /// The PICCData of a tap in AES mode; `None` if it has none.
     pub(crate) fn picc_block(&self) -> Option<[u8; 16]> {
-        self.received.picc_data.first_chunk().copied().filter(|_| self.layout.has(Field::PiccData))
+        self.picc_data.first_chunk().copied().filter(|_| self.layout.has(Field::PiccData))
     }
 
     pub(crate) fn mode(&self) -> Mode {
@@ -194,7 +196,9 @@ impl<'a> UnverifiedTap<'a> {
 
     /// The tap with what its PICCData was opened to. The tap stays, for the next of many keys.
     pub(crate) fn claimed(&self, PiccData { uid, ctr }: PiccData) -> ClaimedTap<'a> {
-        ClaimedTap { layout: self.layout, received: Received { uid, ctr, ..self.received } }
+        let mut received = self.received;
+        (received.uid, received.ctr) = (uid, ctr);
+        ClaimedTap { layout: self.layout, received }
     }
 
     /// Reads the plain mirrors; where there are none, the claim is empty.

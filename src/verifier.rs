@@ -72,6 +72,7 @@ mod examine;
 mod keys;
 mod response;
 
+use examine::Texts;
 pub use response::Response;
 
 /// What somebody wants decided.
@@ -256,10 +257,13 @@ impl<'s> Verifier<'s> {
             Some(Ok(organisation)) => organisation,
             Some(Err(error)) => return Outcome { record: Some(record), verdict: Err(Failure::Registry(error)) },
         };
-        let uid = view.uid.map(Uid::to_ascii);
-        let verdict = match self.examine(request, asker, &view, uid.as_ref()) {
-            Ok(Examined { tap, seen, counter }) => seen.concluded(tap.commit(counters, &counter, request.at)),
-            Err(refusal) => Ok(Verdict::Refused(refusal)),
+        let verdict = {
+            let texts = Texts::of(&request.tap, &view);
+            let mirrors = request.tap.mirrors(&view, &texts);
+            match self.examine(request, asker, &view, &mirrors) {
+                Ok(Examined { tap, seen, counter }) => seen.concluded(tap.commit(counters, &counter, request.at)),
+                Err(refusal) => Ok(Verdict::Refused(refusal)),
+            }
         };
         Outcome { record: Some(record), verdict }
     }
@@ -287,12 +291,15 @@ impl<'s> Verifier<'s> {
                 Err(error) => return Outcome { record: Some(record), verdict: Err(Failure::Registry(error)) },
             },
         };
-        let uid = view.uid.map(Uid::to_ascii);
-        let verdict = match self.examine(request, asker, &view, uid.as_ref()) {
-            Ok(Examined { tap, seen, counter }) => {
-                seen.concluded(tap.commit_async(counters, &counter, request.at).await)
+        let verdict = {
+            let texts = Texts::of(&request.tap, &view);
+            let mirrors = request.tap.mirrors(&view, &texts);
+            match self.examine(request, asker, &view, &mirrors) {
+                Ok(Examined { tap, seen, counter }) => {
+                    seen.concluded(tap.commit_async(counters, &counter, request.at).await)
+                }
+                Err(refusal) => Ok(Verdict::Refused(refusal)),
             }
-            Err(refusal) => Ok(Verdict::Refused(refusal)),
         };
         Outcome { record: Some(record), verdict }
     }

@@ -201,8 +201,8 @@ fn debug_shows_no_secret() {
         at: None,
     });
     let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
-    hides(&layout.assemble(mirrors).unwrap());
-    hides(&identify::candidates(&layout.assemble(mirrors).unwrap(), [SdmMetaReadKey::FACTORY.prepare(Mode::Aes)]));
+    hides(&layout.assemble(&mirrors).unwrap());
+    hides(&identify::candidates(&layout.assemble(&mirrors).unwrap(), [SdmMetaReadKey::FACTORY.prepare(Mode::Aes)]));
 }
 
 /// Every error says something to a person, and what it was caused by.

@@ -337,7 +337,7 @@ fn mirrors_as_values_have_the_same_checks() {
         captured: &[("id", "q8w3sbcz")],
         ..Mirrors::default()
     };
-    assert_eq!(l.assemble(good).unwrap().captured("id"), Some("q8w3sbcz"));
+    assert_eq!(l.assemble(&good).unwrap().captured("id"), Some("q8w3sbcz"));
     let table: &[(Mirrors<'_>, Malformed)] = &[
         (Mirrors { uid: None, ..good }, Malformed::Missing(Field::Uid)),
         (Mirrors { ctr: None, ..good }, Malformed::Missing(Field::SdmReadCtr)),
@@ -361,10 +361,10 @@ fn mirrors_as_values_have_the_same_checks() {
         (Mirrors { mac: Some("abcde12345abcde1234"), ..good }, Malformed::Length(Field::SdmMac)),
     ];
     for (mirrors, reason) in table {
-        assert_eq!(shape(l.assemble(*mirrors)), Err(*reason));
+        assert_eq!(shape(l.assemble(mirrors)), Err(*reason));
     }
     let (not_hex, long) = (format!("{}Z", &enc[1..]), "0".repeat(320));
     let not_hex = Mirrors { enc_file_data: Some(&not_hex), ..good };
-    assert_eq!(shape(l.assemble(not_hex)), Err(Malformed::Character(Field::EncFileData)));
-    assert_eq!(shape(l.assemble(Mirrors { enc_file_data: Some(&long), ..good })), Err(Malformed::TooLong));
+    assert_eq!(shape(l.assemble(&not_hex)), Err(Malformed::Character(Field::EncFileData)));
+    assert_eq!(shape(l.assemble(&Mirrors { enc_file_data: Some(&long), ..good })), Err(Malformed::TooLong));
 }

@@ -151,7 +151,7 @@ fn picc_data(entry: Entry<'_>, mode: Mode) -> Checked {
     let layout = SdmLayout::new(mode, "https://example.com/?p={picc}&m={mac}").unwrap();
     let key = SdmMetaReadKey::from_hex(entry.text("key")).unwrap().prepare(mode);
     let mirrors = Mirrors { picc_data: entry.opt("enc"), mac: Some("0000000000000000"), ..Mirrors::default() };
-    match layout.assemble(mirrors).unwrap().open(&key) {
+    match layout.assemble(&mirrors).unwrap().open(&key) {
         Ok(claimed) => {
             equal("valid", true, entry.flag("valid").unwrap())?;
             equal("uid", claimed.uid(), entry.uid())?;
@@ -320,7 +320,7 @@ fn plain_mirror() {
         let template = template_around(entry.text("mac_input_ascii"), &[("uid", uid_text), ("ctr", ctr_text)]);
         let layout = SdmLayout::new(entry.mode(), &template).unwrap();
         let mirrors = Mirrors { uid: uid_text, ctr: ctr_text, mac: entry.opt("mac"), ..Mirrors::default() };
-        let claimed = layout.assemble(mirrors).unwrap().read_plain().unwrap();
+        let claimed = layout.assemble(&mirrors).unwrap().read_plain().unwrap();
         let key = entry.file_key("file_read_key", entry.mode());
         let (uid, ctr) = if claimed.ctr().is_some() {
             let verified = claimed.verify(&key).map_err(|error| format!("{template}: {error}"))?;
@@ -448,7 +448,7 @@ fn tag_tamper() {
             mac: entry.opt("mac"),
             ..Mirrors::default()
         };
-        let claimed = layout.assemble(mirrors).map_err(|error| error.to_string())?.read_plain().unwrap();
+        let claimed = layout.assemble(&mirrors).map_err(|error| error.to_string())?.read_plain().unwrap();
         let verified = claimed
             .verify(&entry.file_key("file_read_key", entry.mode()))
             .map_err(|error| format!("{template}: {error}"))?;

@@ -47,7 +47,7 @@ impl SdmLayout {
         let tap = self.parse(url)?;
         let mut anatomy = Anatomy { tt_at: self.tt_at, ..Anatomy::default() };
         let (mut at, mut window, mut names) = (0usize, None, anatomy.captured.len());
-        for (element, text) in self.elements().zip(tap.received.text) {
+        for (element, text) in tap.received.texts(self) {
             let from = at.saturating_add(element.text.len());
             let part = Part { from, to: from.saturating_add(text.len()) };
             at = part.to;

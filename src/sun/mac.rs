@@ -1,10 +1,10 @@
 //! SDMMAC: what it covers, how it is cut, how it is compared. Source: NT4H2421Gx §9.3.7, §9.3.8, §9.1.3.
 
-use core::fmt;
+use core::{fmt, slice};
 
 use subtle::ConstantTimeEq;
 
-use super::layout::{Element, Kind, SdmLayout};
+use super::layout::{Kind, SdmLayout};
 use super::parse::{Received, is_digits};
 use crate::error::{Field, ParseHexError};
 use crate::hex;
@@ -48,22 +48,30 @@ impl SdmMac {
 }
 
 /// The text from `[[` to `{mac}`, as the tag wrote it. The chip writes its digits in upper case; some phones do not keep it.
-pub(super) fn input(layout: &SdmLayout, received: &Received<'_>) -> impl Iterator<Item = u8> {
-    let begins = |(element, _): &(&Element, &[u8])| matches!(element.kind, Kind::MacInput);
-    let mut behind = layout.elements().zip(received.text).skip_while(move |part| !begins(part));
-    behind.next();
-    let mut ended = false;
-    let window = behind.take_while(move |(element, _)| {
-        let before = ended;
-        ended = matches!(element.kind, Kind::Value(Field::SdmMac));
-        !before
-    });
-    window.flat_map(|(element, value)| {
-        // The MAC is not its own input, only the text before it is.
-        let value = if matches!(element.kind, Kind::Value(Field::SdmMac)) { &[] } else { value };
-        let digits = matches!(element.kind, Kind::Value(field) if is_digits(field));
-        let value = value.iter().map(move |byte| if digits { byte.to_ascii_uppercase() } else { *byte });
-        layout.text(element.text).iter().copied().chain(value)
+pub(super) fn input<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
+    let mut behind = received.texts(layout);
+    // The MAC is not its own input, only the text before it is.
+    let mut ended = !behind.any(|(element, _)| matches!(element.kind, Kind::MacInput));
+    let nothing: slice::Iter<'_, u8> = [].iter();
+    let (mut text, mut value, mut digits) = (nothing.clone(), nothing, false);
+    core::iter::from_fn(move || {
+        loop {
+            if let Some(byte) = text.next() {
+                return Some(*byte);
+            }
+            if let Some(byte) = value.next() {
+                return Some(if digits { byte.to_ascii_uppercase() } else { *byte });
+            }
+            if ended {
+                return None;
+            }
+            let (element, received) = behind.next()?;
+            let field = if let Kind::Value(field) = element.kind { Some(field) } else { None };
+            ended = field == Some(Field::SdmMac);
+            text = layout.text(element.text).iter();
+            value = if ended { [].iter() } else { received.iter() };
+            digits = field.is_some_and(is_digits);
+        }
     })
 }
 

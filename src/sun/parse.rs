@@ -47,6 +47,16 @@ impl<'a> Mirrors<'a> {
             Field::Captured => None,
         }
     }
+
+    /// What was given for an element.
+    fn text(&self, layout: &SdmLayout, element: &Element) -> Option<&'a str> {
+        let Kind::Value(field) = element.kind else { return None };
+        if field != Field::Captured {
+            return self.of(field);
+        }
+        let name = layout.text(element.name);
+        self.captured.iter().find(|(given, _)| given.as_bytes() == name).map(|(_, text)| *text)
+    }
 }
 
 impl fmt::Debug for Mirrors<'_> {
@@ -55,25 +65,45 @@ impl fmt::Debug for Mirrors<'_> {
     }
 }
 
-/// What a tap brought: the text of each element, in the order of the layout, and the values in it.
+/// What a tap brought: its text, and the values in it. It passes from one state of the tap to the next, so it is small.
+#[derive(Clone, Copy)]
 pub(super) struct Received<'a> {
-    pub(super) text: [&'a [u8]; MAX_ELEMENTS],
-    pub(super) picc_data: picc::Wire,
+    source: Source<'a>,
     pub(super) uid: Option<Uid>,
     pub(super) ctr: Option<SdmReadCtr>,
     pub(super) mac: SdmMac,
     pub(super) status_detect: Option<StatusDetect>,
 }
 
+/// Where the texts of the elements are.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    /// In one text. Each element begins at its place, and ends where the static text before the next one begins.
+    Url {
+        input: &'a [u8],
+        starts: Starts,
+    },
+    Separate(&'a Mirrors<'a>),
+}
+
+type Starts = [u16; MAX_ELEMENTS];
+
 impl<'a> Received<'a> {
-    fn nothing() -> Self {
-        Self {
-            text: [&[]; MAX_ELEMENTS],
-            picc_data: picc::Wire::default(),
-            uid: None,
-            ctr: None,
-            mac: SdmMac::from_bytes([0; 8]),
-            status_detect: None,
+    /// The elements of the layout, each with its text.
+    pub(super) fn texts<'s>(&'s self, layout: &'s SdmLayout) -> impl Iterator<Item = (&'s Element, &'a [u8])> {
+        layout.elements().enumerate().map(|(index, element)| (element, self.text(layout, index).unwrap_or_default()))
+    }
+
+    /// The text of the element in this place of the layout.
+    fn text(&self, layout: &SdmLayout, index: usize) -> Option<&'a [u8]> {
+        match &self.source {
+            Source::Url { input, starts } => {
+                let behind = index.saturating_add(1);
+                let (from, to) = (*starts.get(index)?, *starts.get(behind)?);
+                let to = usize::from(to).checked_sub(layout.elements.get(behind)?.text.len())?;
+                input.get(usize::from(from)..to)
+            }
+            Source::Separate(mirrors) => mirrors.text(layout, layout.elements.get(index)?).map(str::as_bytes),
         }
     }
 
@@ -89,15 +119,25 @@ impl<'a> Received<'a> {
     }
 
     fn find(&self, layout: &SdmLayout, wanted: Field, is: impl Fn(&Element) -> bool) -> Option<&'a [u8]> {
-        let mut elements = layout.elements().zip(self.text);
-        elements.find_map(|(element, text)| match element.kind {
-            Kind::Value(field) if field == wanted && is(element) => Some(text),
-            _ => None,
-        })
+        let index = layout.elements().position(|element| match element.kind {
+            Kind::Value(field) => field == wanted && is(element),
+            _ => false,
+        })?;
+        self.text(layout, index)
+    }
+}
+
+impl<'a> UnverifiedTap<'a> {
+    /// A tap that brought nothing yet.
+    fn begun(layout: &'a SdmLayout, source: Source<'a>) -> Self {
+        let mac = SdmMac::from_bytes([0; 8]);
+        let received = Received { source, uid: None, ctr: None, mac, status_detect: None };
+        Self { layout, received, picc_data: picc::Wire::default() }
     }
 
-    /// Takes the text of the element in this place of the layout if it has the shape of that element.
-    fn accept(&mut self, layout: &SdmLayout, index: usize, field: Field, text: &'a [u8]) -> Result<(), Malformed> {
+    /// Takes the value of an element from its text, if that has the shape of the element.
+    fn accept(&mut self, field: Field, text: &[u8]) -> Result<(), Malformed> {
+        let Self { layout, received, picc_data } = self;
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
             return Err(Malformed::Length(field));
         }
@@ -108,12 +148,12 @@ impl<'a> Received<'a> {
         let all = |allowed: fn(&u8) -> bool| text.iter().all(allowed).then_some(()).ok_or(Malformed::Character(field));
         match field {
             Field::PiccData => {
-                let wire = self.picc_data.get_mut(..text.len() / 2).ok_or(Malformed::Length(field))?;
+                let wire = picc_data.get_mut(..text.len() / 2).ok_or(Malformed::Length(field))?;
                 hex::decode_into(text, wire).map_err(digits)?;
             }
-            Field::Uid => self.uid = Some(Uid::from_bytes(hex::decode(text).map_err(digits)?)),
-            Field::SdmReadCtr => self.ctr = Some(SdmReadCtr::from_msb_first(hex::decode(text).map_err(digits)?)),
-            Field::SdmMac => self.mac = SdmMac::from_bytes(hex::decode(text).map_err(digits)?),
+            Field::Uid => received.uid = Some(Uid::from_bytes(hex::decode(text).map_err(digits)?)),
+            Field::SdmReadCtr => received.ctr = Some(SdmReadCtr::from_msb_first(hex::decode(text).map_err(digits)?)),
+            Field::SdmMac => received.mac = SdmMac::from_bytes(hex::decode(text).map_err(digits)?),
             Field::EncFileData => {
                 let enough = layout.tt_at.is_none_or(|at| at.saturating_add(2) <= text.len() / 2);
                 if text.is_empty() || !text.len().is_multiple_of(32) || !enough {
@@ -123,13 +163,10 @@ impl<'a> Received<'a> {
             }
             Field::TtStatus if layout.mode() == Mode::Ntag22x => {
                 let block = StatusDetect::from_ascii(text).ok_or(Malformed::Character(field))?;
-                self.status_detect = Some(block);
+                received.status_detect = Some(block);
             }
             Field::Captured if text.is_empty() => return Err(Malformed::Length(field)),
             Field::TtStatus | Field::Captured => all(|byte| is_name_byte(*byte))?,
-        }
-        if let Some(slot) = self.text.get_mut(index) {
-            *slot = text;
         }
         Ok(())
     }
@@ -170,38 +207,20 @@ impl SdmLayout {
     }
 
     /// Puts a tap together from mirrors that were sent as separate values. Static text, and with it the MAC window, comes
-    /// from the template.
+    /// from the template. The tap borrows the values as it would a URL.
     ///
     /// # Errors
     /// [`Malformed`] if a value of the layout is missing, one that it does not have is given, or one has the wrong shape.
-    pub fn assemble<'a>(&'a self, mirrors: Mirrors<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
+    pub fn assemble<'a>(&'a self, mirrors: &'a Mirrors<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
         let captured = mirrors.captured;
         if self.names().any(|name| captured.iter().filter(|(given, _)| *given == name).count() > 1) {
             return Err(Malformed::Duplicate(Field::Captured));
         }
-        let of_name = |name: &str| captured.iter().find(|(given, _)| *given == name).map(|(_, text)| *text);
-        let tap = self.assemble_with(&mirrors, of_name)?;
-        if captured.len() > self.names().count() {
-            return Err(Malformed::Unexpected(Field::Captured));
-        }
-        Ok(tap)
-    }
-
-    /// As [`assemble`](Self::assemble), with captured texts from wherever the caller has them.
-    pub(crate) fn assemble_with<'a>(
-        &'a self,
-        mirrors: &Mirrors<'a>,
-        captured: impl Fn(&str) -> Option<&'a str>,
-    ) -> Result<UnverifiedTap<'a>, Malformed> {
-        let mut received = Received::nothing();
-        for (index, element) in self.elements().enumerate() {
+        let mut tap = UnverifiedTap::begun(self, Source::Separate(mirrors));
+        for element in self.elements() {
             let Kind::Value(field) = element.kind else { continue };
-            let text = match field {
-                Field::Captured => str::from_utf8(self.text(element.name)).ok().and_then(&captured),
-                _ => mirrors.of(field),
-            };
-            let text = text.ok_or(Malformed::Missing(field))?.as_bytes();
-            received.accept(self, index, field, text)?;
+            let text = mirrors.text(self, element).ok_or(Malformed::Missing(field))?;
+            tap.accept(field, text.as_bytes())?;
         }
         let fields =
             [Field::PiccData, Field::Uid, Field::SdmReadCtr, Field::TtStatus, Field::EncFileData, Field::SdmMac];
@@ -210,7 +229,10 @@ impl SdmLayout {
                 return Err(Malformed::Unexpected(field));
             }
         }
-        Ok(UnverifiedTap { layout: self, received })
+        if captured.len() > self.names().count() {
+            return Err(Malformed::Unexpected(Field::Captured));
+        }
+        Ok(tap)
     }
 
     /// Takes text apart that begins where `origin` is in the template.
@@ -219,7 +241,8 @@ impl SdmLayout {
         if input.len() > 4 * MAX_URL {
             return Err(Malformed::TooLong);
         }
-        let mut received = Received::nothing();
+        let mut starts = [0; MAX_ELEMENTS];
+        let mut tap = UnverifiedTap::begun(self, Source::Url { input, starts });
         let mut rest = input;
         // The mirror that ends where `rest` begins.
         let mut before = None;
@@ -233,6 +256,10 @@ impl SdmLayout {
             };
             rest = after;
             before = before.filter(|_| text.is_empty());
+            let at = input.len().saturating_sub(rest.len());
+            if let (Some(start), Ok(at)) = (starts.get_mut(index), u16::try_from(at)) {
+                *start = at;
+            }
             match element.kind {
                 Kind::MacInput => {}
                 Kind::End if rest.is_empty() => break,
@@ -246,7 +273,7 @@ impl SdmLayout {
                     let refine =
                         |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_behind(index));
                     let (text, after) = rest.split_at_checked(chars).ok_or(Malformed::Length(field)).map_err(refine)?;
-                    received.accept(self, index, field, text).map_err(refine)?;
+                    tap.accept(field, text).map_err(refine)?;
                     rest = after;
                     before = Some(field);
                 }
@@ -255,7 +282,8 @@ impl SdmLayout {
         if input.len() > MAX_URL {
             return Err(Malformed::TooLong);
         }
-        Ok(UnverifiedTap { layout: self, received })
+        tap.received.source = Source::Url { input, starts };
+        Ok(tap)
     }
 
     /// The static text before an element, as far as it is not before `origin`.

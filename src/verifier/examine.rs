@@ -1,22 +1,25 @@
 //! All between the record and the counter: no input, no output.
 
+use heapless::Vec;
+
 use super::{Examined, Presented, Proof, Refusal, Request, Seen, Values, Verifier};
 use crate::error::{Field, Malformed, VerifyError};
 use crate::registry::{Keys, Names, OrganisationId, Record};
 use crate::sun::{Mirrors, SdmLayout, UnverifiedTap};
+use crate::types::Uid;
 
 /// The name of the captured text that opens sealed keys.
 const ECODE: &str = "eCode";
 
 impl Verifier<'_> {
-    /// Takes a tap as far as it goes without the store. `asker` is the owner of a token that was looked up, `uid` that of the
-    /// record, in digits.
+    /// Takes a tap as far as it goes without the store. `asker` is the owner of a token that was looked up, `mirrors` what the tap
+    /// and the [texts](Texts) of its record make together.
     pub(super) fn examine<'a>(
         &self,
         request: &Request<'a>,
         asker: Option<OrganisationId>,
         record: &Record<'a>,
-        uid: Option<&'a [u8; 14]>,
+        mirrors: &'a Mirrors<'a>,
     ) -> Result<Examined<'a>, Refusal> {
         if !request.caller.may_ask(asker, record) {
             return Err(Refusal::NotTheOwner);
@@ -27,7 +30,7 @@ impl Verifier<'_> {
         let chip = record.chip.as_ref().ok_or(Refusal::NoChip)?;
         let layout = chip.layout;
 
-        let tap = request.tap.shaped(layout, &record.names, uid);
+        let tap = request.tap.shaped(layout, mirrors);
         let ecode = request.tap.captured(&tap, ECODE)?;
         let opened = layout.has(Field::PiccData);
         // Before the shape of separate values is judged: a client is told of a wrong eCode first.
@@ -67,29 +70,69 @@ fn refusal(error: VerifyError, step: Refusal) -> Refusal {
     }
 }
 
+/// The texts that a tap of separate values has from its record and its layout.
+pub(super) struct Texts<'a> {
+    /// The digits of the UID.
+    uid: Option<[u8; 14]>,
+    /// For each `{:name}` of the layout, as far as there is one.
+    captured: Vec<(&'a str, &'a str), NAMES>,
+}
+
+/// A layout has no more names.
+const NAMES: usize = 4;
+
+impl<'a> Texts<'a> {
+    pub(super) fn of(tap: &Presented<'a>, record: &Record<'a>) -> Self {
+        let mut texts = Self { uid: None, captured: Vec::new() };
+        let (Presented::Values(values), Some(chip)) = (tap, &record.chip) else { return texts };
+        texts.uid = record.uid.filter(|_| chip.layout.has(Field::Uid)).map(Uid::to_ascii);
+        texts.captured =
+            chip.layout.names().filter_map(|name| Some((name, values.text(name, &record.names)?))).collect();
+        texts
+    }
+}
+
 impl<'a> Presented<'a> {
+    /// The mirrors of a tap of separate values; of any other none, for they are in its text.
+    pub(super) fn mirrors<'t>(&self, record: &Record<'t>, texts: &'t Texts<'t>) -> Mirrors<'t>
+    where
+        'a: 't,
+    {
+        let (Self::Values(values), Some(chip)) = (self, &record.chip) else { return Mirrors::default() };
+        let (enc, mac) = match values.proof {
+            None => (None, None),
+            Some(Proof::EncMac(text)) => cut(text),
+            Some(Proof::ByLayout(text)) if chip.layout.has(Field::EncFileData) => cut(text),
+            Some(Proof::Mac(text) | Proof::ByLayout(text)) => (None, Some(text)),
+        };
+        Mirrors {
+            picc_data: values.picc_data,
+            uid: texts.uid.as_ref().and_then(|digits| str::from_utf8(digits).ok()),
+            ctr: values.ctr,
+            tt_status: values.tt_status,
+            enc_file_data: enc,
+            mac,
+            captured: &texts.captured,
+        }
+    }
+
     /// The tap, if it has the shape of the layout.
-    fn shaped(
-        &self,
-        layout: &'a SdmLayout,
-        names: &Names<'a>,
-        uid: Option<&'a [u8; 14]>,
-    ) -> Result<UnverifiedTap<'a>, Malformed> {
+    fn shaped<'t>(&self, layout: &'t SdmLayout, mirrors: &'t Mirrors<'t>) -> Result<UnverifiedTap<'t>, Malformed>
+    where
+        'a: 't,
+    {
         match self {
             Self::Url(url) => layout.parse(url),
             Self::OriginForm(target) => layout.parse_origin_form(target),
-            Self::Values(values) => layout.assemble_with(&values.mirrors(layout, uid), |name| {
-                values.captured(name).or(match name {
-                    "xuid" => names.xuid,
-                    "cuid" => names.cuid,
-                    _ => None,
-                })
-            }),
+            Self::Values(_) => layout.assemble(mirrors),
         }
     }
 
     /// The captured text of this name. Separate values may bring one that the layout does not have.
-    fn captured(&self, tap: &Result<UnverifiedTap<'a>, Malformed>, name: &str) -> Result<Option<&'a str>, Refusal> {
+    fn captured<'t>(&self, tap: &Result<UnverifiedTap<'t>, Malformed>, name: &str) -> Result<Option<&'t str>, Refusal>
+    where
+        'a: 't,
+    {
         match (self, tap) {
             (Self::Values(values), _) => Ok(values.captured(name)),
             (_, Ok(tap)) => Ok(tap.captured(name)),
@@ -103,23 +146,13 @@ impl<'a> Values<'a> {
         self.captured.iter().find(|(given, _)| *given == name).map(|(_, text)| *text)
     }
 
-    fn mirrors(&self, layout: &SdmLayout, uid: Option<&'a [u8; 14]>) -> Mirrors<'a> {
-        let uid = uid.filter(|_| layout.has(Field::Uid));
-        let (enc, mac) = match self.proof {
-            None => (None, None),
-            Some(Proof::EncMac(text)) => cut(text),
-            Some(Proof::ByLayout(text)) if layout.has(Field::EncFileData) => cut(text),
-            Some(Proof::Mac(text) | Proof::ByLayout(text)) => (None, Some(text)),
-        };
-        Mirrors {
-            picc_data: self.picc_data,
-            uid: uid.and_then(|digits| str::from_utf8(digits).ok()),
-            ctr: self.ctr,
-            tt_status: self.tt_status,
-            enc_file_data: enc,
-            mac,
-            captured: &[],
-        }
+    /// As [`captured`](Self::captured), or from the record.
+    fn text(&self, name: &str, names: &Names<'a>) -> Option<&'a str> {
+        self.captured(name).or(match name {
+            "xuid" => names.xuid,
+            "cuid" => names.cuid,
+            _ => None,
+        })
     }
 }
 
