@@ -11,31 +11,11 @@
 
 mod common;
 
+use common::line::{Said, TEMPLATES, mode, said};
 use common::{Tag, Tap, Written};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use suntap::{
-    ClaimedTap, Field, Malformed, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SunMessage, UnverifiedTap,
-    VerifyError,
-};
-
-/// Layouts of all four mixes of mirrors, with windows everywhere a window can be.
-const TEMPLATES: &[&str] = &[
-    "https://example.com/t?picc_data={picc}&cmac={mac}",
-    "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
-    "https://example.com/t?cmac={mac}&p={picc}",
-    "https://www.example.com/t/{uid}/{ctr}/{mac}",
-    "https://example.com/t?u=[[{uid}x{ctr}x{mac}",
-    "https://[[example.com/t?id=7&n={ctr}&c={mac}",
-    "lnurlw://example.com?p={picc}&c={mac}",
-    "https://example.com/?d={picc}&tt=[[{enc}{mac}",
-    "https://example.com/?e={picc}[[{enc}{mac}&v=1",
-    "https://example.com/?u={uid}&n={ctr}&tt=[[{tt}&e={enc}&c={mac}",
-    "https://example.com/?u={uid}&tt={tt}&c={mac}",
-    "https://[[example.com/?id=7&c={mac}",
-    "https://example.com/?p={picc:uid}&c={mac}",
-    "https://example.com/?p=[[{picc:ctr}&c={mac}",
-];
+use suntap::{Field, Malformed, Mode, SdmLayout, VerifyError};
 
 fn tag() -> impl Strategy<Value = Tag> {
     (any::<bool>(), any::<[u8; 16]>(), any::<[u8; 16]>(), any::<[u8; 7]>())
@@ -58,32 +38,6 @@ fn tap() -> impl Strategy<Value = Tap> {
         })
 }
 
-fn mode(tag: &Tag) -> Mode {
-    if tag.lrp { Mode::Lrp } else { Mode::Aes }
-}
-
-fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<ClaimedTap<'a>, VerifyError> {
-    if template.contains("{picc") {
-        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode(tag)))
-    } else {
-        tap.read_plain()
-    }
-}
-
-fn said<T>(
-    tag: &Tag,
-    layout: &SdmLayout,
-    tap: UnverifiedTap<'_>,
-    look: impl Fn(&SunMessage<'_>) -> T,
-) -> Result<T, VerifyError> {
-    let claimed = claim(tag, tap, layout.template())?;
-    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode(tag));
-    match claimed.ctr() {
-        Some(_) => Ok(look(claimed.verify(&key)?.message())),
-        None => Ok(look(claimed.verify_replayable(&key)?.message())),
-    }
-}
-
 proptest! {
     /// What the software tag of the tests writes is read as it was meant, from a URL and from the part that a server sees, in
     /// upper and in lower case digits.
@@ -91,33 +45,27 @@ proptest! {
     fn genuine_taps_verify(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES)) {
         let layout = SdmLayout::new(mode(&tag), template).unwrap();
         let Written { url, digits, .. } = tag.write(template, &tap);
-        let check = |message: &SunMessage<'_>| {
-            let mut buffer = [0; 128];
-            let data = message.file_data(&mut buffer).map(<[u8]>::to_vec).ok();
-            (message.uid().map(|uid| *uid.as_bytes()), message.ctr().map(suntap::SdmReadCtr::get), data,
-                message.tamper().map(|tt| [tt.perm(), tt.curr()]))
-        };
         let has = |element: &str| template.contains(element);
-        let expected = (
-            (has("{picc}") || has("uid}")).then_some(tag.uid),
-            (has("{picc}") || has("ctr}")).then_some(tap.ctr),
-            has("{enc}").then(|| tap.file_data.clone()),
-            has("{tt}").then_some(tap.tt),
-        );
-        prop_assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap(), check), Ok(expected.clone()), "{}", url);
+        let expected = Said {
+            uid: (has("{picc}") || has("uid}")).then_some(tag.uid),
+            ctr: (has("{picc}") || has("ctr}")).then_some(tap.ctr),
+            file_data: has("{enc}").then(|| tap.file_data.clone()),
+            tt: has("{tt}").then_some(tap.tt),
+        };
+        prop_assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()), Ok(expected.clone()), "{}", url);
 
         let server_sees = url.splitn(4, '/').nth(3).map_or_else(
             || format!("/{}", &url[url.find('?').unwrap()..]),
             |path| format!("/{path}"),
         );
-        prop_assert_eq!(said(&tag, &layout, layout.parse_origin_form(&server_sees).unwrap(), check), Ok(expected.clone()));
+        prop_assert_eq!(said(&tag, &layout, layout.parse_origin_form(&server_sees).unwrap()), Ok(expected.clone()));
 
         let mut lower = url.into_bytes();
         for at in digits {
             lower[at].make_ascii_lowercase();
         }
         let lower = String::from_utf8(lower).unwrap();
-        prop_assert_eq!(said(&tag, &layout, layout.parse(&lower).unwrap(), check), Ok(expected), "{}", lower);
+        prop_assert_eq!(said(&tag, &layout, layout.parse(&lower).unwrap()), Ok(expected), "{}", lower);
     }
 
     /// Flipping any bit of anything that the tag vouches for is refused.
@@ -134,7 +82,7 @@ proptest! {
         prop_assume!(!(bit == 5 && bytes[at].is_ascii_hexdigit() && url.as_bytes()[at].is_ascii_hexdigit()));
         let forged = String::from_utf8(bytes).unwrap();
         if let Ok(tap) = layout.parse(&forged) {
-            let verdict = said(&tag, &layout, tap, |_| ());
+            let verdict = said(&tag, &layout, tap);
             prop_assert!(matches!(verdict, Err(VerifyError::NotAuthentic)), "{forged} from {url}: {verdict:?}");
         }
     }
@@ -176,7 +124,7 @@ proptest! {
         // Where `{enc}` of no pinned length meets `{mac}`, a tap that lost whole blocks still has the shape of one.
         if let Ok(tap) = layout.parse(cut) {
             prop_assert!(template.contains("{enc}{mac}"), "{cut}");
-            prop_assert_eq!(said(&tag, &layout, tap, |_| ()), Err(VerifyError::NotAuthentic), "{}", cut);
+            prop_assert_eq!(said(&tag, &layout, tap), Err(VerifyError::NotAuthentic), "{}", cut);
         }
         let longer = format!("{url}0");
         prop_assert!(matches!(

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub(crate) mod line;
 pub(crate) mod registry;
 pub(crate) mod world;
 

@@ -9,12 +9,15 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../both.rs"]
+mod both;
 #[path = "../../common/mod.rs"]
 mod common;
 
+use both::{TEMPLATES, ours_told, theirs_told};
 use common::{Tag, Tap, Written};
 use ntag424::key_diversification::diversify_aes128;
-use ntag424::sdm::{SdmUrlConfig, SdmUrlOptions, SdmVerification, Verifier, sdm_url_config};
+use ntag424::sdm::{SdmUrlOptions, Verifier, sdm_url_config};
 use ntag424::types::KeyNumber as TheirKey;
 use ntag424::types::file_settings::{
     Access as TheirAccess, AccessRights, CommMode, CryptoMode, CtrRetAccess, FileSettingsUpdate,
@@ -26,69 +29,6 @@ use suntap::{
     Access, KeyNumber, MasterKey, Mode, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid,
 };
 
-const TEMPLATES: &[&str] = &[
-    "https://example.com/t?picc_data={picc}&cmac={mac}",
-    "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
-    "https://[[example.com/t?p={picc}&enc={enc}&cmac={mac}",
-    "https://www.example.com/t/{uid}/{ctr}/{mac}",
-    "http://example.com/t?u=[[{uid}x{ctr}x{mac}",
-    "https://[[example.com/t?id=7&n={ctr}&c={mac}",
-    "https://example.com/?u={uid}&c={mac}",
-    "https://example.com/?d={picc}&tt=[[{enc}{mac}",
-    "https://example.com/?u={uid}&n={ctr}&tt=[[{tt}&e={enc}&c={mac}",
-    "https://example.com/?u={uid}&n={ctr}&tt={tt}&c={mac}",
-];
-
-fn their_mode(tag: &Tag) -> CryptoMode {
-    if tag.lrp { CryptoMode::Lrp } else { CryptoMode::Aes }
-}
-
-/// The same layout in the peer's own grammar.
-fn theirs(template: &str, tag: &Tag, tap: &Tap, options: SdmUrlOptions) -> SdmUrlConfig {
-    let window = if template.contains("[[") { template.to_owned() } else { template.replace("{mac}", "[[{mac}") };
-    let enc = format!("[{}]", "0".repeat(tap.file_data.len() * 2));
-    let theirs = window.replace("{enc}", &enc).replace("{picc}", "{picc:uid+ctr}");
-    sdm_url_config(&theirs, their_mode(tag), options).unwrap_or_else(|error| panic!("{theirs}: {error}"))
-}
-
-/// The verdict of the peer.
-fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerification> {
-    let config = theirs(template, tag, tap, SdmUrlOptions::default());
-    let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
-    let verifier = Verifier::try_new(&config.sdm_settings, their_mode(tag)).unwrap().with_offset(shift).unwrap();
-    verifier.verify_with_meta_key(url.as_bytes(), &tag.file_key, &tag.meta_key).ok()
-}
-
-/// UID, counter, file data, tamper status.
-type Said = (Option<[u8; 7]>, Option<u32>, Option<Vec<u8>>, Option<bool>);
-
-fn ours(template: &str, tag: &Tag, url: &str) -> Option<Said> {
-    let mode = if tag.lrp { Mode::Lrp } else { Mode::Aes };
-    let layout = SdmLayout::new(mode, template).unwrap();
-    let tap = layout.parse(url).ok()?;
-    let claimed = if template.contains("{picc}") {
-        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode)).ok()?
-    } else {
-        tap.read_plain().ok()?
-    };
-    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode);
-    let (fresh, replayable);
-    let message = if claimed.ctr().is_some() {
-        fresh = claimed.verify(&key).ok()?;
-        fresh.message()
-    } else {
-        replayable = claimed.verify_replayable(&key).ok()?;
-        replayable.message()
-    };
-    let mut buffer = [0; 128];
-    Some((
-        message.uid().map(|uid| *uid.as_bytes()),
-        message.ctr().map(SdmReadCtr::get),
-        message.file_data(&mut buffer).ok().map(<[u8]>::to_vec),
-        message.tamper().map(|tt| tt.perm() == b'O' || tt.curr() == b'O'),
-    ))
-}
-
 proptest! {
     #[test]
     fn both_say_the_same_of_a_tap(
@@ -99,18 +39,17 @@ proptest! {
         let tag = Tag { lrp, meta_key, file_key, uid };
         let tap = Tap { ctr, padding, file_data: data[..16 * blocks].to_vec(), tt };
         let Written { url, digits, .. } = tag.write(template, &tap);
-        let theirs = peer(template, &tag, &tap, &url);
-        let theirs = theirs.map(|tap| (tap.uid, tap.read_ctr, tap.enc_file_data, tap.tamper_status.map(|tt| tt.is_tampered())));
+        let theirs = theirs_told(template, &tag, &tap, &url);
         prop_assert!(theirs.is_some());
-        prop_assert_eq!(ours(template, &tag, &url), theirs);
+        prop_assert_eq!(ours_told(template, &tag, &url), theirs);
 
         // And neither takes one with another digit.
         let at = digits[place.index(digits.len())];
         let mut forged = url.into_bytes();
         forged[at] ^= 1 << bit;
         let forged = String::from_utf8(forged).unwrap();
-        prop_assert_eq!(ours(template, &tag, &forged), None);
-        prop_assert_eq!(peer(template, &tag, &tap, &forged), None);
+        prop_assert_eq!(ours_told(template, &tag, &forged), None);
+        prop_assert_eq!(theirs_told(template, &tag, &tap, &forged), None);
     }
 
     /// The file and the settings that a personalisation writes, over generated layouts: which mirrors, in which order, where the

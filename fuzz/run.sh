@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Runs every target for so many seconds, from the seeds on, and prints what it did.
+#
+#   run.sh [SECONDS] [TARGET..]      20 seconds and all targets, if nothing else is said
+#   SANITIZER=address run.sh ..      with AddressSanitizer; without it the code is instrumented for coverage alone
+#   FEATURES=accel run.sh ..
+set -euo pipefail
+cd "$(dirname "$0")"
+seconds=${1:-20}
+shift || true
+# The compiler's flags for coverage and sanitizers are not for stable Rust otherwise.
+export RUSTC_BOOTSTRAP=1
+options=(--release --debug-assertions --sanitizer "${SANITIZER:-none}")
+if [ -n "${FEATURES:-}" ]; then options+=(--features "$FEATURES"); fi
+
+# A file without an entry in the manifest would never run.
+files=$(for file in targets/*.rs; do basename "$file" .rs; done | sort)
+listed=$(cargo fuzz list | sort)
+[ "$files" = "$listed" ] || { echo "files and targets differ:"; diff <(echo "$files") <(echo "$listed"); exit 1; }
+targets=("${@:-}")
+if [ -z "${targets[0]}" ]; then mapfile -t targets <<<"$listed"; fi
+
+python3 seeds.py
+cargo fuzz build "${options[@]}" 2>&1 | tail -n 1
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+printf '%-16s %12s %8s %8s\n' target executions edges corpus
+for target in "${targets[@]}"; do
+    mkdir -p "corpus/$target"
+    if ! cargo fuzz run "${options[@]}" "$target" -- -max_total_time="$seconds" -timeout=10 -print_final_stats=1 -max_len=1024 -verbosity=1 >"$log" 2>&1; then
+        tail -n 60 "$log"
+        exit 1
+    fi
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    edges=$(grep -o 'cov: [0-9]*' "$log" | tail -n 1 | cut -d' ' -f2)
+    corpus=$(grep -o 'corp: [0-9]*' "$log" | tail -n 1 | cut -d' ' -f2)
+    printf '%-16s %12s %8s %8s\n' "$target" "$executions" "$edges" "$corpus"
+done

@@ -1,0 +1,60 @@
+//! Any taps of any tags: a batch says what one by one does, in the same order.
+#![no_main]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+mod tags;
+
+use arbitrary::Arbitrary;
+use common::line::{Said, claim};
+use libfuzzer_sys::fuzz_target;
+use suntap::{ClaimedTap, SdmFileReadKey, VerifiedTap, VerifyError, verify_batch};
+use tags::Made;
+
+#[derive(Arbitrary, Debug)]
+struct Sent {
+    made: Made,
+    /// Bits of the key, and of the last digit, that are changed.
+    key: u8,
+    digit: u8,
+}
+
+fuzz_target!(|input: (bool, Vec<Sent>)| {
+    let (alike, mut sent) = input;
+    sent.truncate(24);
+    // Groups of one mode go side by side, mixed ones do not.
+    if let Some(first) = sent.first().map(|first| first.made.tag().lrp).filter(|_| alike) {
+        sent.retain(|sent| sent.made.tag().lrp == first);
+    }
+    let ready: Vec<_> = sent
+        .iter()
+        .map(|Sent { made, key, digit }| {
+            let mut url = made.written().url;
+            if digit & 1 == 1
+                && let Some(last) = url.pop()
+            {
+                url.push(if last == '0' { '1' } else { '0' });
+            }
+            let mut file_key = made.tag().file_key;
+            file_key[usize::from(key >> 4)] ^= key & 1;
+            (made, made.layout(), url, SdmFileReadKey::from_bytes(file_key))
+        })
+        .collect();
+    let taps = || {
+        ready.iter().filter_map(|(made, layout, url, key)| {
+            let tap: ClaimedTap<'_> = claim(&made.tag(), layout.parse(url).ok()?, made.template()).ok()?;
+            Some((tap, key.clone()))
+        })
+    };
+    let said = |verified: Result<VerifiedTap<'_>, VerifyError>| verified.map(|tap| Said::by(tap.message()));
+    let alone: Vec<_> = taps().map(|(tap, key)| said(tap.verify(&key))).collect();
+    let prepared: Vec<_> = taps().zip(&ready).map(|((tap, key), (_, layout, ..))| (tap, key, layout.mode())).collect();
+    let together: Vec<_> = verify_batch(taps()).map(said).collect();
+    assert_eq!(together, alone);
+    // Where all were claimed, prepared keys say it, too.
+    if prepared.len() == ready.len() {
+        let prepared: Vec<_> =
+            prepared.into_iter().map(|(tap, key, mode)| said(tap.verify(&key.prepare(mode)))).collect();
+        assert_eq!(prepared, alone);
+    }
+});

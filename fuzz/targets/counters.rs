@@ -1,0 +1,120 @@
+//! Taps of several tags in any order, over counters that are full or fail before or behind the write, against a plain model: a tap is
+//! accepted at most once, and only if it is ahead of all that were.
+#![no_main]
+
+use std::collections::BTreeMap;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use suntap::emulator::EmulatedTag;
+use suntap::{
+    Advance, CommitError, CounterStore, Full, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr,
+    TagId, TagTexts, Uid, UnixMillis, sdm_layout,
+};
+
+static LAYOUT: SdmLayout = sdm_layout!("https://a.b/?u={uid}&n={ctr}&c={mac}");
+
+/// More tags than the counters have room for.
+const TAGS: usize = 5;
+const ROOM: usize = 4;
+
+#[derive(Arbitrary, Debug)]
+enum Step {
+    /// A tag is read so many times, and what it writes last is sent.
+    Tap { tag: u8, reads: u8 },
+    /// What was written before is sent again.
+    Again { which: u16 },
+    /// The next write fails, and has moved the counter or not.
+    Fail { moved: bool },
+}
+
+/// Counters that fail when told to.
+struct Fragile {
+    counters: MemoryCounters<ROOM>,
+    fail: Option<bool>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Failure {
+    Broken,
+    Full,
+}
+
+impl CounterStore for Fragile {
+    type Error = Failure;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Failure> {
+        let fail = self.fail.take();
+        if fail == Some(false) {
+            return Err(Failure::Broken);
+        }
+        let advance = self.counters.advance(tag, ctr, at).map_err(|Full| Failure::Full)?;
+        if fail.is_some() { Err(Failure::Broken) } else { Ok(advance) }
+    }
+}
+
+fuzz_target!(|steps: Vec<Step>| {
+    let keys = |number: u8| (SdmMetaReadKey::FACTORY, SdmFileReadKey::from_bytes([number + 1; 16]));
+    let uid = |number: u8| Uid::from_bytes([4, 0, 0, 0, 0, 0, number]);
+    let mut tags: Vec<EmulatedTag> = (0..u8::try_from(TAGS).unwrap())
+        .map(|number| {
+            let (meta, file) = keys(number);
+            EmulatedTag::new(&LAYOUT, &TagTexts::default(), meta, file, uid(number)).unwrap()
+        })
+        .collect();
+    let mut counters = Fragile { counters: MemoryCounters::new(), fail: None };
+    let mut written: Vec<(u8, u32, String)> = Vec::new();
+    // What the store must remember: the counter and how often it moved.
+    let mut model: BTreeMap<u8, (u32, u32)> = BTreeMap::new();
+    for (at, step) in (0u64..).zip(steps.into_iter().take(200)) {
+        let (number, ctr, url) = match step {
+            Step::Tap { tag, reads } => {
+                let number = tag % u8::try_from(TAGS).unwrap();
+                let tag = &mut tags[usize::from(number)];
+                let url = (0..=reads % 4).map(|_| tag.tap().unwrap().to_string()).last().unwrap();
+                let ctr = LAYOUT.parse(&url).unwrap().read_plain().unwrap().ctr().unwrap().get();
+                written.push((number, ctr, url.clone()));
+                (number, ctr, url)
+            }
+            Step::Again { which } => {
+                let Some(at) = usize::from(which).checked_rem(written.len()) else { continue };
+                written[at].clone()
+            }
+            Step::Fail { moved } => {
+                counters.fail = Some(moved);
+                continue;
+            }
+        };
+        let fail = counters.fail;
+        let verified = LAYOUT.parse(&url).unwrap().read_plain().unwrap().verify(&keys(number).1).unwrap();
+        let committed = verified.commit(&mut counters, &TagId::from_uid(uid(number)), Some(UnixMillis(at)));
+        let known = model.get(&number).copied();
+        let full = known.is_none() && model.len() == ROOM;
+        let ahead = known.is_none_or(|(stored, _)| ctr > stored);
+        let moved = |model: &mut BTreeMap<u8, (u32, u32)>| {
+            let taps = known.map_or(0, |(_, taps)| taps) + 1;
+            model.insert(number, (ctr, taps));
+        };
+        match committed {
+            Err(CommitError::Store(Failure::Broken)) => {
+                assert!(fail.is_some());
+                if fail == Some(true) && ahead {
+                    moved(&mut model);
+                }
+            }
+            Err(CommitError::Store(Failure::Full)) => assert!(full && fail != Some(false)),
+            Err(CommitError::Replayed { stored }) => {
+                assert!(!ahead && fail.is_none());
+                assert_eq!(Some((stored.ctr.get(), stored.taps)), known);
+            }
+            Err(error) => panic!("{error:?}"),
+            Ok(fresh) => {
+                assert!(ahead && !full && fail.is_none());
+                assert_eq!(fresh.previous().map(|mark| (mark.ctr.get(), mark.taps)), known);
+                moved(&mut model);
+                assert_eq!(Some(&(fresh.mark().ctr.get(), fresh.mark().taps)), model.get(&number));
+                assert_eq!(fresh.mark().at, Some(UnixMillis(at)));
+            }
+        }
+    }
+});

@@ -1,0 +1,46 @@
+//! Any body, behind any API key in its first line, to the ETRNL API: always an answer of its form, and no counter moves but for a tap
+//! that was accepted.
+#![no_main]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+mod world;
+
+use common::registry::API_KEYS;
+use libfuzzer_sys::fuzz_target;
+use suntap::dialect::etrnl::Etrnl;
+use suntap::verifier::Verifier;
+use world::{Watched, watched};
+
+const FIELDS: [&str; 11] = [
+    "success",
+    "err",
+    "exists",
+    "authentic",
+    "ctr",
+    "uid",
+    "ttCurrStatus",
+    "ttPermStatus",
+    "lastAuthenticTimestamp",
+    "lastAuthenticCtr",
+    "metadata",
+];
+
+fuzz_target!(|data: &[u8]| {
+    let line = data.iter().position(|byte| *byte == b'\n');
+    let (key, body) = line.map_or((None, data), |at| (Some(&data[..at]), &data[at + 1..]));
+    let secrets = [common::world::SECRET];
+    let dialect = Etrnl::new(Verifier::new(&secrets), &API_KEYS);
+    watched(|tags, counters: &mut Watched| {
+        for _ in 0..2 {
+            let before = counters.moved;
+            let answer = dialect.answer(key, body, tags, counters, None);
+            assert!([200, 400, 401].contains(&answer.status), "{}", answer.body);
+            let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert!(FIELDS.iter().all(|field| told.get(field).is_some()), "{}", answer.body);
+            assert_eq!(told["success"].as_bool(), told["authentic"].as_bool());
+            assert_eq!(told["success"].as_bool(), Some(told["err"].is_null()));
+            counters.agrees(before, answer.verdict.as_ref());
+        }
+    });
+});

@@ -1,0 +1,29 @@
+//! Any query to the ixkio API: always an answer of its form, and no counter moves but for a tap that was accepted.
+#![no_main]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+mod world;
+
+use common::registry::API_KEYS;
+use libfuzzer_sys::fuzz_target;
+use suntap::dialect::ixkio::Ixkio;
+use suntap::verifier::Verifier;
+use world::{Watched, watched};
+
+fuzz_target!(|query: &str| {
+    let secrets = [common::world::SECRET];
+    let dialect = Ixkio::new(Verifier::new(&secrets), &API_KEYS);
+    watched(|tags, counters: &mut Watched| {
+        // A refresh of the page comes right behind it.
+        for _ in 0..2 {
+            let before = counters.moved;
+            let answer = dialect.answer(query, tags, counters, None);
+            assert!([200, 400].contains(&answer.status), "{}", answer.body);
+            let body: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            let body = body.as_object().unwrap();
+            assert!(body.contains_key("error") != body.contains_key("response"), "{}", answer.body);
+            counters.agrees(before, answer.verdict.as_ref());
+        }
+    });
+});

@@ -1,0 +1,26 @@
+//! Taps, restarts, and power that goes at any byte of a write or an erase: what was acknowledged is there.
+#![no_main]
+
+#[path = "../../tests/common/flash.rs"]
+mod chip;
+
+use arbitrary::Arbitrary;
+use chip::{Step, keeps_what_it_acknowledged};
+use libfuzzer_sys::fuzz_target;
+
+#[derive(Arbitrary, Debug)]
+enum Made {
+    Advance { tag: u8, by: u8 },
+    Repeat { tag: u8 },
+    Restart,
+    Cut { fuel: u16, noise: u32 },
+}
+
+fuzz_target!(|steps: Vec<Made>| {
+    keeps_what_it_acknowledged(steps.into_iter().take(400).map(|step| match step {
+        Made::Advance { tag, by } => Step::Advance { tag: tag % 6, by: 1 + u32::from(by % 3) },
+        Made::Repeat { tag } => Step::Repeat { tag: tag % 6 },
+        Made::Restart => Step::Restart,
+        Made::Cut { fuel, noise } => Step::Cut { fuel: usize::from(fuel) % 3000, noise },
+    }));
+});

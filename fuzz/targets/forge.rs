@@ -1,0 +1,150 @@
+//! Taps of real tags, cut up and put together anew: whatever verifies is what a tag said, and nothing is fresh again.
+#![no_main]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::sync::OnceLock;
+
+use arbitrary::Arbitrary;
+use common::line::{Said, TEMPLATES, claim, mode};
+use common::{Tag, Tap};
+use libfuzzer_sys::fuzz_target;
+use suntap::{CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr, TagId};
+
+#[derive(Arbitrary, Debug)]
+enum Edit {
+    Set {
+        at: u16,
+        byte: u8,
+    },
+    Insert {
+        at: u16,
+        byte: u8,
+    },
+    Remove {
+        at: u16,
+        len: u8,
+    },
+    /// A part of another tap, to the same place or another.
+    Graft {
+        donor: u8,
+        from: u16,
+        len: u8,
+        to: u16,
+    },
+    LowerCase {
+        at: u16,
+        len: u8,
+    },
+}
+
+#[derive(Arbitrary, Debug)]
+struct Input {
+    template: u8,
+    lrp: bool,
+    base: u8,
+    edits: Vec<Edit>,
+}
+
+/// The taps that two tags of one service made, each under a file key of its own, and what they said.
+struct Made {
+    layout: SdmLayout,
+    tags: [Tag; 2],
+    urls: Vec<String>,
+    said: Vec<Said>,
+}
+
+fn made(template: usize, lrp: bool) -> &'static Made {
+    static MADE: OnceLock<Vec<[Made; 2]>> = OnceLock::new();
+    let make = |template: &str, lrp| {
+        let tag = |number: u8| {
+            let file_key = core::array::from_fn(|index| number ^ (0x5A + u8::try_from(index).unwrap() * 7));
+            Tag { lrp, meta_key: *b"a key to open it", file_key, uid: [4, 0x11, 0x22, 0x33, 0x44, 0x55, number] }
+        };
+        let tags = [tag(1), tag(2)];
+        let layout = SdmLayout::new(mode(&tags[0]), template).unwrap();
+        let (mut urls, mut said) = (Vec::new(), Vec::new());
+        for (tag, ctr) in [(&tags[0], 1), (&tags[0], 2), (&tags[1], 1), (&tags[1], 0x12_3456)] {
+            let tt = if ctr == 2 { *b"OC" } else { *b"CC" };
+            let data = core::array::from_fn::<u8, 32, _>(|index| tag.uid[6] ^ u8::try_from(index).unwrap());
+            let tap = Tap { ctr, padding: [tag.uid[6]; 12], file_data: data.to_vec(), tt };
+            let url = tag.write(template, &tap).url;
+            said.push(common::line::said(tag, &layout, layout.parse(&url).unwrap()).unwrap());
+            urls.push(url);
+        }
+        Made { layout, tags, urls, said }
+    };
+    let all =
+        MADE.get_or_init(|| TEMPLATES.iter().map(|template| [make(template, false), make(template, true)]).collect());
+    &all[template][usize::from(lrp)]
+}
+
+fn edited(made: &Made, input: &Input) -> Vec<u8> {
+    let mut text = made.urls[usize::from(input.base) % made.urls.len()].clone().into_bytes();
+    for edit in input.edits.iter().take(12) {
+        let place = |at: u16| usize::from(at) % (text.len() + 1);
+        match *edit {
+            Edit::Set { at, byte } => {
+                let at = place(at);
+                if let Some(place) = text.get_mut(at) {
+                    *place = byte;
+                }
+            }
+            Edit::Insert { at, byte } => text.insert(place(at), byte),
+            Edit::Remove { at, len } => {
+                let from = place(at);
+                let to = text.len().min(from + usize::from(len));
+                text.drain(from..to);
+            }
+            Edit::Graft { donor, from, len, to } => {
+                let donor = made.urls[usize::from(donor) % made.urls.len()].as_bytes();
+                let from = usize::from(from) % donor.len();
+                let part = &donor[from..donor.len().min(from + usize::from(len))];
+                let to = place(to);
+                let end = text.len().min(to + part.len());
+                text.splice(to..end, part.iter().copied());
+            }
+            Edit::LowerCase { at, len } => {
+                let from = place(at);
+                let to = text.len().min(from + usize::from(len));
+                text[from..to].make_ascii_lowercase();
+            }
+        }
+    }
+    text
+}
+
+fuzz_target!(|input: Input| {
+    let template = usize::from(input.template) % TEMPLATES.len();
+    let made = made(template, input.lrp);
+    let Ok(text) = String::from_utf8(edited(made, &input)) else { return };
+    for tag in &made.tags {
+        let parse = || made.layout.parse(&text).ok().and_then(|tap| claim(tag, tap, TEMPLATES[template]).ok());
+        let Some(claimed) = parse() else { continue };
+        let key = SdmFileReadKey::from_bytes(tag.file_key);
+        let said = if claimed.ctr().is_some() {
+            let Ok(verified) = claimed.verify(&key) else { continue };
+            let said = Said::by(verified.message());
+            // The newest tap of this tag was accepted before.
+            let mut counters = MemoryCounters::<2>::new();
+            let name = TagId::from_bytes([1; 16]);
+            let newest = if tag.uid[6] == 1 { 2 } else { 0x12_3456 };
+            assert!(counters.advance(&name, SdmReadCtr::new(newest).unwrap(), None).is_ok());
+            assert!(verified.commit(&mut counters, &name, None).is_err(), "fresh again: {text}");
+            said
+        } else {
+            let Ok(verified) = claimed.verify_replayable(&key) else { continue };
+            Said::by(verified.message())
+        };
+        // A plain status outside the MAC window is anybody's.
+        let vouched = |mut said: Said| {
+            if TEMPLATES[template].contains("tt={tt}&c") {
+                said.tt = None;
+            }
+            said
+        };
+        let said = vouched(said);
+        assert!(made.said.iter().any(|genuine| vouched(genuine.clone()) == said), "forged: {text}");
+    }
+});

@@ -1,0 +1,28 @@
+//! Any bit of anything that a tag vouches for: changed, it is refused as not authentic.
+#![no_main]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+mod tags;
+
+use common::line::said;
+use libfuzzer_sys::fuzz_target;
+use suntap::VerifyError;
+use tags::Made;
+
+fuzz_target!(|input: (Made, u16, u8)| {
+    let (made, place, bit) = input;
+    let written = made.written();
+    let at = written.covered[usize::from(place) % written.covered.len()];
+    let mut text = written.url.clone().into_bytes();
+    text[at] ^= 1 << (bit % 7);
+    // Another case of the same digit.
+    if written.digits.contains(&at) && text[at].eq_ignore_ascii_case(&written.url.as_bytes()[at]) {
+        return;
+    }
+    let text = String::from_utf8(text).unwrap();
+    let layout = made.layout();
+    if let Ok(tap) = layout.parse(&text) {
+        assert_eq!(said(&made.tag(), &layout, tap), Err(VerifyError::NotAuthentic), "{text} from {}", written.url);
+    }
+});

@@ -1,0 +1,58 @@
+//! Any text as a tap of any layout: no panic, and what is accepted has the shape.
+#![no_main]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::sync::OnceLock;
+
+use common::line::TEMPLATES;
+use libfuzzer_sys::fuzz_target;
+use suntap::{CounterTagLayout, Mode, SdmLayout};
+
+/// Beside those of the tests: captured texts, pinned lengths, other chips.
+const MORE: &[(Mode, &str)] = &[
+    (Mode::Aes, "https://a.b/{:shop}/{:x-uid}?k={:eCode}&e={picc:uid,ctr}&t=[[{enc:32,tt@0}{mac}"),
+    (Mode::Aes, "https://a.b/{:id}?p=[[{picc}{enc}{mac}&v=2"),
+    (Mode::Ntag22x, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}"),
+];
+
+/// Each with the length of its scheme and host.
+fn layouts() -> &'static [(SdmLayout, usize)] {
+    static LAYOUTS: OnceLock<Vec<(SdmLayout, usize)>> = OnceLock::new();
+    LAYOUTS.get_or_init(|| {
+        let both = TEMPLATES.iter().flat_map(|template| [(Mode::Aes, *template), (Mode::Lrp, *template)]);
+        let head = |template: &str| {
+            let authority = template.find("://").unwrap() + 3;
+            authority + template[authority..].find(['/', '?']).unwrap()
+        };
+        both.chain(MORE.iter().copied())
+            .map(|(mode, template)| (SdmLayout::new(mode, template).unwrap(), head(&template.replace("[[", ""))))
+            .collect()
+    })
+}
+
+fuzz_target!(|text: &str| {
+    for (layout, head) in layouts() {
+        let _ = layout.parse_origin_form(text);
+        let Ok(tap) = layout.parse(text) else { continue };
+        assert!(text.is_ascii() && text.len() <= 261);
+        for name in layout.names() {
+            let captured = tap.captured(name).unwrap();
+            assert!(!captured.is_empty() && text.contains(captured));
+        }
+        // What a server is sent of it is the same tap.
+        let target = layout.parse_origin_form(&text[*head..]).unwrap();
+        assert!(layout.names().all(|name| target.captured(name) == tap.captured(name)));
+        // And no tap goes on behind its end.
+        let longer = format!("{text}&");
+        assert!(layout.parse(&longer).is_err());
+    }
+    if let Ok(layout) = CounterTagLayout::new("https://a.b/?m={uid}x{ctr}")
+        && let Ok(tap) = layout.parse(text)
+    {
+        let (uid, ctr) = (tap.uid().unwrap(), tap.ctr().unwrap());
+        let digits = [&uid.to_ascii()[..], b"x", &ctr.to_msb_ascii()].concat();
+        assert!(text.as_bytes().to_ascii_uppercase().ends_with(&digits.to_ascii_uppercase()));
+    }
+});

@@ -1,0 +1,69 @@
+//! Any tag, any tap: what it writes is verified and says the same, from a URL, from separate values, and from the emulator.
+#![no_main]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+mod tags;
+
+use common::line::{Said, said};
+use libfuzzer_sys::fuzz_target;
+use suntap::emulator::EmulatedTag;
+use suntap::{Mirrors, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
+use tags::Made;
+
+/// The mirrors in a URL, found by the static text around them.
+fn taken_apart<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -> Mirrors<'u> {
+    let mut mirrors = Mirrors::default();
+    let mut rest = template;
+    while let Some((text, after)) = rest.split_once('{') {
+        let (element, after) = after.split_once('}').unwrap();
+        url = url.strip_prefix(&text.replace("[[", "")).unwrap();
+        let (place, chars) = match element {
+            "uid" => (&mut mirrors.uid, 14),
+            "ctr" => (&mut mirrors.ctr, 6),
+            "tt" => (&mut mirrors.tt_status, 2),
+            "enc" => (&mut mirrors.enc_file_data, 2 * data),
+            "mac" => (&mut mirrors.mac, 16),
+            _ => (&mut mirrors.picc_data, if lrp { 48 } else { 32 }),
+        };
+        let (value, behind) = url.split_at(chars);
+        *place = Some(value);
+        (url, rest) = (behind, after);
+    }
+    assert_eq!(url, rest);
+    mirrors
+}
+
+fuzz_target!(|made: Made| {
+    let (tag, tap, template, layout) = (made.tag(), made.tap(), made.template(), made.layout());
+    let url = made.written().url;
+    let has = |element: &str| template.contains(element);
+    let expected = Said {
+        uid: (has("{picc}") || has("uid}")).then_some(tag.uid),
+        ctr: (has("{picc}") || has("ctr}")).then_some(tap.ctr),
+        file_data: has("{enc}").then(|| tap.file_data.clone()),
+        tt: has("{tt}").then_some(tap.tt),
+    };
+    assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()).as_ref(), Ok(&expected), "{url}");
+    let mirrors = taken_apart(template, tag.lrp, tap.file_data.len(), &url);
+    assert_eq!(said(&tag, &layout, layout.assemble(&mirrors).unwrap()).as_ref(), Ok(&expected), "{url}");
+
+    // The emulator is another tag in software. It writes texts, not bytes, and its seal is closed.
+    let text: String = tap.file_data.iter().map(|byte| char::from(b' ' + byte % 0x5F)).collect();
+    let texts = TagTexts { file_data: if has("{enc}") { &text } else { "" }, ..TagTexts::default() };
+    let (meta, file) = (SdmMetaReadKey::from_bytes(tag.meta_key), SdmFileReadKey::from_bytes(tag.file_key));
+    let emulated = EmulatedTag::new(&layout, &texts, meta, file, Uid::from_bytes(tag.uid)).unwrap();
+    let mut emulated = emulated.with_seed(tag.meta_key).with_ctr(SdmReadCtr::new(tap.ctr - 1).unwrap());
+    let url = emulated.tap().unwrap();
+    let expected = Said {
+        file_data: expected.file_data.map(|data| {
+            let mut written = text.into_bytes();
+            // At least one whole block.
+            written.resize(data.len().max(16), 0);
+            written
+        }),
+        tt: expected.tt.map(|_| *b"CC"),
+        ..expected
+    };
+    assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()), Ok(expected), "{url}");
+});

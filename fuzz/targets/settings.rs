@@ -1,0 +1,19 @@
+//! Any bytes as the answer to GetFileSettings, its length in front, and an NDEF file: no panic; what is read is written and read again.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use suntap::{Mode, SdmLayout, TagTexts};
+
+fuzz_target!(|data: &[u8]| {
+    let Some((len, rest)) = data.split_first() else { return };
+    let Some((settings, file)) = rest.split_at_checked(usize::from(*len)) else { return };
+    for mode in [Mode::Aes, Mode::Lrp] {
+        let Ok((layout, access)) = SdmLayout::from_tag(mode, settings, file) else { continue };
+        let texts = TagTexts::default();
+        let (mut ndef, mut sdm) = ([0; 256], [0; 27]);
+        let ndef = layout.ndef_file(&texts, &mut ndef).unwrap();
+        let sdm = layout.sdm_settings(&access, &texts, &mut sdm).unwrap();
+        let answer = [&[0x00, 0x40, 0xEE, 0xEE, 0x00, 0x01, 0x00], sdm].concat();
+        assert_eq!(SdmLayout::from_tag(mode, &answer, ndef), Ok((layout, access)));
+    }
+});

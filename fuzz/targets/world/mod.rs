@@ -1,0 +1,41 @@
+//! The tags of the golden files, with counters that are watched.
+
+use std::sync::OnceLock;
+
+use suntap::verifier::Verdict;
+use suntap::{Advance, CounterStore, Full, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
+
+use crate::common::registry::Tags;
+use crate::common::world;
+
+/// Counters, and how often one moved.
+#[derive(Default)]
+pub(crate) struct Watched {
+    counters: MemoryCounters<32>,
+    pub(crate) moved: u32,
+}
+
+impl CounterStore for Watched {
+    type Error = Full;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        let advance = self.counters.advance(tag, ctr, at)?;
+        self.moved += u32::from(matches!(advance, Advance::Advanced { .. }));
+        Ok(advance)
+    }
+}
+
+impl Watched {
+    /// A counter has moved since `before` only if the verdict says that the tap is fresh, and that it says once.
+    pub(crate) fn agrees<E>(&self, before: u32, verdict: Option<&Result<Verdict, E>>) {
+        let fresh = matches!(verdict, Some(Ok(Verdict::Fresh(_))));
+        assert_eq!(self.moved - before, u32::from(fresh));
+        assert!(!fresh || before == 0, "the same request passed twice");
+    }
+}
+
+/// Runs with counters that know nothing yet.
+pub(crate) fn watched(run: impl FnOnce(&Tags, &mut Watched)) {
+    static TAGS: OnceLock<Tags> = OnceLock::new();
+    run(TAGS.get_or_init(world::tags), &mut Watched::default());
+}

@@ -1,0 +1,68 @@
+//! The line from a URL to what a tap says, and layouts to take it by.
+
+use suntap::{
+    ClaimedTap, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SunMessage, UnverifiedTap, VerifyError,
+};
+
+use super::Tag;
+
+/// Layouts of all four mixes of mirrors, with windows everywhere a window can be.
+pub(crate) const TEMPLATES: &[&str] = &[
+    "https://example.com/t?picc_data={picc}&cmac={mac}",
+    "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
+    "https://example.com/t?cmac={mac}&p={picc}",
+    "https://www.example.com/t/{uid}/{ctr}/{mac}",
+    "https://example.com/t?u=[[{uid}x{ctr}x{mac}",
+    "https://[[example.com/t?id=7&n={ctr}&c={mac}",
+    "lnurlw://example.com?p={picc}&c={mac}",
+    "https://example.com/?d={picc}&tt=[[{enc}{mac}",
+    "https://example.com/?e={picc}[[{enc}{mac}&v=1",
+    "https://example.com/?u={uid}&n={ctr}&tt=[[{tt}&e={enc}&c={mac}",
+    "https://example.com/?u={uid}&tt={tt}&c={mac}",
+    "https://[[example.com/?id=7&c={mac}",
+    "https://example.com/?p={picc:uid}&c={mac}",
+    "https://example.com/?p=[[{picc:ctr}&c={mac}",
+];
+
+/// All that a tap says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) uid: Option<[u8; 7]>,
+    pub(crate) ctr: Option<u32>,
+    pub(crate) file_data: Option<Vec<u8>>,
+    pub(crate) tt: Option<[u8; 2]>,
+}
+
+impl Said {
+    pub(crate) fn by(message: &SunMessage<'_>) -> Self {
+        let mut buffer = [0; 128];
+        Self {
+            uid: message.uid().map(|uid| *uid.as_bytes()),
+            ctr: message.ctr().map(SdmReadCtr::get),
+            file_data: message.file_data(&mut buffer).map(<[u8]>::to_vec).ok(),
+            tt: message.tamper().map(|tt| [tt.perm(), tt.curr()]),
+        }
+    }
+}
+
+pub(crate) fn mode(tag: &Tag) -> Mode {
+    if tag.lrp { Mode::Lrp } else { Mode::Aes }
+}
+
+pub(crate) fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<ClaimedTap<'a>, VerifyError> {
+    if template.contains("{picc") {
+        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode(tag)))
+    } else {
+        tap.read_plain()
+    }
+}
+
+/// What a tap says when it is verified, with a counter or without one.
+pub(crate) fn said(tag: &Tag, layout: &SdmLayout, tap: UnverifiedTap<'_>) -> Result<Said, VerifyError> {
+    let claimed = claim(tag, tap, layout.template())?;
+    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode(tag));
+    match claimed.ctr() {
+        Some(_) => Ok(Said::by(claimed.verify(&key)?.message())),
+        None => Ok(Said::by(claimed.verify_replayable(&key)?.message())),
+    }
+}
