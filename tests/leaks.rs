@@ -48,7 +48,7 @@ mod memory {
     /// Where a value has room that it does not use, a move brings along what lay on the stack.
     #[inline(never)]
     fn clean_stack() {
-        black_box([0u8; 1 << 16]);
+        black_box([0u8; 1 << 14]);
     }
 
     /// What stands in the place of a value, and what of that stands there still when it was dropped: runs of eight bytes, hardly
@@ -145,8 +145,8 @@ fn spellings(bytes: &[u8]) -> Vec<String> {
         join(|byte| format!("{byte:02x}"), ", "),
         join(|byte| format!("{byte:#04x}"), ", "),
         join(|byte| format!("{byte:02x}"), ":"),
-        join(|byte| byte.to_string(), ", "),
-        join(|byte| byte.to_string(), ","),
+        join(ToString::to_string, ", "),
+        join(ToString::to_string, ","),
         base64.to_lowercase(),
         String::from_utf8_lossy(bytes).to_lowercase(),
     ]
