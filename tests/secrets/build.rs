@@ -1,0 +1,6 @@
+//! The requests to valgrind are C macros.
+
+fn main() {
+    println!("cargo:rerun-if-changed=src/requests.c");
+    cc::Build::new().file("src/requests.c").compile("requests");
+}

@@ -1,0 +1,121 @@
+//! Whether time depends on keys, measured: Welch's t-test of dudect between a key that stays and keys that change, or between values
+//! that differ early and late. Below 5 nothing was found, and beyond 10 something was.
+
+use std::hint::black_box;
+
+use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main};
+use rand::{Rng, RngExt as _};
+use suntap::lrp::Lrp;
+use suntap::session::MacKey;
+use suntap::{MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid, sdm_layout};
+
+const SAMPLES: usize = 200_000;
+
+static LAYOUT: SdmLayout = sdm_layout!("https://a.b/?u={uid}&n={ctr}&c={mac}");
+
+fn bytes<const N: usize>(rng: &mut BenchRng) -> [u8; N] {
+    let mut bytes = [0; N];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}
+
+/// Prepares inputs of both classes in random order, and measures behind that.
+fn measure<I, T>(
+    runner: &mut CtRunner,
+    rng: &mut BenchRng,
+    samples: usize,
+    make: impl Fn(Class, &mut BenchRng) -> I,
+    run: impl Fn(&I) -> T,
+) {
+    let inputs: Vec<_> = (0..samples)
+        .map(|_| {
+            let class = if rng.random::<bool>() { Class::Left } else { Class::Right };
+            (class, make(class, rng))
+        })
+        .collect();
+    for (class, input) in inputs {
+        runner.run_one(class, || run(black_box(&input)));
+    }
+}
+
+/// A key that stays, or one that changes.
+fn key(class: Class, rng: &mut BenchRng) -> [u8; 16] {
+    let random = bytes(rng);
+    match class {
+        Class::Left => [0x3C; 16],
+        Class::Right => random,
+    }
+}
+
+/// Two MACs, the same or with the first byte another; a hundred times, since one is less than the clock sees.
+fn mac_compare(runner: &mut CtRunner, rng: &mut BenchRng) {
+    let make = |class, rng: &mut BenchRng| {
+        let one: [u8; 8] = bytes(rng);
+        let mut other = one;
+        if matches!(class, Class::Right) {
+            other[0] ^= 0xFF;
+        }
+        (SdmMac::from_bytes(one), SdmMac::from_bytes(other))
+    };
+    measure(runner, rng, SAMPLES, make, |(one, other)| (0..100).filter(|_| black_box(one) == black_box(other)).count());
+}
+
+/// 32 digits of a key.
+fn key_parse(runner: &mut CtRunner, rng: &mut BenchRng) {
+    let make = |class, rng: &mut BenchRng| key(class, rng).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    measure(runner, rng, SAMPLES, make, |text: &String| MasterKey::from_hex(text).is_ok());
+}
+
+/// A key is expanded, and makes a session key and a CMAC of 64 bytes.
+fn cmac(runner: &mut CtRunner, rng: &mut BenchRng) {
+    measure(runner, rng, SAMPLES, key, |key| {
+        let file = SdmFileReadKey::from_bytes(*key).prepare(Mode::Aes);
+        MacKey::derive(&file, Some(Uid::from_bytes([4; 7])), SdmReadCtr::new(7)).cmac(&[0x55; 64])
+    });
+}
+
+/// The plaintexts of a key, and a CMAC of 32 bytes under it.
+fn lrp(runner: &mut CtRunner, rng: &mut BenchRng) {
+    measure(runner, rng, SAMPLES / 10, key, |key| Lrp::new(key, 0).cmac(&[0x55; 32]));
+}
+
+/// PICCData in LRP mode, under a key that stays or changes.
+fn lrp_meta_key(runner: &mut CtRunner, rng: &mut BenchRng) {
+    measure(runner, rng, SAMPLES / 10, key, |key| {
+        let key = SdmMetaReadKey::from_bytes(*key).prepare(Mode::Lrp);
+        black_box(key.mode())
+    });
+}
+
+/// A forged tap, its MAC wrong in the first byte or in the last.
+fn forged(runner: &mut CtRunner, rng: &mut BenchRng) {
+    let file = SdmFileReadKey::from_bytes([0x3C; 16]);
+    let prepared = file.prepare(Mode::Aes);
+    let make = |class, rng: &mut BenchRng| {
+        let (uid, ctr) = (Uid::from_bytes(bytes(rng)), 1 + rng.random::<u32>() % 0x00FF_FFFF);
+        let session = MacKey::derive(&prepared, Some(uid), SdmReadCtr::new(ctr));
+        let mut mac = *SdmMac::truncate(&session.cmac(&[])).as_bytes();
+        mac[if matches!(class, Class::Left) { 0 } else { 7 }] ^= 1;
+        let mac: String = mac.iter().map(|byte| format!("{byte:02X}")).collect();
+        format!("https://a.b/?u={uid}&n={ctr:06X}&c={mac}")
+    };
+    measure(runner, rng, SAMPLES, make, |url: &String| {
+        let tap = LAYOUT.parse(url).and_then(|tap| Ok(tap.read_plain()));
+        tap.is_ok_and(|tap| tap.is_ok_and(|tap| tap.verify(&file).is_err()))
+    });
+}
+
+/// What must be seen: bytes that are compared until two differ.
+fn early_return(runner: &mut CtRunner, rng: &mut BenchRng) {
+    let make = |class, rng: &mut BenchRng| {
+        let one: Vec<u8> = bytes::<64>(rng).to_vec();
+        let mut other = one.clone();
+        other[if matches!(class, Class::Left) { 0 } else { 63 }] ^= 0xFF;
+        (one, other)
+    };
+    measure(runner, rng, SAMPLES, make, |(one, other)| {
+        (0..100).map(|_| black_box(one).iter().zip(black_box(other)).take_while(|(a, b)| a == b).count()).sum::<usize>()
+    });
+}
+
+ctbench_main!(mac_compare, key_parse, cmac, lrp, lrp_meta_key, forged, early_return);
