@@ -27,7 +27,7 @@ trap 'rm -f "$log"' EXIT
 printf '%-16s %12s %8s %8s\n' target executions edges corpus
 for target in "${targets[@]}"; do
     mkdir -p "corpus/$target"
-    if ! cargo fuzz run "${options[@]}" "$target" -- -max_total_time="$seconds" -timeout=10 -print_final_stats=1 -max_len=1024 -verbosity=1 >"$log" 2>&1; then
+    if ! cargo fuzz run "${options[@]}" "$target" -- -max_total_time="$seconds" -timeout=60 -print_final_stats=1 -max_len=1024 -verbosity=1 >"$log" 2>&1; then
         grep -A 2 panicked "$log" || tail -n 40 "$log"
         grep -A 12 '^Failing input' "$log"
         exit 1
