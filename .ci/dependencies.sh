@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# How many crates a user of `suntap` gets with each feature: as many as dependencies.txt says, neither more nor fewer.
+#
+#   dependencies.sh [--record]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+counts() {
+    local features all=accel,alloc,conformance,dialects,emulator,flash,lrp,nfcdeveloper
+    for features in none ${all//,/ } "$all"; do
+        printf '%4d  %s\n' "$(cargo tree --locked -p suntap -e normal --prefix none --target x86_64-unknown-linux-gnu --features "${features/none/}" |
+            sed 's/ (.*//' | sort -u | grep -cv '^suntap ')" "${features/"$all"/all}"
+    done
+}
+if [ "${1:-}" = --record ]; then counts >.ci/dependencies.txt; fi
+diff .ci/dependencies.txt <(counts) && cat .ci/dependencies.txt
