@@ -348,6 +348,8 @@ fn ntag22x_suncmac() {
         equal("ctr_ascii", &ctr.to_msb_ascii()[..], entry.text("ctr_ascii").as_bytes())?;
         let cmac = ntag22x::suncmac(&key, uid, ctr, block).unwrap();
         equal("mac_full", cmac, entry.array("mac_full"))?;
+        let unprepared = SdmFileReadKey::from_bytes(entry.array("key"));
+        equal("mac_full by the key as it is", ntag22x::suncmac(&unprepared, uid, ctr, block), Some(cmac))?;
         equal("mac", SdmMac::truncate(&cmac), SdmMac::from_bytes(entry.array("mac")))?;
         let verified = layout.parse(&url).unwrap().read_plain().unwrap().verify(&key);
         if ctr == SdmReadCtr::ZERO {
