@@ -12,6 +12,7 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod accel;
+mod lanes;
 mod soft;
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -22,12 +23,10 @@ use soft as backend;
 #[cfg(feature = "lrp")]
 pub(crate) use backend::look_up;
 pub(crate) use backend::{Decryptor, Encryptor, chain_once, decrypt_by_each, encrypt_by_each};
+pub(crate) use lanes::{CmacLanes, LANES, LaneEncrypt, Lanes, side_by_side};
 
 /// One block of the cipher, and also one key.
 pub(crate) type Block = [u8; 16];
-
-/// Keys that work side by side.
-pub(crate) const LANES: usize = 8;
 
 /// What CMAC is built on: the encryption of one block under a fixed key.
 pub(crate) trait BlockEncrypt {
@@ -223,86 +222,6 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
         state = xor(state, self.subkeys.last(block, filled));
         encrypt(&mut state);
         state
-    }
-}
-
-/// Whether keys side by side are faster than one by one.
-pub(crate) fn side_by_side() -> bool {
-    #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    return backend::available();
-    #[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-    false
-}
-
-/// What CMAC is built on, for keys side by side.
-pub(crate) trait LaneEncrypt {
-    /// Encrypts each block under the key in its place.
-    fn encrypt(&self, blocks: &mut [Block; LANES]);
-}
-
-/// Keys side by side. They are not prepared: each serves few blocks, and is expanded while they are encrypted.
-pub(crate) struct Lanes(Secret<[Block; LANES]>);
-
-impl Lanes {
-    pub(crate) fn new(keys: &[Block; LANES]) -> Self {
-        Self(Secret(*keys))
-    }
-}
-
-impl LaneEncrypt for Lanes {
-    fn encrypt(&self, blocks: &mut [Block; LANES]) {
-        let mut given = blocks.map(|block| [block]);
-        encrypt_by_each(&self.0.0, &mut given);
-        *blocks = given.map(|[block]| block);
-    }
-}
-
-/// CMAC under keys side by side.
-pub(crate) struct CmacLanes<C = Lanes> {
-    cipher: C,
-    subkeys: [Subkeys; LANES],
-}
-
-impl<C: LaneEncrypt> CmacLanes<C> {
-    pub(crate) fn over(cipher: C) -> Self {
-        let mut l = [[0; 16]; LANES];
-        cipher.encrypt(&mut l);
-        Self { cipher, subkeys: l.map(Subkeys::new) }
-    }
-
-    /// The tags of messages of exactly one block.
-    pub(crate) fn one_block(&self, messages: &[Block; LANES]) -> [Block; LANES] {
-        let mut states = *messages;
-        states.iter_mut().zip(&self.subkeys).for_each(|(state, subkeys)| *state = subkeys.whole(*state));
-        self.cipher.encrypt(&mut states);
-        states
-    }
-
-    /// The tags of messages of any length. A lane whose message has ended idles until the longest has.
-    pub(crate) fn of(&self, messages: &[&[u8]; LANES]) -> [Block; LANES] {
-        let (mut states, mut tags) = ([[0; 16]; LANES], [[0; 16]; LANES]);
-        let mut rests = messages.map(Some);
-        while rests.iter().any(Option::is_some) {
-            let mut ends = [false; LANES];
-            for (((rest, state), end), subkeys) in rests.iter_mut().zip(&mut states).zip(&mut ends).zip(&self.subkeys) {
-                let Some(bytes) = *rest else { continue };
-                let absorbed = if let Some((block, behind @ [_, ..])) = bytes.split_first_chunk::<16>() {
-                    *rest = Some(behind);
-                    *block
-                } else {
-                    (*rest, *end) = (None, true);
-                    subkeys.last(padded(bytes.iter().copied()), bytes.len())
-                };
-                *state = xor(*state, absorbed);
-            }
-            self.cipher.encrypt(&mut states);
-            for ((tag, state), end) in tags.iter_mut().zip(&states).zip(ends) {
-                if end {
-                    *tag = *state;
-                }
-            }
-        }
-        tags
     }
 }
 
