@@ -3,7 +3,7 @@
 #
 #   run.sh [SECONDS] [TARGET..]      20 seconds and all targets, if nothing else is said
 #   SANITIZER=address run.sh ..      with AddressSanitizer; without it the code is instrumented for coverage alone
-#   FEATURES=accel run.sh ..
+#   FEATURES= run.sh ..              without `accel`, where the ciphers of suntap and those of the tags are the same crate
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-20}
@@ -11,7 +11,9 @@ shift || true
 # The compiler's flags for coverage and sanitizers are not for stable Rust otherwise.
 export RUSTC_BOOTSTRAP=1
 options=(--release --debug-assertions --sanitizer "${SANITIZER:-none}")
-if [ -n "${FEATURES:-}" ]; then options+=(--features "$FEATURES"); fi
+features=${FEATURES-accel}
+if [ -n "$features" ]; then options+=(--features "$features"); fi
+cargo fetch --locked --quiet
 
 # A file without an entry in the manifest would never run.
 files=$(for file in targets/*.rs; do basename "$file" .rs; done | sort)
@@ -27,7 +29,7 @@ trap 'rm -f "$log"' EXIT
 printf '%-16s %12s %8s %8s\n' target executions edges corpus
 for target in "${targets[@]}"; do
     mkdir -p "corpus/$target"
-    if ! cargo fuzz run "${options[@]}" "$target" -- -max_total_time="$seconds" -timeout=60 -print_final_stats=1 -max_len=1024 -verbosity=1 >"$log" 2>&1; then
+    if ! cargo fuzz run "${options[@]}" "$target" -- -max_total_time="$seconds" -timeout=60 -print_final_stats=1 -max_len=2048 -verbosity=1 >"$log" 2>&1; then
         grep -A 2 panicked "$log" || tail -n 40 "$log"
         grep -A 12 '^Failing input' "$log"
         exit 1

@@ -120,6 +120,7 @@ pub(crate) use anatomy::{Anatomy, Part};
 pub use batch::{Batch, verify_batch};
 pub use counter_tag::{CounterTagLayout, UnverifiableTap};
 pub use file_data::FileDataError;
+pub(crate) use layout::MAX_NAMES;
 pub use layout::SdmLayout;
 pub use mac::SdmMac;
 pub use message::SunMessage;

@@ -266,6 +266,21 @@ fn the_seal_remembers() {
     assert_eq!(verify(&unsealed.tap().unwrap(), keys).unwrap().1, TagTamper::NotEnabled);
 }
 
+/// An `{enc}` of no pinned length is long enough for the status wherever it is, even with no text.
+#[test]
+fn file_data_reach_to_the_end_of_the_status() {
+    for (at, chars) in [(0, 32), (14, 32), (15, 64), (30, 64), (31, 96)] {
+        let template = format!("https://a.b/?p={{picc}}&e=[[{{enc:tt@{at}}}&c={{mac}}");
+        let layout = SdmLayout::new(Mode::Aes, &template).unwrap();
+        let url = tag(&layout, &TagTexts::default(), ZERO).tap().unwrap();
+        let data = url.split("&e=").nth(1).unwrap().split('&').next().unwrap();
+        assert_eq!(data.len(), chars, "{template}");
+        let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+        let verified = claimed.verify(&SdmFileReadKey::FACTORY).unwrap();
+        assert_eq!(verified.message().tamper().unwrap().state(), TagTamper::Closed);
+    }
+}
+
 /// NT4H2421Gx §9.3.1, §9.3.2: the counter goes up with each tap and stops at its limit, or at `FFFFFFh`.
 #[test]
 fn the_counter_stops_at_its_limit() {

@@ -104,8 +104,8 @@ mod memory {
         made("Master", || Master::new(Derivation::Legacy, &KEY).unwrap());
         made("PreparedMasterKey", || MasterKey::from_bytes(KEY).prepare());
         made("PreparedIssuerKey", || IssuerKey::from_bytes(KEY).prepare());
-        // The prepared keys of a tag are one of these two, and room for the other: there a move leaves what lay on the stack, which
-        // nothing can wipe (SECURITY.md).
+        // The prepared keys of a tag are one of these two, and room for the other: there, and between fields, a move leaves what lay on
+        // the stack, which nothing can wipe (SECURITY.md).
         made("Lrp", || Lrp::new(&KEY, 0));
     }
 

@@ -13,7 +13,9 @@ use tags::Made;
 
 #[derive(Arbitrary, Debug)]
 struct Sent {
-    made: Made,
+    template: u8,
+    lrp: bool,
+    seed: u16,
     /// Bits of the key, and of the last digit, that are changed.
     key: u8,
     digit: u8,
@@ -23,12 +25,13 @@ fuzz_target!(|input: (bool, Vec<Sent>)| {
     let (alike, mut sent) = input;
     sent.truncate(24);
     // Groups of one mode go side by side, mixed ones do not.
-    if let Some(first) = sent.first().map(|first| first.made.tag().lrp).filter(|_| alike) {
-        sent.retain(|sent| sent.made.tag().lrp == first);
+    if let Some(first) = sent.first().map(|first| first.lrp).filter(|_| alike) {
+        sent.iter_mut().for_each(|sent| sent.lrp = first);
     }
     let ready: Vec<_> = sent
         .iter()
-        .map(|Sent { made, key, digit }| {
+        .map(|Sent { template, lrp, seed, key, digit }| {
+            let made = Made::of_seed(*template, *lrp, *seed);
             let mut url = made.written().url;
             if digit & 1 == 1
                 && let Some(last) = url.pop()
@@ -37,7 +40,8 @@ fuzz_target!(|input: (bool, Vec<Sent>)| {
             }
             let mut file_key = made.tag().file_key;
             file_key[usize::from(key >> 4)] ^= key & 1;
-            (made, made.layout(), url, SdmFileReadKey::from_bytes(file_key))
+            let layout = made.layout();
+            (made, layout, url, SdmFileReadKey::from_bytes(file_key))
         })
         .collect();
     let taps = || {

@@ -45,6 +45,10 @@ fuzz_target!(|made: Made| {
         tt: has("{tt}").then_some(tap.tt),
     };
     assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()).as_ref(), Ok(&expected), "{url}");
+    let path = url.find("://").map_or(0, |at| at + 3)
+        + url.split("://").nth(1).and_then(|rest| rest.find(['/', '?'])).unwrap();
+    let target = if url[path..].starts_with('/') { url[path..].to_owned() } else { format!("/{}", &url[path..]) };
+    assert_eq!(said(&tag, &layout, layout.parse_origin_form(&target).unwrap()).as_ref(), Ok(&expected), "{target}");
     let mirrors = taken_apart(template, tag.lrp, tap.file_data.len(), &url);
     assert_eq!(said(&tag, &layout, layout.assemble(&mirrors).unwrap()).as_ref(), Ok(&expected), "{url}");
 

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write as _};
 
-use super::layout::{Kind, MAX_TEMPLATE, SdmLayout};
+use super::layout::{Kind, MAX_NAMES, MAX_TEMPLATE, SdmLayout};
 use super::template::LayoutError;
 use crate::error::{Field, Malformed};
 use crate::types::Mode;
@@ -38,7 +38,7 @@ pub(crate) struct Anatomy<'a> {
     /// `tt@K`
     pub(crate) tt_at: Option<usize>,
     /// What is captured, with its name.
-    pub(crate) captured: [Option<(Part, &'a str)>; 4],
+    pub(crate) captured: [Option<(Part, &'a str)>; MAX_NAMES],
 }
 
 impl SdmLayout {

@@ -7,8 +7,10 @@ use crate::types::Mode;
 
 /// Characters of a template.
 pub(super) const MAX_TEMPLATE: usize = 256;
-/// `[[`, at most five mirrors, four captured texts and the end.
-pub(super) const MAX_ELEMENTS: usize = 11;
+/// Captured texts.
+pub(crate) const MAX_NAMES: usize = 4;
+/// `[[`, at most five mirrors, the captured texts and the end.
+pub(super) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
 /// A URL template, read: the text that a tag writes, where its mirrors are, and what its MAC covers.
 ///

@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::{Examined, Presented, Proof, Refusal, Request, Seen, Values, Verifier};
 use crate::error::{Field, Malformed, VerifyError};
 use crate::registry::{Keys, Names, OrganisationId, Record};
-use crate::sun::{Mirrors, SdmLayout, UnverifiedTap};
+use crate::sun::{MAX_NAMES, Mirrors, SdmLayout, UnverifiedTap};
 use crate::types::Uid;
 
 /// The name of the captured text that opens sealed keys.
@@ -75,19 +75,18 @@ pub(super) struct Texts<'a> {
     /// The digits of the UID.
     uid: Option<[u8; 14]>,
     /// For each `{:name}` of the layout, as far as there is one.
-    captured: Vec<(&'a str, &'a str), NAMES>,
+    captured: Vec<(&'a str, &'a str), MAX_NAMES>,
 }
-
-/// A layout has no more names.
-const NAMES: usize = 4;
 
 impl<'a> Texts<'a> {
     pub(super) fn of(tap: &Presented<'a>, record: &Record<'a>) -> Self {
         let mut texts = Self { uid: None, captured: Vec::new() };
         let (Presented::Values(values), Some(chip)) = (tap, &record.chip) else { return texts };
         texts.uid = record.uid.filter(|_| chip.layout.has(Field::Uid)).map(Uid::to_ascii);
-        texts.captured =
-            chip.layout.names().filter_map(|name| Some((name, values.text(name, &record.names)?))).collect();
+        for name in chip.layout.names() {
+            // A layout has no more names than there is room for.
+            let _ = values.text(name, &record.names).map(|text| texts.captured.push((name, text)));
+        }
         texts
     }
 }

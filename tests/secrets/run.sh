@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 export RUSTFLAGS='--cfg aes_backend="soft"'
-cargo build --release --quiet
+cargo build --locked --release --quiet
 check() { valgrind --quiet --error-exitcode=9 target/release/valgrind "$@"; }
 if check leak >/dev/null 2>&1; then
     echo "a table addressed by a key is not reported: this check proves nothing" >&2

@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld
-/usr/bin/cargo build --quiet --release --target wasm32-unknown-unknown -Zbuild-std=core
+/usr/bin/cargo build --locked --quiet --release --target wasm32-unknown-unknown -Zbuild-std=core
 node check.mjs target/wasm32-unknown-unknown/release/suntap_wasm.wasm

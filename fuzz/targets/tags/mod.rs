@@ -1,5 +1,7 @@
 //! Tags and taps that a fuzzer makes up.
 
+#![allow(dead_code, reason = "each target uses what it needs")]
+
 use arbitrary::Arbitrary;
 use suntap::SdmLayout;
 
@@ -22,6 +24,32 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// Of few bytes, so that many fit into one input: all else follows from a seed (SplitMix64).
+    pub(crate) fn of_seed(template: u8, lrp: bool, seed: u16) -> Self {
+        let mut state = u64::from(seed);
+        let mut bytes = || {
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            (z ^ (z >> 31)).to_le_bytes()
+        };
+        let mut data = [0; 48];
+        data.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&bytes()));
+        let key = |[low, high]: [[u8; 8]; 2]| {
+            let mut key = [0; 16];
+            key[..8].copy_from_slice(&low);
+            key[8..].copy_from_slice(&high);
+            key
+        };
+        let (meta_key, file_key) = (key([bytes(), bytes()]), key([bytes(), bytes()]));
+        let [uid @ .., seal] = bytes();
+        let [a, b, c, d, blocks, ..] = bytes();
+        let padding = core::array::from_fn(|index| data[index] ^ seal);
+        let ctr = u32::from_le_bytes([a, b, c, d]);
+        Self { template, lrp, meta_key, file_key, uid, ctr, padding, data, blocks, seal }
+    }
+
     pub(crate) fn template(&self) -> &'static str {
         TEMPLATES[usize::from(self.template) % TEMPLATES.len()]
     }

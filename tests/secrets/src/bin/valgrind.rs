@@ -5,10 +5,11 @@
 
 use std::process::ExitCode;
 
-use suntap::kdf::an10922;
+use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
+use suntap::kdf::{an10922, boltcard};
 use suntap::lrp::Lrp;
 use suntap::session::{EncKey, MacKey};
-use suntap::{MasterKey, Mode, SdmFileReadKey, SdmMac, SdmReadCtr, Uid};
+use suntap::{IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid, ntag22x};
 
 unsafe extern "C" {
     fn make_secret(bytes: *const u8, len: usize);
@@ -67,6 +68,17 @@ fn main() -> ExitCode {
     let derived: SdmFileReadKey =
         an10922::derive(&MasterKey::from_bytes(key).prepare(), &[uid.as_bytes()]).expect("one block");
     right += u32::from(public(*derived.expose_bytes()) != [0; 16]);
+    let cards = boltcard::card_keys(&IssuerKey::from_bytes(key).prepare(), uid, 3);
+    right += u32::from(public(*cards.k0.expose_bytes()) != public(*cards.k2.expose_bytes()));
+    let (server, ecode) = (ServerSecret::from_bytes(key), ECode::from_bytes(secret([0x2A; 16])));
+    let opened = ecode::derive_file_read_key(&server, &ecode, uid, 0);
+    right += u32::from(public(*opened.expose_bytes()) != [0; 16]);
+    let of_tag = TagContext { tag_id: 7, uid, epoch: 0 };
+    let meta = SdmMetaReadKey::from_bytes(key);
+    let sealed = SealedKeys::seal(&server, &ecode, &of_tag, &meta, &opened);
+    right += u32::from(public(*sealed.as_bytes()) != [0; 64]);
+    let silent = ntag22x::suncmac(&SdmFileReadKey::from_bytes(key), uid, ctr.unwrap(), None).expect("a key as it is");
+    right += u32::from(public(silent) != [0; 16]);
     // Plaintexts are chosen by nibbles of what is secret as well: the chain of a CMAC.
     let lrp = Lrp::new(&key, 0);
     let mut blocks = [secret([0x5A; 16]); 3];
@@ -74,6 +86,6 @@ fn main() -> ExitCode {
     lrp.encrypt(&mut there, &mut blocks);
     lrp.decrypt(&mut back, &mut blocks);
     right += u32::from(public(blocks[2]) == [0x5A; 16]);
-    println!("{right} of 22");
-    if right == 22 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{right} of 26");
+    if right == 26 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
