@@ -367,4 +367,10 @@ fn mirrors_as_values_have_the_same_checks() {
     let not_hex = Mirrors { enc_file_data: Some(&not_hex), ..good };
     assert_eq!(shape(l.assemble(&not_hex)), Err(Malformed::Character(Field::EncFileData)));
     assert_eq!(shape(l.assemble(&Mirrors { enc_file_data: Some(&long), ..good })), Err(Malformed::TooLong));
+    // No text is longer than a whole URL.
+    let name = "x".repeat(262);
+    for (chars, verdict) in [(261, Ok(())), (262, Err(Malformed::TooLong))] {
+        let captured = [("id", &name[..chars])];
+        assert_eq!(l.assemble(&Mirrors { captured: &captured, ..good }).map(|_| ()), verdict);
+    }
 }
