@@ -197,6 +197,14 @@ fn the_reasons_are_the_same_around_the_mac_input() {
     assert_eq!(shape(joined.parse(&url(&format!("m={value}")))), Ok(()));
     let twice = url(&format!("m={value}&m={value}"));
     assert_eq!(shape(joined.parse(&twice)), Err(Malformed::Duplicate(Field::Uid)));
+    let path = layout("https://a.b/{uid}/{ctr}/{mac}");
+    for (end, field) in
+        [("", Field::Uid), ("04DE5F1EACC040", Field::SdmReadCtr), ("04DE5F1EACC040/00003D", Field::SdmMac)]
+    {
+        assert_eq!(shape(path.parse(&format!("https://a.b/{end}"))), Err(Malformed::Missing(field)), "{end}");
+    }
+    let before = layout("https://a.b/t?u={uid}&n=[[{ctr}&c={mac}");
+    assert_eq!(shape(before.parse(&url(&format!("u=&n=00003D&c={MAC}")))), Err(Malformed::Missing(Field::Uid)));
     let behind = layout("https://a.b/t?u={uid}[[&n={ctr}&c={mac}");
     let short = url(&format!("u=04DE5F1EACC0&n=00003D&c={MAC}"));
     assert_eq!(shape(behind.parse(&short)), Err(Malformed::Length(Field::Uid)));
@@ -225,7 +233,22 @@ fn the_longest_url_is_read() {
     assert_eq!(url(room).len(), 261);
     assert_eq!(shape(layout.parse(&url(room))), Ok(()));
     assert_eq!(shape(layout.parse(&url(room + 1))), Err(Malformed::TooLong));
-    assert_eq!(shape(layout.parse(&url(5000))), Err(Malformed::TooLong));
+    // A better reason is looked for in four times as many, and in no more.
+    let trailing = |len: usize| format!("{}{}", url(1), "&".repeat(len - url(1).len()));
+    assert_eq!(shape(layout.parse(&trailing(4 * 261))), Err(Malformed::Trailing));
+    assert_eq!(shape(layout.parse(&trailing(4 * 261 + 1))), Err(Malformed::TooLong));
+    assert_eq!(shape(layout.parse(&trailing(5000))), Err(Malformed::TooLong));
+}
+
+/// A server is not sent what stands before the path, so a mirror there is missing, whatever the path looks like.
+#[test]
+fn a_mirror_in_the_host_is_not_in_the_target() {
+    let layout = layout("https://{uid}.a.b/t/{mac}");
+    assert_eq!(layout.to_string(), "https://{uid}.a.b/t/{mac}");
+    assert_eq!(shape(layout.parse(&format!("https://04DE5F1EACC040.a.b/t/{MAC}"))), Ok(()));
+    for target in [format!("/t/{MAC}"), format!("04DE5F1EACC040.a.b/t/{MAC}"), format!("/{MAC}{MAC}")] {
+        assert_eq!(shape(layout.parse_origin_form(&target)), Err(Malformed::Missing(Field::Uid)), "{target}");
+    }
 }
 
 /// What follows `{enc}` directly is not counted to it, whatever its length.
