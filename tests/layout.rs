@@ -210,6 +210,20 @@ fn the_reasons_are_the_same_around_the_mac_input() {
     assert_eq!(shape(behind.parse(&short)), Err(Malformed::Length(Field::Uid)));
 }
 
+/// Only what stands between `?`, `&` or `#` and `=` is the name of a parameter that can be missing or there twice.
+#[test]
+fn what_is_no_parameter_is_not_called_missing() {
+    let uid = "04DE5F1EACC040";
+    for (template, url, reason) in [
+        ("https://a.b/x={uid}/{mac}", format!("https://a.c/x={uid}/{MAC}"), Malformed::StaticText { at: 10 }),
+        ("https://a.b/?v1{uid}&c={mac}", format!("https://a.b/?v2{uid}&c={MAC}"), Malformed::StaticText { at: 14 }),
+        ("https://a.b/?{uid}&c={mac}", format!("https://a.b/?{uid}&c={MAC}&d"), Malformed::Trailing),
+        ("https://a.b/?={uid}&c={mac}", format!("https://a.b/?={uid}&c={MAC}&=1"), Malformed::Trailing),
+    ] {
+        assert_eq!(shape(layout(template).parse(&url)), Err(reason), "{template}");
+    }
+}
+
 /// What stands between mirrors may begin like one of them: that is read as what it is, as from separate values.
 #[test]
 fn a_separator_that_looks_like_a_mirror_is_one() {
