@@ -6,37 +6,21 @@
 mod both;
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod tags;
 
-use arbitrary::Arbitrary;
 use both::{TEMPLATES, ours_told, theirs_told};
-use common::{Tag, Tap};
+use common::Tap;
 use libfuzzer_sys::fuzz_target;
+use tags::Made;
 
-#[derive(Arbitrary, Debug)]
-struct Input {
-    template: u8,
-    lrp: bool,
-    meta_key: [u8; 16],
-    file_key: [u8; 16],
-    uid: [u8; 7],
-    ctr: u32,
-    padding: [u8; 12],
-    data: [u8; 32],
-    blocks: bool,
-    seal: u8,
-    change: Option<(u16, u8)>,
-}
-
-fuzz_target!(|input: Input| {
-    let template = TEMPLATES[usize::from(input.template) % TEMPLATES.len()];
-    let tag = Tag { lrp: input.lrp, meta_key: input.meta_key, file_key: input.file_key, uid: input.uid };
-    let tt = [*b"CC", *b"OC", *b"OO"][usize::from(input.seal % 3)];
-    let blocks = 1 + usize::from(input.blocks);
-    let tap =
-        Tap { ctr: input.ctr & 0x00FF_FFFF, padding: input.padding, file_data: input.data[..16 * blocks].to_vec(), tt };
+fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
+    let (made, change) = input;
+    let (template, tag) = (made.one_of(TEMPLATES), made.tag());
+    // Of all counters, 0 as well.
+    let tap = Tap { ctr: made.ctr(), ..made.tap() };
     let written = tag.write(template, &tap);
     let mut text = written.url.clone().into_bytes();
-    let changed = input.change.map(|(at, byte)| {
+    let changed = change.map(|(at, byte)| {
         let at = usize::from(at) % text.len();
         text[at] = byte;
         at

@@ -51,7 +51,16 @@ impl Made {
     }
 
     pub(crate) fn template(&self) -> &'static str {
-        TEMPLATES[usize::from(self.template) % TEMPLATES.len()]
+        self.one_of(TEMPLATES)
+    }
+
+    pub(crate) fn one_of(&self, templates: &[&'static str]) -> &'static str {
+        templates[usize::from(self.template) % templates.len()]
+    }
+
+    /// Any counter of 24 bits.
+    pub(crate) fn ctr(&self) -> u32 {
+        self.ctr & 0x00FF_FFFF
     }
 
     pub(crate) fn tag(&self) -> Tag {
@@ -66,7 +75,7 @@ impl Made {
     pub(crate) fn tap(&self) -> Tap {
         let blocks = 1 + usize::from(self.blocks % 3);
         let tt = [*b"CC", *b"OC", *b"OO", *b"II"][usize::from(self.seal % 4)];
-        let ctr = (self.ctr & 0x00FF_FFFF).max(1);
+        let ctr = self.ctr().max(1);
         Tap { ctr, padding: self.padding, file_data: self.data[..16 * blocks].to_vec(), tt }
     }
 
