@@ -72,17 +72,18 @@ pub struct Lrp {
 
 /// Keys prepared for LRP side by side, each with its updated key 0. Zeroized when dropped.
 pub(crate) struct LrpLanes {
-    plaintexts: [[u128; 16]; LANES],
+    plaintexts: Secret<[[u128; 16]; LANES]>,
     updated_keys: Secret<[Block; LANES]>,
 }
 
 impl LrpLanes {
     pub(crate) fn new(keys: &[Block; LANES]) -> Self {
         let (mut secrets, of_updated) = parted(keys, [NEXT, OUT]);
-        let mut lanes = Self { plaintexts: [[0; 16]; LANES], updated_keys: parted(&of_updated.0, [OUT, OUT]).0 };
+        let mut lanes =
+            Self { plaintexts: Secret([[0; 16]; LANES]), updated_keys: parted(&of_updated.0, [OUT, OUT]).0 };
         for index in 0..16 {
             let (given, next) = parted(&secrets.0, [OUT, NEXT]);
-            for (plaintexts, given) in lanes.plaintexts.iter_mut().zip(&given.0) {
+            for (plaintexts, given) in lanes.plaintexts.0.iter_mut().zip(&given.0) {
                 if let Some(plaintext) = plaintexts.get_mut(index) {
                     *plaintext = u128::from_ne_bytes(*given);
                 }
@@ -106,7 +107,7 @@ impl LaneEncrypt for LrpLanes {
         let mut states = self.updated_keys.0;
         for place in (0..32_u32).rev() {
             let mut given = [[[0; 16]]; LANES];
-            for ((given, number), plaintexts) in given.iter_mut().zip(&numbers).zip(&self.plaintexts) {
+            for ((given, number), plaintexts) in given.iter_mut().zip(&numbers).zip(&self.plaintexts.0) {
                 let [.., nibble] = number.wrapping_shr(place.wrapping_mul(4)).to_be_bytes();
                 *given = [look_up(plaintexts, nibble)];
             }
@@ -116,12 +117,6 @@ impl LaneEncrypt for LrpLanes {
         let mut last = [[[0; 16]]; LANES];
         encrypt_by_each(&states, &mut last);
         *blocks = last.map(|[block]| block);
-    }
-}
-
-impl Drop for LrpLanes {
-    fn drop(&mut self) {
-        self.plaintexts.as_flattened_mut().zeroize();
     }
 }
 
