@@ -212,6 +212,9 @@ fn every_error_has_words() {
     let not_identified = NotIdentified { tried: 41, why: suntap::VerifyError::NotAuthentic };
     assert!(not_identified.to_string().contains("41"));
     assert!(std::error::Error::source(&not_identified).is_some());
+    for failure in [Failure::Registry(suntap::Full), Failure::Counters(suntap::Full)] {
+        assert!(std::error::Error::source(&failure).is_some());
+    }
     let errors: &[&dyn std::error::Error] = &[
         &suntap::Malformed::Trailing,
         &suntap::VerifyError::NotAuthentic,

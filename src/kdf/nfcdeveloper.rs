@@ -97,7 +97,7 @@ impl Master {
     fn undiversified(&self, number: u8) -> Block {
         match self.derivation {
             _ if self.factory => [0; 16],
-            Derivation::Standard => Halves::hmac(&self.key, &[b"PICCDataKey"]).first,
+            Derivation::Standard => *Halves::hmac(&self.key, &[b"PICCDataKey"]).first,
             Derivation::Legacy => self.pbkdf2(&[b"key_no_uid", &[number]]),
         }
     }
@@ -109,7 +109,7 @@ impl Master {
                 let slot = Halves::hmac(&self.key, &[b"SlotMasterKey", &[number]]);
                 let base = Halves::hmac(&self.key, &[b"DivBaseKey"]);
                 let diversifier = Halves::hmac(&base.padded(), &[uid.as_bytes()]);
-                Cmac::new(&slot.first).of(core::iter::once(0x01).chain(diversifier.first))
+                Cmac::new(&slot.first).of(core::iter::once(0x01).chain(*diversifier.first))
             }
             Derivation::Legacy => self.pbkdf2(&[b"key", uid.as_bytes(), &[number]]),
         }
@@ -140,8 +140,8 @@ impl fmt::Debug for Master {
 
 /// An HMAC-SHA-256 in two halves, of which mostly the first is wanted.
 struct Halves {
-    first: Block,
-    second: Block,
+    first: Zeroizing<Block>,
+    second: Zeroizing<Block>,
 }
 
 impl Halves {
@@ -151,9 +151,9 @@ impl Halves {
             mac.update(part);
         }
         let mut whole: [u8; 32] = mac.finalize().into_bytes().into();
-        let mut halves = Self { first: [0; 16], second: [0; 16] };
+        let mut halves = Self { first: Zeroizing::new([0; 16]), second: Zeroizing::new([0; 16]) };
         if let ([first, second], []) = whole.as_chunks() {
-            (halves.first, halves.second) = (*first, *second);
+            (*halves.first, *halves.second) = (*first, *second);
         }
         whole.zeroize();
         halves
@@ -161,14 +161,7 @@ impl Halves {
 
     /// Both, as a key for another HMAC.
     fn padded(&self) -> Zeroizing<[u8; 64]> {
-        Zeroizing::new(padded(self.first.iter().chain(&self.second).copied()))
-    }
-}
-
-impl Drop for Halves {
-    fn drop(&mut self) {
-        self.first.zeroize();
-        self.second.zeroize();
+        Zeroizing::new(padded(self.first.iter().chain(self.second.iter()).copied()))
     }
 }
 
