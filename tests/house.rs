@@ -241,6 +241,16 @@ fn every_error_has_words() {
     }
 }
 
+/// What names something says its name.
+#[test]
+fn debug_shows_names() {
+    assert!(format!("{:?}", TagRef::Number(1007)).contains("1007"));
+    assert!(format!("{:?}", TagRef::Xuid("q8w3sbcz")).contains("q8w3sbcz"));
+    let name = ApiKeySecret::from_bytes([1; 16]).key_name(b"pk_live");
+    let digits: String = name.as_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
+    assert_eq!(format!("{name:?}"), format!("ApiKeyName({digits})"));
+}
+
 /// A verified tap does show which tag it is of, but nothing that could be sent again.
 #[test]
 fn debug_of_a_verdict_names_the_tag() {
