@@ -246,6 +246,12 @@ fn every_error_has_words() {
 fn debug_shows_names() {
     assert!(format!("{:?}", TagRef::Number(1007)).contains("1007"));
     assert!(format!("{:?}", TagRef::Xuid("q8w3sbcz")).contains("q8w3sbcz"));
+    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
+    assert!(format!("{layout:?}").contains("https://a.b/{picc}/{mac}"));
+    assert_eq!(format!("{:?} {:?}", Presented::Url("x"), Proof::Mac("x")), "Url(..) Mac(..)");
+    assert!(format!("{:?}", TagId::from_bytes([0x5A; 16])).to_lowercase().contains("5a5a"));
+    let card = boltcard::card_id(&IssuerKey::from_bytes([1; 16]).prepare(), Uid::from_bytes([4; 7]));
+    assert!(format!("{card:?}").to_lowercase().contains(&format!("{:02x}", card.as_bytes()[0])));
     let name = ApiKeySecret::from_bytes([1; 16]).key_name(b"pk_live");
     let digits: String = name.as_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
     assert_eq!(format!("{name:?}"), format!("ApiKeyName({digits})"));
