@@ -253,7 +253,7 @@ fn debug_shows_names() {
     let card = boltcard::card_id(&IssuerKey::from_bytes([1; 16]).prepare(), Uid::from_bytes([4; 7]));
     assert!(format!("{card:?}").to_lowercase().contains(&format!("{:02x}", card.as_bytes()[0])));
     let name = ApiKeySecret::from_bytes([1; 16]).key_name(b"pk_live");
-    let digits: String = name.as_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
+    let digits = base16ct::upper::encode_string(name.as_bytes());
     assert_eq!(format!("{name:?}"), format!("ApiKeyName({digits})"));
 }
 
