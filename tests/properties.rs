@@ -11,7 +11,7 @@
 
 mod common;
 
-use common::line::{Said, TEMPLATES, mode, said};
+use common::line::{Said, TEMPLATES, mode, said, target};
 use common::{Tag, Tap, Written};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -45,20 +45,10 @@ proptest! {
     fn genuine_taps_verify(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES)) {
         let layout = SdmLayout::new(mode(&tag), template).unwrap();
         let Written { url, digits, .. } = tag.write(template, &tap);
-        let has = |element: &str| template.contains(element);
-        let expected = Said {
-            uid: (has("{picc}") || has("uid}")).then_some(tag.uid),
-            ctr: (has("{picc}") || has("ctr}")).then_some(tap.ctr),
-            file_data: has("{enc}").then(|| tap.file_data.clone()),
-            tt: has("{tt}").then_some(tap.tt),
-        };
+        let expected = Said::expected(template, &tag, &tap);
         prop_assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()), Ok(expected.clone()), "{}", url);
 
-        let server_sees = url.splitn(4, '/').nth(3).map_or_else(
-            || format!("/{}", &url[url.find('?').unwrap()..]),
-            |path| format!("/{path}"),
-        );
-        prop_assert_eq!(said(&tag, &layout, layout.parse_origin_form(&server_sees).unwrap()), Ok(expected.clone()));
+        prop_assert_eq!(said(&tag, &layout, layout.parse_origin_form(&target(&url)).unwrap()), Ok(expected.clone()));
 
         let mut lower = url.into_bytes();
         for at in digits {

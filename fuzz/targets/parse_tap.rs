@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::OnceLock;
 
-use common::line::TEMPLATES;
+use common::line::{TEMPLATES, target};
 use libfuzzer_sys::fuzz_target;
 use suntap::{CounterTagLayout, Mode, SdmLayout};
 
@@ -17,23 +17,16 @@ const MORE: &[(Mode, &str)] = &[
     (Mode::Ntag22x, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}"),
 ];
 
-/// Each with the length of its scheme and host.
-fn layouts() -> &'static [(SdmLayout, usize)] {
-    static LAYOUTS: OnceLock<Vec<(SdmLayout, usize)>> = OnceLock::new();
+fn layouts() -> &'static [SdmLayout] {
+    static LAYOUTS: OnceLock<Vec<SdmLayout>> = OnceLock::new();
     LAYOUTS.get_or_init(|| {
         let both = TEMPLATES.iter().flat_map(|template| [(Mode::Aes, *template), (Mode::Lrp, *template)]);
-        let head = |template: &str| {
-            let authority = template.find("://").unwrap() + 3;
-            authority + template[authority..].find(['/', '?']).unwrap()
-        };
-        both.chain(MORE.iter().copied())
-            .map(|(mode, template)| (SdmLayout::new(mode, template).unwrap(), head(&template.replace("[[", ""))))
-            .collect()
+        both.chain(MORE.iter().copied()).map(|(mode, template)| SdmLayout::new(mode, template).unwrap()).collect()
     })
 }
 
 fuzz_target!(|text: &str| {
-    for (layout, head) in layouts() {
+    for layout in layouts() {
         let _ = layout.parse_origin_form(text);
         let Ok(tap) = layout.parse(text) else { continue };
         assert!(text.is_ascii() && text.len() <= 261);
@@ -42,8 +35,9 @@ fuzz_target!(|text: &str| {
             assert!(!captured.is_empty() && text.contains(captured));
         }
         // What a server is sent of it is the same tap.
-        let target = layout.parse_origin_form(&text[*head..]).unwrap();
-        assert!(layout.names().all(|name| target.captured(name) == tap.captured(name)));
+        let sent = target(text);
+        let sent = layout.parse_origin_form(&sent).unwrap();
+        assert!(layout.names().all(|name| sent.captured(name) == tap.captured(name)));
         // And no tap goes on behind its end.
         let longer = format!("{text}&");
         assert!(layout.parse(&longer).is_err());

@@ -5,7 +5,7 @@
 mod common;
 mod tags;
 
-use common::line::{Said, said};
+use common::line::{Said, said, target};
 use libfuzzer_sys::fuzz_target;
 use suntap::emulator::EmulatedTag;
 use suntap::{Mirrors, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
@@ -37,24 +37,16 @@ fn taken_apart<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -> 
 fuzz_target!(|made: Made| {
     let (tag, tap, template, layout) = (made.tag(), made.tap(), made.template(), made.layout());
     let url = made.written().url;
-    let has = |element: &str| template.contains(element);
-    let expected = Said {
-        uid: (has("{picc}") || has("uid}")).then_some(tag.uid),
-        ctr: (has("{picc}") || has("ctr}")).then_some(tap.ctr),
-        file_data: has("{enc}").then(|| tap.file_data.clone()),
-        tt: has("{tt}").then_some(tap.tt),
-    };
+    let expected = Said::expected(template, &tag, &tap);
     assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()).as_ref(), Ok(&expected), "{url}");
-    let path = url.find("://").map_or(0, |at| at + 3)
-        + url.split("://").nth(1).and_then(|rest| rest.find(['/', '?'])).unwrap();
-    let target = if url[path..].starts_with('/') { url[path..].to_owned() } else { format!("/{}", &url[path..]) };
+    let target = target(&url);
     assert_eq!(said(&tag, &layout, layout.parse_origin_form(&target).unwrap()).as_ref(), Ok(&expected), "{target}");
     let mirrors = taken_apart(template, tag.lrp, tap.file_data.len(), &url);
     assert_eq!(said(&tag, &layout, layout.assemble(&mirrors).unwrap()).as_ref(), Ok(&expected), "{url}");
 
     // The emulator is another tag in software. It writes texts, not bytes, and its seal is closed.
     let text: String = tap.file_data.iter().map(|byte| char::from(b' ' + byte % 0x5F)).collect();
-    let texts = TagTexts { file_data: if has("{enc}") { &text } else { "" }, ..TagTexts::default() };
+    let texts = TagTexts { file_data: if expected.file_data.is_some() { &text } else { "" }, ..TagTexts::default() };
     let (meta, file) = (SdmMetaReadKey::from_bytes(tag.meta_key), SdmFileReadKey::from_bytes(tag.file_key));
     let emulated = EmulatedTag::new(&layout, &texts, meta, file, Uid::from_bytes(tag.uid)).unwrap();
     let mut emulated = emulated.with_seed(tag.meta_key).with_ctr(SdmReadCtr::new(tap.ctr - 1).unwrap());

@@ -4,7 +4,7 @@ use suntap::{
     ClaimedTap, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SunMessage, UnverifiedTap, VerifyError,
 };
 
-use super::Tag;
+use super::{Tag, Tap};
 
 /// Layouts of all four mixes of mirrors, with windows everywhere a window can be.
 pub(crate) const TEMPLATES: &[&str] = &[
@@ -34,6 +34,17 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    /// What a tap of one of the templates above is to say.
+    pub(crate) fn expected(template: &str, tag: &Tag, tap: &Tap) -> Self {
+        let has = |element: &str| template.contains(element);
+        Self {
+            uid: (has("{picc}") || has("uid}")).then_some(tag.uid),
+            ctr: (has("{picc}") || has("ctr}")).then_some(tap.ctr),
+            file_data: has("{enc}").then(|| tap.file_data.clone()),
+            tt: has("{tt}").then_some(tap.tt),
+        }
+    }
+
     pub(crate) fn by(message: &SunMessage<'_>) -> Self {
         let mut buffer = [0; 128];
         Self {
@@ -43,6 +54,11 @@ impl Said {
             tt: message.tamper().map(|tt| [tt.perm(), tt.curr()]),
         }
     }
+}
+
+/// What a server is sent of a URL.
+pub(crate) fn target(url: &str) -> String {
+    url.splitn(4, '/').nth(3).map_or_else(|| format!("/{}", &url[url.find('?').unwrap()..]), |path| format!("/{path}"))
 }
 
 pub(crate) fn mode(tag: &Tag) -> Mode {
