@@ -21,7 +21,7 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
-//! The search is bounded: [`Diagnosis::tried`] says how many MACs were computed, and [`Diagnosis::complete`] whether it came to its
+//! The search is bounded: [`Diagnosis::tried`] says how much was computed, in MACs, and [`Diagnosis::complete`] whether it came to its
 //! end. Tried are every start of the MAC input for the keys as they are, and the starts of mirrors and parameters for keys that are
 //! derived; AN10922 over the UID with the suffixes that are in use; versions 0 to 31 of a Bolt Card; URLs of at most 261 characters.
 //! A [`Finding`] has a [code](Finding::code) that does not change, and displays as a sentence with its remedy.
@@ -109,9 +109,10 @@ pub struct Diagnosis<'a> {
     pub verdict: Verdict,
     /// How the tap was made; `None` if nobody knows.
     pub works: Option<Works<'a>>,
-    /// MACs computed.
+    /// The work done, in MACs of AES mode: each MAC, each session key and each key that was made ready counts as one, 32 of them in
+    /// LRP mode, and a legacy key of sdm-backend as 5000.
     pub tried: u32,
-    /// Whether the search came to its end. Otherwise it ended at [`MAX_TRIED`].
+    /// Whether the search came to its end. Otherwise it was cut short, so that all stays within [`MAX_TRIED`].
     pub complete: bool,
     findings: Vec<Finding<'a>, MAX_FINDINGS>,
 }
@@ -177,7 +178,8 @@ pub enum Derivation {
     NfcdeveloperLegacy,
 }
 
-/// MACs computed at most; one in LRP mode counts as 32.
+/// The most that is computed, in MACs as [`Diagnosis::tried`] counts them, but for the last step that was begun. That is a third of a
+/// second on a server.
 pub const MAX_TRIED: u32 = 400_000;
 
 const MAX_FINDINGS: usize = 12;

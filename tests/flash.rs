@@ -46,7 +46,7 @@ fn it_keeps_every_law_on_words_of_any_length() {
     on::<32>();
 }
 
-/// A short script, with the power going at every byte of it, and again at every byte of the restart: what was acknowledged is there.
+/// A short script, with the power going at every byte of it, and again in the restart: what was acknowledged is there.
 #[test]
 fn power_is_cut_at_every_byte_of_a_short_script() {
     let script: Vec<(u64, u32)> = (1..=24).map(|step| (u64::from(step % 3), step)).collect();
@@ -88,6 +88,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (0..6u8, 1..4u32).prop_map(|(tag, by)| Step::Advance { tag, by }),
         2 => (0..6u8).prop_map(|tag| Step::Repeat { tag }),
+        2 => (0..6u8).prop_map(|tag| Step::Again { tag }),
         1 => Just(Step::Restart),
         2 => (0..400usize, any::<u32>()).prop_map(|(fuel, noise)| Step::Cut { fuel, noise }),
     ]

@@ -215,6 +215,11 @@ fn every_error_has_words() {
     for failure in [Failure::Registry(suntap::Full), Failure::Counters(suntap::Full)] {
         assert!(std::error::Error::source(&failure).is_some());
     }
+    let settings = suntap::SettingsError::Layout(suntap::LayoutError::NoMac);
+    assert_eq!(std::error::Error::source(&settings).unwrap().to_string(), settings.to_string());
+    assert!(std::error::Error::source(&suntap::SettingsError::Shape).is_none());
+    let rules = suntap::dialect::Unfit::Rules(suntap::rules::RulesError::EmptyGroup);
+    assert_eq!(std::error::Error::source(&rules).unwrap().to_string(), rules.to_string());
     let errors: &[&dyn std::error::Error] = &[
         &suntap::Malformed::Trailing,
         &suntap::VerifyError::NotAuthentic,

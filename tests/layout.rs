@@ -9,6 +9,9 @@
     reason = "a test fails by panicking"
 )]
 
+use core::mem::discriminant;
+use std::collections::HashMap;
+
 use suntap::{Field, LayoutError, Malformed, Mirrors, Mode, SdmLayout, UnverifiedTap, sdm_layout};
 
 const PICC: &str = "EF963FF7828658A599F3041510671E88";
@@ -85,9 +88,20 @@ fn impossible_templates_name_the_rule() {
         ("https://a.b/[[{picc}{uid}{ctr}{tt}{enc:32}{mac}/{:a}/{:b}/{:c}/{:d}", LayoutError::PiccDataAndPlain),
         (&format!("https://a.b/{long_name}/{{mac}}"), LayoutError::TemplateTooLong),
     ];
+    let mut rules = HashMap::new();
     for (template, error) in table {
         assert_eq!(SdmLayout::new(Mode::Aes, template), Err(*error), "{template}");
-        assert!(!error.to_string().is_empty());
+        // Each has words of its own, and says the place if there is one.
+        let kind = discriminant(error);
+        assert_eq!(*rules.entry(error.rule()).or_insert(kind), kind, "{error}");
+        let place = match error {
+            LayoutError::Character { at } | LayoutError::UnknownElement { at } => {
+                format!(" (byte {at} of the template)")
+            }
+            LayoutError::Repeated(field) | LayoutError::Unbounded(field) => format!(" ({field})"),
+            _ => String::new(),
+        };
+        assert_eq!(error.to_string(), format!("{}{place}", error.rule()));
     }
 }
 

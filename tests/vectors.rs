@@ -15,6 +15,7 @@
 use core::convert::Infallible;
 use core::fmt::Debug;
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
@@ -31,9 +32,12 @@ use suntap::{
     VerifyError,
 };
 
+/// A file that is not ours, and may have some kinds only.
+static OTHER: LazyLock<Option<OsString>> = LazyLock::new(|| std::env::var_os("SUNTAP_VECTORS"));
+
 static FILE: LazyLock<Value> = LazyLock::new(|| {
-    let name = std::env::var_os("SUNTAP_VECTORS")
-        .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sun-vectors.json").into());
+    let ours = || concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sun-vectors.json").into();
+    let name = OTHER.clone().unwrap_or_else(ours);
     let text = std::fs::read_to_string(&name).unwrap_or_else(|error| panic!("{}: {error}", name.display()));
     serde_json::from_str(&text).expect("the vectors are JSON")
 });
@@ -43,8 +47,12 @@ type Checked = Result<(), String>;
 /// Runs a check on all entries of a kind, and fails with id and source of those that do not hold.
 fn each(kind: &str, check: impl Fn(Entry<'_>) -> Checked) {
     let Some(entries) = FILE.get(kind).and_then(Value::as_array) else {
+        assert!(OTHER.is_some(), "{kind} is not in the file");
         return tell(kind, "not in this file");
     };
+    if let Some(count) = FILE.pointer(&format!("/_counts/{kind}")) {
+        assert_eq!(count.as_u64(), u64::try_from(entries.len()).ok(), "{kind} is not whole");
+    }
     let entries: Vec<_> = entries.iter().map(Entry).collect();
     let failed: Vec<_> = entries
         .iter()
@@ -122,6 +130,15 @@ fn unhex(hex: &str) -> Vec<u8> {
 #[allow(clippy::needless_pass_by_value, reason = "it reads better at the many places that call it")]
 fn equal<T: PartialEq + Debug>(what: &str, found: T, wanted: T) -> Checked {
     if found == wanted { Ok(()) } else { Err(format!("{what}: found {found:?}, wanted {wanted:?}")) }
+}
+
+#[test]
+fn every_kind_has_a_test() {
+    let kinds: Vec<&String> = FILE.as_object().unwrap().keys().filter(|kind| !kind.starts_with('_')).collect();
+    for kind in &kinds {
+        assert!(include_str!("vectors.rs").contains(&format!("each(\"{kind}\"")), "{kind}");
+    }
+    assert!(OTHER.is_some() || kinds.len() == FILE["_counts"].as_object().unwrap().len());
 }
 
 #[test]

@@ -61,7 +61,11 @@ pub(crate) fn text(case: &Case<'_>, diagnosis: &Diagnosis<'_>, out: &mut impl Wr
         writeln!(out, "  counter   {}", works.ctr.map_or("not mirrored".into(), |ctr| ctr.to_string()))?;
     }
     if !diagnosis.complete {
-        writeln!(out, "\nThe search ended after {} MACs: with fewer keys it comes further.", diagnosis.tried)?;
+        writeln!(
+            out,
+            "\nThe search ended after the work of {} MACs: with fewer keys it comes further.",
+            diagnosis.tried
+        )?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Taps, restarts, and power that goes at any byte of a write or an erase: what was acknowledged is there.
+//! Taps, restarts, and power that goes at any byte of a write or any page of an erase: what was acknowledged is there.
 #![no_main]
 
 #[path = "../../tests/common/flash.rs"]
@@ -12,6 +12,7 @@ use libfuzzer_sys::fuzz_target;
 enum Made {
     Advance { tag: u8, by: u8 },
     Repeat { tag: u8 },
+    Again { tag: u8 },
     Restart,
     Cut { fuel: u16, noise: u32 },
 }
@@ -20,6 +21,7 @@ fuzz_target!(|steps: Vec<Made>| {
     keeps_what_it_acknowledged(steps.into_iter().take(400).map(|step| match step {
         Made::Advance { tag, by } => Step::Advance { tag: tag % 6, by: 1 + u32::from(by % 3) },
         Made::Repeat { tag } => Step::Repeat { tag: tag % 6 },
+        Made::Again { tag } => Step::Again { tag: tag % 6 },
         Made::Restart => Step::Restart,
         Made::Cut { fuel, noise } => Step::Cut { fuel: usize::from(fuel) % 3000, noise },
     }));

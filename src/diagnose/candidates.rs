@@ -36,7 +36,7 @@ pub(super) enum Kind {
     Slow,
 }
 
-type Meta<'a> = (SdmMetaReadKey, KeySource<'a>);
+pub(super) type Meta<'a> = (SdmMetaReadKey, KeySource<'a>);
 type File<'a> = (SdmFileReadKey, KeySource<'a>);
 
 /// The given keys of a role.

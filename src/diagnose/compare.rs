@@ -15,7 +15,7 @@ use crate::types::{Mode, SdmReadCtr, Uid};
 type Findings<'a> = Vec<Finding<'a>, { super::MAX_FINDINGS }>;
 
 pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
-    let mut search = Search { case, watch, tried: 0 };
+    let mut search = Search::new(case, watch);
     let mut findings = Findings::new();
     let mut buffer = [0; 300];
     let mended = mend(case, case.url, &mut buffer);
@@ -26,6 +26,7 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
     }
     // No chip writes more than 256 bytes, so there is nothing to look for in what is longer.
     let made = if url.len() > MAX_URL { None } else { search.run(url, &readings) };
+    let complete = made.is_some() || !search.is_over();
     let works = made.as_ref().map(|made| works(case, url, made));
     let verdict = if let (Some(made), Some(works)) = (&made, &works) {
         faults(case, url, made, works, unfit, &mut findings);
@@ -33,11 +34,11 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
         remarks(case, url, made, &mut findings);
         if findings.iter().any(Finding::is_fault) { Verdict::Explained } else { Verdict::Healthy }
     } else {
-        unexplained(&mut search, url, &readings, unfit, &mut findings);
+        search.use_reserve();
+        unexplained(&mut search, case, url, &readings, unfit, &mut findings);
         Verdict::Unexplained
     };
-    let complete = made.is_some() || !search.is_over();
-    Diagnosis { verdict, works, tried: search.tried, complete, findings }
+    Diagnosis { verdict, works, tried: search.tried(), complete, findings }
 }
 
 /// What the URL would be by the believed layout, if only its case, its host or what stands behind it is another, and what is said of
@@ -253,12 +254,12 @@ fn remarks<'a>(case: &Case<'a>, url: &str, made: &Made<'a>, findings: &mut Findi
 /// What a URL shows by itself.
 fn unexplained<'a>(
     search: &mut Search<'_, 'a>,
+    case: &Case<'a>,
     url: &str,
     readings: &Readings<'a>,
     unfit: Option<Malformed>,
     findings: &mut Findings<'a>,
 ) {
-    let case = *search.case;
     if url.len() > MAX_URL {
         return add(findings, Finding::Layout(Malformed::TooLong));
     }
@@ -296,7 +297,7 @@ fn unexplained<'a>(
         }
     }
     if let Some(second) = case.second.filter(|second| second.len() <= MAX_URL) {
-        let (others, _) = read::readings(&case, second);
+        let (others, _) = read::readings(case, second);
         let first = readings.first().and_then(|anatomy| anatomy.uid).map(|part| part.of(url));
         let other = search.run(second, &others);
         let same = other.is_some_and(|other| {

@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 
-use super::candidates::{self, Kind};
+use super::candidates::{self, Kind, Meta};
 use super::read::Readings;
 use super::{Case, KeySource, MAX_TRIED};
 use crate::hex;
@@ -61,10 +61,19 @@ enum Windows {
 }
 
 pub(super) struct Search<'s, 'a> {
-    pub(super) case: &'s Case<'a>,
-    pub(super) watch: &'s mut dyn FnMut(u32),
-    pub(super) tried: u32,
+    case: &'s Case<'a>,
+    watch: &'s mut dyn FnMut(u32),
+    tried: u32,
+    /// Where it ends, in MACs.
+    limit: u32,
+    /// The SDMMetaReadKeys of [`Kind::Slow`], once they are wanted: they are the same for every reading.
+    slow: Option<Vec<Meta<'a>, 16>>,
 }
+
+/// What is kept of [`MAX_TRIED`] for what is said of a tap that nothing explains.
+const RESERVE: u32 = 20_000;
+/// A derivation of [`Kind::Slow`] takes as long as so many MACs.
+const SLOW: u32 = 5000;
 
 /// The rounds, from what is most often right to what is left.
 const ROUNDS: [(Kind, Windows, bool); 6] = [
@@ -76,7 +85,11 @@ const ROUNDS: [(Kind, Windows, bool); 6] = [
     (Kind::Slow, Windows::Likely, false),
 ];
 
-impl<'a> Search<'_, 'a> {
+impl<'s, 'a> Search<'s, 'a> {
+    pub(super) fn new(case: &'s Case<'a>, watch: &'s mut dyn FnMut(u32)) -> Self {
+        Self { case, watch, tried: 0, limit: MAX_TRIED.saturating_sub(RESERVE), slow: None }
+    }
+
     /// Goes through everything, round by round.
     pub(super) fn run(&mut self, url: &str, readings: &Readings<'a>) -> Option<Made<'a>> {
         for round in ROUNDS {
@@ -84,9 +97,12 @@ impl<'a> Search<'_, 'a> {
                 for mode in modes(anatomy, url) {
                     for opened in self.open(url, anatomy, mode, round.0) {
                         let made = self.files(url, anatomy, mode, &opened, round);
-                        if made.is_some() || self.is_over() {
+                        if made.is_some() {
                             return made;
                         }
+                    }
+                    if self.is_over() {
+                        return None;
                     }
                 }
             }
@@ -95,11 +111,21 @@ impl<'a> Search<'_, 'a> {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.tried >= MAX_TRIED
+        self.tried >= self.limit
+    }
+
+    /// Goes on with what was kept.
+    pub(super) fn use_reserve(&mut self) {
+        self.limit = MAX_TRIED;
+    }
+
+    /// The work done, in MACs.
+    pub(super) fn tried(&self) -> u32 {
+        self.tried
     }
 
     /// What the PICCData opens to, by the keys of this kind and those before.
-    pub(super) fn open(&self, url: &str, anatomy: &Anatomy<'a>, mode: Mode, kind: Kind) -> Vec<Opened<'a>, 8> {
+    pub(super) fn open(&mut self, url: &str, anatomy: &Anatomy<'a>, mode: Mode, kind: Kind) -> Vec<Opened<'a>, 8> {
         let mut opened = Vec::new();
         let Some(picc_data) = anatomy.picc_data else {
             let uid = anatomy.uid.and_then(|part| Uid::from_hex(part.of(url)).ok());
@@ -112,18 +138,31 @@ impl<'a> Search<'_, 'a> {
         let Some(Ok(())) = wire.get_mut(..digits.len() / 2).map(|wire| hex::decode_into(digits, wire)) else {
             return opened;
         };
-        let mut try_key = |(key, source): (SdmMetaReadKey, KeySource<'a>)| {
-            let content = PiccData::open(&key.prepare(mode), &wire);
-            content.is_some_and(|PiccData { uid, ctr }| {
-                opened.push(Opened { meta: Some((key, source)), uid, ctr }).is_err()
-            })
+        let kinds: &[Kind] = match kind {
+            Kind::Direct => &[Kind::Direct],
+            Kind::Derived => &[Kind::Direct, Kind::Derived],
+            Kind::Slow => &[Kind::Direct, Kind::Derived, Kind::Slow],
         };
-        candidates::metas(self.case, Kind::Direct, &mut try_key);
-        if kind != Kind::Direct {
-            candidates::metas(self.case, Kind::Derived, &mut try_key);
-        }
-        if kind == Kind::Slow {
-            candidates::metas(self.case, Kind::Slow, &mut try_key);
+        let case = self.case;
+        let slow = if kind == Kind::Slow { self.slow() } else { Vec::new() };
+        for kind in kinds {
+            let each = |(key, source): Meta<'a>| {
+                self.count(cost(mode));
+                let content = PiccData::open(&key.prepare(mode), &wire);
+                let full = content.is_some_and(|PiccData { uid, ctr }| {
+                    opened.push(Opened { meta: Some((key, source)), uid, ctr }).is_err()
+                });
+                full || self.is_over()
+            };
+            match kind {
+                Kind::Slow => {
+                    slow.clone().into_iter().any(each);
+                }
+                _ => candidates::metas(case, *kind, each),
+            }
+            if self.is_over() {
+                break;
+            }
         }
         // A key opens to something by chance once in 85 times; the UID tells.
         let known = self.case.uid;
@@ -131,6 +170,19 @@ impl<'a> Search<'_, 'a> {
             opened.retain(|opened| opened.uid == known);
         }
         opened
+    }
+
+    /// The SDMMetaReadKeys of [`Kind::Slow`], of the first keys that were given.
+    fn slow(&mut self) -> Vec<Meta<'a>, 16> {
+        if let Some(slow) = &self.slow {
+            return slow.clone();
+        }
+        let (case, mut slow) = (self.case, Vec::new());
+        candidates::metas(case, Kind::Slow, |meta| {
+            self.count(SLOW);
+            slow.push(meta).is_err() || self.is_over()
+        });
+        self.slow.insert(slow).clone()
     }
 
     fn files(
@@ -152,6 +204,7 @@ impl<'a> Search<'_, 'a> {
         };
         for kind in kinds {
             candidates::files(case, *kind, opened.uid.or(case.uid), |file| {
+                self.count(if *kind == Kind::Slow { SLOW } else { cost(mode) });
                 let key = file.0.prepare(mode);
                 for vector in vectors(opened, case.uid, mixed) {
                     if let Some((window, cut)) = self.windows(url, anatomy, &key, &vector, windows, mac) {
@@ -191,12 +244,13 @@ impl<'a> Search<'_, 'a> {
             return Cut::of(&cmac, mac).map(|cut| (end, cut));
         }
         let ctr = vector.ctr.map(|ctr| if vector.turned { turned(ctr) } else { ctr });
+        self.count(cost(key.mode()));
         let session = MacKey::derive(key, vector.uid, ctr);
         for from in (0..=end).rev().filter(|from| *from == end || is_start(url, anatomy, *from, windows)) {
             if self.is_over() {
                 break;
             }
-            self.count(if matches!(key.mode(), Mode::Aes) { 1 } else { 32 });
+            self.count(cost(key.mode()));
             let cmac = session.cmac_of(covered(url, anatomy, from));
             if let Some(cut) = Cut::of(&cmac, mac) {
                 return Some((from, cut));
@@ -211,6 +265,15 @@ impl<'a> Search<'_, 'a> {
         if before >> 12 != self.tried >> 12 {
             (self.watch)(self.tried);
         }
+    }
+}
+
+/// What a MAC takes, or a key made ready, in MACs of AES mode.
+fn cost(mode: Mode) -> u32 {
+    match mode {
+        Mode::Aes | Mode::Ntag22x => 1,
+        #[cfg(feature = "lrp")]
+        Mode::Lrp => 32,
     }
 }
 
@@ -281,5 +344,28 @@ impl Cut {
         } else {
             None
         }
+    }
+}
+
+#[cfg(all(test, feature = "nfcdeveloper"))]
+mod tests {
+    use super::*;
+    use crate::diagnose::{GivenKey, Role};
+
+    /// What takes milliseconds is done once for each key, and counted.
+    #[test]
+    fn slow_keys_are_derived_once() {
+        let given = |key| GivenKey { name: "k", key, role: Role::Any };
+        let keys = [given(&[1; 16]), given(&[2; 16]), given(&[3; 16])];
+        let case = Case { keys: &keys, ..Case::of("") };
+        let mut watch = |_| ();
+        let mut search = Search::new(&case, &mut watch);
+        for _ in 0..2 {
+            assert_eq!((search.slow().len(), search.tried()), (3, 15_000));
+        }
+        search.limit = 0;
+        search.slow = None;
+        assert_eq!((search.slow().len(), search.tried()), (1, 20_000), "no more than was begun");
+        assert!(search.is_over());
     }
 }

@@ -158,7 +158,7 @@ impl Anatomy<'_> {
         ];
         let mirrors = mirrors.into_iter().filter_map(|(part, element)| Some((part?, element)));
         let captured = self.captured.iter().flatten().map(|(part, name)| (*part, Element::Captured(name)));
-        mirrors.chain(captured).filter(|(part, _)| part.from >= at && part.len() > 0).min_by_key(|(part, _)| part.from)
+        mirrors.chain(captured).filter(|(part, _)| part.from >= at).min_by_key(|(part, _)| part.from)
     }
 }
 

@@ -187,10 +187,22 @@ pub(crate) fn ctr(value: u32) -> SdmReadCtr {
 /// What happens to the counters.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    Advance { tag: u8, by: u32 },
-    Repeat { tag: u8 },
+    Advance {
+        tag: u8,
+        by: u32,
+    },
+    Repeat {
+        tag: u8,
+    },
+    /// The tap that failed last, once more.
+    Again {
+        tag: u8,
+    },
     Restart,
-    Cut { fuel: usize, noise: u32 },
+    Cut {
+        fuel: usize,
+        noise: u32,
+    },
 }
 
 /// Taps, restarts and power cuts, against a map that remembers what was acknowledged.
@@ -211,6 +223,10 @@ pub(crate) fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) 
                     + by,
             ),
             Step::Repeat { tag } => (tag, known.get(&tag).map_or(0, |mark| mark.ctr.get())),
+            Step::Again { tag } => {
+                let Some(failed) = perhaps.get(&tag).and_then(|all| all.last()) else { continue };
+                (tag, failed.get())
+            }
             Step::Restart => {
                 chip.power_again();
                 store = chip.open::<8>().unwrap();
@@ -228,6 +244,10 @@ pub(crate) fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) 
                 assert!(
                     previous == before || previous.is_some_and(|mark| moved.contains(&mark.ctr)),
                     "{previous:?} {before:?}"
+                );
+                assert!(
+                    [before, previous].iter().flatten().all(|mark| mark.ctr < ctr(value)),
+                    "{number} {value}: accepted again"
                 );
                 assert_eq!((now.ctr, now.at), (ctr(value), Some(UnixMillis(at))));
                 known.insert(number, now);
