@@ -135,6 +135,12 @@ fn the_file_has_256_bytes() {
         assert!(SdmLayout::new(Mode::Aes, &template(room(prefix))).is_ok(), "{prefix}");
         assert_eq!(SdmLayout::new(Mode::Aes, &template(room(prefix) + 1)), Err(LayoutError::FileTooLong), "{prefix}");
     }
+    // Of what has no length, as much as there must be: one character of a name, 32 digits of file data.
+    for (element, least) in [("{:a}", 1), ("{enc}", 32)] {
+        let with = |len: usize| format!("https://[[{{uid}}{{ctr}}/{element}/{{mac}}{}", "a".repeat(len - 22 - least));
+        assert!(SdmLayout::new(Mode::Aes, &with(room(""))).is_ok(), "{element}");
+        assert_eq!(SdmLayout::new(Mode::Aes, &with(room("") + 1)), Err(LayoutError::FileTooLong), "{element}");
+    }
     // A `[[` inside `www.` leaves the shorter prefix.
     let crossed = |len: usize| format!("https://w[[ww.{}{{mac}}", "a".repeat(len - 12));
     assert!(SdmLayout::new(Mode::Aes, &crossed(room("https://"))).is_ok());

@@ -104,9 +104,30 @@ mod memory {
         made("Master", || Master::new(Derivation::Legacy, &KEY).unwrap());
         made("PreparedMasterKey", || MasterKey::from_bytes(KEY).prepare());
         made("PreparedIssuerKey", || IssuerKey::from_bytes(KEY).prepare());
-        // The prepared keys of a tag are one of these two, and room for the other: there, and between fields, a move leaves what lay on
-        // the stack, which nothing can wipe (SECURITY.md).
         made("Lrp", || Lrp::new(&KEY, 0));
+    }
+
+    /// The prepared keys of a tag are a schedule or plaintexts, and room for the other: there, and between fields, a move leaves what
+    /// lay on the stack, which nothing can wipe (SECURITY.md). What is known to be secret in them is what stands in another value of
+    /// the same key.
+    #[test]
+    fn prepared_keys_of_a_tag_are_wiped_when_they_are_dropped() {
+        fn wiped<K, T>(name: &str, known: impl FnOnce() -> K, make: impl FnOnce() -> T) {
+            let known = kept(known).0;
+            let is_known = |run: &[u8]| known.windows(8).any(|other| other == run);
+            let (before, kept) = kept(make);
+            let secret = before.windows(8).filter(|run| run.iter().all(|byte| *byte != 0) && is_known(run)).count();
+            assert!(secret > 100, "{name}: {secret} runs were there");
+            let kept: Vec<_> = kept.into_iter().filter(|run| is_known(run)).collect();
+            assert!(kept.is_empty(), "{name} keeps {kept:02x?}");
+        }
+        let (meta, file) = (SdmMetaReadKey::from_bytes(KEY), SdmFileReadKey::from_bytes(KEY));
+        wiped("file, AES", || MasterKey::from_bytes(KEY).prepare(), || file.prepare(Mode::Aes));
+        wiped("file, LRP", || Lrp::new(&KEY, 0), || file.prepare(Mode::Lrp));
+        wiped("meta, LRP", || Lrp::new(&KEY, 0), || meta.prepare(Mode::Lrp));
+        // With `accel` the schedule is one of ours, and that of the file key shows it.
+        #[cfg(not(feature = "accel"))]
+        wiped("meta, AES", || <aes::Aes128Dec as aes::cipher::KeyInit>::new(&KEY.into()), || meta.prepare(Mode::Aes));
     }
 
     /// A verified tap holds the session key of its file data until it is dropped.

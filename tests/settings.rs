@@ -258,6 +258,29 @@ fn broken_settings_of_encrypted_mirrors_name_the_rule() {
     }
 }
 
+/// Mirrors that touch each other or begin the URL are where they were, and what PICCData holds is known.
+#[test]
+fn settings_read_as_they_were_written() {
+    for template in [
+        "https://{uid}x{ctr}x{mac}",
+        "https://[[a.b/{uid}{ctr}{mac}",
+        "https://a.b/{mac}{ctr}{uid}",
+        "https://a.b/{ctr}[[{uid}{mac}",
+        "https://a.b/{picc:uid}{mac}",
+        "https://a.b/{picc:ctr}{mac}",
+        "https://a.b/{picc:uid,ctr}[[{enc:64}{tt}{mac}",
+        "https://a.b/{tt}{picc:uid,ctr}[[{enc:64}{mac}",
+        "https://a.b/{picc:uid,ctr}[[{enc:32,tt@14}{mac}",
+    ] {
+        let layout = layout(template);
+        let meta_read = layout.has(Field::PiccData).then(|| key(2));
+        let access = SdmAccess { meta_read, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+        let none = TagTexts::default();
+        let (file, settings) = (file_of(&layout, &none), settings_of(&layout, &access, &none));
+        assert_eq!(SdmLayout::from_tag(Mode::Aes, &answer(&settings), &file), Ok((layout, access)), "{template}");
+    }
+}
+
 /// SDMMetaRead says who may have what SDMOptions mirrors: one without the other leaves open what the MAC covers.
 #[test]
 fn meta_read_and_options_go_together() {

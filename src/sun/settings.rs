@@ -18,7 +18,7 @@ const READ_CTR: u8 = 1 << 6;
 const READ_CTR_LIMIT: u8 = 1 << 5;
 const ENC_FILE_DATA: u8 = 1 << 4;
 const TT_STATUS: u8 = 1 << 3;
-const ASCII: u8 = 1 << 0;
+const ASCII: u8 = 1;
 
 // Access conditions, Table 10 and 11.
 const FREE: u8 = 0xE;

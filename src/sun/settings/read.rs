@@ -141,12 +141,7 @@ impl Settings {
 
         // In the plaintext half of the file data, or by itself.
         let tt_at = tt_status.zip(enc).and_then(|(tt, enc)| tt.checked_sub(enc)).filter(|at| *at < enc_chars);
-        if let Some(at) = tt_at {
-            if at.saturating_add(2) > enc_chars / 2 {
-                return Err(LayoutError::TamperOutsideEnc.into());
-            }
-            tt_status = None;
-        }
+        tt_status = tt_status.filter(|_| tt_at.is_none());
         let place = |field, from: Option<usize>| {
             let chars = mirror_chars(mode, field).unwrap_or(enc_chars);
             from.map(|from| Place { field, from, chars })

@@ -77,7 +77,8 @@ impl SdmLayout {
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
         }
-        if matches!(self.mode, Mode::Ntag22x) && (window || picc || enc || !uid || !ctr) {
+        // {picc} would stand in the place of the two, and {enc} behind a [[.
+        if matches!(self.mode, Mode::Ntag22x) && (window || !uid || !ctr) {
             return Err(LayoutError::Ntag22x);
         }
         let both = match self.picc {
