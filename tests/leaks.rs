@@ -18,9 +18,11 @@ use common::{Tag, Tap};
 use suntap::diagnose::{Case, GivenKey, Role, diagnose};
 use suntap::dialect::etrnl::Etrnl;
 use suntap::dialect::ixkio::Ixkio;
+use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::rules::Rule;
+use suntap::session::MacKey;
 use suntap::verifier::Verifier;
-use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
+use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid};
 
 /// The memory of this process as the system shows it, which safe code can not look at otherwise: what is in the place of a value
 /// while it lives, and behind that.
@@ -175,56 +177,75 @@ fn spellings(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Both APIs, their verdicts, and the doctor, which is given the keys: in nothing that they say is a run of six bytes of a key, of a
-/// session key or of the MAC that would have been right.
+/// session key, of a secret of the server, of an API key or of the MAC that would have been right.
 #[test]
 fn nothing_that_is_said_of_a_tap_holds_a_key() {
+    for mode in [Mode::Aes, Mode::Lrp] {
+        nothing_holds_a_key(mode);
+    }
+}
+
+fn nothing_holds_a_key(mode: Mode) {
     const META: [u8; 16] = *b"\x91meta key, plant";
     const FILE: [u8; 16] = *b"\x92file key, plant";
+    const SERVER: [u8; 16] = *b"\x93 seals, planted";
+    const CODE: [u8; 16] = *b"\x94 qzcode, plants";
+    const API_KEY: &str = "sk_plant_0123456";
     let uid = [4, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56];
     let (meta, file) = (SdmMetaReadKey::from_bytes(META), SdmFileReadKey::from_bytes(FILE));
+    let (server, ecode) = (ServerSecret::from_bytes(SERVER), ECode::from_bytes(CODE));
     let ixkio = "https://t.example/{:xuid}?u={uid}&n={ctr}&e={mac}";
     let etrnl = "https://t.example/{:tagId}?e={picc:uid,ctr}&c={mac}&k={:eCode}";
-    let row = |template: &str| Row {
+    let row = |template: &str, keys| Row {
         uid: Some(Uid::from_bytes(uid)),
-        layout: Some(SdmLayout::new(Mode::Aes, template).unwrap()),
-        keys: RowKeys::Held { meta: Some(meta.clone()), file: file.clone() },
+        layout: Some(SdmLayout::new(mode, template).unwrap()),
+        keys,
         ..Row::new(1)
     };
     let groups = vec![(vec![Rule::TagAuthentication], "Pass".into())];
     let rules = OwnRules { groups, default: "Fail".into() };
+    let of_tag = TagContext { tag_id: 7, uid: Uid::from_bytes(uid), epoch: 0 };
+    let sealed_keys = RowKeys::Sealed { keys: SealedKeys::seal(&server, &ecode, &of_tag, &meta, &file), tag: of_tag };
+    let held = RowKeys::Held { meta: Some(meta.clone()), file: file.clone() };
     let rows = vec![
-        Row { xuid: Some("pl4nt3d0".into()), group_rules: rules, ..row(ixkio) },
-        Row { number: Some(7), ..row(etrnl) },
+        Row { xuid: Some("pl4nt3d0".into()), group_rules: rules, ..row(ixkio, held) },
+        Row { number: Some(7), ..row(etrnl, sealed_keys) },
     ];
-    let tags = Tags { rows, ..Tags::default() }.with_api_key("key", 1);
+    let tags = Tags { rows, ..Tags::default() }.with_api_key(API_KEY, 1);
 
-    let tag = Tag { lrp: false, meta_key: META, file_key: FILE, uid };
+    let tag = Tag { lrp: mode == Mode::Lrp, meta_key: META, file_key: FILE, uid };
     let tap = |ctr| Tap { ctr, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
     let plain = tag.write("https://t.example/a?u={uid}&n={ctr}&e={mac}", &tap(1)).url;
     let sealed = tag.write("https://t.example/a?e={picc}&c={mac}", &tap(2)).url;
-    let prepared = file.prepare(Mode::Aes);
-    let claimed = (Some(Uid::from_bytes(uid)), suntap::SdmReadCtr::new(1));
-    let session = suntap::session::MacKey::derive(&prepared, claimed.0, claimed.1);
+    let session = MacKey::derive(&file.prepare(mode), Some(Uid::from_bytes(uid)), SdmReadCtr::new(1));
     let value =
         |url: &str, name: &str| url.split(['?', '&']).find_map(|pair| pair.strip_prefix(name)).unwrap().to_owned();
     let (mac, picc, cmac) = (value(&plain, "e="), value(&sealed, "e="), value(&sealed, "c="));
     let forged = |mac: &str| mac.chars().rev().collect::<String>();
 
     let mut said = String::new();
-    let verifier = Verifier::new(&[]);
+    let secrets = [server];
+    let verifier = Verifier::new(&secrets);
     let mut counters = MemoryCounters::<4>::new();
     for mac in [&forged(&mac), "", "0", &mac, &mac] {
         let query = format!("x=pl4nt3d0&n=000001&e={mac}");
         let answer = Ixkio::new(verifier, &API_KEYS).answer(&query, &tags, &mut counters, None);
         write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
     }
-    for (picc, mac) in
-        [(&*picc, &*forged(&cmac)), (&forged(&picc), &cmac), (&picc, "00"), (&picc, &cmac), (&picc, &cmac)]
-    {
-        let body = format!(r#"{{"tagId":7,"enc":"{picc}","cmac":"{mac}","eCode":"x"}}"#);
-        let answer = Etrnl::new(verifier, &API_KEYS).answer(Some(b"key"), body.as_bytes(), &tags, &mut counters, None);
-        write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
+    let text = ecode.to_text();
+    let code = core::str::from_utf8(&text).unwrap();
+    let taps = [(&*picc, &*forged(&cmac)), (&forged(&picc), &cmac), (&picc, "00"), (&picc, &cmac), (&picc, &cmac)];
+    for (picc, mac) in taps {
+        for code in [&forged(code), code] {
+            for key in [API_KEY, "sk_another"] {
+                let body = format!(r#"{{"tagId":7,"enc":"{picc}","cmac":"{mac}","eCode":"{code}"}}"#);
+                let dialect = Etrnl::new(verifier, &API_KEYS);
+                let answer = dialect.answer(Some(key.as_bytes()), body.as_bytes(), &tags, &mut counters, None);
+                write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
+            }
+        }
     }
+    write!(said, "{verifier:?}").unwrap();
     assert!(said.contains(r#"response\":\"Pass"#) && said.contains(r#"authentic\":true"#), "{said}");
     for url in [&sealed, &sealed.replace(&cmac, &forged(&cmac)), &plain, &plain[..plain.len() - 3]] {
         let keys = [("meta", &META, Role::Meta), ("file", &FILE, Role::File), ("any", &FILE, Role::Any)]
@@ -241,6 +262,10 @@ fn nothing_that_is_said_of_a_tap_holds_a_key() {
     for (name, secret) in [
         ("meta", META.as_slice()),
         ("file", &FILE),
+        ("server", &SERVER),
+        ("eCode", &CODE),
+        ("eCode as text", code.as_bytes()),
+        ("API key", API_KEY.as_bytes()),
         ("session", session.secret().expose_bytes()),
         ("mac", mac.as_bytes()),
     ] {
