@@ -16,7 +16,7 @@ use common::{Tag, Tap, ready, world};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use suntap::dialect::{Unfit, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio};
-use suntap::registry::{Chip, FileKey, Keys, Record, Standing, State, TagRecord as _};
+use suntap::registry::{Chip, FileKey, Keys, MetaKey, Record, Standing, State, TagRecord as _};
 use suntap::rules::{Rule, RulesError};
 use suntap::verifier::{Refusal, Verdict, Verifier};
 use suntap::{
@@ -484,6 +484,7 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(of_ixkio("https://a.b/{:cuid}?n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::Captured)), "it has none");
     let spaced = Row { cuid: Some("SHOE 42".into()), layout: layout("https://a.b/{:cuid}?n={ctr}&e={mac}"), ..row(0) };
     assert_eq!(ixkio::check(&spaced), Err(Unfit::NotSent(Field::Captured)), "a layout captures no such text");
+    assert_eq!(ixkio::check(&Row { cuid: Some("SHOE-42".into()), ..spaced }), Ok(()));
     let nameless = Row { extended: vec![(String::new(), "x".into(), true)], ..row(0) };
     assert_eq!(ixkio::check(&nameless), Err(Unfit::Name));
     let other = SdmFileReadKey::FACTORY.prepare(Mode::Lrp);
@@ -496,6 +497,9 @@ fn imports_are_told_what_is_wrong() {
     let file = FileKey::An10922 { master: &master, suffix: &[0; 25], epoch: 0 };
     let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
     assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::SuffixLength));
+    let file = FileKey::An10922 { master: &master, suffix: &[0; 24], epoch: 0 };
+    let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
+    assert_eq!(ixkio::check(&Record { chip, ..view }), Ok(()));
     let file = FileKey::An10922 { master: &master, suffix: b"", epoch: 0 };
     let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
     assert_eq!(ixkio::check(&Record { chip, uid: None, ..view }), Err(Unfit::NoUid));
@@ -527,6 +531,18 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(etrnl::check(&Row { keys: no_meta, ..row(2) }), Err(Unfit::NoMetaKey));
     assert_eq!(etrnl::check(&Row { layout: None, ..row(2) }), Err(Unfit::NoChip));
     assert_eq!(etrnl::check(&Row { uid: None, ..row(2) }), Err(Unfit::NoUid));
+    for (of_meta, of_file, expected) in [
+        (Mode::Aes, Mode::Aes, Ok(())),
+        (Mode::Lrp, Mode::Aes, Err(Unfit::WrongMode)),
+        (Mode::Aes, Mode::Lrp, Err(Unfit::WrongMode)),
+    ] {
+        let (meta, file) = (SdmMetaReadKey::FACTORY.prepare(of_meta), SdmFileReadKey::FACTORY.prepare(of_file));
+        let two = row(2);
+        let view = two.record();
+        let keys = Keys::Loaded { meta: Some(MetaKey::Prepared(&meta)), file: FileKey::Prepared(&file) };
+        let chip = view.chip.map(|chip| Chip { keys, ..chip });
+        assert_eq!(etrnl::check(&Record { chip, ..view }), expected, "{of_meta:?} {of_file:?}");
+    }
     let RowKeys::Sealed { keys, tag } =
         world::tags().rows.into_iter().find(|row| row.number == Some(1001)).unwrap().keys
     else {

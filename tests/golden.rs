@@ -77,7 +77,7 @@ impl<'a> Case<'a> {
         let counters = &mut Perhaps(counters, fails);
         let secrets = [world::SECRET];
         let verifier = Verifier::new(&secrets);
-        let Answer { status, headers, body, .. } = match (self.method, self.target.split_once('?')) {
+        let Answer { status, headers, body, verdict } = match (self.method, self.target.split_once('?')) {
             ("GET", Some(("/v1/t", query))) => Ixkio::new(verifier, &API_KEYS).answer(query, &registry, counters, at),
             ("POST", None) => {
                 assert_eq!(self.target, "/v1/tags/verify-authenticity");
@@ -86,6 +86,8 @@ impl<'a> Case<'a> {
             }
             _ => panic!("{}: no such request", self.title),
         };
+        // What failed is for the operator, and nothing that failed is told as a verdict.
+        assert_eq!(status == 503, matches!(verdict, Some(Err(_))), "{}: {verdict:?}", self.title);
         let mut answer = format!("{status}\n");
         for (name, value) in headers {
             writeln!(answer, "{name}: {value}").unwrap();

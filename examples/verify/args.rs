@@ -16,7 +16,7 @@ Decides whether taps of SUN/SDM tags are genuine and new.
 
 Template:  the URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac} {:name} for what changes,
            and [[ where the MAC input begins
-Mode:      --mode aes | lrp           how the tag computes; aes if not said
+Mode:      --mode aes | lrp | ntag22x how the tag computes; aes if not said
 Keys:      --meta-key HEX             SDMMetaReadKey, where the template has {picc}
            --file-key HEX             SDMFileReadKey
            (this is --scheme static, the default)
@@ -241,7 +241,8 @@ pub(crate) fn mode(name: Option<&str>) -> Result<Mode, String> {
     match name {
         None | Some("aes") => Ok(Mode::Aes),
         Some("lrp") => Ok(Mode::Lrp),
-        Some(_) => Err("the mode is not known: aes or lrp".into()),
+        Some("ntag22x") => Ok(Mode::Ntag22x),
+        Some(_) => Err("the mode is not known: aes, lrp or ntag22x".into()),
     }
 }
 

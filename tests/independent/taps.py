@@ -3,7 +3,8 @@
 
     taps.py N [SEED]    N taps made here are verified by suntap, and N that suntap's emulator makes are verified here
 
-It covers all mixes of mirrors, windows of the MAC, file data, both modes, and taps with one character changed.
+It covers mixes of mirrors, windows of the MAC, file data, the tamper status, both modes, and taps with one character changed. NTAG 22x DNA
+are made here only: there is no emulator of them.
 """
 
 import json
@@ -29,9 +30,15 @@ TEMPLATES = [
     "https://a.example/t?u=[[{uid}&n={ctr}&e={enc:64}&c={mac}&q=0",
     "https://a.example/t?p={picc:uid}&c={mac}",
     "https://a.example/t?u=[[{uid}&c={mac}",
+    "https://a.example/t?s=[[{tt}&u={uid}&n={ctr}&c={mac}",
+    "https://a.example/t?p={picc:uid,ctr}&s={tt}&c={mac}",
+]
+NTAG_22X = [
+    "https://a.example/t?m={uid}x{ctr}x{mac}",
+    "https://a.example/t?s={tt}&m={uid}x{ctr}x{mac}",
 ]
 ELEMENT = re.compile(r"\[\[|\{([a-z]+)(?::([a-z0-9,]+))?\}")
-LENGTHS = {"uid": 14, "ctr": 6, "mac": 16}
+LENGTHS = {"uid": 14, "ctr": 6, "mac": 16, "tt": 2}
 
 
 def encrypt(key: bytes, block: bytes) -> bytes:
@@ -95,10 +102,14 @@ def cmac(key: bytes, message: bytes) -> bytes:
 
 
 class Tag:
-    def __init__(self, rng: random.Random):
-        self.template, self.lrp = rng.choice(TEMPLATES), rng.random() < 0.3
+    def __init__(self, rng: random.Random, ntag_22x: bool = False):
+        self.ntag_22x = ntag_22x
+        self.template, self.lrp = rng.choice(NTAG_22X if ntag_22x else TEMPLATES), not ntag_22x and rng.random() < 0.3
         self.meta, self.file = rng.randbytes(16), rng.randbytes(16)
         self.uid, self.ctr = b"\x04" + rng.randbytes(6), rng.randrange(1, 1 << 24)
+        self.tt = rng.choice(["CC", "OC", "OO", "II"])
+        if ntag_22x:
+            self.tt = "".join(rng.choice("COI0") for _ in range(2)) + rng.randbytes(4).hex().upper()
         held = re.search(r"\{picc:([a-z,]+)\}", self.template)
         self.held = held.group(1).split(",") if held else []
         self.has_uid = "uid" in self.held or "{uid}" in self.template
@@ -113,7 +124,17 @@ class Tag:
             return Lrp(self.file).cmac(vector)
         return cmac(self.file, (bytes.fromhex(label + "00010080") + self.fields()).ljust(16, b"\0"))
 
+    def suncmac(self) -> str:
+        """NT2H2331Sx: directly under the key, over UID, counter with its first byte first, and the status with its characters as nibbles."""
+        message = self.uid + self.ctr.to_bytes(3, "big")
+        if "{tt}" in self.template:
+            message += bytes([{"C": 3, "O": 15, "I": 9, "0": 0}[self.tt[0]] << 4 | {"C": 3, "O": 15, "I": 9, "0": 0}[self.tt[1]]])
+            message += bytes.fromhex(self.tt[2:])
+        return cmac(self.file, message)[1::2].hex().upper()
+
     def mac(self, window: bytes) -> str:
+        if self.ntag_22x:
+            return self.suncmac()
         key = self.session("3CC3")
         whole = Lrp(key).cmac(window) if self.lrp else cmac(key, window)
         return whole[1::2].hex().upper()
@@ -155,16 +176,21 @@ class Tag:
                 text = self.uid.hex().upper()
             elif name == "ctr":
                 text = f"{self.ctr:06X}"
+            elif name == "tt":
+                text = self.tt
             else:
                 text = self.mac(b"" if window is None else url[window:].encode())
                 window = None
-            covered += range(len(url), len(url) + len(text))
+            # Outside of the window nothing vouches for a status, but for that of an NTAG 22x.
+            if name != "tt" or window is not None or self.ntag_22x:
+                covered += range(len(url), len(url) + len(text))
             url += text
         self.covered = covered
         return url + self.template[at:]
 
     def job(self) -> dict:
-        return {"template": self.template, "mode": "lrp" if self.lrp else "aes", "file_key": self.file.hex()} | (
+        mode = "ntag22x" if self.ntag_22x else "lrp" if self.lrp else "aes"
+        return {"template": self.template, "mode": mode, "file_key": self.file.hex()} | (
             {"meta_key": self.meta.hex()} if self.held else {}
         )
 
@@ -193,6 +219,7 @@ class Tag:
             assert plain[: len(wanted)] == wanted, "PICCData"
         assert values.get("uid", self.uid.hex().upper()) == self.uid.hex().upper(), "UID"
         assert values.get("ctr", f"{self.ctr:06X}") == f"{self.ctr:06X}", "SDMReadCtr"
+        assert values.get("tt", "CC") == "CC", "a seal that nobody opened"
         if "enc" in values:
             plain = self.file_data(bytes.fromhex(values["enc"]), False)
             assert plain == text.encode().ljust(len(plain), b"0"), "file data"
@@ -215,7 +242,7 @@ def suntap(example: str, args: list, jobs: list) -> list:
 def made_here(rng: random.Random, count: int) -> dict:
     jobs, wanted = [], []
     for number in range(count):
-        tag = Tag(rng)
+        tag = Tag(rng, rng.random() < 0.1)
         url, changed = tag.url(rng), rng.random() < 0.3
         if changed:
             at = rng.choice(tag.covered)
@@ -234,6 +261,8 @@ def made_here(rng: random.Random, count: int) -> dict:
         assert verdict == "verified", (jobs[answer["id"]], answer)
         assert answer["uid"] == (tag.uid.hex() if tag.has_uid else None), answer
         assert answer["ctr"] == (tag.ctr if tag.has_ctr else None), answer
+        if "{tt}" in tag.template and not tag.ntag_22x:
+            assert answer["tt"] == tag.tt and answer["tt_authenticated"] == ("[[{tt}" in tag.template), answer
         assert answer["file_data"] == (tag.data.hex() or None), answer
     return told
 
