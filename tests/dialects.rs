@@ -552,6 +552,11 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(etrnl::check(&sealed), Err(Unfit::SealedForAnother));
     let sealed = Row { uid: Some(tag.uid), ..sealed };
     assert_eq!(etrnl::check(&sealed), Ok(()));
-    let without = Row { layout: layout("https://a.b/?e={picc}&c={mac}"), ..sealed };
-    assert_eq!(etrnl::check(&without), Err(Unfit::NotMirrored(Field::Captured)));
+    for (template, expected) in [
+        ("https://a.b/?e={picc}&c={mac}", Err(Unfit::NotMirrored(Field::Captured))),
+        ("https://a.b/{:tagId}?e={picc}&c={mac}", Err(Unfit::NotMirrored(Field::Captured))),
+        ("https://a.b/?e={picc}&c={mac}&k={:eCode}", Ok(())),
+    ] {
+        assert_eq!(etrnl::check(&Row { layout: layout(template), ..sealed.clone() }), expected, "{template}");
+    }
 }

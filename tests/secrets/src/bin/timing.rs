@@ -83,7 +83,7 @@ fn lrp(runner: &mut CtRunner, rng: &mut BenchRng) {
 fn lrp_meta_key(runner: &mut CtRunner, rng: &mut BenchRng) {
     measure(runner, rng, SAMPLES / 10, key, |key| {
         let key = SdmMetaReadKey::from_bytes(*key).prepare(Mode::Lrp);
-        black_box(key.mode())
+        black_box(&key).mode()
     });
 }
 
