@@ -121,7 +121,8 @@ impl LaneEncrypt for LrpLanes {
 }
 
 impl Lrp {
-    /// Prepares a key for use with its updated key of this index.
+    /// Prepares a key for use with its updated key of this index: in SDM 0, and 1 to encrypt under a session key. Each index costs
+    /// one more block. Source: AN12304 §2.1.
     #[must_use]
     pub fn new(key: &[u8; 16], updated_key_index: u8) -> Self {
         let mut lrp = Self { plaintexts: [0; 16], updated_key: updated_key(key, updated_key_index) };
@@ -131,6 +132,8 @@ impl Lrp {
 
     /// `eval`: the function itself, over nibbles, the first one first; only the low four bits of each count. Source:
     /// AN12304 §2.2, Algorithm 3.
+    ///
+    /// With `finalize` the result goes through one more step, over a block of zeros: what is given out to others is finalized.
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
         let mut state = self.updated_key;
         for nibble in nibbles {
@@ -140,7 +143,7 @@ impl Lrp {
     }
 
     /// Decrypts whole blocks in place (LRICB without padding). The counter is a big-endian number of any length: one more for
-    /// each block, and wraps. Source: AN12304 §3.1, Algorithm 5.
+    /// each block, and wraps; an empty one stays as it is, so that all blocks have one key. Source: AN12304 §3.1, Algorithm 5.
     #[doc(alias = "LRICBDec")]
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {

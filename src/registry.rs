@@ -170,7 +170,7 @@ pub trait TagRecord {
     /// The record.
     fn record(&self) -> Record<'_>;
 
-    /// The extended data in order: the first at 0, and `None` behind the last.
+    /// The extended data in order, as many as there are: the first at 0, and `None` behind the last.
     fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
         let _ = index;
         None
@@ -317,7 +317,7 @@ pub enum FileKey<'r> {
     Nfcdeveloper(&'r nfcdeveloper::Master),
 }
 
-/// What a tag and the levels above it are called.
+/// What a tag and the levels above it are called, each text of any length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Names<'r> {
     /// The XUID.

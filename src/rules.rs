@@ -5,7 +5,8 @@
 //! unless the group *layers*: where one of its texts holds `{tagcodedr}`, the group's rules run, and that place is filled by the
 //! tag code's own default.
 //!
-//! The shape is that of the rules of the hosted service ixkio, as far as they apply to an API. What is ours: rules in a group
+//! The shape is that of the rules of the hosted service ixkio, as far as they apply to an API. Source: its documentation of
+//! rules and subtags. What is ours: rules in a group
 //! are ANDed, and a group without rules answers nothing.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! `POST /v1/tags/verify-authenticity` as the hosted service ETRNL answers it.
+//! `POST /v1/tags/verify-authenticity` as the hosted service ETRNL answers it. Source: its documentation, "Verify Authenticity".
 //!
 //! # The request
 //!

@@ -1,4 +1,4 @@
-//! `GET /v1/t` as the hosted service ixkio answers it.
+//! `GET /v1/t` as the hosted service ixkio answers it. Source: its documentation, "API Mode for Authentication".
 //!
 //! # The request
 //!
