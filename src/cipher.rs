@@ -289,6 +289,22 @@ mod tests {
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
+    #[test]
+    fn secrets_are_overwritten() {
+        use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+        static WRITTEN: AtomicU8 = AtomicU8::new(0);
+        struct Told;
+        impl Default for Told {
+            fn default() -> Self {
+                WRITTEN.fetch_add(1, Relaxed);
+                Self
+            }
+        }
+        drop(Secret(Told));
+        assert_eq!(WRITTEN.load(Relaxed), 1);
+    }
+
     /// RFC 4493 §4, subkey generation.
     #[test]
     fn rfc4493_subkeys() {

@@ -302,6 +302,76 @@ fn judges_look_at_every_result() {
     assert_eq!(contest.judge(&mut store, []), Ok(()), "nobody came");
 }
 
+/// A store that says the same always.
+struct Says(Mark);
+
+impl CounterStore for Says {
+    type Error = Full;
+
+    fn advance(&mut self, _: &TagId, _: SdmReadCtr, _: Option<UnixMillis>) -> Result<Advance, Full> {
+        Ok(Advance::Stale { stored: self.0 })
+    }
+}
+
+/// Each part of a mark counts: counter, time and taps.
+#[test]
+fn judges_look_at_every_part_of_a_mark() {
+    for (contest, law) in
+        [(Contest::Increasing { run: 1 }, Law::GreatestRemains), (Contest::Equal { run: 2 }, Law::OneWinner)]
+    {
+        let mut store = MemoryCounters::<2>::new();
+        let results = [0, 1].map(|number| contest.enter(&mut store, number));
+        assert_eq!(contest.judge(&mut store, results), Ok(()));
+        let right = match results {
+            [_, Ok(Advance::Advanced { now, .. })] => now,
+            [Ok(Advance::Advanced { now, .. }), _] => now,
+            _ => panic!("{results:?}"),
+        };
+        assert_eq!(contest.judge(&mut Says(right), results), Ok(()));
+        let higher = Mark { ctr: SdmReadCtr::MAX, ..right };
+        let more = Mark { taps: right.taps + 1, ..right };
+        for wrong in [higher, more] {
+            assert_eq!(contest.judge(&mut Says(wrong), results).unwrap_err().law, law, "{wrong:?}");
+        }
+    }
+    let contest = Contest::Increasing { run: 1 };
+    let mut store = MemoryCounters::<2>::new();
+    let results = [0, 1].map(|number| contest.enter(&mut store, number));
+    let [first, Ok(Advance::Advanced { previous, now })] = results else { panic!("{results:?}") };
+    let judge = |store: &mut dyn CounterStore<Error = Full>, second| contest.judge(&mut Lent(store), [first, second]);
+    let late = Mark { at: Some(UnixMillis(77)), ..now };
+    assert_eq!(judge(&mut Says(late), Ok(Advance::Advanced { previous, now })).unwrap_err().law, Law::GreatestRemains);
+    // A second winner that says it found its own counter, or wrote another time.
+    let own = Some(Mark { taps: 1, ..now });
+    for second in [Advance::Advanced { previous: own, now }, Advance::Advanced { previous, now: late }] {
+        assert_eq!(judge(&mut store, Ok(second)).unwrap_err().law, Law::GreatestRemains, "{second:?}");
+    }
+}
+
+/// A store that is lent.
+struct Lent<'s>(&'s mut dyn CounterStore<Error = Full>);
+
+impl CounterStore for Lent<'_> {
+    type Error = Full;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        self.0.advance(tag, ctr, at)
+    }
+}
+
+/// A mark that moved on is of a later tap: more counter and more taps.
+#[test]
+fn promises_know_what_came_later() {
+    let promise = Promise::make(&mut MemoryCounters::<2>::new(), 1, 5);
+    let mark = promise.acknowledged().unwrap();
+    let of = |ctr: u32, taps| Says(Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: None, taps });
+    assert_eq!(promise.keep(&mut Says(mark)), Ok(()));
+    assert_eq!(promise.keep(&mut of(6, 2)), Ok(()));
+    for (ctr, taps) in [(5, 1), (5, 2), (6, 1), (4, 2)] {
+        assert_eq!(promise.keep(&mut of(ctr, taps)).unwrap_err().law, Law::MarksSurvive, "{ctr} {taps}");
+    }
+}
+
 /// A store on a disk that can be pulled out: what is written counts when the store is opened again.
 #[derive(Clone, Default)]
 struct Disk {

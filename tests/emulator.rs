@@ -317,6 +317,10 @@ fn taps_follow_the_seed() {
     let (first, second) = (one.tap().unwrap(), one.tap().unwrap());
     assert_ne!(first[..60], second[..60], "each tap has bytes of its own");
     assert!(verify(&made(2), ZERO).is_ok());
+    // It stays with a tag that is set up again.
+    let mut again = tag(&LAYOUT, &TagTexts::default(), ZERO).with_seed([2; 16]);
+    again.personalise(&LAYOUT, &TagTexts::default(), SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY).unwrap();
+    assert_eq!(again.tap().unwrap(), made(2));
 }
 
 #[test]
