@@ -242,6 +242,10 @@ fn every_error_has_words() {
     let settings = suntap::SettingsError::Layout(suntap::LayoutError::NoMac);
     assert_eq!(std::error::Error::source(&settings).unwrap().to_string(), settings.to_string());
     assert!(std::error::Error::source(&suntap::SettingsError::Shape).is_none());
+    let store = CommitError::Store(suntap::Full);
+    assert!(std::error::Error::source(&store).is_some());
+    assert!(std::error::Error::source(&CommitError::<suntap::Full>::Replayed { stored }).is_none());
+    assert_eq!(suntap::Field::SdmMac.to_string(), "SDMMAC");
     let rules = suntap::dialect::Unfit::Rules(suntap::rules::RulesError::EmptyGroup);
     assert_eq!(std::error::Error::source(&rules).unwrap().to_string(), rules.to_string());
     let errors: &[&dyn std::error::Error] = &[
@@ -284,6 +288,12 @@ fn debug_shows_names() {
     let name = ApiKeySecret::from_bytes([1; 16]).key_name(b"pk_live");
     let digits = base16ct::upper::encode_string(name.as_bytes());
     assert_eq!(format!("{name:?}"), format!("ApiKeyName({digits})"));
+    let meta = SdmMetaReadKey::FACTORY;
+    let mut tag =
+        EmulatedTag::new(&layout, &TagTexts::default(), meta, SdmFileReadKey::FACTORY, Uid::from_bytes([4; 7]))
+            .unwrap();
+    let url = tag.tap().unwrap();
+    assert_eq!(format!("{url:?}"), format!("{:?}", &*url));
     let layout = CounterTagLayout::new("https://a.b/{uid}/{ctr}").unwrap();
     let tap = layout.parse("https://a.b/04112233445566/000007").unwrap();
     assert_eq!(format!("{tap:?}"), "UnverifiableTap { uid: Some(Uid(04112233445566)), ctr: Some(SdmReadCtr(7)), .. }");
