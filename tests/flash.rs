@@ -161,6 +161,41 @@ fn a_hole_in_the_log_is_found() {
     assert_eq!(paged.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted));
 }
 
+/// The end of a snapshot stands at its end, and nowhere else.
+#[test]
+fn a_second_end_of_the_snapshot_is_found() {
+    let chip = Chip::<4, 1024>::new(3);
+    let mut store = chip.open::<2>().unwrap();
+    assert!(store.advance(&tag(1), ctr(1), None).is_ok());
+    // Header, end of the snapshot, the tap, and the end once more.
+    chip.0.borrow_mut().bytes.copy_within(40..80, 120);
+    assert_eq!(chip.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted));
+}
+
+/// What was written and not acknowledged is hardly held by its cells. Before anybody is told that such a tap was seen, it is written
+/// once more; a start after which nothing is open writes nothing.
+#[test]
+fn what_was_not_acknowledged_is_written_before_it_is_told() {
+    let chip = Chip::<4, 1024>::new(3);
+    let mut store = chip.open::<2>().unwrap();
+    assert!(store.advance(&tag(1), ctr(1), None).is_ok());
+    // The record is whole, and the power goes before the word behind it.
+    chip.fuel(36, 3);
+    assert_eq!(store.advance(&tag(1), ctr(2), None), Err(FlashError::Flash(PowerLost)));
+    let at = 120..156;
+    assert!(chip.0.borrow().bytes[at.clone()].iter().any(|byte| *byte != 0xFF), "there it is");
+    chip.power_again().0.borrow_mut().bytes[156..160].fill(0xFF);
+    let writes = || std::mem::take(&mut chip.0.borrow_mut().touched)[1];
+    let _ = writes();
+    let mut store = chip.open::<2>().unwrap();
+    assert!(writes() > 5, "a segment");
+    assert!(matches!(store.advance(&tag(1), ctr(2), None), Ok(Advance::Stale { .. })));
+    chip.0.borrow_mut().bytes[at].fill(0xFF);
+    let mut store = chip.open::<2>().unwrap();
+    assert_eq!(writes(), 0);
+    assert!(matches!(store.advance(&tag(1), ctr(2), None), Ok(Advance::Stale { .. })), "it is there still");
+}
+
 #[test]
 fn a_full_store_says_so_and_the_others_go_on() {
     let chip = Chip::<4, 4096>::new(3);

@@ -13,6 +13,7 @@ use core::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use suntap::diagnose::{Case, GivenKey, Role, diagnose};
 use suntap::dialect::{etrnl::Etrnl, ixkio::Ixkio};
 use suntap::emulator::EmulatedTag;
 use suntap::identify::{self, NotIdentified};
@@ -294,6 +295,21 @@ fn debug_shows_names() {
             .unwrap();
     let url = tag.tap().unwrap();
     assert_eq!(format!("{url:?}"), format!("{:?}", &*url));
+    let key = [GivenKey { name: "mine", key: &[0; 16], role: Role::Meta }];
+    let case = Case { keys: &key, ..Case::of(&url) };
+    assert_eq!(format!("{case:?}"), "Case { keys: [GivenKey { name: \"mine\", role: Meta, .. }], .. }");
+    let diagnosis = diagnose(&case);
+    let works = diagnosis.works.as_ref().unwrap();
+    assert_eq!(
+        format!("{works:?}"),
+        format!(
+            "Works {{ layout: {:?}, meta: Some(Given(\"mine\")), file: Given(\"mine\"), uid: Some(Uid(04040404040404)), ctr: \
+             Some(SdmReadCtr(1)), .. }}",
+            works.layout
+        )
+    );
+    let text = format!("works: Some({works:?}), tried: {}, .. }}", diagnosis.tried);
+    assert!(format!("{diagnosis:?}").ends_with(&text), "{diagnosis:?}");
     let layout = CounterTagLayout::new("https://a.b/{uid}/{ctr}").unwrap();
     let tap = layout.parse("https://a.b/04112233445566/000007").unwrap();
     assert_eq!(format!("{tap:?}"), "UnverifiableTap { uid: Some(Uid(04112233445566)), ctr: Some(SdmReadCtr(7)), .. }");
