@@ -53,17 +53,25 @@ mod memory {
         black_box([0u8; 1 << 14]);
     }
 
-    /// What stands in the place of a value, and what of that stands there still when it was dropped: runs of eight bytes, hardly
-    /// one of them like another, as those of keys are and those of addresses and times are not.
-    fn kept<T>(make: impl FnOnce() -> T) -> (Vec<u8>, Vec<Vec<u8>>) {
+    /// What stands in the place of a value while it lives, and when it was dropped.
+    fn seen<T>(make: impl FnOnce() -> T) -> (Vec<u8>, Vec<u8>) {
         clean_stack();
         let mut place = vec![make()];
         let address = black_box(&mut place).as_ptr().addr();
         let before = memory_at(address, size_of::<T>());
         // In its place, and nothing is written there behind that.
         black_box(&mut place).clear();
-        let after = memory_at(address, size_of::<T>());
-        let telling = |run: &&[u8]| run.iter().collect::<BTreeSet<_>>().len() >= 7;
+        (before, memory_at(address, size_of::<T>()))
+    }
+
+    /// Eight bytes, hardly one of them like another, as those of keys are and those of addresses and times are not.
+    fn telling(run: &&[u8]) -> bool {
+        run.iter().collect::<BTreeSet<_>>().len() >= 7
+    }
+
+    /// What stands in the place of a value, and what of that stands there still when it was dropped.
+    fn kept<T>(make: impl FnOnce() -> T) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let (before, after) = seen(make);
         let kept = before.windows(8).filter(telling).filter(|run| after.windows(8).any(|other| other == *run));
         (before.clone(), kept.map(<[u8]>::to_vec).collect())
     }
@@ -109,19 +117,21 @@ mod memory {
         made("Lrp", || Lrp::new(&KEY, 0));
     }
 
-    /// The prepared keys of a tag are a schedule or plaintexts, and room for the other: there, and between fields, a move leaves what
-    /// lay on the stack, which nothing can wipe (SECURITY.md). What is known to be secret in them is what stands in another value of
-    /// the same key.
+    /// The prepared keys of a tag are a schedule or plaintexts, and room for the other: there a move leaves what lay on the stack, which
+    /// nothing can wipe (SECURITY.md). Where the schedule or the plaintexts stand is known from a value that is nothing else.
     #[test]
     fn prepared_keys_of_a_tag_are_wiped_when_they_are_dropped() {
         fn wiped<K, T>(name: &str, known: impl FnOnce() -> K, make: impl FnOnce() -> T) {
-            let known = kept(known).0;
-            let is_known = |run: &[u8]| known.windows(8).any(|other| other == run);
-            let (before, kept) = kept(make);
-            let secret = before.windows(8).filter(|run| run.iter().all(|byte| *byte != 0) && is_known(run)).count();
-            assert!(secret > 100, "{name}: {secret} runs were there");
-            let kept: Vec<_> = kept.into_iter().filter(|run| is_known(run)).collect();
-            assert!(kept.is_empty(), "{name} keeps {kept:02x?}");
+            let known = seen(known).0;
+            let (before, after) = seen(make);
+            let places =
+                before.windows(known.len()).zip(after.windows(known.len())).filter(|(before, _)| *before == known);
+            let places: Vec<_> = places.map(|(_, after)| after).collect();
+            assert!(known.len() > 160 && !places.is_empty(), "{name}: it is there");
+            let runs = || known.windows(8).filter(telling);
+            assert!(runs().count() > 100, "{name}: it is a secret");
+            let is_kept = |after: &&[u8]| runs().any(|run| after.windows(8).any(|other| other == run));
+            assert!(!places.iter().all(is_kept), "{name} keeps {places:02x?}");
         }
         let (meta, file) = (SdmMetaReadKey::from_bytes(KEY), SdmFileReadKey::from_bytes(KEY));
         wiped("file, AES", || MasterKey::from_bytes(KEY).prepare(), || file.prepare(Mode::Aes));
