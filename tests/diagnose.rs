@@ -141,7 +141,9 @@ fn the_mode_is_another() {
 fn the_tag_has_factory_keys() {
     for layout in [layout(TEMPLATES[0]), layout(TEMPLATES[7]), layout(TEMPLATES[3]), lrp(TEMPLATES[0])] {
         let url = tap_of(&layout, [0; 16], &SdmFileReadKey::FACTORY, UID, 3);
-        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "factory-key");
+        let case = Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) };
+        explained(&case, "factory-key");
+        assert_eq!(codes(&diagnose(&case)), ["factory-key"]);
         let diagnosis = diagnose(&Case { layout: Some(&layout), ..Case::of(&url) });
         assert_eq!(
             (diagnosis.verdict, codes(&diagnosis)),
@@ -397,6 +399,9 @@ fn a_tamper_status_outside_is_found() {
     let url = tag.tap().unwrap();
     let diagnosis = diagnose(&Case { layout: Some(&covered), keys: &KEYS, ..Case::of(&url) });
     assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec!["seal-opened"]));
+    // What the MAC covers is a status whoever says so.
+    let silent = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
+    assert_eq!(silent.works.unwrap().layout.unwrap(), covered);
 }
 
 #[test]
@@ -419,6 +424,92 @@ fn two_taps_tell_how_the_counter_goes() {
         let diagnosis = diagnose(&case);
         assert_eq!((diagnosis.verdict, diagnosis.findings().first()), (verdict, Some(&finding)), "{diagnosis:?}");
     }
+}
+
+/// That another tag's tap is right does not show that this one was altered.
+#[test]
+fn a_second_tap_of_another_tag_shows_nothing() {
+    for (template, finding) in [(TEMPLATES[0], Finding::FileKey { uid: Some(UID) }), (TEMPLATES[3], Finding::NoMatch)] {
+        let layout = layout(template);
+        let altered = format!("{}0000", tap(&layout, 5).split_at(tap(&layout, 5).len() - 4).0);
+        for (uid, expected) in [(UID, Finding::Altered), (OTHER, finding.clone())] {
+            let second = tap_of(&layout, META, &SdmFileReadKey::from_bytes(FILE), uid, 6);
+            let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(&second), ..Case::of(&altered) };
+            assert_eq!(diagnose(&case).findings().first(), Some(&expected), "{template} {uid}");
+        }
+    }
+}
+
+/// Where each tag has a key of its own, a later tap of another tag is told from one that is altered.
+#[test]
+fn two_taps_under_derived_keys() {
+    let master_bytes = [0x77; 16];
+    let master = MasterKey::from_bytes(master_bytes).prepare();
+    let layout = layout(TEMPLATES[0]);
+    let of = |uid: Uid, ctr| {
+        let key = an10922::derive(&master, &[uid.as_bytes()]).unwrap();
+        tap_of(&layout, META, &key, uid, ctr)
+    };
+    let keys = [KEYS[0], GivenKey { name: "master", key: &master_bytes, role: Role::Any }];
+    let first = of(UID, 5);
+    let second = |second: &str| {
+        let case = Case { layout: Some(&layout), keys: &keys, second: Some(second), ..Case::of(&first) };
+        diagnose(&case).findings().last().map(ToString::to_string)
+    };
+    let says = |finding: Finding<'_>| Some(finding.to_string());
+    assert_eq!(second(&of(UID, 6)), says(Finding::CounterRunning { by: 1 }));
+    assert_eq!(second(&of(OTHER, 6)), says(Finding::SecondOfOther { uid: OTHER }));
+    let altered = format!("{}0000", &of(UID, 6)[..of(UID, 6).len() - 4]);
+    assert_eq!(second(&altered), says(Finding::SecondDiffers));
+    // Under a key that is the same for all, a tap that does not verify is of nobody.
+    let stranger = tap_of(&layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 6);
+    let first = tap(&layout, 5);
+    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, second: Some(&stranger), ..Case::of(&first) });
+    assert_eq!(diagnosis.findings(), [Finding::SecondDiffers]);
+}
+
+/// Of two keys with the same bytes, that of the role is named.
+#[test]
+fn keys_are_named_by_their_role() {
+    let layout = layout(TEMPLATES[0]);
+    let url = tap_of(&layout, META, &SdmFileReadKey::from_bytes(META), UID, 5);
+    let key = |name, role| GivenKey { name, key: &META, role };
+    for keys in [[key("f", Role::File), key("m", Role::Meta)], [key("m", Role::Meta), key("f", Role::File)]] {
+        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+        assert!(diagnosis.is_healthy());
+        let works = diagnosis.works.unwrap();
+        assert_eq!((works.meta.unwrap().1, works.file.1), (KeySource::Given("m"), KeySource::Given("f")));
+    }
+}
+
+/// The longest URL that a chip can write is looked at.
+#[test]
+fn the_longest_url_is_looked_at() {
+    let layout = layout(&format!("https://www.{}/{{uid}}/{{ctr}}/{{mac}}", "a".repeat(261 - 12 - 14 - 6 - 16 - 3)));
+    let url = tap(&layout, 5);
+    assert_eq!(url.len(), 261);
+    assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }).is_healthy());
+    let altered = format!("{}0000", &url[..257]);
+    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&altered) });
+    assert_eq!(codes(&diagnosis), ["no-match"]);
+}
+
+/// Keys of which nobody says what they are contradict nothing, but that none of them is of use.
+#[test]
+fn keys_of_no_use_are_told() {
+    let any = |key| [GivenKey { name: "any", key, role: Role::Any }];
+    for (template, meta) in [(TEMPLATES[0], true), (TEMPLATES[3], false)] {
+        let layout = layout(template);
+        let url = tap_of(&layout, [0; 16], &SdmFileReadKey::FACTORY, UID, 5);
+        let keys = any(&META);
+        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+        assert_eq!(diagnosis.findings(), [Finding::FactoryKey { meta, file: true }], "{template}");
+    }
+    let layout = layout(TEMPLATES[0]);
+    let url = tap_of(&layout, META, &SdmFileReadKey::FACTORY, UID, 5);
+    let keys = any(&META);
+    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+    assert!(diagnosis.is_healthy(), "one of them was of use: {diagnosis:?}");
 }
 
 #[test]

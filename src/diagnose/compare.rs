@@ -109,7 +109,7 @@ fn keys<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
     let has = |role: Role, key: &[u8; 16]| case.keys.iter().any(|given| given.role == role && given.key == key);
     let given = |role: Role| case.keys.iter().any(|given| given.role == role);
     // What nobody said the role of is believed to be anything, and contradicts nothing unless none of it is of use.
-    let believed = |role: Role, key: &[u8; 16]| has(role, key) || !given(role) || has(Role::Any, key) && !given(role);
+    let believed = |role: Role, key: &[u8; 16]| has(role, key) || !given(role);
     let swapped = meta.is_some_and(|(key, _)| has(Role::File, key) && !believed(Role::Meta, key));
     if swapped && has(Role::Meta, file.0) && !believed(Role::File, file.0) {
         return add(findings, Finding::KeysSwapped);
