@@ -742,6 +742,8 @@ fn a_picc_data_of_the_wrong_length() {
             continue;
         }
         assert_eq!(diagnosis.findings().first(), Some(&Finding::PiccDataLength { digits }), "{url} {diagnosis:?}");
+        let of_keys = ["meta-key", "file-key", "no-match"];
+        assert!(codes(&diagnosis).iter().all(|code| !of_keys.contains(code)), "what is not whole says nothing of keys");
     }
 }
 
