@@ -917,6 +917,12 @@ fn findings_speak() {
             .iter()
             .any(|sentence| sentence.contains("derived from the key \"mine\" by AN10922 over the UID and 3042"))
     );
+    let other = Finding::OtherKey { role: Role::Meta, source: KeySource::Given("other") }.to_string();
+    assert!(other.contains("SDMMetaReadKey") && other.contains("the key \"other\""), "{other}");
+    let derived = Finding::DerivedKey { role: Role::File, source }.to_string();
+    assert!(derived.contains("SDMFileReadKey") && !derived.contains("SDMMetaReadKey"), "{derived}");
+    let behind = |stored| Finding::CounterBehind { ctr, stored }.to_string();
+    assert!(behind(ctr).contains("accepted before") && behind(stored).contains("old: its counter is 5, and 7"));
     let codes: std::collections::HashSet<&str> = all.iter().map(Finding::code).collect();
     assert_eq!(codes.len(), 33);
     let url = tap(&layout(TEMPLATES[0]), 1);

@@ -102,7 +102,7 @@ fn runs(url: &str) -> Runs {
             break;
         }
         let behind = rest.bytes().skip(len).take_while(|byte| !byte.is_ascii_hexdigit()).count();
-        at = at.saturating_add(len).saturating_add(behind.max(usize::from(len == 0)));
+        at = at.saturating_add(len).saturating_add(behind);
     }
     runs
 }
@@ -142,4 +142,70 @@ pub(super) fn is_blank(url: &str, readings: &Readings<'_>) -> bool {
     let runs = runs(url);
     let all = !runs.is_empty() && runs.iter().all(blank);
     all || readings.first().is_some_and(|anatomy| blank(&anatomy.mac))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::vec::Vec as List;
+    use std::{format, vec};
+
+    use super::*;
+
+    /// Runs of digits of which each could be a mirror, by the letter of that: PICCData, file data, UID, counter, another, MAC.
+    const RUNS: [(&str, &str); 6] = [
+        ("P", "11111111111111111111111111111111"),
+        ("E", "22222222222222222222222222222222"),
+        ("U", "33333333333333"),
+        ("N", "444444"),
+        ("O", "666666"),
+        ("M", "5555555555555555"),
+    ];
+
+    /// All readings of a URL in which letters stand for runs, in the same way.
+    fn read(shape: &str) -> List<String> {
+        let spell = |text: &str| RUNS.iter().fold(String::from(text), |text, (letter, run)| text.replace(letter, run));
+        let letters =
+            |text: &str| RUNS.iter().fold(String::from(text), |text, (letter, run)| text.replace(run, letter));
+        let url = format!("s://h{}", spell(shape));
+        let shown = |anatomy: &Anatomy<'_>| {
+            assert_eq!(anatomy.window, anatomy.mac.from);
+            let Anatomy { picc_data, uid, ctr, enc, tt_status, mac, .. } = *anatomy;
+            let parts = [("p", picc_data), ("u", uid), ("n", ctr), ("e", enc), ("t", tt_status), ("m", Some(mac))];
+            let parts =
+                parts.into_iter().filter_map(|(name, part)| Some(format!("{name}={}", letters(part?.of(&url)))));
+            parts.collect::<List<_>>().join(" ")
+        };
+        readings(&Case::of(&url), &url).0.iter().map(shown).collect()
+    }
+
+    /// What could be is looked at, the likeliest first.
+    #[test]
+    fn readings_of_every_shape() {
+        let table = [
+            ("?p=P&c=M", vec!["p=P m=M", "e=P m=M", "m=M"]),
+            ("?p=P&t=EM", vec!["p=P e=E m=M", "e=E m=M", "p=E m=M"]),
+            ("?e=PE&c=M", vec!["p=P e=E m=M", "e=PE m=M", "m=M", "p=P2222222222222222 m=2222222222222222"]),
+            ("?x=PEM", vec!["e=PE m=M", "p=P e=E m=M"]),
+            ("?p=PM&c=M", vec!["p=PM m=M", "m=M", "e=P m=M", "p=P m=M"]),
+            ("?u=U&n=N&c=M", vec!["u=U n=N m=M"]),
+            ("?n=N&u=U&c=M", vec!["u=U n=N m=M"]),
+            ("?k=O&u=U&n=N&k=O&c=M", vec!["u=U n=N m=M"]),
+            ("?k=é&x=1234567&u=U&n=N&c=M", vec!["u=U n=N m=M"]),
+            ("/UNM", vec!["u=U n=N m=M"]),
+            ("/UM", vec!["u=U m=M"]),
+            ("/NM", vec!["n=N m=M"]),
+            ("?u=U&n=N&e=EM", vec!["u=U n=N e=E m=M", "p=E m=M"]),
+            ("?u=U&n=N&t=CC&e=E&c=M", vec!["p=E t=CC m=M", "u=U n=N e=E t=CC m=M", "u=U n=N t=CC m=M"]),
+            // File data stands before the MAC.
+            ("?c=M&p=P", vec!["p=P m=M", "m=M"]),
+            ("?p=P&c=M&e=E", vec!["p=P m=M", "p=E e=P m=M", "p=E m=M", "e=P m=M", "m=M"]),
+            ("?p=P&e=E&c=M", vec!["p=P e=E m=M", "p=P m=M", "p=E e=P m=M", "p=E m=M", "e=P m=M", "e=E m=M", "m=M"]),
+            ("?hello=world", vec![]),
+            ("?u=U&n=N", vec![]),
+        ];
+        for (shape, readings) in table {
+            assert_eq!(read(shape), readings, "{shape}");
+        }
+    }
 }
