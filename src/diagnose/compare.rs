@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::candidates::Kind;
 use super::finding::Finding;
 use super::read::{self, Readings};
-use super::search::{Cut, Made, Search, modes};
+use super::search::{Cut, Made, Opened, Search, modes};
 use super::{Case, Diagnosis, KeySource, Role, Verdict, Works};
 use crate::error::Malformed;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
@@ -240,8 +240,9 @@ fn remarks<'a>(case: &Case<'a>, url: &str, made: &Made<'a>, findings: &mut Findi
     if case.keys.is_empty() && meta && made.file.1 == KeySource::Factory {
         add(findings, Finding::NewChip);
     }
+    // What the letters of an NTAG 22x mean is not established.
     let known = case.layout.and_then(|layout| layout.anatomy(url).ok()).and_then(|known| known.tt_status);
-    if known.is_some_and(|part| part.of(url).contains('O')) {
+    if known.is_some_and(|part| part.of(url).contains('O')) && made.mode != Mode::Ntag22x {
         add(findings, Finding::SealOpened);
     }
     let digits = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc, Some(anatomy.mac)];
@@ -285,14 +286,15 @@ fn unexplained<'a>(
         for mode in modes(anatomy, url) {
             // By chance a key opens to anything, once in 85 times: a UID of NXP's, the known one or a key given for this tell.
             let opened = search.open(url, anatomy, mode, Kind::Derived);
-            let likely = opened.into_iter().find(|opened| {
-                let given = opened.meta.as_ref().is_some_and(|(key, _)| {
+            let known = |opened: &&Opened<'_>| {
+                opened.uid.is_some_and(|uid| case.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
+            };
+            let given = |opened: &&Opened<'_>| {
+                opened.meta.as_ref().is_some_and(|(key, _)| {
                     case.keys.iter().any(|given| given.role == Role::Meta && given.key == key.expose_bytes())
-                });
-                let known =
-                    opened.uid.is_some_and(|uid| case.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04));
-                given || known
-            });
+                })
+            };
+            let likely = opened.iter().find(known).or_else(|| opened.iter().find(given));
             opened_to = opened_to.or(likely.map(|opened| opened.uid));
         }
     }

@@ -138,32 +138,21 @@ impl<'s, 'a> Search<'s, 'a> {
         let Some(Ok(())) = wire.get_mut(..digits.len() / 2).map(|wire| hex::decode_into(digits, wire)) else {
             return opened;
         };
-        let kinds: &[Kind] = match kind {
-            Kind::Direct => &[Kind::Direct],
-            Kind::Derived => &[Kind::Direct, Kind::Derived],
-            Kind::Slow => &[Kind::Direct, Kind::Derived, Kind::Slow],
-        };
         let case = self.case;
         let slow = if kind == Kind::Slow { self.slow() } else { Vec::new() };
-        for kind in kinds {
-            let each = |(key, source): Meta<'a>| {
-                self.count(cost(mode));
-                let content = PiccData::open(&key.prepare(mode), &wire);
-                let full = content.is_some_and(|PiccData { uid, ctr }| {
-                    opened.push(Opened { meta: Some((key, source)), uid, ctr }).is_err()
-                });
-                full || self.is_over()
-            };
-            match kind {
-                Kind::Slow => {
-                    slow.clone().into_iter().any(each);
-                }
-                _ => candidates::metas(case, *kind, each),
-            }
-            if self.is_over() {
-                break;
-            }
+        let mut each = |(key, source): Meta<'a>| {
+            self.count(cost(mode));
+            let content = PiccData::open(&key.prepare(mode), &wire);
+            let full = content.is_some_and(|PiccData { uid, ctr }| {
+                opened.push(Opened { meta: Some((key, source)), uid, ctr }).is_err()
+            });
+            full || self.is_over()
+        };
+        candidates::metas(case, Kind::Direct, &mut each);
+        if kind != Kind::Direct {
+            candidates::metas(case, Kind::Derived, &mut each);
         }
+        slow.into_iter().any(each);
         // A key opens to something by chance once in 85 times; the UID tells.
         let known = self.case.uid;
         if known.is_some() && opened.iter().any(|opened| opened.uid == known) {
@@ -216,7 +205,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 }
                 self.is_over()
             });
-            if found.is_some() || self.is_over() {
+            if found.is_some() {
                 break;
             }
         }
