@@ -336,10 +336,31 @@ impl Cut {
     }
 }
 
-#[cfg(all(test, feature = "nfcdeveloper"))]
+#[cfg(all(test, feature = "lrp", feature = "nfcdeveloper"))]
 mod tests {
+    use std::vec::Vec as List;
+
     use super::*;
     use crate::diagnose::{GivenKey, Role};
+    use crate::sun::Part;
+
+    /// An NTAG 22x has a UID and a counter and nothing else, PICCData says its mode by its length.
+    #[test]
+    fn modes_of_what_is_mirrored() {
+        let part = |len| Some(Part { from: 0, to: len });
+        let of = |anatomy: Anatomy<'_>| modes(&anatomy, &"0".repeat(64)).collect::<List<_>>();
+        let none = Anatomy::default();
+        let (uid, ctr) = (part(14), part(6));
+        let both = [Mode::Aes, Mode::Lrp];
+        assert_eq!(of(none), both);
+        assert_eq!(of(Anatomy { uid, ..none }), both);
+        assert_eq!(of(Anatomy { ctr, ..none }), both);
+        assert_eq!(of(Anatomy { uid, ctr, ..none }), [Mode::Aes, Mode::Lrp, Mode::Ntag22x]);
+        assert_eq!(of(Anatomy { uid, ctr, enc: part(32), ..none }), both);
+        assert_eq!(of(Anatomy { uid, ctr, picc_data: part(32), ..none }), [Mode::Aes]);
+        assert_eq!(of(Anatomy { picc_data: part(48), ..none }), [Mode::Lrp]);
+        assert_eq!([Mode::Aes, Mode::Lrp, Mode::Ntag22x].map(cost), [1, 32, 1]);
+    }
 
     /// What takes milliseconds is done once for each key, and counted.
     #[test]
