@@ -323,8 +323,7 @@ fn judges_look_at_every_part_of_a_mark() {
         let results = [0, 1].map(|number| contest.enter(&mut store, number));
         assert_eq!(contest.judge(&mut store, results), Ok(()));
         let right = match results {
-            [_, Ok(Advance::Advanced { now, .. })] => now,
-            [Ok(Advance::Advanced { now, .. }), _] => now,
+            [_, Ok(Advance::Advanced { now, .. })] | [Ok(Advance::Advanced { now, .. }), _] => now,
             _ => panic!("{results:?}"),
         };
         assert_eq!(contest.judge(&mut Says(right), results), Ok(()));

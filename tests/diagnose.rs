@@ -433,7 +433,7 @@ fn a_second_tap_of_another_tag_shows_nothing() {
     for (template, finding) in [(TEMPLATES[0], Finding::FileKey { uid: Some(UID) }), (TEMPLATES[3], Finding::NoMatch)] {
         let layout = layout(template);
         let altered = format!("{}0000", tap(&layout, 5).split_at(tap(&layout, 5).len() - 4).0);
-        for (uid, expected) in [(UID, Finding::Altered), (OTHER, finding.clone())] {
+        for (uid, expected) in [(UID, Finding::Altered), (OTHER, finding)] {
             let second = tap_of(&layout, META, &SdmFileReadKey::from_bytes(FILE), uid, 6);
             let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(&second), ..Case::of(&altered) };
             assert_eq!(diagnose(&case).findings().first(), Some(&expected), "{template} {uid}");

@@ -362,6 +362,16 @@ mod tests {
         assert_eq!([Mode::Aes, Mode::Lrp, Mode::Ntag22x].map(cost), [1, 32, 1]);
     }
 
+    /// Behind a separator, at the ends of a mirror, and where it is believed to begin.
+    #[test]
+    fn starts_of_the_mac_input() {
+        let url = "s://h/t?u=04112233445566&c=";
+        let anatomy = Anatomy { uid: Some(Part { from: 10, to: 24 }), window: 7, ..Anatomy::default() };
+        let starts = |windows| (0..=27).filter(|from| is_start(url, &anatomy, *from, windows)).collect::<List<_>>();
+        assert_eq!(starts(Windows::Likely), [3, 4, 6, 7, 8, 10, 24, 25, 27]);
+        assert_eq!(starts(Windows::All), (0..=27).collect::<List<_>>());
+    }
+
     /// What takes milliseconds is done once for each key, and counted.
     #[test]
     fn slow_keys_are_derived_once() {
