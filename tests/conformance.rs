@@ -322,9 +322,9 @@ fn judges_look_at_every_part_of_a_mark() {
         let mut store = MemoryCounters::<2>::new();
         let results = [0, 1].map(|number| contest.enter(&mut store, number));
         assert_eq!(contest.judge(&mut store, results), Ok(()));
-        let right = match results {
-            [_, Ok(Advance::Advanced { now, .. })] | [Ok(Advance::Advanced { now, .. }), _] => now,
-            _ => panic!("{results:?}"),
+        let ([_, Ok(Advance::Advanced { now: right, .. })] | [Ok(Advance::Advanced { now: right, .. }), _]) = results
+        else {
+            panic!("{results:?}")
         };
         assert_eq!(contest.judge(&mut Says(right), results), Ok(()));
         let higher = Mark { ctr: SdmReadCtr::MAX, ..right };

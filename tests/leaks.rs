@@ -244,8 +244,8 @@ fn nothing_holds_a_key(mode: Mode) {
     }
     let text = ecode.to_text();
     let code = core::str::from_utf8(&text).unwrap();
-    let taps = [(&*picc, &*forged(&cmac)), (&forged(&picc), &cmac), (&picc, "00"), (&picc, &cmac), (&picc, &cmac)];
-    for (picc, mac) in taps {
+    let sent = [(&*picc, &*forged(&cmac)), (&forged(&picc), &cmac), (&picc, "00"), (&picc, &cmac), (&picc, &cmac)];
+    for (picc, mac) in sent {
         for code in [&forged(code), code] {
             for key in [API_KEY, "sk_another"] {
                 let body = format!(r#"{{"tagId":7,"enc":"{picc}","cmac":"{mac}","eCode":"{code}"}}"#);
