@@ -172,6 +172,19 @@ fn the_keys_are_swapped() {
     }
 }
 
+/// One of two keys is that of the other role, and the second is neither: that is no swap.
+#[test]
+fn one_key_of_the_wrong_role_is_no_swap() {
+    let (spare, layout) = ([0x5A; 16], layout(TEMPLATES[0]));
+    let keys = [KEYS[0], KEYS[1], GivenKey { name: "spare", key: &spare, role: Role::Any }];
+    for (meta, file) in [(spare, META), (FILE, spare)] {
+        let url = tap_of(&layout, meta, &SdmFileReadKey::from_bytes(file), UID, 3);
+        let case = Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) };
+        explained(&case, "other-key");
+        assert_eq!(codes(&diagnose(&case)), ["other-key", "other-key"]);
+    }
+}
+
 #[test]
 fn one_key_does_for_both() {
     for key in [META, FILE] {
