@@ -281,6 +281,15 @@ fn the_mac_covers_other_text() {
             assert_eq!(diagnose(&case).works.unwrap().layout.unwrap().template(), right);
         }
     }
+    // Under a derived key too, though only likely starts are tried with these.
+    let key = an10922::derive(&MasterKey::from_bytes([0x77; 16]).prepare(), &[UID.as_bytes()]).unwrap();
+    let right = layout("https://a.b/?m={uid}x{ctr}x{mac}");
+    let url = tap_of(&right, META, &key, UID, 5);
+    let wrong = layout("https://a.b/?m=[[{uid}x{ctr}x{mac}");
+    let keys = [GivenKey { name: "master", key: &[0x77; 16], role: Role::Any }];
+    let diagnosis = diagnose(&Case { layout: Some(&wrong), keys: &keys, ..Case::of(&url) });
+    assert_eq!(codes(&diagnosis), ["derived-key", "mac-input"]);
+    assert_eq!(diagnosis.works.unwrap().layout, Some(right));
     // With and without the name of the MAC behind file data.
     let (with, without) =
         ("https://a.b/?p={picc}&e=[[{enc:32,tt@3}&cmac={mac}", "https://a.b/?p={picc}&[[e={enc:32,tt@3}&cmac={mac}");
