@@ -289,6 +289,8 @@ fn debug_shows_names() {
     let name = ApiKeySecret::from_bytes([1; 16]).key_name(b"pk_live");
     let digits = base16ct::upper::encode_string(name.as_bytes());
     assert_eq!(format!("{name:?}"), format!("ApiKeyName({digits})"));
+    let none = core::iter::empty::<(ClaimedTap<'_>, SdmFileReadKey)>();
+    assert_eq!(format!("{:?}", suntap::verify_batch(none)), "Batch { waiting: 0, .. }");
     let meta = SdmMetaReadKey::FACTORY;
     let mut tag =
         EmulatedTag::new(&layout, &TagTexts::default(), meta, SdmFileReadKey::FACTORY, Uid::from_bytes([4; 7]))

@@ -120,3 +120,32 @@ impl<I> fmt::Debug for Batch<'_, I> {
         f.debug_struct("Batch").field("waiting", &self.group.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sun::SdmLayout;
+
+    /// Taps of one mode go side by side where the processor can do that, and others do not. No verdict shows it.
+    #[test]
+    fn taps_of_one_mode_go_side_by_side() {
+        let url = "https://a.b/04112233445566/000007/0123456789ABCDEF";
+        let layout = |mode| SdmLayout::new(mode, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+        let go = |of: &dyn Fn(usize) -> Mode| {
+            let layouts: [SdmLayout; LANES] = core::array::from_fn(|index| layout(of(index)));
+            let mut group = Deque::new();
+            for layout in &layouts {
+                let tap = layout.parse(url).unwrap().read_plain().unwrap();
+                group.push_back((tap, SdmFileReadKey::FACTORY)).unwrap();
+            }
+            macs(&group).is_some()
+        };
+        assert_eq!(go(&|_| Mode::Aes), side_by_side());
+        #[cfg(feature = "lrp")]
+        {
+            assert_eq!(go(&|_| Mode::Lrp), side_by_side());
+            assert!(!go(&|index| if index == 3 { Mode::Lrp } else { Mode::Aes }));
+        }
+        assert!(!go(&|_| Mode::Ntag22x));
+    }
+}
