@@ -109,7 +109,7 @@ pub struct Diagnosis<'a> {
     pub verdict: Verdict,
     /// How the tap was made; `None` if nobody knows.
     pub works: Option<Works<'a>>,
-    /// The work done, in MACs of AES mode: each MAC, each session key and each key that was made ready counts as one, 32 of them in
+    /// The work done, in MACs of AES mode: each MAC, each session key and each key that was made ready, derived or not, counts as one, 32 of them in
     /// LRP mode, and a legacy key of sdm-backend as 5000.
     pub tried: u32,
     /// Whether the search came to its end. Otherwise it was cut short, so that all stays within [`MAX_TRIED`].

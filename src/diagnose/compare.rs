@@ -26,7 +26,6 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
     }
     // No chip writes more than 256 bytes, so there is nothing to look for in what is longer.
     let made = if url.len() > MAX_URL { None } else { search.run(url, &readings) };
-    let complete = made.is_some() || !search.is_over();
     let works = made.as_ref().map(|made| works(case, url, made));
     let verdict = if let (Some(made), Some(works)) = (&made, &works) {
         faults(case, url, made, works, unfit, &mut findings);
@@ -38,6 +37,7 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
         unexplained(&mut search, case, url, &readings, unfit, &mut findings);
         Verdict::Unexplained
     };
+    let complete = made.is_some() || search.is_complete();
     Diagnosis { verdict, works, tried: search.tried(), complete, findings }
 }
 
@@ -316,7 +316,7 @@ fn unexplained<'a>(
         (_, Some(uid)) => add(findings, Finding::FileKey { uid }),
         // What is not whole is not opened.
         _ if misfit.is_some() => {}
-        (true, None) => add(findings, Finding::MetaKey),
-        (false, None) => add(findings, Finding::NoMatch),
+        (true, None) if !search.is_over() => add(findings, Finding::MetaKey),
+        (_, None) => add(findings, Finding::NoMatch),
     }
 }

@@ -63,7 +63,7 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
             }
             let of_len = |len| others().filter(move |part| part.len() == len);
             let uid = of_len(14).next();
-            let ctr = of_len(6).find(|part| uid.is_none_or(|uid| part.from > uid.from)).or(of_len(6).next());
+            let ctr = of_len(6).find(|part| uid.is_none_or(|uid| part.from >= uid.to)).or(of_len(6).next());
             for enc in enc(None) {
                 push(readings, &Anatomy { uid, ctr, enc, ..plain });
             }
@@ -101,7 +101,7 @@ fn runs(url: &str) -> Runs {
         if matches!(len, 6 | 14 | 16..) && runs.push(Part { from: at, to: at.saturating_add(len) }).is_err() {
             break;
         }
-        let behind = rest.bytes().skip(len).take_while(|byte| !byte.is_ascii_hexdigit()).count();
+        let Some(behind) = rest.bytes().skip(len).position(|byte| byte.is_ascii_hexdigit()) else { break };
         at = at.saturating_add(len).saturating_add(behind);
     }
     runs

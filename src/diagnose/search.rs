@@ -68,6 +68,8 @@ pub(super) struct Search<'s, 'a> {
     limit: u32,
     /// The SDMMetaReadKeys of [`Kind::Slow`], once they are wanted: they are the same for every reading.
     slow: Option<Vec<Meta<'a>, 16>>,
+    /// Something was left out: it was over, or there were more keys than that.
+    cut: bool,
 }
 
 /// What is kept of [`MAX_TRIED`] for what is said of a tap that nothing explains.
@@ -87,7 +89,7 @@ const ROUNDS: [(Kind, Windows, bool); 6] = [
 
 impl<'s, 'a> Search<'s, 'a> {
     pub(super) fn new(case: &'s Case<'a>, watch: &'s mut dyn FnMut(u32)) -> Self {
-        Self { case, watch, tried: 0, limit: MAX_TRIED.saturating_sub(RESERVE), slow: None }
+        Self { case, watch, tried: 0, limit: MAX_TRIED.saturating_sub(RESERVE), slow: None, cut: false }
     }
 
     /// Goes through everything, round by round.
@@ -97,7 +99,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 for mode in modes(anatomy, url) {
                     for opened in self.open(url, anatomy, mode, round.0) {
                         let made = self.files(url, anatomy, mode, &opened, round);
-                        if made.is_some() {
+                        if made.is_some() || self.is_over() {
                             return made;
                         }
                     }
@@ -110,12 +112,19 @@ impl<'s, 'a> Search<'s, 'a> {
         None
     }
 
+    /// Whether there is no more work to spend.
     pub(super) fn is_over(&self) -> bool {
         self.tried >= self.limit
     }
 
+    /// Whether nothing was left out so far.
+    pub(super) fn is_complete(&self) -> bool {
+        !self.cut && !self.is_over()
+    }
+
     /// Goes on with what was kept.
     pub(super) fn use_reserve(&mut self) {
+        self.cut |= self.is_over();
         self.limit = MAX_TRIED;
     }
 
@@ -169,7 +178,9 @@ impl<'s, 'a> Search<'s, 'a> {
         let (case, mut slow) = (self.case, Vec::new());
         candidates::metas(case, Kind::Slow, |meta| {
             self.count(SLOW);
-            slow.push(meta).is_err() || self.is_over()
+            let full = slow.push(meta).is_err();
+            self.cut |= full;
+            full || self.is_over()
         });
         self.slow.insert(slow).clone()
     }
@@ -375,6 +386,7 @@ mod tests {
     /// What takes milliseconds is done once for each key, and counted.
     #[test]
     fn slow_keys_are_derived_once() {
+        let bytes: [[u8; 16]; 17] = core::array::from_fn(|byte| [0xA0 | u8::try_from(byte).unwrap(); 16]);
         let given = |key| GivenKey { name: "k", key, role: Role::Any };
         let keys = [given(&[1; 16]), given(&[2; 16]), given(&[3; 16])];
         let case = Case { keys: &keys, ..Case::of("") };
@@ -383,9 +395,17 @@ mod tests {
         for _ in 0..2 {
             assert_eq!((search.slow().len(), search.tried()), (3, 15_000));
         }
+        assert!(search.is_complete());
         search.limit = 0;
         search.slow = None;
         assert_eq!((search.slow().len(), search.tried()), (1, 20_000), "no more than was begun");
-        assert!(search.is_over());
+        assert!(!search.is_complete());
+        // More keys than there is room for are not forgotten without a word.
+        for count in [16, 17] {
+            let keys: List<_> = bytes.iter().take(count).map(given).collect();
+            let case = Case { keys: &keys, ..Case::of("") };
+            let mut search = Search::new(&case, &mut watch);
+            assert_eq!((search.slow().len(), search.is_complete()), (16, count == 16));
+        }
     }
 }

@@ -12,8 +12,8 @@ if check leak >/dev/null 2>&1; then
 fi
 check
 # Two seals are opened and say whether they do; four keys are derived from a master key that may be that of a new chip. Nothing else.
-valgrind --quiet target/release/valgrind told 2>target/told.txt
-places=$(grep -A 1 -E 'depends on uninitialised|Use of uninitialised' target/told.txt | grep -oE 'decrypt_inout_detached|Master::(un)?diversified' | sort | uniq -c | tr -s ' \n' ' ')
+valgrind --quiet target/release/valgrind told 2>target/told.txt || { cat target/told.txt >&2; exit 1; }
+places=$(grep -A 1 -E 'depends on uninitialised|Use of uninitialised' target/told.txt | grep -oE 'decrypt_inout_detached|Master::(un)?diversified' | LC_ALL=C sort | uniq -c | tr -s ' \n' ' ' || true)
 if [ "$places" != " 2 Master::diversified 2 Master::undiversified 2 decrypt_inout_detached " ] || [ "$(grep -c ' at 0x' target/told.txt)" != 6 ]; then
     cat target/told.txt >&2
     exit 1
