@@ -45,6 +45,11 @@ fn tap(layout: &SdmLayout, ctr: u32) -> String {
     tap_of(layout, META, &SdmFileReadKey::from_bytes(FILE), UID, ctr)
 }
 
+/// A tap whose MAC ends otherwise.
+fn altered(url: &str) -> String {
+    format!("{}0000", &url[..url.len() - 4])
+}
+
 const KEYS: [GivenKey<'static>; 2] =
     [GivenKey { name: "picc", key: &META, role: Role::Meta }, GivenKey { name: "mac", key: &FILE, role: Role::File }];
 
@@ -454,7 +459,7 @@ fn two_taps_tell_how_the_counter_goes() {
 fn a_second_tap_of_another_tag_shows_nothing() {
     for (template, finding) in [(TEMPLATES[0], Finding::FileKey { uid: Some(UID) }), (TEMPLATES[3], Finding::NoMatch)] {
         let layout = layout(template);
-        let altered = format!("{}0000", tap(&layout, 5).split_at(tap(&layout, 5).len() - 4).0);
+        let altered = altered(&tap(&layout, 5));
         for (uid, expected) in [(UID, Finding::Altered), (OTHER, finding)] {
             let second = tap_of(&layout, META, &SdmFileReadKey::from_bytes(FILE), uid, 6);
             let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(&second), ..Case::of(&altered) };
@@ -482,7 +487,7 @@ fn two_taps_under_derived_keys() {
     let says = |finding: Finding<'_>| Some(finding.to_string());
     assert_eq!(second(&of(UID, 6)), says(Finding::CounterRunning { by: 1 }));
     assert_eq!(second(&of(OTHER, 6)), says(Finding::SecondOfOther { uid: OTHER }));
-    let altered = format!("{}0000", &of(UID, 6)[..of(UID, 6).len() - 4]);
+    let altered = altered(&of(UID, 6));
     assert_eq!(second(&altered), says(Finding::SecondDiffers));
     // Under a key that is the same for all, a tap that does not verify is of nobody.
     let stranger = tap_of(&layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 6);
@@ -540,7 +545,7 @@ fn the_longest_url_is_looked_at() {
     let url = tap(&layout, 5);
     assert_eq!(url.len(), 261);
     assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }).is_healthy());
-    let altered = format!("{}0000", &url[..257]);
+    let altered = altered(&url);
     let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&altered) });
     assert_eq!(codes(&diagnosis), ["no-match"]);
 }
@@ -914,7 +919,6 @@ fn the_search_is_bounded() {
     let diagnosis = diagnose(&Case { layout: Some(&lrp), keys: &metas, ..Case::of(&url) });
     assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
     assert_eq!(codes(&diagnosis), ["no-match"]);
-    let url = format!("https://example.com/?u=04494ACAFD1990&n=00001E&m={}", "0123456789ABCDEF");
     // What no chip can write is not looked at.
     let long = format!("{url}&junk={}", "z".repeat(5000));
     let diagnosis = diagnose(&Case { keys: &given, ..Case::of(&long) });
