@@ -10,7 +10,7 @@ cargo build --release --locked -q -p suntap-benches --bin count "$@"
 
 features=default
 if [ "${*: -1}" = accel ]; then features=accel; fi
-with="$(rustc --version | cut -d' ' -f2), aes $(cargo tree --locked -q -p suntap-benches --depth 1 --prefix none | sed -n 's/^aes v//p' | head -n 1)"
+with="$(rustc --version | cut -d' ' -f2), aes $(cargo tree --locked -q -p suntap --depth 1 --prefix none | sed -n 's/^aes v//p' | head -n 1)"
 # What valgrind shows the program of the processor, which is less than it has.
 with+=", $(uname -m) $(grep -ow -m 1 aes /proc/cpuinfo | head -n 1)"
 recorded=benches/counts.txt

@@ -6,7 +6,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use suntap::{CounterStore, MemoryCounters, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagId, UnixMillis, identify};
-use suntap_benches::{AES, FILE_DATA, LRP, PLAIN, PeerCounters, Random, RepeatedCounters, Set, ready};
+use suntap_benches::{AES, FILE_DATA, LRP, PLAIN, PeerCounters, Random, RepeatedCounters, Set};
+use suntap_testkit::ready;
 
 /// A URL to a verdict without a store, each tap under a file key of its own.
 fn verify(c: &mut Criterion) {

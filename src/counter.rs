@@ -5,7 +5,7 @@
 //!
 //! # A store on a database
 //!
-//! One conditional upsert does it. What is shown here is compiled and run against SQLite by the package in `tests/peers`. In
+//! One conditional upsert does it. What is shown here is compiled and run against SQLite by the package in `tests/checks/peers`. In
 //! PostgreSQL the statements are the same, but for `BYTEA` in place of `BLOB` and `$1` in place of `?1`.
 //!
 //! ```ignore

@@ -14,8 +14,6 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use ntag424::high_level::{ApplicationVerifier, ReadCounterStorage, picc_key};
 use ntag424::key_diversification::diversify_ntag424;
@@ -27,12 +25,7 @@ use suntap::{
     Advance, ClaimedTap, CounterStore, Mark, MasterKey, Mode, PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey,
     SdmLayout, SdmMetaReadKey, SdmReadCtr, TagId, UnixMillis, verify_batch,
 };
-
-#[path = "../../tests/common/mod.rs"]
-#[allow(unreachable_pub, unused_imports, reason = "the tag of the tests, of which only a part is used")]
-mod common;
-
-use common::{Tag, Tap};
+use suntap_testkit::{Tag, Tap};
 
 /// Taps of one set.
 pub const TAPS: usize = 256;
@@ -252,13 +245,5 @@ impl ReadCounterStorage for PeerCounters {
         // Never ahead of a tap of the set, so that each passes again and again.
         self.0.insert(*uid, 0);
         Ok(())
-    }
-}
-
-/// Runs a future that never waits.
-pub fn ready<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits"),
     }
 }

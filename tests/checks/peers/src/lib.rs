@@ -1,0 +1,18 @@
+//! What stands in suntap's documentation and needs a database to run: it is compiled and run here, so that suntap itself
+//! builds without one.
+//!
+//! The store on SQL, as shown in [`suntap::counter`], seen from outside:
+//!
+//! ```
+#![doc = include_str!("../../../../src/counter/sql.in")]
+//!
+//! # fn main() -> Result<(), rusqlite::Error> {
+//! let connection = rusqlite::Connection::open_in_memory()?;
+//! connection.execute_batch(TABLE)?;
+//! let mut counters = SqlCounters(connection);
+//! let (tag, ctr) = (TagId::from_bytes([1; 16]), SdmReadCtr::MAX);
+//! assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Advanced { previous: None, .. }));
+//! assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Stale { .. }));
+//! # Ok(())
+//! # }
+//! ```

@@ -1,0 +1,445 @@
+//! The laws of counter stores: what is shipped keeps them, and a store that breaks one is found by its name.
+
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use suntap::conformance::{self, Contest, Law, Promise, Violation};
+use suntap::{
+    Advance, AsyncCounterStore, Blocking, CounterStore, Full, Mark, MemoryCounters, SdmReadCtr, TagId, UnixMillis,
+};
+use suntap_testkit::ready;
+use suntap_testkit::stores::SharedCounters;
+
+fn race<S>(store: &S, contest: Contest) -> Vec<Result<Advance, S::Error>>
+where
+    S: CounterStore<Error: Send> + Clone + Send,
+{
+    thread::scope(|scope| {
+        let enter = |number| {
+            let mut store = store.clone();
+            scope.spawn(move || contest.enter(&mut store, number))
+        };
+        let threads: Vec<_> = (0..16).map(enter).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn memory_counters_keep_every_law() {
+    let mut store = MemoryCounters::<8>::new();
+    assert_eq!(conformance::sequential(&mut store, 1), Ok(()));
+    assert_eq!(conformance::sequential(&mut store, 2), Ok(()), "a store need not be empty");
+    assert_eq!(conformance::sequential(&mut store, 1).map_err(|violation| violation.law), Err(Law::FirstTapAdvances));
+    let mut store = Blocking(MemoryCounters::<8>::new());
+    assert_eq!(ready(conformance::sequential_async(&mut store, 1)), Ok(()));
+    for round in 0..50 {
+        let store = SharedCounters::new(MemoryCounters::<2>::new());
+        for contest in [Contest::Equal { run: round }, Contest::Increasing { run: round + 1000 }] {
+            let results = race(&store, contest);
+            assert_eq!(contest.judge(&mut store.clone(), results.clone()), Ok(()));
+            assert_eq!(ready(contest.judge_async(&mut Blocking(store.clone()), results)), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn contests_may_be_of_tasks() {
+    let mut store = Blocking(MemoryCounters::<2>::new());
+    for contest in [Contest::Equal { run: 1 }, Contest::Increasing { run: 2 }] {
+        let results: Vec<_> = (0..8).map(|number| ready(contest.enter_async(&mut store, number))).collect();
+        assert_eq!(ready(contest.judge_async(&mut store, results)), Ok(()));
+    }
+}
+
+/// A store that keeps all it is told in a map, and decides as it is made to.
+#[derive(Clone, Default)]
+struct Map<D> {
+    marks: HashMap<TagId, Mark>,
+    decide: D,
+}
+
+impl<D: Fn(Option<Mark>, SdmReadCtr, Option<UnixMillis>) -> Advance> CounterStore for Map<D> {
+    type Error = &'static str;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        let advance = (self.decide)(self.marks.get(tag).copied(), ctr, at);
+        if let Advance::Advanced { now, .. } = advance {
+            self.marks.insert(*tag, now);
+        }
+        Ok(advance)
+    }
+}
+
+/// The law that a store breaks which decides like this.
+fn broken(decide: impl Fn(Option<Mark>, SdmReadCtr, Option<UnixMillis>) -> Advance) -> Option<Law> {
+    let mut store = Map { marks: HashMap::new(), decide };
+    conformance::sequential(&mut store, 1).err().map(|violation| violation.law)
+}
+
+/// One wrong store for each law, and the law is found.
+#[test]
+fn each_broken_law_is_named() {
+    let right = Advance::decide;
+    let stored = |mark: Option<Mark>| mark.unwrap_or(Mark { ctr: SdmReadCtr::ZERO, at: None, taps: 0 });
+    assert_eq!(broken(right), None);
+    assert_eq!(broken(|mark, _, _| Advance::Stale { stored: stored(mark) }), Some(Law::FirstTapAdvances));
+    // Only the first tap of all.
+    let once = |mark: Option<Mark>, ctr, at| match mark {
+        Some(stored) => Advance::Stale { stored },
+        None => right(None, ctr, at),
+    };
+    assert_eq!(broken(once), Some(Law::GreaterAdvances));
+    let equal = |mark: Option<Mark>, ctr, at| match mark {
+        Some(mark) if mark.ctr == ctr => Advance::Advanced { previous: Some(mark), now: mark },
+        mark => right(mark, ctr, at),
+    };
+    assert_eq!(broken(equal), Some(Law::EqualIsStale));
+    let lower = |mark: Option<Mark>, ctr, at| match mark {
+        Some(mark) if mark.ctr == ctr => Advance::Stale { stored: mark },
+        mark => Advance::Advanced { previous: mark, now: Mark { ctr, at, taps: stored(mark).taps + 1 } },
+    };
+    assert_eq!(broken(lower), Some(Law::LowerIsStale));
+    // Zero is refused, even as a first tap.
+    let positive = |mark: Option<Mark>, ctr, at| match mark {
+        None if ctr == SdmReadCtr::ZERO => Advance::Stale { stored: stored(None) },
+        mark => right(mark, ctr, at),
+    };
+    assert_eq!(broken(positive), Some(Law::FirstTapAdvances));
+    // Sixteen bits of the counter are compared.
+    let short = |mark: Option<Mark>, ctr: SdmReadCtr, at| match mark {
+        Some(stored) if ctr.get() & 0xFFFF <= stored.ctr.get() & 0xFFFF => Advance::Stale { stored },
+        mark => match right(None, ctr, at) {
+            Advance::Advanced { now, .. } => {
+                Advance::Advanced { previous: mark, now: Mark { taps: stored(mark).taps + 1, ..now } }
+            }
+            stale @ Advance::Stale { .. } => stale,
+        },
+    };
+    assert_eq!(broken(short), Some(Law::GreaterAdvances));
+    let forgetful = |mark, ctr, at| match right(mark, ctr, at) {
+        Advance::Advanced { now, .. } => Advance::Advanced { previous: None, now },
+        stale @ Advance::Stale { .. } => stale,
+    };
+    assert_eq!(broken(forgetful), Some(Law::PreviousIsReported));
+    let timeless = |mark, ctr, _| right(mark, ctr, None);
+    assert_eq!(broken(timeless), Some(Law::PreviousIsReported));
+    let uncounted = |mark, ctr, at| match right(mark, ctr, at) {
+        Advance::Advanced { previous, now } => Advance::Advanced { previous, now: Mark { taps: 1, ..now } },
+        stale @ Advance::Stale { .. } => stale,
+    };
+    assert_eq!(broken(uncounted), Some(Law::PreviousIsReported));
+    let wrong_report = |mark, ctr, at| match right(mark, ctr, at) {
+        Advance::Stale { stored } => Advance::Stale { stored: Mark { ctr, ..stored } },
+        advanced @ Advance::Advanced { .. } => advanced,
+    };
+    assert_eq!(broken(wrong_report), Some(Law::StoredIsReported));
+    let endless = |mark: Option<Mark>, ctr: SdmReadCtr, at| match mark {
+        Some(mark) if mark.ctr == SdmReadCtr::MAX && ctr < SdmReadCtr::MAX => {
+            Advance::Advanced { previous: Some(mark), now: Mark { ctr, at, taps: mark.taps + 1 } }
+        }
+        mark => right(mark, ctr, at),
+    };
+    assert_eq!(broken(endless), Some(Law::MaximumIsTerminal));
+}
+
+/// Moves the time on a stale tap.
+#[derive(Default)]
+struct Touched(HashMap<TagId, Mark>);
+
+impl CounterStore for Touched {
+    type Error = Full;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
+        let mark = match advance {
+            Advance::Advanced { now, .. } => now,
+            Advance::Stale { stored } => Mark { at, ..stored },
+        };
+        self.0.insert(*tag, mark);
+        Ok(advance)
+    }
+}
+
+/// A store that looks at a part of the name only, or moves time on a stale tap.
+#[test]
+fn stores_that_mix_up_tags_are_found() {
+    struct Cut(MemoryCounters<8>, fn(&TagId) -> TagId);
+
+    impl CounterStore for Cut {
+        type Error = Full;
+
+        fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+            self.0.advance(&(self.1)(tag), ctr, at)
+        }
+    }
+
+    let cuts: [fn(&TagId) -> TagId; 3] = [
+        |tag| TagId::from_bytes(core::array::from_fn(|at| if at < 15 { tag.as_bytes()[at] } else { 0 })),
+        |tag| TagId::from_bytes(core::array::from_fn(|at| if at > 0 { tag.as_bytes()[at] } else { 0 })),
+        |_| TagId::from_bytes([0; 16]),
+    ];
+    for cut in cuts {
+        let violation = conformance::sequential(&mut Cut(MemoryCounters::new(), cut), 1).unwrap_err();
+        assert!(matches!(violation.law, Law::FirstTapAdvances), "{violation}");
+    }
+
+    let violation = conformance::sequential(&mut Touched::default(), 1).unwrap_err();
+    assert_eq!(violation.law, Law::StoredIsReported);
+}
+
+/// Reading first and writing then is the race that the laws are about: two handles see the same mark.
+#[test]
+fn a_store_with_a_gap_loses_the_race() {
+    #[derive(Clone, Default)]
+    struct Gap(Arc<Mutex<HashMap<TagId, Mark>>>);
+
+    impl CounterStore for Gap {
+        type Error = Full;
+
+        fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+            let stored = self.0.lock().unwrap().get(tag).copied();
+            thread::sleep(Duration::from_millis(5));
+            let advance = Advance::decide(stored, ctr, at);
+            if let Advance::Advanced { now, .. } = advance {
+                self.0.lock().unwrap().insert(*tag, now);
+            }
+            Ok(advance)
+        }
+    }
+
+    assert_eq!(conformance::sequential(&mut Gap::default(), 1), Ok(()), "alone it does well");
+    for (contest, law) in
+        [(Contest::Equal { run: 1 }, Law::OneWinner), (Contest::Increasing { run: 2 }, Law::GreatestRemains)]
+    {
+        let store = Gap::default();
+        let results = race(&store, contest);
+        assert_eq!(contest.judge(&mut store.clone(), results).unwrap_err().law, law);
+    }
+}
+
+/// A lock for each tag, and one file for all: alone and on one tag it does well, and two tags undo each other.
+#[test]
+fn a_store_that_writes_back_what_it_read_loses_other_tags() {
+    #[derive(Clone, Default)]
+    struct Rewritten(Arc<Mutex<HashMap<TagId, Mark>>>, Arc<Mutex<HashMap<TagId, Arc<Mutex<()>>>>>);
+
+    impl CounterStore for Rewritten {
+        type Error = Full;
+
+        fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+            let lock = self.1.lock().unwrap().entry(*tag).or_default().clone();
+            let _held = lock.lock().unwrap();
+            let mut all = self.0.lock().unwrap().clone();
+            let advance = Advance::decide(all.get(tag).copied(), ctr, at);
+            if let Advance::Advanced { now, .. } = advance {
+                thread::sleep(Duration::from_millis(2));
+                all.insert(*tag, now);
+                *self.0.lock().unwrap() = all;
+            }
+            Ok(advance)
+        }
+    }
+
+    let store = Rewritten::default();
+    assert_eq!(conformance::sequential(&mut store.clone(), 1), Ok(()));
+    for contest in [Contest::Equal { run: 2 }, Contest::Increasing { run: 3 }] {
+        assert_eq!(contest.judge(&mut store.clone(), race(&store, contest)), Ok(()));
+    }
+    let contest = Contest::Apart { run: 4 };
+    let violation = contest.judge(&mut store.clone(), race(&store, contest)).unwrap_err();
+    assert_eq!(violation.law, Law::TagsAreIndependent);
+    let right = SharedCounters::new(MemoryCounters::<64>::new());
+    assert_eq!(contest.judge(&mut right.clone(), race(&right, contest)), Ok(()));
+}
+
+/// What a judge makes of results that no honest store gives.
+#[test]
+fn judges_look_at_every_result() {
+    let mark = |ctr, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis(0)), taps };
+    let contest = Contest::Equal { run: 1 };
+    let won = |store: &mut MemoryCounters<2>| contest.enter(store, 0);
+    let mut store = MemoryCounters::<2>::new();
+    let honest = vec![won(&mut store), won(&mut store)];
+    assert_eq!(contest.judge(&mut store, honest.clone()), Ok(()));
+    let judge = |store: &mut MemoryCounters<2>, second| contest.judge(store, [honest[0], second]).unwrap_err().law;
+    assert_eq!(judge(&mut store, honest[0]), Law::OneWinner, "two winners");
+    assert_eq!(
+        judge(&mut store, Ok(Advance::Stale { stored: mark(1, 1) })),
+        Law::OneWinner,
+        "stale behind a lower one"
+    );
+    assert_eq!(judge(&mut store, Err(Full)), Law::Works);
+    let none = contest.judge(&mut MemoryCounters::<2>::new(), honest.clone()).unwrap_err();
+    assert_eq!(none.law, Law::OneWinner, "it was not written");
+    let wrong = Ok(Advance::Advanced { previous: None, now: mark(999, 1) });
+    assert_eq!(judge(&mut store, wrong), Law::OneWinner, "another mark than was asked for");
+    assert_eq!(contest.judge(&mut store, []), Ok(()), "nobody came");
+}
+
+/// A store that says the same always.
+struct Says(Mark);
+
+impl CounterStore for Says {
+    type Error = Full;
+
+    fn advance(&mut self, _: &TagId, _: SdmReadCtr, _: Option<UnixMillis>) -> Result<Advance, Full> {
+        Ok(Advance::Stale { stored: self.0 })
+    }
+}
+
+/// Each part of a mark counts: counter, time and taps.
+#[test]
+fn judges_look_at_every_part_of_a_mark() {
+    for (contest, law) in
+        [(Contest::Increasing { run: 1 }, Law::GreatestRemains), (Contest::Equal { run: 2 }, Law::OneWinner)]
+    {
+        let mut store = MemoryCounters::<2>::new();
+        let results = [0, 1].map(|number| contest.enter(&mut store, number));
+        assert_eq!(contest.judge(&mut store, results), Ok(()));
+        let ([_, Ok(Advance::Advanced { now: right, .. })] | [Ok(Advance::Advanced { now: right, .. }), _]) = results
+        else {
+            panic!("{results:?}")
+        };
+        assert_eq!(contest.judge(&mut Says(right), results), Ok(()));
+        let higher = Mark { ctr: SdmReadCtr::MAX, ..right };
+        let more = Mark { taps: right.taps + 1, ..right };
+        for wrong in [higher, more] {
+            assert_eq!(contest.judge(&mut Says(wrong), results).unwrap_err().law, law, "{wrong:?}");
+        }
+    }
+    let contest = Contest::Increasing { run: 1 };
+    let mut store = MemoryCounters::<2>::new();
+    let results = [0, 1].map(|number| contest.enter(&mut store, number));
+    let [first, Ok(Advance::Advanced { previous, now })] = results else { panic!("{results:?}") };
+    let late = Mark { at: Some(UnixMillis(77)), ..now };
+    assert_eq!(contest.judge(&mut Says(late), results).unwrap_err().law, Law::GreatestRemains);
+    // A second winner that says it found its own counter, or wrote another time.
+    let own = Some(Mark { taps: 1, ..now });
+    for second in [Advance::Advanced { previous: own, now }, Advance::Advanced { previous, now: late }] {
+        let violation = contest.judge(&mut store, [first, Ok(second)]).unwrap_err();
+        assert_eq!(violation.law, Law::GreatestRemains, "{second:?}");
+    }
+}
+
+/// A mark that moved on is of a later tap: more counter and more taps.
+#[test]
+fn promises_know_what_came_later() {
+    let promise = Promise::make(&mut MemoryCounters::<2>::new(), 1, 5);
+    let mark = promise.acknowledged().unwrap();
+    let of = |ctr: u32, taps| Says(Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: None, taps });
+    assert_eq!(promise.keep(&mut Says(mark)), Ok(()));
+    assert_eq!(promise.keep(&mut of(6, 2)), Ok(()));
+    for (ctr, taps) in [(5, 1), (5, 2), (6, 1), (4, 2)] {
+        assert_eq!(promise.keep(&mut of(ctr, taps)).unwrap_err().law, Law::MarksSurvive, "{ctr} {taps}");
+    }
+}
+
+/// A store on a disk that can be pulled out: what is written counts when the store is opened again.
+#[derive(Clone, Default)]
+struct Disk {
+    written: Arc<Mutex<HashMap<TagId, Mark>>>,
+    /// Whether writes fail, and what the store says then.
+    pulled: Option<Pulled>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Pulled {
+    /// Not written, and an error.
+    Told,
+    /// Written, and an error.
+    Late,
+    /// Not written, and reported as advanced.
+    Silent,
+}
+
+impl CounterStore for Disk {
+    type Error = &'static str;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        let mut written = self.written.lock().unwrap();
+        let advance = Advance::decide(written.get(tag).copied(), ctr, at);
+        let Advance::Advanced { now, .. } = advance else { return Ok(advance) };
+        if matches!(self.pulled, None | Some(Pulled::Late)) {
+            written.insert(*tag, now);
+        }
+        if matches!(self.pulled, Some(Pulled::Told | Pulled::Late)) { Err("pulled out") } else { Ok(advance) }
+    }
+}
+
+#[test]
+fn promises_are_kept_or_broken() {
+    let disk = Disk::default();
+    let first = Promise::make(&mut disk.clone(), 1, 5);
+    assert_eq!(first.acknowledged().map(|mark| (mark.ctr.get(), mark.taps)), Some((5, 1)));
+    assert_eq!(Promise::make(&mut disk.clone(), 1, 5).acknowledged(), first.acknowledged(), "stale says what is there");
+    for (pulled, kept) in [(Pulled::Told, true), (Pulled::Late, true), (Pulled::Silent, false)] {
+        let run = 10 + u64::from(pulled == Pulled::Late) + 2 * u64::from(pulled == Pulled::Silent);
+        let before = Promise::make(&mut disk.clone(), run, 7);
+        let mut failing = Disk { pulled: Some(pulled), ..disk.clone() };
+        let promise = Promise::make_failing(&mut failing, run, 9);
+        assert_eq!(promise.acknowledged().is_some(), pulled == Pulled::Silent);
+        let result = promise.keep(&mut disk.clone());
+        assert_eq!(result.map_err(|violation| violation.law), if kept { Ok(()) } else { Err(Law::FailuresAreTold) });
+        assert_eq!(promise.keep(&mut disk.clone()).is_ok(), kept || pulled == Pulled::Silent);
+        assert_eq!(before.keep(&mut disk.clone()), Ok(()), "what was there before is not lost");
+    }
+    assert_eq!(first.keep(&mut disk.clone()), Ok(()));
+    let forgotten = Disk::default();
+    assert_eq!(first.keep(&mut forgotten.clone()).unwrap_err().law, Law::MarksSurvive);
+    let lower = Disk::default();
+    let _ = Promise::make(&mut lower.clone(), 1, 4);
+    assert_eq!(first.keep(&mut lower.clone()).unwrap_err().law, Law::MarksSurvive);
+    let mut pulled = Disk { pulled: Some(Pulled::Told), ..Disk::default() };
+    assert_eq!(
+        first.keep(&mut pulled).unwrap_err(),
+        Violation { law: Law::Works, answered: None, error: Some("pulled out") }
+    );
+    let mut waiting = Blocking(disk.clone());
+    assert_eq!(ready(ready(Promise::make_async(&mut waiting, 1, 6)).keep_async(&mut waiting)), Ok(()));
+    assert_eq!(ready(ready(Promise::make_failing_async(&mut waiting, 1, 8)).keep_async(&mut waiting)), Ok(()));
+}
+
+/// A store whose answer takes waiting passes through an executor of its own.
+#[test]
+fn stores_that_wait() {
+    struct Waiting(MemoryCounters<8>);
+
+    impl AsyncCounterStore for Waiting {
+        type Error = Full;
+
+        async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+            let mut waited = false;
+            core::future::poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if core::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            self.0.advance(tag, ctr, at)
+        }
+    }
+
+    let mut store = Waiting(MemoryCounters::new());
+    let mut laws = pin!(conformance::sequential_async(&mut store, 1));
+    let mut polls = 0;
+    let result = loop {
+        polls += 1;
+        if let Poll::Ready(result) = laws.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            break result;
+        }
+    };
+    assert_eq!(result, Ok(()));
+    assert!(polls > 10, "it waited");
+}
+
+#[test]
+fn violations_name_their_law() {
+    let stored = Mark { ctr: SdmReadCtr::MAX, at: None, taps: 1 };
+    let violation = Violation { law: Law::EqualIsStale, answered: Some(Advance::Stale { stored }), error: Some(Full) };
+    let text = violation.to_string();
+    assert!(text.contains("an equal counter is stale and changes nothing") && text.contains("Stale"), "{text}");
+    assert!(text.contains("no room"), "{text}");
+}

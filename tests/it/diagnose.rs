@@ -1,0 +1,1008 @@
+//! Each way in which a tap fails, found by its name, and the remedy applied: what is said to work does.
+
+use proptest::prelude::*;
+use suntap::diagnose::{
+    Case, Derivation, Diagnosis, Finding, GivenKey, KeySource, MAX_TRIED, Role, Verdict, diagnose, diagnose_watched,
+};
+use suntap::emulator::EmulatedTag;
+use suntap::kdf::nfcdeveloper::{Derivation as SdmBackend, Master};
+use suntap::kdf::{an10922, boltcard};
+use suntap::session::MacKey;
+use suntap::{
+    Field, IssuerKey, Malformed, MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid,
+};
+
+const META: [u8; 16] = [0x3E; 16];
+const FILE: [u8; 16] = [0xF1; 16];
+const UID: Uid = Uid::from_bytes([0x04, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]);
+const OTHER: Uid = Uid::from_bytes([0x04, 0x99, 0x22, 0x33, 0x44, 0x55, 0x66]);
+
+fn layout(template: &str) -> SdmLayout {
+    SdmLayout::new(Mode::Aes, template).unwrap()
+}
+
+fn lrp(template: &str) -> SdmLayout {
+    SdmLayout::new(Mode::Lrp, template).unwrap()
+}
+
+/// A tap with this counter.
+fn tap_of(layout: &SdmLayout, meta: [u8; 16], file: &SdmFileReadKey, uid: Uid, ctr: u32) -> String {
+    let meta = SdmMetaReadKey::from_bytes(meta);
+    let tag = EmulatedTag::new(layout, &TagTexts::default(), meta, file.clone(), uid).unwrap();
+    tag.with_ctr(SdmReadCtr::new(ctr - 1).unwrap()).tap().unwrap().to_string()
+}
+
+fn tap(layout: &SdmLayout, ctr: u32) -> String {
+    tap_of(layout, META, &SdmFileReadKey::from_bytes(FILE), UID, ctr)
+}
+
+/// A tap whose MAC ends otherwise.
+fn altered(url: &str) -> String {
+    format!("{}0000", &url[..url.len() - 4])
+}
+
+const KEYS: [GivenKey<'static>; 2] =
+    [GivenKey { name: "picc", key: &META, role: Role::Meta }, GivenKey { name: "mac", key: &FILE, role: Role::File }];
+
+fn codes<'a>(diagnosis: &'a Diagnosis<'_>) -> Vec<&'a str> {
+    diagnosis.findings().iter().map(Finding::code).collect()
+}
+
+/// The remedy: the layout and keys that are said to work, in the ordinary line.
+fn works(diagnosis: &Diagnosis<'_>, url: &str) -> bool {
+    let works = diagnosis.works.as_ref().expect("something works");
+    let layout = works.layout.as_ref().unwrap_or_else(|| panic!("there is a layout: {diagnosis:?}"));
+    let tap = layout.parse(url).unwrap_or_else(|error| panic!("{error}: {layout} {url}"));
+    let claimed = match &works.meta {
+        Some((key, _)) => tap.open(&key.prepare(works.mode)).unwrap(),
+        None => tap.read_plain().unwrap(),
+    };
+    let key = works.file.0.prepare(works.mode);
+    if claimed.ctr().is_some() { claimed.verify(&key).is_ok() } else { claimed.verify_replayable(&key).is_ok() }
+}
+
+/// The tap is explained, this is what is wrong, and what works does.
+fn explained(case: &Case<'_>, code: &str) {
+    let diagnosis = diagnose(case);
+    assert_eq!(codes(&diagnosis).first(), Some(&code), "{case:?} {diagnosis:?}");
+    assert_eq!(diagnosis.verdict, Verdict::Explained, "{diagnosis:?}");
+    assert!(works(&diagnosis, case.url), "{diagnosis:?}");
+}
+
+const TEMPLATES: [&str; 11] = [
+    "https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}",
+    "https://example.com/t?p=[[{picc}&enc={enc:64}&cmac={mac}",
+    "https://example.com/t?cmac={mac}&p={picc}",
+    "https://www.example.com/t/{uid}/{ctr}/{mac}",
+    "http://www.example.com/t?u=[[{uid}x{ctr}x{mac}",
+    "https://[[example.com/t?id=7&n={ctr}&c={mac}",
+    "lnurlw://example.com?p={picc}&c={mac}",
+    "https://example.com/?d={picc}&tt=[[{enc:32,tt@3}{mac}",
+    "https://example.com/{:id}?u={uid}&n={ctr}&tt=[[{tt}&e={enc:32}&c={mac}",
+    "https://example.com/bulk?e={picc}[[{enc:32}{mac}",
+    "https://example.com/?m={uid}x{ctr}x{mac}",
+];
+
+fn both_modes() -> impl Iterator<Item = SdmLayout> {
+    TEMPLATES.into_iter().flat_map(|template| [layout(template), lrp(template)])
+}
+
+fn with_texts(layout: &SdmLayout, ctr: u32) -> String {
+    let captured: &[(&str, &str)] = if layout.names().next().is_some() { &[("id", "A-7")] } else { &[] };
+    let keys = (SdmMetaReadKey::from_bytes(META), SdmFileReadKey::from_bytes(FILE));
+    let texts = TagTexts { captured, ..TagTexts::default() };
+    let tag = EmulatedTag::new(layout, &texts, keys.0, keys.1, UID).unwrap();
+    tag.with_ctr(SdmReadCtr::new(ctr - 1).unwrap()).tap().unwrap().to_string()
+}
+
+#[test]
+fn what_is_right_is_healthy() {
+    for layout in both_modes() {
+        let url = with_texts(&layout, 7);
+        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, uid: Some(UID), ..Case::of(&url) });
+        assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec![]), "{url} {diagnosis:?}");
+        let found = diagnosis.works.as_ref().unwrap();
+        assert_eq!(found.layout.as_ref(), Some(&layout), "the believed layout stays");
+        assert!(works(&diagnosis, &url) && diagnosis.is_healthy() && diagnosis.complete);
+    }
+}
+
+/// Without a layout: which parts are mirrors, where the MAC input begins, and in which mode.
+#[test]
+fn a_layout_is_found() {
+    for layout in both_modes() {
+        let url = with_texts(&layout, 0x01_02_03);
+        let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
+        assert_eq!(diagnosis.verdict, Verdict::Healthy, "{url} {diagnosis:?}");
+        assert!(works(&diagnosis, &url), "{url}");
+        let found = diagnosis.works.unwrap();
+        assert_eq!((found.mode, found.ctr.map(SdmReadCtr::get)), (layout.mode(), Some(0x01_02_03)));
+        assert_eq!(found.layout.unwrap().has(Field::PiccData), layout.has(Field::PiccData));
+    }
+}
+
+#[test]
+fn the_mode_is_another() {
+    for template in ["https://a.b/?u={uid}&n={ctr}&c={mac}", "https://a.b/?p={picc}&c={mac}"] {
+        for (wrong, right) in [(layout(template), lrp(template)), (lrp(template), layout(template))] {
+            let url = tap(&right, 9);
+            explained(&Case { layout: Some(&wrong), keys: &KEYS, ..Case::of(&url) }, "mode");
+        }
+    }
+    let (wrong, ntag_223) =
+        (layout("https://a.b/?m={uid}x{ctr}x{mac}"), "https://a.b/?m=04C767F2066180x000003x3779793DFE592188");
+    explained(&Case { layout: Some(&wrong), ..Case::of(ntag_223) }, "mode");
+}
+
+#[test]
+fn the_tag_has_factory_keys() {
+    for layout in [layout(TEMPLATES[0]), layout(TEMPLATES[7]), layout(TEMPLATES[3]), lrp(TEMPLATES[0])] {
+        let url = tap_of(&layout, [0; 16], &SdmFileReadKey::FACTORY, UID, 3);
+        let case = Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) };
+        explained(&case, "factory-key");
+        assert_eq!(codes(&diagnose(&case)), ["factory-key"]);
+        let diagnosis = diagnose(&Case { layout: Some(&layout), ..Case::of(&url) });
+        assert_eq!(
+            (diagnosis.verdict, codes(&diagnosis)),
+            (Verdict::Healthy, vec!["new-chip"]),
+            "nothing else was believed"
+        );
+    }
+    // One of the two.
+    let one = layout(TEMPLATES[0]);
+    for (url, both) in [
+        (tap_of(&one, [0; 16], &SdmFileReadKey::from_bytes(FILE), UID, 3), [true, false]),
+        (tap_of(&one, META, &SdmFileReadKey::FACTORY, UID, 3), [false, true]),
+    ] {
+        let case = Case { layout: Some(&one), keys: &KEYS, ..Case::of(&url) };
+        explained(&case, "factory-key");
+        assert_eq!(diagnose(&case).findings(), [Finding::FactoryKey { meta: both[0], file: both[1] }]);
+    }
+}
+
+#[test]
+fn the_keys_are_swapped() {
+    for layout in [layout(TEMPLATES[0]), layout(TEMPLATES[1]), lrp(TEMPLATES[0])] {
+        let url = tap_of(&layout, FILE, &SdmFileReadKey::from_bytes(META), UID, 3);
+        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "keys-swapped");
+    }
+}
+
+/// One of two keys is that of the other role, and the second is neither: that is no swap.
+#[test]
+fn one_key_of_the_wrong_role_is_no_swap() {
+    let (spare, layout) = ([0x5A; 16], layout(TEMPLATES[0]));
+    let keys = [KEYS[0], KEYS[1], GivenKey { name: "spare", key: &spare, role: Role::Any }];
+    for (meta, file) in [(spare, META), (FILE, spare)] {
+        let url = tap_of(&layout, meta, &SdmFileReadKey::from_bytes(file), UID, 3);
+        let case = Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) };
+        explained(&case, "other-key");
+        assert_eq!(codes(&diagnose(&case)), ["other-key", "other-key"]);
+    }
+}
+
+#[test]
+fn one_key_does_for_both() {
+    for key in [META, FILE] {
+        let layout = layout(TEMPLATES[0]);
+        let url = tap_of(&layout, key, &SdmFileReadKey::from_bytes(key), UID, 3);
+        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "other-key");
+    }
+}
+
+/// The key that was given is a master key.
+#[test]
+fn the_key_wants_a_derivation() {
+    let (master_bytes, plain, picc) =
+        ([0x77; 16], layout("https://a.b/?u={uid}&n={ctr}&c={mac}"), layout(TEMPLATES[0]));
+    let keys = [
+        GivenKey { name: "picc", key: &META, role: Role::Meta },
+        GivenKey { name: "master", key: &master_bytes, role: Role::Any },
+    ];
+    let derived = |file: &SdmFileReadKey, expected: Derivation| {
+        for layout in [&plain, &picc] {
+            let url = tap_of(layout, META, file, UID, 12);
+            let case = Case { layout: Some(layout), keys: &keys, ..Case::of(&url) };
+            explained(&case, "derived-key");
+            let source = KeySource::Derived { from: Some("master"), by: expected };
+            assert_eq!(diagnose(&case).findings(), [Finding::DerivedKey { role: Role::File, source }]);
+        }
+    };
+    let master = MasterKey::from_bytes(master_bytes).prepare();
+    for suffix in [&[][..], &[0x30, 0x42, 0xF5], b"\x30\x42\xF5NXP Abu", &[0xD2, 0x76, 0, 0, 0x85, 1, 1, 2]] {
+        let key = an10922::derive(&master, &[UID.as_bytes(), suffix]).unwrap();
+        derived(&key, Derivation::An10922 { suffix });
+    }
+    let issuer = IssuerKey::from_bytes(master_bytes).prepare();
+    for version in [0, 1, 31] {
+        derived(&boltcard::file_read_key(&issuer, UID, version), Derivation::Boltcard { version });
+    }
+    let standard = Master::new(SdmBackend::Standard, &master_bytes).unwrap();
+    derived(&standard.file_read_key(UID), Derivation::NfcdeveloperStandard);
+    let legacy = Master::new(SdmBackend::Legacy, &master_bytes).unwrap();
+    derived(&legacy.file_read_key(UID), Derivation::NfcdeveloperLegacy);
+    // As many programs have it: without the second block.
+    let cmac = {
+        use cmac::{Cmac, KeyInit as _, Mac as _};
+        let mut mac = Cmac::<aes::Aes128>::new(&master_bytes.into());
+        mac.update(&[0x01]);
+        mac.update(UID.as_bytes());
+        SdmFileReadKey::from_bytes(mac.finalize().into_bytes().into())
+    };
+    derived(&cmac, Derivation::An10922Unpadded { suffix: &[] });
+}
+
+/// Both keys come from the one that was given: Bolt Cards, and sdm-backend.
+#[test]
+fn both_keys_want_a_derivation() {
+    let secret = [0x77; 16];
+    let keys = [GivenKey { name: "issuer", key: &secret, role: Role::Any }];
+    let bolt = layout("lnurlw://example.com?p={picc:uid,ctr}&c={mac}");
+    let issuer = IssuerKey::from_bytes(secret).prepare();
+    let meta = *boltcard::meta_read_key(&issuer).expose_bytes();
+    let card = tap_of(&bolt, meta, &boltcard::file_read_key(&issuer, UID, 1), UID, 4);
+    let mut urls = vec![card];
+    for derivation in [SdmBackend::Standard, SdmBackend::Legacy] {
+        let master = Master::new(derivation, &secret).unwrap();
+        urls.push(tap_of(&bolt, *master.meta_read_key().expose_bytes(), &master.file_read_key(UID), UID, 4));
+    }
+    for url in urls {
+        for layout in [Some(&bolt), None] {
+            let case = Case { layout, keys: &keys, ..Case::of(&url) };
+            explained(&case, "derived-key");
+            assert_eq!(codes(&diagnose(&case)), ["derived-key", "derived-key"], "one for each key");
+        }
+    }
+}
+
+#[test]
+fn the_mac_covers_other_text() {
+    let windows = [
+        "https://a.b/t?u={uid}&n={ctr}&c={mac}",
+        "https://a.b/t?u={uid}&n={ctr}&[[c={mac}",
+        "https://a.b/t?u={uid}&[[n={ctr}&c={mac}",
+        "https://a.b/t?u={uid}&n=[[{ctr}&c={mac}",
+        "https://a.b/t?u=[[{uid}&n={ctr}&c={mac}",
+        "https://a.b/t?[[u={uid}&n={ctr}&c={mac}",
+        "https://a.b/[[t?u={uid}&n={ctr}&c={mac}",
+        "https://[[a.b/t?u={uid}&n={ctr}&c={mac}",
+        "https://a.b/t?u={uid}[[&n={ctr}&c={mac}",
+        "https://a.b/t?u={uid}&n={ctr}&c[[={mac}",
+    ];
+    for right in windows {
+        for wrong in windows.into_iter().filter(|wrong| *wrong != right) {
+            let (url, wrong) = (tap(&layout(right), 5), layout(wrong));
+            let case = Case { layout: Some(&wrong), keys: &KEYS, ..Case::of(&url) };
+            explained(&case, "mac-input");
+            assert_eq!(diagnose(&case).works.unwrap().layout.unwrap().template(), right);
+        }
+    }
+    // Under a derived key too, though only likely starts are tried with these.
+    let key = an10922::derive(&MasterKey::from_bytes([0x77; 16]).prepare(), &[UID.as_bytes()]).unwrap();
+    let right = layout("https://a.b/?m={uid}x{ctr}x{mac}");
+    let url = tap_of(&right, META, &key, UID, 5);
+    let wrong = layout("https://a.b/?m=[[{uid}x{ctr}x{mac}");
+    let keys = [GivenKey { name: "master", key: &[0x77; 16], role: Role::Any }];
+    let diagnosis = diagnose(&Case { layout: Some(&wrong), keys: &keys, ..Case::of(&url) });
+    assert_eq!(codes(&diagnosis), ["derived-key", "mac-input"]);
+    assert_eq!(diagnosis.works.unwrap().layout, Some(right));
+    // With and without the name of the MAC behind file data.
+    let (with, without) =
+        ("https://a.b/?p={picc}&e=[[{enc:32,tt@3}&cmac={mac}", "https://a.b/?p={picc}&[[e={enc:32,tt@3}&cmac={mac}");
+    for (right, wrong) in [(with, without), (without, with)] {
+        let (url, wrong) = (tap(&layout(right), 5), layout(wrong));
+        let case = Case { layout: Some(&wrong), keys: &KEYS, ..Case::of(&url) };
+        explained(&case, "mac-input");
+        assert_eq!(diagnose(&case).works.unwrap().layout.unwrap().template(), right, "with its tamper status");
+    }
+}
+
+/// A MAC as something makes it that is no chip.
+fn handmade(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, cut: Bytes) -> String {
+    let cmac = MacKey::derive(&SdmFileReadKey::from_bytes(FILE).prepare(Mode::Aes), uid, ctr).cmac(b"");
+    let bytes: Vec<u8> =
+        cmac.into_iter().enumerate().filter(|(at, _)| cut(*at)).map(|(_, byte)| byte).take(8).collect();
+    format!("{prefix}{}", base16ct::upper::encode_string(&bytes))
+}
+
+/// Which bytes of a CMAC the MAC has.
+type Bytes = fn(usize) -> bool;
+
+const ODD: Bytes = |at| at % 2 == 1;
+
+#[test]
+fn the_counter_is_turned_round() {
+    for (shown, used) in [("00001E", 0x1E_0000), ("123456", 0x56_3412)] {
+        let prefix = format!("https://a.b/?u={UID}&n={shown}&c=");
+        let url = handmade(&prefix, Some(UID), SdmReadCtr::new(used), ODD);
+        let layout = layout("https://a.b/?u={uid}&n={ctr}&c={mac}");
+        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) });
+        assert_eq!(
+            (diagnosis.verdict, codes(&diagnosis)),
+            (Verdict::Explained, vec!["counter-byte-order"]),
+            "{diagnosis:?}"
+        );
+        assert!(diagnosis.works.unwrap().layout.is_none(), "no chip writes this");
+        // The remedy is to write it the other way round.
+        let [a, b, c] = SdmReadCtr::new(used).unwrap().to_lsb_first();
+        let mended = url.replace(&format!("n={shown}"), &format!("n={c:02X}{b:02X}{a:02X}"));
+        assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&mended) }).is_healthy());
+    }
+}
+
+#[test]
+fn the_mac_is_cut_in_another_way() {
+    let even: Bytes = |at| at % 2 == 0;
+    let first: Bytes = |at| at < 8;
+    let last: Bytes = |at| at >= 8;
+    for (cut, words) in [(even, "bytes 0, 2"), (first, "the first 8"), (last, "the last 8")] {
+        for ctr in [1, 0x01_0203] {
+            let prefix = format!("https://a.b/?u={UID}&n={ctr:06X}&c=");
+            let layout = layout("https://a.b/?u={uid}&n={ctr}&c={mac}");
+            let url = handmade(&prefix, Some(UID), SdmReadCtr::new(ctr), cut);
+            let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) });
+            assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Explained, vec!["mac-truncation"]));
+            assert!(diagnosis.findings()[0].to_string().contains(words), "{}", diagnosis.findings()[0]);
+            let mended = handmade(&prefix, Some(UID), SdmReadCtr::new(ctr), ODD);
+            assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&mended) }).is_healthy());
+        }
+    }
+}
+
+/// What is in the URL is static text, and not mirrored: it is not in the session vector.
+#[test]
+fn what_is_not_mirrored_is_not_in_the_session_vector() {
+    let both = layout("https://a.b/?u={uid}&n={ctr}&c={mac}");
+    for (right, ctr) in
+        [("https://a.b/?u=04112233445566&n={ctr}&c={mac}", 6), ("https://a.b/?u=04112233445566&n={ctr}&c={mac}", 77)]
+    {
+        let url = tap(&layout(right), ctr);
+        explained(&Case { layout: Some(&both), keys: &KEYS, ..Case::of(&url) }, "session-vector");
+    }
+    // The counter is static: genuine, and good for ever.
+    for window in ["c={mac}", "[[c={mac}"] {
+        let right = layout(&format!("https://a.b/?u={{uid}}&n=000006&{window}"));
+        let wrong = layout(&format!("https://a.b/?u={{uid}}&n={{ctr}}&{window}"));
+        let url = tap(&right, 6);
+        let case = Case { layout: Some(&wrong), keys: &KEYS, ..Case::of(&url) };
+        explained(&case, "session-vector");
+        assert_eq!(codes(&diagnose(&case)), ["session-vector", "no-counter"]);
+    }
+    // The UID is mirrored, and somebody left it out of the URL.
+    for ctr in [1, 2] {
+        let url = tap(&both, ctr).replace(&format!("u={UID}&"), "");
+        let diagnosis = diagnose(&Case { keys: &KEYS, uid: Some(UID), ..Case::of(&url) });
+        assert_eq!(diagnosis.findings(), [Finding::SessionVector { uid: true, ctr: true }], "{diagnosis:?}");
+    }
+}
+
+#[test]
+fn digits_in_lower_case_are_remarked() {
+    for template in [TEMPLATES[0], TEMPLATES[1]] {
+        let layout = layout(template);
+        let url = tap(&layout, 300);
+        let (static_text, digits) = url.split_at(url.find('=').unwrap());
+        let lower = format!("{static_text}{}", digits.to_ascii_lowercase());
+        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&lower) });
+        assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec!["hex-case"]), "{diagnosis:?}");
+        assert!(works(&diagnosis, &lower));
+    }
+}
+
+/// The MAC covers text that somebody changed to lower case.
+#[test]
+fn text_in_another_case_is_found() {
+    for template in ["https://a.b/Tap?[[Uid={uid}&Ctr={ctr}&Mac={mac}", "https://[[a.b/TAP?u={uid}&n={ctr}&c={mac}"] {
+        let layout = layout(template);
+        let url = tap(&layout, 3).to_ascii_lowercase();
+        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) });
+        assert_eq!((diagnosis.verdict, codes(&diagnosis)[0]), (Verdict::Explained, "case-changed"), "{diagnosis:?}");
+    }
+}
+
+#[test]
+fn a_tamper_status_outside_is_found() {
+    for template in ["https://a.b/?tt={tt}&u=[[{uid}&n={ctr}&c={mac}", "https://a.b/?p={picc}&tt={tt}&c={mac}"] {
+        let layout = layout(template);
+        let url = tap(&layout, 3);
+        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "tamper-not-covered");
+        // Where nobody says that it is a status, it may as well be a country.
+        let silent = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
+        assert_eq!((silent.verdict, works(&silent, &url)), (Verdict::Healthy, true));
+    }
+    let covered = layout("https://a.b/?tt=[[{tt}&u={uid}&n={ctr}&c={mac}");
+    let meta = SdmMetaReadKey::from_bytes(META);
+    let mut tag =
+        EmulatedTag::new(&covered, &TagTexts::default(), meta, SdmFileReadKey::from_bytes(FILE), UID).unwrap();
+    tag.open_seal();
+    let url = tag.tap().unwrap();
+    let diagnosis = diagnose(&Case { layout: Some(&covered), keys: &KEYS, ..Case::of(&url) });
+    assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec!["seal-opened"]));
+    // What the MAC covers is a status whoever says so.
+    let silent = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
+    assert_eq!(silent.works.unwrap().layout.unwrap(), covered);
+}
+
+#[test]
+fn two_taps_tell_how_the_counter_goes() {
+    let layout = layout(TEMPLATES[0]);
+    let (first, later, much_later) = (tap(&layout, 5), tap(&layout, 6), tap(&layout, 900));
+    let other = tap_of(&layout, META, &SdmFileReadKey::from_bytes(FILE), OTHER, 7);
+    let forged = later.replace("cmac=", "cmac=0").get(..later.len()).unwrap().to_owned();
+    let cases = [
+        (&first, &later, Verdict::Healthy, Finding::CounterRunning { by: 1 }),
+        (&first, &much_later, Verdict::Healthy, Finding::CounterRunning { by: 895 }),
+        (&first, &first, Verdict::Explained, Finding::CounterStuck),
+        (&later, &first, Verdict::Explained, Finding::CounterBack),
+        (&first, &other, Verdict::Explained, Finding::SecondOfOther { uid: OTHER }),
+        (&first, &forged, Verdict::Explained, Finding::SecondDiffers),
+        (&forged, &later, Verdict::Unexplained, Finding::Altered),
+    ];
+    for (url, second, verdict, finding) in cases {
+        let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(second), ..Case::of(url) };
+        let diagnosis = diagnose(&case);
+        assert_eq!((diagnosis.verdict, diagnosis.findings().first()), (verdict, Some(&finding)), "{diagnosis:?}");
+    }
+}
+
+/// That another tag's tap is right does not show that this one was altered.
+#[test]
+fn a_second_tap_of_another_tag_shows_nothing() {
+    for (template, finding) in [(TEMPLATES[0], Finding::FileKey { uid: Some(UID) }), (TEMPLATES[3], Finding::NoMatch)] {
+        let layout = layout(template);
+        let altered = altered(&tap(&layout, 5));
+        for (uid, expected) in [(UID, Finding::Altered), (OTHER, finding)] {
+            let second = tap_of(&layout, META, &SdmFileReadKey::from_bytes(FILE), uid, 6);
+            let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(&second), ..Case::of(&altered) };
+            assert_eq!(diagnose(&case).findings().first(), Some(&expected), "{template} {uid}");
+        }
+    }
+}
+
+/// Where each tag has a key of its own, a later tap of another tag is told from one that is altered.
+#[test]
+fn two_taps_under_derived_keys() {
+    let master_bytes = [0x77; 16];
+    let master = MasterKey::from_bytes(master_bytes).prepare();
+    let layout = layout(TEMPLATES[0]);
+    let of = |uid: Uid, ctr| {
+        let key = an10922::derive(&master, &[uid.as_bytes()]).unwrap();
+        tap_of(&layout, META, &key, uid, ctr)
+    };
+    let keys = [KEYS[0], GivenKey { name: "master", key: &master_bytes, role: Role::Any }];
+    let first = of(UID, 5);
+    let second = |second: &str| {
+        let case = Case { layout: Some(&layout), keys: &keys, second: Some(second), ..Case::of(&first) };
+        diagnose(&case).findings().last().map(ToString::to_string)
+    };
+    let says = |finding: Finding<'_>| Some(finding.to_string());
+    assert_eq!(second(&of(UID, 6)), says(Finding::CounterRunning { by: 1 }));
+    assert_eq!(second(&of(OTHER, 6)), says(Finding::SecondOfOther { uid: OTHER }));
+    let altered = altered(&of(UID, 6));
+    assert_eq!(second(&altered), says(Finding::SecondDiffers));
+    // Under a key that is the same for all, a tap that does not verify is of nobody.
+    let stranger = tap_of(&layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 6);
+    let first = tap(&layout, 5);
+    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, second: Some(&stranger), ..Case::of(&first) });
+    assert_eq!(diagnosis.findings(), [Finding::SecondDiffers]);
+}
+
+/// Of two keys with the same bytes, that of the role is named.
+#[test]
+fn keys_are_named_by_their_role() {
+    let layout = layout(TEMPLATES[0]);
+    let url = tap_of(&layout, META, &SdmFileReadKey::from_bytes(META), UID, 5);
+    let key = |name, role| GivenKey { name, key: &META, role };
+    for keys in [[key("f", Role::File), key("m", Role::Meta)], [key("m", Role::Meta), key("f", Role::File)]] {
+        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+        assert!(diagnosis.is_healthy());
+        let works = diagnosis.works.unwrap();
+        assert_eq!((works.meta.unwrap().1, works.file.1), (KeySource::Given("m"), KeySource::Given("f")));
+    }
+}
+
+/// NTAG 22x: with the status that the MAC covers, and beside letters that look like one.
+#[test]
+fn an_ntag_22x_is_found() {
+    let detect = SdmLayout::new(Mode::Ntag22x, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}").unwrap();
+    let plain = SdmLayout::new(Mode::Ntag22x, "https://a.b/?k=CC&m={uid}x{ctr}x{mac}").unwrap();
+    // pub-ntag22x_suncmac-0014 and -0002 of the vectors.
+    let key = 0xc067_792b_6b15_6e9e_0abb_fd2a_b7b2_d796_u128.to_be_bytes();
+    let keys = [
+        GivenKey { name: "mac", key: &key, role: Role::File },
+        GivenKey { name: "zero", key: &[0; 16], role: Role::File },
+    ];
+    for (layout, url) in [
+        (&detect, "https://a.b/?m=048B957C8EB480x123456xCO13BE923AxA7170487B1478AE0"),
+        (&plain, "https://a.b/?k=CC&m=04C767F2066180x000003x3779793DFE592188"),
+    ] {
+        for believed in [Some(layout), None] {
+            let diagnosis = diagnose(&Case { layout: believed, keys: &keys, ..Case::of(url) });
+            if believed.is_none() && layout == &detect {
+                // That ten characters are a status, nothing in the URL says.
+                assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Unexplained, vec!["no-match"]));
+                continue;
+            }
+            assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec![]), "{url} {diagnosis:?}");
+            assert_eq!(diagnosis.works.unwrap().layout.as_ref(), Some(layout));
+        }
+    }
+}
+
+/// The longest URL that a chip can write is looked at.
+#[test]
+fn the_longest_url_is_looked_at() {
+    let layout = layout(&format!("https://www.{}/{{uid}}/{{ctr}}/{{mac}}", "a".repeat(261 - 12 - 14 - 6 - 16 - 3)));
+    let url = tap(&layout, 5);
+    assert_eq!(url.len(), 261);
+    assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }).is_healthy());
+    let altered = altered(&url);
+    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&altered) });
+    assert_eq!(codes(&diagnosis), ["no-match"]);
+}
+
+/// Keys of which nobody says what they are contradict nothing, but that none of them is of use.
+#[test]
+fn keys_of_no_use_are_told() {
+    let any = |key| [GivenKey { name: "any", key, role: Role::Any }];
+    for (template, meta) in [(TEMPLATES[0], true), (TEMPLATES[3], false)] {
+        let layout = layout(template);
+        let url = tap_of(&layout, [0; 16], &SdmFileReadKey::FACTORY, UID, 5);
+        let keys = any(&META);
+        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+        assert_eq!(diagnosis.findings(), [Finding::FactoryKey { meta, file: true }], "{template}");
+    }
+    let layout = layout(TEMPLATES[0]);
+    let url = tap_of(&layout, META, &SdmFileReadKey::FACTORY, UID, 5);
+    let keys = any(&META);
+    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+    assert!(diagnosis.is_healthy(), "one of them was of use: {diagnosis:?}");
+}
+
+#[test]
+fn the_store_is_ahead() {
+    for (template, ctr, stored) in [(TEMPLATES[0], 5, 5), (TEMPLATES[0], 5, 9), (TEMPLATES[3], 1, 400)] {
+        let layout = layout(template);
+        let url = tap(&layout, ctr);
+        let stored = SdmReadCtr::new(stored).unwrap();
+        explained(
+            &Case { layout: Some(&layout), keys: &KEYS, stored: Some(stored), ..Case::of(&url) },
+            "counter-behind",
+        );
+        let before = SdmReadCtr::new(ctr - 1);
+        assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, stored: before, ..Case::of(&url) }).is_healthy());
+    }
+}
+
+#[test]
+fn the_tap_is_of_another_tag() {
+    for layout in [layout(TEMPLATES[0]), layout(TEMPLATES[3])] {
+        let url = tap(&layout, 5);
+        explained(&Case { layout: Some(&layout), keys: &KEYS, uid: Some(OTHER), ..Case::of(&url) }, "other-tag");
+    }
+}
+
+#[test]
+fn a_tap_without_counter_is_told() {
+    for template in ["https://a.b/?p={picc:uid}&c={mac}", "https://a.b/?u={uid}&c={mac}"] {
+        let layout = layout(template);
+        let url = tap(&layout, 5);
+        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "no-counter");
+    }
+    let zero = handmade(&format!("https://a.b/?u={UID}&n=000000&c="), Some(UID), SdmReadCtr::new(0), ODD);
+    let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&zero) });
+    assert_eq!(codes(&diagnosis), ["counter-zero"]);
+}
+
+/// The URL is not of the layout: another name, another order, a tracker behind it. What the layout would be is found.
+#[test]
+fn the_layout_is_another() {
+    let believed = layout("https://a.b/?p={picc:uid,ctr}&c={mac}");
+    for right in [
+        "https://a.b/?picc_data={picc:uid,ctr}&cmac={mac}",
+        "https://a.b/?c={mac}&p={picc}",
+        "https://x.y/{picc}/{mac}",
+    ] {
+        let url = tap(&layout(right), 8);
+        explained(&Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&url) }, "layout");
+    }
+    let tracked = format!("{}&utm_source=nfc", tap(&believed, 8));
+    let case = Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&tracked) };
+    let diagnosis = diagnose(&case);
+    assert_eq!(
+        (diagnosis.verdict, diagnosis.findings()),
+        (Verdict::Explained, &[Finding::Layout(Malformed::Trailing)][..])
+    );
+    assert!(works(&diagnosis, &tap(&believed, 8)), "with the tracker cut off the believed layout is right");
+}
+
+/// A tracker, or another host, does not keep the believed layout from being of use.
+#[test]
+fn trackers_and_hosts_leave_the_layout_as_it_is() {
+    for template in [
+        "https://a.b/t/{uid}{ctr}{mac}",
+        "https://a.b/c{picc}/{mac}",
+        "https://a.b/?x=[[{tt}{uid}x{ctr}x{mac}",
+        "https://a.b/u{uid}c{ctr}m{mac}",
+        "https://a.b/?z=123456&n={ctr}&u={uid}&c={mac}",
+        "https://a.b/t/{uid}/decade/{ctr}/{mac}",
+        "https://a.b/?d=20251122113112&u={uid}&n={ctr}&c={mac}",
+        "https://a.b/?p={picc}&tt=[[{enc:32,tt@3}{mac}",
+    ] {
+        let layout = layout(template);
+        let url = tap(&layout, 5);
+        for (other, error) in [
+            (format!("{url}&utm_source=nfc&gclid=0123456789ABCDEF0123456789ABCDEF"), Malformed::Trailing),
+            (format!("{url}#x"), Malformed::Trailing),
+            (url.replace("https://a.b", "http://www.other.example"), Malformed::StaticText { at: 4 }),
+        ] {
+            let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(&other), ..Case::of(&other) };
+            let diagnosis = diagnose(&case);
+            assert_eq!(diagnosis.findings().first(), Some(&Finding::Layout(error)), "{other} {diagnosis:?}");
+            assert_eq!(diagnosis.works.as_ref().unwrap().layout.as_ref(), Some(&layout));
+            assert_eq!(codes(&diagnosis), ["layout", "counter-stuck"]);
+        }
+    }
+}
+
+/// Nothing is healthy that the believed layout and keys do not verify.
+#[test]
+fn what_is_believed_and_wrong_is_never_healthy() {
+    let file = SdmFileReadKey::from_bytes(FILE);
+    let pairs = [
+        ("https://a.b/?p={picc:uid,ctr}&c={mac}", "https://a.b/?p={picc:uid}&c={mac}", "parts"),
+        ("https://a.b/?p={picc:uid}&c={mac}", "https://a.b/?p={picc:uid,ctr}&c={mac}", "parts"),
+        ("https://a.b/?a=[[{enc:32}&b={picc}&c={mac}", "https://a.b/?a=[[{picc}&b={enc:32}&c={mac}", "parts"),
+        ("https://a.b/?u={uid}&n={ctr}&c={mac}", "https://a.b/?u={uid}&n={ctr}&c[[={mac}", "mac-input"),
+    ];
+    for (right, believed, code) in pairs {
+        let (right, believed) = (layout(right), layout(believed));
+        let url = tap_of(&right, META, &file, UID, 5);
+        let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&url) });
+        assert_eq!((diagnosis.verdict, codes(&diagnosis)[0]), (Verdict::Explained, code), "{url} {diagnosis:?}");
+        assert!(works(&diagnosis, &url));
+    }
+    // Keys: a zero key, or one of no role, among those that were given does not make a wrong one right.
+    let layout = layout(TEMPLATES[0]);
+    let zeros = tap_of(&layout, [0; 16], &SdmFileReadKey::FACTORY, UID, 5);
+    let same = tap_of(&layout, META, &SdmFileReadKey::from_bytes(META), UID, 5);
+    let key = |name, key, role| GivenKey { name, key, role };
+    for (url, keys, expected) in [
+        (&zeros, [key("zero", &[0; 16], Role::Any), key("file", &FILE, Role::File)], "factory-key"),
+        (&zeros, [key("meta", &[0; 16], Role::Meta), key("file", &FILE, Role::File)], "factory-key"),
+        (&same, [key("spare", &META, Role::Any), key("file", &FILE, Role::File)], "other-key"),
+    ] {
+        explained(&Case { layout: Some(&layout), keys: &keys, ..Case::of(url) }, expected);
+    }
+    let right = tap(&layout, 5);
+    let twins = [key("k", &META, Role::Meta), key("k", &FILE, Role::File)];
+    assert!(diagnose(&Case { layout: Some(&layout), keys: &twins, ..Case::of(&right) }).is_healthy());
+}
+
+/// Countries are no tamper status, and a plain tap in one piece is no broken PICCData.
+#[test]
+fn what_only_looks_like_something_is_left_alone() {
+    for template in [
+        "https://a.b/CO/t?p={picc}&c={mac}",
+        "https://a.b/?country=CO&p={picc}&c={mac}",
+        "https://a.b/?x=II&p={picc}&c={mac}",
+    ] {
+        let url = tap(&layout(template), 5);
+        let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
+        assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec![]), "{url}");
+        assert_eq!(diagnosis.works.unwrap().layout.unwrap().template(), template);
+    }
+    for template in ["https://a.b/t/{uid}{ctr}{mac}", "https://a.b/t?x={ctr}{mac}"] {
+        let url = tap(&layout(template), 5);
+        let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
+        assert_eq!((diagnosis.verdict, works(&diagnosis, &url)), (Verdict::Healthy, true), "{url} {diagnosis:?}");
+    }
+    let (bulk, stranger) = (layout("https://a.b/t/{uid}{ctr}{mac}"), SdmFileReadKey::from_bytes([0xAB; 16]));
+    let url = tap_of(&bulk, META, &stranger, UID, 5);
+    assert_eq!(codes(&diagnose(&Case { layout: Some(&bulk), keys: &KEYS, ..Case::of(&url) })), ["no-match"]);
+}
+
+/// A PICCData without UID opens, and it is the file key that is missing.
+#[test]
+fn a_picc_data_without_uid_opens() {
+    let (counted, stranger) = (layout("https://a.b/?p={picc:ctr}&c={mac}"), SdmFileReadKey::from_bytes([0xAB; 16]));
+    for ctr in [1, 77] {
+        let url = tap_of(&counted, META, &stranger, UID, ctr);
+        let diagnosis = diagnose(&Case { layout: Some(&counted), keys: &KEYS, ..Case::of(&url) });
+        assert_eq!(diagnosis.findings(), [Finding::FileKey { uid: None }], "{diagnosis:?}");
+    }
+}
+
+/// SDMMACInputOffset is off: no layout of ours can say so, and that is a fault.
+#[test]
+fn a_mac_input_inside_of_a_mirror_is_a_fault() {
+    for (shown, from) in [("04112233445566", 4), ("04112233445566", 9)] {
+        let prefix = format!("https://a.b/?u={shown}&n=000005&c=");
+        let input = &prefix[prefix.find(shown).unwrap() + from..];
+        let key = SdmFileReadKey::from_bytes(FILE).prepare(Mode::Aes);
+        let cmac = MacKey::derive(&key, Some(UID), SdmReadCtr::new(5)).cmac(input.as_bytes());
+        let mac: Vec<u8> = cmac.into_iter().skip(1).step_by(2).collect();
+        let url = format!("{prefix}{}", base16ct::upper::encode_string(&mac));
+        let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
+        assert_eq!(
+            (diagnosis.verdict, codes(&diagnosis)),
+            (Verdict::Explained, vec!["mac-input-inside"]),
+            "{diagnosis:?}"
+        );
+    }
+}
+
+/// What was not mirrored is told, whatever static digits stand beside it.
+#[test]
+fn a_mac_of_zeros_is_not_mirrored() {
+    let layout = layout(TEMPLATES[0]);
+    for id in ["", "&id=0123456789ABCDEF"] {
+        let url = tap(&layout, 5);
+        let blank = format!("{}{}", &url[..url.len() - 16], "0".repeat(16)).replace('?', &format!("?x=1{id}&"));
+        assert_eq!(codes(&diagnose(&Case { keys: &KEYS, ..Case::of(&blank) })), ["not-mirrored"], "{blank}");
+    }
+}
+
+/// What can not be explained says what the URL shows.
+#[test]
+fn what_nothing_explains() {
+    let believed = layout(TEMPLATES[0]);
+    let stranger = SdmFileReadKey::from_bytes([0xAB; 16]);
+    let unexplained = |url: &str, expected: Finding<'_>| {
+        for layout in [Some(&believed), None] {
+            let diagnosis = diagnose(&Case { layout, keys: &KEYS, ..Case::of(url) });
+            assert_eq!(
+                (diagnosis.verdict, diagnosis.findings().first()),
+                (Verdict::Unexplained, Some(&expected)),
+                "{url} {diagnosis:?}"
+            );
+            assert!(diagnosis.works.is_none() && !diagnosis.is_healthy());
+        }
+    };
+    for ctr in [1, 2] {
+        unexplained(&tap_of(&believed, META, &stranger, UID, ctr), Finding::FileKey { uid: Some(UID) });
+        unexplained(&tap_of(&believed, [0xAB; 16], &stranger, UID, ctr), Finding::MetaKey);
+    }
+    let blank = "https://example.com/t?picc_data=00000000000000000000000000000000&cmac=0000000000000000";
+    unexplained(blank, Finding::NotMirrored);
+    let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of("https://example.com/t?hello=world") });
+    assert_eq!(codes(&diagnosis), ["no-mac"]);
+    // Without a MAC beside it, nothing says that it was meant to be a PICCData.
+    let alone = format!("https://example.com/t?id={}", "7".repeat(30));
+    let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&alone) });
+    assert!(!codes(&diagnosis).contains(&"picc-data-length"), "{diagnosis:?}");
+    let plain = tap_of(&layout("https://a.b/?u={uid}&n={ctr}&c={mac}"), META, &stranger, UID, 3);
+    assert_eq!(codes(&diagnose(&Case { keys: &KEYS, ..Case::of(&plain) })), ["no-match"]);
+}
+
+/// A placeholder of another length: 30 characters lose the last byte, or the tag writes over the next name.
+#[test]
+fn a_picc_data_of_the_wrong_length() {
+    let believed = layout("https://a.b/?picc_data={picc}&cmac={mac}");
+    let right = tap(&believed, 4);
+    let (head, rest) = right.split_at(right.find("&cmac").unwrap());
+    let lost = format!("{}{rest}", &head[..head.len() - 2]);
+    let over = format!("{head}{}", &rest[2..]);
+    let hexadecimal = right.replace("&cmac=", "c=");
+    let long = format!("{head}00{rest}");
+    for (url, digits) in [(lost, 30), (long, 34), (over, 32), (hexadecimal, 33)] {
+        let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&url) });
+        if digits == 32 {
+            // "ac=" is no digit: the PICCData is whole, and the name is gone.
+            assert!(diagnosis.findings().iter().any(|finding| finding.code() == "layout"), "{url} {diagnosis:?}");
+            continue;
+        }
+        assert_eq!(diagnosis.findings().first(), Some(&Finding::PiccDataLength { digits }), "{url} {diagnosis:?}");
+        let of_keys = ["meta-key", "file-key", "no-match"];
+        assert!(codes(&diagnosis).iter().all(|code| !of_keys.contains(code)), "what is not whole says nothing of keys");
+    }
+}
+
+// The public cases.
+
+/// nfc-developer/sdm-backend issue 31: a PICCData of 30 digits.
+#[test]
+fn the_placeholder_of_thirty() {
+    for url in [
+        "https://sdm.example/tag?picc_data=EF963FF7828658A599F3041510671E&cmac=94EED9EE65337086",
+        "https://sdm.example/tag?picc_data=FD91EC264309878BE6345CBE53BADF&enc=CEE9A53E3E463EF1F459635736738962&cmac=ECC1E7F6C6C73BF6",
+    ] {
+        let diagnosis = diagnose(&Case::of(url));
+        assert_eq!(diagnosis.findings().first(), Some(&Finding::PiccDataLength { digits: 30 }), "{diagnosis:?}");
+        assert!(diagnosis.findings()[0].to_string().contains("It has 32"));
+    }
+}
+
+/// reddit.com/r/NFC, 1hj6v2p: plain mirrors, the zero key, and a MAC input that begins at the UID.
+#[test]
+fn the_plain_tap_whose_mac_covers_the_uid() {
+    let url = "https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3";
+    let believed = layout("https://example.com/?uid={uid}&ctr={ctr}&mac={mac}");
+    let keys = [GivenKey { name: "zero", key: &[0; 16], role: Role::Any }];
+    let case = Case { layout: Some(&believed), keys: &keys, ..Case::of(url) };
+    explained(&case, "mac-input");
+    let covers = "04494ACAFD1990&ctr=00001E&mac=";
+    assert_eq!(diagnose(&case).findings(), [Finding::MacInput { covers }]);
+}
+
+/// "Works with zero keys, fails with mine": the key is the master key of sdm-backend, of either derivation.
+#[test]
+fn the_custom_key_is_a_master_key() {
+    let secret = [0xC9; 16];
+    let believed = layout("https://sdm.example/tag?picc_data={picc}&cmac={mac}");
+    for derivation in [SdmBackend::Standard, SdmBackend::Legacy] {
+        let master = Master::new(derivation, &secret).unwrap();
+        let url = tap_of(&believed, *master.meta_read_key().expose_bytes(), &master.file_read_key(UID), UID, 2);
+        let keys = [GivenKey { name: "mine", key: &secret, role: Role::Any }];
+        explained(&Case { layout: Some(&believed), keys: &keys, ..Case::of(&url) }, "derived-key");
+    }
+}
+
+/// nfc-developer/sdm-backend issue 46: the tap of AN12196 with other file data fails, and with its own verifies.
+#[test]
+fn the_file_data_of_another_tap() {
+    let good = "https://www.my424dna.com/?picc_data=FDE4AFA99B5C820A2C1BB0F1C792D0EB&enc=94592FDE69FA06E8E3B6CA686A22842B\
+                &cmac=C48B89C17A233B2C";
+    let bad = good.replace("94592FDE69FA06E8E3B6CA686A22842B", "5F6F7965BAD8FA5FE7009D5A7D493BD5");
+    let layout = layout("https://www.my424dna.com/?picc_data={picc}&enc=[[{enc}&cmac={mac}");
+    let healthy = diagnose(&Case { layout: Some(&layout), ..Case::of(good) });
+    assert_eq!(codes(&healthy), ["new-chip"]);
+    let diagnosis = diagnose(&Case { layout: Some(&layout), second: Some(good), ..Case::of(&bad) });
+    assert_eq!(diagnosis.verdict, Verdict::Unexplained);
+    assert_eq!(codes(&diagnosis), ["altered", "file-key"], "the other tap shows that the keys are right");
+    let third = "https://www.my424dna.com/?picc_data=6107DD7607B179270EAFFCA2F0911940&enc=37C1E399E0948BEA54138F92DDD1E743\
+                 &cmac=0406016621FC6AC6";
+    assert!(diagnose(&Case { layout: Some(&layout), ..Case::of(third) }).is_healthy());
+}
+
+/// The work is bounded, and told while it is done.
+#[test]
+fn the_search_is_bounded() {
+    let keys: Vec<[u8; 16]> = (1..=40).map(|byte| [byte; 16]).collect();
+    let given: Vec<GivenKey<'_>> = keys.iter().map(|key| GivenKey { name: "k", key, role: Role::Any }).collect();
+    let runs = "0123456789ABCDEF".repeat(2);
+    let mut url = String::from("https://example.com/?u=04494ACAFD1990&n=00001E");
+    for _ in 0..5 {
+        url = format!("{url}&v={runs}");
+    }
+    url += "&m=0123456789ABCDEF";
+    let mut told = Vec::new();
+    let diagnosis = diagnose_watched(&Case { keys: &given, ..Case::of(&url) }, |tried| told.push(tried));
+    assert_eq!(diagnosis.verdict, Verdict::Unexplained);
+    // One derivation may have been begun.
+    let bound = MAX_TRIED * 9 / 10..=MAX_TRIED + 5_300;
+    assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
+    assert!((80..120).contains(&told.len()) && told.is_sorted(), "{}", told.len());
+    let few = diagnose(&Case::of(&url));
+    assert!(few.tried <= *bound.end(), "{}", few.tried);
+    // Keys that open no PICCData are work as well.
+    let believed = layout(TEMPLATES[0]);
+    let url = tap_of(&believed, [0xAB; 16], &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
+    let of = |keys| diagnose(&Case { layout: Some(&believed), keys: &given[..keys], ..Case::of(&url) });
+    let few = of(2);
+    assert!(few.complete && few.tried < MAX_TRIED / 2, "{}", few.tried);
+    let many: Vec<GivenKey<'_>> = given.iter().copied().cycle().take(500).collect();
+    let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &many, ..Case::of(&url) });
+    assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
+    assert_eq!(codes(&diagnosis), ["meta-key"]);
+    let lrp = lrp(TEMPLATES[0]);
+    let url = tap_of(&lrp, [0xAB; 16], &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
+    let diagnosis = diagnose(&Case { layout: Some(&lrp), keys: &many, ..Case::of(&url) });
+    assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
+    // What the PICCData opens to is said all the same.
+    let metas: Vec<GivenKey<'_>> = given.iter().map(|given| GivenKey { role: Role::Meta, ..*given }).collect();
+    let metas: Vec<GivenKey<'_>> = metas.into_iter().chain([KEYS[0]]).collect();
+    let url = tap_of(&believed, META, &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
+    let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &metas, ..Case::of(&url) });
+    assert!(!diagnosis.complete);
+    assert_eq!(diagnosis.findings(), [Finding::FileKey { uid: Some(UID) }]);
+    // Where many keys open it, each is a search of its own.
+    let twelve = [KEYS[0]; 12];
+    for layout in [&believed, &lrp] {
+        let url = tap_of(layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
+        let diagnosis = diagnose(&Case { layout: Some(layout), keys: &twelve, ..Case::of(&url) });
+        assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
+        assert_eq!(codes(&diagnosis), ["file-key"]);
+    }
+    // So many that not all could be tried on the PICCData: nothing is said of it.
+    let metas: Vec<GivenKey<'_>> = metas.iter().copied().take(40).cycle().take(700).chain([KEYS[0]]).collect();
+    let url = tap_of(&lrp, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 4);
+    let diagnosis = diagnose(&Case { layout: Some(&lrp), keys: &metas, ..Case::of(&url) });
+    assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
+    assert_eq!(codes(&diagnosis), ["no-match"]);
+    // What no chip can write is not looked at.
+    let long = format!("{url}&junk={}", "z".repeat(5000));
+    let diagnosis = diagnose(&Case { keys: &given, ..Case::of(&long) });
+    assert_eq!((diagnosis.tried, diagnosis.findings()), (0, &[Finding::Layout(Malformed::TooLong)][..]));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// No text makes it panic, or run without end, or see what is not there.
+    #[test]
+    fn any_text_is_looked_at(url in "[ -~äß]{0,80}", tail in "[0-9A-F&=xCO?/]{0,120}") {
+        let layout = layout(TEMPLATES[0]);
+        for url in [url.clone(), format!("https://example.com/{url}?{tail}"), format!("{tail}{url}")] {
+            let diagnosis = diagnose(&Case { layout: Some(&layout), ..Case::of(&url) });
+            prop_assert_eq!(diagnosis.verdict, Verdict::Unexplained);
+            prop_assert!(!diagnosis.findings().is_empty());
+        }
+    }
+}
+
+/// Each finding has words of its own and a code of its own, and no key is printed.
+#[test]
+fn findings_speak() {
+    let source = KeySource::Derived { from: Some("mine"), by: Derivation::An10922 { suffix: &[0x30, 0x42] } };
+    let (ctr, stored) = (SdmReadCtr::new(5).unwrap(), SdmReadCtr::new(7).unwrap());
+    let all = [
+        Finding::NoMac,
+        Finding::NotMirrored,
+        Finding::PiccDataLength { digits: 30 },
+        Finding::Layout(Malformed::Trailing),
+        Finding::CaseChanged,
+        Finding::Parts,
+        Finding::MacInputInside { covers: "abc" },
+        Finding::Layout(Malformed::TooLong),
+        Finding::Mode { works: Mode::Lrp },
+        Finding::Mode { works: Mode::Aes },
+        Finding::Mode { works: Mode::Ntag22x },
+        Finding::FactoryKey { meta: true, file: true },
+        Finding::FactoryKey { meta: true, file: false },
+        Finding::FactoryKey { meta: false, file: true },
+        Finding::KeysSwapped,
+        Finding::DerivedKey { role: Role::File, source },
+        Finding::OtherKey { role: Role::Meta, source: KeySource::Given("other") },
+        Finding::MacInput { covers: "" },
+        Finding::MacInput { covers: "abc" },
+        Finding::SessionVector { uid: false, ctr: true },
+        Finding::SessionVector { uid: true, ctr: false },
+        Finding::SessionVector { uid: true, ctr: true },
+        Finding::SessionVector { uid: false, ctr: false },
+        Finding::CounterByteOrder,
+        Finding::MacTruncation { has: "the first 8 bytes" },
+        Finding::OtherTag { uid: UID },
+        Finding::NoCounter,
+        Finding::CounterZero,
+        Finding::CounterBehind { ctr, stored },
+        Finding::CounterBehind { ctr, stored: ctr },
+        Finding::CounterStuck,
+        Finding::CounterBack,
+        Finding::SecondOfOther { uid: OTHER },
+        Finding::SecondDiffers,
+        Finding::Altered,
+        Finding::MetaKey,
+        Finding::FileKey { uid: Some(UID) },
+        Finding::FileKey { uid: None },
+        Finding::NoMatch,
+        Finding::TamperNotCovered,
+        Finding::SealOpened,
+        Finding::NewChip,
+        Finding::HexCase,
+        Finding::CounterRunning { by: 3 },
+    ];
+    let sentences: std::collections::HashSet<String> = all.iter().map(ToString::to_string).collect();
+    assert_eq!(sentences.len(), all.len());
+    for sentence in &sentences {
+        assert!(sentence.len() > 30 && sentence.ends_with('.'), "{sentence}");
+        assert!(!sentence.contains("  "), "{sentence}");
+    }
+    assert!(
+        sentences
+            .iter()
+            .any(|sentence| sentence.contains("derived from the key \"mine\" by AN10922 over the UID and 3042"))
+    );
+    let other = Finding::OtherKey { role: Role::Meta, source: KeySource::Given("other") }.to_string();
+    assert!(other.contains("SDMMetaReadKey") && other.contains("the key \"other\""), "{other}");
+    let derived = Finding::DerivedKey { role: Role::File, source }.to_string();
+    assert!(derived.contains("SDMFileReadKey") && !derived.contains("SDMMetaReadKey"), "{derived}");
+    let behind = |stored| Finding::CounterBehind { ctr, stored }.to_string();
+    assert!(behind(ctr).contains("accepted before") && behind(stored).contains("old: its counter is 5, and 7"));
+    let codes: std::collections::HashSet<&str> = all.iter().map(Finding::code).collect();
+    assert_eq!(codes.len(), 33);
+    let url = tap(&layout(TEMPLATES[0]), 1);
+    let case = Case { keys: &KEYS, ..Case::of(&url) };
+    let text = format!("{case:?} {:?}", diagnose(&case)).to_lowercase();
+    assert!(!text.contains("3e3e") && !text.contains("f1f1") && !text.contains("62, 62"), "{text}");
+}

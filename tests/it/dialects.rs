@@ -1,0 +1,534 @@
+//! Both APIs against a plain model of them, and on input that nobody meant.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use suntap::dialect::{Unfit, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio};
+use suntap::registry::{Chip, FileKey, Keys, MetaKey, Record, Standing, State, TagRecord as _};
+use suntap::rules::{Rule, RulesError};
+use suntap::verifier::{Refusal, Verdict, Verifier};
+use suntap::{
+    Blocking, Field, MasterKey, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis,
+};
+use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
+use suntap_testkit::stores::FailingCounters;
+use suntap_testkit::{Tag, Tap, ready, world};
+
+/// What happens, by the number of the tag.
+#[derive(Clone, Debug)]
+enum Event {
+    /// The tag is read, and what it writes is sent.
+    Tap { tag: usize, reads: u32 },
+    /// The tag is read, and what it writes is kept.
+    Keep { tag: usize },
+    /// Something kept or sent before is sent, as a tap of this tag.
+    Send { tag: usize, which: usize },
+    /// The same with one digit of the MAC changed.
+    Forge { tag: usize, which: usize, digit: usize },
+    /// A counter is sent that no MAC goes with.
+    Claim { tag: usize, ctr: u32 },
+    /// A level is switched on or off.
+    Switch { tag: usize, level: usize },
+    /// The chip gets a new key, and counts from 0.
+    Personalise { tag: usize },
+    /// The store fails the next time it is asked, and has moved the counter or not.
+    Break { moved: bool },
+}
+
+const TAGS: usize = 4;
+
+fn event() -> impl Strategy<Value = Event> {
+    let tag = || 0..TAGS;
+    prop_oneof![
+        6 => (tag(), 1..4u32).prop_map(|(tag, reads)| Event::Tap { tag, reads }),
+        3 => tag().prop_map(|tag| Event::Keep { tag }),
+        6 => (tag(), any::<usize>()).prop_map(|(tag, which)| Event::Send { tag, which }),
+        2 => (tag(), any::<usize>(), 0..16usize).prop_map(|(tag, which, digit)| Event::Forge { tag, which, digit }),
+        2 => (tag(), 0..2000u32).prop_map(|(tag, ctr)| Event::Claim { tag, ctr }),
+        1 => (tag(), 0..4usize).prop_map(|(tag, level)| Event::Switch { tag, level }),
+        1 => tag().prop_map(|tag| Event::Personalise { tag }),
+        1 => any::<bool>().prop_map(|moved| Event::Break { moved }),
+    ]
+}
+
+/// A tap as it was written: by which tag, under which of its keys, with which counter.
+#[derive(Clone, Debug)]
+struct Written {
+    tag: usize,
+    epoch: u8,
+    ctr: u32,
+    first: String,
+    second: String,
+}
+
+/// What is known of a tag, apart from suntap.
+#[derive(Clone, Default)]
+struct Known {
+    epoch: u8,
+    chip: u32,
+    /// Counter, time and number of accepted taps, of this epoch.
+    mark: Option<(u32, u64, u32)>,
+    off: [bool; 4],
+}
+
+/// A plain model of both APIs.
+struct Model {
+    tags: [Known; TAGS],
+    written: Vec<Written>,
+    breaks: Option<bool>,
+    now: u64,
+}
+
+const XUIDS: [&str; 2] = ["q8w3sbcz", "abcd1234"];
+const META_KEY: [u8; 16] = [0xC0; 16];
+
+fn uid(tag: usize) -> [u8; 7] {
+    [4, 1, 2, 3, 4, 5, u8::try_from(tag).unwrap()]
+}
+
+fn file_key(tag: usize, epoch: u8) -> [u8; 16] {
+    [u8::try_from(tag).unwrap() * 50 + 1 + epoch; 16]
+}
+
+fn template(tag: usize) -> &'static str {
+    [
+        "https://t.example/{:xuid}?n={ctr}&e={mac}",
+        "https://t.example/{:xuid}?u={uid}&n={ctr}&e=[[{enc:32}{mac}",
+        "https://t.example/{:tagId}?k={:eCode}&e={picc:uid,ctr}&c={mac}",
+        "https://t.example/{:tagId}?k={:eCode}&e={picc:uid,ctr}&t=[[{enc:32,tt@0}{mac}",
+    ][tag]
+}
+
+fn row(tag: usize) -> Row {
+    let etrnl = tag >= XUIDS.len();
+    let rules = |pass: &str, fail: &str| OwnRules {
+        groups: vec![(vec![Rule::TagAuthentication], pass.into())],
+        default: fail.into(),
+    };
+    Row {
+        number: u64::try_from(tag).ok().filter(|_| etrnl),
+        xuid: XUIDS.get(tag).map(|xuid| (*xuid).into()),
+        cuid: XUIDS.get(tag).map(|_| "Mine".into()).filter(|_| tag == 1),
+        uid: Some(Uid::from_bytes(uid(tag))),
+        layout: Some(SdmLayout::new(Mode::Aes, template(tag)).unwrap()),
+        keys: keys(tag, 0),
+        tamper: tag == 3,
+        group_rules: if tag == 0 { rules("Pass", "Fail") } else { rules("{scount} {ccount}", "no {scount}") },
+        metadata: (tag == 2).then(|| r#"{"a": [1]}"#.into()),
+        ..Row::new(1)
+    }
+}
+
+fn keys(tag: usize, epoch: u8) -> RowKeys {
+    RowKeys::Held {
+        meta: Some(SdmMetaReadKey::from_bytes(META_KEY)),
+        file: SdmFileReadKey::from_bytes(file_key(tag, epoch)),
+    }
+}
+
+impl Model {
+    fn new() -> Self {
+        Self { tags: Default::default(), written: Vec::new(), breaks: None, now: 1_763_802_000_000 }
+    }
+
+    /// The tag is read so many times, and writes its URL.
+    fn read(&mut self, tag: usize, reads: u32) -> Written {
+        let known = &mut self.tags[tag];
+        known.chip += reads;
+        let chip = Tag { lrp: false, meta_key: META_KEY, file_key: file_key(tag, known.epoch), uid: uid(tag) };
+        let tap = Tap { ctr: known.chip, padding: [7; 12], file_data: b"OCxxxxxxxxxxxxxx".to_vec(), tt: *b"CC" };
+        let plain = ["{:xuid}", "{:tagId}", "{:eCode}"]
+            .iter()
+            .fold(template(tag).to_owned(), |url, name| url.replace(name, "0"));
+        let url = chip.write(&plain.replace("{enc:32,tt@0}", "{enc}").replace("{enc:32}", "{enc}"), &tap).url;
+        let values: Vec<&str> = url.split('=').map(|part| part.split('&').next().unwrap()).collect();
+        let [.., first, second] = values[..] else { panic!("{url}") };
+        let written = Written { tag, epoch: known.epoch, ctr: known.chip, first: first.into(), second: second.into() };
+        self.written.push(written.clone());
+        written
+    }
+
+    /// The status and body that must come for values that claim to be of a tag. `genuine` is what they are, `writer` the tag whose
+    /// PICCData is in them.
+    fn answer(
+        &mut self,
+        tag: usize,
+        values: &[String; 2],
+        writer: Option<usize>,
+        genuine: Option<&Written>,
+    ) -> (u16, String) {
+        let (now, known) = (self.now, &mut self.tags[tag]);
+        let off = known.off.iter().position(|off| *off);
+        let before = known.mark;
+        // What another tag wrote opens to another UID; what an older key made does not match.
+        let ours = genuine.filter(|written| written.tag == tag && written.epoch == known.epoch && off.is_none());
+        let new = ours.filter(|written| before.is_none_or(|(ctr, ..)| written.ctr > ctr));
+        let broken = ours.and_then(|_| self.breaks.take());
+        if let Some(written) = new {
+            let taps = before.map_or(0, |(.., taps)| taps) + 1;
+            if broken != Some(false) {
+                known.mark = Some((written.ctr, now, taps));
+            }
+        }
+        let accepted = new.filter(|_| broken.is_none()).map(|written| (written.ctr, known.mark.unwrap().2));
+        if let Some(xuid) = XUIDS.get(tag) {
+            let cuid = if tag == 1 { r#","cuid":"Mine""# } else { "" };
+            return match (off, broken, accepted) {
+                (Some(level), ..) => {
+                    let name = ["folder", "tg", "batch", "tag"][level];
+                    (200, format!(r#"{{"xuid":"{xuid}","error":"{name}_inactive"}}"#))
+                }
+                (_, Some(_), _) => (503, format!(r#"{{"xuid":"{xuid}","error":"unavailable"}}"#)),
+                (_, _, Some((ctr, taps))) => {
+                    let response = if tag == 0 { "Pass".into() } else { format!("{taps} {ctr}") };
+                    (200, format!(r#"{{"xuid":"{xuid}"{cuid},"response":"{response}"}}"#))
+                }
+                _ => {
+                    let response = if tag == 0 { "Fail" } else { "no " };
+                    (200, format!(r#"{{"xuid":"{xuid}"{cuid},"response":"{response}"}}"#))
+                }
+            };
+        }
+        let head = |success: bool, err: &str| {
+            format!(r#"{{"success":{success},"err":{err},"exists":true,"authentic":{success}"#)
+        };
+        let none = r#","ctr":null,"uid":null,"ttCurrStatus":null,"ttPermStatus":null,"lastAuthenticTimestamp":null,"lastAuthenticCtr":null,"metadata":null}"#;
+        let told = |success, err, written: &Written| {
+            let head = head(success, err);
+            let hex = base16ct::upper::encode_string(&uid(tag));
+            let tamper = if tag == 3 { [r#""C""#, r#""O""#] } else { ["null"; 2] };
+            let at = |millis: u64| {
+                format!(r#""2025-11-22T09:{:02}:{:02}.000Z""#, (millis / 60_000) % 60, (millis / 1000) % 60)
+            };
+            let (at, ctr) = before.map_or(("null".into(), "null".into()), |(ctr, millis, _)| {
+                (at(millis - 1_763_802_000_000), ctr.to_string())
+            });
+            let metadata = if tag == 2 { r#"{"a": [1]}"# } else { "null" };
+            (
+                200,
+                format!(
+                    r#"{head},"ctr":{},"uid":"{hex}","ttCurrStatus":{},"ttPermStatus":{},"lastAuthenticTimestamp":{at},"lastAuthenticCtr":{ctr},"metadata":{metadata}}}"#,
+                    written.ctr, tamper[0], tamper[1]
+                ),
+            )
+        };
+        match (off, broken, ours, accepted) {
+            (Some(_), ..) => (200, head(false, r#""inactive""#) + none),
+            (_, Some(_), ..) => (503, head(false, r#""unavailable""#) + none),
+            (_, _, Some(written), Some(_)) => told(true, "null", written),
+            (_, _, Some(written), None) => told(false, r#""ctrBehind""#, written),
+            _ => {
+                let chars = [32, if tag == 3 { 48 } else { 16 }];
+                if values.each_ref().map(String::len) != chars {
+                    let head = head(false, r#""invalidData""#).replace(r#""exists":true"#, r#""exists":false"#);
+                    return (400, head + none);
+                }
+                let err = if writer == Some(tag) { r#""cmacMismatch""# } else { r#""uidMismatch""# };
+                (200, head(false, err) + none)
+            }
+        }
+    }
+}
+
+type Fragile = FailingCounters<MemoryCounters<256>>;
+
+/// Sends two values as a tap of a tag.
+fn send(tags: &Tags, counters: &mut Fragile, tag: usize, [first, second]: [&str; 2], now: u64) -> (u16, String) {
+    let at = Some(UnixMillis(now));
+    let verifier = Verifier::new(&[]);
+    let answer = match tag {
+        0 => {
+            Ixkio::new(verifier, &API_KEYS).answer(&format!("x={}&n={first}&e={second}", XUIDS[0]), tags, counters, at)
+        }
+        1 => {
+            Ixkio::new(verifier, &API_KEYS).answer(&format!("c=Mine&a=abc123&n={first}&e={second}"), tags, counters, at)
+        }
+        _ => {
+            let name = if tag == 3 { "tt" } else { "cmac" };
+            let body = format!(r#"{{"tagId":{tag},"enc":"{first}","{name}":"{second}","eCode":"x"}}"#);
+            Etrnl::new(verifier, &API_KEYS).answer(Some(b"key"), body.as_bytes(), tags, counters, at)
+        }
+    };
+    assert_eq!(answer.headers[1], ("Cache-Control", "no-store"));
+    (answer.status, answer.body)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn both_apis_do_as_the_model_does(events in vec(event(), 1..60)) {
+        let mut model = Model::new();
+        let mut tags = Tags { rows: (0..TAGS).map(row).collect(), ..Tags::default() }.with_api_key("key", 1);
+        let mut counters = Fragile { counters: MemoryCounters::new(), fail: None };
+        for event in events {
+            model.now += 1000;
+            let (tag, writer, genuine, values) = match event {
+                Event::Tap { tag, reads } => {
+                    let written = model.read(tag, reads);
+                    let values = [written.first.clone(), written.second.clone()];
+                    (tag, Some(written.tag), Some(written), values)
+                }
+                Event::Keep { tag } => {
+                    model.read(tag, 1);
+                    continue;
+                }
+                Event::Send { tag, which } => {
+                    let Some(written) = which.checked_rem(model.written.len()).map(|at| model.written[at].clone()) else { continue };
+                    let values = [written.first.clone(), written.second.clone()];
+                    (tag, Some(written.tag), Some(written), values)
+                }
+                Event::Forge { tag, which, digit } => {
+                    let Some(written) = which.checked_rem(model.written.len()).map(|at| model.written[at].clone()) else { continue };
+                    let at = written.second.len() - 16 + digit;
+                    let mut second = written.second.into_bytes();
+                    second[at] = if second[at] == b'0' { b'1' } else { b'0' };
+                    (tag, Some(written.tag), None, [written.first, String::from_utf8(second).unwrap()])
+                }
+                Event::Claim { tag, ctr } => (tag, None, None, [format!("{ctr:06X}"), "0".repeat(16)]),
+                Event::Switch { tag, level } => {
+                    model.tags[tag].off[level] ^= true;
+                    let state = model.tags[tag].off.map(|off| if off { State::Inactive } else { State::Active });
+                    let [folder, tag_group, batch, tag_code] = state;
+                    tags.rows[tag].standing = Standing { folder, tag_group, batch, tag_code };
+                    continue;
+                }
+                Event::Personalise { tag } => {
+                    let known = &mut model.tags[tag];
+                    if known.epoch < 40 {
+                        *known = Known { epoch: known.epoch + 1, off: known.off, ..Known::default() };
+                        tags.rows[tag].keys = keys(tag, known.epoch);
+                    }
+                    continue;
+                }
+                Event::Break { moved } => {
+                    (model.breaks, counters.fail) = (Some(moved), Some(moved));
+                    continue;
+                }
+            };
+            let answer = send(&tags, &mut counters, tag, [&values[0], &values[1]], model.now);
+            let expected = model.answer(tag, &values, writer, genuine.as_ref());
+            prop_assert_eq!(counters.fail, model.breaks, "the store is asked for verified taps alone");
+            prop_assert_eq!(answer, expected, "{:?}", genuine);
+        }
+    }
+
+    /// No bytes make a dialect panic, or move a counter.
+    #[test]
+    fn any_bytes_are_answered(text in any::<String>(), bytes in vec(any::<u8>(), 0..200)) {
+        never_accepted(&text, text.as_bytes());
+        never_accepted(&String::from_utf8_lossy(&bytes), &bytes);
+    }
+
+    /// Nor do requests that are nearly right.
+    #[test]
+    fn nearly_right_requests_are_answered(
+        names in vec(prop_oneof!["[xcuaner]", "[a-z]{1,3}"], 0..8),
+        values in vec(prop_oneof!["q8w3sbcz", "f1ledata", "abc123", "SHOE-0042", "[0-9A-Fa-f]{0,50}", "%[0-9A-F]{2}", "[ -~]{0,20}"], 8),
+        fields in vec(prop_oneof!["tagId", "enc", "cmac", "tt", "eCode"], 0..6),
+        json in vec(prop_oneof!["100[1-8]", "\"100[1-8]\"", "\"[0-9A-F]{32}\"", "\"[0-9A-F]{16}\"", "\"[0-9A-F]{48}\"", "null", "-1", "\\[\\]", "\"\\\\u00[0-9a-f]{2}\""], 6),
+    ) {
+        let query: Vec<String> = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}")).collect();
+        let body: Vec<String> = fields.iter().zip(&json).map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        never_accepted(&query.join("&"), format!("{{{}}}", body.join(",")).as_bytes());
+    }
+}
+
+fn never_accepted(query: &str, body: &[u8]) {
+    let (tags, mut counters) = (world::tags(), Fragile { counters: MemoryCounters::new(), fail: Some(true) });
+    let secrets = [world::SECRET];
+    let verifier = Verifier::new(&secrets);
+    let get = Ixkio::new(verifier, &API_KEYS).answer(query, &tags, &mut counters, None);
+    let post = Etrnl::new(verifier, &API_KEYS).answer(Some(b"pk_live_one"), body, &tags, &mut counters, None);
+    let anonymous = Etrnl::new(verifier, &API_KEYS).answer(None, body, &tags, &mut counters, None);
+    assert_eq!((counters.fail, anonymous.status), (Some(true), 401));
+    for answer in [get, post] {
+        assert!(matches!(answer.status, 200 | 400 | 401 | 404), "{}", answer.status);
+        assert!(serde_json::from_str::<serde_json::Value>(&answer.body).unwrap().is_object());
+        assert!(!matches!(answer.verdict, Some(Ok(Verdict::Fresh(_)))));
+    }
+}
+
+/// The asynchronous answers are the same as the others.
+#[test]
+fn answers_without_blocking_are_the_same() {
+    let (tags, secrets) = (world::tags(), [world::SECRET]);
+    let (ixkio, etrnl) =
+        (Ixkio::new(Verifier::new(&secrets), &API_KEYS), Etrnl::new(Verifier::new(&secrets), &API_KEYS));
+    let (mut one, mut other) = (MemoryCounters::<32>::new(), Blocking(MemoryCounters::<32>::new()));
+    let row = |tag: &str| tags.rows.iter().find(|row| row.xuid.as_deref() == Some(tag)).unwrap();
+    let tap = world::mirrors(row("q8w3sbcz"), 1, "");
+    let query = format!("x=q8w3sbcz&n={}&e={}", tap[0], tap[1]);
+    for query in [&query, &query, "x=t0ken000&r=rt_one", "x=t0ken000", "x=nosuch", "", "x=b4tch000"] {
+        let waited = ready(ixkio.answer_async(query, Blocking(&tags), &mut other, None));
+        let blocked = ixkio.answer(query, &tags, &mut one, None);
+        assert_eq!((waited.status, waited.body, waited.verdict), (blocked.status, blocked.body, blocked.verdict));
+    }
+    let sealed = tags.rows.iter().find(|row| row.number == Some(1001)).unwrap();
+    let [enc, cmac, ecode] = &world::mirrors(sealed, 1, "")[..] else { panic!("three values") };
+    let body = format!(r#"{{"tagId":1001,"enc":"{enc}","cmac":"{cmac}","eCode":"{ecode}"}}"#);
+    for (key, body) in
+        [("pk_live_one", &*body), ("pk_live_one", &body), ("pk_live_two", &body), ("no", &body), ("pk_live_one", "{")]
+    {
+        let waited =
+            ready(etrnl.answer_async(Some(key.as_bytes()), body.as_bytes(), Blocking(&tags), &mut other, None));
+        let blocked = etrnl.answer(Some(key.as_bytes()), body.as_bytes(), &tags, &mut one, None);
+        assert_eq!((waited.status, waited.body, waited.verdict), (blocked.status, blocked.body, blocked.verdict));
+    }
+    let again = etrnl.answer(Some(b"pk_live_one"), body.as_bytes(), &tags, &mut one, None);
+    assert!(matches!(again.verdict, Some(Ok(Verdict::Refused(Refusal::Replayed { .. })))), "it was accepted above");
+}
+
+/// Extended data can not take the place of what the answer says.
+#[test]
+fn extended_data_takes_no_name_of_the_answer() {
+    let field = |name: &str| (String::from(name), String::from("taken"), true);
+    let extended = vec![field("Response"), field("XUID"), field("error"), field("cuid"), field("A b"), field("a_B")];
+    let row = Row { xuid: Some("q8w3sbcz".into()), extended, ..Row::new(1) };
+    assert_eq!(ixkio::check(&row), Err(Unfit::Name));
+    let tags = Tags { rows: vec![row], ..Tags::default() };
+    let answer =
+        Ixkio::new(Verifier::new(&[]), &API_KEYS).answer("x=q8w3sbcz", &tags, &mut MemoryCounters::<2>::new(), None);
+    assert_eq!(answer.body, r#"{"xuid":"q8w3sbcz","response":"","a_b":"taken"}"#);
+}
+
+/// Far ahead a timestamp has another notation, and is left out.
+#[test]
+fn timestamps_end_with_the_year_9999() {
+    const LAST: u64 = 253_402_300_799_999;
+    let tags = Tags { rows: vec![row(2)], ..Tags::default() }.with_api_key("key", 1);
+    let (mut model, mut counters) = (Model::new(), Fragile { counters: MemoryCounters::new(), fail: None });
+    let mut at = |now| {
+        let tap = model.read(2, 1);
+        let (_, body) = send(&tags, &mut counters, 2, [&tap.first, &tap.second], now);
+        let told: serde_json::Value = serde_json::from_str(&body).unwrap();
+        told["lastAuthenticTimestamp"].as_str().map(String::from)
+    };
+    assert_eq!(at(0), None);
+    assert_eq!(at(LAST).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+    assert_eq!(at(LAST + 1).as_deref(), Some("9999-12-31T23:59:59.999Z"));
+    assert_eq!((at(u64::MAX), at(7)), (None, None));
+}
+
+/// The work that the text of a rule makes grows no faster than the text.
+#[test]
+fn long_texts_of_rules_are_read_once() {
+    let long = "{a}".repeat(300_000);
+    let group_rules = OwnRules { groups: vec![(vec![Rule::TagAuthentication], long)], default: "Fail".into() };
+    let tag_rules = Some(OwnRules { groups: Vec::new(), default: "own".into() });
+    let tags = Tags { rows: vec![Row { group_rules, tag_rules, ..row(0) }], ..Tags::default() };
+    // A moment, where quadratic work would be minutes.
+    let answer =
+        Ixkio::new(Verifier::new(&[]), &API_KEYS).answer("x=q8w3sbcz", &tags, &mut MemoryCounters::<2>::new(), None);
+    assert_eq!(answer.body, r#"{"xuid":"q8w3sbcz","response":"own"}"#);
+}
+
+/// Metadata that is no JSON is left out, and spoils nothing.
+#[test]
+fn metadata_that_is_none_is_null() {
+    let mut broken = row(2);
+    broken.metadata = Some(r#"{"a":1},"authentic":true"#.into());
+    assert_eq!(etrnl::check(&broken), Err(Unfit::Metadata));
+    let tags = Tags { rows: vec![broken], ..Tags::default() }.with_api_key("key", 1);
+    let tap = Model::new().read(2, 1);
+    let mut counters = Fragile { counters: MemoryCounters::new(), fail: None };
+    let (status, body) = send(&tags, &mut counters, 2, [&tap.first, &tap.second], 0);
+    assert_eq!(status, 200);
+    assert!(body.ends_with(r#""metadata":null}"#) && body.contains(r#""authentic":true"#), "{body}");
+}
+
+/// What an import looks for: one record for each reason.
+#[test]
+fn imports_are_told_what_is_wrong() {
+    for tag in 0..2 {
+        assert_eq!(ixkio::check(&row(tag)), Ok(()));
+        assert!(etrnl::check(&row(tag)).is_err());
+    }
+    for tag in 2..4 {
+        assert_eq!(etrnl::check(&row(tag)), Ok(()));
+        assert!(ixkio::check(&row(tag)).is_err());
+    }
+    let layout = |template: &str| Some(SdmLayout::new(Mode::Aes, template).unwrap());
+    let of_ixkio = |template| ixkio::check(&Row { layout: layout(template), ..row(0) });
+    assert_eq!(of_ixkio("https://a.b/?u={uid}&e={mac}"), Err(Unfit::NoCounter), "its Pass would repeat for ever");
+    assert_eq!(of_ixkio("https://a.b/?p={picc}&e={mac}"), Err(Unfit::NotSent(Field::PiccData)));
+    assert_eq!(of_ixkio("https://a.b/?t={tt}&n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::TtStatus)));
+    assert_eq!(of_ixkio("https://a.b/{:shop}?n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::Captured)));
+    assert_eq!(of_ixkio("https://a.b/{:cuid}?n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::Captured)), "it has none");
+    let spaced = Row { cuid: Some("SHOE 42".into()), layout: layout("https://a.b/{:cuid}?n={ctr}&e={mac}"), ..row(0) };
+    assert_eq!(ixkio::check(&spaced), Err(Unfit::NotSent(Field::Captured)), "a layout captures no such text");
+    assert_eq!(ixkio::check(&Row { cuid: Some("SHOE-42".into()), ..spaced }), Ok(()));
+    let nameless = Row { extended: vec![(String::new(), "x".into(), true)], ..row(0) };
+    assert_eq!(ixkio::check(&nameless), Err(Unfit::Name));
+    let other = SdmFileReadKey::FACTORY.prepare(Mode::Lrp);
+    let zero = row(0);
+    let view = zero.record();
+    let file = FileKey::Prepared(&other);
+    let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
+    assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::WrongMode));
+    let master = MasterKey::from_bytes([1; 16]).prepare();
+    let file = FileKey::An10922 { master: &master, suffix: &[0; 25], epoch: 0 };
+    let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
+    assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::SuffixLength));
+    let file = FileKey::An10922 { master: &master, suffix: &[0; 24], epoch: 0 };
+    let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
+    assert_eq!(ixkio::check(&Record { chip, ..view }), Ok(()));
+    let file = FileKey::An10922 { master: &master, suffix: b"", epoch: 0 };
+    let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
+    assert_eq!(ixkio::check(&Record { chip, uid: None, ..view }), Err(Unfit::NoUid));
+    assert_eq!(ixkio::check(&Row { xuid: None, ..row(0) }), Err(Unfit::NoXuid));
+    assert_eq!(ixkio::check(&Row { uid: None, ..row(1) }), Err(Unfit::NoUid));
+    assert_eq!(ixkio::check(&Row { uid: None, ..row(0) }), Ok(()), "a layout without UID needs none");
+    assert_eq!(ixkio::check(&Row { keys: RowKeys::NotLoaded, ..row(0) }), Err(Unfit::KeysNotLoaded));
+    assert_eq!(ixkio::check(&Row { tamper: true, ..row(0) }), Err(Unfit::Tamper));
+    let group_rules = OwnRules { groups: vec![(vec![], "x".into())], default: String::new() };
+    assert_eq!(ixkio::check(&Row { group_rules, ..row(0) }), Err(Unfit::Rules(RulesError::EmptyGroup)));
+
+    let of_etrnl = |template| etrnl::check(&Row { layout: layout(template), ..row(2) });
+    assert_eq!(of_etrnl("https://a.b/?u={uid}&n={ctr}&c={mac}"), Err(Unfit::NotMirrored(Field::PiccData)));
+    assert_eq!(of_etrnl("https://a.b/?e={picc:uid}&c={mac}"), Err(Unfit::NoCounter));
+    assert_eq!(of_etrnl("https://a.b/?e={picc}&t=[[{enc:32}{mac}"), Err(Unfit::Tamper));
+    assert_eq!(of_etrnl("https://a.b/?e={picc}&t={tt}&c={mac}"), Err(Unfit::NotSent(Field::TtStatus)));
+    assert_eq!(of_etrnl("https://a.b/{:shop}?e={picc}&c={mac}"), Err(Unfit::NotSent(Field::Captured)));
+    assert_eq!(of_etrnl("https://a.b/{:xuid}?e={picc}&c={mac}"), Err(Unfit::NotSent(Field::Captured)), "it has none");
+    assert_eq!(of_etrnl("https://a.b/?e={picc:ctr}&c={mac}"), Err(Unfit::NotMirrored(Field::Uid)));
+    let of_tamper = |template: &str| etrnl::check(&Row { layout: layout(template), ..row(3) });
+    assert_eq!(of_tamper("https://a.b/?e={picc}&t=[[{enc:32,tt@0}{mac}"), Ok(()));
+    for other in
+        ["?e={picc}&t=[[{enc:32,tt@0}&c={mac}", "?e={picc}&[[t={enc:32,tt@0}{mac}", "?e=[[{picc}&t={enc:32,tt@0}{mac}"]
+    {
+        let template = format!("https://a.b/{other}");
+        assert_eq!(of_tamper(&template), Err(Unfit::NotSent(Field::EncFileData)), "{other}");
+    }
+    let no_meta = RowKeys::Held { meta: None, file: SdmFileReadKey::FACTORY };
+    assert_eq!(etrnl::check(&Row { keys: no_meta, ..row(2) }), Err(Unfit::NoMetaKey));
+    assert_eq!(etrnl::check(&Row { layout: None, ..row(2) }), Err(Unfit::NoChip));
+    assert_eq!(etrnl::check(&Row { uid: None, ..row(2) }), Err(Unfit::NoUid));
+    for (of_meta, of_file, expected) in [
+        (Mode::Aes, Mode::Aes, Ok(())),
+        (Mode::Lrp, Mode::Aes, Err(Unfit::WrongMode)),
+        (Mode::Aes, Mode::Lrp, Err(Unfit::WrongMode)),
+    ] {
+        let (meta, file) = (SdmMetaReadKey::FACTORY.prepare(of_meta), SdmFileReadKey::FACTORY.prepare(of_file));
+        let two = row(2);
+        let view = two.record();
+        let keys = Keys::Loaded { meta: Some(MetaKey::Prepared(&meta)), file: FileKey::Prepared(&file) };
+        let chip = view.chip.map(|chip| Chip { keys, ..chip });
+        assert_eq!(etrnl::check(&Record { chip, ..view }), expected, "{of_meta:?} {of_file:?}");
+    }
+    let RowKeys::Sealed { keys, tag } =
+        world::tags().rows.into_iter().find(|row| row.number == Some(1001)).unwrap().keys
+    else {
+        panic!("its keys are sealed")
+    };
+    let sealed = Row { keys: RowKeys::Sealed { keys, tag }, ..row(2) };
+    assert_eq!(etrnl::check(&sealed), Err(Unfit::SealedForAnother));
+    let sealed = Row { uid: Some(tag.uid), ..sealed };
+    assert_eq!(etrnl::check(&sealed), Ok(()));
+    for (template, expected) in [
+        ("https://a.b/?e={picc}&c={mac}", Err(Unfit::NotMirrored(Field::Captured))),
+        ("https://a.b/{:tagId}?e={picc}&c={mac}", Err(Unfit::NotMirrored(Field::Captured))),
+        ("https://a.b/?e={picc}&c={mac}&k={:eCode}", Ok(())),
+    ] {
+        assert_eq!(etrnl::check(&Row { layout: layout(template), ..sealed.clone() }), expected, "{template}");
+    }
+}

@@ -1,0 +1,126 @@
+//! The command `doctor` as a user meets it: words, codes, exit codes.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+const PLAIN: &str = "https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3";
+const BELIEVED: &str = "https://example.com/?uid={uid}&ctr={ctr}&mac={mac}";
+const SAMPLE: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+
+/// Exit code, standard output, standard error.
+fn doctor(args: &[&str]) -> (i32, String, String) {
+    let this = std::env::current_exe().unwrap();
+    let program: PathBuf = this.ancestors().nth(2).unwrap().join("examples/doctor");
+    let output = Command::new(&program)
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error} (cargo test builds it)", program.display()));
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn told(args: &[&str]) -> (i32, Value) {
+    let (code, out, err) = doctor(&[args, &["--json"]].concat());
+    assert_eq!(err, "");
+    assert_eq!(out.lines().count(), 1, "{out}");
+    (code, serde_json::from_str(&out).unwrap())
+}
+
+fn codes(told: &Value) -> Vec<&str> {
+    told["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn without_arguments_it_explains_three_broken_taps() {
+    let (code, out, err) = doctor(&[]);
+    assert_eq!((code, &*err), (0, ""));
+    let places: Vec<usize> =
+        ["mac-input", "picc-data-length", "derived-key"].map(|code| out.find(code).unwrap()).into();
+    assert!(places.is_sorted(), "{out}");
+    for shown in ["uid=[[{uid}&ctr={ctr}", "30 digits", "by AN10922 over the UID"] {
+        assert!(out.contains(shown), "{shown}");
+    }
+    assert!(!out.contains('\x1b'), "no colour where there is no terminal");
+}
+
+#[test]
+fn a_fault_is_explained_and_the_remedy_is_right() {
+    let (code, first) = told(&[PLAIN, "--template", BELIEVED]);
+    assert_eq!((code, first["verdict"].as_str(), codes(&first)), (1, Some("explained"), vec!["mac-input", "new-chip"]));
+    assert_eq!(first["works"]["uid"], "04494ACAFD1990");
+    assert_eq!(first["works"]["ctr"], 30);
+    assert_eq!([0, 1].map(|at| first["findings"][at]["fault"] == true), [true, false]);
+    let mended = first["works"]["template"].as_str().unwrap();
+    let (code, then) = told(&[PLAIN, "--template", mended, "--key", "zero=00000000000000000000000000000000"]);
+    assert_eq!((code, then["verdict"].as_str(), codes(&then)), (0, Some("healthy"), vec![]));
+    let (code, text, _) = doctor(&[PLAIN, "--template", BELIEVED]);
+    assert_eq!(code, 1);
+    assert!(text.contains("04494ACAFD1990&ctr=00001E&mac=") && text.contains("How it was made"), "{text}");
+}
+
+#[test]
+fn every_argument_counts() {
+    let zero = "meta=00000000000000000000000000000000";
+    let swapped = ["--key", "mac=00000000000000000000000000000001", "--key", "picc=00000000000000000000000000000002"];
+    let sample = |args: &[&str]| {
+        let (_, told) = told(&[&[SAMPLE], args].concat());
+        codes(&told).iter().map(|code| (*code).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(sample(&[]), ["new-chip"]);
+    assert_eq!(sample(&["--key", zero]), Vec::<String>::new());
+    assert_eq!(sample(&swapped), ["factory-key"]);
+    assert_eq!(sample(&["--key", zero, "--uid", "04DE5F1EACC041"]), ["other-tag"]);
+    assert_eq!(sample(&["--key", zero, "--stored", "61"]), ["counter-behind"]);
+    assert_eq!(sample(&["--key", zero, "--second", SAMPLE]), ["counter-stuck"]);
+    let ntag_223 = "https://a.b/?m=04C767F2066180x000003x3779793DFE592188";
+    let template = "https://a.b/?m={uid}x{ctr}x{mac}";
+    let mode = |mode| codes(&told(&[ntag_223, "--template", template, "--mode", mode]).1).join(" ");
+    assert_eq!((mode("ntag22x"), mode("aes")), ("new-chip".into(), "mode new-chip".into()));
+}
+
+#[test]
+fn what_can_not_be_explained_says_so() {
+    let forged = SAMPLE.replace("94EE", "94EF");
+    let (code, told) = told(&[&forged]);
+    assert_eq!((code, told["verdict"].as_str(), told["works"].is_null()), (1, Some("unexplained"), true));
+    assert_eq!(codes(&told), ["file-key"]);
+    assert_eq!(told["complete"], json!(true));
+    assert!(told["tried"].as_u64().unwrap() > 1000);
+}
+
+#[test]
+fn wrong_arguments_are_told_and_no_key_is_repeated() {
+    let secret = "A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7";
+    for args in [
+        &["--json"][..],
+        &[SAMPLE, SAMPLE],
+        &[SAMPLE, "--nonsense"],
+        &[SAMPLE, "--key"],
+        &[SAMPLE, "--key", secret],
+        &[SAMPLE, "--key", &format!("mine={secret}")],
+        &[SAMPLE, "--key", &format!("={}", &secret[..32])],
+        &[SAMPLE, "--template", "https://a.b/{picc}"],
+        &[SAMPLE, "--mode", "des"],
+        &[SAMPLE, "--mode", "lrp"],
+        &[""],
+        &[SAMPLE, &format!("--json={secret}")],
+        &[SAMPLE, "--key", &format!("{}=mine", &secret[..32])],
+        &[SAMPLE, "--uid", "04"],
+        &[SAMPLE, "--stored", "99999999"],
+        &[SAMPLE, "--uid", "04DE5F1EACC040", "--uid", "04DE5F1EACC040"],
+    ] {
+        let (code, out, err) = doctor(args);
+        assert_eq!((code, &*out), (2, ""), "{args:?}");
+        assert!(err.starts_with("doctor: ") && !err.contains("A7A7"), "{err}");
+    }
+    let key = format!("mine={}", &secret[..32]);
+    for args in [&[SAMPLE, "--key", &*key][..], &[SAMPLE, "--key", &*key, "--json"]] {
+        let (_, out, err) = doctor(args);
+        assert!(!(out + &err).to_uppercase().contains("A7A7"), "no key is shown");
+    }
+    let (code, help, _) = doctor(&["--help"]);
+    assert_eq!(code, 0);
+    assert!(help.contains("doctor 'https://"), "quoted URLs");
+}

@@ -1,0 +1,325 @@
+//! The shape of the house: which floor imports which, what crosses threads, and what is never printed.
+
+use core::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use suntap::diagnose::{Case, GivenKey, Role, diagnose};
+use suntap::dialect::{etrnl::Etrnl, ixkio::Ixkio};
+use suntap::emulator::EmulatedTag;
+use suntap::identify::{self, NotIdentified};
+use suntap::kdf::boltcard;
+use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
+use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::lrp::Lrp;
+use suntap::registry::{FileKey, Keys, MetaKey, Record, TagRef};
+use suntap::session::{EncKey, MacKey, SessionSecret};
+use suntap::verifier::{Caller, Failure, Presented, Proof, Request, Values, Verdict, Verifier};
+use suntap::{
+    ApiKeySecret, ApplicationKey, Blocking, ClaimedTap, CommitError, CounterTagLayout, Error, FreshTap, IssuerKey,
+    MasterKey, MemoryCounters, Mirrors, Mode, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
+    PreparedMetaReadKey, ReplayableTap, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagId, TagTexts,
+    Uid, UnverifiedTap, VerifiedTap,
+};
+
+/// The rooms, floor by floor, and what a room of each floor may import from its own.
+const FLOORS: &[(&[&str], &[&str])] = &[
+    (&["types", "hex", "error"], &["types", "hex", "error"]),
+    (&["key", "cipher", "lrp", "counter"], &["cipher", "lrp"]),
+    (&["sun", "kdf", "api_key"], &[]),
+    (&["registry", "rules"], &["rules"]),
+    (&["verifier", "identify", "diagnose"], &[]),
+    (&["dialect"], &[]),
+    // Beside the house: nothing imports them.
+    (&["emulator", "conformance"], &[]),
+];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every path that a file names from the crate's root, outside its own tests. Grouped imports and the flat names of the
+/// façade would hide a room, so they come out as what no floor has.
+fn imports(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| line.split("crate::").skip(1).filter(|_| !line.contains("$crate::")))
+        .map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
+}
+
+#[test]
+fn a_file_imports_only_from_lower_floors() {
+    let floor = |room: &str| FLOORS.iter().position(|(rooms, _)| rooms.contains(&room));
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let mut rooms = 0;
+    for file in files {
+        let path = file.strip_prefix(&src).unwrap();
+        let room = path.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        if room == "lib" {
+            continue;
+        }
+        let here = floor(room).unwrap_or_else(|| panic!("{room} has no floor"));
+        rooms += 1;
+        for import in imports(&fs::read_to_string(&file).unwrap()) {
+            if import == room {
+                continue;
+            }
+            let there = floor(import).unwrap_or_else(|| panic!("{import} has no floor"));
+            let allowed = there < here || there == here && FLOORS[here].1.contains(&import);
+            assert!(allowed, "{} (floor {here}) imports {import} (floor {there})", path.display());
+            // Of the sun, only the states know of stores.
+            let knows = room != "sun" || path == Path::new("sun.rs");
+            assert!(import != "counter" || knows, "{} imports counter", path.display());
+        }
+    }
+    assert!(rooms > 15, "the files were found");
+}
+
+#[test]
+fn values_cross_threads() {
+    fn crosses<T: Send + Sync + Unpin>() {}
+    crosses::<SdmLayout>();
+    crosses::<UnverifiedTap<'_>>();
+    crosses::<ClaimedTap<'_>>();
+    crosses::<VerifiedTap<'_>>();
+    crosses::<FreshTap<'_>>();
+    crosses::<ReplayableTap<'_>>();
+    crosses::<SunMessage<'_>>();
+    crosses::<PreparedMetaReadKey>();
+    crosses::<PreparedFileReadKey>();
+    crosses::<PreparedMasterKey>();
+    crosses::<MemoryCounters<2>>();
+    crosses::<Blocking<MemoryCounters<2>>>();
+    crosses::<Error<suntap::Full>>();
+    crosses::<CommitError<suntap::Full>>();
+    crosses::<Record<'_>>();
+    crosses::<Request<'_>>();
+    crosses::<Verifier<'_>>();
+    crosses::<Verdict>();
+    crosses::<Ixkio<'_>>();
+    crosses::<Etrnl<'_>>();
+    crosses::<EmulatedTag>();
+}
+
+/// What holds a key is zeroized when dropped: the types say so, down to the schedules of the AES crate.
+#[test]
+fn secrets_are_zeroized_on_drop() {
+    fn wipes<T: zeroize::ZeroizeOnDrop>() {}
+    wipes::<aes::Aes128Enc>();
+    wipes::<aes::Aes128Dec>();
+    wipes::<MasterKey>();
+    wipes::<SdmMetaReadKey>();
+    wipes::<SdmFileReadKey>();
+    wipes::<SessionSecret>();
+    wipes::<PreparedMasterKey>();
+    wipes::<PreparedMetaReadKey>();
+    wipes::<PreparedFileReadKey>();
+    wipes::<Lrp>();
+    wipes::<IssuerKey>();
+    wipes::<PreparedIssuerKey>();
+    wipes::<ApplicationKey>();
+    wipes::<ServerSecret>();
+    wipes::<ApiKeySecret>();
+    wipes::<ECode>();
+    wipes::<Master>();
+    wipes::<aes_siv::siv::Aes128Siv>();
+}
+
+#[test]
+fn keys_are_equal_only_if_every_bit_is() {
+    let key = [0x5A; 16];
+    assert_eq!(MasterKey::from_bytes(key), MasterKey::from_bytes(key));
+    for bit in 0..128 {
+        let mut other = key;
+        other[bit / 8] ^= 1 << (bit % 8);
+        assert_ne!(MasterKey::from_bytes(other), MasterKey::from_bytes(key), "bit {bit}");
+    }
+}
+
+/// What holds a key says what it is, and nothing that was computed from the key.
+#[test]
+fn debug_of_keys_is_their_name() {
+    const SECRET: [u8; 16] = [0xA7; 16];
+    let says = |value: &dyn Debug, text: &str| assert_eq!(format!("{value:?}"), text);
+    says(&MasterKey::from_bytes(SECRET), "MasterKey(secret)");
+    says(&MasterKey::from_bytes(SECRET).prepare(), "PreparedMasterKey(secret)");
+    says(&IssuerKey::from_bytes(SECRET), "IssuerKey(secret)");
+    says(&IssuerKey::from_bytes(SECRET).prepare(), "PreparedIssuerKey(secret)");
+    says(&ApplicationKey::from_bytes(SECRET), "ApplicationKey(secret)");
+    says(&ServerSecret::from_bytes(SECRET), "ServerSecret(secret)");
+    says(&ApiKeySecret::from_bytes(SECRET), "ApiKeySecret(secret)");
+    says(&ECode::from_bytes(SECRET), "ECode(secret)");
+    says(&SealedKeys::from_bytes([0xA7; 64]), "SealedKeys(..)");
+    says(&Lrp::new(&SECRET, 0), "Lrp(secret)");
+    let (meta, file) = (SdmMetaReadKey::from_bytes(SECRET), SdmFileReadKey::from_bytes(SECRET));
+    says(&meta, "SdmMetaReadKey(secret)");
+    says(&file, "SdmFileReadKey(secret)");
+    for mode in [Mode::Aes, Mode::Lrp] {
+        says(&meta.prepare(mode), "PreparedMetaReadKey(secret)");
+        says(&file.prepare(mode), "PreparedFileReadKey(secret)");
+        let session = || SessionSecret::from_bytes(SECRET);
+        says(&session(), "SessionSecret(secret)");
+        let text = format!("Key {{ mode: {mode:?}, secret: SessionSecret(secret) }}");
+        says(&MacKey::from_secret(mode, session()), &format!("Mac{text}"));
+        says(&EncKey::from_secret(mode, session()), &format!("Enc{text}"));
+    }
+    let master = Master::new(Derivation::Legacy, &SECRET).unwrap();
+    says(&master, "Master { derivation: Legacy, .. }");
+    let cards = boltcard::card_keys(&IssuerKey::from_bytes(SECRET).prepare(), Uid::from_bytes([4; 7]), 0);
+    says(
+        &cards,
+        "CardKeys { k0: ApplicationKey(secret), k1: SdmMetaReadKey(secret), k2: SdmFileReadKey(secret), \
+         k3: ApplicationKey(secret), k4: ApplicationKey(secret) }",
+    );
+    says(&FileKey::Plain(&file), "Plain(SdmFileReadKey(secret))");
+    let keys = Keys::Loaded { meta: Some(MetaKey::Plain(&meta)), file: FileKey::Plain(&file) };
+    says(&keys, "Loaded { meta: Some(Plain(SdmMetaReadKey(secret))), file: Plain(SdmFileReadKey(secret)) }");
+    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
+    let tag = EmulatedTag::new(&layout, &TagTexts::default(), meta, file, Uid::from_bytes([4; 7])).unwrap();
+    let text = format!("EmulatedTag {{ layout: {layout:?}, uid: Uid(04040404040404), ctr: SdmReadCtr(0), .. }}");
+    says(&tag, &text);
+}
+
+/// No byte of a key or of a MAC is printed, in any base.
+#[test]
+fn debug_shows_no_secret() {
+    const SECRET: [u8; 16] = [0xA7; 16];
+    let hides = |value: &dyn Debug| {
+        let text = format!("{value:?} {value:#?}").to_lowercase();
+        assert!(!text.contains("a7") && !text.contains("167"), "{text}");
+        assert!(text.trim().len() > 5, "it says what it is");
+    };
+    hides(&Verifier::new(&[ServerSecret::from_bytes(SECRET)]));
+    hides(&SealedKeys::from_bytes([0xA7; 64]));
+    hides(&ECode::parse("a7a7a7").unwrap_err());
+    hides(&SdmMac::from_bytes([0xA7; 8]));
+    hides(&MasterKey::from_hex("A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7AZ").unwrap_err());
+    hides(&MasterKey::from_hex("A7A7A7").unwrap_err());
+    let digits = "A7".repeat(16);
+    let mirrors = Mirrors { picc_data: Some(&digits), mac: Some(&digits[..16]), ..Mirrors::default() };
+    hides(&mirrors);
+    let values = Values { picc_data: Some(&digits), proof: Some(Proof::EncMac(&digits)), ..Values::default() };
+    hides(&values);
+    hides(&Request {
+        tag: TagRef::Captured { name: "eCode", text: &digits },
+        caller: Caller::Anyone,
+        tap: Presented::OriginForm("/t?e=A7A7"),
+        at: None,
+    });
+    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
+    hides(&layout.assemble(&mirrors).unwrap());
+    hides(&identify::candidates(&layout.assemble(&mirrors).unwrap(), [SdmMetaReadKey::FACTORY.prepare(Mode::Aes)]));
+}
+
+/// Every error says something to a person, and what it was caused by.
+#[test]
+fn every_error_has_words() {
+    let stored = suntap::Mark { ctr: suntap::SdmReadCtr::MAX, at: None, taps: 1 };
+    let not_identified = NotIdentified { tried: 41, why: suntap::VerifyError::NotAuthentic };
+    assert!(not_identified.to_string().contains("41"));
+    assert!(std::error::Error::source(&not_identified).is_some());
+    for failure in [Failure::Registry(suntap::Full), Failure::Counters(suntap::Full)] {
+        assert!(std::error::Error::source(&failure).is_some());
+    }
+    let settings = suntap::SettingsError::Layout(suntap::LayoutError::NoMac);
+    assert_eq!(std::error::Error::source(&settings).unwrap().to_string(), settings.to_string());
+    assert!(std::error::Error::source(&suntap::SettingsError::Shape).is_none());
+    let store = CommitError::Store(suntap::Full);
+    assert!(std::error::Error::source(&store).is_some());
+    assert!(std::error::Error::source(&CommitError::<suntap::Full>::Replayed { stored }).is_none());
+    assert_eq!(suntap::Field::SdmMac.to_string(), "SDMMAC");
+    let rules = suntap::dialect::Unfit::Rules(suntap::rules::RulesError::EmptyGroup);
+    assert_eq!(std::error::Error::source(&rules).unwrap().to_string(), rules.to_string());
+    let errors: &[&dyn std::error::Error] = &[
+        &suntap::Malformed::Trailing,
+        &suntap::VerifyError::NotAuthentic,
+        &suntap::ParseHexError::Digit,
+        &suntap::Full,
+        &suntap::FileDataError::NotMirrored,
+        &suntap::LayoutError::NoMac,
+        &suntap::SettingsError::Shape,
+        &suntap::kdf::an10922::InputLength,
+        &suntap::kdf::ecode::SealBroken,
+        &suntap::kdf::ecode::NotAnECode,
+        &suntap::emulator::ReadLimit,
+        &suntap::rules::RulesError::EmptyGroup,
+        &suntap::dialect::Unfit::KeysNotLoaded,
+        &suntap::verifier::Refusal::OtherUid,
+        &Failure::<suntap::Full, suntap::Full>::Registry(suntap::Full),
+        &suntap::kdf::nfcdeveloper::MasterLength,
+        &CommitError::<suntap::Full>::Replayed { stored },
+        &Error::<suntap::Full>::Commit(CommitError::Store(suntap::Full)),
+        &not_identified,
+    ];
+    for error in errors {
+        assert!(error.to_string().len() > 10, "{error:?}");
+    }
+}
+
+/// What names something says its name.
+#[test]
+fn debug_shows_names() {
+    assert!(format!("{:?}", TagRef::Number(1007)).contains("1007"));
+    assert!(format!("{:?}", TagRef::Xuid("q8w3sbcz")).contains("q8w3sbcz"));
+    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
+    assert!(format!("{layout:?}").contains("https://a.b/{picc}/{mac}"));
+    assert_eq!(format!("{:?} {:?}", Presented::Url("x"), Proof::Mac("x")), "Url(..) Mac(..)");
+    assert!(format!("{:?}", TagId::from_bytes([0x5A; 16])).to_lowercase().contains("5a5a"));
+    let card = boltcard::card_id(&IssuerKey::from_bytes([1; 16]).prepare(), Uid::from_bytes([4; 7]));
+    assert!(format!("{card:?}").to_lowercase().contains(&format!("{:02x}", card.as_bytes()[0])));
+    let name = ApiKeySecret::from_bytes([1; 16]).key_name(b"pk_live");
+    let digits = base16ct::upper::encode_string(name.as_bytes());
+    assert_eq!(format!("{name:?}"), format!("ApiKeyName({digits})"));
+    let none = core::iter::empty::<(ClaimedTap<'_>, SdmFileReadKey)>();
+    assert_eq!(format!("{:?}", suntap::verify_batch(none)), "Batch { waiting: 0, .. }");
+    let meta = SdmMetaReadKey::FACTORY;
+    let mut tag =
+        EmulatedTag::new(&layout, &TagTexts::default(), meta, SdmFileReadKey::FACTORY, Uid::from_bytes([4; 7]))
+            .unwrap();
+    let url = tag.tap().unwrap();
+    assert_eq!(format!("{url:?}"), format!("{:?}", &*url));
+    let key = [GivenKey { name: "mine", key: &[0; 16], role: Role::Meta }];
+    let case = Case { keys: &key, ..Case::of(&url) };
+    assert_eq!(format!("{case:?}"), "Case { keys: [GivenKey { name: \"mine\", role: Meta, .. }], .. }");
+    let diagnosis = diagnose(&case);
+    let works = diagnosis.works.as_ref().unwrap();
+    assert_eq!(
+        format!("{works:?}"),
+        format!(
+            "Works {{ layout: {:?}, meta: Some(Given(\"mine\")), file: Given(\"mine\"), uid: Some(Uid(04040404040404)), ctr: \
+             Some(SdmReadCtr(1)), .. }}",
+            works.layout
+        )
+    );
+    let text = format!("works: Some({works:?}), tried: {}, .. }}", diagnosis.tried);
+    assert!(format!("{diagnosis:?}").ends_with(&text), "{diagnosis:?}");
+    let layout = CounterTagLayout::new("https://a.b/{uid}/{ctr}").unwrap();
+    let tap = layout.parse("https://a.b/04112233445566/000007").unwrap();
+    assert_eq!(format!("{tap:?}"), "UnverifiableTap { uid: Some(Uid(04112233445566)), ctr: Some(SdmReadCtr(7)), .. }");
+}
+
+/// A verified tap does show which tag it is of, but nothing that could be sent again.
+#[test]
+fn debug_of_a_verdict_names_the_tag() {
+    let layout = SdmLayout::new(Mode::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
+    let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+    let claimed = layout.parse(url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+    assert_eq!(format!("{claimed:?}"), "ClaimedTap { .. }");
+    let verified = claimed.verify(&SdmFileReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+    assert!(format!("{verified:?}").contains("04DE5F1EACC040"));
+    let tag = TagId::from_uid(verified.uid().unwrap());
+    let fresh = verified.commit(&mut MemoryCounters::<2>::new(), &tag, None).unwrap();
+    let text = format!("{fresh:?}");
+    assert!(text.contains("04DE5F1EACC040") && text.contains("61"), "{text}");
+    assert!(!text.contains("94EE") && !text.contains("EF96"), "{text}");
+}

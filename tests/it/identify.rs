@@ -1,0 +1,130 @@
+//! Which of many keys opens a tap.
+
+use proptest::prelude::*;
+use suntap::identify::{self, NotIdentified};
+use suntap::{Mode, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifyError};
+use suntap_testkit::{Tag, Tap};
+
+const TEMPLATE: &str = "https://a.b/?p={picc:uid,ctr}&c={mac}";
+
+fn key_number(number: u32) -> [u8; 16] {
+    let mut key = [0xC3; 16];
+    key[..4].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn keys(count: u32, mode: Mode) -> Vec<PreparedMetaReadKey> {
+    (0..count).map(|number| SdmMetaReadKey::from_bytes(key_number(number)).prepare(mode)).collect()
+}
+
+fn tag(number: u32, lrp: bool) -> Tag {
+    Tag { lrp, meta_key: key_number(number), file_key: [9; 16], uid: [4, 1, 2, 3, 4, 5, 6] }
+}
+
+fn tap(ctr: u32) -> Tap {
+    Tap { ctr, padding: [0x77; 12], file_data: Vec::new(), tt: *b"CC" }
+}
+
+fn file_key(mode: Mode) -> suntap::PreparedFileReadKey {
+    SdmFileReadKey::from_bytes([9; 16]).prepare(mode)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_right_key_of_many_is_found(number in 0u32..600, ctr in 1u32..0x0100_0000, lrp: bool) {
+        let (mode, count) = if lrp { (Mode::Lrp, 20) } else { (Mode::Aes, 600) };
+        let number = number % count;
+        let layout = SdmLayout::new(mode, TEMPLATE).unwrap();
+        let url = tag(number, lrp).write(TEMPLATE, &tap(ctr)).url;
+        let parsed = layout.parse(&url).unwrap();
+        let keys = keys(count, mode);
+        let found = identify::first_verified(&parsed, &keys, |_, _| Some(file_key(mode))).unwrap();
+        let right = usize::try_from(number).unwrap();
+        prop_assert_eq!((found.index, found.tried, found.tap.ctr().get()), (right, right + 1, ctr));
+
+        // Among the candidates are the right one and, one time in 256, another. All keys were tried.
+        let mut candidates = identify::candidates(&parsed, &keys);
+        let all: Vec<usize> = candidates.by_ref().map(|candidate| candidate.index).collect();
+        prop_assert!(all.contains(&right) && all.len() < 20);
+        prop_assert_eq!(candidates.tried(), keys.len());
+
+        // The same of keys as they are: whole groups of them, and the rest.
+        let plain: Vec<_> = (0..count).map(|number| SdmMetaReadKey::from_bytes(key_number(number))).collect();
+        let mut candidates = identify::candidates(&parsed, &plain);
+        let uids: Vec<_> = candidates.by_ref().map(|candidate| (candidate.index, candidate.tap.uid())).collect();
+        prop_assert_eq!(uids.iter().map(|(index, _)| *index).collect::<Vec<_>>(), all);
+        prop_assert!(uids.contains(&(right, suntap::Uid::from_hex("04010203040506").ok())));
+        prop_assert_eq!(candidates.tried(), plain.len());
+        let found = identify::first_verified(&parsed, plain, |_, _| Some(SdmFileReadKey::from_bytes([9; 16]))).unwrap();
+        prop_assert_eq!((found.index, found.tried, found.tap.ctr().get()), (right, right + 1, ctr));
+    }
+}
+
+/// A first byte that fits by chance is offered, refused by its MAC, and the search goes on.
+#[test]
+fn a_wrong_candidate_does_not_end_the_search() {
+    let layout = SdmLayout::new(Mode::Aes, TEMPLATE).unwrap();
+    let keys = keys(3000, Mode::Aes);
+    let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
+    let parsed = layout.parse(&url).unwrap();
+    let mut offered = Vec::new();
+    let found = identify::first_verified(&parsed, &keys, |index, claimed| {
+        assert!(claimed.uid().is_some() && claimed.ctr().is_some(), "as the layout pins it");
+        offered.push(index);
+        Some(file_key(Mode::Aes))
+    });
+    assert_eq!(found.map(|found| found.index), Ok(2999));
+    assert!(offered.len() > 1 && offered.len() < 60, "{offered:?}");
+    // Those without a file key are passed over.
+    let found = identify::first_verified(&parsed, &keys, |index, _| (index == 2999).then(|| file_key(Mode::Aes)));
+    assert_eq!(found.map(|found| found.index), Ok(2999));
+}
+
+/// A chance candidate whose file key is for another mode is no reason to stop.
+#[test]
+fn a_file_key_of_another_mode_does_not_end_the_search() {
+    let layout = SdmLayout::new(Mode::Aes, TEMPLATE).unwrap();
+    let keys = keys(3000, Mode::Aes);
+    let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
+    let parsed = layout.parse(&url).unwrap();
+    let mode = |index| if index == 2999 { Mode::Aes } else { Mode::Lrp };
+    let found = identify::first_verified(&parsed, &keys, |index, _| Some(file_key(mode(index))));
+    assert_eq!(found.map(|found| found.index), Ok(2999));
+}
+
+#[test]
+fn no_key_is_said_to_be_none() {
+    let layout = SdmLayout::new(Mode::Aes, TEMPLATE).unwrap();
+    let url = tag(9999, false).write(TEMPLATE, &tap(5)).url;
+    let parsed = layout.parse(&url).unwrap();
+    let none = |tried| NotIdentified { tried, why: VerifyError::NotAuthentic };
+    let found = identify::first_verified(&parsed, keys(500, Mode::Aes), |_, _| Some(file_key(Mode::Aes)));
+    assert_eq!(found.map(|found| found.index), Err(none(500)));
+    let found = identify::first_verified(&parsed, keys(3, Mode::Lrp), |_, _| Some(file_key(Mode::Aes)));
+    assert_eq!(found.map(|found| found.index), Err(none(3)));
+    // One key in 256 would fit by chance if the mode were not asked.
+    assert_eq!(identify::candidates(&parsed, keys(2000, Mode::Lrp)).count(), 0);
+    let found = identify::first_verified(&parsed, keys(0, Mode::Aes), |_, _| None::<SdmFileReadKey>);
+    assert_eq!(found.map(|found| found.index), Err(none(0)));
+    // A layout without PICCData has nothing to open.
+    let plain = SdmLayout::new(Mode::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+    let url = tag(0, false).write(plain.template(), &tap(5)).url;
+    assert_eq!(identify::candidates(&plain.parse(&url).unwrap(), keys(300, Mode::Aes)).count(), 0);
+    let unprepared = (0..300).map(|number| SdmMetaReadKey::from_bytes(key_number(number)));
+    assert_eq!(identify::candidates(&plain.parse(&url).unwrap(), unprepared).count(), 0);
+}
+
+#[test]
+fn a_tap_without_a_counter_is_found_and_refused() {
+    let layout = SdmLayout::new(Mode::Aes, "https://a.b/?p={picc}&c={mac}").unwrap();
+    let url = tag(7, false).write("https://a.b/?p={picc:uid}&c={mac}", &tap(5)).url;
+    let parsed = layout.parse(&url).unwrap();
+    let found = identify::first_verified(&parsed, keys(20, Mode::Aes), |_, _| Some(file_key(Mode::Aes)));
+    assert_eq!(found.map(|found| found.index), Err(NotIdentified { tried: 8, why: VerifyError::NoCounter }));
+    // It is not lost: the candidate can take the explicit way.
+    let mut candidates = identify::candidates(&parsed, keys(20, Mode::Aes));
+    let verified = candidates.find_map(|candidate| candidate.tap.verify_replayable(&file_key(Mode::Aes)).ok());
+    assert!(verified.is_some());
+}

@@ -1,0 +1,280 @@
+//! Keys derived and sealed, and counters that follow them.
+
+use proptest::prelude::*;
+use serde_json::Value;
+use suntap::kdf::ecode::{self, ECode, NotAnECode, SealBroken, SealedKeys, ServerSecret, TagContext};
+use suntap::kdf::nfcdeveloper::{Derivation, Master, MasterLength};
+use suntap::kdf::{an10922, boltcard};
+use suntap::{
+    CommitError, IssuerKey, MasterKey, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr,
+    TagId, Uid, VerifiedTap, VerifyError,
+};
+use suntap_testkit::{Tag, Tap};
+
+/// Own vectors, made and checked by `tests/checks/independent/ecode.py`.
+#[test]
+fn ecode_vectors() {
+    let file: Value = serde_json::from_str(include_str!("../vectors/ecode.json")).unwrap();
+    let entries = file["ecode"].as_array().unwrap();
+    assert!(entries.len() > 10);
+    for entry in entries {
+        let text = |name: &str| entry[name].as_str().unwrap();
+        let key = |name: &str| <[u8; 16]>::try_from(base16ct::mixed::decode_vec(text(name)).unwrap()).unwrap();
+        let secret = ServerSecret::from_bytes(key("secret"));
+        let code = ECode::from_bytes(key("ecode"));
+        let tag = TagContext {
+            tag_id: entry["tag_id"].as_u64().unwrap(),
+            uid: Uid::from_hex(text("uid")).unwrap(),
+            epoch: entry["epoch"].as_u64().unwrap().try_into().unwrap(),
+        };
+        let keys = (SdmMetaReadKey::from_bytes(key("meta_key")), SdmFileReadKey::from_bytes(key("file_key")));
+        let sealed = SealedKeys::seal(&secret, &code, &tag, &keys.0, &keys.1);
+        assert_eq!(base16ct::lower::encode_string(sealed.as_bytes()), text("sealed"));
+        assert_eq!(sealed.unseal(&secret, &code, &tag), Ok(keys));
+        assert_eq!(str::from_utf8(&code.to_text()), Ok(text("text")));
+        assert_eq!(ECode::parse(text("text")).as_ref(), Ok(&code));
+        let derived = ecode::derive_meta_read_key(&secret, &code, tag.uid, tag.epoch);
+        assert_eq!(derived.expose_bytes(), &key("derived_meta_key"));
+        let derived = ecode::derive_file_read_key(&secret, &code, tag.uid, tag.epoch);
+        assert_eq!(derived.expose_bytes(), &key("derived_file_key"));
+    }
+}
+
+fn context() -> impl Strategy<Value = TagContext> {
+    (any::<u64>(), any::<[u8; 7]>(), any::<u32>()).prop_map(|(tag_id, uid, epoch)| TagContext {
+        tag_id,
+        uid: Uid::from_bytes(uid),
+        epoch,
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_sealed_opens_with_the_same_and_nothing_else(
+        secret: [u8; 16], code: [u8; 16], meta: [u8; 16], file: [u8; 16], tag in context(), bit in 0usize..512,
+    ) {
+        let flip = |mut bytes: [u8; 16]| {
+            bytes[bit % 128 / 8] ^= 1 << (bit % 8);
+            bytes
+        };
+        let keys = (SdmMetaReadKey::from_bytes(meta), SdmFileReadKey::from_bytes(file));
+        let (secret, other_secret) = (ServerSecret::from_bytes(secret), ServerSecret::from_bytes(flip(secret)));
+        let (code, other_code) = (ECode::from_bytes(code), ECode::from_bytes(flip(code)));
+        let sealed = SealedKeys::seal(&secret, &code, &tag, &keys.0, &keys.1);
+        prop_assert_eq!(sealed.unseal(&secret, &code, &tag), Ok(keys.clone()));
+
+        prop_assert_eq!(sealed.unseal(&other_secret, &code, &tag), Err(SealBroken));
+        prop_assert_eq!(sealed.unseal(&secret, &other_code, &tag), Err(SealBroken));
+        let mut uid = *tag.uid.as_bytes();
+        uid[bit % 7] ^= 1;
+        for other in [
+            TagContext { tag_id: tag.tag_id ^ 1 << (bit % 64), ..tag },
+            TagContext { uid: Uid::from_bytes(uid), ..tag },
+            TagContext { epoch: tag.epoch ^ 1 << (bit % 32), ..tag },
+        ] {
+            prop_assert_eq!(sealed.unseal(&secret, &code, &other), Err(SealBroken));
+            prop_assert_eq!(sealed.rewrap(&secret, &other_secret, &other), Err(SealBroken));
+        }
+        let mut bytes = *sealed.as_bytes();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        prop_assert_eq!(SealedKeys::from_bytes(bytes).unseal(&secret, &code, &tag), Err(SealBroken));
+
+        // A new server secret: the same keys under the same eCode, and the old secret is worth nothing.
+        let rewrapped = sealed.rewrap(&secret, &other_secret, &tag).unwrap();
+        prop_assert_eq!(rewrapped.unseal(&other_secret, &code, &tag), Ok(keys.clone()));
+        prop_assert_eq!(rewrapped.unseal(&secret, &code, &tag), Err(SealBroken));
+        prop_assert_eq!(sealed.rewrap(&other_secret, &secret, &tag), Err(SealBroken));
+        prop_assert_eq!(rewrapped, SealedKeys::seal(&other_secret, &code, &tag, &keys.0, &keys.1));
+    }
+
+    #[test]
+    fn ecode_text_comes_back_in_either_case(bytes: [u8; 16], place in 0usize..26, byte: u8) {
+        let code = ECode::from_bytes(bytes);
+        let text = String::from_utf8(code.to_text().to_vec()).unwrap();
+        prop_assert_eq!(ECode::parse(&text), Ok(code.clone()));
+        prop_assert_eq!(ECode::parse(&text.to_uppercase()), Ok(code.clone()));
+        let mut other = text.clone().into_bytes();
+        other[place] = byte;
+        if let Ok(other) = String::from_utf8(other) {
+            let same = other.eq_ignore_ascii_case(&text);
+            prop_assert_eq!(ECode::parse(&other).as_ref() == Ok(&code), same);
+        }
+        prop_assert_eq!(ECode::parse(&text[1..]), Err(NotAnECode));
+        prop_assert_eq!(ECode::parse(&format!("{text}a")), Err(NotAnECode));
+    }
+
+    #[test]
+    fn any_text_is_an_ecode_or_not(text in "\\PC{0,40}") {
+        let _ = ECode::parse(&text);
+    }
+}
+
+/// 26 characters hold two bits more than 16 bytes: only one spelling is an eCode.
+#[test]
+fn an_ecode_has_one_spelling() {
+    let good: Vec<char> = ('a'..='z')
+        .chain('2'..='7')
+        .filter(|last| ECode::parse(&format!("{}{last}", "a".repeat(25))).is_ok())
+        .collect();
+    assert_eq!(good, ['a', 'e', 'i', 'm', 'q', 'u', 'y', '4']);
+}
+
+const LAYOUT: &str = "https://a.b/{uid}/{ctr}/{mac}";
+
+fn tap_of(file_key: &SdmFileReadKey, ctr: u32) -> String {
+    let tag = Tag { lrp: false, meta_key: [0; 16], file_key: *file_key.expose_bytes(), uid: [4, 1, 2, 3, 4, 5, 6] };
+    tag.write(LAYOUT, &Tap { ctr, padding: [0; 12], file_data: Vec::new(), tt: *b"CC" }).url
+}
+
+fn verify<'a>(layout: &'a SdmLayout, url: &'a str, key: &SdmFileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
+    layout.parse(url).unwrap().read_plain()?.verify(&key.prepare(Mode::Aes))
+}
+
+/// A tag is set up again and counts from 0. What was saved in epoch 0 is worth nothing in epoch 1, and the tag works.
+#[test]
+fn taps_of_epoch_0_are_refused_in_epoch_1() {
+    let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
+    let master = MasterKey::from_bytes([9; 16]).prepare();
+    let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
+    let mut counters = MemoryCounters::<8>::new();
+    let keys = [0, 1].map(|epoch| an10922::derive_in_epoch(&master, uid, epoch, b"suffix").unwrap());
+    let names = keys.each_ref().map(|key| key.prepare(Mode::Aes).tag_id(Some(uid)));
+    let saved = tap_of(&keys[0], 100);
+    let accepted = tap_of(&keys[0], 50);
+    assert!(verify(&layout, &accepted, &keys[0]).unwrap().commit(&mut counters, &names[0], None).is_ok());
+
+    assert_eq!(verify(&layout, &saved, &keys[1]).map(|_| ()), Err(VerifyError::NotAuthentic));
+    assert_eq!(verify(&layout, &accepted, &keys[1]).map(|_| ()), Err(VerifyError::NotAuthentic));
+    let first = tap_of(&keys[1], 1);
+    assert!(verify(&layout, &first, &keys[1]).unwrap().commit(&mut counters, &names[1], None).is_ok());
+    assert!(verify(&layout, &first, &keys[1]).unwrap().commit(&mut counters, &names[1], None).is_err());
+
+    // Epoch 0 is what AN10922 over UID || suffix has always been.
+    assert_eq!(an10922::derive(&master, &[uid.as_bytes(), b"suffix"]).as_ref(), Ok(&keys[0]));
+    for epoch in [0, 1, u32::MAX] {
+        assert!(an10922::derive_in_epoch(&master, uid, epoch, &[0; 24]).is_ok());
+        assert!(an10922::derive_in_epoch(&master, uid, epoch, &[0; 25]).is_err());
+    }
+    // No suffix makes the key of one epoch that of another.
+    let one = an10922::derive_in_epoch(&master, uid, 1, b"x").unwrap();
+    assert_ne!(an10922::derive_in_epoch(&master, uid, 0, &[0, 0, 0, 1, b'x']), Ok(one.clone()));
+    assert_ne!(an10922::derive_in_epoch(&master, uid, 0, &[b'x', 0, 0, 0, 1]), Ok(one));
+}
+
+fn aes_cmac(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
+    use cmac::{KeyInit as _, Mac as _};
+    let mut mac = cmac::Cmac::<aes::Aes128>::new(key.into());
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// Keys and names are fixed: they are in tags and databases. From the `cmac` crate and the words of the documentation.
+#[test]
+fn epochs_and_names_are_the_same_in_every_release() {
+    let padded = |input: &[u8]| {
+        let mut block = [&[0x01], input, &[0x80]].concat();
+        block.resize(32, 0);
+        block
+    };
+    // Inputs of 16 to 30 bytes: there AN10922 is the CMAC of what is not padded.
+    let (master, uid, suffix) = ([9; 16], [4, 1, 2, 3, 4, 5, 6], b"ten bytes!");
+    let prepared = MasterKey::from_bytes(master).prepare();
+    for epoch in [0u32, 1, 256, u32::MAX] {
+        let of_epoch = if epoch == 0 {
+            master
+        } else {
+            let input = [&b"suntap epoch"[..], &epoch.to_be_bytes()].concat();
+            assert_eq!(padded(&input).len(), 32);
+            aes_cmac(&master, &[&[0x01], &input[..]].concat())
+        };
+        let expected = aes_cmac(&of_epoch, &[&[0x01], &uid[..], suffix].concat());
+        let key = an10922::derive_in_epoch(&prepared, Uid::from_bytes(uid), epoch, suffix).unwrap();
+        assert_eq!(key.expose_bytes(), &expected, "{epoch}");
+    }
+    let key = SdmFileReadKey::from_bytes([7; 16]);
+    let name = |uid: Option<[u8; 7]>| *key.prepare(Mode::Aes).tag_id(uid.map(Uid::from_bytes)).as_bytes();
+    assert_eq!(name(Some(uid)), aes_cmac(&[7; 16], &[&b"suntap\0\0\x01"[..], &uid].concat()));
+    assert_eq!(name(None), aes_cmac(&[7; 16], &[&b"suntap\0\0"[..], &[0; 8]].concat()));
+    assert_ne!(name(None), name(Some([0; 7])));
+    let of_lrp = suntap::lrp::Lrp::new(&[7; 16], 0).cmac(&[&b"suntap\0\0\x01"[..], &uid].concat());
+    assert_eq!(key.prepare(Mode::Lrp).tag_id(Some(Uid::from_bytes(uid))).as_bytes(), &of_lrp);
+}
+
+/// The keyed name follows the key: a new key is a new name, and with the old key the old counter stays.
+#[test]
+fn the_name_of_a_counter_follows_the_key() {
+    let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
+    let uid = Some(Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]));
+    let mut counters = MemoryCounters::<8>::new();
+    let (old, new) = (SdmFileReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
+    let name = |key: &SdmFileReadKey| key.prepare(Mode::Aes).tag_id(uid);
+    let mut commit = |key: &SdmFileReadKey, ctr: u32| {
+        let url = tap_of(key, ctr);
+        verify(&layout, &url, key).unwrap().commit(&mut counters, &name(key), None).map(|_| ())
+    };
+    assert_eq!(commit(&old, 50), Ok(()));
+    // Set up again without a new key: the chip counts from 0, and its mark stays.
+    assert!(matches!(commit(&old, 1), Err(CommitError::Replayed { stored }) if stored.ctr.get() == 50));
+    assert_eq!(commit(&new, 1), Ok(()));
+    assert!(commit(&new, 1).is_err());
+
+    let names = [
+        old.prepare(Mode::Aes).tag_id(uid),
+        old.prepare(Mode::Aes).tag_id(None),
+        old.prepare(Mode::Lrp).tag_id(uid),
+        new.prepare(Mode::Aes).tag_id(uid),
+        TagId::from_uid(Uid::from_bytes([4, 1, 2, 3, 4, 5, 6])),
+    ];
+    for (index, name) in names.iter().enumerate() {
+        assert!(!names[..index].contains(name), "{index}");
+    }
+}
+
+/// The chip counts from 0 when a card is programmed again; its ID stays, its keys and the name of its counter do not.
+#[test]
+fn a_bolt_card_of_the_next_version_counts_anew() {
+    let issuer = IssuerKey::from_bytes([3; 16]).prepare();
+    let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
+    let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
+    let mut counters = MemoryCounters::<8>::new();
+    let keys = [0, 1].map(|version| boltcard::file_read_key(&issuer, uid, version));
+    let names = keys.each_ref().map(|key| key.prepare(Mode::Aes).tag_id(Some(uid)));
+    assert_ne!(names[0], names[1]);
+    let saved = tap_of(&keys[0], 100);
+    assert!(verify(&layout, &saved, &keys[0]).unwrap().commit(&mut counters, &names[0], None).is_ok());
+    assert_eq!(verify(&layout, &saved, &keys[1]).map(|_| ()), Err(VerifyError::NotAuthentic));
+    let first = tap_of(&keys[1], 1);
+    let fresh = verify(&layout, &first, &keys[1]).unwrap();
+    assert_eq!(fresh.ctr(), SdmReadCtr::new(1).unwrap());
+    assert!(fresh.commit(&mut counters, &names[1], None).is_ok());
+}
+
+/// Recorded: the tap of a Bolt Card, `docs/TEST_VECTORS.md` of boltcard/boltcard; its keys were set by hand.
+#[test]
+fn a_recorded_bolt_card_tap_verifies() {
+    let layout = SdmLayout::new(Mode::Aes, "lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}").unwrap();
+    let meta_key = SdmMetaReadKey::from_hex("0c3b25d92b38ae443229dd59ad34b85d").unwrap().prepare(Mode::Aes);
+    let file_key = SdmFileReadKey::from_hex("b45775776cb224c75bcde7ca3704e933").unwrap().prepare(Mode::Aes);
+    let url = "lnurlw://card.example.com?p=4E2E289D945A66BB13377A728884E867&c=E19CCB1FED8892CE";
+    let verified = layout.parse(url).unwrap().open(&meta_key).unwrap().verify(&file_key).unwrap();
+    assert_eq!((verified.uid(), verified.ctr().get()), (Uid::from_hex("04996C6A926980").ok(), 3));
+}
+
+/// As in sdm-backend: 16 zero bytes are the keys of a new chip, and nothing else is.
+#[test]
+fn an_nfcdeveloper_master_of_zeros_is_factory_keys() {
+    let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
+    for derivation in [Derivation::Standard, Derivation::Legacy] {
+        let factory = Master::new(derivation, &[0; 16]).unwrap();
+        assert_eq!(factory.meta_read_key(), SdmMetaReadKey::FACTORY);
+        assert_eq!(factory.file_read_key(uid), SdmFileReadKey::FACTORY);
+        let longer = Master::new(derivation, &[0; 32]).unwrap();
+        assert_ne!(longer.meta_read_key(), SdmMetaReadKey::FACTORY);
+        for len in [0, 15, 17, 31, 33, 64] {
+            assert_eq!(Master::new(derivation, &vec![1; len]).map(|_| ()), Err(MasterLength), "{len}");
+        }
+    }
+    let standard = Master::new(Derivation::Standard, &[1; 16]).unwrap();
+    assert_eq!(standard.shared_application_key(0), None);
+    assert!(!format!("{standard:?}").contains("1, 1"));
+}

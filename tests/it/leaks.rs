@@ -1,0 +1,277 @@
+//! What is left of a key when it is dropped, and what is said of it before: nothing.
+
+use std::fmt::Write as _;
+
+use suntap::diagnose::{Case, GivenKey, Role, diagnose};
+use suntap::dialect::etrnl::Etrnl;
+use suntap::dialect::ixkio::Ixkio;
+use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
+use suntap::rules::Rule;
+use suntap::session::MacKey;
+use suntap::verifier::Verifier;
+use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid};
+use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
+use suntap_testkit::{Tag, Tap};
+
+/// The memory of this process as the system shows it, which safe code can not look at otherwise: what is in the place of a value
+/// while it lives, and behind that.
+#[cfg(target_os = "linux")]
+mod memory {
+    use core::hint::black_box;
+    use std::collections::BTreeSet;
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+
+    use suntap::kdf::ecode::{ECode, ServerSecret};
+    use suntap::kdf::nfcdeveloper::{Derivation, Master};
+    use suntap::lrp::Lrp;
+    use suntap::session::{EncKey, MacKey, SessionSecret};
+    use suntap::{ApiKeySecret, ApplicationKey, IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+
+    use super::{Tag, Tap};
+
+    fn memory_at(address: usize, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        File::open("/proc/self/mem").unwrap().read_exact_at(&mut bytes, u64::try_from(address).unwrap()).unwrap();
+        bytes
+    }
+
+    /// Where a value has room that it does not use, a move brings along what lay on the stack.
+    #[inline(never)]
+    fn clean_stack() {
+        black_box([0u8; 1 << 14]);
+    }
+
+    /// What stands in the place of a value while it lives, and when it was dropped.
+    fn seen<T>(make: impl FnOnce() -> T) -> (Vec<u8>, Vec<u8>) {
+        clean_stack();
+        let mut place = vec![make()];
+        let address = black_box(&mut place).as_ptr().addr();
+        let before = memory_at(address, size_of::<T>());
+        // In its place, and nothing is written there behind that.
+        black_box(&mut place).clear();
+        (before, memory_at(address, size_of::<T>()))
+    }
+
+    /// Eight bytes, hardly one of them like another, as those of keys are and those of addresses and times are not.
+    fn telling(run: &&[u8]) -> bool {
+        run.iter().collect::<BTreeSet<_>>().len() >= 7
+    }
+
+    /// What stands in the place of a value, and what of that stands there still when it was dropped.
+    fn kept<T>(make: impl FnOnce() -> T) -> (Vec<u8>, Vec<Vec<u8>>) {
+        let (before, after) = seen(make);
+        let kept = before.windows(8).filter(telling).filter(|run| after.windows(8).any(|other| other == *run));
+        (before.clone(), kept.map(<[u8]>::to_vec).collect())
+    }
+
+    /// A key with no two bytes alike.
+    const KEY: [u8; 16] = *b"0aB1cD2eF3gH4iJ5";
+
+    /// The harness sees what is not wiped, or it would prove nothing.
+    #[test]
+    fn what_is_not_wiped_is_seen() {
+        struct Careless(#[allow(dead_code, reason = "it is looked at from outside")] [u8; 16]);
+        let (before, kept) = kept(|| Careless(KEY));
+        assert_eq!(before, KEY);
+        assert_eq!(kept.len(), 9);
+    }
+
+    #[test]
+    fn keys_and_schedules_are_wiped_when_they_are_dropped() {
+        fn made<T>(name: &str, make: impl FnOnce() -> T) -> Vec<u8> {
+            let (before, kept) = kept(make);
+            assert!(kept.is_empty(), "{name} of {} bytes keeps {kept:02x?}", before.len());
+            assert!(before.windows(16).any(|run| run.iter().all(|byte| *byte != 0)), "{name}: there was nothing");
+            before
+        }
+        /// The key is in the value as it is.
+        fn wiped<T>(name: &str, make: impl FnOnce() -> T) {
+            assert!(made(name, make).windows(16).any(|run| run == KEY), "{name}: the key was not there");
+        }
+        wiped("MasterKey", || MasterKey::from_bytes(KEY));
+        wiped("SdmMetaReadKey", || SdmMetaReadKey::from_bytes(KEY));
+        wiped("SdmFileReadKey", || SdmFileReadKey::from_bytes(KEY));
+        wiped("IssuerKey", || IssuerKey::from_bytes(KEY));
+        wiped("ApplicationKey", || ApplicationKey::from_bytes(KEY));
+        wiped("SessionSecret", || SessionSecret::from_bytes(KEY));
+        wiped("MacKey", || MacKey::from_secret(Mode::Aes, SessionSecret::from_bytes(KEY)));
+        wiped("EncKey", || EncKey::from_secret(Mode::Lrp, SessionSecret::from_bytes(KEY)));
+        wiped("ServerSecret", || ServerSecret::from_bytes(KEY));
+        wiped("ApiKeySecret", || ApiKeySecret::from_bytes(KEY));
+        wiped("ECode", || ECode::from_bytes(KEY));
+        made("Master", || Master::new(Derivation::Legacy, &KEY).unwrap());
+        made("PreparedMasterKey", || MasterKey::from_bytes(KEY).prepare());
+        made("PreparedIssuerKey", || IssuerKey::from_bytes(KEY).prepare());
+        made("Lrp", || Lrp::new(&KEY, 0));
+    }
+
+    /// The prepared keys of a tag are a schedule or plaintexts, and room for the other: there a move leaves what lay on the stack, which
+    /// nothing can wipe (SECURITY.md). Where the schedule or the plaintexts stand is known from a value that is nothing else.
+    #[test]
+    fn prepared_keys_of_a_tag_are_wiped_when_they_are_dropped() {
+        fn wiped<K, T>(name: &str, known: impl FnOnce() -> K, make: impl FnOnce() -> T) {
+            let known = seen(known).0;
+            let (before, after) = seen(make);
+            let places =
+                before.windows(known.len()).zip(after.windows(known.len())).filter(|(before, _)| *before == known);
+            let places: Vec<_> = places.map(|(_, after)| after).collect();
+            assert!(known.len() > 160 && !places.is_empty(), "{name}: it is there");
+            let runs = || known.windows(8).filter(telling);
+            assert!(runs().count() > 100, "{name}: it is a secret");
+            let is_kept = |after: &&[u8]| runs().any(|run| after.windows(8).any(|other| other == run));
+            assert!(!places.iter().all(is_kept), "{name} keeps {places:02x?}");
+        }
+        let (meta, file) = (SdmMetaReadKey::from_bytes(KEY), SdmFileReadKey::from_bytes(KEY));
+        wiped("file, AES", || MasterKey::from_bytes(KEY).prepare(), || file.prepare(Mode::Aes));
+        wiped("file, LRP", || Lrp::new(&KEY, 0), || file.prepare(Mode::Lrp));
+        wiped("meta, LRP", || Lrp::new(&KEY, 0), || meta.prepare(Mode::Lrp));
+        // With `accel` the schedule is one of ours, and that of the file key shows it.
+        #[cfg(not(feature = "accel"))]
+        wiped("meta, AES", || <aes::Aes128Dec as aes::cipher::KeyInit>::new(&KEY.into()), || meta.prepare(Mode::Aes));
+    }
+
+    /// A verified tap holds the session key of its file data until it is dropped.
+    #[test]
+    fn the_session_key_of_a_tap_is_wiped_with_it() {
+        for lrp in [false, true] {
+            let template = "https://a.b/?p={picc}&e=[[{enc}&c={mac}";
+            let tag = Tag { lrp, meta_key: KEY, file_key: KEY, uid: [4; 7] };
+            let tap = Tap { ctr: 7, padding: [1; 12], file_data: vec![b'x'; 32], tt: *b"CC" };
+            let url = tag.write(template, &tap).url;
+            let mode = if lrp { Mode::Lrp } else { Mode::Aes };
+            let layout = SdmLayout::new(mode, template).unwrap();
+            let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::from_bytes(KEY).prepare(mode)).unwrap();
+            let key = SdmFileReadKey::from_bytes(KEY).prepare(mode);
+            let session = EncKey::derive(&key, claimed.uid().unwrap(), claimed.ctr().unwrap());
+            let secret = *session.secret().expose_bytes();
+            let (before, kept) = kept(|| claimed.verify(&key).unwrap());
+            assert!(before.windows(16).any(|run| run == secret), "the session key was not there");
+            assert!(!kept.iter().any(|run| secret.windows(8).any(|part| part == run)), "{kept:02x?}");
+        }
+    }
+}
+
+/// Bytes as they may come out: hexadecimal, in either case and with separators, decimal lists, Base64, and as they are.
+fn spellings(bytes: &[u8]) -> Vec<String> {
+    let join = |each: fn(&u8) -> String, with: &str| bytes.iter().map(each).collect::<Vec<_>>().join(with);
+    let mut base64 = String::new();
+    for chunk in bytes.chunks_exact(3) {
+        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
+        for shift in [18, 12, 6, 0] {
+            let digit = usize::try_from(bits >> shift & 0x3F).unwrap();
+            base64.push(char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[digit]));
+        }
+    }
+    vec![
+        join(|byte| format!("{byte:02x}"), ""),
+        join(|byte| format!("{byte:02x}"), ", "),
+        join(|byte| format!("{byte:#04x}"), ", "),
+        join(|byte| format!("{byte:02x}"), ":"),
+        join(ToString::to_string, ", "),
+        join(ToString::to_string, ","),
+        base64.to_lowercase(),
+        String::from_utf8_lossy(bytes).to_lowercase(),
+    ]
+}
+
+/// Both APIs, their verdicts, and the doctor, which is given the keys: in nothing that they say is a run of six bytes of a key, of a
+/// session key, of a secret of the server, of an API key or of the MAC that would have been right.
+#[test]
+fn nothing_that_is_said_of_a_tap_holds_a_key() {
+    for mode in [Mode::Aes, Mode::Lrp] {
+        nothing_holds_a_key(mode);
+    }
+}
+
+fn nothing_holds_a_key(mode: Mode) {
+    const META: [u8; 16] = *b"\x91meta key, plant";
+    const FILE: [u8; 16] = *b"\x92file key, plant";
+    const SERVER: [u8; 16] = *b"\x93 seals, planted";
+    const CODE: [u8; 16] = *b"\x94 qzcode, plants";
+    const API_KEY: &str = "sk_plant_0123456";
+    let uid = [4, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56];
+    let (meta, file) = (SdmMetaReadKey::from_bytes(META), SdmFileReadKey::from_bytes(FILE));
+    let (server, ecode) = (ServerSecret::from_bytes(SERVER), ECode::from_bytes(CODE));
+    let ixkio = "https://t.example/{:xuid}?u={uid}&n={ctr}&e={mac}";
+    let etrnl = "https://t.example/{:tagId}?e={picc:uid,ctr}&c={mac}&k={:eCode}";
+    let row = |template: &str, keys| Row {
+        uid: Some(Uid::from_bytes(uid)),
+        layout: Some(SdmLayout::new(mode, template).unwrap()),
+        keys,
+        ..Row::new(1)
+    };
+    let groups = vec![(vec![Rule::TagAuthentication], "Pass".into())];
+    let rules = OwnRules { groups, default: "Fail".into() };
+    let of_tag = TagContext { tag_id: 7, uid: Uid::from_bytes(uid), epoch: 0 };
+    let sealed_keys = RowKeys::Sealed { keys: SealedKeys::seal(&server, &ecode, &of_tag, &meta, &file), tag: of_tag };
+    let held = RowKeys::Held { meta: Some(meta.clone()), file: file.clone() };
+    let rows = vec![
+        Row { xuid: Some("pl4nt3d0".into()), group_rules: rules, ..row(ixkio, held) },
+        Row { number: Some(7), ..row(etrnl, sealed_keys) },
+    ];
+    let tags = Tags { rows, ..Tags::default() }.with_api_key(API_KEY, 1);
+
+    let tag = Tag { lrp: mode == Mode::Lrp, meta_key: META, file_key: FILE, uid };
+    let tap = |ctr| Tap { ctr, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
+    let plain = tag.write("https://t.example/a?u={uid}&n={ctr}&e={mac}", &tap(1)).url;
+    let sealed = tag.write("https://t.example/a?e={picc}&c={mac}", &tap(2)).url;
+    let session = MacKey::derive(&file.prepare(mode), Some(Uid::from_bytes(uid)), SdmReadCtr::new(1));
+    let value =
+        |url: &str, name: &str| url.split(['?', '&']).find_map(|pair| pair.strip_prefix(name)).unwrap().to_owned();
+    let (mac, picc, cmac) = (value(&plain, "e="), value(&sealed, "e="), value(&sealed, "c="));
+    let forged = |mac: &str| mac.chars().rev().collect::<String>();
+
+    let mut said = String::new();
+    let secrets = [server];
+    let verifier = Verifier::new(&secrets);
+    let mut counters = MemoryCounters::<4>::new();
+    for mac in [&forged(&mac), "", "0", &mac, &mac] {
+        let query = format!("x=pl4nt3d0&n=000001&e={mac}");
+        let answer = Ixkio::new(verifier, &API_KEYS).answer(&query, &tags, &mut counters, None);
+        write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
+    }
+    let text = ecode.to_text();
+    let code = core::str::from_utf8(&text).unwrap();
+    let sent = [(&*picc, &*forged(&cmac)), (&forged(&picc), &cmac), (&picc, "00"), (&picc, &cmac), (&picc, &cmac)];
+    for (picc, mac) in sent {
+        for code in [&forged(code), code] {
+            for key in [API_KEY, "sk_another"] {
+                let body = format!(r#"{{"tagId":7,"enc":"{picc}","cmac":"{mac}","eCode":"{code}"}}"#);
+                let dialect = Etrnl::new(verifier, &API_KEYS);
+                let answer = dialect.answer(Some(key.as_bytes()), body.as_bytes(), &tags, &mut counters, None);
+                write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
+            }
+        }
+    }
+    write!(said, "{verifier:?}").unwrap();
+    assert!(said.contains(r#"response\":\"Pass"#) && said.contains(r#"authentic\":true"#), "{said}");
+    for url in [&sealed, &sealed.replace(&cmac, &forged(&cmac)), &plain, &plain[..plain.len() - 3]] {
+        let keys = [("meta", &META, Role::Meta), ("file", &FILE, Role::File), ("any", &FILE, Role::Any)]
+            .map(|(name, key, role)| GivenKey { name, key, role });
+        let case = Case { keys: &keys, ..Case::of(url) };
+        let diagnosis = diagnose(&case);
+        write!(said, "{case:?} {diagnosis:?}").unwrap();
+        for finding in diagnosis.findings() {
+            write!(said, "{finding} {finding:?} {finding:#?}").unwrap();
+        }
+    }
+
+    let said = said.to_lowercase();
+    for (name, secret) in [
+        ("meta", META.as_slice()),
+        ("file", &FILE),
+        ("server", &SERVER),
+        ("eCode", &CODE),
+        ("eCode as text", code.as_bytes()),
+        ("API key", API_KEY.as_bytes()),
+        ("session", session.secret().expose_bytes()),
+        ("mac", mac.as_bytes()),
+    ] {
+        for run in secret.windows(6) {
+            for spelling in spellings(run) {
+                assert!(!said.contains(&spelling), "{name}: {spelling} in {said}");
+            }
+        }
+    }
+}

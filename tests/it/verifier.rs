@@ -1,0 +1,675 @@
+//! The line over registries of three kinds, with every way of keeping keys, blocking and not.
+
+use core::convert::Infallible;
+use core::future::Future;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use suntap::emulator::EmulatedTag;
+use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
+use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::kdf::{an10922, boltcard};
+use suntap::registry::{
+    AsyncTagRegistry, Chip, ExtendedData, FileKey, Keys, Level, MetaKey, Names, OrganisationId, Record, Standing,
+    State, TagRecord, TagRef, TagRegistry,
+};
+use suntap::rules::{Comparison, Equality, Rule, RuleGroup, RuleSet, Rules};
+use suntap::verifier::{
+    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Values, Verdict, Verifier,
+};
+use suntap::{
+    Advance, ApiKeyName, Blocking, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey, MemoryCounters, Mode,
+    SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagId, TagTexts, Uid, UnixMillis, sdm_layout,
+};
+use suntap_testkit::registry::{Row, RowKeys, Tags};
+use suntap_testkit::stores::SharedCounters;
+use suntap_testkit::{Tag, Tap, ready, world};
+
+const UID: Uid = Uid::from_bytes([0x04, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]);
+const META: [u8; 16] = [0x3E; 16];
+const OWNER: OrganisationId = OrganisationId(1);
+static LAYOUT: SdmLayout = sdm_layout!("https://a.example/t?id={:id}&p={picc:uid,ctr}&c={mac}");
+static META_KEY: SdmMetaReadKey = SdmMetaReadKey::from_bytes(META);
+static FILE_KEY: SdmFileReadKey = SdmFileReadKey::from_bytes([0xF1; 16]);
+
+/// What the tag with this file key writes for a template.
+fn url(layout: &SdmLayout, file_key: &SdmFileReadKey, meta_key: [u8; 16], ctr: u32) -> String {
+    let lrp = layout.mode() == Mode::Lrp;
+    let tag = Tag { lrp, meta_key, file_key: *file_key.expose_bytes(), uid: *UID.as_bytes() };
+    let tap = Tap { ctr, padding: [9; 12], file_data: vec![b'x'; 16], tt: *b"CC" };
+    let template = layout.template().replace("{:id}", "7").replace("{:eCode}", "fivcukrkfivcukrkfivcukrkfi");
+    tag.write(&template, &tap).url
+}
+
+fn sample(ctr: u32) -> String {
+    url(&LAYOUT, &FILE_KEY, META, ctr)
+}
+
+fn chip(keys: Keys<'_>) -> Chip<'_> {
+    Chip { layout: &LAYOUT, keys, tamper: false, counter: None }
+}
+
+fn record(keys: Keys<'_>) -> Record<'_> {
+    Record { uid: Some(UID), chip: Some(chip(keys)), ..Record::new(OWNER) }
+}
+
+fn held() -> Keys<'static> {
+    Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Plain(&FILE_KEY) }
+}
+
+/// Every tag is this one.
+struct Just<'r>(Record<'r>);
+
+impl<'r> TagRegistry for Just<'r> {
+    type Record = Record<'r>;
+    type Error = Infallible;
+
+    fn find(&self, _: TagRef<'_>) -> Result<Option<Record<'r>>, Infallible> {
+        Ok(Some(self.0))
+    }
+
+    fn organisation(&self, token: &ApiKeyName) -> Result<Option<OrganisationId>, Infallible> {
+        Ok([OWNER, OrganisationId(2)].into_iter().find(|organisation| *token == token_of(*organisation)))
+    }
+}
+
+fn token_of(organisation: OrganisationId) -> ApiKeyName {
+    ApiKeyName::from_bytes(organisation.0.to_be_bytes())
+}
+
+fn request(url: &str) -> Request<'_> {
+    Request { tag: TagRef::Number(7), caller: Caller::Anyone, tap: Presented::Url(url), at: None }
+}
+
+type Decided = Result<Verdict, Failure<Infallible, Full>>;
+
+fn verify(record: &Record<'_>, counters: &mut MemoryCounters<8>, url: &str) -> Decided {
+    Verifier::new(&[]).verify(Just(*record), counters, &request(url)).verdict
+}
+
+fn refusal(verdict: Decided) -> Refusal {
+    match verdict {
+        Ok(Verdict::Refused(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn accepted(verdict: Decided) -> Accepted {
+    match verdict {
+        Ok(Verdict::Fresh(accepted)) => accepted,
+        other => panic!("{other:?}"),
+    }
+}
+
+// Three registries: an array in flash, a map that shares its rows, and rows that own what they hold (`suntap_testkit::registry`). A
+// fourth, on SQL, is in `tests/checks/peers`.
+
+/// An array in flash.
+static FLASH: [(u64, Record<'static>); 1] = [(
+    7,
+    Record {
+        uid: Some(UID),
+        chip: Some(Chip {
+            layout: &LAYOUT,
+            keys: Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Plain(&FILE_KEY) },
+            tamper: false,
+            counter: None,
+        }),
+        ..Record::new(OWNER)
+    },
+)];
+
+struct Flash;
+
+impl TagRegistry for Flash {
+    type Record = &'static Record<'static>;
+    type Error = Infallible;
+
+    fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Infallible> {
+        Ok(FLASH.iter().find(|(number, _)| tag == TagRef::Number(*number)).map(|(_, record)| record))
+    }
+
+    fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, Infallible> {
+        Ok(None)
+    }
+}
+
+/// A map that other threads change: what is found is shared, not lent.
+#[derive(Default)]
+struct Shared(Mutex<HashMap<u64, Arc<Row>>>);
+
+impl AsyncTagRegistry for Shared {
+    type Record = Arc<Row>;
+    type Error = Infallible;
+
+    async fn find(&self, tag: TagRef<'_>) -> Result<Option<Arc<Row>>, Infallible> {
+        core::future::ready(()).await;
+        let TagRef::Number(number) = tag else { return Ok(None) };
+        Ok(self.0.lock().unwrap().get(&number).cloned())
+    }
+
+    async fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, Infallible> {
+        Ok(None)
+    }
+}
+
+fn row() -> Row {
+    Row {
+        number: Some(7),
+        xuid: Some("7".into()),
+        uid: Some(UID),
+        layout: Some(LAYOUT.clone()),
+        keys: RowKeys::Held { meta: Some(META_KEY.clone()), file: FILE_KEY.clone() },
+        ..Row::new(1)
+    }
+}
+
+/// The generic user of the trait: knows nothing of the registry behind it.
+fn twice<R: TagRegistry>(registry: &R) -> [bool; 2] {
+    let (mut counters, url) = (MemoryCounters::<2>::new(), sample(1));
+    [(); 2].map(|()| {
+        let outcome = Verifier::new(&[]).verify(registry, &mut counters, &request(&url));
+        assert_eq!(outcome.record.as_ref().unwrap().record().organisation, OWNER);
+        matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
+    })
+}
+
+#[test]
+fn registries_of_any_kind_serve() {
+    assert_eq!(twice(&Flash), [true, false]);
+    let tags = Tags { rows: vec![row()], ..Tags::default() };
+    assert_eq!(twice(&&tags), [true, false]);
+    assert_eq!(twice(&Just(record(held()))), [true, false]);
+    let dynamic: &dyn TagRegistry<Record = &'static Record<'static>, Error = Infallible> = &Flash;
+    assert_eq!(twice(&dynamic), [true, false]);
+}
+
+/// A handler that an executor may move between threads does the whole line.
+#[test]
+fn the_whole_line_is_a_send_future() {
+    type Counters = SharedCounters<MemoryCounters<2>>;
+
+    async fn handler(registry: Arc<Shared>, mut counters: Counters, url: String) -> bool {
+        let outcome = Verifier::new(&[]).verify_async(&*registry, &mut counters, &request(&url)).await;
+        matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
+    }
+
+    fn spawn<F: Future + Send + 'static>(task: F) -> F::Output {
+        ready(task)
+    }
+
+    let (registry, counters) = (Arc::new(Shared::default()), Counters::default());
+    assert!(!spawn(handler(registry.clone(), counters.clone(), sample(1))), "there is no such tag");
+    registry.0.lock().unwrap().insert(7, Arc::new(row()));
+    assert!(spawn(handler(registry.clone(), counters.clone(), sample(1))));
+    assert!(!spawn(handler(registry, counters, sample(1))));
+}
+
+#[test]
+fn blocking_registries_stand_in_for_others() {
+    let (mut counters, url) = (Blocking(MemoryCounters::<2>::new()), sample(1));
+    let mut verify = || ready(Verifier::new(&[]).verify_async(Blocking(Flash), &mut counters, &request(&url))).verdict;
+    assert!(matches!(verify(), Ok(Verdict::Fresh(_))));
+    assert!(matches!(verify(), Ok(Verdict::Refused(Refusal::Replayed { .. }))));
+}
+
+/// Every way to keep keys leads to the same tap, in both modes.
+#[test]
+fn keys_of_every_origin() {
+    static ECODE: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
+    static PLAIN: SdmLayout = sdm_layout!("https://a.example/t?u={uid}&n={ctr}&c={mac}");
+    static LRP: SdmLayout = sdm_layout!(Mode::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
+    let accepts =
+        |layout: &SdmLayout, keys: Keys<'_>, secrets: &[ServerSecret], meta: [u8; 16], file: &SdmFileReadKey| {
+            let record = Record { uid: Some(UID), chip: Some(Chip { layout, ..chip(keys) }), ..Record::new(OWNER) };
+            let (mut counters, url) = (MemoryCounters::<2>::new(), url(layout, file, meta, 5));
+            let outcome = Verifier::new(secrets).verify(Just(record), &mut counters, &request(&url));
+            let seen = accepted(outcome.verdict).seen;
+            assert_eq!((seen.uid, seen.ctr.get(), seen.tamper), (Some(UID), 5, None));
+        };
+    for layout in [&LAYOUT, &PLAIN, &LRP] {
+        let mode = layout.mode();
+        let (meta_ready, file_ready) = (META_KEY.prepare(mode), FILE_KEY.prepare(mode));
+        accepts(layout, held(), &[], META, &FILE_KEY);
+        let prepared =
+            Keys::Loaded { meta: Some(MetaKey::Prepared(&meta_ready)), file: FileKey::Prepared(&file_ready) };
+        accepts(layout, prepared, &[], META, &FILE_KEY);
+        let (meta, master) = (Some(MetaKey::Prepared(&meta_ready)), MasterKey::from_bytes([4; 16]).prepare());
+        for epoch in [0, 3] {
+            let file = FileKey::An10922 { master: &master, suffix: b"suntap", epoch };
+            let key = an10922::derive_in_epoch(&master, UID, epoch, b"suntap").unwrap();
+            accepts(layout, Keys::Loaded { meta, file }, &[], META, &key);
+        }
+    }
+    let issuer = IssuerKey::from_bytes([1; 16]).prepare();
+    let bolt = Keys::Loaded {
+        meta: Some(MetaKey::Boltcard(&issuer)),
+        file: FileKey::Boltcard { issuer: &issuer, version: 2 },
+    };
+    let meta = *boltcard::meta_read_key(&issuer).expose_bytes();
+    accepts(&LAYOUT, bolt, &[], meta, &boltcard::file_read_key(&issuer, UID, 2));
+
+    let master = Master::new(Derivation::Standard, &[8; 16]).unwrap();
+    let keys = Keys::Loaded { meta: Some(MetaKey::Nfcdeveloper(&master)), file: FileKey::Nfcdeveloper(&master) };
+    accepts(&LAYOUT, keys, &[], *master.meta_read_key().expose_bytes(), &master.file_read_key(UID));
+
+    let (code, tag) = (ECode::from_bytes([0x2A; 16]), TagContext { tag_id: 7, uid: UID, epoch: 0 });
+    let secrets = [ServerSecret::from_bytes([1; 16]), ServerSecret::from_bytes([2; 16])];
+    for secret in &secrets {
+        let keys = SealedKeys::seal(secret, &code, &tag, &META_KEY, &FILE_KEY);
+        accepts(&ECODE, Keys::Sealed { keys: &keys, tag }, &secrets, META, &FILE_KEY);
+    }
+    let meta = *ecode::derive_meta_read_key(&secrets[0], &code, UID, 4).expose_bytes();
+    let file = ecode::derive_file_read_key(&secrets[0], &code, UID, 4);
+    accepts(&ECODE, Keys::ECode { epoch: 4 }, &secrets, meta, &file);
+}
+
+/// One refusal for each step, in the order of the steps: what is wrong at an earlier one is told first.
+#[test]
+fn each_step_is_refused_in_its_order() {
+    let mut counters = MemoryCounters::<8>::new();
+    let mut refused = |record: Record<'_>, url: &str| refusal(verify(&record, &mut counters, url));
+    let off = Standing { tag_group: State::Inactive, batch: State::Inactive, ..Standing::ACTIVE };
+    let good = record(held());
+    let tap = sample(1);
+    let other_meta = url(&LAYOUT, &FILE_KEY, [1; 16], 1);
+    let other_file = url(&LAYOUT, &SdmFileReadKey::FACTORY, META, 1);
+
+    assert_eq!(refused(Record { standing: off, chip: None, ..good }, "?"), Refusal::Inactive(Level::TagGroup));
+    assert_eq!(refused(Record { chip: None, ..good }, "?"), Refusal::NoChip);
+    assert!(matches!(refused(good, "?"), Refusal::Malformed(_)));
+    assert_eq!(refused(record(Keys::NotLoaded), &tap), Refusal::NoKeys);
+    let no_meta = Keys::Loaded { meta: None, file: FileKey::Plain(&FILE_KEY) };
+    assert_eq!(refused(record(no_meta), &tap), Refusal::NoKeys);
+    let wrong_mode = META_KEY.prepare(Mode::Lrp);
+    let wrong = Keys::Loaded { meta: Some(MetaKey::Prepared(&wrong_mode)), file: FileKey::Plain(&FILE_KEY) };
+    assert_eq!(refused(record(wrong), &tap), Refusal::NoKeys);
+    let wrong_mode = FILE_KEY.prepare(Mode::Lrp);
+    let wrong = Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Prepared(&wrong_mode) };
+    assert_eq!(refused(record(wrong), &tap), Refusal::NoKeys);
+    assert_eq!(refused(good, &other_meta), Refusal::NotOpened);
+    let other = Uid::from_bytes([4; 7]);
+    assert_eq!(refused(Record { uid: Some(other), ..good }, &other_file), Refusal::OtherUid);
+    assert_eq!(refused(Record { uid: None, ..good }, &tap), Refusal::OtherUid, "nothing to compare with");
+    assert_eq!(refused(good, &other_file), Refusal::NotAuthentic);
+    assert_eq!(refused(good, &sample(0)), Refusal::NotAuthentic, "no chip sends a 0");
+    // After all that the tap is as good as before, once.
+    accepted(verify(&good, &mut counters, &tap));
+    let Refusal::Replayed { seen, stored } = refusal(verify(&good, &mut counters, &tap)) else { panic!("it was seen") };
+    assert_eq!((seen.ctr.get(), stored.ctr.get(), stored.taps), (1, 1, 1));
+}
+
+#[test]
+fn a_tap_without_counter_is_refused() {
+    static UID_ONLY: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
+    let tag = Tag { lrp: false, meta_key: META, file_key: [0xF1; 16], uid: *UID.as_bytes() };
+    let tap = Tap { ctr: 9, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
+    let url = tag.write("https://a.example/t?p={picc:uid}&c={mac}", &tap).url;
+    let record = Record { chip: Some(Chip { layout: &UID_ONLY, ..chip(held()) }), ..record(held()) };
+    assert_eq!(refusal(verify(&record, &mut MemoryCounters::new(), &url)), Refusal::NoCounter);
+}
+
+#[test]
+fn callers_get_what_is_theirs() {
+    let tap = sample(1);
+    let ask = |needs_token, caller| {
+        let record = Record { needs_token, ..record(held()) };
+        let request = Request { caller, ..request(&tap) };
+        let outcome = Verifier::new(&[]).verify(Just(record), &mut MemoryCounters::<2>::new(), &request);
+        matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
+    };
+    let (owner, other) = (OWNER, OrganisationId(2));
+    let allowed = [
+        (Caller::Anyone, [true, true]),
+        (Caller::Token(None), [true, false]),
+        (Caller::Token(Some(token_of(owner))), [true, true]),
+        (Caller::Token(Some(token_of(other))), [true, false]),
+        (Caller::Token(Some(token_of(OrganisationId(3)))), [true, false]),
+        (Caller::Member(owner), [true, true]),
+        (Caller::Member(other), [false, false]),
+    ];
+    for (caller, expected) in allowed {
+        assert_eq!([false, true].map(|needs_token| ask(needs_token, caller)), expected, "{caller:?}");
+    }
+}
+
+/// A tap may come as a URL, as what a server is sent, or as values, and is the same tap.
+#[test]
+fn a_tap_is_the_same_however_it_comes() {
+    static NAMED: SdmLayout = sdm_layout!("https://a.example/[[{:cuid}/{:xuid}?u={uid}&n={ctr}&c={mac}");
+    let mut counters = MemoryCounters::<8>::new();
+    let full = sample(1);
+    let target = full.strip_prefix("https://a.example").unwrap();
+    let pairs: HashMap<&str, &str> =
+        target.split_once('?').unwrap().1.split('&').map(|pair| pair.split_once('=').unwrap()).collect();
+    let values = Values {
+        picc_data: Some(pairs["p"]),
+        proof: Some(Proof::Mac(pairs["c"])),
+        captured: &[("more", "than the layout has"), ("id", "7")],
+        ..Values::default()
+    };
+    let mut ask = |tap| {
+        let request = Request { tap, ..request("") };
+        Verifier::new(&[]).verify(Just(record(held())), &mut counters, &request).verdict
+    };
+    accepted(ask(Presented::Url(&full)));
+    for tap in [Presented::Url(&full), Presented::OriginForm(target), Presented::Values(values)] {
+        assert!(matches!(refusal(ask(tap)), Refusal::Replayed { .. }));
+    }
+    let unexpected = Values { ctr: Some("000001"), ..values };
+    assert!(matches!(refusal(ask(Presented::Values(unexpected))), Refusal::Malformed(Malformed::Unexpected(_))));
+    // A text of the record stands in where the sender has none.
+    let tag = Tag { lrp: false, meta_key: META, file_key: [0xF1; 16], uid: *UID.as_bytes() };
+    let tap = Tap { ctr: 2, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
+    let url = tag.write("https://a.example/[[Mine/abc?u={uid}&n={ctr}&c={mac}", &tap).url;
+    let named = Record {
+        names: Names { cuid: Some("Mine"), xuid: Some("abc"), ..Names::default() },
+        chip: Some(Chip { layout: &NAMED, ..chip(held()) }),
+        ..record(held())
+    };
+    let mac = Some(Proof::ByLayout(&url[url.len() - 16..]));
+    let tap = Presented::Values(Values { ctr: Some("000002"), proof: mac, ..Values::default() });
+    let outcome =
+        Verifier::new(&[]).verify(Just(named), &mut MemoryCounters::<2>::new(), &Request { tap, ..request("") });
+    accepted(outcome.verdict);
+    let without_id = Values { captured: &[], ..values };
+    assert!(matches!(refusal(ask(Presented::Values(without_id))), Refusal::Malformed(Malformed::Missing(_))));
+}
+
+/// Two records of one chip can not be played against each other. Nor can two tags that share a key and mirror no UID, in so far as
+/// a tap is spent for both; but nothing says which of them it is of, so it passes under either.
+#[test]
+fn the_name_of_a_counter_follows_the_key() {
+    static COUNTER_ONLY: SdmLayout = sdm_layout!("https://a.example/t?n={ctr}&c={mac}");
+    let mut counters = MemoryCounters::<8>::new();
+    let of = |uid, counter| Record {
+        uid,
+        chip: Some(Chip { layout: &COUNTER_ONLY, counter, ..chip(held()) }),
+        ..Record::new(OWNER)
+    };
+    let tap = url(&COUNTER_ONLY, &FILE_KEY, META, 1);
+    accepted(verify(&of(Some(UID), None), &mut counters, &tap));
+    for uid in [None, Some(UID), Some(Uid::from_bytes([4; 7]))] {
+        assert!(matches!(refusal(verify(&of(uid, None), &mut counters, &tap)), Refusal::Replayed { .. }));
+    }
+    // A name from before is the record's own affair.
+    let named = of(Some(UID), Some(TagId::from_uid(UID)));
+    accepted(verify(&named, &mut counters, &tap));
+    assert_eq!(
+        counters.advance(&TagId::from_uid(UID), SdmReadCtr::ZERO, None).map(|advance| match advance {
+            Advance::Stale { stored } => stored.ctr.get(),
+            Advance::Advanced { .. } => 0,
+        }),
+        Ok(1)
+    );
+}
+
+/// A chip that is set up again under a new key begins anew, and what was saved under the old key is dead.
+#[test]
+fn a_new_key_is_a_new_beginning() {
+    let mut counters = MemoryCounters::<8>::new();
+    let new_key = SdmFileReadKey::from_bytes([0xF2; 16]);
+    let renewed = Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Plain(&new_key) };
+    accepted(verify(&record(held()), &mut counters, &sample(500)));
+    assert_eq!(refusal(verify(&record(renewed), &mut counters, &sample(501))), Refusal::NotAuthentic);
+    let first = accepted(verify(&record(renewed), &mut counters, &url(&LAYOUT, &new_key, META, 1)));
+    assert_eq!((first.previous, first.now.taps), (None, 1));
+}
+
+/// What fails says so, and gives no verdict.
+#[test]
+fn failures_are_told_and_decide_nothing() {
+    struct Broken;
+
+    impl TagRegistry for Broken {
+        type Record = Record<'static>;
+        type Error = &'static str;
+
+        fn find(&self, _: TagRef<'_>) -> Result<Option<Record<'static>>, &'static str> {
+            Err("no disk")
+        }
+
+        fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, &'static str> {
+            Err("no disk")
+        }
+    }
+
+    impl CounterStore for Broken {
+        type Error = &'static str;
+
+        fn advance(&mut self, _: &TagId, _: SdmReadCtr, _: Option<UnixMillis>) -> Result<Advance, &'static str> {
+            Err("no disk")
+        }
+    }
+
+    let (tap, mut counters) = (sample(1), MemoryCounters::<2>::new());
+    let outcome = Verifier::new(&[]).verify(Broken, &mut counters, &request(&tap));
+    assert!(matches!(outcome, Outcome { record: None, verdict: Err(Failure::Registry("no disk")) }));
+    assert!(outcome.response().is_none());
+    let outcome = Verifier::new(&[]).verify(Just(record(held())), &mut Broken, &request(&tap));
+    assert!(matches!(outcome, Outcome { record: Some(_), verdict: Err(Failure::Counters("no disk")) }));
+    assert!(outcome.response().is_none());
+    // A tap that is not genuine does not come as far as the store.
+    let forged = tap.replace("&c=", "&c=0").get(..tap.len()).unwrap().to_owned();
+    let outcome = Verifier::new(&[]).verify(Just(record(held())), &mut Broken, &request(&forged));
+    assert!(matches!(outcome.verdict, Ok(Verdict::Refused(Refusal::NotAuthentic))));
+}
+
+/// What fails says so on a server that waits, too: a registry, a registry that is asked for a token, a store.
+#[test]
+fn failures_are_told_without_blocking() {
+    #[derive(Clone, Copy)]
+    struct Half(bool);
+
+    impl TagRegistry for Half {
+        type Record = Record<'static>;
+        type Error = &'static str;
+
+        fn find(&self, _: TagRef<'_>) -> Result<Option<Record<'static>>, &'static str> {
+            if self.0 { Ok(Some(Record { needs_token: true, ..record(held()) })) } else { Err("no disk") }
+        }
+
+        fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, &'static str> {
+            Err("no keys")
+        }
+    }
+
+    let (tap, mut counters) = (sample(1), Blocking(MemoryCounters::<2>::new()));
+    let request = Request { caller: Caller::Token(Some(token_of(OWNER))), ..request(&tap) };
+    for (half, why) in [(Half(false), "no disk"), (Half(true), "no keys")] {
+        let waited = ready(Verifier::new(&[]).verify_async(Blocking(half), &mut counters, &request));
+        let blocked = Verifier::new(&[]).verify(half, &mut counters.0, &request);
+        assert_eq!((waited.verdict, blocked.verdict), (Err(Failure::Registry(why)), Err(Failure::Registry(why))));
+        assert_eq!((waited.record.is_some(), blocked.record.is_some()), (half.0, half.0));
+    }
+}
+
+#[test]
+fn keys_that_lack_something_are_none() {
+    static OPENED: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
+    static ECODE: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&n={ctr}&c={mac}");
+    let (code, tag) = (ECode::from_bytes([0x2A; 16]), TagContext { tag_id: 7, uid: UID, epoch: 0 });
+    let secret = [ServerSecret::from_bytes([1; 16])];
+    let sealed = SealedKeys::seal(&secret[0], &code, &tag, &META_KEY, &FILE_KEY);
+    let refused = |secrets: &[ServerSecret], keys, uid, url: &str| {
+        let record = Record { uid, chip: Some(Chip { layout: &ECODE, ..chip(keys) }), ..Record::new(OWNER) };
+        refusal(Verifier::new(secrets).verify(Just(record), &mut MemoryCounters::<2>::new(), &request(url)).verdict)
+    };
+    let tap = url(&ECODE, &FILE_KEY, META, 1);
+    let wrong = tap.replace("fivcukrkfivcukrkfivcukrkfi", "aaaaaaaaaaaaaaaaaaaaaaaaaa");
+    let keys = Keys::Sealed { keys: &sealed, tag };
+    assert_eq!(refused(&[], keys, Some(UID), &tap), Refusal::NoKeys, "no server secret");
+    assert_eq!(refused(&secret, keys, Some(UID), &wrong), Refusal::SealBroken);
+    let elsewhere = Keys::Sealed { keys: &sealed, tag: TagContext { tag_id: 8, ..tag } };
+    assert_eq!(refused(&secret, elsewhere, Some(UID), &tap), Refusal::SealBroken);
+    let derived = Keys::ECode { epoch: 0 };
+    assert_eq!(refused(&[], derived, Some(UID), &tap), Refusal::NoKeys);
+    assert_eq!(refused(&secret, derived, None, &tap), Refusal::NoKeys, "no UID to derive from");
+    let (issuer, master) = (IssuerKey::from_bytes([1; 16]).prepare(), MasterKey::from_bytes([1; 16]).prepare());
+    let old = Master::new(Derivation::Standard, &[0; 16]).unwrap();
+    for file in [
+        FileKey::Boltcard { issuer: &issuer, version: 0 },
+        FileKey::An10922 { master: &master, suffix: b"", epoch: 0 },
+        FileKey::Nfcdeveloper(&old),
+    ] {
+        assert_eq!(refused(&[], Keys::Loaded { meta: None, file }, None, &tap), Refusal::NoKeys);
+    }
+    let long = FileKey::An10922 { master: &master, suffix: &[0; 25], epoch: 0 };
+    assert_eq!(refused(&[], Keys::Loaded { meta: None, file: long }, Some(UID), &tap), Refusal::NoKeys);
+
+    // A wrong eCode gives a key that opens nothing.
+    let meta = *ecode::derive_meta_read_key(&secret[0], &code, UID, 0).expose_bytes();
+    let right = url(&OPENED, &ecode::derive_file_read_key(&secret[0], &code, UID, 0), meta, 1);
+    let wrong = right.replace("fivcukrkfivcukrkfivcukrkfi", "aaaaaaaaaaaaaaaaaaaaaaaaaa");
+    let record = Record { uid: Some(UID), chip: Some(Chip { layout: &OPENED, ..chip(derived) }), ..Record::new(OWNER) };
+    let verify =
+        |url| Verifier::new(&secret).verify(Just(record), &mut MemoryCounters::<2>::new(), &request(url)).verdict;
+    assert_eq!(refusal(verify(&wrong)), Refusal::SealBroken);
+    accepted(verify(&right));
+}
+
+/// A `{picc}` takes what comes, but where the record knows the UID, the tap must say it.
+#[test]
+fn a_picc_data_without_uid_is_of_nobody() {
+    static ANY: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
+    static COUNTED: SdmLayout = sdm_layout!("https://a.example/t?p={picc:ctr}&c={mac}");
+    let tap = url(&COUNTED, &FILE_KEY, META, 1);
+    let mut counters = MemoryCounters::<8>::new();
+    let of = |layout| Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
+    assert_eq!(refusal(verify(&of(&ANY), &mut counters, &tap)), Refusal::OtherUid);
+    assert_eq!(accepted(verify(&of(&COUNTED), &mut counters, &tap)).seen.uid, Some(UID), "as its layout says");
+}
+
+/// Rules believe a tamper status only if the tag vouches for it, the record says that there is one, and the tap is accepted.
+#[test]
+fn rules_believe_what_is_proven() {
+    static OUTSIDE: SdmLayout = sdm_layout!("https://a.example/t?t={tt}&u={uid}&n={ctr}&c={mac}");
+    static INSIDE: SdmLayout = sdm_layout!("https://a.example/t?t=[[{tt}&u={uid}&n={ctr}&c={mac}");
+    const CLOSED: &[Rule] = &[Rule::Tamper(Equality::Equal, *b"CC")];
+    const OTHER: &[Rule] = &[Rule::Tamper(Equality::NotEqual, *b"CC")];
+    let groups = [
+        Some(RuleGroup { rules: CLOSED, response: "closed" }),
+        Some(RuleGroup { rules: OTHER, response: "opened" }),
+        Some(RuleGroup { rules: &[Rule::ScanCount(Comparison::LessThan, 9)], response: "counted" }),
+    ];
+    let rules = Rules { tag_group: RuleSet { groups, default: "nothing known" }, tag_code: None };
+    let mut counters = MemoryCounters::<8>::new();
+    let mut answer = |layout, tamper, last_seen, url: &str| {
+        let chip = Some(Chip { layout, tamper, ..chip(held()) });
+        let record = Record { chip, rules, last_seen, ..record(held()) };
+        let outcome = Verifier::new(&[]).verify(Just(record), &mut counters, &request(url));
+        outcome.response().map(|response| response.write_to(&mut [0; 32]).unwrap().to_owned()).unwrap()
+    };
+    assert_eq!(answer(&INSIDE, true, None, &url(&INSIDE, &FILE_KEY, META, 1)), "closed");
+    assert_eq!(answer(&INSIDE, true, None, &url(&INSIDE, &FILE_KEY, META, 1)), "nothing known", "a replay");
+    assert_eq!(answer(&INSIDE, false, None, &url(&INSIDE, &FILE_KEY, META, 2)), "counted", "its record has no tamper");
+    assert_eq!(
+        answer(&OUTSIDE, true, None, &url(&OUTSIDE, &FILE_KEY, META, 3)),
+        "counted",
+        "anybody may have written it"
+    );
+    let edited = url(&OUTSIDE, &FILE_KEY, META, 4).replace("t=CC", "t=OO");
+    assert_eq!(answer(&OUTSIDE, true, None, &edited), "counted");
+    let seen = Some(Mark { ctr: SdmReadCtr::MAX, at: None, taps: 3 });
+    assert_eq!(answer(&INSIDE, true, seen, "?"), "counted", "by the snapshot");
+    // A standard tag gets the default, whatever its groups ask for.
+    let plain = Record { chip: None, rules, last_seen: seen, ..record(held()) };
+    let outcome = Verifier::new(&[]).verify(Just(plain), &mut counters, &request("?"));
+    let response = outcome.response().unwrap();
+    assert_eq!(response.to_string(), "nothing known");
+    assert!(response.write_to(&mut [0; 12]).is_err(), "no cut answer");
+}
+
+#[test]
+fn extended_data_goes_by_its_name() {
+    let field = |name| ExtendedData { name, value: "", in_response: true };
+    for (name, called) in [("Scan Count", "scan_count"), ("scan_COUNT", "Scan Count"), ("Größe ÄÖ", "größe_äö")]
+    {
+        assert!(field(name).is_called(called), "{name}");
+    }
+    assert!(!field("Scan-Count").is_called("scan_count") && !field("size").is_called("sizes"));
+    assert_eq!(field("Größe ÄÖ").key().collect::<String>(), "größe_äö");
+}
+
+/// The store is told the time, and tells what was there.
+#[test]
+fn an_accepted_tap_says_what_was_before() {
+    let mut counters = MemoryCounters::<2>::new();
+    let mut at = |ctr, at| {
+        let (url, at) = (sample(ctr), Some(UnixMillis(at)));
+        let request = Request { at, ..request(&url) };
+        // In turns with and without blocking.
+        let verdict = if ctr % 2 == 0 {
+            Verifier::new(&[]).verify(Just(record(held())), &mut counters, &request).verdict
+        } else {
+            let (registry, mut counters) = (Blocking(Just(record(held()))), Blocking(&mut counters));
+            ready(Verifier::new(&[]).verify_async(registry, &mut counters, &request)).verdict
+        };
+        accepted(verdict)
+    };
+    let mark = |ctr, at, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis(at)), taps };
+    assert_eq!((at(11, 100).previous, at(12, 200).previous), (None, Some(mark(11, 100, 1))));
+    assert_eq!((at(20, 300).now, at(21, 400).now), (mark(20, 300, 3), mark(21, 400, 4)));
+}
+
+/// A store that remembers which counter was asked for.
+struct Asked(Option<TagId>);
+
+impl CounterStore for Asked {
+    type Error = Infallible;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+        self.0 = Some(*tag);
+        Ok(Advance::Advanced { previous: None, now: Mark { ctr, at, taps: 1 } })
+    }
+}
+
+#[test]
+fn the_name_of_a_counter_is_known_before_a_tap() {
+    static PLAIN: SdmLayout = sdm_layout!("https://a.example/t?u={uid}&n={ctr}&c={mac}");
+    static NO_UID: SdmLayout = sdm_layout!("https://a.example/t?n={ctr}&c={mac}");
+    static NO_UID_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc:ctr}&c={mac}");
+    static OPEN_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
+    static LRP: SdmLayout = sdm_layout!(Mode::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
+    let verifier = Verifier::new(&[]);
+    let mut names = Vec::new();
+    for layout in [&LAYOUT, &PLAIN, &NO_UID, &NO_UID_PICC, &OPEN_PICC, &LRP] {
+        let record = Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
+        let url = if layout.template().contains("{picc:ctr}") {
+            // The tag of the tests mirrors both always.
+            let keys = (META_KEY.clone(), FILE_KEY.clone());
+            EmulatedTag::new(layout, &TagTexts::default(), keys.0, keys.1, UID).unwrap().tap().unwrap().to_string()
+        } else {
+            url(layout, &FILE_KEY, META, 3)
+        };
+        let mut store = Asked(None);
+        let verdict = verifier.verify(Just(record), &mut store, &request(&url)).verdict;
+        assert!(matches!(verdict, Ok(Verdict::Fresh(_))), "{layout:?}: {verdict:?}");
+        assert_eq!(verifier.counter(&record), store.0, "{layout:?}");
+        names.push(store.0.unwrap());
+    }
+    // With a UID, without, and in the other mode.
+    assert_eq!((names[0], names[2]), (names[1], names[3]));
+    assert_eq!(names[0], names[4]);
+    assert!(names[0] != names[2] && names[0] != names[5] && names[2] != names[5]);
+
+    let given = TagId::from_bytes([7; 16]);
+    let with_name = Record { chip: Some(Chip { counter: Some(given), ..chip(held()) }), ..record(held()) };
+    assert_eq!(verifier.counter(&with_name), Some(given));
+    for keys in [Keys::NotLoaded, Keys::ECode { epoch: 0 }] {
+        assert_eq!(verifier.counter(&record(keys)), None);
+    }
+    assert_eq!(verifier.counter(&Record::new(OWNER)), None);
+}
+
+/// The tags of the golden files: what the verifier says, apart from any dialect.
+#[test]
+fn a_page_finds_a_tag_by_what_the_url_captured() {
+    let tags = Tags { rows: vec![row()], ..world::tags() };
+    let url = sample(3);
+    let tap = LAYOUT.parse(&url).unwrap();
+    let request = Request { tag: TagRef::Captured { name: "id", text: tap.captured("id").unwrap() }, ..request(&url) };
+    let outcome = Verifier::new(&[]).verify(&tags, &mut MemoryCounters::<2>::new(), &request);
+    assert_eq!(outcome.record.unwrap().number, Some(7));
+    assert!(matches!(outcome.verdict, Ok(Verdict::Fresh(_))));
+}

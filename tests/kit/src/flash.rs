@@ -1,0 +1,280 @@
+//! A NOR flash in software. Power can fail at any byte, half-written words hold noise, and writing a word twice panics.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
+use suntap::{Advance, Blocking, CounterStore as _, FlashCounters, FlashError, Mark, SdmReadCtr, TagId, UnixMillis};
+
+/// A flash with words of `W` bytes and pages of `P`.
+#[derive(Clone)]
+pub struct Chip<const W: usize, const P: usize>(pub Rc<RefCell<Cells>>);
+
+pub struct Cells {
+    pub bytes: Vec<u8>,
+    /// Words that were written since they were erased.
+    pub written: Vec<bool>,
+    /// Bytes that can still be written or erased before the power goes.
+    pub fuel: Option<usize>,
+    /// What half written cells hold.
+    pub noise: u32,
+    pub touched: [usize; 2],
+    pub erases: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PowerLost;
+
+impl NorFlashError for PowerLost {
+    fn kind(&self) -> NorFlashErrorKind {
+        NorFlashErrorKind::Other
+    }
+}
+
+impl<const W: usize, const P: usize> Chip<W, P> {
+    pub fn new(pages: usize) -> Self {
+        let cells = Cells {
+            bytes: vec![0xFF; P * pages],
+            written: vec![false; P * pages / W],
+            fuel: None,
+            noise: 1,
+            touched: [0; 2],
+            erases: vec![0; pages],
+        };
+        Self(Rc::new(RefCell::new(cells)))
+    }
+
+    /// The power lasts for so many bytes.
+    pub fn fuel(&self, bytes: usize, noise: u32) -> &Self {
+        let mut cells = self.0.borrow_mut();
+        (cells.fuel, cells.noise) = (Some(bytes), noise | 1);
+        drop(cells);
+        self
+    }
+
+    pub fn power_again(&self) -> &Self {
+        self.0.borrow_mut().fuel = None;
+        self
+    }
+
+    pub fn region(&self) -> core::ops::Range<u32> {
+        0..u32::try_from(self.0.borrow().bytes.len()).unwrap()
+    }
+
+    pub fn open<const N: usize>(&self) -> Result<FlashCounters<Blocking<Self>, N>, FlashError<PowerLost>> {
+        FlashCounters::open_blocking(self.clone(), self.region())
+    }
+
+    /// A copy that goes its own way.
+    pub fn copy(&self) -> Self {
+        let cells = self.0.borrow();
+        Self(Rc::new(RefCell::new(Cells {
+            bytes: cells.bytes.clone(),
+            written: cells.written.clone(),
+            fuel: None,
+            noise: 1,
+            touched: [0; 2],
+            erases: cells.erases.clone(),
+        })))
+    }
+}
+
+impl Cells {
+    fn random(&mut self) -> u8 {
+        self.noise = self.noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.noise.to_be_bytes()[0]
+    }
+
+    fn burn(&mut self) -> Result<(), PowerLost> {
+        match &mut self.fuel {
+            Some(0) => Err(PowerLost),
+            Some(fuel) => {
+                *fuel -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl<const W: usize, const P: usize> ErrorType for Chip<W, P> {
+    type Error = PowerLost;
+}
+
+impl<const W: usize, const P: usize> ReadNorFlash for Chip<W, P> {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerLost> {
+        let mut cells = self.0.borrow_mut();
+        if cells.fuel == Some(0) {
+            return Err(PowerLost);
+        }
+        cells.touched[0] += 1;
+        let at = usize::try_from(offset).unwrap();
+        bytes.copy_from_slice(&cells.bytes[at..at + bytes.len()]);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.borrow().bytes.len()
+    }
+}
+
+impl<const W: usize, const P: usize> NorFlash for Chip<W, P> {
+    const WRITE_SIZE: usize = W;
+    const ERASE_SIZE: usize = P;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerLost> {
+        let (from, to) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
+        assert!(from.is_multiple_of(P) && to.is_multiple_of(P));
+        let mut cells = self.0.borrow_mut();
+        cells.touched[1] += 1;
+        for page in from / P..to / P {
+            cells.erases[page] += 1;
+            if cells.burn().is_err() {
+                // The contents of the page are undefined: some of it is erased.
+                for at in page * P..(page + 1) * P {
+                    let noise = cells.random();
+                    cells.bytes[at] |= noise;
+                }
+                return Err(PowerLost);
+            }
+            cells.bytes[page * P..(page + 1) * P].fill(0xFF);
+            cells.written[page * P / W..(page + 1) * P / W].fill(false);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLost> {
+        let at = usize::try_from(offset).unwrap();
+        assert!(at.is_multiple_of(W) && bytes.len().is_multiple_of(W));
+        let mut cells = self.0.borrow_mut();
+        cells.touched[1] += 1;
+        for (index, word) in bytes.chunks(W).enumerate() {
+            let place = at + index * W;
+            assert!(!cells.written[place / W], "a word is written once");
+            for (offset, byte) in word.iter().enumerate() {
+                if cells.burn().is_err() {
+                    // The contents of the word are undefined, all of it may look erased.
+                    let traceless = cells.random() < 64;
+                    for at in place..place + W {
+                        let noise = if traceless { 0xFF } else { cells.random() };
+                        cells.bytes[at] = byte | noise;
+                    }
+                    cells.written[place / W] = true;
+                    return Err(PowerLost);
+                }
+                cells.bytes[place + offset] = *byte;
+            }
+            cells.written[place / W] = true;
+        }
+        Ok(())
+    }
+}
+
+pub fn tag(number: u8) -> TagId {
+    TagId::from_bytes([number; 16])
+}
+
+pub fn ctr(value: u32) -> SdmReadCtr {
+    SdmReadCtr::new(value).unwrap()
+}
+
+/// What happens to the counters.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Advance {
+        tag: u8,
+        by: u32,
+    },
+    Repeat {
+        tag: u8,
+    },
+    /// The tap that failed last, once more.
+    Again {
+        tag: u8,
+    },
+    Restart,
+    Cut {
+        fuel: usize,
+        noise: u32,
+    },
+}
+
+/// Taps, restarts and power cuts, against a map that remembers what was acknowledged.
+pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
+    let chip = Chip::<4, 1024>::new(6);
+    let mut store = chip.open::<8>().unwrap();
+    let mut known: BTreeMap<u8, Mark> = BTreeMap::new();
+    // A tap that failed may have moved the counter or not.
+    let mut perhaps: BTreeMap<u8, Vec<SdmReadCtr>> = BTreeMap::new();
+    for (at, step) in (0u64..).zip(steps) {
+        let (number, value) = match step {
+            Step::Advance { tag, by } => (
+                tag,
+                known
+                    .get(&tag)
+                    .map_or(0, |mark| mark.ctr.get())
+                    .max(perhaps.get(&tag).and_then(|all| all.last()).map_or(0, |ctr| ctr.get()))
+                    + by,
+            ),
+            Step::Repeat { tag } => (tag, known.get(&tag).map_or(0, |mark| mark.ctr.get())),
+            Step::Again { tag } => {
+                let Some(failed) = perhaps.get(&tag).and_then(|all| all.last()) else { continue };
+                (tag, failed.get())
+            }
+            Step::Restart => {
+                chip.power_again();
+                store = chip.open::<8>().unwrap();
+                continue;
+            }
+            Step::Cut { fuel, noise } => {
+                chip.fuel(fuel, noise);
+                continue;
+            }
+        };
+        match store.advance(&tag(number), ctr(value), Some(UnixMillis(at))) {
+            Ok(Advance::Advanced { previous, now }) => {
+                let before = known.get(&number).copied();
+                let moved = perhaps.remove(&number).unwrap_or_default();
+                assert!(
+                    previous == before || previous.is_some_and(|mark| moved.contains(&mark.ctr)),
+                    "{previous:?} {before:?}"
+                );
+                assert!(
+                    [before, previous].iter().flatten().all(|mark| mark.ctr < ctr(value)),
+                    "{number} {value}: accepted again"
+                );
+                assert_eq!((now.ctr, now.at), (ctr(value), Some(UnixMillis(at))));
+                known.insert(number, now);
+            }
+            Ok(Advance::Stale { stored }) => {
+                let before = known.get(&number).map(|mark| mark.ctr);
+                let moved = perhaps.get(&number).is_some_and(|all| all.contains(&stored.ctr));
+                assert!(stored.ctr >= ctr(value) && (Some(stored.ctr) == before || moved));
+                known.insert(number, stored);
+            }
+            Err(error) => {
+                assert_eq!(error, FlashError::Flash(PowerLost));
+                if known.get(&number).is_none_or(|mark| ctr(value) > mark.ctr) {
+                    perhaps.entry(number).or_default().push(ctr(value));
+                }
+                chip.power_again();
+                // The store mends itself, or is opened anew.
+                if at % 2 == 0 {
+                    store = chip.open::<8>().unwrap();
+                }
+            }
+        }
+    }
+    chip.power_again();
+    let mut store = chip.open::<8>().unwrap();
+    for (number, mark) in known {
+        let Advance::Stale { stored } = store.advance(&tag(number), mark.ctr, None).unwrap() else {
+            panic!("{number} was forgotten")
+        };
+        let moved = perhaps.get(&number).is_some_and(|all| all.contains(&stored.ctr));
+        assert!(stored == mark || moved && stored.ctr > mark.ctr, "{stored:?} {mark:?}");
+    }
+}

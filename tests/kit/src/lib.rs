@@ -1,0 +1,45 @@
+//! What the tests, fuzzers, benches and checks of suntap share.
+//!
+//! [`Tag`] is a tag in software. It is written from the data sheet on the `aes` and `cmac` crates and shares no code with suntap, so
+//! that one mistake cannot hide in both.
+
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "a test fails by panicking, and this package is not published"
+)]
+
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+
+#[cfg(feature = "flash")]
+pub mod flash;
+pub mod line;
+#[cfg(feature = "ntag424")]
+pub mod peer;
+#[cfg(feature = "platform")]
+pub mod registry;
+pub mod stores;
+mod tag;
+#[cfg(feature = "platform")]
+pub mod world;
+
+pub use tag::{Tag, Tap, Written};
+
+/// Runs a future that never waits.
+///
+/// # Panics
+/// If it does wait.
+pub fn ready<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the future waits"),
+    }
+}

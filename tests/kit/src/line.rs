@@ -1,0 +1,92 @@
+//! The line from a URL to what a tap says, and layouts to take it by.
+
+use suntap::{
+    ClaimedTap, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SunMessage, UnverifiedTap, VerifyError,
+};
+
+use crate::{Tag, Tap};
+
+/// Layouts of all four mixes of mirrors, with windows everywhere a window can be.
+pub const TEMPLATES: &[&str] = &[
+    "https://example.com/t?picc_data={picc}&cmac={mac}",
+    "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
+    "https://example.com/t?cmac={mac}&p={picc}",
+    "https://www.example.com/t/{uid}/{ctr}/{mac}",
+    "https://example.com/t?u=[[{uid}x{ctr}x{mac}",
+    "https://[[example.com/t?id=7&n={ctr}&c={mac}",
+    "lnurlw://example.com?p={picc}&c={mac}",
+    "https://example.com/?d={picc}&tt=[[{enc}{mac}",
+    "https://example.com/?e={picc}[[{enc}{mac}&v=1",
+    "https://example.com/?u={uid}&n={ctr}&tt=[[{tt}&e={enc}&c={mac}",
+    "https://example.com/?u={uid}&tt={tt}&c={mac}",
+    "https://[[example.com/?id=7&c={mac}",
+    "https://example.com/?p={picc:uid}&c={mac}",
+    "https://example.com/?p=[[{picc:ctr}&c={mac}",
+];
+
+/// All that a tap says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub uid: Option<[u8; 7]>,
+    pub ctr: Option<u32>,
+    pub file_data: Option<Vec<u8>>,
+    pub tt: Option<[u8; 2]>,
+}
+
+impl Said {
+    /// What a tap of one of the templates above is to say.
+    pub fn expected(template: &str, tag: &Tag, tap: &Tap) -> Self {
+        let has = |element: &str| template.contains(element);
+        Self {
+            uid: (has("{picc}") || has("uid}")).then_some(tag.uid),
+            ctr: (has("{picc}") || has("ctr}")).then_some(tap.ctr),
+            file_data: has("{enc}").then(|| tap.file_data.clone()),
+            tt: has("{tt}").then_some(tap.tt),
+        }
+    }
+
+    pub fn by(message: &SunMessage<'_>) -> Self {
+        let mut buffer = [0; 128];
+        Self {
+            uid: message.uid().map(|uid| *uid.as_bytes()),
+            ctr: message.ctr().map(SdmReadCtr::get),
+            file_data: message.file_data(&mut buffer).map(<[u8]>::to_vec).ok(),
+            tt: message.tamper().map(|tt| [tt.perm(), tt.curr()]),
+        }
+    }
+}
+
+/// What a server is sent of a URL.
+pub fn target(url: &str) -> String {
+    url.splitn(4, '/').nth(3).map_or_else(|| format!("/{}", &url[url.find('?').unwrap()..]), |path| format!("/{path}"))
+}
+
+/// Whether suntap is built with LRP.
+pub const LRP: bool = cfg!(feature = "lrp");
+
+pub fn mode(tag: &Tag) -> Mode {
+    #[cfg(feature = "lrp")]
+    if tag.lrp {
+        return Mode::Lrp;
+    }
+    assert!(!tag.lrp, "suntap is built without LRP");
+    Mode::Aes
+}
+
+pub fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<ClaimedTap<'a>, VerifyError> {
+    if template.contains("{picc") {
+        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode(tag)))
+    } else {
+        tap.read_plain()
+    }
+}
+
+/// What a tap says when it is verified, with a counter or without one.
+pub fn said(tag: &Tag, layout: &SdmLayout, tap: UnverifiedTap<'_>) -> Result<Said, VerifyError> {
+    let claimed = claim(tag, tap, layout.template())?;
+    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode(tag));
+    match claimed.ctr() {
+        Some(_) => Ok(Said::by(claimed.verify(&key)?.message())),
+        None => Ok(Said::by(claimed.verify_replayable(&key)?.message())),
+    }
+}

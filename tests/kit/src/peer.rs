@@ -1,0 +1,56 @@
+//! What the peer `ntag424` says of a tap, and what suntap says of it, in the same words.
+
+use ntag424::sdm::{SdmUrlConfig, SdmUrlOptions, SdmVerification, Verifier, sdm_url_config};
+use ntag424::types::file_settings::CryptoMode;
+use suntap::SdmLayout;
+
+use crate::line::{mode, said};
+use crate::{Tag, Tap};
+
+/// Layouts that both can say.
+pub const TEMPLATES: &[&str] = &[
+    "https://example.com/t?picc_data={picc}&cmac={mac}",
+    "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
+    "https://[[example.com/t?p={picc}&enc={enc}&cmac={mac}",
+    "https://www.example.com/t/{uid}/{ctr}/{mac}",
+    "http://example.com/t?u=[[{uid}x{ctr}x{mac}",
+    "https://[[example.com/t?id=7&n={ctr}&c={mac}",
+    "https://example.com/?u={uid}&c={mac}",
+    "https://example.com/?d={picc}&tt=[[{enc}{mac}",
+    "https://example.com/?u={uid}&n={ctr}&tt=[[{tt}&e={enc}&c={mac}",
+    "https://example.com/?u={uid}&n={ctr}&tt={tt}&c={mac}",
+];
+
+pub fn their_mode(tag: &Tag) -> CryptoMode {
+    if tag.lrp { CryptoMode::Lrp } else { CryptoMode::Aes }
+}
+
+/// The same layout in the peer's own grammar.
+pub fn theirs(template: &str, tag: &Tag, tap: &Tap, options: SdmUrlOptions) -> SdmUrlConfig {
+    let window = if template.contains("[[") { template.to_owned() } else { template.replace("{mac}", "[[{mac}") };
+    let enc = format!("[{}]", "0".repeat(tap.file_data.len() * 2));
+    let theirs = window.replace("{enc}", &enc).replace("{picc}", "{picc:uid+ctr}");
+    sdm_url_config(&theirs, their_mode(tag), options).unwrap_or_else(|error| panic!("{theirs}: {error}"))
+}
+
+/// The verdict of the peer.
+pub fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerification> {
+    let config = theirs(template, tag, tap, SdmUrlOptions::default());
+    let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
+    let verifier = Verifier::try_new(&config.sdm_settings, their_mode(tag)).unwrap().with_offset(shift).unwrap();
+    verifier.verify_with_meta_key(url.as_bytes(), &tag.file_key, &tag.meta_key).ok()
+}
+
+/// UID, counter, file data, whether the seal was opened.
+pub type Told = (Option<[u8; 7]>, Option<u32>, Option<Vec<u8>>, Option<bool>);
+
+pub fn theirs_told(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<Told> {
+    let seen = peer(template, tag, tap, url)?;
+    Some((seen.uid, seen.read_ctr, seen.enc_file_data, seen.tamper_status.map(|tt| tt.is_tampered())))
+}
+
+pub fn ours_told(template: &str, tag: &Tag, url: &str) -> Option<Told> {
+    let layout = SdmLayout::new(mode(tag), template).unwrap();
+    let said = said(tag, &layout, layout.parse(url).ok()?).ok()?;
+    Some((said.uid, said.ctr, said.file_data, said.tt.map(|tt| tt.contains(&b'O'))))
+}

@@ -1,0 +1,161 @@
+//! A registry whose rows own what they hold, as rows of a database do.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+use suntap::kdf::ecode::{SealedKeys, TagContext};
+use suntap::registry::{
+    Chip, ExtendedData, FileKey, Keys, MetaKey, Names, OrganisationId, Record, Standing, TagRecord, TagRef, TagRegistry,
+};
+use suntap::rules::{Rule, RuleGroup, RuleSet, Rules};
+use suntap::{ApiKeyName, ApiKeySecret, Mark, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
+
+/// The secret under which the tests name their API keys.
+pub static API_KEYS: ApiKeySecret = ApiKeySecret::from_bytes([0xA1; 16]);
+
+#[derive(Clone)]
+pub enum RowKeys {
+    NotLoaded,
+    Held { meta: Option<SdmMetaReadKey>, file: SdmFileReadKey },
+    Sealed { keys: SealedKeys, tag: TagContext },
+}
+
+#[derive(Clone, Default)]
+pub struct OwnRules {
+    pub groups: Vec<(Vec<Rule>, String)>,
+    pub default: String,
+}
+
+impl OwnRules {
+    fn set(&self) -> RuleSet<'_> {
+        let mut groups = [None; 3];
+        for (slot, (rules, response)) in groups.iter_mut().zip(&self.groups) {
+            *slot = Some(RuleGroup { rules, response });
+        }
+        RuleSet { groups, default: &self.default }
+    }
+}
+
+#[derive(Clone)]
+pub struct Row {
+    pub organisation: u128,
+    pub account: String,
+    pub number: Option<u64>,
+    pub xuid: Option<String>,
+    pub cuid: Option<String>,
+    pub uid: Option<Uid>,
+    pub tag: String,
+    pub needs_token: bool,
+    pub standing: Standing,
+    pub layout: Option<SdmLayout>,
+    pub keys: RowKeys,
+    pub tamper: bool,
+    pub group_rules: OwnRules,
+    pub tag_rules: Option<OwnRules>,
+    /// Name, value, whether it goes into the answer.
+    pub extended: Vec<(String, String, bool)>,
+    pub metadata: Option<String>,
+    pub last_seen: Option<Mark>,
+}
+
+impl Row {
+    pub fn new(organisation: u128) -> Self {
+        Self {
+            organisation,
+            account: "abc123".into(),
+            number: None,
+            xuid: None,
+            cuid: None,
+            uid: None,
+            tag: String::new(),
+            needs_token: false,
+            standing: Standing::ACTIVE,
+            layout: None,
+            keys: RowKeys::NotLoaded,
+            tamper: false,
+            group_rules: OwnRules::default(),
+            tag_rules: None,
+            extended: Vec::new(),
+            metadata: None,
+            last_seen: None,
+        }
+    }
+
+    fn is(&self, wanted: TagRef<'_>) -> bool {
+        match wanted {
+            TagRef::Xuid(xuid) => self.xuid.as_deref() == Some(xuid),
+            TagRef::Cuid { account, cuid } => self.account == account && self.cuid.as_deref() == Some(cuid),
+            TagRef::Uid { account, uid } => self.account == account && self.uid == Some(uid),
+            TagRef::Number(number) => self.number == Some(number),
+            TagRef::Captured { name: "id", text } => self.xuid.as_deref() == Some(text),
+            _ => false,
+        }
+    }
+}
+
+impl TagRecord for Row {
+    fn record(&self) -> Record<'_> {
+        let keys = match &self.keys {
+            RowKeys::NotLoaded => Keys::NotLoaded,
+            RowKeys::Held { meta, file } => {
+                Keys::Loaded { meta: meta.as_ref().map(MetaKey::Plain), file: FileKey::Plain(file) }
+            }
+            RowKeys::Sealed { keys, tag } => Keys::Sealed { keys, tag: *tag },
+        };
+        let chip = self.layout.as_ref().map(|layout| Chip { layout, keys, tamper: self.tamper, counter: None });
+        Record {
+            organisation: OrganisationId(self.organisation),
+            needs_token: self.needs_token,
+            standing: self.standing,
+            uid: self.uid,
+            names: Names {
+                xuid: self.xuid.as_deref(),
+                cuid: self.cuid.as_deref(),
+                tag: Some(&self.tag),
+                batch: Some("May"),
+                tag_group: Some("Shoes"),
+                folder: Some("Demo"),
+            },
+            chip,
+            rules: Rules { tag_group: self.group_rules.set(), tag_code: self.tag_rules.as_ref().map(OwnRules::set) },
+            metadata: self.metadata.as_deref(),
+            last_seen: self.last_seen,
+        }
+    }
+
+    fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
+        let (name, value, in_response) = self.extended.get(index)?;
+        Some(ExtendedData { name, value, in_response: *in_response })
+    }
+}
+
+#[derive(Clone, Default)]
+pub struct Tags {
+    pub rows: Vec<Row>,
+    pub api_keys: HashMap<ApiKeyName, OrganisationId>,
+}
+
+impl Tags {
+    pub fn with_api_key(mut self, key: &str, organisation: u128) -> Self {
+        self.api_keys.insert(API_KEYS.key_name(key.as_bytes()), OrganisationId(organisation));
+        self
+    }
+
+    pub fn with_token(mut self, token: &str, organisation: u128) -> Self {
+        self.api_keys.insert(API_KEYS.token_name(token.as_bytes()), OrganisationId(organisation));
+        self
+    }
+}
+
+impl<'r> TagRegistry for &'r Tags {
+    type Record = &'r Row;
+    type Error = Infallible;
+
+    fn find(&self, tag: TagRef<'_>) -> Result<Option<&'r Row>, Infallible> {
+        Ok(self.rows.iter().find(|row| row.is(tag)))
+    }
+
+    fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Infallible> {
+        Ok(self.api_keys.get(key).copied())
+    }
+}

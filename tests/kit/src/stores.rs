@@ -1,0 +1,86 @@
+//! Counter stores: shared, without a limit, and failing.
+
+use core::convert::Infallible;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use suntap::{Advance, AsyncCounterStore, CounterStore, Mark, SdmReadCtr, TagId, UnixMillis};
+
+/// A store without a limit.
+#[derive(Clone, Debug, Default)]
+pub struct MapCounters(pub HashMap<TagId, Mark>);
+
+impl CounterStore for MapCounters {
+    type Error = Infallible;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+        let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
+        if let Advance::Advanced { now, .. } = advance {
+            self.0.insert(*tag, now);
+        }
+        Ok(advance)
+    }
+}
+
+/// A handle on a store that threads or tasks share.
+#[derive(Debug, Default)]
+pub struct SharedCounters<S>(pub Arc<Mutex<S>>);
+
+impl<S> SharedCounters<S> {
+    pub fn new(store: S) -> Self {
+        Self(Arc::new(Mutex::new(store)))
+    }
+}
+
+impl<S> Clone for SharedCounters<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: CounterStore> CounterStore for SharedCounters<S> {
+    type Error = S::Error;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
+        self.0.lock().unwrap().advance(tag, ctr, at)
+    }
+}
+
+impl<S: CounterStore> AsyncCounterStore for SharedCounters<S> {
+    type Error = S::Error;
+
+    async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
+        core::future::ready(()).await;
+        self.0.lock().unwrap().advance(tag, ctr, at)
+    }
+}
+
+/// A store that fails when told to, before or after it moves the counter.
+#[derive(Debug, Default)]
+pub struct FailingCounters<S> {
+    pub counters: S,
+    /// Whether the next call fails; `Some(true)` if it moves the counter first. One call uses it up.
+    pub fail: Option<bool>,
+}
+
+/// How a [`FailingCounters`] fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed<E> {
+    /// It was told to.
+    Told,
+    /// The store below it failed.
+    Store(E),
+}
+
+impl<S: CounterStore> CounterStore for FailingCounters<S> {
+    type Error = Failed<S::Error>;
+
+    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        let fail = self.fail.take();
+        if fail == Some(false) {
+            return Err(Failed::Told);
+        }
+        let advance = self.counters.advance(tag, ctr, at).map_err(Failed::Store)?;
+        if fail.is_some() { Err(Failed::Told) } else { Ok(advance) }
+    }
+}

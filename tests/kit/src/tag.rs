@@ -1,0 +1,185 @@
+//! A tag in software, written from the data sheet.
+
+use aes::Aes128;
+use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
+use cmac::{Cmac, Mac as _};
+
+/// Keys and identity of a tag.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    pub lrp: bool,
+    pub meta_key: [u8; 16],
+    pub file_key: [u8; 16],
+    pub uid: [u8; 7],
+}
+
+/// What one tap is to say.
+#[derive(Clone, Debug)]
+pub struct Tap {
+    pub ctr: u32,
+    pub padding: [u8; 12],
+    pub file_data: Vec<u8>,
+    pub tt: [u8; 2],
+}
+
+/// What a tag wrote.
+pub struct Written {
+    pub url: String,
+    /// The characters that the tag vouches for: the mirrors that identify it, the MAC window, and the MAC itself.
+    pub covered: Vec<usize>,
+    /// The characters that are digits of a mirror.
+    pub digits: Vec<usize>,
+}
+
+impl Tag {
+    /// What the tag writes for a template, whose pins are what its chip was told; it writes no captured text.
+    pub fn write(&self, template: &str, tap: &Tap) -> Written {
+        let ctr = &tap.ctr.to_le_bytes()[..3];
+        let has = |elements: [&str; 4]| elements.iter().any(|element| template.contains(element));
+        let has_uid = has(["{uid}", "{picc}", "{picc:uid}", "{picc:uid,ctr}"]);
+        let has_ctr = has(["{ctr}", "{picc}", "{picc:ctr}", "{picc:uid,ctr}"]);
+        let mut fields = Vec::new();
+        if has_uid {
+            fields.extend_from_slice(&self.uid);
+        }
+        if has_ctr {
+            fields.extend_from_slice(ctr);
+        }
+
+        let (mut url, mut covered, mut digits, mut window) = (String::new(), Vec::new(), Vec::new(), None);
+        let mut rest = template;
+        while let Some(at) = rest.find(['[', '{']) {
+            let from = url.len();
+            url += &rest[..at];
+            if window.is_some() {
+                covered.extend(from..url.len());
+            }
+            rest = &rest[at..];
+            if let Some(after) = rest.strip_prefix("[[") {
+                (window, rest) = (Some(url.len()), after);
+                continue;
+            }
+            let (element, after) = rest.split_at(rest.find('}').unwrap() + 1);
+            rest = after;
+            let text = match element {
+                "{picc}" | "{picc:uid}" | "{picc:ctr}" | "{picc:uid,ctr}" => {
+                    let tag = (u8::from(has_uid) * 0x87) | (u8::from(has_ctr) * 0x40);
+                    let plain = [[tag].as_slice(), &fields, &tap.padding].concat();
+                    if self.lrp {
+                        let rand = &tap.padding[4..];
+                        upper(rand) + &upper(&encrypt(&eval(&self.meta_key, 0, rand), &plain[..16]))
+                    } else {
+                        upper(&encrypt(&self.meta_key, &plain[..16]))
+                    }
+                }
+                "{uid}" => upper(&self.uid),
+                "{ctr}" => format!("{:06X}", tap.ctr),
+                "{tt}" => String::from_utf8(tap.tt.to_vec()).unwrap(),
+                element if element.starts_with("{enc") => self.file_data(&fields, ctr, &tap.file_data),
+                "{mac}" => {
+                    let input = window.take().map_or("", |from| &url[from..]);
+                    let cmac = if self.lrp {
+                        cmac_lrp(&self.lrp_master(&fields), input.as_bytes())
+                    } else {
+                        cmac(&cmac(&self.file_key, &session_vector(&[0x3C, 0xC3], &fields)), input.as_bytes())
+                    };
+                    upper(&cmac.into_iter().skip(1).step_by(2).collect::<Vec<u8>>())
+                }
+                other => panic!("{other}"),
+            };
+            let place = url.len()..url.len() + text.len();
+            if window.is_some() || element != "{tt}" {
+                covered.extend(place.clone());
+            }
+            if element != "{tt}" {
+                digits.extend(place);
+            }
+            url += &text;
+        }
+        url += rest;
+        Written { url, covered, digits }
+    }
+
+    fn file_data(&self, fields: &[u8], ctr: &[u8], plain: &[u8]) -> String {
+        if self.lrp {
+            let master = self.lrp_master(fields);
+            let block = |(index, block): (usize, &[u8])| {
+                let counter = u64::from_be_bytes([ctr, &[0; 5]].concat().try_into().unwrap()) >> 16;
+                let counter = (counter + u64::try_from(index).unwrap()).to_be_bytes();
+                upper(&encrypt(&eval(&master, 1, &counter[2..]), block))
+            };
+            return plain.chunks(16).enumerate().map(block).collect();
+        }
+        let key = cmac(&self.file_key, &session_vector(&[0xC3, 0x3C], fields));
+        let mut chain = encrypt(&key, &[ctr, &[0; 13]].concat());
+        let mut text = String::new();
+        for block in plain.chunks(16) {
+            let mixed: Vec<u8> = block.iter().zip(&chain).map(|(byte, chain)| byte ^ chain).collect();
+            chain = encrypt(&key, &mixed);
+            text += &upper(&chain);
+        }
+        text
+    }
+
+    fn lrp_master(&self, fields: &[u8]) -> [u8; 16] {
+        let mut vector = session_vector(&[], fields);
+        vector[14..].copy_from_slice(&[0x1E, 0xE1]);
+        cmac_lrp(&self.file_key, &vector)
+    }
+}
+
+fn session_vector(label: &[u8], fields: &[u8]) -> Vec<u8> {
+    let mut vector = [label, &[0x00, 0x01, 0x00, 0x80], fields].concat();
+    vector.resize(16, 0);
+    vector
+}
+
+/// AN12304: eval over all nibbles of the input, finalized, under updated key 0 or 1.
+fn eval(key: &[u8; 16], updated: usize, input: &[u8]) -> [u8; 16] {
+    let chain = |mut secret: [u8; 16], steps: usize| {
+        for _ in 0..steps {
+            secret = encrypt(&secret, &[0x55; 16]);
+        }
+        encrypt(&secret, &[0xAA; 16])
+    };
+    let mut state = chain(encrypt(key, &[0xAA; 16]), updated);
+    for nibble in input.iter().flat_map(|byte| [byte / 16, byte % 16]) {
+        state = encrypt(&state, &chain(encrypt(key, &[0x55; 16]), nibble.into()));
+    }
+    encrypt(&state, &[0; 16])
+}
+
+/// NIST SP 800-38B over eval, with the shift done on a number.
+fn cmac_lrp(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
+    let cipher = |block: u128| u128::from_be_bytes(eval(key, 0, &block.to_be_bytes()));
+    let double = |value: u128| (value << 1) ^ if value >> 127 == 1 { 0x87 } else { 0 };
+    let k1 = double(cipher(0));
+    let mut padded = message.to_vec();
+    let subkey = if !message.is_empty() && message.len().is_multiple_of(16) {
+        k1
+    } else {
+        padded.push(0x80);
+        padded.resize(padded.len().next_multiple_of(16), 0);
+        double(k1)
+    };
+    let blocks: Vec<u128> = padded.chunks(16).map(|block| u128::from_be_bytes(block.try_into().unwrap())).collect();
+    let (last, first) = blocks.split_last().unwrap();
+    let state = first.iter().fold(0, |state, block| cipher(state ^ block));
+    cipher(state ^ last ^ subkey).to_be_bytes()
+}
+
+fn encrypt(key: &[u8; 16], block: &[u8]) -> [u8; 16] {
+    let mut block = aes::Block::try_from(block).unwrap();
+    Aes128::new(key.into()).encrypt_block(&mut block);
+    block.into()
+}
+
+fn cmac(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
+    let mut mac = Cmac::<Aes128>::new(key.into());
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+fn upper(bytes: &[u8]) -> String {
+    base16ct::upper::encode_string(bytes)
+}
