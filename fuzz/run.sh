@@ -16,7 +16,7 @@ if [ -n "$features" ]; then options+=(--features "$features"); fi
 cargo fetch --locked --quiet
 
 # A file without an entry in the manifest would never run.
-files=$(for file in targets/*.rs; do basename "$file" .rs; done | sort)
+files=$(for file in fuzz_targets/*.rs; do basename "$file" .rs; done | sort)
 listed=$(cargo fuzz list | sort)
 [ "$files" = "$listed" ] || { echo "files and targets differ:"; diff <(echo "$files") <(echo "$listed"); exit 1; }
 targets=("${@:-}")

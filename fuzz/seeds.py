@@ -27,7 +27,7 @@ for number, tap in enumerate(vectors["taps"]):
 for mirror in vectors["ntag22x_suncmac"]:
     seed("parse_tap", "https://a.b/?m=" + mirror["mirror_ascii"])
 
-sources = [*here.glob("../tests/*.rs"), *here.glob("../tests/common/*.rs")]
+sources = [*here.glob("../tests/it/**/*.rs"), *here.glob("../tests/kit/src/*.rs")]
 for source in sources:
     for template in re.findall(r'"([a-z]+://[^"\s]*\{[^"\s]*)"', source.read_text()):
         seed("parse_template", template)
@@ -48,7 +48,7 @@ def written(template, picc):
     return re.sub(r"\{([^}]*)\}", element, template.replace("[[", ""))
 
 
-known = (here / "targets/parse_tap.rs").read_text() + (here / "../tests/common/line.rs").read_text()
+known = (here / "fuzz_targets/parse_tap.rs").read_text() + (here / "../tests/kit/src/line.rs").read_text()
 for template in re.findall(r'"([a-z]+://[^"\s]*\{[^"\s]*)"', known):
     for picc in [32, 48]:
         url = written(template, picc)

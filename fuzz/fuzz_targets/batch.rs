@@ -1,15 +1,11 @@
 //! Any taps of any tags: a batch says what one by one does, in the same order.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-mod tags;
-
 use arbitrary::Arbitrary;
-use common::line::{Said, claim};
 use libfuzzer_sys::fuzz_target;
 use suntap::{ClaimedTap, SdmFileReadKey, VerifiedTap, VerifyError, verify_batch};
-use tags::Made;
+use suntap_fuzz::tags::Made;
+use suntap_testkit::line::{Said, claim};
 
 #[derive(Arbitrary, Debug)]
 struct Sent {

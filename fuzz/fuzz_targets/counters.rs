@@ -8,9 +8,10 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use suntap::emulator::EmulatedTag;
 use suntap::{
-    Advance, CommitError, CounterStore, Full, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr,
-    TagId, TagTexts, Uid, UnixMillis, sdm_layout,
+    CommitError, Full, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagId, TagTexts, Uid, UnixMillis,
+    sdm_layout,
 };
+use suntap_testkit::stores::{Failed, FailingCounters};
 
 static LAYOUT: SdmLayout = sdm_layout!("https://a.b/?u={uid}&n={ctr}&c={mac}");
 
@@ -28,31 +29,6 @@ enum Step {
     Fail { moved: bool },
 }
 
-/// Counters that fail when told to.
-struct Fragile {
-    counters: MemoryCounters<ROOM>,
-    fail: Option<bool>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Failure {
-    Broken,
-    Full,
-}
-
-impl CounterStore for Fragile {
-    type Error = Failure;
-
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Failure> {
-        let fail = self.fail.take();
-        if fail == Some(false) {
-            return Err(Failure::Broken);
-        }
-        let advance = self.counters.advance(tag, ctr, at).map_err(|Full| Failure::Full)?;
-        if fail.is_some() { Err(Failure::Broken) } else { Ok(advance) }
-    }
-}
-
 fuzz_target!(|steps: Vec<Step>| {
     let keys = |number: u8| (SdmMetaReadKey::FACTORY, SdmFileReadKey::from_bytes([number + 1; 16]));
     let uid = |number: u8| Uid::from_bytes([4, 0, 0, 0, 0, 0, number]);
@@ -62,7 +38,7 @@ fuzz_target!(|steps: Vec<Step>| {
             EmulatedTag::new(&LAYOUT, &TagTexts::default(), meta, file, uid(number)).unwrap()
         })
         .collect();
-    let mut counters = Fragile { counters: MemoryCounters::new(), fail: None };
+    let mut counters = FailingCounters { counters: MemoryCounters::<ROOM>::new(), fail: None };
     let mut written: Vec<(u8, u32, String)> = Vec::new();
     // What the store must remember: the counter and how often it moved.
     let mut model: BTreeMap<u8, (u32, u32)> = BTreeMap::new();
@@ -96,13 +72,13 @@ fuzz_target!(|steps: Vec<Step>| {
             model.insert(number, (ctr, taps));
         };
         match committed {
-            Err(CommitError::Store(Failure::Broken)) => {
+            Err(CommitError::Store(Failed::Told)) => {
                 assert!(fail.is_some());
                 if fail == Some(true) && ahead {
                     moved(&mut model);
                 }
             }
-            Err(CommitError::Store(Failure::Full)) => assert!(full && fail != Some(false)),
+            Err(CommitError::Store(Failed::Store(Full))) => assert!(full && fail != Some(false)),
             Err(CommitError::Replayed { stored }) => {
                 assert!(!ahead && fail.is_none());
                 assert_eq!(Some((stored.ctr.get(), stored.taps)), known);

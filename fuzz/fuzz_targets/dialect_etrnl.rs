@@ -2,15 +2,11 @@
 //! that was accepted.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-mod world;
-
-use common::registry::API_KEYS;
 use libfuzzer_sys::fuzz_target;
 use suntap::dialect::etrnl::Etrnl;
 use suntap::verifier::Verifier;
-use world::{Watched, watched};
+use suntap_fuzz::watched::{Watched, watched};
+use suntap_testkit::registry::API_KEYS;
 
 const FIELDS: [&str; 11] = [
     "success",
@@ -29,7 +25,7 @@ const FIELDS: [&str; 11] = [
 fuzz_target!(|data: &[u8]| {
     let line = data.iter().position(|byte| *byte == b'\n');
     let (key, body) = line.map_or((None, data), |at| (Some(&data[..at]), &data[at + 1..]));
-    let secrets = [common::world::SECRET];
+    let secrets = [suntap_testkit::world::SECRET];
     let dialect = Etrnl::new(Verifier::new(&secrets), &API_KEYS);
     watched(|tags, counters: &mut Watched| {
         for _ in 0..2 {

@@ -1,18 +1,14 @@
 //! Any query to the ixkio API: always an answer of its form, and no counter moves but for a tap that was accepted.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-mod world;
-
-use common::registry::API_KEYS;
 use libfuzzer_sys::fuzz_target;
 use suntap::dialect::ixkio::Ixkio;
 use suntap::verifier::Verifier;
-use world::{Watched, watched};
+use suntap_fuzz::watched::{Watched, watched};
+use suntap_testkit::registry::API_KEYS;
 
 fuzz_target!(|query: &str| {
-    let secrets = [common::world::SECRET];
+    let secrets = [suntap_testkit::world::SECRET];
     let dialect = Ixkio::new(Verifier::new(&secrets), &API_KEYS);
     watched(|tags, counters: &mut Watched| {
         // A refresh of the page comes right behind it.

@@ -2,16 +2,10 @@
 //! one takes what the other refuses, it is for one of the reasons here.
 #![no_main]
 
-#[path = "../../tests/peers/both.rs"]
-mod both;
-#[path = "../../tests/common/mod.rs"]
-mod common;
-mod tags;
-
-use both::{TEMPLATES, ours_told, theirs_told};
-use common::Tap;
 use libfuzzer_sys::fuzz_target;
-use tags::Made;
+use suntap_fuzz::tags::Made;
+use suntap_testkit::Tap;
+use suntap_testkit::peer::{TEMPLATES, ours_told, theirs_told};
 
 fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
     let (made, change) = input;

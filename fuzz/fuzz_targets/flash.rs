@@ -1,12 +1,9 @@
 //! Taps, restarts, and power that goes at any byte of a write or any page of an erase: what was acknowledged is there.
 #![no_main]
 
-#[path = "../../tests/common/flash.rs"]
-mod chip;
-
 use arbitrary::Arbitrary;
-use chip::{Step, keeps_what_it_acknowledged};
 use libfuzzer_sys::fuzz_target;
+use suntap_testkit::flash::{Step, keeps_what_it_acknowledged};
 
 #[derive(Arbitrary, Debug)]
 enum Made {

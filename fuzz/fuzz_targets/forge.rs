@@ -1,16 +1,13 @@
 //! Taps of real tags, cut up and put together anew: whatever verifies is what a tag said, and nothing is fresh again.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-
 use std::sync::OnceLock;
 
 use arbitrary::Arbitrary;
-use common::line::{Said, TEMPLATES, claim, mode};
-use common::{Tag, Tap};
 use libfuzzer_sys::fuzz_target;
 use suntap::{CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr, TagId};
+use suntap_testkit::line::{Said, TEMPLATES, claim, mode};
+use suntap_testkit::{Tag, Tap};
 
 #[derive(Arbitrary, Debug)]
 enum Edit {
@@ -63,14 +60,14 @@ fn made(template: usize, lrp: bool) -> &'static Made {
             Tag { lrp, meta_key: *b"a key to open it", file_key, uid: [4, 0x11, 0x22, 0x33, 0x44, 0x55, number] }
         };
         let tags = [tag(1), tag(2)];
-        let layout = SdmLayout::new(mode(&tags[0]), template).unwrap();
+        let layout = SdmLayout::new(mode(lrp), template).unwrap();
         let (mut urls, mut said) = (Vec::new(), Vec::new());
         for (tag, ctr) in [(&tags[0], 1), (&tags[0], 2), (&tags[1], 1), (&tags[1], 0x12_3456)] {
             let tt = if ctr == 2 { *b"OC" } else { *b"CC" };
             let data = core::array::from_fn::<u8, 32, _>(|index| tag.uid[6] ^ u8::try_from(index).unwrap());
             let tap = Tap { ctr, padding: [tag.uid[6]; 12], file_data: data.to_vec(), tt };
             let url = tag.write(template, &tap).url;
-            said.push(common::line::said(tag, &layout, layout.parse(&url).unwrap()).unwrap());
+            said.push(suntap_testkit::line::said(tag, &layout, layout.parse(&url).unwrap()).unwrap());
             urls.push(url);
         }
         Made { layout, tags, urls, said }

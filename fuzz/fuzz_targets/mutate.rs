@@ -1,14 +1,10 @@
 //! Any bit of anything that a tag vouches for: changed, it is refused as not authentic.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-mod tags;
-
-use common::line::said;
 use libfuzzer_sys::fuzz_target;
 use suntap::VerifyError;
-use tags::Made;
+use suntap_fuzz::tags::Made;
+use suntap_testkit::line::said;
 
 fuzz_target!(|input: (Made, u16, u8)| {
     let (made, place, bit) = input;

@@ -1,14 +1,11 @@
 //! Any text as a tap of any layout: no panic, and what is accepted has the shape.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-
 use std::sync::OnceLock;
 
-use common::line::{TEMPLATES, target};
 use libfuzzer_sys::fuzz_target;
 use suntap::{CounterTagLayout, Mode, SdmLayout};
+use suntap_testkit::line::{TEMPLATES, target};
 
 /// Beside those of the tests: captured texts, pinned lengths, other chips.
 const MORE: &[(Mode, &str)] = &[

@@ -1,15 +1,11 @@
 //! Any tag, any tap: what it writes is verified and says the same, from a URL, from separate values, and from the emulator.
 #![no_main]
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-mod tags;
-
-use common::line::{Said, said, target};
 use libfuzzer_sys::fuzz_target;
 use suntap::emulator::EmulatedTag;
 use suntap::{Mirrors, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
-use tags::Made;
+use suntap_fuzz::tags::Made;
+use suntap_testkit::line::{Said, said, target};
 
 /// The mirrors in a URL, found by the static text around them.
 fn taken_apart<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -> Mirrors<'u> {

@@ -1,16 +1,14 @@
 //! Tags and taps that a fuzzer makes up.
 
-#![allow(dead_code, reason = "each target uses what it needs")]
-
 use arbitrary::Arbitrary;
 use suntap::SdmLayout;
 
-use crate::common::line::{TEMPLATES, mode};
-use crate::common::{Tag, Tap, Written};
+use suntap_testkit::line::{TEMPLATES, mode};
+use suntap_testkit::{Tag, Tap, Written};
 
 /// A tag of one of the layouts, and what one tap of it is to say.
 #[derive(Arbitrary, Clone, Debug)]
-pub(crate) struct Made {
+pub struct Made {
     template: u8,
     lrp: bool,
     meta_key: [u8; 16],
@@ -25,7 +23,7 @@ pub(crate) struct Made {
 
 impl Made {
     /// Of few bytes, so that many fit into one input: all else follows from a seed (SplitMix64).
-    pub(crate) fn of_seed(template: u8, lrp: bool, seed: u16) -> Self {
+    pub fn of_seed(template: u8, lrp: bool, seed: u16) -> Self {
         let mut state = u64::from(seed);
         let mut bytes = || {
             state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -50,36 +48,36 @@ impl Made {
         Self { template, lrp, meta_key, file_key, uid, ctr, padding, data, blocks, seal }
     }
 
-    pub(crate) fn template(&self) -> &'static str {
+    pub fn template(&self) -> &'static str {
         self.one_of(TEMPLATES)
     }
 
-    pub(crate) fn one_of(&self, templates: &[&'static str]) -> &'static str {
+    pub fn one_of(&self, templates: &[&'static str]) -> &'static str {
         templates[usize::from(self.template) % templates.len()]
     }
 
     /// Any counter of 24 bits.
-    pub(crate) fn ctr(&self) -> u32 {
+    pub fn ctr(&self) -> u32 {
         self.ctr & 0x00FF_FFFF
     }
 
-    pub(crate) fn tag(&self) -> Tag {
+    pub fn tag(&self) -> Tag {
         Tag { lrp: self.lrp, meta_key: self.meta_key, file_key: self.file_key, uid: self.uid }
     }
 
-    pub(crate) fn layout(&self) -> SdmLayout {
-        SdmLayout::new(mode(&self.tag()), self.template()).unwrap()
+    pub fn layout(&self) -> SdmLayout {
+        SdmLayout::new(mode(self.lrp), self.template()).unwrap()
     }
 
     /// Its counter is one that a chip sends.
-    pub(crate) fn tap(&self) -> Tap {
+    pub fn tap(&self) -> Tap {
         let blocks = 1 + usize::from(self.blocks % 3);
         let tt = [*b"CC", *b"OC", *b"OO", *b"II"][usize::from(self.seal % 4)];
         let ctr = self.ctr().max(1);
         Tap { ctr, padding: self.padding, file_data: self.data[..16 * blocks].to_vec(), tt }
     }
 
-    pub(crate) fn written(&self) -> Written {
+    pub fn written(&self) -> Written {
         self.tag().write(self.template(), &self.tap())
     }
 }

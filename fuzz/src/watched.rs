@@ -5,14 +5,14 @@ use std::sync::OnceLock;
 use suntap::verifier::Verdict;
 use suntap::{Advance, CounterStore, Full, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
 
-use crate::common::registry::Tags;
-use crate::common::world;
+use suntap_testkit::registry::Tags;
+use suntap_testkit::world;
 
 /// Counters, and how often one moved.
 #[derive(Default)]
-pub(crate) struct Watched {
+pub struct Watched {
     counters: MemoryCounters<32>,
-    pub(crate) moved: u32,
+    pub moved: u32,
 }
 
 impl CounterStore for Watched {
@@ -27,7 +27,7 @@ impl CounterStore for Watched {
 
 impl Watched {
     /// A counter has moved since `before` only if the verdict says that the tap is fresh, and that it says once.
-    pub(crate) fn agrees<E>(&self, before: u32, verdict: Option<&Result<Verdict, E>>) {
+    pub fn agrees<E>(&self, before: u32, verdict: Option<&Result<Verdict, E>>) {
         let fresh = matches!(verdict, Some(Ok(Verdict::Fresh(_))));
         assert_eq!(self.moved - before, u32::from(fresh));
         assert!(!fresh || before == 0, "the same request passed twice");
@@ -35,7 +35,7 @@ impl Watched {
 }
 
 /// Runs with counters that know nothing yet.
-pub(crate) fn watched(run: impl FnOnce(&Tags, &mut Watched)) {
+pub fn watched(run: impl FnOnce(&Tags, &mut Watched)) {
     static TAGS: OnceLock<Tags> = OnceLock::new();
     run(TAGS.get_or_init(world::tags), &mut Watched::default());
 }

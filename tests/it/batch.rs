@@ -1,7 +1,8 @@
 //! Taps side by side: what one by one says of each, in the same order.
 
 use proptest::prelude::*;
-use suntap::{ClaimedTap, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifiedTap, VerifyError, verify_batch};
+use suntap::{ClaimedTap, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifiedTap, VerifyError, verify_batch};
+use suntap_testkit::line::{LRP, mode};
 use suntap_testkit::{Tag, Tap};
 
 /// Windows of no byte, of less than a block, of one block, of some; without a counter; with file data.
@@ -39,13 +40,14 @@ fn case() -> impl Strategy<Value = Case> {
     let fault = prop_oneof![4 => Just(Fault::None), 1 => Just(Fault::WrongKey), 1 => Just(Fault::Digit)];
     // Counter 0 is authentic for no verifier.
     let ctr = prop_oneof![9 => 1..0x0100_0000_u32, 1 => Just(0)];
-    (0..TEMPLATES.len(), prop::bool::weighted(0.2), any::<[u8; 16]>(), ctr, any::<[u8; 32]>(), fault)
-        .prop_map(|(template, lrp, file_key, ctr, data, fault)| Case { template, lrp, file_key, ctr, data, fault })
+    (0..TEMPLATES.len(), prop::bool::weighted(0.2), any::<[u8; 16]>(), ctr, any::<[u8; 32]>(), fault).prop_map(
+        |(template, lrp, file_key, ctr, data, fault)| Case { template, lrp: lrp && LRP, file_key, ctr, data, fault },
+    )
 }
 
 impl Case {
     fn layout(&self) -> SdmLayout {
-        SdmLayout::new(if self.lrp { Mode::Lrp } else { Mode::Aes }, TEMPLATES[self.template]).unwrap()
+        SdmLayout::new(mode(self.lrp), TEMPLATES[self.template]).unwrap()
     }
 
     fn url(&self) -> String {

@@ -459,7 +459,7 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(ixkio::check(&Row { cuid: Some("SHOE-42".into()), ..spaced }), Ok(()));
     let nameless = Row { extended: vec![(String::new(), "x".into(), true)], ..row(0) };
     assert_eq!(ixkio::check(&nameless), Err(Unfit::Name));
-    let other = SdmFileReadKey::FACTORY.prepare(Mode::Lrp);
+    let other = SdmFileReadKey::FACTORY.prepare(Mode::Ntag22x);
     let zero = row(0);
     let view = zero.record();
     let file = FileKey::Prepared(&other);
@@ -505,8 +505,8 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(etrnl::check(&Row { uid: None, ..row(2) }), Err(Unfit::NoUid));
     for (of_meta, of_file, expected) in [
         (Mode::Aes, Mode::Aes, Ok(())),
-        (Mode::Lrp, Mode::Aes, Err(Unfit::WrongMode)),
-        (Mode::Aes, Mode::Lrp, Err(Unfit::WrongMode)),
+        (Mode::Ntag22x, Mode::Aes, Err(Unfit::WrongMode)),
+        (Mode::Aes, Mode::Ntag22x, Err(Unfit::WrongMode)),
     ] {
         let (meta, file) = (SdmMetaReadKey::FACTORY.prepare(of_meta), SdmFileReadKey::FACTORY.prepare(of_file));
         let two = row(2);

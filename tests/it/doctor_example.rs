@@ -13,10 +13,9 @@ const SAMPLE: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E8
 fn doctor(args: &[&str]) -> (i32, String, String) {
     let this = std::env::current_exe().unwrap();
     let program: PathBuf = this.ancestors().nth(2).unwrap().join("examples/doctor");
-    let output = Command::new(&program)
-        .args(args)
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error} (cargo test builds it)", program.display()));
+    let output = Command::new(&program).args(args).output().unwrap_or_else(|error| {
+        panic!("{}: {error} (run cargo test without --test, or cargo build --examples)", program.display())
+    });
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use suntap::identify::{self, NotIdentified};
 use suntap::{Mode, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifyError};
+use suntap_testkit::line::{LRP, OTHER_MODES, mode};
 use suntap_testkit::{Tag, Tap};
 
 const TEMPLATE: &str = "https://a.b/?p={picc:uid,ctr}&c={mac}";
@@ -34,7 +35,8 @@ proptest! {
 
     #[test]
     fn the_right_key_of_many_is_found(number in 0u32..600, ctr in 1u32..0x0100_0000, lrp: bool) {
-        let (mode, count) = if lrp { (Mode::Lrp, 20) } else { (Mode::Aes, 600) };
+        let lrp = lrp && LRP;
+        let (mode, count) = (mode(lrp), if lrp { 20 } else { 600 });
         let number = number % count;
         let layout = SdmLayout::new(mode, TEMPLATE).unwrap();
         let url = tag(number, lrp).write(TEMPLATE, &tap(ctr)).url;
@@ -89,9 +91,11 @@ fn a_file_key_of_another_mode_does_not_end_the_search() {
     let keys = keys(3000, Mode::Aes);
     let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
     let parsed = layout.parse(&url).unwrap();
-    let mode = |index| if index == 2999 { Mode::Aes } else { Mode::Lrp };
-    let found = identify::first_verified(&parsed, &keys, |index, _| Some(file_key(mode(index))));
-    assert_eq!(found.map(|found| found.index), Ok(2999));
+    for other in OTHER_MODES {
+        let mode = |index| if index == 2999 { Mode::Aes } else { *other };
+        let found = identify::first_verified(&parsed, &keys, |index, _| Some(file_key(mode(index))));
+        assert_eq!(found.map(|found| found.index), Ok(2999));
+    }
 }
 
 #[test]
@@ -102,10 +106,12 @@ fn no_key_is_said_to_be_none() {
     let none = |tried| NotIdentified { tried, why: VerifyError::NotAuthentic };
     let found = identify::first_verified(&parsed, keys(500, Mode::Aes), |_, _| Some(file_key(Mode::Aes)));
     assert_eq!(found.map(|found| found.index), Err(none(500)));
-    let found = identify::first_verified(&parsed, keys(3, Mode::Lrp), |_, _| Some(file_key(Mode::Aes)));
-    assert_eq!(found.map(|found| found.index), Err(none(3)));
-    // One key in 256 would fit by chance if the mode were not asked.
-    assert_eq!(identify::candidates(&parsed, keys(2000, Mode::Lrp)).count(), 0);
+    for other in OTHER_MODES {
+        let found = identify::first_verified(&parsed, keys(3, *other), |_, _| Some(file_key(Mode::Aes)));
+        assert_eq!(found.map(|found| found.index), Err(none(3)));
+        // One key in 256 would fit by chance if the mode were not checked.
+        assert_eq!(identify::candidates(&parsed, keys(2000, *other)).count(), 0);
+    }
     let found = identify::first_verified(&parsed, keys(0, Mode::Aes), |_, _| None::<SdmFileReadKey>);
     assert_eq!(found.map(|found| found.index), Err(none(0)));
     // A layout without PICCData has nothing to open.

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 use serde_json::Value;
 use suntap::kdf::ecode::{self, ECode, NotAnECode, SealBroken, SealedKeys, ServerSecret, TagContext};
-use suntap::kdf::nfcdeveloper::{Derivation, Master, MasterLength};
 use suntap::kdf::{an10922, boltcard};
 use suntap::{
     CommitError, IssuerKey, MasterKey, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr,
@@ -196,8 +195,11 @@ fn epochs_and_names_are_the_same_in_every_release() {
     assert_eq!(name(Some(uid)), aes_cmac(&[7; 16], &[&b"suntap\0\0\x01"[..], &uid].concat()));
     assert_eq!(name(None), aes_cmac(&[7; 16], &[&b"suntap\0\0"[..], &[0; 8]].concat()));
     assert_ne!(name(None), name(Some([0; 7])));
-    let of_lrp = suntap::lrp::Lrp::new(&[7; 16], 0).cmac(&[&b"suntap\0\0\x01"[..], &uid].concat());
-    assert_eq!(key.prepare(Mode::Lrp).tag_id(Some(Uid::from_bytes(uid))).as_bytes(), &of_lrp);
+    #[cfg(feature = "lrp")]
+    {
+        let of_lrp = suntap::lrp::Lrp::new(&[7; 16], 0).cmac(&[&b"suntap\0\0\x01"[..], &uid].concat());
+        assert_eq!(key.prepare(Mode::Lrp).tag_id(Some(Uid::from_bytes(uid))).as_bytes(), &of_lrp);
+    }
 }
 
 /// The keyed name follows the key: a new key is a new name, and with the old key the old counter stays.
@@ -221,6 +223,7 @@ fn the_name_of_a_counter_follows_the_key() {
     let names = [
         old.prepare(Mode::Aes).tag_id(uid),
         old.prepare(Mode::Aes).tag_id(None),
+        #[cfg(feature = "lrp")]
         old.prepare(Mode::Lrp).tag_id(uid),
         new.prepare(Mode::Aes).tag_id(uid),
         TagId::from_uid(Uid::from_bytes([4, 1, 2, 3, 4, 5, 6])),
@@ -260,21 +263,28 @@ fn a_recorded_bolt_card_tap_verifies() {
     assert_eq!((verified.uid(), verified.ctr().get()), (Uid::from_hex("04996C6A926980").ok(), 3));
 }
 
-/// As in sdm-backend: 16 zero bytes are the keys of a new chip, and nothing else is.
-#[test]
-fn an_nfcdeveloper_master_of_zeros_is_factory_keys() {
-    let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
-    for derivation in [Derivation::Standard, Derivation::Legacy] {
-        let factory = Master::new(derivation, &[0; 16]).unwrap();
-        assert_eq!(factory.meta_read_key(), SdmMetaReadKey::FACTORY);
-        assert_eq!(factory.file_read_key(uid), SdmFileReadKey::FACTORY);
-        let longer = Master::new(derivation, &[0; 32]).unwrap();
-        assert_ne!(longer.meta_read_key(), SdmMetaReadKey::FACTORY);
-        for len in [0, 15, 17, 31, 33, 64] {
-            assert_eq!(Master::new(derivation, &vec![1; len]).map(|_| ()), Err(MasterLength), "{len}");
+#[cfg(feature = "nfcdeveloper")]
+mod sdm_backend {
+    use suntap::kdf::nfcdeveloper::{Derivation, Master, MasterLength};
+
+    use super::{SdmFileReadKey, SdmMetaReadKey, Uid};
+
+    /// As in sdm-backend: 16 zero bytes are the keys of a new chip, and nothing else is.
+    #[test]
+    fn an_nfcdeveloper_master_of_zeros_is_factory_keys() {
+        let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
+        for derivation in [Derivation::Standard, Derivation::Legacy] {
+            let factory = Master::new(derivation, &[0; 16]).unwrap();
+            assert_eq!(factory.meta_read_key(), SdmMetaReadKey::FACTORY);
+            assert_eq!(factory.file_read_key(uid), SdmFileReadKey::FACTORY);
+            let longer = Master::new(derivation, &[0; 32]).unwrap();
+            assert_ne!(longer.meta_read_key(), SdmMetaReadKey::FACTORY);
+            for len in [0, 15, 17, 31, 33, 64] {
+                assert_eq!(Master::new(derivation, &vec![1; len]).map(|_| ()), Err(MasterLength), "{len}");
+            }
         }
+        let standard = Master::new(Derivation::Standard, &[1; 16]).unwrap();
+        assert_eq!(standard.shared_application_key(0), None);
+        assert!(!format!("{standard:?}").contains("1, 1"));
     }
-    let standard = Master::new(Derivation::Standard, &[1; 16]).unwrap();
-    assert_eq!(standard.shared_application_key(0), None);
-    assert!(!format!("{standard:?}").contains("1, 1"));
 }

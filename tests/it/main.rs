@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod architecture;
 mod batch;
 #[cfg(feature = "conformance")]
 mod conformance;
@@ -16,23 +17,28 @@ mod conformance;
 mod diagnose;
 #[cfg(feature = "dialects")]
 mod dialects;
-mod doctor_example;
 #[cfg(all(feature = "emulator", feature = "lrp"))]
+mod doctor_example;
+#[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(all(feature = "flash", feature = "conformance"))]
 mod flash;
 #[cfg(feature = "dialects")]
 mod golden;
-mod house;
 mod identify;
 mod keys;
 mod layout;
+#[cfg(all(feature = "dialects", feature = "lrp", feature = "nfcdeveloper"))]
 mod leaks;
 mod neighbours;
 mod properties;
 mod rules;
 mod settings;
 mod states;
+#[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "nfcdeveloper"))]
+mod types;
 mod vectors;
+#[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "nfcdeveloper"))]
 mod verifier;
+#[cfg(all(feature = "lrp", feature = "nfcdeveloper"))]
 mod verify_example;

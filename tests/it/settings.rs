@@ -94,6 +94,7 @@ fn file_data_and_captured_texts_are_the_tags_own() {
     assert_eq!(read_access, access);
 }
 
+#[cfg(feature = "lrp")]
 #[test]
 fn lrp_mirrors_a_longer_picc_data() {
     let layout = SdmLayout::new(Mode::Lrp, "https://a.b/{picc:uid}{mac}").unwrap();
@@ -380,7 +381,7 @@ proptest! {
         count in 1usize..12, meta in 0u8..5, file in 0u8..5, lrp: bool, limit in prop::option::of(1u32..0x0100_0000),
     ) {
         let template = format!("{prefix}a.b/{}", pieces[..count].concat());
-        let mode = if lrp { Mode::Lrp } else { Mode::Aes };
+        let mode = suntap_testkit::line::mode(lrp && suntap_testkit::line::LRP);
         let Ok(layout) = SdmLayout::new(mode, &template) else { return Ok(()) };
         let access = SdmAccess {
             meta_read: template.contains("{picc").then(|| key(meta)),

@@ -8,6 +8,7 @@ use suntap::{
     MemoryCounters, Mode, PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey,
     SdmReadCtr, SunMessage, TagId, TagTamper, Uid, UnixMillis, VerifiedTap, VerifyError, sdm_layout,
 };
+use suntap_testkit::line::OTHER_MODES;
 use suntap_testkit::stores::{Failed, FailingCounters, SharedCounters};
 use suntap_testkit::{Tag, Tap, ready};
 
@@ -239,11 +240,13 @@ fn a_replayable_tap_may_be_expected_too_and_a_tap_without_uid_is_bound_by_its_ke
 
 #[test]
 fn a_key_for_another_mode_is_said_to_be_one() {
-    let meta_key = SdmMetaReadKey::FACTORY.prepare(Mode::Lrp);
-    assert_eq!(LAYOUT.parse(URL).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::WrongMode));
-    let file_key = SdmFileReadKey::FACTORY.prepare(Mode::Lrp);
-    let claimed = LAYOUT.parse(URL).unwrap().open(&meta()).unwrap();
-    assert_eq!(claimed.verify(&file_key).map(|_| ()), Err(VerifyError::WrongMode));
+    for other in OTHER_MODES {
+        let meta_key = SdmMetaReadKey::FACTORY.prepare(*other);
+        assert_eq!(LAYOUT.parse(URL).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::WrongMode));
+        let file_key = SdmFileReadKey::FACTORY.prepare(*other);
+        let claimed = LAYOUT.parse(URL).unwrap().open(&meta()).unwrap();
+        assert_eq!(claimed.verify(&file_key).map(|_| ()), Err(VerifyError::WrongMode));
+    }
 }
 
 #[test]

@@ -12,7 +12,9 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
     clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
     reason = "a test fails by panicking, and this package is not published"
 )]
 

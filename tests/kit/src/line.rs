@@ -64,18 +64,26 @@ pub fn target(url: &str) -> String {
 /// Whether suntap is built with LRP.
 pub const LRP: bool = cfg!(feature = "lrp");
 
-pub fn mode(tag: &Tag) -> Mode {
+/// Every mode but AES.
+pub const OTHER_MODES: &[Mode] = &[
+    Mode::Ntag22x,
     #[cfg(feature = "lrp")]
-    if tag.lrp {
+    Mode::Lrp,
+];
+
+/// The mode of a tag, by [`Tag::lrp`].
+pub fn mode(lrp: bool) -> Mode {
+    #[cfg(feature = "lrp")]
+    if lrp {
         return Mode::Lrp;
     }
-    assert!(!tag.lrp, "suntap is built without LRP");
+    assert!(!lrp, "suntap is built without LRP");
     Mode::Aes
 }
 
 pub fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<ClaimedTap<'a>, VerifyError> {
     if template.contains("{picc") {
-        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode(tag)))
+        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode(tag.lrp)))
     } else {
         tap.read_plain()
     }
@@ -84,7 +92,7 @@ pub fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<Cl
 /// What a tap says when it is verified, with a counter or without one.
 pub fn said(tag: &Tag, layout: &SdmLayout, tap: UnverifiedTap<'_>) -> Result<Said, VerifyError> {
     let claimed = claim(tag, tap, layout.template())?;
-    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode(tag));
+    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode(tag.lrp));
     match claimed.ctr() {
         Some(_) => Ok(Said::by(claimed.verify(&key)?.message())),
         None => Ok(Said::by(claimed.verify_replayable(&key)?.message())),

@@ -50,7 +50,7 @@ pub fn theirs_told(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<To
 }
 
 pub fn ours_told(template: &str, tag: &Tag, url: &str) -> Option<Told> {
-    let layout = SdmLayout::new(mode(tag), template).unwrap();
+    let layout = SdmLayout::new(mode(tag.lrp), template).unwrap();
     let said = said(tag, &layout, layout.parse(url).ok()?).ok()?;
     Some((said.uid, said.ctr, said.file_data, said.tt.map(|tt| tt.contains(&b'O'))))
 }

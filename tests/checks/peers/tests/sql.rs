@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use suntap::MemoryCounters;
 use suntap::conformance::{self, Contest, Promise};
 
-include!("../../../src/counter/sql.in");
+include!("../../../../src/counter/sql.in");
 
 proptest! {
     #[test]
