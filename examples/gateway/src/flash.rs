@@ -7,14 +7,18 @@ use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashEr
 const PAGE: usize = 4096;
 const LEN: usize = 4 * PAGE;
 
-pub(crate) struct RamFlash {
+/// Four pages of 4096 bytes, erased.
+pub struct RamFlash {
     cells: [u8; LEN],
 }
 
 impl RamFlash {
-    pub(crate) const REGION: Range<u32> = 0..LEN as u32;
+    /// All of it.
+    pub const REGION: Range<u32> = 0..LEN as u32;
 
-    pub(crate) const fn new() -> Self {
+    /// An erased flash.
+    #[must_use]
+    pub const fn new() -> Self {
         Self { cells: [0xFF; LEN] }
     }
 
@@ -25,8 +29,9 @@ impl RamFlash {
     }
 }
 
+/// An address is outside the flash.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OutOfBounds;
+pub struct OutOfBounds;
 
 impl NorFlashError for OutOfBounds {
     fn kind(&self) -> NorFlashErrorKind {

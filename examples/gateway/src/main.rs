@@ -14,13 +14,11 @@ use suntap::{
     CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, Mode, PreparedMasterKey, PreparedMetaReadKey,
     SdmLayout, SdmMetaReadKey, TagId, VerifiedTap, VerifyError, sdm_layout,
 };
+use suntap_gateway::flash::{OutOfBounds, RamFlash};
 
 mod figures;
-mod flash;
 mod selftest;
 mod stack;
-
-use flash::RamFlash;
 
 static LAYOUT: SdmLayout = sdm_layout!("https://door.example/t?e={picc:uid,ctr}&c={mac}");
 /// What follows the UID in the diversification input.
@@ -29,7 +27,7 @@ const SUFFIX: &[u8] = b"door";
 const TAGS: usize = 32;
 
 type Counters<'f> = FlashCounters<suntap::Blocking<&'f mut RamFlash>, TAGS>;
-type Refused = Error<FlashError<flash::OutOfBounds>>;
+type Refused = Error<FlashError<OutOfBounds>>;
 
 /// The keys of the door. A real one gets them when it is installed.
 struct Door {

@@ -8,11 +8,7 @@ use core::hint::black_box;
 use cortex_m_rt::entry;
 use panic_halt as _;
 use suntap::{CounterStore, FlashCounters, SdmReadCtr, TagId};
-
-#[path = "../flash.rs"]
-mod flash;
-
-use flash::RamFlash;
+use suntap_gateway::flash::RamFlash;
 
 #[entry]
 fn main() -> ! {

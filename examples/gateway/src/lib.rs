@@ -1,0 +1,6 @@
+//! What the programs of this package share.
+
+#![no_std]
+
+#[cfg(feature = "flash")]
+pub mod flash;
