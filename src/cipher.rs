@@ -13,6 +13,8 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod accel;
 mod lanes;
+#[cfg(feature = "lrp")]
+pub mod lrp;
 mod soft;
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]

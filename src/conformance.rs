@@ -66,7 +66,7 @@
 use core::fmt;
 
 use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, now};
-use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
 
 /// Tags that a law uses at once.
 pub const TAGS: u8 = 3;

@@ -12,7 +12,7 @@
 #![doc = include_str!("counter/sql.in")]
 //! ```
 
-use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
 
 #[cfg(feature = "flash")]
 mod flash;

@@ -33,9 +33,10 @@ use core::fmt;
 use heapless::Vec;
 
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
-use crate::sun::SdmLayout;
-use crate::types::{Mode, SdmReadCtr, Uid};
+use crate::sun::layout::SdmLayout;
+use crate::value::{Mode, SdmReadCtr, Uid};
 
+mod anatomy;
 mod candidates;
 mod compare;
 mod finding;

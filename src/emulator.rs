@@ -28,14 +28,18 @@
 use core::fmt;
 use core::ops::Deref;
 
-use crate::cipher::{Block, BlockEncrypt as _, Encryptor, padded};
-use crate::hex;
-use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 #[cfg(feature = "lrp")]
-use crate::lrp::Lrp;
+use crate::cipher::lrp::Lrp;
+use crate::cipher::{Block, BlockEncrypt as _, Encryptor, padded};
+use crate::key::{SdmFileReadKey, SdmMetaReadKey};
+use crate::sun::layout::SdmLayout;
+use crate::sun::mac::SdmMac;
+use crate::sun::received::MAX_URL;
 use crate::sun::session::{EncKey, MacKey};
-use crate::sun::{FILE_HEADER, FILE_SIZE, MAX_URL, Offsets, SdmLayout, SdmMac, SettingsError, TagTexts};
-use crate::types::{Mode, SdmReadCtr, Uid};
+use crate::sun::settings::{Offsets, SettingsError, TagTexts};
+use crate::sun::template::{FILE_HEADER, FILE_SIZE};
+use crate::value::hex;
+use crate::value::{Mode, SdmReadCtr, Uid};
 
 /// A tag in software.
 #[derive(Clone)]

@@ -30,10 +30,11 @@ use core::fmt;
 use heapless::{Deque, Vec};
 
 use crate::cipher::{LANES, Secret, decrypt_by_each, side_by_side};
-use crate::error::VerifyError;
 use crate::key::FileReadKey;
-use crate::sun::{ClaimedTap, PiccData, UnverifiedTap, VerifiedTap};
-use crate::types::Mode;
+use crate::sun::error::VerifyError;
+use crate::sun::picc::PiccData;
+use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
+use crate::value::Mode;
 
 /// The keys that open a tap, as an iterator of [`Candidate`]s in the order of the keys. A key that was prepared for another mode
 /// than that of the layout opens nothing.

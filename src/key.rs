@@ -7,10 +7,10 @@ use core::fmt;
 
 use zeroize::ZeroizeOnDrop;
 
-use crate::cipher::{Block, Cmac, Decryptor, padded};
 #[cfg(feature = "lrp")]
-use crate::lrp::Lrp;
-use crate::types::{Mode, TagId, Uid};
+use crate::cipher::lrp::Lrp;
+use crate::cipher::{Block, Cmac, Decryptor, padded};
+use crate::value::{Mode, TagId, Uid};
 
 /// Declares a 128-bit key type.
 macro_rules! key_type {
@@ -33,8 +33,8 @@ macro_rules! key_type {
             /// # Errors
             /// [`ParseHexError`](crate::ParseHexError) if the length is not 32 or a character is no digit; it holds
             /// nothing of the text.
-            pub fn from_hex(text: &str) -> Result<Self, crate::error::ParseHexError> {
-                crate::hex::decode(text.as_bytes()).map(Self)
+            pub fn from_hex(text: &str) -> Result<Self, crate::value::ParseHexError> {
+                crate::value::hex::decode(text.as_bytes()).map(Self)
             }
 
             /// The secret bytes, for whoever must write them into a chip. Do not log them.

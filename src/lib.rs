@@ -9,41 +9,40 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod api_key;
 mod cipher;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod counter;
+mod counter;
 pub mod diagnose;
-#[cfg(feature = "dialects")]
-pub mod dialect;
 #[cfg(feature = "emulator")]
 pub mod emulator;
-mod error;
-mod hex;
 pub mod identify;
 pub mod kdf;
 mod key;
-#[cfg(feature = "lrp")]
-pub mod lrp;
-pub mod registry;
-pub mod rules;
+#[cfg(feature = "platform")]
+pub mod platform;
 pub mod sun;
-mod types;
-pub mod verifier;
+mod value;
 
-pub use api_key::{ApiKeyName, ApiKeySecret};
+#[cfg(feature = "lrp")]
+pub use cipher::lrp;
 pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, MemoryCounters};
 #[cfg(feature = "flash")]
 pub use counter::{FlashCounters, FlashError};
-pub use error::{CommitError, Error, Field, Malformed, ParseHexError, VerifyError};
 pub use key::{
     ApplicationKey, FileReadKey, IssuerKey, MasterKey, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
     PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey,
 };
-pub use sun::{
-    Access, Batch, ClaimedTap, CounterTagLayout, FileDataError, FreshTap, KeyNumber, LayoutError, Mirrors,
-    ReplayableTap, SdmAccess, SdmLayout, SdmMac, SettingsError, SunMessage, TagTamper, TagTexts, TtStatus,
-    UnverifiableTap, UnverifiedTap, VerifiedTap, ntag22x, session, verify_batch,
-};
-pub use types::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};
+pub use sun::batch::{Batch, verify_batch};
+pub use sun::counter_tag::{CounterTagLayout, UnverifiableTap};
+pub use sun::error::{CommitError, Error, Field, Malformed, VerifyError};
+pub use sun::file_data::FileDataError;
+pub use sun::layout::SdmLayout;
+pub use sun::mac::SdmMac;
+pub use sun::message::SunMessage;
+pub use sun::received::Mirrors;
+pub use sun::settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
+pub use sun::tamper::{TagTamper, TtStatus};
+pub use sun::tap::{ClaimedTap, FreshTap, ReplayableTap, UnverifiedTap, VerifiedTap};
+pub use sun::template::LayoutError;
+pub use value::{Mark, Mode, ParseHexError, SdmReadCtr, TagId, Uid, UnixMillis};

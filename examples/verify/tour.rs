@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::Write;
 
-use suntap::session::{self, MacKey};
+use suntap::sun::session::{self, MacKey};
 use suntap::{CommitError, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, TagId, sdm_layout};
 
 /// NXP AN12196 Rev 1.8, §4.4.4.2.1.

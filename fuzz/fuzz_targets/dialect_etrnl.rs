@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use suntap::dialect::etrnl::Etrnl;
-use suntap::verifier::Verifier;
+use suntap::platform::Service;
+use suntap::platform::etrnl::Etrnl;
 use suntap_fuzz::watched::{Watched, watched};
 use suntap_testkit::registry::API_KEYS;
 
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     let line = data.iter().position(|byte| *byte == b'\n');
     let (key, body) = line.map_or((None, data), |at| (Some(&data[..at]), &data[at + 1..]));
     let secrets = [suntap_testkit::world::SECRET];
-    let dialect = Etrnl::new(Verifier::new(&secrets), &API_KEYS);
+    let dialect = Etrnl::new(Service::new(&secrets), &API_KEYS);
     watched(|tags, counters: &mut Watched| {
         for _ in 0..2 {
             let before = counters.moved;

@@ -2,14 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use suntap::dialect::ixkio::Ixkio;
-use suntap::verifier::Verifier;
+use suntap::platform::Service;
+use suntap::platform::ixkio::Ixkio;
 use suntap_fuzz::watched::{Watched, watched};
 use suntap_testkit::registry::API_KEYS;
 
 fuzz_target!(|query: &str| {
     let secrets = [suntap_testkit::world::SECRET];
-    let dialect = Ixkio::new(Verifier::new(&secrets), &API_KEYS);
+    let dialect = Ixkio::new(Service::new(&secrets), &API_KEYS);
     watched(|tags, counters: &mut Watched| {
         // A refresh of the page comes right behind it.
         for _ in 0..2 {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use suntap::verifier::Verdict;
+use suntap::platform::Verdict;
 use suntap::{Advance, CounterStore, Full, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
 
 use suntap_testkit::registry::Tags;

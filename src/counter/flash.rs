@@ -8,7 +8,7 @@ use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use heapless::index_map::FnvIndexMap;
 
 use super::{Advance, AsyncCounterStore, Blocking, CounterStore, now};
-use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
 
 mod journal;
 mod record;

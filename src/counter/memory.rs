@@ -5,7 +5,7 @@ use core::fmt;
 use heapless::index_map::{Entry, FnvIndexMap};
 
 use super::{Advance, CounterStore};
-use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
 
 /// Counters of at most `N` tags, kept inline without a heap. `N` is a power of two from 2 to 32768:
 ///

@@ -6,7 +6,7 @@ use crate::cipher::Cmac;
 use crate::kdf::nfcdeveloper;
 use crate::kdf::{an10922, boltcard};
 use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::types::Uid;
+use crate::value::Uid;
 
 /// What follows the UID in the diversification inputs that are in use: nothing, the application identifiers of the chip and of
 /// AN10922's example, a key number, the example's system identifier.

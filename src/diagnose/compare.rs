@@ -2,15 +2,17 @@
 
 use heapless::Vec;
 
+use super::anatomy::Part;
 use super::candidates::Kind;
 use super::finding::Finding;
 use super::read::{self, Readings};
 use super::search::{Cut, Made, Opened, Search, modes};
 use super::{Case, Diagnosis, KeySource, Role, Verdict, Works};
-use crate::error::Malformed;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
-use crate::sun::{MAX_URL, Part, SdmLayout};
-use crate::types::{Mode, SdmReadCtr, Uid};
+use crate::sun::error::Malformed;
+use crate::sun::layout::SdmLayout;
+use crate::sun::received::MAX_URL;
+use crate::value::{Mode, SdmReadCtr, Uid};
 
 type Findings<'a> = Vec<Finding<'a>, { super::MAX_FINDINGS }>;
 

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use super::{KeySource, Role};
-use crate::error::Malformed;
-use crate::types::{Mode, SdmReadCtr, Uid};
+use crate::sun::error::Malformed;
+use crate::value::{Mode, SdmReadCtr, Uid};
 
 /// One thing that is wrong with a tap or with what is believed of it, or that is worth a remark.
 ///

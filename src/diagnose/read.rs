@@ -3,8 +3,8 @@
 use heapless::Vec;
 
 use super::Case;
-use crate::error::Malformed;
-use crate::sun::{Anatomy, Part};
+use super::anatomy::{Anatomy, Part};
+use crate::sun::error::Malformed;
 
 /// Readings of one URL, the likeliest first.
 pub(super) type Readings<'a> = Vec<Anatomy<'a>, 32>;

@@ -2,15 +2,16 @@
 
 use heapless::Vec;
 
+use super::anatomy::Anatomy;
 use super::candidates::{self, Kind, Meta};
 use super::read::Readings;
 use super::{Case, KeySource, MAX_TRIED};
-use crate::hex;
 use crate::key::{PreparedFileReadKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::ntag22x::{self, StatusDetect};
+use crate::sun::picc::{PiccData, Wire as PiccWire};
 use crate::sun::session::MacKey;
-use crate::sun::{Anatomy, PiccData, PiccWire};
-use crate::types::{Mode, SdmReadCtr, Uid};
+use crate::value::hex;
+use crate::value::{Mode, SdmReadCtr, Uid};
 
 /// What a PICCData opens to, under which key.
 #[derive(Clone)]
@@ -352,8 +353,8 @@ mod tests {
     use std::vec::Vec as List;
 
     use super::*;
+    use crate::diagnose::anatomy::Part;
     use crate::diagnose::{GivenKey, Role};
-    use crate::sun::Part;
 
     /// An NTAG 22x has a UID and a counter and nothing else, PICCData says its mode by its length.
     #[test]

@@ -12,7 +12,7 @@ use core::fmt;
 use zeroize::Zeroize;
 
 use crate::key::{MasterKey, PreparedMasterKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::types::Uid;
+use crate::value::Uid;
 
 /// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
 const DIV_CONSTANT: u8 = 0x01;

@@ -30,7 +30,7 @@ use zeroize::Zeroize;
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{ApplicationKey, PreparedIssuerKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::types::Uid;
+use crate::value::Uid;
 
 // What the messages begin with, big endian as in the document.
 const CARD_KEY: [u8; 4] = [0x2D, 0x00, 0x3F, 0x75];

@@ -60,7 +60,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::cipher::{Block, Cmac, padded};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey, key_type};
-use crate::types::Uid;
+use crate::value::Uid;
 
 const VERSION: u8 = 1;
 const SEAL: &[u8] = b"suntap ecode v1";

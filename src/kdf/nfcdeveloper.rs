@@ -26,7 +26,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::cipher::{Block, Cmac, padded};
 use crate::key::{ApplicationKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::types::Uid;
+use crate::value::Uid;
 
 /// Rounds of PBKDF2 in the legacy derivation.
 const ROUNDS: u32 = 5000;

@@ -4,14 +4,15 @@ use core::fmt;
 
 use heapless::Deque;
 
+use super::error::VerifyError;
 use super::session::{MacKey, SessionSecret, vector_of_mac};
-use super::{ClaimedTap, VerifiedTap, mac};
-use crate::cipher::{Block, CmacLanes, LANES, LaneEncrypt, Lanes, Secret, side_by_side};
-use crate::error::VerifyError;
-use crate::key::SdmFileReadKey;
+use super::tap::{ClaimedTap, VerifiedTap};
+use super::window;
 #[cfg(feature = "lrp")]
-use crate::lrp::LrpLanes;
-use crate::types::Mode;
+use crate::cipher::lrp::LrpLanes;
+use crate::cipher::{Block, CmacLanes, LANES, LaneEncrypt, Lanes, Secret, side_by_side};
+use crate::key::SdmFileReadKey;
+use crate::value::Mode;
 
 /// Bytes of a MAC input that is taken side by side with others. A longer one is rare, and its whole group goes one by one.
 const INPUT: usize = 256;
@@ -87,7 +88,7 @@ fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacK
     for ((tap, key), ((key_place, vector), input)) in group.iter().zip(places) {
         *key_place = *key.expose_bytes();
         *vector = vector_of_mac(mode, tap.received.uid, tap.received.ctr);
-        mac::input(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
+        window::input(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
     }
     let inputs = inputs.each_ref().map(heapless::Vec::as_slice);
     let (secrets, cmacs) = match mode {
@@ -124,7 +125,7 @@ impl<I> fmt::Debug for Batch<'_, I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sun::SdmLayout;
+    use crate::sun::layout::SdmLayout;
 
     /// Taps of one mode go side by side where the processor can do that, and others do not. No verdict shows it.
     #[test]

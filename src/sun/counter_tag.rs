@@ -2,11 +2,11 @@
 
 use core::fmt;
 
-use super::UnverifiedTap;
+use super::error::Malformed;
 use super::layout::SdmLayout;
+use super::tap::UnverifiedTap;
 use super::template::LayoutError;
-use crate::error::Malformed;
-use crate::types::{Mode, SdmReadCtr, Uid};
+use crate::value::{Mode, SdmReadCtr, Uid};
 
 /// The URL of a tag that mirrors its UID, its counter or both, and has no cryptography at all. Source: NTAG213/215/216 §8.7.
 ///

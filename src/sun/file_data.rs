@@ -3,10 +3,10 @@
 use core::fmt;
 
 use super::session::EncKey;
-use crate::cipher::{Decryptor, encrypt_by_each};
 #[cfg(feature = "lrp")]
-use crate::lrp::Lrp;
-use crate::types::{Mode, SdmReadCtr};
+use crate::cipher::lrp::Lrp;
+use crate::cipher::{Decryptor, encrypt_by_each};
+use crate::value::{Mode, SdmReadCtr};
 
 /// Bytes of the longest SDMENCFileData in a 256-byte file: less than half of it.
 pub(super) const MAX_FILE_DATA: usize = 128;
@@ -59,7 +59,7 @@ impl core::error::Error for FileDataError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::SessionSecret;
+    use crate::sun::session::SessionSecret;
 
     /// AN12196 Rev 1.8 Table 4.
     #[test]

@@ -2,15 +2,15 @@
 
 use core::fmt;
 
-use crate::error::Field;
-use crate::types::Mode;
+use super::error::Field;
+use crate::value::Mode;
 
 /// Characters of a template.
-pub(super) const MAX_TEMPLATE: usize = 256;
+pub(crate) const MAX_TEMPLATE: usize = 256;
 /// Captured texts.
 pub(crate) const MAX_NAMES: usize = 4;
 /// `[[`, at most five mirrors, the captured texts and the end.
-pub(super) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
+pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
 /// A URL template, read: the text that a tag writes, where its mirrors are, and what its MAC covers.
 ///
@@ -25,23 +25,23 @@ pub(super) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 #[doc(alias = "SDMENCLength")]
 #[derive(Clone)]
 pub struct SdmLayout {
-    pub(super) mode: Mode,
-    pub(super) template: [u8; MAX_TEMPLATE],
+    pub(crate) mode: Mode,
+    pub(crate) template: [u8; MAX_TEMPLATE],
     /// Bytes of `template` in use.
-    pub(super) len: usize,
-    pub(super) elements: [Element; MAX_ELEMENTS],
+    pub(crate) len: usize,
+    pub(crate) elements: [Element; MAX_ELEMENTS],
     /// Where the path or query begins in `template`.
-    pub(super) origin: usize,
+    pub(crate) origin: usize,
     /// What `{picc:..}` pins.
-    pub(super) picc: Option<Mirrored>,
+    pub(crate) picc: Option<Mirrored>,
     /// What `{enc:N}` pins.
-    pub(super) enc_chars: Option<usize>,
+    pub(crate) enc_chars: Option<usize>,
     /// Digits of other mirrors that directly follow an `{enc}` of no pinned length.
-    pub(super) enc_reserve: usize,
+    pub(crate) enc_reserve: usize,
     /// Where the tamper status is in the plaintext of `{enc}`.
-    pub(super) tt_at: Option<usize>,
+    pub(crate) tt_at: Option<usize>,
     /// Whether the MAC covers `{tt}`.
-    pub(super) tt_in_window: bool,
+    pub(crate) tt_in_window: bool,
 }
 
 /// Which of the two values a PICCData holds.
@@ -53,15 +53,15 @@ pub(crate) struct Mirrored {
 
 /// A mark in the template and the static text before it.
 #[derive(Clone, Copy)]
-pub(super) struct Element {
-    pub(super) kind: Kind,
-    pub(super) text: Span,
+pub(crate) struct Element {
+    pub(crate) kind: Kind,
+    pub(crate) text: Span,
     /// The name of a captured text.
-    pub(super) name: Span,
+    pub(crate) name: Span,
 }
 
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// `[[`
     MacInput,
     Value(Field),
@@ -70,15 +70,15 @@ pub(super) enum Kind {
 
 /// A part of the template.
 #[derive(Clone, Copy)]
-pub(super) struct Span {
-    pub(super) from: usize,
-    pub(super) to: usize,
+pub(crate) struct Span {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
 }
 
 impl Span {
-    pub(super) const EMPTY: Self = Self { from: 0, to: 0 };
+    pub(crate) const EMPTY: Self = Self { from: 0, to: 0 };
 
-    pub(super) const fn len(self) -> usize {
+    pub(crate) const fn len(self) -> usize {
         self.to.saturating_sub(self.from)
     }
 }
@@ -99,7 +99,7 @@ impl SdmLayout {
     }
 
     /// The elements in order, up to and including the end.
-    pub(super) fn elements(&self) -> impl Iterator<Item = &Element> {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = &Element> {
         let mut ended = false;
         self.elements.iter().take_while(move |element| {
             let before = ended;
@@ -108,7 +108,7 @@ impl SdmLayout {
         })
     }
 
-    pub(super) const fn text(&self, span: Span) -> &[u8] {
+    pub(crate) const fn text(&self, span: Span) -> &[u8] {
         match self.template.split_at_checked(span.to) {
             Some((head, _)) => match head.split_at_checked(span.from) {
                 Some((_, text)) => text,
@@ -171,7 +171,7 @@ impl SdmLayout {
     }
 
     /// The number of characters of an element, where the layout alone says it.
-    pub(super) const fn fixed_chars(&self, field: Field) -> Option<usize> {
+    pub(crate) const fn fixed_chars(&self, field: Field) -> Option<usize> {
         match field {
             Field::EncFileData => self.enc_chars,
             _ => mirror_chars(self.mode, field),
@@ -180,7 +180,7 @@ impl SdmLayout {
 }
 
 /// The number of characters of a mirror, where the chip has no choice.
-pub(super) const fn mirror_chars(mode: Mode, field: Field) -> Option<usize> {
+pub(crate) const fn mirror_chars(mode: Mode, field: Field) -> Option<usize> {
     match (field, mode) {
         #[cfg(feature = "lrp")]
         (Field::PiccData, Mode::Lrp) => Some(48),

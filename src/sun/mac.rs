@@ -1,13 +1,11 @@
 //! SDMMAC: what it covers, how it is cut, how it is compared. Source: NT4H2421Gx §9.3.7, §9.3.8, §9.1.3.
 
-use core::{fmt, slice};
+use core::fmt;
 
 use subtle::ConstantTimeEq;
 
-use super::layout::{Kind, SdmLayout};
-use super::parse::{Received, is_digits};
-use crate::error::{Field, ParseHexError};
-use crate::hex;
+use crate::value::ParseHexError;
+use crate::value::hex;
 
 /// An SDMMAC: 8 bytes.
 ///
@@ -47,34 +45,6 @@ impl SdmMac {
     }
 }
 
-/// The text from `[[` to `{mac}`, as the tag wrote it. The chip writes its digits in upper case; some phones do not keep it.
-pub(super) fn input<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
-    let mut behind = received.texts(layout);
-    // The MAC is not its own input, only the text before it is.
-    let mut ended = !behind.any(|(element, _)| matches!(element.kind, Kind::MacInput));
-    let nothing: slice::Iter<'_, u8> = [].iter();
-    let (mut text, mut value, mut digits) = (nothing.clone(), nothing, false);
-    core::iter::from_fn(move || {
-        loop {
-            if let Some(byte) = text.next() {
-                return Some(*byte);
-            }
-            if let Some(byte) = value.next() {
-                return Some(if digits { byte.to_ascii_uppercase() } else { *byte });
-            }
-            if ended {
-                return None;
-            }
-            let (element, received) = behind.next()?;
-            let field = if let Kind::Value(field) = element.kind { Some(field) } else { None };
-            ended = field == Some(Field::SdmMac);
-            text = layout.text(element.text).iter();
-            value = if ended { [].iter() } else { received.iter() };
-            digits = field.is_some_and(is_digits);
-        }
-    })
-}
-
 impl PartialEq for SdmMac {
     fn eq(&self, other: &Self) -> bool {
         u64::from_ne_bytes(self.0).ct_eq(&u64::from_ne_bytes(other.0)).into()
@@ -92,7 +62,7 @@ impl fmt::Debug for SdmMac {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::MacKey;
+    use crate::sun::session::MacKey;
     use crate::{Mode, SdmFileReadKey, SdmReadCtr, Uid};
 
     /// Session key, whole CMAC and SDMMAC of a tap under factory keys.

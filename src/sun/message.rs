@@ -2,15 +2,15 @@
 
 use core::fmt;
 
+use super::error::{Field, VerifyError};
 use super::file_data::{FileDataError, MAX_FILE_DATA};
 use super::layout::SdmLayout;
 use super::ntag22x::StatusDetect;
-use super::parse::Received;
+use super::received::Received;
 use super::session::EncKey;
 use super::tamper::TtStatus;
-use crate::error::{Field, VerifyError};
-use crate::hex;
-use crate::types::{SdmReadCtr, Uid};
+use crate::value::hex;
+use crate::value::{SdmReadCtr, Uid};
 
 /// What a tag said, with its SDMMAC compared: all of it that the layout's MAC window covers, and UID and counter in any case.
 ///

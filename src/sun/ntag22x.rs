@@ -24,7 +24,7 @@
 //! even if the MAC matches: such a tap is the same for ever. Switch the counter on.
 
 use crate::key::FileReadKey;
-use crate::types::{Mode, SdmReadCtr, Uid};
+use crate::value::{Mode, SdmReadCtr, Uid};
 
 /// The status block of a StatusDetect chip: two status characters and four bytes of data, as they are. What they mean is said
 /// by the settings of the chip and its data sheet; they are not the TTPermStatus and TTCurrStatus of an NTAG 424 DNA TagTamper.
@@ -41,7 +41,7 @@ impl StatusDetect {
     #[must_use]
     pub fn from_ascii(text: &[u8]) -> Option<Self> {
         let (status, data) = text.split_first_chunk()?;
-        let block = Self { status: *status, data: crate::hex::decode(data).ok()? };
+        let block = Self { status: *status, data: crate::value::hex::decode(data).ok()? };
         block.packed().map(|_| block)
     }
 

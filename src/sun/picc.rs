@@ -3,7 +3,7 @@
 use super::layout::Mirrored;
 use crate::cipher::Block;
 use crate::key::PreparedMetaReadKey;
-use crate::types::{SdmReadCtr, Uid};
+use crate::value::{SdmReadCtr, Uid};
 
 /// PICCData as mirrored, its digits decoded: 16 bytes in AES mode, and the rest is zero; in LRP mode PICCRand, eight bytes,
 /// stands before them.
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn an12196_table_3() {
         let mut wire = Wire::default();
-        crate::hex::decode_into(b"EF963FF7828658A599F3041510671E88", &mut wire[..16]).unwrap();
+        crate::value::hex::decode_into(b"EF963FF7828658A599F3041510671E88", &mut wire[..16]).unwrap();
         let key = SdmMetaReadKey::FACTORY.prepare(Mode::Aes);
         assert_eq!(u128::from_be_bytes(key.decrypt(&wire).unwrap()), 0xC704_DE5F_1EAC_C040_3D00_00DA_5CF6_0941);
         let (uid, ctr) = (Uid::from_hex("04DE5F1EACC040").ok(), SdmReadCtr::new(61));

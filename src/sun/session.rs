@@ -7,7 +7,7 @@
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{FileReadKey, PreparedFileReadKey, key_type};
-use crate::types::{Mode, SdmReadCtr, Uid};
+use crate::value::{Mode, SdmReadCtr, Uid};
 
 key_type! {
     /// What a session key is made of.

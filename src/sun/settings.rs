@@ -2,9 +2,9 @@
 
 use core::fmt;
 
+use super::error::Field;
 use super::template::LayoutError;
-use crate::error::Field;
-use crate::types::SdmReadCtr;
+use crate::value::SdmReadCtr;
 
 mod read;
 mod write;

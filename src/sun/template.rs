@@ -2,9 +2,9 @@
 
 use core::fmt;
 
+use super::error::Field;
 use super::layout::{Element, Kind, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout, Span};
-use crate::error::Field;
-use crate::types::Mode;
+use crate::value::Mode;
 
 mod rules;
 
@@ -312,7 +312,7 @@ const fn is_url_byte(byte: u8) -> bool {
 }
 
 /// Whether this may stand in a captured text or its name.
-pub(super) const fn is_name_byte(byte: u8) -> bool {
+pub(crate) const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 

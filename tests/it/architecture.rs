@@ -1,22 +1,27 @@
-//! The layers of the library: what each module imports.
+//! The layers of the library: which module imports which, read from the `use` lines of `src`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms, floor by floor, and what a room of each floor may import from its own.
-const FLOORS: &[(&[&str], &[&str])] = &[
-    (&["types", "hex", "error"], &["types", "hex", "error"]),
-    (&["key", "cipher", "lrp", "counter"], &["cipher", "lrp"]),
-    (&["sun", "kdf", "api_key"], &[]),
-    (&["registry", "rules"], &["rules"]),
-    (&["verifier", "identify", "diagnose"], &[]),
-    (&["dialect"], &[]),
-    // Beside the house: nothing imports them.
-    (&["emulator", "conformance"], &[]),
+/// Each module and those that it may import, besides what these may import.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("value", &[]),
+    ("cipher", &["value"]),
+    ("counter", &["value"]),
+    ("key", &["cipher"]),
+    ("sun", &["key", "counter"]),
+    ("kdf", &["key"]),
+    ("identify", &["sun"]),
+    ("platform", &["identify", "kdf"]),
+    // Tools, which nothing imports.
+    ("diagnose", &["sun", "kdf"]),
+    ("emulator", &["sun"]),
+    ("conformance", &["counter"]),
 ];
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap() {
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
@@ -26,42 +31,175 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every path that a file names from the crate's root, outside its own tests. Grouped imports and the flat names of the
-/// façade would hide a room, so they come out as what no floor has.
-fn imports(text: &str) -> impl Iterator<Item = &str> {
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    code.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| line.split("crate::").skip(1).filter(|_| !line.contains("$crate::")))
-        .map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default())
+/// A module of the library, as `sun::tap`, and its text without its tests.
+struct Module {
+    name: String,
+    code: String,
 }
 
-#[test]
-fn a_file_imports_only_from_lower_floors() {
-    let floor = |room: &str| FLOORS.iter().position(|(rooms, _)| rooms.contains(&room));
+fn modules() -> Vec<Module> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&src, &mut files);
-    let mut rooms = 0;
-    for file in files {
-        let path = file.strip_prefix(&src).unwrap();
-        let room = path.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
-        if room == "lib" {
-            continue;
-        }
-        let here = floor(room).unwrap_or_else(|| panic!("{room} has no floor"));
-        rooms += 1;
-        for import in imports(&fs::read_to_string(&file).unwrap()) {
-            if import == room {
-                continue;
+    let modules: Vec<Module> = files
+        .iter()
+        .map(|file| {
+            let path = file.strip_prefix(&src).unwrap().with_extension("");
+            let name = path.iter().map(|part| part.to_str().unwrap()).collect::<Vec<_>>().join("::");
+            let text = fs::read_to_string(file).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+            // `#[cfg(all(test, …))]` marks the tests of some features.
+            let code = code.split("#[cfg(all(test").next().unwrap();
+            Module { name, code: code.to_owned() }
+        })
+        .filter(|module| module.name != "lib")
+        .collect();
+    assert!(modules.len() > 40, "the files were found");
+    modules
+}
+
+/// The paths of one `use` line, with its braces multiplied out: `a::{b, c::{d, e}}` is `a::b`, `a::c::d`, `a::c::e`.
+fn expand(tree: &str, prefix: &str, paths: &mut Vec<String>) {
+    let tree = tree.trim();
+    if let Some((head, group)) = tree.split_once('{') {
+        let group = group.strip_suffix('}').unwrap();
+        let (mut depth, mut from) = (0, 0);
+        for (at, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' if depth == 0 => {
+                    expand(&group[from..at], &format!("{prefix}{}", head.trim()), paths);
+                    from = at + 1;
+                }
+                _ => {}
             }
-            let there = floor(import).unwrap_or_else(|| panic!("{import} has no floor"));
-            let allowed = there < here || there == here && FLOORS[here].1.contains(&import);
-            assert!(allowed, "{} (floor {here}) imports {import} (floor {there})", path.display());
-            // Of the sun, only the states know of stores.
-            let knows = room != "sun" || path == Path::new("sun.rs");
-            assert!(import != "counter" || knows, "{} imports counter", path.display());
+        }
+        expand(&group[from..], &format!("{prefix}{}", head.trim()), paths);
+    } else if !tree.is_empty() {
+        paths.push(format!("{prefix}{}", tree.split(" as ").next().unwrap()));
+    }
+}
+
+/// The modules that a module imports. A façade that only re-exports (`pub use`) does not depend on its parts.
+fn imports(module: &Module, names: &BTreeSet<&str>) -> BTreeSet<String> {
+    let mut paths = Vec::new();
+    for (at, _) in module.code.match_indices("use ") {
+        let before = module.code[..at].rsplit('\n').next().unwrap().trim();
+        if before.is_empty() {
+            expand(module.code[at + 4..].split(';').next().unwrap(), "", &mut paths);
         }
     }
-    assert!(rooms > 15, "the files were found");
+    // Paths in the code itself name the crate.
+    for line in module.code.lines().filter(|line| !line.trim_start().starts_with("//") && !line.contains("use ")) {
+        for path in line.split("crate::").skip(1).filter(|_| !line.contains("$crate")) {
+            let end = path.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(path.len());
+            paths.push(format!("crate::{}", &path[..end]));
+        }
+    }
+    let mut imported = BTreeSet::new();
+    for path in paths {
+        let mut absolute: Vec<&str> = Vec::new();
+        let mut parts = path.split("::").peekable();
+        match parts.peek() {
+            Some(&"crate") => drop(parts.next()),
+            Some(&"super") => {
+                absolute = module.name.split("::").collect();
+                while parts.next_if_eq(&"super").is_some() {
+                    absolute.pop();
+                }
+            }
+            Some(&"self") => {
+                parts.next();
+                absolute = module.name.split("::").collect();
+            }
+            Some(first) => {
+                // A path of this module's own children, or another crate.
+                absolute = module.name.split("::").collect();
+                if !names.contains(&*format!("{}::{first}", module.name)) {
+                    continue;
+                }
+            }
+            None => continue,
+        }
+        absolute.extend(parts);
+        // The longest part of the path that is a module.
+        let found =
+            (1..=absolute.len()).rev().map(|len| absolute[..len].join("::")).find(|name| names.contains(&**name));
+        imported.extend(found.filter(|name| *name != module.name));
+    }
+    imported
+}
+
+fn graph() -> BTreeMap<String, BTreeSet<String>> {
+    let modules = modules();
+    let names: BTreeSet<&str> = modules.iter().map(|module| &*module.name).collect();
+    modules.iter().map(|module| (module.name.clone(), imports(module, &names))).collect()
+}
+
+fn top(name: &str) -> &str {
+    name.split("::").next().unwrap()
+}
+
+#[test]
+fn modules_import_only_lower_layers() {
+    fn allowed(layer: &str, below: &mut BTreeSet<&'static str>) {
+        let (_, imports) =
+            LAYERS.iter().find(|(name, _)| *name == layer).unwrap_or_else(|| panic!("{layer} has no layer"));
+        for import in *imports {
+            below.insert(import);
+            allowed(import, below);
+        }
+    }
+    let mut checked = 0;
+    for (module, imports) in graph() {
+        let mut below = BTreeSet::new();
+        allowed(top(&module), &mut below);
+        for import in imports.iter().map(|import| top(import)).filter(|import| *import != top(&module)) {
+            assert!(below.contains(import), "{module} imports {import}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 80, "{checked} imports were found");
+}
+
+/// Of `sun`, only the states know of stores.
+#[test]
+fn only_states_reach_counter_stores() {
+    for (module, imports) in graph() {
+        let reaches = imports.iter().any(|import| top(import) == "counter");
+        assert!(!reaches || module == "sun::tap" || top(&module) != "sun", "{module} imports counter");
+    }
+}
+
+/// What only hosted platforms know stays in `platform`.
+#[test]
+fn platform_words_stay_in_platform() {
+    for Module { name, code } in modules().iter().filter(|module| top(&module.name) != "platform") {
+        let code = code.to_lowercase();
+        for word in [
+            "xuid",
+            "cuid",
+            "folder",
+            "tag group",
+            "tag_group",
+            "taggroup",
+            "api token",
+            "api key",
+            "api_key",
+            "ixkio",
+            "etrnl",
+        ] {
+            assert!(!code.contains(word), "{name} says {word}");
+        }
+        let looks_up = code.lines().any(|line| line.contains("\"ecode\"") && !line.trim_start().starts_with("//"));
+        assert!(!looks_up, "{name} looks up an eCode by name");
+    }
+}
+
+#[test]
+fn use_lines_are_expanded() {
+    let mut paths = Vec::new();
+    expand("a::{b, c::{d, e as f}}", "", &mut paths);
+    assert_eq!(paths, ["a::b", "a::c::d", "a::c::e"]);
 }

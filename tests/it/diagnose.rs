@@ -7,7 +7,7 @@ use suntap::diagnose::{
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::nfcdeveloper::{Derivation as SdmBackend, Master};
 use suntap::kdf::{an10922, boltcard};
-use suntap::session::MacKey;
+use suntap::sun::session::MacKey;
 use suntap::{
     Field, IssuerKey, Malformed, MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid,
 };

@@ -2,10 +2,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use suntap::dialect::{Unfit, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio};
-use suntap::registry::{Chip, FileKey, Keys, MetaKey, Record, Standing, State, TagRecord as _};
-use suntap::rules::{Rule, RulesError};
-use suntap::verifier::{Refusal, Verdict, Verifier};
+use suntap::platform::rules::{Rule, RulesError};
+use suntap::platform::{Chip, FileKey, Keys, MetaKey, Record, Standing, State, TagRecord as _};
+use suntap::platform::{Refusal, Service, Verdict};
+use suntap::platform::{Unfit, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio};
 use suntap::{
     Blocking, Field, MasterKey, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis,
 };
@@ -234,7 +234,7 @@ type Fragile = FailingCounters<MemoryCounters<256>>;
 /// Sends two values as a tap of a tag.
 fn send(tags: &Tags, counters: &mut Fragile, tag: usize, [first, second]: [&str; 2], now: u64) -> (u16, String) {
     let at = Some(UnixMillis(now));
-    let verifier = Verifier::new(&[]);
+    let verifier = Service::new(&[]);
     let answer = match tag {
         0 => {
             Ixkio::new(verifier, &API_KEYS).answer(&format!("x={}&n={first}&e={second}", XUIDS[0]), tags, counters, at)
@@ -336,7 +336,7 @@ proptest! {
 fn never_accepted(query: &str, body: &[u8]) {
     let (tags, mut counters) = (world::tags(), Fragile { counters: MemoryCounters::new(), fail: Some(true) });
     let secrets = [world::SECRET];
-    let verifier = Verifier::new(&secrets);
+    let verifier = Service::new(&secrets);
     let get = Ixkio::new(verifier, &API_KEYS).answer(query, &tags, &mut counters, None);
     let post = Etrnl::new(verifier, &API_KEYS).answer(Some(b"pk_live_one"), body, &tags, &mut counters, None);
     let anonymous = Etrnl::new(verifier, &API_KEYS).answer(None, body, &tags, &mut counters, None);
@@ -352,8 +352,7 @@ fn never_accepted(query: &str, body: &[u8]) {
 #[test]
 fn answers_without_blocking_are_the_same() {
     let (tags, secrets) = (world::tags(), [world::SECRET]);
-    let (ixkio, etrnl) =
-        (Ixkio::new(Verifier::new(&secrets), &API_KEYS), Etrnl::new(Verifier::new(&secrets), &API_KEYS));
+    let (ixkio, etrnl) = (Ixkio::new(Service::new(&secrets), &API_KEYS), Etrnl::new(Service::new(&secrets), &API_KEYS));
     let (mut one, mut other) = (MemoryCounters::<32>::new(), Blocking(MemoryCounters::<32>::new()));
     let row = |tag: &str| tags.rows.iter().find(|row| row.xuid.as_deref() == Some(tag)).unwrap();
     let tap = world::mirrors(row("q8w3sbcz"), 1, "");
@@ -387,7 +386,7 @@ fn extended_data_takes_no_name_of_the_answer() {
     assert_eq!(ixkio::check(&row), Err(Unfit::Name));
     let tags = Tags { rows: vec![row], ..Tags::default() };
     let answer =
-        Ixkio::new(Verifier::new(&[]), &API_KEYS).answer("x=q8w3sbcz", &tags, &mut MemoryCounters::<2>::new(), None);
+        Ixkio::new(Service::new(&[]), &API_KEYS).answer("x=q8w3sbcz", &tags, &mut MemoryCounters::<2>::new(), None);
     assert_eq!(answer.body, r#"{"xuid":"q8w3sbcz","response":"","a_b":"taken"}"#);
 }
 
@@ -418,7 +417,7 @@ fn long_texts_of_rules_are_read_once() {
     let tags = Tags { rows: vec![Row { group_rules, tag_rules, ..row(0) }], ..Tags::default() };
     // A moment, where quadratic work would be minutes.
     let answer =
-        Ixkio::new(Verifier::new(&[]), &API_KEYS).answer("x=q8w3sbcz", &tags, &mut MemoryCounters::<2>::new(), None);
+        Ixkio::new(Service::new(&[]), &API_KEYS).answer("x=q8w3sbcz", &tags, &mut MemoryCounters::<2>::new(), None);
     assert_eq!(answer.body, r#"{"xuid":"q8w3sbcz","response":"own"}"#);
 }
 

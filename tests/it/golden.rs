@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use suntap::dialect::{Answer, etrnl::Etrnl, ixkio::Ixkio};
-use suntap::registry::{OrganisationId, TagRef, TagRegistry};
-use suntap::verifier::Verifier;
-use suntap::{Advance, ApiKeyName, CounterStore, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
+use suntap::platform::ApiKeyName;
+use suntap::platform::Service;
+use suntap::platform::{Answer, etrnl::Etrnl, ixkio::Ixkio};
+use suntap::platform::{OrganisationId, TagRef, TagRegistry};
+use suntap::{Advance, CounterStore, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
 use suntap_testkit::registry::{API_KEYS, Row, Tags};
 use suntap_testkit::world;
 
@@ -65,7 +66,7 @@ impl<'a> Case<'a> {
         let registry = Perhaps(tags, fails);
         let counters = &mut Perhaps(counters, fails);
         let secrets = [world::SECRET];
-        let verifier = Verifier::new(&secrets);
+        let verifier = Service::new(&secrets);
         let Answer { status, headers, body, verdict } = match (self.method, self.target.split_once('?')) {
             ("GET", Some(("/v1/t", query))) => Ixkio::new(verifier, &API_KEYS).answer(query, &registry, counters, at),
             ("POST", None) => {

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use suntap::diagnose::{Case, GivenKey, Role, diagnose};
-use suntap::dialect::etrnl::Etrnl;
-use suntap::dialect::ixkio::Ixkio;
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
-use suntap::rules::Rule;
-use suntap::session::MacKey;
-use suntap::verifier::Verifier;
+use suntap::platform::Service;
+use suntap::platform::etrnl::Etrnl;
+use suntap::platform::ixkio::Ixkio;
+use suntap::platform::rules::Rule;
+use suntap::sun::session::MacKey;
 use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid};
 use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
 use suntap_testkit::{Tag, Tap};
@@ -25,8 +25,9 @@ mod memory {
     use suntap::kdf::ecode::{ECode, ServerSecret};
     use suntap::kdf::nfcdeveloper::{Derivation, Master};
     use suntap::lrp::Lrp;
-    use suntap::session::{EncKey, MacKey, SessionSecret};
-    use suntap::{ApiKeySecret, ApplicationKey, IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+    use suntap::platform::ApiKeySecret;
+    use suntap::sun::session::{EncKey, MacKey, SessionSecret};
+    use suntap::{ApplicationKey, IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
     use super::{Tag, Tap};
 
@@ -224,7 +225,7 @@ fn nothing_holds_a_key(mode: Mode) {
 
     let mut said = String::new();
     let secrets = [server];
-    let verifier = Verifier::new(&secrets);
+    let verifier = Service::new(&secrets);
     let mut counters = MemoryCounters::<4>::new();
     for mac in [&forged(&mac), "", "0", &mac, &mac] {
         let query = format!("x=pl4nt3d0&n=000001&e={mac}");

@@ -32,13 +32,14 @@ mod layout;
 mod leaks;
 mod neighbours;
 mod properties;
+#[cfg(feature = "platform")]
 mod rules;
+#[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "nfcdeveloper"))]
+mod service;
 mod settings;
 mod states;
 #[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "nfcdeveloper"))]
 mod types;
 mod vectors;
-#[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "nfcdeveloper"))]
-mod verifier;
 #[cfg(all(feature = "lrp", feature = "nfcdeveloper"))]
 mod verify_example;

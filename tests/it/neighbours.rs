@@ -3,7 +3,7 @@
 use aes::Aes128;
 use cmac::{Cmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
-use suntap::ntag22x::StatusDetect;
+use suntap::sun::ntag22x::StatusDetect;
 use suntap::{
     CounterTagLayout, Field, LayoutError, Malformed, MemoryCounters, Mode, SdmAccess, SdmFileReadKey, SdmLayout,
     SdmMetaReadKey, SettingsError, TagId, TagTamper, TagTexts, VerifyError,
@@ -78,7 +78,7 @@ fn an12998_tap_is_fresh_once() {
         #[cfg(feature = "lrp")]
         Mode::Lrp,
     ] {
-        assert_eq!(suntap::ntag22x::suncmac(&SdmFileReadKey::FACTORY.prepare(other), uid, ctr, None), None);
+        assert_eq!(suntap::sun::ntag22x::suncmac(&SdmFileReadKey::FACTORY.prepare(other), uid, ctr, None), None);
     }
     // Neither by the rules of SDM, nor opened like PICCData.
     let sdm_key = SdmFileReadKey::FACTORY.prepare(Mode::Aes);

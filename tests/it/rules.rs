@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 use suntap::Uid;
-use suntap::rules::{
+use suntap::platform::rules::{
     Comparison, Equality, Facts, Filled, Rule, RuleGroup, RuleSet, Rules, RulesError, Subtag, Subtags,
 };
 

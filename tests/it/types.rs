@@ -3,21 +3,22 @@
 use core::fmt::Debug;
 
 use suntap::diagnose::{Case, GivenKey, Role, diagnose};
-use suntap::dialect::{etrnl::Etrnl, ixkio::Ixkio};
 use suntap::emulator::EmulatedTag;
 use suntap::identify::{self, NotIdentified};
 use suntap::kdf::boltcard;
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
 use suntap::kdf::nfcdeveloper::{Derivation, Master};
 use suntap::lrp::Lrp;
-use suntap::registry::{FileKey, Keys, MetaKey, Record, TagRef};
-use suntap::session::{EncKey, MacKey, SessionSecret};
-use suntap::verifier::{Caller, Failure, Presented, Proof, Request, Values, Verdict, Verifier};
+use suntap::platform::ApiKeySecret;
+use suntap::platform::{Caller, Failure, Presented, Proof, Request, Service, Values, Verdict};
+use suntap::platform::{FileKey, Keys, MetaKey, Record, TagRef};
+use suntap::platform::{etrnl::Etrnl, ixkio::Ixkio};
+use suntap::sun::session::{EncKey, MacKey, SessionSecret};
 use suntap::{
-    ApiKeySecret, ApplicationKey, Blocking, ClaimedTap, CommitError, CounterTagLayout, Error, FreshTap, IssuerKey,
-    MasterKey, MemoryCounters, Mirrors, Mode, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
-    PreparedMetaReadKey, ReplayableTap, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagId, TagTexts,
-    Uid, UnverifiedTap, VerifiedTap,
+    ApplicationKey, Blocking, ClaimedTap, CommitError, CounterTagLayout, Error, FreshTap, IssuerKey, MasterKey,
+    MemoryCounters, Mirrors, Mode, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey,
+    ReplayableTap, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagId, TagTexts, Uid, UnverifiedTap,
+    VerifiedTap,
 };
 
 #[test]
@@ -39,7 +40,7 @@ fn values_cross_threads() {
     crosses::<CommitError<suntap::Full>>();
     crosses::<Record<'_>>();
     crosses::<Request<'_>>();
-    crosses::<Verifier<'_>>();
+    crosses::<Service<'_>>();
     crosses::<Verdict>();
     crosses::<Ixkio<'_>>();
     crosses::<Etrnl<'_>>();
@@ -134,7 +135,7 @@ fn debug_shows_no_secret() {
         assert!(!text.contains("a7") && !text.contains("167"), "{text}");
         assert!(text.trim().len() > 5, "it says what it is");
     };
-    hides(&Verifier::new(&[ServerSecret::from_bytes(SECRET)]));
+    hides(&Service::new(&[ServerSecret::from_bytes(SECRET)]));
     hides(&SealedKeys::from_bytes([0xA7; 64]));
     hides(&ECode::parse("a7a7a7").unwrap_err());
     hides(&SdmMac::from_bytes([0xA7; 8]));
@@ -173,7 +174,7 @@ fn every_error_has_words() {
     assert!(std::error::Error::source(&store).is_some());
     assert!(std::error::Error::source(&CommitError::<suntap::Full>::Replayed { stored }).is_none());
     assert_eq!(suntap::Field::SdmMac.to_string(), "SDMMAC");
-    let rules = suntap::dialect::Unfit::Rules(suntap::rules::RulesError::EmptyGroup);
+    let rules = suntap::platform::Unfit::Rules(suntap::platform::rules::RulesError::EmptyGroup);
     assert_eq!(std::error::Error::source(&rules).unwrap().to_string(), rules.to_string());
     let errors: &[&dyn std::error::Error] = &[
         &suntap::Malformed::Trailing,
@@ -187,9 +188,9 @@ fn every_error_has_words() {
         &suntap::kdf::ecode::SealBroken,
         &suntap::kdf::ecode::NotAnECode,
         &suntap::emulator::ReadLimit,
-        &suntap::rules::RulesError::EmptyGroup,
-        &suntap::dialect::Unfit::KeysNotLoaded,
-        &suntap::verifier::Refusal::OtherUid,
+        &suntap::platform::rules::RulesError::EmptyGroup,
+        &suntap::platform::Unfit::KeysNotLoaded,
+        &suntap::platform::Refusal::OtherUid,
         &Failure::<suntap::Full, suntap::Full>::Registry(suntap::Full),
         &suntap::kdf::nfcdeveloper::MasterLength,
         &CommitError::<suntap::Full>::Replayed { stored },

@@ -12,8 +12,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use suntap::kdf::{an10922, boltcard};
-use suntap::ntag22x::{self, StatusDetect};
-use suntap::session::{self, EncKey, MacKey, SessionSecret};
+use suntap::sun::ntag22x::{self, StatusDetect};
+use suntap::sun::session::{self, EncKey, MacKey, SessionSecret};
 use suntap::{
     CommitError, IssuerKey, Malformed, Mark, MasterKey, Mirrors, Mode, SdmFileReadKey, SdmLayout, SdmMac,
     SdmMetaReadKey, SdmReadCtr, SunMessage, TagId, TagTamper, TtStatus, Uid, VerifyError,

@@ -14,9 +14,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use suntap::kdf::ecode::SealedKeys;
-use suntap::registry::State as InUse;
-use suntap::rules::{Comparison, Equality, Rule};
-use suntap::{ApiKeyName, LayoutError, Mode, SdmLayout, TagId, Uid};
+use suntap::platform::ApiKeyName;
+use suntap::platform::State as InUse;
+use suntap::platform::rules::{Comparison, Equality, Rule};
+use suntap::{LayoutError, Mode, SdmLayout, TagId, Uid};
 
 use crate::hex;
 

@@ -13,8 +13,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use suntap::UnixMillis;
-use suntap::dialect::{Answer, etrnl::Etrnl, ixkio::Ixkio};
-use suntap::verifier::{Accepted, Failure, Refusal, Verdict, Verifier};
+use suntap::platform::{Accepted, Failure, Refusal, Service, Verdict};
+use suntap::platform::{Answer, etrnl::Etrnl, ixkio::Ixkio};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -36,7 +36,7 @@ type Verdicts = Option<Result<Verdict, Failure<StoreError, StoreError>>>;
 pub struct App {
     pub(crate) store: Store,
     pub(crate) secrets: &'static Secrets,
-    pub(crate) verifier: Verifier<'static>,
+    pub(crate) verifier: Service<'static>,
     pub(crate) ixkio: Ixkio<'static>,
     pub(crate) etrnl: Etrnl<'static>,
     pub(crate) metrics: Metrics,
@@ -49,7 +49,7 @@ impl App {
     /// A service over a store.
     #[must_use]
     pub fn new(store: Store, secrets: &'static Secrets, log_uids: bool) -> Self {
-        let verifier = Verifier::new(&secrets.server);
+        let verifier = Service::new(&secrets.server);
         Self {
             store,
             secrets,

@@ -8,11 +8,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use suntap::dialect::{Unfit, etrnl, ixkio};
 use suntap::kdf::ecode::{ECode, SealedKeys};
-use suntap::registry::{FileKey, Keys as RecordKeys, TagRecord as _};
-use suntap::rules::Rules;
-use suntap::verifier::Verifier;
+use suntap::platform::Service;
+use suntap::platform::rules::Rules;
+use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _};
+use suntap::platform::{Unfit, etrnl, ixkio};
 use suntap::{SdmFileReadKey, SdmMetaReadKey};
 
 use crate::document::{Derivation, Entry, KeySource, Layout, Level, Organisation, StoredKeys, Tag, key};
@@ -425,7 +425,7 @@ impl<'s> Draft<'s> {
         if let (Some(chip), Some(file)) = (&mut record.chip, plain) {
             chip.keys = RecordKeys::Loaded { meta: None, file: FileKey::Plain(file) };
         }
-        Ok((waits, Verifier::new(&self.secrets.server).counter(&record)))
+        Ok((waits, Service::new(&self.secrets.server).counter(&record)))
     }
 
     /// Whether no name of the tag is that of another.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::bail;
-use suntap::ApiKeyName;
+use suntap::platform::ApiKeyName;
 
 use crate::document::key;
 use crate::hex;

@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use suntap::verifier::{Failure, Refusal, Verdict};
+use suntap::platform::{Failure, Refusal, Verdict};
 
 /// Seconds. A tap in memory takes microseconds, one on disk milliseconds, and a store that is down takes all its time.
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0, 10.0];

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use base64ct::Encoding as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::Digest as _;
-use suntap::registry::{TagRecord as _, TagRef};
-use suntap::verifier::{Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, Verdict};
+use suntap::platform::{Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, Verdict};
+use suntap::platform::{TagRecord as _, TagRef};
 
 use crate::demo;
 use crate::http::{App, now};

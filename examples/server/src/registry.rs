@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use suntap::registry::{AsyncTagRegistry, OrganisationId, TagRef};
-use suntap::{ApiKeyName, SdmLayout};
+use suntap::SdmLayout;
+use suntap::platform::ApiKeyName;
+use suntap::platform::{AsyncTagRegistry, OrganisationId, TagRef};
 
 use crate::cache::Cache;
 use crate::document::{Entry, Layout, Level, StoredKeys, Tag, key};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 use suntap::kdf::ecode::{ECode, SealedKeys, TagContext};
-use suntap::registry::{
+use suntap::platform::rules::{self, Rules};
+use suntap::platform::{
     Chip, ExtendedData, FileKey, Keys, MetaKey, Names, OrganisationId, Record, Standing, State as InUse, TagRecord,
 };
-use suntap::rules::{self, Rules};
 use suntap::{LayoutError, Mark, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
 use crate::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};

@@ -9,9 +9,8 @@ use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
 use suntap::kdf::ecode::ServerSecret;
 use suntap::kdf::nfcdeveloper::{self, Master};
-use suntap::{
-    ApiKeySecret, IssuerKey, MasterKey, Mode, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey, SdmMetaReadKey,
-};
+use suntap::platform::ApiKeySecret;
+use suntap::{IssuerKey, MasterKey, Mode, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey, SdmMetaReadKey};
 
 use crate::hex;
 

@@ -2,7 +2,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
-use crate::types::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
 
 /// Bytes of a record: a kind (1), a name or a label (16), a counter or a number of tags (3, LSB first), a time or the length of a
 /// segment (8), a number of taps or of the segment (4), a CRC-32 (4); numbers little endian.

@@ -2,14 +2,13 @@
 
 use core::fmt::Write as _;
 
-use super::{
-    ASCII, Access, ENC_FILE_DATA, LayoutError, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, SettingsError,
-    TT_STATUS, UID, Writer,
-};
-use crate::error::Field;
+use super::SettingsError;
+use super::{ASCII, Access, ENC_FILE_DATA, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID, Writer};
+use crate::sun::error::Field;
 use crate::sun::layout::{MAX_TEMPLATE, SdmLayout, mirror_chars};
 use crate::sun::template::FILE_HEADER;
-use crate::types::{Mode, SdmReadCtr};
+use crate::sun::template::LayoutError;
+use crate::value::{Mode, SdmReadCtr};
 
 /// What the URI codes 00h to 04h stand for.
 const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];

@@ -1,13 +1,13 @@
 //! From a layout to the bytes that personalise a tag.
 
 use super::{
-    ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, SettingsError, TT_STATUS,
-    TagTexts, UID, Writer,
+    ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID, Writer,
 };
-use crate::error::Field;
+use super::{SettingsError, TagTexts};
+use crate::sun::error::Field;
 use crate::sun::layout::{Kind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
-use crate::types::{Mode, SdmReadCtr};
+use crate::value::{Mode, SdmReadCtr};
 
 /// Where the parts of a layout are in the file.
 #[derive(Clone, Copy, Default)]

@@ -1,9 +1,10 @@
 //! What a chip can do, and what of it a template can say without doubt. Source: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 
-use super::{LayoutError, is_name_byte};
-use crate::error::Field;
+use super::LayoutError;
+use super::is_name_byte;
+use crate::sun::error::Field;
 use crate::sun::layout::{Element, Kind, SdmLayout, Span};
-use crate::types::Mode;
+use crate::value::Mode;
 
 /// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.
 pub(crate) const FILE_SIZE: usize = 256;

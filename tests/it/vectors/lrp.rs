@@ -2,7 +2,7 @@
 
 use suntap::Mode;
 use suntap::lrp::{self, Lrp};
-use suntap::session::{self, EncKey, MacKey};
+use suntap::sun::session::{self, EncKey, MacKey};
 
 use super::{Entry, each, enc_key, equal, mac_key};
 

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use suntap::kdf::ecode::{SealedKeys, TagContext};
-use suntap::registry::{
+use suntap::platform::rules::{Rule, RuleGroup, RuleSet, Rules};
+use suntap::platform::{ApiKeyName, ApiKeySecret};
+use suntap::platform::{
     Chip, ExtendedData, FileKey, Keys, MetaKey, Names, OrganisationId, Record, Standing, TagRecord, TagRef, TagRegistry,
 };
-use suntap::rules::{Rule, RuleGroup, RuleSet, Rules};
-use suntap::{ApiKeyName, ApiKeySecret, Mark, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
+use suntap::{Mark, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
 /// The secret under which the tests name their API keys.
 pub static API_KEYS: ApiKeySecret = ApiKeySecret::from_bytes([0xA1; 16]);

@@ -1,8 +1,8 @@
 //! The tags that the golden files speak of, in the registry and in software.
 
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
-use suntap::registry::{Standing, State};
-use suntap::rules::{Comparison, Equality, Rule};
+use suntap::platform::rules::{Comparison, Equality, Rule};
+use suntap::platform::{Standing, State};
 use suntap::{Mark, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid};
 
 use crate::registry::{OwnRules, Row, RowKeys, Tags};

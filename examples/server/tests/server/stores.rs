@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use suntap::conformance::{self, Contest, Promise};
-use suntap::registry::{AsyncTagRegistry as _, State, TagRecord as _, TagRef};
+use suntap::platform::{AsyncTagRegistry as _, State, TagRecord as _, TagRef};
 use suntap_server::import::import;
 use suntap_server::registry::{Caches, Registry};
 use suntap_server::store::{Options, Store};

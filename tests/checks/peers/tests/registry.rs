@@ -17,13 +17,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::{Request, Response};
 use axum::routing::get;
 use rusqlite::{Connection, OptionalExtension};
-use suntap::dialect::ixkio::Ixkio;
-use suntap::registry::{AsyncTagRegistry, Chip, FileKey, Keys, Names, OrganisationId, Record, TagRecord, TagRef};
-use suntap::rules::{Rule, RuleGroup, RuleSet, Rules};
-use suntap::verifier::Verifier;
+use suntap::platform::Service as Platform;
+use suntap::platform::ixkio::Ixkio;
+use suntap::platform::rules::{Rule, RuleGroup, RuleSet, Rules};
+use suntap::platform::{ApiKeyName, ApiKeySecret};
+use suntap::platform::{AsyncTagRegistry, Chip, FileKey, Keys, Names, OrganisationId, Record, TagRecord, TagRef};
 use suntap::{
-    Advance, ApiKeyName, ApiKeySecret, AsyncCounterStore, CounterStore, Full, MasterKey, MemoryCounters,
-    PreparedMasterKey, SdmFileReadKey, SdmLayout, SdmReadCtr, TagId, Uid, UnixMillis, kdf::an10922, sdm_layout,
+    Advance, AsyncCounterStore, CounterStore, Full, MasterKey, MemoryCounters, PreparedMasterKey, SdmFileReadKey,
+    SdmLayout, SdmReadCtr, TagId, Uid, UnixMillis, kdf::an10922, sdm_layout,
 };
 use suntap_testkit::{Tag, Tap};
 use tower::ServiceExt as _;
@@ -107,7 +108,7 @@ impl AsyncCounterStore for Counters {
 }
 
 async fn v1_t(State(service): State<Arc<Service>>, RawQuery(query): RawQuery) -> Response<String> {
-    let ixkio = Ixkio::new(Verifier::new(&[]), &service.api_keys);
+    let ixkio = Ixkio::new(Platform::new(&[]), &service.api_keys);
     let (registry, mut counters) = (Registry(service.clone()), Counters(service.clone()));
     let answer = ixkio.answer_async(&query.unwrap_or_default(), registry, &mut counters, None).await;
     let response = Response::builder().status(answer.status);

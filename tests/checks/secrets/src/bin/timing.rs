@@ -6,7 +6,7 @@ use std::hint::black_box;
 use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main};
 use rand::{Rng, RngExt as _};
 use suntap::lrp::Lrp;
-use suntap::session::MacKey;
+use suntap::sun::session::MacKey;
 use suntap::{MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid, sdm_layout};
 
 const SAMPLES: usize = 200_000;

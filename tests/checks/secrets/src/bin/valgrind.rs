@@ -9,10 +9,10 @@ use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::kdf::nfcdeveloper::{Derivation, Master};
 use suntap::kdf::{an10922, boltcard};
 use suntap::lrp::Lrp;
-use suntap::session::{EncKey, MacKey};
-use suntap::{
-    ApiKeySecret, IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid, ntag22x,
-};
+use suntap::sun::session::{EncKey, MacKey};
+use suntap::sun::ntag22x;
+use suntap::platform::{ApiKeySecret};
+use suntap::{IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid};
 
 unsafe extern "C" {
     fn make_secret(bytes: *const u8, len: usize);

@@ -11,14 +11,13 @@
 //! record of the tag. What a stranger sees should not tell one from another.
 //!
 //! Only the first steps and the last wait for somebody else. All between is one function without input and output, so the
-//! blocking [`verify`](Verifier::verify) and [`verify_async`](Verifier::verify_async) are the same line.
+//! blocking [`verify`](Service::verify) and [`verify_async`](Service::verify_async) are the same line.
 //!
 //! ```
-//! use suntap::registry::{Chip, FileKey, Keys, MetaKey, OrganisationId, Record, TagRef, TagRegistry};
-//! use suntap::verifier::{Caller, Presented, Refusal, Request, Verdict, Verifier};
-//! use suntap::{
-//!     ApiKeyName, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis, sdm_layout,
-//! };
+//! use suntap::platform::{Chip, FileKey, Keys, MetaKey, OrganisationId, Record, TagRef, TagRegistry};
+//! use suntap::platform::{Caller, Presented, Refusal, Request, Verdict, Service};
+//! use suntap::platform::{ApiKeyName};
+//! use suntap::{MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 //! static META: SdmMetaReadKey = SdmMetaReadKey::FACTORY;
@@ -52,21 +51,23 @@
 //!     tap: Presented::OriginForm("/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086"),
 //!     at: Some(UnixMillis(1_700_000_000_000)),
 //! };
-//! let verifier = Verifier::new(&[]);
-//! assert!(matches!(verifier.verify(&Door, &mut counters, &request).verdict, Ok(Verdict::Fresh(_))));
-//! let again = verifier.verify(&Door, &mut counters, &request).verdict;
+//! let service = Service::new(&[]);
+//! assert!(matches!(service.verify(&Door, &mut counters, &request).verdict, Ok(Verdict::Fresh(_))));
+//! let again = service.verify(&Door, &mut counters, &request).verdict;
 //! assert!(matches!(again, Ok(Verdict::Refused(Refusal::Replayed { .. }))));
 //! ```
 
 use core::fmt;
 
-use crate::api_key::ApiKeyName;
+use super::api_key::ApiKeyName;
+use super::record::{Level, OrganisationId, Record, TagRecord};
+use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
 use crate::counter::{AsyncCounterStore, CounterStore};
-use crate::error::{CommitError, Malformed};
 use crate::kdf::ecode::ServerSecret;
-use crate::registry::{AsyncTagRegistry, Level, OrganisationId, Record, TagRecord, TagRef, TagRegistry};
-use crate::sun::{FreshTap, TtStatus, VerifiedTap};
-use crate::types::{Mark, SdmReadCtr, TagId, Uid, UnixMillis};
+use crate::sun::error::{CommitError, Malformed};
+use crate::sun::tamper::TtStatus;
+use crate::sun::tap::{FreshTap, VerifiedTap};
+use crate::value::{Mark, SdmReadCtr, TagId, Uid, UnixMillis};
 
 mod examine;
 mod keys;
@@ -93,7 +94,7 @@ pub struct Request<'a> {
 pub enum Caller {
     /// Nobody in particular, and whose the tag is does not matter: the service's own page, or a door.
     Anyone,
-    /// Who may have brought a token. It is looked up for tags [that need one](crate::registry::Record::needs_token), and must be
+    /// Who may have brought a token. It is looked up for tags [that need one](crate::platform::Record::needs_token), and must be
     /// of their organisation then.
     Token(Option<ApiKeyName>),
     /// A member of an organisation, who may ask for tags of that one only.
@@ -226,11 +227,11 @@ pub struct Outcome<R, E> {
 
 /// Takes taps down the line. It holds nothing but the server secrets that open sealed keys.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Verifier<'s> {
+pub struct Service<'s> {
     secrets: &'s [ServerSecret],
 }
 
-impl<'s> Verifier<'s> {
+impl<'s> Service<'s> {
     /// A verifier that opens sealed keys with the first of these secrets that fits: the present one, and while
     /// [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap), the one before. Keys that are derived from an eCode use the
     /// first. Without sealed keys there are none to give.

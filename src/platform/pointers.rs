@@ -1,7 +1,8 @@
 //! What points to a registry or a record is one.
 
-use super::{AsyncTagRegistry, ExtendedData, OrganisationId, Record, TagRecord, TagRef, TagRegistry};
-use crate::api_key::ApiKeyName;
+use super::api_key::ApiKeyName;
+use super::record::{ExtendedData, OrganisationId, Record, TagRecord};
+use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
 
 macro_rules! pointed_to {
     ($($(#[$when:meta])? $pointer:ty;)*) => {$(

@@ -3,10 +3,10 @@
 use core::fmt;
 
 use super::{Outcome, Refusal, Verdict};
-use crate::registry::{ExtendedData, TagRecord};
-use crate::rules::{Facts, Filled, Subtag, Subtags};
-use crate::sun::TtStatus;
-use crate::types::Mark;
+use crate::platform::record::{ExtendedData, TagRecord};
+use crate::platform::rules::{Facts, Filled, Subtag, Subtags};
+use crate::sun::tamper::TtStatus;
+use crate::value::Mark;
 
 /// The text that a tag's rules answer with, and what its subtags stand for. Displayed, they are filled.
 ///
@@ -24,7 +24,7 @@ impl<R: TagRecord, E> Outcome<R, E> {
     /// What the rules answer. `None` if there is no answer to give: no tag, an inactive one, one of somebody else, or no verdict.
     ///
     /// A tap that is not genuine and new is no error to rules: most often it gets the default response. A standard tag gets it
-    /// always. Where the counter did not advance, counts are those of [`last_seen`](crate::registry::Record::last_seen).
+    /// always. Where the counter did not advance, counts are those of [`last_seen`](crate::platform::Record::last_seen).
     #[must_use]
     pub fn response(&self) -> Option<Response<'_, R>> {
         let record = self.record.as_ref()?;

@@ -276,7 +276,7 @@ mod tests {
     }
 
     fn bytes<const N: usize>(hex: &str) -> [u8; N] {
-        crate::hex::decode(hex.as_bytes()).unwrap()
+        crate::value::hex::decode(hex.as_bytes()).unwrap()
     }
 
     /// AN12304 §3.1: the first plaintext of a key.

@@ -10,7 +10,7 @@
 //! are ANDed, and a group without rules answers nothing.
 //!
 //! ```
-//! use suntap::rules::{Comparison, Facts, Rule, RuleGroup, RuleSet, Rules};
+//! use suntap::platform::rules::{Comparison, Facts, Rule, RuleGroup, RuleSet, Rules};
 //!
 //! const FIRST: &[Rule] = &[Rule::TagAuthentication, Rule::ScanCount(Comparison::Equal, 1)];
 //! let set = RuleSet {

@@ -1,77 +1,15 @@
-//! The public APIs of two hosted services: text in, a verdict, text out (feature `dialects`).
-//!
-//! [`ixkio`] answers `GET /v1/t`, [`etrnl`] answers `POST /v1/tags/verify-authenticity`. A client of either keeps its requests and
-//! gets the same answers. No HTTP server is in here: status and headers are plain values, so each fits behind any server in a few
-//! lines, shown here for whatever speaks the types of the crate `http`:
-//!
-//! ```
-//! use suntap::dialect::{Answer, etrnl::Etrnl, ixkio::Ixkio};
-//! # use suntap::registry::{OrganisationId, Record, TagRef, TagRegistry};
-//! # use suntap::verifier::Verifier;
-//! # use suntap::{ApiKeyName, ApiKeySecret, CounterStore, MemoryCounters, UnixMillis};
-//!
-//! fn serve<R: TagRegistry, S: CounterStore>(
-//!     request: &http::Request<Vec<u8>>,
-//!     (ixkio, etrnl): (&Ixkio, &Etrnl),
-//!     (registry, counters): (&R, &mut S),
-//!     now: UnixMillis,
-//! ) -> http::Result<http::Response<String>> {
-//!     let answer = match (request.method().as_str(), request.uri().path()) {
-//!         ("GET", "/v1/t") => {
-//!             let query = request.uri().query().unwrap_or_default();
-//!             ixkio.answer(query, registry, counters, Some(now))
-//!         }
-//!         ("POST", "/v1/tags/verify-authenticity") => {
-//!             let key = request.headers().get("API-Key").map(|key| key.as_bytes());
-//!             etrnl.answer(key, request.body(), registry, counters, Some(now))
-//!         }
-//!         _ => return http::Response::builder().status(404).body(String::new()),
-//!     };
-//!     let Answer { status, headers, body, verdict: _for_your_logs } = answer;
-//!     let response = http::Response::builder().status(status);
-//!     headers.iter().fold(response, |response, (name, value)| response.header(*name, *value)).body(body)
-//! }
-//! # struct Empty;
-//! # impl TagRegistry for Empty {
-//! #     type Record = Record<'static>;
-//! #     type Error = core::convert::Infallible;
-//! #     fn find(&self, _: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error> { Ok(None) }
-//! #     fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> { Ok(None) }
-//! # }
-//! # let secret = ApiKeySecret::from_bytes([1; 16]);
-//! # let (ixkio, etrnl) = (Ixkio::new(Verifier::new(&[]), &secret), Etrnl::new(Verifier::new(&[]), &secret));
-//! # let mut counters = MemoryCounters::<2>::new();
-//! # let mut get = |request: http::request::Builder, body: &str| {
-//! #     let request = request.body(body.into()).unwrap();
-//! #     serve(&request, (&ixkio, &etrnl), (&Empty, &mut counters), UnixMillis(0)).unwrap()
-//! # };
-//! # let asked = get(http::Request::get("/v1/t?x=q8w3sbcz&n=000001&e=0000"), "");
-//! # assert_eq!((asked.status().as_u16(), asked.headers()["cache-control"].to_str().unwrap()), (404, "no-store"));
-//! # assert_eq!(asked.body(), r#"{"xuid":"q8w3sbcz","error":"tag_not_found"}"#);
-//! # assert_eq!(get(http::Request::post("/v1/tags/verify-authenticity"), "{}").status(), 401);
-//! ```
-//!
-//! On an asynchronous server it is `answer_async`, over an [`AsyncTagRegistry`](crate::registry::AsyncTagRegistry) and an
-//! [`AsyncCounterStore`](crate::AsyncCounterStore); the future is `Send` if theirs are.
-//!
-//! A [`Record`] serves both. Before tags go into a registry, [`ixkio::check`] and [`etrnl::check`] say
-//! what would keep the service from answering for them.
-//!
-#![doc = include_str!("dialect/moving.md")]
+//! What both wire formats share: the HTTP answer, and checks before tags are imported.
 
 use alloc::string::String;
 use core::fmt;
 
 use serde::Serialize;
 
-use crate::error::Field;
-use crate::registry::{FileKey, Keys, MetaKey, Record};
-use crate::rules::RulesError;
-use crate::sun::is_name;
-use crate::verifier::Verdict;
-
-pub mod etrnl;
-pub mod ixkio;
+use super::record::{FileKey, Keys, MetaKey, Record};
+use super::rules::RulesError;
+use super::service::Verdict;
+use crate::sun::error::Field;
+use crate::sun::template::is_name;
 
 /// What to send back.
 #[derive(Clone, Debug)]
@@ -90,7 +28,7 @@ pub struct Answer<E> {
 
 impl<E> Answer<E> {
     /// An answer before a tag was looked for.
-    fn json(status: u16, body: &impl Serialize) -> Self {
+    pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
         // Texts and numbers are all that is written, so there is no error to report; were there one, nothing is promised.
         match serde_json::to_string(body) {
@@ -169,7 +107,7 @@ impl core::error::Error for Unfit {
 
 /// What either API wants of a tag that proves itself: keys that do their work, and a counter. The keys come last, since a tag
 /// without them can still wait for them.
-fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
+pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     let Some(chip) = &record.chip else { return Ok(()) };
     let layout = chip.layout;
     if !layout.carries_ctr() {
@@ -207,7 +145,7 @@ fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
 }
 
 /// Whether the text of this `{:name}` is known from the record, and such as a layout captures.
-fn is_known(record: &Record<'_>, name: &str) -> bool {
+pub(super) fn is_known(record: &Record<'_>, name: &str) -> bool {
     let text = match name {
         "xuid" => record.names.xuid,
         "cuid" => record.names.cuid,

@@ -1,6 +1,6 @@
 //! Fixed-length hexadecimal text, read without branching on its digits: the same code reads mirrors and keys.
 
-use crate::error::ParseHexError;
+use core::fmt;
 
 /// Reads exactly `N` bytes from `2 * N` digits of either case.
 pub(crate) fn decode<const N: usize>(text: &[u8]) -> Result<[u8; N], ParseHexError> {
@@ -75,6 +75,37 @@ pub(crate) fn encode_upper<const N: usize, const DIGITS: usize>(bytes: &[u8; N])
     let _ = base16ct::upper::encode(bytes, &mut text);
     text
 }
+
+/// Displays `bytes` as upper-case digits.
+pub(super) fn write_upper(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+}
+
+/// Why text is not hexadecimal of the right length. It tells nothing of the text itself, which may be a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ParseHexError {
+    /// The number of digits is wrong.
+    Length {
+        /// Digits wanted.
+        expected: usize,
+        /// Bytes of text given.
+        found: usize,
+    },
+    /// A character is no hexadecimal digit.
+    Digit,
+}
+
+impl fmt::Display for ParseHexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { expected, found } => write!(f, "expected {expected} hexadecimal digits, found {found}"),
+            Self::Digit => f.write_str("a character is no hexadecimal digit"),
+        }
+    }
+}
+
+impl core::error::Error for ParseHexError {}
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use core::fmt::{self, Write as _};
 
-use crate::types::Uid;
+use crate::value::Uid;
 
 /// A subtag that is in a subtag that is in a subtag is filled; in that it stays as it is.
 const MAX_DEPTH: u32 = 3;

@@ -9,17 +9,18 @@ use suntap::emulator::EmulatedTag;
 use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::kdf::nfcdeveloper::{Derivation, Master};
 use suntap::kdf::{an10922, boltcard};
-use suntap::registry::{
+use suntap::platform::ApiKeyName;
+use suntap::platform::rules::{Comparison, Equality, Rule, RuleGroup, RuleSet, Rules};
+use suntap::platform::{
+    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Service, Values, Verdict,
+};
+use suntap::platform::{
     AsyncTagRegistry, Chip, ExtendedData, FileKey, Keys, Level, MetaKey, Names, OrganisationId, Record, Standing,
     State, TagRecord, TagRef, TagRegistry,
 };
-use suntap::rules::{Comparison, Equality, Rule, RuleGroup, RuleSet, Rules};
-use suntap::verifier::{
-    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Values, Verdict, Verifier,
-};
 use suntap::{
-    Advance, ApiKeyName, Blocking, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey, MemoryCounters, Mode,
-    SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagId, TagTexts, Uid, UnixMillis, sdm_layout,
+    Advance, Blocking, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey, MemoryCounters, Mode, SdmFileReadKey,
+    SdmLayout, SdmMetaReadKey, SdmReadCtr, TagId, TagTexts, Uid, UnixMillis, sdm_layout,
 };
 use suntap_testkit::registry::{Row, RowKeys, Tags};
 use suntap_testkit::stores::SharedCounters;
@@ -84,7 +85,7 @@ fn request(url: &str) -> Request<'_> {
 type Decided = Result<Verdict, Failure<Infallible, Full>>;
 
 fn verify(record: &Record<'_>, counters: &mut MemoryCounters<8>, url: &str) -> Decided {
-    Verifier::new(&[]).verify(Just(*record), counters, &request(url)).verdict
+    Service::new(&[]).verify(Just(*record), counters, &request(url)).verdict
 }
 
 fn refusal(verdict: Decided) -> Refusal {
@@ -168,7 +169,7 @@ fn row() -> Row {
 fn twice<R: TagRegistry>(registry: &R) -> [bool; 2] {
     let (mut counters, url) = (MemoryCounters::<2>::new(), sample(1));
     [(); 2].map(|()| {
-        let outcome = Verifier::new(&[]).verify(registry, &mut counters, &request(&url));
+        let outcome = Service::new(&[]).verify(registry, &mut counters, &request(&url));
         assert_eq!(outcome.record.as_ref().unwrap().record().organisation, OWNER);
         matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
     })
@@ -190,7 +191,7 @@ fn the_whole_line_is_a_send_future() {
     type Counters = SharedCounters<MemoryCounters<2>>;
 
     async fn handler(registry: Arc<Shared>, mut counters: Counters, url: String) -> bool {
-        let outcome = Verifier::new(&[]).verify_async(&*registry, &mut counters, &request(&url)).await;
+        let outcome = Service::new(&[]).verify_async(&*registry, &mut counters, &request(&url)).await;
         matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
     }
 
@@ -208,7 +209,7 @@ fn the_whole_line_is_a_send_future() {
 #[test]
 fn blocking_registries_stand_in_for_others() {
     let (mut counters, url) = (Blocking(MemoryCounters::<2>::new()), sample(1));
-    let mut verify = || ready(Verifier::new(&[]).verify_async(Blocking(Flash), &mut counters, &request(&url))).verdict;
+    let mut verify = || ready(Service::new(&[]).verify_async(Blocking(Flash), &mut counters, &request(&url))).verdict;
     assert!(matches!(verify(), Ok(Verdict::Fresh(_))));
     assert!(matches!(verify(), Ok(Verdict::Refused(Refusal::Replayed { .. }))));
 }
@@ -223,7 +224,7 @@ fn keys_of_every_origin() {
         |layout: &SdmLayout, keys: Keys<'_>, secrets: &[ServerSecret], meta: [u8; 16], file: &SdmFileReadKey| {
             let record = Record { uid: Some(UID), chip: Some(Chip { layout, ..chip(keys) }), ..Record::new(OWNER) };
             let (mut counters, url) = (MemoryCounters::<2>::new(), url(layout, file, meta, 5));
-            let outcome = Verifier::new(secrets).verify(Just(record), &mut counters, &request(&url));
+            let outcome = Service::new(secrets).verify(Just(record), &mut counters, &request(&url));
             let seen = accepted(outcome.verdict).seen;
             assert_eq!((seen.uid, seen.ctr.get(), seen.tamper), (Some(UID), 5, None));
         };
@@ -315,7 +316,7 @@ fn callers_get_what_is_theirs() {
     let ask = |needs_token, caller| {
         let record = Record { needs_token, ..record(held()) };
         let request = Request { caller, ..request(&tap) };
-        let outcome = Verifier::new(&[]).verify(Just(record), &mut MemoryCounters::<2>::new(), &request);
+        let outcome = Service::new(&[]).verify(Just(record), &mut MemoryCounters::<2>::new(), &request);
         matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
     };
     let (owner, other) = (OWNER, OrganisationId(2));
@@ -350,7 +351,7 @@ fn a_tap_is_the_same_however_it_comes() {
     };
     let mut ask = |tap| {
         let request = Request { tap, ..request("") };
-        Verifier::new(&[]).verify(Just(record(held())), &mut counters, &request).verdict
+        Service::new(&[]).verify(Just(record(held())), &mut counters, &request).verdict
     };
     accepted(ask(Presented::Url(&full)));
     for tap in [Presented::Url(&full), Presented::OriginForm(target), Presented::Values(values)] {
@@ -370,7 +371,7 @@ fn a_tap_is_the_same_however_it_comes() {
     let mac = Some(Proof::ByLayout(&url[url.len() - 16..]));
     let tap = Presented::Values(Values { ctr: Some("000002"), proof: mac, ..Values::default() });
     let outcome =
-        Verifier::new(&[]).verify(Just(named), &mut MemoryCounters::<2>::new(), &Request { tap, ..request("") });
+        Service::new(&[]).verify(Just(named), &mut MemoryCounters::<2>::new(), &Request { tap, ..request("") });
     accepted(outcome.verdict);
     let without_id = Values { captured: &[], ..values };
     assert!(matches!(refusal(ask(Presented::Values(without_id))), Refusal::Malformed(Malformed::Missing(_))));
@@ -443,15 +444,15 @@ fn failures_are_told_and_decide_nothing() {
     }
 
     let (tap, mut counters) = (sample(1), MemoryCounters::<2>::new());
-    let outcome = Verifier::new(&[]).verify(Broken, &mut counters, &request(&tap));
+    let outcome = Service::new(&[]).verify(Broken, &mut counters, &request(&tap));
     assert!(matches!(outcome, Outcome { record: None, verdict: Err(Failure::Registry("no disk")) }));
     assert!(outcome.response().is_none());
-    let outcome = Verifier::new(&[]).verify(Just(record(held())), &mut Broken, &request(&tap));
+    let outcome = Service::new(&[]).verify(Just(record(held())), &mut Broken, &request(&tap));
     assert!(matches!(outcome, Outcome { record: Some(_), verdict: Err(Failure::Counters("no disk")) }));
     assert!(outcome.response().is_none());
     // A tap that is not genuine does not come as far as the store.
     let forged = tap.replace("&c=", "&c=0").get(..tap.len()).unwrap().to_owned();
-    let outcome = Verifier::new(&[]).verify(Just(record(held())), &mut Broken, &request(&forged));
+    let outcome = Service::new(&[]).verify(Just(record(held())), &mut Broken, &request(&forged));
     assert!(matches!(outcome.verdict, Ok(Verdict::Refused(Refusal::NotAuthentic))));
 }
 
@@ -477,8 +478,8 @@ fn failures_are_told_without_blocking() {
     let (tap, mut counters) = (sample(1), Blocking(MemoryCounters::<2>::new()));
     let request = Request { caller: Caller::Token(Some(token_of(OWNER))), ..request(&tap) };
     for (half, why) in [(Half(false), "no disk"), (Half(true), "no keys")] {
-        let waited = ready(Verifier::new(&[]).verify_async(Blocking(half), &mut counters, &request));
-        let blocked = Verifier::new(&[]).verify(half, &mut counters.0, &request);
+        let waited = ready(Service::new(&[]).verify_async(Blocking(half), &mut counters, &request));
+        let blocked = Service::new(&[]).verify(half, &mut counters.0, &request);
         assert_eq!((waited.verdict, blocked.verdict), (Err(Failure::Registry(why)), Err(Failure::Registry(why))));
         assert_eq!((waited.record.is_some(), blocked.record.is_some()), (half.0, half.0));
     }
@@ -493,7 +494,7 @@ fn keys_that_lack_something_are_none() {
     let sealed = SealedKeys::seal(&secret[0], &code, &tag, &META_KEY, &FILE_KEY);
     let refused = |secrets: &[ServerSecret], keys, uid, url: &str| {
         let record = Record { uid, chip: Some(Chip { layout: &ECODE, ..chip(keys) }), ..Record::new(OWNER) };
-        refusal(Verifier::new(secrets).verify(Just(record), &mut MemoryCounters::<2>::new(), &request(url)).verdict)
+        refusal(Service::new(secrets).verify(Just(record), &mut MemoryCounters::<2>::new(), &request(url)).verdict)
     };
     let tap = url(&ECODE, &FILE_KEY, META, 1);
     let wrong = tap.replace("fivcukrkfivcukrkfivcukrkfi", "aaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -523,7 +524,7 @@ fn keys_that_lack_something_are_none() {
     let wrong = right.replace("fivcukrkfivcukrkfivcukrkfi", "aaaaaaaaaaaaaaaaaaaaaaaaaa");
     let record = Record { uid: Some(UID), chip: Some(Chip { layout: &OPENED, ..chip(derived) }), ..Record::new(OWNER) };
     let verify =
-        |url| Verifier::new(&secret).verify(Just(record), &mut MemoryCounters::<2>::new(), &request(url)).verdict;
+        |url| Service::new(&secret).verify(Just(record), &mut MemoryCounters::<2>::new(), &request(url)).verdict;
     assert_eq!(refusal(verify(&wrong)), Refusal::SealBroken);
     accepted(verify(&right));
 }
@@ -557,7 +558,7 @@ fn rules_believe_what_is_proven() {
     let mut answer = |layout, tamper, last_seen, url: &str| {
         let chip = Some(Chip { layout, tamper, ..chip(held()) });
         let record = Record { chip, rules, last_seen, ..record(held()) };
-        let outcome = Verifier::new(&[]).verify(Just(record), &mut counters, &request(url));
+        let outcome = Service::new(&[]).verify(Just(record), &mut counters, &request(url));
         outcome.response().map(|response| response.write_to(&mut [0; 32]).unwrap().to_owned()).unwrap()
     };
     assert_eq!(answer(&INSIDE, true, None, &url(&INSIDE, &FILE_KEY, META, 1)), "closed");
@@ -574,7 +575,7 @@ fn rules_believe_what_is_proven() {
     assert_eq!(answer(&INSIDE, true, seen, "?"), "counted", "by the snapshot");
     // A standard tag gets the default, whatever its groups ask for.
     let plain = Record { chip: None, rules, last_seen: seen, ..record(held()) };
-    let outcome = Verifier::new(&[]).verify(Just(plain), &mut counters, &request("?"));
+    let outcome = Service::new(&[]).verify(Just(plain), &mut counters, &request("?"));
     let response = outcome.response().unwrap();
     assert_eq!(response.to_string(), "nothing known");
     assert!(response.write_to(&mut [0; 12]).is_err(), "no cut answer");
@@ -600,10 +601,10 @@ fn an_accepted_tap_says_what_was_before() {
         let request = Request { at, ..request(&url) };
         // In turns with and without blocking.
         let verdict = if ctr % 2 == 0 {
-            Verifier::new(&[]).verify(Just(record(held())), &mut counters, &request).verdict
+            Service::new(&[]).verify(Just(record(held())), &mut counters, &request).verdict
         } else {
             let (registry, mut counters) = (Blocking(Just(record(held()))), Blocking(&mut counters));
-            ready(Verifier::new(&[]).verify_async(registry, &mut counters, &request)).verdict
+            ready(Service::new(&[]).verify_async(registry, &mut counters, &request)).verdict
         };
         accepted(verdict)
     };
@@ -631,7 +632,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
     static NO_UID_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc:ctr}&c={mac}");
     static OPEN_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
     static LRP: SdmLayout = sdm_layout!(Mode::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
-    let verifier = Verifier::new(&[]);
+    let verifier = Service::new(&[]);
     let mut names = Vec::new();
     for layout in [&LAYOUT, &PLAIN, &NO_UID, &NO_UID_PICC, &OPEN_PICC, &LRP] {
         let record = Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
@@ -669,7 +670,7 @@ fn a_page_finds_a_tag_by_what_the_url_captured() {
     let url = sample(3);
     let tap = LAYOUT.parse(&url).unwrap();
     let request = Request { tag: TagRef::Captured { name: "id", text: tap.captured("id").unwrap() }, ..request(&url) };
-    let outcome = Verifier::new(&[]).verify(&tags, &mut MemoryCounters::<2>::new(), &request);
+    let outcome = Service::new(&[]).verify(&tags, &mut MemoryCounters::<2>::new(), &request);
     assert_eq!(outcome.record.unwrap().number, Some(7));
     assert!(matches!(outcome.verdict, Ok(Verdict::Fresh(_))));
 }

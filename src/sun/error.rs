@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use crate::types::Mark;
+use crate::value::Mark;
 
 /// One element of a layout, under its name in the data sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -202,29 +202,3 @@ impl<S: core::error::Error + 'static> core::error::Error for Error<S> {
         }
     }
 }
-
-/// Why text is not hexadecimal of the right length. It tells nothing of the text itself, which may be a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ParseHexError {
-    /// The number of digits is wrong.
-    Length {
-        /// Digits wanted.
-        expected: usize,
-        /// Bytes of text given.
-        found: usize,
-    },
-    /// A character is no hexadecimal digit.
-    Digit,
-}
-
-impl fmt::Display for ParseHexError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length { expected, found } => write!(f, "expected {expected} hexadecimal digits, found {found}"),
-            Self::Digit => f.write_str("a character is no hexadecimal digit"),
-        }
-    }
-}
-
-impl core::error::Error for ParseHexError {}

@@ -50,20 +50,21 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Answer, Unfit, check_chip, is_known};
-use crate::api_key::ApiKeySecret;
-use crate::counter::{AsyncCounterStore, CounterStore};
-use crate::error::Field;
-use crate::registry::{AsyncTagRegistry, Keys, OrganisationId, TagRecord, TagRef, TagRegistry};
-use crate::types::{Mark, UnixMillis};
-use crate::verifier::{
-    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Seen, Values, Verdict, Verifier,
+use super::answer::{Answer, Unfit, check_chip, is_known};
+use super::api_key::ApiKeySecret;
+use super::record::{Keys, OrganisationId, TagRecord};
+use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
+use super::service::{
+    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Seen, Service, Values, Verdict,
 };
+use crate::counter::{AsyncCounterStore, CounterStore};
+use crate::sun::error::Field;
+use crate::value::{Mark, UnixMillis};
 
 /// Answers requests in this dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct Etrnl<'s> {
-    verifier: Verifier<'s>,
+    service: Service<'s>,
     api_keys: &'s ApiKeySecret,
 }
 
@@ -71,8 +72,8 @@ impl<'s> Etrnl<'s> {
     /// A dialect over a verifier, which has the server secrets that open sealed keys; `api_keys` is the secret under which API
     /// keys are named.
     #[must_use]
-    pub const fn new(verifier: Verifier<'s>, api_keys: &'s ApiKeySecret) -> Self {
-        Self { verifier, api_keys }
+    pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
+        Self { service, api_keys }
     }
 
     /// Answers a request: the value of its header `API-Key`, if it has one, and its body. `at` is the time to remember with an
@@ -93,7 +94,7 @@ impl<'s> Etrnl<'s> {
         };
         let Some(body) = Body::read(body) else { return invalid() };
         let captured = body.captured();
-        answered(self.verifier.verify(registry, counters, &body.request(&captured, organisation, at)))
+        answered(self.service.verify(registry, counters, &body.request(&captured, organisation, at)))
     }
 
     /// As [`answer`](Self::answer), where registry and store take waiting.
@@ -114,7 +115,7 @@ impl<'s> Etrnl<'s> {
         let Some(body) = Body::read(body) else { return invalid() };
         let captured = body.captured();
         let request = body.request(&captured, organisation, at);
-        answered(self.verifier.verify_async(registry, counters, &request).await)
+        answered(self.service.verify_async(registry, counters, &request).await)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use core::ops::Deref;
 
-use super::{Refusal, Verifier};
+use super::{Refusal, Service};
 use crate::kdf::an10922;
 use crate::kdf::boltcard;
 use crate::kdf::ecode::{ECode, derive_file_read_key, derive_meta_read_key};
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
-use crate::registry::{FileKey, Keys, MetaKey, Record};
-use crate::types::{Mode, TagId, Uid};
+use crate::platform::record::{FileKey, Keys, MetaKey, Record};
+use crate::value::{Mode, TagId, Uid};
 
 /// The keys of one tag, ready for its layout.
 pub(super) struct TagKeys<'r> {
@@ -33,7 +33,7 @@ impl<K> Deref for Ready<'_, K> {
     }
 }
 
-impl Verifier<'_> {
+impl Service<'_> {
     /// The name under which the counter of a tag is kept, for a registry that shows [what was last
     /// seen](Record::last_seen) of it. `None` for a standard tag, for one without keys, and where only a tap brings what opens them.
     #[must_use]

@@ -22,7 +22,7 @@ impl ApiKeySecret {
     /// its name.
     ///
     /// ```
-    /// use suntap::ApiKeySecret;
+    /// use suntap::platform::ApiKeySecret;
     ///
     /// let secret = ApiKeySecret::from_bytes([7; 16]); // from a vault
     /// assert_eq!(secret.key_name(b"pk_2fXq8Zr"), secret.key_name(b"pk_2fXq8Zr"));

@@ -2,10 +2,10 @@
 
 use core::fmt::{self, Write as _};
 
-use super::layout::{Kind, MAX_NAMES, MAX_TEMPLATE, SdmLayout};
-use super::template::LayoutError;
-use crate::error::{Field, Malformed};
-use crate::types::Mode;
+use crate::sun::error::{Field, Malformed};
+use crate::sun::layout::{Kind, MAX_NAMES, MAX_TEMPLATE, SdmLayout};
+use crate::sun::template::LayoutError;
+use crate::value::Mode;
 
 /// A part of a URL, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl SdmLayout {
         let tap = self.parse(url)?;
         let mut anatomy = Anatomy { tt_at: self.tt_at, ..Anatomy::default() };
         let (mut at, mut window, mut names) = (0usize, None, anatomy.captured.len());
-        for (element, text) in tap.received.texts(self) {
+        for (element, text) in tap.texts() {
             let from = at.saturating_add(element.text.len());
             let part = Part { from, to: from.saturating_add(text.len()) };
             at = part.to;

@@ -2,16 +2,18 @@
 
 use heapless::Vec;
 
-use super::{Examined, Presented, Proof, Refusal, Request, Seen, Values, Verifier};
-use crate::error::{Field, Malformed, VerifyError};
-use crate::registry::{Keys, Names, OrganisationId, Record};
-use crate::sun::{MAX_NAMES, Mirrors, SdmLayout, UnverifiedTap};
-use crate::types::Uid;
+use super::{Examined, Presented, Proof, Refusal, Request, Seen, Service, Values};
+use crate::platform::record::{Keys, Names, OrganisationId, Record};
+use crate::sun::error::{Field, Malformed, VerifyError};
+use crate::sun::layout::{MAX_NAMES, SdmLayout};
+use crate::sun::received::Mirrors;
+use crate::sun::tap::UnverifiedTap;
+use crate::value::Uid;
 
 /// The name of the captured text that opens sealed keys.
 const ECODE: &str = "eCode";
 
-impl Verifier<'_> {
+impl Service<'_> {
     /// Takes a tap as far as it goes without the store. `asker` is the owner of a token that was looked up, `mirrors` what the tap
     /// and the [texts](Texts) of its record make together.
     pub(super) fn examine<'a>(

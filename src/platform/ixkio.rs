@@ -40,11 +40,12 @@
 //! The first accepted tap of a tag answers with what its rules say; the same request once more does not:
 //!
 //! ```
-//! use suntap::dialect::ixkio::Ixkio;
-//! use suntap::registry::{Chip, FileKey, Keys, Names, OrganisationId, Record, TagRef, TagRegistry};
-//! use suntap::rules::{Rule, RuleGroup, RuleSet, Rules};
-//! use suntap::verifier::Verifier;
-//! use suntap::{ApiKeyName, ApiKeySecret, MemoryCounters, SdmFileReadKey, SdmLayout, sdm_layout};
+//! use suntap::platform::ixkio::Ixkio;
+//! use suntap::platform::{Chip, FileKey, Keys, Names, OrganisationId, Record, TagRef, TagRegistry};
+//! use suntap::platform::rules::{Rule, RuleGroup, RuleSet, Rules};
+//! use suntap::platform::Service;
+//! use suntap::platform::{ApiKeyName, ApiKeySecret};
+//! use suntap::{MemoryCounters, SdmFileReadKey, SdmLayout, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://t.ixkio.com/{:xuid}?n={ctr}&e={mac}");
 //! static KEY: SdmFileReadKey = SdmFileReadKey::FACTORY;
@@ -75,7 +76,7 @@
 //! }
 //!
 //! let (secret, mut counters) = (ApiKeySecret::from_bytes([7; 16]), MemoryCounters::<64>::new());
-//! let ixkio = Ixkio::new(Verifier::new(&[]), &secret);
+//! let ixkio = Ixkio::new(Service::new(&[]), &secret);
 //! let mut get = |query| ixkio.answer(query, OneTag, &mut counters, None).body;
 //! let tap = "x=q8w3sbcz&n=00003D&e=31EA1461EC64B74A";
 //! assert_eq!(get(tap), r#"{"xuid":"q8w3sbcz","response":"Pass"}"#);
@@ -89,15 +90,16 @@ use core::fmt;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Answer, Unfit, check_chip, is_known};
-use crate::api_key::ApiKeySecret;
-use crate::counter::{AsyncCounterStore, CounterStore};
-use crate::error::Field;
-use crate::registry::{AsyncTagRegistry, ExtendedData, Keys, Level, TagRecord, TagRef, TagRegistry};
-use crate::types::{Uid, UnixMillis};
-use crate::verifier::{
-    Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Response, Values, Verdict, Verifier,
+use super::answer::{Answer, Unfit, check_chip, is_known};
+use super::api_key::ApiKeySecret;
+use super::record::{ExtendedData, Keys, Level, TagRecord};
+use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
+use super::service::{
+    Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Response, Service, Values, Verdict,
 };
+use crate::counter::{AsyncCounterStore, CounterStore};
+use crate::sun::error::Field;
+use crate::value::{Uid, UnixMillis};
 
 /// Names in an answer that no extended data may take.
 const TAKEN: [&str; 4] = ["xuid", "cuid", "response", "error"];
@@ -105,15 +107,15 @@ const TAKEN: [&str; 4] = ["xuid", "cuid", "response", "error"];
 /// Answers requests in this dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct Ixkio<'s> {
-    verifier: Verifier<'s>,
+    service: Service<'s>,
     api_keys: &'s ApiKeySecret,
 }
 
 impl<'s> Ixkio<'s> {
     /// A dialect over a verifier; `api_keys` is the secret under which tokens are named.
     #[must_use]
-    pub const fn new(verifier: Verifier<'s>, api_keys: &'s ApiKeySecret) -> Self {
-        Self { verifier, api_keys }
+    pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
+        Self { service, api_keys }
     }
 
     /// Answers a request. `query` is all behind the `?`, as the client sent it; `at` the time to remember with an accepted tap.
@@ -127,7 +129,7 @@ impl<'s> Ixkio<'s> {
         let Some(query) = Query::read(query) else { return invalid() };
         let Some(tag) = query.tag() else { return invalid() };
         let request = query.request(tag, self.api_keys, at);
-        Asked::by(tag).answered(self.verifier.verify(registry, counters, &request))
+        Asked::by(tag).answered(self.service.verify(registry, counters, &request))
     }
 
     /// As [`answer`](Self::answer), where registry and store take waiting.
@@ -141,7 +143,7 @@ impl<'s> Ixkio<'s> {
         let Some(query) = Query::read(query) else { return invalid() };
         let Some(tag) = query.tag() else { return invalid() };
         let request = query.request(tag, self.api_keys, at);
-        Asked::by(tag).answered(self.verifier.verify_async(registry, counters, &request).await)
+        Asked::by(tag).answered(self.service.verify_async(registry, counters, &request).await)
     }
 }
 

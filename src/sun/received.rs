@@ -1,0 +1,125 @@
+//! What a tap brings: its text, and the values read from it.
+
+use core::fmt;
+
+use super::error::Field;
+use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
+use super::mac::SdmMac;
+use super::ntag22x::StatusDetect;
+use crate::value::{SdmReadCtr, Uid};
+
+/// Characters of the longest URL in a 256-byte file: 249 behind the longest abbreviated prefix of 12.
+pub(crate) const MAX_URL: usize = 261;
+
+/// The mirrors of a tap that were sent as separate values, for [`SdmLayout::assemble`].
+///
+/// Hexadecimal text is accepted in either case, as in a URL.
+#[derive(Clone, Copy, Default)]
+pub struct Mirrors<'a> {
+    /// `{picc}`
+    pub picc_data: Option<&'a str>,
+    /// `{uid}`; from the caller's record where the sender leaves it out.
+    pub uid: Option<&'a str>,
+    /// `{ctr}`
+    pub ctr: Option<&'a str>,
+    /// `{tt}`
+    pub tt_status: Option<&'a str>,
+    /// `{enc}`
+    pub enc_file_data: Option<&'a str>,
+    /// `{mac}`
+    pub mac: Option<&'a str>,
+    /// `{:name}`, as pairs of name and text.
+    pub captured: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Mirrors<'a> {
+    pub(super) fn of(&self, field: Field) -> Option<&'a str> {
+        match field {
+            Field::PiccData => self.picc_data,
+            Field::Uid => self.uid,
+            Field::SdmReadCtr => self.ctr,
+            Field::TtStatus => self.tt_status,
+            Field::EncFileData => self.enc_file_data,
+            Field::SdmMac => self.mac,
+            Field::Captured => None,
+        }
+    }
+
+    /// What was given for an element.
+    pub(super) fn text(&self, layout: &SdmLayout, element: &Element) -> Option<&'a str> {
+        let Kind::Value(field) = element.kind else { return None };
+        if field != Field::Captured {
+            return self.of(field);
+        }
+        let name = layout.text(element.name);
+        self.captured.iter().find(|(given, _)| given.as_bytes() == name).map(|(_, text)| *text)
+    }
+}
+
+impl fmt::Debug for Mirrors<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mirrors").finish_non_exhaustive()
+    }
+}
+
+/// What a tap brought: its text, and the values in it. It passes from one state of the tap to the next, so it is small.
+#[derive(Clone, Copy)]
+pub(crate) struct Received<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) uid: Option<Uid>,
+    pub(super) ctr: Option<SdmReadCtr>,
+    pub(super) mac: SdmMac,
+    pub(super) status_detect: Option<StatusDetect>,
+}
+
+/// Where the texts of the elements are.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// In one text. Each element begins at its place, and ends where the static text before the next one begins.
+    Url {
+        input: &'a [u8],
+        starts: Starts,
+    },
+    Separate(&'a Mirrors<'a>),
+}
+
+pub(super) type Starts = [u16; MAX_ELEMENTS];
+
+impl<'a> Received<'a> {
+    /// The elements of the layout, each with its text.
+    pub(crate) fn texts<'s>(&'s self, layout: &'s SdmLayout) -> impl Iterator<Item = (&'s Element, &'a [u8])> {
+        layout.elements().enumerate().map(|(index, element)| (element, self.text(layout, index).unwrap_or_default()))
+    }
+
+    /// The text of the element in this place of the layout.
+    fn text(&self, layout: &SdmLayout, index: usize) -> Option<&'a [u8]> {
+        match &self.source {
+            Source::Url { input, starts } => {
+                let behind = index.saturating_add(1);
+                let (from, to) = (*starts.get(index)?, *starts.get(behind)?);
+                let to = usize::from(to).checked_sub(layout.elements.get(behind)?.text.len())?;
+                input.get(usize::from(from)..to)
+            }
+            Source::Separate(mirrors) => mirrors.text(layout, layout.elements.get(index)?).map(str::as_bytes),
+        }
+    }
+
+    /// The text of the captured element of this name.
+    pub(super) fn captured(&self, layout: &SdmLayout, name: &str) -> Option<&'a str> {
+        let text = self.find(layout, Field::Captured, |element| layout.text(element.name) == name.as_bytes())?;
+        str::from_utf8(text).ok()
+    }
+
+    /// The text of a mirror.
+    pub(super) fn text_of(&self, layout: &SdmLayout, wanted: Field) -> Option<&'a [u8]> {
+        self.find(layout, wanted, |_| true)
+    }
+
+    fn find(&self, layout: &SdmLayout, wanted: Field, is: impl Fn(&Element) -> bool) -> Option<&'a [u8]> {
+        let index = layout.elements().position(|element| match element.kind {
+            Kind::Value(field) => field == wanted && is(element),
+            _ => false,
+        })?;
+        self.text(layout, index)
+    }
+}

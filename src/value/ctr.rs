@@ -1,0 +1,97 @@
+//! SDMReadCtr, the read counter of a chip.
+
+use core::fmt;
+
+use super::hex::{self, ParseHexError};
+
+/// The 24-bit SDM read counter. This type is the only place that knows its byte order.
+///
+/// The chip sets it to 0 when SDM is enabled and raises it before the first read of a run, so a genuine tap carries 1 or
+/// more. It is **LSB first** inside PICCData, the session vectors and the file-data IV, and **MSB first** only in the plain
+/// ASCII mirror. Source: NT4H2421Gx §9.3.1.
+#[doc(alias = "SDMReadCtr")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SdmReadCtr(u32);
+
+impl SdmReadCtr {
+    /// A counter that no tap carries.
+    pub const ZERO: Self = Self(0);
+    /// `FFFFFFh`: a chip that reached it can not be read any more.
+    pub const MAX: Self = Self(0x00FF_FFFF);
+
+    /// A counter from its value; `None` above [`Self::MAX`].
+    #[must_use]
+    pub const fn new(value: u32) -> Option<Self> {
+        if value <= Self::MAX.0 { Some(Self(value)) } else { None }
+    }
+
+    /// From three bytes, least significant first.
+    #[must_use]
+    pub const fn from_lsb_first([low, mid, high]: [u8; 3]) -> Self {
+        Self(u32::from_le_bytes([low, mid, high, 0]))
+    }
+
+    /// From the six digits of the plain ASCII mirror, most significant first, in either case.
+    ///
+    /// # Errors
+    /// [`ParseHexError`] if the length is not 6 or a character is no digit.
+    pub fn from_msb_ascii(text: &str) -> Result<Self, ParseHexError> {
+        hex::decode(text.as_bytes()).map(Self::from_msb_first)
+    }
+
+    pub(crate) const fn from_msb_first([high, mid, low]: [u8; 3]) -> Self {
+        Self::from_lsb_first([low, mid, high])
+    }
+
+    /// The value.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Three bytes, least significant first.
+    #[must_use]
+    pub const fn to_lsb_first(self) -> [u8; 3] {
+        let [low, mid, high, _] = self.0.to_le_bytes();
+        [low, mid, high]
+    }
+
+    pub(crate) const fn to_msb_first(self) -> [u8; 3] {
+        let [low, mid, high] = self.to_lsb_first();
+        [high, mid, low]
+    }
+
+    /// The six upper-case digits of the plain ASCII mirror, most significant first.
+    #[must_use]
+    pub fn to_msb_ascii(self) -> [u8; 6] {
+        hex::encode_upper(&self.to_msb_first())
+    }
+}
+
+impl fmt::Display for SdmReadCtr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// NT4H2421Gx §9.3.1: LSB first in binary, MSB first in ASCII.
+    #[test]
+    fn ctr_byte_orders() {
+        let ctr = SdmReadCtr::from_lsb_first([0x56, 0x34, 0x12]);
+        assert_eq!(ctr.get(), 0x0012_3456);
+        assert_eq!(&ctr.to_msb_ascii(), b"123456");
+        assert_eq!(SdmReadCtr::from_msb_ascii("123456"), Ok(ctr));
+        assert_eq!(ctr.to_lsb_first(), [0x56, 0x34, 0x12]);
+    }
+
+    #[test]
+    fn ctr_is_24_bit() {
+        assert_eq!(SdmReadCtr::new(0x00FF_FFFF), Some(SdmReadCtr::MAX));
+        assert_eq!(SdmReadCtr::new(0x0100_0000), None);
+        assert_eq!(SdmReadCtr::from_lsb_first([0xFF; 3]), SdmReadCtr::MAX);
+    }
+}

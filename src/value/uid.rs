@@ -1,0 +1,58 @@
+//! The UID of a chip.
+
+use core::fmt;
+
+use super::hex::{self, ParseHexError};
+
+/// The seven-byte unique identifier of a chip, in the order the chip sends and mirrors it.
+///
+/// Source: NT4H2421Gx §9.3.3, Table 20. Printed as 14 upper-case hexadecimal digits.
+///
+/// ```
+/// # use suntap::Uid;
+/// let uid = Uid::from_hex("04de5f1eacc040")?;
+/// assert_eq!(uid.to_string(), "04DE5F1EACC040");
+/// # Ok::<(), suntap::ParseHexError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uid([u8; 7]);
+
+impl Uid {
+    /// A UID from its seven bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 7]) -> Self {
+        Self(bytes)
+    }
+
+    /// A UID from 14 hexadecimal digits of either case.
+    ///
+    /// # Errors
+    /// [`ParseHexError`] if the length is not 14 or a character is no digit.
+    pub fn from_hex(text: &str) -> Result<Self, ParseHexError> {
+        hex::decode(text.as_bytes()).map(Self)
+    }
+
+    /// The seven bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 7] {
+        &self.0
+    }
+
+    /// The 14 upper-case digits that the chip mirrors.
+    #[must_use]
+    pub fn to_ascii(self) -> [u8; 14] {
+        hex::encode_upper(&self.0)
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        hex::write_upper(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uid({self})")
+    }
+}
