@@ -28,9 +28,8 @@
 use core::fmt;
 use core::ops::Deref;
 
-#[cfg(feature = "lrp")]
 use crate::cipher::lrp::Lrp;
-use crate::cipher::{Block, BlockEncrypt as _, Encryptor, padded};
+use crate::cipher::{Block, BlockEncrypt as _, Encryptor, Suite, padded};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::SdmLayout;
 use crate::sun::mac::SdmMac;
@@ -39,12 +38,13 @@ use crate::sun::session::{EncKey, MacKey};
 use crate::sun::settings::{Offsets, SettingsError, TagTexts};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE};
 use crate::value::hex;
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::value::{SdmReadCtr, Uid};
 
 /// A tag in software.
 #[derive(Clone)]
 pub struct EmulatedTag {
     layout: SdmLayout,
+    suite: Suite,
     meta_key: SdmMetaReadKey,
     file_key: SdmFileReadKey,
     uid: Uid,
@@ -76,6 +76,7 @@ impl EmulatedTag {
     ) -> Result<Self, SettingsError> {
         let mut tag = Self {
             layout: layout.clone(),
+            suite: Suite::of(layout.mode()).ok_or(SettingsError::NoSdm)?,
             meta_key,
             file_key,
             uid,
@@ -198,17 +199,20 @@ impl EmulatedTag {
         let status = self.seal.map_or(*b"II", |(ever, now)| [letter(ever), letter(now)]);
         put(&mut file, offsets.tt_status, &status);
         let key = self.file_key.prepare(self.layout.mode());
-        if let (Some(at), Some(uid), Some(ctr)) = (offsets.enc, uid, counted) {
+        let enc_key = uid.zip(counted).and_then(|(uid, ctr)| EncKey::derive(&key, uid, ctr));
+        if let (Some(at), Some(enc_key)) = (offsets.enc, enc_key) {
             let mut blocks = [[0; 16]; 8];
             let blocks = blocks.get_mut(..offsets.enc_chars / 32).unwrap_or_default();
             let plain = file.get(at..).unwrap_or_default();
             blocks.as_flattened_mut().iter_mut().zip(plain).for_each(|(block, byte)| *block = *byte);
-            encrypt_file_data(&EncKey::derive(&key, uid, ctr), ctr, blocks);
+            encrypt_file_data(self.suite, &enc_key, ctr, blocks);
             put_digits(&mut file, at, blocks.as_flattened());
         }
         let covered = file.get(offsets.mac_input.unwrap_or(offsets.mac)..offsets.mac).unwrap_or_default();
-        let mac = SdmMac::truncate(&MacKey::derive(&key, uid, counted).cmac(covered));
-        put_digits(&mut file, offsets.mac, mac.as_bytes());
+        let mac = MacKey::derive(&key, uid, counted).map(|key| SdmMac::truncate(&key.cmac(covered)));
+        if let Some(mac) = mac {
+            put_digits(&mut file, offsets.mac, mac.as_bytes());
+        }
 
         // What the URI code stands for is not in the file.
         let (_, prefix) = self.layout.uri_code();
@@ -228,18 +232,17 @@ impl EmulatedTag {
         let uid = uid.as_ref().map(Uid::as_bytes).into_iter().flatten().copied();
         let ctr = ctr.map(SdmReadCtr::to_lsb_first).into_iter().flatten();
         let head = [tag].into_iter().chain(uid).chain(ctr);
-        match self.layout.mode() {
-            Mode::Aes | Mode::Ntag22x => {
+        match self.suite {
+            Suite::Aes => {
                 let mut block: Block = padded(head.chain(*random));
                 Encryptor::new(self.meta_key.expose_bytes()).encrypt(&mut block);
                 put_digits(file, at, &block);
             }
-            #[cfg(feature = "lrp")]
-            Mode::Lrp => {
+            Suite::Lrp(enabled) => {
                 let [mut rand @ .., _, _, _, _, _, _, _, _, _, _, _, _] = *random;
                 put_digits(file, at, &rand);
                 let mut blocks = [padded(head.chain(random.iter().copied().skip(8)))];
-                Lrp::new(self.meta_key.expose_bytes(), 0).encrypt(&mut rand, &mut blocks);
+                Lrp::prepare(enabled, self.meta_key.expose_bytes(), 0).encrypt(&mut rand, &mut blocks);
                 put_digits(file, at.saturating_add(16), blocks.as_flattened());
             }
         }
@@ -255,11 +258,11 @@ impl EmulatedTag {
 }
 
 /// Cipher block chaining, or counter mode in LRP. Source: NT4H2421Gx §9.3.6.
-fn encrypt_file_data(key: &EncKey, ctr: SdmReadCtr, blocks: &mut [Block]) {
+fn encrypt_file_data(suite: Suite, key: &EncKey, ctr: SdmReadCtr, blocks: &mut [Block]) {
     let ctr = ctr.to_lsb_first();
     let secret = key.secret().expose_bytes();
-    match key.mode() {
-        Mode::Aes | Mode::Ntag22x => {
+    match suite {
+        Suite::Aes => {
             let cipher = Encryptor::new(secret);
             let mut chain: Block = padded(ctr);
             cipher.encrypt(&mut chain);
@@ -269,8 +272,7 @@ fn encrypt_file_data(key: &EncKey, ctr: SdmReadCtr, blocks: &mut [Block]) {
                 chain = *block;
             }
         }
-        #[cfg(feature = "lrp")]
-        Mode::Lrp => Lrp::new(secret, 1).encrypt(&mut padded::<6>(ctr), blocks),
+        Suite::Lrp(enabled) => Lrp::prepare(enabled, secret, 1).encrypt(&mut padded::<6>(ctr), blocks),
     }
 }
 

@@ -29,12 +29,11 @@ use core::fmt;
 
 use heapless::{Deque, Vec};
 
-use crate::cipher::{LANES, Secret, decrypt_by_each, side_by_side};
-use crate::key::FileReadKey;
+use crate::cipher::{Block, LANES, Secret, decrypt_by_each, side_by_side};
+use crate::key::{FileReadKey, MetaReadKey};
 use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
-use crate::value::Mode;
 
 /// The keys that open a tap, as an iterator of [`Candidate`]s in the order of the keys. A key that was prepared for another mode
 /// than that of the layout opens nothing.
@@ -45,50 +44,10 @@ use crate::value::Mode;
 /// A candidate is a claim like any: verify it before anything else is done with it.
 pub fn candidates<'t, 'a, I>(tap: &'t UnverifiedTap<'a>, keys: I) -> Candidates<'t, 'a, I::IntoIter>
 where
-    I: IntoIterator<Item: TrialKey>,
+    I: IntoIterator<Item: MetaReadKey>,
 {
     Candidates { tap, keys: keys.into_iter(), taken: 0, tried: 0, opened: Deque::new() }
 }
-
-/// A key to try: [`SdmMetaReadKey`](crate::SdmMetaReadKey), [`PreparedMetaReadKey`](crate::PreparedMetaReadKey), or a reference to one.
-pub trait TrialKey: sealed::Trial {}
-
-impl<K: sealed::Trial> TrialKey for K {}
-
-mod sealed {
-    use crate::key::{PreparedMetaReadKey, SdmMetaReadKey};
-
-    #[allow(unnameable_types, reason = "this is what seals `TrialKey`")]
-    #[derive(Clone, Copy, Debug)]
-    pub enum Key<'k> {
-        Plain(&'k SdmMetaReadKey),
-        Prepared(&'k PreparedMetaReadKey),
-    }
-
-    #[allow(unnameable_types, reason = "this is what seals `TrialKey`")]
-    pub trait Trial {
-        fn key(&self) -> Key<'_>;
-    }
-
-    impl Trial for SdmMetaReadKey {
-        fn key(&self) -> Key<'_> {
-            Key::Plain(self)
-        }
-    }
-
-    impl Trial for PreparedMetaReadKey {
-        fn key(&self) -> Key<'_> {
-            Key::Prepared(self)
-        }
-    }
-
-    impl<K: Trial> Trial for &K {
-        fn key(&self) -> Key<'_> {
-            (**self).key()
-        }
-    }
-}
-use sealed::Key;
 
 /// A key that opens the PICCData of a tap.
 #[derive(Debug)]
@@ -117,7 +76,7 @@ impl<I> Candidates<'_, '_, I> {
     }
 }
 
-impl<'a, I: Iterator<Item: TrialKey>> Iterator for Candidates<'_, 'a, I> {
+impl<'a, I: Iterator<Item: MetaReadKey>> Iterator for Candidates<'_, 'a, I> {
     type Item = Candidate<'a>;
 
     fn next(&mut self) -> Option<Candidate<'a>> {
@@ -127,9 +86,7 @@ impl<'a, I: Iterator<Item: TrialKey>> Iterator for Candidates<'_, 'a, I> {
                 self.tried = self.taken;
                 return None;
             }
-            let mut opened = [None; LANES];
-            self.tap.opened_to(&group.iter().map(sealed::Trial::key).collect(), &mut opened);
-            let places = opened.into_iter().zip(self.taken..);
+            let places = open(self.tap, &group).into_iter().zip(self.taken..);
             self.opened.extend(places.filter_map(|(picc_data, index)| Some((index, picc_data?))));
             self.taken = self.taken.saturating_add(group.len());
         }
@@ -139,34 +96,30 @@ impl<'a, I: Iterator<Item: TrialKey>> Iterator for Candidates<'_, 'a, I> {
     }
 }
 
-impl UnverifiedTap<'_> {
-    /// What keys open the PICCData to, each in its place.
-    fn opened_to(&self, keys: &Vec<Key<'_>, LANES>, opened: &mut [Option<PiccData>; LANES]) {
-        let mut plain = Secret([[0; 16]; LANES]);
-        let mut all_plain = side_by_side() && self.mode() == Mode::Aes;
-        for (place, key) in plain.0.iter_mut().zip(keys) {
-            match key {
-                Key::Plain(key) => *place = *key.expose_bytes(),
-                Key::Prepared(_) => all_plain = false,
-            }
+/// What each key of a group opens the PICCData of a tap to.
+fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option<PiccData>; LANES] {
+    let mut opened = [None; LANES];
+    if let Some((block, plain)) = tap.picc_block().zip(all_plain(keys)) {
+        let mut blocks = [block; LANES];
+        decrypt_by_each(&plain.0, &mut blocks);
+        for ((place, block), _) in opened.iter_mut().zip(&blocks).zip(keys) {
+            *place = tap.read_picc_data(block);
         }
-        if all_plain {
-            if let Some(block) = self.picc_block() {
-                let mut blocks = [block; LANES];
-                decrypt_by_each(&plain.0, &mut blocks);
-                for ((place, block), _) in opened.iter_mut().zip(&blocks).zip(keys) {
-                    *place = self.read_picc_data(block);
-                }
-            }
-        } else {
-            for (place, key) in opened.iter_mut().zip(keys) {
-                *place = match key {
-                    Key::Plain(key) => self.picc_data_by(&key.prepare(self.mode())).ok(),
-                    Key::Prepared(key) => self.picc_data_by(key).ok(),
-                };
-            }
+    } else {
+        for (place, key) in opened.iter_mut().zip(keys) {
+            *place = tap.picc_data_by(key).ok();
         }
     }
+    opened
+}
+
+/// The keys, if all are plain and this machine expands them faster side by side.
+fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES]>> {
+    let mut plain = Secret([[0; 16]; LANES]);
+    for (place, key) in plain.0.iter_mut().zip(keys) {
+        *place = *key.plain()?.expose_bytes();
+    }
+    side_by_side().then_some(plain)
 }
 
 impl<I> fmt::Debug for Candidates<'_, '_, I> {
@@ -186,7 +139,7 @@ pub fn first_verified<'a, I, K: FileReadKey>(
     mut file_key: impl FnMut(usize, &ClaimedTap<'a>) -> Option<K>,
 ) -> Result<Identified<'a>, NotIdentified>
 where
-    I: IntoIterator<Item: TrialKey>,
+    I: IntoIterator<Item: MetaReadKey>,
 {
     let mut candidates = candidates(tap, keys);
     while let Some(Candidate { index, tap }) = candidates.next() {

@@ -78,7 +78,7 @@
 //! }
 //! ```
 //!
-//! ```compile_fail,E0308
+//! ```compile_fail,E0277
 //! # use suntap::*;
 //! fn open(tap: UnverifiedTap<'_>, file: &PreparedFileReadKey) {
 //!     let _ = tap.open(file);

@@ -31,7 +31,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
     writeln!(out, "     UID                   {uid}")?;
     writeln!(out, "     SDMReadCtr            {ctr}\n")?;
 
-    let session_key = MacKey::derive(&file_key, Some(uid), Some(ctr));
+    let session_key = MacKey::derive(&file_key, Some(uid), Some(ctr)).ok_or("the chip has no session keys")?;
     writeln!(out, "3. From the SDMFileReadKey, for this UID and counter, a session key is derived:")?;
     writeln!(out, "     SV2                   {}", hex(&session::sv2(Some(uid), Some(ctr))))?;
     writeln!(out, "     SesSDMFileReadMACKey  {}\n", hex(session_key.secret().expose_bytes()))?;

@@ -9,14 +9,15 @@
 
 #![allow(unsafe_code, reason = "the one room for it: see above")]
 
-use zeroize::{ZeroizeOnDrop, optimization_barrier};
+use zeroize::ZeroizeOnDrop;
 
-use super::{Block, BlockEncrypt, Chain, soft};
-#[cfg(feature = "lrp")]
-use super::{halve, mask};
+use super::block::{Block, BlockEncrypt, Chain, halve, mask};
+use super::soft;
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
+mod round_keys;
+mod target;
 #[cfg(target_arch = "x86_64")]
 mod vaes;
 #[cfg(target_arch = "x86_64")]
@@ -27,40 +28,16 @@ use arm as arch;
 #[cfg(target_arch = "x86_64")]
 use x86 as arch;
 
-#[cfg(feature = "lrp")]
-use arch::{Register, and, spread};
-use arch::{decrypt_last, decrypt_round, encrypt_last, encrypt_round, inverse_mix, load, next_round_key, store, xor};
+use arch::{
+    Register, and, decrypt_last, decrypt_round, encrypt_last, encrypt_round, inverse_mix, load, next_round_key, spread,
+    store, xor,
+};
+use round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
+use target::with_aes;
 
 /// Whether the processor has the instructions. `--cfg suntap_backend="soft"` says that it has not, to test what is done then.
-pub(super) fn available() -> bool {
+fn available() -> bool {
     !cfg!(suntap_backend = "soft") && arch::available()
-}
-
-/// Functions that use the instructions. A caller without the same line has to be sure that the processor has them.
-macro_rules! with_aes {
-    ($($function:item)*) => {$(
-        #[cfg_attr(target_arch = "aarch64", target_feature(enable = "aes"))]
-        #[cfg_attr(target_arch = "x86_64", target_feature(enable = "aes,avx"))]
-        $function
-    )*};
-}
-use with_aes;
-
-/// FIPS 197 §5.2, of rounds 1 to 9; round 10 stands apart, since no mixing follows it.
-const ROUND_CONSTANTS: [u32; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1B];
-const LAST_CONSTANT: u32 = 0x36;
-
-/// The round keys of some keys, side by side: the first of each, those of the rounds, the last.
-pub(crate) struct RoundKeys<const N: usize> {
-    first: [u128; N],
-    rounds: [[u128; N]; 9],
-    last: [u128; N],
-}
-
-impl<const N: usize> RoundKeys<N> {
-    const fn none() -> Self {
-        Self { first: [0; N], rounds: [[0; N]; 9], last: [0; N] }
-    }
 }
 
 with_aes! {
@@ -176,20 +153,17 @@ with_aes! {
         encrypt_chain(&expand(&[*key]), chain)
     }
 
-    #[cfg(feature = "lrp")]
-    fn look_up_by_registers(table: &[u128; 16], [one, two, four, eight]: [u64; 4]) -> Block {
+        fn look_up_by_registers(table: &[u128; 16], [one, two, four, eight]: [u64; 4]) -> Block {
         let masks = [spread(one), spread(two), spread(four), spread(eight)];
         store(halve!(table, masks, load_number, choose))
     }
 
-    #[cfg(feature = "lrp")]
-    #[inline]
+        #[inline]
     fn load_number(number: &u128) -> Register {
         load(&number.to_ne_bytes())
     }
 
-    #[cfg(feature = "lrp")]
-    #[inline]
+        #[inline]
     fn choose(even: Register, odd: Register, mask: Register) -> Register {
         xor(even, and(xor(even, odd), mask))
     }
@@ -214,11 +188,9 @@ with_aes! {
     }
 }
 
-impl<const N: usize> Drop for RoundKeys<N> {
-    fn drop(&mut self) {
-        (self.first, self.rounds, self.last) = ([0; N], [[0; N]; 9], [0; N]);
-        optimization_barrier(self);
-    }
+/// Whether keys side by side are faster than one by one.
+pub(crate) fn side_by_side() -> bool {
+    available() || soft::side_by_side()
 }
 
 /// A key prepared for encryption.
@@ -291,7 +263,6 @@ impl Decryptor {
 }
 
 /// An entry of a table, by the low four bits of an index. All are read.
-#[cfg(feature = "lrp")]
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     if available() {
         let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];

@@ -1,19 +1,11 @@
 //! Keys side by side, each with a block or a message of its own.
 
-#[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
-use super::backend;
-use super::{Block, Secret, Subkeys, encrypt_by_each, padded, xor};
+use super::backend::encrypt_by_each;
+use super::block::{Block, Secret, padded, xor};
+use super::cmac::Subkeys;
 
 /// Keys that work side by side.
 pub(crate) const LANES: usize = 8;
-
-/// Whether keys side by side are faster than one by one.
-pub(crate) fn side_by_side() -> bool {
-    #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
-    return backend::available();
-    #[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-    false
-}
 
 /// What CMAC is built on, for keys side by side.
 pub(crate) trait LaneEncrypt {
@@ -84,5 +76,35 @@ impl<C: LaneEncrypt> CmacLanes<C> {
             }
         }
         tags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use cmac::{KeyInit as _, Mac as _};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn oracle(key: &Block, message: &[u8]) -> Block {
+        let mut mac = cmac::Cmac::<aes::Aes128>::new(key.into());
+        mac.update(message);
+        mac.finalize().into_bytes().into()
+    }
+
+    proptest! {
+        /// Side by side, of different lengths.
+        #[test]
+        fn lanes_equal_the_crate(keys: [Block; LANES], messages: [Vec<u8>; LANES], whole: [Block; LANES]) {
+            let lanes = CmacLanes::over(Lanes::new(&keys));
+            let tags = lanes.of(&messages.each_ref().map(Vec::as_slice));
+            let single = lanes.one_block(&whole);
+            for (lane, key) in keys.iter().enumerate() {
+                prop_assert_eq!(tags[lane], oracle(key, &messages[lane]));
+                prop_assert_eq!(single[lane], oracle(key, &whole[lane]));
+            }
+        }
     }
 }

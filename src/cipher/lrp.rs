@@ -9,7 +9,19 @@ use core::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::cipher::{Block, BlockEncrypt, Cmac, LANES, LaneEncrypt, Secret, decrypt_by_each, encrypt_by_each, look_up};
+use super::backend::{decrypt_by_each, encrypt_by_each, look_up};
+use super::block::{Block, BlockEncrypt, Secret};
+use super::cmac::Cmac;
+use super::lanes::{LANES, LaneEncrypt};
+
+/// Whether this build has LRP: without the feature `lrp` there is no value of this type, so the compiler drops what needs one.
+#[cfg(feature = "lrp")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Enabled;
+/// See above.
+#[cfg(not(feature = "lrp"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Enabled {}
 
 /// Steps of a chain: from one secret to the next, and from a secret to what it gives out.
 const NEXT: Block = [0x55; 16];
@@ -68,19 +80,24 @@ fn encrypt(key: &Block, block: Block) -> Block {
 pub struct Lrp {
     plaintexts: [u128; 16],
     updated_key: Block,
+    _enabled: Enabled,
 }
 
 /// Keys prepared for LRP side by side, each with its updated key 0. Zeroized when dropped.
 pub(crate) struct LrpLanes {
     plaintexts: Secret<[[u128; 16]; LANES]>,
     updated_keys: Secret<[Block; LANES]>,
+    _enabled: Enabled,
 }
 
 impl LrpLanes {
-    pub(crate) fn new(keys: &[Block; LANES]) -> Self {
+    pub(crate) fn new(enabled: Enabled, keys: &[Block; LANES]) -> Self {
         let (mut secrets, of_updated) = parted(keys, [NEXT, OUT]);
-        let mut lanes =
-            Self { plaintexts: Secret([[0; 16]; LANES]), updated_keys: parted(&of_updated.0, [OUT, OUT]).0 };
+        let mut lanes = Self {
+            plaintexts: Secret([[0; 16]; LANES]),
+            updated_keys: parted(&of_updated.0, [OUT, OUT]).0,
+            _enabled: enabled,
+        };
         for index in 0..16 {
             let (given, next) = parted(&secrets.0, [OUT, NEXT]);
             for (plaintexts, given) in lanes.plaintexts.0.iter_mut().zip(&given.0) {
@@ -123,9 +140,15 @@ impl LaneEncrypt for LrpLanes {
 impl Lrp {
     /// Prepares a key for use with its updated key of this index: in SDM 0, and 1 to encrypt under a session key. Each index costs
     /// one more block. Source: AN12304 §2.1.
+    #[cfg(feature = "lrp")]
     #[must_use]
     pub fn new(key: &[u8; 16], updated_key_index: u8) -> Self {
-        let mut lrp = Self { plaintexts: [0; 16], updated_key: updated_key(key, updated_key_index) };
+        Self::prepare(Enabled, key, updated_key_index)
+    }
+
+    pub(crate) fn prepare(enabled: Enabled, key: &Block, updated_key_index: u8) -> Self {
+        let updated_key = updated_key(key, updated_key_index);
+        let mut lrp = Self { plaintexts: [0; 16], updated_key, _enabled: enabled };
         fill(key, lrp.plaintexts.iter_mut(), u128::from_ne_bytes);
         lrp
     }
@@ -185,13 +208,13 @@ impl Lrp {
 impl Cmac<Lrp> {
     /// `CMAC_LRP` under updated key 0. All nibbles of a block of zeros are zero, so the first plaintext is enough to encrypt it: that
     /// goes on beside the making of the others.
-    pub(crate) fn lrp(key: &Block) -> Self {
+    pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
         let mut given = Secret([[OUT, NEXT], [OUT, OUT]]);
         encrypt_by_each(&started.0, &mut given.0);
         let [[first, secret], [updated_key, _]] = given.0;
-        let mut lrp = Lrp { plaintexts: [u128::from_ne_bytes(first); 16], updated_key };
+        let mut lrp = Lrp { plaintexts: [u128::from_ne_bytes(first); 16], updated_key, _enabled: enabled };
         // Of both chains, where they are.
         let mut keys = Secret([secret, updated_key]);
         let mut nibbles: u8 = 32;
@@ -242,6 +265,7 @@ impl fmt::Debug for Lrp {
     }
 }
 
+#[cfg(feature = "lrp")]
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,7 +281,7 @@ mod tests {
             BlockEncrypt::encrypt(&Lrp::new(&keys[lane], 0), &mut block);
             block
         });
-        LrpLanes::new(&keys).encrypt(&mut blocks);
+        LrpLanes::new(Enabled, &keys).encrypt(&mut blocks);
         assert_eq!(blocks, expected);
     }
 
@@ -267,7 +291,7 @@ mod tests {
         for seed in 0..64_u8 {
             let key =
                 core::array::from_fn(|at| seed.wrapping_mul(31).wrapping_add(at.to_le_bytes()[0].wrapping_mul(17)));
-            let (beside, after) = (Cmac::lrp(&key), Cmac::over(Lrp::new(&key, 0)));
+            let (beside, after) = (Cmac::lrp(Enabled, &key), Cmac::over(Lrp::new(&key, 0)));
             for length in [0, 1, 16, 17, 40] {
                 let message = (0..length).map(|byte: u8| byte.wrapping_mul(seed | 1));
                 assert_eq!(beside.of(message.clone()), after.of(message), "{seed} {length}");
@@ -309,7 +333,7 @@ mod tests {
     /// AN12304 §3.4, two vectors of CMAC.
     #[test]
     fn an12304_cmac() {
-        let beside = Cmac::lrp(&bytes("63A0169B4D9FE42C72B2784C806EAC21"));
+        let beside = Cmac::lrp(Enabled, &bytes("63A0169B4D9FE42C72B2784C806EAC21"));
         assert_eq!(beside.of(core::iter::empty()), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("63A0169B4D9FE42C72B2784C806EAC21"), 0);
         assert_eq!(lrp.cmac(&[]), bytes("0E07C601970814A4176FDA633C6FC3DE"));

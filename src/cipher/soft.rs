@@ -6,9 +6,12 @@ use aes::cipher::{BlockCipherDecrypt, BlockCipherEncBackend, BlockCipherEncClosu
 use aes::{Aes128Dec, Aes128Enc};
 use zeroize::ZeroizeOnDrop;
 
-use super::{Block, BlockEncrypt, Chain};
-#[cfg(feature = "lrp")]
-use super::{halve, mask};
+use super::block::{Block, BlockEncrypt, Chain, halve, mask};
+
+/// Whether keys side by side are faster than one by one.
+pub(crate) fn side_by_side() -> bool {
+    false
+}
 
 /// A key prepared for encryption.
 pub(crate) struct Encryptor(Aes128Enc);
@@ -64,7 +67,6 @@ impl Decryptor {
 }
 
 /// An entry of a table, by the low four bits of an index. All are read.
-#[cfg(feature = "lrp")]
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     let load = |entry: &u128| *entry;
     let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);

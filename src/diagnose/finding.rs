@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::{KeySource, Role};
+use crate::cipher::Suite;
 use crate::sun::error::Malformed;
 use crate::value::{Mode, SdmReadCtr, Uid};
 
@@ -229,13 +230,12 @@ impl fmt::Display for Finding<'_> {
                      characters. Set it to the start of a mirror, or of the text before one."
                 );
             }
-            Self::Mode { works } => match works {
-                #[cfg(feature = "lrp")]
-                Mode::Lrp => {
+            Self::Mode { works } => match Suite::of(*works) {
+                Some(Suite::Aes) => "The tag is in AES mode, and the layout says otherwise. Use Mode::Aes.",
+                Some(Suite::Lrp(_)) => {
                     "The tag is in LRP mode, and the layout says otherwise. Use Mode::Lrp; there is no way back for the chip."
                 }
-                Mode::Aes => "The tag is in AES mode, and the layout says otherwise. Use Mode::Aes.",
-                Mode::Ntag22x => "The tag is an NTAG 22x, and the layout says otherwise. Use Mode::Ntag22x.",
+                None => "The tag is an NTAG 22x, and the layout says otherwise. Use Mode::Ntag22x.",
             },
             Self::FactoryKey { meta: true, file: true } => {
                 "Both keys of the tag are still those of a new chip, 16 zero bytes. Write your keys into it, or anybody can make its taps."

@@ -6,9 +6,10 @@ use super::anatomy::Anatomy;
 use super::candidates::{self, Kind, Meta};
 use super::read::Readings;
 use super::{Case, KeySource, MAX_TRIED};
+use crate::cipher::{PiccWire, Suite};
 use crate::key::{PreparedFileReadKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::ntag22x::{self, StatusDetect};
-use crate::sun::picc::{PiccData, Wire as PiccWire};
+use crate::sun::picc::PiccData;
 use crate::sun::session::MacKey;
 use crate::value::hex;
 use crate::value::{Mode, SdmReadCtr, Uid};
@@ -235,7 +236,7 @@ impl<'s, 'a> Search<'s, 'a> {
         mac: [u8; 8],
     ) -> Option<(usize, Cut)> {
         let end = anatomy.mac.from;
-        if key.mode() == Mode::Ntag22x {
+        if Suite::of(key.mode()).is_none() {
             self.count(1);
             let status = match anatomy.tt_status.map(|part| part.of(url)) {
                 Some(text) if text.len() > 2 => Some(StatusDetect::from_ascii(text.as_bytes())?),
@@ -246,7 +247,7 @@ impl<'s, 'a> Search<'s, 'a> {
         }
         let ctr = vector.ctr.map(|ctr| if vector.turned { turned(ctr) } else { ctr });
         self.count(cost(key.mode()));
-        let session = MacKey::derive(key, vector.uid, ctr);
+        let session = MacKey::derive(key, vector.uid, ctr)?;
         for from in (0..=end).rev().filter(|from| *from == end || is_start(url, anatomy, *from, windows)) {
             if self.is_over() {
                 break;
@@ -271,10 +272,9 @@ impl<'s, 'a> Search<'s, 'a> {
 
 /// What a MAC takes, or a key made ready, in MACs of AES mode.
 fn cost(mode: Mode) -> u32 {
-    match mode {
-        Mode::Aes | Mode::Ntag22x => 1,
-        #[cfg(feature = "lrp")]
-        Mode::Lrp => 32,
+    match Suite::of(mode) {
+        Some(Suite::Lrp(_)) => 32,
+        Some(Suite::Aes) | None => 1,
     }
 }
 
@@ -282,14 +282,10 @@ fn cost(mode: Mode) -> u32 {
 pub(super) fn modes(anatomy: &Anatomy<'_>, url: &str) -> impl Iterator<Item = Mode> {
     let digits = anatomy.picc_data.map(|part| part.of(url).len());
     let bare = anatomy.uid.is_some() && anatomy.ctr.is_some() && anatomy.enc.is_none();
-    [
-        Some(Mode::Aes).filter(|_| digits != Some(48)),
-        #[cfg(feature = "lrp")]
-        Some(Mode::Lrp).filter(|_| digits != Some(32)),
-        Some(Mode::Ntag22x).filter(|_| digits.is_none() && bare),
-    ]
-    .into_iter()
-    .flatten()
+    Mode::ALL.iter().copied().filter(move |mode| match Suite::of(*mode) {
+        Some(suite) => digits.is_none_or(|digits| digits == suite.picc_data_chars()),
+        None => digits.is_none() && bare,
+    })
 }
 
 /// Session vectors of what is mirrored; if `mixed`, all other ways to make one as well.
@@ -348,7 +344,8 @@ impl Cut {
     }
 }
 
-#[cfg(all(test, feature = "lrp", feature = "nfcdeveloper"))]
+#[cfg(all(feature = "lrp", feature = "nfcdeveloper"))]
+#[cfg(test)]
 mod tests {
     use std::vec::Vec as List;
 

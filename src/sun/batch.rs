@@ -5,14 +5,11 @@ use core::fmt;
 use heapless::Deque;
 
 use super::error::VerifyError;
-use super::session::{MacKey, SessionSecret, vector_of_mac};
+use super::session::{MacKey, vector_of_mac};
 use super::tap::{ClaimedTap, VerifiedTap};
 use super::window;
-#[cfg(feature = "lrp")]
-use crate::cipher::lrp::LrpLanes;
-use crate::cipher::{Block, CmacLanes, LANES, LaneEncrypt, Lanes, Secret, side_by_side};
+use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
 use crate::key::SdmFileReadKey;
-use crate::value::Mode;
 
 /// Bytes of a MAC input that is taken side by side with others. A longer one is rare, and its whole group goes one by one.
 const INPUT: usize = 256;
@@ -74,46 +71,29 @@ impl<'a, I: Iterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batc
     }
 }
 
-/// The session keys and CMACs of taps that are all of one mode; `None` if they can not go side by side.
+/// The session keys and CMACs of taps that are all of one mode; `None` if they cannot be computed side by side.
 fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block); LANES]> {
     let mode = group.front()?.0.layout.mode();
     let mixed = group.iter().any(|(tap, _)| tap.layout.mode() != mode);
-    if !side_by_side() || mixed || mode == Mode::Ntag22x {
+    if !side_by_side() || mixed {
         return None;
     }
+    let suite = Suite::of(mode)?;
     let mut keys = Secret([[0; 16]; LANES]);
     let mut vectors = [[0; 16]; LANES];
     let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
     let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut inputs);
     for ((tap, key), ((key_place, vector), input)) in group.iter().zip(places) {
         *key_place = *key.expose_bytes();
-        *vector = vector_of_mac(mode, tap.received.uid, tap.received.ctr);
+        *vector = vector_of_mac(suite, tap.received.uid, tap.received.ctr);
         window::input(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
     }
-    let inputs = inputs.each_ref().map(heapless::Vec::as_slice);
-    let (secrets, cmacs) = match mode {
-        Mode::Aes => both(Lanes::new, &keys.0, &vectors, &inputs),
-        #[cfg(feature = "lrp")]
-        Mode::Lrp => both(LrpLanes::new, &keys.0, &vectors, &inputs),
-        Mode::Ntag22x => return None,
-    };
-    let mut pairs = secrets.0.map(|secret| (MacKey::from_secret(mode, SessionSecret::from_bytes(secret)), [0; 16]));
+    let (secrets, cmacs) = suite.chained_cmacs(&keys.0, &vectors, &inputs.each_ref().map(heapless::Vec::as_slice));
+    let mut pairs = secrets.0.map(|secret| (MacKey::new(suite, secret), [0; 16]));
     for ((_, place), cmac) in pairs.iter_mut().zip(cmacs) {
         *place = cmac;
     }
     Some(pairs)
-}
-
-/// Session keys, and CMACs under them.
-fn both<C: LaneEncrypt>(
-    prepare: impl Fn(&[Block; LANES]) -> C,
-    keys: &[Block; LANES],
-    vectors: &[Block; LANES],
-    inputs: &[&[u8]; LANES],
-) -> (Secret<[Block; LANES]>, [Block; LANES]) {
-    let secrets = Secret(CmacLanes::over(prepare(keys)).one_block(vectors));
-    let cmacs = CmacLanes::over(prepare(&secrets.0)).of(inputs);
-    (secrets, cmacs)
 }
 
 impl<I> fmt::Debug for Batch<'_, I> {
@@ -126,6 +106,7 @@ impl<I> fmt::Debug for Batch<'_, I> {
 mod tests {
     use super::*;
     use crate::sun::layout::SdmLayout;
+    use crate::value::Mode;
 
     /// Taps of one mode go side by side where the processor can do that, and others do not. No verdict shows it.
     #[test]
@@ -141,12 +122,10 @@ mod tests {
             }
             macs(&group).is_some()
         };
-        assert_eq!(go(&|_| Mode::Aes), side_by_side());
-        #[cfg(feature = "lrp")]
-        {
-            assert_eq!(go(&|_| Mode::Lrp), side_by_side());
-            assert!(!go(&|index| if index == 3 { Mode::Lrp } else { Mode::Aes }));
+        for mode in Mode::ALL {
+            assert_eq!(go(&|_| *mode), side_by_side() && Suite::of(*mode).is_some(), "{mode:?}");
+            let mixed = |index| if index == 3 { *mode } else { Mode::Aes };
+            assert!(*mode == Mode::Aes || !go(&mixed), "{mode:?} among taps in AES mode");
         }
-        assert!(!go(&|_| Mode::Ntag22x));
     }
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::error::Field;
+use crate::cipher::Suite;
 use crate::value::Mode;
 
 /// Characters of a template.
@@ -182,9 +183,10 @@ impl SdmLayout {
 /// The number of characters of a mirror, where the chip has no choice.
 pub(crate) const fn mirror_chars(mode: Mode, field: Field) -> Option<usize> {
     match (field, mode) {
-        #[cfg(feature = "lrp")]
-        (Field::PiccData, Mode::Lrp) => Some(48),
-        (Field::PiccData, _) => Some(32),
+        (Field::PiccData, _) => match Suite::of(mode) {
+            Some(suite) => Some(suite.picc_data_chars()),
+            None => None,
+        },
         (Field::Uid, _) => Some(14),
         (Field::SdmReadCtr, _) => Some(6),
         (Field::TtStatus, Mode::Ntag22x) => Some(10),

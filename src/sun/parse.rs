@@ -4,19 +4,18 @@ use super::error::{Field, Malformed};
 use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
 use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
-use super::picc;
 use super::received::{MAX_URL, Mirrors, Received, Source};
 use super::tap::UnverifiedTap;
 use super::template::is_name_byte;
-use crate::value::hex;
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::cipher::PiccWire;
+use crate::value::{Mode, SdmReadCtr, Uid, hex};
 
 impl<'a> UnverifiedTap<'a> {
     /// A tap that brought nothing yet.
     fn begun(layout: &'a SdmLayout, source: Source<'a>) -> Self {
         let mac = SdmMac::from_bytes([0; 8]);
         let received = Received { source, uid: None, ctr: None, mac, status_detect: None };
-        Self { layout, received, picc_data: picc::Wire::default() }
+        Self { layout, received, picc_data: PiccWire::default() }
     }
 
     /// Takes the value of an element from its text, if that has the shape of the element.

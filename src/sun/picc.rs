@@ -1,13 +1,9 @@
 //! PICCData: what identifies a tap, encrypted. Source: NT4H2421Gx §9.3.4, Table 21.
 
 use super::layout::Mirrored;
-use crate::cipher::Block;
+use crate::cipher::{Block, PiccWire};
 use crate::key::PreparedMetaReadKey;
 use crate::value::{SdmReadCtr, Uid};
-
-/// PICCData as mirrored, its digits decoded: 16 bytes in AES mode, and the rest is zero; in LRP mode PICCRand, eight bytes,
-/// stands before them.
-pub(crate) type Wire = [u8; 24];
 
 /// The content of a PICCData.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +15,7 @@ pub(crate) struct PiccData {
 impl PiccData {
     /// Decrypts and reads strictly. Any key decrypts to something: `Some` only says that the tag byte fits, which by chance it
     /// does three times in 256.
-    pub(crate) fn open(key: &PreparedMetaReadKey, wire: &Wire) -> Option<Self> {
+    pub(crate) fn open(key: &PreparedMetaReadKey, wire: &PiccWire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }
 
@@ -50,7 +46,7 @@ mod tests {
     /// AN12196 Rev 1.8 Table 3.
     #[test]
     fn an12196_table_3() {
-        let mut wire = Wire::default();
+        let mut wire = PiccWire::default();
         crate::value::hex::decode_into(b"EF963FF7828658A599F3041510671E88", &mut wire[..16]).unwrap();
         let key = SdmMetaReadKey::FACTORY.prepare(Mode::Aes);
         assert_eq!(u128::from_be_bytes(key.decrypt(&wire).unwrap()), 0xC704_DE5F_1EAC_C040_3D00_00DA_5CF6_0941);

@@ -1,11 +1,11 @@
 //! Session vectors and session keys. Source: NT4H2421Gx §9.3.9, AN12196 Table 2.
 //!
-//! The line from text to [`FreshTap`](crate::FreshTap) does all this by itself. It is public for those who look into a tap:
-//! to show it, to compare it with another implementation, or to find out why it does not verify. Nothing here is a verdict.
+//! Verification does all this by itself. It is public for tools that look into a tap: to show it, to compare it with another
+//! implementation, or to find out why it does not verify. Nothing here is a verdict.
 //!
-//! An NTAG 22x has no session keys; a key that was prepared for one is treated as for AES here.
+//! An NTAG 22x has no session keys: its MAC is made directly under the tag's key.
 
-use crate::cipher::{Block, Cmac};
+use crate::cipher::{Block, Suite};
 use crate::key::{FileReadKey, PreparedFileReadKey, key_type};
 use crate::value::{Mode, SdmReadCtr, Uid};
 
@@ -18,33 +18,27 @@ key_type! {
     SessionSecret
 }
 
-/// Declares a session key, in either mode.
+/// Declares a session key.
 macro_rules! session_key {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct $name {
-            mode: Mode,
+            suite: Suite,
             secret: SessionSecret,
         }
 
         impl $name {
-            /// A key that was derived elsewhere, in a secure element for instance.
+            /// A key that was derived elsewhere, in a secure element for instance; `None` if chips of this mode have no session keys.
             #[must_use]
-            pub const fn from_secret(mode: Mode, secret: SessionSecret) -> Self {
-                Self { mode, secret }
+            pub fn from_secret(mode: Mode, secret: SessionSecret) -> Option<Self> {
+                Some(Self { suite: Suite::of(mode)?, secret })
             }
 
             /// What the key is made of.
             #[must_use]
             pub const fn secret(&self) -> &SessionSecret {
                 &self.secret
-            }
-
-            /// How the key is used.
-            #[must_use]
-            pub const fn mode(&self) -> Mode {
-                self.mode
             }
         }
     };
@@ -81,7 +75,6 @@ pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
 /// SV of LRP mode, from which the session's master key is derived: `00 01 00 80 [|| UID] [|| SDMReadCtr] .. || 1E E1`.
 ///
 /// As in [`sv2`], what the tag does not mirror is left out and zero bytes fill the block up, here to the last two.
-#[cfg(feature = "lrp")]
 #[must_use]
 pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     let mut block = vector([0x00, 0x01, 0x00, 0x80], uid, ctr);
@@ -113,74 +106,82 @@ fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadC
 }
 
 impl MacKey {
-    /// Derives the key from what the tag mirrors.
+    /// Derives the key from what the tag mirrors; `None` if the key was prepared for an NTAG 22x.
     #[must_use]
-    pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Self {
-        let secret = key.session_key(&vector_of_mac(key.mode(), uid, ctr));
-        Self::from_secret(key.mode(), SessionSecret::from_bytes(secret))
+    pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Option<Self> {
+        Self::derive_in(key.mode(), Suite::of(key.mode())?, key, uid, ctr)
     }
 
-    /// As [`derive`](Self::derive), of a key of either kind; `None` if it was prepared for another mode.
+    /// Like [`derive`](Self::derive), for a key of either kind; `None` if it was prepared for another mode.
     pub(super) fn derive_in(
         mode: Mode,
+        suite: Suite,
         key: &impl FileReadKey,
         uid: Option<Uid>,
         ctr: Option<SdmReadCtr>,
     ) -> Option<Self> {
-        let secret = key.session_key_in(mode, &vector_of_mac(mode, uid, ctr))?;
-        Some(Self::from_secret(mode, SessionSecret::from_bytes(secret)))
+        let secret = key.one_block_in(mode, &vector_of_mac(suite, uid, ctr))?;
+        Some(Self::new(suite, secret))
     }
 
-    /// The whole CMAC of a MAC input, of which SDMMAC is the [truncation](super::SdmMac::truncate).
+    pub(super) fn new(suite: Suite, secret: Block) -> Self {
+        Self { suite, secret: SessionSecret::from_bytes(secret) }
+    }
+
+    /// The whole CMAC of a MAC input, of which SDMMAC is the [truncation](crate::SdmMac::truncate).
     #[must_use]
     pub fn cmac(&self, input: &[u8]) -> [u8; 16] {
         self.cmac_of(input.iter().copied())
     }
 
     pub(crate) fn cmac_of(&self, input: impl Iterator<Item = u8>) -> [u8; 16] {
-        match self.mode {
-            Mode::Aes | Mode::Ntag22x => Cmac::once(self.secret.expose_bytes(), input),
-            #[cfg(feature = "lrp")]
-            Mode::Lrp => Cmac::lrp(self.secret.expose_bytes()).of(input),
-        }
+        self.suite.cmac(self.secret.expose_bytes(), input)
     }
 }
 
 impl EncKey {
-    /// Derives the key. The chip encrypts file data only where it mirrors both UID and counter.
+    /// Derives the key; `None` if the key was prepared for an NTAG 22x. The chip encrypts file data only where it mirrors both UID and
+    /// counter.
     #[must_use]
-    pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Self {
-        let secret = key.session_key(&vector_of_file_data(key.mode(), uid, ctr));
-        Self::from_secret(key.mode(), SessionSecret::from_bytes(secret))
-    }
-
-    /// As [`derive`](Self::derive), where the [`MacKey`] of the same tap is at hand: in LRP mode both are made of one secret.
-    pub(super) fn beside(mac_key: &MacKey, key: &impl FileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
-        let mode = mac_key.mode;
-        let secret = match mode {
-            Mode::Aes | Mode::Ntag22x => {
-                SessionSecret::from_bytes(key.session_key_in(mode, &vector_of_file_data(mode, uid, ctr))?)
-            }
-            #[cfg(feature = "lrp")]
-            Mode::Lrp => mac_key.secret.clone(),
+    pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
+        let suite = Suite::of(key.mode())?;
+        let vector = match suite {
+            Suite::Aes => sv1(uid, ctr),
+            Suite::Lrp(_) => sv(Some(uid), Some(ctr)),
         };
-        Some(Self::from_secret(mode, secret))
+        Some(Self { suite, secret: SessionSecret::from_bytes(key.one_block(&vector)) })
+    }
+
+    /// Like [`derive`](Self::derive), with the [`MacKey`] of the same tap: in LRP mode both are made of one secret.
+    pub(super) fn beside(
+        mac_key: &MacKey,
+        mode: Mode,
+        key: &impl FileReadKey,
+        uid: Uid,
+        ctr: SdmReadCtr,
+    ) -> Option<Self> {
+        let suite = mac_key.suite;
+        let secret = match suite {
+            Suite::Aes => SessionSecret::from_bytes(key.one_block_in(mode, &sv1(uid, ctr))?),
+            Suite::Lrp(_) => mac_key.secret.clone(),
+        };
+        Some(Self { suite, secret })
+    }
+
+    /// Decrypts whole blocks of SDMENCFileData in place, from the first one on. There is no padding.
+    ///
+    /// AES mode: AES-128-CBC; the IV is the counter, LSB first and filled with zero bytes, encrypted under this key. LRP mode:
+    /// LRICB; its counter of six bytes is the counter, LSB first, and three zero bytes. Source: NT4H2421Gx §9.3.6.
+    pub fn decrypt(&self, ctr: SdmReadCtr, blocks: &mut [[u8; 16]]) {
+        self.suite.decrypt_file_data(self.secret.expose_bytes(), ctr.to_lsb_first(), blocks);
     }
 }
 
-pub(super) fn vector_of_mac(mode: Mode, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
-    match mode {
-        Mode::Aes | Mode::Ntag22x => sv2(uid, ctr),
-        #[cfg(feature = "lrp")]
-        Mode::Lrp => sv(uid, ctr),
-    }
-}
-
-fn vector_of_file_data(mode: Mode, uid: Uid, ctr: SdmReadCtr) -> Block {
-    match mode {
-        Mode::Aes | Mode::Ntag22x => sv1(uid, ctr),
-        #[cfg(feature = "lrp")]
-        Mode::Lrp => sv(Some(uid), Some(ctr)),
+/// The session vector of the MAC.
+pub(super) fn vector_of_mac(suite: Suite, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
+    match suite {
+        Suite::Aes => sv2(uid, ctr),
+        Suite::Lrp(_) => sv(uid, ctr),
     }
 }
 
@@ -198,8 +199,9 @@ mod tests {
         assert_eq!(sv1(uid, ctr), 0xC33C_0001_0080_04C7_67F2_0661_8001_0000_u128.to_be_bytes());
         assert_eq!(sv2(Some(uid), Some(ctr)), 0x3CC3_0001_0080_04C7_67F2_0661_8001_0000_u128.to_be_bytes());
         let secret = |hex| SessionSecret::from_hex(hex).unwrap();
-        assert_eq!(EncKey::derive(&key, uid, ctr).secret(), &secret("66DA61797E23DECA5D8ECA13BBADF7A9"));
-        assert_eq!(MacKey::derive(&key, Some(uid), Some(ctr)).secret(), &secret("3A3E8110E05311F7A3FCF0D969BF2B48"));
+        let (enc, mac) = (EncKey::derive(&key, uid, ctr).unwrap(), MacKey::derive(&key, Some(uid), Some(ctr)).unwrap());
+        assert_eq!(enc.secret(), &secret("66DA61797E23DECA5D8ECA13BBADF7A9"));
+        assert_eq!(mac.secret(), &secret("3A3E8110E05311F7A3FCF0D969BF2B48"));
     }
 
     /// NT4H2421Gx §9.3.9.1: what is not mirrored is left out, and the block is filled with zero bytes.
@@ -210,5 +212,15 @@ mod tests {
         assert_eq!(sv2(Some(uid), None), 0x3CC3_0001_0080_04C7_67F2_0661_8000_0000_u128.to_be_bytes());
         assert_eq!(sv2(None, Some(ctr)), 0x3CC3_0001_0080_5634_1200_0000_0000_0000_u128.to_be_bytes());
         assert_eq!(sv2(None, None), 0x3CC3_0001_0080_0000_0000_0000_0000_0000_u128.to_be_bytes());
+    }
+
+    /// AN12196 Rev 1.8 Table 4.
+    #[test]
+    fn an12196_table_4() {
+        let secret = SessionSecret::from_hex("8097D73344D53F963B09E23E03B62336").unwrap();
+        let key = EncKey::from_secret(Mode::Aes, secret).unwrap();
+        let mut blocks = [0x9459_2FDE_69FA_06E8_E3B6_CA68_6A22_842B_u128.to_be_bytes()];
+        key.decrypt(SdmReadCtr::new(1).unwrap(), &mut blocks);
+        assert_eq!(&blocks, &[*b"xxxxxxxxxxxxxxxx"]);
     }
 }

@@ -5,11 +5,12 @@ use core::fmt;
 use super::error::{CommitError, Field, VerifyError};
 use super::layout::{Element, SdmLayout};
 use super::message::SunMessage;
-use super::picc::{PiccData, Wire as PiccWire};
+use super::picc::PiccData;
 use super::received::Received;
+use crate::cipher::{Block, PiccWire, Suite};
 use crate::counter::{Advance, AsyncCounterStore, CounterStore};
-use crate::key::PreparedMetaReadKey;
-use crate::value::{Mark, Mode, SdmReadCtr, TagId, Uid, UnixMillis};
+use crate::key::MetaReadKey;
+use crate::value::{Mark, SdmReadCtr, TagId, Uid, UnixMillis};
 
 /// Text of the right shape. Nothing in it is believed yet.
 #[must_use = "nothing was verified yet"]
@@ -35,20 +36,17 @@ impl<'a> UnverifiedTap<'a> {
     /// # Errors
     /// [`VerifyError::NotAuthentic`] if it does not open to what the layout says, [`VerifyError::NotEncrypted`] if the layout
     /// has none, [`VerifyError::WrongMode`] if the key was prepared for another mode.
-    pub fn open(self, key: &PreparedMetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
+    pub fn open(self, key: &impl MetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         let picc_data = self.picc_data_by(key)?;
         Ok(self.claimed(picc_data))
     }
 
     /// What a key opens the PICCData to.
-    pub(crate) fn picc_data_by(&self, key: &PreparedMetaReadKey) -> Result<PiccData, VerifyError> {
+    pub(crate) fn picc_data_by(&self, key: &impl MetaReadKey) -> Result<PiccData, VerifyError> {
         if !self.layout.has(Field::PiccData) {
             return Err(VerifyError::NotEncrypted);
         }
-        if key.mode() != self.layout.mode() {
-            return Err(VerifyError::WrongMode);
-        }
-        let plain = key.decrypt(&self.picc_data).ok_or(VerifyError::NotAuthentic)?;
+        let plain = key.decrypt_in(self.layout.mode(), &self.picc_data).ok_or(VerifyError::WrongMode)?;
         self.read_picc_data(&plain).ok_or(VerifyError::NotAuthentic)
     }
 
@@ -58,17 +56,14 @@ impl<'a> UnverifiedTap<'a> {
     }
 
     /// The PICCData of a tap in AES mode; `None` if it has none.
-    pub(crate) fn picc_block(&self) -> Option<[u8; 16]> {
-        self.picc_data.first_chunk().copied().filter(|_| self.layout.has(Field::PiccData))
+    pub(crate) fn picc_block(&self) -> Option<Block> {
+        let is_aes = Suite::of(self.layout.mode()) == Some(Suite::Aes);
+        self.picc_data.first_chunk().copied().filter(|_| is_aes && self.layout.has(Field::PiccData))
     }
 
     /// The elements of the layout, each with its text.
     pub(crate) fn texts(&self) -> impl Iterator<Item = (&Element, &'a [u8])> {
         self.received.texts(self.layout)
-    }
-
-    pub(crate) fn mode(&self) -> Mode {
-        self.layout.mode()
     }
 
     /// The tap with what its PICCData was opened to. The tap stays, for the next of many keys.

@@ -7,8 +7,9 @@ use super::received::Received;
 use super::session::{EncKey, MacKey};
 use super::tap::{ClaimedTap, ReplayableTap, VerifiedTap};
 use super::{ntag22x, window};
+use crate::cipher::Suite;
 use crate::key::FileReadKey;
-use crate::value::{Mode, SdmReadCtr};
+use crate::value::SdmReadCtr;
 
 impl<'a> ClaimedTap<'a> {
     /// Compares the SDMMAC. The key is an [`SdmFileReadKey`](crate::SdmFileReadKey) as it is, for one tap, or prepared, for many.
@@ -53,19 +54,18 @@ impl<'a> ClaimedTap<'a> {
         Ok(VerifiedTap::new(SunMessage::new(self.layout, self.received, enc), ctr))
     }
 
-    /// Compares the SDMMAC, and gives the key of the file data if there are any.
+    /// Compares the SDMMAC, and derives the key of the file data if there are any.
     fn authenticate(&self, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
-        let mode = layout.mode();
-        if mode == Mode::Ntag22x {
+        let Some(suite) = Suite::of(layout.mode()) else {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            // Its status block was packed when it was read, so only the mode can be wrong.
+            // The status block was packed when it was read, so only the mode can be wrong.
             let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(VerifyError::WrongMode)?;
             self.compare(&cmac)?;
             return Ok(None);
-        }
-        let mac_key = MacKey::derive_in(mode, key, uid, ctr).ok_or(VerifyError::WrongMode)?;
+        };
+        let mac_key = MacKey::derive_in(layout.mode(), suite, key, uid, ctr).ok_or(VerifyError::WrongMode)?;
         self.compare(&mac_key.cmac_of(window::input(layout, received)))?;
         self.enc_key(&mac_key, key)
     }
@@ -86,6 +86,6 @@ impl<'a> ClaimedTap<'a> {
         }
         // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
-        Ok(EncKey::beside(mac_key, key, uid, ctr))
+        Ok(EncKey::beside(mac_key, self.layout.mode(), key, uid, ctr))
     }
 }

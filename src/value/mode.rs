@@ -12,3 +12,13 @@ pub enum Mode {
     /// NTAG 223 DNA and NTAG 224 DNA, StatusDetect or not: SUNCMAC, see [`ntag22x`](crate::sun::ntag22x).
     Ntag22x,
 }
+
+impl Mode {
+    /// Every mode of this build.
+    pub(crate) const ALL: &[Self] = &[
+        Self::Aes,
+        #[cfg(feature = "lrp")]
+        Self::Lrp,
+        Self::Ntag22x,
+    ];
+}

@@ -48,8 +48,6 @@ fn modules() -> Vec<Module> {
             let name = path.iter().map(|part| part.to_str().unwrap()).collect::<Vec<_>>().join("::");
             let text = fs::read_to_string(file).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-            // `#[cfg(all(test, …))]` marks the tests of some features.
-            let code = code.split("#[cfg(all(test").next().unwrap();
             Module { name, code: code.to_owned() }
         })
         .filter(|module| module.name != "lib")

@@ -299,7 +299,7 @@ fn the_mac_covers_other_text() {
 
 /// A MAC as something makes it that is no chip.
 fn handmade(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, cut: Bytes) -> String {
-    let cmac = MacKey::derive(&SdmFileReadKey::from_bytes(FILE).prepare(Mode::Aes), uid, ctr).cmac(b"");
+    let cmac = MacKey::derive(&SdmFileReadKey::from_bytes(FILE).prepare(Mode::Aes), uid, ctr).unwrap().cmac(b"");
     let bytes: Vec<u8> =
         cmac.into_iter().enumerate().filter(|(at, _)| cut(*at)).map(|(_, byte)| byte).take(8).collect();
     format!("{prefix}{}", base16ct::upper::encode_string(&bytes))
@@ -720,7 +720,7 @@ fn a_mac_input_inside_of_a_mirror_is_a_fault() {
         let prefix = format!("https://a.b/?u={shown}&n=000005&c=");
         let input = &prefix[prefix.find(shown).unwrap() + from..];
         let key = SdmFileReadKey::from_bytes(FILE).prepare(Mode::Aes);
-        let cmac = MacKey::derive(&key, Some(UID), SdmReadCtr::new(5)).cmac(input.as_bytes());
+        let cmac = MacKey::derive(&key, Some(UID), SdmReadCtr::new(5)).unwrap().cmac(input.as_bytes());
         let mac: Vec<u8> = cmac.into_iter().skip(1).step_by(2).collect();
         let url = format!("{prefix}{}", base16ct::upper::encode_string(&mac));
         let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });

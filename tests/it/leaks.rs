@@ -96,8 +96,8 @@ mod memory {
         wiped("IssuerKey", || IssuerKey::from_bytes(KEY));
         wiped("ApplicationKey", || ApplicationKey::from_bytes(KEY));
         wiped("SessionSecret", || SessionSecret::from_bytes(KEY));
-        wiped("MacKey", || MacKey::from_secret(Mode::Aes, SessionSecret::from_bytes(KEY)));
-        wiped("EncKey", || EncKey::from_secret(Mode::Lrp, SessionSecret::from_bytes(KEY)));
+        wiped("MacKey", || MacKey::from_secret(Mode::Aes, SessionSecret::from_bytes(KEY)).unwrap());
+        wiped("EncKey", || EncKey::from_secret(Mode::Lrp, SessionSecret::from_bytes(KEY)).unwrap());
         wiped("ServerSecret", || ServerSecret::from_bytes(KEY));
         wiped("ApiKeySecret", || ApiKeySecret::from_bytes(KEY));
         wiped("ECode", || ECode::from_bytes(KEY));
@@ -144,7 +144,7 @@ mod memory {
             let layout = SdmLayout::new(mode, template).unwrap();
             let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::from_bytes(KEY).prepare(mode)).unwrap();
             let key = SdmFileReadKey::from_bytes(KEY).prepare(mode);
-            let session = EncKey::derive(&key, claimed.uid().unwrap(), claimed.ctr().unwrap());
+            let session = EncKey::derive(&key, claimed.uid().unwrap(), claimed.ctr().unwrap()).unwrap();
             let secret = *session.secret().expose_bytes();
             let (before, kept) = kept(|| claimed.verify(&key).unwrap());
             assert!(before.windows(16).any(|run| run == secret), "the session key was not there");
@@ -217,7 +217,7 @@ fn nothing_holds_a_key(mode: Mode) {
     let tap = |ctr| Tap { ctr, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
     let plain = tag.write("https://t.example/a?u={uid}&n={ctr}&e={mac}", &tap(1)).url;
     let sealed = tag.write("https://t.example/a?e={picc}&c={mac}", &tap(2)).url;
-    let session = MacKey::derive(&file.prepare(mode), Some(Uid::from_bytes(uid)), SdmReadCtr::new(1));
+    let session = MacKey::derive(&file.prepare(mode), Some(Uid::from_bytes(uid)), SdmReadCtr::new(1)).unwrap();
     let value =
         |url: &str, name: &str| url.split(['?', '&']).find_map(|pair| pair.strip_prefix(name)).unwrap().to_owned();
     let (mac, picc, cmac) = (value(&plain, "e="), value(&sealed, "e="), value(&sealed, "c="));

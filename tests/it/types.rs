@@ -105,9 +105,10 @@ fn debug_of_keys_is_their_name() {
         says(&file.prepare(mode), "PreparedFileReadKey(secret)");
         let session = || SessionSecret::from_bytes(SECRET);
         says(&session(), "SessionSecret(secret)");
-        let text = format!("Key {{ mode: {mode:?}, secret: SessionSecret(secret) }}");
-        says(&MacKey::from_secret(mode, session()), &format!("Mac{text}"));
-        says(&EncKey::from_secret(mode, session()), &format!("Enc{text}"));
+        let suite = if mode == Mode::Aes { "Aes" } else { "Lrp(Enabled)" };
+        let text = format!("Key {{ suite: {suite}, secret: SessionSecret(secret) }}");
+        says(&MacKey::from_secret(mode, session()).unwrap(), &format!("Mac{text}"));
+        says(&EncKey::from_secret(mode, session()).unwrap(), &format!("Enc{text}"));
     }
     let master = Master::new(Derivation::Legacy, &SECRET).unwrap();
     says(&master, "Master { derivation: Legacy, .. }");

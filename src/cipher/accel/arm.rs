@@ -6,11 +6,10 @@ use core::arch::aarch64::{
     vqtbl1q_u8, vreinterpretq_u8_u32, vst1q_u8,
 };
 
-#[cfg(feature = "lrp")]
 use core::arch::aarch64::{vandq_u8, vdupq_n_u64, vreinterpretq_u8_u64};
 
-use super::with_aes;
-use crate::cipher::Block;
+use super::target::with_aes;
+use crate::cipher::block::Block;
 
 cpufeatures::new!(detected, "aes");
 
@@ -41,15 +40,13 @@ with_aes! {
         veorq_u8(a, b)
     }
 
-    #[cfg(feature = "lrp")]
-    #[inline]
+        #[inline]
     pub(super) fn and(a: Register, b: Register) -> Register {
         vandq_u8(a, b)
     }
 
     /// The same in both halves.
-    #[cfg(feature = "lrp")]
-    #[inline]
+        #[inline]
     pub(super) fn spread(half: u64) -> Register {
         vreinterpretq_u8_u64(vdupq_n_u64(half))
     }

@@ -6,11 +6,11 @@ use core::arch::x86_64::{
     _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_set_m128i, _mm256_set1_epi32, _mm256_setzero_si256,
     _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_xor_si256,
 };
-
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
-use crate::cipher::{Block, LANES};
+use super::round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
+use crate::cipher::block::Block;
+use crate::cipher::lanes::LANES;
 
 // This crate knows of VAES only beside AVX-512, which not all that have it have.
 cpufeatures::new!(avx2, "avx2");

@@ -5,11 +5,10 @@ use core::arch::x86_64::{
     _mm_loadu_si128, _mm_set1_epi32, _mm_shuffle_epi8, _mm_slli_si128, _mm_storeu_si128, _mm_xor_si128,
 };
 
-#[cfg(feature = "lrp")]
 use core::arch::x86_64::{_mm_and_si128, _mm_set1_epi64x};
 
-use super::with_aes;
-use crate::cipher::Block;
+use super::target::with_aes;
+use crate::cipher::block::Block;
 
 cpufeatures::new!(detected, "aes", "avx");
 
@@ -40,15 +39,13 @@ with_aes! {
         _mm_xor_si128(a, b)
     }
 
-    #[cfg(feature = "lrp")]
-    #[inline]
+        #[inline]
     pub(super) fn and(a: Register, b: Register) -> Register {
         _mm_and_si128(a, b)
     }
 
     /// The same in both halves.
-    #[cfg(feature = "lrp")]
-    #[inline]
+        #[inline]
     pub(super) fn spread(half: u64) -> Register {
         _mm_set1_epi64x(half.cast_signed())
     }

@@ -40,7 +40,7 @@ impl Service<'_> {
         let tap = tap.map_err(Refusal::Malformed)?;
 
         let claimed = match &keys.meta {
-            Some(key) => tap.open(key),
+            Some(key) => tap.open(&**key),
             None => tap.read_plain(),
         };
         // A key that was derived from the eCode can be wrong as a seal can.

@@ -70,7 +70,7 @@ fn key_parse(runner: &mut CtRunner, rng: &mut BenchRng) {
 fn cmac(runner: &mut CtRunner, rng: &mut BenchRng) {
     measure(runner, rng, SAMPLES, key, |key| {
         let file = SdmFileReadKey::from_bytes(*key).prepare(Mode::Aes);
-        MacKey::derive(&file, Some(Uid::from_bytes([4; 7])), SdmReadCtr::new(7)).cmac(&[0x55; 64])
+        MacKey::derive(&file, Some(Uid::from_bytes([4; 7])), SdmReadCtr::new(7)).unwrap().cmac(&[0x55; 64])
     });
 }
 
@@ -93,7 +93,7 @@ fn forged(runner: &mut CtRunner, rng: &mut BenchRng) {
     let prepared = file.prepare(Mode::Aes);
     let make = |class, rng: &mut BenchRng| {
         let (uid, ctr) = (Uid::from_bytes(bytes(rng)), 1 + rng.random::<u32>() % 0x00FF_FFFF);
-        let session = MacKey::derive(&prepared, Some(uid), SdmReadCtr::new(ctr));
+        let session = MacKey::derive(&prepared, Some(uid), SdmReadCtr::new(ctr)).unwrap();
         let mut mac = *SdmMac::truncate(&session.cmac(&[])).as_bytes();
         mac[if matches!(class, Class::Left) { 0 } else { 7 }] ^= 1;
         let mac: String = mac.iter().map(|byte| format!("{byte:02X}")).collect();

@@ -1,0 +1,233 @@
+//! CMAC: NIST SP 800-38B, RFC 4493.
+//!
+//! It is here and not in a crate for two reasons: the subkeys are kept with the key, so that a message of one block costs one block,
+//! and AN10922 needs the last step on input that it has padded by a rule of its own.
+
+use dbl::Dbl;
+use zeroize::{ZeroizeOnDrop, optimization_barrier};
+
+use super::backend::{Encryptor, chain_once};
+use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
+
+/// A key prepared for CMAC: the cipher and both subkeys.
+pub(crate) struct Cmac<C = Encryptor> {
+    cipher: C,
+    subkeys: Subkeys,
+}
+
+/// K1 and K2 of CMAC.
+pub(crate) struct Subkeys {
+    k1: u128,
+    k2: u128,
+}
+
+impl Subkeys {
+    /// From the encryption of a block of zeros.
+    pub(crate) fn new(l: Block) -> Self {
+        let l = Secret([l]);
+        let k1 = Secret(l.0.map(double));
+        let k2 = Secret(k1.0.map(double));
+        let number = |Secret([block]): &Secret<[Block; 1]>| u128::from_ne_bytes(*block);
+        Self { k1: number(&k1), k2: number(&k2) }
+    }
+
+    /// The last block of a message as it goes into the cipher: so many bytes of it are filled.
+    pub(crate) fn last(&self, mut block: Block, filled: usize) -> Block {
+        let (_, padding) = block.split_at_mut_checked(filled).unwrap_or_default();
+        match padding {
+            [] => self.whole(block),
+            [first, rest @ ..] => {
+                *first = 0x80;
+                rest.fill(0);
+                self.padded(block)
+            }
+        }
+    }
+
+    /// The same of a block that is whole.
+    pub(super) fn whole(&self, last: Block) -> Block {
+        (u128::from_ne_bytes(last) ^ self.k1).to_ne_bytes()
+    }
+
+    /// The same of a block that was filled up.
+    fn padded(&self, last: Block) -> Block {
+        (u128::from_ne_bytes(last) ^ self.k2).to_ne_bytes()
+    }
+}
+
+impl Drop for Subkeys {
+    fn drop(&mut self) {
+        (self.k1, self.k2) = (0, 0);
+        optimization_barrier(self);
+    }
+}
+
+impl Cmac {
+    pub(crate) fn new(key: &Block) -> Self {
+        Self::over(Encryptor::new(key))
+    }
+
+    /// The tag of a message under a key that serves no other.
+    pub(crate) fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
+        struct Once<I>(I);
+
+        impl<I: Iterator<Item = u8>> Chain for Once<I> {
+            fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+                let mut l = [0; 16];
+                encrypt(&mut l);
+                Of { subkeys: &Subkeys::new(l), message: self.0 }.run(encrypt)
+            }
+        }
+
+        chain_once(key, Once(message))
+    }
+
+    /// As [`once`](Self::once), of a message of exactly one block.
+    pub(crate) fn once_one_block(key: &Block, message: &Block) -> Block {
+        struct Once(Block);
+
+        impl Chain for Once {
+            fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+                let mut l = [0; 16];
+                encrypt(&mut l);
+                let mut state = Subkeys::new(l).whole(self.0);
+                encrypt(&mut state);
+                state
+            }
+        }
+
+        chain_once(key, Once(*message))
+    }
+}
+
+impl<C: BlockEncrypt> Cmac<C> {
+    /// The CMAC of this cipher.
+    pub(crate) fn over(cipher: C) -> Self {
+        let mut l = [0; 16];
+        cipher.encrypt(&mut l);
+        Self::knowing(cipher, l)
+    }
+
+    /// As [`over`](Self::over), where the encryption of a block of zeros is known.
+    pub(crate) fn knowing(cipher: C, l: Block) -> Self {
+        Self { cipher, subkeys: Subkeys::new(l) }
+    }
+
+    /// The tag of a message of exactly one block.
+    pub(crate) fn one_block(&self, message: &Block) -> Block {
+        let mut state = self.subkeys.whole(*message);
+        self.cipher.encrypt(&mut state);
+        state
+    }
+
+    /// The tag of exactly two blocks, the second already padded by the caller if `padded`.
+    pub(crate) fn two_blocks(&self, first: &Block, last: &Block, padded: bool) -> Block {
+        struct Two {
+            first: Block,
+            last: Block,
+        }
+
+        impl Chain for Two {
+            fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+                let mut state = self.first;
+                encrypt(&mut state);
+                state = xor(state, self.last);
+                encrypt(&mut state);
+                state
+            }
+        }
+
+        let last = if padded { self.subkeys.padded(*last) } else { self.subkeys.whole(*last) };
+        self.cipher.chain(Two { first: *first, last })
+    }
+
+    /// The tag of a message of any length.
+    pub(crate) fn of(&self, message: impl Iterator<Item = u8>) -> Block {
+        self.cipher.chain(Of { subkeys: &self.subkeys, message })
+    }
+}
+
+impl<C: ZeroizeOnDrop> ZeroizeOnDrop for Cmac<C> {}
+
+struct Of<'k, I> {
+    subkeys: &'k Subkeys,
+    message: I,
+}
+
+impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
+    fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+        let mut state = [0; 16];
+        // The block not yet absorbed: the last one is treated apart, so a full one waits until more follows.
+        let mut block = [0; 16];
+        let mut filled: usize = 0;
+        // From within: a message of several parts is asked for its next byte in a roundabout way.
+        self.message.for_each(|byte| {
+            if filled == block.len() {
+                state = xor(state, block);
+                encrypt(&mut state);
+                filled = 0;
+            }
+            if let Some(free) = block.get_mut(filled) {
+                *free = byte;
+            }
+            filled = filled.saturating_add(1);
+        });
+        state = xor(state, self.subkeys.last(block, filled));
+        encrypt(&mut state);
+        state
+    }
+}
+
+/// Doubling in GF(2^128), without branching on the value.
+fn double(block: Block) -> Block {
+    aes::Block::from(block).dbl().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cmac::{KeyInit as _, Mac as _};
+    use proptest::prelude::*;
+
+    const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
+
+    /// RFC 4493 §4, subkey generation.
+    #[test]
+    fn rfc4493_subkeys() {
+        let key = Cmac::new(&KEY);
+        assert_eq!(u128::from_be_bytes(key.subkeys.k1.to_ne_bytes()), 0xfbee_d618_3571_3366_7c85_e08f_7236_a8de);
+        assert_eq!(u128::from_be_bytes(key.subkeys.k2.to_ne_bytes()), 0xf7dd_ac30_6ae2_66cc_f90b_c11e_e46d_513b);
+    }
+
+    /// RFC 4493 §4, examples 1 and 2.
+    #[test]
+    fn rfc4493_examples_1_and_2() {
+        let key = Cmac::new(&KEY);
+        assert_eq!(u128::from_be_bytes(key.of(core::iter::empty())), 0xbb1d_6929_e959_3728_7fa3_7d12_9b75_6746);
+        let block = 0x6bc1_bee2_2e40_9f96_e93d_7e11_7393_172a_u128.to_be_bytes();
+        assert_eq!(u128::from_be_bytes(key.one_block(&block)), 0x070a_16b4_6b4d_4144_f79b_dd9d_d04a_287c);
+    }
+
+    fn oracle(key: &Block, message: &[u8]) -> Block {
+        let mut mac = cmac::Cmac::<aes::Aes128>::new(key.into());
+        mac.update(message);
+        mac.finalize().into_bytes().into()
+    }
+
+    proptest! {
+        /// Against the `cmac` crate.
+        #[test]
+        fn cmac_equals_the_crate(key: Block, message in prop::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert_eq!(Cmac::new(&key).of(message.iter().copied()), oracle(&key, &message));
+            prop_assert_eq!(Cmac::once(&key, message.iter().copied()), oracle(&key, &message));
+        }
+
+        #[test]
+        fn short_cuts_equal_the_crate(key: Block, first: Block, last: Block) {
+            let prepared = Cmac::new(&key);
+            prop_assert_eq!(prepared.one_block(&first), oracle(&key, &first));
+            prop_assert_eq!(Cmac::once_one_block(&key, &first), oracle(&key, &first));
+            prop_assert_eq!(prepared.two_blocks(&first, &last, false), oracle(&key, &[first, last].concat()));
+        }
+    }
+}

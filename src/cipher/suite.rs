@@ -1,0 +1,165 @@
+//! What SDM is computed with: AES, or the leakage-resilient primitive (LRP).
+//!
+//! All that differs between the two is here. Without the feature `lrp` there is no [`Enabled`], so [`Suite::Lrp`] does not exist, and the
+//! compiler drops every branch for it.
+
+use super::backend::{Decryptor, encrypt_by_each};
+use super::block::{Block, Secret};
+use super::cmac::Cmac;
+use super::lanes::{CmacLanes, LANES, LaneEncrypt, Lanes};
+use super::lrp::{Enabled, Lrp, LrpLanes};
+use crate::value::Mode;
+
+/// PICCData as mirrored, its digits decoded: 16 bytes with AES, followed by zeros; with LRP the 8 bytes of PICCRand stand before them.
+pub(crate) type PiccWire = [u8; 24];
+
+/// AES or LRP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "the second variant cannot be constructed without the feature `lrp`")]
+pub(crate) enum Suite {
+    Aes,
+    Lrp(Enabled),
+}
+
+impl Suite {
+    /// The suite of a mode; `None` if the mode is not SDM.
+    pub(crate) const fn of(mode: Mode) -> Option<Self> {
+        match mode {
+            Mode::Aes => Some(Self::Aes),
+            #[cfg(feature = "lrp")]
+            Mode::Lrp => Some(Self::Lrp(Enabled)),
+            Mode::Ntag22x => None,
+        }
+    }
+
+    /// What CMACs under a tag's key are made with in a mode. SUNCMAC is a CMAC of AES.
+    pub(crate) fn of_cmac(mode: Mode) -> Self {
+        Self::of(mode).unwrap_or(Self::Aes)
+    }
+
+    /// Hexadecimal digits of a mirrored PICCData.
+    pub(crate) const fn picc_data_chars(self) -> usize {
+        match self {
+            Self::Aes => 32,
+            Self::Lrp(_) => 48,
+        }
+    }
+
+    /// The CMAC of a message under a key that serves no other.
+    pub(crate) fn cmac(self, key: &Block, message: impl Iterator<Item = u8>) -> Block {
+        match self {
+            Self::Aes => Cmac::once(key, message),
+            Self::Lrp(enabled) => Cmac::lrp(enabled, key).of(message),
+        }
+    }
+
+    /// The CMAC of one block under a key that serves no other.
+    pub(crate) fn cmac_of_block(self, key: &Block, message: &Block) -> Block {
+        match self {
+            Self::Aes => Cmac::once_one_block(key, message),
+            Self::Lrp(enabled) => Cmac::lrp(enabled, key).one_block(message),
+        }
+    }
+
+    /// Decrypts SDMENCFileData in place, whole blocks from the first on. `ctr` is SDMReadCtr, LSB first. Source: NT4H2421Gx §9.3.6.
+    pub(crate) fn decrypt_file_data(self, key: &Block, [low, mid, high]: [u8; 3], blocks: &mut [Block]) {
+        match self {
+            Self::Aes => {
+                let mut iv = [[[low, mid, high, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]];
+                encrypt_by_each(&[*key], &mut iv);
+                let [[iv]] = iv;
+                Decryptor::new(key).decrypt_cbc(iv, blocks);
+            }
+            Self::Lrp(enabled) => Lrp::prepare(enabled, key, 1).decrypt(&mut [low, mid, high, 0, 0, 0], blocks),
+        }
+    }
+
+    /// For each key the CMAC of one block, and under the result the CMAC of a message: session keys and MACs of taps side by side.
+    pub(crate) fn chained_cmacs(
+        self,
+        keys: &[Block; LANES],
+        blocks: &[Block; LANES],
+        messages: &[&[u8]; LANES],
+    ) -> (Secret<[Block; LANES]>, [Block; LANES]) {
+        fn chained<C: LaneEncrypt>(
+            prepare: impl Fn(&[Block; LANES]) -> C,
+            keys: &[Block; LANES],
+            blocks: &[Block; LANES],
+            messages: &[&[u8]; LANES],
+        ) -> (Secret<[Block; LANES]>, [Block; LANES]) {
+            let secrets = Secret(CmacLanes::over(prepare(keys)).one_block(blocks));
+            let cmacs = CmacLanes::over(prepare(&secrets.0)).of(messages);
+            (secrets, cmacs)
+        }
+        match self {
+            Self::Aes => chained(Lanes::new, keys, blocks, messages),
+            Self::Lrp(enabled) => chained(|keys| LrpLanes::new(enabled, keys), keys, blocks, messages),
+        }
+    }
+}
+
+/// A key prepared to decrypt PICCData.
+#[allow(clippy::large_enum_variant, reason = "there is no heap to box one of them")]
+pub(crate) enum PiccCipher {
+    Aes(Decryptor),
+    Lrp(Lrp),
+}
+
+impl PiccCipher {
+    pub(crate) fn new(suite: Suite, key: &Block) -> Self {
+        match suite {
+            Suite::Aes => Self::Aes(Decryptor::new(key)),
+            Suite::Lrp(enabled) => Self::Lrp(Lrp::prepare(enabled, key, 0)),
+        }
+    }
+
+    /// Decrypts PICCData. Source: NT4H2421Gx §9.3.4.
+    pub(crate) fn decrypt(&self, wire: &PiccWire) -> Block {
+        let [rand @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *wire;
+        let [_, _, _, _, _, _, _, _, ciphertext @ ..] = *wire;
+        match self {
+            Self::Aes(key) => {
+                let [mut block @ .., _, _, _, _, _, _, _, _] = *wire;
+                key.decrypt(&mut block);
+                block
+            }
+            Self::Lrp(key) => {
+                let (mut counter, mut blocks): ([u8; 8], [Block; 1]) = (rand, [ciphertext]);
+                // PICCRand is the counter.
+                key.decrypt(&mut counter, &mut blocks);
+                let [block] = blocks;
+                block
+            }
+        }
+    }
+}
+
+/// A key prepared for CMAC.
+#[allow(clippy::large_enum_variant, reason = "there is no heap to box one of them")]
+pub(crate) enum SuiteCmac {
+    Aes(Cmac),
+    Lrp(Cmac<Lrp>),
+}
+
+impl SuiteCmac {
+    pub(crate) fn new(suite: Suite, key: &Block) -> Self {
+        match suite {
+            Suite::Aes => Self::Aes(Cmac::new(key)),
+            Suite::Lrp(enabled) => Self::Lrp(Cmac::lrp(enabled, key)),
+        }
+    }
+
+    pub(crate) fn one_block(&self, message: &Block) -> Block {
+        match self {
+            Self::Aes(key) => key.one_block(message),
+            Self::Lrp(key) => key.one_block(message),
+        }
+    }
+
+    pub(crate) fn of(&self, message: impl Iterator<Item = u8>) -> Block {
+        match self {
+            Self::Aes(key) => key.of(message),
+            Self::Lrp(key) => key.of(message),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Keys to verify with: plain where a key serves one tap, prepared where it serves many.
+
+use super::plain::{SdmFileReadKey, SdmMetaReadKey};
+use super::prepared::{PreparedFileReadKey, PreparedMetaReadKey};
+
+/// A file-read key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
+///
+/// A plain key saves work where it serves one tap, because nothing is computed that only further taps would use.
+pub trait FileReadKey: sealed::FileRead {}
+
+impl<K: sealed::FileRead + ?Sized> FileReadKey for K {}
+
+/// A meta-read key: an [`SdmMetaReadKey`], a [`PreparedMetaReadKey`], or a reference to one.
+pub trait MetaReadKey: sealed::MetaRead {}
+
+impl<K: sealed::MetaRead + ?Sized> MetaReadKey for K {}
+
+mod sealed {
+    use super::{PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
+    use crate::cipher::{Block, PiccWire, Suite};
+    use crate::value::Mode;
+
+    #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
+    pub trait FileRead {
+        /// The CMAC of one block in this mode; `None` if the key was prepared for another.
+        fn one_block_in(&self, mode: Mode, message: &Block) -> Option<Block>;
+
+        /// The CMAC of a message in this mode; `None` if the key was prepared for another.
+        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block>;
+    }
+
+    impl FileRead for PreparedFileReadKey {
+        fn one_block_in(&self, mode: Mode, message: &Block) -> Option<Block> {
+            (self.mode() == mode).then(|| self.one_block(message))
+        }
+
+        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block> {
+            (self.mode() == mode).then(|| self.cmac(message))
+        }
+    }
+
+    impl FileRead for SdmFileReadKey {
+        fn one_block_in(&self, mode: Mode, message: &Block) -> Option<Block> {
+            Some(Suite::of_cmac(mode).cmac_of_block(self.expose_bytes(), message))
+        }
+
+        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block> {
+            Some(Suite::of_cmac(mode).cmac(self.expose_bytes(), message))
+        }
+    }
+
+    impl<K: FileRead + ?Sized> FileRead for &K {
+        fn one_block_in(&self, mode: Mode, message: &Block) -> Option<Block> {
+            (**self).one_block_in(mode, message)
+        }
+
+        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block> {
+            (**self).cmac_in(mode, message)
+        }
+    }
+
+    #[allow(unnameable_types, reason = "this is what seals `MetaReadKey`")]
+    pub trait MetaRead {
+        /// Decrypts a mirrored PICCData in this mode; `None` if the key was prepared for another, or the mode has none.
+        fn decrypt_in(&self, mode: Mode, picc_data: &PiccWire) -> Option<Block>;
+
+        /// The key, if it is plain: plain keys can be expanded side by side.
+        fn plain(&self) -> Option<&SdmMetaReadKey>;
+    }
+
+    impl MetaRead for PreparedMetaReadKey {
+        fn decrypt_in(&self, mode: Mode, picc_data: &PiccWire) -> Option<Block> {
+            if self.mode() == mode { self.decrypt(picc_data) } else { None }
+        }
+
+        fn plain(&self) -> Option<&SdmMetaReadKey> {
+            None
+        }
+    }
+
+    impl MetaRead for SdmMetaReadKey {
+        fn decrypt_in(&self, mode: Mode, picc_data: &PiccWire) -> Option<Block> {
+            self.prepare(mode).decrypt(picc_data)
+        }
+
+        fn plain(&self) -> Option<&SdmMetaReadKey> {
+            Some(self)
+        }
+    }
+
+    impl<K: MetaRead + ?Sized> MetaRead for &K {
+        fn decrypt_in(&self, mode: Mode, picc_data: &PiccWire) -> Option<Block> {
+            (**self).decrypt_in(mode, picc_data)
+        }
+
+        fn plain(&self) -> Option<&SdmMetaReadKey> {
+            (**self).plain()
+        }
+    }
+}
