@@ -41,11 +41,21 @@ fn available() -> bool {
 }
 
 with_aes! {
+    // A loop and no `map`: its closure would have the processor's features and `map` itself not, so it would be called each time.
+    #[inline]
+    fn load_each<const N: usize>(blocks: &[Block; N]) -> [Register; N] {
+        let mut registers = [load(&[0; 16]); N];
+        for (register, block) in registers.iter_mut().zip(blocks) {
+            *register = load(block);
+        }
+        registers
+    }
+
     #[inline]
     fn expand<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
         let mut expanded = RoundKeys::none();
         expanded.first = keys.map(u128::from_ne_bytes);
-        let mut key = keys.each_ref().map(|key| load(key));
+        let mut key = load_each(keys);
         for (round, constant) in expanded.rounds.iter_mut().zip(ROUND_CONSTANTS) {
             for (kept, key) in round.iter_mut().zip(&mut key) {
                 *key = next_round_key(*key, constant);
@@ -70,7 +80,7 @@ with_aes! {
 
     #[inline]
     fn encrypt<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
-        let mut states = blocks.each_ref().map(|block| load(block));
+        let mut states = load_each(blocks);
         for (state, key) in states.iter_mut().zip(&keys.first) {
             *state = xor(*state, load(&key.to_ne_bytes()));
         }
@@ -86,7 +96,7 @@ with_aes! {
 
     #[inline]
     fn decrypt<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
-        let mut states = blocks.each_ref().map(|block| load(block));
+        let mut states = load_each(blocks);
         for (state, key) in states.iter_mut().zip(&keys.first) {
             *state = xor(*state, load(&key.to_ne_bytes()));
         }
@@ -102,8 +112,11 @@ with_aes! {
 
     /// No round key is kept.
     fn expand_and_encrypt<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
-        let mut key = keys.each_ref().map(|key| load(key));
-        let mut states = blocks.each_ref().map(|blocks| blocks.each_ref().map(|block| load(block)));
+        let mut key = load_each(keys);
+        let mut states = [load_each(&[[0; 16]; M]); N];
+        for (states, blocks) in states.iter_mut().zip(&*blocks) {
+            *states = load_each(blocks);
+        }
         for (states, key) in states.iter_mut().zip(&key) {
             for state in states {
                 *state = xor(*state, *key);
@@ -127,7 +140,7 @@ with_aes! {
 
     fn expand_and_decrypt<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
         let expanded = expand(keys);
-        let mut states = blocks.each_ref().map(|block| load(block));
+        let mut states = load_each(blocks);
         for (state, key) in states.iter_mut().zip(&expanded.last) {
             *state = xor(*state, load(&key.to_ne_bytes()));
         }

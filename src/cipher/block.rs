@@ -42,12 +42,14 @@ pub(crate) fn padded<const N: usize>(bytes: impl IntoIterator<Item = u8>) -> [u8
     padded
 }
 
+#[inline]
 pub(crate) fn xor(block: Block, other: Block) -> Block {
     (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(other)).to_ne_bytes()
 }
 
 /// For a table of which nobody may learn which entry is read: a bit of the index, as all ones or all zeros, of which a compiler can make
 /// no branch.
+#[inline]
 pub(super) fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
 }

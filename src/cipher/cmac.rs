@@ -45,11 +45,13 @@ impl Subkeys {
     }
 
     /// The same of a block that is whole.
+    #[inline]
     pub(super) fn whole(&self, last: Block) -> Block {
         (u128::from_ne_bytes(last) ^ self.k1).to_ne_bytes()
     }
 
     /// The same of a block that was filled up.
+    #[inline]
     fn padded(&self, last: Block) -> Block {
         (u128::from_ne_bytes(last) ^ self.k2).to_ne_bytes()
     }
