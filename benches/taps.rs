@@ -5,7 +5,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use suntap::{CounterStore, MemoryCounters, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagId, UnixMillis, identify};
+use suntap::{
+    CounterId, CounterStore, MemoryCounters, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, UnixMillis, identify,
+};
 use suntap_benches::{AES, FILE_DATA, LRP, PLAIN, PeerCounters, Random, RepeatedCounters, Set};
 use suntap_testkit::ready;
 
@@ -31,7 +33,7 @@ fn verify_an10922(c: &mut Criterion) {
     group.bench_function("suntap", |b| {
         b.iter(|| {
             let tap = set.claimed(black_box(set.next()));
-            let tag = TagId::from_uid(tap.uid().unwrap());
+            let tag = CounterId::from_uid(tap.uid().unwrap());
             let key = set.derived(&tap);
             tap.verify(&key).unwrap().commit(&mut ours, &tag, None).unwrap().ctr()
         });
@@ -72,7 +74,7 @@ fn find_key(c: &mut Criterion) {
         let mut random = Random(2);
         let raw: Vec<[u8; 16]> = (0..count).map(|_| random.bytes()).collect();
         let keys: Vec<_> = raw.iter().map(|key| SdmMetaReadKey::from_bytes(*key)).collect();
-        let mode = set.layout.mode();
+        let mode = set.layout.scheme();
         let prepared: Vec<_> = keys.iter().map(|key| key.prepare(mode)).collect();
         let url = &set.next().url;
         let parsed = set.layout.parse(url).unwrap();
@@ -110,7 +112,7 @@ fn reject(c: &mut Criterion) {
 fn store(c: &mut Criterion) {
     let mut counters = MemoryCounters::<4096>::new();
     let mut random = Random(3);
-    let tags: Vec<_> = (0..4096).map(|_| TagId::from_bytes(random.bytes())).collect();
+    let tags: Vec<_> = (0..4096).map(|_| CounterId::from_bytes(random.bytes())).collect();
     let mut ctr = 0;
     c.benchmark_group("store").bench_function("suntap", |b| {
         b.iter(|| {

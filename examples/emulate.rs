@@ -13,7 +13,7 @@ use std::io::{self, BufRead as _, Write as _};
 
 use serde_json::Value;
 use suntap::emulator::EmulatedTag;
-use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
+use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
@@ -30,8 +30,8 @@ fn tap(wanted: &Value) -> Result<String, Box<dyn Error>> {
     let text =
         |name: &str, otherwise: &'static str| wanted.get(name).and_then(Value::as_str).unwrap_or(otherwise).to_owned();
     let mode = match &*text("mode", "aes") {
-        "aes" => Mode::Aes,
-        "lrp" => Mode::Lrp,
+        "aes" => Scheme::Aes,
+        "lrp" => Scheme::Lrp,
         other => return Err(format!("mode {other} is not known").into()),
     };
     let template = wanted.get("template").and_then(Value::as_str).ok_or("template is missing")?;

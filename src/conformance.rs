@@ -25,14 +25,14 @@
 //! ```
 //! use std::sync::{Barrier, Mutex};
 //! use suntap::conformance::Contest;
-//! use suntap::{Advance, CounterStore, Full, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
+//! use suntap::{Advance, CounterStore, Full, MemoryCounters, SdmReadCtr, CounterId, UnixMillis};
 //!
 //! struct Handle<'a>(&'a Mutex<MemoryCounters<2048>>);
 //!
 //! impl CounterStore for Handle<'_> {
 //!     type Error = Full;
 //!
-//!     fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+//!     fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
 //!         self.0.lock().unwrap().advance(tag, ctr, at)
 //!     }
 //! }
@@ -66,7 +66,7 @@
 use core::fmt;
 
 use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, now};
-use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 /// Tags that a law uses at once.
 pub const TAGS: u8 = 3;
@@ -160,7 +160,7 @@ impl<E: fmt::Display> fmt::Display for Violation<E> {
 impl<E: core::error::Error> core::error::Error for Violation<E> {}
 
 /// A tag of a run: names that differ in one bit, at either end.
-fn tag(run: u64, number: u8) -> TagId {
+fn tag(run: u64, number: u8) -> CounterId {
     let mut name = [0; 16];
     let bytes = run.to_be_bytes();
     name.iter_mut().skip(4).zip(bytes).for_each(|(name, byte)| *name = byte);
@@ -169,7 +169,7 @@ fn tag(run: u64, number: u8) -> TagId {
         1 => name.iter_mut().take(1).for_each(|byte| *byte = 0x80),
         _ => name.iter_mut().rev().take(1).for_each(|byte| *byte = 0x01),
     }
-    TagId::from_bytes(name)
+    CounterId::from_bytes(name)
 }
 
 fn ctr(value: u32) -> SdmReadCtr {
@@ -298,13 +298,13 @@ pub enum Contest {
 }
 
 impl Contest {
-    fn tag(self, number: u16) -> TagId {
+    fn tag(self, number: u16) -> CounterId {
         match self {
             Self::Equal { run } | Self::Increasing { run } => tag(run, 0),
             Self::Apart { run } => {
                 let mut name = *tag(run, 0).as_bytes();
                 name.iter_mut().zip(number.to_be_bytes()).for_each(|(name, byte)| *name = byte);
-                TagId::from_bytes(name)
+                CounterId::from_bytes(name)
             }
         }
     }

@@ -12,7 +12,7 @@
 #![doc = include_str!("counter/sql.in")]
 //! ```
 
-use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 #[cfg(feature = "flash")]
 mod flash;
@@ -74,13 +74,13 @@ pub trait CounterStore {
     ///
     /// # Errors
     /// When the store can not say what happened.
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error>;
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error>;
 }
 
 impl<S: CounterStore + ?Sized> CounterStore for &mut S {
     type Error = S::Error;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         (**self).advance(tag, ctr, at)
     }
 }
@@ -101,7 +101,7 @@ pub trait AsyncCounterStore {
     /// When the store can not say what happened.
     fn advance(
         &mut self,
-        tag: &TagId,
+        tag: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> impl Future<Output = Result<Advance, Self::Error>>;
@@ -112,7 +112,7 @@ impl<S: AsyncCounterStore + ?Sized> AsyncCounterStore for &mut S {
 
     fn advance(
         &mut self,
-        tag: &TagId,
+        tag: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> impl Future<Output = Result<Advance, Self::Error>> {
@@ -127,7 +127,12 @@ pub struct Blocking<S>(pub S);
 impl<S: CounterStore> AsyncCounterStore for Blocking<S> {
     type Error = S::Error;
 
-    async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    async fn advance(
+        &mut self,
+        tag: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> Result<Advance, Self::Error> {
         self.0.advance(tag, ctr, at)
     }
 }

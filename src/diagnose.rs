@@ -34,7 +34,7 @@ use heapless::Vec;
 
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::SdmLayout;
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::value::{Scheme, SdmReadCtr, Uid};
 
 mod anatomy;
 mod candidates;
@@ -124,7 +124,7 @@ pub struct Works<'a> {
     /// The layout, if a chip can have one like this. It is the believed one where that is right.
     pub layout: Option<SdmLayout>,
     /// How the tag computes.
-    pub mode: Mode,
+    pub scheme: Scheme,
     /// The SDMMetaReadKey, and where it is from; `None` where the UID and counter are plain.
     pub meta: Option<(SdmMetaReadKey, KeySource<'a>)>,
     /// The SDMFileReadKey, and where it is from.
@@ -171,12 +171,12 @@ pub enum Derivation {
         /// The version.
         version: u32,
     },
-    /// The standard derivation of sdm-backend: `kdf::nfcdeveloper`.
-    #[cfg(feature = "nfcdeveloper")]
-    NfcdeveloperStandard,
-    /// The legacy derivation of sdm-backend: `kdf::nfcdeveloper`.
-    #[cfg(feature = "nfcdeveloper")]
-    NfcdeveloperLegacy,
+    /// The standard derivation of sdm-backend: `kdf::sdm_backend`.
+    #[cfg(feature = "sdm-backend")]
+    SdmBackendStandard,
+    /// The legacy derivation of sdm-backend: `kdf::sdm_backend`.
+    #[cfg(feature = "sdm-backend")]
+    SdmBackendLegacy,
 }
 
 /// The most that is computed, in MACs as [`Diagnosis::tried`] counts them, but for the last step that was begun. That is a third of a
@@ -264,10 +264,10 @@ impl fmt::Display for Derivation {
             Self::An10922 { suffix } => ("AN10922 over the UID", *suffix),
             Self::An10922Unpadded { suffix } => ("a CMAC over 01 and the UID (AN10922 without its padding)", *suffix),
             Self::Boltcard { version } => return write!(f, "the scheme of Bolt Cards, version {version}"),
-            #[cfg(feature = "nfcdeveloper")]
-            Self::NfcdeveloperStandard => return f.write_str("the standard derivation of sdm-backend"),
-            #[cfg(feature = "nfcdeveloper")]
-            Self::NfcdeveloperLegacy => return f.write_str("the legacy derivation of sdm-backend"),
+            #[cfg(feature = "sdm-backend")]
+            Self::SdmBackendStandard => return f.write_str("the standard derivation of sdm-backend"),
+            #[cfg(feature = "sdm-backend")]
+            Self::SdmBackendLegacy => return f.write_str("the legacy derivation of sdm-backend"),
         };
         f.write_str(name)?;
         if !suffix.is_empty() {

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use suntap::emulator::EmulatedTag;
-//! use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagId, TagTexts, Uid, sdm_layout};
+//! use suntap::{MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, CounterId, TagTexts, Uid, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?e={picc:uid,ctr}&c={mac}");
 //! let (meta_key, file_key) = (SdmMetaReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
@@ -16,11 +16,11 @@
 //! let mut tag = EmulatedTag::new(&LAYOUT, &TagTexts::default(), meta_key.clone(), file_key.clone(), uid)?;
 //!
 //! let url = tag.tap()?;
-//! let claimed = LAYOUT.parse(&url)?.open(&meta_key.prepare(Mode::Aes))?;
-//! let verified = claimed.verify(&file_key.prepare(Mode::Aes))?;
+//! let claimed = LAYOUT.parse(&url)?.open(&meta_key.prepare(Scheme::Aes))?;
+//! let verified = claimed.verify(&file_key.prepare(Scheme::Aes))?;
 //! assert_eq!((verified.uid(), verified.ctr().get()), (Some(uid), 1));
 //! let mut counters = MemoryCounters::<2>::new();
-//! assert!(verified.commit(&mut counters, &TagId::from_uid(uid), None).is_ok());
+//! assert!(verified.commit(&mut counters, &CounterId::from_uid(uid), None).is_ok());
 //! assert_ne!(tag.tap()?, url);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -76,7 +76,7 @@ impl EmulatedTag {
     ) -> Result<Self, SettingsError> {
         let mut tag = Self {
             layout: layout.clone(),
-            suite: Suite::of(layout.mode()).ok_or(SettingsError::NoSdm)?,
+            suite: Suite::of(layout.scheme()).ok_or(SettingsError::NoSdm)?,
             meta_key,
             file_key,
             uid,
@@ -198,7 +198,7 @@ impl EmulatedTag {
         let letter = |open| if open { b'O' } else { b'C' };
         let status = self.seal.map_or(*b"II", |(ever, now)| [letter(ever), letter(now)]);
         put(&mut file, offsets.tt_status, &status);
-        let key = self.file_key.prepare(self.layout.mode());
+        let key = self.file_key.prepare(self.layout.scheme());
         let enc_key = uid.zip(counted).and_then(|(uid, ctr)| EncKey::derive(&key, uid, ctr));
         if let (Some(at), Some(enc_key)) = (offsets.enc, enc_key) {
             let mut blocks = [[0; 16]; 8];

@@ -7,18 +7,18 @@
 //! The search ends at the key that fits, so its time tells an observer where that is; what no key fits takes longest.
 //!
 //! ```
-//! use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, identify, sdm_layout};
+//! use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, identify, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 //!
 //! // Tags of several customers come to one service, and nothing in the URL says whose they are.
 //! let customers = [[1; 16], [2; 16], [0; 16], [3; 16]];
-//! let meta_keys = customers.map(|key| SdmMetaReadKey::from_bytes(key).prepare(Mode::Aes));
+//! let meta_keys = customers.map(|key| SdmMetaReadKey::from_bytes(key).prepare(Scheme::Aes));
 //!
 //! let tap = LAYOUT.parse("https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086")?;
 //! let found = identify::first_verified(&tap, &meta_keys, |customer, _claimed| {
 //!     // Here a real service derives the key of the claimed UID.
-//!     Some(SdmFileReadKey::from_bytes(*customers.get(customer)?).prepare(Mode::Aes))
+//!     Some(SdmFileReadKey::from_bytes(*customers.get(customer)?).prepare(Scheme::Aes))
 //! })?;
 //! assert_eq!((found.index, found.tried), (2, 3));
 //! assert_eq!(found.tap.ctr().get(), 61); // and now: commit

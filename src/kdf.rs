@@ -3,5 +3,5 @@
 pub mod an10922;
 pub mod boltcard;
 pub mod ecode;
-#[cfg(feature = "nfcdeveloper")]
-pub mod nfcdeveloper;
+#[cfg(feature = "sdm-backend")]
+pub mod sdm_backend;

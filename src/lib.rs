@@ -45,4 +45,4 @@ pub use sun::settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
 pub use sun::tamper::{TagTamper, TtStatus};
 pub use sun::tap::{ClaimedTap, FreshTap, ReplayableTap, UnverifiedTap, VerifiedTap};
 pub use sun::template::LayoutError;
-pub use value::{Mark, Mode, ParseHexError, SdmReadCtr, TagId, Uid, UnixMillis};
+pub use value::{CounterId, Mark, ParseHexError, Scheme, SdmReadCtr, Uid, UnixMillis};

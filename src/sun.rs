@@ -18,7 +18,7 @@
 //!
 //! ```compile_fail,E0599
 //! # use suntap::*;
-//! fn admit(tap: ClaimedTap<'_>, counters: &mut MemoryCounters<2>, tag: &TagId) {
+//! fn admit(tap: ClaimedTap<'_>, counters: &mut MemoryCounters<2>, tag: &CounterId) {
 //!     tap.commit(counters, tag, None);
 //! }
 //! ```
@@ -27,7 +27,7 @@
 //!
 //! ```compile_fail,E0599
 //! # use suntap::*;
-//! fn admit(tap: ReplayableTap<'_>, counters: &mut MemoryCounters<2>, tag: &TagId) {
+//! fn admit(tap: ReplayableTap<'_>, counters: &mut MemoryCounters<2>, tag: &CounterId) {
 //!     tap.commit(counters, tag, None);
 //! }
 //! ```
@@ -36,7 +36,7 @@
 //!
 //! ```compile_fail,E0382
 //! # use suntap::*;
-//! fn admit(tap: VerifiedTap<'_>, counters: &mut MemoryCounters<2>, tag: &TagId) {
+//! fn admit(tap: VerifiedTap<'_>, counters: &mut MemoryCounters<2>, tag: &CounterId) {
 //!     let first = tap.commit(counters, tag, None);
 //!     let second = tap.commit(counters, tag, None);
 //! }

@@ -4,12 +4,12 @@ mod counter_id;
 mod ctr;
 pub(crate) mod hex;
 mod mark;
-mod mode;
+mod scheme;
 mod uid;
 
-pub use counter_id::TagId;
+pub use counter_id::CounterId;
 pub use ctr::SdmReadCtr;
 pub use hex::ParseHexError;
 pub use mark::{Mark, UnixMillis};
-pub use mode::Mode;
+pub use scheme::Scheme;
 pub use uid::Uid;

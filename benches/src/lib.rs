@@ -22,8 +22,8 @@ use ntag424::types::KeyNumber;
 use ntag424::types::file_settings::CryptoMode;
 use suntap::kdf::an10922;
 use suntap::{
-    Advance, ClaimedTap, CounterStore, Mark, MasterKey, Mode, PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey,
-    SdmLayout, SdmMetaReadKey, SdmReadCtr, TagId, UnixMillis, verify_batch,
+    Advance, ClaimedTap, CounterId, CounterStore, Mark, MasterKey, PreparedMasterKey, PreparedMetaReadKey, Scheme,
+    SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, UnixMillis, verify_batch,
 };
 use suntap_testkit::{Tag, Tap};
 
@@ -33,24 +33,24 @@ pub const TAPS: usize = 256;
 /// What the tags of a set write, in our words and in the peer's.
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
-    pub mode: Mode,
+    pub mode: Scheme,
     pub ours: &'static str,
     pub theirs: &'static str,
 }
 
 pub const AES: Written = Written {
-    mode: Mode::Aes,
+    mode: Scheme::Aes,
     ours: "https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}",
     theirs: "https://example.com/t?picc_data={picc:uid+ctr}&cmac=[[{mac}",
 };
-pub const LRP: Written = Written { mode: Mode::Lrp, ..AES };
+pub const LRP: Written = Written { mode: Scheme::Lrp, ..AES };
 pub const PLAIN: Written = Written {
-    mode: Mode::Aes,
+    mode: Scheme::Aes,
     ours: "https://example.com/t?uid={uid}&ctr={ctr}&cmac={mac}",
     theirs: "https://example.com/t?uid={uid}&ctr={ctr}&cmac=[[{mac}",
 };
 pub const FILE_DATA: Written = Written {
-    mode: Mode::Aes,
+    mode: Scheme::Aes,
     ours: "https://example.com/t?picc_data={picc:uid,ctr}&enc=[[{enc:64}&cmac={mac}",
     theirs: "https://example.com/t?picc_data={picc:uid+ctr}&enc=[[[0000000000000000000000000000000000000000000000000000000000000000]&cmac={mac}",
 };
@@ -104,7 +104,7 @@ impl Set {
         let mut random = Random(1);
         let master_key = random.bytes();
         let meta_key = if derived { picc_key(&master_key) } else { random.bytes() };
-        let lrp = mode == Mode::Lrp;
+        let lrp = mode == Scheme::Lrp;
         let samples = (0..TAPS).map(|_| {
             let uid = random.bytes();
             let file_key =
@@ -217,12 +217,12 @@ fn peer(template: &str, mode: CryptoMode) -> Verifier {
 
 /// Counters in memory that are always behind the tap that comes, so that each passes again and again.
 #[derive(Debug, Default)]
-pub struct RepeatedCounters(HashMap<TagId, Mark>);
+pub struct RepeatedCounters(HashMap<CounterId, Mark>);
 
 impl CounterStore for RepeatedCounters {
     type Error = Infallible;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
         let stored = self.0.get(tag).copied();
         let advance = Advance::decide(stored, ctr, at);
         self.0.insert(*tag, Mark { ctr: SdmReadCtr::ZERO, at, taps: 1 });

@@ -2,7 +2,7 @@
 
 use lexopt::{Arg, Parser, ValueExt as _};
 use suntap::diagnose::{Case, GivenKey, Role};
-use suntap::{MasterKey, Mode, SdmLayout, SdmReadCtr, Uid};
+use suntap::{MasterKey, Scheme, SdmLayout, SdmReadCtr, Uid};
 
 pub(crate) const HELP: &str = "\
 Says why a tap of a SUN/SDM tag does not verify, and what to do.
@@ -126,9 +126,9 @@ pub(crate) fn parse() -> Result<Command, String> {
         return Err("--mode goes with --template (see --help)".into());
     }
     let mode = match mode.as_deref() {
-        None | Some("aes") => Mode::Aes,
-        Some("lrp") => Mode::Lrp,
-        Some("ntag22x") => Mode::Ntag22x,
+        None | Some("aes") => Scheme::Aes,
+        Some("lrp") => Scheme::Lrp,
+        Some("ntag22x") => Scheme::Suncmac,
         Some(_) => return Err("--mode is aes, lrp or ntag22x".into()),
     };
     asked.layout = template

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use suntap::diagnose::{Case, Diagnosis, Verdict};
-use suntap::{Mode, SdmLayout};
+use suntap::{Scheme, SdmLayout};
 
 /// Colours, on a terminal.
 pub(crate) struct Style {
@@ -52,7 +52,7 @@ pub(crate) fn text(case: &Case<'_>, diagnosis: &Diagnosis<'_>, out: &mut impl Wr
         writeln!(out, "\nHow it was made:")?;
         let layout = works.layout.as_ref().map_or("no chip writes it like this", |layout| layout.template());
         writeln!(out, "  layout    {layout}")?;
-        writeln!(out, "  mode      {}", mode(works.mode))?;
+        writeln!(out, "  mode      {}", mode(works.scheme))?;
         if let Some((_, source)) = &works.meta {
             writeln!(out, "  meta key  {source}")?;
         }
@@ -79,7 +79,7 @@ pub(crate) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
     let works = diagnosis.works.as_ref().map(|works| {
         json!({
             "template": works.layout.as_ref().map(SdmLayout::template),
-            "mode": mode(works.mode),
+            "mode": mode(works.scheme),
             "meta_key": works.meta.as_ref().map(|(_, source)| source.to_string()),
             "file_key": works.file.1.to_string(),
             "uid": works.uid.map(|uid| uid.to_string()),
@@ -101,11 +101,11 @@ pub(crate) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
     writeln!(out, "{all}")
 }
 
-fn mode(mode: Mode) -> &'static str {
+fn mode(mode: Scheme) -> &'static str {
     match mode {
-        Mode::Aes => "aes",
-        Mode::Lrp => "lrp",
-        Mode::Ntag22x => "ntag22x",
+        Scheme::Aes => "aes",
+        Scheme::Lrp => "lrp",
+        Scheme::Suncmac => "ntag22x",
         _ => "unknown",
     }
 }

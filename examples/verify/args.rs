@@ -1,9 +1,9 @@
 //! The command line.
 
 use lexopt::{Arg, Parser, ValueExt as _};
-use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::kdf::sdm_backend::{Derivation, Master};
 use suntap::kdf::{an10922, boltcard};
-use suntap::{IssuerKey, MasterKey, Mode, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
 use crate::tap::{Check, FileKeys};
 
@@ -112,12 +112,12 @@ impl Given {
     }
 
     fn check(&self, layout: SdmLayout) -> Result<Check, String> {
-        let scheme = Scheme::named(self.scheme.as_deref()).ok_or("--scheme is not known (see --help)")?;
+        let scheme = KeyScheme::named(self.scheme.as_deref()).ok_or("--scheme is not known (see --help)")?;
         for (name, given, fits) in [
-            ("--file-key", &self.file_key, scheme == Scheme::Static),
-            ("--master-key", &self.master_key, scheme != Scheme::Static),
-            ("--suffix", &self.suffix, scheme == Scheme::An10922),
-            ("--version", &self.version, scheme == Scheme::BoltCard),
+            ("--file-key", &self.file_key, scheme == KeyScheme::Static),
+            ("--master-key", &self.master_key, scheme != KeyScheme::Static),
+            ("--suffix", &self.suffix, scheme == KeyScheme::An10922),
+            ("--version", &self.version, scheme == KeyScheme::BoltCard),
         ] {
             if given.is_some() && !fits {
                 return Err(format!("{name} does not go with this --scheme (see --help)"));
@@ -141,7 +141,7 @@ impl Given {
 
 /// Where the file key of a tag comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub(crate) enum KeyScheme {
     Static,
     An10922,
     BoltCard,
@@ -149,7 +149,7 @@ pub(crate) enum Scheme {
     NfcDeveloperLegacy,
 }
 
-impl Scheme {
+impl KeyScheme {
     pub(crate) fn named(name: Option<&str>) -> Option<Self> {
         match name {
             None | Some("static") => Some(Self::Static),
@@ -164,7 +164,7 @@ impl Scheme {
 
 /// The keys of a check as text. No error shows any of it.
 pub(crate) struct Keys<'a> {
-    pub(crate) scheme: Scheme,
+    pub(crate) scheme: KeyScheme,
     pub(crate) file_key: Option<&'a str>,
     pub(crate) meta_key: Option<&'a str>,
     pub(crate) master_key: Option<&'a str>,
@@ -192,7 +192,9 @@ impl Keys<'_> {
             _ => None,
         };
         let keys = match (self.file_key, derived) {
-            (Some(hex), _) => FileKeys::Static(named(file_key, SdmFileReadKey::from_hex(hex))?.prepare(layout.mode())),
+            (Some(hex), _) => {
+                FileKeys::Static(named(file_key, SdmFileReadKey::from_hex(hex))?.prepare(layout.scheme()))
+            }
             (None, Some(_)) if !["{uid}", "{picc}", "{picc:uid"].into_iter().any(has) => {
                 return Err("the scheme derives from the UID, which the template does not mirror".into());
             }
@@ -201,7 +203,7 @@ impl Keys<'_> {
         };
         let given = self.meta_key.map(|hex| named(meta_key, SdmMetaReadKey::from_hex(hex))).transpose()?;
         let meta_key = match given.or(derived_meta_key) {
-            Some(key) if has("{picc") => Some(key.prepare(layout.mode())),
+            Some(key) if has("{picc") => Some(key.prepare(layout.scheme())),
             None if has("{picc") => return Err(missing(meta_key)),
             _ => None,
         };
@@ -214,8 +216,8 @@ impl Keys<'_> {
             |name: &str, hex: &str| base16ct::mixed::decode_vec(hex).map_err(|_| format!("{name} is not hexadecimal"));
         let master = || self.master_key.ok_or_else(|| missing(master_key));
         Ok(Some(match self.scheme {
-            Scheme::Static => return Ok(None),
-            Scheme::An10922 => {
+            KeyScheme::Static => return Ok(None),
+            KeyScheme::An10922 => {
                 let master = named(master_key, MasterKey::from_hex(master()?))?.prepare();
                 let suffix = bytes(suffix, self.suffix.ok_or_else(|| missing(suffix))?)?;
                 // Too long a suffix is better found here than at the first tap.
@@ -223,12 +225,12 @@ impl Keys<'_> {
                 trial.map_err(|error| error.to_string())?;
                 FileKeys::An10922 { master, suffix }
             }
-            Scheme::BoltCard => {
+            KeyScheme::BoltCard => {
                 let issuer = named(master_key, IssuerKey::from_hex(master()?))?.prepare();
                 FileKeys::BoltCard { issuer, version: self.version }
             }
-            Scheme::NfcDeveloper | Scheme::NfcDeveloperLegacy => {
-                let legacy = self.scheme == Scheme::NfcDeveloperLegacy;
+            KeyScheme::NfcDeveloper | KeyScheme::NfcDeveloperLegacy => {
+                let legacy = self.scheme == KeyScheme::NfcDeveloperLegacy;
                 let derivation = if legacy { Derivation::Legacy } else { Derivation::Standard };
                 let master = Master::new(derivation, &bytes(master_key, master()?)?);
                 FileKeys::NfcDeveloper(master.map_err(|error| format!("{master_key}: {error}"))?)
@@ -237,11 +239,11 @@ impl Keys<'_> {
     }
 }
 
-pub(crate) fn mode(name: Option<&str>) -> Result<Mode, String> {
+pub(crate) fn mode(name: Option<&str>) -> Result<Scheme, String> {
     match name {
-        None | Some("aes") => Ok(Mode::Aes),
-        Some("lrp") => Ok(Mode::Lrp),
-        Some("ntag22x") => Ok(Mode::Ntag22x),
+        None | Some("aes") => Ok(Scheme::Aes),
+        Some("lrp") => Ok(Scheme::Lrp),
+        Some("ntag22x") => Ok(Scheme::Suncmac),
         Some(_) => Err("the mode is not known: aes, lrp or ntag22x".into()),
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use serde_json::Value;
 use suntap::SdmLayout;
 
-use crate::args::{self, Keys, Scheme};
+use crate::args::{self, KeyScheme, Keys};
 use crate::tap::{self, Answer, Check, Content, Counters};
 
 /// `true` if every line was answered.
@@ -59,7 +59,7 @@ fn answer(tap: &Value, stores: &mut HashMap<String, Counters>) -> Result<Answer,
     };
     let layout = layout.map_err(|error| format!("template: {error}"))?;
     let keys = Keys {
-        scheme: Scheme::named(text("file_key_scheme")?).ok_or("file_key_scheme is not known")?,
+        scheme: KeyScheme::named(text("file_key_scheme")?).ok_or("file_key_scheme is not known")?,
         file_key: text("file_key")?,
         meta_key: text("meta_key")?,
         master_key: text("master_key")?,

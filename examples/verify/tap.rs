@@ -6,12 +6,11 @@ use std::error::Error;
 use std::fmt;
 use std::io::Write;
 
-use suntap::kdf::nfcdeveloper::Master;
+use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard};
 use suntap::{
-    Advance, CommitError, CounterStore, Mark, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
-    PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmReadCtr, SunMessage, TagId, TtStatus, Uid, UnixMillis,
-    VerifyError,
+    Advance, CommitError, CounterId, CounterStore, Mark, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
+    PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmReadCtr, SunMessage, TtStatus, Uid, UnixMillis, VerifyError,
 };
 
 /// What a tap is checked against.
@@ -38,7 +37,7 @@ impl FileKeys {
             (Self::BoltCard { issuer, version }, Some(uid)) => boltcard::file_read_key(issuer, uid, *version),
             (Self::NfcDeveloper(master), Some(uid)) => master.file_read_key(uid),
         };
-        Ok(Some(FileKey::Derived(Box::new(key.prepare(check.layout.mode())))))
+        Ok(Some(FileKey::Derived(Box::new(key.prepare(check.layout.scheme())))))
     }
 }
 
@@ -59,12 +58,12 @@ impl FileKey<'_> {
 
 /// Counters in a map, as large as memory is.
 #[derive(Default)]
-pub(crate) struct Counters(HashMap<TagId, Mark>);
+pub(crate) struct Counters(HashMap<CounterId, Mark>);
 
 impl CounterStore for Counters {
     type Error = Infallible;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
         let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
         if let Advance::Advanced { now, .. } = advance {
             self.0.insert(*tag, now);
@@ -172,8 +171,8 @@ pub(crate) fn check(check: &Check, url: &str, counters: Option<&mut Counters>) -
     };
     let tag = match (content.uid, &check.keys) {
         // A Bolt Card counts from 0 again in its next version, under a new key: its counter is named by the key.
-        (Some(_), FileKeys::BoltCard { .. }) | (None, _) => file_key.tag_id(content.uid),
-        (Some(uid), _) => TagId::from_uid(uid),
+        (Some(_), FileKeys::BoltCard { .. }) | (None, _) => file_key.counter_id(content.uid),
+        (Some(uid), _) => CounterId::from_uid(uid),
     };
     Ok(match verified.commit(counters, &tag, None) {
         Ok(_) => Answer { verdict: Verdict::Fresh, why: None, content },

@@ -4,15 +4,17 @@ use std::error::Error;
 use std::io::Write;
 
 use suntap::sun::session::{self, MacKey};
-use suntap::{CommitError, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, TagId, sdm_layout};
+use suntap::{
+    CommitError, CounterId, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, sdm_layout,
+};
 
 /// NXP AN12196 Rev 1.8, §4.4.4.2.1.
 const URL: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 
 pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
-    let meta_key = SdmMetaReadKey::FACTORY.prepare(Mode::Aes);
-    let file_key = SdmFileReadKey::FACTORY.prepare(Mode::Aes);
+    let meta_key = SdmMetaReadKey::FACTORY.prepare(Scheme::Aes);
+    let file_key = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
     let mut counters = MemoryCounters::<2>::new();
 
     writeln!(
@@ -43,7 +45,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
     let verified = claimed.verify(&file_key)?;
     writeln!(out, "     SDMMAC of the tap     94EED9EE65337086   equal: made by a holder of the key\n")?;
 
-    let tag = TagId::from_uid(uid);
+    let tag = CounterId::from_uid(uid);
     let fresh = verified.commit(&mut counters, &tag, None)?;
     writeln!(out, "5. The counter of the tag moves forward in the store: none before, {} now.\n", fresh.mark().ctr)?;
     writeln!(out, "   Verdict: genuine and new. UID {uid}\n")?;

@@ -48,7 +48,8 @@ fuzz_target!(|input: (bool, Vec<Sent>)| {
     };
     let said = |verified: Result<VerifiedTap<'_>, VerifyError>| verified.map(|tap| Said::by(tap.message()));
     let alone: Vec<_> = taps().map(|(tap, key)| said(tap.verify(&key))).collect();
-    let prepared: Vec<_> = taps().zip(&ready).map(|((tap, key), (_, layout, ..))| (tap, key, layout.mode())).collect();
+    let prepared: Vec<_> =
+        taps().zip(&ready).map(|((tap, key), (_, layout, ..))| (tap, key, layout.scheme())).collect();
     let together: Vec<_> = verify_batch(taps()).map(said).collect();
     assert_eq!(together, alone);
     // Where all were claimed, prepared keys say it, too.

@@ -3,10 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use suntap::diagnose::{Case, GivenKey, Role, diagnose_watched};
-use suntap::{Mode, SdmLayout, SdmReadCtr, sdm_layout};
+use suntap::{Scheme, SdmLayout, SdmReadCtr, sdm_layout};
 
 static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc}&enc=[[{enc}&cmac={mac}");
-static LRP: SdmLayout = sdm_layout!(Mode::Lrp, "https://example.com/t?picc_data={picc}&cmac={mac}");
+static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://example.com/t?picc_data={picc}&cmac={mac}");
 
 static PLAIN: SdmLayout = sdm_layout!("https://example.com/t?uid={uid}&ctr={ctr}&cmac={mac}");
 

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use suntap::{CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr, TagId};
-use suntap_testkit::line::{Said, TEMPLATES, claim, mode};
+use suntap::{CounterId, CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr};
+use suntap_testkit::line::{Said, TEMPLATES, claim, scheme};
 use suntap_testkit::{Tag, Tap};
 
 #[derive(Arbitrary, Debug)]
@@ -60,7 +60,7 @@ fn made(template: usize, lrp: bool) -> &'static Made {
             Tag { lrp, meta_key: *b"a key to open it", file_key, uid: [4, 0x11, 0x22, 0x33, 0x44, 0x55, number] }
         };
         let tags = [tag(1), tag(2)];
-        let layout = SdmLayout::new(mode(lrp), template).unwrap();
+        let layout = SdmLayout::new(scheme(lrp), template).unwrap();
         let (mut urls, mut said) = (Vec::new(), Vec::new());
         for (tag, ctr) in [(&tags[0], 1), (&tags[0], 2), (&tags[1], 1), (&tags[1], 0x12_3456)] {
             let tt = if ctr == 2 { *b"OC" } else { *b"CC" };
@@ -125,7 +125,7 @@ fuzz_target!(|input: Input| {
             let said = Said::by(verified.message());
             // The newest tap of this tag was accepted before.
             let mut counters = MemoryCounters::<2>::new();
-            let name = TagId::from_bytes([1; 16]);
+            let name = CounterId::from_bytes([1; 16]);
             let newest = if tag.uid[6] == 1 { 2 } else { 0x12_3456 };
             assert!(counters.advance(&name, SdmReadCtr::new(newest).unwrap(), None).is_ok());
             assert!(verified.commit(&mut counters, &name, None).is_err(), "fresh again: {text}");

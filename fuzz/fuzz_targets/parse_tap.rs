@@ -4,20 +4,20 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use suntap::{CounterTagLayout, Mode, SdmLayout};
+use suntap::{CounterTagLayout, Scheme, SdmLayout};
 use suntap_testkit::line::{TEMPLATES, target};
 
 /// Beside those of the tests: captured texts, pinned lengths, other chips.
-const MORE: &[(Mode, &str)] = &[
-    (Mode::Aes, "https://a.b/{:shop}/{:x-uid}?k={:eCode}&e={picc:uid,ctr}&t=[[{enc:32,tt@0}{mac}"),
-    (Mode::Aes, "https://a.b/{:id}?p=[[{picc}{enc}{mac}&v=2"),
-    (Mode::Ntag22x, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}"),
+const MORE: &[(Scheme, &str)] = &[
+    (Scheme::Aes, "https://a.b/{:shop}/{:x-uid}?k={:eCode}&e={picc:uid,ctr}&t=[[{enc:32,tt@0}{mac}"),
+    (Scheme::Aes, "https://a.b/{:id}?p=[[{picc}{enc}{mac}&v=2"),
+    (Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}"),
 ];
 
 fn layouts() -> &'static [SdmLayout] {
     static LAYOUTS: OnceLock<Vec<SdmLayout>> = OnceLock::new();
     LAYOUTS.get_or_init(|| {
-        let both = TEMPLATES.iter().flat_map(|template| [(Mode::Aes, *template), (Mode::Lrp, *template)]);
+        let both = TEMPLATES.iter().flat_map(|template| [(Scheme::Aes, *template), (Scheme::Lrp, *template)]);
         both.chain(MORE.iter().copied()).map(|(mode, template)| SdmLayout::new(mode, template).unwrap()).collect()
     })
 }

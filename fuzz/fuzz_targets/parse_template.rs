@@ -3,13 +3,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use suntap::emulator::EmulatedTag;
-use suntap::{CounterTagLayout, Field, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+use suntap::{CounterTagLayout, Field, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 
 const UID: Uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
 
 fuzz_target!(|template: &str| {
     let _ = CounterTagLayout::new(template);
-    for mode in [Mode::Aes, Mode::Lrp, Mode::Ntag22x] {
+    for mode in [Scheme::Aes, Scheme::Lrp, Scheme::Suncmac] {
         let Ok(layout) = SdmLayout::new(mode, template) else { continue };
         assert_eq!(layout.template(), template);
         let captured: Vec<_> = layout.names().map(|name| (name, "q8")).collect();

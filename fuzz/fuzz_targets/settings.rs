@@ -2,12 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use suntap::{Mode, SdmLayout, SettingsError, TagTexts};
+use suntap::{Scheme, SdmLayout, SettingsError, TagTexts};
 
 fuzz_target!(|data: &[u8]| {
     let Some((len, rest)) = data.split_first() else { return };
     let Some((settings, file)) = rest.split_at_checked(usize::from(*len)) else { return };
-    for mode in [Mode::Aes, Mode::Lrp] {
+    for mode in [Scheme::Aes, Scheme::Lrp] {
         let Ok((layout, access)) = SdmLayout::from_tag(mode, settings, file) else { continue };
         let texts = TagTexts::default();
         let (mut ndef, mut sdm) = ([0; 256], [0; 27]);

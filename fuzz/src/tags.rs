@@ -3,7 +3,7 @@
 use arbitrary::Arbitrary;
 use suntap::SdmLayout;
 
-use suntap_testkit::line::{TEMPLATES, mode};
+use suntap_testkit::line::{TEMPLATES, scheme};
 use suntap_testkit::{Tag, Tap, Written};
 
 /// A tag of one of the layouts, and what one tap of it is to say.
@@ -66,7 +66,7 @@ impl Made {
     }
 
     pub fn layout(&self) -> SdmLayout {
-        SdmLayout::new(mode(self.lrp), self.template()).unwrap()
+        SdmLayout::new(scheme(self.lrp), self.template()).unwrap()
     }
 
     /// Its counter is one that a chip sends.

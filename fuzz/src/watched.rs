@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use suntap::platform::Verdict;
-use suntap::{Advance, CounterStore, Full, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
+use suntap::{Advance, CounterId, CounterStore, Full, MemoryCounters, SdmReadCtr, UnixMillis};
 
 use suntap_testkit::registry::Tags;
 use suntap_testkit::world;
@@ -18,7 +18,7 @@ pub struct Watched {
 impl CounterStore for Watched {
     type Error = Full;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
         let advance = self.counters.advance(tag, ctr, at)?;
         self.moved += u32::from(matches!(advance, Advance::Advanced { .. }));
         Ok(advance)

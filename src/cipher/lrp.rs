@@ -1,7 +1,7 @@
 //! The leakage-resilient primitive of chips in LRP mode. Source: NXP AN12304 Rev 1.1.
 //!
 //! Here are the algorithms under their names in the document, for those who look into a tap or talk to a chip. The line from
-//! text to [`FreshTap`](crate::FreshTap) uses them by itself where a layout says [`Mode::Lrp`](crate::Mode::Lrp).
+//! text to [`FreshTap`](crate::FreshTap) uses them by itself where a layout says [`Scheme::Lrp`](crate::Scheme::Lrp).
 //!
 //! Time does not depend on keys or data: the plaintext that a nibble stands for is chosen from all 16, none by its place.
 

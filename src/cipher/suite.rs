@@ -8,7 +8,7 @@ use super::block::{Block, Secret};
 use super::cmac::Cmac;
 use super::lanes::{CmacLanes, LANES, LaneEncrypt, Lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
-use crate::value::Mode;
+use crate::value::Scheme;
 
 /// PICCData as mirrored, its digits decoded: 16 bytes with AES, followed by zeros; with LRP the 8 bytes of PICCRand stand before them.
 pub(crate) type PiccWire = [u8; 24];
@@ -23,18 +23,18 @@ pub(crate) enum Suite {
 
 impl Suite {
     /// The suite of a mode; `None` if the mode is not SDM.
-    pub(crate) const fn of(mode: Mode) -> Option<Self> {
-        match mode {
-            Mode::Aes => Some(Self::Aes),
+    pub(crate) const fn of(scheme: Scheme) -> Option<Self> {
+        match scheme {
+            Scheme::Aes => Some(Self::Aes),
             #[cfg(feature = "lrp")]
-            Mode::Lrp => Some(Self::Lrp(Enabled)),
-            Mode::Ntag22x => None,
+            Scheme::Lrp => Some(Self::Lrp(Enabled)),
+            Scheme::Suncmac => None,
         }
     }
 
     /// What CMACs under a tag's key are made with in a mode. SUNCMAC is a CMAC of AES.
-    pub(crate) fn of_cmac(mode: Mode) -> Self {
-        Self::of(mode).unwrap_or(Self::Aes)
+    pub(crate) fn of_cmac(scheme: Scheme) -> Self {
+        Self::of(scheme).unwrap_or(Self::Aes)
     }
 
     /// Hexadecimal digits of a mirrored PICCData.

@@ -8,7 +8,7 @@ use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use heapless::index_map::FnvIndexMap;
 
 use super::{Advance, AsyncCounterStore, Blocking, CounterStore, now};
-use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 mod journal;
 mod record;
@@ -47,7 +47,7 @@ use record::{Content, Record, Slot};
 /// After an error, and after a future that was dropped before it was done, the next call reads the flash again first.
 ///
 /// ```
-/// use suntap::{Advance, Blocking, CounterStore, FlashCounters, SdmReadCtr, TagId};
+/// use suntap::{Advance, Blocking, CounterStore, FlashCounters, SdmReadCtr, CounterId};
 /// # use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 /// # struct Chip([u8; 0x4000]);
 /// # impl ErrorType for Chip {
@@ -77,7 +77,7 @@ use record::{Content, Record, Slot};
 /// # }
 ///
 /// # let mut chip = Chip([0xFF; 0x4000]);
-/// let (tag, ctr) = (TagId::from_bytes([1; 16]), SdmReadCtr::new(61).unwrap());
+/// let (tag, ctr) = (CounterId::from_bytes([1; 16]), SdmReadCtr::new(61).unwrap());
 /// let mut counters = FlashCounters::<_, 32>::open_blocking(&mut chip, 0..0x4000)?;
 /// assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Advanced { .. }));
 /// // Here the power goes, and comes again.
@@ -88,7 +88,7 @@ use record::{Content, Record, Slot};
 pub struct FlashCounters<F, const N: usize> {
     flash: F,
     geometry: Geometry,
-    marks: FnvIndexMap<TagId, Mark, N>,
+    marks: FnvIndexMap<CounterId, Mark, N>,
     active: Active,
     /// Something was begun and not ended: what is on the flash is not known.
     unsure: bool,
@@ -139,7 +139,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
 
     async fn advance_inner(
         &mut self,
-        tag: &TagId,
+        tag: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, FlashError<F::Error>> {
@@ -161,7 +161,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     }
 
     /// Writes one mark behind the others.
-    async fn append(&mut self, tag: &TagId, mark: Mark) -> Result<(), FlashError<F::Error>> {
+    async fn append(&mut self, tag: &CounterId, mark: Mark) -> Result<(), FlashError<F::Error>> {
         if self.active.next >= self.geometry.slots {
             self.turn().await?;
         }
@@ -353,7 +353,12 @@ impl<F: blocking::NorFlash, const N: usize> FlashCounters<Blocking<F>, N> {
 impl<F: NorFlash, const N: usize> AsyncCounterStore for FlashCounters<F, N> {
     type Error = FlashError<F::Error>;
 
-    async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    async fn advance(
+        &mut self,
+        tag: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> Result<Advance, Self::Error> {
         self.advance_inner(tag, ctr, at).await
     }
 }
@@ -361,7 +366,7 @@ impl<F: NorFlash, const N: usize> AsyncCounterStore for FlashCounters<F, N> {
 impl<F: blocking::NorFlash, const N: usize> CounterStore for FlashCounters<Blocking<F>, N> {
     type Error = FlashError<F::Error>;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         now(self.advance_inner(tag, ctr, at))
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use heapless::index_map::{Entry, FnvIndexMap};
 
 use super::{Advance, CounterStore};
-use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 /// Counters of at most `N` tags, kept inline without a heap. `N` is a power of two from 2 to 32768:
 ///
@@ -17,10 +17,10 @@ use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
 /// again. It forgets everything when dropped, so what it accepted is accepted again after a restart.
 ///
 /// ```
-/// use suntap::{Advance, CounterStore, MemoryCounters, SdmReadCtr, TagId};
+/// use suntap::{Advance, CounterStore, MemoryCounters, SdmReadCtr, CounterId};
 ///
 /// let mut counters = MemoryCounters::<64>::new();
-/// let tag = TagId::from_bytes([1; 16]);
+/// let tag = CounterId::from_bytes([1; 16]);
 /// let ctr = SdmReadCtr::new(61).unwrap();
 /// assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Advanced { previous: None, .. }));
 /// assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Stale { .. }));
@@ -28,7 +28,7 @@ use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
 /// ```
 #[derive(Debug)]
 pub struct MemoryCounters<const N: usize> {
-    marks: FnvIndexMap<TagId, Mark, N>,
+    marks: FnvIndexMap<CounterId, Mark, N>,
 }
 
 impl<const N: usize> MemoryCounters<N> {
@@ -50,7 +50,7 @@ impl<const N: usize> Default for MemoryCounters<N> {
 impl<const N: usize> CounterStore for MemoryCounters<N> {
     type Error = Full;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
         match self.marks.entry(*tag) {
             Entry::Occupied(mut entry) => {
                 let advance = Advance::decide(Some(*entry.get()), ctr, at);
@@ -86,8 +86,8 @@ impl core::error::Error for Full {}
 mod tests {
     use super::*;
 
-    fn tag(byte: u8) -> TagId {
-        TagId::from_bytes([byte; 16])
+    fn tag(byte: u8) -> CounterId {
+        CounterId::from_bytes([byte; 16])
     }
 
     #[test]
@@ -111,14 +111,14 @@ mod tests {
         static COUNTERS: std::sync::Mutex<MemoryCounters<32768>> = std::sync::Mutex::new(MemoryCounters::new());
         let mut counters = COUNTERS.lock().unwrap();
         let one = SdmReadCtr::new(1).unwrap();
-        let tags = (0..32768u128).map(|number| TagId::from_bytes(number.to_be_bytes()));
+        let tags = (0..32768u128).map(|number| CounterId::from_bytes(number.to_be_bytes()));
         for tag in tags.clone() {
             assert!(matches!(counters.advance(&tag, one, None), Ok(Advance::Advanced { .. })));
         }
         for tag in tags {
             assert!(matches!(counters.advance(&tag, one, None), Ok(Advance::Stale { .. })));
         }
-        assert_eq!(counters.advance(&TagId::from_bytes([0xFF; 16]), one, None), Err(Full));
+        assert_eq!(counters.advance(&CounterId::from_bytes([0xFF; 16]), one, None), Err(Full));
     }
 
     #[test]

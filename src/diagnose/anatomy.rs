@@ -5,7 +5,7 @@ use core::fmt::{self, Write as _};
 use crate::sun::error::{Field, Malformed};
 use crate::sun::layout::{Kind, MAX_NAMES, MAX_TEMPLATE, SdmLayout};
 use crate::sun::template::LayoutError;
-use crate::value::Mode;
+use crate::value::Scheme;
 
 /// A part of a URL, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,11 +119,11 @@ impl SdmLayout {
 
 impl Anatomy<'_> {
     /// The layout of which such a tap is, if there can be one.
-    pub(crate) fn layout(&self, mode: Mode, url: &str) -> Result<SdmLayout, LayoutError> {
+    pub(crate) fn layout(&self, scheme: Scheme, url: &str) -> Result<SdmLayout, LayoutError> {
         let mut template = Template { text: [0; MAX_TEMPLATE], len: 0 };
         self.write(url, &mut template).map_err(|_| LayoutError::TemplateTooLong)?;
         let text = template.text.get(..template.len).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default();
-        SdmLayout::new(mode, text)
+        SdmLayout::new(scheme, text)
     }
 
     fn write(&self, url: &str, template: &mut Template) -> fmt::Result {

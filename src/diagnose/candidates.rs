@@ -2,8 +2,8 @@
 
 use super::{Case, Derivation, GivenKey, KeySource, Role};
 use crate::cipher::Cmac;
-#[cfg(feature = "nfcdeveloper")]
-use crate::kdf::nfcdeveloper;
+#[cfg(feature = "sdm-backend")]
+use crate::kdf::sdm_backend;
 use crate::kdf::{an10922, boltcard};
 use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
@@ -77,25 +77,25 @@ pub(super) fn metas<'a>(case: &Case<'a>, kind: Kind, mut each: impl FnMut(Meta<'
                 if each((boltcard::meta_read_key(&issuer), derived(name, Derivation::Boltcard { version: 0 }))) {
                     return;
                 }
-                #[cfg(feature = "nfcdeveloper")]
-                if let Some(key) = sdm_backend(nfcdeveloper::Derivation::Standard, &base)
-                    && each((key.meta_read_key(), derived(name, Derivation::NfcdeveloperStandard)))
+                #[cfg(feature = "sdm-backend")]
+                if let Some(key) = sdm_backend(sdm_backend::Derivation::Standard, &base)
+                    && each((key.meta_read_key(), derived(name, Derivation::SdmBackendStandard)))
                 {
                     return;
                 }
             }
         }
-        #[cfg(feature = "nfcdeveloper")]
+        #[cfg(feature = "sdm-backend")]
         Kind::Slow => {
             for (base, name) in bases(case) {
-                if let Some(key) = sdm_backend(nfcdeveloper::Derivation::Legacy, &base)
-                    && each((key.meta_read_key(), derived(name, Derivation::NfcdeveloperLegacy)))
+                if let Some(key) = sdm_backend(sdm_backend::Derivation::Legacy, &base)
+                    && each((key.meta_read_key(), derived(name, Derivation::SdmBackendLegacy)))
                 {
                     return;
                 }
             }
         }
-        #[cfg(not(feature = "nfcdeveloper"))]
+        #[cfg(not(feature = "sdm-backend"))]
         Kind::Slow => {}
     }
 }
@@ -113,10 +113,10 @@ pub(super) fn files<'a>(case: &Case<'a>, kind: Kind, uid: Option<Uid>, mut each:
         let found = match kind {
             Kind::Direct => false,
             Kind::Derived => derived(&base, uid, &mut each),
-            #[cfg(feature = "nfcdeveloper")]
-            Kind::Slow => sdm_backend(nfcdeveloper::Derivation::Legacy, &base)
-                .is_some_and(|key| each(key.file_read_key(uid), Derivation::NfcdeveloperLegacy)),
-            #[cfg(not(feature = "nfcdeveloper"))]
+            #[cfg(feature = "sdm-backend")]
+            Kind::Slow => sdm_backend(sdm_backend::Derivation::Legacy, &base)
+                .is_some_and(|key| each(key.file_read_key(uid), Derivation::SdmBackendLegacy)),
+            #[cfg(not(feature = "sdm-backend"))]
             Kind::Slow => false,
         };
         if found {
@@ -140,9 +140,9 @@ fn derived(base: &[u8; 16], uid: Uid, each: &mut impl FnMut(SdmFileReadKey, Deri
             return true;
         }
     }
-    #[cfg(feature = "nfcdeveloper")]
-    if sdm_backend(nfcdeveloper::Derivation::Standard, base)
-        .is_some_and(|key| each(key.file_read_key(uid), Derivation::NfcdeveloperStandard))
+    #[cfg(feature = "sdm-backend")]
+    if sdm_backend(sdm_backend::Derivation::Standard, base)
+        .is_some_and(|key| each(key.file_read_key(uid), Derivation::SdmBackendStandard))
     {
         return true;
     }
@@ -151,7 +151,7 @@ fn derived(base: &[u8; 16], uid: Uid, each: &mut impl FnMut(SdmFileReadKey, Deri
 }
 
 /// A master key of sdm-backend. That of zeros derives zeros, which were tried.
-#[cfg(feature = "nfcdeveloper")]
-fn sdm_backend(derivation: nfcdeveloper::Derivation, base: &[u8; 16]) -> Option<nfcdeveloper::Master> {
-    nfcdeveloper::Master::new(derivation, base).ok().filter(|_| *base != ZERO)
+#[cfg(feature = "sdm-backend")]
+fn sdm_backend(derivation: sdm_backend::Derivation, base: &[u8; 16]) -> Option<sdm_backend::Master> {
+    sdm_backend::Master::new(derivation, base).ok().filter(|_| *base != ZERO)
 }

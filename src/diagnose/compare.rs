@@ -6,13 +6,13 @@ use super::anatomy::Part;
 use super::candidates::Kind;
 use super::finding::Finding;
 use super::read::{self, Readings};
-use super::search::{Cut, Made, Opened, Search, modes};
+use super::search::{Cut, Made, Opened, Search, schemes};
 use super::{Case, Diagnosis, KeySource, Role, Verdict, Works};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::error::Malformed;
 use crate::sun::layout::SdmLayout;
 use crate::sun::received::MAX_URL;
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::value::{Scheme, SdmReadCtr, Uid};
 
 type Findings<'a> = Vec<Finding<'a>, { super::MAX_FINDINGS }>;
 
@@ -64,7 +64,7 @@ fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
 }
 
 fn works<'a>(case: &Case<'a>, url: &str, made: &Made<'a>) -> Works<'a> {
-    let Made { mut anatomy, mode, opened, file, vector, .. } = made.clone();
+    let Made { mut anatomy, scheme, opened, file, vector, .. } = made.clone();
     // What is not in the session vector is not mirrored, and only looks like it.
     if anatomy.picc_data.is_none() {
         anatomy.uid = anatomy.uid.filter(|_| vector.uid.is_some());
@@ -76,9 +76,9 @@ fn works<'a>(case: &Case<'a>, url: &str, made: &Made<'a>) -> Works<'a> {
     anatomy.tt_status = anatomy.tt_status.filter(|part| known || covered(part));
     let meta = opened.meta.as_ref().map(|(key, _)| key.clone());
     let fits = |layout: &SdmLayout| verifies(layout, url, meta.as_ref(), &file.0).is_some();
-    let believed = case.layout.filter(|layout| layout.mode() == mode && fits(layout));
-    let layout = believed.cloned().or_else(|| anatomy.layout(mode, url).ok().filter(fits));
-    Works { layout, mode, meta: opened.meta, file, uid: vector.uid, ctr: vector.ctr }
+    let believed = case.layout.filter(|layout| layout.scheme() == scheme && fits(layout));
+    let layout = believed.cloned().or_else(|| anatomy.layout(scheme, url).ok().filter(fits));
+    Works { layout, scheme, meta: opened.meta, file, uid: vector.uid, ctr: vector.ctr }
 }
 
 /// UID and counter of a tap that goes down the ordinary line.
@@ -90,11 +90,11 @@ fn verifies(
 ) -> Option<(Option<Uid>, Option<SdmReadCtr>)> {
     let tap = layout.parse(url).ok()?;
     let claimed = match meta {
-        Some(key) => tap.open(&key.prepare(layout.mode())).ok()?,
+        Some(key) => tap.open(&key.prepare(layout.scheme())).ok()?,
         None => tap.read_plain().ok()?,
     };
     let told = (claimed.uid(), claimed.ctr());
-    let key = file.prepare(layout.mode());
+    let key = file.prepare(layout.scheme());
     let genuine = match told.1 {
         // It is said of a counter of 0 that it is none; that the MAC is right, the search has found.
         Some(SdmReadCtr::ZERO) => true,
@@ -147,10 +147,10 @@ fn faults<'a>(
     unfit: Option<Malformed>,
     findings: &mut Findings<'a>,
 ) {
-    let Made { anatomy, mode, opened, vector, cut, .. } = made;
+    let Made { anatomy, scheme, opened, vector, cut, .. } = made;
     let believed = case.layout;
     let before = findings.len();
-    if let Some(works) = believed.map(SdmLayout::mode).filter(|believed| believed != mode).map(|_| *mode) {
+    if let Some(works) = believed.map(SdmLayout::scheme).filter(|believed| believed != scheme).map(|_| *scheme) {
         add(findings, Finding::Mode { works });
     } else if let Some(error) = unfit {
         add(findings, Finding::Layout(error));
@@ -196,7 +196,7 @@ fn faults<'a>(
     }
     let covered = |part: Part| (anatomy.window..anatomy.mac.from).contains(&part.from);
     let status = known.and_then(|known| known.tt_status);
-    if status.is_some_and(|part| !covered(part)) && *mode != Mode::Ntag22x {
+    if status.is_some_and(|part| !covered(part)) && *scheme != Scheme::Suncmac {
         add(findings, Finding::TamperNotCovered);
     }
 }
@@ -211,7 +211,7 @@ fn second<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
         verifies(layout, url, meta, &works.file.0).or_else(|| {
             let claimed = layout.parse(url).ok()?;
             let claimed = match meta {
-                Some(key) => claimed.open(&key.prepare(works.mode)).ok()?,
+                Some(key) => claimed.open(&key.prepare(works.scheme)).ok()?,
                 None => claimed.read_plain().ok()?,
             };
             let derived = matches!(works.file.1, KeySource::Derived { .. });
@@ -244,7 +244,7 @@ fn remarks<'a>(case: &Case<'a>, url: &str, made: &Made<'a>, findings: &mut Findi
     }
     // What the letters of an NTAG 22x mean is not established.
     let known = case.layout.and_then(|layout| layout.anatomy(url).ok()).and_then(|known| known.tt_status);
-    if known.is_some_and(|part| part.of(url).contains('O')) && made.mode != Mode::Ntag22x {
+    if known.is_some_and(|part| part.of(url).contains('O')) && made.scheme != Scheme::Suncmac {
         add(findings, Finding::SealOpened);
     }
     let digits = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc, Some(anatomy.mac)];
@@ -285,9 +285,9 @@ fn unexplained<'a>(
     let (mut encrypted, mut opened_to) = (false, None);
     for anatomy in readings.iter().filter(|anatomy| anatomy.picc_data.is_some()) {
         encrypted = true;
-        for mode in modes(anatomy, url) {
+        for scheme in schemes(anatomy, url) {
             // By chance a key opens to anything, once in 85 times: a UID of NXP's, the known one or a key given for this tell.
-            let opened = search.open(url, anatomy, mode, Kind::Derived);
+            let opened = search.open(url, anatomy, scheme, Kind::Derived);
             let known = |opened: &&Opened<'_>| {
                 opened.uid.is_some_and(|uid| case.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
             };

@@ -5,7 +5,7 @@ use core::fmt;
 use super::{KeySource, Role};
 use crate::cipher::Suite;
 use crate::sun::error::Malformed;
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// One thing that is wrong with a tap or with what is believed of it, or that is worth a remark.
 ///
@@ -36,7 +36,7 @@ pub enum Finding<'a> {
     /// The tag computes in another mode than the layout says.
     Mode {
         /// In this one.
-        works: Mode,
+        works: Scheme,
     },
     /// The tag has the key of a new chip where another was given.
     FactoryKey {
@@ -231,11 +231,11 @@ impl fmt::Display for Finding<'_> {
                 );
             }
             Self::Mode { works } => match Suite::of(*works) {
-                Some(Suite::Aes) => "The tag is in AES mode, and the layout says otherwise. Use Mode::Aes.",
+                Some(Suite::Aes) => "The tag is in AES mode, and the layout says otherwise. Use Scheme::Aes.",
                 Some(Suite::Lrp(_)) => {
-                    "The tag is in LRP mode, and the layout says otherwise. Use Mode::Lrp; there is no way back for the chip."
+                    "The tag is in LRP mode, and the layout says otherwise. Use Scheme::Lrp; there is no way back for the chip."
                 }
-                None => "The tag is an NTAG 22x, and the layout says otherwise. Use Mode::Ntag22x.",
+                None => "The tag is an NTAG 22x, and the layout says otherwise. Use Scheme::Suncmac.",
             },
             Self::FactoryKey { meta: true, file: true } => {
                 "Both keys of the tag are still those of a new chip, 16 zero bytes. Write your keys into it, or anybody can make its taps."

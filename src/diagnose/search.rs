@@ -12,7 +12,7 @@ use crate::sun::ntag22x::{self, StatusDetect};
 use crate::sun::picc::PiccData;
 use crate::sun::session::MacKey;
 use crate::value::hex;
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// What a PICCData opens to, under which key.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub(super) struct Opened<'a> {
 #[derive(Clone)]
 pub(super) struct Made<'a> {
     pub(super) anatomy: Anatomy<'a>,
-    pub(super) mode: Mode,
+    pub(super) scheme: Scheme,
     pub(super) opened: Opened<'a>,
     pub(super) file: (SdmFileReadKey, KeySource<'a>),
     /// What the session vector holds.
@@ -98,9 +98,9 @@ impl<'s, 'a> Search<'s, 'a> {
     pub(super) fn run(&mut self, url: &str, readings: &Readings<'a>) -> Option<Made<'a>> {
         for round in ROUNDS {
             for anatomy in readings {
-                for mode in modes(anatomy, url) {
-                    for opened in self.open(url, anatomy, mode, round.0) {
-                        let made = self.files(url, anatomy, mode, &opened, round);
+                for scheme in schemes(anatomy, url) {
+                    for opened in self.open(url, anatomy, scheme, round.0) {
+                        let made = self.files(url, anatomy, scheme, &opened, round);
                         if made.is_some() || self.is_over() {
                             return made;
                         }
@@ -136,7 +136,7 @@ impl<'s, 'a> Search<'s, 'a> {
     }
 
     /// What the PICCData opens to, by the keys of this kind and those before.
-    pub(super) fn open(&mut self, url: &str, anatomy: &Anatomy<'a>, mode: Mode, kind: Kind) -> Vec<Opened<'a>, 8> {
+    pub(super) fn open(&mut self, url: &str, anatomy: &Anatomy<'a>, scheme: Scheme, kind: Kind) -> Vec<Opened<'a>, 8> {
         let mut opened = Vec::new();
         let Some(picc_data) = anatomy.picc_data else {
             let uid = anatomy.uid.and_then(|part| Uid::from_hex(part.of(url)).ok());
@@ -152,8 +152,8 @@ impl<'s, 'a> Search<'s, 'a> {
         let case = self.case;
         let slow = if kind == Kind::Slow { self.slow() } else { Vec::new() };
         let mut each = |(key, source): Meta<'a>| {
-            self.count(cost(mode));
-            let content = PiccData::open(&key.prepare(mode), &wire);
+            self.count(cost(scheme));
+            let content = PiccData::open(&key.prepare(scheme), &wire);
             let full = content.is_some_and(|PiccData { uid, ctr }| {
                 opened.push(Opened { meta: Some((key, source)), uid, ctr }).is_err()
             });
@@ -191,7 +191,7 @@ impl<'s, 'a> Search<'s, 'a> {
         &mut self,
         url: &str,
         anatomy: &Anatomy<'a>,
-        mode: Mode,
+        scheme: Scheme,
         opened: &Opened<'a>,
         (kind, windows, mixed): (Kind, Windows, bool),
     ) -> Option<Made<'a>> {
@@ -206,13 +206,13 @@ impl<'s, 'a> Search<'s, 'a> {
         };
         for kind in kinds {
             candidates::files(case, *kind, opened.uid.or(case.uid), |file| {
-                self.count(if *kind == Kind::Slow { SLOW } else { cost(mode) });
-                let key = file.0.prepare(mode);
+                self.count(if *kind == Kind::Slow { SLOW } else { cost(scheme) });
+                let key = file.0.prepare(scheme);
                 for vector in vectors(opened, case.uid, mixed) {
                     if let Some((window, cut)) = self.windows(url, anatomy, &key, &vector, windows, mac) {
                         let anatomy = Anatomy { window, ..*anatomy };
                         let (opened, file) = (opened.clone(), file.clone());
-                        found = Some(Made { anatomy, mode, opened, file, vector, cut });
+                        found = Some(Made { anatomy, scheme, opened, file, vector, cut });
                         return true;
                     }
                 }
@@ -236,7 +236,7 @@ impl<'s, 'a> Search<'s, 'a> {
         mac: [u8; 8],
     ) -> Option<(usize, Cut)> {
         let end = anatomy.mac.from;
-        if Suite::of(key.mode()).is_none() {
+        if Suite::of(key.scheme()).is_none() {
             self.count(1);
             let status = match anatomy.tt_status.map(|part| part.of(url)) {
                 Some(text) if text.len() > 2 => Some(StatusDetect::from_ascii(text.as_bytes())?),
@@ -246,13 +246,13 @@ impl<'s, 'a> Search<'s, 'a> {
             return Cut::of(&cmac, mac).map(|cut| (end, cut));
         }
         let ctr = vector.ctr.map(|ctr| if vector.turned { turned(ctr) } else { ctr });
-        self.count(cost(key.mode()));
+        self.count(cost(key.scheme()));
         let session = MacKey::derive(key, vector.uid, ctr)?;
         for from in (0..=end).rev().filter(|from| *from == end || is_start(url, anatomy, *from, windows)) {
             if self.is_over() {
                 break;
             }
-            self.count(cost(key.mode()));
+            self.count(cost(key.scheme()));
             let cmac = session.cmac_of(covered(url, anatomy, from));
             if let Some(cut) = Cut::of(&cmac, mac) {
                 return Some((from, cut));
@@ -271,18 +271,18 @@ impl<'s, 'a> Search<'s, 'a> {
 }
 
 /// What a MAC takes, or a key made ready, in MACs of AES mode.
-fn cost(mode: Mode) -> u32 {
-    match Suite::of(mode) {
+fn cost(scheme: Scheme) -> u32 {
+    match Suite::of(scheme) {
         Some(Suite::Lrp(_)) => 32,
         Some(Suite::Aes) | None => 1,
     }
 }
 
 /// How a tag with these mirrors could compute.
-pub(super) fn modes(anatomy: &Anatomy<'_>, url: &str) -> impl Iterator<Item = Mode> {
+pub(super) fn schemes(anatomy: &Anatomy<'_>, url: &str) -> impl Iterator<Item = Scheme> {
     let digits = anatomy.picc_data.map(|part| part.of(url).len());
     let bare = anatomy.uid.is_some() && anatomy.ctr.is_some() && anatomy.enc.is_none();
-    Mode::ALL.iter().copied().filter(move |mode| match Suite::of(*mode) {
+    Scheme::ALL.iter().copied().filter(move |scheme| match Suite::of(*scheme) {
         Some(suite) => digits.is_none_or(|digits| digits == suite.picc_data_chars()),
         None => digits.is_none() && bare,
     })
@@ -344,7 +344,7 @@ impl Cut {
     }
 }
 
-#[cfg(all(feature = "lrp", feature = "nfcdeveloper"))]
+#[cfg(all(feature = "lrp", feature = "sdm-backend"))]
 #[cfg(test)]
 mod tests {
     use std::vec::Vec as List;
@@ -357,18 +357,18 @@ mod tests {
     #[test]
     fn modes_of_what_is_mirrored() {
         let part = |len| Some(Part { from: 0, to: len });
-        let of = |anatomy: Anatomy<'_>| modes(&anatomy, &"0".repeat(64)).collect::<List<_>>();
+        let of = |anatomy: Anatomy<'_>| schemes(&anatomy, &"0".repeat(64)).collect::<List<_>>();
         let none = Anatomy::default();
         let (uid, ctr) = (part(14), part(6));
-        let both = [Mode::Aes, Mode::Lrp];
+        let both = [Scheme::Aes, Scheme::Lrp];
         assert_eq!(of(none), both);
         assert_eq!(of(Anatomy { uid, ..none }), both);
         assert_eq!(of(Anatomy { ctr, ..none }), both);
-        assert_eq!(of(Anatomy { uid, ctr, ..none }), [Mode::Aes, Mode::Lrp, Mode::Ntag22x]);
+        assert_eq!(of(Anatomy { uid, ctr, ..none }), [Scheme::Aes, Scheme::Lrp, Scheme::Suncmac]);
         assert_eq!(of(Anatomy { uid, ctr, enc: part(32), ..none }), both);
-        assert_eq!(of(Anatomy { uid, ctr, picc_data: part(32), ..none }), [Mode::Aes]);
-        assert_eq!(of(Anatomy { picc_data: part(48), ..none }), [Mode::Lrp]);
-        assert_eq!([Mode::Aes, Mode::Lrp, Mode::Ntag22x].map(cost), [1, 32, 1]);
+        assert_eq!(of(Anatomy { uid, ctr, picc_data: part(32), ..none }), [Scheme::Aes]);
+        assert_eq!(of(Anatomy { picc_data: part(48), ..none }), [Scheme::Lrp]);
+        assert_eq!([Scheme::Aes, Scheme::Lrp, Scheme::Suncmac].map(cost), [1, 32, 1]);
     }
 
     /// Behind a separator, at the ends of a mirror, and where it is believed to begin.

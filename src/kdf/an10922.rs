@@ -57,12 +57,12 @@ pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Res
 /// Derives the file-read key of a tag in an epoch, which is how many times the tag was personalised before.
 ///
 /// A chip that is set up again counts from 0, so it needs a new key, and with it a new name for its counter:
-/// [`PreparedFileReadKey::tag_id`](crate::PreparedFileReadKey::tag_id) follows the key. In epoch 0 the key is [derived](derive()) over
+/// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id) follows the key. In epoch 0 the key is [derived](derive()) over
 /// `UID || suffix`; in a later one the same, but from a master key of that epoch, which is derived from the master key over
 /// `"suntap epoch" || epoch`, the epoch in four bytes, big endian.
 ///
 /// ```
-/// use suntap::{MasterKey, Mode, Uid, kdf::an10922};
+/// use suntap::{MasterKey, Scheme, Uid, kdf::an10922};
 ///
 /// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?.prepare();
 /// let uid = Uid::from_hex("04782E21801D80")?;
@@ -70,7 +70,7 @@ pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Res
 /// let second = an10922::derive_in_epoch(&master, uid, 1, b"suffix")?;
 /// assert_eq!(first, an10922::derive(&master, &[uid.as_bytes(), b"suffix"])?);
 /// assert_ne!(first, second);
-/// let name = |key: &suntap::SdmFileReadKey| key.prepare(Mode::Aes).tag_id(Some(uid));
+/// let name = |key: &suntap::SdmFileReadKey| key.prepare(Scheme::Aes).counter_id(Some(uid));
 /// assert_ne!(name(&first), name(&second));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use suntap::kdf::boltcard;
-//! use suntap::{IssuerKey, Mode, Uid};
+//! use suntap::{IssuerKey, Scheme, Uid};
 //!
 //! let issuer = IssuerKey::from_hex("00000000000000000000000000000001")?.prepare();
 //! let uid = Uid::from_hex("04A39493CC8680")?;
@@ -19,7 +19,7 @@
 //!
 //! // The chip counts from 0 again when the card is programmed again. Its ID stays; its version, with that its key, and with
 //! // that the name of its counter do not.
-//! let name = |version| boltcard::file_read_key(&issuer, uid, version).prepare(Mode::Aes).tag_id(Some(uid));
+//! let name = |version| boltcard::file_read_key(&issuer, uid, version).prepare(Scheme::Aes).counter_id(Some(uid));
 //! assert_ne!(name(1), name(2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

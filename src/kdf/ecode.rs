@@ -20,12 +20,12 @@
 //! replaced, [`rewrap`](SealedKeys::rewrap) changes the outer layer and needs no eCode.
 //!
 //! Put `{:eCode}` before `[[`: a wallet that changes the case of the URL then does no harm. The name of the tag's counter is
-//! [the one that follows the file key](crate::PreparedFileReadKey::tag_id), and the UID is that of the record: it is needed
+//! [the one that follows the file key](crate::PreparedFileReadKey::counter_id), and the UID is that of the record: it is needed
 //! before the PICCData opens.
 //!
 //! ```
 //! use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
-//! use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, sdm_layout};
+//! use suntap::{MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout =
 //!     sdm_layout!("https://example.com/{:tag}?k={:eCode}&e={picc:uid,ctr}&c={mac}");
@@ -44,9 +44,9 @@
 //! let tap = LAYOUT.parse(&url)?;
 //! let ecode = ECode::parse(tap.captured("eCode").unwrap_or_default())?;
 //! let (meta_key, file_key) = sealed.unseal(&secret, &ecode, &record)?;
-//! let file_key = file_key.prepare(Mode::Aes);
-//! let verified = tap.open(&meta_key.prepare(Mode::Aes))?.verify(&file_key)?.expect_uid(record.uid)?;
-//! let name = file_key.tag_id(verified.uid());
+//! let file_key = file_key.prepare(Scheme::Aes);
+//! let verified = tap.open(&meta_key.prepare(Scheme::Aes))?.verify(&file_key)?.expect_uid(record.uid)?;
+//! let name = file_key.counter_id(verified.uid());
 //! assert!(verified.commit(&mut MemoryCounters::<2>::new(), &name, None).is_ok());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -6,7 +6,7 @@ use zeroize::ZeroizeOnDrop;
 
 use super::plain::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Suite, SuiteCmac, padded};
-use crate::value::{Mode, TagId, Uid};
+use crate::value::{CounterId, Scheme, Uid};
 
 /// Declares a key that was prepared. It consists of parts that are wiped when dropped.
 macro_rules! prepared {
@@ -31,7 +31,7 @@ macro_rules! prepared {
 prepared! {
     /// An [`SdmMetaReadKey`] ready to open PICCData.
     PreparedMetaReadKey {
-        mode: Mode,
+        scheme: Scheme,
         // An NTAG 22x has no PICCData.
         cipher: Option<PiccCipher>,
     }
@@ -40,7 +40,7 @@ prepared! {
 prepared! {
     /// An [`SdmFileReadKey`] ready to derive session keys.
     PreparedFileReadKey {
-        mode: Mode,
+        scheme: Scheme,
         cmac: SuiteCmac,
     }
 }
@@ -62,17 +62,17 @@ prepared! {
 impl SdmMetaReadKey {
     /// Computes once what opening PICCData needs for each tap.
     #[must_use]
-    pub fn prepare(&self, mode: Mode) -> PreparedMetaReadKey {
-        let cipher = Suite::of(mode).map(|suite| PiccCipher::new(suite, self.expose_bytes()));
-        PreparedMetaReadKey { mode, cipher }
+    pub fn prepare(&self, scheme: Scheme) -> PreparedMetaReadKey {
+        let cipher = Suite::of(scheme).map(|suite| PiccCipher::new(suite, self.expose_bytes()));
+        PreparedMetaReadKey { scheme, cipher }
     }
 }
 
 impl SdmFileReadKey {
     /// Computes once what verifying needs for each tap.
     #[must_use]
-    pub fn prepare(&self, mode: Mode) -> PreparedFileReadKey {
-        PreparedFileReadKey { mode, cmac: SuiteCmac::new(Suite::of_cmac(mode), self.expose_bytes()) }
+    pub fn prepare(&self, scheme: Scheme) -> PreparedFileReadKey {
+        PreparedFileReadKey { scheme, cmac: SuiteCmac::new(Suite::of_cmac(scheme), self.expose_bytes()) }
     }
 }
 
@@ -95,8 +95,8 @@ impl IssuerKey {
 impl PreparedMetaReadKey {
     /// The mode that the key was prepared for.
     #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.mode
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Decrypts a mirrored PICCData; `None` if chips of this mode have none.
@@ -108,8 +108,8 @@ impl PreparedMetaReadKey {
 impl PreparedFileReadKey {
     /// The mode that the key was prepared for.
     #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.mode
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The name of the counter of a tag with this file-read key, as a keyed pseudonym: a store that holds it needs no UID, and
@@ -120,25 +120,25 @@ impl PreparedFileReadKey {
     /// is remembered under it: the chip is refused until it has caught up, and no old tap lives again. A new name without a new
     /// key can not be had.
     ///
-    /// `uid` is what the *verified* tap says: `None` for a tag that mirrors none, whose key must be its own then. The [`Mode`]
+    /// `uid` is what the *verified* tap says: `None` for a tag that mirrors none, whose key must be its own then. The [`Scheme`]
     /// that the key was prepared for is part of the name as well. The name is a CMAC over 16 bytes: `"suntap"`, two zeros, and
     /// `01` and the UID, or eight zeros. It is the same in every release.
     ///
     /// ```
-    /// use suntap::{Mode, SdmFileReadKey, Uid};
+    /// use suntap::{Scheme, SdmFileReadKey, Uid};
     ///
     /// let uid = Uid::from_hex("04DE5F1EACC040").ok();
     /// let (old, new) = (SdmFileReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
-    /// let (old, new) = (old.prepare(Mode::Aes), new.prepare(Mode::Aes));
-    /// assert_eq!(old.tag_id(uid), old.tag_id(uid));
-    /// assert_ne!(old.tag_id(uid), new.tag_id(uid));
+    /// let (old, new) = (old.prepare(Scheme::Aes), new.prepare(Scheme::Aes));
+    /// assert_eq!(old.counter_id(uid), old.counter_id(uid));
+    /// assert_ne!(old.counter_id(uid), new.counter_id(uid));
     /// ```
     #[must_use]
-    pub fn tag_id(&self, uid: Option<Uid>) -> TagId {
+    pub fn counter_id(&self, uid: Option<Uid>) -> CounterId {
         // No session vector begins like this, so what a store sees is no key.
         let label = *b"suntap\0\0";
         let tail = uid.map(|uid| [0x01].into_iter().chain(*uid.as_bytes()));
-        TagId::from_bytes(self.one_block(&padded(label.into_iter().chain(tail.into_iter().flatten()))))
+        CounterId::from_bytes(self.one_block(&padded(label.into_iter().chain(tail.into_iter().flatten()))))
     }
 
     /// The CMAC of one block: the session key of a session vector, for instance.

@@ -18,59 +18,59 @@ impl<K: sealed::MetaRead + ?Sized> MetaReadKey for K {}
 mod sealed {
     use super::{PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
     use crate::cipher::{Block, PiccWire, Suite};
-    use crate::value::Mode;
+    use crate::value::Scheme;
 
     #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
     pub trait FileRead {
         /// The CMAC of one block in this mode; `None` if the key was prepared for another.
-        fn one_block_in(&self, mode: Mode, message: &Block) -> Option<Block>;
+        fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block>;
 
         /// The CMAC of a message in this mode; `None` if the key was prepared for another.
-        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block>;
+        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block>;
     }
 
     impl FileRead for PreparedFileReadKey {
-        fn one_block_in(&self, mode: Mode, message: &Block) -> Option<Block> {
-            (self.mode() == mode).then(|| self.one_block(message))
+        fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block> {
+            (self.scheme() == scheme).then(|| self.one_block(message))
         }
 
-        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block> {
-            (self.mode() == mode).then(|| self.cmac(message))
+        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
+            (self.scheme() == scheme).then(|| self.cmac(message))
         }
     }
 
     impl FileRead for SdmFileReadKey {
-        fn one_block_in(&self, mode: Mode, message: &Block) -> Option<Block> {
-            Some(Suite::of_cmac(mode).cmac_of_block(self.expose_bytes(), message))
+        fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block> {
+            Some(Suite::of_cmac(scheme).cmac_of_block(self.expose_bytes(), message))
         }
 
-        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block> {
-            Some(Suite::of_cmac(mode).cmac(self.expose_bytes(), message))
+        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
+            Some(Suite::of_cmac(scheme).cmac(self.expose_bytes(), message))
         }
     }
 
     impl<K: FileRead + ?Sized> FileRead for &K {
-        fn one_block_in(&self, mode: Mode, message: &Block) -> Option<Block> {
-            (**self).one_block_in(mode, message)
+        fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block> {
+            (**self).one_block_in(scheme, message)
         }
 
-        fn cmac_in(&self, mode: Mode, message: impl Iterator<Item = u8>) -> Option<Block> {
-            (**self).cmac_in(mode, message)
+        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
+            (**self).cmac_in(scheme, message)
         }
     }
 
     #[allow(unnameable_types, reason = "this is what seals `MetaReadKey`")]
     pub trait MetaRead {
         /// Decrypts a mirrored PICCData in this mode; `None` if the key was prepared for another, or the mode has none.
-        fn decrypt_in(&self, mode: Mode, picc_data: &PiccWire) -> Option<Block>;
+        fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block>;
 
         /// The key, if it is plain: plain keys can be expanded side by side.
         fn plain(&self) -> Option<&SdmMetaReadKey>;
     }
 
     impl MetaRead for PreparedMetaReadKey {
-        fn decrypt_in(&self, mode: Mode, picc_data: &PiccWire) -> Option<Block> {
-            if self.mode() == mode { self.decrypt(picc_data) } else { None }
+        fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block> {
+            if self.scheme() == scheme { self.decrypt(picc_data) } else { None }
         }
 
         fn plain(&self) -> Option<&SdmMetaReadKey> {
@@ -79,8 +79,8 @@ mod sealed {
     }
 
     impl MetaRead for SdmMetaReadKey {
-        fn decrypt_in(&self, mode: Mode, picc_data: &PiccWire) -> Option<Block> {
-            self.prepare(mode).decrypt(picc_data)
+        fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block> {
+            self.prepare(scheme).decrypt(picc_data)
         }
 
         fn plain(&self) -> Option<&SdmMetaReadKey> {
@@ -89,8 +89,8 @@ mod sealed {
     }
 
     impl<K: MetaRead + ?Sized> MetaRead for &K {
-        fn decrypt_in(&self, mode: Mode, picc_data: &PiccWire) -> Option<Block> {
-            (**self).decrypt_in(mode, picc_data)
+        fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block> {
+            (**self).decrypt_in(scheme, picc_data)
         }
 
         fn plain(&self) -> Option<&SdmMetaReadKey> {

@@ -49,7 +49,7 @@ pub enum Unfit {
     /// The record has no UID, and the layout or the derivation of the keys needs it.
     NoUid,
     /// A prepared key is for another mode than the layout.
-    WrongMode,
+    WrongScheme,
     /// The keys are sealed for another UID than that of the record.
     SealedForAnother,
     /// What follows the UID in the diversification input has more than 24 bytes.
@@ -80,7 +80,7 @@ impl fmt::Display for Unfit {
             Self::KeysNotLoaded => "the keys are not loaded",
             Self::NoMetaKey => "the layout has {picc} and there is no SDMMetaReadKey",
             Self::NoUid => "the layout or the keys need a UID, and the record has none",
-            Self::WrongMode => "a key was prepared for another mode than that of the layout",
+            Self::WrongScheme => "a key was prepared for another mode than that of the layout",
             Self::SealedForAnother => "the keys are sealed for another UID",
             Self::SuffixLength => "at most 24 bytes follow the UID in the diversification input",
             Self::NoCounter => "the layout mirrors no counter, so a tap that passes would pass for ever",
@@ -122,11 +122,11 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
         Keys::Loaded { meta, file } => {
             match meta {
                 None if layout.has(Field::PiccData) => return Err(Unfit::NoMetaKey),
-                Some(MetaKey::Prepared(key)) if key.mode() != layout.mode() => return Err(Unfit::WrongMode),
+                Some(MetaKey::Prepared(key)) if key.scheme() != layout.scheme() => return Err(Unfit::WrongScheme),
                 _ => {}
             }
             match file {
-                FileKey::Prepared(key) if key.mode() != layout.mode() => return Err(Unfit::WrongMode),
+                FileKey::Prepared(key) if key.scheme() != layout.scheme() => return Err(Unfit::WrongScheme),
                 FileKey::An10922 { suffix, .. } if suffix.len() > 24 => return Err(Unfit::SuffixLength),
                 FileKey::Plain(_) | FileKey::Prepared(_) => {}
                 _ => derived = true,

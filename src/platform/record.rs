@@ -2,13 +2,13 @@
 
 use super::rules::{RuleSet, Rules};
 use crate::kdf::ecode::{SealedKeys, TagContext};
-#[cfg(feature = "nfcdeveloper")]
-use crate::kdf::nfcdeveloper;
+#[cfg(feature = "sdm-backend")]
+use crate::kdf::sdm_backend;
 use crate::key::{
     PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey,
 };
 use crate::sun::layout::SdmLayout;
-use crate::value::{Mark, TagId, Uid};
+use crate::value::{CounterId, Mark, Uid};
 
 /// What shows a [`Record`], whether it owns the values or borrows them.
 pub trait TagRecord {
@@ -82,9 +82,9 @@ pub struct Chip<'r> {
     pub keys: Keys<'r>,
     /// Whether its tamper status is to be looked at.
     pub tamper: bool,
-    /// The name of its counter; `None` for [the one that follows the file-read key](PreparedFileReadKey::tag_id), which is right
+    /// The name of its counter; `None` for [the one that follows the file-read key](PreparedFileReadKey::counter_id), which is right
     /// unless the tag's counter has a name from before.
-    pub counter: Option<TagId>,
+    pub counter: Option<CounterId>,
 }
 
 /// Where the two keys of a tag come from.
@@ -126,8 +126,8 @@ pub enum MetaKey<'r> {
     /// K1 of a Bolt Card.
     Boltcard(&'r PreparedIssuerKey),
     /// Key 1 of sdm-backend.
-    #[cfg(feature = "nfcdeveloper")]
-    Nfcdeveloper(&'r nfcdeveloper::Master),
+    #[cfg(feature = "sdm-backend")]
+    SdmBackend(&'r sdm_backend::Master),
 }
 
 /// Where an SDMFileReadKey comes from. What is derived needs the UID of the record.
@@ -158,8 +158,8 @@ pub enum FileKey<'r> {
         version: u32,
     },
     /// Key 2 of sdm-backend.
-    #[cfg(feature = "nfcdeveloper")]
-    Nfcdeveloper(&'r nfcdeveloper::Master),
+    #[cfg(feature = "sdm-backend")]
+    SdmBackend(&'r sdm_backend::Master),
 }
 
 /// What a tag and the levels above it are called, each text of any length.

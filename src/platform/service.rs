@@ -67,7 +67,7 @@ use crate::kdf::ecode::ServerSecret;
 use crate::sun::error::{CommitError, Malformed};
 use crate::sun::tamper::TtStatus;
 use crate::sun::tap::{FreshTap, VerifiedTap};
-use crate::value::{Mark, SdmReadCtr, TagId, Uid, UnixMillis};
+use crate::value::{CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 
 mod examine;
 mod keys;
@@ -330,7 +330,7 @@ struct Examined<'a> {
     tap: VerifiedTap<'a>,
     seen: Seen,
     /// The name of its counter.
-    counter: TagId,
+    counter: CounterId,
 }
 
 impl Seen {

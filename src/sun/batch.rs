@@ -19,11 +19,11 @@ const INPUT: usize = 256;
 /// for its own. Nothing is kept but those eight.
 ///
 /// ```
-/// use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};
+/// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};
 ///
 /// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 ///
-/// let meta_key = SdmMetaReadKey::FACTORY.prepare(Mode::Aes);
+/// let meta_key = SdmMetaReadKey::FACTORY.prepare(Scheme::Aes);
 /// let log = [
 ///     "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086",
 ///     "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337087",
@@ -73,12 +73,12 @@ impl<'a, I: Iterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batc
 
 /// The session keys and CMACs of taps that are all of one mode; `None` if they cannot be computed side by side.
 fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block); LANES]> {
-    let mode = group.front()?.0.layout.mode();
-    let mixed = group.iter().any(|(tap, _)| tap.layout.mode() != mode);
+    let scheme = group.front()?.0.layout.scheme();
+    let mixed = group.iter().any(|(tap, _)| tap.layout.scheme() != scheme);
     if !side_by_side() || mixed {
         return None;
     }
-    let suite = Suite::of(mode)?;
+    let suite = Suite::of(scheme)?;
     let mut keys = Secret([[0; 16]; LANES]);
     let mut vectors = [[0; 16]; LANES];
     let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
@@ -106,14 +106,14 @@ impl<I> fmt::Debug for Batch<'_, I> {
 mod tests {
     use super::*;
     use crate::sun::layout::SdmLayout;
-    use crate::value::Mode;
+    use crate::value::Scheme;
 
     /// Taps of one mode go side by side where the processor can do that, and others do not. No verdict shows it.
     #[test]
     fn taps_of_one_mode_go_side_by_side() {
         let url = "https://a.b/04112233445566/000007/0123456789ABCDEF";
-        let layout = |mode| SdmLayout::new(mode, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
-        let go = |of: &dyn Fn(usize) -> Mode| {
+        let layout = |scheme| SdmLayout::new(scheme, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+        let go = |of: &dyn Fn(usize) -> Scheme| {
             let layouts: [SdmLayout; LANES] = core::array::from_fn(|index| layout(of(index)));
             let mut group = Deque::new();
             for layout in &layouts {
@@ -122,10 +122,10 @@ mod tests {
             }
             macs(&group).is_some()
         };
-        for mode in Mode::ALL {
-            assert_eq!(go(&|_| *mode), side_by_side() && Suite::of(*mode).is_some(), "{mode:?}");
-            let mixed = |index| if index == 3 { *mode } else { Mode::Aes };
-            assert!(*mode == Mode::Aes || !go(&mixed), "{mode:?} among taps in AES mode");
+        for scheme in Scheme::ALL {
+            assert_eq!(go(&|_| *scheme), side_by_side() && Suite::of(*scheme).is_some(), "{scheme:?}");
+            let mixed = |index| if index == 3 { *scheme } else { Scheme::Aes };
+            assert!(*scheme == Scheme::Aes || !go(&mixed), "{scheme:?} among taps in AES mode");
         }
     }
 }

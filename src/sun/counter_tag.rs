@@ -6,7 +6,7 @@ use super::error::Malformed;
 use super::layout::SdmLayout;
 use super::tap::UnverifiedTap;
 use super::template::LayoutError;
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// The URL of a tag that mirrors its UID, its counter or both, and has no cryptography at all. Source: NTAG213/215/216 §8.7.
 ///
@@ -31,7 +31,7 @@ impl CounterTagLayout {
     /// # Errors
     /// [`LayoutError`] names the rule that the template breaks.
     pub const fn new(template: &str) -> Result<Self, LayoutError> {
-        match SdmLayout::compile(Mode::Aes, template, false) {
+        match SdmLayout::compile(Scheme::Aes, template, false) {
             Ok(layout) => Ok(Self(layout)),
             Err(error) => Err(error),
         }
@@ -72,7 +72,7 @@ impl CounterTagLayout {
 ///
 /// ```compile_fail,E0599
 /// # use suntap::*;
-/// fn admit(tap: UnverifiableTap<'_>, counters: &mut MemoryCounters<2>, tag: &TagId) {
+/// fn admit(tap: UnverifiableTap<'_>, counters: &mut MemoryCounters<2>, tag: &CounterId) {
 ///     let _ = tap.commit(counters, tag, None);
 /// }
 /// ```

@@ -102,7 +102,7 @@ pub enum VerifyError {
     /// The layout mirrors no PICCData: there is nothing to open.
     NotEncrypted,
     /// The key was prepared for another mode than that of the layout.
-    WrongMode,
+    WrongScheme,
 }
 
 impl fmt::Display for VerifyError {
@@ -114,7 +114,7 @@ impl fmt::Display for VerifyError {
             Self::WrongTag => "genuine, but another tag than expected",
             Self::Encrypted => "the layout has encrypted PICCData: an SDMMetaReadKey is needed",
             Self::NotEncrypted => "the layout has no PICCData to open",
-            Self::WrongMode => "the key was prepared for another mode than that of the layout",
+            Self::WrongScheme => "the key was prepared for another mode than that of the layout",
         })
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::error::Field;
 use crate::cipher::Suite;
-use crate::value::Mode;
+use crate::value::Scheme;
 
 /// Characters of a template.
 pub(crate) const MAX_TEMPLATE: usize = 256;
@@ -16,7 +16,7 @@ pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 /// A URL template, read: the text that a tag writes, where its mirrors are, and what its MAC covers.
 ///
 /// It is owned and inline, has no lifetime and can be a `const` or `static`. From one template come the parsing of taps, the
-/// MAC input and the rules that a sender can not choose: above all the [`Mode`].
+/// MAC input and the rules that a sender can not choose: above all the [`Scheme`].
 ///
 /// Made by [`SdmLayout::new`], which has the grammar, or by [`sdm_layout!`](crate::sdm_layout) when compiling.
 #[doc(alias = "PICCDataOffset")]
@@ -26,7 +26,7 @@ pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 #[doc(alias = "SDMENCLength")]
 #[derive(Clone)]
 pub struct SdmLayout {
-    pub(crate) mode: Mode,
+    pub(crate) scheme: Scheme,
     pub(crate) template: [u8; MAX_TEMPLATE],
     /// Bytes of `template` in use.
     pub(crate) len: usize,
@@ -87,8 +87,8 @@ impl Span {
 impl SdmLayout {
     /// How the tag computes.
     #[must_use]
-    pub const fn mode(&self) -> Mode {
-        self.mode
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The template, as it was given.
@@ -175,21 +175,21 @@ impl SdmLayout {
     pub(crate) const fn fixed_chars(&self, field: Field) -> Option<usize> {
         match field {
             Field::EncFileData => self.enc_chars,
-            _ => mirror_chars(self.mode, field),
+            _ => mirror_chars(self.scheme, field),
         }
     }
 }
 
 /// The number of characters of a mirror, where the chip has no choice.
-pub(crate) const fn mirror_chars(mode: Mode, field: Field) -> Option<usize> {
-    match (field, mode) {
-        (Field::PiccData, _) => match Suite::of(mode) {
+pub(crate) const fn mirror_chars(scheme: Scheme, field: Field) -> Option<usize> {
+    match (field, scheme) {
+        (Field::PiccData, _) => match Suite::of(scheme) {
             Some(suite) => Some(suite.picc_data_chars()),
             None => None,
         },
         (Field::Uid, _) => Some(14),
         (Field::SdmReadCtr, _) => Some(6),
-        (Field::TtStatus, Mode::Ntag22x) => Some(10),
+        (Field::TtStatus, Scheme::Suncmac) => Some(10),
         (Field::TtStatus, _) => Some(2),
         (Field::SdmMac, _) => Some(16),
         (Field::EncFileData | Field::Captured, _) => None,
@@ -198,7 +198,7 @@ pub(crate) const fn mirror_chars(mode: Mode, field: Field) -> Option<usize> {
 
 impl PartialEq for SdmLayout {
     fn eq(&self, other: &Self) -> bool {
-        self.mode == other.mode && self.template() == other.template()
+        self.scheme == other.scheme && self.template() == other.template()
     }
 }
 
@@ -213,7 +213,7 @@ impl fmt::Display for SdmLayout {
 impl fmt::Debug for SdmLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SdmLayout")
-            .field("mode", &self.mode)
+            .field("scheme", &self.scheme)
             .field("template", &self.template())
             .finish_non_exhaustive()
     }

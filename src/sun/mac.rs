@@ -63,11 +63,11 @@ impl fmt::Debug for SdmMac {
 mod tests {
     use super::*;
     use crate::sun::session::MacKey;
-    use crate::{Mode, SdmFileReadKey, SdmReadCtr, Uid};
+    use crate::{Scheme, SdmFileReadKey, SdmReadCtr, Uid};
 
     /// Session key, whole CMAC and SDMMAC of a tap under factory keys.
     fn check(uid: &str, ctr: u32, input: &[u8], session_key: u128, cmac: u128, mac: &str) {
-        let key = SdmFileReadKey::FACTORY.prepare(Mode::Aes);
+        let key = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
         let session = MacKey::derive(&key, Uid::from_hex(uid).ok(), SdmReadCtr::new(ctr)).unwrap();
         assert_eq!(u128::from_be_bytes(*session.secret().expose_bytes()), session_key);
         assert_eq!(u128::from_be_bytes(session.cmac(input)), cmac);

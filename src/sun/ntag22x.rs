@@ -1,15 +1,15 @@
 //! SUNCMAC of NTAG 223 DNA and NTAG 224 DNA. Source: NXP AN12998, as quoted in public test code.
 //!
 //! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and know no SDM: the MAC is made directly under SUNCMAC_KEY, over values and not
-//! over text, so there is no session key and no `[[`. A layout says so by [`Mode::Ntag22x`], and all
+//! over text, so there is no session key and no `[[`. A layout says so by [`Scheme::Suncmac`], and all
 //! else is as for any tap:
 //!
 //! ```
-//! use suntap::{Mode, SdmFileReadKey, SdmLayout, sdm_layout};
+//! use suntap::{Scheme, SdmFileReadKey, SdmLayout, sdm_layout};
 //!
-//! static LAYOUT: SdmLayout = sdm_layout!(Mode::Ntag22x, "https://example.com/?m={uid}x{ctr}x{mac}");
+//! static LAYOUT: SdmLayout = sdm_layout!(Scheme::Suncmac, "https://example.com/?m={uid}x{ctr}x{mac}");
 //!
-//! let key = SdmFileReadKey::FACTORY.prepare(Mode::Ntag22x);
+//! let key = SdmFileReadKey::FACTORY.prepare(Scheme::Suncmac);
 //! let url = "https://example.com/?m=04C767F2066180x000003x3779793DFE592188";
 //! assert_eq!(LAYOUT.parse(url)?.read_plain()?.verify(&key)?.ctr().get(), 3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -24,7 +24,7 @@
 //! even if the MAC matches: such a tap is the same for ever. Switch the counter on.
 
 use crate::key::FileReadKey;
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// The status block of a StatusDetect chip: two status characters and four bytes of data, as they are. What they mean is said
 /// by the settings of the chip and its data sheet; they are not the TTPermStatus and TTCurrStatus of an NTAG 424 DNA TagTamper.
@@ -74,5 +74,5 @@ pub fn suncmac(
         None => None,
     };
     let message = uid.as_bytes().iter().copied().chain(ctr.to_msb_first()).chain(status.into_iter().flatten());
-    key.cmac_in(Mode::Ntag22x, message)
+    key.cmac_in(Scheme::Suncmac, message)
 }

@@ -8,7 +8,7 @@ use super::received::{MAX_URL, Mirrors, Received, Source};
 use super::tap::UnverifiedTap;
 use super::template::is_name_byte;
 use crate::cipher::PiccWire;
-use crate::value::{Mode, SdmReadCtr, Uid, hex};
+use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
 impl<'a> UnverifiedTap<'a> {
     /// A tap that brought nothing yet.
@@ -44,7 +44,7 @@ impl<'a> UnverifiedTap<'a> {
                 }
                 hex::check(text).map_err(digits)?;
             }
-            Field::TtStatus if layout.mode() == Mode::Ntag22x => {
+            Field::TtStatus if layout.scheme() == Scheme::Suncmac => {
                 let block = StatusDetect::from_ascii(text).ok_or(Malformed::Character(field))?;
                 received.status_detect = Some(block);
             }

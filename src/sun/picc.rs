@@ -41,14 +41,14 @@ impl PiccData {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mode, SdmMetaReadKey};
+    use crate::{Scheme, SdmMetaReadKey};
 
     /// AN12196 Rev 1.8 Table 3.
     #[test]
     fn an12196_table_3() {
         let mut wire = PiccWire::default();
         crate::value::hex::decode_into(b"EF963FF7828658A599F3041510671E88", &mut wire[..16]).unwrap();
-        let key = SdmMetaReadKey::FACTORY.prepare(Mode::Aes);
+        let key = SdmMetaReadKey::FACTORY.prepare(Scheme::Aes);
         assert_eq!(u128::from_be_bytes(key.decrypt(&wire).unwrap()), 0xC704_DE5F_1EAC_C040_3D00_00DA_5CF6_0941);
         let (uid, ctr) = (Uid::from_hex("04DE5F1EACC040").ok(), SdmReadCtr::new(61));
         assert_eq!(PiccData::open(&key, &wire), Some(PiccData { uid, ctr }));

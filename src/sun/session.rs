@@ -7,7 +7,7 @@
 
 use crate::cipher::{Block, Suite};
 use crate::key::{FileReadKey, PreparedFileReadKey, key_type};
-use crate::value::{Mode, SdmReadCtr, Uid};
+use crate::value::{Scheme, SdmReadCtr, Uid};
 
 key_type! {
     /// What a session key is made of.
@@ -31,8 +31,8 @@ macro_rules! session_key {
         impl $name {
             /// A key that was derived elsewhere, in a secure element for instance; `None` if chips of this mode have no session keys.
             #[must_use]
-            pub fn from_secret(mode: Mode, secret: SessionSecret) -> Option<Self> {
-                Some(Self { suite: Suite::of(mode)?, secret })
+            pub fn from_secret(scheme: Scheme, secret: SessionSecret) -> Option<Self> {
+                Some(Self { suite: Suite::of(scheme)?, secret })
             }
 
             /// What the key is made of.
@@ -109,18 +109,18 @@ impl MacKey {
     /// Derives the key from what the tag mirrors; `None` if the key was prepared for an NTAG 22x.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Option<Self> {
-        Self::derive_in(key.mode(), Suite::of(key.mode())?, key, uid, ctr)
+        Self::derive_in(key.scheme(), Suite::of(key.scheme())?, key, uid, ctr)
     }
 
     /// Like [`derive`](Self::derive), for a key of either kind; `None` if it was prepared for another mode.
     pub(super) fn derive_in(
-        mode: Mode,
+        scheme: Scheme,
         suite: Suite,
         key: &impl FileReadKey,
         uid: Option<Uid>,
         ctr: Option<SdmReadCtr>,
     ) -> Option<Self> {
-        let secret = key.one_block_in(mode, &vector_of_mac(suite, uid, ctr))?;
+        let secret = key.one_block_in(scheme, &vector_of_mac(suite, uid, ctr))?;
         Some(Self::new(suite, secret))
     }
 
@@ -144,7 +144,7 @@ impl EncKey {
     /// counter.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
-        let suite = Suite::of(key.mode())?;
+        let suite = Suite::of(key.scheme())?;
         let vector = match suite {
             Suite::Aes => sv1(uid, ctr),
             Suite::Lrp(_) => sv(Some(uid), Some(ctr)),
@@ -155,14 +155,14 @@ impl EncKey {
     /// Like [`derive`](Self::derive), with the [`MacKey`] of the same tap: in LRP mode both are made of one secret.
     pub(super) fn beside(
         mac_key: &MacKey,
-        mode: Mode,
+        scheme: Scheme,
         key: &impl FileReadKey,
         uid: Uid,
         ctr: SdmReadCtr,
     ) -> Option<Self> {
         let suite = mac_key.suite;
         let secret = match suite {
-            Suite::Aes => SessionSecret::from_bytes(key.one_block_in(mode, &sv1(uid, ctr))?),
+            Suite::Aes => SessionSecret::from_bytes(key.one_block_in(scheme, &sv1(uid, ctr))?),
             Suite::Lrp(_) => mac_key.secret.clone(),
         };
         Some(Self { suite, secret })
@@ -188,12 +188,12 @@ pub(super) fn vector_of_mac(suite: Suite, uid: Option<Uid>, ctr: Option<SdmReadC
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mode, SdmFileReadKey};
+    use crate::{Scheme, SdmFileReadKey};
 
     /// AN12196 Rev 1.8 Table 2.
     #[test]
     fn an12196_table_2() {
-        let key = SdmFileReadKey::from_hex("5ACE7E50AB65D5D51FD5BF5A16B8205B").unwrap().prepare(Mode::Aes);
+        let key = SdmFileReadKey::from_hex("5ACE7E50AB65D5D51FD5BF5A16B8205B").unwrap().prepare(Scheme::Aes);
         let uid = Uid::from_hex("04C767F2066180").unwrap();
         let ctr = SdmReadCtr::new(1).unwrap();
         assert_eq!(sv1(uid, ctr), 0xC33C_0001_0080_04C7_67F2_0661_8001_0000_u128.to_be_bytes());
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn an12196_table_4() {
         let secret = SessionSecret::from_hex("8097D73344D53F963B09E23E03B62336").unwrap();
-        let key = EncKey::from_secret(Mode::Aes, secret).unwrap();
+        let key = EncKey::from_secret(Scheme::Aes, secret).unwrap();
         let mut blocks = [0x9459_2FDE_69FA_06E8_E3B6_CA68_6A22_842B_u128.to_be_bytes()];
         key.decrypt(SdmReadCtr::new(1).unwrap(), &mut blocks);
         assert_eq!(&blocks, &[*b"xxxxxxxxxxxxxxxx"]);

@@ -10,7 +10,7 @@ use super::received::Received;
 use crate::cipher::{Block, PiccWire, Suite};
 use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::key::MetaReadKey;
-use crate::value::{Mark, SdmReadCtr, TagId, Uid, UnixMillis};
+use crate::value::{CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 
 /// Text of the right shape. Nothing in it is believed yet.
 #[must_use = "nothing was verified yet"]
@@ -35,7 +35,7 @@ impl<'a> UnverifiedTap<'a> {
     ///
     /// # Errors
     /// [`VerifyError::NotAuthentic`] if it does not open to what the layout says, [`VerifyError::NotEncrypted`] if the layout
-    /// has none, [`VerifyError::WrongMode`] if the key was prepared for another mode.
+    /// has none, [`VerifyError::WrongScheme`] if the key was prepared for another mode.
     pub fn open(self, key: &impl MetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         let picc_data = self.picc_data_by(key)?;
         Ok(self.claimed(picc_data))
@@ -46,7 +46,7 @@ impl<'a> UnverifiedTap<'a> {
         if !self.layout.has(Field::PiccData) {
             return Err(VerifyError::NotEncrypted);
         }
-        let plain = key.decrypt_in(self.layout.mode(), &self.picc_data).ok_or(VerifyError::WrongMode)?;
+        let plain = key.decrypt_in(self.layout.scheme(), &self.picc_data).ok_or(VerifyError::WrongScheme)?;
         self.read_picc_data(&plain).ok_or(VerifyError::NotAuthentic)
     }
 
@@ -57,7 +57,7 @@ impl<'a> UnverifiedTap<'a> {
 
     /// The PICCData of a tap in AES mode; `None` if it has none.
     pub(crate) fn picc_block(&self) -> Option<Block> {
-        let is_aes = Suite::of(self.layout.mode()) == Some(Suite::Aes);
+        let is_aes = Suite::of(self.layout.scheme()) == Some(Suite::Aes);
         self.picc_data.first_chunk().copied().filter(|_| is_aes && self.layout.has(Field::PiccData))
     }
 
@@ -162,7 +162,7 @@ impl<'a> VerifiedTap<'a> {
     pub fn commit<S: CounterStore + ?Sized>(
         self,
         store: &mut S,
-        tag: &TagId,
+        tag: &CounterId,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
         let advance = store.advance(tag, self.ctr, at).map_err(CommitError::Store)?;
@@ -178,7 +178,7 @@ impl<'a> VerifiedTap<'a> {
     pub async fn commit_async<S: AsyncCounterStore + ?Sized>(
         self,
         store: &mut S,
-        tag: &TagId,
+        tag: &CounterId,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
         let advance = store.advance(tag, self.ctr, at).await.map_err(CommitError::Store)?;

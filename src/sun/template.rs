@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::error::Field;
 use super::layout::{Element, Kind, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout, Span};
-use crate::value::Mode;
+use crate::value::Scheme;
 
 mod rules;
 
@@ -57,7 +57,7 @@ pub enum LayoutError {
     /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) with what such a tag does not have, or with neither UID
     /// nor counter.
     CounterTag,
-    /// A template for [`Mode::Ntag22x`] without `{uid}` and `{ctr}`, or with what these chips do not have: `{picc}`, `{enc}`,
+    /// A template for [`Scheme::Suncmac`] without `{uid}` and `{ctr}`, or with what these chips do not have: `{picc}`, `{enc}`,
     /// `[[`.
     Ntag22x,
     /// An element of no fixed length is followed by what could belong to it: pin `{enc:N}`, or put a separator such as `&` or
@@ -127,11 +127,11 @@ impl core::error::Error for LayoutError {}
 #[macro_export]
 macro_rules! sdm_layout {
     ($template:expr) => {
-        $crate::sdm_layout!($crate::Mode::Aes, $template)
+        $crate::sdm_layout!($crate::Scheme::Aes, $template)
     };
-    ($mode:expr, $template:expr) => {
+    ($scheme:expr, $template:expr) => {
         const {
-            match $crate::SdmLayout::new($mode, $template) {
+            match $crate::SdmLayout::new($scheme, $template) {
                 Ok(layout) => layout,
                 Err(error) => panic!("{}", error.rule()),
             }
@@ -216,14 +216,14 @@ impl SdmLayout {
     ///
     /// # Errors
     /// [`LayoutError`] names the rule that the template breaks.
-    pub const fn new(mode: Mode, template: &str) -> Result<Self, LayoutError> {
-        Self::compile(mode, template, true)
+    pub const fn new(scheme: Scheme, template: &str) -> Result<Self, LayoutError> {
+        Self::compile(scheme, template, true)
     }
 
     /// Reads the template of a tag that makes a MAC, or of one that has no cryptography.
-    pub(super) const fn compile(mode: Mode, template: &str, makes_mac: bool) -> Result<Self, LayoutError> {
+    pub(super) const fn compile(scheme: Scheme, template: &str, makes_mac: bool) -> Result<Self, LayoutError> {
         let bytes = template.as_bytes();
-        let mut layout = Self::blank(mode);
+        let mut layout = Self::blank(scheme);
         let Some((text, _)) = layout.template.split_at_mut_checked(bytes.len()) else {
             return Err(LayoutError::TemplateTooLong);
         };
@@ -290,9 +290,9 @@ impl SdmLayout {
         layout.checked(makes_mac)
     }
 
-    const fn blank(mode: Mode) -> Self {
+    const fn blank(scheme: Scheme) -> Self {
         Self {
-            mode,
+            scheme,
             template: [0; MAX_TEMPLATE],
             len: 0,
             elements: [Element { kind: Kind::End, text: Span::EMPTY, name: Span::EMPTY }; MAX_ELEMENTS],

@@ -15,7 +15,7 @@ impl<'a> ClaimedTap<'a> {
     /// Compares the SDMMAC. The key is an [`SdmFileReadKey`](crate::SdmFileReadKey) as it is, for one tap, or prepared, for many.
     ///
     /// # Errors
-    /// [`VerifyError::WrongMode`] if the key was prepared for another mode than the layout's;
+    /// [`VerifyError::WrongScheme`] if the key was prepared for another mode than the layout's;
     /// [`VerifyError::NotAuthentic`] if it does not match or the counter is 0, which no chip sends;
     /// [`VerifyError::NoCounter`] if it matches and the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
@@ -58,14 +58,14 @@ impl<'a> ClaimedTap<'a> {
     fn authenticate(&self, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
-        let Some(suite) = Suite::of(layout.mode()) else {
+        let Some(suite) = Suite::of(layout.scheme()) else {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
             // The status block was packed when it was read, so only the mode can be wrong.
-            let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(VerifyError::WrongMode)?;
+            let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(VerifyError::WrongScheme)?;
             self.compare(&cmac)?;
             return Ok(None);
         };
-        let mac_key = MacKey::derive_in(layout.mode(), suite, key, uid, ctr).ok_or(VerifyError::WrongMode)?;
+        let mac_key = MacKey::derive_in(layout.scheme(), suite, key, uid, ctr).ok_or(VerifyError::WrongScheme)?;
         self.compare(&mac_key.cmac_of(window::input(layout, received)))?;
         self.enc_key(&mac_key, key)
     }
@@ -86,6 +86,6 @@ impl<'a> ClaimedTap<'a> {
         }
         // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
-        Ok(EncKey::beside(mac_key, self.layout.mode(), key, uid, ctr))
+        Ok(EncKey::beside(mac_key, self.layout.scheme(), key, uid, ctr))
     }
 }

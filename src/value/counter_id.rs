@@ -7,17 +7,17 @@ use super::uid::Uid;
 
 /// The name of one counter in a [`CounterStore`](crate::CounterStore): 16 opaque bytes.
 ///
-/// It names the counter, not the text of a URL: two spellings of one tap meet at the same `TagId`. A store should treat it as
+/// It names the counter, not the text of a URL: two spellings of one tap meet at the same `CounterId`. A store should treat it as
 /// a key and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TagId([u8; 16]);
+pub struct CounterId([u8; 16]);
 
-impl TagId {
+impl CounterId {
     /// A name of the caller's own choosing, for instance that of a record whose tag mirrors no UID.
     ///
     /// Two tags must never share one, and one tag must never have two while its keys stay the same: a tap that was accepted
     /// under the first would be new again under the second. No type can see to that here; prefer
-    /// [`PreparedFileReadKey::tag_id`](crate::PreparedFileReadKey::tag_id), which does.
+    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id), which does.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -26,7 +26,7 @@ impl TagId {
     /// The name of the counter of the chip with this UID: the UID followed by nine zero bytes.
     ///
     /// For a chip that is personalised once. One that is set up again counts from 0, and would be refused under this name until
-    /// it has caught up; give it a new key, and [the name that follows the key](crate::PreparedFileReadKey::tag_id).
+    /// it has caught up; give it a new key, and [the name that follows the key](crate::PreparedFileReadKey::counter_id).
     #[must_use]
     pub const fn from_uid(uid: Uid) -> Self {
         let mut id = [0; 16];
@@ -43,9 +43,9 @@ impl TagId {
     }
 }
 
-impl fmt::Debug for TagId {
+impl fmt::Debug for CounterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TagId(")?;
+        f.write_str("CounterId(")?;
         hex::write_upper(&self.0, f)?;
         f.write_str(")")
     }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn tag_ids_of_two_uids_differ() {
-        let id = |last| TagId::from_uid(Uid::from_bytes([4, 1, 2, 3, 4, 5, last]));
+        let id = |last| CounterId::from_uid(Uid::from_bytes([4, 1, 2, 3, 4, 5, last]));
         assert_ne!(id(0), id(1));
         assert_eq!(id(9).as_bytes(), &[4, 1, 2, 3, 4, 5, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use suntap::{ClaimedTap, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifiedTap, VerifyError, verify_batch};
-use suntap_testkit::line::{LRP, mode};
+use suntap_testkit::line::{LRP, scheme};
 use suntap_testkit::{Tag, Tap};
 
 /// Windows of no byte, of less than a block, of one block, of some; without a counter; with file data.
@@ -47,7 +47,7 @@ fn case() -> impl Strategy<Value = Case> {
 
 impl Case {
     fn layout(&self) -> SdmLayout {
-        SdmLayout::new(mode(self.lrp), TEMPLATES[self.template]).unwrap()
+        SdmLayout::new(scheme(self.lrp), TEMPLATES[self.template]).unwrap()
     }
 
     fn url(&self) -> String {
@@ -75,7 +75,7 @@ impl Case {
 fn claimed<'a>(layout: &'a SdmLayout, url: &'a str) -> ClaimedTap<'a> {
     let tap = layout.parse(url).unwrap();
     if layout.template().contains("{picc") {
-        tap.open(&SdmMetaReadKey::from_bytes(META).prepare(layout.mode())).unwrap()
+        tap.open(&SdmMetaReadKey::from_bytes(META).prepare(layout.scheme())).unwrap()
     } else {
         tap.read_plain().unwrap()
     }
@@ -108,7 +108,7 @@ proptest! {
         let alone: Vec<_> = taps().map(|(tap, key)| said(tap.verify(&key))).collect();
         let prepared: Vec<_> = ready
             .iter()
-            .map(|(layout, url, key)| said(claimed(layout, url).verify(&key.prepare(layout.mode()))))
+            .map(|(layout, url, key)| said(claimed(layout, url).verify(&key.prepare(layout.scheme()))))
             .collect();
         prop_assert_eq!(&alone, &prepared);
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use suntap::conformance::{self, Contest, Law, Promise, Violation};
 use suntap::{
-    Advance, AsyncCounterStore, Blocking, CounterStore, Full, Mark, MemoryCounters, SdmReadCtr, TagId, UnixMillis,
+    Advance, AsyncCounterStore, Blocking, CounterId, CounterStore, Full, Mark, MemoryCounters, SdmReadCtr, UnixMillis,
 };
 use suntap_testkit::ready;
 use suntap_testkit::stores::SharedCounters;
@@ -58,14 +58,14 @@ fn contests_may_be_of_tasks() {
 /// A store that keeps all it is told in a map, and decides as it is made to.
 #[derive(Clone, Default)]
 struct Map<D> {
-    marks: HashMap<TagId, Mark>,
+    marks: HashMap<CounterId, Mark>,
     decide: D,
 }
 
 impl<D: Fn(Option<Mark>, SdmReadCtr, Option<UnixMillis>) -> Advance> CounterStore for Map<D> {
     type Error = &'static str;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         let advance = (self.decide)(self.marks.get(tag).copied(), ctr, at);
         if let Advance::Advanced { now, .. } = advance {
             self.marks.insert(*tag, now);
@@ -148,12 +148,12 @@ fn each_broken_law_is_named() {
 
 /// Moves the time on a stale tap.
 #[derive(Default)]
-struct Touched(HashMap<TagId, Mark>);
+struct Touched(HashMap<CounterId, Mark>);
 
 impl CounterStore for Touched {
     type Error = Full;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
         let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
         let mark = match advance {
             Advance::Advanced { now, .. } => now,
@@ -167,20 +167,20 @@ impl CounterStore for Touched {
 /// A store that looks at a part of the name only, or moves time on a stale tap.
 #[test]
 fn stores_that_mix_up_tags_are_found() {
-    struct Cut(MemoryCounters<8>, fn(&TagId) -> TagId);
+    struct Cut(MemoryCounters<8>, fn(&CounterId) -> CounterId);
 
     impl CounterStore for Cut {
         type Error = Full;
 
-        fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
             self.0.advance(&(self.1)(tag), ctr, at)
         }
     }
 
-    let cuts: [fn(&TagId) -> TagId; 3] = [
-        |tag| TagId::from_bytes(core::array::from_fn(|at| if at < 15 { tag.as_bytes()[at] } else { 0 })),
-        |tag| TagId::from_bytes(core::array::from_fn(|at| if at > 0 { tag.as_bytes()[at] } else { 0 })),
-        |_| TagId::from_bytes([0; 16]),
+    let cuts: [fn(&CounterId) -> CounterId; 3] = [
+        |tag| CounterId::from_bytes(core::array::from_fn(|at| if at < 15 { tag.as_bytes()[at] } else { 0 })),
+        |tag| CounterId::from_bytes(core::array::from_fn(|at| if at > 0 { tag.as_bytes()[at] } else { 0 })),
+        |_| CounterId::from_bytes([0; 16]),
     ];
     for cut in cuts {
         let violation = conformance::sequential(&mut Cut(MemoryCounters::new(), cut), 1).unwrap_err();
@@ -195,12 +195,12 @@ fn stores_that_mix_up_tags_are_found() {
 #[test]
 fn a_store_with_a_gap_loses_the_race() {
     #[derive(Clone, Default)]
-    struct Gap(Arc<Mutex<HashMap<TagId, Mark>>>);
+    struct Gap(Arc<Mutex<HashMap<CounterId, Mark>>>);
 
     impl CounterStore for Gap {
         type Error = Full;
 
-        fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
             let stored = self.0.lock().unwrap().get(tag).copied();
             thread::sleep(Duration::from_millis(5));
             let advance = Advance::decide(stored, ctr, at);
@@ -225,12 +225,12 @@ fn a_store_with_a_gap_loses_the_race() {
 #[test]
 fn a_store_that_writes_back_what_it_read_loses_other_tags() {
     #[derive(Clone, Default)]
-    struct Rewritten(Arc<Mutex<HashMap<TagId, Mark>>>, Arc<Mutex<HashMap<TagId, Arc<Mutex<()>>>>>);
+    struct Rewritten(Arc<Mutex<HashMap<CounterId, Mark>>>, Arc<Mutex<HashMap<CounterId, Arc<Mutex<()>>>>>);
 
     impl CounterStore for Rewritten {
         type Error = Full;
 
-        fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
             let lock = self.1.lock().unwrap().entry(*tag).or_default().clone();
             let _held = lock.lock().unwrap();
             let mut all = self.0.lock().unwrap().clone();
@@ -286,7 +286,7 @@ struct Says(Mark);
 impl CounterStore for Says {
     type Error = Full;
 
-    fn advance(&mut self, _: &TagId, _: SdmReadCtr, _: Option<UnixMillis>) -> Result<Advance, Full> {
+    fn advance(&mut self, _: &CounterId, _: SdmReadCtr, _: Option<UnixMillis>) -> Result<Advance, Full> {
         Ok(Advance::Stale { stored: self.0 })
     }
 }
@@ -341,7 +341,7 @@ fn promises_know_what_came_later() {
 /// A store on a disk that can be pulled out: what is written counts when the store is opened again.
 #[derive(Clone, Default)]
 struct Disk {
-    written: Arc<Mutex<HashMap<TagId, Mark>>>,
+    written: Arc<Mutex<HashMap<CounterId, Mark>>>,
     /// Whether writes fail, and what the store says then.
     pulled: Option<Pulled>,
 }
@@ -359,7 +359,7 @@ enum Pulled {
 impl CounterStore for Disk {
     type Error = &'static str;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         let mut written = self.written.lock().unwrap();
         let advance = Advance::decide(written.get(tag).copied(), ctr, at);
         let Advance::Advanced { now, .. } = advance else { return Ok(advance) };
@@ -411,7 +411,7 @@ fn stores_that_wait() {
     impl AsyncCounterStore for Waiting {
         type Error = Full;
 
-        async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        async fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
             let mut waited = false;
             core::future::poll_fn(|context| {
                 context.waker().wake_by_ref();

@@ -5,11 +5,12 @@ use suntap::diagnose::{
     Case, Derivation, Diagnosis, Finding, GivenKey, KeySource, MAX_TRIED, Role, Verdict, diagnose, diagnose_watched,
 };
 use suntap::emulator::EmulatedTag;
-use suntap::kdf::nfcdeveloper::{Derivation as SdmBackend, Master};
+use suntap::kdf::sdm_backend::{Derivation as SdmBackend, Master};
 use suntap::kdf::{an10922, boltcard};
 use suntap::sun::session::MacKey;
 use suntap::{
-    Field, IssuerKey, Malformed, MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid,
+    Field, IssuerKey, Malformed, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts,
+    Uid,
 };
 
 const META: [u8; 16] = [0x3E; 16];
@@ -18,11 +19,11 @@ const UID: Uid = Uid::from_bytes([0x04, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]);
 const OTHER: Uid = Uid::from_bytes([0x04, 0x99, 0x22, 0x33, 0x44, 0x55, 0x66]);
 
 fn layout(template: &str) -> SdmLayout {
-    SdmLayout::new(Mode::Aes, template).unwrap()
+    SdmLayout::new(Scheme::Aes, template).unwrap()
 }
 
 fn lrp(template: &str) -> SdmLayout {
-    SdmLayout::new(Mode::Lrp, template).unwrap()
+    SdmLayout::new(Scheme::Lrp, template).unwrap()
 }
 
 /// A tap with this counter.
@@ -54,10 +55,10 @@ fn works(diagnosis: &Diagnosis<'_>, url: &str) -> bool {
     let layout = works.layout.as_ref().unwrap_or_else(|| panic!("there is a layout: {diagnosis:?}"));
     let tap = layout.parse(url).unwrap_or_else(|error| panic!("{error}: {layout} {url}"));
     let claimed = match &works.meta {
-        Some((key, _)) => tap.open(&key.prepare(works.mode)).unwrap(),
+        Some((key, _)) => tap.open(&key.prepare(works.scheme)).unwrap(),
         None => tap.read_plain().unwrap(),
     };
-    let key = works.file.0.prepare(works.mode);
+    let key = works.file.0.prepare(works.scheme);
     if claimed.ctr().is_some() { claimed.verify(&key).is_ok() } else { claimed.verify_replayable(&key).is_ok() }
 }
 
@@ -116,7 +117,7 @@ fn a_layout_is_found() {
         assert_eq!(diagnosis.verdict, Verdict::Healthy, "{url} {diagnosis:?}");
         assert!(works(&diagnosis, &url), "{url}");
         let found = diagnosis.works.unwrap();
-        assert_eq!((found.mode, found.ctr.map(SdmReadCtr::get)), (layout.mode(), Some(0x01_02_03)));
+        assert_eq!((found.scheme, found.ctr.map(SdmReadCtr::get)), (layout.scheme(), Some(0x01_02_03)));
         assert_eq!(found.layout.unwrap().has(Field::PiccData), layout.has(Field::PiccData));
     }
 }
@@ -218,9 +219,9 @@ fn the_key_wants_a_derivation() {
         derived(&boltcard::file_read_key(&issuer, UID, version), Derivation::Boltcard { version });
     }
     let standard = Master::new(SdmBackend::Standard, &master_bytes).unwrap();
-    derived(&standard.file_read_key(UID), Derivation::NfcdeveloperStandard);
+    derived(&standard.file_read_key(UID), Derivation::SdmBackendStandard);
     let legacy = Master::new(SdmBackend::Legacy, &master_bytes).unwrap();
-    derived(&legacy.file_read_key(UID), Derivation::NfcdeveloperLegacy);
+    derived(&legacy.file_read_key(UID), Derivation::SdmBackendLegacy);
     // As many programs have it: without the second block.
     let cmac = {
         use cmac::{Cmac, KeyInit as _, Mac as _};
@@ -299,7 +300,7 @@ fn the_mac_covers_other_text() {
 
 /// A MAC as something makes it that is no chip.
 fn handmade(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, cut: Bytes) -> String {
-    let cmac = MacKey::derive(&SdmFileReadKey::from_bytes(FILE).prepare(Mode::Aes), uid, ctr).unwrap().cmac(b"");
+    let cmac = MacKey::derive(&SdmFileReadKey::from_bytes(FILE).prepare(Scheme::Aes), uid, ctr).unwrap().cmac(b"");
     let bytes: Vec<u8> =
         cmac.into_iter().enumerate().filter(|(at, _)| cut(*at)).map(|(_, byte)| byte).take(8).collect();
     format!("{prefix}{}", base16ct::upper::encode_string(&bytes))
@@ -504,8 +505,8 @@ fn keys_are_named_by_their_role() {
 /// NTAG 22x: with the status that the MAC covers, and beside letters that look like one.
 #[test]
 fn an_ntag_22x_is_found() {
-    let detect = SdmLayout::new(Mode::Ntag22x, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}").unwrap();
-    let plain = SdmLayout::new(Mode::Ntag22x, "https://a.b/?k=CC&m={uid}x{ctr}x{mac}").unwrap();
+    let detect = SdmLayout::new(Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}").unwrap();
+    let plain = SdmLayout::new(Scheme::Suncmac, "https://a.b/?k=CC&m={uid}x{ctr}x{mac}").unwrap();
     // pub-ntag22x_suncmac-0014 and -0002 of the vectors.
     let key = 0xc067_792b_6b15_6e9e_0abb_fd2a_b7b2_d796_u128.to_be_bytes();
     let keys = [
@@ -719,7 +720,7 @@ fn a_mac_input_inside_of_a_mirror_is_a_fault() {
     for (shown, from) in [("04112233445566", 4), ("04112233445566", 9)] {
         let prefix = format!("https://a.b/?u={shown}&n=000005&c=");
         let input = &prefix[prefix.find(shown).unwrap() + from..];
-        let key = SdmFileReadKey::from_bytes(FILE).prepare(Mode::Aes);
+        let key = SdmFileReadKey::from_bytes(FILE).prepare(Scheme::Aes);
         let cmac = MacKey::derive(&key, Some(UID), SdmReadCtr::new(5)).unwrap().cmac(input.as_bytes());
         let mac: Vec<u8> = cmac.into_iter().skip(1).step_by(2).collect();
         let url = format!("{prefix}{}", base16ct::upper::encode_string(&mac));
@@ -945,9 +946,9 @@ fn findings_speak() {
         Finding::Parts,
         Finding::MacInputInside { covers: "abc" },
         Finding::Layout(Malformed::TooLong),
-        Finding::Mode { works: Mode::Lrp },
-        Finding::Mode { works: Mode::Aes },
-        Finding::Mode { works: Mode::Ntag22x },
+        Finding::Mode { works: Scheme::Lrp },
+        Finding::Mode { works: Scheme::Aes },
+        Finding::Mode { works: Scheme::Suncmac },
         Finding::FactoryKey { meta: true, file: true },
         Finding::FactoryKey { meta: true, file: false },
         Finding::FactoryKey { meta: false, file: true },

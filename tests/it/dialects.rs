@@ -7,7 +7,7 @@ use suntap::platform::{Chip, FileKey, Keys, MetaKey, Record, Standing, State, Ta
 use suntap::platform::{Refusal, Service, Verdict};
 use suntap::platform::{Unfit, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio};
 use suntap::{
-    Blocking, Field, MasterKey, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis,
+    Blocking, Field, MasterKey, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis,
 };
 use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
 use suntap_testkit::stores::FailingCounters;
@@ -109,7 +109,7 @@ fn row(tag: usize) -> Row {
         xuid: XUIDS.get(tag).map(|xuid| (*xuid).into()),
         cuid: XUIDS.get(tag).map(|_| "Mine".into()).filter(|_| tag == 1),
         uid: Some(Uid::from_bytes(uid(tag))),
-        layout: Some(SdmLayout::new(Mode::Aes, template(tag)).unwrap()),
+        layout: Some(SdmLayout::new(Scheme::Aes, template(tag)).unwrap()),
         keys: keys(tag, 0),
         tamper: tag == 3,
         group_rules: if tag == 0 { rules("Pass", "Fail") } else { rules("{scount} {ccount}", "no {scount}") },
@@ -446,7 +446,7 @@ fn imports_are_told_what_is_wrong() {
         assert_eq!(etrnl::check(&row(tag)), Ok(()));
         assert!(ixkio::check(&row(tag)).is_err());
     }
-    let layout = |template: &str| Some(SdmLayout::new(Mode::Aes, template).unwrap());
+    let layout = |template: &str| Some(SdmLayout::new(Scheme::Aes, template).unwrap());
     let of_ixkio = |template| ixkio::check(&Row { layout: layout(template), ..row(0) });
     assert_eq!(of_ixkio("https://a.b/?u={uid}&e={mac}"), Err(Unfit::NoCounter), "its Pass would repeat for ever");
     assert_eq!(of_ixkio("https://a.b/?p={picc}&e={mac}"), Err(Unfit::NotSent(Field::PiccData)));
@@ -458,12 +458,12 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(ixkio::check(&Row { cuid: Some("SHOE-42".into()), ..spaced }), Ok(()));
     let nameless = Row { extended: vec![(String::new(), "x".into(), true)], ..row(0) };
     assert_eq!(ixkio::check(&nameless), Err(Unfit::Name));
-    let other = SdmFileReadKey::FACTORY.prepare(Mode::Ntag22x);
+    let other = SdmFileReadKey::FACTORY.prepare(Scheme::Suncmac);
     let zero = row(0);
     let view = zero.record();
     let file = FileKey::Prepared(&other);
     let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
-    assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::WrongMode));
+    assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::WrongScheme));
     let master = MasterKey::from_bytes([1; 16]).prepare();
     let file = FileKey::An10922 { master: &master, suffix: &[0; 25], epoch: 0 };
     let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
@@ -503,9 +503,9 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(etrnl::check(&Row { layout: None, ..row(2) }), Err(Unfit::NoChip));
     assert_eq!(etrnl::check(&Row { uid: None, ..row(2) }), Err(Unfit::NoUid));
     for (of_meta, of_file, expected) in [
-        (Mode::Aes, Mode::Aes, Ok(())),
-        (Mode::Ntag22x, Mode::Aes, Err(Unfit::WrongMode)),
-        (Mode::Aes, Mode::Ntag22x, Err(Unfit::WrongMode)),
+        (Scheme::Aes, Scheme::Aes, Ok(())),
+        (Scheme::Suncmac, Scheme::Aes, Err(Unfit::WrongScheme)),
+        (Scheme::Aes, Scheme::Suncmac, Err(Unfit::WrongScheme)),
     ] {
         let (meta, file) = (SdmMetaReadKey::FACTORY.prepare(of_meta), SdmFileReadKey::FACTORY.prepare(of_file));
         let two = row(2);

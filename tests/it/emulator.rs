@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 use suntap::emulator::{EmulatedTag, ReadLimit, Url};
 use suntap::{
-    Field, Malformed, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SettingsError, SunMessage,
+    Field, Malformed, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SettingsError, SunMessage,
     TagTamper, TagTexts, Uid, VerifyError, sdm_layout,
 };
-use suntap_testkit::line::{LRP, mode};
+use suntap_testkit::line::{LRP, scheme};
 
 const UID: Uid = Uid::from_bytes([0x04, 0xDE, 0x5F, 0x1E, 0xAC, 0xC0, 0x40]);
 const ZERO: ([u8; 16], [u8; 16]) = ([0; 16], [0; 16]);
@@ -25,7 +25,7 @@ fn ctr(value: u32) -> SdmReadCtr {
 /// NXP AN12196 Rev 1.8 §4.4.4.2.1, Table 3: the padding is `DA5CF60941`.
 #[test]
 fn an12196_table_3() {
-    let layout = SdmLayout::new(Mode::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
     let mut tag = tag(&layout, &TagTexts::default(), ZERO).with_ctr(ctr(60));
     let mut random = [0; 20];
     random[..5].copy_from_slice(&[0xDA, 0x5C, 0xF6, 0x09, 0x41]);
@@ -40,12 +40,12 @@ fn hex<const N: usize>(text: &Value) -> Option<[u8; N]> {
 }
 
 /// What is random in a tap, taken out of its PICCData. Were it taken out wrong, no URL would come out right.
-fn random_of(mode: Mode, meta: [u8; 16], picc: &str) -> [u8; 20] {
+fn random_of(mode: Scheme, meta: [u8; 16], picc: &str) -> [u8; 20] {
     let mut random = [0; 20];
     let wire = base16ct::mixed::decode_vec(picc).unwrap();
     let behind = |tag: u8| 1 + if tag & 0x80 == 0 { 0 } else { 7 } + if tag & 0x40 == 0 { 0 } else { 3 };
     #[cfg(feature = "lrp")]
-    if mode == Mode::Lrp {
+    if mode == Scheme::Lrp {
         let (mut rand, mut blocks) = (wire[..8].to_vec(), [wire[8..].try_into().unwrap()]);
         random[..8].copy_from_slice(&rand);
         suntap::lrp::Lrp::new(&meta, 0).decrypt(&mut rand, &mut blocks);
@@ -53,7 +53,7 @@ fn random_of(mode: Mode, meta: [u8; 16], picc: &str) -> [u8; 20] {
         random[8..8 + padding.len()].copy_from_slice(padding);
         return random;
     }
-    assert_eq!(mode, Mode::Aes);
+    assert_eq!(mode, Scheme::Aes);
     let mut block = aes::Block::try_from(&*wire).unwrap();
     aes::Aes128Dec::new(&meta.into()).decrypt_block(&mut block);
     let padding = &block[behind(block[0])..];
@@ -78,7 +78,7 @@ fn every_genuine_tap_of_the_vectors() {
         if is_lrp && !LRP {
             continue;
         }
-        let mode = mode(is_lrp);
+        let mode = scheme(is_lrp);
         // What a PICCData holds stands in the template of a chip.
         let picc = match (text("uid"), entry["ctr"].as_u64()) {
             (Some(_), Some(_)) => "{picc:uid,ctr}",
@@ -166,7 +166,7 @@ proptest! {
         before in 0..0xFF_FFFFu32, padding: [u8; 12], data in "[ -~]{0,16}", seal in 0..4u8,
     ) {
         let lrp = lrp && LRP;
-        let mode = mode(lrp);
+        let mode = scheme(lrp);
         // The other tag takes PICCRand from its padding.
         let random = if lrp { [&padding[4..], &padding].concat() } else { [&padding[..], &[0; 8]].concat() };
         let layout = SdmLayout::new(mode, TEMPLATES[which]).unwrap();
@@ -231,8 +231,8 @@ static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?e={picc:uid,ctr}&t
 
 /// UID, counter, tamper status and file data of a genuine tap.
 fn verify(url: &Url, keys: ([u8; 16], [u8; 16])) -> Result<(u32, TagTamper, Vec<u8>), VerifyError> {
-    let meta = SdmMetaReadKey::from_bytes(keys.0).prepare(Mode::Aes);
-    let file = SdmFileReadKey::from_bytes(keys.1).prepare(Mode::Aes);
+    let meta = SdmMetaReadKey::from_bytes(keys.0).prepare(Scheme::Aes);
+    let file = SdmFileReadKey::from_bytes(keys.1).prepare(Scheme::Aes);
     let tap = LAYOUT.parse(url).unwrap().open(&meta)?.verify(&file)?;
     let data = tap.message().file_data(&mut [0; 128]).unwrap().to_vec();
     Ok((tap.ctr().get(), tap.message().tamper().unwrap().state(), data))
@@ -267,11 +267,11 @@ fn the_seal_remembers() {
 fn file_data_reach_to_the_end_of_the_status() {
     for (at, chars) in [(0, 32), (14, 32), (15, 64), (30, 64), (31, 96)] {
         let template = format!("https://a.b/?p={{picc}}&e=[[{{enc:tt@{at}}}&c={{mac}}");
-        let layout = SdmLayout::new(Mode::Aes, &template).unwrap();
+        let layout = SdmLayout::new(Scheme::Aes, &template).unwrap();
         let url = tag(&layout, &TagTexts::default(), ZERO).tap().unwrap();
         let data = url.split("&e=").nth(1).unwrap().split('&').next().unwrap();
         assert_eq!(data.len(), chars, "{template}");
-        let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+        let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Scheme::Aes)).unwrap();
         let verified = claimed.verify(&SdmFileReadKey::FACTORY).unwrap();
         assert_eq!(verified.message().tamper().unwrap().state(), TagTamper::Closed);
     }
@@ -326,9 +326,9 @@ fn what_no_chip_can_hold_is_refused() {
     };
     let long = TagTexts { file_data: "more than sixteen characters", ..TagTexts::default() };
     assert_eq!(new(&LAYOUT, &long), Err(SettingsError::FileData));
-    let open = SdmLayout::new(Mode::Aes, "https://a.b/?p={picc}&e=[[{enc}&c={mac}").unwrap();
+    let open = SdmLayout::new(Scheme::Aes, "https://a.b/?p={picc}&e=[[{enc}&c={mac}").unwrap();
     assert_eq!(new(&open, &long), Ok(()), "as many characters as it needs");
-    let ntag_223 = SdmLayout::new(Mode::Ntag22x, "https://a.b/?m={uid}x{ctr}x{mac}").unwrap();
+    let ntag_223 = SdmLayout::new(Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{mac}").unwrap();
     assert_eq!(new(&ntag_223, &TagTexts::default()), Err(SettingsError::NoSdm));
 }
 

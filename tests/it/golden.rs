@@ -9,7 +9,7 @@ use suntap::platform::ApiKeyName;
 use suntap::platform::Service;
 use suntap::platform::{Answer, etrnl::Etrnl, ixkio::Ixkio};
 use suntap::platform::{OrganisationId, TagRef, TagRegistry};
-use suntap::{Advance, CounterStore, MemoryCounters, SdmReadCtr, TagId, UnixMillis};
+use suntap::{Advance, CounterId, CounterStore, MemoryCounters, SdmReadCtr, UnixMillis};
 use suntap_testkit::registry::{API_KEYS, Row, Tags};
 use suntap_testkit::world;
 
@@ -32,7 +32,7 @@ impl<'r> TagRegistry for Perhaps<'_, &'r Tags> {
 impl CounterStore for Perhaps<'_, &mut MemoryCounters<64>> {
     type Error = &'static str;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         if self.1 == "counters" { Err("no disk") } else { Ok(self.0.advance(tag, ctr, at).unwrap()) }
     }
 }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use suntap::identify::{self, NotIdentified};
-use suntap::{Mode, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifyError};
-use suntap_testkit::line::{LRP, OTHER_MODES, mode};
+use suntap::{PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifyError};
+use suntap_testkit::line::{LRP, OTHER_SCHEMES, scheme};
 use suntap_testkit::{Tag, Tap};
 
 const TEMPLATE: &str = "https://a.b/?p={picc:uid,ctr}&c={mac}";
@@ -14,7 +14,7 @@ fn key_number(number: u32) -> [u8; 16] {
     key
 }
 
-fn keys(count: u32, mode: Mode) -> Vec<PreparedMetaReadKey> {
+fn keys(count: u32, mode: Scheme) -> Vec<PreparedMetaReadKey> {
     (0..count).map(|number| SdmMetaReadKey::from_bytes(key_number(number)).prepare(mode)).collect()
 }
 
@@ -26,7 +26,7 @@ fn tap(ctr: u32) -> Tap {
     Tap { ctr, padding: [0x77; 12], file_data: Vec::new(), tt: *b"CC" }
 }
 
-fn file_key(mode: Mode) -> suntap::PreparedFileReadKey {
+fn file_key(mode: Scheme) -> suntap::PreparedFileReadKey {
     SdmFileReadKey::from_bytes([9; 16]).prepare(mode)
 }
 
@@ -36,7 +36,7 @@ proptest! {
     #[test]
     fn the_right_key_of_many_is_found(number in 0u32..600, ctr in 1u32..0x0100_0000, lrp: bool) {
         let lrp = lrp && LRP;
-        let (mode, count) = (mode(lrp), if lrp { 20 } else { 600 });
+        let (mode, count) = (scheme(lrp), if lrp { 20 } else { 600 });
         let number = number % count;
         let layout = SdmLayout::new(mode, TEMPLATE).unwrap();
         let url = tag(number, lrp).write(TEMPLATE, &tap(ctr)).url;
@@ -67,32 +67,32 @@ proptest! {
 /// A first byte that fits by chance is offered, refused by its MAC, and the search goes on.
 #[test]
 fn a_wrong_candidate_does_not_end_the_search() {
-    let layout = SdmLayout::new(Mode::Aes, TEMPLATE).unwrap();
-    let keys = keys(3000, Mode::Aes);
+    let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
+    let keys = keys(3000, Scheme::Aes);
     let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
     let parsed = layout.parse(&url).unwrap();
     let mut offered = Vec::new();
     let found = identify::first_verified(&parsed, &keys, |index, claimed| {
         assert!(claimed.uid().is_some() && claimed.ctr().is_some(), "as the layout pins it");
         offered.push(index);
-        Some(file_key(Mode::Aes))
+        Some(file_key(Scheme::Aes))
     });
     assert_eq!(found.map(|found| found.index), Ok(2999));
     assert!(offered.len() > 1 && offered.len() < 60, "{offered:?}");
     // Those without a file key are passed over.
-    let found = identify::first_verified(&parsed, &keys, |index, _| (index == 2999).then(|| file_key(Mode::Aes)));
+    let found = identify::first_verified(&parsed, &keys, |index, _| (index == 2999).then(|| file_key(Scheme::Aes)));
     assert_eq!(found.map(|found| found.index), Ok(2999));
 }
 
 /// A chance candidate whose file key is for another mode is no reason to stop.
 #[test]
 fn a_file_key_of_another_mode_does_not_end_the_search() {
-    let layout = SdmLayout::new(Mode::Aes, TEMPLATE).unwrap();
-    let keys = keys(3000, Mode::Aes);
+    let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
+    let keys = keys(3000, Scheme::Aes);
     let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
     let parsed = layout.parse(&url).unwrap();
-    for other in OTHER_MODES {
-        let mode = |index| if index == 2999 { Mode::Aes } else { *other };
+    for other in OTHER_SCHEMES {
+        let mode = |index| if index == 2999 { Scheme::Aes } else { *other };
         let found = identify::first_verified(&parsed, &keys, |index, _| Some(file_key(mode(index))));
         assert_eq!(found.map(|found| found.index), Ok(2999));
     }
@@ -100,37 +100,37 @@ fn a_file_key_of_another_mode_does_not_end_the_search() {
 
 #[test]
 fn no_key_is_said_to_be_none() {
-    let layout = SdmLayout::new(Mode::Aes, TEMPLATE).unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
     let url = tag(9999, false).write(TEMPLATE, &tap(5)).url;
     let parsed = layout.parse(&url).unwrap();
     let none = |tried| NotIdentified { tried, why: VerifyError::NotAuthentic };
-    let found = identify::first_verified(&parsed, keys(500, Mode::Aes), |_, _| Some(file_key(Mode::Aes)));
+    let found = identify::first_verified(&parsed, keys(500, Scheme::Aes), |_, _| Some(file_key(Scheme::Aes)));
     assert_eq!(found.map(|found| found.index), Err(none(500)));
-    for other in OTHER_MODES {
-        let found = identify::first_verified(&parsed, keys(3, *other), |_, _| Some(file_key(Mode::Aes)));
+    for other in OTHER_SCHEMES {
+        let found = identify::first_verified(&parsed, keys(3, *other), |_, _| Some(file_key(Scheme::Aes)));
         assert_eq!(found.map(|found| found.index), Err(none(3)));
         // One key in 256 would fit by chance if the mode were not checked.
         assert_eq!(identify::candidates(&parsed, keys(2000, *other)).count(), 0);
     }
-    let found = identify::first_verified(&parsed, keys(0, Mode::Aes), |_, _| None::<SdmFileReadKey>);
+    let found = identify::first_verified(&parsed, keys(0, Scheme::Aes), |_, _| None::<SdmFileReadKey>);
     assert_eq!(found.map(|found| found.index), Err(none(0)));
     // A layout without PICCData has nothing to open.
-    let plain = SdmLayout::new(Mode::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+    let plain = SdmLayout::new(Scheme::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
     let url = tag(0, false).write(plain.template(), &tap(5)).url;
-    assert_eq!(identify::candidates(&plain.parse(&url).unwrap(), keys(300, Mode::Aes)).count(), 0);
+    assert_eq!(identify::candidates(&plain.parse(&url).unwrap(), keys(300, Scheme::Aes)).count(), 0);
     let unprepared = (0..300).map(|number| SdmMetaReadKey::from_bytes(key_number(number)));
     assert_eq!(identify::candidates(&plain.parse(&url).unwrap(), unprepared).count(), 0);
 }
 
 #[test]
 fn a_tap_without_a_counter_is_found_and_refused() {
-    let layout = SdmLayout::new(Mode::Aes, "https://a.b/?p={picc}&c={mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://a.b/?p={picc}&c={mac}").unwrap();
     let url = tag(7, false).write("https://a.b/?p={picc:uid}&c={mac}", &tap(5)).url;
     let parsed = layout.parse(&url).unwrap();
-    let found = identify::first_verified(&parsed, keys(20, Mode::Aes), |_, _| Some(file_key(Mode::Aes)));
+    let found = identify::first_verified(&parsed, keys(20, Scheme::Aes), |_, _| Some(file_key(Scheme::Aes)));
     assert_eq!(found.map(|found| found.index), Err(NotIdentified { tried: 8, why: VerifyError::NoCounter }));
     // It is not lost: the candidate can take the explicit way.
-    let mut candidates = identify::candidates(&parsed, keys(20, Mode::Aes));
-    let verified = candidates.find_map(|candidate| candidate.tap.verify_replayable(&file_key(Mode::Aes)).ok());
+    let mut candidates = identify::candidates(&parsed, keys(20, Scheme::Aes));
+    let verified = candidates.find_map(|candidate| candidate.tap.verify_replayable(&file_key(Scheme::Aes)).ok());
     assert!(verified.is_some());
 }

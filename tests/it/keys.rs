@@ -5,8 +5,8 @@ use serde_json::Value;
 use suntap::kdf::ecode::{self, ECode, NotAnECode, SealBroken, SealedKeys, ServerSecret, TagContext};
 use suntap::kdf::{an10922, boltcard};
 use suntap::{
-    CommitError, IssuerKey, MasterKey, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr,
-    TagId, Uid, VerifiedTap, VerifyError,
+    CommitError, CounterId, IssuerKey, MasterKey, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey,
+    SdmReadCtr, Uid, VerifiedTap, VerifyError,
 };
 use suntap_testkit::{Tag, Tap};
 
@@ -126,18 +126,18 @@ fn tap_of(file_key: &SdmFileReadKey, ctr: u32) -> String {
 }
 
 fn verify<'a>(layout: &'a SdmLayout, url: &'a str, key: &SdmFileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
-    layout.parse(url).unwrap().read_plain()?.verify(&key.prepare(Mode::Aes))
+    layout.parse(url).unwrap().read_plain()?.verify(&key.prepare(Scheme::Aes))
 }
 
 /// A tag is set up again and counts from 0. What was saved in epoch 0 is worth nothing in epoch 1, and the tag works.
 #[test]
 fn taps_of_epoch_0_are_refused_in_epoch_1() {
-    let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
     let master = MasterKey::from_bytes([9; 16]).prepare();
     let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
     let mut counters = MemoryCounters::<8>::new();
     let keys = [0, 1].map(|epoch| an10922::derive_in_epoch(&master, uid, epoch, b"suffix").unwrap());
-    let names = keys.each_ref().map(|key| key.prepare(Mode::Aes).tag_id(Some(uid)));
+    let names = keys.each_ref().map(|key| key.prepare(Scheme::Aes).counter_id(Some(uid)));
     let saved = tap_of(&keys[0], 100);
     let accepted = tap_of(&keys[0], 50);
     assert!(verify(&layout, &accepted, &keys[0]).unwrap().commit(&mut counters, &names[0], None).is_ok());
@@ -191,25 +191,25 @@ fn epochs_and_names_are_the_same_in_every_release() {
         assert_eq!(key.expose_bytes(), &expected, "{epoch}");
     }
     let key = SdmFileReadKey::from_bytes([7; 16]);
-    let name = |uid: Option<[u8; 7]>| *key.prepare(Mode::Aes).tag_id(uid.map(Uid::from_bytes)).as_bytes();
+    let name = |uid: Option<[u8; 7]>| *key.prepare(Scheme::Aes).counter_id(uid.map(Uid::from_bytes)).as_bytes();
     assert_eq!(name(Some(uid)), aes_cmac(&[7; 16], &[&b"suntap\0\0\x01"[..], &uid].concat()));
     assert_eq!(name(None), aes_cmac(&[7; 16], &[&b"suntap\0\0"[..], &[0; 8]].concat()));
     assert_ne!(name(None), name(Some([0; 7])));
     #[cfg(feature = "lrp")]
     {
         let of_lrp = suntap::lrp::Lrp::new(&[7; 16], 0).cmac(&[&b"suntap\0\0\x01"[..], &uid].concat());
-        assert_eq!(key.prepare(Mode::Lrp).tag_id(Some(Uid::from_bytes(uid))).as_bytes(), &of_lrp);
+        assert_eq!(key.prepare(Scheme::Lrp).counter_id(Some(Uid::from_bytes(uid))).as_bytes(), &of_lrp);
     }
 }
 
 /// The keyed name follows the key: a new key is a new name, and with the old key the old counter stays.
 #[test]
 fn the_name_of_a_counter_follows_the_key() {
-    let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
     let uid = Some(Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]));
     let mut counters = MemoryCounters::<8>::new();
     let (old, new) = (SdmFileReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
-    let name = |key: &SdmFileReadKey| key.prepare(Mode::Aes).tag_id(uid);
+    let name = |key: &SdmFileReadKey| key.prepare(Scheme::Aes).counter_id(uid);
     let mut commit = |key: &SdmFileReadKey, ctr: u32| {
         let url = tap_of(key, ctr);
         verify(&layout, &url, key).unwrap().commit(&mut counters, &name(key), None).map(|_| ())
@@ -221,12 +221,12 @@ fn the_name_of_a_counter_follows_the_key() {
     assert!(commit(&new, 1).is_err());
 
     let names = [
-        old.prepare(Mode::Aes).tag_id(uid),
-        old.prepare(Mode::Aes).tag_id(None),
+        old.prepare(Scheme::Aes).counter_id(uid),
+        old.prepare(Scheme::Aes).counter_id(None),
         #[cfg(feature = "lrp")]
-        old.prepare(Mode::Lrp).tag_id(uid),
-        new.prepare(Mode::Aes).tag_id(uid),
-        TagId::from_uid(Uid::from_bytes([4, 1, 2, 3, 4, 5, 6])),
+        old.prepare(Scheme::Lrp).counter_id(uid),
+        new.prepare(Scheme::Aes).counter_id(uid),
+        CounterId::from_uid(Uid::from_bytes([4, 1, 2, 3, 4, 5, 6])),
     ];
     for (index, name) in names.iter().enumerate() {
         assert!(!names[..index].contains(name), "{index}");
@@ -238,10 +238,10 @@ fn the_name_of_a_counter_follows_the_key() {
 fn a_bolt_card_of_the_next_version_counts_anew() {
     let issuer = IssuerKey::from_bytes([3; 16]).prepare();
     let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
-    let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
     let mut counters = MemoryCounters::<8>::new();
     let keys = [0, 1].map(|version| boltcard::file_read_key(&issuer, uid, version));
-    let names = keys.each_ref().map(|key| key.prepare(Mode::Aes).tag_id(Some(uid)));
+    let names = keys.each_ref().map(|key| key.prepare(Scheme::Aes).counter_id(Some(uid)));
     assert_ne!(names[0], names[1]);
     let saved = tap_of(&keys[0], 100);
     assert!(verify(&layout, &saved, &keys[0]).unwrap().commit(&mut counters, &names[0], None).is_ok());
@@ -255,17 +255,17 @@ fn a_bolt_card_of_the_next_version_counts_anew() {
 /// Recorded: the tap of a Bolt Card, `docs/TEST_VECTORS.md` of boltcard/boltcard; its keys were set by hand.
 #[test]
 fn a_recorded_bolt_card_tap_verifies() {
-    let layout = SdmLayout::new(Mode::Aes, "lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}").unwrap();
-    let meta_key = SdmMetaReadKey::from_hex("0c3b25d92b38ae443229dd59ad34b85d").unwrap().prepare(Mode::Aes);
-    let file_key = SdmFileReadKey::from_hex("b45775776cb224c75bcde7ca3704e933").unwrap().prepare(Mode::Aes);
+    let layout = SdmLayout::new(Scheme::Aes, "lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}").unwrap();
+    let meta_key = SdmMetaReadKey::from_hex("0c3b25d92b38ae443229dd59ad34b85d").unwrap().prepare(Scheme::Aes);
+    let file_key = SdmFileReadKey::from_hex("b45775776cb224c75bcde7ca3704e933").unwrap().prepare(Scheme::Aes);
     let url = "lnurlw://card.example.com?p=4E2E289D945A66BB13377A728884E867&c=E19CCB1FED8892CE";
     let verified = layout.parse(url).unwrap().open(&meta_key).unwrap().verify(&file_key).unwrap();
     assert_eq!((verified.uid(), verified.ctr().get()), (Uid::from_hex("04996C6A926980").ok(), 3));
 }
 
-#[cfg(feature = "nfcdeveloper")]
+#[cfg(feature = "sdm-backend")]
 mod sdm_backend {
-    use suntap::kdf::nfcdeveloper::{Derivation, Master, MasterLength};
+    use suntap::kdf::sdm_backend::{Derivation, Master, MasterLength};
 
     use super::{SdmFileReadKey, SdmMetaReadKey, Uid};
 

@@ -3,13 +3,13 @@
 use core::mem::discriminant;
 use std::collections::HashMap;
 
-use suntap::{Field, LayoutError, Malformed, Mirrors, Mode, SdmLayout, UnverifiedTap, sdm_layout};
+use suntap::{Field, LayoutError, Malformed, Mirrors, Scheme, SdmLayout, UnverifiedTap, sdm_layout};
 
 const PICC: &str = "EF963FF7828658A599F3041510671E88";
 const MAC: &str = "94EED9EE65337086";
 
 fn layout(template: &str) -> SdmLayout {
-    SdmLayout::new(Mode::Aes, template).unwrap_or_else(|error| panic!("{template}: {error}"))
+    SdmLayout::new(Scheme::Aes, template).unwrap_or_else(|error| panic!("{template}: {error}"))
 }
 
 fn shape(tap: Result<UnverifiedTap<'_>, Malformed>) -> Result<(), Malformed> {
@@ -81,7 +81,7 @@ fn impossible_templates_name_the_rule() {
     ];
     let mut rules = HashMap::new();
     for (template, error) in table {
-        assert_eq!(SdmLayout::new(Mode::Aes, template), Err(*error), "{template}");
+        assert_eq!(SdmLayout::new(Scheme::Aes, template), Err(*error), "{template}");
         // Each has words of its own, and says the place if there is one.
         let kind = discriminant(error);
         assert_eq!(*rules.entry(error.rule()).or_insert(kind), kind, "{error}");
@@ -123,19 +123,19 @@ fn the_file_has_256_bytes() {
     let room = |prefix: &str| 249 - 16 + prefix.len();
     for prefix in ["", "http://", "https://", "http://www.", "https://www."] {
         let template = |len: usize| format!("{prefix}{}{{mac}}", "a".repeat(len - prefix.len()));
-        assert!(SdmLayout::new(Mode::Aes, &template(room(prefix))).is_ok(), "{prefix}");
-        assert_eq!(SdmLayout::new(Mode::Aes, &template(room(prefix) + 1)), Err(LayoutError::FileTooLong), "{prefix}");
+        assert!(SdmLayout::new(Scheme::Aes, &template(room(prefix))).is_ok(), "{prefix}");
+        assert_eq!(SdmLayout::new(Scheme::Aes, &template(room(prefix) + 1)), Err(LayoutError::FileTooLong), "{prefix}");
     }
     // Of what has no length, as much as there must be: one character of a name, 32 digits of file data.
     for (element, least) in [("{:a}", 1), ("{enc}", 32)] {
         let with = |len: usize| format!("https://[[{{uid}}{{ctr}}/{element}/{{mac}}{}", "a".repeat(len - 22 - least));
-        assert!(SdmLayout::new(Mode::Aes, &with(room(""))).is_ok(), "{element}");
-        assert_eq!(SdmLayout::new(Mode::Aes, &with(room("") + 1)), Err(LayoutError::FileTooLong), "{element}");
+        assert!(SdmLayout::new(Scheme::Aes, &with(room(""))).is_ok(), "{element}");
+        assert_eq!(SdmLayout::new(Scheme::Aes, &with(room("") + 1)), Err(LayoutError::FileTooLong), "{element}");
     }
     // A `[[` inside `www.` leaves the shorter prefix.
     let crossed = |len: usize| format!("https://w[[ww.{}{{mac}}", "a".repeat(len - 12));
-    assert!(SdmLayout::new(Mode::Aes, &crossed(room("https://"))).is_ok());
-    assert_eq!(SdmLayout::new(Mode::Aes, &crossed(room("https://") + 1)), Err(LayoutError::FileTooLong));
+    assert!(SdmLayout::new(Scheme::Aes, &crossed(room("https://"))).is_ok());
+    assert_eq!(SdmLayout::new(Scheme::Aes, &crossed(room("https://") + 1)), Err(LayoutError::FileTooLong));
 }
 
 #[test]

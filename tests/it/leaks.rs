@@ -9,7 +9,7 @@ use suntap::platform::etrnl::Etrnl;
 use suntap::platform::ixkio::Ixkio;
 use suntap::platform::rules::Rule;
 use suntap::sun::session::MacKey;
-use suntap::{MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid};
+use suntap::{MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid};
 use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
 use suntap_testkit::{Tag, Tap};
 
@@ -23,11 +23,11 @@ mod memory {
     use std::os::unix::fs::FileExt as _;
 
     use suntap::kdf::ecode::{ECode, ServerSecret};
-    use suntap::kdf::nfcdeveloper::{Derivation, Master};
+    use suntap::kdf::sdm_backend::{Derivation, Master};
     use suntap::lrp::Lrp;
     use suntap::platform::ApiKeySecret;
     use suntap::sun::session::{EncKey, MacKey, SessionSecret};
-    use suntap::{ApplicationKey, IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+    use suntap::{ApplicationKey, IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
     use super::{Tag, Tap};
 
@@ -96,8 +96,8 @@ mod memory {
         wiped("IssuerKey", || IssuerKey::from_bytes(KEY));
         wiped("ApplicationKey", || ApplicationKey::from_bytes(KEY));
         wiped("SessionSecret", || SessionSecret::from_bytes(KEY));
-        wiped("MacKey", || MacKey::from_secret(Mode::Aes, SessionSecret::from_bytes(KEY)).unwrap());
-        wiped("EncKey", || EncKey::from_secret(Mode::Lrp, SessionSecret::from_bytes(KEY)).unwrap());
+        wiped("MacKey", || MacKey::from_secret(Scheme::Aes, SessionSecret::from_bytes(KEY)).unwrap());
+        wiped("EncKey", || EncKey::from_secret(Scheme::Lrp, SessionSecret::from_bytes(KEY)).unwrap());
         wiped("ServerSecret", || ServerSecret::from_bytes(KEY));
         wiped("ApiKeySecret", || ApiKeySecret::from_bytes(KEY));
         wiped("ECode", || ECode::from_bytes(KEY));
@@ -124,12 +124,12 @@ mod memory {
             assert!(!places.iter().all(is_kept), "{name} keeps {places:02x?}");
         }
         let (meta, file) = (SdmMetaReadKey::from_bytes(KEY), SdmFileReadKey::from_bytes(KEY));
-        wiped("file, AES", || MasterKey::from_bytes(KEY).prepare(), || file.prepare(Mode::Aes));
-        wiped("file, LRP", || Lrp::new(&KEY, 0), || file.prepare(Mode::Lrp));
-        wiped("meta, LRP", || Lrp::new(&KEY, 0), || meta.prepare(Mode::Lrp));
+        wiped("file, AES", || MasterKey::from_bytes(KEY).prepare(), || file.prepare(Scheme::Aes));
+        wiped("file, LRP", || Lrp::new(&KEY, 0), || file.prepare(Scheme::Lrp));
+        wiped("meta, LRP", || Lrp::new(&KEY, 0), || meta.prepare(Scheme::Lrp));
         // With `accel` the schedule is one of ours, and that of the file key shows it.
         #[cfg(not(feature = "accel"))]
-        wiped("meta, AES", || <aes::Aes128Dec as aes::cipher::KeyInit>::new(&KEY.into()), || meta.prepare(Mode::Aes));
+        wiped("meta, AES", || <aes::Aes128Dec as aes::cipher::KeyInit>::new(&KEY.into()), || meta.prepare(Scheme::Aes));
     }
 
     /// A verified tap holds the session key of its file data until it is dropped.
@@ -140,7 +140,7 @@ mod memory {
             let tag = Tag { lrp, meta_key: KEY, file_key: KEY, uid: [4; 7] };
             let tap = Tap { ctr: 7, padding: [1; 12], file_data: vec![b'x'; 32], tt: *b"CC" };
             let url = tag.write(template, &tap).url;
-            let mode = if lrp { Mode::Lrp } else { Mode::Aes };
+            let mode = if lrp { Scheme::Lrp } else { Scheme::Aes };
             let layout = SdmLayout::new(mode, template).unwrap();
             let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::from_bytes(KEY).prepare(mode)).unwrap();
             let key = SdmFileReadKey::from_bytes(KEY).prepare(mode);
@@ -180,12 +180,12 @@ fn spellings(bytes: &[u8]) -> Vec<String> {
 /// session key, of a secret of the server, of an API key or of the MAC that would have been right.
 #[test]
 fn nothing_that_is_said_of_a_tap_holds_a_key() {
-    for mode in [Mode::Aes, Mode::Lrp] {
+    for mode in [Scheme::Aes, Scheme::Lrp] {
         nothing_holds_a_key(mode);
     }
 }
 
-fn nothing_holds_a_key(mode: Mode) {
+fn nothing_holds_a_key(mode: Scheme) {
     const META: [u8; 16] = *b"\x91meta key, plant";
     const FILE: [u8; 16] = *b"\x92file key, plant";
     const SERVER: [u8; 16] = *b"\x93 seals, planted";
@@ -213,7 +213,7 @@ fn nothing_holds_a_key(mode: Mode) {
     ];
     let tags = Tags { rows, ..Tags::default() }.with_api_key(API_KEY, 1);
 
-    let tag = Tag { lrp: mode == Mode::Lrp, meta_key: META, file_key: FILE, uid };
+    let tag = Tag { lrp: mode == Scheme::Lrp, meta_key: META, file_key: FILE, uid };
     let tap = |ctr| Tap { ctr, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
     let plain = tag.write("https://t.example/a?u={uid}&n={ctr}&e={mac}", &tap(1)).url;
     let sealed = tag.write("https://t.example/a?e={picc}&c={mac}", &tap(2)).url;

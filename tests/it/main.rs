@@ -13,7 +13,7 @@ mod architecture;
 mod batch;
 #[cfg(feature = "conformance")]
 mod conformance;
-#[cfg(all(feature = "emulator", feature = "lrp", feature = "nfcdeveloper"))]
+#[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod diagnose;
 #[cfg(feature = "dialects")]
 mod dialects;
@@ -28,18 +28,18 @@ mod golden;
 mod identify;
 mod keys;
 mod layout;
-#[cfg(all(feature = "dialects", feature = "lrp", feature = "nfcdeveloper"))]
+#[cfg(all(feature = "dialects", feature = "lrp", feature = "sdm-backend"))]
 mod leaks;
 mod neighbours;
 mod properties;
 #[cfg(feature = "platform")]
 mod rules;
-#[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "nfcdeveloper"))]
+#[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod service;
 mod settings;
 mod states;
-#[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "nfcdeveloper"))]
+#[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod types;
 mod vectors;
-#[cfg(all(feature = "lrp", feature = "nfcdeveloper"))]
+#[cfg(all(feature = "lrp", feature = "sdm-backend"))]
 mod verify_example;

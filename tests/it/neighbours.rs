@@ -5,8 +5,8 @@ use cmac::{Cmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
 use suntap::sun::ntag22x::StatusDetect;
 use suntap::{
-    CounterTagLayout, Field, LayoutError, Malformed, MemoryCounters, Mode, SdmAccess, SdmFileReadKey, SdmLayout,
-    SdmMetaReadKey, SettingsError, TagId, TagTamper, TagTexts, VerifyError,
+    CounterId, CounterTagLayout, Field, LayoutError, Malformed, MemoryCounters, Scheme, SdmAccess, SdmFileReadKey,
+    SdmLayout, SdmMetaReadKey, SettingsError, TagTamper, TagTexts, VerifyError,
 };
 
 fn upper(bytes: &[u8]) -> String {
@@ -33,8 +33,8 @@ proptest! {
         let message = [&uid[..], ctr_msb, &[status.1], &data].concat();
         let values = format!("{}x{}x{}{}x{}", upper(&uid), upper(ctr_msb), status.0, upper(&data), suncmac(&key, &message));
         let url = format!("https://a.b/?m={values}");
-        let layout = SdmLayout::new(Mode::Ntag22x, DETECT).unwrap();
-        let ready = SdmFileReadKey::from_bytes(key).prepare(Mode::Ntag22x);
+        let layout = SdmLayout::new(Scheme::Suncmac, DETECT).unwrap();
+        let ready = SdmFileReadKey::from_bytes(key).prepare(Scheme::Suncmac);
         // The MAC is over values, so the case of digits plays no part; the status letters are letters.
         let shown = if lower { url.to_lowercase().replace(&status.0.to_lowercase(), status.0) } else { url.clone() };
         if let Ok(tap) = layout.parse(&shown) {
@@ -63,32 +63,32 @@ proptest! {
 /// AN12998, as quoted: the second of its two examples, through the whole line.
 #[test]
 fn an12998_tap_is_fresh_once() {
-    let layout = SdmLayout::new(Mode::Ntag22x, "https://a.b/?m={uid}x{ctr}x{mac}").unwrap();
-    let key = SdmFileReadKey::FACTORY.prepare(Mode::Ntag22x);
+    let layout = SdmLayout::new(Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{mac}").unwrap();
+    let key = SdmFileReadKey::FACTORY.prepare(Scheme::Suncmac);
     let url = "https://a.b/?m=04C767F2066180x000003x3779793DFE592188";
     let mut counters = MemoryCounters::<2>::new();
     let verified = || layout.parse(url).unwrap().read_plain().unwrap().verify(&key).unwrap();
     let (uid, ctr) = (verified().uid().unwrap(), verified().ctr());
-    let tag = TagId::from_uid(uid);
+    let tag = CounterId::from_uid(uid);
     assert_eq!(verified().message().tamper(), None);
     assert!(verified().commit(&mut counters, &tag, None).is_ok());
     assert!(verified().commit(&mut counters, &tag, None).is_err());
     for other in [
-        Mode::Aes,
+        Scheme::Aes,
         #[cfg(feature = "lrp")]
-        Mode::Lrp,
+        Scheme::Lrp,
     ] {
         assert_eq!(suntap::sun::ntag22x::suncmac(&SdmFileReadKey::FACTORY.prepare(other), uid, ctr, None), None);
     }
     // Neither by the rules of SDM, nor opened like PICCData.
-    let sdm_key = SdmFileReadKey::FACTORY.prepare(Mode::Aes);
+    let sdm_key = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
     let claimed = layout.parse(url).unwrap().read_plain().unwrap();
-    assert_eq!(claimed.verify(&sdm_key).map(|_| ()), Err(VerifyError::WrongMode));
-    let meta_key = SdmMetaReadKey::FACTORY.prepare(Mode::Ntag22x);
+    assert_eq!(claimed.verify(&sdm_key).map(|_| ()), Err(VerifyError::WrongScheme));
+    let meta_key = SdmMetaReadKey::FACTORY.prepare(Scheme::Suncmac);
     assert_eq!(layout.parse(url).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::NotEncrypted));
-    let sdm = SdmLayout::new(Mode::Aes, "https://a.b/?p={picc}&c={mac}").unwrap();
+    let sdm = SdmLayout::new(Scheme::Aes, "https://a.b/?p={picc}&c={mac}").unwrap();
     let sdm_url = "https://a.b/?p=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
-    assert_eq!(sdm.parse(sdm_url).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::WrongMode));
+    assert_eq!(sdm.parse(sdm_url).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::WrongScheme));
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn an_ntag22x_layout_is_of_its_own_kind() {
         "https://a.b/[[{uid}x{ctr}x{mac}",
         "https://a.b/[[{uid}x{ctr}x{enc}x{mac}",
     ] {
-        assert_eq!(SdmLayout::new(Mode::Ntag22x, template), Err(LayoutError::Ntag22x), "{template}");
+        assert_eq!(SdmLayout::new(Scheme::Suncmac, template), Err(LayoutError::Ntag22x), "{template}");
     }
-    let layout = SdmLayout::new(Mode::Ntag22x, DETECT).unwrap();
+    let layout = SdmLayout::new(Scheme::Suncmac, DETECT).unwrap();
     let of = |tt: &str| {
         let url = format!("https://a.b/?m=04C767F2066180x000003x{tt}x3779793DFE592188");
         layout.parse(&url).map(|_| ())
@@ -124,15 +124,15 @@ fn an_ntag22x_layout_is_of_its_own_kind() {
     let settings = layout.sdm_settings(&access, &TagTexts::default(), &mut [0; 27]).map(<[u8]>::len);
     assert_eq!(settings, Err(SettingsError::NoSdm));
     assert_eq!(layout.ndef_file(&TagTexts::default(), &mut [0; 256]).map(<[u8]>::len), Err(SettingsError::NoSdm));
-    assert_eq!(SdmLayout::from_tag(Mode::Ntag22x, &[], &[]).map(|_| ()), Err(SettingsError::NoSdm));
+    assert_eq!(SdmLayout::from_tag(Scheme::Suncmac, &[], &[]).map(|_| ()), Err(SettingsError::NoSdm));
 }
 
 /// A recorded tap of an NTAG 223 DNA StatusDetect whose counter was off: its MAC is right, and it is the same for ever.
 #[test]
 fn an_ntag22x_with_its_counter_off_is_refused() {
-    let layout = SdmLayout::new(Mode::Ntag22x, DETECT).unwrap();
+    let layout = SdmLayout::new(Scheme::Suncmac, DETECT).unwrap();
     let url = "https://a.b/?m=046910EA841390x000000xCO00000000x146F1F74FFB89569";
-    let key = SdmFileReadKey::FACTORY.prepare(Mode::Ntag22x);
+    let key = SdmFileReadKey::FACTORY.prepare(Scheme::Suncmac);
     let claimed = || layout.parse(url).unwrap().read_plain().unwrap();
     assert_eq!(claimed().verify(&key).map(|_| ()), Err(VerifyError::NotAuthentic));
     assert_eq!(claimed().verify_replayable(&key).map(|_| ()), Err(VerifyError::NotAuthentic));
@@ -171,13 +171,13 @@ fn a_recorded_desfire_ev3_tap_verifies() {
     let mut seen = 0;
     for tap in taps.iter().filter(ev3) {
         let text = |name: &str| tap[name].as_str();
-        let layout = SdmLayout::new(Mode::Aes, text("template").unwrap()).unwrap();
+        let layout = SdmLayout::new(Scheme::Aes, text("template").unwrap()).unwrap();
         let parsed = layout.parse(text("url").unwrap()).unwrap();
         let claimed = match text("meta_key") {
-            Some(key) => parsed.open(&SdmMetaReadKey::from_hex(key).unwrap().prepare(Mode::Aes)).unwrap(),
+            Some(key) => parsed.open(&SdmMetaReadKey::from_hex(key).unwrap().prepare(Scheme::Aes)).unwrap(),
             None => parsed.read_plain().unwrap(),
         };
-        let key = SdmFileReadKey::from_hex(text("file_key").unwrap()).unwrap().prepare(Mode::Aes);
+        let key = SdmFileReadKey::from_hex(text("file_key").unwrap()).unwrap().prepare(Scheme::Aes);
         let verified = claimed.verify(&key).unwrap();
         assert_eq!(verified.uid().unwrap().to_string().to_lowercase(), text("uid").unwrap());
         assert_ne!(verified.message().tamper().map(|tt| tt.state()), Some(TagTamper::Unknown));

@@ -2,8 +2,8 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use suntap::{Field, Malformed, Mode, SdmLayout, VerifyError};
-use suntap_testkit::line::{LRP, Said, TEMPLATES, mode, said, target};
+use suntap::{Field, Malformed, Scheme, SdmLayout, VerifyError};
+use suntap_testkit::line::{LRP, Said, TEMPLATES, said, scheme, target};
 use suntap_testkit::{Tag, Tap, Written};
 
 fn tag() -> impl Strategy<Value = Tag> {
@@ -32,7 +32,7 @@ proptest! {
     /// upper and in lower case digits.
     #[test]
     fn genuine_taps_verify(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES)) {
-        let layout = SdmLayout::new(mode(tag.lrp), template).unwrap();
+        let layout = SdmLayout::new(scheme(tag.lrp), template).unwrap();
         let Written { url, digits, .. } = tag.write(template, &tap);
         let expected = Said::expected(template, &tag, &tap);
         prop_assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()), Ok(expected.clone()), "{}", url);
@@ -52,7 +52,7 @@ proptest! {
     fn any_flipped_bit_is_refused(
         tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES), place: prop::sample::Index, bit in 0u32..7,
     ) {
-        let layout = SdmLayout::new(mode(tag.lrp), template).unwrap();
+        let layout = SdmLayout::new(scheme(tag.lrp), template).unwrap();
         let Written { url, covered, .. } = tag.write(template, &tap);
         let at = covered[place.index(covered.len())];
         let mut bytes = url.clone().into_bytes();
@@ -69,10 +69,10 @@ proptest! {
     /// No text makes parsing panic, neither as a tap nor as a template; what parses as a template prints as it was.
     #[test]
     fn parsing_never_panics(text in "\\PC{0,300}", template in prop::sample::select(TEMPLATES)) {
-        let layout = SdmLayout::new(Mode::Aes, template).unwrap();
+        let layout = SdmLayout::new(Scheme::Aes, template).unwrap();
         let _ = layout.parse(&text);
         let _ = layout.parse_origin_form(&text);
-        if let Ok(layout) = SdmLayout::new(Mode::Aes, &text) {
+        if let Ok(layout) = SdmLayout::new(Scheme::Aes, &text) {
             prop_assert_eq!(layout.template(), text);
         }
     }
@@ -87,9 +87,9 @@ proptest! {
         tap in "[0-9A-Fa-f&=?/x]{0,200}",
     ) {
         let text = pieces.concat();
-        if let Ok(layout) = SdmLayout::new(Mode::Aes, &text) {
+        if let Ok(layout) = SdmLayout::new(Scheme::Aes, &text) {
             prop_assert_eq!(layout.template(), &text);
-            prop_assert_eq!(SdmLayout::new(Mode::Aes, layout.template()), Ok(layout.clone()));
+            prop_assert_eq!(SdmLayout::new(Scheme::Aes, layout.template()), Ok(layout.clone()));
             let _ = layout.parse(&tap);
         }
     }
@@ -97,7 +97,7 @@ proptest! {
     /// A tap that was cut off anywhere, or goes on, is refused.
     #[test]
     fn a_tap_of_another_length_is_refused(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES), place: prop::sample::Index) {
-        let layout = SdmLayout::new(mode(tag.lrp), template).unwrap();
+        let layout = SdmLayout::new(scheme(tag.lrp), template).unwrap();
         let url = tag.write(template, &tap).url;
         let cut = &url[..place.index(url.len())];
         // Where `{enc}` of no pinned length meets `{mac}`, a tap that lost whole blocks still has the shape of one.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
-use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::kdf::sdm_backend::{Derivation, Master};
 use suntap::kdf::{an10922, boltcard};
 use suntap::platform::ApiKeyName;
 use suntap::platform::rules::{Comparison, Equality, Rule, RuleGroup, RuleSet, Rules};
@@ -19,8 +19,8 @@ use suntap::platform::{
     State, TagRecord, TagRef, TagRegistry,
 };
 use suntap::{
-    Advance, Blocking, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey, MemoryCounters, Mode, SdmFileReadKey,
-    SdmLayout, SdmMetaReadKey, SdmReadCtr, TagId, TagTexts, Uid, UnixMillis, sdm_layout,
+    Advance, Blocking, CounterId, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey, MemoryCounters, Scheme,
+    SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid, UnixMillis, sdm_layout,
 };
 use suntap_testkit::registry::{Row, RowKeys, Tags};
 use suntap_testkit::stores::SharedCounters;
@@ -35,7 +35,7 @@ static FILE_KEY: SdmFileReadKey = SdmFileReadKey::from_bytes([0xF1; 16]);
 
 /// What the tag with this file key writes for a template.
 fn url(layout: &SdmLayout, file_key: &SdmFileReadKey, meta_key: [u8; 16], ctr: u32) -> String {
-    let lrp = layout.mode() == Mode::Lrp;
+    let lrp = layout.scheme() == Scheme::Lrp;
     let tag = Tag { lrp, meta_key, file_key: *file_key.expose_bytes(), uid: *UID.as_bytes() };
     let tap = Tap { ctr, padding: [9; 12], file_data: vec![b'x'; 16], tt: *b"CC" };
     let template = layout.template().replace("{:id}", "7").replace("{:eCode}", "fivcukrkfivcukrkfivcukrkfi");
@@ -219,7 +219,7 @@ fn blocking_registries_stand_in_for_others() {
 fn keys_of_every_origin() {
     static ECODE: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
     static PLAIN: SdmLayout = sdm_layout!("https://a.example/t?u={uid}&n={ctr}&c={mac}");
-    static LRP: SdmLayout = sdm_layout!(Mode::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
+    static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
     let accepts =
         |layout: &SdmLayout, keys: Keys<'_>, secrets: &[ServerSecret], meta: [u8; 16], file: &SdmFileReadKey| {
             let record = Record { uid: Some(UID), chip: Some(Chip { layout, ..chip(keys) }), ..Record::new(OWNER) };
@@ -229,7 +229,7 @@ fn keys_of_every_origin() {
             assert_eq!((seen.uid, seen.ctr.get(), seen.tamper), (Some(UID), 5, None));
         };
     for layout in [&LAYOUT, &PLAIN, &LRP] {
-        let mode = layout.mode();
+        let mode = layout.scheme();
         let (meta_ready, file_ready) = (META_KEY.prepare(mode), FILE_KEY.prepare(mode));
         accepts(layout, held(), &[], META, &FILE_KEY);
         let prepared =
@@ -251,7 +251,7 @@ fn keys_of_every_origin() {
     accepts(&LAYOUT, bolt, &[], meta, &boltcard::file_read_key(&issuer, UID, 2));
 
     let master = Master::new(Derivation::Standard, &[8; 16]).unwrap();
-    let keys = Keys::Loaded { meta: Some(MetaKey::Nfcdeveloper(&master)), file: FileKey::Nfcdeveloper(&master) };
+    let keys = Keys::Loaded { meta: Some(MetaKey::SdmBackend(&master)), file: FileKey::SdmBackend(&master) };
     accepts(&LAYOUT, keys, &[], *master.meta_read_key().expose_bytes(), &master.file_read_key(UID));
 
     let (code, tag) = (ECode::from_bytes([0x2A; 16]), TagContext { tag_id: 7, uid: UID, epoch: 0 });
@@ -282,10 +282,10 @@ fn each_step_is_refused_in_its_order() {
     assert_eq!(refused(record(Keys::NotLoaded), &tap), Refusal::NoKeys);
     let no_meta = Keys::Loaded { meta: None, file: FileKey::Plain(&FILE_KEY) };
     assert_eq!(refused(record(no_meta), &tap), Refusal::NoKeys);
-    let wrong_mode = META_KEY.prepare(Mode::Lrp);
+    let wrong_mode = META_KEY.prepare(Scheme::Lrp);
     let wrong = Keys::Loaded { meta: Some(MetaKey::Prepared(&wrong_mode)), file: FileKey::Plain(&FILE_KEY) };
     assert_eq!(refused(record(wrong), &tap), Refusal::NoKeys);
-    let wrong_mode = FILE_KEY.prepare(Mode::Lrp);
+    let wrong_mode = FILE_KEY.prepare(Scheme::Lrp);
     let wrong = Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Prepared(&wrong_mode) };
     assert_eq!(refused(record(wrong), &tap), Refusal::NoKeys);
     assert_eq!(refused(good, &other_meta), Refusal::NotOpened);
@@ -394,10 +394,10 @@ fn the_name_of_a_counter_follows_the_key() {
         assert!(matches!(refusal(verify(&of(uid, None), &mut counters, &tap)), Refusal::Replayed { .. }));
     }
     // A name from before is the record's own affair.
-    let named = of(Some(UID), Some(TagId::from_uid(UID)));
+    let named = of(Some(UID), Some(CounterId::from_uid(UID)));
     accepted(verify(&named, &mut counters, &tap));
     assert_eq!(
-        counters.advance(&TagId::from_uid(UID), SdmReadCtr::ZERO, None).map(|advance| match advance {
+        counters.advance(&CounterId::from_uid(UID), SdmReadCtr::ZERO, None).map(|advance| match advance {
             Advance::Stale { stored } => stored.ctr.get(),
             Advance::Advanced { .. } => 0,
         }),
@@ -438,7 +438,7 @@ fn failures_are_told_and_decide_nothing() {
     impl CounterStore for Broken {
         type Error = &'static str;
 
-        fn advance(&mut self, _: &TagId, _: SdmReadCtr, _: Option<UnixMillis>) -> Result<Advance, &'static str> {
+        fn advance(&mut self, _: &CounterId, _: SdmReadCtr, _: Option<UnixMillis>) -> Result<Advance, &'static str> {
             Err("no disk")
         }
     }
@@ -511,7 +511,7 @@ fn keys_that_lack_something_are_none() {
     for file in [
         FileKey::Boltcard { issuer: &issuer, version: 0 },
         FileKey::An10922 { master: &master, suffix: b"", epoch: 0 },
-        FileKey::Nfcdeveloper(&old),
+        FileKey::SdmBackend(&old),
     ] {
         assert_eq!(refused(&[], Keys::Loaded { meta: None, file }, None, &tap), Refusal::NoKeys);
     }
@@ -614,12 +614,12 @@ fn an_accepted_tap_says_what_was_before() {
 }
 
 /// A store that remembers which counter was asked for.
-struct Asked(Option<TagId>);
+struct Asked(Option<CounterId>);
 
 impl CounterStore for Asked {
     type Error = Infallible;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
         self.0 = Some(*tag);
         Ok(Advance::Advanced { previous: None, now: Mark { ctr, at, taps: 1 } })
     }
@@ -631,7 +631,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
     static NO_UID: SdmLayout = sdm_layout!("https://a.example/t?n={ctr}&c={mac}");
     static NO_UID_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc:ctr}&c={mac}");
     static OPEN_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
-    static LRP: SdmLayout = sdm_layout!(Mode::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
+    static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
     let verifier = Service::new(&[]);
     let mut names = Vec::new();
     for layout in [&LAYOUT, &PLAIN, &NO_UID, &NO_UID_PICC, &OPEN_PICC, &LRP] {
@@ -654,7 +654,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
     assert_eq!(names[0], names[4]);
     assert!(names[0] != names[2] && names[0] != names[5] && names[2] != names[5]);
 
-    let given = TagId::from_bytes([7; 16]);
+    let given = CounterId::from_bytes([7; 16]);
     let with_name = Record { chip: Some(Chip { counter: Some(given), ..chip(held()) }), ..record(held()) };
     assert_eq!(verifier.counter(&with_name), Some(given));
     for keys in [Keys::NotLoaded, Keys::ECode { epoch: 0 }] {

@@ -1,14 +1,16 @@
 //! Layouts as the bytes that personalise a tag, and back.
 
 use proptest::prelude::*;
-use suntap::{Access, Field, KeyNumber, LayoutError, Mode, SdmAccess, SdmLayout, SdmReadCtr, SettingsError, TagTexts};
+use suntap::{
+    Access, Field, KeyNumber, LayoutError, Scheme, SdmAccess, SdmLayout, SdmReadCtr, SettingsError, TagTexts,
+};
 
 fn key(number: u8) -> KeyNumber {
     KeyNumber::new(number).unwrap()
 }
 
 fn layout(template: &str) -> SdmLayout {
-    SdmLayout::new(Mode::Aes, template).unwrap_or_else(|error| panic!("{template}: {error}"))
+    SdmLayout::new(Scheme::Aes, template).unwrap_or_else(|error| panic!("{template}: {error}"))
 }
 
 fn unhex(hex: &str) -> Vec<u8> {
@@ -42,7 +44,7 @@ fn an12196_personalization_example() {
     let settings = unhex("C1F121200000430000430000");
     assert_eq!(settings_of(&layout, &access, &TagTexts::default()), settings);
 
-    let (read, read_access) = SdmLayout::from_tag(Mode::Aes, &answer(&settings), &unhex(&file)).unwrap();
+    let (read, read_access) = SdmLayout::from_tag(Scheme::Aes, &answer(&settings), &unhex(&file)).unwrap();
     assert_eq!(read.template(), "https://choose.url.com/ntag424?e={picc:uid,ctr}&c={mac}");
     assert_eq!(read_access, access);
 }
@@ -56,7 +58,7 @@ fn an12196_file_settings_with_file_data() {
     let payload = u8::try_from(url.len() + 1).unwrap();
     let file = [&[0, payload + 4, 0xD1, 0x01, payload, 0x55, 0x02], url.as_bytes()].concat();
     let settings = unhex("0040EEEE000100D1FE001F00004400004400002000006A0000");
-    let (read, access) = SdmLayout::from_tag(Mode::Aes, &settings, &file).unwrap();
+    let (read, access) = SdmLayout::from_tag(Scheme::Aes, &settings, &file).unwrap();
     assert_eq!(read.template(), "https://www.my424dna.com/?picc_data={picc:uid,ctr}&enc=[[{enc:32}&cmac={mac}");
     let expected =
         SdmAccess { meta_read: Some(key(0)), file_read: key(0), ctr_ret: Access::Free, read_ctr_limit: None };
@@ -89,7 +91,7 @@ fn file_data_and_captured_texts_are_the_tags_own() {
         &[0x03, 0x02, 0x01],
     ];
     assert_eq!(settings, expected.concat());
-    let (read, read_access) = SdmLayout::from_tag(Mode::Aes, &answer(&settings), &file).unwrap();
+    let (read, read_access) = SdmLayout::from_tag(Scheme::Aes, &answer(&settings), &file).unwrap();
     assert_eq!(read.template(), "https://a.b/corner-2?p={picc:uid,ctr}&e=[[{enc:32,tt@2}&c={mac}");
     assert_eq!(read_access, access);
 }
@@ -97,14 +99,14 @@ fn file_data_and_captured_texts_are_the_tags_own() {
 #[cfg(feature = "lrp")]
 #[test]
 fn lrp_mirrors_a_longer_picc_data() {
-    let layout = SdmLayout::new(Mode::Lrp, "https://a.b/{picc:uid}{mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Lrp, "https://a.b/{picc:uid}{mac}").unwrap();
     let access = SdmAccess { meta_read: Some(key(1)), file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
     let (file, settings) =
         (file_of(&layout, &TagTexts::default()), settings_of(&layout, &access, &TagTexts::default()));
     assert_eq!((file.len(), settings[3], settings[9]), (7 + 4 + 48 + 16, 11, 11 + 48));
-    assert_eq!(SdmLayout::from_tag(Mode::Lrp, &answer(&settings), &file), Ok((layout, access)));
+    assert_eq!(SdmLayout::from_tag(Scheme::Lrp, &answer(&settings), &file), Ok((layout, access)));
     // The other mode would take the digits behind it for text.
-    let (aes, _) = SdmLayout::from_tag(Mode::Aes, &answer(&settings), &file).unwrap();
+    let (aes, _) = SdmLayout::from_tag(Scheme::Aes, &answer(&settings), &file).unwrap();
     assert_eq!(aes.template(), "https://a.b/{picc:uid}0000000000000000{mac}");
 }
 
@@ -166,13 +168,13 @@ fn broken_settings_name_the_rule() {
     let file = file_of(&plain, &TagTexts::default());
     let good = answer(&settings_of(&plain, &access, &TagTexts::default()));
     assert_eq!(good[7..], unhex("C1FFE10B00001A00000B0000210000"));
-    assert_eq!(SdmLayout::from_tag(Mode::Aes, &good, &file).unwrap().0, plain);
+    assert_eq!(SdmLayout::from_tag(Scheme::Aes, &good, &file).unwrap().0, plain);
     let with = |changes: &[(usize, u8)]| {
         let mut bytes = good.clone();
         for (at, byte) in changes {
             bytes[*at] = *byte;
         }
-        SdmLayout::from_tag(Mode::Aes, &bytes, &file).map(|(layout, _)| layout.template().to_owned())
+        SdmLayout::from_tag(Scheme::Aes, &bytes, &file).map(|(layout, _)| layout.template().to_owned())
     };
     let (options, ctr_ret, meta_file, uid, ctr, mac_input, mac) = (7, 8, 9, 10, 13, 16, 19);
     let table: &[(&[(usize, u8)], SettingsError)] = &[
@@ -210,10 +212,14 @@ fn broken_settings_name_the_rule() {
     let not_mirrored = with(&[(ctr, 0xFF), (ctr + 1, 0xFF), (ctr + 2, 0xFF)]).unwrap();
     assert_eq!(not_mirrored, "https://a.b/[[{uid}x000000/{mac}");
     for len in 0..good.len() {
-        assert_eq!(SdmLayout::from_tag(Mode::Aes, &good[..len], &file).map(|_| ()), Err(SettingsError::Shape), "{len}");
+        assert_eq!(
+            SdmLayout::from_tag(Scheme::Aes, &good[..len], &file).map(|_| ()),
+            Err(SettingsError::Shape),
+            "{len}"
+        );
     }
     let more = [&good[..], &[0]].concat();
-    assert_eq!(SdmLayout::from_tag(Mode::Aes, &more, &file).map(|_| ()), Err(SettingsError::Shape));
+    assert_eq!(SdmLayout::from_tag(Scheme::Aes, &more, &file).map(|_| ()), Err(SettingsError::Shape));
 }
 
 #[test]
@@ -228,7 +234,7 @@ fn broken_settings_of_encrypted_mirrors_name_the_rule() {
         for (at, byte) in changes {
             bytes[*at] = *byte;
         }
-        SdmLayout::from_tag(Mode::Aes, &bytes, &file).map(|(layout, _)| layout.template().to_owned())
+        SdmLayout::from_tag(Scheme::Aes, &bytes, &file).map(|(layout, _)| layout.template().to_owned())
     };
     let (options, tt, mac_input, enc, enc_len, mac) = (7, 13, 16, 19, 22, 25);
     let table: &[(&[(usize, u8)], SettingsError)] = &[
@@ -269,7 +275,7 @@ fn settings_read_as_they_were_written() {
         let access = SdmAccess { meta_read, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
         let none = TagTexts::default();
         let (file, settings) = (file_of(&layout, &none), settings_of(&layout, &access, &none));
-        assert_eq!(SdmLayout::from_tag(Mode::Aes, &answer(&settings), &file), Ok((layout, access)), "{template}");
+        assert_eq!(SdmLayout::from_tag(Scheme::Aes, &answer(&settings), &file), Ok((layout, access)), "{template}");
     }
 }
 
@@ -278,7 +284,7 @@ fn settings_read_as_they_were_written() {
 fn meta_read_and_options_go_together() {
     let only_mac = file_of(&layout("https://a.b/{mac}"), &TagTexts::default());
     let read = |settings: &str| {
-        SdmLayout::from_tag(Mode::Aes, &answer(&unhex(settings)), &only_mac)
+        SdmLayout::from_tag(Scheme::Aes, &answer(&unhex(settings)), &only_mac)
             .map(|(layout, _)| layout.template().to_owned())
     };
     assert_eq!(read("01FFF10B00000B0000"), Ok("https://a.b/{mac}".to_owned()));
@@ -335,7 +341,7 @@ fn a_file_that_is_no_url_or_no_template_is_refused() {
     let access = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
     let settings = answer(&settings_of(&plain, &access, &TagTexts::default()));
     let good = file_of(&plain, &TagTexts::default());
-    let read = |file: &[u8]| SdmLayout::from_tag(Mode::Aes, &settings, file).map(|(layout, _)| layout);
+    let read = |file: &[u8]| SdmLayout::from_tag(Scheme::Aes, &settings, file).map(|(layout, _)| layout);
     let padded: Vec<u8> = good.iter().copied().chain([0; 100]).collect();
     assert_eq!(read(&padded), Ok(plain));
     for (at, byte) in [(0, 1), (1, 0), (2, 0xD0), (3, 2), (4, 1), (5, 0x54), (6, 5)] {
@@ -351,7 +357,7 @@ fn a_file_that_is_no_url_or_no_template_is_refused() {
     let brackets = layout("https://a.b/[{uid}[{mac}");
     let of_brackets = answer(&settings_of(&brackets, &access, &TagTexts::default()));
     let bracket_file = file_of(&brackets, &TagTexts::default());
-    assert_eq!(SdmLayout::from_tag(Mode::Aes, &of_brackets, &bracket_file).map(|(layout, _)| layout), Ok(brackets));
+    assert_eq!(SdmLayout::from_tag(Scheme::Aes, &of_brackets, &bracket_file).map(|(layout, _)| layout), Ok(brackets));
     for (text, error) in [
         (&b"{.b/"[..], SettingsError::StaticText),
         (b"a}b/", SettingsError::StaticText),
@@ -367,7 +373,7 @@ fn a_file_that_is_no_url_or_no_template_is_refused() {
     window[16] = 0x0B;
     let mut file = good.clone();
     file[10] = b'[';
-    let read = SdmLayout::from_tag(Mode::Aes, &window, &file).map(|_| ());
+    let read = SdmLayout::from_tag(Scheme::Aes, &window, &file).map(|_| ());
     assert_eq!(read, Err(SettingsError::StaticText));
 }
 
@@ -381,7 +387,7 @@ proptest! {
         count in 1usize..12, meta in 0u8..5, file in 0u8..5, lrp: bool, limit in prop::option::of(1u32..0x0100_0000),
     ) {
         let template = format!("{prefix}a.b/{}", pieces[..count].concat());
-        let mode = suntap_testkit::line::mode(lrp && suntap_testkit::line::LRP);
+        let mode = suntap_testkit::line::scheme(lrp && suntap_testkit::line::LRP);
         let Ok(layout) = SdmLayout::new(mode, &template) else { return Ok(()) };
         let access = SdmAccess {
             meta_read: template.contains("{picc").then(|| key(meta)),
@@ -399,7 +405,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(settings in prop::collection::vec(any::<u8>(), 0..40), file in prop::collection::vec(any::<u8>(), 0..260)) {
-        let _ = SdmLayout::from_tag(Mode::Aes, &settings, &file);
+        let _ = SdmLayout::from_tag(Scheme::Aes, &settings, &file);
     }
 
     /// The same for bytes that come close.
@@ -411,6 +417,6 @@ proptest! {
         for (at, byte) in changes {
             settings[at] = byte;
         }
-        let _ = SdmLayout::from_tag(Mode::Aes, &settings, &file_of(&layout, &TagTexts::default()));
+        let _ = SdmLayout::from_tag(Scheme::Aes, &settings, &file_of(&layout, &TagTexts::default()));
     }
 }

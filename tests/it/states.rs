@@ -4,11 +4,11 @@ use core::future::Future;
 use std::sync::Barrier;
 
 use suntap::{
-    Blocking, ClaimedTap, CommitError, CounterStore, Error, FileDataError, FreshTap, Full, Malformed, Mark,
-    MemoryCounters, Mode, PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey,
-    SdmReadCtr, SunMessage, TagId, TagTamper, Uid, UnixMillis, VerifiedTap, VerifyError, sdm_layout,
+    Blocking, ClaimedTap, CommitError, CounterId, CounterStore, Error, FileDataError, FreshTap, Full, Malformed, Mark,
+    MemoryCounters, PreparedFileReadKey, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey,
+    SdmReadCtr, SunMessage, TagTamper, Uid, UnixMillis, VerifiedTap, VerifyError, sdm_layout,
 };
-use suntap_testkit::line::OTHER_MODES;
+use suntap_testkit::line::OTHER_SCHEMES;
 use suntap_testkit::stores::{Failed, FailingCounters, SharedCounters};
 use suntap_testkit::{Tag, Tap, ready};
 
@@ -17,11 +17,11 @@ const URL: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c
 static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc}&c={mac}");
 
 fn meta() -> PreparedMetaReadKey {
-    SdmMetaReadKey::FACTORY.prepare(Mode::Aes)
+    SdmMetaReadKey::FACTORY.prepare(Scheme::Aes)
 }
 
 fn file() -> PreparedFileReadKey {
-    SdmFileReadKey::FACTORY.prepare(Mode::Aes)
+    SdmFileReadKey::FACTORY.prepare(Scheme::Aes)
 }
 
 fn verified() -> VerifiedTap<'static> {
@@ -40,7 +40,7 @@ fn ctr(value: u32) -> SdmReadCtr {
 #[test]
 fn the_sample_tap_is_fresh_once() {
     let mut counters = MemoryCounters::<2>::new();
-    let tag = TagId::from_uid(sample_uid());
+    let tag = CounterId::from_uid(sample_uid());
     let at = Some(UnixMillis(1_700_000_000_000));
     let fresh = verified().commit(&mut counters, &tag, at).unwrap();
     let mark = Mark { ctr: ctr(61), at, taps: 1 };
@@ -56,7 +56,7 @@ fn the_sample_tap_is_fresh_once() {
 #[test]
 fn another_spelling_is_a_replay() {
     let mut counters = MemoryCounters::<2>::new();
-    let tag = TagId::from_uid(sample_uid());
+    let tag = CounterId::from_uid(sample_uid());
     assert!(verified().commit(&mut counters, &tag, None).is_ok());
     let respelled = URL.replace("EF963FF7", "ef963ff7").replace("94EED9EE", "94eed9ee");
     let tap = LAYOUT.parse(&respelled).unwrap().open(&meta()).unwrap().verify(&file()).unwrap();
@@ -66,9 +66,9 @@ fn another_spelling_is_a_replay() {
 #[test]
 fn wrong_keys_are_not_authentic_and_move_nothing() {
     let other = [0x11; 16];
-    let meta_key = SdmMetaReadKey::from_bytes(other).prepare(Mode::Aes);
+    let meta_key = SdmMetaReadKey::from_bytes(other).prepare(Scheme::Aes);
     assert_eq!(LAYOUT.parse(URL).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::NotAuthentic));
-    let file_key = SdmFileReadKey::from_bytes(other).prepare(Mode::Aes);
+    let file_key = SdmFileReadKey::from_bytes(other).prepare(Scheme::Aes);
     let claimed = LAYOUT.parse(URL).unwrap().open(&meta()).unwrap();
     assert_eq!(claimed.verify(&file_key).map(|_| ()), Err(VerifyError::NotAuthentic));
 }
@@ -87,7 +87,7 @@ fn claim<'a>(layout: &'a SdmLayout, url: &'a str) -> ClaimedTap<'a> {
 /// Recorded taps of one NTAG 424 DNA (UID 049F50824F1390): with counter, with UID only, with counter only.
 #[test]
 fn a_tap_without_a_counter_takes_the_explicit_way_only() {
-    let layout = SdmLayout::new(Mode::Aes, "https://sdm.nfcdeveloper.com/tagpt?uid={uid}&cmac={mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://sdm.nfcdeveloper.com/tagpt?uid={uid}&cmac={mac}").unwrap();
     let url = "https://sdm.nfcdeveloper.com/tagpt?uid=049F50824F1390&cmac=B1EE1FD5DC0D9654";
     assert_eq!(claim(&layout, url).verify(&file()).map(|_| ()), Err(VerifyError::NoCounter));
     let tap = claim(&layout, url).verify_replayable(&file()).unwrap();
@@ -102,7 +102,7 @@ fn a_tap_without_a_counter_takes_the_explicit_way_only() {
 /// SV2 is filled up with zero bytes, so the MAC of a tap without counter is also that of counter 0. No chip sends counter 0.
 #[test]
 fn counter_0_is_not_authentic() {
-    let layout = SdmLayout::new(Mode::Aes, "https://a.b/?uid={uid}&ctr={ctr}&cmac={mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://a.b/?uid={uid}&ctr={ctr}&cmac={mac}").unwrap();
     let url = "https://a.b/?uid=049F50824F1390&ctr=000000&cmac=B1EE1FD5DC0D9654";
     assert_eq!(claim(&layout, url).verify(&file()).map(|_| ()), Err(VerifyError::NotAuthentic));
     assert_eq!(claim(&layout, url).verify_replayable(&file()).map(|_| ()), Err(VerifyError::NotAuthentic));
@@ -117,7 +117,7 @@ fn a_tap_with_a_counter_is_never_replayable() {
 #[test]
 fn a_pinned_picc_data_holds_what_is_pinned() {
     for (element, fits) in [("{picc:uid,ctr}", true), ("{picc:uid}", false), ("{picc:ctr}", false)] {
-        let layout = SdmLayout::new(Mode::Aes, &LAYOUT.template().replace("{picc}", element)).unwrap();
+        let layout = SdmLayout::new(Scheme::Aes, &LAYOUT.template().replace("{picc}", element)).unwrap();
         let opened = layout.parse(URL).unwrap().open(&meta()).map(|_| ());
         assert_eq!(opened, if fits { Ok(()) } else { Err(VerifyError::NotAuthentic) }, "{element}");
     }
@@ -126,7 +126,7 @@ fn a_pinned_picc_data_holds_what_is_pinned() {
 #[test]
 fn plain_and_encrypted_are_not_confused() {
     assert_eq!(LAYOUT.parse(URL).unwrap().read_plain().map(|_| ()), Err(VerifyError::Encrypted));
-    let plain = SdmLayout::new(Mode::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+    let plain = SdmLayout::new(Scheme::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
     let url = "https://a.b/04DE5F1EACC040/00003D/94EED9EE65337086";
     assert_eq!(plain.parse(url).unwrap().open(&meta()).map(|_| ()), Err(VerifyError::NotEncrypted));
     assert!(claim(&plain, url).verify(&file()).is_ok(), "plain or encrypted makes no difference to the MAC");
@@ -136,7 +136,7 @@ fn plain_and_encrypted_are_not_confused() {
 #[test]
 fn file_data_goes_into_the_callers_buffer_or_nowhere() {
     let template = "https://www.my424dna.com/?picc_data={picc}&enc=[[{enc}&cmac={mac}";
-    let layout = SdmLayout::new(Mode::Aes, template).unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, template).unwrap();
     let url = "https://www.my424dna.com/?picc_data=FDE4AFA99B5C820A2C1BB0F1C792D0EB\
                &enc=94592FDE69FA06E8E3B6CA686A22842B&cmac=C48B89C17A233B2C";
     let tap = layout.parse(url).unwrap().open(&meta()).unwrap().verify(&file()).unwrap();
@@ -158,15 +158,15 @@ fn tap(file_data: &[u8], tt: [u8; 2]) -> Tap {
 
 /// What the software tag writes for one template, read by the layout of another.
 fn read<T>(layout: &str, written: &str, tap: &Tap, look: impl Fn(&SunMessage<'_>) -> T) -> Result<T, VerifyError> {
-    let layout = SdmLayout::new(Mode::Aes, layout).unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, layout).unwrap();
     let url = TAG.write(written, tap).url;
     let parsed = layout.parse(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
     let claimed = if layout.template().contains("{picc") {
-        parsed.open(&SdmMetaReadKey::from_bytes(TAG.meta_key).prepare(Mode::Aes))?
+        parsed.open(&SdmMetaReadKey::from_bytes(TAG.meta_key).prepare(Scheme::Aes))?
     } else {
         parsed.read_plain()?
     };
-    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Mode::Aes);
+    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Scheme::Aes);
     match claimed.ctr() {
         Some(_) => Ok(look(claimed.verify(&key)?.message())),
         None => Ok(look(claimed.verify_replayable(&key)?.message())),
@@ -203,7 +203,7 @@ fn a_tamper_status_in_file_data_is_found_at_any_byte() {
 #[test]
 fn static_captured_and_tamper_text_keep_their_case() {
     let (layout, written) = ("https://a.b/[[x{:id}/{uid}/{ctr}/{mac}", "https://a.b/[[xaB-c_D9/{uid}/{ctr}/{mac}");
-    let own = SdmLayout::new(Mode::Aes, layout).unwrap();
+    let own = SdmLayout::new(Scheme::Aes, layout).unwrap();
     let url = TAG.write(written, &tap(b"", *b"CC")).url;
     assert_eq!(claim(&own, &url).captured("id"), Some("aB-c_D9"), "before it is verified too");
     let captured = read(layout, written, &tap(b"", *b"CC"), |message| message.captured("id").map(str::to_owned));
@@ -225,37 +225,37 @@ fn file_data_without_uid_or_counter_is_not_authentic() {
 
 #[test]
 fn a_replayable_tap_may_be_expected_too_and_a_tap_without_uid_is_bound_by_its_key() {
-    let layout = SdmLayout::new(Mode::Aes, "https://sdm.nfcdeveloper.com/tagpt?uid={uid}&cmac={mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://sdm.nfcdeveloper.com/tagpt?uid={uid}&cmac={mac}").unwrap();
     let url = "https://sdm.nfcdeveloper.com/tagpt?uid=049F50824F1390&cmac=B1EE1FD5DC0D9654";
     let tap_of = || claim(&layout, url).verify_replayable(&file()).unwrap();
     assert!(tap_of().expect_uid(Uid::from_hex("049F50824F1390").unwrap()).is_ok());
     assert!(format!("{:?}", tap_of()).contains("049F50824F1390"));
     assert_eq!(tap_of().expect_uid(sample_uid()).map(|_| ()), Err(VerifyError::WrongTag));
 
-    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{ctr}/{mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{ctr}/{mac}").unwrap();
     let url = TAG.write(layout.template(), &tap(b"", *b"CC")).url;
-    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Mode::Aes);
+    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Scheme::Aes);
     assert!(claim(&layout, &url).verify(&key).unwrap().expect_uid(sample_uid()).is_ok());
 }
 
 #[test]
 fn a_key_for_another_mode_is_said_to_be_one() {
-    for other in OTHER_MODES {
+    for other in OTHER_SCHEMES {
         let meta_key = SdmMetaReadKey::FACTORY.prepare(*other);
-        assert_eq!(LAYOUT.parse(URL).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::WrongMode));
+        assert_eq!(LAYOUT.parse(URL).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::WrongScheme));
         let file_key = SdmFileReadKey::FACTORY.prepare(*other);
         let claimed = LAYOUT.parse(URL).unwrap().open(&meta()).unwrap();
-        assert_eq!(claimed.verify(&file_key).map(|_| ()), Err(VerifyError::WrongMode));
+        assert_eq!(claimed.verify(&file_key).map(|_| ()), Err(VerifyError::WrongScheme));
     }
 }
 
 #[test]
 fn the_next_tap_knows_the_one_before() {
-    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
-    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Mode::Aes);
+    let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+    let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Scheme::Aes);
     let mut counters = MemoryCounters::<2>::new();
     let mut blocking = Blocking(MemoryCounters::<2>::new());
-    let id = TagId::from_uid(Uid::from_bytes(TAG.uid));
+    let id = CounterId::from_uid(Uid::from_bytes(TAG.uid));
     let mut before = None;
     for (taps, counter) in [(1, 3), (2, 4), (3, 900)] {
         let url = TAG.write(layout.template(), &Tap { ctr: counter, ..tap(b"", *b"CC") }).url;
@@ -276,14 +276,14 @@ fn the_next_tap_knows_the_one_before() {
 fn a_failing_store_refuses_the_tap() {
     for moves in [false, true] {
         let mut store = FailingCounters { counters: MemoryCounters::<2>::new(), fail: Some(moves) };
-        let tap = verified().commit(&mut store, &TagId::from_uid(sample_uid()), None);
+        let tap = verified().commit(&mut store, &CounterId::from_uid(sample_uid()), None);
         assert!(matches!(tap, Err(CommitError::Store(Failed::Told))));
     }
 }
 
 #[test]
 fn stores_can_be_dynamic_and_borrowed() {
-    let tag = TagId::from_uid(sample_uid());
+    let tag = CounterId::from_uid(sample_uid());
     let mut counters = MemoryCounters::<2>::new();
     let dynamic: &mut dyn CounterStore<Error = Full> = &mut counters;
     assert!(verified().commit(dynamic, &tag, None).is_ok());
@@ -294,7 +294,7 @@ fn stores_can_be_dynamic_and_borrowed() {
 fn every_error_converts_and_says_where_it_is_from() {
     fn whole_line(url: &str) -> Result<FreshTap<'_>, Error<Full>> {
         let tap = LAYOUT.parse(url)?.open(&meta())?.verify(&file())?;
-        Ok(tap.commit(&mut MemoryCounters::<2>::new(), &TagId::from_uid(sample_uid()), None)?)
+        Ok(tap.commit(&mut MemoryCounters::<2>::new(), &CounterId::from_uid(sample_uid()), None)?)
     }
     assert!(whole_line(URL).is_ok());
     let malformed = whole_line("https://a.b/").map(|_| ()).unwrap_err();
@@ -306,7 +306,7 @@ fn every_error_converts_and_says_where_it_is_from() {
 
 #[test]
 fn async_commits_are_the_same() {
-    let tag = TagId::from_uid(sample_uid());
+    let tag = CounterId::from_uid(sample_uid());
     let mut counters = Blocking(MemoryCounters::<2>::new());
     assert!(ready(verified().commit_async(&mut counters, &tag, None)).is_ok());
     let again = ready(verified().commit_async(&mut &mut counters, &tag, None));
@@ -323,7 +323,7 @@ fn the_whole_line_is_a_send_future() {
         let Ok(claimed) = LAYOUT.parse(&url).unwrap().open(&meta) else { return false };
         let Some(uid) = claimed.uid() else { return false };
         let Ok(verified) = claimed.verify(&file) else { return false };
-        verified.commit_async(&mut counters, &TagId::from_uid(uid), None).await.is_ok()
+        verified.commit_async(&mut counters, &CounterId::from_uid(uid), None).await.is_ok()
     }
 
     fn spawn<F: Future + Send + 'static>(task: F) -> F::Output {
@@ -346,7 +346,7 @@ fn sixteen_threads_one_tap_one_fresh() {
                     scope.spawn(|| {
                         let tap = verified();
                         start.wait();
-                        tap.commit(&mut counters.clone(), &TagId::from_uid(sample_uid()), None).is_ok()
+                        tap.commit(&mut counters.clone(), &CounterId::from_uid(sample_uid()), None).is_ok()
                     })
                 })
                 .collect();

@@ -7,7 +7,7 @@ use suntap::emulator::EmulatedTag;
 use suntap::identify::{self, NotIdentified};
 use suntap::kdf::boltcard;
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
-use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::kdf::sdm_backend::{Derivation, Master};
 use suntap::lrp::Lrp;
 use suntap::platform::ApiKeySecret;
 use suntap::platform::{Caller, Failure, Presented, Proof, Request, Service, Values, Verdict};
@@ -15,9 +15,9 @@ use suntap::platform::{FileKey, Keys, MetaKey, Record, TagRef};
 use suntap::platform::{etrnl::Etrnl, ixkio::Ixkio};
 use suntap::sun::session::{EncKey, MacKey, SessionSecret};
 use suntap::{
-    ApplicationKey, Blocking, ClaimedTap, CommitError, CounterTagLayout, Error, FreshTap, IssuerKey, MasterKey,
-    MemoryCounters, Mirrors, Mode, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey,
-    ReplayableTap, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagId, TagTexts, Uid, UnverifiedTap,
+    ApplicationKey, Blocking, ClaimedTap, CommitError, CounterId, CounterTagLayout, Error, FreshTap, IssuerKey,
+    MasterKey, MemoryCounters, Mirrors, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey,
+    ReplayableTap, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagTexts, Uid, UnverifiedTap,
     VerifiedTap,
 };
 
@@ -100,12 +100,12 @@ fn debug_of_keys_is_their_name() {
     let (meta, file) = (SdmMetaReadKey::from_bytes(SECRET), SdmFileReadKey::from_bytes(SECRET));
     says(&meta, "SdmMetaReadKey(secret)");
     says(&file, "SdmFileReadKey(secret)");
-    for mode in [Mode::Aes, Mode::Lrp] {
+    for mode in [Scheme::Aes, Scheme::Lrp] {
         says(&meta.prepare(mode), "PreparedMetaReadKey(secret)");
         says(&file.prepare(mode), "PreparedFileReadKey(secret)");
         let session = || SessionSecret::from_bytes(SECRET);
         says(&session(), "SessionSecret(secret)");
-        let suite = if mode == Mode::Aes { "Aes" } else { "Lrp(Enabled)" };
+        let suite = if mode == Scheme::Aes { "Aes" } else { "Lrp(Enabled)" };
         let text = format!("Key {{ suite: {suite}, secret: SessionSecret(secret) }}");
         says(&MacKey::from_secret(mode, session()).unwrap(), &format!("Mac{text}"));
         says(&EncKey::from_secret(mode, session()).unwrap(), &format!("Enc{text}"));
@@ -121,7 +121,7 @@ fn debug_of_keys_is_their_name() {
     says(&FileKey::Plain(&file), "Plain(SdmFileReadKey(secret))");
     let keys = Keys::Loaded { meta: Some(MetaKey::Plain(&meta)), file: FileKey::Plain(&file) };
     says(&keys, "Loaded { meta: Some(Plain(SdmMetaReadKey(secret))), file: Plain(SdmFileReadKey(secret)) }");
-    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{picc}/{mac}").unwrap();
     let tag = EmulatedTag::new(&layout, &TagTexts::default(), meta, file, Uid::from_bytes([4; 7])).unwrap();
     let text = format!("EmulatedTag {{ layout: {layout:?}, uid: Uid(04040404040404), ctr: SdmReadCtr(0), .. }}");
     says(&tag, &text);
@@ -153,9 +153,9 @@ fn debug_shows_no_secret() {
         tap: Presented::OriginForm("/t?e=A7A7"),
         at: None,
     });
-    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{picc}/{mac}").unwrap();
     hides(&layout.assemble(&mirrors).unwrap());
-    hides(&identify::candidates(&layout.assemble(&mirrors).unwrap(), [SdmMetaReadKey::FACTORY.prepare(Mode::Aes)]));
+    hides(&identify::candidates(&layout.assemble(&mirrors).unwrap(), [SdmMetaReadKey::FACTORY.prepare(Scheme::Aes)]));
 }
 
 /// Every error says something to a person, and what it was caused by.
@@ -193,7 +193,7 @@ fn every_error_has_words() {
         &suntap::platform::Unfit::KeysNotLoaded,
         &suntap::platform::Refusal::OtherUid,
         &Failure::<suntap::Full, suntap::Full>::Registry(suntap::Full),
-        &suntap::kdf::nfcdeveloper::MasterLength,
+        &suntap::kdf::sdm_backend::MasterLength,
         &CommitError::<suntap::Full>::Replayed { stored },
         &Error::<suntap::Full>::Commit(CommitError::Store(suntap::Full)),
         &not_identified,
@@ -208,10 +208,10 @@ fn every_error_has_words() {
 fn debug_shows_names() {
     assert!(format!("{:?}", TagRef::Number(1007)).contains("1007"));
     assert!(format!("{:?}", TagRef::Xuid("q8w3sbcz")).contains("q8w3sbcz"));
-    let layout = SdmLayout::new(Mode::Aes, "https://a.b/{picc}/{mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{picc}/{mac}").unwrap();
     assert!(format!("{layout:?}").contains("https://a.b/{picc}/{mac}"));
     assert_eq!(format!("{:?} {:?}", Presented::Url("x"), Proof::Mac("x")), "Url(..) Mac(..)");
-    assert!(format!("{:?}", TagId::from_bytes([0x5A; 16])).to_lowercase().contains("5a5a"));
+    assert!(format!("{:?}", CounterId::from_bytes([0x5A; 16])).to_lowercase().contains("5a5a"));
     let card = boltcard::card_id(&IssuerKey::from_bytes([1; 16]).prepare(), Uid::from_bytes([4; 7]));
     assert!(format!("{card:?}").to_lowercase().contains(&format!("{:02x}", card.as_bytes()[0])));
     let name = ApiKeySecret::from_bytes([1; 16]).key_name(b"pk_live");
@@ -248,13 +248,13 @@ fn debug_shows_names() {
 /// A verified tap does show which tag it is of, but nothing that could be sent again.
 #[test]
 fn debug_of_a_verdict_names_the_tag() {
-    let layout = SdmLayout::new(Mode::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
     let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
-    let claimed = layout.parse(url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+    let claimed = layout.parse(url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Scheme::Aes)).unwrap();
     assert_eq!(format!("{claimed:?}"), "ClaimedTap { .. }");
-    let verified = claimed.verify(&SdmFileReadKey::FACTORY.prepare(Mode::Aes)).unwrap();
+    let verified = claimed.verify(&SdmFileReadKey::FACTORY.prepare(Scheme::Aes)).unwrap();
     assert!(format!("{verified:?}").contains("04DE5F1EACC040"));
-    let tag = TagId::from_uid(verified.uid().unwrap());
+    let tag = CounterId::from_uid(verified.uid().unwrap());
     let fresh = verified.commit(&mut MemoryCounters::<2>::new(), &tag, None).unwrap();
     let text = format!("{fresh:?}");
     assert!(text.contains("04DE5F1EACC040") && text.contains("61"), "{text}");

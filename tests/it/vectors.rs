@@ -15,15 +15,15 @@ use suntap::kdf::{an10922, boltcard};
 use suntap::sun::ntag22x::{self, StatusDetect};
 use suntap::sun::session::{self, EncKey, MacKey, SessionSecret};
 use suntap::{
-    CommitError, IssuerKey, Malformed, Mark, MasterKey, Mirrors, Mode, SdmFileReadKey, SdmLayout, SdmMac,
-    SdmMetaReadKey, SdmReadCtr, SunMessage, TagId, TagTamper, TtStatus, Uid, VerifyError,
+    CommitError, CounterId, IssuerKey, Malformed, Mark, MasterKey, Mirrors, Scheme, SdmFileReadKey, SdmLayout, SdmMac,
+    SdmMetaReadKey, SdmReadCtr, SunMessage, TagTamper, TtStatus, Uid, VerifyError,
 };
 use suntap_testkit::line::LRP;
 use suntap_testkit::stores::MapCounters;
 
 #[cfg(feature = "lrp")]
 mod lrp;
-#[cfg(feature = "nfcdeveloper")]
+#[cfg(feature = "sdm-backend")]
 mod sdm_backend;
 
 /// A file that is not ours, and may have some kinds only.
@@ -105,13 +105,13 @@ impl<'a> Entry<'a> {
     }
 
     /// Every entry but those of one mode only says which it is of.
-    fn mode(self) -> Mode {
+    fn scheme(self) -> Scheme {
         let mode = self.text("mode");
         assert!(matches!(mode, "aes" | "lrp"), "{mode}");
-        suntap_testkit::line::mode(mode == "lrp")
+        suntap_testkit::line::scheme(mode == "lrp")
     }
 
-    fn file_key(self, name: &str, mode: Mode) -> suntap::PreparedFileReadKey {
+    fn file_key(self, name: &str, mode: Scheme) -> suntap::PreparedFileReadKey {
         SdmFileReadKey::from_hex(self.text(name)).unwrap().prepare(mode)
     }
 }
@@ -146,20 +146,20 @@ fn mac_truncation() {
 #[test]
 fn aes_cmac() {
     each("aes_cmac", |entry| {
-        let cmac = mac_key(entry, "key", Mode::Aes).cmac(&entry.bytes("msg"));
+        let cmac = mac_key(entry, "key", Scheme::Aes).cmac(&entry.bytes("msg"));
         equal("tag matches", cmac == entry.array("tag"), entry.flag("valid").unwrap())
     });
 }
 
-fn mac_key(entry: Entry<'_>, name: &str, mode: Mode) -> MacKey {
+fn mac_key(entry: Entry<'_>, name: &str, mode: Scheme) -> MacKey {
     MacKey::from_secret(mode, SessionSecret::from_bytes(entry.array(name))).unwrap()
 }
 
-fn enc_key(entry: Entry<'_>, name: &str, mode: Mode) -> EncKey {
+fn enc_key(entry: Entry<'_>, name: &str, mode: Scheme) -> EncKey {
     EncKey::from_secret(mode, SessionSecret::from_bytes(entry.array(name))).unwrap()
 }
 
-fn picc_data(entry: Entry<'_>, mode: Mode) -> Checked {
+fn picc_data(entry: Entry<'_>, mode: Scheme) -> Checked {
     let layout = SdmLayout::new(mode, "https://example.com/?p={picc}&m={mac}").unwrap();
     let key = SdmMetaReadKey::from_hex(entry.text("key")).unwrap().prepare(mode);
     let mirrors = Mirrors { picc_data: entry.opt("enc"), mac: Some("0000000000000000"), ..Mirrors::default() };
@@ -178,27 +178,27 @@ fn picc_data(entry: Entry<'_>, mode: Mode) -> Checked {
 
 #[test]
 fn picc_data_aes() {
-    each("picc_data_aes", |entry| picc_data(entry, Mode::Aes));
+    each("picc_data_aes", |entry| picc_data(entry, Scheme::Aes));
 }
 
 #[test]
 fn session_keys_aes() {
     each("session_keys_aes", |entry| {
-        let key = entry.file_key("file_read_key", Mode::Aes);
+        let key = entry.file_key("file_read_key", Scheme::Aes);
         let (uid, ctr) = (entry.uid(), entry.ctr());
         equal("ctr_le", ctr.map(|ctr| ctr.to_lsb_first().to_vec()), entry.opt("ctr_le").map(unhex))?;
         equal("sv2", session::sv2(uid, ctr), entry.array("sv2"))?;
-        equal("k_ses_mac", MacKey::derive(&key, uid, ctr).unwrap(), mac_key(entry, "k_ses_mac", Mode::Aes))?;
+        equal("k_ses_mac", MacKey::derive(&key, uid, ctr).unwrap(), mac_key(entry, "k_ses_mac", Scheme::Aes))?;
         let (Some(uid), Some(ctr)) = (uid, ctr) else {
             return equal("sv1", None, entry.opt("sv1"));
         };
         equal("sv1", session::sv1(uid, ctr), entry.array("sv1"))?;
-        equal("k_ses_enc", EncKey::derive(&key, uid, ctr).unwrap(), enc_key(entry, "k_ses_enc", Mode::Aes))
+        equal("k_ses_enc", EncKey::derive(&key, uid, ctr).unwrap(), enc_key(entry, "k_ses_enc", Scheme::Aes))
     });
 }
 
 /// `secret` is what the file calls that from which the session's MAC key is made.
-fn sdmmac(entry: Entry<'_>, mode: Mode, secret: &str) -> Checked {
+fn sdmmac(entry: Entry<'_>, mode: Scheme, secret: &str) -> Checked {
     let session_key = MacKey::derive(&entry.file_key("file_read_key", mode), entry.uid(), entry.ctr()).unwrap();
     equal(secret, &session_key, &mac_key(entry, secret, mode))?;
     let cmac = session_key.cmac(&entry.bytes("mac_input"));
@@ -208,10 +208,10 @@ fn sdmmac(entry: Entry<'_>, mode: Mode, secret: &str) -> Checked {
 
 #[test]
 fn sdmmac_aes() {
-    each("sdmmac_aes", |entry| sdmmac(entry, Mode::Aes, "k_ses_mac"));
+    each("sdmmac_aes", |entry| sdmmac(entry, Scheme::Aes, "k_ses_mac"));
 }
 
-fn enc_file_data(entry: Entry<'_>, mode: Mode, secret: &str) -> Checked {
+fn enc_file_data(entry: Entry<'_>, mode: Scheme, secret: &str) -> Checked {
     let (uid, ctr) = (entry.uid().unwrap(), entry.ctr().unwrap());
     let key = EncKey::derive(&entry.file_key("file_read_key", mode), uid, ctr).unwrap();
     equal(secret, &key, &enc_key(entry, secret, mode))?;
@@ -224,7 +224,7 @@ fn enc_file_data(entry: Entry<'_>, mode: Mode, secret: &str) -> Checked {
 
 #[test]
 fn enc_file_data_aes() {
-    each("enc_file_data_aes", |entry| enc_file_data(entry, Mode::Aes, "k_ses_enc"));
+    each("enc_file_data_aes", |entry| enc_file_data(entry, Scheme::Aes, "k_ses_enc"));
 }
 
 /// A template whose MAC input is this text, with the mirrors in it, and with those in front of it that it does not hold.
@@ -247,10 +247,10 @@ fn plain_mirror() {
     each("plain_mirror", |entry| {
         let (uid_text, ctr_text) = (entry.opt("uid_ascii"), entry.opt("ctr_ascii"));
         let template = template_around(entry.text("mac_input_ascii"), &[("uid", uid_text), ("ctr", ctr_text)]);
-        let layout = SdmLayout::new(entry.mode(), &template).unwrap();
+        let layout = SdmLayout::new(entry.scheme(), &template).unwrap();
         let mirrors = Mirrors { uid: uid_text, ctr: ctr_text, mac: entry.opt("mac"), ..Mirrors::default() };
         let claimed = layout.assemble(&mirrors).unwrap().read_plain().unwrap();
-        let key = entry.file_key("file_read_key", entry.mode());
+        let key = entry.file_key("file_read_key", entry.scheme());
         let (uid, ctr) = if claimed.ctr().is_some() {
             let verified = claimed.verify(&key).map_err(|error| format!("{template}: {error}"))?;
             (verified.uid(), Some(verified.ctr()))
@@ -269,9 +269,9 @@ fn ntag22x_suncmac() {
     each("ntag22x_suncmac", |entry| {
         let tt = entry.flag("status_detect").unwrap();
         let template = if tt { "https://a.b/?m={uid}x{ctr}x{tt}x{mac}" } else { "https://a.b/?m={uid}x{ctr}x{mac}" };
-        let layout = SdmLayout::new(Mode::Ntag22x, template).unwrap();
+        let layout = SdmLayout::new(Scheme::Suncmac, template).unwrap();
         let url = format!("https://a.b/?m={}", entry.text("mirror_ascii"));
-        let key = entry.file_key("key", Mode::Ntag22x);
+        let key = entry.file_key("key", Scheme::Suncmac);
         let block = entry.opt("tt_ascii").map(|text| StatusDetect::from_ascii(text.as_bytes()).unwrap());
         let (uid, ctr) = (entry.uid().unwrap(), entry.ctr().unwrap());
         equal("ctr_ascii", &ctr.to_msb_ascii()[..], entry.text("ctr_ascii").as_bytes())?;
@@ -344,7 +344,7 @@ fn tag_tamper() {
         let window = entry.text("mac_input_ascii");
         let template = template_around(window, &[(&enc_name, enc_text), ("tt", tt_text)]);
         let template = template.replacen("[[", "{uid}/{ctr}/[[", 1);
-        let layout = SdmLayout::new(entry.mode(), &template).unwrap_or_else(|error| panic!("{template}: {error}"));
+        let layout = SdmLayout::new(entry.scheme(), &template).unwrap_or_else(|error| panic!("{template}: {error}"));
         let mirrors = Mirrors {
             uid: Some(uid),
             ctr: Some(ctr),
@@ -355,7 +355,7 @@ fn tag_tamper() {
         };
         let claimed = layout.assemble(&mirrors).map_err(|error| error.to_string())?.read_plain().unwrap();
         let verified = claimed
-            .verify(&entry.file_key("file_read_key", entry.mode()))
+            .verify(&entry.file_key("file_read_key", entry.scheme()))
             .map_err(|error| format!("{template}: {error}"))?;
         let status = verified.message().tamper().ok_or("no status")?;
         equal("perm", vec![status.perm()], entry.bytes("tt_perm"))?;
@@ -430,10 +430,10 @@ fn judge(entry: Entry<'_>, counters: Option<&mut MapCounters>) -> Class {
         Some(at) => entry.text("template").replace("{enc}", &format!("{{enc:tt@{at}}}")),
         None => entry.text("template").to_owned(),
     };
-    let layout = SdmLayout::new(entry.mode(), &template).unwrap_or_else(|error| panic!("{template}: {error}"));
+    let layout = SdmLayout::new(entry.scheme(), &template).unwrap_or_else(|error| panic!("{template}: {error}"));
     let Ok(tap) = layout.parse(entry.text("url")) else { return Class::Malformed };
     let claimed = match entry.opt("meta_key") {
-        Some(hex) => tap.open(&SdmMetaReadKey::from_hex(hex).unwrap().prepare(entry.mode())),
+        Some(hex) => tap.open(&SdmMetaReadKey::from_hex(hex).unwrap().prepare(entry.scheme())),
         None => tap.read_plain(),
     };
     let claimed = match claimed {
@@ -441,7 +441,7 @@ fn judge(entry: Entry<'_>, counters: Option<&mut MapCounters>) -> Class {
         Err(VerifyError::NotAuthentic) => return Class::Forged,
         Err(error) => panic!("{template}: {error}"),
     };
-    let key = entry.file_key("file_key", entry.mode());
+    let key = entry.file_key("file_key", entry.scheme());
     if claimed.ctr().is_none() {
         return match claimed.verify_replayable(&key) {
             Ok(tap) => Class::Valid(Said::by(tap.message())),
@@ -451,7 +451,7 @@ fn judge(entry: Entry<'_>, counters: Option<&mut MapCounters>) -> Class {
     let Ok(verified) = claimed.verify(&key) else { return Class::Forged };
     let said = Said::by(verified.message());
     let Some(counters) = counters else { return Class::Valid(said) };
-    let tag = TagId::from_uid(verified.uid().expect("the sequences all mirror the UID"));
+    let tag = CounterId::from_uid(verified.uid().expect("the sequences all mirror the UID"));
     match verified.commit(counters, &tag, None) {
         Ok(fresh) => {
             assert_eq!(fresh.uid(), said.uid);
@@ -480,7 +480,7 @@ fn taps() {
         if let Some(reason) = entry.opt("mutation").and_then(reason)
             && !entry.text("template").contains("{enc}{mac}")
         {
-            let layout = SdmLayout::new(entry.mode(), entry.text("template")).unwrap();
+            let layout = SdmLayout::new(entry.scheme(), entry.text("template")).unwrap();
             equal("reason", layout.parse(entry.text("url")).map(|_| ()), Err(reason))?;
         }
         if entry.flag("accept") != Some(true) {
@@ -509,8 +509,8 @@ fn replay_steps() {
         if wanted != "valid" {
             equal("marks after a refusal", &counters.0, &before)?;
         }
-        let Some(tag) = entry.uid().map(TagId::from_uid) else { return Ok(()) };
-        let last = |marks: &HashMap<TagId, Mark>| Some(u64::from(marks.get(&tag)?.ctr.get()));
+        let Some(tag) = entry.uid().map(CounterId::from_uid) else { return Ok(()) };
+        let last = |marks: &HashMap<CounterId, Mark>| Some(u64::from(marks.get(&tag)?.ctr.get()));
         equal("last_ctr_before", last(&before), entry.number("last_ctr_before"))?;
         equal("last_ctr_after", last(&counters.0), entry.number("last_ctr_after"))
     });

@@ -11,8 +11,8 @@ use panic_halt as _;
 use semihosting::{io, println, process};
 use suntap::kdf::an10922;
 use suntap::{
-    CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, Mode, PreparedMasterKey, PreparedMetaReadKey,
-    SdmLayout, SdmMetaReadKey, TagId, VerifiedTap, VerifyError, sdm_layout,
+    CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, Scheme, PreparedMasterKey, PreparedMetaReadKey,
+    SdmLayout, SdmMetaReadKey, CounterId, VerifiedTap, VerifyError, sdm_layout,
 };
 use suntap_gateway::flash::{OutOfBounds, RamFlash};
 
@@ -39,18 +39,18 @@ impl Door {
     fn new() -> Self {
         Self {
             master: MasterKey::from_bytes(*b"a master key    ").prepare(),
-            meta: SdmMetaReadKey::from_bytes(*b"a meta read key ").prepare(Mode::Aes),
+            meta: SdmMetaReadKey::from_bytes(*b"a meta read key ").prepare(Scheme::Aes),
         }
     }
 
     /// Shape, PICCData, the key of this tag, MAC: a genuine tap and the name of its counter.
-    fn verify<'a>(&self, url: &'a str) -> Result<(VerifiedTap<'a>, TagId), Refused> {
+    fn verify<'a>(&self, url: &'a str) -> Result<(VerifiedTap<'a>, CounterId), Refused> {
         let claimed = LAYOUT.parse(url)?.open(&self.meta)?;
         let uid = claimed.uid().ok_or(VerifyError::NotAuthentic)?;
         let key = an10922::derive_in_epoch(&self.master, uid, 0, SUFFIX).map_err(|_| VerifyError::NotAuthentic)?;
-        let key = key.prepare(Mode::Aes);
+        let key = key.prepare(Scheme::Aes);
         let verified = claimed.verify(&key)?;
-        let name = key.tag_id(verified.uid());
+        let name = key.counter_id(verified.uid());
         Ok((verified, name))
     }
 

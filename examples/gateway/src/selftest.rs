@@ -1,7 +1,7 @@
 //! The known-answer vectors, on this chip.
 
 use semihosting::println;
-use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
 struct Vector {
     lrp: bool,
@@ -33,7 +33,7 @@ pub(crate) fn run() {
 
 /// The counter of a tap that verifies.
 fn verify(vector: &Vector) -> Option<u64> {
-    let mode = if vector.lrp { Mode::Lrp } else { Mode::Aes };
+    let mode = if vector.lrp { Scheme::Lrp } else { Scheme::Aes };
     let layout = SdmLayout::new(mode, vector.template).ok()?;
     let tap = layout.parse(vector.url).ok()?;
     let claimed = if vector.template.contains("{picc") {

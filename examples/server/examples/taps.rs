@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use serde_json::json;
 use suntap::emulator::EmulatedTag;
-use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 use suntap_server::secrets::Secrets;
 
 const LAYOUT: &str = "https://t.example/tap?x={:xuid}&n={ctr}&e={mac}";
@@ -27,7 +27,7 @@ fn main() -> anyhow::Result<()> {
     writeln!(lines, "{}", json!({ "tagGroup": group }))?;
     writeln!(lines, "{}", json!({ "batch": { "organisation": 1, "path": "F/G/B" } }))?;
 
-    let layout = SdmLayout::new(Mode::Aes, LAYOUT)?;
+    let layout = SdmLayout::new(Scheme::Aes, LAYOUT)?;
     let mut emulated = Vec::new();
     for number in 0..tags {
         let xuid = format!("{number:08}");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use suntap::{Mark, TagId};
+use suntap::{CounterId, Mark};
 
 use crate::store::{Store, StoreError};
 
@@ -28,7 +28,7 @@ impl<T: ?Sized> Cache<T> {
         &self,
         store: &Store,
         keys: &[String],
-        mark: Option<&TagId>,
+        mark: Option<&CounterId>,
         parse: impl FnOnce(&[Option<String>]) -> Result<Arc<T>, StoreError>,
     ) -> Result<(Arc<T>, Option<Mark>), StoreError> {
         let name = keys.last().map(String::as_str).unwrap_or_default();

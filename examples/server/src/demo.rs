@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::ecode::ECode;
-use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 
 use crate::http::{App, now};
 use crate::import::import;
@@ -142,7 +142,7 @@ impl DemoTag {
 
 /// A new tag, and its keys as they are imported.
 fn personalise(template: &str, text: &str) -> anyhow::Result<(EmulatedTag, Value)> {
-    let layout = SdmLayout::new(Mode::Aes, template)?;
+    let layout = SdmLayout::new(Scheme::Aes, template)?;
     let code = ECode::from_bytes(random()?);
     let mut uid = random::<7>()?;
     if let Some(maker) = uid.first_mut() {

@@ -17,7 +17,7 @@ use suntap::kdf::ecode::SealedKeys;
 use suntap::platform::ApiKeyName;
 use suntap::platform::State as InUse;
 use suntap::platform::rules::{Comparison, Equality, Rule};
-use suntap::{LayoutError, Mode, SdmLayout, TagId, Uid};
+use suntap::{CounterId, LayoutError, Scheme, SdmLayout, Uid};
 
 use crate::hex;
 
@@ -135,7 +135,7 @@ pub struct StoredKeys {
     /// The name of the counter at the time of the import, to show what was last seen and never to tell a replay by; `None` where
     /// only a tap brings what opens the key.
     #[serde(default, with = "tag_id_text", skip_serializing_if = "Option::is_none")]
-    pub counter: Option<TagId>,
+    pub counter: Option<CounterId>,
 }
 
 /// Where the keys of a tag come from.
@@ -190,7 +190,8 @@ pub enum Derivation {
         version: u32,
     },
     /// sdm-backend.
-    Nfcdeveloper {
+    #[serde(rename = "nfcdeveloper")]
+    SdmBackend {
         /// The name of the master key.
         master: String,
     },
@@ -240,9 +241,9 @@ impl Layout {
     /// If no chip can write it.
     pub fn sdm(&self) -> Result<SdmLayout, LayoutError> {
         let mode = match self.mode {
-            ModeName::Aes => Mode::Aes,
-            ModeName::Lrp => Mode::Lrp,
-            ModeName::Ntag22x => Mode::Ntag22x,
+            ModeName::Aes => Scheme::Aes,
+            ModeName::Lrp => Scheme::Lrp,
+            ModeName::Ntag22x => Scheme::Suncmac,
         };
         SdmLayout::new(mode, &self.template)
     }
@@ -285,7 +286,7 @@ pub struct RuleGroup {
 
 /// The keys under which documents stand.
 pub mod key {
-    use super::{ApiKeyName, TagId, Uid, hex};
+    use super::{ApiKeyName, CounterId, Uid, hex};
 
     /// Every layout that was imported.
     pub const LAYOUTS: &str = "layouts";
@@ -334,7 +335,7 @@ pub mod key {
 
     /// A tag by the name of its counter.
     #[must_use]
-    pub fn counter(counter: &TagId) -> String {
+    pub fn counter(counter: &CounterId) -> String {
         format!("counter/{}", hex::encode(counter.as_bytes()))
     }
 
@@ -389,9 +390,9 @@ as_text!(
 );
 as_text!(
     tag_id_text,
-    Option<TagId>,
-    |text: &str| hex::decode(text).map(TagId::from_bytes).map(Some),
-    |id: &Option<TagId>| id.map(|id| hex::encode(id.as_bytes())).unwrap_or_default(),
+    Option<CounterId>,
+    |text: &str| hex::decode(text).map(CounterId::from_bytes).map(Some),
+    |id: &Option<CounterId>| id.map(|id| hex::encode(id.as_bytes())).unwrap_or_default(),
     "the name of a counter is 32 hexadecimal digits"
 );
 

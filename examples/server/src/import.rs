@@ -407,7 +407,7 @@ impl<'s> Draft<'s> {
     }
 
     /// Whether the dialects can answer for a tag; whether it waits for its keys, and the name of its counter.
-    fn check(&self, row: &Row, plain: Option<&SdmFileReadKey>) -> Checked<(bool, Option<suntap::TagId>)> {
+    fn check(&self, row: &Row, plain: Option<&SdmFileReadKey>) -> Checked<(bool, Option<suntap::CounterId>)> {
         let mut record = row.record();
         if row.has_keys() {
             let Some(chip) = &record.chip else { return problem("it has keys and no layout") };

@@ -8,7 +8,7 @@ use suntap::platform::rules::{self, Rules};
 use suntap::platform::{
     Chip, ExtendedData, FileKey, Keys, MetaKey, Names, OrganisationId, Record, Standing, State as InUse, TagRecord,
 };
-use suntap::{LayoutError, Mark, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
+use suntap::{LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
 use crate::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
 use crate::secrets::Secrets;
@@ -62,7 +62,7 @@ impl Row {
         self.tag.keys.is_some()
     }
 
-    fn keys(&self, mode: Mode) -> Option<Keys<'_>> {
+    fn keys(&self, mode: Scheme) -> Option<Keys<'_>> {
         Some(match &self.tag.keys.as_ref()?.source {
             KeySource::Held { has_meta, .. } => {
                 let (meta, file) = self.held.as_ref()?;
@@ -84,9 +84,9 @@ impl Row {
                 let file = FileKey::Boltcard { issuer, version: *version };
                 Keys::Loaded { meta: Some(MetaKey::Boltcard(issuer)), file }
             }
-            KeySource::Derived(Derivation::Nfcdeveloper { master }) => {
+            KeySource::Derived(Derivation::SdmBackend { master }) => {
                 let master = self.secrets.nfcdeveloper(master)?;
-                Keys::Loaded { meta: Some(MetaKey::Nfcdeveloper(master)), file: FileKey::Nfcdeveloper(master) }
+                Keys::Loaded { meta: Some(MetaKey::SdmBackend(master)), file: FileKey::SdmBackend(master) }
             }
             KeySource::Derived(Derivation::ECode { epoch }) => Keys::ECode { epoch: *epoch },
         })
@@ -99,7 +99,7 @@ impl TagRecord for Row {
         let state = |level: &Option<Level>| level.as_ref().map_or(InUse::Active, |level| level.state.into());
         let chip = self.layout.as_ref().or(layout.as_ref()).map(|layout| Chip {
             layout,
-            keys: self.keys(layout.mode()).unwrap_or(Keys::NotLoaded),
+            keys: self.keys(layout.scheme()).unwrap_or(Keys::NotLoaded),
             tamper: self.tag.tamper,
             // What is stored is as old as the import. The name that follows the key can not be out of step with it.
             counter: None,

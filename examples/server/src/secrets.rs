@@ -8,9 +8,9 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
 use suntap::kdf::ecode::ServerSecret;
-use suntap::kdf::nfcdeveloper::{self, Master};
+use suntap::kdf::sdm_backend::{self, Master};
 use suntap::platform::ApiKeySecret;
-use suntap::{IssuerKey, MasterKey, Mode, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey, SdmMetaReadKey};
+use suntap::{IssuerKey, MasterKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey, Scheme, SdmMetaReadKey};
 
 use crate::hex;
 
@@ -79,7 +79,7 @@ impl Secrets {
         }
         for (name, digits) in text.meta_keys {
             let key = SdmMetaReadKey::from_bytes(key(format!("metaKeys, {name}"), &digits)?);
-            secrets.meta_keys.insert(name, (key.prepare(Mode::Aes), key.prepare(Mode::Lrp)));
+            secrets.meta_keys.insert(name, (key.prepare(Scheme::Aes), key.prepare(Scheme::Lrp)));
         }
         for (name, digits) in text.master_keys {
             let key = MasterKey::from_bytes(key(format!("masterKeys, {name}"), &digits)?);
@@ -93,7 +93,7 @@ impl Secrets {
             let wanted = || format!("nfcdeveloper, {}: a master key has 32 or 64 hexadecimal digits", redacted(&name));
             let bytes = base16ct::mixed::decode_vec(&text.key).map_err(|_| anyhow!(wanted()))?;
             let derivation =
-                if text.legacy { nfcdeveloper::Derivation::Legacy } else { nfcdeveloper::Derivation::Standard };
+                if text.legacy { sdm_backend::Derivation::Legacy } else { sdm_backend::Derivation::Standard };
             let master = Master::new(derivation, &bytes).map_err(|_| anyhow!(wanted()))?;
             secrets.nfcdeveloper.insert(name, master);
         }
@@ -128,9 +128,9 @@ impl Secrets {
         Ok(format!("{text:#}"))
     }
 
-    pub(crate) fn meta_key(&self, name: &str, mode: Mode) -> Option<&PreparedMetaReadKey> {
+    pub(crate) fn meta_key(&self, name: &str, mode: Scheme) -> Option<&PreparedMetaReadKey> {
         let (aes, lrp) = self.meta_keys.get(name)?;
-        Some(if mode == Mode::Lrp { lrp } else { aes })
+        Some(if mode == Scheme::Lrp { lrp } else { aes })
     }
 
     pub(crate) fn master_key(&self, name: &str) -> Option<&PreparedMasterKey> {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use suntap::{Advance, AsyncCounterStore, Mark, SdmReadCtr, TagId, UnixMillis};
+use suntap::{Advance, AsyncCounterStore, CounterId, Mark, SdmReadCtr, UnixMillis};
 
 mod embedded;
 mod postgres;
@@ -152,7 +152,7 @@ impl Store {
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn read(&self, keys: &[String], mark: Option<&TagId>) -> Result<Found, StoreError> {
+    pub async fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
         match &self.kind {
             Kind::Embedded(store) => store.read(keys, mark),
             Kind::Postgres(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
@@ -210,7 +210,12 @@ impl Store {
 impl AsyncCounterStore for &Store {
     type Error = StoreError;
 
-    async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, StoreError> {
+    async fn advance(
+        &mut self,
+        tag: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> Result<Advance, StoreError> {
         match &self.kind {
             Kind::Embedded(store) => self.in_time(store.advance(tag, ctr, at)).await,
             // In boxes, so that every request has not to be as large as the largest of these.

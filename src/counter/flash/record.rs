@@ -2,7 +2,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
-use crate::value::{Mark, SdmReadCtr, TagId, UnixMillis};
+use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 /// Bytes of a record: a kind (1), a name or a label (16), a counter or a number of tags (3, LSB first), a time or the length of a
 /// segment (8), a number of taps or of the segment (4), a CRC-32 (4); numbers little endian.
@@ -42,7 +42,7 @@ pub(super) enum Content {
         tags: u16,
     },
     Mark {
-        tag: TagId,
+        tag: CounterId,
         mark: Mark,
     },
 }
@@ -122,7 +122,7 @@ fn read(body: &[u8], number: u32) -> Option<Record> {
     let tags = u16::from_le_bytes([low, mid]);
     let labelled = *name == LABEL;
     let mark = |at| Content::Mark {
-        tag: TagId::from_bytes(*name),
+        tag: CounterId::from_bytes(*name),
         mark: Mark { ctr: SdmReadCtr::from_lsb_first(*value), at, taps: last },
     };
     match *kind {

@@ -36,7 +36,7 @@ impl Service<'_> {
         let ecode = request.tap.captured(&tap, ECODE)?;
         let opened = layout.has(Field::PiccData);
         // Before the shape of separate values is judged: a client is told of a wrong eCode first.
-        let keys = self.keys(&chip.keys, layout.mode(), opened, record.uid, ecode)?;
+        let keys = self.keys(&chip.keys, layout.scheme(), opened, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
         let claimed = match &keys.meta {
@@ -56,7 +56,7 @@ impl Service<'_> {
         let tap = claimed.verify(&*keys.file).map_err(|error| refusal(error, Refusal::NotAuthentic))?;
         let tamper = if chip.tamper { tap.message().tamper() } else { None };
         let seen = Seen { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
-        let counter = chip.counter.unwrap_or_else(|| keys.file.tag_id(tap.uid()));
+        let counter = chip.counter.unwrap_or_else(|| keys.file.counter_id(tap.uid()));
         Ok(Examined { tap, seen, counter })
     }
 }
@@ -66,7 +66,7 @@ fn refusal(error: VerifyError, step: Refusal) -> Refusal {
     match error {
         VerifyError::NoCounter => Refusal::NoCounter,
         // The record's own fault.
-        VerifyError::WrongMode | VerifyError::Encrypted | VerifyError::NotEncrypted => Refusal::NoKeys,
+        VerifyError::WrongScheme | VerifyError::Encrypted | VerifyError::NotEncrypted => Refusal::NoKeys,
         VerifyError::WrongTag => Refusal::OtherUid,
         VerifyError::NotAuthentic | VerifyError::HasCounter => step,
     }

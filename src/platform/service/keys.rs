@@ -8,7 +8,7 @@ use crate::kdf::boltcard;
 use crate::kdf::ecode::{ECode, derive_file_read_key, derive_meta_read_key};
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
 use crate::platform::record::{FileKey, Keys, MetaKey, Record};
-use crate::value::{Mode, TagId, Uid};
+use crate::value::{CounterId, Scheme, Uid};
 
 /// The keys of one tag, ready for its layout.
 pub(super) struct TagKeys<'r> {
@@ -37,11 +37,11 @@ impl Service<'_> {
     /// The name under which the counter of a tag is kept, for a registry that shows [what was last
     /// seen](Record::last_seen) of it. `None` for a standard tag, for one without keys, and where only a tap brings what opens them.
     #[must_use]
-    pub fn counter(&self, record: &Record<'_>) -> Option<TagId> {
+    pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
         let chip = record.chip.as_ref()?;
         chip.counter.or_else(|| {
-            let keys = self.keys(&chip.keys, chip.layout.mode(), false, record.uid, None).ok()?;
-            Some(keys.file.tag_id(record.uid.filter(|_| chip.layout.mirrored().uid)))
+            let keys = self.keys(&chip.keys, chip.layout.scheme(), false, record.uid, None).ok()?;
+            Some(keys.file.counter_id(record.uid.filter(|_| chip.layout.mirrored().uid)))
         })
     }
 
@@ -49,7 +49,7 @@ impl Service<'_> {
     pub(super) fn keys<'r>(
         &self,
         keys: &Keys<'r>,
-        mode: Mode,
+        scheme: Scheme,
         opened: bool,
         uid: Option<Uid>,
         ecode: Option<&str>,
@@ -58,8 +58,8 @@ impl Service<'_> {
         let (meta, file) = match keys {
             Keys::NotLoaded => return Err(Refusal::NoKeys),
             Keys::Loaded { meta, file } => {
-                let meta = if opened { Some(meta.as_ref().ok_or(Refusal::NoKeys)?.ready(mode)) } else { None };
-                return Ok(TagKeys { meta, file: file.ready(mode, uid)? });
+                let meta = if opened { Some(meta.as_ref().ok_or(Refusal::NoKeys)?.ready(scheme)) } else { None };
+                return Ok(TagKeys { meta, file: file.ready(scheme, uid)? });
             }
             Keys::Sealed { keys, tag } => {
                 if self.secrets.is_empty() {
@@ -76,36 +76,36 @@ impl Service<'_> {
                 (meta, derive_file_read_key(secret, &ecode, uid, *epoch))
             }
         };
-        let meta = opened.then(|| Ready::Now(meta.prepare(mode)));
-        Ok(TagKeys { meta, file: Ready::Now(file.prepare(mode)) })
+        let meta = opened.then(|| Ready::Now(meta.prepare(scheme)));
+        Ok(TagKeys { meta, file: Ready::Now(file.prepare(scheme)) })
     }
 }
 
 impl<'r> MetaKey<'r> {
-    fn ready(&self, mode: Mode) -> Ready<'r, PreparedMetaReadKey> {
+    fn ready(&self, scheme: Scheme) -> Ready<'r, PreparedMetaReadKey> {
         match self {
-            Self::Plain(key) => Ready::Now(key.prepare(mode)),
+            Self::Plain(key) => Ready::Now(key.prepare(scheme)),
             Self::Prepared(key) => Ready::Before(key),
-            Self::Boltcard(issuer) => Ready::Now(boltcard::meta_read_key(issuer).prepare(mode)),
-            #[cfg(feature = "nfcdeveloper")]
-            Self::Nfcdeveloper(master) => Ready::Now(master.meta_read_key().prepare(mode)),
+            Self::Boltcard(issuer) => Ready::Now(boltcard::meta_read_key(issuer).prepare(scheme)),
+            #[cfg(feature = "sdm-backend")]
+            Self::SdmBackend(master) => Ready::Now(master.meta_read_key().prepare(scheme)),
         }
     }
 }
 
 impl<'r> FileKey<'r> {
-    fn ready(&self, mode: Mode, uid: Option<Uid>) -> Result<Ready<'r, PreparedFileReadKey>, Refusal> {
+    fn ready(&self, scheme: Scheme, uid: Option<Uid>) -> Result<Ready<'r, PreparedFileReadKey>, Refusal> {
         let uid = || uid.ok_or(Refusal::NoKeys);
         Ok(Ready::Now(match self {
             Self::Prepared(key) => return Ok(Ready::Before(key)),
-            Self::Plain(key) => key.prepare(mode),
+            Self::Plain(key) => key.prepare(scheme),
             Self::An10922 { master, suffix, epoch } => {
                 let key = an10922::derive_in_epoch(master, uid()?, *epoch, suffix).map_err(|_| Refusal::NoKeys)?;
-                key.prepare(mode)
+                key.prepare(scheme)
             }
-            Self::Boltcard { issuer, version } => boltcard::file_read_key(issuer, uid()?, *version).prepare(mode),
-            #[cfg(feature = "nfcdeveloper")]
-            Self::Nfcdeveloper(master) => master.file_read_key(uid()?).prepare(mode),
+            Self::Boltcard { issuer, version } => boltcard::file_read_key(issuer, uid()?, *version).prepare(scheme),
+            #[cfg(feature = "sdm-backend")]
+            Self::SdmBackend(master) => master.file_read_key(uid()?).prepare(scheme),
         }))
     }
 }

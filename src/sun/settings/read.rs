@@ -8,7 +8,7 @@ use crate::sun::error::Field;
 use crate::sun::layout::{MAX_TEMPLATE, SdmLayout, mirror_chars};
 use crate::sun::template::FILE_HEADER;
 use crate::sun::template::LayoutError;
-use crate::value::{Mode, SdmReadCtr};
+use crate::value::{Scheme, SdmReadCtr};
 
 /// What the URI codes 00h to 04h stand for.
 const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
@@ -48,18 +48,22 @@ impl SdmLayout {
     /// The layout of a tag, from what it answers to GetFileSettings (FileType to the last offset, without status) and from its
     /// NDEF file. All mirrors come out pinned; what was a captured text is static text.
     ///
-    /// [`Mode`] is not in the settings: it is the caller's to know. A counter that is enabled but not mirrored
+    /// [`Scheme`] is not in the settings: it is the caller's to know. A counter that is enabled but not mirrored
     /// (SDMReadCtrOffset FFFFFFh) counts as not mirrored; [`sdm_settings`](Self::sdm_settings) can not write such a one, and
     /// refuses to if it is read or limited. The layout writes the longest abbreviated prefix that it can; a file
     /// that does not do so is read all the same.
     ///
     /// # Errors
     /// [`SettingsError`] names the rule that a setting breaks.
-    pub fn from_tag(mode: Mode, file_settings: &[u8], ndef_file: &[u8]) -> Result<(Self, SdmAccess), SettingsError> {
-        if mode == Mode::Ntag22x {
+    pub fn from_tag(
+        scheme: Scheme,
+        file_settings: &[u8],
+        ndef_file: &[u8],
+    ) -> Result<(Self, SdmAccess), SettingsError> {
+        if scheme == Scheme::Suncmac {
             return Err(SettingsError::NoSdm);
         }
-        let (settings, access) = Settings::read(mode, file_settings)?;
+        let (settings, access) = Settings::read(scheme, file_settings)?;
         let mut template = [0; MAX_TEMPLATE];
         let mut template = Writer::new(&mut template);
         settings.write_template(ndef_file, &mut template).map_err(|error| match error {
@@ -68,7 +72,7 @@ impl SdmLayout {
         })?;
         // Only ASCII was written.
         let template = str::from_utf8(template.written()).unwrap_or_default();
-        Ok((Self::new(mode, template)?, access))
+        Ok((Self::new(scheme, template)?, access))
     }
 }
 
@@ -94,7 +98,7 @@ impl Reader<'_> {
 
 impl Settings {
     /// Table 73: FileType, FileOption, AccessRights, FileSize, and what SDM adds.
-    fn read(mode: Mode, bytes: &[u8]) -> Result<(Self, SdmAccess), SettingsError> {
+    fn read(scheme: Scheme, bytes: &[u8]) -> Result<(Self, SdmAccess), SettingsError> {
         let mut reader = Reader(bytes);
         let [file_type, file_option, _, _, _, _, _] = reader.take()?;
         if file_type != 0 {
@@ -142,7 +146,7 @@ impl Settings {
         let tt_at = tt_status.zip(enc).and_then(|(tt, enc)| tt.checked_sub(enc)).filter(|at| *at < enc_chars);
         tt_status = tt_status.filter(|_| tt_at.is_none());
         let place = |field, from: Option<usize>| {
-            let chars = mirror_chars(mode, field).unwrap_or(enc_chars);
+            let chars = mirror_chars(scheme, field).unwrap_or(enc_chars);
             from.map(|from| Place { field, from, chars })
         };
         let places = [

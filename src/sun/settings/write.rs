@@ -7,7 +7,7 @@ use super::{SettingsError, TagTexts};
 use crate::sun::error::Field;
 use crate::sun::layout::{Kind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
-use crate::value::{Mode, SdmReadCtr};
+use crate::value::{Scheme, SdmReadCtr};
 
 /// Where the parts of a layout are in the file.
 #[derive(Clone, Copy, Default)]
@@ -30,9 +30,9 @@ impl SdmLayout {
     /// `out` takes at most 256 bytes; what is returned is that part of it.
     ///
     /// ```
-    /// use suntap::{Mode, SdmLayout, TagTexts};
+    /// use suntap::{Scheme, SdmLayout, TagTexts};
     ///
-    /// let layout = SdmLayout::new(Mode::Aes, "https://example.com/{:id}?c={mac}")?;
+    /// let layout = SdmLayout::new(Scheme::Aes, "https://example.com/{:id}?c={mac}")?;
     /// let texts = TagTexts { captured: &[("id", "A7")], ..TagTexts::default() };
     /// let mut file = [0; 256];
     /// let file = layout.ndef_file(&texts, &mut file)?;
@@ -55,13 +55,13 @@ impl SdmLayout {
     /// command, are the caller's.
     ///
     /// `out` takes at most 27 bytes; what is returned is that part of it. `{picc}` without a pin is set up to hold UID and
-    /// counter. The chip does not know of [`Mode`]: it must be in LRP mode already where the layout says so.
+    /// counter. The chip does not know of [`Scheme`]: it must be in LRP mode already where the layout says so.
     ///
     /// ```
-    /// use suntap::{Access, KeyNumber, Mode, SdmAccess, SdmLayout, TagTexts};
+    /// use suntap::{Access, KeyNumber, Scheme, SdmAccess, SdmLayout, TagTexts};
     ///
     /// // AN12196 Rev 1.8, §6.9.
-    /// let layout = SdmLayout::new(Mode::Aes, "https://choose.url.com/ntag424?e={picc}&c={mac}")?;
+    /// let layout = SdmLayout::new(Scheme::Aes, "https://choose.url.com/ntag424?e={picc}&c={mac}")?;
     /// let access = SdmAccess {
     ///     meta_read: Some(KeyNumber::Key2),
     ///     file_read: KeyNumber::Key1,
@@ -129,7 +129,7 @@ impl SdmLayout {
         enc_chars: Option<usize>,
         file: &'b mut [u8; FILE_SIZE],
     ) -> Result<(&'b [u8], Offsets), SettingsError> {
-        if self.mode() == Mode::Ntag22x {
+        if self.scheme() == Scheme::Suncmac {
             return Err(SettingsError::NoSdm);
         }
         let (code, prefix) = self.uri_code();

@@ -4,7 +4,7 @@ use super::LayoutError;
 use super::is_name_byte;
 use crate::sun::error::Field;
 use crate::sun::layout::{Element, Kind, SdmLayout, Span};
-use crate::value::Mode;
+use crate::value::Scheme;
 
 /// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.
 pub(crate) const FILE_SIZE: usize = 256;
@@ -79,7 +79,7 @@ impl SdmLayout {
             return Err(LayoutError::PiccDataAndPlain);
         }
         // {picc} would stand in the place of the two, and {enc} behind a [[.
-        if matches!(self.mode, Mode::Ntag22x) && (window || !uid || !ctr) {
+        if matches!(self.scheme, Scheme::Suncmac) && (window || !uid || !ctr) {
             return Err(LayoutError::Ntag22x);
         }
         let both = match self.picc {

@@ -1,6 +1,6 @@
 //! The vectors of LRP mode.
 
-use suntap::Mode;
+use suntap::Scheme;
 use suntap::lrp::{self, Lrp};
 use suntap::sun::session::{self, EncKey, MacKey};
 
@@ -8,35 +8,35 @@ use super::{Entry, each, enc_key, equal, mac_key};
 
 #[test]
 fn picc_data() {
-    each("picc_data_lrp", |entry| super::picc_data(entry, Mode::Lrp));
+    each("picc_data_lrp", |entry| super::picc_data(entry, Scheme::Lrp));
 }
 
 #[test]
 fn session_keys() {
     each("session_keys_lrp", |entry| {
-        let key = entry.file_key("file_read_key", Mode::Lrp);
+        let key = entry.file_key("file_read_key", Scheme::Lrp);
         let (uid, ctr) = (entry.uid(), entry.ctr());
         equal("sv", session::sv(uid, ctr), entry.array("sv"))?;
-        let master = mac_key(entry, "master", Mode::Lrp);
+        let master = mac_key(entry, "master", Scheme::Lrp);
         equal("master", MacKey::derive(&key, uid, ctr).unwrap(), master.clone())?;
         let updated = |index| lrp::updated_key(master.secret().expose_bytes(), index);
         equal("mac_updated_key", updated(0), entry.array("mac_updated_key"))?;
         let (Some(uid), Some(ctr)) = (uid, ctr) else {
             return equal("enc_updated_key", None, entry.opt("enc_updated_key"));
         };
-        equal("master of enc", EncKey::derive(&key, uid, ctr).unwrap(), enc_key(entry, "master", Mode::Lrp))?;
+        equal("master of enc", EncKey::derive(&key, uid, ctr).unwrap(), enc_key(entry, "master", Scheme::Lrp))?;
         equal("enc_updated_key", updated(1), entry.array("enc_updated_key"))
     });
 }
 
 #[test]
 fn sdmmac() {
-    each("sdmmac_lrp", |entry| super::sdmmac(entry, Mode::Lrp, "master"));
+    each("sdmmac_lrp", |entry| super::sdmmac(entry, Scheme::Lrp, "master"));
 }
 
 #[test]
 fn enc_file_data() {
-    each("enc_file_data_lrp", |entry| super::enc_file_data(entry, Mode::Lrp, "master"));
+    each("enc_file_data_lrp", |entry| super::enc_file_data(entry, Scheme::Lrp, "master"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The vectors of the derivations of nfc-developer/sdm-backend.
 
-use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::kdf::sdm_backend::{Derivation, Master};
 
 use super::{Checked, Entry, each, equal};
 

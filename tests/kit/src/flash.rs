@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash};
-use suntap::{Advance, Blocking, CounterStore as _, FlashCounters, FlashError, Mark, SdmReadCtr, TagId, UnixMillis};
+use suntap::{
+    Advance, Blocking, CounterId, CounterStore as _, FlashCounters, FlashError, Mark, SdmReadCtr, UnixMillis,
+};
 
 /// A flash with words of `W` bytes and pages of `P`.
 #[derive(Clone)]
@@ -173,8 +175,8 @@ impl<const W: usize, const P: usize> NorFlash for Chip<W, P> {
     }
 }
 
-pub fn tag(number: u8) -> TagId {
-    TagId::from_bytes([number; 16])
+pub fn tag(number: u8) -> CounterId {
+    CounterId::from_bytes([number; 16])
 }
 
 pub fn ctr(value: u32) -> SdmReadCtr {

@@ -1,7 +1,7 @@
 //! The line from a URL to what a tap says, and layouts to take it by.
 
 use suntap::{
-    ClaimedTap, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SunMessage, UnverifiedTap, VerifyError,
+    ClaimedTap, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SunMessage, UnverifiedTap, VerifyError,
 };
 
 use crate::{Tag, Tap};
@@ -65,25 +65,25 @@ pub fn target(url: &str) -> String {
 pub const LRP: bool = cfg!(feature = "lrp");
 
 /// Every mode but AES.
-pub const OTHER_MODES: &[Mode] = &[
-    Mode::Ntag22x,
+pub const OTHER_SCHEMES: &[Scheme] = &[
+    Scheme::Suncmac,
     #[cfg(feature = "lrp")]
-    Mode::Lrp,
+    Scheme::Lrp,
 ];
 
 /// The mode of a tag, by [`Tag::lrp`].
-pub fn mode(lrp: bool) -> Mode {
+pub fn scheme(lrp: bool) -> Scheme {
     #[cfg(feature = "lrp")]
     if lrp {
-        return Mode::Lrp;
+        return Scheme::Lrp;
     }
     assert!(!lrp, "suntap is built without LRP");
-    Mode::Aes
+    Scheme::Aes
 }
 
 pub fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<ClaimedTap<'a>, VerifyError> {
     if template.contains("{picc") {
-        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(mode(tag.lrp)))
+        tap.open(&SdmMetaReadKey::from_bytes(tag.meta_key).prepare(scheme(tag.lrp)))
     } else {
         tap.read_plain()
     }
@@ -92,7 +92,7 @@ pub fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<Cl
 /// What a tap says when it is verified, with a counter or without one.
 pub fn said(tag: &Tag, layout: &SdmLayout, tap: UnverifiedTap<'_>) -> Result<Said, VerifyError> {
     let claimed = claim(tag, tap, layout.template())?;
-    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(mode(tag.lrp));
+    let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(scheme(tag.lrp));
     match claimed.ctr() {
         Some(_) => Ok(Said::by(claimed.verify(&key)?.message())),
         None => Ok(Said::by(claimed.verify_replayable(&key)?.message())),

@@ -4,7 +4,7 @@ use ntag424::sdm::{SdmUrlConfig, SdmUrlOptions, SdmVerification, Verifier, sdm_u
 use ntag424::types::file_settings::CryptoMode;
 use suntap::SdmLayout;
 
-use crate::line::{mode, said};
+use crate::line::{said, scheme};
 use crate::{Tag, Tap};
 
 /// Layouts that both can say.
@@ -50,7 +50,7 @@ pub fn theirs_told(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<To
 }
 
 pub fn ours_told(template: &str, tag: &Tag, url: &str) -> Option<Told> {
-    let layout = SdmLayout::new(mode(tag.lrp), template).unwrap();
+    let layout = SdmLayout::new(scheme(tag.lrp), template).unwrap();
     let said = said(tag, &layout, layout.parse(url).ok()?).ok()?;
     Some((said.uid, said.ctr, said.file_data, said.tt.map(|tt| tt.contains(&b'O'))))
 }

@@ -4,16 +4,16 @@ use core::convert::Infallible;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use suntap::{Advance, AsyncCounterStore, CounterStore, Mark, SdmReadCtr, TagId, UnixMillis};
+use suntap::{Advance, AsyncCounterStore, CounterId, CounterStore, Mark, SdmReadCtr, UnixMillis};
 
 /// A store without a limit.
 #[derive(Clone, Debug, Default)]
-pub struct MapCounters(pub HashMap<TagId, Mark>);
+pub struct MapCounters(pub HashMap<CounterId, Mark>);
 
 impl CounterStore for MapCounters {
     type Error = Infallible;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
         let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
         if let Advance::Advanced { now, .. } = advance {
             self.0.insert(*tag, now);
@@ -41,7 +41,7 @@ impl<S> Clone for SharedCounters<S> {
 impl<S: CounterStore> CounterStore for SharedCounters<S> {
     type Error = S::Error;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
         self.0.lock().unwrap().advance(tag, ctr, at)
     }
 }
@@ -49,7 +49,7 @@ impl<S: CounterStore> CounterStore for SharedCounters<S> {
 impl<S: CounterStore> AsyncCounterStore for SharedCounters<S> {
     type Error = S::Error;
 
-    async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
+    async fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
         core::future::ready(()).await;
         self.0.lock().unwrap().advance(tag, ctr, at)
     }
@@ -75,7 +75,7 @@ pub enum Failed<E> {
 impl<S: CounterStore> CounterStore for FailingCounters<S> {
     type Error = Failed<S::Error>;
 
-    fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         let fail = self.fail.take();
         if fail == Some(false) {
             return Err(Failed::Told);

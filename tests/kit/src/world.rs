@@ -3,7 +3,7 @@
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::platform::rules::{Comparison, Equality, Rule};
 use suntap::platform::{Standing, State};
-use suntap::{Mark, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid};
+use suntap::{Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid};
 
 use crate::registry::{OwnRules, Row, RowKeys, Tags};
 use crate::{Tag, Tap};
@@ -36,7 +36,7 @@ fn ixkio(xuid: &str, last: u8, template: &str) -> Row {
         xuid: Some(xuid.into()),
         uid: Some(uid),
         tag: "Left shoe".into(),
-        layout: Some(SdmLayout::new(Mode::Aes, template).unwrap()),
+        layout: Some(SdmLayout::new(Scheme::Aes, template).unwrap()),
         keys: RowKeys::Held { meta: None, file },
         group_rules: rules(&[(&[AUTHENTIC], "Pass")], "Fail"),
         ..Row::new(1)
@@ -48,7 +48,7 @@ fn etrnl(number: u64, template: &str) -> Row {
     Row {
         number: Some(number),
         uid: Some(uid),
-        layout: Some(SdmLayout::new(Mode::Aes, template).unwrap()),
+        layout: Some(SdmLayout::new(Scheme::Aes, template).unwrap()),
         keys: RowKeys::Held { meta: Some(SdmMetaReadKey::from_bytes(META_KEY)), file },
         ..Row::new(1)
     }

@@ -7,7 +7,7 @@ use core::hint::black_box;
 
 use cortex_m_rt::entry;
 use panic_halt as _;
-use suntap::{CounterStore, FlashCounters, SdmReadCtr, TagId};
+use suntap::{CounterStore, FlashCounters, SdmReadCtr, CounterId};
 use suntap_gateway::flash::RamFlash;
 
 #[entry]
@@ -15,6 +15,6 @@ fn main() -> ! {
     let Some(chip) = cortex_m::singleton!(: RamFlash = RamFlash::new()) else { loop {} };
     loop {
         let Ok(mut counters) = FlashCounters::<_, 32>::open_blocking(&mut *chip, RamFlash::REGION) else { continue };
-        let _ = black_box(counters.advance(&TagId::from_bytes(black_box([3; 16])), SdmReadCtr::MAX, None).is_ok());
+        let _ = black_box(counters.advance(&CounterId::from_bytes(black_box([3; 16])), SdmReadCtr::MAX, None).is_ok());
     }
 }

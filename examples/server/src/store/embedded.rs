@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
-use suntap::{Advance, Mark, SdmReadCtr, TagId, UnixMillis};
+use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -71,7 +71,7 @@ impl Embedded {
         Ok(Self { database, queue, writer, failing, changes: AtomicU64::new(0) })
     }
 
-    pub(super) fn read(&self, keys: &[String], mark: Option<&TagId>) -> Result<Found, StoreError> {
+    pub(super) fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
         let transaction = self.database.begin_read()?;
         let documents = if keys.is_empty() {
             Vec::new()
@@ -115,7 +115,7 @@ impl Embedded {
 
     pub(super) async fn advance(
         &self,
-        tag: &TagId,
+        tag: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {

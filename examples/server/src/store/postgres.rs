@@ -7,7 +7,7 @@
 //! known to it, and pass once more.
 
 use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
-use suntap::{Advance, SdmReadCtr, TagId, UnixMillis};
+use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
 use tokio_postgres::NoTls;
 use tokio_postgres::row::Row;
 
@@ -69,7 +69,7 @@ impl Postgres {
         })
     }
 
-    pub(super) async fn read(&self, keys: &[String], tag: Option<&TagId>) -> Result<Found, StoreError> {
+    pub(super) async fn read(&self, keys: &[String], tag: Option<&CounterId>) -> Result<Found, StoreError> {
         let client = self.client().await?;
         let documents = async {
             let statement = client.prepare_cached(DOCUMENTS).await?;
@@ -124,7 +124,7 @@ impl Postgres {
 
     pub(super) async fn advance(
         &self,
-        tag: &TagId,
+        tag: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {

@@ -17,7 +17,7 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
 use redis::{Client, Cmd, FromRedisValue, Script, Value};
-use suntap::{Advance, SdmReadCtr, TagId, UnixMillis};
+use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
 
 use super::{Change, Found, StoreError, mark};
 
@@ -108,7 +108,7 @@ impl Redis {
         &self.warnings
     }
 
-    pub(super) async fn read(&self, keys: &[String], tag: Option<&TagId>) -> Result<Found, StoreError> {
+    pub(super) async fn read(&self, keys: &[String], tag: Option<&CounterId>) -> Result<Found, StoreError> {
         // One connection carries them all at once, and a cluster sends each to its own node.
         let documents = futures_util::future::try_join_all(keys.iter().map(|key| async move {
             let mut command = redis::cmd("GET");
@@ -180,7 +180,7 @@ impl Redis {
 
     pub(super) async fn advance(
         &self,
-        tag: &TagId,
+        tag: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
@@ -226,7 +226,7 @@ fn document_key(key: &str) -> String {
     format!("suntap:document:{key}")
 }
 
-fn mark_key(tag: &TagId) -> String {
+fn mark_key(tag: &CounterId) -> String {
     format!("suntap:mark:{}", crate::hex::encode(tag.as_bytes()))
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redb::StorageBackend;
-use suntap::{Advance, AsyncCounterStore as _, SdmReadCtr, TagId};
+use suntap::{Advance, AsyncCounterStore as _, CounterId, SdmReadCtr};
 use suntap_server::store::{Embedded, Options, Store};
 
 use crate::client::{Client, Server};
@@ -269,5 +269,5 @@ async fn no_answered_tap_passes_again_after_a_power_cut() {
 }
 
 async fn advance(store: &Store, tag: u8, ctr: u32) -> Result<Advance, suntap_server::store::StoreError> {
-    (&mut &*store).advance(&TagId::from_bytes([tag; 16]), SdmReadCtr::new(ctr).unwrap(), None).await
+    (&mut &*store).advance(&CounterId::from_bytes([tag; 16]), SdmReadCtr::new(ctr).unwrap(), None).await
 }

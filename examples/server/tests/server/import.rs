@@ -107,7 +107,7 @@ async fn a_counter_is_of_one_tag() {
 #[tokio::test]
 async fn a_tap_does_not_pass_again_after_any_import() {
     use suntap::emulator::EmulatedTag;
-    use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+    use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 
     let layout = "https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}";
     let folder = Folder::new();
@@ -127,7 +127,7 @@ async fn a_tap_does_not_pass_again_after_any_import() {
     let uid = Uid::from_hex(line["tag"]["uid"].as_str().unwrap()).unwrap();
     let file = SdmFileReadKey::from_hex("00112233445566778899AABBCCDDEEFF").unwrap();
     let texts = TagTexts { captured: &[("xuid", "tag00001")], ..TagTexts::default() };
-    let layout = SdmLayout::new(Mode::Aes, layout).unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, layout).unwrap();
     let mut tag = EmulatedTag::new(&layout, &texts, SdmMetaReadKey::FACTORY, file, uid).unwrap();
     let url = tag.tap().unwrap();
     let tap = url.strip_prefix("https://t.example").unwrap();
@@ -214,7 +214,7 @@ async fn the_same_line_again_changes_what_is_there() {
 fn keys_of_every_origin_verify() {
     use suntap::emulator::EmulatedTag;
     use suntap::kdf::{an10922, boltcard, ecode};
-    use suntap::{IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+    use suntap::{IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 
     let folder = Folder::new();
     let uid = Uid::from_bytes([4, 9, 9, 9, 9, 9, 9]);
@@ -230,7 +230,7 @@ fn keys_of_every_origin_verify() {
     let (meta_hex, file_hex) = ("01".repeat(16), "02".repeat(16));
 
     let tag = |layout: &str, text: &str, meta: &SdmMetaReadKey, file: &SdmFileReadKey| {
-        let layout = SdmLayout::new(Mode::Aes, layout).unwrap();
+        let layout = SdmLayout::new(Scheme::Aes, layout).unwrap();
         let texts: Vec<_> =
             layout.names().map(|name| (name, if name == "eCode" { &*code_text } else { text })).collect();
         let texts = TagTexts { captured: &texts, ..TagTexts::default() };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use suntap::emulator::EmulatedTag;
-use suntap::{Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 use suntap_server::secrets::Secrets;
 
 pub(crate) const SECRETS: &str = r#"{
@@ -59,7 +59,7 @@ pub(crate) fn levels() -> Vec<Value> {
 
 /// The ixkio tag of this number, in software.
 pub(crate) fn tag(number: u32) -> EmulatedTag {
-    let layout = SdmLayout::new(Mode::Aes, LAYOUT).unwrap();
+    let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
     let xuid = xuid(number);
     let texts = TagTexts { captured: &[("xuid", &xuid)], ..TagTexts::default() };
     EmulatedTag::new(&layout, &texts, SdmMetaReadKey::FACTORY, file_key(number), uid(number)).unwrap()

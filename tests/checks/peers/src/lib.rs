@@ -10,7 +10,7 @@
 //! let connection = rusqlite::Connection::open_in_memory()?;
 //! connection.execute_batch(TABLE)?;
 //! let mut counters = SqlCounters(connection);
-//! let (tag, ctr) = (TagId::from_bytes([1; 16]), SdmReadCtr::MAX);
+//! let (tag, ctr) = (CounterId::from_bytes([1; 16]), SdmReadCtr::MAX);
 //! assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Advanced { previous: None, .. }));
 //! assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Stale { .. }));
 //! # Ok(())

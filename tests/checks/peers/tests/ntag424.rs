@@ -19,7 +19,8 @@ use proptest::prelude::*;
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::an10922;
 use suntap::{
-    Access, KeyNumber, MasterKey, Mode, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid,
+    Access, KeyNumber, MasterKey, Scheme, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts,
+    Uid,
 };
 use suntap_testkit::peer::{TEMPLATES, ours_told, theirs_told};
 use suntap_testkit::{Tag, Tap, Written};
@@ -91,7 +92,7 @@ proptest! {
             url
         };
         let template = join(|(ours, _)| ours);
-        let mode = if lrp { Mode::Lrp } else { Mode::Aes };
+        let mode = if lrp { Scheme::Lrp } else { Scheme::Aes };
         let Ok(layout) = SdmLayout::new(mode, &template) else { return Ok(()) };
         let mut theirs = join(|(_, peers)| peers);
         if !theirs.contains("[[") {

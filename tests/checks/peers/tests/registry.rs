@@ -23,8 +23,8 @@ use suntap::platform::rules::{Rule, RuleGroup, RuleSet, Rules};
 use suntap::platform::{ApiKeyName, ApiKeySecret};
 use suntap::platform::{AsyncTagRegistry, Chip, FileKey, Keys, Names, OrganisationId, Record, TagRecord, TagRef};
 use suntap::{
-    Advance, AsyncCounterStore, CounterStore, Full, MasterKey, MemoryCounters, PreparedMasterKey, SdmFileReadKey,
-    SdmLayout, SdmReadCtr, TagId, Uid, UnixMillis, kdf::an10922, sdm_layout,
+    Advance, AsyncCounterStore, CounterId, CounterStore, Full, MasterKey, MemoryCounters, PreparedMasterKey,
+    SdmFileReadKey, SdmLayout, SdmReadCtr, Uid, UnixMillis, kdf::an10922, sdm_layout,
 };
 use suntap_testkit::{Tag, Tap};
 use tower::ServiceExt as _;
@@ -101,7 +101,7 @@ struct Counters(Arc<Service>);
 impl AsyncCounterStore for Counters {
     type Error = Full;
 
-    async fn advance(&mut self, tag: &TagId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+    async fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
         tokio::task::yield_now().await;
         self.0.counters.lock().unwrap().advance(tag, ctr, at)
     }

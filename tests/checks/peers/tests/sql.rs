@@ -26,7 +26,7 @@ proptest! {
         let mut sql = SqlCounters(connection);
         let mut memory = MemoryCounters::<4>::new();
         for (tag, ctr, at) in calls {
-            let tag = TagId::from_bytes([tag; 16]);
+            let tag = CounterId::from_bytes([tag; 16]);
             let ctr = SdmReadCtr::new(ctr).unwrap();
             let at = at.map(UnixMillis);
             prop_assert_eq!(sql.advance(&tag, ctr, at).unwrap(), memory.advance(&tag, ctr, at).unwrap());
@@ -97,5 +97,5 @@ fn it_keeps_the_laws_that_race() {
 #[test]
 fn a_broken_database_is_an_error() {
     let mut sql = SqlCounters(rusqlite::Connection::open_in_memory().unwrap());
-    assert!(sql.advance(&TagId::from_bytes([1; 16]), SdmReadCtr::MAX, None).is_err(), "there is no table");
+    assert!(sql.advance(&CounterId::from_bytes([1; 16]), SdmReadCtr::MAX, None).is_err(), "there is no table");
 }

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use suntap::{CommitError, Field, MemoryCounters, Mode, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagId};
+use suntap::{CommitError, Field, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, CounterId};
 
 /// Not verified, and verified without a counter.
 const REFUSED: i32 = -1;
@@ -32,7 +32,7 @@ pub extern "C" fn verdict(len: usize) -> i32 {
 
 fn decide(text: &str) -> Option<i32> {
     let mut lines = text.lines();
-    let mode = if lines.next()? == "lrp" { Mode::Lrp } else { Mode::Aes };
+    let mode = if lines.next()? == "lrp" { Scheme::Lrp } else { Scheme::Aes };
     let layout = SdmLayout::new(mode, lines.next()?).ok()?;
     let url = lines.next()?;
     let meta = SdmMetaReadKey::from_hex(lines.next()?).ok()?;
@@ -46,7 +46,7 @@ fn decide(text: &str) -> Option<i32> {
         return claimed.verify_replayable(&file).ok().map(|_| REPLAYABLE);
     }
     let mut counters = MemoryCounters::<2>::new();
-    let name = TagId::from_bytes([1; 16]);
+    let name = CounterId::from_bytes([1; 16]);
     let fresh = claimed.verify(&file).ok()?.commit(&mut counters, &name, None).ok()?;
     let again = claim()?.verify(&file).ok()?.commit(&mut counters, &name, None);
     matches!(again, Err(CommitError::Replayed { .. })).then(|| i32::try_from(fresh.ctr().get()).ok())?

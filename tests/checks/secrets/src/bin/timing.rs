@@ -7,7 +7,7 @@ use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main};
 use rand::{Rng, RngExt as _};
 use suntap::lrp::Lrp;
 use suntap::sun::session::MacKey;
-use suntap::{MasterKey, Mode, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid, sdm_layout};
+use suntap::{MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid, sdm_layout};
 
 const SAMPLES: usize = 200_000;
 
@@ -69,7 +69,7 @@ fn key_parse(runner: &mut CtRunner, rng: &mut BenchRng) {
 /// A key is expanded, and makes a session key and a CMAC of 64 bytes.
 fn cmac(runner: &mut CtRunner, rng: &mut BenchRng) {
     measure(runner, rng, SAMPLES, key, |key| {
-        let file = SdmFileReadKey::from_bytes(*key).prepare(Mode::Aes);
+        let file = SdmFileReadKey::from_bytes(*key).prepare(Scheme::Aes);
         MacKey::derive(&file, Some(Uid::from_bytes([4; 7])), SdmReadCtr::new(7)).unwrap().cmac(&[0x55; 64])
     });
 }
@@ -82,15 +82,15 @@ fn lrp(runner: &mut CtRunner, rng: &mut BenchRng) {
 /// PICCData in LRP mode, under a key that stays or changes.
 fn lrp_meta_key(runner: &mut CtRunner, rng: &mut BenchRng) {
     measure(runner, rng, SAMPLES / 10, key, |key| {
-        let key = SdmMetaReadKey::from_bytes(*key).prepare(Mode::Lrp);
-        black_box(&key).mode()
+        let key = SdmMetaReadKey::from_bytes(*key).prepare(Scheme::Lrp);
+        black_box(&key).scheme()
     });
 }
 
 /// A forged tap, its MAC wrong in the first byte or in the last.
 fn forged(runner: &mut CtRunner, rng: &mut BenchRng) {
     let file = SdmFileReadKey::from_bytes([0x3C; 16]);
-    let prepared = file.prepare(Mode::Aes);
+    let prepared = file.prepare(Scheme::Aes);
     let make = |class, rng: &mut BenchRng| {
         let (uid, ctr) = (Uid::from_bytes(bytes(rng)), 1 + rng.random::<u32>() % 0x00FF_FFFF);
         let session = MacKey::derive(&prepared, Some(uid), SdmReadCtr::new(ctr)).unwrap();

@@ -6,13 +6,13 @@
 use std::process::ExitCode;
 
 use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
-use suntap::kdf::nfcdeveloper::{Derivation, Master};
+use suntap::kdf::sdm_backend::{Derivation, Master};
 use suntap::kdf::{an10922, boltcard};
 use suntap::lrp::Lrp;
-use suntap::sun::session::{EncKey, MacKey};
+use suntap::platform::ApiKeySecret;
 use suntap::sun::ntag22x;
-use suntap::platform::{ApiKeySecret};
-use suntap::{IssuerKey, MasterKey, Mode, SdmFileReadKey, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid};
+use suntap::sun::session::{EncKey, MacKey};
+use suntap::{IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid};
 
 unsafe extern "C" {
     fn make_secret(bytes: *const u8, len: usize);
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     let (uid, ctr) = (Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]), SdmReadCtr::new(61));
     let message: Vec<u8> = (0..77).collect();
     let mut right = 0;
-    for mode in [Mode::Aes, Mode::Lrp] {
+    for mode in [Scheme::Aes, Scheme::Lrp] {
         let file = SdmFileReadKey::from_bytes(key).prepare(mode);
         let session = MacKey::derive(&file, Some(uid), ctr).unwrap();
         for len in [0, 15, 16, 77] {
@@ -70,8 +70,8 @@ fn main() -> ExitCode {
         right += u32::from(public(data[1]) != [0x77; 16]);
         right += u32::from(public(*enc.secret().expose_bytes()) != [0; 16]);
         // What opens with it is public; that it is made ready is not.
-        right += u32::from(SdmMetaReadKey::from_bytes(key).prepare(mode).mode() == mode);
-        right += u32::from(public(*file.tag_id(Some(uid)).as_bytes()) != [0; 16]);
+        right += u32::from(SdmMetaReadKey::from_bytes(key).prepare(mode).scheme() == mode);
+        right += u32::from(public(*file.counter_id(Some(uid)).as_bytes()) != [0; 16]);
     }
     let derived: SdmFileReadKey =
         an10922::derive(&MasterKey::from_bytes(key).prepare(), &[uid.as_bytes()]).expect("one block");

@@ -1,4 +1,4 @@
-//! The two derivations of the project nfc-developer/sdm-backend (feature `nfcdeveloper`), so that tags that were set up with it
+//! The two derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`), so that tags that were set up with it
 //! need not be written again. For new tags take another: nothing but that project uses these.
 //!
 //! Which of the two a tag has is said by `DERIVE_MODE` of that backend, whose sample configuration says `legacy`. The PICCData
@@ -8,7 +8,7 @@
 //! and is refused until it has caught up.
 //!
 //! ```
-//! use suntap::kdf::nfcdeveloper::{Derivation, Master};
+//! use suntap::kdf::sdm_backend::{Derivation, Master};
 //! use suntap::{SdmFileReadKey, SdmMetaReadKey, Uid};
 //!
 //! let master = Master::new(Derivation::Standard, &[0; 16])?; // the master key of its demonstration

@@ -1,0 +1,25 @@
+//! How a tag authenticates its taps.
+
+/// How a tag authenticates its taps. The chip's settings fix it, so the layout pins it, and the sender of a tap never chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Scheme {
+    /// SDM in AES mode: CBC, CMAC and session keys of AES-128. Source: NT4H2421Gx §9.3.
+    Aes,
+    /// SDM in LRP mode, the leakage-resilient primitive. A chip is switched to it once and for all. Source: NT4H2421Gx §9.3, AN12304.
+    #[cfg(feature = "lrp")]
+    Lrp,
+    /// SUNCMAC of NTAG 223 DNA and NTAG 224 DNA, with or without StatusDetect: see [`ntag22x`](crate::sun::ntag22x).
+    #[doc(alias = "NTAG 22x")]
+    Suncmac,
+}
+
+impl Scheme {
+    /// Every scheme of this build.
+    pub(crate) const ALL: &[Self] = &[
+        Self::Aes,
+        #[cfg(feature = "lrp")]
+        Self::Lrp,
+        Self::Suncmac,
+    ];
+}
