@@ -251,8 +251,8 @@ impl EmulatedTag {
     fn write_file(&mut self, texts: &TagTexts<'_>) -> Result<(), SettingsError> {
         let status_end = self.layout.tt_end().unwrap_or_default();
         let bytes = texts.file_data.len().max(status_end).max(1).next_multiple_of(16);
-        let (file, offsets) = self.layout.lay_out(texts, Some(bytes.saturating_mul(2)), &mut self.file)?;
-        (self.len, self.offsets) = (file.len(), offsets);
+        let (file, offsets) = self.layout.lay_out(texts, Some(bytes.saturating_mul(2)))?;
+        (self.file, self.len, self.offsets) = (padded(file.iter().copied()), file.len(), offsets);
         Ok(())
     }
 }

@@ -2,57 +2,47 @@
 
 use core::fmt::{self, Write as _};
 
+use heapless::String;
+
 use crate::sun::error::{Field, Malformed};
 use crate::sun::layout::{Kind, MAX_NAMES, MAX_TEMPLATE, SdmLayout};
+use crate::sun::span::Span;
 use crate::sun::template::LayoutError;
 use crate::value::Scheme;
-
-/// A part of a URL, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub(crate) from: usize,
-    pub(crate) to: usize,
-}
-
-impl Part {
-    pub(crate) fn of<'a>(&self, url: &'a str) -> &'a str {
-        url.get(self.from..self.to).unwrap_or_default()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.to.saturating_sub(self.from)
-    }
-}
 
 /// The parts of a tap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Anatomy<'a> {
-    pub(crate) picc_data: Option<Part>,
-    pub(crate) uid: Option<Part>,
-    pub(crate) ctr: Option<Part>,
-    pub(crate) tt_status: Option<Part>,
-    pub(crate) enc: Option<Part>,
-    pub(crate) mac: Part,
+    pub(crate) picc_data: Option<Span>,
+    pub(crate) uid: Option<Span>,
+    pub(crate) ctr: Option<Span>,
+    pub(crate) tt_status: Option<Span>,
+    pub(crate) enc: Option<Span>,
+    pub(crate) mac: Span,
     /// Where the MAC input begins. It ends where the MAC does.
     pub(crate) window: usize,
     /// `tt@K`
     pub(crate) tt_at: Option<usize>,
     /// What is captured, with its name.
-    pub(crate) captured: [Option<(Part, &'a str)>; MAX_NAMES],
+    pub(crate) captured: [Option<(Span, &'a str)>; MAX_NAMES],
 }
 
-impl SdmLayout {
-    /// The parts of a tap of this layout.
-    pub(crate) fn anatomy(&self, url: &str) -> Result<Anatomy<'_>, Malformed> {
-        let tap = self.parse(url)?;
-        let mut anatomy = Anatomy { tt_at: self.tt_at, ..Anatomy::default() };
+/// The longest URL that a repair makes: longer than any that a tag writes.
+const MAX_REPAIRED: usize = 300;
+/// A URL that was repaired.
+pub(super) type Repaired = String<MAX_REPAIRED>;
+
+impl<'a> Anatomy<'a> {
+    /// The parts of a tap of a layout.
+    pub(super) fn of(layout: &'a SdmLayout, url: &str) -> Result<Self, Malformed> {
+        let tap = layout.parse(url)?;
+        let mut anatomy = Anatomy { tt_at: layout.tt_at, ..Anatomy::default() };
         let (mut at, mut window, mut names) = (0usize, None, anatomy.captured.len());
-        for (element, text) in tap.texts() {
-            let from = at.saturating_add(element.text.len());
-            let part = Part { from, to: from.saturating_add(text.len()) };
+        for (element, text) in layout.elements().zip(tap.texts()) {
+            let part = Span::at(at.saturating_add(element.text.len()), text.len());
             at = part.to;
             match element.kind {
-                Kind::MacInput => window = Some(from),
+                Kind::MacInput => window = Some(part.from),
                 Kind::Value(Field::PiccData) => anatomy.picc_data = Some(part),
                 Kind::Value(Field::Uid) => anatomy.uid = Some(part),
                 Kind::Value(Field::SdmReadCtr) => anatomy.ctr = Some(part),
@@ -62,7 +52,7 @@ impl SdmLayout {
                 Kind::Value(Field::Captured) => {
                     names = names.saturating_sub(1);
                     if let Some(slot) = anatomy.captured.get_mut(names) {
-                        *slot = str::from_utf8(self.text(element.name)).ok().map(|name| (part, name));
+                        *slot = str::from_utf8(layout.text(element.name)).ok().map(|name| (part, name));
                     }
                 }
                 Kind::End => {}
@@ -71,59 +61,50 @@ impl SdmLayout {
         anatomy.window = window.unwrap_or(anatomy.mac.from);
         Ok(anatomy)
     }
+}
 
-    /// The URL without what was put behind it, if that makes it one of this layout.
-    pub(crate) fn cut<'u>(&self, url: &'u str) -> Option<&'u str> {
-        let ends =
-            url.char_indices().rev().filter(|(_, c)| matches!(c, '&' | '?' | '#' | ' ' | '\n')).map(|(at, _)| at);
-        ends.filter_map(|at| url.get(..at)).find(|head| self.parse(head).is_ok())
-    }
+/// Cuts off what was appended to the URL, if that makes it a tap of the layout.
+pub(super) fn cut(layout: &SdmLayout, url: &str) -> Option<Repaired> {
+    let ends = url.char_indices().rev().filter(|(_, c)| matches!(c, '&' | '?' | '#' | ' ' | '\n')).map(|(at, _)| at);
+    let head = ends.filter_map(|at| url.get(..at)).find(|head| layout.parse(head).is_ok())?;
+    Repaired::try_from(head).ok()
+}
 
-    /// Writes the URL with the scheme and host of the layout, if that makes it one of this layout; how many bytes that are. `path`
-    /// is where its own end.
-    pub(crate) fn rehost(&self, url: &str, path: usize, buffer: &mut [u8; 300]) -> Option<usize> {
-        let head = self.template().get(..self.origin).filter(|head| !head.contains(['{', '[']))?;
-        let tail = url.get(path..)?;
-        let len = head.len().checked_add(tail.len())?;
-        let place = buffer.get_mut(..len)?;
-        place.iter_mut().zip(head.bytes().chain(tail.bytes())).for_each(|(place, byte)| *place = byte);
-        self.parse(str::from_utf8(place).ok()?).is_ok().then_some(len)
-    }
+/// Gives the URL the scheme and host of the layout, if that makes it a tap of the layout. `path` is where its own host ends.
+pub(super) fn rehost(layout: &SdmLayout, url: &str, path: usize) -> Option<Repaired> {
+    let head = layout.template().get(..layout.origin).filter(|head| !head.contains(['{', '[']))?;
+    let mut repaired = Repaired::try_from(head).ok()?;
+    repaired.push_str(url.get(path..)?).ok()?;
+    layout.parse(&repaired).is_ok().then_some(repaired)
+}
 
-    /// Writes the URL with the layout's own spelling of its text, if that makes it one of this layout; how many bytes that are.
-    pub(crate) fn restore(&self, url: &str, buffer: &mut [u8; 300]) -> Option<usize> {
-        let mut rest = url.as_bytes();
-        let mut to = 0usize;
-        let mut put = |bytes: &[u8]| {
-            let from = to;
-            to = from.checked_add(bytes.len())?;
-            buffer.get_mut(from..to)?.copy_from_slice(bytes);
-            Some(())
-        };
-        for element in self.elements() {
-            let text = self.text(element.text);
-            let (head, behind) = rest.split_at_checked(text.len())?;
-            head.eq_ignore_ascii_case(text).then_some(())?;
-            put(text)?;
+/// Gives the static text of the URL the layout's own case, if that makes it a tap of the layout.
+pub(super) fn restore(layout: &SdmLayout, url: &str) -> Option<Repaired> {
+    let mut rest = url.as_bytes();
+    let mut repaired = Repaired::new();
+    let mut put = |bytes: &[u8]| repaired.push_str(str::from_utf8(bytes).ok()?).ok();
+    for element in layout.elements() {
+        let text = layout.text(element.text);
+        let (head, behind) = rest.split_at_checked(text.len())?;
+        head.eq_ignore_ascii_case(text).then_some(())?;
+        put(text)?;
+        rest = behind;
+        if let Kind::Value(field) = element.kind {
+            let (value, behind) = rest.split_at_checked(layout.chars(field, rest))?;
+            put(value)?;
             rest = behind;
-            if let Kind::Value(field) = element.kind {
-                let (value, behind) = rest.split_at_checked(self.chars(field, rest))?;
-                put(value)?;
-                rest = behind;
-            }
         }
-        rest.is_empty().then_some(())?;
-        self.parse(str::from_utf8(buffer.get(..to)?).ok()?).is_ok().then_some(to)
     }
+    rest.is_empty().then_some(())?;
+    layout.parse(&repaired).is_ok().then_some(repaired)
 }
 
 impl Anatomy<'_> {
     /// The layout of which such a tap is, if there can be one.
     pub(crate) fn layout(&self, scheme: Scheme, url: &str) -> Result<SdmLayout, LayoutError> {
-        let mut template = Template { text: [0; MAX_TEMPLATE], len: 0 };
+        let mut template = Template::new();
         self.write(url, &mut template).map_err(|_| LayoutError::TemplateTooLong)?;
-        let text = template.text.get(..template.len).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default();
-        SdmLayout::new(scheme, text)
+        SdmLayout::new(scheme, &template)
     }
 
     fn write(&self, url: &str, template: &mut Template) -> fmt::Result {
@@ -147,7 +128,7 @@ impl Anatomy<'_> {
     }
 
     /// The element that is at this place of the URL, or the next behind it.
-    fn next(&self, at: usize) -> Option<(Part, Element<'_>)> {
+    fn next(&self, at: usize) -> Option<(Span, Element<'_>)> {
         let mirrors = [
             (self.picc_data, Element::Plain("{picc}")),
             (self.uid, Element::Plain("{uid}")),
@@ -162,6 +143,8 @@ impl Anatomy<'_> {
     }
 }
 
+type Template = String<MAX_TEMPLATE>;
+
 #[derive(Clone, Copy)]
 enum Element<'a> {
     Plain(&'static str),
@@ -170,26 +153,12 @@ enum Element<'a> {
 }
 
 impl Element<'_> {
-    fn write(self, anatomy: &Anatomy<'_>, part: Part, template: &mut Template) -> fmt::Result {
+    fn write(self, anatomy: &Anatomy<'_>, part: Span, template: &mut Template) -> fmt::Result {
         match (self, anatomy.tt_at) {
             (Self::Plain(element), _) => template.write_str(element),
             (Self::Captured(name), _) => write!(template, "{{:{name}}}"),
             (Self::Enc, None) => write!(template, "{{enc:{}}}", part.len()),
             (Self::Enc, Some(at)) => write!(template, "{{enc:{},tt@{at}}}", part.len()),
         }
-    }
-}
-
-struct Template {
-    text: [u8; MAX_TEMPLATE],
-    len: usize,
-}
-
-impl fmt::Write for Template {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let to = self.len.saturating_add(text.len());
-        self.text.get_mut(self.len..to).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.len = to;
-        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use heapless::Vec;
 
-use super::anatomy::Part;
+use super::anatomy::{self, Anatomy, Repaired};
 use super::candidates::Kind;
 use super::finding::Finding;
 use super::read::{self, Readings};
@@ -12,6 +12,7 @@ use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::error::Malformed;
 use crate::sun::layout::SdmLayout;
 use crate::sun::received::MAX_URL;
+use crate::sun::span::Span;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
 type Findings<'a> = Vec<Finding<'a>, { super::MAX_FINDINGS }>;
@@ -19,11 +20,10 @@ type Findings<'a> = Vec<Finding<'a>, { super::MAX_FINDINGS }>;
 pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
     let mut search = Search::new(case, watch);
     let mut findings = Findings::new();
-    let mut buffer = [0; 300];
-    let mended = mend(case, case.url, &mut buffer);
-    let url = mended.map_or(case.url, |(url, _)| url);
+    let repaired = repair(case, case.url);
+    let url = repaired.as_ref().map_or(case.url, |(url, _)| url);
     let (readings, unfit) = read::readings(case, url);
-    if let Some((_, why)) = mended {
+    if let Some((_, why)) = repaired {
         add(&mut findings, why);
     }
     // No chip writes more than 256 bytes, so there is nothing to look for in what is longer.
@@ -43,19 +43,17 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
     Diagnosis { verdict, works, tried: search.tried(), complete, findings }
 }
 
-/// What the URL would be by the believed layout, if only its case, its host or what stands behind it is another, and what is said of
-/// that.
-fn mend<'a, 'b>(case: &Case<'a>, url: &'b str, buffer: &'b mut [u8; 300]) -> Option<(&'b str, Finding<'a>)> {
+/// The URL as it would be by the believed layout, if only its case, its host or appended text differ; and what to say of that.
+fn repair<'a>(case: &Case<'a>, url: &str) -> Option<(Repaired, Finding<'a>)> {
     let layout = case.layout?;
     let error = layout.parse(url).err()?;
-    if let Some(head) = layout.cut(url) {
-        return Some((head, Finding::Layout(Malformed::Trailing)));
+    if let Some(cut) = anatomy::cut(layout, url) {
+        return Some((cut, Finding::Layout(Malformed::Trailing)));
     }
-    let (len, why) = match layout.restore(url, buffer) {
-        Some(len) => (len, Finding::CaseChanged),
-        None => (layout.rehost(url, read::path(url), buffer)?, Finding::Layout(error)),
-    };
-    Some((str::from_utf8(buffer.get(..len)?).ok()?, why))
+    if let Some(restored) = anatomy::restore(layout, url) {
+        return Some((restored, Finding::CaseChanged));
+    }
+    Some((anatomy::rehost(layout, url, read::path(url))?, Finding::Layout(error)))
 }
 
 fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
@@ -71,8 +69,8 @@ fn works<'a>(case: &Case<'a>, url: &str, made: &Made<'a>) -> Works<'a> {
         anatomy.ctr = anatomy.ctr.filter(|_| vector.ctr.is_some());
     }
     // Nor is a status that the MAC does not cover, unless somebody knows it for one.
-    let covered = |part: &Part| (anatomy.window..anatomy.mac.from).contains(&part.from);
-    let known = case.layout.is_some_and(|layout| layout.anatomy(url).is_ok_and(|known| known.tt_status.is_some()));
+    let covered = |part: &Span| (anatomy.window..anatomy.mac.from).contains(&part.from);
+    let known = case.layout.is_some_and(|layout| Anatomy::of(layout, url).is_ok_and(|known| known.tt_status.is_some()));
     anatomy.tt_status = anatomy.tt_status.filter(|part| known || covered(part));
     let meta = opened.meta.as_ref().map(|(key, _)| key.clone());
     let fits = |layout: &SdmLayout| verifies(layout, url, meta.as_ref(), &file.0).is_some();
@@ -157,9 +155,9 @@ fn faults<'a>(
     }
     keys(case, works, findings);
     let covers = case.url.get(anatomy.window..anatomy.mac.from).unwrap_or_default();
-    let inside = |part: Part| part.from < anatomy.window && anatomy.window < part.to;
+    let inside = |part: Span| part.from < anatomy.window && anatomy.window < part.to;
     let parts = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc];
-    let known = believed.and_then(|layout| layout.anatomy(url).ok());
+    let known = believed.and_then(|layout| Anatomy::of(layout, url).ok());
     if parts.into_iter().flatten().any(inside) {
         add(findings, Finding::MacInputInside { covers });
     } else if known.as_ref().is_some_and(|known| known.window != anatomy.window) {
@@ -194,7 +192,7 @@ fn faults<'a>(
         (Some(ctr), Some(stored)) if ctr <= stored => add(findings, Finding::CounterBehind { ctr, stored }),
         _ => {}
     }
-    let covered = |part: Part| (anatomy.window..anatomy.mac.from).contains(&part.from);
+    let covered = |part: Span| (anatomy.window..anatomy.mac.from).contains(&part.from);
     let status = known.and_then(|known| known.tt_status);
     if status.is_some_and(|part| !covered(part)) && *scheme != Scheme::Suncmac {
         add(findings, Finding::TamperNotCovered);
@@ -204,8 +202,8 @@ fn faults<'a>(
 /// The later tap, made in the way of the first: derived keys follow its own UID, so they are looked for anew.
 fn second<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
     let Some(url) = case.second else { return };
-    let mut buffer = [0; 300];
-    let url = mend(case, url, &mut buffer).map_or(url, |(url, _)| url);
+    let repaired = repair(case, url);
+    let url = repaired.as_ref().map_or(url, |(url, _)| url);
     let meta = works.meta.as_ref().map(|(key, _)| key);
     let told = works.layout.as_ref().and_then(|layout| {
         verifies(layout, url, meta, &works.file.0).or_else(|| {
@@ -243,12 +241,12 @@ fn remarks<'a>(case: &Case<'a>, url: &str, made: &Made<'a>, findings: &mut Findi
         add(findings, Finding::NewChip);
     }
     // What the letters of an NTAG 22x mean is not established.
-    let known = case.layout.and_then(|layout| layout.anatomy(url).ok()).and_then(|known| known.tt_status);
+    let known = case.layout.and_then(|layout| Anatomy::of(layout, url).ok()).and_then(|known| known.tt_status);
     if known.is_some_and(|part| part.of(url).contains('O')) && made.scheme != Scheme::Suncmac {
         add(findings, Finding::SealOpened);
     }
     let digits = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc, Some(anatomy.mac)];
-    let lower = |part: Part| part.of(url).bytes().any(|byte| byte.is_ascii_lowercase());
+    let lower = |part: Span| part.of(url).bytes().any(|byte| byte.is_ascii_lowercase());
     if digits.into_iter().flatten().any(lower) {
         add(findings, Finding::HexCase);
     }

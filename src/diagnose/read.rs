@@ -3,19 +3,20 @@
 use heapless::Vec;
 
 use super::Case;
-use super::anatomy::{Anatomy, Part};
+use super::anatomy::Anatomy;
 use crate::sun::error::Malformed;
+use crate::sun::span::Span;
 
 /// Readings of one URL, the likeliest first.
 pub(super) type Readings<'a> = Vec<Anatomy<'a>, 32>;
 /// Runs of digits that could be mirrors.
-type Runs = Vec<Part, 16>;
+type Runs = Vec<Span, 16>;
 
 /// How a URL can be read: as the layout says, if there is one and it fits, and then as its parts look.
 pub(super) fn readings<'a>(case: &Case<'a>, url: &str) -> (Readings<'a>, Option<Malformed>) {
     let mut readings = Readings::new();
     let mut unfit = None;
-    match case.layout.map(|layout| layout.anatomy(url)) {
+    match case.layout.map(|layout| Anatomy::of(layout, url)) {
         Some(Ok(anatomy)) => push(&mut readings, &anatomy),
         Some(Err(error)) => unfit = Some(error),
         None => {}
@@ -37,13 +38,13 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
     let tt_status = tt_status(url);
     for run in runs.iter().rev() {
         let Some(from) = run.to.checked_sub(16).filter(|from| *from >= run.from) else { continue };
-        let mac = Part { from, to: run.to };
-        let head = Part { from: run.from, to: from };
+        let mac = Span { from, to: run.to };
+        let head = Span { from: run.from, to: from };
         let others = || runs.iter().copied().filter(move |other| other != run);
         let plain = Anatomy { mac, window: mac.from, tt_status, ..Anatomy::default() };
-        let block = |part: &Part| part.len() > 0 && part.len().is_multiple_of(32);
+        let block = |part: &Span| part.len() > 0 && part.len().is_multiple_of(32);
         // File data stands before the MAC, often directly.
-        let enc = |taken: Option<Part>| {
+        let enc = |taken: Option<Span>| {
             let apart = others().filter(move |part| Some(*part) != taken && block(part) && part.to <= mac.from);
             let alone = head.len() == 0;
             apart.filter(move |_| alone).map(Some).chain([Some(head).filter(block)])
@@ -51,7 +52,7 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
         if head.len() == 0 || block(&head) {
             for part in others() {
                 for picc_data in picc_data(part) {
-                    let rest = Part { from: picc_data.to, to: part.to };
+                    let rest = Span { from: picc_data.to, to: part.to };
                     if rest.len() > 0 {
                         push(readings, &Anatomy { picc_data: Some(picc_data), enc: Some(rest), ..plain });
                     } else {
@@ -70,7 +71,7 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
         }
         // All in one.
         let cut = head.from.saturating_add(14).min(head.to);
-        let (uid, ctr) = (Part { from: head.from, to: cut }, Part { from: cut, to: head.to });
+        let (uid, ctr) = (Span { from: head.from, to: cut }, Span { from: cut, to: head.to });
         match head.len() {
             20 => push(readings, &Anatomy { uid: Some(uid), ctr: Some(ctr), ..plain }),
             14 => push(readings, &Anatomy { uid: Some(head), ..plain }),
@@ -78,17 +79,17 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
             _ => {}
         }
         for picc_data in picc_data(head) {
-            let rest = Part { from: picc_data.to, to: head.to };
+            let rest = Span { from: picc_data.to, to: head.to };
             push(readings, &Anatomy { picc_data: Some(picc_data), enc: Some(rest).filter(block), ..plain });
         }
     }
 }
 
 /// The PICCData that a run of digits is, or begins with if the rest can be file data: 32 digits, or 48 in LRP mode.
-fn picc_data(run: Part) -> impl Iterator<Item = Part> {
+fn picc_data(run: Span) -> impl Iterator<Item = Span> {
     [32, 48].into_iter().filter_map(move |len| {
         let rest = run.len().checked_sub(len)?;
-        rest.is_multiple_of(32).then_some(Part { from: run.from, to: run.from.saturating_add(len) })
+        rest.is_multiple_of(32).then_some(Span { from: run.from, to: run.from.saturating_add(len) })
     })
 }
 
@@ -98,7 +99,7 @@ fn runs(url: &str) -> Runs {
     let mut at = path(url);
     while let Some(rest) = url.get(at..).filter(|rest| !rest.is_empty()) {
         let len = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
-        if matches!(len, 6 | 14 | 16..) && runs.push(Part { from: at, to: at.saturating_add(len) }).is_err() {
+        if matches!(len, 6 | 14 | 16..) && runs.push(Span { from: at, to: at.saturating_add(len) }).is_err() {
             break;
         }
         let Some(behind) = rest.bytes().skip(len).position(|byte| byte.is_ascii_hexdigit()) else { break };
@@ -115,12 +116,12 @@ pub(super) fn path(url: &str) -> usize {
 }
 
 /// A value of two letters that are those of a tamper status. It may as well be a country.
-fn tt_status(url: &str) -> Option<Part> {
+fn tt_status(url: &str) -> Option<Span> {
     let mut at = path(url);
     for piece in url.get(at..)?.split_inclusive(['=', '/', '&', '?', '#']) {
         let text = piece.trim_end_matches(['=', '/', '&', '?', '#']);
         if matches!(text, "CC" | "OC" | "OO" | "II") {
-            return Some(Part { from: at, to: at.saturating_add(2) });
+            return Some(Span { from: at, to: at.saturating_add(2) });
         }
         at = at.saturating_add(piece.len());
     }
@@ -130,7 +131,7 @@ fn tt_status(url: &str) -> Option<Part> {
 /// The length of a run of digits that was meant to be a PICCData, and is none: nearly 32 or 48 characters.
 pub(super) fn misfit(url: &str) -> Option<usize> {
     let runs = runs(url);
-    let lengths = || runs.iter().map(Part::len);
+    let lengths = || runs.iter().map(|run| run.len());
     // Beside it stands a MAC, or it is one itself with something before it.
     let odd = lengths().find(|len| matches!(len, 26..=31 | 33..=40 | 44..=47 | 49..=52));
     odd.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
@@ -138,7 +139,7 @@ pub(super) fn misfit(url: &str) -> Option<usize> {
 
 /// Whether nothing was written where the MAC, or all there is, should be.
 pub(super) fn is_blank(url: &str, readings: &Readings<'_>) -> bool {
-    let blank = |part: &Part| part.of(url).bytes().all(|byte| byte == b'0');
+    let blank = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
     let runs = runs(url);
     let all = !runs.is_empty() && runs.iter().all(blank);
     all || readings.first().is_some_and(|anatomy| blank(&anatomy.mac))

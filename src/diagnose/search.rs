@@ -11,6 +11,8 @@ use crate::key::{PreparedFileReadKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::ntag22x::{self, StatusDetect};
 use crate::sun::picc::PiccData;
 use crate::sun::session::MacKey;
+use crate::sun::span::Span;
+use crate::sun::window::{self, Piece};
 use crate::value::hex;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
@@ -253,7 +255,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 break;
             }
             self.count(cost(key.scheme()));
-            let cmac = session.cmac_of(covered(url, anatomy, from));
+            let cmac = session.cmac_of(window::input(pieces(url, anatomy, from)));
             if let Some(cut) = Cut::of(&cmac, mac) {
                 return Some((from, cut));
             }
@@ -316,13 +318,17 @@ fn is_start(url: &str, anatomy: &Anatomy<'_>, from: usize, windows: Windows) -> 
         || parts.into_iter().flatten().any(|part| part.from == from || part.to == from)
 }
 
-/// The text that the MAC covers if it begins here. The chip writes its digits in upper case.
-fn covered(url: &str, anatomy: &Anatomy<'_>, from: usize) -> impl Iterator<Item = u8> {
-    let digits = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc];
-    let text = url.as_bytes().get(from..anatomy.mac.from).unwrap_or_default();
-    (from..).zip(text).map(move |(at, byte)| {
-        let mirrored = digits.iter().flatten().any(|part| (part.from..part.to).contains(&at));
-        if mirrored { byte.to_ascii_uppercase() } else { *byte }
+/// The text from a place to the MAC, in pieces.
+fn pieces<'u>(url: &'u str, anatomy: &Anatomy<'_>, from: usize) -> impl Iterator<Item = Piece<'u>> {
+    let mirrors = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc];
+    let (mut at, end) = (from, anatomy.mac.from);
+    core::iter::from_fn(move || {
+        let mirrors = || mirrors.iter().flatten();
+        let inside = mirrors().find(|mirror| mirror.contains(at));
+        let next = mirrors().map(|mirror| mirror.from).filter(|from| *from > at).min();
+        let piece = Span { from: at, to: inside.map_or(next, |mirror| Some(mirror.to)).unwrap_or(end).min(end) };
+        at = piece.to;
+        (piece.len() > 0).then_some((piece.of(url).as_bytes(), inside.is_some()))
     })
 }
 
@@ -350,13 +356,13 @@ mod tests {
     use std::vec::Vec as List;
 
     use super::*;
-    use crate::diagnose::anatomy::Part;
     use crate::diagnose::{GivenKey, Role};
+    use crate::sun::span::Span;
 
     /// An NTAG 22x has a UID and a counter and nothing else, PICCData says its mode by its length.
     #[test]
     fn modes_of_what_is_mirrored() {
-        let part = |len| Some(Part { from: 0, to: len });
+        let part = |len| Some(Span { from: 0, to: len });
         let of = |anatomy: Anatomy<'_>| schemes(&anatomy, &"0".repeat(64)).collect::<List<_>>();
         let none = Anatomy::default();
         let (uid, ctr) = (part(14), part(6));
@@ -375,7 +381,7 @@ mod tests {
     #[test]
     fn starts_of_the_mac_input() {
         let url = "s://h/t?u=04112233445566&c=";
-        let anatomy = Anatomy { uid: Some(Part { from: 10, to: 24 }), window: 7, ..Anatomy::default() };
+        let anatomy = Anatomy { uid: Some(Span { from: 10, to: 24 }), window: 7, ..Anatomy::default() };
         let starts = |windows| (0..=27).filter(|from| is_start(url, &anatomy, *from, windows)).collect::<List<_>>();
         assert_eq!(starts(Windows::Likely), [3, 4, 6, 7, 8, 10, 24, 25, 27]);
         assert_eq!(starts(Windows::All), (0..=27).collect::<List<_>>());

@@ -86,7 +86,7 @@ fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacK
     for ((tap, key), ((key_place, vector), input)) in group.iter().zip(places) {
         *key_place = *key.expose_bytes();
         *vector = vector_of_mac(suite, tap.received.uid, tap.received.ctr);
-        window::input(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
+        window::of(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
     }
     let (secrets, cmacs) = suite.chained_cmacs(&keys.0, &vectors, &inputs.each_ref().map(heapless::Vec::as_slice));
     let mut pairs = secrets.0.map(|secret| (MacKey::new(suite, secret), [0; 16]));

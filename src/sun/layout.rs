@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::error::Field;
+use super::span::Span;
 use crate::cipher::Suite;
 use crate::value::Scheme;
 
@@ -67,21 +68,6 @@ pub(crate) enum Kind {
     MacInput,
     Value(Field),
     End,
-}
-
-/// A part of the template.
-#[derive(Clone, Copy)]
-pub(crate) struct Span {
-    pub(crate) from: usize,
-    pub(crate) to: usize,
-}
-
-impl Span {
-    pub(crate) const EMPTY: Self = Self { from: 0, to: 0 };
-
-    pub(crate) const fn len(self) -> usize {
-        self.to.saturating_sub(self.from)
-    }
 }
 
 impl SdmLayout {

@@ -92,7 +92,7 @@ impl<'a> Received<'a> {
     }
 
     /// The text of the element in this place of the layout.
-    fn text(&self, layout: &SdmLayout, index: usize) -> Option<&'a [u8]> {
+    pub(super) fn text(&self, layout: &SdmLayout, index: usize) -> Option<&'a [u8]> {
         match &self.source {
             Source::Url { input, starts } => {
                 let behind = index.saturating_add(1);

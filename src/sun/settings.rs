@@ -214,39 +214,3 @@ impl From<LayoutError> for SettingsError {
         Self::Layout(error)
     }
 }
-
-/// Bytes put one after another into a buffer.
-struct Writer<'b> {
-    buffer: &'b mut [u8],
-    len: usize,
-}
-
-impl<'b> Writer<'b> {
-    fn new(buffer: &'b mut [u8]) -> Self {
-        Self { buffer, len: 0 }
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<(), SettingsError> {
-        let end = self.len.saturating_add(bytes.len());
-        let free = self.buffer.get_mut(self.len..end).ok_or(SettingsError::BufferTooSmall)?;
-        free.copy_from_slice(bytes);
-        self.len = end;
-        Ok(())
-    }
-
-    /// A number of three bytes, least significant first, as all offsets and lengths are.
-    fn put_number(&mut self, number: usize) -> Result<(), SettingsError> {
-        let [low, mid, ..] = number.to_le_bytes();
-        self.put(&[low, mid, 0])
-    }
-
-    fn written(self) -> &'b [u8] {
-        self.buffer.get(..self.len).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Writer<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.put(text.as_bytes()).map_err(|_| fmt::Error)
-    }
-}

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::error::{CommitError, Field, VerifyError};
-use super::layout::{Element, SdmLayout};
+use super::layout::SdmLayout;
 use super::message::SunMessage;
 use super::picc::PiccData;
 use super::received::Received;
@@ -61,9 +61,9 @@ impl<'a> UnverifiedTap<'a> {
         self.picc_data.first_chunk().copied().filter(|_| is_aes && self.layout.has(Field::PiccData))
     }
 
-    /// The elements of the layout, each with its text.
-    pub(crate) fn texts(&self) -> impl Iterator<Item = (&Element, &'a [u8])> {
-        self.received.texts(self.layout)
+    /// The text of each element of the layout.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.received.texts(self.layout).map(|(_, text)| text)
     }
 
     /// The tap with what its PICCData was opened to. The tap stays, for the next of many keys.

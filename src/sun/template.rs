@@ -3,7 +3,8 @@
 use core::fmt;
 
 use super::error::Field;
-use super::layout::{Element, Kind, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout, Span};
+use super::layout::{Element, Kind, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout};
+use super::span::Span;
 use crate::value::Scheme;
 
 mod rules;

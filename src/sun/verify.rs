@@ -66,7 +66,7 @@ impl<'a> ClaimedTap<'a> {
             return Ok(None);
         };
         let mac_key = MacKey::derive_in(layout.scheme(), suite, key, uid, ctr).ok_or(VerifyError::WrongScheme)?;
-        self.compare(&mac_key.cmac_of(window::input(layout, received)))?;
+        self.compare(&mac_key.cmac_of(window::of(layout, received)))?;
         self.enc_key(&mac_key, key)
     }
 

@@ -1,40 +1,51 @@
 //! The MAC input: the text that SDMMAC covers. Source: NT4H2421Gx §9.3.8.
 
+use core::iter;
 use core::slice;
 
 use super::error::Field;
 use super::layout::{Kind, SdmLayout};
 use super::received::Received;
 
-/// The text from `[[` to `{mac}`, as the tag wrote it. The chip writes its digits in upper case; some phones do not keep it.
-pub(super) fn input<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
-    let mut behind = received.texts(layout);
-    // The MAC is not its own input, only the text before it is.
-    let mut ended = !behind.any(|(element, _)| matches!(element.kind, Kind::MacInput));
+/// A piece of text in the MAC window, and whether it is the digits of a mirror.
+pub(crate) type Piece<'a> = (&'a [u8], bool);
+
+/// The MAC input from the pieces of the window. The chip writes its digits in upper case; some phones change that.
+pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
     let nothing: slice::Iter<'_, u8> = [].iter();
-    let (mut text, mut value, mut digits) = (nothing.clone(), nothing, false);
-    core::iter::from_fn(move || {
+    let (mut text, mut digits) = (nothing, false);
+    // Not `flat_map`, which takes more instructions for each byte.
+    iter::from_fn(move || {
         loop {
             if let Some(byte) = text.next() {
-                return Some(*byte);
-            }
-            if let Some(byte) = value.next() {
                 return Some(if digits { byte.to_ascii_uppercase() } else { *byte });
             }
-            if ended {
-                return None;
-            }
-            let (element, received) = behind.next()?;
-            let field = if let Kind::Value(field) = element.kind { Some(field) } else { None };
-            ended = field == Some(Field::SdmMac);
-            text = layout.text(element.text).iter();
-            value = if ended { [].iter() } else { received.iter() };
-            digits = field.is_some_and(is_digits);
+            let (next, is_digits) = pieces.next()?;
+            (text, digits) = (next.iter(), is_digits);
         }
     })
 }
 
-/// Whether an element is written as hexadecimal digits, which a tag writes in upper case.
-fn is_digits(field: Field) -> bool {
-    !matches!(field, Field::TtStatus | Field::Captured)
+/// The MAC input of a tap: from `[[` to `{mac}`.
+pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
+    let mut elements = layout.elements().enumerate();
+    // The text before the MAC is covered, the MAC is not.
+    let mut ended = !elements.any(|(_, element)| matches!(element.kind, Kind::MacInput));
+    let mut value = None;
+    input(iter::from_fn(move || {
+        if let Some(value) = value.take() {
+            return Some(value);
+        }
+        if ended {
+            return None;
+        }
+        let (index, element) = elements.next()?;
+        let field = if let Kind::Value(field) = element.kind { Some(field) } else { None };
+        ended = field == Some(Field::SdmMac);
+        if !ended {
+            let digits = !matches!(field, Some(Field::TtStatus | Field::Captured));
+            value = received.text(layout, index).map(|text| (text, digits));
+        }
+        Some((layout.text(element.text), false))
+    }))
 }

@@ -2,10 +2,13 @@
 
 use core::fmt::Write as _;
 
+use heapless::Vec;
+
 use super::SettingsError;
-use super::{ASCII, Access, ENC_FILE_DATA, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID, Writer};
+use super::{ASCII, Access, ENC_FILE_DATA, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID};
 use crate::sun::error::Field;
 use crate::sun::layout::{MAX_TEMPLATE, SdmLayout, mirror_chars};
+use crate::sun::span::Span;
 use crate::sun::template::FILE_HEADER;
 use crate::sun::template::LayoutError;
 use crate::value::{Scheme, SdmReadCtr};
@@ -23,15 +26,10 @@ const NOT_MIRRORED: usize = 0x00FF_FFFF;
 #[derive(Clone, Copy)]
 struct Place {
     field: Field,
-    from: usize,
-    chars: usize,
+    span: Span,
 }
 
-impl Place {
-    fn end(self) -> usize {
-        self.from.saturating_add(self.chars)
-    }
-}
+type Template = Vec<u8, MAX_TEMPLATE>;
 
 /// The mirrors of a tag as its settings have them.
 #[derive(Default)]
@@ -64,14 +62,9 @@ impl SdmLayout {
             return Err(SettingsError::NoSdm);
         }
         let (settings, access) = Settings::read(scheme, file_settings)?;
-        let mut template = [0; MAX_TEMPLATE];
-        let mut template = Writer::new(&mut template);
-        settings.write_template(ndef_file, &mut template).map_err(|error| match error {
-            SettingsError::BufferTooSmall => LayoutError::TemplateTooLong.into(),
-            error => error,
-        })?;
-        // Only ASCII was written.
-        let template = str::from_utf8(template.written()).unwrap_or_default();
+        let mut template = Template::new();
+        settings.write_template(ndef_file, &mut template)?;
+        let template = str::from_utf8(&template).unwrap_or_default();
         Ok((Self::new(scheme, template)?, access))
     }
 }
@@ -147,7 +140,7 @@ impl Settings {
         tt_status = tt_status.filter(|_| tt_at.is_none());
         let place = |field, from: Option<usize>| {
             let chars = mirror_chars(scheme, field).unwrap_or(enc_chars);
-            from.map(|from| Place { field, from, chars })
+            from.map(|from| Place { field, span: Span::at(from, chars) })
         };
         let places = [
             place(Field::Uid, uid),
@@ -169,11 +162,11 @@ impl Settings {
     }
 
     /// The URL of the file with an element in place of each mirror.
-    fn write_template(&self, file: &[u8], out: &mut Writer<'_>) -> Result<(), SettingsError> {
+    fn write_template(&self, file: &[u8], out: &mut Template) -> Result<(), SettingsError> {
         let (prefix, url) = uri(file)?;
         let end = FILE_HEADER.saturating_add(url.len());
         self.check(end)?;
-        out.put(prefix.as_bytes())?;
+        put(out, prefix.as_bytes())?;
         let mut url = url.iter().copied();
         let mut at = FILE_HEADER;
         let mut last = b' ';
@@ -183,12 +176,12 @@ impl Settings {
                 if last == b'[' {
                     return Err(SettingsError::StaticText);
                 }
-                out.put(b"[[")?;
+                put(out, b"[[")?;
             }
-            if let Some(place) = self.places.iter().flatten().find(|place| place.from == at) {
+            if let Some(place) = self.places.iter().flatten().find(|place| place.span.from == at) {
                 self.put_element(*place, out)?;
-                at = place.end();
-                url.by_ref().take(place.chars).for_each(drop);
+                at = place.span.to;
+                url.by_ref().take(place.span.len()).for_each(drop);
                 last = b' ';
                 continue;
             }
@@ -196,7 +189,7 @@ impl Settings {
             if matches!(byte, b'{' | b'}') || (last, byte) == (b'[', b'[') {
                 return Err(SettingsError::StaticText);
             }
-            out.put(&[byte])?;
+            put(out, &[byte])?;
             at = at.saturating_add(1);
             last = byte;
         }
@@ -207,11 +200,10 @@ impl Settings {
     fn check(&self, end: usize) -> Result<(), SettingsError> {
         let places = || self.places.iter().flatten();
         for (index, place) in places().enumerate() {
-            if place.from < FILE_HEADER || place.end() > end {
+            if place.span.from < FILE_HEADER || place.span.to > end {
                 return Err(SettingsError::OutsideUrl(place.field));
             }
-            if places().skip(index.saturating_add(1)).any(|other| place.from < other.end() && other.from < place.end())
-            {
+            if places().skip(index.saturating_add(1)).any(|other| place.span.overlaps(other.span)) {
                 return Err(SettingsError::Overlap(place.field));
             }
         }
@@ -219,13 +211,13 @@ impl Settings {
         if mac_input < FILE_HEADER || mac_input >= end {
             return Err(SettingsError::MacInputOutsideUrl);
         }
-        match places().find(|place| place.from < mac_input && mac_input < place.end()) {
+        match places().find(|place| place.span.from < mac_input && mac_input < place.span.to) {
             Some(place) => Err(SettingsError::MacInputInside(place.field)),
             None => Ok(()),
         }
     }
 
-    fn put_element(&self, place: Place, out: &mut Writer<'_>) -> Result<(), SettingsError> {
+    fn put_element(&self, place: Place, out: &mut Template) -> Result<(), SettingsError> {
         let element = match place.field {
             Field::PiccData => match (self.options & UID != 0, self.options & READ_CTR != 0) {
                 (true, true) => "{picc:uid,ctr}",
@@ -238,14 +230,18 @@ impl Settings {
             Field::SdmMac => "{mac}",
             Field::EncFileData | Field::Captured => {
                 let written = match self.tt_at {
-                    Some(at) => write!(out, "{{enc:{},tt@{at}}}", place.chars),
-                    None => write!(out, "{{enc:{}}}", place.chars),
+                    Some(at) => write!(out, "{{enc:{},tt@{at}}}", place.span.len()),
+                    None => write!(out, "{{enc:{}}}", place.span.len()),
                 };
-                return written.map_err(|_| SettingsError::BufferTooSmall);
+                return written.map_err(|_| LayoutError::TemplateTooLong.into());
             }
         };
-        out.put(element.as_bytes())
+        put(out, element.as_bytes())
     }
+}
+
+fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
+    template.extend_from_slice(text).map_err(|_| LayoutError::TemplateTooLong.into())
 }
 
 /// The abbreviated prefix and the rest of the URL, from a file that holds one short URI record.

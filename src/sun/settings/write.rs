@@ -1,13 +1,16 @@
 //! From a layout to the bytes that personalise a tag.
 
-use super::{
-    ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID, Writer,
-};
+use heapless::Vec;
+
+use super::{ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID};
 use super::{SettingsError, TagTexts};
 use crate::sun::error::Field;
 use crate::sun::layout::{Kind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
 use crate::value::{Scheme, SdmReadCtr};
+
+/// Bytes of the longest settings: options and access rights, at most seven offsets and lengths, a limit.
+const MAX_SETTINGS: usize = 27;
 
 /// Where the parts of a layout are in the file.
 #[derive(Clone, Copy, Default)]
@@ -43,11 +46,8 @@ impl SdmLayout {
     /// # Errors
     /// [`SettingsError`] if `{enc}` is not pinned, a text is missing, not wanted or does not fit, or `out` is too small.
     pub fn ndef_file<'b>(&self, texts: &TagTexts<'_>, out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
-        let mut file = [0; FILE_SIZE];
-        let (file, _) = self.lay_out(texts, None, &mut file)?;
-        let mut out = Writer::new(out);
-        out.put(file)?;
-        Ok(out.written())
+        let (file, _) = self.lay_out(texts, None)?;
+        copied(&file, out)
     }
 
     /// The SDM part of ChangeFileSettings: SDMOptions, SDMAccessRights, then the offsets and lengths that the data sheet has
@@ -83,7 +83,7 @@ impl SdmLayout {
         texts: &TagTexts<'_>,
         out: &'b mut [u8],
     ) -> Result<&'b [u8], SettingsError> {
-        let (_, offsets) = self.lay_out(texts, None, &mut [0; FILE_SIZE])?;
+        let (_, offsets) = self.lay_out(texts, None)?;
         let mirrored = self.mirrored();
         let meta_read = match (access.meta_read, offsets.picc_data) {
             (Some(number), Some(_)) => number.get(),
@@ -104,8 +104,10 @@ impl SdmLayout {
             (true, ASCII),
         ];
         let options = bits.iter().filter(|(set, _)| *set).fold(0, |options, (_, bit)| options | bit);
-        let mut out = Writer::new(out);
-        out.put(&[options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
+        let mut settings = Vec::<u8, MAX_SETTINGS>::new();
+        // There is room for all of them.
+        let mut put = |bytes: [u8; 3]| settings.extend_from_slice(&bytes).map_err(|_| SettingsError::BufferTooSmall);
+        put([options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
         let enc_chars = offsets.enc.map(|_| offsets.enc_chars);
         let numbers = [
             offsets.uid,
@@ -117,33 +119,37 @@ impl SdmLayout {
             enc_chars,
             Some(offsets.mac),
         ];
-        numbers.into_iter().flatten().try_for_each(|number| out.put_number(number))?;
-        access.read_ctr_limit.map_or(Ok(()), |limit| out.put(&limit.to_lsb_first()))?;
-        Ok(out.written())
+        for number in numbers.into_iter().flatten() {
+            let [low, mid, ..] = number.to_le_bytes();
+            put([low, mid, 0])?;
+        }
+        access.read_ctr_limit.map_or(Ok(()), |limit| put(limit.to_lsb_first()))?;
+        copied(&settings, out)
     }
 
-    /// The file, written into `file`, and where its parts are. `enc_chars` is for an `{enc}` that is not pinned.
-    pub(crate) fn lay_out<'b>(
+    /// The file, and where its parts are. `enc_chars` is for an `{enc}` that is not pinned.
+    pub(crate) fn lay_out(
         &self,
         texts: &TagTexts<'_>,
         enc_chars: Option<usize>,
-        file: &'b mut [u8; FILE_SIZE],
-    ) -> Result<(&'b [u8], Offsets), SettingsError> {
+    ) -> Result<(Vec<u8, FILE_SIZE>, Offsets), SettingsError> {
         if self.scheme() == Scheme::Suncmac {
             return Err(SettingsError::NoSdm);
         }
         let (code, prefix) = self.uri_code();
-        let mut out = Writer::new(file);
+        let mut file = Vec::new();
         let mut offsets = Offsets::default();
-        out.put(&[0; FILE_HEADER])?;
+        let mut put = |bytes: &[u8]| -> Result<usize, SettingsError> {
+            file.extend_from_slice(bytes).map_err(|_| SettingsError::FileTooLong)?;
+            Ok(file.len())
+        };
+        let mut at = put(&[0; FILE_HEADER])?;
         if texts.captured.iter().any(|(name, _)| !self.names().any(|wanted| wanted == *name)) {
             return Err(SettingsError::CapturedText);
         }
         if !texts.file_data.is_empty() && !self.has(Field::EncFileData) {
             return Err(SettingsError::FileData);
         }
-        let mut put = |bytes: &[u8]| out.put(bytes).map(|()| out.len).map_err(|_| SettingsError::FileTooLong);
-        let mut at = FILE_HEADER;
         for element in self.elements() {
             at = put(self.text_from(prefix, element))?;
             let Kind::Value(field) = element.kind else {
@@ -187,7 +193,6 @@ impl SdmLayout {
             put(text)?;
             (text.len()..chars).try_for_each(|_| put(b"0").map(|_| ()))?;
         }
-        let file = out.buffer.get_mut(..at).unwrap_or_default();
         // NLEN counts the record, and the record its payload: each is below 256 in a file of 256 bytes.
         let record = u8::try_from(at.saturating_sub(2)).map_err(|_| SettingsError::FileTooLong)?;
         if let Some(header) = file.first_chunk_mut() {
@@ -195,4 +200,11 @@ impl SdmLayout {
         }
         Ok((file, offsets))
     }
+}
+
+/// Copies the bytes into the caller's buffer.
+fn copied<'b>(bytes: &[u8], out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
+    let out = out.get_mut(..bytes.len()).ok_or(SettingsError::BufferTooSmall)?;
+    out.copy_from_slice(bytes);
+    Ok(out)
 }

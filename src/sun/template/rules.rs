@@ -3,7 +3,8 @@
 use super::LayoutError;
 use super::is_name_byte;
 use crate::sun::error::Field;
-use crate::sun::layout::{Element, Kind, SdmLayout, Span};
+use crate::sun::layout::{Element, Kind, SdmLayout};
+use crate::sun::span::Span;
 use crate::value::Scheme;
 
 /// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.

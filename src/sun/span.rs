@@ -1,0 +1,34 @@
+//! A part of a text, in bytes.
+
+/// A part of a text: from the first byte to the one after the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+}
+
+impl Span {
+    pub(crate) const EMPTY: Self = Self { from: 0, to: 0 };
+
+    /// So many bytes from a place on.
+    pub(crate) const fn at(from: usize, len: usize) -> Self {
+        Self { from, to: from.saturating_add(len) }
+    }
+
+    pub(crate) const fn len(self) -> usize {
+        self.to.saturating_sub(self.from)
+    }
+
+    pub(crate) const fn contains(self, at: usize) -> bool {
+        self.from <= at && at < self.to
+    }
+
+    pub(crate) const fn overlaps(self, other: Self) -> bool {
+        self.from < other.to && other.from < self.to
+    }
+
+    /// The part; empty if the text is too short for it.
+    pub(crate) fn of(self, text: &str) -> &str {
+        text.get(self.from..self.to).unwrap_or_default()
+    }
+}
