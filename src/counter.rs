@@ -1,16 +1,4 @@
-//! Where the last counter of each tag is remembered.
-//!
-//! A store has one method, [`advance`](CounterStore::advance), that compares and moves in one step. There is nothing to read
-//! first and nothing to set afterwards, so there is no gap in which a second copy of a tap could slip through.
-//!
-//! # A store on a database
-//!
-//! One conditional upsert does it. What is shown here is compiled and run against SQLite by the package in `tests/checks/peers`. In
-//! PostgreSQL the statements are the same, but for `BYTEA` in place of `BLOB` and `$1` in place of `?1`.
-//!
-//! ```ignore
-#![doc = include_str!("counter/sql.in")]
-//! ```
+//! Counter stores: where the last accepted counter of each tag is kept.
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
@@ -55,16 +43,28 @@ impl Advance {
     }
 }
 
-/// A store that remembers the last counter of each tag.
+/// A store of the last accepted counter of each tag.
+///
+/// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is greater, stores it, in
+/// one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
 ///
 /// # Contract
-/// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one tag with equal counters, exactly one
-///   advances.
-/// - A counter never moves back, not after a restart either: a mark is durable before `advance` returns.
-/// - Tags are independent of each other.
-/// - `Err` may mean that the counter moved or that it did not. The tap is refused either way.
+/// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one counter with equal values, exactly one advances.
+/// - A counter never moves back, not even after a restart: a mark is durable before `advance` returns.
+/// - Counters are independent of each other.
+/// - `Err` means that the outcome is unknown. The caller rejects the tap.
 ///
-/// The trait is dyn-safe, and a `&mut` reference to a store is a store.
+/// The trait is dyn-safe, and a `&mut` reference to a store is a store. Run the tests of the module `conformance` (feature `conformance`)
+/// against your implementation.
+///
+/// # A store on a database
+///
+/// One conditional upsert does it. This code is compiled and run against SQLite by the package in `tests/checks/peers`. For PostgreSQL the
+/// statements are the same, with `BYTEA` in place of `BLOB` and `$1` in place of `?1`.
+///
+/// ```ignore
+#[doc = include_str!("counter/sql.in")]
+/// ```
 pub trait CounterStore {
     /// How the store fails.
     type Error;
@@ -137,8 +137,8 @@ impl<S: CounterStore> AsyncCounterStore for Blocking<S> {
     }
 }
 
-/// Runs a future over what blocks: it never waits.
-#[cfg(any(feature = "conformance", feature = "flash"))]
+/// Runs a future over a blocking store, which never waits.
+#[cfg(any(feature = "conformance", feature = "flash", feature = "platform"))]
 pub(crate) fn now<F: Future>(future: F) -> F::Output {
     let mut future = core::pin::pin!(future);
     let waker = core::task::Waker::noop();

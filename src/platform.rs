@@ -57,7 +57,7 @@
 //! # assert_eq!(get(http::Request::post("/v1/tags/verify-authenticity"), "{}").status(), 401);
 //! ```
 //!
-//! On an asynchronous server it is `answer_async`, over an [`AsyncTagRegistry`](crate::platform::AsyncTagRegistry) and an
+//! On an asynchronous server it is `answer_async`, over an [`AsyncTagRegistry`] and an
 //! [`AsyncCounterStore`](crate::AsyncCounterStore); the future is `Send` if theirs are.
 //!
 //! A [`Record`] serves both. Before tags go into a registry, [`ixkio::check`] and [`etrnl::check`] say
@@ -72,19 +72,24 @@ mod api_key;
 pub mod etrnl;
 #[cfg(feature = "dialects")]
 pub mod ixkio;
+mod keys;
+mod outcome;
 mod pointers;
 mod record;
 mod registry;
+mod request;
 pub mod rules;
 mod service;
+mod verdict;
 
 #[cfg(feature = "dialects")]
 pub use answer::{Answer, Unfit};
 pub use api_key::{ApiKeyName, ApiKeySecret};
+pub use outcome::{Outcome, Response};
 pub use record::{
     Chip, ExtendedData, FileKey, Keys, Level, MetaKey, Names, OrganisationId, Record, Standing, State, TagRecord,
 };
 pub use registry::{AsyncTagRegistry, TagRef, TagRegistry};
-pub use service::{
-    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Response, Seen, Service, Values, Verdict,
-};
+pub use request::{Caller, Presented, Request};
+pub use service::Service;
+pub use verdict::{Accepted, Failure, Refusal, Seen, Verdict};

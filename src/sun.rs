@@ -1,16 +1,16 @@
-//! The states of a tap and the arrows between them.
+//! One tap, from its text to a verdict.
 //!
-//! | state | made only by | what it guarantees |
+//! | state | returned by | what it guarantees |
 //! |---|---|---|
-//! | [`UnverifiedTap`] | [`SdmLayout::parse`], [`parse_origin_form`](SdmLayout::parse_origin_form), [`assemble`](SdmLayout::assemble) | the right shape, nothing else |
-//! | [`ClaimedTap`] | [`open`](UnverifiedTap::open), [`read_plain`](UnverifiedTap::read_plain) | a UID and counter are *claimed*: good for choosing a key |
-//! | [`VerifiedTap`] | [`verify`](ClaimedTap::verify) | made by a holder of the key, perhaps long ago; it carries a counter |
-//! | [`FreshTap`] | [`commit`](VerifiedTap::commit), [`commit_async`](VerifiedTap::commit_async) | genuine, and seen for the first time |
-//! | [`ReplayableTap`] | [`verify_replayable`](ClaimedTap::verify_replayable) | genuine, without a counter, perhaps seen before; it never becomes a `FreshTap` |
+//! | [`UnverifiedTap`](crate::UnverifiedTap) | [`SdmLayout::parse`](crate::SdmLayout::parse), [`parse_origin_form`](crate::SdmLayout::parse_origin_form), [`assemble`](crate::SdmLayout::assemble) | the right shape, nothing else |
+//! | [`ClaimedTap`](crate::ClaimedTap) | [`open`](crate::UnverifiedTap::open), [`read_plain`](crate::UnverifiedTap::read_plain) | a UID and counter are *claimed*: good for choosing a key |
+//! | [`VerifiedTap`](crate::VerifiedTap) | [`verify`](crate::ClaimedTap::verify) | made by a holder of the key, perhaps long ago; it carries a counter |
+//! | [`FreshTap`](crate::FreshTap) | [`commit`](crate::VerifiedTap::commit), [`commit_async`](crate::VerifiedTap::commit_async) | genuine, and seen for the first time |
+//! | [`ReplayableTap`](crate::ReplayableTap) | [`verify_replayable`](crate::ClaimedTap::verify_replayable) | genuine, without a counter, perhaps seen before; it never becomes a `FreshTap` |
 //!
-//! Each is consumed by the step that follows and is not `Clone`, so a step can not be left out or done twice. Dropping a
-//! `VerifiedTap` does no harm: it opens nothing. What types can not know is whether the store keeps its
-//! [contract](crate::CounterStore): a store that forgets, or answers what is not so, defeats them.
+//! Each step consumes the state before it, and no state is `Clone`, so no step can be left out or done twice. Dropping a `VerifiedTap` is
+//! harmless: it opens nothing. Types cannot show that a store keeps its [contract](crate::CounterStore): a store that forgets, or reports
+//! what is not true, defeats them.
 //!
 //! # What does not compile
 //!

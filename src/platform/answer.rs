@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::record::{FileKey, Keys, MetaKey, Record};
 use super::rules::RulesError;
-use super::service::Verdict;
+use super::verdict::Verdict;
 use crate::sun::error::Field;
 use crate::sun::template::is_name;
 

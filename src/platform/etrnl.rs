@@ -52,13 +52,15 @@ use serde_json::value::RawValue;
 
 use super::answer::{Answer, Unfit, check_chip, is_known};
 use super::api_key::ApiKeySecret;
+use super::outcome::Outcome;
 use super::record::{Keys, OrganisationId, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
-use super::service::{
-    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Seen, Service, Values, Verdict,
-};
-use crate::counter::{AsyncCounterStore, CounterStore};
+use super::request::{Caller, Presented, Request};
+use super::service::Service;
+use super::verdict::{Accepted, Failure, Refusal, Seen, Verdict};
+use crate::counter::{AsyncCounterStore, Blocking, CounterStore, now};
 use crate::sun::error::Field;
+use crate::sun::received::{Mirrors, split_mac};
 use crate::value::{Mark, UnixMillis};
 
 /// Answers requests in this dialect.
@@ -86,15 +88,7 @@ impl<'s> Etrnl<'s> {
         counters: &mut S,
         at: Option<UnixMillis>,
     ) -> Answer<Failure<R::Error, S::Error>> {
-        let Some(key) = api_key else { return unauthorized() };
-        let organisation = match registry.organisation(&self.api_keys.key_name(key)) {
-            Ok(Some(organisation)) => organisation,
-            Ok(None) => return unauthorized(),
-            Err(error) => return unavailable(Failure::Registry(error)),
-        };
-        let Some(body) = Body::read(body) else { return invalid() };
-        let captured = body.captured();
-        answered(self.service.verify(registry, counters, &body.request(&captured, organisation, at)))
+        now(self.answer_async(api_key, body, Blocking(registry), &mut Blocking(counters), at))
     }
 
     /// As [`answer`](Self::answer), where registry and store take waiting.
@@ -115,7 +109,7 @@ impl<'s> Etrnl<'s> {
         let Some(body) = Body::read(body) else { return invalid() };
         let captured = body.captured();
         let request = body.request(&captured, organisation, at);
-        answered(self.service.verify_async(registry, counters, &request).await)
+        self.service.verify_async(registry, counters, request, answered).await
     }
 }
 
@@ -149,12 +143,16 @@ impl Body {
         organisation: OrganisationId,
         at: Option<UnixMillis>,
     ) -> Request<'a> {
-        let proof = self.tt.as_deref().map(Proof::EncMac).or(self.cmac.as_deref().map(Proof::Mac));
-        let values = Values { picc_data: Some(&self.enc), proof, captured, ..Values::default() };
+        let (enc_file_data, mac) = match &self.tt {
+            Some(tt) => split_mac(tt),
+            None => (None, self.cmac.as_deref().unwrap_or_default()),
+        };
+        let mirrors =
+            Mirrors { picc_data: Some(&self.enc), enc_file_data, mac: Some(mac), captured, ..Mirrors::default() };
         Request {
             tag: TagRef::Number(self.tag_id.number),
             caller: Caller::Member(organisation),
-            tap: Presented::Values(values),
+            tap: Presented::Mirrors(mirrors),
             at,
         }
     }
@@ -240,17 +238,16 @@ fn timestamp(at: UnixMillis) -> Option<String> {
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-fn answered<R: TagRecord, E>(outcome: Outcome<R, E>) -> Answer<E> {
-    let record = outcome.record.as_ref().map(TagRecord::record);
-    let exists = record.is_some();
-    let metadata = record.and_then(|record| record.metadata);
+fn answered<R: TagRecord, E>(outcome: Outcome<'_, R, E>) -> Answer<E> {
+    let exists = outcome.view.is_some();
+    let metadata = outcome.view.and_then(|record| record.metadata);
     let (status, told) = match &outcome.verdict {
         Ok(Verdict::Fresh(Accepted { seen, previous, .. })) => {
             let told = Told { success: true, exists, authentic: true, ..Told::default() };
             (200, told.with(seen, *previous, metadata))
         }
         Ok(Verdict::Refused(refusal)) => match refusal {
-            Refusal::Malformed(_) => (400, Told::refused("invalidData", false)),
+            Refusal::Malformed(_) | Refusal::OtherLayout => (400, Told::refused("invalidData", false)),
             Refusal::Replayed { seen, stored } => {
                 (200, Told::refused("ctrBehind", exists).with(seen, Some(*stored), metadata))
             }

@@ -92,13 +92,15 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::answer::{Answer, Unfit, check_chip, is_known};
 use super::api_key::ApiKeySecret;
+use super::outcome::{Outcome, Response};
 use super::record::{ExtendedData, Keys, Level, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
-use super::service::{
-    Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Response, Service, Values, Verdict,
-};
-use crate::counter::{AsyncCounterStore, CounterStore};
+use super::request::{Caller, Presented, Request};
+use super::service::Service;
+use super::verdict::{Failure, Refusal, Verdict};
+use crate::counter::{AsyncCounterStore, Blocking, CounterStore, now};
 use crate::sun::error::Field;
+use crate::sun::received::Mirrors;
 use crate::value::{Uid, UnixMillis};
 
 /// Names in an answer that no extended data may take.
@@ -126,10 +128,7 @@ impl<'s> Ixkio<'s> {
         counters: &mut S,
         at: Option<UnixMillis>,
     ) -> Answer<Failure<R::Error, S::Error>> {
-        let Some(query) = Query::read(query) else { return invalid() };
-        let Some(tag) = query.tag() else { return invalid() };
-        let request = query.request(tag, self.api_keys, at);
-        Asked::by(tag).answered(self.service.verify(registry, counters, &request))
+        now(self.answer_async(query, Blocking(registry), &mut Blocking(counters), at))
     }
 
     /// As [`answer`](Self::answer), where registry and store take waiting.
@@ -143,7 +142,8 @@ impl<'s> Ixkio<'s> {
         let Some(query) = Query::read(query) else { return invalid() };
         let Some(tag) = query.tag() else { return invalid() };
         let request = query.request(tag, self.api_keys, at);
-        Asked::by(tag).answered(self.service.verify_async(registry, counters, &request).await)
+        let asked = Asked::by(tag);
+        self.service.verify_async(registry, counters, request, |outcome| asked.answered(outcome)).await
     }
 }
 
@@ -204,9 +204,8 @@ impl<'q> Query<'q> {
 
     fn request<'a>(&'a self, tag: TagRef<'a>, api_keys: &ApiKeySecret, at: Option<UnixMillis>) -> Request<'a> {
         let token = self.token.as_deref().map(|token| api_keys.token_name(token.as_bytes()));
-        let proof = self.e.as_deref().map(Proof::ByLayout);
-        let values = Values { ctr: self.n.as_deref(), proof, ..Values::default() };
-        Request { tag, caller: Caller::Token(token), tap: Presented::Values(values), at }
+        let mirrors = Mirrors { ctr: self.n.as_deref(), enc_mac: self.e.as_deref(), ..Mirrors::default() };
+        Request { tag, caller: Caller::Token(token), tap: Presented::Mirrors(mirrors), at }
     }
 }
 
@@ -231,8 +230,8 @@ impl<'a> Asked<'a> {
         Answer::json(status, &Refused { of: Some((self.name, &self.text)), error })
     }
 
-    fn answered<R: TagRecord, E>(&self, outcome: Outcome<R, E>) -> Answer<E> {
-        let record = outcome.record.as_ref().map(TagRecord::record);
+    fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
+        let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
         // An error is said of the XUID, however the tag was asked for.
         let by = match xuid {

@@ -1,51 +1,4 @@
-//! Who a tag is: whose, with which keys, whether it may be used, and what answers it.
-//!
-//! A registry finds records. It reads only: what changes with a tap is in the [counter store](crate::counter), and no decision
-//! about a replay is taken from a record.
-//!
-//! A [`Record`] is a plain view of borrowed values. What a registry gives out is anything that shows one, a [`TagRecord`]: the
-//! `Record` itself where tags stand in an array, a reference into a map, or a row that owns its columns. The trait has no
-//! lifetime; a registry that lends records implements it for a reference to itself, as collections do with `IntoIterator`:
-//!
-//! ```
-//! use std::collections::HashMap;
-//! use suntap::platform::{OrganisationId, Record, TagRecord, TagRef, TagRegistry};
-//! use suntap::platform::{ApiKeyName};
-//! use suntap::{Uid};
-//!
-//! struct Row {
-//!     owner: u128,
-//!     uid: Option<Uid>,
-//! }
-//!
-//! impl TagRecord for Row {
-//!     fn record(&self) -> Record<'_> {
-//!         Record { uid: self.uid, ..Record::new(OrganisationId(self.owner)) }
-//!     }
-//! }
-//!
-//! struct Tags(HashMap<String, Row>);
-//!
-//! impl<'r> TagRegistry for &'r Tags {
-//!     type Record = &'r Row;
-//!     type Error = core::convert::Infallible;
-//!
-//!     fn find(&self, tag: TagRef<'_>) -> Result<Option<&'r Row>, Self::Error> {
-//!         Ok(match tag {
-//!             TagRef::Xuid(xuid) => self.0.get(xuid),
-//!             _ => None, // one way to ask for a tag is enough for this service
-//!         })
-//!     }
-//!
-//!     fn organisation(&self, _key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
-//!         Ok(None) // nor has it clients with API keys
-//!     }
-//! }
-//!
-//! let tags = Tags(HashMap::from([("q8w3sbcz".into(), Row { owner: 1, uid: None })]));
-//! assert!((&tags).find(TagRef::Xuid("q8w3sbcz"))?.is_some());
-//! # Ok::<(), core::convert::Infallible>(())
-//! ```
+//! Where tags are looked up.
 
 use core::fmt;
 
@@ -101,7 +54,54 @@ impl fmt::Debug for TagRef<'_> {
     }
 }
 
-/// Finds records, and whose an API key is.
+/// Finds the record of a tag, and the owner of an API key.
+///
+/// A registry only reads. What changes with a tap is in the [counter store](crate::CounterStore), and no decision about a replay is taken
+/// from a record.
+///
+/// A [`Record`](super::Record) is a view of borrowed values. A registry returns anything that shows one, a [`TagRecord`]: the `Record` itself
+/// where tags stand in an array, a reference into a map, or a row that owns its columns. The trait has no lifetime; a registry that lends
+/// records implements it for a reference to itself, as collections do with `IntoIterator`:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use suntap::platform::{OrganisationId, Record, TagRecord, TagRef, TagRegistry};
+/// use suntap::platform::{ApiKeyName};
+/// use suntap::{Uid};
+///
+/// struct Row {
+///     owner: u128,
+///     uid: Option<Uid>,
+/// }
+///
+/// impl TagRecord for Row {
+///     fn record(&self) -> Record<'_> {
+///         Record { uid: self.uid, ..Record::new(OrganisationId(self.owner)) }
+///     }
+/// }
+///
+/// struct Tags(HashMap<String, Row>);
+///
+/// impl<'r> TagRegistry for &'r Tags {
+///     type Record = &'r Row;
+///     type Error = core::convert::Infallible;
+///
+///     fn find(&self, tag: TagRef<'_>) -> Result<Option<&'r Row>, Self::Error> {
+///         Ok(match tag {
+///             TagRef::Xuid(xuid) => self.0.get(xuid),
+///             _ => None, // one way to ask for a tag is enough for this service
+///         })
+///     }
+///
+///     fn organisation(&self, _key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
+///         Ok(None) // nor has it clients with API keys
+///     }
+/// }
+///
+/// let tags = Tags(HashMap::from([("q8w3sbcz".into(), Row { owner: 1, uid: None })]));
+/// assert!((&tags).find(TagRef::Xuid("q8w3sbcz"))?.is_some());
+/// # Ok::<(), core::convert::Infallible>(())
+/// ```
 pub trait TagRegistry {
     /// What is found.
     type Record: TagRecord;

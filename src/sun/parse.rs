@@ -95,6 +95,18 @@ impl SdmLayout {
     /// # Errors
     /// [`Malformed`] if a value of the layout is missing, one that it does not have is given, or one has the wrong shape.
     pub fn assemble<'a>(&'a self, mirrors: &'a Mirrors<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
+        self.assemble_with(mirrors, None)
+    }
+
+    /// Like [`assemble`](Self::assemble). A known UID is that of `mirrors` and is not read again from its digits.
+    pub(crate) fn assemble_with<'a>(
+        &'a self,
+        mirrors: &'a Mirrors<'a>,
+        known: Option<Uid>,
+    ) -> Result<UnverifiedTap<'a>, Malformed> {
+        if mirrors.enc_mac.is_some() && (mirrors.enc_file_data.is_some() || mirrors.mac.is_some()) {
+            return Err(Malformed::Duplicate(Field::SdmMac));
+        }
         let captured = mirrors.captured;
         if self.names().any(|name| captured.iter().filter(|(given, _)| *given == name).count() > 1) {
             return Err(Malformed::Duplicate(Field::Captured));
@@ -103,12 +115,15 @@ impl SdmLayout {
         for element in self.elements() {
             let Kind::Value(field) = element.kind else { continue };
             let text = mirrors.text(self, element).ok_or(Malformed::Missing(field))?;
-            tap.accept(field, text.as_bytes())?;
+            match known {
+                Some(uid) if field == Field::Uid => tap.received.uid = Some(uid),
+                _ => tap.accept(field, text.as_bytes())?,
+            }
         }
         let fields =
             [Field::PiccData, Field::Uid, Field::SdmReadCtr, Field::TtStatus, Field::EncFileData, Field::SdmMac];
         for field in fields {
-            if mirrors.of(field).is_some() && !self.has(field) {
+            if mirrors.of(self, field).is_some() && !self.has(field) {
                 return Err(Malformed::Unexpected(field));
             }
         }

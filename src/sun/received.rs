@@ -28,32 +28,47 @@ pub struct Mirrors<'a> {
     pub enc_file_data: Option<&'a str>,
     /// `{mac}`
     pub mac: Option<&'a str>,
+    /// `{enc}` and `{mac}` run together, or `{mac}` alone if the layout has no `{enc}`: for APIs that send both in one parameter. It
+    /// excludes the two above.
+    pub enc_mac: Option<&'a str>,
     /// `{:name}`, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Mirrors<'a> {
-    pub(super) fn of(&self, field: Field) -> Option<&'a str> {
+    /// The text given for a mirror of a layout.
+    pub(super) fn of(&self, layout: &SdmLayout, field: Field) -> Option<&'a str> {
+        let run_together = || self.enc_mac.filter(|_| layout.has(Field::EncFileData)).map(split_mac);
         match field {
             Field::PiccData => self.picc_data,
             Field::Uid => self.uid,
             Field::SdmReadCtr => self.ctr,
             Field::TtStatus => self.tt_status,
-            Field::EncFileData => self.enc_file_data,
-            Field::SdmMac => self.mac,
+            Field::EncFileData => run_together().map_or(self.enc_file_data, |(enc, _)| enc),
+            Field::SdmMac => run_together().map_or(self.enc_mac.or(self.mac), |(_, mac)| Some(mac)),
             Field::Captured => None,
         }
     }
 
-    /// What was given for an element.
-    pub(super) fn text(&self, layout: &SdmLayout, element: &Element) -> Option<&'a str> {
-        let Kind::Value(field) = element.kind else { return None };
-        if field != Field::Captured {
-            return self.of(field);
-        }
-        let name = layout.text(element.name);
-        self.captured.iter().find(|(given, _)| given.as_bytes() == name).map(|(_, text)| *text)
+    /// The captured text of this name.
+    pub(crate) fn captured(&self, name: &str) -> Option<&'a str> {
+        self.captured.iter().find(|(given, _)| *given == name).map(|(_, text)| *text)
     }
+
+    /// The text given for an element of a layout.
+    pub(super) fn text(&self, layout: &SdmLayout, element: &Element) -> Option<&'a str> {
+        match element.kind {
+            Kind::Value(Field::Captured) => self.captured(str::from_utf8(layout.text(element.name)).ok()?),
+            Kind::Value(field) => self.of(layout, field),
+            Kind::MacInput | Kind::End => None,
+        }
+    }
+}
+
+/// File data and the 16 digits of the MAC. A text too short to be split is taken for a MAC, which is then found too short.
+pub(crate) fn split_mac(text: &str) -> (Option<&str>, &str) {
+    let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
+    split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
 }
 
 impl fmt::Debug for Mirrors<'_> {

@@ -22,6 +22,12 @@ pub struct UnverifiedTap<'a> {
 }
 
 impl<'a> UnverifiedTap<'a> {
+    /// The layout that parsed it.
+    #[must_use]
+    pub fn layout(&self) -> &'a SdmLayout {
+        self.layout
+    }
+
     /// The text captured by `{:name}`, to find the record of the tag with. Anybody may have written it.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
@@ -141,6 +147,11 @@ impl<'a> VerifiedTap<'a> {
     #[must_use]
     pub fn message(&self) -> &SunMessage<'a> {
         &self.message
+    }
+
+    #[cfg(feature = "platform")]
+    pub(crate) fn into_message(self) -> SunMessage<'a> {
+        self.message
     }
 
     /// Goes on only if the tap is not of another tag. Use it wherever the record of the tag was found by anything but the UID

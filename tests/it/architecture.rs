@@ -161,6 +161,34 @@ fn modules_import_only_lower_layers() {
     assert!(checked > 80, "{checked} imports were found");
 }
 
+fn visit(
+    graph: &BTreeMap<String, BTreeSet<String>>,
+    module: &str,
+    path: &mut Vec<String>,
+    done: &mut BTreeSet<String>,
+) {
+    assert!(!path.iter().any(|above| above == module), "{} -> {module}", path.join(" -> "));
+    if done.contains(module) {
+        return;
+    }
+    path.push(module.to_owned());
+    for import in &graph[module] {
+        visit(graph, import, path, done);
+    }
+    path.pop();
+    done.insert(module.to_owned());
+}
+
+/// Inside of a layer too: what a module imports does not import it, directly or by way of others.
+#[test]
+fn no_module_imports_itself() {
+    let graph = graph();
+    let mut done = BTreeSet::new();
+    for module in graph.keys() {
+        visit(&graph, module, &mut Vec::new(), &mut done);
+    }
+}
+
 /// Of `sun`, only the states know of stores.
 #[test]
 fn only_states_reach_counter_stores() {

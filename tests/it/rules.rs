@@ -1,6 +1,9 @@
 //! Which text answers, and how its subtags are filled.
 
+use core::fmt::Write as _;
 use std::collections::HashMap;
+
+use heapless::String;
 
 use proptest::prelude::*;
 use suntap::Uid;
@@ -155,14 +158,14 @@ fn nesting_ends() {
 /// A buffer that is too small gives an error and no cut answer.
 #[test]
 fn a_full_buffer_is_an_error() {
-    let values = values();
-    let filled = Filled::new("n = {number}", &values);
-    let mut buffer = [0; 16];
-    assert_eq!(filled.write_to(&mut buffer), Ok("n = 42"));
-    assert_eq!(filled.write_to(&mut buffer[..6]), Ok("n = 42"));
-    for len in 0..6 {
-        assert!(filled.write_to(&mut buffer[..len]).is_err(), "{len}");
+    fn written<const N: usize>() -> Result<String<N>, core::fmt::Error> {
+        let mut text = String::new();
+        write!(text, "{}", Filled::new("n = {number}", &values()))?;
+        Ok(text)
     }
+    assert_eq!(written::<16>().unwrap(), "n = 42");
+    assert_eq!(written::<6>().unwrap(), "n = 42");
+    assert!(written::<5>().is_err() && written::<0>().is_err());
 }
 
 proptest! {

@@ -11,16 +11,14 @@ use suntap::kdf::sdm_backend::{Derivation, Master};
 use suntap::kdf::{an10922, boltcard};
 use suntap::platform::ApiKeyName;
 use suntap::platform::rules::{Comparison, Equality, Rule, RuleGroup, RuleSet, Rules};
-use suntap::platform::{
-    Accepted, Caller, Failure, Outcome, Presented, Proof, Refusal, Request, Service, Values, Verdict,
-};
+use suntap::platform::{Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, Service, Verdict};
 use suntap::platform::{
     AsyncTagRegistry, Chip, ExtendedData, FileKey, Keys, Level, MetaKey, Names, OrganisationId, Record, Standing,
-    State, TagRecord, TagRef, TagRegistry,
+    State, TagRef, TagRegistry,
 };
 use suntap::{
-    Advance, Blocking, CounterId, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey, MemoryCounters, Scheme,
-    SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid, UnixMillis, sdm_layout,
+    Advance, Blocking, CounterId, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey, MemoryCounters, Mirrors,
+    Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid, UnixMillis, sdm_layout,
 };
 use suntap_testkit::registry::{Row, RowKeys, Tags};
 use suntap_testkit::stores::SharedCounters;
@@ -85,7 +83,7 @@ fn request(url: &str) -> Request<'_> {
 type Decided = Result<Verdict, Failure<Infallible, Full>>;
 
 fn verify(record: &Record<'_>, counters: &mut MemoryCounters<8>, url: &str) -> Decided {
-    Service::new(&[]).verify(Just(*record), counters, &request(url)).verdict
+    Service::new(&[]).verify(Just(*record), counters, request(url), |outcome| outcome.verdict)
 }
 
 fn refusal(verdict: Decided) -> Refusal {
@@ -169,9 +167,10 @@ fn row() -> Row {
 fn twice<R: TagRegistry>(registry: &R) -> [bool; 2] {
     let (mut counters, url) = (MemoryCounters::<2>::new(), sample(1));
     [(); 2].map(|()| {
-        let outcome = Service::new(&[]).verify(registry, &mut counters, &request(&url));
-        assert_eq!(outcome.record.as_ref().unwrap().record().organisation, OWNER);
-        matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
+        Service::new(&[]).verify(registry, &mut counters, request(&url), |outcome| {
+            assert_eq!(outcome.view.unwrap().organisation, OWNER);
+            matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
+        })
     })
 }
 
@@ -191,8 +190,9 @@ fn the_whole_line_is_a_send_future() {
     type Counters = SharedCounters<MemoryCounters<2>>;
 
     async fn handler(registry: Arc<Shared>, mut counters: Counters, url: String) -> bool {
-        let outcome = Service::new(&[]).verify_async(&*registry, &mut counters, &request(&url)).await;
-        matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
+        let fresh = |verdict| matches!(verdict, Ok(Verdict::Fresh(_)));
+        let request = request(&url);
+        Service::new(&[]).verify_async(&*registry, &mut counters, request, |outcome| fresh(outcome.verdict)).await
     }
 
     fn spawn<F: Future + Send + 'static>(task: F) -> F::Output {
@@ -209,7 +209,10 @@ fn the_whole_line_is_a_send_future() {
 #[test]
 fn blocking_registries_stand_in_for_others() {
     let (mut counters, url) = (Blocking(MemoryCounters::<2>::new()), sample(1));
-    let mut verify = || ready(Service::new(&[]).verify_async(Blocking(Flash), &mut counters, &request(&url))).verdict;
+    let mut verify = || {
+        let verdict = |outcome: Outcome<'_, _, _>| outcome.verdict;
+        ready(Service::new(&[]).verify_async(Blocking(Flash), &mut counters, request(&url), verdict))
+    };
     assert!(matches!(verify(), Ok(Verdict::Fresh(_))));
     assert!(matches!(verify(), Ok(Verdict::Refused(Refusal::Replayed { .. }))));
 }
@@ -224,8 +227,9 @@ fn keys_of_every_origin() {
         |layout: &SdmLayout, keys: Keys<'_>, secrets: &[ServerSecret], meta: [u8; 16], file: &SdmFileReadKey| {
             let record = Record { uid: Some(UID), chip: Some(Chip { layout, ..chip(keys) }), ..Record::new(OWNER) };
             let (mut counters, url) = (MemoryCounters::<2>::new(), url(layout, file, meta, 5));
-            let outcome = Service::new(secrets).verify(Just(record), &mut counters, &request(&url));
-            let seen = accepted(outcome.verdict).seen;
+            let verdict =
+                Service::new(secrets).verify(Just(record), &mut counters, request(&url), |outcome| outcome.verdict);
+            let seen = accepted(verdict).seen;
             assert_eq!((seen.uid, seen.ctr.get(), seen.tamper), (Some(UID), 5, None));
         };
     for layout in [&LAYOUT, &PLAIN, &LRP] {
@@ -316,8 +320,9 @@ fn callers_get_what_is_theirs() {
     let ask = |needs_token, caller| {
         let record = Record { needs_token, ..record(held()) };
         let request = Request { caller, ..request(&tap) };
-        let outcome = Service::new(&[]).verify(Just(record), &mut MemoryCounters::<2>::new(), &request);
-        matches!(outcome.verdict, Ok(Verdict::Fresh(_)))
+        let mut counters = MemoryCounters::<2>::new();
+        let verdict = Service::new(&[]).verify(Just(record), &mut counters, request, |outcome| outcome.verdict);
+        matches!(verdict, Ok(Verdict::Fresh(_)))
     };
     let (owner, other) = (OWNER, OrganisationId(2));
     let allowed = [
@@ -343,22 +348,27 @@ fn a_tap_is_the_same_however_it_comes() {
     let target = full.strip_prefix("https://a.example").unwrap();
     let pairs: HashMap<&str, &str> =
         target.split_once('?').unwrap().1.split('&').map(|pair| pair.split_once('=').unwrap()).collect();
-    let values = Values {
+    let mirrors = Mirrors {
         picc_data: Some(pairs["p"]),
-        proof: Some(Proof::Mac(pairs["c"])),
+        mac: Some(pairs["c"]),
         captured: &[("more", "than the layout has"), ("id", "7")],
-        ..Values::default()
+        ..Mirrors::default()
     };
     let mut ask = |tap| {
         let request = Request { tap, ..request("") };
-        Service::new(&[]).verify(Just(record(held())), &mut counters, &request).verdict
+        Service::new(&[]).verify(Just(record(held())), &mut counters, request, |outcome| outcome.verdict)
     };
     accepted(ask(Presented::Url(&full)));
-    for tap in [Presented::Url(&full), Presented::OriginForm(target), Presented::Values(values)] {
+    for tap in [Presented::Url(&full), Presented::OriginForm(target), Presented::Mirrors(mirrors)] {
         assert!(matches!(refusal(ask(tap)), Refusal::Replayed { .. }));
     }
-    let unexpected = Values { ctr: Some("000001"), ..values };
-    assert!(matches!(refusal(ask(Presented::Values(unexpected))), Refusal::Malformed(Malformed::Unexpected(_))));
+    // Or parsed before, by an equal layout.
+    let (equal, other) = (LAYOUT.clone(), SdmLayout::new(Scheme::Lrp, LAYOUT.template()).unwrap());
+    assert!(matches!(refusal(ask(Presented::Parsed(equal.parse(&full).unwrap()))), Refusal::Replayed { .. }));
+    let longer = full.replace("&c=", "0000000000000000&c=");
+    assert_eq!(refusal(ask(Presented::Parsed(other.parse(&longer).unwrap()))), Refusal::OtherLayout);
+    let unexpected = Mirrors { ctr: Some("000001"), ..mirrors };
+    assert!(matches!(refusal(ask(Presented::Mirrors(unexpected))), Refusal::Malformed(Malformed::Unexpected(_))));
     // A text of the record stands in where the sender has none.
     let tag = Tag { lrp: false, meta_key: META, file_key: [0xF1; 16], uid: *UID.as_bytes() };
     let tap = Tap { ctr: 2, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
@@ -368,13 +378,12 @@ fn a_tap_is_the_same_however_it_comes() {
         chip: Some(Chip { layout: &NAMED, ..chip(held()) }),
         ..record(held())
     };
-    let mac = Some(Proof::ByLayout(&url[url.len() - 16..]));
-    let tap = Presented::Values(Values { ctr: Some("000002"), proof: mac, ..Values::default() });
-    let outcome =
-        Service::new(&[]).verify(Just(named), &mut MemoryCounters::<2>::new(), &Request { tap, ..request("") });
-    accepted(outcome.verdict);
-    let without_id = Values { captured: &[], ..values };
-    assert!(matches!(refusal(ask(Presented::Values(without_id))), Refusal::Malformed(Malformed::Missing(_))));
+    let mac = Some(&url[url.len() - 16..]);
+    let tap = Presented::Mirrors(Mirrors { ctr: Some("000002"), enc_mac: mac, ..Mirrors::default() });
+    let (mut others, request) = (MemoryCounters::<2>::new(), Request { tap, ..request("") });
+    accepted(Service::new(&[]).verify(Just(named), &mut others, request, |outcome| outcome.verdict));
+    let without_id = Mirrors { captured: &[], ..mirrors };
+    assert!(matches!(refusal(ask(Presented::Mirrors(without_id))), Refusal::Malformed(Malformed::Missing(_))));
 }
 
 /// Two records of one chip can not be played against each other. Nor can two tags that share a key and mirror no UID, in so far as
@@ -444,16 +453,19 @@ fn failures_are_told_and_decide_nothing() {
     }
 
     let (tap, mut counters) = (sample(1), MemoryCounters::<2>::new());
-    let outcome = Service::new(&[]).verify(Broken, &mut counters, &request(&tap));
-    assert!(matches!(outcome, Outcome { record: None, verdict: Err(Failure::Registry("no disk")) }));
-    assert!(outcome.response().is_none());
-    let outcome = Service::new(&[]).verify(Just(record(held())), &mut Broken, &request(&tap));
-    assert!(matches!(outcome, Outcome { record: Some(_), verdict: Err(Failure::Counters("no disk")) }));
-    assert!(outcome.response().is_none());
+    Service::new(&[]).verify(Broken, &mut counters, request(&tap), |outcome| {
+        assert!(matches!(outcome, Outcome { record: None, verdict: Err(Failure::Registry("no disk")), .. }));
+        assert!(outcome.response().is_none());
+    });
+    Service::new(&[]).verify(Just(record(held())), &mut Broken, request(&tap), |outcome| {
+        assert!(matches!(outcome, Outcome { record: Some(_), verdict: Err(Failure::Counters("no disk")), .. }));
+        assert!(outcome.response().is_none());
+    });
     // A tap that is not genuine does not come as far as the store.
     let forged = tap.replace("&c=", "&c=0").get(..tap.len()).unwrap().to_owned();
-    let outcome = Service::new(&[]).verify(Just(record(held())), &mut Broken, &request(&forged));
-    assert!(matches!(outcome.verdict, Ok(Verdict::Refused(Refusal::NotAuthentic))));
+    let verdict =
+        Service::new(&[]).verify(Just(record(held())), &mut Broken, request(&forged), |outcome| outcome.verdict);
+    assert!(matches!(verdict, Ok(Verdict::Refused(Refusal::NotAuthentic))));
 }
 
 /// What fails says so on a server that waits, too: a registry, a registry that is asked for a token, a store.
@@ -476,12 +488,14 @@ fn failures_are_told_without_blocking() {
     }
 
     let (tap, mut counters) = (sample(1), Blocking(MemoryCounters::<2>::new()));
-    let request = Request { caller: Caller::Token(Some(token_of(OWNER))), ..request(&tap) };
+    let request = || Request { caller: Caller::Token(Some(token_of(OWNER))), ..request(&tap) };
     for (half, why) in [(Half(false), "no disk"), (Half(true), "no keys")] {
-        let waited = ready(Service::new(&[]).verify_async(Blocking(half), &mut counters, &request));
-        let blocked = Service::new(&[]).verify(half, &mut counters.0, &request);
-        assert_eq!((waited.verdict, blocked.verdict), (Err(Failure::Registry(why)), Err(Failure::Registry(why))));
-        assert_eq!((waited.record.is_some(), blocked.record.is_some()), (half.0, half.0));
+        let expect = |outcome: Outcome<'_, _, _>| {
+            assert_eq!(outcome.verdict, Err(Failure::Registry(why)));
+            assert_eq!(outcome.record.is_some(), half.0);
+        };
+        ready(Service::new(&[]).verify_async(Blocking(half), &mut counters, request(), expect));
+        Service::new(&[]).verify(half, &mut counters.0, request(), expect);
     }
 }
 
@@ -494,7 +508,10 @@ fn keys_that_lack_something_are_none() {
     let sealed = SealedKeys::seal(&secret[0], &code, &tag, &META_KEY, &FILE_KEY);
     let refused = |secrets: &[ServerSecret], keys, uid, url: &str| {
         let record = Record { uid, chip: Some(Chip { layout: &ECODE, ..chip(keys) }), ..Record::new(OWNER) };
-        refusal(Service::new(secrets).verify(Just(record), &mut MemoryCounters::<2>::new(), &request(url)).verdict)
+        refusal(
+            Service::new(secrets)
+                .verify(Just(record), &mut MemoryCounters::<2>::new(), request(url), |outcome| outcome.verdict),
+        )
     };
     let tap = url(&ECODE, &FILE_KEY, META, 1);
     let wrong = tap.replace("fivcukrkfivcukrkfivcukrkfi", "aaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -523,8 +540,10 @@ fn keys_that_lack_something_are_none() {
     let right = url(&OPENED, &ecode::derive_file_read_key(&secret[0], &code, UID, 0), meta, 1);
     let wrong = right.replace("fivcukrkfivcukrkfivcukrkfi", "aaaaaaaaaaaaaaaaaaaaaaaaaa");
     let record = Record { uid: Some(UID), chip: Some(Chip { layout: &OPENED, ..chip(derived) }), ..Record::new(OWNER) };
-    let verify =
-        |url| Service::new(&secret).verify(Just(record), &mut MemoryCounters::<2>::new(), &request(url)).verdict;
+    let verify = |url| {
+        Service::new(&secret)
+            .verify(Just(record), &mut MemoryCounters::<2>::new(), request(url), |outcome| outcome.verdict)
+    };
     assert_eq!(refusal(verify(&wrong)), Refusal::SealBroken);
     accepted(verify(&right));
 }
@@ -558,8 +577,8 @@ fn rules_believe_what_is_proven() {
     let mut answer = |layout, tamper, last_seen, url: &str| {
         let chip = Some(Chip { layout, tamper, ..chip(held()) });
         let record = Record { chip, rules, last_seen, ..record(held()) };
-        let outcome = Service::new(&[]).verify(Just(record), &mut counters, &request(url));
-        outcome.response().map(|response| response.write_to(&mut [0; 32]).unwrap().to_owned()).unwrap()
+        let answer = |outcome: Outcome<'_, _, _>| outcome.response().map(|response| response.to_string()).unwrap();
+        Service::new(&[]).verify(Just(record), &mut counters, request(url), answer)
     };
     assert_eq!(answer(&INSIDE, true, None, &url(&INSIDE, &FILE_KEY, META, 1)), "closed");
     assert_eq!(answer(&INSIDE, true, None, &url(&INSIDE, &FILE_KEY, META, 1)), "nothing known", "a replay");
@@ -575,10 +594,9 @@ fn rules_believe_what_is_proven() {
     assert_eq!(answer(&INSIDE, true, seen, "?"), "counted", "by the snapshot");
     // A standard tag gets the default, whatever its groups ask for.
     let plain = Record { chip: None, rules, last_seen: seen, ..record(held()) };
-    let outcome = Service::new(&[]).verify(Just(plain), &mut counters, &request("?"));
-    let response = outcome.response().unwrap();
-    assert_eq!(response.to_string(), "nothing known");
-    assert!(response.write_to(&mut [0; 12]).is_err(), "no cut answer");
+    Service::new(&[]).verify(Just(plain), &mut counters, request("?"), |outcome| {
+        assert_eq!(outcome.response().unwrap().to_string(), "nothing known");
+    });
 }
 
 #[test]
@@ -601,10 +619,10 @@ fn an_accepted_tap_says_what_was_before() {
         let request = Request { at, ..request(&url) };
         // In turns with and without blocking.
         let verdict = if ctr % 2 == 0 {
-            Service::new(&[]).verify(Just(record(held())), &mut counters, &request).verdict
+            Service::new(&[]).verify(Just(record(held())), &mut counters, request, |outcome| outcome.verdict)
         } else {
             let (registry, mut counters) = (Blocking(Just(record(held()))), Blocking(&mut counters));
-            ready(Service::new(&[]).verify_async(registry, &mut counters, &request)).verdict
+            ready(Service::new(&[]).verify_async(registry, &mut counters, request, |outcome| outcome.verdict))
         };
         accepted(verdict)
     };
@@ -644,7 +662,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
             url(layout, &FILE_KEY, META, 3)
         };
         let mut store = Asked(None);
-        let verdict = verifier.verify(Just(record), &mut store, &request(&url)).verdict;
+        let verdict = verifier.verify(Just(record), &mut store, request(&url), |outcome| outcome.verdict);
         assert!(matches!(verdict, Ok(Verdict::Fresh(_))), "{layout:?}: {verdict:?}");
         assert_eq!(verifier.counter(&record), store.0, "{layout:?}");
         names.push(store.0.unwrap());
@@ -670,7 +688,24 @@ fn a_page_finds_a_tag_by_what_the_url_captured() {
     let url = sample(3);
     let tap = LAYOUT.parse(&url).unwrap();
     let request = Request { tag: TagRef::Captured { name: "id", text: tap.captured("id").unwrap() }, ..request(&url) };
-    let outcome = Service::new(&[]).verify(&tags, &mut MemoryCounters::<2>::new(), &request);
-    assert_eq!(outcome.record.unwrap().number, Some(7));
-    assert!(matches!(outcome.verdict, Ok(Verdict::Fresh(_))));
+    Service::new(&[]).verify(&tags, &mut MemoryCounters::<2>::new(), request, |outcome| {
+        assert_eq!(outcome.record.unwrap().number, Some(7));
+        assert!(matches!(outcome.verdict, Ok(Verdict::Fresh(_))));
+    });
+}
+
+/// File data and tamper status of a genuine tap are there when the verdict is taken, and of a replayed tap too.
+#[test]
+fn the_verified_message_is_kept() {
+    static FILE_DATA: SdmLayout = sdm_layout!("https://a.example/t?p={picc:uid,ctr}&e=[[{enc:32}&c={mac}");
+    let record = Record { chip: Some(Chip { layout: &FILE_DATA, ..chip(held()) }), ..record(held()) };
+    let (mut counters, genuine) = (MemoryCounters::<8>::new(), url(&FILE_DATA, &FILE_KEY, META, 1));
+    let forged = genuine.replace("&c=", "&c=0").get(..genuine.len()).unwrap().to_owned();
+    for (url, fresh, message) in [(&genuine, true, true), (&genuine, false, true), (&forged, false, false)] {
+        Service::new(&[]).verify(Just(record), &mut counters, request(url), |outcome| {
+            assert_eq!(matches!(outcome.verdict, Ok(Verdict::Fresh(_))), fresh);
+            let data = outcome.message.map(|message| message.file_data(&mut [0; 16]).unwrap().to_vec());
+            assert_eq!(data, message.then(|| vec![b'x'; 16]));
+        });
+    }
 }

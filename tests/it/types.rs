@@ -10,7 +10,7 @@ use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
 use suntap::kdf::sdm_backend::{Derivation, Master};
 use suntap::lrp::Lrp;
 use suntap::platform::ApiKeySecret;
-use suntap::platform::{Caller, Failure, Presented, Proof, Request, Service, Values, Verdict};
+use suntap::platform::{Caller, Failure, Presented, Request, Service, Verdict};
 use suntap::platform::{FileKey, Keys, MetaKey, Record, TagRef};
 use suntap::platform::{etrnl::Etrnl, ixkio::Ixkio};
 use suntap::sun::session::{EncKey, MacKey, SessionSecret};
@@ -145,8 +145,7 @@ fn debug_shows_no_secret() {
     let digits = "A7".repeat(16);
     let mirrors = Mirrors { picc_data: Some(&digits), mac: Some(&digits[..16]), ..Mirrors::default() };
     hides(&mirrors);
-    let values = Values { picc_data: Some(&digits), proof: Some(Proof::EncMac(&digits)), ..Values::default() };
-    hides(&values);
+    hides(&Mirrors { picc_data: Some(&digits), enc_mac: Some(&digits), ..Mirrors::default() });
     hides(&Request {
         tag: TagRef::Captured { name: "eCode", text: &digits },
         caller: Caller::Anyone,
@@ -210,7 +209,8 @@ fn debug_shows_names() {
     assert!(format!("{:?}", TagRef::Xuid("q8w3sbcz")).contains("q8w3sbcz"));
     let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{picc}/{mac}").unwrap();
     assert!(format!("{layout:?}").contains("https://a.b/{picc}/{mac}"));
-    assert_eq!(format!("{:?} {:?}", Presented::Url("x"), Proof::Mac("x")), "Url(..) Mac(..)");
+    let presented = [Presented::Url("x"), Presented::OriginForm("x"), Presented::Mirrors(Mirrors::default())];
+    assert_eq!(format!("{presented:?}"), "[Url(..), OriginForm(..), Mirrors(..)]");
     assert!(format!("{:?}", CounterId::from_bytes([0x5A; 16])).to_lowercase().contains("5a5a"));
     let card = boltcard::card_id(&IssuerKey::from_bytes([1; 16]).prepare(), Uid::from_bytes([4; 7]));
     assert!(format!("{card:?}").to_lowercase().contains(&format!("{:02x}", card.as_bytes()[0])));

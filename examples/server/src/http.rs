@@ -36,7 +36,7 @@ type Verdicts = Option<Result<Verdict, Failure<StoreError, StoreError>>>;
 pub struct App {
     pub(crate) store: Store,
     pub(crate) secrets: &'static Secrets,
-    pub(crate) verifier: Service<'static>,
+    pub(crate) service: Service<'static>,
     pub(crate) ixkio: Ixkio<'static>,
     pub(crate) etrnl: Etrnl<'static>,
     pub(crate) metrics: Metrics,
@@ -49,13 +49,13 @@ impl App {
     /// A service over a store.
     #[must_use]
     pub fn new(store: Store, secrets: &'static Secrets, log_uids: bool) -> Self {
-        let verifier = Service::new(&secrets.server);
+        let service = Service::new(&secrets.server);
         Self {
             store,
             secrets,
-            verifier,
-            ixkio: Ixkio::new(verifier, &secrets.api_keys),
-            etrnl: Etrnl::new(verifier, &secrets.api_keys),
+            service,
+            ixkio: Ixkio::new(service, &secrets.api_keys),
+            etrnl: Etrnl::new(service, &secrets.api_keys),
             metrics: Metrics::new(),
             demo: None,
             caches: Caches::default(),

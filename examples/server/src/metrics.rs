@@ -84,7 +84,7 @@ pub(crate) fn word<R, S>(verdict: Option<&Result<Verdict, Failure<R, S>>>) -> &'
         Refusal::NoChip => "no_chip",
         Refusal::NoKeys => "no_keys",
         Refusal::SealBroken => "seal_broken",
-        Refusal::Malformed(_) => "malformed",
+        Refusal::Malformed(_) | Refusal::OtherLayout => "malformed",
         Refusal::NotOpened => "not_opened",
         Refusal::OtherUid => "other_uid",
         Refusal::NotAuthentic => "not_authentic",

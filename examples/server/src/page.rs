@@ -10,8 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use base64ct::Encoding as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::Digest as _;
-use suntap::platform::{Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, Verdict};
-use suntap::platform::{TagRecord as _, TagRef};
+use suntap::platform::{Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, TagRef, Verdict};
 
 use crate::demo;
 use crate::http::{App, now};
@@ -21,7 +20,7 @@ use crate::store::StoreError;
 
 const STYLE: &str = include_str!("style.css");
 
-type Decided = Outcome<Box<Row>, Failure<StoreError, StoreError>>;
+type Decided<'a> = Outcome<'a, Box<Row>, Failure<StoreError, StoreError>>;
 
 /// What a visitor is told. Unknown, inactive and not authentic look alike.
 enum Told {
@@ -63,34 +62,30 @@ async fn decide(app: &App, target: &str) -> Option<Told> {
             return Some(Told::NotNow);
         }
     };
-    let mut told = None;
+    let mut last = None;
     for layout in layouts.iter() {
         let Ok(tap) = layout.parse_origin_form(target) else { continue };
         let names = ["xuid", "tagId"].into_iter().find_map(|name| Some((name, tap.captured(name)?)));
         let Some((name, text)) = names else { continue };
-        let request = Request {
-            tag: TagRef::Captured { name, text },
-            caller: Caller::Anyone,
-            tap: Presented::OriginForm(target),
-            at: now(),
-        };
-        let outcome = app.verifier.verify_async(&registry, &mut &app.store, &request).await;
-        let unknown = matches!(outcome.verdict, Ok(Verdict::Refused(Refusal::UnknownTag)));
-        told = Some(Told::from(&outcome));
+        let tag = TagRef::Captured { name, text };
+        let request = Request { tag, caller: Caller::Anyone, tap: Presented::Parsed(tap), at: now() };
+        let conclude = |outcome: Decided<'_>| (Told::from(&outcome), outcome.verdict);
+        let decided = app.service.verify_async(&registry, &mut &app.store, request, conclude).await;
         // Two layouts may read one URL differently; the tag that is there decides.
-        if !unknown {
-            app.note(Api::Page, started, &registry, &Some(outcome.verdict));
-            return told;
+        let goes_on = matches!(decided.1, Ok(Verdict::Refused(Refusal::UnknownTag | Refusal::OtherLayout)));
+        last = Some(decided);
+        if !goes_on {
+            break;
         }
     }
-    let unknown = told.as_ref().map(|_| Ok(Verdict::Refused(Refusal::UnknownTag)));
-    app.note(Api::Page, started, &registry, &unknown);
+    let (told, verdict) = last.unzip();
+    app.note(Api::Page, started, &registry, &verdict);
     told
 }
 
-impl From<&Decided> for Told {
-    fn from(outcome: &Decided) -> Self {
-        let name = outcome.record.as_ref().and_then(|row| row.record().names.tag.map(String::from)).unwrap_or_default();
+impl From<&Decided<'_>> for Told {
+    fn from(outcome: &Decided<'_>) -> Self {
+        let name = outcome.view.and_then(|record| record.names.tag).map(String::from).unwrap_or_default();
         match &outcome.verdict {
             Ok(Verdict::Fresh(Accepted { seen, now, .. })) => match seen.tamper {
                 Some(status) if !status.is_intact() => Self::Opened { name },

@@ -1,7 +1,7 @@
 //! Dynamic responses: `{name}` in a text, and what stands for it.
 
 use core::cell::Cell;
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use crate::value::Uid;
 
@@ -46,17 +46,6 @@ impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
     #[must_use]
     pub fn new(text: &'a str, subtags: &'a S) -> Self {
         Self { text, subtags }
-    }
-
-    /// Writes the text into a buffer. What is returned is that part of it.
-    ///
-    /// # Errors
-    /// [`fmt::Error`] if the buffer is too small: a cut answer would be another answer.
-    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, fmt::Error> {
-        let mut out = Buffer { buffer: &mut *buffer, len: 0 };
-        write!(out, "{self}")?;
-        let len = out.len;
-        str::from_utf8(buffer.get(..len).unwrap_or_default()).map_err(|_| fmt::Error)
     }
 
     fn fill(&self, text: &str, depth: u32, left: &Cell<u32>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -127,20 +116,5 @@ impl<'a> Iterator for Parts<'a> {
         let (head, rest) = text.split_at_checked(next).unwrap_or((text, ""));
         self.0 = rest;
         Some(Part::Text(head))
-    }
-}
-
-/// A buffer that is full, not cut.
-struct Buffer<'b> {
-    buffer: &'b mut [u8],
-    len: usize,
-}
-
-impl fmt::Write for Buffer<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let to = self.len.checked_add(text.len()).ok_or(fmt::Error)?;
-        self.buffer.get_mut(self.len..to).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.len = to;
-        Ok(())
     }
 }

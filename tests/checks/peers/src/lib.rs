@@ -1,7 +1,7 @@
 //! What stands in suntap's documentation and needs a database to run: it is compiled and run here, so that suntap itself
 //! builds without one.
 //!
-//! The store on SQL, as shown in [`suntap::counter`], seen from outside:
+//! The store on SQL, as shown in [`suntap::CounterStore`], seen from outside:
 //!
 //! ```
 #![doc = include_str!("../../../../src/counter/sql.in")]

@@ -2,13 +2,12 @@
 
 use core::ops::Deref;
 
-use super::{Refusal, Service};
-use crate::kdf::an10922;
-use crate::kdf::boltcard;
-use crate::kdf::ecode::{ECode, derive_file_read_key, derive_meta_read_key};
+use super::record::{FileKey, Keys, MetaKey};
+use super::verdict::Refusal;
+use crate::kdf::ecode::{ECode, ServerSecret, derive_file_read_key, derive_meta_read_key};
+use crate::kdf::{an10922, boltcard};
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
-use crate::platform::record::{FileKey, Keys, MetaKey, Record};
-use crate::value::{CounterId, Scheme, Uid};
+use crate::value::{Scheme, Uid};
 
 /// The keys of one tag, ready for its layout.
 pub(super) struct TagKeys<'r> {
@@ -33,51 +32,40 @@ impl<K> Deref for Ready<'_, K> {
     }
 }
 
-impl Service<'_> {
-    /// The name under which the counter of a tag is kept, for a registry that shows [what was last
-    /// seen](Record::last_seen) of it. `None` for a standard tag, for one without keys, and where only a tap brings what opens them.
-    #[must_use]
-    pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
-        let chip = record.chip.as_ref()?;
-        chip.counter.or_else(|| {
-            let keys = self.keys(&chip.keys, chip.layout.scheme(), false, record.uid, None).ok()?;
-            Some(keys.file.counter_id(record.uid.filter(|_| chip.layout.mirrored().uid)))
-        })
-    }
-
+impl<'r> TagKeys<'r> {
     /// The keys of a tag. `opened` is whether there is a PICCData to open, `uid` that of the record, `ecode` what the tap brought.
-    pub(super) fn keys<'r>(
-        &self,
+    pub(super) fn of(
+        secrets: &[ServerSecret],
         keys: &Keys<'r>,
         scheme: Scheme,
         opened: bool,
         uid: Option<Uid>,
         ecode: Option<&str>,
-    ) -> Result<TagKeys<'r>, Refusal> {
+    ) -> Result<Self, Refusal> {
         let ecode = || ecode.and_then(|text| ECode::parse(text).ok()).ok_or(Refusal::SealBroken);
         let (meta, file) = match keys {
             Keys::NotLoaded => return Err(Refusal::NoKeys),
             Keys::Loaded { meta, file } => {
                 let meta = if opened { Some(meta.as_ref().ok_or(Refusal::NoKeys)?.ready(scheme)) } else { None };
-                return Ok(TagKeys { meta, file: file.ready(scheme, uid)? });
+                return Ok(Self { meta, file: file.ready(scheme, uid)? });
             }
             Keys::Sealed { keys, tag } => {
-                if self.secrets.is_empty() {
+                if secrets.is_empty() {
                     return Err(Refusal::NoKeys);
                 }
                 let ecode = ecode()?;
-                let mut unsealed = self.secrets.iter().filter_map(|secret| keys.unseal(secret, &ecode, tag).ok());
+                let mut unsealed = secrets.iter().filter_map(|secret| keys.unseal(secret, &ecode, tag).ok());
                 unsealed.next().ok_or(Refusal::SealBroken)?
             }
             Keys::ECode { epoch } => {
-                let (uid, secret) = uid.zip(self.secrets.first()).ok_or(Refusal::NoKeys)?;
+                let (uid, secret) = uid.zip(secrets.first()).ok_or(Refusal::NoKeys)?;
                 let ecode = ecode()?;
                 let meta = derive_meta_read_key(secret, &ecode, uid, *epoch);
                 (meta, derive_file_read_key(secret, &ecode, uid, *epoch))
             }
         };
         let meta = opened.then(|| Ready::Now(meta.prepare(scheme)));
-        Ok(TagKeys { meta, file: Ready::Now(file.prepare(scheme)) })
+        Ok(Self { meta, file: Ready::Now(file.prepare(scheme)) })
     }
 }
 

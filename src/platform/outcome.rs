@@ -1,34 +1,56 @@
-//! What the rules of a tag answer.
+//! A verdict with what led to it, and the text that answers it.
 
 use core::fmt;
 
-use super::{Outcome, Refusal, Verdict};
-use crate::platform::record::{ExtendedData, TagRecord};
-use crate::platform::rules::{Facts, Filled, Subtag, Subtags};
+use super::record::{ExtendedData, Record, TagRecord};
+use super::rules::{Facts, Filled, Subtag, Subtags};
+use super::verdict::{Refusal, Verdict};
+use crate::sun::message::SunMessage;
 use crate::sun::tamper::TtStatus;
 use crate::value::Mark;
+
+/// A verdict, the record that it was taken by, and what the tag said.
+#[derive(Debug)]
+#[must_use = "this is the verdict"]
+pub struct Outcome<'a, R, E> {
+    /// The record; `None` if there is none or the registry failed.
+    pub record: Option<&'a R>,
+    /// The verdict.
+    pub verdict: Result<Verdict, E>,
+    /// What the record shows.
+    pub view: Option<Record<'a>>,
+    /// What the tag said, once its MAC was found to match: file data, tamper status, captured texts. A replayed tap has one too.
+    pub message: Option<SunMessage<'a>>,
+}
+
+impl<R, E> Outcome<'_, R, E> {
+    /// The outcome where no record was found.
+    pub(super) fn without_record(verdict: Result<Verdict, E>) -> Self {
+        Self { record: None, verdict, view: None, message: None }
+    }
+}
 
 /// The text that a tag's rules answer with, and what its subtags stand for. Displayed, they are filled.
 ///
 /// Known are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names of extended
 /// data, each without regard to case; in the latter a space and a `_` are the same. `scount` is how many taps were accepted,
 /// `ccount` the counter of the last of them, both empty where they are not known.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Response<'a, R> {
     record: &'a R,
+    view: Record<'a>,
     mark: Option<Mark>,
     text: &'a str,
 }
 
-impl<R: TagRecord, E> Outcome<R, E> {
+impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
     /// What the rules answer. `None` if there is no answer to give: no tag, an inactive one, one of somebody else, or no verdict.
     ///
     /// A tap that is not genuine and new is no error to rules: most often it gets the default response. A standard tag gets it
     /// always. Where the counter did not advance, counts are those of [`last_seen`](crate::platform::Record::last_seen).
     #[must_use]
-    pub fn response(&self) -> Option<Response<'_, R>> {
-        let record = self.record.as_ref()?;
-        let view = record.record();
+    pub fn response(&self) -> Option<Response<'a, R>> {
+        let (record, view) = self.record.zip(self.view)?;
         let (mark, text) = match self.verdict.as_ref().ok()? {
             Verdict::Refused(Refusal::UnknownTag | Refusal::NotTheOwner | Refusal::Inactive(_)) => return None,
             Verdict::Refused(Refusal::NoChip) => (view.last_seen, view.rules.default_response()),
@@ -44,19 +66,11 @@ impl<R: TagRecord, E> Outcome<R, E> {
                 (Some(accepted.now), view.rules.response(&facts))
             }
         };
-        Some(Response { record, mark, text })
+        Some(Response { record, view, mark, text })
     }
 }
 
 impl<'a, R: TagRecord> Response<'a, R> {
-    /// Writes the text into a buffer, its subtags filled. What is returned is that part of it.
-    ///
-    /// # Errors
-    /// [`fmt::Error`] if the buffer is too small: a cut answer would be another answer.
-    pub fn write_to<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b str, fmt::Error> {
-        Filled::new(self.text, self).write_to(buffer)
-    }
-
     /// The text of an extended data field, its subtags filled.
     #[must_use]
     pub fn fill(&'a self, text: &'a str) -> Filled<'a, Self> {
@@ -75,7 +89,7 @@ fn fields<R: TagRecord>(record: &R) -> impl Iterator<Item = ExtendedData<'_>> {
 
 impl<R: TagRecord> Subtags for Response<'_, R> {
     fn subtag(&self, name: &str) -> Option<Subtag<'_>> {
-        let view = self.record.record();
+        let view = &self.view;
         let names = view.names;
         let text = |text: Option<_>| Subtag::Text(text.unwrap_or_default());
         let number = |number: Option<u32>| number.map_or(Subtag::Text(""), Subtag::Number);

@@ -1,0 +1,122 @@
+//! What a [`Service`](super::Service) is asked.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use super::api_key::ApiKeyName;
+use super::record::{OrganisationId, Record};
+use super::registry::TagRef;
+use crate::sun::error::Field;
+use crate::sun::layout::MAX_NAMES;
+use crate::sun::received::Mirrors;
+use crate::sun::tap::UnverifiedTap;
+use crate::value::{Uid, UnixMillis};
+
+/// A tap to decide about.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The tag that the tap is said to be of.
+    pub tag: TagRef<'a>,
+    /// Who asks.
+    pub caller: Caller,
+    /// The tap.
+    pub tap: Presented<'a>,
+    /// The time to store with an accepted tap; `None` without a clock.
+    pub at: Option<UnixMillis>,
+}
+
+/// Who asks, as far as the registry knows: see [`TagRegistry::organisation`](super::TagRegistry::organisation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// Nobody in particular, and whose the tag is does not matter: the service's own page, or a door.
+    Anyone,
+    /// Who may have brought a token. It is looked up for tags [that need one](super::Record::needs_token), and must be
+    /// of their organisation then.
+    Token(Option<ApiKeyName>),
+    /// A member of an organisation, who may ask for tags of that one only.
+    Member(OrganisationId),
+}
+
+/// How a tap arrives.
+pub enum Presented<'a> {
+    /// As the whole URL that the tag wrote.
+    Url(&'a str),
+    /// As the `/path?query` that an HTTP server receives.
+    OriginForm(&'a str),
+    /// Parsed already, by a layout equal to the record's.
+    Parsed(UnverifiedTap<'a>),
+    /// As separate values. The layout and the record supply what is missing: static text, the UID of a layout with `{uid}`, and the texts of
+    /// `{:xuid}` and `{:cuid}`. Captured texts that the layout does not have are ignored, except the eCode; of two with one name, the first
+    /// counts.
+    Mirrors(Mirrors<'a>),
+}
+
+impl Caller {
+    /// The token that has to be looked up for this tag.
+    pub(super) fn token_wanted(&self, record: &Record<'_>) -> Option<&ApiKeyName> {
+        match self {
+            Self::Token(token) if record.needs_token => token.as_ref(),
+            Self::Anyone | Self::Token(_) | Self::Member(_) => None,
+        }
+    }
+
+    /// Whether somebody may ask for the tag; `asker` is the owner of the token that was looked up.
+    pub(super) fn may_ask(&self, asker: Option<OrganisationId>, record: &Record<'_>) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::Token(_) => !record.needs_token || asker == Some(record.organisation),
+            Self::Member(organisation) => *organisation == record.organisation,
+        }
+    }
+}
+
+/// What separate values lack and the record supplies.
+pub(super) struct Supplied<'a> {
+    /// The UID of the record and its digits, for a layout with `{uid}`.
+    uid: Option<(Uid, [u8; 14])>,
+    /// For each `{:name}` of the layout, as far as there is a text.
+    captured: Vec<(&'a str, &'a str), MAX_NAMES>,
+}
+
+impl<'a> Supplied<'a> {
+    pub(super) fn new(tap: &Presented<'a>, record: &Record<'a>) -> Self {
+        let mut supplied = Self { uid: None, captured: Vec::new() };
+        let (Presented::Mirrors(given), Some(chip)) = (tap, &record.chip) else { return supplied };
+        let uid = record.uid.filter(|_| chip.layout.has(Field::Uid) && given.uid.is_none());
+        supplied.uid = uid.map(|uid| (uid, uid.to_ascii()));
+        for name in chip.layout.names() {
+            let text = given.captured(name).or(match name {
+                "xuid" => record.names.xuid,
+                "cuid" => record.names.cuid,
+                _ => None,
+            });
+            // A layout has no more names than there is room for.
+            let _ = text.map(|text| supplied.captured.push((name, text)));
+        }
+        supplied
+    }
+
+    /// The values that were given, completed. Empty if the tap did not arrive as separate values.
+    pub(super) fn complete<'t>(&'t self, tap: &Presented<'t>) -> Mirrors<'t> {
+        let Presented::Mirrors(given) = tap else { return Mirrors::default() };
+        let digits = self.uid.as_ref().and_then(|(_, digits)| str::from_utf8(digits).ok());
+        Mirrors { uid: given.uid.or(digits), captured: &self.captured, ..*given }
+    }
+
+    /// The UID that the record supplied.
+    pub(super) fn uid(&self) -> Option<Uid> {
+        self.uid.map(|(uid, _)| uid)
+    }
+}
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Url(_) => "Url(..)",
+            Self::OriginForm(_) => "OriginForm(..)",
+            Self::Parsed(_) => "Parsed(..)",
+            Self::Mirrors(_) => "Mirrors(..)",
+        })
+    }
+}
