@@ -14,7 +14,8 @@ use crate::{Counters, Door, stack};
 static AES: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 const AES_TAP: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 /// A recorded tap of nfc-developer/sdm-backend.
-static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://sdm.nfcdeveloper.com/tag?picc_data={picc:uid,ctr}&cmac={mac}");
+static LRP: SdmLayout =
+    sdm_layout!(Scheme::Lrp, "https://sdm.nfcdeveloper.com/tag?picc_data={picc:uid,ctr}&cmac={mac}");
 const LRP_TAP: &str = "https://sdm.nfcdeveloper.com/tag?picc_data=1FCBE61B3E4CAD980CBFDD333E7A4AC4A579569BAFD22C5F\
                        &cmac=4231608BA7B02BA9";
 /// A later tap of the door's tag, and one that is made up.

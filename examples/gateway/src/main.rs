@@ -11,8 +11,8 @@ use panic_halt as _;
 use semihosting::{io, println, process};
 use suntap::kdf::an10922;
 use suntap::{
-    CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, Scheme, PreparedMasterKey, PreparedMetaReadKey,
-    SdmLayout, SdmMetaReadKey, CounterId, VerifiedTap, VerifyError, sdm_layout,
+    CommitError, CounterId, Error, FlashCounters, FlashError, Malformed, MasterKey, PreparedMasterKey,
+    PreparedMetaReadKey, Scheme, SdmLayout, SdmMetaReadKey, VerifiedTap, VerifyError, sdm_layout,
 };
 use suntap_gateway::flash::{OutOfBounds, RamFlash};
 

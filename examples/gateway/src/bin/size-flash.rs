@@ -7,7 +7,7 @@ use core::hint::black_box;
 
 use cortex_m_rt::entry;
 use panic_halt as _;
-use suntap::{CounterStore, FlashCounters, SdmReadCtr, CounterId};
+use suntap::{CounterId, CounterStore, FlashCounters, SdmReadCtr};
 use suntap_gateway::flash::RamFlash;
 
 #[entry]

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use suntap::{CommitError, Field, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, CounterId};
+use suntap::{CommitError, CounterId, Field, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
 /// Not verified, and verified without a counter.
 const REFUSED: i32 = -1;

@@ -1,14 +1,5 @@
 //! The crate `ntag424` 0.1.1: an independent implementation of the same tag.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
-
 use ntag424::key_diversification::diversify_aes128;
 use ntag424::sdm::{SdmUrlOptions, Verifier, sdm_url_config};
 use ntag424::types::KeyNumber as TheirKey;

@@ -1,20 +1,12 @@
 //! The store on SQL that suntap documents, against the store in memory that it ships.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
 #![allow(missing_docs, reason = "the documented code stands here as it is shown")]
 
 use proptest::prelude::*;
 use suntap::MemoryCounters;
 use suntap::conformance::{self, Contest, Promise};
 
-include!("../../../../src/counter/sql.in");
+include!("../../../../../src/counter/sql.in");
 
 proptest! {
     #[test]

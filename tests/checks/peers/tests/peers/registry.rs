@@ -1,14 +1,5 @@
 //! A registry on SQL whose rows own their columns, behind a real HTTP server's handler: what is `Send` by claim is so in fact.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
-
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
