@@ -1,4 +1,4 @@
-//! Taps, keys and counters, beside `ntag424` on the same inputs. `README.md` has what comes out.
+//! Measures taps, keys and counters, and `ntag424` on the same inputs. `README.md` has the results.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a bench fails by panicking")]
 
@@ -11,7 +11,7 @@ use suntap::{
 use suntap_benches::{AES, FILE_DATA, LRP, PLAIN, PeerCounters, Random, RepeatedCounters, Set};
 use suntap_testkit::ready;
 
-/// A URL to a verdict without a store, each tap under a file key of its own.
+/// Measures a URL to a verdict without a store. Each tap has its own file key.
 fn verify(c: &mut Criterion) {
     for (name, written) in
         [("verify_aes", AES), ("verify_plain", PLAIN), ("verify_file_data", FILE_DATA), ("verify_lrp", LRP)]
@@ -24,7 +24,7 @@ fn verify(c: &mut Criterion) {
     }
 }
 
-/// A URL to a verdict with file keys by AN10922 and a store in memory, which lets each tap pass again and again.
+/// Measures a URL to a verdict with file keys by AN10922 and a store in memory that accepts each tap again and again.
 fn verify_an10922(c: &mut Criterion) {
     let set = Set::new(AES, true);
     let application = set.application(AES.theirs);
@@ -47,7 +47,7 @@ fn verify_an10922(c: &mut Criterion) {
     group.finish();
 }
 
-/// 64 taps of 64 tags.
+/// Measures batches of 64 taps of 64 tags.
 fn batch(c: &mut Criterion) {
     for (name, written) in [("batch", AES), ("batch_lrp", LRP)] {
         let set = Set::new(written, false);
@@ -67,7 +67,7 @@ fn batch(c: &mut Criterion) {
     }
 }
 
-/// Meta-read keys tried on a tap that none of them opens.
+/// Measures the trial of meta-read keys on a tap that none of them opens.
 fn find_key(c: &mut Criterion) {
     for (name, written, count) in [("identify", AES, 65_536_u32), ("identify_lrp", LRP, 256)] {
         let set = Set::new(written, false);
@@ -90,7 +90,7 @@ fn find_key(c: &mut Criterion) {
     }
 }
 
-/// What is refused: a forged tap, beside a genuine one, and one that is too short.
+/// Measures the rejection of a forged tap and of one that is too short, compared with a genuine tap.
 fn reject(c: &mut Criterion) {
     let set = Set::new(AES, false);
     let (forged, short) = set.spoilt();
@@ -108,7 +108,7 @@ fn reject(c: &mut Criterion) {
     group.finish();
 }
 
-/// A counter in memory moves forward, of one tag out of 4096.
+/// Measures one advance of a counter in memory, for one of 4096 tags.
 fn store(c: &mut Criterion) {
     let mut counters = MemoryCounters::<4096>::new();
     let mut random = Random(3);

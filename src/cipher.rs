@@ -1,4 +1,4 @@
-//! AES, CMAC and LRP: keys prepared once, blocks as plain arrays.
+//! AES, CMAC and LRP. Keys are prepared once, and blocks are plain arrays.
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod accel;

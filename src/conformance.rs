@@ -1,11 +1,11 @@
-//! The laws that every counter store must pass (feature `conformance`): for whoever writes one, in their own tests.
+//! The laws that every counter store must pass (feature `conformance`). Check them in the tests of your own store.
 //!
-//! They hold for a [`CounterStore`] and, under the names that end in `_async`, for an [`AsyncCounterStore`]. Nothing here needs
-//! `std`, so the laws run on a device too. What fails is a [`Violation`], whose text names the [`Law`].
+//! The functions take a [`CounterStore`]; those whose names end in `_async` take an [`AsyncCounterStore`]. Nothing here
+//! needs `std`, so the laws run on a device too. A failure is a [`Violation`], whose text names the [`Law`].
 //!
-//! Each call names its tags by `run`, a number of the caller's: give each call another, and the store need not be empty. No law but
-//! [`Contest::Apart`] uses more than [`TAGS`] tags at once, and none takes more than a few dozen calls. Times are given back as they
-//! were given, to the millisecond.
+//! Each call derives its counter ids from `run`, a number that the caller chooses. Use a different number for each
+//! call, and the store need not be empty. Only [`Contest::Apart`] uses more than [`TAGS`] tags at once, and no law
+//! needs more than a few dozen calls. The store must return times exactly as they were given, to the millisecond.
 //!
 //! ```
 //! use suntap::conformance;
@@ -16,11 +16,11 @@
 //! # Ok::<(), suntap::conformance::Violation<suntap::Full>>(())
 //! ```
 //!
-//! # Laws that race
+//! # Laws about concurrent calls
 //!
-//! A [`Contest`] has rules and a judge; that its participants run at the same time is the caller's part, with threads or tasks, each
-//! with a handle of its own on the one store. Let them wait for each other before they enter, and hold many rounds: a gap of
-//! microseconds is met by chance.
+//! A [`Contest`] says what each participant does and judges the results. The caller must run the participants at the
+//! same time, in threads or tasks, each with its own handle to the same store. Let them wait for each other before they
+//! enter, and run many rounds: a race window of microseconds is only hit by chance.
 //!
 //! ```
 //! use std::sync::{Barrier, Mutex};
@@ -32,8 +32,8 @@
 //! impl CounterStore for Handle<'_> {
 //!     type Error = Full;
 //!
-//!     fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-//!         self.0.lock().unwrap().advance(tag, ctr, at)
+//!     fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+//!         self.0.lock().unwrap().advance(id, ctr, at)
 //!     }
 //! }
 //!
@@ -60,22 +60,22 @@
 //!
 //! # Laws that need a restart or a failure
 //!
-//! A [`Promise`] is what a store has acknowledged, to be held to it after the store was opened anew: [`Promise::make`] before, or
-//! [`Promise::make_failing`] while writes fail, and [`Promise::keep`] behind.
+//! A [`Promise`] records what a store has acknowledged, to check it after the store was opened again. Call
+//! [`Promise::make`] before that, or [`Promise::make_failing`] while writes fail, and [`Promise::keep`] after it.
 
 use core::fmt;
 
 use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, now};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// Tags that a law uses at once.
+/// The number of tags that a law uses at once.
 pub const TAGS: u8 = 3;
 
-/// What a store promises.
+/// A property that every counter store must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
-    /// The first tap of a tag advances, whatever its counter, and there was nothing before.
+    /// The first tap of a tag advances, whatever its counter, and reports no previous mark.
     FirstTapAdvances,
     /// A greater counter advances.
     GreaterAdvances,
@@ -83,21 +83,22 @@ pub enum Law {
     EqualIsStale,
     /// A lower counter is stale and changes nothing.
     LowerIsStale,
-    /// What advanced reports what was there before and what is there now: counter, time, and one accepted tap more.
+    /// An advance reports the previous mark and the new one: counter, time, and one more accepted tap.
     PreviousIsReported,
-    /// What is stale reports what is stored: counter, time, and accepted taps.
+    /// A stale result reports the stored mark: counter, time, and accepted taps.
     StoredIsReported,
-    /// Tags are independent, however alike their names are.
+    /// Tags are independent, however similar their counter ids are.
     TagsAreIndependent,
-    /// Behind `FFFFFFh` nothing advances.
+    /// After `FFFFFFh` nothing advances.
     MaximumIsTerminal,
-    /// Of many equal advances at once, exactly one advances.
+    /// Of many concurrent calls with equal counters, exactly one advances.
     OneWinner,
-    /// Many increasing advances at once end at the greatest, and count as many taps as advanced.
+    /// Many concurrent calls with different counters end at the greatest counter, and the mark counts as many taps as
+    /// calls that advanced.
     GreatestRemains,
-    /// What was acknowledged is there when the store is opened again.
+    /// An acknowledged mark is still stored when the store is opened again.
     MarksSurvive,
-    /// What was not written is not reported as advanced.
+    /// A mark that was not written is not reported as advanced.
     FailuresAreTold,
     /// The store works while nothing is broken.
     Works,
@@ -126,11 +127,11 @@ impl fmt::Display for Law {
 /// A law that a store broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation<E> {
-    /// The law.
+    /// The law that is broken.
     pub law: Law,
-    /// What the store answered where it should have answered something else.
+    /// The answer of the store, if it was wrong.
     pub answered: Option<Advance>,
-    /// The store's own error, where it failed.
+    /// The store's own error, if it failed.
     pub error: Option<E>,
 }
 
@@ -159,7 +160,7 @@ impl<E: fmt::Display> fmt::Display for Violation<E> {
 
 impl<E: core::error::Error> core::error::Error for Violation<E> {}
 
-/// A tag of a run: names that differ in one bit, at either end.
+/// Returns a counter id of a run. The ids of a run differ in one bit, at either end.
 fn tag(run: u64, number: u8) -> CounterId {
     let mut name = [0; 16];
     let bytes = run.to_be_bytes();
@@ -192,7 +193,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.store.advance(&tag(self.run, number), ctr, at).await.map_err(Violation::failed)
     }
 
-    /// The counter advances, from and to these.
+    /// Checks that the counter advances from `previous` to `now`.
     async fn advances(
         &mut self,
         number: u8,
@@ -208,7 +209,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         }
     }
 
-    /// The counter does not advance, and stands at this.
+    /// Checks that the counter does not advance, and that the mark is `stored`.
     async fn is_stale(
         &mut self,
         number: u8,
@@ -225,7 +226,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
     }
 
     async fn sequential(&mut self) -> Result<(), Violation<S::Error>> {
-        // Times as a clock has them, one set back, and none at all.
+        // The times are those of a clock, one that was set back, and none.
         let first = Mark { ctr: ctr(8), at: Some(UnixMillis(1_763_802_000_123)), taps: 1 };
         let second = Mark { ctr: ctr(9), at: None, taps: 2 };
         let third = Mark { ctr: ctr(0x01_0000), at: Some(UnixMillis(7)), taps: 3 };
@@ -239,11 +240,11 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.advances(0, Law::GreaterAdvances, Some(first), second).await?;
         self.is_stale(0, Law::EqualIsStale, second.ctr, second).await?;
         self.is_stale(0, Law::LowerIsStale, first.ctr, second).await?;
-        // Its low bytes are lower than those of what is stored.
+        // Its low bytes are lower than those of the stored counter.
         self.advances(0, Law::GreaterAdvances, Some(second), third).await?;
         self.is_stale(0, Law::LowerIsStale, ctr(0x00_FFFF), third).await?;
 
-        // Others know nothing of that.
+        // Other tags are not affected.
         let zero = Mark { ctr: SdmReadCtr::ZERO, at: None, taps: 1 };
         let other = Mark { ctr: ctr(5), at: None, taps: 1 };
         self.advances(1, Law::FirstTapAdvances, None, other).await?;
@@ -260,39 +261,39 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
     }
 }
 
-/// The laws that need nothing but calls one after another.
+/// Checks the laws that need only calls one after another.
 ///
 /// # Errors
-/// The first law that is broken.
+/// Returns the first law that is broken.
 pub fn sequential<S: CounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
     now(sequential_async(&mut Blocking(store), run))
 }
 
-/// As [`sequential`].
+/// Like [`sequential`], but for an [`AsyncCounterStore`].
 ///
 /// # Errors
-/// The first law that is broken.
+/// Returns the first law that is broken.
 pub async fn sequential_async<S: AsyncCounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
     Trial { store, run }.sequential().await
 }
 
-/// A law that many participants try to break at once, on one tag.
+/// A law that many participants try to break at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contest {
-    /// All advance to the same counter: [`Law::OneWinner`].
+    /// All participants advance one tag to the same counter: [`Law::OneWinner`].
     Equal {
-        /// Names the tag.
+        /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Each advances to a counter of its own: [`Law::GreatestRemains`].
+    /// Each participant advances one tag to a different counter: [`Law::GreatestRemains`].
     Increasing {
-        /// Names the tag.
+        /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Each advances a tag of its own, and all of them advance: [`Law::TagsAreIndependent`]. It takes as many tags as there are
-    /// participants.
+    /// Each participant advances its own tag, and all of them advance: [`Law::TagsAreIndependent`]. This uses as many
+    /// tags as there are participants.
     Apart {
-        /// Names the tags.
+        /// The number from which the counter ids are derived.
         run: u64,
     },
 }
@@ -316,18 +317,18 @@ impl Contest {
         }
     }
 
-    /// What one participant does. Those of a contest are numbered from 0.
+    /// Makes the call of one participant. The participants of a contest are numbered from 0.
     ///
     /// # Errors
-    /// As the store.
+    /// Returns the error of the store.
     pub fn enter<S: CounterStore + ?Sized>(self, store: &mut S, number: u16) -> Result<Advance, S::Error> {
         store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis(number.into())))
     }
 
-    /// As [`enter`](Self::enter).
+    /// Like [`enter`](Self::enter), but for an [`AsyncCounterStore`].
     ///
     /// # Errors
-    /// As the store.
+    /// Returns the error of the store.
     pub async fn enter_async<S: AsyncCounterStore + ?Sized>(
         self,
         store: &mut S,
@@ -336,10 +337,10 @@ impl Contest {
         store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis(number.into()))).await
     }
 
-    /// Judges what the participants got, when all are done: `results` in the order of their numbers.
+    /// Judges the results of the participants after all are done. `results` is in the order of their numbers.
     ///
     /// # Errors
-    /// The law that is broken. A participant whose store failed breaks [`Law::Works`].
+    /// Returns the law that is broken. A participant whose store failed breaks [`Law::Works`].
     pub fn judge<S: CounterStore>(
         self,
         store: &mut S,
@@ -348,10 +349,10 @@ impl Contest {
         now(self.judge_async(&mut Blocking(store), results))
     }
 
-    /// As [`judge`](Self::judge).
+    /// Like [`judge`](Self::judge), but for an [`AsyncCounterStore`].
     ///
     /// # Errors
-    /// As [`judge`](Self::judge).
+    /// Returns the errors of [`judge`](Self::judge).
     pub async fn judge_async<S: AsyncCounterStore>(
         self,
         store: &mut S,
@@ -389,7 +390,7 @@ impl Contest {
             }
         }
         let Some((ctr, last)) = greatest else { return Ok(()) };
-        // What stands there in the end, tag by tag: who wrote at the same time makes no difference.
+        // Checks the final mark of each tag, which does not depend on the order of the calls.
         let tags = if matches!(self, Self::Apart { .. }) { winners } else { 1 };
         for number in (0..=u16::MAX).take(usize::try_from(tags).unwrap_or(usize::MAX)) {
             let advance = store.advance(&self.tag(number), ctr, None).await.map_err(Violation::failed)?;
@@ -413,7 +414,7 @@ impl Contest {
     }
 }
 
-/// What a store has acknowledged, to be held to it after it was opened anew.
+/// A record of what a store has acknowledged, to check it after the store was opened again.
 ///
 /// ```
 /// use suntap::conformance::Promise;
@@ -421,7 +422,7 @@ impl Contest {
 ///
 /// # let mut store = MemoryCounters::<8>::new();
 /// let promise = Promise::make(&mut store, 7, 500);
-/// // Here the store is dropped and opened anew.
+/// // Here the store is dropped and opened again.
 /// promise.keep(&mut store)?;
 /// # Ok::<(), suntap::conformance::Violation<suntap::Full>>(())
 /// ```
@@ -429,30 +430,30 @@ impl Contest {
 pub struct Promise {
     run: u64,
     asked: Mark,
-    /// `None` where the store failed.
+    /// `None` if the store failed.
     acknowledged: Option<Mark>,
-    /// What is broken if it is not kept.
+    /// The law that is broken if the promise is not kept.
     law: Law,
 }
 
 impl Promise {
-    /// Advances the tag of a run, and notes what the store says. Counters above `FFFFFFh` are taken as that.
+    /// Advances the tag of a run, and records the answer of the store. A `value` above `FFFFFFh` counts as `FFFFFFh`.
     pub fn make<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         now(Self::make_async(&mut Blocking(store), run, value))
     }
 
-    /// As [`make`](Self::make).
+    /// Like [`make`](Self::make), but for an [`AsyncCounterStore`].
     pub async fn make_async<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         Self::of(store, run, value, Law::MarksSurvive).await
     }
 
-    /// As [`make`](Self::make), while the store can not write, or is cut off at some byte of it. It may fail, and what it says
-    /// all the same must be true.
+    /// Like [`make`](Self::make), but for a store that cannot write or is cut off at some byte of a write. The store
+    /// may fail, but everything that it reports must be true.
     pub fn make_failing<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         now(Self::make_failing_async(&mut Blocking(store), run, value))
     }
 
-    /// As [`make_failing`](Self::make_failing).
+    /// Like [`make_failing`](Self::make_failing), but for an [`AsyncCounterStore`].
     pub async fn make_failing_async<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         Self::of(store, run, value, Law::FailuresAreTold).await
     }
@@ -467,27 +468,28 @@ impl Promise {
         Self { run, asked, acknowledged, law }
     }
 
-    /// What the store said that it remembers; `None` where it failed.
+    /// Returns the mark that the store reported as stored, or `None` if it failed.
     #[must_use]
     pub fn acknowledged(&self) -> Option<Mark> {
         self.acknowledged
     }
 
-    /// Holds a store that works to it, any number of times, and in any order. Where it had failed, the counter moves now unless it
-    /// did then.
+    /// Checks a working store against the promise. Promises can be checked any number of times and in any order. If the
+    /// store had failed, this call advances the counter, unless the failed call did.
     ///
     /// # Errors
-    /// [`Law::MarksSurvive`] if what was acknowledged is gone or another, [`Law::FailuresAreTold`] if it was never written.
+    /// Returns [`Law::MarksSurvive`] if the acknowledged mark is gone or changed, and [`Law::FailuresAreTold`] if it
+    /// was never written.
     pub fn keep<S: CounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
         now(self.keep_async(&mut Blocking(store)))
     }
 
-    /// As [`keep`](Self::keep).
+    /// Like [`keep`](Self::keep), but for an [`AsyncCounterStore`].
     ///
     /// # Errors
-    /// As [`keep`](Self::keep).
+    /// Returns the errors of [`keep`](Self::keep).
     pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        // A counter that can not advance what was acknowledged tells what stands there.
+        // The acknowledged counter cannot advance, so the store reports its mark.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
         let kept = match (advance, self.acknowledged) {

@@ -10,28 +10,28 @@ mod memory;
 pub use flash::{FlashCounters, FlashError};
 pub use memory::{Full, MemoryCounters};
 
-/// What [`CounterStore::advance`] did.
+/// The result of [`CounterStore::advance`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a tap is new only if the counter advanced"]
 pub enum Advance {
-    /// The counter was strictly greater than the stored one, or the first of this tag, and is stored now.
+    /// The counter was strictly greater than the stored one, or none was stored. It is stored now.
     Advanced {
-        /// What was stored before; `None` for the first tap of a tag.
+        /// The mark stored before; `None` for the first tap of a tag.
         previous: Option<Mark>,
-        /// What is stored now.
+        /// The mark stored now.
         now: Mark,
     },
-    /// The counter was equal to the stored one or lower. Nothing changed.
+    /// The counter was equal to the stored one or lower than it. Nothing changed.
     Stale {
-        /// What was and is stored.
+        /// The stored mark, which did not change.
         stored: Mark,
     },
 }
 
 impl Advance {
-    /// The rule itself: what becomes of `stored` when a verified tap carries `ctr`.
+    /// Decides whether a verified tap with the counter `ctr` advances the mark `stored`, and returns the result.
     ///
-    /// For stores that can read and write under a lock of their own.
+    /// Use this in stores that can read and write under their own lock.
     pub fn decide(stored: Option<Mark>, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Self {
         match stored {
             Some(stored) if ctr <= stored.ctr => Self::Stale { stored },
@@ -45,63 +45,69 @@ impl Advance {
 
 /// A store of the last accepted counter of each tag.
 ///
-/// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is greater, stores it, in
-/// one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
+/// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is
+/// greater, stores it, in one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
 ///
 /// # Contract
-/// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one counter with equal values, exactly one advances.
+/// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one counter id with equal counters,
+///   exactly one advances.
 /// - A counter never moves back, not even after a restart: a mark is durable before `advance` returns.
 /// - Counters are independent of each other.
 /// - `Err` means that the outcome is unknown. The caller rejects the tap.
 ///
-/// The trait is dyn-safe, and a `&mut` reference to a store is a store. Run the tests of the module `conformance` (feature `conformance`)
-/// against your implementation.
+/// The trait is dyn-safe, and a `&mut` reference to a store is a store. Run the tests of the module `conformance`
+/// (feature `conformance`) against your implementation.
 ///
 /// # A store on a database
 ///
-/// One conditional upsert does it. This code is compiled and run against SQLite by the package in `tests/checks/peers`. For PostgreSQL the
-/// statements are the same, with `BYTEA` in place of `BLOB` and `$1` in place of `?1`.
+/// A store on a database needs one conditional upsert. The package in `tests/checks/peers` compiles this code and runs
+/// it against SQLite. For PostgreSQL the statements are the same, with `BYTEA` instead of `BLOB` and `$1` instead of
+/// `?1`.
 ///
 /// ```ignore
 #[doc = include_str!("counter/sql.in")]
 /// ```
 pub trait CounterStore {
-    /// How the store fails.
+    /// The error of the store.
     type Error;
 
-    /// Moves the counter of `tag` to `ctr` if that is strictly greater than the stored one, or if none is stored. `at` is the
-    /// time to remember with it.
+    /// Advances the counter of `id` to `ctr` if `ctr` is strictly greater than the stored counter or none is stored.
+    /// `at` is the time to store with it.
     ///
     /// # Errors
-    /// When the store can not say what happened.
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error>;
+    /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error>;
 }
 
 impl<S: CounterStore + ?Sized> CounterStore for &mut S {
     type Error = S::Error;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
-        (**self).advance(tag, ctr, at)
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        (**self).advance(id, ctr, at)
     }
 }
 
-/// A [`CounterStore`] whose answer takes waiting. The same contract holds, but the trait is not dyn-safe: its method returns a
-/// future of the store's own type, so that none needs a heap.
+/// The async counterpart of [`CounterStore`].
 ///
-/// A future that is dropped before it is done may or may not have moved the counter; the tap is spent either way. The trait
-/// asks for no `Send`, so it serves single-threaded executors too; where a store's own futures are `Send`, so is everything
-/// built on them.
+/// The contract is the same. The trait is not dyn-safe: its method returns a future of the store's own type, so that no
+/// future needs a heap.
+///
+/// If a future is dropped before it completes, the counter may or may not have advanced. Treat the tap as used in
+/// either case.
+///
+/// The trait does not require `Send`, so it works with single-threaded executors too. If the futures of a store are
+/// `Send`, so are all futures built on them.
 pub trait AsyncCounterStore {
-    /// How the store fails.
+    /// The error of the store.
     type Error;
 
-    /// As [`CounterStore::advance`].
+    /// Advances the counter of `id` like [`CounterStore::advance`].
     ///
     /// # Errors
-    /// When the store can not say what happened.
+    /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
     fn advance(
         &mut self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> impl Future<Output = Result<Advance, Self::Error>>;
@@ -112,15 +118,15 @@ impl<S: AsyncCounterStore + ?Sized> AsyncCounterStore for &mut S {
 
     fn advance(
         &mut self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> impl Future<Output = Result<Advance, Self::Error>> {
-        (**self).advance(tag, ctr, at)
+        (**self).advance(id, ctr, at)
     }
 }
 
-/// A [`CounterStore`] in the place of an [`AsyncCounterStore`]: it blocks the task while it works.
+/// Adapts a [`CounterStore`] to [`AsyncCounterStore`]. The store blocks the task while it works.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Blocking<S>(pub S);
 
@@ -129,15 +135,15 @@ impl<S: CounterStore> AsyncCounterStore for Blocking<S> {
 
     async fn advance(
         &mut self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, Self::Error> {
-        self.0.advance(tag, ctr, at)
+        self.0.advance(id, ctr, at)
     }
 }
 
-/// Runs a future over a blocking store, which never waits.
+/// Runs a future over a blocking store. Such a future is never pending.
 #[cfg(any(feature = "conformance", feature = "flash", feature = "platform"))]
 pub(crate) fn now<F: Future>(future: F) -> F::Output {
     let mut future = core::pin::pin!(future);
@@ -157,7 +163,7 @@ mod tests {
         SdmReadCtr::new(value).unwrap()
     }
 
-    /// NT4H2421Gx §9.3: accept only what is strictly greater than the last accepted counter.
+    /// NT4H2421Gx §9.3: only a counter that is strictly greater than the last accepted one is accepted.
     #[test]
     fn only_strictly_greater_advances() {
         let stored = Mark { ctr: ctr(8), at: Some(UnixMillis(5)), taps: 3 };

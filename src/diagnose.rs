@@ -1,14 +1,15 @@
-//! Why a tap does not verify.
+//! Finds out why a tap does not verify.
 //!
-//! Given is a URL and what somebody believes of it: its layout, its keys, its UID. What is looked for is the assumption that is
-//! wrong. A search goes through the ways in which a tag could have written this URL, with every key that was given, the key of a
-//! new chip, and what is derived from them; as soon as a MAC matches, it is known how the URL was made, and what differs from the
-//! belief is the fault. No MAC of 64 bits matches by chance. Where none does, what the URL shows by itself is said.
+//! The input is a URL and what you assume about it: its layout, its keys, its UID. The result names the assumption that
+//! is wrong. A search tries the ways in which a tag could have written this URL, with every given key, the key of a new
+//! chip, and the keys derived from them. As soon as a MAC matches, it is known how the URL was made, and each
+//! difference from your assumptions is a fault. A 64-bit MAC does not match by chance. If no MAC matches, the findings
+//! report what the URL alone shows.
 //!
 //! ```
 //! use suntap::diagnose::{Case, GivenKey, Role, Verdict, diagnose};
 //!
-//! // A plain tap from a forum: the library at hand took the MAC to be over nothing.
+//! // A plain tap from a forum post. The library used there assumed that the MAC covers no text.
 //! let keys = [GivenKey { name: "zero", key: &[0; 16], role: Role::Any }];
 //! let case = Case {
 //!     keys: &keys,
@@ -21,12 +22,18 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
-//! The search is bounded: [`Diagnosis::tried`] says how much was computed, in MACs, and [`Diagnosis::complete`] whether it came to its
-//! end. Tried are every start of the MAC input for the keys as they are, and the starts of mirrors and parameters for keys that are
-//! derived; AN10922 over the UID with the suffixes that are in use; versions 0 to 31 of a Bolt Card; URLs of at most 261 characters.
+//! The search is bounded: [`Diagnosis::tried`] is the work done, in MACs, and [`Diagnosis::complete`] says whether the
+//! search ran to its end. It covers:
+//!
+//! - every start of the MAC input for the given keys, and the starts of mirrors and parameters for derived keys;
+//! - AN10922 over the UID with the suffixes that are in use;
+//! - versions 0 to 31 of a Bolt Card;
+//! - URLs of at most 261 characters.
+//!
 //! A [`Finding`] has a [code](Finding::code) that does not change, and displays as a sentence with its remedy.
 //!
-//! **What comes out holds keys that work**, and says why a tap fails: it is for the owner of the tag, not for who sends a tap.
+//! **The result holds keys that work** and says why a tap fails. Show it to the owner of the tag, not to untrusted
+//! clients.
 
 use core::fmt;
 
@@ -45,128 +52,130 @@ mod search;
 
 pub use finding::Finding;
 
-/// A URL, and what somebody believes of it. Make one from [`Case::of`].
+/// A URL and what you assume about it. Create one with [`Case::of`].
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
-    /// The URL as it came.
+    /// The URL as it was received.
     pub url: &'a str,
-    /// The layout that the tag is thought to have.
+    /// The assumed layout of the tag.
     pub layout: Option<&'a SdmLayout>,
-    /// Keys that may have to do with it.
+    /// Keys that may belong to the tag.
     pub keys: &'a [GivenKey<'a>],
     /// The UID of the tag.
     pub uid: Option<Uid>,
     /// A later tap of the same tag.
     pub second: Option<&'a str>,
-    /// The counter that the store remembers.
+    /// The counter in the store.
     pub stored: Option<SdmReadCtr>,
 }
 
 impl<'a> Case<'a> {
-    /// A URL of which nothing is known.
+    /// Returns a case for a URL about which nothing is known.
     #[must_use]
     pub const fn of(url: &'a str) -> Self {
         Self { url, layout: None, keys: &[], uid: None, second: None, stored: None }
     }
 }
 
-/// A key that may have to do with a tap.
+/// A key that may belong to a tap.
 #[derive(Clone, Copy)]
 pub struct GivenKey<'a> {
-    /// What its owner calls it.
+    /// Its name. The findings use it.
     pub name: &'a str,
     /// Its 16 bytes.
     pub key: &'a [u8; 16],
-    /// What it is thought to be.
+    /// Its assumed role.
     pub role: Role,
 }
 
-/// What a key is thought to be.
+/// The assumed role of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The SDMMetaReadKey.
     Meta,
     /// The SDMFileReadKey.
     File,
-    /// Either, or a key from which these are derived.
+    /// Either of them, or a key from which they are derived.
     Any,
 }
 
-/// What came of it.
+/// The outcome of a diagnosis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// The tap verifies, and nothing that was believed of it is wrong.
+    /// The tap verifies, and every assumption about it is right.
     Healthy,
-    /// It is known how the tap was made, and the findings say what is wrong with it or with what was believed.
+    /// It is known how the tap was made. The findings say what is wrong with it or with the assumptions.
     Explained,
-    /// Nothing that was tried makes this MAC. The findings say what the URL shows.
+    /// Nothing that was tried yields this MAC. The findings say what the URL shows.
     Unexplained,
 }
 
-/// What is wrong with a tap, or with what is believed of it.
+/// The result of a diagnosis: what is wrong with a tap, or with the assumptions about it.
 #[derive(Clone)]
 pub struct Diagnosis<'a> {
-    /// What came of it.
+    /// The outcome.
     pub verdict: Verdict,
-    /// How the tap was made; `None` if nobody knows.
+    /// How the tap was made; `None` if the search did not find it.
     pub works: Option<Works<'a>>,
-    /// The work done, in MACs of AES mode: each MAC, each session key and each key that was made ready, derived or not, counts as one, 32 of them in
-    /// LRP mode, and a legacy key of sdm-backend as 5000.
+    /// The work done, in MACs of AES mode. Each MAC, each session key and each prepared key, derived or not, counts as
+    /// one, or as 32 in LRP mode. A legacy key of sdm-backend counts as 5000.
     pub tried: u32,
-    /// Whether the search came to its end. Otherwise it was cut short, so that all stays within [`MAX_TRIED`].
+    /// `true` if the search found how the tap was made or ran to its end, and `false` if it was cut short to stay
+    /// within [`MAX_TRIED`].
     pub complete: bool,
     findings: Vec<Finding<'a>, MAX_FINDINGS>,
 }
 
-/// How a tap was made.
+/// The way in which a tap was made.
 #[derive(Clone)]
 pub struct Works<'a> {
-    /// The layout, if a chip can have one like this. It is the believed one where that is right.
+    /// The layout, if a chip can have such a layout. It is the assumed one if that is right.
     pub layout: Option<SdmLayout>,
-    /// How the tag computes.
+    /// The mode of the tag.
     pub scheme: Scheme,
-    /// The SDMMetaReadKey, and where it is from; `None` where the UID and counter are plain.
+    /// The SDMMetaReadKey and its source; `None` if UID and counter are plain.
     pub meta: Option<(SdmMetaReadKey, KeySource<'a>)>,
-    /// The SDMFileReadKey, and where it is from.
+    /// The SDMFileReadKey and its source.
     pub file: (SdmFileReadKey, KeySource<'a>),
-    /// The UID that the tag says; `None` where it says none.
+    /// The UID that the tag mirrors; `None` if it mirrors none.
     pub uid: Option<Uid>,
-    /// The counter that the tag says; `None` where it says none.
+    /// The counter that the tag mirrors; `None` if it mirrors none.
     pub ctr: Option<SdmReadCtr>,
 }
 
-/// Where a key that works is from.
+/// The source of a key that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySource<'a> {
-    /// It is the key of a new chip, 16 zero bytes, and none that was given for this.
+    /// The key of a new chip, 16 zero bytes, which is not among the given keys.
     Factory,
-    /// It is the key of this name.
+    /// The given key with this name.
     Given(&'a str),
-    /// It is derived from the key of this name, or from that of a new chip.
+    /// A key derived from a given key or from the key of a new chip.
     Derived {
-        /// The name.
+        /// The name of the given key; `None` for the key of a new chip.
         from: Option<&'a str>,
-        /// How.
+        /// The derivation.
         by: Derivation,
     },
 }
 
-/// How a key is derived.
+/// The derivation of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Derivation {
-    /// [`kdf::an10922::derive`](crate::kdf::an10922::derive) over the UID and this.
+    /// [`kdf::an10922::derive`](crate::kdf::an10922::derive) over the UID and `suffix`.
     An10922 {
-        /// What follows the UID.
+        /// The bytes after the UID.
         suffix: &'static [u8],
     },
-    /// CMAC over `01`, the UID and this: AN10922 without its padding to 32 bytes, as many programs have it.
+    /// CMAC over `01`, the UID and `suffix`: AN10922 without its padding to 32 bytes. Many programs compute it this
+    /// way.
     An10922Unpadded {
-        /// What follows the UID.
+        /// The bytes after the UID.
         suffix: &'static [u8],
     },
-    /// [`kdf::boltcard`](crate::kdf::boltcard), of a card in this version.
+    /// [`kdf::boltcard`](crate::kdf::boltcard), for a card with this version.
     Boltcard {
         /// The version.
         version: u32,
@@ -179,32 +188,32 @@ pub enum Derivation {
     SdmBackendLegacy,
 }
 
-/// The most that is computed, in MACs as [`Diagnosis::tried`] counts them, but for the last step that was begun. That is a third of a
-/// second on a server.
+/// The limit of the search, in MACs as [`Diagnosis::tried`] counts them. Only the last step that was begun can exceed
+/// it. The limit corresponds to a third of a second on a server.
 pub const MAX_TRIED: u32 = 400_000;
 
 const MAX_FINDINGS: usize = 12;
 
-/// Finds out what is wrong.
+/// Finds out what is wrong with a tap or with the assumptions about it.
 #[must_use]
 pub fn diagnose<'a>(case: &Case<'a>) -> Diagnosis<'a> {
     diagnose_watched(case, |_| ())
 }
 
-/// As [`diagnose`], calling `watch` now and then with the number of MACs computed so far.
+/// Like [`diagnose`], but calls `watch` from time to time with the number of MACs computed so far.
 #[must_use]
 pub fn diagnose_watched<'a>(case: &Case<'a>, mut watch: impl FnMut(u32)) -> Diagnosis<'a> {
     compare::diagnose(case, &mut watch)
 }
 
 impl<'a> Diagnosis<'a> {
-    /// What was found, the heaviest first. Faults stand before what is only remarked.
+    /// Returns the findings, the most serious first. Faults come before remarks.
     #[must_use]
     pub fn findings(&self) -> &[Finding<'a>] {
         &self.findings
     }
 
-    /// Whether something is wrong.
+    /// Returns `true` if nothing is wrong.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.verdict == Verdict::Healthy
@@ -213,7 +222,7 @@ impl<'a> Diagnosis<'a> {
 
 impl fmt::Debug for Case<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL may be a tap that nobody has accepted yet.
+        // The URL is not printed: it may be a tap that was not accepted yet.
         f.debug_struct("Case").field("keys", &self.keys).finish_non_exhaustive()
     }
 }

@@ -1,10 +1,11 @@
 //! A tag in software (feature `emulator`): for tests, demonstrations and development without a chip.
 //!
-//! It does what the chip does, in the chip's way (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation puts an NDEF file into it; a tap copies the file, writes each
-//! mirror at its offset, and makes the MAC over the bytes from SDMMACInputOffset to SDMMACOffset. So it shares with the verifier
-//! the template, the session keys and the ciphers, and neither its parsing nor its MAC window.
+//! The emulator works like the chip (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation writes an NDEF file into it.
+//! A tap copies the file, writes each mirror at its offset, and computes the MAC over the bytes from SDMMACInputOffset
+//! to SDMMACOffset. So the emulator shares the template, the session keys and the ciphers with the verifier, but not
+//! its parsing and not its MAC window.
 //!
-//! **It is a tag that anybody can copy.** Give it keys that no real tag has.
+//! **Anybody can copy an emulated tag.** Give it keys that no real tag has.
 //!
 //! ```
 //! use suntap::emulator::EmulatedTag;
@@ -50,23 +51,24 @@ pub struct EmulatedTag {
     uid: Uid,
     ctr: SdmReadCtr,
     limit: SdmReadCtr,
-    /// Whether the seal was ever open, and whether it is; `None` where the feature is not enabled.
+    /// Two flags: the seal was ever open, and the seal is open now. `None` if the feature is not enabled.
     seal: Option<(bool, bool)>,
     seed: [u8; 16],
     file: [u8; FILE_SIZE],
-    /// Bytes of the file in use.
+    /// The number of bytes of `file` in use.
     len: usize,
     offsets: Offsets,
 }
 
 impl EmulatedTag {
-    /// A tag that was just set up: its counter is 0, its seal closed.
+    /// Creates a tag that was just set up: its counter is 0, and its seal is closed.
     ///
-    /// `{picc}` that is not pinned holds UID and counter. An `{enc}` that is not pinned has the fewest characters that hold the
-    /// file data, 32 at least.
+    /// A `{picc}` that is not pinned holds UID and counter. An `{enc}` that is not pinned has the fewest characters
+    /// that hold the file data, but at least 32.
     ///
     /// # Errors
-    /// [`SettingsError`] if the layout or a text can not be written into a chip. An NTAG 22x is not emulated.
+    /// Returns [`SettingsError`] if the layout or a text cannot be written into a chip, or if the layout is that of an
+    /// NTAG 22x, which is not emulated.
     pub fn new(
         layout: &SdmLayout,
         texts: &TagTexts<'_>,
@@ -92,11 +94,11 @@ impl EmulatedTag {
         Ok(tag)
     }
 
-    /// Sets the tag up again, as [`new`](Self::new) does: new keys, and the counter begins anew. What the seal has seen, the chip
-    /// does not forget.
+    /// Sets the tag up again, like [`new`](Self::new): it gets new keys, and its counter starts over. The state of the
+    /// seal stays, because the chip does not forget that the seal was open.
     ///
     /// # Errors
-    /// As [`new`](Self::new); the tag stays as it was.
+    /// Returns the errors of [`new`](Self::new). The tag then stays as it was.
     pub fn personalise(
         &mut self,
         layout: &SdmLayout,
@@ -109,61 +111,62 @@ impl EmulatedTag {
         Ok(())
     }
 
-    /// The same tag with other random bytes behind UID and counter, and in LRP mode in front of them: those of a tap are
-    /// computed from the seed and the counter.
+    /// Returns the same tag with other random bytes. They come after UID and counter, and in LRP mode also before them.
+    /// The random bytes of a tap are computed from the seed and the counter.
     #[must_use]
     pub fn with_seed(mut self, seed: [u8; 16]) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The same tag, read so many times before.
+    /// Returns the same tag as if it had been read `ctr` times before.
     #[must_use]
     pub fn with_ctr(mut self, ctr: SdmReadCtr) -> Self {
         self.ctr = ctr;
         self
     }
 
-    /// The same tag with an SDMReadCtrLimit: when the counter has reached it, the tag can not be read any more.
+    /// Returns the same tag with an SDMReadCtrLimit. When the counter has reached it, the tag can no longer be read.
     #[must_use]
     pub fn with_read_ctr_limit(mut self, limit: SdmReadCtr) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The same tag without a seal to measure: its tamper status is `II`.
+    /// Returns the same tag without a seal to measure. Its tamper status is `II`.
     #[must_use]
     pub fn without_seal(mut self) -> Self {
         self.seal = None;
         self
     }
 
-    /// Breaks the seal. The tag will remember.
+    /// Breaks the seal. The tag remembers that.
     pub fn open_seal(&mut self) {
         self.seal = self.seal.map(|_| (true, true));
     }
 
-    /// Puts the seal together again.
+    /// Closes the seal again.
     pub fn close_seal(&mut self) {
         self.seal = self.seal.map(|(ever, _)| (ever, false));
     }
 
-    /// The UID.
+    /// Returns the UID.
     #[must_use]
     pub fn uid(&self) -> Uid {
         self.uid
     }
 
-    /// The counter of the last tap.
+    /// Returns the counter of the last tap.
     #[must_use]
     pub fn ctr(&self) -> SdmReadCtr {
         self.ctr
     }
 
-    /// Reads the tag: the counter goes up by one, and this is the URL.
+    /// Reads the tag: increments the counter by one, and returns the URL.
     ///
     /// # Errors
-    /// [`ReadLimit`] if the counter has reached its limit, `FFFFFFh` where none was set. Nothing is written then.
+    /// Returns [`ReadLimit`] if the counter has reached its limit, which is `FFFFFFh` if none was set. Nothing is
+    /// written then.
     pub fn tap(&mut self) -> Result<Url, ReadLimit> {
         let prf = Encryptor::new(&self.seed);
         let mut blocks = [[0; 16]; 2];
@@ -175,11 +178,12 @@ impl EmulatedTag {
         self.tap_with(&padded(blocks.as_flattened().iter().copied()))
     }
 
-    /// As [`tap`](Self::tap), with the random bytes of the tap. PICCData in AES mode takes as many of the first as there is room
-    /// for behind UID and counter; in LRP mode the first eight are PICCRand, and the room is filled with those behind.
+    /// Like [`tap`](Self::tap), but with the random bytes of the tap given. In AES mode PICCData takes as many of the
+    /// first bytes as fit after UID and counter. In LRP mode the first eight bytes are PICCRand, and the next ones
+    /// follow UID and counter.
     ///
     /// # Errors
-    /// As [`tap`](Self::tap).
+    /// Returns the errors of [`tap`](Self::tap).
     pub fn tap_with(&mut self, random: &[u8; 20]) -> Result<Url, ReadLimit> {
         let next = self.ctr.get().checked_add(1).and_then(SdmReadCtr::new);
         let ctr = next.filter(|next| *next <= self.limit).ok_or(ReadLimit)?;
@@ -214,7 +218,7 @@ impl EmulatedTag {
             put_digits(&mut file, offsets.mac, mac.as_bytes());
         }
 
-        // What the URI code stands for is not in the file.
+        // The file does not contain the prefix that the URI code stands for.
         let (_, prefix) = self.layout.uri_code();
         let prefix = self.layout.template().as_bytes().get(..prefix).unwrap_or_default();
         let behind = file.get(FILE_HEADER..self.len).unwrap_or_default();
@@ -257,7 +261,7 @@ impl EmulatedTag {
     }
 }
 
-/// Cipher block chaining, or counter mode in LRP. Source: NT4H2421Gx §9.3.6.
+/// Encrypts file data with cipher block chaining (CBC), or with the counter mode of LRP. Source: NT4H2421Gx §9.3.6.
 fn encrypt_file_data(suite: Suite, key: &EncKey, ctr: SdmReadCtr, blocks: &mut [Block]) {
     let ctr = ctr.to_lsb_first();
     let secret = key.secret().expose_bytes();
@@ -276,13 +280,13 @@ fn encrypt_file_data(suite: Suite, key: &EncKey, ctr: SdmReadCtr, blocks: &mut [
     }
 }
 
-/// Writes over what is in the file.
+/// Overwrites the bytes of the file at `at`. Does nothing if `at` is `None`.
 fn put(file: &mut [u8], at: Option<usize>, bytes: &[u8]) {
     let place = at.and_then(|at| file.get_mut(at..)).unwrap_or_default();
     place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
 }
 
-/// As [`put`], each byte as two digits.
+/// Like [`put`], but writes each byte as two digits.
 fn put_digits(file: &mut [u8], at: usize, bytes: &[u8]) {
     for (index, byte) in bytes.iter().enumerate() {
         put(file, index.checked_mul(2).and_then(|index| index.checked_add(at)), &hex::encode_upper::<1, 2>(&[*byte]));
@@ -310,7 +314,7 @@ impl Deref for Url {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // A layout lets only ASCII in, and digits are ASCII.
+        // A layout accepts only ASCII, and digits are ASCII.
         str::from_utf8(self.text.get(..self.len).unwrap_or_default()).unwrap_or_default()
     }
 }
@@ -333,7 +337,7 @@ impl fmt::Debug for Url {
     }
 }
 
-/// The counter has reached SDMReadCtrLimit: the tag can not be read any more.
+/// The counter has reached SDMReadCtrLimit, so the tag can no longer be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReadLimit;
 

@@ -1,17 +1,19 @@
-//! Which of many keys opens a tap whose tag nobody knows yet.
+//! Finds which of many keys opens a tap of an unknown tag.
 //!
-//! PICCData says itself whether it opened: its first byte is right by chance one time in 256 (in 85, where the layout does not
-//! pin what it holds). So of N keys the right one comes out, and now and then a wrong one with it, which the SDMMAC then refuses.
-//! Nothing is kept but the tap: memory does not grow with the number of keys, and keys may come from an iterator.
+//! PICCData shows whether a key opened it. Under a wrong key its first byte is valid by chance one time in 256, or one
+//! time in 85 if the layout does not pin what it holds. So the search through N keys finds the right one and sometimes
+//! a wrong one, which the SDMMAC then rejects. Only the tap is kept: memory does not grow with the number of keys, and
+//! keys may come from an iterator.
 //!
-//! The search ends at the key that fits, so its time tells an observer where that is; what no key fits takes longest.
+//! The search ends at the matching key, so its running time shows an observer the position of that key. A tap that no
+//! key matches takes longest.
 //!
 //! ```
 //! use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, identify, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 //!
-//! // Tags of several customers come to one service, and nothing in the URL says whose they are.
+//! // One service receives taps from several customers, and nothing in the URL says which customer a tag belongs to.
 //! let customers = [[1; 16], [2; 16], [0; 16], [3; 16]];
 //! let meta_keys = customers.map(|key| SdmMetaReadKey::from_bytes(key).prepare(Scheme::Aes));
 //!
@@ -35,13 +37,14 @@ use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 
-/// The keys that open a tap, as an iterator of [`Candidate`]s in the order of the keys. A key that was prepared for another mode
-/// than that of the layout opens nothing.
+/// Returns the keys that open a tap, as an iterator of [`Candidate`]s in the order of the keys. A key that was prepared
+/// for another scheme than that of the layout opens nothing.
 ///
-/// Keys are taken as they are, or prepared. With the feature `accel`, keys as they are take no longer than prepared ones where there
-/// are so many that they have to be fetched from memory: eight are expanded side by side. Without it, prepare what is tried often.
+/// Keys may be plain or prepared. With the feature `accel`, plain keys take no longer than prepared ones if there are
+/// so many that they must be fetched from memory, because eight are expanded in parallel. Without it, prepare keys that
+/// are tried often.
 ///
-/// A candidate is a claim like any: verify it before anything else is done with it.
+/// A candidate is only claimed: verify it before you use it for anything else.
 pub fn candidates<'t, 'a, I>(tap: &'t UnverifiedTap<'a>, keys: I) -> Candidates<'t, 'a, I::IntoIter>
 where
     I: IntoIterator<Item: MetaReadKey>,
@@ -52,9 +55,9 @@ where
 /// A key that opens the PICCData of a tap.
 #[derive(Debug)]
 pub struct Candidate<'a> {
-    /// Where the key is among the keys, from 0.
+    /// The index of the key among the keys, from 0.
     pub index: usize,
-    /// What it opens to.
+    /// The claimed tap that the key opens.
     pub tap: ClaimedTap<'a>,
 }
 
@@ -62,15 +65,16 @@ pub struct Candidate<'a> {
 pub struct Candidates<'t, 'a, I> {
     tap: &'t UnverifiedTap<'a>,
     keys: I,
-    /// Of the keys, and of them those that were told of.
+    /// The number of keys taken from `keys`. `tried` is the number of those whose results were returned.
     taken: usize,
     tried: usize,
-    /// What the keys behind those open to.
+    /// The results of keys that were taken but whose results were not returned yet.
     opened: Deque<(usize, PiccData), LANES>,
 }
 
 impl<I> Candidates<'_, '_, I> {
-    /// How many keys were tried so far: up to the last candidate, or all when there is none any more.
+    /// Returns the number of keys tried so far: up to the last candidate, or all of them if there are no more
+    /// candidates.
     pub fn tried(&self) -> usize {
         self.tried
     }
@@ -96,7 +100,7 @@ impl<'a, I: Iterator<Item: MetaReadKey>> Iterator for Candidates<'_, 'a, I> {
     }
 }
 
-/// What each key of a group opens the PICCData of a tap to.
+/// Opens the PICCData of a tap with each key of a group.
 fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option<PiccData>; LANES] {
     let mut opened = [None; LANES];
     if let Some((block, plain)) = tap.picc_block().zip(all_plain(keys)) {
@@ -113,7 +117,7 @@ fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option
     opened
 }
 
-/// The keys, if all are plain and this machine expands them faster side by side.
+/// Returns the keys if all are plain and this machine expands them faster in parallel.
 fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES]>> {
     let mut plain = Secret([[0; 16]; LANES]);
     for (place, key) in plain.0.iter_mut().zip(keys) {
@@ -128,11 +132,11 @@ impl<I> fmt::Debug for Candidates<'_, '_, I> {
     }
 }
 
-/// The first candidate whose SDMMAC matches. `file_key` gives the file-read key of a candidate, by the place of its meta-read key
-/// and what it opened to, or `None` if there is none.
+/// Returns the first candidate whose SDMMAC matches. `file_key` returns the file-read key of a candidate, given the
+/// index of its meta-read key and the claimed tap, or `None` if there is none.
 ///
 /// # Errors
-/// [`NotIdentified`] if none does, or if the one that does carries no counter.
+/// Returns [`NotIdentified`] if no candidate matches, or if the matching tap carries no counter.
 pub fn first_verified<'a, I, K: FileReadKey>(
     tap: &UnverifiedTap<'a>,
     keys: I,
@@ -146,7 +150,7 @@ where
         let Some(key) = file_key(index, &tap) else { continue };
         match tap.verify(&key) {
             Ok(tap) => return Ok(Identified { index, tap, tried: candidates.tried }),
-            // This one matched, and no other will.
+            // This candidate matched, so no other will.
             Err(why @ VerifyError::NoCounter) => return Err(NotIdentified { tried: candidates.tried, why }),
             Err(_) => {}
         }
@@ -154,25 +158,25 @@ where
     Err(NotIdentified { tried: candidates.tried, why: VerifyError::NotAuthentic })
 }
 
-/// A verified tap, and whose it is.
+/// A verified tap, and the key that opened it.
 #[derive(Debug)]
 #[must_use = "a verified tap is not known to be new: commit it"]
 pub struct Identified<'a> {
-    /// Where its meta-read key is among the keys, from 0.
+    /// The index of its meta-read key among the keys, from 0.
     pub index: usize,
-    /// The tap.
+    /// The verified tap.
     pub tap: VerifiedTap<'a>,
-    /// How many keys were tried.
+    /// The number of keys that were tried.
     pub tried: usize,
 }
 
-/// No key made a verified tap.
+/// The error if no key gives a verified tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NotIdentified {
-    /// How many keys were tried.
+    /// The number of keys that were tried.
     pub tried: usize,
-    /// [`VerifyError::NotAuthentic`] if none matched; [`VerifyError::NoCounter`] if one matched, the last of those tried, and the
-    /// tap carries no counter.
+    /// [`VerifyError::NotAuthentic`] if no key matched. [`VerifyError::NoCounter`] if the last key that was tried
+    /// matched, and the tap carries no counter.
     pub why: VerifyError,
 }
 

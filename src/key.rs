@@ -1,6 +1,6 @@
-//! Keys: one type for each purpose, wiped when dropped, never printed.
+//! Keys: one type for each purpose, wiped on drop, never printed.
 //!
-//! A key is kept and passed around as one of the plain types here. Its *prepared* form holds the key schedule and the CMAC subkeys:
+//! Store and pass a key as one of the plain types. Its *prepared* form holds the key schedule and the CMAC subkeys:
 //! prepare a key once if it serves more than one tap.
 
 mod plain;

@@ -1,13 +1,14 @@
-//! A verification service for many owners of tags (feature `platform`), and the public APIs of two hosted ones (feature `dialects`).
+//! A verification service for the tags of many owners (feature `platform`), and the public APIs of two hosted services
+//! (feature `dialects`).
 //!
-//! [`Service`] decides about a tap over a [`TagRegistry`] and a [counter store](crate::CounterStore). A [`Record`] says who owns a tag, whether
-//! it may be used, where its keys come from, and which [rules] answer it.
+//! [`Service`] decides about a tap with a [`TagRegistry`] and a [counter store](crate::CounterStore). A [`Record`] says
+//! who owns a tag, whether the tag may be used, where its keys come from, and which [rules] answer it.
 //!
 //! # The wire formats
 //!
-//! [`ixkio`] answers `GET /v1/t`, [`etrnl`] answers `POST /v1/tags/verify-authenticity`. A client of either keeps its requests and
-//! gets the same answers. No HTTP server is in here: status and headers are plain values, so each fits behind any server in a few
-//! lines, shown here for whatever speaks the types of the crate `http`:
+//! [`ixkio`] answers `GET /v1/t`, [`etrnl`] answers `POST /v1/tags/verify-authenticity`. Clients of either service keep
+//! their requests and get the same answers. This module contains no HTTP server. Status and headers are plain values,
+//! so each API fits into any server with a few lines. This example uses the types of the crate `http`:
 //!
 //! ```
 //! use suntap::platform::{Answer, etrnl::Etrnl, ixkio::Ixkio};
@@ -57,11 +58,12 @@
 //! # assert_eq!(get(http::Request::post("/v1/tags/verify-authenticity"), "{}").status(), 401);
 //! ```
 //!
-//! On an asynchronous server it is `answer_async`, over an [`AsyncTagRegistry`] and an
-//! [`AsyncCounterStore`](crate::AsyncCounterStore); the future is `Send` if theirs are.
+//! On an asynchronous server, call `answer_async` with an [`AsyncTagRegistry`] and an
+//! [`AsyncCounterStore`](crate::AsyncCounterStore). The future is `Send` if theirs are.
 //!
-//! A [`Record`] serves both. Before tags go into a registry, [`ixkio::check`] and [`etrnl::check`] say
-//! what would keep the service from answering for them.
+//! The same [`Record`] works for both APIs. Before you add tags to a registry, call [`ixkio::check`] or
+//! [`etrnl::check`]. They report what would prevent the service from answering for a tag.
+//!
 //!
 #![cfg_attr(feature = "dialects", doc = include_str!("platform/moving.md"))]
 

@@ -1,20 +1,36 @@
-//! One tap, from its text to a verdict.
+//! The states of a tap, from received text to a verdict.
 //!
-//! | state | returned by | what it guarantees |
+//! | state | returned by | guarantee |
 //! |---|---|---|
-//! | [`UnverifiedTap`](crate::UnverifiedTap) | [`SdmLayout::parse`](crate::SdmLayout::parse), [`parse_origin_form`](crate::SdmLayout::parse_origin_form), [`assemble`](crate::SdmLayout::assemble) | the right shape, nothing else |
-//! | [`ClaimedTap`](crate::ClaimedTap) | [`open`](crate::UnverifiedTap::open), [`read_plain`](crate::UnverifiedTap::read_plain) | a UID and counter are *claimed*: good for choosing a key |
-//! | [`VerifiedTap`](crate::VerifiedTap) | [`verify`](crate::ClaimedTap::verify) | made by a holder of the key, perhaps long ago; it carries a counter |
-//! | [`FreshTap`](crate::FreshTap) | [`commit`](crate::VerifiedTap::commit), [`commit_async`](crate::VerifiedTap::commit_async) | genuine, and seen for the first time |
-//! | [`ReplayableTap`](crate::ReplayableTap) | [`verify_replayable`](crate::ClaimedTap::verify_replayable) | genuine, without a counter, perhaps seen before; it never becomes a `FreshTap` |
+//! | [`UnverifiedTap`] | [`parse`], [`parse_origin_form`], [`assemble`] | The text has the shape of the layout. |
+//! | [`ClaimedTap`] | [`open`], [`read_plain`] | The tap *claims* a UID and counter. Use them only to choose a key. |
+//! | [`VerifiedTap`] | [`verify`] | A holder of the key made the tap, perhaps long ago. It carries a counter. |
+//! | [`FreshTap`] | [`commit`], [`commit_async`] | The tap is genuine and is not a replay. |
+//! | [`ReplayableTap`] | [`verify_replayable`] | The tap is genuine. It has no counter, so it may be a replay. |
 //!
-//! Each step consumes the state before it, and no state is `Clone`, so no step can be left out or done twice. Dropping a `VerifiedTap` is
-//! harmless: it opens nothing. Types cannot show that a store keeps its [contract](crate::CounterStore): a store that forgets, or reports
-//! what is not true, defeats them.
+//! [`UnverifiedTap`]: crate::UnverifiedTap
+//! [`parse`]: crate::SdmLayout::parse
+//! [`parse_origin_form`]: crate::SdmLayout::parse_origin_form
+//! [`assemble`]: crate::SdmLayout::assemble
+//! [`ClaimedTap`]: crate::ClaimedTap
+//! [`open`]: crate::UnverifiedTap::open
+//! [`read_plain`]: crate::UnverifiedTap::read_plain
+//! [`VerifiedTap`]: crate::VerifiedTap
+//! [`verify`]: crate::ClaimedTap::verify
+//! [`FreshTap`]: crate::FreshTap
+//! [`commit`]: crate::VerifiedTap::commit
+//! [`commit_async`]: crate::VerifiedTap::commit_async
+//! [`ReplayableTap`]: crate::ReplayableTap
+//! [`verify_replayable`]: crate::ClaimedTap::verify_replayable
 //!
-//! # What does not compile
+//! Each step consumes the previous state, and no state is `Clone`, so a caller cannot skip or repeat a step. A
+//! `ReplayableTap` never becomes a `FreshTap`. Dropping a `VerifiedTap` is harmless: it grants nothing by itself. Types
+//! cannot check that a store keeps its [contract](crate::CounterStore): a store that loses counters or reports a wrong
+//! result defeats them.
 //!
-//! A tap that is only claimed has no counter to commit:
+//! # Misuse that does not compile
+//!
+//! A claimed tap cannot be committed:
 //!
 //! ```compile_fail,E0599
 //! # use suntap::*;
@@ -23,7 +39,7 @@
 //! }
 //! ```
 //!
-//! Nor has a tap without a counter:
+//! A tap without a counter cannot be committed either:
 //!
 //! ```compile_fail,E0599
 //! # use suntap::*;
@@ -32,7 +48,7 @@
 //! }
 //! ```
 //!
-//! Nothing is committed twice:
+//! A tap cannot be committed twice:
 //!
 //! ```compile_fail,E0382
 //! # use suntap::*;
@@ -42,7 +58,7 @@
 //! }
 //! ```
 //!
-//! Nothing is kept back for later, in no state:
+//! No state can be cloned to keep a copy for later:
 //!
 //! ```compile_fail,E0277
 //! fn keeps<T: Clone>() {}
@@ -69,7 +85,7 @@
 //! keeps::<suntap::ReplayableTap<'_>>();
 //! ```
 //!
-//! A key does the work of its own kind only:
+//! A key works only for its own purpose:
 //!
 //! ```compile_fail,E0277
 //! # use suntap::*;
@@ -85,7 +101,7 @@
 //! }
 //! ```
 //!
-//! And no verdict is made by hand:
+//! A caller cannot construct a verdict:
 //!
 //! ```compile_fail,E0451
 //! # use suntap::*;

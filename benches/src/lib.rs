@@ -1,4 +1,5 @@
-//! Taps to measure with, and the peer set up for the same layouts. Not part of the product: see `README.md` beside the manifest.
+//! Taps to measure with, and the peer set up for the same layouts. This crate is not part of the product: see
+//! `README.md` next to the manifest.
 
 #![allow(
     missing_docs,
@@ -27,10 +28,10 @@ use suntap::{
 };
 use suntap_testkit::{Tag, Tap};
 
-/// Taps of one set.
+/// The number of taps in one set.
 pub const TAPS: usize = 256;
 
-/// What the tags of a set write, in our words and in the peer's.
+/// The layout of the tags of a set, as a template of suntap and of the peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
     pub mode: Scheme,
@@ -55,7 +56,7 @@ pub const FILE_DATA: Written = Written {
     theirs: "https://example.com/t?picc_data={picc:uid+ctr}&enc=[[[0000000000000000000000000000000000000000000000000000000000000000]&cmac={mac}",
 };
 
-/// Numbers that nobody guesses and everybody gets again: SplitMix64.
+/// Reproducible pseudorandom numbers: SplitMix64.
 #[derive(Debug)]
 pub struct Random(pub u64);
 
@@ -73,7 +74,7 @@ impl Random {
     }
 }
 
-/// One tap of one tag, which has a file key of its own.
+/// One tap of one tag, which has its own file key.
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub url: String,
@@ -81,7 +82,7 @@ pub struct Sample {
     pub ctr: u32,
 }
 
-/// A set of taps, and both verifiers ready for them.
+/// A set of taps, and both verifiers, prepared for them.
 #[derive(Debug)]
 pub struct Set {
     pub layout: SdmLayout,
@@ -97,7 +98,7 @@ pub struct Set {
 }
 
 impl Set {
-    /// File keys are random, or those that the peer derives from a master key by AN10922.
+    /// Creates a set. File keys are random or, if `derived`, those that the peer derives from a master key by AN10922.
     #[must_use]
     pub fn new(written: Written, derived: bool) -> Self {
         let Written { mode, ours, theirs } = written;
@@ -110,7 +111,7 @@ impl Set {
             let file_key =
                 if derived { diversify_ntag424(&master_key, &uid, KeyNumber::Key2, b"shop") } else { random.bytes() };
             let [low, mid, high] = random.bytes();
-            // So that there are counters ahead of it for a store that sees the set again and again.
+            // The counter is at least 1, so a store whose counters stay at 0 accepts the tap again and again.
             let ctr = u32::from_le_bytes([low | 1, mid, high, 0]);
             let tag = Tag { lrp, meta_key, file_key, uid };
             let file_data = if ours.contains("{enc") { random.bytes::<32>().to_vec() } else { Vec::new() };
@@ -136,7 +137,7 @@ impl Set {
         set
     }
 
-    /// The next tap, so that none comes twice in a row.
+    /// Returns the next tap of the set, so that no tap is used twice in a row.
     pub fn next(&self) -> &Sample {
         let turn = self.turn.get();
         self.turn.set((turn + 1) % self.samples.len());
@@ -148,12 +149,12 @@ impl Set {
         if self.encrypted { tap.open(&self.ready_meta) } else { tap.read_plain() }.unwrap()
     }
 
-    /// A URL to a verdict without a store.
+    /// Takes a URL to a verdict without a store.
     #[must_use]
     pub fn ours(&self, sample: &Sample) -> u32 {
         let key = SdmFileReadKey::from_bytes(sample.file_key);
         let tap = self.claimed(sample).verify(&key).unwrap();
-        // The peer decrypts file data always.
+        // The peer always decrypts file data.
         if tap.message().file_data_len() > 0 {
             let mut buffer = [0; 32];
             tap.message().file_data(black_box(&mut buffer)).unwrap();
@@ -161,21 +162,21 @@ impl Set {
         tap.ctr().get()
     }
 
-    /// The same for the whole set side by side: how many verify.
+    /// Verifies many taps as one batch, and returns how many verify.
     #[must_use]
     pub fn ours_by_batch(&self, samples: &[Sample]) -> usize {
         let taps = samples.iter().map(|sample| (self.claimed(sample), SdmFileReadKey::from_bytes(sample.file_key)));
         verify_batch(taps).flatten().count()
     }
 
-    /// The same by the peer.
+    /// Like [`Self::ours`], but with the peer.
     #[must_use]
     pub fn theirs(&self, sample: &Sample) -> u32 {
         let seen = self.peer.verify_with_meta_key(sample.url.as_bytes(), &sample.file_key, &self.meta_key).unwrap();
         seen.read_ctr.unwrap()
     }
 
-    /// Each tap with its last digit changed; and one that lacks it.
+    /// Returns each tap with its last digit changed, and one tap without its last digit.
     #[must_use]
     pub fn spoilt(&self) -> (Vec<Sample>, String) {
         let mut forged = self.samples.clone();
@@ -188,7 +189,7 @@ impl Set {
         (forged, short)
     }
 
-    /// The file key of a claimed tap, by AN10922 as the peer uses it.
+    /// Derives the file key of a claimed tap by AN10922, with the input that the peer uses.
     #[must_use]
     pub fn derived(&self, tap: &ClaimedTap<'_>) -> SdmFileReadKey {
         let uid = tap.uid().unwrap();
@@ -196,7 +197,7 @@ impl Set {
         an10922::derive(&self.ready_master, &[uid.as_bytes(), &application, &[2], b"shop"]).unwrap()
     }
 
-    /// The peer's own line with derived keys and a store.
+    /// Returns the verifier of the peer with derived keys and a store.
     #[must_use]
     pub fn application(&self, theirs: &str) -> ApplicationVerifier {
         ApplicationVerifier {
@@ -208,14 +209,14 @@ impl Set {
     }
 }
 
-/// The verifier of the peer for a layout, set for full URLs.
+/// Returns the verifier of the peer for a layout, set up for full URLs.
 fn peer(template: &str, mode: CryptoMode) -> Verifier {
     let config = sdm_url_config(template, mode, SdmUrlOptions::default()).unwrap();
     let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
     Verifier::try_new(&config.sdm_settings, mode).unwrap().with_offset(shift).unwrap()
 }
 
-/// Counters in memory that are always behind the tap that comes, so that each passes again and again.
+/// Counters in memory that stay at 0, so that each tap passes again and again.
 #[derive(Debug, Default)]
 pub struct RepeatedCounters(HashMap<CounterId, Mark>);
 
@@ -230,7 +231,7 @@ impl CounterStore for RepeatedCounters {
     }
 }
 
-/// Counters in memory, as the peer wants them.
+/// Counters in memory, with the interface that the peer needs.
 #[derive(Debug, Default)]
 pub struct PeerCounters(pub HashMap<[u8; 7], u32>);
 
@@ -242,7 +243,7 @@ impl ReadCounterStorage for PeerCounters {
     }
 
     async fn set(&mut self, uid: &[u8; 7], _: u32) -> Result<(), Infallible> {
-        // Never ahead of a tap of the set, so that each passes again and again.
+        // The counter stays at 0, so each tap passes again and again.
         self.0.insert(*uid, 0);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Any taps of any tags: a batch says what one by one does, in the same order.
+//! Verifies any taps of any tags: a batch gives the same results as single calls, in the same order.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -12,7 +12,7 @@ struct Sent {
     template: u8,
     lrp: bool,
     seed: u16,
-    /// Bits of the key, and of the last digit, that are changed.
+    /// `key` selects the change to the file key, and `digit` the change to the last digit.
     key: u8,
     digit: u8,
 }
@@ -20,7 +20,7 @@ struct Sent {
 fuzz_target!(|input: (bool, Vec<Sent>)| {
     let (alike, mut sent) = input;
     sent.truncate(24);
-    // Groups of one mode go side by side, mixed ones do not.
+    // Groups of one mode are computed in parallel, mixed groups are not.
     if let Some(first) = sent.first().map(|first| first.lrp).filter(|_| alike) {
         sent.iter_mut().for_each(|sent| sent.lrp = first);
     }
@@ -52,7 +52,7 @@ fuzz_target!(|input: (bool, Vec<Sent>)| {
         taps().zip(&ready).map(|((tap, key), (_, layout, ..))| (tap, key, layout.scheme())).collect();
     let together: Vec<_> = verify_batch(taps()).map(said).collect();
     assert_eq!(together, alone);
-    // Where all were claimed, prepared keys say it, too.
+    // If all taps were claimed, prepared keys give the same results.
     if prepared.len() == ready.len() {
         let prepared: Vec<_> =
             prepared.into_iter().map(|(tap, key, mode)| said(tap.verify(&key.prepare(mode)))).collect();

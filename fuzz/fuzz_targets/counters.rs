@@ -1,5 +1,6 @@
-//! Taps of several tags in any order, over counters that are full or fail before or behind the write, against a plain model: a tap is
-//! accepted at most once, and only if it is ahead of all that were.
+//! Sends taps of several tags in any order to a counter store that is full or fails before or after the write, and
+//! compares it with a simple model. A tap is accepted at most once, and only if its counter is greater than all
+//! accepted ones.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -15,17 +16,17 @@ use suntap_testkit::stores::{Failed, FailingCounters};
 
 static LAYOUT: SdmLayout = sdm_layout!("https://a.b/?u={uid}&n={ctr}&c={mac}");
 
-/// More tags than the counters have room for.
+/// There are more tags than the store can hold.
 const TAGS: usize = 5;
 const ROOM: usize = 4;
 
 #[derive(Arbitrary, Debug)]
 enum Step {
-    /// A tag is read so many times, and what it writes last is sent.
+    /// Reads a tag several times and sends the last URL.
     Tap { tag: u8, reads: u8 },
-    /// What was written before is sent again.
+    /// Sends an earlier URL again.
     Again { which: u16 },
-    /// The next write fails, and has moved the counter or not.
+    /// Makes the next write fail, after it moved the counter if `moved`.
     Fail { moved: bool },
 }
 
@@ -40,7 +41,7 @@ fuzz_target!(|steps: Vec<Step>| {
         .collect();
     let mut counters = FailingCounters { counters: MemoryCounters::<ROOM>::new(), fail: None };
     let mut written: Vec<(u8, u32, String)> = Vec::new();
-    // What the store must remember: the counter and how often it moved.
+    // The expected content of the store: the counter, and how often it moved.
     let mut model: BTreeMap<u8, (u32, u32)> = BTreeMap::new();
     for (at, step) in (0u64..).zip(steps.into_iter().take(200)) {
         let (number, ctr, url) = match step {

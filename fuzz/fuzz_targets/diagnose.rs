@@ -1,4 +1,4 @@
-//! The doctor on any URL: no panic, an end, and at least one finding.
+//! Diagnoses any URL: the search does not panic, is bounded, and gives at least one finding unless the tap is healthy.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +11,7 @@ static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://example.com/t?picc_dat
 static PLAIN: SdmLayout = sdm_layout!("https://example.com/t?uid={uid}&ctr={ctr}&cmac={mac}");
 
 fuzz_target!(|url: &str| {
-    // Each search takes a while: one for each URL, of what the URL itself chooses.
+    // A search is slow, so each URL gets only one. The URL itself selects the case.
     let choice = url.bytes().fold(0, |sum: u8, byte| sum.wrapping_add(byte));
     let layout = [None, Some(&LAYOUT), Some(&LRP), Some(&PLAIN)][usize::from(choice % 4)];
     let (zero, other) = ([0; 16], [choice; 16]);

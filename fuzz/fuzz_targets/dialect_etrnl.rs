@@ -1,5 +1,5 @@
-//! Any body, behind any API key in its first line, to the ETRNL API: always an answer of its form, and no counter moves but for a tap
-//! that was accepted.
+//! Sends any body to the ETRNL API, with the API key from the first line of the input. The answer always has the form
+//! of the API, and a counter moves only for an accepted tap.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

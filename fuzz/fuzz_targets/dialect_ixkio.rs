@@ -1,4 +1,5 @@
-//! Any query to the ixkio API: always an answer of its form, and no counter moves but for a tap that was accepted.
+//! Sends any query to the ixkio API. The answer always has the form of the API, and a counter moves only for an
+//! accepted tap.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -11,7 +12,7 @@ fuzz_target!(|query: &str| {
     let secrets = [suntap_testkit::world::SECRET];
     let dialect = Ixkio::new(Service::new(&secrets), &API_KEYS);
     watched(|tags, counters: &mut Watched| {
-        // A refresh of the page comes right behind it.
+        // The second turn is the same request again, as when the page is reloaded.
         for _ in 0..2 {
             let before = counters.moved;
             let answer = dialect.answer(query, tags, counters, None);

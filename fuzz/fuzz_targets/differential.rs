@@ -1,5 +1,5 @@
-//! Any tag of a layout that both know, its tap as it was written or with one byte changed: `ntag424` 0.1.1 says what suntap says. Where
-//! one takes what the other refuses, it is for one of the reasons here.
+//! Verifies a tap of any tag with a layout that both know, unchanged or with one byte changed. `ntag424` 0.1.1 and
+//! suntap give the same result, or they differ for one of the reasons listed here.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ use suntap_testkit::peer::{TEMPLATES, ours_told, theirs_told};
 fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
     let (made, change) = input;
     let (template, tag) = (made.one_of(TEMPLATES), made.tag());
-    // Of all counters, 0 as well.
+    // Counter 0 is included, too.
     let tap = Tap { ctr: made.ctr(), ..made.tap() };
     let written = tag.write(template, &tap);
     let mut text = written.url.clone().into_bytes();
@@ -26,7 +26,7 @@ fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
         written.digits.contains(&at) && text.as_bytes()[at].eq_ignore_ascii_case(&written.url.as_bytes()[at])
     };
     if ours == theirs {
-        // Neither takes what the tag did not say.
+        // Neither accepts a value that the tag did not write.
         let spoilt = changed.is_some_and(|at| {
             written.covered.contains(&at) && text.as_bytes()[at] != written.url.as_bytes()[at] && !same_digit(at)
         });
@@ -34,7 +34,7 @@ fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
         return;
     }
     let Some(at) = changed else {
-        // A chip never sends counter 0, and the peer takes it.
+        // A chip never sends counter 0, but the peer accepts it.
         assert!(ours.is_none() && tap.ctr == 0 && counted, "{text}: {ours:?}, {theirs:?}");
         return;
     };
@@ -42,7 +42,7 @@ fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
         // The peer reads at offsets: static text that the MAC does not cover may be anything.
         (None, Some(_)) if !written.covered.contains(&at) => {}
         (None, Some(_)) if tap.ctr == 0 && counted => {}
-        // A digit in the other case, in the MAC window: the peer takes the MAC over the text as it came.
+        // A digit in the MAC window is in the other case: the peer computes the MAC over the text as received.
         (Some(_), None) if same_digit(at) => {}
         (ours, theirs) => panic!("{text} from {}: {ours:?}, {theirs:?}", written.url),
     }

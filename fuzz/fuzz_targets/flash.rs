@@ -1,4 +1,5 @@
-//! Taps, restarts, and power that goes at any byte of a write or any page of an erase: what was acknowledged is there.
+//! Runs taps and restarts on a flash whose power fails at any byte of a write or any page of an erase. No acknowledged
+//! counter is lost.
 #![no_main]
 
 use arbitrary::Arbitrary;

@@ -1,4 +1,5 @@
-//! Taps of real tags, cut up and put together anew: whatever verifies is what a tag said, and nothing is fresh again.
+//! Cuts up taps of real tags and recombines them. Only a message that a tag wrote verifies, and no tap is fresh a
+//! second time.
 #![no_main]
 
 use std::sync::OnceLock;
@@ -23,7 +24,7 @@ enum Edit {
         at: u16,
         len: u8,
     },
-    /// A part of another tap, to the same place or another.
+    /// Copies a part of another tap to the same place or another one.
     Graft {
         donor: u8,
         from: u16,
@@ -44,7 +45,7 @@ struct Input {
     edits: Vec<Edit>,
 }
 
-/// The taps that two tags of one service made, each under a file key of its own, and what they said.
+/// Taps of two tags of one service, each with its own file key, and the content of these taps.
 struct Made {
     layout: SdmLayout,
     tags: [Tag; 2],
@@ -123,7 +124,7 @@ fuzz_target!(|input: Input| {
         let said = if claimed.ctr().is_some() {
             let Ok(verified) = claimed.verify(&key) else { continue };
             let said = Said::by(verified.message());
-            // The newest tap of this tag was accepted before.
+            // The store has already accepted the newest tap of this tag.
             let mut counters = MemoryCounters::<2>::new();
             let name = CounterId::from_bytes([1; 16]);
             let newest = if tag.uid[6] == 1 { 2 } else { 0x12_3456 };
@@ -134,7 +135,7 @@ fuzz_target!(|input: Input| {
             let Ok(verified) = claimed.verify_replayable(&key) else { continue };
             Said::by(verified.message())
         };
-        // A plain status outside the MAC window is anybody's.
+        // Anybody can change a plain status outside the MAC window.
         let vouched = |mut said: Said| {
             if TEMPLATES[template].contains("tt={tt}&c") {
                 said.tt = None;

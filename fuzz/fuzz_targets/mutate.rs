@@ -1,4 +1,4 @@
-//! Any bit of anything that a tag vouches for: changed, it is refused as not authentic.
+//! Flips any bit of a character that the MAC authenticates. The tap does not parse, or it is rejected as not authentic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ fuzz_target!(|input: (Made, u16, u8)| {
     let at = written.covered[usize::from(place) % written.covered.len()];
     let mut text = written.url.clone().into_bytes();
     text[at] ^= 1 << (bit % 7);
-    // Another case of the same digit.
+    // The same digit in the other case is still valid.
     if written.digits.contains(&at) && text[at].eq_ignore_ascii_case(&written.url.as_bytes()[at]) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Any text as a tap of any layout: no panic, and what is accepted has the shape.
+//! Parses any text as a tap of any layout. Parsing does not panic, and accepted text has the form of the layout.
 #![no_main]
 
 use std::sync::OnceLock;
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use suntap::{CounterTagLayout, Scheme, SdmLayout};
 use suntap_testkit::line::{TEMPLATES, target};
 
-/// Beside those of the tests: captured texts, pinned lengths, other chips.
+/// Layouts in addition to those of the tests: captured texts, pinned lengths, other chips.
 const MORE: &[(Scheme, &str)] = &[
     (Scheme::Aes, "https://a.b/{:shop}/{:x-uid}?k={:eCode}&e={picc:uid,ctr}&t=[[{enc:32,tt@0}{mac}"),
     (Scheme::Aes, "https://a.b/{:id}?p=[[{picc}{enc}{mac}&v=2"),
@@ -31,11 +31,11 @@ fuzz_target!(|text: &str| {
             let captured = tap.captured(name).unwrap();
             assert!(!captured.is_empty() && text.contains(captured));
         }
-        // What a server is sent of it is the same tap.
+        // The request target that a server receives parses to the same tap.
         let sent = target(text);
         let sent = layout.parse_origin_form(&sent).unwrap();
         assert!(layout.names().all(|name| sent.captured(name) == tap.captured(name)));
-        // And no tap goes on behind its end.
+        // Text after the end of the layout is rejected.
         let longer = format!("{text}&");
         assert!(layout.parse(&longer).is_err());
     }

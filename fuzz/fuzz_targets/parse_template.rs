@@ -1,4 +1,5 @@
-//! Any text as a template: no panic; what is accepted prints as it was, and a tag set up by it writes taps that verify.
+//! Parses any text as a template. Parsing does not panic, an accepted template prints unchanged, and a tag that is set
+//! up with it writes taps that verify.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

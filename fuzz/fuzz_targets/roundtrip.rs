@@ -1,4 +1,5 @@
-//! Any tag, any tap: what it writes is verified and says the same, from a URL, from separate values, and from the emulator.
+//! Verifies any tap of any tag. The verified content equals the written content: from a URL, from separate values, and
+//! from the emulator.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +8,7 @@ use suntap::{Mirrors, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid}
 use suntap_fuzz::tags::Made;
 use suntap_testkit::line::{Said, said, target};
 
-/// The mirrors in a URL, found by the static text around them.
+/// Returns the mirrors in a URL. The static text around them shows where they are.
 fn taken_apart<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -> Mirrors<'u> {
     let mut mirrors = Mirrors::default();
     let mut rest = template;
@@ -40,7 +41,7 @@ fuzz_target!(|made: Made| {
     let mirrors = taken_apart(template, tag.lrp, tap.file_data.len(), &url);
     assert_eq!(said(&tag, &layout, layout.assemble(&mirrors).unwrap()).as_ref(), Ok(&expected), "{url}");
 
-    // The emulator is another tag in software. It writes texts, not bytes, and its seal is closed.
+    // The emulator is another software tag. It writes texts, not bytes, and its seal is closed.
     let text: String = tap.file_data.iter().map(|byte| char::from(b' ' + byte % 0x5F)).collect();
     let texts = TagTexts { file_data: if expected.file_data.is_some() { &text } else { "" }, ..TagTexts::default() };
     let (meta, file) = (SdmMetaReadKey::from_bytes(tag.meta_key), SdmFileReadKey::from_bytes(tag.file_key));
@@ -50,7 +51,7 @@ fuzz_target!(|made: Made| {
     let expected = Said {
         file_data: expected.file_data.map(|data| {
             let mut written = text.into_bytes();
-            // At least one whole block.
+            // The emulator writes at least one whole block.
             written.resize(data.len().max(16), 0);
             written
         }),

@@ -1,4 +1,5 @@
-//! Any bytes as the answer to GetFileSettings, its length in front, and an NDEF file: no panic; what is read is written and read again.
+//! Reads any bytes as an answer to GetFileSettings, prefixed with its length, and an NDEF file. Reading does not panic,
+//! and a layout that was read can be written and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -13,7 +14,8 @@ fuzz_target!(|data: &[u8]| {
         let (mut ndef, mut sdm) = ([0; 256], [0; 27]);
         let ndef = layout.ndef_file(&texts, &mut ndef).unwrap();
         let sdm = match layout.sdm_settings(&access, &texts, &mut sdm) {
-            // A tag may have rights and limits of a counter that it does not mirror, or a limit of 0. None is set up so.
+            // A tag may have rights and a limit for a counter that it does not mirror, or a limit of 0. suntap does not
+            // write such settings.
             Err(SettingsError::Counter) => continue,
             sdm => sdm.unwrap(),
         };

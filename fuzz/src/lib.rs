@@ -1,4 +1,4 @@
-//! What fuzz targets share: tags that a fuzzer makes up, and counters that are watched.
+//! Code that the fuzz targets share: generated tags, and counters that count their moves.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fuzzer finds what panics")]
 

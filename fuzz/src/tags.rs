@@ -1,4 +1,4 @@
-//! Tags and taps that a fuzzer makes up.
+//! Tags and taps that a fuzzer generates.
 
 use arbitrary::Arbitrary;
 use suntap::SdmLayout;
@@ -6,7 +6,7 @@ use suntap::SdmLayout;
 use suntap_testkit::line::{TEMPLATES, scheme};
 use suntap_testkit::{Tag, Tap, Written};
 
-/// A tag of one of the layouts, and what one tap of it is to say.
+/// A tag with one of the layouts, and the content of one tap of it.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Made {
     template: u8,
@@ -22,7 +22,8 @@ pub struct Made {
 }
 
 impl Made {
-    /// Of few bytes, so that many fit into one input: all else follows from a seed (SplitMix64).
+    /// Generates a tag from few bytes, so that many tags fit into one input. Everything else follows from the seed
+    /// (SplitMix64).
     pub fn of_seed(template: u8, lrp: bool, seed: u16) -> Self {
         let mut state = u64::from(seed);
         let mut bytes = || {
@@ -56,7 +57,7 @@ impl Made {
         templates[usize::from(self.template) % templates.len()]
     }
 
-    /// Any counter of 24 bits.
+    /// Returns any counter of 24 bits.
     pub fn ctr(&self) -> u32 {
         self.ctr & 0x00FF_FFFF
     }
@@ -69,7 +70,7 @@ impl Made {
         SdmLayout::new(scheme(self.lrp), self.template()).unwrap()
     }
 
-    /// Its counter is one that a chip sends.
+    /// Returns a tap with a counter that a chip can send.
     pub fn tap(&self) -> Tap {
         let blocks = 1 + usize::from(self.blocks % 3);
         let tt = [*b"CC", *b"OC", *b"OO", *b"II"][usize::from(self.seal % 4)];

@@ -1,4 +1,4 @@
-//! The tags of the golden files, with counters that are watched.
+//! The tags of the golden files, with counters that count their moves.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,7 @@ use suntap::{Advance, CounterId, CounterStore, Full, MemoryCounters, SdmReadCtr,
 use suntap_testkit::registry::Tags;
 use suntap_testkit::world;
 
-/// Counters, and how often one moved.
+/// A counter store, and the number of times that a counter moved.
 #[derive(Default)]
 pub struct Watched {
     counters: MemoryCounters<32>,
@@ -26,7 +26,8 @@ impl CounterStore for Watched {
 }
 
 impl Watched {
-    /// A counter has moved since `before` only if the verdict says that the tap is fresh, and that it says once.
+    /// Checks that a counter moved since `before` exactly if the verdict says that the tap is fresh, and that it says
+    /// so at most once.
     pub fn agrees<E>(&self, before: u32, verdict: Option<&Result<Verdict, E>>) {
         let fresh = matches!(verdict, Some(Ok(Verdict::Fresh(_))));
         assert_eq!(self.moved - before, u32::from(fresh));
@@ -34,7 +35,7 @@ impl Watched {
     }
 }
 
-/// Runs with counters that know nothing yet.
+/// Runs `run` with empty counters.
 pub fn watched(run: impl FnOnce(&Tags, &mut Watched)) {
     static TAGS: OnceLock<Tags> = OnceLock::new();
     run(TAGS.get_or_init(world::tags), &mut Watched::default());

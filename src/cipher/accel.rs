@@ -1,13 +1,14 @@
-//! The block cipher by the processor's own AES instructions, where it has them, and by [`soft`] where not.
+//! The block cipher, computed with the processor's AES instructions if it has them, and with [`soft`] otherwise.
 //!
-//! This is the only room with `unsafe` in it, for two reasons: a function that uses the instructions may only be called where the
-//! processor has them, and a register is filled and emptied through a pointer.
+//! Only this module and its submodules contain `unsafe` code, for two reasons. A function that uses the instructions
+//! may be called only on a processor that has them. Registers are loaded and stored through pointers.
 //!
-//! What it does better than one call for each block: the key schedule takes SubWord from the last round of the cipher, which is a
-//! third of the latency of the instruction made for it; a key that serves one block is expanded while that block is encrypted;
-//! and keys of several tags are expanded side by side, so that one works while another waits.
+//! It is faster than one call for each block for three reasons. The key schedule computes SubWord with the last round
+//! of the cipher, which has a third of the latency of the dedicated instruction. A key that serves one block is
+//! expanded while that block is encrypted. Keys of several tags are expanded in parallel, so that one makes progress
+//! while another waits for a result.
 
-#![allow(unsafe_code, reason = "the one room for it: see above")]
+#![allow(unsafe_code, reason = "`unsafe` is confined to this folder, see above")]
 
 use zeroize::ZeroizeOnDrop;
 
@@ -35,13 +36,15 @@ use arch::{
 use round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
 use target::with_aes;
 
-/// Whether the processor has the instructions. `--cfg suntap_backend="soft"` says that it has not, to test what is done then.
+/// Returns `true` if the processor has the instructions. With `--cfg suntap_backend="soft"` it returns `false`, to test
+/// the software path.
 fn available() -> bool {
     !cfg!(suntap_backend = "soft") && arch::available()
 }
 
 with_aes! {
-    // A loop and no `map`: its closure would have the processor's features and `map` itself not, so it would be called each time.
+    // This is a loop because `map` is compiled without the target features of its closure. The closure would not be
+    // inlined.
     #[inline]
     fn load_each<const N: usize>(blocks: &[Block; N]) -> [Register; N] {
         let mut registers = [load(&[0; 16]); N];
@@ -68,7 +71,7 @@ with_aes! {
         expanded
     }
 
-    /// Turns round keys for encryption into those for decryption, in the order in which they are used then.
+    /// Turns encryption round keys into decryption round keys, in the order in which decryption uses them.
     #[inline]
     fn invert<const N: usize>(keys: &mut RoundKeys<N>) {
         core::mem::swap(&mut keys.first, &mut keys.last);
@@ -110,7 +113,7 @@ with_aes! {
         }
     }
 
-    /// No round key is kept.
+    /// Expands each key while its blocks are encrypted. No round key is stored.
     fn expand_and_encrypt<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
         let mut key = load_each(keys);
         let mut states = [load_each(&[[0; 16]; M]); N];
@@ -181,7 +184,7 @@ with_aes! {
         xor(even, and(xor(even, odd), mask))
     }
 
-    // What is inlined above has to be called from elsewhere too.
+    // The functions above are inlined into those of this block. Code outside of it calls these wrappers.
     fn expand_apart<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
         expand(keys)
     }
@@ -201,14 +204,14 @@ with_aes! {
     }
 }
 
-/// Whether keys side by side are faster than one by one.
+/// Returns `true` if several keys are faster in parallel than one by one.
 pub(crate) fn side_by_side() -> bool {
     available() || soft::side_by_side()
 }
 
 /// A key prepared for encryption.
 pub(crate) enum Encryptor {
-    /// Made only where the processor has the instructions, as of all that follows.
+    /// Constructed only if the processor has the instructions, like every `Hard` below.
     Hard(RoundKeys<1>),
     Soft(soft::Encryptor),
 }
@@ -235,7 +238,7 @@ impl BlockEncrypt for Encryptor {
         match self {
             Self::Hard(keys) => {
                 let mut one = [*block];
-                // SAFETY: a `Hard` was only made where the processor has the instructions.
+                // SAFETY: a `Hard` is constructed only if the processor has the instructions.
                 unsafe { encrypt_apart(keys, &mut one) };
                 [*block] = one;
             }
@@ -245,7 +248,7 @@ impl BlockEncrypt for Encryptor {
 
     fn chain(&self, chain: impl Chain) -> Block {
         match self {
-            // SAFETY: as above.
+            // SAFETY: a `Hard` is constructed only if the processor has the instructions.
             Self::Hard(keys) => unsafe { encrypt_chain(keys, chain) },
             Self::Soft(key) => key.chain(chain),
         }
@@ -266,7 +269,7 @@ impl Decryptor {
         match self {
             Self::Hard(keys) => {
                 let mut one = [*block];
-                // SAFETY: a `Hard` was only made where the processor has the instructions.
+                // SAFETY: a `Hard` is constructed only if the processor has the instructions.
                 unsafe { decrypt_apart(keys, &mut one) };
                 [*block] = one;
             }
@@ -275,7 +278,7 @@ impl Decryptor {
     }
 }
 
-/// An entry of a table, by the low four bits of an index. All are read.
+/// Returns the table entry for the low four bits of `index`. It reads all entries, whatever the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     if available() {
         let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];
@@ -286,7 +289,7 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     }
 }
 
-/// A chain under a key that serves no other.
+/// Runs one chain under a key that is expanded for this call only.
 pub(crate) fn chain_once(key: &Block, chain: impl Chain) -> Block {
     if available() {
         // SAFETY: the processor has the instructions.
@@ -296,7 +299,7 @@ pub(crate) fn chain_once(key: &Block, chain: impl Chain) -> Block {
     }
 }
 
-/// Encrypts blocks under the key in their place, which serves no others.
+/// Encrypts `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
 pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
     if available() {
         #[cfg(target_arch = "x86_64")]
@@ -313,7 +316,7 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
     }
 }
 
-/// Decrypts each block by the key in its place, which serves no other.
+/// Decrypts `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
 pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
     if available() {
         #[cfg(target_arch = "x86_64")]
@@ -337,7 +340,8 @@ impl ZeroizeOnDrop for Decryptor {}
 mod tests {
     use super::*;
 
-    /// A run that is to test certain instructions names them, or it could pass without one.
+    /// A test run names the instructions that it must cover in `SUNTAP_WANTS`. Otherwise it could pass without using
+    /// them.
     #[test]
     fn the_wanted_instructions_are_there() {
         let wanted = std::env::var("SUNTAP_WANTS").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The block cipher of this build: RustCrypto's `aes`, or with the feature `accel` the processor's instructions.
+//! The block cipher of this build: RustCrypto's `aes`, or the processor's instructions with the feature `accel`.
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use super::accel as chosen;
@@ -9,7 +9,7 @@ use super::soft as chosen;
 pub(crate) use chosen::{Decryptor, Encryptor, chain_once, decrypt_by_each, encrypt_by_each, look_up, side_by_side};
 
 impl Decryptor {
-    /// Cipher block chaining over whole blocks, in place.
+    /// Decrypts whole blocks in place with cipher block chaining (CBC).
     pub(crate) fn decrypt_cbc(&self, mut iv: Block, blocks: &mut [Block]) {
         for block in blocks {
             let ciphertext = *block;
@@ -31,13 +31,13 @@ mod tests {
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
-    /// What is used here, whichever it is, against RustCrypto used one by one.
+    /// Encrypts one block with RustCrypto's `aes`: the reference for the backend of this build.
     fn rustcrypto(key: &Block, mut block: Block) -> Block {
         aes::Aes128Enc::new(key.into()).encrypt_block((&mut block).into());
         block
     }
 
-    /// FIPS 197 appendix B, one key as eight, and by itself.
+    /// FIPS 197 appendix B, with the key alone and with several copies of it in parallel.
     #[test]
     fn fips197_appendix_b() {
         let (plain, cipher) =

@@ -1,18 +1,18 @@
-//! Blocks: plain arrays, wiped where they are secret.
+//! Blocks: plain arrays. Secret ones are wiped on drop.
 
 use core::hint::black_box;
 
 use zeroize::optimization_barrier;
 
-/// One block of the cipher, and also one key.
+/// One block of the cipher, or one key.
 pub(crate) type Block = [u8; 16];
 
-/// What CMAC is built on: the encryption of one block under a fixed key.
+/// Encrypts blocks under a fixed key. CMAC is built on this.
 pub(crate) trait BlockEncrypt {
     fn encrypt(&self, block: &mut Block);
 
-    /// Several blocks, each of which waits for the one before. To have them all at once is cheaper where a cipher sets out for
-    /// each call.
+    /// Encrypts several blocks, each of which depends on the one before. One chain is cheaper than single calls if the
+    /// cipher has a setup cost for each call.
     fn chain(&self, chain: impl Chain) -> Block {
         chain.run(|block| self.encrypt(block))
     }
@@ -23,19 +23,19 @@ pub(crate) trait Chain {
     fn run(self, encrypt: impl Fn(&mut Block)) -> Block;
 }
 
-/// Secret blocks, which are overwritten when they are dropped. All at once: byte by byte it would take longer than some of what is
-/// done with them.
+/// Secret blocks that are wiped on drop. They are overwritten in one step: wiping byte by byte would take longer than
+/// some of the operations on them.
 pub(crate) struct Secret<T: Default>(pub(crate) T);
 
 impl<T: Default> Drop for Secret<T> {
     fn drop(&mut self) {
         self.0 = T::default();
-        // Or a compiler would leave out what nobody reads.
+        // Without the barrier the compiler would remove the write, because nothing reads it.
         optimization_barrier(&self.0);
     }
 }
 
-/// These bytes, as far as there is room, and zeros behind them.
+/// Returns the first `N` bytes, followed by zeros if there are fewer.
 pub(crate) fn padded<const N: usize>(bytes: impl IntoIterator<Item = u8>) -> [u8; N] {
     let mut padded = [0; N];
     padded.iter_mut().zip(bytes).for_each(|(padded, byte)| *padded = byte);
@@ -47,15 +47,15 @@ pub(crate) fn xor(block: Block, other: Block) -> Block {
     (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(other)).to_ne_bytes()
 }
 
-/// For a table of which nobody may learn which entry is read: a bit of the index, as all ones or all zeros, of which a compiler can make
-/// no branch.
+/// Returns a bit of `index` as all ones or all zeros. Lookups in secret tables use it to hide which entry they select.
+/// `black_box` keeps the compiler from turning the mask into a branch.
 #[inline]
 pub(super) fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
 }
 
-/// Halves a table of sixteen entries bit by bit, until one is left. No function, since one that uses the processor's instructions
-/// calls no other on the way.
+/// Selects one of sixteen table entries: each bit of the index halves the table. This is a macro so that a function
+/// that uses the processor's instructions makes no call on the way.
 macro_rules! halve {
     ($table:expr, $masks:expr, $load:expr, $choose:expr) => {{
         let (choose, load, [one, two, four, eight]) = ($choose, $load, $masks);

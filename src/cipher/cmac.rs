@@ -1,7 +1,7 @@
 //! CMAC: NIST SP 800-38B, RFC 4493.
 //!
-//! It is here and not in a crate for two reasons: the subkeys are kept with the key, so that a message of one block costs one block,
-//! and AN10922 needs the last step on input that it has padded by a rule of its own.
+//! This crate has its own CMAC for two reasons. The subkeys are kept with the key, so a message of one block costs one
+//! block encryption. AN10922 needs the last step on input that follows a padding rule of its own.
 
 use dbl::Dbl;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
@@ -22,7 +22,7 @@ pub(crate) struct Subkeys {
 }
 
 impl Subkeys {
-    /// From the encryption of a block of zeros.
+    /// Derives the subkeys from `l`, the encryption of a block of zeros.
     pub(crate) fn new(l: Block) -> Self {
         let l = Secret([l]);
         let k1 = Secret(l.0.map(double));
@@ -31,7 +31,8 @@ impl Subkeys {
         Self { k1: number(&k1), k2: number(&k2) }
     }
 
-    /// The last block of a message as it goes into the cipher: so many bytes of it are filled.
+    /// Returns the last block of a message as cipher input. Only the first `filled` bytes are message; if that is not
+    /// the whole block, the rest is padded.
     pub(crate) fn last(&self, mut block: Block, filled: usize) -> Block {
         let (_, padding) = block.split_at_mut_checked(filled).unwrap_or_default();
         match padding {
@@ -44,13 +45,13 @@ impl Subkeys {
         }
     }
 
-    /// The same of a block that is whole.
+    /// Returns a full last block as cipher input.
     #[inline]
     pub(super) fn whole(&self, last: Block) -> Block {
         (u128::from_ne_bytes(last) ^ self.k1).to_ne_bytes()
     }
 
-    /// The same of a block that was filled up.
+    /// Returns a padded last block as cipher input.
     #[inline]
     fn padded(&self, last: Block) -> Block {
         (u128::from_ne_bytes(last) ^ self.k2).to_ne_bytes()
@@ -69,7 +70,7 @@ impl Cmac {
         Self::over(Encryptor::new(key))
     }
 
-    /// The tag of a message under a key that serves no other.
+    /// Computes the MAC of a message under a key that is expanded for this call only.
     pub(crate) fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
         struct Once<I>(I);
 
@@ -84,7 +85,7 @@ impl Cmac {
         chain_once(key, Once(message))
     }
 
-    /// As [`once`](Self::once), of a message of exactly one block.
+    /// Like [`once`](Self::once), but for a message of exactly one block.
     pub(crate) fn once_one_block(key: &Block, message: &Block) -> Block {
         struct Once(Block);
 
@@ -103,26 +104,26 @@ impl Cmac {
 }
 
 impl<C: BlockEncrypt> Cmac<C> {
-    /// The CMAC of this cipher.
+    /// Prepares CMAC over `cipher`.
     pub(crate) fn over(cipher: C) -> Self {
         let mut l = [0; 16];
         cipher.encrypt(&mut l);
         Self::knowing(cipher, l)
     }
 
-    /// As [`over`](Self::over), where the encryption of a block of zeros is known.
+    /// Like [`over`](Self::over), but takes `l`, the encryption of a block of zeros, from the caller.
     pub(crate) fn knowing(cipher: C, l: Block) -> Self {
         Self { cipher, subkeys: Subkeys::new(l) }
     }
 
-    /// The tag of a message of exactly one block.
+    /// Computes the MAC of a message of exactly one block.
     pub(crate) fn one_block(&self, message: &Block) -> Block {
         let mut state = self.subkeys.whole(*message);
         self.cipher.encrypt(&mut state);
         state
     }
 
-    /// The tag of exactly two blocks, the second already padded by the caller if `padded`.
+    /// Computes the MAC of exactly two blocks. If `padded` is `true`, the caller has already padded the second one.
     pub(crate) fn two_blocks(&self, first: &Block, last: &Block, padded: bool) -> Block {
         struct Two {
             first: Block,
@@ -143,7 +144,7 @@ impl<C: BlockEncrypt> Cmac<C> {
         self.cipher.chain(Two { first: *first, last })
     }
 
-    /// The tag of a message of any length.
+    /// Computes the MAC of a message of any length.
     pub(crate) fn of(&self, message: impl Iterator<Item = u8>) -> Block {
         self.cipher.chain(Of { subkeys: &self.subkeys, message })
     }
@@ -159,10 +160,11 @@ struct Of<'k, I> {
 impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
     fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
         let mut state = [0; 16];
-        // The block not yet absorbed: the last one is treated apart, so a full one waits until more follows.
+        // The block that is not absorbed yet. The last block is treated differently, so a full block waits until more
+        // bytes follow.
         let mut block = [0; 16];
         let mut filled: usize = 0;
-        // From within: a message of several parts is asked for its next byte in a roundabout way.
+        // This is `for_each` and not a loop, because `next` is slow on an iterator chained from several parts.
         self.message.for_each(|byte| {
             if filled == block.len() {
                 state = xor(state, block);
@@ -180,7 +182,7 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
     }
 }
 
-/// Doubling in GF(2^128), without branching on the value.
+/// Doubles in GF(2^128), without branching on the value.
 fn double(block: Block) -> Block {
     aes::Block::from(block).dbl().into()
 }
@@ -217,7 +219,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the `cmac` crate.
+        /// Compares with the `cmac` crate.
         #[test]
         fn cmac_equals_the_crate(key: Block, message in prop::collection::vec(any::<u8>(), 0..80)) {
             prop_assert_eq!(Cmac::new(&key).of(message.iter().copied()), oracle(&key, &message));

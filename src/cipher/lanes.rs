@@ -1,19 +1,19 @@
-//! Keys side by side, each with a block or a message of its own.
+//! Several keys in parallel, each with its own block or message.
 
 use super::backend::encrypt_by_each;
 use super::block::{Block, Secret, padded, xor};
 use super::cmac::Subkeys;
 
-/// Keys that work side by side.
+/// The number of keys that are used in parallel.
 pub(crate) const LANES: usize = 8;
 
-/// What CMAC is built on, for keys side by side.
+/// Encrypts blocks under several keys in parallel. [`CmacLanes`] is built on this.
 pub(crate) trait LaneEncrypt {
-    /// Encrypts each block under the key in its place.
+    /// Encrypts each block under the key at the same index.
     fn encrypt(&self, blocks: &mut [Block; LANES]);
 }
 
-/// Keys side by side. They are not prepared: each serves few blocks, and is expanded while they are encrypted.
+/// Keys for parallel use. They are not prepared: each serves few blocks, so it is expanded while they are encrypted.
 pub(crate) struct Lanes(Secret<[Block; LANES]>);
 
 impl Lanes {
@@ -30,7 +30,7 @@ impl LaneEncrypt for Lanes {
     }
 }
 
-/// CMAC under keys side by side.
+/// CMAC under several keys in parallel.
 pub(crate) struct CmacLanes<C = Lanes> {
     cipher: C,
     subkeys: [Subkeys; LANES],
@@ -43,7 +43,7 @@ impl<C: LaneEncrypt> CmacLanes<C> {
         Self { cipher, subkeys: l.map(Subkeys::new) }
     }
 
-    /// The tags of messages of exactly one block.
+    /// Computes the MACs of messages of exactly one block.
     pub(crate) fn one_block(&self, messages: &[Block; LANES]) -> [Block; LANES] {
         let mut states = *messages;
         states.iter_mut().zip(&self.subkeys).for_each(|(state, subkeys)| *state = subkeys.whole(*state));
@@ -51,7 +51,8 @@ impl<C: LaneEncrypt> CmacLanes<C> {
         states
     }
 
-    /// The tags of messages of any length. A lane whose message has ended idles until the longest has.
+    /// Computes the MACs of messages of any length. A lane whose message has ended idles until the longest message
+    /// ends.
     pub(crate) fn of(&self, messages: &[&[u8]; LANES]) -> [Block; LANES] {
         let (mut states, mut tags) = ([[0; 16]; LANES], [[0; 16]; LANES]);
         let mut rests = messages.map(Some);
@@ -95,7 +96,7 @@ mod tests {
     }
 
     proptest! {
-        /// Side by side, of different lengths.
+        /// Compares messages of different lengths, in parallel, with the `cmac` crate.
         #[test]
         fn lanes_equal_the_crate(keys: [Block; LANES], messages: [Vec<u8>; LANES], whole: [Block; LANES]) {
             let lanes = CmacLanes::over(Lanes::new(&keys));

@@ -1,9 +1,11 @@
 //! The leakage-resilient primitive of chips in LRP mode. Source: NXP AN12304 Rev 1.1.
 //!
-//! Here are the algorithms under their names in the document, for those who look into a tap or talk to a chip. The line from
-//! text to [`FreshTap`](crate::FreshTap) uses them by itself where a layout says [`Scheme::Lrp`](crate::Scheme::Lrp).
+//! The algorithms have their names from the document. They are public for callers that analyse a tap or talk to a chip.
+//! Verification, from text to [`FreshTap`](crate::FreshTap), uses them automatically if the layout says
+//! [`Scheme::Lrp`](crate::Scheme::Lrp).
 //!
-//! Time does not depend on keys or data: the plaintext that a nibble stands for is chosen from all 16, none by its place.
+//! The running time does not depend on keys or data: to select the plaintext for a nibble, the code reads all 16
+//! plaintexts and does not index into them.
 
 use core::fmt;
 
@@ -14,22 +16,23 @@ use super::block::{Block, BlockEncrypt, Secret};
 use super::cmac::Cmac;
 use super::lanes::{LANES, LaneEncrypt};
 
-/// Whether this build has LRP: without the feature `lrp` there is no value of this type, so the compiler drops what needs one.
+/// Proof that this build has LRP. Without the feature `lrp` this type has no value, so the compiler removes the code
+/// that needs one.
 #[cfg(feature = "lrp")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Enabled;
-/// See above.
+/// Without the feature `lrp` this type has no value.
 #[cfg(not(feature = "lrp"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enabled {}
 
-/// Steps of a chain: from one secret to the next, and from a secret to what it gives out.
+/// The blocks that a secret encrypts: `NEXT` gives the next secret of the chain, and `OUT` gives an output.
 const NEXT: Block = [0x55; 16];
 const OUT: Block = [0xAA; 16];
 
-/// `generatePlaintexts(4, key)`: the 16 secret plaintexts of a key. Source: AN12304 §2.1, Algorithm 1.
+/// Returns the 16 secret plaintexts of a key, `generatePlaintexts(4, key)`. Source: AN12304 §2.1, Algorithm 1.
 ///
-/// They are as secret as the key, and the caller's to wipe; an [`Lrp`] wipes its own.
+/// They are as secret as the key, and the caller must wipe them. An [`Lrp`] wipes its own.
 #[doc(alias = "generatePlaintexts")]
 #[must_use]
 pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
@@ -38,16 +41,16 @@ pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
     plaintexts
 }
 
-/// Puts the plaintexts of a key where they are wanted.
+/// Fills `plaintexts` with the plaintexts of a key, each converted by `set`.
 fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set: impl Fn(Block) -> P) {
     let mut secret = encrypt(key, NEXT);
     plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret)));
     secret.zeroize();
 }
 
-/// `generateUpdatedKeys(key)[index]`. Source: AN12304 §2.1, Algorithm 2.
+/// Returns the updated key `generateUpdatedKeys(key)[index]`. Source: AN12304 §2.1, Algorithm 2.
 ///
-/// As secret as the key, and the caller's to wipe.
+/// It is as secret as the key, and the caller must wipe it.
 #[doc(alias = "generateUpdatedKeys")]
 #[must_use]
 pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
@@ -60,7 +63,7 @@ pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
     updated
 }
 
-/// What a secret gives out; the secret moves on.
+/// Returns the output of a secret, and replaces the secret with the next one of the chain.
 fn step(secret: &mut Block) -> Block {
     let mut given = Secret([OUT, NEXT]);
     encrypt_by_each(&[*secret], core::array::from_mut(&mut given.0));
@@ -76,14 +79,14 @@ fn encrypt(key: &Block, block: Block) -> Block {
     block
 }
 
-/// A key prepared for LRP: its 16 plaintexts and one of its updated keys. Zeroized when dropped.
+/// A key prepared for LRP: its 16 plaintexts and one of its updated keys. It is wiped on drop.
 pub struct Lrp {
     plaintexts: [u128; 16],
     updated_key: Block,
     _enabled: Enabled,
 }
 
-/// Keys prepared for LRP side by side, each with its updated key 0. Zeroized when dropped.
+/// Several keys prepared for LRP in parallel, each with its updated key 0. They are wiped on drop.
 pub(crate) struct LrpLanes {
     plaintexts: Secret<[[u128; 16]; LANES]>,
     updated_keys: Secret<[Block; LANES]>,
@@ -111,7 +114,7 @@ impl LrpLanes {
     }
 }
 
-/// What each key makes of either block.
+/// Encrypts both blocks under each key. Returns the results for the first block and those for the second.
 fn parted(keys: &[Block; LANES], blocks: [Block; 2]) -> (Secret<[Block; LANES]>, Secret<[Block; LANES]>) {
     let mut given = Secret([blocks; LANES]);
     encrypt_by_each(keys, &mut given.0);
@@ -138,8 +141,8 @@ impl LaneEncrypt for LrpLanes {
 }
 
 impl Lrp {
-    /// Prepares a key for use with its updated key of this index: in SDM 0, and 1 to encrypt under a session key. Each index costs
-    /// one more block. Source: AN12304 §2.1.
+    /// Prepares a key for use with the updated key of this index. SDM uses index 0, and index 1 to encrypt under a
+    /// session key. Each index costs one more block encryption. Source: AN12304 §2.1.
     #[cfg(feature = "lrp")]
     #[must_use]
     pub fn new(key: &[u8; 16], updated_key_index: u8) -> Self {
@@ -153,10 +156,11 @@ impl Lrp {
         lrp
     }
 
-    /// `eval`: the function itself, over nibbles, the first one first; only the low four bits of each count. Source:
+    /// Evaluates LRP (`eval`) over nibbles, in the given order. Only the low four bits of each nibble count. Source:
     /// AN12304 §2.2, Algorithm 3.
     ///
-    /// With `finalize` the result goes through one more step, over a block of zeros: what is given out to others is finalized.
+    /// If `finalize` is `true`, the result goes through one more step, over a block of zeros. Finalize every result
+    /// that is given to others.
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
         let mut state = self.updated_key;
         for nibble in nibbles {
@@ -165,8 +169,10 @@ impl Lrp {
         if finalize { encrypt(&state, [0; 16]) } else { state }
     }
 
-    /// Decrypts whole blocks in place (LRICB without padding). The counter is a big-endian number of any length: one more for
-    /// each block, and wraps; an empty one stays as it is, so that all blocks have one key. Source: AN12304 §3.1, Algorithm 5.
+    /// Decrypts whole blocks in place (LRICB without padding). Source: AN12304 §3.1, Algorithm 5.
+    ///
+    /// `counter` is a big-endian number of any length. It increases by one for each block, and wraps. An empty counter
+    /// stays empty, so all blocks then have the same key.
     #[doc(alias = "LRICBDec")]
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
@@ -176,7 +182,8 @@ impl Lrp {
         }
     }
 
-    /// Encrypts whole blocks in place, as [`decrypt`](Self::decrypt) takes them. Source: AN12304 §3.1, Algorithm 4.
+    /// Encrypts whole blocks in place. The arguments are those of [`decrypt`](Self::decrypt). Source: AN12304 §3.1,
+    /// Algorithm 4.
     #[doc(alias = "LRICBEnc")]
     pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
@@ -186,13 +193,13 @@ impl Lrp {
         }
     }
 
-    /// `CMAC_LRP`: the whole 16 bytes. Source: AN12304 §3.2, Algorithm 6.
+    /// Computes `CMAC_LRP` and returns all 16 bytes. Source: AN12304 §3.2, Algorithm 6.
     #[must_use]
     pub fn cmac(&self, message: &[u8]) -> [u8; 16] {
         Cmac::over(self).of(message.iter().copied())
     }
 
-    /// The key of the block at this counter, which moves on.
+    /// Returns the key of the block at this counter, and increments the counter.
     fn block_key(&self, counter: &mut [u8]) -> Block {
         let key = self.eval(nibbles(counter), true);
         for byte in counter.iter_mut().rev() {
@@ -206,8 +213,8 @@ impl Lrp {
 }
 
 impl Cmac<Lrp> {
-    /// `CMAC_LRP` under updated key 0. All nibbles of a block of zeros are zero, so the first plaintext is enough to encrypt it: that
-    /// goes on beside the making of the others.
+    /// Prepares `CMAC_LRP` under updated key 0. All nibbles of a block of zeros are zero, so encrypting it needs only
+    /// the first plaintext. That encryption runs in parallel with the computation of the other plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
@@ -215,7 +222,7 @@ impl Cmac<Lrp> {
         encrypt_by_each(&started.0, &mut given.0);
         let [[first, secret], [updated_key, _]] = given.0;
         let mut lrp = Lrp { plaintexts: [u128::from_ne_bytes(first); 16], updated_key, _enabled: enabled };
-        // Of both chains, where they are.
+        // The current keys of both chains: the plaintexts, and the encryption of the block of zeros.
         let mut keys = Secret([secret, updated_key]);
         let mut nibbles: u8 = 32;
         for plaintext in lrp.plaintexts.iter_mut().skip(1) {
@@ -270,7 +277,7 @@ impl fmt::Debug for Lrp {
 mod tests {
     use super::*;
 
-    /// Side by side they do what each does alone.
+    /// Keys in parallel give the same results as each key alone.
     #[test]
     fn lanes_equal_one_by_one() {
         let keys: [Block; LANES] = core::array::from_fn(|lane| [0x11 * u8::try_from(lane).unwrap(); 16]);
@@ -285,7 +292,7 @@ mod tests {
         assert_eq!(blocks, expected);
     }
 
-    /// Made beside each other or one after another, subkeys and plaintexts are the same.
+    /// Subkeys and plaintexts are the same, computed in parallel or one after another.
     #[test]
     fn cmac_made_beside_equals_cmac_made_after() {
         for seed in 0..64_u8 {

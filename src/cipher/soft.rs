@@ -1,4 +1,4 @@
-//! The block cipher by RustCrypto's `aes`, which chooses between the processor's instructions and constant-time code by itself.
+//! The block cipher from RustCrypto's `aes`, which chooses between the processor's instructions and constant-time code.
 
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;
@@ -8,7 +8,7 @@ use zeroize::ZeroizeOnDrop;
 
 use super::block::{Block, BlockEncrypt, Chain, halve, mask};
 
-/// Whether keys side by side are faster than one by one.
+/// Returns `true` if several keys are faster in parallel than one by one.
 pub(crate) fn side_by_side() -> bool {
     false
 }
@@ -66,7 +66,7 @@ impl Decryptor {
     }
 }
 
-/// An entry of a table, by the low four bits of an index. All are read.
+/// Returns the table entry for the low four bits of `index`. It reads all entries, whatever the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     let load = |entry: &u128| *entry;
     let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);
@@ -74,12 +74,12 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     halve!(table, masks.map(|mask| mask << 64 | mask), load, choose).to_ne_bytes()
 }
 
-/// A chain under a key that serves no other.
+/// Runs one chain under a key that is expanded for this call only.
 pub(crate) fn chain_once(key: &Block, chain: impl Chain) -> Block {
     run(&Aes128Enc::new(key.into()), chain)
 }
 
-/// Encrypts blocks under the key in their place, which serves no others.
+/// Encrypts `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
 #[inline]
 pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
     for (key, blocks) in keys.iter().zip(blocks) {
@@ -90,7 +90,7 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
     }
 }
 
-/// Decrypts each block by the key in its place, which serves no other.
+/// Decrypts `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
 #[inline]
 pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
     keys.iter().zip(blocks).for_each(|(key, block)| Decryptor::new(key).decrypt(block));

@@ -1,7 +1,7 @@
-//! What SDM is computed with: AES, or the leakage-resilient primitive (LRP).
+//! The cryptographic suite of SDM: AES, or the leakage-resilient primitive (LRP).
 //!
-//! All that differs between the two is here. Without the feature `lrp` there is no [`Enabled`], so [`Suite::Lrp`] does not exist, and the
-//! compiler drops every branch for it.
+//! All differences between the two are in this module. Without the feature `lrp`, [`Enabled`] has no value, so
+//! [`Suite::Lrp`] cannot exist and the compiler removes every branch for it.
 
 use super::backend::{Decryptor, encrypt_by_each};
 use super::block::{Block, Secret};
@@ -10,7 +10,8 @@ use super::lanes::{CmacLanes, LANES, LaneEncrypt, Lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
 use crate::value::Scheme;
 
-/// PICCData as mirrored, its digits decoded: 16 bytes with AES, followed by zeros; with LRP the 8 bytes of PICCRand stand before them.
+/// Mirrored PICCData, with its digits decoded. With AES it has 16 bytes, followed by zeros. With LRP the 8 bytes of
+/// PICCRand come before the 16 bytes.
 pub(crate) type PiccWire = [u8; 24];
 
 /// AES or LRP.
@@ -22,7 +23,7 @@ pub(crate) enum Suite {
 }
 
 impl Suite {
-    /// The suite of a mode; `None` if the mode is not SDM.
+    /// Returns the suite of a scheme, or `None` if the scheme is not SDM.
     pub(crate) const fn of(scheme: Scheme) -> Option<Self> {
         match scheme {
             Scheme::Aes => Some(Self::Aes),
@@ -32,12 +33,12 @@ impl Suite {
         }
     }
 
-    /// What CMACs under a tag's key are made with in a mode. SUNCMAC is a CMAC of AES.
+    /// Returns the suite for CMACs under a tag's key. SUNCMAC uses the CMAC of AES.
     pub(crate) fn of_cmac(scheme: Scheme) -> Self {
         Self::of(scheme).unwrap_or(Self::Aes)
     }
 
-    /// Hexadecimal digits of a mirrored PICCData.
+    /// Returns the number of hexadecimal digits of a mirrored PICCData.
     pub(crate) const fn picc_data_chars(self) -> usize {
         match self {
             Self::Aes => 32,
@@ -45,7 +46,7 @@ impl Suite {
         }
     }
 
-    /// The CMAC of a message under a key that serves no other.
+    /// Computes the CMAC of a message under a key that is expanded for this call only.
     pub(crate) fn cmac(self, key: &Block, message: impl Iterator<Item = u8>) -> Block {
         match self {
             Self::Aes => Cmac::once(key, message),
@@ -53,7 +54,7 @@ impl Suite {
         }
     }
 
-    /// The CMAC of one block under a key that serves no other.
+    /// Computes the CMAC of one block under a key that is expanded for this call only.
     pub(crate) fn cmac_of_block(self, key: &Block, message: &Block) -> Block {
         match self {
             Self::Aes => Cmac::once_one_block(key, message),
@@ -61,7 +62,8 @@ impl Suite {
         }
     }
 
-    /// Decrypts SDMENCFileData in place, whole blocks from the first on. `ctr` is SDMReadCtr, LSB first. Source: NT4H2421Gx §9.3.6.
+    /// Decrypts SDMENCFileData in place, whole blocks from the first on. The three bytes are SDMReadCtr, LSB first.
+    /// Source: NT4H2421Gx §9.3.6.
     pub(crate) fn decrypt_file_data(self, key: &Block, [low, mid, high]: [u8; 3], blocks: &mut [Block]) {
         match self {
             Self::Aes => {
@@ -74,7 +76,8 @@ impl Suite {
         }
     }
 
-    /// For each key the CMAC of one block, and under the result the CMAC of a message: session keys and MACs of taps side by side.
+    /// Computes for each key the CMAC of one block, and under the result the CMAC of a message. This gives the session
+    /// keys and MACs of several taps in parallel.
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],
@@ -125,7 +128,7 @@ impl PiccCipher {
             }
             Self::Lrp(key) => {
                 let (mut counter, mut blocks): ([u8; 8], [Block; 1]) = (rand, [ciphertext]);
-                // PICCRand is the counter.
+                // PICCRand is the counter of LRICB.
                 key.decrypt(&mut counter, &mut blocks);
                 let [block] = blocks;
                 block

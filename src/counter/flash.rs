@@ -16,35 +16,43 @@ mod record;
 use journal::{Active, Geometry, Segment};
 use record::{Content, Record, Slot};
 
-/// Counters of at most `N` tags on NOR flash (feature `flash`): a mark is on the flash before it is acknowledged, and power may go
-/// at any byte. `N` is a power of two from 2 to 32768.
+/// A counter store on NOR flash for at most `N` tags (feature `flash`).
 ///
-/// The region is a ring of segments. The active one holds a snapshot of all marks and behind it a log: an accepted tap appends one
-/// record. When the log is full, the next segment is erased and gets a snapshot, and then the old one is closed. Marks are in
-/// memory too, so a stale tap touches no flash.
+/// A mark is on the flash before it is acknowledged, and power may fail at any byte. `N` is a power of two from 2 to
+/// 32768.
+///
+/// The region is a ring of segments. The active segment holds a snapshot of all marks, followed by a log. Each accepted
+/// tap appends one record to the log. When the log is full, the store erases the next segment, writes a snapshot into
+/// it, and then closes the old segment. The marks are also in memory, so a stale tap does not access the flash.
 ///
 /// | when | reads | writes | erases |
 /// |---|---|---|---|
 /// | a stale tap | 0 | 0 | 0 |
-/// | an accepted tap | 0 | 2: a record of 36 bytes, and a word that says that it is whole | 0 |
-/// | start | up to 3 for each segment, and each slot of the active one; a blank region whole | 0, or as below if a tap was cut off | 0 |
-/// | the first accepted tap after a start, and one where the log is full | 0 | 2 for each known tag, and 7 | a segment |
+/// | an accepted tap | 0 | 2: a record of 36 bytes, and a word that marks it as complete | 0 |
+/// | start | up to 3 for each segment, and each slot of the active one | 0 | 0 |
+/// | start after a tap was cut off | as above | 2 for each known tag, and 5 | a segment |
+/// | start on a blank region | the whole region | 4 | a segment |
+/// | first accepted tap after a start without writes, or on a full log | 0 | 2 for each known tag, and 7 | a segment |
 ///
-/// A record takes 36 bytes and a word, in whole words of the flash (40 bytes where they are of 4); a segment, as many pages as hold
-/// a snapshot of `N` tags and `max(N / 2, 16)` taps behind it. At least three segments are needed. **Lifetime**: on 16 pages of
-/// 4 KiB, with words of 4 bytes, 32 tags make a segment of one page with 102 records, of which 68 are taps; with 100,000 erases a
-/// page that is 108 million taps, or 34 years with one every ten seconds. A start that is followed by a tap costs a segment as well:
-/// 1.6 million of them. Memory: about 54 bytes for each of the `N` tags.
+/// A record takes 36 bytes and one word, in whole words of the flash (40 bytes with words of 4 bytes). A segment has as
+/// many pages as a snapshot of `N` tags and `max(N / 2, 16)` taps after it need. The region must have at least three
+/// segments.
 ///
-/// Erased cells read `FFh`, and what was half written can be read back as something: a flash that does not keep to that, or that
-/// answers such a read with an error for ever, needs an adaptor that does.
+/// **Lifetime**: on 16 pages of 4 KiB, with words of 4 bytes and 32 tags, a segment is one page with 102 records, of
+/// which 68 are taps. With 100,000 erases per page that is 108 million taps, or 34 years with one tap every ten
+/// seconds. A start that is followed by a tap also uses up a segment: 1.6 million such starts are possible. **Memory**:
+/// about 54 bytes for each of the `N` tags.
 ///
-/// What is read back is believed only if it is whole. A record that was cut off was never acknowledged, and is skipped; one that
-/// was acknowledged and can not be read any more is [`FlashError::Corrupted`]: nothing is guessed, for a mark that went back would
-/// let old taps pass. That is why this is a journal of its own: the log crates at hand skip what they can not read, or erase to
-/// repair. When all is lost, [`format`](Self::format) begins anew, and tags need new keys.
+/// The store requires that erased cells read `FFh`, and that a partly written word can be read, with any value. A flash
+/// that does not behave like this, or that keeps returning an error for such a read, needs an adapter.
 ///
-/// After an error, and after a future that was dropped before it was done, the next call reads the flash again first.
+/// The store uses a record only if it is complete. A record that was cut off was never acknowledged and is skipped. A
+/// record that was acknowledged and can no longer be read is [`FlashError::Corrupted`]. The store never guesses a
+/// value, because a mark that goes back would let old taps pass. This is also why the store has its own journal: the
+/// available log crates skip what they cannot read, or erase to repair. If the marks are lost, [`format`](Self::format)
+/// starts over, and the tags need new keys.
+///
+/// After an error, or after a future was dropped before it completed, the next call first reads the flash again.
 ///
 /// ```
 /// use suntap::{Advance, Blocking, CounterStore, FlashCounters, SdmReadCtr, CounterId};
@@ -80,7 +88,7 @@ use record::{Content, Record, Slot};
 /// let (tag, ctr) = (CounterId::from_bytes([1; 16]), SdmReadCtr::new(61).unwrap());
 /// let mut counters = FlashCounters::<_, 32>::open_blocking(&mut chip, 0..0x4000)?;
 /// assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Advanced { .. }));
-/// // Here the power goes, and comes again.
+/// // Here the power fails and comes back.
 /// let mut counters = FlashCounters::<_, 32>::open_blocking(&mut chip, 0..0x4000)?;
 /// assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Stale { .. }));
 /// # Ok::<(), suntap::FlashError<NorFlashErrorKind>>(())
@@ -90,28 +98,31 @@ pub struct FlashCounters<F, const N: usize> {
     geometry: Geometry,
     marks: FnvIndexMap<CounterId, Mark, N>,
     active: Active,
-    /// Something was begun and not ended: what is on the flash is not known.
+    /// `true` if an operation began and did not complete, so the content of the flash is unknown.
     unsure: bool,
 }
 
 impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
-    /// Reads the counters in a region of the flash, which begins and ends with a page. A blank region becomes an empty store; to have
-    /// it so before the first start, when power may go already, call [`format`](Self::format) where devices are made.
+    /// Reads the counters in a region of the flash. The region must begin and end at a page boundary.
+    ///
+    /// A blank region becomes an empty store. To create the store before the first start, during which power may
+    /// already fail, call [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
-    /// [`FlashError`]: the region does not do, the flash failed, it knows more than `N` tags, or what is there is corrupted. So is
-    /// what was written for so different an `N` that segments were of another length.
+    /// Returns a [`FlashError`] if the region is invalid, the flash fails, it holds more than `N` tags, or its content
+    /// is corrupted. Content that was written with another `N`, so that its segments have another length, also counts
+    /// as corrupted.
     pub async fn open(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.load().await?;
         Ok(counters)
     }
 
-    /// Erases a region and makes an empty store of it. **Everything that was accepted would be accepted again**: give each tag a new
-    /// key.
+    /// Erases a region and makes it an empty store. **Every tap that was accepted before would be accepted again**:
+    /// give each tag a new key.
     ///
     /// # Errors
-    /// [`FlashError`]: the region does not do, or the flash failed.
+    /// Returns a [`FlashError`] if the region is invalid or the flash fails.
     pub async fn format(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.flash.erase(region.start, region.end).await.map_err(FlashError::Flash)?;
@@ -127,64 +138,64 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(Self { flash, geometry, marks: FnvIndexMap::new(), active, unsure: true })
     }
 
-    /// How many tags are known, as last read.
+    /// Returns the number of known tags, as last read.
     pub fn tags(&self) -> usize {
         self.marks.len()
     }
 
-    /// The flash, for other use.
+    /// Returns the flash, for other use.
     pub fn into_flash(self) -> F {
         self.flash
     }
 
     async fn advance_inner(
         &mut self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, FlashError<F::Error>> {
         if self.unsure {
             self.load().await?;
         }
-        let stored = self.marks.get(tag).copied();
+        let stored = self.marks.get(id).copied();
         let advance = Advance::decide(stored, ctr, at);
         if let Advance::Advanced { now, .. } = advance {
             if stored.is_none() && self.marks.len() >= N {
                 return Err(FlashError::Full);
             }
             self.unsure = true;
-            self.append(tag, now).await?;
-            self.marks.insert(*tag, now).map_err(|_| FlashError::Full)?;
+            self.append(id, now).await?;
+            self.marks.insert(*id, now).map_err(|_| FlashError::Full)?;
             self.unsure = false;
         }
         Ok(advance)
     }
 
-    /// Writes one mark behind the others.
-    async fn append(&mut self, tag: &CounterId, mark: Mark) -> Result<(), FlashError<F::Error>> {
+    /// Appends one mark to the log.
+    async fn append(&mut self, id: &CounterId, mark: Mark) -> Result<(), FlashError<F::Error>> {
         if self.active.next >= self.geometry.slots {
             self.turn().await?;
         }
         let Active { segment, number, next } = self.active;
-        let content = Content::Mark { tag: *tag, mark };
+        let content = Content::Mark { id: *id, mark };
         self.write(segment, next, &Record { number, content }).await?;
         self.active.next = next.saturating_add(1);
         Ok(())
     }
 
-    /// Goes on in the next segment.
+    /// Continues in the next segment.
     async fn turn(&mut self) -> Result<(), FlashError<F::Error>> {
         let old = self.active;
         let segment = self.geometry.behind(old.segment);
         let number = old.number.checked_add(1).ok_or(FlashError::WornOut)?;
         self.active = self.write_segment(segment, number).await?;
-        // Only now is the old one not needed any more.
+        // The old segment is needed until this point.
         let (at, word) = (self.geometry.closing(old.segment), [0; record::MAX_WORD]);
         let word = word.get(..self.geometry.word).unwrap_or_default();
         self.flash.write(at, word).await.map_err(FlashError::Flash)
     }
 
-    /// The first segment of an empty store.
+    /// Writes the first segment of an empty store.
     async fn begin(&mut self) -> Result<(), FlashError<F::Error>> {
         self.marks.clear();
         self.active = self.write_segment(Segment(0), 1).await?;
@@ -201,15 +212,15 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         self.write(segment, 0, &Record { number, content: Content::Header { tags, segment_len } }).await?;
         let mut next = 1;
         for index in 0..self.marks.len() {
-            let Some((tag, mark)) = self.marks.get_index(index).map(|(tag, mark)| (*tag, *mark)) else { break };
-            self.write(segment, next, &Record { number, content: Content::Mark { tag, mark } }).await?;
+            let Some((id, mark)) = self.marks.get_index(index).map(|(id, mark)| (*id, *mark)) else { break };
+            self.write(segment, next, &Record { number, content: Content::Mark { id, mark } }).await?;
             next = next.saturating_add(1);
         }
         self.write(segment, next, &Record { number, content: Content::Complete { tags } }).await?;
         Ok(Active { segment, number, next: next.saturating_add(1) })
     }
 
-    /// Writes a record, and then the word that says that it is whole.
+    /// Writes a record, and then the word that marks it as complete.
     async fn write(&mut self, segment: Segment, slot: u32, record: &Record) -> Result<(), FlashError<F::Error>> {
         let at = self.geometry.slot(segment, slot);
         let bytes = record.encode();
@@ -233,18 +244,18 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let mut word = [0xFF; record::MAX_WORD];
         let word = word.get_mut(..self.geometry.word).unwrap_or_default();
         self.flash.read(self.geometry.closing(segment), word).await.map_err(FlashError::Flash)?;
-        // A word that was cut off says so as well: the next segment was whole before it.
+        // A partly written word also closes the segment: the next segment was complete before this word was written.
         Ok(word.iter().any(|byte| *byte != 0xFF))
     }
 
-    /// The number of a segment and its tags, if it is whole.
+    /// Returns the number of a segment and its number of tags, or `None` if it is not complete.
     async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, FlashError<F::Error>> {
         let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
             self.read(segment, 0, record::ANY).await?
         else {
             return Ok(None);
         };
-        // What was divided in another way, for another number of tags, is not read in this one.
+        // A segment of another length was written for another number of tags. It is not read.
         if segment_len != self.geometry.segment_len {
             return Ok(None);
         }
@@ -257,7 +268,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(is_complete.then_some((number, tags)))
     }
 
-    /// Reads what is on the flash.
+    /// Reads the content of the flash.
     async fn load(&mut self) -> Result<(), FlashError<F::Error>> {
         self.unsure = true;
         let mut newest: Option<(u32, u16, Segment)> = None;
@@ -271,13 +282,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let Some((number, tags, segment)) = newest else {
             return if self.is_unused().await? { self.begin().await } else { Err(FlashError::Corrupted) };
         };
-        // A segment is closed when the next is whole; that one is gone, then.
+        // A segment is closed only when the next one is complete. So a newer segment existed, and it is lost.
         if self.is_closed(segment).await? {
             return Err(FlashError::Corrupted);
         }
         let cut = self.load_segment(segment, number, tags).await?;
-        // Where the log ends something may have been begun that left no trace, and no word is written twice: the next tap goes into
-        // the next segment. What was begun and not acknowledged counts as moved, and is there before anybody is told so.
+        // A write at the end of the log may have begun and left no trace, and no word may be written twice. So the next
+        // tap goes into the next segment. A mark that was written but not acknowledged counts as advanced, and is made
+        // durable before any caller sees it.
         self.active = Active { segment, number, next: self.geometry.slots };
         if cut {
             self.turn().await?;
@@ -286,23 +298,23 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(())
     }
 
-    /// Reads snapshot and log of the active segment. Whether a mark was not acknowledged.
+    /// Reads the snapshot and the log of the active segment. Returns `true` if a mark was not acknowledged.
     async fn load_segment(&mut self, segment: Segment, number: u32, tags: u16) -> Result<bool, FlashError<F::Error>> {
         self.marks.clear();
         let log = u32::from(tags).saturating_add(2);
         let (mut cut, mut ended) = (false, false);
         for slot in 1..self.geometry.slots {
             let read = self.read(segment, slot, number).await?;
-            // Behind the end nothing was ever written: what is there means that something before it is lost.
+            // Nothing is ever written after the end of the log. Data there means that a record before it is lost.
             if ended && read != Slot::Blank {
                 return Err(FlashError::Corrupted);
             }
             ended |= !matches!(read, Slot::Whole { acknowledged: true, .. });
             match read {
                 Slot::Blank | Slot::Torn if slot >= log => {}
-                Slot::Whole { record: Record { content: Content::Mark { tag, mark }, .. }, acknowledged } => {
-                    if self.marks.get(&tag).is_none_or(|known| mark.ctr > known.ctr) {
-                        self.marks.insert(tag, mark).map_err(|_| FlashError::Full)?;
+                Slot::Whole { record: Record { content: Content::Mark { id, mark }, .. }, acknowledged } => {
+                    if self.marks.get(&id).is_none_or(|known| mark.ctr > known.ctr) {
+                        self.marks.insert(id, mark).map_err(|_| FlashError::Full)?;
                         cut |= !acknowledged;
                     }
                 }
@@ -314,8 +326,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(cut)
     }
 
-    /// Whether nothing was ever acknowledged here: the region is blank, but for a beginning that was cut off, the first two records of
-    /// the first segment.
+    /// Returns `true` if no record was ever acknowledged here. The region is then blank, except for a first start that
+    /// was cut off: the first two records of the first segment.
     async fn is_unused(&mut self) -> Result<bool, FlashError<F::Error>> {
         for segment in self.geometry.segments() {
             let begun = if segment == Segment(0) { 2 } else { 0 };
@@ -333,18 +345,18 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
 }
 
 impl<F: blocking::NorFlash, const N: usize> FlashCounters<Blocking<F>, N> {
-    /// As [`open`](Self::open), on a flash that blocks: the store is a [`CounterStore`] then.
+    /// Like [`open`](Self::open), but for a blocking flash. The store is then also a [`CounterStore`].
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// Returns the errors of [`open`](Self::open).
     pub fn open_blocking(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         now(Self::open(Blocking(flash), region))
     }
 
-    /// As [`format`](Self::format), on a flash that blocks.
+    /// Like [`format`](Self::format), but for a blocking flash.
     ///
     /// # Errors
-    /// As [`format`](Self::format).
+    /// Returns the errors of [`format`](Self::format).
     pub fn format_blocking(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         now(Self::format(Blocking(flash), region))
     }
@@ -355,19 +367,19 @@ impl<F: NorFlash, const N: usize> AsyncCounterStore for FlashCounters<F, N> {
 
     async fn advance(
         &mut self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, Self::Error> {
-        self.advance_inner(tag, ctr, at).await
+        self.advance_inner(id, ctr, at).await
     }
 }
 
 impl<F: blocking::NorFlash, const N: usize> CounterStore for FlashCounters<Blocking<F>, N> {
     type Error = FlashError<F::Error>;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
-        now(self.advance_inner(tag, ctr, at))
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        now(self.advance_inner(id, ctr, at))
     }
 }
 
@@ -387,7 +399,7 @@ impl<F: blocking::ReadNorFlash> ReadNorFlash for Blocking<F> {
     }
 }
 
-/// A flash that blocks, in the place of one that takes waiting.
+/// Adapts a blocking flash to the async trait.
 impl<F: blocking::NorFlash> NorFlash for Blocking<F> {
     const WRITE_SIZE: usize = F::WRITE_SIZE;
     const ERASE_SIZE: usize = F::ERASE_SIZE;
@@ -407,20 +419,20 @@ impl<F, const N: usize> fmt::Debug for FlashCounters<F, N> {
     }
 }
 
-/// Why counters on flash do not work.
+/// An error of [`FlashCounters`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlashError<E> {
     /// The flash failed.
     Flash(E),
-    /// What was acknowledged can not be read any more. Nothing is guessed.
+    /// Acknowledged data can no longer be read. The store does not guess it.
     Corrupted,
-    /// As many tags are known as there is room for. Those that are known go on.
+    /// The store already holds `N` tags. Known tags can still advance.
     Full,
-    /// The region does not begin and end with a page of the flash, or has not room for three segments; or the words of the flash are
-    /// longer than 32 bytes.
+    /// The region does not begin and end at a page boundary of the flash, ends after the end of the flash, or is too
+    /// small for three segments; or the words of the flash are longer than 32 bytes.
     Region,
-    /// Four thousand million segments were written.
+    /// The 32-bit segment number is exhausted.
     WornOut,
 }
 

@@ -1,4 +1,4 @@
-//! Counters in memory: for tests, and for gateways that need not outlive a restart.
+//! Counters in memory: for tests, and for gateways whose counters need not survive a restart.
 
 use core::fmt;
 
@@ -7,14 +7,15 @@ use heapless::index_map::{Entry, FnvIndexMap};
 use super::{Advance, CounterStore};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// Counters of at most `N` tags, kept inline without a heap. `N` is a power of two from 2 to 32768:
+/// A counter store in memory for at most `N` tags, kept inline without a heap. `N` is a power of two from 2 to 32768:
 ///
 /// ```compile_fail,E0080
 /// let _ = suntap::MemoryCounters::<65536>::new();
 /// ```
 ///
-/// When `N` tags are known, the first tap of another is refused with [`Full`]: forgetting a tag would make its old taps new
-/// again. It forgets everything when dropped, so what it accepted is accepted again after a restart.
+/// When the store holds `N` tags, it rejects the first tap of any other tag with [`Full`]: evicting a tag would let its
+/// old taps pass again. All marks are lost when the store is dropped, so taps that it accepted are accepted again after
+/// a restart.
 ///
 /// ```
 /// use suntap::{Advance, CounterStore, MemoryCounters, SdmReadCtr, CounterId};
@@ -32,10 +33,10 @@ pub struct MemoryCounters<const N: usize> {
 }
 
 impl<const N: usize> MemoryCounters<N> {
-    /// A store that has seen no tap.
+    /// Creates an empty store.
     #[must_use]
     pub const fn new() -> Self {
-        // The map keeps its indices in 16 bits, and above that would lose entries without a word.
+        // The map keeps its indices in 16 bits. With a larger `N` it would silently lose entries.
         const { assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N is a power of two from 2 to 32768") };
         Self { marks: FnvIndexMap::new() }
     }
@@ -50,8 +51,8 @@ impl<const N: usize> Default for MemoryCounters<N> {
 impl<const N: usize> CounterStore for MemoryCounters<N> {
     type Error = Full;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-        match self.marks.entry(*tag) {
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        match self.marks.entry(*id) {
             Entry::Occupied(mut entry) => {
                 let advance = Advance::decide(Some(*entry.get()), ctr, at);
                 if let Advance::Advanced { now, .. } = advance {
@@ -70,7 +71,7 @@ impl<const N: usize> CounterStore for MemoryCounters<N> {
     }
 }
 
-/// A [`MemoryCounters`] knows as many tags as it can hold.
+/// The error of a [`MemoryCounters`] that already holds `N` tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Full;
 
@@ -105,7 +106,7 @@ mod tests {
         }
     }
 
-    /// Every one of the largest number of tags is remembered.
+    /// A store of the largest size remembers every tag.
     #[test]
     fn the_largest_store_forgets_nobody() {
         static COUNTERS: std::sync::Mutex<MemoryCounters<32768>> = std::sync::Mutex::new(MemoryCounters::new());

@@ -1,4 +1,4 @@
-//! Where the parts of a tap are in its URL, and the template that says so.
+//! The positions of the parts of a tap in its URL, and the template that describes them.
 
 use core::fmt::{self, Write as _};
 
@@ -19,21 +19,21 @@ pub(crate) struct Anatomy<'a> {
     pub(crate) tt_status: Option<Span>,
     pub(crate) enc: Option<Span>,
     pub(crate) mac: Span,
-    /// Where the MAC input begins. It ends where the MAC does.
+    /// The offset at which the MAC input begins. It ends where the MAC begins.
     pub(crate) window: usize,
-    /// `tt@K`
+    /// The offset `K` of `tt@K`.
     pub(crate) tt_at: Option<usize>,
-    /// What is captured, with its name.
+    /// The captured values with their names.
     pub(crate) captured: [Option<(Span, &'a str)>; MAX_NAMES],
 }
 
-/// The longest URL that a repair makes: longer than any that a tag writes.
+/// The maximum length of a repaired URL. It exceeds the longest URL that a tag writes.
 const MAX_REPAIRED: usize = 300;
-/// A URL that was repaired.
+/// A repaired URL.
 pub(super) type Repaired = String<MAX_REPAIRED>;
 
 impl<'a> Anatomy<'a> {
-    /// The parts of a tap of a layout.
+    /// Returns the parts of a URL that matches the layout.
     pub(super) fn of(layout: &'a SdmLayout, url: &str) -> Result<Self, Malformed> {
         let tap = layout.parse(url)?;
         let mut anatomy = Anatomy { tt_at: layout.tt_at, ..Anatomy::default() };
@@ -63,14 +63,15 @@ impl<'a> Anatomy<'a> {
     }
 }
 
-/// Cuts off what was appended to the URL, if that makes it a tap of the layout.
+/// Cuts off text that was appended to the URL. Returns `None` if the rest does not match the layout.
 pub(super) fn cut(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     let ends = url.char_indices().rev().filter(|(_, c)| matches!(c, '&' | '?' | '#' | ' ' | '\n')).map(|(at, _)| at);
     let head = ends.filter_map(|at| url.get(..at)).find(|head| layout.parse(head).is_ok())?;
     Repaired::try_from(head).ok()
 }
 
-/// Gives the URL the scheme and host of the layout, if that makes it a tap of the layout. `path` is where its own host ends.
+/// Gives the URL the scheme and host of the layout. `path` is the offset at which its own host ends. Returns `None` if
+/// the result does not match the layout.
 pub(super) fn rehost(layout: &SdmLayout, url: &str, path: usize) -> Option<Repaired> {
     let head = layout.template().get(..layout.origin).filter(|head| !head.contains(['{', '[']))?;
     let mut repaired = Repaired::try_from(head).ok()?;
@@ -78,7 +79,7 @@ pub(super) fn rehost(layout: &SdmLayout, url: &str, path: usize) -> Option<Repai
     layout.parse(&repaired).is_ok().then_some(repaired)
 }
 
-/// Gives the static text of the URL the layout's own case, if that makes it a tap of the layout.
+/// Restores the case of the static text from the layout. Returns `None` if the result does not match the layout.
 pub(super) fn restore(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     let mut rest = url.as_bytes();
     let mut repaired = Repaired::new();
@@ -100,7 +101,7 @@ pub(super) fn restore(layout: &SdmLayout, url: &str) -> Option<Repaired> {
 }
 
 impl Anatomy<'_> {
-    /// The layout of which such a tap is, if there can be one.
+    /// Returns the layout of a tap with these parts. Fails if no such layout is possible.
     pub(crate) fn layout(&self, scheme: Scheme, url: &str) -> Result<SdmLayout, LayoutError> {
         let mut template = Template::new();
         self.write(url, &mut template).map_err(|_| LayoutError::TemplateTooLong)?;
@@ -123,11 +124,11 @@ impl Anatomy<'_> {
             element.write(self, part, template)?;
             at = part.to;
         }
-        // Inside of a mirror it can not begin.
+        // A template cannot start the MAC input inside a mirror.
         if window.is_none() { Ok(()) } else { Err(fmt::Error) }
     }
 
-    /// The element that is at this place of the URL, or the next behind it.
+    /// Returns the element at this offset of the URL, or the next one after it.
     fn next(&self, at: usize) -> Option<(Span, Element<'_>)> {
         let mirrors = [
             (self.picc_data, Element::Plain("{picc}")),

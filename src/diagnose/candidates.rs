@@ -1,4 +1,4 @@
-//! The keys to try: those given, that of a new chip, and what is derived from them.
+//! The keys to try: the given keys, the key of a new chip, and the keys derived from them.
 
 use super::{Case, Derivation, GivenKey, KeySource, Role};
 use crate::cipher::Cmac;
@@ -8,8 +8,8 @@ use crate::kdf::{an10922, boltcard};
 use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
-/// What follows the UID in the diversification inputs that are in use: nothing, the application identifiers of the chip and of
-/// AN10922's example, a key number, the example's system identifier.
+/// The suffixes that follow the UID in the diversification inputs that are in use: nothing, the application identifiers
+/// of the chip and of AN10922's example, a key number, the example's system identifier.
 const SUFFIXES: [&[u8]; 9] = [
     &[],
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
@@ -21,35 +21,35 @@ const SUFFIXES: [&[u8]; 9] = [
     &[0x01],
     &[0x02],
 ];
-/// Versions of Bolt Cards that are tried.
+/// The number of Bolt Card versions that are tried, from 0.
 const VERSIONS: u32 = 32;
 const ZERO: [u8; 16] = [0; 16];
 
-/// How far to go.
+/// The kinds of keys to try, from the cheapest to the most expensive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// What was given, and the key of a new chip.
+    /// The given keys, and the key of a new chip.
     Direct,
-    /// What is derived from these in next to no time.
+    /// Keys that are derived from these at almost no cost.
     Derived,
-    /// What takes milliseconds each.
+    /// Keys whose derivation takes milliseconds each.
     Slow,
 }
 
 pub(super) type Meta<'a> = (SdmMetaReadKey, KeySource<'a>);
 type File<'a> = (SdmFileReadKey, KeySource<'a>);
 
-/// The given keys of a role.
+/// Returns the given keys with this role.
 fn of_role<'a>(case: &Case<'a>, role: Role) -> impl Iterator<Item = &'a GivenKey<'a>> + use<'a> {
     case.keys.iter().filter(move |given| given.role == role)
 }
 
-/// The key of a new chip, unless it was given.
+/// Returns the key of a new chip, unless it was given.
 fn factory(case: &Case<'_>) -> Option<[u8; 16]> {
     case.keys.iter().all(|given| *given.key != ZERO).then_some(ZERO)
 }
 
-/// The given keys, those of the wanted role first, and the key of a new chip before those of the other.
+/// Returns the keys of the wanted role and of any role, then the key of a new chip, then the keys of the other role.
 fn direct<'a>(case: &Case<'a>, wanted: Role, other: Role) -> impl Iterator<Item = ([u8; 16], KeySource<'a>)> + use<'a> {
     let given = |given: &'a GivenKey<'a>| (*given.key, KeySource::Given(given.name));
     let factory = factory(case).map(|key| (key, KeySource::Factory));
@@ -57,13 +57,13 @@ fn direct<'a>(case: &Case<'a>, wanted: Role, other: Role) -> impl Iterator<Item 
     wanted.chain(factory).chain(of_role(case, other).map(given))
 }
 
-/// What keys may be derived from: everything.
+/// Returns the keys from which others may be derived: all given keys, and the key of a new chip.
 fn bases<'a>(case: &Case<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
     let factory = factory(case).map(|key| (key, None));
     case.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)
 }
 
-/// Calls `each` with every key that could be the SDMMetaReadKey, until it says that it has enough.
+/// Calls `each` with every key that could be the SDMMetaReadKey, until it returns `true`.
 pub(super) fn metas<'a>(case: &Case<'a>, kind: Kind, mut each: impl FnMut(Meta<'a>) -> bool) {
     let derived = |from, by| KeySource::Derived { from, by };
     match kind {
@@ -100,7 +100,7 @@ pub(super) fn metas<'a>(case: &Case<'a>, kind: Kind, mut each: impl FnMut(Meta<'
     }
 }
 
-/// Calls `each` with every key that could be the SDMFileReadKey, until it says that it has enough.
+/// Calls `each` with every key that could be the SDMFileReadKey, until it returns `true`.
 pub(super) fn files<'a>(case: &Case<'a>, kind: Kind, uid: Option<Uid>, mut each: impl FnMut(File<'a>) -> bool) {
     if kind == Kind::Direct {
         let _ =
@@ -133,7 +133,7 @@ fn derived(base: &[u8; 16], uid: Uid, each: &mut impl FnMut(SdmFileReadKey, Deri
         if diversified.is_ok_and(|key| each(key, Derivation::An10922 { suffix })) {
             return true;
         }
-        // From 16 bytes on the two are one.
+        // If UID and suffix have 16 bytes or more, both derivations give the same key.
         let input = [0x01].into_iter().chain(*uid.as_bytes()).chain(suffix.iter().copied());
         let unpadded = SdmFileReadKey::from_bytes(cmac.of(input));
         if suffix.len() <= 8 && each(unpadded, Derivation::An10922Unpadded { suffix }) {
@@ -150,7 +150,8 @@ fn derived(base: &[u8; 16], uid: Uid, each: &mut impl FnMut(SdmFileReadKey, Deri
     (0..VERSIONS).any(|version| each(boltcard::file_read_key(&issuer, uid, version), Derivation::Boltcard { version }))
 }
 
-/// A master key of sdm-backend. That of zeros derives zeros, which were tried.
+/// Returns `base` as a master key of sdm-backend, unless it is zero: that one derives zero keys, which were already
+/// tried.
 #[cfg(feature = "sdm-backend")]
 fn sdm_backend(derivation: sdm_backend::Derivation, base: &[u8; 16]) -> Option<sdm_backend::Master> {
     sdm_backend::Master::new(derivation, base).ok().filter(|_| *base != ZERO)

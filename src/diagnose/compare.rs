@@ -1,4 +1,4 @@
-//! From how a tap was made to what differs from the belief.
+//! Compares how a tap was made with the assumptions of the case.
 
 use heapless::Vec;
 
@@ -26,7 +26,7 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
     if let Some((_, why)) = repaired {
         add(&mut findings, why);
     }
-    // No chip writes more than 256 bytes, so there is nothing to look for in what is longer.
+    // No chip writes more than 256 bytes, so a longer URL needs no search.
     let made = if url.len() > MAX_URL { None } else { search.run(url, &readings) };
     let works = made.as_ref().map(|made| works(case, url, made));
     let verdict = if let (Some(made), Some(works)) = (&made, &works) {
@@ -43,7 +43,8 @@ pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagn
     Diagnosis { verdict, works, tried: search.tried(), complete, findings }
 }
 
-/// The URL as it would be by the believed layout, if only its case, its host or appended text differ; and what to say of that.
+/// Repairs a URL that differs from the assumed layout only in its case, its host or appended text. Returns the repaired
+/// URL and the finding that says so.
 fn repair<'a>(case: &Case<'a>, url: &str) -> Option<(Repaired, Finding<'a>)> {
     let layout = case.layout?;
     let error = layout.parse(url).err()?;
@@ -57,18 +58,18 @@ fn repair<'a>(case: &Case<'a>, url: &str) -> Option<(Repaired, Finding<'a>)> {
 }
 
 fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
-    // There is room for more than can come together.
+    // The capacity exceeds the number of findings that can occur together.
     let _ = findings.push(finding);
 }
 
 fn works<'a>(case: &Case<'a>, url: &str, made: &Made<'a>) -> Works<'a> {
     let Made { mut anatomy, scheme, opened, file, vector, .. } = made.clone();
-    // What is not in the session vector is not mirrored, and only looks like it.
+    // A part that is not in the session vector is not mirrored. It only looks like a mirror.
     if anatomy.picc_data.is_none() {
         anatomy.uid = anatomy.uid.filter(|_| vector.uid.is_some());
         anatomy.ctr = anatomy.ctr.filter(|_| vector.ctr.is_some());
     }
-    // Nor is a status that the MAC does not cover, unless somebody knows it for one.
+    // Neither is a status that the MAC does not cover, unless the assumed layout has it.
     let covered = |part: &Span| (anatomy.window..anatomy.mac.from).contains(&part.from);
     let known = case.layout.is_some_and(|layout| Anatomy::of(layout, url).is_ok_and(|known| known.tt_status.is_some()));
     anatomy.tt_status = anatomy.tt_status.filter(|part| known || covered(part));
@@ -79,7 +80,7 @@ fn works<'a>(case: &Case<'a>, url: &str, made: &Made<'a>) -> Works<'a> {
     Works { layout, scheme, meta: opened.meta, file, uid: vector.uid, ctr: vector.ctr }
 }
 
-/// UID and counter of a tap that goes down the ordinary line.
+/// Returns UID and counter of the URL if it parses, opens and verifies like an ordinary tap.
 fn verifies(
     layout: &SdmLayout,
     url: &str,
@@ -94,7 +95,7 @@ fn verifies(
     let told = (claimed.uid(), claimed.ctr());
     let key = file.prepare(layout.scheme());
     let genuine = match told.1 {
-        // It is said of a counter of 0 that it is none; that the MAC is right, the search has found.
+        // `verify` rejects counter 0. The search already found that the MAC is right.
         Some(SdmReadCtr::ZERO) => true,
         Some(_) => claimed.verify(&key).is_ok(),
         None => claimed.verify_replayable(&key).is_ok(),
@@ -102,13 +103,14 @@ fn verifies(
     genuine.then_some(told)
 }
 
-/// What was believed of a key, and what works.
+/// Adds the findings about keys that differ from the given ones.
 fn keys<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
     let meta = works.meta.as_ref().map(|(key, source)| (key.expose_bytes(), *source));
     let file = (works.file.0.expose_bytes(), works.file.1);
     let has = |role: Role, key: &[u8; 16]| case.keys.iter().any(|given| given.role == role && given.key == key);
     let given = |role: Role| case.keys.iter().any(|given| given.role == role);
-    // What nobody said the role of is believed to be anything, and contradicts nothing unless none of it is of use.
+    // If no key was given for a role, any key is accepted for it. Keys without a role contradict nothing, unless no
+    // given key is of use.
     let believed = |role: Role, key: &[u8; 16]| has(role, key) || !given(role);
     let swapped = meta.is_some_and(|(key, _)| has(Role::File, key) && !believed(Role::Meta, key));
     if swapped && has(Role::Meta, file.0) && !believed(Role::File, file.0) {
@@ -178,7 +180,7 @@ fn faults<'a>(
     if let Some(has) = has {
         add(findings, Finding::MacTruncation { has });
     }
-    // Whatever it is: the believed layout does not take this tap, and nothing above says why.
+    // The assumed layout does not accept this tap, and no finding above says why.
     let takes = |layout: &SdmLayout| verifies(layout, url, works.meta.as_ref().map(|(key, _)| key), &works.file.0);
     if believed.is_some_and(|layout| takes(layout).is_none()) && findings.len() == before {
         add(findings, Finding::Parts);
@@ -199,7 +201,9 @@ fn faults<'a>(
     }
 }
 
-/// The later tap, made in the way of the first: derived keys follow its own UID, so they are looked for anew.
+/// Adds the findings about the later tap.
+///
+/// If the file key is derived and the later tap has another UID, its own key is not known. Its MAC is then not checked.
 fn second<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
     let Some(url) = case.second else { return };
     let repaired = repair(case, url);
@@ -240,7 +244,7 @@ fn remarks<'a>(case: &Case<'a>, url: &str, made: &Made<'a>, findings: &mut Findi
     if case.keys.is_empty() && meta && made.file.1 == KeySource::Factory {
         add(findings, Finding::NewChip);
     }
-    // What the letters of an NTAG 22x mean is not established.
+    // The meaning of the status letters of an NTAG 22x is not established.
     let known = case.layout.and_then(|layout| Anatomy::of(layout, url).ok()).and_then(|known| known.tt_status);
     if known.is_some_and(|part| part.of(url).contains('O')) && made.scheme != Scheme::Suncmac {
         add(findings, Finding::SealOpened);
@@ -252,7 +256,7 @@ fn remarks<'a>(case: &Case<'a>, url: &str, made: &Made<'a>, findings: &mut Findi
     }
 }
 
-/// What a URL shows by itself.
+/// Adds the findings that the URL alone supports.
 fn unexplained<'a>(
     search: &mut Search<'_, 'a>,
     case: &Case<'a>,
@@ -284,7 +288,8 @@ fn unexplained<'a>(
     for anatomy in readings.iter().filter(|anatomy| anatomy.picc_data.is_some()) {
         encrypted = true;
         for scheme in schemes(anatomy, url) {
-            // By chance a key opens to anything, once in 85 times: a UID of NXP's, the known one or a key given for this tell.
+            // A wrong key opens a PICCData by chance once in 85 times. The result counts only if its UID is one of
+            // NXP's or the known one, or if the key was given as SDMMetaReadKey.
             let opened = search.open(url, anatomy, scheme, Kind::Derived);
             let known = |opened: &&Opened<'_>| {
                 opened.uid.is_some_and(|uid| case.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
@@ -314,7 +319,7 @@ fn unexplained<'a>(
     }
     match (encrypted, opened_to) {
         (_, Some(uid)) => add(findings, Finding::FileKey { uid }),
-        // What is not whole is not opened.
+        // A PICCData of the wrong length cannot be opened, so nothing is said about its key.
         _ if misfit.is_some() => {}
         (true, None) if !search.is_over() => add(findings, Finding::MetaKey),
         (_, None) => add(findings, Finding::NoMatch),

@@ -1,4 +1,4 @@
-//! What can be wrong, in a sentence with its remedy.
+//! The findings: what can be wrong with a tap, in a sentence with its remedy.
 
 use core::fmt;
 
@@ -7,93 +7,94 @@ use crate::cipher::Suite;
 use crate::sun::error::Malformed;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-/// One thing that is wrong with a tap or with what is believed of it, or that is worth a remark.
+/// One thing that is wrong with a tap or with the assumptions about it, or that is worth a remark.
 ///
-/// It displays as a sentence, or two: what is so, and what to do. The texts may get better; the [code](Self::code) stays.
+/// It displays as one or more sentences: what is wrong, and what to do. The texts may improve; the [code](Self::code)
+/// stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding<'a> {
     /// Nothing in the URL can be a MAC.
     NoMac,
-    /// All that could be mirrored is zeros.
+    /// The MAC, or every mirror, holds only zeros.
     NotMirrored,
-    /// What looks like PICCData is too short or too long.
+    /// The PICCData is too short or too long.
     PiccDataLength {
-        /// Its characters.
+        /// The number of its digits.
         digits: usize,
     },
-    /// The URL is not of the layout.
+    /// The URL does not match the layout.
     Layout(Malformed),
-    /// Somebody changed the case of the URL's text.
+    /// The case of the URL's text was changed.
     CaseChanged,
-    /// The URL fits the layout, and its parts are others than the layout says.
+    /// The URL matches the layout, but its parts differ from what the layout says.
     Parts,
-    /// The MAC input begins inside of a mirror: no layout can say so.
+    /// The MAC input begins inside a mirror. No layout can express that.
     MacInputInside {
-        /// What it covers.
+        /// The text that it covers.
         covers: &'a str,
     },
-    /// The tag computes in another mode than the layout says.
+    /// The tag is in another mode than the layout says.
     Mode {
-        /// In this one.
+        /// The mode of the tag.
         works: Scheme,
     },
-    /// The tag has the key of a new chip where another was given.
+    /// The tag has the key of a new chip, but another key was given.
     FactoryKey {
-        /// As SDMMetaReadKey.
+        /// `true` if this holds for the SDMMetaReadKey.
         meta: bool,
-        /// As SDMFileReadKey.
+        /// `true` if this holds for the SDMFileReadKey.
         file: bool,
     },
-    /// What was given as SDMMetaReadKey is the SDMFileReadKey, and the reverse.
+    /// The key given as SDMMetaReadKey is the SDMFileReadKey, and the reverse.
     KeysSwapped,
-    /// The key of the tag is not the one that was given, but derived from it.
+    /// The key of the tag is not the given one, but derived from it.
     DerivedKey {
-        /// Which key.
+        /// The role of the key.
         role: Role,
-        /// How it is derived.
+        /// The derivation, and the key from which it is derived.
         source: KeySource<'a>,
     },
-    /// The key is one that was given for something else.
+    /// The key that works was given for something else.
     OtherKey {
-        /// Which key.
+        /// The role of the key.
         role: Role,
-        /// The one that works.
+        /// The source of the key that works.
         source: KeySource<'a>,
     },
     /// The MAC covers other text than the layout says.
     MacInput {
-        /// What it covers.
+        /// The text that it covers.
         covers: &'a str,
     },
-    /// UID or counter are not in the session vector as they are in the URL.
+    /// The session vector does not have the same UID and counter as the URL.
     SessionVector {
-        /// Whether the UID is in it.
+        /// `true` if the session vector has a UID.
         uid: bool,
-        /// Whether the counter is in it.
+        /// `true` if the session vector has a counter.
         ctr: bool,
     },
-    /// The counter stands in the other byte order.
+    /// The counter has the wrong byte order.
     CounterByteOrder,
-    /// The MAC is cut from its CMAC in another way.
+    /// The MAC is truncated from its CMAC in another way than a chip does it.
     MacTruncation {
-        /// Which bytes of the 16 it has.
+        /// The bytes of the CMAC that it has.
         has: &'static str,
     },
-    /// It is genuine, but of another tag.
+    /// The tap is genuine, but of another tag.
     OtherTag {
-        /// Of this one.
+        /// The UID of that tag.
         uid: Uid,
     },
-    /// It is genuine, and carries no counter.
+    /// The tap is genuine, but carries no counter.
     NoCounter,
-    /// Its counter is 0, which no chip sends.
+    /// The counter is 0, which no chip sends.
     CounterZero,
-    /// Its counter is not ahead of what the store remembers.
+    /// The tap is a replay: its counter is not greater than the stored one.
     CounterBehind {
-        /// Of the tap.
+        /// The counter of the tap.
         ctr: SdmReadCtr,
-        /// In the store.
+        /// The counter in the store.
         stored: SdmReadCtr,
     },
     /// The later tap has the same counter.
@@ -102,39 +103,39 @@ pub enum Finding<'a> {
     CounterBack,
     /// The later tap is of another tag.
     SecondOfOther {
-        /// Of this one.
+        /// The UID of that tag.
         uid: Uid,
     },
-    /// The later tap was not made in the way of the first.
+    /// The later tap was not made in the same way as the first.
     SecondDiffers,
-    /// The later tap verifies and this one does not.
+    /// The later tap verifies, but this one does not.
     Altered,
     /// No key that was tried opens the PICCData.
     MetaKey,
-    /// The PICCData opens, and no key that was tried makes the MAC.
+    /// The PICCData opens, but no key that was tried yields the MAC.
     FileKey {
-        /// What it opens to, if the UID is one.
+        /// The UID in the PICCData, if it has one.
         uid: Option<Uid>,
     },
-    /// No key that was tried makes the MAC.
+    /// No key that was tried yields the MAC.
     NoMatch,
-    /// The tamper status is outside of what the MAC covers.
+    /// The tamper status is outside the MAC input.
     TamperNotCovered,
-    /// The seal is open, or was.
+    /// The seal is open, or was opened before.
     SealOpened,
     /// The tag has the keys of a new chip.
     NewChip,
-    /// Digits came in lower case.
+    /// Some digits are in lower case.
     HexCase,
-    /// The counter went up by this between two taps.
+    /// The counter went up between the two taps.
     CounterRunning {
-        /// So many reads.
+        /// The number of reads.
         by: u32,
     },
 }
 
 impl Finding<'_> {
-    /// A short name that does not change.
+    /// Returns a short name that does not change.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -174,7 +175,7 @@ impl Finding<'_> {
         }
     }
 
-    /// Whether it is a fault, and not only a remark.
+    /// Returns `true` if this is a fault, and `false` if it is only a remark.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
         !matches!(self, Self::SealOpened | Self::NewChip | Self::HexCase | Self::CounterRunning { .. })

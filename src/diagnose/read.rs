@@ -1,4 +1,4 @@
-//! What the parts of a URL could be, by their length and what they hold.
+//! Guesses which parts of a URL are mirrors, by their length and content.
 
 use heapless::Vec;
 
@@ -7,12 +7,13 @@ use super::anatomy::Anatomy;
 use crate::sun::error::Malformed;
 use crate::sun::span::Span;
 
-/// Readings of one URL, the likeliest first.
+/// The possible readings of one URL, the most likely first.
 pub(super) type Readings<'a> = Vec<Anatomy<'a>, 32>;
-/// Runs of digits that could be mirrors.
+/// The runs of digits that could be mirrors.
 type Runs = Vec<Span, 16>;
 
-/// How a URL can be read: as the layout says, if there is one and it fits, and then as its parts look.
+/// Returns the ways to read a URL: first by the layout, if there is one and it fits, then by the look of its parts. The
+/// second value is the error of a layout that does not fit.
 pub(super) fn readings<'a>(case: &Case<'a>, url: &str) -> (Readings<'a>, Option<Malformed>) {
     let mut readings = Readings::new();
     let mut unfit = None;
@@ -28,7 +29,7 @@ pub(super) fn readings<'a>(case: &Case<'a>, url: &str) -> (Readings<'a>, Option<
 fn push<'a>(readings: &mut Readings<'a>, anatomy: &Anatomy<'a>) {
     let shape = |anatomy: &Anatomy<'_>| (anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc, anatomy.mac);
     if readings.iter().all(|other| shape(other) != shape(anatomy)) {
-        // What has no place any more is the least likely.
+        // If the list is full, the readings that are dropped are the least likely.
         let _ = readings.push(*anatomy);
     }
 }
@@ -43,7 +44,7 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
         let others = || runs.iter().copied().filter(move |other| other != run);
         let plain = Anatomy { mac, window: mac.from, tt_status, ..Anatomy::default() };
         let block = |part: &Span| part.len() > 0 && part.len().is_multiple_of(32);
-        // File data stands before the MAC, often directly.
+        // File data precedes the MAC, often directly.
         let enc = |taken: Option<Span>| {
             let apart = others().filter(move |part| Some(*part) != taken && block(part) && part.to <= mac.from);
             let alone = head.len() == 0;
@@ -69,7 +70,7 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
                 push(readings, &Anatomy { uid, ctr, enc, ..plain });
             }
         }
-        // All in one.
+        // UID, counter, PICCData or file data may touch the MAC and form one run with it.
         let cut = head.from.saturating_add(14).min(head.to);
         let (uid, ctr) = (Span { from: head.from, to: cut }, Span { from: cut, to: head.to });
         match head.len() {
@@ -85,7 +86,8 @@ fn guess(url: &str, readings: &mut Readings<'_>) {
     }
 }
 
-/// The PICCData that a run of digits is, or begins with if the rest can be file data: 32 digits, or 48 in LRP mode.
+/// Returns the PICCData at the start of a run of digits, 32 digits or 48 in LRP mode, if the rest is empty or can be
+/// file data.
 fn picc_data(run: Span) -> impl Iterator<Item = Span> {
     [32, 48].into_iter().filter_map(move |len| {
         let rest = run.len().checked_sub(len)?;
@@ -93,7 +95,7 @@ fn picc_data(run: Span) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Runs of digits behind the host that are as long as a mirror or longer.
+/// Returns the runs of digits after the host that are as long as a mirror or longer.
 fn runs(url: &str) -> Runs {
     let mut runs = Runs::new();
     let mut at = path(url);
@@ -108,14 +110,14 @@ fn runs(url: &str) -> Runs {
     runs
 }
 
-/// Where the path or the query begins.
+/// Returns the offset at which the path or the query begins.
 pub(super) fn path(url: &str) -> usize {
     let host = url.find("://").map_or(0, |at| at.saturating_add(3));
     let path = url.get(host..).and_then(|rest| rest.find(['/', '?']));
     path.map_or(host, |at| at.saturating_add(host))
 }
 
-/// A value of two letters that are those of a tamper status. It may as well be a country.
+/// Returns the position of a value of two letters that could be a tamper status. It may as well be a country code.
 fn tt_status(url: &str) -> Option<Span> {
     let mut at = path(url);
     for piece in url.get(at..)?.split_inclusive(['=', '/', '&', '?', '#']) {
@@ -128,16 +130,17 @@ fn tt_status(url: &str) -> Option<Span> {
     None
 }
 
-/// The length of a run of digits that was meant to be a PICCData, and is none: nearly 32 or 48 characters.
+/// Returns the length of a run of digits that was meant to be a PICCData but has the wrong length: nearly 32 or 48
+/// characters.
 pub(super) fn misfit(url: &str) -> Option<usize> {
     let runs = runs(url);
     let lengths = || runs.iter().map(|run| run.len());
-    // Beside it stands a MAC, or it is one itself with something before it.
+    // There must be another run for the MAC. Otherwise this run may itself be a MAC with something before it.
     let odd = lengths().find(|len| matches!(len, 26..=31 | 33..=40 | 44..=47 | 49..=52));
     odd.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
 }
 
-/// Whether nothing was written where the MAC, or all there is, should be.
+/// Returns `true` if the MAC, or every run of digits, holds only zeros.
 pub(super) fn is_blank(url: &str, readings: &Readings<'_>) -> bool {
     let blank = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
     let runs = runs(url);
@@ -153,7 +156,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs of digits of which each could be a mirror, by the letter of that: PICCData, file data, UID, counter, another, MAC.
+    /// Runs of digits that could each be a mirror, by letter: PICCData, file data, UID, counter, another run of that
+    /// length, MAC.
     const RUNS: [(&str, &str); 6] = [
         ("P", "11111111111111111111111111111111"),
         ("E", "22222222222222222222222222222222"),
@@ -163,7 +167,7 @@ mod tests {
         ("M", "5555555555555555"),
     ];
 
-    /// All readings of a URL in which letters stand for runs, in the same way.
+    /// Returns all readings of a URL in which letters stand for runs, in the same notation.
     fn read(shape: &str) -> List<String> {
         let spell = |text: &str| RUNS.iter().fold(String::from(text), |text, (letter, run)| text.replace(letter, run));
         let letters =
@@ -180,7 +184,7 @@ mod tests {
         readings(&Case::of(&url), &url).0.iter().map(shown).collect()
     }
 
-    /// What could be is looked at, the likeliest first.
+    /// Every possible reading is listed, the most likely first.
     #[test]
     fn readings_of_every_shape() {
         let table = [
@@ -198,7 +202,7 @@ mod tests {
             ("/NM", vec!["n=N m=M"]),
             ("?u=U&n=N&e=EM", vec!["u=U n=N e=E m=M", "p=E m=M"]),
             ("?u=U&n=N&t=CC&e=E&c=M", vec!["p=E t=CC m=M", "u=U n=N e=E t=CC m=M", "u=U n=N t=CC m=M"]),
-            // File data stands before the MAC.
+            // File data precedes the MAC.
             ("?c=M&p=P", vec!["p=P m=M", "m=M"]),
             ("?p=P&c=M&e=E", vec!["p=P m=M", "p=E e=P m=M", "p=E m=M", "e=P m=M", "m=M"]),
             ("?p=P&e=E&c=M", vec!["p=P e=E m=M", "p=P m=M", "p=E e=P m=M", "p=E m=M", "e=P m=M", "e=E m=M", "m=M"]),

@@ -1,4 +1,4 @@
-//! The search for how a URL was made.
+//! Searches for the way in which a URL was made.
 
 use heapless::Vec;
 
@@ -16,7 +16,7 @@ use crate::sun::window::{self, Piece};
 use crate::value::hex;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-/// What a PICCData opens to, under which key.
+/// The content of a PICCData, and the key that opens it.
 #[derive(Clone)]
 pub(super) struct Opened<'a> {
     pub(super) meta: Option<(SdmMetaReadKey, KeySource<'a>)>,
@@ -24,43 +24,43 @@ pub(super) struct Opened<'a> {
     pub(super) ctr: Option<SdmReadCtr>,
 }
 
-/// How a URL was made.
+/// The way in which a URL was made.
 #[derive(Clone)]
 pub(super) struct Made<'a> {
     pub(super) anatomy: Anatomy<'a>,
     pub(super) scheme: Scheme,
     pub(super) opened: Opened<'a>,
     pub(super) file: (SdmFileReadKey, KeySource<'a>),
-    /// What the session vector holds.
+    /// The content of the session vector.
     pub(super) vector: Vector,
     pub(super) cut: Cut,
 }
 
-/// What a session vector holds.
+/// The content of a session vector.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Vector {
     pub(super) uid: Option<Uid>,
     pub(super) ctr: Option<SdmReadCtr>,
-    /// The counter is turned round.
+    /// `true` if the bytes of the counter are in the other order.
     pub(super) turned: bool,
 }
 
-/// Which bytes of a CMAC the MAC has.
+/// The bytes of a CMAC that the MAC consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Cut {
-    /// Those with odd indices from 0, as it should be.
+    /// The bytes with odd indices, counted from 0. This is what a chip does.
     Odd,
     Even,
     First,
     Last,
 }
 
-/// Which starts of the MAC input are tried.
+/// The starts of the MAC input that are tried.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Windows {
-    /// None at all, where mirrors and parameters begin, and what is believed.
+    /// An empty MAC input, the places where mirrors and parameters begin, and the start that the layout says.
     Likely,
-    /// Every character behind the scheme.
+    /// Every character of the URL.
     All,
 }
 
@@ -68,20 +68,20 @@ pub(super) struct Search<'s, 'a> {
     case: &'s Case<'a>,
     watch: &'s mut dyn FnMut(u32),
     tried: u32,
-    /// Where it ends, in MACs.
+    /// The limit of the work, in MACs.
     limit: u32,
-    /// The SDMMetaReadKeys of [`Kind::Slow`], once they are wanted: they are the same for every reading.
+    /// The SDMMetaReadKeys of [`Kind::Slow`], once they were needed. They are the same for every reading.
     slow: Option<Vec<Meta<'a>, 16>>,
-    /// Something was left out: it was over, or there were more keys than that.
+    /// `true` if something was left out: the limit was reached, or `slow` could not hold all keys.
     cut: bool,
 }
 
-/// What is kept of [`MAX_TRIED`] for what is said of a tap that nothing explains.
+/// The part of [`MAX_TRIED`] that is kept for the findings about an unexplained tap.
 const RESERVE: u32 = 20_000;
-/// A derivation of [`Kind::Slow`] takes as long as so many MACs.
+/// The cost of one derivation of [`Kind::Slow`], in MACs.
 const SLOW: u32 = 5000;
 
-/// The rounds, from what is most often right to what is left.
+/// The rounds of the search, the most likely first.
 const ROUNDS: [(Kind, Windows, bool); 6] = [
     (Kind::Direct, Windows::Likely, false),
     (Kind::Derived, Windows::Likely, false),
@@ -96,7 +96,7 @@ impl<'s, 'a> Search<'s, 'a> {
         Self { case, watch, tried: 0, limit: MAX_TRIED.saturating_sub(RESERVE), slow: None, cut: false }
     }
 
-    /// Goes through everything, round by round.
+    /// Searches round by round. Returns `None` if nothing matches within the limit.
     pub(super) fn run(&mut self, url: &str, readings: &Readings<'a>) -> Option<Made<'a>> {
         for round in ROUNDS {
             for anatomy in readings {
@@ -116,28 +116,29 @@ impl<'s, 'a> Search<'s, 'a> {
         None
     }
 
-    /// Whether there is no more work to spend.
+    /// Returns `true` if the limit is reached.
     pub(super) fn is_over(&self) -> bool {
         self.tried >= self.limit
     }
 
-    /// Whether nothing was left out so far.
+    /// Returns `true` if nothing was left out so far.
     pub(super) fn is_complete(&self) -> bool {
         !self.cut && !self.is_over()
     }
 
-    /// Goes on with what was kept.
+    /// Raises the limit by the reserve.
     pub(super) fn use_reserve(&mut self) {
         self.cut |= self.is_over();
         self.limit = MAX_TRIED;
     }
 
-    /// The work done, in MACs.
+    /// Returns the work done, in MACs.
     pub(super) fn tried(&self) -> u32 {
         self.tried
     }
 
-    /// What the PICCData opens to, by the keys of this kind and those before.
+    /// Opens the PICCData with the keys of this kind and of the kinds before it. Returns every result. Without
+    /// PICCData, returns the plain UID and counter.
     pub(super) fn open(&mut self, url: &str, anatomy: &Anatomy<'a>, scheme: Scheme, kind: Kind) -> Vec<Opened<'a>, 8> {
         let mut opened = Vec::new();
         let Some(picc_data) = anatomy.picc_data else {
@@ -166,7 +167,7 @@ impl<'s, 'a> Search<'s, 'a> {
             candidates::metas(case, Kind::Derived, &mut each);
         }
         slow.into_iter().any(each);
-        // A key opens to something by chance once in 85 times; the UID tells.
+        // A wrong key opens a PICCData by chance once in 85 times. If the UID is known, it decides.
         let known = self.case.uid;
         if known.is_some() && opened.iter().any(|opened| opened.uid == known) {
             opened.retain(|opened| opened.uid == known);
@@ -174,7 +175,7 @@ impl<'s, 'a> Search<'s, 'a> {
         opened
     }
 
-    /// The SDMMetaReadKeys of [`Kind::Slow`], of the first keys that were given.
+    /// Returns the SDMMetaReadKeys of [`Kind::Slow`], derived from the first given keys.
     fn slow(&mut self) -> Vec<Meta<'a>, 16> {
         if let Some(slow) = &self.slow {
             return slow.clone();
@@ -200,7 +201,7 @@ impl<'s, 'a> Search<'s, 'a> {
         let mac = hex::decode(anatomy.mac.of(url).as_bytes()).ok()?;
         let mut found = None;
         let case = self.case;
-        // A key that opens the PICCData may go with a file key of any kind.
+        // The file key may be of another kind than the key that opens the PICCData.
         let kinds: &[Kind] = match kind {
             Kind::Direct => &[Kind::Direct],
             Kind::Derived => &[Kind::Derived, Kind::Direct],
@@ -227,7 +228,8 @@ impl<'s, 'a> Search<'s, 'a> {
         found
     }
 
-    /// Where the MAC input begins, if it does under this key.
+    /// Returns where the MAC input begins and how the MAC is truncated, or `None` if no start gives this MAC under this
+    /// key.
     fn windows(
         &mut self,
         url: &str,
@@ -272,7 +274,7 @@ impl<'s, 'a> Search<'s, 'a> {
     }
 }
 
-/// What a MAC takes, or a key made ready, in MACs of AES mode.
+/// Returns the cost of one MAC, or of preparing one key, in MACs of AES mode.
 fn cost(scheme: Scheme) -> u32 {
     match Suite::of(scheme) {
         Some(Suite::Lrp(_)) => 32,
@@ -280,7 +282,7 @@ fn cost(scheme: Scheme) -> u32 {
     }
 }
 
-/// How a tag with these mirrors could compute.
+/// Returns the modes that a tag with these mirrors can have.
 pub(super) fn schemes(anatomy: &Anatomy<'_>, url: &str) -> impl Iterator<Item = Scheme> {
     let digits = anatomy.picc_data.map(|part| part.of(url).len());
     let bare = anatomy.uid.is_some() && anatomy.ctr.is_some() && anatomy.enc.is_none();
@@ -290,7 +292,8 @@ pub(super) fn schemes(anatomy: &Anatomy<'_>, url: &str) -> impl Iterator<Item = 
     })
 }
 
-/// Session vectors of what is mirrored; if `mixed`, all other ways to make one as well.
+/// Returns the session vector of the mirrored values and, if `mixed`, all other combinations: with the known UID,
+/// without UID or counter, and with the counter in the other byte order.
 fn vectors(opened: &Opened<'_>, known: Option<Uid>, mixed: bool) -> impl Iterator<Item = Vector> {
     let (uid, ctr) = (opened.uid, opened.ctr);
     let right = Vector { uid, ctr, turned: false };
@@ -302,7 +305,7 @@ fn vectors(opened: &Opened<'_>, known: Option<Uid>, mixed: bool) -> impl Iterato
     [right].into_iter().chain(others.filter(move |other| mixed && *other != right))
 }
 
-/// The counter with its bytes in the other order.
+/// Returns the counter with its bytes in the other order.
 fn turned(ctr: SdmReadCtr) -> SdmReadCtr {
     let [low, mid, high] = ctr.to_lsb_first();
     SdmReadCtr::from_lsb_first([high, mid, low])
@@ -318,7 +321,7 @@ fn is_start(url: &str, anatomy: &Anatomy<'_>, from: usize, windows: Windows) -> 
         || parts.into_iter().flatten().any(|part| part.from == from || part.to == from)
 }
 
-/// The text from a place to the MAC, in pieces.
+/// Returns the text from `from` to the MAC in pieces. Each piece says whether it is part of a mirror.
 fn pieces<'u>(url: &'u str, anatomy: &Anatomy<'_>, from: usize) -> impl Iterator<Item = Piece<'u>> {
     let mirrors = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc];
     let (mut at, end) = (from, anatomy.mac.from);
@@ -333,7 +336,7 @@ fn pieces<'u>(url: &'u str, anatomy: &Anatomy<'_>, from: usize) -> impl Iterator
 }
 
 impl Cut {
-    /// How a MAC was cut from this, if it was.
+    /// Returns how the MAC was truncated from this CMAC, or `None` if it was not.
     fn of(cmac: &[u8; 16], mac: [u8; 8]) -> Option<Self> {
         let is = |bytes: &mut dyn Iterator<Item = &u8>| bytes.eq(&mac);
         if is(&mut cmac.iter().skip(1).step_by(2)) {
@@ -359,7 +362,7 @@ mod tests {
     use crate::diagnose::{GivenKey, Role};
     use crate::sun::span::Span;
 
-    /// An NTAG 22x has a UID and a counter and nothing else, PICCData says its mode by its length.
+    /// An NTAG 22x has a UID and a counter and nothing else. The length of a PICCData gives its mode.
     #[test]
     fn modes_of_what_is_mirrored() {
         let part = |len| Some(Span { from: 0, to: len });
@@ -377,7 +380,7 @@ mod tests {
         assert_eq!([Scheme::Aes, Scheme::Lrp, Scheme::Suncmac].map(cost), [1, 32, 1]);
     }
 
-    /// Behind a separator, at the ends of a mirror, and where it is believed to begin.
+    /// The MAC input likely begins after a separator, at either end of a mirror, or where the layout says.
     #[test]
     fn starts_of_the_mac_input() {
         let url = "s://h/t?u=04112233445566&c=";
@@ -387,7 +390,7 @@ mod tests {
         assert_eq!(starts(Windows::All), (0..=27).collect::<List<_>>());
     }
 
-    /// What takes milliseconds is done once for each key, and counted.
+    /// Each slow derivation is done once per key and counted.
     #[test]
     fn slow_keys_are_derived_once() {
         let bytes: [[u8; 16]; 17] = core::array::from_fn(|byte| [0xA0 | u8::try_from(byte).unwrap(); 16]);
@@ -404,7 +407,7 @@ mod tests {
         search.slow = None;
         assert_eq!((search.slow().len(), search.tried()), (1, 20_000), "no more than was begun");
         assert!(!search.is_complete());
-        // More keys than there is room for are not forgotten without a word.
+        // If there are more keys than fit, the search is not complete.
         for count in [16, 17] {
             let keys: List<_> = bytes.iter().take(count).map(given).collect();
             let case = Case { keys: &keys, ..Case::of("") };

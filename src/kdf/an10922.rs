@@ -1,11 +1,12 @@
-//! AES-128 key diversification as in NXP AN10922 Rev 2.2, §2.2.
+//! AES-128 key diversification as specified in NXP AN10922 Rev 2.2, §2.2.
 //!
-//! The diversification input M is 1 to 31 bytes of the application's own choosing. In use are, for instance, the UID alone,
-//! `UID || AID || system identifier` (the example of AN10922), and `UID || application identifier || key number || system
-//! identifier`. The tag and the verifier must agree on it.
+//! The application chooses the diversification input M, which has 1 to 31 bytes. Common inputs are the UID alone,
+//! `UID || AID || system identifier` (the example of AN10922), and
+//! `UID || application identifier || key number || system identifier`. The tag and the verifier must use the same
+//! input.
 //!
-//! AN10922 pads `01 || M` to **two blocks always**. For M of 15 bytes or less this is not the CMAC of `01 || M`, which many
-//! implementations take it for: a bare seven-byte UID is such an input.
+//! AN10922 pads `01 || M` to **two blocks always**. If M has 15 bytes or less, the result is therefore not the CMAC of
+//! `01 || M`. Many implementations get this wrong; a bare seven-byte UID is such an input.
 
 use core::fmt;
 
@@ -17,7 +18,7 @@ use crate::value::Uid;
 /// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
 const DIV_CONSTANT: u8 = 0x01;
 
-/// Derives a key of the wanted kind from a master key and the parts of the diversification input, in order.
+/// Derives a key of the wanted type from a master key and the parts of the diversification input, in order.
 ///
 /// ```
 /// use suntap::{MasterKey, SdmFileReadKey, Uid, kdf::an10922};
@@ -31,7 +32,7 @@ const DIV_CONSTANT: u8 = 0x01;
 /// ```
 ///
 /// # Errors
-/// [`InputLength`] if the parts have no byte, or more than 31, in all.
+/// Returns [`InputLength`] if the parts are empty or have more than 31 bytes in total.
 pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Result<K, InputLength> {
     let mut blocks = [[0; 16]; 2];
     let mut free = blocks.as_flattened_mut().iter_mut();
@@ -54,12 +55,13 @@ pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Res
     Ok(key)
 }
 
-/// Derives the file-read key of a tag in an epoch, which is how many times the tag was personalised before.
+/// Derives the file-read key of a tag for an epoch. The epoch is the number of earlier personalisations of the tag.
 ///
-/// A chip that is set up again counts from 0, so it needs a new key, and with it a new name for its counter:
-/// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id) follows the key. In epoch 0 the key is [derived](derive()) over
-/// `UID || suffix`; in a later one the same, but from a master key of that epoch, which is derived from the master key over
-/// `"suntap epoch" || epoch`, the epoch in four bytes, big endian.
+/// A chip that is set up again counts from 0, so it needs a new key. The new key also gives a new counter id, because
+/// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id) depends on the key. In epoch 0 the key
+/// is [derived](derive()) from the master key over `UID || suffix`. In a later epoch the input is the same, but it is
+/// used with the master key of that epoch. That key is derived from the master key over `"suntap epoch" || epoch`, with
+/// the epoch in four bytes, big endian.
 ///
 /// ```
 /// use suntap::{MasterKey, Scheme, Uid, kdf::an10922};
@@ -76,7 +78,7 @@ pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Res
 /// ```
 ///
 /// # Errors
-/// [`InputLength`] if the suffix has more than 24 bytes.
+/// Returns [`InputLength`] if the suffix has more than 24 bytes.
 pub fn derive_in_epoch(
     master: &PreparedMasterKey,
     uid: Uid,
@@ -91,7 +93,7 @@ pub fn derive_in_epoch(
     derive(&of_epoch.prepare(), &input)
 }
 
-/// A kind of key that can be derived: [`SdmFileReadKey`], [`SdmMetaReadKey`] or, for a tree of keys, [`MasterKey`].
+/// A type of key that can be derived: [`SdmFileReadKey`], [`SdmMetaReadKey`] or, for a tree of keys, [`MasterKey`].
 pub trait DerivedKey: sealed::FromDerived {}
 
 impl DerivedKey for SdmFileReadKey {}
@@ -141,8 +143,8 @@ mod tests {
         mac.finalize().into_bytes().into()
     }
 
-    /// AN10922 §2.2: the input is padded to 32 bytes always. The CMAC of the unpadded input, from the `cmac` crate, agrees
-    /// from 16 bytes on and must not agree before.
+    /// AN10922 §2.2: the input is always padded to 32 bytes. The result must equal the CMAC of the unpadded input,
+    /// computed by the `cmac` crate, from 16 bytes on, and must differ for shorter inputs.
     #[test]
     fn section_2_2_padding_by_length() {
         let (key, input) = ([0x42; 16], [0xA5; 32]);

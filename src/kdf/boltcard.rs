@@ -1,8 +1,9 @@
 //! The deterministic keys of Bolt Cards. Source: `docs/DETERMINISTIC.md` of the project boltcard/boltcard.
 //!
-//! One issuer key gives all keys of all cards; each card has a version that grows by one whenever it is programmed again. The
-//! card mirrors `p={picc:uid,ctr}` and `c={mac}`. Its PICCData opens with [`meta_read_key`], which all cards of an issuer share,
-//! and the UID in it, with the version from the card's record, gives the [`file_read_key`].
+//! All keys of all cards are derived from one issuer key. Each card has a version, which grows by one whenever the card
+//! is programmed again. The card mirrors `p={picc:uid,ctr}` and `c={mac}`. [`meta_read_key`], which all cards of an
+//! issuer share, decrypts the PICCData. The UID in the PICCData and the version in the card's record give the
+//! [`file_read_key`].
 //!
 //! ```
 //! use suntap::kdf::boltcard;
@@ -17,8 +18,8 @@
 //! assert_eq!(meta_key.expose_bytes()[..4], [0x55, 0xDA, 0x17, 0x4C]);
 //! assert_eq!(file_key.expose_bytes()[..4], [0xF4, 0xB4, 0x04, 0xBE]);
 //!
-//! // The chip counts from 0 again when the card is programmed again. Its ID stays; its version, with that its key, and with
-//! // that the name of its counter do not.
+//! // When the card is programmed again, the chip counts from 0 again. The card id stays. The version changes, and
+//! // with it the key and the counter id.
 //! let name = |version| boltcard::file_read_key(&issuer, uid, version).prepare(Scheme::Aes).counter_id(Some(uid));
 //! assert_ne!(name(1), name(2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -32,7 +33,7 @@ use crate::cipher::{Block, Cmac};
 use crate::key::{ApplicationKey, PreparedIssuerKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
-// What the messages begin with, big endian as in the document.
+// The prefixes of the CMAC messages, big endian as in the document.
 const CARD_KEY: [u8; 4] = [0x2D, 0x00, 0x3F, 0x75];
 const K0: [u8; 4] = [0x2D, 0x00, 0x3F, 0x76];
 const K1: [u8; 4] = [0x2D, 0x00, 0x3F, 0x77];
@@ -41,18 +42,18 @@ const K3: [u8; 4] = [0x2D, 0x00, 0x3F, 0x79];
 const K4: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7A];
 const ID: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7B];
 
-/// The name of a card in an issuer's records: 16 bytes that tell nothing of the UID to whoever has not the issuer key.
+/// The id of a card in an issuer's records: 16 bytes that reveal nothing about the UID without the issuer key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CardId([u8; 16]);
 
 impl CardId {
-    /// A name from its 16 bytes, as a record holds it.
+    /// Creates an id from its 16 bytes, as stored in a record.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The 16 bytes.
+    /// Returns the 16 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -65,7 +66,7 @@ impl fmt::Debug for CardId {
     }
 }
 
-/// All five application keys of a card, for its personalisation.
+/// All five application keys of a card, for personalisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CardKeys {
     /// The application master key.
@@ -80,25 +81,26 @@ pub struct CardKeys {
     pub k4: ApplicationKey,
 }
 
-/// The name of the card with this UID: `CMAC(issuer key, 2D003F7B || UID)`. It stays when the card is programmed again.
+/// Returns the id of the card with this UID: `CMAC(issuer key, 2D003F7B || UID)`. It does not change when the card is
+/// programmed again.
 #[must_use]
 pub fn card_id(issuer: &PreparedIssuerKey, uid: Uid) -> CardId {
     CardId(issuer.cmac().of(ID.into_iter().chain(*uid.as_bytes())))
 }
 
-/// K1: `CMAC(issuer key, 2D003F77)`.
+/// Derives K1: `CMAC(issuer key, 2D003F77)`.
 #[must_use]
 pub fn meta_read_key(issuer: &PreparedIssuerKey) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(issuer.cmac().of(K1.into_iter()))
 }
 
-/// K2 of the card with this UID in this version.
+/// Derives K2 of the card with this UID and version.
 #[must_use]
 pub fn file_read_key(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> SdmFileReadKey {
     SdmFileReadKey::from_bytes(card_key(issuer, uid, version).of(K2.into_iter()))
 }
 
-/// All keys of the card with this UID in this version.
+/// Derives all keys of the card with this UID and version.
 #[must_use]
 pub fn card_keys(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> CardKeys {
     let card = card_key(issuer, uid, version);
@@ -112,7 +114,8 @@ pub fn card_keys(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> CardKeys
     }
 }
 
-/// `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`, the version in four bytes, LSB first.
+/// Derives `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`, with the version in four bytes, least significant
+/// byte first.
 fn card_key(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> Cmac {
     let message = CARD_KEY.into_iter().chain(*uid.as_bytes()).chain(version.to_le_bytes());
     let mut key: Block = issuer.cmac().of(message);

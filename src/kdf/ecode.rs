@@ -1,27 +1,30 @@
-//! Keys of a tag stored sealed, to be opened only with a code that stands in the tag's own URL.
+//! Sealed tag keys: opening them needs a code from the tag's own URL.
 //!
-//! A server that keeps tag keys sealed like this holds nothing that opens them: half of what is needed comes with each tap, as
-//! the eCode in the static part of the tag's URL (`{:eCode}`). **A leaked database opens nothing without the URLs; a leaked URL
-//! opens nothing without the server secret.** Who has both, or sits in the server while taps come in, has the keys.
+//! A server that seals its tag keys this way does not store everything that opens them. The other half arrives with
+//! each tap: the eCode in the static part of the tag's URL (`{:eCode}`). **A leaked database opens nothing without the
+//! URLs; a leaked URL opens nothing without the server secret.** An attacker who has both, or who controls the server
+//! while taps arrive, gets the keys.
 //!
-//! The scheme is our own; of the hosted service that it stands in for, only the role of its eCode is documented. It is the same
-//! in every release.
+//! The scheme is our own. The hosted service that it replaces documents only the role of its eCode. The scheme is the
+//! same in every release.
 //!
-//! | part | is |
+//! | part | definition |
 //! |---|---|
 //! | inner layer | `SIV(KDF(eCode), meta key ‖ file key)`, 48 bytes: SIV tag, ciphertext |
 //! | outer layer | `SIV(KDF(server secret), inner layer)`, 64 bytes: the [`SealedKeys`] |
 //! | SIV | AES-SIV-CMAC-256, RFC 5297, with one string of associated data |
 //! | associated data | version `01` ‖ tag id (8) ‖ UID (7) ‖ epoch (4), numbers big endian |
-//! | KDF | SP 800-108 §4.1, counter mode, PRF CMAC-AES-128: `[i] (4) ‖ label ‖ 00 ‖ context ‖ [L] (4)`, i from 1, L = 256 bits |
+//! | KDF | SP 800-108 §4.1, counter mode, PRF CMAC-AES-128, i from 1, L = 256 bits |
+//! | PRF input | `[i] (4) ‖ label ‖ 00 ‖ context ‖ [L] (4)` |
 //! | label, context | `suntap ecode v1`, tag id (8) ‖ epoch (4) |
 //!
-//! SIV is deterministic: equal keys sealed with equal everything give equal bytes, and show as equal. When the server secret is
-//! replaced, [`rewrap`](SealedKeys::rewrap) changes the outer layer and needs no eCode.
+//! SIV is deterministic: sealing equal keys with the same secret, eCode and tag gives equal bytes, so equality is
+//! visible. When you replace the server secret, [`rewrap`](SealedKeys::rewrap) changes the outer layer and does not
+//! need the eCode.
 //!
-//! Put `{:eCode}` before `[[`: a wallet that changes the case of the URL then does no harm. The name of the tag's counter is
-//! [the one that follows the file key](crate::PreparedFileReadKey::counter_id), and the UID is that of the record: it is needed
-//! before the PICCData opens.
+//! Put `{:eCode}` before `[[`. A wallet that changes the case of the URL then does no harm. The counter id is [the one
+//! that follows from the file key](crate::PreparedFileReadKey::counter_id). The UID comes from the record, because it
+//! is needed before the PICCData is decrypted.
 //!
 //! ```
 //! use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
@@ -66,55 +69,56 @@ const VERSION: u8 = 1;
 const SEAL: &[u8] = b"suntap ecode v1";
 const DERIVE: &[u8] = b"suntap ecode derive v1";
 
-/// Characters of an eCode.
+/// The length of an eCode in characters.
 const TEXT_LEN: usize = 26;
-/// Bytes of a SIV tag.
+/// The length of a SIV tag in bytes.
 const TAG_LEN: usize = 16;
 
 key_type! {
-    /// What the server knows and no tag does. Keep it apart from the sealed keys.
+    /// A secret that the server has and no tag has. Store it separately from the sealed keys.
     ServerSecret
 }
 
 key_type! {
-    /// What the tag's URL brings: random bytes, new for each tag and each personalisation.
+    /// The code in the tag's URL: random bytes, new for each tag and each personalisation.
     ECode
 }
 
 impl ECode {
-    /// Reads the 26 characters of an eCode: base32 of RFC 4648 without padding, in either case, for wallets change it.
+    /// Parses the 26 characters of an eCode: base32 of RFC 4648 without padding. Both cases are accepted, because
+    /// wallets change the case.
     ///
     /// # Errors
-    /// [`NotAnECode`] if the text is anything else; it tells nothing of the text.
+    /// Returns [`NotAnECode`] if the text is anything else. The error does not contain the text.
     pub fn parse(text: &str) -> Result<Self, NotAnECode> {
         let text: &[u8; TEXT_LEN] = text.as_bytes().try_into().map_err(|_| NotAnECode)?;
         let mut lower = Zeroizing::new(*text);
         lower.make_ascii_lowercase();
         let mut code = Self([0; 16]);
         let decoded = Base32Unpadded::decode(*lower, &mut code.0).map(<[u8]>::len);
-        // The last character holds two bits more than are needed: one spelling only is right.
+        // The last character holds two bits more than are needed. Only the canonical spelling is accepted.
         let canonical = decoded == Ok(16) && *Zeroizing::new(code.to_text()) == *lower;
         canonical.then_some(code).ok_or(NotAnECode)
     }
 
-    /// The 26 characters, in lower case. They are as secret as the URL that they go into.
+    /// Returns the 26 characters in lower case. They are as secret as the URL that contains them.
     #[must_use]
     pub fn to_text(&self) -> [u8; TEXT_LEN] {
         let mut text = [0; TEXT_LEN];
-        // 16 bytes are 26 characters always, so there is no error to report.
+        // 16 bytes always encode to 26 characters, so this cannot fail.
         let _ = Base32Unpadded::encode(self.expose_bytes(), &mut text);
         text
     }
 }
 
-/// Whose keys are sealed: what is here can not be exchanged without breaking the seal.
+/// The tag that sealed keys belong to. The seal is bound to these values: unsealing with any other value fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TagContext {
     /// The number of the tag in the server's records.
     pub tag_id: u64,
     /// The UID of the chip.
     pub uid: Uid,
-    /// How many times the tag was personalised before.
+    /// The number of earlier personalisations of the tag.
     pub epoch: u32,
 }
 
@@ -124,7 +128,7 @@ impl TagContext {
         padded(numbers.chain(*self.uid.as_bytes()).chain(self.epoch.to_be_bytes()))
     }
 
-    /// The SIV key of a layer.
+    /// Derives the SIV key of a layer and returns the cipher.
     fn layer(&self, secret: &[u8; 16]) -> Aes128Siv {
         let context = self.tag_id.to_be_bytes().into_iter().chain(self.epoch.to_be_bytes());
         let mut blocks = [[0; 16]; 2];
@@ -138,7 +142,7 @@ impl TagContext {
     }
 }
 
-/// SP 800-108 §4.1: as many blocks as `out` has.
+/// Fills `out` with the output of the KDF of SP 800-108 §4.1.
 fn kdf(secret: &Cmac, label: &[u8], context: &(impl Iterator<Item = u8> + Clone), out: &mut [Block]) {
     let bits = u32::try_from(out.len()).unwrap_or(u32::MAX).saturating_mul(128);
     for (number, block) in (1u32..).zip(out) {
@@ -174,14 +178,15 @@ impl SealedKeys {
     /// Opens both seals.
     ///
     /// # Errors
-    /// [`SealBroken`] if anything is not what it was: the secret, the eCode, the tag id, the UID, the epoch, or the bytes.
+    /// Returns [`SealBroken`] if the secret, the eCode, the tag id, the UID, the epoch or the bytes are not those of
+    /// the sealing.
     pub fn unseal(
         &self,
         secret: &ServerSecret,
         ecode: &ECode,
         tag: &TagContext,
     ) -> Result<(SdmMetaReadKey, SdmFileReadKey), SealBroken> {
-        // Wiped however this ends.
+        // Wiped on every path out of this function.
         let mut sealed = Zeroizing::new(self.0);
         let inner = open(&mut tag.layer(secret.expose_bytes()), tag, &mut *sealed)?;
         let keys = open(&mut tag.layer(ecode.expose_bytes()), tag, inner)?;
@@ -189,10 +194,10 @@ impl SealedKeys {
         Ok((SdmMetaReadKey::from_bytes(*meta_key), SdmFileReadKey::from_bytes(*file_key)))
     }
 
-    /// Replaces the outer seal, when the server secret is replaced. The eCode is not needed.
+    /// Replaces the outer seal when the server secret is replaced. The eCode is not needed.
     ///
     /// # Errors
-    /// [`SealBroken`] if the old secret, the tag or the bytes are not what they were.
+    /// Returns [`SealBroken`] if the old secret, the tag or the bytes are not those of the sealing.
     pub fn rewrap(&self, old: &ServerSecret, new: &ServerSecret, tag: &TagContext) -> Result<Self, SealBroken> {
         let mut sealed = self.0;
         open(&mut tag.layer(old.expose_bytes()), tag, &mut sealed)?;
@@ -200,13 +205,13 @@ impl SealedKeys {
         Ok(Self(sealed))
     }
 
-    /// Sealed keys from their 64 bytes, as stored.
+    /// Creates sealed keys from their 64 bytes, as stored.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }
 
-    /// The 64 bytes to store.
+    /// Returns the 64 bytes to store.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
@@ -219,17 +224,18 @@ impl fmt::Debug for SealedKeys {
     }
 }
 
-/// Encrypts all behind the first 16 bytes, in which the SIV tag goes.
+/// Encrypts everything after the first 16 bytes. The SIV tag is written into the first 16 bytes.
 fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
     let (siv_tag, message) = bytes.split_at_mut(TAG_LEN);
     match siv.encrypt_inout_detached([tag.associated_data()], message.into()) {
         Ok(made) => siv_tag.copy_from_slice(&made),
-        // Only more strings than RFC 5297 allows could fail, and here is one. Nothing is ever left open.
+        // Encryption fails only if there are more strings of associated data than RFC 5297 allows, and here there is
+        // one. Even then, no plaintext remains.
         Err(_) => bytes.zeroize(),
     }
 }
 
-/// Decrypts all behind the first 16 bytes, which hold the SIV tag.
+/// Decrypts everything after the first 16 bytes, which hold the SIV tag.
 fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Result<&'b mut [u8], SealBroken> {
     let (siv_tag, message) = bytes.split_first_chunk_mut::<TAG_LEN>().ok_or(SealBroken)?;
     let siv_tag = (*siv_tag).into();
@@ -237,10 +243,10 @@ fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Resul
     Ok(message)
 }
 
-/// The file-read key of a tag, from its eCode and the server secret, with nothing stored.
+/// Derives the file-read key of a tag from its eCode and the server secret. Nothing is stored.
 ///
-/// It is `KDF(server secret)` with the label `suntap ecode derive v1`, the context `02` ‖ eCode (16) ‖ UID (7) ‖ epoch (4),
-/// and L = 128 bits.
+/// The key is `KDF(server secret)` with the label `suntap ecode derive v1`, the context `02` ‖ eCode (16) ‖ UID (7) ‖
+/// epoch (4), and L = 128 bits.
 ///
 /// ```
 /// use suntap::Uid;
@@ -256,8 +262,8 @@ pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoc
     SdmFileReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 2))
 }
 
-/// The meta-read key of a tag, as [`derive_file_read_key`] with `01` in place of `02`. It is the tag's own, so this serves where
-/// the eCode of the URL finds the tag.
+/// Derives the meta-read key of a tag. Like [`derive_file_read_key`], but with `01` instead of `02`. Each tag has its
+/// own meta-read key, so use this where the eCode of the URL finds the tag.
 #[must_use]
 pub fn derive_meta_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 1))
@@ -271,7 +277,7 @@ fn derive(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32, purpose: u
     key
 }
 
-/// The keys did not open.
+/// The sealed keys did not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SealBroken;
 
@@ -283,7 +289,7 @@ impl fmt::Display for SealBroken {
 
 impl core::error::Error for SealBroken {}
 
-/// Text is no eCode.
+/// The text is not an eCode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NotAnECode;
 

@@ -1,11 +1,12 @@
-//! The two derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`), so that tags that were set up with it
-//! need not be written again. For new tags take another: nothing but that project uses these.
+//! The two key derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`). With them, tags that were
+//! set up with that project need not be written again. For new tags use another derivation: no other project uses these
+//! two.
 //!
-//! Which of the two a tag has is said by `DERIVE_MODE` of that backend, whose sample configuration says `legacy`. The PICCData
-//! key is key 1, and the same for all tags; the file key is key 2, and each tag's own.
+//! The setting `DERIVE_MODE` of that backend says which derivation a tag uses; its sample configuration says `legacy`.
+//! The PICCData key is key 1 and is the same for all tags. The file key is key 2 and is different for each tag.
 //!
-//! The keys of a tag never change here: one that is set up again counts from 0 under its old key, keeps the name of its counter,
-//! and is refused until it has caught up.
+//! The keys of a tag never change here. A tag that is set up again counts from 0 under its old key and keeps its
+//! counter id. Its taps are refused as replays until its counter is greater than the stored one.
 //!
 //! ```
 //! use suntap::kdf::sdm_backend::{Derivation, Master};
@@ -28,34 +29,34 @@ use crate::cipher::{Block, Cmac, padded};
 use crate::key::{ApplicationKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
-/// Rounds of PBKDF2 in the legacy derivation.
+/// The number of PBKDF2 rounds in the legacy derivation.
 const ROUNDS: u32 = 5000;
 
-/// Which derivation a backend used.
+/// The derivation that a backend uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Derivation {
     /// `standard`: HMAC-SHA-256 and AES-CMAC.
     Standard,
-    /// `legacy`: PBKDF2-HMAC-SHA-512 of 5000 rounds. That is milliseconds a key on a server and seconds on a microcontroller:
-    /// derive once and keep the key.
+    /// `legacy`: PBKDF2-HMAC-SHA-512 with 5000 rounds. One key takes milliseconds on a server and seconds on a
+    /// microcontroller: derive it once and keep it.
     Legacy,
 }
 
 /// The master key of a backend, 16 or 32 bytes. Zeroized when dropped.
 ///
-/// 16 zero bytes give keys of zeros, those of a new chip, as they do there.
+/// A master key of 16 zero bytes gives all-zero keys, like those of a new chip. The backend does the same.
 pub struct Master {
     derivation: Derivation,
-    /// Filled up with zeros, as HMAC fills up its keys itself.
+    /// Padded with zeros, as HMAC itself pads its keys.
     key: [u8; 64],
     factory: bool,
 }
 
 impl Master {
-    /// A master key and how keys come from it.
+    /// Creates a master key for a derivation.
     ///
     /// # Errors
-    /// [`MasterLength`] if the key has not 16 or 32 bytes.
+    /// Returns [`MasterLength`] if the key does not have 16 or 32 bytes.
     pub fn new(derivation: Derivation, key: &[u8]) -> Result<Self, MasterLength> {
         if !matches!(key.len(), 16 | 32) {
             return Err(MasterLength);
@@ -64,26 +65,26 @@ impl Master {
         Ok(Self { derivation, key: padded(key.iter().copied()), factory })
     }
 
-    /// The PICCData key, the same for all tags: key 1, not diversified.
+    /// Derives the PICCData key: key 1, not diversified, the same for all tags.
     #[must_use]
     pub fn meta_read_key(&self) -> SdmMetaReadKey {
         SdmMetaReadKey::from_bytes(self.undiversified(1))
     }
 
-    /// The file key of a tag: key 2, diversified by the UID.
+    /// Derives the file key of a tag: key 2, diversified by the UID.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
         SdmFileReadKey::from_bytes(self.diversified(uid, 2))
     }
 
-    /// The application key of a tag with this number, diversified by the UID, for personalisation.
+    /// Derives the application key of a tag with this number, diversified by the UID, for personalisation.
     #[must_use]
     pub fn application_key(&self, uid: Uid, number: u8) -> ApplicationKey {
         ApplicationKey::from_bytes(self.diversified(uid, number))
     }
 
-    /// The application key with this number that all tags share, for personalisation; `None` for any but key 1 in the standard
-    /// derivation, which knows no other.
+    /// Derives the application key with this number that all tags share, for personalisation. Returns `None` for any
+    /// key but key 1 in the standard derivation, which defines no other shared key.
     #[must_use]
     pub fn shared_application_key(&self, number: u8) -> Option<ApplicationKey> {
         match (self.derivation, number) {
@@ -116,7 +117,7 @@ impl Master {
     }
 
     fn pbkdf2(&self, salt: &[&[u8]]) -> Block {
-        // Either salt has eleven bytes.
+        // Both salts have eleven bytes.
         let joined: [u8; 11] = padded(salt.iter().copied().flatten().copied());
         let mut key = [0; 16];
         pbkdf2::pbkdf2_hmac::<Sha512>(&self.key, &joined, ROUNDS, &mut key);
@@ -138,7 +139,7 @@ impl fmt::Debug for Master {
     }
 }
 
-/// An HMAC-SHA-256 in two halves, of which mostly the first is wanted.
+/// An HMAC-SHA-256 in two halves. Most callers use only the first.
 struct Halves {
     first: Zeroizing<Block>,
     second: Zeroizing<Block>,
@@ -159,13 +160,13 @@ impl Halves {
         halves
     }
 
-    /// Both, as a key for another HMAC.
+    /// Returns both halves, padded to the key of another HMAC.
     fn padded(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(padded(self.first.iter().chain(self.second.iter()).copied()))
     }
 }
 
-/// A master key has not 16 or 32 bytes.
+/// The master key does not have 16 or 32 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MasterLength;
 

@@ -1,31 +1,32 @@
-//! Keys as they are kept and passed around: one type for each purpose.
+//! Plain keys, to store and to pass: one type for each purpose.
 
 /// Declares a 128-bit key type.
 macro_rules! key_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// 16 bytes. Zeroized when dropped; `Debug` does not show it; `==` takes the same time for any two keys.
+        /// The key has 16 bytes and is wiped on drop. `Debug` does not show it, and `==` takes the same time for any
+        /// two keys.
         #[derive(Clone)]
         pub struct $name([u8; 16]);
 
         impl $name {
-            /// A key from its 16 bytes.
+            /// Creates a key from its 16 bytes.
             #[must_use]
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
 
-            /// A key from 32 hexadecimal digits of either case, read in constant time.
+            /// Reads a key from 32 hexadecimal digits of either case, in constant time.
             ///
             /// # Errors
-            /// [`ParseHexError`](crate::ParseHexError) if the length is not 32 or a character is no digit; it holds
-            /// nothing of the text.
+            /// Returns [`ParseHexError`](crate::ParseHexError) if the length is not 32 or a character is not a
+            /// hexadecimal digit. The error contains nothing of the text.
             pub fn from_hex(text: &str) -> Result<Self, crate::value::ParseHexError> {
                 crate::value::hex::decode(text.as_bytes()).map(Self)
             }
 
-            /// The secret bytes, for whoever must write them into a chip. Do not log them.
+            /// Returns the secret bytes, to write them into a chip. Do not log them.
             #[must_use]
             pub const fn expose_bytes(&self) -> &[u8; 16] {
                 &self.0
@@ -40,7 +41,8 @@ macro_rules! key_type {
 
         impl Drop for $name {
             fn drop(&mut self) {
-                // All at once, which takes a tenth of the time of byte by byte; the barrier keeps it in.
+                // One assignment takes a tenth of the time of wiping byte by byte. The barrier keeps the compiler from
+                // removing it.
                 self.0 = [0; 16];
                 zeroize::optimization_barrier(&self.0);
             }
@@ -60,17 +62,17 @@ macro_rules! key_type {
 pub(crate) use key_type;
 
 key_type! {
-    /// A key from which the keys of many tags are derived. It never goes into a tag.
+    /// A key from which the keys of many tags are derived. It is never written into a tag.
     MasterKey
 }
 
 key_type! {
-    /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It never goes into a card.
+    /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It is never written into a card.
     IssuerKey
 }
 
 key_type! {
-    /// A key that a personalisation writes into a chip and no verification needs.
+    /// A key that personalisation writes into a chip and that verification does not need.
     ApplicationKey
 }
 
@@ -84,10 +86,10 @@ key_type! {
 }
 
 key_type! {
-    /// The key at the root of a tag's session keys, and so of SDMMAC and SDMENCFileData: the application key named by
+    /// The key from which a tag's session keys are derived, for SDMMAC and SDMENCFileData: the application key named by
     /// SDMFileRead.
     ///
-    /// It may, and should, differ from tag to tag. Source: NT4H2421Gx §9.3.9, Table 11.
+    /// It can be different for each tag, and should be. Source: NT4H2421Gx §9.3.9, Table 11.
     #[doc(alias = "SDMFileReadKey")]
     #[doc(alias = "K_SDMFileRead")]
     #[doc(alias = "SUNCMAC_KEY")]

@@ -8,12 +8,12 @@ use super::plain::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Suite, SuiteCmac, padded};
 use crate::value::{CounterId, Scheme, Uid};
 
-/// Declares a key that was prepared. It consists of parts that are wiped when dropped.
+/// Declares a prepared key. Its fields are wiped on drop.
 macro_rules! prepared {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
         ///
-        /// Wiped when dropped; `Debug` does not show it.
+        /// It is wiped on drop. `Debug` does not show it.
         pub struct $name {
             $($field: $type),*
         }
@@ -29,7 +29,7 @@ macro_rules! prepared {
 }
 
 prepared! {
-    /// An [`SdmMetaReadKey`] ready to open PICCData.
+    /// An [`SdmMetaReadKey`] prepared to open PICCData.
     PreparedMetaReadKey {
         scheme: Scheme,
         // An NTAG 22x has no PICCData.
@@ -38,7 +38,7 @@ prepared! {
 }
 
 prepared! {
-    /// An [`SdmFileReadKey`] ready to derive session keys.
+    /// An [`SdmFileReadKey`] prepared to derive session keys.
     PreparedFileReadKey {
         scheme: Scheme,
         cmac: SuiteCmac,
@@ -46,21 +46,21 @@ prepared! {
 }
 
 prepared! {
-    /// A [`MasterKey`] ready to derive keys.
+    /// A [`MasterKey`] prepared to derive keys.
     PreparedMasterKey {
         cmac: Cmac,
     }
 }
 
 prepared! {
-    /// An [`IssuerKey`] ready to derive keys.
+    /// An [`IssuerKey`] prepared to derive keys.
     PreparedIssuerKey {
         cmac: Cmac,
     }
 }
 
 impl SdmMetaReadKey {
-    /// Computes once what opening PICCData needs for each tap.
+    /// Prepares the key to open the PICCData of many taps.
     #[must_use]
     pub fn prepare(&self, scheme: Scheme) -> PreparedMetaReadKey {
         let cipher = Suite::of(scheme).map(|suite| PiccCipher::new(suite, self.expose_bytes()));
@@ -69,7 +69,7 @@ impl SdmMetaReadKey {
 }
 
 impl SdmFileReadKey {
-    /// Computes once what verifying needs for each tap.
+    /// Prepares the key to verify many taps.
     #[must_use]
     pub fn prepare(&self, scheme: Scheme) -> PreparedFileReadKey {
         PreparedFileReadKey { scheme, cmac: SuiteCmac::new(Suite::of_cmac(scheme), self.expose_bytes()) }
@@ -77,7 +77,7 @@ impl SdmFileReadKey {
 }
 
 impl MasterKey {
-    /// Computes once what deriving needs for each tag.
+    /// Prepares the key to derive the keys of many tags.
     #[must_use]
     pub fn prepare(&self) -> PreparedMasterKey {
         PreparedMasterKey { cmac: Cmac::new(self.expose_bytes()) }
@@ -85,7 +85,7 @@ impl MasterKey {
 }
 
 impl IssuerKey {
-    /// Computes once what deriving needs for each card.
+    /// Prepares the key to derive the keys of many cards.
     #[must_use]
     pub fn prepare(&self) -> PreparedIssuerKey {
         PreparedIssuerKey { cmac: Cmac::new(self.expose_bytes()) }
@@ -93,36 +93,39 @@ impl IssuerKey {
 }
 
 impl PreparedMetaReadKey {
-    /// The mode that the key was prepared for.
+    /// Returns the scheme that the key was prepared for.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Decrypts a mirrored PICCData; `None` if chips of this mode have none.
+    /// Decrypts a mirrored PICCData. Returns `None` if chips of this scheme have none.
     pub(crate) fn decrypt(&self, picc_data: &PiccWire) -> Option<Block> {
         self.cipher.as_ref().map(|cipher| cipher.decrypt(picc_data))
     }
 }
 
 impl PreparedFileReadKey {
-    /// The mode that the key was prepared for.
+    /// Returns the scheme that the key was prepared for.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The name of the counter of a tag with this file-read key, as a keyed pseudonym: a store that holds it needs no UID, and
-    /// nobody without the key can tell whose it is.
+    /// Returns the counter id of a tag with this file-read key. It is a keyed pseudonym: the store needs no UID, and
+    /// without the key nobody can tell which tag a counter id belongs to.
     ///
-    /// **It follows the key.** A tag that is set up again counts from 0; it needs a new file-read key then, gets a new name with
-    /// it, and what was made under the old key is not authentic any more. If the key stays, so do the name and the counter that
-    /// is remembered under it: the chip is refused until it has caught up, and no old tap lives again. A new name without a new
-    /// key can not be had.
+    /// **The counter id depends on the key.** A tag that is set up again counts from 0, so it needs a new file-read
+    /// key. The new key gives a new counter id, and taps made under the old key are no longer authentic. If the key
+    /// stays the same, so do the counter id and the stored mark: taps are rejected until the counter exceeds the stored
+    /// one, and no old tap is accepted again. There is no new counter id without a new key.
     ///
-    /// `uid` is what the *verified* tap says: `None` for a tag that mirrors none, whose key must be its own then. The [`Scheme`]
-    /// that the key was prepared for is part of the name as well. The name is a CMAC over 16 bytes: `"suntap"`, two zeros, and
-    /// `01` and the UID, or eight zeros. It is the same in every release.
+    /// `uid` is the UID of the *verified* tap. It is `None` for a tag that mirrors no UID; no other tag may then have
+    /// the same key.
+    ///
+    /// The counter id is a CMAC over 16 bytes: `"suntap"`, two zeros, then `01` and the UID, or eight zeros. The
+    /// [`Scheme`] that the key was prepared for selects the CMAC: `CMAC_LRP` in LRP mode, and the CMAC of AES
+    /// otherwise. The counter id is the same in every release.
     ///
     /// ```
     /// use suntap::{Scheme, SdmFileReadKey, Uid};
@@ -135,18 +138,18 @@ impl PreparedFileReadKey {
     /// ```
     #[must_use]
     pub fn counter_id(&self, uid: Option<Uid>) -> CounterId {
-        // No session vector begins like this, so what a store sees is no key.
+        // No session vector begins with this label, so a counter id in a store is never a session key.
         let label = *b"suntap\0\0";
         let tail = uid.map(|uid| [0x01].into_iter().chain(*uid.as_bytes()));
         CounterId::from_bytes(self.one_block(&padded(label.into_iter().chain(tail.into_iter().flatten()))))
     }
 
-    /// The CMAC of one block: the session key of a session vector, for instance.
+    /// Computes the CMAC of one block, for example the session key of a session vector.
     pub(crate) fn one_block(&self, message: &Block) -> Block {
         self.cmac.one_block(message)
     }
 
-    /// The CMAC of a message.
+    /// Computes the CMAC of a message.
     pub(crate) fn cmac(&self, message: impl Iterator<Item = u8>) -> Block {
         self.cmac.of(message)
     }

@@ -1,11 +1,11 @@
-//! Keys to verify with: plain where a key serves one tap, prepared where it serves many.
+//! Traits for the keys that verify taps: plain for one tap, prepared for many.
 
 use super::plain::{SdmFileReadKey, SdmMetaReadKey};
 use super::prepared::{PreparedFileReadKey, PreparedMetaReadKey};
 
 /// A file-read key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
 ///
-/// A plain key saves work where it serves one tap, because nothing is computed that only further taps would use.
+/// For a single tap a plain key costs less, because nothing is computed that only further taps would use.
 pub trait FileReadKey: sealed::FileRead {}
 
 impl<K: sealed::FileRead + ?Sized> FileReadKey for K {}
@@ -22,10 +22,10 @@ mod sealed {
 
     #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
     pub trait FileRead {
-        /// The CMAC of one block in this mode; `None` if the key was prepared for another.
+        /// Computes the CMAC of one block in this scheme. Returns `None` if the key was prepared for another scheme.
         fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block>;
 
-        /// The CMAC of a message in this mode; `None` if the key was prepared for another.
+        /// Computes the CMAC of a message in this scheme. Returns `None` if the key was prepared for another scheme.
         fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block>;
     }
 
@@ -61,10 +61,11 @@ mod sealed {
 
     #[allow(unnameable_types, reason = "this is what seals `MetaReadKey`")]
     pub trait MetaRead {
-        /// Decrypts a mirrored PICCData in this mode; `None` if the key was prepared for another, or the mode has none.
+        /// Decrypts a mirrored PICCData in this scheme. Returns `None` if the key was prepared for another scheme, or
+        /// if the scheme has no PICCData.
         fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block>;
 
-        /// The key, if it is plain: plain keys can be expanded side by side.
+        /// Returns the key if it is plain. Plain keys can be expanded in parallel.
         fn plain(&self) -> Option<&SdmMetaReadKey>;
     }
 

@@ -1,4 +1,4 @@
-//! What both wire formats share: the HTTP answer, and checks before tags are imported.
+//! The HTTP answer and the import checks that both wire formats share.
 
 use alloc::string::String;
 use core::fmt;
@@ -11,26 +11,27 @@ use super::verdict::Verdict;
 use crate::sun::error::Field;
 use crate::sun::template::is_name;
 
-/// What to send back.
+/// The HTTP answer to send to the client.
 #[derive(Clone, Debug)]
 #[must_use = "the client waits for it"]
 pub struct Answer<E> {
     /// The HTTP status.
     pub status: u16,
-    /// Names and values of headers: the content type, and that nobody may keep the answer.
+    /// The names and values of the headers: the content type, and `Cache-Control: no-store`.
     pub headers: [(&'static str, &'static str); 2],
     /// The body.
     pub body: String,
-    /// What was decided and why, for the operator's logs and figures and not for the client. `None` if the request ended before
-    /// a tag was looked for.
+    /// The decision and its reason, for the operator's logs and metrics. Do not send it to the client. `None` if the
+    /// request was rejected before a tag was looked up.
     pub verdict: Option<Result<Verdict, E>>,
 }
 
 impl<E> Answer<E> {
-    /// An answer before a tag was looked for.
+    /// Creates an answer with a JSON body and without a verdict.
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
-        // Texts and numbers are all that is written, so there is no error to report; were there one, nothing is promised.
+        // The body holds only texts and numbers, so serialising cannot fail. If it did, this answer would promise
+        // nothing.
         match serde_json::to_string(body) {
             Ok(body) => Self { status, headers, body, verdict: None },
             Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },
@@ -38,39 +39,40 @@ impl<E> Answer<E> {
     }
 }
 
-/// Why a service could not answer for a tag as its client expects.
+/// The reason why a service could not answer for a tag as its clients expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// Its keys are not loaded, so every tap is refused. It can be imported and waits for its keys.
+    /// The keys are not loaded, so every tap is refused. The tag can be imported before its keys.
     KeysNotLoaded,
-    /// The layout has `{picc}`, and there is no SDMMetaReadKey.
+    /// The layout has `{picc}`, but there is no SDMMetaReadKey.
     NoMetaKey,
-    /// The record has no UID, and the layout or the derivation of the keys needs it.
+    /// The record has no UID, but the layout or the key derivation needs it.
     NoUid,
-    /// A prepared key is for another mode than the layout.
+    /// A prepared key is for a mode other than the layout's.
     WrongScheme,
-    /// The keys are sealed for another UID than that of the record.
+    /// The keys are sealed for a UID other than the record's.
     SealedForAnother,
-    /// What follows the UID in the diversification input has more than 24 bytes.
+    /// The suffix after the UID in the diversification input has more than 24 bytes.
     SuffixLength,
-    /// Its taps carry no counter: one that passes would pass for ever.
+    /// The taps carry no counter, so a tap that passes once would pass for ever.
     NoCounter,
     /// The API has no parameter for this element of the layout.
     NotSent(Field),
-    /// The API needs this element, and the layout does not have it.
+    /// The API needs this element, but the layout does not have it.
     NotMirrored(Field),
-    /// Tamper is on and the layout has no status that the tag vouches for, or it is off and the API would have to send one.
+    /// Tamper is on, but the layout has no tamper status that the MAC covers; or tamper is off, but the API would have
+    /// to send a status.
     Tamper,
-    /// It is a standard tag, and the API knows none.
+    /// The tag is a standard tag, which the API does not support.
     NoChip,
-    /// There is no XUID to answer with.
+    /// The record has no XUID to answer with.
     NoXuid,
-    /// An extended data field would stand in the answer under a name that is taken.
+    /// An extended data field would appear in the answer under a name that is already taken.
     Name,
-    /// The rules can not have been meant as they are.
+    /// The rules contain a mistake.
     Rules(RulesError),
-    /// The metadata is no JSON.
+    /// The metadata is not JSON.
     Metadata,
 }
 
@@ -105,8 +107,8 @@ impl core::error::Error for Unfit {
     }
 }
 
-/// What either API wants of a tag that proves itself: keys that do their work, and a counter. The keys come last, since a tag
-/// without them can still wait for them.
+/// Checks what both APIs need from a tag that proves itself: usable keys and a counter. The keys are checked last,
+/// because a tag can be imported before its keys.
 pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     let Some(chip) = &record.chip else { return Ok(()) };
     let layout = chip.layout;
@@ -144,7 +146,7 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Whether the text of this `{:name}` is known from the record, and such as a layout captures.
+/// Returns `true` if the record has the text of this `{:name}` and a layout can capture that text.
 pub(super) fn is_known(record: &Record<'_>, name: &str) -> bool {
     let text = match name {
         "xuid" => record.names.xuid,

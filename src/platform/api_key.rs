@@ -1,25 +1,26 @@
-//! Keys of API clients: kept only as a name that tells nothing of the key.
+//! API keys of clients. The server stores only a name, which reveals nothing about the key.
 
 use core::fmt;
 
 use crate::cipher::Cmac;
 use crate::key::key_type;
 
-// In front of what is named, and never of anything else under this secret.
+// Labels before the named value. Nothing else under this secret has these labels.
 const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
 key_type! {
-    /// The server's secret under which API keys and tokens are named. Replacing it makes all of them unknown.
+    /// The server's secret for the names of API keys and tokens. After you replace it, all of them are unknown.
     ApiKeySecret
 }
 
 impl ApiKeySecret {
-    /// The name of an API key, as ETRNL's clients send it in a header: to store when the key is made, and to look up when it comes.
+    /// Returns the name of an API key, which ETRNL's clients send in a header. Store the name when you create the key,
+    /// and look it up when a request presents the key.
     ///
-    /// It is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`, and the same in every release. Nobody gets from it to the key, and a
-    /// lookup by it tells nothing by the time that it takes. Make a key of 16 random bytes or more, show it once, and keep only
-    /// its name.
+    /// The name is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`, and it is the same in every release. The key cannot
+    /// be computed from the name, and the time that a lookup by name takes reveals nothing about the key. Create a key
+    /// from 16 random bytes or more, show it once, and keep only its name.
     ///
     /// ```
     /// use suntap::platform::ApiKeySecret;
@@ -34,8 +35,9 @@ impl ApiKeySecret {
         self.name(KEY, presented)
     }
 
-    /// The name of a token, as ixkio's clients send it in the query: as [`key_name`](Self::key_name), with `suntap token v1`. What
-    /// stands in URLs is seen by more eyes than a header, so it is no API key unless it is stored as one too.
+    /// Returns the name of a token, which ixkio's clients send in the query. Like [`key_name`](Self::key_name), but
+    /// with `suntap token v1`. More people see a URL than a header, so a token is no API key unless it is stored as one
+    /// too.
     #[must_use]
     pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
         self.name(TOKEN, presented)
@@ -46,18 +48,18 @@ impl ApiKeySecret {
     }
 }
 
-/// The name of an API key or token: 16 bytes, see [`ApiKeySecret::key_name`].
+/// The name of an API key or token: 16 bytes. See [`ApiKeySecret::key_name`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApiKeyName([u8; 16]);
 
 impl ApiKeyName {
-    /// A name from its 16 bytes, as stored.
+    /// Creates a name from its 16 bytes, as stored.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The 16 bytes to store.
+    /// Returns the 16 bytes to store.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -75,7 +77,7 @@ mod tests {
     use super::*;
     use cmac::{KeyInit as _, Mac as _};
 
-    /// The name is a CMAC by the `cmac` crate over label and key, of any length.
+    /// The name equals the CMAC of the `cmac` crate over label and key, for a key of any length.
     #[test]
     fn a_name_is_a_labelled_cmac() {
         let secret = ApiKeySecret::from_bytes([0x42; 16]);

@@ -1,46 +1,51 @@
-//! `POST /v1/tags/verify-authenticity` as the hosted service ETRNL answers it. Source: its documentation, "Verify Authenticity".
+//! `POST /v1/tags/verify-authenticity` as the hosted service ETRNL answers it. Source: its documentation, "Verify
+//! Authenticity".
 //!
 //! # The request
 //!
-//! The header `API-Key`, and a JSON object:
+//! A request has the header `API-Key` and a JSON object:
 //!
-//! | field | is |
+//! | field | content |
 //! |---|---|
-//! | `tagId` | the number of the tag; as a string of digits too |
+//! | `tagId` | the number of the tag, also as a string of digits |
 //! | `enc` | `{picc}` |
-//! | `cmac` | `{mac}`, of a tag without tamper |
-//! | `tt` | `{enc}{mac}` in one, of a tag with tamper; its layout has `[[` directly before `{enc}`, and nothing between the two |
+//! | `cmac` | `{mac}`, for a tag without tamper |
+//! | `tt` | `{enc}{mac}` in one, for a tag with tamper |
 //! | `eCode` | the text of `{:eCode}`, which opens [sealed keys](crate::kdf::ecode) |
 //!
-//! Either `cmac` or `tt`, never both; `null` is as good as nothing, and other fields are ignored.
+//! A request has either `cmac` or `tt`, never both. `null` counts as absent, and other fields are ignored. The layout
+//! of a tag with tamper has `[[` directly before `{enc}`, and nothing between `{enc}` and `{mac}`.
 //!
 //! # The answer
 //!
-//! All eleven fields are always there, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
-//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. What the vendor leaves open is ours; the steps are
-//! taken from left to right, and from top to bottom here:
+//! Every answer has all eleven fields, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
+//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor leaves the behaviour open,
+//! it is ours. The checks run in the order of the rows:
 //!
 //! | outcome | status | success, authentic | `err` | exists | the rest |
 //! |---|---|---|---|---|---|
-//! | the key is missing or unknown | 401 | false | `unauthorized` | false | null |
+//! | the API key is missing or unknown | 401 | false | `unauthorized` | false | null |
 //! | the body has the wrong shape | 400 | false | `invalidData` | false | null |
 //! | no such tag | 200 | false | `doesNotExist` | false | null |
 //! | another organisation's tag | 200 | false | `unauthorized` | true | null |
-//! | switched off, not fully programmed, without keys | 200 | false | `inactive` | true | null |
+//! | switched off, not fully programmed, or without keys | 200 | false | `inactive` | true | null |
 //! | the eCode does not open the keys | 200 | false | `cmacMismatch` | true | null |
 //! | a mirror has the wrong shape | 400 | false | `invalidData` | false | null |
-//! | `enc` opens to another UID, or to none | 200 | false | `uidMismatch` | true | null |
+//! | `enc` contains another UID, or none | 200 | false | `uidMismatch` | true | null |
 //! | the MAC does not match | 200 | false | `cmacMismatch` | true | null |
-//! | genuine, but it carries no counter: the tag is not set up for this | 200 | false | `inactive` | true | null |
-//! | the counter is not ahead; equal is not ahead | 200 | false | `ctrBehind` | true | of this tap, of the last accepted one, and metadata |
-//! | genuine and new | 200 | true | null | true | of this tap, of the one accepted before, and metadata |
+//! | genuine, but without a counter: the tag is not set up for this API | 200 | false | `inactive` | true | null |
+//! | replay: the counter is equal to the stored one or lower | 200 | false | `ctrBehind` | true | as below |
+//! | genuine and new | 200 | true | null | true | as below |
 //! | the registry or the store failed | 503 | false | `unavailable` (ours) | false or true | null |
 //!
-//! `ctr` is decimal, `uid` 14 upper-case digits; `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"` or `"I"` (or whatever else the
-//! tag has in that place), and null without tamper; timestamps are ISO 8601 in UTC with milliseconds, and null where there was no
-//! clock; metadata is given out as it is, but for white space around it. **An opened tag is authentic**:
-//! read the two statuses. `uidMismatch` is told apart from `cmacMismatch` because the vendor does; to a caller without a key
-//! neither is told.
+//! For a genuine tap with a counter, the rest is the values of this tap, the last accepted tap, and metadata. If the
+//! tap is new, the last accepted tap is the one accepted before it.
+//!
+//! `ctr` is decimal. `uid` has 14 upper-case digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"` or `"I"` (or
+//! any other character that the tag has in that place), and null without tamper. Timestamps are ISO 8601 in UTC with
+//! milliseconds, and null if there was no clock. Metadata is returned unchanged, except for white space around it. **An
+//! opened tag is authentic**: read the two statuses. `uidMismatch` and `cmacMismatch` are separate because the vendor
+//! separates them. A caller without an API key receives neither.
 
 use alloc::string::{String, ToString as _};
 use core::fmt;
@@ -63,7 +68,7 @@ use crate::sun::error::Field;
 use crate::sun::received::{Mirrors, split_mac};
 use crate::value::{Mark, UnixMillis};
 
-/// Answers requests in this dialect.
+/// Answers requests in the wire format of ETRNL.
 #[derive(Clone, Copy, Debug)]
 pub struct Etrnl<'s> {
     service: Service<'s>,
@@ -71,15 +76,15 @@ pub struct Etrnl<'s> {
 }
 
 impl<'s> Etrnl<'s> {
-    /// A dialect over a verifier, which has the server secrets that open sealed keys; `api_keys` is the secret under which API
-    /// keys are named.
+    /// Creates an API over a service, which has the server secrets that open sealed keys. `api_keys` is the secret for
+    /// the names of API keys.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
     }
 
-    /// Answers a request: the value of its header `API-Key`, if it has one, and its body. `at` is the time to remember with an
-    /// accepted tap.
+    /// Answers a request. `api_key` is the value of its header `API-Key`, if it has one. `at` is the time to store with
+    /// an accepted tap.
     pub fn answer<R: TagRegistry, S: CounterStore + ?Sized>(
         &self,
         api_key: Option<&[u8]>,
@@ -91,7 +96,7 @@ impl<'s> Etrnl<'s> {
         now(self.answer_async(api_key, body, Blocking(registry), &mut Blocking(counters), at))
     }
 
-    /// As [`answer`](Self::answer), where registry and store take waiting.
+    /// Like [`answer`](Self::answer), but for an asynchronous registry and store.
     pub async fn answer_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized>(
         &self,
         api_key: Option<&[u8]>,
@@ -125,9 +130,9 @@ struct Body {
 }
 
 impl Body {
-    /// Reads a body; `None` if it has not the shape of one.
+    /// Parses a body. Returns `None` if it has the wrong shape.
     fn read(body: &[u8]) -> Option<Self> {
-        // An array of the right values would be taken for an object.
+        // `serde_json` would also accept an array of the right values.
         let object = body.trim_ascii_start().starts_with(b"{");
         let body: Self = object.then(|| serde_json::from_slice(body).ok()).flatten()?;
         (body.cmac.is_some() != body.tt.is_some()).then_some(body)
@@ -158,10 +163,10 @@ impl Body {
     }
 }
 
-/// A number, or a string of digits: several clients send the text of the URL as it is.
+/// A number, or a string of digits: several clients send the text of the URL unchanged.
 struct TagNumber {
     number: u64,
-    /// As the client wrote it, should the tag vouch for the text.
+    /// The text as the client sent it, because the MAC may cover it.
     text: String,
 }
 
@@ -185,7 +190,7 @@ impl Visitor<'_> for TagNumberVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        // `parse` would let a sign pass.
+        // `parse` would accept a sign.
         let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         let number = digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| E::custom("no tag number"))?;
         Ok(TagNumber { number, text: text.into() })
@@ -214,7 +219,7 @@ impl<'a> Told<'a> {
         Self { err: Some(err), exists, ..Self::default() }
     }
 
-    /// With what a genuine tap said, what was accepted before it, and the customer's data.
+    /// Adds the values of a genuine tap, the tap accepted before it, and the customer's data.
     fn with(self, seen: &Seen, last: Option<Mark>, metadata: Option<&'a str>) -> Self {
         Self {
             ctr: Some(seen.ctr.get()),
@@ -223,17 +228,17 @@ impl<'a> Told<'a> {
             tt_perm_status: seen.tamper.map(|status| status.perm().into()),
             last_authentic_timestamp: last.and_then(|mark| mark.at).and_then(timestamp),
             last_authentic_ctr: last.map(|mark| mark.ctr.get()),
-            // What is no JSON did not come through the import check, and would spoil the answer.
+            // Text that is not JSON did not pass the import check and would make the answer invalid.
             metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
             ..self
         }
     }
 }
 
-/// ISO 8601 in UTC with milliseconds; `None` from the year 10000 on.
+/// Formats a time as ISO 8601 in UTC with milliseconds. Returns `None` from the year 10000 on.
 fn timestamp(at: UnixMillis) -> Option<String> {
     let time = DateTime::from_timestamp_millis(i64::try_from(at.0).ok()?)?;
-    // Behind the year 9999 the notation is another.
+    // The notation is different after the year 9999.
     let time = Some(time).filter(|time| time.year() < 10_000)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
@@ -277,10 +282,10 @@ fn unavailable<E>(failure: E) -> Answer<E> {
     Answer { verdict: Some(Err(failure)), ..Answer::json(503, &Told::refused("unavailable", false)) }
 }
 
-/// Looks for what would keep this dialect from answering for a tag. For whoever imports tags.
+/// Checks whether this API can answer for a tag. Call it when you import tags.
 ///
 /// # Errors
-/// [`Unfit`] with the first reason; [`Unfit::KeysNotLoaded`] only if there is no other.
+/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that there is no other reason.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {
@@ -297,7 +302,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     if !layout.mirrored().uid {
         return Err(Unfit::NotMirrored(Field::Uid));
     }
-    // `tt` is sent for a tag with tamper, and for no other.
+    // Clients send `tt` for tags with tamper, and for no others.
     if chip.tamper != layout.has(Field::EncFileData) {
         return Err(Unfit::Tamper);
     }

@@ -2,42 +2,48 @@
 //!
 //! # The request
 //!
-//! | parameter | is |
+//! | parameter | content |
 //! |---|---|
-//! | `x` | the XUID, or |
-//! | `a` and `c` | an account and the customer's own name of the tag, or |
+//! | `x` | the XUID |
+//! | `a` and `c` | an account and the customer's own name of the tag |
 //! | `a` and `u` | an account and the UID, 14 upper-case digits |
 //! | `n` | the counter as mirrored: `{ctr}` |
-//! | `e` | `{mac}`; where the layout has file data, `{enc}{mac}` in one |
+//! | `e` | `{mac}`; if the layout has file data, `{enc}{mac}` in one |
 //! | `r` | the response API token, for tags that need one |
 //!
-//! Exactly one of the three, each parameter at most once; others are ignored. A UID that the layout mirrors is that of the record,
-//! and so are the texts of `{:xuid}` and `{:cuid}`. **A layout without `{uid}` needs a key that is the tag's own**: under a shared
-//! one, nothing in a tap says whose it is.
+//! A request identifies the tag in exactly one way: by `x`, by `a` and `c`, or by `a` and `u`. It has each parameter at
+//! most once, and unknown parameters are ignored. If the layout mirrors a UID, it is taken from the record, and so are
+//! the texts of `{:xuid}` and `{:cuid}`. **A layout without `{uid}` needs a different key for each tag**: with a shared
+//! key, nothing in a tap says which tag it comes from.
 //!
 //! # The answer
 //!
 //! | case | status | body |
 //! |---|---|---|
-//! | answered by the rules | 200 | `xuid`, `cuid` (asked by `c`, or by `u` if there is one), `response`, extended data |
-//! | a level is inactive | 200 | `xuid`, `error`: `folder_inactive` (ours), `tg_inactive`, `batch_inactive`, `tag_inactive` (ours) |
-//! | no such tag | 404 | what was asked by, `error`: `tag_not_found` (ours) |
-//! | the token is missing or of somebody else | 401 | `xuid`, `error`: `token_invalid` (ours) |
-//! | the request is none | 400 | `error`: `invalid_request` (ours) |
-//! | the registry or the store failed | 503 | `xuid` or what was asked by, `error`: `unavailable` (ours) |
+//! | the rules answer | 200 | `xuid`, `cuid` (asked by `c`, or by `u` if there is one), `response`, extended data |
+//! | a level is inactive | 200 | `xuid`, `error`: see below |
+//! | no such tag | 404 | the identifier of the request, `error`: `tag_not_found` (ours) |
+//! | the token is missing or of another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
+//! | the request is invalid | 400 | `error`: `invalid_request` (ours) |
+//! | the registry or the store failed | 503 | `xuid` or the identifier of the request, `error`: `unavailable` (ours) |
 //!
-//! A tap that does not verify, that was seen before, or whose `n` or `e` is missing or has the wrong shape is no error: the rules
-//! answer it, most often with their default. So is a tag without keys. A standard tag gets the default response always.
+//! The error names the outermost inactive level: `folder_inactive` (ours), `tg_inactive`, `batch_inactive` or
+//! `tag_inactive` (ours).
+//!
+//! A tap that does not verify, that is a replay, or whose `n` or `e` is missing or has the wrong shape is not an error.
+//! The rules answer it, usually with their default response. The same holds for a tag without keys. A standard tag
+//! always gets the default response.
 //!
 //! # Deliberate differences
 //!
-//! - `n` moves nothing unless `e` proves it. The hosted service believes any `n`, so that who sends 1000 locks the tag out until
-//!   its chip has come to 1000.
+//! - `n` changes nothing unless `e` proves it. The hosted service believes any `n`, so a client that sends 1000 locks
+//!   the tag out until its chip has counted to 1000.
 //! - The scan count is the number of accepted taps. The hosted service counts its answers.
-//! - Of subtags there are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names
-//!   of extended data. Others stay as written: random numbers and dates, and what is of the phone, its country or a chain.
+//! - The subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the
+//!   names of extended data. Others stay as written: random numbers, dates, and values about the phone, its country or
+//!   a blockchain.
 //!
-//! The first accepted tap of a tag answers with what its rules say; the same request once more does not:
+//! The first accepted tap of a tag gets the response that its rules give. The same request sent again does not:
 //!
 //! ```
 //! use suntap::platform::ixkio::Ixkio;
@@ -103,10 +109,10 @@ use crate::sun::error::Field;
 use crate::sun::received::Mirrors;
 use crate::value::{Uid, UnixMillis};
 
-/// Names in an answer that no extended data may take.
+/// Names in an answer that extended data must not use.
 const TAKEN: [&str; 4] = ["xuid", "cuid", "response", "error"];
 
-/// Answers requests in this dialect.
+/// Answers requests in the wire format of ixkio.
 #[derive(Clone, Copy, Debug)]
 pub struct Ixkio<'s> {
     service: Service<'s>,
@@ -114,13 +120,14 @@ pub struct Ixkio<'s> {
 }
 
 impl<'s> Ixkio<'s> {
-    /// A dialect over a verifier; `api_keys` is the secret under which tokens are named.
+    /// Creates an API over a service. `api_keys` is the secret for the names of tokens.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
     }
 
-    /// Answers a request. `query` is all behind the `?`, as the client sent it; `at` the time to remember with an accepted tap.
+    /// Answers a request. `query` is everything after the `?`, as the client sent it. `at` is the time to store with an
+    /// accepted tap.
     pub fn answer<R: TagRegistry, S: CounterStore + ?Sized>(
         &self,
         query: &str,
@@ -131,7 +138,7 @@ impl<'s> Ixkio<'s> {
         now(self.answer_async(query, Blocking(registry), &mut Blocking(counters), at))
     }
 
-    /// As [`answer`](Self::answer), where registry and store take waiting.
+    /// Like [`answer`](Self::answer), but for an asynchronous registry and store.
     pub async fn answer_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized>(
         &self,
         query: &str,
@@ -156,12 +163,12 @@ struct Query<'q> {
     a: Option<Cow<'q, str>>,
     n: Option<Cow<'q, str>>,
     e: Option<Cow<'q, str>>,
-    /// `r`
+    /// The parameter `r`.
     token: Option<Cow<'q, str>>,
 }
 
 impl<'q> Query<'q> {
-    /// Reads the parameters; `None` if one that counts is there twice or is no text.
+    /// Parses the parameters. Returns `None` if a known one occurs twice or is not UTF-8.
     fn read(query: &'q str) -> Option<Self> {
         let mut read = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -175,7 +182,7 @@ impl<'q> Query<'q> {
                 "r" => &mut read.token,
                 _ => continue,
             };
-            // What is no UTF-8 was replaced by this character, and could be taken for something else.
+            // The decoder replaced invalid UTF-8 by this character, so the value could match another text.
             if parameter.is_some() || value.contains(char::REPLACEMENT_CHARACTER) {
                 return None;
             }
@@ -184,14 +191,14 @@ impl<'q> Query<'q> {
         Some(read)
     }
 
-    /// The one way in which the tag is named.
+    /// Returns the tag if the request has exactly one valid identifier.
     fn tag(&self) -> Option<TagRef<'_>> {
         let tag = match [&self.x, &self.a, &self.c, &self.u].map(Option::as_deref) {
             [Some(xuid), None, None, None] => TagRef::Xuid(xuid),
             [None, Some(account), Some(cuid), None] if !account.is_empty() => TagRef::Cuid { account, cuid },
             [None, Some(account), None, Some(digits)] if !account.is_empty() => {
                 let uid = Uid::from_hex(digits).ok()?;
-                // The vendor wants them in upper case.
+                // The vendor requires upper case.
                 if digits.bytes().any(|digit| digit.is_ascii_lowercase()) {
                     return None;
                 }
@@ -209,7 +216,7 @@ impl<'q> Query<'q> {
     }
 }
 
-/// By what the client asked, which is all that an answer may repeat where there is no tag.
+/// The identifier of the request. If there is no tag, an answer may repeat nothing else.
 struct Asked<'a> {
     name: &'static str,
     text: Cow<'a, str>,
@@ -233,7 +240,7 @@ impl<'a> Asked<'a> {
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
         let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
-        // An error is said of the XUID, however the tag was asked for.
+        // An error contains the XUID, whatever identifier the request has.
         let by = match xuid {
             Some(xuid) => Asked::by(TagRef::Xuid(xuid)),
             None => Asked { name: self.name, text: Cow::Borrowed(&*self.text) },
@@ -264,7 +271,7 @@ fn invalid<E>() -> Answer<E> {
     Answer::json(400, &Refused { of: None, error: "invalid_request" })
 }
 
-/// An answer without a text of the rules.
+/// An answer without a response of the rules.
 struct Refused<'a> {
     of: Option<(&'a str, &'a str)>,
     error: &'a str,
@@ -281,7 +288,7 @@ impl Serialize for Refused<'_> {
     }
 }
 
-/// An answer of the rules.
+/// An answer with a response of the rules.
 struct Answered<'a, R> {
     xuid: Option<&'a str>,
     cuid: Option<&'a str>,
@@ -305,7 +312,7 @@ impl<R: TagRecord> Serialize for Answered<'_, R> {
     }
 }
 
-/// A text as it displays.
+/// A value that is serialised as its `Display` text.
 struct Displayed<'a, T>(&'a T);
 
 impl<T: fmt::Display> Serialize for Displayed<'_, T> {
@@ -314,7 +321,8 @@ impl<T: fmt::Display> Serialize for Displayed<'_, T> {
     }
 }
 
-/// The fields under their keys: in lower case, with `_` for a space. A key that is taken is left out.
+/// Returns the fields with their keys: in lower case, with `_` for a space. A field whose key is empty or taken is left
+/// out.
 fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r str)> {
     let mut keys: Vec<(String, &str)> = Vec::new();
     for field in fields {
@@ -326,10 +334,10 @@ fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r 
     keys
 }
 
-/// Looks for what would keep this dialect from answering for a tag. For whoever imports tags.
+/// Checks whether this API can answer for a tag. Call it when you import tags.
 ///
 /// # Errors
-/// [`Unfit`] with the first reason; [`Unfit::KeysNotLoaded`] only if there is no other.
+/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that there is no other reason.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.names.xuid.is_none() {

@@ -1,4 +1,4 @@
-//! From what a record says of its keys to keys that work.
+//! Turns the keys of a record into keys that are ready to use.
 
 use core::ops::Deref;
 
@@ -9,13 +9,13 @@ use crate::kdf::{an10922, boltcard};
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
 use crate::value::{Scheme, Uid};
 
-/// The keys of one tag, ready for its layout.
+/// The keys of one tag, prepared for its layout.
 pub(super) struct TagKeys<'r> {
     pub(super) meta: Option<Ready<'r, PreparedMetaReadKey>>,
     pub(super) file: Ready<'r, PreparedFileReadKey>,
 }
 
-/// Prepared for this tap, or before.
+/// A key that was prepared for this tap, or before.
 pub(super) enum Ready<'r, K> {
     Now(K),
     Before(&'r K),
@@ -33,7 +33,8 @@ impl<K> Deref for Ready<'_, K> {
 }
 
 impl<'r> TagKeys<'r> {
-    /// The keys of a tag. `opened` is whether there is a PICCData to open, `uid` that of the record, `ecode` what the tap brought.
+    /// Returns the keys of a tag. `opened` is `true` if there is PICCData to decrypt, `uid` is the UID of the record,
+    /// and `ecode` is the eCode of the tap.
     pub(super) fn of(
         secrets: &[ServerSecret],
         keys: &Keys<'r>,

@@ -1,4 +1,4 @@
-//! A verdict with what led to it, and the text that answers it.
+//! The outcome of a request: the verdict, the record, and the text that answers.
 
 use core::fmt;
 
@@ -9,32 +9,35 @@ use crate::sun::message::SunMessage;
 use crate::sun::tamper::TtStatus;
 use crate::value::Mark;
 
-/// A verdict, the record that it was taken by, and what the tag said.
+/// A verdict, the record that it is based on, and the verified message of the tag.
 #[derive(Debug)]
 #[must_use = "this is the verdict"]
 pub struct Outcome<'a, R, E> {
-    /// The record; `None` if there is none or the registry failed.
+    /// The record; `None` if there is none or the registry failed to look it up.
     pub record: Option<&'a R>,
     /// The verdict.
     pub verdict: Result<Verdict, E>,
-    /// What the record shows.
+    /// The contents of the record.
     pub view: Option<Record<'a>>,
-    /// What the tag said, once its MAC was found to match: file data, tamper status, captured texts. A replayed tap has one too.
+    /// The message of the tag, if its MAC matches: file data, tamper status, captured texts. A replayed tap has one
+    /// too.
     pub message: Option<SunMessage<'a>>,
 }
 
 impl<R, E> Outcome<'_, R, E> {
-    /// The outcome where no record was found.
+    /// Creates an outcome without a record.
     pub(super) fn without_record(verdict: Result<Verdict, E>) -> Self {
         Self { record: None, verdict, view: None, message: None }
     }
 }
 
-/// The text that a tag's rules answer with, and what its subtags stand for. Displayed, they are filled.
+/// The text with which a tag's rules answer, and the values of its subtags. `Display` writes it with the subtags
+/// filled.
 ///
-/// Known are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names of extended
-/// data, each without regard to case; in the latter a space and a `_` are the same. `scount` is how many taps were accepted,
-/// `ccount` the counter of the last of them, both empty where they are not known.
+/// The known subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and
+/// the names of extended data, all without regard to case. In a name of extended data, a space and a `_` are the same.
+/// `scount` is the number of accepted taps, and `ccount` is the counter of the last of them. Both are empty if they are
+/// not known.
 #[derive(Debug)]
 pub struct Response<'a, R> {
     record: &'a R,
@@ -44,10 +47,12 @@ pub struct Response<'a, R> {
 }
 
 impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
-    /// What the rules answer. `None` if there is no answer to give: no tag, an inactive one, one of somebody else, or no verdict.
+    /// Returns the answer of the rules. Returns `None` if there is no answer to give: the tag is unknown, is inactive
+    /// or belongs to another organisation, or there is no verdict.
     ///
-    /// A tap that is not genuine and new is no error to rules: most often it gets the default response. A standard tag gets it
-    /// always. Where the counter did not advance, counts are those of [`last_seen`](crate::platform::Record::last_seen).
+    /// To the rules, a tap that is not genuine or not new is not an error: it usually gets the default response. A
+    /// standard tag always gets the default response. If the counter did not advance, the counts are those of
+    /// [`last_seen`](crate::platform::Record::last_seen).
     #[must_use]
     pub fn response(&self) -> Option<Response<'a, R>> {
         let (record, view) = self.record.zip(self.view)?;
@@ -71,13 +76,13 @@ impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
 }
 
 impl<'a, R: TagRecord> Response<'a, R> {
-    /// The text of an extended data field, its subtags filled.
+    /// Returns the text of an extended data field with its subtags filled.
     #[must_use]
     pub fn fill(&'a self, text: &'a str) -> Filled<'a, Self> {
         Filled::new(text, self)
     }
 
-    /// The extended data that goes into the answer, in order.
+    /// Returns the extended data that belongs in the answer, in order.
     pub fn extended_data(&self) -> impl Iterator<Item = ExtendedData<'a>> {
         fields(self.record).filter(|field| field.in_response)
     }

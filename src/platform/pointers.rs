@@ -1,4 +1,4 @@
-//! What points to a registry or a record is one.
+//! Implements the traits of registries and records for references and smart pointers to them.
 
 use super::api_key::ApiKeyName;
 use super::record::{ExtendedData, OrganisationId, Record, TagRecord};

@@ -1,4 +1,4 @@
-//! What is known of a tag: owner, state, keys, names and rules.
+//! Tag records: owner, state, keys, names and rules.
 
 use super::rules::{RuleSet, Rules};
 use crate::kdf::ecode::{SealedKeys, TagContext};
@@ -10,43 +10,44 @@ use crate::key::{
 use crate::sun::layout::SdmLayout;
 use crate::value::{CounterId, Mark, Uid};
 
-/// What shows a [`Record`], whether it owns the values or borrows them.
+/// A type that shows a [`Record`], whether it owns the values or borrows them.
 pub trait TagRecord {
-    /// The record.
+    /// Returns the record.
     fn record(&self) -> Record<'_>;
 
-    /// The extended data in order, as many as there are: the first at 0, and `None` behind the last.
+    /// Returns the extended data field at `index`, counted from 0. Returns `None` after the last field.
     fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
         let _ = index;
         None
     }
 }
 
-/// What is known of a tag. Make one from [`Record::new`].
+/// The data about a tag. Create one with [`Record::new`].
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'r> {
-    /// Who it belongs to.
+    /// The organisation that owns the tag.
     pub organisation: OrganisationId,
-    /// Whether an ixkio client needs a token of that organisation.
+    /// `true` if an ixkio client needs a token of that organisation.
     pub needs_token: bool,
-    /// Whether it may be used.
+    /// The states that decide whether the tag may be used.
     pub standing: Standing,
-    /// The UID of the chip, if it is known. A chip that does not mirror its UID is verified with this one.
+    /// The UID of the chip, if it is known. It is used to verify a chip that does not mirror its UID.
     pub uid: Option<Uid>,
-    /// What the tag and the levels above it are called.
+    /// The names of the tag and of the levels above it.
     pub names: Names<'r>,
-    /// How it proves itself; `None` for a standard tag, which proves nothing.
+    /// The chip that proves the tag; `None` for a standard tag, which proves nothing.
     pub chip: Option<Chip<'r>>,
-    /// What answers a tap.
+    /// The rules that answer a tap.
     pub rules: Rules<'r>,
-    /// The customer's data: JSON text, given out as it is.
+    /// The customer's data: JSON text, returned unchanged.
     pub metadata: Option<&'r str>,
-    /// The last accepted tap as it was when the record was read: to show and for rules, never to tell a replay by.
+    /// The last accepted tap at the time when the record was read. It is for display and for rules, and never detects a
+    /// replay.
     pub last_seen: Option<Mark>,
 }
 
 impl Record<'_> {
-    /// The record of a standard tag without names, rules or data.
+    /// Creates the record of a standard tag without names, rules or data.
     #[must_use]
     pub const fn new(organisation: OrganisationId) -> Self {
         Self {
@@ -69,59 +70,59 @@ impl TagRecord for Record<'_> {
     }
 }
 
-/// An organisation: a number, a UUID, or 16 bytes of any other meaning.
+/// The id of an organisation: a number, a UUID, or 16 bytes of any other meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganisationId(pub u128);
 
-/// How a tag proves itself.
+/// The chip of a tag: its layout, its keys and its counter.
 #[derive(Clone, Copy, Debug)]
 pub struct Chip<'r> {
-    /// What it writes, and how it computes.
+    /// The URL layout and the scheme of the chip.
     pub layout: &'r SdmLayout,
-    /// Its keys.
+    /// The keys of the chip.
     pub keys: Keys<'r>,
-    /// Whether its tamper status is to be looked at.
+    /// `true` if the tamper status is evaluated.
     pub tamper: bool,
-    /// The name of its counter; `None` for [the one that follows the file-read key](PreparedFileReadKey::counter_id), which is right
-    /// unless the tag's counter has a name from before.
+    /// The counter id; `None` for [the id that follows from the file-read key](PreparedFileReadKey::counter_id), which
+    /// is right unless the tag's counter already has another id.
     pub counter: Option<CounterId>,
 }
 
-/// Where the two keys of a tag come from.
+/// The source of a tag's two keys.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Keys<'r> {
-    /// Nobody has loaded any: the tag is not fully programmed.
+    /// No keys are loaded: the tag is not fully programmed.
     NotLoaded,
-    /// At hand, or derived from what is at hand.
+    /// The keys are available, or are derived from a key that is available.
     Loaded {
         /// The SDMMetaReadKey. A layout without `{picc}` needs none.
         meta: Option<MetaKey<'r>>,
         /// The SDMFileReadKey.
         file: FileKey<'r>,
     },
-    /// Sealed: they open only with the eCode that comes with the tap.
+    /// The keys are sealed. They open only with the eCode that comes with the tap.
     Sealed {
-        /// The keys under their seals.
+        /// The sealed keys.
         keys: &'r SealedKeys,
-        /// Whose they are.
+        /// The tag that they belong to.
         tag: TagContext,
     },
-    /// Derived from the eCode that comes with the tap and the server secret:
+    /// The keys are derived from the eCode that comes with the tap and the server secret:
     /// [`kdf::ecode::derive_file_read_key`](crate::kdf::ecode::derive_file_read_key).
     ECode {
-        /// How many times the tag was personalised before.
+        /// The number of earlier personalisations of the tag.
         epoch: u32,
     },
 }
 
-/// Where an SDMMetaReadKey comes from.
+/// The source of an SDMMetaReadKey.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MetaKey<'r> {
-    /// The key, prepared for each tap.
+    /// The key. It is prepared for each tap.
     Plain(&'r SdmMetaReadKey),
-    /// The key, prepared once for many taps, and for the mode of the layout.
+    /// The key, prepared once for many taps and for the mode of the layout.
     Prepared(&'r PreparedMetaReadKey),
     /// K1 of a Bolt Card.
     Boltcard(&'r PreparedIssuerKey),
@@ -130,24 +131,24 @@ pub enum MetaKey<'r> {
     SdmBackend(&'r sdm_backend::Master),
 }
 
-/// Where an SDMFileReadKey comes from. What is derived needs the UID of the record.
+/// The source of an SDMFileReadKey. A derived key needs the UID of the record.
 ///
-/// **A key that several tags share makes them one tag where their layout mirrors no UID**: nothing in a tap says then which of them
-/// it is of, so it passes, once, under the record of any.
+/// **If several tags share a key and their layout mirrors no UID, they count as one tag**: nothing in a tap says which
+/// of them it comes from, so it passes once, under the record of any of them.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileKey<'r> {
-    /// The key, prepared for each tap.
+    /// The key. It is prepared for each tap.
     Plain(&'r SdmFileReadKey),
-    /// The key, prepared once for many taps, and for the mode of the layout.
+    /// The key, prepared once for many taps and for the mode of the layout.
     Prepared(&'r PreparedFileReadKey),
-    /// [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch).
+    /// The key from [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch).
     An10922 {
         /// The master key.
         master: &'r PreparedMasterKey,
-        /// What follows the UID in the diversification input, at most 24 bytes.
+        /// The suffix after the UID in the diversification input, at most 24 bytes.
         suffix: &'r [u8],
-        /// How many times the tag was personalised before.
+        /// The number of earlier personalisations of the tag.
         epoch: u32,
     },
     /// K2 of a Bolt Card.
@@ -162,12 +163,12 @@ pub enum FileKey<'r> {
     SdmBackend(&'r sdm_backend::Master),
 }
 
-/// What a tag and the levels above it are called, each text of any length.
+/// The names of a tag and of the levels above it. Each text can have any length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Names<'r> {
     /// The XUID.
     pub xuid: Option<&'r str>,
-    /// The customer's own name of it.
+    /// The customer's own name of the tag.
     pub cuid: Option<&'r str>,
     /// The name of the tag.
     pub tag: Option<&'r str>,
@@ -186,17 +187,17 @@ pub struct ExtendedData<'r> {
     pub name: &'r str,
     /// The value, with [subtags](super::rules::Subtags).
     pub value: &'r str,
-    /// Whether it goes into the answer (*Add to Response*).
+    /// `true` if the field goes into the answer (*Add to Response*).
     pub in_response: bool,
 }
 
 impl ExtendedData<'_> {
-    /// The name in lower case with `_` for a space, as it stands in an answer.
+    /// Returns the name as it appears in an answer: in lower case, with `_` for a space.
     pub fn key(&self) -> impl Iterator<Item = char> {
         key(self.name)
     }
 
-    /// Whether the field goes by this name: without regard to case, and a space is the same as a `_`.
+    /// Returns `true` if the field has this name. Case is ignored, and a space is the same as a `_`.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
         self.key().eq(key(name))
@@ -207,7 +208,7 @@ fn key(name: &str) -> impl Iterator<Item = char> {
     name.chars().flat_map(char::to_lowercase).map(|c| if c == ' ' { '_' } else { c })
 }
 
-/// One level of the hierarchy, outermost first.
+/// A level of the hierarchy, outermost first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// The folder.
@@ -220,16 +221,16 @@ pub enum Level {
     TagCode,
 }
 
-/// Whether a level is in use.
+/// The state of a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// It is.
+    /// The level is in use.
     Active,
-    /// It is not, and nothing below it.
+    /// The level is not in use, and neither is anything below it.
     Inactive,
 }
 
-/// The states of a tag and of the levels above it. Where there are no such levels, they are active.
+/// The states of a tag and of the levels above it. Levels that do not exist are active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// The folder.
@@ -247,7 +248,7 @@ impl Standing {
     pub const ACTIVE: Self =
         Self { folder: State::Active, tag_group: State::Active, batch: State::Active, tag_code: State::Active };
 
-    /// The outermost level that is not active; `None` if the tag may be used.
+    /// Returns the outermost level that is not active. Returns `None` if the tag may be used.
     ///
     /// ```
     /// use suntap::platform::{Level, Standing, State};

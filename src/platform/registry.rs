@@ -1,4 +1,4 @@
-//! Where tags are looked up.
+//! The registry in which tags are looked up.
 
 use core::fmt;
 
@@ -7,15 +7,15 @@ use super::record::{OrganisationId, TagRecord};
 use crate::counter::Blocking;
 use crate::value::Uid;
 
-/// By what a tag is asked for. Whoever asks may have made it up.
+/// The identifier by which a request asks for a tag. The client may have invented it.
 ///
-/// `Debug` does not show what was captured: it may be an eCode.
+/// `Debug` does not show a captured text, because it may be an eCode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TagRef<'a> {
-    /// An XUID, which is unique over all accounts.
+    /// An XUID, which is unique across all accounts.
     Xuid(&'a str),
-    /// A customer's own name of a tag, unique in an account, compared with regard to case.
+    /// A customer's own name of a tag. It is unique in an account and case-sensitive.
     Cuid {
         /// The account.
         account: &'a str,
@@ -29,9 +29,9 @@ pub enum TagRef<'a> {
         /// The UID.
         uid: Uid,
     },
-    /// The number of a tag, unique over all organisations.
+    /// The number of a tag, unique across all organisations.
     Number(u64),
-    /// What the `{:name}` of a layout captured from a URL.
+    /// The text that the `{:name}` of a layout captured from a URL.
     Captured {
         /// The name, without colon and braces.
         name: &'a str,
@@ -56,12 +56,13 @@ impl fmt::Debug for TagRef<'_> {
 
 /// Finds the record of a tag, and the owner of an API key.
 ///
-/// A registry only reads. What changes with a tap is in the [counter store](crate::CounterStore), and no decision about a replay is taken
-/// from a record.
+/// A registry only reads. The data that changes with a tap is in the [counter store](crate::CounterStore). No replay
+/// decision depends on a record.
 ///
-/// A [`Record`](super::Record) is a view of borrowed values. A registry returns anything that shows one, a [`TagRecord`]: the `Record` itself
-/// where tags stand in an array, a reference into a map, or a row that owns its columns. The trait has no lifetime; a registry that lends
-/// records implements it for a reference to itself, as collections do with `IntoIterator`:
+/// A [`Record`](super::Record) is a view of borrowed values. A registry returns any type that shows one, a
+/// [`TagRecord`]: the `Record` itself if the tags are in an array, a reference into a map, or a row that owns its
+/// columns. The trait has no lifetime. A registry that lends records implements it for a reference to itself, as
+/// collections do with `IntoIterator`:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -89,12 +90,12 @@ impl fmt::Debug for TagRef<'_> {
 ///     fn find(&self, tag: TagRef<'_>) -> Result<Option<&'r Row>, Self::Error> {
 ///         Ok(match tag {
 ///             TagRef::Xuid(xuid) => self.0.get(xuid),
-///             _ => None, // one way to ask for a tag is enough for this service
+///             _ => None, // this service identifies tags only by XUID
 ///         })
 ///     }
 ///
 ///     fn organisation(&self, _key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
-///         Ok(None) // nor has it clients with API keys
+///         Ok(None) // no client of this service has an API key
 ///     }
 /// }
 ///
@@ -103,47 +104,47 @@ impl fmt::Debug for TagRef<'_> {
 /// # Ok::<(), core::convert::Infallible>(())
 /// ```
 pub trait TagRegistry {
-    /// What is found.
+    /// The type of the records.
     type Record: TagRecord;
-    /// How the registry fails.
+    /// The error of a registry that fails.
     type Error;
 
-    /// The record of a tag; `None` if there is none.
+    /// Returns the record of a tag. Returns `None` if there is none.
     ///
     /// # Errors
-    /// When the registry can not say whether there is one.
+    /// Returns an error if the registry cannot say whether there is one.
     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error>;
 
-    /// The organisation that an API key or token is of; `None` if there is no such key. Keys and tokens have names of their own,
-    /// so one does not serve for the other.
+    /// Returns the organisation that an API key or token belongs to. Returns `None` if there is no such key. Keys and
+    /// tokens have separate names, so neither can replace the other.
     ///
     /// # Errors
-    /// When the registry can not say.
+    /// Returns an error if the registry cannot say whether there is such a key.
     fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error>;
 }
 
-/// A [`TagRegistry`] whose answer takes waiting. As with [`AsyncCounterStore`](crate::AsyncCounterStore), no `Send` is asked
-/// for, and where a registry's own futures are `Send`, so is everything built on them.
+/// The async counterpart of [`TagRegistry`]. Like [`AsyncCounterStore`](crate::AsyncCounterStore), it does not require
+/// `Send`. If the registry's own futures are `Send`, so is everything built on them.
 pub trait AsyncTagRegistry {
-    /// What is found.
+    /// The type of the records.
     type Record: TagRecord;
-    /// How the registry fails.
+    /// The error of a registry that fails.
     type Error;
 
-    /// As [`TagRegistry::find`].
+    /// Returns the record of a tag, like [`TagRegistry::find`].
     ///
     /// # Errors
-    /// When the registry can not say whether there is one.
+    /// Returns an error if the registry cannot say whether there is one.
     fn find(&self, tag: TagRef<'_>) -> impl Future<Output = Result<Option<Self::Record>, Self::Error>>;
 
-    /// As [`TagRegistry::organisation`].
+    /// Returns the owner of an API key or token, like [`TagRegistry::organisation`].
     ///
     /// # Errors
-    /// When the registry can not say.
+    /// Returns an error if the registry cannot say whether there is such a key.
     fn organisation(&self, key: &ApiKeyName) -> impl Future<Output = Result<Option<OrganisationId>, Self::Error>>;
 }
 
-/// A [`TagRegistry`] in the place of an [`AsyncTagRegistry`]: it blocks the task while it works.
+/// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. It blocks the task while it works.
 impl<R: TagRegistry> AsyncTagRegistry for Blocking<R> {
     type Record = R::Record;
     type Error = R::Error;

@@ -1,4 +1,4 @@
-//! What a [`Service`](super::Service) is asked.
+//! Requests to a [`Service`](super::Service).
 
 use core::fmt;
 
@@ -13,12 +13,12 @@ use crate::sun::received::Mirrors;
 use crate::sun::tap::UnverifiedTap;
 use crate::value::{Uid, UnixMillis};
 
-/// A tap to decide about.
+/// A request to decide about a tap.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The tag that the tap is said to be of.
+    /// The tag that the tap claims to come from.
     pub tag: TagRef<'a>,
-    /// Who asks.
+    /// The client that asks.
     pub caller: Caller,
     /// The tap.
     pub tap: Presented<'a>,
@@ -26,34 +26,35 @@ pub struct Request<'a> {
     pub at: Option<UnixMillis>,
 }
 
-/// Who asks, as far as the registry knows: see [`TagRegistry::organisation`](super::TagRegistry::organisation).
+/// The client that asks, as far as the registry knows it: see
+/// [`TagRegistry::organisation`](super::TagRegistry::organisation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// Nobody in particular, and whose the tag is does not matter: the service's own page, or a door.
+    /// An unidentified client. The owner of the tag does not matter, as for the service's own page or a door.
     Anyone,
-    /// Who may have brought a token. It is looked up for tags [that need one](super::Record::needs_token), and must be
-    /// of their organisation then.
+    /// A client that may have sent a token. The token is looked up for tags
+    /// [that need one](super::Record::needs_token), and must then be of their organisation.
     Token(Option<ApiKeyName>),
-    /// A member of an organisation, who may ask for tags of that one only.
+    /// A member of an organisation, who may ask only for tags of that organisation.
     Member(OrganisationId),
 }
 
-/// How a tap arrives.
+/// The form in which a tap arrives.
 pub enum Presented<'a> {
-    /// As the whole URL that the tag wrote.
+    /// The whole URL that the tag wrote.
     Url(&'a str),
-    /// As the `/path?query` that an HTTP server receives.
+    /// The `/path?query` that an HTTP server receives.
     OriginForm(&'a str),
-    /// Parsed already, by a layout equal to the record's.
+    /// A tap that was already parsed, by a layout equal to the record's.
     Parsed(UnverifiedTap<'a>),
-    /// As separate values. The layout and the record supply what is missing: static text, the UID of a layout with `{uid}`, and the texts of
-    /// `{:xuid}` and `{:cuid}`. Captured texts that the layout does not have are ignored, except the eCode; of two with one name, the first
-    /// counts.
+    /// Separate values. The layout and the record supply missing values: static text, the UID of a layout with `{uid}`,
+    /// and the texts of `{:xuid}` and `{:cuid}`. Captured texts that the layout does not have are ignored, except the
+    /// eCode. If two have the same name, the first counts.
     Mirrors(Mirrors<'a>),
 }
 
 impl Caller {
-    /// The token that has to be looked up for this tag.
+    /// Returns the token that must be looked up for this tag.
     pub(super) fn token_wanted(&self, record: &Record<'_>) -> Option<&ApiKeyName> {
         match self {
             Self::Token(token) if record.needs_token => token.as_ref(),
@@ -61,7 +62,7 @@ impl Caller {
         }
     }
 
-    /// Whether somebody may ask for the tag; `asker` is the owner of the token that was looked up.
+    /// Returns `true` if the caller may ask for the tag. `asker` is the owner of the token that was looked up.
     pub(super) fn may_ask(&self, asker: Option<OrganisationId>, record: &Record<'_>) -> bool {
         match self {
             Self::Anyone => true,
@@ -71,11 +72,11 @@ impl Caller {
     }
 }
 
-/// What separate values lack and the record supplies.
+/// The values that complete a tap of separate values.
 pub(super) struct Supplied<'a> {
     /// The UID of the record and its digits, for a layout with `{uid}`.
     uid: Option<(Uid, [u8; 14])>,
-    /// For each `{:name}` of the layout, as far as there is a text.
+    /// The name and text of each `{:name}` of the layout for which there is a text.
     captured: Vec<(&'a str, &'a str), MAX_NAMES>,
 }
 
@@ -91,20 +92,20 @@ impl<'a> Supplied<'a> {
                 "cuid" => record.names.cuid,
                 _ => None,
             });
-            // A layout has no more names than there is room for.
+            // The vector has room for all names of a layout, so this cannot fail.
             let _ = text.map(|text| supplied.captured.push((name, text)));
         }
         supplied
     }
 
-    /// The values that were given, completed. Empty if the tap did not arrive as separate values.
+    /// Returns the given values, completed. Returns no values if the tap did not arrive as separate values.
     pub(super) fn complete<'t>(&'t self, tap: &Presented<'t>) -> Mirrors<'t> {
         let Presented::Mirrors(given) = tap else { return Mirrors::default() };
         let digits = self.uid.as_ref().and_then(|(_, digits)| str::from_utf8(digits).ok());
         Mirrors { uid: given.uid.or(digits), captured: &self.captured, ..*given }
     }
 
-    /// The UID that the record supplied.
+    /// Returns the UID that the record supplied.
     pub(super) fn uid(&self) -> Option<Uid> {
         self.uid.map(|(uid, _)| uid)
     }

@@ -1,13 +1,13 @@
-//! Rules: which text answers a tap.
+//! Rules: they choose the text that answers a tap.
 //!
-//! A rule set is at most three groups in order, and a default. The first group of which every rule matches answers with its
-//! text; if none does, the default. It may belong to the tag group or to one tag code, and a tag code's own replaces its group's,
-//! unless the group *layers*: where one of its texts holds `{tagcodedr}`, the group's rules run, and that place is filled by the
-//! tag code's own default.
+//! A rule set has at most three groups, in order, and a default response. The first group whose rules all match answers
+//! with its text. If no group matches, the default answers. A rule set belongs to a tag group or to one tag code. The
+//! tag code's own rule set replaces that of its group, unless the group *layers*: if one of the group's texts contains
+//! `{tagcodedr}`, the group's rules run, and the tag code's own default fills that place.
 //!
-//! The shape is that of the rules of the hosted service ixkio, as far as they apply to an API. Source: its documentation of
-//! rules and subtags. What is ours: rules in a group
-//! are ANDed, and a group without rules answers nothing.
+//! The rules have the shape of those of the hosted service ixkio, as far as they apply to an API. Source: its
+//! documentation of rules and subtags. Two points are ours: the rules in a group are combined with AND, and a group
+//! without rules never answers.
 //!
 //! ```
 //! use suntap::platform::rules::{Comparison, Facts, Rule, RuleGroup, RuleSet, Rules};
@@ -34,22 +34,23 @@ mod subtags;
 
 pub use subtags::{Filled, Subtag, Subtags};
 
-/// The subtag that a layering group leaves to the tag code.
+/// The subtag in a layering group that the tag code's own default fills.
 pub(crate) const LAYER: &str = "{tagcodedr}";
 
-/// What a rule can ask for.
+/// A condition on a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
     /// *Tag Authentication*: the tap is genuine and new.
     TagAuthentication,
-    /// *Scan Count*: how many taps of the tag were accepted, this one included. Where that is not known, it does not match.
+    /// *Scan Count*: the number of accepted taps of the tag, including this one. If it is not known, the rule does not
+    /// match.
     ScanCount(Comparison, u32),
-    /// *Tamper*: TTPermStatus and TTCurrStatus, as an accepted tap carries them. Where they are not known, it does not match,
-    /// neither as equal nor as not equal.
+    /// *Tamper*: TTPermStatus and TTCurrStatus, as an accepted tap carries them. If they are not known, the rule does
+    /// not match, neither as equal nor as not equal.
     Tamper(Equality, [u8; 2]),
 }
 
-/// How a count is compared with the target.
+/// The comparison of a count with the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// The count is below the target.
@@ -62,7 +63,7 @@ pub enum Comparison {
     NotEqual,
 }
 
-/// How a text is compared with the target.
+/// The comparison of a text with the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Equality {
     /// They are equal.
@@ -71,16 +72,16 @@ pub enum Equality {
     NotEqual,
 }
 
-/// Rules that must all match, and the text that answers then.
+/// Rules that must all match, and the text that then answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleGroup<'r> {
-    /// The rules. Without any, the group does not answer.
+    /// The rules. A group without rules does not answer.
     pub rules: &'r [Rule],
     /// The text, with [subtags](Subtags).
     pub response: &'r str,
 }
 
-/// At most three groups in order, and what answers if none does.
+/// At most three groups in order, and the default response if none matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet<'r> {
     /// The groups.
@@ -94,23 +95,23 @@ pub struct RuleSet<'r> {
 pub struct Rules<'r> {
     /// The rules of the tag group.
     pub tag_group: RuleSet<'r>,
-    /// The tag code's own.
+    /// The tag code's own rules.
     pub tag_code: Option<RuleSet<'r>>,
 }
 
-/// What is known of a tap when its answer is chosen.
+/// The facts about a tap from which its answer is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether it is genuine and new.
+    /// `true` if the tap is genuine and new.
     pub authentic: bool,
-    /// Accepted taps of the tag.
+    /// The number of accepted taps of the tag.
     pub scans: Option<u32>,
     /// TTPermStatus and TTCurrStatus.
     pub tamper: Option<[u8; 2]>,
 }
 
 impl Rule {
-    /// Whether the rule matches.
+    /// Returns `true` if the rule matches.
     #[must_use]
     pub fn matches(&self, facts: &Facts) -> bool {
         match *self {
@@ -130,7 +131,7 @@ impl Rule {
 }
 
 impl<'r> RuleSet<'r> {
-    /// The text that answers.
+    /// Returns the text that answers.
     #[must_use]
     pub fn response(&self, facts: &Facts) -> &'r str {
         let mut groups = self.groups.iter().flatten();
@@ -148,7 +149,7 @@ impl<'r> RuleSet<'r> {
 }
 
 impl<'r> Rules<'r> {
-    /// The set that decides.
+    /// Returns the rule set in force.
     fn in_force(&self) -> &RuleSet<'r> {
         match &self.tag_code {
             Some(own) if self.tag_group.layers().next().is_none() => own,
@@ -156,28 +157,28 @@ impl<'r> Rules<'r> {
         }
     }
 
-    /// The text that answers, its subtags not filled yet.
+    /// Returns the text that answers, with its subtags not yet filled.
     #[must_use]
     pub fn response(&self, facts: &Facts) -> &'r str {
         self.in_force().response(facts)
     }
 
-    /// The default of the rules that are in force: what answers a tag that proves nothing.
+    /// Returns the default response of the rule set in force. It answers a tag that proves nothing.
     #[must_use]
     pub fn default_response(&self) -> &'r str {
         self.in_force().default
     }
 
-    /// What `{tagcodedr}` stands for: the tag code's own default, or nothing.
+    /// Returns the text for `{tagcodedr}`: the tag code's own default, or an empty text.
     #[must_use]
     pub fn layer(&self) -> &'r str {
         self.tag_code.map_or("", |own| own.default)
     }
 
-    /// Looks for what can not have been meant. For whoever imports rules; answering works without.
+    /// Checks the rules for mistakes. Call it when you import rules; answering works without it.
     ///
     /// # Errors
-    /// [`RulesError`] with the first reason.
+    /// Returns [`RulesError`] with the first mistake.
     pub fn check(&self) -> Result<(), RulesError> {
         let mut sets = [Some(self.tag_group), self.tag_code].into_iter().flatten();
         if sets.any(|set| set.groups.iter().flatten().any(|group| group.rules.is_empty())) {
@@ -193,15 +194,15 @@ impl<'r> Rules<'r> {
     }
 }
 
-/// Why rules can not have been meant as they are.
+/// A mistake in rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RulesError {
     /// A group has no rules, so it never answers.
     EmptyGroup,
-    /// More than one response of the tag group holds `{tagcodedr}`.
+    /// More than one response of the tag group contains `{tagcodedr}`.
     LayeredTwice,
-    /// A response of the tag code holds `{tagcodedr}`, which stands for that response.
+    /// A response of the tag code contains `{tagcodedr}`, which stands for the tag code's own response.
     LayerInTagCode,
 }
 

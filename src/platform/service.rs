@@ -1,4 +1,4 @@
-//! From a request to a verdict.
+//! The service that turns a request into a verdict.
 
 use super::keys::TagKeys;
 use super::outcome::Outcome;
@@ -16,19 +16,19 @@ use crate::value::CounterId;
 /// The name of the captured text that opens sealed keys.
 const ECODE: &str = "eCode";
 
-/// Decides about taps, over a registry and a counter store.
+/// Decides about taps with a registry and a counter store.
 ///
 /// ```text
 /// find the record ─▶ owner ─▶ state ─▶ keys ─▶ shape ─▶ open ─▶ UID ─▶ SDMMAC ─▶ advance the counter
 /// ```
 ///
-/// (A URL must have its shape before the keys are looked up, because it contains the eCode.)
+/// A URL is parsed before the keys are looked up, because it contains the eCode.
 ///
-/// The first step that fails ends the decision with a [`Refusal`] that names it, and later steps are not done: the counter moves only for a
-/// verified tap of an active tag that the caller may ask for. The refusal is for the operator and for callers who hold the record of the
-/// tag. Return one generic refusal to untrusted clients.
+/// The first step that fails ends the decision with a [`Refusal`] that names it, and later steps do not run. The
+/// counter therefore moves only for a verified tap of an active tag that the caller may ask for. The refusal is for the
+/// operator and for callers who hold the record of the tag. Return one generic refusal to untrusted clients.
 ///
-/// A service holds nothing but the server secrets that open sealed keys. It needs no heap.
+/// A service holds only the server secrets that open sealed keys. It needs no heap.
 ///
 /// ```
 /// use suntap::platform::{
@@ -88,15 +88,16 @@ struct Examined<'a> {
 }
 
 impl<'s> Service<'s> {
-    /// Creates a service that opens sealed keys with the first of these secrets that fits: the present one and, while
-    /// [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap), the previous one. Keys that are derived from an eCode use the first.
-    /// Without sealed keys, give none.
+    /// Creates a service. It opens sealed keys with the first of these secrets that fits: the present one and, while
+    /// [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap), the previous one. Keys that are derived from an
+    /// eCode use the first secret. Without sealed keys, pass an empty slice.
     #[must_use]
     pub const fn new(secrets: &'s [ServerSecret]) -> Self {
         Self { secrets }
     }
 
-    /// Decides about a tap and returns what `conclude` makes of the outcome. The outcome borrows the record, so that nothing of it is copied.
+    /// Decides about a tap and returns the result of `conclude` for the outcome. The outcome borrows the record, so
+    /// nothing of it is copied.
     pub fn verify<R: TagRegistry, S: CounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -107,9 +108,11 @@ impl<'s> Service<'s> {
         now(self.verify_async(Blocking(registry), &mut Blocking(counters), request, conclude))
     }
 
-    /// Like [`verify`](Self::verify), for an asynchronous registry and store. The future is `Send` if theirs, the records and the errors are.
+    /// Like [`verify`](Self::verify), but for an asynchronous registry and store. The future is `Send` if theirs, the
+    /// records and the errors are.
     ///
-    /// If the future is dropped before it is done, the counter may or may not have moved. The tap is spent either way.
+    /// If the future is dropped before it completes, the counter may or may not have moved. The tap is spent either
+    /// way.
     pub async fn verify_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -144,8 +147,8 @@ impl<'s> Service<'s> {
         }
     }
 
-    /// Takes a tap as far as it goes without the store. `asker` is the owner of a token that was looked up, `mirrors` the completed values
-    /// of a tap that arrived as such.
+    /// Checks a tap as far as possible without the store. `asker` is the owner of a token that was looked up. `mirrors`
+    /// holds the completed values of a tap that arrived as separate values.
     fn examine<'a>(
         &self,
         request: Request<'a>,
@@ -178,7 +181,7 @@ impl<'s> Service<'s> {
             }
         };
         let opened = layout.has(Field::PiccData);
-        // Before the shape of separate values is judged: a client is told about a wrong eCode first.
+        // The keys come before the shape of separate values, so that a client sees a wrong eCode first.
         let keys = TagKeys::of(self.secrets, &chip.keys, layout.scheme(), opened, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
@@ -186,12 +189,12 @@ impl<'s> Service<'s> {
             Some(key) => tap.open(&**key),
             None => tap.read_plain(),
         };
-        // A key that is derived from the eCode can be wrong as a seal can.
+        // A wrong eCode derives a wrong key, just as it cannot open a seal.
         let derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let claimed = claimed.map_err(|error| refusal(error, unopened))?;
-        // Also where the record knows no UID, or the PICCData has none and could: otherwise the tap of another tag under the same keys would
-        // pass for any such record.
+        // This also rejects a tap if the record has no UID, or if the PICCData has none although the layout allows
+        // one. Otherwise the tap of another tag under the same keys would pass for any such record.
         let expected = claimed.uid().is_some() || layout.mirrored().uid;
         if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
             return Err(Refusal::OtherUid);
@@ -203,8 +206,8 @@ impl<'s> Service<'s> {
         Ok(Examined { tap, seen, counter })
     }
 
-    /// Returns the id of a tag's counter, for a registry that shows the [last accepted tap](Record::last_seen). `None` for a standard tag, for one
-    /// without keys, and where only a tap brings what opens them.
+    /// Returns the counter id of a tag, for a registry that shows the [last accepted tap](Record::last_seen). Returns
+    /// `None` for a standard tag, for a tag without keys, and for keys that open only with the eCode of a tap.
     #[must_use]
     pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
         let chip = record.chip.as_ref()?;
@@ -219,7 +222,7 @@ impl<'s> Service<'s> {
 fn refusal(error: VerifyError, step: Refusal) -> Refusal {
     match error {
         VerifyError::NoCounter => Refusal::NoCounter,
-        // The record's own fault.
+        // The record is at fault, not the tap.
         VerifyError::WrongScheme | VerifyError::Encrypted | VerifyError::NotEncrypted => Refusal::NoKeys,
         VerifyError::WrongTag => Refusal::OtherUid,
         VerifyError::NotAuthentic | VerifyError::HasCounter => step,

@@ -1,4 +1,4 @@
-//! What a [`Service`](super::Service) decides.
+//! The decisions of a [`Service`](super::Service).
 
 use core::fmt;
 
@@ -8,86 +8,86 @@ use crate::sun::error::Malformed;
 use crate::sun::tamper::TtStatus;
 use crate::value::{Mark, SdmReadCtr, Uid};
 
-/// What a verified tap said.
+/// The values of a verified tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// The UID; where the tag mirrors none, that of the record.
+    /// The UID; if the tag does not mirror it, the UID of the record.
     pub uid: Option<Uid>,
     /// The counter.
     pub ctr: SdmReadCtr,
-    /// The tamper status, of a tag whose record says that it has one.
+    /// The tamper status, if the record says that the tag has one.
     pub tamper: Option<TtStatus>,
 }
 
-/// What was decided.
+/// The decision about a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Genuine, and seen for the first time.
+    /// The tap is genuine and was not accepted before.
     Fresh(Accepted),
-    /// Anything else.
+    /// The tap is refused.
     Refused(Refusal),
 }
 
 /// An accepted tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {
-    /// What it said.
+    /// The values of the tap.
     pub seen: Seen,
-    /// What the store remembered before; `None` if this is the first tap of the tag.
+    /// The stored mark before this tap; `None` if this is the first accepted tap of the tag.
     pub previous: Option<Mark>,
-    /// What the store remembers now: this tap.
+    /// The stored mark after this tap.
     pub now: Mark,
 }
 
-/// The step at which the line ended. Nothing behind it was done.
+/// The step that refused the tap. Later steps did not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
     /// There is no such tag.
     UnknownTag,
-    /// The caller is not of the organisation that the tag belongs to.
+    /// The caller does not belong to the organisation that owns the tag.
     NotTheOwner,
-    /// The tag may not be used: this is the outermost level that is inactive.
+    /// The tag may not be used. This is the outermost level that is inactive.
     Inactive(Level),
-    /// It is a standard tag: it proves nothing.
+    /// The tag is a standard tag, which proves nothing.
     NoChip,
-    /// The record has no keys, or none that serve its layout: no SDMMetaReadKey for a `{picc}`, a key prepared for another mode,
-    /// a derivation without a UID, sealed keys and no server secret.
+    /// The record has no keys, or none that fit its layout: no SDMMetaReadKey for a `{picc}`, a key prepared for
+    /// another mode, a derivation without a UID, sealed keys without a server secret.
     NoKeys,
-    /// The tap brought no eCode, or the keys do not open with the one it brought.
+    /// The tap has no eCode, or the keys do not open with it.
     SealBroken,
     /// The tap does not have the shape of the layout.
     Malformed(Malformed),
-    /// The tap was parsed by another layout than the record's.
+    /// The tap was parsed by a layout other than the record's.
     OtherLayout,
-    /// The PICCData does not open to what the layout says.
+    /// The PICCData does not decrypt to what the layout says.
     NotOpened,
-    /// It opens to the UID of another chip or to none, or the record knows no UID to compare with.
+    /// The tap has the UID of another chip or none, or the record has no UID to compare with.
     OtherUid,
     /// The SDMMAC does not match, or the counter is 0.
     NotAuthentic,
-    /// Genuine, but it carries no counter: nobody can say whether it is new.
+    /// The tap is genuine, but it carries no counter, so it may be a replay.
     NoCounter,
-    /// Genuine, but this tap or a later one was accepted before.
+    /// The tap is genuine, but this tap or a later one was accepted before.
     Replayed {
-        /// What it said.
+        /// The values of the tap.
         seen: Seen,
-        /// What the store remembers.
+        /// The stored mark.
         stored: Mark,
     },
 }
 
-/// The registry or the store failed: there is no verdict, and the tap counts as refused.
+/// The registry or the store failed. There is no verdict, and the tap counts as refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure<R, S> {
-    /// The registry could not say. No counter was touched.
+    /// The registry failed. No counter was touched.
     Registry(R),
-    /// The store could not say. Whether the counter moved is not known.
+    /// The store failed. It is unknown whether the counter moved.
     Counters(S),
 }
 
 impl Seen {
-    /// What the store's answer means for this tap.
+    /// Returns the verdict that follows from the store's answer.
     pub(super) fn verdict(self, advance: Advance) -> Verdict {
         match advance {
             Advance::Advanced { previous, now } => Verdict::Fresh(Accepted { seen: self, previous, now }),

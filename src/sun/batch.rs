@@ -1,4 +1,4 @@
-//! Taps of many tags, side by side.
+//! Batch verification: taps of many tags, eight in parallel.
 
 use core::fmt;
 
@@ -11,12 +11,14 @@ use super::window;
 use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
 use crate::key::SdmFileReadKey;
 
-/// Bytes of a MAC input that is taken side by side with others. A longer one is rare, and its whole group goes one by one.
+/// Maximum MAC input, in bytes, for computing in parallel. Longer ones are rare; their group is verified one by one.
 const INPUT: usize = 256;
 
-/// Verifies taps, each with the file-read key of its tag, and gives what [`verify`](ClaimedTap::verify) gives for each, in their
-/// order. It takes eight from the iterator at once and computes their MACs side by side: one key is expanded while another waits
-/// for its own. Nothing is kept but those eight.
+/// Verifies taps, each with the file-read key of its tag.
+///
+/// The iterator yields the result of [`verify`](ClaimedTap::verify) for each tap, in the order of `taps`. It takes
+/// eight taps at a time and computes their MACs in parallel: while the expansion of one key waits, another one
+/// proceeds. It holds no more than those eight taps.
 ///
 /// ```
 /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};
@@ -39,13 +41,13 @@ where
     Batch { taps: taps.into_iter(), group: Deque::new(), macs: None }
 }
 
-/// See [`verify_batch`].
+/// The iterator that [`verify_batch`] returns.
 #[must_use = "nothing is verified before it is asked for"]
 pub struct Batch<'a, I> {
     taps: I,
-    /// Those that were taken and not yet given.
+    /// The taps that were taken from `taps` but not yet verified.
     group: Deque<(ClaimedTap<'a>, SdmFileReadKey), LANES>,
-    /// The session keys and CMACs of the group, which those that go alone do not have.
+    /// The session keys and CMACs of the group. `None` if its taps are verified one by one.
     macs: Option<core::array::IntoIter<(MacKey, Block), LANES>>,
 }
 
@@ -71,7 +73,10 @@ impl<'a, I: Iterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batc
     }
 }
 
-/// The session keys and CMACs of taps that are all of one mode; `None` if they cannot be computed side by side.
+/// Computes the session keys and CMACs of a group of taps in parallel.
+///
+/// Returns `None` if that is not possible: the processor does not support it, the taps are of different modes, their
+/// mode has no session keys, or a MAC input is too long.
 fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block); LANES]> {
     let scheme = group.front()?.0.layout.scheme();
     let mixed = group.iter().any(|(tap, _)| tap.layout.scheme() != scheme);
@@ -108,7 +113,8 @@ mod tests {
     use crate::sun::layout::SdmLayout;
     use crate::value::Scheme;
 
-    /// Taps of one mode go side by side where the processor can do that, and others do not. No verdict shows it.
+    /// Taps of one mode are computed in parallel if the processor supports it, and taps of different modes are not. The
+    /// verdicts are the same, so this test calls `macs`.
     #[test]
     fn taps_of_one_mode_go_side_by_side() {
         let url = "https://a.b/04112233445566/000007/0123456789ABCDEF";

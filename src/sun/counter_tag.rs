@@ -1,4 +1,4 @@
-//! Tags that count but can not prove anything: NTAG 213, 215 and 216 with UID and counter mirror.
+//! Tags that count taps but cannot prove anything: NTAG 213, 215 and 216 with UID and counter mirror.
 
 use core::fmt;
 
@@ -8,11 +8,12 @@ use super::tap::UnverifiedTap;
 use super::template::LayoutError;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-/// The URL of a tag that mirrors its UID, its counter or both, and has no cryptography at all. Source: NTAG213/215/216 §8.7.
+/// The layout of a tag without cryptography that mirrors its UID, its counter or both. Source: NTAG213/215/216 §8.7.
 ///
-/// The grammar is that of [`SdmLayout::new`] with `{uid}`, `{ctr}` and `{:name}` only. What comes of it is an
-/// [`UnverifiableTap`]: anybody can write such a URL. A chip that mirrors both writes them as `UIDxCTR`; here they may stand
-/// anywhere. The size of 256 bytes is not asked of the chip: an NTAG213 has less, the others have more.
+/// The grammar is that of [`SdmLayout::new`], but only with `{uid}`, `{ctr}` and `{:name}`. Parsing returns an
+/// [`UnverifiableTap`], because anybody can write such a URL. A chip that mirrors both values writes them as `UIDxCTR`;
+/// a layout may place them anywhere. The URL must fit into 256 bytes, as on an NTAG 424 DNA. That is not the memory
+/// size of these chips: an NTAG213 has less, the others have more.
 ///
 /// ```
 /// use suntap::CounterTagLayout;
@@ -26,10 +27,10 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 pub struct CounterTagLayout(SdmLayout);
 
 impl CounterTagLayout {
-    /// Reads a URL template. Usable in `const` context.
+    /// Parses a URL template. Usable in `const` context.
     ///
     /// # Errors
-    /// [`LayoutError`] names the rule that the template breaks.
+    /// Returns [`LayoutError`], which names the rule that the template breaks.
     pub const fn new(template: &str) -> Result<Self, LayoutError> {
         match SdmLayout::compile(Scheme::Aes, template, false) {
             Ok(layout) => Ok(Self(layout)),
@@ -37,31 +38,30 @@ impl CounterTagLayout {
         }
     }
 
-    /// The template, as it was given.
+    /// Returns the template as it was given.
     #[must_use]
     pub fn template(&self) -> &str {
         self.0.template()
     }
 
-    /// As [`SdmLayout::parse`].
+    /// Parses a full URL, like [`SdmLayout::parse`].
     ///
     /// # Errors
-    /// [`Malformed`] with the reason.
+    /// Returns [`Malformed`] with the reason.
     pub fn parse<'a>(&'a self, url: &'a str) -> Result<UnverifiableTap<'a>, Malformed> {
         self.0.parse(url).map(UnverifiableTap)
     }
 
-    /// As [`SdmLayout::parse_origin_form`].
+    /// Parses the `/path?query` of a request, like [`SdmLayout::parse_origin_form`].
     ///
     /// # Errors
-    /// [`Malformed`] with the reason.
+    /// Returns [`Malformed`] with the reason.
     pub fn parse_origin_form<'a>(&'a self, target: &'a str) -> Result<UnverifiableTap<'a>, Malformed> {
         self.0.parse_origin_form(target).map(UnverifiableTap)
     }
 }
 
-/// What a tag without cryptography says of itself. It proves nothing, and there is no way from here to a
-/// [`VerifiedTap`](crate::VerifiedTap):
+/// A tap of a tag without cryptography. It proves nothing, and it cannot become a [`VerifiedTap`](crate::VerifiedTap):
 ///
 /// ```compile_fail,E0599
 /// # use suntap::*;
@@ -80,19 +80,19 @@ impl CounterTagLayout {
 pub struct UnverifiableTap<'a>(UnverifiedTap<'a>);
 
 impl<'a> UnverifiableTap<'a> {
-    /// The UID as written; `None` where the tag mirrors none.
+    /// Returns the UID as written, or `None` if the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.0.received.uid
     }
 
-    /// The counter as written; `None` where the tag mirrors none.
+    /// Returns the counter as written, or `None` if the tag mirrors none.
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
         self.0.received.ctr
     }
 
-    /// The text captured by `{:name}`.
+    /// Returns the text captured by `{:name}`.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.0.captured(name)

@@ -1,13 +1,13 @@
-//! What can go wrong, one small type for each step, and [`Error`] for all of them together.
+//! The errors: one small type for each step, and [`Error`] for all of them.
 //!
-//! No error carries a key, a MAC or text of a tap, so each may be logged. What a stranger is told is another matter: to them
-//! every refusal should read alike.
+//! No error carries a key, a MAC or text of a tap, so each may be logged. Return one generic refusal to untrusted
+//! clients; keep the detailed error for your logs.
 
 use core::fmt;
 
 use crate::value::Mark;
 
-/// One element of a layout, under its name in the data sheet.
+/// One element of a layout, with its name from the data sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -41,26 +41,26 @@ impl fmt::Display for Field {
     }
 }
 
-/// Why text is not a tap of a layout. It is about shape only: nothing was decrypted or compared.
+/// The reason why text is not a tap of a layout. It concerns only the shape: nothing was decrypted or compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// Longer than the 256-byte file of a chip could make it.
+    /// The text is longer than the 256-byte file of a chip allows.
     TooLong,
-    /// The static text differs from the template, first at this byte of the input.
+    /// The static text differs from the template, first at byte `at` of the input.
     StaticText {
-        /// Bytes of the input before the difference.
+        /// The number of input bytes before the difference.
         at: usize,
     },
-    /// An element of the layout is not there.
+    /// An element of the layout is missing.
     Missing(Field),
-    /// An element is there more than once.
+    /// An element occurs more than once.
     Duplicate(Field),
     /// A value was given for an element that the layout does not have.
     Unexpected(Field),
     /// An element is too short or too long.
     Length(Field),
-    /// An element holds a character that it can not hold: a digit is no digit, or the text is percent-encoded.
+    /// An element holds an invalid character, for example one that is not a digit, or percent-encoded text.
     Character(Field),
     /// There is text after the last element.
     Trailing,
@@ -83,23 +83,25 @@ impl fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
-/// Why a well-formed tap was not verified.
+/// The reason why a well-formed tap was not verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// Not made by a holder of the keys. A PICCData that does not open, a MAC that does not match and a counter of 0 look
-    /// alike here on purpose: an attacker learns nothing from the difference.
+    /// The tap was not made by a holder of the keys.
+    ///
+    /// PICCData that does not open, a MAC that does not match and a counter of 0 return this same error on purpose: an
+    /// attacker learns nothing from the difference.
     NotAuthentic,
-    /// Genuine, but it carries no counter, so nobody can say whether it is new: see
+    /// The tap is genuine but carries no counter, so it may be a replay: see
     /// [`ClaimedTap::verify_replayable`](crate::ClaimedTap::verify_replayable).
     NoCounter,
-    /// Genuine, and it carries a counter, so it must not be taken as a tap without one.
+    /// The tap is genuine and carries a counter, so it must not be accepted as a tap without one.
     HasCounter,
-    /// Genuine, but of another tag than the caller expected.
+    /// The tap is genuine, but of another tag than the caller expected.
     WrongTag,
-    /// The layout mirrors PICCData encrypted: open it with an `SdmMetaReadKey`.
+    /// The layout has encrypted PICCData: open it with an `SdmMetaReadKey`.
     Encrypted,
-    /// The layout mirrors no PICCData: there is nothing to open.
+    /// The layout has no PICCData: there is nothing to open.
     NotEncrypted,
     /// The key was prepared for another mode than that of the layout.
     WrongScheme,
@@ -121,16 +123,16 @@ impl fmt::Display for VerifyError {
 
 impl core::error::Error for VerifyError {}
 
-/// Why a verified tap did not become a fresh one.
+/// The reason why a verified tap did not become a fresh one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitError<S> {
-    /// The counter is not ahead of the stored one: this tap, or a later one, was accepted before.
+    /// The counter is not greater than the stored one: this tap, or a later one, was accepted before.
     Replayed {
-        /// What the store remembers.
+        /// The mark in the store.
         stored: Mark,
     },
-    /// The store failed. Whether the counter moved is not known; the tap is refused.
+    /// The store failed. It is unknown whether the counter advanced, and the tap is rejected.
     Store(S),
 }
 
@@ -152,16 +154,16 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
     }
 }
 
-/// Every way in which the line from text to [`FreshTap`](crate::FreshTap) can end early; each step's own error converts into
-/// it. `S` is the error of the counter store.
+/// Any error on the way from text to a [`FreshTap`](crate::FreshTap). The error of each step converts into it. `S` is
+/// the error of the counter store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<S> {
-    /// Not the shape of the layout.
+    /// The text does not have the shape of the layout.
     Malformed(Malformed),
-    /// Not verified.
+    /// The tap was not verified.
     Verify(VerifyError),
-    /// Verified, but not new, or the store failed.
+    /// The tap was verified, but it is a replay, or the store failed.
     Commit(CommitError<S>),
 }
 

@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-/// Bytes of the longest SDMENCFileData in a 256-byte file: less than half of it.
+/// Upper limit of the decrypted SDMENCFileData in bytes: half the file, as the mirror has two hex digits for each byte.
 pub(super) const MAX_FILE_DATA: usize = 128;
 
-/// Why no file data was given out.
+/// The reason why [`SunMessage::file_data`](crate::SunMessage::file_data) returns no file data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileDataError {
@@ -13,7 +13,7 @@ pub enum FileDataError {
     NotMirrored,
     /// The caller's buffer is too small.
     BufferTooSmall {
-        /// Bytes that are needed.
+        /// The number of bytes that the buffer needs.
         needed: usize,
     },
 }

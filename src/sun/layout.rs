@@ -1,4 +1,4 @@
-//! Where the mirrors of a tag and its MAC window are.
+//! Layouts: the positions of the mirrors and of the MAC window in the URL.
 
 use core::fmt;
 
@@ -7,19 +7,20 @@ use super::span::Span;
 use crate::cipher::Suite;
 use crate::value::Scheme;
 
-/// Characters of a template.
+/// Maximum length of a template in characters.
 pub(crate) const MAX_TEMPLATE: usize = 256;
-/// Captured texts.
+/// Maximum number of captured texts.
 pub(crate) const MAX_NAMES: usize = 4;
-/// `[[`, at most five mirrors, the captured texts and the end.
+/// Maximum number of elements: `[[`, five mirrors, the captured texts and the end.
 pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
-/// A URL template, read: the text that a tag writes, where its mirrors are, and what its MAC covers.
+/// A parsed URL template: the text that a tag writes, the positions of its mirrors, and the text that its MAC covers.
 ///
-/// It is owned and inline, has no lifetime and can be a `const` or `static`. From one template come the parsing of taps, the
-/// MAC input and the rules that a sender can not choose: above all the [`Scheme`].
+/// It is owned and inline, has no lifetime, and can be a `const` or `static`. One template determines how taps are
+/// parsed, the MAC input, and the rules that a sender cannot choose, above all the [`Scheme`].
 ///
-/// Made by [`SdmLayout::new`], which has the grammar, or by [`sdm_layout!`](crate::sdm_layout) when compiling.
+/// [`SdmLayout::new`] creates a layout and documents the grammar. [`sdm_layout!`](crate::sdm_layout) creates one at
+/// compile time.
 #[doc(alias = "PICCDataOffset")]
 #[doc(alias = "SDMMACInputOffset")]
 #[doc(alias = "SDMMACOffset")]
@@ -29,31 +30,31 @@ pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 pub struct SdmLayout {
     pub(crate) scheme: Scheme,
     pub(crate) template: [u8; MAX_TEMPLATE],
-    /// Bytes of `template` in use.
+    /// The number of bytes of `template` in use.
     pub(crate) len: usize,
     pub(crate) elements: [Element; MAX_ELEMENTS],
-    /// Where the path or query begins in `template`.
+    /// The offset of the path or query in `template`.
     pub(crate) origin: usize,
-    /// What `{picc:..}` pins.
+    /// The content that `{picc:..}` pins.
     pub(crate) picc: Option<Mirrored>,
-    /// What `{enc:N}` pins.
+    /// The length that `{enc:N}` pins.
     pub(crate) enc_chars: Option<usize>,
-    /// Digits of other mirrors that directly follow an `{enc}` of no pinned length.
+    /// The number of digits of other mirrors that directly follow an `{enc}` without a pinned length.
     pub(crate) enc_reserve: usize,
-    /// Where the tamper status is in the plaintext of `{enc}`.
+    /// The offset of the tamper status in the plaintext of `{enc}`.
     pub(crate) tt_at: Option<usize>,
-    /// Whether the MAC covers `{tt}`.
+    /// `true` if the MAC covers `{tt}`.
     pub(crate) tt_in_window: bool,
 }
 
-/// Which of the two values a PICCData holds.
+/// The presence of the two values that PICCData can hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mirrored {
     pub(crate) uid: bool,
     pub(crate) ctr: bool,
 }
 
-/// A mark in the template and the static text before it.
+/// An element of the template and the static text before it.
 #[derive(Clone, Copy)]
 pub(crate) struct Element {
     pub(crate) kind: Kind,
@@ -71,21 +72,21 @@ pub(crate) enum Kind {
 }
 
 impl SdmLayout {
-    /// How the tag computes.
+    /// Returns the scheme by which the tag authenticates its taps.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// The template, as it was given.
+    /// Returns the template as it was given.
     #[must_use]
     pub fn template(&self) -> &str {
         let template = self.text(Span { from: 0, to: self.len });
-        // Only ASCII was let in, so there is always text to show.
+        // A template holds only ASCII, so this does not fail.
         str::from_utf8(template).unwrap_or_default()
     }
 
-    /// The elements in order, up to and including the end.
+    /// Returns the elements in order, up to and including the end.
     pub(crate) fn elements(&self) -> impl Iterator<Item = &Element> {
         let mut ended = false;
         self.elements.iter().take_while(move |element| {
@@ -105,26 +106,28 @@ impl SdmLayout {
         }
     }
 
-    /// Whether the layout has this element.
+    /// Returns `true` if the layout has this element.
     #[must_use]
     pub fn has(&self, wanted: Field) -> bool {
         self.elements().any(|element| matches!(element.kind, Kind::Value(field) if field == wanted))
     }
 
-    /// What its taps carry: plain, or in a `{picc}`, which holds both unless it is pinned.
+    /// Returns the values that its taps carry, plain or in `{picc}`. An unpinned `{picc}` counts as holding both.
     pub(crate) fn mirrored(&self) -> Mirrored {
         let picc_data = self.has(Field::PiccData);
         let all = Mirrored { uid: picc_data || self.has(Field::Uid), ctr: picc_data || self.has(Field::SdmReadCtr) };
         self.picc.unwrap_or(all)
     }
 
-    /// Whether its taps carry a counter, and so are good for one use: `{ctr}`, or a `{picc}` that is not pinned to hold none.
+    /// Returns `true` if its taps carry a counter, so that each tap can be accepted at most once.
+    ///
+    /// That is so with `{ctr}`, and with a `{picc}` that is not pinned to hold none.
     #[must_use]
     pub fn carries_ctr(&self) -> bool {
         self.mirrored().ctr
     }
 
-    /// Whether the MAC input is `{enc}` and nothing else.
+    /// Returns `true` if the MAC input is `{enc}` and nothing else.
     #[cfg(feature = "dialects")]
     pub(crate) fn covers_enc_alone(&self) -> bool {
         let mut kinds = self.elements().skip_while(|element| !matches!(element.kind, Kind::MacInput)).skip(1);
@@ -137,19 +140,19 @@ impl SdmLayout {
         is(Field::EncFileData) && is(Field::SdmMac)
     }
 
-    /// Whether its taps say how the seal is: `{tt}`, or a status inside `{enc}`.
+    /// Returns `true` if its taps carry a tamper status: `{tt}`, or a status inside `{enc}`.
     #[must_use]
     pub fn carries_tamper(&self) -> bool {
         self.tt_at.is_some() || self.has(Field::TtStatus)
     }
 
-    /// Where the tamper status ends in the plaintext of `{enc}`.
+    /// Returns the end of the tamper status in the plaintext of `{enc}`.
     #[cfg(feature = "emulator")]
     pub(crate) fn tt_end(&self) -> Option<usize> {
         self.tt_at.map(|at| at.saturating_add(2))
     }
 
-    /// The names of its `{:name}`, in order.
+    /// Returns the names of the `{:name}` elements, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.elements().filter_map(|element| match element.kind {
             Kind::Value(Field::Captured) => str::from_utf8(self.text(element.name)).ok(),
@@ -157,7 +160,7 @@ impl SdmLayout {
         })
     }
 
-    /// The number of characters of an element, where the layout alone says it.
+    /// Returns the number of characters of an element, or `None` if the layout does not fix it.
     pub(crate) const fn fixed_chars(&self, field: Field) -> Option<usize> {
         match field {
             Field::EncFileData => self.enc_chars,
@@ -166,7 +169,7 @@ impl SdmLayout {
     }
 }
 
-/// The number of characters of a mirror, where the chip has no choice.
+/// Returns the number of characters of a mirror, or `None` if the chip does not fix it.
 pub(crate) const fn mirror_chars(scheme: Scheme, field: Field) -> Option<usize> {
     match (field, scheme) {
         (Field::PiccData, _) => match Suite::of(scheme) {

@@ -1,4 +1,4 @@
-//! SDMMAC: what it covers, how it is cut, how it is compared. Source: NT4H2421Gx §9.3.7, §9.3.8, §9.1.3.
+//! SDMMAC: its coverage, truncation and comparison. Source: NT4H2421Gx §9.3.7, §9.3.8, §9.1.3.
 
 use core::fmt;
 
@@ -9,36 +9,36 @@ use crate::value::hex;
 
 /// An SDMMAC: 8 bytes.
 ///
-/// `==` takes the same time for any two values. `Debug` does not show it, for the MAC of a tap that was never accepted is as
-/// good as the tap.
+/// `==` takes the same time for any two values. `Debug` does not show the bytes: the MAC of a tap that was never
+/// accepted is as valuable as the tap.
 #[doc(alias = "SDMMAC")]
 #[doc(alias = "MACt")]
 #[derive(Clone, Copy)]
 pub struct SdmMac([u8; 8]);
 
 impl SdmMac {
-    /// A MAC from its eight bytes.
+    /// Creates a MAC from its eight bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
 
-    /// A MAC from 16 hexadecimal digits of either case.
+    /// Parses a MAC from 16 hexadecimal digits of either case.
     ///
     /// # Errors
-    /// [`ParseHexError`] if the length is not 16 or a character is no digit.
+    /// Returns [`ParseHexError`] if the length is not 16 or a character is not a hexadecimal digit.
     pub fn from_hex(text: &str) -> Result<Self, ParseHexError> {
         hex::decode(text.as_bytes()).map(Self)
     }
 
-    /// Cuts a whole CMAC: the bytes 1, 3, 5 to 15, counted from 0, remain.
+    /// Truncates a whole CMAC to its bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0.
     #[must_use]
     pub const fn truncate(cmac: &[u8; 16]) -> Self {
         let [_, m0, _, m1, _, m2, _, m3, _, m4, _, m5, _, m6, _, m7] = *cmac;
         Self([m0, m1, m2, m3, m4, m5, m6, m7])
     }
 
-    /// The eight bytes.
+    /// Returns the eight bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 8] {
         &self.0
@@ -65,7 +65,7 @@ mod tests {
     use crate::sun::session::MacKey;
     use crate::{Scheme, SdmFileReadKey, SdmReadCtr, Uid};
 
-    /// Session key, whole CMAC and SDMMAC of a tap under factory keys.
+    /// Checks the session key, whole CMAC and SDMMAC of a tap under factory keys.
     fn check(uid: &str, ctr: u32, input: &[u8], session_key: u128, cmac: u128, mac: &str) {
         let key = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
         let session = MacKey::derive(&key, Uid::from_hex(uid).ok(), SdmReadCtr::new(ctr)).unwrap();
@@ -82,7 +82,7 @@ mod tests {
         check("04DE5F1EACC040", 61, b"", session_key, cmac, "94EED9EE65337086");
     }
 
-    /// AN12196 Rev 1.8 Table 6: the MAC input is file data and the name of the parameter behind it.
+    /// AN12196 Rev 1.8 Table 6: the MAC input is file data and the name of the parameter after it.
     #[test]
     fn an12196_table_6() {
         let input = b"CEE9A53E3E463EF1F459635736738962&cmac=";

@@ -1,4 +1,4 @@
-//! What a verified tap says.
+//! The content of a verified tap.
 
 use core::fmt;
 
@@ -12,10 +12,11 @@ use super::tamper::TtStatus;
 use crate::value::hex;
 use crate::value::{SdmReadCtr, Uid};
 
-/// What a tag said, with its SDMMAC compared: all of it that the layout's MAC window covers, and UID and counter in any case.
+/// The content of a tap whose SDMMAC matches.
 ///
-/// It is reached through a [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or
-/// [`ReplayableTap`](crate::ReplayableTap), and says nothing about being new.
+/// SDMMAC authenticates the UID and counter, and the text inside the layout's MAC window. A
+/// [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or [`ReplayableTap`](crate::ReplayableTap) gives
+/// access to a message. The message does not tell whether the tap is a replay.
 #[doc(alias = "Secure Unique NFC")]
 pub struct SunMessage<'a> {
     layout: &'a SdmLayout,
@@ -24,24 +25,24 @@ pub struct SunMessage<'a> {
 }
 
 impl<'a> SunMessage<'a> {
-    /// Only for what was compared.
+    /// Wraps what was received. The caller must have compared the SDMMAC.
     pub(super) fn new(layout: &'a SdmLayout, received: Received<'a>, enc: Option<EncKey>) -> Self {
         Self { layout, received, enc }
     }
 
-    /// The UID; `None` where the tag mirrors none.
+    /// Returns the UID, or `None` if the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.received.uid
     }
 
-    /// The counter; `None` where the tag mirrors none.
+    /// Returns the counter, or `None` if the tag mirrors none.
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
         self.received.ctr
     }
 
-    /// The text captured by `{:name}`. The tag vouches for it only if it lies between `[[` and `{mac}`.
+    /// Returns the text captured by `{:name}`. It is authenticated only if it lies between `[[` and `{mac}`.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -54,8 +55,10 @@ impl<'a> SunMessage<'a> {
         }
     }
 
-    /// The tamper status; `None` where the layout has none, and on an NTAG 22x: what its two characters say is not known well
-    /// enough to call a seal closed, so [`status_detect`](Self::status_detect) gives them as they are.
+    /// Returns the tamper status, or `None` if the layout has none.
+    ///
+    /// It also returns `None` for an NTAG 22x. The meaning of its two status characters is not known well enough to
+    /// call a seal closed, so [`status_detect`](Self::status_detect) returns them unchanged.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
         if self.received.status_detect.is_some() {
@@ -74,23 +77,25 @@ impl<'a> SunMessage<'a> {
         }
     }
 
-    /// The whole status block of an NTAG 22x StatusDetect chip; `None` on any other.
+    /// Returns the whole status block of an NTAG 22x StatusDetect chip, or `None` for any other chip.
     #[must_use]
     pub fn status_detect(&self) -> Option<StatusDetect> {
         self.received.status_detect
     }
 
-    /// Bytes of the decrypted SDMENCFileData; 0 where the layout has none.
+    /// Returns the length of the decrypted SDMENCFileData in bytes, or 0 if the layout has none.
     #[must_use]
     pub fn file_data_len(&self) -> usize {
         self.text_of(Field::EncFileData).map_or(0, |text| text.len() / 2)
     }
 
-    /// Decrypts the SDMENCFileData into the caller's buffer, which must hold [`file_data_len`](Self::file_data_len) bytes;
-    /// 128 are always enough. What is returned is that part of it.
+    /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that holds it.
+    ///
+    /// The buffer must hold [`file_data_len`](Self::file_data_len) bytes; 128 are always enough.
     ///
     /// # Errors
-    /// [`FileDataError`] if the layout has none or the buffer is too small; the buffer is as it was then.
+    /// Returns [`FileDataError`] if the layout has no SDMENCFileData or the buffer is too small. The buffer is then
+    /// unchanged.
     pub fn file_data<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], FileDataError> {
         let needed = self.file_data_len();
         if needed == 0 {
@@ -102,7 +107,7 @@ impl<'a> SunMessage<'a> {
         Ok(plain)
     }
 
-    /// Decrypts as many blocks of the SDMENCFileData, from the first on, as are asked for.
+    /// Decrypts the SDMENCFileData from its first block on, as many blocks as the caller's slice has.
     fn decrypt(&self, blocks: &mut [[u8; 16]]) -> Option<()> {
         let (key, ctr) = self.enc.as_ref().zip(self.ctr())?;
         let bytes = blocks.as_flattened_mut();

@@ -1,8 +1,8 @@
 //! SUNCMAC of NTAG 223 DNA and NTAG 224 DNA. Source: NXP AN12998, as quoted in public test code.
 //!
-//! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and know no SDM: the MAC is made directly under SUNCMAC_KEY, over values and not
-//! over text, so there is no session key and no `[[`. A layout says so by [`Scheme::Suncmac`], and all
-//! else is as for any tap:
+//! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and do not have SDM. They compute the MAC directly under SUNCMAC_KEY, over
+//! values and not over text, so there is no session key and no `[[`. A layout selects this mode with
+//! [`Scheme::Suncmac`]. Everything else works as for any tap:
 //!
 //! ```
 //! use suntap::{Scheme, SdmFileReadKey, SdmLayout, sdm_layout};
@@ -15,29 +15,33 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! On StatusDetect chips `{tt}` is ten characters: two of status (`C`, `O`, `I`, or `0` where it is off) and four bytes of data
-//! as hexadecimal digits. The MAC covers it always.
+//! On StatusDetect chips, `{tt}` has ten characters: two status characters (`C`, `O`, `I`, or `0` if the feature is
+//! off) and four bytes of data as hexadecimal digits. The MAC always covers it.
 //!
-//! What is known: two published taps of NXP, and taps recorded from NTAG 223 DNA StatusDetect chips, whose MACs match. **No
-//! NTAG 224 DNA was at hand; that it is the same is untested on silicon.** A chip whose counter is off mirrors `000000`, as those
-//! recorded ones do. That is [`NotAuthentic`](crate::VerifyError::NotAuthentic) here as everywhere, by either way of verifying,
-//! even if the MAC matches: such a tap is the same for ever. Switch the counter on.
+//! The evidence is two taps published by NXP, and taps recorded from NTAG 223 DNA StatusDetect chips, whose MACs match.
+//! **No NTAG 224 DNA was available; that it behaves the same is untested on silicon.**
+//!
+//! A chip whose counter is off mirrors `000000`, as the recorded chips do. Both verify methods then return
+//! [`NotAuthentic`](crate::VerifyError::NotAuthentic), as they do for any counter of 0, even if the MAC matches: such a
+//! tap never changes. Switch the counter on.
 
 use crate::key::FileReadKey;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-/// The status block of a StatusDetect chip: two status characters and four bytes of data, as they are. What they mean is said
-/// by the settings of the chip and its data sheet; they are not the TTPermStatus and TTCurrStatus of an NTAG 424 DNA TagTamper.
+/// The status block of a StatusDetect chip: two status characters and four bytes of data, unchanged.
+///
+/// The settings of the chip and its data sheet define their meaning. They are not the TTPermStatus and TTCurrStatus of
+/// an NTAG 424 DNA TagTamper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StatusDetect {
     /// The two status characters.
     pub status: [u8; 2],
-    /// The four bytes of data behind them.
+    /// The four bytes of data after them.
     pub data: [u8; 4],
 }
 
 impl StatusDetect {
-    /// From its ten characters; `None` if they are not of this form.
+    /// Parses the ten characters of a status block. Returns `None` if they do not have this form.
     #[must_use]
     pub fn from_ascii(text: &[u8]) -> Option<Self> {
         let (status, data) = text.split_first_chunk()?;
@@ -45,7 +49,7 @@ impl StatusDetect {
         block.packed().map(|_| block)
     }
 
-    /// The five bytes that the MAC covers: the status characters as nibbles, then the data.
+    /// Returns the five bytes that the MAC covers: the status characters as nibbles, then the data.
     fn packed(self) -> Option<[u8; 5]> {
         let [first, second] = self.status.map(|status| match status {
             b'C' => Some(0x3),
@@ -59,8 +63,10 @@ impl StatusDetect {
     }
 }
 
-/// The whole CMAC, of which the mirror is the [truncation](crate::SdmMac::truncate): over the UID, the counter MSB first, and
-/// the packed status block if there is one. `None` if its status characters are none, or the key was prepared for another mode.
+/// Computes the whole CMAC over the UID, the counter MSB first, and the packed status block if there is one.
+///
+/// The mirror is the [truncation](crate::SdmMac::truncate) of this CMAC. Returns `None` if a status character is
+/// invalid, or if the key was prepared for another mode.
 #[doc(alias = "SUNCMAC")]
 #[must_use]
 pub fn suncmac(

@@ -1,4 +1,5 @@
-//! From received text to an [`UnverifiedTap`]: shape only, nothing is decrypted or compared.
+//! Parsing of received text into an [`UnverifiedTap`]. It checks the shape only: it does not decrypt or compare
+//! anything.
 
 use super::error::{Field, Malformed};
 use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
@@ -11,14 +12,14 @@ use crate::cipher::PiccWire;
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
 impl<'a> UnverifiedTap<'a> {
-    /// A tap that brought nothing yet.
+    /// Creates a tap without any values.
     fn begun(layout: &'a SdmLayout, source: Source<'a>) -> Self {
         let mac = SdmMac::from_bytes([0; 8]);
         let received = Received { source, uid: None, ctr: None, mac, status_detect: None };
         Self { layout, received, picc_data: PiccWire::default() }
     }
 
-    /// Takes the value of an element from its text, if that has the shape of the element.
+    /// Stores the value of an element, if its text has the shape of the element.
     fn accept(&mut self, field: Field, text: &[u8]) -> Result<(), Malformed> {
         let Self { layout, received, picc_data } = self;
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
@@ -56,25 +57,25 @@ impl<'a> UnverifiedTap<'a> {
 }
 
 impl SdmLayout {
-    /// Takes a full URL apart.
+    /// Parses a full URL.
     ///
-    /// The whole shape is checked: static text byte by byte, each mirror's length and digits (of either case), nothing
-    /// missing, nothing twice, nothing behind the end. Nothing is percent-decoded.
+    /// It checks the whole shape: the static text byte by byte, and the length and digits (of either case) of each
+    /// mirror. It rejects missing and repeated elements and trailing text. It does not percent-decode anything.
     ///
     /// # Errors
-    /// [`Malformed`] with the reason.
+    /// Returns [`Malformed`] with the reason.
     pub fn parse<'a>(&'a self, url: &'a str) -> Result<UnverifiedTap<'a>, Malformed> {
         self.read(url.as_bytes(), 0)
     }
 
-    /// Takes the `/path?query` of a request apart, which is all that an HTTP server is sent. What the template has before
-    /// that stands as in the template.
+    /// Parses the `/path?query` of a request, which is all that an HTTP server receives. The template supplies the part
+    /// of the URL before it.
     ///
-    /// Where a template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, the `/` that HTTP puts in its place is
-    /// accepted.
+    /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this accepts the `/` that HTTP
+    /// inserts.
     ///
     /// # Errors
-    /// [`Malformed`] with the reason.
+    /// Returns [`Malformed`] with the reason.
     pub fn parse_origin_form<'a>(&'a self, target: &'a str) -> Result<UnverifiedTap<'a>, Malformed> {
         let target = target.as_bytes();
         let pathless = self.template().as_bytes().get(self.origin) == Some(&b'?');
@@ -89,16 +90,19 @@ impl SdmLayout {
         }
     }
 
-    /// Puts a tap together from mirrors that were sent as separate values. Static text, and with it the MAC window, comes
-    /// from the template. The tap borrows the values as it would a URL.
+    /// Assembles a tap from mirrors that were sent as separate values.
+    ///
+    /// The static text comes from the template, also inside the MAC window. The tap borrows the values as it would
+    /// borrow a URL.
     ///
     /// # Errors
-    /// [`Malformed`] if a value of the layout is missing, one that it does not have is given, or one has the wrong shape.
+    /// Returns [`Malformed`] if a value of the layout is missing, if a value is given twice or is not in the layout, or
+    /// if a value has the wrong shape.
     pub fn assemble<'a>(&'a self, mirrors: &'a Mirrors<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
         self.assemble_with(mirrors, None)
     }
 
-    /// Like [`assemble`](Self::assemble). A known UID is that of `mirrors` and is not read again from its digits.
+    /// Like [`assemble`](Self::assemble), but uses `known`, if given, as the UID and does not decode that of `mirrors`.
     pub(crate) fn assemble_with<'a>(
         &'a self,
         mirrors: &'a Mirrors<'a>,
@@ -133,9 +137,9 @@ impl SdmLayout {
         Ok(tap)
     }
 
-    /// Takes text apart that begins where `origin` is in the template.
+    /// Parses text that begins at the offset `origin` of the template.
     fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
-        // Far more than a tag can write: not worth a better reason.
+        // A tag cannot write nearly that much, so a more precise reason is not worth the time.
         if input.len() > 4 * MAX_URL {
             return Err(Malformed::TooLong);
         }
@@ -166,7 +170,8 @@ impl SdmLayout {
                     if rest.is_empty() || element.text.to < origin {
                         return Err(Malformed::Missing(field));
                     }
-                    // Only where a mirror can not be read is it asked whether what follows is there in its place.
+                    // `refine` runs only if a mirror cannot be read. It checks whether the text after the mirror stands
+                    // in its place.
                     let chars = self.chars(field, rest);
                     let refine =
                         |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_behind(index));
@@ -184,14 +189,14 @@ impl SdmLayout {
         Ok(tap)
     }
 
-    /// The static text before an element, as far as it is not before `origin`.
+    /// Returns the static text before an element, without the part before `origin`.
     pub(super) fn text_from(&self, origin: usize, element: &Element) -> &[u8] {
         let mut span = element.text;
         span.from = span.from.max(origin).min(span.to);
         self.text(span)
     }
 
-    /// How many characters the element at the start of `rest` has.
+    /// Returns the number of characters of the element at the start of `rest`.
     pub(crate) fn chars(&self, field: Field, rest: &[u8]) -> usize {
         let run = |part: fn(&u8) -> bool| rest.iter().take_while(|byte| part(byte)).count();
         match self.fixed_chars(field) {
@@ -201,15 +206,16 @@ impl SdmLayout {
         }
     }
 
-    /// The static text that follows an element.
+    /// Returns the static text after an element.
     fn text_behind(&self, index: usize) -> &[u8] {
         let mut behind = self.elements().skip(index.saturating_add(1));
-        // `[[` may stand in between, and takes no room.
+        // A `[[` without text before it has no characters in the URL.
         let next = behind.find(|next| next.text.len() > 0 || !matches!(next.kind, Kind::MacInput));
         next.map_or(&[], |next| self.text(next.text))
     }
 
-    /// Why `rest`, the end of `input`, does not go on as the template does: `otherwise`, unless a better reason is found.
+    /// Returns the reason why `rest`, the end of `input`, does not match the template: `otherwise`, unless it finds a
+    /// more precise one.
     fn explain(
         &self,
         input: &[u8],
@@ -227,7 +233,7 @@ impl SdmLayout {
         }
         match (before, rest.first(), element.kind) {
             (_, None, Kind::Value(field)) => Malformed::Missing(field),
-            // A mirror goes on where it should have ended, unless what follows looks like the next part of a URL.
+            // Characters after a mirror mean that it is too long, unless they look like the next part of a URL.
             (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#') => match field {
                 Field::Captured => Malformed::Character(field),
                 _ => Malformed::Length(field),
@@ -236,7 +242,7 @@ impl SdmLayout {
         }
     }
 
-    /// The elements that are the whole value of a query parameter, each with its `name=`.
+    /// Returns the elements that are the whole value of a query parameter, each with its `name=`.
     fn parameters(&self) -> impl Iterator<Item = (Field, &[u8])> {
         let mut before: &[u8] = &[];
         self.elements().filter_map(move |element| {
@@ -254,11 +260,11 @@ impl SdmLayout {
     }
 }
 
-/// Why a text is not this mirror, where `next` is what should follow it.
+/// Refines the error for text that is not a valid mirror. `next` is the static text that should follow it.
 fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed {
     match (error, next) {
         (_, [_, ..]) if text.starts_with(next) || text.is_empty() => Malformed::Missing(field),
-        // A wrong character that is the start of what follows means that the mirror is too short.
+        // If an invalid character is the first one of the text that should follow, the mirror is too short.
         (Malformed::Character(_), [first, ..]) if text.contains(first) && !first.is_ascii_hexdigit() => {
             Malformed::Length(field)
         }
@@ -266,7 +272,7 @@ fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed
     }
 }
 
-/// Cuts text where a parameter begins or ends.
+/// Splits text at the characters that begin or end a parameter.
 fn parts(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     text.split(|byte| matches!(byte, b'?' | b'&' | b'#'))
 }

@@ -1,11 +1,11 @@
-//! PICCData: what identifies a tap, encrypted. Source: NT4H2421Gx §9.3.4, Table 21.
+//! PICCData: the encrypted UID and counter of a tap. Source: NT4H2421Gx §9.3.4, Table 21.
 
 use super::layout::Mirrored;
 use crate::cipher::{Block, PiccWire};
 use crate::key::PreparedMetaReadKey;
 use crate::value::{SdmReadCtr, Uid};
 
-/// The content of a PICCData.
+/// The content of decrypted PICCData.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PiccData {
     pub(crate) uid: Option<Uid>,
@@ -13,8 +13,10 @@ pub(crate) struct PiccData {
 }
 
 impl PiccData {
-    /// Decrypts and reads strictly. Any key decrypts to something: `Some` only says that the tag byte fits, which by chance it
-    /// does three times in 256.
+    /// Decrypts PICCData and reads it strictly.
+    ///
+    /// Any key decrypts it to something. `Some` only says that the tag byte is valid, which happens by chance three
+    /// times in 256.
     pub(crate) fn open(key: &PreparedMetaReadKey, wire: &PiccWire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }
@@ -23,7 +25,7 @@ impl PiccData {
     pub(super) fn read(plain: &Block) -> Option<Self> {
         let [tag, body @ ..] = plain;
         let (uid, behind) = body.split_first_chunk()?;
-        // Bit 7: UID. Bit 6: counter. Bits 5 and 4: for future use, zero. Bits 3 to 0: length of the UID, zero without one.
+        // Bit 7: UID. Bit 6: counter. Bits 5 and 4: reserved, zero. Bits 3 to 0: length of the UID, zero without one.
         let (uid, ctr) = match tag {
             0xC7 => (Some(uid), behind.first_chunk()),
             0x87 => (Some(uid), None),
@@ -54,7 +56,7 @@ mod tests {
         assert_eq!(PiccData::open(&key, &wire), Some(PiccData { uid, ctr }));
     }
 
-    /// NT4H2421Gx Table 21: of all tag bytes, three say something that a chip can mean.
+    /// NT4H2421Gx Table 21: of all tag bytes, only three are valid.
     #[test]
     fn table_21_accepts_three_tag_bytes() {
         let mut plain = [0x11; 16];

@@ -1,4 +1,4 @@
-//! What a tap brings: its text, and the values read from it.
+//! The content of a received tap: its text, and the values read from it.
 
 use core::fmt;
 
@@ -8,17 +8,17 @@ use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
 
-/// Characters of the longest URL in a 256-byte file: 249 behind the longest abbreviated prefix of 12.
+/// Maximum length of a URL in a 256-byte file, in characters: 249 after the longest abbreviated prefix of 12.
 pub(crate) const MAX_URL: usize = 261;
 
 /// The mirrors of a tap that were sent as separate values, for [`SdmLayout::assemble`].
 ///
-/// Hexadecimal text is accepted in either case, as in a URL.
+/// Hexadecimal digits are accepted in either case, as in a URL.
 #[derive(Clone, Copy, Default)]
 pub struct Mirrors<'a> {
     /// `{picc}`
     pub picc_data: Option<&'a str>,
-    /// `{uid}`; from the caller's record where the sender leaves it out.
+    /// `{uid}`. If the sender leaves it out, take it from your record of the tag.
     pub uid: Option<&'a str>,
     /// `{ctr}`
     pub ctr: Option<&'a str>,
@@ -28,15 +28,15 @@ pub struct Mirrors<'a> {
     pub enc_file_data: Option<&'a str>,
     /// `{mac}`
     pub mac: Option<&'a str>,
-    /// `{enc}` and `{mac}` run together, or `{mac}` alone if the layout has no `{enc}`: for APIs that send both in one parameter. It
-    /// excludes the two above.
+    /// `{enc}` directly followed by `{mac}`, or `{mac}` alone if the layout has no `{enc}`. Some APIs send both in one
+    /// parameter. Leave `enc_file_data` and `mac` empty if you set this.
     pub enc_mac: Option<&'a str>,
     /// `{:name}`, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Mirrors<'a> {
-    /// The text given for a mirror of a layout.
+    /// Returns the text given for a mirror of a layout.
     pub(super) fn of(&self, layout: &SdmLayout, field: Field) -> Option<&'a str> {
         let run_together = || self.enc_mac.filter(|_| layout.has(Field::EncFileData)).map(split_mac);
         match field {
@@ -50,12 +50,12 @@ impl<'a> Mirrors<'a> {
         }
     }
 
-    /// The captured text of this name.
+    /// Returns the captured text with this name.
     pub(crate) fn captured(&self, name: &str) -> Option<&'a str> {
         self.captured.iter().find(|(given, _)| *given == name).map(|(_, text)| *text)
     }
 
-    /// The text given for an element of a layout.
+    /// Returns the text given for an element of a layout.
     pub(super) fn text(&self, layout: &SdmLayout, element: &Element) -> Option<&'a str> {
         match element.kind {
             Kind::Value(Field::Captured) => self.captured(str::from_utf8(layout.text(element.name)).ok()?),
@@ -65,7 +65,9 @@ impl<'a> Mirrors<'a> {
     }
 }
 
-/// File data and the 16 digits of the MAC. A text too short to be split is taken for a MAC, which is then found too short.
+/// Splits text into file data and the 16 digits of the MAC.
+///
+/// A text that is too short to split counts as the MAC, which then fails the length check.
 pub(crate) fn split_mac(text: &str) -> (Option<&str>, &str) {
     let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
@@ -77,7 +79,7 @@ impl fmt::Debug for Mirrors<'_> {
     }
 }
 
-/// What a tap brought: its text, and the values in it. It passes from one state of the tap to the next, so it is small.
+/// The content of a received tap: its text, and the values in it. Each state passes it to the next one, so it is small.
 #[derive(Clone, Copy)]
 pub(crate) struct Received<'a> {
     pub(super) source: Source<'a>,
@@ -87,10 +89,10 @@ pub(crate) struct Received<'a> {
     pub(super) status_detect: Option<StatusDetect>,
 }
 
-/// Where the texts of the elements are.
+/// The source of the texts of the elements.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// In one text. Each element begins at its place, and ends where the static text before the next one begins.
+    /// One text. Each element begins at its start, and ends where the static text before the next element begins.
     Url {
         input: &'a [u8],
         starts: Starts,
@@ -101,12 +103,12 @@ pub(super) enum Source<'a> {
 pub(super) type Starts = [u16; MAX_ELEMENTS];
 
 impl<'a> Received<'a> {
-    /// The elements of the layout, each with its text.
+    /// Returns the elements of the layout, each with its text.
     pub(crate) fn texts<'s>(&'s self, layout: &'s SdmLayout) -> impl Iterator<Item = (&'s Element, &'a [u8])> {
         layout.elements().enumerate().map(|(index, element)| (element, self.text(layout, index).unwrap_or_default()))
     }
 
-    /// The text of the element in this place of the layout.
+    /// Returns the text of the element at this index of the layout.
     pub(super) fn text(&self, layout: &SdmLayout, index: usize) -> Option<&'a [u8]> {
         match &self.source {
             Source::Url { input, starts } => {
@@ -119,13 +121,13 @@ impl<'a> Received<'a> {
         }
     }
 
-    /// The text of the captured element of this name.
+    /// Returns the text of the captured element with this name.
     pub(super) fn captured(&self, layout: &SdmLayout, name: &str) -> Option<&'a str> {
         let text = self.find(layout, Field::Captured, |element| layout.text(element.name) == name.as_bytes())?;
         str::from_utf8(text).ok()
     }
 
-    /// The text of a mirror.
+    /// Returns the text of a mirror.
     pub(super) fn text_of(&self, layout: &SdmLayout, wanted: Field) -> Option<&'a [u8]> {
         self.find(layout, wanted, |_| true)
     }

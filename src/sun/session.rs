@@ -1,24 +1,23 @@
 //! Session vectors and session keys. Source: NT4H2421Gx §9.3.9, AN12196 Table 2.
 //!
-//! Verification does all this by itself. It is public for tools that look into a tap: to show it, to compare it with another
-//! implementation, or to find out why it does not verify. Nothing here is a verdict.
+//! Verification does this by itself. The module is public for tools that inspect a tap: they show it, compare it with
+//! another implementation, or find out why it does not verify. Nothing here is a verdict.
 //!
-//! An NTAG 22x has no session keys: its MAC is made directly under the tag's key.
+//! An NTAG 22x has no session keys: it computes its MAC directly under the tag's key.
 
 use crate::cipher::{Block, Suite};
 use crate::key::{FileReadKey, PreparedFileReadKey, key_type};
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
 key_type! {
-    /// What a session key is made of.
+    /// The secret of a session key.
     ///
-    /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey, of which SDMMAC uses updated
-    /// key 0 and SDMENCFileData updated key 1.
+    /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey: SDMMAC uses its updated key
+    /// 0, and SDMENCFileData uses its updated key 1.
     #[doc(alias = "SesSDMFileReadMasterKey")]
     SessionSecret
 }
 
-/// Declares a session key.
 macro_rules! session_key {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -29,13 +28,14 @@ macro_rules! session_key {
         }
 
         impl $name {
-            /// A key that was derived elsewhere, in a secure element for instance; `None` if chips of this mode have no session keys.
+            /// Creates a key from a secret that was derived elsewhere, for instance in a secure element. Returns `None`
+            /// if chips of this mode have no session keys.
             #[must_use]
             pub fn from_secret(scheme: Scheme, secret: SessionSecret) -> Option<Self> {
                 Some(Self { suite: Suite::of(scheme)?, secret })
             }
 
-            /// What the key is made of.
+            /// Returns the secret of the key.
             #[must_use]
             pub const fn secret(&self) -> &SessionSecret {
                 &self.secret
@@ -58,23 +58,26 @@ session_key! {
     EncKey
 }
 
-/// SV1, from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, the counter LSB first.
+/// Returns SV1, from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, the counter LSB first.
 #[must_use]
 pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
     vector([0xC3, 0x3C, 0x00, 0x01, 0x00, 0x80], Some(uid), Some(ctr))
 }
 
-/// SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, the counter LSB first.
+/// Returns SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, the counter LSB
+/// first.
 ///
-/// What the tag does not mirror, plain or encrypted, is left out; the rest moves up and zero bytes fill the block.
+/// A value that the tag does not mirror, plain or encrypted, is left out. The rest moves up, and zero bytes fill the
+/// block.
 #[must_use]
 pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     vector([0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
 }
 
-/// SV of LRP mode, from which the session's master key is derived: `00 01 00 80 [|| UID] [|| SDMReadCtr] .. || 1E E1`.
+/// Returns SV of LRP mode, from which the session's master key is derived: `00 01 00 80 [|| UID] [|| SDMReadCtr] .. ||
+/// 1E E1`.
 ///
-/// As in [`sv2`], what the tag does not mirror is left out and zero bytes fill the block up, here to the last two.
+/// As in [`sv2`], a value that the tag does not mirror is left out. Zero bytes fill the block up to its last two bytes.
 #[must_use]
 pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     let mut block = vector([0x00, 0x01, 0x00, 0x80], uid, ctr);
@@ -83,7 +86,7 @@ pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     block
 }
 
-/// Put together as big-endian numbers, since it is made for each tap.
+/// Assembles a session vector. It uses big-endian numbers for speed, because each tap needs a vector.
 fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let mut free = u128::BITS;
     let mut place = |bits: u32, bytes: [u8; 8]| {
@@ -106,13 +109,14 @@ fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadC
 }
 
 impl MacKey {
-    /// Derives the key from what the tag mirrors; `None` if the key was prepared for an NTAG 22x.
+    /// Derives the key from the values that the tag mirrors. Returns `None` if `key` was prepared for an NTAG 22x.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Option<Self> {
         Self::derive_in(key.scheme(), Suite::of(key.scheme())?, key, uid, ctr)
     }
 
-    /// Like [`derive`](Self::derive), for a key of either kind; `None` if it was prepared for another mode.
+    /// Like [`derive`](Self::derive), but for a plain or prepared key. Returns `None` if it was prepared for another
+    /// mode.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,
@@ -128,7 +132,7 @@ impl MacKey {
         Self { suite, secret: SessionSecret::from_bytes(secret) }
     }
 
-    /// The whole CMAC of a MAC input, of which SDMMAC is the [truncation](crate::SdmMac::truncate).
+    /// Computes the whole CMAC of a MAC input. SDMMAC is its [truncation](crate::SdmMac::truncate).
     #[must_use]
     pub fn cmac(&self, input: &[u8]) -> [u8; 16] {
         self.cmac_of(input.iter().copied())
@@ -140,8 +144,9 @@ impl MacKey {
 }
 
 impl EncKey {
-    /// Derives the key; `None` if the key was prepared for an NTAG 22x. The chip encrypts file data only where it mirrors both UID and
-    /// counter.
+    /// Derives the key. Returns `None` if `key` was prepared for an NTAG 22x.
+    ///
+    /// The chip encrypts file data only if it mirrors both UID and counter.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
         let suite = Suite::of(key.scheme())?;
@@ -152,7 +157,7 @@ impl EncKey {
         Some(Self { suite, secret: SessionSecret::from_bytes(key.one_block(&vector)) })
     }
 
-    /// Like [`derive`](Self::derive), with the [`MacKey`] of the same tap: in LRP mode both are made of one secret.
+    /// Like [`derive`](Self::derive), but with the [`MacKey`] of the same tap: in LRP mode both keys share one secret.
     pub(super) fn beside(
         mac_key: &MacKey,
         scheme: Scheme,
@@ -168,16 +173,17 @@ impl EncKey {
         Some(Self { suite, secret })
     }
 
-    /// Decrypts whole blocks of SDMENCFileData in place, from the first one on. There is no padding.
+    /// Decrypts whole blocks of SDMENCFileData in place. `blocks` begins with the first block. There is no padding.
     ///
-    /// AES mode: AES-128-CBC; the IV is the counter, LSB first and filled with zero bytes, encrypted under this key. LRP mode:
-    /// LRICB; its counter of six bytes is the counter, LSB first, and three zero bytes. Source: NT4H2421Gx §9.3.6.
+    /// AES mode uses AES-128-CBC. Its IV is the counter, LSB first and filled with zero bytes, encrypted under this
+    /// key. LRP mode uses LRICB. Its counter of six bytes is the SDMReadCtr, LSB first, and three zero bytes. Source:
+    /// NT4H2421Gx §9.3.6.
     pub fn decrypt(&self, ctr: SdmReadCtr, blocks: &mut [[u8; 16]]) {
         self.suite.decrypt_file_data(self.secret.expose_bytes(), ctr.to_lsb_first(), blocks);
     }
 }
 
-/// The session vector of the MAC.
+/// Returns the session vector of the MAC.
 pub(super) fn vector_of_mac(suite: Suite, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     match suite {
         Suite::Aes => sv2(uid, ctr),
@@ -204,7 +210,7 @@ mod tests {
         assert_eq!(mac.secret(), &secret("3A3E8110E05311F7A3FCF0D969BF2B48"));
     }
 
-    /// NT4H2421Gx §9.3.9.1: what is not mirrored is left out, and the block is filled with zero bytes.
+    /// NT4H2421Gx §9.3.9.1: a value that is not mirrored is left out, and zero bytes fill the block.
     #[test]
     fn sv2_of_partial_mirrors() {
         let uid = Uid::from_hex("04C767F2066180").unwrap();

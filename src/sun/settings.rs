@@ -1,4 +1,4 @@
-//! A layout as the bytes that personalise a tag, and back. Source: NT4H2421Gx §10.7.1, Tables 69 and 73.
+//! Conversion between a layout and the bytes that personalise a tag. Source: NT4H2421Gx §10.7.1, Tables 69 and 73.
 
 use core::fmt;
 
@@ -20,7 +20,7 @@ const ENC_FILE_DATA: u8 = 1 << 4;
 const TT_STATUS: u8 = 1 << 3;
 const ASCII: u8 = 1;
 
-// Access conditions, Table 10 and 11.
+// Access conditions, Tables 10 and 11.
 const FREE: u8 = 0xE;
 const NO_ACCESS: u8 = 0xF;
 
@@ -40,7 +40,7 @@ pub enum KeyNumber {
 }
 
 impl KeyNumber {
-    /// The key with this number; `None` above 4.
+    /// Returns the key with this number, or `None` if the number is above 4.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
         match number {
@@ -53,7 +53,7 @@ impl KeyNumber {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u8 {
         match self {
@@ -66,10 +66,10 @@ impl KeyNumber {
     }
 }
 
-/// Who may do something.
+/// An access condition: who may use a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// Whoever has authenticated with this key.
+    /// Only a reader that has authenticated with this key.
     Key(KeyNumber),
     /// Anybody (`Eh`).
     Free,
@@ -98,61 +98,62 @@ impl Access {
     }
 }
 
-/// What the SDM settings of a tag hold beside its layout.
+/// The SDM settings of a tag that are not in its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdmAccess {
-    /// SDMMetaRead: the application key that encrypts PICCData, where the layout has `{picc}`. `None` otherwise: plain mirrors
-    /// are free (`Eh`), and without any there is no access (`Fh`).
+    /// SDMMetaRead: the application key that encrypts PICCData, if the layout has `{picc}`. Otherwise `None`: plain
+    /// mirrors are free (`Eh`), and a tag without any has no access (`Fh`).
     pub meta_read: Option<KeyNumber>,
-    /// SDMFileRead: the application key at the root of the session keys.
+    /// SDMFileRead: the application key from which the session keys are derived.
     pub file_read: KeyNumber,
-    /// SDMCtrRet: who may read the counter by GetFileCounters. `Never` where it is not mirrored.
+    /// SDMCtrRet: who may read the counter with GetFileCounters. It is `Never` if the counter is not mirrored.
     pub ctr_ret: Access,
-    /// SDMReadCtrLimit: the chip can not be read any more when the counter has reached it. At least 1, and only where the
-    /// counter is mirrored.
+    /// SDMReadCtrLimit: the chip cannot be read any more once the counter has reached it. It is at least 1, and is set
+    /// only if the counter is mirrored.
     pub read_ctr_limit: Option<SdmReadCtr>,
 }
 
-/// What one tag writes into its file besides the layout's own text.
+/// The texts that one tag has in its file in addition to the static text of the layout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TagTexts<'a> {
     /// The texts of `{:name}`, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
-    /// What stands in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters; zeros (`0`) fill it up. Where the
-    /// tag will put its tamper status, it has zeros too.
+    /// The text in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters. Zeros (`0`) fill it up. It
+    /// must also have zeros where the tag writes its tamper status.
     pub file_data: &'a str,
 }
 
-/// Why a layout and settings do not go together.
+/// The reason why a layout and settings do not fit together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// The caller's buffer is too small: 256 bytes are enough for a file, 27 for settings.
     BufferTooSmall,
-    /// The layout is of an NTAG 22x, which knows no SDM.
+    /// The layout is of an NTAG 22x, which does not have SDM.
     NoSdm,
-    /// The layout has `{picc}` and no key is named for it, or the reverse.
+    /// The layout has `{picc}` and the settings name no key for it, or the reverse.
     MetaReadKey,
-    /// `{enc}` without a pinned length: say `{enc:N}`.
+    /// The length of `{enc}` is not pinned: use `{enc:N}`.
     EncNotPinned,
-    /// The text of a `{:name}` is missing or is not `[A-Za-z0-9_-]+`, or one is given for a name that the layout does not have.
+    /// The text of a `{:name}` is missing, is given twice or is not `[A-Za-z0-9_-]+`, or a text is given for a name
+    /// that the layout does not have.
     CapturedText,
-    /// The file data is longer than the plaintext half of `{enc:N}`, or not printable ASCII, or stands where the tamper status
-    /// goes, or there is no `{enc}`.
+    /// The file data is longer than the plaintext half of `{enc:N}`, is not printable ASCII, or overlaps the tamper
+    /// status, or the layout has no `{enc}`.
     FileData,
-    /// The counter is not mirrored, but somebody may read it or it has a limit; or its limit is 0.
+    /// The counter is not mirrored, but the settings make it readable or limit it; or its limit is 0.
     Counter,
     /// The URL with these texts does not fit into the 256-byte file.
     FileTooLong,
-    /// The settings end too early, go on too long, or are not those of a standard data file.
+    /// The settings are too short, too long, or not those of a standard data file.
     Shape,
     /// SDM is off in the settings.
     SdmOff,
-    /// A bit of FileOption, SDMOptions or SDMAccessRights is not what it must be: those for future use, and ASCII.
+    /// A bit of FileOption, SDMOptions or SDMAccessRights does not have its required value: a reserved bit, or ASCII.
     Options,
-    /// An access right is for future use.
+    /// An access right has a reserved value.
     AccessRight,
-    /// The file is no NDEF message of one short URI record with a code of 00h to 04h.
+    /// The file is not an NDEF message of one short URI record with a code of 00h to 04h.
     NotUri,
     /// A mirror lies outside the URL.
     OutsideUrl(Field),
@@ -160,12 +161,12 @@ pub enum SettingsError {
     MacInputOutsideUrl,
     /// A mirror overlaps another.
     Overlap(Field),
-    /// The MAC input begins inside a mirror, which no template can say.
+    /// The MAC input begins inside a mirror, which no template can express.
     MacInputInside(Field),
-    /// SDMMetaRead and SDMOptions do not go together: a key or free access and neither UID nor counter to be mirrored, or one of
-    /// them and no access. What the MAC covers is not known then.
+    /// SDMMetaRead and SDMOptions contradict each other: there is a key or free access but neither UID nor counter is
+    /// mirrored, or one of them is mirrored without access. It is then unknown what the MAC covers.
     MetaRead,
-    /// The static text of the URL holds a brace or `[[`, which no template can say.
+    /// The static text of the URL holds a brace or `[[`, which no template can express.
     StaticText,
     /// The layout that the settings describe breaks a rule.
     Layout(LayoutError),

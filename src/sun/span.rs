@@ -10,7 +10,7 @@ pub(crate) struct Span {
 impl Span {
     pub(crate) const EMPTY: Self = Self { from: 0, to: 0 };
 
-    /// So many bytes from a place on.
+    /// Returns the span of `len` bytes that begins at `from`.
     pub(crate) const fn at(from: usize, len: usize) -> Self {
         Self { from, to: from.saturating_add(len) }
     }
@@ -27,7 +27,7 @@ impl Span {
         self.from < other.to && other.from < self.to
     }
 
-    /// The part; empty if the text is too short for it.
+    /// Returns this part of the text, or an empty string if the text is too short.
     pub(crate) fn of(self, text: &str) -> &str {
         text.get(self.from..self.to).unwrap_or_default()
     }

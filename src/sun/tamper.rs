@@ -4,8 +4,8 @@ use core::fmt;
 
 /// The mirrored tamper status: TTPermStatus and TTCurrStatus, one ASCII character each.
 ///
-/// A chip writes `C` for closed, `O` for open and `I` where the feature is not enabled. The permanent status stays at `O` once
-/// the seal was seen open.
+/// A chip writes `C` for closed, `O` for open and `I` if the feature is not enabled. The permanent status stays `O`
+/// once the chip has found the seal open.
 #[doc(alias = "TTStatus")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TtStatus {
@@ -14,18 +14,18 @@ pub struct TtStatus {
     authenticated: bool,
 }
 
-/// What a [`TtStatus`] says of the seal.
+/// The state of the seal according to a [`TtStatus`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TagTamper {
     /// `CC`: never opened.
     Closed,
     /// `OC`: opened before, closed now.
     OpenedNowClosed,
-    /// `OO`: open. `CO` too: a measurement that finds the seal open is not to be forgotten.
+    /// `OO`: open. Also `CO`: a measurement that finds the seal open must not be ignored.
     Open,
     /// `II`: the chip does not measure.
     NotEnabled,
-    /// Anything else. It says nothing, so it is not to be taken for a closed seal.
+    /// Any other pair. It has no known meaning, so do not treat it as a closed seal.
     Unknown,
 }
 
@@ -34,27 +34,27 @@ impl TtStatus {
         Self { perm, curr, authenticated }
     }
 
-    /// TTPermStatus as mirrored.
+    /// Returns TTPermStatus as mirrored.
     #[doc(alias = "TTPermStatus")]
     #[must_use]
     pub fn perm(&self) -> u8 {
         self.perm
     }
 
-    /// TTCurrStatus as mirrored.
+    /// Returns TTCurrStatus as mirrored.
     #[doc(alias = "TTCurrStatus")]
     #[must_use]
     pub fn curr(&self) -> u8 {
         self.curr
     }
 
-    /// Whether the tag vouches for it. A plain status outside the MAC window may have been written by anybody.
+    /// Returns `true` if the MAC covers the status. Anybody can write a plain status outside the MAC window.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.authenticated
     }
 
-    /// What the two characters say, whoever wrote them.
+    /// Returns the meaning of the two characters, even if they are not authenticated.
     #[must_use]
     pub fn state(&self) -> TagTamper {
         match [self.perm, self.curr] {
@@ -66,7 +66,7 @@ impl TtStatus {
         }
     }
 
-    /// Whether the tag vouches that its seal was never opened. Every doubt is a no.
+    /// Returns `true` only if the status is authenticated and says that the seal was never opened.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.authenticated && self.state() == TagTamper::Closed
@@ -83,7 +83,7 @@ impl fmt::Display for TtStatus {
 mod tests {
     use super::*;
 
-    /// NT4H2421Tx §9.3.5: of all pairs, one means intact, and five mean anything.
+    /// NT4H2421Tx §9.3.5: of all pairs, one means intact, and five have a meaning.
     #[test]
     fn every_doubt_fails_closed() {
         let mut known = 0;

@@ -12,23 +12,23 @@ use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::key::MetaReadKey;
 use crate::value::{CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 
-/// Text of the right shape. Nothing in it is believed yet.
+/// Text that has the shape of its layout. Nothing in it is verified.
 #[must_use = "nothing was verified yet"]
 pub struct UnverifiedTap<'a> {
     pub(super) layout: &'a SdmLayout,
     pub(super) received: Received<'a>,
-    /// Of no use once it is opened.
+    /// Not needed after it is decrypted.
     pub(super) picc_data: PiccWire,
 }
 
 impl<'a> UnverifiedTap<'a> {
-    /// The layout that parsed it.
+    /// Returns the layout that parsed the tap.
     #[must_use]
     pub fn layout(&self) -> &'a SdmLayout {
         self.layout
     }
 
-    /// The text captured by `{:name}`, to find the record of the tag with. Anybody may have written it.
+    /// Returns the text captured by `{:name}`, for finding the record of the tag. Anybody can write this text.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -36,18 +36,19 @@ impl<'a> UnverifiedTap<'a> {
 
     /// Decrypts the PICCData.
     ///
-    /// The result is a claim. It is not to be shown to anybody, or this would be an oracle that decrypts PICCData for
-    /// strangers: verify first.
+    /// The result is a claim. Do not expose it before [`verify`](ClaimedTap::verify) succeeds: that would turn your
+    /// service into a PICCData decryption oracle.
     ///
     /// # Errors
-    /// [`VerifyError::NotAuthentic`] if it does not open to what the layout says, [`VerifyError::NotEncrypted`] if the layout
-    /// has none, [`VerifyError::WrongScheme`] if the key was prepared for another mode.
+    /// Returns [`VerifyError::NotAuthentic`] if the PICCData does not decrypt to what the layout says,
+    /// [`VerifyError::NotEncrypted`] if the layout has no PICCData, and [`VerifyError::WrongScheme`] if the key was
+    /// prepared for another mode.
     pub fn open(self, key: &impl MetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         let picc_data = self.picc_data_by(key)?;
         Ok(self.claimed(picc_data))
     }
 
-    /// What a key opens the PICCData to.
+    /// Decrypts the PICCData with a key and returns its content.
     pub(crate) fn picc_data_by(&self, key: &impl MetaReadKey) -> Result<PiccData, VerifyError> {
         if !self.layout.has(Field::PiccData) {
             return Err(VerifyError::NotEncrypted);
@@ -56,33 +57,33 @@ impl<'a> UnverifiedTap<'a> {
         self.read_picc_data(&plain).ok_or(VerifyError::NotAuthentic)
     }
 
-    /// What a decrypted PICCData says, if it is what the layout says.
+    /// Reads decrypted PICCData. Returns `None` if it is not valid or does not hold the values that the layout pins.
     pub(crate) fn read_picc_data(&self, plain: &[u8; 16]) -> Option<PiccData> {
         PiccData::read(plain).filter(|picc_data| self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)))
     }
 
-    /// The PICCData of a tap in AES mode; `None` if it has none.
+    /// Returns the encrypted PICCData of a tap in AES mode, or `None` if it has none or is in another mode.
     pub(crate) fn picc_block(&self) -> Option<Block> {
         let is_aes = Suite::of(self.layout.scheme()) == Some(Suite::Aes);
         self.picc_data.first_chunk().copied().filter(|_| is_aes && self.layout.has(Field::PiccData))
     }
 
-    /// The text of each element of the layout.
+    /// Returns the text of each element of the layout.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &'a [u8]> {
         self.received.texts(self.layout).map(|(_, text)| text)
     }
 
-    /// The tap with what its PICCData was opened to. The tap stays, for the next of many keys.
+    /// Returns the claimed tap for the content of its PICCData. It borrows this tap, so a caller can try many keys.
     pub(crate) fn claimed(&self, PiccData { uid, ctr }: PiccData) -> ClaimedTap<'a> {
         let mut received = self.received;
         (received.uid, received.ctr) = (uid, ctr);
         ClaimedTap { layout: self.layout, received }
     }
 
-    /// Reads the plain mirrors; where there are none, the claim is empty.
+    /// Reads the plain mirrors. If there are none, the claim is empty.
     ///
     /// # Errors
-    /// [`VerifyError::Encrypted`] if the layout has PICCData.
+    /// Returns [`VerifyError::Encrypted`] if the layout has PICCData.
     pub fn read_plain(self) -> Result<ClaimedTap<'a>, VerifyError> {
         if self.layout.has(Field::PiccData) {
             return Err(VerifyError::Encrypted);
@@ -91,7 +92,7 @@ impl<'a> UnverifiedTap<'a> {
     }
 }
 
-/// A tap that says which tag it is of. Nobody has checked that.
+/// A tap that claims a UID, a counter or both. The claim is not verified.
 #[must_use = "nothing was verified yet"]
 pub struct ClaimedTap<'a> {
     pub(super) layout: &'a SdmLayout,
@@ -99,26 +100,26 @@ pub struct ClaimedTap<'a> {
 }
 
 impl<'a> ClaimedTap<'a> {
-    /// The claimed UID; `None` where the tag mirrors none. Choose a key by it, nothing else.
+    /// Returns the claimed UID, or `None` if the tag mirrors none. Use it only to choose a key.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.received.uid
     }
 
-    /// The claimed counter; `None` where the tag mirrors none.
+    /// Returns the claimed counter, or `None` if the tag mirrors none.
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
         self.received.ctr
     }
 
-    /// As [`UnverifiedTap::captured`].
+    /// Returns the text captured by `{:name}`, like [`UnverifiedTap::captured`].
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
     }
 }
 
-/// A genuine tap that may have been made long ago, and may have been seen before.
+/// A genuine tap that may have been made long ago and may be a replay.
 #[must_use = "a verified tap is not known to be new: commit it"]
 pub struct VerifiedTap<'a> {
     message: SunMessage<'a>,
@@ -126,24 +127,24 @@ pub struct VerifiedTap<'a> {
 }
 
 impl<'a> VerifiedTap<'a> {
-    /// Only for a tap whose MAC matches.
+    /// Wraps a message. The caller must have checked that the MAC matches.
     pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr) -> Self {
         Self { message, ctr }
     }
 
-    /// The UID; `None` where the tag mirrors none.
+    /// Returns the UID, or `None` if the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.message.uid()
     }
 
-    /// The counter: at least 1.
+    /// Returns the counter, which is at least 1.
     #[must_use]
     pub fn ctr(&self) -> SdmReadCtr {
         self.ctr
     }
 
-    /// What the tag said.
+    /// Returns the content of the tap.
     #[must_use]
     pub fn message(&self) -> &SunMessage<'a> {
         &self.message
@@ -154,45 +155,51 @@ impl<'a> VerifiedTap<'a> {
         self.message
     }
 
-    /// Goes on only if the tap is not of another tag. Use it wherever the record of the tag was found by anything but the UID
-    /// of the tap. A tap without UID goes on: only the key of the record binds it then.
+    /// Returns the tap unless it is of another tag.
+    ///
+    /// Call this if you found the record of the tag by anything other than the UID of the tap. A tap without UID
+    /// passes: then only the key of the record binds the tap to the tag.
     ///
     /// # Errors
-    /// [`VerifyError::WrongTag`] if a UID was verified and it is another one.
+    /// Returns [`VerifyError::WrongTag`] if the tap has a UID and it is not `uid`.
     pub fn expect_uid(self, uid: Uid) -> Result<Self, VerifyError> {
         self.message.expect_uid(uid)?;
         Ok(self)
     }
 
-    /// Moves the counter of `tag` forward, which makes the tap a fresh one. `at` is the time to remember with it.
+    /// Advances the counter of `id` and returns the fresh tap. The store keeps the time `at` with the counter.
     ///
-    /// The tap is spent by this. After a crash in between it stays spent: a tap is accepted at most once.
+    /// This spends the tap. It stays spent after a crash in between: a tap is accepted at most once.
     ///
     /// # Errors
-    /// [`CommitError::Replayed`] if the counter is not ahead of the stored one, [`CommitError::Store`] if the store failed.
+    /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored one, and [`CommitError::Store`]
+    /// if the store failed.
     pub fn commit<S: CounterStore + ?Sized>(
         self,
         store: &mut S,
-        tag: &CounterId,
+        id: &CounterId,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
-        let advance = store.advance(tag, self.ctr, at).map_err(CommitError::Store)?;
+        let advance = store.advance(id, self.ctr, at).map_err(CommitError::Store)?;
         self.conclude(advance)
     }
 
-    /// As [`commit`](Self::commit), on an [`AsyncCounterStore`]. The future is `Send` if the store's own is.
+    /// Like [`commit`](Self::commit), but for an [`AsyncCounterStore`].
     ///
-    /// If the future is dropped before it is done, the counter may or may not have moved. The tap is spent either way.
+    /// The future is `Send` if the store's own future is.
+    ///
+    /// If the future is dropped before it completes, the counter may or may not have advanced. The tap is spent in
+    /// either case.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit).
+    /// Returns the same errors as [`commit`](Self::commit).
     pub async fn commit_async<S: AsyncCounterStore + ?Sized>(
         self,
         store: &mut S,
-        tag: &CounterId,
+        id: &CounterId,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
-        let advance = store.advance(tag, self.ctr, at).await.map_err(CommitError::Store)?;
+        let advance = store.advance(id, self.ctr, at).await.map_err(CommitError::Store)?;
         self.conclude(advance)
     }
 
@@ -204,7 +211,7 @@ impl<'a> VerifiedTap<'a> {
     }
 }
 
-/// A genuine tap, seen for the first time.
+/// A genuine tap that is not a replay.
 #[must_use = "this is the verdict"]
 pub struct FreshTap<'a> {
     message: SunMessage<'a>,
@@ -214,65 +221,65 @@ pub struct FreshTap<'a> {
 }
 
 impl<'a> FreshTap<'a> {
-    /// The UID; `None` where the tag mirrors none.
+    /// Returns the UID, or `None` if the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.message.uid()
     }
 
-    /// The counter: at least 1.
+    /// Returns the counter, which is at least 1.
     #[must_use]
     pub fn ctr(&self) -> SdmReadCtr {
         self.ctr
     }
 
-    /// What the tag said.
+    /// Returns the content of the tap.
     #[must_use]
     pub fn message(&self) -> &SunMessage<'a> {
         &self.message
     }
 
-    /// What the store remembers now: this tap.
+    /// Returns the mark that the store holds now: that of this tap.
     #[must_use]
     pub fn mark(&self) -> Mark {
         self.now
     }
 
-    /// What the store remembered before; `None` if this is the first tap of the tag.
+    /// Returns the mark that the store held before, or `None` if this is the first tap of the tag.
     #[must_use]
     pub fn previous(&self) -> Option<Mark> {
         self.previous
     }
 }
 
-/// A genuine tap without a counter. It may be the thousandth copy of one tap.
+/// A genuine tap without a counter. It may be a replay: any number of copies of it may have been verified before.
 #[must_use = "a tap without a counter is never known to be new"]
 pub struct ReplayableTap<'a> {
     message: SunMessage<'a>,
 }
 
 impl<'a> ReplayableTap<'a> {
-    /// Only for a tap whose MAC matches and that carries no counter.
+    /// Wraps a message. The caller must have checked that the MAC matches and that the tap carries no counter.
     pub(super) fn new(message: SunMessage<'a>) -> Self {
         Self { message }
     }
 
-    /// The UID; `None` where the tag mirrors none.
+    /// Returns the UID, or `None` if the tag mirrors none.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.message.uid()
     }
 
-    /// What the tag said.
+    /// Returns the content of the tap.
     #[must_use]
     pub fn message(&self) -> &SunMessage<'a> {
         &self.message
     }
 
-    /// As [`VerifiedTap::expect_uid`].
+    /// Returns the tap unless it is of another tag, like [`VerifiedTap::expect_uid`].
     ///
     /// # Errors
-    /// [`VerifyError::WrongTag`] if a UID was verified and it is another one.
+    /// Returns [`VerifyError::WrongTag`] if the tap has a UID and it is not `uid`.
     pub fn expect_uid(self, uid: Uid) -> Result<Self, VerifyError> {
         self.message.expect_uid(uid)?;
         Ok(self)

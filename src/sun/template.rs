@@ -1,4 +1,4 @@
-//! The grammar of a URL template, readable in `const` context, and the rules of the chip that a template must keep.
+//! The grammar of a URL template, parsed in `const` context, and the rules of the chip that a template must follow.
 
 use core::fmt;
 
@@ -11,63 +11,63 @@ mod rules;
 
 pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 
-/// Why a template can not be a layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+/// The reason why a template cannot be a layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The template has more than 256 characters. A limit of this crate: names of captured texts may make a template longer
-    /// than the URL that it stands for.
+    /// The template has more than 256 characters. This is a limit of this crate: the names of captured texts can make a
+    /// template longer than the URL that it stands for.
     TemplateTooLong,
     /// The shortest URL of this template does not fit into the 256-byte file.
     FileTooLong,
-    /// A character that a URL can not hold (RFC 3986 §2), or a `}` without `{`, after this many bytes of the template.
+    /// The template has a character that a URL cannot hold (RFC 3986 §2), or a `}` without `{`.
     Character {
-        /// Bytes of the template before it.
+        /// The number of template bytes before it.
         at: usize,
     },
-    /// No element of the grammar begins after this many bytes of the template.
+    /// The template has a `{` that does not begin an element of the grammar.
     UnknownElement {
-        /// Bytes of the template before it.
+        /// The number of template bytes before it.
         at: usize,
     },
-    /// An element is there twice.
+    /// An element occurs twice.
     Repeated(Field),
-    /// Two captured texts have one name.
+    /// Two captured texts have the same name.
     RepeatedName,
-    /// More than four captured texts.
+    /// The template has more than four captured texts.
     TooManyNames,
-    /// `[[` is there twice.
+    /// `[[` occurs twice.
     RepeatedMacInput,
-    /// `{picc}` stands beside `{uid}` or `{ctr}`: a chip mirrors either PICCData or plain values.
+    /// `{picc}` is combined with `{uid}` or `{ctr}`: a chip mirrors either PICCData or plain values.
     PiccDataAndPlain,
     /// `{mac}` is missing: nothing could be verified.
     NoMac,
-    /// `[[` is behind `{mac}`: SDMMACInputOffset must not exceed SDMMACOffset.
+    /// `[[` is after `{mac}`: SDMMACInputOffset must not exceed SDMMACOffset.
     MacInputAfterMac,
-    /// `{enc}` is not between `[[` and `{mac}`: SDMMACInputOffset <= SDMENCOffset, SDMENCOffset + SDMENCLength <=
-    /// SDMMACOffset.
+    /// `{enc}` is not between `[[` and `{mac}`. The chip requires that SDMMACInputOffset <= SDMENCOffset and that
+    /// SDMENCOffset + SDMENCLength <= SDMMACOffset.
     EncOutsideMacInput,
-    /// The length of `{enc:N}` is no positive multiple of 32 characters.
+    /// The length of `{enc:N}` is not a positive multiple of 32 characters.
     EncLength,
-    /// `{enc}` without both UID and counter: the chip derives the file key from both.
+    /// The template has `{enc}` without both UID and counter: the chip derives the file key from both.
     EncNeedsUidAndCtr,
     /// The tamper status of `{enc:N,tt@K}` lies outside the plaintext, which has N/2 bytes.
     TamperOutsideEnc,
     /// The tamper status is mirrored twice.
     TamperTwice,
-    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) with what such a tag does not have, or with neither UID
-    /// nor counter.
+    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has an element that such a tag does not have, or
+    /// has neither UID nor counter.
     CounterTag,
-    /// A template for [`Scheme::Suncmac`] without `{uid}` and `{ctr}`, or with what these chips do not have: `{picc}`, `{enc}`,
-    /// `[[`.
+    /// A template for [`Scheme::Suncmac`] lacks `{uid}` or `{ctr}`, or has an element that these chips do not have:
+    /// `{picc}`, `{enc}`, `[[`.
     Ntag22x,
-    /// An element of no fixed length is followed by what could belong to it: pin `{enc:N}`, or put a separator such as `&` or
-    /// `/` behind it.
+    /// The text after an element of variable length could belong to the element: pin `{enc:N}`, or put a separator such
+    /// as `&` or `/` after it.
     Unbounded(Field),
 }
 
 impl LayoutError {
-    /// The rule that is broken, in one sentence. Usable in `const` context.
+    /// Returns the broken rule in one sentence. Usable in `const` context.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {
@@ -110,7 +110,7 @@ impl fmt::Display for LayoutError {
 
 impl core::error::Error for LayoutError {}
 
-/// A layout from a template, checked when the program is compiled.
+/// Creates a layout from a template, which is checked at compile time.
 ///
 /// ```
 /// use suntap::{SdmLayout, sdm_layout};
@@ -118,7 +118,7 @@ impl core::error::Error for LayoutError {}
 /// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}");
 /// ```
 ///
-/// A template that no chip can write does not compile, and the message names the rule:
+/// A template that no chip can write does not compile, and the compiler's message names the rule:
 ///
 /// ```compile_fail,E0080
 /// use suntap::{SdmLayout, sdm_layout};
@@ -140,7 +140,7 @@ macro_rules! sdm_layout {
     };
 }
 
-/// What stands between one pair of braces.
+/// The content of one pair of braces.
 struct Braced {
     kind: Kind,
     picc: Option<Mirrored>,
@@ -193,35 +193,40 @@ impl Braced {
 }
 
 impl SdmLayout {
-    /// Reads a URL template.
+    /// Parses a URL template.
     ///
     /// | element | stands for |
     /// |---|---|
-    /// | `{picc}` | encrypted PICCData: UID and counter, or one of them, as its PICCDataTag says; `{picc:uid,ctr}`, `{picc:uid}` and `{picc:ctr}` accept only that |
+    /// | `{picc}` | encrypted PICCData: UID and counter, or one of them, as its PICCDataTag says |
+    /// | `{picc:uid,ctr}` `{picc:uid}` `{picc:ctr}` | encrypted PICCData with exactly these values |
     /// | `{uid}` `{ctr}` | the plain mirrors, 14 and 6 digits |
     /// | `{tt}` | the plain TTStatus, two characters `[A-Za-z0-9_-]`; on an NTAG 22x StatusDetect its block of ten |
-    /// | `{enc}` | SDMENCFileData, any positive multiple of 32 digits; `{enc:N}` exactly N; `{enc:N,tt@K}` or `{enc:tt@K}` says that the tamper status is at byte K of the plaintext |
+    /// | `{enc}` | SDMENCFileData, any positive multiple of 32 digits |
+    /// | `{enc:N}` | SDMENCFileData of exactly N digits |
+    /// | `{enc:N,tt@K}` `{enc:tt@K}` | SDMENCFileData with the tamper status at byte K of the plaintext |
     /// | `{mac}` | SDMMAC, 16 digits |
-    /// | `{:name}` | static text of this tag, `[A-Za-z0-9_-]+`, to be read with [`captured`](crate::UnverifiedTap::captured) |
-    /// | `[[` | where the MAC input begins (SDMMACInputOffset); without it the MAC covers no text |
+    /// | `{:name}` | static text of this tag, `[A-Za-z0-9_-]+`, to be read with [`captured`] |
+    /// | `[[` | the start of the MAC input (SDMMACInputOffset); without it the MAC covers no text |
     ///
-    /// All else is static text, compared byte by byte. Usable in `const` context: see
+    /// [`captured`]: crate::UnverifiedTap::captured
+    ///
+    /// Everything else is static text, which is compared byte by byte. This function is usable in `const` context: see
     /// [`sdm_layout!`](crate::sdm_layout).
     ///
-    /// The URL must fit into the file: 249 characters behind the prefix that the URI code of the record stands for. That is
-    /// the longest of `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h) and none (00h) that `[[`
-    /// does not cross, so a `[[` further to the front costs room.
+    /// The URL must fit into the file: 249 characters after the prefix that the URI code of the record stands for. That
+    /// prefix is the longest of `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h) and none
+    /// (00h) that `[[` does not cross. A `[[` further to the front therefore leaves less space.
     ///
-    /// An unpinned `{picc}` opens to a claim without UID, or without counter, if its tag byte says so. Of forged taps one in
-    /// 128 does: pin what your tags write.
+    /// An unpinned `{picc}` opens to a claim without UID, or without counter, if its tag byte says so. One in 128
+    /// forged taps does: pin what your tags write.
     ///
     /// # Errors
-    /// [`LayoutError`] names the rule that the template breaks.
+    /// Returns [`LayoutError`], which names the rule that the template breaks.
     pub const fn new(scheme: Scheme, template: &str) -> Result<Self, LayoutError> {
         Self::compile(scheme, template, true)
     }
 
-    /// Reads the template of a tag that makes a MAC, or of one that has no cryptography.
+    /// Parses the template of a tag that makes a MAC, or of one that has no cryptography.
     pub(super) const fn compile(scheme: Scheme, template: &str, makes_mac: bool) -> Result<Self, LayoutError> {
         let bytes = template.as_bytes();
         let mut layout = Self::blank(scheme);
@@ -271,7 +276,7 @@ impl SdmLayout {
                 _ => return Err(LayoutError::Character { at }),
             };
             let Some((slot, others)) = { free }.split_first_mut() else {
-                // So many elements can not be without repeats, or too many names.
+                // A template with this many elements repeats one, or has too many names.
                 return match layout.checked(makes_mac) {
                     Err(error) => Err(error),
                     Ok(_) => Err(LayoutError::TooManyNames),
@@ -307,12 +312,12 @@ impl SdmLayout {
     }
 }
 
-/// Whether this may stand in a URL (RFC 3986 §2), and is no brace.
+/// Returns `true` if this byte may stand in a URL (RFC 3986 §2) and is not a brace.
 const fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// Whether this may stand in a captured text or its name.
+/// Returns `true` if this byte may stand in a captured text or its name.
 pub(crate) const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
@@ -330,7 +335,7 @@ pub(crate) const fn is_name(mut name: &[u8]) -> bool {
     true
 }
 
-/// What stands before the next `}` and what stands behind it.
+/// Splits text at the next `}` and returns the parts before and after it.
 const fn until_brace(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut rest = text;
     let mut len: usize = 0;
@@ -347,7 +352,7 @@ const fn until_brace(text: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// A decimal number of at least one digit and what stands behind it.
+/// Parses a decimal number of at least one digit. Returns the number and the text after it.
 const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     let mut rest = text;
     let mut value: usize = 0;
@@ -373,7 +378,7 @@ const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     if any { Some((value, rest)) } else { None }
 }
 
-/// Where the path, or the query if there is no path, begins: the part of a URL that an HTTP server is sent.
+/// Returns the offset of the path, or of the query if there is no path: the part of a URL that an HTTP server receives.
 const fn origin(template: &[u8]) -> usize {
     let mut rest = template;
     let mut at: usize = 0;

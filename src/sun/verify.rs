@@ -1,4 +1,4 @@
-//! From a claimed tap to a verified one: session keys, SDMMAC, and the key of the file data.
+//! Verification of a claimed tap: session keys, SDMMAC, and the key of the file data.
 
 use super::error::{Field, VerifyError};
 use super::mac::SdmMac;
@@ -12,23 +12,26 @@ use crate::key::FileReadKey;
 use crate::value::SdmReadCtr;
 
 impl<'a> ClaimedTap<'a> {
-    /// Compares the SDMMAC. The key is an [`SdmFileReadKey`](crate::SdmFileReadKey) as it is, for one tap, or prepared, for many.
+    /// Compares the SDMMAC and returns the verified tap.
+    ///
+    /// The key is an [`SdmFileReadKey`](crate::SdmFileReadKey) for one tap, or a prepared key for many taps.
     ///
     /// # Errors
-    /// [`VerifyError::WrongScheme`] if the key was prepared for another mode than the layout's;
-    /// [`VerifyError::NotAuthentic`] if it does not match or the counter is 0, which no chip sends;
-    /// [`VerifyError::NoCounter`] if it matches and the tap carries no counter.
+    /// Returns [`VerifyError::WrongScheme`] if the key was prepared for another mode than the layout's,
+    /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0, which no chip sends, and
+    /// [`VerifyError::NoCounter`] if the MAC matches and the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
         let enc = self.authenticate(key)?;
         self.counted(enc)
     }
 
-    /// Compares the SDMMAC of a tap that carries no counter, and so may have been seen any number of times before: a copy of
-    /// its URL is as good as the tag, for ever.
+    /// Compares the SDMMAC of a tap that carries no counter.
+    ///
+    /// Such a tap may be a replay: a copy of its URL is as good as the tag, forever.
     ///
     /// # Errors
-    /// [`VerifyError::NotAuthentic`] if it does not match; [`VerifyError::HasCounter`] if it matches and the tap does carry a
-    /// counter: that is what [`verify`](Self::verify) is for.
+    /// Returns [`VerifyError::WrongScheme`] and [`VerifyError::NotAuthentic`] like [`verify`](Self::verify), and
+    /// [`VerifyError::HasCounter`] if the MAC matches and the tap carries a counter: use [`verify`](Self::verify) then.
     pub fn verify_replayable(self, key: &impl FileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
         let enc = self.authenticate(key)?;
         match self.received.ctr {
@@ -37,7 +40,7 @@ impl<'a> ClaimedTap<'a> {
         }
     }
 
-    /// As [`verify`](Self::verify), where session key and CMAC were computed with those of other taps.
+    /// Like [`verify`](Self::verify), but with a session key and CMAC that were computed in a batch.
     pub(super) fn verified_by(
         self,
         mac_key: &MacKey,
@@ -54,13 +57,13 @@ impl<'a> ClaimedTap<'a> {
         Ok(VerifiedTap::new(SunMessage::new(self.layout, self.received, enc), ctr))
     }
 
-    /// Compares the SDMMAC, and derives the key of the file data if there are any.
+    /// Compares the SDMMAC, and derives the key of the file data if the layout has `{enc}`.
     fn authenticate(&self, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
         let Some(suite) = Suite::of(layout.scheme()) else {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            // The status block was packed when it was read, so only the mode can be wrong.
+            // `StatusDetect::from_ascii` already checked the status block, so only the mode can be wrong here.
             let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(VerifyError::WrongScheme)?;
             self.compare(&cmac)?;
             return Ok(None);
@@ -70,21 +73,22 @@ impl<'a> ClaimedTap<'a> {
         self.enc_key(&mac_key, key)
     }
 
-    /// Compares the SDMMAC with the CMAC that the tag should have made.
+    /// Compares the SDMMAC with the CMAC that the tag should have computed.
     fn compare(&self, cmac: &[u8; 16]) -> Result<(), VerifyError> {
-        // A MAC without counter is also one with counter 0, since SV2 is filled up with zero bytes: no chip sends a 0.
+        // The chip never sends counter 0, and SV2 is zero-padded: without this check, a UID-only MAC would also pass as
+        // counter 0.
         if SdmMac::truncate(cmac) != self.received.mac || self.received.ctr == Some(SdmReadCtr::ZERO) {
             return Err(VerifyError::NotAuthentic);
         }
         Ok(())
     }
 
-    /// The key of the file data, if there are any, once the MAC is known to match.
+    /// Derives the key of the file data if the layout has `{enc}`. The caller must have checked that the MAC matches.
     fn enc_key(&self, mac_key: &MacKey, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
         if !self.layout.has(Field::EncFileData) {
             return Ok(None);
         }
-        // Only what `{picc}` left open can lack one of them, and a chip would not encrypt then.
+        // UID or counter is missing only if an unpinned `{picc}` has none. A chip would not encrypt file data then.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
         Ok(EncKey::beside(mac_key, self.layout.scheme(), key, uid, ctr))
     }

@@ -7,14 +7,16 @@ use super::error::Field;
 use super::layout::{Kind, SdmLayout};
 use super::received::Received;
 
-/// A piece of text in the MAC window, and whether it is the digits of a mirror.
+/// A piece of text in the MAC window. The flag is `true` if the text is the digits of a mirror.
 pub(crate) type Piece<'a> = (&'a [u8], bool);
 
-/// The MAC input from the pieces of the window. The chip writes its digits in upper case; some phones change that.
+/// Joins the pieces of the window into the MAC input.
+///
+/// The chip writes its digits in upper case, but some phones change that, so the digits are converted back.
 pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
     let nothing: slice::Iter<'_, u8> = [].iter();
     let (mut text, mut digits) = (nothing, false);
-    // Not `flat_map`, which takes more instructions for each byte.
+    // `flat_map` would take more instructions for each byte.
     iter::from_fn(move || {
         loop {
             if let Some(byte) = text.next() {
@@ -26,10 +28,10 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
     })
 }
 
-/// The MAC input of a tap: from `[[` to `{mac}`.
+/// Returns the MAC input of a tap: the text from `[[` to `{mac}`.
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
     let mut elements = layout.elements().enumerate();
-    // The text before the MAC is covered, the MAC is not.
+    // The MAC covers the static text before the MAC, but not the MAC itself.
     let mut ended = !elements.any(|(_, element)| matches!(element.kind, Kind::MacInput));
     let mut value = None;
     input(iter::from_fn(move || {

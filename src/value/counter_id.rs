@@ -5,28 +5,29 @@ use core::fmt;
 use super::hex;
 use super::uid::Uid;
 
-/// The name of one counter in a [`CounterStore`](crate::CounterStore): 16 opaque bytes.
+/// The key of one counter in a [`CounterStore`](crate::CounterStore): 16 opaque bytes.
 ///
-/// It names the counter, not the text of a URL: two spellings of one tap meet at the same `CounterId`. A store should treat it as
-/// a key and nothing else.
+/// It identifies the counter, not the text of a URL: two spellings of one tap have the same `CounterId`. A store should
+/// use it as a key and for nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterId([u8; 16]);
 
 impl CounterId {
-    /// A name of the caller's own choosing, for instance that of a record whose tag mirrors no UID.
+    /// Creates a counter id that the caller chooses, for example from a record whose tag mirrors no UID.
     ///
-    /// Two tags must never share one, and one tag must never have two while its keys stay the same: a tap that was accepted
-    /// under the first would be new again under the second. No type can see to that here; prefer
-    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id), which does.
+    /// Two tags must never share a counter id. One tag must never have two while its keys stay the same: a tap that was
+    /// accepted under the first would be accepted again under the second. This type cannot check either rule. Prefer
+    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id), which keeps them.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The name of the counter of the chip with this UID: the UID followed by nine zero bytes.
+    /// Returns the counter id of the chip with this UID: the UID followed by nine zero bytes.
     ///
-    /// For a chip that is personalised once. One that is set up again counts from 0, and would be refused under this name until
-    /// it has caught up; give it a new key, and [the name that follows the key](crate::PreparedFileReadKey::counter_id).
+    /// Use it for chips that are personalised once. A chip that is set up again counts from 0, so its taps would be
+    /// rejected under this counter id until the counter exceeds the stored one. Give such a chip a new key, and use
+    /// [the counter id that depends on the key](crate::PreparedFileReadKey::counter_id).
     #[must_use]
     pub const fn from_uid(uid: Uid) -> Self {
         let mut id = [0; 16];
@@ -36,7 +37,7 @@ impl CounterId {
         Self(id)
     }
 
-    /// The 16 bytes.
+    /// Returns the 16 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0

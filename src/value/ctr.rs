@@ -6,35 +6,35 @@ use super::hex::{self, ParseHexError};
 
 /// The 24-bit SDM read counter. This type is the only place that knows its byte order.
 ///
-/// The chip sets it to 0 when SDM is enabled and raises it before the first read of a run, so a genuine tap carries 1 or
-/// more. It is **LSB first** inside PICCData, the session vectors and the file-data IV, and **MSB first** only in the plain
-/// ASCII mirror. Source: NT4H2421Gx §9.3.1.
+/// The chip sets it to 0 when SDM is enabled and increments it before the first of several consecutive reads, so a
+/// genuine tap carries 1 or more. It is **LSB first** in PICCData, the session vectors and the file-data IV, and **MSB
+/// first** only in the plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
 #[doc(alias = "SDMReadCtr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SdmReadCtr(u32);
 
 impl SdmReadCtr {
-    /// A counter that no tap carries.
+    /// The counter 0, which no tap carries.
     pub const ZERO: Self = Self(0);
-    /// `FFFFFFh`: a chip that reached it can not be read any more.
+    /// The counter `FFFFFFh`. A chip that reached it can no longer be read.
     pub const MAX: Self = Self(0x00FF_FFFF);
 
-    /// A counter from its value; `None` above [`Self::MAX`].
+    /// Creates a counter from its value. Returns `None` above [`Self::MAX`].
     #[must_use]
     pub const fn new(value: u32) -> Option<Self> {
         if value <= Self::MAX.0 { Some(Self(value)) } else { None }
     }
 
-    /// From three bytes, least significant first.
+    /// Creates a counter from three bytes, least significant first.
     #[must_use]
     pub const fn from_lsb_first([low, mid, high]: [u8; 3]) -> Self {
         Self(u32::from_le_bytes([low, mid, high, 0]))
     }
 
-    /// From the six digits of the plain ASCII mirror, most significant first, in either case.
+    /// Reads a counter from the six digits of the plain ASCII mirror, most significant first, in either case.
     ///
     /// # Errors
-    /// [`ParseHexError`] if the length is not 6 or a character is no digit.
+    /// Returns [`ParseHexError`] if the length is not 6 or a character is not a hexadecimal digit.
     pub fn from_msb_ascii(text: &str) -> Result<Self, ParseHexError> {
         hex::decode(text.as_bytes()).map(Self::from_msb_first)
     }
@@ -43,13 +43,13 @@ impl SdmReadCtr {
         Self::from_lsb_first([low, mid, high])
     }
 
-    /// The value.
+    /// Returns the value.
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0
     }
 
-    /// Three bytes, least significant first.
+    /// Returns the three bytes, least significant first.
     #[must_use]
     pub const fn to_lsb_first(self) -> [u8; 3] {
         let [low, mid, high, _] = self.0.to_le_bytes();
@@ -61,7 +61,7 @@ impl SdmReadCtr {
         [high, mid, low]
     }
 
-    /// The six upper-case digits of the plain ASCII mirror, most significant first.
+    /// Returns the six upper-case digits of the plain ASCII mirror, most significant first.
     #[must_use]
     pub fn to_msb_ascii(self) -> [u8; 6] {
         hex::encode_upper(&self.to_msb_first())

@@ -1,4 +1,5 @@
-//! Fixed-length hexadecimal text, read without branching on its digits: the same code reads mirrors and keys.
+//! Fixed-length hexadecimal text. It is read without branching on its digits, because the same code reads mirrors and
+//! keys.
 
 use core::fmt;
 
@@ -28,7 +29,7 @@ pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseHexE
     if wrong == 0 { Ok(()) } else { Err(ParseHexError::Digit) }
 }
 
-/// Whether all are digits, of either case.
+/// Checks that all characters are hexadecimal digits of either case.
 pub(crate) fn check(text: &[u8]) -> Result<(), ParseHexError> {
     let (chunks, rest) = text.as_chunks();
     let mut wrong = 0;
@@ -39,16 +40,17 @@ pub(crate) fn check(text: &[u8]) -> Result<(), ParseHexError> {
     if wrong == 0 { Ok(()) } else { Err(ParseHexError::Digit) }
 }
 
-/// Less than eight digits, as if `0` stood behind them.
+/// Packs fewer than eight digits into a word, followed by `0` digits.
 fn filled_up(digits: &[u8]) -> u64 {
     digits.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit))
 }
 
-/// Eight digits at once, a byte each of a word, the first in its lowest. A bit is set in `wrong` for each that is none.
+/// Decodes eight digits at once. Each byte of `word` is one digit, the first in the lowest byte. For each character
+/// that is not a digit, a bit is set in `wrong`.
 fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const TOP: u64 = EACH << 7;
-    // Sets the top bit of each byte that is `low` or more. None has it before.
+    // Sets the top bit of each byte that is `low` or more. No byte may have its top bit set before.
     let at_least = |bytes: u64, low: u8| bytes.wrapping_add(EACH.wrapping_mul(u64::from(0x80_u8.wrapping_sub(low))));
 
     let ascii = word & !TOP;
@@ -57,17 +59,17 @@ fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     let letter = at_least(lower, b'a') & !at_least(lower, b'f'.wrapping_add(1));
     *wrong |= (word | !(number | letter)) & TOP;
 
-    // Letters have bit 6, and their low half begins with 1.
+    // Letters have bit 6 set, and the low half of their byte counts from 1, so nine more is the value.
     let nine_more = (ascii >> 6 & EACH).wrapping_mul(9);
     let halves = (ascii & EACH.wrapping_mul(0x0F)).wrapping_add(nine_more);
-    // The first digit of a pair is the higher half of its byte. Then the four bytes move together.
+    // The first digit of a pair is the higher half of its byte. Afterwards the four bytes are moved together.
     let bytes = (halves << 4 | halves >> 8) & 0x00FF_00FF_00FF_00FF;
     let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
     let [a, b, c, d, ..] = (pairs | pairs >> 16).to_le_bytes();
     [a, b, c, d]
 }
 
-/// Writes `bytes` as upper-case digits, the case a tag writes. `DIGITS` is twice `N`.
+/// Encodes `bytes` as upper-case digits, the case that a tag writes. `DIGITS` is twice `N`.
 pub(crate) fn encode_upper<const N: usize, const DIGITS: usize>(bytes: &[u8; N]) -> [u8; DIGITS] {
     const { assert!(N.saturating_mul(2) == DIGITS, "two digits a byte") };
     let mut text = [0; DIGITS];
@@ -76,23 +78,24 @@ pub(crate) fn encode_upper<const N: usize, const DIGITS: usize>(bytes: &[u8; N])
     text
 }
 
-/// Displays `bytes` as upper-case digits.
+/// Writes `bytes` to a formatter as upper-case digits.
 pub(super) fn write_upper(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
 }
 
-/// Why text is not hexadecimal of the right length. It tells nothing of the text itself, which may be a key.
+/// The error for text that is not hexadecimal or has the wrong length. It contains nothing of the text, which may be a
+/// key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParseHexError {
     /// The number of digits is wrong.
     Length {
-        /// Digits wanted.
+        /// The expected number of digits.
         expected: usize,
-        /// Bytes of text given.
+        /// The length of the given text in bytes.
         found: usize,
     },
-    /// A character is no hexadecimal digit.
+    /// A character is not a hexadecimal digit.
     Digit,
 }
 
@@ -129,7 +132,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the crate `base16ct`, with digits of either case, near digits, and anything.
+        /// Compares with the crate `base16ct`, for digits of either case and for any other byte among them.
         #[test]
         fn reads_as_base16ct_does(mut text in "[0-9A-Fa-f]{48}", at in 0..48_usize, other: u8, spoil: bool) {
             let mut bytes = std::vec::Vec::from(core::mem::take(&mut text));

@@ -1,18 +1,18 @@
-//! The record that a counter store keeps of a tag.
+//! The record that a counter store keeps for a tag.
 
 use super::ctr::SdmReadCtr;
 
-/// Milliseconds since 1970-01-01T00:00:00Z, as the caller's clock has it.
+/// Milliseconds since 1970-01-01T00:00:00Z, from the caller's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
 
-/// What a store remembers of a tag: the last tap it accepted.
+/// The record that a counter store keeps for a tag: the last accepted tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {
     /// The counter of that tap.
     pub ctr: SdmReadCtr,
-    /// When it was accepted; `None` where the caller has no clock.
+    /// The time at which it was accepted; `None` if the caller has no clock.
     pub at: Option<UnixMillis>,
-    /// How many taps of this tag were accepted, that one included. It stays at `u32::MAX` once there.
+    /// The number of accepted taps of this tag, including that one. It saturates at `u32::MAX`.
     pub taps: u32,
 }

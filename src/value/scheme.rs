@@ -1,12 +1,14 @@
-//! How a tag authenticates its taps.
+//! The scheme by which a tag authenticates its taps.
 
-/// How a tag authenticates its taps. The chip's settings fix it, so the layout pins it, and the sender of a tap never chooses it.
+/// The scheme by which a tag authenticates its taps. The chip's settings determine it, so the layout pins it, and the
+/// sender of a tap cannot choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
     /// SDM in AES mode: CBC, CMAC and session keys of AES-128. Source: NT4H2421Gx §9.3.
     Aes,
-    /// SDM in LRP mode, the leakage-resilient primitive. A chip is switched to it once and for all. Source: NT4H2421Gx §9.3, AN12304.
+    /// SDM in LRP mode, the leakage-resilient primitive. A chip that is switched to LRP cannot be switched back.
+    /// Source: NT4H2421Gx §9.3, AN12304.
     #[cfg(feature = "lrp")]
     Lrp,
     /// SUNCMAC of NTAG 223 DNA and NTAG 224 DNA, with or without StatusDetect: see [`ntag22x`](crate::sun::ntag22x).

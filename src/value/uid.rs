@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::hex::{self, ParseHexError};
 
-/// The seven-byte unique identifier of a chip, in the order the chip sends and mirrors it.
+/// The seven-byte unique identifier of a chip, in the order in which the chip sends and mirrors it.
 ///
-/// Source: NT4H2421Gx §9.3.3, Table 20. Printed as 14 upper-case hexadecimal digits.
+/// It is displayed as 14 upper-case hexadecimal digits. Source: NT4H2421Gx §9.3.3, Table 20.
 ///
 /// ```
 /// # use suntap::Uid;
@@ -18,27 +18,27 @@ use super::hex::{self, ParseHexError};
 pub struct Uid([u8; 7]);
 
 impl Uid {
-    /// A UID from its seven bytes.
+    /// Creates a UID from its seven bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 7]) -> Self {
         Self(bytes)
     }
 
-    /// A UID from 14 hexadecimal digits of either case.
+    /// Reads a UID from 14 hexadecimal digits of either case.
     ///
     /// # Errors
-    /// [`ParseHexError`] if the length is not 14 or a character is no digit.
+    /// Returns [`ParseHexError`] if the length is not 14 or a character is not a hexadecimal digit.
     pub fn from_hex(text: &str) -> Result<Self, ParseHexError> {
         hex::decode(text.as_bytes()).map(Self)
     }
 
-    /// The seven bytes.
+    /// Returns the seven bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 7] {
         &self.0
     }
 
-    /// The 14 upper-case digits that the chip mirrors.
+    /// Returns the 14 upper-case digits that the chip mirrors.
     #[must_use]
     pub fn to_ascii(self) -> [u8; 14] {
         hex::encode_upper(&self.0)

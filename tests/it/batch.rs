@@ -1,11 +1,11 @@
-//! Taps side by side: what one by one says of each, in the same order.
+//! Batches: the results equal those of single calls, in the same order.
 
 use proptest::prelude::*;
 use suntap::{ClaimedTap, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifiedTap, VerifyError, verify_batch};
 use suntap_testkit::line::{LRP, scheme};
 use suntap_testkit::{Tag, Tap};
 
-/// Windows of no byte, of less than a block, of one block, of some; without a counter; with file data.
+/// MAC inputs of no bytes, less than a block, one block and several blocks; one without a counter; two with file data.
 const TEMPLATES: [&str; 7] = [
     "https://a.example/t?p={picc:uid,ctr}&c={mac}",
     "https://a.example/t?u={uid}&n={ctr}&c={mac}",
@@ -18,7 +18,7 @@ const TEMPLATES: [&str; 7] = [
 
 const META: [u8; 16] = [0x3C; 16];
 
-/// What is done to a tap before it is verified.
+/// The change made to a tap before it is verified.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     None,
@@ -38,7 +38,7 @@ struct Case {
 
 fn case() -> impl Strategy<Value = Case> {
     let fault = prop_oneof![4 => Just(Fault::None), 1 => Just(Fault::WrongKey), 1 => Just(Fault::Digit)];
-    // Counter 0 is authentic for no verifier.
+    // No verifier accepts counter 0.
     let ctr = prop_oneof![9 => 1..0x0100_0000_u32, 1 => Just(0)];
     (0..TEMPLATES.len(), prop::bool::weighted(0.2), any::<[u8; 16]>(), ctr, any::<[u8; 32]>(), fault).prop_map(
         |(template, lrp, file_key, ctr, data, fault)| Case { template, lrp: lrp && LRP, file_key, ctr, data, fault },
@@ -81,7 +81,7 @@ fn claimed<'a>(layout: &'a SdmLayout, url: &'a str) -> ClaimedTap<'a> {
     }
 }
 
-/// All that a verified tap says.
+/// Returns the content of a verified tap.
 fn said(verified: Result<VerifiedTap<'_>, VerifyError>) -> Result<(Option<suntap::Uid>, u32, Vec<u8>), VerifyError> {
     let tap = verified?;
     let mut buffer = [0; 128];
@@ -94,7 +94,7 @@ proptest! {
 
     #[test]
     fn a_batch_says_what_one_by_one_does(
-        // Groups of one kind, which go side by side, and mixed ones, which do not.
+        // Groups of one mode are computed in parallel, mixed groups are not.
         mut cases in prop::collection::vec(case(), 0..30),
         alike: bool,
     ) {
@@ -123,7 +123,7 @@ proptest! {
         prop_assert_eq!(&together, &alone);
         prop_assert!(batch.next().is_none());
 
-        // Nor is all of that refused.
+        // Only the taps with a fault are rejected.
         for (case, said) in cases.iter().zip(&together) {
             let counts = TEMPLATES[case.template].contains("{ctr}") || TEMPLATES[case.template].contains("{picc");
             let expected = match case.fault {

@@ -1,4 +1,5 @@
-//! The laws of counter stores: what is shipped keeps them, and a store that breaks one is found by its name.
+//! The laws of counter stores: the stores of suntap keep them, and for a store that breaks one, the right law is
+//! reported.
 
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
@@ -55,7 +56,7 @@ fn contests_may_be_of_tasks() {
     }
 }
 
-/// A store that keeps all it is told in a map, and decides as it is made to.
+/// A store with a map and a configurable decision.
 #[derive(Clone, Default)]
 struct Map<D> {
     marks: HashMap<CounterId, Mark>,
@@ -74,20 +75,20 @@ impl<D: Fn(Option<Mark>, SdmReadCtr, Option<UnixMillis>) -> Advance> CounterStor
     }
 }
 
-/// The law that a store breaks which decides like this.
+/// Returns the law that a store with this decision breaks.
 fn broken(decide: impl Fn(Option<Mark>, SdmReadCtr, Option<UnixMillis>) -> Advance) -> Option<Law> {
     let mut store = Map { marks: HashMap::new(), decide };
     conformance::sequential(&mut store, 1).err().map(|violation| violation.law)
 }
 
-/// One wrong store for each law, and the law is found.
+/// For each law, a store that breaks it is found.
 #[test]
 fn each_broken_law_is_named() {
     let right = Advance::decide;
     let stored = |mark: Option<Mark>| mark.unwrap_or(Mark { ctr: SdmReadCtr::ZERO, at: None, taps: 0 });
     assert_eq!(broken(right), None);
     assert_eq!(broken(|mark, _, _| Advance::Stale { stored: stored(mark) }), Some(Law::FirstTapAdvances));
-    // Only the first tap of all.
+    // Accepts only the first tap.
     let once = |mark: Option<Mark>, ctr, at| match mark {
         Some(stored) => Advance::Stale { stored },
         None => right(None, ctr, at),
@@ -103,13 +104,13 @@ fn each_broken_law_is_named() {
         mark => Advance::Advanced { previous: mark, now: Mark { ctr, at, taps: stored(mark).taps + 1 } },
     };
     assert_eq!(broken(lower), Some(Law::LowerIsStale));
-    // Zero is refused, even as a first tap.
+    // Rejects counter 0, even as a first tap.
     let positive = |mark: Option<Mark>, ctr, at| match mark {
         None if ctr == SdmReadCtr::ZERO => Advance::Stale { stored: stored(None) },
         mark => right(mark, ctr, at),
     };
     assert_eq!(broken(positive), Some(Law::FirstTapAdvances));
-    // Sixteen bits of the counter are compared.
+    // Compares only 16 bits of the counter.
     let short = |mark: Option<Mark>, ctr: SdmReadCtr, at| match mark {
         Some(stored) if ctr.get() & 0xFFFF <= stored.ctr.get() & 0xFFFF => Advance::Stale { stored },
         mark => match right(None, ctr, at) {
@@ -146,7 +147,7 @@ fn each_broken_law_is_named() {
     assert_eq!(broken(endless), Some(Law::MaximumIsTerminal));
 }
 
-/// Moves the time on a stale tap.
+/// A store that updates the time on a stale tap.
 #[derive(Default)]
 struct Touched(HashMap<CounterId, Mark>);
 
@@ -164,7 +165,7 @@ impl CounterStore for Touched {
     }
 }
 
-/// A store that looks at a part of the name only, or moves time on a stale tap.
+/// Three stores look only at a part of the counter id, and one updates the time on a stale tap.
 #[test]
 fn stores_that_mix_up_tags_are_found() {
     struct Cut(MemoryCounters<8>, fn(&CounterId) -> CounterId);
@@ -191,7 +192,7 @@ fn stores_that_mix_up_tags_are_found() {
     assert_eq!(violation.law, Law::StoredIsReported);
 }
 
-/// Reading first and writing then is the race that the laws are about: two handles see the same mark.
+/// A separate read and write is the race that the laws forbid: two handles see the same mark.
 #[test]
 fn a_store_with_a_gap_loses_the_race() {
     #[derive(Clone, Default)]
@@ -221,7 +222,8 @@ fn a_store_with_a_gap_loses_the_race() {
     }
 }
 
-/// A lock for each tag, and one file for all: alone and on one tag it does well, and two tags undo each other.
+/// This store has one lock per tag but one file for all tags. It works alone and on one tag, but writes for two tags
+/// undo each other.
 #[test]
 fn a_store_that_writes_back_what_it_read_loses_other_tags() {
     #[derive(Clone, Default)]
@@ -256,7 +258,7 @@ fn a_store_that_writes_back_what_it_read_loses_other_tags() {
     assert_eq!(contest.judge(&mut right.clone(), race(&right, contest)), Ok(()));
 }
 
-/// What a judge makes of results that no honest store gives.
+/// The judge rejects results that no correct store gives.
 #[test]
 fn judges_look_at_every_result() {
     let mark = |ctr, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis(0)), taps };
@@ -280,7 +282,7 @@ fn judges_look_at_every_result() {
     assert_eq!(contest.judge(&mut store, []), Ok(()), "nobody came");
 }
 
-/// A store that says the same always.
+/// A store that always gives the same answer.
 struct Says(Mark);
 
 impl CounterStore for Says {
@@ -291,7 +293,7 @@ impl CounterStore for Says {
     }
 }
 
-/// Each part of a mark counts: counter, time and taps.
+/// The judge compares each part of a mark: counter, time and taps.
 #[test]
 fn judges_look_at_every_part_of_a_mark() {
     for (contest, law) in
@@ -317,7 +319,7 @@ fn judges_look_at_every_part_of_a_mark() {
     let [first, Ok(Advance::Advanced { previous, now })] = results else { panic!("{results:?}") };
     let late = Mark { at: Some(UnixMillis(77)), ..now };
     assert_eq!(contest.judge(&mut Says(late), results).unwrap_err().law, Law::GreatestRemains);
-    // A second winner that says it found its own counter, or wrote another time.
+    // A second winner reports its own counter as the previous one, or another time than it wrote.
     let own = Some(Mark { taps: 1, ..now });
     for second in [Advance::Advanced { previous: own, now }, Advance::Advanced { previous, now: late }] {
         let violation = contest.judge(&mut store, [first, Ok(second)]).unwrap_err();
@@ -325,7 +327,7 @@ fn judges_look_at_every_part_of_a_mark() {
     }
 }
 
-/// A mark that moved on is of a later tap: more counter and more taps.
+/// A mark may have moved on with a later tap, which has a greater counter and more taps.
 #[test]
 fn promises_know_what_came_later() {
     let promise = Promise::make(&mut MemoryCounters::<2>::new(), 1, 5);
@@ -338,21 +340,21 @@ fn promises_know_what_came_later() {
     }
 }
 
-/// A store on a disk that can be pulled out: what is written counts when the store is opened again.
+/// A store on a removable disk. Only what was written is there when the store is reopened.
 #[derive(Clone, Default)]
 struct Disk {
     written: Arc<Mutex<HashMap<CounterId, Mark>>>,
-    /// Whether writes fail, and what the store says then.
+    /// `Some` makes writes fail, and says how.
     pulled: Option<Pulled>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Pulled {
-    /// Not written, and an error.
+    /// Writes nothing and returns an error.
     Told,
-    /// Written, and an error.
+    /// Writes and returns an error.
     Late,
-    /// Not written, and reported as advanced.
+    /// Writes nothing and returns `Advanced`.
     Silent,
 }
 
@@ -403,7 +405,7 @@ fn promises_are_kept_or_broken() {
     assert_eq!(ready(ready(Promise::make_failing_async(&mut waiting, 1, 8)).keep_async(&mut waiting)), Ok(()));
 }
 
-/// A store whose answer takes waiting passes through an executor of its own.
+/// A store whose future is pending at first passes the async laws.
 #[test]
 fn stores_that_wait() {
     struct Waiting(MemoryCounters<8>);

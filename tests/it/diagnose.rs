@@ -1,4 +1,4 @@
-//! Each way in which a tap fails, found by its name, and the remedy applied: what is said to work does.
+//! Each way in which a tap fails gives its finding, and the reported layout and keys verify the tap.
 
 use proptest::prelude::*;
 use suntap::diagnose::{
@@ -26,7 +26,7 @@ fn lrp(template: &str) -> SdmLayout {
     SdmLayout::new(Scheme::Lrp, template).unwrap()
 }
 
-/// A tap with this counter.
+/// Returns a tap with this counter.
 fn tap_of(layout: &SdmLayout, meta: [u8; 16], file: &SdmFileReadKey, uid: Uid, ctr: u32) -> String {
     let meta = SdmMetaReadKey::from_bytes(meta);
     let tag = EmulatedTag::new(layout, &TagTexts::default(), meta, file.clone(), uid).unwrap();
@@ -37,7 +37,7 @@ fn tap(layout: &SdmLayout, ctr: u32) -> String {
     tap_of(layout, META, &SdmFileReadKey::from_bytes(FILE), UID, ctr)
 }
 
-/// A tap whose MAC ends otherwise.
+/// Returns the tap with another end of the MAC.
 fn altered(url: &str) -> String {
     format!("{}0000", &url[..url.len() - 4])
 }
@@ -49,7 +49,7 @@ fn codes<'a>(diagnosis: &'a Diagnosis<'_>) -> Vec<&'a str> {
     diagnosis.findings().iter().map(Finding::code).collect()
 }
 
-/// The remedy: the layout and keys that are said to work, in the ordinary line.
+/// Returns `true` if the reported layout and keys verify the tap.
 fn works(diagnosis: &Diagnosis<'_>, url: &str) -> bool {
     let works = diagnosis.works.as_ref().expect("something works");
     let layout = works.layout.as_ref().unwrap_or_else(|| panic!("there is a layout: {diagnosis:?}"));
@@ -62,7 +62,7 @@ fn works(diagnosis: &Diagnosis<'_>, url: &str) -> bool {
     if claimed.ctr().is_some() { claimed.verify(&key).is_ok() } else { claimed.verify_replayable(&key).is_ok() }
 }
 
-/// The tap is explained, this is what is wrong, and what works does.
+/// Checks that the tap is explained with this finding first, and that the reported layout and keys verify it.
 fn explained(case: &Case<'_>, code: &str) {
     let diagnosis = diagnose(case);
     assert_eq!(codes(&diagnosis).first(), Some(&code), "{case:?} {diagnosis:?}");
@@ -108,7 +108,7 @@ fn what_is_right_is_healthy() {
     }
 }
 
-/// Without a layout: which parts are mirrors, where the MAC input begins, and in which mode.
+/// Without a layout, the search finds the mirrors, the start of the MAC input and the mode.
 #[test]
 fn a_layout_is_found() {
     for layout in both_modes() {
@@ -149,7 +149,7 @@ fn the_tag_has_factory_keys() {
             "nothing else was believed"
         );
     }
-    // One of the two.
+    // Only one of the two keys is a factory key.
     let one = layout(TEMPLATES[0]);
     for (url, both) in [
         (tap_of(&one, [0; 16], &SdmFileReadKey::from_bytes(FILE), UID, 3), [true, false]),
@@ -169,7 +169,7 @@ fn the_keys_are_swapped() {
     }
 }
 
-/// One of two keys is that of the other role, and the second is neither: that is no swap.
+/// One of the two keys was given for the other role, but the second key was not: this is not a swap.
 #[test]
 fn one_key_of_the_wrong_role_is_no_swap() {
     let (spare, layout) = ([0x5A; 16], layout(TEMPLATES[0]));
@@ -191,7 +191,7 @@ fn one_key_does_for_both() {
     }
 }
 
-/// The key that was given is a master key.
+/// The given key is a master key.
 #[test]
 fn the_key_wants_a_derivation() {
     let (master_bytes, plain, picc) =
@@ -222,7 +222,7 @@ fn the_key_wants_a_derivation() {
     derived(&standard.file_read_key(UID), Derivation::SdmBackendStandard);
     let legacy = Master::new(SdmBackend::Legacy, &master_bytes).unwrap();
     derived(&legacy.file_read_key(UID), Derivation::SdmBackendLegacy);
-    // As many programs have it: without the second block.
+    // Many programs leave out the second block.
     let cmac = {
         use cmac::{Cmac, KeyInit as _, Mac as _};
         let mut mac = Cmac::<aes::Aes128>::new(&master_bytes.into());
@@ -233,7 +233,7 @@ fn the_key_wants_a_derivation() {
     derived(&cmac, Derivation::An10922Unpadded { suffix: &[] });
 }
 
-/// Both keys come from the one that was given: Bolt Cards, and sdm-backend.
+/// Both keys are derived from the given one, as for Bolt Cards and sdm-backend.
 #[test]
 fn both_keys_want_a_derivation() {
     let secret = [0x77; 16];
@@ -278,7 +278,7 @@ fn the_mac_covers_other_text() {
             assert_eq!(diagnose(&case).works.unwrap().layout.unwrap().template(), right);
         }
     }
-    // Under a derived key too, though only likely starts are tried with these.
+    // A derived key works, too, although only the likely starts are tried with it.
     let key = an10922::derive(&MasterKey::from_bytes([0x77; 16]).prepare(), &[UID.as_bytes()]).unwrap();
     let right = layout("https://a.b/?m={uid}x{ctr}x{mac}");
     let url = tap_of(&right, META, &key, UID, 5);
@@ -287,7 +287,7 @@ fn the_mac_covers_other_text() {
     let diagnosis = diagnose(&Case { layout: Some(&wrong), keys: &keys, ..Case::of(&url) });
     assert_eq!(codes(&diagnosis), ["derived-key", "mac-input"]);
     assert_eq!(diagnosis.works.unwrap().layout, Some(right));
-    // With and without the name of the MAC behind file data.
+    // The MAC input begins at the file data or at the name of its parameter.
     let (with, without) =
         ("https://a.b/?p={picc}&e=[[{enc:32,tt@3}&cmac={mac}", "https://a.b/?p={picc}&[[e={enc:32,tt@3}&cmac={mac}");
     for (right, wrong) in [(with, without), (without, with)] {
@@ -298,7 +298,7 @@ fn the_mac_covers_other_text() {
     }
 }
 
-/// A MAC as something makes it that is no chip.
+/// Returns a tap with a MAC that no chip makes.
 fn handmade(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, cut: Bytes) -> String {
     let cmac = MacKey::derive(&SdmFileReadKey::from_bytes(FILE).prepare(Scheme::Aes), uid, ctr).unwrap().cmac(b"");
     let bytes: Vec<u8> =
@@ -306,7 +306,7 @@ fn handmade(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, cut: Bytes)
     format!("{prefix}{}", base16ct::upper::encode_string(&bytes))
 }
 
-/// Which bytes of a CMAC the MAC has.
+/// Selects the bytes of the CMAC that the MAC consists of.
 type Bytes = fn(usize) -> bool;
 
 const ODD: Bytes = |at| at % 2 == 1;
@@ -324,7 +324,7 @@ fn the_counter_is_turned_round() {
             "{diagnosis:?}"
         );
         assert!(diagnosis.works.unwrap().layout.is_none(), "no chip writes this");
-        // The remedy is to write it the other way round.
+        // The remedy is to write the counter in the other byte order.
         let [a, b, c] = SdmReadCtr::new(used).unwrap().to_lsb_first();
         let mended = url.replace(&format!("n={shown}"), &format!("n={c:02X}{b:02X}{a:02X}"));
         assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&mended) }).is_healthy());
@@ -350,7 +350,7 @@ fn the_mac_is_cut_in_another_way() {
     }
 }
 
-/// What is in the URL is static text, and not mirrored: it is not in the session vector.
+/// The UID or the counter in the URL is static text, so it is not in the session vector.
 #[test]
 fn what_is_not_mirrored_is_not_in_the_session_vector() {
     let both = layout("https://a.b/?u={uid}&n={ctr}&c={mac}");
@@ -360,7 +360,7 @@ fn what_is_not_mirrored_is_not_in_the_session_vector() {
         let url = tap(&layout(right), ctr);
         explained(&Case { layout: Some(&both), keys: &KEYS, ..Case::of(&url) }, "session-vector");
     }
-    // The counter is static: genuine, and good for ever.
+    // The counter is static text: the tap is genuine and can be replayed forever.
     for window in ["c={mac}", "[[c={mac}"] {
         let right = layout(&format!("https://a.b/?u={{uid}}&n=000006&{window}"));
         let wrong = layout(&format!("https://a.b/?u={{uid}}&n={{ctr}}&{window}"));
@@ -369,7 +369,7 @@ fn what_is_not_mirrored_is_not_in_the_session_vector() {
         explained(&case, "session-vector");
         assert_eq!(codes(&diagnose(&case)), ["session-vector", "no-counter"]);
     }
-    // The UID is mirrored, and somebody left it out of the URL.
+    // The UID is mirrored, but was removed from the URL.
     for ctr in [1, 2] {
         let url = tap(&both, ctr).replace(&format!("u={UID}&"), "");
         let diagnosis = diagnose(&Case { keys: &KEYS, uid: Some(UID), ..Case::of(&url) });
@@ -390,7 +390,7 @@ fn digits_in_lower_case_are_remarked() {
     }
 }
 
-/// The MAC covers text that somebody changed to lower case.
+/// The MAC covers text that was changed to lower case.
 #[test]
 fn text_in_another_case_is_found() {
     for template in ["https://a.b/Tap?[[Uid={uid}&Ctr={ctr}&Mac={mac}", "https://[[a.b/TAP?u={uid}&n={ctr}&c={mac}"] {
@@ -407,7 +407,7 @@ fn a_tamper_status_outside_is_found() {
         let layout = layout(template);
         let url = tap(&layout, 3);
         explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "tamper-not-covered");
-        // Where nobody says that it is a status, it may as well be a country.
+        // Without a layout, the two letters may as well be a country code.
         let silent = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
         assert_eq!((silent.verdict, works(&silent, &url)), (Verdict::Healthy, true));
     }
@@ -419,7 +419,7 @@ fn a_tamper_status_outside_is_found() {
     let url = tag.tap().unwrap();
     let diagnosis = diagnose(&Case { layout: Some(&covered), keys: &KEYS, ..Case::of(&url) });
     assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec!["seal-opened"]));
-    // What the MAC covers is a status whoever says so.
+    // A status that the MAC covers is found without a layout, too.
     let silent = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
     assert_eq!(silent.works.unwrap().layout.unwrap(), covered);
 }
@@ -446,7 +446,7 @@ fn two_taps_tell_how_the_counter_goes() {
     }
 }
 
-/// That another tag's tap is right does not show that this one was altered.
+/// A valid tap of another tag does not show that this tap was altered.
 #[test]
 fn a_second_tap_of_another_tag_shows_nothing() {
     for (template, finding) in [(TEMPLATES[0], Finding::FileKey { uid: Some(UID) }), (TEMPLATES[3], Finding::NoMatch)] {
@@ -460,7 +460,7 @@ fn a_second_tap_of_another_tag_shows_nothing() {
     }
 }
 
-/// Where each tag has a key of its own, a later tap of another tag is told from one that is altered.
+/// If each tag has its own key, a later tap of another tag is distinguished from an altered tap.
 #[test]
 fn two_taps_under_derived_keys() {
     let master_bytes = [0x77; 16];
@@ -481,14 +481,14 @@ fn two_taps_under_derived_keys() {
     assert_eq!(second(&of(OTHER, 6)), says(Finding::SecondOfOther { uid: OTHER }));
     let altered = altered(&of(UID, 6));
     assert_eq!(second(&altered), says(Finding::SecondDiffers));
-    // Under a key that is the same for all, a tap that does not verify is of nobody.
+    // If all tags share one key, a second tap that does not verify is not reported as a tap of another tag.
     let stranger = tap_of(&layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 6);
     let first = tap(&layout, 5);
     let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, second: Some(&stranger), ..Case::of(&first) });
     assert_eq!(diagnosis.findings(), [Finding::SecondDiffers]);
 }
 
-/// Of two keys with the same bytes, that of the role is named.
+/// If two keys have the same bytes, the finding names the one with the right role.
 #[test]
 fn keys_are_named_by_their_role() {
     let layout = layout(TEMPLATES[0]);
@@ -502,12 +502,12 @@ fn keys_are_named_by_their_role() {
     }
 }
 
-/// NTAG 22x: with the status that the MAC covers, and beside letters that look like one.
+/// One NTAG 22x tap has a status that the MAC covers, the other has letters that look like a status.
 #[test]
 fn an_ntag_22x_is_found() {
     let detect = SdmLayout::new(Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}").unwrap();
     let plain = SdmLayout::new(Scheme::Suncmac, "https://a.b/?k=CC&m={uid}x{ctr}x{mac}").unwrap();
-    // pub-ntag22x_suncmac-0014 and -0002 of the vectors.
+    // The taps are pub-ntag22x_suncmac-0014 and -0002 of the vectors.
     let key = 0xc067_792b_6b15_6e9e_0abb_fd2a_b7b2_d796_u128.to_be_bytes();
     let keys = [
         GivenKey { name: "mac", key: &key, role: Role::File },
@@ -520,7 +520,7 @@ fn an_ntag_22x_is_found() {
         for believed in [Some(layout), None] {
             let diagnosis = diagnose(&Case { layout: believed, keys: &keys, ..Case::of(url) });
             if believed.is_none() && layout == &detect {
-                // That ten characters are a status, nothing in the URL says.
+                // Nothing in the URL says that the ten characters are a status.
                 assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Unexplained, vec!["no-match"]));
                 continue;
             }
@@ -530,7 +530,7 @@ fn an_ntag_22x_is_found() {
     }
 }
 
-/// The longest URL that a chip can write is looked at.
+/// The longest URL that a chip can write is searched.
 #[test]
 fn the_longest_url_is_looked_at() {
     let layout = layout(&format!("https://www.{}/{{uid}}/{{ctr}}/{{mac}}", "a".repeat(261 - 12 - 14 - 6 - 16 - 3)));
@@ -542,7 +542,7 @@ fn the_longest_url_is_looked_at() {
     assert_eq!(codes(&diagnosis), ["no-match"]);
 }
 
-/// Keys of which nobody says what they are contradict nothing, but that none of them is of use.
+/// Keys without a role give a finding only if none of them is of use.
 #[test]
 fn keys_of_no_use_are_told() {
     let any = |key| [GivenKey { name: "any", key, role: Role::Any }];
@@ -595,7 +595,8 @@ fn a_tap_without_counter_is_told() {
     assert_eq!(codes(&diagnosis), ["counter-zero"]);
 }
 
-/// The URL is not of the layout: another name, another order, a tracker behind it. What the layout would be is found.
+/// The URL does not match the layout: it has another name, another order, or a tracker at its end. The right layout is
+/// found.
 #[test]
 fn the_layout_is_another() {
     let believed = layout("https://a.b/?p={picc:uid,ctr}&c={mac}");
@@ -617,7 +618,7 @@ fn the_layout_is_another() {
     assert!(works(&diagnosis, &tap(&believed, 8)), "with the tracker cut off the believed layout is right");
 }
 
-/// A tracker, or another host, does not keep the believed layout from being of use.
+/// The assumed layout stays in use despite a tracker or another host.
 #[test]
 fn trackers_and_hosts_leave_the_layout_as_it_is() {
     for template in [
@@ -646,7 +647,7 @@ fn trackers_and_hosts_leave_the_layout_as_it_is() {
     }
 }
 
-/// Nothing is healthy that the believed layout and keys do not verify.
+/// A tap is healthy only if the assumed layout and keys verify it.
 #[test]
 fn what_is_believed_and_wrong_is_never_healthy() {
     let file = SdmFileReadKey::from_bytes(FILE);
@@ -663,7 +664,7 @@ fn what_is_believed_and_wrong_is_never_healthy() {
         assert_eq!((diagnosis.verdict, codes(&diagnosis)[0]), (Verdict::Explained, code), "{url} {diagnosis:?}");
         assert!(works(&diagnosis, &url));
     }
-    // Keys: a zero key, or one of no role, among those that were given does not make a wrong one right.
+    // A zero key or a key without a role among the given keys does not make a wrong key right.
     let layout = layout(TEMPLATES[0]);
     let zeros = tap_of(&layout, [0; 16], &SdmFileReadKey::FACTORY, UID, 5);
     let same = tap_of(&layout, META, &SdmFileReadKey::from_bytes(META), UID, 5);
@@ -680,7 +681,7 @@ fn what_is_believed_and_wrong_is_never_healthy() {
     assert!(diagnose(&Case { layout: Some(&layout), keys: &twins, ..Case::of(&right) }).is_healthy());
 }
 
-/// Countries are no tamper status, and a plain tap in one piece is no broken PICCData.
+/// A country code is not taken for a tamper status, nor a plain tap in one run for a broken PICCData.
 #[test]
 fn what_only_looks_like_something_is_left_alone() {
     for template in [
@@ -703,7 +704,7 @@ fn what_only_looks_like_something_is_left_alone() {
     assert_eq!(codes(&diagnose(&Case { layout: Some(&bulk), keys: &KEYS, ..Case::of(&url) })), ["no-match"]);
 }
 
-/// A PICCData without UID opens, and it is the file key that is missing.
+/// If a PICCData without UID opens, the finding is that the file key is missing.
 #[test]
 fn a_picc_data_without_uid_opens() {
     let (counted, stranger) = (layout("https://a.b/?p={picc:ctr}&c={mac}"), SdmFileReadKey::from_bytes([0xAB; 16]));
@@ -714,7 +715,7 @@ fn a_picc_data_without_uid_opens() {
     }
 }
 
-/// SDMMACInputOffset is off: no layout of ours can say so, and that is a fault.
+/// SDMMACInputOffset is wrong, and no layout can express it.
 #[test]
 fn a_mac_input_inside_of_a_mirror_is_a_fault() {
     for (shown, from) in [("04112233445566", 4), ("04112233445566", 9)] {
@@ -733,7 +734,7 @@ fn a_mac_input_inside_of_a_mirror_is_a_fault() {
     }
 }
 
-/// What was not mirrored is told, whatever static digits stand beside it.
+/// A MAC of zeros is found regardless of static digits in the URL.
 #[test]
 fn a_mac_of_zeros_is_not_mirrored() {
     let layout = layout(TEMPLATES[0]);
@@ -744,7 +745,7 @@ fn a_mac_of_zeros_is_not_mirrored() {
     }
 }
 
-/// What can not be explained says what the URL shows.
+/// The findings on an unexplained tap say what the URL shows.
 #[test]
 fn what_nothing_explains() {
     let believed = layout(TEMPLATES[0]);
@@ -768,7 +769,7 @@ fn what_nothing_explains() {
     unexplained(blank, Finding::NotMirrored);
     let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of("https://example.com/t?hello=world") });
     assert_eq!(codes(&diagnosis), ["no-mac"]);
-    // Without a MAC beside it, nothing says that it was meant to be a PICCData.
+    // Without a MAC in the URL, nothing shows that the digits were meant to be a PICCData.
     let alone = format!("https://example.com/t?id={}", "7".repeat(30));
     let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&alone) });
     assert!(!codes(&diagnosis).contains(&"picc-data-length"), "{diagnosis:?}");
@@ -776,7 +777,7 @@ fn what_nothing_explains() {
     assert_eq!(codes(&diagnose(&Case { keys: &KEYS, ..Case::of(&plain) })), ["no-match"]);
 }
 
-/// A placeholder of another length: 30 characters lose the last byte, or the tag writes over the next name.
+/// The placeholder has the wrong length: with 30 characters the last byte is lost, or the tag overwrites the next name.
 #[test]
 fn a_picc_data_of_the_wrong_length() {
     let believed = layout("https://a.b/?picc_data={picc}&cmac={mac}");
@@ -789,7 +790,7 @@ fn a_picc_data_of_the_wrong_length() {
     for (url, digits) in [(lost, 30), (long, 34), (over, 32), (hexadecimal, 33)] {
         let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&url) });
         if digits == 32 {
-            // "ac=" is no digit: the PICCData is whole, and the name is gone.
+            // The next character is no digit, so the PICCData is complete, but it overwrote a part of the next name.
             assert!(diagnosis.findings().iter().any(|finding| finding.code() == "layout"), "{url} {diagnosis:?}");
             continue;
         }
@@ -799,9 +800,9 @@ fn a_picc_data_of_the_wrong_length() {
     }
 }
 
-// The public cases.
+// Cases from public posts and issues.
 
-/// nfc-developer/sdm-backend issue 31: a PICCData of 30 digits.
+/// Source: nfc-developer/sdm-backend issue 31. The PICCData has 30 digits.
 #[test]
 fn the_placeholder_of_thirty() {
     for url in [
@@ -814,7 +815,7 @@ fn the_placeholder_of_thirty() {
     }
 }
 
-/// reddit.com/r/NFC, 1hj6v2p: plain mirrors, the zero key, and a MAC input that begins at the UID.
+/// Source: reddit.com/r/NFC, 1hj6v2p. The tag has plain mirrors, the zero key, and a MAC input that begins at the UID.
 #[test]
 fn the_plain_tap_whose_mac_covers_the_uid() {
     let url = "https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3";
@@ -826,7 +827,7 @@ fn the_plain_tap_whose_mac_covers_the_uid() {
     assert_eq!(diagnose(&case).findings(), [Finding::MacInput { covers }]);
 }
 
-/// "Works with zero keys, fails with mine": the key is the master key of sdm-backend, of either derivation.
+/// "Works with zero keys, fails with mine": the given key is the master key of sdm-backend, for either derivation.
 #[test]
 fn the_custom_key_is_a_master_key() {
     let secret = [0xC9; 16];
@@ -839,7 +840,7 @@ fn the_custom_key_is_a_master_key() {
     }
 }
 
-/// nfc-developer/sdm-backend issue 46: the tap of AN12196 with other file data fails, and with its own verifies.
+/// Source: nfc-developer/sdm-backend issue 46. The tap of AN12196 fails with other file data and verifies with its own.
 #[test]
 fn the_file_data_of_another_tap() {
     let good = "https://www.my424dna.com/?picc_data=FDE4AFA99B5C820A2C1BB0F1C792D0EB&enc=94592FDE69FA06E8E3B6CA686A22842B\
@@ -856,7 +857,7 @@ fn the_file_data_of_another_tap() {
     assert!(diagnose(&Case { layout: Some(&layout), ..Case::of(third) }).is_healthy());
 }
 
-/// The work is bounded, and told while it is done.
+/// The work is bounded, and `watch` is called during the search.
 #[test]
 fn the_search_is_bounded() {
     let keys: Vec<[u8; 16]> = (1..=40).map(|byte| [byte; 16]).collect();
@@ -870,13 +871,13 @@ fn the_search_is_bounded() {
     let mut told = Vec::new();
     let diagnosis = diagnose_watched(&Case { keys: &given, ..Case::of(&url) }, |tried| told.push(tried));
     assert_eq!(diagnosis.verdict, Verdict::Unexplained);
-    // One derivation may have been begun.
+    // One derivation may exceed the limit.
     let bound = MAX_TRIED * 9 / 10..=MAX_TRIED + 5_300;
     assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
     assert!((80..120).contains(&told.len()) && told.is_sorted(), "{}", told.len());
     let few = diagnose(&Case::of(&url));
     assert!(few.tried <= *bound.end(), "{}", few.tried);
-    // Keys that open no PICCData are work as well.
+    // Keys that open no PICCData count as work, too.
     let believed = layout(TEMPLATES[0]);
     let url = tap_of(&believed, [0xAB; 16], &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
     let of = |keys| diagnose(&Case { layout: Some(&believed), keys: &given[..keys], ..Case::of(&url) });
@@ -890,14 +891,14 @@ fn the_search_is_bounded() {
     let url = tap_of(&lrp, [0xAB; 16], &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
     let diagnosis = diagnose(&Case { layout: Some(&lrp), keys: &many, ..Case::of(&url) });
     assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
-    // What the PICCData opens to is said all the same.
+    // The content of the PICCData is reported although the search is not complete.
     let metas: Vec<GivenKey<'_>> = given.iter().map(|given| GivenKey { role: Role::Meta, ..*given }).collect();
     let metas: Vec<GivenKey<'_>> = metas.into_iter().chain([KEYS[0]]).collect();
     let url = tap_of(&believed, META, &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
     let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &metas, ..Case::of(&url) });
     assert!(!diagnosis.complete);
     assert_eq!(diagnosis.findings(), [Finding::FileKey { uid: Some(UID) }]);
-    // Where many keys open it, each is a search of its own.
+    // If many keys open the PICCData, each of them needs its own search.
     let twelve = [KEYS[0]; 12];
     for layout in [&believed, &lrp] {
         let url = tap_of(layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
@@ -905,13 +906,13 @@ fn the_search_is_bounded() {
         assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
         assert_eq!(codes(&diagnosis), ["file-key"]);
     }
-    // So many that not all could be tried on the PICCData: nothing is said of it.
+    // There are too many keys to try all of them on the PICCData, so there is no finding about it.
     let metas: Vec<GivenKey<'_>> = metas.iter().copied().take(40).cycle().take(700).chain([KEYS[0]]).collect();
     let url = tap_of(&lrp, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 4);
     let diagnosis = diagnose(&Case { layout: Some(&lrp), keys: &metas, ..Case::of(&url) });
     assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
     assert_eq!(codes(&diagnosis), ["no-match"]);
-    // What no chip can write is not looked at.
+    // A URL that no chip can write is not searched.
     let long = format!("{url}&junk={}", "z".repeat(5000));
     let diagnosis = diagnose(&Case { keys: &given, ..Case::of(&long) });
     assert_eq!((diagnosis.tried, diagnosis.findings()), (0, &[Finding::Layout(Malformed::TooLong)][..]));
@@ -920,7 +921,7 @@ fn the_search_is_bounded() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// No text makes it panic, or run without end, or see what is not there.
+    /// No text makes the search panic or run forever, and none is explained.
     #[test]
     fn any_text_is_looked_at(url in "[ -~äß]{0,80}", tail in "[0-9A-F&=xCO?/]{0,120}") {
         let layout = layout(TEMPLATES[0]);
@@ -932,7 +933,7 @@ proptest! {
     }
 }
 
-/// Each finding has words of its own and a code of its own, and no key is printed.
+/// Each finding has its own text and its own code, and no key is printed.
 #[test]
 fn findings_speak() {
     let source = KeySource::Derived { from: Some("mine"), by: Derivation::An10922 { suffix: &[0x30, 0x42] } };

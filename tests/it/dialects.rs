@@ -1,4 +1,4 @@
-//! Both APIs against a plain model of them, and on input that nobody meant.
+//! Compares both APIs with a simple model of them, and sends them malformed input.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,24 +13,24 @@ use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
 use suntap_testkit::stores::FailingCounters;
 use suntap_testkit::{Tag, Tap, ready, world};
 
-/// What happens, by the number of the tag.
+/// One event, with the number of the tag.
 #[derive(Clone, Debug)]
 enum Event {
-    /// The tag is read, and what it writes is sent.
+    /// Reads the tag and sends what it writes.
     Tap { tag: usize, reads: u32 },
-    /// The tag is read, and what it writes is kept.
+    /// Reads the tag and keeps what it writes.
     Keep { tag: usize },
-    /// Something kept or sent before is sent, as a tap of this tag.
+    /// Sends something that was kept or sent before, as a tap of this tag.
     Send { tag: usize, which: usize },
-    /// The same with one digit of the MAC changed.
+    /// Like `Send`, but with one digit of the MAC changed.
     Forge { tag: usize, which: usize, digit: usize },
-    /// A counter is sent that no MAC goes with.
+    /// Sends a counter without a valid MAC.
     Claim { tag: usize, ctr: u32 },
-    /// A level is switched on or off.
+    /// Switches a level on or off.
     Switch { tag: usize, level: usize },
-    /// The chip gets a new key, and counts from 0.
+    /// Gives the chip a new key, so that it counts from 0.
     Personalise { tag: usize },
-    /// The store fails the next time it is asked, and has moved the counter or not.
+    /// Makes the next call of the store fail, after it moved the counter if `moved`.
     Break { moved: bool },
 }
 
@@ -50,7 +50,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A tap as it was written: by which tag, under which of its keys, with which counter.
+/// A tap as it was written, with its tag, the epoch of the key and the counter.
 #[derive(Clone, Debug)]
 struct Written {
     tag: usize,
@@ -60,17 +60,17 @@ struct Written {
     second: String,
 }
 
-/// What is known of a tag, apart from suntap.
+/// The state of a tag in the model.
 #[derive(Clone, Default)]
 struct Known {
     epoch: u8,
     chip: u32,
-    /// Counter, time and number of accepted taps, of this epoch.
+    /// Counter, time and number of accepted taps in this epoch.
     mark: Option<(u32, u64, u32)>,
     off: [bool; 4],
 }
 
-/// A plain model of both APIs.
+/// A simple model of both APIs.
 struct Model {
     tags: [Known; TAGS],
     written: Vec<Written>,
@@ -130,7 +130,7 @@ impl Model {
         Self { tags: Default::default(), written: Vec::new(), breaks: None, now: 1_763_802_000_000 }
     }
 
-    /// The tag is read so many times, and writes its URL.
+    /// Reads the tag `reads` times and returns the last tap.
     fn read(&mut self, tag: usize, reads: u32) -> Written {
         let known = &mut self.tags[tag];
         known.chip += reads;
@@ -147,8 +147,8 @@ impl Model {
         written
     }
 
-    /// The status and body that must come for values that claim to be of a tag. `genuine` is what they are, `writer` the tag whose
-    /// PICCData is in them.
+    /// Returns the expected status and body for values that are sent as a tap of `tag`. `genuine` is the tap that they
+    /// are, if they are genuine, and `writer` is the tag whose PICCData they hold.
     fn answer(
         &mut self,
         tag: usize,
@@ -159,7 +159,7 @@ impl Model {
         let (now, known) = (self.now, &mut self.tags[tag]);
         let off = known.off.iter().position(|off| *off);
         let before = known.mark;
-        // What another tag wrote opens to another UID; what an older key made does not match.
+        // A tap of another tag opens to another UID, and a tap under an older key does not match.
         let ours = genuine.filter(|written| written.tag == tag && written.epoch == known.epoch && off.is_none());
         let new = ours.filter(|written| before.is_none_or(|(ctr, ..)| written.ctr > ctr));
         let broken = ours.and_then(|_| self.breaks.take());
@@ -312,14 +312,14 @@ proptest! {
         }
     }
 
-    /// No bytes make a dialect panic, or move a counter.
+    /// No bytes make a dialect panic or move a counter.
     #[test]
     fn any_bytes_are_answered(text in any::<String>(), bytes in vec(any::<u8>(), 0..200)) {
         never_accepted(&text, text.as_bytes());
         never_accepted(&String::from_utf8_lossy(&bytes), &bytes);
     }
 
-    /// Nor do requests that are nearly right.
+    /// Requests that are nearly right do not, either.
     #[test]
     fn nearly_right_requests_are_answered(
         names in vec(prop_oneof!["[xcuaner]", "[a-z]{1,3}"], 0..8),
@@ -348,7 +348,7 @@ fn never_accepted(query: &str, body: &[u8]) {
     }
 }
 
-/// The asynchronous answers are the same as the others.
+/// The asynchronous answers equal the blocking ones.
 #[test]
 fn answers_without_blocking_are_the_same() {
     let (tags, secrets) = (world::tags(), [world::SECRET]);
@@ -377,7 +377,7 @@ fn answers_without_blocking_are_the_same() {
     assert!(matches!(again.verdict, Some(Ok(Verdict::Refused(Refusal::Replayed { .. })))), "it was accepted above");
 }
 
-/// Extended data can not take the place of what the answer says.
+/// Extended data cannot replace a field of the answer.
 #[test]
 fn extended_data_takes_no_name_of_the_answer() {
     let field = |name: &str| (String::from(name), String::from("taken"), true);
@@ -390,7 +390,7 @@ fn extended_data_takes_no_name_of_the_answer() {
     assert_eq!(answer.body, r#"{"xuid":"q8w3sbcz","response":"","a_b":"taken"}"#);
 }
 
-/// Far ahead a timestamp has another notation, and is left out.
+/// A timestamp after the year 9999 would need another notation, so it is left out.
 #[test]
 fn timestamps_end_with_the_year_9999() {
     const LAST: u64 = 253_402_300_799_999;
@@ -408,20 +408,20 @@ fn timestamps_end_with_the_year_9999() {
     assert_eq!((at(u64::MAX), at(7)), (None, None));
 }
 
-/// The work that the text of a rule makes grows no faster than the text.
+/// The work grows linearly with the length of a rule text.
 #[test]
 fn long_texts_of_rules_are_read_once() {
     let long = "{a}".repeat(300_000);
     let group_rules = OwnRules { groups: vec![(vec![Rule::TagAuthentication], long)], default: "Fail".into() };
     let tag_rules = Some(OwnRules { groups: Vec::new(), default: "own".into() });
     let tags = Tags { rows: vec![Row { group_rules, tag_rules, ..row(0) }], ..Tags::default() };
-    // A moment, where quadratic work would be minutes.
+    // Quadratic work would take minutes here.
     let answer =
         Ixkio::new(Service::new(&[]), &API_KEYS).answer("x=q8w3sbcz", &tags, &mut MemoryCounters::<2>::new(), None);
     assert_eq!(answer.body, r#"{"xuid":"q8w3sbcz","response":"own"}"#);
 }
 
-/// Metadata that is no JSON is left out, and spoils nothing.
+/// Metadata that is not JSON is left out and does not break the answer.
 #[test]
 fn metadata_that_is_none_is_null() {
     let mut broken = row(2);
@@ -435,7 +435,7 @@ fn metadata_that_is_none_is_null() {
     assert!(body.ends_with(r#""metadata":null}"#) && body.contains(r#""authentic":true"#), "{body}");
 }
 
-/// What an import looks for: one record for each reason.
+/// For each reason why an import rejects a record, there is one record.
 #[test]
 fn imports_are_told_what_is_wrong() {
     for tag in 0..2 {

@@ -1,4 +1,4 @@
-//! The command `doctor` as a user meets it: words, codes, exit codes.
+//! The command `doctor` from the user's side: text, finding codes, exit codes.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +9,7 @@ const PLAIN: &str = "https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4
 const BELIEVED: &str = "https://example.com/?uid={uid}&ctr={ctr}&mac={mac}";
 const SAMPLE: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 
-/// Exit code, standard output, standard error.
+/// Runs `doctor` and returns its exit code, standard output and standard error.
 fn doctor(args: &[&str]) -> (i32, String, String) {
     let this = std::env::current_exe().unwrap();
     let program: PathBuf = this.ancestors().nth(2).unwrap().join("examples/doctor");

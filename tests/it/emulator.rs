@@ -1,4 +1,4 @@
-//! The tag in software against the vectors, against the tag of the tests, and through the verifier.
+//! Compares the emulator with the vectors and with the software tag of the tests, and verifies its taps.
 
 use aes::cipher::{BlockCipherDecrypt as _, KeyInit as _};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn ctr(value: u32) -> SdmReadCtr {
     SdmReadCtr::new(value).unwrap()
 }
 
-/// NXP AN12196 Rev 1.8 §4.4.4.2.1, Table 3: the padding is `DA5CF60941`.
+/// The padding is `DA5CF60941`. Source: NXP AN12196 Rev 1.8 §4.4.4.2.1, Table 3.
 #[test]
 fn an12196_table_3() {
     let layout = SdmLayout::new(Scheme::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
@@ -39,7 +39,7 @@ fn hex<const N: usize>(text: &Value) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// What is random in a tap, taken out of its PICCData. Were it taken out wrong, no URL would come out right.
+/// Extracts the random bytes of a tap from its PICCData. If they were wrong, no URL would match.
 fn random_of(mode: Scheme, meta: [u8; 16], picc: &str) -> [u8; 20] {
     let mut random = [0; 20];
     let wire = base16ct::mixed::decode_vec(picc).unwrap();
@@ -61,8 +61,8 @@ fn random_of(mode: Scheme, meta: [u8; 16], picc: &str) -> [u8; 20] {
     random
 }
 
-/// `tests/vectors/sun-vectors.json`, `taps`: every genuine tap comes out character by character, from keys, UID, counter and file
-/// data. What a chip of ours can not have is counted, and said.
+/// The emulator writes every genuine tap of `taps` in `tests/vectors/sun-vectors.json` character by character, from
+/// keys, UID, counter and file data. Taps that it cannot express are counted and printed.
 #[test]
 fn every_genuine_tap_of_the_vectors() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sun-vectors.json")).unwrap();
@@ -79,7 +79,7 @@ fn every_genuine_tap_of_the_vectors() {
             continue;
         }
         let mode = scheme(is_lrp);
-        // What a PICCData holds stands in the template of a chip.
+        // For a chip, the template must say what PICCData holds.
         let picc = match (text("uid"), entry["ctr"].as_u64()) {
             (Some(_), Some(_)) => "{picc:uid,ctr}",
             (Some(_), None) => "{picc:uid}",
@@ -126,7 +126,7 @@ fn every_genuine_tap_of_the_vectors() {
             }
         }
         let tapped = tag.tap_with(&random).unwrap();
-        // A vector may have been lower-cased on its way; the chip writes upper case.
+        // A vector may have been changed to lower case. The chip writes upper case.
         if url.chars().any(|c| c.is_ascii_lowercase()) && *tapped != *url {
             assert!(tapped.eq_ignore_ascii_case(url), "{id}: {tapped} is not {url}");
         } else {
@@ -140,7 +140,7 @@ fn every_genuine_tap_of_the_vectors() {
     assert!(left.len() < written / 4, "{left:?}");
 }
 
-/// Layouts of all mixes of mirrors, in both modes.
+/// Layouts with every combination of mirrors, for both modes.
 const TEMPLATES: &[&str] = &[
     "https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}",
     "https://example.com/t?p=[[{picc}&enc={enc:64}&cmac={mac}",
@@ -159,7 +159,7 @@ const TEMPLATES: &[&str] = &[
 ];
 
 proptest! {
-    /// Two tags in software that share no code write the same, and the verifier reads what they were told.
+    /// Two software tags that share no code write the same URL, and the verifier reads the values that they were given.
     #[test]
     fn two_emulations_agree(
         which in 0..TEMPLATES.len(), lrp: bool, keys: ([u8; 16], [u8; 16]), uid: [u8; 7],
@@ -167,14 +167,14 @@ proptest! {
     ) {
         let lrp = lrp && LRP;
         let mode = scheme(lrp);
-        // The other tag takes PICCRand from its padding.
+        // The other software tag takes PICCRand from its padding.
         let random = if lrp { [&padding[4..], &padding].concat() } else { [&padding[..], &[0; 8]].concat() };
         let layout = SdmLayout::new(mode, TEMPLATES[which]).unwrap();
         let status = layout.template().contains("tt@3");
         let file_data = if !layout.has(Field::EncFileData) {
             String::new()
         } else if status {
-            // The chip puts its status there.
+            // The chip writes its status there.
             data.chars().take(3).collect()
         } else {
             data
@@ -229,7 +229,7 @@ proptest! {
 
 static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?e={picc:uid,ctr}&t=[[{enc:32,tt@0}&c={mac}");
 
-/// UID, counter, tamper status and file data of a genuine tap.
+/// Verifies a tap and returns its counter, tamper status and file data.
 fn verify(url: &Url, keys: ([u8; 16], [u8; 16])) -> Result<(u32, TagTamper, Vec<u8>), VerifyError> {
     let meta = SdmMetaReadKey::from_bytes(keys.0).prepare(Scheme::Aes);
     let file = SdmFileReadKey::from_bytes(keys.1).prepare(Scheme::Aes);
@@ -238,7 +238,7 @@ fn verify(url: &Url, keys: ([u8; 16], [u8; 16])) -> Result<(u32, TagTamper, Vec<
     Ok((tap.ctr().get(), tap.message().tamper().unwrap().state(), data))
 }
 
-/// NT4H2421Tx §9.3.5: the permanent status stays open once it was.
+/// The permanent status stays open after the seal was opened once. Source: NT4H2421Tx §9.3.5.
 #[test]
 fn the_seal_remembers() {
     let mut tag = tag(&LAYOUT, &TagTexts { file_data: "00 hello", ..TagTexts::default() }, ZERO);
@@ -262,7 +262,7 @@ fn the_seal_remembers() {
     assert_eq!(verify(&unsealed.tap().unwrap(), keys).unwrap().1, TagTamper::NotEnabled);
 }
 
-/// An `{enc}` of no pinned length is long enough for the status wherever it is, even with no text.
+/// An `{enc}` without a pinned length is long enough for the status at any offset, even without text.
 #[test]
 fn file_data_reach_to_the_end_of_the_status() {
     for (at, chars) in [(0, 32), (14, 32), (15, 64), (30, 64), (31, 96)] {
@@ -277,7 +277,7 @@ fn file_data_reach_to_the_end_of_the_status() {
     }
 }
 
-/// NT4H2421Gx §9.3.1, §9.3.2: the counter goes up with each tap and stops at its limit, or at `FFFFFFh`.
+/// The counter goes up with each tap and stops at its limit, or at `FFFFFFh`. Source: NT4H2421Gx §9.3.1, §9.3.2.
 #[test]
 fn the_counter_stops_at_its_limit() {
     let mut limited = tag(&LAYOUT, &TagTexts::default(), ZERO).with_read_ctr_limit(ctr(2));
@@ -303,7 +303,7 @@ fn a_tag_that_is_set_up_again_counts_anew() {
     assert_eq!(verify(&old, new), Err(VerifyError::NotAuthentic));
 }
 
-/// The same seed makes the same taps, another makes others; both are genuine.
+/// The same seed gives the same taps, and another seed gives other taps. Both are genuine.
 #[test]
 fn taps_follow_the_seed() {
     let made = |seed| tag(&LAYOUT, &TagTexts::default(), ZERO).with_seed([seed; 16]).tap().unwrap();
@@ -313,7 +313,7 @@ fn taps_follow_the_seed() {
     let (first, second) = (one.tap().unwrap(), one.tap().unwrap());
     assert_ne!(first[..60], second[..60], "each tap has bytes of its own");
     assert!(verify(&made(2), ZERO).is_ok());
-    // It stays with a tag that is set up again.
+    // A tag that is set up again keeps its seed.
     let mut again = tag(&LAYOUT, &TagTexts::default(), ZERO).with_seed([2; 16]);
     again.personalise(&LAYOUT, &TagTexts::default(), SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY).unwrap();
     assert_eq!(again.tap().unwrap(), made(2));
@@ -332,7 +332,7 @@ fn what_no_chip_can_hold_is_refused() {
     assert_eq!(new(&ntag_223, &TagTexts::default()), Err(SettingsError::NoSdm));
 }
 
-/// Nobody gets the keys out of a tag in software by printing it.
+/// The `Debug` output of an emulated tag does not contain its keys.
 #[test]
 fn debug_shows_no_key() {
     let secret = tag(&LAYOUT, &TagTexts::default(), ([0xA7; 16], [0xA7; 16]));

@@ -1,5 +1,5 @@
-//! Counters on flash, on a flash in software that loses its power at any byte, forgets what was half written, and forbids to write
-//! twice.
+//! The counter store on flash, tested on a software flash that loses power at any byte, corrupts half-written words and
+//! forbids writing a word twice.
 
 use core::future::Future;
 use core::pin::pin;
@@ -34,7 +34,8 @@ fn it_keeps_every_law_on_words_of_any_length() {
     on::<32>();
 }
 
-/// A short script, with the power going at every byte of it, and again in the restart: what was acknowledged is there.
+/// The power fails at every byte of a short script, and again during the restart. Every acknowledged counter is still
+/// there.
 #[test]
 fn power_is_cut_at_every_byte_of_a_short_script() {
     let script: Vec<(u64, u32)> = (1..=24).map(|step| (u64::from(step % 3), step)).collect();
@@ -52,7 +53,7 @@ fn power_is_cut_at_every_byte_of_a_short_script() {
                 .collect();
             whole = promises.iter().all(|promise| promise.acknowledged().is_some());
         }
-        // The restart may be cut off as well.
+        // The power may fail during the restart, too.
         for second in [0, 1, 3, 17, 40, 60, 90] {
             let chip = chip.copy();
             let _ = chip.fuel(second, 77).open::<2>();
@@ -91,7 +92,7 @@ proptest! {
     }
 }
 
-/// Any bit of the flash that changes by itself is found, or does no harm: no counter goes back.
+/// A bit error anywhere in the flash is detected or harmless: no counter goes back.
 #[test]
 fn a_bit_that_rots_moves_no_counter_back() {
     for taps in [1, 5, 18, 40] {
@@ -126,7 +127,7 @@ fn a_bit_that_rots_moves_no_counter_back() {
     }
 }
 
-/// A record, or a whole page, that is gone without a trace is missed by what stands behind it.
+/// If a record or a whole page is gone without a trace, the records after it show that it is missing.
 #[test]
 fn a_hole_in_the_log_is_found() {
     let chip = Chip::<4, 1024>::new(3);
@@ -134,7 +135,7 @@ fn a_hole_in_the_log_is_found() {
     for (number, value) in [(1, 1), (1, 9), (2, 1)] {
         assert!(store.advance(&tag(number), ctr(value), None).is_ok());
     }
-    // Header, end of the snapshot, the first tap, and the second.
+    // The log holds records of 40 bytes: the header, the end of the snapshot, the first tap, and the second.
     for hole in [80..120, 120..160, 120..156, 156..160] {
         let rotten = chip.copy();
         rotten.0.borrow_mut().bytes[hole.clone()].fill(0xFF);
@@ -149,25 +150,24 @@ fn a_hole_in_the_log_is_found() {
     assert_eq!(paged.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted));
 }
 
-/// The end of a snapshot stands at its end, and nowhere else.
 #[test]
 fn a_second_end_of_the_snapshot_is_found() {
     let chip = Chip::<4, 1024>::new(3);
     let mut store = chip.open::<2>().unwrap();
     assert!(store.advance(&tag(1), ctr(1), None).is_ok());
-    // Header, end of the snapshot, the tap, and the end once more.
+    // The log holds the header, the end of the snapshot and the tap. This copies the end of the snapshot after the tap.
     chip.0.borrow_mut().bytes.copy_within(40..80, 120);
     assert_eq!(chip.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted));
 }
 
-/// What was written and not acknowledged is hardly held by its cells. Before anybody is told that such a tap was seen, it is written
-/// once more; a start after which nothing is open writes nothing.
+/// The cells may hold a record that was not acknowledged only weakly. The store writes such a record again before it
+/// reports the tap as stale. If every record was acknowledged, a restart writes nothing.
 #[test]
 fn what_was_not_acknowledged_is_written_before_it_is_told() {
     let chip = Chip::<4, 1024>::new(3);
     let mut store = chip.open::<2>().unwrap();
     assert!(store.advance(&tag(1), ctr(1), None).is_ok());
-    // The record is whole, and the power goes before the word behind it.
+    // The record is complete, and the power fails before the word after it.
     chip.fuel(36, 3);
     assert_eq!(store.advance(&tag(1), ctr(2), None), Err(FlashError::Flash(PowerLost)));
     let at = 120..156;
@@ -198,7 +198,7 @@ fn a_full_store_says_so_and_the_others_go_on() {
     let mut store = chip.open::<2>().unwrap();
     assert_eq!(store.tags(), 2);
     assert_eq!(store.advance(&tag(3), ctr(1), None), Err(FlashError::Full));
-    // What was written for more tags is not read for fewer.
+    // A store that was written for more tags cannot be opened for fewer.
     let chip = Chip::<4, 4096>::new(3);
     let mut store = chip.open::<4>().unwrap();
     for number in 1..=3 {
@@ -207,7 +207,7 @@ fn a_full_store_says_so_and_the_others_go_on() {
     assert_eq!(chip.open::<2>().map(|store| store.tags()), Err(FlashError::Full));
 }
 
-/// Segments of one length are not read as segments of another, wherever the log stands.
+/// Segments of one length are not read as segments of another length, wherever the log ends.
 #[test]
 fn another_division_is_not_guessed() {
     for taps in [1, 10, 30, 60, 100] {
@@ -222,7 +222,7 @@ fn another_division_is_not_guessed() {
 }
 
 #[test]
-fn regions_that_do_not_do() {
+fn invalid_regions_are_rejected() {
     let chip = Chip::<4, 1024>::new(6);
     let open = |region| FlashCounters::<_, 8>::open_blocking(chip.clone(), region).map(|store| store.tags());
     for region in [0..1024, 0..2048, 512..4096, 0..4000, 0..0, 5000..5000, 0..8192] {
@@ -234,7 +234,7 @@ fn regions_that_do_not_do() {
     assert_eq!(wide.open::<8>().map(|store| store.tags()), Err(FlashError::Region));
 }
 
-/// The costs that the documentation states.
+/// The costs are those that the documentation states.
 #[test]
 fn it_costs_what_it_is_said_to() {
     let chip = Chip::<4, 4096>::new(16);
@@ -252,18 +252,18 @@ fn it_costs_what_it_is_said_to() {
         assert!(matches!(store.advance(&tag(0), ctr(value), None), Ok(Advance::Advanced { .. })));
         *costs.entry(touched(&chip)).or_insert(0u32) += 1;
     }
-    // Two writes, and where the segment ends: its erase, 2 for each tag, for the header and for the end of the snapshot, and the
-    // closing.
+    // A tap costs two writes. At the end of a segment, it also costs an erase, two writes each for every tag, the
+    // header and the end of the snapshot, and one write that closes the segment.
     let turn = [0, 2 + 1 + 2 * 32 + 4 + 1];
     assert_eq!(costs.keys().copied().collect::<Vec<_>>(), [[0, 2], turn]);
-    // 68 taps a segment, the first 32 records of which stand in for a snapshot.
+    // A segment holds 68 taps, and 32 records for the snapshot before them.
     assert!((taps / 68 - 1..=taps / 68 + 1).contains(&costs[&turn]), "{costs:?}");
-    // Wear is spread: no page was erased more than once more than another.
+    // Wear is spread: the erase counts of two pages differ by at most one.
     let erases = chip.0.borrow().erases.clone();
     assert!(erases.iter().max().unwrap() - erases.iter().min().unwrap() <= 1, "{erases:?}");
 }
 
-/// To begin anew is a decision, and forgets.
+/// The caller must choose formatting explicitly. It deletes all counters.
 #[test]
 fn formatting_forgets() {
     let chip = Chip::<4, 1024>::new(6);
@@ -274,13 +274,13 @@ fn formatting_forgets() {
     assert!(matches!(store.advance(&tag(1), ctr(9), None), Ok(Advance::Advanced { previous: None, .. })));
     assert_eq!(chip.open::<8>().unwrap().tags(), 1);
     assert_eq!(store.into_flash().0.capacity(), 6144);
-    // What was never ours is not taken for an empty store.
+    // Flash with other content is not taken for an empty store.
     let other = Chip::<4, 1024>::new(6);
     other.0.borrow_mut().bytes[2000] = 0x12;
     assert_eq!(other.open::<8>().map(|store| store.tags()), Err(FlashError::Corrupted));
 }
 
-/// A flash that waits once in each call.
+/// A flash whose future is pending once in each call.
 struct Slow(Chip<4, 1024>);
 
 impl ErrorType for Slow {
@@ -321,7 +321,7 @@ impl waiting::NorFlash for Slow {
     }
 }
 
-/// Polls a future so many times; `None` if it is not done then.
+/// Polls a future up to `times` times. Returns `None` if it is not done then.
 fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..times {
@@ -332,7 +332,7 @@ fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
     None
 }
 
-/// A future that is dropped half way leaves a store that knows what it knows.
+/// If a future is dropped half way, the store still knows every accepted counter.
 #[test]
 fn dropped_futures_do_no_harm() {
     for times in 0..60 {

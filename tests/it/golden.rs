@@ -1,4 +1,5 @@
-//! Requests to both APIs and the exact answers, from `tests/golden`. What is marked "(ours)" there, a vendor does not document.
+//! Sends the requests in `tests/golden` to both APIs and compares the exact answers. No vendor documents the answers
+//! that are marked "(ours)" there.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +14,7 @@ use suntap::{Advance, CounterId, CounterStore, MemoryCounters, SdmReadCtr, UnixM
 use suntap_testkit::registry::{API_KEYS, Row, Tags};
 use suntap_testkit::world;
 
-/// A registry or a store that fails when it is told to: `registry`, `keys` or `counters`.
+/// A registry or a store that fails on request: `registry`, `keys` or `counters`.
 struct Perhaps<'a, T>(T, &'a str);
 
 impl<'r> TagRegistry for Perhaps<'_, &'r Tags> {
@@ -42,7 +43,7 @@ struct Case<'a> {
     title: &'a str,
     method: &'a str,
     target: &'a str,
-    /// Headers; of them `Tap`, `At` and `Fails` are for the test.
+    /// The headers. `Tap`, `At` and `Fails` are for the test only.
     headers: BTreeMap<&'a str, &'a str>,
     body: &'a str,
     answer: &'a str,
@@ -59,7 +60,7 @@ impl<'a> Case<'a> {
         Self { title, method, target, headers, body, answer: answer.trim_end_matches('\n') }
     }
 
-    /// Sends the request, and writes down what comes.
+    /// Sends the request and returns the answer as text.
     fn ask(&self, tags: &Tags, counters: &mut MemoryCounters<64>) -> String {
         let fails = self.headers.get("Fails").copied().unwrap_or_default();
         let at = self.headers.get("At").map(|at| UnixMillis(at.parse().unwrap()));
@@ -76,7 +77,7 @@ impl<'a> Case<'a> {
             }
             _ => panic!("{}: no such request", self.title),
         };
-        // What failed is for the operator, and nothing that failed is told as a verdict.
+        // A failure is for the operator, so it is never reported as a verdict.
         assert_eq!(status == 503, matches!(verdict, Some(Err(_))), "{}: {verdict:?}", self.title);
         let mut answer = format!("{status}\n");
         for (name, value) in headers {
@@ -93,7 +94,7 @@ fn files(dialect: &str) -> Vec<(String, String)> {
     files.iter().map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()
 }
 
-/// Each file begins with counters that nothing has moved; its requests come in order.
+/// Runs the requests of each file in order, with empty counters for each file.
 fn run(dialect: &str) {
     let (tags, mut cases, mut wrong) = (world::tags(), 0, String::new());
     for (name, text) in files(dialect) {
@@ -120,7 +121,7 @@ fn etrnl() {
     run("etrnl");
 }
 
-/// What a file calls a genuine tap is one: the tag in software, which shares no code with suntap, writes the same.
+/// Each tap that a file calls genuine is genuine: the software tag, which shares no code with suntap, writes the same.
 #[test]
 fn genuine_taps_are_what_the_tag_writes() {
     let (tags, mut genuine) = (world::tags(), 0);

@@ -1,4 +1,4 @@
-//! Which of many keys opens a tap.
+//! The search for the key that opens a tap.
 
 use proptest::prelude::*;
 use suntap::identify::{self, NotIdentified};
@@ -46,13 +46,13 @@ proptest! {
         let right = usize::try_from(number).unwrap();
         prop_assert_eq!((found.index, found.tried, found.tap.ctr().get()), (right, right + 1, ctr));
 
-        // Among the candidates are the right one and, one time in 256, another. All keys were tried.
+        // The candidates include the right key and, one time in 256, another one. All keys were tried.
         let mut candidates = identify::candidates(&parsed, &keys);
         let all: Vec<usize> = candidates.by_ref().map(|candidate| candidate.index).collect();
         prop_assert!(all.contains(&right) && all.len() < 20);
         prop_assert_eq!(candidates.tried(), keys.len());
 
-        // The same of keys as they are: whole groups of them, and the rest.
+        // Unprepared keys give the same results, both in whole groups and in the rest.
         let plain: Vec<_> = (0..count).map(|number| SdmMetaReadKey::from_bytes(key_number(number))).collect();
         let mut candidates = identify::candidates(&parsed, &plain);
         let uids: Vec<_> = candidates.by_ref().map(|candidate| (candidate.index, candidate.tap.uid())).collect();
@@ -64,7 +64,7 @@ proptest! {
     }
 }
 
-/// A first byte that fits by chance is offered, refused by its MAC, and the search goes on.
+/// A candidate whose first byte fits by chance is offered and fails its MAC, and the search goes on.
 #[test]
 fn a_wrong_candidate_does_not_end_the_search() {
     let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
@@ -79,12 +79,12 @@ fn a_wrong_candidate_does_not_end_the_search() {
     });
     assert_eq!(found.map(|found| found.index), Ok(2999));
     assert!(offered.len() > 1 && offered.len() < 60, "{offered:?}");
-    // Those without a file key are passed over.
+    // Candidates without a file key are skipped.
     let found = identify::first_verified(&parsed, &keys, |index, _| (index == 2999).then(|| file_key(Scheme::Aes)));
     assert_eq!(found.map(|found| found.index), Ok(2999));
 }
 
-/// A chance candidate whose file key is for another mode is no reason to stop.
+/// The candidates that fit by chance have a file key for another mode.
 #[test]
 fn a_file_key_of_another_mode_does_not_end_the_search() {
     let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
@@ -129,7 +129,7 @@ fn a_tap_without_a_counter_is_found_and_refused() {
     let parsed = layout.parse(&url).unwrap();
     let found = identify::first_verified(&parsed, keys(20, Scheme::Aes), |_, _| Some(file_key(Scheme::Aes)));
     assert_eq!(found.map(|found| found.index), Err(NotIdentified { tried: 8, why: VerifyError::NoCounter }));
-    // It is not lost: the candidate can take the explicit way.
+    // The candidate can still be verified with `verify_replayable`.
     let mut candidates = identify::candidates(&parsed, keys(20, Scheme::Aes));
     let verified = candidates.find_map(|candidate| candidate.tap.verify_replayable(&file_key(Scheme::Aes)).ok());
     assert!(verified.is_some());

@@ -1,4 +1,4 @@
-//! Keys derived and sealed, and counters that follow them.
+//! Derived and sealed keys, and counter ids that follow the key.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use suntap::{
 };
 use suntap_testkit::{Tag, Tap};
 
-/// Own vectors, made and checked by `tests/checks/independent/ecode.py`.
+/// The vectors are our own. `tests/checks/independent/ecode.py` generates and checks them.
 #[test]
 fn ecode_vectors() {
     let file: Value = serde_json::from_str(include_str!("../vectors/ecode.json")).unwrap();
@@ -78,7 +78,7 @@ proptest! {
         bytes[bit / 8] ^= 1 << (bit % 8);
         prop_assert_eq!(SealedKeys::from_bytes(bytes).unseal(&secret, &code, &tag), Err(SealBroken));
 
-        // A new server secret: the same keys under the same eCode, and the old secret is worth nothing.
+        // After a rewrap, the new server secret opens the same keys with the same eCode, and the old secret does not.
         let rewrapped = sealed.rewrap(&secret, &other_secret, &tag).unwrap();
         prop_assert_eq!(rewrapped.unseal(&other_secret, &code, &tag), Ok(keys.clone()));
         prop_assert_eq!(rewrapped.unseal(&secret, &code, &tag), Err(SealBroken));
@@ -108,7 +108,7 @@ proptest! {
     }
 }
 
-/// 26 characters hold two bits more than 16 bytes: only one spelling is an eCode.
+/// 26 characters hold two bits more than 16 bytes, so only one spelling is an eCode.
 #[test]
 fn an_ecode_has_one_spelling() {
     let good: Vec<char> = ('a'..='z')
@@ -129,7 +129,7 @@ fn verify<'a>(layout: &'a SdmLayout, url: &'a str, key: &SdmFileReadKey) -> Resu
     layout.parse(url).unwrap().read_plain()?.verify(&key.prepare(Scheme::Aes))
 }
 
-/// A tag is set up again and counts from 0. What was saved in epoch 0 is worth nothing in epoch 1, and the tag works.
+/// A tag that is set up again counts from 0. Taps saved in epoch 0 do not verify in epoch 1, and new taps are accepted.
 #[test]
 fn taps_of_epoch_0_are_refused_in_epoch_1() {
     let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
@@ -148,13 +148,13 @@ fn taps_of_epoch_0_are_refused_in_epoch_1() {
     assert!(verify(&layout, &first, &keys[1]).unwrap().commit(&mut counters, &names[1], None).is_ok());
     assert!(verify(&layout, &first, &keys[1]).unwrap().commit(&mut counters, &names[1], None).is_err());
 
-    // Epoch 0 is what AN10922 over UID || suffix has always been.
+    // The key of epoch 0 is the key of AN10922 over UID || suffix.
     assert_eq!(an10922::derive(&master, &[uid.as_bytes(), b"suffix"]).as_ref(), Ok(&keys[0]));
     for epoch in [0, 1, u32::MAX] {
         assert!(an10922::derive_in_epoch(&master, uid, epoch, &[0; 24]).is_ok());
         assert!(an10922::derive_in_epoch(&master, uid, epoch, &[0; 25]).is_err());
     }
-    // No suffix makes the key of one epoch that of another.
+    // No suffix gives the key of another epoch.
     let one = an10922::derive_in_epoch(&master, uid, 1, b"x").unwrap();
     assert_ne!(an10922::derive_in_epoch(&master, uid, 0, &[0, 0, 0, 1, b'x']), Ok(one.clone()));
     assert_ne!(an10922::derive_in_epoch(&master, uid, 0, &[b'x', 0, 0, 0, 1]), Ok(one));
@@ -167,7 +167,8 @@ fn aes_cmac(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
     mac.finalize().into_bytes().into()
 }
 
-/// Keys and names are fixed: they are in tags and databases. From the `cmac` crate and the words of the documentation.
+/// Keys and counter ids must not change, because they are in tags and databases. The expected values are computed from
+/// the documentation with the `cmac` crate.
 #[test]
 fn epochs_and_names_are_the_same_in_every_release() {
     let padded = |input: &[u8]| {
@@ -175,7 +176,7 @@ fn epochs_and_names_are_the_same_in_every_release() {
         block.resize(32, 0);
         block
     };
-    // Inputs of 16 to 30 bytes: there AN10922 is the CMAC of what is not padded.
+    // For inputs of 16 to 30 bytes, AN10922 equals the CMAC of the unpadded input.
     let (master, uid, suffix) = ([9; 16], [4, 1, 2, 3, 4, 5, 6], b"ten bytes!");
     let prepared = MasterKey::from_bytes(master).prepare();
     for epoch in [0u32, 1, 256, u32::MAX] {
@@ -202,7 +203,7 @@ fn epochs_and_names_are_the_same_in_every_release() {
     }
 }
 
-/// The keyed name follows the key: a new key is a new name, and with the old key the old counter stays.
+/// A new key gives a new counter id. With the old key, the old counter stays.
 #[test]
 fn the_name_of_a_counter_follows_the_key() {
     let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
@@ -215,7 +216,7 @@ fn the_name_of_a_counter_follows_the_key() {
         verify(&layout, &url, key).unwrap().commit(&mut counters, &name(key), None).map(|_| ())
     };
     assert_eq!(commit(&old, 50), Ok(()));
-    // Set up again without a new key: the chip counts from 0, and its mark stays.
+    // If the tag is set up again without a new key, the chip counts from 0, but its mark stays.
     assert!(matches!(commit(&old, 1), Err(CommitError::Replayed { stored }) if stored.ctr.get() == 50));
     assert_eq!(commit(&new, 1), Ok(()));
     assert!(commit(&new, 1).is_err());
@@ -233,7 +234,8 @@ fn the_name_of_a_counter_follows_the_key() {
     }
 }
 
-/// The chip counts from 0 when a card is programmed again; its ID stays, its keys and the name of its counter do not.
+/// When a card is programmed again, the chip counts from 0. The card keeps its ID, but its keys and its counter id
+/// change.
 #[test]
 fn a_bolt_card_of_the_next_version_counts_anew() {
     let issuer = IssuerKey::from_bytes([3; 16]).prepare();
@@ -252,7 +254,7 @@ fn a_bolt_card_of_the_next_version_counts_anew() {
     assert!(fresh.commit(&mut counters, &names[1], None).is_ok());
 }
 
-/// Recorded: the tap of a Bolt Card, `docs/TEST_VECTORS.md` of boltcard/boltcard; its keys were set by hand.
+/// The tap of a Bolt Card is recorded in `docs/TEST_VECTORS.md` of boltcard/boltcard. Its keys were set by hand.
 #[test]
 fn a_recorded_bolt_card_tap_verifies() {
     let layout = SdmLayout::new(Scheme::Aes, "lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}").unwrap();
@@ -269,7 +271,7 @@ mod sdm_backend {
 
     use super::{SdmFileReadKey, SdmMetaReadKey, Uid};
 
-    /// As in sdm-backend: 16 zero bytes are the keys of a new chip, and nothing else is.
+    /// As in sdm-backend, a master key of 16 zero bytes gives the keys of a new chip, and no other master key does.
     #[test]
     fn an_nfcdeveloper_master_of_zeros_is_factory_keys() {
         let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);

@@ -1,4 +1,4 @@
-//! The grammar of templates, the rules of the chip, and the reasons why text is not a tap.
+//! The grammar of templates, the rules of the chip, and the reasons why a text is not a tap.
 
 use core::mem::discriminant;
 use std::collections::HashMap;
@@ -16,7 +16,8 @@ fn shape(tap: Result<UnverifiedTap<'_>, Malformed>) -> Result<(), Malformed> {
     tap.map(|_| ())
 }
 
-/// NT4H2421Gx §9.3.3 to §9.3.7, Table 71: what a chip can not do is no layout, and the error says which rule.
+/// A template that no chip supports is rejected, and the error names the rule. Source: NT4H2421Gx §9.3.3 to §9.3.7,
+/// Table 71.
 #[test]
 fn impossible_templates_name_the_rule() {
     let long_name = "n".repeat(250);
@@ -82,7 +83,7 @@ fn impossible_templates_name_the_rule() {
     let mut rules = HashMap::new();
     for (template, error) in table {
         assert_eq!(SdmLayout::new(Scheme::Aes, template), Err(*error), "{template}");
-        // Each has words of its own, and says the place if there is one.
+        // Each error has its own text, and says the position if there is one.
         let kind = discriminant(error);
         assert_eq!(*rules.entry(error.rule()).or_insert(kind), kind, "{error}");
         let place = match error {
@@ -117,7 +118,8 @@ fn possible_templates_are_possible() {
     }
 }
 
-/// NT4H2421Gx Table 71 bounds the file: 7 bytes in front, 256 in all, and the URI code saves its prefix.
+/// The file has at most 256 bytes, with 7 bytes before the URL, and the URI code saves the prefix. Source: NT4H2421Gx
+/// Table 71.
 #[test]
 fn the_file_has_256_bytes() {
     let room = |prefix: &str| 249 - 16 + prefix.len();
@@ -126,7 +128,7 @@ fn the_file_has_256_bytes() {
         assert!(SdmLayout::new(Scheme::Aes, &template(room(prefix))).is_ok(), "{prefix}");
         assert_eq!(SdmLayout::new(Scheme::Aes, &template(room(prefix) + 1)), Err(LayoutError::FileTooLong), "{prefix}");
     }
-    // Of what has no length, as much as there must be: one character of a name, 32 digits of file data.
+    // An element without a length counts with its minimum: one character of a name, 32 digits of file data.
     for (element, least) in [("{:a}", 1), ("{enc}", 32)] {
         let with = |len: usize| format!("https://[[{{uid}}{{ctr}}/{element}/{{mac}}{}", "a".repeat(len - 22 - least));
         assert!(SdmLayout::new(Scheme::Aes, &with(room(""))).is_ok(), "{element}");
@@ -182,7 +184,7 @@ fn each_fault_of_a_url_has_its_reason() {
     }
 }
 
-/// The name of a parameter may stand before `[[`, as in the layouts of AN12196.
+/// The name of a parameter may come before `[[`, as in the layouts of AN12196.
 #[test]
 fn the_reasons_are_the_same_around_the_mac_input() {
     let enc = "0".repeat(32);
@@ -221,7 +223,7 @@ fn the_reasons_are_the_same_around_the_mac_input() {
     assert_eq!(shape(behind.parse(&short)), Err(Malformed::Length(Field::Uid)));
 }
 
-/// Only what stands between `?`, `&` or `#` and `=` is the name of a parameter that can be missing or there twice.
+/// Only the text between `?`, `&` or `#` and `=` is the name of a parameter, which can be missing or duplicate.
 #[test]
 fn what_is_no_parameter_is_not_called_missing() {
     let uid = "04DE5F1EACC040";
@@ -235,7 +237,7 @@ fn what_is_no_parameter_is_not_called_missing() {
     }
 }
 
-/// What stands between mirrors may begin like one of them: that is read as what it is, as from separate values.
+/// The text between mirrors may look like the start of a mirror. It is still read as a separator.
 #[test]
 fn a_separator_that_looks_like_a_mirror_is_one() {
     for (template, url) in [
@@ -249,7 +251,7 @@ fn a_separator_that_looks_like_a_mirror_is_one() {
     }
 }
 
-/// 261 characters are the most that a file can hold: 249 and the longest prefix.
+/// A file can hold at most 261 characters: 249 and the longest prefix.
 #[test]
 fn the_longest_url_is_read() {
     let room = 261 - "https://www.a/".len() - MAC.len() - 1;
@@ -258,14 +260,14 @@ fn the_longest_url_is_read() {
     assert_eq!(url(room).len(), 261);
     assert_eq!(shape(layout.parse(&url(room))), Ok(()));
     assert_eq!(shape(layout.parse(&url(room + 1))), Err(Malformed::TooLong));
-    // A better reason is looked for in four times as many, and in no more.
+    // A more precise reason is searched in up to four times as many characters.
     let trailing = |len: usize| format!("{}{}", url(1), "&".repeat(len - url(1).len()));
     assert_eq!(shape(layout.parse(&trailing(4 * 261))), Err(Malformed::Trailing));
     assert_eq!(shape(layout.parse(&trailing(4 * 261 + 1))), Err(Malformed::TooLong));
     assert_eq!(shape(layout.parse(&trailing(5000))), Err(Malformed::TooLong));
 }
 
-/// A server is not sent what stands before the path, so a mirror there is missing, whatever the path looks like.
+/// A server does not receive the text before the path, so a mirror there is missing, whatever the path looks like.
 #[test]
 fn a_mirror_in_the_host_is_not_in_the_target() {
     let layout = layout("https://{uid}.a.b/t/{mac}");
@@ -276,7 +278,7 @@ fn a_mirror_in_the_host_is_not_in_the_target() {
     }
 }
 
-/// What follows `{enc}` directly is not counted to it, whatever its length.
+/// A mirror directly after `{enc}` is not read as a part of it, whatever the length of the file data.
 #[test]
 fn neighbours_of_file_data_keep_their_own_length() {
     let (uid, ctr, enc) = ("04DE5F1EACC040", "00003D", "0".repeat(64));
@@ -316,7 +318,7 @@ fn file_data_of_no_pinned_length_takes_what_is_there() {
         let url = format!("https://a.b/?p={PICC}&e={}&c={MAC}", enc(chars));
         assert_eq!(shape(pinned.parse(&url)), Err(Malformed::Length(Field::EncFileData)), "{chars}");
     }
-    // The tamper status must be inside what is there.
+    // The tamper status must be inside the file data.
     let tamper = layout("https://a.b/?p={picc}&e=[[{enc:tt@15}&c={mac}");
     assert_eq!(shape(tamper.parse(&format!("https://a.b/?p={PICC}&e={}&c={MAC}", enc(64)))), Ok(()));
     let url = format!("https://a.b/?p={PICC}&e={}&c={MAC}", enc(32));
@@ -342,7 +344,7 @@ fn captured_text_is_read_before_anything_is_believed() {
     }
 }
 
-/// RFC 9112 §3.2.1: a server is sent the path and the query.
+/// A server receives only the path and the query. Source: RFC 9112 §3.2.1.
 #[test]
 fn origin_form_begins_at_the_path() {
     let target = format!("/t?p={PICC}&c={MAC}");
@@ -365,7 +367,7 @@ fn origin_form_begins_at_the_path() {
         Err(Malformed::StaticText { at: 12 })
     );
 
-    // What stands in the host does not reach a server.
+    // A server does not receive a value in the host.
     let in_host = layout("https://{:shop}.a.b/?p={picc}&c={mac}");
     assert_eq!(shape(in_host.parse(&format!("https://corner.a.b/?p={PICC}&c={MAC}"))), Ok(()));
     let target = format!("/?p={PICC}&c={MAC}");
@@ -415,7 +417,7 @@ fn mirrors_as_values_have_the_same_checks() {
     let not_hex = Mirrors { enc_file_data: Some(&not_hex), ..good };
     assert_eq!(shape(l.assemble(&not_hex)), Err(Malformed::Character(Field::EncFileData)));
     assert_eq!(shape(l.assemble(&Mirrors { enc_file_data: Some(&long), ..good })), Err(Malformed::TooLong));
-    // No text is longer than a whole URL.
+    // A captured text is at most as long as a whole URL.
     let name = "x".repeat(262);
     for (chars, verdict) in [(261, Ok(())), (262, Err(Malformed::TooLong))] {
         let captured = [("id", &name[..chars])];

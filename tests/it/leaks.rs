@@ -1,4 +1,4 @@
-//! What is left of a key when it is dropped, and what is said of it before: nothing.
+//! No key is left in memory after it is dropped, and no output contains a key.
 
 use std::fmt::Write as _;
 
@@ -13,8 +13,8 @@ use suntap::{MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, 
 use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
 use suntap_testkit::{Tag, Tap};
 
-/// The memory of this process as the system shows it, which safe code can not look at otherwise: what is in the place of a value
-/// while it lives, and behind that.
+/// Reads the memory of this process through the operating system, because safe code cannot read it otherwise: the bytes
+/// of a value while it lives, and the same bytes after it was dropped.
 #[cfg(target_os = "linux")]
 mod memory {
     use core::hint::black_box;
@@ -37,39 +37,40 @@ mod memory {
         bytes
     }
 
-    /// Where a value has room that it does not use, a move brings along what lay on the stack.
+    /// Overwrites the stack. A move also copies the unused bytes of a value, which hold old stack contents.
     #[inline(never)]
     fn clean_stack() {
         black_box([0u8; 1 << 14]);
     }
 
-    /// What stands in the place of a value while it lives, and when it was dropped.
+    /// Returns the bytes of a value while it lives, and after it was dropped.
     fn seen<T>(make: impl FnOnce() -> T) -> (Vec<u8>, Vec<u8>) {
         clean_stack();
         let mut place = vec![make()];
         let address = black_box(&mut place).as_ptr().addr();
         let before = memory_at(address, size_of::<T>());
-        // In its place, and nothing is written there behind that.
+        // This drops the value in place. Nothing is written there afterwards.
         black_box(&mut place).clear();
         (before, memory_at(address, size_of::<T>()))
     }
 
-    /// Eight bytes, hardly one of them like another, as those of keys are and those of addresses and times are not.
+    /// Returns `true` if the eight bytes are nearly all different. Bytes of keys are, bytes of addresses and times are
+    /// not.
     fn telling(run: &&[u8]) -> bool {
         run.iter().collect::<BTreeSet<_>>().len() >= 7
     }
 
-    /// What stands in the place of a value, and what of that stands there still when it was dropped.
+    /// Returns the bytes of a value, and those parts of them that are still there after it was dropped.
     fn kept<T>(make: impl FnOnce() -> T) -> (Vec<u8>, Vec<Vec<u8>>) {
         let (before, after) = seen(make);
         let kept = before.windows(8).filter(telling).filter(|run| after.windows(8).any(|other| other == *run));
         (before.clone(), kept.map(<[u8]>::to_vec).collect())
     }
 
-    /// A key with no two bytes alike.
+    /// A key whose bytes are all different.
     const KEY: [u8; 16] = *b"0aB1cD2eF3gH4iJ5";
 
-    /// The harness sees what is not wiped, or it would prove nothing.
+    /// The harness detects a value that is not wiped. Otherwise the other tests would prove nothing.
     #[test]
     fn what_is_not_wiped_is_seen() {
         struct Careless(#[allow(dead_code, reason = "it is looked at from outside")] [u8; 16]);
@@ -86,7 +87,7 @@ mod memory {
             assert!(before.windows(16).any(|run| run.iter().all(|byte| *byte != 0)), "{name}: there was nothing");
             before
         }
-        /// The key is in the value as it is.
+        /// Like `made`, but also checks that the value held the key itself.
         fn wiped<T>(name: &str, make: impl FnOnce() -> T) {
             assert!(made(name, make).windows(16).any(|run| run == KEY), "{name}: the key was not there");
         }
@@ -107,8 +108,9 @@ mod memory {
         made("Lrp", || Lrp::new(&KEY, 0));
     }
 
-    /// The prepared keys of a tag are a schedule or plaintexts, and room for the other: there a move leaves what lay on the stack, which
-    /// nothing can wipe (SECURITY.md). Where the schedule or the plaintexts stand is known from a value that is nothing else.
+    /// A prepared key of a tag holds a schedule or plaintexts, and unused space for the other. A move leaves old stack
+    /// contents in that space, which nothing can wipe (SECURITY.md). A value that holds nothing else shows where the
+    /// schedule or the plaintexts are.
     #[test]
     fn prepared_keys_of_a_tag_are_wiped_when_they_are_dropped() {
         fn wiped<K, T>(name: &str, known: impl FnOnce() -> K, make: impl FnOnce() -> T) {
@@ -127,7 +129,7 @@ mod memory {
         wiped("file, AES", || MasterKey::from_bytes(KEY).prepare(), || file.prepare(Scheme::Aes));
         wiped("file, LRP", || Lrp::new(&KEY, 0), || file.prepare(Scheme::Lrp));
         wiped("meta, LRP", || Lrp::new(&KEY, 0), || meta.prepare(Scheme::Lrp));
-        // With `accel` the schedule is one of ours, and that of the file key shows it.
+        // With `accel`, the schedule is our own type, and the test of the file key covers it.
         #[cfg(not(feature = "accel"))]
         wiped("meta, AES", || <aes::Aes128Dec as aes::cipher::KeyInit>::new(&KEY.into()), || meta.prepare(Scheme::Aes));
     }
@@ -153,7 +155,8 @@ mod memory {
     }
 }
 
-/// Bytes as they may come out: hexadecimal, in either case and with separators, decimal lists, Base64, and as they are.
+/// Returns the forms in which bytes may be printed: hexadecimal, in either case and with separators, decimal lists,
+/// Base64, and raw.
 fn spellings(bytes: &[u8]) -> Vec<String> {
     let join = |each: fn(&u8) -> String, with: &str| bytes.iter().map(each).collect::<Vec<_>>().join(with);
     let mut base64 = String::new();
@@ -176,8 +179,8 @@ fn spellings(bytes: &[u8]) -> Vec<String> {
     ]
 }
 
-/// Both APIs, their verdicts, and the doctor, which is given the keys: in nothing that they say is a run of six bytes of a key, of a
-/// session key, of a secret of the server, of an API key or of the MAC that would have been right.
+/// Neither the two APIs, nor their verdicts, nor the doctor, which is given the keys, print six consecutive bytes of a
+/// key, a session key, a server secret, an API key or the MAC that would have been right.
 #[test]
 fn nothing_that_is_said_of_a_tap_holds_a_key() {
     for mode in [Scheme::Aes, Scheme::Lrp] {

@@ -1,4 +1,5 @@
-//! All integration tests, in one program: a test of one subject is `cargo test --all-features --test it SUBJECT`.
+//! All integration tests, in one program. Run the tests of one subject with `cargo test --all-features --test it
+//! SUBJECT`.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Chips beside the NTAG 424 DNA: NTAG 22x DNA, MIFARE DESFire EV3, and tags that only count.
+//! Chips other than the NTAG 424 DNA: NTAG 22x DNA, MIFARE DESFire EV3, and tags that only count.
 
 use aes::Aes128;
 use cmac::{Cmac, KeyInit as _, Mac as _};
@@ -13,7 +13,7 @@ fn upper(bytes: &[u8]) -> String {
     base16ct::upper::encode_string(bytes)
 }
 
-/// SUNCMAC as the chip makes it, on the `cmac` crate.
+/// Computes SUNCMAC like the chip, with the `cmac` crate.
 fn suncmac(key: &[u8; 16], message: &[u8]) -> String {
     let mut mac = Cmac::<Aes128>::new(key.into());
     mac.update(message);
@@ -35,7 +35,7 @@ proptest! {
         let url = format!("https://a.b/?m={values}");
         let layout = SdmLayout::new(Scheme::Suncmac, DETECT).unwrap();
         let ready = SdmFileReadKey::from_bytes(key).prepare(Scheme::Suncmac);
-        // The MAC is over values, so the case of digits plays no part; the status letters are letters.
+        // The MAC covers values, so the case of digits does not matter. The case of the status letters does.
         let shown = if lower { url.to_lowercase().replace(&status.0.to_lowercase(), status.0) } else { url.clone() };
         if let Ok(tap) = layout.parse(&shown) {
             let tap = tap.read_plain().unwrap().verify(&ready).unwrap();
@@ -60,7 +60,7 @@ proptest! {
     }
 }
 
-/// AN12998, as quoted: the second of its two examples, through the whole line.
+/// The second of the two examples of AN12998, as quoted, verifies and is accepted once.
 #[test]
 fn an12998_tap_is_fresh_once() {
     let layout = SdmLayout::new(Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{mac}").unwrap();
@@ -80,7 +80,7 @@ fn an12998_tap_is_fresh_once() {
     ] {
         assert_eq!(suntap::sun::ntag22x::suncmac(&SdmFileReadKey::FACTORY.prepare(other), uid, ctr, None), None);
     }
-    // Neither by the rules of SDM, nor opened like PICCData.
+    // The tap neither verifies by the rules of SDM nor opens like PICCData.
     let sdm_key = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
     let claimed = layout.parse(url).unwrap().read_plain().unwrap();
     assert_eq!(claimed.verify(&sdm_key).map(|_| ()), Err(VerifyError::WrongScheme));
@@ -114,7 +114,7 @@ fn an_ntag22x_layout_is_of_its_own_kind() {
     assert_eq!(of("CO13BE923"), Err(Malformed::Length(Field::TtStatus)));
     assert_eq!(StatusDetect::from_ascii(b"CO13BE92"), None);
 
-    // No SDM, no settings.
+    // These chips have no SDM, so there are no settings.
     let access = SdmAccess {
         meta_read: None,
         file_read: suntap::KeyNumber::new(0).unwrap(),
@@ -127,7 +127,7 @@ fn an_ntag22x_layout_is_of_its_own_kind() {
     assert_eq!(SdmLayout::from_tag(Scheme::Suncmac, &[], &[]).map(|_| ()), Err(SettingsError::NoSdm));
 }
 
-/// A recorded tap of an NTAG 223 DNA StatusDetect whose counter was off: its MAC is right, and it is the same for ever.
+/// A recorded tap of an NTAG 223 DNA StatusDetect whose counter was off. Its MAC is right, but the same in every tap.
 #[test]
 fn an_ntag22x_with_its_counter_off_is_refused() {
     let layout = SdmLayout::new(Scheme::Suncmac, DETECT).unwrap();
@@ -138,7 +138,7 @@ fn an_ntag22x_with_its_counter_off_is_refused() {
     assert_eq!(claimed().verify_replayable(&key).map(|_| ()), Err(VerifyError::NotAuthentic));
 }
 
-/// NTAG213/215/216 §8.7: 14 and 6 digits, with an `x` between them.
+/// UID and counter have 14 and 6 digits, with an `x` between them. Source: NTAG213/215/216 §8.7.
 #[test]
 fn a_tag_that_only_counts_makes_a_claim() {
     for (template, url, uid, ctr) in [
@@ -162,7 +162,7 @@ fn a_tag_that_only_counts_makes_a_claim() {
     }
 }
 
-/// A tap recorded from a MIFARE DESFire EV3, whose SDM is the same scheme.
+/// The SDM of a MIFARE DESFire EV3 uses the same scheme.
 #[test]
 fn a_recorded_desfire_ev3_tap_verifies() {
     let vectors: serde_json::Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();

@@ -1,4 +1,4 @@
-//! What must hold of any input.
+//! Properties that hold for any input.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -28,8 +28,8 @@ fn tap() -> impl Strategy<Value = Tap> {
 }
 
 proptest! {
-    /// What the software tag of the tests writes is read as it was meant, from a URL and from the part that a server sees, in
-    /// upper and in lower case digits.
+    /// A tap of the software tag verifies and has the written content: from a URL, from the request target, and with
+    /// digits in upper and in lower case.
     #[test]
     fn genuine_taps_verify(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES)) {
         let layout = SdmLayout::new(scheme(tag.lrp), template).unwrap();
@@ -47,7 +47,7 @@ proptest! {
         prop_assert_eq!(said(&tag, &layout, layout.parse(&lower).unwrap()), Ok(expected), "{}", lower);
     }
 
-    /// Flipping any bit of anything that the tag vouches for is refused.
+    /// A tap is rejected if any bit of a character that the MAC authenticates is flipped.
     #[test]
     fn any_flipped_bit_is_refused(
         tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES), place: prop::sample::Index, bit in 0u32..7,
@@ -57,7 +57,7 @@ proptest! {
         let at = covered[place.index(covered.len())];
         let mut bytes = url.clone().into_bytes();
         bytes[at] ^= 1 << bit;
-        // 20h changes the case of a letter only: the same digit.
+        // 20h only changes the case of a letter, so the digit stays the same.
         prop_assume!(!(bit == 5 && bytes[at].is_ascii_hexdigit() && url.as_bytes()[at].is_ascii_hexdigit()));
         let forged = String::from_utf8(bytes).unwrap();
         if let Ok(tap) = layout.parse(&forged) {
@@ -66,7 +66,8 @@ proptest! {
         }
     }
 
-    /// No text makes parsing panic, neither as a tap nor as a template; what parses as a template prints as it was.
+    /// No text makes parsing panic, neither as a tap nor as a template. A text that parses as a template prints
+    /// unchanged.
     #[test]
     fn parsing_never_panics(text in "\\PC{0,300}", template in prop::sample::select(TEMPLATES)) {
         let layout = SdmLayout::new(Scheme::Aes, template).unwrap();
@@ -77,7 +78,7 @@ proptest! {
         }
     }
 
-    /// The same for text that comes close: pieces of the grammar in any order.
+    /// The same holds for text that is nearly a template: pieces of the grammar in any order.
     #[test]
     fn near_templates_never_panic_and_print_as_they_were(
         pieces in vec(prop::sample::select(vec![
@@ -94,13 +95,13 @@ proptest! {
         }
     }
 
-    /// A tap that was cut off anywhere, or goes on, is refused.
+    /// A tap is rejected if it is cut off anywhere or has text at its end.
     #[test]
     fn a_tap_of_another_length_is_refused(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES), place: prop::sample::Index) {
         let layout = SdmLayout::new(scheme(tag.lrp), template).unwrap();
         let url = tag.write(template, &tap).url;
         let cut = &url[..place.index(url.len())];
-        // Where `{enc}` of no pinned length meets `{mac}`, a tap that lost whole blocks still has the shape of one.
+        // If `{enc}` without a pinned length is next to `{mac}`, a tap that lost whole blocks still parses.
         if let Ok(tap) = layout.parse(cut) {
             prop_assert!(template.contains("{enc}{mac}"), "{cut}");
             prop_assert_eq!(said(&tag, &layout, tap), Err(VerifyError::NotAuthentic), "{}", cut);

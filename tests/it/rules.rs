@@ -1,4 +1,4 @@
-//! Which text answers, and how its subtags are filled.
+//! The choice of the response text, and the filling of its subtags.
 
 use core::fmt::Write as _;
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ fn scan_count_compares_four_ways() {
     assert_eq!(matches(Comparison::NotEqual), [true, false, true]);
 }
 
-/// A count or a status that nobody knows equals nothing, and differs from nothing.
+/// An unknown count or status is neither equal nor unequal to any value.
 #[test]
 fn what_is_not_known_does_not_match() {
     use Comparison::{Equal, LessThan, MoreThan, NotEqual};
@@ -142,7 +142,7 @@ fn braces_without_a_partner_are_text() {
     assert_eq!(fill(r#"{"n":{number}}"#), r#"{"n":42}"#, "a response may be JSON");
 }
 
-/// Three deep, and no more; and 256 in all, however they are nested.
+/// At most three levels are filled, and at most 256 subtags in total, however they are nested.
 #[test]
 fn nesting_ends() {
     let values = values();
@@ -155,7 +155,7 @@ fn nesting_ends() {
     assert_eq!(filled, "42".repeat(256) + &"{number}".repeat(44));
 }
 
-/// A buffer that is too small gives an error and no cut answer.
+/// A buffer that is too small gives an error, not a truncated answer.
 #[test]
 fn a_full_buffer_is_an_error() {
     fn written<const N: usize>() -> Result<String<N>, core::fmt::Error> {
@@ -169,7 +169,7 @@ fn a_full_buffer_is_an_error() {
 }
 
 proptest! {
-    /// Any text is filled without a panic, and what has no known subtag comes out as it was.
+    /// Any text is filled without a panic, and text without a known subtag stays unchanged.
     #[test]
     fn any_text_is_filled(text in "[{}a-c \"ä]{0,40}") {
         let known = Values(HashMap::from([("a", Subtag::Nested("{b}")), ("b", Subtag::Text("B"))]));

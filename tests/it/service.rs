@@ -1,4 +1,4 @@
-//! The line over registries of three kinds, with every way of keeping keys, blocking and not.
+//! `Service` with three kinds of registries and every way of keeping keys, blocking and async.
 
 use core::convert::Infallible;
 use core::future::Future;
@@ -31,7 +31,7 @@ static LAYOUT: SdmLayout = sdm_layout!("https://a.example/t?id={:id}&p={picc:uid
 static META_KEY: SdmMetaReadKey = SdmMetaReadKey::from_bytes(META);
 static FILE_KEY: SdmFileReadKey = SdmFileReadKey::from_bytes([0xF1; 16]);
 
-/// What the tag with this file key writes for a template.
+/// Returns what a tag with this file key writes for the template of the layout.
 fn url(layout: &SdmLayout, file_key: &SdmFileReadKey, meta_key: [u8; 16], ctr: u32) -> String {
     let lrp = layout.scheme() == Scheme::Lrp;
     let tag = Tag { lrp, meta_key, file_key: *file_key.expose_bytes(), uid: *UID.as_bytes() };
@@ -56,7 +56,7 @@ fn held() -> Keys<'static> {
     Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Plain(&FILE_KEY) }
 }
 
-/// Every tag is this one.
+/// A registry that returns this record for every tag.
 struct Just<'r>(Record<'r>);
 
 impl<'r> TagRegistry for Just<'r> {
@@ -100,8 +100,8 @@ fn accepted(verdict: Decided) -> Accepted {
     }
 }
 
-// Three registries: an array in flash, a map that shares its rows, and rows that own what they hold (`suntap_testkit::registry`). A
-// fourth, on SQL, is in `tests/checks/peers`.
+// There are three registries: an array in flash, a map that shares its rows, and rows that own their data
+// (`suntap_testkit::registry`). A fourth, on SQL, is in `tests/checks/peers`.
 
 /// An array in flash.
 static FLASH: [(u64, Record<'static>); 1] = [(
@@ -133,7 +133,7 @@ impl TagRegistry for Flash {
     }
 }
 
-/// A map that other threads change: what is found is shared, not lent.
+/// A map that other threads change. A record that was found is shared, not borrowed.
 #[derive(Default)]
 struct Shared(Mutex<HashMap<u64, Arc<Row>>>);
 
@@ -163,7 +163,7 @@ fn row() -> Row {
     }
 }
 
-/// The generic user of the trait: knows nothing of the registry behind it.
+/// Verifies one tap twice, as generic code that does not know the registry type.
 fn twice<R: TagRegistry>(registry: &R) -> [bool; 2] {
     let (mut counters, url) = (MemoryCounters::<2>::new(), sample(1));
     [(); 2].map(|()| {
@@ -184,7 +184,7 @@ fn registries_of_any_kind_serve() {
     assert_eq!(twice(&dynamic), [true, false]);
 }
 
-/// A handler that an executor may move between threads does the whole line.
+/// A handler that verifies a tap must be `Send`, because an executor may move it between threads.
 #[test]
 fn the_whole_line_is_a_send_future() {
     type Counters = SharedCounters<MemoryCounters<2>>;
@@ -217,7 +217,7 @@ fn blocking_registries_stand_in_for_others() {
     assert!(matches!(verify(), Ok(Verdict::Refused(Refusal::Replayed { .. }))));
 }
 
-/// Every way to keep keys leads to the same tap, in both modes.
+/// A tap is accepted with every way of keeping keys, in both modes.
 #[test]
 fn keys_of_every_origin() {
     static ECODE: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
@@ -269,7 +269,7 @@ fn keys_of_every_origin() {
     accepts(&ECODE, Keys::ECode { epoch: 4 }, &secrets, meta, &file);
 }
 
-/// One refusal for each step, in the order of the steps: what is wrong at an earlier one is told first.
+/// Each step has its refusal, and the refusal of an earlier step comes first.
 #[test]
 fn each_step_is_refused_in_its_order() {
     let mut counters = MemoryCounters::<8>::new();
@@ -298,7 +298,7 @@ fn each_step_is_refused_in_its_order() {
     assert_eq!(refused(Record { uid: None, ..good }, &tap), Refusal::OtherUid, "nothing to compare with");
     assert_eq!(refused(good, &other_file), Refusal::NotAuthentic);
     assert_eq!(refused(good, &sample(0)), Refusal::NotAuthentic, "no chip sends a 0");
-    // After all that the tap is as good as before, once.
+    // After all these refusals, the tap is still accepted, once.
     accepted(verify(&good, &mut counters, &tap));
     let Refusal::Replayed { seen, stored } = refusal(verify(&good, &mut counters, &tap)) else { panic!("it was seen") };
     assert_eq!((seen.ctr.get(), stored.ctr.get(), stored.taps), (1, 1, 1));
@@ -339,7 +339,7 @@ fn callers_get_what_is_theirs() {
     }
 }
 
-/// A tap may come as a URL, as what a server is sent, or as values, and is the same tap.
+/// A tap may be presented as a URL, as a request target, or as values. It is the same tap.
 #[test]
 fn a_tap_is_the_same_however_it_comes() {
     static NAMED: SdmLayout = sdm_layout!("https://a.example/[[{:cuid}/{:xuid}?u={uid}&n={ctr}&c={mac}");
@@ -362,14 +362,14 @@ fn a_tap_is_the_same_however_it_comes() {
     for tap in [Presented::Url(&full), Presented::OriginForm(target), Presented::Mirrors(mirrors)] {
         assert!(matches!(refusal(ask(tap)), Refusal::Replayed { .. }));
     }
-    // Or parsed before, by an equal layout.
+    // The tap may also be parsed before, by an equal layout.
     let (equal, other) = (LAYOUT.clone(), SdmLayout::new(Scheme::Lrp, LAYOUT.template()).unwrap());
     assert!(matches!(refusal(ask(Presented::Parsed(equal.parse(&full).unwrap()))), Refusal::Replayed { .. }));
     let longer = full.replace("&c=", "0000000000000000&c=");
     assert_eq!(refusal(ask(Presented::Parsed(other.parse(&longer).unwrap()))), Refusal::OtherLayout);
     let unexpected = Mirrors { ctr: Some("000001"), ..mirrors };
     assert!(matches!(refusal(ask(Presented::Mirrors(unexpected))), Refusal::Malformed(Malformed::Unexpected(_))));
-    // A text of the record stands in where the sender has none.
+    // If the sender has no text for a captured element, the text of the record is used.
     let tag = Tag { lrp: false, meta_key: META, file_key: [0xF1; 16], uid: *UID.as_bytes() };
     let tap = Tap { ctr: 2, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
     let url = tag.write("https://a.example/[[Mine/abc?u={uid}&n={ctr}&c={mac}", &tap).url;
@@ -386,8 +386,9 @@ fn a_tap_is_the_same_however_it_comes() {
     assert!(matches!(refusal(ask(Presented::Mirrors(without_id))), Refusal::Malformed(Malformed::Missing(_))));
 }
 
-/// Two records of one chip can not be played against each other. Nor can two tags that share a key and mirror no UID, in so far as
-/// a tap is spent for both; but nothing says which of them it is of, so it passes under either.
+/// A tap cannot be accepted twice through two records of one chip. Two tags that share a key and mirror no UID also
+/// share a counter, so an accepted tap is spent for both. Nothing says which of the two tags it is of, so it passes as
+/// either.
 #[test]
 fn the_name_of_a_counter_follows_the_key() {
     static COUNTER_ONLY: SdmLayout = sdm_layout!("https://a.example/t?n={ctr}&c={mac}");
@@ -402,7 +403,7 @@ fn the_name_of_a_counter_follows_the_key() {
     for uid in [None, Some(UID), Some(Uid::from_bytes([4; 7]))] {
         assert!(matches!(refusal(verify(&of(uid, None), &mut counters, &tap)), Refusal::Replayed { .. }));
     }
-    // A name from before is the record's own affair.
+    // A record may have its own counter id, which is used as it is.
     let named = of(Some(UID), Some(CounterId::from_uid(UID)));
     accepted(verify(&named, &mut counters, &tap));
     assert_eq!(
@@ -414,7 +415,7 @@ fn the_name_of_a_counter_follows_the_key() {
     );
 }
 
-/// A chip that is set up again under a new key begins anew, and what was saved under the old key is dead.
+/// A chip that is set up again under a new key has a new counter, and taps saved under the old key do not verify.
 #[test]
 fn a_new_key_is_a_new_beginning() {
     let mut counters = MemoryCounters::<8>::new();
@@ -426,7 +427,7 @@ fn a_new_key_is_a_new_beginning() {
     assert_eq!((first.previous, first.now.taps), (None, 1));
 }
 
-/// What fails says so, and gives no verdict.
+/// A failure is reported as a failure, not as a verdict.
 #[test]
 fn failures_are_told_and_decide_nothing() {
     struct Broken;
@@ -461,14 +462,14 @@ fn failures_are_told_and_decide_nothing() {
         assert!(matches!(outcome, Outcome { record: Some(_), verdict: Err(Failure::Counters("no disk")), .. }));
         assert!(outcome.response().is_none());
     });
-    // A tap that is not genuine does not come as far as the store.
+    // A tap that is not genuine does not reach the store.
     let forged = tap.replace("&c=", "&c=0").get(..tap.len()).unwrap().to_owned();
     let verdict =
         Service::new(&[]).verify(Just(record(held())), &mut Broken, request(&forged), |outcome| outcome.verdict);
     assert!(matches!(verdict, Ok(Verdict::Refused(Refusal::NotAuthentic))));
 }
 
-/// What fails says so on a server that waits, too: a registry, a registry that is asked for a token, a store.
+/// An async server reports the failures of a registry, too, also when it looks up a token.
 #[test]
 fn failures_are_told_without_blocking() {
     #[derive(Clone, Copy)]
@@ -535,7 +536,7 @@ fn keys_that_lack_something_are_none() {
     let long = FileKey::An10922 { master: &master, suffix: &[0; 25], epoch: 0 };
     assert_eq!(refused(&[], Keys::Loaded { meta: None, file: long }, Some(UID), &tap), Refusal::NoKeys);
 
-    // A wrong eCode gives a key that opens nothing.
+    // A wrong eCode gives a key that does not open the PICCData.
     let meta = *ecode::derive_meta_read_key(&secret[0], &code, UID, 0).expose_bytes();
     let right = url(&OPENED, &ecode::derive_file_read_key(&secret[0], &code, UID, 0), meta, 1);
     let wrong = right.replace("fivcukrkfivcukrkfivcukrkfi", "aaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -548,7 +549,7 @@ fn keys_that_lack_something_are_none() {
     accepted(verify(&right));
 }
 
-/// A `{picc}` takes what comes, but where the record knows the UID, the tap must say it.
+/// `{picc}` accepts any combination of UID and counter, but if the record has the UID, the tap must mirror it.
 #[test]
 fn a_picc_data_without_uid_is_of_nobody() {
     static ANY: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
@@ -560,7 +561,7 @@ fn a_picc_data_without_uid_is_of_nobody() {
     assert_eq!(accepted(verify(&of(&COUNTED), &mut counters, &tap)).seen.uid, Some(UID), "as its layout says");
 }
 
-/// Rules believe a tamper status only if the tag vouches for it, the record says that there is one, and the tap is accepted.
+/// Rules use a tamper status only if the MAC covers it, the record says that the tag has one, and the tap is accepted.
 #[test]
 fn rules_believe_what_is_proven() {
     static OUTSIDE: SdmLayout = sdm_layout!("https://a.example/t?t={tt}&u={uid}&n={ctr}&c={mac}");
@@ -592,7 +593,7 @@ fn rules_believe_what_is_proven() {
     assert_eq!(answer(&OUTSIDE, true, None, &edited), "counted");
     let seen = Some(Mark { ctr: SdmReadCtr::MAX, at: None, taps: 3 });
     assert_eq!(answer(&INSIDE, true, seen, "?"), "counted", "by the snapshot");
-    // A standard tag gets the default, whatever its groups ask for.
+    // A tag without a chip gets the default response, whatever its groups say.
     let plain = Record { chip: None, rules, last_seen: seen, ..record(held()) };
     Service::new(&[]).verify(Just(plain), &mut counters, request("?"), |outcome| {
         assert_eq!(outcome.response().unwrap().to_string(), "nothing known");
@@ -610,14 +611,14 @@ fn extended_data_goes_by_its_name() {
     assert_eq!(field("Größe ÄÖ").key().collect::<String>(), "größe_äö");
 }
 
-/// The store is told the time, and tells what was there.
+/// The store gets the time of the tap and returns the previous mark.
 #[test]
 fn an_accepted_tap_says_what_was_before() {
     let mut counters = MemoryCounters::<2>::new();
     let mut at = |ctr, at| {
         let (url, at) = (sample(ctr), Some(UnixMillis(at)));
         let request = Request { at, ..request(&url) };
-        // In turns with and without blocking.
+        // The calls are alternately blocking and async.
         let verdict = if ctr % 2 == 0 {
             Service::new(&[]).verify(Just(record(held())), &mut counters, request, |outcome| outcome.verdict)
         } else {
@@ -631,7 +632,7 @@ fn an_accepted_tap_says_what_was_before() {
     assert_eq!((at(20, 300).now, at(21, 400).now), (mark(20, 300, 3), mark(21, 400, 4)));
 }
 
-/// A store that remembers which counter was asked for.
+/// A store that remembers the counter id of the last call.
 struct Asked(Option<CounterId>);
 
 impl CounterStore for Asked {
@@ -655,7 +656,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
     for layout in [&LAYOUT, &PLAIN, &NO_UID, &NO_UID_PICC, &OPEN_PICC, &LRP] {
         let record = Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
         let url = if layout.template().contains("{picc:ctr}") {
-            // The tag of the tests mirrors both always.
+            // The emulator writes the tap whose PICCData holds only the counter.
             let keys = (META_KEY.clone(), FILE_KEY.clone());
             EmulatedTag::new(layout, &TagTexts::default(), keys.0, keys.1, UID).unwrap().tap().unwrap().to_string()
         } else {
@@ -667,7 +668,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
         assert_eq!(verifier.counter(&record), store.0, "{layout:?}");
         names.push(store.0.unwrap());
     }
-    // With a UID, without, and in the other mode.
+    // The counter id depends on the UID, if there is one, and on the mode.
     assert_eq!((names[0], names[2]), (names[1], names[3]));
     assert_eq!(names[0], names[4]);
     assert!(names[0] != names[2] && names[0] != names[5] && names[2] != names[5]);
@@ -681,7 +682,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
     assert_eq!(verifier.counter(&Record::new(OWNER)), None);
 }
 
-/// The tags of the golden files: what the verifier says, apart from any dialect.
+/// The tag is found among the tags of the golden files by the text that the URL captured, without a dialect.
 #[test]
 fn a_page_finds_a_tag_by_what_the_url_captured() {
     let tags = Tags { rows: vec![row()], ..world::tags() };
@@ -694,7 +695,7 @@ fn a_page_finds_a_tag_by_what_the_url_captured() {
     });
 }
 
-/// File data and tamper status of a genuine tap are there when the verdict is taken, and of a replayed tap too.
+/// The file data of a genuine tap is available with the verdict, also if the tap is a replay.
 #[test]
 fn the_verified_message_is_kept() {
     static FILE_DATA: SdmLayout = sdm_layout!("https://a.example/t?p={picc:uid,ctr}&e=[[{enc:32}&c={mac}");

@@ -1,4 +1,4 @@
-//! Layouts as the bytes that personalise a tag, and back.
+//! Converts layouts to the bytes that personalise a tag, and back.
 
 use proptest::prelude::*;
 use suntap::{
@@ -25,12 +25,12 @@ fn settings_of(layout: &SdmLayout, access: &SdmAccess, texts: &TagTexts<'_>) -> 
     layout.sdm_settings(access, texts, &mut [0; 27]).unwrap_or_else(|error| panic!("{layout}: {error}")).to_vec()
 }
 
-/// What a tag with these settings answers to GetFileSettings: NT4H2421Gx Table 73.
+/// Returns the answer of a tag with these settings to GetFileSettings. Source: NT4H2421Gx Table 73.
 fn answer(settings: &[u8]) -> Vec<u8> {
     [&[0x00, 0x40, 0xEE, 0xEE, 0x00, 0x01, 0x00], settings].concat()
 }
 
-/// AN12196 Rev 1.8 Tables 15 and 16 (NDEF file) and 19 (ChangeFileSettings, behind FileOption and AccessRights).
+/// Source: AN12196 Rev 1.8 Tables 15 and 16 (NDEF file) and 19 (ChangeFileSettings, after FileOption and AccessRights).
 #[test]
 fn an12196_personalization_example() {
     let layout = layout("https://choose.url.com/ntag424?e={picc}&c={mac}");
@@ -49,7 +49,7 @@ fn an12196_personalization_example() {
     assert_eq!(read_access, access);
 }
 
-/// AN12196 Rev 1.8 §5.4 (answer to GetFileSettings) and Table 6 (the URL of that tag).
+/// Source: AN12196 Rev 1.8 §5.4 (answer to GetFileSettings) and Table 6 (the URL of that tag).
 #[test]
 fn an12196_file_settings_with_file_data() {
     let url = "my424dna.com/?picc_data=00000000000000000000000000000000&enc=0102030400000000000000000000000000000000\
@@ -85,7 +85,7 @@ fn file_data_and_captured_texts_are_the_tags_own() {
     let picc = 7 + u8::try_from(url.find("000").unwrap()).unwrap();
     let mac = enc + 32 + 3;
     let expected = [
-        // All options; SDMReadCtrLimit among them.
+        // All options are set, including SDMReadCtrLimit.
         &[0xF9, 0xFF, 0x34][..],
         &[picc, 0, 0, enc + 2, 0, 0, enc, 0, 0, enc, 0, 0, 32, 0, 0, mac, 0, 0],
         &[0x03, 0x02, 0x01],
@@ -105,7 +105,7 @@ fn lrp_mirrors_a_longer_picc_data() {
         (file_of(&layout, &TagTexts::default()), settings_of(&layout, &access, &TagTexts::default()));
     assert_eq!((file.len(), settings[3], settings[9]), (7 + 4 + 48 + 16, 11, 11 + 48));
     assert_eq!(SdmLayout::from_tag(Scheme::Lrp, &answer(&settings), &file), Ok((layout, access)));
-    // The other mode would take the digits behind it for text.
+    // AES mode reads the digits after the shorter PICCData as text.
     let (aes, _) = SdmLayout::from_tag(Scheme::Aes, &answer(&settings), &file).unwrap();
     assert_eq!(aes.template(), "https://a.b/{picc:uid}0000000000000000{mac}");
 }
@@ -160,7 +160,7 @@ fn what_is_missing_is_said() {
     assert_eq!(KeyNumber::new(5), None);
 }
 
-/// NT4H2421Gx Table 69: each rule that settings can break is named.
+/// For each rule that settings can break, the error names it. Source: NT4H2421Gx Table 69.
 #[test]
 fn broken_settings_name_the_rule() {
     let plain = layout("https://a.b/[[{uid}x{ctr}/{mac}");
@@ -208,7 +208,7 @@ fn broken_settings_name_the_rule() {
         assert_eq!(with(changes), Err(*error), "{changes:?}");
         assert!(!error.to_string().is_empty());
     }
-    // The counter is enabled, but not mirrored.
+    // The counter is enabled but not mirrored.
     let not_mirrored = with(&[(ctr, 0xFF), (ctr + 1, 0xFF), (ctr + 2, 0xFF)]).unwrap();
     assert_eq!(not_mirrored, "https://a.b/[[{uid}x000000/{mac}");
     for len in 0..good.len() {
@@ -256,7 +256,7 @@ fn broken_settings_of_encrypted_mirrors_name_the_rule() {
     }
 }
 
-/// Mirrors that touch each other or begin the URL are where they were, and what PICCData holds is known.
+/// Mirrors that touch each other or begin the URL keep their place, and the content of PICCData is known.
 #[test]
 fn settings_read_as_they_were_written() {
     for template in [
@@ -279,7 +279,8 @@ fn settings_read_as_they_were_written() {
     }
 }
 
-/// SDMMetaRead says who may have what SDMOptions mirrors: one without the other leaves open what the MAC covers.
+/// SDMMetaRead says who may read the values that SDMOptions mirrors. One without the other leaves open what the MAC
+/// covers.
 #[test]
 fn meta_read_and_options_go_together() {
     let only_mac = file_of(&layout("https://a.b/{mac}"), &TagTexts::default());
@@ -299,7 +300,7 @@ fn meta_read_and_options_go_together() {
     assert_eq!(read("41FFE1FFFFFF0B00000B0000"), Ok("https://a.b/{mac}".to_owned()), "enabled, but not mirrored");
 }
 
-/// A counter that is not mirrored can not be read or limited, and a limit of 0 is a chip that can not be read.
+/// A counter that is not mirrored cannot be read or limited, and a chip with a limit of 0 cannot be read.
 #[test]
 fn a_counter_is_read_and_limited_only_where_it_is_mirrored() {
     let never = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
@@ -317,7 +318,7 @@ fn a_counter_is_read_and_limited_only_where_it_is_mirrored() {
     assert_eq!(settings("https://a.b/{ctr}{mac}", &zero), Err(SettingsError::Counter));
 }
 
-/// Nothing that the caller asked to be written is dropped.
+/// A text that cannot be written is an error. It is not dropped silently.
 #[test]
 fn texts_without_a_place_are_refused() {
     let file = |template: &str, texts: &TagTexts<'_>| {
@@ -353,7 +354,7 @@ fn a_file_that_is_no_url_or_no_template_is_refused() {
         assert_eq!(read(&good[..len]), Err(SettingsError::NotUri), "{len}");
     }
     assert_eq!(read(&[0, 4, 0xD1, 1, 0, 0x55, 4]), Err(SettingsError::NotUri), "a payload without its URI code");
-    // Brackets on both sides of a mirror are two, not a mark.
+    // One bracket on each side of a mirror is text, not `[[`.
     let brackets = layout("https://a.b/[{uid}[{mac}");
     let of_brackets = answer(&settings_of(&brackets, &access, &TagTexts::default()));
     let bracket_file = file_of(&brackets, &TagTexts::default());
@@ -368,7 +369,7 @@ fn a_file_that_is_no_url_or_no_template_is_refused() {
         file[7..11].copy_from_slice(text);
         assert_eq!(read(&file), Err(error), "{text:?}");
     }
-    // A bracket right before the mark would make three of them.
+    // A bracket right before `[[` would give three brackets.
     let mut window = settings.clone();
     window[16] = 0x0B;
     let mut file = good.clone();
@@ -378,7 +379,7 @@ fn a_file_that_is_no_url_or_no_template_is_refused() {
 }
 
 proptest! {
-    /// What is written is read back as it was.
+    /// Settings and file give the same layout when they are read back.
     #[test]
     fn every_layout_comes_back(
         prefix in prop::sample::select(vec!["", "http://", "https://", "http://www.", "https://www.", "lnurlw://"]),
@@ -397,7 +398,7 @@ proptest! {
         };
         let settings = answer(&settings_of(&layout, &access, &TagTexts::default()));
         let read = SdmLayout::from_tag(mode, &settings, &file_of(&layout, &TagTexts::default()));
-        // A window without text needs no mark; three brackets are a mark and a text of one.
+        // An empty MAC input needs no `[[`. Three brackets are `[[` and a text of one bracket.
         let unmarked = template.replace("[[{mac}", "{mac}");
         let layout = if template.contains("[[[{mac}") { layout } else { SdmLayout::new(mode, &unmarked).unwrap() };
         prop_assert_eq!(read, Ok((layout, access)));
@@ -408,7 +409,7 @@ proptest! {
         let _ = SdmLayout::from_tag(Scheme::Aes, &settings, &file);
     }
 
-    /// The same for bytes that come close.
+    /// The same holds for bytes that are nearly valid.
     #[test]
     fn no_change_makes_it_panic(changes in prop::collection::vec((0usize..28, any::<u8>()), 1..4)) {
         let layout = layout("https://a.b/{picc:uid,ctr}[[{enc:64,tt@30}/{mac}");

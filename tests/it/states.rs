@@ -1,4 +1,4 @@
-//! The states of a tap from end to end: what is refused, what is remembered, and who wins a race.
+//! The states of a tap from end to end: rejected taps, stored counters, and races.
 
 use core::future::Future;
 use std::sync::Barrier;
@@ -12,7 +12,7 @@ use suntap_testkit::line::OTHER_SCHEMES;
 use suntap_testkit::stores::{Failed, FailingCounters, SharedCounters};
 use suntap_testkit::{Tag, Tap, ready};
 
-/// NXP AN12196 Rev 1.8, §4.4.4.2.1.
+/// Source: NXP AN12196 Rev 1.8, §4.4.4.2.1.
 const URL: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc}&c={mac}");
 
@@ -36,7 +36,7 @@ fn ctr(value: u32) -> SdmReadCtr {
     SdmReadCtr::new(value).unwrap()
 }
 
-/// AN12196 Rev 1.8 §4.4.4.2.1: UID 04DE5F1EACC040, counter 61.
+/// The tap has UID 04DE5F1EACC040 and counter 61. Source: AN12196 Rev 1.8 §4.4.4.2.1.
 #[test]
 fn the_sample_tap_is_fresh_once() {
     let mut counters = MemoryCounters::<2>::new();
@@ -52,7 +52,7 @@ fn the_sample_tap_is_fresh_once() {
     assert!(matches!(again, Err(CommitError::Replayed { stored }) if stored == mark));
 }
 
-/// The identity of a tap is UID and counter, not its text: another spelling of the digits is the same tap.
+/// UID and counter identify a tap, not its text. The same digits in another case are the same tap.
 #[test]
 fn another_spelling_is_a_replay() {
     let mut counters = MemoryCounters::<2>::new();
@@ -84,7 +84,7 @@ fn claim<'a>(layout: &'a SdmLayout, url: &'a str) -> ClaimedTap<'a> {
     layout.parse(url).unwrap().read_plain().unwrap()
 }
 
-/// Recorded taps of one NTAG 424 DNA (UID 049F50824F1390): with counter, with UID only, with counter only.
+/// This tap was recorded from an NTAG 424 DNA (UID 049F50824F1390) that mirrors only its UID.
 #[test]
 fn a_tap_without_a_counter_takes_the_explicit_way_only() {
     let layout = SdmLayout::new(Scheme::Aes, "https://sdm.nfcdeveloper.com/tagpt?uid={uid}&cmac={mac}").unwrap();
@@ -93,13 +93,13 @@ fn a_tap_without_a_counter_takes_the_explicit_way_only() {
     let tap = claim(&layout, url).verify_replayable(&file()).unwrap();
     assert_eq!((tap.uid(), tap.message().ctr()), (Uid::from_hex("049F50824F1390").ok(), None));
 
-    // With a wrong MAC it does not come to light that there is no counter.
+    // With a wrong MAC, the error does not reveal that there is no counter.
     let forged = url.replace("B1EE", "B1EF");
     assert_eq!(claim(&layout, &forged).verify(&file()).map(|_| ()), Err(VerifyError::NotAuthentic));
     assert_eq!(claim(&layout, &forged).verify_replayable(&file()).map(|_| ()), Err(VerifyError::NotAuthentic));
 }
 
-/// SV2 is filled up with zero bytes, so the MAC of a tap without counter is also that of counter 0. No chip sends counter 0.
+/// SV2 is zero-padded, so a tap without a counter has the same MAC as one with counter 0. No chip sends counter 0.
 #[test]
 fn counter_0_is_not_authentic() {
     let layout = SdmLayout::new(Scheme::Aes, "https://a.b/?uid={uid}&ctr={ctr}&cmac={mac}").unwrap();
@@ -132,7 +132,7 @@ fn plain_and_encrypted_are_not_confused() {
     assert!(claim(&plain, url).verify(&file()).is_ok(), "plain or encrypted makes no difference to the MAC");
 }
 
-/// AN12196 Rev 1.8 §4.4.3.1: 16 bytes of file data.
+/// The tap has 16 bytes of file data. Source: AN12196 Rev 1.8 §4.4.3.1.
 #[test]
 fn file_data_goes_into_the_callers_buffer_or_nowhere() {
     let template = "https://www.my424dna.com/?picc_data={picc}&enc=[[{enc}&cmac={mac}";
@@ -156,7 +156,7 @@ fn tap(file_data: &[u8], tt: [u8; 2]) -> Tap {
     Tap { ctr: 7, padding: [3; 12], file_data: file_data.to_vec(), tt }
 }
 
-/// What the software tag writes for one template, read by the layout of another.
+/// Reads what the software tag writes for one template with the layout of another.
 fn read<T>(layout: &str, written: &str, tap: &Tap, look: impl Fn(&SunMessage<'_>) -> T) -> Result<T, VerifyError> {
     let layout = SdmLayout::new(Scheme::Aes, layout).unwrap();
     let url = TAG.write(written, tap).url;
@@ -173,7 +173,7 @@ fn read<T>(layout: &str, written: &str, tap: &Tap, look: impl Fn(&SunMessage<'_>
     }
 }
 
-/// NT4H2421Tx §9.3.5: a plain status is worth something only if the MAC covers it.
+/// A plain status can be trusted only if the MAC covers it. Source: NT4H2421Tx §9.3.5.
 #[test]
 fn a_tamper_status_outside_the_mac_input_is_not_authenticated() {
     for (template, authenticated) in [
@@ -199,7 +199,7 @@ fn a_tamper_status_in_file_data_is_found_at_any_byte() {
     }
 }
 
-/// The MAC input is text as the tag wrote it: only digits are known to be in upper case.
+/// The MAC input is the text that the tag wrote. Only its digits are known to be in upper case.
 #[test]
 fn static_captured_and_tamper_text_keep_their_case() {
     let (layout, written) = ("https://a.b/[[x{:id}/{uid}/{ctr}/{mac}", "https://a.b/[[xaB-c_D9/{uid}/{ctr}/{mac}");
@@ -213,7 +213,8 @@ fn static_captured_and_tamper_text_keep_their_case() {
     assert_eq!((status.to_string().as_str(), status.state()), ("cc", TagTamper::Unknown));
 }
 
-/// NT4H2421Gx §9.3.6: a chip encrypts file data only where it mirrors UID and counter, so such a tap is of no chip.
+/// A chip encrypts file data only if it mirrors UID and counter, so no chip writes such a tap. Source: NT4H2421Gx
+/// §9.3.6.
 #[test]
 fn file_data_without_uid_or_counter_is_not_authentic() {
     let layout = "https://a.b/{picc}/[[{enc}/{mac}";
@@ -313,7 +314,7 @@ fn async_commits_are_the_same() {
     assert!(matches!(again, Err(CommitError::Replayed { .. })));
 }
 
-/// An executor that moves tasks between threads asks for `Send`: a handler that does the whole line must be so.
+/// A handler that verifies and commits a tap must be `Send`, because an executor may move it between threads.
 #[test]
 fn the_whole_line_is_a_send_future() {
     type Shared = SharedCounters<MemoryCounters<2>>;

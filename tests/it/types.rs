@@ -1,4 +1,4 @@
-//! Properties of the public types: they cross threads, wipe secrets, print no secret, and every error has a text.
+//! Properties of the public types: they can cross threads, wipe secrets, print no secret, and every error has a text.
 
 use core::fmt::Debug;
 
@@ -47,7 +47,7 @@ fn values_cross_threads() {
     crosses::<EmulatedTag>();
 }
 
-/// What holds a key is zeroized when dropped: the types say so, down to the schedules of the AES crate.
+/// Every type that holds a key implements `ZeroizeOnDrop`, including the schedules of the AES crate.
 #[test]
 fn secrets_are_zeroized_on_drop() {
     fn wipes<T: zeroize::ZeroizeOnDrop>() {}
@@ -82,7 +82,7 @@ fn keys_are_equal_only_if_every_bit_is() {
     }
 }
 
-/// What holds a key says what it is, and nothing that was computed from the key.
+/// The `Debug` output of a type that holds a key is its name and contains nothing that was computed from the key.
 #[test]
 fn debug_of_keys_is_their_name() {
     const SECRET: [u8; 16] = [0xA7; 16];
@@ -157,7 +157,7 @@ fn debug_shows_no_secret() {
     hides(&identify::candidates(&layout.assemble(&mirrors).unwrap(), [SdmMetaReadKey::FACTORY.prepare(Scheme::Aes)]));
 }
 
-/// Every error says something to a person, and what it was caused by.
+/// Every error has a readable text and gives its source.
 #[test]
 fn every_error_has_words() {
     let stored = suntap::Mark { ctr: suntap::SdmReadCtr::MAX, at: None, taps: 1 };
@@ -202,7 +202,7 @@ fn every_error_has_words() {
     }
 }
 
-/// What names something says its name.
+/// The `Debug` output of names, ids and layouts shows them.
 #[test]
 fn debug_shows_names() {
     assert!(format!("{:?}", TagRef::Number(1007)).contains("1007"));
@@ -245,7 +245,7 @@ fn debug_shows_names() {
     assert_eq!(format!("{tap:?}"), "UnverifiableTap { uid: Some(Uid(04112233445566)), ctr: Some(SdmReadCtr(7)), .. }");
 }
 
-/// A verified tap does show which tag it is of, but nothing that could be sent again.
+/// The `Debug` output of a verified tap shows its tag, but nothing that could be replayed.
 #[test]
 fn debug_of_a_verdict_names_the_tag() {
     let layout = SdmLayout::new(Scheme::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();

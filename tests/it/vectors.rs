@@ -1,7 +1,7 @@
-//! Known-answer vectors, one test a kind.
+//! Known-answer vectors, with one test for each kind.
 //!
-//! The file is `tests/vectors/sun-vectors.json`, or the one that the environment variable `SUNTAP_VECTORS` names. Each test
-//! says how many entries it ran. What an entry holds is said in the file itself, under `_readme` and `_fields`.
+//! The file is `tests/vectors/sun-vectors.json`, or the one that the environment variable `SUNTAP_VECTORS` names. Each
+//! test prints how many entries it ran. The file describes its entries under `_readme` and `_fields`.
 
 use core::fmt::Debug;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ mod lrp;
 #[cfg(feature = "sdm-backend")]
 mod sdm_backend;
 
-/// A file that is not ours, and may have some kinds only.
+/// The name of another vector file, which may have only some of the kinds.
 static OTHER: LazyLock<Option<OsString>> = LazyLock::new(|| std::env::var_os("SUNTAP_VECTORS"));
 
 static FILE: LazyLock<Value> = LazyLock::new(|| {
@@ -38,7 +38,7 @@ static FILE: LazyLock<Value> = LazyLock::new(|| {
 
 type Checked = Result<(), String>;
 
-/// Runs a check on all entries of a kind, and fails with id and source of those that do not hold.
+/// Runs a check on all entries of a kind. Fails with the id and source of each entry that fails.
 fn each(kind: &str, check: impl Fn(Entry<'_>) -> Checked) {
     let Some(entries) = FILE.get(kind).and_then(Value::as_array) else {
         assert!(OTHER.is_some(), "{kind} is not in the file");
@@ -52,7 +52,7 @@ fn each(kind: &str, check: impl Fn(Entry<'_>) -> Checked) {
     let failed: Vec<_> = entries
         .iter()
         .filter_map(|entry| {
-            // Whatever goes wrong is told with id and source, a panic too.
+            // A panic is reported with id and source, too.
             let checked = catch_unwind(AssertUnwindSafe(|| check(*entry)));
             let error = checked.unwrap_or_else(|_| Err("it panicked, as told above".into())).err()?;
             Some(format!("{} ({}): {error}", entry.text("id"), entry.text("source")))
@@ -63,7 +63,7 @@ fn each(kind: &str, check: impl Fn(Entry<'_>) -> Checked) {
     assert!(failed.is_empty(), "{kind}: {} of {} failed:\n{}", failed.len(), entries.len(), failed.join("\n"));
 }
 
-/// Written past the capture of the test harness, so that it is always seen.
+/// Writes to standard error directly. The test harness does not capture that, so the text is always shown.
 fn tell(kind: &str, what: &str) {
     std::io::stderr().write_all(format!("vectors: {kind}: {what}\n").as_bytes()).unwrap();
 }
@@ -104,7 +104,7 @@ impl<'a> Entry<'a> {
         self.number("ctr").map(|ctr| SdmReadCtr::new(ctr.try_into().unwrap()).unwrap())
     }
 
-    /// Every entry but those of one mode only says which it is of.
+    /// Returns the mode of an entry. Entries of kinds that have only one mode do not state it.
     fn scheme(self) -> Scheme {
         let mode = self.text("mode");
         assert!(matches!(mode, "aes" | "lrp"), "{mode}");
@@ -197,7 +197,7 @@ fn session_keys_aes() {
     });
 }
 
-/// `secret` is what the file calls that from which the session's MAC key is made.
+/// Checks the MAC of an entry. `secret` is the name of the field that holds the secret of the session MAC key.
 fn sdmmac(entry: Entry<'_>, mode: Scheme, secret: &str) -> Checked {
     let session_key = MacKey::derive(&entry.file_key("file_read_key", mode), entry.uid(), entry.ctr()).unwrap();
     equal(secret, &session_key, &mac_key(entry, secret, mode))?;
@@ -227,7 +227,7 @@ fn enc_file_data_aes() {
     each("enc_file_data_aes", |entry| enc_file_data(entry, Scheme::Aes, "k_ses_enc"));
 }
 
-/// A template whose MAC input is this text, with the mirrors in it, and with those in front of it that it does not hold.
+/// Returns a template whose MAC input is `window`. Mirrors that `window` does not contain come before the MAC input.
 fn template_around(window: &str, mirrors: &[(&str, Option<&str>)]) -> String {
     let mut window = window.to_owned();
     let mut front = String::new();
@@ -282,7 +282,7 @@ fn ntag22x_suncmac() {
         equal("mac", SdmMac::truncate(&cmac), SdmMac::from_bytes(entry.array("mac")))?;
         let verified = layout.parse(&url).unwrap().read_plain().unwrap().verify(&key);
         if ctr == SdmReadCtr::ZERO {
-            // Its counter is off.
+            // The counter of this tag is off.
             return equal("verdict", verified.map(|_| ()), Err(VerifyError::NotAuthentic));
         }
         let verified = verified.map_err(|error| error.to_string())?;
@@ -309,7 +309,7 @@ fn boltcard_deterministic() {
     });
 }
 
-/// The crate that `kdf::ecode` seals with, called as there.
+/// Checks the crate that `kdf::ecode` uses for sealing, with the same calls.
 #[test]
 fn aes_siv() {
     use aes_siv::{KeyInit as _, siv::Aes128Siv};
@@ -382,7 +382,7 @@ fn an10922_aes128() {
     });
 }
 
-/// What a tap came to, in the words of the vectors.
+/// The verdict on a tap, in the words of the vectors.
 #[derive(Debug, PartialEq)]
 enum Class {
     Valid(Said),
@@ -424,7 +424,7 @@ impl Said {
     }
 }
 
-/// The whole line for one tap of the vectors, with a counter store or without.
+/// Takes one tap of the vectors to its verdict, with or without a counter store.
 fn judge(entry: Entry<'_>, counters: Option<&mut MapCounters>) -> Class {
     let template = match entry.number("tt_in_plain_off") {
         Some(at) => entry.text("template").replace("{enc}", &format!("{{enc:tt@{at}}}")),
@@ -476,7 +476,7 @@ fn taps() {
         if !allowed.iter().any(|allowed| allowed == class.name()) {
             return Err(format!("found {}, allowed {allowed:?}, mutation {:?}", class.name(), entry.opt("mutation")));
         }
-        // Where `{enc}` meets `{mac}`, nobody can say which of the two is too long.
+        // If `{enc}` is next to `{mac}`, it is undefined which of the two is too long.
         if let Some(reason) = entry.opt("mutation").and_then(reason)
             && !entry.text("template").contains("{enc}{mac}")
         {
@@ -516,7 +516,7 @@ fn replay_steps() {
     });
 }
 
-/// The reason that a person would give for a mutation of shape.
+/// Returns the expected reason for a mutation that changes the form of a URL.
 fn reason(mutation: &str) -> Option<Malformed> {
     use suntap::Field::{PiccData, SdmMac as Mac, SdmReadCtr as Ctr, Uid as PlainUid};
     Some(match mutation {

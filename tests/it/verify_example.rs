@@ -1,4 +1,4 @@
-//! The command `verify` as a user meets it: output, exit codes, batches.
+//! The command `verify` from the user's side: output, exit codes, batches.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -30,7 +30,8 @@ fn verify(args: &[&str], input: &str) -> Ran {
         });
     let mut stdin = child.stdin.take().unwrap();
     let output = std::thread::scope(|scope| {
-        // Beside the reading, for either pipe may be full. What exits early does not read to the end.
+        // Writing and reading run in parallel, because either pipe may be full. A program that exits early does not
+        // read all input.
         scope.spawn(move || stdin.write_all(input.as_bytes()).unwrap_or_default());
         child.wait_with_output().unwrap()
     });
@@ -45,7 +46,7 @@ fn verify(args: &[&str], input: &str) -> Ran {
 fn without_arguments_it_shows_the_sample_and_refuses_its_copy() {
     let ran = verify(&[], "");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    // AN12196 Rev 1.8 §4.4.4.2.1 and Table 5.
+    // Source: AN12196 Rev 1.8 §4.4.4.2.1 and Table 5.
     for shown in ["04DE5F1EACC040", "61", "3FB5F6E3A807A03D5E3570ACE393776F", "E194C7EE12D9F7EE8A65C8331B704386"] {
         assert!(ran.out.contains(shown), "{shown}");
     }
@@ -68,7 +69,7 @@ fn urls_share_one_counter_store() {
     assert_eq!((malformed.code, &malformed.out[..9]), (1, "malformed"));
 }
 
-/// A tap of the vectors whose file key is derived by AN10922 over UID || suffix.
+/// The tap is from the vectors. Its file key is derived by AN10922 over UID || suffix.
 #[test]
 fn an10922_keys_are_derived() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();
@@ -90,7 +91,7 @@ fn an10922_keys_are_derived() {
     assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
 }
 
-/// One byte more than AN10922 has room for behind a UID.
+/// A suffix that is one byte longer than AN10922 allows after a UID.
 static LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "FF".repeat(25));
 
 #[test]
@@ -170,7 +171,7 @@ fn a_batch_answers_each_line_in_order() {
     assert_eq!(ran.out.lines().collect::<Vec<_>>(), expected);
 }
 
-/// A tamper status that is asked for is looked for, whether the file data is pinned or not.
+/// A requested tamper status is read whether or not the length of the file data is pinned.
 #[test]
 fn a_batch_reads_the_tamper_status_where_it_is_told() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();
@@ -188,7 +189,7 @@ fn a_batch_reads_the_tamper_status_where_it_is_told() {
     assert_eq!(ran.code, 1);
 }
 
-/// A forged PICCData that opens to a tag byte without UID is a forgery, not a fault of the arguments.
+/// A forged PICCData that opens to a tag byte without UID gives a verdict, not an argument error.
 #[test]
 fn a_derived_key_and_a_forged_picc_data_make_a_verdict() {
     let args =
@@ -226,7 +227,7 @@ fn a_line_that_can_not_be_answered_says_so_and_the_others_are_answered() {
     }
 }
 
-/// The same where the keys are derived: without the effective keys, only by their scheme.
+/// The batch derives keys from their scheme if the line does not have them.
 #[test]
 fn a_batch_derives_keys_by_their_scheme() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();
@@ -236,7 +237,7 @@ fn a_batch_derives_keys_by_their_scheme() {
         .iter()
         .map(|tap| {
             let mut tap = Value::clone(tap);
-            // Whichever of the two is missing comes from the master key.
+            // A missing key is derived from the master key.
             if tap["id"].as_str().unwrap().ends_with(['1', '3', '5', '7', '9']) {
                 tap["file_key"] = Value::Null;
             }
@@ -257,7 +258,8 @@ fn a_batch_derives_keys_by_their_scheme() {
     }
 }
 
-/// A Bolt Card that is programmed again counts from 0 again: its next version is not refused for what the last one did.
+/// A Bolt Card that is programmed again counts from 0. Taps of its next version are not rejected because of the
+/// previous one.
 #[test]
 fn a_bolt_card_of_the_next_version_is_fresh_in_the_same_store() {
     let issuer = suntap::IssuerKey::from_bytes([1; 16]).prepare();
@@ -286,7 +288,7 @@ fn a_bolt_card_of_the_next_version_is_fresh_in_the_same_store() {
     assert_eq!(verdicts, ["fresh", "replayed", "fresh", "replayed", "replayed"]);
 }
 
-/// Taps of the vectors by scheme, with a master key only.
+/// The taps are from the vectors, and only a master key is given.
 #[test]
 fn each_scheme_derives_on_the_command_line() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();
@@ -308,7 +310,7 @@ fn each_scheme_derives_on_the_command_line() {
         assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
         assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
     }
-    // The legacy derivation has no tap in the vectors: one of factory keys, which a master key of zeros gives.
+    // The vectors have no tap for the legacy derivation. This tap has factory keys, which a master key of zeros gives.
     let args = ["--template", TEMPLATE, "--scheme", "nfcdeveloper-legacy", "--master-key", ZERO, URL];
     assert_eq!(verify(&args, "").code, 0);
     let other = ZERO.replace("00", "01");
@@ -316,7 +318,7 @@ fn each_scheme_derives_on_the_command_line() {
     assert_eq!(verify(&args, "").code, 1);
 }
 
-/// Every tap of the vectors, through the command.
+/// The batch is every tap of the vectors.
 #[test]
 fn a_batch_gives_the_recorded_verdicts() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();

@@ -1,4 +1,4 @@
-//! Turns of one kind of work, for a tool that counts instructions: `count KIND TURNS`. See `count.sh`.
+//! Repeats one kind of work for a tool that counts instructions: `count KIND TURNS`. See `count.sh`.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +33,7 @@ fn main() {
                 let key = set.derived(&tap);
                 black_box(tap.verify(&key).unwrap().ctr());
             }
-            // Of which each is for 256 taps.
+            // Each turn verifies 256 taps.
             "batch" | "batch-lrp" => assert_eq!(set.ours_by_batch(black_box(&set.samples)), set.samples.len()),
             "parse" => {
                 black_box(set.layout.parse(black_box(&set.next().url)).unwrap().captured(""));

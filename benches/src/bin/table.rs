@@ -1,8 +1,8 @@
-//! The ratios of a run of `cargo bench`, as rows of a table: `table FOLDER`, where the folder is `target/criterion`.
+//! Prints the ratios of a run of `cargo bench` as rows of a table: `table FOLDER`. The folder is `target/criterion`.
 
 use std::path::Path;
 
-/// Group, what it is set against, and what itself is.
+/// Group, the function to compare with, and the function that is compared.
 const ROWS: [(&str, &str, &str); 12] = [
     ("verify_aes", "ntag424", "suntap"),
     ("verify_aes_an10922", "ntag424", "suntap"),
@@ -18,7 +18,7 @@ const ROWS: [(&str, &str, &str); 12] = [
     ("reject", "genuine", "short"),
 ];
 
-/// Nanoseconds of one turn: the mean that criterion estimates.
+/// Returns the nanoseconds of one turn: the mean that criterion estimates.
 fn mean(folder: &Path, group: &str, function: &str) -> Option<f64> {
     let text = std::fs::read_to_string(folder.join(group).join(function).join("new/estimates.json")).ok()?;
     let estimates: serde_json::Value = serde_json::from_str(&text).ok()?;

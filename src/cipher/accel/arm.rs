@@ -1,5 +1,5 @@
-//! The AES instructions of ARMv8. They add the round key before they substitute; a key of zeros and an addition behind make
-//! rounds of them as FIPS 197 has them.
+//! The AES instructions of ARMv8. They add the round key before the substitution. With a key of zeros and an XOR
+//! afterwards they compute the rounds of FIPS 197.
 
 use core::arch::aarch64::{
     uint8x16_t, vaesdq_u8, vaeseq_u8, vaesimcq_u8, vaesmcq_u8, vdupq_n_u8, vdupq_n_u32, veorq_u8, vextq_u8, vld1q_u8,
@@ -13,7 +13,7 @@ use crate::cipher::block::Block;
 
 cpufeatures::new!(detected, "aes");
 
-/// Whether the processor has the instructions.
+/// Returns `true` if the processor has the instructions.
 pub(super) fn available() -> bool {
     detected::get()
 }
@@ -23,14 +23,14 @@ pub(super) type Register = uint8x16_t;
 with_aes! {
     #[inline]
     pub(super) fn load(block: &Block) -> Register {
-        // SAFETY: 16 bytes are read, which the block has, and they need no alignment.
+        // SAFETY: the block has the 16 bytes that are read. The load needs no alignment.
         unsafe { vld1q_u8(block.as_ptr()) }
     }
 
     #[inline]
     pub(super) fn store(register: Register) -> Block {
         let mut block = [0; 16];
-        // SAFETY: 16 bytes are written, which the block has, and they need no alignment.
+        // SAFETY: the block has the 16 bytes that are written. The store needs no alignment.
         unsafe { vst1q_u8(block.as_mut_ptr(), register) }
         block
     }
@@ -45,7 +45,7 @@ with_aes! {
         vandq_u8(a, b)
     }
 
-    /// The same in both halves.
+    /// Copies `half` into both halves of a register.
         #[inline]
     pub(super) fn spread(half: u64) -> Register {
         vreinterpretq_u8_u64(vdupq_n_u64(half))
@@ -76,11 +76,12 @@ with_aes! {
         vaesimcq_u8(key)
     }
 
-    /// FIPS 197 §5.2. Where all four columns are alike, ShiftRows does nothing, and the last round is SubWord.
+    /// Computes the next round key. If all four columns are equal, ShiftRows has no effect, so the last round of the
+    /// cipher computes SubWord. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         let zero = vdupq_n_u8(0);
-        // RotWord of the last word, in each column. The first constant is little endian, as the bytes of a word are.
+        // Puts RotWord of the last word into each column. This constant is little endian, like the bytes of a word.
         let last_word = vreinterpretq_u8_u32(vdupq_n_u32(0x0C0F_0E0D));
         let rotated = vqtbl1q_u8(key, last_word);
         let word = veorq_u8(vaeseq_u8(rotated, zero), vreinterpretq_u8_u32(vdupq_n_u32(constant)));

@@ -2,11 +2,11 @@
 
 use zeroize::optimization_barrier;
 
-/// FIPS 197 §5.2, of rounds 1 to 9; round 10 stands apart, since no mixing follows it.
+/// The constants of rounds 1 to 9. Round 10 is separate because it has no MixColumns. Source: FIPS 197 §5.2.
 pub(super) const ROUND_CONSTANTS: [u32; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1B];
 pub(super) const LAST_CONSTANT: u32 = 0x36;
 
-/// The round keys of some keys, side by side: the first of each, those of the rounds, the last.
+/// The round keys of `N` keys: the first round key of each, those of rounds 1 to 9, and the last.
 pub(crate) struct RoundKeys<const N: usize> {
     pub(super) first: [u128; N],
     pub(super) rounds: [[u128; N]; 9],

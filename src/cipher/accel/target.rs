@@ -1,6 +1,7 @@
-//! What functions that use the instructions are compiled for.
+//! The target features of functions that use the AES instructions.
 
-/// Functions that use the instructions. A caller without the same line has to be sure that the processor has them.
+/// Compiles functions with the target features for AES. A caller without these features must make sure that the
+/// processor has the instructions.
 macro_rules! with_aes {
     ($($function:item)*) => {$(
         #[cfg_attr(target_arch = "aarch64", target_feature(enable = "aes"))]

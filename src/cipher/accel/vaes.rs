@@ -1,4 +1,5 @@
-//! VAES: the AES instructions on two blocks in a register. What it has not is an instruction for InvMixColumns; two others make one.
+//! VAES: the AES instructions on two blocks in one register. It has no instruction for InvMixColumns, so two others
+//! replace it.
 
 use core::arch::x86_64::{
     __cpuid_count, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_aesdec_epi128, _mm256_aesdeclast_epi128,
@@ -12,11 +13,12 @@ use super::round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
 use crate::cipher::block::Block;
 use crate::cipher::lanes::LANES;
 
-// This crate knows of VAES only beside AVX-512, which not all that have it have.
+// The `cpufeatures` crate detects VAES only together with AVX-512, but some processors have VAES without AVX-512. So
+// `available` queries CPUID.
 cpufeatures::new!(avx2, "avx2");
 
-/// Whether the processor has the instructions, and the system the registers. Asked once: in a virtual machine the question takes
-/// microseconds.
+/// Returns `true` if the processor has the instructions and the operating system supports the registers. The answer is
+/// cached, because the query takes microseconds in a virtual machine.
 pub(super) fn available() -> bool {
     const UNKNOWN: u8 = 0;
     const NO: u8 = 1;
@@ -27,8 +29,8 @@ pub(super) fn available() -> bool {
     if known != UNKNOWN {
         return known == YES;
     }
-    // Intel SDM, CPUID, leaf 7: it is there where AVX2 is, which it tells of as well.
-    // SAFETY: every processor of 64 bits has CPUID.
+    // Leaf 7 exists on every processor with AVX2, because it also reports AVX2. Source: Intel SDM, CPUID.
+    // SAFETY: every 64-bit x86 processor has CPUID.
     #[allow(unused_unsafe, reason = "later compilers know it")]
     let features = || unsafe { __cpuid_count(7, 0) }.ecx;
     let there = avx2::get() && features() >> 9 & 1 == 1;
@@ -40,7 +42,7 @@ const PAIRS: usize = LANES / 2;
 
 type Pair = __m256i;
 
-/// As in `accel`, for these instructions.
+/// Like `with_aes`, but for VAES and AVX2.
 macro_rules! with_vaes {
     ($($function:item)*) => {$(
         #[target_feature(enable = "vaes,avx2")]
@@ -51,13 +53,13 @@ macro_rules! with_vaes {
 with_vaes! {
     #[inline]
     fn load(first: &Block, second: &Block) -> Pair {
-        // SAFETY: 16 bytes are read of each, which a block has, and they need no alignment.
+        // SAFETY: each block has the 16 bytes that are read. The loads need no alignment.
         unsafe { _mm256_set_m128i(_mm_loadu_si128(second.as_ptr().cast()), _mm_loadu_si128(first.as_ptr().cast())) }
     }
 
     #[inline]
     fn store(pair: Pair, first: &mut Block, second: &mut Block) {
-        // SAFETY: 16 bytes are written to each, which a block has, and they need no alignment.
+        // SAFETY: each block has the 16 bytes that are written. The stores need no alignment.
         unsafe {
             _mm_storeu_si128(first.as_mut_ptr().cast(), _mm256_castsi256_si128(pair));
             _mm_storeu_si128(second.as_mut_ptr().cast(), _mm256_extracti128_si256::<1>(pair));
@@ -73,14 +75,15 @@ with_vaes! {
         _mm256_xor_si256(sums, words)
     }
 
-    /// The last round of encryption and a round of decryption undo each other, but for this.
+    /// Computes InvMixColumns. The last encryption round and a decryption round, both with a key of zeros, undo each
+    /// other except for InvMixColumns.
     #[inline]
     fn inverse_mix(keys: Pair) -> Pair {
         let zero = _mm256_setzero_si256();
         _mm256_aesdec_epi128(_mm256_aesenclast_epi128(keys, zero), zero)
     }
 
-    /// As [`expand_and_encrypt`](super::expand_and_encrypt).
+    /// Like [`expand_and_encrypt`](super::expand_and_encrypt), but with VAES.
     pub(super) fn expand_and_encrypt<const M: usize>(keys: &[Block; LANES], blocks: &mut [[Block; M]; LANES]) {
         let mut keys = load_keys(keys);
         let mut states = [[_mm256_setzero_si256(); M]; PAIRS];
@@ -105,7 +108,7 @@ with_vaes! {
         }
     }
 
-    /// As [`expand_and_decrypt`](super::expand_and_decrypt).
+    /// Like [`expand_and_decrypt`](super::expand_and_decrypt), but with VAES.
     pub(super) fn expand_and_decrypt(keys: &[Block; LANES], blocks: &mut [Block; LANES]) {
         let first = load_keys(keys);
         let mut expanded = RoundKeys::<LANES>::none();
@@ -141,13 +144,13 @@ with_vaes! {
 
     #[inline]
     fn load_numbers(numbers: &[u128; 2]) -> Pair {
-        // SAFETY: 32 bytes are read, which two numbers have, and they need no alignment.
+        // SAFETY: two numbers have the 32 bytes that are read. The load needs no alignment.
         unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
     }
 
     #[inline]
     fn store_numbers(pair: Pair, numbers: &mut [u128; 2]) {
-        // SAFETY: 32 bytes are written, which two numbers have, and they need no alignment.
+        // SAFETY: two numbers have the 32 bytes that are written. The store needs no alignment.
         unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), pair) }
     }
 }

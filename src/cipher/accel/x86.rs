@@ -1,4 +1,4 @@
-//! AES-NI in the three-operand form of AVX, which spares a copy at every other step.
+//! AES-NI in the three-operand form of AVX, which saves a copy at every second step.
 
 use core::arch::x86_64::{
     __m128i, _mm_aesdec_si128, _mm_aesdeclast_si128, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_aesimc_si128,
@@ -12,7 +12,7 @@ use crate::cipher::block::Block;
 
 cpufeatures::new!(detected, "aes", "avx");
 
-/// Whether the processor has the instructions.
+/// Returns `true` if the processor has the instructions.
 pub(super) fn available() -> bool {
     detected::get()
 }
@@ -22,14 +22,14 @@ pub(super) type Register = __m128i;
 with_aes! {
     #[inline]
     pub(super) fn load(block: &Block) -> Register {
-        // SAFETY: 16 bytes are read, which the block has, and they need no alignment.
+        // SAFETY: the block has the 16 bytes that are read. The load needs no alignment.
         unsafe { _mm_loadu_si128(block.as_ptr().cast()) }
     }
 
     #[inline]
     pub(super) fn store(register: Register) -> Block {
         let mut block = [0; 16];
-        // SAFETY: 16 bytes are written, which the block has, and they need no alignment.
+        // SAFETY: the block has the 16 bytes that are written. The store needs no alignment.
         unsafe { _mm_storeu_si128(block.as_mut_ptr().cast(), register) }
         block
     }
@@ -44,7 +44,7 @@ with_aes! {
         _mm_and_si128(a, b)
     }
 
-    /// The same in both halves.
+    /// Copies `half` into both halves of a register.
         #[inline]
     pub(super) fn spread(half: u64) -> Register {
         _mm_set1_epi64x(half.cast_signed())
@@ -75,10 +75,11 @@ with_aes! {
         _mm_aesimc_si128(key)
     }
 
-    /// FIPS 197 §5.2. Where all four columns are alike, ShiftRows does nothing, and the last round is SubWord.
+    /// Computes the next round key. If all four columns are equal, ShiftRows has no effect, so the last round of the
+    /// cipher computes SubWord. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
-        // RotWord of the last word, in each column.
+        // Puts RotWord of the last word into each column.
         let rotated = _mm_shuffle_epi8(key, _mm_set1_epi32(0x0C0F_0E0D));
         let word = _mm_aesenclast_si128(rotated, _mm_set1_epi32(constant.cast_signed()));
         let pairs = _mm_xor_si128(key, _mm_slli_si128::<4>(key));

@@ -1,4 +1,4 @@
-//! Where things are on the flash.
+//! Addresses on the flash: how a region is divided into segments and slots.
 
 use core::ops::Range;
 
@@ -6,36 +6,36 @@ use embedded_storage_async::nor_flash::NorFlash;
 
 use super::record::{self, BODY};
 
-/// A segment, by its place in the ring.
+/// A segment, by its index in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment(pub(super) u32);
 
-/// The segment that is written.
+/// The segment that receives new records.
 #[derive(Clone, Copy)]
 pub(super) struct Active {
     pub(super) segment: Segment,
-    /// Segments are numbered as they are written, from 1.
+    /// The number of the segment. Segments are numbered from 1 in the order in which they are written.
     pub(super) number: u32,
     /// The slot for the next record.
     pub(super) next: u32,
 }
 
-/// How a region is divided.
+/// The division of a region into segments and slots.
 #[derive(Clone, Copy)]
 pub(super) struct Geometry {
     start: u32,
     pub(super) segment_len: u32,
     segments: u32,
-    /// Slots of a segment: a header, the snapshot, its end, the log.
+    /// The number of slots in a segment: a header, the snapshot, its end, the log.
     pub(super) slots: u32,
-    /// Bytes of a record, in whole words.
+    /// The length of a record in bytes, rounded up to whole words.
     pub(super) body: usize,
-    /// Bytes of a word.
+    /// The length of a word in bytes.
     pub(super) word: usize,
 }
 
 impl Geometry {
-    /// A division of a region for so many tags, if there is one.
+    /// Divides a region for this number of tags. Returns `None` if that is not possible.
     pub(super) fn new<F: NorFlash>(region: &Range<u32>, tags: usize) -> Option<Self> {
         let word = F::WRITE_SIZE.max(F::READ_SIZE).max(1);
         let divides = word.is_multiple_of(F::WRITE_SIZE.max(1)) && word.is_multiple_of(F::READ_SIZE.max(1));
@@ -53,7 +53,8 @@ impl Geometry {
         let segment_len = bytes.checked_next_multiple_of(page)?;
         let segments = region.end.checked_sub(region.start)?.checked_div(segment_len)?;
         let slots = segment_len.checked_sub(word_len)?.checked_div(slot)?;
-        // Of two, the one before the active would be the one that is erased next: its closing would be lost with the power.
+        // With two segments, the one before the active segment would be erased next. A power failure would then also
+        // lose its closing word.
         (segments >= 3).then_some(Self { start: region.start, segment_len, segments, slots, body, word })
     }
 
@@ -77,7 +78,7 @@ impl Geometry {
         self.pages(segment).start.saturating_add(slot.saturating_mul(len))
     }
 
-    /// Where a segment is closed: its last word.
+    /// Returns the address of the word that closes a segment: its last word.
     pub(super) fn closing(&self, segment: Segment) -> u32 {
         self.pages(segment).end.saturating_sub(u32::try_from(self.word).unwrap_or(u32::MAX))
     }

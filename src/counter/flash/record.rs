@@ -1,17 +1,17 @@
-//! One record: what it holds, and whether it is whole.
+//! One record: its content, and the check that it is complete.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// Bytes of a record: a kind (1), a name or a label (16), a counter or a number of tags (3, LSB first), a time or the length of a
-/// segment (8), a number of taps or of the segment (4), a CRC-32 (4); numbers little endian.
+/// The length of a record in bytes: kind (1), counter id or label (16), counter or number of tags (3, LSB first), time
+/// or segment length (8), number of taps or segment number (4), CRC-32 (4). Numbers are little endian.
 pub(super) const BODY: usize = 36;
-/// The longest word.
+/// The length of the longest supported word in bytes.
 pub(super) const MAX_WORD: usize = 32;
-/// The longest slot: a record in whole words, and a word.
+/// The length of the longest slot in bytes: a record in whole words, and one word.
 pub(super) const MAX_SLOT: usize = BODY.next_multiple_of(MAX_WORD) + MAX_WORD;
-/// In the place of the number of a segment that is not known yet.
+/// Placeholder for a segment number that is not known yet.
 pub(super) const ANY: u32 = 0;
 
 const LABEL: [u8; 16] = *b"suntap flash v1\0";
@@ -25,14 +25,14 @@ static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// A record of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
-    /// The number of the segment: what is left of an older one is none of this.
+    /// The number of the segment. The checksum covers it, so records left over from an older segment are not valid.
     pub(super) number: u32,
     pub(super) content: Content,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Begins a segment of so many bytes with a snapshot of so many tags.
+    /// Begins a segment of `segment_len` bytes with a snapshot of `tags` tags.
     Header {
         tags: u16,
         segment_len: u32,
@@ -42,36 +42,36 @@ pub(super) enum Content {
         tags: u16,
     },
     Mark {
-        tag: CounterId,
+        id: CounterId,
         mark: Mark,
     },
 }
 
-/// What a slot holds.
+/// The content of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// It was never written.
+    /// The slot was never written.
     Blank,
-    /// Its writing was cut off.
+    /// The write was cut off.
     Torn,
-    /// It was acknowledged, and can not be read any more.
+    /// The record was acknowledged and can no longer be read.
     Broken,
     Whole {
         record: Record,
-        /// Whether the word behind it was written.
+        /// `true` if the word after the record was written.
         acknowledged: bool,
     },
 }
 
 impl Record {
-    /// The bytes to write; behind the record, zeros for the word that says that it is whole.
+    /// Returns the bytes to write: the record, then zeros for the word that marks it as complete.
     pub(super) fn encode(&self) -> [u8; MAX_SLOT] {
         let (kind, name, number, time, last) = match self.content {
             Content::Header { tags, segment_len } => (HEADER, LABEL, tags.into(), u64::from(segment_len), self.number),
             Content::Complete { tags } => (COMPLETE, LABEL, tags.into(), 0, self.number),
-            Content::Mark { tag, mark } => {
+            Content::Mark { id, mark } => {
                 let kind = if mark.at.is_some() { TIMED } else { UNTIMED };
-                (kind, *tag.as_bytes(), mark.ctr.get(), mark.at.map_or(0, |at| at.0), mark.taps)
+                (kind, *id.as_bytes(), mark.ctr.get(), mark.at.map_or(0, |at| at.0), mark.taps)
             }
         };
         let [low, mid, high, _] = number.to_le_bytes();
@@ -87,7 +87,7 @@ impl Record {
     }
 }
 
-/// Of a record in a segment of this number.
+/// Returns the checksum of a record in the segment with this number.
 fn checksum(number: u32, bytes: &[u8]) -> u32 {
     let mut digest = CRC.digest();
     digest.update(&number.to_le_bytes());
@@ -96,7 +96,7 @@ fn checksum(number: u32, bytes: &[u8]) -> u32 {
 }
 
 impl Slot {
-    /// Reads a slot in a segment of this number.
+    /// Decodes a slot of the segment with this number.
     pub(super) fn decode(body: &[u8], word: &[u8], number: u32) -> Self {
         let blank = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0xFF);
         let acknowledged = !blank(word);
@@ -122,7 +122,7 @@ fn read(body: &[u8], number: u32) -> Option<Record> {
     let tags = u16::from_le_bytes([low, mid]);
     let labelled = *name == LABEL;
     let mark = |at| Content::Mark {
-        tag: CounterId::from_bytes(*name),
+        id: CounterId::from_bytes(*name),
         mark: Mark { ctr: SdmReadCtr::from_lsb_first(*value), at, taps: last },
     };
     match *kind {
@@ -141,7 +141,7 @@ fn read(body: &[u8], number: u32) -> Option<Record> {
 mod tests {
     use super::*;
 
-    /// What is read if one byte is another and the checksum is right all the same.
+    /// Reads a record after one byte was changed and the checksum corrected.
     fn with_byte(record: &Record, at: usize) -> Option<Record> {
         let mut bytes = record.encode();
         bytes[at] ^= 0x40;
@@ -151,8 +151,8 @@ mod tests {
         read(&bytes[..BODY], record.number)
     }
 
-    /// Whoever writes a later version gives it another label: it is none of this then. A kind is known or not, and the end of a
-    /// snapshot says of which segment it is.
+    /// A later version of the format has another label, so this version does not read it. An unknown kind is not read
+    /// either. The end of a snapshot carries the number of its segment.
     #[test]
     fn a_record_of_something_else_is_not_read() {
         let header = Record { number: 7, content: Content::Header { tags: 3, segment_len: 4096 } };

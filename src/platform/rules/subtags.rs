@@ -1,21 +1,22 @@
-//! Dynamic responses: `{name}` in a text, and what stands for it.
+//! Dynamic responses: texts with `{name}`, and the values that replace it.
 
 use core::cell::Cell;
 use core::fmt;
 
 use crate::value::Uid;
 
-/// A subtag that is in a subtag that is in a subtag is filled; in that it stays as it is.
+/// The depth to which nested subtags are filled. Deeper subtags stay as they are.
 const MAX_DEPTH: u32 = 3;
-/// Subtags looked up for one answer. Those behind stay as they are: values that fill each other can not run away.
+/// The number of subtags looked up for one answer. Later ones stay as they are, so values that contain each other
+/// cannot grow without limit.
 const MAX_LOOKED_UP: u32 = 256;
 
-/// What a subtag stands for.
+/// The value of a subtag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subtag<'a> {
-    /// A text, whose own subtags are filled in turn.
+    /// A text whose own subtags are filled in turn.
     Nested(&'a str),
-    /// A text as it is.
+    /// A text that is written unchanged.
     Text(&'a str),
     /// A number, written in decimal.
     Number(u32),
@@ -23,18 +24,19 @@ pub enum Subtag<'a> {
     Uid(Uid),
 }
 
-/// Who knows what subtags stand for.
+/// A source of subtag values.
 pub trait Subtags {
-    /// What `{name}` stands for. `None` if there is no such subtag: it stays as written then. A known one without a value is
-    /// `Some(Subtag::Text(""))`.
+    /// Returns the value of `{name}`. Returns `None` if there is no such subtag, which then stays as written. A known
+    /// subtag without a value is `Some(Subtag::Text(""))`.
     ///
-    /// Names are compared without regard to case; the implementor sees to that.
+    /// The implementation must compare names without regard to case.
     fn subtag(&self, name: &str) -> Option<Subtag<'_>>;
 }
 
-/// A text with its subtags filled, when it is displayed.
+/// A text that is displayed with its subtags filled.
 ///
-/// Nesting goes three deep, and 256 subtags are looked up at most; what is beyond stays as written.
+/// Nested subtags are filled three levels deep, and at most 256 subtags are looked up. Subtags beyond these limits stay
+/// as written.
 #[derive(Clone, Copy, Debug)]
 pub struct Filled<'a, S: ?Sized> {
     text: &'a str,
@@ -42,7 +44,7 @@ pub struct Filled<'a, S: ?Sized> {
 }
 
 impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
-    /// A text and who knows its subtags.
+    /// Combines a text with the source of its subtags.
     #[must_use]
     pub fn new(text: &'a str, subtags: &'a S) -> Self {
         Self { text, subtags }
@@ -75,7 +77,7 @@ impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
     }
 }
 
-/// Whether a text holds this subtag, which is given with its braces.
+/// Returns `true` if the text contains this subtag, which is given with its braces.
 pub(super) fn has(text: &str, subtag: &str) -> bool {
     Parts(text).any(|part| matches!(part, Part::Subtag { written, .. } if written.eq_ignore_ascii_case(subtag)))
 }
@@ -84,7 +86,7 @@ enum Part<'a> {
     Text(&'a str),
     Subtag {
         name: &'a str,
-        /// With its braces.
+        /// The subtag with its braces.
         written: &'a str,
     },
 }
@@ -100,7 +102,7 @@ impl<'a> Iterator for Parts<'a> {
         if text.is_empty() {
             return None;
         }
-        // Of `{{name}` only the inner brace opens a subtag.
+        // In `{{name}`, only the inner brace opens a subtag.
         let inside = text.strip_prefix('{').and_then(|inside| {
             let end = inside.find(['{', '}'])?;
             let (name, behind) = inside.split_at_checked(end)?;

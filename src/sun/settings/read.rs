@@ -1,4 +1,4 @@
-//! From what a tag answers to its layout.
+//! Conversion of a tag's settings and NDEF file to a layout.
 
 use core::fmt::Write as _;
 
@@ -13,16 +13,16 @@ use crate::sun::template::FILE_HEADER;
 use crate::sun::template::LayoutError;
 use crate::value::{Scheme, SdmReadCtr};
 
-/// What the URI codes 00h to 04h stand for.
+/// The prefixes for the URI codes 00h to 04h.
 const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
-/// SDM is on: a bit of FileOption, Table 73.
+/// The bit of FileOption that turns SDM on. Source: Table 73.
 const SDM_ON: u8 = 1 << 6;
-/// The communication mode, in the same.
+/// The bits of FileOption that hold the communication mode.
 const COMM_MODE: u8 = 0b11;
-/// SDMReadCtrOffset of a counter that is not mirrored.
+/// The SDMReadCtrOffset of a counter that is not mirrored.
 const NOT_MIRRORED: usize = 0x00FF_FFFF;
 
-/// A mirror in the file.
+/// A mirror and its position in the file.
 #[derive(Clone, Copy)]
 struct Place {
     field: Field,
@@ -31,28 +31,30 @@ struct Place {
 
 type Template = Vec<u8, MAX_TEMPLATE>;
 
-/// The mirrors of a tag as its settings have them.
+/// The mirrors of a tag according to its settings.
 #[derive(Default)]
 struct Settings {
     options: u8,
-    /// UID, counter, PICCData, tamper status, file data, MAC: those that are there.
+    /// UID, counter, PICCData, tamper status, file data, MAC. `None` for each that the tag does not have.
     places: [Option<Place>; 6],
     mac_input: Option<usize>,
-    /// Where the tamper status is in the plaintext of the file data.
+    /// The offset of the tamper status in the plaintext of the file data.
     tt_at: Option<usize>,
 }
 
 impl SdmLayout {
-    /// The layout of a tag, from what it answers to GetFileSettings (FileType to the last offset, without status) and from its
-    /// NDEF file. All mirrors come out pinned; what was a captured text is static text.
+    /// Reads the layout of a tag from its settings and its NDEF file.
     ///
-    /// [`Scheme`] is not in the settings: it is the caller's to know. A counter that is enabled but not mirrored
-    /// (SDMReadCtrOffset FFFFFFh) counts as not mirrored; [`sdm_settings`](Self::sdm_settings) can not write such a one, and
-    /// refuses to if it is read or limited. The layout writes the longest abbreviated prefix that it can; a file
-    /// that does not do so is read all the same.
+    /// `file_settings` is the answer to GetFileSettings (FileType to the last offset, without status). All mirrors of
+    /// the layout are pinned, and a captured text becomes static text.
+    ///
+    /// The settings do not contain the [`Scheme`]: the caller must know it. A counter that is enabled but not mirrored
+    /// (SDMReadCtrOffset FFFFFFh) counts as not mirrored. [`sdm_settings`](Self::sdm_settings) cannot write such a
+    /// counter, and fails if it is readable or limited. The layout writes the longest abbreviated prefix that it can,
+    /// but this also reads a file with another prefix.
     ///
     /// # Errors
-    /// [`SettingsError`] names the rule that a setting breaks.
+    /// Returns [`SettingsError`], which names the rule that a setting breaks.
     pub fn from_tag(
         scheme: Scheme,
         file_settings: &[u8],
@@ -69,7 +71,7 @@ impl SdmLayout {
     }
 }
 
-/// Takes settings apart.
+/// Reads settings field by field.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -79,7 +81,7 @@ impl Reader<'_> {
         Ok(*taken)
     }
 
-    /// A number of three bytes, LSB first, if it is there at all.
+    /// Reads a number of three bytes, LSB first, if `there` is `true`.
     fn number(&mut self, there: bool) -> Result<Option<usize>, SettingsError> {
         if !there {
             return Ok(None);
@@ -90,7 +92,7 @@ impl Reader<'_> {
 }
 
 impl Settings {
-    /// Table 73: FileType, FileOption, AccessRights, FileSize, and what SDM adds.
+    /// Reads the settings of Table 73: FileType, FileOption, AccessRights, FileSize, and the fields that SDM adds.
     fn read(scheme: Scheme, bytes: &[u8]) -> Result<(Self, SdmAccess), SettingsError> {
         let mut reader = Reader(bytes);
         let [file_type, file_option, _, _, _, _, _] = reader.take()?;
@@ -110,7 +112,7 @@ impl Settings {
         let file_read = match right(meta_and_file)? {
             Access::Key(number) => number,
             Access::Free => return Err(SettingsError::AccessRight),
-            // Without SDMFileRead there is no MAC.
+            // The chip writes no MAC without SDMFileRead.
             Access::Never => return Err(LayoutError::NoMac.into()),
         };
 
@@ -135,7 +137,7 @@ impl Settings {
             return Err(SettingsError::MetaRead);
         }
 
-        // In the plaintext half of the file data, or by itself.
+        // The tamper status is in the plaintext half of the file data, or it is a mirror of its own.
         let tt_at = tt_status.zip(enc).and_then(|(tt, enc)| tt.checked_sub(enc)).filter(|at| *at < enc_chars);
         tt_status = tt_status.filter(|_| tt_at.is_none());
         let place = |field, from: Option<usize>| {
@@ -150,7 +152,7 @@ impl Settings {
             place(Field::EncFileData, enc),
             place(Field::SdmMac, mac),
         ];
-        // An empty window is one that begins at the MAC.
+        // A MAC input that begins at the MAC is empty, so the template needs no `[[`.
         let mac_input = mac_input.filter(|from| Some(*from) != mac);
         let meta_read = match meta_read {
             Access::Key(number) => Some(number),
@@ -161,7 +163,7 @@ impl Settings {
         Ok((Self { options, places, mac_input, tt_at }, access))
     }
 
-    /// The URL of the file with an element in place of each mirror.
+    /// Writes the URL of the file to `out`, with an element in place of each mirror.
     fn write_template(&self, file: &[u8], out: &mut Template) -> Result<(), SettingsError> {
         let (prefix, url) = uri(file)?;
         let end = FILE_HEADER.saturating_add(url.len());
@@ -172,7 +174,8 @@ impl Settings {
         let mut last = b' ';
         while at < end {
             if self.mac_input == Some(at) {
-                // After a bracket, nobody could say which two of three are the mark.
+                // After a `[`, the template would have `[[[`, and it would be ambiguous which two of the three are the
+                // element.
                 if last == b'[' {
                     return Err(SettingsError::StaticText);
                 }
@@ -196,7 +199,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Every part is inside the URL, and none overlaps another.
+    /// Checks that all parts are inside the URL, that mirrors do not overlap, and that the MAC input begins in none.
     fn check(&self, end: usize) -> Result<(), SettingsError> {
         let places = || self.places.iter().flatten();
         for (index, place) in places().enumerate() {
@@ -244,7 +247,7 @@ fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
     template.extend_from_slice(text).map_err(|_| LayoutError::TemplateTooLong.into())
 }
 
-/// The abbreviated prefix and the rest of the URL, from a file that holds one short URI record.
+/// Returns the abbreviated prefix and the rest of the URL from a file that holds one short URI record.
 fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
     let ([nlen_high, nlen_low, flags, type_len, payload_len, kind, code], rest) =
         file.split_first_chunk::<FILE_HEADER>().ok_or(SettingsError::NotUri)?;

@@ -1,4 +1,4 @@
-//! From a layout to the bytes that personalise a tag.
+//! Conversion of a layout to the bytes that personalise a tag.
 
 use heapless::Vec;
 
@@ -9,16 +9,16 @@ use crate::sun::layout::{Kind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
 use crate::value::{Scheme, SdmReadCtr};
 
-/// Bytes of the longest settings: options and access rights, at most seven offsets and lengths, a limit.
+/// Maximum length of the settings in bytes: options and access rights, at most seven offsets and lengths, and a limit.
 const MAX_SETTINGS: usize = 27;
 
-/// Where the parts of a layout are in the file.
+/// The offsets of the parts of a layout in the file.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Offsets {
     pub(crate) uid: Option<usize>,
     pub(crate) ctr: Option<usize>,
     pub(crate) picc_data: Option<usize>,
-    /// In the plaintext half of `enc`, where it is in there.
+    /// Inside the plaintext half of `enc` if the status is encrypted.
     pub(crate) tt_status: Option<usize>,
     pub(crate) mac_input: Option<usize>,
     pub(crate) enc: Option<usize>,
@@ -28,9 +28,9 @@ pub(crate) struct Offsets {
 }
 
 impl SdmLayout {
-    /// The NDEF file of a tag: NLEN, one URI record, zeros (`0`) wherever the tag will mirror something.
+    /// Returns the NDEF file of a tag: NLEN, one URI record, and zeros (`0`) wherever the tag writes a mirror.
     ///
-    /// `out` takes at most 256 bytes; what is returned is that part of it.
+    /// The file has at most 256 bytes. It is written to the start of `out`, and this part of `out` is returned.
     ///
     /// ```
     /// use suntap::{Scheme, SdmLayout, TagTexts};
@@ -44,18 +44,21 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// [`SettingsError`] if `{enc}` is not pinned, a text is missing, not wanted or does not fit, or `out` is too small.
+    /// Returns [`SettingsError`] if the layout is of an NTAG 22x or its `{enc}` is not pinned, if a text is missing,
+    /// unexpected or does not fit, or if `out` is too small.
     pub fn ndef_file<'b>(&self, texts: &TagTexts<'_>, out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
         let (file, _) = self.lay_out(texts, None)?;
         copied(&file, out)
     }
 
-    /// The SDM part of ChangeFileSettings: SDMOptions, SDMAccessRights, then the offsets and lengths that the data sheet has
-    /// for these, three bytes each, LSB first. FileOption (with bit 6 set) and AccessRights, which stand before it in the
-    /// command, are the caller's.
+    /// Returns the SDM part of ChangeFileSettings: SDMOptions, SDMAccessRights, then the offsets and lengths that the
+    /// data sheet defines for these options, three bytes each, LSB first.
     ///
-    /// `out` takes at most 27 bytes; what is returned is that part of it. `{picc}` without a pin is set up to hold UID and
-    /// counter. The chip does not know of [`Scheme`]: it must be in LRP mode already where the layout says so.
+    /// In the command, FileOption (with bit 6 set) and AccessRights stand before this part. The caller must supply
+    /// them. An unpinned `{picc}` is set up to hold UID and counter. The settings do not contain the [`Scheme`]: the
+    /// chip must already be in LRP mode if the layout says so.
+    ///
+    /// The settings have at most 27 bytes. They are written to the start of `out`, and this part of `out` is returned.
     ///
     /// ```
     /// use suntap::{Access, KeyNumber, Scheme, SdmAccess, SdmLayout, TagTexts};
@@ -75,8 +78,9 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// As [`ndef_file`](Self::ndef_file), and if a key is named for PICCData that is not there, or none where it is, or if the
-    /// counter is not mirrored but is to be read or limited.
+    /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file). It also fails if a key is
+    /// named but the layout has no PICCData, if no key is named but the layout has PICCData, if the counter is not
+    /// mirrored but is to be readable or limited, or if its limit is 0.
     pub fn sdm_settings<'b>(
         &self,
         access: &SdmAccess,
@@ -105,7 +109,7 @@ impl SdmLayout {
         ];
         let options = bits.iter().filter(|(set, _)| *set).fold(0, |options, (_, bit)| options | bit);
         let mut settings = Vec::<u8, MAX_SETTINGS>::new();
-        // There is room for all of them.
+        // `MAX_SETTINGS` covers the longest settings, so this does not fail.
         let mut put = |bytes: [u8; 3]| settings.extend_from_slice(&bytes).map_err(|_| SettingsError::BufferTooSmall);
         put([options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
         let enc_chars = offsets.enc.map(|_| offsets.enc_chars);
@@ -127,7 +131,7 @@ impl SdmLayout {
         copied(&settings, out)
     }
 
-    /// The file, and where its parts are. `enc_chars` is for an `{enc}` that is not pinned.
+    /// Returns the file and the offsets of its parts. `enc_chars` is the length of an `{enc}` that is not pinned.
     pub(crate) fn lay_out(
         &self,
         texts: &TagTexts<'_>,
@@ -193,7 +197,8 @@ impl SdmLayout {
             put(text)?;
             (text.len()..chars).try_for_each(|_| put(b"0").map(|_| ()))?;
         }
-        // NLEN counts the record, and the record its payload: each is below 256 in a file of 256 bytes.
+        // NLEN is the length of the record, which holds the length of its payload: both are below 256 in a file of 256
+        // bytes.
         let record = u8::try_from(at.saturating_sub(2)).map_err(|_| SettingsError::FileTooLong)?;
         if let Some(header) = file.first_chunk_mut() {
             *header = [0, record, 0xD1, 0x01, record.saturating_sub(4), 0x55, code];
@@ -202,7 +207,7 @@ impl SdmLayout {
     }
 }
 
-/// Copies the bytes into the caller's buffer.
+/// Copies the bytes to the start of the caller's buffer and returns that part of it.
 fn copied<'b>(bytes: &[u8], out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
     let out = out.get_mut(..bytes.len()).ok_or(SettingsError::BufferTooSmall)?;
     out.copy_from_slice(bytes);

@@ -1,4 +1,4 @@
-//! What a chip can do, and what of it a template can say without doubt. Source: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+//! The rules of the chip and of unambiguous templates. Source: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 
 use super::LayoutError;
 use super::is_name_byte;
@@ -7,13 +7,13 @@ use crate::sun::layout::{Element, Kind, SdmLayout};
 use crate::sun::span::Span;
 use crate::value::Scheme;
 
-/// Bytes of the NDEF file of the chip. Source: NT4H2421Gx Table 71.
+/// The size of the chip's NDEF file in bytes. Source: NT4H2421Gx Table 71.
 pub(crate) const FILE_SIZE: usize = 256;
-/// Bytes of the file before the first character after the abbreviated URI prefix: NLEN, record header, URI code.
+/// The number of bytes before the text that follows the abbreviated URI prefix: NLEN, record header, URI code.
 pub(crate) const FILE_HEADER: usize = 7;
 
 impl SdmLayout {
-    /// The layout, if it keeps the rules that concern more than one element.
+    /// Returns the layout if it follows the rules that concern more than one element.
     pub(super) const fn checked(mut self, makes_mac: bool) -> Result<Self, LayoutError> {
         let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
         let mut window = false;
@@ -79,7 +79,7 @@ impl SdmLayout {
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
         }
-        // {picc} would stand in the place of the two, and {enc} behind a [[.
+        // This also excludes `{picc}`, which replaces `{uid}` and `{ctr}`, and `{enc}`, which needs a `[[`.
         if matches!(self.scheme, Scheme::Suncmac) && (window || !uid || !ctr) {
             return Err(LayoutError::Ntag22x);
         }
@@ -109,7 +109,7 @@ impl SdmLayout {
         Ok(self)
     }
 
-    /// Bytes of the NDEF file up to the end of the shortest URL of this layout.
+    /// Returns the length of the NDEF file in bytes, up to the end of the shortest URL of this layout.
     const fn shortest_file(&self) -> usize {
         let mut total = FILE_HEADER;
         let mut elements: &[Element] = &self.elements;
@@ -133,8 +133,8 @@ impl SdmLayout {
         total.saturating_sub(prefix)
     }
 
-    /// The URI code of the record and the number of characters that it stands for: the longest prefix that `[[` does not
-    /// cross. Source: NFC Forum URI RTD, codes 00h to 04h.
+    /// Returns the URI code of the record and the length of the prefix that it stands for: the longest prefix that `[[`
+    /// does not cross. Source: NFC Forum URI RTD, codes 00h to 04h.
     pub(crate) const fn uri_code(&self) -> (u8, usize) {
         let [first, ..] = &self.elements;
         match self.text(first.text) {
@@ -146,7 +146,9 @@ impl SdmLayout {
         }
     }
 
-    /// How many digits of fixed-length elements follow directly; `None` if what follows could be taken for digits itself.
+    /// Returns the number of digits of fixed-length elements that follow directly.
+    ///
+    /// Returns `None` if the text after them could itself be read as digits.
     const fn digits_behind(&self, mut elements: &[Element]) -> Option<usize> {
         let mut digits = 0usize;
         while let [element, rest @ ..] = elements {
@@ -168,7 +170,7 @@ impl SdmLayout {
         Some(digits)
     }
 
-    /// Whether what follows a captured text can not be taken for a part of it.
+    /// Returns `true` if the text after a captured text cannot be read as a part of it.
     const fn name_ends(&self, mut elements: &[Element]) -> bool {
         while let [element, rest @ ..] = elements {
             elements = rest;
@@ -193,7 +195,7 @@ impl SdmLayout {
     }
 }
 
-/// Sets a flag and says whether it was set before.
+/// Sets a flag and returns its previous value.
 const fn replace(flag: &mut bool) -> bool {
     let before = *flag;
     *flag = true;

@@ -69,7 +69,7 @@ fn lricb() {
     each("lricb", |entry| {
         let mut padded = entry.bytes("pt");
         if entry.flag("pad").unwrap() {
-            // ISO/IEC 9797-1, method 2.
+            // Padding method 2 of ISO/IEC 9797-1.
             padded.push(0x80);
             padded.resize(padded.len().next_multiple_of(16), 0);
         }

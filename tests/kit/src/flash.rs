@@ -15,11 +15,11 @@ pub struct Chip<const W: usize, const P: usize>(pub Rc<RefCell<Cells>>);
 
 pub struct Cells {
     pub bytes: Vec<u8>,
-    /// Words that were written since they were erased.
+    /// `true` for each word that was written since it was erased.
     pub written: Vec<bool>,
-    /// Bytes that can still be written or erased before the power goes.
+    /// The number of bytes that can still be written, or pages that can be erased, before the power fails.
     pub fuel: Option<usize>,
-    /// What half written cells hold.
+    /// The seed of the noise that half-written cells hold.
     pub noise: u32,
     pub touched: [usize; 2],
     pub erases: Vec<u32>,
@@ -47,7 +47,7 @@ impl<const W: usize, const P: usize> Chip<W, P> {
         Self(Rc::new(RefCell::new(cells)))
     }
 
-    /// The power lasts for so many bytes.
+    /// Makes the power fail after this many bytes.
     pub fn fuel(&self, bytes: usize, noise: u32) -> &Self {
         let mut cells = self.0.borrow_mut();
         (cells.fuel, cells.noise) = (Some(bytes), noise | 1);
@@ -68,7 +68,7 @@ impl<const W: usize, const P: usize> Chip<W, P> {
         FlashCounters::open_blocking(self.clone(), self.region())
     }
 
-    /// A copy that goes its own way.
+    /// Returns an independent copy.
     pub fn copy(&self) -> Self {
         let cells = self.0.borrow();
         Self(Rc::new(RefCell::new(Cells {
@@ -135,7 +135,7 @@ impl<const W: usize, const P: usize> NorFlash for Chip<W, P> {
         for page in from / P..to / P {
             cells.erases[page] += 1;
             if cells.burn().is_err() {
-                // The contents of the page are undefined: some of it is erased.
+                // The content of the page is undefined: a part of it is erased.
                 for at in page * P..(page + 1) * P {
                     let noise = cells.random();
                     cells.bytes[at] |= noise;
@@ -158,7 +158,7 @@ impl<const W: usize, const P: usize> NorFlash for Chip<W, P> {
             assert!(!cells.written[place / W], "a word is written once");
             for (offset, byte) in word.iter().enumerate() {
                 if cells.burn().is_err() {
-                    // The contents of the word are undefined, all of it may look erased.
+                    // The content of the word is undefined. The whole word may look erased.
                     let traceless = cells.random() < 64;
                     for at in place..place + W {
                         let noise = if traceless { 0xFF } else { cells.random() };
@@ -183,7 +183,7 @@ pub fn ctr(value: u32) -> SdmReadCtr {
     SdmReadCtr::new(value).unwrap()
 }
 
-/// What happens to the counters.
+/// One step of a run.
 #[derive(Clone, Debug)]
 pub enum Step {
     Advance {
@@ -193,7 +193,7 @@ pub enum Step {
     Repeat {
         tag: u8,
     },
-    /// The tap that failed last, once more.
+    /// Sends the tap that failed last again.
     Again {
         tag: u8,
     },
@@ -204,7 +204,7 @@ pub enum Step {
     },
 }
 
-/// Taps, restarts and power cuts, against a map that remembers what was acknowledged.
+/// Runs taps, restarts and power cuts, and compares the store with a map of what was acknowledged.
 pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
     let chip = Chip::<4, 1024>::new(6);
     let mut store = chip.open::<8>().unwrap();
@@ -263,7 +263,7 @@ pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
                     perhaps.entry(number).or_default().push(ctr(value));
                 }
                 chip.power_again();
-                // The store mends itself, or is opened anew.
+                // Every other time, the store must recover without being reopened.
                 if at % 2 == 0 {
                     store = chip.open::<8>().unwrap();
                 }

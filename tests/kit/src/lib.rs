@@ -1,7 +1,7 @@
-//! What the tests, fuzzers, benches and checks of suntap share.
+//! Code that the tests, fuzzers, benches and checks of suntap share.
 //!
-//! [`Tag`] is a tag in software. It is written from the data sheet on the `aes` and `cmac` crates and shares no code with suntap, so
-//! that one mistake cannot hide in both.
+//! [`Tag`] is a tag in software. It follows the data sheet, uses the `aes` and `cmac` crates and shares no code with
+//! suntap, so one mistake cannot hide in both.
 
 #![allow(
     missing_docs,
@@ -35,10 +35,10 @@ pub mod world;
 
 pub use tag::{Tag, Tap, Written};
 
-/// Runs a future that never waits.
+/// Polls a future once and returns its output.
 ///
 /// # Panics
-/// If it does wait.
+/// Panics if the future is pending.
 pub fn ready<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,

@@ -1,4 +1,4 @@
-//! The line from a URL to what a tap says, and layouts to take it by.
+//! Takes a URL through parsing and verification to the content of the tap, and lists layouts for that.
 
 use suntap::{
     ClaimedTap, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SunMessage, UnverifiedTap, VerifyError,
@@ -6,7 +6,7 @@ use suntap::{
 
 use crate::{Tag, Tap};
 
-/// Layouts of all four mixes of mirrors, with windows everywhere a window can be.
+/// Layouts with UID and counter, UID only, counter only and neither, and with the MAC window in every possible place.
 pub const TEMPLATES: &[&str] = &[
     "https://example.com/t?picc_data={picc}&cmac={mac}",
     "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
@@ -24,7 +24,7 @@ pub const TEMPLATES: &[&str] = &[
     "https://example.com/?p=[[{picc:ctr}&c={mac}",
 ];
 
-/// All that a tap says.
+/// The content of a tap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     pub uid: Option<[u8; 7]>,
@@ -34,7 +34,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// What a tap of one of the templates above is to say.
+    /// Returns the expected content of a tap of one of the [`TEMPLATES`].
     pub fn expected(template: &str, tag: &Tag, tap: &Tap) -> Self {
         let has = |element: &str| template.contains(element);
         Self {
@@ -56,12 +56,12 @@ impl Said {
     }
 }
 
-/// What a server is sent of a URL.
+/// Returns the request target that a server receives for a URL.
 pub fn target(url: &str) -> String {
     url.splitn(4, '/').nth(3).map_or_else(|| format!("/{}", &url[url.find('?').unwrap()..]), |path| format!("/{path}"))
 }
 
-/// Whether suntap is built with LRP.
+/// `true` if suntap is built with LRP.
 pub const LRP: bool = cfg!(feature = "lrp");
 
 /// Every mode but AES.
@@ -71,7 +71,7 @@ pub const OTHER_SCHEMES: &[Scheme] = &[
     Scheme::Lrp,
 ];
 
-/// The mode of a tag, by [`Tag::lrp`].
+/// Returns the mode for a value of [`Tag::lrp`].
 pub fn scheme(lrp: bool) -> Scheme {
     #[cfg(feature = "lrp")]
     if lrp {
@@ -89,7 +89,7 @@ pub fn claim<'a>(tag: &Tag, tap: UnverifiedTap<'a>, template: &str) -> Result<Cl
     }
 }
 
-/// What a tap says when it is verified, with a counter or without one.
+/// Verifies a tap, with or without a counter, and returns its content.
 pub fn said(tag: &Tag, layout: &SdmLayout, tap: UnverifiedTap<'_>) -> Result<Said, VerifyError> {
     let claimed = claim(tag, tap, layout.template())?;
     let key = SdmFileReadKey::from_bytes(tag.file_key).prepare(scheme(tag.lrp));

@@ -1,4 +1,4 @@
-//! What the peer `ntag424` says of a tap, and what suntap says of it, in the same words.
+//! Verifies a tap with the peer `ntag424` and with suntap, and returns both results in the same form.
 
 use ntag424::sdm::{SdmUrlConfig, SdmUrlOptions, SdmVerification, Verifier, sdm_url_config};
 use ntag424::types::file_settings::CryptoMode;
@@ -7,7 +7,7 @@ use suntap::SdmLayout;
 use crate::line::{said, scheme};
 use crate::{Tag, Tap};
 
-/// Layouts that both can say.
+/// Layouts that both can express.
 pub const TEMPLATES: &[&str] = &[
     "https://example.com/t?picc_data={picc}&cmac={mac}",
     "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
@@ -25,7 +25,7 @@ pub fn their_mode(tag: &Tag) -> CryptoMode {
     if tag.lrp { CryptoMode::Lrp } else { CryptoMode::Aes }
 }
 
-/// The same layout in the peer's own grammar.
+/// Returns the same layout in the grammar of the peer.
 pub fn theirs(template: &str, tag: &Tag, tap: &Tap, options: SdmUrlOptions) -> SdmUrlConfig {
     let window = if template.contains("[[") { template.to_owned() } else { template.replace("{mac}", "[[{mac}") };
     let enc = format!("[{}]", "0".repeat(tap.file_data.len() * 2));
@@ -33,7 +33,7 @@ pub fn theirs(template: &str, tag: &Tag, tap: &Tap, options: SdmUrlOptions) -> S
     sdm_url_config(&theirs, their_mode(tag), options).unwrap_or_else(|error| panic!("{theirs}: {error}"))
 }
 
-/// The verdict of the peer.
+/// Returns the verdict of the peer.
 pub fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerification> {
     let config = theirs(template, tag, tap, SdmUrlOptions::default());
     let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
@@ -41,7 +41,7 @@ pub fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerifi
     verifier.verify_with_meta_key(url.as_bytes(), &tag.file_key, &tag.meta_key).ok()
 }
 
-/// UID, counter, file data, whether the seal was opened.
+/// UID, counter, file data, and `true` if the seal was opened.
 pub type Told = (Option<[u8; 7]>, Option<u32>, Option<Vec<u8>>, Option<bool>);
 
 pub fn theirs_told(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<Told> {

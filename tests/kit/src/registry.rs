@@ -1,4 +1,4 @@
-//! A registry whose rows own what they hold, as rows of a database do.
+//! A registry whose rows own their data, like the rows of a database.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -11,7 +11,7 @@ use suntap::platform::{
 };
 use suntap::{Mark, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
-/// The secret under which the tests name their API keys.
+/// The secret from which the tests compute the names of their API keys.
 pub static API_KEYS: ApiKeySecret = ApiKeySecret::from_bytes([0xA1; 16]);
 
 #[derive(Clone)]
@@ -53,7 +53,7 @@ pub struct Row {
     pub tamper: bool,
     pub group_rules: OwnRules,
     pub tag_rules: Option<OwnRules>,
-    /// Name, value, whether it goes into the answer.
+    /// Name, value, and `true` if it goes into the answer.
     pub extended: Vec<(String, String, bool)>,
     pub metadata: Option<String>,
     pub last_seen: Option<Mark>,

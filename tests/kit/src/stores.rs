@@ -55,20 +55,20 @@ impl<S: CounterStore> AsyncCounterStore for SharedCounters<S> {
     }
 }
 
-/// A store that fails when told to, before or after it moves the counter.
+/// A store that fails on request, before or after it moves the counter.
 #[derive(Debug, Default)]
 pub struct FailingCounters<S> {
     pub counters: S,
-    /// Whether the next call fails; `Some(true)` if it moves the counter first. One call uses it up.
+    /// `Some` makes the next call fail, after it moved the counter if `true`. Each call resets this to `None`.
     pub fail: Option<bool>,
 }
 
-/// How a [`FailingCounters`] fails.
+/// The error of a [`FailingCounters`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failed<E> {
-    /// It was told to.
+    /// The failure was requested.
     Told,
-    /// The store below it failed.
+    /// The inner store failed.
     Store(E),
 }
 

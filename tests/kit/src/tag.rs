@@ -13,7 +13,7 @@ pub struct Tag {
     pub uid: [u8; 7],
 }
 
-/// What one tap is to say.
+/// The content of one tap.
 #[derive(Clone, Debug)]
 pub struct Tap {
     pub ctr: u32,
@@ -22,17 +22,21 @@ pub struct Tap {
     pub tt: [u8; 2],
 }
 
-/// What a tag wrote.
+/// The URL that a tag wrote.
 pub struct Written {
     pub url: String,
-    /// The characters that the tag vouches for: the mirrors that identify it, the MAC window, and the MAC itself.
+    /// The positions of the characters that the MAC authenticates: the mirrors that identify it, the MAC window, and the
+    /// MAC itself.
     pub covered: Vec<usize>,
-    /// The characters that are digits of a mirror.
+    /// The positions of the digits of mirrors.
     pub digits: Vec<usize>,
 }
 
 impl Tag {
-    /// What the tag writes for a template, whose pins are what its chip was told; it writes no captured text.
+    /// Returns what the tag writes for a template. The pins of the template are the settings of the chip.
+    ///
+    /// # Panics
+    /// Panics if the template has a captured text.
     pub fn write(&self, template: &str, tap: &Tap) -> Written {
         let ctr = &tap.ctr.to_le_bytes()[..3];
         let has = |elements: [&str; 4]| elements.iter().any(|element| template.contains(element));
@@ -134,7 +138,7 @@ fn session_vector(label: &[u8], fields: &[u8]) -> Vec<u8> {
     vector
 }
 
-/// AN12304: eval over all nibbles of the input, finalized, under updated key 0 or 1.
+/// Evaluates LRP over all nibbles of the input, finalized, under updated key 0 or 1. Source: AN12304.
 fn eval(key: &[u8; 16], updated: usize, input: &[u8]) -> [u8; 16] {
     let chain = |mut secret: [u8; 16], steps: usize| {
         for _ in 0..steps {
@@ -149,7 +153,7 @@ fn eval(key: &[u8; 16], updated: usize, input: &[u8]) -> [u8; 16] {
     encrypt(&state, &[0; 16])
 }
 
-/// NIST SP 800-38B over eval, with the shift done on a number.
+/// Computes the CMAC of NIST SP 800-38B over `eval`. The shift is done on a number.
 fn cmac_lrp(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
     let cipher = |block: u128| u128::from_be_bytes(eval(key, 0, &block.to_be_bytes()));
     let double = |value: u128| (value << 1) ^ if value >> 127 == 1 { 0x87 } else { 0 };

@@ -1,4 +1,4 @@
-//! The tags that the golden files speak of, in the registry and in software.
+//! The tags of the golden files, in the registry and in software.
 
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::platform::rules::{Comparison, Equality, Rule};
@@ -8,7 +8,7 @@ use suntap::{Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr
 use crate::registry::{OwnRules, Row, RowKeys, Tags};
 use crate::{Tag, Tap};
 
-/// Opens the sealed keys of the world.
+/// The server secret that opens the sealed keys of these tags.
 pub const SECRET: ServerSecret = ServerSecret::from_bytes([0x5E; 16]);
 const ECODE: ECode = ECode::from_bytes([0x2A; 16]);
 const ECODE_TEXT: &str = "fivcukrkfivcukrkfivcukrkfi";
@@ -16,7 +16,7 @@ const META_KEY: [u8; 16] = [0xC0; 16];
 
 const AUTHENTIC: Rule = Rule::TagAuthentication;
 
-/// The UID and file-read key of an ixkio tag, by the last byte of the UID.
+/// Returns the UID and file-read key of an ixkio tag, by the last byte of the UID.
 fn ixkio_chip(last: u8) -> (Uid, SdmFileReadKey) {
     (Uid::from_bytes([0x04, 0xAA, 0xBB, 0xCC, 0x11, 0x22, last]), SdmFileReadKey::from_bytes([last; 16]))
 }
@@ -54,7 +54,7 @@ fn etrnl(number: u64, template: &str) -> Row {
     }
 }
 
-/// All tags.
+/// Returns all tags.
 pub fn tags() -> Tags {
     const COUNTER: &str = "https://t.ixkio.com/{:xuid}?n={ctr}&e={mac}";
     const BOTH: &str = "https://t.ixkio.com/{:xuid}?u={uid}&n={ctr}&e={mac}";
@@ -151,7 +151,7 @@ pub fn tags() -> Tags {
         .with_api_key("pk_live_two", 2)
 }
 
-/// What a tag of the world writes: the mirrors of its URL, as texts.
+/// Returns the mirrors that a tag writes into its URL, as texts.
 pub fn mirrors(row: &Row, ctr: u32, tt: &str) -> Vec<String> {
     let (name, uid) = (row.xuid.clone().unwrap_or_default(), *row.uid.unwrap().as_bytes());
     let number = row.number.unwrap_or_default().to_string();
@@ -166,12 +166,12 @@ pub fn mirrors(row: &Row, ctr: u32, tt: &str) -> Vec<String> {
     let template = row.layout.as_ref().unwrap().template();
     let texts = [("{:xuid}", &*name), ("{:tagId}", &number), ("{:eCode}", ECODE_TEXT)];
     let template = texts.iter().fold(template.to_owned(), |url, (element, text)| url.replace(element, text));
-    // The tag in software knows nothing of pinned lengths.
+    // The software tag does not know pinned lengths.
     let template = template.replace("{enc:32,tt@0}", "{enc}");
     let tap = Tap { ctr, padding, file_data: file_data.to_vec(), tt: *b"CC" };
     let url = tag.write(&template, &tap).url;
     let query = url.split_once('?').unwrap().1;
     let values = query.split('&').map(|pair| pair.split_once('=').unwrap());
-    // A UID in plain text is known from the record, and is not sent.
+    // A plain UID is known from the record, so it is not sent.
     values.filter(|(name, _)| *name != "u").map(|(_, value)| value.to_owned()).collect()
 }
