@@ -84,16 +84,10 @@ impl<C: LaneEncrypt> CmacLanes<C> {
 mod tests {
     use std::vec::Vec;
 
-    use cmac::{KeyInit as _, Mac as _};
     use proptest::prelude::*;
 
     use super::*;
-
-    fn oracle(key: &Block, message: &[u8]) -> Block {
-        let mut mac = cmac::Cmac::<aes::Aes128>::new(key.into());
-        mac.update(message);
-        mac.finalize().into_bytes().into()
-    }
+    use crate::cipher::cmac::tests::oracle;
 
     proptest! {
         /// Compares messages of different lengths, in parallel, with the `cmac` crate.

@@ -25,13 +25,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use core::fmt;
-
 use zeroize::Zeroize;
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{ApplicationKey, PreparedIssuerKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::value::Uid;
+use crate::value::{Uid, opaque_id};
 
 // The prefixes of the CMAC messages, big endian as in the document.
 const CARD_KEY: [u8; 4] = [0x2D, 0x00, 0x3F, 0x75];
@@ -42,28 +40,11 @@ const K3: [u8; 4] = [0x2D, 0x00, 0x3F, 0x79];
 const K4: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7A];
 const ID: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7B];
 
-/// The id of a card in an issuer's records: 16 bytes that reveal nothing about the UID without the issuer key.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CardId([u8; 16]);
-
-impl CardId {
+opaque_id! {
+    /// The id of a card in an issuer's records: 16 bytes that reveal nothing about the UID without the issuer key.
+    CardId,
     /// Creates an id from its 16 bytes, as stored in a record.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// Returns the 16 bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for CardId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CardId({:032X})", u128::from_be_bytes(self.0))
-    }
+    from_bytes
 }
 
 /// All five application keys of a card, for personalisation.

@@ -1,9 +1,8 @@
 //! API keys of clients. The server stores only a name, which reveals nothing about the key.
 
-use core::fmt;
-
 use crate::cipher::Cmac;
 use crate::key::key_type;
+use crate::value::opaque_id;
 
 // Labels before the named value. Nothing else under this secret has these labels.
 const KEY: &[u8] = b"suntap api key v1\0";
@@ -48,28 +47,11 @@ impl ApiKeySecret {
     }
 }
 
-/// The name of an API key or token: 16 bytes. See [`ApiKeySecret::key_name`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ApiKeyName([u8; 16]);
-
-impl ApiKeyName {
+opaque_id! {
+    /// The name of an API key or token: 16 bytes to store. See [`ApiKeySecret::key_name`].
+    ApiKeyName,
     /// Creates a name from its 16 bytes, as stored.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// Returns the 16 bytes to store.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ApiKeyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ApiKeyName({:032X})", u128::from_be_bytes(self.0))
-    }
+    from_bytes
 }
 
 #[cfg(test)]

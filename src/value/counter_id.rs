@@ -1,28 +1,23 @@
 //! The key under which a counter store keeps a counter.
 
-use core::fmt;
-
-use super::hex;
+use super::opaque::opaque_id;
 use super::uid::Uid;
 
-/// The key of one counter in a [`CounterStore`](crate::CounterStore): 16 opaque bytes.
-///
-/// It identifies the counter, not the text of a URL: two spellings of one tap have the same `CounterId`. A store should
-/// use it as a key and for nothing else.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CounterId([u8; 16]);
-
-impl CounterId {
+opaque_id! {
+    /// The key of one counter in a [`CounterStore`](crate::CounterStore): 16 opaque bytes.
+    ///
+    /// It identifies the counter, not the text of a URL: two spellings of one tap have the same `CounterId`. A store
+    /// should use it as a key and for nothing else.
+    CounterId,
     /// Creates a counter id that the caller chooses, for example from a record whose tag mirrors no UID.
     ///
     /// Two tags must never share a counter id. One tag must never have two while its keys stay the same: a tap that was
     /// accepted under the first would be accepted again under the second. This type cannot check either rule. Prefer
     /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id), which keeps them.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
+    from_bytes
+}
 
+impl CounterId {
     /// Returns the counter id of the chip with this UID: the UID followed by nine zero bytes.
     ///
     /// Use it for chips that are personalised once. A chip that is set up again counts from 0, so its taps would be
@@ -35,20 +30,6 @@ impl CounterId {
             *head = *uid.as_bytes();
         }
         Self(id)
-    }
-
-    /// Returns the 16 bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for CounterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CounterId(")?;
-        hex::write_upper(&self.0, f)?;
-        f.write_str(")")
     }
 }
 

@@ -1,0 +1,33 @@
+//! Identifiers of 16 opaque bytes.
+
+/// Defines an identifier that is compared and stored, and never computed with. Each says itself what its bytes may come
+/// from.
+macro_rules! opaque_id {
+    ($(#[$doc:meta])* $name:ident, $(#[$from:meta])* from_bytes) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            $(#[$from])*
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// Returns the 16 bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, concat!(stringify!($name), "({:032X})"), u128::from_be_bytes(self.0))
+            }
+        }
+    };
+}
+
+pub(crate) use opaque_id;
