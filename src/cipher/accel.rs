@@ -8,7 +8,7 @@
 //! expanded while that block is encrypted. Keys of several tags are expanded in parallel, so that one makes progress
 //! while another waits for a result.
 
-#![allow(unsafe_code, reason = "`unsafe` is confined to this folder, see above")]
+#![allow(unsafe_code, reason = "`unsafe` is confined to this directory, see above")]
 
 use zeroize::ZeroizeOnDrop;
 
