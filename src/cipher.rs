@@ -19,7 +19,6 @@ pub(crate) use backend::Encryptor;
 pub(crate) use backend::{decrypt_by_each, side_by_side};
 #[cfg(feature = "emulator")]
 pub(crate) use block::BlockEncrypt;
-pub(crate) use block::{Block, Secret, padded};
+pub(crate) use block::{Block, LANES, Secret, padded};
 pub(crate) use cmac::Cmac;
-pub(crate) use lanes::LANES;
 pub(crate) use suite::{PiccCipher, PiccWire, Suite, SuiteCmac};

@@ -65,7 +65,7 @@
 
 use core::fmt;
 
-use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, now};
+use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 /// The number of tags that a law uses at once.
@@ -266,7 +266,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
 /// # Errors
 /// Returns the first law that is broken.
 pub fn sequential<S: CounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
-    now(sequential_async(&mut Blocking(store), run))
+    run_ready(sequential_async(&mut Blocking(store), run))
 }
 
 /// Like [`sequential`], but for an [`AsyncCounterStore`].
@@ -346,7 +346,7 @@ impl Contest {
         store: &mut S,
         results: impl IntoIterator<Item = Result<Advance, S::Error>>,
     ) -> Result<(), Violation<S::Error>> {
-        now(self.judge_async(&mut Blocking(store), results))
+        run_ready(self.judge_async(&mut Blocking(store), results))
     }
 
     /// Like [`judge`](Self::judge), but for an [`AsyncCounterStore`].
@@ -439,7 +439,7 @@ pub struct Promise {
 impl Promise {
     /// Advances the tag of a run, and records the answer of the store. A `value` above `FFFFFFh` counts as `FFFFFFh`.
     pub fn make<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
-        now(Self::make_async(&mut Blocking(store), run, value))
+        run_ready(Self::make_async(&mut Blocking(store), run, value))
     }
 
     /// Like [`make`](Self::make), but for an [`AsyncCounterStore`].
@@ -450,7 +450,7 @@ impl Promise {
     /// Like [`make`](Self::make), but for a store that cannot write or is cut off at some byte of a write. The store
     /// may fail, but everything that it reports must be true.
     pub fn make_failing<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
-        now(Self::make_failing_async(&mut Blocking(store), run, value))
+        run_ready(Self::make_failing_async(&mut Blocking(store), run, value))
     }
 
     /// Like [`make_failing`](Self::make_failing), but for an [`AsyncCounterStore`].
@@ -481,7 +481,7 @@ impl Promise {
     /// Returns [`Law::MarksSurvive`] if the acknowledged mark is gone or changed, and [`Law::FailuresAreTold`] if it
     /// was never written.
     pub fn keep<S: CounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        now(self.keep_async(&mut Blocking(store)))
+        run_ready(self.keep_async(&mut Blocking(store)))
     }
 
     /// Like [`keep`](Self::keep), but for an [`AsyncCounterStore`].

@@ -206,7 +206,7 @@ with_aes! {
 
 /// Returns `true` if several keys are faster in parallel than one by one.
 pub(crate) fn side_by_side() -> bool {
-    available() || soft::side_by_side()
+    available()
 }
 
 /// A key prepared for encryption.

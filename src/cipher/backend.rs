@@ -26,8 +26,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cipher::block::BlockEncrypt as _;
-    use crate::cipher::lanes::{LANES, LaneEncrypt as _, Lanes};
+    use crate::cipher::block::{BlockEncrypt as _, LANES};
+    use crate::cipher::lanes::{LaneEncrypt as _, Lanes};
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 

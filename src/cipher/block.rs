@@ -7,6 +7,9 @@ use zeroize::optimization_barrier;
 /// One block of the cipher, or one key.
 pub(crate) type Block = [u8; 16];
 
+/// The number of keys that are used in parallel.
+pub(crate) const LANES: usize = 8;
+
 /// Encrypts blocks under a fixed key. CMAC is built on this.
 pub(crate) trait BlockEncrypt {
     fn encrypt(&self, block: &mut Block);

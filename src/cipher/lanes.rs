@@ -1,11 +1,8 @@
 //! Several keys in parallel, each with its own block or message.
 
 use super::backend::encrypt_by_each;
-use super::block::{Block, Secret, padded, xor};
+use super::block::{Block, LANES, Secret, padded, xor};
 use super::cmac::Subkeys;
-
-/// The number of keys that are used in parallel.
-pub(crate) const LANES: usize = 8;
 
 /// Encrypts blocks under several keys in parallel. [`CmacLanes`] is built on this.
 pub(crate) trait LaneEncrypt {

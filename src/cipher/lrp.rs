@@ -12,9 +12,9 @@ use core::fmt;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::backend::{decrypt_by_each, encrypt_by_each, look_up};
-use super::block::{Block, BlockEncrypt, Secret};
+use super::block::{Block, BlockEncrypt, LANES, Secret};
 use super::cmac::Cmac;
-use super::lanes::{LANES, LaneEncrypt};
+use super::lanes::LaneEncrypt;
 
 /// Proof that this build has LRP. Without the feature `lrp` this type has no value, so the compiler removes the code
 /// that needs one.

@@ -9,6 +9,7 @@ use zeroize::ZeroizeOnDrop;
 use super::block::{Block, BlockEncrypt, Chain, halve, mask};
 
 /// Returns `true` if several keys are faster in parallel than one by one.
+#[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(crate) fn side_by_side() -> bool {
     false
 }

@@ -4,9 +4,9 @@
 //! [`Suite::Lrp`] cannot exist and the compiler removes every branch for it.
 
 use super::backend::{Decryptor, encrypt_by_each};
-use super::block::{Block, Secret};
+use super::block::{Block, LANES, Secret};
 use super::cmac::Cmac;
-use super::lanes::{CmacLanes, LANES, LaneEncrypt, Lanes};
+use super::lanes::{CmacLanes, LaneEncrypt, Lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
 use crate::value::Scheme;
 

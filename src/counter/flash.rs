@@ -7,7 +7,8 @@ use embedded_storage::nor_flash as blocking;
 use embedded_storage_async::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use heapless::index_map::FnvIndexMap;
 
-use super::{Advance, AsyncCounterStore, Blocking, CounterStore, now};
+use super::ready::run_ready;
+use super::store::{Advance, AsyncCounterStore, Blocking, CounterStore};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 mod journal;
@@ -350,7 +351,7 @@ impl<F: blocking::NorFlash, const N: usize> FlashCounters<Blocking<F>, N> {
     /// # Errors
     /// Returns the errors of [`open`](Self::open).
     pub fn open_blocking(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
-        now(Self::open(Blocking(flash), region))
+        run_ready(Self::open(Blocking(flash), region))
     }
 
     /// Like [`format`](Self::format), but for a blocking flash.
@@ -358,7 +359,7 @@ impl<F: blocking::NorFlash, const N: usize> FlashCounters<Blocking<F>, N> {
     /// # Errors
     /// Returns the errors of [`format`](Self::format).
     pub fn format_blocking(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
-        now(Self::format(Blocking(flash), region))
+        run_ready(Self::format(Blocking(flash), region))
     }
 }
 
@@ -379,7 +380,7 @@ impl<F: blocking::NorFlash, const N: usize> CounterStore for FlashCounters<Block
     type Error = FlashError<F::Error>;
 
     fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
-        now(self.advance_inner(id, ctr, at))
+        run_ready(self.advance_inner(id, ctr, at))
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use heapless::index_map::{Entry, FnvIndexMap};
 
-use super::{Advance, CounterStore};
+use super::store::{Advance, CounterStore};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 /// A counter store in memory for at most `N` tags, kept inline without a heap. `N` is a power of two from 2 to 32768:

@@ -1,6 +1,7 @@
 //! The keys to try: the given keys, the key of a new chip, and the keys derived from them.
 
-use super::{Case, Derivation, GivenKey, KeySource, Role};
+use super::case::{Case, GivenKey, Role};
+use super::source::{Derivation, KeySource};
 use crate::cipher::Cmac;
 #[cfg(feature = "sdm-backend")]
 use crate::kdf::sdm_backend;

@@ -4,10 +4,12 @@ use heapless::Vec;
 
 use super::anatomy::{self, Anatomy, Repaired};
 use super::candidates::Kind;
+use super::case::{Case, Role};
+use super::diagnosis::{Diagnosis, MAX_FINDINGS, Verdict, Works};
 use super::finding::Finding;
 use super::read::{self, Readings};
 use super::search::{Cut, Made, Opened, Search, schemes};
-use super::{Case, Diagnosis, KeySource, Role, Verdict, Works};
+use super::source::KeySource;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::error::Malformed;
 use crate::sun::layout::SdmLayout;
@@ -15,7 +17,7 @@ use crate::sun::received::MAX_URL;
 use crate::sun::span::Span;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-type Findings<'a> = Vec<Finding<'a>, { super::MAX_FINDINGS }>;
+type Findings<'a> = Vec<Finding<'a>, MAX_FINDINGS>;
 
 pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
     let mut search = Search::new(case, watch);

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::{KeySource, Role};
+use super::case::Role;
+use super::source::KeySource;
 use crate::cipher::Suite;
 use crate::sun::error::Malformed;
 use crate::value::{Scheme, SdmReadCtr, Uid};

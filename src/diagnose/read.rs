@@ -2,8 +2,8 @@
 
 use heapless::Vec;
 
-use super::Case;
 use super::anatomy::Anatomy;
+use super::case::Case;
 use crate::sun::error::Malformed;
 use crate::sun::span::Span;
 

@@ -4,8 +4,9 @@ use heapless::Vec;
 
 use super::anatomy::Anatomy;
 use super::candidates::{self, Kind, Meta};
+use super::case::Case;
 use super::read::Readings;
-use super::{Case, KeySource, MAX_TRIED};
+use super::source::KeySource;
 use crate::cipher::{PiccWire, Suite};
 use crate::key::{PreparedFileReadKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::ntag22x::{self, StatusDetect};
@@ -13,8 +14,11 @@ use crate::sun::picc::PiccData;
 use crate::sun::session::MacKey;
 use crate::sun::span::Span;
 use crate::sun::window::{self, Piece};
-use crate::value::hex;
-use crate::value::{Scheme, SdmReadCtr, Uid};
+use crate::value::{Scheme, SdmReadCtr, Uid, hex};
+
+/// The limit of the search, in MACs as [`Diagnosis::tried`] counts them. Only the last step that was begun can exceed
+/// it. The limit corresponds to a third of a second on a server.
+pub const MAX_TRIED: u32 = 400_000;
 
 /// The content of a PICCData, and the key that opens it.
 #[derive(Clone)]

@@ -1,8 +1,5 @@
 //! Traits for the keys that verify taps: plain for one tap, prepared for many.
 
-use super::plain::{SdmFileReadKey, SdmMetaReadKey};
-use super::prepared::{PreparedFileReadKey, PreparedMetaReadKey};
-
 /// A file-read key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
 ///
 /// For a single tap a plain key costs less, because nothing is computed that only further taps would use.
@@ -16,8 +13,9 @@ pub trait MetaReadKey: sealed::MetaRead {}
 impl<K: sealed::MetaRead + ?Sized> MetaReadKey for K {}
 
 mod sealed {
-    use super::{PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
     use crate::cipher::{Block, PiccWire, Suite};
+    use crate::key::plain::{SdmFileReadKey, SdmMetaReadKey};
+    use crate::key::prepared::{PreparedFileReadKey, PreparedMetaReadKey};
     use crate::value::Scheme;
 
     #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]

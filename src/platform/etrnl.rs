@@ -63,7 +63,7 @@ use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
 use super::request::{Caller, Presented, Request};
 use super::service::Service;
 use super::verdict::{Accepted, Failure, Refusal, Seen, Verdict};
-use crate::counter::{AsyncCounterStore, Blocking, CounterStore, now};
+use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::sun::error::Field;
 use crate::sun::received::{Mirrors, split_mac};
 use crate::value::{Mark, UnixMillis};
@@ -93,7 +93,7 @@ impl<'s> Etrnl<'s> {
         counters: &mut S,
         at: Option<UnixMillis>,
     ) -> Answer<Failure<R::Error, S::Error>> {
-        now(self.answer_async(api_key, body, Blocking(registry), &mut Blocking(counters), at))
+        run_ready(self.answer_async(api_key, body, Blocking(registry), &mut Blocking(counters), at))
     }
 
     /// Like [`answer`](Self::answer), but for an asynchronous registry and store.

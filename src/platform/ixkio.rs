@@ -49,8 +49,7 @@
 //! use suntap::platform::ixkio::Ixkio;
 //! use suntap::platform::{Chip, FileKey, Keys, Names, OrganisationId, Record, TagRef, TagRegistry};
 //! use suntap::platform::rules::{Rule, RuleGroup, RuleSet, Rules};
-//! use suntap::platform::Service;
-//! use suntap::platform::{ApiKeyName, ApiKeySecret};
+//! use suntap::platform::{ApiKeyName, ApiKeySecret, Service};
 //! use suntap::{MemoryCounters, SdmFileReadKey, SdmLayout, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://t.ixkio.com/{:xuid}?n={ctr}&e={mac}");
@@ -104,7 +103,7 @@ use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
 use super::request::{Caller, Presented, Request};
 use super::service::Service;
 use super::verdict::{Failure, Refusal, Verdict};
-use crate::counter::{AsyncCounterStore, Blocking, CounterStore, now};
+use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::sun::error::Field;
 use crate::sun::received::Mirrors;
 use crate::value::{Uid, UnixMillis};
@@ -135,7 +134,7 @@ impl<'s> Ixkio<'s> {
         counters: &mut S,
         at: Option<UnixMillis>,
     ) -> Answer<Failure<R::Error, S::Error>> {
-        now(self.answer_async(query, Blocking(registry), &mut Blocking(counters), at))
+        run_ready(self.answer_async(query, Blocking(registry), &mut Blocking(counters), at))
     }
 
     /// Like [`answer`](Self::answer), but for an asynchronous registry and store.

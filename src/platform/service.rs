@@ -6,11 +6,11 @@ use super::record::{Keys, OrganisationId, Record, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRegistry};
 use super::request::{Presented, Request, Supplied};
 use super::verdict::{Failure, Refusal, Seen, Verdict};
-use crate::counter::{AsyncCounterStore, Blocking, CounterStore, now};
+use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::kdf::ecode::ServerSecret;
-use crate::sun::error::{Field, VerifyError};
+use crate::sun::error::{Field, Malformed, VerifyError};
 use crate::sun::received::Mirrors;
-use crate::sun::tap::VerifiedTap;
+use crate::sun::tap::{UnverifiedTap, VerifiedTap};
 use crate::value::CounterId;
 
 /// The name of the captured text that opens sealed keys.
@@ -105,7 +105,7 @@ impl<'s> Service<'s> {
         request: Request<'_>,
         conclude: impl FnOnce(Outcome<'_, R::Record, Failure<R::Error, S::Error>>) -> T,
     ) -> T {
-        now(self.verify_async(Blocking(registry), &mut Blocking(counters), request, conclude))
+        run_ready(self.verify_async(Blocking(registry), &mut Blocking(counters), request, conclude))
     }
 
     /// Like [`verify`](Self::verify), but for an asynchronous registry and store. The future is `Send` if theirs, the
@@ -166,19 +166,17 @@ impl<'s> Service<'s> {
         let chip = record.chip.as_ref().ok_or(Refusal::NoChip)?;
         let layout = chip.layout;
 
+        let whole = |tap: Result<UnverifiedTap<'a>, Malformed>| {
+            let tap = tap.map_err(Refusal::Malformed)?;
+            let ecode = tap.captured(ECODE);
+            Ok((Ok(tap), ecode))
+        };
         let (tap, ecode) = match request.tap {
             Presented::Mirrors(given) => (layout.assemble_with(mirrors, supplied.uid()), given.captured(ECODE)),
-            whole => {
-                let tap = match whole {
-                    Presented::Url(url) => layout.parse(url),
-                    Presented::OriginForm(target) => layout.parse_origin_form(target),
-                    Presented::Parsed(tap) if tap.layout() == layout => Ok(tap),
-                    Presented::Parsed(_) | Presented::Mirrors(_) => return Err(Refusal::OtherLayout),
-                };
-                let tap = tap.map_err(Refusal::Malformed)?;
-                let ecode = tap.captured(ECODE);
-                (Ok(tap), ecode)
-            }
+            Presented::Url(url) => whole(layout.parse(url))?,
+            Presented::OriginForm(target) => whole(layout.parse_origin_form(target))?,
+            Presented::Parsed(tap) if tap.layout() == layout => whole(Ok(tap))?,
+            Presented::Parsed(_) => return Err(Refusal::OtherLayout),
         };
         let opened = layout.has(Field::PiccData);
         // The keys come before the shape of separate values, so that a client sees a wrong eCode first.

@@ -10,8 +10,7 @@ use core::arch::x86_64::{
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
-use crate::cipher::block::Block;
-use crate::cipher::lanes::LANES;
+use crate::cipher::block::{Block, LANES};
 
 // The `cpufeatures` crate detects VAES only together with AVX-512, but some processors have VAES without AVX-512. So
 // `available` queries CPUID.

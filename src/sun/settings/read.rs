@@ -4,13 +4,12 @@ use core::fmt::Write as _;
 
 use heapless::Vec;
 
-use super::SettingsError;
-use super::{ASCII, Access, ENC_FILE_DATA, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID};
+use super::access::{ASCII, Access, ENC_FILE_DATA, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID};
+use super::error::SettingsError;
 use crate::sun::error::Field;
 use crate::sun::layout::{MAX_TEMPLATE, SdmLayout, mirror_chars};
 use crate::sun::span::Span;
-use crate::sun::template::FILE_HEADER;
-use crate::sun::template::LayoutError;
+use crate::sun::template::{FILE_HEADER, LayoutError};
 use crate::value::{Scheme, SdmReadCtr};
 
 /// The prefixes for the URI codes 00h to 04h.

@@ -2,8 +2,10 @@
 
 use heapless::Vec;
 
-use super::{ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID};
-use super::{SettingsError, TagTexts};
+use super::access::{
+    ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, TagTexts, UID,
+};
+use super::error::SettingsError;
 use crate::sun::error::Field;
 use crate::sun::layout::{Kind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};

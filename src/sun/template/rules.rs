@@ -1,7 +1,7 @@
 //! The rules of the chip and of unambiguous templates. Source: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 
-use super::LayoutError;
-use super::is_name_byte;
+use super::chars::is_name_byte;
+use super::error::LayoutError;
 use crate::sun::error::Field;
 use crate::sun::layout::{Element, Kind, SdmLayout};
 use crate::sun::span::Span;

@@ -1,0 +1,12 @@
+//! Blocking calls of code that is written once, as futures.
+
+/// Runs a future over a blocking store. Such a future is never pending.
+pub(crate) fn run_ready<F: Future>(future: F) -> F::Output {
+    let mut future = core::pin::pin!(future);
+    let waker = core::task::Waker::noop();
+    loop {
+        if let core::task::Poll::Ready(output) = future.as_mut().poll(&mut core::task::Context::from_waker(waker)) {
+            return output;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The contract of a counter store, and its one decision.
+
+use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
+
+/// The result of [`CounterStore::advance`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a tap is new only if the counter advanced"]
+pub enum Advance {
+    /// The counter was strictly greater than the stored one, or none was stored. It is stored now.
+    Advanced {
+        /// The mark stored before; `None` for the first tap of a tag.
+        previous: Option<Mark>,
+        /// The mark stored now.
+        now: Mark,
+    },
+    /// The counter was equal to the stored one or lower than it. Nothing changed.
+    Stale {
+        /// The stored mark, which did not change.
+        stored: Mark,
+    },
+}
+
+impl Advance {
+    /// Decides whether a verified tap with the counter `ctr` advances the mark `stored`, and returns the result.
+    ///
+    /// Use this in stores that can read and write under their own lock.
+    pub fn decide(stored: Option<Mark>, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Self {
+        match stored {
+            Some(stored) if ctr <= stored.ctr => Self::Stale { stored },
+            previous => {
+                let taps = previous.map_or(0, |mark| mark.taps).saturating_add(1);
+                Self::Advanced { previous, now: Mark { ctr, at, taps } }
+            }
+        }
+    }
+}
+
+/// A store of the last accepted counter of each tag.
+///
+/// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is
+/// greater, stores it, in one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
+///
+/// # Contract
+/// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one counter id with equal counters,
+///   exactly one advances.
+/// - A counter never moves back, not even after a restart: a mark is durable before `advance` returns.
+/// - Counters are independent of each other.
+/// - `Err` means that the outcome is unknown. The caller rejects the tap.
+///
+/// The trait is dyn-safe, and a `&mut` reference to a store is a store. Run the tests of the module `conformance`
+/// (feature `conformance`) against your implementation.
+///
+/// # A store on a database
+///
+/// A store on a database needs one conditional upsert. The package in `tests/checks/peers` compiles this code and runs
+/// it against SQLite. For PostgreSQL the statements are the same, with `BYTEA` instead of `BLOB` and `$1` instead of
+/// `?1`.
+///
+/// ```ignore
+#[doc = include_str!("sql.in")]
+/// ```
+pub trait CounterStore {
+    /// The error of the store.
+    type Error;
+
+    /// Advances the counter of `id` to `ctr` if `ctr` is strictly greater than the stored counter or none is stored.
+    /// `at` is the time to store with it.
+    ///
+    /// # Errors
+    /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error>;
+}
+
+impl<S: CounterStore + ?Sized> CounterStore for &mut S {
+    type Error = S::Error;
+
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        (**self).advance(id, ctr, at)
+    }
+}
+
+/// The async counterpart of [`CounterStore`].
+///
+/// The contract is the same. The trait is not dyn-safe: its method returns a future of the store's own type, so that no
+/// future needs a heap.
+///
+/// If a future is dropped before it completes, the counter may or may not have advanced. Treat the tap as used in
+/// either case.
+///
+/// The trait does not require `Send`, so it works with single-threaded executors too. If the futures of a store are
+/// `Send`, so are all futures built on them.
+pub trait AsyncCounterStore {
+    /// The error of the store.
+    type Error;
+
+    /// Advances the counter of `id` like [`CounterStore::advance`].
+    ///
+    /// # Errors
+    /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
+    fn advance(
+        &mut self,
+        id: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> impl Future<Output = Result<Advance, Self::Error>>;
+}
+
+impl<S: AsyncCounterStore + ?Sized> AsyncCounterStore for &mut S {
+    type Error = S::Error;
+
+    fn advance(
+        &mut self,
+        id: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> impl Future<Output = Result<Advance, Self::Error>> {
+        (**self).advance(id, ctr, at)
+    }
+}
+
+/// Adapts a [`CounterStore`] to [`AsyncCounterStore`]. The store blocks the task while it works.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Blocking<S>(pub S);
+
+impl<S: CounterStore> AsyncCounterStore for Blocking<S> {
+    type Error = S::Error;
+
+    async fn advance(
+        &mut self,
+        id: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> Result<Advance, Self::Error> {
+        self.0.advance(id, ctr, at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ctr(value: u32) -> SdmReadCtr {
+        SdmReadCtr::new(value).unwrap()
+    }
+
+    /// NT4H2421Gx §9.3: only a counter that is strictly greater than the last accepted one is accepted.
+    #[test]
+    fn only_strictly_greater_advances() {
+        let stored = Mark { ctr: ctr(8), at: Some(UnixMillis(5)), taps: 3 };
+        for lower in [0, 1, 7, 8] {
+            assert_eq!(Advance::decide(Some(stored), ctr(lower), None), Advance::Stale { stored });
+        }
+        for higher in [9, 10, 0x00FF_FFFF] {
+            let now = Mark { ctr: ctr(higher), at: None, taps: 4 };
+            assert_eq!(
+                Advance::decide(Some(stored), ctr(higher), None),
+                Advance::Advanced { previous: Some(stored), now }
+            );
+        }
+    }
+
+    #[test]
+    fn the_maximum_is_terminal_and_taps_saturate() {
+        let stored = Mark { ctr: SdmReadCtr::MAX, at: None, taps: 1 };
+        assert_eq!(Advance::decide(Some(stored), SdmReadCtr::MAX, None), Advance::Stale { stored });
+        let worn = Mark { ctr: ctr(1), at: None, taps: u32::MAX };
+        let Advance::Advanced { now, .. } = Advance::decide(Some(worn), ctr(2), None) else { panic!("2 is after 1") };
+        assert_eq!(now.taps, u32::MAX);
+    }
+}

@@ -1,0 +1,94 @@
+//! The answer: how a tap was made, and what is wrong.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use super::finding::Finding;
+use super::source::KeySource;
+use crate::key::{SdmFileReadKey, SdmMetaReadKey};
+use crate::sun::layout::SdmLayout;
+use crate::value::{Scheme, SdmReadCtr, Uid};
+
+pub(super) const MAX_FINDINGS: usize = 12;
+
+/// The outcome of a diagnosis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// The tap verifies, and every assumption about it is right.
+    Healthy,
+    /// It is known how the tap was made. The findings say what is wrong with it or with the assumptions.
+    Explained,
+    /// Nothing that was tried yields this MAC. The findings say what the URL shows.
+    Unexplained,
+}
+
+/// The result of a diagnosis: what is wrong with a tap, or with the assumptions about it.
+#[derive(Clone)]
+pub struct Diagnosis<'a> {
+    /// The outcome.
+    pub verdict: Verdict,
+    /// How the tap was made; `None` if the search did not find it.
+    pub works: Option<Works<'a>>,
+    /// The work done, in MACs of AES mode. Each MAC, each session key and each prepared key, derived or not, counts as
+    /// one, or as 32 in LRP mode. A legacy key of sdm-backend counts as 5000.
+    pub tried: u32,
+    /// `true` if the search found how the tap was made or ran to its end, and `false` if it was cut short to stay
+    /// within [`MAX_TRIED`].
+    pub complete: bool,
+    pub(super) findings: Vec<Finding<'a>, MAX_FINDINGS>,
+}
+
+/// The way in which a tap was made.
+#[derive(Clone)]
+pub struct Works<'a> {
+    /// The layout, if a chip can have such a layout. It is the assumed one if that is right.
+    pub layout: Option<SdmLayout>,
+    /// The scheme of the tag.
+    pub scheme: Scheme,
+    /// The SDMMetaReadKey and its source; `None` if UID and counter are plain.
+    pub meta: Option<(SdmMetaReadKey, KeySource<'a>)>,
+    /// The SDMFileReadKey and its source.
+    pub file: (SdmFileReadKey, KeySource<'a>),
+    /// The UID that the tag mirrors; `None` if it mirrors none.
+    pub uid: Option<Uid>,
+    /// The counter that the tag mirrors; `None` if it mirrors none.
+    pub ctr: Option<SdmReadCtr>,
+}
+
+impl<'a> Diagnosis<'a> {
+    /// Returns the findings, the most serious first. Faults come before remarks.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding<'a>] {
+        &self.findings
+    }
+
+    /// Returns `true` if nothing is wrong.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.verdict == Verdict::Healthy
+    }
+}
+
+impl fmt::Debug for Diagnosis<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Diagnosis")
+            .field("verdict", &self.verdict)
+            .field("findings", &self.findings)
+            .field("works", &self.works)
+            .field("tried", &self.tried)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Works<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Works")
+            .field("layout", &self.layout)
+            .field("meta", &self.meta.as_ref().map(|(_, source)| source))
+            .field("file", &self.file.1)
+            .field("uid", &self.uid)
+            .field("ctr", &self.ctr)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! The source of a key that works.
+
+use core::fmt;
+
+/// The source of a key that works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeySource<'a> {
+    /// The key of a new chip, 16 zero bytes, which is not among the given keys.
+    Factory,
+    /// The given key with this name.
+    Given(&'a str),
+    /// A key derived from a given key or from the key of a new chip.
+    Derived {
+        /// The name of the given key; `None` for the key of a new chip.
+        from: Option<&'a str>,
+        /// The derivation.
+        by: Derivation,
+    },
+}
+
+/// The derivation of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Derivation {
+    /// [`kdf::an10922::derive`](crate::kdf::an10922::derive) over the UID and `suffix`.
+    An10922 {
+        /// The bytes after the UID.
+        suffix: &'static [u8],
+    },
+    /// CMAC over `01`, the UID and `suffix`: AN10922 without its padding to 32 bytes. Many programs compute it this
+    /// way.
+    An10922Unpadded {
+        /// The bytes after the UID.
+        suffix: &'static [u8],
+    },
+    /// [`kdf::boltcard`](crate::kdf::boltcard), for a card with this version.
+    Boltcard {
+        /// The version.
+        version: u32,
+    },
+    /// The standard derivation of sdm-backend: `kdf::sdm_backend`.
+    #[cfg(feature = "sdm-backend")]
+    SdmBackendStandard,
+    /// The legacy derivation of sdm-backend: `kdf::sdm_backend`.
+    #[cfg(feature = "sdm-backend")]
+    SdmBackendLegacy,
+}
+
+impl fmt::Display for KeySource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Factory => f.write_str("the key of a new chip, 16 zero bytes"),
+            Self::Given(name) => write!(f, "the key \"{name}\""),
+            Self::Derived { from: Some(name), by } => write!(f, "derived from the key \"{name}\" by {by}"),
+            Self::Derived { from: None, by } => write!(f, "derived from 16 zero bytes by {by}"),
+        }
+    }
+}
+
+impl fmt::Display for Derivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, suffix) = match self {
+            Self::An10922 { suffix } => ("AN10922 over the UID", *suffix),
+            Self::An10922Unpadded { suffix } => ("a CMAC over 01 and the UID (AN10922 without its padding)", *suffix),
+            Self::Boltcard { version } => return write!(f, "the scheme of Bolt Cards, version {version}"),
+            #[cfg(feature = "sdm-backend")]
+            Self::SdmBackendStandard => return f.write_str("the standard derivation of sdm-backend"),
+            #[cfg(feature = "sdm-backend")]
+            Self::SdmBackendLegacy => return f.write_str("the legacy derivation of sdm-backend"),
+        };
+        f.write_str(name)?;
+        if !suffix.is_empty() {
+            f.write_str(" and ")?;
+            suffix.iter().try_for_each(|byte| write!(f, "{byte:02X}"))?;
+        }
+        Ok(())
+    }
+}

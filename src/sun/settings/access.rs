@@ -1,0 +1,114 @@
+//! The settings of a tag besides its layout: access rights, the options of SDM, and the texts of one tag.
+
+use crate::value::SdmReadCtr;
+
+// SDMOptions, Table 69.
+pub(super) const UID: u8 = 1 << 7;
+pub(super) const READ_CTR: u8 = 1 << 6;
+pub(super) const READ_CTR_LIMIT: u8 = 1 << 5;
+pub(super) const ENC_FILE_DATA: u8 = 1 << 4;
+pub(super) const TT_STATUS: u8 = 1 << 3;
+pub(super) const ASCII: u8 = 1;
+
+// Access conditions, Tables 10 and 11.
+pub(super) const FREE: u8 = 0xE;
+pub(super) const NO_ACCESS: u8 = 0xF;
+
+/// The number of an application key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyNumber {
+    /// Key 0: the application master key.
+    Key0,
+    /// Key 1.
+    Key1,
+    /// Key 2.
+    Key2,
+    /// Key 3.
+    Key3,
+    /// Key 4.
+    Key4,
+}
+
+impl KeyNumber {
+    /// Returns the key with this number, or `None` if the number is above 4.
+    #[must_use]
+    pub const fn new(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Key0),
+            1 => Some(Self::Key1),
+            2 => Some(Self::Key2),
+            3 => Some(Self::Key3),
+            4 => Some(Self::Key4),
+            _ => None,
+        }
+    }
+
+    /// Returns the number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        match self {
+            Self::Key0 => 0,
+            Self::Key1 => 1,
+            Self::Key2 => 2,
+            Self::Key3 => 3,
+            Self::Key4 => 4,
+        }
+    }
+}
+
+/// An access condition: who may use a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Only a reader that has authenticated with this key.
+    Key(KeyNumber),
+    /// Anybody (`Eh`).
+    Free,
+    /// Nobody (`Fh`).
+    Never,
+}
+
+impl Access {
+    pub(super) const fn nibble(self) -> u8 {
+        match self {
+            Self::Key(number) => number.get(),
+            Self::Free => FREE,
+            Self::Never => NO_ACCESS,
+        }
+    }
+
+    pub(super) const fn read(nibble: u8) -> Option<Self> {
+        match nibble {
+            FREE => Some(Self::Free),
+            NO_ACCESS => Some(Self::Never),
+            number => match KeyNumber::new(number) {
+                Some(number) => Some(Self::Key(number)),
+                None => None,
+            },
+        }
+    }
+}
+
+/// The SDM settings of a tag that are not in its layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SdmAccess {
+    /// SDMMetaRead: the application key that encrypts PICCData, if the layout has `{picc}`. Otherwise `None`: plain
+    /// mirrors are free (`Eh`), and a tag without any has no access (`Fh`).
+    pub meta_read: Option<KeyNumber>,
+    /// SDMFileRead: the application key from which the session keys are derived.
+    pub file_read: KeyNumber,
+    /// SDMCtrRet: who may read the counter with GetFileCounters. It is `Never` if the counter is not mirrored.
+    pub ctr_ret: Access,
+    /// SDMReadCtrLimit: the chip cannot be read any more once the counter has reached it. It is at least 1, and is set
+    /// only if the counter is mirrored.
+    pub read_ctr_limit: Option<SdmReadCtr>,
+}
+
+/// The texts that one tag has in its file in addition to the static text of the layout.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TagTexts<'a> {
+    /// The texts of `{:name}`, as pairs of name and text.
+    pub captured: &'a [(&'a str, &'a str)],
+    /// The text in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters. Zeros (`0`) fill it up. It
+    /// must also have zeros where the tag writes its tamper status.
+    pub file_data: &'a str,
+}

@@ -1,0 +1,99 @@
+//! The reasons why a layout and settings do not fit together.
+
+use core::fmt;
+
+use crate::sun::error::Field;
+use crate::sun::template::LayoutError;
+
+/// The reason why a layout and settings do not fit together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The caller's buffer is too small: 256 bytes are enough for a file, 27 for settings.
+    BufferTooSmall,
+    /// The layout is of an NTAG 22x, which does not have SDM.
+    NoSdm,
+    /// The layout has `{picc}` and the settings name no key for it, or the reverse.
+    MetaReadKey,
+    /// The length of `{enc}` is not pinned: use `{enc:N}`.
+    EncNotPinned,
+    /// The text of a `{:name}` is missing, is given twice or is not `[A-Za-z0-9_-]+`, or a text is given for a name
+    /// that the layout does not have.
+    CapturedText,
+    /// The file data is longer than the plaintext half of `{enc:N}`, is not printable ASCII, or overlaps the tamper
+    /// status, or the layout has no `{enc}`.
+    FileData,
+    /// The counter is not mirrored, but the settings make it readable or limit it; or its limit is 0.
+    Counter,
+    /// The URL with these texts does not fit into the 256-byte file.
+    FileTooLong,
+    /// The settings are too short, too long, or not those of a standard data file.
+    Shape,
+    /// SDM is off in the settings.
+    SdmOff,
+    /// A bit of FileOption, SDMOptions or SDMAccessRights does not have its required value: a reserved bit, or ASCII.
+    Options,
+    /// An access right has a reserved value.
+    AccessRight,
+    /// The file is not an NDEF message of one short URI record with a code of 00h to 04h.
+    NotUri,
+    /// A mirror lies outside the URL.
+    OutsideUrl(Field),
+    /// The MAC input begins outside the URL.
+    MacInputOutsideUrl,
+    /// A mirror overlaps another.
+    Overlap(Field),
+    /// The MAC input begins inside a mirror, which no template can express.
+    MacInputInside(Field),
+    /// SDMMetaRead and SDMOptions contradict each other: there is a key or free access but neither UID nor counter is
+    /// mirrored, or one of them is mirrored without access. It is then unknown what the MAC covers.
+    MetaRead,
+    /// The static text of the URL holds a brace or `[[`, which no template can express.
+    StaticText,
+    /// The layout that the settings describe breaks a rule.
+    Layout(LayoutError),
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BufferTooSmall => f.write_str("the buffer is too small: 256 bytes for a file, 27 for settings"),
+            Self::NoSdm => f.write_str("an NTAG 22x has no SDM settings"),
+            Self::MetaReadKey => f.write_str("an SDMMetaRead key is named exactly where the layout has {picc}"),
+            Self::EncNotPinned => f.write_str("{enc} needs its length: {enc:N}"),
+            Self::CapturedText => f.write_str("a captured text is missing, is not wanted, or is not [A-Za-z0-9_-]+"),
+            Self::FileData => f.write_str("the file data does not go into the plaintext half of {enc:N}"),
+            Self::Counter => {
+                f.write_str("a counter that is not mirrored is neither read nor limited, and a limit is not 0")
+            }
+            Self::FileTooLong => f.write_str("the URL does not fit into the 256-byte file"),
+            Self::Shape => f.write_str("these are no whole settings of a standard data file"),
+            Self::SdmOff => f.write_str("SDM is off"),
+            Self::Options => f.write_str("a bit for future use is set, or ASCII is off"),
+            Self::AccessRight => f.write_str("an access right is for future use"),
+            Self::NotUri => f.write_str("the file is no single short URI record with a code of 00h to 04h"),
+            Self::OutsideUrl(field) => write!(f, "{field} lies outside the URL"),
+            Self::MacInputOutsideUrl => f.write_str("SDMMACInputOffset lies outside the URL"),
+            Self::Overlap(field) => write!(f, "{field} overlaps another mirror"),
+            Self::MacInputInside(field) => write!(f, "SDMMACInputOffset lies inside {field}"),
+            Self::MetaRead => f.write_str("SDMMetaRead and what SDMOptions mirrors do not go together"),
+            Self::StaticText => f.write_str("the static text holds a brace or [["),
+            Self::Layout(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for SettingsError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Layout(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<LayoutError> for SettingsError {
+    fn from(error: LayoutError) -> Self {
+        Self::Layout(error)
+    }
+}

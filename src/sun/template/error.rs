@@ -1,0 +1,104 @@
+//! The rules that a template can break.
+
+use core::fmt;
+
+use crate::sun::error::Field;
+
+/// The reason why a template cannot be a layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// The template has more than 256 characters. This is a limit of this crate: the names of captured texts can make a
+    /// template longer than the URL that it stands for.
+    TemplateTooLong,
+    /// The shortest URL of this template does not fit into the 256-byte file.
+    FileTooLong,
+    /// The template has a character that a URL cannot hold (RFC 3986 §2), or a `}` without `{`.
+    Character {
+        /// The number of template bytes before it.
+        at: usize,
+    },
+    /// The template has a `{` that does not begin an element of the grammar.
+    UnknownElement {
+        /// The number of template bytes before it.
+        at: usize,
+    },
+    /// An element occurs twice.
+    Repeated(Field),
+    /// Two captured texts have the same name.
+    RepeatedName,
+    /// The template has more than four captured texts.
+    TooManyNames,
+    /// `[[` occurs twice.
+    RepeatedMacInput,
+    /// `{picc}` is combined with `{uid}` or `{ctr}`: a chip mirrors either PICCData or plain values.
+    PiccDataAndPlain,
+    /// `{mac}` is missing: nothing could be verified.
+    NoMac,
+    /// `[[` is after `{mac}`: SDMMACInputOffset must not exceed SDMMACOffset.
+    MacInputAfterMac,
+    /// `{enc}` is not between `[[` and `{mac}`. The chip requires that SDMMACInputOffset <= SDMENCOffset and that
+    /// SDMENCOffset + SDMENCLength <= SDMMACOffset.
+    EncOutsideMacInput,
+    /// The length of `{enc:N}` is not a positive multiple of 32 characters.
+    EncLength,
+    /// The template has `{enc}` without both UID and counter: the chip derives the file key from both.
+    EncNeedsUidAndCtr,
+    /// The tamper status of `{enc:N,tt@K}` lies outside the plaintext, which has N/2 bytes.
+    TamperOutsideEnc,
+    /// The tamper status is mirrored twice.
+    TamperTwice,
+    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has an element that such a tag does not have, or
+    /// has neither UID nor counter.
+    CounterTag,
+    /// A template for [`Scheme::Suncmac`] lacks `{uid}` or `{ctr}`, or has an element that these chips do not have:
+    /// `{picc}`, `{enc}`, `[[`.
+    Ntag22x,
+    /// The text after an element of variable length could belong to the element: pin `{enc:N}`, or put a separator such
+    /// as `&` or `/` after it.
+    Unbounded(Field),
+}
+
+impl LayoutError {
+    /// Returns the broken rule in one sentence. Usable in `const` context.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::TemplateTooLong => "a template has at most 256 characters",
+            Self::FileTooLong => "the URL must fit into the 256-byte file of the chip",
+            Self::Character { .. } => "a template holds the characters of a URL, without lone braces",
+            Self::UnknownElement { .. } => {
+                "an element is one of {picc} {picc:uid,ctr} {picc:uid} {picc:ctr} {uid} {ctr} {tt} {enc} {enc:N} \
+                 {enc:N,tt@K} {enc:tt@K} {mac} {:name} [["
+            }
+            Self::Repeated(_) => "each element stands at most once",
+            Self::RepeatedName => "each captured text has a name of its own",
+            Self::TooManyNames => "at most four texts are captured",
+            Self::RepeatedMacInput => "[[ stands at most once",
+            Self::PiccDataAndPlain => "{picc} excludes {uid} and {ctr}",
+            Self::NoMac => "{mac} must be there",
+            Self::MacInputAfterMac => "[[ must not be behind {mac}",
+            Self::EncOutsideMacInput => "{enc} must be between [[ and {mac}",
+            Self::EncLength => "the length of {enc:N} is a positive multiple of 32",
+            Self::EncNeedsUidAndCtr => "{enc} needs both UID and counter mirrored",
+            Self::TamperOutsideEnc => "the tamper status of {enc:N,tt@K} needs K + 2 <= N / 2",
+            Self::TamperTwice => "the tamper status is either {tt} or in {enc}",
+            Self::CounterTag => "a tag without cryptography mirrors {uid}, {ctr} or both, and nothing else",
+            Self::Ntag22x => "an NTAG 22x mirrors {uid}, {ctr}, {tt} and {mac}, and its MAC covers no text",
+            Self::Unbounded(_) => "an element of no fixed length needs a separator behind it, or a pinned length",
+        }
+    }
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.rule())?;
+        match self {
+            Self::Character { at } | Self::UnknownElement { at } => write!(f, " (byte {at} of the template)"),
+            Self::Repeated(field) | Self::Unbounded(field) => write!(f, " ({field})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for LayoutError {}
