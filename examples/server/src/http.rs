@@ -13,8 +13,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use suntap::UnixMillis;
-use suntap::platform::{Accepted, Failure, Refusal, Service, Verdict};
-use suntap::platform::{Answer, etrnl::Etrnl, ixkio::Ixkio};
+use suntap::platform::{Accepted, Answer, Failure, Refusal, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::platform::Service;
 use suntap::platform::rules::Rules;
-use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _};
-use suntap::platform::{Unfit, etrnl, ixkio};
+use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit, etrnl, ixkio};
 use suntap::{SdmFileReadKey, SdmMetaReadKey};
 
 use crate::document::{Derivation, Entry, KeySource, Layout, Level, Organisation, StoredKeys, Tag, key};

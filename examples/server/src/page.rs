@@ -68,13 +68,19 @@ async fn decide(app: &App, target: &str) -> Option<Told> {
         let names = ["xuid", "tagId"].into_iter().find_map(|name| Some((name, tap.captured(name)?)));
         let Some((name, text)) = names else { continue };
         let tag = TagRef::Captured { name, text };
-        let request = Request { tag, caller: Caller::Anyone, tap: Presented::Parsed(tap), at: now() };
-        let conclude = |outcome: Decided<'_>| (Told::from(&outcome), outcome.verdict);
-        let decided = app.service.verify_async(&registry, &mut &app.store, request, conclude).await;
+        // The tag may have another layout that writes the same URL. Its own layout then parses the URL.
+        for tap in [Presented::Parsed(tap), Presented::OriginForm(target)] {
+            let request = Request { tag, caller: Caller::Anyone, tap, at: now() };
+            let conclude = |outcome: Decided<'_>| (Told::from(&outcome), outcome.verdict);
+            let decided = app.service.verify_async(&registry, &mut &app.store, request, conclude).await;
+            let other = matches!(decided.1, Ok(Verdict::Refused(Refusal::OtherLayout)));
+            last = Some(decided);
+            if !other {
+                break;
+            }
+        }
         // Two layouts may read one URL differently; the tag that is there decides.
-        let goes_on = matches!(decided.1, Ok(Verdict::Refused(Refusal::UnknownTag | Refusal::OtherLayout)));
-        last = Some(decided);
-        if !goes_on {
+        if !matches!(last, Some((_, Ok(Verdict::Refused(Refusal::UnknownTag))))) {
             break;
         }
     }

@@ -3,8 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use suntap::SdmLayout;
-use suntap::platform::ApiKeyName;
-use suntap::platform::{AsyncTagRegistry, OrganisationId, TagRef};
+use suntap::platform::{ApiKeyName, AsyncTagRegistry, OrganisationId, TagRef};
 
 use crate::cache::Cache;
 use crate::document::{Entry, Layout, Level, StoredKeys, Tag, key};

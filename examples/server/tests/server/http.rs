@@ -3,15 +3,21 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use crate::client::{Client, Server, get};
 use crate::demo::start;
 use crate::tags::{self, Folder};
 
 /// A server with one tag and an API key, that waits for so many seconds.
 fn server(timeout: &str) -> (Folder, Server, String) {
+    server_of(&[tags::line(1)], timeout)
+}
+
+fn server_of(tags: &[Value], timeout: &str) -> (Folder, Server, String) {
     let folder = Folder::new();
     let (data, lines) = (folder.path("data.redb"), folder.path("tags.ndjson"));
-    tags::write(&lines, &[tags::levels(), vec![tags::line(1)]].concat());
+    tags::write(&lines, &[&*tags::levels(), tags].concat());
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
         command.args(args).arg("--store").arg(&data).arg("--secrets-file").arg(folder.secrets());
@@ -19,7 +25,7 @@ fn server(timeout: &str) -> (Folder, Server, String) {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_eq!(run(&["import", lines.to_str().unwrap()]), "1 tags imported, and 4 other lines\n");
+    assert_eq!(run(&["import", lines.to_str().unwrap()]), format!("{} tags imported, and 4 other lines\n", tags.len()));
     let key = run(&["key", "new", "--organisation", "1"]).trim().to_owned();
     let server = Server::start(&[
         "serve",
@@ -242,6 +248,22 @@ fn a_page_and_an_api_share_the_counter() {
     assert!(get(&server.address, &format!("/v1/t{target}")).body.contains("Fail"));
     let again = get(&server.address, &format!("/tap{target}"));
     assert!(again.body.contains("Seen before"));
+}
+
+/// The layout that finds a tag need not be the tag's own. The tag's own layout then parses the URL.
+#[test]
+fn a_page_finds_a_tag_by_the_layout_of_others() {
+    const FIXED: &str = "https://t.example/tap?x=tag00002&n={ctr}&e={mac}";
+    let mut fixed = tags::line(2);
+    fixed["tag"]["layout"] = json!({ "template": FIXED });
+    let (_folder, server, _key) = server_of(&[tags::line(1), fixed], "30");
+    let page = |url: &str| get(&server.address, url.strip_prefix("https://t.example").unwrap()).body;
+    let url = tags::tag_with(FIXED, &[], 2).tap().unwrap().to_string();
+    assert!(page(&url).contains("<h1 class=\"good\">Genuine</h1>"), "{}", page(&url));
+    assert!(page(&url).contains("Seen before"));
+    let forged = format!("{}0000000000000000", &url[..url.len() - 16]);
+    assert!(page(&forged).contains("Not recognised"));
+    assert!(page(&tags::tag(1).tap().unwrap()).contains("Genuine"));
 }
 
 /// To a stranger, a tag that is unknown, one that is switched off and one that is forged are the same.

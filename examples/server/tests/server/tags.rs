@@ -59,9 +59,14 @@ pub(crate) fn levels() -> Vec<Value> {
 
 /// The ixkio tag of this number, in software.
 pub(crate) fn tag(number: u32) -> EmulatedTag {
-    let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
     let xuid = xuid(number);
-    let texts = TagTexts { captured: &[("xuid", &xuid)], ..TagTexts::default() };
+    tag_with(LAYOUT, &[("xuid", &xuid)], number)
+}
+
+/// The tag of this number with another layout.
+pub(crate) fn tag_with(template: &str, captured: &[(&str, &str)], number: u32) -> EmulatedTag {
+    let layout = SdmLayout::new(Scheme::Aes, template).unwrap();
+    let texts = TagTexts { captured, ..TagTexts::default() };
     EmulatedTag::new(&layout, &texts, SdmMetaReadKey::FACTORY, file_key(number), uid(number)).unwrap()
 }
 
