@@ -79,7 +79,8 @@ def make() -> list:
 
 def main() -> int:
     if sys.argv[1:] == ["--make"]:
-        FILE.write_text(json.dumps({"source": "tests/checks/independent/ecode.py", "ecode": make()}, indent=1) + "\n")
+        # The path of this program when the file was first written. The file does not change.
+        FILE.write_text(json.dumps({"source": "tests/independent/ecode.py", "ecode": make()}, indent=1) + "\n")
         return 0
     if sys.argv[1:] != ["--check"]:
         print(__doc__, file=sys.stderr)
