@@ -38,8 +38,7 @@ use crate::sun::received::MAX_URL;
 use crate::sun::session::{EncKey, MacKey};
 use crate::sun::settings::{Offsets, SettingsError, TagTexts};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE};
-use crate::value::hex;
-use crate::value::{SdmReadCtr, Uid};
+use crate::value::{SdmReadCtr, Uid, hex};
 
 /// A tag in software.
 #[derive(Clone)]

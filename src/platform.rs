@@ -12,9 +12,7 @@
 //!
 //! ```
 //! use suntap::platform::{Answer, etrnl::Etrnl, ixkio::Ixkio};
-//! # use suntap::platform::{OrganisationId, Record, TagRef, TagRegistry};
-//! # use suntap::platform::Service;
-//! # use suntap::platform::{ApiKeyName, ApiKeySecret};
+//! # use suntap::platform::{ApiKeyName, ApiKeySecret, OrganisationId, Record, Service, TagRef, TagRegistry};
 //! # use suntap::{CounterStore, MemoryCounters, UnixMillis};
 //!
 //! fn serve<R: TagRegistry, S: CounterStore>(

@@ -19,8 +19,8 @@ pub struct Outcome<'a, R, E> {
     pub verdict: Result<Verdict, E>,
     /// The contents of the record.
     pub view: Option<Record<'a>>,
-    /// The message of the tag, if its MAC matches: file data, tamper status, captured texts. A replayed tap has one
-    /// too.
+    /// The message of the tag, if the tap was verified and has a counter: file data, tamper status, captured texts. A
+    /// replayed tap has one too.
     pub message: Option<SunMessage<'a>>,
 }
 
@@ -38,6 +38,8 @@ impl<R, E> Outcome<'_, R, E> {
 /// the names of extended data, all without regard to case. In a name of extended data, a space and a `_` are the same.
 /// `scount` is the number of accepted taps, and `ccount` is the counter of the last of them. Both are empty if they are
 /// not known.
+///
+/// If a buffer is too small, writing fails and can leave the beginning of the text in it. Do not send that.
 #[derive(Debug)]
 pub struct Response<'a, R> {
     record: &'a R,

@@ -66,9 +66,8 @@ impl fmt::Debug for TagRef<'_> {
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use suntap::platform::{OrganisationId, Record, TagRecord, TagRef, TagRegistry};
-/// use suntap::platform::{ApiKeyName};
-/// use suntap::{Uid};
+/// use suntap::platform::{ApiKeyName, OrganisationId, Record, TagRecord, TagRef, TagRegistry};
+/// use suntap::Uid;
 ///
 /// struct Row {
 ///     owner: u128,

@@ -4,8 +4,7 @@ use core::fmt;
 
 use subtle::ConstantTimeEq;
 
-use crate::value::ParseHexError;
-use crate::value::hex;
+use crate::value::{ParseHexError, hex};
 
 /// An SDMMAC: 8 bytes.
 ///

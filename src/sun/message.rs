@@ -9,8 +9,7 @@ use super::ntag22x::StatusDetect;
 use super::received::Received;
 use super::session::EncKey;
 use super::tamper::TtStatus;
-use crate::value::hex;
-use crate::value::{SdmReadCtr, Uid};
+use crate::value::{SdmReadCtr, Uid, hex};
 
 /// The content of a tap whose SDMMAC matches.
 ///

@@ -1,7 +1,6 @@
 //! The MAC input: the text that SDMMAC covers. Source: NT4H2421Gx §9.3.8.
 
-use core::iter;
-use core::slice;
+use core::{iter, slice};
 
 use super::error::Field;
 use super::layout::{Kind, SdmLayout};

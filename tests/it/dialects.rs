@@ -3,12 +3,14 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use suntap::platform::rules::{Rule, RulesError};
-use suntap::platform::{Chip, FileKey, Keys, MetaKey, Record, Standing, State, TagRecord as _};
-use suntap::platform::{Refusal, Service, Verdict};
-use suntap::platform::{Unfit, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio};
+use suntap::platform::{
+    Chip, FileKey, Keys, MetaKey, Record, Refusal, Service, Standing, State, TagRecord as _, Unfit, Verdict, etrnl,
+    etrnl::Etrnl, ixkio, ixkio::Ixkio,
+};
 use suntap::{
     Blocking, Field, MasterKey, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis,
 };
+use suntap_testkit::line::OTHER_SCHEMES;
 use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
 use suntap_testkit::stores::FailingCounters;
 use suntap_testkit::{Tag, Tap, ready, world};
@@ -458,12 +460,14 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(ixkio::check(&Row { cuid: Some("SHOE-42".into()), ..spaced }), Ok(()));
     let nameless = Row { extended: vec![(String::new(), "x".into(), true)], ..row(0) };
     assert_eq!(ixkio::check(&nameless), Err(Unfit::Name));
-    let other = SdmFileReadKey::FACTORY.prepare(Scheme::Suncmac);
     let zero = row(0);
     let view = zero.record();
-    let file = FileKey::Prepared(&other);
-    let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
-    assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::WrongScheme));
+    for other in OTHER_SCHEMES {
+        let other = SdmFileReadKey::FACTORY.prepare(*other);
+        let file = FileKey::Prepared(&other);
+        let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
+        assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::WrongScheme));
+    }
     let master = MasterKey::from_bytes([1; 16]).prepare();
     let file = FileKey::An10922 { master: &master, suffix: &[0; 25], epoch: 0 };
     let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
@@ -502,11 +506,9 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(etrnl::check(&Row { keys: no_meta, ..row(2) }), Err(Unfit::NoMetaKey));
     assert_eq!(etrnl::check(&Row { layout: None, ..row(2) }), Err(Unfit::NoChip));
     assert_eq!(etrnl::check(&Row { uid: None, ..row(2) }), Err(Unfit::NoUid));
-    for (of_meta, of_file, expected) in [
-        (Scheme::Aes, Scheme::Aes, Ok(())),
-        (Scheme::Suncmac, Scheme::Aes, Err(Unfit::WrongScheme)),
-        (Scheme::Aes, Scheme::Suncmac, Err(Unfit::WrongScheme)),
-    ] {
+    let wrong = OTHER_SCHEMES.iter().flat_map(|other| [(*other, Scheme::Aes), (Scheme::Aes, *other)]);
+    let wrong = wrong.map(|(meta, file)| (meta, file, Err(Unfit::WrongScheme)));
+    for (of_meta, of_file, expected) in wrong.chain([(Scheme::Aes, Scheme::Aes, Ok(()))]) {
         let (meta, file) = (SdmMetaReadKey::FACTORY.prepare(of_meta), SdmFileReadKey::FACTORY.prepare(of_file));
         let two = row(2);
         let view = two.record();

@@ -6,10 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use suntap::platform::ApiKeyName;
-use suntap::platform::Service;
-use suntap::platform::{Answer, etrnl::Etrnl, ixkio::Ixkio};
-use suntap::platform::{OrganisationId, TagRef, TagRegistry};
+use suntap::platform::{Answer, ApiKeyName, OrganisationId, Service, TagRef, TagRegistry, etrnl::Etrnl, ixkio::Ixkio};
 use suntap::{Advance, CounterId, CounterStore, MemoryCounters, SdmReadCtr, UnixMillis};
 use suntap_testkit::registry::{API_KEYS, Row, Tags};
 use suntap_testkit::world;

@@ -413,6 +413,27 @@ fn mirrors_as_values_have_the_same_checks() {
     for (mirrors, reason) in table {
         assert_eq!(shape(l.assemble(mirrors)), Err(*reason));
     }
+    // File data and MAC in one text.
+    let (both, only_mac) = (format!("{enc}{MAC}"), Mirrors { enc_file_data: None, mac: None, ..good });
+    for (text, expected) in [
+        (&*both, Ok(())),
+        (MAC, Err(Malformed::Length(Field::EncFileData))),
+        (&both[1..], Err(Malformed::Length(Field::EncFileData))),
+        (&MAC[1..], Err(Malformed::Missing(Field::EncFileData))),
+        ("", Err(Malformed::Missing(Field::EncFileData))),
+    ] {
+        assert_eq!(shape(l.assemble(&Mirrors { enc_mac: Some(text), ..only_mac })), expected, "{text}");
+    }
+    for twice in [Mirrors { mac: None, ..good }, Mirrors { enc_file_data: None, ..good }] {
+        assert_eq!(
+            shape(l.assemble(&Mirrors { enc_mac: Some(&both), ..twice })),
+            Err(Malformed::Duplicate(Field::SdmMac))
+        );
+    }
+    let no_enc = layout("https://a.b/?n={ctr}&c={mac}");
+    let mirrors = |text| Mirrors { ctr: Some("00003D"), enc_mac: Some(text), ..Mirrors::default() };
+    assert_eq!(shape(no_enc.assemble(&mirrors(MAC))), Ok(()));
+    assert_eq!(shape(no_enc.assemble(&mirrors(&both))), Err(Malformed::Length(Field::SdmMac)));
     let (not_hex, long) = (format!("{}Z", &enc[1..]), "0".repeat(320));
     let not_hex = Mirrors { enc_file_data: Some(&not_hex), ..good };
     assert_eq!(shape(l.assemble(&not_hex)), Err(Malformed::Character(Field::EncFileData)));

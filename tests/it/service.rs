@@ -380,8 +380,19 @@ fn a_tap_is_the_same_however_it_comes() {
     };
     let mac = Some(&url[url.len() - 16..]);
     let tap = Presented::Mirrors(Mirrors { ctr: Some("000002"), enc_mac: mac, ..Mirrors::default() });
-    let (mut others, request) = (MemoryCounters::<2>::new(), Request { tap, ..request("") });
-    accepted(Service::new(&[]).verify(Just(named), &mut others, request, |outcome| outcome.verdict));
+    let mut others = MemoryCounters::<2>::new();
+    let mut ask_named = |tap, record| {
+        let request = Request { tap, ..request("") };
+        Service::new(&[]).verify(Just(record), &mut others, request, |outcome| outcome.verdict)
+    };
+    // A UID that is sent must be that of the record.
+    let digits = UID.to_string();
+    let with = |uid| Presented::Mirrors(Mirrors { uid, ctr: Some("000002"), enc_mac: mac, ..Mirrors::default() });
+    assert_eq!(refusal(ask_named(with(Some("04000000000001")), named)), Refusal::OtherUid);
+    let nameless = Record { uid: None, ..named };
+    assert_eq!(refusal(ask_named(with(Some(&digits)), nameless)), Refusal::OtherUid);
+    accepted(ask_named(tap, named));
+    assert!(matches!(refusal(ask_named(with(Some(&digits)), named)), Refusal::Replayed { .. }));
     let without_id = Mirrors { captured: &[], ..mirrors };
     assert!(matches!(refusal(ask(Presented::Mirrors(without_id))), Refusal::Malformed(Malformed::Missing(_))));
 }

@@ -9,10 +9,10 @@ use suntap::kdf::boltcard;
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
 use suntap::kdf::sdm_backend::{Derivation, Master};
 use suntap::lrp::Lrp;
-use suntap::platform::ApiKeySecret;
-use suntap::platform::{Caller, Failure, Presented, Request, Service, Verdict};
-use suntap::platform::{FileKey, Keys, MetaKey, Record, TagRef};
-use suntap::platform::{etrnl::Etrnl, ixkio::Ixkio};
+use suntap::platform::{
+    ApiKeySecret, Caller, Failure, FileKey, Keys, MetaKey, Presented, Record, Request, Service, TagRef, Verdict,
+    etrnl::Etrnl, ixkio::Ixkio,
+};
 use suntap::sun::session::{EncKey, MacKey, SessionSecret};
 use suntap::{
     ApplicationKey, Blocking, ClaimedTap, CommitError, CounterId, CounterTagLayout, Error, FreshTap, IssuerKey,

@@ -11,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension};
 use suntap::platform::Service as Platform;
 use suntap::platform::ixkio::Ixkio;
 use suntap::platform::rules::{Rule, RuleGroup, RuleSet, Rules};
-use suntap::platform::{ApiKeyName, ApiKeySecret};
-use suntap::platform::{AsyncTagRegistry, Chip, FileKey, Keys, Names, OrganisationId, Record, TagRecord, TagRef};
+use suntap::platform::{
+    ApiKeyName, ApiKeySecret, AsyncTagRegistry, Chip, FileKey, Keys, Names, OrganisationId, Record, TagRecord, TagRef,
+};
 use suntap::{
     Advance, AsyncCounterStore, CounterId, CounterStore, Full, MasterKey, MemoryCounters, PreparedMasterKey,
     SdmFileReadKey, SdmLayout, SdmReadCtr, Uid, UnixMillis, kdf::an10922, sdm_layout,
