@@ -63,10 +63,10 @@ pub(crate) struct Counters(HashMap<CounterId, Mark>);
 impl CounterStore for Counters {
     type Error = Infallible;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
-        let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+        let advance = Advance::decide(self.0.get(id).copied(), ctr, at);
         if let Advance::Advanced { now, .. } = advance {
-            self.0.insert(*tag, now);
+            self.0.insert(*id, now);
         }
         Ok(advance)
     }

@@ -18,8 +18,8 @@ pub struct Watched {
 impl CounterStore for Watched {
     type Error = Full;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-        let advance = self.counters.advance(tag, ctr, at)?;
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        let advance = self.counters.advance(id, ctr, at)?;
         self.moved += u32::from(matches!(advance, Advance::Advanced { .. }));
         Ok(advance)
     }

@@ -34,7 +34,7 @@ pub struct Diagnosis<'a> {
     /// one, or as 32 in LRP mode. A legacy key of sdm-backend counts as 5000.
     pub tried: u32,
     /// `true` if the search found how the tap was made or ran to its end, and `false` if it was cut short to stay
-    /// within [`MAX_TRIED`].
+    /// within [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
     pub complete: bool,
     pub(super) findings: Vec<Finding<'a>, MAX_FINDINGS>,
 }

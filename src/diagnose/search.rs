@@ -16,8 +16,8 @@ use crate::sun::span::Span;
 use crate::sun::window::{self, Piece};
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
-/// The limit of the search, in MACs as [`Diagnosis::tried`] counts them. Only the last step that was begun can exceed
-/// it. The limit corresponds to a third of a second on a server.
+/// The limit of the search, in MACs as [`Diagnosis::tried`](crate::diagnose::Diagnosis::tried) counts them. Only the
+/// last step that was begun can exceed it. The limit corresponds to a third of a second on a server.
 pub const MAX_TRIED: u32 = 400_000;
 
 /// The content of a PICCData, and the key that opens it.

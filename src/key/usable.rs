@@ -1,13 +1,15 @@
 //! Traits for the keys that verify taps: plain for one tap, prepared for many.
 
-/// A file-read key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
+/// A file-read key: an [`SdmFileReadKey`](crate::SdmFileReadKey), a
+/// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to one.
 ///
 /// For a single tap a plain key costs less, because nothing is computed that only further taps would use.
 pub trait FileReadKey: sealed::FileRead {}
 
 impl<K: sealed::FileRead + ?Sized> FileReadKey for K {}
 
-/// A meta-read key: an [`SdmMetaReadKey`], a [`PreparedMetaReadKey`], or a reference to one.
+/// A meta-read key: an [`SdmMetaReadKey`](crate::SdmMetaReadKey), a
+/// [`PreparedMetaReadKey`](crate::PreparedMetaReadKey), or a reference to one.
 pub trait MetaReadKey: sealed::MetaRead {}
 
 impl<K: sealed::MetaRead + ?Sized> MetaReadKey for K {}

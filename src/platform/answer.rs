@@ -55,7 +55,7 @@ pub enum Unfit {
     SealedForAnother,
     /// The suffix after the UID in the diversification input has more than 24 bytes.
     SuffixLength,
-    /// The taps carry no counter, so a tap that passes once would pass for ever.
+    /// The taps carry no counter, so a tap that passes once would pass forever.
     NoCounter,
     /// The API has no parameter for this element of the layout.
     NotSent(Field),
@@ -85,7 +85,7 @@ impl fmt::Display for Unfit {
             Self::WrongScheme => "a key was prepared for another mode than that of the layout",
             Self::SealedForAnother => "the keys are sealed for another UID",
             Self::SuffixLength => "at most 24 bytes follow the UID in the diversification input",
-            Self::NoCounter => "the layout mirrors no counter, so a tap that passes would pass for ever",
+            Self::NoCounter => "the layout mirrors no counter, so a tap that passes would pass forever",
             Self::NotSent(field) => return write!(f, "{field} is in the layout, and the API has no parameter for it"),
             Self::NotMirrored(field) => return write!(f, "{field} is not in the layout, and the API needs it"),
             Self::Tamper => "the layout and the record disagree on whether there is a tamper status",

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tag_ids_of_two_uids_differ() {
+    fn counter_ids_of_two_uids_differ() {
         let id = |last| CounterId::from_uid(Uid::from_bytes([4, 1, 2, 3, 4, 5, last]));
         assert_ne!(id(0), id(1));
         assert_eq!(id(9).as_bytes(), &[4, 1, 2, 3, 4, 5, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]);

@@ -66,10 +66,10 @@ struct Map<D> {
 impl<D: Fn(Option<Mark>, SdmReadCtr, Option<UnixMillis>) -> Advance> CounterStore for Map<D> {
     type Error = &'static str;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
-        let advance = (self.decide)(self.marks.get(tag).copied(), ctr, at);
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        let advance = (self.decide)(self.marks.get(id).copied(), ctr, at);
         if let Advance::Advanced { now, .. } = advance {
-            self.marks.insert(*tag, now);
+            self.marks.insert(*id, now);
         }
         Ok(advance)
     }
@@ -154,13 +154,13 @@ struct Touched(HashMap<CounterId, Mark>);
 impl CounterStore for Touched {
     type Error = Full;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-        let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        let advance = Advance::decide(self.0.get(id).copied(), ctr, at);
         let mark = match advance {
             Advance::Advanced { now, .. } => now,
             Advance::Stale { stored } => Mark { at, ..stored },
         };
-        self.0.insert(*tag, mark);
+        self.0.insert(*id, mark);
         Ok(advance)
     }
 }
@@ -173,8 +173,8 @@ fn stores_that_mix_up_tags_are_found() {
     impl CounterStore for Cut {
         type Error = Full;
 
-        fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-            self.0.advance(&(self.1)(tag), ctr, at)
+        fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+            self.0.advance(&(self.1)(id), ctr, at)
         }
     }
 
@@ -201,12 +201,12 @@ fn a_store_with_a_gap_loses_the_race() {
     impl CounterStore for Gap {
         type Error = Full;
 
-        fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-            let stored = self.0.lock().unwrap().get(tag).copied();
+        fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+            let stored = self.0.lock().unwrap().get(id).copied();
             thread::sleep(Duration::from_millis(5));
             let advance = Advance::decide(stored, ctr, at);
             if let Advance::Advanced { now, .. } = advance {
-                self.0.lock().unwrap().insert(*tag, now);
+                self.0.lock().unwrap().insert(*id, now);
             }
             Ok(advance)
         }
@@ -232,14 +232,14 @@ fn a_store_that_writes_back_what_it_read_loses_other_tags() {
     impl CounterStore for Rewritten {
         type Error = Full;
 
-        fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
-            let lock = self.1.lock().unwrap().entry(*tag).or_default().clone();
+        fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+            let lock = self.1.lock().unwrap().entry(*id).or_default().clone();
             let _held = lock.lock().unwrap();
             let mut all = self.0.lock().unwrap().clone();
-            let advance = Advance::decide(all.get(tag).copied(), ctr, at);
+            let advance = Advance::decide(all.get(id).copied(), ctr, at);
             if let Advance::Advanced { now, .. } = advance {
                 thread::sleep(Duration::from_millis(2));
-                all.insert(*tag, now);
+                all.insert(*id, now);
                 *self.0.lock().unwrap() = all;
             }
             Ok(advance)
@@ -361,12 +361,12 @@ enum Pulled {
 impl CounterStore for Disk {
     type Error = &'static str;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         let mut written = self.written.lock().unwrap();
-        let advance = Advance::decide(written.get(tag).copied(), ctr, at);
+        let advance = Advance::decide(written.get(id).copied(), ctr, at);
         let Advance::Advanced { now, .. } = advance else { return Ok(advance) };
         if matches!(self.pulled, None | Some(Pulled::Late)) {
-            written.insert(*tag, now);
+            written.insert(*id, now);
         }
         if matches!(self.pulled, Some(Pulled::Told | Pulled::Late)) { Err("pulled out") } else { Ok(advance) }
     }
@@ -413,14 +413,14 @@ fn stores_that_wait() {
     impl AsyncCounterStore for Waiting {
         type Error = Full;
 
-        async fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+        async fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
             let mut waited = false;
             core::future::poll_fn(|context| {
                 context.waker().wake_by_ref();
                 if core::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
-            self.0.advance(tag, ctr, at)
+            self.0.advance(id, ctr, at)
         }
     }
 

@@ -236,18 +236,16 @@ type Fragile = FailingCounters<MemoryCounters<256>>;
 /// Sends two values as a tap of a tag.
 fn send(tags: &Tags, counters: &mut Fragile, tag: usize, [first, second]: [&str; 2], now: u64) -> (u16, String) {
     let at = Some(UnixMillis(now));
-    let verifier = Service::new(&[]);
+    let service = Service::new(&[]);
     let answer = match tag {
-        0 => {
-            Ixkio::new(verifier, &API_KEYS).answer(&format!("x={}&n={first}&e={second}", XUIDS[0]), tags, counters, at)
-        }
+        0 => Ixkio::new(service, &API_KEYS).answer(&format!("x={}&n={first}&e={second}", XUIDS[0]), tags, counters, at),
         1 => {
-            Ixkio::new(verifier, &API_KEYS).answer(&format!("c=Mine&a=abc123&n={first}&e={second}"), tags, counters, at)
+            Ixkio::new(service, &API_KEYS).answer(&format!("c=Mine&a=abc123&n={first}&e={second}"), tags, counters, at)
         }
         _ => {
             let name = if tag == 3 { "tt" } else { "cmac" };
             let body = format!(r#"{{"tagId":{tag},"enc":"{first}","{name}":"{second}","eCode":"x"}}"#);
-            Etrnl::new(verifier, &API_KEYS).answer(Some(b"key"), body.as_bytes(), tags, counters, at)
+            Etrnl::new(service, &API_KEYS).answer(Some(b"key"), body.as_bytes(), tags, counters, at)
         }
     };
     assert_eq!(answer.headers[1], ("Cache-Control", "no-store"));
@@ -338,10 +336,10 @@ proptest! {
 fn never_accepted(query: &str, body: &[u8]) {
     let (tags, mut counters) = (world::tags(), Fragile { counters: MemoryCounters::new(), fail: Some(true) });
     let secrets = [world::SECRET];
-    let verifier = Service::new(&secrets);
-    let get = Ixkio::new(verifier, &API_KEYS).answer(query, &tags, &mut counters, None);
-    let post = Etrnl::new(verifier, &API_KEYS).answer(Some(b"pk_live_one"), body, &tags, &mut counters, None);
-    let anonymous = Etrnl::new(verifier, &API_KEYS).answer(None, body, &tags, &mut counters, None);
+    let service = Service::new(&secrets);
+    let get = Ixkio::new(service, &API_KEYS).answer(query, &tags, &mut counters, None);
+    let post = Etrnl::new(service, &API_KEYS).answer(Some(b"pk_live_one"), body, &tags, &mut counters, None);
+    let anonymous = Etrnl::new(service, &API_KEYS).answer(None, body, &tags, &mut counters, None);
     assert_eq!((counters.fail, anonymous.status), (Some(true), 401));
     for answer in [get, post] {
         assert!(matches!(answer.status, 200 | 400 | 401 | 404), "{}", answer.status);
@@ -450,7 +448,7 @@ fn imports_are_told_what_is_wrong() {
     }
     let layout = |template: &str| Some(SdmLayout::new(Scheme::Aes, template).unwrap());
     let of_ixkio = |template| ixkio::check(&Row { layout: layout(template), ..row(0) });
-    assert_eq!(of_ixkio("https://a.b/?u={uid}&e={mac}"), Err(Unfit::NoCounter), "its Pass would repeat for ever");
+    assert_eq!(of_ixkio("https://a.b/?u={uid}&e={mac}"), Err(Unfit::NoCounter), "its Pass would repeat forever");
     assert_eq!(of_ixkio("https://a.b/?p={picc}&e={mac}"), Err(Unfit::NotSent(Field::PiccData)));
     assert_eq!(of_ixkio("https://a.b/?t={tt}&n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::TtStatus)));
     assert_eq!(of_ixkio("https://a.b/{:shop}?n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::Captured)));

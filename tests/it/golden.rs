@@ -30,8 +30,8 @@ impl<'r> TagRegistry for Perhaps<'_, &'r Tags> {
 impl CounterStore for Perhaps<'_, &mut MemoryCounters<64>> {
     type Error = &'static str;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
-        if self.1 == "counters" { Err("no disk") } else { Ok(self.0.advance(tag, ctr, at).unwrap()) }
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+        if self.1 == "counters" { Err("no disk") } else { Ok(self.0.advance(id, ctr, at).unwrap()) }
     }
 }
 
@@ -64,13 +64,13 @@ impl<'a> Case<'a> {
         let registry = Perhaps(tags, fails);
         let counters = &mut Perhaps(counters, fails);
         let secrets = [world::SECRET];
-        let verifier = Service::new(&secrets);
+        let service = Service::new(&secrets);
         let Answer { status, headers, body, verdict } = match (self.method, self.target.split_once('?')) {
-            ("GET", Some(("/v1/t", query))) => Ixkio::new(verifier, &API_KEYS).answer(query, &registry, counters, at),
+            ("GET", Some(("/v1/t", query))) => Ixkio::new(service, &API_KEYS).answer(query, &registry, counters, at),
             ("POST", None) => {
                 assert_eq!(self.target, "/v1/tags/verify-authenticity");
                 let key = self.headers.get("API-Key").map(|key| key.as_bytes());
-                Etrnl::new(verifier, &API_KEYS).answer(key, self.body.as_bytes(), &registry, counters, at)
+                Etrnl::new(service, &API_KEYS).answer(key, self.body.as_bytes(), &registry, counters, at)
             }
             _ => panic!("{}: no such request", self.title),
         };

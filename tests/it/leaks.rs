@@ -228,11 +228,11 @@ fn nothing_holds_a_key(mode: Scheme) {
 
     let mut said = String::new();
     let secrets = [server];
-    let verifier = Service::new(&secrets);
+    let service = Service::new(&secrets);
     let mut counters = MemoryCounters::<4>::new();
     for mac in [&forged(&mac), "", "0", &mac, &mac] {
         let query = format!("x=pl4nt3d0&n=000001&e={mac}");
-        let answer = Ixkio::new(verifier, &API_KEYS).answer(&query, &tags, &mut counters, None);
+        let answer = Ixkio::new(service, &API_KEYS).answer(&query, &tags, &mut counters, None);
         write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
     }
     let text = ecode.to_text();
@@ -242,13 +242,13 @@ fn nothing_holds_a_key(mode: Scheme) {
         for code in [&forged(code), code] {
             for key in [API_KEY, "sk_another"] {
                 let body = format!(r#"{{"tagId":7,"enc":"{picc}","cmac":"{mac}","eCode":"{code}"}}"#);
-                let dialect = Etrnl::new(verifier, &API_KEYS);
+                let dialect = Etrnl::new(service, &API_KEYS);
                 let answer = dialect.answer(Some(key.as_bytes()), body.as_bytes(), &tags, &mut counters, None);
                 write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
             }
         }
     }
-    write!(said, "{verifier:?}").unwrap();
+    write!(said, "{service:?}").unwrap();
     assert!(said.contains(r#"response\":\"Pass"#) && said.contains(r#"authentic\":true"#), "{said}");
     for url in [&sealed, &sealed.replace(&cmac, &forged(&cmac)), &plain, &plain[..plain.len() - 3]] {
         let keys = [("meta", &META, Role::Meta), ("file", &FILE, Role::File), ("any", &FILE, Role::Any)]

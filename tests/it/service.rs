@@ -649,8 +649,8 @@ struct Asked(Option<CounterId>);
 impl CounterStore for Asked {
     type Error = Infallible;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
-        self.0 = Some(*tag);
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+        self.0 = Some(*id);
         Ok(Advance::Advanced { previous: None, now: Mark { ctr, at, taps: 1 } })
     }
 }
@@ -662,7 +662,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
     static NO_UID_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc:ctr}&c={mac}");
     static OPEN_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
     static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
-    let verifier = Service::new(&[]);
+    let service = Service::new(&[]);
     let mut names = Vec::new();
     for layout in [&LAYOUT, &PLAIN, &NO_UID, &NO_UID_PICC, &OPEN_PICC, &LRP] {
         let record = Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
@@ -674,9 +674,9 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
             url(layout, &FILE_KEY, META, 3)
         };
         let mut store = Asked(None);
-        let verdict = verifier.verify(Just(record), &mut store, request(&url), |outcome| outcome.verdict);
+        let verdict = service.verify(Just(record), &mut store, request(&url), |outcome| outcome.verdict);
         assert!(matches!(verdict, Ok(Verdict::Fresh(_))), "{layout:?}: {verdict:?}");
-        assert_eq!(verifier.counter(&record), store.0, "{layout:?}");
+        assert_eq!(service.counter(&record), store.0, "{layout:?}");
         names.push(store.0.unwrap());
     }
     // The counter id depends on the UID, if there is one, and on the mode.
@@ -686,11 +686,11 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
 
     let given = CounterId::from_bytes([7; 16]);
     let with_name = Record { chip: Some(Chip { counter: Some(given), ..chip(held()) }), ..record(held()) };
-    assert_eq!(verifier.counter(&with_name), Some(given));
+    assert_eq!(service.counter(&with_name), Some(given));
     for keys in [Keys::NotLoaded, Keys::ECode { epoch: 0 }] {
-        assert_eq!(verifier.counter(&record(keys)), None);
+        assert_eq!(service.counter(&record(keys)), None);
     }
-    assert_eq!(verifier.counter(&Record::new(OWNER)), None);
+    assert_eq!(service.counter(&Record::new(OWNER)), None);
 }
 
 /// The tag is found among the tags of the golden files by the text that the URL captured, without a dialect.

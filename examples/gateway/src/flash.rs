@@ -13,7 +13,7 @@ pub struct RamFlash {
 }
 
 impl RamFlash {
-    /// All of it.
+    /// The range of all pages.
     pub const REGION: Range<u32> = 0..LEN as u32;
 
     /// An erased flash.

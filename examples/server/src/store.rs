@@ -212,15 +212,15 @@ impl AsyncCounterStore for &Store {
 
     async fn advance(
         &mut self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
         match &self.kind {
-            Kind::Embedded(store) => self.in_time(store.advance(tag, ctr, at)).await,
+            Kind::Embedded(store) => self.in_time(store.advance(id, ctr, at)).await,
             // In boxes, so that every request has not to be as large as the largest of these.
-            Kind::Postgres(store) => self.in_time(Box::pin(store.advance(tag, ctr, at))).await,
-            Kind::Redis(store) => self.in_time(Box::pin(store.advance(tag, ctr, at))).await,
+            Kind::Postgres(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
+            Kind::Redis(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
         }
     }
 }

@@ -51,8 +51,8 @@ pub enum LayoutError {
     /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has an element that such a tag does not have, or
     /// has neither UID nor counter.
     CounterTag,
-    /// A template for [`Scheme::Suncmac`] lacks `{uid}` or `{ctr}`, or has an element that these chips do not have:
-    /// `{picc}`, `{enc}`, `[[`.
+    /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that these
+    /// chips do not have: `{picc}`, `{enc}`, `[[`.
     Ntag22x,
     /// The text after an element of variable length could belong to the element: pin `{enc:N}`, or put a separator such
     /// as `&` or `/` after it.

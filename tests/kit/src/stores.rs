@@ -13,10 +13,10 @@ pub struct MapCounters(pub HashMap<CounterId, Mark>);
 impl CounterStore for MapCounters {
     type Error = Infallible;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
-        let advance = Advance::decide(self.0.get(tag).copied(), ctr, at);
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+        let advance = Advance::decide(self.0.get(id).copied(), ctr, at);
         if let Advance::Advanced { now, .. } = advance {
-            self.0.insert(*tag, now);
+            self.0.insert(*id, now);
         }
         Ok(advance)
     }
@@ -41,17 +41,17 @@ impl<S> Clone for SharedCounters<S> {
 impl<S: CounterStore> CounterStore for SharedCounters<S> {
     type Error = S::Error;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
-        self.0.lock().unwrap().advance(tag, ctr, at)
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
+        self.0.lock().unwrap().advance(id, ctr, at)
     }
 }
 
 impl<S: CounterStore> AsyncCounterStore for SharedCounters<S> {
     type Error = S::Error;
 
-    async fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
+    async fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, S::Error> {
         core::future::ready(()).await;
-        self.0.lock().unwrap().advance(tag, ctr, at)
+        self.0.lock().unwrap().advance(id, ctr, at)
     }
 }
 
@@ -75,12 +75,12 @@ pub enum Failed<E> {
 impl<S: CounterStore> CounterStore for FailingCounters<S> {
     type Error = Failed<S::Error>;
 
-    fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
+    fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
         let fail = self.fail.take();
         if fail == Some(false) {
             return Err(Failed::Told);
         }
-        let advance = self.counters.advance(tag, ctr, at).map_err(Failed::Store)?;
+        let advance = self.counters.advance(id, ctr, at).map_err(Failed::Store)?;
         if fail.is_some() { Err(Failed::Told) } else { Ok(advance) }
     }
 }

@@ -35,7 +35,7 @@ pub struct Embedded {
 
 /// A tap that waits for its counter.
 struct Waiting {
-    tag: [u8; 16],
+    id: [u8; 16],
     ctr: SdmReadCtr,
     at: Option<UnixMillis>,
     answer: oneshot::Sender<Result<Advance, StoreError>>,
@@ -115,12 +115,12 @@ impl Embedded {
 
     pub(super) async fn advance(
         &self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { tag: *tag.as_bytes(), ctr, at, answer };
+        let waiting = Waiting { id: *id.as_bytes(), ctr, at, answer };
         self.queue.send(waiting).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
@@ -191,10 +191,10 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
     {
         let mut marks = transaction.open_table(MARKS)?;
         for waiting in group {
-            let stored = marks.get(&waiting.tag)?.map(|mark| as_mark(mark.value()));
+            let stored = marks.get(&waiting.id)?.map(|mark| as_mark(mark.value()));
             let advance = Advance::decide(stored, waiting.ctr, waiting.at);
             if let Advance::Advanced { now, .. } = advance {
-                marks.insert(&waiting.tag, (now.ctr.get(), now.at.map(|at| at.0), now.taps))?;
+                marks.insert(&waiting.id, (now.ctr.get(), now.at.map(|at| at.0), now.taps))?;
                 moved = true;
             }
             advances.push(advance);

@@ -124,16 +124,16 @@ impl Postgres {
 
     pub(super) async fn advance(
         &self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
         let client = self.client().await?;
-        let tag = tag.as_bytes().as_slice();
+        let id = id.as_bytes().as_slice();
         let at = at.and_then(|at| i64::try_from(at.0).ok());
         let statement = client.prepare_cached(ADVANCE).await.map_err(StoreError::Postgres)?;
         let row =
-            client.query_opt(&statement, &[&tag, &i64::from(ctr.get()), &at]).await.map_err(StoreError::Postgres)?;
+            client.query_opt(&statement, &[&id, &i64::from(ctr.get()), &at]).await.map_err(StoreError::Postgres)?;
         if let Some(row) = row {
             let now = stored_mark(&row)?;
             let before = i64::from(now.taps).saturating_sub(1);
@@ -143,7 +143,7 @@ impl Postgres {
         }
         // It was refused already; what stands there is only reported.
         let statement = client.prepare_cached(MARK).await.map_err(StoreError::Postgres)?;
-        let row = client.query_one(&statement, &[&tag]).await.map_err(StoreError::Postgres)?;
+        let row = client.query_one(&statement, &[&id]).await.map_err(StoreError::Postgres)?;
         Ok(Advance::Stale { stored: stored_mark(&row)? })
     }
 }

@@ -180,12 +180,12 @@ impl Redis {
 
     pub(super) async fn advance(
         &self,
-        tag: &CounterId,
+        id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
         let mut call = self.advance.prepare_invoke();
-        call.key(mark_key(tag)).arg(ctr.get()).arg(at.map(|at| at.0.to_string()).unwrap_or_default());
+        call.key(mark_key(id)).arg(ctr.get()).arg(at.map(|at| at.0.to_string()).unwrap_or_default());
         call.arg(token());
         let answer: (i64, Option<i64>, Option<String>, Option<i64>) = match self.connection.clone() {
             Connection::One(mut one, _) => call.invoke_async(&mut one).await,
@@ -226,8 +226,8 @@ fn document_key(key: &str) -> String {
     format!("suntap:document:{key}")
 }
 
-fn mark_key(tag: &CounterId) -> String {
-    format!("suntap:mark:{}", crate::hex::encode(tag.as_bytes()))
+fn mark_key(id: &CounterId) -> String {
+    format!("suntap:mark:{}", crate::hex::encode(id.as_bytes()))
 }
 
 /// A time, which is an empty text where there was none.

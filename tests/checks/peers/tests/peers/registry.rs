@@ -93,9 +93,9 @@ struct Counters(Arc<Service>);
 impl AsyncCounterStore for Counters {
     type Error = Full;
 
-    async fn advance(&mut self, tag: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
+    async fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Full> {
         tokio::task::yield_now().await;
-        self.0.counters.lock().unwrap().advance(tag, ctr, at)
+        self.0.counters.lock().unwrap().advance(id, ctr, at)
     }
 }
 
