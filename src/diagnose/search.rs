@@ -335,7 +335,9 @@ fn pieces<'u>(url: &'u str, anatomy: &Anatomy<'_>, from: usize) -> impl Iterator
         let next = mirrors().map(|mirror| mirror.from).filter(|from| *from > at).min();
         let piece = Span { from: at, to: inside.map_or(next, |mirror| Some(mirror.to)).unwrap_or(end).min(end) };
         at = piece.to;
-        (piece.len() > 0).then_some((piece.of(url).as_bytes(), inside.is_some()))
+        // A piece of a URL that is not ASCII can begin inside a character.
+        let bytes = url.as_bytes().get(piece.from..piece.to).unwrap_or_default();
+        (piece.len() > 0).then_some((bytes, inside.is_some()))
     })
 }
 
@@ -365,6 +367,16 @@ mod tests {
     use super::*;
     use crate::diagnose::{GivenKey, Role};
     use crate::sun::span::Span;
+
+    #[test]
+    fn a_piece_can_begin_inside_a_character() {
+        let url = "aé0123456789ABCDEF";
+        let anatomy = Anatomy { mac: Span { from: 3, to: 19 }, ..Anatomy::default() };
+        let all = |from| pieces(url, &anatomy, from).collect::<List<_>>();
+        assert_eq!(all(1), [("é".as_bytes(), false)]);
+        assert_eq!(all(2), [(&"é".as_bytes()[1..], false)]);
+        assert_eq!(all(3), []);
+    }
 
     /// An NTAG 22x has a UID and a counter and nothing else. The length of a PICCData gives its mode.
     #[test]
