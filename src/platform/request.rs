@@ -87,7 +87,7 @@ impl<'a> Supplied<'a> {
         let uid = record.uid.filter(|_| chip.layout.has(Field::Uid) && given.uid.is_none());
         supplied.uid = uid.map(|uid| (uid, uid.to_ascii()));
         for name in chip.layout.names() {
-            let text = given.captured(name).or(match name {
+            let text = given.captured(name.as_bytes()).or(match name {
                 "xuid" => record.names.xuid,
                 "cuid" => record.names.cuid,
                 _ => None,

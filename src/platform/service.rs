@@ -172,7 +172,9 @@ impl<'s> Service<'s> {
             Ok((Ok(tap), ecode))
         };
         let (tap, ecode) = match request.tap {
-            Presented::Mirrors(given) => (layout.assemble_with(mirrors, supplied.uid()), given.captured(ECODE)),
+            Presented::Mirrors(given) => {
+                (layout.assemble_with(mirrors, supplied.uid()), given.captured(ECODE.as_bytes()))
+            }
             Presented::Url(url) => whole(layout.parse(url))?,
             Presented::OriginForm(target) => whole(layout.parse_origin_form(target))?,
             Presented::Parsed(tap) if tap.layout() == layout => whole(Ok(tap))?,

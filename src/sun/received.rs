@@ -50,15 +50,16 @@ impl<'a> Mirrors<'a> {
         }
     }
 
-    /// Returns the captured text with this name.
-    pub(crate) fn captured(&self, name: &str) -> Option<&'a str> {
-        self.captured.iter().find(|(given, _)| *given == name).map(|(_, text)| *text)
+    /// Returns the captured text with this name. The name is compared as bytes: `from_utf8` would cost firmware 700
+    /// bytes of flash.
+    pub(crate) fn captured(&self, name: &[u8]) -> Option<&'a str> {
+        self.captured.iter().find(|(given, _)| given.as_bytes() == name).map(|(_, text)| *text)
     }
 
     /// Returns the text given for an element of a layout.
     pub(super) fn text(&self, layout: &SdmLayout, element: &Element) -> Option<&'a str> {
         match element.kind {
-            Kind::Value(Field::Captured) => self.captured(str::from_utf8(layout.text(element.name)).ok()?),
+            Kind::Value(Field::Captured) => self.captured(layout.text(element.name)),
             Kind::Value(field) => self.of(layout, field),
             Kind::MacInput | Kind::End => None,
         }
