@@ -86,14 +86,14 @@ pub(super) fn restore(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     let mut put = |bytes: &[u8]| repaired.push_str(str::from_utf8(bytes).ok()?).ok();
     for element in layout.elements() {
         let text = layout.text(element.text);
-        let (head, behind) = rest.split_at_checked(text.len())?;
+        let (head, after) = rest.split_at_checked(text.len())?;
         head.eq_ignore_ascii_case(text).then_some(())?;
         put(text)?;
-        rest = behind;
+        rest = after;
         if let Kind::Value(field) = element.kind {
-            let (value, behind) = rest.split_at_checked(layout.chars(field, rest))?;
+            let (value, after) = rest.split_at_checked(layout.chars(field, rest))?;
             put(value)?;
-            rest = behind;
+            rest = after;
         }
     }
     rest.is_empty().then_some(())?;

@@ -113,9 +113,9 @@ impl<'a> Received<'a> {
     pub(super) fn text(&self, layout: &SdmLayout, index: usize) -> Option<&'a [u8]> {
         match &self.source {
             Source::Url { input, starts } => {
-                let behind = index.saturating_add(1);
-                let (from, to) = (*starts.get(index)?, *starts.get(behind)?);
-                let to = usize::from(to).checked_sub(layout.elements.get(behind)?.text.len())?;
+                let after = index.saturating_add(1);
+                let (from, to) = (*starts.get(index)?, *starts.get(after)?);
+                let to = usize::from(to).checked_sub(layout.elements.get(after)?.text.len())?;
                 input.get(usize::from(from)..to)
             }
             Source::Separate(mirrors) => mirrors.text(layout, layout.elements.get(index)?).map(str::as_bytes),

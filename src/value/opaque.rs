@@ -1,7 +1,7 @@
 //! Identifiers of 16 opaque bytes.
 
-/// Defines an identifier that is compared and stored, and never computed with. Each says itself what its bytes may come
-/// from.
+/// Defines an identifier that is compared and stored, but never computed with. The documentation of `from_bytes` is part
+/// of the definition, because the source of the bytes differs.
 macro_rules! opaque_id {
     ($(#[$doc:meta])* $name:ident, $(#[$from:meta])* from_bytes) => {
         $(#[$doc])*
