@@ -9,7 +9,7 @@
 //!
 //! ```
 //! use suntap::emulator::EmulatedTag;
-//! use suntap::{MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, CounterId, TagTexts, Uid, sdm_layout};
+//! use suntap::{MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?e={picc:uid,ctr}&c={mac}");
 //! let (meta_key, file_key) = (SdmMetaReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
@@ -21,7 +21,7 @@
 //! let verified = claimed.verify(&file_key.prepare(Scheme::Aes))?;
 //! assert_eq!((verified.uid(), verified.ctr().get()), (Some(uid), 1));
 //! let mut counters = MemoryCounters::<2>::new();
-//! assert!(verified.commit(&mut counters, &CounterId::from_uid(uid), None).is_ok());
+//! assert!(verified.commit(&mut counters, None).is_ok());
 //! assert_ne!(tag.tap()?, url);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -3,10 +3,12 @@
 //! Store and pass a key as one of the plain types. Its *prepared* form holds the key schedule and the CMAC subkeys:
 //! prepare a key once if it serves more than one tap.
 
+mod counter_id;
 mod plain;
 mod prepared;
 mod usable;
 
+pub(crate) use counter_id::message as counter_id_message;
 pub(crate) use plain::key_type;
 pub use plain::{ApplicationKey, IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 pub use prepared::{PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey};

@@ -35,7 +35,7 @@ pub use key::{
 };
 pub use sun::batch::{Batch, verify_batch};
 pub use sun::counter_tag::{CounterTagLayout, UnverifiableTap};
-pub use sun::error::{CommitError, Error, Field, Malformed, VerifyError};
+pub use sun::error::{CommitError, ConfigError, Error, Field, Malformed, VerifyError};
 pub use sun::file_data::FileDataError;
 pub use sun::layout::SdmLayout;
 pub use sun::mac::SdmMac;

@@ -34,8 +34,8 @@
 //!
 //! ```compile_fail,E0599
 //! # use suntap::*;
-//! fn admit(tap: ClaimedTap<'_>, counters: &mut MemoryCounters<2>, tag: &CounterId) {
-//!     tap.commit(counters, tag, None);
+//! fn admit(tap: ClaimedTap<'_>, counters: &mut MemoryCounters<2>) {
+//!     tap.commit(counters, None);
 //! }
 //! ```
 //!
@@ -43,8 +43,8 @@
 //!
 //! ```compile_fail,E0599
 //! # use suntap::*;
-//! fn admit(tap: ReplayableTap<'_>, counters: &mut MemoryCounters<2>, tag: &CounterId) {
-//!     tap.commit(counters, tag, None);
+//! fn admit(tap: ReplayableTap<'_>, counters: &mut MemoryCounters<2>) {
+//!     tap.commit(counters, None);
 //! }
 //! ```
 //!
@@ -52,9 +52,9 @@
 //!
 //! ```compile_fail,E0382
 //! # use suntap::*;
-//! fn admit(tap: VerifiedTap<'_>, counters: &mut MemoryCounters<2>, tag: &CounterId) {
-//!     let first = tap.commit(counters, tag, None);
-//!     let second = tap.commit(counters, tag, None);
+//! fn admit(tap: VerifiedTap<'_>, counters: &mut MemoryCounters<2>) {
+//!     let first = tap.commit(counters, None);
+//!     let second = tap.commit(counters, None);
 //! }
 //! ```
 //!

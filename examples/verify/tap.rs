@@ -169,12 +169,7 @@ pub(crate) fn check(check: &Check, url: &str, counters: Option<&mut Counters>) -
     let Some(counters) = counters else {
         return Ok(Answer { verdict: Verdict::Verified, why: Some("replay was not checked".into()), content });
     };
-    let tag = match (content.uid, &check.keys) {
-        // A Bolt Card counts from 0 again in its next version, under a new key: its counter is named by the key.
-        (Some(_), FileKeys::BoltCard { .. }) | (None, _) => file_key.counter_id(content.uid),
-        (Some(uid), _) => CounterId::from_uid(uid),
-    };
-    Ok(match verified.commit(counters, &tag, None) {
+    Ok(match verified.commit(counters, None) {
         Ok(_) => Answer { verdict: Verdict::Fresh, why: None, content },
         Err(why @ CommitError::Replayed { .. }) => {
             Answer { verdict: Verdict::Replayed, why: Some(why.to_string()), content }

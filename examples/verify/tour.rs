@@ -4,9 +4,7 @@ use std::error::Error;
 use std::io::Write;
 
 use suntap::sun::session::{self, MacKey};
-use suntap::{
-    CommitError, CounterId, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, sdm_layout,
-};
+use suntap::{CommitError, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, sdm_layout};
 
 /// NXP AN12196 Rev 1.8, §4.4.4.2.1.
 const URL: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
@@ -44,15 +42,13 @@ pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
     writeln!(out, "     every second byte     {}", hex(SdmMac::truncate(&cmac).as_bytes()))?;
     let verified = claimed.verify(&file_key)?;
     writeln!(out, "     SDMMAC of the tap     94EED9EE65337086   equal: made by a holder of the key\n")?;
-
-    let tag = CounterId::from_uid(uid);
-    let fresh = verified.commit(&mut counters, &tag, None)?;
+    let fresh = verified.commit(&mut counters, None)?;
     writeln!(out, "5. The counter of the tag moves forward in the store: none before, {} now.\n", fresh.mark().ctr)?;
     writeln!(out, "   Verdict: genuine and new. UID {uid}\n")?;
 
     writeln!(out, "6. The same tap again:")?;
     let again = LAYOUT.parse(URL)?.open(&meta_key)?.verify(&file_key)?;
-    match again.commit(&mut counters, &tag, None) {
+    match again.commit(&mut counters, None) {
         Err(why @ CommitError::Replayed { .. }) => {
             writeln!(out, "     genuine still, but {why}\n")?;
             writeln!(out, "   Verdict: refused.")?;

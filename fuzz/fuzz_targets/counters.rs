@@ -9,8 +9,7 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use suntap::emulator::EmulatedTag;
 use suntap::{
-    CommitError, CounterId, Full, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid, UnixMillis,
-    sdm_layout,
+    CommitError, Full, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid, UnixMillis, sdm_layout,
 };
 use suntap_testkit::stores::{Failed, FailingCounters};
 
@@ -64,7 +63,7 @@ fuzz_target!(|steps: Vec<Step>| {
         };
         let fail = counters.fail;
         let verified = LAYOUT.parse(&url).unwrap().read_plain().unwrap().verify(&keys(number).1).unwrap();
-        let committed = verified.commit(&mut counters, &CounterId::from_uid(uid(number)), Some(UnixMillis(at)));
+        let committed = verified.commit(&mut counters, Some(UnixMillis(at)));
         let known = model.get(&number).copied();
         let full = known.is_none() && model.len() == ROOM;
         let ahead = known.is_none_or(|(stored, _)| ctr > stored);
@@ -80,7 +79,7 @@ fuzz_target!(|steps: Vec<Step>| {
                 }
             }
             Err(CommitError::Store(Failed::Store(Full))) => assert!(full && fail != Some(false)),
-            Err(CommitError::Replayed { stored }) => {
+            Err(CommitError::Replayed { stored, .. }) => {
                 assert!(!ahead && fail.is_none());
                 assert_eq!(Some((stored.ctr.get(), stored.taps)), known);
             }

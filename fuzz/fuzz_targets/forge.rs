@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use suntap::{CounterId, CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr};
+use suntap::{CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr};
 use suntap_testkit::line::{Said, TEMPLATES, claim, scheme};
 use suntap_testkit::{Tag, Tap};
 
@@ -126,10 +126,9 @@ fuzz_target!(|input: Input| {
             let said = Said::by(verified.message());
             // The store has already accepted the newest tap of this tag.
             let mut counters = MemoryCounters::<2>::new();
-            let name = CounterId::from_bytes([1; 16]);
             let newest = if tag.uid[6] == 1 { 2 } else { 0x12_3456 };
-            assert!(counters.advance(&name, SdmReadCtr::new(newest).unwrap(), None).is_ok());
-            assert!(verified.commit(&mut counters, &name, None).is_err(), "fresh again: {text}");
+            assert!(counters.advance(&verified.counter_id(), SdmReadCtr::new(newest).unwrap(), None).is_ok());
+            assert!(verified.commit(&mut counters, None).is_err(), "fresh again: {text}");
             said
         } else {
             let Ok(verified) = claimed.verify_replayable(&key) else { continue };

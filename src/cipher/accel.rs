@@ -157,7 +157,7 @@ with_aes! {
         }
     }
 
-    fn encrypt_chain(keys: &RoundKeys<1>, chain: impl Chain) -> Block {
+    fn encrypt_chain<C: Chain>(keys: &RoundKeys<1>, chain: C) -> C::Output {
         chain.run(|block| {
             let mut one = [*block];
             encrypt(keys, &mut one);
@@ -165,7 +165,7 @@ with_aes! {
         })
     }
 
-    fn expand_and_chain(key: &Block, chain: impl Chain) -> Block {
+    fn expand_and_chain<C: Chain>(key: &Block, chain: C) -> C::Output {
         encrypt_chain(&expand(&[*key]), chain)
     }
 
@@ -246,7 +246,7 @@ impl BlockEncrypt for Encryptor {
         }
     }
 
-    fn chain(&self, chain: impl Chain) -> Block {
+    fn chain<C: Chain>(&self, chain: C) -> C::Output {
         match self {
             // SAFETY: a `Hard` is constructed only if the processor has the instructions.
             Self::Hard(keys) => unsafe { encrypt_chain(keys, chain) },
@@ -290,7 +290,7 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
 }
 
 /// Runs one chain under a key that is expanded for this call only.
-pub(crate) fn chain_once(key: &Block, chain: impl Chain) -> Block {
+pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     if available() {
         // SAFETY: the processor has the instructions.
         unsafe { expand_and_chain(key, chain) }

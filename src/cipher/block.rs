@@ -16,14 +16,16 @@ pub(crate) trait BlockEncrypt {
 
     /// Encrypts several blocks, each of which depends on the one before. One chain is cheaper than single calls if the
     /// cipher has a setup cost for each call.
-    fn chain(&self, chain: impl Chain) -> Block {
+    fn chain<C: Chain>(&self, chain: C) -> C::Output {
         chain.run(|block| self.encrypt(block))
     }
 }
 
 /// See [`BlockEncrypt::chain`].
 pub(crate) trait Chain {
-    fn run(self, encrypt: impl Fn(&mut Block)) -> Block;
+    type Output: Default;
+
+    fn run(self, encrypt: impl Fn(&mut Block)) -> Self::Output;
 }
 
 /// Secret blocks that are wiped on drop. They are overwritten in one step: wiping byte by byte would take longer than

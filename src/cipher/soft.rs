@@ -31,18 +31,18 @@ impl BlockEncrypt for Encryptor {
         self.0.encrypt_block(block.into());
     }
 
-    fn chain(&self, chain: impl Chain) -> Block {
+    fn chain<C: Chain>(&self, chain: C) -> C::Output {
         run(&self.0, chain)
     }
 }
 
-fn run(key: &Aes128Enc, chain: impl Chain) -> Block {
-    struct Run<'o, C> {
+fn run<C: Chain>(key: &Aes128Enc, chain: C) -> C::Output {
+    struct Run<'o, C: Chain> {
         chain: C,
-        output: &'o mut Block,
+        output: &'o mut C::Output,
     }
 
-    impl<C> BlockSizeUser for Run<'_, C> {
+    impl<C: Chain> BlockSizeUser for Run<'_, C> {
         type BlockSize = U16;
     }
 
@@ -52,7 +52,7 @@ fn run(key: &Aes128Enc, chain: impl Chain) -> Block {
         }
     }
 
-    let mut output = [0; 16];
+    let mut output = C::Output::default();
     key.encrypt_with_backend(Run { chain, output: &mut output });
     output
 }
@@ -76,7 +76,7 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
 }
 
 /// Runs one chain under a key that is expanded for this call only.
-pub(crate) fn chain_once(key: &Block, chain: impl Chain) -> Block {
+pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     run(&Aes128Enc::new(key.into()), chain)
 }
 

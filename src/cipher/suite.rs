@@ -6,7 +6,7 @@
 use super::backend::{Decryptor, encrypt_by_each};
 use super::block::{Block, LANES, Secret};
 use super::cmac::Cmac;
-use super::lanes::{CmacLanes, LaneEncrypt, Lanes};
+use super::lanes::{CmacLanes, Lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
 use crate::value::Scheme;
 
@@ -57,7 +57,10 @@ impl Suite {
     /// Computes the CMAC of one block under a key that is expanded for this call only.
     pub(crate) fn cmac_of_block(self, key: &Block, message: &Block) -> Block {
         match self {
-            Self::Aes => Cmac::once_one_block(key, message),
+            Self::Aes => {
+                let [mac] = Cmac::once_each(key, [*message]);
+                mac
+            }
             Self::Lrp(enabled) => Cmac::lrp(enabled, key).one_block(message),
         }
     }
@@ -76,29 +79,38 @@ impl Suite {
         }
     }
 
-    /// Computes for each key the CMAC of one block, and under the result the CMAC of a message. This gives the session
-    /// keys and MACs of several taps in parallel.
+    /// Computes for each key the CMAC of the first block, the CMAC of AES of the second block, and under the result for
+    /// the first block the CMAC of a message. This gives the session keys, counter ids and MACs of several taps in
+    /// parallel.
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],
-        blocks: &[Block; LANES],
+        blocks: &[[Block; 2]; LANES],
         messages: &[&[u8]; LANES],
-    ) -> (Secret<[Block; LANES]>, [Block; LANES]) {
-        fn chained<C: LaneEncrypt>(
-            prepare: impl Fn(&[Block; LANES]) -> C,
-            keys: &[Block; LANES],
-            blocks: &[Block; LANES],
-            messages: &[&[u8]; LANES],
-        ) -> (Secret<[Block; LANES]>, [Block; LANES]) {
-            let secrets = Secret(CmacLanes::over(prepare(keys)).one_block(blocks));
-            let cmacs = CmacLanes::over(prepare(&secrets.0)).of(messages);
-            (secrets, cmacs)
-        }
+    ) -> Chained {
+        let aes = CmacLanes::over(Lanes::new(keys));
+        let (first, second) = (blocks.map(|[first, _]| first), blocks.map(|[_, second]| second));
         match self {
-            Self::Aes => chained(Lanes::new, keys, blocks, messages),
-            Self::Lrp(enabled) => chained(|keys| LrpLanes::new(enabled, keys), keys, blocks, messages),
+            Self::Aes => {
+                let given = Secret(aes.two_blocks(blocks));
+                let secrets = Secret(given.0.map(|[secret, _]| secret));
+                let cmacs = CmacLanes::over(Lanes::new(&secrets.0)).of(messages);
+                Chained { secrets, ids: given.0.map(|[_, id]| id), cmacs }
+            }
+            Self::Lrp(enabled) => {
+                let secrets = Secret(CmacLanes::over(LrpLanes::new(enabled, keys)).one_block(&first));
+                let cmacs = CmacLanes::over(LrpLanes::new(enabled, &secrets.0)).of(messages);
+                Chained { secrets, ids: aes.one_block(&second), cmacs }
+            }
         }
     }
+}
+
+/// See [`Suite::chained_cmacs`].
+pub(crate) struct Chained {
+    pub(crate) secrets: Secret<[Block; LANES]>,
+    pub(crate) ids: [Block; LANES],
+    pub(crate) cmacs: [Block; LANES],
 }
 
 /// A key prepared to decrypt PICCData.
@@ -141,28 +153,36 @@ impl PiccCipher {
 #[allow(clippy::large_enum_variant, reason = "there is no heap to box one of them")]
 pub(crate) enum SuiteCmac {
     Aes(Cmac),
-    Lrp(Cmac<Lrp>),
+    Lrp { cmac: Cmac<Lrp>, key: Secret<Block> },
 }
 
 impl SuiteCmac {
     pub(crate) fn new(suite: Suite, key: &Block) -> Self {
         match suite {
             Suite::Aes => Self::Aes(Cmac::new(key)),
-            Suite::Lrp(enabled) => Self::Lrp(Cmac::lrp(enabled, key)),
+            Suite::Lrp(enabled) => Self::Lrp { cmac: Cmac::lrp(enabled, key), key: Secret(*key) },
         }
     }
 
     pub(crate) fn one_block(&self, message: &Block) -> Block {
         match self {
-            Self::Aes(key) => key.one_block(message),
-            Self::Lrp(key) => key.one_block(message),
+            Self::Aes(cmac) => cmac.one_block(message),
+            Self::Lrp { cmac, .. } => cmac.one_block(message),
+        }
+    }
+
+    /// Computes the CMAC of AES under the same key, in either suite.
+    pub(crate) fn aes_one_block(&self, message: &Block) -> Block {
+        match self {
+            Self::Aes(cmac) => cmac.one_block(message),
+            Self::Lrp { key, .. } => Suite::Aes.cmac_of_block(&key.0, message),
         }
     }
 
     pub(crate) fn of(&self, message: impl Iterator<Item = u8>) -> Block {
         match self {
-            Self::Aes(key) => key.of(message),
-            Self::Lrp(key) => key.of(message),
+            Self::Aes(cmac) => cmac.of(message),
+            Self::Lrp { cmac, .. } => cmac.of(message),
         }
     }
 }

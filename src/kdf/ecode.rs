@@ -49,8 +49,7 @@
 //! let (meta_key, file_key) = sealed.unseal(&secret, &ecode, &record)?;
 //! let file_key = file_key.prepare(Scheme::Aes);
 //! let verified = tap.open(&meta_key.prepare(Scheme::Aes))?.verify(&file_key)?.expect_uid(record.uid)?;
-//! let name = file_key.counter_id(verified.uid());
-//! assert!(verified.commit(&mut MemoryCounters::<2>::new(), &name, None).is_ok());
+//! assert!(verified.commit(&mut MemoryCounters::<2>::new(), None).is_ok());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -4,8 +4,9 @@ use core::fmt;
 
 use zeroize::ZeroizeOnDrop;
 
+use super::counter_id::message;
 use super::plain::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Suite, SuiteCmac, padded};
+use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Suite, SuiteCmac};
 use crate::value::{CounterId, Scheme, Uid};
 
 /// Declares a prepared key. Its fields are wiped on drop.
@@ -112,8 +113,11 @@ impl PreparedFileReadKey {
         self.scheme
     }
 
-    /// Returns the counter id of a tag with this file-read key. It is a keyed pseudonym: the store needs no UID, and
-    /// without the key nobody can tell which tag a counter id belongs to.
+    /// Returns the counter id of a tag with this file-read key, for example to carry its
+    /// counter over from another system. [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id.
+    ///
+    /// It is a keyed pseudonym: the store needs no UID, and without the key nobody can tell which tag a counter id
+    /// belongs to.
     ///
     /// **The counter id depends on the key.** A tag that is set up again counts from 0, so it needs a new file-read
     /// key. The new key gives a new counter id, and taps made under the old key are no longer authentic. If the key
@@ -123,9 +127,8 @@ impl PreparedFileReadKey {
     /// `uid` is the UID of the *verified* tap. It is `None` for a tag that mirrors no UID; no other tag may then have
     /// the same key.
     ///
-    /// The counter id is a CMAC over 16 bytes: `"suntap"`, two zeros, then `01` and the UID, or eight zeros. The
-    /// [`Scheme`] that the key was prepared for selects the CMAC: `CMAC_LRP` in LRP mode, and the CMAC of AES
-    /// otherwise. The counter id is the same in every release.
+    /// The counter id is the AES-CMAC under this key of 16 bytes: `"suntap"`, two zeros, then `01` and the UID, or eight
+    /// zeros. It does not depend on the scheme, and it is the same in every release.
     ///
     /// ```
     /// use suntap::{Scheme, SdmFileReadKey, Uid};
@@ -138,10 +141,7 @@ impl PreparedFileReadKey {
     /// ```
     #[must_use]
     pub fn counter_id(&self, uid: Option<Uid>) -> CounterId {
-        // No session vector begins with this label, so a counter id in a store is never a session key.
-        let label = *b"suntap\0\0";
-        let tail = uid.map(|uid| [0x01].into_iter().chain(*uid.as_bytes()));
-        CounterId::from_bytes(self.one_block(&padded(label.into_iter().chain(tail.into_iter().flatten()))))
+        CounterId::from_bytes(self.cmac.aes_one_block(&message(uid)))
     }
 
     /// Computes the CMAC of one block, for example the session key of a session vector.

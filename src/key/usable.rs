@@ -15,10 +15,11 @@ pub trait MetaReadKey: sealed::MetaRead {}
 impl<K: sealed::MetaRead + ?Sized> MetaReadKey for K {}
 
 mod sealed {
-    use crate::cipher::{Block, PiccWire, Suite};
+    use crate::cipher::{Block, Cmac, PiccWire, Suite};
+    use crate::key::counter_id::message;
     use crate::key::plain::{SdmFileReadKey, SdmMetaReadKey};
     use crate::key::prepared::{PreparedFileReadKey, PreparedMetaReadKey};
-    use crate::value::Scheme;
+    use crate::value::{CounterId, Scheme, Uid};
 
     #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
     pub trait FileRead {
@@ -27,6 +28,15 @@ mod sealed {
 
         /// Computes the CMAC of a message in this scheme. Returns `None` if the key was prepared for another scheme.
         fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block>;
+
+        /// Returns the counter id of a tag with this key.
+        fn counter_id(&self, uid: Option<Uid>) -> CounterId;
+
+        /// Computes the AES-CMAC of a session vector, and the counter id with it, so that a plain key is expanded once.
+        /// Returns `None` if the key was prepared for another scheme.
+        fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
+            Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
+        }
     }
 
     impl FileRead for PreparedFileReadKey {
@@ -36,6 +46,10 @@ mod sealed {
 
         fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
             (self.scheme() == scheme).then(|| self.cmac(message))
+        }
+
+        fn counter_id(&self, uid: Option<Uid>) -> CounterId {
+            self.counter_id(uid)
         }
     }
 
@@ -47,6 +61,15 @@ mod sealed {
         fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
             Some(Suite::of_cmac(scheme).cmac(self.expose_bytes(), message))
         }
+
+        fn counter_id(&self, uid: Option<Uid>) -> CounterId {
+            CounterId::from_bytes(Suite::Aes.cmac_of_block(self.expose_bytes(), &message(uid)))
+        }
+
+        fn aes_session(&self, _: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
+            let [session, id] = Cmac::once_each(self.expose_bytes(), [*vector, message(uid)]);
+            Some((session, CounterId::from_bytes(id)))
+        }
     }
 
     impl<K: FileRead + ?Sized> FileRead for &K {
@@ -56,6 +79,14 @@ mod sealed {
 
         fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
             (**self).cmac_in(scheme, message)
+        }
+
+        fn counter_id(&self, uid: Option<Uid>) -> CounterId {
+            (**self).counter_id(uid)
+        }
+
+        fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
+            (**self).aes_session(scheme, vector, uid)
         }
     }
 

@@ -98,14 +98,7 @@ impl fmt::Display for Unfit {
     }
 }
 
-impl core::error::Error for Unfit {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Rules(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl core::error::Error for Unfit {}
 
 /// Checks what both APIs need from a tag that proves itself: usable keys and a counter. The keys are checked last,
 /// because a tag can be imported before its keys.

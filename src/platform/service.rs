@@ -202,7 +202,7 @@ impl<'s> Service<'s> {
         let tap = claimed.verify(&*keys.file).map_err(|error| refusal(error, Refusal::NotAuthentic))?;
         let tamper = if chip.tamper { tap.message().tamper() } else { None };
         let seen = Seen { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
-        let counter = chip.counter.unwrap_or_else(|| keys.file.counter_id(tap.uid()));
+        let counter = chip.counter.unwrap_or_else(|| tap.counter_id());
         Ok(Examined { tap, seen, counter })
     }
 
@@ -223,8 +223,8 @@ fn refusal(error: VerifyError, step: Refusal) -> Refusal {
     match error {
         VerifyError::NoCounter => Refusal::NoCounter,
         // The record is at fault, not the tap.
-        VerifyError::WrongScheme | VerifyError::Encrypted | VerifyError::NotEncrypted => Refusal::NoKeys,
+        VerifyError::Config(_) => Refusal::NoKeys,
         VerifyError::WrongTag => Refusal::OtherUid,
-        VerifyError::NotAuthentic | VerifyError::HasCounter => step,
+        VerifyError::NotAuthentic => step,
     }
 }

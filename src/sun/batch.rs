@@ -9,7 +9,8 @@ use super::session::{MacKey, vector_of_mac};
 use super::tap::{ClaimedTap, VerifiedTap};
 use super::window;
 use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
-use crate::key::SdmFileReadKey;
+use crate::key::{SdmFileReadKey, counter_id_message};
+use crate::value::CounterId;
 
 /// Maximum MAC input, in bytes, for computing in parallel. Longer ones are rare; their group is verified one by one.
 const INPUT: usize = 256;
@@ -47,8 +48,8 @@ pub struct Batch<'a, I> {
     taps: I,
     /// The taps that were taken from `taps` but not yet verified.
     group: Deque<(ClaimedTap<'a>, SdmFileReadKey), LANES>,
-    /// The session keys and CMACs of the group. `None` if its taps are verified one by one.
-    macs: Option<core::array::IntoIter<(MacKey, Block), LANES>>,
+    /// The session keys, CMACs and counter ids of the group. `None` if its taps are verified one by one.
+    macs: Option<core::array::IntoIter<(MacKey, Block, CounterId), LANES>>,
 }
 
 impl<'a, I: Iterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batch<'a, I> {
@@ -61,7 +62,7 @@ impl<'a, I: Iterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batc
         }
         let (tap, key) = self.group.pop_front()?;
         Some(match self.macs.as_mut().and_then(Iterator::next) {
-            Some((mac_key, cmac)) => tap.verified_by(&mac_key, &cmac, &key),
+            Some((mac_key, cmac, id)) => tap.verified_by(&mac_key, &cmac, id, &key),
             None => tap.verify(&key),
         })
     }
@@ -73,11 +74,11 @@ impl<'a, I: Iterator<Item = (ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batc
     }
 }
 
-/// Computes the session keys and CMACs of a group of taps in parallel.
+/// Computes the session keys, CMACs and counter ids of a group of taps in parallel.
 ///
 /// Returns `None` if that is not possible: the processor does not support it, the taps are of different modes, their
 /// mode has no session keys, or a MAC input is too long.
-fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block); LANES]> {
+fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block, CounterId); LANES]> {
     let scheme = group.front()?.0.layout.scheme();
     let mixed = group.iter().any(|(tap, _)| tap.layout.scheme() != scheme);
     if !side_by_side() || mixed {
@@ -85,20 +86,23 @@ fn macs(group: &Deque<(ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacK
     }
     let suite = Suite::of(scheme)?;
     let mut keys = Secret([[0; 16]; LANES]);
-    let mut vectors = [[0; 16]; LANES];
+    // For each tap the session vector, and the message of its counter id.
+    let mut vectors = [[[0; 16]; 2]; LANES];
     let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
     let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut inputs);
     for ((tap, key), ((key_place, vector), input)) in group.iter().zip(places) {
         *key_place = *key.expose_bytes();
-        *vector = vector_of_mac(suite, tap.received.uid, tap.received.ctr);
+        let (uid, ctr) = (tap.received.uid, tap.received.ctr);
+        *vector = [vector_of_mac(suite, uid, ctr), counter_id_message(uid)];
         window::of(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
     }
-    let (secrets, cmacs) = suite.chained_cmacs(&keys.0, &vectors, &inputs.each_ref().map(heapless::Vec::as_slice));
-    let mut pairs = secrets.0.map(|secret| (MacKey::new(suite, secret), [0; 16]));
-    for ((_, place), cmac) in pairs.iter_mut().zip(cmacs) {
-        *place = cmac;
+    let chained = suite.chained_cmacs(&keys.0, &vectors, &inputs.each_ref().map(heapless::Vec::as_slice));
+    let mut macs =
+        chained.secrets.0.map(|secret| (MacKey::new(suite, secret), [0; 16], CounterId::from_bytes([0; 16])));
+    for (((_, cmac, id), computed), of_vector) in macs.iter_mut().zip(chained.cmacs).zip(chained.ids) {
+        (*cmac, *id) = (computed, CounterId::from_bytes(of_vector));
     }
-    Some(pairs)
+    Some(macs)
 }
 
 impl<I> fmt::Debug for Batch<'_, I> {

@@ -72,8 +72,8 @@ impl CounterTagLayout {
 ///
 /// ```compile_fail,E0599
 /// # use suntap::*;
-/// fn admit(tap: UnverifiableTap<'_>, counters: &mut MemoryCounters<2>, tag: &CounterId) {
-///     let _ = tap.commit(counters, tag, None);
+/// fn admit(tap: UnverifiableTap<'_>, counters: &mut MemoryCounters<2>) {
+///     let _ = tap.commit(counters, None);
 /// }
 /// ```
 #[must_use = "it proves nothing"]

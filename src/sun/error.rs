@@ -3,9 +3,10 @@
 //! No error carries a key, a MAC or text of a tap, so each may be logged. Return one generic refusal to untrusted
 //! clients; keep the detailed error for your logs.
 
+use core::convert::Infallible;
 use core::fmt;
 
-use crate::value::Mark;
+use crate::value::{Mark, SdmReadCtr};
 
 /// One element of a layout, with its name from the data sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,6 +85,8 @@ impl fmt::Display for Malformed {
 impl core::error::Error for Malformed {}
 
 /// The reason why a well-formed tap was not verified.
+///
+/// Every variant but [`Config`](Self::Config) is a statement about the tap. `Config` is a mistake of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyError {
@@ -95,33 +98,57 @@ pub enum VerifyError {
     /// The tap is genuine but carries no counter, so it may be a replay: see
     /// [`ClaimedTap::verify_replayable`](crate::ClaimedTap::verify_replayable).
     NoCounter,
-    /// The tap is genuine and carries a counter, so it must not be accepted as a tap without one.
-    HasCounter,
     /// The tap is genuine, but of another tag than the caller expected.
     WrongTag,
-    /// The layout has encrypted PICCData: open it with an `SdmMetaReadKey`.
-    Encrypted,
-    /// The layout has no PICCData: there is nothing to open.
-    NotEncrypted,
-    /// The key was prepared for another mode than that of the layout.
-    WrongScheme,
+    /// The layout, the keys and the methods that were called do not fit together.
+    Config(ConfigError),
+}
+
+impl From<ConfigError> for VerifyError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
 }
 
 impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAuthentic => "not authentic",
-            Self::NoCounter => "genuine, but without a counter",
-            Self::HasCounter => "genuine, and with a counter: use verify and commit",
-            Self::WrongTag => "genuine, but another tag than expected",
-            Self::Encrypted => "the layout has encrypted PICCData: an SDMMetaReadKey is needed",
-            Self::NotEncrypted => "the layout has no PICCData to open",
-            Self::WrongScheme => "the key was prepared for another mode than that of the layout",
-        })
+        match self {
+            Self::NotAuthentic => f.write_str("tap is not authentic"),
+            Self::NoCounter => f.write_str("tap is genuine but carries no counter, so it may be a replay"),
+            Self::WrongTag => f.write_str("tap is genuine but of another tag than expected"),
+            Self::Config(error) => error.fmt(f),
+        }
     }
 }
 
 impl core::error::Error for VerifyError {}
+
+/// A mistake of the program: a layout and keys that do not fit together. No tap can cause it and no tap can cure it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The layout has `{picc}`, and there is no SDMMetaReadKey to open it with.
+    NeedsMetaKey,
+    /// The layout has no `{picc}`, so there is nothing to open with an SDMMetaReadKey.
+    NoPiccData,
+    /// The key was prepared for another [`Scheme`](crate::Scheme) than that of the layout.
+    WrongScheme,
+    /// The tap carries a counter, so it must not be accepted as a tap without one.
+    HasCounter,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NeedsMetaKey => "the layout has {picc}: an SDMMetaReadKey is needed to open it",
+            Self::NoPiccData => "the layout has no {picc}, so there is nothing to open with an SDMMetaReadKey",
+            Self::WrongScheme => "the key was prepared for another scheme than that of the layout",
+            Self::HasCounter => "the tap carries a counter: call verify and commit, not verify_replayable",
+        })
+    }
+}
+
+impl core::error::Error for ConfigError {}
 
 /// The reason why a verified tap did not become a fresh one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,18 +156,23 @@ impl core::error::Error for VerifyError {}
 pub enum CommitError<S> {
     /// The counter is not greater than the stored one: this tap, or a later one, was accepted before.
     Replayed {
-        /// The mark in the store.
+        /// The counter of the tap.
+        ctr: SdmReadCtr,
+        /// The mark in the store. Its counter is equal to that of the tap if this is the last accepted tap, and greater
+        /// if a later one was accepted.
         stored: Mark,
     },
     /// The store failed. It is unknown whether the counter advanced, and the tap is rejected.
     Store(S),
 }
 
-impl<S: fmt::Display> fmt::Display for CommitError<S> {
+impl<S> fmt::Display for CommitError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Replayed { stored } => write!(f, "seen before: the counter stands at {}", stored.ctr),
-            Self::Store(error) => write!(f, "the counter store failed: {error}"),
+            Self::Replayed { ctr, stored } => {
+                write!(f, "replayed tap: its counter is {ctr}, and counter {} was already accepted", stored.ctr)
+            }
+            Self::Store(_) => f.write_str("the counter store failed"),
         }
     }
 }
@@ -156,9 +188,11 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
 
 /// Any error on the way from text to a [`FreshTap`](crate::FreshTap). The error of each step converts into it. `S` is
 /// the error of the counter store.
+///
+/// `Display` is that of the step, and so is `source`: the error of the counter store if it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Error<S> {
+pub enum Error<S = Infallible> {
     /// The text does not have the shape of the layout.
     Malformed(Malformed),
     /// The tap was not verified.
@@ -185,10 +219,10 @@ impl<S> From<CommitError<S>> for Error<S> {
     }
 }
 
-impl<S: fmt::Display> fmt::Display for Error<S> {
+impl<S> fmt::Display for Error<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(error) => write!(f, "malformed: {error}"),
+            Self::Malformed(error) => error.fmt(f),
             Self::Verify(error) => error.fmt(f),
             Self::Commit(error) => error.fmt(f),
         }
@@ -198,9 +232,8 @@ impl<S: fmt::Display> fmt::Display for Error<S> {
 impl<S: core::error::Error + 'static> core::error::Error for Error<S> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Malformed(error) => Some(error),
-            Self::Verify(error) => Some(error),
-            Self::Commit(error) => Some(error),
+            Self::Malformed(_) | Self::Verify(_) => None,
+            Self::Commit(error) => error.source(),
         }
     }
 }

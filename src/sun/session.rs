@@ -7,7 +7,7 @@
 
 use crate::cipher::{Block, Suite};
 use crate::key::{FileReadKey, PreparedFileReadKey, key_type};
-use crate::value::{Scheme, SdmReadCtr, Uid};
+use crate::value::{CounterId, Scheme, SdmReadCtr, Uid};
 
 key_type! {
     /// The secret of a session key.
@@ -112,20 +112,28 @@ impl MacKey {
     /// Derives the key from the values that the tag mirrors. Returns `None` if `key` was prepared for an NTAG 22x.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Option<Self> {
-        Self::derive_in(key.scheme(), Suite::of(key.scheme())?, key, uid, ctr)
+        let suite = Suite::of(key.scheme())?;
+        Some(Self::new(suite, key.one_block(&vector_of_mac(suite, uid, ctr))))
     }
 
-    /// Like [`derive`](Self::derive), but for a plain or prepared key. Returns `None` if it was prepared for another
-    /// mode.
+    /// Like [`derive`](Self::derive), but for a plain or prepared key, and with the counter id if it costs little here.
+    /// Returns `None` if the key was prepared for another scheme.
+    ///
+    /// In AES mode one key expansion then serves both. In LRP mode the counter id must wait until the MAC is compared:
+    /// otherwise a sender could choose the blocks that AES encrypts under the tag's key.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,
         key: &impl FileReadKey,
         uid: Option<Uid>,
         ctr: Option<SdmReadCtr>,
-    ) -> Option<Self> {
-        let secret = key.one_block_in(scheme, &vector_of_mac(suite, uid, ctr))?;
-        Some(Self::new(suite, secret))
+    ) -> Option<(Self, Option<CounterId>)> {
+        let vector = vector_of_mac(suite, uid, ctr);
+        let (secret, id) = match suite {
+            Suite::Aes => key.aes_session(scheme, &vector, uid).map(|(secret, id)| (secret, Some(id)))?,
+            Suite::Lrp(_) => (key.one_block_in(scheme, &vector)?, None),
+        };
+        Some((Self::new(suite, secret), id))
     }
 
     pub(super) fn new(suite: Suite, secret: Block) -> Self {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::error::{CommitError, Field, VerifyError};
+use super::error::{CommitError, ConfigError, Field, VerifyError};
 use super::layout::SdmLayout;
 use super::message::SunMessage;
 use super::picc::PiccData;
@@ -41,7 +41,7 @@ impl<'a> UnverifiedTap<'a> {
     ///
     /// # Errors
     /// Returns [`VerifyError::NotAuthentic`] if the PICCData does not decrypt to what the layout says,
-    /// [`VerifyError::NotEncrypted`] if the layout has no PICCData, and [`VerifyError::WrongScheme`] if the key was
+    /// [`ConfigError::NoPiccData`] if the layout has no PICCData, and [`ConfigError::WrongScheme`] if the key was
     /// prepared for another mode.
     pub fn open(self, key: &impl MetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         let picc_data = self.picc_data_by(key)?;
@@ -51,9 +51,9 @@ impl<'a> UnverifiedTap<'a> {
     /// Decrypts the PICCData with a key and returns its content.
     pub(crate) fn picc_data_by(&self, key: &impl MetaReadKey) -> Result<PiccData, VerifyError> {
         if !self.layout.has(Field::PiccData) {
-            return Err(VerifyError::NotEncrypted);
+            return Err(ConfigError::NoPiccData.into());
         }
-        let plain = key.decrypt_in(self.layout.scheme(), &self.picc_data).ok_or(VerifyError::WrongScheme)?;
+        let plain = key.decrypt_in(self.layout.scheme(), &self.picc_data).ok_or(ConfigError::WrongScheme)?;
         self.read_picc_data(&plain).ok_or(VerifyError::NotAuthentic)
     }
 
@@ -83,10 +83,10 @@ impl<'a> UnverifiedTap<'a> {
     /// Reads the plain mirrors. If there are none, the claim is empty.
     ///
     /// # Errors
-    /// Returns [`VerifyError::Encrypted`] if the layout has PICCData.
+    /// Returns [`ConfigError::NeedsMetaKey`] if the layout has PICCData.
     pub fn read_plain(self) -> Result<ClaimedTap<'a>, VerifyError> {
         if self.layout.has(Field::PiccData) {
-            return Err(VerifyError::Encrypted);
+            return Err(ConfigError::NeedsMetaKey.into());
         }
         Ok(ClaimedTap { layout: self.layout, received: self.received })
     }
@@ -124,12 +124,13 @@ impl<'a> ClaimedTap<'a> {
 pub struct VerifiedTap<'a> {
     message: SunMessage<'a>,
     ctr: SdmReadCtr,
+    id: CounterId,
 }
 
 impl<'a> VerifiedTap<'a> {
-    /// Wraps a message. The caller must have checked that the MAC matches.
-    pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr) -> Self {
-        Self { message, ctr }
+    /// Wraps a message. The caller must have checked that the MAC matches, with the key that gave the counter id.
+    pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr, id: CounterId) -> Self {
+        Self { message, ctr, id }
     }
 
     /// Returns the UID, or `None` if the tag mirrors none.
@@ -167,9 +168,20 @@ impl<'a> VerifiedTap<'a> {
         Ok(self)
     }
 
-    /// Advances the counter of `id` and returns the fresh tap. The store keeps the time `at` with the counter.
+    /// Returns the id under which [`commit`](Self::commit) keeps the counter.
     ///
-    /// This spends the tap. It stays spent after a crash in between: a tap is accepted at most once.
+    /// It follows from the file-read key and the UID: see
+    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id). A tag that is set up again with a new
+    /// key therefore gets a new counter, and the counter of the old key stays.
+    #[must_use]
+    pub fn counter_id(&self) -> CounterId {
+        self.id
+    }
+
+    /// Advances the counter of the tag and returns the fresh tap. The store keeps the time `at` with the counter.
+    ///
+    /// The store keeps the counter under [`counter_id`](Self::counter_id). This spends the tap. It stays spent after a
+    /// crash in between: a tap is accepted at most once.
     ///
     /// # Errors
     /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored one, and [`CommitError::Store`]
@@ -177,10 +189,9 @@ impl<'a> VerifiedTap<'a> {
     pub fn commit<S: CounterStore + ?Sized>(
         self,
         store: &mut S,
-        id: &CounterId,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
-        let advance = store.advance(id, self.ctr, at).map_err(CommitError::Store)?;
+        let advance = store.advance(&self.id, self.ctr, at).map_err(CommitError::Store)?;
         self.conclude(advance)
     }
 
@@ -196,17 +207,26 @@ impl<'a> VerifiedTap<'a> {
     pub async fn commit_async<S: AsyncCounterStore + ?Sized>(
         self,
         store: &mut S,
-        id: &CounterId,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
-        let advance = store.advance(id, self.ctr, at).await.map_err(CommitError::Store)?;
+        let advance = store.advance(&self.id, self.ctr, at).await.map_err(CommitError::Store)?;
         self.conclude(advance)
+    }
+
+    /// Returns the same tap with a counter id that the caller chose, for a tag whose counter already has one, for
+    /// example in a store that was filled by another program.
+    ///
+    /// **The caller must then keep the rules of a [counter id](CounterId::from_bytes).** If the id does not change when
+    /// the tag gets new keys, its new taps are rejected until its counter exceeds the stored one. If it changes while
+    /// the keys stay, old taps are accepted again.
+    pub fn with_own_counter_id(self, id: CounterId) -> Self {
+        Self { id, ..self }
     }
 
     fn conclude<E>(self, advance: Advance) -> Result<FreshTap<'a>, CommitError<E>> {
         match advance {
             Advance::Advanced { previous, now } => Ok(FreshTap { message: self.message, ctr: self.ctr, previous, now }),
-            Advance::Stale { stored } => Err(CommitError::Replayed { stored }),
+            Advance::Stale { stored } => Err(CommitError::Replayed { ctr: self.ctr, stored }),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Verification of a claimed tap: session keys, SDMMAC, and the key of the file data.
 
-use super::error::{Field, VerifyError};
+use super::error::{ConfigError, Field, VerifyError};
 use super::mac::SdmMac;
 use super::message::SunMessage;
 use super::received::Received;
@@ -9,7 +9,7 @@ use super::tap::{ClaimedTap, ReplayableTap, VerifiedTap};
 use super::{ntag22x, window};
 use crate::cipher::Suite;
 use crate::key::FileReadKey;
-use crate::value::SdmReadCtr;
+use crate::value::{CounterId, SdmReadCtr};
 
 impl<'a> ClaimedTap<'a> {
     /// Compares the SDMMAC and returns the verified tap.
@@ -17,12 +17,12 @@ impl<'a> ClaimedTap<'a> {
     /// The key is an [`SdmFileReadKey`](crate::SdmFileReadKey) for one tap, or a prepared key for many taps.
     ///
     /// # Errors
-    /// Returns [`VerifyError::WrongScheme`] if the key was prepared for another mode than the layout's,
+    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for another mode than the layout's,
     /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0, which no chip sends, and
     /// [`VerifyError::NoCounter`] if the MAC matches and the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
-        let enc = self.authenticate(key)?;
-        self.counted(enc)
+        let (enc, id) = self.authenticate(key)?;
+        self.counted(enc, id)
     }
 
     /// Compares the SDMMAC of a tap that carries no counter.
@@ -30,47 +30,49 @@ impl<'a> ClaimedTap<'a> {
     /// Such a tap may be a replay: a copy of its URL is as good as the tag, forever.
     ///
     /// # Errors
-    /// Returns [`VerifyError::WrongScheme`] and [`VerifyError::NotAuthentic`] like [`verify`](Self::verify), and
-    /// [`VerifyError::HasCounter`] if the MAC matches and the tap carries a counter: use [`verify`](Self::verify) then.
+    /// Returns [`ConfigError::WrongScheme`] and [`VerifyError::NotAuthentic`] like [`verify`](Self::verify), and
+    /// [`ConfigError::HasCounter`] if the MAC matches and the tap carries a counter: use [`verify`](Self::verify) then.
     pub fn verify_replayable(self, key: &impl FileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
-        let enc = self.authenticate(key)?;
+        let (enc, _) = self.authenticate(key)?;
         match self.received.ctr {
-            Some(_) => Err(VerifyError::HasCounter),
+            Some(_) => Err(ConfigError::HasCounter.into()),
             None => Ok(ReplayableTap::new(SunMessage::new(self.layout, self.received, enc))),
         }
     }
 
-    /// Like [`verify`](Self::verify), but with a session key and CMAC that were computed in a batch.
+    /// Like [`verify`](Self::verify), but with what was computed in a batch: the session key, its CMAC of the MAC input,
+    /// and the counter id.
     pub(super) fn verified_by(
         self,
         mac_key: &MacKey,
         cmac: &[u8; 16],
+        id: CounterId,
         key: &impl FileReadKey,
     ) -> Result<VerifiedTap<'a>, VerifyError> {
         self.compare(cmac)?;
         let enc = self.enc_key(mac_key, key)?;
-        self.counted(enc)
+        self.counted(enc, id)
     }
 
-    fn counted(self, enc: Option<EncKey>) -> Result<VerifiedTap<'a>, VerifyError> {
+    fn counted(self, enc: Option<EncKey>, id: CounterId) -> Result<VerifiedTap<'a>, VerifyError> {
         let ctr = self.received.ctr.ok_or(VerifyError::NoCounter)?;
-        Ok(VerifiedTap::new(SunMessage::new(self.layout, self.received, enc), ctr))
+        Ok(VerifiedTap::new(SunMessage::new(self.layout, self.received, enc), ctr, id))
     }
 
-    /// Compares the SDMMAC, and derives the key of the file data if the layout has `{enc}`.
-    fn authenticate(&self, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
+    /// Compares the SDMMAC. Returns the key of the file data if the layout has `{enc}`, and the counter id.
+    fn authenticate(&self, key: &impl FileReadKey) -> Result<(Option<EncKey>, CounterId), VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
         let Some(suite) = Suite::of(layout.scheme()) else {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
             // `StatusDetect::from_ascii` already checked the status block, so only the mode can be wrong here.
-            let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(VerifyError::WrongScheme)?;
+            let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(ConfigError::WrongScheme)?;
             self.compare(&cmac)?;
-            return Ok(None);
+            return Ok((None, key.counter_id(Some(uid))));
         };
-        let mac_key = MacKey::derive_in(layout.scheme(), suite, key, uid, ctr).ok_or(VerifyError::WrongScheme)?;
+        let (mac_key, id) = MacKey::derive_in(layout.scheme(), suite, key, uid, ctr).ok_or(ConfigError::WrongScheme)?;
         self.compare(&mac_key.cmac_of(window::of(layout, received)))?;
-        self.enc_key(&mac_key, key)
+        Ok((self.enc_key(&mac_key, key)?, id.unwrap_or_else(|| key.counter_id(uid))))
     }
 
     /// Compares the SDMMAC with the CMAC that the tag should have computed.

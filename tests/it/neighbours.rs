@@ -5,7 +5,7 @@ use cmac::{Cmac, KeyInit as _, Mac as _};
 use proptest::prelude::*;
 use suntap::sun::ntag22x::StatusDetect;
 use suntap::{
-    CounterId, CounterTagLayout, Field, LayoutError, Malformed, MemoryCounters, Scheme, SdmAccess, SdmFileReadKey,
+    ConfigError, CounterTagLayout, Field, LayoutError, Malformed, MemoryCounters, Scheme, SdmAccess, SdmFileReadKey,
     SdmLayout, SdmMetaReadKey, SettingsError, TagTamper, TagTexts, VerifyError,
 };
 
@@ -69,10 +69,9 @@ fn an12998_tap_is_fresh_once() {
     let mut counters = MemoryCounters::<2>::new();
     let verified = || layout.parse(url).unwrap().read_plain().unwrap().verify(&key).unwrap();
     let (uid, ctr) = (verified().uid().unwrap(), verified().ctr());
-    let tag = CounterId::from_uid(uid);
     assert_eq!(verified().message().tamper(), None);
-    assert!(verified().commit(&mut counters, &tag, None).is_ok());
-    assert!(verified().commit(&mut counters, &tag, None).is_err());
+    assert!(verified().commit(&mut counters, None).is_ok());
+    assert!(verified().commit(&mut counters, None).is_err());
     for other in [
         Scheme::Aes,
         #[cfg(feature = "lrp")]
@@ -83,12 +82,12 @@ fn an12998_tap_is_fresh_once() {
     // The tap neither verifies by the rules of SDM nor opens like PICCData.
     let sdm_key = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
     let claimed = layout.parse(url).unwrap().read_plain().unwrap();
-    assert_eq!(claimed.verify(&sdm_key).map(|_| ()), Err(VerifyError::WrongScheme));
+    assert_eq!(claimed.verify(&sdm_key).map(|_| ()), Err(ConfigError::WrongScheme.into()));
     let meta_key = SdmMetaReadKey::FACTORY.prepare(Scheme::Suncmac);
-    assert_eq!(layout.parse(url).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::NotEncrypted));
+    assert_eq!(layout.parse(url).unwrap().open(&meta_key).map(|_| ()), Err(ConfigError::NoPiccData.into()));
     let sdm = SdmLayout::new(Scheme::Aes, "https://a.b/?p={picc}&c={mac}").unwrap();
     let sdm_url = "https://a.b/?p=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
-    assert_eq!(sdm.parse(sdm_url).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::WrongScheme));
+    assert_eq!(sdm.parse(sdm_url).unwrap().open(&meta_key).map(|_| ()), Err(ConfigError::WrongScheme.into()));
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn debug_shows_no_secret() {
     hides(&identify::candidates(&layout.assemble(&mirrors).unwrap(), [SdmMetaReadKey::FACTORY.prepare(Scheme::Aes)]));
 }
 
-/// Every error has a readable text and gives its source.
+/// Every error has a readable text. A cause stands in the text or is the source, never both.
 #[test]
 fn every_error_has_words() {
     let stored = suntap::Mark { ctr: suntap::SdmReadCtr::MAX, at: None, taps: 1 };
@@ -165,17 +165,24 @@ fn every_error_has_words() {
     assert!(not_identified.to_string().contains("41"));
     assert!(std::error::Error::source(&not_identified).is_some());
     for failure in [Failure::Registry(suntap::Full), Failure::Counters(suntap::Full)] {
-        assert!(std::error::Error::source(&failure).is_some());
+        let source = std::error::Error::source(&failure).unwrap().to_string();
+        assert!(!failure.to_string().contains(&source), "{failure}");
     }
     let settings = suntap::SettingsError::Layout(suntap::LayoutError::NoMac);
-    assert_eq!(std::error::Error::source(&settings).unwrap().to_string(), settings.to_string());
+    assert_eq!(settings.to_string(), suntap::LayoutError::NoMac.to_string());
+    assert!(std::error::Error::source(&settings).is_none(), "its text is already that of the cause");
     assert!(std::error::Error::source(&suntap::SettingsError::Shape).is_none());
     let store = CommitError::Store(suntap::Full);
-    assert!(std::error::Error::source(&store).is_some());
-    assert!(std::error::Error::source(&CommitError::<suntap::Full>::Replayed { stored }).is_none());
+    let source = std::error::Error::source(&store).unwrap().to_string();
+    assert!(!store.to_string().contains(&source), "{store}");
+    let error = Error::Commit(store);
+    assert_eq!(error.to_string(), store.to_string());
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), source);
+    assert!(std::error::Error::source(&CommitError::<suntap::Full>::Replayed { ctr: stored.ctr, stored }).is_none());
     assert_eq!(suntap::Field::SdmMac.to_string(), "SDMMAC");
     let rules = suntap::platform::Unfit::Rules(suntap::platform::rules::RulesError::EmptyGroup);
-    assert_eq!(std::error::Error::source(&rules).unwrap().to_string(), rules.to_string());
+    assert_eq!(rules.to_string(), suntap::platform::rules::RulesError::EmptyGroup.to_string());
+    assert!(std::error::Error::source(&rules).is_none(), "its text is already that of the cause");
     let errors: &[&dyn std::error::Error] = &[
         &suntap::Malformed::Trailing,
         &suntap::VerifyError::NotAuthentic,
@@ -193,7 +200,7 @@ fn every_error_has_words() {
         &suntap::platform::Refusal::OtherUid,
         &Failure::<suntap::Full, suntap::Full>::Registry(suntap::Full),
         &suntap::kdf::sdm_backend::MasterLength,
-        &CommitError::<suntap::Full>::Replayed { stored },
+        &CommitError::<suntap::Full>::Replayed { ctr: stored.ctr, stored },
         &Error::<suntap::Full>::Commit(CommitError::Store(suntap::Full)),
         &not_identified,
     ];
@@ -254,8 +261,7 @@ fn debug_of_a_verdict_names_the_tag() {
     assert_eq!(format!("{claimed:?}"), "ClaimedTap { .. }");
     let verified = claimed.verify(&SdmFileReadKey::FACTORY.prepare(Scheme::Aes)).unwrap();
     assert!(format!("{verified:?}").contains("04DE5F1EACC040"));
-    let tag = CounterId::from_uid(verified.uid().unwrap());
-    let fresh = verified.commit(&mut MemoryCounters::<2>::new(), &tag, None).unwrap();
+    let fresh = verified.commit(&mut MemoryCounters::<2>::new(), None).unwrap();
     let text = format!("{fresh:?}");
     assert!(text.contains("04DE5F1EACC040") && text.contains("61"), "{text}");
     assert!(!text.contains("94EE") && !text.contains("EF96"), "{text}");

@@ -64,7 +64,7 @@ fn urls_share_one_counter_store() {
     assert!(twice.out.lines().nth(1).unwrap().starts_with("replayed  uid 04DE5F1EACC040  ctr 61"));
     let forged = URL.replace("94EE", "94EF");
     let forged = verify(&[&["--template", TEMPLATE], &keys[..], &[&forged]].concat(), "");
-    assert_eq!((forged.code, forged.out.as_str()), (1, "not_authentic  (not authentic)\n"));
+    assert_eq!((forged.code, forged.out.as_str()), (1, "not_authentic  (tap is not authentic)\n"));
     let malformed = verify(&[&["--template", TEMPLATE], &keys[..], &[&URL[..60]]].concat(), "");
     assert_eq!((malformed.code, &malformed.out[..9]), (1, "malformed"));
 }
@@ -199,7 +199,7 @@ fn a_derived_key_and_a_forged_picc_data_make_a_verdict() {
     let args: Vec<&str> = args.into_iter().chain(urls.iter().map(String::as_str)).collect();
     let ran = verify(&args, "");
     assert_eq!((ran.code, ran.err.as_str(), ran.out.lines().count()), (1, "", 2000));
-    assert!(ran.out.lines().all(|line| line == "not_authentic  (not authentic)"));
+    assert!(ran.out.lines().all(|line| line == "not_authentic  (tap is not authentic)"));
 }
 
 #[test]

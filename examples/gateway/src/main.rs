@@ -11,8 +11,8 @@ use panic_halt as _;
 use semihosting::{io, println, process};
 use suntap::kdf::an10922;
 use suntap::{
-    CommitError, CounterId, Error, FlashCounters, FlashError, Malformed, MasterKey, PreparedMasterKey,
-    PreparedMetaReadKey, Scheme, SdmLayout, SdmMetaReadKey, VerifiedTap, VerifyError, sdm_layout,
+    CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, PreparedMasterKey, PreparedMetaReadKey,
+    Scheme, SdmLayout, SdmMetaReadKey, VerifiedTap, VerifyError, sdm_layout,
 };
 use suntap_gateway::flash::{OutOfBounds, RamFlash};
 
@@ -43,21 +43,17 @@ impl Door {
         }
     }
 
-    /// Shape, PICCData, the key of this tag, MAC: a genuine tap and the name of its counter.
-    fn verify<'a>(&self, url: &'a str) -> Result<(VerifiedTap<'a>, CounterId), Refused> {
+    /// Verifies a tap with the key of its tag.
+    fn verify<'a>(&self, url: &'a str) -> Result<VerifiedTap<'a>, Refused> {
         let claimed = LAYOUT.parse(url)?.open(&self.meta)?;
         let uid = claimed.uid().ok_or(VerifyError::NotAuthentic)?;
         let key = an10922::derive_in_epoch(&self.master, uid, 0, SUFFIX).map_err(|_| VerifyError::NotAuthentic)?;
-        let key = key.prepare(Scheme::Aes);
-        let verified = claimed.verify(&key)?;
-        let name = key.counter_id(verified.uid());
-        Ok((verified, name))
+        Ok(claimed.verify(&key)?)
     }
 
-    /// The whole line.
+    /// Verifies a tap and advances its counter.
     fn admit(&self, url: &str, counters: &mut Counters<'_>) -> Result<(), Refused> {
-        let (verified, name) = self.verify(url)?;
-        let _fresh = verified.commit(counters, &name, None)?;
+        let _fresh = self.verify(url)?.commit(counters, None)?;
         Ok(())
     }
 }

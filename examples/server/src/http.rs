@@ -99,7 +99,9 @@ impl App {
         match verdict {
             // Anybody sends these, and they say nothing of a tag.
             None => tracing::debug!(?api, verdict = word, micros),
-            Some(Err(failure)) => tracing::error!(?api, verdict = word, tag, micros, %failure),
+            Some(Err(Failure::Registry(error) | Failure::Counters(error))) => {
+                tracing::error!(?api, verdict = word, tag, micros, %error);
+            }
             Some(Ok(_)) => tracing::info!(?api, verdict = word, tag, uid, ctr, micros),
         }
     }

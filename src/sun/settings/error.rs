@@ -83,14 +83,7 @@ impl fmt::Display for SettingsError {
     }
 }
 
-impl core::error::Error for SettingsError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Layout(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl core::error::Error for SettingsError {}
 
 impl From<LayoutError> for SettingsError {
     fn from(error: LayoutError) -> Self {

@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use suntap::{CommitError, CounterId, Field, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+use suntap::{CommitError, Field, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
 /// Not verified, and verified without a counter.
 const REFUSED: i32 = -1;
@@ -46,8 +46,7 @@ fn decide(text: &str) -> Option<i32> {
         return claimed.verify_replayable(&file).ok().map(|_| REPLAYABLE);
     }
     let mut counters = MemoryCounters::<2>::new();
-    let name = CounterId::from_bytes([1; 16]);
-    let fresh = claimed.verify(&file).ok()?.commit(&mut counters, &name, None).ok()?;
-    let again = claim()?.verify(&file).ok()?.commit(&mut counters, &name, None);
+    let fresh = claimed.verify(&file).ok()?.commit(&mut counters, None).ok()?;
+    let again = claim()?.verify(&file).ok()?.commit(&mut counters, None);
     matches!(again, Err(CommitError::Replayed { .. })).then(|| i32::try_from(fresh.ctr().get()).ok())?
 }

@@ -1,0 +1,18 @@
+//! The counter id that follows from a file-read key.
+
+use crate::cipher::Block;
+use crate::value::Uid;
+
+/// Returns the message whose CMAC is the counter id: `"suntap"`, two zeros, then `01` and the UID, or eight zeros.
+///
+/// No session vector begins with this label, so a counter id in a store is never a session key.
+pub(crate) fn message(uid: Option<Uid>) -> Block {
+    // Each tap needs this message: two numbers cost a tenth of a loop over its bytes.
+    let label = u64::from_be_bytes(*b"suntap\0\0");
+    let mut tail = [0; 8];
+    if let (Some(uid), [first, rest @ ..]) = (uid, &mut tail) {
+        (*first, *rest) = (0x01, *uid.as_bytes());
+    }
+    let tail = u64::from_be_bytes(tail);
+    (u128::from(label) << 64 | u128::from(tail)).to_be_bytes()
+}
