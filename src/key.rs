@@ -10,6 +10,6 @@ mod usable;
 
 pub(crate) use counter_id::message as counter_id_message;
 pub(crate) use plain::key_type;
-pub use plain::{ApplicationKey, IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
-pub use prepared::{PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey};
+pub use plain::{ApplicationKey, SdmFileReadKey, SdmMetaReadKey};
+pub use prepared::{IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey};
 pub use usable::{FileReadKey, MetaReadKey};

@@ -30,8 +30,8 @@ pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, Memo
 #[cfg(feature = "flash")]
 pub use counter::{FlashCounters, FlashError};
 pub use key::{
-    ApplicationKey, FileReadKey, IssuerKey, MasterKey, MetaReadKey, PreparedFileReadKey, PreparedIssuerKey,
-    PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey,
+    ApplicationKey, FileReadKey, IssuerKey, MasterKey, MetaReadKey, PreparedFileReadKey, PreparedMetaReadKey,
+    SdmFileReadKey, SdmMetaReadKey,
 };
 pub use sun::batch::{Batch, verify_batch};
 pub use sun::counter_tag::{CounterTagLayout, UnverifiableTap};

@@ -23,8 +23,8 @@ use ntag424::types::KeyNumber;
 use ntag424::types::file_settings::CryptoMode;
 use suntap::kdf::an10922;
 use suntap::{
-    Advance, ClaimedTap, CounterId, CounterStore, Mark, MasterKey, PreparedMasterKey, PreparedMetaReadKey, Scheme,
-    SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, UnixMillis, verify_batch,
+    Advance, ClaimedTap, CounterId, CounterStore, Mark, MasterKey, PreparedMetaReadKey, Scheme, SdmFileReadKey,
+    SdmLayout, SdmMetaReadKey, SdmReadCtr, UnixMillis, verify_batch,
 };
 use suntap_testkit::{Tag, Tap};
 
@@ -90,7 +90,7 @@ pub struct Set {
     pub meta_key: [u8; 16],
     pub ready_meta: PreparedMetaReadKey,
     pub master_key: [u8; 16],
-    pub ready_master: PreparedMasterKey,
+    pub ready_master: MasterKey,
     pub peer: Verifier,
     pub peer_mode: CryptoMode,
     encrypted: bool,
@@ -126,7 +126,7 @@ impl Set {
             meta_key,
             ready_meta: SdmMetaReadKey::from_bytes(meta_key).prepare(mode),
             master_key,
-            ready_master: MasterKey::from_bytes(master_key).prepare(),
+            ready_master: MasterKey::from_bytes(master_key),
             peer: peer(theirs, peer_mode),
             peer_mode,
             encrypted: ours.contains("{picc"),

@@ -2,7 +2,7 @@
 
 use lexopt::{Arg, Parser, ValueExt as _};
 use suntap::diagnose::{Case, GivenKey, Role};
-use suntap::{MasterKey, Scheme, SdmLayout, SdmReadCtr, Uid};
+use suntap::{ApplicationKey, Scheme, SdmLayout, SdmReadCtr, Uid};
 
 pub(crate) const HELP: &str = "\
 Says why a tap of a SUN/SDM tag does not verify, and what to do.
@@ -45,7 +45,7 @@ pub(crate) enum Command {
 #[derive(Default)]
 pub(crate) struct Asked {
     url: String,
-    keys: Vec<(String, MasterKey)>,
+    keys: Vec<(String, ApplicationKey)>,
     layout: Option<SdmLayout>,
     uid: Option<Uid>,
     second: Option<String>,
@@ -145,13 +145,13 @@ pub(crate) fn parse() -> Result<Command, String> {
 }
 
 /// A name and a key. No message repeats the key.
-fn key(text: &str) -> Result<(String, MasterKey), String> {
+fn key(text: &str) -> Result<(String, ApplicationKey), String> {
     let (name, digits) = text.split_once('=').ok_or("--key needs NAME=HEX")?;
     if name.is_empty() {
         return Err("--key needs a NAME before the =".into());
     }
     // What looks like a key is not repeated, wherever it stands.
     let shown = if name.len() < 24 { name } else { "NAME" };
-    let key = MasterKey::from_hex(digits).map_err(|error| format!("--key {shown}=HEX: {error}"))?;
+    let key = ApplicationKey::from_hex(digits).map_err(|error| format!("--key {shown}=HEX: {error}"))?;
     Ok((name.into(), key))
 }

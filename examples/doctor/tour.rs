@@ -40,7 +40,7 @@ pub(crate) fn run(out: &mut impl Write, style: &Style) -> io::Result<bool> {
 /// A tap of a tag whose file key was diversified, as it should be.
 fn diversified(meta: [u8; 16], master: [u8; 16]) -> Option<String> {
     let uid = Uid::from_hex("04A39493CC8680").ok()?;
-    let master = MasterKey::from_bytes(master).prepare();
+    let master = MasterKey::from_bytes(master);
     let file: SdmFileReadKey = an10922::derive(&master, &[uid.as_bytes()]).ok()?;
     let mut tag = EmulatedTag::new(&SHOP, &TagTexts::default(), SdmMetaReadKey::from_bytes(meta), file, uid).ok()?;
     Some(tag.tap().ok()?.to_string())

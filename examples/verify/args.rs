@@ -1,7 +1,7 @@
 //! The command line.
 
 use lexopt::{Arg, Parser, ValueExt as _};
-use suntap::kdf::sdm_backend::{Derivation, Master};
+use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard};
 use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
@@ -218,7 +218,7 @@ impl Keys<'_> {
         Ok(Some(match self.scheme {
             KeyScheme::Static => return Ok(None),
             KeyScheme::An10922 => {
-                let master = named(master_key, MasterKey::from_hex(master()?))?.prepare();
+                let master = named(master_key, MasterKey::from_hex(master()?))?;
                 let suffix = bytes(suffix, self.suffix.ok_or_else(|| missing(suffix))?)?;
                 // Too long a suffix is better found here than at the first tap.
                 let trial: Result<SdmFileReadKey, _> = an10922::derive(&master, &[&[0; 7], &suffix]);
@@ -226,14 +226,16 @@ impl Keys<'_> {
                 FileKeys::An10922 { master, suffix }
             }
             KeyScheme::BoltCard => {
-                let issuer = named(master_key, IssuerKey::from_hex(master()?))?.prepare();
+                let issuer = named(master_key, IssuerKey::from_hex(master()?))?;
                 FileKeys::BoltCard { issuer, version: self.version }
             }
             KeyScheme::NfcDeveloper | KeyScheme::NfcDeveloperLegacy => {
                 let legacy = self.scheme == KeyScheme::NfcDeveloperLegacy;
-                let derivation = if legacy { Derivation::Legacy } else { Derivation::Standard };
-                let master = Master::new(derivation, &bytes(master_key, master()?)?);
-                FileKeys::NfcDeveloper(master.map_err(|error| format!("{master_key}: {error}"))?)
+                let bytes = bytes(master_key, master()?)?;
+                let master = if legacy { Master::legacy(&bytes) } else { Master::standard(&bytes) };
+                FileKeys::NfcDeveloper(
+                    master.ok_or_else(|| format!("{master_key}: a key of 16 or 32 bytes is needed"))?,
+                )
             }
         }))
     }

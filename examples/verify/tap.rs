@@ -9,7 +9,7 @@ use std::io::Write;
 use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard};
 use suntap::{
-    Advance, CommitError, CounterId, CounterStore, Mark, PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey,
+    Advance, CommitError, CounterId, CounterStore, IssuerKey, Mark, MasterKey, PreparedFileReadKey,
     PreparedMetaReadKey, SdmFileReadKey, SdmLayout, SdmReadCtr, SunMessage, TtStatus, Uid, UnixMillis, VerifyError,
 };
 
@@ -22,8 +22,8 @@ pub(crate) struct Check {
 
 pub(crate) enum FileKeys {
     Static(PreparedFileReadKey),
-    An10922 { master: PreparedMasterKey, suffix: Vec<u8> },
-    BoltCard { issuer: PreparedIssuerKey, version: u32 },
+    An10922 { master: MasterKey, suffix: Vec<u8> },
+    BoltCard { issuer: IssuerKey, version: u32 },
     NfcDeveloper(Master),
 }
 

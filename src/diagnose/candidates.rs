@@ -74,12 +74,12 @@ pub(super) fn metas<'a>(case: &Case<'a>, kind: Kind, mut each: impl FnMut(Meta<'
         }
         Kind::Derived => {
             for (base, name) in bases(case) {
-                let issuer = IssuerKey::from_bytes(base).prepare();
+                let issuer = IssuerKey::from_bytes(base);
                 if each((boltcard::meta_read_key(&issuer), derived(name, Derivation::Boltcard { version: 0 }))) {
                     return;
                 }
                 #[cfg(feature = "sdm-backend")]
-                if let Some(key) = sdm_backend(sdm_backend::Derivation::Standard, &base)
+                if let Some(key) = sdm_backend(sdm_backend::Master::standard, &base)
                     && each((key.meta_read_key(), derived(name, Derivation::SdmBackendStandard)))
                 {
                     return;
@@ -89,7 +89,7 @@ pub(super) fn metas<'a>(case: &Case<'a>, kind: Kind, mut each: impl FnMut(Meta<'
         #[cfg(feature = "sdm-backend")]
         Kind::Slow => {
             for (base, name) in bases(case) {
-                if let Some(key) = sdm_backend(sdm_backend::Derivation::Legacy, &base)
+                if let Some(key) = sdm_backend(sdm_backend::Master::legacy, &base)
                     && each((key.meta_read_key(), derived(name, Derivation::SdmBackendLegacy)))
                 {
                     return;
@@ -115,7 +115,7 @@ pub(super) fn files<'a>(case: &Case<'a>, kind: Kind, uid: Option<Uid>, mut each:
             Kind::Direct => false,
             Kind::Derived => derived(&base, uid, &mut each),
             #[cfg(feature = "sdm-backend")]
-            Kind::Slow => sdm_backend(sdm_backend::Derivation::Legacy, &base)
+            Kind::Slow => sdm_backend(sdm_backend::Master::legacy, &base)
                 .is_some_and(|key| each(key.file_read_key(uid), Derivation::SdmBackendLegacy)),
             #[cfg(not(feature = "sdm-backend"))]
             Kind::Slow => false,
@@ -127,7 +127,7 @@ pub(super) fn files<'a>(case: &Case<'a>, kind: Kind, uid: Option<Uid>, mut each:
 }
 
 fn derived(base: &[u8; 16], uid: Uid, each: &mut impl FnMut(SdmFileReadKey, Derivation) -> bool) -> bool {
-    let master = MasterKey::from_bytes(*base).prepare();
+    let master = MasterKey::from_bytes(*base);
     let cmac = Cmac::new(base);
     for suffix in SUFFIXES {
         let diversified: Result<SdmFileReadKey, _> = an10922::derive(&master, &[uid.as_bytes(), suffix]);
@@ -142,18 +142,18 @@ fn derived(base: &[u8; 16], uid: Uid, each: &mut impl FnMut(SdmFileReadKey, Deri
         }
     }
     #[cfg(feature = "sdm-backend")]
-    if sdm_backend(sdm_backend::Derivation::Standard, base)
+    if sdm_backend(sdm_backend::Master::standard, base)
         .is_some_and(|key| each(key.file_read_key(uid), Derivation::SdmBackendStandard))
     {
         return true;
     }
-    let issuer = IssuerKey::from_bytes(*base).prepare();
+    let issuer = IssuerKey::from_bytes(*base);
     (0..VERSIONS).any(|version| each(boltcard::file_read_key(&issuer, uid, version), Derivation::Boltcard { version }))
 }
 
 /// Returns `base` as a master key of sdm-backend, unless it is zero: that one derives zero keys, which were already
 /// tried.
 #[cfg(feature = "sdm-backend")]
-fn sdm_backend(derivation: sdm_backend::Derivation, base: &[u8; 16]) -> Option<sdm_backend::Master> {
-    sdm_backend::Master::new(derivation, base).ok().filter(|_| *base != ZERO)
+fn sdm_backend(master: fn(&[u8]) -> Option<sdm_backend::Master>, base: &[u8; 16]) -> Option<sdm_backend::Master> {
+    master(base).filter(|_| *base != ZERO)
 }

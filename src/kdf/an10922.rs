@@ -12,7 +12,7 @@ use core::fmt;
 
 use zeroize::Zeroize;
 
-use crate::key::{MasterKey, PreparedMasterKey, SdmFileReadKey, SdmMetaReadKey};
+use crate::key::{MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
 /// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
@@ -24,7 +24,7 @@ const DIV_CONSTANT: u8 = 0x01;
 /// use suntap::{MasterKey, SdmFileReadKey, Uid, kdf::an10922};
 ///
 /// // The example of AN10922 §2.2.1: UID, application identifier, "NXP Abu".
-/// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?.prepare();
+/// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?;
 /// let uid = Uid::from_hex("04782E21801D80")?;
 /// let key: SdmFileReadKey = an10922::derive(&master, &[uid.as_bytes(), &[0x30, 0x42, 0xF5], b"NXP Abu"])?;
 /// assert_eq!(key, SdmFileReadKey::from_hex("A8DD63A3B89D54B37CA802473FDA9175")?);
@@ -33,7 +33,7 @@ const DIV_CONSTANT: u8 = 0x01;
 ///
 /// # Errors
 /// Returns [`InputLength`] if the parts are empty or have more than 31 bytes in total.
-pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Result<K, InputLength> {
+pub fn derive<K: DerivedKey>(master: &MasterKey, input: &[&[u8]]) -> Result<K, InputLength> {
     let mut blocks = [[0; 16]; 2];
     let mut free = blocks.as_flattened_mut().iter_mut();
     if let Some(first) = free.next() {
@@ -66,7 +66,7 @@ pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Res
 /// ```
 /// use suntap::{MasterKey, Scheme, Uid, kdf::an10922};
 ///
-/// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?.prepare();
+/// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?;
 /// let uid = Uid::from_hex("04782E21801D80")?;
 /// let first = an10922::derive_in_epoch(&master, uid, 0, b"suffix")?;
 /// let second = an10922::derive_in_epoch(&master, uid, 1, b"suffix")?;
@@ -79,18 +79,13 @@ pub fn derive<K: DerivedKey>(master: &PreparedMasterKey, input: &[&[u8]]) -> Res
 ///
 /// # Errors
 /// Returns [`InputLength`] if the suffix has more than 24 bytes.
-pub fn derive_in_epoch(
-    master: &PreparedMasterKey,
-    uid: Uid,
-    epoch: u32,
-    suffix: &[u8],
-) -> Result<SdmFileReadKey, InputLength> {
+pub fn derive_in_epoch(master: &MasterKey, uid: Uid, epoch: u32, suffix: &[u8]) -> Result<SdmFileReadKey, InputLength> {
     let input = [uid.as_bytes(), suffix];
     if epoch == 0 {
         return derive(master, &input);
     }
     let of_epoch: MasterKey = derive(master, &[b"suntap epoch", &epoch.to_be_bytes()])?;
-    derive(&of_epoch.prepare(), &input)
+    derive(&of_epoch, &input)
 }
 
 /// A type of key that can be derived: [`SdmFileReadKey`], [`SdmMetaReadKey`] or, for a tree of keys, [`MasterKey`].
@@ -148,9 +143,9 @@ mod tests {
     #[test]
     fn section_2_2_padding_by_length() {
         let (key, input) = ([0x42; 16], [0xA5; 32]);
-        let master = MasterKey::from_bytes(key).prepare();
+        let master = MasterKey::from_bytes(key);
         for len in 1..=31 {
-            let derived: MasterKey = derive(&master, &[&input[..len]]).unwrap();
+            let derived: SdmMetaReadKey = derive(&master, &[&input[..len]]).unwrap();
             let plain = cmac_of(key, &[&[DIV_CONSTANT], &input[..len]].concat());
             assert_eq!(derived.expose_bytes() == &plain, len > 15, "{len} bytes");
         }
@@ -158,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_input_has_1_to_31_bytes() {
-        let master = MasterKey::from_bytes([0; 16]).prepare();
+        let master = MasterKey::from_bytes([0; 16]);
         for parts in [&[][..], &[&[][..]], &[&[0; 32][..]], &[&[0; 31], &[0]]] {
             assert_eq!(derive::<SdmFileReadKey>(&master, parts), Err(InputLength));
         }
@@ -166,7 +161,7 @@ mod tests {
 
     #[test]
     fn parts_are_only_joined() {
-        let master = MasterKey::from_bytes([7; 16]).prepare();
+        let master = MasterKey::from_bytes([7; 16]);
         let whole: SdmFileReadKey = derive(&master, &[b"0123456789"]).unwrap();
         assert_eq!(derive(&master, &[b"01234", b"", b"56789"]), Ok(whole));
     }

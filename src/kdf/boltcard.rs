@@ -9,7 +9,7 @@
 //! use suntap::kdf::boltcard;
 //! use suntap::{IssuerKey, Scheme, Uid};
 //!
-//! let issuer = IssuerKey::from_hex("00000000000000000000000000000001")?.prepare();
+//! let issuer = IssuerKey::from_hex("00000000000000000000000000000001")?;
 //! let uid = Uid::from_hex("04A39493CC8680")?;
 //! let id = boltcard::card_id(&issuer, uid); // finds the record, which holds the version
 //! assert_eq!(id.as_bytes()[..4], [0xE0, 0x7C, 0xE1, 0x27]);
@@ -28,7 +28,7 @@
 use zeroize::Zeroize;
 
 use crate::cipher::{Block, Cmac};
-use crate::key::{ApplicationKey, PreparedIssuerKey, SdmFileReadKey, SdmMetaReadKey};
+use crate::key::{ApplicationKey, IssuerKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::{Uid, opaque_id};
 
 // The prefixes of the CMAC messages, big endian as in the document.
@@ -65,25 +65,25 @@ pub struct CardKeys {
 /// Returns the id of the card with this UID: `CMAC(issuer key, 2D003F7B || UID)`. It does not change when the card is
 /// programmed again.
 #[must_use]
-pub fn card_id(issuer: &PreparedIssuerKey, uid: Uid) -> CardId {
+pub fn card_id(issuer: &IssuerKey, uid: Uid) -> CardId {
     CardId(issuer.cmac().of(ID.into_iter().chain(*uid.as_bytes())))
 }
 
 /// Derives K1: `CMAC(issuer key, 2D003F77)`.
 #[must_use]
-pub fn meta_read_key(issuer: &PreparedIssuerKey) -> SdmMetaReadKey {
+pub fn meta_read_key(issuer: &IssuerKey) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(issuer.cmac().of(K1.into_iter()))
 }
 
 /// Derives K2 of the card with this UID and version.
 #[must_use]
-pub fn file_read_key(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> SdmFileReadKey {
+pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadKey {
     SdmFileReadKey::from_bytes(card_key(issuer, uid, version).of(K2.into_iter()))
 }
 
 /// Derives all keys of the card with this UID and version.
 #[must_use]
-pub fn card_keys(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> CardKeys {
+pub fn card_keys(issuer: &IssuerKey, uid: Uid, version: u32) -> CardKeys {
     let card = card_key(issuer, uid, version);
     let key = |label: [u8; 4]| card.of(label.into_iter());
     CardKeys {
@@ -97,7 +97,7 @@ pub fn card_keys(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> CardKeys
 
 /// Derives `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`, with the version in four bytes, least significant
 /// byte first.
-fn card_key(issuer: &PreparedIssuerKey, uid: Uid, version: u32) -> Cmac {
+fn card_key(issuer: &IssuerKey, uid: Uid, version: u32) -> Cmac {
     let message = CARD_KEY.into_iter().chain(*uid.as_bytes()).chain(version.to_le_bytes());
     let mut key: Block = issuer.cmac().of(message);
     let prepared = Cmac::new(&key);

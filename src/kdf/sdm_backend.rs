@@ -9,10 +9,10 @@
 //! counter id. Its taps are refused as replays until its counter is greater than the stored one.
 //!
 //! ```
-//! use suntap::kdf::sdm_backend::{Derivation, Master};
+//! use suntap::kdf::sdm_backend::Master;
 //! use suntap::{SdmFileReadKey, SdmMetaReadKey, Uid};
 //!
-//! let master = Master::new(Derivation::Standard, &[0; 16])?; // the master key of its demonstration
+//! let master = Master::standard(&[0; 16]).ok_or("16 or 32 bytes")?; // the master key of its demonstration
 //! assert_eq!(master.meta_read_key(), SdmMetaReadKey::FACTORY);
 //! assert_eq!(master.file_read_key(Uid::from_hex("04A39493CC8680")?), SdmFileReadKey::FACTORY);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -33,12 +33,11 @@ use crate::value::Uid;
 const ROUNDS: u32 = 5000;
 
 /// The derivation that a backend uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Derivation {
-    /// `standard`: HMAC-SHA-256 and AES-CMAC.
+#[derive(Clone, Copy, Debug)]
+enum Derivation {
+    /// HMAC-SHA-256 and AES-CMAC.
     Standard,
-    /// `legacy`: PBKDF2-HMAC-SHA-512 with 5000 rounds. One key takes milliseconds on a server and seconds on a
-    /// microcontroller: derive it once and keep it.
+    /// PBKDF2-HMAC-SHA-512 with 5000 rounds.
     Legacy,
 }
 
@@ -53,16 +52,29 @@ pub struct Master {
 }
 
 impl Master {
-    /// Creates a master key for a derivation.
+    /// Creates the master key of a backend whose `DERIVE_MODE` is `standard`: HMAC-SHA-256 and AES-CMAC.
     ///
-    /// # Errors
-    /// Returns [`MasterLength`] if the key does not have 16 or 32 bytes.
-    pub fn new(derivation: Derivation, key: &[u8]) -> Result<Self, MasterLength> {
+    /// Returns `None` if the key does not have 16 or 32 bytes.
+    #[must_use]
+    pub fn standard(key: &[u8]) -> Option<Self> {
+        Self::new(Derivation::Standard, key)
+    }
+
+    /// Creates the master key of a backend whose `DERIVE_MODE` is `legacy`: PBKDF2-HMAC-SHA-512 with 5000 rounds.
+    ///
+    /// One derived key takes milliseconds on a server and seconds on a microcontroller: derive it once and keep it.
+    /// Returns `None` if the key does not have 16 or 32 bytes.
+    #[must_use]
+    pub fn legacy(key: &[u8]) -> Option<Self> {
+        Self::new(Derivation::Legacy, key)
+    }
+
+    fn new(derivation: Derivation, key: &[u8]) -> Option<Self> {
         if !matches!(key.len(), 16 | 32) {
-            return Err(MasterLength);
+            return None;
         }
         let factory = key.len() == 16 && bool::from(key.ct_eq(&[0; 16]));
-        Ok(Self { derivation, key: padded(key.iter().copied()), factory })
+        Some(Self { derivation, key: padded(key.iter().copied()), factory })
     }
 
     /// Derives the PICCData key: key 1, not diversified, the same for all tags.
@@ -165,15 +177,3 @@ impl Halves {
         Zeroizing::new(padded(self.first.iter().chain(self.second.iter()).copied()))
     }
 }
-
-/// The master key does not have 16 or 32 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MasterLength;
-
-impl fmt::Display for MasterLength {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a master key of nfc-developer has 16 or 32 bytes")
-    }
-}
-
-impl core::error::Error for MasterLength {}

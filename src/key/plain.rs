@@ -62,16 +62,6 @@ macro_rules! key_type {
 pub(crate) use key_type;
 
 key_type! {
-    /// A key from which the keys of many tags are derived. It is never written into a tag.
-    MasterKey
-}
-
-key_type! {
-    /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It is never written into a card.
-    IssuerKey
-}
-
-key_type! {
     /// A key that personalisation writes into a chip and that verification does not need.
     ApplicationKey
 }

@@ -5,9 +5,9 @@ use core::fmt;
 use zeroize::ZeroizeOnDrop;
 
 use super::counter_id::message;
-use super::plain::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Suite, SuiteCmac};
-use crate::value::{CounterId, Scheme, Uid};
+use super::plain::{SdmFileReadKey, SdmMetaReadKey};
+use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Secret, Suite, SuiteCmac};
+use crate::value::{CounterId, ParseHexError, Scheme, Uid, hex};
 
 /// Declares a prepared key. Its fields are wiped on drop.
 macro_rules! prepared {
@@ -47,15 +47,19 @@ prepared! {
 }
 
 prepared! {
-    /// A [`MasterKey`] prepared to derive keys.
-    PreparedMasterKey {
+    /// A key from which the keys of many tags are derived. It is never written into a tag.
+    ///
+    /// The key has 16 bytes. It is kept prepared for CMAC, because it serves many tags.
+    MasterKey {
         cmac: Cmac,
     }
 }
 
 prepared! {
-    /// An [`IssuerKey`] prepared to derive keys.
-    PreparedIssuerKey {
+    /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It is never written into a card.
+    ///
+    /// The key has 16 bytes. It is kept prepared for CMAC, because it serves many cards.
+    IssuerKey {
         cmac: Cmac,
     }
 }
@@ -77,21 +81,35 @@ impl SdmFileReadKey {
     }
 }
 
-impl MasterKey {
-    /// Prepares the key to derive the keys of many tags.
-    #[must_use]
-    pub fn prepare(&self) -> PreparedMasterKey {
-        PreparedMasterKey { cmac: Cmac::new(self.expose_bytes()) }
-    }
+/// Defines the constructors of a key that derives the keys of tags.
+macro_rules! root_key {
+    ($name:ident) => {
+        impl $name {
+            /// Creates a key from its 16 bytes.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                let bytes = Secret(bytes);
+                Self { cmac: Cmac::new(&bytes.0) }
+            }
+
+            /// Reads a key from 32 hexadecimal digits of either case, in constant time.
+            ///
+            /// # Errors
+            /// Returns [`ParseHexError`] if the length is not 32 or a character is not a hexadecimal digit. The error
+            /// contains nothing of the text.
+            pub fn from_hex(text: &str) -> Result<Self, ParseHexError> {
+                hex::decode(text.as_bytes()).map(Self::from_bytes)
+            }
+
+            pub(crate) fn cmac(&self) -> &Cmac {
+                &self.cmac
+            }
+        }
+    };
 }
 
-impl IssuerKey {
-    /// Prepares the key to derive the keys of many cards.
-    #[must_use]
-    pub fn prepare(&self) -> PreparedIssuerKey {
-        PreparedIssuerKey { cmac: Cmac::new(self.expose_bytes()) }
-    }
-}
+root_key!(MasterKey);
+root_key!(IssuerKey);
 
 impl PreparedMetaReadKey {
     /// Returns the scheme that the key was prepared for.
@@ -152,17 +170,5 @@ impl PreparedFileReadKey {
     /// Computes the CMAC of a message.
     pub(crate) fn cmac(&self, message: impl Iterator<Item = u8>) -> Block {
         self.cmac.of(message)
-    }
-}
-
-impl PreparedMasterKey {
-    pub(crate) fn cmac(&self) -> &Cmac {
-        &self.cmac
-    }
-}
-
-impl PreparedIssuerKey {
-    pub(crate) fn cmac(&self) -> &Cmac {
-        &self.cmac
     }
 }

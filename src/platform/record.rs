@@ -4,9 +4,7 @@ use super::rules::{RuleSet, Rules};
 use crate::kdf::ecode::{SealedKeys, TagContext};
 #[cfg(feature = "sdm-backend")]
 use crate::kdf::sdm_backend;
-use crate::key::{
-    PreparedFileReadKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey,
-};
+use crate::key::{IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::SdmLayout;
 use crate::value::{CounterId, Mark, Uid};
 
@@ -125,7 +123,7 @@ pub enum MetaKey<'r> {
     /// The key, prepared once for many taps and for the mode of the layout.
     Prepared(&'r PreparedMetaReadKey),
     /// K1 of a Bolt Card.
-    Boltcard(&'r PreparedIssuerKey),
+    Boltcard(&'r IssuerKey),
     /// Key 1 of sdm-backend.
     #[cfg(feature = "sdm-backend")]
     SdmBackend(&'r sdm_backend::Master),
@@ -145,7 +143,7 @@ pub enum FileKey<'r> {
     /// The key from [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch).
     An10922 {
         /// The master key.
-        master: &'r PreparedMasterKey,
+        master: &'r MasterKey,
         /// The suffix after the UID in the diversification input, at most 24 bytes.
         suffix: &'r [u8],
         /// The number of earlier personalisations of the tag.
@@ -154,7 +152,7 @@ pub enum FileKey<'r> {
     /// K2 of a Bolt Card.
     Boltcard {
         /// The key of the issuer.
-        issuer: &'r PreparedIssuerKey,
+        issuer: &'r IssuerKey,
         /// The version of the card.
         version: u32,
     },

@@ -5,7 +5,7 @@ use suntap::diagnose::{
     Case, Derivation, Diagnosis, Finding, GivenKey, KeySource, MAX_TRIED, Role, Verdict, diagnose, diagnose_watched,
 };
 use suntap::emulator::EmulatedTag;
-use suntap::kdf::sdm_backend::{Derivation as SdmBackend, Master};
+use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard};
 use suntap::sun::session::MacKey;
 use suntap::{
@@ -209,18 +209,18 @@ fn the_key_wants_a_derivation() {
             assert_eq!(diagnose(&case).findings(), [Finding::DerivedKey { role: Role::File, source }]);
         }
     };
-    let master = MasterKey::from_bytes(master_bytes).prepare();
+    let master = MasterKey::from_bytes(master_bytes);
     for suffix in [&[][..], &[0x30, 0x42, 0xF5], b"\x30\x42\xF5NXP Abu", &[0xD2, 0x76, 0, 0, 0x85, 1, 1, 2]] {
         let key = an10922::derive(&master, &[UID.as_bytes(), suffix]).unwrap();
         derived(&key, Derivation::An10922 { suffix });
     }
-    let issuer = IssuerKey::from_bytes(master_bytes).prepare();
+    let issuer = IssuerKey::from_bytes(master_bytes);
     for version in [0, 1, 31] {
         derived(&boltcard::file_read_key(&issuer, UID, version), Derivation::Boltcard { version });
     }
-    let standard = Master::new(SdmBackend::Standard, &master_bytes).unwrap();
+    let standard = Master::standard(&master_bytes).unwrap();
     derived(&standard.file_read_key(UID), Derivation::SdmBackendStandard);
-    let legacy = Master::new(SdmBackend::Legacy, &master_bytes).unwrap();
+    let legacy = Master::legacy(&master_bytes).unwrap();
     derived(&legacy.file_read_key(UID), Derivation::SdmBackendLegacy);
     // Many programs leave out the second block.
     let cmac = {
@@ -239,12 +239,12 @@ fn both_keys_want_a_derivation() {
     let secret = [0x77; 16];
     let keys = [GivenKey { name: "issuer", key: &secret, role: Role::Any }];
     let bolt = layout("lnurlw://example.com?p={picc:uid,ctr}&c={mac}");
-    let issuer = IssuerKey::from_bytes(secret).prepare();
+    let issuer = IssuerKey::from_bytes(secret);
     let meta = *boltcard::meta_read_key(&issuer).expose_bytes();
     let card = tap_of(&bolt, meta, &boltcard::file_read_key(&issuer, UID, 1), UID, 4);
     let mut urls = vec![card];
-    for derivation in [SdmBackend::Standard, SdmBackend::Legacy] {
-        let master = Master::new(derivation, &secret).unwrap();
+    for master in [Master::standard(&secret), Master::legacy(&secret)] {
+        let master = master.unwrap();
         urls.push(tap_of(&bolt, *master.meta_read_key().expose_bytes(), &master.file_read_key(UID), UID, 4));
     }
     for url in urls {
@@ -279,7 +279,7 @@ fn the_mac_covers_other_text() {
         }
     }
     // A derived key works, too, although only the likely starts are tried with it.
-    let key = an10922::derive(&MasterKey::from_bytes([0x77; 16]).prepare(), &[UID.as_bytes()]).unwrap();
+    let key = an10922::derive(&MasterKey::from_bytes([0x77; 16]), &[UID.as_bytes()]).unwrap();
     let right = layout("https://a.b/?m={uid}x{ctr}x{mac}");
     let url = tap_of(&right, META, &key, UID, 5);
     let wrong = layout("https://a.b/?m=[[{uid}x{ctr}x{mac}");
@@ -464,7 +464,7 @@ fn a_second_tap_of_another_tag_shows_nothing() {
 #[test]
 fn two_taps_under_derived_keys() {
     let master_bytes = [0x77; 16];
-    let master = MasterKey::from_bytes(master_bytes).prepare();
+    let master = MasterKey::from_bytes(master_bytes);
     let layout = layout(TEMPLATES[0]);
     let of = |uid: Uid, ctr| {
         let key = an10922::derive(&master, &[uid.as_bytes()]).unwrap();
@@ -832,8 +832,8 @@ fn the_plain_tap_whose_mac_covers_the_uid() {
 fn the_custom_key_is_a_master_key() {
     let secret = [0xC9; 16];
     let believed = layout("https://sdm.example/tag?picc_data={picc}&cmac={mac}");
-    for derivation in [SdmBackend::Standard, SdmBackend::Legacy] {
-        let master = Master::new(derivation, &secret).unwrap();
+    for master in [Master::standard(&secret), Master::legacy(&secret)] {
+        let master = master.unwrap();
         let url = tap_of(&believed, *master.meta_read_key().expose_bytes(), &master.file_read_key(UID), UID, 2);
         let keys = [GivenKey { name: "mine", key: &secret, role: Role::Any }];
         explained(&Case { layout: Some(&believed), keys: &keys, ..Case::of(&url) }, "derived-key");

@@ -466,7 +466,7 @@ fn imports_are_told_what_is_wrong() {
         let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
         assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::WrongScheme));
     }
-    let master = MasterKey::from_bytes([1; 16]).prepare();
+    let master = MasterKey::from_bytes([1; 16]);
     let file = FileKey::An10922 { master: &master, suffix: &[0; 25], epoch: 0 };
     let chip = view.chip.map(|chip| Chip { keys: Keys::Loaded { meta: None, file }, ..chip });
     assert_eq!(ixkio::check(&Record { chip, ..view }), Err(Unfit::SuffixLength));

@@ -23,7 +23,7 @@ mod memory {
     use std::os::unix::fs::FileExt as _;
 
     use suntap::kdf::ecode::{ECode, ServerSecret};
-    use suntap::kdf::sdm_backend::{Derivation, Master};
+    use suntap::kdf::sdm_backend::Master;
     use suntap::lrp::Lrp;
     use suntap::platform::ApiKeySecret;
     use suntap::sun::session::{EncKey, MacKey, SessionSecret};
@@ -91,10 +91,8 @@ mod memory {
         fn wiped<T>(name: &str, make: impl FnOnce() -> T) {
             assert!(made(name, make).windows(16).any(|run| run == KEY), "{name}: the key was not there");
         }
-        wiped("MasterKey", || MasterKey::from_bytes(KEY));
         wiped("SdmMetaReadKey", || SdmMetaReadKey::from_bytes(KEY));
         wiped("SdmFileReadKey", || SdmFileReadKey::from_bytes(KEY));
-        wiped("IssuerKey", || IssuerKey::from_bytes(KEY));
         wiped("ApplicationKey", || ApplicationKey::from_bytes(KEY));
         wiped("SessionSecret", || SessionSecret::from_bytes(KEY));
         wiped("MacKey", || MacKey::from_secret(Scheme::Aes, SessionSecret::from_bytes(KEY)).unwrap());
@@ -102,9 +100,9 @@ mod memory {
         wiped("ServerSecret", || ServerSecret::from_bytes(KEY));
         wiped("ApiKeySecret", || ApiKeySecret::from_bytes(KEY));
         wiped("ECode", || ECode::from_bytes(KEY));
-        made("Master", || Master::new(Derivation::Legacy, &KEY).unwrap());
-        made("PreparedMasterKey", || MasterKey::from_bytes(KEY).prepare());
-        made("PreparedIssuerKey", || IssuerKey::from_bytes(KEY).prepare());
+        made("Master", || Master::legacy(&KEY).unwrap());
+        made("MasterKey", || MasterKey::from_bytes(KEY));
+        made("IssuerKey", || IssuerKey::from_bytes(KEY));
         made("Lrp", || Lrp::new(&KEY, 0));
     }
 
@@ -126,7 +124,7 @@ mod memory {
             assert!(!places.iter().all(is_kept), "{name} keeps {places:02x?}");
         }
         let (meta, file) = (SdmMetaReadKey::from_bytes(KEY), SdmFileReadKey::from_bytes(KEY));
-        wiped("file, AES", || MasterKey::from_bytes(KEY).prepare(), || file.prepare(Scheme::Aes));
+        wiped("file, AES", || MasterKey::from_bytes(KEY), || file.prepare(Scheme::Aes));
         wiped("file, LRP", || Lrp::new(&KEY, 0), || file.prepare(Scheme::Lrp));
         wiped("meta, LRP", || Lrp::new(&KEY, 0), || meta.prepare(Scheme::Lrp));
         // With `accel`, the schedule is our own type, and the test of the file key covers it.

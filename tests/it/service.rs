@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
-use suntap::kdf::sdm_backend::{Derivation, Master};
+use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard};
 use suntap::platform::ApiKeyName;
 use suntap::platform::rules::{Comparison, Equality, Rule, RuleGroup, RuleSet, Rules};
@@ -241,14 +241,14 @@ fn keys_of_every_origin() {
         let prepared =
             Keys::Loaded { meta: Some(MetaKey::Prepared(&meta_ready)), file: FileKey::Prepared(&file_ready) };
         accepts(layout, prepared, &[], META, &FILE_KEY);
-        let (meta, master) = (Some(MetaKey::Prepared(&meta_ready)), MasterKey::from_bytes([4; 16]).prepare());
+        let (meta, master) = (Some(MetaKey::Prepared(&meta_ready)), MasterKey::from_bytes([4; 16]));
         for epoch in [0, 3] {
             let file = FileKey::An10922 { master: &master, suffix: b"suntap", epoch };
             let key = an10922::derive_in_epoch(&master, UID, epoch, b"suntap").unwrap();
             accepts(layout, Keys::Loaded { meta, file }, &[], META, &key);
         }
     }
-    let issuer = IssuerKey::from_bytes([1; 16]).prepare();
+    let issuer = IssuerKey::from_bytes([1; 16]);
     let bolt = Keys::Loaded {
         meta: Some(MetaKey::Boltcard(&issuer)),
         file: FileKey::Boltcard { issuer: &issuer, version: 2 },
@@ -256,7 +256,7 @@ fn keys_of_every_origin() {
     let meta = *boltcard::meta_read_key(&issuer).expose_bytes();
     accepts(&LAYOUT, bolt, &[], meta, &boltcard::file_read_key(&issuer, UID, 2));
 
-    let master = Master::new(Derivation::Standard, &[8; 16]).unwrap();
+    let master = Master::standard(&[8; 16]).unwrap();
     let keys = Keys::Loaded { meta: Some(MetaKey::SdmBackend(&master)), file: FileKey::SdmBackend(&master) };
     accepts(&LAYOUT, keys, &[], *master.meta_read_key().expose_bytes(), &master.file_read_key(UID));
 
@@ -537,8 +537,8 @@ fn keys_that_lack_something_are_none() {
     let derived = Keys::ECode { epoch: 0 };
     assert_eq!(refused(&[], derived, Some(UID), &tap), Refusal::NoKeys);
     assert_eq!(refused(&secret, derived, None, &tap), Refusal::NoKeys, "no UID to derive from");
-    let (issuer, master) = (IssuerKey::from_bytes([1; 16]).prepare(), MasterKey::from_bytes([1; 16]).prepare());
-    let old = Master::new(Derivation::Standard, &[0; 16]).unwrap();
+    let (issuer, master) = (IssuerKey::from_bytes([1; 16]), MasterKey::from_bytes([1; 16]));
+    let old = Master::standard(&[0; 16]).unwrap();
     for file in [
         FileKey::Boltcard { issuer: &issuer, version: 0 },
         FileKey::An10922 { master: &master, suffix: b"", epoch: 0 },

@@ -262,7 +262,7 @@ fn a_batch_derives_keys_by_their_scheme() {
 /// previous one.
 #[test]
 fn a_bolt_card_of_the_next_version_is_fresh_in_the_same_store() {
-    let issuer = suntap::IssuerKey::from_bytes([1; 16]).prepare();
+    let issuer = suntap::IssuerKey::from_bytes([1; 16]);
     let meta_key = suntap::kdf::boltcard::meta_read_key(&issuer);
     let uid = suntap::Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
     let template = "lnurlw://a.b?p={picc:uid,ctr}&c={mac}";

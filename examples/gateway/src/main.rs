@@ -11,8 +11,8 @@ use panic_halt as _;
 use semihosting::{io, println, process};
 use suntap::kdf::an10922;
 use suntap::{
-    CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, PreparedMasterKey, PreparedMetaReadKey,
-    Scheme, SdmLayout, SdmMetaReadKey, VerifiedTap, VerifyError, sdm_layout,
+    CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, PreparedMetaReadKey, Scheme, SdmLayout,
+    SdmMetaReadKey, VerifiedTap, VerifyError, sdm_layout,
 };
 use suntap_gateway::flash::{OutOfBounds, RamFlash};
 
@@ -31,14 +31,14 @@ type Refused = Error<FlashError<OutOfBounds>>;
 
 /// The keys of the door. A real one gets them when it is installed.
 struct Door {
-    master: PreparedMasterKey,
+    master: MasterKey,
     meta: PreparedMetaReadKey,
 }
 
 impl Door {
     fn new() -> Self {
         Self {
-            master: MasterKey::from_bytes(*b"a master key    ").prepare(),
+            master: MasterKey::from_bytes(*b"a master key    "),
             meta: SdmMetaReadKey::from_bytes(*b"a meta read key ").prepare(Scheme::Aes),
         }
     }

@@ -8,9 +8,9 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
 use suntap::kdf::ecode::ServerSecret;
-use suntap::kdf::sdm_backend::{self, Master};
+use suntap::kdf::sdm_backend::Master;
 use suntap::platform::ApiKeySecret;
-use suntap::{IssuerKey, MasterKey, PreparedIssuerKey, PreparedMasterKey, PreparedMetaReadKey, Scheme, SdmMetaReadKey};
+use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmMetaReadKey};
 
 use crate::hex;
 
@@ -21,8 +21,8 @@ pub struct Secrets {
     /// Under which the keys of tags are sealed: the first for new seals, the others while old ones are about.
     pub server: Vec<ServerSecret>,
     meta_keys: HashMap<String, (PreparedMetaReadKey, PreparedMetaReadKey)>,
-    master_keys: HashMap<String, PreparedMasterKey>,
-    issuer_keys: HashMap<String, PreparedIssuerKey>,
+    master_keys: HashMap<String, MasterKey>,
+    issuer_keys: HashMap<String, IssuerKey>,
     nfcdeveloper: HashMap<String, Master>,
 }
 
@@ -83,18 +83,17 @@ impl Secrets {
         }
         for (name, digits) in text.master_keys {
             let key = MasterKey::from_bytes(key(format!("masterKeys, {name}"), &digits)?);
-            secrets.master_keys.insert(name, key.prepare());
+            secrets.master_keys.insert(name, key);
         }
         for (name, digits) in text.issuer_keys {
             let key = IssuerKey::from_bytes(key(format!("issuerKeys, {name}"), &digits)?);
-            secrets.issuer_keys.insert(name, key.prepare());
+            secrets.issuer_keys.insert(name, key);
         }
         for (name, text) in text.nfcdeveloper {
             let wanted = || format!("nfcdeveloper, {}: a master key has 32 or 64 hexadecimal digits", redacted(&name));
             let bytes = base16ct::mixed::decode_vec(&text.key).map_err(|_| anyhow!(wanted()))?;
-            let derivation =
-                if text.legacy { sdm_backend::Derivation::Legacy } else { sdm_backend::Derivation::Standard };
-            let master = Master::new(derivation, &bytes).map_err(|_| anyhow!(wanted()))?;
+            let master = if text.legacy { Master::legacy(&bytes) } else { Master::standard(&bytes) };
+            let master = master.ok_or_else(|| anyhow!(wanted()))?;
             secrets.nfcdeveloper.insert(name, master);
         }
         Ok(secrets)
@@ -133,11 +132,11 @@ impl Secrets {
         Some(if mode == Scheme::Lrp { lrp } else { aes })
     }
 
-    pub(crate) fn master_key(&self, name: &str) -> Option<&PreparedMasterKey> {
+    pub(crate) fn master_key(&self, name: &str) -> Option<&MasterKey> {
         self.master_keys.get(name)
     }
 
-    pub(crate) fn issuer_key(&self, name: &str) -> Option<&PreparedIssuerKey> {
+    pub(crate) fn issuer_key(&self, name: &str) -> Option<&IssuerKey> {
         self.issuer_keys.get(name)
     }
 

@@ -1,11 +1,11 @@
 //! The vectors of the derivations of nfc-developer/sdm-backend.
 
-use suntap::kdf::sdm_backend::{Derivation, Master};
+use suntap::kdf::sdm_backend::Master;
 
 use super::{Checked, Entry, each, equal};
 
-fn check(entry: Entry<'_>, derivation: Derivation) -> Checked {
-    let master = Master::new(derivation, &entry.bytes("master_key")).unwrap();
+fn check(entry: Entry<'_>, master: fn(&[u8]) -> Option<Master>) -> Checked {
+    let master = master(&entry.bytes("master_key")).unwrap();
     let number = u8::try_from(entry.number("key_no").unwrap()).unwrap();
     let key = match entry.uid() {
         Some(uid) => master.application_key(uid, number),
@@ -22,10 +22,10 @@ fn check(entry: Entry<'_>, derivation: Derivation) -> Checked {
 
 #[test]
 fn standard() {
-    each("sdm_backend_derive", |entry| check(entry, Derivation::Standard));
+    each("sdm_backend_derive", |entry| check(entry, Master::standard));
 }
 
 #[test]
 fn legacy() {
-    each("sdm_backend_legacy_derive", |entry| check(entry, Derivation::Legacy));
+    each("sdm_backend_legacy_derive", |entry| check(entry, Master::legacy));
 }

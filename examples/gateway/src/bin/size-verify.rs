@@ -15,7 +15,7 @@ static LAYOUT: SdmLayout = sdm_layout!("https://door.example/t?e={picc:uid,ctr}&
 static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://door.example/t?e={picc:uid,ctr}&c={mac}");
 
 fn verify(layout: &SdmLayout, url: &str) -> Option<u32> {
-    let master = MasterKey::from_bytes(black_box([1; 16])).prepare();
+    let master = MasterKey::from_bytes(black_box([1; 16]));
     let meta = SdmMetaReadKey::from_bytes(black_box([2; 16])).prepare(layout.scheme());
     let claimed = layout.parse(url).ok()?.open(&meta).ok()?;
     let key = an10922::derive_in_epoch(&master, claimed.uid()?, 0, b"door").ok()?;

@@ -221,8 +221,8 @@ fn keys_of_every_origin_verify() {
     let layout = "https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}";
     let boltcard_layout = "https://t.example/tap?id={:tagId}&e={picc:uid,ctr}&c={mac}";
     let ecode_layout = "https://t.example/tap?id={:tagId}&k={:eCode}&e={picc:uid,ctr}&c={mac}";
-    let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF").unwrap().prepare();
-    let issuer = IssuerKey::from_hex("00000000000000000000000000000001").unwrap().prepare();
+    let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF").unwrap();
+    let issuer = IssuerKey::from_hex("00000000000000000000000000000001").unwrap();
     let code = ecode::ECode::from_bytes([0x2A; 16]);
     let code_text = String::from_utf8(code.to_text().to_vec()).unwrap();
     let server_secret = ecode::ServerSecret::from_bytes([0x5E; 16]);

@@ -15,8 +15,8 @@ use suntap::platform::{
     ApiKeyName, ApiKeySecret, AsyncTagRegistry, Chip, FileKey, Keys, Names, OrganisationId, Record, TagRecord, TagRef,
 };
 use suntap::{
-    Advance, AsyncCounterStore, CounterId, CounterStore, Full, MasterKey, MemoryCounters, PreparedMasterKey,
-    SdmFileReadKey, SdmLayout, SdmReadCtr, Uid, UnixMillis, kdf::an10922, sdm_layout,
+    Advance, AsyncCounterStore, CounterId, CounterStore, Full, MasterKey, MemoryCounters, SdmFileReadKey, SdmLayout,
+    SdmReadCtr, Uid, UnixMillis, kdf::an10922, sdm_layout,
 };
 use suntap_testkit::{Tag, Tap};
 use tower::ServiceExt as _;
@@ -27,7 +27,7 @@ static LAYOUT: SdmLayout = sdm_layout!("https://t.example/{:xuid}?n={ctr}&e={mac
 struct Service {
     database: Mutex<Connection>,
     counters: Mutex<MemoryCounters<64>>,
-    master: PreparedMasterKey,
+    master: MasterKey,
     api_keys: ApiKeySecret,
 }
 
@@ -119,7 +119,7 @@ fn service() -> Arc<Service> {
     Arc::new(Service {
         database: Mutex::new(database),
         counters: Mutex::default(),
-        master: MasterKey::from_bytes([4; 16]).prepare(),
+        master: MasterKey::from_bytes([4; 16]),
         api_keys: ApiKeySecret::from_bytes([7; 16]),
     })
 }

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
-use suntap::kdf::sdm_backend::{Derivation, Master};
+use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard};
 use suntap::lrp::Lrp;
 use suntap::platform::ApiKeySecret;
@@ -73,10 +73,9 @@ fn main() -> ExitCode {
         right += u32::from(SdmMetaReadKey::from_bytes(key).prepare(mode).scheme() == mode);
         right += u32::from(public(*file.counter_id(Some(uid)).as_bytes()) != [0; 16]);
     }
-    let derived: SdmFileReadKey =
-        an10922::derive(&MasterKey::from_bytes(key).prepare(), &[uid.as_bytes()]).expect("one block");
+    let derived: SdmFileReadKey = an10922::derive(&MasterKey::from_bytes(key), &[uid.as_bytes()]).expect("one block");
     right += u32::from(public(*derived.expose_bytes()) != [0; 16]);
-    let cards = boltcard::card_keys(&IssuerKey::from_bytes(key).prepare(), uid, 3);
+    let cards = boltcard::card_keys(&IssuerKey::from_bytes(key), uid, 3);
     right += u32::from(public(*cards.k0.expose_bytes()) != public(*cards.k2.expose_bytes()));
     let (server, ecode) = (ServerSecret::from_bytes(key), ECode::from_bytes(secret([0x2A; 16])));
     let opened = ecode::derive_file_read_key(&server, &ecode, uid, 0);
@@ -88,8 +87,8 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("told") {
         // Whether a seal opens, and whether a master key of sdm-backend is all zeros.
         let opens = sealed.unseal(&server, &ecode, &of_tag).is_ok();
-        let derived = [Derivation::Standard, Derivation::Legacy].map(|derivation| {
-            let master = Master::new(derivation, &key).expect("16 bytes");
+        let derived = [Master::standard(&key), Master::legacy(&key)].map(|master| {
+            let master = master.expect("16 bytes");
             let (meta, file) = (master.meta_read_key(), master.file_read_key(uid));
             public(*meta.expose_bytes()) != public(*file.expose_bytes())
         });
