@@ -5,6 +5,7 @@ mod flash;
 mod memory;
 #[cfg(any(feature = "conformance", feature = "flash", feature = "platform"))]
 mod ready;
+mod send;
 mod store;
 
 #[cfg(feature = "flash")]
@@ -12,4 +13,5 @@ pub use flash::{FlashCounters, FlashError};
 pub use memory::{Full, MemoryCounters};
 #[cfg(any(feature = "conformance", feature = "platform"))]
 pub(crate) use ready::run_ready;
+pub use send::{SendCounterStore, Sendable};
 pub use store::{Advance, AsyncCounterStore, Blocking, CounterStore};

@@ -46,16 +46,23 @@ pub fn candidates<'a, I>(tap: &UnverifiedTap<'a>, keys: I) -> impl Iterator<Item
 where
     I: IntoIterator<Item: MetaReadKey>,
 {
-    Candidates { tap, keys: keys.into_iter(), taken: 0, opened: Deque::new() }
+    Candidates::new(tap, keys)
 }
 
-struct Candidates<'t, 'a, I> {
+/// See [`candidates`].
+pub(crate) struct Candidates<'t, 'a, I> {
     tap: &'t UnverifiedTap<'a>,
     keys: I,
     /// The number of keys taken from `keys`.
     taken: usize,
     /// The results of keys that were taken but whose results were not returned yet.
     opened: Deque<(usize, PiccData), LANES>,
+}
+
+impl<'t, 'a, I> Candidates<'t, 'a, I> {
+    pub(crate) fn new(tap: &'t UnverifiedTap<'a>, keys: impl IntoIterator<IntoIter = I>) -> Self {
+        Self { tap, keys: keys.into_iter(), taken: 0, opened: Deque::new() }
+    }
 }
 
 impl<'a, I: Iterator<Item: MetaReadKey>> Iterator for Candidates<'_, 'a, I> {

@@ -23,10 +23,13 @@ mod key;
 pub mod platform;
 pub mod sun;
 mod value;
+mod verifier;
 
 #[cfg(feature = "lrp")]
 pub use cipher::lrp;
-pub use counter::{Advance, AsyncCounterStore, Blocking, CounterStore, Full, MemoryCounters};
+pub use counter::{
+    Advance, AsyncCounterStore, Blocking, CounterStore, Full, MemoryCounters, SendCounterStore, Sendable,
+};
 #[cfg(feature = "flash")]
 pub use counter::{FlashCounters, FlashError};
 pub use key::{
@@ -40,9 +43,10 @@ pub use sun::file_data::FileDataError;
 pub use sun::layout::SdmLayout;
 pub use sun::mac::SdmMac;
 pub use sun::message::SunMessage;
-pub use sun::received::Mirrors;
+pub use sun::received::{Mirrors, Presented};
 pub use sun::settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
 pub use sun::tamper::{TagTamper, TtStatus};
 pub use sun::tap::{ClaimedTap, FreshTap, ReplayableTap, UnverifiedTap, VerifiedTap};
 pub use sun::template::LayoutError;
 pub use value::{CounterId, Mark, ParseHexError, Scheme, SdmReadCtr, Uid, UnixMillis};
+pub use verifier::{An10922, AsyncFileKeys, BoltCard, ECodeKeys, FileKeys, MetaKeys, Verifier};

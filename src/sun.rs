@@ -117,6 +117,7 @@ pub(crate) mod file_data;
 pub(crate) mod layout;
 pub(crate) mod mac;
 pub(crate) mod message;
+mod ndef;
 pub mod ntag22x;
 mod parse;
 pub(crate) mod picc;

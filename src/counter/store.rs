@@ -59,6 +59,10 @@ impl Advance {
 /// ```ignore
 #[doc = include_str!("sql.in")]
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a counter store",
+    note = "the store is passed as `&mut store`, also if it is a handle on a lock or a pool: `&mut &pool`"
+)]
 pub trait CounterStore {
     /// The error of the store.
     type Error;
@@ -88,7 +92,13 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 /// either case.
 ///
 /// The trait does not require `Send`, so it works with single-threaded executors too. If the futures of a store are
-/// `Send`, so are all futures built on them.
+/// `Send`, so are all futures built on them. Code that is generic over the store cannot know that:
+/// see [`SendCounterStore`](crate::SendCounterStore).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an async counter store",
+    note = "`&mut Blocking(store)` makes an async store of a blocking one",
+    note = "the store is passed as `&mut store`, also if it is a handle on a lock or a pool: `&mut &pool`"
+)]
 pub trait AsyncCounterStore {
     /// The error of the store.
     type Error;

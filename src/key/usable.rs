@@ -4,12 +4,20 @@
 /// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to one.
 ///
 /// For a single tap a plain key costs less, because nothing is computed that only further taps would use.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a file-read key",
+    note = "pass an `SdmFileReadKey`, a `PreparedFileReadKey`, or a reference to one"
+)]
 pub trait FileReadKey: sealed::FileRead {}
 
 impl<K: sealed::FileRead + ?Sized> FileReadKey for K {}
 
 /// A meta-read key: an [`SdmMetaReadKey`](crate::SdmMetaReadKey), a
 /// [`PreparedMetaReadKey`](crate::PreparedMetaReadKey), or a reference to one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a meta-read key",
+    note = "pass an `SdmMetaReadKey`, a `PreparedMetaReadKey`, or a reference to one"
+)]
 pub trait MetaReadKey: sealed::MetaRead {}
 
 impl<K: sealed::MetaRead + ?Sized> MetaReadKey for K {}

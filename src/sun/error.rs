@@ -6,7 +6,7 @@
 use core::convert::Infallible;
 use core::fmt;
 
-use crate::value::{Mark, SdmReadCtr};
+use crate::value::{Mark, SdmReadCtr, Uid};
 
 /// One element of a layout, with its name from the data sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,19 +65,36 @@ pub enum Malformed {
     Character(Field),
     /// There is text after the last element.
     Trailing,
+    /// The input is the `/path?query` of a request, and a full URL was expected: call
+    /// [`parse_origin_form`](crate::SdmLayout::parse_origin_form).
+    OriginForm,
+    /// The input is a full URL, and the `/path?query` of a request was expected: call
+    /// [`parse`](crate::SdmLayout::parse).
+    FullUrl,
+    /// A length in the NDEF file points past its end.
+    NdefLength,
+    /// The NDEF file does not begin with a whole URI record.
+    NdefRecord,
+    /// The URI code of the NDEF record is above 04h: it stands for a scheme that no layout has.
+    NdefPrefix,
 }
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong => f.write_str("longer than a tag's file could make it"),
-            Self::StaticText { at } => write!(f, "differs from the template at byte {at}"),
-            Self::Missing(field) => write!(f, "{field} is missing"),
-            Self::Duplicate(field) => write!(f, "{field} is there twice"),
-            Self::Unexpected(field) => write!(f, "{field} was given but is not in the layout"),
-            Self::Length(field) => write!(f, "{field} has the wrong length"),
-            Self::Character(field) => write!(f, "{field} has a character that does not belong there"),
-            Self::Trailing => f.write_str("text after the end of the template"),
+            Self::TooLong => f.write_str("malformed tap: longer than a tag's file allows"),
+            Self::StaticText { at } => write!(f, "malformed tap: differs from the layout at byte {at}"),
+            Self::Missing(field) => write!(f, "malformed tap: {field} is missing"),
+            Self::Duplicate(field) => write!(f, "malformed tap: {field} occurs twice"),
+            Self::Unexpected(field) => write!(f, "malformed tap: {field} was given but is not in the layout"),
+            Self::Length(field) => write!(f, "malformed tap: {field} has the wrong length"),
+            Self::Character(field) => write!(f, "malformed tap: {field} has an invalid character"),
+            Self::Trailing => f.write_str("malformed tap: text after the end of the layout"),
+            Self::OriginForm => f.write_str("malformed tap: a full URL is needed, got the path and query of a request"),
+            Self::FullUrl => f.write_str("malformed tap: the path and query of a request are needed, got a full URL"),
+            Self::NdefLength => f.write_str("malformed tap: a length in the NDEF file points past its end"),
+            Self::NdefRecord => f.write_str("malformed tap: the NDEF file does not begin with a URI record"),
+            Self::NdefPrefix => f.write_str("malformed tap: the URI code of the NDEF record is above 04h"),
         }
     }
 }
@@ -135,6 +152,12 @@ pub enum ConfigError {
     WrongScheme,
     /// The tap carries a counter, so it must not be accepted as a tap without one.
     HasCounter,
+    /// The layout mirrors no counter, so no tap of it could ever be fresh.
+    NoCounter,
+    /// The file-read keys depend on the UID, and the layout mirrors none.
+    NoUid,
+    /// The file-read keys depend on the eCode, and the layout has no `{:name}` of the name given for it.
+    NoECode,
 }
 
 impl fmt::Display for ConfigError {
@@ -143,6 +166,9 @@ impl fmt::Display for ConfigError {
             Self::NeedsMetaKey => "the layout has {picc}: an SDMMetaReadKey is needed to open it",
             Self::NoPiccData => "the layout has no {picc}, so there is nothing to open with an SDMMetaReadKey",
             Self::WrongScheme => "the key was prepared for another scheme than that of the layout",
+            Self::NoCounter => "the layout mirrors no counter, so no tap of it could ever be fresh",
+            Self::NoUid => "the file-read keys depend on the UID, and the layout mirrors none",
+            Self::NoECode => "the file-read keys depend on the eCode, and the layout captures no text of its name",
             Self::HasCounter => "the tap carries a counter: call verify and commit, not verify_replayable",
         })
     }
@@ -186,53 +212,66 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
     }
 }
 
-/// Any error on the way from text to a [`FreshTap`](crate::FreshTap). The error of each step converts into it. `S` is
-/// the error of the counter store.
+/// Any error on the way from text to a [`FreshTap`](crate::FreshTap). The error of each step converts into it.
 ///
-/// `Display` is that of the step, and so is `source`: the error of the counter store if it failed.
+/// `S` is the error of the counter store, and `K` that of the source of keys. `Display` is that of the step; `source` is
+/// the error of the store or of the key source if it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Error<S = Infallible> {
+pub enum Error<S = Infallible, K = Infallible> {
     /// The text does not have the shape of the layout.
     Malformed(Malformed),
     /// The tap was not verified.
     Verify(VerifyError),
+    /// There is no key for the claimed tag, so nothing was verified: the tag is not listed, or it is a forgery.
+    ///
+    /// Do not show untrusted clients the difference to [`VerifyError::NotAuthentic`].
+    UnknownTag {
+        /// The claimed UID. It is not proven.
+        uid: Option<Uid>,
+    },
+    /// The source of keys failed, so nothing was verified.
+    Keys(K),
     /// The tap was verified, but it is a replay, or the store failed.
     Commit(CommitError<S>),
 }
 
-impl<S> From<Malformed> for Error<S> {
+impl<S, K> From<Malformed> for Error<S, K> {
     fn from(error: Malformed) -> Self {
         Self::Malformed(error)
     }
 }
 
-impl<S> From<VerifyError> for Error<S> {
+impl<S, K> From<VerifyError> for Error<S, K> {
     fn from(error: VerifyError) -> Self {
         Self::Verify(error)
     }
 }
 
-impl<S> From<CommitError<S>> for Error<S> {
+impl<S, K> From<CommitError<S>> for Error<S, K> {
     fn from(error: CommitError<S>) -> Self {
         Self::Commit(error)
     }
 }
 
-impl<S> fmt::Display for Error<S> {
+impl<S, K> fmt::Display for Error<S, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(error) => error.fmt(f),
             Self::Verify(error) => error.fmt(f),
+            Self::UnknownTag { uid: Some(uid) } => write!(f, "no key for the claimed UID {uid}"),
+            Self::UnknownTag { uid: None } => f.write_str("no key for the claimed tag"),
+            Self::Keys(_) => f.write_str("the source of keys failed"),
             Self::Commit(error) => error.fmt(f),
         }
     }
 }
 
-impl<S: core::error::Error + 'static> core::error::Error for Error<S> {
+impl<S: core::error::Error + 'static, K: core::error::Error + 'static> core::error::Error for Error<S, K> {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
-            Self::Malformed(_) | Self::Verify(_) => None,
+            Self::Malformed(_) | Self::Verify(_) | Self::UnknownTag { .. } => None,
+            Self::Keys(error) => Some(error),
             Self::Commit(error) => error.source(),
         }
     }

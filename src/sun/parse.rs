@@ -4,8 +4,9 @@
 use super::error::{Field, Malformed};
 use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
 use super::mac::SdmMac;
+use super::ndef::UriRecord;
 use super::ntag22x::StatusDetect;
-use super::received::{MAX_URL, Mirrors, Received, Source};
+use super::received::{MAX_URL, Mirrors, Presented, Received, Source};
 use super::tap::UnverifiedTap;
 use super::template::is_name_byte;
 use crate::cipher::PiccWire;
@@ -65,7 +66,8 @@ impl SdmLayout {
     /// # Errors
     /// Returns [`Malformed`] with the reason.
     pub fn parse<'a>(&'a self, url: &'a str) -> Result<UnverifiedTap<'a>, Malformed> {
-        self.read(url.as_bytes(), 0)
+        let url = url.as_bytes();
+        self.read(url, 0).map_err(|error| if url.starts_with(b"/") { Malformed::OriginForm } else { error })
     }
 
     /// Parses the `/path?query` of a request, which is all that an HTTP server receives. The template supplies the part
@@ -86,7 +88,54 @@ impl SdmLayout {
                     error => error,
                 })
             }
-            _ => self.read(target, self.origin),
+            [b'/' | b'?', ..] => self.read(target, self.origin),
+            _ => {
+                let is_url = || target.windows(3).any(|text| text == b"://");
+                self.read(target, self.origin).map_err(|error| if is_url() { Malformed::FullUrl } else { error })
+            }
+        }
+    }
+
+    /// Parses the NDEF file of a tag, as a reader gets it with ISOReadBinary or READ: NLEN and the NDEF message.
+    ///
+    /// The first record must be a URI record of one piece. Further records and bytes after the message are ignored. The
+    /// URI code may abbreviate the URL in another way than [`ndef_file`](Self::ndef_file) does. The file is the raw
+    /// bytes, not their digits:
+    ///
+    /// ```
+    /// use suntap::{SdmLayout, sdm_layout};
+    ///
+    /// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
+    ///
+    /// let text = b"ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+    /// // NLEN, a short record of one URI with 71 bytes, and 04h for "https://".
+    /// let file = [&[0x00, 0x4B, 0xD1, 0x01, 0x47, 0x55, 0x04], &text[..], &[0; 178]].concat();
+    /// assert!(LAYOUT.parse_ndef_file(&file).is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`Malformed`] with the reason. The offset of [`Malformed::StaticText`] counts the bytes of the whole URL.
+    pub fn parse_ndef_file<'a>(&'a self, file: &'a [u8]) -> Result<UnverifiedTap<'a>, Malformed> {
+        let UriRecord { prefix, text, .. } = UriRecord::read(file)?;
+        let prefix = prefix.as_bytes();
+        let template = self.template.get(..self.len).unwrap_or_default();
+        if !template.starts_with(prefix) {
+            let same = template.iter().zip(prefix).take_while(|(template, prefix)| template == prefix).count();
+            return Err(Malformed::StaticText { at: same });
+        }
+        self.read(text, prefix.len()).map_err(|error| match error {
+            Malformed::StaticText { at } => Malformed::StaticText { at: at.saturating_add(prefix.len()) },
+            error => error,
+        })
+    }
+
+    /// Parses a tap in any of the forms in which it arrives.
+    pub(crate) fn read_presented<'a>(&'a self, tap: Presented<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
+        match tap {
+            Presented::Url(url) => self.parse(url),
+            Presented::OriginForm(target) => self.parse_origin_form(target),
+            Presented::Mirrors(mirrors) => self.assemble(mirrors),
+            Presented::NdefFile(file) => self.parse_ndef_file(file),
         }
     }
 

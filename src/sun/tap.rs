@@ -85,10 +85,13 @@ impl<'a> UnverifiedTap<'a> {
     /// # Errors
     /// Returns [`ConfigError::NeedsMetaKey`] if the layout has PICCData.
     pub fn read_plain(self) -> Result<ClaimedTap<'a>, VerifyError> {
-        if self.layout.has(Field::PiccData) {
-            return Err(ConfigError::NeedsMetaKey.into());
-        }
-        Ok(ClaimedTap { layout: self.layout, received: self.received })
+        self.plain_claim().ok_or(ConfigError::NeedsMetaKey.into())
+    }
+
+    /// Returns the claim of the plain mirrors, or `None` if the layout has PICCData.
+    pub(crate) fn plain_claim(&self) -> Option<ClaimedTap<'a>> {
+        let claim = ClaimedTap { layout: self.layout, received: self.received };
+        (!self.layout.has(Field::PiccData)).then_some(claim)
     }
 }
 

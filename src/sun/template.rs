@@ -197,7 +197,11 @@ impl SdmLayout {
         }
         layout.len = at;
         layout.origin = origin(bytes);
-        layout.checked(makes_mac)
+        match layout.checked(makes_mac) {
+            Ok(_) if !has_scheme(bytes) => Err(LayoutError::NoScheme),
+            Ok(_) if is_html(bytes) => Err(LayoutError::HtmlEscaped),
+            checked => checked,
+        }
     }
 
     const fn blank(scheme: Scheme) -> Self {
@@ -257,6 +261,34 @@ const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
         any = true;
     }
     if any { Some((value, rest)) } else { None }
+}
+
+/// Returns `true` if the text begins with the scheme of a URL and a colon, after `[[` or not. Source: RFC 3986 §3.1.
+const fn has_scheme(text: &[u8]) -> bool {
+    let ([b'[', b'[', first, rest @ ..] | [first, rest @ ..]) = text else { return false };
+    let mut rest = rest;
+    while let [byte, after @ ..] = rest {
+        match byte {
+            b':' => return first.is_ascii_alphabetic(),
+            b'+' | b'-' | b'.' => {}
+            byte if byte.is_ascii_alphanumeric() => {}
+            _ => return false,
+        }
+        rest = after;
+    }
+    false
+}
+
+/// Returns `true` if the text contains `&amp;`.
+const fn is_html(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let [_, after @ ..] = rest {
+        if let [b'&', b'a', b'm', b'p', b';', ..] = rest {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// Returns the offset of the path, or of the query if there is no path: the part of a URL that an HTTP server receives.

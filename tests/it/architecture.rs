@@ -13,7 +13,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sun", &["key", "counter"]),
     ("kdf", &["key"]),
     ("identify", &["sun"]),
-    ("platform", &["identify", "kdf"]),
+    ("verifier", &["identify", "kdf"]),
+    ("platform", &["verifier"]),
     // Tools, which nothing imports.
     ("diagnose", &["sun", "kdf"]),
     ("emulator", &["sun"]),

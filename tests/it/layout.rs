@@ -79,6 +79,12 @@ fn impossible_templates_name_the_rule() {
         (&format!("https://a.b/{}{{mac}}", "[[".repeat(12)), LayoutError::RepeatedMacInput),
         ("https://a.b/[[{picc}{uid}{ctr}{tt}{enc:32}{mac}/{:a}/{:b}/{:c}/{:d}", LayoutError::PiccDataAndPlain),
         (&format!("https://a.b/{long_name}/{{mac}}"), LayoutError::TemplateTooLong),
+        ("a.b/{mac}", LayoutError::NoScheme),
+        ("//a.b/{mac}", LayoutError::NoScheme),
+        ("/t?c={mac}", LayoutError::NoScheme),
+        ("1a:{mac}", LayoutError::NoScheme),
+        ("{uid}://a.b/{mac}", LayoutError::NoScheme),
+        ("https://a.b/?p={picc}&amp;c={mac}", LayoutError::HtmlEscaped),
     ];
     let mut rules = HashMap::new();
     for (template, error) in table {
@@ -112,7 +118,9 @@ fn possible_templates_are_possible() {
         "https://a.b/[[{mac}",
         "http://[::1]/{mac}",
         "[[https://a.b/{picc}{mac}",
-        "a{mac}",
+        "a+b-1.c:{mac}",
+        "lnurlw:{mac}",
+        "https://a.b/?amp;={mac}",
     ] {
         assert_eq!(layout(template).template(), template);
     }
@@ -122,22 +130,23 @@ fn possible_templates_are_possible() {
 /// Table 71.
 #[test]
 fn the_file_has_256_bytes() {
-    let room = |prefix: &str| 249 - 16 + prefix.len();
-    for prefix in ["", "http://", "https://", "http://www.", "https://www."] {
+    const FREE: usize = 249 - 16;
+    for (prefix, saved) in [("a:", 0), ("http://", 7), ("https://", 8), ("http://www.", 11), ("https://www.", 12)] {
         let template = |len: usize| format!("{prefix}{}{{mac}}", "a".repeat(len - prefix.len()));
-        assert!(SdmLayout::new(Scheme::Aes, &template(room(prefix))).is_ok(), "{prefix}");
-        assert_eq!(SdmLayout::new(Scheme::Aes, &template(room(prefix) + 1)), Err(LayoutError::FileTooLong), "{prefix}");
+        let longest = FREE + saved;
+        assert!(SdmLayout::new(Scheme::Aes, &template(longest)).is_ok(), "{prefix}");
+        assert_eq!(SdmLayout::new(Scheme::Aes, &template(longest + 1)), Err(LayoutError::FileTooLong), "{prefix}");
     }
     // An element without a length counts with its minimum: one character of a name, 32 digits of file data.
     for (element, least) in [("{:a}", 1), ("{enc}", 32)] {
         let with = |len: usize| format!("https://[[{{uid}}{{ctr}}/{element}/{{mac}}{}", "a".repeat(len - 22 - least));
-        assert!(SdmLayout::new(Scheme::Aes, &with(room(""))).is_ok(), "{element}");
-        assert_eq!(SdmLayout::new(Scheme::Aes, &with(room("") + 1)), Err(LayoutError::FileTooLong), "{element}");
+        assert!(SdmLayout::new(Scheme::Aes, &with(FREE)).is_ok(), "{element}");
+        assert_eq!(SdmLayout::new(Scheme::Aes, &with(FREE + 1)), Err(LayoutError::FileTooLong), "{element}");
     }
     // A `[[` inside `www.` leaves the shorter prefix.
     let crossed = |len: usize| format!("https://w[[ww.{}{{mac}}", "a".repeat(len - 12));
-    assert!(SdmLayout::new(Scheme::Aes, &crossed(room("https://"))).is_ok());
-    assert_eq!(SdmLayout::new(Scheme::Aes, &crossed(room("https://") + 1)), Err(LayoutError::FileTooLong));
+    assert!(SdmLayout::new(Scheme::Aes, &crossed(FREE + 8)).is_ok());
+    assert_eq!(SdmLayout::new(Scheme::Aes, &crossed(FREE + 8 + 1)), Err(LayoutError::FileTooLong));
 }
 
 #[test]
@@ -350,9 +359,9 @@ fn origin_form_begins_at_the_path() {
     let target = format!("/t?p={PICC}&c={MAC}");
     let l = layout("https://[[a.b/t?p={picc}&c={mac}");
     assert_eq!(shape(l.parse_origin_form(&target)), Ok(()));
-    assert_eq!(shape(l.parse_origin_form(&format!("https://a.b{target}"))), Err(Malformed::StaticText { at: 0 }));
+    assert_eq!(shape(l.parse_origin_form(&format!("https://a.b{target}"))), Err(Malformed::FullUrl));
     assert_eq!(shape(l.parse_origin_form(&target[1..])), Err(Malformed::StaticText { at: 0 }));
-    assert_eq!(shape(l.parse(&target)), Err(Malformed::StaticText { at: 0 }));
+    assert_eq!(shape(l.parse(&target)), Err(Malformed::OriginForm));
 
     let pathless = layout("lnurlw://a.b?p={picc}&c={mac}");
     assert_eq!(shape(pathless.parse_origin_form("/?x=1")), Err(Malformed::Missing(Field::PiccData)));

@@ -42,5 +42,6 @@ mod states;
 #[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod types;
 mod vectors;
+mod verifier;
 #[cfg(all(feature = "lrp", feature = "sdm-backend"))]
 mod verify_example;

@@ -165,7 +165,7 @@ fn every_error_has_words() {
     let store = CommitError::Store(suntap::Full);
     let source = std::error::Error::source(&store).unwrap().to_string();
     assert!(!store.to_string().contains(&source), "{store}");
-    let error = Error::Commit(store);
+    let error: Error<suntap::Full> = Error::Commit(store);
     assert_eq!(error.to_string(), store.to_string());
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), source);
     assert!(std::error::Error::source(&CommitError::<suntap::Full>::Replayed { ctr: stored.ctr, stored }).is_none());

@@ -8,12 +8,11 @@ use super::access::{ASCII, Access, ENC_FILE_DATA, NO_ACCESS, READ_CTR, READ_CTR_
 use super::error::SettingsError;
 use crate::sun::error::Field;
 use crate::sun::layout::{MAX_TEMPLATE, SdmLayout, mirror_chars};
+use crate::sun::ndef::UriRecord;
 use crate::sun::span::Span;
 use crate::sun::template::{FILE_HEADER, LayoutError};
 use crate::value::{Scheme, SdmReadCtr};
 
-/// The prefixes for the URI codes 00h to 04h.
-const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
 /// The bit of FileOption that turns SDM on. Source: Table 73.
 const SDM_ON: u8 = 1 << 6;
 /// The bits of FileOption that hold the communication mode.
@@ -248,14 +247,8 @@ fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
 
 /// Returns the abbreviated prefix and the rest of the URL from a file that holds one short URI record.
 fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
-    let ([nlen_high, nlen_low, flags, type_len, payload_len, kind, code], rest) =
-        file.split_first_chunk::<FILE_HEADER>().ok_or(SettingsError::NotUri)?;
-    let payload = usize::from(*payload_len);
-    let nlen = usize::from(u16::from_be_bytes([*nlen_high, *nlen_low]));
-    if [*flags, *type_len, *kind] != [0xD1, 0x01, 0x55] || nlen != payload.saturating_add(4) {
-        return Err(SettingsError::NotUri);
+    match UriRecord::read(file) {
+        Ok(UriRecord { prefix, text, offset: FILE_HEADER, rest: 0 }) => Ok((prefix, text)),
+        _ => Err(SettingsError::NotUri),
     }
-    let prefix = PREFIXES.get(usize::from(*code)).ok_or(SettingsError::NotUri)?;
-    let url = payload.checked_sub(1).and_then(|len| rest.get(..len)).ok_or(SettingsError::NotUri)?;
-    Ok((prefix, url))
 }

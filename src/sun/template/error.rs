@@ -33,6 +33,10 @@ pub enum LayoutError {
     RepeatedMacInput,
     /// `{picc}` is combined with `{uid}` or `{ctr}`: a chip mirrors either PICCData or plain values.
     PiccDataAndPlain,
+    /// The template does not begin with the scheme of a URL, for example `https:` (RFC 3986 §3.1).
+    NoScheme,
+    /// The template contains `&amp;`: it was copied from HTML. A tag writes `&`.
+    HtmlEscaped,
     /// `{mac}` is missing: nothing could be verified.
     NoMac,
     /// `[[` is after `{mac}`: SDMMACInputOffset must not exceed SDMMACOffset.
@@ -76,6 +80,8 @@ impl LayoutError {
             Self::TooManyNames => "at most four texts are captured",
             Self::RepeatedMacInput => "[[ stands at most once",
             Self::PiccDataAndPlain => "{picc} excludes {uid} and {ctr}",
+            Self::NoScheme => "a template begins with the scheme of a URL, such as https:",
+            Self::HtmlEscaped => "a template has & where HTML has &amp;",
             Self::NoMac => "{mac} must be there",
             Self::MacInputAfterMac => "[[ must not be behind {mac}",
             Self::EncOutsideMacInput => "{enc} must be between [[ and {mac}",

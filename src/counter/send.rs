@@ -1,0 +1,54 @@
+//! Async stores whose futures may move between threads, for generic code.
+
+use super::store::{Advance, AsyncCounterStore};
+use crate::value::{CounterId, SdmReadCtr, UnixMillis};
+
+/// An [`AsyncCounterStore`] whose futures are `Send`.
+///
+/// Code that names its store does not need this trait: the compiler sees that the futures are `Send`. Generic code cannot
+/// say so of an [`AsyncCounterStore`]. Let it take this trait, and wrap the store in [`Sendable`]:
+///
+/// ```
+/// use suntap::{SdmFileReadKey, SendCounterStore, Sendable, Verifier};
+///
+/// fn spawn<F: Future<Output: Send> + Send + 'static>(task: F) {
+///     // As `tokio::spawn` does.
+/// #   let _ = task;
+/// }
+///
+/// fn handle<S: SendCounterStore + Send + 'static>(verifier: &'static Verifier<SdmFileReadKey>, url: String, store: S) {
+///     spawn(async move { verifier.admit_async(&url, &mut Sendable(store), None).await.is_ok() });
+/// }
+/// ```
+pub trait SendCounterStore {
+    /// The error of the store.
+    type Error: Send;
+
+    /// Advances the counter of `id` like [`CounterStore::advance`](crate::CounterStore::advance).
+    ///
+    /// # Errors
+    /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
+    fn advance(
+        &mut self,
+        id: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> impl Future<Output = Result<Advance, Self::Error>> + Send;
+}
+
+/// Makes an [`AsyncCounterStore`] of a [`SendCounterStore`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sendable<S>(pub S);
+
+impl<S: SendCounterStore> AsyncCounterStore for Sendable<S> {
+    type Error = S::Error;
+
+    fn advance(
+        &mut self,
+        id: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> impl Future<Output = Result<Advance, Self::Error>> {
+        self.0.advance(id, ctr, at)
+    }
+}

@@ -1,0 +1,219 @@
+//! Level 1: one layout and where its keys come from, for many taps.
+
+use core::borrow::Borrow;
+use core::convert::Infallible;
+use core::fmt;
+
+use crate::counter::{AsyncCounterStore, CounterStore};
+use crate::key::PreparedMetaReadKey;
+use crate::sun::error::{ConfigError, Error, Field};
+use crate::sun::layout::SdmLayout;
+use crate::sun::received::Presented;
+use crate::sun::tap::{FreshTap, VerifiedTap};
+use crate::value::UnixMillis;
+
+mod claims;
+mod derived;
+mod file_keys;
+mod meta_keys;
+
+pub(crate) use claims::Claims;
+pub use derived::{An10922, BoltCard, ECodeKeys};
+pub use file_keys::{AsyncFileKeys, FileKeys};
+pub use meta_keys::MetaKeys;
+
+/// Verifies the taps of one layout, with keys from one source.
+///
+/// ```
+/// use suntap::{CommitError, Error, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
+///
+/// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
+///
+/// // The keys of a new chip. `An10922` instead of the file key gives each tag its own key.
+/// let verifier = Verifier::new(&LAYOUT, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY)?;
+/// let mut counters = MemoryCounters::<64>::new();
+///
+/// let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+/// let fresh = verifier.admit(url, &mut counters, None)?;
+/// assert_eq!(fresh.uid().unwrap().to_string(), "04DE5F1EACC040");
+///
+/// // The same tap again is a replay.
+/// let again = verifier.admit(url, &mut counters, None);
+/// assert!(matches!(again, Err(Error::Commit(CommitError::Replayed { ctr, .. })) if ctr.get() == 61));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// | parameter | what it is | examples |
+/// |---|---|---|
+/// | `F` | [`FileKeys`] or [`AsyncFileKeys`]: the SDMFileReadKey of a tag | an [`SdmFileReadKey`](crate::SdmFileReadKey), [`An10922`], [`BoltCard`], [`ECodeKeys`], a closure from a UID to a key |
+/// | `M` | the prepared [`MetaKeys`]: what opens `{picc}` | one key (the default), an array, a `Vec`, none |
+/// | `L` | the layout, owned or borrowed | `&'static SdmLayout` (the default), `SdmLayout`, `Arc<SdmLayout>` |
+///
+/// # Returned errors
+///
+/// [`new`](Self::new) finds the mistakes of a configuration: they are a [`ConfigError`]. What remains at run time is the
+/// doing of a tag or of an attacker, or a failure of the key source or the counter store.
+///
+/// **Return one generic refusal to untrusted clients.** [`Error::UnknownTag`] above all is for your logs: it says that
+/// the meta-read key opened the tap.
+pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
+    layout: L,
+    meta_keys: M,
+    file_keys: F,
+}
+
+impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L> {
+    /// Creates a verifier. The meta-read keys are prepared for the scheme of the layout.
+    ///
+    /// A layout without `{picc}` needs no meta-read key: pass `()`.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] if the layout carries no counter, if the layout and the meta-read keys do not fit
+    /// together, or if the file-read keys cannot serve the layout.
+    pub fn new<K: MetaKeys<Prepared = M>>(layout: L, meta_keys: K, file_keys: F) -> Result<Self, ConfigError>
+    where
+        F: FileKeys,
+    {
+        file_keys.check(layout.borrow())?;
+        Self::checked(layout, meta_keys, file_keys)
+    }
+
+    /// Like [`new`](Self::new), but for [`AsyncFileKeys`]. Call [`verify_async`](Self::verify_async) and
+    /// [`admit_async`](Self::admit_async) then.
+    ///
+    /// # Errors
+    /// Returns the errors of [`new`](Self::new).
+    pub fn new_async<K: MetaKeys<Prepared = M>>(layout: L, meta_keys: K, file_keys: F) -> Result<Self, ConfigError>
+    where
+        F: AsyncFileKeys,
+    {
+        file_keys.check(layout.borrow())?;
+        Self::checked(layout, meta_keys, file_keys)
+    }
+
+    fn checked<K: MetaKeys<Prepared = M>>(layout: L, meta_keys: K, file_keys: F) -> Result<Self, ConfigError> {
+        let checked = layout.borrow();
+        let meta_keys = meta_keys.into_prepared(checked.scheme());
+        match (checked.has(Field::PiccData), meta_keys.as_ref()) {
+            (true, []) => return Err(ConfigError::NeedsMetaKey),
+            (false, [_, ..]) => return Err(ConfigError::NoPiccData),
+            (_, keys) if keys.iter().any(|key| key.scheme() != checked.scheme()) => {
+                return Err(ConfigError::WrongScheme);
+            }
+            _ => {}
+        }
+        if !checked.carries_ctr() {
+            return Err(ConfigError::NoCounter);
+        }
+        Ok(Self { layout, meta_keys, file_keys })
+    }
+
+    /// Returns the layout.
+    pub fn layout(&self) -> &SdmLayout {
+        self.layout.borrow()
+    }
+
+    /// Returns the source of the file-read keys.
+    pub fn file_keys(&self) -> &F {
+        &self.file_keys
+    }
+
+    /// Verifies a tap: a full URL, or any other [`Presented`] form.
+    ///
+    /// The result may be a replay. [Commit](VerifiedTap::commit) it, or call [`admit`](Self::admit) in the first place.
+    ///
+    /// # Errors
+    /// Returns [`Error::Malformed`], [`Error::Verify`], [`Error::UnknownTag`] or [`Error::Keys`].
+    pub fn verify<'a>(&'a self, tap: impl Into<Presented<'a>>) -> Result<VerifiedTap<'a>, Error<Infallible, F::Error>>
+    where
+        F: FileKeys,
+    {
+        self.verify_for(tap.into())
+    }
+
+    /// Verifies a tap and advances its counter in the store: the tap is genuine and not a replay. The store keeps the
+    /// time `at` with the counter.
+    ///
+    /// # Errors
+    /// Returns the errors of [`verify`](Self::verify), and [`Error::Commit`].
+    pub fn admit<'a, S: CounterStore + ?Sized>(
+        &'a self,
+        tap: impl Into<Presented<'a>>,
+        store: &mut S,
+        at: Option<UnixMillis>,
+    ) -> Result<FreshTap<'a>, Error<S::Error, F::Error>>
+    where
+        F: FileKeys,
+    {
+        Ok(self.verify_for(tap.into())?.commit(store, at)?)
+    }
+
+    /// Like [`verify`](Self::verify), but for [`AsyncFileKeys`].
+    ///
+    /// # Errors
+    /// Returns the errors of [`verify`](Self::verify).
+    pub async fn verify_async<'a>(
+        &'a self,
+        tap: impl Into<Presented<'a>>,
+    ) -> Result<VerifiedTap<'a>, Error<Infallible, F::Error>>
+    where
+        F: AsyncFileKeys,
+    {
+        self.verify_async_for(tap.into()).await
+    }
+
+    /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
+    ///
+    /// If the future is dropped before it completes, the counter may or may not have advanced. The tap is spent in
+    /// either case.
+    ///
+    /// # Errors
+    /// Returns the errors of [`admit`](Self::admit).
+    pub async fn admit_async<'a, S: AsyncCounterStore + ?Sized>(
+        &'a self,
+        tap: impl Into<Presented<'a>>,
+        store: &mut S,
+        at: Option<UnixMillis>,
+    ) -> Result<FreshTap<'a>, Error<S::Error, F::Error>>
+    where
+        F: AsyncFileKeys,
+    {
+        Ok(self.verify_async_for(tap.into()).await?.commit_async(store, at).await?)
+    }
+
+    fn verify_for<'a, S>(&'a self, tap: Presented<'a>) -> Result<VerifiedTap<'a>, Error<S, F::Error>>
+    where
+        F: FileKeys,
+    {
+        let tap = self.layout().read_presented(tap)?;
+        let mut claims = Claims::new(&tap, self.meta_keys.as_ref());
+        while let Some((index, claimed)) = claims.next() {
+            let key = self.file_keys.file_key(&claimed, index).map_err(Error::Keys)?;
+            if let Some(verified) = claims.judge(claimed, key)? {
+                return Ok(verified);
+            }
+        }
+        Err(claims.refusal())
+    }
+
+    async fn verify_async_for<'a, S>(&'a self, tap: Presented<'a>) -> Result<VerifiedTap<'a>, Error<S, F::Error>>
+    where
+        F: AsyncFileKeys,
+    {
+        let tap = self.layout().read_presented(tap)?;
+        let mut claims = Claims::new(&tap, self.meta_keys.as_ref());
+        while let Some((index, claimed)) = claims.next() {
+            let key = self.file_keys.file_key(&claimed, index).await.map_err(Error::Keys)?;
+            if let Some(verified) = claims.judge(claimed, key)? {
+                return Ok(verified);
+            }
+        }
+        Err(claims.refusal())
+    }
+}
+
+impl<F, M, L: fmt::Debug> fmt::Debug for Verifier<F, M, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").field("layout", &self.layout).finish_non_exhaustive()
+    }
+}

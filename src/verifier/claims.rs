@@ -1,0 +1,77 @@
+//! The claims that a tap makes under the meta-read keys, one after another until one is verified.
+
+use crate::identify::Candidates;
+use crate::key::{FileReadKey, PreparedMetaReadKey};
+use crate::sun::error::{Error, Field, VerifyError};
+use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
+use crate::value::Uid;
+
+/// The claims of one tap. PICCData is decrypted once under each key.
+pub(crate) struct Claims<'t, 'a> {
+    source: Source<'t, 'a>,
+    /// `true` if there was a claim without a key, and the UID of the first of them.
+    is_unlisted: bool,
+    unlisted: Option<Uid>,
+    /// `true` if there was a claim with a key, and its MAC did not match.
+    is_refused: bool,
+}
+
+/// A tap without PICCData makes one claim, and with one key at most one. Of several keys, a wrong one opens PICCData one
+/// time in 256, so there can be several claims.
+enum Source<'t, 'a> {
+    One(Option<ClaimedTap<'a>>),
+    Many(Candidates<'t, 'a, core::slice::Iter<'t, PreparedMetaReadKey>>),
+}
+
+impl<'t, 'a> Claims<'t, 'a> {
+    /// Takes a tap and the meta-read keys. Keys of another scheme than the layout's open nothing.
+    pub(crate) fn new(tap: &'t UnverifiedTap<'a>, meta_keys: &'t [PreparedMetaReadKey]) -> Self {
+        let source = match meta_keys {
+            _ if !tap.layout().has(Field::PiccData) => Source::One(tap.plain_claim()),
+            [] => Source::One(None),
+            [key] => Source::One(tap.picc_data_by(key).ok().map(|picc_data| tap.claimed(picc_data))),
+            keys => Source::Many(Candidates::new(tap, keys)),
+        };
+        Self { source, is_unlisted: false, unlisted: None, is_refused: false }
+    }
+
+    /// Returns the next claim and the index of the meta-read key that opened it.
+    pub(crate) fn next(&mut self) -> Option<(usize, ClaimedTap<'a>)> {
+        match &mut self.source {
+            Source::One(claim) => claim.take().map(|claim| (0, claim)),
+            Source::Many(candidates) => candidates.next(),
+        }
+    }
+
+    /// Verifies a claim with the key that was found for it. Returns `None` if the next claim is to be tried.
+    pub(crate) fn judge<S, K>(
+        &mut self,
+        claim: ClaimedTap<'a>,
+        key: Option<impl FileReadKey>,
+    ) -> Result<Option<VerifiedTap<'a>>, Error<S, K>> {
+        let Some(key) = key else {
+            if !self.is_unlisted {
+                (self.is_unlisted, self.unlisted) = (true, claim.uid());
+            }
+            return Ok(None);
+        };
+        match claim.verify(&key) {
+            Ok(tap) => Ok(Some(tap)),
+            Err(VerifyError::NotAuthentic) => {
+                self.is_refused = true;
+                Ok(None)
+            }
+            // The MAC matches, so no other claim will; or the configuration is wrong.
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the error if no claim was verified.
+    pub(crate) fn refusal<S, K>(self) -> Error<S, K> {
+        if self.is_unlisted && !self.is_refused {
+            Error::UnknownTag { uid: self.unlisted }
+        } else {
+            Error::Verify(VerifyError::NotAuthentic)
+        }
+    }
+}

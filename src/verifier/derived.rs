@@ -1,0 +1,189 @@
+//! Sources that derive the SDMFileReadKey of a tag.
+
+use core::convert::Infallible;
+use core::fmt;
+
+use heapless::Vec;
+
+use super::file_keys::{AsyncFileKeys, FileKeys, never_waits};
+use crate::kdf::an10922::{self, InputLength};
+use crate::kdf::boltcard;
+use crate::kdf::ecode::{self, ECode, ServerSecret};
+#[cfg(feature = "sdm-backend")]
+use crate::kdf::sdm_backend;
+use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
+use crate::sun::error::ConfigError;
+use crate::sun::layout::SdmLayout;
+use crate::sun::tap::ClaimedTap;
+
+/// File-read keys by AN10922: [`an10922::derive_in_epoch`] over `UID || suffix`.
+///
+/// ```
+/// use suntap::{An10922, MasterKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
+///
+/// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?e={picc:uid,ctr}&c={mac}");
+///
+/// let keys = An10922::new(MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?, b"example.com")?;
+/// let verifier = Verifier::new(&LAYOUT, SdmMetaReadKey::from_hex("0123456789ABCDEF0123456789ABCDEF")?, keys)?;
+/// # let _: &Verifier<An10922> = &verifier;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct An10922 {
+    master: MasterKey,
+    suffix: Vec<u8, 24>,
+    epoch: u32,
+}
+
+impl An10922 {
+    /// Creates a source for tags that were set up once, which is epoch 0. The suffix separates the keys of your
+    /// application from those of others under the same master key.
+    ///
+    /// # Errors
+    /// Returns [`InputLength`] if the suffix has more than 24 bytes.
+    pub fn new(master: MasterKey, suffix: &[u8]) -> Result<Self, InputLength> {
+        let suffix = Vec::from_slice(suffix).map_err(|_| InputLength)?;
+        Ok(Self { master, suffix, epoch: 0 })
+    }
+
+    /// Returns the source for tags that were all set up `epoch` times before.
+    ///
+    /// If that differs from tag to tag, look the epoch up in a closure of your own and call
+    /// [`an10922::derive_in_epoch`].
+    #[must_use]
+    pub fn in_epoch(self, epoch: u32) -> Self {
+        Self { epoch, ..self }
+    }
+}
+
+impl FileKeys for An10922 {
+    type Key<'k> = SdmFileReadKey;
+    type Error = Infallible;
+
+    fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
+        // The suffix was measured, so the derivation does not fail.
+        Ok(tap.uid().and_then(|uid| an10922::derive_in_epoch(&self.master, uid, self.epoch, &self.suffix).ok()))
+    }
+}
+
+/// The file-read keys of Bolt Cards: [`boltcard::file_read_key`], for cards of one version.
+///
+/// If the version differs from card to card, look it up in a closure:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use suntap::kdf::boltcard;
+/// use suntap::{IssuerKey, SdmLayout, Uid, Verifier, sdm_layout};
+///
+/// static LAYOUT: SdmLayout = sdm_layout!("lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}");
+///
+/// let issuer = IssuerKey::from_hex("00000000000000000000000000000001")?;
+/// let versions = HashMap::from([(Uid::from_hex("04A39493CC8680")?, 1)]);
+/// let meta_key = boltcard::meta_read_key(&issuer);
+/// let verifier = Verifier::new(&LAYOUT, meta_key, |uid: Uid| {
+///     let version = versions.get(&uid);
+///     Ok::<_, core::convert::Infallible>(version.map(|version| boltcard::file_read_key(&issuer, uid, *version)))
+/// })?;
+/// # let _ = verifier.layout();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct BoltCard {
+    issuer: IssuerKey,
+    version: u32,
+}
+
+impl BoltCard {
+    /// Creates a source for the cards of an issuer that have this version.
+    #[must_use]
+    pub const fn new(issuer: IssuerKey, version: u32) -> Self {
+        Self { issuer, version }
+    }
+
+    /// Derives the meta-read key, which all cards of the issuer share.
+    #[must_use]
+    pub fn meta_read_key(&self) -> SdmMetaReadKey {
+        boltcard::meta_read_key(&self.issuer)
+    }
+}
+
+impl FileKeys for BoltCard {
+    type Key<'k> = SdmFileReadKey;
+    type Error = Infallible;
+
+    fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
+        Ok(tap.uid().map(|uid| boltcard::file_read_key(&self.issuer, uid, self.version)))
+    }
+}
+
+/// File-read keys that are derived from the eCode in the URL and a server secret: [`ecode::derive_file_read_key`].
+///
+/// The layout captures the eCode as a `{:name}`. A tap with an invalid eCode or that of another tag is refused.
+pub struct ECodeKeys {
+    secret: ServerSecret,
+    name: &'static str,
+    epoch: u32,
+}
+
+impl ECodeKeys {
+    /// Creates a source for tags that were set up once, which is epoch 0. `name` is that of the captured text.
+    #[must_use]
+    pub const fn new(secret: ServerSecret, name: &'static str) -> Self {
+        Self { secret, name, epoch: 0 }
+    }
+
+    /// Returns the source for tags that were all set up `epoch` times before.
+    #[must_use]
+    pub fn in_epoch(self, epoch: u32) -> Self {
+        Self { epoch, ..self }
+    }
+}
+
+impl FileKeys for ECodeKeys {
+    type Key<'k> = SdmFileReadKey;
+    type Error = Infallible;
+
+    fn check(&self, layout: &SdmLayout) -> Result<(), ConfigError> {
+        match layout.mirrored().uid {
+            true if layout.names().any(|name| name == self.name) => Ok(()),
+            true => Err(ConfigError::NoECode),
+            false => Err(ConfigError::NoUid),
+        }
+    }
+
+    fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
+        let ecode = tap.captured(self.name).and_then(|text| ECode::parse(text).ok());
+        let key = |(uid, ecode)| ecode::derive_file_read_key(&self.secret, &ecode, uid, self.epoch);
+        Ok(tap.uid().zip(ecode).map(key))
+    }
+}
+
+#[cfg(feature = "sdm-backend")]
+impl FileKeys for sdm_backend::Master {
+    type Key<'k> = SdmFileReadKey;
+    type Error = Infallible;
+
+    fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
+        Ok(tap.uid().map(|uid| self.file_read_key(uid)))
+    }
+}
+
+never_waits!(An10922 BoltCard ECodeKeys);
+#[cfg(feature = "sdm-backend")]
+never_waits!(sdm_backend::Master);
+
+impl fmt::Debug for An10922 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("An10922").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BoltCard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoltCard").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ECodeKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ECodeKeys").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}

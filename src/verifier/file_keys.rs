@@ -1,0 +1,217 @@
+//! Where the SDMFileReadKey of a tag comes from.
+
+use core::convert::Infallible;
+
+use crate::counter::Blocking;
+use crate::key::{FileReadKey, PreparedFileReadKey, SdmFileReadKey};
+use crate::sun::error::ConfigError;
+use crate::sun::layout::SdmLayout;
+use crate::sun::tap::ClaimedTap;
+use crate::value::Uid;
+
+/// A source of file-read keys: it finds the key of the tag that a tap claims to come from.
+///
+/// | source | the key is |
+/// |---|---|
+/// | [`SdmFileReadKey`], [`PreparedFileReadKey`] | the same for all tags |
+/// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived |
+/// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
+///
+/// Implement it for your database, to name the type or to look at more than the UID. The caller proved nothing yet: find
+/// a key, and do nothing else.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use suntap::{ClaimedTap, FileKeys, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, Verifier, sdm_layout};
+///
+/// struct Tags(HashMap<Uid, SdmFileReadKey>);
+///
+/// impl FileKeys for Tags {
+///     type Key<'k> = &'k SdmFileReadKey;
+///     type Error = core::convert::Infallible;
+///
+///     fn file_key(&self, tap: &ClaimedTap<'_>, _meta_key: usize) -> Result<Option<&SdmFileReadKey>, Self::Error> {
+///         Ok(tap.uid().and_then(|uid| self.0.get(&uid)))
+///     }
+/// }
+///
+/// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
+/// let tags = Tags(HashMap::from([(Uid::from_hex("04DE5F1EACC040")?, SdmFileReadKey::FACTORY)]));
+/// let verifier = Verifier::new(&LAYOUT, SdmMetaReadKey::FACTORY, tags)?;
+/// let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+/// assert_eq!(verifier.verify(url)?.ctr().get(), 61);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of file-read keys",
+    note = "pass a key, `An10922`, `BoltCard`, `ECodeKeys`, or a closure `|uid: Uid| -> Result<Option<Key>, Error>`",
+    note = "for a closure that returns a future, call `Verifier::new_async`"
+)]
+pub trait FileKeys {
+    /// The key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
+    type Key<'k>: FileReadKey
+    where
+        Self: 'k;
+    /// The error if the source fails.
+    type Error;
+
+    /// Checks that the source can serve a layout. The default requires that the layout mirrors the UID.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] if it cannot.
+    fn check(&self, layout: &SdmLayout) -> Result<(), ConfigError> {
+        check_uid(layout)
+    }
+
+    /// Returns the key of the claimed tag, or `None` if there is no such tag. `meta_key` is the index of the meta-read
+    /// key that opened the tap.
+    ///
+    /// # Errors
+    /// Returns the error of the source if it cannot say whether there is such a tag.
+    fn file_key<'k>(&'k self, tap: &ClaimedTap<'_>, meta_key: usize) -> Result<Option<Self::Key<'k>>, Self::Error>;
+}
+
+/// The async counterpart of [`FileKeys`].
+///
+/// A closure `Fn(Uid) -> impl Future<Output = Result<Option<K>, E>>` is one, so is every source of this crate, and
+/// [`Blocking`] makes one of any other [`FileKeys`].
+///
+/// Like [`AsyncCounterStore`](crate::AsyncCounterStore), it does not require `Send`: a future built on it is `Send` if
+/// its own are.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an async source of file-read keys",
+    note = "pass a closure `|uid: Uid| async {{ .. }}` that returns `Result<Option<Key>, Error>`",
+    note = "`Blocking(source)` makes an async source of a blocking one"
+)]
+pub trait AsyncFileKeys {
+    /// The key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
+    type Key<'k>: FileReadKey
+    where
+        Self: 'k;
+    /// The error if the source fails.
+    type Error;
+
+    /// Checks that the source can serve a layout, like [`FileKeys::check`].
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] if it cannot.
+    fn check(&self, layout: &SdmLayout) -> Result<(), ConfigError> {
+        check_uid(layout)
+    }
+
+    /// Returns the key of the claimed tag, like [`FileKeys::file_key`].
+    ///
+    /// # Errors
+    /// Returns the error of the source if it cannot say whether there is such a tag.
+    fn file_key<'k>(
+        &'k self,
+        tap: &ClaimedTap<'_>,
+        meta_key: usize,
+    ) -> impl Future<Output = Result<Option<Self::Key<'k>>, Self::Error>>;
+}
+
+fn check_uid(layout: &SdmLayout) -> Result<(), ConfigError> {
+    if layout.mirrored().uid { Ok(()) } else { Err(ConfigError::NoUid) }
+}
+
+impl FileKeys for SdmFileReadKey {
+    type Key<'k> = &'k Self;
+    type Error = Infallible;
+
+    fn check(&self, _: &SdmLayout) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    fn file_key(&self, _: &ClaimedTap<'_>, _: usize) -> Result<Option<&Self>, Infallible> {
+        Ok(Some(self))
+    }
+}
+
+impl FileKeys for PreparedFileReadKey {
+    type Key<'k> = &'k Self;
+    type Error = Infallible;
+
+    fn check(&self, layout: &SdmLayout) -> Result<(), ConfigError> {
+        if self.scheme() == layout.scheme() { Ok(()) } else { Err(ConfigError::WrongScheme) }
+    }
+
+    fn file_key(&self, _: &ClaimedTap<'_>, _: usize) -> Result<Option<&Self>, Infallible> {
+        Ok(Some(self))
+    }
+}
+
+impl<F, K, E> FileKeys for F
+where
+    F: Fn(Uid) -> Result<Option<K>, E>,
+    K: FileReadKey,
+{
+    type Key<'k>
+        = K
+    where
+        Self: 'k;
+    type Error = E;
+
+    fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<K>, E> {
+        tap.uid().map_or(Ok(None), self)
+    }
+}
+
+impl<F, T, K, E> AsyncFileKeys for F
+where
+    F: Fn(Uid) -> T,
+    T: Future<Output = Result<Option<K>, E>>,
+    K: FileReadKey,
+{
+    type Key<'k>
+        = K
+    where
+        Self: 'k;
+    type Error = E;
+
+    fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> impl Future<Output = Result<Option<K>, E>> {
+        let lookup = tap.uid().map(self);
+        async { if let Some(lookup) = lookup { lookup.await } else { Ok(None) } }
+    }
+}
+
+/// The source blocks the task while it works.
+impl<F: FileKeys> AsyncFileKeys for Blocking<F> {
+    type Key<'k>
+        = F::Key<'k>
+    where
+        Self: 'k;
+    type Error = F::Error;
+
+    fn check(&self, layout: &SdmLayout) -> Result<(), ConfigError> {
+        self.0.check(layout)
+    }
+
+    async fn file_key<'k>(&'k self, tap: &ClaimedTap<'_>, meta_key: usize) -> Result<Option<F::Key<'k>>, F::Error> {
+        self.0.file_key(tap, meta_key)
+    }
+}
+
+/// Implements [`AsyncFileKeys`] for sources that never wait. Both traits must be in scope.
+macro_rules! never_waits {
+    ($($source:ty)*) => {$(
+        impl AsyncFileKeys for $source {
+            type Key<'k> = <Self as FileKeys>::Key<'k>;
+            type Error = <Self as FileKeys>::Error;
+
+            fn check(&self, layout: &SdmLayout) -> Result<(), ConfigError> {
+                FileKeys::check(self, layout)
+            }
+
+            fn file_key<'k>(
+                &'k self,
+                tap: &ClaimedTap<'_>,
+                meta_key: usize,
+            ) -> impl Future<Output = Result<Option<Self::Key<'k>>, Self::Error>> {
+                core::future::ready(FileKeys::file_key(self, tap, meta_key))
+            }
+        }
+    )*};
+}
+pub(super) use never_waits;
+
+never_waits!(SdmFileReadKey PreparedFileReadKey);

@@ -1,0 +1,61 @@
+//! The keys that open PICCData.
+
+use crate::key::{PreparedMetaReadKey, SdmMetaReadKey};
+use crate::value::Scheme;
+
+/// The meta-read keys of a [`Verifier`](crate::Verifier): one key, an array or a `Vec` (feature `alloc`) of keys, or
+/// `()` for a layout without `{picc}`.
+///
+/// Plain keys are prepared once. Of several keys each is tried on each tap, so the time of a tap grows with their number.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of meta-read keys",
+    note = "pass an `SdmMetaReadKey`, an array or `Vec` of them, or `()` if the layout has no `{{picc}}`"
+)]
+pub trait MetaKeys {
+    /// The prepared keys.
+    type Prepared: AsRef<[PreparedMetaReadKey]>;
+
+    /// Prepares the keys for the scheme of a layout.
+    fn into_prepared(self, scheme: Scheme) -> Self::Prepared;
+}
+
+impl MetaKeys for () {
+    type Prepared = [PreparedMetaReadKey; 0];
+
+    fn into_prepared(self, _: Scheme) -> Self::Prepared {
+        []
+    }
+}
+
+impl MetaKeys for SdmMetaReadKey {
+    type Prepared = [PreparedMetaReadKey; 1];
+
+    fn into_prepared(self, scheme: Scheme) -> Self::Prepared {
+        [self.prepare(scheme)]
+    }
+}
+
+impl MetaKeys for PreparedMetaReadKey {
+    type Prepared = [Self; 1];
+
+    fn into_prepared(self, _: Scheme) -> Self::Prepared {
+        [self]
+    }
+}
+
+impl<const N: usize> MetaKeys for [SdmMetaReadKey; N] {
+    type Prepared = [PreparedMetaReadKey; N];
+
+    fn into_prepared(self, scheme: Scheme) -> Self::Prepared {
+        self.map(|key| key.prepare(scheme))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl MetaKeys for alloc::vec::Vec<SdmMetaReadKey> {
+    type Prepared = alloc::vec::Vec<PreparedMetaReadKey>;
+
+    fn into_prepared(self, scheme: Scheme) -> Self::Prepared {
+        self.iter().map(|key| key.prepare(scheme)).collect()
+    }
+}
