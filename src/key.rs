@@ -9,7 +9,7 @@ mod prepared;
 mod usable;
 
 pub(crate) use counter_id::message as counter_id_message;
-pub(crate) use plain::key_type;
 pub use plain::{ApplicationKey, SdmFileReadKey, SdmMetaReadKey};
+pub(crate) use plain::{hex_key, key_type};
 pub use prepared::{IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey};
 pub use usable::{FileReadKey, MetaReadKey};

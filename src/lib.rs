@@ -21,6 +21,8 @@ pub mod kdf;
 mod key;
 #[cfg(feature = "platform")]
 pub mod platform;
+#[cfg(feature = "serde")]
+mod serde;
 pub mod sun;
 mod value;
 mod verifier;
@@ -36,10 +38,9 @@ pub use key::{
     ApplicationKey, FileReadKey, IssuerKey, MasterKey, MetaReadKey, PreparedFileReadKey, PreparedMetaReadKey,
     SdmFileReadKey, SdmMetaReadKey,
 };
-pub use sun::batch::{Batch, verify_batch};
+pub use sun::batch::verify_batch;
 pub use sun::counter_tag::{CounterTagLayout, UnverifiableTap};
 pub use sun::error::{CommitError, ConfigError, Error, Field, Malformed, VerifyError};
-pub use sun::file_data::FileDataError;
 pub use sun::layout::SdmLayout;
 pub use sun::mac::SdmMac;
 pub use sun::message::SunMessage;
@@ -48,5 +49,5 @@ pub use sun::settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
 pub use sun::tamper::{TagTamper, TtStatus};
 pub use sun::tap::{ClaimedTap, FreshTap, ReplayableTap, UnverifiedTap, VerifiedTap};
 pub use sun::template::LayoutError;
-pub use value::{CounterId, Mark, ParseHexError, Scheme, SdmReadCtr, Uid, UnixMillis};
+pub use value::{CounterId, Mark, ParseError, Scheme, SdmReadCtr, Uid, UnixMillis};
 pub use verifier::{An10922, AsyncFileKeys, BoltCard, ECodeKeys, FileKeys, MetaKeys, Verifier};

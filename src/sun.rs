@@ -113,7 +113,6 @@
 pub(crate) mod batch;
 pub(crate) mod counter_tag;
 pub(crate) mod error;
-pub(crate) mod file_data;
 pub(crate) mod layout;
 pub(crate) mod mac;
 pub(crate) mod message;

@@ -5,13 +5,15 @@ mod ctr;
 pub(crate) mod hex;
 mod mark;
 mod opaque;
+mod parse_error;
 mod scheme;
 mod uid;
 
 pub use counter_id::CounterId;
 pub use ctr::SdmReadCtr;
-pub use hex::ParseHexError;
 pub use mark::{Mark, UnixMillis};
+#[cfg(feature = "platform")]
 pub(crate) use opaque::opaque_id;
+pub use parse_error::ParseError;
 pub use scheme::Scheme;
 pub use uid::Uid;

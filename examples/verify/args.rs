@@ -250,6 +250,6 @@ pub(crate) fn mode(name: Option<&str>) -> Result<Scheme, String> {
     }
 }
 
-fn named<K>(name: &str, key: Result<K, suntap::ParseHexError>) -> Result<K, String> {
+fn named<K>(name: &str, key: Result<K, suntap::ParseError>) -> Result<K, String> {
     key.map_err(|error| format!("{name}: {error}"))
 }

@@ -119,7 +119,7 @@ impl Content {
             uid: message.uid(),
             ctr: message.ctr(),
             tt: message.tamper(),
-            file_data: message.file_data(&mut buffer).ok().map(<[u8]>::to_vec),
+            file_data: message.file_data(&mut buffer).map(<[u8]>::to_vec),
         }
     }
 }

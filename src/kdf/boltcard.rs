@@ -12,7 +12,7 @@
 //! let issuer = IssuerKey::from_hex("00000000000000000000000000000001")?;
 //! let uid = Uid::from_hex("04A39493CC8680")?;
 //! let id = boltcard::card_id(&issuer, uid); // finds the record, which holds the version
-//! assert_eq!(id.as_bytes()[..4], [0xE0, 0x7C, 0xE1, 0x27]);
+//! assert_eq!(id[..4], [0xE0, 0x7C, 0xE1, 0x27]);
 //! let meta_key = boltcard::meta_read_key(&issuer);
 //! let file_key = boltcard::file_read_key(&issuer, uid, 1);
 //! assert_eq!(meta_key.expose_bytes()[..4], [0x55, 0xDA, 0x17, 0x4C]);
@@ -29,7 +29,7 @@ use zeroize::Zeroize;
 
 use crate::cipher::{Block, Cmac};
 use crate::key::{ApplicationKey, IssuerKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::value::{Uid, opaque_id};
+use crate::value::Uid;
 
 // The prefixes of the CMAC messages, big endian as in the document.
 const CARD_KEY: [u8; 4] = [0x2D, 0x00, 0x3F, 0x75];
@@ -39,13 +39,6 @@ const K2: [u8; 4] = [0x2D, 0x00, 0x3F, 0x78];
 const K3: [u8; 4] = [0x2D, 0x00, 0x3F, 0x79];
 const K4: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7A];
 const ID: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7B];
-
-opaque_id! {
-    /// The id of a card in an issuer's records: 16 bytes that reveal nothing about the UID without the issuer key.
-    CardId,
-    /// Creates an id from its 16 bytes, as stored in a record.
-    from_bytes
-}
 
 /// All five application keys of a card, for personalisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +55,13 @@ pub struct CardKeys {
     pub k4: ApplicationKey,
 }
 
-/// Returns the id of the card with this UID: `CMAC(issuer key, 2D003F7B || UID)`. It does not change when the card is
-/// programmed again.
+/// Returns the id of the card with this UID, 16 bytes: `CMAC(issuer key, 2D003F7B || UID)`.
+///
+/// It identifies the card in the issuer's records, and reveals nothing about the UID without the issuer key. It does not
+/// change when the card is programmed again.
 #[must_use]
-pub fn card_id(issuer: &IssuerKey, uid: Uid) -> CardId {
-    CardId(issuer.cmac().of(ID.into_iter().chain(*uid.as_bytes())))
+pub fn card_id(issuer: &IssuerKey, uid: Uid) -> [u8; 16] {
+    issuer.cmac().of(ID.into_iter().chain(*uid.as_bytes()))
 }
 
 /// Derives K1: `CMAC(issuer key, 2D003F77)`.

@@ -54,6 +54,7 @@
 //! ```
 
 use core::fmt;
+use core::str::FromStr;
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes128Siv;
@@ -61,8 +62,8 @@ use base32ct::{Base32Unpadded, Encoding};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::cipher::{Block, Cmac, padded};
-use crate::key::{SdmFileReadKey, SdmMetaReadKey, key_type};
-use crate::value::Uid;
+use crate::key::{SdmFileReadKey, SdmMetaReadKey, hex_key, key_type};
+use crate::value::{ParseError, Uid};
 
 const VERSION: u8 = 1;
 const SEAL: &[u8] = b"suntap ecode v1";
@@ -83,21 +84,33 @@ key_type! {
     ECode
 }
 
+hex_key!(ServerSecret);
+
+impl FromStr for ECode {
+    type Err = ParseError;
+
+    /// Reads the 26 characters like [`ECode::parse`].
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::parse(text)
+    }
+}
+
 impl ECode {
     /// Parses the 26 characters of an eCode: base32 of RFC 4648 without padding. Both cases are accepted, because
     /// wallets change the case.
     ///
     /// # Errors
-    /// Returns [`NotAnECode`] if the text is anything else. The error does not contain the text.
-    pub fn parse(text: &str) -> Result<Self, NotAnECode> {
-        let text: &[u8; TEXT_LEN] = text.as_bytes().try_into().map_err(|_| NotAnECode)?;
+    /// Returns [`ParseError`] if the text is anything else. The error does not contain the text.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let length = ParseError::Length { expected: TEXT_LEN, found: text.len() };
+        let text: &[u8; TEXT_LEN] = text.as_bytes().try_into().map_err(|_| length)?;
         let mut lower = Zeroizing::new(*text);
         lower.make_ascii_lowercase();
         let mut code = Self([0; 16]);
         let decoded = Base32Unpadded::decode(*lower, &mut code.0).map(<[u8]>::len);
         // The last character holds two bits more than are needed. Only the canonical spelling is accepted.
         let canonical = decoded == Ok(16) && *Zeroizing::new(code.to_text()) == *lower;
-        canonical.then_some(code).ok_or(NotAnECode)
+        canonical.then_some(code).ok_or(ParseError::Digit)
     }
 
     /// Returns the 26 characters in lower case. They are as secret as the URL that contains them.
@@ -254,7 +267,7 @@ fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Resul
 /// let (secret, ecode) = (ServerSecret::from_bytes([7; 16]), ECode::from_bytes([42; 16]));
 /// let uid = Uid::from_hex("04DE5F1EACC040")?;
 /// assert_ne!(derive_file_read_key(&secret, &ecode, uid, 0), derive_file_read_key(&secret, &ecode, uid, 1));
-/// # Ok::<(), suntap::ParseHexError>(())
+/// # Ok::<(), suntap::ParseError>(())
 /// ```
 #[must_use]
 pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmFileReadKey {
@@ -287,15 +300,3 @@ impl fmt::Display for SealBroken {
 }
 
 impl core::error::Error for SealBroken {}
-
-/// The text is not an eCode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NotAnECode;
-
-impl fmt::Display for NotAnECode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an eCode is 26 characters of base32")
-    }
-}
-
-impl core::error::Error for NotAnECode {}

@@ -20,9 +20,9 @@ macro_rules! key_type {
             /// Reads a key from 32 hexadecimal digits of either case, in constant time.
             ///
             /// # Errors
-            /// Returns [`ParseHexError`](crate::ParseHexError) if the length is not 32 or a character is not a
+            /// Returns [`ParseError`](crate::ParseError) if the length is not 32 or a character is not a
             /// hexadecimal digit. The error contains nothing of the text.
-            pub fn from_hex(text: &str) -> Result<Self, crate::value::ParseHexError> {
+            pub fn from_hex(text: &str) -> Result<Self, crate::value::ParseError> {
                 crate::value::hex::decode(text.as_bytes()).map(Self)
             }
 
@@ -30,6 +30,14 @@ macro_rules! key_type {
             #[must_use]
             pub const fn expose_bytes(&self) -> &[u8; 16] {
                 &self.0
+            }
+        }
+
+        impl TryFrom<&[u8]> for $name {
+            type Error = core::array::TryFromSliceError;
+
+            fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+                bytes.try_into().map(Self)
             }
         }
 
@@ -60,6 +68,25 @@ macro_rules! key_type {
     };
 }
 pub(crate) use key_type;
+
+/// Implements `FromStr` for keys whose text is hexadecimal.
+macro_rules! hex_key {
+    ($name:ident) => {
+        impl core::str::FromStr for $name {
+            type Err = crate::value::ParseError;
+
+            /// Reads a key like `from_hex`.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::from_hex(text)
+            }
+        }
+    };
+}
+pub(crate) use hex_key;
+
+hex_key!(ApplicationKey);
+hex_key!(SdmFileReadKey);
+hex_key!(SdmMetaReadKey);
 
 key_type! {
     /// A key that personalisation writes into a chip and that verification does not need.

@@ -1,13 +1,14 @@
 //! Keys prepared for many taps: the key schedule and the CMAC subkeys are computed once.
 
+use core::array::TryFromSliceError;
 use core::fmt;
 
 use zeroize::ZeroizeOnDrop;
 
 use super::counter_id::message;
-use super::plain::{SdmFileReadKey, SdmMetaReadKey};
+use super::plain::{SdmFileReadKey, SdmMetaReadKey, hex_key};
 use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Secret, Suite, SuiteCmac};
-use crate::value::{CounterId, ParseHexError, Scheme, Uid, hex};
+use crate::value::{CounterId, ParseError, Scheme, Uid, hex};
 
 /// Declares a prepared key. Its fields are wiped on drop.
 macro_rules! prepared {
@@ -95,14 +96,24 @@ macro_rules! root_key {
             /// Reads a key from 32 hexadecimal digits of either case, in constant time.
             ///
             /// # Errors
-            /// Returns [`ParseHexError`] if the length is not 32 or a character is not a hexadecimal digit. The error
+            /// Returns [`ParseError`] if the length is not 32 or a character is not a hexadecimal digit. The error
             /// contains nothing of the text.
-            pub fn from_hex(text: &str) -> Result<Self, ParseHexError> {
+            pub fn from_hex(text: &str) -> Result<Self, ParseError> {
                 hex::decode(text.as_bytes()).map(Self::from_bytes)
             }
 
             pub(crate) fn cmac(&self) -> &Cmac {
                 &self.cmac
+            }
+        }
+
+        hex_key!($name);
+
+        impl TryFrom<&[u8]> for $name {
+            type Error = TryFromSliceError;
+
+            fn try_from(bytes: &[u8]) -> Result<Self, TryFromSliceError> {
+                bytes.try_into().map(Self::from_bytes)
             }
         }
     };

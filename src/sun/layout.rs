@@ -193,6 +193,7 @@ impl PartialEq for SdmLayout {
 
 impl Eq for SdmLayout {}
 
+/// The template, without the scheme.
 impl fmt::Display for SdmLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.template())

@@ -4,7 +4,7 @@ use core::fmt;
 
 use subtle::ConstantTimeEq;
 
-use crate::value::{ParseHexError, hex};
+use crate::value::{ParseError, hex};
 
 /// An SDMMAC: 8 bytes.
 ///
@@ -25,8 +25,8 @@ impl SdmMac {
     /// Parses a MAC from 16 hexadecimal digits of either case.
     ///
     /// # Errors
-    /// Returns [`ParseHexError`] if the length is not 16 or a character is not a hexadecimal digit.
-    pub fn from_hex(text: &str) -> Result<Self, ParseHexError> {
+    /// Returns [`ParseError`] if the length is not 16 or a character is not a hexadecimal digit.
+    pub fn from_hex(text: &str) -> Result<Self, ParseError> {
         hex::decode(text.as_bytes()).map(Self)
     }
 

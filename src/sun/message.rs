@@ -3,13 +3,15 @@
 use core::fmt;
 
 use super::error::{Field, VerifyError};
-use super::file_data::{FileDataError, MAX_FILE_DATA};
 use super::layout::SdmLayout;
 use super::ntag22x::StatusDetect;
 use super::received::Received;
 use super::session::EncKey;
 use super::tamper::TtStatus;
 use crate::value::{SdmReadCtr, Uid, hex};
+
+/// Maximum length of the decrypted SDMENCFileData in bytes. Source: NT4H2421Gx §9.3.6, Table 71.
+const MAX_FILE_DATA: usize = 128;
 
 /// The content of a tap whose SDMMAC matches.
 ///
@@ -88,22 +90,16 @@ impl<'a> SunMessage<'a> {
         self.text_of(Field::EncFileData).map_or(0, |text| text.len() / 2)
     }
 
-    /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that holds it.
+    /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that holds it. Returns `None` if the
+    /// layout has none.
     ///
-    /// The buffer must hold [`file_data_len`](Self::file_data_len) bytes; 128 are always enough.
-    ///
-    /// # Errors
-    /// Returns [`FileDataError`] if the layout has no SDMENCFileData or the buffer is too small. The buffer is then
-    /// unchanged.
-    pub fn file_data<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], FileDataError> {
-        let needed = self.file_data_len();
-        if needed == 0 {
-            return Err(FileDataError::NotMirrored);
-        }
-        let plain = buffer.get_mut(..needed).ok_or(FileDataError::BufferTooSmall { needed })?;
+    /// A tag encrypts at most 128 bytes: half its file, as the mirror has two digits for each byte.
+    #[must_use]
+    pub fn file_data<'b>(&self, buffer: &'b mut [u8; MAX_FILE_DATA]) -> Option<&'b [u8]> {
+        let plain = buffer.get_mut(..self.file_data_len()).filter(|plain| !plain.is_empty())?;
         let (blocks, _) = plain.as_chunks_mut();
-        self.decrypt(blocks).ok_or(FileDataError::NotMirrored)?;
-        Ok(plain)
+        self.decrypt(blocks)?;
+        Some(plain)
     }
 
     /// Decrypts the SDMENCFileData from its first block on, as many blocks as the caller's slice has.

@@ -1,5 +1,7 @@
 //! The grammar of a URL template, parsed in `const` context, and the rules of the chip that a template must follow.
 
+use core::str::FromStr;
+
 use super::error::Field;
 use super::layout::{Element, Kind, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout};
 use super::span::Span;
@@ -217,6 +219,15 @@ impl SdmLayout {
             tt_at: None,
             tt_in_window: false,
         }
+    }
+}
+
+impl FromStr for SdmLayout {
+    type Err = LayoutError;
+
+    /// Parses a template for [`Scheme::Aes`], as [`SdmLayout::new`] does.
+    fn from_str(template: &str) -> Result<Self, LayoutError> {
+        Self::new(Scheme::Aes, template)
     }
 }
 

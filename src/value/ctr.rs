@@ -1,8 +1,10 @@
 //! SDMReadCtr, the read counter of a chip.
 
 use core::fmt;
+use core::str::FromStr;
 
-use super::hex::{self, ParseHexError};
+use super::hex;
+use super::parse_error::ParseError;
 
 /// The 24-bit SDM read counter. This type is the only place that knows its byte order.
 ///
@@ -34,8 +36,8 @@ impl SdmReadCtr {
     /// Reads a counter from the six digits of the plain ASCII mirror, most significant first, in either case.
     ///
     /// # Errors
-    /// Returns [`ParseHexError`] if the length is not 6 or a character is not a hexadecimal digit.
-    pub fn from_msb_ascii(text: &str) -> Result<Self, ParseHexError> {
+    /// Returns [`ParseError`] if the length is not 6 or a character is not a hexadecimal digit.
+    pub fn from_msb_ascii(text: &str) -> Result<Self, ParseError> {
         hex::decode(text.as_bytes()).map(Self::from_msb_first)
     }
 
@@ -68,6 +70,19 @@ impl SdmReadCtr {
     }
 }
 
+impl FromStr for SdmReadCtr {
+    type Err = ParseError;
+
+    /// Reads a decimal number, as `Display` writes it. The digits of the mirror are hexadecimal: see
+    /// [`from_msb_ascii`](SdmReadCtr::from_msb_ascii).
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(ParseError::Digit);
+        }
+        text.parse().ok().and_then(Self::new).ok_or(ParseError::Range)
+    }
+}
+
 impl fmt::Display for SdmReadCtr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -86,6 +101,19 @@ mod tests {
         assert_eq!(&ctr.to_msb_ascii(), b"123456");
         assert_eq!(SdmReadCtr::from_msb_ascii("123456"), Ok(ctr));
         assert_eq!(ctr.to_lsb_first(), [0x56, 0x34, 0x12]);
+    }
+
+    #[test]
+    fn ctr_is_displayed_and_parsed_as_a_decimal() {
+        for (text, value) in [("0", Ok(0)), ("61", Ok(61)), ("0061", Ok(61)), ("16777215", Ok(0x00FF_FFFF))] {
+            assert_eq!(text.parse().map(SdmReadCtr::get), value);
+        }
+        for (text, error) in [("16777216", ParseError::Range), ("99999999999", ParseError::Range)] {
+            assert_eq!(text.parse::<SdmReadCtr>(), Err(error));
+        }
+        for text in ["", "+1", "-1", "3D", " 1"] {
+            assert_eq!(text.parse::<SdmReadCtr>(), Err(ParseError::Digit), "{text}");
+        }
     }
 
     #[test]

@@ -3,18 +3,20 @@
 
 use core::fmt;
 
+use super::parse_error::ParseError;
+
 /// Reads exactly `N` bytes from `2 * N` digits of either case.
-pub(crate) fn decode<const N: usize>(text: &[u8]) -> Result<[u8; N], ParseHexError> {
+pub(crate) fn decode<const N: usize>(text: &[u8]) -> Result<[u8; N], ParseError> {
     let mut bytes = [0; N];
     decode_into(text, &mut bytes)?;
     Ok(bytes)
 }
 
 /// Fills `bytes` from twice as many digits of either case.
-pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseHexError> {
+pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseError> {
     let expected = bytes.len().saturating_mul(2);
     if text.len() != expected {
-        return Err(ParseHexError::Length { expected, found: text.len() });
+        return Err(ParseError::Length { expected, found: text.len() });
     }
     let (chunks, rest) = text.as_chunks();
     let (words, tail) = bytes.as_chunks_mut();
@@ -26,18 +28,18 @@ pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseHexE
         let read = eight_digits(filled_up(rest), &mut wrong);
         tail.iter_mut().zip(read).for_each(|(byte, read)| *byte = read);
     }
-    if wrong == 0 { Ok(()) } else { Err(ParseHexError::Digit) }
+    if wrong == 0 { Ok(()) } else { Err(ParseError::Digit) }
 }
 
 /// Checks that all characters are hexadecimal digits of either case.
-pub(crate) fn check(text: &[u8]) -> Result<(), ParseHexError> {
+pub(crate) fn check(text: &[u8]) -> Result<(), ParseError> {
     let (chunks, rest) = text.as_chunks();
     let mut wrong = 0;
     for chunk in chunks {
         eight_digits(u64::from_le_bytes(*chunk), &mut wrong);
     }
     eight_digits(filled_up(rest), &mut wrong);
-    if wrong == 0 { Ok(()) } else { Err(ParseHexError::Digit) }
+    if wrong == 0 { Ok(()) } else { Err(ParseError::Digit) }
 }
 
 /// Packs fewer than eight digits into a word, followed by `0` digits.
@@ -83,33 +85,6 @@ pub(super) fn write_upper(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Resu
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
 }
 
-/// The error for text that is not hexadecimal or has the wrong length. It contains nothing of the text, which may be a
-/// key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ParseHexError {
-    /// The number of digits is wrong.
-    Length {
-        /// The expected number of digits.
-        expected: usize,
-        /// The length of the given text in bytes.
-        found: usize,
-    },
-    /// A character is not a hexadecimal digit.
-    Digit,
-}
-
-impl fmt::Display for ParseHexError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length { expected, found } => write!(f, "expected {expected} hexadecimal digits, found {found}"),
-            Self::Digit => f.write_str("a character is no hexadecimal digit"),
-        }
-    }
-}
-
-impl core::error::Error for ParseHexError {}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -142,11 +117,11 @@ mod tests {
             let mut expected = [0; 24];
             let known = base16ct::mixed::decode(&bytes, &mut expected).is_ok();
             prop_assert_eq!(check(&bytes).is_ok(), known);
-            prop_assert_eq!(decode::<24>(&bytes), if known { Ok(expected) } else { Err(ParseHexError::Digit) });
+            prop_assert_eq!(decode::<24>(&bytes), if known { Ok(expected) } else { Err(ParseError::Digit) });
             let known = base16ct::mixed::decode(&bytes[..14], &mut expected).is_ok();
             let short = <[u8; 7]>::try_from(&expected[..7]).unwrap();
             prop_assert_eq!(check(&bytes[..14]).is_ok(), known);
-            prop_assert_eq!(decode::<7>(&bytes[..14]), if known { Ok(short) } else { Err(ParseHexError::Digit) });
+            prop_assert_eq!(decode::<7>(&bytes[..14]), if known { Ok(short) } else { Err(ParseError::Digit) });
         }
     }
 
@@ -154,7 +129,7 @@ mod tests {
     fn length_is_exact() {
         for len in [0, 1, 2, 3, 5, 6] {
             let text = &b"000000"[..len];
-            assert_eq!(decode::<2>(text), Err(ParseHexError::Length { expected: 4, found: len }));
+            assert_eq!(decode::<2>(text), Err(ParseError::Length { expected: 4, found: len }));
         }
     }
 }

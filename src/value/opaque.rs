@@ -22,6 +22,29 @@ macro_rules! opaque_id {
             }
         }
 
+        impl TryFrom<&[u8]> for $name {
+            type Error = core::array::TryFromSliceError;
+
+            fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+                bytes.try_into().map(Self)
+            }
+        }
+
+        impl core::str::FromStr for $name {
+            type Err = $crate::ParseError;
+
+            /// Reads the 32 hexadecimal digits that `Display` writes, in either case.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                $crate::value::hex::decode(text.as_bytes()).map(Self)
+            }
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                write!(f, "{:032X}", u128::from_be_bytes(self.0))
+            }
+        }
+
         impl core::fmt::Debug for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 write!(f, concat!(stringify!($name), "({:032X})"), u128::from_be_bytes(self.0))

@@ -1,5 +1,10 @@
 //! The scheme by which a tag authenticates its taps.
 
+use core::fmt;
+use core::str::FromStr;
+
+use super::parse_error::ParseError;
+
 /// The scheme by which a tag authenticates its taps. The chip's settings determine it, so the layout pins it, and the
 /// sender of a tap cannot choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +22,17 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// Returns the name: `aes`, `lrp` or `suncmac`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aes => "aes",
+            #[cfg(feature = "lrp")]
+            Self::Lrp => "lrp",
+            Self::Suncmac => "suncmac",
+        }
+    }
+
     /// Every scheme of this build.
     pub(crate) const ALL: &[Self] = &[
         Self::Aes,
@@ -24,4 +40,19 @@ impl Scheme {
         Self::Lrp,
         Self::Suncmac,
     ];
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scheme {
+    type Err = ParseError;
+
+    /// Reads the [name](Scheme::name) of a scheme in either case. `lrp` needs the feature of that name.
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::ALL.iter().copied().find(|scheme| scheme.name().eq_ignore_ascii_case(text)).ok_or(ParseError::Name)
+    }
 }

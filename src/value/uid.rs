@@ -1,8 +1,11 @@
 //! The UID of a chip.
 
+use core::array::TryFromSliceError;
 use core::fmt;
+use core::str::FromStr;
 
-use super::hex::{self, ParseHexError};
+use super::hex;
+use super::parse_error::ParseError;
 
 /// The seven-byte unique identifier of a chip, in the order in which the chip sends and mirrors it.
 ///
@@ -12,7 +15,7 @@ use super::hex::{self, ParseHexError};
 /// # use suntap::Uid;
 /// let uid = Uid::from_hex("04de5f1eacc040")?;
 /// assert_eq!(uid.to_string(), "04DE5F1EACC040");
-/// # Ok::<(), suntap::ParseHexError>(())
+/// # Ok::<(), suntap::ParseError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uid([u8; 7]);
@@ -27,8 +30,8 @@ impl Uid {
     /// Reads a UID from 14 hexadecimal digits of either case.
     ///
     /// # Errors
-    /// Returns [`ParseHexError`] if the length is not 14 or a character is not a hexadecimal digit.
-    pub fn from_hex(text: &str) -> Result<Self, ParseHexError> {
+    /// Returns [`ParseError`] if the length is not 14 or a character is not a hexadecimal digit.
+    pub fn from_hex(text: &str) -> Result<Self, ParseError> {
         hex::decode(text.as_bytes()).map(Self)
     }
 
@@ -42,6 +45,23 @@ impl Uid {
     #[must_use]
     pub fn to_ascii(self) -> [u8; 14] {
         hex::encode_upper(&self.0)
+    }
+}
+
+impl FromStr for Uid {
+    type Err = ParseError;
+
+    /// Reads a UID like [`Uid::from_hex`].
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::from_hex(text)
+    }
+}
+
+impl TryFrom<&[u8]> for Uid {
+    type Error = TryFromSliceError;
+
+    fn try_from(bytes: &[u8]) -> Result<Self, TryFromSliceError> {
+        bytes.try_into().map(Self)
     }
 }
 

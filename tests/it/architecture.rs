@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("identify", &["sun"]),
     ("verifier", &["identify", "kdf"]),
     ("platform", &["verifier"]),
+    ("serde", &["sun", "kdf"]),
     // Tools, which nothing imports.
     ("diagnose", &["sun", "kdf"]),
     ("emulator", &["sun"]),

@@ -104,8 +104,8 @@ proptest! {
             }
         }
         let ready: Vec<_> = cases.iter().map(|case| (case.layout(), case.url(), case.key())).collect();
-        let taps = || ready.iter().map(|(layout, url, key)| (claimed(layout, url), key.clone()));
-        let alone: Vec<_> = taps().map(|(tap, key)| said(tap.verify(&key))).collect();
+        let taps = || ready.iter().enumerate().map(|(number, (layout, url, key))| (number, claimed(layout, url), key.clone()));
+        let alone: Vec<_> = taps().map(|(_, tap, key)| said(tap.verify(&key))).collect();
         let prepared: Vec<_> = ready
             .iter()
             .map(|(layout, url, key)| said(claimed(layout, url).verify(&key.prepare(layout.scheme()))))
@@ -117,7 +117,8 @@ proptest! {
         loop {
             let left = cases.len() - together.len();
             prop_assert_eq!(batch.size_hint(), (left, Some(left)));
-            let Some(verified) = batch.next() else { break };
+            let Some((number, verified)) = batch.next() else { break };
+            prop_assert_eq!(number, together.len());
             together.push(said(verified));
         }
         prop_assert_eq!(&together, &alone);

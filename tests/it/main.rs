@@ -35,6 +35,8 @@ mod neighbours;
 mod properties;
 #[cfg(feature = "platform")]
 mod rules;
+#[cfg(feature = "serde")]
+mod serde;
 #[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod service;
 mod settings;

@@ -717,7 +717,7 @@ fn the_verified_message_is_kept() {
     for (url, fresh, message) in [(&genuine, true, true), (&genuine, false, true), (&forged, false, false)] {
         Service::new(&[]).verify(Just(record), &mut counters, request(url), |outcome| {
             assert_eq!(matches!(outcome.verdict, Ok(Verdict::Fresh(_))), fresh);
-            let data = outcome.message.map(|message| message.file_data(&mut [0; 16]).unwrap().to_vec());
+            let data = outcome.message.map(|message| message.file_data(&mut [0; 128]).unwrap().to_vec());
             assert_eq!(data, message.then(|| vec![b'x'; 16]));
         });
     }

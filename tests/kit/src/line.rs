@@ -50,7 +50,7 @@ impl Said {
         Self {
             uid: message.uid().map(|uid| *uid.as_bytes()),
             ctr: message.ctr().map(SdmReadCtr::get),
-            file_data: message.file_data(&mut buffer).map(<[u8]>::to_vec).ok(),
+            file_data: message.file_data(&mut buffer).map(<[u8]>::to_vec),
             tt: message.tamper().map(|tt| [tt.perm(), tt.curr()]),
         }
     }

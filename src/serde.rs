@@ -1,0 +1,174 @@
+//! `Serialize` and `Deserialize` (feature `serde`). Values are text, as `Display` writes it and `FromStr` reads it.
+//!
+//! Keys are only deserialized. No error contains the text of a key.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+
+use crate::kdf::ecode::{ECode, ServerSecret};
+use crate::key::{ApplicationKey, IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
+use crate::sun::layout::SdmLayout;
+use crate::value::{CounterId, Scheme, SdmReadCtr, Uid, UnixMillis};
+
+/// Reads a type from text.
+struct Text<T>(&'static str, PhantomData<T>);
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+macro_rules! from_text {
+    ($($name:ty: $expected:literal),* $(,)?) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Text($expected, PhantomData))
+            }
+        }
+    )*};
+}
+
+from_text! {
+    Uid: "a UID of 14 hexadecimal digits",
+    CounterId: "a counter id of 32 hexadecimal digits",
+    Scheme: "the name of a scheme",
+    SdmMetaReadKey: "a key of 32 hexadecimal digits",
+    SdmFileReadKey: "a key of 32 hexadecimal digits",
+    ApplicationKey: "a key of 32 hexadecimal digits",
+    MasterKey: "a key of 32 hexadecimal digits",
+    IssuerKey: "a key of 32 hexadecimal digits",
+    ServerSecret: "a secret of 32 hexadecimal digits",
+    ECode: "an eCode of 26 characters",
+}
+
+macro_rules! to_text {
+    ($($name:ty)*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    )*};
+}
+
+to_text!(Uid CounterId Scheme);
+
+/// A number.
+impl Serialize for SdmReadCtr {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(self.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for SdmReadCtr {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = u32::deserialize(deserializer)?;
+        Self::new(value).ok_or_else(|| Error::custom("a counter is at most 16777215"))
+    }
+}
+
+/// A number.
+impl Serialize for UnixMillis {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for UnixMillis {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self)
+    }
+}
+
+/// The template as text in AES mode, and `{scheme, template}` otherwise.
+impl Serialize for SdmLayout {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.scheme() == Scheme::Aes {
+            return serializer.serialize_str(self.template());
+        }
+        let mut layout = serializer.serialize_struct("SdmLayout", 2)?;
+        layout.serialize_field("scheme", &self.scheme())?;
+        layout.serialize_field("template", self.template())?;
+        layout.end()
+    }
+}
+
+/// A template as text is one in AES mode. `{scheme, template}` states the scheme; `mode` is another name of the field.
+impl<'de> Deserialize<'de> for SdmLayout {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LayoutVisitor)
+    }
+}
+
+struct LayoutVisitor;
+
+impl<'de> Visitor<'de> for LayoutVisitor {
+    type Value = SdmLayout;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a URL template, or a map of scheme and template")
+    }
+
+    fn visit_str<E: Error>(self, template: &str) -> Result<SdmLayout, E> {
+        template.parse().map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SdmLayout, A::Error> {
+        // The fields come in any order, and a template means different things in different schemes.
+        let (mut scheme, mut template): (Option<Scheme>, Option<Template>) = (None, None);
+        while let Some(name) = map.next_key()? {
+            match name {
+                FieldName::Scheme if scheme.is_some() => return Err(Error::duplicate_field("scheme")),
+                FieldName::Scheme => scheme = Some(map.next_value()?),
+                FieldName::Template if template.is_some() => return Err(Error::duplicate_field("template")),
+                FieldName::Template => template = Some(map.next_value()?),
+            }
+        }
+        let Template(template) = template.ok_or_else(|| Error::missing_field("template"))?;
+        SdmLayout::new(scheme.unwrap_or(Scheme::Aes), &template).map_err(Error::custom)
+    }
+}
+
+/// The text of a template until its scheme is known.
+struct Template(heapless::String<256>);
+
+impl FromStr for Template {
+    type Err = crate::sun::template::LayoutError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.try_into().map(Self).map_err(|_| Self::Err::TemplateTooLong)
+    }
+}
+
+from_text!(Template: "a URL template");
+
+/// The name of a field of a layout.
+enum FieldName {
+    Scheme,
+    Template,
+}
+
+impl FromStr for FieldName {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "scheme" | "mode" => Ok(Self::Scheme),
+            "template" => Ok(Self::Template),
+            _ => Err("unknown field, expected `scheme` or `template`"),
+        }
+    }
+}
+
+from_text!(FieldName: "the name of a field");
