@@ -44,7 +44,8 @@ pub use sun::error::{CommitError, ConfigError, Error, Field, Malformed, VerifyEr
 pub use sun::layout::SdmLayout;
 pub use sun::mac::SdmMac;
 pub use sun::message::SunMessage;
-pub use sun::received::{Mirrors, Presented};
+pub use sun::presented::Presented;
+pub use sun::received::Mirrors;
 pub use sun::settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
 pub use sun::tamper::{TagTamper, TtStatus};
 pub use sun::tap::{ClaimedTap, FreshTap, ReplayableTap, UnverifiedTap, VerifiedTap};

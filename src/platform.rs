@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use suntap::platform::{Answer, etrnl::Etrnl, ixkio::Ixkio};
-//! # use suntap::platform::{ApiKeyName, ApiKeySecret, OrganisationId, Record, Service, TagRef, TagRegistry};
+//! # use suntap::platform::{ApiKeySecret, Record, Service, TagRef, TagRegistry};
 //! # use suntap::{CounterStore, MemoryCounters, UnixMillis};
 //!
 //! fn serve<R: TagRegistry, S: CounterStore>(
@@ -41,7 +41,6 @@
 //! #     type Record = Record<'static>;
 //! #     type Error = core::convert::Infallible;
 //! #     fn find(&self, _: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error> { Ok(None) }
-//! #     fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> { Ok(None) }
 //! # }
 //! # let secret = ApiKeySecret::from_bytes([1; 16]);
 //! # let (ixkio, etrnl) = (Ixkio::new(Service::new(&[]), &secret), Etrnl::new(Service::new(&[]), &secret));
@@ -90,6 +89,6 @@ pub use record::{
     Chip, ExtendedData, FileKey, Keys, Level, MetaKey, Names, OrganisationId, Record, Standing, State, TagRecord,
 };
 pub use registry::{AsyncTagRegistry, TagRef, TagRegistry};
-pub use request::{Caller, Presented, Request};
+pub use request::{Caller, Request, UnnamedRequest};
 pub use service::Service;
 pub use verdict::{Accepted, Failure, Refusal, Seen, Verdict};

@@ -120,6 +120,7 @@ mod ndef;
 pub mod ntag22x;
 mod parse;
 pub(crate) mod picc;
+pub(crate) mod presented;
 pub(crate) mod received;
 pub mod session;
 pub(crate) mod settings;

@@ -6,9 +6,9 @@ use core::fmt;
 
 use crate::counter::{AsyncCounterStore, CounterStore};
 use crate::key::PreparedMetaReadKey;
-use crate::sun::error::{ConfigError, Error, Field};
+use crate::sun::error::{ConfigError, Error, Field, VerifyError};
 use crate::sun::layout::SdmLayout;
-use crate::sun::received::Presented;
+use crate::sun::presented::Presented;
 use crate::sun::tap::{FreshTap, VerifiedTap};
 use crate::value::UnixMillis;
 
@@ -185,7 +185,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     where
         F: FileKeys,
     {
-        let tap = self.layout().read_presented(tap)?;
+        let tap = self.layout().read_presented(tap).ok_or(VerifyError::Config(ConfigError::OtherLayout))??;
         let mut claims = Claims::new(&tap, self.meta_keys.as_ref());
         while let Some((index, claimed)) = claims.next() {
             let key = self.file_keys.file_key(&claimed, index).map_err(Error::Keys)?;
@@ -200,7 +200,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     where
         F: AsyncFileKeys,
     {
-        let tap = self.layout().read_presented(tap)?;
+        let tap = self.layout().read_presented(tap).ok_or(VerifyError::Config(ConfigError::OtherLayout))??;
         let mut claims = Claims::new(&tap, self.meta_keys.as_ref());
         while let Some((index, claimed)) = claims.next() {
             let key = self.file_keys.file_key(&claimed, index).await.map_err(Error::Keys)?;

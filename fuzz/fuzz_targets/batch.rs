@@ -43,14 +43,14 @@ fuzz_target!(|input: (bool, Vec<Sent>)| {
     let taps = || {
         ready.iter().filter_map(|(made, layout, url, key)| {
             let tap: ClaimedTap<'_> = claim(&made.tag(), layout.parse(url).ok()?, made.template()).ok()?;
-            Some((tap, key.clone()))
+            Some(((), tap, key.clone()))
         })
     };
     let said = |verified: Result<VerifiedTap<'_>, VerifyError>| verified.map(|tap| Said::by(tap.message()));
-    let alone: Vec<_> = taps().map(|(tap, key)| said(tap.verify(&key))).collect();
+    let alone: Vec<_> = taps().map(|((), tap, key)| said(tap.verify(&key))).collect();
     let prepared: Vec<_> =
-        taps().zip(&ready).map(|((tap, key), (_, layout, ..))| (tap, key, layout.scheme())).collect();
-    let together: Vec<_> = verify_batch(taps()).map(said).collect();
+        taps().zip(&ready).map(|(((), tap, key), (_, layout, ..))| (tap, key, layout.scheme())).collect();
+    let together: Vec<_> = verify_batch(taps()).map(|((), verified)| said(verified)).collect();
     assert_eq!(together, alone);
     // If all taps were claimed, prepared keys give the same results.
     if prepared.len() == ready.len() {

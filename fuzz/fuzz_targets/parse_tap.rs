@@ -25,6 +25,7 @@ fn layouts() -> &'static [SdmLayout] {
 fuzz_target!(|text: &str| {
     for layout in layouts() {
         let _ = layout.parse_origin_form(text);
+        let _ = layout.parse_ndef_file(text.as_bytes());
         let Ok(tap) = layout.parse(text) else { continue };
         assert!(text.is_ascii() && text.len() <= 261);
         for name in layout.names() {

@@ -60,11 +60,12 @@ use super::api_key::ApiKeySecret;
 use super::outcome::Outcome;
 use super::record::{Keys, OrganisationId, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
-use super::request::{Caller, Presented, Request};
+use super::request::{Caller, Request};
 use super::service::Service;
 use super::verdict::{Accepted, Failure, Refusal, Seen, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::sun::error::Field;
+use crate::sun::presented::Presented;
 use crate::sun::received::{Mirrors, split_mac};
 use crate::value::{Mark, UnixMillis};
 
@@ -113,7 +114,8 @@ impl<'s> Etrnl<'s> {
         };
         let Some(body) = Body::read(body) else { return invalid() };
         let captured = body.captured();
-        let request = body.request(&captured, organisation, at);
+        let mirrors = body.mirrors(&captured);
+        let request = body.request(&mirrors, organisation, at);
         self.service.verify_async(registry, counters, request, answered).await
     }
 }
@@ -142,18 +144,20 @@ impl Body {
         [("tagId", &self.tag_id.text), ("eCode", &self.e_code)]
     }
 
-    fn request<'a>(
-        &'a self,
-        captured: &'a [(&'a str, &'a str)],
-        organisation: OrganisationId,
-        at: Option<UnixMillis>,
-    ) -> Request<'a> {
+    fn mirrors<'a>(&'a self, captured: &'a [(&'a str, &'a str)]) -> Mirrors<'a> {
         let (enc_file_data, mac) = match &self.tt {
             Some(tt) => split_mac(tt),
             None => (None, self.cmac.as_deref().unwrap_or_default()),
         };
-        let mirrors =
-            Mirrors { picc_data: Some(&self.enc), enc_file_data, mac: Some(mac), captured, ..Mirrors::default() };
+        Mirrors { picc_data: Some(&self.enc), enc_file_data, mac: Some(mac), captured, ..Mirrors::default() }
+    }
+
+    fn request<'a>(
+        &self,
+        mirrors: &'a Mirrors<'a>,
+        organisation: OrganisationId,
+        at: Option<UnixMillis>,
+    ) -> Request<'a> {
         Request {
             tag: TagRef::Number(self.tag_id.number),
             caller: Caller::Member(organisation),
@@ -258,7 +262,7 @@ fn answered<R: TagRecord, E>(outcome: Outcome<'_, R, E>) -> Answer<E> {
             }
             Refusal::UnknownTag => (200, Told::refused("doesNotExist", exists)),
             Refusal::NotTheOwner => (200, Told::refused("unauthorized", exists)),
-            Refusal::Inactive(_) | Refusal::NoChip | Refusal::NoKeys | Refusal::NoCounter => {
+            Refusal::Inactive(_) | Refusal::NoChip | Refusal::NoKeys | Refusal::WrongScheme | Refusal::NoCounter => {
                 (200, Told::refused("inactive", exists))
             }
             Refusal::NotOpened | Refusal::OtherUid => (200, Told::refused("uidMismatch", exists)),

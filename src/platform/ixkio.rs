@@ -49,7 +49,7 @@
 //! use suntap::platform::ixkio::Ixkio;
 //! use suntap::platform::{Chip, FileKey, Keys, Names, OrganisationId, Record, TagRef, TagRegistry};
 //! use suntap::platform::rules::{Rule, RuleGroup, RuleSet, Rules};
-//! use suntap::platform::{ApiKeyName, ApiKeySecret, Service};
+//! use suntap::platform::{ApiKeySecret, Service};
 //! use suntap::{MemoryCounters, SdmFileReadKey, SdmLayout, sdm_layout};
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://t.ixkio.com/{:xuid}?n={ctr}&e={mac}");
@@ -74,10 +74,6 @@
 //!             ..Record::new(OrganisationId(1))
 //!         }))
 //!     }
-//!
-//!     fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
-//!         Ok(None)
-//!     }
 //! }
 //!
 //! let (secret, mut counters) = (ApiKeySecret::from_bytes([7; 16]), MemoryCounters::<64>::new());
@@ -100,11 +96,12 @@ use super::api_key::ApiKeySecret;
 use super::outcome::{Outcome, Response};
 use super::record::{ExtendedData, Keys, Level, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
-use super::request::{Caller, Presented, Request};
+use super::request::{Caller, Request};
 use super::service::Service;
 use super::verdict::{Failure, Refusal, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::sun::error::Field;
+use crate::sun::presented::Presented;
 use crate::sun::received::Mirrors;
 use crate::value::{Uid, UnixMillis};
 
@@ -147,7 +144,8 @@ impl<'s> Ixkio<'s> {
     ) -> Answer<Failure<R::Error, S::Error>> {
         let Some(query) = Query::read(query) else { return invalid() };
         let Some(tag) = query.tag() else { return invalid() };
-        let request = query.request(tag, self.api_keys, at);
+        let mirrors = query.mirrors();
+        let request = query.request(tag, &mirrors, self.api_keys, at);
         let asked = Asked::by(tag);
         self.service.verify_async(registry, counters, request, |outcome| asked.answered(outcome)).await
     }
@@ -208,9 +206,18 @@ impl<'q> Query<'q> {
         (tag != TagRef::Xuid("") && !matches!(tag, TagRef::Cuid { cuid: "", .. })).then_some(tag)
     }
 
-    fn request<'a>(&'a self, tag: TagRef<'a>, api_keys: &ApiKeySecret, at: Option<UnixMillis>) -> Request<'a> {
+    fn mirrors(&self) -> Mirrors<'_> {
+        Mirrors { ctr: self.n.as_deref(), enc_mac: self.e.as_deref(), ..Mirrors::default() }
+    }
+
+    fn request<'a>(
+        &self,
+        tag: TagRef<'a>,
+        mirrors: &'a Mirrors<'a>,
+        api_keys: &ApiKeySecret,
+        at: Option<UnixMillis>,
+    ) -> Request<'a> {
         let token = self.token.as_deref().map(|token| api_keys.token_name(token.as_bytes()));
-        let mirrors = Mirrors { ctr: self.n.as_deref(), enc_mac: self.e.as_deref(), ..Mirrors::default() };
         Request { tag, caller: Caller::Token(token), tap: Presented::Mirrors(mirrors), at }
     }
 }
@@ -227,7 +234,7 @@ impl<'a> Asked<'a> {
             TagRef::Xuid(xuid) => ("xuid", xuid.into()),
             TagRef::Cuid { cuid, .. } => ("cuid", cuid.into()),
             TagRef::Uid { uid, .. } => ("uid", alloc::format!("{uid}").into()),
-            TagRef::Number(_) | TagRef::Captured { .. } => ("", "".into()),
+            TagRef::Number(_) | TagRef::Captured { .. } | TagRef::ClaimedUid { .. } => ("", "".into()),
         };
         Self { name, text }
     }

@@ -48,7 +48,9 @@ impl<'r> TagKeys<'r> {
             Keys::NotLoaded => return Err(Refusal::NoKeys),
             Keys::Loaded { meta, file } => {
                 let meta = if opened { Some(meta.as_ref().ok_or(Refusal::NoKeys)?.ready(scheme)) } else { None };
-                return Ok(Self { meta, file: file.ready(scheme, uid)? });
+                let keys = Self { meta, file: file.ready(scheme, uid)? };
+                let fit = keys.file.scheme() == scheme && keys.meta.as_ref().is_none_or(|key| key.scheme() == scheme);
+                return if fit { Ok(keys) } else { Err(Refusal::WrongScheme) };
             }
             Keys::Sealed { keys, tag } => {
                 if secrets.is_empty() {

@@ -31,6 +31,14 @@ pub enum TagRef<'a> {
     },
     /// The number of a tag, unique across all organisations.
     Number(u64),
+    /// The UID that a tap claims, in [`Service::verify_unnamed`](super::Service::verify_unnamed). Tags of several
+    /// organisations may have the same UID: `nth` counts them from 0, in any fixed order.
+    ClaimedUid {
+        /// The UID. The tap proved nothing yet.
+        uid: Uid,
+        /// The number of tags with this UID before the wanted one.
+        nth: usize,
+    },
     /// The text that the `{:name}` of a layout captured from a URL.
     Captured {
         /// The name, without colon and braces.
@@ -49,6 +57,7 @@ impl fmt::Debug for TagRef<'_> {
             }
             Self::Uid { account, uid } => f.debug_struct("Uid").field("account", account).field("uid", uid).finish(),
             Self::Number(number) => f.debug_tuple("Number").field(number).finish(),
+            Self::ClaimedUid { uid, nth } => f.debug_struct("ClaimedUid").field("uid", uid).field("nth", nth).finish(),
             Self::Captured { name, .. } => f.debug_struct("Captured").field("name", name).finish_non_exhaustive(),
         }
     }
@@ -66,7 +75,7 @@ impl fmt::Debug for TagRef<'_> {
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use suntap::platform::{ApiKeyName, OrganisationId, Record, TagRecord, TagRef, TagRegistry};
+/// use suntap::platform::{OrganisationId, Record, TagRecord, TagRef, TagRegistry};
 /// use suntap::Uid;
 ///
 /// struct Row {
@@ -92,10 +101,6 @@ impl fmt::Debug for TagRef<'_> {
 ///             _ => None, // this service identifies tags only by XUID
 ///         })
 ///     }
-///
-///     fn organisation(&self, _key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
-///         Ok(None) // no client of this service has an API key
-///     }
 /// }
 ///
 /// let tags = Tags(HashMap::from([("q8w3sbcz".into(), Row { owner: 1, uid: None })]));
@@ -115,11 +120,14 @@ pub trait TagRegistry {
     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error>;
 
     /// Returns the organisation that an API key or token belongs to. Returns `None` if there is no such key. Keys and
-    /// tokens have separate names, so neither can replace the other.
+    /// tokens have separate names, so neither can replace the other. The default knows no key.
     ///
     /// # Errors
     /// Returns an error if the registry cannot say whether there is such a key.
-    fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error>;
+    fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
+        let _ = key;
+        Ok(None)
+    }
 }
 
 /// The async counterpart of [`TagRegistry`]. Like [`AsyncCounterStore`](crate::AsyncCounterStore), it does not require
@@ -140,7 +148,10 @@ pub trait AsyncTagRegistry {
     ///
     /// # Errors
     /// Returns an error if the registry cannot say whether there is such a key.
-    fn organisation(&self, key: &ApiKeyName) -> impl Future<Output = Result<Option<OrganisationId>, Self::Error>>;
+    fn organisation(&self, key: &ApiKeyName) -> impl Future<Output = Result<Option<OrganisationId>, Self::Error>> {
+        let _ = key;
+        core::future::ready(Ok(None))
+    }
 }
 
 /// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. It blocks the task while it works.

@@ -1,14 +1,14 @@
 //! Requests to a [`Service`](super::Service).
 
-use core::fmt;
-
 use heapless::Vec;
 
 use super::api_key::ApiKeyName;
 use super::record::{OrganisationId, Record};
 use super::registry::TagRef;
+use crate::key::PreparedMetaReadKey;
 use crate::sun::error::Field;
 use crate::sun::layout::MAX_NAMES;
+use crate::sun::presented::Presented;
 use crate::sun::received::Mirrors;
 use crate::sun::tap::UnverifiedTap;
 use crate::value::{Uid, UnixMillis};
@@ -20,7 +20,9 @@ pub struct Request<'a> {
     pub tag: TagRef<'a>,
     /// The client that asks.
     pub caller: Caller,
-    /// The tap.
+    /// The tap. The layout and the record supply what [`Presented::Mirrors`] leave out: static text, the UID of a layout
+    /// with `{uid}`, and the texts of `{:xuid}` and `{:cuid}`. Captured texts that the layout does not have are ignored,
+    /// except the eCode. If two have the same name, the first counts.
     pub tap: Presented<'a>,
     /// The time to store with an accepted tap; `None` without a clock.
     pub at: Option<UnixMillis>,
@@ -39,18 +41,17 @@ pub enum Caller {
     Member(OrganisationId),
 }
 
-/// The form in which a tap arrives.
-pub enum Presented<'a> {
-    /// The whole URL that the tag wrote.
-    Url(&'a str),
-    /// The `/path?query` that an HTTP server receives.
-    OriginForm(&'a str),
-    /// A tap that was already parsed, by a layout equal to the record's.
-    Parsed(UnverifiedTap<'a>),
-    /// Separate values. The layout and the record supply missing values: static text, the UID of a layout with `{uid}`,
-    /// and the texts of `{:xuid}` and `{:cuid}`. Captured texts that the layout does not have are ignored, except the
-    /// eCode. If two have the same name, the first counts.
-    Mirrors(Mirrors<'a>),
+/// A request to decide about a tap whose URL names no tag: only its claimed UID says which tag it is.
+#[derive(Debug)]
+pub struct UnnamedRequest<'a> {
+    /// The tap.
+    pub tap: UnverifiedTap<'a>,
+    /// The meta-read keys that may open it, prepared for its layout. A layout without `{picc}` needs none.
+    pub meta_keys: &'a [PreparedMetaReadKey],
+    /// The client that asks.
+    pub caller: Caller,
+    /// The time to store with an accepted tap; `None` without a clock.
+    pub at: Option<UnixMillis>,
 }
 
 impl Caller {
@@ -102,22 +103,11 @@ impl<'a> Supplied<'a> {
     pub(super) fn complete<'t>(&'t self, tap: &Presented<'t>) -> Mirrors<'t> {
         let Presented::Mirrors(given) = tap else { return Mirrors::default() };
         let digits = self.uid.as_ref().and_then(|(_, digits)| str::from_utf8(digits).ok());
-        Mirrors { uid: given.uid.or(digits), captured: &self.captured, ..*given }
+        Mirrors { uid: given.uid.or(digits), captured: &self.captured, ..**given }
     }
 
     /// Returns the UID that the record supplied.
     pub(super) fn uid(&self) -> Option<Uid> {
         self.uid.map(|(uid, _)| uid)
-    }
-}
-
-impl fmt::Debug for Presented<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Url(_) => "Url(..)",
-            Self::OriginForm(_) => "OriginForm(..)",
-            Self::Parsed(_) => "Parsed(..)",
-            Self::Mirrors(_) => "Mirrors(..)",
-        })
     }
 }

@@ -2,16 +2,19 @@
 
 use super::keys::TagKeys;
 use super::outcome::Outcome;
-use super::record::{Keys, OrganisationId, Record, TagRecord};
-use super::registry::{AsyncTagRegistry, TagRegistry};
-use super::request::{Presented, Request, Supplied};
+use super::record::{Chip, Keys, OrganisationId, Record, TagRecord};
+use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
+use super::request::{Caller, Request, Supplied, UnnamedRequest};
 use super::verdict::{Failure, Refusal, Seen, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::kdf::ecode::ServerSecret;
-use crate::sun::error::{Field, Malformed, VerifyError};
+use crate::key::PreparedFileReadKey;
+use crate::sun::error::{Field, VerifyError};
+use crate::sun::presented::Presented;
 use crate::sun::received::Mirrors;
-use crate::sun::tap::{UnverifiedTap, VerifiedTap};
+use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 use crate::value::CounterId;
+use crate::verifier::Claims;
 
 /// The name of the captured text that opens sealed keys.
 const ECODE: &str = "eCode";
@@ -32,10 +35,9 @@ const ECODE: &str = "eCode";
 ///
 /// ```
 /// use suntap::platform::{
-///     ApiKeyName, Caller, Chip, FileKey, Keys, MetaKey, OrganisationId, Presented, Record, Refusal, Request, Service,
-///     TagRef, TagRegistry, Verdict,
+///     Caller, Chip, FileKey, Keys, MetaKey, OrganisationId, Record, Refusal, Request, Service, TagRef, TagRegistry, Verdict,
 /// };
-/// use suntap::{MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis, sdm_layout};
+/// use suntap::{MemoryCounters, Presented, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis, sdm_layout};
 ///
 /// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 /// static META: SdmMetaReadKey = SdmMetaReadKey::FACTORY;
@@ -55,10 +57,6 @@ const ECODE: &str = "eCode";
 ///             chip: Some(Chip { layout: &LAYOUT, keys, tamper: false, counter: None }),
 ///             ..Record::new(OrganisationId(1))
 ///         }))
-///     }
-///
-///     fn organisation(&self, _: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
-///         Ok(None)
 ///     }
 /// }
 ///
@@ -147,6 +145,116 @@ impl<'s> Service<'s> {
         }
     }
 
+    /// Like [`verify`](Self::verify), but for a tap whose URL names no tag.
+    ///
+    /// It opens the tap with each meta-read key, and looks up every tag with the UID that the tap then claims, as
+    /// [`TagRef::ClaimedUid`], until the keys of one verify the tap. Of several tags whose keys verify it, the first one
+    /// that the caller may ask for, and that may be used, answers.
+    ///
+    /// Without a record whose keys verify the tap, the outcome has no record: nothing ties the tap to a tag. The refusal is
+    /// [`Refusal::UnknownTag`] if no tag has the UID, and otherwise that of the tag that came closest.
+    ///
+    /// ```
+    /// use suntap::platform::{
+    ///     Caller, Chip, FileKey, Keys, OrganisationId, Record, Service, TagRef, TagRegistry, UnnamedRequest, Verdict,
+    /// };
+    /// use suntap::{MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, sdm_layout};
+    ///
+    /// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
+    /// static FILE: SdmFileReadKey = SdmFileReadKey::FACTORY;
+    ///
+    /// struct Tags;
+    ///
+    /// impl TagRegistry for Tags {
+    ///     type Record = Record<'static>;
+    ///     type Error = core::convert::Infallible;
+    ///
+    ///     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error> {
+    ///         let uid = Uid::from_bytes([0x04, 0xDE, 0x5F, 0x1E, 0xAC, 0xC0, 0x40]);
+    ///         let keys = Keys::Loaded { meta: None, file: FileKey::Plain(&FILE) };
+    ///         Ok((tag == TagRef::ClaimedUid { uid, nth: 0 }).then_some(Record {
+    ///             uid: Some(uid),
+    ///             chip: Some(Chip { layout: &LAYOUT, keys, tamper: false, counter: None }),
+    ///             ..Record::new(OrganisationId(1))
+    ///         }))
+    ///     }
+    /// }
+    ///
+    /// let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+    /// let meta_keys = [SdmMetaReadKey::FACTORY.prepare(Scheme::Aes)];
+    /// let request =
+    ///     UnnamedRequest { tap: LAYOUT.parse(url)?, meta_keys: &meta_keys, caller: Caller::Anyone, at: None };
+    /// let mut counters = MemoryCounters::<64>::new();
+    /// let verdict = Service::new(&[]).verify_unnamed(&Tags, &mut counters, request, |outcome| outcome.verdict);
+    /// assert!(matches!(verdict, Ok(Verdict::Fresh(_))));
+    /// # Ok::<(), suntap::Malformed>(())
+    /// ```
+    pub fn verify_unnamed<R: TagRegistry, S: CounterStore + ?Sized, T>(
+        &self,
+        registry: R,
+        counters: &mut S,
+        request: UnnamedRequest<'_>,
+        conclude: impl FnOnce(Outcome<'_, R::Record, Failure<R::Error, S::Error>>) -> T,
+    ) -> T {
+        run_ready(self.verify_unnamed_async(Blocking(registry), &mut Blocking(counters), request, conclude))
+    }
+
+    /// Like [`verify_unnamed`](Self::verify_unnamed), but for an asynchronous registry and store.
+    pub async fn verify_unnamed_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
+        &self,
+        registry: R,
+        counters: &mut S,
+        request: UnnamedRequest<'_>,
+        conclude: impl FnOnce(Outcome<'_, R::Record, Failure<R::Error, S::Error>>) -> T,
+    ) -> T {
+        let UnnamedRequest { tap, meta_keys, caller, at } = request;
+        let mut refused = Refusal::UnknownTag;
+        // A tag whose keys verify the tap, and that may not answer.
+        let mut unusable = None;
+        let mut claims = Claims::new(&tap, meta_keys);
+        while let Some((_, claimed)) = claims.next() {
+            let Some(uid) = claimed.uid() else { continue };
+            for nth in 0.. {
+                let record = match registry.find(TagRef::ClaimedUid { uid, nth }).await {
+                    Ok(Some(record)) => record,
+                    Ok(None) => break,
+                    Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
+                };
+                let view = record.record();
+                let asker = match caller.token_wanted(&view) {
+                    None => None,
+                    Some(token) => match registry.organisation(token).await {
+                        Ok(organisation) => organisation,
+                        Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
+                    },
+                };
+                let Examined { tap, seen, counter } = match self.examine_claim(&view, &tap, claimed.again()) {
+                    Ok(examined) => examined,
+                    Err(refusal) => {
+                        refused = refusal;
+                        continue;
+                    }
+                };
+                if let Err(refusal) = usable(&caller, asker, &view) {
+                    unusable.get_or_insert((record, refusal));
+                    continue;
+                }
+                let advance = counters.advance(&counter, tap.ctr(), at).await;
+                let verdict = advance.map(|advance| seen.verdict(advance)).map_err(Failure::Counters);
+                let message = Some(tap.into_message());
+                return conclude(Outcome { record: Some(&record), verdict, view: Some(view), message });
+            }
+        }
+        match &unusable {
+            None => conclude(Outcome::without_record(Ok(Verdict::Refused(refused)))),
+            Some((record, refusal)) => {
+                let view = Some(record.record());
+                let verdict = Ok(Verdict::Refused(*refusal));
+                conclude(Outcome { record: Some(record), verdict, view, message: None })
+            }
+        }
+    }
+
     /// Checks a tap as far as possible without the store. `asker` is the owner of a token that was looked up. `mirrors`
     /// holds the completed values of a tap that arrived as separate values.
     fn examine<'a>(
@@ -157,53 +265,48 @@ impl<'s> Service<'s> {
         supplied: &Supplied<'a>,
         mirrors: &'a Mirrors<'a>,
     ) -> Result<Examined<'a>, Refusal> {
-        if !request.caller.may_ask(asker, record) {
-            return Err(Refusal::NotTheOwner);
-        }
-        if let Some(level) = record.standing.inactive() {
-            return Err(Refusal::Inactive(level));
-        }
+        usable(&request.caller, asker, record)?;
         let chip = record.chip.as_ref().ok_or(Refusal::NoChip)?;
         let layout = chip.layout;
 
-        let whole = |tap: Result<UnverifiedTap<'a>, Malformed>| {
-            let tap = tap.map_err(Refusal::Malformed)?;
-            let ecode = tap.captured(ECODE);
-            Ok((Ok(tap), ecode))
-        };
         let (tap, ecode) = match request.tap {
             Presented::Mirrors(given) => {
                 (layout.assemble_with(mirrors, supplied.uid()), given.captured(ECODE.as_bytes()))
             }
-            Presented::Url(url) => whole(layout.parse(url))?,
-            Presented::OriginForm(target) => whole(layout.parse_origin_form(target))?,
-            Presented::Parsed(tap) if tap.layout() == layout => whole(Ok(tap))?,
-            Presented::Parsed(_) => return Err(Refusal::OtherLayout),
+            whole => {
+                let tap = layout.read_presented(whole).ok_or(Refusal::OtherLayout)?.map_err(Refusal::Malformed)?;
+                let ecode = tap.captured(ECODE);
+                (Ok(tap), ecode)
+            }
         };
         let opened = layout.has(Field::PiccData);
         // The keys come before the shape of separate values, so that a client sees a wrong eCode first.
         let keys = TagKeys::of(self.secrets, &chip.keys, layout.scheme(), opened, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
-        let claimed = match &keys.meta {
-            Some(key) => tap.open(&**key),
-            None => tap.read_plain(),
-        };
+        let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
+        let claim = Claims::new(&tap, meta_key).next();
         // A wrong eCode derives a wrong key, just as it cannot open a seal.
         let derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if derived { Refusal::SealBroken } else { Refusal::NotOpened };
-        let claimed = claimed.map_err(|error| refusal(error, unopened))?;
-        // This also rejects a tap if the record has no UID, or if the PICCData has none although the layout allows
-        // one. Otherwise the tap of another tag under the same keys would pass for any such record.
-        let expected = claimed.uid().is_some() || layout.mirrored().uid;
-        if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
-            return Err(Refusal::OtherUid);
+        let (_, claimed) = claim.ok_or(unopened)?;
+        verify_claim(record, chip, claimed, &keys.file)
+    }
+
+    /// Like [`examine`](Self::examine), but for a claim that is already opened, and whoever asks.
+    fn examine_claim<'a>(
+        &self,
+        record: &Record<'_>,
+        tap: &UnverifiedTap<'a>,
+        claimed: ClaimedTap<'a>,
+    ) -> Result<Examined<'a>, Refusal> {
+        let chip = record.chip.as_ref().ok_or(Refusal::NoChip)?;
+        if tap.layout() != chip.layout {
+            return Err(Refusal::OtherLayout);
         }
-        let tap = claimed.verify(&*keys.file).map_err(|error| refusal(error, Refusal::NotAuthentic))?;
-        let tamper = if chip.tamper { tap.message().tamper() } else { None };
-        let seen = Seen { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
-        let counter = chip.counter.unwrap_or_else(|| tap.counter_id());
-        Ok(Examined { tap, seen, counter })
+        let (scheme, ecode) = (chip.layout.scheme(), tap.captured(ECODE));
+        let keys = TagKeys::of(self.secrets, &chip.keys, scheme, false, record.uid, ecode)?;
+        verify_claim(record, chip, claimed, &keys.file)
     }
 
     /// Returns the counter id of a tag, for a registry that shows the [last accepted tap](Record::last_seen). Returns
@@ -218,13 +321,41 @@ impl<'s> Service<'s> {
     }
 }
 
-/// Maps a [`VerifyError`] to the refusal for this step.
-fn refusal(error: VerifyError, step: Refusal) -> Refusal {
+/// Checks that the caller may ask for the tag, and that the tag may be used.
+fn usable(caller: &Caller, asker: Option<OrganisationId>, record: &Record<'_>) -> Result<(), Refusal> {
+    if !caller.may_ask(asker, record) {
+        return Err(Refusal::NotTheOwner);
+    }
+    record.standing.inactive().map_or(Ok(()), |level| Err(Refusal::Inactive(level)))
+}
+
+/// Verifies a claim with the file-read key of a record.
+fn verify_claim<'a>(
+    record: &Record<'_>,
+    chip: &Chip<'_>,
+    claimed: ClaimedTap<'a>,
+    file_key: &PreparedFileReadKey,
+) -> Result<Examined<'a>, Refusal> {
+    // This also rejects a tap if the record has no UID, or if the PICCData has none although the layout allows one.
+    // Otherwise the tap of another tag under the same keys would pass for any such record.
+    let expected = claimed.uid().is_some() || chip.layout.mirrored().uid;
+    if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
+        return Err(Refusal::OtherUid);
+    }
+    let tap = claimed.verify(file_key).map_err(refusal)?;
+    let tamper = if chip.tamper { tap.message().tamper() } else { None };
+    let seen = Seen { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
+    let counter = chip.counter.unwrap_or_else(|| tap.counter_id());
+    Ok(Examined { tap, seen, counter })
+}
+
+/// Maps a [`VerifyError`] to the refusal of this step.
+fn refusal(error: VerifyError) -> Refusal {
     match error {
         VerifyError::NoCounter => Refusal::NoCounter,
-        // The record is at fault, not the tap.
-        VerifyError::Config(_) => Refusal::NoKeys,
+        VerifyError::NotAuthentic => Refusal::NotAuthentic,
         VerifyError::WrongTag => Refusal::OtherUid,
-        VerifyError::NotAuthentic => step,
+        // The record is at fault, not the tap.
+        VerifyError::Config(_) => Refusal::WrongScheme,
     }
 }

@@ -51,9 +51,11 @@ pub enum Refusal {
     Inactive(Level),
     /// The tag is a standard tag, which proves nothing.
     NoChip,
-    /// The record has no keys, or none that fit its layout: no SDMMetaReadKey for a `{picc}`, a key prepared for
-    /// another mode, a derivation without a UID, sealed keys without a server secret.
+    /// The record lacks a key: it has none, no SDMMetaReadKey for a `{picc}`, a derivation without a UID, or sealed keys
+    /// without a server secret.
     NoKeys,
+    /// A key of the record was prepared for another scheme than that of its layout.
+    WrongScheme,
     /// The tap has no eCode, or the keys do not open with it.
     SealBroken,
     /// The tap does not have the shape of the layout.
@@ -106,7 +108,8 @@ impl fmt::Display for Refusal {
             Self::Inactive(Level::Batch) => "the batch is inactive",
             Self::Inactive(Level::TagCode) => "the tag is inactive",
             Self::NoChip => "a standard tag proves nothing",
-            Self::NoKeys => "there are no keys that serve the layout",
+            Self::NoKeys => "the record lacks a key that its layout needs",
+            Self::WrongScheme => "a key of the record was prepared for another scheme than that of its layout",
             Self::SealBroken => "the sealed keys do not open with what the tap brought",
             Self::Malformed(error) => return error.fmt(f),
             Self::OtherLayout => "the tap was parsed by another layout",
@@ -114,7 +117,10 @@ impl fmt::Display for Refusal {
             Self::OtherUid => "the UID is not that of the record",
             Self::NotAuthentic => "the SDMMAC does not match",
             Self::NoCounter => "genuine, but without a counter",
-            Self::Replayed { stored, .. } => return write!(f, "seen before: the counter stands at {}", stored.ctr),
+            Self::Replayed { seen, stored } => {
+                let (ctr, accepted) = (seen.ctr, stored.ctr);
+                return write!(f, "replayed tap: its counter is {ctr}, and counter {accepted} was already accepted");
+            }
         })
     }
 }

@@ -156,6 +156,8 @@ pub enum ConfigError {
     NoCounter,
     /// The file-read keys depend on the UID, and the layout mirrors none.
     NoUid,
+    /// The tap was parsed by a layout other than that of the verifier.
+    OtherLayout,
     /// The file-read keys depend on the eCode, and the layout has no `{:name}` of the name given for it.
     NoECode,
 }
@@ -168,6 +170,7 @@ impl fmt::Display for ConfigError {
             Self::WrongScheme => "the key was prepared for another scheme than that of the layout",
             Self::NoCounter => "the layout mirrors no counter, so no tap of it could ever be fresh",
             Self::NoUid => "the file-read keys depend on the UID, and the layout mirrors none",
+            Self::OtherLayout => "the tap was parsed by another layout",
             Self::NoECode => "the file-read keys depend on the eCode, and the layout captures no text of its name",
             Self::HasCounter => "the tap carries a counter: call verify and commit, not verify_replayable",
         })

@@ -6,7 +6,7 @@ use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
 use super::mac::SdmMac;
 use super::ndef::UriRecord;
 use super::ntag22x::StatusDetect;
-use super::received::{MAX_URL, Mirrors, Presented, Received, Source};
+use super::received::{MAX_URL, Mirrors, Received, Source};
 use super::tap::UnverifiedTap;
 use super::template::is_name_byte;
 use crate::cipher::PiccWire;
@@ -127,16 +127,6 @@ impl SdmLayout {
             Malformed::StaticText { at } => Malformed::StaticText { at: at.saturating_add(prefix.len()) },
             error => error,
         })
-    }
-
-    /// Parses a tap in any of the forms in which it arrives.
-    pub(crate) fn read_presented<'a>(&'a self, tap: Presented<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
-        match tap {
-            Presented::Url(url) => self.parse(url),
-            Presented::OriginForm(target) => self.parse_origin_form(target),
-            Presented::Mirrors(mirrors) => self.assemble(mirrors),
-            Presented::NdefFile(file) => self.parse_ndef_file(file),
-        }
     }
 
     /// Assembles a tap from mirrors that were sent as separate values.

@@ -80,43 +80,6 @@ impl fmt::Debug for Mirrors<'_> {
     }
 }
 
-/// A tap in the form in which it arrives. A `&str` or `&String` converts into a [`Url`](Self::Url).
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub enum Presented<'a> {
-    /// The whole URL that the tag wrote, for [`SdmLayout::parse`].
-    Url(&'a str),
-    /// The `/path?query` that an HTTP server receives, for [`SdmLayout::parse_origin_form`].
-    OriginForm(&'a str),
-    /// Mirrors that were sent as separate values, for [`SdmLayout::assemble`].
-    Mirrors(&'a Mirrors<'a>),
-    /// The NDEF file as the caller's own reader read it, for [`SdmLayout::parse_ndef_file`].
-    NdefFile(&'a [u8]),
-}
-
-impl<'a, T: AsRef<str> + ?Sized> From<&'a T> for Presented<'a> {
-    fn from(url: &'a T) -> Self {
-        Self::Url(url.as_ref())
-    }
-}
-
-impl<'a> From<&'a Mirrors<'a>> for Presented<'a> {
-    fn from(mirrors: &'a Mirrors<'a>) -> Self {
-        Self::Mirrors(mirrors)
-    }
-}
-
-impl fmt::Debug for Presented<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Url(_) => "Url(..)",
-            Self::OriginForm(_) => "OriginForm(..)",
-            Self::Mirrors(_) => "Mirrors(..)",
-            Self::NdefFile(_) => "NdefFile(..)",
-        })
-    }
-}
-
 /// The content of a received tap: its text, and the values in it. Each state passes it to the next one, so it is small.
 #[derive(Clone, Copy)]
 pub(crate) struct Received<'a> {

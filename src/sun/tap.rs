@@ -103,6 +103,12 @@ pub struct ClaimedTap<'a> {
 }
 
 impl<'a> ClaimedTap<'a> {
+    /// Returns the same claim once more, to verify it with another key.
+    #[cfg(feature = "platform")]
+    pub(crate) fn again(&self) -> Self {
+        Self { layout: self.layout, received: self.received }
+    }
+
     /// Returns the claimed UID, or `None` if the tag mirrors none. Use it only to choose a key.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {

@@ -11,14 +11,14 @@ use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard};
 use suntap::platform::ApiKeyName;
 use suntap::platform::rules::{Comparison, Equality, Rule, RuleGroup, RuleSet, Rules};
-use suntap::platform::{Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, Service, Verdict};
+use suntap::platform::{Accepted, Caller, Failure, Outcome, Refusal, Request, Service, Verdict};
 use suntap::platform::{
     AsyncTagRegistry, Chip, ExtendedData, FileKey, Keys, Level, MetaKey, Names, OrganisationId, Record, Standing,
-    State, TagRef, TagRegistry,
+    State, TagRef, TagRegistry, UnnamedRequest,
 };
 use suntap::{
     Advance, Blocking, CounterId, CounterStore, Full, IssuerKey, Malformed, Mark, MasterKey, MemoryCounters, Mirrors,
-    Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid, UnixMillis, sdm_layout,
+    Presented, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid, UnixMillis, sdm_layout,
 };
 use suntap_testkit::registry::{Row, RowKeys, Tags};
 use suntap_testkit::stores::SharedCounters;
@@ -290,10 +290,10 @@ fn each_step_is_refused_in_its_order() {
     assert_eq!(refused(record(no_meta), &tap), Refusal::NoKeys);
     let wrong_mode = META_KEY.prepare(Scheme::Lrp);
     let wrong = Keys::Loaded { meta: Some(MetaKey::Prepared(&wrong_mode)), file: FileKey::Plain(&FILE_KEY) };
-    assert_eq!(refused(record(wrong), &tap), Refusal::NoKeys);
+    assert_eq!(refused(record(wrong), &tap), Refusal::WrongScheme);
     let wrong_mode = FILE_KEY.prepare(Scheme::Lrp);
     let wrong = Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Prepared(&wrong_mode) };
-    assert_eq!(refused(record(wrong), &tap), Refusal::NoKeys);
+    assert_eq!(refused(record(wrong), &tap), Refusal::WrongScheme);
     assert_eq!(refused(good, &other_meta), Refusal::NotOpened);
     let other = Uid::from_bytes([4; 7]);
     assert_eq!(refused(Record { uid: Some(other), ..good }, &other_file), Refusal::OtherUid);
@@ -361,7 +361,7 @@ fn a_tap_is_the_same_however_it_comes() {
         Service::new(&[]).verify(Just(record(held())), &mut counters, request, |outcome| outcome.verdict)
     };
     accepted(ask(Presented::Url(&full)));
-    for tap in [Presented::Url(&full), Presented::OriginForm(target), Presented::Mirrors(mirrors)] {
+    for tap in [Presented::Url(&full), Presented::OriginForm(target), Presented::Mirrors(&mirrors)] {
         assert!(matches!(refusal(ask(tap)), Refusal::Replayed { .. }));
     }
     // The tap may also be parsed before, by an equal layout.
@@ -370,7 +370,7 @@ fn a_tap_is_the_same_however_it_comes() {
     let longer = full.replace("&c=", "0000000000000000&c=");
     assert_eq!(refusal(ask(Presented::Parsed(other.parse(&longer).unwrap()))), Refusal::OtherLayout);
     let unexpected = Mirrors { ctr: Some("000001"), ..mirrors };
-    assert!(matches!(refusal(ask(Presented::Mirrors(unexpected))), Refusal::Malformed(Malformed::Unexpected(_))));
+    assert!(matches!(refusal(ask(Presented::Mirrors(&unexpected))), Refusal::Malformed(Malformed::Unexpected(_))));
     // If the sender has no text for a captured element, the text of the record is used.
     let tag = Tag { lrp: false, meta_key: META, file_key: [0xF1; 16], uid: *UID.as_bytes() };
     let tap = Tap { ctr: 2, padding: [9; 12], file_data: Vec::new(), tt: *b"CC" };
@@ -381,7 +381,7 @@ fn a_tap_is_the_same_however_it_comes() {
         ..record(held())
     };
     let mac = Some(&url[url.len() - 16..]);
-    let tap = Presented::Mirrors(Mirrors { ctr: Some("000002"), enc_mac: mac, ..Mirrors::default() });
+    let tap = Mirrors { ctr: Some("000002"), enc_mac: mac, ..Mirrors::default() };
     let mut others = MemoryCounters::<2>::new();
     let mut ask_named = |tap, record| {
         let request = Request { tap, ..request("") };
@@ -389,14 +389,15 @@ fn a_tap_is_the_same_however_it_comes() {
     };
     // A UID that is sent must be that of the record.
     let digits = UID.to_string();
-    let with = |uid| Presented::Mirrors(Mirrors { uid, ctr: Some("000002"), enc_mac: mac, ..Mirrors::default() });
-    assert_eq!(refusal(ask_named(with(Some("04000000000001")), named)), Refusal::OtherUid);
+    let with = |uid| Mirrors { uid, ctr: Some("000002"), enc_mac: mac, ..Mirrors::default() };
+    let (other, equal) = (with(Some("04000000000001")), with(Some(&digits)));
+    assert_eq!(refusal(ask_named(Presented::Mirrors(&other), named)), Refusal::OtherUid);
     let nameless = Record { uid: None, ..named };
-    assert_eq!(refusal(ask_named(with(Some(&digits)), nameless)), Refusal::OtherUid);
-    accepted(ask_named(tap, named));
-    assert!(matches!(refusal(ask_named(with(Some(&digits)), named)), Refusal::Replayed { .. }));
+    assert_eq!(refusal(ask_named(Presented::Mirrors(&equal), nameless)), Refusal::OtherUid);
+    accepted(ask_named(Presented::Mirrors(&tap), named));
+    assert!(matches!(refusal(ask_named(Presented::Mirrors(&equal), named)), Refusal::Replayed { .. }));
     let without_id = Mirrors { captured: &[], ..mirrors };
-    assert!(matches!(refusal(ask(Presented::Mirrors(without_id))), Refusal::Malformed(Malformed::Missing(_))));
+    assert!(matches!(refusal(ask(Presented::Mirrors(&without_id))), Refusal::Malformed(Malformed::Missing(_))));
 }
 
 /// A tap cannot be accepted twice through two records of one chip. Two tags that share a key and mirror no UID also
@@ -705,6 +706,76 @@ fn a_page_finds_a_tag_by_what_the_url_captured() {
         assert_eq!(outcome.record.unwrap().number, Some(7));
         assert!(matches!(outcome.verdict, Ok(Verdict::Fresh(_))));
     });
+}
+
+/// A URL that names no tag, AN12196's own form: the tag is found by the UID that its PICCData claims.
+#[test]
+fn a_tap_that_names_no_tag_is_found_by_its_claimed_uid() {
+    static UNNAMED: SdmLayout = sdm_layout!("https://a.example/?picc_data={picc:uid,ctr}&cmac={mac}");
+    static OTHER_LAYOUT: SdmLayout = sdm_layout!("https://a.example/?picc_data={picc}&cmac={mac}");
+    let other_key = SdmFileReadKey::from_bytes([0x0E; 16]);
+    let row = |organisation: u128, uid: Uid, file: &SdmFileReadKey| Row {
+        uid: Some(uid),
+        layout: Some(UNNAMED.clone()),
+        keys: RowKeys::Held { meta: None, file: file.clone() },
+        ..Row::new(organisation)
+    };
+    let off = Standing { tag_code: State::Inactive, ..Standing::ACTIVE };
+    let genuine = url(&UNNAMED, &FILE_KEY, META, 3);
+    let forged = url(&UNNAMED, &SdmFileReadKey::from_bytes([0xBA; 16]), META, 3);
+    let meta_keys = [[1; 16], [2; 16], META].map(|key| SdmMetaReadKey::from_bytes(key).prepare(Scheme::Aes));
+    let found = |rows: Vec<Row>, url: &str, meta_keys, caller| {
+        let (tags, mut counters) = (Tags { rows, ..Tags::default() }, MemoryCounters::<2>::new());
+        let request = UnnamedRequest { tap: UNNAMED.parse(url).unwrap(), meta_keys, caller, at: None };
+        Service::new(&[]).verify_unnamed(&tags, &mut counters, request, |outcome| {
+            (outcome.record.map(|row| row.organisation), outcome.verdict)
+        })
+    };
+    let ask = |rows, url| found(rows, url, &meta_keys, Caller::Anyone);
+    let fresh = |(organisation, verdict)| {
+        accepted(verdict);
+        organisation
+    };
+    let refused = |(organisation, verdict)| (organisation, refusal(verdict));
+
+    assert_eq!(fresh(ask(vec![row(1, UID, &FILE_KEY)], &genuine)), Some(1));
+    // Several tags have this UID, and the MAC decides which of them it is.
+    let both = || vec![row(1, UID, &other_key), row(2, UID, &FILE_KEY), row(3, UID, &other_key)];
+    assert_eq!(fresh(ask(both(), &genuine)), Some(2));
+    assert_eq!(refused(ask(both(), &forged)), (None, Refusal::NotAuthentic));
+    // Nobody has this UID, or no key opens the tap.
+    let others = vec![row(1, Uid::from_bytes([4; 7]), &FILE_KEY)];
+    assert_eq!(refused(ask(others, &genuine)), (None, Refusal::UnknownTag));
+    assert_eq!(refused(ask(vec![], &genuine)), (None, Refusal::UnknownTag));
+    assert_eq!(refused(found(both(), &genuine, &meta_keys[..2], Caller::Anyone)), (None, Refusal::UnknownTag));
+    assert_eq!(refused(found(both(), &genuine, &[], Caller::Anyone)), (None, Refusal::UnknownTag));
+    // A tag with another layout, or without keys, does not answer.
+    let other = Row { layout: Some(OTHER_LAYOUT.clone()), ..row(1, UID, &FILE_KEY) };
+    assert_eq!(refused(ask(vec![other], &genuine)), (None, Refusal::OtherLayout));
+    let waits = Row { keys: RowKeys::NotLoaded, ..row(1, UID, &FILE_KEY) };
+    assert_eq!(refused(ask(vec![waits], &genuine)), (None, Refusal::NoKeys));
+    // Of two tags with these keys, the one that may be used answers; alone, the other says why it may not.
+    let inactive = || Row { standing: off, ..row(1, UID, &FILE_KEY) };
+    assert_eq!(fresh(ask(vec![inactive(), row(2, UID, &FILE_KEY)], &genuine)), Some(2));
+    let refusal = (Some(1), Refusal::Inactive(Level::TagCode));
+    assert_eq!(refused(ask(vec![inactive(), row(2, UID, &other_key)], &genuine)), refusal);
+    let member = |number| Caller::Member(OrganisationId(number));
+    assert_eq!(fresh(found(both(), &genuine, &meta_keys, member(2))), Some(2));
+    assert_eq!(refused(found(both(), &genuine, &meta_keys, member(1))), (Some(2), Refusal::NotTheOwner));
+
+    // It is spent once, under the same counter as where the URL names the tag.
+    let tags = Tags { rows: both(), ..Tags::default() };
+    let mut counters = MemoryCounters::<8>::new();
+    let mut again = || {
+        let tap = UNNAMED.parse(&genuine).unwrap();
+        let request = UnnamedRequest { tap, meta_keys: &meta_keys, caller: Caller::Anyone, at: None };
+        Service::new(&[]).verify_unnamed(&tags, &mut counters, request, |outcome| outcome.verdict)
+    };
+    accepted(again());
+    assert!(matches!(again(), Ok(Verdict::Refused(Refusal::Replayed { .. }))));
+    let named = Record { chip: Some(Chip { layout: &UNNAMED, ..chip(held()) }), ..record(held()) };
+    let verdict = verify(&named, &mut counters, &genuine);
+    assert!(matches!(verdict, Ok(Verdict::Refused(Refusal::Replayed { .. }))));
 }
 
 /// The file data of a genuine tap is available with the verdict, also if the tap is a replay.

@@ -9,13 +9,13 @@ use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
 use suntap::kdf::sdm_backend::Master;
 use suntap::lrp::Lrp;
 use suntap::platform::{
-    ApiKeySecret, Caller, Failure, FileKey, Keys, MetaKey, Presented, Record, Request, Service, TagRef, Verdict,
-    etrnl::Etrnl, ixkio::Ixkio,
+    ApiKeySecret, Caller, Failure, FileKey, Keys, MetaKey, Record, Request, Service, TagRef, Verdict, etrnl::Etrnl,
+    ixkio::Ixkio,
 };
 use suntap::sun::session::{EncKey, MacKey, SessionSecret};
 use suntap::{
     ApplicationKey, Blocking, ClaimedTap, CommitError, CounterId, CounterTagLayout, Error, FreshTap, IssuerKey,
-    MasterKey, MemoryCounters, Mirrors, PreparedFileReadKey, PreparedMetaReadKey, ReplayableTap, Scheme,
+    MasterKey, MemoryCounters, Mirrors, PreparedFileReadKey, PreparedMetaReadKey, Presented, ReplayableTap, Scheme,
     SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagTexts, Uid, UnverifiedTap, VerifiedTap,
 };
 
@@ -202,7 +202,8 @@ fn debug_shows_names() {
     assert!(format!("{:?}", TagRef::Xuid("q8w3sbcz")).contains("q8w3sbcz"));
     let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{picc}/{mac}").unwrap();
     assert!(format!("{layout:?}").contains("https://a.b/{picc}/{mac}"));
-    let presented = [Presented::Url("x"), Presented::OriginForm("x"), Presented::Mirrors(Mirrors::default())];
+    let mirrors = Mirrors::default();
+    let presented = [Presented::Url("x"), Presented::OriginForm("x"), Presented::Mirrors(&mirrors)];
     assert_eq!(format!("{presented:?}"), "[Url(..), OriginForm(..), Mirrors(..)]");
     assert!(format!("{:?}", CounterId::from_bytes([0x5A; 16])).to_lowercase().contains("5a5a"));
     let card = boltcard::card_id(&IssuerKey::from_bytes([1; 16]), Uid::from_bytes([4; 7]));

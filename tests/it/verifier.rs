@@ -145,14 +145,21 @@ fn every_form_of_a_tap_gives_the_same() {
     let mut counters = MemoryCounters::<2>::new();
     assert!(verifier.admit(&mirrors, &mut counters, None).is_ok());
     let origin_form = Presented::OriginForm(URL.strip_prefix("https://ntag.nxp.com").unwrap());
-    for form in [Presented::Url(URL), origin_form, Presented::Mirrors(&mirrors), Presented::NdefFile(&file)] {
+    let equal = LAYOUT.clone();
+    let parsed = Presented::Parsed(equal.parse(URL).unwrap());
+    for form in [Presented::Url(URL), origin_form, Presented::Mirrors(&mirrors), Presented::NdefFile(&file), parsed] {
+        let name = format!("{form:?}");
         let again = verifier.admit(form, &mut counters, None).map(|_| ());
-        assert!(matches!(again, Err(Error::Commit(CommitError::Replayed { .. }))), "{form:?}: {again:?}");
+        assert!(matches!(again, Err(Error::Commit(CommitError::Replayed { .. }))), "{name}: {again:?}");
     }
     for malformed in [Presented::Url("/424?e=1"), Presented::OriginForm(URL), Presented::NdefFile(&file[2..])] {
+        let name = format!("{malformed:?}");
         let error = verifier.verify(malformed).map(|_| ()).unwrap_err();
-        assert!(matches!(error, Error::Malformed(_)), "{malformed:?}: {error:?}");
+        assert!(matches!(error, Error::Malformed(_)), "{name}: {error:?}");
     }
+    let other = SdmLayout::new(Scheme::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
+    let error = verifier.verify(Presented::Parsed(other.parse(URL).unwrap())).map(|_| ()).unwrap_err();
+    assert_eq!(error, VerifyError::Config(ConfigError::OtherLayout).into());
 }
 
 /// Any one of several meta-read keys can open a tap. A wrong key opens PICCData one time in 256, and the search goes on.

@@ -83,6 +83,7 @@ pub(crate) fn word<R, S>(verdict: Option<&Result<Verdict, Failure<R, S>>>) -> &'
         Refusal::Inactive(_) => "inactive",
         Refusal::NoChip => "no_chip",
         Refusal::NoKeys => "no_keys",
+        Refusal::WrongScheme => "wrong_scheme",
         Refusal::SealBroken => "seal_broken",
         Refusal::Malformed(_) | Refusal::OtherLayout => "malformed",
         Refusal::NotOpened => "not_opened",

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse as _, Response};
 use base64ct::Encoding as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::Digest as _;
-use suntap::platform::{Accepted, Caller, Failure, Outcome, Presented, Refusal, Request, TagRef, Verdict};
+use suntap::Presented;
+use suntap::platform::{Accepted, Caller, Failure, Outcome, Refusal, Request, TagRef, Verdict};
 
 use crate::demo;
 use crate::http::{App, now};

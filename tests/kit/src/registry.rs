@@ -153,6 +153,9 @@ impl<'r> TagRegistry for &'r Tags {
     type Error = Infallible;
 
     fn find(&self, tag: TagRef<'_>) -> Result<Option<&'r Row>, Infallible> {
+        if let TagRef::ClaimedUid { uid, nth } = tag {
+            return Ok(self.rows.iter().filter(|row| row.uid == Some(uid)).nth(nth));
+        }
         Ok(self.rows.iter().find(|row| row.is(tag)))
     }
 

@@ -1,0 +1,60 @@
+//! The forms in which a tap arrives.
+
+use core::fmt;
+
+use super::error::Malformed;
+use super::layout::SdmLayout;
+use super::received::Mirrors;
+use super::tap::UnverifiedTap;
+
+/// A tap in the form in which it arrives. A `&str` or `&String` converts into a [`Url`](Self::Url).
+#[non_exhaustive]
+pub enum Presented<'a> {
+    /// The whole URL that the tag wrote, for [`SdmLayout::parse`].
+    Url(&'a str),
+    /// The `/path?query` that an HTTP server receives, for [`SdmLayout::parse_origin_form`].
+    OriginForm(&'a str),
+    /// Mirrors that were sent as separate values, for [`SdmLayout::assemble`].
+    Mirrors(&'a Mirrors<'a>),
+    /// The NDEF file as the caller's own reader read it, for [`SdmLayout::parse_ndef_file`].
+    NdefFile(&'a [u8]),
+    /// A tap that was already parsed, by an equal layout.
+    Parsed(UnverifiedTap<'a>),
+}
+
+impl<'a, T: AsRef<str> + ?Sized> From<&'a T> for Presented<'a> {
+    fn from(url: &'a T) -> Self {
+        Self::Url(url.as_ref())
+    }
+}
+
+impl<'a> From<&'a Mirrors<'a>> for Presented<'a> {
+    fn from(mirrors: &'a Mirrors<'a>) -> Self {
+        Self::Mirrors(mirrors)
+    }
+}
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Url(_) => "Url(..)",
+            Self::OriginForm(_) => "OriginForm(..)",
+            Self::Mirrors(_) => "Mirrors(..)",
+            Self::NdefFile(_) => "NdefFile(..)",
+            Self::Parsed(_) => "Parsed(..)",
+        })
+    }
+}
+
+impl SdmLayout {
+    /// Parses a tap in any form. Returns `None` if it was already parsed, by another layout.
+    pub(crate) fn read_presented<'a>(&'a self, tap: Presented<'a>) -> Option<Result<UnverifiedTap<'a>, Malformed>> {
+        Some(match tap {
+            Presented::Url(url) => self.parse(url),
+            Presented::OriginForm(target) => self.parse_origin_form(target),
+            Presented::Mirrors(mirrors) => self.assemble(mirrors),
+            Presented::NdefFile(file) => self.parse_ndef_file(file),
+            Presented::Parsed(tap) => return (tap.layout() == self).then_some(Ok(tap)),
+        })
+    }
+}
