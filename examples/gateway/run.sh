@@ -51,10 +51,11 @@ sed -n 's/^figure: \(.*\) \([0-9]*\)$/\1\t\2/p' "$log" >>"$figures"
 printf 'stack with-vectors\t%s\n' "$(sed -n 's/^stack: \([0-9]*\) bytes at most$/\1/p' "$log")" >>"$figures"
 arm-none-eabi-size -A "$(binary suntap-gateway)" | awk '$1 == ".data" || $1 == ".bss" { sum += $2 } END { printf "static-ram gateway\t%d\n", sum }' >>"$figures"
 
-build --target thumbv7m-none-eabi --no-default-features --bin size-nothing --bin size-verify
+build --target thumbv7m-none-eabi --no-default-features --bin size-nothing --bin size-verify --bin size-verifier
 nothing=$(flash_of "$(binary size-nothing)")
 size() { printf 'flash %s\t%s\npanic-symbols %s\t%s\n' "$2" $(($(flash_of "$(binary "$1")") - nothing)) "$2" "$(panics_of "$(binary "$1")")" >>"$figures"; }
 size size-verify verify-an10922
+size size-verifier verifier-an10922
 build --target thumbv7m-none-eabi --no-default-features --features lrp --bin size-verify
 size size-verify verify-an10922-lrp
 build --target thumbv7m-none-eabi --no-default-features --features flash --bin size-flash

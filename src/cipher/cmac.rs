@@ -9,6 +9,10 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use super::backend::{Encryptor, chain_once};
 use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
 
+/// `true` if a key for one call uses the code of prepared keys. Code of its own is faster, and would cost firmware 1.2 KB of
+/// flash.
+const SHARED: bool = cfg!(target_pointer_width = "32");
+
 /// A key prepared for CMAC: the cipher and both subkeys.
 pub(crate) struct Cmac<C = Encryptor> {
     cipher: C,
@@ -84,7 +88,7 @@ impl Cmac {
             }
         }
 
-        chain_once(key, Once(message))
+        if SHARED { Self::new(key).of(message) } else { chain_once(key, Once(message)) }
     }
 
     /// Like [`once`](Self::once), but for `N` messages of exactly one block each.
@@ -113,6 +117,10 @@ impl Cmac {
             }
         }
 
+        if SHARED {
+            let cmac = Self::new(key);
+            return messages.map(|message| cmac.one_block(&message));
+        }
         chain_once(key, Once(messages))
     }
 }

@@ -50,8 +50,8 @@ pub(crate) fn run(door: &Door, counters: &mut Counters<'_>) {
     let (aes, lrp) = (verdict(&AES, AES_TAP), verdict(&LRP, LRP_TAP));
     told("aes", ticks(&aes));
     told("lrp", ticks(&lrp));
-    told("an10922-aes-flash", ticks(|| door.admit(black_box(DOOR_TAP.trim_ascii_end()), counters).is_ok()));
-    told("forged", ticks(|| door.admit(black_box(FORGED_TAP), counters).is_ok()));
+    told("an10922-aes-flash", ticks(|| door.admit(black_box(DOOR_TAP.trim_ascii_end()), counters, None).is_ok()));
+    told("forged", ticks(|| door.admit(black_box(FORGED_TAP), counters, None).is_ok()));
     println!("figure: stack aes {}", stack::of(&aes));
     println!("figure: stack lrp {}", stack::of(&lrp));
     println!("figure: stack an10922-aes {}", stack::of(|| door.verify(black_box(DOOR_TAP.trim_ascii_end())).is_ok()));

@@ -9,10 +9,9 @@
 use cortex_m_rt::entry;
 use panic_halt as _;
 use semihosting::{io, println, process};
-use suntap::kdf::an10922;
 use suntap::{
-    CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, PreparedMetaReadKey, Scheme, SdmLayout,
-    SdmMetaReadKey, VerifiedTap, VerifyError, sdm_layout,
+    An10922, CommitError, Error, FlashCounters, FlashError, Malformed, MasterKey, SdmLayout, SdmMetaReadKey, Verifier,
+    sdm_layout,
 };
 use suntap_gateway::flash::{OutOfBounds, RamFlash};
 
@@ -28,40 +27,18 @@ const TAGS: usize = 32;
 
 type Counters<'f> = FlashCounters<suntap::Blocking<&'f mut RamFlash>, TAGS>;
 type Refused = Error<FlashError<OutOfBounds>>;
-
 /// The keys of the door. A real one gets them when it is installed.
-struct Door {
-    master: MasterKey,
-    meta: PreparedMetaReadKey,
-}
+type Door = Verifier<An10922>;
 
-impl Door {
-    fn new() -> Self {
-        Self {
-            master: MasterKey::from_bytes(*b"a master key    "),
-            meta: SdmMetaReadKey::from_bytes(*b"a meta read key ").prepare(Scheme::Aes),
-        }
-    }
-
-    /// Verifies a tap with the key of its tag.
-    fn verify<'a>(&self, url: &'a str) -> Result<VerifiedTap<'a>, Refused> {
-        let claimed = LAYOUT.parse(url)?.open(&self.meta)?;
-        let uid = claimed.uid().ok_or(VerifyError::NotAuthentic)?;
-        let key = an10922::derive_in_epoch(&self.master, uid, 0, SUFFIX).map_err(|_| VerifyError::NotAuthentic)?;
-        Ok(claimed.verify(&key)?)
-    }
-
-    /// Verifies a tap and advances its counter.
-    fn admit(&self, url: &str, counters: &mut Counters<'_>) -> Result<(), Refused> {
-        let _fresh = self.verify(url)?.commit(counters, None)?;
-        Ok(())
-    }
+fn door() -> Option<Door> {
+    let keys = An10922::new(MasterKey::from_bytes(*b"a master key    "), SUFFIX).ok()?;
+    Verifier::new(&LAYOUT, SdmMetaReadKey::from_bytes(*b"a meta read key "), keys).ok()
 }
 
 #[entry]
 fn main() -> ! {
     stack::paint();
-    let door = Door::new();
+    let Some(door) = door() else { process::exit(1) };
     // It is asked for once, so it is there.
     let Some(chip) = cortex_m::singleton!(: RamFlash = RamFlash::new()) else { process::exit(1) };
     let well = serve(&door, chip);
@@ -83,8 +60,8 @@ fn serve(door: &Door, chip: &mut RamFlash) -> bool {
                 Some("selftest") => selftest::run(),
                 Some("stack") => println!("figure: stack verdicts {}", stack::used()),
                 Some("figures") => figures::run(door, &mut counters),
-                Some(url) => match door.admit(url, &mut counters) {
-                    Ok(()) => println!("accepted{behind}"),
+                Some(url) => match door.admit(url, &mut counters, None) {
+                    Ok(_) => println!("accepted{behind}"),
                     Err(why) => println!("refused{behind}\n  {}", reason(&why)),
                 },
             }
@@ -98,7 +75,7 @@ fn reason(why: &Refused) -> &'static str {
     match why {
         Error::Malformed(Malformed::TooLong) => "too long",
         Error::Malformed(_) => "not of this door",
-        Error::Verify(_) => "not authentic",
+        Error::Verify(_) | Error::UnknownTag { .. } => "not authentic",
         Error::Commit(CommitError::Replayed { .. }) => "seen before",
         Error::Commit(_) => "the counters do not answer",
         _ => "refused",

@@ -1,4 +1,5 @@
-//! A whole verification with key derivation: shape, PICCData, AN10922, MAC. With the feature `lrp`, in that mode too.
+//! A whole verification by the states of a tap, with key derivation: shape, PICCData, AN10922, MAC. With the feature `lrp`,
+//! in that mode too.
 
 #![no_std]
 #![no_main]
