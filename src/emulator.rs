@@ -222,7 +222,8 @@ impl EmulatedTag {
         let prefix = self.layout.template().as_bytes().get(..prefix).unwrap_or_default();
         let behind = file.get(FILE_HEADER..self.len).unwrap_or_default();
         let len = prefix.len().saturating_add(behind.len());
-        Ok(Url { text: padded(prefix.iter().chain(behind).copied()), len })
+        let text = padded(prefix.iter().chain(behind).copied());
+        Ok(Url { text, len, origin: origin(&text) })
     }
 
     /// Encrypts PICCData and mirrors it.
@@ -258,6 +259,14 @@ impl EmulatedTag {
         (self.file, self.len, self.offsets) = (padded(file.iter().copied()), file.len(), offsets);
         Ok(())
     }
+}
+
+/// Returns the offset of the first `/`, `?` or `#` after the scheme and authority of a URL. Source: RFC 3986 §3.
+fn origin(url: &[u8]) -> usize {
+    let authority = url.windows(3).position(|text| text == b"://").map_or(0, |at| at.saturating_add(3));
+    let rest = url.get(authority..).unwrap_or_default();
+    let len = rest.iter().take_while(|byte| !matches!(byte, b'/' | b'?' | b'#')).count();
+    authority.saturating_add(len)
 }
 
 /// Encrypts file data with cipher block chaining (CBC), or with the counter mode of LRP. Source: NT4H2421Gx §9.3.6.
@@ -307,6 +316,16 @@ impl fmt::Debug for EmulatedTag {
 pub struct Url {
     text: [u8; MAX_URL],
     len: usize,
+    /// The offset of the path or query.
+    origin: usize,
+}
+
+impl Url {
+    /// Returns the path and query: what an HTTP server receives of the URL.
+    #[must_use]
+    pub fn origin_form(&self) -> &str {
+        self.get(self.origin..).unwrap_or_default()
+    }
 }
 
 impl Deref for Url {

@@ -6,7 +6,7 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 mod cipher;
@@ -46,7 +46,7 @@ pub use sun::mac::SdmMac;
 pub use sun::message::SunMessage;
 pub use sun::presented::Presented;
 pub use sun::received::Mirrors;
-pub use sun::settings::{Access, KeyNumber, SdmAccess, SettingsError, TagTexts};
+pub use sun::settings::{Access, CapturedName, KeyNumber, SdmAccess, SettingsError, TagTexts};
 pub use sun::tamper::{TagTamper, TtStatus};
 pub use sun::tap::{ClaimedTap, FreshTap, ReplayableTap, UnverifiedTap, VerifiedTap};
 pub use sun::template::LayoutError;

@@ -56,6 +56,12 @@ impl Advance {
 /// it against SQLite. For PostgreSQL the statements are the same, with `BYTEA` instead of `BLOB` and `$1` instead of
 /// `?1`.
 ///
+/// With SQLite, set `PRAGMA synchronous = EXTRA`: with `FULL` and a rollback journal, a loss of power can undo the last
+/// commit, and its tap would be accepted again.
+///
+/// Requests of a service share one store. Implement the trait for a reference or a handle, such as
+/// `impl CounterStore for &Pool`, and pass `&mut &pool`. The tutorial service in `examples/axum` does so.
+///
 /// ```ignore
 #[doc = include_str!("sql.in")]
 /// ```

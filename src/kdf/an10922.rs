@@ -10,6 +10,7 @@
 
 use core::fmt;
 
+use heapless::Vec;
 use zeroize::Zeroize;
 
 use crate::key::{MasterKey, SdmFileReadKey, SdmMetaReadKey};
@@ -17,6 +18,10 @@ use crate::value::Uid;
 
 /// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
 const DIV_CONSTANT: u8 = 0x01;
+/// Maximum length of the diversification input in bytes. Source: AN10922 §2.2.
+const MAX_INPUT: usize = 31;
+/// Maximum length of the text after the UID in the input.
+pub(crate) const MAX_SUFFIX: usize = MAX_INPUT - 7;
 
 /// Derives a key of the wanted type from a master key and the parts of the diversification input, in order.
 ///
@@ -34,25 +39,29 @@ const DIV_CONSTANT: u8 = 0x01;
 /// # Errors
 /// Returns [`InputLength`] if the parts are empty or have more than 31 bytes in total.
 pub fn derive<K: DerivedKey>(master: &MasterKey, input: &[&[u8]]) -> Result<K, InputLength> {
+    let len = length(input);
+    if (1..=MAX_INPUT).contains(&len) { Ok(diversify(master, input)) } else { Err(InputLength) }
+}
+
+fn length(input: &[&[u8]]) -> usize {
+    input.iter().fold(0, |len, part| len.saturating_add(part.len()))
+}
+
+/// Derives a key from an input of 1 to [`MAX_INPUT`] bytes.
+fn diversify<K: DerivedKey>(master: &MasterKey, input: &[&[u8]]) -> K {
     let mut blocks = [[0; 16]; 2];
-    let mut free = blocks.as_flattened_mut().iter_mut();
-    if let Some(first) = free.next() {
-        *first = DIV_CONSTANT;
+    let mut free = blocks.as_flattened_mut();
+    // An input of the greatest length leaves no place for the padding.
+    for part in [&[DIV_CONSTANT][..]].iter().chain(input).chain(&[&[0x80][..]]) {
+        let Some((place, rest)) = free.split_at_mut_checked(part.len()) else { break };
+        place.copy_from_slice(part);
+        free = rest;
     }
-    let mut len: usize = 0;
-    for byte in input.iter().copied().flatten() {
-        *free.next().ok_or(InputLength)? = *byte;
-        len = len.saturating_add(1);
-    }
-    if len == 0 {
-        return Err(InputLength);
-    }
-    let padded = free.next().map(|byte| *byte = 0x80).is_some();
     let [first, last] = &blocks;
-    let mut bytes = master.cmac().two_blocks(first, last, padded);
+    let mut bytes = master.cmac().two_blocks(first, last, length(input) < MAX_INPUT);
     let key = K::from_derived(bytes);
     bytes.zeroize();
-    Ok(key)
+    key
 }
 
 /// Derives the file-read key of a tag for an epoch. The epoch is the number of earlier personalisations of the tag.
@@ -80,12 +89,18 @@ pub fn derive<K: DerivedKey>(master: &MasterKey, input: &[&[u8]]) -> Result<K, I
 /// # Errors
 /// Returns [`InputLength`] if the suffix has more than 24 bytes.
 pub fn derive_in_epoch(master: &MasterKey, uid: Uid, epoch: u32, suffix: &[u8]) -> Result<SdmFileReadKey, InputLength> {
-    let input = [uid.as_bytes(), suffix];
+    let suffix = Vec::from_slice(suffix).map_err(|_| InputLength)?;
+    Ok(file_read_key(master, uid, epoch, &suffix))
+}
+
+/// Like [`derive_in_epoch`], but for a suffix whose length is known to be valid.
+pub(crate) fn file_read_key(master: &MasterKey, uid: Uid, epoch: u32, suffix: &Vec<u8, MAX_SUFFIX>) -> SdmFileReadKey {
+    let input = [&uid.as_bytes()[..], suffix];
     if epoch == 0 {
-        return derive(master, &input);
+        return diversify(master, &input);
     }
-    let of_epoch: MasterKey = derive(master, &[b"suntap epoch", &epoch.to_be_bytes()])?;
-    derive(&of_epoch, &input)
+    let of_epoch: MasterKey = diversify(master, &[b"suntap epoch", &epoch.to_be_bytes()]);
+    diversify(&of_epoch, &input)
 }
 
 /// A type of key that can be derived: [`SdmFileReadKey`], [`SdmMetaReadKey`] or, for a tree of keys, [`MasterKey`].

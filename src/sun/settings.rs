@@ -6,6 +6,6 @@ mod read;
 mod write;
 
 pub use access::{Access, KeyNumber, SdmAccess, TagTexts};
-pub use error::SettingsError;
+pub use error::{CapturedName, SettingsError};
 #[cfg(feature = "emulator")]
 pub(crate) use write::Offsets;

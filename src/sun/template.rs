@@ -24,7 +24,8 @@ pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 /// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}");
 /// ```
 ///
-/// A template that no chip can write does not compile, and the compiler's message names the rule:
+/// A template that no chip can write does not compile, and the compiler's message names the rule, and the byte where
+/// the template breaks the grammar:
 ///
 /// ```compile_fail,E0080
 /// use suntap::{SdmLayout, sdm_layout};
@@ -40,7 +41,7 @@ macro_rules! sdm_layout {
         const {
             match $crate::SdmLayout::new($scheme, $template) {
                 Ok(layout) => layout,
-                Err(error) => panic!("{}", error.rule()),
+                Err(error) => panic!("{}", error.const_text().as_str()),
             }
         }
     };

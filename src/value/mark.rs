@@ -6,6 +6,24 @@ use super::ctr::SdmReadCtr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixMillis(pub u64);
 
+#[cfg(feature = "std")]
+impl UnixMillis {
+    /// Returns the time of the system clock (feature `std`).
+    #[must_use]
+    pub fn now() -> Self {
+        std::time::SystemTime::now().into()
+    }
+}
+
+/// A time before 1970 becomes 0 (feature `std`).
+#[cfg(feature = "std")]
+impl From<std::time::SystemTime> for UnixMillis {
+    fn from(time: std::time::SystemTime) -> Self {
+        let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
 /// The record that a counter store keeps for a tag: the last accepted tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {

@@ -6,7 +6,7 @@ use core::fmt;
 use heapless::Vec;
 
 use super::file_keys::{AsyncFileKeys, FileKeys, never_waits};
-use crate::kdf::an10922::{self, InputLength};
+use crate::kdf::an10922::{self, InputLength, MAX_SUFFIX};
 use crate::kdf::boltcard;
 use crate::kdf::ecode::{self, ECode, ServerSecret};
 #[cfg(feature = "sdm-backend")]
@@ -15,6 +15,7 @@ use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::error::ConfigError;
 use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
+use crate::value::Uid;
 
 /// File-read keys by AN10922: [`an10922::derive_in_epoch`] over `UID || suffix`.
 ///
@@ -30,7 +31,7 @@ use crate::sun::tap::ClaimedTap;
 /// ```
 pub struct An10922 {
     master: MasterKey,
-    suffix: Vec<u8, 24>,
+    suffix: Vec<u8, MAX_SUFFIX>,
     epoch: u32,
 }
 
@@ -55,13 +56,20 @@ impl An10922 {
     }
 }
 
+impl An10922 {
+    /// Derives the file-read key of a tag, to set it up for a verifier with these keys.
+    #[must_use]
+    pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
+        an10922::file_read_key(&self.master, uid, self.epoch, &self.suffix)
+    }
+}
+
 impl FileKeys for An10922 {
     type Key<'k> = SdmFileReadKey;
     type Error = Infallible;
 
     fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
-        // The suffix was measured, so the derivation does not fail.
-        Ok(tap.uid().and_then(|uid| an10922::derive_in_epoch(&self.master, uid, self.epoch, &self.suffix).ok()))
+        Ok(tap.uid().map(|uid| self.file_read_key(uid)))
     }
 }
 

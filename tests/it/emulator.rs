@@ -296,7 +296,8 @@ fn a_tag_that_is_set_up_again_counts_anew() {
     let new = ([7; 16], [8; 16]);
     let keys = || (SdmMetaReadKey::from_bytes(new.0), SdmFileReadKey::from_bytes(new.1));
     let wrong = TagTexts { captured: &[("id", "none")], ..TagTexts::default() };
-    assert_eq!(tag.personalise(&LAYOUT, &wrong, keys().0, keys().1), Err(SettingsError::CapturedText));
+    let error = tag.personalise(&LAYOUT, &wrong, keys().0, keys().1).unwrap_err();
+    assert_eq!(error.to_string(), "there is a text for id, and the layout has no {:id}");
     assert_eq!(verify(&tag.tap().unwrap(), ZERO).unwrap().0, 42, "a failure changes nothing");
     tag.personalise(&LAYOUT, &TagTexts::default(), keys().0, keys().1).unwrap();
     assert_eq!(verify(&tag.tap().unwrap(), new).unwrap().0, 1);

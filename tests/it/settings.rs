@@ -121,13 +121,17 @@ fn what_is_missing_is_said() {
     assert_eq!(file("https://a.b/{uid}{mac}", &none, 41), Ok(41));
     assert_eq!(file("https://a.b/{uid}{mac}", &none, 40), Err(SettingsError::BufferTooSmall));
     assert_eq!(file("https://a.b/[[{picc}{enc}{mac}", &none, 256), Err(SettingsError::EncNotPinned));
-    assert_eq!(file("https://a.b/{:id}/{mac}", &none, 256), Err(SettingsError::CapturedText));
+    let error = |texts: &TagTexts<'_>| file("https://a.b/{:id}/{mac}", texts, 256).unwrap_err().to_string();
+    assert_eq!(error(&none), "there is no text for {:id}");
     for id in ["", "a.b", "a b"] {
         let texts = TagTexts { captured: &[("id", id)], ..none };
-        assert_eq!(file("https://a.b/{:id}/{mac}", &texts, 256), Err(SettingsError::CapturedText), "{id}");
+        assert_eq!(error(&texts), "the text for {:id} is not [A-Za-z0-9_-]+", "{id}");
     }
     let twice = TagTexts { captured: &[("id", "a"), ("id", "b")], ..none };
-    assert_eq!(file("https://a.b/{:id}/{mac}", &twice, 256), Err(SettingsError::CapturedText));
+    assert_eq!(error(&twice), "there are two texts for {:id}");
+    let name = "é".repeat(40);
+    let texts = TagTexts { captured: &[("id", "a"), (&name, "b")], ..none };
+    assert!(error(&texts).starts_with(&format!("there is a text for {},", "é".repeat(16))), "32 bytes of a name");
     let long = "i".repeat(229);
     let texts = |len: usize| [("id", long[..len].to_owned())];
     for (len, expected) in [(228, Ok(256)), (229, Err(SettingsError::FileTooLong))] {
@@ -327,8 +331,9 @@ fn texts_without_a_place_are_refused() {
     let data = |file_data| TagTexts { file_data, ..TagTexts::default() };
     let named = TagTexts { captured: &[("x", "y")], ..TagTexts::default() };
     assert_eq!(file("https://a.b/{mac}", &data("secret")), Err(SettingsError::FileData));
-    assert_eq!(file("https://a.b/{mac}", &named), Err(SettingsError::CapturedText));
-    assert_eq!(file("https://a.b/{:id}/{mac}", &named), Err(SettingsError::CapturedText));
+    for template in ["https://a.b/{mac}", "https://a.b/{:id}/{mac}"] {
+        assert!(matches!(file(template, &named), Err(SettingsError::UnexpectedText(name)) if name.as_str() == "x"));
+    }
     let tamper = "https://a.b/[[{picc}{enc:32,tt@2}{mac}";
     assert_eq!(file(tamper, &data("abc")), Err(SettingsError::FileData), "where the tag writes its status");
     assert_eq!(file(tamper, &data("ab0c")), Err(SettingsError::FileData));

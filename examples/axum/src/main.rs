@@ -3,7 +3,7 @@
 //! `cargo run -p suntap-axum` starts a demo and prints taps to open in a browser.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::{env, error::Error, time::UNIX_EPOCH};
+use std::{env, error::Error};
 
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderValue, StatusCode, header::CACHE_CONTROL, uri::PathAndQuery};
@@ -12,7 +12,7 @@ use axum::{Router, middleware::map_response, routing::get};
 use rusqlite::{Connection, OptionalExtension};
 use suntap::{
     Advance, An10922, CounterId, CounterStore, Mark, MasterKey, Presented, SdmLayout, SdmMetaReadKey, SdmReadCtr,
-    TagTexts, Uid, UnixMillis, Verifier, emulator::EmulatedTag, kdf::an10922, sdm_layout,
+    TagTexts, Uid, UnixMillis, Verifier, emulator::EmulatedTag, sdm_layout,
 };
 
 /// The URL that the tags of this service write.
@@ -99,8 +99,7 @@ async fn spend(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Re
     // and finishes the work even if the client disconnects.
     let accepted = tokio::task::spawn_blocking(move || {
         let tap = Presented::OriginForm(uri.path_and_query().map_or("", PathAndQuery::as_str));
-        let now = UNIX_EPOCH.elapsed().ok().and_then(|now| u64::try_from(now.as_millis()).ok()).map(UnixMillis);
-        let fresh = app.verifier.admit(tap, &mut &app.counters, now).inspect_err(|error| {
+        let fresh = app.verifier.admit(tap, &mut &app.counters, Some(UnixMillis::now())).inspect_err(|error| {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             eprintln!("tap refused: {error}{cause}");
         });
@@ -116,7 +115,7 @@ async fn spend(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Re
 /// A tag in software, so that the demo works without a real one.
 fn demo_tag() -> Result<EmulatedTag, Box<dyn Error>> {
     let uid = Uid::from_hex("04DE5F1EACC040")?;
-    let file_key = an10922::derive(&MasterKey::from_hex(DEMO_MASTER_KEY)?, &[uid.as_bytes(), SUFFIX])?;
+    let file_key = An10922::new(MasterKey::from_hex(DEMO_MASTER_KEY)?, SUFFIX)?.file_read_key(uid);
     Ok(EmulatedTag::new(&LAYOUT, &TagTexts::default(), SdmMetaReadKey::from_hex(DEMO_META_KEY)?, file_key, uid)?)
 }
 

@@ -17,9 +17,14 @@ pub enum SettingsError {
     MetaReadKey,
     /// The length of `{enc}` is not pinned: use `{enc:N}`.
     EncNotPinned,
-    /// The text of a `{:name}` is missing, is given twice or is not `[A-Za-z0-9_-]+`, or a text is given for a name
-    /// that the layout does not have.
-    CapturedText,
+    /// There is no text for this `{:name}` of the layout.
+    MissingText(CapturedName),
+    /// There are two texts for this `{:name}`.
+    RepeatedText(CapturedName),
+    /// The text for this `{:name}` is not `[A-Za-z0-9_-]+`.
+    InvalidText(CapturedName),
+    /// There is a text for a name that the layout does not have.
+    UnexpectedText(CapturedName),
     /// The file data is longer than the plaintext half of `{enc:N}`, is not printable ASCII, or overlaps the tamper
     /// status, or the layout has no `{enc}`.
     FileData,
@@ -54,6 +59,40 @@ pub enum SettingsError {
     Layout(LayoutError),
 }
 
+/// The name of a captured text in an error: its first 32 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CapturedName {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl CapturedName {
+    pub(super) fn new(name: &str) -> Self {
+        let len = (0..=name.len().min(32)).rev().find(|len| name.is_char_boundary(*len)).unwrap_or_default();
+        let mut bytes = [0; 32];
+        bytes.iter_mut().zip(name.bytes().take(len)).for_each(|(place, byte)| *place = byte);
+        Self { bytes, len }
+    }
+
+    /// Returns the name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(self.bytes.get(..self.len).unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for CapturedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for CapturedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -61,7 +100,10 @@ impl fmt::Display for SettingsError {
             Self::NoSdm => f.write_str("an NTAG 22x has no SDM settings"),
             Self::MetaReadKey => f.write_str("an SDMMetaRead key is named exactly where the layout has {picc}"),
             Self::EncNotPinned => f.write_str("{enc} needs its length: {enc:N}"),
-            Self::CapturedText => f.write_str("a captured text is missing, is not wanted, or is not [A-Za-z0-9_-]+"),
+            Self::MissingText(name) => write!(f, "there is no text for {{:{name}}}"),
+            Self::RepeatedText(name) => write!(f, "there are two texts for {{:{name}}}"),
+            Self::InvalidText(name) => write!(f, "the text for {{:{name}}} is not [A-Za-z0-9_-]+"),
+            Self::UnexpectedText(name) => write!(f, "there is a text for {name}, and the layout has no {{:{name}}}"),
             Self::FileData => f.write_str("the file data does not go into the plaintext half of {enc:N}"),
             Self::Counter => {
                 f.write_str("a counter that is not mirrored is neither read nor limited, and a limit is not 0")

@@ -5,7 +5,7 @@ use heapless::Vec;
 use super::access::{
     ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, TagTexts, UID,
 };
-use super::error::SettingsError;
+use super::error::{CapturedName, SettingsError};
 use crate::sun::error::Field;
 use crate::sun::layout::{Kind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
@@ -150,8 +150,8 @@ impl SdmLayout {
             Ok(file.len())
         };
         let mut at = put(&[0; FILE_HEADER])?;
-        if texts.captured.iter().any(|(name, _)| !self.names().any(|wanted| wanted == *name)) {
-            return Err(SettingsError::CapturedText);
+        if let Some((name, _)) = texts.captured.iter().find(|(name, _)| !self.names().any(|wanted| wanted == *name)) {
+            return Err(SettingsError::UnexpectedText(CapturedName::new(name)));
         }
         if !texts.file_data.is_empty() && !self.has(Field::EncFileData) {
             return Err(SettingsError::FileData);
@@ -166,11 +166,15 @@ impl SdmLayout {
             };
             match field {
                 Field::Captured => {
-                    let name = self.text(element.name);
-                    let mut given = texts.captured.iter().filter(|(given, _)| given.as_bytes() == name);
-                    let (_, text) = given.next().ok_or(SettingsError::CapturedText)?;
-                    if given.next().is_some() || !is_name(text.as_bytes()) {
-                        return Err(SettingsError::CapturedText);
+                    let name = str::from_utf8(self.text(element.name)).unwrap_or_default();
+                    let error = |error: fn(CapturedName) -> SettingsError| error(CapturedName::new(name));
+                    let mut given = texts.captured.iter().filter(|(given, _)| *given == name);
+                    let (_, text) = given.next().ok_or_else(|| error(SettingsError::MissingText))?;
+                    if given.next().is_some() {
+                        return Err(error(SettingsError::RepeatedText));
+                    }
+                    if !is_name(text.as_bytes()) {
+                        return Err(error(SettingsError::InvalidText));
                     }
                     put(text.as_bytes())?;
                     continue;

@@ -96,6 +96,60 @@ impl LayoutError {
     }
 }
 
+/// The text of a [`LayoutError`], for the panic of a macro: formatting is not possible in `const` context.
+#[doc(hidden)]
+#[derive(Debug)]
+#[allow(unnameable_types, reason = "only the macro uses it")]
+pub struct ConstText {
+    bytes: [u8; 256],
+    len: usize,
+}
+
+impl ConstText {
+    const fn push(mut self, text: &[u8]) -> Self {
+        if let Some((_, free)) = self.bytes.split_at_mut_checked(self.len)
+            && let Some((place, _)) = free.split_at_mut_checked(text.len())
+        {
+            place.copy_from_slice(text);
+            self.len = self.len.saturating_add(text.len());
+        }
+        self
+    }
+
+    const fn push_number(self, number: usize) -> Self {
+        let before = if number < 10 { self } else { self.push_number(number / 10) };
+        let [.., digit] = (number % 10).to_be_bytes();
+        before.push(&[b'0'.saturating_add(digit)])
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub const fn as_str(&self) -> &str {
+        match self.bytes.split_at_checked(self.len) {
+            Some((text, _)) => match str::from_utf8(text) {
+                Ok(text) => text,
+                Err(_) => "",
+            },
+            None => "",
+        }
+    }
+}
+
+impl LayoutError {
+    /// Returns the text that `Display` writes, but for the name of an element. For `sdm_layout!`.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn const_text(&self) -> ConstText {
+        let text = ConstText { bytes: [0; 256], len: 0 }.push(self.rule().as_bytes());
+        match self {
+            Self::Character { at } | Self::UnknownElement { at } => {
+                text.push(b" (byte ").push_number(*at).push(b" of the template)")
+            }
+            _ => text,
+        }
+    }
+}
+
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.rule())?;
@@ -108,3 +162,20 @@ impl fmt::Display for LayoutError {
 }
 
 impl core::error::Error for LayoutError {}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn the_text_of_the_macro_has_the_position() {
+        for at in [0, 9, 10, 255, 12_345] {
+            for error in [LayoutError::Character { at }, LayoutError::UnknownElement { at }] {
+                assert_eq!(error.const_text().as_str(), error.to_string());
+            }
+        }
+        assert_eq!(LayoutError::NoMac.const_text().as_str(), LayoutError::NoMac.to_string());
+    }
+}
