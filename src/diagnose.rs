@@ -7,18 +7,18 @@
 //! report what the URL alone shows.
 //!
 //! ```
-//! use suntap::diagnose::{Case, GivenKey, Role, Verdict, diagnose};
+//! use suntap::diagnose::{Assumptions, Conclusion, GivenKey, Role, diagnose};
 //!
 //! // A plain tap from a forum post. The library used there assumed that the MAC covers no text.
 //! let keys = [GivenKey { name: "zero", key: &[0; 16], role: Role::Any }];
-//! let case = Case {
+//! let assumptions = Assumptions {
 //!     keys: &keys,
-//!     ..Case::of("https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3")
+//!     ..Assumptions::about("https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3")
 //! };
-//! let diagnosis = diagnose(&case);
-//! assert_eq!(diagnosis.verdict, Verdict::Healthy);
-//! let works = diagnosis.works.as_ref().unwrap();
-//! let layout = works.layout.as_ref().unwrap();
+//! let diagnosis = diagnose(&assumptions);
+//! assert_eq!(diagnosis.conclusion, Conclusion::Healthy);
+//! let explanation = diagnosis.explanation.as_ref().unwrap();
+//! let layout = explanation.layout.as_ref().unwrap();
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
@@ -35,30 +35,30 @@
 //! **The result holds keys that work** and says why a tap fails. Show it to the owner of the tag, not to untrusted
 //! clients.
 
-mod anatomy;
+mod assumptions;
 mod candidates;
-mod case;
 mod compare;
 mod diagnosis;
 mod finding;
-mod read;
+mod key_source;
+mod readings;
 mod search;
-mod source;
+mod url_parts;
 
-pub use case::{Case, GivenKey, Role};
-pub use diagnosis::{Diagnosis, Verdict, Works};
+pub use assumptions::{Assumptions, GivenKey, Role};
+pub use diagnosis::{Conclusion, Diagnosis, Explanation};
 pub use finding::Finding;
+pub use key_source::{KeyDerivation, KeySource};
 pub use search::MAX_TRIED;
-pub use source::{Derivation, KeySource};
 
 /// Finds out what is wrong with a tap or with the assumptions about it.
 #[must_use]
-pub fn diagnose<'a>(case: &Case<'a>) -> Diagnosis<'a> {
-    diagnose_watched(case, |_| ())
+pub fn diagnose<'a>(assumptions: &Assumptions<'a>) -> Diagnosis<'a> {
+    diagnose_watched(assumptions, |_| ())
 }
 
 /// Like [`diagnose`], but calls `watch` from time to time with the number of MACs computed so far.
 #[must_use]
-pub fn diagnose_watched<'a>(case: &Case<'a>, mut watch: impl FnMut(u32)) -> Diagnosis<'a> {
-    compare::diagnose(case, &mut watch)
+pub fn diagnose_watched<'a>(assumptions: &Assumptions<'a>, mut watch: impl FnMut(u32)) -> Diagnosis<'a> {
+    compare::diagnose(assumptions, &mut watch)
 }

@@ -272,7 +272,7 @@ fn origin(url: &[u8]) -> usize {
 /// Encrypts file data with cipher block chaining (CBC), or with the counter mode of LRP. Source: NT4H2421Gx §9.3.6.
 fn encrypt_file_data(suite: Suite, key: &EncKey, ctr: SdmReadCtr, blocks: &mut [Block]) {
     let ctr = ctr.to_lsb_first();
-    let secret = key.secret().expose_bytes();
+    let secret = key.expose_bytes();
     match suite {
         Suite::Aes => {
             let cipher = Encryptor::new(secret);

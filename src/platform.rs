@@ -91,4 +91,4 @@ pub use record::{
 pub use registry::{AsyncTagRegistry, TagRef, TagRegistry};
 pub use request::{Caller, Request, UnnamedRequest};
 pub use service::Service;
-pub use verdict::{Accepted, Failure, Refusal, Seen, Verdict};
+pub use verdict::{Accepted, Failure, Refusal, TapValues, Verdict};

@@ -1,7 +1,7 @@
 //! The command line.
 
 use lexopt::{Arg, Parser, ValueExt as _};
-use suntap::diagnose::{Case, GivenKey, Role};
+use suntap::diagnose::{Assumptions, GivenKey, Role};
 use suntap::{ApplicationKey, Scheme, SdmLayout, SdmReadCtr, Uid};
 
 pub(crate) const HELP: &str = "\
@@ -38,22 +38,22 @@ Exit code: 0 healthy; 1 something is wrong, or nothing explains the tap; 2 the a
 pub(crate) enum Command {
     Help,
     Tour,
-    Look(Box<Asked>),
+    Diagnose(Box<Input>),
 }
 
-/// What is asked, and what the person believes.
+/// The URL and the assumptions about it, as given on the command line.
 #[derive(Default)]
-pub(crate) struct Asked {
+pub(crate) struct Input {
     url: String,
     keys: Vec<(String, ApplicationKey)>,
     layout: Option<SdmLayout>,
     uid: Option<Uid>,
-    second: Option<String>,
-    stored: Option<SdmReadCtr>,
+    second_url: Option<String>,
+    stored_ctr: Option<SdmReadCtr>,
     pub(crate) json: bool,
 }
 
-impl Asked {
+impl Input {
     pub(crate) fn given_keys(&self) -> Vec<GivenKey<'_>> {
         let role = |name: &str| match &*name.to_lowercase() {
             "meta" | "picc" => Role::Meta,
@@ -64,20 +64,20 @@ impl Asked {
         given.map(|(name, key)| GivenKey { name, key: key.expose_bytes(), role: role(name) }).collect()
     }
 
-    pub(crate) fn case<'a>(&'a self, keys: &'a [GivenKey<'a>]) -> Case<'a> {
-        Case {
+    pub(crate) fn assumptions<'a>(&'a self, keys: &'a [GivenKey<'a>]) -> Assumptions<'a> {
+        Assumptions {
             layout: self.layout.as_ref(),
             keys,
             uid: self.uid,
-            second: self.second.as_deref(),
-            stored: self.stored,
-            ..Case::of(&self.url)
+            second_url: self.second_url.as_deref(),
+            stored_ctr: self.stored_ctr,
+            ..Assumptions::about(&self.url)
         }
     }
 }
 
 pub(crate) fn parse() -> Result<Command, String> {
-    let mut asked = Asked::default();
+    let mut input = Input::default();
     let (mut urls, mut template, mut mode) = (Vec::new(), None, None);
     let (mut uid, mut stored) = (None, None);
     let mut parser = Parser::from_env();
@@ -88,12 +88,12 @@ pub(crate) fn parse() -> Result<Command, String> {
                 if parser.optional_value().is_some() {
                     return Err("--json takes no value".into());
                 }
-                asked.json = true;
+                input.json = true;
                 continue;
             }
             Arg::Long("key") => {
                 let text = parser.value().and_then(lexopt::ValueExt::string).map_err(|_| "--key needs NAME=HEX")?;
-                asked.keys.push(key(&text)?);
+                input.keys.push(parse_key(&text)?);
                 continue;
             }
             Arg::Value(url) => {
@@ -103,7 +103,7 @@ pub(crate) fn parse() -> Result<Command, String> {
             Arg::Long("template") => ("--template", &mut template),
             Arg::Long("mode") => ("--mode", &mut mode),
             Arg::Long("uid") => ("--uid", &mut uid),
-            Arg::Long("second") => ("--second", &mut asked.second),
+            Arg::Long("second") => ("--second", &mut input.second_url),
             Arg::Long("stored") => ("--stored", &mut stored),
             other => return Err(format!("{} (see --help)", other.unexpected())),
         };
@@ -112,14 +112,17 @@ pub(crate) fn parse() -> Result<Command, String> {
             return Err(format!("{name} is given twice"));
         }
     }
-    let believed = template.is_some() || mode.is_some() || uid.is_some() || stored.is_some() || asked.second.is_some();
+    let has_assumptions =
+        template.is_some() || mode.is_some() || uid.is_some() || stored.is_some() || input.second_url.is_some();
     match <[String; 1]>::try_from(urls) {
-        Ok([url]) => asked.url = url,
-        Err(urls) if urls.is_empty() && !believed && !asked.json && asked.keys.is_empty() => return Ok(Command::Tour),
+        Ok([url]) => input.url = url,
+        Err(urls) if urls.is_empty() && !has_assumptions && !input.json && input.keys.is_empty() => {
+            return Ok(Command::Tour);
+        }
         Err(urls) if urls.is_empty() => return Err("no URL is given (see --help)".into()),
         Err(_) => return Err("more than one URL is given: --second takes the later one; and quote them".into()),
     }
-    if asked.url.is_empty() {
+    if input.url.is_empty() {
         return Err("the URL is empty (see --help)".into());
     }
     if mode.is_some() && template.is_none() {
@@ -131,26 +134,26 @@ pub(crate) fn parse() -> Result<Command, String> {
         Some("ntag22x") => Scheme::Suncmac,
         Some(_) => return Err("--mode is aes, lrp or ntag22x".into()),
     };
-    asked.layout = template
+    input.layout = template
         .map(|template| SdmLayout::new(mode, &template).map_err(|error| format!("--template: {error}")))
         .transpose()?;
-    asked.uid = uid.map(|uid| Uid::from_hex(&uid).map_err(|error| format!("--uid: {error}"))).transpose()?;
-    asked.stored = stored
+    input.uid = uid.map(|uid| Uid::from_hex(&uid).map_err(|error| format!("--uid: {error}"))).transpose()?;
+    input.stored_ctr = stored
         .map(|stored| {
             let number = stored.parse().ok().and_then(SdmReadCtr::new);
             number.ok_or_else(|| String::from("--stored is a number up to 16777215"))
         })
         .transpose()?;
-    Ok(Command::Look(Box::new(asked)))
+    Ok(Command::Diagnose(Box::new(input)))
 }
 
-/// A name and a key. No message repeats the key.
-fn key(text: &str) -> Result<(String, ApplicationKey), String> {
+/// Parses `NAME=HEX`. No message repeats the key.
+fn parse_key(text: &str) -> Result<(String, ApplicationKey), String> {
     let (name, digits) = text.split_once('=').ok_or("--key needs NAME=HEX")?;
     if name.is_empty() {
         return Err("--key needs a NAME before the =".into());
     }
-    // What looks like a key is not repeated, wherever it stands.
+    // A name that is long enough to be a key is not repeated.
     let shown = if name.len() < 24 { name } else { "NAME" };
     let key = ApplicationKey::from_hex(digits).map_err(|error| format!("--key {shown}=HEX: {error}"))?;
     Ok((name.into(), key))

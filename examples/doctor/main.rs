@@ -1,4 +1,4 @@
-//! Says why a tap does not verify: which of the things that somebody believes of it is wrong, and what to do.
+//! Says why a tap does not verify: which assumption about it is wrong, and what to do.
 //!
 //! ```text
 //! cargo run --example doctor
@@ -9,13 +9,13 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use suntap::diagnose::{Case, Diagnosis, diagnose_watched};
+use suntap::diagnose::{Assumptions, Diagnosis, diagnose_watched};
 
 mod args;
 mod report;
 mod tour;
 
-use args::{Asked, Command, HELP};
+use args::{Command, HELP, Input};
 use report::Style;
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     let written = match &command {
         Command::Help => out.write_all(HELP.as_bytes()).map(|()| true),
         Command::Tour => tour::run(&mut out, &style),
-        Command::Look(asked) => look(asked, &mut out, &style),
+        Command::Diagnose(input) => run(input, &mut out, &style),
     };
     match written {
         Ok(true) => ExitCode::SUCCESS,
@@ -43,22 +43,23 @@ fn main() -> ExitCode {
     }
 }
 
-fn look(asked: &Asked, out: &mut impl io::Write, style: &Style) -> io::Result<bool> {
-    let keys = asked.given_keys();
-    let case = asked.case(&keys);
-    let diagnosis = patiently(&case);
-    if asked.json {
+/// Writes the diagnosis. Returns `true` if the tap is healthy.
+fn run(input: &Input, out: &mut impl io::Write, style: &Style) -> io::Result<bool> {
+    let keys = input.given_keys();
+    let assumptions = input.assumptions(&keys);
+    let diagnosis = diagnose_with_progress(&assumptions);
+    if input.json {
         report::json(&diagnosis, out)?;
     } else {
-        report::text(&case, &diagnosis, out, style)?;
+        report::text(&assumptions, &diagnosis, out, style)?;
     }
     Ok(diagnosis.is_healthy())
 }
 
-/// The diagnosis, with a word on standard error for each second that it takes.
-fn patiently<'a>(case: &Case<'a>) -> Diagnosis<'a> {
+/// Returns the diagnosis. Reports the progress on standard error once a second.
+fn diagnose_with_progress<'a>(assumptions: &Assumptions<'a>) -> Diagnosis<'a> {
     let mut next = Instant::now().checked_add(Duration::from_secs(1));
-    diagnose_watched(case, |tried| {
+    diagnose_watched(assumptions, |tried| {
         if next.is_some_and(|next| Instant::now() >= next) {
             eprintln!("doctor: still looking, {tried} MACs so far");
             next = Instant::now().checked_add(Duration::from_secs(1));

@@ -1,9 +1,9 @@
-//! A diagnosis for people, and for programs.
+//! Writes a diagnosis as text or as JSON.
 
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use suntap::diagnose::{Case, Diagnosis, Verdict};
+use suntap::diagnose::{Assumptions, Conclusion, Diagnosis};
 use suntap::{Scheme, SdmLayout};
 
 /// Colours, on a terminal.
@@ -33,14 +33,19 @@ impl Style {
     }
 }
 
-pub(crate) fn text(case: &Case<'_>, diagnosis: &Diagnosis<'_>, out: &mut impl Write, style: &Style) -> io::Result<()> {
-    writeln!(out, "{}\n", case.url)?;
-    let verdict = match diagnosis.verdict {
-        Verdict::Healthy => style.good("Healthy: the tap verifies."),
-        Verdict::Explained => style.bad("It is known how this tap was made, and something is not as it should be."),
-        Verdict::Unexplained => style.bad("Nothing that was tried makes this tap."),
+pub(crate) fn text(
+    assumptions: &Assumptions<'_>,
+    diagnosis: &Diagnosis<'_>,
+    out: &mut impl Write,
+    style: &Style,
+) -> io::Result<()> {
+    writeln!(out, "{}\n", assumptions.url)?;
+    let conclusion = match diagnosis.conclusion {
+        Conclusion::Healthy => style.good("Healthy: the tap verifies."),
+        Conclusion::Explained => style.bad("It is known how this tap was made, and something is not as it should be."),
+        Conclusion::Unexplained => style.bad("Nothing that was tried makes this tap."),
     };
-    writeln!(out, "{verdict}")?;
+    writeln!(out, "{conclusion}")?;
     for finding in diagnosis.findings() {
         let code = if finding.is_fault() { style.bad(finding.code()) } else { style.mild(finding.code()) };
         writeln!(out, "\n  {code}")?;
@@ -48,17 +53,17 @@ pub(crate) fn text(case: &Case<'_>, diagnosis: &Diagnosis<'_>, out: &mut impl Wr
             writeln!(out, "    {line}")?;
         }
     }
-    if let Some(works) = &diagnosis.works {
+    if let Some(explanation) = &diagnosis.explanation {
         writeln!(out, "\nHow it was made:")?;
-        let layout = works.layout.as_ref().map_or("no chip writes it like this", |layout| layout.template());
+        let layout = explanation.layout.as_ref().map_or("no chip writes it like this", |layout| layout.template());
         writeln!(out, "  layout    {layout}")?;
-        writeln!(out, "  mode      {}", mode(works.scheme))?;
-        if let Some((_, source)) = &works.meta {
+        writeln!(out, "  mode      {}", mode(explanation.scheme))?;
+        if let Some((_, source)) = &explanation.meta_key {
             writeln!(out, "  meta key  {source}")?;
         }
-        writeln!(out, "  file key  {}", works.file.1)?;
-        writeln!(out, "  UID       {}", works.uid.map_or("not mirrored".into(), |uid| uid.to_string()))?;
-        writeln!(out, "  counter   {}", works.ctr.map_or("not mirrored".into(), |ctr| ctr.to_string()))?;
+        writeln!(out, "  file key  {}", explanation.file_key.1)?;
+        writeln!(out, "  UID       {}", explanation.uid.map_or("not mirrored".into(), |uid| uid.to_string()))?;
+        writeln!(out, "  counter   {}", explanation.ctr.map_or("not mirrored".into(), |ctr| ctr.to_string()))?;
     }
     if !diagnosis.complete {
         writeln!(
@@ -76,25 +81,25 @@ pub(crate) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
         .iter()
         .map(|finding| json!({ "code": finding.code(), "fault": finding.is_fault(), "text": finding.to_string() }))
         .collect();
-    let works = diagnosis.works.as_ref().map(|works| {
+    let explanation = diagnosis.explanation.as_ref().map(|explanation| {
         json!({
-            "template": works.layout.as_ref().map(SdmLayout::template),
-            "mode": mode(works.scheme),
-            "meta_key": works.meta.as_ref().map(|(_, source)| source.to_string()),
-            "file_key": works.file.1.to_string(),
-            "uid": works.uid.map(|uid| uid.to_string()),
-            "ctr": works.ctr.map(suntap::SdmReadCtr::get),
+            "template": explanation.layout.as_ref().map(SdmLayout::template),
+            "mode": mode(explanation.scheme),
+            "meta_key": explanation.meta_key.as_ref().map(|(_, source)| source.to_string()),
+            "file_key": explanation.file_key.1.to_string(),
+            "uid": explanation.uid.map(|uid| uid.to_string()),
+            "ctr": explanation.ctr.map(suntap::SdmReadCtr::get),
         })
     });
-    let verdict = match diagnosis.verdict {
-        Verdict::Healthy => "healthy",
-        Verdict::Explained => "explained",
-        Verdict::Unexplained => "unexplained",
+    let conclusion = match diagnosis.conclusion {
+        Conclusion::Healthy => "healthy",
+        Conclusion::Explained => "explained",
+        Conclusion::Unexplained => "unexplained",
     };
     let all = json!({
-        "verdict": verdict,
+        "verdict": conclusion,
         "findings": findings,
-        "works": works,
+        "works": explanation,
         "tried": diagnosis.tried,
         "complete": diagnosis.complete,
     });
@@ -110,7 +115,7 @@ fn mode(mode: Scheme) -> &'static str {
     }
 }
 
-/// Words in lines of at most so many characters.
+/// Breaks a text into lines of at most `width` characters.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

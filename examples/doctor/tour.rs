@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use suntap::diagnose::{Case, GivenKey, Role, diagnose};
+use suntap::diagnose::{Assumptions, GivenKey, Role, diagnose};
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::an10922;
 use suntap::{MasterKey, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid, sdm_layout};
@@ -12,17 +12,18 @@ use crate::report::{self, Style};
 static PLAIN: SdmLayout = sdm_layout!("https://example.com/?uid={uid}&ctr={ctr}&mac={mac}");
 static SHOP: SdmLayout = sdm_layout!("https://shop.example/t?p={picc:uid,ctr}&c={mac}");
 
-/// Whether each is explained.
+/// Diagnoses the three taps. Returns `true` if each has the expected finding first.
 pub(crate) fn run(out: &mut impl Write, style: &Style) -> io::Result<bool> {
     writeln!(out, "{}", style.good("1. A plain tap whose MAC never matches. The key is right: 16 zero bytes."))?;
     writeln!(out, "   Believed: {PLAIN}\n")?;
     let keys = [GivenKey { name: "zero", key: &[0; 16], role: Role::Any }];
     let url = "https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3";
-    let first = show(&Case { layout: Some(&PLAIN), keys: &keys, ..Case::of(url) }, "mac-input", out, style)?;
+    let first =
+        show(&Assumptions { layout: Some(&PLAIN), keys: &keys, ..Assumptions::about(url) }, "mac-input", out, style)?;
 
     writeln!(out, "\n{}\n", style.good("2. An encrypted tap that does not even open."))?;
     let url = "https://sdm.example/tag?picc_data=EF963FF7828658A599F3041510671E&cmac=94EED9EE65337086";
-    let second = show(&Case::of(url), "picc-data-length", out, style)?;
+    let second = show(&Assumptions::about(url), "picc-data-length", out, style)?;
 
     writeln!(out, "\n{}", style.good("3. Works with zero keys, fails with mine."))?;
     writeln!(out, "   Believed: {SHOP}, and that the key \"mine\" makes the MAC\n")?;
@@ -31,14 +32,15 @@ pub(crate) fn run(out: &mut impl Write, style: &Style) -> io::Result<bool> {
         GivenKey { name: "meta", key: &meta, role: Role::Meta },
         GivenKey { name: "mine", key: &mine, role: Role::Any },
     ];
-    let url = diversified(meta, mine).ok_or_else(|| io::Error::other("the tag in software does not tap"))?;
-    let third = show(&Case { layout: Some(&SHOP), keys: &keys, ..Case::of(&url) }, "derived-key", out, style)?;
+    let url = diversified_tap(meta, mine).ok_or_else(|| io::Error::other("the tag in software does not tap"))?;
+    let third =
+        show(&Assumptions { layout: Some(&SHOP), keys: &keys, ..Assumptions::about(&url) }, "derived-key", out, style)?;
     writeln!(out, "\nYour own: cargo run --example doctor -- 'URL' (and --help)")?;
     Ok(first && second && third)
 }
 
-/// A tap of a tag whose file key was diversified, as it should be.
-fn diversified(meta: [u8; 16], master: [u8; 16]) -> Option<String> {
+/// Returns a tap of a tag whose file key is derived from `master`.
+fn diversified_tap(meta: [u8; 16], master: [u8; 16]) -> Option<String> {
     let uid = Uid::from_hex("04A39493CC8680").ok()?;
     let master = MasterKey::from_bytes(master);
     let file: SdmFileReadKey = an10922::derive(&master, &[uid.as_bytes()]).ok()?;
@@ -46,8 +48,9 @@ fn diversified(meta: [u8; 16], master: [u8; 16]) -> Option<String> {
     Some(tag.tap().ok()?.to_string())
 }
 
-fn show(case: &Case<'_>, expected: &str, out: &mut impl Write, style: &Style) -> io::Result<bool> {
-    let diagnosis = diagnose(case);
-    report::text(case, &diagnosis, out, style)?;
+/// Writes the diagnosis. Returns `true` if its first finding has the expected code.
+fn show(assumptions: &Assumptions<'_>, expected: &str, out: &mut impl Write, style: &Style) -> io::Result<bool> {
+    let diagnosis = diagnose(assumptions);
+    report::text(assumptions, &diagnosis, out, style)?;
     Ok(diagnosis.findings().first().is_some_and(|finding| finding.code() == expected))
 }

@@ -23,8 +23,8 @@ Keys:      --meta-key HEX             SDMMetaReadKey, where the template has {pi
    or:     --scheme S --master-key HEX, from which the SDMFileReadKey is derived:
              an10922                  over UID || suffix: --suffix HEX, which may be empty
              boltcard                 the master key is the issuer key: --version N, 0 if not said
-             nfcdeveloper             as sdm-backend in DERIVE_MODE standard
-             nfcdeveloper-legacy      as sdm-backend in DERIVE_MODE legacy, its default
+             sdm-backend              as sdm-backend in DERIVE_MODE standard
+             sdm-backend-legacy       as sdm-backend in DERIVE_MODE legacy, its default
            The last three derive the SDMMetaReadKey too, if --meta-key is not given.
 
 Quote URL and template: & means something to the shell.
@@ -35,7 +35,7 @@ Quote URL and template: & means something to the shell.
 
 Batch fields: id url template mode meta_key file_key, and where wanted store (the name of a counter store; without it
 replay is not checked) and tt_in_plain_off (where the tamper status is in the file data). Without file_key it is derived:
-file_key_scheme (one of the above, or sdm_backend for nfcdeveloper), master_key, div_suffix, key_version.
+file_key_scheme (one of the above, or sdm_backend for sdm-backend), master_key, div_suffix, key_version.
 
 Other users of a machine can see what is on a command line: give real keys in a batch file.
 
@@ -145,8 +145,8 @@ pub(crate) enum KeyScheme {
     Static,
     An10922,
     BoltCard,
-    NfcDeveloper,
-    NfcDeveloperLegacy,
+    SdmBackend,
+    SdmBackendLegacy,
 }
 
 impl KeyScheme {
@@ -155,8 +155,8 @@ impl KeyScheme {
             None | Some("static") => Some(Self::Static),
             Some("an10922") => Some(Self::An10922),
             Some("boltcard") => Some(Self::BoltCard),
-            Some("nfcdeveloper" | "sdm_backend") => Some(Self::NfcDeveloper),
-            Some("nfcdeveloper-legacy") => Some(Self::NfcDeveloperLegacy),
+            Some("sdm-backend" | "sdm_backend") => Some(Self::SdmBackend),
+            Some("sdm-backend-legacy") => Some(Self::SdmBackendLegacy),
             Some(_) => None,
         }
     }
@@ -188,7 +188,7 @@ impl Keys<'_> {
         };
         let derived_meta_key = match &derived {
             Some(FileKeys::BoltCard { issuer, .. }) => Some(boltcard::meta_read_key(issuer)),
-            Some(FileKeys::NfcDeveloper(master)) => Some(master.meta_read_key()),
+            Some(FileKeys::SdmBackend(master)) => Some(master.meta_read_key()),
             _ => None,
         };
         let keys = match (self.file_key, derived) {
@@ -229,13 +229,11 @@ impl Keys<'_> {
                 let issuer = named(master_key, IssuerKey::from_hex(master()?))?;
                 FileKeys::BoltCard { issuer, version: self.version }
             }
-            KeyScheme::NfcDeveloper | KeyScheme::NfcDeveloperLegacy => {
-                let legacy = self.scheme == KeyScheme::NfcDeveloperLegacy;
+            KeyScheme::SdmBackend | KeyScheme::SdmBackendLegacy => {
+                let legacy = self.scheme == KeyScheme::SdmBackendLegacy;
                 let bytes = bytes(master_key, master()?)?;
                 let master = if legacy { Master::legacy(&bytes) } else { Master::standard(&bytes) };
-                FileKeys::NfcDeveloper(
-                    master.ok_or_else(|| format!("{master_key}: a key of 16 or 32 bytes is needed"))?,
-                )
+                FileKeys::SdmBackend(master.ok_or_else(|| format!("{master_key}: a key of 16 or 32 bytes is needed"))?)
             }
         }))
     }

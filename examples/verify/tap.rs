@@ -24,7 +24,7 @@ pub(crate) enum FileKeys {
     Static(PreparedFileReadKey),
     An10922 { master: MasterKey, suffix: Vec<u8> },
     BoltCard { issuer: IssuerKey, version: u32 },
-    NfcDeveloper(Master),
+    SdmBackend(Master),
 }
 
 impl FileKeys {
@@ -35,7 +35,7 @@ impl FileKeys {
             (_, None) => return Ok(None),
             (Self::An10922 { master, suffix }, Some(uid)) => an10922::derive(master, &[uid.as_bytes(), suffix])?,
             (Self::BoltCard { issuer, version }, Some(uid)) => boltcard::file_read_key(issuer, uid, *version),
-            (Self::NfcDeveloper(master), Some(uid)) => master.file_read_key(uid),
+            (Self::SdmBackend(master), Some(uid)) => master.file_read_key(uid),
         };
         Ok(Some(FileKey::Derived(Box::new(key.prepare(check.layout.scheme())))))
     }

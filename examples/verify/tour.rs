@@ -34,7 +34,7 @@ pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
     let session_key = MacKey::derive(&file_key, Some(uid), Some(ctr)).ok_or("the chip has no session keys")?;
     writeln!(out, "3. From the SDMFileReadKey, for this UID and counter, a session key is derived:")?;
     writeln!(out, "     SV2                   {}", hex(&session::sv2(Some(uid), Some(ctr))))?;
-    writeln!(out, "     SesSDMFileReadMACKey  {}\n", hex(session_key.secret().expose_bytes()))?;
+    writeln!(out, "     SesSDMFileReadMACKey  {}\n", hex(session_key.expose_bytes()))?;
 
     let cmac = session_key.cmac(b"");
     writeln!(out, "4. With it the MAC is computed, over no text (the template has no [[), and compared:")?;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use suntap::diagnose::{Case, GivenKey, Role, diagnose_watched};
+use suntap::diagnose::{Assumptions, GivenKey, Role, diagnose_watched};
 use suntap::{Scheme, SdmLayout, SdmReadCtr, sdm_layout};
 
 static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc}&enc=[[{enc}&cmac={mac}");
@@ -11,7 +11,7 @@ static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://example.com/t?picc_dat
 static PLAIN: SdmLayout = sdm_layout!("https://example.com/t?uid={uid}&ctr={ctr}&cmac={mac}");
 
 fuzz_target!(|url: &str| {
-    // A search is slow, so each URL gets only one. The URL itself selects the case.
+    // A search is slow, so each URL gets only one. The URL itself selects the assumptions.
     let choice = url.bytes().fold(0, |sum: u8, byte| sum.wrapping_add(byte));
     let layout = [None, Some(&LAYOUT), Some(&LRP), Some(&PLAIN)][usize::from(choice % 4)];
     let (zero, other) = ([0; 16], [choice; 16]);
@@ -20,9 +20,10 @@ fuzz_target!(|url: &str| {
         GivenKey { name: "other", key: &other, role: Role::Any },
     ];
     let keys = &keys[..usize::from(choice >> 2) % 3];
-    let case = Case { layout, keys, stored: SdmReadCtr::new(u32::from(choice)), ..Case::of(url) };
+    let stored_ctr = SdmReadCtr::new(u32::from(choice));
+    let assumptions = Assumptions { layout, keys, stored_ctr, ..Assumptions::about(url) };
     let mut macs = 0;
-    let diagnosis = diagnose_watched(&case, |tried| macs = tried);
+    let diagnosis = diagnose_watched(&assumptions, |tried| macs = tried);
     assert!(macs <= 405_300, "the work of {macs} MACs");
     assert!(diagnosis.is_healthy() || !diagnosis.findings().is_empty());
     for finding in diagnosis.findings() {

@@ -1,7 +1,7 @@
 //! The keys to try: the given keys, the key of a new chip, and the keys derived from them.
 
-use super::case::{Case, GivenKey, Role};
-use super::source::{Derivation, KeySource};
+use super::assumptions::{Assumptions, GivenKey, Role};
+use super::key_source::{KeyDerivation, KeySource};
 use crate::cipher::Cmac;
 #[cfg(feature = "sdm-backend")]
 use crate::kdf::sdm_backend;
@@ -23,137 +23,163 @@ const SUFFIXES: [&[u8]; 9] = [
     &[0x02],
 ];
 /// The number of Bolt Card versions that are tried, from 0.
-const VERSIONS: u32 = 32;
-const ZERO: [u8; 16] = [0; 16];
+const BOLTCARD_VERSIONS: u32 = 32;
+const FACTORY_KEY: [u8; 16] = [0; 16];
 
-/// The kinds of keys to try, from the cheapest to the most expensive.
+/// The keys to try, in groups from the cheapest to the most expensive.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum KeyTier {
     /// The given keys, and the key of a new chip.
     Direct,
     /// Keys that are derived from these at almost no cost.
     Derived,
     /// Keys whose derivation takes milliseconds each.
-    Slow,
+    SlowlyDerived,
 }
 
-pub(super) type Meta<'a> = (SdmMetaReadKey, KeySource<'a>);
-type File<'a> = (SdmFileReadKey, KeySource<'a>);
+/// A key that could be the SDMMetaReadKey.
+pub(super) type MetaCandidate<'a> = (SdmMetaReadKey, KeySource<'a>);
+/// A key that could be the SDMFileReadKey.
+pub(super) type FileCandidate<'a> = (SdmFileReadKey, KeySource<'a>);
 
 /// Returns the given keys with this role.
-fn of_role<'a>(case: &Case<'a>, role: Role) -> impl Iterator<Item = &'a GivenKey<'a>> + use<'a> {
-    case.keys.iter().filter(move |given| given.role == role)
+fn keys_with_role<'a>(assumptions: &Assumptions<'a>, role: Role) -> impl Iterator<Item = &'a GivenKey<'a>> + use<'a> {
+    assumptions.keys.iter().filter(move |given| given.role == role)
 }
 
 /// Returns the key of a new chip, unless it was given.
-fn factory(case: &Case<'_>) -> Option<[u8; 16]> {
-    case.keys.iter().all(|given| *given.key != ZERO).then_some(ZERO)
+fn factory_key(assumptions: &Assumptions<'_>) -> Option<[u8; 16]> {
+    assumptions.keys.iter().all(|given| *given.key != FACTORY_KEY).then_some(FACTORY_KEY)
 }
 
 /// Returns the keys of the wanted role and of any role, then the key of a new chip, then the keys of the other role.
-fn direct<'a>(case: &Case<'a>, wanted: Role, other: Role) -> impl Iterator<Item = ([u8; 16], KeySource<'a>)> + use<'a> {
-    let given = |given: &'a GivenKey<'a>| (*given.key, KeySource::Given(given.name));
-    let factory = factory(case).map(|key| (key, KeySource::Factory));
-    let wanted = of_role(case, wanted).chain(of_role(case, Role::Any)).map(given);
-    wanted.chain(factory).chain(of_role(case, other).map(given))
+fn direct_keys<'a>(
+    assumptions: &Assumptions<'a>,
+    wanted: Role,
+    other: Role,
+) -> impl Iterator<Item = ([u8; 16], KeySource<'a>)> + use<'a> {
+    let with_source = |given: &'a GivenKey<'a>| (*given.key, KeySource::Given(given.name));
+    let factory = factory_key(assumptions).map(|key| (key, KeySource::Factory));
+    let wanted = keys_with_role(assumptions, wanted).chain(keys_with_role(assumptions, Role::Any)).map(with_source);
+    wanted.chain(factory).chain(keys_with_role(assumptions, other).map(with_source))
 }
 
-/// Returns the keys from which others may be derived: all given keys, and the key of a new chip.
-fn bases<'a>(case: &Case<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
-    let factory = factory(case).map(|key| (key, None));
-    case.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)
+/// Returns the keys from which others may be derived, with their names: all given keys, and the key of a new chip.
+fn base_keys<'a>(assumptions: &Assumptions<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
+    let factory = factory_key(assumptions).map(|key| (key, None));
+    assumptions.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)
 }
 
-/// Calls `each` with every key that could be the SDMMetaReadKey, until it returns `true`.
-pub(super) fn metas<'a>(case: &Case<'a>, kind: Kind, mut each: impl FnMut(Meta<'a>) -> bool) {
-    let derived = |from, by| KeySource::Derived { from, by };
-    match kind {
-        Kind::Direct => {
-            let _ = direct(case, Role::Meta, Role::File)
-                .any(|(key, source)| each((SdmMetaReadKey::from_bytes(key), source)));
+/// Calls `try_key` with every key of this tier that could be the SDMMetaReadKey, until it returns `true`.
+pub(super) fn try_meta_keys<'a>(
+    assumptions: &Assumptions<'a>,
+    tier: KeyTier,
+    mut try_key: impl FnMut(MetaCandidate<'a>) -> bool,
+) {
+    let derived = |from, derivation| KeySource::Derived { from, derivation };
+    match tier {
+        KeyTier::Direct => {
+            let _ = direct_keys(assumptions, Role::Meta, Role::File)
+                .any(|(key, source)| try_key((SdmMetaReadKey::from_bytes(key), source)));
         }
-        Kind::Derived => {
-            for (base, name) in bases(case) {
+        KeyTier::Derived => {
+            for (base, name) in base_keys(assumptions) {
                 let issuer = IssuerKey::from_bytes(base);
-                if each((boltcard::meta_read_key(&issuer), derived(name, Derivation::Boltcard { version: 0 }))) {
+                let source = derived(name, KeyDerivation::Boltcard { version: 0 });
+                if try_key((boltcard::meta_read_key(&issuer), source)) {
                     return;
                 }
                 #[cfg(feature = "sdm-backend")]
-                if let Some(key) = sdm_backend(sdm_backend::Master::standard, &base)
-                    && each((key.meta_read_key(), derived(name, Derivation::SdmBackendStandard)))
+                if let Some(master) = sdm_backend_master(sdm_backend::Master::standard, &base)
+                    && try_key((master.meta_read_key(), derived(name, KeyDerivation::SdmBackendStandard)))
                 {
                     return;
                 }
             }
         }
         #[cfg(feature = "sdm-backend")]
-        Kind::Slow => {
-            for (base, name) in bases(case) {
-                if let Some(key) = sdm_backend(sdm_backend::Master::legacy, &base)
-                    && each((key.meta_read_key(), derived(name, Derivation::SdmBackendLegacy)))
+        KeyTier::SlowlyDerived => {
+            for (base, name) in base_keys(assumptions) {
+                if let Some(master) = sdm_backend_master(sdm_backend::Master::legacy, &base)
+                    && try_key((master.meta_read_key(), derived(name, KeyDerivation::SdmBackendLegacy)))
                 {
                     return;
                 }
             }
         }
         #[cfg(not(feature = "sdm-backend"))]
-        Kind::Slow => {}
+        KeyTier::SlowlyDerived => {}
     }
 }
 
-/// Calls `each` with every key that could be the SDMFileReadKey, until it returns `true`.
-pub(super) fn files<'a>(case: &Case<'a>, kind: Kind, uid: Option<Uid>, mut each: impl FnMut(File<'a>) -> bool) {
-    if kind == Kind::Direct {
-        let _ =
-            direct(case, Role::File, Role::Meta).any(|(key, source)| each((SdmFileReadKey::from_bytes(key), source)));
+/// Calls `try_key` with every key of this tier that could be the SDMFileReadKey, until it returns `true`. Without a UID
+/// there are no derived keys.
+pub(super) fn try_file_keys<'a>(
+    assumptions: &Assumptions<'a>,
+    tier: KeyTier,
+    uid: Option<Uid>,
+    mut try_key: impl FnMut(FileCandidate<'a>) -> bool,
+) {
+    if tier == KeyTier::Direct {
+        let _ = direct_keys(assumptions, Role::File, Role::Meta)
+            .any(|(key, source)| try_key((SdmFileReadKey::from_bytes(key), source)));
         return;
     }
     let Some(uid) = uid else { return };
-    for (base, from) in bases(case) {
-        let mut each = |key: SdmFileReadKey, by| each((key, KeySource::Derived { from, by }));
-        let found = match kind {
-            Kind::Direct => false,
-            Kind::Derived => derived(&base, uid, &mut each),
+    for (base, from) in base_keys(assumptions) {
+        let mut try_key = |key: SdmFileReadKey, derivation| try_key((key, KeySource::Derived { from, derivation }));
+        let accepted = match tier {
+            KeyTier::Direct => false,
+            KeyTier::Derived => try_derived_file_keys(&base, uid, &mut try_key),
             #[cfg(feature = "sdm-backend")]
-            Kind::Slow => sdm_backend(sdm_backend::Master::legacy, &base)
-                .is_some_and(|key| each(key.file_read_key(uid), Derivation::SdmBackendLegacy)),
+            KeyTier::SlowlyDerived => sdm_backend_master(sdm_backend::Master::legacy, &base)
+                .is_some_and(|master| try_key(master.file_read_key(uid), KeyDerivation::SdmBackendLegacy)),
             #[cfg(not(feature = "sdm-backend"))]
-            Kind::Slow => false,
+            KeyTier::SlowlyDerived => false,
         };
-        if found {
+        if accepted {
             return;
         }
     }
 }
 
-fn derived(base: &[u8; 16], uid: Uid, each: &mut impl FnMut(SdmFileReadKey, Derivation) -> bool) -> bool {
+/// Calls `try_key` with every SDMFileReadKey of [`KeyTier::Derived`], until it returns `true`. Returns `true` if it did.
+fn try_derived_file_keys(
+    base: &[u8; 16],
+    uid: Uid,
+    try_key: &mut impl FnMut(SdmFileReadKey, KeyDerivation) -> bool,
+) -> bool {
     let master = MasterKey::from_bytes(*base);
     let cmac = Cmac::new(base);
     for suffix in SUFFIXES {
         let diversified: Result<SdmFileReadKey, _> = an10922::derive(&master, &[uid.as_bytes(), suffix]);
-        if diversified.is_ok_and(|key| each(key, Derivation::An10922 { suffix })) {
+        if diversified.is_ok_and(|key| try_key(key, KeyDerivation::An10922 { suffix })) {
             return true;
         }
         // If UID and suffix have 16 bytes or more, both derivations give the same key.
         let input = [0x01].into_iter().chain(*uid.as_bytes()).chain(suffix.iter().copied());
         let unpadded = SdmFileReadKey::from_bytes(cmac.of(input));
-        if suffix.len() <= 8 && each(unpadded, Derivation::An10922Unpadded { suffix }) {
+        if suffix.len() <= 8 && try_key(unpadded, KeyDerivation::An10922Unpadded { suffix }) {
             return true;
         }
     }
     #[cfg(feature = "sdm-backend")]
-    if sdm_backend(sdm_backend::Master::standard, base)
-        .is_some_and(|key| each(key.file_read_key(uid), Derivation::SdmBackendStandard))
+    if sdm_backend_master(sdm_backend::Master::standard, base)
+        .is_some_and(|master| try_key(master.file_read_key(uid), KeyDerivation::SdmBackendStandard))
     {
         return true;
     }
     let issuer = IssuerKey::from_bytes(*base);
-    (0..VERSIONS).any(|version| each(boltcard::file_read_key(&issuer, uid, version), Derivation::Boltcard { version }))
+    (0..BOLTCARD_VERSIONS)
+        .any(|version| try_key(boltcard::file_read_key(&issuer, uid, version), KeyDerivation::Boltcard { version }))
 }
 
 /// Returns `base` as a master key of sdm-backend, unless it is zero: that one derives zero keys, which were already
 /// tried.
 #[cfg(feature = "sdm-backend")]
-fn sdm_backend(master: fn(&[u8]) -> Option<sdm_backend::Master>, base: &[u8; 16]) -> Option<sdm_backend::Master> {
-    master(base).filter(|_| *base != ZERO)
+fn sdm_backend_master(
+    master: fn(&[u8]) -> Option<sdm_backend::Master>,
+    base: &[u8; 16],
+) -> Option<sdm_backend::Master> {
+    master(base).filter(|_| *base != FACTORY_KEY)
 }

@@ -1,15 +1,15 @@
-//! Compares how a tap was made with the assumptions of the case.
+//! Compares how a tap was made with the assumptions about it.
 
 use heapless::Vec;
 
-use super::anatomy::{self, Anatomy, Repaired};
-use super::candidates::Kind;
-use super::case::{Case, Role};
-use super::diagnosis::{Diagnosis, MAX_FINDINGS, Verdict, Works};
+use super::assumptions::{Assumptions, Role};
+use super::candidates::KeyTier;
+use super::diagnosis::{Conclusion, Diagnosis, Explanation, MAX_FINDINGS};
 use super::finding::Finding;
-use super::read::{self, Readings};
-use super::search::{Cut, Made, Opened, Search, schemes};
-use super::source::KeySource;
+use super::key_source::KeySource;
+use super::readings::{self, Readings};
+use super::search::{ClaimedValues, Match, Search, Truncation, schemes};
+use super::url_parts::{self, Repaired, UrlParts};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::error::Malformed;
 use crate::sun::layout::SdmLayout;
@@ -19,44 +19,45 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 
 type Findings<'a> = Vec<Finding<'a>, MAX_FINDINGS>;
 
-pub(super) fn diagnose<'a>(case: &Case<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
-    let mut search = Search::new(case, watch);
+pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
+    let mut search = Search::new(assumptions, watch);
     let mut findings = Findings::new();
-    let repaired = repair(case, case.url);
-    let url = repaired.as_ref().map_or(case.url, |(url, _)| url);
-    let (readings, unfit) = read::readings(case, url);
-    if let Some((_, why)) = repaired {
-        add(&mut findings, why);
+    let repaired = repair(assumptions, assumptions.url);
+    let url = repaired.as_ref().map_or(assumptions.url, |(url, _)| url);
+    let (readings, layout_error) = readings::readings(assumptions, url);
+    if let Some((_, reason)) = repaired {
+        add(&mut findings, reason);
     }
     // No chip writes more than 256 bytes, so a longer URL needs no search.
-    let made = if url.len() > MAX_URL { None } else { search.run(url, &readings) };
-    let works = made.as_ref().map(|made| works(case, url, made));
-    let verdict = if let (Some(made), Some(works)) = (&made, &works) {
-        faults(case, url, made, works, unfit, &mut findings);
-        second(case, works, &mut findings);
-        remarks(case, url, made, &mut findings);
-        if findings.iter().any(Finding::is_fault) { Verdict::Explained } else { Verdict::Healthy }
+    let found = if url.len() > MAX_URL { None } else { search.run(url, &readings) };
+    let explanation = found.as_ref().map(|found| explain(assumptions, url, found));
+    let conclusion = if let (Some(found), Some(explanation)) = (&found, &explanation) {
+        add_faults(assumptions, url, found, explanation, layout_error, &mut findings);
+        compare_second_tap(assumptions, explanation, &mut findings);
+        add_remarks(assumptions, url, found, &mut findings);
+        if findings.iter().any(Finding::is_fault) { Conclusion::Explained } else { Conclusion::Healthy }
     } else {
         search.use_reserve();
-        unexplained(&mut search, case, url, &readings, unfit, &mut findings);
-        Verdict::Unexplained
+        report_unexplained(&mut search, assumptions, url, &readings, layout_error, &mut findings);
+        Conclusion::Unexplained
     };
-    let complete = made.is_some() || search.is_complete();
-    Diagnosis { verdict, works, tried: search.tried(), complete, findings }
+    let complete = found.is_some() || search.is_complete();
+    Diagnosis { conclusion, explanation, tried: search.tried(), complete, findings }
 }
 
 /// Repairs a URL that differs from the assumed layout only in its case, its host or appended text. Returns the repaired
 /// URL and the finding that says so.
-fn repair<'a>(case: &Case<'a>, url: &str) -> Option<(Repaired, Finding<'a>)> {
-    let layout = case.layout?;
+fn repair<'a>(assumptions: &Assumptions<'a>, url: &str) -> Option<(Repaired, Finding<'a>)> {
+    let layout = assumptions.layout?;
     let error = layout.parse(url).err()?;
-    if let Some(cut) = anatomy::cut(layout, url) {
-        return Some((cut, Finding::Layout(Malformed::Trailing)));
+    if let Some(shortened) = url_parts::without_appended_text(layout, url) {
+        return Some((shortened, Finding::Layout(Malformed::Trailing)));
     }
-    if let Some(restored) = anatomy::restore(layout, url) {
+    if let Some(restored) = url_parts::with_case_of_layout(layout, url) {
         return Some((restored, Finding::CaseChanged));
     }
-    Some((anatomy::rehost(layout, url, read::path(url))?, Finding::Layout(error)))
+    let path_start = readings::path_start(url);
+    Some((url_parts::with_host_of_layout(layout, url, path_start)?, Finding::Layout(error)))
 }
 
 fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
@@ -64,76 +65,85 @@ fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
     let _ = findings.push(finding);
 }
 
-fn works<'a>(case: &Case<'a>, url: &str, made: &Made<'a>) -> Works<'a> {
-    let Made { mut anatomy, scheme, opened, file, vector, .. } = made.clone();
+/// Returns the position of the parts by the assumed layout, or `None` if there is none or it does not match the URL.
+fn assumed_parts<'a>(assumptions: &Assumptions<'a>, url: &str) -> Option<UrlParts<'a>> {
+    assumptions.layout.and_then(|layout| UrlParts::locate(layout, url).ok())
+}
+
+/// Returns the layout and the keys that verify the tap. The layout is the assumed one if that is right.
+fn explain<'a>(assumptions: &Assumptions<'a>, url: &str, found: &Match<'a>) -> Explanation<'a> {
+    let Match { mut parts, scheme, claimed, file_key, session_vector, .. } = found.clone();
     // A part that is not in the session vector is not mirrored. It only looks like a mirror.
-    if anatomy.picc_data.is_none() {
-        anatomy.uid = anatomy.uid.filter(|_| vector.uid.is_some());
-        anatomy.ctr = anatomy.ctr.filter(|_| vector.ctr.is_some());
+    if parts.picc_data.is_none() {
+        parts.uid = parts.uid.filter(|_| session_vector.uid.is_some());
+        parts.ctr = parts.ctr.filter(|_| session_vector.ctr.is_some());
     }
     // Neither is a status that the MAC does not cover, unless the assumed layout has it.
-    let covered = |part: &Span| (anatomy.window..anatomy.mac.from).contains(&part.from);
-    let known = case.layout.is_some_and(|layout| Anatomy::of(layout, url).is_ok_and(|known| known.tt_status.is_some()));
-    anatomy.tt_status = anatomy.tt_status.filter(|part| known || covered(part));
-    let meta = opened.meta.as_ref().map(|(key, _)| key.clone());
-    let fits = |layout: &SdmLayout| verifies(layout, url, meta.as_ref(), &file.0).is_some();
-    let believed = case.layout.filter(|layout| layout.scheme() == scheme && fits(layout));
-    let layout = believed.cloned().or_else(|| anatomy.layout(scheme, url).ok().filter(fits));
-    Works { layout, scheme, meta: opened.meta, file, uid: vector.uid, ctr: vector.ctr }
+    let is_covered = |part: &Span| (parts.window_start..parts.mac.from).contains(&part.from);
+    let is_assumed = assumed_parts(assumptions, url).is_some_and(|assumed| assumed.tt_status.is_some());
+    parts.tt_status = parts.tt_status.filter(|part| is_assumed || is_covered(part));
+    let meta_key = claimed.meta_key.as_ref().map(|(key, _)| key.clone());
+    let fits = |layout: &SdmLayout| verify(layout, url, meta_key.as_ref(), &file_key.0).is_some();
+    let assumed = assumptions.layout.filter(|layout| layout.scheme() == scheme && fits(layout));
+    let layout = assumed.cloned().or_else(|| parts.build_layout(scheme, url).ok().filter(fits));
+    let (uid, ctr) = (session_vector.uid, session_vector.ctr);
+    Explanation { layout, scheme, meta_key: claimed.meta_key, file_key, uid, ctr }
 }
 
 /// Returns UID and counter of the URL if it parses, opens and verifies like an ordinary tap.
-fn verifies(
+fn verify(
     layout: &SdmLayout,
     url: &str,
-    meta: Option<&SdmMetaReadKey>,
-    file: &SdmFileReadKey,
+    meta_key: Option<&SdmMetaReadKey>,
+    file_key: &SdmFileReadKey,
 ) -> Option<(Option<Uid>, Option<SdmReadCtr>)> {
     let tap = layout.parse(url).ok()?;
-    let claimed = match meta {
+    let claimed = match meta_key {
         Some(key) => tap.open(&key.prepare(layout.scheme())).ok()?,
         None => tap.read_plain().ok()?,
     };
-    let told = (claimed.uid(), claimed.ctr());
-    let key = file.prepare(layout.scheme());
-    let genuine = match told.1 {
+    let (uid, ctr) = (claimed.uid(), claimed.ctr());
+    let key = file_key.prepare(layout.scheme());
+    let is_genuine = match ctr {
         // `verify` rejects counter 0. The search already found that the MAC is right.
         Some(SdmReadCtr::ZERO) => true,
         Some(_) => claimed.verify(&key).is_ok(),
         None => claimed.verify_replayable(&key).is_ok(),
     };
-    genuine.then_some(told)
+    is_genuine.then_some((uid, ctr))
 }
 
 /// Adds the findings about keys that differ from the given ones.
-fn keys<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
-    let meta = works.meta.as_ref().map(|(key, source)| (key.expose_bytes(), *source));
-    let file = (works.file.0.expose_bytes(), works.file.1);
-    let has = |role: Role, key: &[u8; 16]| case.keys.iter().any(|given| given.role == role && given.key == key);
-    let given = |role: Role| case.keys.iter().any(|given| given.role == role);
+fn compare_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
+    let meta = explanation.meta_key.as_ref().map(|(key, source)| (key.expose_bytes(), *source));
+    let file = (explanation.file_key.0.expose_bytes(), explanation.file_key.1);
+    let is_given_as =
+        |role: Role, key: &[u8; 16]| assumptions.keys.iter().any(|given| given.role == role && given.key == key);
+    let has_role = |role: Role| assumptions.keys.iter().any(|given| given.role == role);
     // If no key was given for a role, any key is accepted for it. Keys without a role contradict nothing, unless no
     // given key is of use.
-    let believed = |role: Role, key: &[u8; 16]| has(role, key) || !given(role);
-    let swapped = meta.is_some_and(|(key, _)| has(Role::File, key) && !believed(Role::Meta, key));
-    if swapped && has(Role::Meta, file.0) && !believed(Role::File, file.0) {
+    let is_accepted = |role: Role, key: &[u8; 16]| is_given_as(role, key) || !has_role(role);
+    let meta_is_file = meta.is_some_and(|(key, _)| is_given_as(Role::File, key) && !is_accepted(Role::Meta, key));
+    if meta_is_file && is_given_as(Role::Meta, file.0) && !is_accepted(Role::File, file.0) {
         return add(findings, Finding::KeysSwapped);
     }
-    let of_use = |key: &[u8; 16], source: KeySource<'_>| {
-        matches!(source, KeySource::Derived { .. }) || case.keys.iter().any(|given| given.key == key)
+    let is_of_use = |key: &[u8; 16], source: KeySource<'_>| {
+        matches!(source, KeySource::Derived { .. }) || assumptions.keys.iter().any(|given| given.key == key)
     };
-    let useless =
-        !case.keys.is_empty() && !of_use(file.0, file.1) && !meta.is_some_and(|(key, source)| of_use(key, source));
-    let zero = |key: &[u8; 16]| *key == [0; 16];
-    let factory = |role: Role, key: &[u8; 16]| zero(key) && (useless || !believed(role, key));
+    let none_is_of_use = !assumptions.keys.is_empty()
+        && !is_of_use(file.0, file.1)
+        && !meta.is_some_and(|(key, source)| is_of_use(key, source));
+    let is_zero = |key: &[u8; 16]| *key == [0; 16];
+    let is_factory = |role: Role, key: &[u8; 16]| is_zero(key) && (none_is_of_use || !is_accepted(role, key));
     let (factory_meta, factory_file) =
-        (meta.is_some_and(|(key, _)| factory(Role::Meta, key)), factory(Role::File, file.0));
+        (meta.is_some_and(|(key, _)| is_factory(Role::Meta, key)), is_factory(Role::File, file.0));
     if factory_meta || factory_file {
         add(findings, Finding::FactoryKey { meta: factory_meta, file: factory_file });
     }
     for (role, key) in [(Role::Meta, meta), (Role::File, Some(file))] {
         match key {
             Some((_, source @ KeySource::Derived { .. })) => add(findings, Finding::DerivedKey { role, source }),
-            Some((key, source)) if !zero(key) && !believed(role, key) => {
+            Some((key, source)) if !is_zero(key) && !is_accepted(role, key) => {
                 add(findings, Finding::OtherKey { role, source });
             }
             _ => {}
@@ -141,64 +151,67 @@ fn keys<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
     }
 }
 
-fn faults<'a>(
-    case: &Case<'a>,
+/// Adds the findings about what is wrong with the tap or with the assumptions, except those about a later tap.
+fn add_faults<'a>(
+    assumptions: &Assumptions<'a>,
     url: &str,
-    made: &Made<'a>,
-    works: &Works<'a>,
-    unfit: Option<Malformed>,
+    found: &Match<'a>,
+    explanation: &Explanation<'a>,
+    layout_error: Option<Malformed>,
     findings: &mut Findings<'a>,
 ) {
-    let Made { anatomy, scheme, opened, vector, cut, .. } = made;
-    let believed = case.layout;
-    let before = findings.len();
-    if let Some(works) = believed.map(SdmLayout::scheme).filter(|believed| believed != scheme).map(|_| *scheme) {
-        add(findings, Finding::Mode { works });
-    } else if let Some(error) = unfit {
+    let Match { parts, scheme, claimed, session_vector, truncation, .. } = found;
+    let layout = assumptions.layout;
+    let earlier_findings = findings.len();
+    if layout.is_some_and(|layout| layout.scheme() != *scheme) {
+        add(findings, Finding::Mode { actual: *scheme });
+    } else if let Some(error) = layout_error {
         add(findings, Finding::Layout(error));
     }
-    keys(case, works, findings);
-    let covers = case.url.get(anatomy.window..anatomy.mac.from).unwrap_or_default();
-    let inside = |part: Span| part.from < anatomy.window && anatomy.window < part.to;
-    let parts = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc];
-    let known = believed.and_then(|layout| Anatomy::of(layout, url).ok());
-    if parts.into_iter().flatten().any(inside) {
-        add(findings, Finding::MacInputInside { covers });
-    } else if known.as_ref().is_some_and(|known| known.window != anatomy.window) {
-        add(findings, Finding::MacInput { covers });
+    compare_keys(assumptions, explanation, findings);
+    let covered = assumptions.url.get(parts.window_start..parts.mac.from).unwrap_or_default();
+    let is_split = |part: Span| part.from < parts.window_start && parts.window_start < part.to;
+    let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc];
+    let assumed = assumed_parts(assumptions, url);
+    if mirrors.into_iter().flatten().any(is_split) {
+        add(findings, Finding::MacInputInside { covered });
+    } else if assumed.as_ref().is_some_and(|assumed| assumed.window_start != parts.window_start) {
+        add(findings, Finding::MacInput { covered });
     }
-    if vector.turned && vector.ctr.is_some() {
+    if session_vector.is_ctr_reversed && session_vector.ctr.is_some() {
         add(findings, Finding::CounterByteOrder);
     }
-    if vector.uid != opened.uid || vector.ctr != opened.ctr {
-        add(findings, Finding::SessionVector { uid: vector.uid.is_some(), ctr: vector.ctr.is_some() });
+    if session_vector.uid != claimed.uid || session_vector.ctr != claimed.ctr {
+        let (uid, ctr) = (session_vector.uid.is_some(), session_vector.ctr.is_some());
+        add(findings, Finding::SessionVector { uid, ctr });
     }
-    let has = match cut {
-        Cut::Odd => None,
-        Cut::Even => Some("bytes 0, 2, 4, 6, 8, 10, 12 and 14"),
-        Cut::First => Some("the first 8 bytes"),
-        Cut::Last => Some("the last 8 bytes"),
+    let wrong_bytes = match truncation {
+        Truncation::OddBytes => None,
+        Truncation::EvenBytes => Some("bytes 0, 2, 4, 6, 8, 10, 12 and 14"),
+        Truncation::FirstHalf => Some("the first 8 bytes"),
+        Truncation::LastHalf => Some("the last 8 bytes"),
     };
-    if let Some(has) = has {
-        add(findings, Finding::MacTruncation { has });
+    if let Some(bytes) = wrong_bytes {
+        add(findings, Finding::MacTruncation { bytes });
     }
     // The assumed layout does not accept this tap, and no finding above says why.
-    let takes = |layout: &SdmLayout| verifies(layout, url, works.meta.as_ref().map(|(key, _)| key), &works.file.0);
-    if believed.is_some_and(|layout| takes(layout).is_none()) && findings.len() == before {
+    let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
+    let accepts = |layout: &SdmLayout| verify(layout, url, meta_key, &explanation.file_key.0).is_some();
+    if layout.is_some_and(|layout| !accepts(layout)) && findings.len() == earlier_findings {
         add(findings, Finding::Parts);
     }
-    if let Some(uid) = vector.uid.filter(|uid| case.uid.is_some_and(|known| known != *uid)) {
+    if let Some(uid) = session_vector.uid.filter(|uid| assumptions.uid.is_some_and(|assumed| assumed != *uid)) {
         add(findings, Finding::OtherTag { uid });
     }
-    match (vector.ctr, case.stored) {
+    match (session_vector.ctr, assumptions.stored_ctr) {
         (None, _) => add(findings, Finding::NoCounter),
         (Some(SdmReadCtr::ZERO), _) => add(findings, Finding::CounterZero),
         (Some(ctr), Some(stored)) if ctr <= stored => add(findings, Finding::CounterBehind { ctr, stored }),
         _ => {}
     }
-    let covered = |part: Span| (anatomy.window..anatomy.mac.from).contains(&part.from);
-    let status = known.and_then(|known| known.tt_status);
-    if status.is_some_and(|part| !covered(part)) && *scheme != Scheme::Suncmac {
+    let is_covered = |part: Span| (parts.window_start..parts.mac.from).contains(&part.from);
+    let status = assumed.and_then(|assumed| assumed.tt_status);
+    if status.is_some_and(|part| !is_covered(part)) && *scheme != Scheme::Suncmac {
         add(findings, Finding::TamperNotCovered);
     }
 }
@@ -206,33 +219,33 @@ fn faults<'a>(
 /// Adds the findings about the later tap.
 ///
 /// If the file key is derived and the later tap has another UID, its own key is not known. Its MAC is then not checked.
-fn second<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
-    let Some(url) = case.second else { return };
-    let repaired = repair(case, url);
+fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
+    let Some(url) = assumptions.second_url else { return };
+    let repaired = repair(assumptions, url);
     let url = repaired.as_ref().map_or(url, |(url, _)| url);
-    let meta = works.meta.as_ref().map(|(key, _)| key);
-    let told = works.layout.as_ref().and_then(|layout| {
-        verifies(layout, url, meta, &works.file.0).or_else(|| {
-            let claimed = layout.parse(url).ok()?;
-            let claimed = match meta {
-                Some(key) => claimed.open(&key.prepare(works.scheme)).ok()?,
-                None => claimed.read_plain().ok()?,
+    let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
+    let second = explanation.layout.as_ref().and_then(|layout| {
+        verify(layout, url, meta_key, &explanation.file_key.0).or_else(|| {
+            let tap = layout.parse(url).ok()?;
+            let claimed = match meta_key {
+                Some(key) => tap.open(&key.prepare(explanation.scheme)).ok()?,
+                None => tap.read_plain().ok()?,
             };
-            let derived = matches!(works.file.1, KeySource::Derived { .. });
-            (derived && claimed.uid() != works.uid).then(|| (claimed.uid(), claimed.ctr()))
+            let is_derived = matches!(explanation.file_key.1, KeySource::Derived { .. });
+            (is_derived && claimed.uid() != explanation.uid).then(|| (claimed.uid(), claimed.ctr()))
         })
     });
-    match told {
+    match second {
         None => add(findings, Finding::SecondDiffers),
-        Some((Some(uid), _)) if works.uid.is_some_and(|first| first != uid) => {
+        Some((Some(uid), _)) if explanation.uid.is_some_and(|first| first != uid) => {
             add(findings, Finding::SecondOfOther { uid });
         }
         Some((_, Some(later))) => {
-            if let Some(first) = works.ctr {
+            if let Some(first) = explanation.ctr {
                 match later.get().checked_sub(first.get()) {
                     None => add(findings, Finding::CounterBack),
                     Some(0) => add(findings, Finding::CounterStuck),
-                    Some(by) => add(findings, Finding::CounterRunning { by }),
+                    Some(reads) => add(findings, Finding::CounterRunning { reads }),
                 }
             }
         }
@@ -240,89 +253,90 @@ fn second<'a>(case: &Case<'a>, works: &Works<'a>, findings: &mut Findings<'a>) {
     }
 }
 
-fn remarks<'a>(case: &Case<'a>, url: &str, made: &Made<'a>, findings: &mut Findings<'a>) {
-    let anatomy = &made.anatomy;
-    let meta = made.opened.meta.as_ref().is_none_or(|(_, source)| *source == KeySource::Factory);
-    if case.keys.is_empty() && meta && made.file.1 == KeySource::Factory {
+/// Adds the findings that are no faults.
+fn add_remarks<'a>(assumptions: &Assumptions<'a>, url: &str, found: &Match<'a>, findings: &mut Findings<'a>) {
+    let parts = &found.parts;
+    let meta_is_factory = found.claimed.meta_key.as_ref().is_none_or(|(_, source)| *source == KeySource::Factory);
+    if assumptions.keys.is_empty() && meta_is_factory && found.file_key.1 == KeySource::Factory {
         add(findings, Finding::NewChip);
     }
     // The meaning of the status letters of an NTAG 22x is not established.
-    let known = case.layout.and_then(|layout| Anatomy::of(layout, url).ok()).and_then(|known| known.tt_status);
-    if known.is_some_and(|part| part.of(url).contains('O')) && made.scheme != Scheme::Suncmac {
+    let status = assumed_parts(assumptions, url).and_then(|assumed| assumed.tt_status);
+    if status.is_some_and(|part| part.of(url).contains('O')) && found.scheme != Scheme::Suncmac {
         add(findings, Finding::SealOpened);
     }
-    let digits = [anatomy.picc_data, anatomy.uid, anatomy.ctr, anatomy.enc, Some(anatomy.mac)];
-    let lower = |part: Span| part.of(url).bytes().any(|byte| byte.is_ascii_lowercase());
-    if digits.into_iter().flatten().any(lower) {
+    let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc, Some(parts.mac)];
+    let has_lower_case = |part: Span| part.of(url).bytes().any(|byte| byte.is_ascii_lowercase());
+    if mirrors.into_iter().flatten().any(has_lower_case) {
         add(findings, Finding::HexCase);
     }
 }
 
-/// Adds the findings that the URL alone supports.
-fn unexplained<'a>(
+/// Adds the findings about a tap that no combination explains.
+fn report_unexplained<'a>(
     search: &mut Search<'_, 'a>,
-    case: &Case<'a>,
+    assumptions: &Assumptions<'a>,
     url: &str,
     readings: &Readings<'a>,
-    unfit: Option<Malformed>,
+    layout_error: Option<Malformed>,
     findings: &mut Findings<'a>,
 ) {
     if url.len() > MAX_URL {
         return add(findings, Finding::Layout(Malformed::TooLong));
     }
-    if read::is_blank(url, readings) {
+    if readings::is_blank(url, readings) {
         return add(findings, Finding::NotMirrored);
     }
-    let fits = case.layout.is_some() && unfit.is_none();
-    let misfit = read::misfit(url).filter(|_| !fits);
-    if let Some(digits) = misfit {
+    let layout_fits = assumptions.layout.is_some() && layout_error.is_none();
+    let wrong_length = readings::wrong_picc_data_length(url).filter(|_| !layout_fits);
+    if let Some(digits) = wrong_length {
         add(findings, Finding::PiccDataLength { digits });
     } else if readings.is_empty() {
         add(findings, Finding::NoMac);
     }
-    if let Some(error) = unfit {
+    if let Some(error) = layout_error {
         add(findings, Finding::Layout(error));
     }
     if readings.is_empty() {
         return;
     }
-    let (mut encrypted, mut opened_to) = (false, None);
-    for anatomy in readings.iter().filter(|anatomy| anatomy.picc_data.is_some()) {
-        encrypted = true;
-        for scheme in schemes(anatomy, url) {
+    let (mut is_encrypted, mut opened_uid) = (false, None);
+    for reading in readings.iter().filter(|reading| reading.picc_data.is_some()) {
+        is_encrypted = true;
+        for scheme in schemes(reading, url) {
             // A wrong key opens a PICCData by chance once in 85 times. The result counts only if its UID is one of
             // NXP's or the known one, or if the key was given as SDMMetaReadKey.
-            let opened = search.open(url, anatomy, scheme, Kind::Derived);
-            let known = |opened: &&Opened<'_>| {
-                opened.uid.is_some_and(|uid| case.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
+            let results = search.open(url, reading, scheme, KeyTier::Derived);
+            let has_known_uid = |claimed: &&ClaimedValues<'_>| {
+                claimed.uid.is_some_and(|uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
             };
-            let given = |opened: &&Opened<'_>| {
-                opened.meta.as_ref().is_some_and(|(key, _)| {
-                    case.keys.iter().any(|given| given.role == Role::Meta && given.key == key.expose_bytes())
+            let has_given_key = |claimed: &&ClaimedValues<'_>| {
+                claimed.meta_key.as_ref().is_some_and(|(key, _)| {
+                    assumptions.keys.iter().any(|given| given.role == Role::Meta && given.key == key.expose_bytes())
                 })
             };
-            let likely = opened.iter().find(known).or_else(|| opened.iter().find(given));
-            opened_to = opened_to.or(likely.map(|opened| opened.uid));
+            let likely = results.iter().find(has_known_uid).or_else(|| results.iter().find(has_given_key));
+            opened_uid = opened_uid.or(likely.map(|claimed| claimed.uid));
         }
     }
-    if let Some(second) = case.second.filter(|second| second.len() <= MAX_URL) {
-        let (others, _) = read::readings(case, second);
-        let first = readings.first().and_then(|anatomy| anatomy.uid).map(|part| part.of(url));
-        let other = search.run(second, &others);
-        let same = other.is_some_and(|other| {
-            let uid = other.opened.uid.map(Uid::to_ascii);
-            let told = opened_to.flatten().map(Uid::to_ascii);
-            first.is_none_or(|first| uid.is_none_or(|uid| first.as_bytes().eq_ignore_ascii_case(&uid)))
-                && told.is_none_or(|told| uid.is_none_or(|uid| told == uid))
+    if let Some(second_url) = assumptions.second_url.filter(|second_url| second_url.len() <= MAX_URL) {
+        let (second_readings, _) = readings::readings(assumptions, second_url);
+        let plain_uid = readings.first().and_then(|reading| reading.uid).map(|part| part.of(url));
+        let second = search.run(second_url, &second_readings);
+        let is_same_tag = second.is_some_and(|second| {
+            let second_uid = second.claimed.uid.map(Uid::to_ascii);
+            let opened_uid = opened_uid.flatten().map(Uid::to_ascii);
+            plain_uid.is_none_or(|plain| second_uid.is_none_or(|uid| plain.as_bytes().eq_ignore_ascii_case(&uid)))
+                && opened_uid.is_none_or(|opened| second_uid.is_none_or(|uid| opened == uid))
         });
-        if same {
+        if is_same_tag {
             add(findings, Finding::Altered);
         }
     }
-    match (encrypted, opened_to) {
+    match (is_encrypted, opened_uid) {
         (_, Some(uid)) => add(findings, Finding::FileKey { uid }),
         // A PICCData of the wrong length cannot be opened, so nothing is said about its key.
-        _ if misfit.is_some() => {}
+        _ if wrong_length.is_some() => {}
         (true, None) if !search.is_over() => add(findings, Finding::MetaKey),
         (_, None) => add(findings, Finding::NoMatch),
     }

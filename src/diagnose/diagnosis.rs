@@ -1,20 +1,20 @@
-//! The answer: how a tap was made, and what is wrong.
+//! The result of a diagnosis: how a tap was made, and what is wrong.
 
 use core::fmt;
 
 use heapless::Vec;
 
 use super::finding::Finding;
-use super::source::KeySource;
+use super::key_source::KeySource;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::SdmLayout;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
 pub(super) const MAX_FINDINGS: usize = 12;
 
-/// The outcome of a diagnosis.
+/// The conclusion of a diagnosis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum Conclusion {
     /// The tap verifies, and every assumption about it is right.
     Healthy,
     /// It is known how the tap was made. The findings say what is wrong with it or with the assumptions.
@@ -26,10 +26,10 @@ pub enum Verdict {
 /// The result of a diagnosis: what is wrong with a tap, or with the assumptions about it.
 #[derive(Clone)]
 pub struct Diagnosis<'a> {
-    /// The outcome.
-    pub verdict: Verdict,
+    /// The conclusion: healthy, explained or unexplained.
+    pub conclusion: Conclusion,
     /// How the tap was made; `None` if the search did not find it.
-    pub works: Option<Works<'a>>,
+    pub explanation: Option<Explanation<'a>>,
     /// The work done, in MACs of AES mode. Each MAC, each session key and each prepared key, derived or not, counts as
     /// one, or as 32 in LRP mode. A legacy key of sdm-backend counts as 5000.
     pub tried: u32,
@@ -39,17 +39,17 @@ pub struct Diagnosis<'a> {
     pub(super) findings: Vec<Finding<'a>, MAX_FINDINGS>,
 }
 
-/// The way in which a tap was made.
+/// How a tap was made: the layout and the keys that verify it.
 #[derive(Clone)]
-pub struct Works<'a> {
+pub struct Explanation<'a> {
     /// The layout, if a chip can have such a layout. It is the assumed one if that is right.
     pub layout: Option<SdmLayout>,
     /// The scheme of the tag.
     pub scheme: Scheme,
     /// The SDMMetaReadKey and its source; `None` if UID and counter are plain.
-    pub meta: Option<(SdmMetaReadKey, KeySource<'a>)>,
+    pub meta_key: Option<(SdmMetaReadKey, KeySource<'a>)>,
     /// The SDMFileReadKey and its source.
-    pub file: (SdmFileReadKey, KeySource<'a>),
+    pub file_key: (SdmFileReadKey, KeySource<'a>),
     /// The UID that the tag mirrors; `None` if it mirrors none.
     pub uid: Option<Uid>,
     /// The counter that the tag mirrors; `None` if it mirrors none.
@@ -66,27 +66,27 @@ impl<'a> Diagnosis<'a> {
     /// Returns `true` if nothing is wrong.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.verdict == Verdict::Healthy
+        self.conclusion == Conclusion::Healthy
     }
 }
 
 impl fmt::Debug for Diagnosis<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Diagnosis")
-            .field("verdict", &self.verdict)
+            .field("conclusion", &self.conclusion)
             .field("findings", &self.findings)
-            .field("works", &self.works)
+            .field("explanation", &self.explanation)
             .field("tried", &self.tried)
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Works<'_> {
+impl fmt::Debug for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Works")
+        f.debug_struct("Explanation")
             .field("layout", &self.layout)
-            .field("meta", &self.meta.as_ref().map(|(_, source)| source))
-            .field("file", &self.file.1)
+            .field("meta_key", &self.meta_key.as_ref().map(|(_, source)| source))
+            .field("file_key", &self.file_key.1)
             .field("uid", &self.uid)
             .field("ctr", &self.ctr)
             .finish_non_exhaustive()

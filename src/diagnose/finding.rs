@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::case::Role;
-use super::source::KeySource;
+use super::assumptions::Role;
+use super::key_source::KeySource;
 use crate::cipher::Suite;
 use crate::sun::error::Malformed;
 use crate::value::{Scheme, SdmReadCtr, Uid};
@@ -33,12 +33,12 @@ pub enum Finding<'a> {
     /// The MAC input begins inside a mirror. No layout can express that.
     MacInputInside {
         /// The text that it covers.
-        covers: &'a str,
+        covered: &'a str,
     },
     /// The tag is in another mode than the layout says.
     Mode {
         /// The mode of the tag.
-        works: Scheme,
+        actual: Scheme,
     },
     /// The tag has the key of a new chip, but another key was given.
     FactoryKey {
@@ -66,7 +66,7 @@ pub enum Finding<'a> {
     /// The MAC covers other text than the layout says.
     MacInput {
         /// The text that it covers.
-        covers: &'a str,
+        covered: &'a str,
     },
     /// The session vector does not have the same UID and counter as the URL.
     SessionVector {
@@ -79,8 +79,8 @@ pub enum Finding<'a> {
     CounterByteOrder,
     /// The MAC is truncated from its CMAC in another way than a chip does it.
     MacTruncation {
-        /// The bytes of the CMAC that it has.
-        has: &'static str,
+        /// The bytes of the CMAC that it consists of, in words.
+        bytes: &'static str,
     },
     /// The tap is genuine, but of another tag.
     OtherTag {
@@ -130,8 +130,8 @@ pub enum Finding<'a> {
     HexCase,
     /// The counter went up between the two taps.
     CounterRunning {
-        /// The number of reads.
-        by: u32,
+        /// The number of reads from the first tap to the later one.
+        reads: u32,
     },
 }
 
@@ -225,14 +225,14 @@ impl fmt::Display for Finding<'_> {
                 "The URL has the shape of the layout, but its mirrors are others, or hold something else, than the layout says. \
                  Compare it with the layout that works."
             }
-            Self::MacInputInside { covers } => {
+            Self::MacInputInside { covered } => {
                 return write!(
                     f,
-                    "The MAC covers the text \"{covers}\", which begins inside of a mirror: SDMMACInputOffset is off by some \
+                    "The MAC covers the text \"{covered}\", which begins inside of a mirror: SDMMACInputOffset is off by some \
                      characters. Set it to the start of a mirror, or of the text before one."
                 );
             }
-            Self::Mode { works } => match Suite::of(*works) {
+            Self::Mode { actual } => match Suite::of(*actual) {
                 Some(Suite::Aes) => "The tag is in AES mode, and the layout says otherwise. Use Scheme::Aes.",
                 Some(Suite::Lrp(_)) => {
                     "The tag is in LRP mode, and the layout says otherwise. Use Scheme::Lrp; there is no way back for the chip."
@@ -268,13 +268,13 @@ impl fmt::Display for Finding<'_> {
                     role_name(*role)
                 );
             }
-            Self::MacInput { covers: "" } => {
+            Self::MacInput { covered: "" } => {
                 "The MAC covers no text: SDMMACInputOffset equals SDMMACOffset. Leave [[ out of the layout."
             }
-            Self::MacInput { covers } => {
+            Self::MacInput { covered } => {
                 return write!(
                     f,
-                    "The MAC covers the text \"{covers}\" as it stands in the URL, letters and not bytes. Put [[ in front of it in the \
+                    "The MAC covers the text \"{covered}\" as it stands in the URL, letters and not bytes. Put [[ in front of it in the \
                      layout."
                 );
             }
@@ -297,10 +297,10 @@ impl fmt::Display for Finding<'_> {
                 "The counter has its bytes in the wrong order. The chip writes it most significant byte first in the URL, and uses it \
                  least significant byte first in the session vector."
             }
-            Self::MacTruncation { has } => {
+            Self::MacTruncation { bytes } => {
                 return write!(
                     f,
-                    "The MAC has {has} of its CMAC. A chip gives out bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0; whatever made \
+                    "The MAC has {bytes} of its CMAC. A chip gives out bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0; whatever made \
                      this URL is no chip."
                 );
             }
@@ -371,10 +371,10 @@ impl fmt::Display for Finding<'_> {
                 "Digits came in lower case; the chip writes upper case. This library takes either. Where you make the MAC input yourself, \
                  put them in upper case first."
             }
-            Self::CounterRunning { by } => {
+            Self::CounterRunning { reads } => {
                 return write!(
                     f,
-                    "The counter went up by {by} between the taps, as it should: one or more for each time that a phone read the tag."
+                    "The counter went up by {reads} between the taps, as it should: one or more for each time that a phone read the tag."
                 );
             }
         };

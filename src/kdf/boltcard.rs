@@ -40,21 +40,6 @@ const K3: [u8; 4] = [0x2D, 0x00, 0x3F, 0x79];
 const K4: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7A];
 const ID: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7B];
 
-/// All five application keys of a card, for personalisation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CardKeys {
-    /// The application master key.
-    pub k0: ApplicationKey,
-    /// The SDMMetaReadKey, the same for all cards of an issuer.
-    pub k1: SdmMetaReadKey,
-    /// The SDMFileReadKey.
-    pub k2: SdmFileReadKey,
-    /// Unused by the scheme.
-    pub k3: ApplicationKey,
-    /// Unused by the scheme.
-    pub k4: ApplicationKey,
-}
-
 /// Returns the id of the card with this UID, 16 bytes: `CMAC(issuer key, 2D003F7B || UID)`.
 ///
 /// It identifies the card in the issuer's records, and reveals nothing about the UID without the issuer key. It does not
@@ -76,18 +61,15 @@ pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadK
     SdmFileReadKey::from_bytes(card_key(issuer, uid, version).of(K2.into_iter()))
 }
 
-/// Derives all keys of the card with this UID and version.
+/// Derives the application keys of the card with this UID and version, K0 to K4 in order, for personalisation.
+///
+/// K0 is the application master key, K1 the [meta-read key](meta_read_key), K2 the [file-read key](file_read_key). The
+/// scheme does not use K3 and K4.
 #[must_use]
-pub fn card_keys(issuer: &IssuerKey, uid: Uid, version: u32) -> CardKeys {
+pub fn card_keys(issuer: &IssuerKey, uid: Uid, version: u32) -> [ApplicationKey; 5] {
     let card = card_key(issuer, uid, version);
-    let key = |label: [u8; 4]| card.of(label.into_iter());
-    CardKeys {
-        k0: ApplicationKey::from_bytes(key(K0)),
-        k1: meta_read_key(issuer),
-        k2: SdmFileReadKey::from_bytes(key(K2)),
-        k3: ApplicationKey::from_bytes(key(K3)),
-        k4: ApplicationKey::from_bytes(key(K4)),
-    }
+    let key = |label: [u8; 4]| ApplicationKey::from_bytes(card.of(label.into_iter()));
+    [key(K0), ApplicationKey::from_bytes(*meta_read_key(issuer).expose_bytes()), key(K2), key(K3), key(K4)]
 }
 
 /// Derives `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`, with the version in four bytes, least significant

@@ -62,7 +62,7 @@ use super::record::{Keys, OrganisationId, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
 use super::request::{Caller, Request};
 use super::service::Service;
-use super::verdict::{Accepted, Failure, Refusal, Seen, Verdict};
+use super::verdict::{Accepted, Failure, Refusal, TapValues, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::sun::error::Field;
 use crate::sun::presented::Presented;
@@ -224,12 +224,12 @@ impl<'a> Told<'a> {
     }
 
     /// Adds the values of a genuine tap, the tap accepted before it, and the customer's data.
-    fn with(self, seen: &Seen, last: Option<Mark>, metadata: Option<&'a str>) -> Self {
+    fn with(self, tap: &TapValues, last: Option<Mark>, metadata: Option<&'a str>) -> Self {
         Self {
-            ctr: Some(seen.ctr.get()),
-            uid: seen.uid.map(|uid| uid.to_string()),
-            tt_curr_status: seen.tamper.map(|status| status.curr().into()),
-            tt_perm_status: seen.tamper.map(|status| status.perm().into()),
+            ctr: Some(tap.ctr.get()),
+            uid: tap.uid.map(|uid| uid.to_string()),
+            tt_curr_status: tap.tamper.map(|status| status.curr().into()),
+            tt_perm_status: tap.tamper.map(|status| status.perm().into()),
             last_authentic_timestamp: last.and_then(|mark| mark.at).and_then(timestamp),
             last_authentic_ctr: last.map(|mark| mark.ctr.get()),
             // Text that is not JSON did not pass the import check and would make the answer invalid.
@@ -251,14 +251,14 @@ fn answered<R: TagRecord, E>(outcome: Outcome<'_, R, E>) -> Answer<E> {
     let exists = outcome.view.is_some();
     let metadata = outcome.view.and_then(|record| record.metadata);
     let (status, told) = match &outcome.verdict {
-        Ok(Verdict::Fresh(Accepted { seen, previous, .. })) => {
+        Ok(Verdict::Fresh(Accepted { tap, previous, .. })) => {
             let told = Told { success: true, exists, authentic: true, ..Told::default() };
-            (200, told.with(seen, *previous, metadata))
+            (200, told.with(tap, *previous, metadata))
         }
         Ok(Verdict::Refused(refusal)) => match refusal {
             Refusal::Malformed(_) | Refusal::OtherLayout => (400, Told::refused("invalidData", false)),
-            Refusal::Replayed { seen, stored } => {
-                (200, Told::refused("ctrBehind", exists).with(seen, Some(*stored), metadata))
+            Refusal::Replayed { tap, stored } => {
+                (200, Told::refused("ctrBehind", exists).with(tap, Some(*stored), metadata))
             }
             Refusal::UnknownTag => (200, Told::refused("doesNotExist", exists)),
             Refusal::NotTheOwner => (200, Told::refused("unauthorized", exists)),

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::record::{ExtendedData, Record, TagRecord};
-use super::rules::{Facts, Filled, Subtag, Subtags};
+use super::rules::{Filled, RuleInput, Subtag, Subtags};
 use super::verdict::{Refusal, Verdict};
 use crate::sun::message::SunMessage;
 use crate::sun::tamper::TtStatus;
@@ -63,14 +63,14 @@ impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
             Verdict::Refused(Refusal::NoChip) => (view.last_seen, view.rules.default_response()),
             Verdict::Refused(_) => {
                 let scans = view.last_seen.map(|mark| mark.taps);
-                let facts = Facts { authentic: false, scans, tamper: None };
-                (view.last_seen, view.rules.response(&facts))
+                let input = RuleInput { authentic: false, scans, tamper: None };
+                (view.last_seen, view.rules.response(&input))
             }
             Verdict::Fresh(accepted) => {
-                let tamper = accepted.seen.tamper.filter(TtStatus::is_authenticated);
+                let tamper = accepted.tap.tamper.filter(TtStatus::is_authenticated);
                 let tamper = tamper.map(|status| [status.perm(), status.curr()]);
-                let facts = Facts { authentic: true, scans: Some(accepted.now.taps), tamper };
-                (Some(accepted.now), view.rules.response(&facts))
+                let input = RuleInput { authentic: true, scans: Some(accepted.now.taps), tamper };
+                (Some(accepted.now), view.rules.response(&input))
             }
         };
         Some(Response { record, view, mark, text })

@@ -10,7 +10,7 @@
 //! without rules never answers.
 //!
 //! ```
-//! use suntap::platform::rules::{Comparison, Facts, Rule, RuleGroup, RuleSet, Rules};
+//! use suntap::platform::rules::{Comparison, RuleInput, Rule, RuleGroup, RuleSet, Rules};
 //!
 //! const FIRST: &[Rule] = &[Rule::TagAuthentication, Rule::ScanCount(Comparison::Equal, 1)];
 //! let set = RuleSet {
@@ -22,7 +22,7 @@
 //!     default: "Fail",
 //! };
 //! let rules = Rules { tag_group: set, tag_code: None };
-//! let tap = |authentic, scans| Facts { authentic, scans: Some(scans), tamper: None };
+//! let tap = |authentic, scans| RuleInput { authentic, scans: Some(scans), tamper: None };
 //! assert_eq!(rules.response(&tap(true, 1)), "Pass, and welcome");
 //! assert_eq!(rules.response(&tap(true, 2)), "Pass");
 //! assert_eq!(rules.response(&tap(false, 2)), "Fail");
@@ -99,9 +99,9 @@ pub struct Rules<'r> {
     pub tag_code: Option<RuleSet<'r>>,
 }
 
-/// The facts about a tap from which its answer is chosen.
+/// The input about a tap from which its answer is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct RuleInput {
     /// `true` if the tap is genuine and new.
     pub authentic: bool,
     /// The number of accepted taps of the tag.
@@ -113,16 +113,16 @@ pub struct Facts {
 impl Rule {
     /// Returns `true` if the rule matches.
     #[must_use]
-    pub fn matches(&self, facts: &Facts) -> bool {
+    pub fn matches(&self, input: &RuleInput) -> bool {
         match *self {
-            Self::TagAuthentication => facts.authentic,
-            Self::ScanCount(comparison, target) => facts.scans.is_some_and(|scans| match comparison {
+            Self::TagAuthentication => input.authentic,
+            Self::ScanCount(comparison, target) => input.scans.is_some_and(|scans| match comparison {
                 Comparison::LessThan => scans < target,
                 Comparison::MoreThan => scans > target,
                 Comparison::Equal => scans == target,
                 Comparison::NotEqual => scans != target,
             }),
-            Self::Tamper(equality, target) => facts.tamper.is_some_and(|tamper| match equality {
+            Self::Tamper(equality, target) => input.tamper.is_some_and(|tamper| match equality {
                 Equality::Equal => tamper == target,
                 Equality::NotEqual => tamper != target,
             }),
@@ -133,9 +133,9 @@ impl Rule {
 impl<'r> RuleSet<'r> {
     /// Returns the text that answers.
     #[must_use]
-    pub fn response(&self, facts: &Facts) -> &'r str {
+    pub fn response(&self, input: &RuleInput) -> &'r str {
         let mut groups = self.groups.iter().flatten();
-        let first = groups.find(|group| !group.rules.is_empty() && group.rules.iter().all(|rule| rule.matches(facts)));
+        let first = groups.find(|group| !group.rules.is_empty() && group.rules.iter().all(|rule| rule.matches(input)));
         first.map_or(self.default, |group| group.response)
     }
 
@@ -159,8 +159,8 @@ impl<'r> Rules<'r> {
 
     /// Returns the text that answers, with its subtags not yet filled.
     #[must_use]
-    pub fn response(&self, facts: &Facts) -> &'r str {
-        self.in_force().response(facts)
+    pub fn response(&self, input: &RuleInput) -> &'r str {
+        self.in_force().response(input)
     }
 
     /// Returns the default response of the rule set in force. It answers a tag that proves nothing.

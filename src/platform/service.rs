@@ -5,7 +5,7 @@ use super::outcome::Outcome;
 use super::record::{Chip, Keys, OrganisationId, Record, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
 use super::request::{Caller, Request, Supplied, UnnamedRequest};
-use super::verdict::{Failure, Refusal, Seen, Verdict};
+use super::verdict::{Failure, Refusal, TapValues, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::kdf::ecode::ServerSecret;
 use crate::key::PreparedFileReadKey;
@@ -81,7 +81,7 @@ pub struct Service<'s> {
 /// A verified tap before its counter is compared.
 struct Examined<'a> {
     tap: VerifiedTap<'a>,
-    seen: Seen,
+    values: TapValues,
     counter: CounterId,
 }
 
@@ -137,9 +137,9 @@ impl<'s> Service<'s> {
         let at = request.at;
         match self.examine(request, asker, &view, &supplied, &mirrors) {
             Err(refusal) => conclude(outcome(None, Ok(Verdict::Refused(refusal)))),
-            Ok(Examined { tap, seen, counter }) => {
+            Ok(Examined { tap, values, counter }) => {
                 let advance = counters.advance(&counter, tap.ctr(), at).await;
-                let verdict = advance.map(|advance| seen.verdict(advance)).map_err(Failure::Counters);
+                let verdict = advance.map(|advance| values.verdict(advance)).map_err(Failure::Counters);
                 conclude(outcome(Some(tap.into_message()), verdict))
             }
         }
@@ -228,7 +228,7 @@ impl<'s> Service<'s> {
                         Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
                     },
                 };
-                let Examined { tap, seen, counter } = match self.examine_claim(&view, &tap, claimed.again()) {
+                let Examined { tap, values, counter } = match self.examine_claim(&view, &tap, claimed.again()) {
                     Ok(examined) => examined,
                     Err(refusal) => {
                         refused = refusal;
@@ -240,7 +240,7 @@ impl<'s> Service<'s> {
                     continue;
                 }
                 let advance = counters.advance(&counter, tap.ctr(), at).await;
-                let verdict = advance.map(|advance| seen.verdict(advance)).map_err(Failure::Counters);
+                let verdict = advance.map(|advance| values.verdict(advance)).map_err(Failure::Counters);
                 let message = Some(tap.into_message());
                 return conclude(Outcome { record: Some(&record), verdict, view: Some(view), message });
             }
@@ -344,9 +344,9 @@ fn verify_claim<'a>(
     }
     let tap = claimed.verify(file_key).map_err(refusal)?;
     let tamper = if chip.tamper { tap.message().tamper() } else { None };
-    let seen = Seen { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
+    let values = TapValues { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
     let counter = chip.counter.unwrap_or_else(|| tap.counter_id());
-    Ok(Examined { tap, seen, counter })
+    Ok(Examined { tap, values, counter })
 }
 
 /// Maps a [`VerifyError`] to the refusal of this step.

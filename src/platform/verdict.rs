@@ -10,7 +10,7 @@ use crate::value::{Mark, SdmReadCtr, Uid};
 
 /// The values of a verified tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct TapValues {
     /// The UID; if the tag does not mirror it, the UID of the record.
     pub uid: Option<Uid>,
     /// The counter.
@@ -32,7 +32,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accepted {
     /// The values of the tap.
-    pub seen: Seen,
+    pub tap: TapValues,
     /// The stored mark before this tap; `None` if this is the first accepted tap of the tag.
     pub previous: Option<Mark>,
     /// The stored mark after this tap.
@@ -73,7 +73,7 @@ pub enum Refusal {
     /// The tap is genuine, but this tap or a later one was accepted before.
     Replayed {
         /// The values of the tap.
-        seen: Seen,
+        tap: TapValues,
         /// The stored mark.
         stored: Mark,
     },
@@ -88,12 +88,12 @@ pub enum Failure<R, S> {
     Counters(S),
 }
 
-impl Seen {
+impl TapValues {
     /// Returns the verdict that follows from the store's answer.
     pub(super) fn verdict(self, advance: Advance) -> Verdict {
         match advance {
-            Advance::Advanced { previous, now } => Verdict::Fresh(Accepted { seen: self, previous, now }),
-            Advance::Stale { stored } => Verdict::Refused(Refusal::Replayed { seen: self, stored }),
+            Advance::Advanced { previous, now } => Verdict::Fresh(Accepted { tap: self, previous, now }),
+            Advance::Stale { stored } => Verdict::Refused(Refusal::Replayed { tap: self, stored }),
         }
     }
 }
@@ -117,8 +117,8 @@ impl fmt::Display for Refusal {
             Self::OtherUid => "the UID is not that of the record",
             Self::NotAuthentic => "the SDMMAC does not match",
             Self::NoCounter => "genuine, but without a counter",
-            Self::Replayed { seen, stored } => {
-                let (ctr, accepted) = (seen.ctr, stored.ctr);
+            Self::Replayed { tap, stored } => {
+                let (ctr, accepted) = (tap.ctr, stored.ctr);
                 return write!(f, "replayed tap: its counter is {ctr}, and counter {accepted} was already accepted");
             }
         })

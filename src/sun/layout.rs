@@ -32,7 +32,7 @@ pub struct SdmLayout {
     pub(crate) template: [u8; MAX_TEMPLATE],
     /// The number of bytes of `template` in use.
     pub(crate) len: usize,
-    pub(crate) elements: [Element; MAX_ELEMENTS],
+    pub(crate) elements: [LayoutElement; MAX_ELEMENTS],
     /// The offset of the path or query in `template`.
     pub(crate) origin: usize,
     /// The content that `{picc:..}` pins.
@@ -56,15 +56,15 @@ pub(crate) struct Mirrored {
 
 /// An element of the template and the static text before it.
 #[derive(Clone, Copy)]
-pub(crate) struct Element {
-    pub(crate) kind: Kind,
+pub(crate) struct LayoutElement {
+    pub(crate) kind: ElementKind,
     pub(crate) text: Span,
     /// The name of a captured text.
     pub(crate) name: Span,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Kind {
+pub(crate) enum ElementKind {
     /// `[[`
     MacInput,
     Value(Field),
@@ -87,11 +87,11 @@ impl SdmLayout {
     }
 
     /// Returns the elements in order, up to and including the end.
-    pub(crate) fn elements(&self) -> impl Iterator<Item = &Element> {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = &LayoutElement> {
         let mut ended = false;
         self.elements.iter().take_while(move |element| {
             let before = ended;
-            ended = matches!(element.kind, Kind::End);
+            ended = matches!(element.kind, ElementKind::End);
             !before
         })
     }
@@ -109,7 +109,7 @@ impl SdmLayout {
     /// Returns `true` if the layout has this element.
     #[must_use]
     pub fn has(&self, wanted: Field) -> bool {
-        self.elements().any(|element| matches!(element.kind, Kind::Value(field) if field == wanted))
+        self.elements().any(|element| matches!(element.kind, ElementKind::Value(field) if field == wanted))
     }
 
     /// Returns the values that its taps carry, plain or in `{picc}`. An unpinned `{picc}` counts as holding both.
@@ -130,11 +130,11 @@ impl SdmLayout {
     /// Returns `true` if the MAC input is `{enc}` and nothing else.
     #[cfg(feature = "dialects")]
     pub(crate) fn covers_enc_alone(&self) -> bool {
-        let mut kinds = self.elements().skip_while(|element| !matches!(element.kind, Kind::MacInput)).skip(1);
+        let mut kinds = self.elements().skip_while(|element| !matches!(element.kind, ElementKind::MacInput)).skip(1);
         let mut is = |wanted| {
             let element = kinds.next();
             element.is_some_and(|element| {
-                element.text.len() == 0 && matches!(element.kind, Kind::Value(field) if field == wanted)
+                element.text.len() == 0 && matches!(element.kind, ElementKind::Value(field) if field == wanted)
             })
         };
         is(Field::EncFileData) && is(Field::SdmMac)
@@ -155,7 +155,7 @@ impl SdmLayout {
     /// Returns the names of the `{:name}` elements, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.elements().filter_map(|element| match element.kind {
-            Kind::Value(Field::Captured) => str::from_utf8(self.text(element.name)).ok(),
+            ElementKind::Value(Field::Captured) => str::from_utf8(self.text(element.name)).ok(),
             _ => None,
         })
     }

@@ -2,7 +2,7 @@
 //! anything.
 
 use super::error::{Field, Malformed};
-use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
+use super::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, SdmLayout};
 use super::mac::SdmMac;
 use super::ndef::UriRecord;
 use super::ntag22x::StatusDetect;
@@ -156,7 +156,7 @@ impl SdmLayout {
         }
         let mut tap = UnverifiedTap::begun(self, Source::Separate(mirrors));
         for element in self.elements() {
-            let Kind::Value(field) = element.kind else { continue };
+            let ElementKind::Value(field) = element.kind else { continue };
             let text = mirrors.text(self, element).ok_or(Malformed::Missing(field))?;
             match known {
                 Some(uid) if field == Field::Uid => tap.received.uid = Some(uid),
@@ -202,10 +202,10 @@ impl SdmLayout {
                 *start = at;
             }
             match element.kind {
-                Kind::MacInput => {}
-                Kind::End if rest.is_empty() => break,
-                Kind::End => return Err(self.explain(input, rest, before, element, Malformed::Trailing)),
-                Kind::Value(field) => {
+                ElementKind::MacInput => {}
+                ElementKind::End if rest.is_empty() => break,
+                ElementKind::End => return Err(self.explain(input, rest, before, element, Malformed::Trailing)),
+                ElementKind::Value(field) => {
                     if rest.is_empty() || element.text.to < origin {
                         return Err(Malformed::Missing(field));
                     }
@@ -229,7 +229,7 @@ impl SdmLayout {
     }
 
     /// Returns the static text before an element, without the part before `origin`.
-    pub(super) fn text_from(&self, origin: usize, element: &Element) -> &[u8] {
+    pub(super) fn text_from(&self, origin: usize, element: &LayoutElement) -> &[u8] {
         let mut span = element.text;
         span.from = span.from.max(origin).min(span.to);
         self.text(span)
@@ -249,7 +249,7 @@ impl SdmLayout {
     fn text_behind(&self, index: usize) -> &[u8] {
         let mut behind = self.elements().skip(index.saturating_add(1));
         // A `[[` without text before it has no characters in the URL.
-        let next = behind.find(|next| next.text.len() > 0 || !matches!(next.kind, Kind::MacInput));
+        let next = behind.find(|next| next.text.len() > 0 || !matches!(next.kind, ElementKind::MacInput));
         next.map_or(&[], |next| self.text(next.text))
     }
 
@@ -260,7 +260,7 @@ impl SdmLayout {
         input: &[u8],
         rest: &[u8],
         before: Option<Field>,
-        element: &Element,
+        element: &LayoutElement,
         otherwise: Malformed,
     ) -> Malformed {
         let times = |key: &[u8]| parts(input).filter(|part| part.starts_with(key)).count();
@@ -271,7 +271,7 @@ impl SdmLayout {
             return Malformed::Missing(field);
         }
         match (before, rest.first(), element.kind) {
-            (_, None, Kind::Value(field)) => Malformed::Missing(field),
+            (_, None, ElementKind::Value(field)) => Malformed::Missing(field),
             // Characters after a mirror mean that it is too long, unless they look like the next part of a URL.
             (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#') => match field {
                 Field::Captured => Malformed::Character(field),
@@ -291,7 +291,7 @@ impl SdmLayout {
                 text => text,
             };
             before = text;
-            let Kind::Value(field) = element.kind else { return None };
+            let ElementKind::Value(field) = element.kind else { return None };
             before = &[];
             let key = parts(text).next_back()?;
             (key.len() < text.len() && key.len() > 1 && key.ends_with(b"=")).then_some((field, key))

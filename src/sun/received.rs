@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::error::Field;
-use super::layout::{Element, Kind, MAX_ELEMENTS, SdmLayout};
+use super::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, SdmLayout};
 use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
@@ -57,11 +57,11 @@ impl<'a> Mirrors<'a> {
     }
 
     /// Returns the text given for an element of a layout.
-    pub(super) fn text(&self, layout: &SdmLayout, element: &Element) -> Option<&'a str> {
+    pub(super) fn text(&self, layout: &SdmLayout, element: &LayoutElement) -> Option<&'a str> {
         match element.kind {
-            Kind::Value(Field::Captured) => self.captured(layout.text(element.name)),
-            Kind::Value(field) => self.of(layout, field),
-            Kind::MacInput | Kind::End => None,
+            ElementKind::Value(Field::Captured) => self.captured(layout.text(element.name)),
+            ElementKind::Value(field) => self.of(layout, field),
+            ElementKind::MacInput | ElementKind::End => None,
         }
     }
 }
@@ -105,7 +105,7 @@ pub(super) type Starts = [u16; MAX_ELEMENTS];
 
 impl<'a> Received<'a> {
     /// Returns the elements of the layout, each with its text.
-    pub(crate) fn texts<'s>(&'s self, layout: &'s SdmLayout) -> impl Iterator<Item = (&'s Element, &'a [u8])> {
+    pub(crate) fn texts<'s>(&'s self, layout: &'s SdmLayout) -> impl Iterator<Item = (&'s LayoutElement, &'a [u8])> {
         layout.elements().enumerate().map(|(index, element)| (element, self.text(layout, index).unwrap_or_default()))
     }
 
@@ -133,9 +133,9 @@ impl<'a> Received<'a> {
         self.find(layout, wanted, |_| true)
     }
 
-    fn find(&self, layout: &SdmLayout, wanted: Field, is: impl Fn(&Element) -> bool) -> Option<&'a [u8]> {
+    fn find(&self, layout: &SdmLayout, wanted: Field, is: impl Fn(&LayoutElement) -> bool) -> Option<&'a [u8]> {
         let index = layout.elements().position(|element| match element.kind {
-            Kind::Value(field) => field == wanted && is(element),
+            ElementKind::Value(field) => field == wanted && is(element),
             _ => false,
         })?;
         self.text(layout, index)

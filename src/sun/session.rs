@@ -6,17 +6,21 @@
 //! An NTAG 22x has no session keys: it computes its MAC directly under the tag's key.
 
 use crate::cipher::{Block, Suite};
-use crate::key::{FileReadKey, PreparedFileReadKey, key_type};
+use crate::key::{FileReadKey, PreparedFileReadKey};
 use crate::value::{CounterId, Scheme, SdmReadCtr, Uid};
 
-key_type! {
-    /// The secret of a session key.
-    ///
-    /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey: SDMMAC uses its updated key
-    /// 0, and SDMENCFileData uses its updated key 1.
-    #[doc(alias = "SesSDMFileReadMasterKey")]
-    SessionSecret
+#[allow(dead_code, unreachable_pub, reason = "the macro defines what other keys need")]
+mod secret {
+    crate::key::key_type! {
+        /// The secret of a session key.
+        ///
+        /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey: SDMMAC uses its updated
+        /// key 0, and SDMENCFileData uses its updated key 1.
+        SessionSecret
+    }
 }
+
+use secret::SessionSecret;
 
 macro_rules! session_key {
     ($(#[$doc:meta])* $name:ident) => {
@@ -31,16 +35,18 @@ macro_rules! session_key {
             /// Creates a key from a secret that was derived elsewhere, for instance in a secure element. Returns `None`
             /// if chips of this mode have no session keys.
             #[must_use]
-            pub fn from_secret(scheme: Scheme, secret: SessionSecret) -> Option<Self> {
-                Some(Self { suite: Suite::of(scheme)?, secret })
+            pub fn from_secret(scheme: Scheme, secret: [u8; 16]) -> Option<Self> {
+                Some(Self { suite: Suite::of(scheme)?, secret: SessionSecret::from_bytes(secret) })
             }
 
-            /// Returns the secret of the key.
+            /// Returns the secret bytes. In LRP mode they are SesSDMFileReadMasterKey, from which both session keys follow.
             #[must_use]
-            pub const fn secret(&self) -> &SessionSecret {
-                &self.secret
+            pub const fn expose_bytes(&self) -> &[u8; 16] {
+                self.secret.expose_bytes()
             }
         }
+
+        impl zeroize::ZeroizeOnDrop for $name {}
     };
 }
 
@@ -212,10 +218,9 @@ mod tests {
         let ctr = SdmReadCtr::new(1).unwrap();
         assert_eq!(sv1(uid, ctr), 0xC33C_0001_0080_04C7_67F2_0661_8001_0000_u128.to_be_bytes());
         assert_eq!(sv2(Some(uid), Some(ctr)), 0x3CC3_0001_0080_04C7_67F2_0661_8001_0000_u128.to_be_bytes());
-        let secret = |hex| SessionSecret::from_hex(hex).unwrap();
         let (enc, mac) = (EncKey::derive(&key, uid, ctr).unwrap(), MacKey::derive(&key, Some(uid), Some(ctr)).unwrap());
-        assert_eq!(enc.secret(), &secret("66DA61797E23DECA5D8ECA13BBADF7A9"));
-        assert_eq!(mac.secret(), &secret("3A3E8110E05311F7A3FCF0D969BF2B48"));
+        assert_eq!(u128::from_be_bytes(*enc.expose_bytes()), 0x66DA_6179_7E23_DECA_5D8E_CA13_BBAD_F7A9);
+        assert_eq!(u128::from_be_bytes(*mac.expose_bytes()), 0x3A3E_8110_E053_11F7_A3FC_F0D9_69BF_2B48);
     }
 
     /// NT4H2421Gx §9.3.9.1: a value that is not mirrored is left out, and zero bytes fill the block.
@@ -231,7 +236,7 @@ mod tests {
     /// AN12196 Rev 1.8 Table 4.
     #[test]
     fn an12196_table_4() {
-        let secret = SessionSecret::from_hex("8097D73344D53F963B09E23E03B62336").unwrap();
+        let secret = 0x8097_D733_44D5_3F96_3B09_E23E_03B6_2336_u128.to_be_bytes();
         let key = EncKey::from_secret(Scheme::Aes, secret).unwrap();
         let mut blocks = [0x9459_2FDE_69FA_06E8_E3B6_CA68_6A22_842B_u128.to_be_bytes()];
         key.decrypt(SdmReadCtr::new(1).unwrap(), &mut blocks);

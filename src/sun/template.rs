@@ -3,7 +3,7 @@
 use core::str::FromStr;
 
 use super::error::Field;
-use super::layout::{Element, Kind, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout};
+use super::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout};
 use super::span::Span;
 use crate::value::Scheme;
 
@@ -49,7 +49,7 @@ macro_rules! sdm_layout {
 
 /// The content of one pair of braces.
 struct Braced {
-    kind: Kind,
+    kind: ElementKind,
     picc: Option<Mirrored>,
     enc_chars: Option<usize>,
     tt_at: Option<usize>,
@@ -57,7 +57,7 @@ struct Braced {
 
 impl Braced {
     const fn plain(field: Field) -> Self {
-        Self { kind: Kind::Value(field), picc: None, enc_chars: None, tt_at: None }
+        Self { kind: ElementKind::Value(field), picc: None, enc_chars: None, tt_at: None }
     }
 
     const fn read(inner: &[u8]) -> Option<Self> {
@@ -142,14 +142,14 @@ impl SdmLayout {
         };
         text.copy_from_slice(bytes);
 
-        let mut free: &mut [Element] = &mut layout.elements;
+        let mut free: &mut [LayoutElement] = &mut layout.elements;
         let mut rest = bytes;
         let mut at: usize = 0;
         let mut text_from: usize = 0;
         loop {
             let (kind, name, after, width) = match rest {
-                [] => (Kind::End, Span::EMPTY, rest, 0),
-                [b'[', b'[', after @ ..] => (Kind::MacInput, Span::EMPTY, after, 2),
+                [] => (ElementKind::End, Span::EMPTY, rest, 0),
+                [b'[', b'[', after @ ..] => (ElementKind::MacInput, Span::EMPTY, after, 2),
                 [b'{', after @ ..] => {
                     let Some((inner, after)) = until_brace(after) else {
                         return Err(LayoutError::UnknownElement { at });
@@ -168,7 +168,7 @@ impl SdmLayout {
                     }
                     let width = inner.len().saturating_add(2);
                     let name = match braced.kind {
-                        Kind::Value(Field::Captured) => {
+                        ElementKind::Value(Field::Captured) => {
                             Span { from: at.saturating_add(2), to: at.saturating_add(width).saturating_sub(1) }
                         }
                         _ => Span::EMPTY,
@@ -189,9 +189,9 @@ impl SdmLayout {
                     Ok(_) => Err(LayoutError::TooManyNames),
                 };
             };
-            *slot = Element { kind, text: Span { from: text_from, to: at }, name };
+            *slot = LayoutElement { kind, text: Span { from: text_from, to: at }, name };
             free = others;
-            if matches!(kind, Kind::End) {
+            if matches!(kind, ElementKind::End) {
                 break;
             }
             rest = after;
@@ -212,7 +212,7 @@ impl SdmLayout {
             scheme,
             template: [0; MAX_TEMPLATE],
             len: 0,
-            elements: [Element { kind: Kind::End, text: Span::EMPTY, name: Span::EMPTY }; MAX_ELEMENTS],
+            elements: [LayoutElement { kind: ElementKind::End, text: Span::EMPTY, name: Span::EMPTY }; MAX_ELEMENTS],
             origin: 0,
             picc: None,
             enc_chars: None,

@@ -3,7 +3,7 @@
 use core::{iter, slice};
 
 use super::error::Field;
-use super::layout::{Kind, SdmLayout};
+use super::layout::{ElementKind, SdmLayout};
 use super::received::Received;
 
 /// A piece of text in the MAC window. The flag is `true` if the text is the digits of a mirror.
@@ -31,7 +31,7 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
     let mut elements = layout.elements().enumerate();
     // The MAC covers the static text before the MAC, but not the MAC itself.
-    let mut ended = !elements.any(|(_, element)| matches!(element.kind, Kind::MacInput));
+    let mut ended = !elements.any(|(_, element)| matches!(element.kind, ElementKind::MacInput));
     let mut value = None;
     input(iter::from_fn(move || {
         if let Some(value) = value.take() {
@@ -41,7 +41,7 @@ pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl 
             return None;
         }
         let (index, element) = elements.next()?;
-        let field = if let Kind::Value(field) = element.kind { Some(field) } else { None };
+        let field = if let ElementKind::Value(field) = element.kind { Some(field) } else { None };
         ended = field == Some(Field::SdmMac);
         if !ended {
             let digits = !matches!(field, Some(Field::TtStatus | Field::Captured));

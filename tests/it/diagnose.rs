@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use suntap::diagnose::{
-    Case, Derivation, Diagnosis, Finding, GivenKey, KeySource, MAX_TRIED, Role, Verdict, diagnose, diagnose_watched,
+    Assumptions, Conclusion, Diagnosis, Finding, GivenKey, KeyDerivation, KeySource, MAX_TRIED, Role, diagnose,
+    diagnose_watched,
 };
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::sdm_backend::Master;
@@ -50,24 +51,24 @@ fn codes<'a>(diagnosis: &'a Diagnosis<'_>) -> Vec<&'a str> {
 }
 
 /// Returns `true` if the reported layout and keys verify the tap.
-fn works(diagnosis: &Diagnosis<'_>, url: &str) -> bool {
-    let works = diagnosis.works.as_ref().expect("something works");
-    let layout = works.layout.as_ref().unwrap_or_else(|| panic!("there is a layout: {diagnosis:?}"));
+fn verifies(diagnosis: &Diagnosis<'_>, url: &str) -> bool {
+    let explanation = diagnosis.explanation.as_ref().expect("the tap is explained");
+    let layout = explanation.layout.as_ref().unwrap_or_else(|| panic!("there is a layout: {diagnosis:?}"));
     let tap = layout.parse(url).unwrap_or_else(|error| panic!("{error}: {layout} {url}"));
-    let claimed = match &works.meta {
-        Some((key, _)) => tap.open(&key.prepare(works.scheme)).unwrap(),
+    let claimed = match &explanation.meta_key {
+        Some((key, _)) => tap.open(&key.prepare(explanation.scheme)).unwrap(),
         None => tap.read_plain().unwrap(),
     };
-    let key = works.file.0.prepare(works.scheme);
+    let key = explanation.file_key.0.prepare(explanation.scheme);
     if claimed.ctr().is_some() { claimed.verify(&key).is_ok() } else { claimed.verify_replayable(&key).is_ok() }
 }
 
 /// Checks that the tap is explained with this finding first, and that the reported layout and keys verify it.
-fn explained(case: &Case<'_>, code: &str) {
-    let diagnosis = diagnose(case);
-    assert_eq!(codes(&diagnosis).first(), Some(&code), "{case:?} {diagnosis:?}");
-    assert_eq!(diagnosis.verdict, Verdict::Explained, "{diagnosis:?}");
-    assert!(works(&diagnosis, case.url), "{diagnosis:?}");
+fn assert_explained(assumptions: &Assumptions<'_>, code: &str) {
+    let diagnosis = diagnose(assumptions);
+    assert_eq!(codes(&diagnosis).first(), Some(&code), "{assumptions:?} {diagnosis:?}");
+    assert_eq!(diagnosis.conclusion, Conclusion::Explained, "{diagnosis:?}");
+    assert!(verifies(&diagnosis, assumptions.url), "{diagnosis:?}");
 }
 
 const TEMPLATES: [&str; 11] = [
@@ -97,56 +98,57 @@ fn with_texts(layout: &SdmLayout, ctr: u32) -> String {
 }
 
 #[test]
-fn what_is_right_is_healthy() {
+fn right_assumptions_are_healthy() {
     for layout in both_modes() {
         let url = with_texts(&layout, 7);
-        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, uid: Some(UID), ..Case::of(&url) });
-        assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec![]), "{url} {diagnosis:?}");
-        let found = diagnosis.works.as_ref().unwrap();
-        assert_eq!(found.layout.as_ref(), Some(&layout), "the believed layout stays");
-        assert!(works(&diagnosis, &url) && diagnosis.is_healthy() && diagnosis.complete);
+        let diagnosis =
+            diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, uid: Some(UID), ..Assumptions::about(&url) });
+        assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Healthy, vec![]), "{url} {diagnosis:?}");
+        let found = diagnosis.explanation.as_ref().unwrap();
+        assert_eq!(found.layout.as_ref(), Some(&layout), "the assumed layout stays");
+        assert!(verifies(&diagnosis, &url) && diagnosis.is_healthy() && diagnosis.complete);
     }
 }
 
 /// Without a layout, the search finds the mirrors, the start of the MAC input and the mode.
 #[test]
-fn a_layout_is_found() {
+fn layout_is_found() {
     for layout in both_modes() {
         let url = with_texts(&layout, 0x01_02_03);
-        let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
-        assert_eq!(diagnosis.verdict, Verdict::Healthy, "{url} {diagnosis:?}");
-        assert!(works(&diagnosis, &url), "{url}");
-        let found = diagnosis.works.unwrap();
+        let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
+        assert_eq!(diagnosis.conclusion, Conclusion::Healthy, "{url} {diagnosis:?}");
+        assert!(verifies(&diagnosis, &url), "{url}");
+        let found = diagnosis.explanation.unwrap();
         assert_eq!((found.scheme, found.ctr.map(SdmReadCtr::get)), (layout.scheme(), Some(0x01_02_03)));
         assert_eq!(found.layout.unwrap().has(Field::PiccData), layout.has(Field::PiccData));
     }
 }
 
 #[test]
-fn the_mode_is_another() {
+fn wrong_mode_is_found() {
     for template in ["https://a.b/?u={uid}&n={ctr}&c={mac}", "https://a.b/?p={picc}&c={mac}"] {
         for (wrong, right) in [(layout(template), lrp(template)), (lrp(template), layout(template))] {
             let url = tap(&right, 9);
-            explained(&Case { layout: Some(&wrong), keys: &KEYS, ..Case::of(&url) }, "mode");
+            assert_explained(&Assumptions { layout: Some(&wrong), keys: &KEYS, ..Assumptions::about(&url) }, "mode");
         }
     }
     let (wrong, ntag_223) =
         (layout("https://a.b/?m={uid}x{ctr}x{mac}"), "https://a.b/?m=04C767F2066180x000003x3779793DFE592188");
-    explained(&Case { layout: Some(&wrong), ..Case::of(ntag_223) }, "mode");
+    assert_explained(&Assumptions { layout: Some(&wrong), ..Assumptions::about(ntag_223) }, "mode");
 }
 
 #[test]
-fn the_tag_has_factory_keys() {
+fn factory_keys_are_found() {
     for layout in [layout(TEMPLATES[0]), layout(TEMPLATES[7]), layout(TEMPLATES[3]), lrp(TEMPLATES[0])] {
         let url = tap_of(&layout, [0; 16], &SdmFileReadKey::FACTORY, UID, 3);
-        let case = Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) };
-        explained(&case, "factory-key");
-        assert_eq!(codes(&diagnose(&case)), ["factory-key"]);
-        let diagnosis = diagnose(&Case { layout: Some(&layout), ..Case::of(&url) });
+        let assumptions = Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) };
+        assert_explained(&assumptions, "factory-key");
+        assert_eq!(codes(&diagnose(&assumptions)), ["factory-key"]);
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), ..Assumptions::about(&url) });
         assert_eq!(
-            (diagnosis.verdict, codes(&diagnosis)),
-            (Verdict::Healthy, vec!["new-chip"]),
-            "nothing else was believed"
+            (diagnosis.conclusion, codes(&diagnosis)),
+            (Conclusion::Healthy, vec!["new-chip"]),
+            "nothing else was assumed"
         );
     }
     // Only one of the two keys is a factory key.
@@ -155,17 +157,20 @@ fn the_tag_has_factory_keys() {
         (tap_of(&one, [0; 16], &SdmFileReadKey::from_bytes(FILE), UID, 3), [true, false]),
         (tap_of(&one, META, &SdmFileReadKey::FACTORY, UID, 3), [false, true]),
     ] {
-        let case = Case { layout: Some(&one), keys: &KEYS, ..Case::of(&url) };
-        explained(&case, "factory-key");
-        assert_eq!(diagnose(&case).findings(), [Finding::FactoryKey { meta: both[0], file: both[1] }]);
+        let assumptions = Assumptions { layout: Some(&one), keys: &KEYS, ..Assumptions::about(&url) };
+        assert_explained(&assumptions, "factory-key");
+        assert_eq!(diagnose(&assumptions).findings(), [Finding::FactoryKey { meta: both[0], file: both[1] }]);
     }
 }
 
 #[test]
-fn the_keys_are_swapped() {
+fn swapped_keys_are_found() {
     for layout in [layout(TEMPLATES[0]), layout(TEMPLATES[1]), lrp(TEMPLATES[0])] {
         let url = tap_of(&layout, FILE, &SdmFileReadKey::from_bytes(META), UID, 3);
-        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "keys-swapped");
+        assert_explained(
+            &Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) },
+            "keys-swapped",
+        );
     }
 }
 
@@ -176,52 +181,52 @@ fn one_key_of_the_wrong_role_is_no_swap() {
     let keys = [KEYS[0], KEYS[1], GivenKey { name: "spare", key: &spare, role: Role::Any }];
     for (meta, file) in [(spare, META), (FILE, spare)] {
         let url = tap_of(&layout, meta, &SdmFileReadKey::from_bytes(file), UID, 3);
-        let case = Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) };
-        explained(&case, "other-key");
-        assert_eq!(codes(&diagnose(&case)), ["other-key", "other-key"]);
+        let assumptions = Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(&url) };
+        assert_explained(&assumptions, "other-key");
+        assert_eq!(codes(&diagnose(&assumptions)), ["other-key", "other-key"]);
     }
 }
 
 #[test]
-fn one_key_does_for_both() {
+fn one_key_in_both_roles_is_found() {
     for key in [META, FILE] {
         let layout = layout(TEMPLATES[0]);
         let url = tap_of(&layout, key, &SdmFileReadKey::from_bytes(key), UID, 3);
-        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "other-key");
+        assert_explained(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) }, "other-key");
     }
 }
 
 /// The given key is a master key.
 #[test]
-fn the_key_wants_a_derivation() {
+fn derived_file_key_is_found() {
     let (master_bytes, plain, picc) =
         ([0x77; 16], layout("https://a.b/?u={uid}&n={ctr}&c={mac}"), layout(TEMPLATES[0]));
     let keys = [
         GivenKey { name: "picc", key: &META, role: Role::Meta },
         GivenKey { name: "master", key: &master_bytes, role: Role::Any },
     ];
-    let derived = |file: &SdmFileReadKey, expected: Derivation| {
+    let derived = |file: &SdmFileReadKey, expected: KeyDerivation| {
         for layout in [&plain, &picc] {
             let url = tap_of(layout, META, file, UID, 12);
-            let case = Case { layout: Some(layout), keys: &keys, ..Case::of(&url) };
-            explained(&case, "derived-key");
-            let source = KeySource::Derived { from: Some("master"), by: expected };
-            assert_eq!(diagnose(&case).findings(), [Finding::DerivedKey { role: Role::File, source }]);
+            let assumptions = Assumptions { layout: Some(layout), keys: &keys, ..Assumptions::about(&url) };
+            assert_explained(&assumptions, "derived-key");
+            let source = KeySource::Derived { from: Some("master"), derivation: expected };
+            assert_eq!(diagnose(&assumptions).findings(), [Finding::DerivedKey { role: Role::File, source }]);
         }
     };
     let master = MasterKey::from_bytes(master_bytes);
     for suffix in [&[][..], &[0x30, 0x42, 0xF5], b"\x30\x42\xF5NXP Abu", &[0xD2, 0x76, 0, 0, 0x85, 1, 1, 2]] {
         let key = an10922::derive(&master, &[UID.as_bytes(), suffix]).unwrap();
-        derived(&key, Derivation::An10922 { suffix });
+        derived(&key, KeyDerivation::An10922 { suffix });
     }
     let issuer = IssuerKey::from_bytes(master_bytes);
     for version in [0, 1, 31] {
-        derived(&boltcard::file_read_key(&issuer, UID, version), Derivation::Boltcard { version });
+        derived(&boltcard::file_read_key(&issuer, UID, version), KeyDerivation::Boltcard { version });
     }
     let standard = Master::standard(&master_bytes).unwrap();
-    derived(&standard.file_read_key(UID), Derivation::SdmBackendStandard);
+    derived(&standard.file_read_key(UID), KeyDerivation::SdmBackendStandard);
     let legacy = Master::legacy(&master_bytes).unwrap();
-    derived(&legacy.file_read_key(UID), Derivation::SdmBackendLegacy);
+    derived(&legacy.file_read_key(UID), KeyDerivation::SdmBackendLegacy);
     // Many programs leave out the second block.
     let cmac = {
         use cmac::{Cmac, KeyInit as _, Mac as _};
@@ -230,12 +235,12 @@ fn the_key_wants_a_derivation() {
         mac.update(UID.as_bytes());
         SdmFileReadKey::from_bytes(mac.finalize().into_bytes().into())
     };
-    derived(&cmac, Derivation::An10922Unpadded { suffix: &[] });
+    derived(&cmac, KeyDerivation::An10922Unpadded { suffix: &[] });
 }
 
 /// Both keys are derived from the given one, as for Bolt Cards and sdm-backend.
 #[test]
-fn both_keys_want_a_derivation() {
+fn both_derived_keys_are_found() {
     let secret = [0x77; 16];
     let keys = [GivenKey { name: "issuer", key: &secret, role: Role::Any }];
     let bolt = layout("lnurlw://example.com?p={picc:uid,ctr}&c={mac}");
@@ -249,15 +254,15 @@ fn both_keys_want_a_derivation() {
     }
     for url in urls {
         for layout in [Some(&bolt), None] {
-            let case = Case { layout, keys: &keys, ..Case::of(&url) };
-            explained(&case, "derived-key");
-            assert_eq!(codes(&diagnose(&case)), ["derived-key", "derived-key"], "one for each key");
+            let assumptions = Assumptions { layout, keys: &keys, ..Assumptions::about(&url) };
+            assert_explained(&assumptions, "derived-key");
+            assert_eq!(codes(&diagnose(&assumptions)), ["derived-key", "derived-key"], "one for each key");
         }
     }
 }
 
 #[test]
-fn the_mac_covers_other_text() {
+fn wrong_mac_input_is_found() {
     let windows = [
         "https://a.b/t?u={uid}&n={ctr}&c={mac}",
         "https://a.b/t?u={uid}&n={ctr}&[[c={mac}",
@@ -273,9 +278,9 @@ fn the_mac_covers_other_text() {
     for right in windows {
         for wrong in windows.into_iter().filter(|wrong| *wrong != right) {
             let (url, wrong) = (tap(&layout(right), 5), layout(wrong));
-            let case = Case { layout: Some(&wrong), keys: &KEYS, ..Case::of(&url) };
-            explained(&case, "mac-input");
-            assert_eq!(diagnose(&case).works.unwrap().layout.unwrap().template(), right);
+            let assumptions = Assumptions { layout: Some(&wrong), keys: &KEYS, ..Assumptions::about(&url) };
+            assert_explained(&assumptions, "mac-input");
+            assert_eq!(diagnose(&assumptions).explanation.unwrap().layout.unwrap().template(), right);
         }
     }
     // A derived key works, too, although only the likely starts are tried with it.
@@ -284,25 +289,29 @@ fn the_mac_covers_other_text() {
     let url = tap_of(&right, META, &key, UID, 5);
     let wrong = layout("https://a.b/?m=[[{uid}x{ctr}x{mac}");
     let keys = [GivenKey { name: "master", key: &[0x77; 16], role: Role::Any }];
-    let diagnosis = diagnose(&Case { layout: Some(&wrong), keys: &keys, ..Case::of(&url) });
+    let diagnosis = diagnose(&Assumptions { layout: Some(&wrong), keys: &keys, ..Assumptions::about(&url) });
     assert_eq!(codes(&diagnosis), ["derived-key", "mac-input"]);
-    assert_eq!(diagnosis.works.unwrap().layout, Some(right));
+    assert_eq!(diagnosis.explanation.unwrap().layout, Some(right));
     // The MAC input begins at the file data or at the name of its parameter.
     let (with, without) =
         ("https://a.b/?p={picc}&e=[[{enc:32,tt@3}&cmac={mac}", "https://a.b/?p={picc}&[[e={enc:32,tt@3}&cmac={mac}");
     for (right, wrong) in [(with, without), (without, with)] {
         let (url, wrong) = (tap(&layout(right), 5), layout(wrong));
-        let case = Case { layout: Some(&wrong), keys: &KEYS, ..Case::of(&url) };
-        explained(&case, "mac-input");
-        assert_eq!(diagnose(&case).works.unwrap().layout.unwrap().template(), right, "with its tamper status");
+        let assumptions = Assumptions { layout: Some(&wrong), keys: &KEYS, ..Assumptions::about(&url) };
+        assert_explained(&assumptions, "mac-input");
+        assert_eq!(
+            diagnose(&assumptions).explanation.unwrap().layout.unwrap().template(),
+            right,
+            "with its tamper status"
+        );
     }
 }
 
 /// Returns a tap with a MAC that no chip makes.
-fn handmade(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, cut: Bytes) -> String {
+fn tap_of_no_chip(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, mac_bytes: Bytes) -> String {
     let cmac = MacKey::derive(&SdmFileReadKey::from_bytes(FILE).prepare(Scheme::Aes), uid, ctr).unwrap().cmac(b"");
     let bytes: Vec<u8> =
-        cmac.into_iter().enumerate().filter(|(at, _)| cut(*at)).map(|(_, byte)| byte).take(8).collect();
+        cmac.into_iter().enumerate().filter(|(at, _)| mac_bytes(*at)).map(|(_, byte)| byte).take(8).collect();
     format!("{prefix}{}", base16ct::upper::encode_string(&bytes))
 }
 
@@ -312,104 +321,120 @@ type Bytes = fn(usize) -> bool;
 const ODD: Bytes = |at| at % 2 == 1;
 
 #[test]
-fn the_counter_is_turned_round() {
+fn reversed_counter_is_found() {
     for (shown, used) in [("00001E", 0x1E_0000), ("123456", 0x56_3412)] {
         let prefix = format!("https://a.b/?u={UID}&n={shown}&c=");
-        let url = handmade(&prefix, Some(UID), SdmReadCtr::new(used), ODD);
+        let url = tap_of_no_chip(&prefix, Some(UID), SdmReadCtr::new(used), ODD);
         let layout = layout("https://a.b/?u={uid}&n={ctr}&c={mac}");
-        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) });
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) });
         assert_eq!(
-            (diagnosis.verdict, codes(&diagnosis)),
-            (Verdict::Explained, vec!["counter-byte-order"]),
+            (diagnosis.conclusion, codes(&diagnosis)),
+            (Conclusion::Explained, vec!["counter-byte-order"]),
             "{diagnosis:?}"
         );
-        assert!(diagnosis.works.unwrap().layout.is_none(), "no chip writes this");
+        assert!(diagnosis.explanation.unwrap().layout.is_none(), "no chip writes this");
         // The remedy is to write the counter in the other byte order.
         let [a, b, c] = SdmReadCtr::new(used).unwrap().to_lsb_first();
-        let mended = url.replace(&format!("n={shown}"), &format!("n={c:02X}{b:02X}{a:02X}"));
-        assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&mended) }).is_healthy());
+        let corrected = url.replace(&format!("n={shown}"), &format!("n={c:02X}{b:02X}{a:02X}"));
+        assert!(
+            diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&corrected) })
+                .is_healthy()
+        );
     }
 }
 
 #[test]
-fn the_mac_is_cut_in_another_way() {
+fn wrong_mac_truncation_is_found() {
     let even: Bytes = |at| at % 2 == 0;
     let first: Bytes = |at| at < 8;
     let last: Bytes = |at| at >= 8;
-    for (cut, words) in [(even, "bytes 0, 2"), (first, "the first 8"), (last, "the last 8")] {
+    for (mac_bytes, words) in [(even, "bytes 0, 2"), (first, "the first 8"), (last, "the last 8")] {
         for ctr in [1, 0x01_0203] {
             let prefix = format!("https://a.b/?u={UID}&n={ctr:06X}&c=");
             let layout = layout("https://a.b/?u={uid}&n={ctr}&c={mac}");
-            let url = handmade(&prefix, Some(UID), SdmReadCtr::new(ctr), cut);
-            let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) });
-            assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Explained, vec!["mac-truncation"]));
+            let url = tap_of_no_chip(&prefix, Some(UID), SdmReadCtr::new(ctr), mac_bytes);
+            let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) });
+            assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Explained, vec!["mac-truncation"]));
             assert!(diagnosis.findings()[0].to_string().contains(words), "{}", diagnosis.findings()[0]);
-            let mended = handmade(&prefix, Some(UID), SdmReadCtr::new(ctr), ODD);
-            assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&mended) }).is_healthy());
+            let corrected = tap_of_no_chip(&prefix, Some(UID), SdmReadCtr::new(ctr), ODD);
+            assert!(
+                diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&corrected) })
+                    .is_healthy()
+            );
         }
     }
 }
 
 /// The UID or the counter in the URL is static text, so it is not in the session vector.
 #[test]
-fn what_is_not_mirrored_is_not_in_the_session_vector() {
+fn static_uid_or_counter_is_found() {
     let both = layout("https://a.b/?u={uid}&n={ctr}&c={mac}");
     for (right, ctr) in
         [("https://a.b/?u=04112233445566&n={ctr}&c={mac}", 6), ("https://a.b/?u=04112233445566&n={ctr}&c={mac}", 77)]
     {
         let url = tap(&layout(right), ctr);
-        explained(&Case { layout: Some(&both), keys: &KEYS, ..Case::of(&url) }, "session-vector");
+        assert_explained(
+            &Assumptions { layout: Some(&both), keys: &KEYS, ..Assumptions::about(&url) },
+            "session-vector",
+        );
     }
     // The counter is static text: the tap is genuine and can be replayed forever.
     for window in ["c={mac}", "[[c={mac}"] {
         let right = layout(&format!("https://a.b/?u={{uid}}&n=000006&{window}"));
         let wrong = layout(&format!("https://a.b/?u={{uid}}&n={{ctr}}&{window}"));
         let url = tap(&right, 6);
-        let case = Case { layout: Some(&wrong), keys: &KEYS, ..Case::of(&url) };
-        explained(&case, "session-vector");
-        assert_eq!(codes(&diagnose(&case)), ["session-vector", "no-counter"]);
+        let assumptions = Assumptions { layout: Some(&wrong), keys: &KEYS, ..Assumptions::about(&url) };
+        assert_explained(&assumptions, "session-vector");
+        assert_eq!(codes(&diagnose(&assumptions)), ["session-vector", "no-counter"]);
     }
     // The UID is mirrored, but was removed from the URL.
     for ctr in [1, 2] {
         let url = tap(&both, ctr).replace(&format!("u={UID}&"), "");
-        let diagnosis = diagnose(&Case { keys: &KEYS, uid: Some(UID), ..Case::of(&url) });
+        let diagnosis = diagnose(&Assumptions { keys: &KEYS, uid: Some(UID), ..Assumptions::about(&url) });
         assert_eq!(diagnosis.findings(), [Finding::SessionVector { uid: true, ctr: true }], "{diagnosis:?}");
     }
 }
 
 #[test]
-fn digits_in_lower_case_are_remarked() {
+fn lower_case_digits_give_a_remark() {
     for template in [TEMPLATES[0], TEMPLATES[1]] {
         let layout = layout(template);
         let url = tap(&layout, 300);
         let (static_text, digits) = url.split_at(url.find('=').unwrap());
         let lower = format!("{static_text}{}", digits.to_ascii_lowercase());
-        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&lower) });
-        assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec!["hex-case"]), "{diagnosis:?}");
-        assert!(works(&diagnosis, &lower));
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&lower) });
+        assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Healthy, vec!["hex-case"]), "{diagnosis:?}");
+        assert!(verifies(&diagnosis, &lower));
     }
 }
 
 /// The MAC covers text that was changed to lower case.
 #[test]
-fn text_in_another_case_is_found() {
+fn changed_case_is_found() {
     for template in ["https://a.b/Tap?[[Uid={uid}&Ctr={ctr}&Mac={mac}", "https://[[a.b/TAP?u={uid}&n={ctr}&c={mac}"] {
         let layout = layout(template);
         let url = tap(&layout, 3).to_ascii_lowercase();
-        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) });
-        assert_eq!((diagnosis.verdict, codes(&diagnosis)[0]), (Verdict::Explained, "case-changed"), "{diagnosis:?}");
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) });
+        assert_eq!(
+            (diagnosis.conclusion, codes(&diagnosis)[0]),
+            (Conclusion::Explained, "case-changed"),
+            "{diagnosis:?}"
+        );
     }
 }
 
 #[test]
-fn a_tamper_status_outside_is_found() {
+fn uncovered_tamper_status_is_found() {
     for template in ["https://a.b/?tt={tt}&u=[[{uid}&n={ctr}&c={mac}", "https://a.b/?p={picc}&tt={tt}&c={mac}"] {
         let layout = layout(template);
         let url = tap(&layout, 3);
-        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "tamper-not-covered");
+        assert_explained(
+            &Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) },
+            "tamper-not-covered",
+        );
         // Without a layout, the two letters may as well be a country code.
-        let silent = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
-        assert_eq!((silent.verdict, works(&silent, &url)), (Verdict::Healthy, true));
+        let without_layout = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
+        assert_eq!((without_layout.conclusion, verifies(&without_layout, &url)), (Conclusion::Healthy, true));
     }
     let covered = layout("https://a.b/?tt=[[{tt}&u={uid}&n={ctr}&c={mac}");
     let meta = SdmMetaReadKey::from_bytes(META);
@@ -417,45 +442,51 @@ fn a_tamper_status_outside_is_found() {
         EmulatedTag::new(&covered, &TagTexts::default(), meta, SdmFileReadKey::from_bytes(FILE), UID).unwrap();
     tag.open_seal();
     let url = tag.tap().unwrap();
-    let diagnosis = diagnose(&Case { layout: Some(&covered), keys: &KEYS, ..Case::of(&url) });
-    assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec!["seal-opened"]));
+    let diagnosis = diagnose(&Assumptions { layout: Some(&covered), keys: &KEYS, ..Assumptions::about(&url) });
+    assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Healthy, vec!["seal-opened"]));
     // A status that the MAC covers is found without a layout, too.
-    let silent = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
-    assert_eq!(silent.works.unwrap().layout.unwrap(), covered);
+    let without_layout = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
+    assert_eq!(without_layout.explanation.unwrap().layout.unwrap(), covered);
 }
 
 #[test]
-fn two_taps_tell_how_the_counter_goes() {
+fn second_tap_shows_how_the_counter_changes() {
     let layout = layout(TEMPLATES[0]);
     let (first, later, much_later) = (tap(&layout, 5), tap(&layout, 6), tap(&layout, 900));
     let other = tap_of(&layout, META, &SdmFileReadKey::from_bytes(FILE), OTHER, 7);
     let forged = later.replace("cmac=", "cmac=0").get(..later.len()).unwrap().to_owned();
     let cases = [
-        (&first, &later, Verdict::Healthy, Finding::CounterRunning { by: 1 }),
-        (&first, &much_later, Verdict::Healthy, Finding::CounterRunning { by: 895 }),
-        (&first, &first, Verdict::Explained, Finding::CounterStuck),
-        (&later, &first, Verdict::Explained, Finding::CounterBack),
-        (&first, &other, Verdict::Explained, Finding::SecondOfOther { uid: OTHER }),
-        (&first, &forged, Verdict::Explained, Finding::SecondDiffers),
-        (&forged, &later, Verdict::Unexplained, Finding::Altered),
+        (&first, &later, Conclusion::Healthy, Finding::CounterRunning { reads: 1 }),
+        (&first, &much_later, Conclusion::Healthy, Finding::CounterRunning { reads: 895 }),
+        (&first, &first, Conclusion::Explained, Finding::CounterStuck),
+        (&later, &first, Conclusion::Explained, Finding::CounterBack),
+        (&first, &other, Conclusion::Explained, Finding::SecondOfOther { uid: OTHER }),
+        (&first, &forged, Conclusion::Explained, Finding::SecondDiffers),
+        (&forged, &later, Conclusion::Unexplained, Finding::Altered),
     ];
-    for (url, second, verdict, finding) in cases {
-        let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(second), ..Case::of(url) };
-        let diagnosis = diagnose(&case);
-        assert_eq!((diagnosis.verdict, diagnosis.findings().first()), (verdict, Some(&finding)), "{diagnosis:?}");
+    for (url, second, conclusion, finding) in cases {
+        let assumptions =
+            Assumptions { layout: Some(&layout), keys: &KEYS, second_url: Some(second), ..Assumptions::about(url) };
+        let diagnosis = diagnose(&assumptions);
+        assert_eq!((diagnosis.conclusion, diagnosis.findings().first()), (conclusion, Some(&finding)), "{diagnosis:?}");
     }
 }
 
 /// A valid tap of another tag does not show that this tap was altered.
 #[test]
-fn a_second_tap_of_another_tag_shows_nothing() {
+fn second_tap_of_another_tag_shows_nothing() {
     for (template, finding) in [(TEMPLATES[0], Finding::FileKey { uid: Some(UID) }), (TEMPLATES[3], Finding::NoMatch)] {
         let layout = layout(template);
         let altered = altered(&tap(&layout, 5));
         for (uid, expected) in [(UID, Finding::Altered), (OTHER, finding)] {
             let second = tap_of(&layout, META, &SdmFileReadKey::from_bytes(FILE), uid, 6);
-            let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(&second), ..Case::of(&altered) };
-            assert_eq!(diagnose(&case).findings().first(), Some(&expected), "{template} {uid}");
+            let assumptions = Assumptions {
+                layout: Some(&layout),
+                keys: &KEYS,
+                second_url: Some(&second),
+                ..Assumptions::about(&altered)
+            };
+            assert_eq!(diagnose(&assumptions).findings().first(), Some(&expected), "{template} {uid}");
         }
     }
 }
@@ -466,25 +497,31 @@ fn two_taps_under_derived_keys() {
     let master_bytes = [0x77; 16];
     let master = MasterKey::from_bytes(master_bytes);
     let layout = layout(TEMPLATES[0]);
-    let of = |uid: Uid, ctr| {
+    let tap_under_own_key = |uid: Uid, ctr| {
         let key = an10922::derive(&master, &[uid.as_bytes()]).unwrap();
         tap_of(&layout, META, &key, uid, ctr)
     };
     let keys = [KEYS[0], GivenKey { name: "master", key: &master_bytes, role: Role::Any }];
-    let first = of(UID, 5);
+    let first = tap_under_own_key(UID, 5);
     let second = |second: &str| {
-        let case = Case { layout: Some(&layout), keys: &keys, second: Some(second), ..Case::of(&first) };
-        diagnose(&case).findings().last().map(ToString::to_string)
+        let assumptions =
+            Assumptions { layout: Some(&layout), keys: &keys, second_url: Some(second), ..Assumptions::about(&first) };
+        diagnose(&assumptions).findings().last().map(ToString::to_string)
     };
     let says = |finding: Finding<'_>| Some(finding.to_string());
-    assert_eq!(second(&of(UID, 6)), says(Finding::CounterRunning { by: 1 }));
-    assert_eq!(second(&of(OTHER, 6)), says(Finding::SecondOfOther { uid: OTHER }));
-    let altered = altered(&of(UID, 6));
+    assert_eq!(second(&tap_under_own_key(UID, 6)), says(Finding::CounterRunning { reads: 1 }));
+    assert_eq!(second(&tap_under_own_key(OTHER, 6)), says(Finding::SecondOfOther { uid: OTHER }));
+    let altered = altered(&tap_under_own_key(UID, 6));
     assert_eq!(second(&altered), says(Finding::SecondDiffers));
     // If all tags share one key, a second tap that does not verify is not reported as a tap of another tag.
-    let stranger = tap_of(&layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 6);
+    let unknown_key = tap_of(&layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 6);
     let first = tap(&layout, 5);
-    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, second: Some(&stranger), ..Case::of(&first) });
+    let diagnosis = diagnose(&Assumptions {
+        layout: Some(&layout),
+        keys: &KEYS,
+        second_url: Some(&unknown_key),
+        ..Assumptions::about(&first)
+    });
     assert_eq!(diagnosis.findings(), [Finding::SecondDiffers]);
 }
 
@@ -495,16 +532,19 @@ fn keys_are_named_by_their_role() {
     let url = tap_of(&layout, META, &SdmFileReadKey::from_bytes(META), UID, 5);
     let key = |name, role| GivenKey { name, key: &META, role };
     for keys in [[key("f", Role::File), key("m", Role::Meta)], [key("m", Role::Meta), key("f", Role::File)]] {
-        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(&url) });
         assert!(diagnosis.is_healthy());
-        let works = diagnosis.works.unwrap();
-        assert_eq!((works.meta.unwrap().1, works.file.1), (KeySource::Given("m"), KeySource::Given("f")));
+        let explanation = diagnosis.explanation.unwrap();
+        assert_eq!(
+            (explanation.meta_key.unwrap().1, explanation.file_key.1),
+            (KeySource::Given("m"), KeySource::Given("f"))
+        );
     }
 }
 
 /// One NTAG 22x tap has a status that the MAC covers, the other has letters that look like a status.
 #[test]
-fn an_ntag_22x_is_found() {
+fn ntag_22x_is_found() {
     let detect = SdmLayout::new(Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}").unwrap();
     let plain = SdmLayout::new(Scheme::Suncmac, "https://a.b/?k=CC&m={uid}x{ctr}x{mac}").unwrap();
     // The taps are pub-ntag22x_suncmac-0014 and -0002 of the vectors.
@@ -517,110 +557,121 @@ fn an_ntag_22x_is_found() {
         (&detect, "https://a.b/?m=048B957C8EB480x123456xCO13BE923AxA7170487B1478AE0"),
         (&plain, "https://a.b/?k=CC&m=04C767F2066180x000003x3779793DFE592188"),
     ] {
-        for believed in [Some(layout), None] {
-            let diagnosis = diagnose(&Case { layout: believed, keys: &keys, ..Case::of(url) });
-            if believed.is_none() && layout == &detect {
+        for assumed in [Some(layout), None] {
+            let diagnosis = diagnose(&Assumptions { layout: assumed, keys: &keys, ..Assumptions::about(url) });
+            if assumed.is_none() && layout == &detect {
                 // Nothing in the URL says that the ten characters are a status.
-                assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Unexplained, vec!["no-match"]));
+                assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Unexplained, vec!["no-match"]));
                 continue;
             }
-            assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec![]), "{url} {diagnosis:?}");
-            assert_eq!(diagnosis.works.unwrap().layout.as_ref(), Some(layout));
+            assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Healthy, vec![]), "{url} {diagnosis:?}");
+            assert_eq!(diagnosis.explanation.unwrap().layout.as_ref(), Some(layout));
         }
     }
 }
 
 /// The longest URL that a chip can write is searched.
 #[test]
-fn the_longest_url_is_looked_at() {
+fn longest_url_is_searched() {
     let layout = layout(&format!("https://www.{}/{{uid}}/{{ctr}}/{{mac}}", "a".repeat(261 - 12 - 14 - 6 - 16 - 3)));
     let url = tap(&layout, 5);
     assert_eq!(url.len(), 261);
-    assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }).is_healthy());
+    assert!(diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) }).is_healthy());
     let altered = altered(&url);
-    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&altered) });
+    let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&altered) });
     assert_eq!(codes(&diagnosis), ["no-match"]);
 }
 
 /// Keys without a role give a finding only if none of them is of use.
 #[test]
-fn keys_of_no_use_are_told() {
+fn useless_keys_are_found() {
     let any = |key| [GivenKey { name: "any", key, role: Role::Any }];
     for (template, meta) in [(TEMPLATES[0], true), (TEMPLATES[3], false)] {
         let layout = layout(template);
         let url = tap_of(&layout, [0; 16], &SdmFileReadKey::FACTORY, UID, 5);
         let keys = any(&META);
-        let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(&url) });
         assert_eq!(diagnosis.findings(), [Finding::FactoryKey { meta, file: true }], "{template}");
     }
     let layout = layout(TEMPLATES[0]);
     let url = tap_of(&layout, META, &SdmFileReadKey::FACTORY, UID, 5);
     let keys = any(&META);
-    let diagnosis = diagnose(&Case { layout: Some(&layout), keys: &keys, ..Case::of(&url) });
+    let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(&url) });
     assert!(diagnosis.is_healthy(), "one of them was of use: {diagnosis:?}");
 }
 
 #[test]
-fn the_store_is_ahead() {
+fn replay_is_found() {
     for (template, ctr, stored) in [(TEMPLATES[0], 5, 5), (TEMPLATES[0], 5, 9), (TEMPLATES[3], 1, 400)] {
         let layout = layout(template);
         let url = tap(&layout, ctr);
         let stored = SdmReadCtr::new(stored).unwrap();
-        explained(
-            &Case { layout: Some(&layout), keys: &KEYS, stored: Some(stored), ..Case::of(&url) },
+        assert_explained(
+            &Assumptions { layout: Some(&layout), keys: &KEYS, stored_ctr: Some(stored), ..Assumptions::about(&url) },
             "counter-behind",
         );
         let before = SdmReadCtr::new(ctr - 1);
-        assert!(diagnose(&Case { layout: Some(&layout), keys: &KEYS, stored: before, ..Case::of(&url) }).is_healthy());
+        assert!(
+            diagnose(&Assumptions {
+                layout: Some(&layout),
+                keys: &KEYS,
+                stored_ctr: before,
+                ..Assumptions::about(&url)
+            })
+            .is_healthy()
+        );
     }
 }
 
 #[test]
-fn the_tap_is_of_another_tag() {
+fn tap_of_another_tag_is_found() {
     for layout in [layout(TEMPLATES[0]), layout(TEMPLATES[3])] {
         let url = tap(&layout, 5);
-        explained(&Case { layout: Some(&layout), keys: &KEYS, uid: Some(OTHER), ..Case::of(&url) }, "other-tag");
+        assert_explained(
+            &Assumptions { layout: Some(&layout), keys: &KEYS, uid: Some(OTHER), ..Assumptions::about(&url) },
+            "other-tag",
+        );
     }
 }
 
 #[test]
-fn a_tap_without_counter_is_told() {
+fn missing_or_zero_counter_is_found() {
     for template in ["https://a.b/?p={picc:uid}&c={mac}", "https://a.b/?u={uid}&c={mac}"] {
         let layout = layout(template);
         let url = tap(&layout, 5);
-        explained(&Case { layout: Some(&layout), keys: &KEYS, ..Case::of(&url) }, "no-counter");
+        assert_explained(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) }, "no-counter");
     }
-    let zero = handmade(&format!("https://a.b/?u={UID}&n=000000&c="), Some(UID), SdmReadCtr::new(0), ODD);
-    let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&zero) });
+    let zero = tap_of_no_chip(&format!("https://a.b/?u={UID}&n=000000&c="), Some(UID), SdmReadCtr::new(0), ODD);
+    let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&zero) });
     assert_eq!(codes(&diagnosis), ["counter-zero"]);
 }
 
 /// The URL does not match the layout: it has another name, another order, or a tracker at its end. The right layout is
 /// found.
 #[test]
-fn the_layout_is_another() {
-    let believed = layout("https://a.b/?p={picc:uid,ctr}&c={mac}");
+fn wrong_layout_is_found() {
+    let assumed = layout("https://a.b/?p={picc:uid,ctr}&c={mac}");
     for right in [
         "https://a.b/?picc_data={picc:uid,ctr}&cmac={mac}",
         "https://a.b/?c={mac}&p={picc}",
         "https://x.y/{picc}/{mac}",
     ] {
         let url = tap(&layout(right), 8);
-        explained(&Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&url) }, "layout");
+        assert_explained(&Assumptions { layout: Some(&assumed), keys: &KEYS, ..Assumptions::about(&url) }, "layout");
     }
-    let tracked = format!("{}&utm_source=nfc", tap(&believed, 8));
-    let case = Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&tracked) };
-    let diagnosis = diagnose(&case);
+    let tracked = format!("{}&utm_source=nfc", tap(&assumed, 8));
+    let assumptions = Assumptions { layout: Some(&assumed), keys: &KEYS, ..Assumptions::about(&tracked) };
+    let diagnosis = diagnose(&assumptions);
     assert_eq!(
-        (diagnosis.verdict, diagnosis.findings()),
-        (Verdict::Explained, &[Finding::Layout(Malformed::Trailing)][..])
+        (diagnosis.conclusion, diagnosis.findings()),
+        (Conclusion::Explained, &[Finding::Layout(Malformed::Trailing)][..])
     );
-    assert!(works(&diagnosis, &tap(&believed, 8)), "with the tracker cut off the believed layout is right");
+    assert!(verifies(&diagnosis, &tap(&assumed, 8)), "with the tracker cut off the assumed layout is right");
 }
 
 /// The assumed layout stays in use despite a tracker or another host.
 #[test]
-fn trackers_and_hosts_leave_the_layout_as_it_is() {
+fn layout_stays_despite_tracker_or_other_host() {
     for template in [
         "https://a.b/t/{uid}{ctr}{mac}",
         "https://a.b/c{picc}/{mac}",
@@ -638,10 +689,15 @@ fn trackers_and_hosts_leave_the_layout_as_it_is() {
             (format!("{url}#x"), Malformed::Trailing),
             (url.replace("https://a.b", "http://www.other.example"), Malformed::StaticText { at: 4 }),
         ] {
-            let case = Case { layout: Some(&layout), keys: &KEYS, second: Some(&other), ..Case::of(&other) };
-            let diagnosis = diagnose(&case);
+            let assumptions = Assumptions {
+                layout: Some(&layout),
+                keys: &KEYS,
+                second_url: Some(&other),
+                ..Assumptions::about(&other)
+            };
+            let diagnosis = diagnose(&assumptions);
             assert_eq!(diagnosis.findings().first(), Some(&Finding::Layout(error)), "{other} {diagnosis:?}");
-            assert_eq!(diagnosis.works.as_ref().unwrap().layout.as_ref(), Some(&layout));
+            assert_eq!(diagnosis.explanation.as_ref().unwrap().layout.as_ref(), Some(&layout));
             assert_eq!(codes(&diagnosis), ["layout", "counter-stuck"]);
         }
     }
@@ -649,7 +705,7 @@ fn trackers_and_hosts_leave_the_layout_as_it_is() {
 
 /// A tap is healthy only if the assumed layout and keys verify it.
 #[test]
-fn what_is_believed_and_wrong_is_never_healthy() {
+fn wrong_assumptions_are_never_healthy() {
     let file = SdmFileReadKey::from_bytes(FILE);
     let pairs = [
         ("https://a.b/?p={picc:uid,ctr}&c={mac}", "https://a.b/?p={picc:uid}&c={mac}", "parts"),
@@ -657,12 +713,12 @@ fn what_is_believed_and_wrong_is_never_healthy() {
         ("https://a.b/?a=[[{enc:32}&b={picc}&c={mac}", "https://a.b/?a=[[{picc}&b={enc:32}&c={mac}", "parts"),
         ("https://a.b/?u={uid}&n={ctr}&c={mac}", "https://a.b/?u={uid}&n={ctr}&c[[={mac}", "mac-input"),
     ];
-    for (right, believed, code) in pairs {
-        let (right, believed) = (layout(right), layout(believed));
+    for (right, assumed, code) in pairs {
+        let (right, assumed) = (layout(right), layout(assumed));
         let url = tap_of(&right, META, &file, UID, 5);
-        let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&url) });
-        assert_eq!((diagnosis.verdict, codes(&diagnosis)[0]), (Verdict::Explained, code), "{url} {diagnosis:?}");
-        assert!(works(&diagnosis, &url));
+        let diagnosis = diagnose(&Assumptions { layout: Some(&assumed), keys: &KEYS, ..Assumptions::about(&url) });
+        assert_eq!((diagnosis.conclusion, codes(&diagnosis)[0]), (Conclusion::Explained, code), "{url} {diagnosis:?}");
+        assert!(verifies(&diagnosis, &url));
     }
     // A zero key or a key without a role among the given keys does not make a wrong key right.
     let layout = layout(TEMPLATES[0]);
@@ -674,50 +730,57 @@ fn what_is_believed_and_wrong_is_never_healthy() {
         (&zeros, [key("meta", &[0; 16], Role::Meta), key("file", &FILE, Role::File)], "factory-key"),
         (&same, [key("spare", &META, Role::Any), key("file", &FILE, Role::File)], "other-key"),
     ] {
-        explained(&Case { layout: Some(&layout), keys: &keys, ..Case::of(url) }, expected);
+        assert_explained(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(url) }, expected);
     }
     let right = tap(&layout, 5);
     let twins = [key("k", &META, Role::Meta), key("k", &FILE, Role::File)];
-    assert!(diagnose(&Case { layout: Some(&layout), keys: &twins, ..Case::of(&right) }).is_healthy());
+    assert!(diagnose(&Assumptions { layout: Some(&layout), keys: &twins, ..Assumptions::about(&right) }).is_healthy());
 }
 
 /// A country code is not taken for a tamper status, nor a plain tap in one run for a broken PICCData.
 #[test]
-fn what_only_looks_like_something_is_left_alone() {
+fn lookalikes_are_ignored() {
     for template in [
         "https://a.b/CO/t?p={picc}&c={mac}",
         "https://a.b/?country=CO&p={picc}&c={mac}",
         "https://a.b/?x=II&p={picc}&c={mac}",
     ] {
         let url = tap(&layout(template), 5);
-        let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
-        assert_eq!((diagnosis.verdict, codes(&diagnosis)), (Verdict::Healthy, vec![]), "{url}");
-        assert_eq!(diagnosis.works.unwrap().layout.unwrap().template(), template);
+        let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
+        assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Healthy, vec![]), "{url}");
+        assert_eq!(diagnosis.explanation.unwrap().layout.unwrap().template(), template);
     }
     for template in ["https://a.b/t/{uid}{ctr}{mac}", "https://a.b/t?x={ctr}{mac}"] {
         let url = tap(&layout(template), 5);
-        let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
-        assert_eq!((diagnosis.verdict, works(&diagnosis, &url)), (Verdict::Healthy, true), "{url} {diagnosis:?}");
+        let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
+        assert_eq!(
+            (diagnosis.conclusion, verifies(&diagnosis, &url)),
+            (Conclusion::Healthy, true),
+            "{url} {diagnosis:?}"
+        );
     }
-    let (bulk, stranger) = (layout("https://a.b/t/{uid}{ctr}{mac}"), SdmFileReadKey::from_bytes([0xAB; 16]));
-    let url = tap_of(&bulk, META, &stranger, UID, 5);
-    assert_eq!(codes(&diagnose(&Case { layout: Some(&bulk), keys: &KEYS, ..Case::of(&url) })), ["no-match"]);
+    let (bulk, unknown_key) = (layout("https://a.b/t/{uid}{ctr}{mac}"), SdmFileReadKey::from_bytes([0xAB; 16]));
+    let url = tap_of(&bulk, META, &unknown_key, UID, 5);
+    assert_eq!(
+        codes(&diagnose(&Assumptions { layout: Some(&bulk), keys: &KEYS, ..Assumptions::about(&url) })),
+        ["no-match"]
+    );
 }
 
 /// If a PICCData without UID opens, the finding is that the file key is missing.
 #[test]
-fn a_picc_data_without_uid_opens() {
-    let (counted, stranger) = (layout("https://a.b/?p={picc:ctr}&c={mac}"), SdmFileReadKey::from_bytes([0xAB; 16]));
+fn picc_data_without_uid_opens() {
+    let (counted, unknown_key) = (layout("https://a.b/?p={picc:ctr}&c={mac}"), SdmFileReadKey::from_bytes([0xAB; 16]));
     for ctr in [1, 77] {
-        let url = tap_of(&counted, META, &stranger, UID, ctr);
-        let diagnosis = diagnose(&Case { layout: Some(&counted), keys: &KEYS, ..Case::of(&url) });
+        let url = tap_of(&counted, META, &unknown_key, UID, ctr);
+        let diagnosis = diagnose(&Assumptions { layout: Some(&counted), keys: &KEYS, ..Assumptions::about(&url) });
         assert_eq!(diagnosis.findings(), [Finding::FileKey { uid: None }], "{diagnosis:?}");
     }
 }
 
 /// SDMMACInputOffset is wrong, and no layout can express it.
 #[test]
-fn a_mac_input_inside_of_a_mirror_is_a_fault() {
+fn mac_input_inside_a_mirror_is_a_fault() {
     for (shown, from) in [("04112233445566", 4), ("04112233445566", 9)] {
         let prefix = format!("https://a.b/?u={shown}&n=000005&c=");
         let input = &prefix[prefix.find(shown).unwrap() + from..];
@@ -725,10 +788,10 @@ fn a_mac_input_inside_of_a_mirror_is_a_fault() {
         let cmac = MacKey::derive(&key, Some(UID), SdmReadCtr::new(5)).unwrap().cmac(input.as_bytes());
         let mac: Vec<u8> = cmac.into_iter().skip(1).step_by(2).collect();
         let url = format!("{prefix}{}", base16ct::upper::encode_string(&mac));
-        let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&url) });
+        let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
         assert_eq!(
-            (diagnosis.verdict, codes(&diagnosis)),
-            (Verdict::Explained, vec!["mac-input-inside"]),
+            (diagnosis.conclusion, codes(&diagnosis)),
+            (Conclusion::Explained, vec!["mac-input-inside"]),
             "{diagnosis:?}"
         );
     }
@@ -736,59 +799,63 @@ fn a_mac_input_inside_of_a_mirror_is_a_fault() {
 
 /// A MAC of zeros is found regardless of static digits in the URL.
 #[test]
-fn a_mac_of_zeros_is_not_mirrored() {
+fn mac_of_zeros_is_not_mirrored() {
     let layout = layout(TEMPLATES[0]);
     for id in ["", "&id=0123456789ABCDEF"] {
         let url = tap(&layout, 5);
         let blank = format!("{}{}", &url[..url.len() - 16], "0".repeat(16)).replace('?', &format!("?x=1{id}&"));
-        assert_eq!(codes(&diagnose(&Case { keys: &KEYS, ..Case::of(&blank) })), ["not-mirrored"], "{blank}");
+        assert_eq!(
+            codes(&diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&blank) })),
+            ["not-mirrored"],
+            "{blank}"
+        );
     }
 }
 
 /// The findings on an unexplained tap say what the URL shows.
 #[test]
-fn what_nothing_explains() {
-    let believed = layout(TEMPLATES[0]);
-    let stranger = SdmFileReadKey::from_bytes([0xAB; 16]);
+fn unexplained_taps_have_findings() {
+    let assumed = layout(TEMPLATES[0]);
+    let unknown_key = SdmFileReadKey::from_bytes([0xAB; 16]);
     let unexplained = |url: &str, expected: Finding<'_>| {
-        for layout in [Some(&believed), None] {
-            let diagnosis = diagnose(&Case { layout, keys: &KEYS, ..Case::of(url) });
+        for layout in [Some(&assumed), None] {
+            let diagnosis = diagnose(&Assumptions { layout, keys: &KEYS, ..Assumptions::about(url) });
             assert_eq!(
-                (diagnosis.verdict, diagnosis.findings().first()),
-                (Verdict::Unexplained, Some(&expected)),
+                (diagnosis.conclusion, diagnosis.findings().first()),
+                (Conclusion::Unexplained, Some(&expected)),
                 "{url} {diagnosis:?}"
             );
-            assert!(diagnosis.works.is_none() && !diagnosis.is_healthy());
+            assert!(diagnosis.explanation.is_none() && !diagnosis.is_healthy());
         }
     };
     for ctr in [1, 2] {
-        unexplained(&tap_of(&believed, META, &stranger, UID, ctr), Finding::FileKey { uid: Some(UID) });
-        unexplained(&tap_of(&believed, [0xAB; 16], &stranger, UID, ctr), Finding::MetaKey);
+        unexplained(&tap_of(&assumed, META, &unknown_key, UID, ctr), Finding::FileKey { uid: Some(UID) });
+        unexplained(&tap_of(&assumed, [0xAB; 16], &unknown_key, UID, ctr), Finding::MetaKey);
     }
     let blank = "https://example.com/t?picc_data=00000000000000000000000000000000&cmac=0000000000000000";
     unexplained(blank, Finding::NotMirrored);
-    let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of("https://example.com/t?hello=world") });
+    let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about("https://example.com/t?hello=world") });
     assert_eq!(codes(&diagnosis), ["no-mac"]);
     // Without a MAC in the URL, nothing shows that the digits were meant to be a PICCData.
     let alone = format!("https://example.com/t?id={}", "7".repeat(30));
-    let diagnosis = diagnose(&Case { keys: &KEYS, ..Case::of(&alone) });
+    let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&alone) });
     assert!(!codes(&diagnosis).contains(&"picc-data-length"), "{diagnosis:?}");
-    let plain = tap_of(&layout("https://a.b/?u={uid}&n={ctr}&c={mac}"), META, &stranger, UID, 3);
-    assert_eq!(codes(&diagnose(&Case { keys: &KEYS, ..Case::of(&plain) })), ["no-match"]);
+    let plain = tap_of(&layout("https://a.b/?u={uid}&n={ctr}&c={mac}"), META, &unknown_key, UID, 3);
+    assert_eq!(codes(&diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&plain) })), ["no-match"]);
 }
 
 /// The placeholder has the wrong length: with 30 characters the last byte is lost, or the tag overwrites the next name.
 #[test]
-fn a_picc_data_of_the_wrong_length() {
-    let believed = layout("https://a.b/?picc_data={picc}&cmac={mac}");
-    let right = tap(&believed, 4);
+fn picc_data_of_wrong_length_is_found() {
+    let assumed = layout("https://a.b/?picc_data={picc}&cmac={mac}");
+    let right = tap(&assumed, 4);
     let (head, rest) = right.split_at(right.find("&cmac").unwrap());
     let lost = format!("{}{rest}", &head[..head.len() - 2]);
     let over = format!("{head}{}", &rest[2..]);
     let hexadecimal = right.replace("&cmac=", "c=");
     let long = format!("{head}00{rest}");
     for (url, digits) in [(lost, 30), (long, 34), (over, 32), (hexadecimal, 33)] {
-        let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &KEYS, ..Case::of(&url) });
+        let diagnosis = diagnose(&Assumptions { layout: Some(&assumed), keys: &KEYS, ..Assumptions::about(&url) });
         if digits == 32 {
             // The next character is no digit, so the PICCData is complete, but it overwrote a part of the next name.
             assert!(diagnosis.findings().iter().any(|finding| finding.code() == "layout"), "{url} {diagnosis:?}");
@@ -796,7 +863,10 @@ fn a_picc_data_of_the_wrong_length() {
         }
         assert_eq!(diagnosis.findings().first(), Some(&Finding::PiccDataLength { digits }), "{url} {diagnosis:?}");
         let of_keys = ["meta-key", "file-key", "no-match"];
-        assert!(codes(&diagnosis).iter().all(|code| !of_keys.contains(code)), "what is not whole says nothing of keys");
+        assert!(
+            codes(&diagnosis).iter().all(|code| !of_keys.contains(code)),
+            "an incomplete PICCData says nothing about keys"
+        );
     }
 }
 
@@ -804,12 +874,12 @@ fn a_picc_data_of_the_wrong_length() {
 
 /// Source: nfc-developer/sdm-backend issue 31. The PICCData has 30 digits.
 #[test]
-fn the_placeholder_of_thirty() {
+fn picc_data_with_30_digits() {
     for url in [
         "https://sdm.example/tag?picc_data=EF963FF7828658A599F3041510671E&cmac=94EED9EE65337086",
         "https://sdm.example/tag?picc_data=FD91EC264309878BE6345CBE53BADF&enc=CEE9A53E3E463EF1F459635736738962&cmac=ECC1E7F6C6C73BF6",
     ] {
-        let diagnosis = diagnose(&Case::of(url));
+        let diagnosis = diagnose(&Assumptions::about(url));
         assert_eq!(diagnosis.findings().first(), Some(&Finding::PiccDataLength { digits: 30 }), "{diagnosis:?}");
         assert!(diagnosis.findings()[0].to_string().contains("It has 32"));
     }
@@ -817,49 +887,53 @@ fn the_placeholder_of_thirty() {
 
 /// Source: reddit.com/r/NFC, 1hj6v2p. The tag has plain mirrors, the zero key, and a MAC input that begins at the UID.
 #[test]
-fn the_plain_tap_whose_mac_covers_the_uid() {
+fn plain_tap_whose_mac_covers_the_uid() {
     let url = "https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3";
-    let believed = layout("https://example.com/?uid={uid}&ctr={ctr}&mac={mac}");
+    let assumed = layout("https://example.com/?uid={uid}&ctr={ctr}&mac={mac}");
     let keys = [GivenKey { name: "zero", key: &[0; 16], role: Role::Any }];
-    let case = Case { layout: Some(&believed), keys: &keys, ..Case::of(url) };
-    explained(&case, "mac-input");
-    let covers = "04494ACAFD1990&ctr=00001E&mac=";
-    assert_eq!(diagnose(&case).findings(), [Finding::MacInput { covers }]);
+    let assumptions = Assumptions { layout: Some(&assumed), keys: &keys, ..Assumptions::about(url) };
+    assert_explained(&assumptions, "mac-input");
+    let covered = "04494ACAFD1990&ctr=00001E&mac=";
+    assert_eq!(diagnose(&assumptions).findings(), [Finding::MacInput { covered }]);
 }
 
 /// "Works with zero keys, fails with mine": the given key is the master key of sdm-backend, for either derivation.
 #[test]
-fn the_custom_key_is_a_master_key() {
+fn custom_key_is_a_master_key() {
     let secret = [0xC9; 16];
-    let believed = layout("https://sdm.example/tag?picc_data={picc}&cmac={mac}");
+    let assumed = layout("https://sdm.example/tag?picc_data={picc}&cmac={mac}");
     for master in [Master::standard(&secret), Master::legacy(&secret)] {
         let master = master.unwrap();
-        let url = tap_of(&believed, *master.meta_read_key().expose_bytes(), &master.file_read_key(UID), UID, 2);
+        let url = tap_of(&assumed, *master.meta_read_key().expose_bytes(), &master.file_read_key(UID), UID, 2);
         let keys = [GivenKey { name: "mine", key: &secret, role: Role::Any }];
-        explained(&Case { layout: Some(&believed), keys: &keys, ..Case::of(&url) }, "derived-key");
+        assert_explained(
+            &Assumptions { layout: Some(&assumed), keys: &keys, ..Assumptions::about(&url) },
+            "derived-key",
+        );
     }
 }
 
 /// Source: nfc-developer/sdm-backend issue 46. The tap of AN12196 fails with other file data and verifies with its own.
 #[test]
-fn the_file_data_of_another_tap() {
+fn file_data_of_another_tap() {
     let good = "https://www.my424dna.com/?picc_data=FDE4AFA99B5C820A2C1BB0F1C792D0EB&enc=94592FDE69FA06E8E3B6CA686A22842B\
                 &cmac=C48B89C17A233B2C";
     let bad = good.replace("94592FDE69FA06E8E3B6CA686A22842B", "5F6F7965BAD8FA5FE7009D5A7D493BD5");
     let layout = layout("https://www.my424dna.com/?picc_data={picc}&enc=[[{enc}&cmac={mac}");
-    let healthy = diagnose(&Case { layout: Some(&layout), ..Case::of(good) });
+    let healthy = diagnose(&Assumptions { layout: Some(&layout), ..Assumptions::about(good) });
     assert_eq!(codes(&healthy), ["new-chip"]);
-    let diagnosis = diagnose(&Case { layout: Some(&layout), second: Some(good), ..Case::of(&bad) });
-    assert_eq!(diagnosis.verdict, Verdict::Unexplained);
+    let diagnosis =
+        diagnose(&Assumptions { layout: Some(&layout), second_url: Some(good), ..Assumptions::about(&bad) });
+    assert_eq!(diagnosis.conclusion, Conclusion::Unexplained);
     assert_eq!(codes(&diagnosis), ["altered", "file-key"], "the other tap shows that the keys are right");
     let third = "https://www.my424dna.com/?picc_data=6107DD7607B179270EAFFCA2F0911940&enc=37C1E399E0948BEA54138F92DDD1E743\
                  &cmac=0406016621FC6AC6";
-    assert!(diagnose(&Case { layout: Some(&layout), ..Case::of(third) }).is_healthy());
+    assert!(diagnose(&Assumptions { layout: Some(&layout), ..Assumptions::about(third) }).is_healthy());
 }
 
 /// The work is bounded, and `watch` is called during the search.
 #[test]
-fn the_search_is_bounded() {
+fn search_is_bounded() {
     let keys: Vec<[u8; 16]> = (1..=40).map(|byte| [byte; 16]).collect();
     let given: Vec<GivenKey<'_>> = keys.iter().map(|key| GivenKey { name: "k", key, role: Role::Any }).collect();
     let runs = "0123456789ABCDEF".repeat(2);
@@ -868,53 +942,55 @@ fn the_search_is_bounded() {
         url = format!("{url}&v={runs}");
     }
     url += "&m=0123456789ABCDEF";
-    let mut told = Vec::new();
-    let diagnosis = diagnose_watched(&Case { keys: &given, ..Case::of(&url) }, |tried| told.push(tried));
-    assert_eq!(diagnosis.verdict, Verdict::Unexplained);
+    let mut reports = Vec::new();
+    let diagnosis =
+        diagnose_watched(&Assumptions { keys: &given, ..Assumptions::about(&url) }, |tried| reports.push(tried));
+    assert_eq!(diagnosis.conclusion, Conclusion::Unexplained);
     // One derivation may exceed the limit.
     let bound = MAX_TRIED * 9 / 10..=MAX_TRIED + 5_300;
     assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
-    assert!((80..120).contains(&told.len()) && told.is_sorted(), "{}", told.len());
-    let few = diagnose(&Case::of(&url));
+    assert!((80..120).contains(&reports.len()) && reports.is_sorted(), "{}", reports.len());
+    let few = diagnose(&Assumptions::about(&url));
     assert!(few.tried <= *bound.end(), "{}", few.tried);
     // Keys that open no PICCData count as work, too.
-    let believed = layout(TEMPLATES[0]);
-    let url = tap_of(&believed, [0xAB; 16], &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
-    let of = |keys| diagnose(&Case { layout: Some(&believed), keys: &given[..keys], ..Case::of(&url) });
-    let few = of(2);
+    let assumed = layout(TEMPLATES[0]);
+    let url = tap_of(&assumed, [0xAB; 16], &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
+    let diagnose_with =
+        |keys| diagnose(&Assumptions { layout: Some(&assumed), keys: &given[..keys], ..Assumptions::about(&url) });
+    let few = diagnose_with(2);
     assert!(few.complete && few.tried < MAX_TRIED / 2, "{}", few.tried);
     let many: Vec<GivenKey<'_>> = given.iter().copied().cycle().take(500).collect();
-    let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &many, ..Case::of(&url) });
+    let diagnosis = diagnose(&Assumptions { layout: Some(&assumed), keys: &many, ..Assumptions::about(&url) });
     assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
     assert_eq!(codes(&diagnosis), ["meta-key"]);
     let lrp = lrp(TEMPLATES[0]);
     let url = tap_of(&lrp, [0xAB; 16], &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
-    let diagnosis = diagnose(&Case { layout: Some(&lrp), keys: &many, ..Case::of(&url) });
+    let diagnosis = diagnose(&Assumptions { layout: Some(&lrp), keys: &many, ..Assumptions::about(&url) });
     assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
     // The content of the PICCData is reported although the search is not complete.
     let metas: Vec<GivenKey<'_>> = given.iter().map(|given| GivenKey { role: Role::Meta, ..*given }).collect();
     let metas: Vec<GivenKey<'_>> = metas.into_iter().chain([KEYS[0]]).collect();
-    let url = tap_of(&believed, META, &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
-    let diagnosis = diagnose(&Case { layout: Some(&believed), keys: &metas, ..Case::of(&url) });
+    let url = tap_of(&assumed, META, &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
+    let diagnosis = diagnose(&Assumptions { layout: Some(&assumed), keys: &metas, ..Assumptions::about(&url) });
     assert!(!diagnosis.complete);
     assert_eq!(diagnosis.findings(), [Finding::FileKey { uid: Some(UID) }]);
     // If many keys open the PICCData, each of them needs its own search.
     let twelve = [KEYS[0]; 12];
-    for layout in [&believed, &lrp] {
+    for layout in [&assumed, &lrp] {
         let url = tap_of(layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
-        let diagnosis = diagnose(&Case { layout: Some(layout), keys: &twelve, ..Case::of(&url) });
+        let diagnosis = diagnose(&Assumptions { layout: Some(layout), keys: &twelve, ..Assumptions::about(&url) });
         assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
         assert_eq!(codes(&diagnosis), ["file-key"]);
     }
     // There are too many keys to try all of them on the PICCData, so there is no finding about it.
     let metas: Vec<GivenKey<'_>> = metas.iter().copied().take(40).cycle().take(700).chain([KEYS[0]]).collect();
     let url = tap_of(&lrp, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 4);
-    let diagnosis = diagnose(&Case { layout: Some(&lrp), keys: &metas, ..Case::of(&url) });
+    let diagnosis = diagnose(&Assumptions { layout: Some(&lrp), keys: &metas, ..Assumptions::about(&url) });
     assert!(!diagnosis.complete && bound.contains(&diagnosis.tried), "{}", diagnosis.tried);
     assert_eq!(codes(&diagnosis), ["no-match"]);
     // A URL that no chip can write is not searched.
     let long = format!("{url}&junk={}", "z".repeat(5000));
-    let diagnosis = diagnose(&Case { keys: &given, ..Case::of(&long) });
+    let diagnosis = diagnose(&Assumptions { keys: &given, ..Assumptions::about(&long) });
     assert_eq!((diagnosis.tried, diagnosis.findings()), (0, &[Finding::Layout(Malformed::TooLong)][..]));
 }
 
@@ -923,11 +999,11 @@ proptest! {
 
     /// No text makes the search panic or run forever, and none is explained.
     #[test]
-    fn any_text_is_looked_at(url in "[ -~äß]{0,80}", tail in "[0-9A-F&=xCO?/]{0,120}") {
+    fn any_text_is_diagnosed(url in "[ -~äß]{0,80}", tail in "[0-9A-F&=xCO?/]{0,120}") {
         let layout = layout(TEMPLATES[0]);
         for url in [url.clone(), format!("https://example.com/{url}?{tail}"), format!("{tail}{url}")] {
-            let diagnosis = diagnose(&Case { layout: Some(&layout), ..Case::of(&url) });
-            prop_assert_eq!(diagnosis.verdict, Verdict::Unexplained);
+            let diagnosis = diagnose(&Assumptions { layout: Some(&layout), ..Assumptions::about(&url) });
+            prop_assert_eq!(diagnosis.conclusion, Conclusion::Unexplained);
             prop_assert!(!diagnosis.findings().is_empty());
         }
     }
@@ -935,8 +1011,9 @@ proptest! {
 
 /// Each finding has its own text and its own code, and no key is printed.
 #[test]
-fn findings_speak() {
-    let source = KeySource::Derived { from: Some("mine"), by: Derivation::An10922 { suffix: &[0x30, 0x42] } };
+fn findings_have_distinct_codes_and_texts() {
+    let source =
+        KeySource::Derived { from: Some("mine"), derivation: KeyDerivation::An10922 { suffix: &[0x30, 0x42] } };
     let (ctr, stored) = (SdmReadCtr::new(5).unwrap(), SdmReadCtr::new(7).unwrap());
     let all = [
         Finding::NoMac,
@@ -945,25 +1022,25 @@ fn findings_speak() {
         Finding::Layout(Malformed::Trailing),
         Finding::CaseChanged,
         Finding::Parts,
-        Finding::MacInputInside { covers: "abc" },
+        Finding::MacInputInside { covered: "abc" },
         Finding::Layout(Malformed::TooLong),
-        Finding::Mode { works: Scheme::Lrp },
-        Finding::Mode { works: Scheme::Aes },
-        Finding::Mode { works: Scheme::Suncmac },
+        Finding::Mode { actual: Scheme::Lrp },
+        Finding::Mode { actual: Scheme::Aes },
+        Finding::Mode { actual: Scheme::Suncmac },
         Finding::FactoryKey { meta: true, file: true },
         Finding::FactoryKey { meta: true, file: false },
         Finding::FactoryKey { meta: false, file: true },
         Finding::KeysSwapped,
         Finding::DerivedKey { role: Role::File, source },
         Finding::OtherKey { role: Role::Meta, source: KeySource::Given("other") },
-        Finding::MacInput { covers: "" },
-        Finding::MacInput { covers: "abc" },
+        Finding::MacInput { covered: "" },
+        Finding::MacInput { covered: "abc" },
         Finding::SessionVector { uid: false, ctr: true },
         Finding::SessionVector { uid: true, ctr: false },
         Finding::SessionVector { uid: true, ctr: true },
         Finding::SessionVector { uid: false, ctr: false },
         Finding::CounterByteOrder,
-        Finding::MacTruncation { has: "the first 8 bytes" },
+        Finding::MacTruncation { bytes: "the first 8 bytes" },
         Finding::OtherTag { uid: UID },
         Finding::NoCounter,
         Finding::CounterZero,
@@ -982,7 +1059,7 @@ fn findings_speak() {
         Finding::SealOpened,
         Finding::NewChip,
         Finding::HexCase,
-        Finding::CounterRunning { by: 3 },
+        Finding::CounterRunning { reads: 3 },
     ];
     let sentences: std::collections::HashSet<String> = all.iter().map(ToString::to_string).collect();
     assert_eq!(sentences.len(), all.len());
@@ -1004,7 +1081,7 @@ fn findings_speak() {
     let codes: std::collections::HashSet<&str> = all.iter().map(Finding::code).collect();
     assert_eq!(codes.len(), 33);
     let url = tap(&layout(TEMPLATES[0]), 1);
-    let case = Case { keys: &KEYS, ..Case::of(&url) };
-    let text = format!("{case:?} {:?}", diagnose(&case)).to_lowercase();
+    let assumptions = Assumptions { keys: &KEYS, ..Assumptions::about(&url) };
+    let text = format!("{assumptions:?} {:?}", diagnose(&assumptions)).to_lowercase();
     assert!(!text.contains("3e3e") && !text.contains("f1f1") && !text.contains("62, 62"), "{text}");
 }

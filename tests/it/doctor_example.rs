@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 const PLAIN: &str = "https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3";
-const BELIEVED: &str = "https://example.com/?uid={uid}&ctr={ctr}&mac={mac}";
+const ASSUMED: &str = "https://example.com/?uid={uid}&ctr={ctr}&mac={mac}";
 const SAMPLE: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 
 /// Runs `doctor` and returns its exit code, standard output and standard error.
@@ -20,15 +20,16 @@ fn doctor(args: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-fn told(args: &[&str]) -> (i32, Value) {
+/// Runs `doctor --json` and returns its exit code and its object.
+fn doctor_json(args: &[&str]) -> (i32, Value) {
     let (code, out, err) = doctor(&[args, &["--json"]].concat());
     assert_eq!(err, "");
     assert_eq!(out.lines().count(), 1, "{out}");
     (code, serde_json::from_str(&out).unwrap())
 }
 
-fn codes(told: &Value) -> Vec<&str> {
-    told["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
+fn codes(object: &Value) -> Vec<&str> {
+    object["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -46,15 +47,15 @@ fn without_arguments_it_explains_three_broken_taps() {
 
 #[test]
 fn a_fault_is_explained_and_the_remedy_is_right() {
-    let (code, first) = told(&[PLAIN, "--template", BELIEVED]);
+    let (code, first) = doctor_json(&[PLAIN, "--template", ASSUMED]);
     assert_eq!((code, first["verdict"].as_str(), codes(&first)), (1, Some("explained"), vec!["mac-input", "new-chip"]));
     assert_eq!(first["works"]["uid"], "04494ACAFD1990");
     assert_eq!(first["works"]["ctr"], 30);
     assert_eq!([0, 1].map(|at| first["findings"][at]["fault"] == true), [true, false]);
-    let mended = first["works"]["template"].as_str().unwrap();
-    let (code, then) = told(&[PLAIN, "--template", mended, "--key", "zero=00000000000000000000000000000000"]);
+    let corrected = first["works"]["template"].as_str().unwrap();
+    let (code, then) = doctor_json(&[PLAIN, "--template", corrected, "--key", "zero=00000000000000000000000000000000"]);
     assert_eq!((code, then["verdict"].as_str(), codes(&then)), (0, Some("healthy"), vec![]));
-    let (code, text, _) = doctor(&[PLAIN, "--template", BELIEVED]);
+    let (code, text, _) = doctor(&[PLAIN, "--template", ASSUMED]);
     assert_eq!(code, 1);
     assert!(text.contains("04494ACAFD1990&ctr=00001E&mac=") && text.contains("How it was made"), "{text}");
 }
@@ -64,8 +65,8 @@ fn every_argument_counts() {
     let zero = "meta=00000000000000000000000000000000";
     let swapped = ["--key", "mac=00000000000000000000000000000001", "--key", "picc=00000000000000000000000000000002"];
     let sample = |args: &[&str]| {
-        let (_, told) = told(&[&[SAMPLE], args].concat());
-        codes(&told).iter().map(|code| (*code).to_owned()).collect::<Vec<_>>()
+        let (_, object) = doctor_json(&[&[SAMPLE], args].concat());
+        codes(&object).iter().map(|code| (*code).to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(sample(&[]), ["new-chip"]);
     assert_eq!(sample(&["--key", zero]), Vec::<String>::new());
@@ -75,22 +76,22 @@ fn every_argument_counts() {
     assert_eq!(sample(&["--key", zero, "--second", SAMPLE]), ["counter-stuck"]);
     let ntag_223 = "https://a.b/?m=04C767F2066180x000003x3779793DFE592188";
     let template = "https://a.b/?m={uid}x{ctr}x{mac}";
-    let mode = |mode| codes(&told(&[ntag_223, "--template", template, "--mode", mode]).1).join(" ");
+    let mode = |mode| codes(&doctor_json(&[ntag_223, "--template", template, "--mode", mode]).1).join(" ");
     assert_eq!((mode("ntag22x"), mode("aes")), ("new-chip".into(), "mode new-chip".into()));
 }
 
 #[test]
-fn what_can_not_be_explained_says_so() {
+fn unexplained_taps_say_so() {
     let forged = SAMPLE.replace("94EE", "94EF");
-    let (code, told) = told(&[&forged]);
-    assert_eq!((code, told["verdict"].as_str(), told["works"].is_null()), (1, Some("unexplained"), true));
-    assert_eq!(codes(&told), ["file-key"]);
-    assert_eq!(told["complete"], json!(true));
-    assert!(told["tried"].as_u64().unwrap() > 1000);
+    let (code, object) = doctor_json(&[&forged]);
+    assert_eq!((code, object["verdict"].as_str(), object["works"].is_null()), (1, Some("unexplained"), true));
+    assert_eq!(codes(&object), ["file-key"]);
+    assert_eq!(object["complete"], json!(true));
+    assert!(object["tried"].as_u64().unwrap() > 1000);
 }
 
 #[test]
-fn wrong_arguments_are_told_and_no_key_is_repeated() {
+fn invalid_arguments_are_rejected_and_no_key_is_repeated() {
     let secret = "A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7";
     for args in [
         &["--json"][..],

@@ -269,7 +269,7 @@ mod sdm_backend {
 
     /// As in sdm-backend, a master key of 16 zero bytes gives the keys of a new chip, and no other master key does.
     #[test]
-    fn an_nfcdeveloper_master_of_zeros_is_factory_keys() {
+    fn an_sdm_backend_master_of_zeros_is_factory_keys() {
         let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
         for master in [Master::standard, Master::legacy] {
             let factory = master(&[0; 16]).unwrap();

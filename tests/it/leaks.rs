@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use suntap::diagnose::{Case, GivenKey, Role, diagnose};
+use suntap::diagnose::{Assumptions, GivenKey, Role, diagnose};
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::platform::Service;
 use suntap::platform::etrnl::Etrnl;
@@ -26,7 +26,7 @@ mod memory {
     use suntap::kdf::sdm_backend::Master;
     use suntap::lrp::Lrp;
     use suntap::platform::ApiKeySecret;
-    use suntap::sun::session::{EncKey, MacKey, SessionSecret};
+    use suntap::sun::session::{EncKey, MacKey};
     use suntap::{ApplicationKey, IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
     use super::{Tag, Tap};
@@ -94,9 +94,8 @@ mod memory {
         wiped("SdmMetaReadKey", || SdmMetaReadKey::from_bytes(KEY));
         wiped("SdmFileReadKey", || SdmFileReadKey::from_bytes(KEY));
         wiped("ApplicationKey", || ApplicationKey::from_bytes(KEY));
-        wiped("SessionSecret", || SessionSecret::from_bytes(KEY));
-        wiped("MacKey", || MacKey::from_secret(Scheme::Aes, SessionSecret::from_bytes(KEY)).unwrap());
-        wiped("EncKey", || EncKey::from_secret(Scheme::Lrp, SessionSecret::from_bytes(KEY)).unwrap());
+        wiped("MacKey", || MacKey::from_secret(Scheme::Aes, KEY).unwrap());
+        wiped("EncKey", || EncKey::from_secret(Scheme::Lrp, KEY).unwrap());
         wiped("ServerSecret", || ServerSecret::from_bytes(KEY));
         wiped("ApiKeySecret", || ApiKeySecret::from_bytes(KEY));
         wiped("ECode", || ECode::from_bytes(KEY));
@@ -145,7 +144,7 @@ mod memory {
             let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::from_bytes(KEY).prepare(mode)).unwrap();
             let key = SdmFileReadKey::from_bytes(KEY).prepare(mode);
             let session = EncKey::derive(&key, claimed.uid().unwrap(), claimed.ctr().unwrap()).unwrap();
-            let secret = *session.secret().expose_bytes();
+            let secret = *session.expose_bytes();
             let (before, kept) = kept(|| claimed.verify(&key).unwrap());
             assert!(before.windows(16).any(|run| run == secret), "the session key was not there");
             assert!(!kept.iter().any(|run| secret.windows(8).any(|part| part == run)), "{kept:02x?}");
@@ -251,7 +250,7 @@ fn nothing_holds_a_key(mode: Scheme) {
     for url in [&sealed, &sealed.replace(&cmac, &forged(&cmac)), &plain, &plain[..plain.len() - 3]] {
         let keys = [("meta", &META, Role::Meta), ("file", &FILE, Role::File), ("any", &FILE, Role::Any)]
             .map(|(name, key, role)| GivenKey { name, key, role });
-        let case = Case { keys: &keys, ..Case::of(url) };
+        let case = Assumptions { keys: &keys, ..Assumptions::about(url) };
         let diagnosis = diagnose(&case);
         write!(said, "{case:?} {diagnosis:?}").unwrap();
         for finding in diagnosis.findings() {
@@ -267,7 +266,7 @@ fn nothing_holds_a_key(mode: Scheme) {
         ("eCode", &CODE),
         ("eCode as text", code.as_bytes()),
         ("API key", API_KEY.as_bytes()),
-        ("session", session.secret().expose_bytes()),
+        ("session", session.expose_bytes()),
         ("mac", mac.as_bytes()),
     ] {
         for run in secret.windows(6) {

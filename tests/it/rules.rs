@@ -8,13 +8,13 @@ use heapless::String;
 use proptest::prelude::*;
 use suntap::Uid;
 use suntap::platform::rules::{
-    Comparison, Equality, Facts, Filled, Rule, RuleGroup, RuleSet, Rules, RulesError, Subtag, Subtags,
+    Comparison, Equality, Filled, Rule, RuleGroup, RuleInput, RuleSet, Rules, RulesError, Subtag, Subtags,
 };
 
 const AUTHENTIC: Rule = Rule::TagAuthentication;
 
-fn facts(authentic: bool, scans: Option<u32>, tamper: Option<&[u8; 2]>) -> Facts {
-    Facts { authentic, scans, tamper: tamper.copied() }
+fn facts(authentic: bool, scans: Option<u32>, tamper: Option<&[u8; 2]>) -> RuleInput {
+    RuleInput { authentic, scans, tamper: tamper.copied() }
 }
 
 fn group<'r>(rules: &'r [Rule], response: &'r str) -> RuleGroup<'r> {

@@ -231,8 +231,8 @@ fn keys_of_every_origin() {
             let (mut counters, url) = (MemoryCounters::<2>::new(), url(layout, file, meta, 5));
             let verdict =
                 Service::new(secrets).verify(Just(record), &mut counters, request(&url), |outcome| outcome.verdict);
-            let seen = accepted(verdict).seen;
-            assert_eq!((seen.uid, seen.ctr.get(), seen.tamper), (Some(UID), 5, None));
+            let tap = accepted(verdict).tap;
+            assert_eq!((tap.uid, tap.ctr.get(), tap.tamper), (Some(UID), 5, None));
         };
     for layout in [&LAYOUT, &PLAIN, &LRP] {
         let mode = layout.scheme();
@@ -302,8 +302,8 @@ fn each_step_is_refused_in_its_order() {
     assert_eq!(refused(good, &sample(0)), Refusal::NotAuthentic, "no chip sends a 0");
     // After all these refusals, the tap is still accepted, once.
     accepted(verify(&good, &mut counters, &tap));
-    let Refusal::Replayed { seen, stored } = refusal(verify(&good, &mut counters, &tap)) else { panic!("it was seen") };
-    assert_eq!((seen.ctr.get(), stored.ctr.get(), stored.taps), (1, 1, 1));
+    let Refusal::Replayed { tap, stored } = refusal(verify(&good, &mut counters, &tap)) else { panic!("no replay") };
+    assert_eq!((tap.ctr.get(), stored.ctr.get(), stored.taps), (1, 1, 1));
 }
 
 #[test]
@@ -572,7 +572,7 @@ fn a_picc_data_without_uid_is_of_nobody() {
     let mut counters = MemoryCounters::<8>::new();
     let of = |layout| Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
     assert_eq!(refusal(verify(&of(&ANY), &mut counters, &tap)), Refusal::OtherUid);
-    assert_eq!(accepted(verify(&of(&COUNTED), &mut counters, &tap)).seen.uid, Some(UID), "as its layout says");
+    assert_eq!(accepted(verify(&of(&COUNTED), &mut counters, &tap)).tap.uid, Some(UID), "as its layout says");
 }
 
 /// Rules use a tamper status only if the MAC covers it, the record says that the tag has one, and the tap is accepted.

@@ -2,7 +2,7 @@
 
 use core::fmt::Debug;
 
-use suntap::diagnose::{Case, GivenKey, Role, diagnose};
+use suntap::diagnose::{Assumptions, GivenKey, Role, diagnose};
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::boltcard;
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret};
@@ -12,7 +12,7 @@ use suntap::platform::{
     ApiKeySecret, Caller, Failure, FileKey, Keys, MetaKey, Record, Request, Service, TagRef, Verdict, etrnl::Etrnl,
     ixkio::Ixkio,
 };
-use suntap::sun::session::{EncKey, MacKey, SessionSecret};
+use suntap::sun::session::{EncKey, MacKey};
 use suntap::{
     ApplicationKey, Blocking, ClaimedTap, CommitError, CounterId, CounterTagLayout, Error, FreshTap, IssuerKey,
     MasterKey, MemoryCounters, Mirrors, PreparedFileReadKey, PreparedMetaReadKey, Presented, ReplayableTap, Scheme,
@@ -54,7 +54,8 @@ fn secrets_are_zeroized_on_drop() {
     wipes::<MasterKey>();
     wipes::<SdmMetaReadKey>();
     wipes::<SdmFileReadKey>();
-    wipes::<SessionSecret>();
+    wipes::<MacKey>();
+    wipes::<EncKey>();
     wipes::<PreparedMetaReadKey>();
     wipes::<PreparedFileReadKey>();
     wipes::<Lrp>();
@@ -97,21 +98,13 @@ fn debug_of_keys_is_their_name() {
     for mode in [Scheme::Aes, Scheme::Lrp] {
         says(&meta.prepare(mode), "PreparedMetaReadKey(secret)");
         says(&file.prepare(mode), "PreparedFileReadKey(secret)");
-        let session = || SessionSecret::from_bytes(SECRET);
-        says(&session(), "SessionSecret(secret)");
         let suite = if mode == Scheme::Aes { "Aes" } else { "Lrp(Enabled)" };
         let text = format!("Key {{ suite: {suite}, secret: SessionSecret(secret) }}");
-        says(&MacKey::from_secret(mode, session()).unwrap(), &format!("Mac{text}"));
-        says(&EncKey::from_secret(mode, session()).unwrap(), &format!("Enc{text}"));
+        says(&MacKey::from_secret(mode, SECRET).unwrap(), &format!("Mac{text}"));
+        says(&EncKey::from_secret(mode, SECRET).unwrap(), &format!("Enc{text}"));
     }
     let master = Master::legacy(&SECRET).unwrap();
     says(&master, "Master { derivation: Legacy, .. }");
-    let cards = boltcard::card_keys(&IssuerKey::from_bytes(SECRET), Uid::from_bytes([4; 7]), 0);
-    says(
-        &cards,
-        "CardKeys { k0: ApplicationKey(secret), k1: SdmMetaReadKey(secret), k2: SdmFileReadKey(secret), \
-         k3: ApplicationKey(secret), k4: ApplicationKey(secret) }",
-    );
     says(&FileKey::Plain(&file), "Plain(SdmFileReadKey(secret))");
     let keys = Keys::Loaded { meta: Some(MetaKey::Plain(&meta)), file: FileKey::Plain(&file) };
     says(&keys, "Loaded { meta: Some(Plain(SdmMetaReadKey(secret))), file: Plain(SdmFileReadKey(secret)) }");
@@ -218,19 +211,19 @@ fn debug_shows_names() {
     let url = tag.tap().unwrap();
     assert_eq!(format!("{url:?}"), format!("{:?}", &*url));
     let key = [GivenKey { name: "mine", key: &[0; 16], role: Role::Meta }];
-    let case = Case { keys: &key, ..Case::of(&url) };
-    assert_eq!(format!("{case:?}"), "Case { keys: [GivenKey { name: \"mine\", role: Meta, .. }], .. }");
-    let diagnosis = diagnose(&case);
-    let works = diagnosis.works.as_ref().unwrap();
+    let assumptions = Assumptions { keys: &key, ..Assumptions::about(&url) };
+    assert_eq!(format!("{assumptions:?}"), "Assumptions { keys: [GivenKey { name: \"mine\", role: Meta, .. }], .. }");
+    let diagnosis = diagnose(&assumptions);
+    let explanation = diagnosis.explanation.as_ref().unwrap();
     assert_eq!(
-        format!("{works:?}"),
+        format!("{explanation:?}"),
         format!(
-            "Works {{ layout: {:?}, meta: Some(Given(\"mine\")), file: Given(\"mine\"), uid: Some(Uid(04040404040404)), ctr: \
-             Some(SdmReadCtr(1)), .. }}",
-            works.layout
+            "Explanation {{ layout: {:?}, meta_key: Some(Given(\"mine\")), file_key: Given(\"mine\"), uid: \
+             Some(Uid(04040404040404)), ctr: Some(SdmReadCtr(1)), .. }}",
+            explanation.layout
         )
     );
-    let text = format!("works: Some({works:?}), tried: {}, .. }}", diagnosis.tried);
+    let text = format!("explanation: Some({explanation:?}), tried: {}, .. }}", diagnosis.tried);
     assert!(format!("{diagnosis:?}").ends_with(&text), "{diagnosis:?}");
     let layout = CounterTagLayout::new("https://a.b/{uid}/{ctr}").unwrap();
     let tap = layout.parse("https://a.b/04112233445566/000007").unwrap();

@@ -124,8 +124,8 @@ fn bad_arguments_are_one_line_and_code_2() {
         with(&["--scheme", "boltcard", "--master-key", "00"]),
         with(&["--scheme", "boltcard", "--master-key", ZERO, "--version", "one"]),
         with(&["--scheme", "boltcard", "--master-key", ZERO, "--suffix", "00"]),
-        with(&["--scheme", "nfcdeveloper", "--master-key", "00"]),
-        with(&["--scheme", "nfcdeveloper", "--master-key", ZERO, "--file-key", ZERO]),
+        with(&["--scheme", "sdm-backend", "--master-key", "00"]),
+        with(&["--scheme", "sdm-backend", "--master-key", ZERO, "--file-key", ZERO]),
         vec!["--batch"],
         vec!["--batch", "/nowhere/at/all"],
         vec!["--batch", "-", URL],
@@ -293,7 +293,7 @@ fn a_bolt_card_of_the_next_version_is_fresh_in_the_same_store() {
 fn each_scheme_derives_on_the_command_line() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();
     let taps = vectors["taps"].as_array().unwrap();
-    for (theirs, ours) in [("boltcard", "boltcard"), ("sdm_backend", "nfcdeveloper")] {
+    for (theirs, ours) in [("boltcard", "boltcard"), ("sdm_backend", "sdm-backend")] {
         let of = |tap: &&Value| {
             tap["file_key_scheme"] == theirs && tap["accept"] == true && tap["tt_in_plain_off"].is_null()
         };
@@ -311,10 +311,10 @@ fn each_scheme_derives_on_the_command_line() {
         assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
     }
     // The vectors have no tap for the legacy derivation. This tap has factory keys, which a master key of zeros gives.
-    let args = ["--template", TEMPLATE, "--scheme", "nfcdeveloper-legacy", "--master-key", ZERO, URL];
+    let args = ["--template", TEMPLATE, "--scheme", "sdm-backend-legacy", "--master-key", ZERO, URL];
     assert_eq!(verify(&args, "").code, 0);
     let other = ZERO.replace("00", "01");
-    let args = ["--template", TEMPLATE, "--scheme", "nfcdeveloper-legacy", "--master-key", &other, URL];
+    let args = ["--template", TEMPLATE, "--scheme", "sdm-backend-legacy", "--master-key", &other, URL];
     assert_eq!(verify(&args, "").code, 1);
 }
 

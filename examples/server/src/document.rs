@@ -190,7 +190,6 @@ pub enum Derivation {
         version: u32,
     },
     /// sdm-backend.
-    #[serde(rename = "nfcdeveloper")]
     SdmBackend {
         /// The name of the master key.
         master: String,

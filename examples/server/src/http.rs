@@ -82,20 +82,20 @@ impl App {
         let word = word(verdict.as_ref());
         let time = started.elapsed();
         self.metrics.count(api, word, time);
-        let seen = match verdict {
-            Some(Ok(Verdict::Fresh(Accepted { seen, .. }) | Verdict::Refused(Refusal::Replayed { seen, .. }))) => {
-                Some(seen)
+        let tap = match verdict {
+            Some(Ok(Verdict::Fresh(Accepted { tap, .. }) | Verdict::Refused(Refusal::Replayed { tap, .. }))) => {
+                Some(tap)
             }
             _ => None,
         };
         let tag = registry.found().unwrap_or_default();
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let uid = seen.and_then(|seen| seen.uid).map(|uid| {
+        let uid = tap.and_then(|tap| tap.uid).map(|uid| {
             let digits = uid.to_string();
             // The first digits are those of the maker.
             if self.log_uids { digits } else { format!("…{}", digits.get(10..).unwrap_or_default()) }
         });
-        let (uid, ctr) = (uid.unwrap_or_default(), seen.map(|seen| seen.ctr.get()));
+        let (uid, ctr) = (uid.unwrap_or_default(), tap.map(|tap| tap.ctr.get()));
         match verdict {
             // Anybody sends these, and they say nothing of a tag.
             None => tracing::debug!(?api, verdict = word, micros),

@@ -94,7 +94,7 @@ impl From<&Decided<'_>> for Told {
     fn from(outcome: &Decided<'_>) -> Self {
         let name = outcome.view.and_then(|record| record.names.tag).map(String::from).unwrap_or_default();
         match &outcome.verdict {
-            Ok(Verdict::Fresh(Accepted { seen, now, .. })) => match seen.tamper {
+            Ok(Verdict::Fresh(Accepted { tap, now, .. })) => match tap.tamper {
                 Some(status) if !status.is_intact() => Self::Opened { name },
                 status => Self::Genuine { name, taps: now.taps, sealed: status.is_some() },
             },

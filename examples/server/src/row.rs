@@ -85,7 +85,7 @@ impl Row {
                 Keys::Loaded { meta: Some(MetaKey::Boltcard(issuer)), file }
             }
             KeySource::Derived(Derivation::SdmBackend { master }) => {
-                let master = self.secrets.nfcdeveloper(master)?;
+                let master = self.secrets.sdm_backend(master)?;
                 Keys::Loaded { meta: Some(MetaKey::SdmBackend(master)), file: FileKey::SdmBackend(master) }
             }
             KeySource::Derived(Derivation::ECode { epoch }) => Keys::ECode { epoch: *epoch },

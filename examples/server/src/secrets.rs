@@ -23,7 +23,7 @@ pub struct Secrets {
     meta_keys: HashMap<String, (PreparedMetaReadKey, PreparedMetaReadKey)>,
     master_keys: HashMap<String, MasterKey>,
     issuer_keys: HashMap<String, IssuerKey>,
-    nfcdeveloper: HashMap<String, Master>,
+    sdm_backend: HashMap<String, Master>,
 }
 
 /// The file, or the variable of the environment.
@@ -39,12 +39,12 @@ struct Text {
     #[serde(default)]
     issuer_keys: HashMap<String, String>,
     #[serde(default)]
-    nfcdeveloper: HashMap<String, NfcdeveloperText>,
+    sdm_backend: HashMap<String, SdmBackendText>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NfcdeveloperText {
+struct SdmBackendText {
     #[serde(default)]
     legacy: bool,
     key: String,
@@ -72,7 +72,7 @@ impl Secrets {
             meta_keys: HashMap::new(),
             master_keys: HashMap::new(),
             issuer_keys: HashMap::new(),
-            nfcdeveloper: HashMap::new(),
+            sdm_backend: HashMap::new(),
         };
         for (number, digits) in (1..).zip(&text.server) {
             secrets.server.push(ServerSecret::from_bytes(key(format!("server, number {number}"), digits)?));
@@ -89,12 +89,12 @@ impl Secrets {
             let key = IssuerKey::from_bytes(key(format!("issuerKeys, {name}"), &digits)?);
             secrets.issuer_keys.insert(name, key);
         }
-        for (name, text) in text.nfcdeveloper {
-            let wanted = || format!("nfcdeveloper, {}: a master key has 32 or 64 hexadecimal digits", redacted(&name));
+        for (name, text) in text.sdm_backend {
+            let wanted = || format!("sdmBackend, {}: a master key has 32 or 64 hexadecimal digits", redacted(&name));
             let bytes = base16ct::mixed::decode_vec(&text.key).map_err(|_| anyhow!(wanted()))?;
             let master = if text.legacy { Master::legacy(&bytes) } else { Master::standard(&bytes) };
             let master = master.ok_or_else(|| anyhow!(wanted()))?;
-            secrets.nfcdeveloper.insert(name, master);
+            secrets.sdm_backend.insert(name, master);
         }
         Ok(secrets)
     }
@@ -140,8 +140,8 @@ impl Secrets {
         self.issuer_keys.get(name)
     }
 
-    pub(crate) fn nfcdeveloper(&self, name: &str) -> Option<&Master> {
-        self.nfcdeveloper.get(name)
+    pub(crate) fn sdm_backend(&self, name: &str) -> Option<&Master> {
+        self.sdm_backend.get(name)
     }
 }
 
@@ -192,9 +192,7 @@ mod tests {
             &*format!(r#"{{"apiKeys":"{digits}","server":"{digits}"}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"{digits}":1}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"metaKeys":{{"{digits}":"shoes"}}}}"#),
-            &*format!(
-                r#"{{"apiKeys":"{digits}","server":["{digits}"],"nfcdeveloper":{{"a":{{"key":"{digits}00"}}}}}}"#
-            ),
+            &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"sdmBackend":{{"a":{{"key":"{digits}00"}}}}}}"#),
         ] {
             let error = format!("{:?}", Secrets::parse(text).unwrap_err());
             assert!(!error.contains("0011"), "{error}");

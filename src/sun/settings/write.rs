@@ -7,7 +7,7 @@ use super::access::{
 };
 use super::error::{CapturedName, SettingsError};
 use crate::sun::error::Field;
-use crate::sun::layout::{Kind, SdmLayout};
+use crate::sun::layout::{ElementKind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
 use crate::value::{Scheme, SdmReadCtr};
 
@@ -158,8 +158,8 @@ impl SdmLayout {
         }
         for element in self.elements() {
             at = put(self.text_from(prefix, element))?;
-            let Kind::Value(field) = element.kind else {
-                if matches!(element.kind, Kind::MacInput) {
+            let ElementKind::Value(field) = element.kind else {
+                if matches!(element.kind, ElementKind::MacInput) {
                     offsets.mac_input = Some(at);
                 }
                 continue;

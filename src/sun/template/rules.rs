@@ -3,7 +3,7 @@
 use super::chars::is_name_byte;
 use super::error::LayoutError;
 use crate::sun::error::Field;
-use crate::sun::layout::{Element, Kind, SdmLayout};
+use crate::sun::layout::{ElementKind, LayoutElement, SdmLayout};
 use crate::sun::span::Span;
 use crate::value::Scheme;
 
@@ -18,18 +18,18 @@ impl SdmLayout {
         let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
         let mut window = false;
         let mut names = 0u8;
-        let mut elements: &[Element] = &self.elements;
+        let mut elements: &[LayoutElement] = &self.elements;
         while let [element, rest @ ..] = elements {
             elements = rest;
             let twice = match element.kind {
-                Kind::MacInput if window => return Err(LayoutError::RepeatedMacInput),
-                Kind::MacInput if mac => return Err(LayoutError::MacInputAfterMac),
-                Kind::MacInput => {
+                ElementKind::MacInput if window => return Err(LayoutError::RepeatedMacInput),
+                ElementKind::MacInput if mac => return Err(LayoutError::MacInputAfterMac),
+                ElementKind::MacInput => {
                     window = true;
                     continue;
                 }
-                Kind::End => break,
-                Kind::Value(field) => match field {
+                ElementKind::End => break,
+                ElementKind::Value(field) => match field {
                     Field::PiccData => replace(&mut picc),
                     Field::Uid => replace(&mut uid),
                     Field::SdmReadCtr => replace(&mut ctr),
@@ -62,7 +62,7 @@ impl SdmLayout {
                     }
                 },
             };
-            if twice && let Kind::Value(field) = element.kind {
+            if twice && let ElementKind::Value(field) = element.kind {
                 return Err(LayoutError::Repeated(field));
             }
         }
@@ -112,14 +112,14 @@ impl SdmLayout {
     /// Returns the length of the NDEF file in bytes, up to the end of the shortest URL of this layout.
     const fn shortest_file(&self) -> usize {
         let mut total = FILE_HEADER;
-        let mut elements: &[Element] = &self.elements;
+        let mut elements: &[LayoutElement] = &self.elements;
         while let [element, rest @ ..] = elements {
             elements = rest;
             total = total.saturating_add(element.text.len());
             total = total.saturating_add(match element.kind {
-                Kind::MacInput => 0,
-                Kind::End => break,
-                Kind::Value(field) => match self.fixed_chars(field) {
+                ElementKind::MacInput => 0,
+                ElementKind::End => break,
+                ElementKind::Value(field) => match self.fixed_chars(field) {
                     Some(chars) => chars,
                     None if matches!(field, Field::EncFileData) => match self.tt_at {
                         Some(offset) => offset.saturating_add(2).div_ceil(16).saturating_mul(32),
@@ -149,7 +149,7 @@ impl SdmLayout {
     /// Returns the number of digits of fixed-length elements that follow directly.
     ///
     /// Returns `None` if the text after them could itself be read as digits.
-    const fn digits_behind(&self, mut elements: &[Element]) -> Option<usize> {
+    const fn digits_behind(&self, mut elements: &[LayoutElement]) -> Option<usize> {
         let mut digits = 0usize;
         while let [element, rest @ ..] = elements {
             elements = rest;
@@ -158,10 +158,10 @@ impl SdmLayout {
                 [first, ..] => return if first.is_ascii_hexdigit() { None } else { Some(digits) },
             }
             match element.kind {
-                Kind::End => break,
-                Kind::MacInput => {}
-                Kind::Value(Field::TtStatus | Field::Captured) => return None,
-                Kind::Value(field) => match self.fixed_chars(field) {
+                ElementKind::End => break,
+                ElementKind::MacInput => {}
+                ElementKind::Value(Field::TtStatus | Field::Captured) => return None,
+                ElementKind::Value(field) => match self.fixed_chars(field) {
                     Some(chars) => digits = digits.saturating_add(chars),
                     None => return None,
                 },
@@ -171,23 +171,25 @@ impl SdmLayout {
     }
 
     /// Returns `true` if the text after a captured text cannot be read as a part of it.
-    const fn name_ends(&self, mut elements: &[Element]) -> bool {
+    const fn name_ends(&self, mut elements: &[LayoutElement]) -> bool {
         while let [element, rest @ ..] = elements {
             elements = rest;
             match (self.text(element.text), element.kind) {
                 ([first, ..], _) => return !is_name_byte(*first),
-                ([], Kind::End) => return true,
-                ([], Kind::Value(_)) => return false,
-                ([], Kind::MacInput) => {}
+                ([], ElementKind::End) => return true,
+                ([], ElementKind::Value(_)) => return false,
+                ([], ElementKind::MacInput) => {}
             }
         }
         true
     }
 
-    const fn name_in(&self, name: Span, mut elements: &[Element]) -> bool {
+    const fn name_in(&self, name: Span, mut elements: &[LayoutElement]) -> bool {
         while let [element, rest @ ..] = elements {
             elements = rest;
-            if matches!(element.kind, Kind::Value(Field::Captured)) && same(self.text(name), self.text(element.name)) {
+            if matches!(element.kind, ElementKind::Value(Field::Captured))
+                && same(self.text(name), self.text(element.name))
+            {
                 return true;
             }
         }

@@ -1,13 +1,13 @@
-//! What is asked: a URL and the assumptions about it.
+//! The input of a diagnosis: a URL and the assumptions about it.
 
 use core::fmt;
 
 use crate::sun::layout::SdmLayout;
 use crate::value::{SdmReadCtr, Uid};
 
-/// A URL and what you assume about it. Create one with [`Case::of`].
+/// The URL of a tap and what you assume about it. Create it with [`Assumptions::about`] and set the fields that you know.
 #[derive(Clone, Copy)]
-pub struct Case<'a> {
+pub struct Assumptions<'a> {
     /// The URL as it was received.
     pub url: &'a str,
     /// The assumed layout of the tag.
@@ -16,17 +16,17 @@ pub struct Case<'a> {
     pub keys: &'a [GivenKey<'a>],
     /// The UID of the tag.
     pub uid: Option<Uid>,
-    /// A later tap of the same tag.
-    pub second: Option<&'a str>,
+    /// The URL of a later tap of the same tag.
+    pub second_url: Option<&'a str>,
     /// The counter in the store.
-    pub stored: Option<SdmReadCtr>,
+    pub stored_ctr: Option<SdmReadCtr>,
 }
 
-impl<'a> Case<'a> {
-    /// Returns a case for a URL about which nothing is known.
+impl<'a> Assumptions<'a> {
+    /// Returns a URL about which nothing is assumed.
     #[must_use]
-    pub const fn of(url: &'a str) -> Self {
-        Self { url, layout: None, keys: &[], uid: None, second: None, stored: None }
+    pub const fn about(url: &'a str) -> Self {
+        Self { url, layout: None, keys: &[], uid: None, second_url: None, stored_ctr: None }
     }
 }
 
@@ -52,10 +52,10 @@ pub enum Role {
     Any,
 }
 
-impl fmt::Debug for Case<'_> {
+impl fmt::Debug for Assumptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL is not printed: it may be a tap that was not accepted yet.
-        f.debug_struct("Case").field("keys", &self.keys).finish_non_exhaustive()
+        f.debug_struct("Assumptions").field("keys", &self.keys).finish_non_exhaustive()
     }
 }
 

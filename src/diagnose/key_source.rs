@@ -1,8 +1,8 @@
-//! The source of a key that works.
+//! The source of a key that verifies a tap.
 
 use core::fmt;
 
-/// The source of a key that works.
+/// The source of a key that verifies a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySource<'a> {
@@ -14,15 +14,15 @@ pub enum KeySource<'a> {
     Derived {
         /// The name of the given key; `None` for the key of a new chip.
         from: Option<&'a str>,
-        /// The derivation.
-        by: Derivation,
+        /// How it is derived.
+        derivation: KeyDerivation,
     },
 }
 
-/// The derivation of a key.
+/// How a key is derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Derivation {
+pub enum KeyDerivation {
     /// [`kdf::an10922::derive`](crate::kdf::an10922::derive) over the UID and `suffix`.
     An10922 {
         /// The bytes after the UID.
@@ -52,13 +52,15 @@ impl fmt::Display for KeySource<'_> {
         match self {
             Self::Factory => f.write_str("the key of a new chip, 16 zero bytes"),
             Self::Given(name) => write!(f, "the key \"{name}\""),
-            Self::Derived { from: Some(name), by } => write!(f, "derived from the key \"{name}\" by {by}"),
-            Self::Derived { from: None, by } => write!(f, "derived from 16 zero bytes by {by}"),
+            Self::Derived { from: Some(name), derivation } => {
+                write!(f, "derived from the key \"{name}\" by {derivation}")
+            }
+            Self::Derived { from: None, derivation } => write!(f, "derived from 16 zero bytes by {derivation}"),
         }
     }
 }
 
-impl fmt::Display for Derivation {
+impl fmt::Display for KeyDerivation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, suffix) = match self {
             Self::An10922 { suffix } => ("AN10922 over the UID", *suffix),
