@@ -11,10 +11,13 @@ use super::ready::run_ready;
 use super::store::{Advance, AsyncCounterStore, Blocking, CounterStore};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
+mod error;
 mod journal;
 mod record;
 
-use journal::{Active, Geometry, Segment};
+use error::Fault;
+pub use error::FlashError;
+use journal::{Active, Geometry, Lengths, Segment};
 use record::{Content, Record, Slot};
 
 /// A counter store on NOR flash for at most `N` tags (feature `flash`).
@@ -37,7 +40,7 @@ use record::{Content, Record, Slot};
 ///
 /// A record takes 36 bytes and one word, in whole words of the flash (40 bytes with words of 4 bytes). A segment has as
 /// many pages as a snapshot of `N` tags and `max(N / 2, 16)` taps after it need. The region must have at least three
-/// segments.
+/// segments: [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) bytes.
 ///
 /// **Lifetime**: on 16 pages of 4 KiB, with words of 4 bytes and 32 tags, a segment is one page with 102 records, of
 /// which 68 are taps. With 100,000 erases per page that is 108 million taps, or 34 years with one tap every ten
@@ -54,6 +57,68 @@ use record::{Content, Record, Slot};
 /// starts over, and the tags need new keys.
 ///
 /// After an error, or after a future was dropped before it completed, the next call first reads the flash again.
+///
+/// # Which region becomes an empty store
+///
+/// [`open`](Self::open) begins an empty store only in a region that is blank after its first two slots. These slots may
+/// have any content, because power may fail while the first two records are written or erased. But a header in the first
+/// slot must be that of a first segment without tags, written with words of this length. If no segment is complete, any
+/// other content is an error:
+///
+/// | what the region contains | error |
+/// |---|---|
+/// | a header of a segment of this length | [`Corrupted`](FlashError::Corrupted) |
+/// | only headers of segments of another length | [`OtherSize`](FlashError::OtherSize) |
+/// | no valid header, but the label of a header or of the end of a snapshot | [`Corrupted`](FlashError::Corrupted) |
+/// | none of these | [`NotFormatted`](FlashError::NotFormatted) |
+///
+/// Headers are searched at the start of each page, and labels at each multiple of a slot from there.
+///
+/// The first mark is written after the first two slots. A damaged store therefore never becomes an empty one while any
+/// byte after these slots remains. The store cannot detect that all of them were erased while it was not open.
+///
+/// # Format
+///
+/// Releases that are compatible by semver read and write this format, so a newer release reads what an older one wrote.
+/// An incompatible format would have another label, and an entry in the changelog. The file `tests/golden/flash.hex` in
+/// the repository is an image that every release must write and read.
+///
+/// A *word* is the greater of the flash's `READ_SIZE` and `WRITE_SIZE`; it is called `W` here. A *slot* is a record of
+/// 36 bytes, zeros up to a multiple of `W`, and an acknowledgement of `W` bytes. A *segment* is the smallest number of
+/// whole pages for `N + max(N / 2, 16) + 2` slots and one word. Segments follow one another from the start of the
+/// region; bytes after the last whole segment are not used. Numbers are unsigned and little endian. Erased bytes are
+/// `FFh`.
+///
+/// A segment contains, from its start, without gaps:
+///
+/// | slots | record |
+/// |---|---|
+/// | 1 | header |
+/// | as many as the header says | snapshot: the last mark of each tag |
+/// | 1 | end of the snapshot |
+/// | as many as fit | log: a mark for each accepted tap |
+///
+/// The last `W` bytes of a segment close it. They are blank, and zeros when the next segment is complete. The segment
+/// after the last one is the first. Each new segment has the number of the one before it plus 1, and the first one has
+/// number 1. The segment with the greatest number is the active one.
+///
+/// | bytes of a record | header | mark | end of the snapshot |
+/// |---|---|---|---|
+/// | 0 | `1` | `3` with a time, `4` without | `2` |
+/// | 1 to 16 | label | counter id | label |
+/// | 17 to 19 | number of tags in the snapshot | counter | number of tags in the snapshot |
+/// | 20 to 27 | length of the segment in bytes | time in milliseconds since 1970, or 0 | 0 |
+/// | 28 to 31 | number of the segment | number of accepted taps of this tag | number of the segment |
+/// | 32 to 35 | checksum | checksum | checksum |
+///
+/// The label is the 16 bytes `"suntap flash v1\0"`. The checksum is CRC-32/ISO-HDLC over four bytes and then bytes 0 to
+/// 31 of the record. The four bytes are the number of the segment, or 0 for a header.
+///
+/// The acknowledgement is written after the record, as zeros. If any of its bits is 0, the record is acknowledged. A
+/// record with a blank acknowledgement and a valid checksum counts, too, and may only be the last one of a log. A segment
+/// is complete if the end of its snapshot is acknowledged. If any bit of the closing word is 0, the segment is closed.
+///
+/// # Example
 ///
 /// ```
 /// use suntap::{Advance, Blocking, CounterStore, FlashCounters, SdmReadCtr, CounterId};
@@ -96,7 +161,7 @@ use record::{Content, Record, Slot};
 /// ```
 pub struct FlashCounters<F, const N: usize> {
     flash: F,
-    geometry: Geometry,
+    geometry: Geometry<F, N>,
     marks: FnvIndexMap<CounterId, Mark, N>,
     active: Active,
     /// `true` if an operation began and did not complete, so the content of the flash is unknown.
@@ -104,18 +169,71 @@ pub struct FlashCounters<F, const N: usize> {
 }
 
 impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
+    const SLOTS: u32 = Geometry::<F, N>::SLOTS;
+    const LENGTHS: Lengths = Geometry::<F, N>::LENGTHS;
+    const ASSERT_N: () =
+        assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N must be a power of two from 2 to 32768");
+
+    /// The length of the smallest valid region in bytes, for this flash and `N` tags: three segments.
+    ///
+    /// A longer region spreads the wear. For a blocking flash `F`, name the type `FlashCounters<Blocking<F>, N>`. If
+    /// the flash is not supported ([`FlashError::Unsupported`]), a program that uses this constant does not compile.
+    ///
+    /// ```
+    /// use suntap::{Blocking, FlashCounters};
+    /// # use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
+    /// # struct Chip;
+    /// # impl ErrorType for Chip {
+    /// #     type Error = NorFlashErrorKind;
+    /// # }
+    /// # impl ReadNorFlash for Chip {
+    /// #     const READ_SIZE: usize = 1;
+    /// #     fn read(&mut self, _: u32, _: &mut [u8]) -> Result<(), NorFlashErrorKind> {
+    /// #         Ok(())
+    /// #     }
+    /// #     fn capacity(&self) -> usize {
+    /// #         0
+    /// #     }
+    /// # }
+    /// # impl NorFlash for Chip {
+    /// #     const WRITE_SIZE: usize = 4;
+    /// #     const ERASE_SIZE: usize = 0x1000;
+    /// #     fn erase(&mut self, _: u32, _: u32) -> Result<(), NorFlashErrorKind> {
+    /// #         Ok(())
+    /// #     }
+    /// #     fn write(&mut self, _: u32, _: &[u8]) -> Result<(), NorFlashErrorKind> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    ///
+    /// type Counters = FlashCounters<Blocking<Chip>, 64>;
+    ///
+    /// const REGION: core::ops::Range<u32> = 0x8000..0xC000;
+    /// const _: () = assert!(REGION.end - REGION.start >= Counters::MIN_REGION_LEN);
+    ///
+    /// assert_eq!(Counters::MIN_REGION_LEN, 3 * 4096);
+    /// ```
+    pub const MIN_REGION_LEN: u32 = {
+        let () = Self::ASSERT_N;
+        let lengths = Lengths::new::<F>(N);
+        assert!(lengths.is_some(), "unsupported flash: see FlashError::Unsupported");
+        match lengths {
+            Some(lengths) => lengths.region,
+            None => 0,
+        }
+    };
+
     /// Reads the counters in a region of the flash. The region must begin and end at a page boundary.
     ///
-    /// A blank region becomes an empty store. To create the store before the first start, during which power may
-    /// already fail, call [`format`](Self::format) when the device is manufactured.
+    /// A blank region becomes an empty store, also after a first start that was cut off. [Other
+    /// regions](Self#which-region-becomes-an-empty-store) do not. To create the store before the first start, call [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
-    /// Returns a [`FlashError`] if the region is invalid, the flash fails, it holds more than `N` tags, or its content
-    /// is corrupted. Content that was written with another `N`, so that its segments have another length, also counts
-    /// as corrupted.
+    /// Returns a [`FlashError`] if the region is invalid, the flash fails, the region holds more than `N` tags or other
+    /// content, or the store in it is corrupted or was written for another `N`.
     pub async fn open(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
-        counters.load().await?;
+        counters.load().await.map_err(Fault::into_error)?;
         Ok(counters)
     }
 
@@ -127,14 +245,13 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     pub async fn format(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.flash.erase(region.start, region.end).await.map_err(FlashError::Flash)?;
-        counters.begin().await?;
+        counters.begin().await.map_err(Fault::into_error)?;
         Ok(counters)
     }
 
     fn new(flash: F, region: &Range<u32>) -> Result<Self, FlashError<F::Error>> {
-        const { assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N is a power of two from 2 to 32768") };
-        let inside = usize::try_from(region.end).is_ok_and(|end| end <= flash.capacity());
-        let geometry = Geometry::new::<F>(region, N).filter(|_| inside).ok_or(FlashError::Region)?;
+        let () = const { Self::ASSERT_N };
+        let geometry = Geometry::new(region, flash.capacity())?;
         let active = Active { segment: Segment(0), number: 0, next: 0 };
         Ok(Self { flash, geometry, marks: FnvIndexMap::new(), active, unsure: true })
     }
@@ -154,7 +271,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
-    ) -> Result<Advance, FlashError<F::Error>> {
+    ) -> Result<Advance, Fault<F::Error>> {
         if self.unsure {
             self.load().await?;
         }
@@ -162,19 +279,19 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let advance = Advance::decide(stored, ctr, at);
         if let Advance::Advanced { now, .. } = advance {
             if stored.is_none() && self.marks.len() >= N {
-                return Err(FlashError::Full);
+                return Err(Fault::Full);
             }
             self.unsure = true;
             self.append(id, now).await?;
-            self.marks.insert(*id, now).map_err(|_| FlashError::Full)?;
+            self.marks.insert(*id, now).map_err(|_| Fault::Full)?;
             self.unsure = false;
         }
         Ok(advance)
     }
 
     /// Appends one mark to the log.
-    async fn append(&mut self, id: &CounterId, mark: Mark) -> Result<(), FlashError<F::Error>> {
-        if self.active.next >= self.geometry.slots {
+    async fn append(&mut self, id: &CounterId, mark: Mark) -> Result<(), Fault<F::Error>> {
+        if self.active.next >= Self::SLOTS {
             self.turn().await?;
         }
         let Active { segment, number, next } = self.active;
@@ -185,19 +302,19 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     }
 
     /// Continues in the next segment.
-    async fn turn(&mut self) -> Result<(), FlashError<F::Error>> {
+    async fn turn(&mut self) -> Result<(), Fault<F::Error>> {
         let old = self.active;
         let segment = self.geometry.behind(old.segment);
-        let number = old.number.checked_add(1).ok_or(FlashError::WornOut)?;
+        let number = old.number.checked_add(1).ok_or(Fault::WornOut)?;
         self.active = self.write_segment(segment, number).await?;
         // The old segment is needed until this point.
         let (at, word) = (self.geometry.closing(old.segment), [0; record::MAX_WORD]);
-        let word = word.get(..self.geometry.word).unwrap_or_default();
-        self.flash.write(at, word).await.map_err(FlashError::Flash)
+        let word = word.get(..Self::LENGTHS.word).unwrap_or_default();
+        self.flash.write(at, word).await.map_err(Fault::Flash)
     }
 
     /// Writes the first segment of an empty store.
-    async fn begin(&mut self) -> Result<(), FlashError<F::Error>> {
+    async fn begin(&mut self) -> Result<(), Fault<F::Error>> {
         self.marks.clear();
         self.active = self.write_segment(Segment(0), 1).await?;
         self.unsure = false;
@@ -205,11 +322,11 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     }
 
     /// Erases a segment and writes all marks into it.
-    async fn write_segment(&mut self, segment: Segment, number: u32) -> Result<Active, FlashError<F::Error>> {
+    async fn write_segment(&mut self, segment: Segment, number: u32) -> Result<Active, Fault<F::Error>> {
         let Range { start, end } = self.geometry.pages(segment);
-        self.flash.erase(start, end).await.map_err(FlashError::Flash)?;
+        self.flash.erase(start, end).await.map_err(Fault::Flash)?;
         let tags = u16::try_from(self.marks.len()).unwrap_or(u16::MAX);
-        let segment_len = self.geometry.segment_len;
+        let segment_len = Self::LENGTHS.segment;
         self.write(segment, 0, &Record { number, content: Content::Header { tags, segment_len } }).await?;
         let mut next = 1;
         for index in 0..self.marks.len() {
@@ -222,42 +339,49 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     }
 
     /// Writes a record, and then the word that marks it as complete.
-    async fn write(&mut self, segment: Segment, slot: u32, record: &Record) -> Result<(), FlashError<F::Error>> {
+    async fn write(&mut self, segment: Segment, slot: u32, record: &Record) -> Result<(), Fault<F::Error>> {
         let at = self.geometry.slot(segment, slot);
         let bytes = record.encode();
-        let (body, word) = bytes.split_at_checked(self.geometry.body).unwrap_or_default();
-        let whole = word.get(..self.geometry.word).unwrap_or_default();
-        self.flash.write(at, body).await.map_err(FlashError::Flash)?;
-        self.flash.write(at.saturating_add(self.geometry.body_u32()), whole).await.map_err(FlashError::Flash)
+        let (body, word) = bytes.split_at_checked(Self::LENGTHS.body).unwrap_or_default();
+        let whole = word.get(..Self::LENGTHS.word).unwrap_or_default();
+        self.flash.write(at, body).await.map_err(Fault::Flash)?;
+        self.flash.write(at.saturating_add(Self::LENGTHS.body_u32), whole).await.map_err(Fault::Flash)
     }
 
-    async fn read(&mut self, segment: Segment, slot: u32, number: u32) -> Result<Slot, FlashError<F::Error>> {
-        let mut bytes = [0; record::MAX_SLOT];
-        let len = self.geometry.body.saturating_add(self.geometry.word);
-        let bytes = bytes.get_mut(..len).unwrap_or_default();
-        let at = self.geometry.slot(segment, slot);
-        self.flash.read(at, bytes).await.map_err(FlashError::Flash)?;
-        let (body, word) = bytes.split_at_checked(self.geometry.body).unwrap_or_default();
-        Ok(Slot::decode(body, word, number))
+    async fn read(&mut self, segment: Segment, slot: u32, number: u32) -> Result<Slot, Fault<F::Error>> {
+        let mut bytes = record::BLANK;
+        self.read_bytes(self.geometry.slot(segment, slot), &mut bytes).await?;
+        Ok(Self::decode(&bytes, number))
     }
 
-    async fn is_closed(&mut self, segment: Segment) -> Result<bool, FlashError<F::Error>> {
-        let mut word = [0xFF; record::MAX_WORD];
-        let word = word.get_mut(..self.geometry.word).unwrap_or_default();
-        self.flash.read(self.geometry.closing(segment), word).await.map_err(FlashError::Flash)?;
+    /// Reads the bytes of a slot at an address, up to the end of the region.
+    async fn read_bytes(&mut self, at: u32, bytes: &mut [u8; record::MAX_SLOT]) -> Result<(), Fault<F::Error>> {
+        let len = self.geometry.slot_len_at(at);
+        self.flash.read(at, bytes.get_mut(..len).unwrap_or_default()).await.map_err(Fault::Flash)
+    }
+
+    fn decode(bytes: &[u8; record::MAX_SLOT], number: u32) -> Slot {
+        let (body, word) = bytes.split_at_checked(Self::LENGTHS.body).unwrap_or_default();
+        Slot::decode(body, word.get(..Self::LENGTHS.word).unwrap_or_default(), number)
+    }
+
+    async fn is_closed(&mut self, segment: Segment) -> Result<bool, Fault<F::Error>> {
+        let mut bytes = [0xFF; record::MAX_WORD];
+        let word = bytes.get_mut(..Self::LENGTHS.word).unwrap_or_default();
+        self.flash.read(self.geometry.closing(segment), word).await.map_err(Fault::Flash)?;
         // A partly written word also closes the segment: the next segment was complete before this word was written.
-        Ok(word.iter().any(|byte| *byte != 0xFF))
+        Ok(bytes.iter().any(|byte| *byte != 0xFF))
     }
 
     /// Returns the number of a segment and its number of tags, or `None` if it is not complete.
-    async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, FlashError<F::Error>> {
+    async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, Fault<F::Error>> {
         let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
             self.read(segment, 0, record::ANY).await?
         else {
             return Ok(None);
         };
         // A segment of another length was written for another number of tags. It is not read.
-        if segment_len != self.geometry.segment_len {
+        if segment_len != Self::LENGTHS.segment {
             return Ok(None);
         }
         let complete = self.read(segment, u32::from(tags).saturating_add(1), number).await?;
@@ -270,7 +394,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     }
 
     /// Reads the content of the flash.
-    async fn load(&mut self) -> Result<(), FlashError<F::Error>> {
+    async fn load(&mut self) -> Result<(), Fault<F::Error>> {
         self.unsure = true;
         let mut newest: Option<(u32, u16, Segment)> = None;
         for segment in self.geometry.segments() {
@@ -281,17 +405,18 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
             }
         }
         let Some((number, tags, segment)) = newest else {
-            return if self.is_unused().await? { self.begin().await } else { Err(FlashError::Corrupted) };
+            self.check_unused().await?;
+            return self.begin().await;
         };
         // A segment is closed only when the next one is complete. So a newer segment existed, and it is lost.
         if self.is_closed(segment).await? {
-            return Err(FlashError::Corrupted);
+            return Err(Fault::Corrupted);
         }
         let cut = self.load_segment(segment, number, tags).await?;
         // A write at the end of the log may have begun and left no trace, and no word may be written twice. So the next
         // tap goes into the next segment. A mark that was written but not acknowledged counts as advanced, and is made
         // durable before any caller sees it.
-        self.active = Active { segment, number, next: self.geometry.slots };
+        self.active = Active { segment, number, next: Self::SLOTS };
         if cut {
             self.turn().await?;
         }
@@ -300,48 +425,74 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     }
 
     /// Reads the snapshot and the log of the active segment. Returns `true` if a mark was not acknowledged.
-    async fn load_segment(&mut self, segment: Segment, number: u32, tags: u16) -> Result<bool, FlashError<F::Error>> {
+    async fn load_segment(&mut self, segment: Segment, number: u32, tags: u16) -> Result<bool, Fault<F::Error>> {
         self.marks.clear();
         let log = u32::from(tags).saturating_add(2);
         let (mut cut, mut ended) = (false, false);
-        for slot in 1..self.geometry.slots {
+        for slot in 1..Self::SLOTS {
             let read = self.read(segment, slot, number).await?;
             // Nothing is ever written after the end of the log. Data there means that a record before it is lost.
             if ended && read != Slot::Blank {
-                return Err(FlashError::Corrupted);
+                return Err(Fault::Corrupted);
             }
             ended |= !matches!(read, Slot::Whole { acknowledged: true, .. });
             match read {
                 Slot::Blank | Slot::Torn if slot >= log => {}
                 Slot::Whole { record: Record { content: Content::Mark { id, mark }, .. }, acknowledged } => {
                     if self.marks.get(&id).is_none_or(|known| mark.ctr > known.ctr) {
-                        self.marks.insert(id, mark).map_err(|_| FlashError::Full)?;
+                        self.marks.insert(id, mark).map_err(|_| Fault::Full)?;
                         cut |= !acknowledged;
                     }
                 }
                 Slot::Whole { record: Record { content: Content::Complete { .. }, .. }, .. }
                     if slot.saturating_add(1) == log => {}
-                _ => return Err(FlashError::Corrupted),
+                _ => return Err(Fault::Corrupted),
             }
         }
         Ok(cut)
     }
 
-    /// Returns `true` if no record was ever acknowledged here. The region is then blank, except for a first start that
-    /// was cut off: the first two records of the first segment.
-    async fn is_unused(&mut self) -> Result<bool, FlashError<F::Error>> {
-        for segment in self.geometry.segments() {
-            let begun = if segment == Segment(0) { 2 } else { 0 };
-            for slot in begun..self.geometry.slots {
-                if !matches!(self.read(segment, slot, record::ANY).await?, Slot::Blank) {
-                    return Ok(false);
-                }
+    /// Checks that a region without a complete segment never held a mark. Otherwise, returns the fault.
+    ///
+    /// An unused region is blank, except for a first start that was cut off. The first two slots of the first segment
+    /// may then have any content, because the power may also fail while the next start erases them. A store with a mark
+    /// has a third record.
+    async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
+        // If this instance has read or written a complete segment before, then that segment is lost.
+        let mut is_used = self.active.number > 0;
+        let (mut is_ours, mut is_own, mut is_other, mut is_padded) = (is_used, false, false, true);
+        // The address of the last byte that is not blank.
+        let mut last = 0;
+        for at in self.geometry.chunks() {
+            let mut bytes = record::BLANK;
+            self.read_bytes(at, &mut bytes).await?;
+            for (byte, address) in bytes.iter().zip(at..) {
+                last = if *byte == 0xFF { last } else { address };
             }
-            if self.is_closed(segment).await? {
-                return Ok(false);
+            is_ours |= record::is_labelled(&bytes);
+            // Segments begin at the start of a page, also those for another `N`.
+            if Geometry::<F, N>::is_page_start(at)
+                && let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
+                    Self::decode(&bytes, record::ANY)
+            {
+                is_used |= number > 1 || tags > 0;
+                // With another length of words, the first two slots may hold marks. The header is then followed by
+                // other bytes than zeros.
+                let mut rest = bytes.iter().take(Self::LENGTHS.slot).skip(record::BODY);
+                is_padded &= rest.all(|byte| *byte == 0);
+                is_own |= segment_len == Self::LENGTHS.segment;
+                is_other |= segment_len != Self::LENGTHS.segment;
             }
         }
-        Ok(true)
+        let begun = if is_padded { 2 } else { 1 };
+        if !is_used && last < self.geometry.slot(Segment(0), begun) {
+            return Ok(());
+        }
+        Err(match (is_ours, is_other && !is_own) {
+            (_, true) => Fault::OtherSize,
+            (true, _) => Fault::Corrupted,
+            _ => Fault::NotFormatted,
+        })
     }
 }
 
@@ -372,7 +523,7 @@ impl<F: NorFlash, const N: usize> AsyncCounterStore for FlashCounters<F, N> {
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, Self::Error> {
-        self.advance_inner(id, ctr, at).await
+        self.advance_inner(id, ctr, at).await.map_err(Fault::into_error)
     }
 }
 
@@ -380,7 +531,7 @@ impl<F: blocking::NorFlash, const N: usize> CounterStore for FlashCounters<Block
     type Error = FlashError<F::Error>;
 
     fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error> {
-        run_ready(self.advance_inner(id, ctr, at))
+        run_ready(self.advance_inner(id, ctr, at)).map_err(Fault::into_error)
     }
 }
 
@@ -419,34 +570,3 @@ impl<F, const N: usize> fmt::Debug for FlashCounters<F, N> {
         f.debug_struct("FlashCounters").field("tags", &self.marks.len()).finish_non_exhaustive()
     }
 }
-
-/// An error of [`FlashCounters`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FlashError<E> {
-    /// The flash failed.
-    Flash(E),
-    /// Acknowledged data can no longer be read. The store does not guess it.
-    Corrupted,
-    /// The store already holds `N` tags. Known tags can still advance.
-    Full,
-    /// The region does not begin and end at a page boundary of the flash, ends after the end of the flash, or is too
-    /// small for three segments; or the words of the flash are longer than 32 bytes.
-    Region,
-    /// The 32-bit segment number is exhausted.
-    WornOut,
-}
-
-impl<E: fmt::Debug> fmt::Display for FlashError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flash(error) => write!(f, "the flash failed: {error:?}"),
-            Self::Corrupted => f.write_str("the counters on the flash are corrupted"),
-            Self::Full => f.write_str("no room for another tag"),
-            Self::Region => f.write_str("the region of the flash does not do for so many tags"),
-            Self::WornOut => f.write_str("the flash was written too often"),
-        }
-    }
-}
-
-impl<E: fmt::Debug> core::error::Error for FlashError<E> {}

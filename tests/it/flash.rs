@@ -5,13 +5,14 @@ use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use embedded_storage_async::nor_flash as waiting;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use suntap::conformance::{self, Promise};
-use suntap::{Advance, CounterStore, FlashCounters, FlashError};
+use suntap::{Advance, Blocking, CounterId, CounterStore, FlashCounters, FlashError, Mark, UnixMillis};
 use suntap_testkit::flash::{Chip, PowerLost, Step, ctr, keeps_what_it_acknowledged, tag};
 
 #[test]
@@ -216,22 +217,175 @@ fn another_division_is_not_guessed() {
         for value in 1..=taps {
             assert!(store.advance(&tag(1), ctr(value), None).is_ok());
         }
-        assert_eq!(chip.open::<64>().map(|store| store.tags()), Err(FlashError::Corrupted), "{taps}");
+        assert_eq!(chip.open::<64>().map(|store| store.tags()), Err(FlashError::OtherSize), "{taps}");
         assert_eq!(chip.open::<2>().unwrap().tags(), 1);
     }
+    // The only segments that are left are in pages after the last segment of the other length.
+    let chip = Chip::<4, 1024>::new(15);
+    let mut store = chip.open::<2>().unwrap();
+    for value in 1..=23 * 14 {
+        assert!(store.advance(&tag(1), ctr(value), None).is_ok());
+    }
+    chip.0.borrow_mut().bytes[..12 * 1024].fill(0xFF);
+    assert_eq!(chip.open::<64>().map(|store| store.tags()), Err(FlashError::OtherSize));
+}
+
+/// A store without a mark is replaced by an empty one for another number of tags.
+#[test]
+fn an_unused_store_of_another_size_is_replaced() {
+    let chip = Chip::<4, 1024>::new(16);
+    assert_eq!(chip.open::<2>().unwrap().tags(), 0);
+    assert_eq!(chip.open::<64>().unwrap().tags(), 0);
+}
+
+/// The records begin with a kind and the label, which are the same in every header and snapshot end.
+fn labelled(bytes: &[u8]) -> Vec<usize> {
+    let is_labelled = |at: &usize| bytes[at + 1..].starts_with(b"suntap flash v1\0");
+    (0..bytes.len() / 1024)
+        .flat_map(|page| (0..25).map(move |slot| page * 1024 + slot * 40))
+        .filter(is_labelled)
+        .collect()
+}
+
+/// A store that lost every header, and then also every snapshot end, is an error and never an empty store.
+#[test]
+fn a_store_without_headers_is_never_empty() {
+    for taps in 1..=120 {
+        let chip = Chip::<4, 1024>::new(3);
+        let mut store = chip.open::<2>().unwrap();
+        for value in 1..=taps {
+            assert!(store.advance(&tag(u8::from(value % 2 == 0)), ctr(value), None).is_ok());
+        }
+        for damage in [0x00, 0x5A, 0xFF] {
+            let damaged = chip.copy();
+            let records = labelled(&damaged.0.borrow().bytes);
+            for at in records.iter().filter(|at| *at % 1024 == 0) {
+                damaged.0.borrow_mut().bytes[*at..*at + 40].fill(damage);
+            }
+            let opened = damaged.open::<2>().map(|store| store.tags());
+            assert_eq!(opened, Err(FlashError::Corrupted), "{taps} {damage}");
+            for at in records {
+                damaged.0.borrow_mut().bytes[at..at + 40].fill(damage);
+            }
+            let opened = damaged.open::<2>().map(|store| store.tags());
+            assert_eq!(opened, Err(FlashError::NotFormatted), "{taps} {damage}");
+        }
+    }
+}
+
+/// The first two slots alone may be the rest of a first start, unless a header there says otherwise.
+#[test]
+fn the_first_header_of_a_later_segment_is_not_a_first_start() {
+    let chip = Chip::<4, 1024>::new(3);
+    let mut store = chip.open::<2>().unwrap();
+    for value in 1..=75 {
+        assert!(store.advance(&tag(1), ctr(value), None).is_ok());
+    }
+    assert_eq!(chip.0.borrow().erases, [2, 1, 1], "the active segment is the first one again");
+    for rest in [40, 80] {
+        let damaged = chip.copy();
+        damaged.0.borrow_mut().bytes[rest..].fill(0xFF);
+        assert_eq!(damaged.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted), "{rest}");
+    }
+}
+
+#[test]
+fn words_of_another_length_are_found() {
+    fn write<const W: usize>(taps: u32) -> Vec<u8> {
+        let chip = Chip::<W, 4096>::new(3);
+        let mut store = chip.open::<2>().unwrap();
+        for value in 1..=taps {
+            assert!(store.advance(&tag(1), ctr(value), None).is_ok());
+        }
+        chip.0.borrow().bytes.clone()
+    }
+    fn read<const W: usize>(bytes: &[u8]) -> Result<usize, FlashError<PowerLost>> {
+        let chip = Chip::<W, 4096>::new(3);
+        chip.0.borrow_mut().bytes.copy_from_slice(bytes);
+        chip.open::<2>().map(|store| store.tags())
+    }
+    type Write = fn(u32) -> Vec<u8>;
+    type Read = fn(&[u8]) -> Result<usize, FlashError<PowerLost>>;
+    let words: [(Write, Read); 6] = [
+        (write::<1>, read::<1>),
+        (write::<2>, read::<2>),
+        (write::<4>, read::<4>),
+        (write::<8>, read::<8>),
+        (write::<16>, read::<16>),
+        (write::<32>, read::<32>),
+    ];
+    for (writer, (write, _)) in words.iter().enumerate() {
+        for (reader, (_, read)) in words.iter().enumerate() {
+            for taps in 1..=6 {
+                let expected = if writer == reader { Ok(1) } else { Err(FlashError::Corrupted) };
+                assert_eq!(read(&write(taps)), expected, "{writer} {reader} {taps}");
+            }
+        }
+    }
+}
+
+/// The flash is erased while the store is open. The store knows that it had marks.
+#[test]
+fn an_open_store_does_not_become_empty() {
+    let chip = Chip::<4, 1024>::new(3);
+    let mut store = chip.open::<2>().unwrap();
+    assert!(store.advance(&tag(1), ctr(1), None).is_ok());
+    chip.fuel(0, 1);
+    assert_eq!(store.advance(&tag(1), ctr(2), None), Err(FlashError::Flash(PowerLost)));
+    let mut erased = chip.power_again().clone();
+    erased.erase(0, 3072).unwrap();
+    assert_eq!(store.advance(&tag(1), ctr(1), None), Err(FlashError::Corrupted));
 }
 
 #[test]
 fn invalid_regions_are_rejected() {
     let chip = Chip::<4, 1024>::new(6);
-    let open = |region| FlashCounters::<_, 8>::open_blocking(chip.clone(), region).map(|store| store.tags());
-    for region in [0..1024, 0..2048, 512..4096, 0..4000, 0..0, 5000..5000, 0..8192] {
-        assert_eq!(open(region.clone()), Err(FlashError::Region), "{region:?}");
+    let open = |region| {
+        let store = FlashCounters::<_, 8>::open_blocking(chip.clone(), region);
+        store.map(|store| store.tags()).map_err(|error| error.to_string())
+    };
+    #[expect(clippy::reversed_empty_ranges, reason = "an invalid region")]
+    for (region, error) in [
+        (0..8192, "flash region too long: the flash ends at 6144, the region at 8192"),
+        (512..4096, "flash region misaligned: expected multiples of 1024, got 512"),
+        (0..4000, "flash region misaligned: expected multiples of 1024, got 4000"),
+        (5000..5000, "flash region misaligned: expected multiples of 1024, got 5000"),
+        (0..0, "flash region too small: 8 tags need 6144 bytes, got 0"),
+        (1024..6144, "flash region too small: 8 tags need 6144 bytes, got 5120"),
+        (6144..0, "flash region too small: 8 tags need 6144 bytes, got 0"),
+    ] {
+        assert_eq!(open(region.clone()), Err(error.to_owned()), "{region:?}");
     }
     let few = FlashCounters::<_, 2>::open_blocking(chip.clone(), 1024..4096);
     assert_eq!(few.map(|store| store.tags()), Ok(0));
-    let wide = Chip::<64, 4096>::new(4);
-    assert_eq!(wide.open::<8>().map(|store| store.tags()), Err(FlashError::Region));
+    let error = Chip::<64, 4096>::new(4).open::<8>().map(|store| store.tags()).unwrap_err();
+    assert_eq!(error, FlashError::Unsupported { read: 1, write: 64, page: 4096 });
+    let text = "unsupported flash: expected words of at most 32 bytes that divide a page, got reads of 1, writes of 64 \
+                and pages of 4096 bytes";
+    assert_eq!(error.to_string(), text);
+    let error = Chip::<8, 1020>::new(9).open::<8>().map(|store| store.tags()).unwrap_err();
+    assert_eq!(error, FlashError::Unsupported { read: 1, write: 8, page: 1020 });
+}
+
+/// The constant is the length of the smallest region that `open` accepts.
+#[test]
+fn the_smallest_region_is_known_at_compile_time() {
+    fn check<const W: usize, const P: usize, const N: usize>(expected: u32) {
+        let needed = const { FlashCounters::<Blocking<Chip<W, P>>, N>::MIN_REGION_LEN };
+        assert_eq!(needed, expected);
+        let pages = usize::try_from(needed).unwrap() / P;
+        assert_eq!(Chip::<W, P>::new(pages).open::<N>().map(|store| store.tags()), Ok(0));
+        let len = needed - u32::try_from(P).unwrap();
+        let error = Chip::<W, P>::new(pages - 1).open::<N>().map(|store| store.tags());
+        assert_eq!(error, Err(FlashError::TooSmall { tags: N, needed, len }));
+    }
+    check::<4, 1024, 2>(3 * 1024);
+    check::<4, 256, 2>(3 * 1024);
+    check::<4, 1024, 8>(3 * 2048);
+    check::<1, 4096, 64>(3 * 4096);
+    check::<32, 4096, 64>(3 * 3 * 4096);
+    check::<4, 4096, 64>(12288);
+    check::<16, 2048, 1024>(3 * 98_304 + 3 * 2048);
 }
 
 /// The costs are those that the documentation states.
@@ -274,10 +428,24 @@ fn formatting_forgets() {
     assert!(matches!(store.advance(&tag(1), ctr(9), None), Ok(Advance::Advanced { previous: None, .. })));
     assert_eq!(chip.open::<8>().unwrap().tags(), 1);
     assert_eq!(store.into_flash().0.capacity(), 6144);
-    // Flash with other content is not taken for an empty store.
-    let other = Chip::<4, 1024>::new(6);
-    other.0.borrow_mut().bytes[2000] = 0x12;
-    assert_eq!(other.open::<8>().map(|store| store.tags()), Err(FlashError::Corrupted));
+}
+
+/// A region with other content is not formatted, wherever that content is. The first two slots may be the rest of a
+/// first start.
+#[test]
+fn other_content_is_not_an_empty_store() {
+    // For 16 tags, a segment has two pages. The last page is not used.
+    let opened = |at: usize| {
+        let other = Chip::<4, 1024>::new(7);
+        other.0.borrow_mut().bytes[at] = 0x12;
+        other.open::<16>().map(|store| store.tags())
+    };
+    for at in 0..7 * 1024 {
+        assert_eq!(opened(at), if at < 80 { Ok(0) } else { Err(FlashError::NotFormatted) }, "{at}");
+    }
+    let full = Chip::<4, 1024>::new(3);
+    full.0.borrow_mut().bytes.fill(0);
+    assert_eq!(full.open::<2>().map(|store| store.tags()), Err(FlashError::NotFormatted));
 }
 
 /// A flash whose future is pending once in each call.
@@ -367,9 +535,180 @@ fn it_says_what_is_wrong() {
     let mut store = chip.open::<2>().unwrap();
     chip.fuel(0, 1);
     let error = store.advance(&tag(1), ctr(1), None).unwrap_err();
-    assert_eq!(error.to_string(), "the flash failed: PowerLost");
+    assert_eq!(error.to_string(), "flash failed: PowerLost");
     assert!(format!("{store:?}").contains("FlashCounters"));
-    for error in [FlashError::Corrupted::<PowerLost>, FlashError::Full, FlashError::Region, FlashError::WornOut] {
-        assert!(error.to_string().len() > 15);
+    for (error, text) in [
+        (FlashError::Corrupted, "flash counters corrupted: acknowledged data cannot be read"),
+        (FlashError::NotFormatted, "flash region not formatted: expected a counter store or a blank region"),
+        (FlashError::OtherSize, "flash counters written for another number of tags: open them with that N"),
+        (FlashError::Full, "flash counters full: no room for another tag"),
+        (FlashError::WornOut, "flash worn out: the 32-bit segment number is exhausted"),
+        (
+            FlashError::TooSmall { tags: 64, needed: 12288, len: 8192 },
+            "flash region too small: 64 tags need 12288 bytes, got 8192",
+        ),
+    ] {
+        assert_eq!(FlashError::<PowerLost>::to_string(&error), text);
     }
+}
+
+/// The chip of the golden image, after a fixed sequence of taps: two tags in turn, one with a time and one without. The
+/// 24th tap begins the second segment.
+fn golden_chip() -> Chip<4, 1024> {
+    let chip = Chip::new(3);
+    let mut store = FlashCounters::<_, 2>::format_blocking(chip.clone(), chip.region()).unwrap();
+    for step in 1..=25 {
+        let (tag, at) = golden_tag(step);
+        assert!(matches!(store.advance(&tag, ctr(0x01_0200 + step), at), Ok(Advance::Advanced { .. })));
+    }
+    chip
+}
+
+fn golden_tag(step: u32) -> (CounterId, Option<UnixMillis>) {
+    let first = if step.is_multiple_of(2) { 0xB0 } else { 0xA0 };
+    let id = CounterId::from_bytes(core::array::from_fn(|index| first + u8::try_from(index).unwrap()));
+    (id, (first == 0xA0).then_some(UnixMillis(0x0000_0198_7654_3200 + u64::from(step))))
+}
+
+const GOLDEN: &str = "tests/golden/flash.hex";
+const GOLDEN_HEAD: &str = "\
+# An image of FlashCounters<_, 2> on three pages of 1024 bytes, with words of 4 bytes, after 25 taps. All bytes that are
+# not here are FF. A line is an address and a record: kind, counter id or label, counter or number of tags, time or length
+# of the segment, number of taps or of the segment, checksum, acknowledgement. A line with 4 bytes is a closing word.
+# The documentation of FlashCounters describes the format. This file must never change: stores on devices depend on it.
+";
+
+fn golden_text(bytes: &[u8]) -> String {
+    let hex = base16ct::lower::encode_string;
+    let mut text = GOLDEN_HEAD.to_owned();
+    for (page, bytes) in bytes.chunks(1024).enumerate() {
+        for (slot, bytes) in bytes.chunks(40).enumerate().filter(|(_, bytes)| bytes.iter().any(|byte| *byte != 0xFF)) {
+            let (at, fields) = if bytes.len() == 40 {
+                (
+                    slot * 40,
+                    [0..1, 1..17, 17..20, 20..28, 28..32, 32..36, 36..40].map(|field| hex(&bytes[field])).join(" "),
+                )
+            } else {
+                (1020, hex(&bytes[20..]))
+            };
+            writeln!(text, "{:04x}: {fields}", page * 1024 + at).unwrap();
+        }
+    }
+    text
+}
+
+fn golden_bytes(text: &str) -> Vec<u8> {
+    let mut bytes = vec![0xFF; 3 * 1024];
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let (at, fields) = line.split_once(": ").unwrap();
+        let at = usize::from_str_radix(at, 16).unwrap();
+        let record = base16ct::lower::decode_vec(fields.replace(' ', "")).unwrap();
+        bytes[at..at + record.len()].copy_from_slice(&record);
+    }
+    bytes
+}
+
+#[test]
+fn the_golden_image_is_written() {
+    let text = golden_text(&golden_chip().0.borrow().bytes);
+    assert!(text == std::fs::read_to_string(GOLDEN).unwrap(), "{text}");
+    assert_eq!(golden_bytes(&text), golden_chip().0.borrow().bytes, "the text contains every byte");
+}
+
+/// Writes the golden image. Use this only together with a new label, for another format.
+#[test]
+#[ignore = "writes tests/golden/flash.hex"]
+fn write_the_golden_image() {
+    std::fs::write(GOLDEN, golden_text(&golden_chip().0.borrow().bytes)).unwrap();
+}
+
+#[test]
+fn the_golden_image_is_read() {
+    let chip = Chip::<4, 1024>::new(3);
+    chip.0.borrow_mut().bytes = golden_bytes(&std::fs::read_to_string(GOLDEN).unwrap());
+    let mut store = chip.open::<2>().unwrap();
+    assert_eq!(store.tags(), 2);
+    for (step, taps) in [(25, 13), (24, 12)] {
+        let (tag, at) = golden_tag(step);
+        let stored = Mark { ctr: ctr(0x01_0200 + step), at, taps };
+        assert_eq!(store.advance(&tag, stored.ctr, None), Ok(Advance::Stale { stored }));
+    }
+    // The store continues in the third segment.
+    let (tag, _) = golden_tag(25);
+    assert!(matches!(store.advance(&tag, ctr(0x02_0000), None), Ok(Advance::Advanced { now, .. }) if now.taps == 14));
+    let advance = chip.open::<2>().unwrap().advance(&tag, ctr(0x02_0000), None);
+    assert!(matches!(advance, Ok(Advance::Stale { .. })));
+}
+
+/// CRC-32/ISO-HDLC, bit by bit.
+fn crc32(bytes: impl IntoIterator<Item = u8>) -> u32 {
+    !bytes.into_iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 })
+    })
+}
+
+/// The bytes of the golden image are where the documentation says.
+#[test]
+fn the_golden_image_is_as_documented() {
+    assert_eq!(crc32(*b"123456789"), 0xCBF4_3926);
+    let label = *b"suntap flash v1\0";
+    let text = std::fs::read_to_string(GOLDEN).unwrap();
+    let image = golden_bytes(&text);
+    let (mut records, mut expected) = (Vec::new(), Vec::new());
+    // A segment of 1024 bytes has 25 slots of 40 bytes.
+    for (number, segment) in (1u32..).zip(image.chunks(1024)) {
+        for slot in segment[..1000].chunks(40).filter(|slot| slot.iter().any(|byte| *byte != 0xFF)) {
+            let four = |at: usize| u32::from_le_bytes(slot[at..at + 4].try_into().unwrap());
+            let seed = if slot[0] == 1 { 0 } else { number };
+            assert_eq!(four(32), crc32(seed.to_le_bytes().into_iter().chain(slot[..32].iter().copied())));
+            assert_eq!(four(36), 0, "acknowledged");
+            let name: [u8; 16] = slot[1..17].try_into().unwrap();
+            let value = u32::from_le_bytes([slot[17], slot[18], slot[19], 0]);
+            records.push((
+                number,
+                slot[0],
+                name,
+                value,
+                u64::from_le_bytes(slot[20..28].try_into().unwrap()),
+                four(28),
+            ));
+        }
+        assert!(segment[1000..1020].iter().all(|byte| *byte == 0xFF));
+    }
+    let mark = |number, step: u32| {
+        let (id, at) = golden_tag(step);
+        let kind = if at.is_some() { 3 } else { 4 };
+        let taps = step.div_ceil(2);
+        (number, kind, *id.as_bytes(), 0x01_0200 + step, at.map_or(0, |at| at.0), taps)
+    };
+    expected.extend([(1, 1, label, 0, 1024, 1), (1, 2, label, 0, 0, 1)]);
+    expected.extend((1..=23).map(|step| mark(1, step)));
+    expected.extend([(2, 1, label, 2, 1024, 2), mark(2, 23), mark(2, 22), (2, 2, label, 2, 0, 2)]);
+    expected.extend([mark(2, 24), mark(2, 25)]);
+    assert_eq!(records, expected);
+    assert_eq!(image[1020..1024], [0; 4], "the first segment is closed");
+    assert_eq!(image[2044..2048], [0xFF; 4], "the second segment is not");
+}
+
+/// Words of other lengths change only the padding and the acknowledgement.
+#[test]
+fn slots_are_whole_words() {
+    fn check<const W: usize>(acknowledgement: usize, slot: usize) {
+        let chip = Chip::<W, 4096>::new(3);
+        let mut store = chip.open::<2>().unwrap();
+        assert!(store.advance(&tag(1), ctr(1), None).is_ok());
+        let bytes = &chip.0.borrow().bytes;
+        for (at, kind) in [(0, 1), (slot, 2), (2 * slot, 4)] {
+            assert_eq!(bytes[at], kind, "{W}");
+            assert!(bytes[at + 36..at + slot].iter().all(|byte| *byte == 0), "{W}");
+        }
+        assert_eq!(acknowledgement + W, slot);
+        assert!(bytes[3 * slot..].iter().all(|byte| *byte == 0xFF), "{W}");
+    }
+    check::<1>(36, 37);
+    check::<2>(36, 38);
+    check::<4>(36, 40);
+    check::<8>(40, 48);
+    check::<16>(48, 64);
+    check::<32>(64, 96);
 }

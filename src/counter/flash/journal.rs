@@ -1,9 +1,11 @@
 //! Addresses on the flash: how a region is divided into segments and slots.
 
+use core::marker::PhantomData;
 use core::ops::Range;
 
 use embedded_storage_async::nor_flash::NorFlash;
 
+use super::error::FlashError;
 use super::record::{self, BODY};
 
 /// A segment, by its index in the ring.
@@ -20,70 +22,155 @@ pub(super) struct Active {
     pub(super) next: u32,
 }
 
-/// The division of a region into segments and slots.
+/// The lengths that follow from a flash and a number of tags, in bytes. They are constants of a store.
 #[derive(Clone, Copy)]
-pub(super) struct Geometry {
-    start: u32,
-    pub(super) segment_len: u32,
-    segments: u32,
-    /// The number of slots in a segment: a header, the snapshot, its end, the log.
-    pub(super) slots: u32,
-    /// The length of a record in bytes, rounded up to whole words.
+pub(super) struct Lengths {
+    /// A record, rounded up to whole words.
     pub(super) body: usize,
-    /// The length of a word in bytes.
+    pub(super) body_u32: u32,
     pub(super) word: usize,
+    word_u32: u32,
+    pub(super) slot: usize,
+    slot_u32: u32,
+    page: u32,
+    pub(super) segment: u32,
+    /// The shortest valid region.
+    pub(super) region: u32,
 }
 
-impl Geometry {
-    /// Divides a region for this number of tags. Returns `None` if that is not possible.
-    pub(super) fn new<F: NorFlash>(region: &Range<u32>, tags: usize) -> Option<Self> {
-        let word = F::WRITE_SIZE.max(F::READ_SIZE).max(1);
-        let divides = word.is_multiple_of(F::WRITE_SIZE.max(1)) && word.is_multiple_of(F::READ_SIZE.max(1));
-        let page = u32::try_from(F::ERASE_SIZE).ok().filter(|page| *page > 0)?;
-        let aligned = region.start.is_multiple_of(page) && region.end.is_multiple_of(page);
-        if word > record::MAX_WORD || !divides || !F::ERASE_SIZE.is_multiple_of(word) || !aligned {
+impl Lengths {
+    /// Returns the lengths, or `None` if this flash is not supported.
+    pub(super) const fn new<F: NorFlash>(tags: usize) -> Option<Self> {
+        let (read, write) = (at_least_1(F::READ_SIZE), at_least_1(F::WRITE_SIZE));
+        let word = if read > write { read } else { write };
+        let is_word = word.is_multiple_of(read) && word.is_multiple_of(write) && F::ERASE_SIZE.is_multiple_of(word);
+        if word > record::MAX_WORD || !is_word || F::ERASE_SIZE == 0 {
             return None;
         }
         let body = BODY.next_multiple_of(word);
-        let slot = u32::try_from(body.checked_add(word)?).ok()?;
-        let word_len = u32::try_from(word).ok()?;
-        let tags = u32::try_from(tags).ok()?;
-        let wanted = tags.checked_add((tags / 2).max(16))?.checked_add(2)?;
-        let bytes = wanted.checked_mul(slot)?.checked_add(word_len)?;
-        let segment_len = bytes.checked_next_multiple_of(page)?;
-        let segments = region.end.checked_sub(region.start)?.checked_div(segment_len)?;
-        let slots = segment_len.checked_sub(word_len)?.checked_div(slot)?;
-        // With two segments, the one before the active segment would be erased next. A power failure would then also
-        // lose its closing word.
-        (segments >= 3).then_some(Self { start: region.start, segment_len, segments, slots, body, word })
+        let Some(slot) = body.checked_add(word) else { return None };
+        let log = if tags > 32 { tags / 2 } else { 16 };
+        let Some(records) = tags.saturating_add(log).checked_add(2) else { return None };
+        let Some(bytes) = records.saturating_mul(slot).checked_add(word) else { return None };
+        let Some(segment) = bytes.checked_next_multiple_of(F::ERASE_SIZE) else { return None };
+        let Some(region) = segment.checked_mul(SEGMENTS) else { return None };
+        let (Some(body_u32), Some(word_u32), Some(slot_u32)) = (to_u32(body), to_u32(word), to_u32(slot)) else {
+            return None;
+        };
+        let (Some(page), Some(segment), Some(region)) = (to_u32(F::ERASE_SIZE), to_u32(segment), to_u32(region)) else {
+            return None;
+        };
+        Some(Self { body, body_u32, word, word_u32, slot, slot_u32, page, segment, region })
+    }
+}
+
+/// The smallest number of segments. With two, the one before the active segment would be erased next. A power failure
+/// would then also lose its closing word.
+const SEGMENTS: usize = 3;
+
+const fn at_least_1(size: usize) -> usize {
+    if size == 0 { 1 } else { size }
+}
+
+/// Converts like `u32::try_from`, which is not `const`.
+const fn to_u32(value: usize) -> Option<u32> {
+    match *value.to_le_bytes().as_slice() {
+        [a, b] => Some(u32::from_le_bytes([a, b, 0, 0])),
+        [a, b, c, d] | [a, b, c, d, 0, 0, 0, 0] => Some(u32::from_le_bytes([a, b, c, d])),
+        _ => None,
+    }
+}
+
+/// The division of a region into segments and slots.
+pub(super) struct Geometry<F, const N: usize> {
+    start: u32,
+    end: u32,
+    flash: PhantomData<fn() -> F>,
+}
+
+impl<F, const N: usize> Clone for Geometry<F, N> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F, const N: usize> Copy for Geometry<F, N> {}
+
+impl<F: NorFlash, const N: usize> Geometry<F, N> {
+    /// The lengths. Those of an unsupported flash are never used, because [`new`](Self::new) fails for it.
+    pub(super) const LENGTHS: Lengths = match Lengths::new::<F>(N) {
+        Some(lengths) => lengths,
+        None => {
+            Lengths { body: 0, body_u32: 0, word: 0, word_u32: 0, slot: 0, slot_u32: 1, page: 1, segment: 1, region: 0 }
+        }
+    };
+
+    /// The number of slots in a segment: a header, the snapshot, its end, the log.
+    pub(super) const SLOTS: u32 = Self::LENGTHS.segment.saturating_sub(Self::LENGTHS.word_u32) / Self::LENGTHS.slot_u32;
+
+    /// Checks that a region of a flash with this capacity has the space for `N` tags.
+    pub(super) fn new(region: &Range<u32>, capacity: usize) -> Result<Self, FlashError<F::Error>> {
+        if const { Lengths::new::<F>(N).is_none() } {
+            return Err(FlashError::Unsupported { read: F::READ_SIZE, write: F::WRITE_SIZE, page: F::ERASE_SIZE });
+        }
+        let Range { start, end } = *region;
+        let Lengths { page, region: needed, .. } = Self::LENGTHS;
+        if let Some(address) = [start, end].into_iter().find(|address| !address.is_multiple_of(page)) {
+            return Err(FlashError::Misaligned { address, page });
+        }
+        if usize::try_from(end).map_or(true, |end| end > capacity) {
+            return Err(FlashError::OutOfBounds { end, capacity });
+        }
+        let len = end.saturating_sub(start);
+        if len < needed {
+            return Err(FlashError::TooSmall { tags: N, needed, len });
+        }
+        Ok(Self { start, end, flash: PhantomData })
     }
 
-    pub(super) fn segments(&self) -> impl Iterator<Item = Segment> + use<> {
-        (0..self.segments).map(Segment)
+    /// Divides the whole region into parts that are at most as long as a slot and do not cross the end of a page.
+    pub(super) fn chunks(self) -> impl Iterator<Item = u32> {
+        core::iter::successors(Some(self.start), |at| {
+            let page_end = at.checked_add(1)?.checked_next_multiple_of(Self::LENGTHS.page)?;
+            Some(page_end.min(at.saturating_add(Self::LENGTHS.slot_u32)))
+        })
+        .take_while(move |at| *at < self.end)
     }
 
-    pub(super) fn behind(&self, Segment(segment): Segment) -> Segment {
+    pub(super) fn is_page_start(at: u32) -> bool {
+        at.is_multiple_of(Self::LENGTHS.page)
+    }
+
+    /// Returns the length of a slot at an address, up to the end of the region.
+    pub(super) fn slot_len_at(self, at: u32) -> usize {
+        let rest = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        Self::LENGTHS.slot.min(rest)
+    }
+
+    fn count(self) -> u32 {
+        self.end.saturating_sub(self.start).checked_div(Self::LENGTHS.segment).unwrap_or_default()
+    }
+
+    pub(super) fn segments(self) -> impl Iterator<Item = Segment> {
+        (0..self.count()).map(Segment)
+    }
+
+    pub(super) fn behind(self, Segment(segment): Segment) -> Segment {
         let next = segment.saturating_add(1);
-        Segment(if next < self.segments { next } else { 0 })
+        Segment(if next < self.count() { next } else { 0 })
     }
 
-    pub(super) fn pages(&self, Segment(segment): Segment) -> Range<u32> {
-        let start = self.start.saturating_add(segment.saturating_mul(self.segment_len));
-        start..start.saturating_add(self.segment_len)
+    pub(super) fn pages(self, Segment(segment): Segment) -> Range<u32> {
+        let start = self.start.saturating_add(segment.saturating_mul(Self::LENGTHS.segment));
+        start..start.saturating_add(Self::LENGTHS.segment)
     }
 
-    pub(super) fn slot(&self, segment: Segment, slot: u32) -> u32 {
-        let len = self.body.saturating_add(self.word);
-        let len = u32::try_from(len).unwrap_or(u32::MAX);
-        self.pages(segment).start.saturating_add(slot.saturating_mul(len))
+    pub(super) fn slot(self, segment: Segment, slot: u32) -> u32 {
+        self.pages(segment).start.saturating_add(slot.saturating_mul(Self::LENGTHS.slot_u32))
     }
 
     /// Returns the address of the word that closes a segment: its last word.
-    pub(super) fn closing(&self, segment: Segment) -> u32 {
-        self.pages(segment).end.saturating_sub(u32::try_from(self.word).unwrap_or(u32::MAX))
-    }
-
-    pub(super) fn body_u32(&self) -> u32 {
-        u32::try_from(self.body).unwrap_or(u32::MAX)
+    pub(super) fn closing(self, segment: Segment) -> u32 {
+        self.pages(segment).end.saturating_sub(Self::LENGTHS.word_u32)
     }
 }

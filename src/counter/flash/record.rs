@@ -11,6 +11,8 @@ pub(super) const BODY: usize = 36;
 pub(super) const MAX_WORD: usize = 32;
 /// The length of the longest slot in bytes: a record in whole words, and one word.
 pub(super) const MAX_SLOT: usize = BODY.next_multiple_of(MAX_WORD) + MAX_WORD;
+/// The bytes of an erased slot.
+pub(super) const BLANK: [u8; MAX_SLOT] = [0xFF; MAX_SLOT];
 /// Placeholder for a segment number that is not known yet.
 pub(super) const ANY: u32 = 0;
 
@@ -85,6 +87,11 @@ impl Record {
         }
         bytes
     }
+}
+
+/// Returns `true` if the label of a header or of the end of a snapshot is here, even if the record is damaged.
+pub(super) fn is_labelled(body: &[u8]) -> bool {
+    body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
 }
 
 /// Returns the checksum of a record in the segment with this number.

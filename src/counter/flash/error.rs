@@ -1,0 +1,119 @@
+//! The errors of counters on flash.
+
+use core::fmt;
+
+use super::record;
+
+/// An error of [`FlashCounters`](crate::FlashCounters).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FlashError<E> {
+    /// The flash failed.
+    Flash(E),
+    /// Acknowledged data can no longer be read. The store does not guess it.
+    ///
+    /// To start over, call [`format`](crate::FlashCounters::format) and give each tag a new key.
+    Corrupted,
+    /// The region is not blank, and it does not contain a store: no header, and no end of a snapshot.
+    ///
+    /// If the region is the right one and never held a store, call [`format`](crate::FlashCounters::format) once, when the
+    /// device is manufactured. If it did hold a store, then every header is lost: do as for
+    /// [`Corrupted`](Self::Corrupted).
+    NotFormatted,
+    /// The region holds a store for another `N`, in segments of another length.
+    ///
+    /// Open it with the `N` for which it was written. To change `N`, call [`format`](crate::FlashCounters::format) and give
+    /// each tag a new key.
+    OtherSize,
+    /// The store already holds `N` tags. Known tags can still advance.
+    Full,
+    /// The region ends after the end of the flash.
+    OutOfBounds {
+        /// The end of the region.
+        end: u32,
+        /// The capacity of the flash in bytes.
+        capacity: usize,
+    },
+    /// The region does not begin and end at a page boundary of the flash.
+    Misaligned {
+        /// The start or the end of the region.
+        address: u32,
+        /// The length of a page in bytes.
+        page: u32,
+    },
+    /// The region is too small for three segments. [`MIN_REGION_LEN`](crate::FlashCounters::MIN_REGION_LEN) says the length at compile time.
+    TooSmall {
+        /// The number of tags, `N`.
+        tags: usize,
+        /// The length that so many tags need in bytes.
+        needed: u32,
+        /// The length of the region in bytes.
+        len: u32,
+    },
+    /// The store cannot use this flash. A word is the greater of the lengths of a read and of a write. It must be a
+    /// multiple of both and at most 32 bytes long. A page must be a multiple of it, and three segments must be shorter
+    /// than 4 GiB.
+    Unsupported {
+        /// The length of the shortest read in bytes.
+        read: usize,
+        /// The length of the shortest write in bytes.
+        write: usize,
+        /// The length of a page in bytes.
+        page: usize,
+    },
+    /// The 32-bit segment number is exhausted.
+    WornOut,
+}
+
+/// A fault while the store reads or writes. It is smaller than [`FlashError`], which saves code on a microcontroller.
+pub(super) enum Fault<E> {
+    Flash(E),
+    Corrupted,
+    NotFormatted,
+    OtherSize,
+    Full,
+    WornOut,
+}
+
+impl<E> Fault<E> {
+    pub(super) fn into_error(self) -> FlashError<E> {
+        match self {
+            Self::Flash(error) => FlashError::Flash(error),
+            Self::Corrupted => FlashError::Corrupted,
+            Self::NotFormatted => FlashError::NotFormatted,
+            Self::OtherSize => FlashError::OtherSize,
+            Self::Full => FlashError::Full,
+            Self::WornOut => FlashError::WornOut,
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Display for FlashError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flash(error) => write!(f, "flash failed: {error:?}"),
+            Self::Corrupted => f.write_str("flash counters corrupted: acknowledged data cannot be read"),
+            Self::NotFormatted => f.write_str("flash region not formatted: expected a counter store or a blank region"),
+            Self::OtherSize => f.write_str("flash counters written for another number of tags: open them with that N"),
+            Self::Full => f.write_str("flash counters full: no room for another tag"),
+            Self::OutOfBounds { end, capacity } => {
+                write!(f, "flash region too long: the flash ends at {capacity}, the region at {end}")
+            }
+            Self::Misaligned { address, page } => {
+                write!(f, "flash region misaligned: expected multiples of {page}, got {address}")
+            }
+            Self::TooSmall { tags, needed, len } => {
+                write!(f, "flash region too small: {tags} tags need {needed} bytes, got {len}")
+            }
+            Self::Unsupported { read, write, page } => write!(
+                f,
+                "unsupported flash: expected words of at most {} bytes that divide a page, \
+                 got reads of {read}, writes of {write} and pages of {page} bytes",
+                record::MAX_WORD
+            ),
+            Self::WornOut => f.write_str("flash worn out: the 32-bit segment number is exhausted"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> core::error::Error for FlashError<E> {}
