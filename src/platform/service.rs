@@ -293,7 +293,7 @@ impl<'s> Service<'s> {
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Like [`examine`](Self::examine), but for a claim that is already opened, and whoever asks.
+    /// Like [`examine`](Self::examine), but for a claim that is already opened. It does not look at the caller.
     fn examine_claim<'a>(
         &self,
         record: &Record<'_>,

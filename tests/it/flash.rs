@@ -541,7 +541,7 @@ fn it_says_what_is_wrong() {
         (FlashError::Corrupted, "flash counters corrupted: acknowledged data cannot be read"),
         (FlashError::NotFormatted, "flash region not formatted: expected a counter store or a blank region"),
         (FlashError::OtherSize, "flash counters written for another number of tags: open them with that N"),
-        (FlashError::Full, "flash counters full: no room for another tag"),
+        (FlashError::Full, "flash counters full: the store already holds as many tags as it can"),
         (FlashError::WornOut, "flash worn out: the 32-bit segment number is exhausted"),
         (
             FlashError::TooSmall { tags: 64, needed: 12288, len: 8192 },

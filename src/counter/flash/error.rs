@@ -95,7 +95,7 @@ impl<E: fmt::Debug> fmt::Display for FlashError<E> {
             Self::Corrupted => f.write_str("flash counters corrupted: acknowledged data cannot be read"),
             Self::NotFormatted => f.write_str("flash region not formatted: expected a counter store or a blank region"),
             Self::OtherSize => f.write_str("flash counters written for another number of tags: open them with that N"),
-            Self::Full => f.write_str("flash counters full: no room for another tag"),
+            Self::Full => f.write_str("flash counters full: the store already holds as many tags as it can"),
             Self::OutOfBounds { end, capacity } => {
                 write!(f, "flash region too long: the flash ends at {capacity}, the region at {end}")
             }
