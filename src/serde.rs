@@ -11,7 +11,7 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::kdf::ecode::{ECode, ServerSecret};
 use crate::key::{ApplicationKey, IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::sun::layout::SdmLayout;
+use crate::sun::layout::{MAX_TEMPLATE, SdmLayout};
 use crate::value::{CounterId, Scheme, SdmReadCtr, Uid, UnixMillis};
 
 /// Reads a type from text.
@@ -141,7 +141,7 @@ impl<'de> Visitor<'de> for LayoutVisitor {
 }
 
 /// The text of a template until its scheme is known.
-struct Template(heapless::String<256>);
+struct Template(heapless::String<MAX_TEMPLATE>);
 
 impl FromStr for Template {
     type Err = crate::sun::template::LayoutError;

@@ -51,8 +51,8 @@ pub use meta_keys::MetaKeys;
 ///
 /// # Returned errors
 ///
-/// [`new`](Self::new) finds the mistakes of a configuration: they are a [`ConfigError`]. What remains at run time is the
-/// doing of a tag or of an attacker, or a failure of the key source or the counter store.
+/// [`new`](Self::new) finds the mistakes of a configuration: they are a [`ConfigError`]. What remains at run time is
+/// caused by a tag or an attacker, or is a failure of the key source or the counter store.
 ///
 /// **Return one generic refusal to untrusted clients.** [`Error::UnknownTag`] above all is for your logs: it says that
 /// the meta-read key opened the tap.

@@ -10,10 +10,11 @@ use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::kdf::ecode::ServerSecret;
 use crate::key::PreparedFileReadKey;
 use crate::sun::error::{Field, VerifyError};
+use crate::sun::message::SunMessage;
 use crate::sun::presented::Presented;
 use crate::sun::received::Mirrors;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
-use crate::value::CounterId;
+use crate::value::{CounterId, UnixMillis};
 use crate::verifier::Claims;
 
 /// The name of the captured text that opens sealed keys.
@@ -85,6 +86,18 @@ struct Examined<'a> {
     counter: CounterId,
 }
 
+impl<'a> Examined<'a> {
+    /// Advances the counter, and returns the message of the tap and the verdict.
+    async fn decide<S: AsyncCounterStore + ?Sized>(
+        self,
+        counters: &mut S,
+        at: Option<UnixMillis>,
+    ) -> (SunMessage<'a>, Result<Verdict, S::Error>) {
+        let advance = counters.advance(&self.counter, self.tap.ctr(), at).await;
+        (self.tap.into_message(), advance.map(|advance| self.values.verdict(advance)))
+    }
+}
+
 impl<'s> Service<'s> {
     /// Creates a service. It opens sealed keys with the first of these secrets that fits: the present one and, while
     /// [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap), the previous one. Keys that are derived from an
@@ -125,22 +138,18 @@ impl<'s> Service<'s> {
         };
         let view = record.record();
         let outcome = |message, verdict| Outcome { record: Some(&record), verdict, view: Some(view), message };
-        let asker = match request.caller.token_wanted(&view) {
-            None => None,
-            Some(token) => match registry.organisation(token).await {
-                Ok(organisation) => organisation,
-                Err(error) => return conclude(outcome(None, Err(Failure::Registry(error)))),
-            },
+        let asker = match asker(&registry, &request.caller, &view).await {
+            Ok(asker) => asker,
+            Err(error) => return conclude(outcome(None, Err(Failure::Registry(error)))),
         };
         let supplied = Supplied::new(&request.tap, &view);
         let mirrors = supplied.complete(&request.tap);
         let at = request.at;
         match self.examine(request, asker, &view, &supplied, &mirrors) {
             Err(refusal) => conclude(outcome(None, Ok(Verdict::Refused(refusal)))),
-            Ok(Examined { tap, values, counter }) => {
-                let advance = counters.advance(&counter, tap.ctr(), at).await;
-                let verdict = advance.map(|advance| values.verdict(advance)).map_err(Failure::Counters);
-                conclude(outcome(Some(tap.into_message()), verdict))
+            Ok(examined) => {
+                let (message, verdict) = examined.decide(counters, at).await;
+                conclude(outcome(Some(message), verdict.map_err(Failure::Counters)))
             }
         }
     }
@@ -152,7 +161,7 @@ impl<'s> Service<'s> {
     /// that the caller may ask for, and that may be used, answers.
     ///
     /// Without a record whose keys verify the tap, the outcome has no record: nothing ties the tap to a tag. The refusal is
-    /// [`Refusal::UnknownTag`] if no tag has the UID, and otherwise that of the tag that came closest.
+    /// [`Refusal::UnknownTag`] if no tag has the UID, and otherwise that of the last tag tried.
     ///
     /// ```
     /// use suntap::platform::{
@@ -221,14 +230,11 @@ impl<'s> Service<'s> {
                     Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
                 };
                 let view = record.record();
-                let asker = match caller.token_wanted(&view) {
-                    None => None,
-                    Some(token) => match registry.organisation(token).await {
-                        Ok(organisation) => organisation,
-                        Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
-                    },
+                let asker = match asker(&registry, &caller, &view).await {
+                    Ok(asker) => asker,
+                    Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
                 };
-                let Examined { tap, values, counter } = match self.examine_claim(&view, &tap, claimed.again()) {
+                let examined = match self.examine_claim(&view, &tap, claimed.again()) {
                     Ok(examined) => examined,
                     Err(refusal) => {
                         refused = refusal;
@@ -239,10 +245,9 @@ impl<'s> Service<'s> {
                     unusable.get_or_insert((record, refusal));
                     continue;
                 }
-                let advance = counters.advance(&counter, tap.ctr(), at).await;
-                let verdict = advance.map(|advance| values.verdict(advance)).map_err(Failure::Counters);
-                let message = Some(tap.into_message());
-                return conclude(Outcome { record: Some(&record), verdict, view: Some(view), message });
+                let (message, verdict) = examined.decide(counters, at).await;
+                let verdict = verdict.map_err(Failure::Counters);
+                return conclude(Outcome { record: Some(&record), verdict, view: Some(view), message: Some(message) });
             }
         }
         match &unusable {
@@ -293,7 +298,7 @@ impl<'s> Service<'s> {
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Like [`examine`](Self::examine), but for a claim that is already opened. It does not look at the caller.
+    /// Like [`examine`](Self::examine), but for a claim that is already opened. It does not check the caller.
     fn examine_claim<'a>(
         &self,
         record: &Record<'_>,
@@ -318,6 +323,18 @@ impl<'s> Service<'s> {
             let keys = TagKeys::of(self.secrets, &chip.keys, chip.layout.scheme(), false, record.uid, None).ok()?;
             Some(keys.file.counter_id(record.uid.filter(|_| chip.layout.mirrored().uid)))
         })
+    }
+}
+
+/// Returns the owner of the caller's token, if the tag needs one.
+async fn asker<R: AsyncTagRegistry>(
+    registry: &R,
+    caller: &Caller,
+    record: &Record<'_>,
+) -> Result<Option<OrganisationId>, R::Error> {
+    match caller.token_wanted(record) {
+        None => Ok(None),
+        Some(token) => registry.organisation(token).await,
     }
 }
 

@@ -140,7 +140,7 @@ impl fmt::Display for VerifyError {
 
 impl core::error::Error for VerifyError {}
 
-/// A mistake of the program: a layout and keys that do not fit together. No tap can cause it and no tap can cure it.
+/// A mistake of the program: a layout and keys that do not fit together. No tap can cause it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigError {

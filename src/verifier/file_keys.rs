@@ -17,8 +17,8 @@ use crate::value::Uid;
 /// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
-/// Implement it for your database, to name the type or to look at more than the UID. The caller proved nothing yet: find
-/// a key, and do nothing else.
+/// Implement it for your database, to name the type or to look at more than the UID. The tap is not verified yet: find a
+/// key, and do nothing else.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -73,8 +73,8 @@ pub trait FileKeys {
 
 /// The async counterpart of [`FileKeys`].
 ///
-/// A closure `Fn(Uid) -> impl Future<Output = Result<Option<K>, E>>` is one, so is every source of this crate, and
-/// [`Blocking`] makes one of any other [`FileKeys`].
+/// It is implemented for closures `Fn(Uid) -> impl Future<Output = Result<Option<K>, E>>`, for every source of this crate,
+/// and for [`Blocking`] around any other [`FileKeys`].
 ///
 /// Like [`AsyncCounterStore`](crate::AsyncCounterStore), it does not require `Send`: a future built on it is `Send` if
 /// its own are.
