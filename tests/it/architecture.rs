@@ -40,7 +40,7 @@ struct Module {
 }
 
 fn modules() -> Vec<Module> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src");
     let mut files = Vec::new();
     sources(&src, &mut files);
     let modules: Vec<Module> = files

@@ -65,7 +65,7 @@ fn random_of(mode: Scheme, meta: [u8; 16], picc: &str) -> [u8; 20] {
 /// keys, UID, counter and file data. Taps that it cannot express are counted and printed.
 #[test]
 fn every_genuine_tap_of_the_vectors() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sun-vectors.json")).unwrap();
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/sun-vectors.json")).unwrap();
     let vectors: Value = serde_json::from_str(&text).unwrap();
     let (mut written, mut lrp, mut left) = (0, 0, Vec::new());
     for entry in vectors["taps"].as_array().unwrap() {

@@ -570,7 +570,7 @@ fn golden_tag(step: u32) -> (CounterId, Option<UnixMillis>) {
     (id, (first == 0xA0).then_some(UnixMillis(0x0000_0198_7654_3200 + u64::from(step))))
 }
 
-const GOLDEN: &str = "tests/golden/flash.hex";
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../golden/flash.hex");
 const GOLDEN_HEAD: &str = "\
 # An image of FlashCounters<_, 2> on three pages of 1024 bytes, with words of 4 bytes, after 25 taps. All bytes that are
 # not here are FF. A line is an address and a record: kind, counter id or label, counter or number of tags, time or length

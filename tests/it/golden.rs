@@ -85,7 +85,7 @@ impl<'a> Case<'a> {
 }
 
 fn files(dialect: &str) -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(dialect);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../golden").join(dialect);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.iter().map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()

@@ -1,5 +1,4 @@
-//! All integration tests, in one program. Run the tests of one subject with `cargo test --all-features --test it
-//! SUBJECT`.
+//! All integration tests, in one program. Run the tests of one subject with `cargo test -p suntap-tests SUBJECT`.
 
 #![allow(
     clippy::unwrap_used,

@@ -30,7 +30,7 @@ mod sdm_backend;
 static OTHER: LazyLock<Option<OsString>> = LazyLock::new(|| std::env::var_os("SUNTAP_VECTORS"));
 
 static FILE: LazyLock<Value> = LazyLock::new(|| {
-    let ours = || concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/sun-vectors.json").into();
+    let ours = || concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/sun-vectors.json").into();
     let name = OTHER.clone().unwrap_or_else(ours);
     let text = std::fs::read_to_string(&name).unwrap_or_else(|error| panic!("{}: {error}", name.display()));
     serde_json::from_str(&text).expect("the vectors are JSON")
