@@ -118,7 +118,7 @@ fn store(c: &mut Criterion) {
             ctr += 1;
             let tag = tags.get(ctr % tags.len()).unwrap();
             let ctr = SdmReadCtr::new(u32::try_from(ctr / tags.len()).unwrap() + 1).unwrap();
-            counters.advance(black_box(tag), ctr, Some(UnixMillis(1))).unwrap()
+            counters.advance(black_box(tag), ctr, Some(UnixMillis::new(1))).unwrap()
         });
     });
 }

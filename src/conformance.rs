@@ -217,7 +217,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         ctr: SdmReadCtr,
         stored: Mark,
     ) -> Result<(), Violation<S::Error>> {
-        let advance = self.advance(number, ctr, Some(UnixMillis(1_763_802_000_999))).await?;
+        let advance = self.advance(number, ctr, Some(UnixMillis::new(1_763_802_000_999))).await?;
         match advance {
             Advance::Advanced { .. } => Err(Violation::answered(law, advance)),
             expected if expected == (Advance::Stale { stored }) => Ok(()),
@@ -227,10 +227,10 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
 
     async fn sequential(&mut self) -> Result<(), Violation<S::Error>> {
         // The times are those of a clock, one that was set back, and none.
-        let first = Mark { ctr: ctr(8), at: Some(UnixMillis(1_763_802_000_123)), taps: 1 };
+        let first = Mark { ctr: ctr(8), at: Some(UnixMillis::new(1_763_802_000_123)), taps: 1 };
         let second = Mark { ctr: ctr(9), at: None, taps: 2 };
-        let third = Mark { ctr: ctr(0x01_0000), at: Some(UnixMillis(7)), taps: 3 };
-        let last = Mark { ctr: SdmReadCtr::MAX, at: Some(UnixMillis(1_763_802_000_124)), taps: 4 };
+        let third = Mark { ctr: ctr(0x01_0000), at: Some(UnixMillis::new(7)), taps: 3 };
+        let last = Mark { ctr: SdmReadCtr::MAX, at: Some(UnixMillis::new(1_763_802_000_124)), taps: 4 };
 
         self.advances(0, Law::FirstTapAdvances, None, first).await?;
         self.is_stale(0, Law::EqualIsStale, first.ctr, first).await?;
@@ -322,7 +322,7 @@ impl Contest {
     /// # Errors
     /// Returns the error of the store.
     pub fn enter<S: CounterStore + ?Sized>(self, store: &mut S, number: u16) -> Result<Advance, S::Error> {
-        store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis(number.into())))
+        store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis::new(number.into())))
     }
 
     /// Like [`enter`](Self::enter), but for an [`AsyncCounterStore`].
@@ -334,7 +334,7 @@ impl Contest {
         store: &mut S,
         number: u16,
     ) -> Result<Advance, S::Error> {
-        store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis(number.into()))).await
+        store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis::new(number.into()))).await
     }
 
     /// Judges the results of the participants after all are done. `results` is in the order of their numbers.
@@ -367,7 +367,7 @@ impl Contest {
         let mut greatest = None;
         for (number, result) in (0..=u16::MAX).zip(results) {
             let entered = self.ctr(number);
-            greatest = greatest.max(Some((entered, Some(UnixMillis(number.into())))));
+            greatest = greatest.max(Some((entered, Some(UnixMillis::new(number.into())))));
             match result {
                 Err(error) => return Err(Violation::failed(error)),
                 Ok(advance @ Advance::Advanced { previous, now }) => {
@@ -375,7 +375,7 @@ impl Contest {
                     let before = previous.is_none_or(|previous| previous.ctr < entered);
                     let mark = Mark {
                         ctr: entered,
-                        at: Some(UnixMillis(number.into())),
+                        at: Some(UnixMillis::new(number.into())),
                         taps: previous.map_or(0, |mark| mark.taps).saturating_add(1),
                     };
                     if !before || now != mark {
@@ -403,7 +403,7 @@ impl Contest {
                     stored.ctr == ctr && stored.at == last && stored.taps == winners
                 }
                 (Self::Apart { .. }, Advance::Stale { stored }) => {
-                    stored == Mark { ctr, at: Some(UnixMillis(number.into())), taps: 1 }
+                    stored == Mark { ctr, at: Some(UnixMillis::new(number.into())), taps: 1 }
                 }
             };
             if !right {
@@ -459,7 +459,7 @@ impl Promise {
     }
 
     async fn of<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32, law: Law) -> Self {
-        let asked = Mark { ctr: ctr(value), at: Some(UnixMillis(value.into())), taps: 0 };
+        let asked = Mark { ctr: ctr(value), at: Some(UnixMillis::new(value.into())), taps: 0 };
         let acknowledged = match store.advance(&tag(run, 0), asked.ctr, asked.at).await {
             Ok(Advance::Advanced { now, .. }) => Some(now),
             Ok(Advance::Stale { stored }) => Some(stored),

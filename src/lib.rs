@@ -40,7 +40,7 @@ pub use key::{
 };
 pub use sun::batch::verify_batch;
 pub use sun::counter_tag::{CounterTagLayout, UnverifiableTap};
-pub use sun::error::{CommitError, ConfigError, Error, Field, Malformed, VerifyError};
+pub use sun::error::{CommitError, Error, Field, Malformed, VerifyError};
 pub use sun::layout::SdmLayout;
 pub use sun::mac::SdmMac;
 pub use sun::message::SunMessage;
@@ -50,5 +50,5 @@ pub use sun::settings::{Access, CapturedName, KeyNumber, SdmAccess, SettingsErro
 pub use sun::tamper::{TagTamper, TtStatus};
 pub use sun::tap::{ClaimedTap, FreshTap, ReplayableTap, UnverifiedTap, VerifiedTap};
 pub use sun::template::LayoutError;
-pub use value::{CounterId, Mark, ParseError, Scheme, SdmReadCtr, Uid, UnixMillis};
+pub use value::{ConfigError, CounterId, Mark, ParseError, Scheme, SdmReadCtr, Uid, UnixMillis};
 pub use verifier::{An10922, AsyncFileKeys, BoltCard, ECodeKeys, FileKeys, MetaKeys, Verifier};

@@ -47,7 +47,7 @@
 //! # let mut counters = MemoryCounters::<2>::new();
 //! # let mut get = |request: http::request::Builder, body: &str| {
 //! #     let request = request.body(body.into()).unwrap();
-//! #     serve(&request, (&ixkio, &etrnl), (&Empty, &mut counters), UnixMillis(0)).unwrap()
+//! #     serve(&request, (&ixkio, &etrnl), (&Empty, &mut counters), UnixMillis::new(0)).unwrap()
 //! # };
 //! # let asked = get(http::Request::get("/v1/t?x=q8w3sbcz&n=000001&e=0000"), "");
 //! # assert_eq!((asked.status().as_u16(), asked.headers()["cache-control"].to_str().unwrap()), (404, "no-store"));

@@ -81,13 +81,13 @@ impl<'de> Deserialize<'de> for SdmReadCtr {
 /// A number.
 impl Serialize for UnixMillis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.0)
+        serializer.serialize_u64(self.get())
     }
 }
 
 impl<'de> Deserialize<'de> for UnixMillis {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        u64::deserialize(deserializer).map(Self)
+        u64::deserialize(deserializer).map(Self::new)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Plain values: identifiers, counters, times and hexadecimal text.
 
+mod config_error;
 mod counter_id;
 mod ctr;
 pub(crate) mod hex;
@@ -9,6 +10,7 @@ mod parse_error;
 mod scheme;
 mod uid;
 
+pub use config_error::ConfigError;
 pub use counter_id::CounterId;
 pub use ctr::SdmReadCtr;
 pub use mark::{Mark, UnixMillis};

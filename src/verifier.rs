@@ -6,11 +6,11 @@ use core::fmt;
 
 use crate::counter::{AsyncCounterStore, CounterStore};
 use crate::key::PreparedMetaReadKey;
-use crate::sun::error::{ConfigError, Error, Field, VerifyError};
+use crate::sun::error::{Error, Field, VerifyError};
 use crate::sun::layout::SdmLayout;
 use crate::sun::presented::Presented;
 use crate::sun::tap::{FreshTap, VerifiedTap};
-use crate::value::UnixMillis;
+use crate::value::{ConfigError, UnixMillis};
 
 mod claims;
 mod derived;

@@ -29,7 +29,7 @@ pub(crate) enum FileKeys {
 
 impl FileKeys {
     /// The key of the tag that a tap claims to be of; `None` if it claims none, and its key is derived from the UID.
-    fn of(&self, check: &Check, uid: Option<Uid>) -> Result<Option<FileKey<'_>>, an10922::InputLength> {
+    fn of(&self, check: &Check, uid: Option<Uid>) -> Result<Option<FileKey<'_>>, suntap::ConfigError> {
         let key: SdmFileReadKey = match (self, uid) {
             (Self::Static(key), _) => return Ok(Some(FileKey::Kept(key))),
             (_, None) => return Ok(None),

@@ -63,7 +63,7 @@ fuzz_target!(|steps: Vec<Step>| {
         };
         let fail = counters.fail;
         let verified = LAYOUT.parse(&url).unwrap().read_plain().unwrap().verify(&keys(number).1).unwrap();
-        let committed = verified.commit(&mut counters, Some(UnixMillis(at)));
+        let committed = verified.commit(&mut counters, Some(UnixMillis::new(at)));
         let known = model.get(&number).copied();
         let full = known.is_none() && model.len() == ROOM;
         let ahead = known.is_none_or(|(stored, _)| ctr > stored);
@@ -89,7 +89,7 @@ fuzz_target!(|steps: Vec<Step>| {
                 assert_eq!(fresh.previous().map(|mark| (mark.ctr.get(), mark.taps)), known);
                 moved(&mut model);
                 assert_eq!(Some(&(fresh.mark().ctr.get(), fresh.mark().taps)), model.get(&number));
-                assert_eq!(fresh.mark().at, Some(UnixMillis(at)));
+                assert_eq!(fresh.mark().at, Some(UnixMillis::new(at)));
             }
         }
     }

@@ -126,10 +126,10 @@ mod tests {
     fn it_reports_what_was_there() {
         let mut counters = MemoryCounters::<2>::new();
         let (five, nine) = (SdmReadCtr::new(5).unwrap(), SdmReadCtr::new(9).unwrap());
-        let first = Mark { ctr: five, at: Some(UnixMillis(10)), taps: 1 };
-        let (later, second) = (Some(UnixMillis(11)), Mark { ctr: nine, at: Some(UnixMillis(11)), taps: 2 });
+        let first = Mark { ctr: five, at: Some(UnixMillis::new(10)), taps: 1 };
+        let (later, second) = (Some(UnixMillis::new(11)), Mark { ctr: nine, at: Some(UnixMillis::new(11)), taps: 2 });
         assert_eq!(
-            counters.advance(&tag(1), five, Some(UnixMillis(10))),
+            counters.advance(&tag(1), five, Some(UnixMillis::new(10))),
             Ok(Advance::Advanced { previous: None, now: first })
         );
         assert_eq!(

@@ -162,7 +162,7 @@ mod tests {
     /// NT4H2421Gx §9.3: only a counter that is strictly greater than the last accepted one is accepted.
     #[test]
     fn only_strictly_greater_advances() {
-        let stored = Mark { ctr: ctr(8), at: Some(UnixMillis(5)), taps: 3 };
+        let stored = Mark { ctr: ctr(8), at: Some(UnixMillis::new(5)), taps: 3 };
         for lower in [0, 1, 7, 8] {
             assert_eq!(Advance::decide(Some(stored), ctr(lower), None), Advance::Stale { stored });
         }

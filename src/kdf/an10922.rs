@@ -8,13 +8,11 @@
 //! AN10922 pads `01 || M` to **two blocks always**. If M has 15 bytes or less, the result is therefore not the CMAC of
 //! `01 || M`. Many implementations get this wrong; a bare seven-byte UID is such an input.
 
-use core::fmt;
-
 use heapless::Vec;
 use zeroize::Zeroize;
 
-use crate::key::{MasterKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::value::Uid;
+use crate::key::{MasterKey, SdmFileReadKey};
+use crate::value::{ConfigError, Uid};
 
 /// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
 const DIV_CONSTANT: u8 = 0x01;
@@ -23,7 +21,8 @@ const MAX_INPUT: usize = 31;
 /// Maximum length of the text after the UID in the input.
 pub(crate) const MAX_SUFFIX: usize = MAX_INPUT - 7;
 
-/// Derives a key of the wanted type from a master key and the parts of the diversification input, in order.
+/// Derives a key of the wanted type from a master key and the parts of the diversification input, in order. The type is
+/// usually [`SdmFileReadKey`] or [`SdmMetaReadKey`](crate::SdmMetaReadKey), or [`MasterKey`] for a tree of keys.
 ///
 /// ```
 /// use suntap::{MasterKey, SdmFileReadKey, Uid, kdf::an10922};
@@ -37,10 +36,10 @@ pub(crate) const MAX_SUFFIX: usize = MAX_INPUT - 7;
 /// ```
 ///
 /// # Errors
-/// Returns [`InputLength`] if the parts are empty or have more than 31 bytes in total.
-pub fn derive<K: DerivedKey>(master: &MasterKey, input: &[&[u8]]) -> Result<K, InputLength> {
+/// Returns [`ConfigError::DiversificationInput`] if the parts are empty or have more than 31 bytes in total.
+pub fn derive<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> Result<K, ConfigError> {
     let len = length(input);
-    if (1..=MAX_INPUT).contains(&len) { Ok(diversify(master, input)) } else { Err(InputLength) }
+    if (1..=MAX_INPUT).contains(&len) { Ok(diversify(master, input)) } else { Err(ConfigError::DiversificationInput) }
 }
 
 fn length(input: &[&[u8]]) -> usize {
@@ -48,7 +47,7 @@ fn length(input: &[&[u8]]) -> usize {
 }
 
 /// Derives a key from an input of 1 to [`MAX_INPUT`] bytes.
-fn diversify<K: DerivedKey>(master: &MasterKey, input: &[&[u8]]) -> K {
+fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
     let mut blocks = [[0; 16]; 2];
     let mut free = blocks.as_flattened_mut();
     // An input of the greatest length leaves no place for the padding.
@@ -59,7 +58,7 @@ fn diversify<K: DerivedKey>(master: &MasterKey, input: &[&[u8]]) -> K {
     }
     let [first, last] = &blocks;
     let mut bytes = master.cmac().two_blocks(first, last, length(input) < MAX_INPUT);
-    let key = K::from_derived(bytes);
+    let key = K::from(bytes);
     bytes.zeroize();
     key
 }
@@ -87,9 +86,9 @@ fn diversify<K: DerivedKey>(master: &MasterKey, input: &[&[u8]]) -> K {
 /// ```
 ///
 /// # Errors
-/// Returns [`InputLength`] if the suffix has more than 24 bytes.
-pub fn derive_in_epoch(master: &MasterKey, uid: Uid, epoch: u32, suffix: &[u8]) -> Result<SdmFileReadKey, InputLength> {
-    let suffix = Vec::from_slice(suffix).map_err(|_| InputLength)?;
+/// Returns [`ConfigError::DiversificationInput`] if the suffix has more than 24 bytes.
+pub fn derive_in_epoch(master: &MasterKey, uid: Uid, epoch: u32, suffix: &[u8]) -> Result<SdmFileReadKey, ConfigError> {
+    let suffix = Vec::from_slice(suffix).map_err(|_| ConfigError::DiversificationInput)?;
     Ok(file_read_key(master, uid, epoch, &suffix))
 }
 
@@ -103,48 +102,10 @@ pub(crate) fn file_read_key(master: &MasterKey, uid: Uid, epoch: u32, suffix: &V
     diversify(&of_epoch, &input)
 }
 
-/// A type of key that can be derived: [`SdmFileReadKey`], [`SdmMetaReadKey`] or, for a tree of keys, [`MasterKey`].
-pub trait DerivedKey: sealed::FromDerived {}
-
-impl DerivedKey for SdmFileReadKey {}
-impl DerivedKey for SdmMetaReadKey {}
-impl DerivedKey for MasterKey {}
-
-mod sealed {
-    use super::{MasterKey, SdmFileReadKey, SdmMetaReadKey};
-
-    #[allow(unnameable_types, reason = "this is what seals `DerivedKey`")]
-    pub trait FromDerived {
-        fn from_derived(bytes: [u8; 16]) -> Self;
-    }
-
-    macro_rules! from_derived {
-        ($($key:ident)*) => {$(
-            impl FromDerived for $key {
-                fn from_derived(bytes: [u8; 16]) -> Self {
-                    Self::from_bytes(bytes)
-                }
-            }
-        )*};
-    }
-    from_derived!(SdmFileReadKey SdmMetaReadKey MasterKey);
-}
-
-/// The diversification input is not 1 to 31 bytes long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct InputLength;
-
-impl fmt::Display for InputLength {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the diversification input has 1 to 31 bytes")
-    }
-}
-
-impl core::error::Error for InputLength {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::SdmMetaReadKey;
     use cmac::{KeyInit as _, Mac as _};
 
     fn cmac_of(key: [u8; 16], message: &[u8]) -> [u8; 16] {
@@ -170,7 +131,7 @@ mod tests {
     fn the_input_has_1_to_31_bytes() {
         let master = MasterKey::from_bytes([0; 16]);
         for parts in [&[][..], &[&[][..]], &[&[0; 32][..]], &[&[0; 31], &[0]]] {
-            assert_eq!(derive::<SdmFileReadKey>(&master, parts), Err(InputLength));
+            assert_eq!(derive::<SdmFileReadKey>(&master, parts), Err(ConfigError::DiversificationInput));
         }
     }
 

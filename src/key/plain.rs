@@ -33,6 +33,12 @@ macro_rules! key_type {
             }
         }
 
+        impl From<[u8; 16]> for $name {
+            fn from(bytes: [u8; 16]) -> Self {
+                Self::from_bytes(bytes)
+            }
+        }
+
         impl TryFrom<&[u8]> for $name {
             type Error = core::array::TryFromSliceError;
 

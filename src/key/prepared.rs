@@ -109,6 +109,12 @@ macro_rules! root_key {
 
         hex_key!($name);
 
+        impl From<[u8; 16]> for $name {
+            fn from(bytes: [u8; 16]) -> Self {
+                Self::from_bytes(bytes)
+            }
+        }
+
         impl TryFrom<&[u8]> for $name {
             type Error = TryFromSliceError;
 

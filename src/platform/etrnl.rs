@@ -241,7 +241,7 @@ impl<'a> Told<'a> {
 
 /// Formats a time as ISO 8601 in UTC with milliseconds. Returns `None` from the year 10000 on.
 fn timestamp(at: UnixMillis) -> Option<String> {
-    let time = DateTime::from_timestamp_millis(i64::try_from(at.0).ok()?)?;
+    let time = DateTime::from_timestamp_millis(i64::try_from(at.get()).ok()?)?;
     // The notation is different after the year 9999.
     let time = Some(time).filter(|time| time.year() < 10_000)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))

@@ -71,7 +71,7 @@
 //!                 tag_group: RuleSet { groups: [Some(PASS), None, None], default: "Fail" },
 //!                 tag_code: None,
 //!             },
-//!             ..Record::new(OrganisationId(1))
+//!             ..Record::new(OrganisationId::new(1))
 //!         }))
 //!     }
 //! }

@@ -70,7 +70,21 @@ impl TagRecord for Record<'_> {
 
 /// The id of an organisation: a number, a UUID, or 16 bytes of any other meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OrganisationId(pub u128);
+pub struct OrganisationId(u128);
+
+impl OrganisationId {
+    /// Takes a number that the caller chooses, different for each organisation.
+    #[must_use]
+    pub const fn new(number: u128) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    #[must_use]
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+}
 
 /// The chip of a tag: its layout, its keys and its counter.
 #[derive(Clone, Copy, Debug)]

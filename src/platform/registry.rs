@@ -85,7 +85,7 @@ impl fmt::Debug for TagRef<'_> {
 ///
 /// impl TagRecord for Row {
 ///     fn record(&self) -> Record<'_> {
-///         Record { uid: self.uid, ..Record::new(OrganisationId(self.owner)) }
+///         Record { uid: self.uid, ..Record::new(OrganisationId::new(self.owner)) }
 ///     }
 /// }
 ///

@@ -56,7 +56,7 @@ const ECODE: &str = "eCode";
 ///         Ok((tag == TagRef::Number(7)).then_some(Record {
 ///             uid: Some(Uid::from_bytes([0x04, 0xDE, 0x5F, 0x1E, 0xAC, 0xC0, 0x40])),
 ///             chip: Some(Chip { layout: &LAYOUT, keys, tamper: false, counter: None }),
-///             ..Record::new(OrganisationId(1))
+///             ..Record::new(OrganisationId::new(1))
 ///         }))
 ///     }
 /// }
@@ -66,7 +66,7 @@ const ECODE: &str = "eCode";
 ///     tag: TagRef::Number(7),
 ///     caller: Caller::Anyone,
 ///     tap: Presented::OriginForm("/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086"),
-///     at: Some(UnixMillis(1_700_000_000_000)),
+///     at: Some(UnixMillis::new(1_700_000_000_000)),
 /// };
 /// let service = Service::new(&[]);
 /// let mut decide = || service.verify(&Door, &mut counters, request(), |outcome| outcome.verdict);
@@ -184,7 +184,7 @@ impl<'s> Service<'s> {
     ///         Ok((tag == TagRef::ClaimedUid { uid, nth: 0 }).then_some(Record {
     ///             uid: Some(uid),
     ///             chip: Some(Chip { layout: &LAYOUT, keys, tamper: false, counter: None }),
-    ///             ..Record::new(OrganisationId(1))
+    ///             ..Record::new(OrganisationId::new(1))
     ///         }))
     ///     }
     /// }

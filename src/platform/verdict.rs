@@ -30,6 +30,7 @@ pub enum Verdict {
 
 /// An accepted tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Accepted {
     /// The values of the tap.
     pub tap: TapValues,

@@ -6,7 +6,7 @@
 use core::convert::Infallible;
 use core::fmt;
 
-use crate::value::{Mark, SdmReadCtr, Uid};
+use crate::value::{ConfigError, Mark, SdmReadCtr, Uid};
 
 /// One element of a layout, with its name from the data sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,45 +139,6 @@ impl fmt::Display for VerifyError {
 }
 
 impl core::error::Error for VerifyError {}
-
-/// A mistake of the program: a layout and keys that do not fit together. No tap can cause it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The layout has `{picc}`, and there is no SDMMetaReadKey to open it with.
-    NeedsMetaKey,
-    /// The layout has no `{picc}`, so there is nothing to open with an SDMMetaReadKey.
-    NoPiccData,
-    /// The key was prepared for another [`Scheme`](crate::Scheme) than that of the layout.
-    WrongScheme,
-    /// The tap carries a counter, so it must not be accepted as a tap without one.
-    HasCounter,
-    /// The layout mirrors no counter, so no tap of it could ever be fresh.
-    NoCounter,
-    /// The file-read keys depend on the UID, and the layout mirrors none.
-    NoUid,
-    /// The tap was parsed by a layout other than that of the verifier.
-    OtherLayout,
-    /// The file-read keys depend on the eCode, and the layout has no `{:name}` of the name given for it.
-    NoECode,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NeedsMetaKey => "the layout has {picc}: an SDMMetaReadKey is needed to open it",
-            Self::NoPiccData => "the layout has no {picc}, so there is nothing to open with an SDMMetaReadKey",
-            Self::WrongScheme => "the key was prepared for another scheme than that of the layout",
-            Self::NoCounter => "the layout mirrors no counter, so no tap of it could ever be fresh",
-            Self::NoUid => "the file-read keys depend on the UID, and the layout mirrors none",
-            Self::OtherLayout => "the tap was parsed by another layout",
-            Self::NoECode => "the file-read keys depend on the eCode, and the layout captures no text of its name",
-            Self::HasCounter => "the tap carries a counter: call verify and commit, not verify_replayable",
-        })
-    }
-}
-
-impl core::error::Error for ConfigError {}
 
 /// The reason why a verified tap did not become a fresh one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::error::{CommitError, ConfigError, Field, VerifyError};
+use super::error::{CommitError, Field, VerifyError};
 use super::layout::SdmLayout;
 use super::message::SunMessage;
 use super::picc::PiccData;
@@ -10,7 +10,7 @@ use super::received::Received;
 use crate::cipher::{Block, PiccWire, Suite};
 use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::key::MetaReadKey;
-use crate::value::{CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
+use crate::value::{ConfigError, CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 
 /// Text that has the shape of its layout. Nothing in it is verified.
 #[must_use = "nothing was verified yet"]

@@ -1,6 +1,6 @@
 //! Verification of a claimed tap: session keys, SDMMAC, and the key of the file data.
 
-use super::error::{ConfigError, Field, VerifyError};
+use super::error::{Field, VerifyError};
 use super::mac::SdmMac;
 use super::message::SunMessage;
 use super::received::Received;
@@ -9,7 +9,7 @@ use super::tap::{ClaimedTap, ReplayableTap, VerifiedTap};
 use super::{ntag22x, window};
 use crate::cipher::Suite;
 use crate::key::FileReadKey;
-use crate::value::{CounterId, SdmReadCtr};
+use crate::value::{ConfigError, CounterId, SdmReadCtr};
 
 impl<'a> ClaimedTap<'a> {
     /// Compares the SDMMAC and returns the verified tap.

@@ -4,7 +4,21 @@ use super::ctr::SdmReadCtr;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, from the caller's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnixMillis(pub u64);
+pub struct UnixMillis(u64);
+
+impl UnixMillis {
+    /// Takes the milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn new(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
 
 #[cfg(feature = "std")]
 impl UnixMillis {

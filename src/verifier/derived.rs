@@ -6,16 +6,15 @@ use core::fmt;
 use heapless::Vec;
 
 use super::file_keys::{AsyncFileKeys, FileKeys, never_waits};
-use crate::kdf::an10922::{self, InputLength, MAX_SUFFIX};
+use crate::kdf::an10922::{self, MAX_SUFFIX};
 use crate::kdf::boltcard;
 use crate::kdf::ecode::{self, ECode, ServerSecret};
 #[cfg(feature = "sdm-backend")]
 use crate::kdf::sdm_backend;
 use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
-use crate::sun::error::ConfigError;
 use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
-use crate::value::Uid;
+use crate::value::{ConfigError, Uid};
 
 /// File-read keys by AN10922: [`an10922::derive_in_epoch`] over `UID || suffix`.
 ///
@@ -40,9 +39,9 @@ impl An10922 {
     /// application from those of others under the same master key.
     ///
     /// # Errors
-    /// Returns [`InputLength`] if the suffix has more than 24 bytes.
-    pub fn new(master: MasterKey, suffix: &[u8]) -> Result<Self, InputLength> {
-        let suffix = Vec::from_slice(suffix).map_err(|_| InputLength)?;
+    /// Returns [`ConfigError::DiversificationInput`] if the suffix has more than 24 bytes.
+    pub fn new(master: MasterKey, suffix: &[u8]) -> Result<Self, ConfigError> {
+        let suffix = Vec::from_slice(suffix).map_err(|_| ConfigError::DiversificationInput)?;
         Ok(Self { master, suffix, epoch: 0 })
     }
 
@@ -54,9 +53,7 @@ impl An10922 {
     pub fn in_epoch(self, epoch: u32) -> Self {
         Self { epoch, ..self }
     }
-}
 
-impl An10922 {
     /// Derives the file-read key of a tag, to set it up for a verifier with these keys.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {

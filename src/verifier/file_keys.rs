@@ -4,10 +4,9 @@ use core::convert::Infallible;
 
 use crate::counter::Blocking;
 use crate::key::{FileReadKey, PreparedFileReadKey, SdmFileReadKey};
-use crate::sun::error::ConfigError;
 use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
-use crate::value::Uid;
+use crate::value::{ConfigError, Uid};
 
 /// A source of file-read keys: it finds the key of the tag that a tap claims to come from.
 ///

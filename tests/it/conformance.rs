@@ -261,7 +261,7 @@ fn a_store_that_writes_back_what_it_read_loses_other_tags() {
 /// The judge rejects results that no correct store gives.
 #[test]
 fn judges_look_at_every_result() {
-    let mark = |ctr, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis(0)), taps };
+    let mark = |ctr, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis::new(0)), taps };
     let contest = Contest::Equal { run: 1 };
     let won = |store: &mut MemoryCounters<2>| contest.enter(store, 0);
     let mut store = MemoryCounters::<2>::new();
@@ -317,7 +317,7 @@ fn judges_look_at_every_part_of_a_mark() {
     let mut store = MemoryCounters::<2>::new();
     let results = [0, 1].map(|number| contest.enter(&mut store, number));
     let [first, Ok(Advance::Advanced { previous, now })] = results else { panic!("{results:?}") };
-    let late = Mark { at: Some(UnixMillis(77)), ..now };
+    let late = Mark { at: Some(UnixMillis::new(77)), ..now };
     assert_eq!(contest.judge(&mut Says(late), results).unwrap_err().law, Law::GreatestRemains);
     // A second winner reports its own counter as the previous one, or another time than it wrote.
     let own = Some(Mark { taps: 1, ..now });

@@ -235,7 +235,7 @@ type Fragile = FailingCounters<MemoryCounters<256>>;
 
 /// Sends two values as a tap of a tag.
 fn send(tags: &Tags, counters: &mut Fragile, tag: usize, [first, second]: [&str; 2], now: u64) -> (u16, String) {
-    let at = Some(UnixMillis(now));
+    let at = Some(UnixMillis::new(now));
     let service = Service::new(&[]);
     let answer = match tag {
         0 => Ixkio::new(service, &API_KEYS).answer(&format!("x={}&n={first}&e={second}", XUIDS[0]), tags, counters, at),

@@ -567,7 +567,7 @@ fn golden_chip() -> Chip<4, 1024> {
 fn golden_tag(step: u32) -> (CounterId, Option<UnixMillis>) {
     let first = if step.is_multiple_of(2) { 0xB0 } else { 0xA0 };
     let id = CounterId::from_bytes(core::array::from_fn(|index| first + u8::try_from(index).unwrap()));
-    (id, (first == 0xA0).then_some(UnixMillis(0x0000_0198_7654_3200 + u64::from(step))))
+    (id, (first == 0xA0).then_some(UnixMillis::new(0x0000_0198_7654_3200 + u64::from(step))))
 }
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../golden/flash.hex");
@@ -679,7 +679,7 @@ fn the_golden_image_is_as_documented() {
         let (id, at) = golden_tag(step);
         let kind = if at.is_some() { 3 } else { 4 };
         let taps = step.div_ceil(2);
-        (number, kind, *id.as_bytes(), 0x01_0200 + step, at.map_or(0, |at| at.0), taps)
+        (number, kind, *id.as_bytes(), 0x01_0200 + step, at.map_or(0, UnixMillis::get), taps)
     };
     expected.extend([(1, 1, label, 0, 1024, 1), (1, 2, label, 0, 0, 1)]);
     expected.extend((1..=23).map(|step| mark(1, step)));

@@ -60,7 +60,7 @@ impl<'a> Case<'a> {
     /// Sends the request and returns the answer as text.
     fn ask(&self, tags: &Tags, counters: &mut MemoryCounters<64>) -> String {
         let fails = self.headers.get("Fails").copied().unwrap_or_default();
-        let at = self.headers.get("At").map(|at| UnixMillis(at.parse().unwrap()));
+        let at = self.headers.get("At").map(|at| UnixMillis::new(at.parse().unwrap()));
         let registry = Perhaps(tags, fails);
         let counters = &mut Perhaps(counters, fails);
         let secrets = [world::SECRET];

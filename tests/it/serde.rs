@@ -15,8 +15,8 @@ fn values_go_there_and_back() {
     assert_eq!((id, to_value(id).unwrap()), (CounterId::from_bytes([0x5A; 16]), json!("5A".repeat(16))));
     let ctr: SdmReadCtr = from_value(json!(61)).unwrap();
     assert_eq!(to_value(ctr).unwrap(), json!(61));
-    assert_eq!(from_value::<UnixMillis>(json!(5)).unwrap(), UnixMillis(5));
-    assert_eq!(to_value(UnixMillis(5)).unwrap(), json!(5));
+    assert_eq!(from_value::<UnixMillis>(json!(5)).unwrap(), UnixMillis::new(5));
+    assert_eq!(to_value(UnixMillis::new(5)).unwrap(), json!(5));
     for wrong in [json!(16_777_216), json!(-1), json!("61")] {
         assert!(from_value::<SdmReadCtr>(wrong).is_err());
     }

@@ -26,7 +26,7 @@ use suntap_testkit::{Tag, Tap, ready, world};
 
 const UID: Uid = Uid::from_bytes([0x04, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]);
 const META: [u8; 16] = [0x3E; 16];
-const OWNER: OrganisationId = OrganisationId(1);
+const OWNER: OrganisationId = OrganisationId::new(1);
 static LAYOUT: SdmLayout = sdm_layout!("https://a.example/t?id={:id}&p={picc:uid,ctr}&c={mac}");
 static META_KEY: SdmMetaReadKey = SdmMetaReadKey::from_bytes(META);
 static FILE_KEY: SdmFileReadKey = SdmFileReadKey::from_bytes([0xF1; 16]);
@@ -68,12 +68,12 @@ impl<'r> TagRegistry for Just<'r> {
     }
 
     fn organisation(&self, token: &ApiKeyName) -> Result<Option<OrganisationId>, Infallible> {
-        Ok([OWNER, OrganisationId(2)].into_iter().find(|organisation| *token == token_of(*organisation)))
+        Ok([OWNER, OrganisationId::new(2)].into_iter().find(|organisation| *token == token_of(*organisation)))
     }
 }
 
 fn token_of(organisation: OrganisationId) -> ApiKeyName {
-    ApiKeyName::from_bytes(organisation.0.to_be_bytes())
+    ApiKeyName::from_bytes(organisation.get().to_be_bytes())
 }
 
 fn request(url: &str) -> Request<'_> {
@@ -326,13 +326,13 @@ fn callers_get_what_is_theirs() {
         let verdict = Service::new(&[]).verify(Just(record), &mut counters, request, |outcome| outcome.verdict);
         matches!(verdict, Ok(Verdict::Fresh(_)))
     };
-    let (owner, other) = (OWNER, OrganisationId(2));
+    let (owner, other) = (OWNER, OrganisationId::new(2));
     let allowed = [
         (Caller::Anyone, [true, true]),
         (Caller::Token(None), [true, false]),
         (Caller::Token(Some(token_of(owner))), [true, true]),
         (Caller::Token(Some(token_of(other))), [true, false]),
-        (Caller::Token(Some(token_of(OrganisationId(3)))), [true, false]),
+        (Caller::Token(Some(token_of(OrganisationId::new(3)))), [true, false]),
         (Caller::Member(owner), [true, true]),
         (Caller::Member(other), [false, false]),
     ];
@@ -630,7 +630,7 @@ fn extended_data_goes_by_its_name() {
 fn an_accepted_tap_says_what_was_before() {
     let mut counters = MemoryCounters::<2>::new();
     let mut at = |ctr, at| {
-        let (url, at) = (sample(ctr), Some(UnixMillis(at)));
+        let (url, at) = (sample(ctr), Some(UnixMillis::new(at)));
         let request = Request { at, ..request(&url) };
         // The calls are alternately blocking and async.
         let verdict = if ctr % 2 == 0 {
@@ -641,7 +641,7 @@ fn an_accepted_tap_says_what_was_before() {
         };
         accepted(verdict)
     };
-    let mark = |ctr, at, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis(at)), taps };
+    let mark = |ctr, at, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis::new(at)), taps };
     assert_eq!((at(11, 100).previous, at(12, 200).previous), (None, Some(mark(11, 100, 1))));
     assert_eq!((at(20, 300).now, at(21, 400).now), (mark(20, 300, 3), mark(21, 400, 4)));
 }
@@ -759,7 +759,7 @@ fn a_tap_that_names_no_tag_is_found_by_its_claimed_uid() {
     assert_eq!(fresh(ask(vec![inactive(), row(2, UID, &FILE_KEY)], &genuine)), Some(2));
     let refusal = (Some(1), Refusal::Inactive(Level::TagCode));
     assert_eq!(refused(ask(vec![inactive(), row(2, UID, &other_key)], &genuine)), refusal);
-    let member = |number| Caller::Member(OrganisationId(number));
+    let member = |number| Caller::Member(OrganisationId::new(number));
     assert_eq!(fresh(found(both(), &genuine, &meta_keys, member(2))), Some(2));
     assert_eq!(refused(found(both(), &genuine, &meta_keys, member(1))), (Some(2), Refusal::NotTheOwner));
 

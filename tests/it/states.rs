@@ -40,7 +40,7 @@ fn ctr(value: u32) -> SdmReadCtr {
 #[test]
 fn the_sample_tap_is_fresh_once() {
     let mut counters = MemoryCounters::<2>::new();
-    let at = Some(UnixMillis(1_700_000_000_000));
+    let at = Some(UnixMillis::new(1_700_000_000_000));
     let fresh = verified().commit(&mut counters, at).unwrap();
     let mark = Mark { ctr: ctr(61), at, taps: 1 };
     assert_eq!((fresh.uid(), fresh.ctr()), (Some(sample_uid()), ctr(61)));
@@ -253,7 +253,7 @@ fn the_next_tap_knows_the_one_before() {
     let mut before = None;
     for (taps, counter) in [(1, 3), (2, 4), (3, 900)] {
         let url = TAG.write(layout.template(), &Tap { ctr: counter, ..tap(b"", *b"CC") }).url;
-        let at = Some(UnixMillis(u64::from(counter) * 1000));
+        let at = Some(UnixMillis::new(u64::from(counter) * 1000));
         let now = Mark { ctr: ctr(counter), at, taps };
         let fresh = claim(&layout, &url).verify(&key).unwrap().commit(&mut counters, at).unwrap();
         assert_eq!((fresh.previous(), fresh.mark()), (before, now));

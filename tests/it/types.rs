@@ -173,7 +173,6 @@ fn every_error_has_words() {
         &suntap::Full,
         &suntap::LayoutError::NoMac,
         &suntap::SettingsError::Shape,
-        &suntap::kdf::an10922::InputLength,
         &suntap::kdf::ecode::SealBroken,
         &suntap::emulator::ReadLimit,
         &suntap::platform::rules::RulesError::EmptyGroup,

@@ -50,12 +50,12 @@ fn url(tag: &Tag, layout: &SdmLayout, ctr: u32) -> String {
 fn a_tap_is_admitted_once() {
     let verifier = Verifier::new(&LAYOUT, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY).unwrap();
     let mut counters = MemoryCounters::<2>::new();
-    let fresh = verifier.admit(URL, &mut counters, Some(UnixMillis(5))).unwrap();
+    let fresh = verifier.admit(URL, &mut counters, Some(UnixMillis::new(5))).unwrap();
     assert_eq!((fresh.uid(), fresh.ctr().get()), (Uid::from_hex("04DE5F1EACC040").ok(), 61));
-    assert_eq!(fresh.mark().at, Some(UnixMillis(5)));
+    assert_eq!(fresh.mark().at, Some(UnixMillis::new(5)));
     let again = verifier.admit(URL, &mut counters, None).map(|_| ()).unwrap_err();
     let Error::Commit(CommitError::Replayed { ctr, stored }) = again else { panic!("{again:?}") };
-    assert_eq!((ctr.get(), stored.ctr.get(), stored.at), (61, 61, Some(UnixMillis(5))));
+    assert_eq!((ctr.get(), stored.ctr.get(), stored.at), (61, 61, Some(UnixMillis::new(5))));
     // Verification alone does not look at the counters.
     assert_eq!(verifier.verify(&URL.to_owned()).map(|tap| tap.ctr().get()), Ok(61));
 }

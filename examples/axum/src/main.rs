@@ -50,7 +50,7 @@ fn open(file: &str) -> rusqlite::Result<Counters> {
 }
 
 fn mark(ctr: u32, at: Option<i64>, taps: u32) -> Mark {
-    let at = at.and_then(|at| u64::try_from(at).ok()).map(UnixMillis);
+    let at = at.and_then(|at| u64::try_from(at).ok()).map(UnixMillis::new);
     // SQL has compared the counters; this value is only reported. An invalid one is reported as the maximum.
     Mark { ctr: SdmReadCtr::new(ctr).unwrap_or(SdmReadCtr::MAX), at, taps }
 }
@@ -62,7 +62,7 @@ impl CounterStore for &Counters {
     fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> rusqlite::Result<Advance> {
         // A statement that a panic interrupted had no effect, so the connection is good after a poisoned lock too.
         let sqlite = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = at.and_then(|at| i64::try_from(at.0).ok());
+        let at = at.and_then(|at| i64::try_from(at.get()).ok());
         let advanced = sqlite.query_row(ADVANCE, (id.as_bytes(), ctr.get(), at), |row| {
             let now = mark(row.get(0)?, row.get(1)?, row.get(2)?);
             let (previous_ctr, previous_at) = (row.get::<_, Option<u32>>(3)?, row.get(4)?);

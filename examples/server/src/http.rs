@@ -223,7 +223,7 @@ async fn short(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> R
 /// The time to remember with a tap.
 pub(crate) fn now() -> Option<UnixMillis> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok().map(UnixMillis)
+    u64::try_from(since.as_millis()).ok().map(UnixMillis::new)
 }
 
 /// How connections are served.

@@ -93,7 +93,7 @@ impl AsyncTagRegistry for &Registry<'_> {
     async fn organisation(&self, name: &ApiKeyName) -> Result<Option<OrganisationId>, StoreError> {
         let key = key::api_key(name);
         let Some(text) = one(self.store, key.clone()).await? else { return Ok(None) };
-        Ok(Some(OrganisationId(document::<u64>(&key, &text)?.into())))
+        Ok(Some(OrganisationId::new(document::<u64>(&key, &text)?.into())))
     }
 }
 

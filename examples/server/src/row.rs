@@ -129,7 +129,7 @@ impl TagRecord for Row {
             },
             metadata: self.tag.metadata.as_deref().map(RawValue::get),
             last_seen: self.last_seen,
-            ..Record::new(OrganisationId(organisation.id.into()))
+            ..Record::new(OrganisationId::new(organisation.id.into()))
         }
     }
 

@@ -229,7 +229,7 @@ impl AsyncCounterStore for &Store {
 fn mark(ctr: i64, at: Option<i64>, taps: i64) -> Mark {
     Mark {
         ctr: u32::try_from(ctr).ok().and_then(SdmReadCtr::new).unwrap_or(SdmReadCtr::MAX),
-        at: at.and_then(|at| u64::try_from(at).ok()).map(UnixMillis),
+        at: at.and_then(|at| u64::try_from(at).ok()).map(UnixMillis::new),
         taps: u32::try_from(taps).unwrap_or(u32::MAX),
     }
 }

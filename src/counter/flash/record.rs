@@ -73,7 +73,7 @@ impl Record {
             Content::Complete { tags } => (COMPLETE, LABEL, tags.into(), 0, self.number),
             Content::Mark { id, mark } => {
                 let kind = if mark.at.is_some() { TIMED } else { UNTIMED };
-                (kind, *id.as_bytes(), mark.ctr.get(), mark.at.map_or(0, |at| at.0), mark.taps)
+                (kind, *id.as_bytes(), mark.ctr.get(), mark.at.map_or(0, UnixMillis::get), mark.taps)
             }
         };
         let [low, mid, high, _] = number.to_le_bytes();
@@ -138,7 +138,7 @@ fn read(body: &[u8], number: u32) -> Option<Record> {
             Some(Record { number: last, content: Content::Header { tags, segment_len } })
         }
         COMPLETE if labelled && last == number => Some(Record { number, content: Content::Complete { tags } }),
-        TIMED => Some(Record { number, content: mark(Some(UnixMillis(u64::from_le_bytes(*time)))) }),
+        TIMED => Some(Record { number, content: mark(Some(UnixMillis::new(u64::from_le_bytes(*time)))) }),
         UNTIMED => Some(Record { number, content: mark(None) }),
         _ => None,
     }

@@ -13,6 +13,7 @@ const MAX_LOOKED_UP: u32 = 256;
 
 /// The value of a subtag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Subtag<'a> {
     /// A text whose own subtags are filled in turn.
     Nested(&'a str),

@@ -236,7 +236,7 @@ pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
                 continue;
             }
         };
-        match store.advance(&tag(number), ctr(value), Some(UnixMillis(at))) {
+        match store.advance(&tag(number), ctr(value), Some(UnixMillis::new(at))) {
             Ok(Advance::Advanced { previous, now }) => {
                 let before = known.get(&number).copied();
                 let moved = perhaps.remove(&number).unwrap_or_default();
@@ -248,7 +248,7 @@ pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
                     [before, previous].iter().flatten().all(|mark| mark.ctr < ctr(value)),
                     "{number} {value}: accepted again"
                 );
-                assert_eq!((now.ctr, now.at), (ctr(value), Some(UnixMillis(at))));
+                assert_eq!((now.ctr, now.at), (ctr(value), Some(UnixMillis::new(at))));
                 known.insert(number, now);
             }
             Ok(Advance::Stale { stored }) => {

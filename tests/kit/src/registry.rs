@@ -105,7 +105,7 @@ impl TagRecord for Row {
         };
         let chip = self.layout.as_ref().map(|layout| Chip { layout, keys, tamper: self.tamper, counter: None });
         Record {
-            organisation: OrganisationId(self.organisation),
+            organisation: OrganisationId::new(self.organisation),
             needs_token: self.needs_token,
             standing: self.standing,
             uid: self.uid,
@@ -138,12 +138,12 @@ pub struct Tags {
 
 impl Tags {
     pub fn with_api_key(mut self, key: &str, organisation: u128) -> Self {
-        self.api_keys.insert(API_KEYS.key_name(key.as_bytes()), OrganisationId(organisation));
+        self.api_keys.insert(API_KEYS.key_name(key.as_bytes()), OrganisationId::new(organisation));
         self
     }
 
     pub fn with_token(mut self, token: &str, organisation: u128) -> Self {
-        self.api_keys.insert(API_KEYS.token_name(token.as_bytes()), OrganisationId(organisation));
+        self.api_keys.insert(API_KEYS.token_name(token.as_bytes()), OrganisationId::new(organisation));
         self
     }
 }

@@ -194,7 +194,7 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
             let stored = marks.get(&waiting.id)?.map(|mark| as_mark(mark.value()));
             let advance = Advance::decide(stored, waiting.ctr, waiting.at);
             if let Advance::Advanced { now, .. } = advance {
-                marks.insert(&waiting.id, (now.ctr.get(), now.at.map(|at| at.0), now.taps))?;
+                marks.insert(&waiting.id, (now.ctr.get(), now.at.map(UnixMillis::get), now.taps))?;
                 moved = true;
             }
             advances.push(advance);
@@ -210,5 +210,5 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
 
 /// What is no counter was not written by us, and refuses most.
 fn as_mark((ctr, at, taps): (u32, Option<u64>, u32)) -> Mark {
-    Mark { ctr: SdmReadCtr::new(ctr).unwrap_or(SdmReadCtr::MAX), at: at.map(UnixMillis), taps }
+    Mark { ctr: SdmReadCtr::new(ctr).unwrap_or(SdmReadCtr::MAX), at: at.map(UnixMillis::new), taps }
 }

@@ -130,7 +130,7 @@ impl Postgres {
     ) -> Result<Advance, StoreError> {
         let client = self.client().await?;
         let id = id.as_bytes().as_slice();
-        let at = at.and_then(|at| i64::try_from(at.0).ok());
+        let at = at.and_then(|at| i64::try_from(at.get()).ok());
         let statement = client.prepare_cached(ADVANCE).await.map_err(StoreError::Postgres)?;
         let row =
             client.query_opt(&statement, &[&id, &i64::from(ctr.get()), &at]).await.map_err(StoreError::Postgres)?;

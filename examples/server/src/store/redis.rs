@@ -185,7 +185,7 @@ impl Redis {
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
         let mut call = self.advance.prepare_invoke();
-        call.key(mark_key(id)).arg(ctr.get()).arg(at.map(|at| at.0.to_string()).unwrap_or_default());
+        call.key(mark_key(id)).arg(ctr.get()).arg(at.map(|at| at.get().to_string()).unwrap_or_default());
         call.arg(token());
         let answer: (i64, Option<i64>, Option<String>, Option<i64>) = match self.connection.clone() {
             Connection::One(mut one, _) => call.invoke_async(&mut one).await,

@@ -54,7 +54,7 @@ impl TagRecord for Row {
                 tag_group: RuleSet { groups: [Some(pass), None, None], default: &self.fail },
                 tag_code: None,
             },
-            ..Record::new(OrganisationId(u128::try_from(self.organisation).unwrap()))
+            ..Record::new(OrganisationId::new(u128::try_from(self.organisation).unwrap()))
         }
     }
 }

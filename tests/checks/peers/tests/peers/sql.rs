@@ -20,7 +20,7 @@ proptest! {
         for (tag, ctr, at) in calls {
             let tag = CounterId::from_bytes([tag; 16]);
             let ctr = SdmReadCtr::new(ctr).unwrap();
-            let at = at.map(UnixMillis);
+            let at = at.map(UnixMillis::new);
             prop_assert_eq!(sql.advance(&tag, ctr, at).unwrap(), memory.advance(&tag, ctr, at).unwrap());
         }
     }
