@@ -1,16 +1,17 @@
 //! One tap step by step, for someone who has never seen inside one.
 
-use std::error::Error;
 use std::io::Write;
 
 use suntap::sun::session::{self, MacKey};
-use suntap::{CommitError, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, sdm_layout};
+use suntap::{
+    CommitError, Error, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, Verifier, sdm_layout,
+};
 
 /// NXP AN12196 Rev 1.8, §4.4.4.2.1.
 const URL: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 
-pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
+pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn std::error::Error>> {
     let meta_key = SdmMetaReadKey::FACTORY.prepare(Scheme::Aes);
     let file_key = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
     let mut counters = MemoryCounters::<2>::new();
@@ -46,11 +47,11 @@ pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn Error>> {
     writeln!(out, "5. The counter of the tag moves forward in the store: none before, {} now.\n", fresh.mark().ctr)?;
     writeln!(out, "   Verdict: genuine and new. UID {uid}\n")?;
 
-    writeln!(out, "6. The same tap again:")?;
-    let again = LAYOUT.parse(URL)?.open(&meta_key)?.verify(&file_key)?;
-    match again.commit(&mut counters, None) {
-        Err(why @ CommitError::Replayed { .. }) => {
-            writeln!(out, "     genuine still, but {why}\n")?;
+    writeln!(out, "6. The same tap again, with Verifier::admit, which does steps 1 to 5:")?;
+    let verifier = Verifier::new(&LAYOUT, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY)?;
+    match verifier.admit(URL, &mut counters, None) {
+        Err(why @ Error::Commit(CommitError::Replayed { .. })) => {
+            writeln!(out, "     genuine, but a {why}\n")?;
             writeln!(out, "   Verdict: refused.")?;
             Ok(true)
         }
