@@ -7,14 +7,16 @@
 //!
 //! | field | content |
 //! |---|---|
-//! | `tagId` | the number of the tag, also as a string of digits |
+//! | `tagId` | the number of the tag, or text with its digits |
 //! | `enc` | `{picc}` |
 //! | `cmac` | `{mac}`, for a tag without tamper |
 //! | `tt` | `{enc}{mac}` in one, for a tag with tamper |
 //! | `eCode` | the text of `{:eCode}`, which opens [sealed keys](crate::kdf::ecode) |
 //!
-//! A request has either `cmac` or `tt`, never both. `null` counts as absent, and other fields are ignored. The layout
-//! of a tag with tamper has `[[` directly before `{enc}`, and nothing between `{enc}` and `{mac}`.
+//! The record decides between `cmac` and `tt`: a tag whose layout has `{enc}` needs `tt`, any other tag needs `cmac`. The
+//! other field is ignored, whatever it holds, and so are unknown fields. A `tagId` that names no tag (negative, with a
+//! fraction, too large, not a number) is `doesNotExist`; `123.0` and `" 123 "` are 123. The layout of a tag with tamper
+//! has `[[` directly before `{enc}`, and nothing between `{enc}` and `{mac}`.
 //!
 //! # The answer
 //!
@@ -25,12 +27,12 @@
 //! | outcome | status | success, authentic | `err` | exists | the rest |
 //! |---|---|---|---|---|---|
 //! | the API key is missing or unknown | 401 | false | `unauthorized` | false | null |
-//! | the body has the wrong shape | 400 | false | `invalidData` | false | null |
+//! | the body has the wrong shape | 200 | false | `invalidData` | false | null |
 //! | no such tag | 200 | false | `doesNotExist` | false | null |
 //! | another organisation's tag | 200 | false | `unauthorized` | true | null |
 //! | switched off, not fully programmed, or without keys | 200 | false | `inactive` | true | null |
 //! | the eCode does not open the keys | 200 | false | `cmacMismatch` | true | null |
-//! | a mirror has the wrong shape | 400 | false | `invalidData` | false | null |
+//! | a mirror has the wrong shape, or is missing | 200 | false | `invalidData` | true | null |
 //! | `enc` contains another UID, or none | 200 | false | `uidMismatch` | true | null |
 //! | the MAC does not match | 200 | false | `cmacMismatch` | true | null |
 //! | genuine, but without a counter: the tag is not set up for this API | 200 | false | `inactive` | true | null |
@@ -58,15 +60,15 @@ use serde_json::value::RawValue;
 use super::answer::{Answer, Unfit, check_chip, is_known};
 use super::api_key::ApiKeySecret;
 use super::outcome::Outcome;
-use super::record::{Keys, OrganisationId, TagRecord};
+use super::record::{Keys, Record, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
-use super::request::{Caller, Request};
+use super::request::Caller;
 use super::service::Service;
 use super::verdict::{Accepted, Failure, Refusal, TapValues, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::sun::error::Field;
 use crate::sun::presented::Presented;
-use crate::sun::received::{Mirrors, split_mac};
+use crate::sun::received::Mirrors;
 use crate::value::{Mark, UnixMillis};
 
 /// Answers requests in the wire format of ETRNL.
@@ -113,10 +115,18 @@ impl<'s> Etrnl<'s> {
             Err(error) => return unavailable(Failure::Registry(error)),
         };
         let Some(body) = Body::read(body) else { return invalid() };
+        let Some(number) = body.tag_id.number else {
+            return answered::<R::Record, _>(Outcome::without_record(Ok(Verdict::Refused(Refusal::UnknownTag))));
+        };
         let captured = body.captured();
-        let mirrors = body.mirrors(&captured);
-        let request = body.request(&mirrors, organisation, at);
-        self.service.verify_async(registry, counters, request, answered).await
+        let (cmac, tt) = (body.mirrors(&body.cmac, &captured), body.mirrors(&body.tt, &captured));
+        // The record decides between the two, and whatever the other holds is ignored.
+        let choose = |record: &Record<'_>| {
+            let is_tamper = record.chip.as_ref().is_some_and(|chip| chip.layout.has(Field::EncFileData));
+            Ok(Presented::Mirrors(if is_tamper { &tt } else { &cmac }))
+        };
+        let asked = (TagRef::Number(number), Caller::Member(organisation), at);
+        self.service.verify_chosen(registry, counters, asked, choose, answered).await
     }
 }
 
@@ -124,10 +134,12 @@ impl<'s> Etrnl<'s> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
-    tag_id: TagNumber,
+    tag_id: TagId,
     enc: String,
-    cmac: Option<String>,
-    tt: Option<String>,
+    #[serde(default)]
+    cmac: Text,
+    #[serde(default)]
+    tt: Text,
     e_code: String,
 }
 
@@ -136,68 +148,88 @@ impl Body {
     fn read(body: &[u8]) -> Option<Self> {
         // `serde_json` would also accept an array of the right values.
         let object = body.trim_ascii_start().starts_with(b"{");
-        let body: Self = object.then(|| serde_json::from_slice(body).ok()).flatten()?;
-        (body.cmac.is_some() != body.tt.is_some()).then_some(body)
+        object.then(|| serde_json::from_slice(body).ok()).flatten()
     }
 
     fn captured(&self) -> [(&'static str, &str); 2] {
         [("tagId", &self.tag_id.text), ("eCode", &self.e_code)]
     }
 
-    fn mirrors<'a>(&'a self, captured: &'a [(&'a str, &'a str)]) -> Mirrors<'a> {
-        let (enc_file_data, mac) = match &self.tt {
-            Some(tt) => split_mac(tt),
-            None => (None, self.cmac.as_deref().unwrap_or_default()),
-        };
-        Mirrors { picc_data: Some(&self.enc), enc_file_data, mac: Some(mac), captured, ..Mirrors::default() }
-    }
-
-    fn request<'a>(
-        &self,
-        mirrors: &'a Mirrors<'a>,
-        organisation: OrganisationId,
-        at: Option<UnixMillis>,
-    ) -> Request<'a> {
-        Request {
-            tag: TagRef::Number(self.tag_id.number),
-            caller: Caller::Member(organisation),
-            tap: Presented::Mirrors(mirrors),
-            at,
-        }
+    /// Returns the values of a tap with one of the fields `cmac` and `tt`.
+    fn mirrors<'a>(&'a self, enc_mac: &'a Text, captured: &'a [(&'a str, &'a str)]) -> Mirrors<'a> {
+        let enc_mac = Some(enc_mac.0.as_deref().unwrap_or_default());
+        Mirrors { picc_data: Some(&self.enc), enc_mac, captured, ..Mirrors::default() }
     }
 }
 
-/// A number, or a string of digits: several clients send the text of the URL unchanged.
-struct TagNumber {
-    number: u64,
-    /// The text as the client sent it, because the MAC may cover it.
+/// A field that may hold anything: `None` unless it is text.
+#[derive(Default)]
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Value {
+            Text(String),
+            Other(de::IgnoredAny),
+        }
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Text(text) => Self(Some(text)),
+            Value::Other(_) => Self(None),
+        })
+    }
+}
+
+/// A number or text: several clients send the text of the URL unchanged.
+struct TagId {
+    /// `None` if the number or text can name no tag.
+    number: Option<u64>,
+    /// The digits, because the MAC may cover them.
     text: String,
 }
 
-impl<'de> Deserialize<'de> for TagNumber {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TagNumberVisitor)
+impl TagId {
+    fn from_text(text: &str) -> Self {
+        let text = text.trim();
+        // `parse` would accept a sign.
+        let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        Self { number: digits.and_then(|digits| digits.parse().ok()), text: text.into() }
     }
 }
 
-struct TagNumberVisitor;
+impl<'de> Deserialize<'de> for TagId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TagIdVisitor)
+    }
+}
 
-impl Visitor<'_> for TagNumberVisitor {
-    type Value = TagNumber;
+struct TagIdVisitor;
+
+impl Visitor<'_> for TagIdVisitor {
+    type Value = TagId;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number or a string of digits")
+        f.write_str("a number or text")
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(TagNumber { number, text: number.to_string() })
+        Ok(TagId { number: Some(number), text: number.to_string() })
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(TagId::from_text(&number.to_string()))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+        // 123.0 is written as 123. From 2^53 on, a rounded number could name another tag.
+        let text = number.to_string();
+        let exact = number < 9_007_199_254_740_992.0;
+        Ok(if exact { TagId::from_text(&text) } else { TagId { number: None, text } })
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        // `parse` would accept a sign.
-        let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        let number = digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| E::custom("no tag number"))?;
-        Ok(TagNumber { number, text: text.into() })
+        Ok(TagId::from_text(text))
     }
 }
 
@@ -256,7 +288,7 @@ fn answered<R: TagRecord, E>(outcome: Outcome<'_, R, E>) -> Answer<E> {
             (200, told.with(tap, *previous, metadata))
         }
         Ok(Verdict::Refused(refusal)) => match refusal {
-            Refusal::Malformed(_) | Refusal::OtherLayout => (400, Told::refused("invalidData", false)),
+            Refusal::Malformed(_) | Refusal::OtherLayout => (200, Told::refused("invalidData", exists)),
             Refusal::Replayed { tap, stored } => {
                 (200, Told::refused("ctrBehind", exists).with(tap, Some(*stored), metadata))
             }
@@ -279,7 +311,7 @@ fn unauthorized<E>() -> Answer<E> {
 }
 
 fn invalid<E>() -> Answer<E> {
-    Answer::json(400, &Told::refused("invalidData", false))
+    Answer::json(200, &Told::refused("invalidData", false))
 }
 
 fn unavailable<E>(failure: E) -> Answer<E> {

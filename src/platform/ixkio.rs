@@ -11,9 +11,10 @@
 //! | `e` | `{mac}`; if the layout has file data, `{enc}{mac}` in one |
 //! | `r` | the response API token, for tags that need one |
 //!
-//! A request identifies the tag in exactly one way: by `x`, by `a` and `c`, or by `a` and `u`. It has each parameter at
-//! most once, and unknown parameters are ignored. If the layout mirrors a UID, it is taken from the record, and so are
-//! the texts of `{:xuid}` and `{:cuid}`. **A layout without `{uid}` needs a different key for each tag**: with a shared
+//! A request identifies the tag in exactly one way: by `x`, by `a` and `c`, or by `a` and `u`. Beside `x`, `a` is ignored,
+//! and `u` is the UID that the tag mirrored: if it is not that of the record, the tap does not verify. A request has each
+//! parameter at most once, and unknown parameters are ignored. If the layout mirrors a UID, it is taken from the record,
+//! and so are the texts of `{:xuid}` and `{:cuid}`. **A layout without `{uid}` needs a different key for each tag**: with a shared
 //! key, nothing in a tap says which tag it comes from.
 //!
 //! # The answer
@@ -24,7 +25,7 @@
 //! | a level is inactive | 200 | `xuid`, `error`: see below |
 //! | no such tag | 404 | the identifier of the request, `error`: `tag_not_found` (ours) |
 //! | the token is missing or of another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
-//! | the request is invalid | 400 | `error`: `invalid_request` (ours) |
+//! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
 //! | the registry or the store failed | 503 | `xuid` or the identifier of the request, `error`: `unavailable` (ours) |
 //!
 //! The error names the outermost inactive level: `folder_inactive` (ours), `tg_inactive`, `batch_inactive` or
@@ -94,9 +95,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::answer::{Answer, Unfit, check_chip, is_known};
 use super::api_key::ApiKeySecret;
 use super::outcome::{Outcome, Response};
-use super::record::{ExtendedData, Keys, Level, TagRecord};
+use super::record::{ExtendedData, Keys, Level, Record, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
-use super::request::{Caller, Request};
+use super::request::Caller;
 use super::service::Service;
 use super::verdict::{Failure, Refusal, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
@@ -142,12 +143,23 @@ impl<'s> Ixkio<'s> {
         counters: &mut S,
         at: Option<UnixMillis>,
     ) -> Answer<Failure<R::Error, S::Error>> {
-        let Some(query) = Query::read(query) else { return invalid() };
-        let Some(tag) = query.tag() else { return invalid() };
+        let query = match Query::read(query) {
+            Ok(query) => query,
+            Err(xuid) => return invalid(xuid.as_deref()),
+        };
+        let Some(tag) = query.tag() else { return invalid(query.x.as_deref()) };
         let mirrors = query.mirrors();
-        let request = query.request(tag, &mirrors, self.api_keys, at);
+        let choose = |record: &Record<'_>| match &query.u {
+            // Beside an XUID, `u` is the UID that the tag mirrored.
+            Some(uid) if !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) => {
+                Err(Refusal::OtherUid)
+            }
+            _ => Ok(Presented::Mirrors(&mirrors)),
+        };
+        let token = query.token.as_deref().map(|token| self.api_keys.token_name(token.as_bytes()));
         let asked = Asked::by(tag);
-        self.service.verify_async(registry, counters, request, |outcome| asked.answered(outcome)).await
+        let answered = |outcome: Outcome<'_, _, _>| asked.answered(outcome);
+        self.service.verify_chosen(registry, counters, (tag, Caller::Token(token), at), choose, answered).await
     }
 }
 
@@ -165,9 +177,13 @@ struct Query<'q> {
 }
 
 impl<'q> Query<'q> {
-    /// Parses the parameters. Returns `None` if a known one occurs twice or is not UTF-8.
-    fn read(query: &'q str) -> Option<Self> {
+    /// Parses the parameters.
+    ///
+    /// # Errors
+    /// If a known parameter occurs twice or is not UTF-8, returns the XUID if it was sent once and is text.
+    fn read(query: &'q str) -> Result<Self, Option<Cow<'q, str>>> {
         let mut read = Self::default();
+        let (mut is_valid, mut is_xuid_valid) = (true, true);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let parameter = match &*name {
                 "x" => &mut read.x,
@@ -181,17 +197,18 @@ impl<'q> Query<'q> {
             };
             // The decoder replaced invalid UTF-8 by this character, so the value could match another text.
             if parameter.is_some() || value.contains(char::REPLACEMENT_CHARACTER) {
-                return None;
+                is_valid = false;
+                is_xuid_valid &= name != "x";
             }
             *parameter = Some(value);
         }
-        Some(read)
+        if is_valid { Ok(read) } else { Err(read.x.filter(|_| is_xuid_valid)) }
     }
 
     /// Returns the tag if the request has exactly one valid identifier.
     fn tag(&self) -> Option<TagRef<'_>> {
         let tag = match [&self.x, &self.a, &self.c, &self.u].map(Option::as_deref) {
-            [Some(xuid), None, None, None] => TagRef::Xuid(xuid),
+            [Some(xuid), _, None, _] => TagRef::Xuid(xuid),
             [None, Some(account), Some(cuid), None] if !account.is_empty() => TagRef::Cuid { account, cuid },
             [None, Some(account), None, Some(digits)] if !account.is_empty() => {
                 let uid = Uid::from_hex(digits).ok()?;
@@ -208,17 +225,6 @@ impl<'q> Query<'q> {
 
     fn mirrors(&self) -> Mirrors<'_> {
         Mirrors { ctr: self.n.as_deref(), enc_mac: self.e.as_deref(), ..Mirrors::default() }
-    }
-
-    fn request<'a>(
-        &self,
-        tag: TagRef<'a>,
-        mirrors: &'a Mirrors<'a>,
-        api_keys: &ApiKeySecret,
-        at: Option<UnixMillis>,
-    ) -> Request<'a> {
-        let token = self.token.as_deref().map(|token| api_keys.token_name(token.as_bytes()));
-        Request { tag, caller: Caller::Token(token), tap: Presented::Mirrors(mirrors), at }
     }
 }
 
@@ -273,8 +279,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-fn invalid<E>() -> Answer<E> {
-    Answer::json(400, &Refused { of: None, error: "invalid_request" })
+fn invalid<E>(xuid: Option<&str>) -> Answer<E> {
+    Answer::json(400, &Refused { of: xuid.map(|xuid| ("xuid", xuid)), error: "invalid_request" })
 }
 
 /// An answer without a response of the rules.

@@ -131,21 +131,38 @@ impl<'s> Service<'s> {
         request: Request<'_>,
         conclude: impl FnOnce(Outcome<'_, R::Record, Failure<R::Error, S::Error>>) -> T,
     ) -> T {
-        let record = match registry.find(request.tag).await {
+        let Request { tag, caller, tap, at } = request;
+        self.verify_chosen(registry, counters, (tag, caller, at), |_| Ok(tap), conclude).await
+    }
+
+    /// Like [`verify_async`](Self::verify_async), but `choose` makes the tap from what the client sent, once the record
+    /// is known. A refusal by it counts as one of the tap: it comes after the checks of the caller and the state.
+    pub(super) async fn verify_chosen<'t, R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
+        &self,
+        registry: R,
+        counters: &mut S,
+        (tag, caller, at): (TagRef<'_>, Caller, Option<UnixMillis>),
+        choose: impl FnOnce(&Record<'_>) -> Result<Presented<'t>, Refusal>,
+        conclude: impl FnOnce(Outcome<'_, R::Record, Failure<R::Error, S::Error>>) -> T,
+    ) -> T {
+        let record = match registry.find(tag).await {
             Ok(Some(record)) => record,
             Ok(None) => return conclude(Outcome::without_record(Ok(Verdict::Refused(Refusal::UnknownTag)))),
             Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
         };
         let view = record.record();
         let outcome = |message, verdict| Outcome { record: Some(&record), verdict, view: Some(view), message };
-        let asker = match asker(&registry, &request.caller, &view).await {
+        let asker = match asker(&registry, &caller, &view).await {
             Ok(asker) => asker,
             Err(error) => return conclude(outcome(None, Err(Failure::Registry(error)))),
         };
-        let supplied = Supplied::new(&request.tap, &view);
-        let mirrors = supplied.complete(&request.tap);
-        let at = request.at;
-        match self.examine(request, asker, &view, &supplied, &mirrors) {
+        let tap = match usable(&caller, asker, &view).and_then(|()| choose(&view)) {
+            Ok(tap) => tap,
+            Err(refusal) => return conclude(outcome(None, Ok(Verdict::Refused(refusal)))),
+        };
+        let supplied = Supplied::new(&tap, &view);
+        let mirrors = supplied.complete(&tap);
+        match self.examine(tap, &view, &supplied, &mirrors) {
             Err(refusal) => conclude(outcome(None, Ok(Verdict::Refused(refusal)))),
             Ok(examined) => {
                 let (message, verdict) = examined.decide(counters, at).await;
@@ -260,21 +277,19 @@ impl<'s> Service<'s> {
         }
     }
 
-    /// Checks a tap as far as possible without the store. `asker` is the owner of a token that was looked up. `mirrors`
-    /// holds the completed values of a tap that arrived as separate values.
+    /// Checks a tap as far as possible without the store. `mirrors` holds the completed values of a tap that arrived as
+    /// separate values.
     fn examine<'a>(
         &self,
-        request: Request<'a>,
-        asker: Option<OrganisationId>,
+        tap: Presented<'a>,
         record: &Record<'a>,
         supplied: &Supplied<'a>,
         mirrors: &'a Mirrors<'a>,
     ) -> Result<Examined<'a>, Refusal> {
-        usable(&request.caller, asker, record)?;
         let chip = record.chip.as_ref().ok_or(Refusal::NoChip)?;
         let layout = chip.layout;
 
-        let (tap, ecode) = match request.tap {
+        let (tap, ecode) = match tap {
             Presented::Mirrors(given) => {
                 (layout.assemble_with(mirrors, supplied.uid()), given.captured(ECODE.as_bytes()))
             }

@@ -221,8 +221,7 @@ impl Model {
             _ => {
                 let chars = [32, if tag == 3 { 48 } else { 16 }];
                 if values.each_ref().map(String::len) != chars {
-                    let head = head(false, r#""invalidData""#).replace(r#""exists":true"#, r#""exists":false"#);
-                    return (400, head + none);
+                    return (200, head(false, r#""invalidData""#) + none);
                 }
                 let err = if writer == Some(tag) { r#""cmacMismatch""# } else { r#""uidMismatch""# };
                 (200, head(false, err) + none)

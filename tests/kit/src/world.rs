@@ -135,6 +135,18 @@ pub fn tags() -> Tags {
             metadata: Some(r#"{"sku": "A-1",  "sizes":[41, 42.0], "owner":null}"#.into()),
             ..etrnl(1001, PLAIN)
         },
+        // The values of the vendor's page: a tag whose last authentic counter is 11.
+        Row {
+            number: Some(123),
+            uid: Some(Uid::from_bytes([0x04, 0xC1, 0x48, 0xEA, 0xC3, 0x71, 0x80])),
+            layout: Some(SdmLayout::new(Scheme::Aes, PLAIN).unwrap()),
+            keys: RowKeys::Held {
+                meta: Some(SdmMetaReadKey::from_bytes(META_KEY)),
+                file: SdmFileReadKey::from_bytes([0xD0; 16]),
+            },
+            metadata: Some(r#"{"nftId":"1"}"#.into()),
+            ..Row::new(1)
+        },
         Row { tamper: true, ..etrnl(1002, TAMPER) },
         Row { standing: Standing { tag_code: off, ..Standing::ACTIVE }, ..etrnl(1003, PLAIN) },
         Row { keys: RowKeys::NotLoaded, ..etrnl(1004, PLAIN) },
