@@ -64,8 +64,8 @@ pub enum Unfit {
     /// Tamper is on, but the layout has no tamper status that the MAC covers; or tamper is off, but the API would have
     /// to send a status.
     Tamper,
-    /// The tag is a standard tag, which the API does not support.
-    NoChip,
+    /// The tag has no layout yet, so it answers `inactive`. The tag can be imported before it is programmed.
+    NotProgrammed,
     /// The record has no XUID to answer with.
     NoXuid,
     /// An extended data field would appear in the answer under a name that is already taken.
@@ -89,7 +89,7 @@ impl fmt::Display for Unfit {
             Self::NotSent(field) => return write!(f, "{field} is in the layout, and the API has no parameter for it"),
             Self::NotMirrored(field) => return write!(f, "{field} is not in the layout, and the API needs it"),
             Self::Tamper => "the layout and the record disagree on whether there is a tamper status",
-            Self::NoChip => "a standard tag proves nothing, and the API knows none",
+            Self::NotProgrammed => "the tag has no layout yet, so it answers `inactive`",
             Self::NoXuid => "there is no XUID to answer with",
             Self::Name => "a field of the extended data has a name that is taken",
             Self::Rules(error) => return error.fmt(f),
@@ -113,6 +113,7 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     }
     let mut derived = false;
     match &chip.keys {
+        Keys::NotLoaded if record.uid.is_none() && layout.mirrored().uid => return Err(Unfit::NoUid),
         Keys::NotLoaded => return Err(Unfit::KeysNotLoaded),
         Keys::Loaded { meta, file } => {
             match meta {

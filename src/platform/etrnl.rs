@@ -327,7 +327,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {
         return Err(Unfit::Metadata);
     }
-    let chip = record.chip.as_ref().ok_or(Unfit::NoChip)?;
+    let chip = record.chip.as_ref().ok_or(Unfit::NotProgrammed)?;
     let layout = chip.layout;
     if !layout.has(Field::PiccData) {
         return Err(Unfit::NotMirrored(Field::PiccData));

@@ -157,6 +157,14 @@ impl<'r> Rules<'r> {
         }
     }
 
+    /// Returns `true` if the rule set in force has no group and no default response. Then genuine and forged taps get the
+    /// same answer: the empty text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let rules = self.in_force();
+        rules.default.is_empty() && rules.groups.iter().all(Option::is_none)
+    }
+
     /// Returns the text that answers, with its subtags not yet filled.
     #[must_use]
     pub fn response(&self, input: &RuleInput) -> &'r str {

@@ -18,8 +18,9 @@ use suntap::emulator::EmulatedTag;
 use suntap::kdf::ecode::ECode;
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 
+use crate::document::{ApiKey, KeyKind};
 use crate::http::{App, now};
-use crate::import::import;
+use crate::import::{Allowed, import};
 use crate::metrics::Api;
 use crate::secrets::{Secrets, random};
 use crate::store::Store;
@@ -89,7 +90,15 @@ impl Demo {
                 json!({ "xuid": "r9x4tcda",
                 "batch": "Demo/Shoes/June" }),
             ),
-            ("gin", "Gin", Api::Etrnl, "1001", spirits, json!({ "number": 1001, "batch": "Demo/Spirits/May" })),
+            (
+                "gin",
+                "Gin",
+                Api::Etrnl,
+                "1001",
+                spirits,
+                json!({ "number": 1001, "batch": "Demo/Spirits/May",
+                "metadata": { "sku": "G-0071", "bottled": 2024 } }),
+            ),
             (
                 "whisky",
                 "Whisky with a seal",
@@ -111,8 +120,9 @@ impl Demo {
             demo.tags.push(DemoTag { slug, name, api, tag: Mutex::new(tag) });
         }
         let text: String = lines.iter().flat_map(|line| [line.to_string(), "\n".into()]).collect();
-        import(store, secrets, &text, |_| ()).await?;
-        demo.api_key = keys::create(store, secrets, ORGANISATION, keys::Kind::ApiKey).await?.text;
+        import(store, secrets, &text, Allowed::default(), |_| ()).await?;
+        let key = ApiKey { organisation: ORGANISATION, kind: KeyKind::Private, label: None };
+        demo.api_key = keys::create(store, secrets, &key).await?.text;
         Ok(demo)
     }
 
@@ -182,7 +192,11 @@ impl Asked {
         let values: HashMap<_, _> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let mut body = serde_json::Map::new();
         for (name, of_url) in [("tagId", "id"), ("enc", "e"), ("cmac", "c"), ("tt", "t"), ("eCode", "k")] {
-            body.extend(values.get(of_url).map(|value| (name.to_owned(), Value::from(*value))));
+            let value = values.get(of_url).map(|text| match text.parse::<u64>() {
+                Ok(number) if name == "tagId" => Value::from(number),
+                _ => Value::from(*text),
+            });
+            body.extend(value.map(|value| (name.to_owned(), value)));
         }
         Some(Self::Etrnl { body: Value::from(body).to_string() })
     }

@@ -9,15 +9,15 @@
 //! | `cuid/abc123/SHOE-0042` `uid/abc123/04AABBCC112233` | [`Entry::See`]: another name of a tag |
 //! | `counter/` and 32 digits | [`Entry::See`]: whose counter this is |
 //! | `layouts` | every layout that was imported, for taps that come as a URL |
-//! | `key/` and 32 digits | the number of the organisation that an API key or token is of |
+//! | `key/` and 32 digits | [`ApiKey`]: whose an API key or token is |
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 use suntap::kdf::ecode::SealedKeys;
 use suntap::platform::ApiKeyName;
 use suntap::platform::State as InUse;
 use suntap::platform::rules::{Comparison, Equality, Rule};
-use suntap::{CounterId, LayoutError, Scheme, SdmLayout, Uid};
+use suntap::{CounterId, LayoutError, Scheme, SdmLayout, SdmReadCtr, Uid, UnixMillis};
 
 use crate::hex;
 
@@ -54,6 +54,46 @@ pub struct Level {
     /// What answers for the tags of a tag group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleSet>,
+}
+
+/// An API key or token. Its text is not kept: it stands under its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiKey {
+    /// Whose it is.
+    pub organisation: u64,
+    /// What its holder may do.
+    pub kind: KeyKind,
+    /// What the operator calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// What the holder of a key may do. Every kind verifies taps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum KeyKind {
+    /// The header `API-Key` of ETRNL's clients, in a program that anybody can read: it verifies, and nothing else.
+    Public,
+    /// The header `API-Key` of ETRNL's clients, in a back end.
+    Private,
+    /// The parameter `r` of ixkio's clients.
+    Token,
+}
+
+/// The last accepted tap of a tag, from another service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImportedCounter {
+    /// Its counter.
+    #[serde(deserialize_with = "ctr_number")]
+    pub ctr: SdmReadCtr,
+    /// When it was accepted: ISO 8601, with its offset from UTC.
+    #[serde(default, deserialize_with = "time_text")]
+    pub at: Option<UnixMillis>,
+    /// How many taps were accepted.
+    #[serde(default)]
+    pub taps: Option<u32>,
 }
 
 /// What stands under a name of a tag.
@@ -111,6 +151,9 @@ pub struct Tag<K> {
     /// The customer's data, given out as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Box<RawValue>>,
+    /// The last accepted tap, where the tag was with another service before. Only a line of an import has one.
+    #[serde(default, skip_serializing)]
+    pub counter: Option<ImportedCounter>,
 }
 
 /// One field of extended data.
@@ -394,6 +437,19 @@ as_text!(
     |id: &Option<CounterId>| id.map(|id| hex::encode(id.as_bytes())).unwrap_or_default(),
     "the name of a counter is 32 hexadecimal digits"
 );
+
+fn ctr_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SdmReadCtr, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    SdmReadCtr::new(number).ok_or_else(|| D::Error::custom("a counter is at most 16777215"))
+}
+
+fn time_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let time = chrono::DateTime::parse_from_rfc3339(&text).ok();
+    let millis = time.and_then(|time| u64::try_from(time.timestamp_millis()).ok());
+    let millis = millis.ok_or_else(|| D::Error::custom("a time is like 2023-07-09T09:23:53.672Z"))?;
+    Ok(Some(UnixMillis::new(millis)))
+}
 
 mod rule_texts {
     use serde::ser::SerializeSeq as _;

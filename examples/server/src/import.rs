@@ -1,7 +1,7 @@
 //! From lines of JSON to a registry: all of them, or none.
 //!
-//! A line is one of `{"organisation":{…}}`, `{"folder":{…}}`, `{"tagGroup":{…}}`, `{"batch":{…}}`, `{"tag":{…}}`; what something
-//! stands in comes before it, in the same import or an earlier one. What is there already is replaced, so the same line with
+//! A line is one of `{"organisation":{…}}`, `{"apiKey":{…}}`, `{"token":{…}}`, `{"folder":{…}}`, `{"tagGroup":{…}}`, `{"batch":{…}}`,
+//! `{"tag":{…}}`; what something stands in comes before it, in the same import or an earlier one. What is there already is replaced, so the same line with
 //! `"state":"inactive"` takes a batch out of use.
 
 use std::collections::{HashMap, HashSet};
@@ -12,9 +12,12 @@ use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::platform::Service;
 use suntap::platform::rules::Rules;
 use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit, etrnl, ixkio};
-use suntap::{SdmFileReadKey, SdmMetaReadKey};
+use suntap::{CounterId, Mark, SdmFileReadKey, SdmMetaReadKey};
 
-use crate::document::{Derivation, Entry, KeySource, Layout, Level, Organisation, StoredKeys, Tag, key};
+use crate::document::{
+    ApiKey, Derivation, Entry, ImportedCounter, KeyKind, KeySource, Layout, Level, Organisation, StoredKeys, Tag, key,
+};
+use crate::keys;
 use crate::registry::{above, document, levels};
 use crate::row::{self, Row};
 use crate::secrets::{Secrets, redacted};
@@ -31,10 +34,55 @@ const TOLD: usize = 20;
 #[serde(rename_all = "camelCase")]
 enum Line {
     Organisation(Organisation),
+    ApiKey(ImportedKey),
+    Token(ImportedToken),
     Folder(Level),
     TagGroup(Level),
     Batch(Level),
     Tag(Box<Tag<Keys>>),
+}
+
+/// An API key that clients of ETRNL have already.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ImportedKey {
+    organisation: u64,
+    key: String,
+    kind: ImportedKind,
+    label: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum ImportedKind {
+    Public,
+    Private,
+}
+
+/// A token that clients of ixkio have already.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ImportedToken {
+    organisation: u64,
+    token: String,
+    label: Option<String>,
+}
+
+impl Line {
+    /// The text of an API key or token, and what is to stand under its name.
+    fn api_key(&self) -> Option<(&str, ApiKey)> {
+        let (text, organisation, kind, label) = match self {
+            Self::ApiKey(ImportedKey { organisation, key, kind: ImportedKind::Public, label }) => {
+                (key, organisation, KeyKind::Public, label)
+            }
+            Self::ApiKey(ImportedKey { organisation, key, kind: ImportedKind::Private, label }) => {
+                (key, organisation, KeyKind::Private, label)
+            }
+            Self::Token(ImportedToken { organisation, token, label }) => (token, organisation, KeyKind::Token, label),
+            _ => return None,
+        };
+        Some((text, ApiKey { organisation: *organisation, kind, label: label.clone() }))
+    }
 }
 
 /// Keys as they are imported.
@@ -61,15 +109,28 @@ enum Keys {
     Derived(Derivation),
 }
 
+/// What an import takes only if it is told to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allowed {
+    /// API keys and tokens of less than 12 characters, which can be guessed.
+    pub short_keys: bool,
+    /// Tags that prove themselves and have no rules: genuine and forged taps get the same answer.
+    pub no_rules: bool,
+}
+
 /// What an import did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Tags.
     pub tags: usize,
     /// All other lines.
     pub others: usize,
-    /// Tags among them that wait for their keys: each of their taps is refused.
-    pub without_keys: usize,
+    /// Tags among them that have no keys or no layout yet: each of their taps is refused.
+    pub waiting: usize,
+    /// The first ten of these.
+    pub first_waiting: Vec<String>,
+    /// What an operator should know, in a line each.
+    pub warnings: Vec<String>,
 }
 
 /// Why nothing was imported.
@@ -94,9 +155,10 @@ pub async fn import(
     store: &Store,
     secrets: &'static Secrets,
     text: &str,
+    allowed: Allowed,
     mut done: impl FnMut(u64),
 ) -> Result<Report, ImportError> {
-    let mut draft = Draft::new(store, secrets);
+    let mut draft = Draft::new(store, secrets, allowed);
     let mut problems = Vec::new();
     let mut all = 0_usize;
     let lines: Vec<_> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
@@ -148,6 +210,7 @@ fn read(line: &str) -> Result<Line, String> {
 struct Draft<'s> {
     store: &'s Store,
     secrets: &'static Secrets,
+    allowed: Allowed,
     /// What the store has.
     seen: HashMap<String, Option<String>>,
     /// What it is to have.
@@ -155,6 +218,7 @@ struct Draft<'s> {
     /// In the order of their lines.
     layouts: Vec<Layout>,
     tags: HashSet<String>,
+    marks: Vec<(CounterId, Mark)>,
     report: Report,
 }
 
@@ -169,14 +233,16 @@ enum Stop {
 type Checked<T = ()> = Result<T, Stop>;
 
 impl<'s> Draft<'s> {
-    fn new(store: &'s Store, secrets: &'static Secrets) -> Self {
+    fn new(store: &'s Store, secrets: &'static Secrets, allowed: Allowed) -> Self {
         Self {
             store,
             secrets,
+            allowed,
             seen: HashMap::new(),
             writes: HashMap::new(),
             layouts: Vec::new(),
             tags: HashSet::new(),
+            marks: Vec::new(),
             report: Report::default(),
         }
     }
@@ -189,6 +255,11 @@ impl<'s> Draft<'s> {
                 Line::Organisation(organisation) => {
                     keys.push(key::organisation(organisation.id));
                     keys.extend(organisation.account.as_deref().map(key::account));
+                }
+                Line::ApiKey(_) | Line::Token(_) => {
+                    let Some((text, key)) = line.api_key() else { continue };
+                    keys.push(key::organisation(key.organisation));
+                    keys.extend(self.key_names(text));
                 }
                 Line::Folder(level) | Line::TagGroup(level) | Line::Batch(level) => {
                     keys.push(key::organisation(level.organisation));
@@ -240,6 +311,7 @@ impl<'s> Draft<'s> {
     async fn add(&mut self, line: Line) -> Checked {
         match line {
             Line::Organisation(organisation) => self.add_organisation(&organisation),
+            Line::ApiKey(_) | Line::Token(_) => self.add_key(&line),
             Line::Folder(level) => self.add_level(&level, 1),
             Line::TagGroup(level) => self.add_level(&level, 2),
             Line::Batch(level) => self.add_level(&level, 3),
@@ -264,6 +336,34 @@ impl<'s> Draft<'s> {
             self.put(account, &organisation.id)?;
         }
         self.put(key, organisation)?;
+        self.report.others = self.report.others.saturating_add(1);
+        Ok(())
+    }
+
+    /// The names of a text as an API key and as a token.
+    fn key_names(&self, text: &str) -> [String; 2] {
+        [KeyKind::Private, KeyKind::Token].map(|kind| key::api_key(&keys::name(self.secrets, kind, text)))
+    }
+
+    fn add_key(&mut self, line: &Line) -> Checked {
+        let Some((text, key)) = line.api_key() else { return Ok(()) };
+        if self.text(&key::organisation(key.organisation)).is_none() {
+            return problem("there is no such organisation");
+        }
+        let is_visible = |c: char| !c.is_control() && !c.is_whitespace();
+        let length = text.chars().count();
+        if !(1..=256).contains(&length) || !text.chars().all(is_visible) {
+            return problem("a key or token has 12 to 256 visible characters");
+        }
+        if length < 12 && !self.allowed.short_keys {
+            return problem("a key or token of less than 12 characters can be guessed (--allow-short-keys takes it)");
+        }
+        for name in self.key_names(text) {
+            if self.get(&name)?.is_some_and(|held: ApiKey| held.organisation != key.organisation) {
+                return problem("another organisation has this key or token");
+            }
+        }
+        self.put(key::api_key(&keys::name(self.secrets, key.kind, text)), &key)?;
         self.report.others = self.report.others.saturating_add(1);
         Ok(())
     }
@@ -337,6 +437,15 @@ impl<'s> Draft<'s> {
         if let Some(keys) = &mut tag.keys {
             keys.counter = counter;
         }
+        if let Some(imported) = &tag.counter {
+            let Some(id) = counter else {
+                return problem(
+                    "its counter can not be imported: its id follows from the file-read key, which is not at hand",
+                );
+            };
+            let ImportedCounter { ctr, at, taps } = *imported;
+            self.marks.push((id, Mark { ctr, at, taps: taps.unwrap_or(1) }));
+        }
 
         let names: Vec<_> = other_names(&tag, account.as_deref()).collect();
         self.fetch(names.clone()).await?;
@@ -355,9 +464,15 @@ impl<'s> Draft<'s> {
         if let Some(layout) = &tag.layout {
             self.use_layout(layout);
         }
+        let waiting = key.clone();
         self.put(key, &Entry::Tag(Box::new(tag)))?;
         self.report.tags = self.report.tags.saturating_add(1);
-        self.report.without_keys = self.report.without_keys.saturating_add(usize::from(waits));
+        if waits {
+            self.report.waiting = self.report.waiting.saturating_add(1);
+            if self.report.first_waiting.len() < 10 {
+                self.report.first_waiting.push(waiting);
+            }
+        }
         Ok(())
     }
 
@@ -405,8 +520,8 @@ impl<'s> Draft<'s> {
         Ok((tag.with_keys(source.map(|source| StoredKeys { source, counter: None })), plain))
     }
 
-    /// Whether the dialects can answer for a tag; whether it waits for its keys, and the name of its counter.
-    fn check(&self, row: &Row, plain: Option<&SdmFileReadKey>) -> Checked<(bool, Option<suntap::CounterId>)> {
+    /// Whether the dialects can answer for a tag; whether it waits for its keys or its layout, and the name of its counter.
+    fn check(&mut self, row: &Row, plain: Option<&SdmFileReadKey>) -> Checked<(bool, Option<CounterId>)> {
         let mut record = row.record();
         if row.has_keys() {
             let Some(chip) = &record.chip else { return problem("it has keys and no layout") };
@@ -414,10 +529,19 @@ impl<'s> Draft<'s> {
                 return problem("the secrets have no key of this name");
             }
         }
-        let checked = if record.names.xuid.is_some() { ixkio::check(row) } else { etrnl::check(row) };
-        let waits = match checked {
+        if record.names.xuid.is_some() && record.rules.is_empty() {
+            let group = record.names.tag_group.map_or("it".into(), |group| format!("its tag group {group}"));
+            let told = format!("{group} has no rules, so genuine and forged taps get the same answer");
+            if record.chip.is_some() && !self.allowed.no_rules {
+                return problem(format!("{told} (--allow-no-rules takes it)"));
+            }
+            if !self.report.warnings.contains(&told) && self.report.warnings.len() < TOLD {
+                self.report.warnings.push(told);
+            }
+        }
+        let waits = match unfit(row) {
             Ok(()) => false,
-            Err(Unfit::KeysNotLoaded) => true,
+            Err(Unfit::KeysNotLoaded | Unfit::NotProgrammed) => true,
             Err(unfit) => return problem(unfit.to_string()),
         };
         // The keys of an eCode are at hand now, and not when the tag is looked for.
@@ -462,9 +586,14 @@ impl<'s> Draft<'s> {
         let mut writes: Vec<_> = self.writes.into_iter().collect();
         // The tags last: where a store writes one by one and is cut off, the same import still knows what there was before.
         writes.sort_by_key(|(_, text)| text.as_ref().is_some_and(|text| text.starts_with(r#"{"tag":"#)));
-        let change = Change { seen: self.seen.into_iter().collect(), writes };
+        let change = Change { seen: self.seen.into_iter().collect(), writes, marks: self.marks };
         Ok((self.report, change))
     }
+}
+
+/// Why the API of a tag could not answer for it.
+pub(crate) fn unfit(row: &Row) -> Result<(), Unfit> {
+    if row.record().names.xuid.is_some() { ixkio::check(row) } else { etrnl::check(row) }
 }
 
 fn problem<T>(reason: impl Into<String>) -> Checked<T> {

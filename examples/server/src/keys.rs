@@ -5,20 +5,11 @@ use std::fmt;
 use anyhow::bail;
 use suntap::platform::ApiKeyName;
 
-use crate::document::key;
+use crate::document::{ApiKey, KeyKind, key};
 use crate::hex;
 use crate::registry::one;
 use crate::secrets::{Secrets, random};
 use crate::store::{Change, Store};
-
-/// What a key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Kind {
-    /// The header `API-Key` of ETRNL's clients.
-    ApiKey,
-    /// The parameter `r` of ixkio's clients.
-    Token,
-}
 
 /// A key that was just made. `Debug` does not show it.
 pub struct Created {
@@ -32,25 +23,30 @@ pub struct Created {
 ///
 /// # Errors
 /// If there is no such organisation, or the store fails.
-pub async fn create(store: &Store, secrets: &Secrets, organisation: u64, kind: Kind) -> anyhow::Result<Created> {
-    let of = key::organisation(organisation);
+pub async fn create(store: &Store, secrets: &Secrets, key: &ApiKey) -> anyhow::Result<Created> {
+    let of = key::organisation(key.organisation);
     let known = one(store, of.clone()).await?;
     if known.is_none() {
-        bail!("there is no organisation {organisation}");
+        bail!("there is no organisation {}", key.organisation);
     }
-    let (prefix, secret) = match kind {
-        Kind::ApiKey => ("key", random::<16>()?),
-        Kind::Token => ("token", random::<16>()?),
+    let prefix = match key.kind {
+        KeyKind::Public => "public",
+        KeyKind::Private => "private",
+        KeyKind::Token => "token",
     };
-    let text = format!("{prefix}_{}", hex::encode(&secret).to_lowercase());
-    let name = match kind {
-        Kind::ApiKey => secrets.api_keys.key_name(text.as_bytes()),
-        Kind::Token => secrets.api_keys.token_name(text.as_bytes()),
-    };
-    let change =
-        Change { seen: vec![(of, known)], writes: vec![(key::api_key(&name), Some(organisation.to_string()))] };
-    store.change(&change).await?;
+    let text = format!("{prefix}_{}", hex::encode(&random::<16>()?).to_lowercase());
+    let name = name(secrets, key.kind, &text);
+    let written = (key::api_key(&name), Some(serde_json::to_string(key)?));
+    store.change(&Change { seen: vec![(of, known)], writes: vec![written], ..Change::default() }).await?;
     Ok(Created { text, name })
+}
+
+/// The name under which a key stands.
+pub(crate) fn name(secrets: &Secrets, kind: KeyKind, text: &str) -> ApiKeyName {
+    match kind {
+        KeyKind::Public | KeyKind::Private => secrets.api_keys.key_name(text.as_bytes()),
+        KeyKind::Token => secrets.api_keys.token_name(text.as_bytes()),
+    }
 }
 
 impl fmt::Debug for Created {

@@ -10,9 +10,10 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use suntap_server::Demo;
+use suntap_server::document::{ApiKey, KeyKind};
 use suntap_server::http::{App, Limits, origin, serve};
-use suntap_server::import::import;
-use suntap_server::keys::{Kind, create};
+use suntap_server::import::{Allowed, import};
+use suntap_server::keys::create;
 use suntap_server::secrets::{Secrets, random};
 use suntap_server::store::{Address, Options, Store};
 
@@ -91,6 +92,12 @@ struct Serve {
 struct Import {
     /// The file, or `-` for standard input.
     path: PathBuf,
+    /// Take API keys and tokens of less than 12 characters, although they can be guessed.
+    #[arg(long)]
+    allow_short_keys: bool,
+    /// Take authentication tags without rules, although genuine and forged taps get the same answer.
+    #[arg(long)]
+    allow_no_rules: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -100,9 +107,12 @@ struct KeyNew {
     /// The number of the organisation that the key is of.
     #[arg(long)]
     organisation: u64,
-    /// Whose clients it is for.
-    #[arg(long, default_value = "api-key")]
-    kind: Kind,
+    /// What its holder may do.
+    #[arg(long, default_value = "private")]
+    kind: KeyKind,
+    /// What you call it.
+    #[arg(long)]
+    label: Option<String>,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -184,7 +194,8 @@ async fn main() -> anyhow::Result<()> {
         Some(Command::Import(args)) => run_import(args).await,
         Some(Command::Key(KeyCommand::New(args))) => {
             let (store, secrets) = args.store.open(None).await?;
-            let created = create(&store, secrets, args.organisation, args.kind).await?;
+            let key = ApiKey { organisation: args.organisation, kind: args.kind, label: args.label };
+            let created = create(&store, secrets, &key).await?;
             store.close().await;
             println(&created.text)
         }
@@ -295,13 +306,23 @@ async fn run_import(args: Import) -> anyhow::Result<()> {
     // Not drawn where there is no terminal.
     let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());
     bar.set_style(ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta}")?);
-    let report = import(&store, secrets, &text, |done| bar.set_position(done)).await;
+    let allowed = Allowed { short_keys: args.allow_short_keys, no_rules: args.allow_no_rules };
+    let report = import(&store, secrets, &text, allowed, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
     store.close().await;
     let report = report?;
     println(&format!("{} tags imported, and {} other lines", report.tags, report.others))?;
-    if report.without_keys > 0 {
-        println(&format!("{} of the tags have no keys yet, and no tap of them passes", report.without_keys))?;
+    for warning in &report.warnings {
+        println(&format!("warning: {warning}"))?;
+    }
+    if report.waiting > 0 {
+        println(&format!(
+            "{} of the tags have no keys or no layout yet, and none of their taps passes:",
+            report.waiting
+        ))?;
+        for tag in &report.first_waiting {
+            println(&format!("  {tag}"))?;
+        }
     }
     Ok(())
 }

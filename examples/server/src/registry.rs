@@ -6,7 +6,7 @@ use suntap::SdmLayout;
 use suntap::platform::{ApiKeyName, AsyncTagRegistry, OrganisationId, TagRef};
 
 use crate::cache::Cache;
-use crate::document::{Entry, Layout, Level, StoredKeys, Tag, key};
+use crate::document::{ApiKey, Entry, Layout, Level, StoredKeys, Tag, key};
 use crate::row::{Above, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
@@ -93,7 +93,7 @@ impl AsyncTagRegistry for &Registry<'_> {
     async fn organisation(&self, name: &ApiKeyName) -> Result<Option<OrganisationId>, StoreError> {
         let key = key::api_key(name);
         let Some(text) = one(self.store, key.clone()).await? else { return Ok(None) };
-        Ok(Some(OrganisationId::new(document::<u64>(&key, &text)?.into())))
+        Ok(Some(OrganisationId::new(document::<ApiKey>(&key, &text)?.organisation.into())))
     }
 }
 

@@ -166,7 +166,7 @@ impl<K> Tag<K> {
     /// The same tag with its keys in another form.
     pub(crate) fn with_keys<L>(self, keys: Option<L>) -> Tag<L> {
         let Self { organisation, batch, xuid, cuid, number, uid, name, state, layout, keys: _, tamper, .. } = self;
-        let Self { rules, extended_data, metadata, .. } = self;
+        let Self { rules, extended_data, metadata, counter, .. } = self;
         Tag {
             organisation,
             batch,
@@ -182,6 +182,7 @@ impl<K> Tag<K> {
             rules,
             extended_data,
             metadata,
+            counter,
         }
     }
 }

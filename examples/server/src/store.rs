@@ -121,6 +121,27 @@ pub struct Found {
     pub mark: Option<Mark>,
 }
 
+/// How far a list of documents was read.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Start,
+    /// Behind this key.
+    After(String),
+    /// At this cursor of this node of Redis.
+    Cursor(usize, u64),
+    End,
+}
+
+impl Place {
+    /// The place behind a page of documents in the order of their keys.
+    fn behind(documents: &[(String, String)]) -> Self {
+        match documents.last() {
+            Some((key, _)) if documents.len() == PAGE => Self::After(key.clone()),
+            _ => Self::End,
+        }
+    }
+}
+
 /// A change of documents, carried out as a whole.
 #[derive(Debug, Default)]
 pub struct Change {
@@ -128,7 +149,12 @@ pub struct Change {
     pub seen: Vec<(String, Option<String>)>,
     /// What is to stand under which key; nothing, where there is no document.
     pub writes: Vec<(String, Option<String>)>,
+    /// Marks from elsewhere. Each is stored unless the stored counter is equal or greater.
+    pub marks: Vec<(CounterId, Mark)>,
 }
+
+/// Documents that [`Store::list`] reads at once.
+const PAGE: usize = 1000;
 
 impl Store {
     /// Opens a store, and makes what it needs if it is new.
@@ -158,6 +184,30 @@ impl Store {
             Kind::Postgres(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
             Kind::Redis(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
         }
+    }
+
+    /// Lists the documents whose keys start with `prefix`, in no order, to `each`.
+    ///
+    /// # Errors
+    /// Returns the error of `each`, or that of the store.
+    pub async fn list<E: From<StoreError>>(
+        &self,
+        prefix: &str,
+        mut each: impl FnMut(&str, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut place = Place::Start;
+        while place != Place::End {
+            let (documents, next) = match &self.kind {
+                Kind::Embedded(store) => store.list(prefix, &place)?,
+                Kind::Postgres(store) => self.in_time(Box::pin(store.list(prefix, place))).await?,
+                Kind::Redis(store) => self.in_time(Box::pin(store.list(prefix, place))).await?,
+            };
+            for (key, text) in documents {
+                each(&key, &text)?;
+            }
+            place = next;
+        }
+        Ok(())
     }
 
     /// Changes documents.
@@ -222,6 +272,15 @@ impl AsyncCounterStore for &Store {
             Kind::Postgres(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
             Kind::Redis(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
         }
+    }
+}
+
+/// The mark that results from an import: the greater counter, and at least as many taps as before.
+fn raised(stored: Option<Mark>, imported: Mark) -> Mark {
+    match stored {
+        Some(stored) if stored.ctr >= imported.ctr => stored,
+        Some(stored) => Mark { taps: imported.taps.max(stored.taps), ..imported },
+        None => imported,
     }
 }
 

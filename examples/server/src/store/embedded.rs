@@ -3,6 +3,7 @@
 //! **Group commit.** A write to disk takes as long for one tap as for a thousand. So one task writes: while it waits for the disk,
 //! taps queue up, and all that have come by then share the next transaction. Each is answered only behind the commit that holds it.
 
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Change, Found, StoreError};
+use super::{Change, Found, PAGE, Place, StoreError, raised};
 
 const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
 /// Counter, time and accepted taps by the name of the counter.
@@ -87,6 +88,24 @@ impl Embedded {
         Ok(Found { documents, mark })
     }
 
+    pub(super) fn list(&self, prefix: &str, place: &Place) -> Result<(Vec<(String, String)>, Place), StoreError> {
+        let start = match place {
+            Place::After(key) => Bound::Excluded(&**key),
+            _ => Bound::Included(prefix),
+        };
+        let table = self.database.begin_read()?.open_table(DOCUMENTS)?;
+        let mut documents = Vec::new();
+        for entry in table.range::<&str>((start, Bound::Unbounded))?.take(PAGE) {
+            let (key, text) = entry?;
+            if !key.value().starts_with(prefix) {
+                return Ok((documents, Place::End));
+            }
+            documents.push((key.value().to_owned(), text.value().to_owned()));
+        }
+        let next = Place::behind(&documents);
+        Ok((documents, next))
+    }
+
     pub(super) fn change(&self, change: &Change) -> Result<(), StoreError> {
         let transaction = self.database.begin_write()?;
         {
@@ -101,6 +120,11 @@ impl Embedded {
                     Some(text) => documents.insert(&**key, &**text)?,
                     None => documents.remove(&**key)?,
                 };
+            }
+            let mut marks = transaction.open_table(MARKS)?;
+            for (id, imported) in &change.marks {
+                let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
+                marks.insert(id.as_bytes(), columns(raised(stored, *imported)))?;
             }
         }
         // Whether it is written or not is not known if it fails.
@@ -194,7 +218,7 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
             let stored = marks.get(&waiting.id)?.map(|mark| as_mark(mark.value()));
             let advance = Advance::decide(stored, waiting.ctr, waiting.at);
             if let Advance::Advanced { now, .. } = advance {
-                marks.insert(&waiting.id, (now.ctr.get(), now.at.map(UnixMillis::get), now.taps))?;
+                marks.insert(&waiting.id, columns(now))?;
                 moved = true;
             }
             advances.push(advance);
@@ -206,6 +230,10 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
         transaction.abort()?;
     }
     Ok(advances)
+}
+
+fn columns(mark: Mark) -> (u32, Option<u64>, u32) {
+    (mark.ctr.get(), mark.at.map(UnixMillis::get), mark.taps)
 }
 
 /// What is no counter was not written by us, and refuses most.

@@ -11,7 +11,7 @@ use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
 use tokio_postgres::NoTls;
 use tokio_postgres::row::Row;
 
-use super::{Change, Found, StoreError, mark};
+use super::{Change, Found, PAGE, Place, StoreError, mark};
 
 /// Two servers that start at once would trip over each other.
 const TABLES: &str = "
@@ -28,6 +28,18 @@ const ADVANCE: &str = "
         ctr = excluded.ctr, at = excluded.at, taps = least(suntap_marks.taps + 1, 4294967295)
     WHERE excluded.ctr > suntap_marks.ctr
     RETURNING ctr, at, taps, previous_ctr, previous_at";
+
+/// As `ADVANCE`, for marks from elsewhere.
+const RAISE: &str = "
+    INSERT INTO suntap_marks (tag, ctr, at, taps) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])
+    ON CONFLICT (tag) DO UPDATE SET previous_ctr = suntap_marks.ctr, previous_at = suntap_marks.at,
+        ctr = excluded.ctr, at = excluded.at, taps = greatest(suntap_marks.taps, excluded.taps)
+    WHERE excluded.ctr > suntap_marks.ctr";
+
+/// By bytes, whatever the language of the database is.
+const LIST: &str = r#"
+    SELECT key, value FROM suntap_documents
+    WHERE starts_with(key, $1) AND ($2::text IS NULL OR key COLLATE "C" > $2) ORDER BY key COLLATE "C" LIMIT $3"#;
 
 const MARK: &str = "SELECT ctr, at, taps FROM suntap_marks WHERE tag = $1";
 const DOCUMENTS: &str = "SELECT key, value FROM suntap_documents WHERE key = ANY($1)";
@@ -90,6 +102,19 @@ impl Postgres {
         Ok(Found { documents: keys.iter().map(|key| found.remove(key)).collect(), mark })
     }
 
+    pub(super) async fn list(&self, prefix: &str, place: Place) -> Result<(Vec<(String, String)>, Place), StoreError> {
+        let after = match place {
+            Place::After(key) => Some(key),
+            _ => None,
+        };
+        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        let rows = self.client().await?.query(LIST, &[&prefix, &after, &limit]).await.map_err(StoreError::Postgres)?;
+        let documents = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?)));
+        let documents = documents.collect::<Result<Vec<_>, StoreError>>()?;
+        let next = Place::behind(&documents);
+        Ok((documents, next))
+    }
+
     pub(super) async fn change(&self, change: &Change) -> Result<(), StoreError> {
         let mut client = self.client().await?;
         let transaction = client.transaction().await.map_err(StoreError::Postgres)?;
@@ -114,6 +139,13 @@ impl Postgres {
                 let gone: Vec<&str> = part.iter().filter(|(_, text)| text.is_none()).map(|(key, _)| &**key).collect();
                 transaction.execute("DELETE FROM suntap_documents WHERE key = ANY($1)", &[&gone]).await?;
             }
+            for part in change.marks.chunks(10_000) {
+                let ids: Vec<&[u8]> = part.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
+                let ctrs: Vec<i64> = part.iter().map(|(_, mark)| mark.ctr.get().into()).collect();
+                let ats: Vec<Option<i64>> = part.iter().map(|(_, mark)| millis(mark.at)).collect();
+                let taps: Vec<i64> = part.iter().map(|(_, mark)| mark.taps.into()).collect();
+                transaction.execute(RAISE, &[&ids, &ctrs, &ats, &taps]).await?;
+            }
             Ok(true)
         };
         if !work.await.map_err(StoreError::Postgres)? {
@@ -130,7 +162,7 @@ impl Postgres {
     ) -> Result<Advance, StoreError> {
         let client = self.client().await?;
         let id = id.as_bytes().as_slice();
-        let at = at.and_then(|at| i64::try_from(at.get()).ok());
+        let at = millis(at);
         let statement = client.prepare_cached(ADVANCE).await.map_err(StoreError::Postgres)?;
         let row =
             client.query_opt(&statement, &[&id, &i64::from(ctr.get()), &at]).await.map_err(StoreError::Postgres)?;
@@ -146,6 +178,10 @@ impl Postgres {
         let row = client.query_one(&statement, &[&id]).await.map_err(StoreError::Postgres)?;
         Ok(Advance::Stale { stored: stored_mark(&row)? })
     }
+}
+
+fn millis(at: Option<UnixMillis>) -> Option<i64> {
+    at.and_then(|at| i64::try_from(at.get()).ok())
 }
 
 fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, StoreError> {

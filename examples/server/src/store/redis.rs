@@ -15,11 +15,11 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Client, Cmd, FromRedisValue, Script, Value};
-use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
+use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
 
-use super::{Change, Found, StoreError, mark};
+use super::{Change, Found, PAGE, Place, StoreError, mark};
 
 /// Compares and moves. What was there comes back, and the new number of taps if it moved. A client that lost the connection sends
 /// its call again, and gets the answer of the first.
@@ -37,6 +37,16 @@ const ADVANCE: &str = "
         redis.call('HSET', KEYS[1], 'was_ctr', old[1], 'was_at', old[2], 'was_taps', old[3])
     end
     return {taps, old[1], old[2], old[3]}";
+
+/// Stores a mark from elsewhere, unless the stored counter is equal or greater.
+const RAISE: &str = "
+    local old = redis.call('HMGET', KEYS[1], 'ctr', 'at', 'taps')
+    if old[1] and tonumber(ARGV[1]) <= tonumber(old[1]) then
+        return 0
+    end
+    local taps = math.max(tonumber(ARGV[3]), tonumber(old[3] or '0'))
+    redis.call('HSET', KEYS[1], 'ctr', ARGV[1], 'at', ARGV[2], 'taps', string.format('%.0f', taps), 'call', '')
+    return 1";
 
 /// Gives a lock back, if it is still ours.
 const UNLOCK: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end";
@@ -126,6 +136,38 @@ impl Redis {
         Ok(Found { documents, mark })
     }
 
+    /// A document may be listed twice.
+    pub(super) async fn list(&self, prefix: &str, place: Place) -> Result<(Vec<(String, String)>, Place), StoreError> {
+        let (node, cursor) = match place {
+            Place::Cursor(node, cursor) => (node, cursor),
+            _ => (0, 0),
+        };
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(document_key(prefix) + "*").arg("COUNT").arg(PAGE);
+        let (nodes, answer) = match self.connection.clone() {
+            Connection::One(mut one, _) => (1, scan.query_async(&mut one).await.map_err(StoreError::Redis)?),
+            Connection::Cluster(mut cluster) => {
+                let masters = masters(&mut cluster).await?;
+                let address = masters.get(node).and_then(|address| address.rsplit_once(':'));
+                let address = address.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+                let (host, port) = address.ok_or_else(|| StoreError::Document("a node".into()))?;
+                let to = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+                (masters.len(), value(cluster.route_command(scan, to).await.map_err(StoreError::Redis)?)?)
+            }
+        };
+        let (cursor, keys): (u64, Vec<String>) = answer;
+        let keys: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(DOCUMENT)).map(String::from).collect();
+        let found = self.read(&keys, None).await?;
+        let documents = keys.into_iter().zip(found.documents).filter_map(|(key, text)| Some((key, text?))).collect();
+        let following = node.saturating_add(1);
+        let next = match cursor {
+            0 if following < nodes => Place::Cursor(following, 0),
+            0 => Place::End,
+            cursor => Place::Cursor(node, cursor),
+        };
+        Ok((documents, next))
+    }
+
     pub(super) async fn change(&self, change: &Change) -> Result<(), StoreError> {
         let token = token();
         let mut take = redis::cmd("SET");
@@ -154,6 +196,13 @@ impl Redis {
             command.arg(document_key(key)).arg(text);
             command
         });
+        let marks = change.marks.iter().map(|(id, Mark { ctr, at, taps })| {
+            let mut command = redis::cmd("EVAL");
+            command.arg(RAISE).arg(1).arg(mark_key(id)).arg(ctr.get()).arg(millis(*at)).arg(taps);
+            command
+        });
+        // A tag is there only with its counter.
+        let commands = marks.chain(commands);
         match self.connection.clone() {
             Connection::One(_, client) => {
                 let config = ConnectionManagerConfig::new().set_response_timeout(None);
@@ -185,7 +234,7 @@ impl Redis {
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
         let mut call = self.advance.prepare_invoke();
-        call.key(mark_key(id)).arg(ctr.get()).arg(at.map(|at| at.get().to_string()).unwrap_or_default());
+        call.key(mark_key(id)).arg(ctr.get()).arg(millis(at));
         call.arg(token());
         let answer: (i64, Option<i64>, Option<String>, Option<i64>) = match self.connection.clone() {
             Connection::One(mut one, _) => call.invoke_async(&mut one).await,
@@ -222,8 +271,25 @@ fn token() -> String {
     format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
 }
 
+/// In front of the key of a document.
+const DOCUMENT: &str = "suntap:document:";
+
 fn document_key(key: &str) -> String {
-    format!("suntap:document:{key}")
+    format!("{DOCUMENT}{key}")
+}
+
+fn millis(at: Option<UnixMillis>) -> String {
+    at.map(|at| at.get().to_string()).unwrap_or_default()
+}
+
+/// The addresses of the masters of a cluster, in order.
+async fn masters(cluster: &mut ClusterConnection) -> Result<Vec<String>, StoreError> {
+    let every = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+    let answers = cluster.route_command(redis::cmd("PING"), every).await.map_err(StoreError::Redis)?;
+    let answers: std::collections::HashMap<String, String> = value(answers)?;
+    let mut masters: Vec<_> = answers.into_keys().collect();
+    masters.sort_unstable();
+    Ok(masters)
 }
 
 fn mark_key(id: &CounterId) -> String {

@@ -26,7 +26,15 @@ fn no_answered_tap_passes_again_after_kill_9() {
     runtime.block_on(async {
         let store = Store::open(&data.to_str().unwrap().parse().unwrap(), Options::default()).await.unwrap();
         let text = tags::text(&[tags::levels(), lines].concat());
-        suntap_server::import::import(&store, tags::secrets(), &text, |_| ()).await.unwrap();
+        suntap_server::import::import(
+            &store,
+            tags::secrets(),
+            &text,
+            suntap_server::import::Allowed::default(),
+            |_| (),
+        )
+        .await
+        .unwrap();
         store.close().await;
     });
     let mut emulated: Vec<_> = (0..CLIENTS * TAGS_EACH).map(tags::tag).collect();

@@ -69,7 +69,7 @@ fn the_lines_of_both_api_pages_work() {
         "curl -X POST 'http://{address}/v1/tags/verify-authenticity' \\\n  -H 'Content-Type: application/json' \\\n  \
          -H 'API-Key: {key}' \\\n  -d '{{\n    \"tagId\": {},\n    \"enc\": \"{}\",\n    \"cmac\": \"{}\",\n    \
          \"eCode\": \"{}\"\n  }}'",
-        field("tagId"),
+        body["tagId"].as_u64().unwrap(),
         field("enc"),
         field("cmac"),
         field("eCode")

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use suntap_server::import::{Report, import};
+use suntap_server::import::{Allowed, Report, import};
 use suntap_server::store::{Options, Store};
 
 use crate::client::get;
@@ -19,10 +19,10 @@ async fn told(lines: &[Value]) -> String {
     let folder = Folder::new();
     let store = open(&folder).await;
     let text = tags::text(&[&*tags::levels(), &[tags::line(1)], lines].concat());
-    let error = import(&store, tags::secrets(), &text, |_| ()).await.unwrap_err().to_string();
+    let error = import(&store, tags::secrets(), &text, Allowed::default(), |_| ()).await.unwrap_err().to_string();
     // Nothing of it is there.
     let tag = tags::text(&[tags::line(1)]);
-    let missing = import(&store, tags::secrets(), &tag, |_| ()).await.unwrap_err().to_string();
+    let missing = import(&store, tags::secrets(), &tag, Allowed::default(), |_| ()).await.unwrap_err().to_string();
     assert!(missing.contains("there is no such organisation"), "{missing}");
     error
 }
@@ -100,7 +100,7 @@ async fn a_counter_is_of_one_tag() {
     });
     let folder = Folder::new();
     let text = tags::text(&[tags::levels(), vec![second, third]].concat());
-    import(&open(&folder).await, tags::secrets(), &text, |_| ()).await.unwrap();
+    import(&open(&folder).await, tags::secrets(), &text, Allowed::default(), |_| ()).await.unwrap();
 }
 
 /// What a tap is verified with may change without its tag: the layout of its group. Its counter stays in step.
@@ -114,7 +114,7 @@ async fn a_tap_does_not_pass_again_after_any_import() {
     let data = folder.path("data.redb");
     let lines = async |lines: &[Value]| {
         let store = open(&folder).await;
-        import(&store, tags::secrets(), &tags::text(lines), |_| ()).await.unwrap();
+        import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await.unwrap();
         store.close().await;
     };
     let line = changed(1, json!({ "keys": { "plain": { "file": "00112233445566778899AABBCCDDEEFF" } } }));
@@ -148,7 +148,9 @@ async fn a_tag_may_write_the_root() {
     let mut line = tags::line(1);
     line["tag"]["layout"] = json!({ "template": "https://t.example/?x={:xuid}&n={ctr}&e={mac}" });
     let store = open(&folder).await;
-    import(&store, tags::secrets(), &tags::text(&[tags::levels(), vec![line]].concat()), |_| ()).await.unwrap();
+    import(&store, tags::secrets(), &tags::text(&[tags::levels(), vec![line]].concat()), Allowed::default(), |_| ())
+        .await
+        .unwrap();
     store.close().await;
     let server = crate::client::Server::on(folder.path("data.redb").to_str().unwrap(), &folder.secrets());
     let target = tags::target(&tags::tag(1).tap().unwrap()).replace("/v1/t?", "/?");
@@ -181,15 +183,19 @@ async fn an_error_repeats_no_key() {
 async fn the_same_line_again_changes_what_is_there() {
     let folder = Folder::new();
     let store = open(&folder).await;
-    let import = async |lines: &[Value]| import(&store, tags::secrets(), &tags::text(lines), |_| ()).await;
+    let import =
+        async |lines: &[Value]| import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await;
     let first = [tags::levels(), vec![changed(1, json!({ "cuid": "A" })), tags::line(2)]].concat();
-    assert_eq!(import(&first).await.unwrap(), Report { tags: 2, others: 4, without_keys: 0 });
+    assert_eq!(import(&first).await.unwrap(), Report { tags: 2, others: 4, ..Report::default() });
     // The name A is free when the first tag has another, and not before.
     assert!(import(&[changed(2, json!({ "cuid": "A" }))]).await.is_err());
     import(&[changed(1, json!({ "cuid": "B" })), changed(2, json!({ "cuid": "A" }))]).await.unwrap();
     // Without keys it waits for them.
     let report = import(&[changed(3, json!({ "keys": null })), tags::line(4)]).await.unwrap();
-    assert_eq!(report, Report { tags: 2, others: 0, without_keys: 1 });
+    assert_eq!(
+        report,
+        Report { tags: 2, others: 0, waiting: 1, first_waiting: vec!["xuid/tag00003".into()], ..Report::default() }
+    );
     store.close().await;
 
     let data = folder.path("data.redb");
@@ -277,7 +283,7 @@ fn keys_of_every_origin_verify() {
     tags::write(&folder.path("tags.ndjson"), &lines);
     let data = folder.path("data.redb");
     let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
-    command.arg("import").arg(folder.path("tags.ndjson")).arg("--store").arg(&data);
+    command.arg("import").arg(folder.path("tags.ndjson")).arg("--allow-no-rules").arg("--store").arg(&data);
     // Secrets by the environment this time.
     let output = command.env("SUNTAP_SECRETS", &secrets).output().unwrap();
     assert!(output.status.success(), "{output:?}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use suntap::conformance::{self, Contest, Promise};
 use suntap::platform::{AsyncTagRegistry as _, State, TagRecord as _, TagRef};
-use suntap_server::import::import;
+use suntap_server::import::{Allowed, import};
 use suntap_server::registry::{Caches, Registry};
 use suntap_server::store::{Options, Store};
 
@@ -61,7 +61,7 @@ fn two_servers_are_one(backend: &Backend) {
     runtime.block_on(async {
         let store = open(&backend.url).await;
         let lines = tags::text(&[tags::levels(), vec![tags::line(1)]].concat());
-        import(&store, tags::secrets(), &lines, |_| ()).await.unwrap();
+        import(&store, tags::secrets(), &lines, Allowed::default(), |_| ()).await.unwrap();
         store.close().await;
     });
     let servers = [0, 1].map(|_| Server::on(&backend.url, &folder.secrets()));
@@ -91,12 +91,12 @@ async fn a_change_is_seen(url: &str) {
     let batch = |state| json!({ "batch": { "organisation": 1, "path": "F/G/B", "state": state } });
     let mut line = tags::line(90);
     let set_up = tags::text(&[tags::levels(), vec![line.clone()]].concat());
-    import(&store, tags::secrets(), &set_up, |_| ()).await.unwrap();
+    import(&store, tags::secrets(), &set_up, Allowed::default(), |_| ()).await.unwrap();
     for (round, state) in ["active", "inactive", "active", "inactive"].into_iter().enumerate() {
         line["tag"]["layout"] =
             json!({ "template": format!("https://t{round}.example/?x={{:xuid}}&n={{ctr}}&e={{mac}}") });
         let text = tags::text(&[batch(state), line.clone()]);
-        import(&store, tags::secrets(), &text, |_| ()).await.unwrap();
+        import(&store, tags::secrets(), &text, Allowed::default(), |_| ()).await.unwrap();
         // Twice, since the second time there is something to remember.
         for _ in 0..2 {
             let registry = Registry::new(&store, &caches, tags::secrets());
@@ -170,7 +170,7 @@ fn a_database_that_is_away_is_unavailable() {
     let folder = Folder::new();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let lines = tags::text(&[tags::levels(), vec![tags::line(1)]].concat());
-        import(&open(&backend.url).await, tags::secrets(), &lines, |_| ()).await.unwrap();
+        import(&open(&backend.url).await, tags::secrets(), &lines, Allowed::default(), |_| ()).await.unwrap();
     });
     let server = Server::on(&backend.url, &folder.secrets());
     let mut tag = tags::tag(1);
