@@ -1,6 +1,7 @@
 //! `Serialize` and `Deserialize` (feature `serde`). Values are text, as `Display` writes it and `FromStr` reads it.
 //!
-//! Keys are only deserialized. No error contains the text of a key.
+//! Keys are only deserialized. No error of this module contains the text of a key. A format may add the text by itself: the
+//! `Display` of an error of the crate `toml` shows the line, and its `message()` does not.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -26,6 +27,19 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
         text.parse().map_err(E::custom)
+    }
+
+    // The provided methods would repeat the number in the error, and it may be a key without quotes.
+    fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
+        Err(E::custom(format_args!("expected {} as text", self.0)))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<T, E> {
+        self.visit_u64(0)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
+        self.visit_u64(0)
     }
 }
 

@@ -120,7 +120,12 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Verifies a tap: a full URL, or any other [`Presented`] form.
     ///
-    /// The result may be a replay. [Commit](VerifiedTap::commit) it, or call [`admit`](Self::admit) in the first place.
+    /// **This is not a verdict: a copy of a tap passes any number of times.** [Commit](VerifiedTap::commit) the result, or
+    /// call [`admit`](Self::admit) in the first place.
+    ///
+    /// Of several meta-read keys, each is tried until a tap verifies. If none does, the error is
+    /// [`VerifyError::NotAuthentic`] if the MAC of a claim did not match, and [`Error::UnknownTag`] if there were only
+    /// claims without a key.
     ///
     /// # Errors
     /// Returns [`Error::Malformed`], [`Error::Verify`], [`Error::UnknownTag`] or [`Error::Keys`].
@@ -133,6 +138,9 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Verifies a tap and advances its counter in the store: the tap is genuine and not a replay. The store keeps the
     /// time `at` with the counter.
+    ///
+    /// `tap` is the URL as text. Other forms are values of [`Presented`]: `Presented::OriginForm(path_and_query)` for what
+    /// an HTTP server receives, `Presented::NdefFile(&bytes)` for what a reader reads, `&mirrors` for separate values.
     ///
     /// # Errors
     /// Returns the errors of [`verify`](Self::verify), and [`Error::Commit`].
@@ -165,7 +173,8 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
     ///
     /// If the future is dropped before it completes, the counter may or may not have advanced. The tap is spent in
-    /// either case.
+    /// either case. Code that is generic over the store and spawns the future takes a
+    /// [`SendCounterStore`](crate::SendCounterStore).
     ///
     /// # Errors
     /// Returns the errors of [`admit`](Self::admit).

@@ -48,8 +48,8 @@ pub(crate) fn run(out: &mut impl Write) -> Result<bool, Box<dyn std::error::Erro
     writeln!(out, "   Verdict: genuine and new. UID {uid}\n")?;
 
     writeln!(out, "6. The same tap again, with Verifier::admit, which does steps 1 to 5:")?;
-    let verifier = Verifier::new(&LAYOUT, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY)?;
-    match verifier.admit(URL, &mut counters, None) {
+    let door = Verifier::new(&LAYOUT, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY)?;
+    match door.admit(URL, &mut counters, None) {
         Err(why @ Error::Commit(CommitError::Replayed { .. })) => {
             writeln!(out, "     genuine, but a {why}\n")?;
             writeln!(out, "   Verdict: refused.")?;

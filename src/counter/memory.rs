@@ -7,15 +7,30 @@ use heapless::index_map::{Entry, FnvIndexMap};
 use super::store::{Advance, CounterStore};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// A counter store in memory for at most `N` tags, kept inline without a heap. `N` is a power of two from 2 to 32768:
+/// A counter store in memory for at most `N` tags, kept inline without a heap.
+///
+/// **Create it once for the whole program**, not for each request: all marks are lost when it is dropped, and taps that it
+/// accepted are then accepted again, as after a restart.
+///
+/// It takes about 52 bytes for each tag. More than about a thousand tags do not belong on the stack, and even `Box::new`
+/// goes through the stack. A `static` does not:
+///
+/// ```
+/// use std::sync::Mutex;
+/// use suntap::MemoryCounters;
+///
+/// static COUNTERS: Mutex<MemoryCounters<16384>> = Mutex::new(MemoryCounters::new());
+/// # drop(COUNTERS.lock());
+/// ```
+///
+/// `N` is a power of two from 2 to 32768:
 ///
 /// ```compile_fail,E0080
 /// let _ = suntap::MemoryCounters::<65536>::new();
 /// ```
 ///
 /// When the store holds `N` tags, it rejects the first tap of any other tag with [`Full`]: evicting a tag would let its
-/// old taps pass again. All marks are lost when the store is dropped, so taps that it accepted are accepted again after
-/// a restart.
+/// old taps pass again.
 ///
 /// ```
 /// use suntap::{Advance, CounterStore, MemoryCounters, SdmReadCtr, CounterId};
@@ -77,7 +92,7 @@ pub struct Full;
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no room for another tag")
+        f.write_str("the store already holds as many tags as it can")
     }
 }
 

@@ -33,12 +33,24 @@ impl Advance {
             }
         }
     }
+
+    /// Returns the answer of a store for a tap, or `Stale` in place of an `Advanced` that contradicts itself. A faulty
+    /// store that accepts an equal or lower counter, and says what it held before, then admits no replay.
+    pub(crate) fn checked(self, ctr: SdmReadCtr) -> Self {
+        match self {
+            Self::Advanced { previous: Some(stored), .. } if ctr <= stored.ctr => Self::Stale { stored },
+            advance => advance,
+        }
+    }
 }
 
 /// A store of the last accepted counter of each tag.
 ///
 /// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is
 /// greater, stores it, in one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
+///
+/// A store of your own is part of the security of your service: run the tests of the module `conformance` (feature
+/// `conformance`) against it. They find a comparison that is off by one, a race, and a mark that a restart loses.
 ///
 /// # Contract
 /// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one counter id with equal counters,
@@ -47,8 +59,10 @@ impl Advance {
 /// - Counters are independent of each other.
 /// - `Err` means that the outcome is unknown. The caller rejects the tap.
 ///
-/// The trait is dyn-safe, and a `&mut` reference to a store is a store. Run the tests of the module `conformance`
-/// (feature `conformance`) against your implementation.
+/// The trait is dyn-safe, and a `&mut` reference to a store is a store.
+///
+/// The id is a keyed pseudonym, so marks live in a table of their own and not in a column of the tag's row. To find the
+/// mark of a tag, for example for support, compute `key.prepare(scheme).counter_id(Some(uid))`.
 ///
 /// # A store on a database
 ///
@@ -67,7 +81,8 @@ impl Advance {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a counter store",
-    note = "the store is passed as `&mut store`, also if it is a handle on a lock or a pool: `&mut &pool`"
+    note = "of a `Mutex`: `&mut *store.lock().unwrap()`",
+    note = "of a handle whose reference implements the trait: `&mut &pool`; a plain `&` or `Arc` is not a store"
 )]
 pub trait CounterStore {
     /// The error of the store.
@@ -99,7 +114,7 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 ///
 /// The trait does not require `Send`, so it works with single-threaded executors too. If the futures of a store are
 /// `Send`, so are all futures built on them. Code that is generic over the store cannot know that:
-/// see [`SendCounterStore`](crate::SendCounterStore).
+/// it takes a [`SendCounterStore`](crate::SendCounterStore) and passes `&mut Sendable(store)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async counter store",
     note = "`&mut Blocking(store)` makes an async store of a blocking one",

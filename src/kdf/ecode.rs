@@ -102,15 +102,14 @@ impl ECode {
     /// # Errors
     /// Returns [`ParseError`] if the text is anything else. The error does not contain the text.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let length = ParseError::Length { expected: TEXT_LEN, found: text.len() };
-        let text: &[u8; TEXT_LEN] = text.as_bytes().try_into().map_err(|_| length)?;
+        let text: &[u8; TEXT_LEN] = text.as_bytes().try_into().map_err(|_| ParseError::ECode)?;
         let mut lower = Zeroizing::new(*text);
         lower.make_ascii_lowercase();
         let mut code = Self([0; 16]);
         let decoded = Base32Unpadded::decode(*lower, &mut code.0).map(<[u8]>::len);
         // The last character holds two bits more than are needed. Only the canonical spelling is accepted.
         let canonical = decoded == Ok(16) && *Zeroizing::new(code.to_text()) == *lower;
-        canonical.then_some(code).ok_or(ParseError::Digit)
+        canonical.then_some(code).ok_or(ParseError::ECode)
     }
 
     /// Returns the 26 characters in lower case. They are as secret as the URL that contains them.

@@ -5,8 +5,9 @@ macro_rules! key_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// The key has 16 bytes and is wiped on drop. `Debug` does not show it, and `==` takes the same time for any
-        /// two keys.
+        /// The key has 16 bytes and is wiped on drop. `Debug` does not show it, `==` takes the same time for any two
+        /// keys, and with the feature `serde` it is only read, from 32 hexadecimal digits: `expose_bytes` is the one way
+        /// to its bytes.
         #[derive(Clone)]
         pub struct $name([u8; 16]);
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::record::Level;
 use crate::counter::Advance;
-use crate::sun::error::Malformed;
+use crate::sun::error::{Malformed, write_replayed};
 use crate::sun::tamper::TtStatus;
 use crate::value::{Mark, SdmReadCtr, Uid};
 
@@ -92,7 +92,7 @@ pub enum Failure<R, S> {
 impl TapValues {
     /// Returns the verdict that follows from the store's answer.
     pub(super) fn verdict(self, advance: Advance) -> Verdict {
-        match advance {
+        match advance.checked(self.ctr) {
             Advance::Advanced { previous, now } => Verdict::Fresh(Accepted { tap: self, previous, now }),
             Advance::Stale { stored } => Verdict::Refused(Refusal::Replayed { tap: self, stored }),
         }
@@ -118,10 +118,7 @@ impl fmt::Display for Refusal {
             Self::OtherUid => "the UID is not that of the record",
             Self::NotAuthentic => "the SDMMAC does not match",
             Self::NoCounter => "genuine, but without a counter",
-            Self::Replayed { tap, stored } => {
-                let (ctr, accepted) = (tap.ctr, stored.ctr);
-                return write!(f, "replayed tap: its counter is {ctr}, and counter {accepted} was already accepted");
-            }
+            Self::Replayed { tap, stored } => return write_replayed(f, tap.ctr, stored.ctr),
         })
     }
 }

@@ -87,13 +87,27 @@ impl fmt::Display for Malformed {
             Self::Missing(field) => write!(f, "malformed tap: {field} is missing"),
             Self::Duplicate(field) => write!(f, "malformed tap: {field} occurs twice"),
             Self::Unexpected(field) => write!(f, "malformed tap: {field} was given but is not in the layout"),
+            Self::Length(Field::PiccData) => {
+                f.write_str("malformed tap: PICCData has the wrong length: 32 digits in AES mode, 48 in LRP mode")
+            }
             Self::Length(field) => write!(f, "malformed tap: {field} has the wrong length"),
             Self::Character(field) => write!(f, "malformed tap: {field} has an invalid character"),
-            Self::Trailing => f.write_str("malformed tap: text after the end of the layout"),
-            Self::OriginForm => f.write_str("malformed tap: a full URL is needed, got the path and query of a request"),
-            Self::FullUrl => f.write_str("malformed tap: the path and query of a request are needed, got a full URL"),
+            Self::Trailing => f.write_str(
+                "malformed tap: text after the end of the layout, such as a line break or another parameter",
+            ),
+            Self::OriginForm => f.write_str(
+                "malformed tap: expected a full URL, got the path and query of a request: \
+                 pass Presented::OriginForm, or call parse_origin_form",
+            ),
+            Self::FullUrl => f.write_str(
+                "malformed tap: expected the path and query of a request, got a full URL: \
+                 pass Presented::Url, or call parse",
+            ),
             Self::NdefLength => f.write_str("malformed tap: a length in the NDEF file points past its end"),
-            Self::NdefRecord => f.write_str("malformed tap: the NDEF file does not begin with a URI record"),
+            Self::NdefRecord => f.write_str(
+                "malformed tap: the NDEF file does not begin with a URI record: \
+                 expected raw bytes, from NLEN on",
+            ),
             Self::NdefPrefix => f.write_str("malformed tap: the URI code of the NDEF record is above 04h"),
         }
     }
@@ -110,7 +124,8 @@ pub enum VerifyError {
     /// The tap was not made by a holder of the keys.
     ///
     /// PICCData that does not open, a MAC that does not match and a counter of 0 return this same error on purpose: an
-    /// attacker learns nothing from the difference.
+    /// attacker learns nothing from the difference. To find out which assumption about a tag of yours is wrong (keys,
+    /// their derivation, scheme, MAC input), call [`diagnose`](crate::diagnose) with the URL and your keys.
     NotAuthentic,
     /// The tap is genuine but carries no counter, so it may be a replay: see
     /// [`ClaimedTap::verify_replayable`](crate::ClaimedTap::verify_replayable).
@@ -156,12 +171,19 @@ pub enum CommitError<S> {
     Store(S),
 }
 
+/// Writes the text for a replay. If the counters are equal, it is the last accepted tap once more.
+pub(crate) fn write_replayed(f: &mut fmt::Formatter<'_>, ctr: SdmReadCtr, stored: SdmReadCtr) -> fmt::Result {
+    if ctr == stored {
+        write!(f, "replayed tap: this tap, with counter {ctr}, was already accepted")
+    } else {
+        write!(f, "replayed tap: its counter is {ctr}, and counter {stored} was already accepted")
+    }
+}
+
 impl<S> fmt::Display for CommitError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Replayed { ctr, stored } => {
-                write!(f, "replayed tap: its counter is {ctr}, and counter {} was already accepted", stored.ctr)
-            }
+            Self::Replayed { ctr, stored } => write_replayed(f, *ctr, stored.ctr),
             Self::Store(_) => f.write_str("the counter store failed"),
         }
     }

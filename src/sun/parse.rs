@@ -272,11 +272,14 @@ impl SdmLayout {
         }
         match (before, rest.first(), element.kind) {
             (_, None, ElementKind::Value(field)) => Malformed::Missing(field),
-            // Characters after a mirror mean that it is too long, unless they look like the next part of a URL.
-            (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#') => match field {
-                Field::Captured => Malformed::Character(field),
-                _ => Malformed::Length(field),
-            },
+            // Characters after a mirror mean that it is too long, unless they look like the next part of a URL or end the
+            // line.
+            (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#' | b' ' | b'\t'..=b'\r') => {
+                match field {
+                    Field::Captured => Malformed::Character(field),
+                    _ => Malformed::Length(field),
+                }
+            }
             _ => otherwise,
         }
     }

@@ -109,13 +109,13 @@ impl<'a> ClaimedTap<'a> {
         Self { layout: self.layout, received: self.received }
     }
 
-    /// Returns the claimed UID, or `None` if the tag mirrors none. Use it only to choose a key.
+    /// Returns the claimed UID, or `None` if the tag mirrors none. **It is not proven**: use it only to choose a key.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.received.uid
     }
 
-    /// Returns the claimed counter, or `None` if the tag mirrors none.
+    /// Returns the claimed counter, or `None` if the tag mirrors none. **It is not proven.**
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
         self.received.ctr
@@ -206,7 +206,8 @@ impl<'a> VerifiedTap<'a> {
 
     /// Like [`commit`](Self::commit), but for an [`AsyncCounterStore`].
     ///
-    /// The future is `Send` if the store's own future is.
+    /// The future is `Send` if the store's own future is. Code that is generic over the store takes a
+    /// [`SendCounterStore`](crate::SendCounterStore) and passes `&mut Sendable(store)`.
     ///
     /// If the future is dropped before it completes, the counter may or may not have advanced. The tap is spent in
     /// either case.
@@ -225,7 +226,8 @@ impl<'a> VerifiedTap<'a> {
     /// Returns the same tap with a counter id that the caller chose, for a tag whose counter already has one, for
     /// example in a store that was filled by another program.
     ///
-    /// **The caller must then keep the rules of a [counter id](CounterId::from_bytes).** If the id does not change when
+    /// **Do not make the id from the UID alone. The caller must then keep the rules of a
+    /// [counter id](CounterId::from_bytes).** If the id does not change when
     /// the tag gets new keys, its new taps are rejected until its counter exceeds the stored one. If it changes while
     /// the keys stay, old taps are accepted again.
     pub fn with_own_counter_id(self, id: CounterId) -> Self {
@@ -233,7 +235,7 @@ impl<'a> VerifiedTap<'a> {
     }
 
     fn conclude<E>(self, advance: Advance) -> Result<FreshTap<'a>, CommitError<E>> {
-        match advance {
+        match advance.checked(self.ctr) {
             Advance::Advanced { previous, now } => Ok(FreshTap { message: self.message, ctr: self.ctr, previous, now }),
             Advance::Stale { stored } => Err(CommitError::Replayed { ctr: self.ctr, stored }),
         }
@@ -281,8 +283,9 @@ impl<'a> FreshTap<'a> {
     }
 }
 
-/// A genuine tap without a counter. It may be a replay: any number of copies of it may have been verified before.
-#[must_use = "a tap without a counter is never known to be new"]
+/// A genuine tap without a counter. **Open no door with it**: a copy of its URL is as good as the tag, and passes any number
+/// of times.
+#[must_use = "a copy of this URL is as good as the tag: it is never known to be new"]
 pub struct ReplayableTap<'a> {
     message: SunMessage<'a>,
 }

@@ -24,6 +24,9 @@ pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 /// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}");
 /// ```
 ///
+/// The template must be known to the compiler. For a template that is known only at run time, such as one from a
+/// configuration file, call [`SdmLayout::new`](crate::SdmLayout::new).
+///
 /// A template that no chip can write does not compile, and the compiler's message names the rule, and the byte where
 /// the template breaks the grammar:
 ///
@@ -117,7 +120,7 @@ impl SdmLayout {
     ///
     /// [`captured`]: crate::UnverifiedTap::captured
     ///
-    /// Everything else is static text, which is compared byte by byte. This function is usable in `const` context: see
+    /// The elements may stand in any order. Everything else is static text, which is compared byte by byte. This function is usable in `const` context: see
     /// [`sdm_layout!`](crate::sdm_layout).
     ///
     /// The URL must fit into the file: 249 characters after the prefix that the URI code of the record stands for. That
@@ -152,7 +155,7 @@ impl SdmLayout {
                 [b'[', b'[', after @ ..] => (ElementKind::MacInput, Span::EMPTY, after, 2),
                 [b'{', after @ ..] => {
                     let Some((inner, after)) = until_brace(after) else {
-                        return Err(LayoutError::UnknownElement { at });
+                        return Err(LayoutError::Unclosed { at });
                     };
                     let Some(braced) = Braced::read(inner) else {
                         return Err(LayoutError::UnknownElement { at });
@@ -200,6 +203,9 @@ impl SdmLayout {
         }
         layout.len = at;
         layout.origin = origin(bytes);
+        if let Some(at) = percent_encoded(bytes) {
+            return Err(LayoutError::PercentEncoded { at });
+        }
         match layout.checked(makes_mac) {
             Ok(_) if !has_scheme(bytes) => Err(LayoutError::NoScheme),
             Ok(_) if is_html(bytes) => Err(LayoutError::HtmlEscaped),
@@ -289,6 +295,28 @@ const fn has_scheme(text: &[u8]) -> bool {
         rest = after;
     }
     false
+}
+
+/// Returns the offset of the first percent-encoded element, such as `%7Bmac%7D`.
+const fn percent_encoded(text: &[u8]) -> Option<usize> {
+    let mut rest = text;
+    let mut at: usize = 0;
+    while let [_, after @ ..] = rest {
+        if let [b'%', b'7', b'B' | b'b', name @ ..] = rest
+            && let [b'p', b'i', b'c', b'c', ..]
+            | [b'e', b'n', b'c', ..]
+            | [b'u', b'i', b'd', ..]
+            | [b'c', b't', b'r', ..]
+            | [b't', b't', ..]
+            | [b'm', b'a', b'c', ..]
+            | [b':', ..] = name
+        {
+            return Some(at);
+        }
+        rest = after;
+        at = at.saturating_add(1);
+    }
+    None
 }
 
 /// Returns `true` if the text contains `&amp;`.

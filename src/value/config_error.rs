@@ -31,11 +31,19 @@ impl fmt::Display for ConfigError {
         f.write_str(match self {
             Self::NeedsMetaKey => "the layout has {picc}: an SDMMetaReadKey is needed to open it",
             Self::NoPiccData => "the layout has no {picc}, so there is nothing to open with an SDMMetaReadKey",
-            Self::WrongScheme => "the key was prepared for another scheme than that of the layout",
-            Self::NoCounter => "the layout mirrors no counter, so no tap of it could ever be fresh",
-            Self::NoUid => "the file-read keys depend on the UID, and the layout mirrors none",
+            Self::WrongScheme => {
+                "a key was prepared for another scheme than that of the layout: call prepare(layout.scheme())"
+            }
+            Self::NoCounter => {
+                "the layout mirrors no counter, so no tap of it could ever be fresh: it needs {ctr} or {picc}"
+            }
+            Self::NoUid => {
+                "the file-read keys depend on the UID, and the layout mirrors none: it needs {uid} or {picc}"
+            }
             Self::OtherLayout => "the tap was parsed by another layout",
-            Self::NoECode => "the file-read keys depend on the eCode, and the layout captures no text of its name",
+            Self::NoECode => {
+                "the file-read keys depend on the eCode, and the layout captures no {:name} of the name given for it"
+            }
             Self::DiversificationInput => {
                 "the AN10922 input must have 1 to 31 bytes, and the suffix after a UID at most 24"
             }

@@ -77,7 +77,7 @@ impl FromStr for SdmReadCtr {
     /// [`from_msb_ascii`](SdmReadCtr::from_msb_ascii).
     fn from_str(text: &str) -> Result<Self, ParseError> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(ParseError::Digit);
+            return Err(ParseError::Decimal);
         }
         text.parse().ok().and_then(Self::new).ok_or(ParseError::Range)
     }
@@ -112,7 +112,7 @@ mod tests {
             assert_eq!(text.parse::<SdmReadCtr>(), Err(error));
         }
         for text in ["", "+1", "-1", "3D", " 1"] {
-            assert_eq!(text.parse::<SdmReadCtr>(), Err(ParseError::Digit), "{text}");
+            assert_eq!(text.parse::<SdmReadCtr>(), Err(ParseError::Decimal), "{text}");
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseErro
         let read = eight_digits(filled_up(rest), &mut wrong);
         tail.iter_mut().zip(read).for_each(|(byte, read)| *byte = read);
     }
-    if wrong == 0 { Ok(()) } else { Err(ParseError::Digit) }
+    if wrong == 0 { Ok(()) } else { Err(ParseError::HexDigit) }
 }
 
 /// Checks that all characters are hexadecimal digits of either case.
@@ -39,7 +39,7 @@ pub(crate) fn check(text: &[u8]) -> Result<(), ParseError> {
         eight_digits(u64::from_le_bytes(*chunk), &mut wrong);
     }
     eight_digits(filled_up(rest), &mut wrong);
-    if wrong == 0 { Ok(()) } else { Err(ParseError::Digit) }
+    if wrong == 0 { Ok(()) } else { Err(ParseError::HexDigit) }
 }
 
 /// Packs fewer than eight digits into a word, followed by `0` digits.
@@ -114,11 +114,11 @@ mod tests {
                 text[position] = byte;
                 let known = base16ct::mixed::decode(text, &mut expected).is_ok();
                 assert_eq!(check(&text).is_ok(), known);
-                assert_eq!(decode::<24>(&text), if known { Ok(expected) } else { Err(ParseError::Digit) });
+                assert_eq!(decode::<24>(&text), if known { Ok(expected) } else { Err(ParseError::HexDigit) });
                 let known = base16ct::mixed::decode(&text[..14], &mut expected).is_ok();
                 let short = <[u8; 7]>::try_from(&expected[..7]).unwrap();
                 assert_eq!(check(&text[..14]).is_ok(), known);
-                assert_eq!(decode::<7>(&text[..14]), if known { Ok(short) } else { Err(ParseError::Digit) });
+                assert_eq!(decode::<7>(&text[..14]), if known { Ok(short) } else { Err(ParseError::HexDigit) });
             }
         }
     }

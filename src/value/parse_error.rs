@@ -6,28 +6,36 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// The number of characters is wrong.
+    /// The number of hexadecimal digits is wrong.
     Length {
-        /// The expected number of characters.
+        /// The expected number of digits.
         expected: usize,
         /// The length of the given text in bytes.
         found: usize,
     },
-    /// A character is not a digit of the expected kind: hexadecimal, decimal, or base32 for an eCode.
-    Digit,
+    /// A character is not a hexadecimal digit.
+    HexDigit,
+    /// The text is not a decimal number.
+    Decimal,
     /// The number is too large for the type.
     Range,
-    /// The text is not one of the known names.
-    Name,
+    /// The text is not an eCode.
+    ECode,
+    /// The text is not the name of a [`Scheme`](crate::Scheme).
+    Scheme,
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { expected, found } => write!(f, "expected {expected} characters, got {found}"),
-            Self::Digit => f.write_str("a character is not a digit of the expected kind"),
+            Self::Length { expected, found } => {
+                write!(f, "expected {expected} hexadecimal digits without prefix or spaces, got {found} characters")
+            }
+            Self::HexDigit => f.write_str("a character is not a hexadecimal digit"),
+            Self::Decimal => f.write_str("expected a decimal number"),
             Self::Range => f.write_str("the number is too large"),
-            Self::Name => f.write_str("unknown name"),
+            Self::ECode => f.write_str("an eCode has 26 characters of base32: a-z and 2-7"),
+            Self::Scheme => f.write_str("unknown scheme, expected `aes`, `lrp` or `suncmac`"),
         }
     }
 }

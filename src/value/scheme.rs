@@ -53,6 +53,6 @@ impl FromStr for Scheme {
 
     /// Reads the [name](Scheme::name) of a scheme in either case. `lrp` needs the feature of that name.
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        Self::ALL.iter().copied().find(|scheme| scheme.name().eq_ignore_ascii_case(text)).ok_or(ParseError::Name)
+        Self::ALL.iter().copied().find(|scheme| scheme.name().eq_ignore_ascii_case(text)).ok_or(ParseError::Scheme)
     }
 }

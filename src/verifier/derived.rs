@@ -18,6 +18,9 @@ use crate::value::{ConfigError, Uid};
 
 /// File-read keys by AN10922: [`an10922::derive_in_epoch`] over `UID || suffix`.
 ///
+/// Every UID has a key, so no tag is [unknown](crate::Error::UnknownTag). To refuse a tag, for example a stolen one, look
+/// it up in a closure that calls [`file_read_key`](Self::file_read_key) for the others.
+///
 /// ```
 /// use suntap::{An10922, MasterKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
 ///
@@ -91,6 +94,32 @@ impl FileKeys for An10922 {
 /// # let _ = verifier.layout();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Cards of several issuers: the verifier has the meta-read key of each, and the index of the one that opened the tap says
+/// which issuer it is.
+///
+/// ```
+/// use suntap::{BoltCard, ClaimedTap, FileKeys, IssuerKey, SdmFileReadKey, SdmLayout, Verifier, sdm_layout};
+///
+/// static LAYOUT: SdmLayout = sdm_layout!("lnurlw://card.example.com?p={picc:uid,ctr}&c={mac}");
+///
+/// struct Issuers([BoltCard; 2]);
+///
+/// impl FileKeys for Issuers {
+///     type Key<'k> = SdmFileReadKey;
+///     type Error = core::convert::Infallible;
+///
+///     fn file_key(&self, tap: &ClaimedTap<'_>, meta_key: usize) -> Result<Option<SdmFileReadKey>, Self::Error> {
+///         Ok(tap.uid().zip(self.0.get(meta_key)).map(|(uid, issuer)| issuer.file_read_key(uid)))
+///     }
+/// }
+///
+/// let issuers = [[1; 16], [2; 16]].map(|key| BoltCard::new(IssuerKey::from_bytes(key), 1));
+/// let meta_keys = issuers.each_ref().map(BoltCard::meta_read_key);
+/// let verifier = Verifier::new(&LAYOUT, meta_keys, Issuers(issuers))?;
+/// # let _ = verifier.layout();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct BoltCard {
     issuer: IssuerKey,
     version: u32,
@@ -108,6 +137,12 @@ impl BoltCard {
     pub fn meta_read_key(&self) -> SdmMetaReadKey {
         boltcard::meta_read_key(&self.issuer)
     }
+
+    /// Derives the file-read key of a card.
+    #[must_use]
+    pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
+        boltcard::file_read_key(&self.issuer, uid, self.version)
+    }
 }
 
 impl FileKeys for BoltCard {
@@ -115,7 +150,7 @@ impl FileKeys for BoltCard {
     type Error = Infallible;
 
     fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
-        Ok(tap.uid().map(|uid| boltcard::file_read_key(&self.issuer, uid, self.version)))
+        Ok(tap.uid().map(|uid| self.file_read_key(uid)))
     }
 }
 

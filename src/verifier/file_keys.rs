@@ -17,7 +17,11 @@ use crate::value::{ConfigError, Uid};
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
 /// Implement it for your database, to name the type or to look at more than the UID. The tap is not verified yet: find a
-/// key, and do nothing else.
+/// key, and do nothing else. A type that passes calls on to another source passes [`check`](Self::check) on too.
+///
+/// If one database holds keys and counters, let the verifier own it and borrow it back for the counters:
+/// `verifier.admit(url, &mut verifier.file_keys(), at)`, with `impl CounterStore for &Database`. A reference to a source
+/// is not a source.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -44,7 +48,8 @@ use crate::value::{ConfigError, Uid};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of file-read keys",
     note = "pass a key, `An10922`, `BoltCard`, `ECodeKeys`, or a closure `|uid: Uid| -> Result<Option<Key>, Error>`",
-    note = "for a closure that returns a future, call `Verifier::new_async`"
+    note = "for a closure that returns a future, call `Verifier::new_async`",
+    note = "a reference or an `Arc` to a source is not a source: move the source in, and borrow it by `file_keys()`"
 )]
 pub trait FileKeys {
     /// The key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
@@ -64,6 +69,10 @@ pub trait FileKeys {
 
     /// Returns the key of the claimed tag, or `None` if there is no such tag. `meta_key` is the index of the meta-read
     /// key that opened the tap.
+    ///
+    /// With several meta-read keys this may be called more than once for one tap, and with a UID that means nothing: a
+    /// wrong key opens one tap in 256. `None`, or a key under which the MAC does not match, goes on to the next meta-read
+    /// key. `Err` ends the search.
     ///
     /// # Errors
     /// Returns the error of the source if it cannot say whether there is such a tag.

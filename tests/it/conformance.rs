@@ -443,5 +443,5 @@ fn violations_name_their_law() {
     let violation = Violation { law: Law::EqualIsStale, answered: Some(Advance::Stale { stored }), error: Some(Full) };
     let text = violation.to_string();
     assert!(text.contains("an equal counter is stale and changes nothing") && text.contains("Stale"), "{text}");
-    assert!(text.contains("no room"), "{text}");
+    assert!(text.contains("holds as many tags"), "{text}");
 }

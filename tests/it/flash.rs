@@ -539,7 +539,10 @@ fn it_says_what_is_wrong() {
     assert!(format!("{store:?}").contains("FlashCounters"));
     for (error, text) in [
         (FlashError::Corrupted, "flash counters corrupted: acknowledged data cannot be read"),
-        (FlashError::NotFormatted, "flash region not formatted: expected a counter store or a blank region"),
+        (
+            FlashError::NotFormatted,
+            "flash region not formatted: expected a counter store or a blank region; call format once",
+        ),
         (FlashError::OtherSize, "flash counters written for another number of tags: open them with that N"),
         (FlashError::Full, "flash counters full: the store already holds as many tags as it can"),
         (FlashError::WornOut, "flash worn out: the 32-bit segment number is exhausted"),

@@ -27,7 +27,7 @@ fn impossible_templates_name_the_rule() {
         ("https://a.b/}{mac}", LayoutError::Character { at: 12 }),
         ("https://a.b/<{mac}", LayoutError::Character { at: 12 }),
         ("https://a.b/a\\b{mac}", LayoutError::Character { at: 13 }),
-        ("https://a.b/{mac", LayoutError::UnknownElement { at: 12 }),
+        ("https://a.b/{mac", LayoutError::Unclosed { at: 12 }),
         ("https://a.b/{pic}{mac}", LayoutError::UnknownElement { at: 12 }),
         ("https://a.b/{picc:ctr,uid}{mac}", LayoutError::UnknownElement { at: 12 }),
         ("https://a.b/{:}{mac}", LayoutError::UnknownElement { at: 12 }),
@@ -85,6 +85,9 @@ fn impossible_templates_name_the_rule() {
         ("1a:{mac}", LayoutError::NoScheme),
         ("{uid}://a.b/{mac}", LayoutError::NoScheme),
         ("https://a.b/?p={picc}&amp;c={mac}", LayoutError::HtmlEscaped),
+        ("https://a.b/?p={picc}&c=%7Bmac%7D", LayoutError::PercentEncoded { at: 24 }),
+        ("https://a.b/?p=%7bpicc%7d&c={mac}", LayoutError::PercentEncoded { at: 15 }),
+        ("https://a.b/%7B:id%7D?c={mac}", LayoutError::PercentEncoded { at: 12 }),
     ];
     let mut rules = HashMap::new();
     for (template, error) in table {
@@ -93,7 +96,10 @@ fn impossible_templates_name_the_rule() {
         let kind = discriminant(error);
         assert_eq!(*rules.entry(error.rule()).or_insert(kind), kind, "{error}");
         let place = match error {
-            LayoutError::Character { at } | LayoutError::UnknownElement { at } => {
+            LayoutError::Character { at }
+            | LayoutError::UnknownElement { at }
+            | LayoutError::PercentEncoded { at }
+            | LayoutError::Unclosed { at } => {
                 format!(" (byte {at} of the template)")
             }
             LayoutError::Repeated(field) | LayoutError::Unbounded(field) => format!(" ({field})"),
@@ -165,6 +171,9 @@ fn each_fault_of_a_url_has_its_reason() {
         (format!("http://a.b/t?{whole}"), Malformed::StaticText { at: 4 }),
         (url(&format!("{whole}&x=1")), Malformed::Trailing),
         (url(&format!("{whole}#top")), Malformed::Trailing),
+        (url(&format!("{whole}\n")), Malformed::Trailing),
+        (url(&format!("{whole}\r\n")), Malformed::Trailing),
+        (url(&format!("{whole} ")), Malformed::Trailing),
         (url(&format!("x=1&{whole}")), Malformed::StaticText { at: 14 }),
         (url(&format!("c={MAC}&p={PICC}")), Malformed::StaticText { at: 14 }),
         (url(&format!("{whole}&c={MAC}")), Malformed::Duplicate(Field::SdmMac)),

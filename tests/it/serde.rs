@@ -1,5 +1,7 @@
 //! Values, keys and layouts as text in configuration files.
 
+use serde::Deserialize as _;
+use serde::de::{IntoDeserializer, value};
 use serde_json::{from_value, json, to_value};
 use suntap::kdf::ecode::{ECode, ServerSecret};
 use suntap::{
@@ -43,7 +45,7 @@ fn a_layout_is_text_or_a_scheme_and_text() {
     for (wrong, reason) in [
         (json!("https://a.b/"), "{mac}"),
         (json!({ "scheme": "aes" }), "template"),
-        (json!({ "scheme": "des", "template": template }), "unknown name"),
+        (json!({ "scheme": "des", "template": template }), "expected `aes`, `lrp` or `suncmac`"),
         (json!({ "shceme": "aes", "template": template }), "unknown field"),
         (json!({ "template": "x".repeat(300) }), "256 characters"),
         (json!(7), "a URL template"),
@@ -70,4 +72,7 @@ fn keys_are_read_and_no_error_shows_one() {
         let error = from_value::<SdmFileReadKey>(json!(wrong)).unwrap_err().to_string();
         assert!(!error.contains("A7"), "{error}");
     }
+    // A format that looks at the value first, as TOML does, is not told to repeat a key without quotes.
+    let error = SdmFileReadKey::deserialize(IntoDeserializer::<value::Error>::into_deserializer(11_223_344_i64));
+    assert_eq!(error.unwrap_err().to_string(), "expected a key of 32 hexadecimal digits as text");
 }

@@ -1,11 +1,12 @@
 //! The states of a tap from end to end: rejected taps, stored counters, and races.
 
+use core::convert::Infallible;
 use core::future::Future;
 use std::sync::Barrier;
 
 use suntap::{
-    Blocking, ClaimedTap, CommitError, ConfigError, CounterStore, Error, FreshTap, Full, Malformed, Mark,
-    MemoryCounters, PreparedFileReadKey, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey,
+    Advance, Blocking, ClaimedTap, CommitError, ConfigError, CounterId, CounterStore, Error, FreshTap, Full, Malformed,
+    Mark, MemoryCounters, PreparedFileReadKey, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey,
     SdmReadCtr, SunMessage, TagTamper, Uid, UnixMillis, VerifiedTap, VerifyError, sdm_layout,
 };
 use suntap_testkit::line::OTHER_SCHEMES;
@@ -262,10 +263,7 @@ fn the_next_tap_knows_the_one_before() {
         assert_eq!((fresh.previous(), fresh.mark()), (before, now));
         before = Some(now);
         let again = claim(&layout, &url).verify(&key).unwrap().commit(&mut counters, None).unwrap_err();
-        assert_eq!(
-            again.to_string(),
-            format!("replayed tap: its counter is {counter}, and counter {counter} was already accepted")
-        );
+        assert_eq!(again.to_string(), format!("replayed tap: this tap, with counter {counter}, was already accepted"));
     }
 }
 
@@ -276,6 +274,29 @@ fn a_failing_store_refuses_the_tap() {
         let tap = verified().commit(&mut store, None);
         assert!(matches!(tap, Err(CommitError::Store(Failed::Told))));
     }
+}
+
+/// A store whose comparison is off by one admits no replay, because it says what it held before.
+#[test]
+fn a_store_that_contradicts_itself_admits_no_replay() {
+    struct OffByOne(Option<Mark>);
+
+    impl CounterStore for OffByOne {
+        type Error = Infallible;
+
+        fn advance(&mut self, _: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Infallible> {
+            let now = Mark { ctr, at, taps: 1 };
+            Ok(match self.0 {
+                Some(stored) if ctr < stored.ctr => Advance::Stale { stored },
+                _ => Advance::Advanced { previous: self.0.replace(now), now },
+            })
+        }
+    }
+
+    let mut store = OffByOne(None);
+    assert!(verified().commit(&mut store, None).is_ok());
+    assert!(matches!(verified().commit(&mut store, None), Err(CommitError::Replayed { .. })));
+    assert!(matches!(ready(verified().commit_async(&mut Blocking(store), None)), Err(CommitError::Replayed { .. })));
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn every_error_has_words() {
     let errors: &[&dyn std::error::Error] = &[
         &suntap::Malformed::Trailing,
         &suntap::VerifyError::NotAuthentic,
-        &suntap::ParseError::Digit,
+        &suntap::ParseError::HexDigit,
         &suntap::Full,
         &suntap::LayoutError::NoMac,
         &suntap::SettingsError::Shape,

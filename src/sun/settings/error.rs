@@ -38,8 +38,10 @@ pub enum SettingsError {
     SdmOff,
     /// A bit of FileOption, SDMOptions or SDMAccessRights does not have its required value: a reserved bit, or ASCII.
     Options,
-    /// An access right has a reserved value.
+    /// An access right has a reserved value, or SDMFileRead grants free access.
     AccessRight,
+    /// SDMFileRead names no key, so the tag writes no MAC.
+    NoFileRead,
     /// The file is not an NDEF message of one short URI record with a code of 00h to 04h.
     NotUri,
     /// A mirror lies outside the URL.
@@ -109,16 +111,21 @@ impl fmt::Display for SettingsError {
                 f.write_str("a counter that is not mirrored is neither read nor limited, and a limit is not 0")
             }
             Self::FileTooLong => f.write_str("the URL does not fit into the 256-byte file"),
-            Self::Shape => f.write_str("these are no whole settings of a standard data file"),
+            Self::Shape => {
+                f.write_str("expected the whole answer to GetFileSettings for a standard data file, without its status")
+            }
             Self::SdmOff => f.write_str("SDM is off"),
             Self::Options => f.write_str("a bit for future use is set, or ASCII is off"),
-            Self::AccessRight => f.write_str("an access right is for future use"),
+            Self::AccessRight => f.write_str("SDMMetaRead or SDMFileRead has a value that is reserved"),
+            Self::NoFileRead => f.write_str("SDMFileRead names no key, so the tag writes no MAC"),
             Self::NotUri => f.write_str("the file is no single short URI record with a code of 00h to 04h"),
             Self::OutsideUrl(field) => write!(f, "{field} lies outside the URL"),
             Self::MacInputOutsideUrl => f.write_str("SDMMACInputOffset lies outside the URL"),
             Self::Overlap(field) => write!(f, "{field} overlaps another mirror"),
             Self::MacInputInside(field) => write!(f, "SDMMACInputOffset lies inside {field}"),
-            Self::MetaRead => f.write_str("SDMMetaRead and what SDMOptions mirrors do not go together"),
+            Self::MetaRead => f.write_str(
+                "SDMMetaRead contradicts SDMOptions: access is needed exactly if UID or counter is mirrored",
+            ),
             Self::StaticText => f.write_str("the static text holds a brace or [["),
             Self::Layout(error) => error.fmt(f),
         }

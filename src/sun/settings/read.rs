@@ -110,12 +110,14 @@ impl Settings {
         let file_read = match right(meta_and_file)? {
             Access::Key(number) => number,
             Access::Free => return Err(SettingsError::AccessRight),
-            // The chip writes no MAC without SDMFileRead.
-            Access::Never => return Err(LayoutError::NoMac.into()),
+            Access::Never => return Err(SettingsError::NoFileRead),
         };
 
         let (plain, encrypted) = (meta_read == Access::Free, matches!(meta_read, Access::Key(_)));
         let has = |bit| options & bit != 0;
+        if (plain || encrypted) != (has(UID) || has(READ_CTR)) {
+            return Err(SettingsError::MetaRead);
+        }
         let uid = reader.number(has(UID) && plain)?;
         let ctr = reader.number(has(READ_CTR) && plain)?.filter(|offset| *offset != NOT_MIRRORED);
         let picc_data = reader.number(encrypted)?;
@@ -130,9 +132,6 @@ impl Settings {
         let limit = if has(READ_CTR_LIMIT) { Some(SdmReadCtr::from_lsb_first(reader.take()?)) } else { None };
         if !reader.0.is_empty() {
             return Err(SettingsError::Shape);
-        }
-        if (plain || encrypted) != (has(UID) || has(READ_CTR)) {
-            return Err(SettingsError::MetaRead);
         }
 
         // The tamper status is in the plaintext half of the file data, or it is a mirror of its own.

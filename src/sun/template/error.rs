@@ -37,6 +37,16 @@ pub enum LayoutError {
     NoScheme,
     /// The template contains `&amp;`: it was copied from HTML. A tag writes `&`.
     HtmlEscaped,
+    /// An element is percent-encoded, as in `%7Bmac%7D`.
+    PercentEncoded {
+        /// The number of template bytes before it.
+        at: usize,
+    },
+    /// A `{` has no `}` after it.
+    Unclosed {
+        /// The number of template bytes before it.
+        at: usize,
+    },
     /// `{mac}` is missing: nothing could be verified.
     NoMac,
     /// `[[` is after `{mac}`: SDMMACInputOffset must not exceed SDMMACOffset.
@@ -79,11 +89,13 @@ impl LayoutError {
             Self::RepeatedName => "each captured text has a name of its own",
             Self::TooManyNames => "at most four texts are captured",
             Self::RepeatedMacInput => "[[ stands at most once",
-            Self::PiccDataAndPlain => "{picc} excludes {uid} and {ctr}",
+            Self::PiccDataAndPlain => "{picc} holds UID and counter, so it stands without {uid} and {ctr}",
             Self::NoScheme => "a template begins with the scheme of a URL, such as https:",
             Self::HtmlEscaped => "a template has & where HTML has &amp;",
-            Self::NoMac => "{mac} must be there",
-            Self::MacInputAfterMac => "[[ must not be behind {mac}",
+            Self::PercentEncoded { .. } => "braces are not percent-encoded: write {mac}, not %7Bmac%7D",
+            Self::Unclosed { .. } => "a { needs a } after it",
+            Self::NoMac => "{mac} is missing",
+            Self::MacInputAfterMac => "[[ must not be after {mac}",
             Self::EncOutsideMacInput => "{enc} must be between [[ and {mac}",
             Self::EncLength => "the length of {enc:N} is a positive multiple of 32",
             Self::EncNeedsUidAndCtr => "{enc} needs both UID and counter mirrored",
@@ -91,7 +103,7 @@ impl LayoutError {
             Self::TamperTwice => "the tamper status is either {tt} or in {enc}",
             Self::CounterTag => "a tag without cryptography mirrors {uid}, {ctr} or both, and nothing else",
             Self::Ntag22x => "an NTAG 22x mirrors {uid}, {ctr}, {tt} and {mac}, and its MAC covers no text",
-            Self::Unbounded(_) => "an element of no fixed length needs a separator behind it, or a pinned length",
+            Self::Unbounded(_) => "an element of no fixed length needs a separator after it, or a pinned length",
         }
     }
 }
@@ -142,9 +154,10 @@ impl LayoutError {
     pub const fn const_text(&self) -> ConstText {
         let text = ConstText { bytes: [0; 256], len: 0 }.push(self.rule().as_bytes());
         match self {
-            Self::Character { at } | Self::UnknownElement { at } => {
-                text.push(b" (byte ").push_number(*at).push(b" of the template)")
-            }
+            Self::Character { at }
+            | Self::UnknownElement { at }
+            | Self::PercentEncoded { at }
+            | Self::Unclosed { at } => text.push(b" (byte ").push_number(*at).push(b" of the template)"),
             _ => text,
         }
     }
@@ -154,7 +167,10 @@ impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.rule())?;
         match self {
-            Self::Character { at } | Self::UnknownElement { at } => write!(f, " (byte {at} of the template)"),
+            Self::Character { at }
+            | Self::UnknownElement { at }
+            | Self::PercentEncoded { at }
+            | Self::Unclosed { at } => write!(f, " (byte {at} of the template)"),
             Self::Repeated(field) | Self::Unbounded(field) => write!(f, " ({field})"),
             _ => Ok(()),
         }

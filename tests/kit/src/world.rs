@@ -55,6 +55,7 @@ fn etrnl(number: u64, template: &str) -> Row {
 }
 
 /// Returns all tags.
+#[allow(clippy::too_many_lines, reason = "a table of tags")]
 pub fn tags() -> Tags {
     const COUNTER: &str = "https://t.ixkio.com/{:xuid}?n={ctr}&e={mac}";
     const BOTH: &str = "https://t.ixkio.com/{:xuid}?u={uid}&n={ctr}&e={mac}";
