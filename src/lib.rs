@@ -1,3 +1,5 @@
+// The first definition of a link wins: in the documentation a chapter is a module, in the repository a file.
+#![doc = include_str!("guide/links.md")]
 #![doc = include_str!("../README.md")]
 #![no_std]
 #![cfg_attr(not(feature = "accel"), forbid(unsafe_code))]
@@ -16,6 +18,12 @@ mod counter;
 pub mod diagnose;
 #[cfg(feature = "emulator")]
 pub mod emulator;
+#[cfg(any(doc, doctest))]
+#[cfg_attr(
+    not(all(feature = "dialects", feature = "emulator", feature = "flash", feature = "sdm-backend")),
+    allow(rustdoc::broken_intra_doc_links, reason = "chapters name items of every feature")
+)]
+pub mod guide;
 pub mod identify;
 pub mod kdf;
 mod key;

@@ -5,7 +5,6 @@
 //! who owns a tag, whether the tag may be used, where its keys come from, and which [rules] answer it.
 #![cfg_attr(feature = "dialects", doc = "")]
 #![cfg_attr(feature = "dialects", doc = include_str!("platform/wire_formats.md"))]
-#![cfg_attr(feature = "dialects", doc = include_str!("platform/moving.md"))]
 
 #[cfg(feature = "dialects")]
 mod answer;
