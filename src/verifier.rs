@@ -31,7 +31,7 @@ pub use meta_keys::MetaKeys;
 ///
 /// // The keys of a new chip. `An10922` instead of the file key gives each tag its own key.
 /// let verifier = Verifier::new(&LAYOUT, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY)?;
-/// let mut counters = MemoryCounters::<64>::new();
+/// let mut counters = MemoryCounters::<64>::new(); // once for the whole program, not for each request
 ///
 /// let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 /// let fresh = verifier.admit(url, &mut counters, None)?;

@@ -49,8 +49,8 @@ impl Advance {
 /// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is
 /// greater, stores it, in one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
 ///
-/// A store of your own is part of the security of your service: run the tests of the module `conformance` (feature
-/// `conformance`) against it. They find a comparison that is off by one, a race, and a mark that a restart loses.
+/// **A store of your own is part of the security of your service: run the tests of the module `conformance` (feature
+/// `conformance`) against it.** They find a comparison that is off by one, a race, and a mark that a restart loses.
 ///
 /// # Contract
 /// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one counter id with equal counters,

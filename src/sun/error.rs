@@ -103,7 +103,9 @@ impl fmt::Display for Malformed {
                 "malformed tap: expected the path and query of a request, got a full URL: \
                  pass Presented::Url, or call parse",
             ),
-            Self::NdefLength => f.write_str("malformed tap: a length in the NDEF file points past its end"),
+            Self::NdefLength => f.write_str(
+                "malformed tap: a length in the NDEF file points past its end: expected raw bytes, from NLEN on",
+            ),
             Self::NdefRecord => f.write_str(
                 "malformed tap: the NDEF file does not begin with a URI record: \
                  expected raw bytes, from NLEN on",
@@ -209,7 +211,8 @@ pub enum Error<S = Infallible, K = Infallible> {
     Malformed(Malformed),
     /// The tap was not verified.
     Verify(VerifyError),
-    /// There is no key for the claimed tag, so nothing was verified: the tag is not listed, or it is a forgery.
+    /// There is no key for the claimed tag, so nothing was verified: the tag is not listed, its eCode is not 26 characters
+    /// of a-z and 2-7, or it is a forgery.
     ///
     /// Do not show untrusted clients the difference to [`VerifyError::NotAuthentic`].
     UnknownTag {

@@ -219,6 +219,7 @@ impl<'a> VerifiedTap<'a> {
         store: &mut S,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
+        // Not `Send` with a generic store? Take a `SendCounterStore`, and pass `&mut Sendable(store)`.
         let advance = store.advance(&self.id, self.ctr, at).await.map_err(CommitError::Store)?;
         self.conclude(advance)
     }
@@ -226,8 +227,8 @@ impl<'a> VerifiedTap<'a> {
     /// Returns the same tap with a counter id that the caller chose, for a tag whose counter already has one, for
     /// example in a store that was filled by another program.
     ///
-    /// **Do not make the id from the UID alone. The caller must then keep the rules of a
-    /// [counter id](CounterId::from_bytes).** If the id does not change when
+    /// **Leave this out unless another program filled the store, and do not make the id from the UID alone.** The caller
+    /// must then keep the rules of a [counter id](CounterId::from_bytes). If the id does not change when
     /// the tag gets new keys, its new taps are rejected until its counter exceeds the stored one. If it changes while
     /// the keys stay, old taps are accepted again.
     pub fn with_own_counter_id(self, id: CounterId) -> Self {
@@ -284,7 +285,7 @@ impl<'a> FreshTap<'a> {
 }
 
 /// A genuine tap without a counter. **Open no door with it**: a copy of its URL is as good as the tag, and passes any number
-/// of times.
+/// of times. For a door, mirror the counter (`{picc:uid,ctr}` or `{ctr}`), and commit.
 #[must_use = "a copy of this URL is as good as the tag: it is never known to be new"]
 pub struct ReplayableTap<'a> {
     message: SunMessage<'a>,

@@ -541,7 +541,8 @@ fn it_says_what_is_wrong() {
         (FlashError::Corrupted, "flash counters corrupted: acknowledged data cannot be read"),
         (
             FlashError::NotFormatted,
-            "flash region not formatted: expected a counter store or a blank region; call format once",
+            "flash region not formatted: expected a counter store or a blank region; \
+             if it is the right region and never held a store, call format once",
         ),
         (FlashError::OtherSize, "flash counters written for another number of tags: open them with that N"),
         (FlashError::Full, "flash counters full: the store already holds as many tags as it can"),

@@ -93,9 +93,10 @@ impl<E: fmt::Debug> fmt::Display for FlashError<E> {
         match self {
             Self::Flash(error) => write!(f, "flash failed: {error:?}"),
             Self::Corrupted => f.write_str("flash counters corrupted: acknowledged data cannot be read"),
-            Self::NotFormatted => {
-                f.write_str("flash region not formatted: expected a counter store or a blank region; call format once")
-            }
+            Self::NotFormatted => f.write_str(
+                "flash region not formatted: expected a counter store or a blank region; \
+                 if it is the right region and never held a store, call format once",
+            ),
             Self::OtherSize => f.write_str("flash counters written for another number of tags: open them with that N"),
             Self::Full => f.write_str("flash counters full: the store already holds as many tags as it can"),
             Self::OutOfBounds { end, capacity } => {
