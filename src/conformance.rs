@@ -114,7 +114,7 @@ impl fmt::Display for Law {
             Self::PreviousIsReported => "what advanced reports what was there before and what is there now",
             Self::StoredIsReported => "what is stale reports what is stored",
             Self::TagsAreIndependent => "tags are independent",
-            Self::MaximumIsTerminal => "behind the maximum nothing advances",
+            Self::MaximumIsTerminal => "nothing advances after the maximum",
             Self::OneWinner => "of many equal advances at once exactly one advances",
             Self::GreatestRemains => "many increasing advances at once end at the greatest",
             Self::MarksSurvive => "what was acknowledged is there when the store is opened again",

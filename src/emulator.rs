@@ -220,9 +220,9 @@ impl EmulatedTag {
         // The file does not contain the prefix that the URI code stands for.
         let (_, prefix) = self.layout.uri_code();
         let prefix = self.layout.template().as_bytes().get(..prefix).unwrap_or_default();
-        let behind = file.get(FILE_HEADER..self.len).unwrap_or_default();
-        let len = prefix.len().saturating_add(behind.len());
-        let text = padded(prefix.iter().chain(behind).copied());
+        let rest = file.get(FILE_HEADER..self.len).unwrap_or_default();
+        let len = prefix.len().saturating_add(rest.len());
+        let text = padded(prefix.iter().chain(rest).copied());
         Ok(Url { text, len, origin: origin(&text) })
     }
 

@@ -71,8 +71,8 @@ impl<C: LaneEncrypt> CmacLanes<C> {
             let mut ends = [false; LANES];
             for (((rest, state), end), subkeys) in rests.iter_mut().zip(&mut states).zip(&mut ends).zip(&self.subkeys) {
                 let Some(bytes) = *rest else { continue };
-                let absorbed = if let Some((block, behind @ [_, ..])) = bytes.split_first_chunk::<16>() {
-                    *rest = Some(behind);
+                let absorbed = if let Some((block, following @ [_, ..])) = bytes.split_first_chunk::<16>() {
+                    *rest = Some(following);
                     *block
                 } else {
                     (*rest, *end) = (None, true);

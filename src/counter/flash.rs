@@ -304,7 +304,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// Continues in the next segment.
     async fn turn(&mut self) -> Result<(), Fault<F::Error>> {
         let old = self.active;
-        let segment = self.geometry.behind(old.segment);
+        let segment = self.geometry.after(old.segment);
         let number = old.number.checked_add(1).ok_or(Fault::WornOut)?;
         self.active = self.write_segment(segment, number).await?;
         // The old segment is needed until this point.
@@ -387,8 +387,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let complete = self.read(segment, u32::from(tags).saturating_add(1), number).await?;
         let is_complete = matches!(
             complete,
-            Slot::Whole { record: Record { content: Content::Complete { tags: told }, .. }, acknowledged: true }
-                if told == tags
+            Slot::Whole { record: Record { content: Content::Complete { tags: expected }, .. }, acknowledged: true }
+                if expected == tags
         );
         Ok(is_complete.then_some((number, tags)))
     }

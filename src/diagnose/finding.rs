@@ -206,13 +206,13 @@ impl fmt::Display for Finding<'_> {
                 return write!(
                     f,
                     "What looks like PICCData has {digits} digits. It has 32, or 48 in LRP mode: make the placeholder exactly that \
-                     long, or the tag writes over what stands behind it, or leaves zeros there."
+                     long, or the tag writes over the text that follows, or leaves zeros there."
                 );
             }
             Self::Layout(error) => {
                 return match error {
                     Malformed::Trailing => f.write_str(
-                        "There is text behind the end of the layout: a tracker, perhaps. Cut it off before the tap is parsed.",
+                        "There is text after the end of the layout, from a tracker perhaps. Remove it before the tap is parsed.",
                     ),
                     error => write!(f, "The URL is not of the layout: {error}. Compare it with the layout that works."),
                 };

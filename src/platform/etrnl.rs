@@ -236,7 +236,7 @@ impl Visitor<'_> for TagIdVisitor {
 /// The body of an answer.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Told<'a> {
+struct Reply<'a> {
     success: bool,
     err: Option<&'static str>,
     exists: bool,
@@ -250,7 +250,7 @@ struct Told<'a> {
     metadata: Option<&'a RawValue>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Reply<'a> {
     fn refused(err: &'static str, exists: bool) -> Self {
         Self { err: Some(err), exists, ..Self::default() }
     }
@@ -282,40 +282,40 @@ fn timestamp(at: UnixMillis) -> Option<String> {
 fn answered<R: TagRecord, E>(outcome: Outcome<'_, R, E>) -> Answer<E> {
     let exists = outcome.view.is_some();
     let metadata = outcome.view.and_then(|record| record.metadata);
-    let (status, told) = match &outcome.verdict {
+    let (status, reply) = match &outcome.verdict {
         Ok(Verdict::Fresh(Accepted { tap, previous, .. })) => {
-            let told = Told { success: true, exists, authentic: true, ..Told::default() };
-            (200, told.with(tap, *previous, metadata))
+            let reply = Reply { success: true, exists, authentic: true, ..Reply::default() };
+            (200, reply.with(tap, *previous, metadata))
         }
         Ok(Verdict::Refused(refusal)) => match refusal {
-            Refusal::Malformed(_) | Refusal::OtherLayout => (200, Told::refused("invalidData", exists)),
+            Refusal::Malformed(_) | Refusal::OtherLayout => (200, Reply::refused("invalidData", exists)),
             Refusal::Replayed { tap, stored } => {
-                (200, Told::refused("ctrBehind", exists).with(tap, Some(*stored), metadata))
+                (200, Reply::refused("ctrBehind", exists).with(tap, Some(*stored), metadata))
             }
-            Refusal::UnknownTag => (200, Told::refused("doesNotExist", exists)),
-            Refusal::NotTheOwner => (200, Told::refused("unauthorized", exists)),
+            Refusal::UnknownTag => (200, Reply::refused("doesNotExist", exists)),
+            Refusal::NotTheOwner => (200, Reply::refused("unauthorized", exists)),
             Refusal::Inactive(_) | Refusal::NoChip | Refusal::NoKeys | Refusal::WrongScheme | Refusal::NoCounter => {
-                (200, Told::refused("inactive", exists))
+                (200, Reply::refused("inactive", exists))
             }
-            Refusal::NotOpened | Refusal::OtherUid => (200, Told::refused("uidMismatch", exists)),
-            Refusal::SealBroken | Refusal::NotAuthentic => (200, Told::refused("cmacMismatch", exists)),
+            Refusal::NotOpened | Refusal::OtherUid => (200, Reply::refused("uidMismatch", exists)),
+            Refusal::SealBroken | Refusal::NotAuthentic => (200, Reply::refused("cmacMismatch", exists)),
         },
-        Err(_) => (503, Told::refused("unavailable", exists)),
+        Err(_) => (503, Reply::refused("unavailable", exists)),
     };
-    let answer = Answer::json(status, &told);
+    let answer = Answer::json(status, &reply);
     Answer { verdict: Some(outcome.verdict), ..answer }
 }
 
 fn unauthorized<E>() -> Answer<E> {
-    Answer::json(401, &Told::refused("unauthorized", false))
+    Answer::json(401, &Reply::refused("unauthorized", false))
 }
 
 fn invalid<E>() -> Answer<E> {
-    Answer::json(200, &Told::refused("invalidData", false))
+    Answer::json(200, &Reply::refused("invalidData", false))
 }
 
 fn unavailable<E>(failure: E) -> Answer<E> {
-    Answer { verdict: Some(Err(failure)), ..Answer::json(503, &Told::refused("unavailable", false)) }
+    Answer { verdict: Some(Err(failure)), ..Answer::json(503, &Reply::refused("unavailable", false)) }
 }
 
 /// Checks whether this API can answer for a tag. Call it when you import tags.

@@ -213,7 +213,7 @@ impl SdmLayout {
                     // in its place.
                     let chars = self.chars(field, rest);
                     let refine =
-                        |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_behind(index));
+                        |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_after(index));
                     let (text, after) = rest.split_at_checked(chars).ok_or(Malformed::Length(field)).map_err(refine)?;
                     tap.accept(field, text).map_err(refine)?;
                     rest = after;
@@ -246,10 +246,10 @@ impl SdmLayout {
     }
 
     /// Returns the static text after an element.
-    fn text_behind(&self, index: usize) -> &[u8] {
-        let mut behind = self.elements().skip(index.saturating_add(1));
+    fn text_after(&self, index: usize) -> &[u8] {
+        let mut following = self.elements().skip(index.saturating_add(1));
         // A `[[` without text before it has no characters in the URL.
-        let next = behind.find(|next| next.text.len() > 0 || !matches!(next.kind, ElementKind::MacInput));
+        let next = following.find(|next| next.text.len() > 0 || !matches!(next.kind, ElementKind::MacInput));
         next.map_or(&[], |next| self.text(next.text))
     }
 

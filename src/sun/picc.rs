@@ -24,10 +24,10 @@ impl PiccData {
     /// Reads `PICCDataTag [UID] [SDMReadCtr] RandomPadding`.
     pub(super) fn read(plain: &Block) -> Option<Self> {
         let [tag, body @ ..] = plain;
-        let (uid, behind) = body.split_first_chunk()?;
+        let (uid, after_uid) = body.split_first_chunk()?;
         // Bit 7: UID. Bit 6: counter. Bits 5 and 4: reserved, zero. Bits 3 to 0: length of the UID, zero without one.
         let (uid, ctr) = match tag {
-            0xC7 => (Some(uid), behind.first_chunk()),
+            0xC7 => (Some(uid), after_uid.first_chunk()),
             0x87 => (Some(uid), None),
             0x40 => (None, body.first_chunk()),
             _ => return None,

@@ -103,8 +103,8 @@ fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadC
     let mut vector = label.into_iter().fold(0, |vector, byte| vector | byte);
     if let Some(uid) = uid {
         let mut bytes = [0; 8];
-        let [_, behind @ ..] = &mut bytes;
-        *behind = *uid.as_bytes();
+        let [_, rest @ ..] = &mut bytes;
+        *rest = *uid.as_bytes();
         vector |= place(56, bytes);
     }
     if let Some(ctr) = ctr {

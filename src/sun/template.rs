@@ -337,9 +337,9 @@ const fn origin(template: &[u8]) -> usize {
     let mut at: usize = 0;
     let mut authority = false;
     while let [byte, after @ ..] = rest {
-        if !authority && let [b':', b'/', b'/', behind @ ..] = rest {
+        if !authority && let [b':', b'/', b'/', after_slashes @ ..] = rest {
             authority = true;
-            rest = behind;
+            rest = after_slashes;
             at = at.saturating_add(3);
             continue;
         }

@@ -269,11 +269,7 @@ fn judges_look_at_every_result() {
     assert_eq!(contest.judge(&mut store, honest.clone()), Ok(()));
     let judge = |store: &mut MemoryCounters<2>, second| contest.judge(store, [honest[0], second]).unwrap_err().law;
     assert_eq!(judge(&mut store, honest[0]), Law::OneWinner, "two winners");
-    assert_eq!(
-        judge(&mut store, Ok(Advance::Stale { stored: mark(1, 1) })),
-        Law::OneWinner,
-        "stale behind a lower one"
-    );
+    assert_eq!(judge(&mut store, Ok(Advance::Stale { stored: mark(1, 1) })), Law::OneWinner, "stale after a lower one");
     assert_eq!(judge(&mut store, Err(Full)), Law::Works);
     let none = contest.judge(&mut MemoryCounters::<2>::new(), honest.clone()).unwrap_err();
     assert_eq!(none.law, Law::OneWinner, "it was not written");

@@ -1076,8 +1076,8 @@ fn findings_have_distinct_codes_and_texts() {
     assert!(other.contains("SDMMetaReadKey") && other.contains("the key \"other\""), "{other}");
     let derived = Finding::DerivedKey { role: Role::File, source }.to_string();
     assert!(derived.contains("SDMFileReadKey") && !derived.contains("SDMMetaReadKey"), "{derived}");
-    let behind = |stored| Finding::CounterBehind { ctr, stored }.to_string();
-    assert!(behind(ctr).contains("accepted before") && behind(stored).contains("old: its counter is 5, and 7"));
+    let text = |stored| Finding::CounterBehind { ctr, stored }.to_string();
+    assert!(text(ctr).contains("accepted before") && text(stored).contains("old: its counter is 5, and 7"));
     let codes: std::collections::HashSet<&str> = all.iter().map(Finding::code).collect();
     assert_eq!(codes.len(), 33);
     let url = tap(&layout(TEMPLATES[0]), 1);

@@ -43,20 +43,20 @@ fn hex<const N: usize>(text: &Value) -> Option<[u8; N]> {
 fn random_of(mode: Scheme, meta: [u8; 16], picc: &str) -> [u8; 20] {
     let mut random = [0; 20];
     let wire = base16ct::mixed::decode_vec(picc).unwrap();
-    let behind = |tag: u8| 1 + if tag & 0x80 == 0 { 0 } else { 7 } + if tag & 0x40 == 0 { 0 } else { 3 };
+    let padding_from = |tag: u8| 1 + if tag & 0x80 == 0 { 0 } else { 7 } + if tag & 0x40 == 0 { 0 } else { 3 };
     #[cfg(feature = "lrp")]
     if mode == Scheme::Lrp {
         let (mut rand, mut blocks) = (wire[..8].to_vec(), [wire[8..].try_into().unwrap()]);
         random[..8].copy_from_slice(&rand);
         suntap::lrp::Lrp::new(&meta, 0).decrypt(&mut rand, &mut blocks);
-        let padding = &blocks[0][behind(blocks[0][0])..];
+        let padding = &blocks[0][padding_from(blocks[0][0])..];
         random[8..8 + padding.len()].copy_from_slice(padding);
         return random;
     }
     assert_eq!(mode, Scheme::Aes);
     let mut block = aes::Block::try_from(&*wire).unwrap();
     aes::Aes128Dec::new(&meta.into()).decrypt_block(&mut block);
-    let padding = &block[behind(block[0])..];
+    let padding = &block[padding_from(block[0])..];
     random[..padding.len()].copy_from_slice(padding);
     random
 }

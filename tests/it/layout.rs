@@ -236,9 +236,9 @@ fn the_reasons_are_the_same_around_the_mac_input() {
     }
     let before = layout("https://a.b/t?u={uid}&n=[[{ctr}&c={mac}");
     assert_eq!(shape(before.parse(&url(&format!("u=&n=00003D&c={MAC}")))), Err(Malformed::Missing(Field::Uid)));
-    let behind = layout("https://a.b/t?u={uid}[[&n={ctr}&c={mac}");
+    let after = layout("https://a.b/t?u={uid}[[&n={ctr}&c={mac}");
     let short = url(&format!("u=04DE5F1EACC0&n=00003D&c={MAC}"));
-    assert_eq!(shape(behind.parse(&short)), Err(Malformed::Length(Field::Uid)));
+    assert_eq!(shape(after.parse(&short)), Err(Malformed::Length(Field::Uid)));
 }
 
 /// Only the text between `?`, `&` or `#` and `=` is the name of a parameter, which can be missing or duplicate.

@@ -106,7 +106,7 @@ mod memory {
     }
 
     /// A prepared key of a tag holds a schedule or plaintexts, and unused space for the other. A move leaves old stack
-    /// contents in that space, which nothing can wipe (SECURITY.md). A value that holds nothing else shows where the
+    /// contents in that space, which nothing can wipe (see the threat model). A value that holds nothing else shows where the
     /// schedule or the plaintexts are.
     #[test]
     fn prepared_keys_of_a_tag_are_wiped_when_they_are_dropped() {

@@ -114,8 +114,8 @@ fn lrp_mirrors_a_longer_picc_data() {
 fn what_is_missing_is_said() {
     let access = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
     let none = TagTexts::default();
-    let file = |template: &str, texts: &TagTexts<'_>, room: usize| {
-        layout(template).ndef_file(texts, &mut vec![0; room]).map(<[u8]>::len)
+    let file = |template: &str, texts: &TagTexts<'_>, len: usize| {
+        layout(template).ndef_file(texts, &mut vec![0; len]).map(<[u8]>::len)
     };
     assert_eq!(file("https://a.b/{uid}{mac}", &none, 256), Ok(41));
     assert_eq!(file("https://a.b/{uid}{mac}", &none, 41), Ok(41));
@@ -151,8 +151,8 @@ fn what_is_missing_is_said() {
         assert_eq!(file("https://a.b/[[{picc}{enc:32}{mac}", &texts, 256), expected, "{data}");
     }
 
-    let settings = |template: &str, access: &SdmAccess, room: usize| {
-        layout(template).sdm_settings(access, &none, &mut vec![0; room]).map(<[u8]>::to_vec)
+    let settings = |template: &str, access: &SdmAccess, len: usize| {
+        layout(template).sdm_settings(access, &none, &mut vec![0; len]).map(<[u8]>::to_vec)
     };
     let keyed = SdmAccess { meta_read: Some(key(0)), ..access };
     assert_eq!(settings("https://a.b/{picc}{mac}", &access, 27), Err(SettingsError::MetaReadKey));

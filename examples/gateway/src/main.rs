@@ -49,7 +49,7 @@ fn main() -> ! {
 /// Answers lines until there are no more. Whether the flash was readable throughout.
 fn serve(door: &Door, chip: &mut RamFlash) -> bool {
     let mut lines = Lines::new();
-    // After a power cut the verdicts say so, for whoever reads along.
+    // After a power cut the verdicts say so, for a person who reads the output.
     let mut behind = "";
     loop {
         let Ok(mut counters) = Counters::open_blocking(&mut *chip, RamFlash::REGION) else { return false };

@@ -155,7 +155,7 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         (0..self.count()).map(Segment)
     }
 
-    pub(super) fn behind(self, Segment(segment): Segment) -> Segment {
+    pub(super) fn after(self, Segment(segment): Segment) -> Segment {
         let next = segment.saturating_add(1);
         Segment(if next < self.count() { next } else { 0 })
     }

@@ -106,12 +106,12 @@ impl<'a> Iterator for Parts<'a> {
         // In `{{name}`, only the inner brace opens a subtag.
         let inside = text.strip_prefix('{').and_then(|inside| {
             let end = inside.find(['{', '}'])?;
-            let (name, behind) = inside.split_at_checked(end)?;
-            Some((name, behind.strip_prefix('}')?))
+            let (name, following) = inside.split_at_checked(end)?;
+            Some((name, following.strip_prefix('}')?))
         });
-        if let Some((name, behind)) = inside {
-            self.0 = behind;
-            let written = text.len().checked_sub(behind.len()).and_then(|len| text.get(..len)).unwrap_or(text);
+        if let Some((name, following)) = inside {
+            self.0 = following;
+            let written = text.len().checked_sub(following.len()).and_then(|len| text.get(..len)).unwrap_or(text);
             return Some(Part::Subtag { name, written });
         }
         let from = usize::from(text.starts_with('{'));

@@ -42,7 +42,7 @@ impl SdmLayout {
                             return Err(LayoutError::EncOutsideMacInput);
                         }
                         if self.enc_chars.is_none() {
-                            let Some(reserve) = self.digits_behind(rest) else {
+                            let Some(reserve) = self.digits_after(rest) else {
                                 return Err(LayoutError::Unbounded(field));
                             };
                             self.enc_reserve = reserve;
@@ -149,7 +149,7 @@ impl SdmLayout {
     /// Returns the number of digits of fixed-length elements that follow directly.
     ///
     /// Returns `None` if the text after them could itself be read as digits.
-    const fn digits_behind(&self, mut elements: &[LayoutElement]) -> Option<usize> {
+    const fn digits_after(&self, mut elements: &[LayoutElement]) -> Option<usize> {
         let mut digits = 0usize;
         while let [element, rest @ ..] = elements {
             elements = rest;
