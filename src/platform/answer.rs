@@ -43,7 +43,7 @@ impl<E> Answer<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// The keys are not loaded, so every tap is refused. The tag can be imported before its keys.
+    /// The keys are not loaded, so every tap is refused. The tag can be imported before its keys, and before its UID.
     KeysNotLoaded,
     /// The layout has `{picc}`, but there is no SDMMetaReadKey.
     NoMetaKey,
@@ -113,7 +113,6 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     }
     let mut derived = false;
     match &chip.keys {
-        Keys::NotLoaded if record.uid.is_none() && layout.mirrored().uid => return Err(Unfit::NoUid),
         Keys::NotLoaded => return Err(Unfit::KeysNotLoaded),
         Keys::Loaded { meta, file } => {
             match meta {

@@ -479,7 +479,7 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(ixkio::check(&Row { uid: None, ..row(1) }), Err(Unfit::NoUid));
     assert_eq!(ixkio::check(&Row { uid: None, ..row(0) }), Ok(()), "a layout without UID needs none");
     assert_eq!(ixkio::check(&Row { keys: RowKeys::NotLoaded, ..row(0) }), Err(Unfit::KeysNotLoaded));
-    assert_eq!(ixkio::check(&Row { keys: RowKeys::NotLoaded, uid: None, ..row(1) }), Err(Unfit::NoUid));
+    assert_eq!(ixkio::check(&Row { keys: RowKeys::NotLoaded, uid: None, ..row(1) }), Err(Unfit::KeysNotLoaded));
     assert_eq!(ixkio::check(&Row { tamper: true, ..row(0) }), Err(Unfit::Tamper));
     let group_rules = OwnRules { groups: vec![(vec![], "x".into())], default: String::new() };
     assert_eq!(ixkio::check(&Row { group_rules, ..row(0) }), Err(Unfit::Rules(RulesError::EmptyGroup)));

@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, OriginalUri, RawQuery, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use suntap::UnixMillis;
 use suntap::platform::{Accepted, Answer, Failure, Refusal, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -28,6 +28,7 @@ use crate::store::{Store, StoreError};
 const MAX_BODY: usize = 8 * 1024;
 /// Nor is a URL: a chip holds 256 bytes.
 const MAX_TARGET: usize = 2 * 1024;
+const JSON: &str = "application/json";
 
 type Verdicts = Option<Result<Verdict, Failure<StoreError, StoreError>>>;
 
@@ -115,30 +116,49 @@ impl fmt::Debug for App {
 
 /// The routes.
 pub fn routes(app: Arc<App>, timeout: Duration) -> Router {
-    let apis = Router::new()
-        .route("/v1/t", get(ixkio).head(not_allowed).options(preflight))
-        .route("/v1/tags/verify-authenticity", post(etrnl).options(preflight))
-        // As an earlier version of the API had it.
-        .route("/v1/tag/verify-authenticity", post(etrnl).options(preflight))
-        .layer(middleware::map_response(any_origin));
-    let mut people =
-        Router::new().route("/", get(page::home).head(not_allowed)).route("/tap", get(page::tap).head(not_allowed));
+    let mut router = Router::new()
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics))
+        .route("/v1/", any(not_found))
+        .route("/v1/{*path}", any(not_found));
+    for path in ["/v1/t", "/v1/t/"] {
+        router = router.route(path, api("GET, OPTIONS", get(ixkio)));
+    }
+    // An earlier version of the vendor's API has `tag` instead of `tags`.
+    for path in ["/v1/tags/verify-authenticity", "/v1/tag/verify-authenticity"] {
+        for path in [path, &format!("{path}/")] {
+            router = router.route(path, api("POST, OPTIONS", post(etrnl)));
+        }
+    }
+    let mut people = Router::new().route("/", only("GET", get(page::home))).route("/tap", only("GET", get(page::tap)));
     if app.demo.is_some() {
         people = people.merge(demo::routes());
     }
     // A tag that was set up for another service has that one's path.
     let people =
-        people.fallback(get(page::tap_elsewhere).head(not_allowed)).layer(middleware::map_response(page::sealed_off));
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/metrics", get(metrics))
-        .merge(apis)
-        .merge(people)
+        people.fallback(only("GET", get(page::tap_elsewhere))).layer(middleware::map_response(page::sealed_off));
+    limited(router.merge(people), timeout).with_state(app)
+}
+
+/// Adds the limits of a request, and JSON for what they refuse.
+fn limited<S: Clone + Send + Sync + 'static>(router: Router<S>, timeout: Duration) -> Router<S> {
+    router
         .layer(middleware::from_fn(short))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, timeout))
         .layer(CatchPanicLayer::new())
-        .with_state(app)
+        .layer(middleware::from_fn(json_api))
+}
+
+/// Answers `OPTIONS` as well, and refuses all methods but `methods`.
+fn api(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    only(methods, router.options(move || async move { preflight(methods) }))
+}
+
+/// Refuses all methods but `methods`. `HEAD` is refused too: axum would answer it like `GET`, which spends the tap.
+fn only(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    let refuse = move || async move { not_allowed(methods) };
+    router.head(refuse).fallback(refuse)
 }
 
 async fn ixkio(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
@@ -181,25 +201,59 @@ async fn health(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
     }
 }
 
-/// To ask for the head of an answer would spend the tap.
-async fn not_allowed() -> impl IntoResponse {
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET")])
+fn not_allowed(methods: &'static str) -> impl IntoResponse {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, methods)])
+}
+
+async fn not_found() -> StatusCode {
+    StatusCode::NOT_FOUND
 }
 
 /// A browser asks before it sends a header of its own.
-async fn preflight() -> impl IntoResponse {
+fn preflight(methods: &'static str) -> impl IntoResponse {
     let headers = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (header::ALLOW, methods),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "api-key, content-type"),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ];
     (StatusCode::NO_CONTENT, headers)
 }
 
-/// Both APIs are called from web pages of anybody. They know a caller by what he sends, never by what his browser keeps.
-async fn any_origin(mut response: Response) -> Response {
+/// Makes every answer under `/v1/` JSON with the same headers, also what a limit or the router answers.
+async fn json_api(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/v1/");
+    let mut response = next.run(request).await;
+    if !is_api {
+        return response;
+    }
+    let status = response.status();
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == JSON);
+    if !is_json && status != StatusCode::NO_CONTENT {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        let body = format!(r#"{{"error":"{}"}}"#, error_name(status));
+        response = (status, [(header::CONTENT_TYPE, JSON)], body).into_response();
+        response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // Web pages of any origin call both APIs. They know a caller by what it sends, never by what its browser keeps.
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
+}
+
+/// The error of an answer that is not from one of the APIs. The names are ours.
+fn error_name(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "bad_request",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::REQUEST_TIMEOUT => "timeout",
+        StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
+        StatusCode::URI_TOO_LONG => "uri_too_long",
+        // The APIs answer `unavailable` in JSON of their own.
+        StatusCode::SERVICE_UNAVAILABLE => "prefetch",
+        _ => "internal",
+    }
 }
 
 /// Refuses what is longer than anything a tag writes, and what a browser asks for before anybody has touched a link: it would spend
@@ -305,5 +359,34 @@ pub fn origin(address: SocketAddr) -> String {
         SocketAddr::V4(address) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
         SocketAddr::V6(address) if address.ip().is_unspecified() => format!("http://[::1]:{}", address.port()),
         address => format!("http://{address}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+
+    /// No request makes a handler panic, so only this test can see the answer.
+    #[tokio::test]
+    async fn a_panic_is_json_under_v1_only() {
+        async fn fails() -> StatusCode {
+            panic!("as a handler must not")
+        }
+        let router = Router::new().route("/v1/t", get(fails)).route("/tap", get(fails));
+        let service = TowerToHyperService::new(limited(router, Duration::from_secs(10)));
+        for (path, is_api) in [("/v1/t", true), ("/tap", false)] {
+            let request = axum::http::Request::builder().uri(path).body(Body::empty()).unwrap();
+            let response = service.call(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(header(header::CONTENT_TYPE).as_deref() == Some(JSON), is_api);
+            assert_eq!(header(header::CACHE_CONTROL).as_deref() == Some("no-store"), is_api);
+            assert_eq!(header(header::ACCESS_CONTROL_ALLOW_ORIGIN).as_deref() == Some("*"), is_api);
+            let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+            assert_eq!(&body[..] == br#"{"error":"internal"}"#, is_api);
+        }
     }
 }

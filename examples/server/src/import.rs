@@ -1,8 +1,8 @@
 //! From lines of JSON to a registry: all of them, or none.
 //!
-//! A line is one of `{"organisation":{…}}`, `{"apiKey":{…}}`, `{"token":{…}}`, `{"folder":{…}}`, `{"tagGroup":{…}}`, `{"batch":{…}}`,
-//! `{"tag":{…}}`; what something stands in comes before it, in the same import or an earlier one. What is there already is replaced, so the same line with
-//! `"state":"inactive"` takes a batch out of use.
+//! A line is one of `{"organisation":{…}}`, `{"apiKey":{…}}`, `{"token":{…}}`, `{"folder":{…}}`, `{"tagGroup":{…}}`,
+//! `{"batch":{…}}`, `{"tag":{…}}`; what something stands in comes before it, in the same import or an earlier one. What is there
+//! already is replaced, so the same line with `"state":"inactive"` takes a batch out of use.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::platform::Service;
 use suntap::platform::rules::Rules;
-use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit, etrnl, ixkio};
+use suntap::platform::{FileKey, Keys as RecordKeys, Record, TagRecord as _, Unfit, etrnl, ixkio};
 use suntap::{CounterId, Mark, SdmFileReadKey, SdmMetaReadKey};
 
 use crate::document::{
@@ -42,7 +42,7 @@ enum Line {
     Tag(Box<Tag<Keys>>),
 }
 
-/// An API key that clients of ETRNL have already.
+/// An API key that ETRNL clients already use.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ImportedKey {
@@ -59,7 +59,7 @@ enum ImportedKind {
     Private,
 }
 
-/// A token that clients of ixkio have already.
+/// A token that ixkio clients already use.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ImportedToken {
@@ -69,7 +69,7 @@ struct ImportedToken {
 }
 
 impl Line {
-    /// The text of an API key or token, and what is to stand under its name.
+    /// Returns the text of an API key or token, and the document to store under its name.
     fn api_key(&self) -> Option<(&str, ApiKey)> {
         let (text, organisation, kind, label) = match self {
             Self::ApiKey(ImportedKey { organisation, key, kind: ImportedKind::Public, label }) => {
@@ -202,8 +202,18 @@ fn read(line: &str) -> Result<Line, String> {
         let text = error.to_string();
         // It has a line number of its own, which is always the first.
         let text = text.rsplit_once(" at line ").map_or(&*text, |(text, _)| text);
-        format!("{}, column {}", redacted(text), error.column())
+        // An API key may be too short for `redacted` to recognise it.
+        let has_credential = line.contains("\"apiKey\"") || line.contains("\"token\"");
+        let text = if has_credential { redacted(&unquoted(text)) } else { redacted(text) };
+        format!("{text}, column {}", error.column())
     })
+}
+
+/// Returns a message of `serde` without the value of the line that it quotes. The names that it expects stay.
+fn unquoted(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once(", expected") else { return message.into() };
+    let found = found.split_once(['"', '`']).map_or_else(|| found.into(), |(found, _)| format!("{found}…"));
+    format!("{found}, expected{expected}")
 }
 
 /// The registry as it will be.
@@ -440,7 +450,7 @@ impl<'s> Draft<'s> {
         if let Some(imported) = &tag.counter {
             let Some(id) = counter else {
                 return problem(
-                    "its counter can not be imported: its id follows from the file-read key, which is not at hand",
+                    "cannot import its counter: the counter id follows from the SDMFileReadKey, which this line does not give",
                 );
             };
             let ImportedCounter { ctr, at, taps } = *imported;
@@ -529,14 +539,12 @@ impl<'s> Draft<'s> {
                 return problem("the secrets have no key of this name");
             }
         }
-        if record.names.xuid.is_some() && record.rules.is_empty() {
-            let group = record.names.tag_group.map_or("it".into(), |group| format!("its tag group {group}"));
-            let told = format!("{group} has no rules, so genuine and forged taps get the same answer");
+        if let Some(reason) = no_rules(&record) {
             if record.chip.is_some() && !self.allowed.no_rules {
-                return problem(format!("{told} (--allow-no-rules takes it)"));
+                return problem(format!("{reason} (--allow-no-rules takes it)"));
             }
-            if !self.report.warnings.contains(&told) && self.report.warnings.len() < TOLD {
-                self.report.warnings.push(told);
+            if !self.report.warnings.contains(&reason) && self.report.warnings.len() < TOLD {
+                self.report.warnings.push(reason);
             }
         }
         let waits = match unfit(row) {
@@ -594,6 +602,15 @@ impl<'s> Draft<'s> {
 /// Why the API of a tag could not answer for it.
 pub(crate) fn unfit(row: &Row) -> Result<(), Unfit> {
     if row.record().names.xuid.is_some() { ixkio::check(row) } else { etrnl::check(row) }
+}
+
+/// Returns the reason why genuine and forged taps of an ixkio tag get the same answer, if they do.
+pub(crate) fn no_rules(record: &Record<'_>) -> Option<String> {
+    if record.names.xuid.is_none() || !record.rules.is_empty() {
+        return None;
+    }
+    let group = record.names.tag_group.map_or("it".into(), |group| format!("its tag group {group}"));
+    Some(format!("{group} has no rules, so genuine and forged taps get the same answer"))
 }
 
 fn problem<T>(reason: impl Into<String>) -> Checked<T> {

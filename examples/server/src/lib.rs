@@ -1,6 +1,7 @@
 //! The APIs of ixkio and ETRNL over HTTP, on suntap.
 
 mod cache;
+pub mod check;
 mod demo;
 pub mod document;
 mod hex;

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use suntap_server::Demo;
+use suntap_server::check::check;
 use suntap_server::document::{ApiKey, KeyKind};
 use suntap_server::http::{App, Limits, origin, serve};
 use suntap_server::import::{Allowed, import};
@@ -35,8 +37,10 @@ struct Cli {
 enum Command {
     /// Answer requests. The same as no command at all.
     Serve(Serve),
-    /// Read organisations, folders, tag groups, batches and tags, one JSON object a line: all of them, or none.
+    /// Read organisations, API keys, tokens, folders, tag groups, batches and tags, one JSON object a line: all of them, or none.
     Import(Import),
+    /// List the tags that cannot be verified and the tag groups without rules. The exit code is 1 if there are any.
+    Check(Check),
     /// Keys of API clients.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -98,6 +102,15 @@ struct Import {
     /// Take authentication tags without rules, although genuine and forged taps get the same answer.
     #[arg(long)]
     allow_no_rules: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Args)]
+struct Check {
+    /// Print one JSON object per finding, and no count.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -186,21 +199,23 @@ impl StoreArgs {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     match cli.command {
-        None => run(cli.serve).await,
-        Some(Command::Serve(serve)) => run(serve).await,
-        Some(Command::Import(args)) => run_import(args).await,
+        None => run(cli.serve).await?,
+        Some(Command::Serve(serve)) => run(serve).await?,
+        Some(Command::Import(args)) => run_import(args).await?,
+        Some(Command::Check(args)) => return run_check(args).await,
         Some(Command::Key(KeyCommand::New(args))) => {
             let (store, secrets) = args.store.open(None).await?;
             let key = ApiKey { organisation: args.organisation, kind: args.kind, label: args.label };
             let created = create(&store, secrets, &key).await?;
             store.close().await;
-            println(&created.text)
+            println(&created.text)?;
         }
-        Some(Command::Secrets(SecretsCommand::New { path })) => Secrets::create(&path),
+        Some(Command::Secrets(SecretsCommand::New { path })) => Secrets::create(&path)?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A line on standard output, which may be gone.
@@ -325,4 +340,18 @@ async fn run_import(args: Import) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+async fn run_check(args: Check) -> anyhow::Result<ExitCode> {
+    let (store, secrets) = args.store.open(None).await?;
+    let findings = check(&store, secrets).await;
+    store.close().await;
+    let findings = findings?;
+    for finding in &findings {
+        println(&if args.json { serde_json::to_string(finding)? } else { finding.to_string() })?;
+    }
+    if !args.json {
+        println(&format!("{} finding{}", findings.len(), if findings.len() == 1 { "" } else { "s" }))?;
+    }
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

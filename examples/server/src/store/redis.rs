@@ -191,7 +191,7 @@ impl Redis {
                 return Err(StoreError::Contended);
             }
         }
-        let commands = change.writes.iter().map(|(key, text)| {
+        let writes = change.writes.iter().map(|(key, text)| {
             let mut command = redis::cmd(if text.is_some() { "SET" } else { "DEL" });
             command.arg(document_key(key)).arg(text);
             command
@@ -201,22 +201,22 @@ impl Redis {
             command.arg(RAISE).arg(1).arg(mark_key(id)).arg(ctr.get()).arg(millis(*at)).arg(taps);
             command
         });
-        // A tag is there only with its counter.
-        let commands = marks.chain(commands);
+        // The marks first: an imported tag must not be found before its counter.
         match self.connection.clone() {
             Connection::One(_, client) => {
                 let config = ConnectionManagerConfig::new().set_response_timeout(None);
                 let mut one = ConnectionManager::new_with_config(client, config).await.map_err(StoreError::Redis)?;
                 let mut transaction = redis::pipe();
                 transaction.atomic();
-                for command in commands {
+                for command in marks.chain(writes) {
                     transaction.add_command(command).ignore();
                 }
                 transaction.query_async::<()>(&mut one).await.map_err(StoreError::Redis)
             }
             Connection::Cluster(_) => {
-                let commands: Vec<_> = commands.collect();
-                for part in commands.chunks(PART) {
+                let (marks, writes): (Vec<_>, Vec<_>) = (marks.collect(), writes.collect());
+                // The commands of a part run in parallel, so no part has both kinds.
+                for part in marks.chunks(PART).chain(writes.chunks(PART)) {
                     futures_util::future::try_join_all(part.iter().map(|command| self.run::<()>(command))).await?;
                     let mut hold = redis::cmd("EXPIRE");
                     hold.arg(LOCK).arg(LOCK_SECONDS);

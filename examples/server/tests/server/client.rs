@@ -36,7 +36,8 @@ impl Client {
         self.0.get_mut().write_all(bytes)
     }
 
-    pub(crate) fn receive(&mut self) -> std::io::Result<Reply> {
+    /// An answer without a body, whatever length it would have.
+    pub(crate) fn receive_head(&mut self) -> std::io::Result<Reply> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.0.read_line(&mut head)? == 0 {
@@ -44,7 +45,11 @@ impl Client {
             }
         }
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let mut reply = Reply { status, head, body: String::new() };
+        Ok(Reply { status, head, body: String::new() })
+    }
+
+    pub(crate) fn receive(&mut self) -> std::io::Result<Reply> {
+        let mut reply = self.receive_head()?;
         let length = reply.header("content-length").map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         self.0.read_exact(&mut body)?;

@@ -9,13 +9,13 @@ use suntap_server::store::{Options, Store};
 use crate::client::get;
 use crate::tags::{self, Folder};
 
-async fn open(folder: &Folder) -> Store {
+pub(crate) async fn open(folder: &Folder) -> Store {
     let path = folder.path("data.redb").to_str().unwrap().to_owned();
     Store::open(&path.parse().unwrap(), Options::default()).await.unwrap()
 }
 
 /// What is said of these lines behind those of `levels()` and a good tag.
-async fn told(lines: &[Value]) -> String {
+pub(crate) async fn told(lines: &[Value]) -> String {
     let folder = Folder::new();
     let store = open(&folder).await;
     let text = tags::text(&[&*tags::levels(), &[tags::line(1)], lines].concat());
@@ -27,7 +27,7 @@ async fn told(lines: &[Value]) -> String {
     error
 }
 
-fn changed(number: u32, changes: Value) -> Value {
+pub(crate) fn changed(number: u32, changes: Value) -> Value {
     let mut line = tags::line(number);
     for (name, value) in changes.as_object().unwrap() {
         line["tag"][name] = value.clone();

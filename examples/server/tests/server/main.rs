@@ -12,12 +12,19 @@
     reason = "a test fails by panicking"
 )]
 
+mod api_keys;
 mod backends;
+mod browser;
+mod check;
 mod client;
+mod clients;
+mod counters;
 mod crash;
 mod demo;
 mod http;
 mod import;
+mod moving;
 mod page;
 mod stores;
 mod tags;
+mod v1;

@@ -1,59 +1,25 @@
 //! The page on the screen of a phone, in a browser.
 
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fantoccini::{Client, ClientBuilder, Locator};
+use fantoccini::{Client, Locator};
 use serde_json::json;
 
-use crate::backends::{port, skipped};
+use crate::browser::Driver;
 use crate::demo::start;
 
 /// A phone's, in points.
 const SCREEN: (u32, u32) = (390, 844);
 
-struct Driver(Child, u16);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+/// Opens a browser with the screen of a phone.
+async fn phone(driver: &Driver, dark: bool) -> Client {
+    let mut args = vec!["--hide-scrollbars"];
+    if dark {
+        args.push("--force-dark-mode");
+        args.push("--blink-settings=preferredColorScheme=0");
     }
-}
-
-impl Driver {
-    /// `None` with a printed reason where there is no browser.
-    fn start() -> Option<Self> {
-        let port = port();
-        let mut command = Command::new("chromedriver");
-        command.arg(format!("--port={port}")).stdout(Stdio::null()).stderr(Stdio::null());
-        let Ok(child) = command.spawn() else {
-            skipped("chromedriver");
-            return None;
-        };
-        let driver = Self(child, port);
-        let start = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "chromedriver does not start");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Some(driver)
-    }
-
-    async fn browser(&self, dark: bool) -> Client {
-        let mut args =
-            vec!["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"];
-        if dark {
-            args.push("--force-dark-mode");
-            args.push("--blink-settings=preferredColorScheme=0");
-        }
-        let metrics = json!({ "width": SCREEN.0, "height": SCREEN.1, "pixelRatio": 2 });
-        let options = json!({ "args": args, "mobileEmulation": { "deviceMetrics": metrics } });
-        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options });
-        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-        builder.capabilities(capabilities.as_object().unwrap().clone());
-        builder.connect(&format!("http://127.0.0.1:{}", self.1)).await.unwrap()
-    }
+    let metrics = json!({ "width": SCREEN.0, "height": SCREEN.1, "pixelRatio": 2 });
+    driver.browser(&args, json!({ "mobileEmulation": { "deviceMetrics": metrics } })).await
 }
 
 /// Screens that a person looks at afterwards.
@@ -91,7 +57,7 @@ async fn a_visitor_sees_each_verdict() {
     let home = format!("http://{}/", server.address);
     for dark in [false, true] {
         let shade = if dark { "dark" } else { "light" };
-        let browser = driver.browser(dark).await;
+        let browser = phone(&driver, dark).await;
         browser.goto(&home).await.unwrap();
         photograph(&browser, &format!("home-{shade}")).await;
 

@@ -8,11 +8,12 @@ use suntap::conformance::{self, Contest, Promise};
 use suntap::platform::{AsyncTagRegistry as _, State, TagRecord as _, TagRef};
 use suntap_server::import::{Allowed, import};
 use suntap_server::registry::{Caches, Registry};
-use suntap_server::store::{Options, Store};
+use suntap_server::store::{Change, Options, Store, StoreError};
 
 use crate::backends::{self, Backend};
 use crate::client::{Client, Server, get};
 use crate::tags::{self, Folder};
+use crate::{api_keys, counters};
 
 async fn open(url: &str) -> Store {
     Store::open(&url.parse().unwrap(), Options::default()).await.unwrap()
@@ -110,6 +111,51 @@ async fn a_change_is_seen(url: &str) {
     store.close().await;
 }
 
+/// More documents than three pages of a listing, one page to the last, and other keys on both sides.
+async fn lists_every_document(url: &str) {
+    let store = open(url).await;
+    let mut expected: Vec<_> = (0..3000).map(|number| format!("list/{}", number * 7919 % 3000)).collect();
+    let others = ["lisu", "list", "list0", "Aist/1"].map(String::from);
+    let text = |key: &String| (key.clone(), Some(format!("\"{key}\"")));
+    let writes = expected.iter().chain(&others).map(text).collect();
+    store.change(&Change { writes, ..Change::default() }).await.unwrap();
+    let mut listed = Vec::new();
+    let mut each = |key: &str, text: &str| {
+        assert_eq!(text, format!("\"{key}\""));
+        listed.push(key.to_owned());
+        Ok::<_, StoreError>(())
+    };
+    store.list("list/", &mut each).await.unwrap();
+    listed.sort();
+    if url.starts_with("redis") {
+        listed.dedup();
+    }
+    expected.sort();
+    assert!(listed == expected, "{} of {}", listed.len(), expected.len());
+
+    let count = async |prefix| {
+        let mut keys = std::collections::BTreeSet::new();
+        let each = |key: &str, _: &str| {
+            keys.insert(key.to_owned());
+            Ok::<_, StoreError>(())
+        };
+        store.list(prefix, each).await.unwrap();
+        keys.len()
+    };
+    assert_eq!((count("list/1").await, count("list/2999").await, count("list/x").await), (1111, 1, 0));
+    // An error of the caller ends the listing.
+    let stopped = store.list("list/", |_, _| Err(StoreError::Late)).await;
+    assert!(matches!(stopped, Err(StoreError::Late)));
+
+    // The check lists tags the same way.
+    let waiting = |number: u32| json!({ "tag": { "organisation": 1, "number": 70_000 + number } });
+    let lines = [tags::levels(), (0..2100).map(waiting).collect()].concat();
+    import(&store, tags::secrets(), &tags::text(&lines), Allowed::default(), |_| ()).await.unwrap();
+    let findings = suntap_server::check::check(&store, tags::secrets()).await.unwrap();
+    assert_eq!(findings.iter().filter(|finding| finding.key.starts_with("number/7")).count(), 2100);
+    store.close().await;
+}
+
 #[test]
 fn redb_keeps_the_laws() {
     let folder = Folder::new();
@@ -117,6 +163,9 @@ fn redb_keeps_the_laws() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         keeps_the_laws(path.to_str().unwrap()).await;
         a_change_is_seen(path.to_str().unwrap()).await;
+        api_keys::imported_keys_hold(path.to_str().unwrap()).await;
+        counters::imported_counters_hold(path.to_str().unwrap()).await;
+        lists_every_document(path.to_str().unwrap()).await;
     });
 }
 
@@ -126,6 +175,9 @@ fn postgres_keeps_the_laws() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         keeps_the_laws(&backend.url).await;
         a_change_is_seen(&backend.url).await;
+        api_keys::imported_keys_hold(&backend.url).await;
+        counters::imported_counters_hold(&backend.url).await;
+        lists_every_document(&backend.url).await;
     });
     two_servers_are_one(&backend);
 }
@@ -136,6 +188,9 @@ fn redis_keeps_the_laws() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         keeps_the_laws(&backend.url).await;
         a_change_is_seen(&backend.url).await;
+        api_keys::imported_keys_hold(&backend.url).await;
+        counters::imported_counters_hold(&backend.url).await;
+        lists_every_document(&backend.url).await;
     });
     two_servers_are_one(&backend);
 }
@@ -146,6 +201,9 @@ fn a_redis_cluster_keeps_the_laws() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         keeps_the_laws(&backend.url).await;
         a_change_is_seen(&backend.url).await;
+        api_keys::imported_keys_hold(&backend.url).await;
+        counters::imported_counters_hold(&backend.url).await;
+        lists_every_document(&backend.url).await;
     });
     two_servers_are_one(&backend);
 }

@@ -1,0 +1,101 @@
+//! Lists the tags that cannot be verified, and the tag groups without rules.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use suntap::platform::TagRecord as _;
+use suntap::platform::rules::Rules;
+
+use crate::document::Entry;
+use crate::import::{no_rules, unfit};
+use crate::registry::{above, document};
+use crate::row::{Above, Row};
+use crate::secrets::Secrets;
+use crate::store::{Store, StoreError};
+
+/// What is wrong with a tag or a tag group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// The key of its document.
+    pub key: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Checks every tag of a store. An import that runs at the same time may be seen in part.
+///
+/// # Errors
+/// Returns an error if the store fails, or if an import adds tags to new batches at the same time.
+pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<Finding>, StoreError> {
+    let mut scan = Scan { secrets, documents: HashMap::new(), above: HashMap::new(), findings: BTreeSet::new() };
+    for prefix in ["organisation/", "level/"] {
+        let keep = |key: &str, text: &str| {
+            scan.documents.insert(key.into(), text.into());
+            Ok::<_, StoreError>(())
+        };
+        store.list(prefix, keep).await?;
+    }
+    for prefix in ["xuid/", "number/"] {
+        store.list(prefix, |key, text| scan.tag(key, text)).await?;
+    }
+    Ok(scan.findings)
+}
+
+struct Scan {
+    secrets: &'static Secrets,
+    /// Organisations and levels.
+    documents: HashMap<String, String>,
+    /// The same, parsed, by the key of the innermost.
+    above: HashMap<String, Arc<Above>>,
+    /// A set, because a store may list a document twice.
+    findings: BTreeSet<Finding>,
+}
+
+impl Scan {
+    fn tag(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        let Entry::Tag(tag) = document(key, text)? else { return Err(StoreError::Document(key.into())) };
+        let keys = tag.above();
+        let above = self.above(&keys)?;
+        let row = Row::new(*tag, above, None, self.secrets).map_err(|_| StoreError::Document(key.into()))?;
+        if let Err(reason) = unfit(&row) {
+            self.add(key, reason.to_string());
+        }
+        let record = row.record();
+        if let Some(reason) = no_rules(&record) {
+            self.add(key, reason);
+        }
+        // A tag may have rules of its own. The next tag of the group may not.
+        let is_group_empty = record.names.xuid.is_some() && Rules { tag_code: None, ..record.rules }.is_empty();
+        if let Some(group) = keys.get(2).filter(|_| is_group_empty) {
+            self.add(group, "the tag group has no rules".into());
+        }
+        Ok(())
+    }
+
+    fn above(&mut self, keys: &[String]) -> Result<Arc<Above>, StoreError> {
+        let innermost = keys.last().map(String::as_str).unwrap_or_default();
+        if let Some(above) = self.above.get(innermost) {
+            return Ok(Arc::clone(above));
+        }
+        let texts: Vec<_> = keys.iter().map(|key| self.documents.get(key).cloned()).collect();
+        if texts.iter().any(Option::is_none) {
+            // Levels are stored before their tags and never removed, so this one was added after they were listed.
+            return Err(StoreError::Contended);
+        }
+        let above = above(keys, &texts)?;
+        self.above.insert(innermost.into(), Arc::clone(&above));
+        Ok(above)
+    }
+
+    fn add(&mut self, key: &str, reason: String) {
+        self.findings.insert(Finding { key: key.into(), reason });
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.reason)
+    }
+}

@@ -1,0 +1,164 @@
+//! What an operator is told of tags that cannot be verified, by `import` and by `check`.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use suntap_server::import::{Allowed, Report, import};
+
+use crate::counters::{Apis, KEY, etrnl_body, etrnl_tag};
+use crate::import::{changed, open};
+use crate::tags::{self, Folder};
+
+const SAME: &str = "so genuine and forged taps get the same answer";
+
+/// The exit code and standard output of a command.
+fn run(folder: &Folder, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+    command.args(args).arg("--store").arg(folder.path("data.redb")).arg("--secrets-file").arg(folder.secrets());
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+fn import_lines(folder: &Folder, flags: &[&str], lines: &[Value]) -> (Option<i32>, String) {
+    let path = folder.path("lines.ndjson");
+    tags::write(&path, lines);
+    run(folder, &[&["import", path.to_str().unwrap()], flags].concat())
+}
+
+/// The lines of `levels()`, with a tag group without rules beside the other.
+fn levels() -> Vec<Value> {
+    let mut lines = tags::levels();
+    lines.extend([
+        json!({ "tagGroup": { "organisation": 1, "path": "F/Bare", "layout": { "template": tags::LAYOUT } } }),
+        json!({ "batch": { "organisation": 1, "path": "F/Bare/B" } }),
+        json!({ "tagGroup": { "organisation": 1, "path": "F/Standard" } }),
+        json!({ "batch": { "organisation": 1, "path": "F/Standard/B" } }),
+        // Nobody is in it, or only a tag of ETRNL: no rules are needed.
+        json!({ "tagGroup": { "organisation": 1, "path": "F/Empty" } }),
+        json!({ "batch": { "organisation": 1, "path": "F/Empty/B" } }),
+    ]);
+    lines
+}
+
+#[test]
+fn check_lists_what_cannot_be_verified() {
+    let folder = Folder::new();
+    let (_, mut etrnl) = etrnl_tag(7001);
+    etrnl["tag"]["batch"] = "F/Empty/B".into();
+    let good = [&*levels(), &[tags::line(1), etrnl]].concat();
+    assert_eq!(import_lines(&folder, &[], &good), (Some(0), "2 tags imported, and 10 other lines\n".into()));
+    assert_eq!(run(&folder, &["check"]), (Some(0), "0 findings\n".into()));
+    assert_eq!(run(&folder, &["check", "--json"]), (Some(0), String::new()));
+
+    assert_eq!(import_lines(&folder, &[], &[changed(2, json!({ "keys": null }))]).0, Some(0));
+    let keys = "xuid/tag00002: the keys are not loaded";
+    assert_eq!(run(&folder, &["check"]), (Some(1), format!("{keys}\n1 finding\n")));
+    let more = [
+        json!({ "tag": { "organisation": 1, "number": 7002 } }),
+        changed(3, json!({ "batch": "F/Bare/B" })),
+        changed(4, json!({ "batch": "F/Bare/B", "keys": null })),
+        // A rule set of its own makes up for that of the group.
+        changed(
+            5,
+            json!({ "batch": "F/Bare/B", "rules": { "groups": [{ "rules": ["authentication"], "response": "Pass" }],
+            "default": "" } }),
+        ),
+        changed(6, json!({ "batch": "F/Standard/B", "keys": null })),
+        changed(7, json!({ "batch": null, "keys": null })),
+    ];
+    assert_eq!(import_lines(&folder, &["--allow-no-rules"], &more).0, Some(0));
+    let expected = [
+        ("level/1/F/Bare", "the tag group has no rules".into()),
+        ("level/1/F/Standard", "the tag group has no rules".into()),
+        ("number/7002", "the tag has no layout yet, so it answers `inactive`".into()),
+        ("xuid/tag00002", "the keys are not loaded".into()),
+        ("xuid/tag00003", format!("its tag group Bare has no rules, {SAME}")),
+        ("xuid/tag00004", format!("its tag group Bare has no rules, {SAME}")),
+        ("xuid/tag00004", "the keys are not loaded".into()),
+        ("xuid/tag00006", format!("its tag group Standard has no rules, {SAME}")),
+        ("xuid/tag00007", format!("it has no rules, {SAME}")),
+    ];
+    let lines: Vec<_> = expected.iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
+    assert_eq!(run(&folder, &["check"]), (Some(1), lines.join("\n") + "\n9 findings\n"));
+    let (code, json) = run(&folder, &["check", "--json"]);
+    let objects: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(code, Some(1));
+    assert_eq!(objects, expected.map(|(key, reason)| json!({ "key": key, "reason": reason })));
+}
+
+/// A layout without a counter cannot be imported, but an older database or another program may have written one.
+#[test]
+fn check_finds_a_layout_without_a_counter() {
+    let folder = Folder::new();
+    assert_eq!(import_lines(&folder, &[], &[tags::levels(), vec![tags::line(1)]].concat()).0, Some(0));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = open(&folder).await;
+        let key = "xuid/tag00001".to_owned();
+        let text = store.read(std::slice::from_ref(&key), None).await.unwrap().documents.pop().unwrap().unwrap();
+        let mut tag: Value = serde_json::from_str(&text).unwrap();
+        tag["tag"]["layout"] = json!({ "template": "https://t.example/tap?x={:xuid}&u={uid}&e={mac}" });
+        let writes = vec![(key, Some(tag.to_string()))];
+        store.change(&suntap_server::store::Change { writes, ..Default::default() }).await.unwrap();
+        store.close().await;
+    });
+    let (code, said) = run(&folder, &["check"]);
+    assert!(code == Some(1) && said.starts_with("xuid/tag00001: the layout mirrors no counter"), "{said}");
+}
+
+#[tokio::test]
+async fn a_group_without_rules_is_told() {
+    let folder = Folder::new();
+    let store = open(&folder).await;
+    let import = async |lines: &[Value], no_rules| {
+        let allowed = Allowed { no_rules, ..Allowed::default() };
+        import(&store, tags::secrets(), &tags::text(lines), allowed, |_| ()).await
+    };
+    import(&levels(), false).await.unwrap();
+    let standard = |number| changed(number, json!({ "batch": "F/Standard/B", "keys": null }));
+    // A standard tag proves nothing, so it is only warned of, once for the group.
+    let warnings = vec![format!("its tag group Standard has no rules, {SAME}")];
+    let report = import(&[standard(1), standard(2)], false).await.unwrap();
+    assert_eq!(report, Report { tags: 2, warnings, ..Report::default() });
+    let authentic = changed(3, json!({ "batch": "F/Bare/B" }));
+    let refused = format!("line 1: its tag group Bare has no rules, {SAME} (--allow-no-rules takes it)");
+    for line in [authentic.clone(), changed(4, json!({ "batch": "F/Bare/B", "keys": null }))] {
+        let error = import(&[line], false).await.unwrap_err().to_string();
+        assert!(error.starts_with(&refused), "{error}");
+    }
+    let warnings = vec![format!("its tag group Bare has no rules, {SAME}")];
+    let report = import(&[authentic], true).await.unwrap();
+    assert_eq!(report, Report { tags: 1, warnings, ..Report::default() });
+    let bare = json!({ "tagGroup": { "organisation": 1, "path": "F/Bare", "layout": { "template": tags::LAYOUT },
+        "rules": { "default": "" } } });
+    import(&[bare], false).await.unwrap();
+    let error = import(&[changed(4, json!({ "batch": "F/Bare/B" }))], false).await.unwrap_err().to_string();
+    assert!(error.starts_with(&refused), "an empty rule set is none: {error}");
+}
+
+/// A tag of ETRNL may be imported before it is programmed.
+#[test]
+fn a_tag_without_layout_waits() {
+    let folder = Folder::new();
+    let mut lines = tags::levels();
+    lines.push(json!({ "apiKey": { "organisation": 1, "key": KEY, "kind": "private" } }));
+    lines.extend((7001..7013).map(|number| json!({ "tag": { "organisation": 1, "number": number } })));
+    let (code, said) = import_lines(&folder, &[], &lines);
+    let first: Vec<_> = (7001..7011).map(|number| format!("  number/{number}\n")).collect();
+    let expected = "12 tags imported, and 5 other lines\n\
+                    12 of the tags have no keys or no layout yet, and none of their taps passes:\n";
+    assert_eq!((code, said), (Some(0), expected.to_owned() + &first.concat()));
+    let (code, said) = run(&folder, &["check"]);
+    assert_eq!((code, said.lines().count()), (Some(1), 13));
+    assert!(said.contains("number/7012: the tag has no layout yet, so it answers `inactive`\n"), "{said}");
+
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = open(&folder).await;
+        let apis = Apis::new(&store);
+        let (mut tag, line) = etrnl_tag(7001);
+        let answer = apis.etrnl(KEY, &etrnl_body(&tag.tap().unwrap())).await;
+        assert_eq!((&answer["err"], &answer["exists"]), (&"inactive".into(), &true.into()), "{answer}");
+        // Its layout and keys come later.
+        apis.import(&[line]).await;
+        assert_eq!(apis.etrnl(KEY, &etrnl_body(&tag.tap().unwrap())).await["authentic"], true);
+    });
+}

@@ -1,0 +1,232 @@
+//! The last accepted tap of a tag that was with another service before.
+
+use serde_json::{Value, json};
+use suntap::emulator::EmulatedTag;
+use suntap::kdf::ecode::ECode;
+use suntap::platform::{Service, etrnl::Etrnl, ixkio::Ixkio};
+use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+use suntap_server::import::{Allowed, import};
+use suntap_server::registry::{Caches, Registry};
+use suntap_server::store::{Options, Store};
+
+use crate::import::{changed, told};
+use crate::tags::{self, Folder};
+
+pub(crate) const KEY: &str = "pk_live-0123456789";
+pub(crate) const ETRNL_LAYOUT: &str = "https://t.example/tap?id={:tagId}&k={:eCode}&e={picc:uid,ctr}&c={mac}";
+
+/// An ETRNL tag in software, and the line that imports it.
+pub(crate) fn etrnl_tag(number: u32) -> (EmulatedTag, Value) {
+    let code = String::from_utf8(ECode::from_bytes([0x2A; 16]).to_text().to_vec()).unwrap();
+    let [.., a, b] = number.to_be_bytes();
+    let uid = Uid::from_bytes([4, 8, 8, 8, 8, a, b]);
+    let (meta, file) = (SdmMetaReadKey::from_bytes([1; 16]), SdmFileReadKey::from_bytes([2; 16]));
+    let layout = SdmLayout::new(Scheme::Aes, ETRNL_LAYOUT).unwrap();
+    let digits = number.to_string();
+    let texts = TagTexts { captured: &[("tagId", &digits), ("eCode", &code)], ..TagTexts::default() };
+    let tag = EmulatedTag::new(&layout, &texts, meta, file, uid).unwrap();
+    let keys = json!({ "plain": { "meta": "01".repeat(16), "file": "02".repeat(16), "eCode": code } });
+    let line = json!({ "tag": { "organisation": 1, "number": number, "uid": uid.to_string(),
+        "layout": { "template": ETRNL_LAYOUT }, "keys": keys } });
+    (tag, line)
+}
+
+/// The body that a client sends with the URL of a tap.
+pub(crate) fn etrnl_body(url: &str) -> String {
+    let (_, query) = url.split_once('?').unwrap();
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let name = |letter| match letter {
+        "id" => "tagId",
+        "k" => "eCode",
+        "e" => "enc",
+        _ => "cmac",
+    };
+    Value::Object(pairs.map(|(letter, text)| (name(letter).into(), text.into())).collect()).to_string()
+}
+
+/// Both APIs over a store.
+pub(crate) struct Apis<'s> {
+    pub(crate) store: &'s Store,
+    caches: Caches,
+    secrets: &'static suntap_server::secrets::Secrets,
+}
+
+impl<'s> Apis<'s> {
+    pub(crate) fn new(store: &'s Store) -> Self {
+        Self { store, caches: Caches::default(), secrets: tags::secrets() }
+    }
+
+    pub(crate) async fn import(&self, lines: &[Value]) {
+        import(self.store, self.secrets, &tags::text(lines), Allowed::default(), |_| ()).await.unwrap();
+    }
+
+    pub(crate) async fn ixkio(&self, query: &str) -> String {
+        let registry = Registry::new(self.store, &self.caches, self.secrets);
+        let api = Ixkio::new(Service::new(&self.secrets.server), &self.secrets.api_keys);
+        api.answer_async(query, &registry, &mut &*self.store, None).await.body
+    }
+
+    /// The response to the URL of a tap.
+    pub(crate) async fn response(&self, url: &str) -> String {
+        let body: Value = serde_json::from_str(&self.ixkio(url.split_once('?').unwrap().1).await).unwrap();
+        body["response"].as_str().unwrap().into()
+    }
+
+    pub(crate) async fn etrnl(&self, key: &str, body: &str) -> Value {
+        let registry = Registry::new(self.store, &self.caches, self.secrets);
+        let api = Etrnl::new(Service::new(&self.secrets.server), &self.secrets.api_keys);
+        let answer = api.answer_async(Some(key.as_bytes()), body.as_bytes(), &registry, &mut &*self.store, None).await;
+        serde_json::from_str(&answer.body).unwrap()
+    }
+}
+
+/// From the first request on, for each store.
+pub(crate) async fn imported_counters_hold(url: &str) {
+    const AT: &str = "2023-07-09T09:23:53.672Z";
+
+    let store = Store::open(&url.parse().unwrap(), Options::default()).await.unwrap();
+    let apis = Apis::new(&store);
+    let counter = |number, counter: Value| changed(number, json!({ "counter": counter }));
+    let (mut etrnl, line) = etrnl_tag(7000);
+    let etrnl_counter = |counter: Value| {
+        let mut line = line.clone();
+        line["tag"]["counter"] = counter;
+        line
+    };
+    let mut lines = tags::levels();
+    lines.extend([
+        json!({ "apiKey": { "organisation": 1, "key": KEY, "kind": "public" } }),
+        counter(71, json!({ "ctr": 5, "at": AT, "taps": 9 })),
+        counter(72, json!({ "ctr": 5 })),
+        counter(73, json!({ "ctr": 5, "taps": null, "at": null })),
+        counter(74, json!({ "ctr": 0xFF_FFFF, "taps": u32::MAX })),
+        etrnl_counter(json!({ "ctr": 5, "at": AT, "taps": 3 })),
+    ]);
+    apis.import(&lines).await;
+
+    let taps = |number| {
+        let mut tag = tags::tag(number);
+        (1..=50).map(|_| tag.tap().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let first = taps(71);
+    for (ctr, response) in [(5, "Fail 9"), (1, "Fail 9"), (6, "Pass"), (6, "Fail 10"), (5, "Fail 10")] {
+        assert_eq!(apis.response(&first[ctr - 1]).await, response, "{ctr}");
+    }
+    for number in [72, 73] {
+        let taps = taps(number);
+        for (ctr, response) in [(1, "Fail 1"), (5, "Fail 1"), (6, "Pass"), (6, "Fail 2")] {
+            assert_eq!(apis.response(&taps[ctr - 1]).await, response, "{number}: {ctr}");
+        }
+    }
+    // The greatest counter, after which no tap passes.
+    assert_eq!(apis.response(&taps(74)[49]).await, "Fail 4294967295");
+
+    let bodies: Vec<_> = (1..=50).map(|_| etrnl_body(&etrnl.tap().unwrap())).collect();
+    for (ctr, err, last, at) in [
+        (1, Some("ctrBehind"), 5, Some(AT)),
+        (5, Some("ctrBehind"), 5, Some(AT)),
+        (6, None, 5, Some(AT)),
+        (6, Some("ctrBehind"), 6, None),
+    ] {
+        let answer = apis.etrnl(KEY, &bodies[ctr - 1]).await;
+        let told = ["err", "ctr", "lastAuthenticCtr", "lastAuthenticTimestamp"].map(|name| answer[name].clone());
+        assert_eq!(Value::from(told.to_vec()), json!([err, ctr, last, at]), "{answer}");
+    }
+
+    // A counter that is not greater changes nothing.
+    for ctr in [3, 6] {
+        apis.import(&[counter(71, json!({ "ctr": ctr, "at": AT, "taps": 500 }))]).await;
+        assert_eq!(apis.response(&first[5]).await, "Fail 10");
+    }
+    apis.import(&[etrnl_counter(json!({ "ctr": 6, "at": AT }))]).await;
+    assert_eq!(apis.etrnl(KEY, &bodies[5]).await["lastAuthenticTimestamp"], Value::Null);
+    // A line without a counter neither.
+    apis.import(&[tags::line(71)]).await;
+    assert_eq!(apis.response(&first[5]).await, "Fail 10");
+    // A greater one counts, and the number of taps never falls.
+    for (ctr, number, next) in [(20, Some(2), 10), (30, Some(100), 100), (40, None, 101)] {
+        apis.import(&[counter(71, json!({ "ctr": ctr, "taps": number }))]).await;
+        for (ctr, response) in [
+            (ctr, format!("Fail {next}")),
+            (ctr + 1, "Pass".into()),
+            (ctr + 1, format!("Fail {}", next + 1)),
+            (7, format!("Fail {}", next + 1)),
+        ] {
+            assert_eq!(apis.response(&first[ctr - 1]).await, response, "{ctr}");
+        }
+    }
+    // The time has an offset.
+    apis.import(&[etrnl_counter(json!({ "ctr": 30, "at": "2023-07-09T11:23:53.672+02:00" }))]).await;
+    let answer = apis.etrnl(KEY, &bodies[30]).await;
+    assert_eq!((&answer["authentic"], &answer["lastAuthenticCtr"]), (&true.into(), &30.into()));
+    assert_eq!(answer["lastAuthenticTimestamp"], AT);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_counter_that_cannot_be_imported_is_named() {
+    let line = |counter: Value| changed(2, json!({ "counter": counter }));
+    let etrnl = |keys: Value| {
+        let (_, mut line) = etrnl_tag(7000);
+        line["tag"]["keys"] = keys;
+        line["tag"]["counter"] = json!({ "ctr": 5 });
+        line
+    };
+    let sealed = json!({ "sealed": { "sealed": "00".repeat(64) } });
+    let mut without_layout = etrnl(Value::Null);
+    without_layout["tag"]["layout"] = Value::Null;
+    for (line, reason) in [
+        (line(json!({})), "missing field `ctr`"),
+        (line(json!({ "ctr": 16_777_216 })), "a counter is at most 16777215"),
+        (line(json!({ "ctr": -1 })), "expected u32"),
+        (line(json!({ "ctr": "000005" })), "expected u32"),
+        (line(json!({ "ctr": 5, "at": "2023-07-09" })), "a time is like 2023-07-09T09:23:53.672Z"),
+        (line(json!({ "ctr": 5, "at": "2023-07-09T09:23:53" })), "a time is like"),
+        (line(json!({ "ctr": 5, "at": "1969-12-31T23:59:59Z" })), "a time is like"),
+        (line(json!({ "ctr": 5, "at": 1_688_894_633 })), "expected a string"),
+        (line(json!({ "ctr": 5, "taps": 4_294_967_296_u64 })), "expected u32"),
+        (line(json!({ "ctr": 5, "tap": 1 })), "unknown field `tap`"),
+        (changed(2, json!({ "keys": null, "counter": { "ctr": 5 } })), "cannot import its counter"),
+        (etrnl(sealed), "cannot import its counter"),
+        (etrnl(json!({ "derived": { "eCode": { "epoch": 5 } } })), "cannot import its counter"),
+        (etrnl(Value::Null), "cannot import its counter"),
+        (without_layout, "cannot import its counter"),
+    ] {
+        let told = told(std::slice::from_ref(&line)).await;
+        assert!(told.starts_with("line 6: ") && told.contains(reason), "{line}: {told}");
+    }
+}
+
+/// Nothing of an import that fails is there, so no counter either.
+#[tokio::test]
+async fn a_failed_import_raises_no_counter() {
+    let folder = Folder::new();
+    let store = crate::import::open(&folder).await;
+    let apis = Apis::new(&store);
+    apis.import(&[tags::levels(), vec![tags::line(1)]].concat()).await;
+    let lines = tags::text(&[changed(1, json!({ "counter": { "ctr": 50 } })), json!({ "tag": null })]);
+    import(&store, tags::secrets(), &lines, Allowed::default(), |_| ()).await.unwrap_err();
+    assert_eq!(apis.response(&tags::tag(1).tap().unwrap()).await, "Pass");
+}
+
+/// The key of an AN10922 tag is derived at the import, so its counter can be imported.
+#[tokio::test]
+async fn the_counter_of_a_derived_key_is_imported() {
+    use suntap::kdf::an10922;
+
+    let folder = Folder::new();
+    let store = crate::import::open(&folder).await;
+    let apis = Apis::new(&store);
+    let keys = json!({ "derived": { "an10922": { "master": "shoes" } } });
+    let line = changed(1, json!({ "keys": keys, "counter": { "ctr": 2 } }));
+    let uid = Uid::from_hex(line["tag"]["uid"].as_str().unwrap()).unwrap();
+    apis.import(&[tags::levels(), vec![line]].concat()).await;
+    let master = suntap::MasterKey::from_hex("00112233445566778899AABBCCDDEEFF").unwrap();
+    let key = an10922::derive_in_epoch(&master, uid, 0, b"").unwrap();
+    let texts = TagTexts { captured: &[("xuid", "tag00001")], ..TagTexts::default() };
+    let layout = SdmLayout::new(Scheme::Aes, tags::LAYOUT).unwrap();
+    let mut tag = EmulatedTag::new(&layout, &texts, SdmMetaReadKey::FACTORY, key, uid).unwrap();
+    for response in ["Fail 1", "Fail 1", "Pass"] {
+        assert_eq!(apis.response(&tag.tap().unwrap()).await, response);
+    }
+}
