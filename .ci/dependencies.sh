@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# How many crates a user of `suntap` gets with each feature: as many as dependencies.txt says, neither more nor fewer.
+# Counts the crates that `suntap` depends on with each feature, and fails if a count differs from dependencies.txt. `--record` updates that
+# file.
 #
 #   dependencies.sh [--record]
 set -euo pipefail

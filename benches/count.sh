@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Instructions of one turn of each kind, counted by valgrind: a run of 1256 turns less one of 256, by 1000. Beside each stands what
-# `counts.txt` has for the same features; where compiler, ciphers and processor are those of that file too, three percent more is an error.
-# `--record` writes the file anew.
+# Counts the instructions of one iteration of each kind with valgrind: it subtracts the count of 256 iterations from that of 1256 and
+# divides by 1000. It prints each count next to the recorded one in `counts.txt` for the same features. If the compiler, the ciphers and the
+# processor are the recorded ones, it fails if a count grew by more than 3%. `--record` updates the file.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 record=
@@ -11,7 +11,7 @@ cargo build --release --locked -q -p suntap-benches --bin count "$@"
 features=default
 if [ "${*: -1}" = accel ]; then features=accel; fi
 with="$(rustc --version | cut -d' ' -f2), aes $(cargo tree --locked -q -p suntap --depth 1 --prefix none | sed -n 's/^aes v//p' | head -n 1)"
-# What valgrind shows the program of the processor, which is less than it has.
+# Under valgrind the program sees only some features of the processor, so only the architecture and `aes` are compared.
 with+=", $(uname -m) $(grep -ow -m 1 aes /proc/cpuinfo | head -n 1)"
 recorded=benches/counts.txt
 before=$(sed -n 's/^with //p' "$recorded" 2>/dev/null || true)
@@ -38,6 +38,6 @@ if [ -n "$record" ]; then
 elif [ "$with" != "$before" ]; then
     echo "recorded with $before, counted with $with: not compared"
 elif [ "$more" = 1 ]; then
-    echo "more than three percent above what was recorded" >&2
+    echo "a count is more than 3% above the recorded one" >&2
     exit 1
 fi

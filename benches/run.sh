@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Both builds, each against `ntag424` in the same run, as tables of ratios.
+# Measures the default build and the build with `accel`, each together with `ntag424`, and prints the ratios as tables.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --locked -q -p suntap-benches --bin table

@@ -1,6 +1,6 @@
-//! Measures taps, keys and counters, and `ntag424` on the same inputs. `README.md` has the results.
+//! Benchmarks of taps, keys and counters, with `ntag424` on the same inputs. `README.md` has the results.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a bench fails by panicking")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use suntap::{
 use suntap_benches::{AES, FILE_DATA, LRP, PLAIN, PeerCounters, Random, RepeatedCounters, Set};
 use suntap_testkit::ready;
 
-/// Measures a URL to a verdict without a store. Each tap has its own file key.
+/// Measures the verification of a URL without a counter store. Each tap has its own file key.
 fn verify(c: &mut Criterion) {
     for (name, written) in
         [("verify_aes", AES), ("verify_plain", PLAIN), ("verify_file_data", FILE_DATA), ("verify_lrp", LRP)]
@@ -24,7 +24,8 @@ fn verify(c: &mut Criterion) {
     }
 }
 
-/// Measures a URL to a verdict with file keys by AN10922 and a store in memory that accepts each tap again and again.
+/// Measures the verification of a URL with AN10922 file keys and a store in memory that accepts each tap any number of
+/// times.
 fn verify_an10922(c: &mut Criterion) {
     let set = Set::new(AES, true);
     let application = set.application(AES.theirs);
@@ -66,7 +67,7 @@ fn batch(c: &mut Criterion) {
     }
 }
 
-/// Measures the trial of meta-read keys on a tap that none of them opens.
+/// Measures the search for the meta-read key of a tap that no key opens.
 fn find_key(c: &mut Criterion) {
     for (name, written, count) in [("identify", AES, 65_536_u32), ("identify_lrp", LRP, 256)] {
         let set = Set::new(written, false);
@@ -89,7 +90,7 @@ fn find_key(c: &mut Criterion) {
     }
 }
 
-/// Measures the rejection of a forged tap and of one that is too short, compared with a genuine tap.
+/// Measures the rejection of a forged tap and of a tap that is too short, compared with a genuine tap.
 fn reject(c: &mut Criterion) {
     let set = Set::new(AES, false);
     let (forged, short) = set.spoilt();
@@ -107,7 +108,7 @@ fn reject(c: &mut Criterion) {
     group.finish();
 }
 
-/// Measures one advance of a counter in memory, for one of 4096 tags.
+/// Measures `MemoryCounters::advance` with 4096 tags.
 fn store(c: &mut Criterion) {
     let mut counters = MemoryCounters::<4096>::new();
     let mut random = Random(3);

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs every target for so many seconds, from the seeds on, and prints what it did.
+# Runs each target for the given number of seconds, starting from the seeds, and prints its results.
 #
-#   run.sh [SECONDS] [TARGET..]      20 seconds and all targets, if nothing else is said
-#   SANITIZER=address run.sh ..      with AddressSanitizer; without it the code is instrumented for coverage alone
-#   FEATURES= run.sh ..              without `accel`, where the ciphers of suntap and those of the tags are the same crate
+#   run.sh [SECONDS] [TARGET..]      default: 20 seconds, all targets
+#   SANITIZER=address run.sh ..      with AddressSanitizer; default: only coverage instrumentation
+#   FEATURES= run.sh ..              without `accel`; suntap and the emulated tags then use the same cipher crate
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-20}
 shift || true
-# The compiler's flags for coverage and sanitizers are not for stable Rust otherwise.
+# The compiler flags for coverage and sanitizers are unstable. This variable lets a stable compiler accept them.
 export RUSTC_BOOTSTRAP=1
 options=(--release --debug-assertions --sanitizer "${SANITIZER:-none}")
 features=${FEATURES-accel}
@@ -18,7 +18,7 @@ cargo fetch --locked --quiet
 # A file without an entry in the manifest would never run.
 files=$(for file in fuzz_targets/*.rs; do basename "$file" .rs; done | sort)
 listed=$(cargo fuzz list | sort)
-[ "$files" = "$listed" ] || { echo "files and targets differ:"; diff <(echo "$files") <(echo "$listed"); exit 1; }
+[ "$files" = "$listed" ] || { echo "fuzz_targets/ and the manifest differ:"; diff <(echo "$files") <(echo "$listed"); exit 1; }
 targets=("${@:-}")
 if [ -z "${targets[0]}" ]; then mapfile -t targets <<<"$listed"; fi
 

@@ -1,10 +1,10 @@
-//! The laws that every counter store must pass (feature `conformance`). Check them in the tests of your own store.
+//! The laws that every counter store must obey (feature `conformance`). Check them in the tests of your own store.
 //!
 //! The functions take a [`CounterStore`]; those whose names end in `_async` take an [`AsyncCounterStore`]. Nothing here
 //! needs `std`, so the laws run on a device too. A failure is a [`Violation`], whose text names the [`Law`].
 //!
-//! Each call derives its counter ids from `run`, a number that the caller chooses. Use a different number for each
-//! call, and the store need not be empty. Only [`Contest::Apart`] uses more than [`TAGS`] tags at once, and no law
+//! Each call derives its counter ids from `run`, a number that the caller chooses. If you use a different number
+//! for each call, the store need not be empty. Only [`Contest::Apart`] uses more than [`TAGS`] tags at once, and no law
 //! needs more than a few dozen calls. The store must return times exactly as they were given, to the millisecond.
 //!
 //! ```
@@ -60,8 +60,8 @@
 //!
 //! # Laws that need a restart or a failure
 //!
-//! A [`Promise`] records what a store has acknowledged, to check it after the store was opened again. Call
-//! [`Promise::make`] before that, or [`Promise::make_failing`] while writes fail, and [`Promise::keep`] after it.
+//! A [`Promise`] records what a store has acknowledged. Call [`Promise::make`], or [`Promise::make_failing`] while writes
+//! fail. Then open the store again and check it with [`Promise::keep`].
 
 use core::fmt;
 
@@ -111,14 +111,14 @@ impl fmt::Display for Law {
             Self::GreaterAdvances => "a greater counter advances",
             Self::EqualIsStale => "an equal counter is stale and changes nothing",
             Self::LowerIsStale => "a lower counter is stale and changes nothing",
-            Self::PreviousIsReported => "what advanced reports what was there before and what is there now",
-            Self::StoredIsReported => "what is stale reports what is stored",
+            Self::PreviousIsReported => "an advance reports the previous mark and the new one",
+            Self::StoredIsReported => "a stale result reports the stored mark",
             Self::TagsAreIndependent => "tags are independent",
             Self::MaximumIsTerminal => "nothing advances after the maximum",
-            Self::OneWinner => "of many equal advances at once exactly one advances",
-            Self::GreatestRemains => "many increasing advances at once end at the greatest",
-            Self::MarksSurvive => "what was acknowledged is there when the store is opened again",
-            Self::FailuresAreTold => "what was not written is not reported as advanced",
+            Self::OneWinner => "of many concurrent calls with equal counters, exactly one advances",
+            Self::GreatestRemains => "concurrent calls with different counters end at the greatest counter",
+            Self::MarksSurvive => "an acknowledged mark is still stored when the store is opened again",
+            Self::FailuresAreTold => "a mark that was not written is not reported as advanced",
             Self::Works => "the store works while nothing is broken",
         })
     }
@@ -162,15 +162,15 @@ impl<E: core::error::Error> core::error::Error for Violation<E> {}
 
 /// Returns a counter id of a run. The ids of a run differ in one bit, at either end.
 fn tag(run: u64, number: u8) -> CounterId {
-    let mut name = [0; 16];
+    let mut id = [0; 16];
     let bytes = run.to_be_bytes();
-    name.iter_mut().skip(4).zip(bytes).for_each(|(name, byte)| *name = byte);
+    id.iter_mut().skip(4).zip(bytes).for_each(|(id, byte)| *id = byte);
     match number {
         0 => {}
-        1 => name.iter_mut().take(1).for_each(|byte| *byte = 0x80),
-        _ => name.iter_mut().rev().take(1).for_each(|byte| *byte = 0x01),
+        1 => id.iter_mut().take(1).for_each(|byte| *byte = 0x80),
+        _ => id.iter_mut().rev().take(1).for_each(|byte| *byte = 0x01),
     }
-    CounterId::from_bytes(name)
+    CounterId::from_bytes(id)
 }
 
 fn ctr(value: u32) -> SdmReadCtr {
@@ -226,7 +226,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
     }
 
     async fn sequential(&mut self) -> Result<(), Violation<S::Error>> {
-        // The times are those of a clock, one that was set back, and none.
+        // The times cover a running clock, a clock that was set back, and no clock.
         let first = Mark { ctr: ctr(8), at: Some(UnixMillis::new(1_763_802_000_123)), taps: 1 };
         let second = Mark { ctr: ctr(9), at: None, taps: 2 };
         let third = Mark { ctr: ctr(0x01_0000), at: Some(UnixMillis::new(7)), taps: 3 };
@@ -261,7 +261,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
     }
 }
 
-/// Checks the laws that need only calls one after another.
+/// Checks the laws that need only sequential calls.
 ///
 /// # Errors
 /// Returns the first law that is broken.
@@ -303,9 +303,9 @@ impl Contest {
         match self {
             Self::Equal { run } | Self::Increasing { run } => tag(run, 0),
             Self::Apart { run } => {
-                let mut name = *tag(run, 0).as_bytes();
-                name.iter_mut().zip(number.to_be_bytes()).for_each(|(name, byte)| *name = byte);
-                CounterId::from_bytes(name)
+                let mut id = *tag(run, 0).as_bytes();
+                id.iter_mut().zip(number.to_be_bytes()).for_each(|(id, byte)| *id = byte);
+                CounterId::from_bytes(id)
             }
         }
     }
@@ -372,13 +372,13 @@ impl Contest {
                 Err(error) => return Err(Violation::failed(error)),
                 Ok(advance @ Advance::Advanced { previous, now }) => {
                     winners = winners.saturating_add(1);
-                    let before = previous.is_none_or(|previous| previous.ctr < entered);
+                    let is_increase = previous.is_none_or(|previous| previous.ctr < entered);
                     let mark = Mark {
                         ctr: entered,
                         at: Some(UnixMillis::new(number.into())),
                         taps: previous.map_or(0, |mark| mark.taps).saturating_add(1),
                     };
-                    if !before || now != mark {
+                    if !is_increase || now != mark {
                         return Err(Violation::answered(law, advance));
                     }
                 }
@@ -394,7 +394,7 @@ impl Contest {
         let tags = if matches!(self, Self::Apart { .. }) { winners } else { 1 };
         for number in (0..=u16::MAX).take(usize::try_from(tags).unwrap_or(usize::MAX)) {
             let advance = store.advance(&self.tag(number), ctr, None).await.map_err(Violation::failed)?;
-            let right = match (self, advance) {
+            let is_right = match (self, advance) {
                 (_, Advance::Advanced { .. }) => false,
                 (Self::Equal { .. }, Advance::Stale { stored }) => {
                     stored.ctr == ctr && stored.taps == 1 && winners == 1
@@ -406,7 +406,7 @@ impl Contest {
                     stored == Mark { ctr, at: Some(UnixMillis::new(number.into())), taps: 1 }
                 }
             };
-            if !right {
+            if !is_right {
                 return Err(Violation::answered(law, advance));
             }
         }
@@ -414,7 +414,7 @@ impl Contest {
     }
 }
 
-/// A record of what a store has acknowledged, to check it after the store was opened again.
+/// A record of what a store has acknowledged. Check it after you open the store again.
 ///
 /// ```
 /// use suntap::conformance::Promise;
@@ -444,7 +444,7 @@ impl Promise {
 
     /// Like [`make`](Self::make), but for an [`AsyncCounterStore`].
     pub async fn make_async<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32) -> Self {
-        Self::of(store, run, value, Law::MarksSurvive).await
+        Self::record(store, run, value, Law::MarksSurvive).await
     }
 
     /// Like [`make`](Self::make), but for a store that cannot write or is cut off at some byte of a write. The store
@@ -455,10 +455,10 @@ impl Promise {
 
     /// Like [`make_failing`](Self::make_failing), but for an [`AsyncCounterStore`].
     pub async fn make_failing_async<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32) -> Self {
-        Self::of(store, run, value, Law::FailuresAreTold).await
+        Self::record(store, run, value, Law::FailuresAreTold).await
     }
 
-    async fn of<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32, law: Law) -> Self {
+    async fn record<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32, law: Law) -> Self {
         let asked = Mark { ctr: ctr(value), at: Some(UnixMillis::new(value.into())), taps: 0 };
         let acknowledged = match store.advance(&tag(run, 0), asked.ctr, asked.at).await {
             Ok(Advance::Advanced { now, .. }) => Some(now),
@@ -475,7 +475,7 @@ impl Promise {
     }
 
     /// Checks a working store against the promise. Promises can be checked any number of times and in any order. If the
-    /// store had failed, this call advances the counter, unless the failed call did.
+    /// store had failed, this call advances the counter, unless the failed call already did.
     ///
     /// # Errors
     /// Returns [`Law::MarksSurvive`] if the acknowledged mark is gone or changed, and [`Law::FailuresAreTold`] if it
@@ -492,7 +492,7 @@ impl Promise {
         // The acknowledged counter cannot advance, so the store reports its mark.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
-        let kept = match (advance, self.acknowledged) {
+        let is_kept = match (advance, self.acknowledged) {
             (Advance::Stale { stored }, Some(mark)) => {
                 stored == mark || stored.ctr > mark.ctr && stored.taps > mark.taps
             }
@@ -500,6 +500,6 @@ impl Promise {
             (Advance::Stale { stored }, None) => stored.ctr >= self.asked.ctr,
             (Advance::Advanced { .. }, None) => true,
         };
-        if kept { Ok(()) } else { Err(Violation::answered(self.law, advance)) }
+        if is_kept { Ok(()) } else { Err(Violation::answered(self.law, advance)) }
     }
 }

@@ -1,8 +1,8 @@
 //! Finds out why a tap does not verify.
 //!
 //! The input is a URL and what you assume about it: its layout, its keys, its UID. The result names the assumption that
-//! is wrong. A search tries the ways in which a tag could have written this URL, with every given key, the key of a new
-//! chip, and the keys derived from them. As soon as a MAC matches, it is known how the URL was made, and each
+//! is wrong. The search tries the ways in which a tag could have written this URL, with every given key, the key of a new
+//! chip, and the keys derived from them. When a MAC matches, the search has found how the URL was made, and each
 //! difference from your assumptions is a fault. A 64-bit MAC does not match by chance. If no MAC matches, the findings
 //! report what the URL alone shows.
 //!
@@ -26,14 +26,14 @@
 //! search ran to its end. It covers:
 //!
 //! - every start of the MAC input for the given keys, and the starts of mirrors and parameters for derived keys;
-//! - AN10922 over the UID with the suffixes that are in use;
+//! - AN10922 over the UID with nine common suffixes;
 //! - versions 0 to 31 of a Bolt Card;
 //! - URLs of at most 261 characters.
 //!
 //! A [`Finding`] has a [code](Finding::code) that does not change, and displays as a sentence with its remedy.
 //!
-//! **The result holds keys that work** and says why a tap fails. Show it to the owner of the tag, not to untrusted
-//! clients.
+//! **The result holds keys that work** and says why a tap fails. Show it only to the owner of the tag, not to
+//! untrusted clients.
 
 mod assumptions;
 mod candidates;
@@ -57,7 +57,7 @@ pub fn diagnose<'a>(assumptions: &Assumptions<'a>) -> Diagnosis<'a> {
     diagnose_watched(assumptions, |_| ())
 }
 
-/// Like [`diagnose`], but calls `watch` from time to time with the number of MACs computed so far.
+/// Like [`diagnose`], but calls `watch` about every 4096 MACs with the number of MACs computed so far.
 #[must_use]
 pub fn diagnose_watched<'a>(assumptions: &Assumptions<'a>, mut watch: impl FnMut(u32)) -> Diagnosis<'a> {
     compare::diagnose(assumptions, &mut watch)

@@ -2,8 +2,8 @@
 //!
 //! The emulator works like the chip (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation writes an NDEF file into it.
 //! A tap copies the file, writes each mirror at its offset, and computes the MAC over the bytes from SDMMACInputOffset
-//! to SDMMACOffset. So the emulator shares the template, the session keys and the ciphers with the verifier, but not
-//! its parsing and not its MAC window.
+//! to SDMMACOffset. The emulator therefore shares the template, the session keys and the ciphers with the verifier, but
+//! neither its parser nor its MAC window.
 //!
 //! **Anybody can copy an emulated tag.** Give it keys that no real tag has.
 //!
@@ -132,7 +132,7 @@ impl EmulatedTag {
         self
     }
 
-    /// Returns the same tag without a seal to measure. Its tamper status is `II`.
+    /// Returns the same tag with seal measurement disabled. Its tamper status is `II`.
     #[must_use]
     pub fn without_seal(mut self) -> Self {
         self.seal = None;
@@ -164,8 +164,8 @@ impl EmulatedTag {
     /// Reads the tag: increments the counter by one, and returns the URL.
     ///
     /// # Errors
-    /// Returns [`ReadLimit`] if the counter has reached its limit, which is `FFFFFFh` if none was set. Nothing is
-    /// written then.
+    /// Returns [`ReadLimit`] if the counter has reached its limit, which is `FFFFFFh` if none was set. The tag then
+    /// writes nothing.
     pub fn tap(&mut self) -> Result<Url, ReadLimit> {
         let prf = Encryptor::new(&self.seed);
         let mut blocks = [[0; 16]; 2];
@@ -177,8 +177,8 @@ impl EmulatedTag {
         self.tap_with(&padded(blocks.as_flattened().iter().copied()))
     }
 
-    /// Like [`tap`](Self::tap), but with the random bytes of the tap given. In AES mode PICCData takes as many of the
-    /// first bytes as fit after UID and counter. In LRP mode the first eight bytes are PICCRand, and the next ones
+    /// Like [`tap`](Self::tap), but with the given random bytes. In AES mode, PICCData takes as many of the first bytes
+    /// as fit after UID and counter. In LRP mode the first eight bytes are PICCRand, and the next ones
     /// follow UID and counter.
     ///
     /// # Errors
@@ -311,7 +311,7 @@ impl fmt::Debug for EmulatedTag {
     }
 }
 
-/// The URL of one tap, inline.
+/// The URL of one tap, stored inline.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Url {
     text: [u8; MAX_URL],
@@ -321,7 +321,7 @@ pub struct Url {
 }
 
 impl Url {
-    /// Returns the path and query: what an HTTP server receives of the URL.
+    /// Returns the path and query, which is the part of the URL that an HTTP server receives.
     #[must_use]
     pub fn origin_form(&self) -> &str {
         self.get(self.origin..).unwrap_or_default()

@@ -1,11 +1,11 @@
 //! Finds which of many keys opens a tap of an unknown tag.
 //!
-//! PICCData shows whether a key opened it. Under a wrong key its first byte is valid by chance one time in 256, or one
-//! time in 85 if the layout does not pin what it holds. So the search through N keys finds the right one and sometimes
-//! a wrong one, which the SDMMAC then rejects. Only the tap is kept: memory does not grow with the number of keys, and
-//! keys may come from an iterator.
+//! The first byte of PICCData shows whether a key opened it. Under a wrong key, this byte is valid by chance one time in
+//! 256, or one time in 85 if the layout does not pin the content of PICCData. A search therefore finds the right key and
+//! sometimes a wrong one, which the SDMMAC then rejects. The search stores only the tap: memory does not grow with the
+//! number of keys, and keys may come from an iterator.
 //!
-//! The search ends at the matching key, so its running time shows an observer the position of that key. A tap that no
+//! The search ends at the matching key, so its running time reveals the position of that key. A tap that no
 //! key matches takes longest.
 //!
 //! ```
@@ -22,7 +22,7 @@
 //!     // Here a real service derives the key of the claimed UID.
 //!     Some(SdmFileReadKey::from_bytes(*customers.get(customer)?).prepare(Scheme::Aes))
 //! })?;
-//! assert_eq!((customer, tap.ctr().get()), (2, 61)); // and now: commit
+//! assert_eq!((customer, tap.ctr().get()), (2, 61)); // next step: commit
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -34,8 +34,8 @@ use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 
-/// Returns the keys that open a tap, in the order of the keys: the index of each among the keys, from 0, and the claimed
-/// tap that it opens. A key that was prepared for another scheme than that of the layout opens nothing.
+/// Returns an iterator over the keys that open a tap, in their order. Each item is the index of the key, counted from 0,
+/// and the claimed tap. A key that was prepared for a scheme other than the layout's opens nothing.
 ///
 /// Keys may be plain or prepared. With the feature `accel`, plain keys take no longer than prepared ones if there are
 /// so many that they must be fetched from memory, because eight are expanded in parallel. Without it, prepare keys that
@@ -53,15 +53,15 @@ where
 pub(crate) struct Candidates<'t, 'a, I> {
     tap: &'t UnverifiedTap<'a>,
     keys: I,
-    /// The number of keys taken from `keys`.
-    taken: usize,
-    /// The results of keys that were taken but whose results were not returned yet.
+    /// The number of keys that were already tried.
+    tried: usize,
+    /// The results that were computed but not returned yet.
     opened: Deque<(usize, PiccData), LANES>,
 }
 
 impl<'t, 'a, I> Candidates<'t, 'a, I> {
     pub(crate) fn new(tap: &'t UnverifiedTap<'a>, keys: impl IntoIterator<IntoIter = I>) -> Self {
-        Self { tap, keys: keys.into_iter(), taken: 0, opened: Deque::new() }
+        Self { tap, keys: keys.into_iter(), tried: 0, opened: Deque::new() }
     }
 }
 
@@ -74,9 +74,9 @@ impl<'a, I: Iterator<Item: MetaReadKey>> Iterator for Candidates<'_, 'a, I> {
             if group.is_empty() {
                 return None;
             }
-            let places = open(self.tap, &group).into_iter().zip(self.taken..);
+            let places = open(self.tap, &group).into_iter().zip(self.tried..);
             self.opened.extend(places.filter_map(|(picc_data, index)| Some((index, picc_data?))));
-            self.taken = self.taken.saturating_add(group.len());
+            self.tried = self.tried.saturating_add(group.len());
         }
         let (index, picc_data) = self.opened.pop_front()?;
         Some((index, self.tap.claimed(picc_data)))
@@ -109,7 +109,7 @@ fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES
     side_by_side().then_some(plain)
 }
 
-/// Returns the first candidate whose SDMMAC matches, and the index of its meta-read key among the keys, from 0.
+/// Returns the first candidate whose SDMMAC matches, and the index of its meta-read key, counted from 0.
 /// `file_key` returns the file-read key of a candidate, given that index and the claimed tap, or `None` if there is none.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Keys: one type for each purpose, wiped on drop, never printed.
 //!
 //! Store and pass a key as one of the plain types. Its *prepared* form holds the key schedule and the CMAC subkeys:
-//! prepare a key once if it serves more than one tap.
+//! prepare a key once if you use it for more than one tap.
 
 mod counter_id;
 mod plain;

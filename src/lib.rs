@@ -1,4 +1,4 @@
-// The first definition of a link wins: in the documentation a chapter is a module, in the repository a file.
+// The first definition of a link wins: in rustdoc a guide chapter is a module, in the repository it is a file.
 #![doc = include_str!("guide/links.md")]
 #![doc = include_str!("../README.md")]
 #![no_std]

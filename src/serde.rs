@@ -1,7 +1,7 @@
 //! `Serialize` and `Deserialize` (feature `serde`). Values are text, as `Display` writes it and `FromStr` reads it.
 //!
-//! Keys are only deserialized. No error of this module contains the text of a key. A format may add the text by itself: the
-//! `Display` of an error of the crate `toml` shows the line, and its `message()` does not.
+//! Keys are only deserialized. No error of this module contains the text of a key, but a format may add it: the
+//! `Display` of an error of the crate `toml` shows the line with the key. Its `message()` does not.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -29,7 +29,7 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
         text.parse().map_err(E::custom)
     }
 
-    // The provided methods would repeat the number in the error, and it may be a key without quotes.
+    // The default methods would repeat the number in the error, and the number may be a key without quotes.
     fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
         Err(E::custom(format_args!("expected {} as text", self.0)))
     }
@@ -78,7 +78,7 @@ macro_rules! to_text {
 
 to_text!(Uid CounterId Scheme);
 
-/// A number.
+/// Writes a number.
 impl Serialize for SdmReadCtr {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u32(self.get())
@@ -88,11 +88,11 @@ impl Serialize for SdmReadCtr {
 impl<'de> Deserialize<'de> for SdmReadCtr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = u32::deserialize(deserializer)?;
-        Self::new(value).ok_or_else(|| Error::custom("a counter is at most 16777215"))
+        Self::new(value).ok_or_else(|| Error::custom("counter must be at most 16777215"))
     }
 }
 
-/// A number.
+/// Writes a number.
 impl Serialize for UnixMillis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.get())
@@ -105,7 +105,7 @@ impl<'de> Deserialize<'de> for UnixMillis {
     }
 }
 
-/// The template as text in AES mode, and `{scheme, template}` otherwise.
+/// Writes the template as text in AES mode, and a map `{scheme, template}` otherwise.
 impl Serialize for SdmLayout {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.scheme() == Scheme::Aes {
@@ -118,7 +118,7 @@ impl Serialize for SdmLayout {
     }
 }
 
-/// A template as text is one in AES mode. `{scheme, template}` states the scheme; `mode` is another name of the field.
+/// Text is a template in AES mode. A map `{scheme, template}` states the scheme; `mode` is another name for `scheme`.
 impl<'de> Deserialize<'de> for SdmLayout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LayoutVisitor)
@@ -139,7 +139,7 @@ impl<'de> Visitor<'de> for LayoutVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SdmLayout, A::Error> {
-        // The fields come in any order, and a template means different things in different schemes.
+        // The fields come in any order, and a template can be parsed only when its scheme is known.
         let (mut scheme, mut template): (Option<Scheme>, Option<Template>) = (None, None);
         while let Some(name) = map.next_key()? {
             match name {

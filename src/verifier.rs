@@ -1,4 +1,4 @@
-//! Level 1: one layout and where its keys come from, for many taps.
+//! Level 1: verifies the taps of one layout, with keys from one source.
 
 use core::borrow::Borrow;
 use core::convert::Infallible;
@@ -29,9 +29,9 @@ pub use meta_keys::MetaKeys;
 ///
 /// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 ///
-/// // The keys of a new chip. `An10922` instead of the file key gives each tag its own key.
+/// // The keys of a new chip. To give each tag its own key, pass `An10922` instead of the file key.
 /// let verifier = Verifier::new(&LAYOUT, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY)?;
-/// let mut counters = MemoryCounters::<64>::new(); // once for the whole program, not for each request
+/// let mut counters = MemoryCounters::<64>::new(); // create it once per program, not per request
 ///
 /// let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 /// let fresh = verifier.admit(url, &mut counters, None)?;
@@ -46,16 +46,16 @@ pub use meta_keys::MetaKeys;
 /// | parameter | what it is | examples |
 /// |---|---|---|
 /// | `F` | [`FileKeys`] or [`AsyncFileKeys`]: the SDMFileReadKey of a tag | an [`SdmFileReadKey`](crate::SdmFileReadKey), [`An10922`], [`BoltCard`], [`ECodeKeys`], a closure from a UID to a key |
-/// | `M` | the prepared [`MetaKeys`]: what opens `{picc}` | one key (the default), an array, a `Vec`, none |
+/// | `M` | the prepared [`MetaKeys`]: the keys that open `{picc}` | one key (the default), an array, a `Vec`, none |
 /// | `L` | the layout, owned or borrowed | `&'static SdmLayout` (the default), `SdmLayout`, `Arc<SdmLayout>` |
 ///
 /// # Returned errors
 ///
-/// [`new`](Self::new) finds the mistakes of a configuration: they are a [`ConfigError`]. What remains at run time is
-/// caused by a tag or an attacker, or is a failure of the key source or the counter store.
+/// [`new`](Self::new) detects configuration mistakes and returns a [`ConfigError`]. Errors at run time are caused by a
+/// tag, by an attacker, or by a failure of the key source or the counter store.
 ///
-/// **Return one generic refusal to untrusted clients.** [`Error::UnknownTag`] above all is for your logs: it says that
-/// the meta-read key opened the tap.
+/// **Return one generic refusal to untrusted clients.** In particular, keep [`Error::UnknownTag`] for your logs: it
+/// reveals that the meta-read key opened the tap.
 pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
     layout: L,
     meta_keys: M,
@@ -63,7 +63,7 @@ pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
 }
 
 impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L> {
-    /// Creates a verifier. The meta-read keys are prepared for the scheme of the layout.
+    /// Creates a verifier and prepares the meta-read keys for the scheme of the layout.
     ///
     /// A layout without `{picc}` needs no meta-read key: pass `()`.
     ///
@@ -78,8 +78,8 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
         Self::checked(layout, meta_keys, file_keys)
     }
 
-    /// Like [`new`](Self::new), but for [`AsyncFileKeys`]. Call [`verify_async`](Self::verify_async) and
-    /// [`admit_async`](Self::admit_async) then.
+    /// Like [`new`](Self::new), but for [`AsyncFileKeys`]. Then call [`verify_async`](Self::verify_async) and
+    /// [`admit_async`](Self::admit_async).
     ///
     /// # Errors
     /// Returns the errors of [`new`](Self::new).
@@ -120,12 +120,12 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Verifies a tap: a full URL, or any other [`Presented`] form.
     ///
-    /// **This is not a verdict: a copy of a tap passes any number of times.** [Commit](VerifiedTap::commit) the result, or
-    /// call [`admit`](Self::admit) in the first place.
+    /// **This does not detect replays: a copy of a tap passes any number of times.** [Commit](VerifiedTap::commit) the
+    /// result, or call [`admit`](Self::admit) instead.
     ///
-    /// Of several meta-read keys, each is tried until a tap verifies. If none does, the error is
-    /// [`VerifyError::NotAuthentic`] if the MAC of a claim did not match, and [`Error::UnknownTag`] if there were only
-    /// claims without a key.
+    /// With several meta-read keys, each is tried until the tap verifies. If none does, the error is
+    /// [`Error::UnknownTag`] if there were claims and none of them had a file-read key, and
+    /// [`VerifyError::NotAuthentic`] otherwise.
     ///
     /// # Errors
     /// Returns [`Error::Malformed`], [`Error::Verify`], [`Error::UnknownTag`] or [`Error::Keys`].
@@ -136,11 +136,12 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
         self.verify_for(tap.into())
     }
 
-    /// Verifies a tap and advances its counter in the store: the tap is genuine and not a replay. The store keeps the
-    /// time `at` with the counter.
+    /// Verifies a tap and advances its counter in the store. If this succeeds, the tap is genuine and not a replay. The
+    /// store keeps the time `at` with the counter.
     ///
-    /// `tap` is the URL as text. Other forms are values of [`Presented`]: `Presented::OriginForm(path_and_query)` for what
-    /// an HTTP server receives, `Presented::NdefFile(&bytes)` for what a reader reads, `&mirrors` for separate values.
+    /// `tap` is the URL as text, or another form of [`Presented`]: `Presented::OriginForm(path_and_query)` for the
+    /// request target that an HTTP server receives, `Presented::NdefFile(&bytes)` for the file that a reader returns, or
+    /// `&mirrors` for separate values.
     ///
     /// # Errors
     /// Returns the errors of [`verify`](Self::verify), and [`Error::Commit`].
@@ -173,7 +174,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
     ///
     /// If the future is dropped before it completes, the counter may or may not have advanced. The tap is spent in
-    /// either case. Code that is generic over the store and spawns the future takes a
+    /// either case. Code that is generic over the store and spawns the future needs the bound
     /// [`SendCounterStore`](crate::SendCounterStore).
     ///
     /// # Errors

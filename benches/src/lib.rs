@@ -1,4 +1,4 @@
-//! Taps to measure with, and the peer set up for the same layouts. This crate is not part of the product: see
+//! Taps for the benchmarks, and the peer `ntag424` configured for the same layouts. This crate is not published: see
 //! `README.md` next to the manifest.
 
 #![allow(
@@ -82,7 +82,7 @@ pub struct Sample {
     pub ctr: u32,
 }
 
-/// A set of taps, and both verifiers, prepared for them.
+/// A set of taps, and the two verifiers configured for them.
 #[derive(Debug)]
 pub struct Set {
     pub layout: SdmLayout,
@@ -98,7 +98,7 @@ pub struct Set {
 }
 
 impl Set {
-    /// Creates a set. File keys are random or, if `derived`, those that the peer derives from a master key by AN10922.
+    /// Creates a set. The file keys are random or, if `derived`, the peer derives them from a master key by AN10922.
     #[must_use]
     pub fn new(written: Written, derived: bool) -> Self {
         let Written { mode, ours, theirs } = written;
@@ -111,7 +111,7 @@ impl Set {
             let file_key =
                 if derived { diversify_ntag424(&master_key, &uid, KeyNumber::Key2, b"shop") } else { random.bytes() };
             let [low, mid, high] = random.bytes();
-            // The counter is at least 1, so a store whose counters stay at 0 accepts the tap again and again.
+            // The counter is at least 1, so a store whose counters stay at 0 accepts the tap any number of times.
             let ctr = u32::from_le_bytes([low | 1, mid, high, 0]);
             let tag = Tag { lrp, meta_key, file_key, uid };
             let file_data = if ours.contains("{enc") { random.bytes::<32>().to_vec() } else { Vec::new() };
@@ -149,7 +149,7 @@ impl Set {
         if self.encrypted { tap.open(&self.ready_meta) } else { tap.read_plain() }.unwrap()
     }
 
-    /// Takes a URL to a verdict without a store.
+    /// Verifies a URL without a counter store and returns its counter.
     #[must_use]
     pub fn ours(&self, sample: &Sample) -> u32 {
         let key = SdmFileReadKey::from_bytes(sample.file_key);
@@ -176,7 +176,7 @@ impl Set {
         seen.read_ctr.unwrap()
     }
 
-    /// Returns each tap with its last digit changed, and one tap without its last digit.
+    /// Returns all taps with the last digit changed, and the URL of one tap without its last digit.
     #[must_use]
     pub fn spoilt(&self) -> (Vec<Sample>, String) {
         let mut forged = self.samples.clone();
@@ -189,7 +189,7 @@ impl Set {
         (forged, short)
     }
 
-    /// Derives the file key of a claimed tap by AN10922, with the input that the peer uses.
+    /// Derives the file key of a claimed tap by AN10922, with the peer's diversification input.
     #[must_use]
     pub fn derived(&self, tap: &ClaimedTap<'_>) -> SdmFileReadKey {
         let uid = tap.uid().unwrap();
@@ -197,7 +197,7 @@ impl Set {
         an10922::derive(&self.ready_master, &[uid.as_bytes(), &application, &[2], b"shop"]).unwrap()
     }
 
-    /// Returns the verifier of the peer with derived keys and a store.
+    /// Returns the peer's verifier that derives keys and uses a counter store.
     #[must_use]
     pub fn application(&self, theirs: &str) -> ApplicationVerifier {
         ApplicationVerifier {
@@ -209,14 +209,14 @@ impl Set {
     }
 }
 
-/// Returns the verifier of the peer for a layout, set up for full URLs.
+/// Returns the peer's verifier for a layout, configured for full URLs.
 fn peer(template: &str, mode: CryptoMode) -> Verifier {
     let config = sdm_url_config(template, mode, SdmUrlOptions::default()).unwrap();
     let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
     Verifier::try_new(&config.sdm_settings, mode).unwrap().with_offset(shift).unwrap()
 }
 
-/// Counters in memory that stay at 0, so that each tap passes again and again.
+/// Counters in memory that stay at 0, so that each tap is accepted any number of times.
 #[derive(Debug, Default)]
 pub struct RepeatedCounters(HashMap<CounterId, Mark>);
 
@@ -243,7 +243,7 @@ impl ReadCounterStorage for PeerCounters {
     }
 
     async fn set(&mut self, uid: &[u8; 7], _: u32) -> Result<(), Infallible> {
-        // The counter stays at 0, so each tap passes again and again.
+        // The counter stays at 0, so each tap is accepted any number of times.
         self.0.insert(*uid, 0);
         Ok(())
     }

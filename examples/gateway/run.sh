@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds the firmware, runs it in QEMU, checks what it says, and prints what it costs.
+# Builds the firmware, runs it in QEMU, checks its output, and prints its size, instruction counts and stack use.
 #
 #   run.sh            check, and compare with figures.txt
-#   run.sh --record   check, and write figures.txt anew
+#   run.sh --record   check, and update figures.txt
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# An installed target is used the ordinary way. Otherwise a compiler whose own source is at hand builds `core` (Debian: rustc-web,
-# cargo-web, rust-web-src, and binutils-arm-none-eabi as the linker).
+# If the target is installed, cargo uses it. Otherwise a compiler with its own source builds `core` (Debian: rustc-web, cargo-web,
+# rust-web-src, and binutils-arm-none-eabi as the linker).
 if rustup target list --installed 2>/dev/null | grep -qx thumbv7m-none-eabi; then
     cargo=(cargo)
     std=()
@@ -27,7 +27,7 @@ trap 'rm -f "$log"' EXIT
 timeout 120 qemu-system-arm -M lm3s6965evb -cpu cortex-m3 -nographic -monitor none -serial none -icount shift=0 \
     -semihosting-config enable=on,target=native -kernel "$(binary suntap-gateway)" <taps/door.txt | tee "$log"
 
-# Line by line, as taps/door.txt asks.
+# The expected output for taps/door.txt, line by line.
 expected=("accepted"
     "refused" "  seen before"
     "refused" "  not authentic"
@@ -40,9 +40,9 @@ for i in "${!expected[@]}"; do
     [ "$line" = "${expected[$i]}" ] || { echo "line $((i + 1)): expected \"${expected[$i]}\", got \"$line\""; exit 1; }
 done
 read -r right all < <(sed -n 's/^vectors \([0-9]*\) of \([0-9]*\)$/\1 \2/p' "$log") || true
-[ "${right:-0}" -gt 100 ] && [ "$right" = "$all" ] || { echo "not all vectors are right"; exit 1; }
+[ "${right:-0}" -gt 100 ] && [ "$right" = "$all" ] || { echo "some vectors failed"; exit 1; }
 
-# Sizes: .text and .rodata of a program that does one thing, less those of one that does nothing.
+# The size of a program is its .text and .rodata, minus those of an empty program.
 flash_of() { arm-none-eabi-size -A "$1" | awk '$1 == ".text" || $1 == ".rodata" { sum += $2 } END { print sum }'; }
 panics_of() { arm-none-eabi-nm -C "$1" | grep -c 'core::panicking' || true; }
 figures=$(mktemp)
@@ -63,7 +63,7 @@ size size-flash flash-counters
 build --target thumbv7m-none-eabi --no-default-features --features peer --bin size-peer
 size size-peer ntag424-verify-an10922
 
-# The other core, with its multiplier.
+# Also build for the Cortex-M4 and M7.
 build --target thumbv7em-none-eabi --bin suntap-gateway
 
 versions=$("${RUSTC:-rustc}" --version; sha256sum Cargo.lock | cut -c1-16)
@@ -82,6 +82,6 @@ while IFS=$'\t' read -r name now; do
         grown=1
     fi
 done <"$figures"
-[ "$(grep -cP '\t[0-9]+$' "$figures")" = "$(grep -cP '\t[0-9]+$' figures.txt)" ] || { echo "a figure is missing, or new: run.sh --record"; exit 1; }
-[ "$same" = yes ] || echo "(recorded with other versions: for information)"
+[ "$(grep -cP '\t[0-9]+$' "$figures")" = "$(grep -cP '\t[0-9]+$' figures.txt)" ] || { echo "a figure is missing or new: run run.sh --record"; exit 1; }
+[ "$same" = yes ] || echo "(recorded with other versions: not compared)"
 exit "$grown"

@@ -17,7 +17,7 @@ static LAYOUT: SdmLayout = sdm_layout!("https://a.b/?u={uid}&n={ctr}&c={mac}");
 
 /// There are more tags than the store can hold.
 const TAGS: usize = 5;
-const ROOM: usize = 4;
+const CAPACITY: usize = 4;
 
 #[derive(Arbitrary, Debug)]
 enum Step {
@@ -38,9 +38,9 @@ fuzz_target!(|steps: Vec<Step>| {
             EmulatedTag::new(&LAYOUT, &TagTexts::default(), meta, file, uid(number)).unwrap()
         })
         .collect();
-    let mut counters = FailingCounters { counters: MemoryCounters::<ROOM>::new(), fail: None };
+    let mut counters = FailingCounters { counters: MemoryCounters::<CAPACITY>::new(), fail: None };
     let mut written: Vec<(u8, u32, String)> = Vec::new();
-    // The expected content of the store: the counter, and how often it moved.
+    // The expected content of the store: for each tag, the counter and how often it moved.
     let mut model: BTreeMap<u8, (u32, u32)> = BTreeMap::new();
     for (at, step) in (0u64..).zip(steps.into_iter().take(200)) {
         let (number, ctr, url) = match step {
@@ -65,7 +65,7 @@ fuzz_target!(|steps: Vec<Step>| {
         let verified = LAYOUT.parse(&url).unwrap().read_plain().unwrap().verify(&keys(number).1).unwrap();
         let committed = verified.commit(&mut counters, Some(UnixMillis::new(at)));
         let known = model.get(&number).copied();
-        let full = known.is_none() && model.len() == ROOM;
+        let full = known.is_none() && model.len() == CAPACITY;
         let ahead = known.is_none_or(|(stored, _)| ctr > stored);
         let moved = |model: &mut BTreeMap<u8, (u32, u32)>| {
             let taps = known.map_or(0, |(_, taps)| taps) + 1;

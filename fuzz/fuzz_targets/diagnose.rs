@@ -1,4 +1,4 @@
-//! Diagnoses any URL: the search does not panic, is bounded, and gives at least one finding unless the tap is healthy.
+//! Diagnoses any URL. The search does not panic, is bounded, and gives at least one finding unless the tap is healthy.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -24,7 +24,7 @@ fuzz_target!(|url: &str| {
     let assumptions = Assumptions { layout, keys, stored_ctr, ..Assumptions::about(url) };
     let mut macs = 0;
     let diagnosis = diagnose_watched(&assumptions, |tried| macs = tried);
-    assert!(macs <= 405_300, "the work of {macs} MACs");
+    assert!(macs <= 405_300, "the search computed {macs} MACs");
     assert!(diagnosis.is_healthy() || !diagnosis.findings().is_empty());
     for finding in diagnosis.findings() {
         assert!(!finding.to_string().is_empty());

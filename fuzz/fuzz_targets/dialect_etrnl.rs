@@ -32,10 +32,10 @@ fuzz_target!(|data: &[u8]| {
             let before = counters.moved;
             let answer = dialect.answer(key, body, tags, counters, None);
             assert!([200, 400, 401].contains(&answer.status), "{}", answer.body);
-            let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-            assert!(FIELDS.iter().all(|field| told.get(field).is_some()), "{}", answer.body);
-            assert_eq!(told["success"].as_bool(), told["authentic"].as_bool());
-            assert_eq!(told["success"].as_bool(), Some(told["err"].is_null()));
+            let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert!(FIELDS.iter().all(|field| json.get(field).is_some()), "{}", answer.body);
+            assert_eq!(json["success"].as_bool(), json["authentic"].as_bool());
+            assert_eq!(json["success"].as_bool(), Some(json["err"].is_null()));
             counters.agrees(before, answer.verdict.as_ref());
         }
     });

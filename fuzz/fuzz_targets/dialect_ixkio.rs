@@ -12,7 +12,7 @@ fuzz_target!(|query: &str| {
     let secrets = [suntap_testkit::world::SECRET];
     let dialect = Ixkio::new(Service::new(&secrets), &API_KEYS);
     watched(|tags, counters: &mut Watched| {
-        // The second turn is the same request again, as when the page is reloaded.
+        // The second iteration sends the same request again, like a page reload.
         for _ in 0..2 {
             let before = counters.moved;
             let answer = dialect.answer(query, tags, counters, None);

@@ -1,5 +1,5 @@
-//! Verifies a tap of any tag with a layout that both know, unchanged or with one byte changed. `ntag424` 0.1.1 and
-//! suntap give the same result, or they differ for one of the reasons listed here.
+//! Verifies a tap, unchanged or with one byte changed, of any tag whose layout `ntag424` and suntap both support.
+//! `ntag424` 0.1.1 and suntap give the same result, or they differ for one of the reasons listed here.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ use suntap_testkit::peer::{TEMPLATES, ours_told, theirs_told};
 fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
     let (made, change) = input;
     let (template, tag) = (made.one_of(TEMPLATES), made.tag());
-    // Counter 0 is included, too.
+    // `made.tap()` never has counter 0; this tap may have it.
     let tap = Tap { ctr: made.ctr(), ..made.tap() };
     let written = tag.write(template, &tap);
     let mut text = written.url.clone().into_bytes();

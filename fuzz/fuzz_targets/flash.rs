@@ -1,5 +1,5 @@
-//! Runs taps and restarts on a flash whose power fails at any byte of a write or any page of an erase. No acknowledged
-//! counter is lost.
+//! Runs taps and restarts on a flash. The power may fail at any byte of a write or any page of an erase. No
+//! acknowledged counter is lost.
 #![no_main]
 
 use arbitrary::Arbitrary;

@@ -24,7 +24,7 @@ enum Edit {
         at: u16,
         len: u8,
     },
-    /// Copies a part of another tap to the same place or another one.
+    /// Copies a part of any tap to any offset.
     Graft {
         donor: u8,
         from: u16,
@@ -135,13 +135,13 @@ fuzz_target!(|input: Input| {
             Said::by(verified.message())
         };
         // Anybody can change a plain status outside the MAC window.
-        let vouched = |mut said: Said| {
+        let authenticated = |mut said: Said| {
             if TEMPLATES[template].contains("tt={tt}&c") {
                 said.tt = None;
             }
             said
         };
-        let said = vouched(said);
-        assert!(own.iter().any(|genuine| vouched(genuine.clone()) == said), "forged: {text}");
+        let said = authenticated(said);
+        assert!(own.iter().any(|genuine| authenticated(genuine.clone()) == said), "forged: {text}");
     }
 });

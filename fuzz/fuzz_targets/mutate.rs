@@ -1,4 +1,4 @@
-//! Flips any bit of a character that the MAC authenticates. The tap does not parse, or it is rejected as not authentic.
+//! Flips a bit of a character that the MAC authenticates. The tap does not parse, or it is not authentic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

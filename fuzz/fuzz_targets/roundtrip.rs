@@ -8,8 +8,8 @@ use suntap::{Mirrors, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid}
 use suntap_fuzz::tags::Made;
 use suntap_testkit::line::{Said, said, target};
 
-/// Returns the mirrors in a URL. The static text around them shows where they are.
-fn taken_apart<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -> Mirrors<'u> {
+/// Returns the mirrors in a URL. Their offsets follow from the static text around them.
+fn split_mirrors<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -> Mirrors<'u> {
     let mut mirrors = Mirrors::default();
     let mut rest = template;
     while let Some((text, after)) = rest.split_once('{') {
@@ -23,9 +23,9 @@ fn taken_apart<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -> 
             "mac" => (&mut mirrors.mac, 16),
             _ => (&mut mirrors.picc_data, if lrp { 48 } else { 32 }),
         };
-        let (value, behind) = url.split_at(chars);
+        let (value, tail) = url.split_at(chars);
         *place = Some(value);
-        (url, rest) = (behind, after);
+        (url, rest) = (tail, after);
     }
     assert_eq!(url, rest);
     mirrors
@@ -38,10 +38,10 @@ fuzz_target!(|made: Made| {
     assert_eq!(said(&tag, &layout, layout.parse(&url).unwrap()).as_ref(), Ok(&expected), "{url}");
     let target = target(&url);
     assert_eq!(said(&tag, &layout, layout.parse_origin_form(&target).unwrap()).as_ref(), Ok(&expected), "{target}");
-    let mirrors = taken_apart(template, tag.lrp, tap.file_data.len(), &url);
+    let mirrors = split_mirrors(template, tag.lrp, tap.file_data.len(), &url);
     assert_eq!(said(&tag, &layout, layout.assemble(&mirrors).unwrap()).as_ref(), Ok(&expected), "{url}");
 
-    // The emulator is another software tag. It writes texts, not bytes, and its seal is closed.
+    // The emulator is a second implementation of a tag. It writes text as file data, not bytes, and its seal is closed.
     let text: String = tap.file_data.iter().map(|byte| char::from(b' ' + byte % 0x5F)).collect();
     let texts = TagTexts { file_data: if expected.file_data.is_some() { &text } else { "" }, ..TagTexts::default() };
     let (meta, file) = (SdmMetaReadKey::from_bytes(tag.meta_key), SdmFileReadKey::from_bytes(tag.file_key));

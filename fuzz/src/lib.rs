@@ -1,6 +1,6 @@
 //! Code that the fuzz targets share: generated tags, and counters that count their moves.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fuzzer finds what panics")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fuzz target fails by panicking")]
 
 pub mod tags;
 pub mod watched;

@@ -57,7 +57,7 @@ impl Made {
         templates[usize::from(self.template) % templates.len()]
     }
 
-    /// Returns any counter of 24 bits.
+    /// Returns the counter, which may be any 24-bit value.
     pub fn ctr(&self) -> u32 {
         self.ctr & 0x00FF_FFFF
     }

@@ -8,7 +8,7 @@ use suntap::{Advance, CounterId, CounterStore, Full, MemoryCounters, SdmReadCtr,
 use suntap_testkit::registry::Tags;
 use suntap_testkit::world;
 
-/// A counter store, and the number of times that a counter moved.
+/// A counter store that counts how often a counter moved.
 #[derive(Default)]
 pub struct Watched {
     counters: MemoryCounters<32>,
@@ -26,8 +26,8 @@ impl CounterStore for Watched {
 }
 
 impl Watched {
-    /// Checks that a counter moved since `before` exactly if the verdict says that the tap is fresh, and that it says
-    /// so at most once.
+    /// Asserts that a counter moved since `before` if and only if the verdict is fresh, and that a run has at most one
+    /// fresh verdict.
     pub fn agrees<E>(&self, before: u32, verdict: Option<&Result<Verdict, E>>) {
         let fresh = matches!(verdict, Some(Ok(Verdict::Fresh(_))));
         assert_eq!(self.moved - before, u32::from(fresh));

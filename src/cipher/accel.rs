@@ -3,8 +3,8 @@
 //! Only this module and its submodules contain `unsafe` code, for two reasons. A function that uses the instructions
 //! may be called only on a processor that has them. Registers are loaded and stored through pointers.
 //!
-//! It is faster than one call for each block for three reasons. The key schedule computes SubWord with the last round
-//! of the cipher, which has a third of the latency of the dedicated instruction. A key that serves one block is
+//! This is faster than one call for each block, for three reasons. The key schedule computes SubWord with the last
+//! round of the cipher, which has a third of the latency of the dedicated instruction. A key that serves one block is
 //! expanded while that block is encrypted. Keys of several tags are expanded in parallel, so that one makes progress
 //! while another waits for a result.
 
@@ -184,7 +184,7 @@ with_aes! {
         xor(even, and(xor(even, odd), mask))
     }
 
-    // The functions above are inlined into those of this block. Code outside of it calls these wrappers.
+    // The functions above are inlined into those of this block. Code outside this block calls these wrappers.
     fn expand_apart<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
         expand(keys)
     }
@@ -278,7 +278,7 @@ impl Decryptor {
     }
 }
 
-/// Returns the table entry for the low four bits of `index`. It reads all entries, whatever the index.
+/// Returns the table entry for the low four bits of `index`. It reads all entries, regardless of the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     if available() {
         let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];
@@ -306,7 +306,7 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
         if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
             && vaes::available()
         {
-            // SAFETY: the processor has VAES as well.
+            // SAFETY: the processor also has VAES.
             return unsafe { vaes::expand_and_encrypt(keys, blocks) };
         }
         // SAFETY: the processor has the instructions.
@@ -323,7 +323,7 @@ pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [B
         if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
             && vaes::available()
         {
-            // SAFETY: the processor has VAES as well.
+            // SAFETY: the processor also has VAES.
             return unsafe { vaes::expand_and_decrypt(keys, blocks) };
         }
         // SAFETY: the processor has the instructions.
@@ -343,17 +343,17 @@ mod tests {
     /// A test run names the instructions that it must cover in `SUNTAP_WANTS`. Otherwise it could pass without using
     /// them.
     #[test]
-    fn the_wanted_instructions_are_there() {
+    fn required_instructions_are_available() {
         let wanted = std::env::var("SUNTAP_WANTS").unwrap_or_default();
         for wanted in wanted.split_whitespace() {
-            let there = match wanted {
+            let is_covered = match wanted {
                 "aes" => available(),
                 "soft" => !available(),
                 #[cfg(target_arch = "x86_64")]
                 "vaes" => available() && vaes::available(),
-                other => panic!("{other} is not known here"),
+                other => panic!("unknown instructions in SUNTAP_WANTS: {other}"),
             };
-            assert!(there, "{wanted}");
+            assert!(is_covered, "{wanted}");
         }
     }
 }

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_equals_rustcrypto() {
+    fn every_code_path_equals_rustcrypto() {
         let mut random = random_blocks();
         for _ in 0..256 {
             let [keys, blocks]: [[Block; LANES]; 2] =

@@ -1,4 +1,4 @@
-//! Blocks: plain arrays. Secret ones are wiped on drop.
+//! Blocks are plain arrays. Secret blocks are wiped on drop.
 
 use core::hint::black_box;
 
@@ -59,8 +59,8 @@ pub(super) fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
 }
 
-/// Selects one of sixteen table entries: each bit of the index halves the table. This is a macro so that a function
-/// that uses the processor's instructions makes no call on the way.
+/// Selects one of sixteen table entries: each bit of the index halves the table. This is a macro and not a function, so
+/// that it adds no call to a function that uses the processor's instructions.
 macro_rules! halve {
     ($table:expr, $masks:expr, $load:expr, $choose:expr) => {{
         let (choose, load, [one, two, four, eight]) = ($choose, $load, $masks);
@@ -85,14 +85,14 @@ mod tests {
         use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
         static WRITTEN: AtomicU8 = AtomicU8::new(0);
-        struct Told;
-        impl Default for Told {
+        struct Counted;
+        impl Default for Counted {
             fn default() -> Self {
                 WRITTEN.fetch_add(1, Relaxed);
                 Self
             }
         }
-        drop(Secret(Told));
+        drop(Secret(Counted));
         assert_eq!(WRITTEN.load(Relaxed), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! CMAC: NIST SP 800-38B, RFC 4493.
 //!
 //! This crate has its own CMAC for two reasons. The subkeys are kept with the key, so a message of one block costs one
-//! block encryption. AN10922 needs the last step on input that follows a padding rule of its own.
+//! block encryption. AN10922 needs the last step of CMAC on input with its own padding rule.
 
 use dbl::Dbl;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
@@ -9,8 +9,8 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use super::backend::{Encryptor, chain_once};
 use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
 
-/// `true` if a key for one call uses the code of prepared keys. Code of its own is faster, and would cost firmware 1.2 KB of
-/// flash.
+/// `true` if a key for one call uses the same code as prepared keys. Separate code is faster, but would cost firmware
+/// 1.2 KB of flash.
 const SHARED: bool = cfg!(target_pointer_width = "32");
 
 /// A key prepared for CMAC: the cipher and both subkeys.
@@ -19,7 +19,7 @@ pub(crate) struct Cmac<C = Encryptor> {
     subkeys: Subkeys,
 }
 
-/// K1 and K2 of CMAC.
+/// The subkeys K1 and K2 of CMAC.
 pub(crate) struct Subkeys {
     k1: u128,
     k2: u128,
@@ -35,8 +35,8 @@ impl Subkeys {
         Self { k1: number(&k1), k2: number(&k2) }
     }
 
-    /// Returns the last block of a message as cipher input. Only the first `filled` bytes are message; if that is not
-    /// the whole block, the rest is padded.
+    /// Returns the last block of a message as cipher input. Only the first `filled` bytes are part of the message. The
+    /// rest, if any, is overwritten with padding.
     pub(crate) fn last(&self, mut block: Block, filled: usize) -> Block {
         let (_, padding) = block.split_at_mut_checked(filled).unwrap_or_default();
         match padding {
@@ -238,7 +238,7 @@ pub(super) mod tests {
         assert_eq!(u128::from_be_bytes(key.one_block(&block)), 0x070a_16b4_6b4d_4144_f79b_dd9d_d04a_287c);
     }
 
-    /// The CMAC of the `cmac` crate.
+    /// Computes the CMAC with the `cmac` crate.
     pub(in crate::cipher) fn oracle(key: &Block, message: &[u8]) -> Block {
         let mut mac = cmac::Cmac::<aes::Aes128>::new(key.into());
         mac.update(message);
@@ -268,7 +268,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn short_cuts_equal_the_crate() {
+    fn shortcuts_equal_the_crate() {
         let mut random = random_blocks();
         for _ in 0..256 {
             let [key, first, last] = core::array::from_fn(|_| random.next().unwrap());

@@ -10,7 +10,8 @@ pub(crate) trait LaneEncrypt {
     fn encrypt(&self, blocks: &mut [Block; LANES]);
 }
 
-/// Keys for parallel use. They are not prepared: each serves few blocks, so it is expanded while they are encrypted.
+/// Keys for parallel use. They are not prepared: each key is used for few blocks, so it is expanded while these blocks
+/// are encrypted.
 pub(crate) struct Lanes(Secret<[Block; LANES]>);
 
 impl Lanes {
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
     use crate::cipher::cmac::tests::{oracle, random_blocks};
 
-    /// Compares messages of different lengths, in parallel, with the `cmac` crate.
+    /// Compares the CMACs of messages of different lengths, computed in parallel, with the `cmac` crate.
     #[test]
     fn lanes_equal_the_crate() {
         let mut random = random_blocks();

@@ -1,7 +1,7 @@
 //! The leakage-resilient primitive of chips in LRP mode. Source: NXP AN12304 Rev 1.1.
 //!
-//! The algorithms have their names from the document. They are public for callers that analyse a tap or talk to a chip.
-//! Verification, from text to [`FreshTap`](crate::FreshTap), uses them automatically if the layout says
+//! The algorithms have the same names as in the document. They are public for callers that analyse a tap or talk to a
+//! chip. Verification, from text to [`FreshTap`](crate::FreshTap), uses them automatically if the layout says
 //! [`Scheme::Lrp`](crate::Scheme::Lrp).
 //!
 //! The running time does not depend on keys or data: to select the plaintext for a nibble, the code reads all 16
@@ -63,7 +63,7 @@ pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
     updated
 }
 
-/// Returns the output of a secret, and replaces the secret with the next one of the chain.
+/// Returns the output of a secret, and replaces the secret with the next one in the chain.
 fn step(secret: &mut Block) -> Block {
     let mut given = Secret([OUT, NEXT]);
     encrypt_by_each(&[*secret], core::array::from_mut(&mut given.0));
@@ -95,14 +95,14 @@ pub(crate) struct LrpLanes {
 
 impl LrpLanes {
     pub(crate) fn new(enabled: Enabled, keys: &[Block; LANES]) -> Self {
-        let (mut secrets, of_updated) = parted(keys, [NEXT, OUT]);
+        let (mut secrets, update_secrets) = encrypt_both(keys, [NEXT, OUT]);
         let mut lanes = Self {
             plaintexts: Secret([[0; 16]; LANES]),
-            updated_keys: parted(&of_updated.0, [OUT, OUT]).0,
+            updated_keys: encrypt_both(&update_secrets.0, [OUT, OUT]).0,
             _enabled: enabled,
         };
         for index in 0..16 {
-            let (given, next) = parted(&secrets.0, [OUT, NEXT]);
+            let (given, next) = encrypt_both(&secrets.0, [OUT, NEXT]);
             for (plaintexts, given) in lanes.plaintexts.0.iter_mut().zip(&given.0) {
                 if let Some(plaintext) = plaintexts.get_mut(index) {
                     *plaintext = u128::from_ne_bytes(*given);
@@ -115,7 +115,7 @@ impl LrpLanes {
 }
 
 /// Encrypts both blocks under each key. Returns the results for the first block and those for the second.
-fn parted(keys: &[Block; LANES], blocks: [Block; 2]) -> (Secret<[Block; LANES]>, Secret<[Block; LANES]>) {
+fn encrypt_both(keys: &[Block; LANES], blocks: [Block; 2]) -> (Secret<[Block; LANES]>, Secret<[Block; LANES]>) {
     let mut given = Secret([blocks; LANES]);
     encrypt_by_each(keys, &mut given.0);
     (Secret(given.0.map(|[first, _]| first)), Secret(given.0.map(|[_, second]| second)))
@@ -160,7 +160,7 @@ impl Lrp {
     /// AN12304 §2.2, Algorithm 3.
     ///
     /// If `finalize` is `true`, the result goes through one more step, over a block of zeros. Finalize every result
-    /// that is given to others.
+    /// that you disclose.
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
         let mut state = self.updated_key;
         for nibble in nibbles {
@@ -171,8 +171,8 @@ impl Lrp {
 
     /// Decrypts whole blocks in place (LRICB without padding). Source: AN12304 §3.1, Algorithm 5.
     ///
-    /// `counter` is a big-endian number of any length. It increases by one for each block, and wraps. An empty counter
-    /// stays empty, so all blocks then have the same key.
+    /// `counter` is a big-endian number of any length. It increases by one for each block, and wraps. With an empty
+    /// counter, all blocks have the same key.
     #[doc(alias = "LRICBDec")]
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
@@ -292,16 +292,16 @@ mod tests {
         assert_eq!(blocks, expected);
     }
 
-    /// Subkeys and plaintexts are the same, computed in parallel or one after another.
+    /// The results are the same whether subkeys and plaintexts are computed in parallel or one after another.
     #[test]
-    fn cmac_made_beside_equals_cmac_made_after() {
+    fn cmac_prepared_in_parallel_equals_cmac_prepared_in_sequence() {
         for seed in 0..64_u8 {
             let key =
                 core::array::from_fn(|at| seed.wrapping_mul(31).wrapping_add(at.to_le_bytes()[0].wrapping_mul(17)));
-            let (beside, after) = (Cmac::lrp(Enabled, &key), Cmac::over(Lrp::new(&key, 0)));
+            let (parallel, sequential) = (Cmac::lrp(Enabled, &key), Cmac::over(Lrp::new(&key, 0)));
             for length in [0, 1, 16, 17, 40] {
                 let message = (0..length).map(|byte: u8| byte.wrapping_mul(seed | 1));
-                assert_eq!(beside.of(message.clone()), after.of(message), "{seed} {length}");
+                assert_eq!(parallel.of(message.clone()), sequential.of(message), "{seed} {length}");
             }
         }
     }
@@ -340,8 +340,8 @@ mod tests {
     /// AN12304 §3.4, two vectors of CMAC.
     #[test]
     fn an12304_cmac() {
-        let beside = Cmac::lrp(Enabled, &bytes("63A0169B4D9FE42C72B2784C806EAC21"));
-        assert_eq!(beside.of(core::iter::empty()), bytes("0E07C601970814A4176FDA633C6FC3DE"));
+        let parallel = Cmac::lrp(Enabled, &bytes("63A0169B4D9FE42C72B2784C806EAC21"));
+        assert_eq!(parallel.of(core::iter::empty()), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("63A0169B4D9FE42C72B2784C806EAC21"), 0);
         assert_eq!(lrp.cmac(&[]), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("8195088CE6C393708EBBE6C7914ECB0B"), 0);

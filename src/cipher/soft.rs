@@ -67,7 +67,7 @@ impl Decryptor {
     }
 }
 
-/// Returns the table entry for the low four bits of `index`. It reads all entries, whatever the index.
+/// Returns the table entry for the low four bits of `index`. It reads all entries, regardless of the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     let load = |entry: &u128| *entry;
     let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);

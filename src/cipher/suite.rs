@@ -33,7 +33,7 @@ impl Suite {
         }
     }
 
-    /// Returns the suite for CMACs under a tag's key. SUNCMAC uses the CMAC of AES.
+    /// Returns the suite for CMACs under a tag's key. SUNCMAC uses AES-CMAC.
     pub(crate) fn of_cmac(scheme: Scheme) -> Self {
         Self::of(scheme).unwrap_or(Self::Aes)
     }
@@ -65,8 +65,8 @@ impl Suite {
         }
     }
 
-    /// Decrypts SDMENCFileData in place, whole blocks from the first on. The three bytes are SDMReadCtr, LSB first.
-    /// Source: NT4H2421Gx §9.3.6.
+    /// Decrypts SDMENCFileData in place: whole blocks, starting with the first. The three bytes are SDMReadCtr, LSB
+    /// first. Source: NT4H2421Gx §9.3.6.
     pub(crate) fn decrypt_file_data(self, key: &Block, [low, mid, high]: [u8; 3], blocks: &mut [Block]) {
         match self {
             Self::Aes => {
@@ -79,9 +79,9 @@ impl Suite {
         }
     }
 
-    /// Computes for each key the CMAC of the first block, the CMAC of AES of the second block, and under the result for
-    /// the first block the CMAC of a message. This gives the session keys, counter ids and MACs of several taps in
-    /// parallel.
+    /// For each key, computes the CMAC of the first block, the AES-CMAC of the second block, and the CMAC of a message.
+    /// The key of that last CMAC is the result for the first block. This gives the session keys, counter ids and MACs
+    /// of several taps in parallel.
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],
@@ -114,7 +114,7 @@ pub(crate) struct Chained {
 }
 
 /// A key prepared to decrypt PICCData.
-#[allow(clippy::large_enum_variant, reason = "there is no heap to box one of them")]
+#[allow(clippy::large_enum_variant, reason = "without a heap, no variant can be boxed")]
 pub(crate) enum PiccCipher {
     Aes(Decryptor),
     Lrp(Lrp),
@@ -150,7 +150,7 @@ impl PiccCipher {
 }
 
 /// A key prepared for CMAC.
-#[allow(clippy::large_enum_variant, reason = "there is no heap to box one of them")]
+#[allow(clippy::large_enum_variant, reason = "without a heap, no variant can be boxed")]
 pub(crate) enum SuiteCmac {
     Aes(Cmac),
     Lrp { cmac: Cmac<Lrp>, key: Secret<Block> },
@@ -171,7 +171,7 @@ impl SuiteCmac {
         }
     }
 
-    /// Computes the CMAC of AES under the same key, in either suite.
+    /// Computes the AES-CMAC under the same key, in either suite.
     pub(crate) fn aes_one_block(&self, message: &Block) -> Block {
         match self {
             Self::Aes(cmac) => cmac.one_block(message),

@@ -34,12 +34,12 @@ use record::{Content, Record, Slot};
 /// | a stale tap | 0 | 0 | 0 |
 /// | an accepted tap | 0 | 2: a record of 36 bytes, and a word that marks it as complete | 0 |
 /// | start | up to 3 for each segment, and each slot of the active one | 0 | 0 |
-/// | start after a tap was cut off | as above | 2 for each known tag, and 5 | a segment |
+/// | start after a tap was interrupted | as above | 2 for each known tag, and 5 | a segment |
 /// | start on a blank region | the whole region | 4 | a segment |
 /// | first accepted tap after a start without writes, or on a full log | 0 | 2 for each known tag, and 7 | a segment |
 ///
-/// A record takes 36 bytes and one word, in whole words of the flash (40 bytes with words of 4 bytes). A segment has as
-/// many pages as a snapshot of `N` tags and `max(N / 2, 16)` taps after it need. The region must have at least three
+/// A record takes 36 bytes and one word, in whole words of the flash (40 bytes with words of 4 bytes). A segment has
+/// enough pages for a snapshot of `N` tags and a log of `max(N / 2, 16)` taps. The region must have at least three
 /// segments: [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) bytes.
 ///
 /// **Lifetime**: on 16 pages of 4 KiB, with words of 4 bytes and 32 tags, a segment is one page with 102 records, of
@@ -50,20 +50,20 @@ use record::{Content, Record, Slot};
 /// The store requires that erased cells read `FFh`, and that a partly written word can be read, with any value. A flash
 /// that does not behave like this, or that keeps returning an error for such a read, needs an adapter.
 ///
-/// The store uses a record only if it is complete. A record that was cut off was never acknowledged and is skipped. A
-/// record that was acknowledged and can no longer be read is [`FlashError::Corrupted`]. The store never guesses a
-/// value, because a mark that goes back would let old taps pass. This is also why the store has its own journal: the
-/// available log crates skip what they cannot read, or erase to repair. If the marks are lost, [`format`](Self::format)
-/// starts over, and the tags need new keys.
+/// The store uses a record only if it is complete. A record whose write was interrupted was never acknowledged and is
+/// skipped. If an acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The store
+/// never guesses a value, because a mark with a lower counter would let old taps pass. This is also why the store has
+/// its own journal: the available log crates skip data that they cannot read, or erase it to repair the log. If the
+/// marks are lost, [`format`](Self::format) starts over, and the tags need new keys.
 ///
 /// After an error, or after a future was dropped before it completed, the next call first reads the flash again.
 ///
 /// # Which region becomes an empty store
 ///
-/// [`open`](Self::open) begins an empty store only in a region that is blank after its first two slots. These slots may
-/// have any content, because power may fail while the first two records are written or erased. But a header in the first
-/// slot must be that of a first segment without tags, written with words of this length. If no segment is complete, any
-/// other content is an error:
+/// [`open`](Self::open) creates an empty store only in a region that is blank after its first two slots. These slots
+/// may have any content, because power may fail while the first two records are written or erased. But a header in the
+/// first slot must be that of a first segment without tags, written with words of this length. If no segment is
+/// complete, any other content is an error:
 ///
 /// | what the region contains | error |
 /// |---|---|
@@ -72,10 +72,11 @@ use record::{Content, Record, Slot};
 /// | no valid header, but the label of a header or of the end of a snapshot | [`Corrupted`](FlashError::Corrupted) |
 /// | none of these | [`NotFormatted`](FlashError::NotFormatted) |
 ///
-/// Headers are searched at the start of each page, and labels at each multiple of a slot from there.
+/// The store looks for headers at the start of each page, and for labels at each multiple of a slot from there.
 ///
 /// The first mark is written after the first two slots. A damaged store therefore never becomes an empty one while any
-/// byte after these slots remains. The store cannot detect that all of them were erased while it was not open.
+/// byte after these slots is not blank. The store cannot detect that all of these bytes were erased while it was not
+/// open.
 ///
 /// # Format
 ///
@@ -115,8 +116,9 @@ use record::{Content, Record, Slot};
 /// 31 of the record. The four bytes are the number of the segment, or 0 for a header.
 ///
 /// The acknowledgement is written after the record, as zeros. If any of its bits is 0, the record is acknowledged. A
-/// record with a blank acknowledgement and a valid checksum counts, too, and may only be the last one of a log. A segment
-/// is complete if the end of its snapshot is acknowledged. If any bit of the closing word is 0, the segment is closed.
+/// record with a blank acknowledgement and a valid checksum also counts, and may only be the last one of a log. A
+/// segment is complete if the end of its snapshot is acknowledged. If any bit of the closing word is 0, the segment is
+/// closed.
 ///
 /// # Example
 ///
@@ -154,7 +156,7 @@ use record::{Content, Record, Slot};
 /// let (tag, ctr) = (CounterId::from_bytes([1; 16]), SdmReadCtr::new(61).unwrap());
 /// let mut counters = FlashCounters::<_, 32>::open_blocking(&mut chip, 0..0x4000)?;
 /// assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Advanced { .. }));
-/// // Here the power fails and comes back.
+/// // The power fails here and is restored.
 /// let mut counters = FlashCounters::<_, 32>::open_blocking(&mut chip, 0..0x4000)?;
 /// assert!(matches!(counters.advance(&tag, ctr, None)?, Advance::Stale { .. }));
 /// # Ok::<(), suntap::FlashError<NorFlashErrorKind>>(())
@@ -225,8 +227,9 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
 
     /// Reads the counters in a region of the flash. The region must begin and end at a page boundary.
     ///
-    /// A blank region becomes an empty store, also after a first start that was cut off. [Other
-    /// regions](Self#which-region-becomes-an-empty-store) do not. To create the store before the first start, call [`format`](Self::format) when the device is manufactured.
+    /// A blank region becomes an empty store, even if an earlier first start was interrupted. [Other
+    /// regions](Self#which-region-becomes-an-empty-store) do not. To create the store before the first start, call
+    /// [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
     /// Returns a [`FlashError`] if the region is invalid, the flash fails, the region holds more than `N` tags or other
@@ -307,7 +310,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let segment = self.geometry.after(old.segment);
         let number = old.number.checked_add(1).ok_or(Fault::WornOut)?;
         self.active = self.write_segment(segment, number).await?;
-        // The old segment is needed until this point.
+        // The old segment is needed up to this point.
         let (at, word) = (self.geometry.closing(old.segment), [0; record::MAX_WORD]);
         let word = word.get(..Self::LENGTHS.word).unwrap_or_default();
         self.flash.write(at, word).await.map_err(Fault::Flash)
@@ -454,9 +457,9 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
 
     /// Checks that a region without a complete segment never held a mark. Otherwise, returns the fault.
     ///
-    /// An unused region is blank, except for a first start that was cut off. The first two slots of the first segment
-    /// may then have any content, because the power may also fail while the next start erases them. A store with a mark
-    /// has a third record.
+    /// An unused region is blank, unless a first start was interrupted. In that case, the first two slots of the first
+    /// segment may have any content, because the power may also fail while the next start erases them. A store with a
+    /// mark has a third record.
     async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
         // If this instance has read or written a complete segment before, then that segment is lost.
         let mut is_used = self.active.number > 0;
@@ -470,14 +473,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
                 last = if *byte == 0xFF { last } else { address };
             }
             is_ours |= record::is_labelled(&bytes);
-            // Segments begin at the start of a page, also those for another `N`.
+            // All segments begin at the start of a page, including those for another `N`.
             if Geometry::<F, N>::is_page_start(at)
                 && let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
                     Self::decode(&bytes, record::ANY)
             {
                 is_used |= number > 1 || tags > 0;
-                // With another length of words, the first two slots may hold marks. The header is then followed by
-                // other bytes than zeros.
+                // If the store was written with another word length, the first two slots may hold marks. In that case,
+                // the header is followed by bytes other than zeros.
                 let mut rest = bytes.iter().take(Self::LENGTHS.slot).skip(record::BODY);
                 is_padded &= rest.all(|byte| *byte == 0);
                 is_own |= segment_len == Self::LENGTHS.segment;

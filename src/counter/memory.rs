@@ -9,11 +9,11 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 /// A counter store in memory for at most `N` tags, kept inline without a heap.
 ///
-/// **Create it once for the whole program**, not for each request: all marks are lost when it is dropped, and taps that it
+/// **Create it once for the whole program**, not for each request: all marks are lost when it is dropped. Taps that it
 /// accepted are then accepted again, as after a restart.
 ///
-/// It takes about 52 bytes for each tag. More than about a thousand tags do not belong on the stack, and even `Box::new`
-/// goes through the stack. A `static` does not:
+/// It needs about 52 bytes for each tag. Do not put more than about a thousand tags on the stack. `Box::new` also uses
+/// the stack, but a `static` does not:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -23,7 +23,7 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 /// # drop(COUNTERS.lock());
 /// ```
 ///
-/// `N` is a power of two from 2 to 32768:
+/// `N` must be a power of two from 2 to 32768:
 ///
 /// ```compile_fail,E0080
 /// let _ = suntap::MemoryCounters::<65536>::new();
@@ -52,7 +52,7 @@ impl<const N: usize> MemoryCounters<N> {
     #[must_use]
     pub const fn new() -> Self {
         // The map keeps its indices in 16 bits. With a larger `N` it would silently lose entries.
-        const { assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N is a power of two from 2 to 32768") };
+        const { assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N must be a power of two from 2 to 32768") };
         Self { marks: FnvIndexMap::new() }
     }
 }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn full_is_an_error_and_evicts_nobody() {
+    fn full_store_returns_an_error_and_evicts_no_tag() {
         let mut counters = MemoryCounters::<2>::new();
         let one = SdmReadCtr::new(1).unwrap();
         for known in [1, 2] {
@@ -121,9 +121,9 @@ mod tests {
         }
     }
 
-    /// A store of the largest size remembers every tag.
+    /// A store of the largest size keeps every tag.
     #[test]
-    fn the_largest_store_forgets_nobody() {
+    fn largest_store_keeps_every_tag() {
         static COUNTERS: std::sync::Mutex<MemoryCounters<32768>> = std::sync::Mutex::new(MemoryCounters::new());
         let mut counters = COUNTERS.lock().unwrap();
         let one = SdmReadCtr::new(1).unwrap();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reports_what_was_there() {
+    fn advance_reports_the_previous_mark() {
         let mut counters = MemoryCounters::<2>::new();
         let (five, nine) = (SdmReadCtr::new(5).unwrap(), SdmReadCtr::new(9).unwrap());
         let first = Mark { ctr: five, at: Some(UnixMillis::new(10)), taps: 1 };

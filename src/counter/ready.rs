@@ -1,4 +1,4 @@
-//! Blocking calls of code that is written only once, as async functions.
+//! Runs async code on blocking stores, so that the code is written only once.
 
 /// Runs a future over a blocking store. Such a future is never pending.
 pub(crate) fn run_ready<F: Future>(future: F) -> F::Output {

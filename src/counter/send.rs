@@ -5,14 +5,15 @@ use crate::value::{CounterId, SdmReadCtr, UnixMillis};
 
 /// An [`AsyncCounterStore`] whose futures are `Send`.
 ///
-/// Code that names its store does not need this trait: the compiler sees that the futures are `Send`. Generic code cannot
-/// say so of an [`AsyncCounterStore`]. Let it take this trait, and wrap the store in [`Sendable`]:
+/// Code with a concrete store type does not need this trait: the compiler sees that the futures are `Send`. Generic
+/// code cannot require this of an [`AsyncCounterStore`]. Use this trait as its bound, and wrap the store in
+/// [`Sendable`]:
 ///
 /// ```
 /// use suntap::{SdmFileReadKey, SendCounterStore, Sendable, Verifier};
 ///
 /// fn spawn<F: Future<Output: Send> + Send + 'static>(task: F) {
-///     // As `tokio::spawn` does.
+///     // Like `tokio::spawn`.
 /// #   let _ = task;
 /// }
 ///
@@ -36,7 +37,7 @@ pub trait SendCounterStore {
     ) -> impl Future<Output = Result<Advance, Self::Error>> + Send;
 }
 
-/// Makes an [`AsyncCounterStore`] of a [`SendCounterStore`].
+/// Adapts a [`SendCounterStore`] to [`AsyncCounterStore`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sendable<S>(pub S);
 

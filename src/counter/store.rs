@@ -1,4 +1,4 @@
-//! The contract of a counter store, and its one decision.
+//! The contract of a counter store, and the one decision that it makes.
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
@@ -6,14 +6,14 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a tap is new only if the counter advanced"]
 pub enum Advance {
-    /// The counter was strictly greater than the stored one, or none was stored. It is stored now.
+    /// The counter was strictly greater than the stored one, or none was stored. The new counter is now stored.
     Advanced {
         /// The mark stored before; `None` for the first tap of a tag.
         previous: Option<Mark>,
         /// The mark stored now.
         now: Mark,
     },
-    /// The counter was equal to the stored one or lower than it. Nothing changed.
+    /// The counter was equal to or lower than the stored one. Nothing changed.
     Stale {
         /// The stored mark, which did not change.
         stored: Mark,
@@ -34,8 +34,9 @@ impl Advance {
         }
     }
 
-    /// Returns the answer of a store for a tap, or `Stale` in place of an `Advanced` that contradicts itself. A faulty
-    /// store that accepts an equal or lower counter, and says what it held before, then admits no replay.
+    /// Returns the answer of a store for a tap, but `Stale` in place of an `Advanced` whose previous counter is not
+    /// lower than `ctr`. So a faulty store that accepts an equal or lower counter admits no replay if it reports the
+    /// previous mark.
     pub(crate) fn checked(self, ctr: SdmReadCtr) -> Self {
         match self {
             Self::Advanced { previous: Some(stored), .. } if ctr <= stored.ctr => Self::Stale { stored },
@@ -49,20 +50,21 @@ impl Advance {
 /// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is
 /// greater, stores it, in one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
 ///
-/// **A store of your own is part of the security of your service: run the tests of the module `conformance` (feature
-/// `conformance`) against it.** They find a comparison that is off by one, a race, and a mark that a restart loses.
+/// **The security of your service depends on your store: run the tests of the module `conformance` (feature
+/// `conformance`) against it.** They find a comparison that is off by one, a race, and a mark that is lost in a
+/// restart.
 ///
 /// # Contract
 /// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one counter id with equal counters,
 ///   exactly one advances.
-/// - A counter never moves back, not even after a restart: a mark is durable before `advance` returns.
+/// - A counter never decreases, not even after a restart: a mark is durable before `advance` returns.
 /// - Counters are independent of each other.
 /// - `Err` means that the outcome is unknown. The caller rejects the tap.
 ///
 /// The trait is dyn-safe, and a `&mut` reference to a store is a store.
 ///
-/// The id is a keyed pseudonym, so marks live in a table of their own and not in a column of the tag's row. To find the
-/// mark of a tag, for example for support, compute `key.prepare(scheme).counter_id(Some(uid))`.
+/// The id is a keyed pseudonym, so store the marks in a separate table and not in a column of the tag's row. To find
+/// the mark of a tag, for example for support, compute `key.prepare(scheme).counter_id(Some(uid))`.
 ///
 /// # A store on a database
 ///
@@ -70,19 +72,19 @@ impl Advance {
 /// it against SQLite. For PostgreSQL the statements are the same, with `BYTEA` instead of `BLOB` and `$1` instead of
 /// `?1`.
 ///
-/// With SQLite, set `PRAGMA synchronous = EXTRA`: with `FULL` and a rollback journal, a loss of power can undo the last
-/// commit, and its tap would be accepted again.
+/// With SQLite, set `PRAGMA synchronous = EXTRA`: with `FULL` and a rollback journal, a power failure can undo the last
+/// commit, and its tap would then be accepted again.
 ///
-/// Requests of a service share one store. Implement the trait for a reference or a handle, such as
-/// `impl CounterStore for &Pool`, and pass `&mut &pool`. The tutorial service in `examples/axum` does so.
+/// All requests of a service share one store. Implement the trait for a reference or a handle, such as `impl
+/// CounterStore for &Pool`, and pass `&mut &pool`. The tutorial service in `examples/axum` does so.
 ///
 /// ```ignore
 #[doc = include_str!("sql.in")]
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a counter store",
-    note = "of a `Mutex`: `&mut *store.lock().unwrap()`",
-    note = "of a handle whose reference implements the trait: `&mut &pool`; a plain `&` or `Arc` is not a store"
+    note = "for a `Mutex`, pass `&mut *store.lock().unwrap()`",
+    note = "for a handle whose reference implements the trait, pass `&mut &pool`; a plain `&` or `Arc` is not a store"
 )]
 pub trait CounterStore {
     /// The error of the store.
@@ -113,12 +115,12 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 /// either case.
 ///
 /// The trait does not require `Send`, so it works with single-threaded executors too. If the futures of a store are
-/// `Send`, so are all futures built on them. Code that is generic over the store cannot know that:
-/// it takes a [`SendCounterStore`](crate::SendCounterStore) and passes `&mut Sendable(store)`.
+/// `Send`, all futures built on them are also `Send`. Code that is generic over the store cannot rely on that: use
+/// [`SendCounterStore`](crate::SendCounterStore) as its bound, and pass `&mut Sendable(store)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async counter store",
-    note = "`&mut Blocking(store)` makes an async store of a blocking one",
-    note = "the store is passed as `&mut store`, also if it is a handle on a lock or a pool: `&mut &pool`"
+    note = "for a blocking store, pass `&mut Blocking(store)`",
+    note = "pass the store as `&mut store`, even if it is a handle to a lock or a pool: `&mut &pool`"
 )]
 pub trait AsyncCounterStore {
     /// The error of the store.
@@ -195,7 +197,7 @@ mod tests {
         let stored = Mark { ctr: SdmReadCtr::MAX, at: None, taps: 1 };
         assert_eq!(Advance::decide(Some(stored), SdmReadCtr::MAX, None), Advance::Stale { stored });
         let worn = Mark { ctr: ctr(1), at: None, taps: u32::MAX };
-        let Advance::Advanced { now, .. } = Advance::decide(Some(worn), ctr(2), None) else { panic!("2 is after 1") };
+        let Advance::Advanced { now, .. } = Advance::decide(Some(worn), ctr(2), None) else { panic!("2 exceeds 1") };
         assert_eq!(now.taps, u32::MAX);
     }
 }

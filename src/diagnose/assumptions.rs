@@ -23,7 +23,7 @@ pub struct Assumptions<'a> {
 }
 
 impl<'a> Assumptions<'a> {
-    /// Returns a URL about which nothing is assumed.
+    /// Creates the input for a URL about which nothing is assumed.
     #[must_use]
     pub const fn about(url: &'a str) -> Self {
         Self { url, layout: None, keys: &[], uid: None, second_url: None, stored_ctr: None }
@@ -33,7 +33,7 @@ impl<'a> Assumptions<'a> {
 /// A key that may belong to a tap.
 #[derive(Clone, Copy)]
 pub struct GivenKey<'a> {
-    /// Its name. The findings use it.
+    /// The name of the key in findings.
     pub name: &'a str,
     /// Its 16 bytes.
     pub key: &'a [u8; 16],
@@ -54,7 +54,7 @@ pub enum Role {
 
 impl fmt::Debug for Assumptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL is not printed: it may be a tap that was not accepted yet.
+        // The URL is not printed, because it may be a tap that was not accepted yet.
         f.debug_struct("Assumptions").field("keys", &self.keys).finish_non_exhaustive()
     }
 }

@@ -9,8 +9,8 @@ use crate::kdf::{an10922, boltcard};
 use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
-/// The suffixes that follow the UID in the diversification inputs that are in use: nothing, the application identifiers
-/// of the chip and of AN10922's example, a key number, the example's system identifier.
+/// The suffixes after the UID in common diversification inputs: none, the application identifiers of the chip and of
+/// AN10922's example, a key number, the example's system identifier.
 const SUFFIXES: [&[u8]; 9] = [
     &[],
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
@@ -174,8 +174,8 @@ fn try_derived_file_keys(
         .any(|version| try_key(boltcard::file_read_key(&issuer, uid, version), KeyDerivation::Boltcard { version }))
 }
 
-/// Returns `base` as a master key of sdm-backend, unless it is zero: that one derives zero keys, which were already
-/// tried.
+/// Returns `base` as a master key of sdm-backend, unless it is zero. A zero master key derives zero keys, which were
+/// already tried.
 #[cfg(feature = "sdm-backend")]
 fn sdm_backend_master(
     master: fn(&[u8]) -> Option<sdm_backend::Master>,

@@ -78,7 +78,7 @@ fn explain<'a>(assumptions: &Assumptions<'a>, url: &str, found: &Match<'a>) -> E
         parts.uid = parts.uid.filter(|_| session_vector.uid.is_some());
         parts.ctr = parts.ctr.filter(|_| session_vector.ctr.is_some());
     }
-    // Neither is a status that the MAC does not cover, unless the assumed layout has it.
+    // A status that the MAC does not cover is not mirrored either, unless the assumed layout has it.
     let is_covered = |part: &Span| (parts.window_start..parts.mac.from).contains(&part.from);
     let is_assumed = assumed_parts(assumptions, url).is_some_and(|assumed| assumed.tt_status.is_some());
     parts.tt_status = parts.tt_status.filter(|part| is_assumed || is_covered(part));
@@ -120,8 +120,8 @@ fn compare_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>
     let is_given_as =
         |role: Role, key: &[u8; 16]| assumptions.keys.iter().any(|given| given.role == role && given.key == key);
     let has_role = |role: Role| assumptions.keys.iter().any(|given| given.role == role);
-    // If no key was given for a role, any key is accepted for it. Keys without a role contradict nothing, unless no
-    // given key is of use.
+    // If no key was given for a role, any key is accepted for it. Keys without a role cause no fault, unless no given
+    // key is of use.
     let is_accepted = |role: Role, key: &[u8; 16]| is_given_as(role, key) || !has_role(role);
     let meta_is_file = meta.is_some_and(|(key, _)| is_given_as(Role::File, key) && !is_accepted(Role::Meta, key));
     if meta_is_file && is_given_as(Role::Meta, file.0) && !is_accepted(Role::File, file.0) {
@@ -253,7 +253,7 @@ fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanati
     }
 }
 
-/// Adds the findings that are no faults.
+/// Adds the findings that are not faults.
 fn add_remarks<'a>(assumptions: &Assumptions<'a>, url: &str, found: &Match<'a>, findings: &mut Findings<'a>) {
     let parts = &found.parts;
     let meta_is_factory = found.claimed.meta_key.as_ref().is_none_or(|(_, source)| *source == KeySource::Factory);
@@ -304,8 +304,8 @@ fn report_unexplained<'a>(
     for reading in readings.iter().filter(|reading| reading.picc_data.is_some()) {
         is_encrypted = true;
         for scheme in schemes(reading, url) {
-            // A wrong key opens a PICCData by chance once in 85 times. The result counts only if its UID is one of
-            // NXP's or the known one, or if the key was given as SDMMetaReadKey.
+            // A wrong key opens PICCData by chance once in 85 times. The result counts only if its UID is the known one
+            // or one of NXP's, or if the key was given as SDMMetaReadKey.
             let results = search.open(url, reading, scheme, KeyTier::Derived);
             let has_known_uid = |claimed: &&ClaimedValues<'_>| {
                 claimed.uid.is_some_and(|uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
@@ -335,7 +335,7 @@ fn report_unexplained<'a>(
     }
     match (is_encrypted, opened_uid) {
         (_, Some(uid)) => add(findings, Finding::FileKey { uid }),
-        // A PICCData of the wrong length cannot be opened, so nothing is said about its key.
+        // PICCData of the wrong length cannot be opened, so there is no finding about its key.
         _ if wrong_length.is_some() => {}
         (true, None) if !search.is_over() => add(findings, Finding::MetaKey),
         (_, None) => add(findings, Finding::NoMatch),

@@ -17,7 +17,7 @@ pub(super) const MAX_FINDINGS: usize = 12;
 pub enum Conclusion {
     /// The tap verifies, and every assumption about it is right.
     Healthy,
-    /// It is known how the tap was made. The findings say what is wrong with it or with the assumptions.
+    /// The search found how the tap was made. The findings say what is wrong with the tap or with the assumptions.
     Explained,
     /// Nothing that was tried yields this MAC. The findings say what the URL shows.
     Unexplained,
@@ -42,7 +42,7 @@ pub struct Diagnosis<'a> {
 /// How a tap was made: the layout and the keys that verify it.
 #[derive(Clone)]
 pub struct Explanation<'a> {
-    /// The layout, if a chip can have such a layout. It is the assumed one if that is right.
+    /// The layout, if a chip can have such a layout. It is the assumed layout if that is right.
     pub layout: Option<SdmLayout>,
     /// The scheme of the tag.
     pub scheme: Scheme,

@@ -10,8 +10,8 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// One thing that is wrong with a tap or with the assumptions about it, or that is worth a remark.
 ///
-/// It displays as one or more sentences: what is wrong, and what to do. The texts may improve; the [code](Self::code)
-/// stays.
+/// It displays as one or more sentences: what is wrong, and what to do. The texts may change; the [code](Self::code)
+/// does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding<'a> {
@@ -77,7 +77,7 @@ pub enum Finding<'a> {
     },
     /// The counter has the wrong byte order.
     CounterByteOrder,
-    /// The MAC is truncated from its CMAC in another way than a chip does it.
+    /// The MAC is truncated from its CMAC in a way that no chip uses.
     MacTruncation {
         /// The bytes of the CMAC that it consists of, in words.
         bytes: &'static str,
@@ -191,73 +191,73 @@ fn role_name(role: Role) -> &'static str {
 }
 
 impl fmt::Display for Finding<'_> {
-    #[allow(clippy::too_many_lines, reason = "each finding has a sentence")]
+    #[allow(clippy::too_many_lines, reason = "each finding has its own text")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::NoMac => {
-                "Nothing in the URL has the 16 hexadecimal digits of an SDMMAC. Check that the phone passed the whole URL on, and \
+                "Nothing in the URL has the 16 hexadecimal digits of an SDMMAC. Check that the phone passed on the whole URL, and \
                  that the tag mirrors a MAC (SDMFileRead is not F)."
             }
             Self::NotMirrored => {
-                "The mirrors hold zeros only: the tag wrote nothing into its placeholders. Switch SDM on in the file settings, and \
+                "The mirrors hold only zeros: the tag wrote nothing into its placeholders. Switch SDM on in the file settings, and \
                  read the tag without authenticating first."
             }
             Self::PiccDataLength { digits } => {
                 return write!(
                     f,
                     "What looks like PICCData has {digits} digits. It has 32, or 48 in LRP mode: make the placeholder exactly that \
-                     long, or the tag writes over the text that follows, or leaves zeros there."
+                     long. Otherwise the tag overwrites the text that follows, or leaves zeros there."
                 );
             }
             Self::Layout(error) => {
                 return match error {
                     Malformed::Trailing => f.write_str(
-                        "There is text after the end of the layout, from a tracker perhaps. Remove it before the tap is parsed.",
+                        "There is text after the end of the layout, perhaps added by a tracker. Remove it before the tap is parsed.",
                     ),
-                    error => write!(f, "The URL is not of the layout: {error}. Compare it with the layout that works."),
+                    error => write!(f, "The URL does not match the layout: {error}. Compare it with the layout that works."),
                 };
             }
             Self::CaseChanged => {
-                "Somebody changed letters of the URL to another case on its way: it must be as the tag wrote it. Have it passed on \
-                 unchanged, or write the text of the tag in lower case."
+                "The case of letters in the URL was changed after the tag wrote it. Make sure that the URL is passed on unchanged, \
+                 or write the text of the tag in lower case."
             }
             Self::Parts => {
-                "The URL has the shape of the layout, but its mirrors are others, or hold something else, than the layout says. \
+                "The URL has the shape of the layout, but its mirrors, or their contents, differ from what the layout says. \
                  Compare it with the layout that works."
             }
             Self::MacInputInside { covered } => {
                 return write!(
                     f,
-                    "The MAC covers the text \"{covered}\", which begins inside of a mirror: SDMMACInputOffset is off by some \
+                    "The MAC covers the text \"{covered}\", which begins inside a mirror: SDMMACInputOffset is off by some \
                      characters. Set it to the start of a mirror, or of the text before one."
                 );
             }
             Self::Mode { actual } => match Suite::of(*actual) {
-                Some(Suite::Aes) => "The tag is in AES mode, and the layout says otherwise. Use Scheme::Aes.",
+                Some(Suite::Aes) => "The tag is in AES mode, but the layout says otherwise. Use Scheme::Aes.",
                 Some(Suite::Lrp(_)) => {
-                    "The tag is in LRP mode, and the layout says otherwise. Use Scheme::Lrp; there is no way back for the chip."
+                    "The tag is in LRP mode, but the layout says otherwise. Use Scheme::Lrp; a chip cannot return to AES mode."
                 }
-                None => "The tag is an NTAG 22x, and the layout says otherwise. Use Scheme::Suncmac.",
+                None => "The tag is an NTAG 22x, but the layout says otherwise. Use Scheme::Suncmac.",
             },
             Self::FactoryKey { meta: true, file: true } => {
-                "Both keys of the tag are still those of a new chip, 16 zero bytes. Write your keys into it, or anybody can make its taps."
+                "Both keys of the tag are still those of a new chip, 16 zero bytes. Write your keys to the tag; otherwise anybody can forge its taps."
             }
             Self::FactoryKey { meta: true, file: false } => {
-                "The SDMMetaReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key into the application key that \
+                "The SDMMetaReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key to the application key that \
                  SDMMetaRead names."
             }
             Self::FactoryKey { .. } => {
-                "The SDMFileReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key into the application key that \
-                 SDMFileRead names, or anybody can make its taps."
+                "The SDMFileReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key to the application key that \
+                 SDMFileRead names; otherwise anybody can forge its taps."
             }
             Self::KeysSwapped => {
-                "The two keys are swapped: the one given as SDMMetaReadKey makes the MAC, and the other opens the PICCData. Exchange \
+                "The two keys are swapped: the one given as SDMMetaReadKey makes the MAC, and the other opens the PICCData. Swap \
                  them."
             }
             Self::DerivedKey { role, source } => {
                 return write!(
                     f,
-                    "The {} of the tag is not the key that was given: it is {source}. Derive it; the master key stays on the server.",
+                    "The {} of the tag is not the key that was given: it is {source}. Derive it, and keep the master key on the server.",
                     role_name(*role)
                 );
             }
@@ -269,112 +269,112 @@ impl fmt::Display for Finding<'_> {
                 );
             }
             Self::MacInput { covered: "" } => {
-                "The MAC covers no text: SDMMACInputOffset equals SDMMACOffset. Leave [[ out of the layout."
+                "The MAC covers no text: SDMMACInputOffset equals SDMMACOffset. Remove [[ from the layout."
             }
             Self::MacInput { covered } => {
                 return write!(
                     f,
-                    "The MAC covers the text \"{covered}\" as it stands in the URL, letters and not bytes. Put [[ in front of it in the \
-                     layout."
+                    "The MAC covers the text \"{covered}\" as it stands in the URL: its characters, not decoded bytes. Put [[ in front of it \
+                     in the layout."
                 );
             }
             Self::SessionVector { uid: false, ctr: true } => {
-                "The UID is not in the session vector: the tag does not mirror it, whatever the URL shows. Take {uid} out of the layout."
+                "The UID is not in the session vector: the tag does not mirror it, even if the URL shows one. Remove {uid} from the layout."
             }
             Self::SessionVector { uid: true, ctr: false } => {
-                "The counter is not in the session vector: the tag does not mirror it, whatever the URL shows. Take {ctr} out of the \
-                 layout, and better have the tag mirror it."
+                "The counter is not in the session vector: the tag does not mirror it, even if the URL shows one. Remove {ctr} from \
+                 the layout, or preferably set the tag up to mirror the counter."
             }
             Self::SessionVector { uid: true, ctr: true } => {
-                "The UID is in the session vector, so the tag mirrors it, and it is missing from the URL. Put it back, or add it from the \
+                "The UID is in the session vector, so the tag mirrors it, but it is missing from the URL. Put it back, or add it from the \
                  record."
             }
             Self::SessionVector { .. } => {
-                "Neither UID nor counter is in the session vector: the tag mirrors neither, whatever the URL shows. Take both out of the \
-                 layout, and better have the tag mirror the counter."
+                "Neither UID nor counter is in the session vector: the tag mirrors neither, even if the URL shows them. Remove both from \
+                 the layout, or preferably set the tag up to mirror the counter."
             }
             Self::CounterByteOrder => {
-                "The counter has its bytes in the wrong order. The chip writes it most significant byte first in the URL, and uses it \
+                "The bytes of the counter are in the wrong order. The chip writes it most significant byte first in the URL, and uses it \
                  least significant byte first in the session vector."
             }
             Self::MacTruncation { bytes } => {
                 return write!(
                     f,
-                    "The MAC has {bytes} of its CMAC. A chip gives out bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0; whatever made \
-                     this URL is no chip."
+                    "The MAC consists of {bytes} of its CMAC. A chip uses bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0, so no \
+                     chip made this URL."
                 );
             }
             Self::OtherTag { uid } => {
-                return write!(f, "The tap is genuine, and of another tag: its UID is {uid}.");
+                return write!(f, "The tap is genuine, but of another tag: its UID is {uid}.");
             }
             Self::NoCounter => {
-                "The tap is genuine and carries no counter, so a copy of it is as good as the tag. Have the tag mirror SDMReadCtr."
+                "The tap is genuine but carries no counter, so a copy of it is as good as the tag. Set the tag up to mirror SDMReadCtr."
             }
             Self::CounterZero => {
-                "The counter is 0, which no chip sends, since it counts before it writes. Either the tag mirrors no counter and zeros \
-                 stand in its place, or whatever made this URL is no chip."
+                "The counter is 0. A chip never sends 0, because it increments the counter before it writes the URL. Either the tag \
+                 mirrors no counter and zeros stand in its place, or no chip made this URL."
             }
             Self::CounterBehind { ctr, stored } if ctr == stored => {
                 return write!(
                     f,
-                    "The tap is genuine and was accepted before: its counter is {ctr}, and so is the stored one. Tap again; phones may \
+                    "The tap is genuine but was accepted before: its counter and the stored one are both {ctr}. Tap again; phones may \
                      fetch a URL twice."
                 );
             }
             Self::CounterBehind { ctr, stored } => {
                 return write!(
                     f,
-                    "The tap is genuine and old: its counter is {ctr}, and {stored} was accepted already. If the tag was set up again, it \
-                     counts from 0: give it a new key, and with that a new name for its counter."
+                    "The tap is genuine but old: its counter is {ctr}, and {stored} was already accepted. If the tag was set up again, it \
+                     counts from 0: give it a new key, which also gives it a new counter id."
                 );
             }
             Self::CounterStuck => {
-                "Both taps have the same counter: it is one tap fetched twice, or something between tag and server keeps the URL."
+                "Both taps have the same counter: one tap was fetched twice, or something between tag and server caches the URL."
             }
             Self::CounterBack => {
-                "The later tap has a lower counter: they came in another order, or the tag was set up again in between."
+                "The later tap has a lower counter: the taps are in the wrong order, or the tag was set up again in between."
             }
             Self::SecondOfOther { uid } => {
                 return write!(f, "The second tap is of another tag: its UID is {uid}.");
             }
             Self::SecondDiffers => {
-                "The second tap was not made in the way of the first: another tag, other settings, or altered."
+                "The second tap was not made in the same way as the first: it is of another tag, has other settings, or was altered."
             }
             Self::Altered => {
-                "The other tap of this tag verifies, and this one does not: it was altered on its way, or cut, or made up."
+                "The other tap of this tag verifies, but this one does not: it was altered, truncated, or invented."
             }
             Self::MetaKey => {
-                "No key that was tried opens the PICCData. The key is another one, or the tag encrypts under an application key of \
-                 another number: look at SDMMetaRead in its file settings."
+                "No key that was tried opens the PICCData. The tag has a different key, or it encrypts under an application key of \
+                 another number: check SDMMetaRead in its file settings."
             }
             Self::FileKey { uid: Some(uid) } => {
                 return write!(
                     f,
-                    "The PICCData opens, to UID {uid}, and no key that was tried makes the MAC. The SDMFileReadKey is another one, or \
-                     derived in a way that was not tried: look at SDMFileRead in the file settings, and at how keys are derived."
+                    "The PICCData opens (UID {uid}), but no key that was tried yields the MAC. The SDMFileReadKey is a different one, or is \
+                     derived in a way that was not tried: check SDMFileRead in the file settings, and how keys are derived."
                 );
             }
             Self::FileKey { uid: None } => {
-                "The PICCData opens, and no key that was tried makes the MAC. The SDMFileReadKey is another one, or derived in a way that \
-                 was not tried: look at SDMFileRead in the file settings, and at how keys are derived."
+                "The PICCData opens, but no key that was tried yields the MAC. The SDMFileReadKey is a different one, or is derived in a \
+                 way that was not tried: check SDMFileRead in the file settings, and how keys are derived."
             }
             Self::NoMatch => {
-                "No key that was tried makes this MAC. The SDMFileReadKey is another one, or derived in a way that was not tried, or the \
-                 URL was altered."
+                "No key that was tried yields this MAC. The SDMFileReadKey is a different one or is derived in a way that was not \
+                 tried, or the URL was altered."
             }
             Self::TamperNotCovered => {
-                "The tamper status stands outside of what the MAC covers, so anybody can change it. Let [[ begin before {tt}."
+                "The tamper status is outside the MAC input, so anybody can change it. Let the MAC input ([[) begin before {tt}."
             }
-            Self::SealOpened => "The tag says that its seal is open, or was.",
-            Self::NewChip => "The tag has the keys of a new chip, 16 zero bytes: anybody can make its taps.",
+            Self::SealOpened => "The tag reports that its seal is open or was opened before.",
+            Self::NewChip => "The tag has the keys of a new chip, 16 zero bytes: anybody can forge its taps.",
             Self::HexCase => {
-                "Digits came in lower case; the chip writes upper case. This library takes either. Where you make the MAC input yourself, \
-                 put them in upper case first."
+                "Some digits are in lower case, but the chip writes upper case. This library accepts both. If you build the MAC input \
+                 yourself, convert the digits to upper case first."
             }
             Self::CounterRunning { reads } => {
                 return write!(
                     f,
-                    "The counter went up by {reads} between the taps, as it should: one or more for each time that a phone read the tag."
+                    "The counter increased by {reads} between the taps. This is normal: it increases at least once each time a phone reads the tag."
                 );
             }
         };

@@ -12,8 +12,8 @@ pub(super) type Readings<'a> = Vec<UrlParts<'a>, 32>;
 /// The runs of digits that could be mirrors.
 type DigitRuns = Vec<Span, 16>;
 
-/// Returns the ways to read a URL: first by the layout, if there is one and it fits, then by the look of its parts. The
-/// second value is the error of a layout that does not fit.
+/// Returns the ways to read a URL: first by the layout, if there is one and it fits, then by the length and content of
+/// its parts. The second value is the error of a layout that does not fit.
 pub(super) fn readings<'a>(assumptions: &Assumptions<'a>, url: &str) -> (Readings<'a>, Option<Malformed>) {
     let mut readings = Readings::new();
     let mut layout_error = None;
@@ -30,7 +30,7 @@ pub(super) fn readings<'a>(assumptions: &Assumptions<'a>, url: &str) -> (Reading
 fn add<'a>(readings: &mut Readings<'a>, reading: &UrlParts<'a>) {
     let mirrors = |reading: &UrlParts<'_>| (reading.picc_data, reading.uid, reading.ctr, reading.enc, reading.mac);
     if readings.iter().all(|other| mirrors(other) != mirrors(reading)) {
-        // If the list is full, the readings that are dropped are the least likely.
+        // If the list is full, the least likely readings are dropped.
         let _ = readings.push(*reading);
     }
 }
@@ -123,7 +123,7 @@ pub(super) fn path_start(url: &str) -> usize {
     path.map_or(host, |at| at.saturating_add(host))
 }
 
-/// Returns the position of a value of two letters that could be a tamper status. It may as well be a country code.
+/// Returns the position of a value of two letters that could be a tamper status. It may also be a country code.
 fn find_tt_status(url: &str) -> Option<Span> {
     let mut offset = path_start(url);
     for piece in url.get(offset..)?.split_inclusive(['=', '/', '&', '?', '#']) {
@@ -141,7 +141,7 @@ fn find_tt_status(url: &str) -> Option<Span> {
 pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     let runs = digit_runs(url);
     let lengths = || runs.iter().map(|run| run.len());
-    // There must be another run for the MAC. Otherwise this run may itself be a MAC with something before it.
+    // There must be another run for the MAC. Otherwise this run may end with the MAC.
     let wrong = lengths().find(|len| matches!(len, 26..=31 | 33..=40 | 44..=47 | 49..=52));
     wrong.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
 }

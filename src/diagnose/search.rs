@@ -17,7 +17,7 @@ use crate::sun::window::{self, Piece};
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
 /// The limit of the search, in MACs as [`Diagnosis::tried`](crate::diagnose::Diagnosis::tried) counts them. Only the
-/// last step that was begun can exceed it. The limit corresponds to a third of a second on a server.
+/// last step of a search can exceed it. The limit corresponds to a third of a second on a server.
 pub const MAX_TRIED: u32 = 400_000;
 
 /// The UID and the counter that a URL claims, and the key that opens its PICCData, if it has one.
@@ -73,7 +73,7 @@ pub(super) struct Search<'s, 'a> {
     tried: u32,
     /// The limit of the work, in MACs.
     limit: u32,
-    /// The SDMMetaReadKeys of [`KeyTier::SlowlyDerived`], once they were needed. They are the same for every reading.
+    /// The SDMMetaReadKeys of [`KeyTier::SlowlyDerived`], derived on first use. They are the same for every reading.
     slow_meta_keys: Option<Vec<MetaCandidate<'a>, 16>>,
     /// `true` if something was left out: the limit was reached, or `slow_meta_keys` could not hold all keys.
     is_cut_short: bool,
@@ -186,7 +186,7 @@ impl<'s, 'a> Search<'s, 'a> {
             candidates::try_meta_keys(assumptions, KeyTier::Derived, &mut try_key);
         }
         slow_keys.into_iter().any(try_key);
-        // A wrong key opens a PICCData by chance once in 85 times. If the UID is known, it decides.
+        // A wrong key opens PICCData by chance once in 85 times. If a result has the known UID, only such results count.
         let known_uid = self.assumptions.uid;
         if known_uid.is_some() && results.iter().any(|claimed| claimed.uid == known_uid) {
             results.retain(|claimed| claimed.uid == known_uid);
@@ -249,7 +249,7 @@ impl<'s, 'a> Search<'s, 'a> {
         found
     }
 
-    /// Returns where the MAC input begins and how the MAC is truncated, or `None` if no start gives this MAC under this
+    /// Returns where the MAC input begins and how the MAC is truncated, or `None` if no start yields this MAC under this
     /// key.
     fn find_window(
         &mut self,
@@ -402,7 +402,7 @@ mod tests {
         assert_eq!(pieces_from(3), []);
     }
 
-    /// An NTAG 22x has a UID and a counter and nothing else. The length of a PICCData gives its scheme.
+    /// An NTAG 22x mirrors only a UID and a counter, both plain. The length of PICCData determines the scheme.
     #[test]
     fn schemes_that_fit_the_mirrors() {
         let part = |len| Some(Span { from: 0, to: len });
@@ -445,7 +445,11 @@ mod tests {
         assert!(search.is_complete());
         search.limit = 0;
         search.slow_meta_keys = None;
-        assert_eq!((search.slow_meta_keys().len(), search.tried()), (1, 20_000), "no more than was begun");
+        assert_eq!(
+            (search.slow_meta_keys().len(), search.tried()),
+            (1, 20_000),
+            "stops after the derivation that reached the limit"
+        );
         assert!(!search.is_complete());
         // If there are more keys than fit, the search is not complete.
         for count in [16, 17] {

@@ -5,8 +5,8 @@
 //! `UID || application identifier || key number || system identifier`. The tag and the verifier must use the same
 //! input.
 //!
-//! AN10922 pads `01 || M` to **two blocks always**. If M has 15 bytes or less, the result is therefore not the CMAC of
-//! `01 || M`. Many implementations get this wrong; a bare seven-byte UID is such an input.
+//! AN10922 **always** pads `01 || M` to two blocks. If M has 15 bytes or less, the result is therefore not the CMAC of
+//! `01 || M`. Many implementations get this wrong. A seven-byte UID alone is such a short input.
 
 use heapless::Vec;
 use zeroize::Zeroize;
@@ -14,15 +14,15 @@ use zeroize::Zeroize;
 use crate::key::{MasterKey, SdmFileReadKey};
 use crate::value::{ConfigError, Uid};
 
-/// Constant in front of the input for a 128-bit AES key. Source: AN10922 §2.2.
+/// The constant before the input, for a 128-bit AES key. Source: AN10922 §2.2.
 const DIV_CONSTANT: u8 = 0x01;
 /// Maximum length of the diversification input in bytes. Source: AN10922 §2.2.
 const MAX_INPUT: usize = 31;
 /// Maximum length of the text after the UID in the input.
 pub(crate) const MAX_SUFFIX: usize = MAX_INPUT - 7;
 
-/// Derives a key of the wanted type from a master key and the parts of the diversification input, in order. The type is
-/// usually [`SdmFileReadKey`] or [`SdmMetaReadKey`](crate::SdmMetaReadKey), or [`MasterKey`] for a tree of keys.
+/// Derives a key of the type `K` from a master key and the parts of the diversification input, in order. The type is
+/// usually [`SdmFileReadKey`] or [`SdmMetaReadKey`](crate::SdmMetaReadKey), or [`MasterKey`] for a key hierarchy.
 ///
 /// ```
 /// use suntap::{MasterKey, SdmFileReadKey, Uid, kdf::an10922};
@@ -50,7 +50,7 @@ fn length(input: &[&[u8]]) -> usize {
 fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
     let mut blocks = [[0; 16]; 2];
     let mut free = blocks.as_flattened_mut();
-    // An input of the greatest length leaves no place for the padding.
+    // An input of the maximum length leaves no space for the padding.
     for part in [&[DIV_CONSTANT][..]].iter().chain(input).chain(&[&[0x80][..]]) {
         let Some((place, rest)) = free.split_at_mut_checked(part.len()) else { break };
         place.copy_from_slice(part);
@@ -80,8 +80,8 @@ fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
 /// let second = an10922::derive_in_epoch(&master, uid, 1, b"suffix")?;
 /// assert_eq!(first, an10922::derive(&master, &[uid.as_bytes(), b"suffix"])?);
 /// assert_ne!(first, second);
-/// let name = |key: &suntap::SdmFileReadKey| key.prepare(Scheme::Aes).counter_id(Some(uid));
-/// assert_ne!(name(&first), name(&second));
+/// let counter_id = |key: &suntap::SdmFileReadKey| key.prepare(Scheme::Aes).counter_id(Some(uid));
+/// assert_ne!(counter_id(&first), counter_id(&second));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -98,8 +98,8 @@ pub(crate) fn file_read_key(master: &MasterKey, uid: Uid, epoch: u32, suffix: &V
     if epoch == 0 {
         return diversify(master, &input);
     }
-    let of_epoch: MasterKey = diversify(master, &[b"suntap epoch", &epoch.to_be_bytes()]);
-    diversify(&of_epoch, &input)
+    let epoch_master: MasterKey = diversify(master, &[b"suntap epoch", &epoch.to_be_bytes()]);
+    diversify(&epoch_master, &input)
 }
 
 #[cfg(test)]
@@ -114,8 +114,8 @@ mod tests {
         mac.finalize().into_bytes().into()
     }
 
-    /// AN10922 §2.2: the input is always padded to 32 bytes. The result must equal the CMAC of the unpadded input,
-    /// computed by the `cmac` crate, from 16 bytes on, and must differ for shorter inputs.
+    /// AN10922 §2.2: the input is always padded to 32 bytes. From 16 bytes on, the result must equal the CMAC of the
+    /// unpadded input, computed by the `cmac` crate. For shorter inputs it must differ.
     #[test]
     fn section_2_2_padding_by_length() {
         let (key, input) = ([0x42; 16], [0xA5; 32]);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_only_joined() {
+    fn parts_are_concatenated() {
         let master = MasterKey::from_bytes([7; 16]);
         let whole: SdmFileReadKey = derive(&master, &[b"0123456789"]).unwrap();
         assert_eq!(derive(&master, &[b"01234", b"", b"56789"]), Ok(whole));

@@ -1,8 +1,8 @@
 //! The deterministic keys of Bolt Cards. Source: `docs/DETERMINISTIC.md` of the project boltcard/boltcard.
 //!
-//! All keys of all cards are derived from one issuer key. Each card has a version, which grows by one whenever the card
-//! is programmed again. The card mirrors `p={picc:uid,ctr}` and `c={mac}`. [`meta_read_key`], which all cards of an
-//! issuer share, decrypts the PICCData. The UID in the PICCData and the version in the card's record give the
+//! All keys of all cards are derived from one issuer key. Each card has a version, which increases by one each time the
+//! card is programmed again. The card mirrors `p={picc:uid,ctr}` and `c={mac}`. [`meta_read_key`], which all cards of
+//! an issuer share, decrypts the PICCData. The UID in the PICCData and the version in the card's record give the
 //! [`file_read_key`].
 //!
 //! ```
@@ -18,10 +18,10 @@
 //! assert_eq!(meta_key.expose_bytes()[..4], [0x55, 0xDA, 0x17, 0x4C]);
 //! assert_eq!(file_key.expose_bytes()[..4], [0xF4, 0xB4, 0x04, 0xBE]);
 //!
-//! // When the card is programmed again, the chip counts from 0 again. The card id stays. The version changes, and
-//! // with it the key and the counter id.
-//! let name = |version| boltcard::file_read_key(&issuer, uid, version).prepare(Scheme::Aes).counter_id(Some(uid));
-//! assert_ne!(name(1), name(2));
+//! // When the card is programmed again, the chip counts from 0 again. The card id stays the same. The
+//! // version changes, and with it the key and the counter id.
+//! let id = |version| boltcard::file_read_key(&issuer, uid, version).prepare(Scheme::Aes).counter_id(Some(uid));
+//! assert_ne!(id(1), id(2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -42,8 +42,8 @@ const ID: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7B];
 
 /// Returns the id of the card with this UID, 16 bytes: `CMAC(issuer key, 2D003F7B || UID)`.
 ///
-/// It identifies the card in the issuer's records, and reveals nothing about the UID without the issuer key. It does not
-/// change when the card is programmed again.
+/// It identifies the card in the issuer's records. Without the issuer key, it reveals nothing about the UID. It does
+/// not change when the card is programmed again.
 #[must_use]
 pub fn card_id(issuer: &IssuerKey, uid: Uid) -> [u8; 16] {
     issuer.cmac().of(ID.into_iter().chain(*uid.as_bytes()))

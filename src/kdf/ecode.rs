@@ -1,12 +1,12 @@
-//! Sealed tag keys: opening them needs a code from the tag's own URL.
+//! Sealed tag keys: unsealing them needs a code from the tag's own URL.
 //!
-//! A server that seals its tag keys this way does not store everything that opens them. The other half arrives with
-//! each tap: the eCode in the static part of the tag's URL (`{:eCode}`). **A leaked database opens nothing without the
-//! URLs; a leaked URL opens nothing without the server secret.** An attacker who has both, or who controls the server
-//! while taps arrive, gets the keys.
+//! A server that seals its tag keys this way does not store everything that is needed to unseal them. The missing part,
+//! the eCode, arrives with each tap in the static part of the tag's URL (`{:eCode}`). **The keys in a leaked database
+//! cannot be unsealed without the URLs. A leaked URL unseals nothing without the server secret.** An attacker who has
+//! both, or who controls the server while taps arrive, gets the keys.
 //!
-//! The scheme is our own. The hosted service that it replaces documents only the role of its eCode. The scheme is the
-//! same in every release.
+//! This crate defines the scheme: the hosted service that it replaces documents only the role of its eCode. The scheme
+//! is the same in every release.
 //!
 //! | part | definition |
 //! |---|---|
@@ -18,13 +18,13 @@
 //! | PRF input | `[i] (4) ‖ label ‖ 00 ‖ context ‖ [L] (4)` |
 //! | label, context | `suntap ecode v1`, tag id (8) ‖ epoch (4) |
 //!
-//! SIV is deterministic: sealing equal keys with the same secret, eCode and tag gives equal bytes, so equality is
-//! visible. When you replace the server secret, [`rewrap`](SealedKeys::rewrap) changes the outer layer and does not
-//! need the eCode.
+//! SIV is deterministic: sealing equal keys with the same secret, eCode and tag gives equal bytes, so an observer can
+//! see that the keys are equal. When you replace the server secret, [`rewrap`](SealedKeys::rewrap) changes the outer
+//! layer and does not need the eCode.
 //!
-//! Put `{:eCode}` before `[[`. A wallet that changes the case of the URL then does no harm. The counter id is [the one
-//! that follows from the file key](crate::PreparedFileReadKey::counter_id). The UID comes from the record, because it
-//! is needed before the PICCData is decrypted.
+//! Put `{:eCode}` before `[[`: the MAC then does not cover it, and a wallet that changes its case does no harm. The
+//! counter id is [derived from the file key](crate::PreparedFileReadKey::counter_id). The UID comes from the record,
+//! because it is needed before the PICCData is decrypted.
 //!
 //! ```
 //! use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
@@ -33,7 +33,7 @@
 //! static LAYOUT: SdmLayout =
 //!     sdm_layout!("https://example.com/{:tag}?k={:eCode}&e={picc:uid,ctr}&c={mac}");
 //!
-//! // At personalisation: 16 random bytes go into the tag's URL as 26 characters, and the sealed keys into its record.
+//! // At personalisation: 16 random bytes go into the tag's URL as 26 characters, the sealed keys into its record.
 //! let secret = ServerSecret::from_bytes([7; 16]); // from a vault
 //! let record = TagContext { tag_id: 1234, uid: Uid::from_hex("04DE5F1EACC040")?, epoch: 0 };
 //! let ecode = ECode::from_bytes([42; 16]);
@@ -75,7 +75,7 @@ const TEXT_LEN: usize = 26;
 const TAG_LEN: usize = 16;
 
 key_type! {
-    /// A secret that the server has and no tag has. Store it separately from the sealed keys.
+    /// A secret that the server has but no tag has. Store it separately from the sealed keys.
     ServerSecret
 }
 
@@ -100,14 +100,14 @@ impl ECode {
     /// wallets change the case.
     ///
     /// # Errors
-    /// Returns [`ParseError`] if the text is anything else. The error does not contain the text.
+    /// Returns [`ParseError`] if the text does not have this form. The error does not contain the text.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let text: &[u8; TEXT_LEN] = text.as_bytes().try_into().map_err(|_| ParseError::ECode)?;
         let mut lower = Zeroizing::new(*text);
         lower.make_ascii_lowercase();
         let mut code = Self([0; 16]);
         let decoded = Base32Unpadded::decode(*lower, &mut code.0).map(<[u8]>::len);
-        // The last character holds two bits more than are needed. Only the canonical spelling is accepted.
+        // The last character has two unused bits. Only the canonical spelling is accepted.
         let canonical = decoded == Ok(16) && *Zeroizing::new(code.to_text()) == *lower;
         canonical.then_some(code).ok_or(ParseError::ECode)
     }
@@ -162,7 +162,7 @@ fn kdf(secret: &Cmac, label: &[u8], context: &(impl Iterator<Item = u8> + Clone)
     }
 }
 
-/// The keys of one tag under two seals: 64 bytes to store.
+/// The keys of one tag, sealed twice: 64 bytes to store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SealedKeys([u8; 64]);
 
@@ -189,8 +189,8 @@ impl SealedKeys {
     /// Opens both seals.
     ///
     /// # Errors
-    /// Returns [`SealBroken`] if the secret, the eCode, the tag id, the UID, the epoch or the bytes are not those of
-    /// the sealing.
+    /// Returns [`SealBroken`] if the secret, the eCode, the tag id, the UID, the epoch or the bytes differ from those
+    /// of [`seal`](Self::seal).
     pub fn unseal(
         &self,
         secret: &ServerSecret,
@@ -208,7 +208,7 @@ impl SealedKeys {
     /// Replaces the outer seal when the server secret is replaced. The eCode is not needed.
     ///
     /// # Errors
-    /// Returns [`SealBroken`] if the old secret, the tag or the bytes are not those of the sealing.
+    /// Returns [`SealBroken`] if the old secret, the tag or the bytes differ from those of [`seal`](Self::seal).
     pub fn rewrap(&self, old: &ServerSecret, new: &ServerSecret, tag: &TagContext) -> Result<Self, SealBroken> {
         let mut sealed = self.0;
         open(&mut tag.layer(old.expose_bytes()), tag, &mut sealed)?;
@@ -216,7 +216,7 @@ impl SealedKeys {
         Ok(Self(sealed))
     }
 
-    /// Creates sealed keys from their 64 bytes, as stored.
+    /// Creates sealed keys from the 64 stored bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
@@ -235,13 +235,13 @@ impl fmt::Debug for SealedKeys {
     }
 }
 
-/// Encrypts everything after the first 16 bytes. The SIV tag is written into the first 16 bytes.
+/// Encrypts everything after the first 16 bytes, and writes the SIV tag to the first 16 bytes.
 fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
     let (siv_tag, message) = bytes.split_at_mut(TAG_LEN);
     match siv.encrypt_inout_detached([tag.associated_data()], message.into()) {
-        Ok(made) => siv_tag.copy_from_slice(&made),
-        // Encryption fails only if there are more strings of associated data than RFC 5297 allows, and here there is
-        // one. Even then, no plaintext remains.
+        Ok(computed) => siv_tag.copy_from_slice(&computed),
+        // Encryption fails only with more strings of associated data than RFC 5297 allows, and there is only one here.
+        // If it does fail, this removes the plaintext.
         Err(_) => bytes.zeroize(),
     }
 }
@@ -273,8 +273,8 @@ pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoc
     SdmFileReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 2))
 }
 
-/// Derives the meta-read key of a tag. Like [`derive_file_read_key`], but with `01` instead of `02`. Each tag has its
-/// own meta-read key, so use this where the eCode of the URL finds the tag.
+/// Derives the meta-read key of a tag, like [`derive_file_read_key`] but with `01` instead of `02` in the context. Each
+/// tag has its own meta-read key, so use this if the server finds the tag by the eCode of the URL.
 #[must_use]
 pub fn derive_meta_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 1))
@@ -288,13 +288,13 @@ fn derive(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32, purpose: u
     key
 }
 
-/// The sealed keys did not open.
+/// The error of sealed keys that cannot be unsealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SealBroken;
 
 impl fmt::Display for SealBroken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the sealed keys do not open with this secret and eCode for this tag")
+        f.write_str("the sealed keys of this tag cannot be unsealed with this secret and eCode")
     }
 }
 

@@ -1,18 +1,18 @@
-//! The two key derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`). With them, tags that were
-//! set up with that project need not be written again. For new tags use another derivation: no other project uses these
-//! two.
+//! The two key derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`). Use them to verify tags
+//! that were set up with that project, without writing the tags again. For new tags, use another derivation: no other
+//! project uses these two.
 //!
-//! The setting `DERIVE_MODE` of that backend says which derivation a tag uses; its sample configuration says `legacy`.
-//! The PICCData key is key 1 and is the same for all tags. The file key is key 2 and is different for each tag.
+//! The setting `DERIVE_MODE` of that backend selects the derivation; its sample configuration selects `legacy`. The
+//! PICCData key is key 1 and is the same for all tags. The file key is key 2 and is different for each tag.
 //!
-//! The keys of a tag never change here. A tag that is set up again counts from 0 under its old key and keeps its
-//! counter id. Its taps are refused as replays until its counter is greater than the stored one.
+//! With these derivations, the keys of a tag never change. A tag that is set up again counts from 0 under its old key
+//! and keeps its counter id. Its taps are rejected as replays until its counter is greater than the stored one.
 //!
 //! ```
 //! use suntap::kdf::sdm_backend::Master;
 //! use suntap::{SdmFileReadKey, SdmMetaReadKey, Uid};
 //!
-//! let master = Master::standard(&[0; 16]).ok_or("16 or 32 bytes")?; // the master key of its demonstration
+//! let master = Master::standard(&[0; 16]).ok_or("key must have 16 or 32 bytes")?; // the master key of its demo
 //! assert_eq!(master.meta_read_key(), SdmMetaReadKey::FACTORY);
 //! assert_eq!(master.file_read_key(Uid::from_hex("04A39493CC8680")?), SdmFileReadKey::FACTORY);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -41,12 +41,12 @@ enum Derivation {
     Legacy,
 }
 
-/// The master key of a backend, 16 or 32 bytes. Zeroized when dropped.
+/// The master key of a backend, 16 or 32 bytes. It is wiped on drop.
 ///
 /// A master key of 16 zero bytes gives all-zero keys, like those of a new chip. The backend does the same.
 pub struct Master {
     derivation: Derivation,
-    /// Padded with zeros, as HMAC itself pads its keys.
+    /// The key, padded with zeros as in HMAC.
     key: [u8; 64],
     factory: bool,
 }
@@ -62,7 +62,7 @@ impl Master {
 
     /// Creates the master key of a backend whose `DERIVE_MODE` is `legacy`: PBKDF2-HMAC-SHA-512 with 5000 rounds.
     ///
-    /// One derived key takes milliseconds on a server and seconds on a microcontroller: derive it once and keep it.
+    /// Deriving one key takes milliseconds on a server and seconds on a microcontroller: derive it once and keep it.
     /// Returns `None` if the key does not have 16 or 32 bytes.
     #[must_use]
     pub fn legacy(key: &[u8]) -> Option<Self> {
@@ -95,8 +95,8 @@ impl Master {
         ApplicationKey::from_bytes(self.diversified(uid, number))
     }
 
-    /// Derives the application key with this number that all tags share, for personalisation. Returns `None` for any
-    /// key but key 1 in the standard derivation, which defines no other shared key.
+    /// Derives the application key with this number that all tags share, for personalisation. The standard derivation
+    /// has only one shared key, key 1: it returns `None` for every other number.
     #[must_use]
     pub fn shared_application_key(&self, number: u8) -> Option<ApplicationKey> {
         match (self.derivation, number) {
@@ -172,7 +172,7 @@ impl Halves {
         halves
     }
 
-    /// Returns both halves, padded to the key of another HMAC.
+    /// Returns both halves, padded for use as the key of another HMAC.
     fn padded(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(padded(self.first.iter().chain(self.second.iter()).copied()))
     }

@@ -1,4 +1,4 @@
-//! The counter id that follows from a file-read key.
+//! The message from which a file-read key computes a counter id.
 
 use crate::cipher::Block;
 use crate::value::Uid;
@@ -7,7 +7,7 @@ use crate::value::Uid;
 ///
 /// No session vector begins with this label, so a counter id in a store is never a session key.
 pub(crate) fn message(uid: Option<Uid>) -> Block {
-    // Each tap needs this message: two numbers cost a tenth of a loop over its bytes.
+    // This runs for each tap. Assembling two numbers takes a tenth of the time of a loop over the bytes.
     let label = u64::from_be_bytes(*b"suntap\0\0");
     let mut tail = [0; 8];
     if let (Some(uid), [first, rest @ ..]) = (uid, &mut tail) {

@@ -1,13 +1,13 @@
-//! Plain keys, to store and to pass: one type for each purpose.
+//! Plain keys, for storing and passing: one type for each purpose.
 
 /// Declares a 128-bit key type.
 macro_rules! key_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// The key has 16 bytes and is wiped on drop. `Debug` does not show it, `==` takes the same time for any two
-        /// keys, and with the feature `serde` it is only read, from 32 hexadecimal digits: `expose_bytes` is the one way
-        /// to its bytes.
+        /// The key has 16 bytes and is wiped on drop. `Debug` does not show it, and `==` takes the same time for any
+        /// two keys. With the feature `serde`, it can be deserialized from its text but not serialized. Only
+        /// `expose_bytes` returns its bytes.
         #[derive(Clone)]
         pub struct $name([u8; 16]);
 
@@ -21,13 +21,13 @@ macro_rules! key_type {
             /// Reads a key from 32 hexadecimal digits of either case, in constant time.
             ///
             /// # Errors
-            /// Returns [`ParseError`](crate::ParseError) if the length is not 32 or a character is not a
-            /// hexadecimal digit. The error contains nothing of the text.
+            /// Returns [`ParseError`](crate::ParseError) if the length is not 32 or a character is not a hexadecimal
+            /// digit. The error contains no part of the text.
             pub fn from_hex(text: &str) -> Result<Self, crate::value::ParseError> {
                 crate::value::hex::decode(text.as_bytes()).map(Self)
             }
 
-            /// Returns the secret bytes, to write them into a chip. Do not log them.
+            /// Returns the secret bytes, for example to write them to a chip. Do not log them.
             #[must_use]
             pub const fn expose_bytes(&self) -> &[u8; 16] {
                 &self.0
@@ -96,7 +96,7 @@ hex_key!(SdmFileReadKey);
 hex_key!(SdmMetaReadKey);
 
 key_type! {
-    /// A key that personalisation writes into a chip and that verification does not need.
+    /// A key that personalisation writes to a chip. Verification does not need it.
     ApplicationKey
 }
 
@@ -113,7 +113,7 @@ key_type! {
     /// The key from which a tag's session keys are derived, for SDMMAC and SDMENCFileData: the application key named by
     /// SDMFileRead.
     ///
-    /// It can be different for each tag, and should be. Source: NT4H2421Gx §9.3.9, Table 11.
+    /// It can and should be different for each tag. Source: NT4H2421Gx §9.3.9, Table 11.
     #[doc(alias = "SDMFileReadKey")]
     #[doc(alias = "K_SDMFileRead")]
     #[doc(alias = "SUNCMAC_KEY")]
@@ -121,11 +121,11 @@ key_type! {
 }
 
 impl SdmMetaReadKey {
-    /// Every application key of a new chip: 16 zero bytes.
+    /// The value of all application keys of a new chip: 16 zero bytes.
     pub const FACTORY: Self = Self([0; 16]);
 }
 
 impl SdmFileReadKey {
-    /// Every application key of a new chip: 16 zero bytes.
+    /// The value of all application keys of a new chip: 16 zero bytes.
     pub const FACTORY: Self = Self([0; 16]);
 }

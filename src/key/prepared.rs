@@ -31,7 +31,7 @@ macro_rules! prepared {
 }
 
 prepared! {
-    /// An [`SdmMetaReadKey`] prepared to open PICCData.
+    /// An [`SdmMetaReadKey`] prepared to decrypt PICCData.
     PreparedMetaReadKey {
         scheme: Scheme,
         // An NTAG 22x has no PICCData.
@@ -48,25 +48,25 @@ prepared! {
 }
 
 prepared! {
-    /// A key from which the keys of many tags are derived. It is never written into a tag.
+    /// A key from which the keys of many tags are derived. It is never written to a tag.
     ///
-    /// The key has 16 bytes. It is kept prepared for CMAC, because it serves many tags.
+    /// The key has 16 bytes. It is stored prepared for CMAC, because it is used for many tags.
     MasterKey {
         cmac: Cmac,
     }
 }
 
 prepared! {
-    /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It is never written into a card.
+    /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It is never written to a card.
     ///
-    /// The key has 16 bytes. It is kept prepared for CMAC, because it serves many cards.
+    /// The key has 16 bytes. It is stored prepared for CMAC, because it is used for many cards.
     IssuerKey {
         cmac: Cmac,
     }
 }
 
 impl SdmMetaReadKey {
-    /// Prepares the key to open the PICCData of many taps.
+    /// Prepares the key to decrypt the PICCData of many taps.
     #[must_use]
     pub fn prepare(&self, scheme: Scheme) -> PreparedMetaReadKey {
         let cipher = Suite::of(scheme).map(|suite| PiccCipher::new(suite, self.expose_bytes()));
@@ -82,7 +82,7 @@ impl SdmFileReadKey {
     }
 }
 
-/// Defines the constructors of a key that derives the keys of tags.
+/// Defines the constructors of a key from which tag keys are derived.
 macro_rules! root_key {
     ($name:ident) => {
         impl $name {
@@ -97,7 +97,7 @@ macro_rules! root_key {
             ///
             /// # Errors
             /// Returns [`ParseError`] if the length is not 32 or a character is not a hexadecimal digit. The error
-            /// contains nothing of the text.
+            /// contains no part of the text.
             pub fn from_hex(text: &str) -> Result<Self, ParseError> {
                 hex::decode(text.as_bytes()).map(Self::from_bytes)
             }
@@ -135,7 +135,7 @@ impl PreparedMetaReadKey {
         self.scheme
     }
 
-    /// Decrypts a mirrored PICCData. Returns `None` if chips of this scheme have none.
+    /// Decrypts a mirrored PICCData. Returns `None` if the scheme has no PICCData.
     pub(crate) fn decrypt(&self, picc_data: &PiccWire) -> Option<Block> {
         self.cipher.as_ref().map(|cipher| cipher.decrypt(picc_data))
     }
@@ -148,22 +148,22 @@ impl PreparedFileReadKey {
         self.scheme
     }
 
-    /// Returns the counter id of a tag with this file-read key, for example to carry its
-    /// counter over from another system. [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id.
+    /// Returns the counter id of a tag with this file-read key, for example to migrate its counter from another system.
+    /// [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id.
     ///
     /// It is a keyed pseudonym: the store needs no UID, and without the key nobody can tell which tag a counter id
     /// belongs to.
     ///
     /// **The counter id depends on the key.** A tag that is set up again counts from 0, so it needs a new file-read
     /// key. The new key gives a new counter id, and taps made under the old key are no longer authentic. If the key
-    /// stays the same, so do the counter id and the stored mark: taps are rejected until the counter exceeds the stored
-    /// one, and no old tap is accepted again. There is no new counter id without a new key.
+    /// stays the same, the counter id and the stored mark also stay the same: taps are rejected until the counter
+    /// exceeds the stored one, and no old tap is accepted again. Only a new key gives a new counter id.
     ///
-    /// `uid` is the UID of the *verified* tap. It is `None` for a tag that mirrors no UID; no other tag may then have
-    /// the same key.
+    /// `uid` is the UID of the *verified* tap. It is `None` for a tag that mirrors no UID. In that case, no other tag
+    /// may have the same key.
     ///
-    /// The counter id is the AES-CMAC under this key of 16 bytes: `"suntap"`, two zeros, then `01` and the UID, or eight
-    /// zeros. It does not depend on the scheme, and it is the same in every release.
+    /// The counter id is the AES-CMAC under this key of 16 bytes: `"suntap"`, two zeros, then `01` and the UID, or
+    /// eight zeros. It does not depend on the scheme, and it is the same in every release.
     ///
     /// ```
     /// use suntap::{Scheme, SdmFileReadKey, Uid};

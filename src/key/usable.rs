@@ -3,7 +3,8 @@
 /// A file-read key: an [`SdmFileReadKey`](crate::SdmFileReadKey), a
 /// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to one.
 ///
-/// For a single tap a plain key costs less, because nothing is computed that only further taps would use.
+/// For a single tap, a plain key is faster: a prepared key also computes values that only save time from the second tap
+/// on.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a file-read key",
     note = "pass an `SdmFileReadKey`, a `PreparedFileReadKey`, or a reference to one"
@@ -40,8 +41,8 @@ mod sealed {
         /// Returns the counter id of a tag with this key.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// Computes the AES-CMAC of a session vector, and the counter id with it, so that a plain key is expanded once.
-        /// Returns `None` if the key was prepared for another scheme.
+        /// Computes the AES-CMAC of a session vector together with the counter id, so that a plain key is expanded only
+        /// once. Returns `None` if the key was prepared for another scheme.
         fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
             Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
         }

@@ -30,8 +30,7 @@ impl<E> Answer<E> {
     /// Creates an answer with a JSON body and without a verdict.
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
-        // The body holds only texts and numbers, so serialising cannot fail. If it did, this answer would promise
-        // nothing.
+        // The body holds only texts and numbers, so serialising cannot fail. The fallback accepts no tap.
         match serde_json::to_string(body) {
             Ok(body) => Self { status, headers, body, verdict: None },
             Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },
@@ -49,7 +48,7 @@ pub enum Unfit {
     NoMetaKey,
     /// The record has no UID, but the layout or the key derivation needs it.
     NoUid,
-    /// A prepared key is for a mode other than the layout's.
+    /// A key was prepared for a scheme other than the layout's.
     WrongScheme,
     /// The keys are sealed for a UID other than the record's.
     SealedForAnother,
@@ -80,28 +79,28 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::KeysNotLoaded => "the keys are not loaded",
-            Self::NoMetaKey => "the layout has {picc} and there is no SDMMetaReadKey",
-            Self::NoUid => "the layout or the keys need a UID, and the record has none",
-            Self::WrongScheme => "a key was prepared for another mode than that of the layout",
+            Self::NoMetaKey => "the layout has {picc}, but the record has no SDMMetaReadKey",
+            Self::NoUid => "the layout or the keys need a UID, but the record has none",
+            Self::WrongScheme => "a key was prepared for a scheme other than the layout's",
             Self::SealedForAnother => "the keys are sealed for another UID",
-            Self::SuffixLength => "at most 24 bytes follow the UID in the diversification input",
+            Self::SuffixLength => "the suffix after the UID in the diversification input must have at most 24 bytes",
             Self::NoCounter => "the layout mirrors no counter, so a tap that passes would pass forever",
-            Self::NotSent(field) => return write!(f, "{field} is in the layout, and the API has no parameter for it"),
-            Self::NotMirrored(field) => return write!(f, "{field} is not in the layout, and the API needs it"),
+            Self::NotSent(field) => return write!(f, "{field} is in the layout, but the API has no parameter for it"),
+            Self::NotMirrored(field) => return write!(f, "the API needs {field}, but it is not in the layout"),
             Self::Tamper => "the layout and the record disagree on whether there is a tamper status",
             Self::NotProgrammed => "the tag has no layout yet, so it answers `inactive`",
-            Self::NoXuid => "there is no XUID to answer with",
-            Self::Name => "a field of the extended data has a name that is taken",
+            Self::NoXuid => "the record has no XUID, which the answer needs",
+            Self::Name => "an extended data field has a name that is already used in the answer",
             Self::Rules(error) => return error.fmt(f),
-            Self::Metadata => "the metadata is no JSON",
+            Self::Metadata => "the metadata is not JSON",
         })
     }
 }
 
 impl core::error::Error for Unfit {}
 
-/// Checks what both APIs need from a tag that proves itself: usable keys and a counter. The keys are checked last,
-/// because a tag can be imported before its keys.
+/// Checks what both APIs need from a tag with a chip: usable keys and a counter. The keys are checked last, because a tag
+/// can be imported before its keys.
 pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     let Some(chip) = &record.chip else { return Ok(()) };
     let layout = chip.layout;
@@ -111,7 +110,7 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     if chip.tamper && !layout.carries_tamper() {
         return Err(Unfit::Tamper);
     }
-    let mut derived = false;
+    let mut is_derived = false;
     match &chip.keys {
         Keys::NotLoaded => return Err(Unfit::KeysNotLoaded),
         Keys::Loaded { meta, file } => {
@@ -124,16 +123,16 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
                 FileKey::Prepared(key) if key.scheme() != layout.scheme() => return Err(Unfit::WrongScheme),
                 FileKey::An10922 { suffix, .. } if suffix.len() > 24 => return Err(Unfit::SuffixLength),
                 FileKey::Plain(_) | FileKey::Prepared(_) => {}
-                _ => derived = true,
+                _ => is_derived = true,
             }
         }
         Keys::Sealed { tag, .. } if record.uid.is_some_and(|uid| uid != tag.uid) => {
             return Err(Unfit::SealedForAnother);
         }
         Keys::Sealed { .. } => {}
-        Keys::ECode { .. } => derived = true,
+        Keys::ECode { .. } => is_derived = true,
     }
-    if record.uid.is_none() && (derived || layout.mirrored().uid) {
+    if record.uid.is_none() && (is_derived || layout.mirrored().uid) {
         return Err(Unfit::NoUid);
     }
     Ok(())

@@ -4,17 +4,18 @@ use crate::cipher::Cmac;
 use crate::key::key_type;
 use crate::value::opaque_id;
 
-// Labels before the named value. Nothing else under this secret has these labels.
+// Labels that precede the key or token in the MAC input. No other input under this secret has these labels.
 const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
 key_type! {
-    /// The server's secret for the names of API keys and tokens. After you replace it, all of them are unknown.
+    /// The server's secret for the names of API keys and tokens. If you replace it, all existing keys and tokens become
+    /// unknown.
     ApiKeySecret
 }
 
 impl ApiKeySecret {
-    /// Returns the name of an API key, which ETRNL's clients send in a header. Store the name when you create the key,
+    /// Returns the name of an API key. ETRNL's clients send the key in a header. Store the name when you create the key,
     /// and look it up when a request presents the key.
     ///
     /// The name is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`, and it is the same in every release. The key cannot
@@ -34,9 +35,10 @@ impl ApiKeySecret {
         self.name(KEY, presented)
     }
 
-    /// Returns the name of a token, which ixkio's clients send in the query. Like [`key_name`](Self::key_name), but
-    /// with `suntap token v1`. More people see a URL than a header, so a token is no API key unless it is stored as one
-    /// too.
+    /// Returns the name of a token. ixkio's clients send the token in the query.
+    ///
+    /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. A URL is seen by
+    /// more people than a header, so a token does not work as an API key unless you also store it as one.
     #[must_use]
     pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
         self.name(TOKEN, presented)

@@ -1,4 +1,4 @@
-//! `POST /v1/tags/verify-authenticity` as the hosted service ETRNL answers it. Source: its documentation, "Verify
+//! Answers `POST /v1/tags/verify-authenticity` like the hosted service ETRNL. Source: its documentation, "Verify
 //! Authenticity".
 //!
 //! # The request
@@ -10,7 +10,7 @@
 //! | `tagId` | the number of the tag, or text with its digits |
 //! | `enc` | `{picc}` |
 //! | `cmac` | `{mac}`, for a tag without tamper |
-//! | `tt` | `{enc}{mac}` in one, for a tag with tamper |
+//! | `tt` | `{enc}{mac}` joined, for a tag with tamper |
 //! | `eCode` | the text of `{:eCode}`, which opens [sealed keys](crate::kdf::ecode) |
 //!
 //! The record decides between `cmac` and `tt`: a tag whose layout has `{enc}` needs `tt`, any other tag needs `cmac`. The
@@ -21,8 +21,8 @@
 //! # The answer
 //!
 //! Every answer has all eleven fields, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
-//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor leaves the behaviour open,
-//! it is ours. The checks run in the order of the rows:
+//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor's documentation leaves the
+//! behaviour open, the choice is ours. The checks run in the order of the rows:
 //!
 //! | outcome | status | success, authentic | `err` | exists | the rest |
 //! |---|---|---|---|---|---|
@@ -40,7 +40,7 @@
 //! | genuine and new | 200 | true | null | true | as below |
 //! | the registry or the store failed | 503 | false | `unavailable` (ours) | false or true | null |
 //!
-//! For a genuine tap with a counter, the rest is the values of this tap, the last accepted tap, and metadata. If the
+//! For a genuine tap with a counter, the rest holds the values of this tap, the last accepted tap, and metadata. If the
 //! tap is new, the last accepted tap is the one accepted before it.
 //!
 //! `ctr` is decimal. `uid` has 14 upper-case digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"` or `"I"` (or
@@ -79,8 +79,8 @@ pub struct Etrnl<'s> {
 }
 
 impl<'s> Etrnl<'s> {
-    /// Creates an API over a service, which has the server secrets that open sealed keys. `api_keys` is the secret for
-    /// the names of API keys.
+    /// Creates an API over a service. The service holds the server secrets that open sealed keys. `api_keys` is the
+    /// secret for the names of API keys.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
@@ -120,7 +120,7 @@ impl<'s> Etrnl<'s> {
         };
         let captured = body.captured();
         let (cmac, tt) = (body.mirrors(&body.cmac, &captured), body.mirrors(&body.tt, &captured));
-        // The record decides between the two, and whatever the other holds is ignored.
+        // The record decides which of the two is used. The other one is ignored.
         let choose = |record: &Record<'_>| {
             let is_tamper = record.chip.as_ref().is_some_and(|chip| chip.layout.has(Field::EncFileData));
             Ok(Presented::Mirrors(if is_tamper { &tt } else { &cmac }))
@@ -183,7 +183,7 @@ impl<'de> Deserialize<'de> for Text {
 
 /// A number or text: several clients send the text of the URL unchanged.
 struct TagId {
-    /// `None` if the number or text can name no tag.
+    /// `None` if the number or text cannot name a tag.
     number: Option<u64>,
     /// The digits, because the MAC may cover them.
     text: String,
@@ -264,7 +264,7 @@ impl<'a> Reply<'a> {
             tt_perm_status: tap.tamper.map(|status| status.perm().into()),
             last_authentic_timestamp: last.and_then(|mark| mark.at).and_then(timestamp),
             last_authentic_ctr: last.map(|mark| mark.ctr.get()),
-            // Text that is not JSON did not pass the import check and would make the answer invalid.
+            // Text that is not JSON would make the answer invalid. `check` rejects it on import.
             metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
             ..self
         }
@@ -338,7 +338,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     if !layout.mirrored().uid {
         return Err(Unfit::NotMirrored(Field::Uid));
     }
-    // Clients send `tt` for tags with tamper, and for no others.
+    // Clients send `tt` only for tags with tamper.
     if chip.tamper != layout.has(Field::EncFileData) {
         return Err(Unfit::Tamper);
     }

@@ -1,4 +1,4 @@
-//! `GET /v1/t` as the hosted service ixkio answers it. Source: its documentation, "API Mode for Authentication".
+//! Answers `GET /v1/t` like the hosted service ixkio. Source: its documentation, "API Mode for Authentication".
 //!
 //! # The request
 //!
@@ -8,23 +8,25 @@
 //! | `a` and `c` | an account and the customer's own name of the tag |
 //! | `a` and `u` | an account and the UID, 14 upper-case digits |
 //! | `n` | the counter as mirrored: `{ctr}` |
-//! | `e` | `{mac}`; if the layout has file data, `{enc}{mac}` in one |
+//! | `e` | `{mac}`; if the layout has file data, `{enc}{mac}` joined |
 //! | `r` | the response API token, for tags that need one |
 //!
-//! A request identifies the tag in exactly one way: by `x`, by `a` and `c`, or by `a` and `u`. Beside `x`, `a` is ignored,
-//! and `u` is the UID that the tag mirrored: if it is not that of the record, the tap does not verify. A request has each
-//! parameter at most once, and unknown parameters are ignored. If the layout mirrors a UID, it is taken from the record,
-//! and so are the texts of `{:xuid}` and `{:cuid}`. **A layout without `{uid}` needs a different key for each tag**: with a shared
-//! key, nothing in a tap says which tag it comes from.
+//! A request identifies the tag in exactly one way: by `x`, by `a` and `c`, or by `a` and `u`. With `x`, `a` is
+//! ignored, and `u` is the UID that the tag mirrored: if it differs from the UID of the record, the tap does not
+//! verify. A request has each parameter at most once, and unknown parameters are ignored. If the layout mirrors a UID,
+//! it is taken from the record, and so are the texts of `{:xuid}` and `{:cuid}`. **A layout without `{uid}` needs a
+//! different key for each tag**: with a shared key, nothing in a tap says which tag it comes from.
 //!
 //! # The answer
 //!
+//! Where the vendor's documentation leaves the behaviour open, the choice is marked as ours.
+//!
 //! | case | status | body |
 //! |---|---|---|
-//! | the rules answer | 200 | `xuid`, `cuid` (asked by `c`, or by `u` if there is one), `response`, extended data |
+//! | the rules answer | 200 | `xuid`, `cuid` (if asked by `c`, or by `u` and the tag has one), `response`, extended data |
 //! | a level is inactive | 200 | `xuid`, `error`: see below |
 //! | no such tag | 404 | the identifier of the request, `error`: `tag_not_found` (ours) |
-//! | the token is missing or of another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
+//! | the token is missing or belongs to another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
 //! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
 //! | the registry or the store failed | 503 | `xuid` or the identifier of the request, `error`: `unavailable` (ours) |
 //!
@@ -37,14 +39,14 @@
 //!
 //! # Deliberate differences
 //!
-//! - `n` changes nothing unless `e` proves it. The hosted service believes any `n`, so a client that sends 1000 locks
+//! - `n` has no effect unless `e` authenticates it. The hosted service accepts any `n`, so a client that sends 1000 locks
 //!   the tag out until its chip has counted to 1000.
 //! - The scan count is the number of accepted taps. The hosted service counts its answers.
 //! - The subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the
-//!   names of extended data. Others stay as written: random numbers, dates, and values about the phone, its country or
-//!   a blockchain.
+//!   names of extended data. Other subtags stay as written: random numbers, dates, and values about the phone, its
+//!   country or a blockchain.
 //!
-//! The first accepted tap of a tag gets the response that its rules give. The same request sent again does not:
+//! In this example, a new tap gets the response of the matching rules, and a replay gets the default response:
 //!
 //! ```
 //! use suntap::platform::ixkio::Ixkio;
@@ -150,7 +152,7 @@ impl<'s> Ixkio<'s> {
         let Some(tag) = query.tag() else { return invalid(query.x.as_deref()) };
         let mirrors = query.mirrors();
         let choose = |record: &Record<'_>| match &query.u {
-            // Beside an XUID, `u` is the UID that the tag mirrored.
+            // With an XUID, `u` is the UID that the tag mirrored.
             Some(uid) if !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) => {
                 Err(Refusal::OtherUid)
             }
@@ -180,7 +182,7 @@ impl<'q> Query<'q> {
     /// Parses the parameters.
     ///
     /// # Errors
-    /// If a known parameter occurs twice or is not UTF-8, returns the XUID if it was sent once and is text.
+    /// Fails if a known parameter occurs twice or is not UTF-8. The error is the XUID if it was sent once and is UTF-8.
     fn read(query: &'q str) -> Result<Self, Option<Cow<'q, str>>> {
         let mut read = Self::default();
         let (mut is_valid, mut is_xuid_valid) = (true, true);
@@ -195,7 +197,7 @@ impl<'q> Query<'q> {
                 "r" => &mut read.token,
                 _ => continue,
             };
-            // The decoder replaced invalid UTF-8 by this character, so the value could match another text.
+            // The decoder replaces invalid UTF-8 with this character, so the value could match another text.
             if parameter.is_some() || value.contains(char::REPLACEMENT_CHARACTER) {
                 is_valid = false;
                 is_xuid_valid &= name != "x";
@@ -228,7 +230,7 @@ impl<'q> Query<'q> {
     }
 }
 
-/// The identifier of the request. If there is no tag, an answer may repeat nothing else.
+/// The identifier in the request. If there is no such tag, the answer may repeat only this.
 struct Asked<'a> {
     name: &'static str,
     text: Cow<'a, str>,
@@ -246,13 +248,13 @@ impl<'a> Asked<'a> {
     }
 
     fn refused<E>(&self, status: u16, error: &'static str) -> Answer<E> {
-        Answer::json(status, &Refused { of: Some((self.name, &self.text)), error })
+        Answer::json(status, &Refused { identifier: Some((self.name, &self.text)), error })
     }
 
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
         let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
-        // An error contains the XUID, whatever identifier the request has.
+        // An error contains the XUID even if the request has another identifier.
         let by = match xuid {
             Some(xuid) => Asked::by(TagRef::Xuid(xuid)),
             None => Asked { name: self.name, text: Cow::Borrowed(&*self.text) },
@@ -280,19 +282,19 @@ impl<'a> Asked<'a> {
 }
 
 fn invalid<E>(xuid: Option<&str>) -> Answer<E> {
-    Answer::json(400, &Refused { of: xuid.map(|xuid| ("xuid", xuid)), error: "invalid_request" })
+    Answer::json(400, &Refused { identifier: xuid.map(|xuid| ("xuid", xuid)), error: "invalid_request" })
 }
 
 /// An answer without a response of the rules.
 struct Refused<'a> {
-    of: Option<(&'a str, &'a str)>,
+    identifier: Option<(&'a str, &'a str)>,
     error: &'a str,
 }
 
 impl Serialize for Refused<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        if let Some((name, text)) = self.of {
+        if let Some((name, text)) = self.identifier {
             map.serialize_entry(name, text)?;
         }
         map.serialize_entry("error", self.error)?;

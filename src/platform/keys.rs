@@ -15,7 +15,7 @@ pub(super) struct TagKeys<'r> {
     pub(super) file: Ready<'r, PreparedFileReadKey>,
 }
 
-/// A key that was prepared for this tap, or before.
+/// A prepared key: prepared for this tap (`Now`), or earlier by the caller (`Before`).
 pub(super) enum Ready<'r, K> {
     Now(K),
     Before(&'r K),
@@ -33,13 +33,13 @@ impl<K> Deref for Ready<'_, K> {
 }
 
 impl<'r> TagKeys<'r> {
-    /// Returns the keys of a tag. `opened` is `true` if there is PICCData to decrypt, `uid` is the UID of the record,
-    /// and `ecode` is the eCode of the tap.
-    pub(super) fn of(
+    /// Prepares the keys of a tag. `needs_meta_key` is `true` if there is PICCData to decrypt, `uid` is the UID of the
+    /// record, and `ecode` is the eCode of the tap.
+    pub(super) fn prepare(
         secrets: &[ServerSecret],
         keys: &Keys<'r>,
         scheme: Scheme,
-        opened: bool,
+        needs_meta_key: bool,
         uid: Option<Uid>,
         ecode: Option<&str>,
     ) -> Result<Self, Refusal> {
@@ -47,10 +47,12 @@ impl<'r> TagKeys<'r> {
         let (meta, file) = match keys {
             Keys::NotLoaded => return Err(Refusal::NoKeys),
             Keys::Loaded { meta, file } => {
-                let meta = if opened { Some(meta.as_ref().ok_or(Refusal::NoKeys)?.ready(scheme)) } else { None };
+                let meta =
+                    if needs_meta_key { Some(meta.as_ref().ok_or(Refusal::NoKeys)?.ready(scheme)) } else { None };
                 let keys = Self { meta, file: file.ready(scheme, uid)? };
-                let fit = keys.file.scheme() == scheme && keys.meta.as_ref().is_none_or(|key| key.scheme() == scheme);
-                return if fit { Ok(keys) } else { Err(Refusal::WrongScheme) };
+                let is_right_scheme =
+                    keys.file.scheme() == scheme && keys.meta.as_ref().is_none_or(|key| key.scheme() == scheme);
+                return if is_right_scheme { Ok(keys) } else { Err(Refusal::WrongScheme) };
             }
             Keys::Sealed { keys, tag } => {
                 if secrets.is_empty() {
@@ -67,7 +69,7 @@ impl<'r> TagKeys<'r> {
                 (meta, derive_file_read_key(secret, &ecode, uid, *epoch))
             }
         };
-        let meta = opened.then(|| Ready::Now(meta.prepare(scheme)));
+        let meta = needs_meta_key.then(|| Ready::Now(meta.prepare(scheme)));
         Ok(Self { meta, file: Ready::Now(file.prepare(scheme)) })
     }
 }

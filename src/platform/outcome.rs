@@ -1,4 +1,4 @@
-//! The outcome of a request: the verdict, the record, and the text that answers.
+//! The outcome of a request: the verdict, the record, and the answer text.
 
 use core::fmt;
 
@@ -35,11 +35,11 @@ impl<R, E> Outcome<'_, R, E> {
 /// filled.
 ///
 /// The known subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and
-/// the names of extended data, all without regard to case. In a name of extended data, a space and a `_` are the same.
+/// the names of extended data. Case is ignored. In a name of extended data, a space and a `_` are the same.
 /// `scount` is the number of accepted taps, and `ccount` is the counter of the last of them. Both are empty if they are
 /// not known.
 ///
-/// If a buffer is too small, writing fails and can leave the beginning of the text in it. Do not send that.
+/// If a buffer is too small, writing fails and can leave the beginning of the text in it. Do not send such a partial text.
 #[derive(Debug)]
 pub struct Response<'a, R> {
     record: &'a R,

@@ -8,7 +8,7 @@ use crate::key::{IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey,
 use crate::sun::layout::SdmLayout;
 use crate::value::{CounterId, Mark, Uid};
 
-/// A type that shows a [`Record`], whether it owns the values or borrows them.
+/// A type that provides a [`Record`], whether it owns the values or borrows them.
 pub trait TagRecord {
     /// Returns the record.
     fn record(&self) -> Record<'_>;
@@ -33,14 +33,14 @@ pub struct Record<'r> {
     pub uid: Option<Uid>,
     /// The names of the tag and of the levels above it.
     pub names: Names<'r>,
-    /// The chip that proves the tag; `None` for a standard tag, which proves nothing.
+    /// The chip that authenticates the tag; `None` for a standard tag, which cannot be authenticated.
     pub chip: Option<Chip<'r>>,
     /// The rules that answer a tap.
     pub rules: Rules<'r>,
     /// The customer's data: JSON text, returned unchanged.
     pub metadata: Option<&'r str>,
-    /// The last accepted tap at the time when the record was read. It is for display and for rules, and never detects a
-    /// replay.
+    /// The last accepted tap at the time when the record was read. It is used for display and for rules, never
+    /// to detect a replay.
     pub last_seen: Option<Mark>,
 }
 
@@ -73,7 +73,7 @@ impl TagRecord for Record<'_> {
 pub struct OrganisationId(u128);
 
 impl OrganisationId {
-    /// Takes a number that the caller chooses, different for each organisation.
+    /// Creates an id from a number of your choice. Use a different number for each organisation.
     #[must_use]
     pub const fn new(number: u128) -> Self {
         Self(number)
@@ -95,8 +95,8 @@ pub struct Chip<'r> {
     pub keys: Keys<'r>,
     /// `true` if the tamper status is evaluated.
     pub tamper: bool,
-    /// The counter id; `None` for [the id that follows from the file-read key](PreparedFileReadKey::counter_id), which
-    /// is right unless the tag's counter already has another id.
+    /// The counter id; `None` for [the id derived from the file-read key](PreparedFileReadKey::counter_id). Set it
+    /// only if the tag's counter already has another id.
     pub counter: Option<CounterId>,
 }
 
@@ -113,14 +113,14 @@ pub enum Keys<'r> {
         /// The SDMFileReadKey.
         file: FileKey<'r>,
     },
-    /// The keys are sealed. They open only with the eCode that comes with the tap.
+    /// The keys are sealed. They open only with the eCode in the tap.
     Sealed {
         /// The sealed keys.
         keys: &'r SealedKeys,
         /// The tag that they belong to.
         tag: TagContext,
     },
-    /// The keys are derived from the eCode that comes with the tap and the server secret:
+    /// The keys are derived from the eCode in the tap and the server secret:
     /// [`kdf::ecode::derive_file_read_key`](crate::kdf::ecode::derive_file_read_key).
     ECode {
         /// The number of earlier personalisations of the tag.

@@ -34,7 +34,7 @@ pub enum TagRef<'a> {
     /// The UID that a tap claims, in [`Service::verify_unnamed`](super::Service::verify_unnamed). Tags of several
     /// organisations may have the same UID: `nth` counts them from 0, in any fixed order.
     ClaimedUid {
-        /// The UID. The tap proved nothing yet.
+        /// The UID. The tap is not verified yet.
         uid: Uid,
         /// The number of tags with this UID before the wanted one.
         nth: usize,
@@ -68,7 +68,7 @@ impl fmt::Debug for TagRef<'_> {
 /// A registry only reads. The data that changes with a tap is in the [counter store](crate::CounterStore). No replay
 /// decision depends on a record.
 ///
-/// A [`Record`](super::Record) is a view of borrowed values. A registry returns any type that shows one, a
+/// A [`Record`](super::Record) is a view of borrowed values. A registry returns any type that provides one, a
 /// [`TagRecord`]: the `Record` itself if the tags are in an array, a reference into a map, or a row that owns its
 /// columns. The trait has no lifetime. A registry that lends records implements it for a reference to itself, as
 /// collections do with `IntoIterator`:
@@ -110,7 +110,7 @@ impl fmt::Debug for TagRef<'_> {
 pub trait TagRegistry {
     /// The type of the records.
     type Record: TagRecord;
-    /// The error of a registry that fails.
+    /// The error if the registry fails.
     type Error;
 
     /// Returns the record of a tag. Returns `None` if there is none.
@@ -120,7 +120,8 @@ pub trait TagRegistry {
     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error>;
 
     /// Returns the organisation that an API key or token belongs to. Returns `None` if there is no such key. Keys and
-    /// tokens have separate names, so neither can replace the other. The default knows no key.
+    /// tokens have separate names, so neither can replace the other. The default
+    /// implementation returns `None`.
     ///
     /// # Errors
     /// Returns an error if the registry cannot say whether there is such a key.
@@ -135,7 +136,7 @@ pub trait TagRegistry {
 pub trait AsyncTagRegistry {
     /// The type of the records.
     type Record: TagRecord;
-    /// The error of a registry that fails.
+    /// The error if the registry fails.
     type Error;
 
     /// Returns the record of a tag, like [`TagRegistry::find`].

@@ -32,16 +32,16 @@ pub struct Request<'a> {
 /// [`TagRegistry::organisation`](super::TagRegistry::organisation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// An unidentified client. The owner of the tag does not matter, as for the service's own page or a door.
+    /// An unidentified client, such as the service's own page or a door. It may ask for the tags of every owner.
     Anyone,
-    /// A client that may have sent a token. The token is looked up for tags
-    /// [that need one](super::Record::needs_token), and must then be of their organisation.
+    /// A client that may have sent a token. The token is looked up only for tags
+    /// [that need one](super::Record::needs_token), and must then belong to their organisation.
     Token(Option<ApiKeyName>),
     /// A member of an organisation, who may ask only for tags of that organisation.
     Member(OrganisationId),
 }
 
-/// A request to decide about a tap whose URL names no tag: only its claimed UID says which tag it is.
+/// A request to decide about a tap whose URL names no tag: only its claimed UID identifies the tag.
 #[derive(Debug)]
 pub struct UnnamedRequest<'a> {
     /// The tap.
@@ -73,7 +73,7 @@ impl Caller {
     }
 }
 
-/// The values that complete a tap of separate values.
+/// The values that complete a tap given as separate values.
 pub(super) struct Supplied<'a> {
     /// The UID of the record and its digits, for a layout with `{uid}`.
     uid: Option<(Uid, [u8; 14])>,
@@ -99,7 +99,8 @@ impl<'a> Supplied<'a> {
         supplied
     }
 
-    /// Returns the given values, completed. Returns no values if the tap did not arrive as separate values.
+    /// Returns the given values together with the supplied ones. Returns no values if the tap was not given as separate
+    /// values.
     pub(super) fn complete<'t>(&'t self, tap: &Presented<'t>) -> Mirrors<'t> {
         let Presented::Mirrors(given) = tap else { return Mirrors::default() };
         let digits = self.uid.as_ref().and_then(|(_, digits)| str::from_utf8(digits).ok());

@@ -99,16 +99,17 @@ impl<'a> Examined<'a> {
 }
 
 impl<'s> Service<'s> {
-    /// Creates a service. It opens sealed keys with the first of these secrets that fits: the present one and, while
-    /// [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap), the previous one. Keys that are derived from an
-    /// eCode use the first secret. Without sealed keys, pass an empty slice.
+    /// Creates a service. `secrets` holds the current server secret and, while
+    /// [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap), the previous one. Sealed keys are opened with the
+    /// first secret that fits. Keys that are derived from an eCode use the first secret. If no keys are sealed or derived
+    /// from an eCode, pass an empty slice.
     #[must_use]
     pub const fn new(secrets: &'s [ServerSecret]) -> Self {
         Self { secrets }
     }
 
     /// Decides about a tap and returns the result of `conclude` for the outcome. The outcome borrows the record, so
-    /// nothing of it is copied.
+    /// the record is not copied.
     pub fn verify<R: TagRegistry, S: CounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -119,8 +120,8 @@ impl<'s> Service<'s> {
         run_ready(self.verify_async(Blocking(registry), &mut Blocking(counters), request, conclude))
     }
 
-    /// Like [`verify`](Self::verify), but for an asynchronous registry and store. The future is `Send` if theirs, the
-    /// records and the errors are.
+    /// Like [`verify`](Self::verify), but for an asynchronous registry and store. The future is `Send` if the futures
+    /// of the registry and the store, the records and the errors are.
     ///
     /// If the future is dropped before it completes, the counter may or may not have moved. The tap is spent either
     /// way.
@@ -135,8 +136,8 @@ impl<'s> Service<'s> {
         self.verify_chosen(registry, counters, (tag, caller, at), |_| Ok(tap), conclude).await
     }
 
-    /// Like [`verify_async`](Self::verify_async), but `choose` makes the tap from what the client sent, once the record
-    /// is known. A refusal by it counts as one of the tap: it comes after the checks of the caller and the state.
+    /// Like [`verify_async`](Self::verify_async), but `choose` builds the tap from the client's values once the record
+    /// is known. It runs after the checks of the caller and the state, so its refusal counts as a refusal of the tap.
     pub(super) async fn verify_chosen<'t, R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -173,12 +174,12 @@ impl<'s> Service<'s> {
 
     /// Like [`verify`](Self::verify), but for a tap whose URL names no tag.
     ///
-    /// It opens the tap with each meta-read key, and looks up every tag with the UID that the tap then claims, as
-    /// [`TagRef::ClaimedUid`], until the keys of one verify the tap. Of several tags whose keys verify it, the first one
-    /// that the caller may ask for, and that may be used, answers.
+    /// The service opens the tap with each meta-read key. It looks up every tag with the UID that the tap then claims, as
+    /// [`TagRef::ClaimedUid`], until the keys of one tag verify the tap. If the keys of several tags verify it, the
+    /// outcome is that of the first tag that is active and that the caller may ask for.
     ///
-    /// Without a record whose keys verify the tap, the outcome has no record: nothing ties the tap to a tag. The refusal is
-    /// [`Refusal::UnknownTag`] if no tag has the UID, and otherwise that of the last tag tried.
+    /// If the keys of no record verify the tap, the outcome has no record, because nothing ties the tap to a tag. The
+    /// refusal is [`Refusal::UnknownTag`] if no tag has the UID, and otherwise that of the last tag tried.
     ///
     /// ```
     /// use suntap::platform::{
@@ -235,7 +236,7 @@ impl<'s> Service<'s> {
     ) -> T {
         let UnnamedRequest { tap, meta_keys, caller, at } = request;
         let mut refused = Refusal::UnknownTag;
-        // A tag whose keys verify the tap, and that may not answer.
+        // The first tag whose keys verify the tap, but that is inactive or that the caller may not ask for.
         let mut unusable = None;
         let mut claims = Claims::new(&tap, meta_keys);
         while let Some((_, claimed)) = claims.next() {
@@ -299,16 +300,16 @@ impl<'s> Service<'s> {
                 (Ok(tap), ecode)
             }
         };
-        let opened = layout.has(Field::PiccData);
-        // The keys come before the shape of separate values, so that a client sees a wrong eCode first.
-        let keys = TagKeys::of(self.secrets, &chip.keys, layout.scheme(), opened, record.uid, ecode)?;
+        let has_picc_data = layout.has(Field::PiccData);
+        // The keys are checked before the shape of separate values, so that a wrong eCode is reported first.
+        let keys = TagKeys::prepare(self.secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
         let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
         let claim = Claims::new(&tap, meta_key).next();
-        // A wrong eCode derives a wrong key, just as it cannot open a seal.
-        let derived = matches!(chip.keys, Keys::ECode { .. });
-        let unopened = if derived { Refusal::SealBroken } else { Refusal::NotOpened };
+        // A wrong eCode derives a wrong key. This is reported like an eCode that does not open a seal.
+        let is_derived = matches!(chip.keys, Keys::ECode { .. });
+        let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let (_, claimed) = claim.ok_or(unopened)?;
         verify_claim(record, chip, claimed, &keys.file)
     }
@@ -325,17 +326,18 @@ impl<'s> Service<'s> {
             return Err(Refusal::OtherLayout);
         }
         let (scheme, ecode) = (chip.layout.scheme(), tap.captured(ECODE));
-        let keys = TagKeys::of(self.secrets, &chip.keys, scheme, false, record.uid, ecode)?;
+        let keys = TagKeys::prepare(self.secrets, &chip.keys, scheme, false, record.uid, ecode)?;
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Returns the counter id of a tag, for a registry that shows the [last accepted tap](Record::last_seen). Returns
+    /// Returns the counter id of a tag, for a registry that reports the [last accepted tap](Record::last_seen). Returns
     /// `None` for a standard tag, for a tag without keys, and for keys that open only with the eCode of a tap.
     #[must_use]
     pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
         let chip = record.chip.as_ref()?;
         chip.counter.or_else(|| {
-            let keys = TagKeys::of(self.secrets, &chip.keys, chip.layout.scheme(), false, record.uid, None).ok()?;
+            let keys =
+                TagKeys::prepare(self.secrets, &chip.keys, chip.layout.scheme(), false, record.uid, None).ok()?;
             Some(keys.file.counter_id(record.uid.filter(|_| chip.layout.mirrored().uid)))
         })
     }

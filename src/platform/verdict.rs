@@ -52,10 +52,10 @@ pub enum Refusal {
     Inactive(Level),
     /// The tag is a standard tag, which proves nothing.
     NoChip,
-    /// The record lacks a key: it has none, no SDMMetaReadKey for a `{picc}`, a derivation without a UID, or sealed keys
-    /// without a server secret.
+    /// A key is missing: the record has no keys, has no SDMMetaReadKey for a `{picc}`, has derived keys but no UID, or
+    /// needs a server secret that the service does not have.
     NoKeys,
-    /// A key of the record was prepared for another scheme than that of its layout.
+    /// A key of the record was prepared for a scheme other than its layout's.
     WrongScheme,
     /// The tap has no eCode, or the keys do not open with it.
     SealBroken,
@@ -63,7 +63,7 @@ pub enum Refusal {
     Malformed(Malformed),
     /// The tap was parsed by a layout other than the record's.
     OtherLayout,
-    /// The PICCData does not decrypt to what the layout says.
+    /// The PICCData does not decrypt to the content that the layout requires.
     NotOpened,
     /// The tap has the UID of another chip or none, or the record has no UID to compare with.
     OtherUid,
@@ -108,16 +108,16 @@ impl fmt::Display for Refusal {
             Self::Inactive(Level::TagGroup) => "the tag group is inactive",
             Self::Inactive(Level::Batch) => "the batch is inactive",
             Self::Inactive(Level::TagCode) => "the tag is inactive",
-            Self::NoChip => "a standard tag proves nothing",
+            Self::NoChip => "the tag is a standard tag, which cannot be authenticated",
             Self::NoKeys => "the record lacks a key that its layout needs",
-            Self::WrongScheme => "a key of the record was prepared for another scheme than that of its layout",
-            Self::SealBroken => "the sealed keys do not open with what the tap brought",
+            Self::WrongScheme => "a key of the record was prepared for a scheme other than its layout's",
+            Self::SealBroken => "the tap has no eCode that opens the keys",
             Self::Malformed(error) => return error.fmt(f),
             Self::OtherLayout => "the tap was parsed by another layout",
             Self::NotOpened => "the PICCData does not open",
-            Self::OtherUid => "the UID is not that of the record",
+            Self::OtherUid => "the tap does not have the UID of the record",
             Self::NotAuthentic => "the SDMMAC does not match",
-            Self::NoCounter => "genuine, but without a counter",
+            Self::NoCounter => "the tap is genuine but carries no counter",
             Self::Replayed { tap, stored } => return write_replayed(f, tap.ctr, stored.ctr),
         })
     }

@@ -10,15 +10,18 @@ use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
 use crate::key::{SdmFileReadKey, counter_id_message};
 use crate::value::CounterId;
 
-/// Maximum MAC input, in bytes, for computing in parallel. Longer ones are rare; their group is verified one by one.
+/// Maximum length of a MAC input, in bytes, for parallel computation. Longer inputs are rare. Their group is verified
+/// one by one.
 const INPUT: usize = 256;
 
-/// Verifies taps, each with the file-read key of its tag, and passes a value of any type along with each.
+/// Verifies taps, each with the file-read key of its tag. The caller gives each tap a value of any type, such as a line
+/// number.
 ///
-/// The iterator yields for each tap its value and the result of [`verify`](ClaimedTap::verify), in the order of `taps`.
+/// For each tap, the iterator yields its value and the result of [`verify`](ClaimedTap::verify), in the order of
+/// `taps`.
 ///
 /// This is faster than a loop only with the feature `accel` and on a processor with AES instructions. It then takes
-/// eight taps at a time and computes their MACs in parallel: while the expansion of one key waits, another one
+/// eight taps at a time and computes their MACs in parallel: while the expansion of one key waits, that of another
 /// proceeds. It holds no more than those eight taps. Otherwise it verifies them one by one.
 ///
 /// ```
@@ -77,8 +80,8 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
 
 /// Computes the session keys, CMACs and counter ids of a group of taps in parallel.
 ///
-/// Returns `None` if that is not possible: the processor does not support it, the taps are of different modes, their
-/// mode has no session keys, or a MAC input is too long.
+/// Returns `None` if that is not possible: the processor does not support it, the taps have different schemes, their
+/// scheme has no session keys, or a MAC input is too long.
 fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block, CounterId); LANES]> {
     let scheme = group.front()?.1.layout.scheme();
     let mixed = group.iter().any(|(_, tap, _)| tap.layout.scheme() != scheme);
@@ -87,7 +90,7 @@ fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<
     }
     let suite = Suite::of(scheme)?;
     let mut keys = Secret([[0; 16]; LANES]);
-    // For each tap the session vector, and the message of its counter id.
+    // For each tap, the session vector and the message of its counter id.
     let mut vectors = [[[0; 16]; 2]; LANES];
     let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
     let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut inputs);
@@ -100,8 +103,8 @@ fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<
     let chained = suite.chained_cmacs(&keys.0, &vectors, &inputs.each_ref().map(heapless::Vec::as_slice));
     let mut macs =
         chained.secrets.0.map(|secret| (MacKey::new(suite, secret), [0; 16], CounterId::from_bytes([0; 16])));
-    for (((_, cmac, id), computed), of_vector) in macs.iter_mut().zip(chained.cmacs).zip(chained.ids) {
-        (*cmac, *id) = (computed, CounterId::from_bytes(of_vector));
+    for (((_, cmac, id), computed), id_bytes) in macs.iter_mut().zip(chained.cmacs).zip(chained.ids) {
+        (*cmac, *id) = (computed, CounterId::from_bytes(id_bytes));
     }
     Some(macs)
 }
@@ -112,14 +115,14 @@ mod tests {
     use crate::sun::layout::SdmLayout;
     use crate::value::Scheme;
 
-    /// Taps of one mode are computed in parallel if the processor supports it, and taps of different modes are not. The
-    /// verdicts are the same, so this test calls `macs`.
+    /// Taps of one scheme are computed in parallel if the processor supports it, and taps of different schemes are not.
+    /// The verdicts are the same in both cases, so this test calls `macs`.
     #[test]
-    fn taps_of_one_mode_go_side_by_side() {
+    fn taps_of_one_scheme_are_computed_in_parallel() {
         let url = "https://a.b/04112233445566/000007/0123456789ABCDEF";
         let layout = |scheme| SdmLayout::new(scheme, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
-        let go = |of: &dyn Fn(usize) -> Scheme| {
-            let layouts: [SdmLayout; LANES] = core::array::from_fn(|index| layout(of(index)));
+        let is_parallel = |scheme_of: &dyn Fn(usize) -> Scheme| {
+            let layouts: [SdmLayout; LANES] = core::array::from_fn(|index| layout(scheme_of(index)));
             let mut group = Deque::new();
             for layout in &layouts {
                 let tap = layout.parse(url).unwrap().read_plain().unwrap();
@@ -128,9 +131,9 @@ mod tests {
             macs(&group).is_some()
         };
         for scheme in Scheme::ALL {
-            assert_eq!(go(&|_| *scheme), side_by_side() && Suite::of(*scheme).is_some(), "{scheme:?}");
+            assert_eq!(is_parallel(&|_| *scheme), side_by_side() && Suite::of(*scheme).is_some(), "{scheme:?}");
             let mixed = |index| if index == 3 { *scheme } else { Scheme::Aes };
-            assert!(*scheme == Scheme::Aes || !go(&mixed), "{scheme:?} among taps in AES mode");
+            assert!(*scheme == Scheme::Aes || !is_parallel(&mixed), "{scheme:?} among taps in AES mode");
         }
     }
 }

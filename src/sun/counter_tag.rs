@@ -38,7 +38,7 @@ impl CounterTagLayout {
         }
     }
 
-    /// Returns the template as it was given.
+    /// Returns the text of the template.
     #[must_use]
     pub fn template(&self) -> &str {
         self.0.template()

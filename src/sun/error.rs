@@ -1,6 +1,6 @@
 //! The errors: one small type for each step, and [`Error`] for all of them.
 //!
-//! No error carries a key, a MAC or text of a tap, so each may be logged. Return one generic refusal to untrusted
+//! No error contains a key, a MAC or text of a tap, so you may log all of them. Return one generic refusal to untrusted
 //! clients; keep the detailed error for your logs.
 
 use core::convert::Infallible;
@@ -65,10 +65,10 @@ pub enum Malformed {
     Character(Field),
     /// There is text after the last element.
     Trailing,
-    /// The input is the `/path?query` of a request, and a full URL was expected: call
+    /// The input is the `/path?query` of a request, but a full URL was expected: call
     /// [`parse_origin_form`](crate::SdmLayout::parse_origin_form).
     OriginForm,
-    /// The input is a full URL, and the `/path?query` of a request was expected: call
+    /// The input is a full URL, but the `/path?query` of a request was expected: call
     /// [`parse`](crate::SdmLayout::parse).
     FullUrl,
     /// A length in the NDEF file points past its end.
@@ -119,22 +119,23 @@ impl core::error::Error for Malformed {}
 
 /// The reason why a well-formed tap was not verified.
 ///
-/// Every variant but [`Config`](Self::Config) is a statement about the tap. `Config` is a mistake of the program.
+/// Every variant except [`Config`](Self::Config) describes the tap. `Config` is a programming error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The tap was not made by a holder of the keys.
     ///
-    /// PICCData that does not open, a MAC that does not match and a counter of 0 return this same error on purpose: an
-    /// attacker learns nothing from the difference. To find out which assumption about a tag of yours is wrong (keys,
-    /// their derivation, scheme, MAC input), call [`diagnose`](crate::diagnose) with the URL and your keys.
+    /// PICCData that does not decrypt to valid content, a MAC that does not match and a counter of 0 return the same
+    /// error on purpose, so that an attacker cannot distinguish them. To find out which assumption about your tag is
+    /// wrong (keys, their derivation, scheme, MAC input), call [`diagnose`](crate::diagnose) with the URL and your
+    /// keys.
     NotAuthentic,
     /// The tap is genuine but carries no counter, so it may be a replay: see
     /// [`ClaimedTap::verify_replayable`](crate::ClaimedTap::verify_replayable).
     NoCounter,
-    /// The tap is genuine, but of another tag than the caller expected.
+    /// The tap is genuine, but from a different tag than the caller expected.
     WrongTag,
-    /// The layout, the keys and the methods that were called do not fit together.
+    /// The layout, the keys and the called methods do not match.
     Config(ConfigError),
 }
 
@@ -149,7 +150,7 @@ impl fmt::Display for VerifyError {
         match self {
             Self::NotAuthentic => f.write_str("tap is not authentic"),
             Self::NoCounter => f.write_str("tap is genuine but carries no counter, so it may be a replay"),
-            Self::WrongTag => f.write_str("tap is genuine but of another tag than expected"),
+            Self::WrongTag => f.write_str("tap is genuine but from a different tag than expected"),
             Self::Config(error) => error.fmt(f),
         }
     }
@@ -173,7 +174,7 @@ pub enum CommitError<S> {
     Store(S),
 }
 
-/// Writes the text for a replay. If the counters are equal, it is the last accepted tap once more.
+/// Writes the text for a replay. If the counters are equal, the tap is a copy of the last accepted one.
 pub(crate) fn write_replayed(f: &mut fmt::Formatter<'_>, ctr: SdmReadCtr, stored: SdmReadCtr) -> fmt::Result {
     if ctr == stored {
         write!(f, "replayed tap: this tap, with counter {ctr}, was already accepted")
@@ -202,8 +203,8 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
 
 /// Any error on the way from text to a [`FreshTap`](crate::FreshTap). The error of each step converts into it.
 ///
-/// `S` is the error of the counter store, and `K` that of the source of keys. `Display` is that of the step; `source` is
-/// the error of the store or of the key source if it failed.
+/// `S` is the error of the counter store, and `K` that of the source of keys. `Display` writes the text of the step's
+/// error. `source` returns the error of the store or of the key source, if one of them failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<S = Infallible, K = Infallible> {
@@ -211,10 +212,10 @@ pub enum Error<S = Infallible, K = Infallible> {
     Malformed(Malformed),
     /// The tap was not verified.
     Verify(VerifyError),
-    /// There is no key for the claimed tag, so nothing was verified: the tag is not listed, its eCode is not 26 characters
-    /// of a-z and 2-7, or it is a forgery.
+    /// There is no key for the claimed tag, so nothing was verified: the tag is not listed, its eCode is not 26
+    /// characters of a-z and 2-7, or it is a forgery.
     ///
-    /// Do not show untrusted clients the difference to [`VerifyError::NotAuthentic`].
+    /// Untrusted clients must not be able to distinguish this from [`VerifyError::NotAuthentic`].
     UnknownTag {
         /// The claimed UID. It is not proven.
         uid: Option<Uid>,

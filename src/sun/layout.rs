@@ -17,7 +17,7 @@ pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 /// A parsed URL template: the text that a tag writes, the positions of its mirrors, and the text that its MAC covers.
 ///
 /// It is owned and inline, has no lifetime, and can be a `const` or `static`. One template determines how taps are
-/// parsed, the MAC input, and the rules that a sender cannot choose, above all the [`Scheme`].
+/// parsed, what the MAC covers, and what the sender of a tap cannot choose, above all the [`Scheme`].
 ///
 /// [`SdmLayout::new`] creates a layout and documents the grammar. [`sdm_layout!`](crate::sdm_layout) creates one at
 /// compile time.
@@ -47,7 +47,7 @@ pub struct SdmLayout {
     pub(crate) tt_in_window: bool,
 }
 
-/// The presence of the two values that PICCData can hold.
+/// Two flags: the values that PICCData holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mirrored {
     pub(crate) uid: bool,
@@ -78,11 +78,11 @@ impl SdmLayout {
         self.scheme
     }
 
-    /// Returns the template as it was given.
+    /// Returns the text of the template.
     #[must_use]
     pub fn template(&self) -> &str {
         let template = self.text(Span { from: 0, to: self.len });
-        // A template holds only ASCII, so this does not fail.
+        // A template holds only ASCII, so this cannot fail.
         str::from_utf8(template).unwrap_or_default()
     }
 
@@ -121,23 +121,23 @@ impl SdmLayout {
 
     /// Returns `true` if its taps carry a counter, so that each tap can be accepted at most once.
     ///
-    /// That is so with `{ctr}`, and with a `{picc}` that is not pinned to hold none.
+    /// This is the case with `{ctr}`, and with every `{picc}` except `{picc:uid}`.
     #[must_use]
     pub fn carries_ctr(&self) -> bool {
         self.mirrored().ctr
     }
 
-    /// Returns `true` if the MAC input is `{enc}` and nothing else.
+    /// Returns `true` if the MAC input is only `{enc}`.
     #[cfg(feature = "dialects")]
     pub(crate) fn covers_enc_alone(&self) -> bool {
         let mut kinds = self.elements().skip_while(|element| !matches!(element.kind, ElementKind::MacInput)).skip(1);
-        let mut is = |wanted| {
+        let mut next_is = |wanted| {
             let element = kinds.next();
             element.is_some_and(|element| {
                 element.text.len() == 0 && matches!(element.kind, ElementKind::Value(field) if field == wanted)
             })
         };
-        is(Field::EncFileData) && is(Field::SdmMac)
+        next_is(Field::EncFileData) && next_is(Field::SdmMac)
     }
 
     /// Returns `true` if its taps carry a tamper status: `{tt}`, or a status inside `{enc}`.
@@ -193,7 +193,7 @@ impl PartialEq for SdmLayout {
 
 impl Eq for SdmLayout {}
 
-/// The template, without the scheme.
+/// Writes the template, without the scheme.
 impl fmt::Display for SdmLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.template())

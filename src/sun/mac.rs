@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_in_any_bit_is_seen() {
+    fn a_difference_in_any_bit_is_detected() {
         let mac = SdmMac::from_bytes([0x5A; 8]);
         for bit in 0..64u32 {
             let other = u64::from_be_bytes(mac.0) ^ (1u64 << bit);

@@ -26,7 +26,7 @@ pub struct SunMessage<'a> {
 }
 
 impl<'a> SunMessage<'a> {
-    /// Wraps what was received. The caller must have compared the SDMMAC.
+    /// Wraps a received tap. The caller must have checked that the SDMMAC matches.
     pub(super) fn new(layout: &'a SdmLayout, received: Received<'a>, enc: Option<EncKey>) -> Self {
         Self { layout, received, enc }
     }
@@ -59,7 +59,7 @@ impl<'a> SunMessage<'a> {
     /// Returns the tamper status, or `None` if the layout has none.
     ///
     /// It also returns `None` for an NTAG 22x. The meaning of its two status characters is not known well enough to
-    /// call a seal closed, so [`status_detect`](Self::status_detect) returns them unchanged.
+    /// report a closed seal, so [`status_detect`](Self::status_detect) returns them unchanged.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
         if self.received.status_detect.is_some() {
@@ -93,7 +93,7 @@ impl<'a> SunMessage<'a> {
     /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that holds it. Returns `None` if the
     /// layout has none.
     ///
-    /// A tag encrypts at most 128 bytes: half its file, as the mirror has two digits for each byte.
+    /// A tag encrypts at most 128 bytes, half of its file, because the mirror has two digits for each byte.
     #[must_use]
     pub fn file_data<'b>(&self, buffer: &'b mut [u8; MAX_FILE_DATA]) -> Option<&'b [u8]> {
         let plain = buffer.get_mut(..self.file_data_len()).filter(|plain| !plain.is_empty())?;
@@ -102,7 +102,7 @@ impl<'a> SunMessage<'a> {
         Some(plain)
     }
 
-    /// Decrypts the SDMENCFileData from its first block on, as many blocks as the caller's slice has.
+    /// Decrypts the first blocks of the SDMENCFileData: as many as the caller's slice has.
     fn decrypt(&self, blocks: &mut [[u8; 16]]) -> Option<()> {
         let (key, ctr) = self.enc.as_ref().zip(self.ctr())?;
         let bytes = blocks.as_flattened_mut();

@@ -1,4 +1,4 @@
-//! The URI record of an NDEF file, as a reader gets it from a tag.
+//! The URI record of an NDEF file that a reader got from a tag.
 //!
 //! Sources: NT4H2421Gx §8.2.3.2 (NLEN), NFC Forum NDEF 1.0 §3.2 (record layout), NFC Forum URI RTD 1.0 §3.2.2 (codes).
 
@@ -25,7 +25,7 @@ pub(super) struct UriRecord<'a> {
     pub(super) text: &'a [u8],
     /// The number of file bytes before the text.
     pub(super) offset: usize,
-    /// The number of bytes of the message after the record: those of further records.
+    /// The number of message bytes after the record: the length of further records.
     pub(super) rest: usize,
 }
 
@@ -63,15 +63,15 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed::NdefLength)?;
+        let (field, rest) = self.0.split_at_checked(len).ok_or(Malformed::NdefLength)?;
         self.0 = rest;
-        Ok(taken)
+        Ok(field)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(Malformed::NdefLength)?;
+        let (field, rest) = self.0.split_first_chunk().ok_or(Malformed::NdefLength)?;
         self.0 = rest;
-        Ok(*taken)
+        Ok(*field)
     }
 
     /// Reads a number of `N` bytes, at most four, most significant byte first.

@@ -2,7 +2,7 @@
 //!
 //! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and do not have SDM. They compute the MAC directly under SUNCMAC_KEY, over
 //! values and not over text, so there is no session key and no `[[`. A layout selects this mode with
-//! [`Scheme::Suncmac`]. Everything else works as for any tap:
+//! [`Scheme::Suncmac`]. Everything else works as for any other tap:
 //!
 //! ```
 //! use suntap::{Scheme, SdmFileReadKey, SdmLayout, sdm_layout};
@@ -18,12 +18,12 @@
 //! On StatusDetect chips, `{tt}` has ten characters: two status characters (`C`, `O`, `I`, or `0` if the feature is
 //! off) and four bytes of data as hexadecimal digits. The MAC always covers it.
 //!
-//! The evidence is two taps published by NXP, and taps recorded from NTAG 223 DNA StatusDetect chips, whose MACs match.
-//! **No NTAG 224 DNA was available; that it behaves the same is untested on silicon.**
+//! This was checked with two taps published by NXP and with taps recorded from NTAG 223 DNA StatusDetect chips: the
+//! MACs match. **No NTAG 224 DNA was available. It should behave the same, but this is not tested on a real chip.**
 //!
-//! A chip whose counter is off mirrors `000000`, as the recorded chips do. Both verify methods then return
+//! A chip whose counter is disabled mirrors `000000`, like the recorded chips. Both verify methods then return
 //! [`NotAuthentic`](crate::VerifyError::NotAuthentic), as they do for any counter of 0, even if the MAC matches: such a
-//! tap never changes. Switch the counter on.
+//! tap never changes. Enable the counter.
 
 use crate::key::FileReadKey;
 use crate::value::{Scheme, SdmReadCtr, Uid};
@@ -66,7 +66,7 @@ impl StatusDetect {
 /// Computes the whole CMAC over the UID, the counter MSB first, and the packed status block if there is one.
 ///
 /// The mirror is the [truncation](crate::SdmMac::truncate) of this CMAC. Returns `None` if a status character is
-/// invalid, or if the key was prepared for another mode.
+/// invalid, or if the key was prepared for a different scheme.
 #[doc(alias = "SUNCMAC")]
 #[must_use]
 pub fn suncmac(

@@ -1,4 +1,4 @@
-//! Parsing of received text into an [`UnverifiedTap`]. It checks the shape only: it does not decrypt or compare
+//! Parsing of received text into an [`UnverifiedTap`]. It checks only the shape, and does not decrypt or compare
 //! anything.
 
 use super::error::{Field, Malformed};
@@ -70,8 +70,8 @@ impl SdmLayout {
         self.read(url, 0).map_err(|error| if url.starts_with(b"/") { Malformed::OriginForm } else { error })
     }
 
-    /// Parses the `/path?query` of a request, which is all that an HTTP server receives. The template supplies the part
-    /// of the URL before it.
+    /// Parses the `/path?query` of a request, which is all that an HTTP server receives. The template supplies the
+    /// missing first part of the URL.
     ///
     /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this accepts the `/` that HTTP
     /// inserts.
@@ -96,11 +96,11 @@ impl SdmLayout {
         }
     }
 
-    /// Parses the NDEF file of a tag, as a reader gets it with ISOReadBinary or READ: NLEN and the NDEF message.
+    /// Parses the NDEF file of a tag, read with ISOReadBinary or READ: NLEN and the NDEF message.
     ///
-    /// The first record must be a URI record of one piece. Further records and bytes after the message are ignored. The
-    /// URI code may abbreviate the URL in another way than [`ndef_file`](Self::ndef_file) does. The file is the raw
-    /// bytes, not their digits:
+    /// The first record must be an unchunked URI record. Further records and bytes after the message are ignored. The
+    /// URI code may abbreviate the URL differently from [`ndef_file`](Self::ndef_file). Pass raw bytes, not hexadecimal
+    /// digits:
     ///
     /// ```
     /// use suntap::{SdmLayout, sdm_layout};
@@ -114,7 +114,8 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Malformed`] with the reason. The offset of [`Malformed::StaticText`] counts the bytes of the whole URL.
+    /// Returns [`Malformed`] with the reason. The offset of [`Malformed::StaticText`] counts the bytes of the whole
+    /// URL.
     pub fn parse_ndef_file<'a>(&'a self, file: &'a [u8]) -> Result<UnverifiedTap<'a>, Malformed> {
         let UriRecord { prefix, text, .. } = UriRecord::read(file)?;
         let prefix = prefix.as_bytes();
@@ -131,8 +132,8 @@ impl SdmLayout {
 
     /// Assembles a tap from mirrors that were sent as separate values.
     ///
-    /// The static text comes from the template, also inside the MAC window. The tap borrows the values as it would
-    /// borrow a URL.
+    /// All static text comes from the template, including that inside the MAC window. The tap borrows the values, like
+    /// a URL.
     ///
     /// # Errors
     /// Returns [`Malformed`] if a value of the layout is missing, if a value is given twice or is not in the layout, or
@@ -141,7 +142,8 @@ impl SdmLayout {
         self.assemble_with(mirrors, None)
     }
 
-    /// Like [`assemble`](Self::assemble), but uses `known`, if given, as the UID and does not decode that of `mirrors`.
+    /// Like [`assemble`](Self::assemble), but uses `known`, if given, as the UID and does not decode the one in
+    /// `mirrors`.
     pub(crate) fn assemble_with<'a>(
         &'a self,
         mirrors: &'a Mirrors<'a>,
@@ -178,7 +180,7 @@ impl SdmLayout {
 
     /// Parses text that begins at the offset `origin` of the template.
     fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
-        // A tag cannot write nearly that much, so a more precise reason is not worth the time.
+        // No tag can write that much text, so a more precise reason is not worth the time.
         if input.len() > 4 * MAX_URL {
             return Err(Malformed::TooLong);
         }
@@ -209,8 +211,8 @@ impl SdmLayout {
                     if rest.is_empty() || element.text.to < origin {
                         return Err(Malformed::Missing(field));
                     }
-                    // `refine` runs only if a mirror cannot be read. It checks whether the text after the mirror stands
-                    // in its place.
+                    // `refine` runs only if a mirror cannot be read. It checks whether the text that should follow the
+                    // mirror is in its place.
                     let chars = self.chars(field, rest);
                     let refine =
                         |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_after(index));
@@ -272,8 +274,8 @@ impl SdmLayout {
         }
         match (before, rest.first(), element.kind) {
             (_, None, ElementKind::Value(field)) => Malformed::Missing(field),
-            // Characters after a mirror mean that it is too long, unless they look like the next part of a URL or end the
-            // line.
+            // Characters after a mirror mean that it is too long, unless they look like the next part of a URL or end
+            // the line.
             (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#' | b' ' | b'\t'..=b'\r') => {
                 match field {
                     Field::Captured => Malformed::Character(field),

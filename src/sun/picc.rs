@@ -15,8 +15,8 @@ pub(crate) struct PiccData {
 impl PiccData {
     /// Decrypts PICCData and reads it strictly.
     ///
-    /// Any key decrypts it to something. `Some` only says that the tag byte is valid, which happens by chance three
-    /// times in 256.
+    /// Decryption succeeds with any key. `Some` only means that the tag byte is valid. With a wrong key, this happens
+    /// by chance in 3 of 256 cases.
     pub(crate) fn open(key: &PreparedMetaReadKey, wire: &PiccWire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }

@@ -16,9 +16,9 @@ pub enum Presented<'a> {
     OriginForm(&'a str),
     /// Mirrors that were sent as separate values, for [`SdmLayout::assemble`].
     Mirrors(&'a Mirrors<'a>),
-    /// The NDEF file as the caller's own reader read it, for [`SdmLayout::parse_ndef_file`].
+    /// The NDEF file that the caller's own reader read, for [`SdmLayout::parse_ndef_file`].
     NdefFile(&'a [u8]),
-    /// A tap that was already parsed, by an equal layout.
+    /// A tap that was already parsed by an equal layout.
     Parsed(UnverifiedTap<'a>),
 }
 
@@ -47,7 +47,7 @@ impl fmt::Debug for Presented<'_> {
 }
 
 impl SdmLayout {
-    /// Parses a tap in any form. Returns `None` if it was already parsed, by another layout.
+    /// Parses a tap in any form. Returns `None` if it was already parsed by a different layout.
     pub(crate) fn read_presented<'a>(&'a self, tap: Presented<'a>) -> Option<Result<UnverifiedTap<'a>, Malformed>> {
         Some(match tap {
             Presented::Url(url) => self.parse(url),

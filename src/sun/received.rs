@@ -18,7 +18,7 @@ pub(crate) const MAX_URL: usize = 261;
 pub struct Mirrors<'a> {
     /// `{picc}`
     pub picc_data: Option<&'a str>,
-    /// `{uid}`. If the sender leaves it out, take it from your record of the tag.
+    /// `{uid}`. If the sender omits it, take it from your record of the tag.
     pub uid: Option<&'a str>,
     /// `{ctr}`
     pub ctr: Option<&'a str>,
@@ -90,10 +90,11 @@ pub(crate) struct Received<'a> {
     pub(super) status_detect: Option<StatusDetect>,
 }
 
-/// The source of the texts of the elements.
+/// The source of the element texts.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// One text. Each element begins at its start, and ends where the static text before the next element begins.
+    /// One text. `starts` holds the offset of each element. An element ends where the static text before the next
+    /// element begins.
     Url {
         input: &'a [u8],
         starts: Starts,
@@ -133,9 +134,9 @@ impl<'a> Received<'a> {
         self.find(layout, wanted, |_| true)
     }
 
-    fn find(&self, layout: &SdmLayout, wanted: Field, is: impl Fn(&LayoutElement) -> bool) -> Option<&'a [u8]> {
+    fn find(&self, layout: &SdmLayout, wanted: Field, is_match: impl Fn(&LayoutElement) -> bool) -> Option<&'a [u8]> {
         let index = layout.elements().position(|element| match element.kind {
-            ElementKind::Value(field) => field == wanted && is(element),
+            ElementKind::Value(field) => field == wanted && is_match(element),
             _ => false,
         })?;
         self.text(layout, index)

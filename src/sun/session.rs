@@ -1,7 +1,7 @@
 //! Session vectors and session keys. Source: NT4H2421Gx §9.3.9, AN12196 Table 2.
 //!
-//! Verification does this by itself. The module is public for tools that inspect a tap: they show it, compare it with
-//! another implementation, or find out why it does not verify. Nothing here is a verdict.
+//! Verification uses this module automatically. It is public for tools that inspect a tap: to show it, to compare it
+//! with another implementation, or to find out why it does not verify. No result of this module is a verdict.
 //!
 //! An NTAG 22x has no session keys: it computes its MAC directly under the tag's key.
 
@@ -9,7 +9,7 @@ use crate::cipher::{Block, Suite};
 use crate::key::{FileReadKey, PreparedFileReadKey};
 use crate::value::{CounterId, Scheme, SdmReadCtr, Uid};
 
-#[allow(dead_code, unreachable_pub, reason = "the macro defines what other keys need")]
+#[allow(dead_code, unreachable_pub, reason = "the macro also defines items that only other keys need")]
 mod secret {
     crate::key::key_type! {
         /// The secret of a session key.
@@ -32,14 +32,15 @@ macro_rules! session_key {
         }
 
         impl $name {
-            /// Creates a key from a secret that was derived elsewhere, for instance in a secure element. Returns `None`
-            /// if chips of this mode have no session keys.
+            /// Creates a key from a secret that was derived elsewhere, for example in a secure element. Returns `None`
+            /// if the scheme has no session keys.
             #[must_use]
             pub fn from_secret(scheme: Scheme, secret: [u8; 16]) -> Option<Self> {
                 Some(Self { suite: Suite::of(scheme)?, secret: SessionSecret::from_bytes(secret) })
             }
 
-            /// Returns the secret bytes. In LRP mode they are SesSDMFileReadMasterKey, from which both session keys follow.
+            /// Returns the secret bytes. In LRP mode they are SesSDMFileReadMasterKey, from which both session keys are
+            /// derived.
             #[must_use]
             pub const fn expose_bytes(&self) -> &[u8; 16] {
                 self.secret.expose_bytes()
@@ -64,14 +65,15 @@ session_key! {
     EncKey
 }
 
-/// Returns SV1, from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, the counter LSB first.
+/// Returns SV1, from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, with the counter LSB
+/// first.
 #[must_use]
 pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
     vector([0xC3, 0x3C, 0x00, 0x01, 0x00, 0x80], Some(uid), Some(ctr))
 }
 
-/// Returns SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, the counter LSB
-/// first.
+/// Returns SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, with the counter
+/// LSB first.
 ///
 /// A value that the tag does not mirror, plain or encrypted, is left out. The rest moves up, and zero bytes fill the
 /// block.
@@ -92,7 +94,7 @@ pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     block
 }
 
-/// Assembles a session vector. It uses big-endian numbers for speed, because each tap needs a vector.
+/// Assembles a session vector. It computes with big-endian numbers, because this is faster and each tap needs a vector.
 fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let mut free = u128::BITS;
     let mut place = |bits: u32, bytes: [u8; 8]| {
@@ -122,11 +124,11 @@ impl MacKey {
         Some(Self::new(suite, key.one_block(&vector_of_mac(suite, uid, ctr))))
     }
 
-    /// Like [`derive`](Self::derive), but for a plain or prepared key, and with the counter id if it costs little here.
-    /// Returns `None` if the key was prepared for another scheme.
+    /// Like [`derive`](Self::derive), but for a plain or prepared key. It also returns the counter id if that costs
+    /// little. Returns `None` if the key was prepared for another scheme.
     ///
-    /// In AES mode one key expansion then serves both. In LRP mode the counter id must wait until the MAC is compared:
-    /// otherwise a sender could choose the blocks that AES encrypts under the tag's key.
+    /// In AES mode, one key expansion is enough for both. In LRP mode, the counter id must not be computed before the
+    /// MAC was compared: otherwise a sender could choose the blocks that AES encrypts under the tag's key.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,
@@ -187,11 +189,11 @@ impl EncKey {
         Some(Self { suite, secret })
     }
 
-    /// Decrypts whole blocks of SDMENCFileData in place. `blocks` begins with the first block. There is no padding.
+    /// Decrypts whole blocks of SDMENCFileData in place. `blocks` must begin with the first block. There is no padding.
     ///
-    /// AES mode uses AES-128-CBC. Its IV is the counter, LSB first and filled with zero bytes, encrypted under this
-    /// key. LRP mode uses LRICB. Its counter of six bytes is the SDMReadCtr, LSB first, and three zero bytes. Source:
-    /// NT4H2421Gx §9.3.6.
+    /// AES mode uses AES-128-CBC. Its IV is the counter, LSB first and padded with zero bytes, encrypted under this
+    /// key. LRP mode uses LRICB. Its six-byte counter is the SDMReadCtr, LSB first, followed by three zero bytes.
+    /// Source: NT4H2421Gx §9.3.6.
     pub fn decrypt(&self, ctr: SdmReadCtr, blocks: &mut [[u8; 16]]) {
         self.suite.decrypt_file_data(self.secret.expose_bytes(), ctr.to_lsb_first(), blocks);
     }

@@ -4,8 +4,8 @@ use core::fmt;
 
 /// The mirrored tamper status: TTPermStatus and TTCurrStatus, one ASCII character each.
 ///
-/// A chip writes `C` for closed, `O` for open and `I` if the feature is not enabled. The permanent status stays `O`
-/// once the chip has found the seal open.
+/// A chip writes `C` for closed, `O` for open and `I` if the feature is not enabled. When the chip has found the seal
+/// open, the permanent status stays `O`.
 #[doc(alias = "TTStatus")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TtStatus {
@@ -85,7 +85,7 @@ mod tests {
 
     /// NT4H2421Tx §9.3.5: of all pairs, one means intact, and five have a meaning.
     #[test]
-    fn every_doubt_fails_closed() {
+    fn only_an_authenticated_closed_seal_is_intact() {
         let mut known = 0;
         for perm in 0..=u8::MAX {
             for curr in 0..=u8::MAX {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn it_prints_as_text_whatever_it_holds() {
+    fn display_escapes_bytes_that_are_not_text() {
         use core::fmt::Write;
         struct Line([u8; 16], usize);
         impl Write for Line {

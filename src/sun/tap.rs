@@ -17,7 +17,7 @@ use crate::value::{ConfigError, CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 pub struct UnverifiedTap<'a> {
     pub(super) layout: &'a SdmLayout,
     pub(super) received: Received<'a>,
-    /// Not needed after it is decrypted.
+    /// It is not needed after decryption.
     pub(super) picc_data: PiccWire,
 }
 
@@ -28,7 +28,8 @@ impl<'a> UnverifiedTap<'a> {
         self.layout
     }
 
-    /// Returns the text captured by `{:name}`, for finding the record of the tag. Anybody can write this text.
+    /// Returns the text captured by `{:name}`, which you can use to find the record of the tag. Anybody can write this
+    /// text.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -40,9 +41,9 @@ impl<'a> UnverifiedTap<'a> {
     /// service into a PICCData decryption oracle.
     ///
     /// # Errors
-    /// Returns [`VerifyError::NotAuthentic`] if the PICCData does not decrypt to what the layout says,
-    /// [`ConfigError::NoPiccData`] if the layout has no PICCData, and [`ConfigError::WrongScheme`] if the key was
-    /// prepared for another mode.
+    /// Returns [`VerifyError::NotAuthentic`] if the decrypted PICCData is invalid or does not hold the values that the
+    /// layout pins, [`ConfigError::NoPiccData`] if the layout has no PICCData, and [`ConfigError::WrongScheme`] if the
+    /// key was prepared for a different scheme.
     pub fn open(self, key: &impl MetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         let picc_data = self.picc_data_by(key)?;
         Ok(self.claimed(picc_data))
@@ -73,7 +74,8 @@ impl<'a> UnverifiedTap<'a> {
         self.received.texts(self.layout).map(|(_, text)| text)
     }
 
-    /// Returns the claimed tap for the content of its PICCData. It borrows this tap, so a caller can try many keys.
+    /// Returns the claimed tap for the content of its PICCData. It does not consume this tap, so a caller can try many
+    /// keys.
     pub(crate) fn claimed(&self, PiccData { uid, ctr }: PiccData) -> ClaimedTap<'a> {
         let mut received = self.received;
         (received.uid, received.ctr) = (uid, ctr);
@@ -103,7 +105,7 @@ pub struct ClaimedTap<'a> {
 }
 
 impl<'a> ClaimedTap<'a> {
-    /// Returns the same claim once more, to verify it with another key.
+    /// Returns a copy of this claim, to verify it with another key.
     #[cfg(feature = "platform")]
     pub(crate) fn again(&self) -> Self {
         Self { layout: self.layout, received: self.received }
@@ -137,7 +139,8 @@ pub struct VerifiedTap<'a> {
 }
 
 impl<'a> VerifiedTap<'a> {
-    /// Wraps a message. The caller must have checked that the MAC matches, with the key that gave the counter id.
+    /// Wraps a message. The caller must have checked that the MAC matches, with the key from which the counter id was
+    /// computed.
     pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr, id: CounterId) -> Self {
         Self { message, ctr, id }
     }
@@ -165,10 +168,10 @@ impl<'a> VerifiedTap<'a> {
         self.message
     }
 
-    /// Returns the tap unless it is of another tag.
+    /// Returns the tap unless it is from another tag.
     ///
-    /// Call this if you found the record of the tag by anything other than the UID of the tap. A tap without UID
-    /// passes: then only the key of the record binds the tap to the tag.
+    /// Call this if you found the record of the tag by anything other than the UID of the tap. A tap without a UID
+    /// passes: only the key of the record then binds the tap to the tag.
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID and it is not `uid`.
@@ -179,9 +182,9 @@ impl<'a> VerifiedTap<'a> {
 
     /// Returns the id under which [`commit`](Self::commit) keeps the counter.
     ///
-    /// It follows from the file-read key and the UID: see
-    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id). A tag that is set up again with a new
-    /// key therefore gets a new counter, and the counter of the old key stays.
+    /// It is computed from the file-read key and the UID: see
+    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id). A tag that is set up again with a
+    /// new key therefore gets a new counter, and the counter of the old key stays in the store.
     #[must_use]
     pub fn counter_id(&self) -> CounterId {
         self.id
@@ -189,8 +192,8 @@ impl<'a> VerifiedTap<'a> {
 
     /// Advances the counter of the tag and returns the fresh tap. The store keeps the time `at` with the counter.
     ///
-    /// The store keeps the counter under [`counter_id`](Self::counter_id). This spends the tap. It stays spent after a
-    /// crash in between: a tap is accepted at most once.
+    /// The store keeps the counter under [`counter_id`](Self::counter_id). This spends the tap. If the program crashes
+    /// before it uses the result, the tap stays spent: a tap is accepted at most once.
     ///
     /// # Errors
     /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored one, and [`CommitError::Store`]
@@ -206,8 +209,8 @@ impl<'a> VerifiedTap<'a> {
 
     /// Like [`commit`](Self::commit), but for an [`AsyncCounterStore`].
     ///
-    /// The future is `Send` if the store's own future is. Code that is generic over the store takes a
-    /// [`SendCounterStore`](crate::SendCounterStore) and passes `&mut Sendable(store)`.
+    /// The future is `Send` if the store's own future is. Code that is generic over the store should take a
+    /// [`SendCounterStore`](crate::SendCounterStore) and pass `&mut Sendable(store)`.
     ///
     /// If the future is dropped before it completes, the counter may or may not have advanced. The tap is spent in
     /// either case.
@@ -219,18 +222,18 @@ impl<'a> VerifiedTap<'a> {
         store: &mut S,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
-        // Not `Send` with a generic store? Take a `SendCounterStore`, and pass `&mut Sendable(store)`.
+        // If this future is not `Send` with a generic store, take a `SendCounterStore` and pass `&mut Sendable(store)`.
         let advance = store.advance(&self.id, self.ctr, at).await.map_err(CommitError::Store)?;
         self.conclude(advance)
     }
 
-    /// Returns the same tap with a counter id that the caller chose, for a tag whose counter already has one, for
-    /// example in a store that was filled by another program.
+    /// Returns the same tap with a counter id that the caller chose, for a tag whose counter is already stored under
+    /// that id, for example by another program.
     ///
-    /// **Leave this out unless another program filled the store, and do not make the id from the UID alone.** The caller
-    /// must then keep the rules of a [counter id](CounterId::from_bytes). If the id does not change when
-    /// the tag gets new keys, its new taps are rejected until its counter exceeds the stored one. If it changes while
-    /// the keys stay, old taps are accepted again.
+    /// **Do not call this unless another program filled the store, and do not derive the id from the UID alone.** The
+    /// caller must follow the rules for a [counter id](CounterId::from_bytes). If the id does not change when the tag
+    /// gets new keys, its new taps are rejected until its counter exceeds the stored one. If it changes while the keys
+    /// stay the same, old taps are accepted again.
     pub fn with_own_counter_id(self, id: CounterId) -> Self {
         Self { id, ..self }
     }
@@ -271,7 +274,7 @@ impl<'a> FreshTap<'a> {
         &self.message
     }
 
-    /// Returns the mark that the store holds now: that of this tap.
+    /// Returns the mark that the store holds now: the mark of this tap.
     #[must_use]
     pub fn mark(&self) -> Mark {
         self.now
@@ -284,8 +287,8 @@ impl<'a> FreshTap<'a> {
     }
 }
 
-/// A genuine tap without a counter. **Open no door with it**: a copy of its URL is as good as the tag, and passes any number
-/// of times. For a door, mirror the counter (`{picc:uid,ctr}` or `{ctr}`), and commit.
+/// A genuine tap without a counter. **Do not open a door with it**: a copy of its URL is as good as the tag, and passes
+/// any number of times. For a door, mirror the counter (`{picc:uid,ctr}` or `{ctr}`) and commit the tap.
 #[must_use = "a copy of this URL is as good as the tag: it is never known to be new"]
 pub struct ReplayableTap<'a> {
     message: SunMessage<'a>,
@@ -309,7 +312,7 @@ impl<'a> ReplayableTap<'a> {
         &self.message
     }
 
-    /// Returns the tap unless it is of another tag, like [`VerifiedTap::expect_uid`].
+    /// Returns the tap unless it is from another tag, like [`VerifiedTap::expect_uid`].
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID and it is not `uid`.

@@ -27,8 +27,8 @@ pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 /// The template must be known to the compiler. For a template that is known only at run time, such as one from a
 /// configuration file, call [`SdmLayout::new`](crate::SdmLayout::new).
 ///
-/// A template that no chip can write does not compile, and the compiler's message names the rule, and the byte where
-/// the template breaks the grammar:
+/// A template that no chip can write does not compile. The compiler's message names the rule and, for a mistake in the
+/// grammar, the byte:
 ///
 /// ```compile_fail,E0080
 /// use suntap::{SdmLayout, sdm_layout};
@@ -115,20 +115,20 @@ impl SdmLayout {
     /// | `{enc:N}` | SDMENCFileData of exactly N digits |
     /// | `{enc:N,tt@K}` `{enc:tt@K}` | SDMENCFileData with the tamper status at byte K of the plaintext |
     /// | `{mac}` | SDMMAC, 16 digits |
-    /// | `{:name}` | static text of this tag, `[A-Za-z0-9_-]+`, to be read with [`captured`] |
+    /// | `{:name}` | static text of this tag, `[A-Za-z0-9_-]+`, which [`captured`] returns |
     /// | `[[` | the start of the MAC input (SDMMACInputOffset); without it the MAC covers no text |
     ///
     /// [`captured`]: crate::UnverifiedTap::captured
     ///
-    /// The elements may stand in any order. Everything else is static text, which is compared byte by byte. This function is usable in `const` context: see
-    /// [`sdm_layout!`](crate::sdm_layout).
+    /// The elements may stand in any order. Everything else is static text, which is compared byte by byte. This
+    /// function is usable in `const` context: see [`sdm_layout!`](crate::sdm_layout).
     ///
-    /// The URL must fit into the file: 249 characters after the prefix that the URI code of the record stands for. That
+    /// The URL must fit into the file: 249 characters after the prefix that the URI code of the record stands for. The
     /// prefix is the longest of `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h) and none
-    /// (00h) that `[[` does not cross. A `[[` further to the front therefore leaves less space.
+    /// (00h) that `[[` does not cross. If `[[` is nearer to the start, less space is therefore left.
     ///
-    /// An unpinned `{picc}` opens to a claim without UID, or without counter, if its tag byte says so. One in 128
-    /// forged taps does: pin what your tags write.
+    /// An unpinned `{picc}` gives a claim without a UID or without a counter if its tag byte says so. This happens by
+    /// chance in one of 128 forged taps, so pin the values that your tags write.
     ///
     /// # Errors
     /// Returns [`LayoutError`], which names the rule that the template breaks.
@@ -136,7 +136,7 @@ impl SdmLayout {
         Self::compile(scheme, template, true)
     }
 
-    /// Parses the template of a tag that makes a MAC, or of one that has no cryptography.
+    /// Parses a template. `makes_mac` is `false` for a tag without cryptography.
     pub(super) const fn compile(scheme: Scheme, template: &str, makes_mac: bool) -> Result<Self, LayoutError> {
         let bytes = template.as_bytes();
         let mut layout = Self::blank(scheme);
@@ -186,7 +186,7 @@ impl SdmLayout {
                 _ => return Err(LayoutError::Character { at }),
             };
             let Some((slot, others)) = { free }.split_first_mut() else {
-                // A template with this many elements repeats one, or has too many names.
+                // A template with this many elements repeats an element or has too many names.
                 return match layout.checked(makes_mac) {
                     Err(error) => Err(error),
                     Ok(_) => Err(LayoutError::TooManyNames),
@@ -232,7 +232,7 @@ impl SdmLayout {
 impl FromStr for SdmLayout {
     type Err = LayoutError;
 
-    /// Parses a template for [`Scheme::Aes`], as [`SdmLayout::new`] does.
+    /// Parses a template for [`Scheme::Aes`], like [`SdmLayout::new`].
     fn from_str(template: &str) -> Result<Self, LayoutError> {
         Self::new(Scheme::Aes, template)
     }
@@ -281,7 +281,8 @@ const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     if any { Some((value, rest)) } else { None }
 }
 
-/// Returns `true` if the text begins with the scheme of a URL and a colon, after `[[` or not. Source: RFC 3986 §3.1.
+/// Returns `true` if the text begins with the scheme of a URL and a colon. A `[[` may precede them. Source: RFC 3986
+/// §3.1.
 const fn has_scheme(text: &[u8]) -> bool {
     let ([b'[', b'[', first, rest @ ..] | [first, rest @ ..]) = text else { return false };
     let mut rest = rest;

@@ -17,9 +17,9 @@ impl<'a> ClaimedTap<'a> {
     /// The key is an [`SdmFileReadKey`](crate::SdmFileReadKey) for one tap, or a prepared key for many taps.
     ///
     /// # Errors
-    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for another mode than the layout's,
+    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a different scheme than the layout's,
     /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0, which no chip sends, and
-    /// [`VerifyError::NoCounter`] if the MAC matches and the tap carries no counter.
+    /// [`VerifyError::NoCounter`] if the MAC matches but the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
         let (enc, id) = self.authenticate(key)?;
         self.counted(enc, id)
@@ -31,7 +31,8 @@ impl<'a> ClaimedTap<'a> {
     ///
     /// # Errors
     /// Returns [`ConfigError::WrongScheme`] and [`VerifyError::NotAuthentic`] like [`verify`](Self::verify), and
-    /// [`ConfigError::HasCounter`] if the MAC matches and the tap carries a counter: use [`verify`](Self::verify) then.
+    /// [`ConfigError::HasCounter`] if the MAC matches but the tap carries a counter: call [`verify`](Self::verify)
+    /// instead.
     pub fn verify_replayable(self, key: &impl FileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
         let (enc, _) = self.authenticate(key)?;
         match self.received.ctr {
@@ -40,8 +41,8 @@ impl<'a> ClaimedTap<'a> {
         }
     }
 
-    /// Like [`verify`](Self::verify), but with what was computed in a batch: the session key, its CMAC of the MAC input,
-    /// and the counter id.
+    /// Like [`verify`](Self::verify), but with values that were computed in a batch: the session key, its CMAC of the
+    /// MAC input, and the counter id.
     pub(super) fn verified_by(
         self,
         mac_key: &MacKey,
@@ -59,13 +60,13 @@ impl<'a> ClaimedTap<'a> {
         Ok(VerifiedTap::new(SunMessage::new(self.layout, self.received, enc), ctr, id))
     }
 
-    /// Compares the SDMMAC. Returns the key of the file data if the layout has `{enc}`, and the counter id.
+    /// Compares the SDMMAC. Returns the counter id, and the key of the file data if the layout has `{enc}`.
     fn authenticate(&self, key: &impl FileReadKey) -> Result<(Option<EncKey>, CounterId), VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
         let Some(suite) = Suite::of(layout.scheme()) else {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            // `StatusDetect::from_ascii` already checked the status block, so only the mode can be wrong here.
+            // `StatusDetect::from_ascii` already checked the status block, so only the scheme can be wrong here.
             let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(ConfigError::WrongScheme)?;
             self.compare(&cmac)?;
             return Ok((None, key.counter_id(Some(uid))));
@@ -90,7 +91,8 @@ impl<'a> ClaimedTap<'a> {
         if !self.layout.has(Field::EncFileData) {
             return Ok(None);
         }
-        // UID or counter is missing only if an unpinned `{picc}` has none. A chip would not encrypt file data then.
+        // The UID or counter can be missing only if an unpinned `{picc}` does not hold it. A chip would then not
+        // encrypt file data.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
         Ok(EncKey::beside(mac_key, self.layout.scheme(), key, uid, ctr))
     }

@@ -6,12 +6,12 @@ use super::error::Field;
 use super::layout::{ElementKind, SdmLayout};
 use super::received::Received;
 
-/// A piece of text in the MAC window. The flag is `true` if the text is the digits of a mirror.
+/// A piece of text in the MAC window. The flag is `true` if the text consists of the digits of a mirror.
 pub(crate) type Piece<'a> = (&'a [u8], bool);
 
 /// Joins the pieces of the window into the MAC input.
 ///
-/// The chip writes its digits in upper case, but some phones change that, so the digits are converted back.
+/// The chip writes its digits in upper case, but some phones change the case, so this converts the digits back.
 pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
     let nothing: slice::Iter<'_, u8> = [].iter();
     let (mut text, mut digits) = (nothing, false);

@@ -1,48 +1,49 @@
-//! The error of a configuration that cannot work.
+//! The error for a configuration that cannot work.
 
 use core::fmt;
 
-/// A mistake of the program: a layout and keys that do not fit together. No tap can cause it.
+/// A programming error: a layout and keys that do not match. No tap can cause it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The layout has `{picc}`, and there is no SDMMetaReadKey to open it with.
+    /// The layout has `{picc}`, but there is no SDMMetaReadKey to decrypt it.
     NeedsMetaKey,
-    /// The layout has no `{picc}`, so there is nothing to open with an SDMMetaReadKey.
+    /// There is an SDMMetaReadKey, but the layout has no `{picc}` to decrypt.
     NoPiccData,
-    /// The key was prepared for another [`Scheme`](crate::Scheme) than that of the layout.
+    /// The key was prepared for a different [`Scheme`](crate::Scheme) than the layout's.
     WrongScheme,
     /// The tap carries a counter, so it must not be accepted as a tap without one.
     HasCounter,
-    /// The layout mirrors no counter, so no tap of it could ever be fresh.
+    /// The layout mirrors no counter, so none of its taps can become fresh.
     NoCounter,
-    /// The file-read keys depend on the UID, and the layout mirrors none.
+    /// The file-read keys depend on the UID, but the layout does not mirror it.
     NoUid,
-    /// The tap was parsed by a layout other than that of the verifier.
+    /// The tap was parsed by a different layout than the verifier's.
     OtherLayout,
-    /// The file-read keys depend on the eCode, and the layout has no `{:name}` of the name given for it.
+    /// The file-read keys depend on the eCode, but no `{:name}` of the layout has the name given for the eCode.
     NoECode,
-    /// An AN10922 diversification input is empty or has more than 31 bytes, or the suffix after the UID has more than 24.
+    /// An AN10922 diversification input is empty or has more than 31 bytes, or the suffix after the UID has more than
+    /// 24 bytes.
     DiversificationInput,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NeedsMetaKey => "the layout has {picc}: an SDMMetaReadKey is needed to open it",
-            Self::NoPiccData => "the layout has no {picc}, so there is nothing to open with an SDMMetaReadKey",
+            Self::NeedsMetaKey => "the layout has {picc}: an SDMMetaReadKey is needed to decrypt it",
+            Self::NoPiccData => "there is an SDMMetaReadKey, but the layout has no {picc} to decrypt",
             Self::WrongScheme => {
-                "a key was prepared for another scheme than that of the layout: call prepare(layout.scheme())"
+                "a key was prepared for a different scheme than the layout's: call prepare(layout.scheme())"
             }
             Self::NoCounter => {
-                "the layout mirrors no counter, so no tap of it could ever be fresh: it needs {ctr} or {picc}"
+                "the layout mirrors no counter, so none of its taps can become fresh: it needs {ctr} or {picc}"
             }
             Self::NoUid => {
-                "the file-read keys depend on the UID, and the layout mirrors none: it needs {uid} or {picc}"
+                "the file-read keys depend on the UID, but the layout does not mirror it: it needs {uid} or {picc}"
             }
-            Self::OtherLayout => "the tap was parsed by another layout",
+            Self::OtherLayout => "the tap was parsed by a different layout",
             Self::NoECode => {
-                "the file-read keys depend on the eCode, and the layout captures no {:name} of the name given for it"
+                "the file-read keys depend on the eCode, but no {:name} of the layout has the name given for the eCode"
             }
             Self::DiversificationInput => {
                 "the AN10922 input must have 1 to 31 bytes, and the suffix after a UID at most 24"

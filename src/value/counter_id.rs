@@ -6,12 +6,12 @@ opaque_id! {
     /// The key of one counter in a [`CounterStore`](crate::CounterStore): 16 opaque bytes.
     ///
     /// It identifies the counter, not the text of a URL: two spellings of one tap have the same `CounterId`. A store
-    /// should use it as a key and for nothing else.
+    /// should use it only as a key.
     CounterId,
     /// Creates a counter id that the caller chooses, for example from a record whose tag mirrors no UID.
     ///
     /// Two tags must never share a counter id. One tag must never have two while its keys stay the same: a tap that was
     /// accepted under the first would be accepted again under the second. This type cannot check either rule. Prefer
-    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id), which keeps them.
+    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id), which follows both.
     from_bytes
 }

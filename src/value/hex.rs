@@ -1,5 +1,5 @@
-//! Fixed-length hexadecimal text. It is read without branching on its digits, because the same code reads mirrors and
-//! keys.
+//! Fixed-length hexadecimal text. It is decoded without branching on its digits, because the same code decodes mirrors
+//! and keys.
 
 use core::fmt;
 
@@ -52,7 +52,7 @@ fn filled_up(digits: &[u8]) -> u64 {
 fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const TOP: u64 = EACH << 7;
-    // Sets the top bit of each byte that is `low` or more. No byte may have its top bit set before.
+    // Sets the top bit of each byte that is `low` or more. The top bit of each input byte must be clear.
     let at_least = |bytes: u64, low: u8| bytes.wrapping_add(EACH.wrapping_mul(u64::from(0x80_u8.wrapping_sub(low))));
 
     let ascii = word & !TOP;
@@ -61,21 +61,21 @@ fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     let letter = at_least(lower, b'a') & !at_least(lower, b'f'.wrapping_add(1));
     *wrong |= (word | !(number | letter)) & TOP;
 
-    // Letters have bit 6 set, and the low half of their byte counts from 1, so nine more is the value.
+    // A letter has bit 6 set, and its low nibble is 1 for `A` to 6 for `F`: adding nine gives its value.
     let nine_more = (ascii >> 6 & EACH).wrapping_mul(9);
     let halves = (ascii & EACH.wrapping_mul(0x0F)).wrapping_add(nine_more);
-    // The first digit of a pair is the higher half of its byte. Afterwards the four bytes are moved together.
+    // The first digit of a pair becomes the high nibble of its byte. Then the four bytes are packed together.
     let bytes = (halves << 4 | halves >> 8) & 0x00FF_00FF_00FF_00FF;
     let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
     let [a, b, c, d, ..] = (pairs | pairs >> 16).to_le_bytes();
     [a, b, c, d]
 }
 
-/// Encodes `bytes` as upper-case digits, the case that a tag writes. `DIGITS` is twice `N`.
+/// Encodes `bytes` as upper-case digits, as a tag writes them. `DIGITS` must be twice `N`.
 pub(crate) fn encode_upper<const N: usize, const DIGITS: usize>(bytes: &[u8; N]) -> [u8; DIGITS] {
-    const { assert!(N.saturating_mul(2) == DIGITS, "two digits a byte") };
+    const { assert!(N.saturating_mul(2) == DIGITS, "each byte needs two digits") };
     let mut text = [0; DIGITS];
-    // The lengths were checked at compile time, so there is no error to report.
+    // The lengths were checked at compile time, so this cannot fail.
     let _ = base16ct::upper::encode(bytes, &mut text);
     text
 }
@@ -90,13 +90,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_either_case_and_writes_upper() {
+    fn reads_either_case_and_writes_upper_case() {
         assert_eq!(decode::<3>(b"0aFf3C"), Ok([0x0a, 0xff, 0x3c]));
         assert_eq!(&encode_upper::<3, 6>(&[0x0a, 0xff, 0x3c]), b"0AFF3C");
     }
 
     #[test]
-    fn every_byte_that_is_not_a_digit_is_refused() {
+    fn every_byte_that_is_not_a_digit_is_rejected() {
         for byte in 0..=u8::MAX {
             let digit = byte.is_ascii_hexdigit();
             assert_eq!(decode::<1>(&[b'0', byte]).is_ok(), digit, "low {byte:#04x}");
@@ -104,9 +104,9 @@ mod tests {
         }
     }
 
-    /// Compares with the crate `base16ct`: every byte value at every position of texts of both cases.
+    /// Compares the result with the crate `base16ct`, for every byte value at every position of a text in both cases.
     #[test]
-    fn reads_as_base16ct_does() {
+    fn decodes_like_base16ct() {
         let mut expected = [0; 24];
         for position in 0..48 {
             for byte in 0..=u8::MAX {

@@ -7,7 +7,7 @@ use super::ctr::SdmReadCtr;
 pub struct UnixMillis(u64);
 
 impl UnixMillis {
-    /// Takes the milliseconds since 1970-01-01T00:00:00Z.
+    /// Creates a time from the milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn new(millis: u64) -> Self {
         Self(millis)
@@ -22,7 +22,7 @@ impl UnixMillis {
 
 #[cfg(feature = "std")]
 impl UnixMillis {
-    /// Returns the time of the system clock (feature `std`).
+    /// Returns the current time of the system clock (feature `std`).
     #[must_use]
     pub fn now() -> Self {
         std::time::SystemTime::now().into()

@@ -1,7 +1,7 @@
 //! Identifiers of 16 opaque bytes.
 
-/// Defines an identifier that is compared and stored, but never computed with. The documentation of `from_bytes` is part
-/// of the definition, because the source of the bytes differs.
+/// Defines an identifier that is compared and stored, but never interpreted. Each type documents its own `from_bytes`,
+/// because the source of the bytes differs.
 macro_rules! opaque_id {
     ($(#[$doc:meta])* $name:ident, $(#[$from:meta])* from_bytes) => {
         $(#[$doc])*

@@ -1,8 +1,9 @@
-//! The error for text that is not a value.
+//! The error for text that cannot be parsed.
 
 use core::fmt;
 
-/// The error for text that is not a value of the wanted type. It contains nothing of the text, which may be a key.
+/// The error for text that is not a valid value of the expected type. It contains no part of the text, because the text
+/// may be a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParseError {

@@ -10,7 +10,7 @@ use super::parse_error::ParseError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
-    /// SDM in AES mode: CBC, CMAC and session keys of AES-128. Source: NT4H2421Gx §9.3.
+    /// SDM in AES mode: CBC, CMAC and session keys use AES-128. Source: NT4H2421Gx §9.3.
     Aes,
     /// SDM in LRP mode, the leakage-resilient primitive. A chip that is switched to LRP cannot be switched back.
     /// Source: NT4H2421Gx §9.3, AN12304.
@@ -33,7 +33,7 @@ impl Scheme {
         }
     }
 
-    /// Every scheme of this build.
+    /// All schemes of this build.
     pub(crate) const ALL: &[Self] = &[
         Self::Aes,
         #[cfg(feature = "lrp")]

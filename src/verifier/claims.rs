@@ -1,4 +1,4 @@
-//! The claims that a tap makes under the meta-read keys, one after another until one is verified.
+//! Tries the claims that a tap makes under the meta-read keys, one after another, until one is verified.
 
 use crate::identify::Candidates;
 use crate::key::{FileReadKey, PreparedMetaReadKey};
@@ -9,22 +9,22 @@ use crate::value::Uid;
 /// The claims of one tap. PICCData is decrypted once under each key.
 pub(crate) struct Claims<'t, 'a> {
     source: Source<'t, 'a>,
-    /// `true` if there was a claim without a key, and the UID of the first of them.
+    /// `true` if a claim had no file-read key. `unlisted` is then the UID of the first such claim.
     is_unlisted: bool,
     unlisted: Option<Uid>,
-    /// `true` if there was a claim with a key, and its MAC did not match.
+    /// `true` if a claim had a file-read key, but its MAC did not match.
     is_refused: bool,
 }
 
-/// A tap without PICCData makes one claim, and with one key at most one. Of several keys, a wrong one opens PICCData one
-/// time in 256, so there can be several claims.
+/// A tap without PICCData makes one claim. With one meta-read key, a tap makes at most one claim. With several keys it
+/// can make several, because a wrong key opens PICCData by chance at least one time in 256.
 enum Source<'t, 'a> {
     One(Option<ClaimedTap<'a>>),
     Many(Candidates<'t, 'a, core::slice::Iter<'t, PreparedMetaReadKey>>),
 }
 
 impl<'t, 'a> Claims<'t, 'a> {
-    /// Takes a tap and the meta-read keys. Keys of another scheme than the layout's open nothing.
+    /// Creates the claims of a tap. A key that was prepared for a scheme other than the layout's opens nothing.
     pub(crate) fn new(tap: &'t UnverifiedTap<'a>, meta_keys: &'t [PreparedMetaReadKey]) -> Self {
         let source = match meta_keys {
             _ if !tap.layout().has(Field::PiccData) => Source::One(tap.plain_claim()),
@@ -43,7 +43,7 @@ impl<'t, 'a> Claims<'t, 'a> {
         }
     }
 
-    /// Verifies a claim with the key that was found for it. Returns `None` if the next claim is to be tried.
+    /// Verifies a claim with its file-read key. Returns `None` if the caller should try the next claim.
     pub(crate) fn judge<S, K>(
         &mut self,
         claim: ClaimedTap<'a>,
@@ -61,12 +61,12 @@ impl<'t, 'a> Claims<'t, 'a> {
                 self.is_refused = true;
                 Ok(None)
             }
-            // The MAC matches, so no other claim will; or the configuration is wrong.
+            // Either the MAC matched, so no other claim can match, or the configuration is wrong.
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Returns the error if no claim was verified.
+    /// Returns the error for a tap without a verified claim.
     pub(crate) fn refusal<S, K>(self) -> Error<S, K> {
         if self.is_unlisted && !self.is_refused {
             Error::UnknownTag { uid: self.unlisted }

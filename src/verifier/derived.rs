@@ -16,10 +16,10 @@ use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
-/// File-read keys by AN10922: [`an10922::derive_in_epoch`] over `UID || suffix`.
+/// File-read keys derived by AN10922: [`an10922::derive_in_epoch`] over `UID || suffix`.
 ///
-/// Every UID has a key, so no tag is [unknown](crate::Error::UnknownTag). To refuse a tag, for example a stolen one, look
-/// it up in a closure that calls [`file_read_key`](Self::file_read_key) for the others.
+/// Every UID has a key, so no tag is [unknown](crate::Error::UnknownTag). To refuse a tag, for example a stolen one, use
+/// a closure that returns `None` for it and calls [`file_read_key`](Self::file_read_key) for the others.
 ///
 /// ```
 /// use suntap::{An10922, MasterKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
@@ -38,7 +38,7 @@ pub struct An10922 {
 }
 
 impl An10922 {
-    /// Creates a source for tags that were set up once, which is epoch 0. The suffix separates the keys of your
+    /// Creates a source for tags in epoch 0: tags that were set up once. The suffix separates the keys of your
     /// application from those of others under the same master key.
     ///
     /// # Errors
@@ -50,14 +50,13 @@ impl An10922 {
 
     /// Returns the source for tags that were all set up `epoch` times before.
     ///
-    /// If that differs from tag to tag, look the epoch up in a closure of your own and call
-    /// [`an10922::derive_in_epoch`].
+    /// If the epoch differs between tags, look it up in a closure and call [`an10922::derive_in_epoch`].
     #[must_use]
     pub fn in_epoch(self, epoch: u32) -> Self {
         Self { epoch, ..self }
     }
 
-    /// Derives the file-read key of a tag, to set it up for a verifier with these keys.
+    /// Derives the file-read key of a tag. Write this key to the tag when you set it up.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
         an10922::file_read_key(&self.master, uid, self.epoch, &self.suffix)
@@ -75,7 +74,7 @@ impl FileKeys for An10922 {
 
 /// The file-read keys of Bolt Cards: [`boltcard::file_read_key`], for cards of one version.
 ///
-/// If the version differs from card to card, look it up in a closure:
+/// If the version differs between cards, look it up in a closure:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -95,8 +94,8 @@ impl FileKeys for An10922 {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Cards of several issuers: the verifier has the meta-read key of each, and the index of the one that opened the tap says
-/// which issuer it is.
+/// For cards of several issuers, give the verifier the meta-read key of each issuer. The index of the key that opened the
+/// tap identifies the issuer.
 ///
 /// ```
 /// use suntap::{BoltCard, ClaimedTap, FileKeys, IssuerKey, SdmFileReadKey, SdmLayout, Verifier, sdm_layout};
@@ -126,7 +125,7 @@ pub struct BoltCard {
 }
 
 impl BoltCard {
-    /// Creates a source for the cards of an issuer that have this version.
+    /// Creates a source for the cards of this version from one issuer.
     #[must_use]
     pub const fn new(issuer: IssuerKey, version: u32) -> Self {
         Self { issuer, version }
@@ -156,7 +155,8 @@ impl FileKeys for BoltCard {
 
 /// File-read keys that are derived from the eCode in the URL and a server secret: [`ecode::derive_file_read_key`].
 ///
-/// The layout captures the eCode as a `{:name}`. A tap with an invalid eCode or that of another tag is refused.
+/// The layout captures the eCode as a `{:name}`. A tap whose eCode is invalid or belongs to another tag is
+/// refused.
 pub struct ECodeKeys {
     secret: ServerSecret,
     name: &'static str,
@@ -164,7 +164,7 @@ pub struct ECodeKeys {
 }
 
 impl ECodeKeys {
-    /// Creates a source for tags that were set up once, which is epoch 0. `name` is that of the captured text.
+    /// Creates a source for tags in epoch 0: tags that were set up once. `name` is the `{:name}` that captures the eCode.
     #[must_use]
     pub const fn new(secret: ServerSecret, name: &'static str) -> Self {
         Self { secret, name, epoch: 0 }

@@ -1,4 +1,4 @@
-//! Where the SDMFileReadKey of a tag comes from.
+//! Sources of the SDMFileReadKey of a tag.
 
 use core::convert::Infallible;
 
@@ -16,12 +16,13 @@ use crate::value::{ConfigError, Uid};
 /// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
-/// Implement it for your database, to name the type or to look at more than the UID. The tap is not verified yet: find a
-/// key, and do nothing else. A type that passes calls on to another source passes [`check`](Self::check) on too.
+/// Implement it for your database if you need a named type, or more than the UID to find a key. The tap is not verified
+/// yet, so an implementation must only find a key. A type that delegates to another source must also delegate
+/// [`check`](Self::check).
 ///
 /// If one database holds keys and counters, let the verifier own it and borrow it back for the counters:
 /// `verifier.admit(url, &mut verifier.file_keys(), at)`, with `impl CounterStore for &Database`. A reference to a source
-/// is not a source.
+/// does not implement this trait.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -49,7 +50,7 @@ use crate::value::{ConfigError, Uid};
     message = "`{Self}` is not a source of file-read keys",
     note = "pass a key, `An10922`, `BoltCard`, `ECodeKeys`, or a closure `|uid: Uid| -> Result<Option<Key>, Error>`",
     note = "for a closure that returns a future, call `Verifier::new_async`",
-    note = "a reference or an `Arc` to a source is not a source: move the source in, and borrow it by `file_keys()`"
+    note = "a reference or an `Arc` to a source is not a source: move the source into the verifier, and borrow it with `file_keys()`"
 )]
 pub trait FileKeys {
     /// The key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
@@ -70,9 +71,9 @@ pub trait FileKeys {
     /// Returns the key of the claimed tag, or `None` if there is no such tag. `meta_key` is the index of the meta-read
     /// key that opened the tap.
     ///
-    /// With several meta-read keys this may be called more than once for one tap, and with a UID that means nothing: a
-    /// wrong key opens one tap in 256. `None`, or a key under which the MAC does not match, goes on to the next meta-read
-    /// key. `Err` ends the search.
+    /// With several meta-read keys, this may be called more than once per tap, and with a meaningless UID: a wrong key
+    /// opens one tap in 256 by chance. After `None`, or after a key under which the MAC does not match, the verifier tries
+    /// the next meta-read key. `Err` ends the search.
     ///
     /// # Errors
     /// Returns the error of the source if it cannot say whether there is such a tag.
@@ -85,7 +86,7 @@ pub trait FileKeys {
 /// and for [`Blocking`] around any other [`FileKeys`].
 ///
 /// Like [`AsyncCounterStore`](crate::AsyncCounterStore), it does not require `Send`: a future built on it is `Send` if
-/// its own are.
+/// the futures of the source are.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async source of file-read keys",
     note = "pass a closure `|uid: Uid| async {{ .. }}` that returns `Result<Option<Key>, Error>`",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules that each module may import. It may also import what those may import.
+/// Each module with the modules that it may import. What those modules may import is allowed too.
 const LAYERS: &[(&str, &[&str])] = &[
     ("value", &[]),
     ("cipher", &["value"]),
@@ -33,7 +33,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A module of the library, as `sun::tap`, and its text without its tests.
+/// A module of the library, for example `sun::tap`, with its source text without tests.
 struct Module {
     name: String,
     code: String,
@@ -49,7 +49,7 @@ fn modules() -> Vec<Module> {
             let path = file.strip_prefix(&src).unwrap().with_extension("");
             let name = path.iter().map(|part| part.to_str().unwrap()).collect::<Vec<_>>().join("::");
             let text = fs::read_to_string(file).unwrap();
-            // The tests of a file stand at its end.
+            // The tests are at the end of a file.
             let code = text.split("#[cfg(test)]\n").next().unwrap();
             Module { name, code: code.to_owned() }
         })
@@ -59,7 +59,7 @@ fn modules() -> Vec<Module> {
     modules
 }
 
-/// The paths of one `use` line, with its braces multiplied out: `a::{b, c::{d, e}}` is `a::b`, `a::c::d`, `a::c::e`.
+/// Expands the braces of a `use` line into paths: `a::{b, c::{d, e}}` gives `a::b`, `a::c::d`, `a::c::e`.
 fn expand(tree: &str, prefix: &str, paths: &mut Vec<String>) {
     let tree = tree.trim();
     if let Some((head, group)) = tree.split_once('{') {
@@ -82,7 +82,7 @@ fn expand(tree: &str, prefix: &str, paths: &mut Vec<String>) {
     }
 }
 
-/// The modules that a module names: in `use` lines, re-exports among them, and in the code itself.
+/// Returns the modules that a module names, in `use` lines (including re-exports) and in the code itself.
 fn imports(module: &Module, names: &BTreeSet<&str>) -> BTreeSet<String> {
     let code: String =
         module.code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
@@ -128,7 +128,7 @@ fn imports(module: &Module, names: &BTreeSet<&str>) -> BTreeSet<String> {
             None => continue,
         }
         absolute.extend(parts);
-        // The longest part of the path that is a module.
+        // The longest prefix of the path that is a module.
         let found =
             (1..=absolute.len()).rev().map(|len| absolute[..len].join("::")).find(|name| names.contains(&**name));
         imported.extend(found.filter(|name| *name != module.name));
@@ -186,7 +186,7 @@ fn visit(
     done.insert(module.to_owned());
 }
 
-/// No module imports itself through other modules, within a layer either.
+/// No module imports itself through other modules, not even within a layer.
 #[test]
 fn no_module_imports_itself() {
     let graph = graph();
@@ -196,30 +196,30 @@ fn no_module_imports_itself() {
     }
 }
 
-/// Of `sun`, only the states know of stores.
+/// In `sun`, only the module of the tap states imports counter stores.
 #[test]
-fn only_states_reach_counter_stores() {
+fn only_tap_states_import_counter_stores() {
     for (module, imports) in graph() {
         let reaches = imports.iter().any(|import| top(import) == "counter");
         assert!(!reaches || module == "sun::tap" || top(&module) != "sun", "{module} imports counter");
     }
 }
 
-/// The emulator places mirrors and MAC input by its own code, so that one mistake cannot be in it and in the verifier.
+/// The emulator places mirrors and MAC input with its own code, so that it cannot share a mistake with the verifier.
 #[test]
 fn the_emulator_is_independent_of_the_verifier() {
     let graph = graph();
     let emulator = &graph["emulator"];
     assert!(emulator.contains("sun::layout"), "the imports were found");
     for module in ["sun::parse", "sun::verify", "sun::window", "sun::message", "sun::span"] {
-        assert!(graph.contains_key(module), "there is no {module}");
+        assert!(graph.contains_key(module), "module {module} does not exist");
         assert!(!emulator.contains(module), "emulator imports {module}");
     }
 }
 
-/// What only hosted platforms know stays in `platform`.
+/// Terms that only hosted platforms use appear only in `platform`.
 #[test]
-fn platform_words_stay_in_platform() {
+fn platform_terms_appear_only_in_platform() {
     for Module { name, code } in modules().iter().filter(|module| top(&module.name) != "platform") {
         let code = code.to_lowercase();
         for word in [
@@ -235,7 +235,7 @@ fn platform_words_stay_in_platform() {
             "ixkio",
             "etrnl",
         ] {
-            assert!(!code.contains(word), "{name} says {word}");
+            assert!(!code.contains(word), "{name} contains {word}");
         }
         let looks_up = code.lines().any(|line| line.contains("\"ecode\"") && !line.trim_start().starts_with("//"));
         assert!(!looks_up, "{name} looks up an eCode by name");

@@ -5,7 +5,8 @@ use suntap::{ClaimedTap, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifiedTap,
 use suntap_testkit::line::{LRP, scheme};
 use suntap_testkit::{Tag, Tap};
 
-/// MAC inputs of no bytes, less than a block, one block and several blocks; one without a counter; two with file data.
+/// Layouts with MAC inputs of zero bytes, less than a block, one block and several blocks. One has no counter, and two
+/// have file data.
 const TEMPLATES: [&str; 7] = [
     "https://a.example/t?p={picc:uid,ctr}&c={mac}",
     "https://a.example/t?u={uid}&n={ctr}&c={mac}",
@@ -82,7 +83,7 @@ fn claimed<'a>(layout: &'a SdmLayout, url: &'a str) -> ClaimedTap<'a> {
 }
 
 /// Returns the content of a verified tap.
-fn said(verified: Result<VerifiedTap<'_>, VerifyError>) -> Result<(Option<suntap::Uid>, u32, Vec<u8>), VerifyError> {
+fn content(verified: Result<VerifiedTap<'_>, VerifyError>) -> Result<(Option<suntap::Uid>, u32, Vec<u8>), VerifyError> {
     let tap = verified?;
     let mut buffer = [0; 128];
     let data = tap.message().file_data(&mut buffer).map(<[u8]>::to_vec).unwrap_or_default();
@@ -93,8 +94,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn a_batch_says_what_one_by_one_does(
-        // Groups of one mode are computed in parallel, mixed groups are not.
+    fn a_batch_gives_the_results_of_single_calls(
+        // Groups of one mode are computed in parallel. Mixed groups are not.
         mut cases in prop::collection::vec(case(), 0..30),
         alike: bool,
     ) {
@@ -105,10 +106,10 @@ proptest! {
         }
         let ready: Vec<_> = cases.iter().map(|case| (case.layout(), case.url(), case.key())).collect();
         let taps = || ready.iter().enumerate().map(|(number, (layout, url, key))| (number, claimed(layout, url), key.clone()));
-        let alone: Vec<_> = taps().map(|(_, tap, key)| said(tap.verify(&key))).collect();
+        let alone: Vec<_> = taps().map(|(_, tap, key)| content(tap.verify(&key))).collect();
         let prepared: Vec<_> = ready
             .iter()
-            .map(|(layout, url, key)| said(claimed(layout, url).verify(&key.prepare(layout.scheme()))))
+            .map(|(layout, url, key)| content(claimed(layout, url).verify(&key.prepare(layout.scheme()))))
             .collect();
         prop_assert_eq!(&alone, &prepared);
 
@@ -119,20 +120,20 @@ proptest! {
             prop_assert_eq!(batch.size_hint(), (left, Some(left)));
             let Some((number, verified)) = batch.next() else { break };
             prop_assert_eq!(number, together.len());
-            together.push(said(verified));
+            together.push(content(verified));
         }
         prop_assert_eq!(&together, &alone);
         prop_assert!(batch.next().is_none());
 
         // Only the taps with a fault are rejected.
-        for (case, said) in cases.iter().zip(&together) {
+        for (case, content) in cases.iter().zip(&together) {
             let counts = TEMPLATES[case.template].contains("{ctr}") || TEMPLATES[case.template].contains("{picc");
             let expected = match case.fault {
                 Fault::None if !counts => Some(VerifyError::NoCounter),
                 Fault::None if case.ctr > 0 => None,
                 _ => Some(VerifyError::NotAuthentic),
             };
-            prop_assert_eq!(said.as_ref().err(), expected.as_ref());
+            prop_assert_eq!(content.as_ref().err(), expected.as_ref());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The laws of counter stores: the stores of suntap keep them, and for a store that breaks one, the right law is
+//! The laws of counter stores. The stores of suntap keep every law, and for a store that breaks a law, that law is
 //! reported.
 
 use core::pin::pin;
@@ -48,7 +48,7 @@ fn memory_counters_keep_every_law() {
 }
 
 #[test]
-fn contests_may_be_of_tasks() {
+fn contests_work_with_async_tasks() {
     let mut store = Blocking(MemoryCounters::<2>::new());
     for contest in [Contest::Equal { run: 1 }, Contest::Increasing { run: 2 }] {
         let results: Vec<_> = (0..8).map(|number| ready(contest.enter_async(&mut store, number))).collect();
@@ -81,7 +81,7 @@ fn broken(decide: impl Fn(Option<Mark>, SdmReadCtr, Option<UnixMillis>) -> Advan
     conformance::sequential(&mut store, 1).err().map(|violation| violation.law)
 }
 
-/// For each law, a store that breaks it is found.
+/// For each law, a store that breaks it is detected.
 #[test]
 fn each_broken_law_is_named() {
     let right = Advance::decide;
@@ -165,9 +165,9 @@ impl CounterStore for Touched {
     }
 }
 
-/// Three stores look only at a part of the counter id, and one updates the time on a stale tap.
+/// Three stores use only a part of the counter id, and one updates the time on a stale tap.
 #[test]
-fn stores_that_mix_up_tags_are_found() {
+fn stores_that_mix_up_tags_or_times_are_detected() {
     struct Cut(MemoryCounters<8>, fn(&CounterId) -> CounterId);
 
     impl CounterStore for Cut {
@@ -192,9 +192,9 @@ fn stores_that_mix_up_tags_are_found() {
     assert_eq!(violation.law, Law::StoredIsReported);
 }
 
-/// A separate read and write is the race that the laws forbid: two handles see the same mark.
+/// A store with a separate read and write has the race that the laws forbid: two handles read the same mark.
 #[test]
-fn a_store_with_a_gap_loses_the_race() {
+fn a_store_with_a_separate_read_and_write_is_detected() {
     #[derive(Clone, Default)]
     struct Gap(Arc<Mutex<HashMap<CounterId, Mark>>>);
 
@@ -212,7 +212,7 @@ fn a_store_with_a_gap_loses_the_race() {
         }
     }
 
-    assert_eq!(conformance::sequential(&mut Gap::default(), 1), Ok(()), "alone it does well");
+    assert_eq!(conformance::sequential(&mut Gap::default(), 1), Ok(()), "the sequential laws hold");
     for (contest, law) in
         [(Contest::Equal { run: 1 }, Law::OneWinner), (Contest::Increasing { run: 2 }, Law::GreatestRemains)]
     {
@@ -222,10 +222,10 @@ fn a_store_with_a_gap_loses_the_race() {
     }
 }
 
-/// This store has one lock per tag but one file for all tags. It works alone and on one tag, but writes for two tags
-/// undo each other.
+/// This store has one lock per tag but one file for all tags. It works for one caller and for one tag, but concurrent
+/// writes for two tags undo each other.
 #[test]
-fn a_store_that_writes_back_what_it_read_loses_other_tags() {
+fn a_store_that_overwrites_other_tags_is_detected() {
     #[derive(Clone, Default)]
     struct Rewritten(Arc<Mutex<HashMap<CounterId, Mark>>>, Arc<Mutex<HashMap<CounterId, Arc<Mutex<()>>>>>);
 
@@ -260,7 +260,7 @@ fn a_store_that_writes_back_what_it_read_loses_other_tags() {
 
 /// The judge rejects results that no correct store gives.
 #[test]
-fn judges_look_at_every_result() {
+fn the_judge_checks_every_result() {
     let mark = |ctr, taps| Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: Some(UnixMillis::new(0)), taps };
     let contest = Contest::Equal { run: 1 };
     let won = |store: &mut MemoryCounters<2>| contest.enter(store, 0);
@@ -269,13 +269,17 @@ fn judges_look_at_every_result() {
     assert_eq!(contest.judge(&mut store, honest.clone()), Ok(()));
     let judge = |store: &mut MemoryCounters<2>, second| contest.judge(store, [honest[0], second]).unwrap_err().law;
     assert_eq!(judge(&mut store, honest[0]), Law::OneWinner, "two winners");
-    assert_eq!(judge(&mut store, Ok(Advance::Stale { stored: mark(1, 1) })), Law::OneWinner, "stale after a lower one");
+    assert_eq!(
+        judge(&mut store, Ok(Advance::Stale { stored: mark(1, 1) })),
+        Law::OneWinner,
+        "stale, but the stored counter is lower"
+    );
     assert_eq!(judge(&mut store, Err(Full)), Law::Works);
     let none = contest.judge(&mut MemoryCounters::<2>::new(), honest.clone()).unwrap_err();
-    assert_eq!(none.law, Law::OneWinner, "it was not written");
+    assert_eq!(none.law, Law::OneWinner, "the winner was not stored");
     let wrong = Ok(Advance::Advanced { previous: None, now: mark(999, 1) });
-    assert_eq!(judge(&mut store, wrong), Law::OneWinner, "another mark than was asked for");
-    assert_eq!(contest.judge(&mut store, []), Ok(()), "nobody came");
+    assert_eq!(judge(&mut store, wrong), Law::OneWinner, "the mark has another counter");
+    assert_eq!(contest.judge(&mut store, []), Ok(()), "no participants");
 }
 
 /// A store that always gives the same answer.
@@ -291,7 +295,7 @@ impl CounterStore for Says {
 
 /// The judge compares each part of a mark: counter, time and taps.
 #[test]
-fn judges_look_at_every_part_of_a_mark() {
+fn the_judge_compares_every_part_of_a_mark() {
     for (contest, law) in
         [(Contest::Increasing { run: 1 }, Law::GreatestRemains), (Contest::Equal { run: 2 }, Law::OneWinner)]
     {
@@ -315,7 +319,7 @@ fn judges_look_at_every_part_of_a_mark() {
     let [first, Ok(Advance::Advanced { previous, now })] = results else { panic!("{results:?}") };
     let late = Mark { at: Some(UnixMillis::new(77)), ..now };
     assert_eq!(contest.judge(&mut Says(late), results).unwrap_err().law, Law::GreatestRemains);
-    // A second winner reports its own counter as the previous one, or another time than it wrote.
+    // The second winner reports its own counter as the previous one, or a time that it did not write.
     let own = Some(Mark { taps: 1, ..now });
     for second in [Advance::Advanced { previous: own, now }, Advance::Advanced { previous, now: late }] {
         let violation = contest.judge(&mut store, [first, Ok(second)]).unwrap_err();
@@ -323,31 +327,31 @@ fn judges_look_at_every_part_of_a_mark() {
     }
 }
 
-/// A mark may have moved on with a later tap, which has a greater counter and more taps.
+/// A later tap may have replaced the mark. Its mark has a greater counter and more taps.
 #[test]
-fn promises_know_what_came_later() {
+fn promises_accept_a_later_mark() {
     let promise = Promise::make(&mut MemoryCounters::<2>::new(), 1, 5);
     let mark = promise.acknowledged().unwrap();
-    let of = |ctr: u32, taps| Says(Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: None, taps });
+    let store_with = |ctr: u32, taps| Says(Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: None, taps });
     assert_eq!(promise.keep(&mut Says(mark)), Ok(()));
-    assert_eq!(promise.keep(&mut of(6, 2)), Ok(()));
+    assert_eq!(promise.keep(&mut store_with(6, 2)), Ok(()));
     for (ctr, taps) in [(5, 1), (5, 2), (6, 1), (4, 2)] {
-        assert_eq!(promise.keep(&mut of(ctr, taps)).unwrap_err().law, Law::MarksSurvive, "{ctr} {taps}");
+        assert_eq!(promise.keep(&mut store_with(ctr, taps)).unwrap_err().law, Law::MarksSurvive, "{ctr} {taps}");
     }
 }
 
-/// A store on a removable disk. Only what was written is there when the store is reopened.
+/// A store on a removable disk. A reopened store has only what was written.
 #[derive(Clone, Default)]
 struct Disk {
     written: Arc<Mutex<HashMap<CounterId, Mark>>>,
-    /// `Some` makes writes fail, and says how.
+    /// `Some` makes writes fail in this way.
     pulled: Option<Pulled>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Pulled {
     /// Writes nothing and returns an error.
-    Told,
+    Failed,
     /// Writes and returns an error.
     Late,
     /// Writes nothing and returns `Advanced`.
@@ -364,7 +368,7 @@ impl CounterStore for Disk {
         if matches!(self.pulled, None | Some(Pulled::Late)) {
             written.insert(*id, now);
         }
-        if matches!(self.pulled, Some(Pulled::Told | Pulled::Late)) { Err("pulled out") } else { Ok(advance) }
+        if matches!(self.pulled, Some(Pulled::Failed | Pulled::Late)) { Err("pulled out") } else { Ok(advance) }
     }
 }
 
@@ -373,8 +377,12 @@ fn promises_are_kept_or_broken() {
     let disk = Disk::default();
     let first = Promise::make(&mut disk.clone(), 1, 5);
     assert_eq!(first.acknowledged().map(|mark| (mark.ctr.get(), mark.taps)), Some((5, 1)));
-    assert_eq!(Promise::make(&mut disk.clone(), 1, 5).acknowledged(), first.acknowledged(), "stale says what is there");
-    for (pulled, kept) in [(Pulled::Told, true), (Pulled::Late, true), (Pulled::Silent, false)] {
+    assert_eq!(
+        Promise::make(&mut disk.clone(), 1, 5).acknowledged(),
+        first.acknowledged(),
+        "`Stale` returns the stored mark"
+    );
+    for (pulled, kept) in [(Pulled::Failed, true), (Pulled::Late, true), (Pulled::Silent, false)] {
         let run = 10 + u64::from(pulled == Pulled::Late) + 2 * u64::from(pulled == Pulled::Silent);
         let before = Promise::make(&mut disk.clone(), run, 7);
         let mut failing = Disk { pulled: Some(pulled), ..disk.clone() };
@@ -383,7 +391,7 @@ fn promises_are_kept_or_broken() {
         let result = promise.keep(&mut disk.clone());
         assert_eq!(result.map_err(|violation| violation.law), if kept { Ok(()) } else { Err(Law::FailuresAreTold) });
         assert_eq!(promise.keep(&mut disk.clone()).is_ok(), kept || pulled == Pulled::Silent);
-        assert_eq!(before.keep(&mut disk.clone()), Ok(()), "what was there before is not lost");
+        assert_eq!(before.keep(&mut disk.clone()), Ok(()), "the earlier mark is not lost");
     }
     assert_eq!(first.keep(&mut disk.clone()), Ok(()));
     let forgotten = Disk::default();
@@ -391,7 +399,7 @@ fn promises_are_kept_or_broken() {
     let lower = Disk::default();
     let _ = Promise::make(&mut lower.clone(), 1, 4);
     assert_eq!(first.keep(&mut lower.clone()).unwrap_err().law, Law::MarksSurvive);
-    let mut pulled = Disk { pulled: Some(Pulled::Told), ..Disk::default() };
+    let mut pulled = Disk { pulled: Some(Pulled::Failed), ..Disk::default() };
     assert_eq!(
         first.keep(&mut pulled).unwrap_err(),
         Violation { law: Law::Works, answered: None, error: Some("pulled out") }
@@ -403,7 +411,7 @@ fn promises_are_kept_or_broken() {
 
 /// A store whose future is pending at first passes the async laws.
 #[test]
-fn stores_that_wait() {
+fn pending_async_stores_pass() {
     struct Waiting(MemoryCounters<8>);
 
     impl AsyncCounterStore for Waiting {
@@ -430,7 +438,7 @@ fn stores_that_wait() {
         }
     };
     assert_eq!(result, Ok(()));
-    assert!(polls > 10, "it waited");
+    assert!(polls > 10, "the future was pending");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Each way in which a tap fails gives its finding, and the reported layout and keys verify the tap.
+//! Each cause of a failing tap gives its finding, and the reported layout and keys verify the tap.
 
 use proptest::prelude::*;
 use suntap::diagnose::{
@@ -38,7 +38,7 @@ fn tap(layout: &SdmLayout, ctr: u32) -> String {
     tap_of(layout, META, &SdmFileReadKey::from_bytes(FILE), UID, ctr)
 }
 
-/// Returns the tap with another end of the MAC.
+/// Returns the tap with the last four digits of the MAC changed.
 fn altered(url: &str) -> String {
     format!("{}0000", &url[..url.len() - 4])
 }
@@ -53,7 +53,7 @@ fn codes<'a>(diagnosis: &'a Diagnosis<'_>) -> Vec<&'a str> {
 /// Returns `true` if the reported layout and keys verify the tap.
 fn verifies(diagnosis: &Diagnosis<'_>, url: &str) -> bool {
     let explanation = diagnosis.explanation.as_ref().expect("the tap is explained");
-    let layout = explanation.layout.as_ref().unwrap_or_else(|| panic!("there is a layout: {diagnosis:?}"));
+    let layout = explanation.layout.as_ref().unwrap_or_else(|| panic!("no layout: {diagnosis:?}"));
     let tap = layout.parse(url).unwrap_or_else(|error| panic!("{error}: {layout} {url}"));
     let claimed = match &explanation.meta_key {
         Some((key, _)) => tap.open(&key.prepare(explanation.scheme)).unwrap(),
@@ -148,7 +148,7 @@ fn factory_keys_are_found() {
         assert_eq!(
             (diagnosis.conclusion, codes(&diagnosis)),
             (Conclusion::Healthy, vec!["new-chip"]),
-            "nothing else was assumed"
+            "no key was assumed"
         );
     }
     // Only one of the two keys is a factory key.
@@ -174,9 +174,9 @@ fn swapped_keys_are_found() {
     }
 }
 
-/// One of the two keys was given for the other role, but the second key was not: this is not a swap.
+/// Only one of the two keys was given in the wrong role, so the keys are not swapped.
 #[test]
-fn one_key_of_the_wrong_role_is_no_swap() {
+fn one_key_in_the_wrong_role_is_not_a_swap() {
     let (spare, layout) = ([0x5A; 16], layout(TEMPLATES[0]));
     let keys = [KEYS[0], KEYS[1], GivenKey { name: "spare", key: &spare, role: Role::Any }];
     for (meta, file) in [(spare, META), (FILE, spare)] {
@@ -283,7 +283,7 @@ fn wrong_mac_input_is_found() {
             assert_eq!(diagnose(&assumptions).explanation.unwrap().layout.unwrap().template(), right);
         }
     }
-    // A derived key works, too, although only the likely starts are tried with it.
+    // A derived key is also found, although it is tried only with the likely starts of the MAC input.
     let key = an10922::derive(&MasterKey::from_bytes([0x77; 16]), &[UID.as_bytes()]).unwrap();
     let right = layout("https://a.b/?m={uid}x{ctr}x{mac}");
     let url = tap_of(&right, META, &key, UID, 5);
@@ -307,7 +307,7 @@ fn wrong_mac_input_is_found() {
     }
 }
 
-/// Returns a tap with a MAC that no chip makes.
+/// Returns a tap with a MAC that no chip computes.
 fn tap_of_no_chip(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, mac_bytes: Bytes) -> String {
     let cmac = MacKey::derive(&SdmFileReadKey::from_bytes(FILE).prepare(Scheme::Aes), uid, ctr).unwrap().cmac(b"");
     let bytes: Vec<u8> =
@@ -315,7 +315,7 @@ fn tap_of_no_chip(prefix: &str, uid: Option<Uid>, ctr: Option<SdmReadCtr>, mac_b
     format!("{prefix}{}", base16ct::upper::encode_string(&bytes))
 }
 
-/// Selects the bytes of the CMAC that the MAC consists of.
+/// Returns `true` for the positions of the CMAC bytes that form the MAC.
 type Bytes = fn(usize) -> bool;
 
 const ODD: Bytes = |at| at % 2 == 1;
@@ -432,7 +432,7 @@ fn uncovered_tamper_status_is_found() {
             &Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) },
             "tamper-not-covered",
         );
-        // Without a layout, the two letters may as well be a country code.
+        // Without a layout, the two letters could also be a country code.
         let without_layout = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
         assert_eq!((without_layout.conclusion, verifies(&without_layout, &url)), (Conclusion::Healthy, true));
     }
@@ -444,7 +444,7 @@ fn uncovered_tamper_status_is_found() {
     let url = tag.tap().unwrap();
     let diagnosis = diagnose(&Assumptions { layout: Some(&covered), keys: &KEYS, ..Assumptions::about(&url) });
     assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Healthy, vec!["seal-opened"]));
-    // A status that the MAC covers is found without a layout, too.
+    // A status that the MAC covers is also found without a layout.
     let without_layout = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
     assert_eq!(without_layout.explanation.unwrap().layout.unwrap(), covered);
 }
@@ -508,11 +508,11 @@ fn two_taps_under_derived_keys() {
             Assumptions { layout: Some(&layout), keys: &keys, second_url: Some(second), ..Assumptions::about(&first) };
         diagnose(&assumptions).findings().last().map(ToString::to_string)
     };
-    let says = |finding: Finding<'_>| Some(finding.to_string());
-    assert_eq!(second(&tap_under_own_key(UID, 6)), says(Finding::CounterRunning { reads: 1 }));
-    assert_eq!(second(&tap_under_own_key(OTHER, 6)), says(Finding::SecondOfOther { uid: OTHER }));
+    let text_of = |finding: Finding<'_>| Some(finding.to_string());
+    assert_eq!(second(&tap_under_own_key(UID, 6)), text_of(Finding::CounterRunning { reads: 1 }));
+    assert_eq!(second(&tap_under_own_key(OTHER, 6)), text_of(Finding::SecondOfOther { uid: OTHER }));
     let altered = altered(&tap_under_own_key(UID, 6));
-    assert_eq!(second(&altered), says(Finding::SecondDiffers));
+    assert_eq!(second(&altered), text_of(Finding::SecondDiffers));
     // If all tags share one key, a second tap that does not verify is not reported as a tap of another tag.
     let unknown_key = tap_of(&layout, META, &SdmFileReadKey::from_bytes([0xAB; 16]), OTHER, 6);
     let first = tap(&layout, 5);
@@ -542,7 +542,7 @@ fn keys_are_named_by_their_role() {
     }
 }
 
-/// One NTAG 22x tap has a status that the MAC covers, the other has letters that look like a status.
+/// One NTAG 22x tap has a status that the MAC covers. The other has letters that look like a status.
 #[test]
 fn ntag_22x_is_found() {
     let detect = SdmLayout::new(Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{tt}x{mac}").unwrap();
@@ -582,9 +582,9 @@ fn longest_url_is_searched() {
     assert_eq!(codes(&diagnosis), ["no-match"]);
 }
 
-/// Keys without a role give a finding only if none of them is of use.
+/// Keys without a role give a finding only if none of them fits the tap.
 #[test]
-fn useless_keys_are_found() {
+fn keys_that_do_not_fit_are_found() {
     let any = |key| [GivenKey { name: "any", key, role: Role::Any }];
     for (template, meta) in [(TEMPLATES[0], true), (TEMPLATES[3], false)] {
         let layout = layout(template);
@@ -597,7 +597,7 @@ fn useless_keys_are_found() {
     let url = tap_of(&layout, META, &SdmFileReadKey::FACTORY, UID, 5);
     let keys = any(&META);
     let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(&url) });
-    assert!(diagnosis.is_healthy(), "one of them was of use: {diagnosis:?}");
+    assert!(diagnosis.is_healthy(), "one of the keys fits: {diagnosis:?}");
 }
 
 #[test]
@@ -646,8 +646,8 @@ fn missing_or_zero_counter_is_found() {
     assert_eq!(codes(&diagnosis), ["counter-zero"]);
 }
 
-/// The URL does not match the layout: it has another name, another order, or a tracker at its end. The right layout is
-/// found.
+/// The URL does not match the layout: it has other parameter names, another order or host, or a tracking parameter at
+/// its end. The right layout is found.
 #[test]
 fn wrong_layout_is_found() {
     let assumed = layout("https://a.b/?p={picc:uid,ctr}&c={mac}");
@@ -666,10 +666,10 @@ fn wrong_layout_is_found() {
         (diagnosis.conclusion, diagnosis.findings()),
         (Conclusion::Explained, &[Finding::Layout(Malformed::Trailing)][..])
     );
-    assert!(verifies(&diagnosis, &tap(&assumed, 8)), "with the tracker cut off the assumed layout is right");
+    assert!(verifies(&diagnosis, &tap(&assumed, 8)), "without the tracking parameter, the assumed layout is right");
 }
 
-/// The assumed layout stays in use despite a tracker or another host.
+/// The assumed layout is still used if the URL has a tracking parameter or another host.
 #[test]
 fn layout_stays_despite_tracker_or_other_host() {
     for template in [
@@ -737,7 +737,8 @@ fn wrong_assumptions_are_never_healthy() {
     assert!(diagnose(&Assumptions { layout: Some(&layout), keys: &twins, ..Assumptions::about(&right) }).is_healthy());
 }
 
-/// A country code is not taken for a tamper status, nor a plain tap in one run for a broken PICCData.
+/// A country code is not mistaken for a tamper status. Plain mirrors without separators are not mistaken for a broken
+/// PICCData.
 #[test]
 fn lookalikes_are_ignored() {
     for template in [
@@ -844,7 +845,8 @@ fn unexplained_taps_have_findings() {
     assert_eq!(codes(&diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&plain) })), ["no-match"]);
 }
 
-/// The placeholder has the wrong length: with 30 characters the last byte is lost, or the tag overwrites the next name.
+/// The placeholder has the wrong length. With 30 characters, the last byte is lost or the tag overwrites the next
+/// parameter name.
 #[test]
 fn picc_data_of_wrong_length_is_found() {
     let assumed = layout("https://a.b/?picc_data={picc}&cmac={mac}");
@@ -857,7 +859,7 @@ fn picc_data_of_wrong_length_is_found() {
     for (url, digits) in [(lost, 30), (long, 34), (over, 32), (hexadecimal, 33)] {
         let diagnosis = diagnose(&Assumptions { layout: Some(&assumed), keys: &KEYS, ..Assumptions::about(&url) });
         if digits == 32 {
-            // The next character is no digit, so the PICCData is complete, but it overwrote a part of the next name.
+            // The next character is not a hex digit, so the PICCData is complete. It overwrote a part of the next name.
             assert!(diagnosis.findings().iter().any(|finding| finding.code() == "layout"), "{url} {diagnosis:?}");
             continue;
         }
@@ -865,7 +867,7 @@ fn picc_data_of_wrong_length_is_found() {
         let of_keys = ["meta-key", "file-key", "no-match"];
         assert!(
             codes(&diagnosis).iter().all(|code| !of_keys.contains(code)),
-            "an incomplete PICCData says nothing about keys"
+            "an incomplete PICCData gives no finding about keys"
         );
     }
 }
@@ -897,7 +899,7 @@ fn plain_tap_whose_mac_covers_the_uid() {
     assert_eq!(diagnose(&assumptions).findings(), [Finding::MacInput { covered }]);
 }
 
-/// "Works with zero keys, fails with mine": the given key is the master key of sdm-backend, for either derivation.
+/// "Works with zero keys, fails with mine": the given key is an sdm-backend master key, for either derivation.
 #[test]
 fn custom_key_is_a_master_key() {
     let secret = [0xC9; 16];
@@ -952,7 +954,7 @@ fn search_is_bounded() {
     assert!((80..120).contains(&reports.len()) && reports.is_sorted(), "{}", reports.len());
     let few = diagnose(&Assumptions::about(&url));
     assert!(few.tried <= *bound.end(), "{}", few.tried);
-    // Keys that open no PICCData count as work, too.
+    // Keys that open no PICCData also count as work.
     let assumed = layout(TEMPLATES[0]);
     let url = tap_of(&assumed, [0xAB; 16], &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 3);
     let diagnose_with =
@@ -997,7 +999,7 @@ fn search_is_bounded() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// No text makes the search panic or run forever, and none is explained.
+    /// No text makes the search panic or run forever, and no text is explained as a tap.
     #[test]
     fn any_text_is_diagnosed(url in "[ -~äß]{0,80}", tail in "[0-9A-F&=xCO?/]{0,120}") {
         let layout = layout(TEMPLATES[0]);

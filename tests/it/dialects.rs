@@ -22,7 +22,7 @@ enum Event {
     Tap { tag: usize, reads: u32 },
     /// Reads the tag and keeps what it writes.
     Keep { tag: usize },
-    /// Sends something that was kept or sent before, as a tap of this tag.
+    /// Sends a tap that was kept or sent before, as a tap of this tag.
     Send { tag: usize, which: usize },
     /// Like `Send`, but with one digit of the MAC changed.
     Forge { tag: usize, which: usize, digit: usize },
@@ -32,7 +32,7 @@ enum Event {
     Switch { tag: usize, level: usize },
     /// Gives the chip a new key, so that it counts from 0.
     Personalise { tag: usize },
-    /// Makes the next call of the store fail, after it moved the counter if `moved`.
+    /// Makes the next call of the store fail. If `moved` is `true`, it fails after it moved the counter.
     Break { moved: bool },
 }
 
@@ -52,7 +52,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A tap as it was written, with its tag, the epoch of the key and the counter.
+/// A written tap, with its tag, the epoch of the key and the counter.
 #[derive(Clone, Debug)]
 struct Written {
     tag: usize,
@@ -149,8 +149,8 @@ impl Model {
         written
     }
 
-    /// Returns the expected status and body for values that are sent as a tap of `tag`. `genuine` is the tap that they
-    /// are, if they are genuine, and `writer` is the tag whose PICCData they hold.
+    /// Returns the expected status and body for values that are sent as a tap of `tag`. If the values are genuine,
+    /// `genuine` is their tap. `writer` is the tag whose PICCData they contain.
     fn answer(
         &mut self,
         tag: usize,
@@ -161,7 +161,7 @@ impl Model {
         let (now, known) = (self.now, &mut self.tags[tag]);
         let off = known.off.iter().position(|off| *off);
         let before = known.mark;
-        // A tap of another tag opens to another UID, and a tap under an older key does not match.
+        // A tap of another tag gives another UID, and a tap under an older key does not verify.
         let ours = genuine.filter(|written| written.tag == tag && written.epoch == known.epoch && off.is_none());
         let new = ours.filter(|written| before.is_none_or(|(ctr, ..)| written.ctr > ctr));
         let broken = ours.and_then(|_| self.breaks.take());
@@ -194,7 +194,7 @@ impl Model {
             format!(r#"{{"success":{success},"err":{err},"exists":true,"authentic":{success}"#)
         };
         let none = r#","ctr":null,"uid":null,"ttCurrStatus":null,"ttPermStatus":null,"lastAuthenticTimestamp":null,"lastAuthenticCtr":null,"metadata":null}"#;
-        let told = |success, err, written: &Written| {
+        let verdict_body = |success, err, written: &Written| {
             let head = head(success, err);
             let hex = base16ct::upper::encode_string(&uid(tag));
             let tamper = if tag == 3 { [r#""C""#, r#""O""#] } else { ["null"; 2] };
@@ -216,8 +216,8 @@ impl Model {
         match (off, broken, ours, accepted) {
             (Some(_), ..) => (200, head(false, r#""inactive""#) + none),
             (_, Some(_), ..) => (503, head(false, r#""unavailable""#) + none),
-            (_, _, Some(written), Some(_)) => told(true, "null", written),
-            (_, _, Some(written), None) => told(false, r#""ctrBehind""#, written),
+            (_, _, Some(written), Some(_)) => verdict_body(true, "null", written),
+            (_, _, Some(written), None) => verdict_body(false, r#""ctrBehind""#, written),
             _ => {
                 let chars = [32, if tag == 3 { 48 } else { 16 }];
                 if values.each_ref().map(String::len) != chars {
@@ -255,7 +255,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn both_apis_do_as_the_model_does(events in vec(event(), 1..60)) {
+    fn both_apis_match_the_model(events in vec(event(), 1..60)) {
         let mut model = Model::new();
         let mut tags = Tags { rows: (0..TAGS).map(row).collect(), ..Tags::default() }.with_api_key("key", 1);
         let mut counters = Fragile { counters: MemoryCounters::new(), fail: None };
@@ -306,21 +306,21 @@ proptest! {
             };
             let answer = send(&tags, &mut counters, tag, [&values[0], &values[1]], model.now);
             let expected = model.answer(tag, &values, writer, genuine.as_ref());
-            prop_assert_eq!(counters.fail, model.breaks, "the store is asked for verified taps alone");
+            prop_assert_eq!(counters.fail, model.breaks, "the store is called only for verified taps");
             prop_assert_eq!(answer, expected, "{:?}", genuine);
         }
     }
 
     /// No bytes make a dialect panic or move a counter.
     #[test]
-    fn any_bytes_are_answered(text in any::<String>(), bytes in vec(any::<u8>(), 0..200)) {
+    fn any_bytes_get_an_answer(text in any::<String>(), bytes in vec(any::<u8>(), 0..200)) {
         never_accepted(&text, text.as_bytes());
         never_accepted(&String::from_utf8_lossy(&bytes), &bytes);
     }
 
-    /// Requests that are nearly right do not, either.
+    /// Nearly valid requests do not make a dialect panic or move a counter either.
     #[test]
-    fn nearly_right_requests_are_answered(
+    fn nearly_valid_requests_get_an_answer(
         names in vec(prop_oneof!["[xcuaner]", "[a-z]{1,3}"], 0..8),
         values in vec(prop_oneof!["q8w3sbcz", "f1ledata", "abc123", "SHOE-0042", "[0-9A-Fa-f]{0,50}", "%[0-9A-F]{2}", "[ -~]{0,20}"], 8),
         fields in vec(prop_oneof!["tagId", "enc", "cmac", "tt", "eCode"], 0..6),
@@ -347,9 +347,9 @@ fn never_accepted(query: &str, body: &[u8]) {
     }
 }
 
-/// The asynchronous answers equal the blocking ones.
+/// The async answers equal the blocking answers.
 #[test]
-fn answers_without_blocking_are_the_same() {
+fn async_answers_equal_blocking_answers() {
     let (tags, secrets) = (world::tags(), [world::SECRET]);
     let (ixkio, etrnl) = (Ixkio::new(Service::new(&secrets), &API_KEYS), Etrnl::new(Service::new(&secrets), &API_KEYS));
     let (mut one, mut other) = (MemoryCounters::<32>::new(), Blocking(MemoryCounters::<32>::new()));
@@ -362,7 +362,7 @@ fn answers_without_blocking_are_the_same() {
         assert_eq!((waited.status, waited.body, waited.verdict), (blocked.status, blocked.body, blocked.verdict));
     }
     let sealed = tags.rows.iter().find(|row| row.number == Some(1001)).unwrap();
-    let [enc, cmac, ecode] = &world::mirrors(sealed, 1, "")[..] else { panic!("three values") };
+    let [enc, cmac, ecode] = &world::mirrors(sealed, 1, "")[..] else { panic!("expected three values") };
     let body = format!(r#"{{"tagId":1001,"enc":"{enc}","cmac":"{cmac}","eCode":"{ecode}"}}"#);
     for (key, body) in
         [("pk_live_one", &*body), ("pk_live_one", &body), ("pk_live_two", &body), ("no", &body), ("pk_live_one", "{")]
@@ -373,12 +373,15 @@ fn answers_without_blocking_are_the_same() {
         assert_eq!((waited.status, waited.body, waited.verdict), (blocked.status, blocked.body, blocked.verdict));
     }
     let again = etrnl.answer(Some(b"pk_live_one"), body.as_bytes(), &tags, &mut one, None);
-    assert!(matches!(again.verdict, Some(Ok(Verdict::Refused(Refusal::Replayed { .. })))), "it was accepted above");
+    assert!(
+        matches!(again.verdict, Some(Ok(Verdict::Refused(Refusal::Replayed { .. })))),
+        "the tap was accepted above"
+    );
 }
 
 /// Extended data cannot replace a field of the answer.
 #[test]
-fn extended_data_takes_no_name_of_the_answer() {
+fn extended_data_cannot_replace_answer_fields() {
     let field = |name: &str| (String::from(name), String::from("taken"), true);
     let extended = vec![field("Response"), field("XUID"), field("error"), field("cuid"), field("A b"), field("a_B")];
     let row = Row { xuid: Some("q8w3sbcz".into()), extended, ..Row::new(1) };
@@ -391,15 +394,15 @@ fn extended_data_takes_no_name_of_the_answer() {
 
 /// A timestamp after the year 9999 would need another notation, so it is left out.
 #[test]
-fn timestamps_end_with_the_year_9999() {
+fn timestamps_after_the_year_9999_are_left_out() {
     const LAST: u64 = 253_402_300_799_999;
     let tags = Tags { rows: vec![row(2)], ..Tags::default() }.with_api_key("key", 1);
     let (mut model, mut counters) = (Model::new(), Fragile { counters: MemoryCounters::new(), fail: None });
     let mut at = |now| {
         let tap = model.read(2, 1);
         let (_, body) = send(&tags, &mut counters, 2, [&tap.first, &tap.second], now);
-        let told: serde_json::Value = serde_json::from_str(&body).unwrap();
-        told["lastAuthenticTimestamp"].as_str().map(String::from)
+        let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+        answer["lastAuthenticTimestamp"].as_str().map(String::from)
     };
     assert_eq!(at(0), None);
     assert_eq!(at(LAST).as_deref(), Some("1970-01-01T00:00:00.000Z"));
@@ -409,7 +412,7 @@ fn timestamps_end_with_the_year_9999() {
 
 /// The work grows linearly with the length of a rule text.
 #[test]
-fn long_texts_of_rules_are_read_once() {
+fn long_rule_texts_take_linear_time() {
     let long = "{a}".repeat(300_000);
     let group_rules = OwnRules { groups: vec![(vec![Rule::TagAuthentication], long)], default: "Fail".into() };
     let tag_rules = Some(OwnRules { groups: Vec::new(), default: "own".into() });
@@ -420,9 +423,9 @@ fn long_texts_of_rules_are_read_once() {
     assert_eq!(answer.body, r#"{"xuid":"q8w3sbcz","response":"own"}"#);
 }
 
-/// Metadata that is not JSON is left out and does not break the answer.
+/// Metadata that is not JSON is answered as `null` and does not break the answer.
 #[test]
-fn metadata_that_is_none_is_null() {
+fn invalid_metadata_is_null() {
     let mut broken = row(2);
     broken.metadata = Some(r#"{"a":1},"authentic":true"#.into());
     assert_eq!(etrnl::check(&broken), Err(Unfit::Metadata));
@@ -434,9 +437,9 @@ fn metadata_that_is_none_is_null() {
     assert!(body.ends_with(r#""metadata":null}"#) && body.contains(r#""authentic":true"#), "{body}");
 }
 
-/// For each reason why an import rejects a record, there is one record.
+/// Tests one record for each reason why an import rejects a record.
 #[test]
-fn imports_are_told_what_is_wrong() {
+fn import_checks_name_the_fault() {
     for tag in 0..2 {
         assert_eq!(ixkio::check(&row(tag)), Ok(()));
         assert!(etrnl::check(&row(tag)).is_err());
@@ -447,13 +450,21 @@ fn imports_are_told_what_is_wrong() {
     }
     let layout = |template: &str| Some(SdmLayout::new(Scheme::Aes, template).unwrap());
     let of_ixkio = |template| ixkio::check(&Row { layout: layout(template), ..row(0) });
-    assert_eq!(of_ixkio("https://a.b/?u={uid}&e={mac}"), Err(Unfit::NoCounter), "its Pass would repeat forever");
+    assert_eq!(
+        of_ixkio("https://a.b/?u={uid}&e={mac}"),
+        Err(Unfit::NoCounter),
+        "without a counter, the tap could be replayed forever"
+    );
     assert_eq!(of_ixkio("https://a.b/?p={picc}&e={mac}"), Err(Unfit::NotSent(Field::PiccData)));
     assert_eq!(of_ixkio("https://a.b/?t={tt}&n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::TtStatus)));
     assert_eq!(of_ixkio("https://a.b/{:shop}?n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::Captured)));
-    assert_eq!(of_ixkio("https://a.b/{:cuid}?n={ctr}&e={mac}"), Err(Unfit::NotSent(Field::Captured)), "it has none");
+    assert_eq!(
+        of_ixkio("https://a.b/{:cuid}?n={ctr}&e={mac}"),
+        Err(Unfit::NotSent(Field::Captured)),
+        "the tag has no CUID"
+    );
     let spaced = Row { cuid: Some("SHOE 42".into()), layout: layout("https://a.b/{:cuid}?n={ctr}&e={mac}"), ..row(0) };
-    assert_eq!(ixkio::check(&spaced), Err(Unfit::NotSent(Field::Captured)), "a layout captures no such text");
+    assert_eq!(ixkio::check(&spaced), Err(Unfit::NotSent(Field::Captured)), "a layout cannot capture a space");
     assert_eq!(ixkio::check(&Row { cuid: Some("SHOE-42".into()), ..spaced }), Ok(()));
     let nameless = Row { extended: vec![(String::new(), "x".into(), true)], ..row(0) };
     assert_eq!(ixkio::check(&nameless), Err(Unfit::Name));
@@ -490,7 +501,11 @@ fn imports_are_told_what_is_wrong() {
     assert_eq!(of_etrnl("https://a.b/?e={picc}&t=[[{enc:32}{mac}"), Err(Unfit::Tamper));
     assert_eq!(of_etrnl("https://a.b/?e={picc}&t={tt}&c={mac}"), Err(Unfit::NotSent(Field::TtStatus)));
     assert_eq!(of_etrnl("https://a.b/{:shop}?e={picc}&c={mac}"), Err(Unfit::NotSent(Field::Captured)));
-    assert_eq!(of_etrnl("https://a.b/{:xuid}?e={picc}&c={mac}"), Err(Unfit::NotSent(Field::Captured)), "it has none");
+    assert_eq!(
+        of_etrnl("https://a.b/{:xuid}?e={picc}&c={mac}"),
+        Err(Unfit::NotSent(Field::Captured)),
+        "the tag has no XUID"
+    );
     assert_eq!(of_etrnl("https://a.b/?e={picc:ctr}&c={mac}"), Err(Unfit::NotMirrored(Field::Uid)));
     let of_tamper = |template: &str| etrnl::check(&Row { layout: layout(template), ..row(3) });
     assert_eq!(of_tamper("https://a.b/?e={picc}&t=[[{enc:32,tt@0}{mac}"), Ok(()));
@@ -517,7 +532,7 @@ fn imports_are_told_what_is_wrong() {
     let RowKeys::Sealed { keys, tag } =
         world::tags().rows.into_iter().find(|row| row.number == Some(1001)).unwrap().keys
     else {
-        panic!("its keys are sealed")
+        panic!("tag 1001 has no sealed keys")
     };
     let sealed = Row { keys: RowKeys::Sealed { keys, tag }, ..row(2) };
     assert_eq!(etrnl::check(&sealed), Err(Unfit::SealedForAnother));

@@ -1,4 +1,4 @@
-//! The command `doctor` from the user's side: text, finding codes, exit codes.
+//! The command `doctor`, as the user sees it: text, finding codes and exit codes.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -42,7 +42,7 @@ fn without_arguments_it_explains_three_broken_taps() {
     for shown in ["uid=[[{uid}&ctr={ctr}", "30 digits", "by AN10922 over the UID"] {
         assert!(out.contains(shown), "{shown}");
     }
-    assert!(!out.contains('\x1b'), "no colour where there is no terminal");
+    assert!(!out.contains('\x1b'), "no colour without a terminal");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_fault_is_explained_and_the_remedy_is_right() {
 }
 
 #[test]
-fn every_argument_counts() {
+fn every_argument_has_an_effect() {
     let zero = "meta=00000000000000000000000000000000";
     let swapped = ["--key", "mac=00000000000000000000000000000001", "--key", "picc=00000000000000000000000000000002"];
     let sample = |args: &[&str]| {
@@ -81,7 +81,7 @@ fn every_argument_counts() {
 }
 
 #[test]
-fn unexplained_taps_say_so() {
+fn unexplained_taps_are_reported() {
     let forged = SAMPLE.replace("94EE", "94EF");
     let (code, object) = doctor_json(&[&forged]);
     assert_eq!((code, object["verdict"].as_str(), object["works"].is_null()), (1, Some("unexplained"), true));
@@ -122,5 +122,5 @@ fn invalid_arguments_are_rejected_and_no_key_is_repeated() {
     }
     let (code, help, _) = doctor(&["--help"]);
     assert_eq!(code, 0);
-    assert!(help.contains("doctor 'https://"), "quoted URLs");
+    assert!(help.contains("doctor 'https://"), "the help quotes the URL");
 }

@@ -61,10 +61,10 @@ fn random_of(mode: Scheme, meta: [u8; 16], picc: &str) -> [u8; 20] {
     random
 }
 
-/// The emulator writes every genuine tap of `taps` in `tests/vectors/sun-vectors.json` character by character, from
+/// The emulator writes each genuine tap of `taps` in `tests/vectors/sun-vectors.json` character by character, from
 /// keys, UID, counter and file data. Taps that it cannot express are counted and printed.
 #[test]
-fn every_genuine_tap_of_the_vectors() {
+fn the_emulator_writes_the_genuine_taps_of_the_vectors() {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/sun-vectors.json")).unwrap();
     let vectors: Value = serde_json::from_str(&text).unwrap();
     let (mut written, mut lrp, mut left) = (0, 0, Vec::new());
@@ -126,7 +126,7 @@ fn every_genuine_tap_of_the_vectors() {
             }
         }
         let tapped = tag.tap_with(&random).unwrap();
-        // A vector may have been changed to lower case. The chip writes upper case.
+        // A vector may be in lower case. The chip writes upper case.
         if url.chars().any(|c| c.is_ascii_lowercase()) && *tapped != *url {
             assert!(tapped.eq_ignore_ascii_case(url), "{id}: {tapped} is not {url}");
         } else {
@@ -135,7 +135,7 @@ fn every_genuine_tap_of_the_vectors() {
         written += 1;
         lrp += usize::from(is_lrp);
     }
-    println!("emulator: made {written} taps, {lrp} of them LRP; left out {left:?}");
+    println!("emulator: wrote {written} taps, {lrp} of them LRP; skipped {left:?}");
     assert!(if LRP { written > 80 && lrp > 20 } else { written > 50 }, "{written} {lrp}");
     assert!(left.len() < written / 4, "{left:?}");
 }
@@ -159,7 +159,7 @@ const TEMPLATES: &[&str] = &[
 ];
 
 proptest! {
-    /// Two software tags that share no code write the same URL, and the verifier reads the values that they were given.
+    /// Two software tags that share no code write the same URL, and the verifier reads the values that they wrote.
     #[test]
     fn two_emulations_agree(
         which in 0..TEMPLATES.len(), lrp: bool, keys: ([u8; 16], [u8; 16]), uid: [u8; 7],
@@ -174,7 +174,7 @@ proptest! {
         let file_data = if !layout.has(Field::EncFileData) {
             String::new()
         } else if status {
-            // The chip writes its status there.
+            // The text ends before offset 3, where the chip writes its status.
             data.chars().take(3).collect()
         } else {
             data
@@ -240,7 +240,7 @@ fn verify(url: &Url, keys: ([u8; 16], [u8; 16])) -> Result<(u32, TagTamper, Vec<
 
 /// The permanent status stays open after the seal was opened once. Source: NT4H2421Tx §9.3.5.
 #[test]
-fn the_seal_remembers() {
+fn the_permanent_status_stays_open() {
     let mut tag = tag(&LAYOUT, &TagTexts { file_data: "00 hello", ..TagTexts::default() }, ZERO);
     let mut state = |change: fn(&mut EmulatedTag)| {
         change(&mut tag);
@@ -256,7 +256,7 @@ fn the_seal_remembers() {
     let keys = ([1; 16], [2; 16]);
     let (meta, file) = (SdmMetaReadKey::from_bytes(keys.0), SdmFileReadKey::from_bytes(keys.1));
     tag.personalise(&LAYOUT, &TagTexts::default(), meta, file).unwrap();
-    assert_eq!(verify(&tag.tap().unwrap(), keys).unwrap().1, TagTamper::Open, "new keys mend no seal");
+    assert_eq!(verify(&tag.tap().unwrap(), keys).unwrap().1, TagTamper::Open, "new keys do not close the seal");
     let mut unsealed = tag.without_seal();
     unsealed.open_seal();
     assert_eq!(verify(&unsealed.tap().unwrap(), keys).unwrap().1, TagTamper::NotEnabled);
@@ -264,7 +264,7 @@ fn the_seal_remembers() {
 
 /// An `{enc}` without a pinned length is long enough for the status at any offset, even without text.
 #[test]
-fn file_data_reach_to_the_end_of_the_status() {
+fn unpinned_file_data_is_long_enough_for_the_status() {
     for (at, chars) in [(0, 32), (14, 32), (15, 64), (30, 64), (31, 96)] {
         let template = format!("https://a.b/?p={{picc}}&e=[[{{enc:tt@{at}}}&c={{mac}}");
         let layout = SdmLayout::new(Scheme::Aes, &template).unwrap();
@@ -289,7 +289,7 @@ fn the_counter_stops_at_its_limit() {
 }
 
 #[test]
-fn a_tag_that_is_set_up_again_counts_anew() {
+fn a_tag_that_is_set_up_again_counts_from_0() {
     let mut tag = tag(&LAYOUT, &TagTexts::default(), ZERO).with_ctr(ctr(40));
     assert_eq!((tag.uid(), tag.ctr()), (UID, ctr(40)));
     let old = tag.tap().unwrap();
@@ -298,7 +298,7 @@ fn a_tag_that_is_set_up_again_counts_anew() {
     let wrong = TagTexts { captured: &[("id", "none")], ..TagTexts::default() };
     let error = tag.personalise(&LAYOUT, &wrong, keys().0, keys().1).unwrap_err();
     assert_eq!(error.to_string(), "there is a text for id, and the layout has no {:id}");
-    assert_eq!(verify(&tag.tap().unwrap(), ZERO).unwrap().0, 42, "a failure changes nothing");
+    assert_eq!(verify(&tag.tap().unwrap(), ZERO).unwrap().0, 42, "a failed call changes nothing");
     tag.personalise(&LAYOUT, &TagTexts::default(), keys().0, keys().1).unwrap();
     assert_eq!(verify(&tag.tap().unwrap(), new).unwrap().0, 1);
     assert_eq!(verify(&old, new), Err(VerifyError::NotAuthentic));
@@ -306,29 +306,29 @@ fn a_tag_that_is_set_up_again_counts_anew() {
 
 /// The same seed gives the same taps, and another seed gives other taps. Both are genuine.
 #[test]
-fn taps_follow_the_seed() {
-    let made = |seed| tag(&LAYOUT, &TagTexts::default(), ZERO).with_seed([seed; 16]).tap().unwrap();
-    assert_eq!(made(1), made(1));
-    assert_ne!(made(1), made(2));
+fn the_seed_determines_the_taps() {
+    let tap_with_seed = |seed| tag(&LAYOUT, &TagTexts::default(), ZERO).with_seed([seed; 16]).tap().unwrap();
+    assert_eq!(tap_with_seed(1), tap_with_seed(1));
+    assert_ne!(tap_with_seed(1), tap_with_seed(2));
     let mut one = tag(&LAYOUT, &TagTexts::default(), ZERO);
     let (first, second) = (one.tap().unwrap(), one.tap().unwrap());
-    assert_ne!(first[..60], second[..60], "each tap has bytes of its own");
-    assert!(verify(&made(2), ZERO).is_ok());
+    assert_ne!(first[..60], second[..60], "each tap has its own random bytes");
+    assert!(verify(&tap_with_seed(2), ZERO).is_ok());
     // A tag that is set up again keeps its seed.
     let mut again = tag(&LAYOUT, &TagTexts::default(), ZERO).with_seed([2; 16]);
     again.personalise(&LAYOUT, &TagTexts::default(), SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY).unwrap();
-    assert_eq!(again.tap().unwrap(), made(2));
+    assert_eq!(again.tap().unwrap(), tap_with_seed(2));
 }
 
 #[test]
-fn what_no_chip_can_hold_is_refused() {
+fn content_that_no_chip_can_hold_is_rejected() {
     let new = |layout: &SdmLayout, texts: &TagTexts<'_>| {
         EmulatedTag::new(layout, texts, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY, UID).map(|_| ())
     };
     let long = TagTexts { file_data: "more than sixteen characters", ..TagTexts::default() };
     assert_eq!(new(&LAYOUT, &long), Err(SettingsError::FileData));
     let open = SdmLayout::new(Scheme::Aes, "https://a.b/?p={picc}&e=[[{enc}&c={mac}").unwrap();
-    assert_eq!(new(&open, &long), Ok(()), "as many characters as it needs");
+    assert_eq!(new(&open, &long), Ok(()), "the file data is as long as needed");
     let ntag_223 = SdmLayout::new(Scheme::Suncmac, "https://a.b/?m={uid}x{ctr}x{mac}").unwrap();
     assert_eq!(new(&ntag_223, &TagTexts::default()), Err(SettingsError::NoSdm));
 }

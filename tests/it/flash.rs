@@ -16,7 +16,7 @@ use suntap::{Advance, Blocking, CounterId, CounterStore, FlashCounters, FlashErr
 use suntap_testkit::flash::{Chip, PowerLost, Step, ctr, keeps_what_it_acknowledged, tag};
 
 #[test]
-fn it_keeps_every_law_on_words_of_any_length() {
+fn every_law_holds_for_any_word_length() {
     fn on<const W: usize>() {
         let chip = Chip::<W, 4096>::new(6);
         conformance::sequential(&mut chip.open::<16>().unwrap(), 1).unwrap();
@@ -36,9 +36,9 @@ fn it_keeps_every_law_on_words_of_any_length() {
 }
 
 /// The power fails at every byte of a short script, and again during the restart. Every acknowledged counter is still
-/// there.
+/// stored.
 #[test]
-fn power_is_cut_at_every_byte_of_a_short_script() {
+fn a_power_cut_at_any_byte_keeps_acknowledged_counters() {
     let script: Vec<(u64, u32)> = (1..=24).map(|step| (u64::from(step % 3), step)).collect();
     let mut whole = false;
     let mut cuts = 0;
@@ -54,7 +54,7 @@ fn power_is_cut_at_every_byte_of_a_short_script() {
                 .collect();
             whole = promises.iter().all(|promise| promise.acknowledged().is_some());
         }
-        // The power may fail during the restart, too.
+        // The power may also fail during the restart.
         for second in [0, 1, 3, 17, 40, 60, 90] {
             let chip = chip.copy();
             let _ = chip.fuel(second, 77).open::<2>();
@@ -88,14 +88,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn what_was_acknowledged_is_there(steps in vec(step(), 1..200)) {
+    fn acknowledged_counters_survive(steps in vec(step(), 1..200)) {
         keeps_what_it_acknowledged(steps);
     }
 }
 
 /// A bit error anywhere in the flash is detected or harmless: no counter goes back.
 #[test]
-fn a_bit_that_rots_moves_no_counter_back() {
+fn a_bit_error_moves_no_counter_back() {
     for taps in [1, 5, 18, 40] {
         let chip = Chip::<4, 1024>::new(3);
         let mut store = chip.open::<2>().unwrap();
@@ -128,15 +128,15 @@ fn a_bit_that_rots_moves_no_counter_back() {
     }
 }
 
-/// If a record or a whole page is gone without a trace, the records after it show that it is missing.
+/// If a record or a whole page reads as erased, the records after it reveal the gap.
 #[test]
-fn a_hole_in_the_log_is_found() {
+fn a_gap_in_the_log_is_detected() {
     let chip = Chip::<4, 1024>::new(3);
     let mut store = chip.open::<2>().unwrap();
     for (number, value) in [(1, 1), (1, 9), (2, 1)] {
         assert!(store.advance(&tag(number), ctr(value), None).is_ok());
     }
-    // The log holds records of 40 bytes: the header, the end of the snapshot, the first tap, and the second.
+    // Each record has 40 bytes. The log holds the header, the end of the snapshot, and then the taps.
     for hole in [80..120, 120..160, 120..156, 156..160] {
         let rotten = chip.copy();
         rotten.0.borrow_mut().bytes[hole.clone()].fill(0xFF);
@@ -152,7 +152,7 @@ fn a_hole_in_the_log_is_found() {
 }
 
 #[test]
-fn a_second_end_of_the_snapshot_is_found() {
+fn a_second_end_of_the_snapshot_is_detected() {
     let chip = Chip::<4, 1024>::new(3);
     let mut store = chip.open::<2>().unwrap();
     assert!(store.advance(&tag(1), ctr(1), None).is_ok());
@@ -161,10 +161,10 @@ fn a_second_end_of_the_snapshot_is_found() {
     assert_eq!(chip.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted));
 }
 
-/// The cells may hold a record that was not acknowledged only weakly. The store writes such a record again before it
+/// The flash cells may hold an unacknowledged record only weakly. The store writes such a record again before it
 /// reports the tap as stale. If every record was acknowledged, a restart writes nothing.
 #[test]
-fn what_was_not_acknowledged_is_written_before_it_is_told() {
+fn an_unacknowledged_record_is_rewritten_before_it_is_reported() {
     let chip = Chip::<4, 1024>::new(3);
     let mut store = chip.open::<2>().unwrap();
     assert!(store.advance(&tag(1), ctr(1), None).is_ok());
@@ -172,21 +172,21 @@ fn what_was_not_acknowledged_is_written_before_it_is_told() {
     chip.fuel(36, 3);
     assert_eq!(store.advance(&tag(1), ctr(2), None), Err(FlashError::Flash(PowerLost)));
     let at = 120..156;
-    assert!(chip.0.borrow().bytes[at.clone()].iter().any(|byte| *byte != 0xFF), "there it is");
+    assert!(chip.0.borrow().bytes[at.clone()].iter().any(|byte| *byte != 0xFF), "the record is in the flash");
     chip.power_again().0.borrow_mut().bytes[156..160].fill(0xFF);
     let writes = || std::mem::take(&mut chip.0.borrow_mut().touched)[1];
     let _ = writes();
     let mut store = chip.open::<2>().unwrap();
-    assert!(writes() > 5, "a segment");
+    assert!(writes() > 5, "a new segment is written");
     assert!(matches!(store.advance(&tag(1), ctr(2), None), Ok(Advance::Stale { .. })));
     chip.0.borrow_mut().bytes[at].fill(0xFF);
     let mut store = chip.open::<2>().unwrap();
     assert_eq!(writes(), 0);
-    assert!(matches!(store.advance(&tag(1), ctr(2), None), Ok(Advance::Stale { .. })), "it is there still");
+    assert!(matches!(store.advance(&tag(1), ctr(2), None), Ok(Advance::Stale { .. })), "the counter is still stored");
 }
 
 #[test]
-fn a_full_store_says_so_and_the_others_go_on() {
+fn a_full_store_rejects_new_tags_and_serves_known_ones() {
     let chip = Chip::<4, 4096>::new(3);
     let mut store = chip.open::<2>().unwrap();
     for number in [1, 2] {
@@ -210,7 +210,7 @@ fn a_full_store_says_so_and_the_others_go_on() {
 
 /// Segments of one length are not read as segments of another length, wherever the log ends.
 #[test]
-fn another_division_is_not_guessed() {
+fn another_segment_length_is_detected() {
     for taps in [1, 10, 30, 60, 100] {
         let chip = Chip::<4, 1024>::new(16);
         let mut store = chip.open::<2>().unwrap();
@@ -220,7 +220,7 @@ fn another_division_is_not_guessed() {
         assert_eq!(chip.open::<64>().map(|store| store.tags()), Err(FlashError::OtherSize), "{taps}");
         assert_eq!(chip.open::<2>().unwrap().tags(), 1);
     }
-    // The only segments that are left are in pages after the last segment of the other length.
+    // The remaining segments are in pages after the last segment of the other length.
     let chip = Chip::<4, 1024>::new(15);
     let mut store = chip.open::<2>().unwrap();
     for value in 1..=23 * 14 {
@@ -230,7 +230,7 @@ fn another_division_is_not_guessed() {
     assert_eq!(chip.open::<64>().map(|store| store.tags()), Err(FlashError::OtherSize));
 }
 
-/// A store without a mark is replaced by an empty one for another number of tags.
+/// If a store has no marks, opening it for another number of tags replaces it with an empty store.
 #[test]
 fn an_unused_store_of_another_size_is_replaced() {
     let chip = Chip::<4, 1024>::new(16);
@@ -247,7 +247,7 @@ fn labelled(bytes: &[u8]) -> Vec<usize> {
         .collect()
 }
 
-/// A store that lost every header, and then also every snapshot end, is an error and never an empty store.
+/// A store that lost every header, or also every snapshot end, gives an error and is never read as empty.
 #[test]
 fn a_store_without_headers_is_never_empty() {
     for taps in 1..=120 {
@@ -273,7 +273,8 @@ fn a_store_without_headers_is_never_empty() {
     }
 }
 
-/// The first two slots alone may be the rest of a first start, unless a header there says otherwise.
+/// Content in only the first two slots may be left over from an interrupted first start, unless its header belongs to a
+/// later segment.
 #[test]
 fn the_first_header_of_a_later_segment_is_not_a_first_start() {
     let chip = Chip::<4, 1024>::new(3);
@@ -290,7 +291,7 @@ fn the_first_header_of_a_later_segment_is_not_a_first_start() {
 }
 
 #[test]
-fn words_of_another_length_are_found() {
+fn another_word_length_is_detected() {
     fn write<const W: usize>(taps: u32) -> Vec<u8> {
         let chip = Chip::<W, 4096>::new(3);
         let mut store = chip.open::<2>().unwrap();
@@ -324,7 +325,7 @@ fn words_of_another_length_are_found() {
     }
 }
 
-/// The flash is erased while the store is open. The store knows that it had marks.
+/// If the flash is erased while the store is open, the store reports an error, because it knows that it had marks.
 #[test]
 fn an_open_store_does_not_become_empty() {
     let chip = Chip::<4, 1024>::new(3);
@@ -388,9 +389,9 @@ fn the_smallest_region_is_known_at_compile_time() {
     check::<16, 2048, 1024>(3 * 98_304 + 3 * 2048);
 }
 
-/// The costs are those that the documentation states.
+/// The costs match the documentation.
 #[test]
-fn it_costs_what_it_is_said_to() {
+fn costs_match_the_documentation() {
     let chip = Chip::<4, 4096>::new(16);
     let mut store = chip.open::<32>().unwrap();
     for number in 0..32 {
@@ -408,18 +409,18 @@ fn it_costs_what_it_is_said_to() {
     }
     // A tap costs two writes. At the end of a segment, it also costs an erase, two writes each for every tag, the
     // header and the end of the snapshot, and one write that closes the segment.
-    let turn = [0, 2 + 1 + 2 * 32 + 4 + 1];
-    assert_eq!(costs.keys().copied().collect::<Vec<_>>(), [[0, 2], turn]);
-    // A segment holds 68 taps, and 32 records for the snapshot before them.
-    assert!((taps / 68 - 1..=taps / 68 + 1).contains(&costs[&turn]), "{costs:?}");
+    let segment_change = [0, 2 + 1 + 2 * 32 + 4 + 1];
+    assert_eq!(costs.keys().copied().collect::<Vec<_>>(), [[0, 2], segment_change]);
+    // A segment holds 32 records for the snapshot and then 68 taps.
+    assert!((taps / 68 - 1..=taps / 68 + 1).contains(&costs[&segment_change]), "{costs:?}");
     // Wear is spread: the erase counts of two pages differ by at most one.
     let erases = chip.0.borrow().erases.clone();
     assert!(erases.iter().max().unwrap() - erases.iter().min().unwrap() <= 1, "{erases:?}");
 }
 
-/// The caller must choose formatting explicitly. It deletes all counters.
+/// The caller must request formatting explicitly. It deletes all counters.
 #[test]
-fn formatting_forgets() {
+fn formatting_deletes_all_counters() {
     let chip = Chip::<4, 1024>::new(6);
     assert!(chip.open::<8>().unwrap().advance(&tag(1), ctr(9), None).is_ok());
     chip.0.borrow_mut().bytes[..40].fill(0);
@@ -430,8 +431,8 @@ fn formatting_forgets() {
     assert_eq!(store.into_flash().0.capacity(), 6144);
 }
 
-/// A region with other content is not formatted, wherever that content is. The first two slots may be the rest of a
-/// first start.
+/// A region with other content is not formatted, wherever that content is. The exception is the first two slots: their
+/// content may be left over from an interrupted first start.
 #[test]
 fn other_content_is_not_an_empty_store() {
     // For 16 tags, a segment has two pages. The last page is not used.
@@ -489,7 +490,7 @@ impl waiting::NorFlash for Slow {
     }
 }
 
-/// Polls a future up to `times` times. Returns `None` if it is not done then.
+/// Polls a future up to `times` times. Returns `None` if it is still pending.
 fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     for _ in 0..times {
@@ -500,9 +501,9 @@ fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
     None
 }
 
-/// If a future is dropped half way, the store still knows every accepted counter.
+/// If a future is dropped before it completes, the store still knows every accepted counter.
 #[test]
-fn dropped_futures_do_no_harm() {
+fn dropped_futures_lose_no_accepted_counter() {
     for times in 0..60 {
         let chip = Chip::<4, 1024>::new(3);
         let mut store =
@@ -530,7 +531,7 @@ fn dropped_futures_do_no_harm() {
 }
 
 #[test]
-fn it_says_what_is_wrong() {
+fn errors_name_the_problem() {
     let chip = Chip::<4, 1024>::new(3);
     let mut store = chip.open::<2>().unwrap();
     chip.fuel(0, 1);
@@ -556,8 +557,8 @@ fn it_says_what_is_wrong() {
     }
 }
 
-/// The chip of the golden image, after a fixed sequence of taps: two tags in turn, one with a time and one without. The
-/// 24th tap begins the second segment.
+/// Returns the chip of the golden image, after a fixed sequence of taps. Two tags alternate, one with a time and one
+/// without. The 24th tap begins the second segment.
 fn golden_chip() -> Chip<4, 1024> {
     let chip = Chip::new(3);
     let mut store = FlashCounters::<_, 2>::format_blocking(chip.clone(), chip.region()).unwrap();
@@ -613,13 +614,13 @@ fn golden_bytes(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_golden_image_is_written() {
+fn the_store_writes_the_golden_image() {
     let text = golden_text(&golden_chip().0.borrow().bytes);
     assert!(text == std::fs::read_to_string(GOLDEN).unwrap(), "{text}");
     assert_eq!(golden_bytes(&text), golden_chip().0.borrow().bytes, "the text contains every byte");
 }
 
-/// Writes the golden image. Use this only together with a new label, for another format.
+/// Writes the golden image. Use this only if the format changes, together with a new label.
 #[test]
 #[ignore = "writes tests/golden/flash.hex"]
 fn write_the_golden_image() {
@@ -627,7 +628,7 @@ fn write_the_golden_image() {
 }
 
 #[test]
-fn the_golden_image_is_read() {
+fn the_store_reads_the_golden_image() {
     let chip = Chip::<4, 1024>::new(3);
     chip.0.borrow_mut().bytes = golden_bytes(&std::fs::read_to_string(GOLDEN).unwrap());
     let mut store = chip.open::<2>().unwrap();
@@ -651,9 +652,9 @@ fn crc32(bytes: impl IntoIterator<Item = u8>) -> u32 {
     })
 }
 
-/// The bytes of the golden image are where the documentation says.
+/// The golden image has the documented layout.
 #[test]
-fn the_golden_image_is_as_documented() {
+fn the_golden_image_has_the_documented_layout() {
     assert_eq!(crc32(*b"123456789"), 0xCBF4_3926);
     let label = *b"suntap flash v1\0";
     let text = std::fs::read_to_string(GOLDEN).unwrap();
@@ -691,10 +692,10 @@ fn the_golden_image_is_as_documented() {
     expected.extend([mark(2, 24), mark(2, 25)]);
     assert_eq!(records, expected);
     assert_eq!(image[1020..1024], [0; 4], "the first segment is closed");
-    assert_eq!(image[2044..2048], [0xFF; 4], "the second segment is not");
+    assert_eq!(image[2044..2048], [0xFF; 4], "the second segment is not closed");
 }
 
-/// Words of other lengths change only the padding and the acknowledgement.
+/// The word length changes only the padding and the acknowledgement.
 #[test]
 fn slots_are_whole_words() {
     fn check<const W: usize>(acknowledgement: usize, slot: usize) {

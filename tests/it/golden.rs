@@ -72,7 +72,7 @@ impl<'a> Case<'a> {
                 let key = self.headers.get("API-Key").map(|key| key.as_bytes());
                 Etrnl::new(service, &API_KEYS).answer(key, self.body.as_bytes(), &registry, counters, at)
             }
-            _ => panic!("{}: no such request", self.title),
+            _ => panic!("{}: unknown request", self.title),
         };
         // A failure is for the operator, so it is never reported as a verdict.
         assert_eq!(status == 503, matches!(verdict, Some(Err(_))), "{}: {verdict:?}", self.title);
@@ -118,9 +118,9 @@ fn etrnl() {
     run("etrnl");
 }
 
-/// Each tap that a file calls genuine is genuine: the software tag, which shares no code with suntap, writes the same.
+/// The software tag, which shares no code with suntap, writes each tap that a file calls genuine.
 #[test]
-fn genuine_taps_are_what_the_tag_writes() {
+fn the_software_tag_writes_the_genuine_taps() {
     let (tags, mut genuine) = (world::tags(), 0);
     for (name, text) in files("ixkio").iter().chain(&files("etrnl")) {
         for case in text.split("\n### ").skip(1).map(Case::read) {
@@ -134,7 +134,7 @@ fn genuine_taps_are_what_the_tag_writes() {
             let (ctr, tt) = (words.next().unwrap().parse().unwrap(), words.next().unwrap_or_default());
             for mirror in world::mirrors(row, ctr, tt) {
                 let sent = [case.target, case.body].concat().to_uppercase();
-                assert!(sent.contains(&mirror.to_uppercase()), "{name}: {}: {mirror} is not there", case.title);
+                assert!(sent.contains(&mirror.to_uppercase()), "{name}: {}: {mirror} is missing", case.title);
             }
             genuine += 1;
         }

@@ -61,7 +61,7 @@ proptest! {
     }
 }
 
-/// A candidate whose first byte fits by chance is offered and fails its MAC, and the search goes on.
+/// A candidate whose first byte fits by chance is offered. Its MAC check fails, and the search continues.
 #[test]
 fn a_wrong_candidate_does_not_end_the_search() {
     let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
@@ -70,7 +70,7 @@ fn a_wrong_candidate_does_not_end_the_search() {
     let parsed = layout.parse(&url).unwrap();
     let mut offered = Vec::new();
     let found = identify::first_verified(&parsed, &keys, |index, claimed| {
-        assert!(claimed.uid().is_some() && claimed.ctr().is_some(), "as the layout pins it");
+        assert!(claimed.uid().is_some() && claimed.ctr().is_some(), "the layout pins UID and counter");
         offered.push(index);
         Some(file_key(Scheme::Aes))
     });
@@ -81,7 +81,7 @@ fn a_wrong_candidate_does_not_end_the_search() {
     assert_eq!(found.map(|(index, _)| index), Ok(2999));
 }
 
-/// The candidates that fit by chance have a file key for another mode.
+/// The candidates that fit by chance have a file key for another mode, and the search continues.
 #[test]
 fn a_file_key_of_another_mode_does_not_end_the_search() {
     let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
@@ -96,7 +96,7 @@ fn a_file_key_of_another_mode_does_not_end_the_search() {
 }
 
 #[test]
-fn no_key_is_said_to_be_none() {
+fn without_a_matching_key_the_tap_is_not_authentic() {
     let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
     let url = tag(9999, false).write(TEMPLATE, &tap(5)).url;
     let parsed = layout.parse(&url).unwrap();

@@ -49,7 +49,7 @@ fn context() -> impl Strategy<Value = TagContext> {
 
 proptest! {
     #[test]
-    fn what_is_sealed_opens_with_the_same_and_nothing_else(
+    fn sealed_keys_open_only_with_the_same_inputs(
         secret: [u8; 16], code: [u8; 16], meta: [u8; 16], file: [u8; 16], tag in context(), bit in 0usize..512,
     ) {
         let flip = |mut bytes: [u8; 16]| {
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn ecode_text_comes_back_in_either_case(bytes: [u8; 16], place in 0usize..26, byte: u8) {
+    fn ecode_text_round_trips_in_either_case(bytes: [u8; 16], place in 0usize..26, byte: u8) {
         let code = ECode::from_bytes(bytes);
         let text = String::from_utf8(code.to_text().to_vec()).unwrap();
         prop_assert_eq!(ECode::parse(&text), Ok(code.clone()));
@@ -103,12 +103,12 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_an_ecode_or_not(text in "\\PC{0,40}") {
+    fn parsing_an_ecode_never_panics(text in "\\PC{0,40}") {
         let _ = ECode::parse(&text);
     }
 }
 
-/// 26 characters hold two bits more than 16 bytes, so only one spelling is an eCode.
+/// 26 base32 characters hold two bits more than 16 bytes. Only one of the four spellings is valid.
 #[test]
 fn an_ecode_has_one_spelling() {
     let good: Vec<char> = ('a'..='z')
@@ -169,7 +169,7 @@ fn aes_cmac(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
 /// Keys and counter ids must not change, because they are in tags and databases. The expected values are computed from
 /// the documentation with the `cmac` crate.
 #[test]
-fn epochs_and_names_are_the_same_in_every_release() {
+fn epoch_keys_and_counter_ids_are_the_same_in_every_release() {
     let padded = |input: &[u8]| {
         let mut block = [&[0x01], input, &[0x80]].concat();
         block.resize(32, 0);
@@ -191,10 +191,10 @@ fn epochs_and_names_are_the_same_in_every_release() {
         assert_eq!(key.expose_bytes(), &expected, "{epoch}");
     }
     let key = SdmFileReadKey::from_bytes([7; 16]);
-    let name = |uid: Option<[u8; 7]>| *key.prepare(Scheme::Aes).counter_id(uid.map(Uid::from_bytes)).as_bytes();
-    assert_eq!(name(Some(uid)), aes_cmac(&[7; 16], &[&b"suntap\0\0\x01"[..], &uid].concat()));
-    assert_eq!(name(None), aes_cmac(&[7; 16], &[&b"suntap\0\0"[..], &[0; 8]].concat()));
-    assert_ne!(name(None), name(Some([0; 7])));
+    let id = |uid: Option<[u8; 7]>| *key.prepare(Scheme::Aes).counter_id(uid.map(Uid::from_bytes)).as_bytes();
+    assert_eq!(id(Some(uid)), aes_cmac(&[7; 16], &[&b"suntap\0\0\x01"[..], &uid].concat()));
+    assert_eq!(id(None), aes_cmac(&[7; 16], &[&b"suntap\0\0"[..], &[0; 8]].concat()));
+    assert_ne!(id(None), id(Some([0; 7])));
     // The counter id does not depend on the scheme.
     #[cfg(feature = "lrp")]
     assert_eq!(
@@ -203,9 +203,9 @@ fn epochs_and_names_are_the_same_in_every_release() {
     );
 }
 
-/// A new key gives a new counter id. With the old key, the old counter stays.
+/// A new key gives a new counter id. With the old key, the stored counter is kept.
 #[test]
-fn the_name_of_a_counter_follows_the_key() {
+fn the_counter_id_follows_the_key() {
     let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
     let uid = Some(Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]));
     let mut counters = MemoryCounters::<8>::new();
@@ -215,27 +215,27 @@ fn the_name_of_a_counter_follows_the_key() {
         verify(&layout, &url, key).unwrap().commit(&mut counters, None).map(|_| ())
     };
     assert_eq!(commit(&old, 50), Ok(()));
-    // If the tag is set up again without a new key, the chip counts from 0, but its mark stays.
+    // If the tag is set up again without a new key, the chip counts from 0, but the stored mark is kept.
     assert!(
         matches!(commit(&old, 1), Err(CommitError::Replayed { ctr, stored }) if (ctr.get(), stored.ctr.get()) == (1, 50))
     );
     assert_eq!(commit(&new, 1), Ok(()));
     assert!(commit(&new, 1).is_err());
 
-    let names = [
+    let ids = [
         old.prepare(Scheme::Aes).counter_id(uid),
         old.prepare(Scheme::Aes).counter_id(None),
         new.prepare(Scheme::Aes).counter_id(uid),
     ];
-    for (index, name) in names.iter().enumerate() {
-        assert!(!names[..index].contains(name), "{index}");
+    for (index, id) in ids.iter().enumerate() {
+        assert!(!ids[..index].contains(id), "{index}");
     }
 }
 
 /// When a card is programmed again, the chip counts from 0. The card keeps its ID, but its keys and its counter id
 /// change.
 #[test]
-fn a_bolt_card_of_the_next_version_counts_anew() {
+fn a_bolt_card_of_the_next_version_counts_from_0() {
     let issuer = IssuerKey::from_bytes([3; 16]);
     let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
     let layout = SdmLayout::new(Scheme::Aes, LAYOUT).unwrap();
@@ -269,7 +269,7 @@ mod sdm_backend {
 
     /// As in sdm-backend, a master key of 16 zero bytes gives the keys of a new chip, and no other master key does.
     #[test]
-    fn an_sdm_backend_master_of_zeros_is_factory_keys() {
+    fn an_sdm_backend_master_of_zeros_gives_factory_keys() {
         let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
         for master in [Master::standard, Master::legacy] {
             let factory = master(&[0; 16]).unwrap();

@@ -1,4 +1,4 @@
-//! The grammar of templates, the rules of the chip, and the reasons why a text is not a tap.
+//! The template grammar, the rules of the chip, and the reasons why a text is not a tap.
 
 use core::mem::discriminant;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ fn shape(tap: Result<UnverifiedTap<'_>, Malformed>) -> Result<(), Malformed> {
 /// A template that no chip supports is rejected, and the error names the rule. Source: NT4H2421Gx §9.3.3 to §9.3.7,
 /// Table 71.
 #[test]
-fn impossible_templates_name_the_rule() {
+fn invalid_templates_name_the_rule() {
     let long_name = "n".repeat(250);
     let table: &[(&str, LayoutError)] = &[
         ("https://a.b/{mac}é", LayoutError::Character { at: 17 }),
@@ -92,7 +92,7 @@ fn impossible_templates_name_the_rule() {
     let mut rules = HashMap::new();
     for (template, error) in table {
         assert_eq!(SdmLayout::new(Scheme::Aes, template), Err(*error), "{template}");
-        // Each error has its own text, and says the position if there is one.
+        // Each error has its own text, and names the position if there is one.
         let kind = discriminant(error);
         assert_eq!(*rules.entry(error.rule()).or_insert(kind), kind, "{error}");
         let place = match error {
@@ -110,7 +110,7 @@ fn impossible_templates_name_the_rule() {
 }
 
 #[test]
-fn possible_templates_are_possible() {
+fn valid_templates_are_accepted() {
     for template in [
         "https://a.b/{mac}",
         "https://a.b/?{picc:uid,ctr}{mac}",
@@ -132,10 +132,10 @@ fn possible_templates_are_possible() {
     }
 }
 
-/// The file has at most 256 bytes, with 7 bytes before the URL, and the URI code saves the prefix. Source: NT4H2421Gx
-/// Table 71.
+/// The file has at most 256 bytes. It has 7 bytes before the URL, and the URI code replaces the prefix. Source:
+/// NT4H2421Gx Table 71.
 #[test]
-fn the_file_has_256_bytes() {
+fn the_file_has_at_most_256_bytes() {
     const FREE: usize = 249 - 16;
     for (prefix, saved) in [("a:", 0), ("http://", 7), ("https://", 8), ("http://www.", 11), ("https://www.", 12)] {
         let template = |len: usize| format!("{prefix}{}{{mac}}", "a".repeat(len - prefix.len()));
@@ -149,7 +149,7 @@ fn the_file_has_256_bytes() {
         assert!(SdmLayout::new(Scheme::Aes, &with(FREE)).is_ok(), "{element}");
         assert_eq!(SdmLayout::new(Scheme::Aes, &with(FREE + 1)), Err(LayoutError::FileTooLong), "{element}");
     }
-    // A `[[` inside `www.` leaves the shorter prefix.
+    // If `[[` is inside `www.`, the URI code replaces only the shorter prefix.
     let crossed = |len: usize| format!("https://w[[ww.{}{{mac}}", "a".repeat(len - 12));
     assert!(SdmLayout::new(Scheme::Aes, &crossed(FREE + 8)).is_ok());
     assert_eq!(SdmLayout::new(Scheme::Aes, &crossed(FREE + 8 + 1)), Err(LayoutError::FileTooLong));
@@ -163,7 +163,7 @@ fn a_layout_can_be_a_static_and_equals_one_read_at_run_time() {
 }
 
 #[test]
-fn each_fault_of_a_url_has_its_reason() {
+fn invalid_urls_give_their_reason() {
     let url = |query: &str| format!("https://a.b/t?{query}");
     let whole = format!("p={PICC}&c={MAC}");
     let table: &[(String, Malformed)] = &[
@@ -243,7 +243,7 @@ fn the_reasons_are_the_same_around_the_mac_input() {
 
 /// Only the text between `?`, `&` or `#` and `=` is the name of a parameter, which can be missing or duplicate.
 #[test]
-fn what_is_no_parameter_is_not_called_missing() {
+fn only_parameters_are_reported_as_missing_or_duplicate() {
     let uid = "04DE5F1EACC040";
     for (template, url, reason) in [
         ("https://a.b/x={uid}/{mac}", format!("https://a.c/x={uid}/{MAC}"), Malformed::StaticText { at: 10 }),
@@ -257,7 +257,7 @@ fn what_is_no_parameter_is_not_called_missing() {
 
 /// The text between mirrors may look like the start of a mirror. It is still read as a separator.
 #[test]
-fn a_separator_that_looks_like_a_mirror_is_one() {
+fn a_separator_may_look_like_a_mirror() {
     for (template, url) in [
         ("https://a.b/{ctr}0{uid}/{mac}", format!("https://a.b/000001004E141124C2880/{MAC}")),
         ("https://a.b/?u={uid}0{ctr}&m={mac}", format!("https://a.b/?u=04E141124C28800000001&m={MAC}")),
@@ -269,16 +269,16 @@ fn a_separator_that_looks_like_a_mirror_is_one() {
     }
 }
 
-/// A file can hold at most 261 characters: 249 and the longest prefix.
+/// A file can hold a URL of at most 261 characters: 249 and the longest prefix.
 #[test]
 fn the_longest_url_is_read() {
-    let room = 261 - "https://www.a/".len() - MAC.len() - 1;
+    let captured_len = 261 - "https://www.a/".len() - MAC.len() - 1;
     let layout = layout("https://www.a/{:id}/{mac}");
     let url = |len: usize| format!("https://www.a/{}/{MAC}", "i".repeat(len));
-    assert_eq!(url(room).len(), 261);
-    assert_eq!(shape(layout.parse(&url(room))), Ok(()));
-    assert_eq!(shape(layout.parse(&url(room + 1))), Err(Malformed::TooLong));
-    // A more precise reason is searched in up to four times as many characters.
+    assert_eq!(url(captured_len).len(), 261);
+    assert_eq!(shape(layout.parse(&url(captured_len))), Ok(()));
+    assert_eq!(shape(layout.parse(&url(captured_len + 1))), Err(Malformed::TooLong));
+    // The parser looks for a more precise reason in up to four times as many characters.
     let trailing = |len: usize| format!("{}{}", url(1), "&".repeat(len - url(1).len()));
     assert_eq!(shape(layout.parse(&trailing(4 * 261))), Err(Malformed::Trailing));
     assert_eq!(shape(layout.parse(&trailing(4 * 261 + 1))), Err(Malformed::TooLong));
@@ -310,9 +310,9 @@ fn neighbours_of_file_data_keep_their_own_length() {
 }
 
 #[test]
-fn file_data_of_no_pinned_length_takes_what_is_there() {
+fn unpinned_file_data_has_any_number_of_blocks() {
     let enc = |chars: usize| "0".repeat(chars);
-    let of = |template: &str, chars: usize| {
+    let parse_with = |template: &str, chars: usize| {
         let layout = layout(template);
         shape(layout.parse(
             &template.replace("[[", "").replace("{picc}", PICC).replace("{mac}", MAC).replace("{enc}", &enc(chars)),
@@ -324,10 +324,10 @@ fn file_data_of_no_pinned_length_takes_what_is_there() {
         "https://a.b/{picc}[[{enc}x{mac}/end",
     ] {
         for chars in [32, 64, 96] {
-            assert_eq!(of(template, chars), Ok(()), "{template} {chars}");
+            assert_eq!(parse_with(template, chars), Ok(()), "{template} {chars}");
         }
         for chars in [1, 16, 30, 31, 33, 48] {
-            assert_eq!(of(template, chars), Err(Malformed::Length(Field::EncFileData)), "{template} {chars}");
+            assert_eq!(parse_with(template, chars), Err(Malformed::Length(Field::EncFileData)), "{template} {chars}");
         }
     }
     let pinned = layout("https://a.b/?p={picc}&e=[[{enc:64,tt@30}&c={mac}");
@@ -344,7 +344,7 @@ fn file_data_of_no_pinned_length_takes_what_is_there() {
 }
 
 #[test]
-fn captured_text_is_read_before_anything_is_believed() {
+fn captured_text_is_available_before_verification() {
     let layout = layout("https://a.b/{:shop}/t?x={:x-uid}&p={picc}&c={mac}&e={:eCode}");
     let url = format!("https://a.b/corner_2/t?x=q8w3-sbcz&p={PICC}&c={MAC}&e=ABC");
     let tap = layout.parse(&url).unwrap();

@@ -13,8 +13,8 @@ use suntap::{MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, 
 use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
 use suntap_testkit::{Tag, Tap};
 
-/// Reads the memory of this process through the operating system, because safe code cannot read it otherwise: the bytes
-/// of a value while it lives, and the same bytes after it was dropped.
+/// Reads the bytes of a value while it lives, and the same bytes after it was dropped. This goes through the operating
+/// system, because safe code cannot read a dropped value.
 #[cfg(target_os = "linux")]
 mod memory {
     use core::hint::black_box;
@@ -54,13 +54,13 @@ mod memory {
         (before, memory_at(address, size_of::<T>()))
     }
 
-    /// Returns `true` if the eight bytes are nearly all different. Bytes of keys are, bytes of addresses and times are
-    /// not.
+    /// Returns `true` if the eight bytes are nearly all different. This holds for bytes of keys, but not for bytes of
+    /// addresses and times.
     fn telling(run: &&[u8]) -> bool {
         run.iter().collect::<BTreeSet<_>>().len() >= 7
     }
 
-    /// Returns the bytes of a value, and those parts of them that are still there after it was dropped.
+    /// Returns the bytes of a value, and the parts of them that are still in memory after it was dropped.
     fn kept<T>(make: impl FnOnce() -> T) -> (Vec<u8>, Vec<Vec<u8>>) {
         let (before, after) = seen(make);
         let kept = before.windows(8).filter(telling).filter(|run| after.windows(8).any(|other| other == *run));
@@ -72,8 +72,8 @@ mod memory {
 
     /// The harness detects a value that is not wiped. Otherwise the other tests would prove nothing.
     #[test]
-    fn what_is_not_wiped_is_seen() {
-        struct Careless(#[allow(dead_code, reason = "it is looked at from outside")] [u8; 16]);
+    fn a_value_that_is_not_wiped_is_detected() {
+        struct Careless(#[allow(dead_code, reason = "the test reads it from memory")] [u8; 16]);
         let (before, kept) = kept(|| Careless(KEY));
         assert_eq!(before, KEY);
         assert_eq!(kept.len(), 9);
@@ -81,15 +81,15 @@ mod memory {
 
     #[test]
     fn keys_and_schedules_are_wiped_when_they_are_dropped() {
-        fn made<T>(name: &str, make: impl FnOnce() -> T) -> Vec<u8> {
+        fn check_wiped<T>(name: &str, make: impl FnOnce() -> T) -> Vec<u8> {
             let (before, kept) = kept(make);
             assert!(kept.is_empty(), "{name} of {} bytes keeps {kept:02x?}", before.len());
-            assert!(before.windows(16).any(|run| run.iter().all(|byte| *byte != 0)), "{name}: there was nothing");
+            assert!(before.windows(16).any(|run| run.iter().all(|byte| *byte != 0)), "{name}: the value held no data");
             before
         }
-        /// Like `made`, but also checks that the value held the key itself.
+        /// Like `check_wiped`, but also checks that the value held the key itself.
         fn wiped<T>(name: &str, make: impl FnOnce() -> T) {
-            assert!(made(name, make).windows(16).any(|run| run == KEY), "{name}: the key was not there");
+            assert!(check_wiped(name, make).windows(16).any(|run| run == KEY), "{name}: the key was not in memory");
         }
         wiped("SdmMetaReadKey", || SdmMetaReadKey::from_bytes(KEY));
         wiped("SdmFileReadKey", || SdmFileReadKey::from_bytes(KEY));
@@ -99,15 +99,15 @@ mod memory {
         wiped("ServerSecret", || ServerSecret::from_bytes(KEY));
         wiped("ApiKeySecret", || ApiKeySecret::from_bytes(KEY));
         wiped("ECode", || ECode::from_bytes(KEY));
-        made("Master", || Master::legacy(&KEY).unwrap());
-        made("MasterKey", || MasterKey::from_bytes(KEY));
-        made("IssuerKey", || IssuerKey::from_bytes(KEY));
-        made("Lrp", || Lrp::new(&KEY, 0));
+        check_wiped("Master", || Master::legacy(&KEY).unwrap());
+        check_wiped("MasterKey", || MasterKey::from_bytes(KEY));
+        check_wiped("IssuerKey", || IssuerKey::from_bytes(KEY));
+        check_wiped("Lrp", || Lrp::new(&KEY, 0));
     }
 
-    /// A prepared key of a tag holds a schedule or plaintexts, and unused space for the other. A move leaves old stack
-    /// contents in that space, which nothing can wipe (see the threat model). A value that holds nothing else shows where the
-    /// schedule or the plaintexts are.
+    /// A prepared key of a tag holds either a schedule or plaintexts, and unused space for the other. A move leaves old
+    /// stack contents in that space, which nothing can wipe (see the threat model). The test therefore finds the
+    /// schedule or the plaintexts by comparison with a value that holds nothing else.
     #[test]
     fn prepared_keys_of_a_tag_are_wiped_when_they_are_dropped() {
         fn wiped<K, T>(name: &str, known: impl FnOnce() -> K, make: impl FnOnce() -> T) {
@@ -116,9 +116,9 @@ mod memory {
             let places =
                 before.windows(known.len()).zip(after.windows(known.len())).filter(|(before, _)| *before == known);
             let places: Vec<_> = places.map(|(_, after)| after).collect();
-            assert!(known.len() > 160 && !places.is_empty(), "{name}: it is there");
+            assert!(known.len() > 160 && !places.is_empty(), "{name}: the known bytes are found");
             let runs = || known.windows(8).filter(telling);
-            assert!(runs().count() > 100, "{name}: it is a secret");
+            assert!(runs().count() > 100, "{name}: the known bytes look like a secret");
             let is_kept = |after: &&[u8]| runs().any(|run| after.windows(8).any(|other| other == run));
             assert!(!places.iter().all(is_kept), "{name} keeps {places:02x?}");
         }
@@ -146,7 +146,7 @@ mod memory {
             let session = EncKey::derive(&key, claimed.uid().unwrap(), claimed.ctr().unwrap()).unwrap();
             let secret = *session.expose_bytes();
             let (before, kept) = kept(|| claimed.verify(&key).unwrap());
-            assert!(before.windows(16).any(|run| run == secret), "the session key was not there");
+            assert!(before.windows(16).any(|run| run == secret), "the session key was not in memory");
             assert!(!kept.iter().any(|run| secret.windows(8).any(|part| part == run)), "{kept:02x?}");
         }
     }
@@ -176,16 +176,16 @@ fn spellings(bytes: &[u8]) -> Vec<String> {
     ]
 }
 
-/// Neither the two APIs, nor their verdicts, nor the doctor, which is given the keys, print six consecutive bytes of a
-/// key, a session key, a server secret, an API key or the MAC that would have been right.
+/// The two APIs, their verdicts and the doctor (which gets the keys) never print six consecutive bytes of a key, a
+/// session key, a server secret, an API key or the correct MAC.
 #[test]
-fn nothing_that_is_said_of_a_tap_holds_a_key() {
+fn no_output_contains_a_secret() {
     for mode in [Scheme::Aes, Scheme::Lrp] {
-        nothing_holds_a_key(mode);
+        check_outputs(mode);
     }
 }
 
-fn nothing_holds_a_key(mode: Scheme) {
+fn check_outputs(mode: Scheme) {
     const META: [u8; 16] = *b"\x91meta key, plant";
     const FILE: [u8; 16] = *b"\x92file key, plant";
     const SERVER: [u8; 16] = *b"\x93 seals, planted";
@@ -223,14 +223,14 @@ fn nothing_holds_a_key(mode: Scheme) {
     let (mac, picc, cmac) = (value(&plain, "e="), value(&sealed, "e="), value(&sealed, "c="));
     let forged = |mac: &str| mac.chars().rev().collect::<String>();
 
-    let mut said = String::new();
+    let mut output = String::new();
     let secrets = [server];
     let service = Service::new(&secrets);
     let mut counters = MemoryCounters::<4>::new();
     for mac in [&forged(&mac), "", "0", &mac, &mac] {
         let query = format!("x=pl4nt3d0&n=000001&e={mac}");
         let answer = Ixkio::new(service, &API_KEYS).answer(&query, &tags, &mut counters, None);
-        write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
+        write!(output, "{answer:?} {:#?}", answer.verdict).unwrap();
     }
     let text = ecode.to_text();
     let code = core::str::from_utf8(&text).unwrap();
@@ -241,24 +241,24 @@ fn nothing_holds_a_key(mode: Scheme) {
                 let body = format!(r#"{{"tagId":7,"enc":"{picc}","cmac":"{mac}","eCode":"{code}"}}"#);
                 let dialect = Etrnl::new(service, &API_KEYS);
                 let answer = dialect.answer(Some(key.as_bytes()), body.as_bytes(), &tags, &mut counters, None);
-                write!(said, "{answer:?} {:#?}", answer.verdict).unwrap();
+                write!(output, "{answer:?} {:#?}", answer.verdict).unwrap();
             }
         }
     }
-    write!(said, "{service:?}").unwrap();
-    assert!(said.contains(r#"response\":\"Pass"#) && said.contains(r#"authentic\":true"#), "{said}");
+    write!(output, "{service:?}").unwrap();
+    assert!(output.contains(r#"response\":\"Pass"#) && output.contains(r#"authentic\":true"#), "{output}");
     for url in [&sealed, &sealed.replace(&cmac, &forged(&cmac)), &plain, &plain[..plain.len() - 3]] {
         let keys = [("meta", &META, Role::Meta), ("file", &FILE, Role::File), ("any", &FILE, Role::Any)]
             .map(|(name, key, role)| GivenKey { name, key, role });
         let case = Assumptions { keys: &keys, ..Assumptions::about(url) };
         let diagnosis = diagnose(&case);
-        write!(said, "{case:?} {diagnosis:?}").unwrap();
+        write!(output, "{case:?} {diagnosis:?}").unwrap();
         for finding in diagnosis.findings() {
-            write!(said, "{finding} {finding:?} {finding:#?}").unwrap();
+            write!(output, "{finding} {finding:?} {finding:#?}").unwrap();
         }
     }
 
-    let said = said.to_lowercase();
+    let output = output.to_lowercase();
     for (name, secret) in [
         ("meta", META.as_slice()),
         ("file", &FILE),
@@ -271,7 +271,7 @@ fn nothing_holds_a_key(mode: Scheme) {
     ] {
         for run in secret.windows(6) {
             for spelling in spellings(run) {
-                assert!(!said.contains(&spelling), "{name}: {spelling} in {said}");
+                assert!(!output.contains(&spelling), "{name}: {spelling} in {output}");
             }
         }
     }

@@ -43,7 +43,7 @@ proptest! {
             prop_assert_eq!(tap.ctr().get(), ctr);
             let block = StatusDetect { status: status.0.as_bytes().try_into().unwrap(), data };
             prop_assert_eq!(tap.message().status_detect(), Some(block));
-            prop_assert_eq!(tap.message().tamper(), None, "no seal is called closed on these chips");
+            prop_assert_eq!(tap.message().tamper(), None, "`tamper` is `None` for these chips");
         } else {
             prop_assert!(lower);
         }
@@ -91,7 +91,7 @@ fn an12998_tap_is_fresh_once() {
 }
 
 #[test]
-fn an_ntag22x_layout_is_of_its_own_kind() {
+fn an_ntag22x_layout_has_its_own_rules() {
     for template in [
         "https://a.b/{uid}x{mac}",
         "https://a.b/{ctr}x{mac}",
@@ -102,15 +102,15 @@ fn an_ntag22x_layout_is_of_its_own_kind() {
         assert_eq!(SdmLayout::new(Scheme::Suncmac, template), Err(LayoutError::Ntag22x), "{template}");
     }
     let layout = SdmLayout::new(Scheme::Suncmac, DETECT).unwrap();
-    let of = |tt: &str| {
+    let parse_with = |tt: &str| {
         let url = format!("https://a.b/?m=04C767F2066180x000003x{tt}x3779793DFE592188");
         layout.parse(&url).map(|_| ())
     };
-    assert_eq!(of("CO13BE923A"), Ok(()));
+    assert_eq!(parse_with("CO13BE923A"), Ok(()));
     for tt in ["XO13BE923A", "co13BE923A", "CO13BE923G", "C013BE923 "] {
-        assert_eq!(of(tt), Err(Malformed::Character(Field::TtStatus)), "{tt}");
+        assert_eq!(parse_with(tt), Err(Malformed::Character(Field::TtStatus)), "{tt}");
     }
-    assert_eq!(of("CO13BE923"), Err(Malformed::Length(Field::TtStatus)));
+    assert_eq!(parse_with("CO13BE923"), Err(Malformed::Length(Field::TtStatus)));
     assert_eq!(StatusDetect::from_ascii(b"CO13BE92"), None);
 
     // These chips have no SDM, so there are no settings.
@@ -139,7 +139,7 @@ fn an_ntag22x_with_its_counter_off_is_refused() {
 
 /// UID and counter have 14 and 6 digits, with an `x` between them. Source: NTAG213/215/216 §8.7.
 #[test]
-fn a_tag_that_only_counts_makes_a_claim() {
+fn a_tag_that_only_counts_gives_an_unverifiable_tap() {
     for (template, url, uid, ctr) in [
         ("https://a.b/{:id}?m={uid}x{ctr}", "https://a.b/q8?m=04e141124c2880x00002a", true, true),
         ("https://a.b/{:id}?m={uid}", "https://a.b/q8?m=04E141124C2880", true, false),

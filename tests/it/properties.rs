@@ -28,8 +28,8 @@ fn tap() -> impl Strategy<Value = Tap> {
 }
 
 proptest! {
-    /// A tap of the software tag verifies and has the written content: from a URL, from the request target, and with
-    /// digits in upper and in lower case.
+    /// A tap of the software tag verifies and has the written content, as a URL and as a request target, with digits in
+    /// upper and in lower case.
     #[test]
     fn genuine_taps_verify(tag in tag(), tap in tap(), template in prop::sample::select(TEMPLATES)) {
         let layout = SdmLayout::new(scheme(tag.lrp), template).unwrap();
@@ -80,7 +80,7 @@ proptest! {
 
     /// The same holds for text that is nearly a template: pieces of the grammar in any order.
     #[test]
-    fn near_templates_never_panic_and_print_as_they_were(
+    fn nearly_valid_templates_never_panic_and_print_unchanged(
         pieces in vec(prop::sample::select(vec![
             "https://", "www.", "example.com", "/", "?", "&", "x=", "{picc}", "{picc:uid}", "{picc:ctr}", "{picc:uid,ctr}", "{uid}",
             "{ctr}", "{tt}", "{enc}", "{enc:32}", "{enc:64,tt@30}", "{enc:tt@0}", "{mac}", "{:id}", "{:a-b_C}", "[[", "[", "{", "}", "a",

@@ -1,4 +1,4 @@
-//! The choice of the response text, and the filling of its subtags.
+//! Rules choose the response text, and its subtags are filled.
 
 use core::fmt::Write as _;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ fn scan_count_compares_four_ways() {
 
 /// An unknown count or status is neither equal nor unequal to any value.
 #[test]
-fn what_is_not_known_does_not_match() {
+fn unknown_values_match_no_rule() {
     use Comparison::{Equal, LessThan, MoreThan, NotEqual};
     for comparison in [LessThan, MoreThan, Equal, NotEqual] {
         assert!(!Rule::ScanCount(comparison, 0).matches(&facts(true, None, None)));
@@ -52,7 +52,7 @@ fn what_is_not_known_does_not_match() {
 }
 
 #[test]
-fn all_rules_of_a_group_and_the_first_group_that_matches() {
+fn the_first_group_whose_rules_all_match_is_chosen() {
     let first = [AUTHENTIC, Rule::ScanCount(Comparison::LessThan, 3)];
     let second = [Rule::ScanCount(Comparison::LessThan, 3)];
     let set = set([Some(group(&first, "a")), None, Some(group(&second, "b"))], "c");
@@ -60,7 +60,7 @@ fn all_rules_of_a_group_and_the_first_group_that_matches() {
     assert_eq!(set.response(&facts(false, Some(1), None)), "b");
     assert_eq!(set.response(&facts(true, Some(3), None)), "c");
     let empty = self::set([Some(group(&[], "everybody")), None, None], "nobody");
-    assert_eq!(empty.response(&facts(true, Some(1), None)), "nobody", "a group without rules does not answer");
+    assert_eq!(empty.response(&facts(true, Some(1), None)), "nobody", "a group without rules never matches");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_tag_code_replaces_its_group_unless_the_group_layers() {
 }
 
 #[test]
-fn rules_that_can_not_have_been_meant() {
+fn contradictory_rules_are_rejected() {
     let rules = [AUTHENTIC];
     let check = |tag_group, tag_code| Rules { tag_group, tag_code }.check();
     let plain = set([Some(group(&rules, "pass")), None, None], "default");
@@ -126,8 +126,8 @@ fn subtags_are_filled() {
     assert_eq!(fill("{number}{number}x{number}"), "4242x42");
     assert_eq!(fill("{uid}"), "04DE5F1EACC040");
     assert_eq!(fill("[{nothing}]"), "[]");
-    assert_eq!(fill("{name}"), "a {number}", "a plain text is not looked into");
-    assert_eq!(fill("ä{number}ö{browser}ü"), "ä42ö{browser}ü", "an unknown one stays as written");
+    assert_eq!(fill("{name}"), "a {number}", "subtags inside a plain text are not filled");
+    assert_eq!(fill("ä{number}ö{browser}ü"), "ä42ö{browser}ü", "an unknown subtag stays unchanged");
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn braces_without_a_partner_are_text() {
 
 /// At most three levels are filled, and at most 256 subtags in total, however they are nested.
 #[test]
-fn nesting_ends() {
+fn nesting_is_limited() {
     let values = values();
     assert_eq!(Filled::new("{two}", &values).to_string(), "2342");
     assert_eq!(Filled::new("{one}", &values).to_string(), "123{number}");

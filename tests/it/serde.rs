@@ -10,7 +10,7 @@ use suntap::{
 };
 
 #[test]
-fn values_go_there_and_back() {
+fn values_round_trip() {
     let uid: Uid = from_value(json!("04de5f1eacc040")).unwrap();
     assert_eq!(to_value(uid).unwrap(), json!("04DE5F1EACC040"));
     let id: CounterId = from_value(json!("5A".repeat(16))).unwrap();
@@ -58,7 +58,7 @@ fn a_layout_is_text_or_a_scheme_and_text() {
 }
 
 #[test]
-fn keys_are_read_and_no_error_shows_one() {
+fn keys_are_read_and_errors_show_no_key() {
     let digits = "A7".repeat(16);
     assert_eq!(from_value::<SdmFileReadKey>(json!(digits)).unwrap(), SdmFileReadKey::from_bytes([0xA7; 16]));
     assert_eq!(from_value::<SdmMetaReadKey>(json!(digits)).unwrap(), SdmMetaReadKey::from_bytes([0xA7; 16]));
@@ -72,7 +72,7 @@ fn keys_are_read_and_no_error_shows_one() {
         let error = from_value::<SdmFileReadKey>(json!(wrong)).unwrap_err().to_string();
         assert!(!error.contains("A7"), "{error}");
     }
-    // A format that looks at the value first, as TOML does, is not told to repeat a key without quotes.
+    // Formats such as TOML look at the value first. The error must not repeat a key that was written without quotes.
     let error = SdmFileReadKey::deserialize(IntoDeserializer::<value::Error>::into_deserializer(11_223_344_i64));
     assert_eq!(error.unwrap_err().to_string(), "expected a key of 32 hexadecimal digits as text");
 }

@@ -31,7 +31,7 @@ static LAYOUT: SdmLayout = sdm_layout!("https://a.example/t?id={:id}&p={picc:uid
 static META_KEY: SdmMetaReadKey = SdmMetaReadKey::from_bytes(META);
 static FILE_KEY: SdmFileReadKey = SdmFileReadKey::from_bytes([0xF1; 16]);
 
-/// Returns what a tag with this file key writes for the template of the layout.
+/// Returns the URL that a tag with this file key writes for the layout.
 fn url(layout: &SdmLayout, file_key: &SdmFileReadKey, meta_key: [u8; 16], ctr: u32) -> String {
     let lrp = layout.scheme() == Scheme::Lrp;
     let tag = Tag { lrp, meta_key, file_key: *file_key.expose_bytes(), uid: *UID.as_bytes() };
@@ -177,7 +177,7 @@ fn twice<R: TagRegistry>(registry: &R) -> [bool; 2] {
 const OWN_ID: CounterId = CounterId::from_bytes([0x1D; 16]);
 
 #[test]
-fn registries_of_any_kind_serve() {
+fn every_kind_of_registry_works() {
     assert_eq!(twice(&Flash), [true, false]);
     let tags = Tags { rows: vec![row()], ..Tags::default() };
     assert_eq!(twice(&&tags), [true, false]);
@@ -188,7 +188,7 @@ fn registries_of_any_kind_serve() {
 
 /// A handler that verifies a tap must be `Send`, because an executor may move it between threads.
 #[test]
-fn the_whole_line_is_a_send_future() {
+fn an_async_handler_is_send() {
     type Counters = SharedCounters<MemoryCounters<2>>;
 
     async fn handler(registry: Arc<Shared>, mut counters: Counters, url: String) -> bool {
@@ -202,14 +202,14 @@ fn the_whole_line_is_a_send_future() {
     }
 
     let (registry, counters) = (Arc::new(Shared::default()), Counters::default());
-    assert!(!spawn(handler(registry.clone(), counters.clone(), sample(1))), "there is no such tag");
+    assert!(!spawn(handler(registry.clone(), counters.clone(), sample(1))), "the tag is unknown");
     registry.0.lock().unwrap().insert(7, Arc::new(row()));
     assert!(spawn(handler(registry.clone(), counters.clone(), sample(1))));
     assert!(!spawn(handler(registry, counters, sample(1))));
 }
 
 #[test]
-fn blocking_registries_stand_in_for_others() {
+fn blocking_registries_work_in_async_code() {
     let (mut counters, url) = (Blocking(MemoryCounters::<2>::new()), sample(1));
     let mut verify = || {
         let verdict = |outcome: Outcome<'_, _, _>| outcome.verdict;
@@ -221,7 +221,7 @@ fn blocking_registries_stand_in_for_others() {
 
 /// A tap is accepted with every way of keeping keys, in both modes.
 #[test]
-fn keys_of_every_origin() {
+fn keys_of_every_source_are_accepted() {
     static ECODE: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
     static PLAIN: SdmLayout = sdm_layout!("https://a.example/t?u={uid}&n={ctr}&c={mac}");
     static LRP: SdmLayout = sdm_layout!(Scheme::Lrp, "https://a.example/t?p={picc:uid,ctr}&c={mac}");
@@ -271,9 +271,9 @@ fn keys_of_every_origin() {
     accepts(&ECODE, Keys::ECode { epoch: 4 }, &secrets, meta, &file);
 }
 
-/// Each step has its refusal, and the refusal of an earlier step comes first.
+/// Each step has its own refusal. If several steps would refuse, the earliest one does.
 #[test]
-fn each_step_is_refused_in_its_order() {
+fn refusals_follow_the_order_of_the_steps() {
     let mut counters = MemoryCounters::<8>::new();
     let mut refused = |record: Record<'_>, url: &str| refusal(verify(&record, &mut counters, url));
     let off = Standing { tag_group: State::Inactive, batch: State::Inactive, ..Standing::ACTIVE };
@@ -297,12 +297,14 @@ fn each_step_is_refused_in_its_order() {
     assert_eq!(refused(good, &other_meta), Refusal::NotOpened);
     let other = Uid::from_bytes([4; 7]);
     assert_eq!(refused(Record { uid: Some(other), ..good }, &other_file), Refusal::OtherUid);
-    assert_eq!(refused(Record { uid: None, ..good }, &tap), Refusal::OtherUid, "nothing to compare with");
+    assert_eq!(refused(Record { uid: None, ..good }, &tap), Refusal::OtherUid, "the record has no UID to compare with");
     assert_eq!(refused(good, &other_file), Refusal::NotAuthentic);
-    assert_eq!(refused(good, &sample(0)), Refusal::NotAuthentic, "no chip sends a 0");
+    assert_eq!(refused(good, &sample(0)), Refusal::NotAuthentic, "no chip sends counter 0");
     // After all these refusals, the tap is still accepted, once.
     accepted(verify(&good, &mut counters, &tap));
-    let Refusal::Replayed { tap, stored } = refusal(verify(&good, &mut counters, &tap)) else { panic!("no replay") };
+    let Refusal::Replayed { tap, stored } = refusal(verify(&good, &mut counters, &tap)) else {
+        panic!("expected a replay")
+    };
     assert_eq!((tap.ctr.get(), stored.ctr.get(), stored.taps), (1, 1, 1));
 }
 
@@ -317,7 +319,7 @@ fn a_tap_without_counter_is_refused() {
 }
 
 #[test]
-fn callers_get_what_is_theirs() {
+fn callers_need_the_right_token_or_membership() {
     let tap = sample(1);
     let ask = |needs_token, caller| {
         let record = Record { needs_token, ..record(held()) };
@@ -343,7 +345,7 @@ fn callers_get_what_is_theirs() {
 
 /// A tap may be presented as a URL, as a request target, or as values. It is the same tap.
 #[test]
-fn a_tap_is_the_same_however_it_comes() {
+fn a_tap_is_the_same_in_every_presentation() {
     static NAMED: SdmLayout = sdm_layout!("https://a.example/[[{:cuid}/{:xuid}?u={uid}&n={ctr}&c={mac}");
     let mut counters = MemoryCounters::<8>::new();
     let full = sample(1);
@@ -364,7 +366,7 @@ fn a_tap_is_the_same_however_it_comes() {
     for tap in [Presented::Url(&full), Presented::OriginForm(target), Presented::Mirrors(&mirrors)] {
         assert!(matches!(refusal(ask(tap)), Refusal::Replayed { .. }));
     }
-    // The tap may also be parsed before, by an equal layout.
+    // The caller may also have parsed the tap with an equal layout.
     let (equal, other) = (LAYOUT.clone(), SdmLayout::new(Scheme::Lrp, LAYOUT.template()).unwrap());
     assert!(matches!(refusal(ask(Presented::Parsed(equal.parse(&full).unwrap()))), Refusal::Replayed { .. }));
     let longer = full.replace("&c=", "0000000000000000&c=");
@@ -387,7 +389,7 @@ fn a_tap_is_the_same_however_it_comes() {
         let request = Request { tap, ..request("") };
         Service::new(&[]).verify(Just(record), &mut others, request, |outcome| outcome.verdict)
     };
-    // A UID that is sent must be that of the record.
+    // If a UID is sent, it must be the UID of the record.
     let digits = UID.to_string();
     let with = |uid| Mirrors { uid, ctr: Some("000002"), enc_mac: mac, ..Mirrors::default() };
     let (other, equal) = (with(Some("04000000000001")), with(Some(&digits)));
@@ -401,24 +403,24 @@ fn a_tap_is_the_same_however_it_comes() {
 }
 
 /// A tap cannot be accepted twice through two records of one chip. Two tags that share a key and mirror no UID also
-/// share a counter, so an accepted tap is spent for both. Nothing says which of the two tags it is of, so it passes as
-/// either.
+/// share a counter, so an accepted tap is spent for both. The tap does not show which of the two tags wrote it, so it
+/// is accepted as a tap of either.
 #[test]
-fn the_name_of_a_counter_follows_the_key() {
+fn the_counter_id_follows_the_key() {
     static COUNTER_ONLY: SdmLayout = sdm_layout!("https://a.example/t?n={ctr}&c={mac}");
     let mut counters = MemoryCounters::<8>::new();
-    let of = |uid, counter| Record {
+    let record_with = |uid, counter| Record {
         uid,
         chip: Some(Chip { layout: &COUNTER_ONLY, counter, ..chip(held()) }),
         ..Record::new(OWNER)
     };
     let tap = url(&COUNTER_ONLY, &FILE_KEY, META, 1);
-    accepted(verify(&of(Some(UID), None), &mut counters, &tap));
+    accepted(verify(&record_with(Some(UID), None), &mut counters, &tap));
     for uid in [None, Some(UID), Some(Uid::from_bytes([4; 7]))] {
-        assert!(matches!(refusal(verify(&of(uid, None), &mut counters, &tap)), Refusal::Replayed { .. }));
+        assert!(matches!(refusal(verify(&record_with(uid, None), &mut counters, &tap)), Refusal::Replayed { .. }));
     }
-    // A record may have its own counter id, which is used as it is.
-    let named = of(Some(UID), Some(OWN_ID));
+    // A record may have its own counter id. It is used unchanged.
+    let named = record_with(Some(UID), Some(OWN_ID));
     accepted(verify(&named, &mut counters, &tap));
     assert_eq!(
         counters.advance(&OWN_ID, SdmReadCtr::ZERO, None).map(|advance| match advance {
@@ -431,7 +433,7 @@ fn the_name_of_a_counter_follows_the_key() {
 
 /// A chip that is set up again under a new key has a new counter, and taps saved under the old key do not verify.
 #[test]
-fn a_new_key_is_a_new_beginning() {
+fn a_new_key_starts_a_new_counter() {
     let mut counters = MemoryCounters::<8>::new();
     let new_key = SdmFileReadKey::from_bytes([0xF2; 16]);
     let renewed = Keys::Loaded { meta: Some(MetaKey::Plain(&META_KEY)), file: FileKey::Plain(&new_key) };
@@ -443,7 +445,7 @@ fn a_new_key_is_a_new_beginning() {
 
 /// A failure is reported as a failure, not as a verdict.
 #[test]
-fn failures_are_told_and_decide_nothing() {
+fn failures_are_reported_without_a_verdict() {
     struct Broken;
 
     impl TagRegistry for Broken {
@@ -483,9 +485,9 @@ fn failures_are_told_and_decide_nothing() {
     assert!(matches!(verdict, Ok(Verdict::Refused(Refusal::NotAuthentic))));
 }
 
-/// An async server reports the failures of a registry, too, also when it looks up a token.
+/// An async server also reports the failures of a registry, including a failed token lookup.
 #[test]
-fn failures_are_told_without_blocking() {
+fn async_failures_are_reported() {
     #[derive(Clone, Copy)]
     struct Half(bool);
 
@@ -515,7 +517,7 @@ fn failures_are_told_without_blocking() {
 }
 
 #[test]
-fn keys_that_lack_something_are_none() {
+fn incomplete_keys_are_refused() {
     static OPENED: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
     static ECODE: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&n={ctr}&c={mac}");
     let (code, tag) = (ECode::from_bytes([0x2A; 16]), TagContext { tag_id: 7, uid: UID, epoch: 0 });
@@ -565,19 +567,23 @@ fn keys_that_lack_something_are_none() {
 
 /// `{picc}` accepts any combination of UID and counter, but if the record has the UID, the tap must mirror it.
 #[test]
-fn a_picc_data_without_uid_is_of_nobody() {
+fn a_picc_data_without_uid_is_refused() {
     static ANY: SdmLayout = sdm_layout!("https://a.example/t?p={picc}&c={mac}");
     static COUNTED: SdmLayout = sdm_layout!("https://a.example/t?p={picc:ctr}&c={mac}");
     let tap = url(&COUNTED, &FILE_KEY, META, 1);
     let mut counters = MemoryCounters::<8>::new();
-    let of = |layout| Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
-    assert_eq!(refusal(verify(&of(&ANY), &mut counters, &tap)), Refusal::OtherUid);
-    assert_eq!(accepted(verify(&of(&COUNTED), &mut counters, &tap)).tap.uid, Some(UID), "as its layout says");
+    let record_with = |layout| Record { chip: Some(Chip { layout, ..chip(held()) }), ..record(held()) };
+    assert_eq!(refusal(verify(&record_with(&ANY), &mut counters, &tap)), Refusal::OtherUid);
+    assert_eq!(
+        accepted(verify(&record_with(&COUNTED), &mut counters, &tap)).tap.uid,
+        Some(UID),
+        "the layout pins PICCData without UID"
+    );
 }
 
 /// Rules use a tamper status only if the MAC covers it, the record says that the tag has one, and the tap is accepted.
 #[test]
-fn rules_believe_what_is_proven() {
+fn rules_use_only_authenticated_tamper_statuses() {
     static OUTSIDE: SdmLayout = sdm_layout!("https://a.example/t?t={tt}&u={uid}&n={ctr}&c={mac}");
     static INSIDE: SdmLayout = sdm_layout!("https://a.example/t?t=[[{tt}&u={uid}&n={ctr}&c={mac}");
     const CLOSED: &[Rule] = &[Rule::Tamper(Equality::Equal, *b"CC")];
@@ -597,17 +603,21 @@ fn rules_believe_what_is_proven() {
     };
     assert_eq!(answer(&INSIDE, true, None, &url(&INSIDE, &FILE_KEY, META, 1)), "closed");
     assert_eq!(answer(&INSIDE, true, None, &url(&INSIDE, &FILE_KEY, META, 1)), "nothing known", "a replay");
-    assert_eq!(answer(&INSIDE, false, None, &url(&INSIDE, &FILE_KEY, META, 2)), "counted", "its record has no tamper");
+    assert_eq!(
+        answer(&INSIDE, false, None, &url(&INSIDE, &FILE_KEY, META, 2)),
+        "counted",
+        "the record says that the tag has no tamper status"
+    );
     assert_eq!(
         answer(&OUTSIDE, true, None, &url(&OUTSIDE, &FILE_KEY, META, 3)),
         "counted",
-        "anybody may have written it"
+        "the MAC does not cover the status"
     );
     let edited = url(&OUTSIDE, &FILE_KEY, META, 4).replace("t=CC", "t=OO");
     assert_eq!(answer(&OUTSIDE, true, None, &edited), "counted");
     let seen = Some(Mark { ctr: SdmReadCtr::MAX, at: None, taps: 3 });
-    assert_eq!(answer(&INSIDE, true, seen, "?"), "counted", "by the snapshot");
-    // A tag without a chip gets the default response, whatever its groups say.
+    assert_eq!(answer(&INSIDE, true, seen, "?"), "counted", "the count is from the snapshot");
+    // A tag without a chip gets the default response, regardless of its groups.
     let plain = Record { chip: None, rules, last_seen: seen, ..record(held()) };
     Service::new(&[]).verify(Just(plain), &mut counters, request("?"), |outcome| {
         assert_eq!(outcome.response().unwrap().to_string(), "nothing known");
@@ -615,7 +625,7 @@ fn rules_believe_what_is_proven() {
 }
 
 #[test]
-fn extended_data_goes_by_its_name() {
+fn extended_data_is_found_by_its_name() {
     let field = |name| ExtendedData { name, value: "", in_response: true };
     for (name, called) in [("Scan Count", "scan_count"), ("scan_COUNT", "Scan Count"), ("Größe ÄÖ", "größe_äö")]
     {
@@ -627,7 +637,7 @@ fn extended_data_goes_by_its_name() {
 
 /// The store gets the time of the tap and returns the previous mark.
 #[test]
-fn an_accepted_tap_says_what_was_before() {
+fn an_accepted_tap_returns_the_previous_mark() {
     let mut counters = MemoryCounters::<2>::new();
     let mut at = |ctr, at| {
         let (url, at) = (sample(ctr), Some(UnixMillis::new(at)));
@@ -659,7 +669,7 @@ impl CounterStore for Asked {
 }
 
 #[test]
-fn the_name_of_a_counter_is_known_before_a_tap() {
+fn the_counter_id_is_known_before_a_tap() {
     static PLAIN: SdmLayout = sdm_layout!("https://a.example/t?u={uid}&n={ctr}&c={mac}");
     static NO_UID: SdmLayout = sdm_layout!("https://a.example/t?n={ctr}&c={mac}");
     static NO_UID_PICC: SdmLayout = sdm_layout!("https://a.example/t?p={picc:ctr}&c={mac}");
@@ -697,7 +707,7 @@ fn the_name_of_a_counter_is_known_before_a_tap() {
 
 /// The tag is found among the tags of the golden files by the text that the URL captured, without a dialect.
 #[test]
-fn a_page_finds_a_tag_by_what_the_url_captured() {
+fn a_tag_is_found_by_captured_text() {
     let tags = Tags { rows: vec![row()], ..world::tags() };
     let url = sample(3);
     let tap = LAYOUT.parse(&url).unwrap();
@@ -708,7 +718,7 @@ fn a_page_finds_a_tag_by_what_the_url_captured() {
     });
 }
 
-/// A URL that names no tag, AN12196's own form: the tag is found by the UID that its PICCData claims.
+/// The URL names no tag, as in AN12196. The tag is found by the UID that its PICCData claims.
 #[test]
 fn a_tap_that_names_no_tag_is_found_by_its_claimed_uid() {
     static UNNAMED: SdmLayout = sdm_layout!("https://a.example/?picc_data={picc:uid,ctr}&cmac={mac}");
@@ -743,18 +753,18 @@ fn a_tap_that_names_no_tag_is_found_by_its_claimed_uid() {
     let both = || vec![row(1, UID, &other_key), row(2, UID, &FILE_KEY), row(3, UID, &other_key)];
     assert_eq!(fresh(ask(both(), &genuine)), Some(2));
     assert_eq!(refused(ask(both(), &forged)), (None, Refusal::NotAuthentic));
-    // Nobody has this UID, or no key opens the tap.
+    // No tag has this UID, or no key opens the tap.
     let others = vec![row(1, Uid::from_bytes([4; 7]), &FILE_KEY)];
     assert_eq!(refused(ask(others, &genuine)), (None, Refusal::UnknownTag));
     assert_eq!(refused(ask(vec![], &genuine)), (None, Refusal::UnknownTag));
     assert_eq!(refused(found(both(), &genuine, &meta_keys[..2], Caller::Anyone)), (None, Refusal::UnknownTag));
     assert_eq!(refused(found(both(), &genuine, &[], Caller::Anyone)), (None, Refusal::UnknownTag));
-    // A tag with another layout, or without keys, does not answer.
+    // A tag with another layout or without keys is not accepted.
     let other = Row { layout: Some(OTHER_LAYOUT.clone()), ..row(1, UID, &FILE_KEY) };
     assert_eq!(refused(ask(vec![other], &genuine)), (None, Refusal::OtherLayout));
     let waits = Row { keys: RowKeys::NotLoaded, ..row(1, UID, &FILE_KEY) };
     assert_eq!(refused(ask(vec![waits], &genuine)), (None, Refusal::NoKeys));
-    // Of two tags with these keys, the one that may be used answers; alone, the other says why it may not.
+    // If two tags have these keys, the active one is accepted. If only the inactive one has them, it is refused.
     let inactive = || Row { standing: off, ..row(1, UID, &FILE_KEY) };
     assert_eq!(fresh(ask(vec![inactive(), row(2, UID, &FILE_KEY)], &genuine)), Some(2));
     let refusal = (Some(1), Refusal::Inactive(Level::TagCode));
@@ -763,7 +773,7 @@ fn a_tap_that_names_no_tag_is_found_by_its_claimed_uid() {
     assert_eq!(fresh(found(both(), &genuine, &meta_keys, member(2))), Some(2));
     assert_eq!(refused(found(both(), &genuine, &meta_keys, member(1))), (Some(2), Refusal::NotTheOwner));
 
-    // It is spent once, under the same counter as where the URL names the tag.
+    // The tap is accepted once. It uses the same counter id as a request that names the tag.
     let tags = Tags { rows: both(), ..Tags::default() };
     let mut counters = MemoryCounters::<8>::new();
     let mut again = || {
@@ -778,7 +788,7 @@ fn a_tap_that_names_no_tag_is_found_by_its_claimed_uid() {
     assert!(matches!(verdict, Ok(Verdict::Refused(Refusal::Replayed { .. }))));
 }
 
-/// The file data of a genuine tap is available with the verdict, also if the tap is a replay.
+/// The file data of a genuine tap is available with the verdict, even if the tap is a replay.
 #[test]
 fn the_verified_message_is_kept() {
     static FILE_DATA: SdmLayout = sdm_layout!("https://a.example/t?p={picc:uid,ctr}&e=[[{enc:32}&c={mac}");

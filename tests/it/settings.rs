@@ -68,7 +68,7 @@ fn an12196_file_settings_with_file_data() {
 }
 
 #[test]
-fn file_data_and_captured_texts_are_the_tags_own() {
+fn each_tag_has_its_own_file_data_and_captured_texts() {
     let layout = layout("https://a.b/{:shop}?p={picc}&e=[[{enc:32,tt@2}&c={mac}");
     let texts = TagTexts { captured: &[("shop", "corner-2")], file_data: "ab" };
     let file = file_of(&layout, &texts);
@@ -111,7 +111,7 @@ fn lrp_mirrors_a_longer_picc_data() {
 }
 
 #[test]
-fn what_is_missing_is_said() {
+fn invalid_texts_and_access_are_rejected() {
     let access = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
     let none = TagTexts::default();
     let file = |template: &str, texts: &TagTexts<'_>, len: usize| {
@@ -131,7 +131,10 @@ fn what_is_missing_is_said() {
     assert_eq!(error(&twice), "there are two texts for {:id}");
     let name = "é".repeat(40);
     let texts = TagTexts { captured: &[("id", "a"), (&name, "b")], ..none };
-    assert!(error(&texts).starts_with(&format!("there is a text for {},", "é".repeat(16))), "32 bytes of a name");
+    assert!(
+        error(&texts).starts_with(&format!("there is a text for {},", "é".repeat(16))),
+        "the error shows 32 bytes of the name"
+    );
     let long = "i".repeat(229);
     let texts = |len: usize| [("id", long[..len].to_owned())];
     for (len, expected) in [(228, Ok(256)), (229, Err(SettingsError::FileTooLong))] {
@@ -164,7 +167,7 @@ fn what_is_missing_is_said() {
     assert_eq!(KeyNumber::new(5), None);
 }
 
-/// For each rule that settings can break, the error names it. Source: NT4H2421Gx Table 69.
+/// For each rule that settings can break, the error names the rule. Source: NT4H2421Gx Table 69.
 #[test]
 fn broken_settings_name_the_rule() {
     let plain = layout("https://a.b/[[{uid}x{ctr}/{mac}");
@@ -262,7 +265,7 @@ fn broken_settings_of_encrypted_mirrors_name_the_rule() {
 
 /// Mirrors that touch each other or begin the URL keep their place, and the content of PICCData is known.
 #[test]
-fn settings_read_as_they_were_written() {
+fn settings_round_trip() {
     for template in [
         "https://{uid}x{ctr}x{mac}",
         "https://[[a.b/{uid}{ctr}{mac}",
@@ -283,10 +286,10 @@ fn settings_read_as_they_were_written() {
     }
 }
 
-/// SDMMetaRead says who may read the values that SDMOptions mirrors. One without the other leaves open what the MAC
-/// covers.
+/// SDMMetaRead says who may read the values that SDMOptions mirrors. If only one of them is set, it is undefined what
+/// the MAC covers.
 #[test]
-fn meta_read_and_options_go_together() {
+fn meta_read_and_options_must_match() {
     let only_mac = file_of(&layout("https://a.b/{mac}"), &TagTexts::default());
     let read = |settings: &str| {
         SdmLayout::from_tag(Scheme::Aes, &answer(&unhex(settings)), &only_mac)
@@ -297,16 +300,16 @@ fn meta_read_and_options_go_together() {
         assert_eq!(
             read(&format!("{options}FFF10B00000B0000")),
             Err(SettingsError::MetaRead),
-            "{options} and no access"
+            "{options} without access"
         );
     }
-    assert_eq!(read("01FFE10B00000B0000"), Err(SettingsError::MetaRead), "free, and nothing to mirror");
+    assert_eq!(read("01FFE10B00000B0000"), Err(SettingsError::MetaRead), "free access, but nothing is mirrored");
     assert_eq!(read("41FFE1FFFFFF0B00000B0000"), Ok("https://a.b/{mac}".to_owned()), "enabled, but not mirrored");
 }
 
 /// A counter that is not mirrored cannot be read or limited, and a chip with a limit of 0 cannot be read.
 #[test]
-fn a_counter_is_read_and_limited_only_where_it_is_mirrored() {
+fn a_counter_is_read_and_limited_only_if_it_is_mirrored() {
     let never = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
     let settings = |template: &str, access: &SdmAccess| {
         layout(template).sdm_settings(access, &TagTexts::default(), &mut [0; 27]).map(<[u8]>::len)
@@ -324,7 +327,7 @@ fn a_counter_is_read_and_limited_only_where_it_is_mirrored() {
 
 /// A text that cannot be written is an error. It is not dropped silently.
 #[test]
-fn texts_without_a_place_are_refused() {
+fn texts_without_a_place_are_rejected() {
     let file = |template: &str, texts: &TagTexts<'_>| {
         layout(template).ndef_file(texts, &mut [0; 256]).map(|file| String::from_utf8_lossy(&file[7..]).into_owned())
     };
@@ -335,14 +338,14 @@ fn texts_without_a_place_are_refused() {
         assert!(matches!(file(template, &named), Err(SettingsError::UnexpectedText(name)) if name.as_str() == "x"));
     }
     let tamper = "https://a.b/[[{picc}{enc:32,tt@2}{mac}";
-    assert_eq!(file(tamper, &data("abc")), Err(SettingsError::FileData), "where the tag writes its status");
+    assert_eq!(file(tamper, &data("abc")), Err(SettingsError::FileData), "the text overlaps the tamper status");
     assert_eq!(file(tamper, &data("ab0c")), Err(SettingsError::FileData));
     assert!(file(tamper, &data("ab00c d")).unwrap().contains("ab00c d0"));
     assert!(file(tamper, &data("ab")).is_ok());
 }
 
 #[test]
-fn a_file_that_is_no_url_or_no_template_is_refused() {
+fn files_without_a_url_or_template_are_rejected() {
     let plain = layout("https://a.b/{uid}/{ctr}/{mac}");
     let access = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
     let settings = answer(&settings_of(&plain, &access, &TagTexts::default()));
@@ -386,7 +389,7 @@ fn a_file_that_is_no_url_or_no_template_is_refused() {
 proptest! {
     /// Settings and file give the same layout when they are read back.
     #[test]
-    fn every_layout_comes_back(
+    fn every_layout_round_trips(
         prefix in prop::sample::select(vec!["", "http://", "https://", "http://www.", "https://www.", "lnurlw://"]),
         pieces in Just(vec!["[[", "{uid}", "{ctr}", "{tt}", "{mac}", "{picc:uid,ctr}", "{picc:uid}", "{picc:ctr}", "{enc:32}",
             "{enc:64,tt@7}", "/a", "?b=", "&c=", "x", "["]).prop_shuffle(),
@@ -403,20 +406,20 @@ proptest! {
         };
         let settings = answer(&settings_of(&layout, &access, &TagTexts::default()));
         let read = SdmLayout::from_tag(mode, &settings, &file_of(&layout, &TagTexts::default()));
-        // An empty MAC input needs no `[[`. Three brackets are `[[` and a text of one bracket.
+        // An empty MAC input needs no `[[`. Three brackets are `[[` and one bracket as text.
         let unmarked = template.replace("[[{mac}", "{mac}");
         let layout = if template.contains("[[[{mac}") { layout } else { SdmLayout::new(mode, &unmarked).unwrap() };
         prop_assert_eq!(read, Ok((layout, access)));
     }
 
     #[test]
-    fn no_bytes_make_it_panic(settings in prop::collection::vec(any::<u8>(), 0..40), file in prop::collection::vec(any::<u8>(), 0..260)) {
+    fn any_bytes_never_panic(settings in prop::collection::vec(any::<u8>(), 0..40), file in prop::collection::vec(any::<u8>(), 0..260)) {
         let _ = SdmLayout::from_tag(Scheme::Aes, &settings, &file);
     }
 
     /// The same holds for bytes that are nearly valid.
     #[test]
-    fn no_change_makes_it_panic(changes in prop::collection::vec((0usize..28, any::<u8>()), 1..4)) {
+    fn nearly_valid_bytes_never_panic(changes in prop::collection::vec((0usize..28, any::<u8>()), 1..4)) {
         let layout = layout("https://a.b/{picc:uid,ctr}[[{enc:64,tt@30}/{mac}");
         let access = SdmAccess { meta_read: Some(key(2)), file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
         let mut settings = answer(&settings_of(&layout, &access, &TagTexts::default()));

@@ -52,7 +52,7 @@ fn the_sample_tap_is_fresh_once() {
     assert!(matches!(again, Err(CommitError::Replayed { ctr, stored }) if (ctr, stored) == (mark.ctr, mark)));
 }
 
-/// UID and counter identify a tap, not its text. The same digits in another case are the same tap.
+/// UID and counter identify a tap, so the same digits in another case are the same tap.
 #[test]
 fn another_spelling_is_a_replay() {
     let mut counters = MemoryCounters::<2>::new();
@@ -63,7 +63,7 @@ fn another_spelling_is_a_replay() {
 }
 
 #[test]
-fn wrong_keys_are_not_authentic_and_move_nothing() {
+fn with_wrong_keys_the_tap_is_not_authentic() {
     let other = [0x11; 16];
     let meta_key = SdmMetaReadKey::from_bytes(other).prepare(Scheme::Aes);
     assert_eq!(LAYOUT.parse(URL).unwrap().open(&meta_key).map(|_| ()), Err(VerifyError::NotAuthentic));
@@ -73,7 +73,7 @@ fn wrong_keys_are_not_authentic_and_move_nothing() {
 }
 
 #[test]
-fn a_uid_that_was_not_expected_is_the_wrong_tag() {
+fn an_unexpected_uid_is_the_wrong_tag() {
     assert!(verified().expect_uid(sample_uid()).is_ok());
     let other = Uid::from_hex("04DE5F1EACC041").unwrap();
     assert_eq!(verified().expect_uid(other).map(|_| ()), Err(VerifyError::WrongTag));
@@ -85,7 +85,7 @@ fn claim<'a>(layout: &'a SdmLayout, url: &'a str) -> ClaimedTap<'a> {
 
 /// This tap was recorded from an NTAG 424 DNA (UID 049F50824F1390) that mirrors only its UID.
 #[test]
-fn a_tap_without_a_counter_takes_the_explicit_way_only() {
+fn a_tap_without_a_counter_needs_verify_replayable() {
     let layout = SdmLayout::new(Scheme::Aes, "https://sdm.nfcdeveloper.com/tagpt?uid={uid}&cmac={mac}").unwrap();
     let url = "https://sdm.nfcdeveloper.com/tagpt?uid=049F50824F1390&cmac=B1EE1FD5DC0D9654";
     assert_eq!(claim(&layout, url).verify(&file()).map(|_| ()), Err(VerifyError::NoCounter));
@@ -114,7 +114,7 @@ fn a_tap_with_a_counter_is_never_replayable() {
 }
 
 #[test]
-fn a_pinned_picc_data_holds_what_is_pinned() {
+fn a_pinned_picc_data_must_hold_the_pinned_values() {
     for (element, fits) in [("{picc:uid,ctr}", true), ("{picc:uid}", false), ("{picc:ctr}", false)] {
         let layout = SdmLayout::new(Scheme::Aes, &LAYOUT.template().replace("{picc}", element)).unwrap();
         let opened = layout.parse(URL).unwrap().open(&meta()).map(|_| ());
@@ -133,7 +133,7 @@ fn plain_and_encrypted_are_not_confused() {
 
 /// The tap has 16 bytes of file data. Source: AN12196 Rev 1.8 §4.4.3.1.
 #[test]
-fn file_data_goes_into_the_callers_buffer_or_nowhere() {
+fn file_data_goes_into_the_callers_buffer() {
     let template = "https://www.my424dna.com/?picc_data={picc}&enc=[[{enc}&cmac={mac}";
     let layout = SdmLayout::new(Scheme::Aes, template).unwrap();
     let url = "https://www.my424dna.com/?picc_data=FDE4AFA99B5C820A2C1BB0F1C792D0EB\
@@ -151,8 +151,13 @@ fn tap(file_data: &[u8], tt: [u8; 2]) -> Tap {
     Tap { ctr: 7, padding: [3; 12], file_data: file_data.to_vec(), tt }
 }
 
-/// Reads what the software tag writes for one template with the layout of another.
-fn read<T>(layout: &str, written: &str, tap: &Tap, look: impl Fn(&SunMessage<'_>) -> T) -> Result<T, VerifyError> {
+/// Writes a tap for the template `written` with the software tag, and verifies it with the template `layout`.
+fn read<T>(
+    layout: &str,
+    written: &str,
+    tap: &Tap,
+    read_message: impl Fn(&SunMessage<'_>) -> T,
+) -> Result<T, VerifyError> {
     let layout = SdmLayout::new(Scheme::Aes, layout).unwrap();
     let url = TAG.write(written, tap).url;
     let parsed = layout.parse(&url).unwrap_or_else(|error| panic!("{url}: {error}"));
@@ -163,8 +168,8 @@ fn read<T>(layout: &str, written: &str, tap: &Tap, look: impl Fn(&SunMessage<'_>
     };
     let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Scheme::Aes);
     match claimed.ctr() {
-        Some(_) => Ok(look(claimed.verify(&key)?.message())),
-        None => Ok(look(claimed.verify_replayable(&key)?.message())),
+        Some(_) => Ok(read_message(claimed.verify(&key)?.message())),
+        None => Ok(read_message(claimed.verify_replayable(&key)?.message())),
     }
 }
 
@@ -200,7 +205,7 @@ fn static_captured_and_tamper_text_keep_their_case() {
     let (layout, written) = ("https://a.b/[[x{:id}/{uid}/{ctr}/{mac}", "https://a.b/[[xaB-c_D9/{uid}/{ctr}/{mac}");
     let own = SdmLayout::new(Scheme::Aes, layout).unwrap();
     let url = TAG.write(written, &tap(b"", *b"CC")).url;
-    assert_eq!(claim(&own, &url).captured("id"), Some("aB-c_D9"), "before it is verified too");
+    assert_eq!(claim(&own, &url).captured("id"), Some("aB-c_D9"), "the text is also available before verification");
     let captured = read(layout, written, &tap(b"", *b"CC"), |message| message.captured("id").map(str::to_owned));
     assert_eq!(captured, Ok(Some("aB-c_D9".to_owned())));
     let template = "https://a.b/{uid}/{ctr}/[[{tt}/{mac}";
@@ -220,7 +225,7 @@ fn file_data_without_uid_or_counter_is_not_authentic() {
 }
 
 #[test]
-fn a_replayable_tap_may_be_expected_too_and_a_tap_without_uid_is_bound_by_its_key() {
+fn expect_uid_checks_replayable_taps_and_accepts_taps_without_uid() {
     let layout = SdmLayout::new(Scheme::Aes, "https://sdm.nfcdeveloper.com/tagpt?uid={uid}&cmac={mac}").unwrap();
     let url = "https://sdm.nfcdeveloper.com/tagpt?uid=049F50824F1390&cmac=B1EE1FD5DC0D9654";
     let tap_of = || claim(&layout, url).verify_replayable(&file()).unwrap();
@@ -235,7 +240,7 @@ fn a_replayable_tap_may_be_expected_too_and_a_tap_without_uid_is_bound_by_its_ke
 }
 
 #[test]
-fn a_key_for_another_mode_is_said_to_be_one() {
+fn a_key_for_another_mode_is_reported() {
     for other in OTHER_SCHEMES {
         let meta_key = SdmMetaReadKey::FACTORY.prepare(*other);
         assert_eq!(LAYOUT.parse(URL).unwrap().open(&meta_key).map(|_| ()), Err(ConfigError::WrongScheme.into()));
@@ -246,7 +251,7 @@ fn a_key_for_another_mode_is_said_to_be_one() {
 }
 
 #[test]
-fn the_next_tap_knows_the_one_before() {
+fn a_fresh_tap_reports_the_previous_mark() {
     let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
     let key = SdmFileReadKey::from_bytes(TAG.file_key).prepare(Scheme::Aes);
     let mut counters = MemoryCounters::<2>::new();
@@ -276,7 +281,8 @@ fn a_failing_store_refuses_the_tap() {
     }
 }
 
-/// A store whose comparison is off by one admits no replay, because it says what it held before.
+/// A store whose comparison is off by one admits no replay, because `commit` also checks the previous mark that the
+/// store returns.
 #[test]
 fn a_store_that_contradicts_itself_admits_no_replay() {
     struct OffByOne(Option<Mark>);
@@ -308,21 +314,21 @@ fn stores_can_be_dynamic_and_borrowed() {
 }
 
 #[test]
-fn every_error_converts_and_says_where_it_is_from() {
-    fn whole_line(url: &str) -> Result<FreshTap<'_>, Error<Full>> {
+fn every_error_converts_and_names_its_step() {
+    fn verify_and_commit(url: &str) -> Result<FreshTap<'_>, Error<Full>> {
         let tap = LAYOUT.parse(url)?.open(&meta())?.verify(&file())?;
         Ok(tap.commit(&mut MemoryCounters::<2>::new(), None)?)
     }
-    assert!(whole_line(URL).is_ok());
-    let malformed = whole_line("https://a.b/").map(|_| ()).unwrap_err();
+    assert!(verify_and_commit(URL).is_ok());
+    let malformed = verify_and_commit("https://a.b/").map(|_| ()).unwrap_err();
     assert!(matches!(malformed, Error::Malformed(Malformed::Missing(_))));
     let forged = URL.replace("94EED9EE", "94EED9EF");
-    assert_eq!(whole_line(&forged).map(|_| ()), Err(Error::Verify(VerifyError::NotAuthentic)));
-    assert!(core::error::Error::source(&malformed).is_none(), "its text is already that of the cause");
+    assert_eq!(verify_and_commit(&forged).map(|_| ()), Err(Error::Verify(VerifyError::NotAuthentic)));
+    assert!(core::error::Error::source(&malformed).is_none(), "its text is already the text of the cause");
 }
 
 #[test]
-fn async_commits_are_the_same() {
+fn async_commits_equal_blocking_commits() {
     let mut counters = Blocking(MemoryCounters::<2>::new());
     assert!(ready(verified().commit_async(&mut counters, None)).is_ok());
     let again = ready(verified().commit_async(&mut &mut counters, None));
@@ -331,7 +337,7 @@ fn async_commits_are_the_same() {
 
 /// A handler that verifies and commits a tap must be `Send`, because an executor may move it between threads.
 #[test]
-fn the_whole_line_is_a_send_future() {
+fn an_async_handler_is_send() {
     type Shared = SharedCounters<MemoryCounters<2>>;
 
     async fn handler(url: String, mut counters: Shared) -> bool {
@@ -351,7 +357,7 @@ fn the_whole_line_is_a_send_future() {
 }
 
 #[test]
-fn sixteen_threads_one_tap_one_fresh() {
+fn in_sixteen_threads_one_tap_is_fresh_once() {
     for _ in 0..50 {
         let counters = SharedCounters::new(MemoryCounters::<2>::new());
         let start = Barrier::new(16);

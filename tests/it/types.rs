@@ -83,35 +83,35 @@ fn keys_are_equal_only_if_every_bit_is() {
 #[test]
 fn debug_of_keys_is_their_name() {
     const SECRET: [u8; 16] = [0xA7; 16];
-    let says = |value: &dyn Debug, text: &str| assert_eq!(format!("{value:?}"), text);
-    says(&MasterKey::from_bytes(SECRET), "MasterKey(secret)");
-    says(&IssuerKey::from_bytes(SECRET), "IssuerKey(secret)");
-    says(&ApplicationKey::from_bytes(SECRET), "ApplicationKey(secret)");
-    says(&ServerSecret::from_bytes(SECRET), "ServerSecret(secret)");
-    says(&ApiKeySecret::from_bytes(SECRET), "ApiKeySecret(secret)");
-    says(&ECode::from_bytes(SECRET), "ECode(secret)");
-    says(&SealedKeys::from_bytes([0xA7; 64]), "SealedKeys(..)");
-    says(&Lrp::new(&SECRET, 0), "Lrp(secret)");
+    let assert_debug = |value: &dyn Debug, text: &str| assert_eq!(format!("{value:?}"), text);
+    assert_debug(&MasterKey::from_bytes(SECRET), "MasterKey(secret)");
+    assert_debug(&IssuerKey::from_bytes(SECRET), "IssuerKey(secret)");
+    assert_debug(&ApplicationKey::from_bytes(SECRET), "ApplicationKey(secret)");
+    assert_debug(&ServerSecret::from_bytes(SECRET), "ServerSecret(secret)");
+    assert_debug(&ApiKeySecret::from_bytes(SECRET), "ApiKeySecret(secret)");
+    assert_debug(&ECode::from_bytes(SECRET), "ECode(secret)");
+    assert_debug(&SealedKeys::from_bytes([0xA7; 64]), "SealedKeys(..)");
+    assert_debug(&Lrp::new(&SECRET, 0), "Lrp(secret)");
     let (meta, file) = (SdmMetaReadKey::from_bytes(SECRET), SdmFileReadKey::from_bytes(SECRET));
-    says(&meta, "SdmMetaReadKey(secret)");
-    says(&file, "SdmFileReadKey(secret)");
+    assert_debug(&meta, "SdmMetaReadKey(secret)");
+    assert_debug(&file, "SdmFileReadKey(secret)");
     for mode in [Scheme::Aes, Scheme::Lrp] {
-        says(&meta.prepare(mode), "PreparedMetaReadKey(secret)");
-        says(&file.prepare(mode), "PreparedFileReadKey(secret)");
+        assert_debug(&meta.prepare(mode), "PreparedMetaReadKey(secret)");
+        assert_debug(&file.prepare(mode), "PreparedFileReadKey(secret)");
         let suite = if mode == Scheme::Aes { "Aes" } else { "Lrp(Enabled)" };
         let text = format!("Key {{ suite: {suite}, secret: SessionSecret(secret) }}");
-        says(&MacKey::from_secret(mode, SECRET).unwrap(), &format!("Mac{text}"));
-        says(&EncKey::from_secret(mode, SECRET).unwrap(), &format!("Enc{text}"));
+        assert_debug(&MacKey::from_secret(mode, SECRET).unwrap(), &format!("Mac{text}"));
+        assert_debug(&EncKey::from_secret(mode, SECRET).unwrap(), &format!("Enc{text}"));
     }
     let master = Master::legacy(&SECRET).unwrap();
-    says(&master, "Master { derivation: Legacy, .. }");
-    says(&FileKey::Plain(&file), "Plain(SdmFileReadKey(secret))");
+    assert_debug(&master, "Master { derivation: Legacy, .. }");
+    assert_debug(&FileKey::Plain(&file), "Plain(SdmFileReadKey(secret))");
     let keys = Keys::Loaded { meta: Some(MetaKey::Plain(&meta)), file: FileKey::Plain(&file) };
-    says(&keys, "Loaded { meta: Some(Plain(SdmMetaReadKey(secret))), file: Plain(SdmFileReadKey(secret)) }");
+    assert_debug(&keys, "Loaded { meta: Some(Plain(SdmMetaReadKey(secret))), file: Plain(SdmFileReadKey(secret)) }");
     let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{picc}/{mac}").unwrap();
     let tag = EmulatedTag::new(&layout, &TagTexts::default(), meta, file, Uid::from_bytes([4; 7])).unwrap();
     let text = format!("EmulatedTag {{ layout: {layout:?}, uid: Uid(04040404040404), ctr: SdmReadCtr(0), .. }}");
-    says(&tag, &text);
+    assert_debug(&tag, &text);
 }
 
 /// No byte of a key or of a MAC is printed, in any base.
@@ -121,7 +121,7 @@ fn debug_shows_no_secret() {
     let hides = |value: &dyn Debug| {
         let text = format!("{value:?} {value:#?}").to_lowercase();
         assert!(!text.contains("a7") && !text.contains("167"), "{text}");
-        assert!(text.trim().len() > 5, "it says what it is");
+        assert!(text.trim().len() > 5, "the output is not empty");
     };
     hides(&Service::new(&[ServerSecret::from_bytes(SECRET)]));
     hides(&SealedKeys::from_bytes([0xA7; 64]));
@@ -143,9 +143,9 @@ fn debug_shows_no_secret() {
     hides(&layout.assemble(&mirrors).unwrap());
 }
 
-/// Every error has a readable text. A cause stands in the text or is the source, never both.
+/// Every error has a readable text. A cause is in the text or is the source, never both.
 #[test]
-fn every_error_has_words() {
+fn every_error_has_a_text() {
     let stored = suntap::Mark { ctr: suntap::SdmReadCtr::MAX, at: None, taps: 1 };
     for failure in [Failure::Registry(suntap::Full), Failure::Counters(suntap::Full)] {
         let source = std::error::Error::source(&failure).unwrap().to_string();
@@ -153,7 +153,7 @@ fn every_error_has_words() {
     }
     let settings = suntap::SettingsError::Layout(suntap::LayoutError::NoMac);
     assert_eq!(settings.to_string(), suntap::LayoutError::NoMac.to_string());
-    assert!(std::error::Error::source(&settings).is_none(), "its text is already that of the cause");
+    assert!(std::error::Error::source(&settings).is_none(), "its text is already the text of the cause");
     assert!(std::error::Error::source(&suntap::SettingsError::Shape).is_none());
     let store = CommitError::Store(suntap::Full);
     let source = std::error::Error::source(&store).unwrap().to_string();
@@ -165,7 +165,7 @@ fn every_error_has_words() {
     assert_eq!(suntap::Field::SdmMac.to_string(), "SDMMAC");
     let rules = suntap::platform::Unfit::Rules(suntap::platform::rules::RulesError::EmptyGroup);
     assert_eq!(rules.to_string(), suntap::platform::rules::RulesError::EmptyGroup.to_string());
-    assert!(std::error::Error::source(&rules).is_none(), "its text is already that of the cause");
+    assert!(std::error::Error::source(&rules).is_none(), "its text is already the text of the cause");
     let errors: &[&dyn std::error::Error] = &[
         &suntap::Malformed::Trailing,
         &suntap::VerifyError::NotAuthentic,
@@ -231,7 +231,7 @@ fn debug_shows_names() {
 
 /// The `Debug` output of a verified tap shows its tag, but nothing that could be replayed.
 #[test]
-fn debug_of_a_verdict_names_the_tag() {
+fn debug_of_a_verified_tap_names_the_tag() {
     let layout = SdmLayout::new(Scheme::Aes, "https://ntag.nxp.com/424?e={picc}&c={mac}").unwrap();
     let url = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
     let claimed = layout.parse(url).unwrap().open(&SdmMetaReadKey::FACTORY.prepare(Scheme::Aes)).unwrap();

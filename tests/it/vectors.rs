@@ -42,29 +42,33 @@ type Checked = Result<(), String>;
 fn each(kind: &str, check: impl Fn(Entry<'_>) -> Checked) {
     let Some(entries) = FILE.get(kind).and_then(Value::as_array) else {
         assert!(OTHER.is_some(), "{kind} is not in the file");
-        return tell(kind, "not in this file");
+        return print(kind, "not in this file");
     };
     if let Some(count) = FILE.pointer(&format!("/_counts/{kind}")) {
-        assert_eq!(count.as_u64(), u64::try_from(entries.len()).ok(), "{kind} is not whole");
+        assert_eq!(
+            count.as_u64(),
+            u64::try_from(entries.len()).ok(),
+            "{kind}: expected the number of entries in _counts"
+        );
     }
     // A build without LRP cannot run the taps of LRP mode.
     let entries: Vec<_> = entries.iter().map(Entry).filter(|entry| LRP || entry.opt("mode") != Some("lrp")).collect();
     let failed: Vec<_> = entries
         .iter()
         .filter_map(|entry| {
-            // A panic is reported with id and source, too.
+            // A panic is also reported with id and source.
             let checked = catch_unwind(AssertUnwindSafe(|| check(*entry)));
-            let error = checked.unwrap_or_else(|_| Err("it panicked, as told above".into())).err()?;
+            let error = checked.unwrap_or_else(|_| Err("it panicked, see the output above".into())).err()?;
             Some(format!("{} ({}): {error}", entry.text("id"), entry.text("source")))
         })
         .collect();
-    tell(kind, &format!("ran {}", entries.len()));
+    print(kind, &format!("ran {}", entries.len()));
     assert!(!entries.is_empty(), "{kind} is in the file, but no entry of it was run");
     assert!(failed.is_empty(), "{kind}: {} of {} failed:\n{}", failed.len(), entries.len(), failed.join("\n"));
 }
 
 /// Writes to standard error directly. The test harness does not capture that, so the text is always shown.
-fn tell(kind: &str, what: &str) {
+fn print(kind: &str, what: &str) {
     std::io::stderr().write_all(format!("vectors: {kind}: {what}\n").as_bytes()).unwrap();
 }
 
@@ -325,8 +329,8 @@ fn aes_siv() {
             return Ok(());
         }
         equal("plain", &data, &plain)?;
-        let made = Aes128Siv::new(&key.into()).encrypt_inout_detached(&ads, data.as_mut_slice().into()).unwrap();
-        equal("siv_out", [made.as_slice(), &data].concat(), out)
+        let siv = Aes128Siv::new(&key.into()).encrypt_inout_detached(&ads, data.as_mut_slice().into()).unwrap();
+        equal("siv_out", [siv.as_slice(), &data].concat(), out)
     });
 }
 
@@ -380,7 +384,7 @@ fn an10922_aes128() {
     });
 }
 
-/// The verdict on a tap, in the words of the vectors.
+/// The verdict on a tap, in the terms of the vectors.
 #[derive(Debug, PartialEq)]
 enum Class {
     Valid(Said),
@@ -422,7 +426,7 @@ impl Said {
     }
 }
 
-/// Takes one tap of the vectors to its verdict, with or without a counter store.
+/// Verifies one tap of the vectors, with or without a counter store, and returns its verdict.
 fn judge(entry: Entry<'_>, counters: Option<&mut MapCounters>) -> Class {
     let template = match entry.number("tt_in_plain_off") {
         Some(at) => entry.text("template").replace("{enc}", &format!("{{enc:tt@{at}}}")),

@@ -1,4 +1,4 @@
-//! The verifier: configuration, the forms of a tap, sources of keys, and errors.
+//! The verifier: configuration, tap forms, key sources and errors.
 
 use core::cell::Cell;
 use core::convert::Infallible;
@@ -63,7 +63,7 @@ fn a_tap_is_admitted_once() {
 /// The counter id follows the key, so an old tap stays refused when the tag gets a new key.
 #[test]
 fn the_counter_id_follows_the_key() {
-    let of = |key: [u8; 16]| {
+    let id_with = |key: [u8; 16]| {
         let key = SdmFileReadKey::from_bytes(key);
         let tag = with_file_key(&key);
         let verifier = Verifier::new(&PLAIN, (), key.clone()).unwrap();
@@ -72,11 +72,11 @@ fn the_counter_id_follows_the_key() {
         assert_eq!(id, key.prepare(Scheme::Aes).counter_id(Some(uid())));
         id
     };
-    assert_ne!(of([1; 16]), of([2; 16]));
+    assert_ne!(id_with([1; 16]), id_with([2; 16]));
 }
 
 #[test]
-fn mistakes_of_configuration_are_found_when_it_is_built() {
+fn configuration_mistakes_are_found_at_construction() {
     static NO_CTR: SdmLayout = sdm_layout!("https://a.b/?u={uid}&c={mac}");
     static NO_CTR_PICC: SdmLayout = sdm_layout!("https://a.b/?p={picc:uid}&c={mac}");
     static NO_UID: SdmLayout = sdm_layout!("https://a.b/?n={ctr}&c={mac}");
@@ -101,7 +101,7 @@ fn mistakes_of_configuration_are_found_when_it_is_built() {
         assert_eq!(built, &Err(*error));
         assert!(error.to_string().len() > 20);
     }
-    assert!(Verifier::new(&NO_UID, (), file()).is_ok(), "one key for all needs no UID");
+    assert!(Verifier::new(&NO_UID, (), file()).is_ok(), "a key that all tags share needs no UID");
     for other in OTHER_SCHEMES {
         let built = Verifier::new(&LAYOUT, meta().prepare(*other), file()).map(|_| ());
         assert_eq!(built, Err(ConfigError::WrongScheme));
@@ -110,7 +110,7 @@ fn mistakes_of_configuration_are_found_when_it_is_built() {
     }
 }
 
-/// A layout may be borrowed, owned or shared, and a verifier can be named.
+/// A verifier may borrow, own or share its layout, and its type can be named.
 #[test]
 fn a_verifier_can_own_its_layout() {
     struct App {
@@ -129,7 +129,7 @@ fn a_verifier_can_own_its_layout() {
 }
 
 #[test]
-fn every_form_of_a_tap_gives_the_same() {
+fn every_form_of_a_tap_gives_the_same_result() {
     let mut file = [0; 256];
     let text = &URL.as_bytes()["https://".len()..];
     let head = [0x00, 0x4B, 0xD1, 0x01, 0x47, 0x55, 0x04];
@@ -162,7 +162,8 @@ fn every_form_of_a_tap_gives_the_same() {
     assert_eq!(error, VerifyError::Config(ConfigError::OtherLayout).into());
 }
 
-/// Any one of several meta-read keys can open a tap. A wrong key opens PICCData one time in 256, and the search goes on.
+/// Any one of several meta-read keys can open a tap. A wrong key opens PICCData one time in 256, and the
+/// search continues.
 #[test]
 fn one_of_many_meta_keys_opens_the_tap() {
     struct Counting(Cell<usize>);
@@ -195,9 +196,9 @@ fn one_of_many_meta_keys_opens_the_tap() {
     let text = url(&TAG, &LAYOUT, 8);
     assert_eq!(verifier.verify(&text).map(|tap| tap.ctr().get()), Ok(8));
     let opened = verifier.file_keys().0.get();
-    assert!((2..20).contains(&opened), "{opened}: the right key and some by chance");
+    assert!((2..20).contains(&opened), "expected the right key and a few chance matches, got {opened}");
 
-    // Chance openings have no listed UID. They neither end the search nor change the verdict.
+    // A PICCData that a wrong key opens has no listed UID. It neither ends the search nor changes the verdict.
     let listed = |claimed: Uid| Ok::<_, Infallible>((claimed == uid()).then(file));
     let verifier = Verifier::new(&LAYOUT, keys.clone(), listed).unwrap();
     assert!(verifier.verify(&text).is_ok());
@@ -209,7 +210,7 @@ fn one_of_many_meta_keys_opens_the_tap() {
 }
 
 #[test]
-fn an_unlisted_tag_is_told_apart_from_a_forgery() {
+fn an_unlisted_tag_and_a_forgery_give_different_errors() {
     let tags = HashMap::from([(uid(), file())]);
     let verifier = Verifier::new(&LAYOUT, meta(), |uid: Uid| Ok::<_, Infallible>(tags.get(&uid))).unwrap();
     assert!(verifier.verify(&url(&TAG, &LAYOUT, 1)).is_ok());
@@ -224,7 +225,7 @@ fn an_unlisted_tag_is_told_apart_from_a_forgery() {
 }
 
 #[test]
-fn a_source_that_fails_refuses_the_tap() {
+fn a_failing_source_rejects_the_tap() {
     let failing = |_: Uid| Err::<Option<SdmFileReadKey>, _>(suntap::Full);
     let verifier = Verifier::new(&LAYOUT, meta(), failing).unwrap();
     let mut counters = MemoryCounters::<2>::new();
@@ -245,7 +246,7 @@ fn a_source_that_fails_refuses_the_tap() {
 }
 
 #[test]
-fn derived_keys_find_their_tags() {
+fn derived_keys_verify_their_tags() {
     let admits = |result: Result<u32, Error>| assert_eq!(result, Ok(6));
 
     let master = || MasterKey::from_bytes([3; 16]);
@@ -373,7 +374,7 @@ fn an_ndef_file_is_read_as_records() {
     let payload = [&[0x04], &URL.as_bytes()[8..]].concat();
     let record = short_record(0xD1, b"U", &payload);
     assert_eq!(parsed(&ndef_file(&[&record])), Ok(()));
-    // Further records are ignored, and so is what the file holds after the message.
+    // Further records are ignored, and so are the bytes after the message.
     let first = short_record(0x91, b"U", &payload);
     let second = short_record(0x51, b"T", b"\x02enhello");
     assert_eq!(parsed(&ndef_file(&[&first, &second])), Ok(()));
@@ -387,7 +388,7 @@ fn an_ndef_file_is_read_as_records() {
     let whole = short_record(0xD1, b"U", &[&[0x00], URL.as_bytes()].concat());
     assert_eq!(parsed(&ndef_file(&[&whole])), Ok(()));
 
-    // Any cut is an error, and so is any length that points past the end.
+    // Every truncated file is an error, and so is every length that points past the end.
     let file = ndef_file(&[&record]);
     for len in 0..file.len() {
         assert_eq!(parsed(&file[..len]), Err(Malformed::NdefLength), "{len} bytes");
@@ -423,7 +424,7 @@ fn an_ndef_file_is_read_as_records() {
     }
     let record = short_record(0xD1, b"U", b"\x04ntag.nxp.com/424?e=");
     assert_eq!(parsed(&ndef_file(&[&record])), Err(Malformed::Missing(Field::PiccData)));
-    // The offset counts the whole URL, also where a prefix is abbreviated.
+    // The offset counts the whole URL, even if a prefix is abbreviated.
     let wrong_path = [&[0x04], URL.replace("/424", "/425").as_bytes().get(8..).unwrap()].concat();
     let record = short_record(0xD1, b"U", &wrong_path);
     let at = URL.find("/424").unwrap() + 3;

@@ -1,4 +1,4 @@
-//! The command `verify` from the user's side: output, exit codes, batches.
+//! The command `verify`, as the user sees it: output, exit codes and batches.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ fn verify(args: &[&str], input: &str) -> Ran {
 }
 
 #[test]
-fn without_arguments_it_shows_the_sample_and_refuses_its_copy() {
+fn without_arguments_it_verifies_the_sample_and_refuses_a_replay() {
     let ran = verify(&[], "");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     // Source: AN12196 Rev 1.8 §4.4.4.2.1 and Table 5.
@@ -95,7 +95,7 @@ fn an10922_keys_are_derived() {
 static LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "FF".repeat(25));
 
 #[test]
-fn bad_arguments_are_one_line_and_code_2() {
+fn invalid_arguments_give_one_line_and_code_2() {
     let keys = ["--meta-key", ZERO, "--file-key", ZERO];
     let with = |args: &[&'static str]| [&["--template", TEMPLATE], args, &[URL]].concat();
     let table: &[Vec<&str>] = &[
@@ -158,13 +158,13 @@ fn a_batch_answers_each_line_in_order() {
     ];
     let ran = verify(&["--batch", "-"], &lines.join("\n"));
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    let said = r#""uid":"04de5f1eacc040","ctr":61,"tt":null,"tt_authenticated":null,"file_data":null}"#;
+    let content = r#""uid":"04de5f1eacc040","ctr":61,"tt":null,"tt_authenticated":null,"file_data":null}"#;
     let nothing = r#""uid":null,"ctr":null,"tt":null,"tt_authenticated":null,"file_data":null}"#;
     let expected = [
-        format!(r#"{{"id":"a","verdict":"fresh",{said}"#),
-        format!(r#"{{"id":"b","verdict":"replayed",{said}"#),
-        format!(r#"{{"id":7,"verdict":"fresh",{said}"#),
-        format!(r#"{{"id":"d","verdict":"verified",{said}"#),
+        format!(r#"{{"id":"a","verdict":"fresh",{content}"#),
+        format!(r#"{{"id":"b","verdict":"replayed",{content}"#),
+        format!(r#"{{"id":7,"verdict":"fresh",{content}"#),
+        format!(r#"{{"id":"d","verdict":"verified",{content}"#),
         format!(r#"{{"id":"e","verdict":"not_authentic",{nothing}"#),
         format!(r#"{{"id":"f","verdict":"malformed",{nothing}"#),
     ];
@@ -173,7 +173,7 @@ fn a_batch_answers_each_line_in_order() {
 
 /// A requested tamper status is read whether or not the length of the file data is pinned.
 #[test]
-fn a_batch_reads_the_tamper_status_where_it_is_told() {
+fn a_batch_reads_a_requested_tamper_status() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();
     let taps = vectors["taps"].as_array().unwrap();
     let tap =
@@ -191,7 +191,7 @@ fn a_batch_reads_the_tamper_status_where_it_is_told() {
 
 /// A forged PICCData that opens to a tag byte without UID gives a verdict, not an argument error.
 #[test]
-fn a_derived_key_and_a_forged_picc_data_make_a_verdict() {
+fn a_derived_key_and_a_forged_picc_data_give_a_verdict() {
     let args =
         ["--template", TEMPLATE, "--scheme", "an10922", "--master-key", ZERO, "--suffix", "", "--meta-key", ZERO];
     let urls: Vec<String> =
@@ -203,7 +203,7 @@ fn a_derived_key_and_a_forged_picc_data_make_a_verdict() {
 }
 
 #[test]
-fn a_line_that_can_not_be_answered_says_so_and_the_others_are_answered() {
+fn an_invalid_line_gives_an_error_and_the_others_are_answered() {
     let good = json!({"id": 1, "url": URL, "template": TEMPLATE, "meta_key": ZERO, "file_key": ZERO}).to_string();
     let bad = [
         "not JSON".to_owned(),
@@ -258,8 +258,8 @@ fn a_batch_derives_keys_by_their_scheme() {
     }
 }
 
-/// A Bolt Card that is programmed again counts from 0. Taps of its next version are not rejected because of the
-/// previous one.
+/// A Bolt Card that is programmed again counts from 0. The counter of its previous version does not reject the taps of
+/// the next one.
 #[test]
 fn a_bolt_card_of_the_next_version_is_fresh_in_the_same_store() {
     let issuer = suntap::IssuerKey::from_bytes([1; 16]);
@@ -294,10 +294,10 @@ fn each_scheme_derives_on_the_command_line() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();
     let taps = vectors["taps"].as_array().unwrap();
     for (theirs, ours) in [("boltcard", "boltcard"), ("sdm_backend", "sdm-backend")] {
-        let of = |tap: &&Value| {
+        let is_match = |tap: &&Value| {
             tap["file_key_scheme"] == theirs && tap["accept"] == true && tap["tt_in_plain_off"].is_null()
         };
-        let tap = taps.iter().find(of).unwrap();
+        let tap = taps.iter().find(is_match).unwrap();
         let text = |name: &str| tap[name].as_str().unwrap();
         let version = tap["key_version"].to_string();
         let mut args = vec!["--template", text("template"), "--mode", text("mode"), "--scheme", ours];
@@ -318,7 +318,7 @@ fn each_scheme_derives_on_the_command_line() {
     assert_eq!(verify(&args, "").code, 1);
 }
 
-/// The batch is every tap of the vectors.
+/// The batch contains every tap of the vectors.
 #[test]
 fn a_batch_gives_the_recorded_verdicts() {
     let vectors: Value = serde_json::from_str(include_str!("../vectors/sun-vectors.json")).unwrap();

@@ -1,4 +1,4 @@
-//! Repeats one kind of work for a tool that counts instructions: `count KIND TURNS`. See `count.sh`.
+//! Repeats one kind of work, so that valgrind can count its instructions: `count KIND TURNS`. See `count.sh`.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,8 +1,8 @@
-//! Prints the ratios of a run of `cargo bench` as rows of a table: `table FOLDER`. The folder is `target/criterion`.
+//! Prints the ratios of a run of `cargo bench` as a table: `table [FOLDER]`. The default folder is `target/criterion`.
 
 use std::path::Path;
 
-/// Group, the function to compare with, and the function that is compared.
+/// The group, the baseline function, and the function that is compared with it.
 const ROWS: [(&str, &str, &str); 12] = [
     ("verify_aes", "ntag424", "suntap"),
     ("verify_aes_an10922", "ntag424", "suntap"),
@@ -18,7 +18,7 @@ const ROWS: [(&str, &str, &str); 12] = [
     ("reject", "genuine", "short"),
 ];
 
-/// Returns the nanoseconds of one turn: the mean that criterion estimates.
+/// Returns the mean time of one iteration in nanoseconds, as criterion estimates it.
 fn mean(folder: &Path, group: &str, function: &str) -> Option<f64> {
     let text = std::fs::read_to_string(folder.join(group).join(function).join("new/estimates.json")).ok()?;
     let estimates: serde_json::Value = serde_json::from_str(&text).ok()?;

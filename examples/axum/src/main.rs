@@ -17,7 +17,7 @@ use suntap::{
 
 /// The URL that the tags of this service write.
 static LAYOUT: SdmLayout = sdm_layout!("http://127.0.0.1:3000/t?e={picc:uid,ctr}&c={mac}");
-/// The system identifier of AN10922. It separates the keys of this service from others under the same master key.
+/// The system identifier of AN10922. It separates the keys of this service from other keys of the same master key.
 const SUFFIX: &[u8] = b"suntap-axum";
 const DEMO_MASTER_KEY: &str = "00112233445566778899AABBCCDDEEFF";
 const DEMO_META_KEY: &str = "0123456789ABCDEF0123456789ABCDEF";
@@ -51,7 +51,7 @@ fn open(file: &str) -> rusqlite::Result<Counters> {
 
 fn mark(ctr: u32, at: Option<i64>, taps: u32) -> Mark {
     let at = at.and_then(|at| u64::try_from(at).ok()).map(UnixMillis::new);
-    // SQL has compared the counters; this value is only reported. An invalid one is reported as the maximum.
+    // SQLite compared the counters; this value is only reported. An invalid counter is reported as the maximum.
     Mark { ctr: SdmReadCtr::new(ctr).unwrap_or(SdmReadCtr::MAX), at, taps }
 }
 
@@ -60,7 +60,7 @@ impl CounterStore for &Counters {
     type Error = rusqlite::Error;
 
     fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> rusqlite::Result<Advance> {
-        // A statement that a panic interrupted had no effect, so the connection is good after a poisoned lock too.
+        // A statement that a panic interrupted had no effect, so the connection is usable after the lock was poisoned.
         let sqlite = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = at.and_then(|at| i64::try_from(at.get()).ok());
         let advanced = sqlite.query_row(ADVANCE, (id.as_bytes(), ctr.get(), at), |row| {
@@ -83,8 +83,8 @@ struct App {
     counters: Counters,
 }
 
-/// Only POST spends a tap. HEAD, a prefetch and a link preview send HEAD or GET, and GET answers with a page whose
-/// form posts the same URL.
+/// Only POST spends a tap. Prefetches and link previews send HEAD or GET, and GET returns a page whose form posts the
+/// same URL.
 fn router(app: Arc<App>) -> Router {
     let router = Router::new().route("/t", get(Html(ASK)).post(spend)).with_state(app);
     router.layer(map_response(async |mut response: Response| {
@@ -105,14 +105,14 @@ async fn spend(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Re
         });
         fresh.ok().map(|fresh| (fresh.uid(), fresh.mark().taps))
     });
-    // Every reason gets the same answer: a forger learns nothing from it.
+    // The answer is the same for every reason, so that a forger learns nothing from it.
     let Ok(Some((Some(uid), taps))) = accepted.await else {
         return (StatusCode::FORBIDDEN, Html(REFUSAL)).into_response();
     };
     Html(format!("<!doctype html><title>Genuine</title><p>Genuine tag {uid}, accepted taps: {taps}.")).into_response()
 }
 
-/// A tag in software, so that the demo works without a real one.
+/// Returns an emulated tag, so that the demo works without a real one.
 fn demo_tag() -> Result<EmulatedTag, Box<dyn Error>> {
     let uid = Uid::from_hex("04DE5F1EACC040")?;
     let file_key = An10922::new(MasterKey::from_hex(DEMO_MASTER_KEY)?, SUFFIX)?.file_read_key(uid);
@@ -133,7 +133,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         (Some(master), Some(meta), Some(file)) => app(&master, &meta, &file)?,
         (None, None, None) => {
             let mut tag = demo_tag()?;
-            println!("DEMO KEYS, which everybody knows, and counters in memory. Open each of these taps twice:");
+            println!("DEMO: the keys are public and the counters are in memory. Open each of these taps twice:");
             println!("{}\n{}", tag.tap()?, tag.tap()?);
             app(DEMO_MASTER_KEY, DEMO_META_KEY, ":memory:")?
         }

@@ -1,4 +1,4 @@
-//! The service over its router, and its counter store against the laws of suntap.
+//! Tests of the service through its router, and of its counter store with `suntap::conformance`.
 
 use std::path::PathBuf;
 use std::sync::Barrier;
@@ -69,7 +69,7 @@ async fn post(app: &Arc<App>, target: &str) -> (StatusCode, HeaderMap, String) {
     send(app, request(Method::POST, target)).await
 }
 
-/// Two services share the file, as two processes would.
+/// Two services share the database file, like two processes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_64_parallel_copies_is_accepted() {
     let file = File::new("parallel");

@@ -1,5 +1,5 @@
-//! Instructions and stack of a verdict. With `-icount shift=0` QEMU's clock goes by instructions, and SysTick with it; how many there are to a
-//! tick is measured on a loop whose length is known.
+//! Measures the instructions and the stack of a verification. With `-icount shift=0` QEMU derives its clock, and so
+//! SysTick, from executed instructions. A loop of known length gives the number of instructions per tick.
 
 use core::hint::black_box;
 
@@ -18,11 +18,12 @@ static LRP: SdmLayout =
     sdm_layout!(Scheme::Lrp, "https://sdm.nfcdeveloper.com/tag?picc_data={picc:uid,ctr}&cmac={mac}");
 const LRP_TAP: &str = "https://sdm.nfcdeveloper.com/tag?picc_data=1FCBE61B3E4CAD980CBFDD333E7A4AC4A579569BAFD22C5F\
                        &cmac=4231608BA7B02BA9";
-/// A later tap of the door's tag, and one that is made up.
+/// A later tap of the door's tag, and a forged tap.
 const DOOR_TAP: &str = include_str!("../taps/later.txt");
 const FORGED_TAP: &str = "https://door.example/t?e=00000000000000000000000000000000&c=0000000000000000";
 
-/// Instructions of the loop that the clock is measured by: two a turn, one turn for every two cycles asked for.
+/// The number of instructions of the calibration loop. `delay` runs one iteration of two instructions for every two
+/// requested cycles.
 const KNOWN: u32 = 1 << 20;
 
 pub(crate) fn run(door: &Door, counters: &mut Counters<'_>) {
@@ -33,7 +34,7 @@ pub(crate) fn run(door: &Door, counters: &mut Counters<'_>) {
     clock.clear_current();
     clock.enable_counter();
     let known = ticks(|| cortex_m::asm::delay(KNOWN)).max(1);
-    let told = |name: &str, ticks: u32| {
+    let print = |name: &str, ticks: u32| {
         let instructions = u64::from(ticks) * u64::from(KNOWN) / u64::from(known);
         println!("figure: instructions {name} {instructions}");
     };
@@ -48,19 +49,19 @@ pub(crate) fn run(door: &Door, counters: &mut Counters<'_>) {
         }
     };
     let (aes, lrp) = (verdict(&AES, AES_TAP), verdict(&LRP, LRP_TAP));
-    told("aes", ticks(&aes));
-    told("lrp", ticks(&lrp));
-    told("an10922-aes-flash", ticks(|| door.admit(black_box(DOOR_TAP.trim_ascii_end()), counters, None).is_ok()));
-    told("forged", ticks(|| door.admit(black_box(FORGED_TAP), counters, None).is_ok()));
+    print("aes", ticks(&aes));
+    print("lrp", ticks(&lrp));
+    print("an10922-aes-flash", ticks(|| door.admit(black_box(DOOR_TAP.trim_ascii_end()), counters, None).is_ok()));
+    print("forged", ticks(|| door.admit(black_box(FORGED_TAP), counters, None).is_ok()));
     println!("figure: stack aes {}", stack::of(&aes));
     println!("figure: stack lrp {}", stack::of(&lrp));
     println!("figure: stack an10922-aes {}", stack::of(|| door.verify(black_box(DOOR_TAP.trim_ascii_end())).is_ok()));
 }
 
-/// Ticks that something takes: fewer than the clock can count.
+/// Returns the number of ticks that `work` takes. It must fit into the 24 bits of SysTick.
 fn ticks<T>(work: impl FnOnce() -> T) -> u32 {
     let before = SYST::get_current();
     let _ = black_box(work());
-    // It counts down.
+    // SysTick counts down.
     before.wrapping_sub(SYST::get_current()) & 0x00FF_FFFF
 }

@@ -1,4 +1,4 @@
-//! A NOR flash in RAM: pages that are erased, words that are written once.
+//! A NOR flash in RAM, which is erased in pages and written in words.
 
 use core::ops::Range;
 
@@ -16,7 +16,7 @@ impl RamFlash {
     /// The range of all pages.
     pub const REGION: Range<u32> = 0..LEN as u32;
 
-    /// An erased flash.
+    /// Creates an erased flash.
     #[must_use]
     pub const fn new() -> Self {
         Self { cells: [0xFF; LEN] }
@@ -67,7 +67,7 @@ impl NorFlash for RamFlash {
         Ok(())
     }
 
-    /// Bits go from 1 to 0 only.
+    /// A write can only change bits from 1 to 0.
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), OutOfBounds> {
         let part = self.part(offset, bytes.len())?;
         part.iter_mut().zip(bytes).for_each(|(cell, byte)| *cell &= *byte);

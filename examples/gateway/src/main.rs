@@ -1,7 +1,7 @@
-//! A door without a network: it knows a master key, reads taps line by line, and answers a verdict line each.
+//! Firmware for a door without a network. It has a master key, reads one tap per line, and prints a verdict for each.
 //!
-//! `power cut` takes the power away and gives it back, `stack` tells how much of it was used so far, `selftest` runs the known-answer
-//! vectors on this chip, `figures` tells what a verdict costs.
+//! Other lines are commands: `power cut` simulates a power cut, `stack` prints the stack use so far, `selftest` runs
+//! the known-answer vectors on this chip, and `figures` measures the instructions and the stack of a verification.
 
 #![no_std]
 #![no_main]
@@ -20,14 +20,14 @@ mod selftest;
 mod stack;
 
 static LAYOUT: SdmLayout = sdm_layout!("https://door.example/t?e={picc:uid,ctr}&c={mac}");
-/// What follows the UID in the diversification input.
+/// The bytes after the UID in the diversification input.
 const SUFFIX: &[u8] = b"door";
-/// Tags that the door knows at most.
+/// The maximum number of tags.
 const TAGS: usize = 32;
 
 type Counters<'f> = FlashCounters<suntap::Blocking<&'f mut RamFlash>, TAGS>;
 type Refused = Error<FlashError<OutOfBounds>>;
-/// The keys of the door. A real one gets them when it is installed.
+/// The verifier with the keys of the door. A real door gets its keys when it is installed.
 type Door = Verifier<An10922>;
 
 fn door() -> Option<Door> {
@@ -39,18 +39,18 @@ fn door() -> Option<Door> {
 fn main() -> ! {
     stack::paint();
     let Some(door) = door() else { process::exit(1) };
-    // It is asked for once, so it is there.
+    // `singleton!` returns `None` only from the second call.
     let Some(chip) = cortex_m::singleton!(: RamFlash = RamFlash::new()) else { process::exit(1) };
-    let well = serve(&door, chip);
+    let is_ok = serve(&door, chip);
     println!("stack: {} bytes at most", stack::used());
-    process::exit(if well { 0 } else { 1 })
+    process::exit(if is_ok { 0 } else { 1 })
 }
 
-/// Answers lines until there are no more. Whether the flash was readable throughout.
+/// Answers lines until the input ends. Returns `false` if the counters on flash cannot be opened.
 fn serve(door: &Door, chip: &mut RamFlash) -> bool {
     let mut lines = Lines::new();
-    // After a power cut the verdicts say so, for a person who reads the output.
-    let mut behind = "";
+    // Verdicts after a power cut are marked, for a person who reads the output.
+    let mut suffix = "";
     loop {
         let Ok(mut counters) = Counters::open_blocking(&mut *chip, RamFlash::REGION) else { return false };
         loop {
@@ -61,28 +61,28 @@ fn serve(door: &Door, chip: &mut RamFlash) -> bool {
                 Some("stack") => println!("figure: stack verdicts {}", stack::used()),
                 Some("figures") => figures::run(door, &mut counters),
                 Some(url) => match door.admit(url, &mut counters, None) {
-                    Ok(_) => println!("accepted{behind}"),
-                    Err(why) => println!("refused{behind}\n  {}", reason(&why)),
+                    Ok(_) => println!("accepted{suffix}"),
+                    Err(why) => println!("refused{suffix}\n  {}", reason(&why)),
                 },
             }
         }
-        behind = " after power cut";
+        suffix = " after power cut";
     }
 }
 
-/// For the log of the door. Who stands before it sees a red light.
+/// Returns the reason for the log of the door. The person at the door sees only a red light.
 fn reason(why: &Refused) -> &'static str {
     match why {
         Error::Malformed(Malformed::TooLong) => "too long",
         Error::Malformed(_) => "not of this door",
         Error::Verify(_) | Error::UnknownTag { .. } => "not authentic",
         Error::Commit(CommitError::Replayed { .. }) => "seen before",
-        Error::Commit(_) => "the counters do not answer",
+        Error::Commit(_) => "counter store failed",
         _ => "refused",
     }
 }
 
-/// Lines of standard input. One that is longer than any tap is cut, and so refused.
+/// Lines of standard input. A line that is longer than any tap is truncated, so it is refused.
 struct Lines {
     line: [u8; 300],
 }

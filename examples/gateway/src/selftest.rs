@@ -1,4 +1,4 @@
-//! The known-answer vectors, on this chip.
+//! Runs the known-answer vectors on this chip.
 
 use semihosting::println;
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
@@ -10,7 +10,7 @@ struct Vector {
     meta: &'static str,
     file: &'static str,
     genuine: bool,
-    /// 0 where the tag mirrors none.
+    /// 0 if the tag does not mirror its counter.
     ctr: u64,
 }
 
@@ -31,7 +31,7 @@ pub(crate) fn run() {
     println!("of these {lrp} in LRP mode");
 }
 
-/// The counter of a tap that verifies.
+/// Returns the counter of the tap if it verifies, or 0 if it has no counter.
 fn verify(vector: &Vector) -> Option<u64> {
     let mode = if vector.lrp { Scheme::Lrp } else { Scheme::Aes };
     let layout = SdmLayout::new(mode, vector.template).ok()?;

@@ -1,11 +1,11 @@
-//! How much stack was used: it is painted before, and looked at afterwards.
+//! Measures stack use: paints the free stack before, and finds the lowest overwritten word afterwards.
 
-#![allow(unsafe_code, reason = "the stack is nobody's value")]
+#![allow(unsafe_code, reason = "the free stack is not memory of any Rust value")]
 
 use core::ptr;
 
 const PAINT: u32 = 0x5AFE_5AFE;
-/// What this function itself may use, and is not painted.
+/// The bytes below the stack pointer that `paint` itself may use. They are not painted.
 const MARGIN: u32 = 256;
 
 unsafe extern "C" {
@@ -14,28 +14,28 @@ unsafe extern "C" {
     static mut _stack_start: u32;
 }
 
-/// The words between static data and the stack.
+/// Returns the range of free words between static data and the stack.
 fn free() -> (u32, u32) {
     let bottom = (&raw const __sheap) as u32;
     (bottom, cortex_m::register::msp::read() - MARGIN)
 }
 
-/// Paints what is free.
+/// Paints the free words.
 pub(crate) fn paint() {
     let (bottom, top) = free();
     for at in (bottom..top).step_by(4) {
-        // SAFETY: nothing lives between the end of static data and the stack pointer less a margin; there is no heap and no
-        // interrupt.
+        // SAFETY: no value is between the end of static data and the stack pointer minus the margin, because there is no
+        // heap and no interrupt handler.
         unsafe { ptr::write_volatile(at as *mut u32, PAINT) };
     }
 }
 
-/// The most stack that was used since it was painted, in bytes.
+/// Returns the maximum stack use since `paint`, in bytes.
 pub(crate) fn used() -> u32 {
     (&raw const _stack_start) as u32 - deepest()
 }
 
-/// The stack that something uses, in bytes, apart from what was in use before.
+/// Returns the stack that `work` uses, in bytes, in addition to the stack already in use.
 pub(crate) fn of<T>(work: impl FnOnce() -> T) -> u32 {
     paint();
     let before = cortex_m::register::msp::read();
@@ -43,10 +43,10 @@ pub(crate) fn of<T>(work: impl FnOnce() -> T) -> u32 {
     before.saturating_sub(deepest())
 }
 
-/// The lowest word that is not painted any more.
+/// Returns the address of the lowest word that was overwritten.
 fn deepest() -> u32 {
     let (bottom, top) = free();
-    // SAFETY: as above; reading what was painted.
+    // SAFETY: the range is that of `paint`, and its words were initialized there.
     let painted = (bottom..top).step_by(4).take_while(|at| unsafe { ptr::read_volatile(*at as *const u32) } == PAINT);
     bottom + 4 * painted.count() as u32
 }

@@ -30,11 +30,11 @@ pub(super) fn available() -> bool {
     }
     // Leaf 7 exists on every processor with AVX2, because it also reports AVX2. Source: Intel SDM, CPUID.
     // SAFETY: every 64-bit x86 processor has CPUID.
-    #[allow(unused_unsafe, reason = "later compilers know it")]
+    #[allow(unused_unsafe, reason = "newer compilers treat the call as safe")]
     let features = || unsafe { __cpuid_count(7, 0) }.ecx;
-    let there = avx2::get() && features() >> 9 & 1 == 1;
-    ANSWER.store(if there { YES } else { NO }, Ordering::Relaxed);
-    there
+    let is_available = avx2::get() && features() >> 9 & 1 == 1;
+    ANSWER.store(if is_available { YES } else { NO }, Ordering::Relaxed);
+    is_available
 }
 
 const PAIRS: usize = LANES / 2;

@@ -14,20 +14,20 @@ pub enum FlashError<E> {
     ///
     /// To start over, call [`format`](crate::FlashCounters::format) and give each tag a new key.
     Corrupted,
-    /// The region is not blank, and it does not contain a store: no header, and no end of a snapshot.
+    /// The region is not blank, and it does not contain a store: it has no header and no end of a snapshot.
     ///
-    /// If the region is the right one and never held a store, call [`format`](crate::FlashCounters::format) once, when the
-    /// device is manufactured. If it did hold a store, then every header is lost: do as for
+    /// If the region is the right one and never held a store, call [`format`](crate::FlashCounters::format) once, when
+    /// the device is manufactured. If it did hold a store, then every header is lost: proceed as for
     /// [`Corrupted`](Self::Corrupted).
     NotFormatted,
     /// The region holds a store for another `N`, in segments of another length.
     ///
-    /// Open it with the `N` for which it was written. To change `N`, call [`format`](crate::FlashCounters::format) and give
-    /// each tag a new key.
+    /// Open it with the `N` for which it was written. To change `N`, call [`format`](crate::FlashCounters::format) and
+    /// give each tag a new key.
     OtherSize,
     /// The store already holds `N` tags. Known tags can still advance.
     Full,
-    /// The region ends after the end of the flash.
+    /// The region extends past the end of the flash.
     OutOfBounds {
         /// The end of the region.
         end: u32,
@@ -41,11 +41,12 @@ pub enum FlashError<E> {
         /// The length of a page in bytes.
         page: u32,
     },
-    /// The region is too small for three segments. [`MIN_REGION_LEN`](crate::FlashCounters::MIN_REGION_LEN) says the length at compile time.
+    /// The region is too small for three segments. [`MIN_REGION_LEN`](crate::FlashCounters::MIN_REGION_LEN) is the
+    /// required length, known at compile time.
     TooSmall {
         /// The number of tags, `N`.
         tags: usize,
-        /// The length that so many tags need in bytes.
+        /// The length that this number of tags needs, in bytes.
         needed: u32,
         /// The length of the region in bytes.
         len: u32,
@@ -65,7 +66,7 @@ pub enum FlashError<E> {
     WornOut,
 }
 
-/// A fault while the store reads or writes. It is smaller than [`FlashError`], which saves code on a microcontroller.
+/// An error while the store reads or writes. It is smaller than [`FlashError`], which saves code on a microcontroller.
 pub(super) enum Fault<E> {
     Flash(E),
     Corrupted,

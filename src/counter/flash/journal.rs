@@ -22,7 +22,7 @@ pub(super) struct Active {
     pub(super) next: u32,
 }
 
-/// The lengths that follow from a flash and a number of tags, in bytes. They are constants of a store.
+/// The lengths in bytes, computed from a flash and a number of tags. They are constants of a store.
 #[derive(Clone, Copy)]
 pub(super) struct Lengths {
     /// A record, rounded up to whole words.
@@ -64,7 +64,7 @@ impl Lengths {
     }
 }
 
-/// The smallest number of segments. With two, the one before the active segment would be erased next. A power failure
+/// The smallest number of segments. With two, the segment before the active one would be erased next. A power failure
 /// would then also lose its closing word.
 const SEGMENTS: usize = 3;
 
@@ -108,7 +108,7 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
     /// The number of slots in a segment: a header, the snapshot, its end, the log.
     pub(super) const SLOTS: u32 = Self::LENGTHS.segment.saturating_sub(Self::LENGTHS.word_u32) / Self::LENGTHS.slot_u32;
 
-    /// Checks that a region of a flash with this capacity has the space for `N` tags.
+    /// Checks that a region of a flash with this capacity has enough space for `N` tags.
     pub(super) fn new(region: &Range<u32>, capacity: usize) -> Result<Self, FlashError<F::Error>> {
         if const { Lengths::new::<F>(N).is_none() } {
             return Err(FlashError::Unsupported { read: F::READ_SIZE, write: F::WRITE_SIZE, page: F::ERASE_SIZE });
@@ -129,6 +129,7 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
     }
 
     /// Divides the whole region into parts that are at most as long as a slot and do not cross the end of a page.
+    /// Returns their addresses.
     pub(super) fn chunks(self) -> impl Iterator<Item = u32> {
         core::iter::successors(Some(self.start), |at| {
             let page_end = at.checked_add(1)?.checked_next_multiple_of(Self::LENGTHS.page)?;

@@ -13,7 +13,7 @@ pub(super) const MAX_WORD: usize = 32;
 pub(super) const MAX_SLOT: usize = BODY.next_multiple_of(MAX_WORD) + MAX_WORD;
 /// The bytes of an erased slot.
 pub(super) const BLANK: [u8; MAX_SLOT] = [0xFF; MAX_SLOT];
-/// Placeholder for a segment number that is not known yet.
+/// The placeholder for a segment number that is not known yet.
 pub(super) const ANY: u32 = 0;
 
 const LABEL: [u8; 16] = *b"suntap flash v1\0";
@@ -54,7 +54,7 @@ pub(super) enum Content {
 pub(super) enum Slot {
     /// The slot was never written.
     Blank,
-    /// The write was cut off.
+    /// The write was interrupted.
     Torn,
     /// The record was acknowledged and can no longer be read.
     Broken,
@@ -89,7 +89,7 @@ impl Record {
     }
 }
 
-/// Returns `true` if the label of a header or of the end of a snapshot is here, even if the record is damaged.
+/// Returns `true` if the record has the label of a header or of the end of a snapshot, even if it is damaged.
 pub(super) fn is_labelled(body: &[u8]) -> bool {
     body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
 }
@@ -161,7 +161,7 @@ mod tests {
     /// A later version of the format has another label, so this version does not read it. An unknown kind is not read
     /// either. The end of a snapshot carries the number of its segment.
     #[test]
-    fn a_record_of_something_else_is_not_read() {
+    fn records_of_another_format_or_segment_are_rejected() {
         let header = Record { number: 7, content: Content::Header { tags: 3, segment_len: 4096 } };
         let complete = Record { number: 7, content: Content::Complete { tags: 3 } };
         for record in [header, complete] {
@@ -173,6 +173,6 @@ mod tests {
         for at in 28..32 {
             assert_eq!(with_byte(&complete, at), None, "byte {at}");
         }
-        assert_eq!(read(&complete.encode()[..BODY], 8), None, "of another segment");
+        assert_eq!(read(&complete.encode()[..BODY], 8), None, "record of another segment");
     }
 }

@@ -1,4 +1,4 @@
-//! Dynamic responses: texts with `{name}`, and the values that replace it.
+//! Dynamic responses: texts with placeholders such as `{name}`, and the values that replace them.
 
 use core::cell::Cell;
 use core::fmt;
@@ -92,7 +92,7 @@ enum Part<'a> {
     },
 }
 
-/// The parts of a text, in order. A brace without its partner is text.
+/// The parts of a text, in order. An unpaired brace is text.
 struct Parts<'a>(&'a str);
 
 impl<'a> Iterator for Parts<'a> {

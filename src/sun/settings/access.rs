@@ -1,4 +1,4 @@
-//! The settings of a tag besides its layout: access rights, the options of SDM, and the texts of one tag.
+//! The settings of a tag that are not in its layout: access rights, the options of SDM, and the texts of one tag.
 
 use crate::value::SdmReadCtr;
 
@@ -91,24 +91,24 @@ impl Access {
 /// The SDM settings of a tag that are not in its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdmAccess {
-    /// SDMMetaRead: the application key that encrypts PICCData, if the layout has `{picc}`. Otherwise `None`: plain
-    /// mirrors are free (`Eh`), and a tag without any has no access (`Fh`).
+    /// SDMMetaRead: the application key that encrypts PICCData, if the layout has `{picc}`. Otherwise `None`: access is
+    /// then free (`Eh`) if the layout has plain mirrors, and denied (`Fh`) if it has none.
     pub meta_read: Option<KeyNumber>,
     /// SDMFileRead: the application key from which the session keys are derived.
     pub file_read: KeyNumber,
     /// SDMCtrRet: who may read the counter with GetFileCounters. It is `Never` if the counter is not mirrored.
     pub ctr_ret: Access,
-    /// SDMReadCtrLimit: the chip cannot be read any more once the counter has reached it. It is at least 1, and is set
-    /// only if the counter is mirrored.
+    /// SDMReadCtrLimit: when the counter has reached this value, the chip can no longer be read. It is at least 1, and
+    /// is set only if the counter is mirrored.
     pub read_ctr_limit: Option<SdmReadCtr>,
 }
 
-/// The texts that one tag has in its file in addition to the static text of the layout.
+/// The texts in the file of one tag, in addition to the static text of the layout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TagTexts<'a> {
     /// The texts of `{:name}`, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
-    /// The text in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters. Zeros (`0`) fill it up. It
-    /// must also have zeros where the tag writes its tamper status.
+    /// The text in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters. It is padded with zeros
+    /// (`0`). It must also have zeros where the tag writes its tamper status.
     pub file_data: &'a str,
 }

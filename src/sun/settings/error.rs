@@ -1,11 +1,11 @@
-//! The reasons why a layout and settings do not fit together.
+//! The reasons why a layout and settings do not match.
 
 use core::fmt;
 
 use crate::sun::error::Field;
 use crate::sun::template::LayoutError;
 
-/// The reason why a layout and settings do not fit together.
+/// The reason why a layout and settings do not match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingsError {
@@ -13,7 +13,7 @@ pub enum SettingsError {
     BufferTooSmall,
     /// The layout is of an NTAG 22x, which does not have SDM.
     NoSdm,
-    /// The layout has `{picc}` and the settings name no key for it, or the reverse.
+    /// The layout has `{picc}` but the settings name no key for it, or the reverse.
     MetaReadKey,
     /// The length of `{enc}` is not pinned: use `{enc:N}`.
     EncNotPinned,
@@ -23,7 +23,7 @@ pub enum SettingsError {
     RepeatedText(CapturedName),
     /// The text for this `{:name}` is not `[A-Za-z0-9_-]+`.
     InvalidText(CapturedName),
-    /// There is a text for a name that the layout does not have.
+    /// There is a text for a name that is not in the layout.
     UnexpectedText(CapturedName),
     /// The file data is longer than the plaintext half of `{enc:N}`, is not printable ASCII, or overlaps the tamper
     /// status, or the layout has no `{enc}`.
@@ -100,33 +100,33 @@ impl fmt::Display for SettingsError {
         match self {
             Self::BufferTooSmall => f.write_str("the buffer is too small: 256 bytes for a file, 27 for settings"),
             Self::NoSdm => f.write_str("an NTAG 22x has no SDM settings"),
-            Self::MetaReadKey => f.write_str("an SDMMetaRead key is named exactly where the layout has {picc}"),
-            Self::EncNotPinned => f.write_str("{enc} needs its length: {enc:N}"),
+            Self::MetaReadKey => f.write_str("name an SDMMetaRead key if the layout has {picc}, and only then"),
+            Self::EncNotPinned => f.write_str("the length of {enc} is not pinned: use {enc:N}"),
             Self::MissingText(name) => write!(f, "there is no text for {{:{name}}}"),
             Self::RepeatedText(name) => write!(f, "there are two texts for {{:{name}}}"),
             Self::InvalidText(name) => write!(f, "the text for {{:{name}}} is not [A-Za-z0-9_-]+"),
             Self::UnexpectedText(name) => write!(f, "there is a text for {name}, and the layout has no {{:{name}}}"),
-            Self::FileData => f.write_str("the file data does not go into the plaintext half of {enc:N}"),
-            Self::Counter => {
-                f.write_str("a counter that is not mirrored is neither read nor limited, and a limit is not 0")
+            Self::FileData => {
+                f.write_str("the file data must be printable ASCII and fit into the plaintext half of {enc:N}")
             }
+            Self::Counter => f.write_str("the counter is readable or limited but not mirrored, or its limit is 0"),
             Self::FileTooLong => f.write_str("the URL does not fit into the 256-byte file"),
             Self::Shape => {
                 f.write_str("expected the whole answer to GetFileSettings for a standard data file, without its status")
             }
-            Self::SdmOff => f.write_str("SDM is off"),
-            Self::Options => f.write_str("a bit for future use is set, or ASCII is off"),
-            Self::AccessRight => f.write_str("SDMMetaRead or SDMFileRead has a value that is reserved"),
+            Self::SdmOff => f.write_str("SDM is off in the settings"),
+            Self::Options => f.write_str("a reserved bit has the wrong value, or the ASCII bit is off"),
+            Self::AccessRight => f.write_str("an access right has a reserved value, or SDMFileRead grants free access"),
             Self::NoFileRead => f.write_str("SDMFileRead names no key, so the tag writes no MAC"),
-            Self::NotUri => f.write_str("the file is no single short URI record with a code of 00h to 04h"),
+            Self::NotUri => f.write_str("the file is not a single short URI record with a URI code of 00h to 04h"),
             Self::OutsideUrl(field) => write!(f, "{field} lies outside the URL"),
             Self::MacInputOutsideUrl => f.write_str("SDMMACInputOffset lies outside the URL"),
             Self::Overlap(field) => write!(f, "{field} overlaps another mirror"),
             Self::MacInputInside(field) => write!(f, "SDMMACInputOffset lies inside {field}"),
             Self::MetaRead => f.write_str(
-                "SDMMetaRead contradicts SDMOptions: access is needed exactly if UID or counter is mirrored",
+                "SDMMetaRead contradicts SDMOptions: it must grant access if UID or counter is mirrored, and only then",
             ),
-            Self::StaticText => f.write_str("the static text holds a brace or [["),
+            Self::StaticText => f.write_str("the static text contains a brace or [["),
             Self::Layout(error) => error.fmt(f),
         }
     }

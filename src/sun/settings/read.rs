@@ -48,8 +48,8 @@ impl SdmLayout {
     ///
     /// The settings do not contain the [`Scheme`]: the caller must know it. A counter that is enabled but not mirrored
     /// (SDMReadCtrOffset FFFFFFh) counts as not mirrored. [`sdm_settings`](Self::sdm_settings) cannot write such a
-    /// counter, and fails if it is readable or limited. The layout writes the longest abbreviated prefix that it can,
-    /// but this also reads a file with another prefix.
+    /// counter, and fails if it is readable or limited. A layout writes a file with the longest abbreviated prefix, but
+    /// this also reads a file with another prefix.
     ///
     /// # Errors
     /// Returns [`SettingsError`], which names the rule that a setting breaks.
@@ -74,14 +74,14 @@ struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], SettingsError> {
-        let (taken, rest) = self.0.split_first_chunk().ok_or(SettingsError::Shape)?;
+        let (field, rest) = self.0.split_first_chunk().ok_or(SettingsError::Shape)?;
         self.0 = rest;
-        Ok(*taken)
+        Ok(*field)
     }
 
-    /// Reads a number of three bytes, LSB first, if `there` is `true`.
-    fn number(&mut self, there: bool) -> Result<Option<usize>, SettingsError> {
-        if !there {
+    /// Reads a number of three bytes, LSB first, if `is_present` is `true`.
+    fn number(&mut self, is_present: bool) -> Result<Option<usize>, SettingsError> {
+        if !is_present {
             return Ok(None);
         }
         let [low, mid, high] = self.take()?;
@@ -171,8 +171,8 @@ impl Settings {
         let mut last = b' ';
         while at < end {
             if self.mac_input == Some(at) {
-                // After a `[`, the template would have `[[[`, and it would be ambiguous which two of the three are the
-                // element.
+                // After a `[`, the template would contain `[[[`, which is ambiguous: the element could be the first or
+                // the last two.
                 if last == b'[' {
                     return Err(SettingsError::StaticText);
                 }
@@ -196,7 +196,8 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks that all parts are inside the URL, that mirrors do not overlap, and that the MAC input begins in none.
+    /// Checks that all parts are inside the URL, that mirrors do not overlap, and that the MAC input does not begin
+    /// inside a mirror.
     fn check(&self, end: usize) -> Result<(), SettingsError> {
         let places = || self.places.iter().flatten();
         for (index, place) in places().enumerate() {

@@ -30,7 +30,7 @@ pub(crate) struct Offsets {
 }
 
 impl SdmLayout {
-    /// Returns the NDEF file of a tag: NLEN, one URI record, and zeros (`0`) wherever the tag writes a mirror.
+    /// Returns the NDEF file of a tag: NLEN, one URI record, and zeros (`0`) where the tag writes a mirror.
     ///
     /// The file has at most 256 bytes. It is written to the start of `out`, and this part of `out` is returned.
     ///
@@ -57,8 +57,8 @@ impl SdmLayout {
     /// data sheet defines for these options, three bytes each, LSB first.
     ///
     /// In the command, FileOption (with bit 6 set) and AccessRights stand before this part. The caller must supply
-    /// them. An unpinned `{picc}` is set up to hold UID and counter. The settings do not contain the [`Scheme`]: the
-    /// chip must already be in LRP mode if the layout says so.
+    /// them. The settings make an unpinned `{picc}` hold UID and counter. The settings do not contain the [`Scheme`]:
+    /// the chip must already be in LRP mode if the layout says so.
     ///
     /// The settings have at most 27 bytes. They are written to the start of `out`, and this part of `out` is returned.
     ///
@@ -82,7 +82,7 @@ impl SdmLayout {
     /// # Errors
     /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file). It also fails if a key is
     /// named but the layout has no PICCData, if no key is named but the layout has PICCData, if the counter is not
-    /// mirrored but is to be readable or limited, or if its limit is 0.
+    /// mirrored but readable or limited, or if its limit is 0.
     pub fn sdm_settings<'b>(
         &self,
         access: &SdmAccess,
@@ -111,7 +111,7 @@ impl SdmLayout {
         ];
         let options = bits.iter().filter(|(set, _)| *set).fold(0, |options, (_, bit)| options | bit);
         let mut settings = Vec::<u8, MAX_SETTINGS>::new();
-        // `MAX_SETTINGS` covers the longest settings, so this does not fail.
+        // `MAX_SETTINGS` is enough for the longest settings, so this cannot fail.
         let mut put = |bytes: [u8; 3]| settings.extend_from_slice(&bytes).map_err(|_| SettingsError::BufferTooSmall);
         put([options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
         let enc_chars = offsets.enc.map(|_| offsets.enc_chars);
@@ -196,8 +196,8 @@ impl SdmLayout {
             let text = if matches!(field, Field::EncFileData) { texts.file_data.as_bytes() } else { &[] };
             let printable = text.iter().all(|byte| matches!(byte, b' '..=b'~'));
             let status = self.tt_at.and_then(|at| text.get(at..)).unwrap_or_default();
-            let taken = status.iter().take(2).any(|byte| *byte != b'0');
-            if text.len() > chars / 2 || !printable || taken {
+            let overlaps_status = status.iter().take(2).any(|byte| *byte != b'0');
+            if text.len() > chars / 2 || !printable || overlaps_status {
                 return Err(SettingsError::FileData);
             }
             put(text)?;

@@ -56,7 +56,7 @@ pub enum LayoutError {
     EncOutsideMacInput,
     /// The length of `{enc:N}` is not a positive multiple of 32 characters.
     EncLength,
-    /// The template has `{enc}` without both UID and counter: the chip derives the file key from both.
+    /// The template has `{enc}` but does not mirror both UID and counter. The chip derives the file key from both.
     EncNeedsUidAndCtr,
     /// The tamper status of `{enc:N,tt@K}` lies outside the plaintext, which has N/2 bytes.
     TamperOutsideEnc,
@@ -65,8 +65,8 @@ pub enum LayoutError {
     /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has an element that such a tag does not have, or
     /// has neither UID nor counter.
     CounterTag,
-    /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that these
-    /// chips do not have: `{picc}`, `{enc}`, `[[`.
+    /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that
+    /// these chips do not have: `{picc}`, `{enc}`, `[[`.
     Ntag22x,
     /// The text after an element of variable length could belong to the element: pin `{enc:N}`, or put a separator such
     /// as `&` or `/` after it.
@@ -78,32 +78,32 @@ impl LayoutError {
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {
-            Self::TemplateTooLong => "a template has at most 256 characters",
+            Self::TemplateTooLong => "a template must have at most 256 characters",
             Self::FileTooLong => "the URL must fit into the 256-byte file of the chip",
-            Self::Character { .. } => "a template holds the characters of a URL, without lone braces",
+            Self::Character { .. } => "a template may contain only characters of a URL, and no unmatched brace",
             Self::UnknownElement { .. } => {
-                "an element is one of {picc} {picc:uid,ctr} {picc:uid} {picc:ctr} {uid} {ctr} {tt} {enc} {enc:N} \
+                "an element must be one of {picc} {picc:uid,ctr} {picc:uid} {picc:ctr} {uid} {ctr} {tt} {enc} {enc:N} \
                  {enc:N,tt@K} {enc:tt@K} {mac} {:name} [["
             }
-            Self::Repeated(_) => "each element stands at most once",
-            Self::RepeatedName => "each captured text has a name of its own",
-            Self::TooManyNames => "at most four texts are captured",
-            Self::RepeatedMacInput => "[[ stands at most once",
-            Self::PiccDataAndPlain => "{picc} holds UID and counter, so it stands without {uid} and {ctr}",
-            Self::NoScheme => "a template begins with the scheme of a URL, such as https:",
-            Self::HtmlEscaped => "a template has & where HTML has &amp;",
-            Self::PercentEncoded { .. } => "braces are not percent-encoded: write {mac}, not %7Bmac%7D",
+            Self::Repeated(_) => "each element may occur only once",
+            Self::RepeatedName => "each captured text must have a different name",
+            Self::TooManyNames => "at most four texts can be captured",
+            Self::RepeatedMacInput => "[[ may occur only once",
+            Self::PiccDataAndPlain => "{picc} holds UID and counter, so it cannot be combined with {uid} or {ctr}",
+            Self::NoScheme => "a template must begin with the scheme of a URL, such as https:",
+            Self::HtmlEscaped => "write & instead of &amp;: a template is not HTML",
+            Self::PercentEncoded { .. } => "braces must not be percent-encoded: write {mac}, not %7Bmac%7D",
             Self::Unclosed { .. } => "a { needs a } after it",
             Self::NoMac => "{mac} is missing",
             Self::MacInputAfterMac => "[[ must not be after {mac}",
             Self::EncOutsideMacInput => "{enc} must be between [[ and {mac}",
-            Self::EncLength => "the length of {enc:N} is a positive multiple of 32",
+            Self::EncLength => "the length of {enc:N} must be a positive multiple of 32",
             Self::EncNeedsUidAndCtr => "{enc} needs both UID and counter mirrored",
             Self::TamperOutsideEnc => "the tamper status of {enc:N,tt@K} needs K + 2 <= N / 2",
-            Self::TamperTwice => "the tamper status is either {tt} or in {enc}",
-            Self::CounterTag => "a tag without cryptography mirrors {uid}, {ctr} or both, and nothing else",
+            Self::TamperTwice => "the tamper status may be {tt} or inside {enc}, but not both",
+            Self::CounterTag => "a tag without cryptography mirrors only {uid}, {ctr} or both",
             Self::Ntag22x => "an NTAG 22x mirrors {uid}, {ctr}, {tt} and {mac}, and its MAC covers no text",
-            Self::Unbounded(_) => "an element of no fixed length needs a separator after it, or a pinned length",
+            Self::Unbounded(_) => "an element without a fixed length needs a separator after it, or a pinned length",
         }
     }
 }
@@ -148,7 +148,7 @@ impl ConstText {
 }
 
 impl LayoutError {
-    /// Returns the text that `Display` writes, but for the name of an element. For `sdm_layout!`.
+    /// Returns the text that `Display` writes, without the name of an element. `sdm_layout!` uses it.
     #[doc(hidden)]
     #[must_use]
     pub const fn const_text(&self) -> ConstText {
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_of_the_macro_has_the_position() {
+    fn macro_text_contains_the_position() {
         for at in [0, 9, 10, 255, 12_345] {
             for error in [LayoutError::Character { at }, LayoutError::UnknownElement { at }] {
                 assert_eq!(error.const_text().as_str(), error.to_string());

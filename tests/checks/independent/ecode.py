@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The eCode scheme of suntap, written from its documentation on the Python package `cryptography`.
+"""An independent implementation of suntap's eCode scheme, written from its documentation, with the Python package `cryptography`.
 
-    ecode.py --check    every entry of tests/vectors/ecode.json is what this computes
-    ecode.py --make     write that file anew
+    ecode.py --check    recompute every entry of tests/vectors/ecode.json and compare
+    ecode.py --make     generate that file
 """
 
 import base64
@@ -59,7 +59,7 @@ def entry(secret: bytes, ecode: bytes, tag_id: int, uid: bytes, epoch: int, meta
 
 
 def again(old: dict) -> dict:
-    """The same entry from its inputs."""
+    """Recomputes an entry from its inputs."""
     b = {name: bytes.fromhex(old[name]) for name in ("secret", "ecode", "uid", "meta_key", "file_key", "sealed")}
     data = b"\x01" + old["tag_id"].to_bytes(8, "big") + b["uid"] + old["epoch"].to_bytes(4, "big")
     inner = siv(b["secret"], old["tag_id"], old["epoch"]).decrypt(b["sealed"], [data])
@@ -79,7 +79,7 @@ def make() -> list:
 
 def main() -> int:
     if sys.argv[1:] == ["--make"]:
-        # The path of this program when the file was first written. The file does not change.
+        # `source` is the path that this program had when the file was generated. It stays, so that the file does not change.
         FILE.write_text(json.dumps({"source": "tests/independent/ecode.py", "ecode": make()}, indent=1) + "\n")
         return 0
     if sys.argv[1:] != ["--check"]:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Taps, written from NXP's documents on the Python package `cryptography`: AES of it, CMAC of it, and nothing of suntap.
+"""An independent implementation of taps, written from NXP's documents. It uses AES and CMAC from the Python package `cryptography`, and no
+code of suntap.
 
-    taps.py N [SEED]    N taps made here are verified by suntap, and N that suntap's emulator makes are verified here
+    taps.py N [SEED]    suntap verifies N taps of this program, and this program verifies N taps of suntap's emulator
 
-It covers mixes of mirrors, windows of the MAC, file data, the tamper status, both modes, and taps with one character changed. NTAG 22x DNA
-are made here only: there is no emulator of them.
+It covers combinations of mirrors, MAC windows, file data, the tamper status, both modes, and taps with one character changed. Only this
+program generates taps of NTAG 22x DNA, because suntap has no emulator for it.
 """
 
 import json
@@ -125,7 +126,7 @@ class Tag:
         return cmac(self.file, (bytes.fromhex(label + "00010080") + self.fields()).ljust(16, b"\0"))
 
     def suncmac(self) -> str:
-        """NT2H2331Sx: directly under the key, over UID, counter with its first byte first, and the status with its characters as nibbles."""
+        """NT2H2331Sx: a CMAC with the key itself, over the UID, the counter (big endian), and the status with each character as a nibble."""
         message = self.uid + self.ctr.to_bytes(3, "big")
         if "{tt}" in self.template:
             message += bytes([{"C": 3, "O": 15, "I": 9, "0": 0}[self.tt[0]] << 4 | {"C": 3, "O": 15, "I": 9, "0": 0}[self.tt[1]]])
@@ -156,7 +157,7 @@ class Tag:
         return encrypt(self.meta, plain)
 
     def url(self, rng: random.Random) -> str:
-        """What the tag writes, and which characters of it the MAC or the keys cover."""
+        """Returns the URL that the tag writes. `covered` gets the positions of the characters that the MAC or the keys cover."""
         url, window, at, covered, self.data = "", None, 0, [], b""
         for found in ELEMENT.finditer(self.template):
             start = len(url)
@@ -181,7 +182,7 @@ class Tag:
             else:
                 text = self.mac(b"" if window is None else url[window:].encode())
                 window = None
-            # Outside of the window nothing vouches for a status, but for that of an NTAG 22x.
+            # A status outside the MAC window is not authenticated, except for NTAG 22x.
             if name != "tt" or window is not None or self.ntag_22x:
                 covered += range(len(url), len(url) + len(text))
             url += text
@@ -195,7 +196,7 @@ class Tag:
         )
 
     def check(self, url: str, text: str) -> None:
-        """Verifies a tap, and asserts that it says what the tag was told to say."""
+        """Verifies a tap, and asserts that it has the UID, counter, status and file data that the tag was given."""
         values, window, at = {}, None, 0
         for found in ELEMENT.finditer(self.template):
             static = self.template[:0] + self.template[self.rest(found) : found.start()]
@@ -210,7 +211,7 @@ class Tag:
                 window = None
             values[name] = url[at : at + length]
             at += length
-        assert url[at:] == self.template[self.rest(None) :], "the end"
+        assert url[at:] == self.template[self.rest(None) :], "text after the last mirror"
         if "picc" in values:
             data = bytes.fromhex(values["picc"])
             plain = Lrp(self.meta).blocks(data[:8], data[8:], decrypt) if self.lrp else decrypt(self.meta, data)
@@ -219,13 +220,13 @@ class Tag:
             assert plain[: len(wanted)] == wanted, "PICCData"
         assert values.get("uid", self.uid.hex().upper()) == self.uid.hex().upper(), "UID"
         assert values.get("ctr", f"{self.ctr:06X}") == f"{self.ctr:06X}", "SDMReadCtr"
-        assert values.get("tt", "CC") == "CC", "a seal that nobody opened"
+        assert values.get("tt", "CC") == "CC", "status of a closed seal"
         if "enc" in values:
             plain = self.file_data(bytes.fromhex(values["enc"]), False)
             assert plain == text.encode().ljust(len(plain), b"0"), "file data"
 
     def rest(self, found) -> int:
-        """Where the static text before an element begins in the template; of None, that behind the last."""
+        """Returns where the static text before an element starts in the template; for `None`, the text after the last element."""
         ends = [0] + [other.end() for other in ELEMENT.finditer(self.template) if found is None or other.end() <= found.start()]
         return ends[-1]
 
@@ -239,7 +240,7 @@ def suntap(example: str, args: list, jobs: list) -> list:
     return lines
 
 
-def made_here(rng: random.Random, count: int) -> dict:
+def check_suntap_verifier(rng: random.Random, count: int) -> dict:
     jobs, wanted = [], []
     for number in range(count):
         tag = Tag(rng, rng.random() < 0.1)
@@ -250,11 +251,11 @@ def made_here(rng: random.Random, count: int) -> dict:
             url = url[:at] + rng.choice(others) + url[at + 1 :]
         jobs.append({"id": number, "url": url} | tag.job())
         wanted.append((tag, changed))
-    told: dict = {}
+    verdicts: dict = {}
     for line, (tag, changed) in zip(suntap("verify", ["--batch", "-"], jobs), wanted):
         answer = json.loads(line)
         verdict = answer["verdict"]
-        told[verdict] = told.get(verdict, 0) + 1
+        verdicts[verdict] = verdicts.get(verdict, 0) + 1
         if changed:
             assert verdict in ("not_authentic", "malformed"), (jobs[answer["id"]], answer)
             continue
@@ -264,10 +265,10 @@ def made_here(rng: random.Random, count: int) -> dict:
         if "{tt}" in tag.template and not tag.ntag_22x:
             assert answer["tt"] == tag.tt and answer["tt_authenticated"] == ("[[{tt}" in tag.template), answer
         assert answer["file_data"] == (tag.data.hex() or None), answer
-    return told
+    return verdicts
 
 
-def made_there(rng: random.Random, count: int) -> None:
+def check_suntap_emulator(rng: random.Random, count: int) -> None:
     jobs, tags = [], []
     for _ in range(count):
         tag = Tag(rng)
@@ -285,10 +286,10 @@ def main() -> int:
         return 2
     count, seed = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "suntap"
     rng = random.Random(seed)
-    told = made_here(rng, count)
-    made_there(rng, count)
-    assert min(told.get(verdict, 0) for verdict in ("verified", "not_authentic")) > count // 10, told
-    print(f"taps: {count} made here and verified by suntap as they should be {told}; {count} made by its emulator verified here")
+    verdicts = check_suntap_verifier(rng, count)
+    check_suntap_emulator(rng, count)
+    assert min(verdicts.get(verdict, 0) for verdict in ("verified", "not_authentic")) > count // 10, verdicts
+    print(f"taps: suntap verified {count} taps of this program with the expected results {verdicts}; this program verified {count} taps of suntap's emulator")
     return 0
 
 

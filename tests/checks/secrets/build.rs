@@ -1,4 +1,4 @@
-//! The requests to valgrind are C macros.
+//! Compiles the requests to valgrind, which are C macros.
 
 fn main() {
     println!("cargo:rerun-if-changed=src/requests.c");

@@ -135,7 +135,7 @@ impl<const W: usize, const P: usize> NorFlash for Chip<W, P> {
         for page in from / P..to / P {
             cells.erases[page] += 1;
             if cells.burn().is_err() {
-                // The content of the page is undefined: a part of it is erased.
+                // The content of the page is undefined: some bits are erased.
                 for at in page * P..(page + 1) * P {
                     let noise = cells.random();
                     cells.bytes[at] |= noise;
@@ -155,7 +155,7 @@ impl<const W: usize, const P: usize> NorFlash for Chip<W, P> {
         cells.touched[1] += 1;
         for (index, word) in bytes.chunks(W).enumerate() {
             let place = at + index * W;
-            assert!(!cells.written[place / W], "a word is written once");
+            assert!(!cells.written[place / W], "a word was written twice");
             for (offset, byte) in word.iter().enumerate() {
                 if cells.burn().is_err() {
                     // The content of the word is undefined. The whole word may look erased.
@@ -193,7 +193,7 @@ pub enum Step {
     Repeat {
         tag: u8,
     },
-    /// Sends the tap that failed last again.
+    /// Repeats the last failed tap.
     Again {
         tag: u8,
     },
@@ -209,7 +209,7 @@ pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
     let chip = Chip::<4, 1024>::new(6);
     let mut store = chip.open::<8>().unwrap();
     let mut known: BTreeMap<u8, Mark> = BTreeMap::new();
-    // A tap that failed may have moved the counter or not.
+    // A failed tap may or may not have moved the counter.
     let mut perhaps: BTreeMap<u8, Vec<SdmReadCtr>> = BTreeMap::new();
     for (at, step) in (0u64..).zip(steps) {
         let (number, value) = match step {
@@ -274,7 +274,7 @@ pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
     let mut store = chip.open::<8>().unwrap();
     for (number, mark) in known {
         let Advance::Stale { stored } = store.advance(&tag(number), mark.ctr, None).unwrap() else {
-            panic!("{number} was forgotten")
+            panic!("the counter of tag {number} was lost")
         };
         let moved = perhaps.get(&number).is_some_and(|all| all.contains(&stored.ctr));
         assert!(stored == mark || moved && stored.ctr > mark.ctr, "{stored:?} {mark:?}");

@@ -1,4 +1,4 @@
-//! Takes a URL through parsing and verification to the content of the tap, and lists layouts for that.
+//! Parses and verifies a URL and returns the content of the tap. Lists layouts for such tests.
 
 use suntap::{
     ClaimedTap, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SunMessage, UnverifiedTap, VerifyError,
@@ -61,7 +61,7 @@ pub fn target(url: &str) -> String {
     url.splitn(4, '/').nth(3).map_or_else(|| format!("/{}", &url[url.find('?').unwrap()..]), |path| format!("/{path}"))
 }
 
-/// `true` if suntap is built with LRP.
+/// Is `true` if suntap is built with LRP.
 pub const LRP: bool = cfg!(feature = "lrp");
 
 /// Every mode but AES.

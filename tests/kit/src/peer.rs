@@ -7,7 +7,7 @@ use suntap::SdmLayout;
 use crate::line::{said, scheme};
 use crate::{Tag, Tap};
 
-/// Layouts that both can express.
+/// Layouts that both implementations support.
 pub const TEMPLATES: &[&str] = &[
     "https://example.com/t?picc_data={picc}&cmac={mac}",
     "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
@@ -51,6 +51,6 @@ pub fn theirs_told(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<To
 
 pub fn ours_told(template: &str, tag: &Tag, url: &str) -> Option<Told> {
     let layout = SdmLayout::new(scheme(tag.lrp), template).unwrap();
-    let said = said(tag, &layout, layout.parse(url).ok()?).ok()?;
-    Some((said.uid, said.ctr, said.file_data, said.tt.map(|tt| tt.contains(&b'O'))))
+    let content = said(tag, &layout, layout.parse(url).ok()?).ok()?;
+    Some((content.uid, content.ctr, content.file_data, content.tt.map(|tt| tt.contains(&b'O'))))
 }

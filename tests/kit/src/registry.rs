@@ -53,7 +53,7 @@ pub struct Row {
     pub tamper: bool,
     pub group_rules: OwnRules,
     pub tag_rules: Option<OwnRules>,
-    /// Name, value, and `true` if it goes into the answer.
+    /// Name, value, and `true` if the answer contains it.
     pub extended: Vec<(String, String, bool)>,
     pub metadata: Option<String>,
     pub last_seen: Option<Mark>,

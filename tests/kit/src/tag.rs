@@ -33,7 +33,7 @@ pub struct Written {
 }
 
 impl Tag {
-    /// Returns what the tag writes for a template. The pins of the template are the settings of the chip.
+    /// Returns the URL that the tag writes for a template. The pins of the template are the settings of the chip.
     ///
     /// # Panics
     /// Panics if the template has a captured text.
@@ -153,7 +153,7 @@ fn eval(key: &[u8; 16], updated: usize, input: &[u8]) -> [u8; 16] {
     encrypt(&state, &[0; 16])
 }
 
-/// Computes the CMAC of NIST SP 800-38B over `eval`. The shift is done on a number.
+/// Computes the CMAC of NIST SP 800-38B over `eval`. The shift is computed on a `u128`.
 fn cmac_lrp(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
     let cipher = |block: u128| u128::from_be_bytes(eval(key, 0, &block.to_be_bytes()));
     let double = |value: u128| (value << 1) ^ if value >> 127 == 1 { 0x87 } else { 0 };

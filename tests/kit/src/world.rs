@@ -16,7 +16,7 @@ const META_KEY: [u8; 16] = [0xC0; 16];
 
 const AUTHENTIC: Rule = Rule::TagAuthentication;
 
-/// Returns the UID and file-read key of an ixkio tag, by the last byte of the UID.
+/// Returns the UID and file-read key of the ixkio tag whose UID ends with this byte.
 fn ixkio_chip(last: u8) -> (Uid, SdmFileReadKey) {
     (Uid::from_bytes([0x04, 0xAA, 0xBB, 0xCC, 0x11, 0x22, last]), SdmFileReadKey::from_bytes([last; 16]))
 }
@@ -179,7 +179,7 @@ pub fn mirrors(row: &Row, ctr: u32, tt: &str) -> Vec<String> {
     let template = row.layout.as_ref().unwrap().template();
     let texts = [("{:xuid}", &*name), ("{:tagId}", &number), ("{:eCode}", ECODE_TEXT)];
     let template = texts.iter().fold(template.to_owned(), |url, (element, text)| url.replace(element, text));
-    // The software tag does not know pinned lengths.
+    // The software tag does not support pinned lengths.
     let template = template.replace("{enc:32,tt@0}", "{enc}");
     let tap = Tap { ctr, padding, file_data: file_data.to_vec(), tt: *b"CC" };
     let url = tag.write(&template, &tap).url;

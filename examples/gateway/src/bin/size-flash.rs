@@ -1,4 +1,4 @@
-//! Counters on flash alone.
+//! Only counters on flash.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! What every program here has: a start, and a halt.
+//! An empty program, with only the startup code and the panic handler that all programs here have.
 
 #![no_std]
 #![no_main]

@@ -1,8 +1,9 @@
-//! The same verification by the crate `ntag424`, in AES mode; with the feature `lrp` in that mode too. It needs a heap.
+//! The verification of `size-verify` with the crate `ntag424`: in AES mode, and with the feature `lrp` also in LRP mode.
+//! It needs a heap.
 
 #![no_std]
 #![no_main]
-#![allow(unsafe_code, reason = "a heap is handed memory")]
+#![allow(unsafe_code, reason = "the allocator is initialized with a raw pointer")]
 
 extern crate alloc;
 
@@ -32,7 +33,7 @@ fn verify(mode: CryptoMode, url: &[u8]) -> Option<u32> {
 #[entry]
 fn main() -> ! {
     let Some(memory) = cortex_m::singleton!(: [u8; 8192] = [0; 8192]) else { loop {} };
-    // SAFETY: once, before anything asks for memory, and the memory is nobody else's.
+    // SAFETY: this runs once, before the first allocation, and nothing else uses `memory`.
     unsafe { HEAP.init(memory.as_mut_ptr() as usize, memory.len()) }
     loop {
         black_box(verify(CryptoMode::Aes, black_box(b"https://door.example/t")));

@@ -1,4 +1,4 @@
-//! The same as `size-verify`, by a `Verifier`.
+//! The verification of `size-verify` with a `Verifier`.
 
 #![no_std]
 #![no_main]

@@ -1,5 +1,5 @@
-//! A whole verification by the states of a tap, with key derivation: shape, PICCData, AN10922, MAC. With the feature `lrp`,
-//! in that mode too.
+//! A complete verification by the tap states: parsing, PICCData, AN10922, MAC. With the feature `lrp`, also in LRP
+//! mode.
 
 #![no_std]
 #![no_main]

@@ -1,7 +1,7 @@
-//! What stands in suntap's documentation and needs a database to run: it is compiled and run here, so that suntap itself
-//! builds without one.
+//! Compiles and runs the documentation examples of suntap that need a database, so that suntap itself builds without
+//! one.
 //!
-//! The store on SQL, as shown in [`suntap::CounterStore`], seen from outside:
+//! The SQL store from the documentation of [`suntap::CounterStore`], used by a caller:
 //!
 //! ```
 #![doc = include_str!("../../../../src/counter/sql.in")]

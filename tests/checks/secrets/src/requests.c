@@ -1,4 +1,4 @@
-/* What valgrind is told of memory: that it is secret, or that it is not. */
+/* Requests to valgrind: mark memory as secret (uninitialised) or as public. */
 #include <stddef.h>
 #include <valgrind/memcheck.h>
 

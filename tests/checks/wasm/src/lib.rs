@@ -1,12 +1,13 @@
-//! A verdict as an edge worker would ask for it: text into a buffer, a counter out.
+//! Verifies a tap as an edge worker would: the caller writes text to a buffer and gets a counter.
 #![no_std]
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use suntap::{CommitError, Field, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
-/// Not verified, and verified without a counter.
+/// The result for a tap that does not verify.
 const REFUSED: i32 = -1;
+/// The result for a tap that verifies and has no counter.
 const REPLAYABLE: i32 = -2;
 
 static BUFFER: [AtomicU8; 2048] = [const { AtomicU8::new(0) }; 2048];
@@ -16,13 +17,14 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
 }
 
-/// Where the text goes: mode, template, URL, SDMMetaReadKey and SDMFileReadKey, each in a line.
+/// Returns the address of the buffer for the text: mode, template, URL, SDMMetaReadKey, SDMFileReadKey, one per line.
 #[unsafe(no_mangle)]
 pub extern "C" fn buffer() -> *const AtomicU8 {
     BUFFER.as_ptr()
 }
 
-/// The counter of a tap that is genuine and new, and is not new again.
+/// Returns the counter of a tap that is fresh, and whose replay is rejected. Otherwise, returns [`REPLAYABLE`] or
+/// [`REFUSED`].
 #[unsafe(no_mangle)]
 pub extern "C" fn verdict(len: usize) -> i32 {
     let mut text = [0; 2048];

@@ -1,4 +1,4 @@
-//! The crate `ntag424` 0.1.1: an independent implementation of the same tag.
+//! Compares suntap with the crate `ntag424` 0.1.1, an independent implementation of the same tag.
 
 use ntag424::key_diversification::diversify_aes128;
 use ntag424::sdm::{SdmUrlOptions, Verifier, sdm_url_config};
@@ -30,7 +30,7 @@ proptest! {
         prop_assert!(theirs.is_some());
         prop_assert_eq!(ours_told(template, &tag, &url), theirs);
 
-        // And neither takes one with another digit.
+        // Neither accepts the tap with one digit changed.
         let at = digits[place.index(digits.len())];
         let mut forged = url.into_bytes();
         forged[at] ^= 1 << bit;
@@ -39,8 +39,9 @@ proptest! {
         prop_assert_eq!(theirs_told(template, &tag, &tap, &forged), None);
     }
 
-    /// The file and the settings that a personalisation writes, over generated layouts: which mirrors, in which order, where the
-    /// MAC input begins, and where the tamper status is; and a tap of the tag in software that was set up by them.
+    /// Compares the NDEF file and the settings that a personalisation writes, for generated layouts: any mirrors in any
+    /// order, with any start of the MAC input and any position of the tamper status. Then the peer verifies a tap of an
+    /// emulated tag with this layout.
     #[test]
     fn both_write_the_same_bytes_and_read_the_same_tap(
         lrp: bool, www: bool, meta in 0u8..5, file in 0u8..5, ret in 0u8..7, mirrors in 0usize..6, enc in 0usize..4, tt in 0usize..3,
@@ -79,7 +80,7 @@ proptest! {
                 let mark = if index == window { "[[" } else { "" };
                 url = format!("{url}{}{mark}{}", if index == 0 { '?' } else { '&' }, pick(&parameters[place]));
             }
-            // Without a mark the peer begins at the URL, and here the window is empty.
+            // Without `[[`, the peer's MAC input starts at the URL, but suntap's MAC window is empty.
             url
         };
         let template = join(|(ours, _)| ours);
@@ -125,10 +126,10 @@ proptest! {
         prop_assert_eq!(ndef, &theirs.ndef_bytes, "{}", template);
         let mut settings = [0; 27];
         let settings = layout.sdm_settings(&access, &TagTexts::default(), &mut settings).unwrap();
-        // Behind FileOption and AccessRights.
+        // `update` starts with FileOption and AccessRights.
         prop_assert_eq!(settings, &update[3..update_len], "{}", template);
 
-        // And what our tag in software writes by it, the peer verifies.
+        // The peer verifies a tap of the emulated tag.
         let keys = (SdmMetaReadKey::from_bytes(tag.0), SdmFileReadKey::from_bytes(tag.1));
         let mut emulated = EmulatedTag::new(&layout, &TagTexts::default(), keys.0, keys.1, Uid::from_bytes(tag.2)).unwrap();
         if tag.3 {

@@ -1,4 +1,4 @@
-//! suntap beside `ntag424`, and behind a database and an HTTP server.
+//! Tests of suntap with `ntag424`, a database and an HTTP server.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! A registry on SQL whose rows own their columns, behind a real HTTP server's handler: what is `Send` by claim is so in fact.
+//! A SQL registry whose rows own their columns, used by the handler of a real HTTP server. It compiles only if the
+//! futures that have to be `Send` are `Send`.
 
 use std::sync::{Arc, Mutex};
 
@@ -23,7 +24,7 @@ use tower::ServiceExt as _;
 
 static LAYOUT: SdmLayout = sdm_layout!("https://t.example/{:xuid}?n={ctr}&e={mac}");
 
-/// What the service holds: the table, the counters, the master key of all tags.
+/// The state of the service. All tags share the master key.
 struct Service {
     database: Mutex<Connection>,
     counters: Mutex<MemoryCounters<64>>,
@@ -31,7 +32,7 @@ struct Service {
     api_keys: ApiKeySecret,
 }
 
-/// A row, its columns its own; the keys are derived from what the service holds.
+/// A row that owns its columns. The keys of the tag are derived from the master key of the service.
 struct Row {
     service: Arc<Service>,
     xuid: String,
@@ -124,7 +125,7 @@ fn service() -> Arc<Service> {
     })
 }
 
-/// The MAC of a tag that mirrors its counter only.
+/// Returns the MAC of a tap of a tag that mirrors only its counter.
 fn mac(file_key: &SdmFileReadKey, ctr: u32) -> String {
     let tag = Tag { lrp: false, meta_key: [0; 16], file_key: *file_key.expose_bytes(), uid: [0; 7] };
     let tap = Tap { ctr, padding: [0; 12], file_data: Vec::new(), tt: *b"CC" };
@@ -150,7 +151,7 @@ async fn a_handler_of_axum_answers_from_sql() {
     assert_eq!(ask("/v1/t?x=nosuch".into()).await.0, 404);
     assert_eq!(ask("/v1/t".into()).await.0, 400);
 
-    // Sent sixteen times at once, a tap passes once.
+    // A tap that is sent 16 times in parallel passes once.
     let tap = format!("/v1/t?x=q8w3sbcz&n=000002&e={}", mac(&key, 2));
     let tasks: Vec<_> = (0..16)
         .map(|_| {

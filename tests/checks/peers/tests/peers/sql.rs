@@ -1,6 +1,6 @@
-//! The store on SQL that suntap documents, against the store in memory that it ships.
+//! Tests the SQL store from suntap's documentation, and compares it with `MemoryCounters`.
 
-#![allow(missing_docs, reason = "the documented code stands here as it is shown")]
+#![allow(missing_docs, reason = "the code from the documentation is included unchanged")]
 
 use proptest::prelude::*;
 use suntap::MemoryCounters;
@@ -33,7 +33,7 @@ fn open(file: &str) -> SqlCounters {
     SqlCounters(connection)
 }
 
-/// A database in a file of its own, which goes with it.
+/// A database file that is removed when the test ends.
 struct File(String);
 
 impl File {
@@ -58,7 +58,7 @@ fn it_keeps_every_law() {
     for promise in &promises {
         promise.keep(&mut open(&file.0)).unwrap();
     }
-    // Nothing can be written: an error, and it is the truth.
+    // If nothing can be written, the store returns an error and keeps the stored counter.
     let before = Promise::make(&mut open(&file.0), 3, 7);
     let mut failing = open(&file.0);
     failing.0.pragma_update(None, "query_only", true).unwrap();
@@ -68,7 +68,7 @@ fn it_keeps_every_law() {
     before.keep(&mut open(&file.0)).unwrap();
 }
 
-/// Each thread has a connection of its own.
+/// Each thread has its own connection.
 #[test]
 fn it_keeps_the_laws_that_race() {
     let file = File::new("race");
@@ -89,5 +89,5 @@ fn it_keeps_the_laws_that_race() {
 #[test]
 fn a_broken_database_is_an_error() {
     let mut sql = SqlCounters(rusqlite::Connection::open_in_memory().unwrap());
-    assert!(sql.advance(&CounterId::from_bytes([1; 16]), SdmReadCtr::MAX, None).is_err(), "there is no table");
+    assert!(sql.advance(&CounterId::from_bytes([1; 16]), SdmReadCtr::MAX, None).is_err(), "the table is missing");
 }

@@ -1,5 +1,5 @@
-//! Whether time depends on keys, measured: Welch's t-test of dudect between a key that stays and keys that change, or between values
-//! that differ early and late. Below 5 nothing was found, and beyond 10 something was.
+//! Measures whether time depends on keys, with dudect (Welch's t-test). It compares a fixed key with random keys, or
+//! values that differ early with values that differ late. |t| below 5 shows no difference, |t| above 10 shows one.
 
 use std::hint::black_box;
 
@@ -19,7 +19,7 @@ fn bytes<const N: usize>(rng: &mut BenchRng) -> [u8; N] {
     bytes
 }
 
-/// Prepares inputs of both classes in random order, and measures behind that.
+/// Prepares inputs of both classes in random order, then measures them.
 fn measure<I, T>(
     runner: &mut CtRunner,
     rng: &mut BenchRng,
@@ -38,7 +38,7 @@ fn measure<I, T>(
     }
 }
 
-/// A key that stays, or one that changes.
+/// Returns a fixed key (`Left`) or a random key (`Right`).
 fn key(class: Class, rng: &mut BenchRng) -> [u8; 16] {
     let random = bytes(rng);
     match class {
@@ -47,7 +47,8 @@ fn key(class: Class, rng: &mut BenchRng) -> [u8; 16] {
     }
 }
 
-/// Two MACs, the same or with the first byte another; a hundred times, since one is less than the clock sees.
+/// Compares two MACs that are equal or differ in the first byte. It repeats this a hundred times, because one
+/// comparison is too short for the clock.
 fn mac_compare(runner: &mut CtRunner, rng: &mut BenchRng) {
     let make = |class, rng: &mut BenchRng| {
         let one: [u8; 8] = bytes(rng);
@@ -60,13 +61,13 @@ fn mac_compare(runner: &mut CtRunner, rng: &mut BenchRng) {
     measure(runner, rng, SAMPLES, make, |(one, other)| (0..100).filter(|_| black_box(one) == black_box(other)).count());
 }
 
-/// 32 digits of a key.
+/// Parses a key of 32 hex digits.
 fn key_parse(runner: &mut CtRunner, rng: &mut BenchRng) {
     let make = |class, rng: &mut BenchRng| key(class, rng).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     measure(runner, rng, SAMPLES, make, |text: &String| MasterKey::from_hex(text).is_ok());
 }
 
-/// A key is expanded, and makes a session key and a CMAC of 64 bytes.
+/// Prepares a key, derives a session key, and computes a CMAC of 64 bytes.
 fn cmac(runner: &mut CtRunner, rng: &mut BenchRng) {
     measure(runner, rng, SAMPLES, key, |key| {
         let file = SdmFileReadKey::from_bytes(*key).prepare(Scheme::Aes);
@@ -74,12 +75,12 @@ fn cmac(runner: &mut CtRunner, rng: &mut BenchRng) {
     });
 }
 
-/// The plaintexts of a key, and a CMAC of 32 bytes under it.
+/// Computes the plaintexts of a key, and a CMAC of 32 bytes with it.
 fn lrp(runner: &mut CtRunner, rng: &mut BenchRng) {
     measure(runner, rng, SAMPLES / 10, key, |key| Lrp::new(key, 0).cmac(&[0x55; 32]));
 }
 
-/// PICCData in LRP mode, under a key that stays or changes.
+/// Prepares a meta-read key in LRP mode.
 fn lrp_meta_key(runner: &mut CtRunner, rng: &mut BenchRng) {
     measure(runner, rng, SAMPLES / 10, key, |key| {
         let key = SdmMetaReadKey::from_bytes(*key).prepare(Scheme::Lrp);
@@ -87,7 +88,7 @@ fn lrp_meta_key(runner: &mut CtRunner, rng: &mut BenchRng) {
     });
 }
 
-/// A forged tap, its MAC wrong in the first byte or in the last.
+/// Verifies a forged tap whose MAC is wrong in the first or the last byte.
 fn forged(runner: &mut CtRunner, rng: &mut BenchRng) {
     let file = SdmFileReadKey::from_bytes([0x3C; 16]);
     let prepared = file.prepare(Scheme::Aes);
@@ -105,7 +106,7 @@ fn forged(runner: &mut CtRunner, rng: &mut BenchRng) {
     });
 }
 
-/// What must be seen: bytes that are compared until two differ.
+/// The control, which must show a difference: a comparison that stops at the first byte that differs.
 fn early_return(runner: &mut CtRunner, rng: &mut BenchRng) {
     let make = |class, rng: &mut BenchRng| {
         let one: Vec<u8> = bytes::<64>(rng).to_vec();

@@ -1,7 +1,9 @@
-//! Keys that valgrind takes for uninitialised: it reports each branch, and each address, that depends on one. What is computed must
-//! come out without a report; what is public by design is declared so, here and nowhere else.
+//! Runs suntap under valgrind with keys marked as uninitialised, so that valgrind reports each branch and each address
+//! that depends on a key. The computations must run without a report. Results that are public by design are marked as
+//! public, only in this file.
 //!
-//! `valgrind` runs all; `valgrind told` does what branches on secrets where a result is told, and `valgrind leak` what must be reported.
+//! `valgrind` runs the computations that must not be reported. `valgrind disclosed` also runs those that branch on a
+//! secret because their result discloses it. `valgrind leak` runs a table lookup that must be reported.
 
 use std::process::ExitCode;
 
@@ -22,27 +24,27 @@ unsafe extern "C" {
 
 fn secret<const N: usize>(bytes: [u8; N]) -> [u8; N] {
     let bytes = std::hint::black_box(bytes);
-    // SAFETY: valgrind notes something of memory that is there.
+    // SAFETY: valgrind only marks the memory, which is valid for `N` bytes.
     unsafe { make_secret(bytes.as_ptr(), N) };
     bytes
 }
 
 fn public<const N: usize>(bytes: [u8; N]) -> [u8; N] {
     let bytes = std::hint::black_box(bytes);
-    // SAFETY: as above.
+    // SAFETY: see `secret`.
     unsafe { make_public(bytes.as_ptr(), N) };
     bytes
 }
 
-/// A choice that was made of secrets, and is told to everybody.
-fn told(choice: bool) -> bool {
+/// Marks a decision that depends on secrets as public.
+fn disclosed(choice: bool) -> bool {
     public([u8::from(choice)]) == [1]
 }
 
 fn main() -> ExitCode {
-    // SAFETY: it asks, and changes nothing.
+    // SAFETY: the request has no side effects.
     if unsafe { under_valgrind() } == 0 {
-        eprintln!("run it under valgrind");
+        eprintln!("run this program under valgrind");
         return ExitCode::FAILURE;
     }
     let key = secret(*b"nobody may know!");
@@ -59,17 +61,17 @@ fn main() -> ExitCode {
         let session = MacKey::derive(&file, Some(uid), ctr).unwrap();
         for len in [0, 15, 16, 77] {
             let mac = SdmMac::truncate(&session.cmac(&message[..len]));
-            // What came from the phone is public, and the right MAC is not.
+            // The received MAC is public, the computed MAC is not.
             let sent = SdmMac::from_bytes(public(*mac.as_bytes()));
             let other = SdmMac::from_bytes([0; 8]);
-            right += u32::from(told(sent == mac)) + u32::from(!told(other == mac));
+            right += u32::from(disclosed(sent == mac)) + u32::from(!disclosed(other == mac));
         }
         let enc = EncKey::derive(&file, uid, ctr.unwrap()).unwrap();
         let mut data = [[0x77; 16]; 2];
         enc.decrypt(ctr.unwrap(), &mut data);
         right += u32::from(public(data[1]) != [0x77; 16]);
         right += u32::from(public(*enc.expose_bytes()) != [0; 16]);
-        // What opens with it is public; that it is made ready is not.
+        // The PICCData that this key decrypts is public, but the preparation of the key must not be reported.
         right += u32::from(SdmMetaReadKey::from_bytes(key).prepare(mode).scheme() == mode);
         right += u32::from(public(*file.counter_id(Some(uid)).as_bytes()) != [0; 16]);
     }
@@ -80,13 +82,13 @@ fn main() -> ExitCode {
     let (server, ecode) = (ServerSecret::from_bytes(key), ECode::from_bytes(secret([0x2A; 16])));
     let opened = ecode::derive_file_read_key(&server, &ecode, uid, 0);
     right += u32::from(public(*opened.expose_bytes()) != [0; 16]);
-    let of_tag = TagContext { tag_id: 7, uid, epoch: 0 };
+    let context = TagContext { tag_id: 7, uid, epoch: 0 };
     let meta = SdmMetaReadKey::from_bytes(key);
-    let sealed = SealedKeys::seal(&server, &ecode, &of_tag, &meta, &opened);
+    let sealed = SealedKeys::seal(&server, &ecode, &context, &meta, &opened);
     right += u32::from(public(*sealed.as_bytes()) != [0; 64]);
-    if std::env::args().nth(1).as_deref() == Some("told") {
-        // Whether a seal opens, and whether a master key of sdm-backend is all zeros.
-        let opens = sealed.unseal(&server, &ecode, &of_tag).is_ok();
+    if std::env::args().nth(1).as_deref() == Some("disclosed") {
+        // These results disclose whether a seal opens, and whether a master key of sdm-backend is all zeros.
+        let opens = sealed.unseal(&server, &ecode, &context).is_ok();
         let derived = [Master::standard(&key), Master::legacy(&key)].map(|master| {
             let master = master.expect("16 bytes");
             let (meta, file) = (master.meta_read_key(), master.file_read_key(uid));
@@ -96,14 +98,15 @@ fn main() -> ExitCode {
     }
     let name = ApiKeySecret::from_bytes(key).key_name(&secret(*b"sk_live_0123456789"));
     right += u32::from(public(*name.as_bytes()) != [0; 16]);
-    let silent = ntag22x::suncmac(&SdmFileReadKey::from_bytes(key), uid, ctr.unwrap(), None).expect("a key as it is");
+    let silent =
+        ntag22x::suncmac(&SdmFileReadKey::from_bytes(key), uid, ctr.unwrap(), None).expect("the key is unprepared");
     right += u32::from(public(silent) != [0; 16]);
     // Plaintexts are chosen by nibbles of what is secret as well: the chain of a CMAC.
     let lrp = Lrp::new(&key, 0);
     let mut blocks = [secret([0x5A; 16]); 3];
-    let (mut there, mut back) = ([0, 0, 7], [0, 0, 7]);
-    lrp.encrypt(&mut there, &mut blocks);
-    lrp.decrypt(&mut back, &mut blocks);
+    let (mut encrypt_counter, mut decrypt_counter) = ([0, 0, 7], [0, 0, 7]);
+    lrp.encrypt(&mut encrypt_counter, &mut blocks);
+    lrp.decrypt(&mut decrypt_counter, &mut blocks);
     right += u32::from(public(blocks[2]) == [0x5A; 16]);
     println!("{right} of 31");
     if right == 31 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
