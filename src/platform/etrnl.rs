@@ -50,10 +50,8 @@
 //! separates them. A caller without an API key receives neither.
 
 use alloc::string::{String, ToString as _};
-use core::fmt;
 
 use chrono::{DateTime, Datelike as _, SecondsFormat};
-use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -130,16 +128,28 @@ impl<'s> Etrnl<'s> {
     }
 }
 
-/// The body of a request.
+/// The fields of a request as JSON.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct Fields<'b> {
+    #[serde(borrow)]
+    tag_id: &'b RawValue,
+    enc: String,
+    #[serde(borrow)]
+    cmac: Option<&'b RawValue>,
+    #[serde(borrow)]
+    tt: Option<&'b RawValue>,
+    e_code: String,
+}
+
+/// The body of a request.
 struct Body {
     tag_id: TagId,
     enc: String,
-    #[serde(default)]
-    cmac: Text,
-    #[serde(default)]
-    tt: Text,
+    /// Empty unless the field is text.
+    cmac: String,
+    /// Empty unless the field is text.
+    tt: String,
     e_code: String,
 }
 
@@ -148,7 +158,8 @@ impl Body {
     fn read(body: &[u8]) -> Option<Self> {
         // `serde_json` would also accept an array of the right values.
         let object = body.trim_ascii_start().starts_with(b"{");
-        object.then(|| serde_json::from_slice(body).ok()).flatten()
+        let Fields { tag_id, enc, cmac, tt, e_code } = object.then(|| serde_json::from_slice(body).ok()).flatten()?;
+        Some(Self { tag_id: TagId::read(tag_id.get())?, enc, cmac: text(cmac), tt: text(tt), e_code })
     }
 
     fn captured(&self) -> [(&'static str, &str); 2] {
@@ -156,29 +167,14 @@ impl Body {
     }
 
     /// Returns the values of a tap with one of the fields `cmac` and `tt`.
-    fn mirrors<'a>(&'a self, enc_mac: &'a Text, captured: &'a [(&'a str, &'a str)]) -> Mirrors<'a> {
-        let enc_mac = Some(enc_mac.0.as_deref().unwrap_or_default());
-        Mirrors { picc_data: Some(&self.enc), enc_mac, captured, ..Mirrors::default() }
+    fn mirrors<'a>(&'a self, enc_mac: &'a str, captured: &'a [(&'a str, &'a str)]) -> Mirrors<'a> {
+        Mirrors { picc_data: Some(&self.enc), enc_mac: Some(enc_mac), captured, ..Mirrors::default() }
     }
 }
 
-/// A field that may hold anything: `None` unless it is text.
-#[derive(Default)]
-struct Text(Option<String>);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Value {
-            Text(String),
-            Other(de::IgnoredAny),
-        }
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Text(text) => Self(Some(text)),
-            Value::Other(_) => Self(None),
-        })
-    }
+/// Returns the text of a field that may hold anything.
+fn text(field: Option<&RawValue>) -> String {
+    field.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
 }
 
 /// A number or text: several clients send the text of the URL unchanged.
@@ -190,46 +186,26 @@ struct TagId {
 }
 
 impl TagId {
+    /// Reads the JSON of the field. Returns `None` if it is neither a number nor text.
+    fn read(json: &str) -> Option<Self> {
+        match json.as_bytes().first()? {
+            b'"' => Some(Self::from_text(&serde_json::from_str::<String>(json).unwrap_or_default())),
+            b'-' | b'0'..=b'9' if json.contains(['.', 'e', 'E']) => {
+                let number: f64 = json.parse().ok()?;
+                // 123.0 is written as 123. From 2^53 on, a rounded number could name another tag.
+                let is_exact = number < 9_007_199_254_740_992.0;
+                Some(Self::from_text(&if is_exact { number.to_string() } else { String::new() }))
+            }
+            b'-' | b'0'..=b'9' => Some(Self::from_text(json)),
+            _ => None,
+        }
+    }
+
     fn from_text(text: &str) -> Self {
         let text = text.trim();
         // `parse` would accept a sign.
         let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         Self { number: digits.and_then(|digits| digits.parse().ok()), text: text.into() }
-    }
-}
-
-impl<'de> Deserialize<'de> for TagId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TagIdVisitor)
-    }
-}
-
-struct TagIdVisitor;
-
-impl Visitor<'_> for TagIdVisitor {
-    type Value = TagId;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number or text")
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(TagId { number: Some(number), text: number.to_string() })
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(TagId::from_text(&number.to_string()))
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
-        // 123.0 is written as 123. From 2^53 on, a rounded number could name another tag.
-        let text = number.to_string();
-        let exact = number < 9_007_199_254_740_992.0;
-        Ok(if exact { TagId::from_text(&text) } else { TagId { number: None, text } })
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(TagId::from_text(text))
     }
 }
 

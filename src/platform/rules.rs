@@ -1,4 +1,4 @@
-//! Rules: they choose the text that answers a tap.
+//! Rules that choose the answer text for a tap.
 //!
 //! A rule set has at most three groups, in order, and a default response. The first group whose rules all match answers
 //! with its text. If no group matches, the default answers. A rule set belongs to a tag group or to one tag code. The
@@ -6,7 +6,7 @@
 //! `{tagcodedr}`, the group's rules run, and the tag code's own default fills that place.
 //!
 //! The rules have the shape of those of the hosted service ixkio, as far as they apply to an API. Source: its
-//! documentation of rules and subtags. Two points are ours: the rules in a group are combined with AND, and a group
+//! documentation of rules and subtags. Two points are our choice: the rules in a group are combined with AND, and a group
 //! without rules never answers.
 //!
 //! ```
@@ -99,7 +99,7 @@ pub struct Rules<'r> {
     pub tag_code: Option<RuleSet<'r>>,
 }
 
-/// The input about a tap from which its answer is chosen.
+/// The properties of a tap that the rules evaluate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleInput {
     /// `true` if the tap is genuine and new.
@@ -157,12 +157,15 @@ impl<'r> Rules<'r> {
         }
     }
 
-    /// Returns `true` if the rule set in force has no group and no default response. Then genuine and forged taps get the
-    /// same answer: the empty text.
+    /// Returns `true` if a genuine tap can get another answer than a forged one: a group of the rule set in force has
+    /// [`Rule::TagAuthentication`], and its response is not the default response.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub fn show_authenticity(&self) -> bool {
         let rules = self.in_force();
-        rules.default.is_empty() && rules.groups.iter().all(Option::is_none)
+        let filled = |text: &'r str| if text.eq_ignore_ascii_case("{tagcodedr}") { self.layer() } else { text };
+        rules.groups.iter().flatten().any(|group| {
+            group.rules.contains(&Rule::TagAuthentication) && filled(group.response) != filled(rules.default)
+        })
     }
 
     /// Returns the text that answers, with its subtags not yet filled.
@@ -171,7 +174,8 @@ impl<'r> Rules<'r> {
         self.in_force().response(input)
     }
 
-    /// Returns the default response of the rule set in force. It answers a tag that proves nothing.
+    /// Returns the default response of the rule set in force. It is the answer for a standard
+    /// tag.
     #[must_use]
     pub fn default_response(&self) -> &'r str {
         self.in_force().default
@@ -218,8 +222,10 @@ impl fmt::Display for RulesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::EmptyGroup => "a rule group without rules never answers",
-            Self::LayeredTwice => "{tagcodedr} stands in at most one response of a tag group",
-            Self::LayerInTagCode => "{tagcodedr} stands in the rules of the tag group, not in those of the tag code",
+            Self::LayeredTwice => "{tagcodedr} may occur in at most one response of a tag group",
+            Self::LayerInTagCode => {
+                "{tagcodedr} may occur only in the rules of the tag group, not in those of the tag code"
+            }
         })
     }
 }

@@ -63,11 +63,17 @@ impl Scan {
             self.add(key, reason.to_string());
         }
         let record = row.record();
-        if let Some(reason) = no_rules(&record) {
+        if record.names.xuid.is_some() && record.chip.is_none() && row.has_keys() {
+            self.add(key, "the tag has keys and no layout".into());
+        }
+        if let Some(reason) = no_rules(&row) {
             self.add(key, reason);
         }
         // A tag may have rules of its own. The next tag of the group may not.
-        let is_group_empty = record.names.xuid.is_some() && Rules { tag_code: None, ..record.rules }.is_empty();
+        let group_rules = Rules { tag_code: None, ..record.rules };
+        let is_group_empty = record.names.xuid.is_some()
+            && group_rules.default_response().is_empty()
+            && group_rules.tag_group.groups.iter().all(Option::is_none);
         if let Some(group) = keys.get(2).filter(|_| is_group_empty) {
             self.add(group, "the tag group has no rules".into());
         }

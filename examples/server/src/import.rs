@@ -6,12 +6,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::platform::Service;
 use suntap::platform::rules::Rules;
-use suntap::platform::{FileKey, Keys as RecordKeys, Record, TagRecord as _, Unfit, etrnl, ixkio};
+use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit, etrnl, ixkio};
 use suntap::{CounterId, Mark, SdmFileReadKey, SdmMetaReadKey};
 
 use crate::document::{
@@ -168,7 +169,7 @@ pub async fn import(
         draft.look_up(read.iter().filter_map(|(_, line)| line.as_ref().ok())).await?;
         for (number, line) in read {
             let problem = match line {
-                Ok(line) => match draft.add(line).await {
+                Ok(line) => match draft.add(number, line).await {
                     Ok(()) => None,
                     Err(Stop::Line(problem)) => Some(problem),
                     Err(Stop::Store(error)) => return Err(error.into()),
@@ -185,6 +186,11 @@ pub async fn import(
         let length = part.iter().map(|(_, line)| line.len().saturating_add(1)).sum::<usize>();
         bytes = bytes.saturating_add(u64::try_from(length).unwrap_or_default());
         done(bytes);
+    }
+    if all == 0 {
+        problems = draft.recheck().await?;
+        all = problems.len();
+        problems.truncate(TOLD);
     }
     if all > 0 {
         return Err(ImportError::Lines { told: problems, all });
@@ -229,6 +235,8 @@ struct Draft<'s> {
     layouts: Vec<Layout>,
     tags: HashSet<String>,
     marks: Vec<(CounterId, Mark)>,
+    /// Tag groups that were there before with another layout or other rules, each with the number of its line.
+    changed_groups: HashMap<(u64, String), usize>,
     report: Report,
 }
 
@@ -253,6 +261,7 @@ impl<'s> Draft<'s> {
             layouts: Vec::new(),
             tags: HashSet::new(),
             marks: Vec::new(),
+            changed_groups: HashMap::new(),
             report: Report::default(),
         }
     }
@@ -318,12 +327,23 @@ impl<'s> Draft<'s> {
         Ok(())
     }
 
-    async fn add(&mut self, line: Line) -> Checked {
+    async fn add(&mut self, number: usize, line: Line) -> Checked {
         match line {
             Line::Organisation(organisation) => self.add_organisation(&organisation),
             Line::ApiKey(_) | Line::Token(_) => self.add_key(&line),
             Line::Folder(level) => self.add_level(&level, 1),
-            Line::TagGroup(level) => self.add_level(&level, 2),
+            Line::TagGroup(level) => {
+                let key = key::level(level.organisation, &level.path);
+                let before: Option<Level> = self.get(&key)?;
+                let changes = |before: Level| {
+                    before.layout != level.layout
+                        || serde_json::to_string(&before.rules).ok() != serde_json::to_string(&level.rules).ok()
+                };
+                if before.is_some_and(changes) {
+                    self.changed_groups.insert((level.organisation, level.path.clone()), number);
+                }
+                self.add_level(&level, 2)
+            }
             Line::Batch(level) => self.add_level(&level, 3),
             Line::Tag(tag) => self.add_tag(*tag).await,
         }
@@ -360,10 +380,13 @@ impl<'s> Draft<'s> {
         if self.text(&key::organisation(key.organisation)).is_none() {
             return problem("there is no such organisation");
         }
-        let is_visible = |c: char| !c.is_control() && !c.is_whitespace();
-        let length = text.chars().count();
+        let (least, length) = (if self.allowed.short_keys { 1 } else { 12 }, text.chars().count());
         if !(1..=256).contains(&length) || !text.chars().all(is_visible) {
-            return problem("a key or token has 12 to 256 visible characters");
+            return problem(format!("a key or token has {least} to 256 visible characters"));
+        }
+        // A header is bytes, and clients do not agree on those of other characters.
+        if key.kind != KeyKind::Token && !text.is_ascii() {
+            return problem("an API key has ASCII characters only: clients encode others in different ways");
         }
         if length < 12 && !self.allowed.short_keys {
             return problem("a key or token of less than 12 characters can be guessed (--allow-short-keys takes it)");
@@ -427,23 +450,107 @@ impl<'s> Draft<'s> {
         if !self.tags.insert(key.clone()) {
             return problem("the tag is in this import twice");
         }
-        let keys = tag.above();
-        if keys.iter().any(|key| self.text(key).is_none()) {
+        if tag.above().iter().any(|key| self.text(key).is_none()) {
             return problem("there is no such organisation or batch");
         }
+        if tag.rules.as_ref().is_some_and(|rules| rules.groups.len() > 3) {
+            return problem(GROUPS);
+        }
+        let (tag, plain) = self.stored(tag)?;
+        let waits = self.place(tag, plain.as_ref()).await?;
+        self.report.tags = self.report.tags.saturating_add(1);
+        if waits {
+            self.report.waiting = self.report.waiting.saturating_add(1);
+            if self.report.first_waiting.len() < 10 {
+                self.report.first_waiting.push(key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks all tags of tag groups whose layout or rules have changed, and lets their counters follow. Returns the
+    /// problems, each with the number of the line of its group.
+    async fn recheck(&mut self) -> Result<Vec<(usize, String)>, StoreError> {
+        let groups = std::mem::take(&mut self.changed_groups);
+        if groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        let line = |tag: &Tag<StoredKeys>| {
+            let (group, _) = tag.batch.as_ref()?.rsplit_once('/')?;
+            groups.get(&(tag.organisation, group.to_owned())).copied()
+        };
+        let mut found = HashMap::new();
+        let mut keep = |key: &str, text: &str| {
+            if let Entry::Tag(tag) = document(key, text)?
+                && let Some(number) = line(&tag)
+            {
+                found.insert(key.to_owned(), number);
+            }
+            Ok::<_, StoreError>(())
+        };
+        for prefix in ["xuid/", "number/"] {
+            self.store.list(prefix, &mut keep).await?;
+        }
+        for (key, text) in &self.writes {
+            if let (true, Some(text)) = (self.tags.contains(key), text) {
+                keep(key, text)?;
+            }
+        }
+        let mut problems = Vec::new();
+        for (key, number) in found {
+            self.fetch(vec![key.clone()]).await?;
+            let Some(Entry::Tag(tag)) = self.get(&key)? else { continue };
+            // This import may have moved the tag to another group.
+            if line(&tag) != Some(number) {
+                continue;
+            }
+            let mut keys = tag.above();
+            let account = self.get::<Organisation>(&key::organisation(tag.organisation))?.and_then(|one| one.account);
+            keys.extend(other_names(&tag, account.as_deref()));
+            self.fetch(keys).await?;
+            match self.place(*tag, None).await {
+                Ok(_) => {}
+                Err(Stop::Line(problem)) => problems.push((number, format!("{key}: {problem}"))),
+                Err(Stop::Store(error)) => return Err(error),
+            }
+        }
+        problems.sort();
+        Ok(problems)
+    }
+
+    /// Puts a tag and its names into the registry, and returns whether it waits for its keys or its layout. `plain` is its
+    /// file-read key if it is at hand and could not be unsealed.
+    async fn place(&mut self, mut tag: Tag<StoredKeys>, plain: Option<&SdmFileReadKey>) -> Checked<bool> {
+        let key = tag.key();
+        let keys = tag.above();
         let texts: Vec<_> = keys.iter().map(|key| self.text(key).map(String::from)).collect();
         let above = above(&keys, &texts)?;
         let account = above.organisation.account.clone();
         if tag.cuid.is_some() && account.is_none() {
             return problem("a CUID is asked for by account, and the organisation has none");
         }
-        if tag.rules.as_ref().is_some_and(|rules| rules.groups.len() > 3) {
-            return problem(GROUPS);
+        let row = |tag: &Tag<StoredKeys>| {
+            Row::new(tag.clone(), Arc::clone(&above), None, self.secrets).map_err(|error| error.to_string())
+        };
+        let placed = row(&tag)?;
+        let before = match self.get(&key)? {
+            Some(Entry::Tag(before)) => Some(*before),
+            _ => None,
+        };
+        let same_key = match &before {
+            Some(before) => row(before).is_ok_and(|before| before.has_same_key(&placed)),
+            None => false,
+        };
+        let old = before.as_ref().and_then(|before| before.keys.as_ref()?.counter);
+        let (waits, counter) = self.check(&placed, plain)?;
+        // Keys under an eCode are not at hand, and their counter does not depend on the layout.
+        let counter = counter.or(old.filter(|_| same_key));
+        if let (Some(old), Some(new)) = (old.filter(|_| same_key), counter.filter(|new| Some(*new) != old)) {
+            // The same chip goes on counting, so its counter follows it.
+            let stored = self.store.read(&[], Some(&old)).await?.mark;
+            let imported: Vec<_> = self.marks.iter().filter(|(id, _)| *id == old).map(|(_, mark)| *mark).collect();
+            self.marks.extend(stored.into_iter().chain(imported).map(|mark| (new, mark)));
         }
-
-        let (mut tag, plain) = self.stored(tag)?;
-        let row = Row::new(tag.clone(), above, None, self.secrets).map_err(|error| error.to_string())?;
-        let (waits, counter) = self.check(&row, plain.as_ref())?;
         if let Some(keys) = &mut tag.keys {
             keys.counter = counter;
         }
@@ -460,7 +567,7 @@ impl<'s> Draft<'s> {
         let names: Vec<_> = other_names(&tag, account.as_deref()).collect();
         self.fetch(names.clone()).await?;
         self.is_free(&key, &tag, &names)?;
-        if let Some(Entry::Tag(before)) = self.get(&key)? {
+        if let Some(before) = before {
             for name in other_names(&before, account.as_deref()).filter(|name| !names.contains(name)) {
                 self.fetch(vec![name.clone()]).await?;
                 if matches!(self.get(&name)?, Some(Entry::See(other)) if other == key) {
@@ -474,16 +581,8 @@ impl<'s> Draft<'s> {
         if let Some(layout) = &tag.layout {
             self.use_layout(layout);
         }
-        let waiting = key.clone();
         self.put(key, &Entry::Tag(Box::new(tag)))?;
-        self.report.tags = self.report.tags.saturating_add(1);
-        if waits {
-            self.report.waiting = self.report.waiting.saturating_add(1);
-            if self.report.first_waiting.len() < 10 {
-                self.report.first_waiting.push(waiting);
-            }
-        }
-        Ok(())
+        Ok(waits)
     }
 
     /// The tag with its keys as they are stored, and the file-read key if it is at hand.
@@ -539,7 +638,7 @@ impl<'s> Draft<'s> {
                 return problem("the secrets have no key of this name");
             }
         }
-        if let Some(reason) = no_rules(&record) {
+        if let Some(reason) = no_rules(row) {
             if record.chip.is_some() && !self.allowed.no_rules {
                 return problem(format!("{reason} (--allow-no-rules takes it)"));
             }
@@ -605,12 +704,23 @@ pub(crate) fn unfit(row: &Row) -> Result<(), Unfit> {
 }
 
 /// Returns the reason why genuine and forged taps of an ixkio tag get the same answer, if they do.
-pub(crate) fn no_rules(record: &Record<'_>) -> Option<String> {
-    if record.names.xuid.is_none() || !record.rules.is_empty() {
+pub(crate) fn no_rules(row: &Row) -> Option<String> {
+    let record = row.record();
+    // A standard tag proves nothing, so an answer to all of its taps is what it is for.
+    let says_nothing = record.chip.is_none() && record.rules.default_response().is_empty();
+    let same = record.chip.is_some() && !record.rules.show_authenticity();
+    if record.names.xuid.is_none() || !(says_nothing || same) {
         return None;
     }
-    let group = record.names.tag_group.map_or("it".into(), |group| format!("its tag group {group}"));
-    Some(format!("{group} has no rules, so genuine and forged taps get the same answer"))
+    let whose = match row.group().filter(|_| record.rules.tag_code.is_none()) {
+        Some(group) => format!("the rules of its tag group {group}"),
+        None => "its rules".into(),
+    };
+    Some(if same {
+        format!("{whose} give genuine and forged taps the same answer")
+    } else {
+        format!("{whose} give every tap an empty answer")
+    })
 }
 
 fn problem<T>(reason: impl Into<String>) -> Checked<T> {
@@ -648,6 +758,12 @@ fn check_names<K>(tag: &Tag<K>) -> Result<(), &'static str> {
 fn is_name(text: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     (1..=64).contains(&text.len()) && text.bytes().all(known)
+}
+
+/// Whether a person can see a character, so that two texts that look alike are alike.
+fn is_visible(c: char) -> bool {
+    let is_invisible = matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
+    !c.is_control() && !c.is_whitespace() && !is_invisible
 }
 
 fn is_text(text: &str) -> bool {

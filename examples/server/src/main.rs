@@ -343,6 +343,12 @@ async fn run_import(args: Import) -> anyhow::Result<()> {
 }
 
 async fn run_check(args: Check) -> anyhow::Result<ExitCode> {
+    // Opening makes a new data file, which a mistyped path should not.
+    if let Address::Embedded(path) = args.store.address()?
+        && !path.exists()
+    {
+        anyhow::bail!("there is no data file {}", path.display());
+    }
     let (store, secrets) = args.store.open(None).await?;
     let findings = check(&store, secrets).await;
     store.close().await;

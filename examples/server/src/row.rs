@@ -58,6 +58,24 @@ impl Row {
         Ok(row)
     }
 
+    /// Whether both are known to have the same file-read key.
+    pub(crate) fn has_same_key(&self, other: &Self) -> bool {
+        let source = |row: &Self| {
+            let source = row.tag.keys.as_ref().map(|keys| &keys.source)?;
+            serde_json::to_string(source).ok()
+        };
+        match (&self.held, &other.held) {
+            (Some((_, file)), Some((_, other))) => file == other,
+            (None, None) => self.tag.uid == other.tag.uid && source(self).is_some() && source(self) == source(other),
+            _ => false,
+        }
+    }
+
+    /// The path of its tag group.
+    pub(crate) fn group(&self) -> Option<&str> {
+        self.above.tag_group.as_ref().map(|group| group.path.as_str())
+    }
+
     pub(crate) fn has_keys(&self) -> bool {
         self.tag.keys.is_some()
     }

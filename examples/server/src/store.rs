@@ -3,6 +3,7 @@
 //! All three do four things: read documents together with a mark, write documents, advance a counter, and say whether they are
 //! there. What a document means is the business of [`registry`](crate::registry), so it is the same over each.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -275,12 +276,15 @@ impl AsyncCounterStore for &Store {
     }
 }
 
-/// The mark that results from an import: the greater counter, and at least as many taps as before.
+/// The mark that results from an import: the greater counter, and at least as many taps as before. Of an equal counter, it
+/// adds the time if none is stored.
 fn raised(stored: Option<Mark>, imported: Mark) -> Mark {
-    match stored {
-        Some(stored) if stored.ctr >= imported.ctr => stored,
-        Some(stored) => Mark { taps: imported.taps.max(stored.taps), ..imported },
-        None => imported,
+    let Some(stored) = stored else { return imported };
+    let taps = imported.taps.max(stored.taps);
+    match imported.ctr.cmp(&stored.ctr) {
+        Ordering::Greater => Mark { taps, ..imported },
+        Ordering::Equal => Mark { at: stored.at.or(imported.at), taps, ..stored },
+        Ordering::Less => stored,
     }
 }
 

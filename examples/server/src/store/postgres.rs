@@ -32,9 +32,11 @@ const ADVANCE: &str = "
 /// As `ADVANCE`, for marks from elsewhere.
 const RAISE: &str = "
     INSERT INTO suntap_marks (tag, ctr, at, taps) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])
-    ON CONFLICT (tag) DO UPDATE SET previous_ctr = suntap_marks.ctr, previous_at = suntap_marks.at,
-        ctr = excluded.ctr, at = excluded.at, taps = greatest(suntap_marks.taps, excluded.taps)
-    WHERE excluded.ctr > suntap_marks.ctr";
+    ON CONFLICT (tag) DO UPDATE SET ctr = excluded.ctr, taps = greatest(suntap_marks.taps, excluded.taps),
+        at = CASE WHEN excluded.ctr > suntap_marks.ctr THEN excluded.at ELSE coalesce(suntap_marks.at, excluded.at) END,
+        previous_ctr = CASE WHEN excluded.ctr > suntap_marks.ctr THEN suntap_marks.ctr ELSE suntap_marks.previous_ctr END,
+        previous_at = CASE WHEN excluded.ctr > suntap_marks.ctr THEN suntap_marks.at ELSE suntap_marks.previous_at END
+    WHERE excluded.ctr >= suntap_marks.ctr";
 
 /// In the order of the primary key's own collation, so that its index finds each page.
 const LIST: &str = "

@@ -41,11 +41,15 @@ const ADVANCE: &str = "
 /// Stores a mark from elsewhere, unless the stored counter is equal or greater.
 const RAISE: &str = "
     local old = redis.call('HMGET', KEYS[1], 'ctr', 'at', 'taps')
-    if old[1] and tonumber(ARGV[1]) <= tonumber(old[1]) then
+    if old[1] and tonumber(ARGV[1]) < tonumber(old[1]) then
         return 0
     end
-    local taps = math.max(tonumber(ARGV[3]), tonumber(old[3] or '0'))
-    redis.call('HSET', KEYS[1], 'ctr', ARGV[1], 'at', ARGV[2], 'taps', string.format('%.0f', taps), 'call', '')
+    local taps = string.format('%.0f', math.max(tonumber(ARGV[3]), tonumber(old[3] or '0')))
+    if old[1] and tonumber(ARGV[1]) == tonumber(old[1]) then
+        redis.call('HSET', KEYS[1], 'at', old[2] ~= '' and old[2] or ARGV[2], 'taps', taps)
+    else
+        redis.call('HSET', KEYS[1], 'ctr', ARGV[1], 'at', ARGV[2], 'taps', taps, 'call', '')
+    end
     return 1";
 
 /// Gives a lock back, if it is still ours.

@@ -35,9 +35,11 @@ def plain_keys(tag):
 
 def ixkio_layout(url):
     """Turns a URL that was read from one tag into the layout of its group."""
-    url = re.sub(r"(?<=/)\w+(?=\?)", "{:xuid}", url)
-    url = re.sub(r"\bn=[0-9A-F]{6}", "n={ctr}", url)
-    return {"template": re.sub(r"\be=[0-9A-F]{16}", "e={mac}", url)}
+    for pattern, element in [(r"(?<=/)\w+(?=\?)", "{:xuid}"), (r"(?<=[?&]x=)\w+", "{:xuid}"),
+                             (r"(?<=[?&]u=)[0-9A-Fa-f]{14}", "{uid}"), (r"(?<=[?&]n=)[0-9A-Fa-f]{6}", "{ctr}"),
+                             (r"(?<=[?&]e=)[0-9A-Fa-f]{16}", "{mac}")]:
+        url = re.sub(pattern, element, url)
+    return {"template": url}
 
 
 def ixkio_rule(rule):
@@ -66,7 +68,8 @@ def ixkio_counter(tag):
 
 
 def ixkio(export):
-    line("token", token=export["responseApiToken"], label="ixkio clients")
+    if export["responseApiToken"] is not None:
+        line("token", token=export["responseApiToken"], label="ixkio clients")
     for folder in export["activeFolders"]:
         line("folder", path=folder["name"], state=state(folder))
         for group in folder["tagGroups"]:
@@ -114,7 +117,12 @@ def etrnl(export):
 
 with open(sys.argv[1], encoding="utf-8") as file:
     both = json.load(file)
-account = {"id": ORGANISATION, "name": both["ixkio"]["customer"], "account": both["ixkio"]["accountId"]}
-print(json.dumps({"organisation": {**account, "needsToken": both["ixkio"]["responseApiToken"] is not None}}))
-ixkio(both["ixkio"])
-etrnl(both["etrnl"])
+organisation = {"id": ORGANISATION, "name": both["customer"]}
+if "ixkio" in both:
+    needs_token = both["ixkio"]["responseApiToken"] is not None
+    organisation |= {"account": both["ixkio"]["accountId"], "needsToken": needs_token}
+print(json.dumps({"organisation": organisation}))
+if "ixkio" in both:
+    ixkio(both["ixkio"])
+if "etrnl" in both:
+    etrnl(both["etrnl"])

@@ -41,7 +41,7 @@ async fn clients_keep_their_keys() {
     let store = open(&folder).await;
     let apis = Apis::new(&store);
     let (mut tag, line) = etrnl_tag(7000);
-    let long = "ü".repeat(256);
+    let long = "~".repeat(256);
     let mut lines = tags::levels();
     lines[0]["organisation"]["needsToken"] = true.into();
     lines.extend([
@@ -159,12 +159,17 @@ async fn a_key_that_cannot_be_imported_is_named() {
         ("\t0123456789AB", visible),
         ("0123456789AB\u{a0}", visible),
         ("0123456789AB\u{7f}", visible),
+        ("0123456789AB\u{200b}", visible),
+        ("\u{feff}0123456789AB", visible),
     ] {
         for line in [api_key(1, text, "public"), api_key(1, text, "private"), token(1, text)] {
             let told = told(std::slice::from_ref(&line)).await;
             assert!(told.starts_with("line 6: ") && told.contains(reason), "{line}: {told}");
         }
     }
+    // Clients do not agree on the bytes of such a header. A token is in a query, where they do.
+    assert!(told(&[api_key(1, "schl\u{fc}ssel1234", "public")]).await.contains("ASCII characters only"));
+    assert!(!told(&[token(1, "schl\u{fc}ssel1234"), json!({})]).await.contains("line 6"));
     for line in [api_key(9, "0123456789AB", "public"), token(9, "0123456789AB")] {
         assert!(told(&[line]).await.starts_with("line 6: there is no such organisation"));
     }

@@ -9,7 +9,8 @@ use crate::counters::{Apis, KEY, etrnl_body, etrnl_tag};
 use crate::import::{changed, open};
 use crate::tags::{self, Folder};
 
-const SAME: &str = "so genuine and forged taps get the same answer";
+const SAME: &str = "give genuine and forged taps the same answer";
+const EMPTY: &str = "give every tap an empty answer";
 
 /// The exit code and standard output of a command.
 fn run(folder: &Folder, args: &[&str]) -> (Option<i32>, String) {
@@ -72,11 +73,11 @@ fn check_lists_what_cannot_be_verified() {
         ("level/1/F/Standard", "the tag group has no rules".into()),
         ("number/7002", "the tag has no layout yet, so it answers `inactive`".into()),
         ("xuid/tag00002", "the keys are not loaded".into()),
-        ("xuid/tag00003", format!("its tag group Bare has no rules, {SAME}")),
-        ("xuid/tag00004", format!("its tag group Bare has no rules, {SAME}")),
+        ("xuid/tag00003", format!("the rules of its tag group F/Bare {SAME}")),
         ("xuid/tag00004", "the keys are not loaded".into()),
-        ("xuid/tag00006", format!("its tag group Standard has no rules, {SAME}")),
-        ("xuid/tag00007", format!("it has no rules, {SAME}")),
+        ("xuid/tag00004", format!("the rules of its tag group F/Bare {SAME}")),
+        ("xuid/tag00006", format!("the rules of its tag group F/Standard {EMPTY}")),
+        ("xuid/tag00007", format!("its rules {EMPTY}")),
     ];
     let lines: Vec<_> = expected.iter().map(|(key, reason)| format!("{key}: {reason}")).collect();
     assert_eq!(run(&folder, &["check"]), (Some(1), lines.join("\n") + "\n9 findings\n"));
@@ -116,21 +117,24 @@ async fn a_group_without_rules_is_told() {
     import(&levels(), false).await.unwrap();
     let standard = |number| changed(number, json!({ "batch": "F/Standard/B", "keys": null }));
     // A standard tag proves nothing, so it is only warned of, once for the group.
-    let warnings = vec![format!("its tag group Standard has no rules, {SAME}")];
+    let warnings = vec![format!("the rules of its tag group F/Standard {EMPTY}")];
     let report = import(&[standard(1), standard(2)], false).await.unwrap();
     assert_eq!(report, Report { tags: 2, warnings, ..Report::default() });
     let authentic = changed(3, json!({ "batch": "F/Bare/B" }));
-    let refused = format!("line 1: its tag group Bare has no rules, {SAME} (--allow-no-rules takes it)");
+    let refused = format!("line 1: the rules of its tag group F/Bare {SAME} (--allow-no-rules takes it)");
     for line in [authentic.clone(), changed(4, json!({ "batch": "F/Bare/B", "keys": null }))] {
         let error = import(&[line], false).await.unwrap_err().to_string();
         assert!(error.starts_with(&refused), "{error}");
     }
-    let warnings = vec![format!("its tag group Bare has no rules, {SAME}")];
+    let warnings = vec![format!("the rules of its tag group F/Bare {SAME}")];
     let report = import(&[authentic], true).await.unwrap();
     assert_eq!(report, Report { tags: 1, warnings, ..Report::default() });
     let bare = json!({ "tagGroup": { "organisation": 1, "path": "F/Bare", "layout": { "template": tags::LAYOUT },
         "rules": { "default": "" } } });
-    import(&[bare], false).await.unwrap();
+    // A change of the group looks at the tags that are in it.
+    let error = import(std::slice::from_ref(&bare), false).await.unwrap_err().to_string();
+    assert!(error.contains("xuid/tag00003: the rules of its tag group F/Bare"), "{error}");
+    import(&[bare], true).await.unwrap();
     let error = import(&[changed(4, json!({ "batch": "F/Bare/B" }))], false).await.unwrap_err().to_string();
     assert!(error.starts_with(&refused), "an empty rule set is none: {error}");
 }
@@ -161,4 +165,52 @@ fn a_tag_without_layout_waits() {
         apis.import(&[line]).await;
         assert_eq!(apis.etrnl(KEY, &etrnl_body(&tag.tap().unwrap())).await["authentic"], true);
     });
+}
+
+/// Rules that never make a difference between a genuine tap and a forged one.
+#[tokio::test]
+async fn rules_that_ignore_authentication_are_refused() {
+    let folder = Folder::new();
+    let store = open(&folder).await;
+    let rules = |rules: Value| {
+        let mut lines = tags::levels();
+        lines[2]["tagGroup"]["rules"] = rules;
+        lines.push(tags::line(1));
+        lines
+    };
+    let import =
+        async |lines: &[Value]| import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await;
+    let group = |rule: &str, response: &str| json!([{ "rules": [rule], "response": response }]);
+    for wrong in [
+        json!({ "default": "Hi" }),
+        json!({ "groups": group("authentication", ""), "default": "" }),
+        json!({ "groups": group("authentication", "{tagcodedr}"), "default": "" }),
+        json!({ "groups": group("scan count > 0", "Pass"), "default": "Fail" }),
+    ] {
+        let error = import(&rules(wrong.clone())).await.unwrap_err().to_string();
+        assert!(error.contains(SAME), "{wrong}: {error}");
+    }
+    import(&rules(json!({ "groups": group("authentication", "Pass"), "default": "" }))).await.unwrap();
+}
+
+/// A tag group may lose its layout while tags with keys are in it.
+#[tokio::test]
+async fn a_group_keeps_its_layout_while_tags_need_it() {
+    let folder = Folder::new();
+    let store = open(&folder).await;
+    let import =
+        async |lines: &[Value]| import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await;
+    import(&[tags::levels(), vec![tags::line(1)]].concat()).await.unwrap();
+    let mut group = tags::levels()[2].clone();
+    group["tagGroup"]["layout"] = Value::Null;
+    let error = import(&[group]).await.unwrap_err().to_string();
+    assert_eq!(error, "line 1: xuid/tag00001: it has keys and no layout\nnothing was imported");
+}
+
+/// A path that was mistyped is not a new store.
+#[test]
+fn check_needs_a_store() {
+    let folder = Folder::new();
+    assert_eq!(run(&folder, &["check"]).0, Some(1));
+    assert!(!folder.path("data.redb").exists());
 }

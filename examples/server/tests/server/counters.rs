@@ -133,13 +133,15 @@ pub(crate) async fn imported_counters_hold(url: &str) {
         assert_eq!(Value::from(told.to_vec()), json!([err, ctr, last, at]), "{answer}");
     }
 
-    // A counter that is not greater changes nothing.
-    for ctr in [3, 6] {
-        apis.import(&[counter(71, json!({ "ctr": ctr, "at": AT, "taps": 500 }))]).await;
-        assert_eq!(apis.response(&first[5]).await, "Fail 10");
-    }
+    // A lower counter changes nothing. An equal one adds what was not known: the time, and more taps.
+    apis.import(&[counter(71, json!({ "ctr": 3, "at": AT, "taps": 500 }))]).await;
+    assert_eq!(apis.response(&first[5]).await, "Fail 10");
+    apis.import(&[counter(71, json!({ "ctr": 6, "at": AT, "taps": 2 }))]).await;
+    assert_eq!(apis.response(&first[5]).await, "Fail 10");
+    apis.import(&[counter(72, json!({ "ctr": 6, "taps": 7 }))]).await;
+    assert_eq!(apis.response(&taps(72)[5]).await, "Fail 7");
     apis.import(&[etrnl_counter(json!({ "ctr": 6, "at": AT }))]).await;
-    assert_eq!(apis.etrnl(KEY, &bodies[5]).await["lastAuthenticTimestamp"], Value::Null);
+    assert_eq!(apis.etrnl(KEY, &bodies[5]).await["lastAuthenticTimestamp"], AT);
     // A line without a counter neither.
     apis.import(&[tags::line(71)]).await;
     assert_eq!(apis.response(&first[5]).await, "Fail 10");
@@ -161,6 +163,62 @@ pub(crate) async fn imported_counters_hold(url: &str) {
     assert_eq!((&answer["authentic"], &answer["lastAuthenticCtr"]), (&true.into(), &30.into()));
     assert_eq!(answer["lastAuthenticTimestamp"], AT);
     store.close().await;
+}
+
+/// Whether a tag mirrors its UID decides under which id its counter is kept. The counter follows a change of the layout.
+#[tokio::test]
+async fn a_counter_follows_the_layout_of_its_group() {
+    const WITH_UID: &str = "https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}";
+
+    for same_import in [false, true] {
+        let folder = Folder::new();
+        let store = crate::import::open(&folder).await;
+        let apis = Apis::new(&store);
+        let group = |template: &str| {
+            let mut line = tags::levels()[2].clone();
+            line["tagGroup"]["layout"]["template"] = template.into();
+            line
+        };
+        let tag = changed(1, json!({ "counter": { "ctr": 40, "taps": 40 } }));
+        let mut lines = tags::levels();
+        lines[2] = group(WITH_UID);
+        lines.push(tag);
+        if same_import {
+            lines.push(group(tags::LAYOUT));
+            apis.import(&lines).await;
+        } else {
+            apis.import(&lines).await;
+            apis.import(&[group(tags::LAYOUT)]).await;
+        }
+        let mut tag = tags::tag(1);
+        let taps: Vec<_> = (1..=41).map(|_| tag.tap().unwrap().to_string()).collect();
+        for (ctr, response) in [(5, "Fail 40"), (40, "Fail 40"), (41, "Pass")] {
+            assert_eq!(apis.response(&taps[ctr - 1]).await, response, "{ctr}");
+        }
+        // And back: the tap that was just accepted is not new under the other id.
+        apis.import(&[group(WITH_UID)]).await;
+        let mut tag = tags::tag_with(WITH_UID, &[("xuid", &tags::xuid(1))], 1);
+        let taps: Vec<_> = (1..=42).map(|_| tag.tap().unwrap().to_string()).collect();
+        assert_eq!(apis.response(&taps[40]).await, "Fail 41");
+        assert_eq!(apis.response(&taps[41]).await, "Pass");
+        store.close().await;
+    }
+}
+
+/// Two tags with one key are told apart by the UID. Without it in their layout, a tap of one would pass as the other's.
+#[tokio::test]
+async fn a_layout_without_uid_needs_a_key_per_tag() {
+    let folder = Folder::new();
+    let store = crate::import::open(&folder).await;
+    let apis = Apis::new(&store);
+    let mut lines = tags::levels();
+    lines[2]["tagGroup"]["layout"]["template"] = "https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}".into();
+    let key = json!({ "plain": { "file": "00112233445566778899AABBCCDDEEFF" } });
+    lines.extend([1, 2].map(|number| changed(number, json!({ "keys": key }))));
+    apis.import(&lines).await;
+    let text = tags::text(&[tags::levels()[2].clone()]);
+    let error = import(&store, tags::secrets(), &text, Allowed::default(), |_| ()).await.unwrap_err().to_string();
+    assert!(error.contains("another tag has this key, and no UID tells them apart"), "{error}");
 }
 
 #[tokio::test]
