@@ -439,6 +439,7 @@ fn invalid_metadata_is_null() {
 
 /// Tests one record for each reason why an import rejects a record.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table of mistakes")]
 fn import_checks_name_the_fault() {
     for tag in 0..2 {
         assert_eq!(ixkio::check(&row(tag)), Ok(()));

@@ -186,3 +186,29 @@ proptest! {
         prop_assert_eq!(Filled::new(&text, &Values(HashMap::new())).to_string(), text);
     }
 }
+
+#[test]
+fn rules_show_authenticity_if_a_genuine_tap_can_get_another_answer() {
+    let scans = [Rule::ScanCount(Comparison::MoreThan, 0)];
+    let both = [AUTHENTIC, scans[0]];
+    let only = |rules, response, default| set([Some(group(rules, response)), None, None], default);
+    let rules = |tag_group, tag_code| Rules { tag_group, tag_code };
+    let pass = only(&[AUTHENTIC], "Pass", "Fail");
+    assert!(rules(pass, None).show_authenticity());
+    assert!(rules(only(&both, "Pass", ""), None).show_authenticity());
+    for same in [
+        set([None; 3], ""),
+        set([None; 3], "Hi"),
+        only(&scans, "Pass", "Fail"),
+        only(&[AUTHENTIC], "", ""),
+        only(&[AUTHENTIC], "{tagcodedr}", ""),
+    ] {
+        assert!(!rules(same, None).show_authenticity());
+        // Rules of the tag code replace those of the group.
+        assert!(!rules(pass, Some(same)).show_authenticity());
+        assert!(rules(same, Some(pass)).show_authenticity());
+    }
+    // With layering, the rules of the group run, and the default of the tag code fills the place.
+    let layered = only(&[AUTHENTIC], "{tagcodedr}", "");
+    assert!(rules(layered, Some(set([None; 3], "own"))).show_authenticity());
+}
