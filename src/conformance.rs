@@ -317,7 +317,7 @@ impl Contest {
         }
     }
 
-    /// Makes the call of one participant. The participants of a contest are numbered from 0.
+    /// Calls the store once, on behalf of one participant. The participants of a contest are numbered from 0.
     ///
     /// # Errors
     /// Returns the error of the store.

@@ -34,7 +34,7 @@ use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 
-/// Returns an iterator over the keys that open a tap, in their order. Each item is the index of the key, counted from 0,
+/// Returns an iterator over the keys that open a tap, in the order in which they are given. Each item is the index of the key, counted from 0,
 /// and the claimed tap. A key that was prepared for a scheme other than the layout's opens nothing.
 ///
 /// Keys may be plain or prepared. With the feature `accel`, plain keys take no longer than prepared ones if there are

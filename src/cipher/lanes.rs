@@ -1,4 +1,4 @@
-//! Several keys in parallel, each with its own block or message.
+//! Encrypts blocks and computes CMACs under several keys in parallel, each key with its own block or message.
 
 use super::backend::encrypt_by_each;
 use super::block::{Block, LANES, Secret, padded, xor};

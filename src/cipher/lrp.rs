@@ -1,6 +1,6 @@
 //! The leakage-resilient primitive of chips in LRP mode. Source: NXP AN12304 Rev 1.1.
 //!
-//! The algorithms have the same names as in the document. They are public for callers that analyse a tap or talk to a
+//! NXP's names of the algorithms are search aliases in this documentation. They are public for callers that analyse a tap or talk to a
 //! chip. Verification, from text to [`FreshTap`](crate::FreshTap), uses them automatically if the layout says
 //! [`Scheme::Lrp`](crate::Scheme::Lrp).
 //!

@@ -10,7 +10,7 @@ use super::lanes::{CmacLanes, Lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
 use crate::value::Scheme;
 
-/// Mirrored PICCData, with its digits decoded. With AES it has 16 bytes, followed by zeros. With LRP the 8 bytes of
+/// Mirrored PICCData, decoded from hexadecimal. With AES it has 16 bytes, followed by zeros. With LRP the 8 bytes of
 /// PICCRand come before the 16 bytes.
 pub(crate) type PiccWire = [u8; 24];
 

@@ -22,8 +22,8 @@ use record::{Content, Record, Slot};
 
 /// A counter store on NOR flash for at most `N` tags (feature `flash`).
 ///
-/// A mark is on the flash before it is acknowledged, and power may fail at any byte. `N` is a power of two from 2 to
-/// 32768.
+/// A mark is written to the flash before it is acknowledged, so no acknowledged mark is lost, even if power fails in the
+/// middle of a write. `N` is a power of two from 2 to 32768.
 ///
 /// The region is a ring of segments. The active segment holds a snapshot of all marks, followed by a log. Each accepted
 /// tap appends one record to the log. When the log is full, the store erases the next segment, writes a snapshot into

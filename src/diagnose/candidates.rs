@@ -64,7 +64,7 @@ fn direct_keys<'a>(
     wanted.chain(factory).chain(keys_with_role(assumptions, other).map(with_source))
 }
 
-/// Returns the keys from which others may be derived, with their names: all given keys, and the key of a new chip.
+/// Returns every key to try as a base for key derivation, with its name: all given keys, and the factory key.
 fn base_keys<'a>(assumptions: &Assumptions<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
     let factory = factory_key(assumptions).map(|key| (key, None));
     assumptions.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)

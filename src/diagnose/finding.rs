@@ -53,7 +53,7 @@ pub enum Finding<'a> {
     DerivedKey {
         /// The role of the key.
         role: Role,
-        /// The derivation, and the key from which it is derived.
+        /// How the key was derived, and from which key.
         source: KeySource<'a>,
     },
     /// The key that works was given for something else.
@@ -77,7 +77,7 @@ pub enum Finding<'a> {
     },
     /// The counter has the wrong byte order.
     CounterByteOrder,
-    /// The MAC is truncated from its CMAC in a way that no chip uses.
+    /// The MAC was made by truncating the full CMAC in a way that no chip does.
     MacTruncation {
         /// The bytes of the CMAC that it consists of, in words.
         bytes: &'static str,

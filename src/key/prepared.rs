@@ -50,7 +50,7 @@ prepared! {
 prepared! {
     /// A key from which the keys of many tags are derived. It is never written to a tag.
     ///
-    /// The key has 16 bytes. It is stored prepared for CMAC, because it is used for many tags.
+    /// The key has 16 bytes. It is prepared for CMAC once and kept in that form, because it is used for many tags.
     MasterKey {
         cmac: Cmac,
     }
@@ -59,7 +59,7 @@ prepared! {
 prepared! {
     /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It is never written to a card.
     ///
-    /// The key has 16 bytes. It is stored prepared for CMAC, because it is used for many cards.
+    /// The key has 16 bytes. It is prepared for CMAC once and kept in that form, because it is used for many cards.
     IssuerKey {
         cmac: Cmac,
     }

@@ -30,7 +30,7 @@ impl<E> Answer<E> {
     /// Creates an answer with a JSON body and without a verdict.
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
-        // The body holds only texts and numbers, so serialising cannot fail. The fallback accepts no tap.
+        // The body holds only texts and numbers, so serialising cannot fail. If it did fail, the client would get status 500 and `{}`, which accepts no tap.
         match serde_json::to_string(body) {
             Ok(body) => Self { status, headers, body, verdict: None },
             Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },

@@ -45,8 +45,8 @@
 //!
 //! `ctr` is decimal. `uid` has 14 upper-case digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"` or `"I"` (or
 //! any other character that the tag has in that place), and null without tamper. Timestamps are ISO 8601 in UTC with
-//! milliseconds, and null if there was no clock. Metadata is returned unchanged, except for white space around it. **An
-//! opened tag is authentic**: read the two statuses. `uidMismatch` and `cmacMismatch` are separate because the vendor
+//! milliseconds, and null if there was no clock. Metadata is returned unchanged, except for white space around it. **A
+//! tag whose seal was opened is still authentic**: the two statuses tell whether it was opened. `uidMismatch` and `cmacMismatch` are separate because the vendor
 //! separates them. A caller without an API key receives neither.
 
 use alloc::string::{String, ToString as _};

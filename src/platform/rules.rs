@@ -75,7 +75,7 @@ pub enum Equality {
 /// Rules that must all match, and the text that then answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleGroup<'r> {
-    /// The rules. A group without rules does not answer.
+    /// The rules. A group without rules never matches, so its response is never used.
     pub rules: &'r [Rule],
     /// The text, with [subtags](Subtags).
     pub response: &'r str,
@@ -131,7 +131,7 @@ impl Rule {
 }
 
 impl<'r> RuleSet<'r> {
-    /// Returns the text that answers.
+    /// Returns the response of the first group whose rules all match, or the default response.
     #[must_use]
     pub fn response(&self, input: &RuleInput) -> &'r str {
         let mut groups = self.groups.iter().flatten();

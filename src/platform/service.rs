@@ -355,7 +355,7 @@ async fn asker<R: AsyncTagRegistry>(
     }
 }
 
-/// Checks that the caller may ask for the tag, and that the tag may be used.
+/// Checks that the caller may ask about the tag, and that the tag may be used.
 fn usable(caller: &Caller, asker: Option<OrganisationId>, record: &Record<'_>) -> Result<(), Refusal> {
     if !caller.may_ask(asker, record) {
         return Err(Refusal::NotTheOwner);

@@ -55,9 +55,9 @@ pub enum Refusal {
     /// A key is missing: the record has no keys, has no SDMMetaReadKey for a `{picc}`, has derived keys but no UID, or
     /// needs a server secret that the service does not have.
     NoKeys,
-    /// A key of the record was prepared for a scheme other than its layout's.
+    /// A key in the record was prepared for another scheme than that of the record's layout.
     WrongScheme,
-    /// The tap has no eCode, or the keys do not open with it.
+    /// The tap has no eCode, or its eCode does not unseal the keys.
     SealBroken,
     /// The tap does not have the shape of the layout.
     Malformed(Malformed),

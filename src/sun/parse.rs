@@ -290,7 +290,7 @@ impl SdmLayout {
     fn parameters(&self) -> impl Iterator<Item = (Field, &[u8])> {
         let mut before: &[u8] = &[];
         self.elements().filter_map(move |element| {
-            // The name of a parameter may stand before `[[`.
+            // The name of a parameter may come before `[[`, in a text of its own.
             let text = match self.text(element.text) {
                 [] => before,
                 text => text,

@@ -18,7 +18,7 @@ pub enum Presented<'a> {
     Mirrors(&'a Mirrors<'a>),
     /// The NDEF file that the caller's own reader read, for [`SdmLayout::parse_ndef_file`].
     NdefFile(&'a [u8]),
-    /// A tap that was already parsed by an equal layout.
+    /// A tap that was already parsed with the same layout as that of the verifier.
     Parsed(UnverifiedTap<'a>),
 }
 

@@ -124,8 +124,8 @@ impl SdmLayout {
     /// function is usable in `const` context: see [`sdm_layout!`](crate::sdm_layout).
     ///
     /// The URL must fit into the file: 249 characters after the prefix that the URI code of the record stands for. The
-    /// prefix is the longest of `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h) and none
-    /// (00h) that `[[` does not cross. If `[[` is nearer to the start, less space is therefore left.
+    /// prefix is the longest of these that ends at or before `[[`: `https://www.` (02h), `http://www.` (01h), `https://`
+    /// (04h), `http://` (03h). If none does, there is no prefix (00h), and the whole URL takes space.
     ///
     /// An unpinned `{picc}` gives a claim without a UID or without a counter if its tag byte says so. This happens by
     /// chance in one of 128 forged taps, so pin the values that your tags write.

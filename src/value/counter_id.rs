@@ -8,7 +8,7 @@ opaque_id! {
     /// It identifies the counter, not the text of a URL: two spellings of one tap have the same `CounterId`. A store
     /// should use it only as a key.
     CounterId,
-    /// Creates a counter id that the caller chooses, for example from a record whose tag mirrors no UID.
+    /// Creates a counter id from bytes that the caller chooses.
     ///
     /// Two tags must never share a counter id. One tag must never have two while its keys stay the same: a tap that was
     /// accepted under the first would be accepted again under the second. This type cannot check either rule. Prefer

@@ -61,7 +61,7 @@ impl<'t, 'a> Claims<'t, 'a> {
                 self.is_refused = true;
                 Ok(None)
             }
-            // Either the MAC matched, so no other claim can match, or the configuration is wrong.
+            // Any other error ends the search: the MAC matched, so no other claim can, or the configuration is wrong.
             Err(error) => Err(error.into()),
         }
     }

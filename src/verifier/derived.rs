@@ -38,7 +38,7 @@ pub struct An10922 {
 }
 
 impl An10922 {
-    /// Creates a source for tags in epoch 0: tags that were set up once. The suffix separates the keys of your
+    /// Creates a source for tags in epoch 0, which were set up only once. The suffix separates the keys of your
     /// application from those of others under the same master key.
     ///
     /// # Errors

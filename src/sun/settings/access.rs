@@ -1,4 +1,4 @@
-//! The settings of a tag that are not in its layout: access rights, the options of SDM, and the texts of one tag.
+//! The settings of a tag that are not in its layout: access rights, the options of SDM, and the static texts that differ from tag to tag.
 
 use crate::value::SdmReadCtr;
 

@@ -56,8 +56,8 @@ impl SdmLayout {
     /// Returns the SDM part of ChangeFileSettings: SDMOptions, SDMAccessRights, then the offsets and lengths that the
     /// data sheet defines for these options, three bytes each, LSB first.
     ///
-    /// In the command, FileOption (with bit 6 set) and AccessRights stand before this part. The caller must supply
-    /// them. The settings make an unpinned `{picc}` hold UID and counter. The settings do not contain the [`Scheme`]:
+    /// In the command, FileOption (with bit 6 set) and AccessRights come before this part. The caller must supply
+    /// them. If the layout has a plain `{picc}`, the settings tell the chip to put UID and counter into it. The settings do not contain the [`Scheme`]:
     /// the chip must already be in LRP mode if the layout says so.
     ///
     /// The settings have at most 27 bytes. They are written to the start of `out`, and this part of `out` is returned.
