@@ -1,4 +1,4 @@
-//! AES, CMAC and LRP. Keys are prepared once, and blocks are plain arrays.
+//! Implements AES, CMAC and LRP. A key is prepared once for many operations. Blocks are plain byte arrays.
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod accel;

@@ -1,11 +1,13 @@
 //! The laws that every counter store must obey (feature `conformance`). Check them in the tests of your own store.
 //!
-//! The functions take a [`CounterStore`]; those whose names end in `_async` take an [`AsyncCounterStore`]. Nothing here
-//! needs `std`, so the laws run on a device too. A failure is a [`Violation`], whose text names the [`Law`].
+//! Functions whose names end in `_async` take an [`AsyncCounterStore`], and the others take a [`CounterStore`]. Nothing
+//! here needs `std`, so you can also check the laws on a device. If a store breaks a law, the check returns a
+//! [`Violation`], whose text names the [`Law`].
 //!
-//! Each call derives its counter ids from `run`, a number that the caller chooses. If you use a different number
-//! for each call, the store need not be empty. Only [`Contest::Apart`] uses more than [`TAGS`] tags at once, and no law
-//! needs more than a few dozen calls. The store must return times exactly as they were given, to the millisecond.
+//! Each check derives its counter ids from `run`, a number that the caller chooses. If you use a different number for
+//! each check, the store does not have to be empty. Only [`Contest::Apart`] uses more than [`TAGS`] tags at once, and
+//! no law needs more than a few dozen calls. The store must return each time exactly as it was given, to the
+//! millisecond.
 //!
 //! ```
 //! use suntap::conformance;
@@ -18,9 +20,9 @@
 //!
 //! # Laws about concurrent calls
 //!
-//! A [`Contest`] says what each participant does and judges the results. The caller must run the participants at the
+//! A [`Contest`] defines what each participant does and judges the results. The caller must run the participants at the
 //! same time, in threads or tasks, each with its own handle to the same store. Let them wait for each other before they
-//! enter, and run many rounds: a race window of microseconds is only hit by chance.
+//! enter, and run many rounds, because the calls hit a race window of microseconds only by chance.
 //!
 //! ```
 //! use std::sync::{Barrier, Mutex};
@@ -60,47 +62,48 @@
 //!
 //! # Laws that need a restart or a failure
 //!
-//! A [`Promise`] records what a store has acknowledged. Call [`Promise::make`], or [`Promise::make_failing`] while writes
-//! fail. Then open the store again and check it with [`Promise::keep`].
+//! A [`Promise`] records what a store has acknowledged. Call [`Promise::make`], or [`Promise::make_failing`] while
+//! writes fail. Then open the store again and check the promise with [`Promise::keep`].
 
 use core::fmt;
 
 use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The number of tags that a law uses at once.
+/// The greatest number of tags that the check of a law uses at once, except in [`Contest::Apart`].
 pub const TAGS: u8 = 3;
 
 /// A property that every counter store must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
-    /// The first tap of a tag advances, whatever its counter, and reports no previous mark.
+    /// The first tap of a tag advances, for any counter, and reports no previous mark.
     FirstTapAdvances,
-    /// A greater counter advances.
+    /// A counter that is greater than the stored one advances.
     GreaterAdvances,
-    /// An equal counter is stale and changes nothing.
+    /// A counter that is equal to the stored one is stale and changes nothing.
     EqualIsStale,
-    /// A lower counter is stale and changes nothing.
+    /// A counter that is lower than the stored one is stale and changes nothing.
     LowerIsStale,
-    /// An advance reports the previous mark and the new one: counter, time, and one more accepted tap.
+    /// An advance reports the previous mark and the new mark. The new mark has the new counter, the new time, and one
+    /// more accepted tap than the previous mark.
     PreviousIsReported,
-    /// A stale result reports the stored mark: counter, time, and accepted taps.
+    /// A stale result reports the stored mark, with its counter, time and number of accepted taps.
     StoredIsReported,
-    /// Tags are independent, however similar their counter ids are.
+    /// Tags do not affect each other, even if their counter ids are similar.
     TagsAreIndependent,
-    /// After `FFFFFFh` nothing advances.
+    /// After the counter `FFFFFFh`, no counter advances.
     MaximumIsTerminal,
-    /// Of many concurrent calls with equal counters, exactly one advances.
+    /// If many concurrent calls have equal counters, exactly one of them advances.
     OneWinner,
-    /// Many concurrent calls with different counters end at the greatest counter, and the mark counts as many taps as
-    /// calls that advanced.
+    /// After many concurrent calls with different counters, the greatest counter is stored. The mark counts one tap for
+    /// each call that advanced.
     GreatestRemains,
-    /// An acknowledged mark is still stored when the store is opened again.
+    /// An acknowledged mark is still stored after the store is opened again.
     MarksSurvive,
     /// A mark that was not written is not reported as advanced.
     FailuresAreTold,
-    /// The store works while nothing is broken.
+    /// The store returns no error as long as nothing is broken.
     Works,
 }
 
@@ -160,7 +163,8 @@ impl<E: fmt::Display> fmt::Display for Violation<E> {
 
 impl<E: core::error::Error> core::error::Error for Violation<E> {}
 
-/// Returns a counter id of a run. The ids of a run differ in one bit, at either end.
+/// Returns the counter id of one tag of a run. The id of tag 0 differs from the ids of the others in only one bit,
+/// which is the first or the last.
 fn tag(run: u64, number: u8) -> CounterId {
     let mut id = [0; 16];
     let bytes = run.to_be_bytes();
@@ -240,7 +244,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.advances(0, Law::GreaterAdvances, Some(first), second).await?;
         self.is_stale(0, Law::EqualIsStale, second.ctr, second).await?;
         self.is_stale(0, Law::LowerIsStale, first.ctr, second).await?;
-        // Its low bytes are lower than those of the stored counter.
+        // The low bytes of this counter are lower than the low bytes of the stored counter.
         self.advances(0, Law::GreaterAdvances, Some(second), third).await?;
         self.is_stale(0, Law::LowerIsStale, ctr(0x00_FFFF), third).await?;
 
@@ -280,18 +284,18 @@ pub async fn sequential_async<S: AsyncCounterStore>(store: &mut S, run: u64) -> 
 /// A law that many participants try to break at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contest {
-    /// All participants advance one tag to the same counter: [`Law::OneWinner`].
+    /// All participants advance one tag to the same counter. This checks [`Law::OneWinner`].
     Equal {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Each participant advances one tag to a different counter: [`Law::GreatestRemains`].
+    /// All participants advance one tag, each to a different counter. This checks [`Law::GreatestRemains`].
     Increasing {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Each participant advances its own tag, and all of them advance: [`Law::TagsAreIndependent`]. This uses as many
-    /// tags as there are participants.
+    /// Each participant advances its own tag, and every call must advance. This checks [`Law::TagsAreIndependent`] and
+    /// uses as many tags as there are participants.
     Apart {
         /// The number from which the counter ids are derived.
         run: u64,
@@ -337,10 +341,11 @@ impl Contest {
         store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis::new(number.into()))).await
     }
 
-    /// Judges the results of the participants after all are done. `results` is in the order of their numbers.
+    /// Judges the results of the participants after all of them are done. `results` must be in the order of the
+    /// participants' numbers.
     ///
     /// # Errors
-    /// Returns the law that is broken. A participant whose store failed breaks [`Law::Works`].
+    /// Returns the law that is broken. If the store failed for a participant, this is [`Law::Works`].
     pub fn judge<S: CounterStore>(
         self,
         store: &mut S,
@@ -352,7 +357,7 @@ impl Contest {
     /// Like [`judge`](Self::judge), but for an [`AsyncCounterStore`].
     ///
     /// # Errors
-    /// Returns the errors of [`judge`](Self::judge).
+    /// Returns the same errors as [`judge`](Self::judge).
     pub async fn judge_async<S: AsyncCounterStore>(
         self,
         store: &mut S,
@@ -414,7 +419,7 @@ impl Contest {
     }
 }
 
-/// A record of what a store has acknowledged. Check it after you open the store again.
+/// A record of what a store has acknowledged. Check the record after you open the store again.
 ///
 /// ```
 /// use suntap::conformance::Promise;
@@ -437,7 +442,8 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// Advances the tag of a run, and records the answer of the store. A `value` above `FFFFFFh` counts as `FFFFFFh`.
+    /// Advances the counter of a tag of this run to `value`, and records the answer of the store. A `value` above
+    /// `FFFFFFh` counts as `FFFFFFh`.
     pub fn make<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         run_ready(Self::make_async(&mut Blocking(store), run, value))
     }
@@ -447,8 +453,8 @@ impl Promise {
         Self::record(store, run, value, Law::MarksSurvive).await
     }
 
-    /// Like [`make`](Self::make), but for a store that cannot write or is cut off at some byte of a write. The store
-    /// may fail, but everything that it reports must be true.
+    /// Like [`make`](Self::make), but for a store that cannot write or is interrupted in the middle of a write. The
+    /// store may fail, but everything that it reports must be true.
     pub fn make_failing<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         run_ready(Self::make_failing_async(&mut Blocking(store), run, value))
     }
@@ -468,18 +474,18 @@ impl Promise {
         Self { run, asked, acknowledged, law }
     }
 
-    /// Returns the mark that the store reported as stored, or `None` if it failed.
+    /// Returns the mark that the store reported as stored, or `None` if the store failed.
     #[must_use]
     pub fn acknowledged(&self) -> Option<Mark> {
         self.acknowledged
     }
 
     /// Checks a working store against the promise. Promises can be checked any number of times and in any order. If the
-    /// store had failed, this call advances the counter, unless the failed call already did.
+    /// store failed when the promise was made, this call advances the counter, unless the failed call already did.
     ///
     /// # Errors
-    /// Returns [`Law::MarksSurvive`] if the acknowledged mark is gone or changed, and [`Law::FailuresAreTold`] if it
-    /// was never written.
+    /// Returns a violation if the acknowledged mark is gone or changed. The law is [`Law::MarksSurvive`] for a promise
+    /// from [`make`](Self::make), and [`Law::FailuresAreTold`] for a promise from [`make_failing`](Self::make_failing).
     pub fn keep<S: CounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
         run_ready(self.keep_async(&mut Blocking(store)))
     }
@@ -487,9 +493,9 @@ impl Promise {
     /// Like [`keep`](Self::keep), but for an [`AsyncCounterStore`].
     ///
     /// # Errors
-    /// Returns the errors of [`keep`](Self::keep).
+    /// Returns the same errors as [`keep`](Self::keep).
     pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        // The acknowledged counter cannot advance, so the store reports its mark.
+        // The acknowledged counter cannot advance again, so the store reports the stored mark.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
         let is_kept = match (advance, self.acknowledged) {

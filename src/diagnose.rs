@@ -1,10 +1,12 @@
 //! Finds out why a tap does not verify.
 //!
-//! The input is a URL and what you assume about it: its layout, its keys, its UID. The result names the assumption that
-//! is wrong. The search tries the ways in which a tag could have written this URL, with every given key, the key of a new
-//! chip, and the keys derived from them. When a MAC matches, the search has found how the URL was made, and each
-//! difference from your assumptions is a fault. A 64-bit MAC does not match by chance. If no MAC matches, the findings
-//! report what the URL alone shows.
+//! The input is a URL and your assumptions about the tag: its layout, its keys and its UID. The result names the
+//! assumption that is wrong. The search tries the ways in which a tag could have written this URL. It tries every given
+//! key, the key of a new chip, and the keys derived from these.
+//!
+//! If a MAC matches, the search has found how the URL was made, because a 64-bit MAC does not match by chance. Each
+//! difference from your assumptions is then a fault. If no MAC matches, the findings report only what the URL itself
+//! shows.
 //!
 //! ```
 //! use suntap::diagnose::{Assumptions, Conclusion, GivenKey, Role, diagnose};
@@ -22,17 +24,19 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
-//! The search is bounded: [`Diagnosis::tried`] is the work done, in MACs, and [`Diagnosis::complete`] says whether the
-//! search ran to its end. It covers:
+//! The search is bounded. [`Diagnosis::tried`] is the work done, in MACs, and [`Diagnosis::complete`] says whether the
+//! search ran to its end. The search covers:
 //!
-//! - every start of the MAC input for the given keys, and the starts of mirrors and parameters for derived keys;
+//! - for the given keys, a MAC input that starts at any character; for derived keys, a MAC input that starts at a
+//!   mirror or at a parameter;
 //! - AN10922 over the UID with nine common suffixes;
 //! - versions 0 to 31 of a Bolt Card;
 //! - URLs of at most 261 characters.
 //!
-//! A [`Finding`] has a [code](Finding::code) that does not change, and displays as a sentence with its remedy.
+//! Each [`Finding`] has a [code](Finding::code) that does not change. Its `Display` text says what is wrong and what to
+//! do.
 //!
-//! **The result holds keys that work** and says why a tap fails. Show it only to the owner of the tag, not to
+//! **The result contains keys that work**, and it says why a tap fails. Show it only to the owner of the tag, not to
 //! untrusted clients.
 
 mod assumptions;

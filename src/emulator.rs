@@ -1,11 +1,11 @@
-//! A tag in software (feature `emulator`): for tests, demonstrations and development without a chip.
+//! A tag emulated in software (feature `emulator`), for tests, demonstrations and development without a chip.
 //!
-//! The emulator works like the chip (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation writes an NDEF file into it.
-//! A tap copies the file, writes each mirror at its offset, and computes the MAC over the bytes from SDMMACInputOffset
-//! to SDMMACOffset. The emulator therefore shares the template, the session keys and the ciphers with the verifier, but
-//! neither its parser nor its MAC window.
+//! The emulator works like the chip (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation writes an NDEF file into the
+//! emulated tag. A tap copies this file, writes each mirror at its offset, and computes the MAC over the bytes from
+//! SDMMACInputOffset to SDMMACOffset. The emulator therefore shares the template, the session keys and the ciphers with
+//! the verifier. The parser and the code that finds the MAC input are separate.
 //!
-//! **Anybody can copy an emulated tag.** Give it keys that no real tag has.
+//! **Anybody can copy an emulated tag.** Give it keys that no real tag uses.
 //!
 //! ```
 //! use suntap::emulator::EmulatedTag;
@@ -40,7 +40,7 @@ use crate::sun::settings::{Offsets, SettingsError, TagTexts};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE};
 use crate::value::{SdmReadCtr, Uid, hex};
 
-/// A tag in software.
+/// An emulated tag.
 #[derive(Clone)]
 pub struct EmulatedTag {
     layout: SdmLayout,
@@ -50,7 +50,8 @@ pub struct EmulatedTag {
     uid: Uid,
     ctr: SdmReadCtr,
     limit: SdmReadCtr,
-    /// Two flags: the seal was ever open, and the seal is open now. `None` if the feature is not enabled.
+    /// Two flags. The first is `true` if the seal was ever open, and the second is `true` if it is open now. `None` if
+    /// seal measurement is disabled.
     seal: Option<(bool, bool)>,
     seed: [u8; 16],
     file: [u8; FILE_SIZE],
@@ -60,13 +61,13 @@ pub struct EmulatedTag {
 }
 
 impl EmulatedTag {
-    /// Creates a tag that was just set up: its counter is 0, and its seal is closed.
+    /// Creates a newly set up tag, whose counter is 0 and whose seal is closed.
     ///
-    /// A `{picc}` that is not pinned holds UID and counter. An `{enc}` that is not pinned has the fewest characters
-    /// that hold the file data, but at least 32.
+    /// A `{picc}` that is not pinned contains both UID and counter. An `{enc}` that is not pinned is as short as the
+    /// file data allows, but has at least 32 characters.
     ///
     /// # Errors
-    /// Returns [`SettingsError`] if the layout or a text cannot be written into a chip, or if the layout is that of an
+    /// Returns [`SettingsError`] if the layout or a text cannot be written into a chip, or if the layout describes an
     /// NTAG 22x, which is not emulated.
     pub fn new(
         layout: &SdmLayout,
@@ -93,11 +94,11 @@ impl EmulatedTag {
         Ok(tag)
     }
 
-    /// Sets the tag up again, like [`new`](Self::new): it gets new keys, and its counter starts over. The state of the
-    /// seal stays, because the chip does not forget that the seal was open.
+    /// Sets up the tag again, like [`new`](Self::new). The tag gets new keys, and its counter starts at 0 again. The
+    /// state of the seal does not change, because a chip does not forget that its seal was open.
     ///
     /// # Errors
-    /// Returns the errors of [`new`](Self::new). The tag then stays as it was.
+    /// Returns the same errors as [`new`](Self::new). If this fails, the tag is unchanged.
     pub fn personalise(
         &mut self,
         layout: &SdmLayout,
@@ -110,8 +111,9 @@ impl EmulatedTag {
         Ok(())
     }
 
-    /// Returns the same tag with other random bytes. They come after UID and counter, and in LRP mode also before them.
-    /// The random bytes of a tap are computed from the seed and the counter.
+    /// Returns the same tag with a different seed for its random bytes. PICCData has random bytes after UID and
+    /// counter, and in LRP mode also before them. The random bytes of each tap are computed from the seed and the
+    /// counter.
     #[must_use]
     pub fn with_seed(mut self, seed: [u8; 16]) -> Self {
         self.seed = seed;
@@ -125,21 +127,22 @@ impl EmulatedTag {
         self
     }
 
-    /// Returns the same tag with an SDMReadCtrLimit. When the counter has reached it, the tag can no longer be read.
+    /// Returns the same tag with an SDMReadCtrLimit. When the counter has reached this limit, the tag can no longer be
+    /// read.
     #[must_use]
     pub fn with_read_ctr_limit(mut self, limit: SdmReadCtr) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Returns the same tag with seal measurement disabled. Its tamper status is `II`.
+    /// Returns the same tag with seal measurement disabled. The tamper status is then `II`.
     #[must_use]
     pub fn without_seal(mut self) -> Self {
         self.seal = None;
         self
     }
 
-    /// Breaks the seal. The tag remembers that.
+    /// Breaks the seal. The tag remembers this forever.
     pub fn open_seal(&mut self) {
         self.seal = self.seal.map(|_| (true, true));
     }
@@ -164,8 +167,8 @@ impl EmulatedTag {
     /// Reads the tag: increments the counter by one, and returns the URL.
     ///
     /// # Errors
-    /// Returns [`ReadLimit`] if the counter has reached its limit, which is `FFFFFFh` if none was set. The tag then
-    /// writes nothing.
+    /// Returns [`ReadLimit`] if the counter has reached its limit, which is `FFFFFFh` by default. The tag then does not
+    /// write a URL.
     pub fn tap(&mut self) -> Result<Url, ReadLimit> {
         let prf = Encryptor::new(&self.seed);
         let mut blocks = [[0; 16]; 2];
@@ -177,12 +180,12 @@ impl EmulatedTag {
         self.tap_with(&padded(blocks.as_flattened().iter().copied()))
     }
 
-    /// Like [`tap`](Self::tap), but with the given random bytes. In AES mode, PICCData takes as many of the first bytes
-    /// as fit after UID and counter. In LRP mode the first eight bytes are PICCRand, and the next ones
+    /// Like [`tap`](Self::tap), but with the given random bytes. In AES mode, PICCData contains the first of these
+    /// bytes, as many as fit after UID and counter. In LRP mode, the first eight bytes are PICCRand, and the next bytes
     /// follow UID and counter.
     ///
     /// # Errors
-    /// Returns the errors of [`tap`](Self::tap).
+    /// Returns the same errors as [`tap`](Self::tap).
     pub fn tap_with(&mut self, random: &[u8; 20]) -> Result<Url, ReadLimit> {
         let next = self.ctr.get().checked_add(1).and_then(SdmReadCtr::new);
         let ctr = next.filter(|next| *next <= self.limit).ok_or(ReadLimit)?;
@@ -217,7 +220,7 @@ impl EmulatedTag {
             put_digits(&mut file, offsets.mac, mac.as_bytes());
         }
 
-        // The file does not contain the prefix that the URI code stands for.
+        // The file does not contain the prefix that the URI code abbreviates.
         let (_, prefix) = self.layout.uri_code();
         let prefix = self.layout.template().as_bytes().get(..prefix).unwrap_or_default();
         let rest = file.get(FILE_HEADER..self.len).unwrap_or_default();
@@ -226,7 +229,7 @@ impl EmulatedTag {
         Ok(Url { text, len, origin: origin(&text) })
     }
 
-    /// Encrypts PICCData and mirrors it.
+    /// Encrypts PICCData and writes it into the file at `at`.
     fn put_picc_data(&self, file: &mut [u8], at: usize, uid: Option<Uid>, ctr: Option<SdmReadCtr>, random: &[u8; 20]) {
         let tag = match (uid, ctr) {
             (Some(_), Some(_)) => 0xC7,
@@ -332,7 +335,7 @@ impl Deref for Url {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // A layout accepts only ASCII, and digits are ASCII.
+        // A template contains only ASCII, and digits are ASCII, so this cannot fail.
         str::from_utf8(self.text.get(..self.len).unwrap_or_default()).unwrap_or_default()
     }
 }

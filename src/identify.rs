@@ -1,12 +1,14 @@
-//! Finds which of many keys opens a tap of an unknown tag.
+//! Finds the meta-read key for a tap of an unknown tag by trying many keys.
 //!
-//! The first byte of PICCData shows whether a key opened it. Under a wrong key, this byte is valid by chance one time in
-//! 256, or one time in 85 if the layout does not pin the content of PICCData. A search therefore finds the right key and
-//! sometimes a wrong one, which the SDMMAC then rejects. The search stores only the tap: memory does not grow with the
-//! number of keys, and keys may come from an iterator.
+//! The right key decrypts PICCData so that its first byte is valid. With a wrong key, this byte is valid by chance one
+//! time in 256, or one time in 85 if the layout does not specify the content of PICCData. A search therefore finds the
+//! right key and sometimes also a wrong key. Checking the SDMMAC then rejects the wrong key.
 //!
-//! The search ends at the matching key, so its running time reveals the position of that key. A tap that no
-//! key matches takes longest.
+//! Keys may come from an iterator. The search does not collect them, so its memory use does not grow with the number of
+//! keys.
+//!
+//! The search ends at the matching key, so its running time reveals the position of that key. The search takes longest
+//! if no key matches.
 //!
 //! ```
 //! use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, identify, sdm_layout};
@@ -19,7 +21,7 @@
 //!
 //! let tap = LAYOUT.parse("https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086")?;
 //! let (customer, tap) = identify::first_verified(&tap, &meta_keys, |customer, _claimed| {
-//!     // Here a real service derives the key of the claimed UID.
+//!     // A real service would derive the key for the claimed UID here.
 //!     Some(SdmFileReadKey::from_bytes(*customers.get(customer)?).prepare(Scheme::Aes))
 //! })?;
 //! assert_eq!((customer, tap.ctr().get()), (2, 61)); // next step: commit
@@ -34,14 +36,15 @@ use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 
-/// Returns an iterator over the keys that open a tap, in the order in which they are given. Each item is the index of the key, counted from 0,
-/// and the claimed tap. A key that was prepared for a scheme other than the layout's opens nothing.
+/// Returns an iterator over the keys that decrypt a tap to valid PICCData, in the order in which the keys are given.
+/// Each item is the index of the key, counted from 0, and the claimed tap. A key that was prepared for a scheme other
+/// than the layout's never appears in the result.
 ///
-/// Keys may be plain or prepared. With the feature `accel`, plain keys take no longer than prepared ones if there are
-/// so many that they must be fetched from memory, because eight are expanded in parallel. Without it, prepare keys that
-/// are tried often.
+/// Keys may be plain or prepared. With the feature `accel`, eight plain keys are expanded in parallel. If there are so
+/// many keys that they must be fetched from memory, plain keys then take no longer than prepared keys. Without this
+/// feature, prepare keys that are tried often.
 ///
-/// A candidate is only claimed: verify it before you use it for anything else.
+/// A candidate is only a claimed tap. Verify it before you use it for anything else.
 pub fn candidates<'a, I>(tap: &UnverifiedTap<'a>, keys: I) -> impl Iterator<Item = (usize, ClaimedTap<'a>)>
 where
     I: IntoIterator<Item: MetaReadKey>,
@@ -53,9 +56,9 @@ where
 pub(crate) struct Candidates<'t, 'a, I> {
     tap: &'t UnverifiedTap<'a>,
     keys: I,
-    /// The number of keys that were already tried.
+    /// The number of keys that have already been tried.
     tried: usize,
-    /// The results that were computed but not returned yet.
+    /// The results that have been computed but not returned yet.
     opened: Deque<(usize, PiccData), LANES>,
 }
 
@@ -83,7 +86,7 @@ impl<'a, I: Iterator<Item: MetaReadKey>> Iterator for Candidates<'_, 'a, I> {
     }
 }
 
-/// Opens the PICCData of a tap with each key of a group.
+/// Decrypts the PICCData of a tap with each key of a group.
 fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option<PiccData>; LANES] {
     let mut opened = [None; LANES];
     if let Some((block, plain)) = tap.picc_block().zip(all_plain(keys)) {
@@ -100,7 +103,7 @@ fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option
     opened
 }
 
-/// Returns the keys if all are plain and this machine expands them faster in parallel.
+/// Returns the keys if all of them are plain and this machine expands keys faster in parallel.
 fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES]>> {
     let mut plain = Secret([[0; 16]; LANES]);
     for (place, key) in plain.0.iter_mut().zip(keys) {
@@ -109,12 +112,13 @@ fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES
     side_by_side().then_some(plain)
 }
 
-/// Returns the first candidate whose SDMMAC matches, and the index of its meta-read key, counted from 0.
-/// `file_key` returns the file-read key of a candidate, given that index and the claimed tap, or `None` if there is none.
+/// Returns the first candidate whose SDMMAC matches, and the index of its meta-read key, counted from 0. `file_key`
+/// receives that index and the claimed tap. It returns the file-read key of the candidate, or `None` if there is no
+/// such key.
 ///
 /// # Errors
-/// Returns [`VerifyError::NotAuthentic`] if no candidate matches, and [`VerifyError::NoCounter`] if the matching tap
-/// carries no counter.
+/// Returns [`VerifyError::NotAuthentic`] if no candidate matches, and [`VerifyError::NoCounter`] if a candidate matches
+/// but carries no counter.
 pub fn first_verified<'a, I, K: FileReadKey>(
     tap: &UnverifiedTap<'a>,
     keys: I,

@@ -1,4 +1,4 @@
-//! Key derivation: from one secret to the keys of many tags.
+//! Derives the keys of many tags from one secret.
 
 pub mod an10922;
 pub mod boltcard;

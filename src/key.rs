@@ -1,7 +1,7 @@
-//! Keys: one type for each purpose, wiped on drop, never printed.
+//! Defines the key types. There is one type for each purpose. Keys are wiped on drop and never printed.
 //!
-//! Store and pass a key as one of the plain types. Its *prepared* form holds the key schedule and the CMAC subkeys:
-//! prepare a key once if you use it for more than one tap.
+//! Store and pass a key as one of the plain types. Its *prepared* form contains the key schedule and the CMAC subkeys.
+//! If you use a key for more than one tap, prepare it once.
 
 mod counter_id;
 mod plain;

@@ -1,4 +1,5 @@
-// The first definition of a link wins: in rustdoc a guide chapter is a module, in the repository it is a file.
+// Both files define the links to the guide chapters: `links.md` as modules for rustdoc, and `README.md` as files in the
+// repository. The first definition of a link wins, so `links.md` must come first.
 #![doc = include_str!("guide/links.md")]
 #![doc = include_str!("../README.md")]
 #![no_std]

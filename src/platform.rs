@@ -1,8 +1,9 @@
-//! A verification service for the tags of many owners (feature `platform`), and the public APIs of two hosted services
-//! (feature `dialects`).
+//! Provides a verification service for the tags of many owners (feature `platform`), and implements the public APIs of
+//! two hosted services (feature `dialects`).
 //!
-//! [`Service`] decides about a tap with a [`TagRegistry`] and a [counter store](crate::CounterStore). A [`Record`] says
-//! who owns a tag, whether the tag may be used, where its keys come from, and which [rules] answer it.
+//! [`Service`] decides whether to accept a tap. It looks up the tag in a [`TagRegistry`], and checks the counter in a
+//! [counter store](crate::CounterStore). The [`Record`] of a tag says who owns the tag, whether it may be used, where
+//! its keys come from, and which [rules] choose the answer.
 #![cfg_attr(feature = "dialects", doc = "")]
 #![cfg_attr(feature = "dialects", doc = include_str!("platform/wire_formats.md"))]
 

@@ -1,7 +1,9 @@
-//! `Serialize` and `Deserialize` (feature `serde`). Values are text, as `Display` writes it and `FromStr` reads it.
+//! Implements `Serialize` and `Deserialize` (feature `serde`). Most values are text, in the form that `Display` writes
+//! and `FromStr` reads.
 //!
-//! Keys are only deserialized. No error of this module contains the text of a key, but a format may add it: the
-//! `Display` of an error of the crate `toml` shows the line with the key. Its `message()` does not.
+//! Keys can be deserialized but not serialized. No error of this module contains the text of a key, but the crate for a
+//! format may add it. For example, the `Display` text of a `toml` error shows the line with the key. The `message()` of
+//! that error does not.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -15,7 +17,7 @@ use crate::key::{ApplicationKey, IssuerKey, MasterKey, SdmFileReadKey, SdmMetaRe
 use crate::sun::layout::{MAX_TEMPLATE, SdmLayout};
 use crate::value::{CounterId, Scheme, SdmReadCtr, Uid, UnixMillis};
 
-/// Reads a type from text.
+/// Parses a value of the type `T` from text.
 struct Text<T>(&'static str, PhantomData<T>);
 
 impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
@@ -29,7 +31,8 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
         text.parse().map_err(E::custom)
     }
 
-    // The default methods would repeat the number in the error, and the number may be a key without quotes.
+    // The default methods would repeat the number in the error, and the number may be a key that was written without
+    // quotes.
     fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
         Err(E::custom(format_args!("expected {} as text", self.0)))
     }
@@ -78,7 +81,7 @@ macro_rules! to_text {
 
 to_text!(Uid CounterId Scheme);
 
-/// Writes a number.
+/// Serializes the counter as a number.
 impl Serialize for SdmReadCtr {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u32(self.get())
@@ -92,7 +95,7 @@ impl<'de> Deserialize<'de> for SdmReadCtr {
     }
 }
 
-/// Writes a number.
+/// Serializes the time as a number of milliseconds.
 impl Serialize for UnixMillis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.get())
@@ -105,7 +108,7 @@ impl<'de> Deserialize<'de> for UnixMillis {
     }
 }
 
-/// Writes the template as text in AES mode, and a map `{scheme, template}` otherwise.
+/// Serializes a layout in AES mode as the text of its template. Any other layout becomes a map `{scheme, template}`.
 impl Serialize for SdmLayout {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.scheme() == Scheme::Aes {
@@ -118,7 +121,8 @@ impl Serialize for SdmLayout {
     }
 }
 
-/// Text is a template in AES mode. A map `{scheme, template}` states the scheme; `mode` is another name for `scheme`.
+/// Deserializes text as a template in AES mode. A map `{scheme, template}` also states the scheme. The field `scheme`
+/// may also be called `mode`.
 impl<'de> Deserialize<'de> for SdmLayout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LayoutVisitor)
@@ -139,7 +143,7 @@ impl<'de> Visitor<'de> for LayoutVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SdmLayout, A::Error> {
-        // The fields come in any order, and a template can be parsed only when its scheme is known.
+        // The fields may come in any order, but a template can be parsed only after its scheme is known.
         let (mut scheme, mut template): (Option<Scheme>, Option<Template>) = (None, None);
         while let Some(name) = map.next_key()? {
             match name {
@@ -154,7 +158,7 @@ impl<'de> Visitor<'de> for LayoutVisitor {
     }
 }
 
-/// The text of a template until its scheme is known.
+/// The text of a template, kept until its scheme is known.
 struct Template(heapless::String<MAX_TEMPLATE>);
 
 impl FromStr for Template {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`UnverifiedTap`] | [`parse`], [`parse_origin_form`], [`assemble`] | The text has the shape of the layout. |
 //! | [`ClaimedTap`] | [`open`], [`read_plain`] | The tap *claims* a UID and counter. Use them only to choose a key. |
-//! | [`VerifiedTap`] | [`verify`] | A holder of the key made the tap, perhaps long ago. It carries a counter. |
+//! | [`VerifiedTap`] | [`verify`] | A holder of the key made the tap, perhaps long ago. The tap carries a counter. |
 //! | [`FreshTap`] | [`commit`], [`commit_async`] | The tap is genuine and is not a replay. |
 //! | [`ReplayableTap`] | [`verify_replayable`] | The tap is genuine. It has no counter, so it may be a replay. |
 //!
@@ -24,9 +24,9 @@
 //! [`verify_replayable`]: crate::ClaimedTap::verify_replayable
 //!
 //! Each step consumes the previous state, and no state is `Clone`, so a caller cannot skip or repeat a step. A
-//! `ReplayableTap` never becomes a `FreshTap`. Dropping a `VerifiedTap` is harmless: it grants nothing by itself. Types
-//! cannot check that a store keeps its [contract](crate::CounterStore): a store that loses counters or reports a wrong
-//! result defeats them.
+//! `ReplayableTap` never becomes a `FreshTap`. Dropping a `VerifiedTap` is harmless, because a `VerifiedTap` grants
+//! nothing by itself. The types cannot check that a counter store keeps its [contract](crate::CounterStore). If a store
+//! loses counters or reports a wrong result, a replay can become a `FreshTap`.
 //!
 //! # Misuse that does not compile
 //!
@@ -101,7 +101,7 @@
 //! }
 //! ```
 //!
-//! A caller cannot construct a verdict:
+//! A caller cannot construct a `FreshTap`:
 //!
 //! ```compile_fail,E0451
 //! # use suntap::*;

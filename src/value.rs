@@ -1,4 +1,4 @@
-//! Plain values: identifiers, counters, times and hexadecimal text.
+//! Defines plain values: identifiers, counters, times and hexadecimal text.
 
 mod config_error;
 mod counter_id;

@@ -1,4 +1,4 @@
-//! Level 1: verifies the taps of one layout, with keys from one source.
+//! The verifier, which verifies the taps of one layout with keys from one source.
 
 use core::borrow::Borrow;
 use core::convert::Infallible;
@@ -46,7 +46,7 @@ pub use meta_keys::MetaKeys;
 /// | parameter | what it is | examples |
 /// |---|---|---|
 /// | `F` | [`FileKeys`] or [`AsyncFileKeys`]: the SDMFileReadKey of a tag | an [`SdmFileReadKey`](crate::SdmFileReadKey), [`An10922`], [`BoltCard`], [`ECodeKeys`], a closure from a UID to a key |
-/// | `M` | the prepared [`MetaKeys`]: the keys that open `{picc}` | one key (the default), an array, a `Vec`, none |
+/// | `M` | the prepared [`MetaKeys`]: the keys that decrypt `{picc}` | one key (the default), an array, a `Vec`, none |
 /// | `L` | the layout, owned or borrowed | `&'static SdmLayout` (the default), `SdmLayout`, `Arc<SdmLayout>` |
 ///
 /// # Returned errors
@@ -54,8 +54,8 @@ pub use meta_keys::MetaKeys;
 /// [`new`](Self::new) detects configuration mistakes and returns a [`ConfigError`]. Errors at run time are caused by a
 /// tag, by an attacker, or by a failure of the key source or the counter store.
 ///
-/// **Return one generic refusal to untrusted clients.** In particular, keep [`Error::UnknownTag`] for your logs: it
-/// reveals that the meta-read key opened the tap.
+/// **Return one generic refusal to untrusted clients.** In particular, keep [`Error::UnknownTag`] for your logs,
+/// because it reveals that a meta-read key decrypted the PICCData.
 pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
     layout: L,
     meta_keys: M,
@@ -65,11 +65,11 @@ pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
 impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L> {
     /// Creates a verifier and prepares the meta-read keys for the scheme of the layout.
     ///
-    /// A layout without `{picc}` needs no meta-read key: pass `()`.
+    /// A layout without `{picc}` needs no meta-read key. Pass `()` in that case.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if the layout carries no counter, if the layout and the meta-read keys do not fit
-    /// together, or if the file-read keys cannot serve the layout.
+    /// Returns [`ConfigError`] if the layout has no counter, if the meta-read keys do not match the layout, or if the
+    /// source of the file-read keys does not work with the layout.
     pub fn new<K: MetaKeys<Prepared = M>>(layout: L, meta_keys: K, file_keys: F) -> Result<Self, ConfigError>
     where
         F: FileKeys,
@@ -82,7 +82,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// [`admit_async`](Self::admit_async).
     ///
     /// # Errors
-    /// Returns the errors of [`new`](Self::new).
+    /// Returns the same errors as [`new`](Self::new).
     pub fn new_async<K: MetaKeys<Prepared = M>>(layout: L, meta_keys: K, file_keys: F) -> Result<Self, ConfigError>
     where
         F: AsyncFileKeys,
@@ -118,14 +118,14 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
         &self.file_keys
     }
 
-    /// Verifies a tap: a full URL, or any other [`Presented`] form.
+    /// Verifies a tap. `tap` is a full URL or any other form of [`Presented`].
     ///
     /// **This does not detect replays: a copy of a tap passes any number of times.** [Commit](VerifiedTap::commit) the
     /// result, or call [`admit`](Self::admit) instead.
     ///
-    /// With several meta-read keys, each is tried until the tap verifies. If none does, the error is
-    /// [`Error::UnknownTag`] if there were claims and none of them had a file-read key, and
-    /// [`VerifyError::NotAuthentic`] otherwise.
+    /// With several meta-read keys, the verifier tries one after the other until the tap verifies. If the tap verifies
+    /// with none of them, the error is [`Error::UnknownTag`] if there was at least one claim but no file-read key for
+    /// any claim. In all other cases, it is [`VerifyError::NotAuthentic`].
     ///
     /// # Errors
     /// Returns [`Error::Malformed`], [`Error::Verify`], [`Error::UnknownTag`] or [`Error::Keys`].
@@ -140,11 +140,12 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// store keeps the time `at` with the counter.
     ///
     /// `tap` is the URL as text, or another form of [`Presented`]: `Presented::OriginForm(path_and_query)` for the
-    /// request target that an HTTP server receives, `Presented::NdefFile(&bytes)` for the file that a reader returns, or
-    /// `&mirrors` for separate values.
+    /// request target that an HTTP server receives, `Presented::NdefFile(&bytes)` for the file that a reader returns,
+    /// or `&mirrors` for separate values.
     ///
     /// # Errors
-    /// Returns the errors of [`verify`](Self::verify), and [`Error::Commit`].
+    /// Returns the same errors as [`verify`](Self::verify). Returns [`Error::Commit`] if the tap is a replay or the
+    /// store failed.
     pub fn admit<'a, S: CounterStore + ?Sized>(
         &'a self,
         tap: impl Into<Presented<'a>>,
@@ -160,7 +161,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// Like [`verify`](Self::verify), but for [`AsyncFileKeys`].
     ///
     /// # Errors
-    /// Returns the errors of [`verify`](Self::verify).
+    /// Returns the same errors as [`verify`](Self::verify).
     pub async fn verify_async<'a>(
         &'a self,
         tap: impl Into<Presented<'a>>,
@@ -173,12 +174,12 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
     ///
-    /// If the future is dropped before it completes, the counter may or may not have advanced. The tap is spent in
+    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent in
     /// either case. Code that is generic over the store and spawns the future needs the bound
     /// [`SendCounterStore`](crate::SendCounterStore).
     ///
     /// # Errors
-    /// Returns the errors of [`admit`](Self::admit).
+    /// Returns the same errors as [`admit`](Self::admit).
     pub async fn admit_async<'a, S: AsyncCounterStore + ?Sized>(
         &'a self,
         tap: impl Into<Presented<'a>>,

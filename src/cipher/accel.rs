@@ -1,12 +1,13 @@
-//! The block cipher, computed with the processor's AES instructions if it has them, and with [`soft`] otherwise.
+//! Implements the block cipher with the processor's AES instructions. On a processor without them, it uses [`soft`].
 //!
-//! Only this module and its submodules contain `unsafe` code, for two reasons. A function that uses the instructions
-//! may be called only on a processor that has them. Registers are loaded and stored through pointers.
+//! Only this module and its submodules contain `unsafe` code, for two reasons. First, a function that uses the AES
+//! instructions may be called only on a processor that has them. Second, registers are loaded and stored through raw
+//! pointers.
 //!
-//! This is faster than one call for each block, for three reasons. The key schedule computes SubWord with the last
-//! round of the cipher, which has a third of the latency of the dedicated instruction. A key that serves one block is
-//! expanded while that block is encrypted. Keys of several tags are expanded in parallel, so that one makes progress
-//! while another waits for a result.
+//! This module is faster than one call for each block, for three reasons. The key schedule computes SubWord with the
+//! instruction for the last round of the cipher, which has a third of the latency of the dedicated instruction. A key
+//! that is used for only one block is expanded while that block is encrypted. The keys of several tags are expanded in
+//! parallel, so the processor works on one key while it waits for the result of another.
 
 #![allow(unsafe_code, reason = "`unsafe` is confined to this directory, see above")]
 
@@ -36,14 +37,14 @@ use arch::{
 use round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
 use target::with_aes;
 
-/// Returns `true` if the processor has the instructions. With `--cfg suntap_backend="soft"` it returns `false`, to test
-/// the software path.
+/// Returns `true` if the processor has the AES instructions. With `--cfg suntap_backend="soft"`, it always returns
+/// `false`, so that tests can cover the software path.
 fn available() -> bool {
     !cfg!(suntap_backend = "soft") && arch::available()
 }
 
 with_aes! {
-    // This is a loop because `map` is compiled without the target features of its closure. The closure would not be
+    // This is a loop because `map` is compiled without the target features of its closure, so the closure would not be
     // inlined.
     #[inline]
     fn load_each<const N: usize>(blocks: &[Block; N]) -> [Register; N] {
@@ -184,7 +185,8 @@ with_aes! {
         xor(even, and(xor(even, odd), mask))
     }
 
-    // The functions above are inlined into those of this block. Code outside this block calls these wrappers.
+    // The functions above are inlined into their callers in this macro block. Code outside the block calls the wrappers
+    // below.
     fn expand_apart<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
         expand(keys)
     }
@@ -204,14 +206,14 @@ with_aes! {
     }
 }
 
-/// Returns `true` if several keys are faster in parallel than one by one.
+/// Returns `true` if several keys are processed faster in parallel than one by one.
 pub(crate) fn side_by_side() -> bool {
     available()
 }
 
 /// A key prepared for encryption.
 pub(crate) enum Encryptor {
-    /// Constructed only if the processor has the instructions, like every `Hard` below.
+    /// This variant, like every `Hard` below, is constructed only if the processor has the AES instructions.
     Hard(RoundKeys<1>),
     Soft(soft::Encryptor),
 }
@@ -278,7 +280,8 @@ impl Decryptor {
     }
 }
 
-/// Returns the table entry for the low four bits of `index`. It reads all entries, regardless of the index.
+/// Returns the table entry for the low four bits of `index`. It always reads all entries, so its memory accesses do not
+/// depend on the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     if available() {
         let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];
@@ -340,8 +343,8 @@ impl ZeroizeOnDrop for Decryptor {}
 mod tests {
     use super::*;
 
-    /// A test run names the instructions that it must cover in `SUNTAP_WANTS`. Otherwise it could pass without using
-    /// them.
+    /// The environment variable `SUNTAP_WANTS` names the instructions that a test run must cover. Without this check, a
+    /// run could pass on a machine that does not have them.
     #[test]
     fn required_instructions_are_available() {
         let wanted = std::env::var("SUNTAP_WANTS").unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The block cipher of this build: RustCrypto's `aes`, or the processor's instructions with the feature `accel`.
+//! Selects the block cipher of this build. With the feature `accel`, it uses the processor's AES instructions. Without
+//! this feature, it is RustCrypto's `aes`.
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use super::accel as chosen;
@@ -31,13 +32,14 @@ mod tests {
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
-    /// Encrypts one block with RustCrypto's `aes`: the reference for the backend of this build.
+    /// Encrypts one block with RustCrypto's `aes`. The result is the reference for the backend of this build.
     fn rustcrypto(key: &Block, mut block: Block) -> Block {
         aes::Aes128Enc::new(key.into()).encrypt_block((&mut block).into());
         block
     }
 
-    /// FIPS 197 appendix B, with the key alone and with several copies of it in parallel.
+    /// Checks the example of FIPS 197 appendix B, first with one key and then with several copies of the key in
+    /// parallel.
     #[test]
     fn fips197_appendix_b() {
         let (plain, cipher) =

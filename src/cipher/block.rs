@@ -1,4 +1,4 @@
-//! Blocks are plain arrays. Secret blocks are wiped on drop.
+//! Defines blocks, which are plain byte arrays. Secret blocks are wiped on drop.
 
 use core::hint::black_box;
 
@@ -10,12 +10,12 @@ pub(crate) type Block = [u8; 16];
 /// The number of keys that are used in parallel.
 pub(crate) const LANES: usize = 8;
 
-/// Encrypts blocks under a fixed key. CMAC is built on this.
+/// Encrypts blocks under a fixed key. CMAC is built on this trait.
 pub(crate) trait BlockEncrypt {
     fn encrypt(&self, block: &mut Block);
 
-    /// Encrypts several blocks, each of which depends on the one before. One chain is cheaper than single calls if the
-    /// cipher has a setup cost for each call.
+    /// Encrypts several blocks, each of which depends on the result for the previous block. If the cipher has a setup
+    /// cost for each call, one chain is cheaper than separate calls.
     fn chain<C: Chain>(&self, chain: C) -> C::Output {
         chain.run(|block| self.encrypt(block))
     }
@@ -28,19 +28,19 @@ pub(crate) trait Chain {
     fn run(self, encrypt: impl Fn(&mut Block)) -> Self::Output;
 }
 
-/// Secret blocks that are wiped on drop. They are overwritten in one step: wiping byte by byte would take longer than
-/// some of the operations on them.
+/// Secret blocks that are wiped on drop. They are overwritten in one step, because wiping them byte by byte would take
+/// longer than some operations on them.
 pub(crate) struct Secret<T: Default>(pub(crate) T);
 
 impl<T: Default> Drop for Secret<T> {
     fn drop(&mut self) {
         self.0 = T::default();
-        // Without the barrier the compiler would remove the write, because nothing reads it.
+        // Without the barrier, the compiler would remove the write, because nothing reads it.
         optimization_barrier(&self.0);
     }
 }
 
-/// Returns the first `N` bytes, followed by zeros if there are fewer.
+/// Returns the first `N` bytes. If there are fewer than `N`, the rest is filled with zeros.
 pub(crate) fn padded<const N: usize>(bytes: impl IntoIterator<Item = u8>) -> [u8; N] {
     let mut padded = [0; N];
     padded.iter_mut().zip(bytes).for_each(|(padded, byte)| *padded = byte);
@@ -52,15 +52,15 @@ pub(crate) fn xor(block: Block, other: Block) -> Block {
     (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(other)).to_ne_bytes()
 }
 
-/// Returns a bit of `index` as all ones or all zeros. Lookups in secret tables use it to hide which entry they select.
-/// `black_box` keeps the compiler from turning the mask into a branch.
+/// Returns all ones if this bit of `index` is 1, and all zeros otherwise. Lookups in secret tables use this mask to
+/// hide which entry they select. `black_box` keeps the compiler from turning the mask into a branch.
 #[inline]
 pub(super) fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
 }
 
-/// Selects one of sixteen table entries: each bit of the index halves the table. This is a macro and not a function, so
-/// that it adds no call to a function that uses the processor's instructions.
+/// Selects one of sixteen table entries. Each bit of the index halves the number of remaining entries. This is a macro
+/// and not a function, so that it adds no function call to code that uses the processor's AES instructions.
 macro_rules! halve {
     ($table:expr, $masks:expr, $load:expr, $choose:expr) => {{
         let (choose, load, [one, two, four, eight]) = ($choose, $load, $masks);

@@ -1,7 +1,8 @@
-//! CMAC: NIST SP 800-38B, RFC 4493.
+//! Implements CMAC. Source: NIST SP 800-38B, RFC 4493.
 //!
-//! This crate has its own CMAC for two reasons. The subkeys are kept with the key, so a message of one block costs one
-//! block encryption. AN10922 needs the last step of CMAC on input with its own padding rule.
+//! This crate has its own CMAC for two reasons. First, it keeps the subkeys with the prepared key, so the MAC of a
+//! one-block message costs only one block encryption. Second, AN10922 has its own padding rule, so it needs the last
+//! step of CMAC for input that is already padded.
 
 use dbl::Dbl;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
@@ -9,8 +10,8 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use super::backend::{Encryptor, chain_once};
 use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
 
-/// `true` if a key for one call uses the same code as prepared keys. Separate code is faster, but would cost firmware
-/// 1.2 KB of flash.
+/// Is `true` if a key that is used for only one call goes through the same code as a prepared key. Separate code is
+/// faster, but it would take 1.2 KB of flash in firmware.
 const SHARED: bool = cfg!(target_pointer_width = "32");
 
 /// A key prepared for CMAC: the cipher and both subkeys.
@@ -35,8 +36,8 @@ impl Subkeys {
         Self { k1: number(&k1), k2: number(&k2) }
     }
 
-    /// Returns the last block of a message as cipher input. Only the first `filled` bytes are part of the message. The
-    /// rest, if any, is overwritten with padding.
+    /// Returns the cipher input for the last block of a message. Only the first `filled` bytes of `block` are part of
+    /// the message. The other bytes, if any, are overwritten with padding.
     pub(crate) fn last(&self, mut block: Block, filled: usize) -> Block {
         let (_, padding) = block.split_at_mut_checked(filled).unwrap_or_default();
         match padding {
@@ -49,13 +50,13 @@ impl Subkeys {
         }
     }
 
-    /// Returns a full last block as cipher input.
+    /// Returns the cipher input for a last block that is full.
     #[inline]
     pub(super) fn whole(&self, last: Block) -> Block {
         (u128::from_ne_bytes(last) ^ self.k1).to_ne_bytes()
     }
 
-    /// Returns a padded last block as cipher input.
+    /// Returns the cipher input for a last block that is padded.
     #[inline]
     fn padded(&self, last: Block) -> Block {
         (u128::from_ne_bytes(last) ^ self.k2).to_ne_bytes()
@@ -126,7 +127,7 @@ impl Cmac {
 }
 
 impl<C: BlockEncrypt> Cmac<C> {
-    /// Prepares CMAC over `cipher`.
+    /// Prepares CMAC with `cipher`.
     pub(crate) fn over(cipher: C) -> Self {
         let mut l = [0; 16];
         cipher.encrypt(&mut l);
@@ -145,7 +146,7 @@ impl<C: BlockEncrypt> Cmac<C> {
         state
     }
 
-    /// Computes the MAC of exactly two blocks. If `padded` is `true`, the caller has already padded the second one.
+    /// Computes the MAC of exactly two blocks. If `padded` is `true`, the caller has already padded the second block.
     pub(crate) fn two_blocks(&self, first: &Block, last: &Block, padded: bool) -> Block {
         struct Two {
             first: Block,
@@ -186,8 +187,8 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
 
     fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
         let mut state = [0; 16];
-        // The block that is not absorbed yet. The last block is treated differently, so a full block waits until more
-        // bytes follow.
+        // This block is not absorbed yet. A full block is kept until more bytes follow, because the last block is
+        // processed differently.
         let mut block = [0; 16];
         let mut filled: usize = 0;
         // This is `for_each` and not a loop, because `next` is slow on an iterator chained from several parts.
@@ -208,7 +209,7 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
     }
 }
 
-/// Doubles in GF(2^128), without branching on the value.
+/// Doubles a block in GF(2^128) without branching on its value.
 fn double(block: Block) -> Block {
     aes::Block::from(block).dbl().into()
 }
@@ -221,7 +222,7 @@ pub(super) mod tests {
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
-    /// RFC 4493 §4, subkey generation.
+    /// Checks the subkey generation of RFC 4493 §4.
     #[test]
     fn rfc4493_subkeys() {
         let key = Cmac::new(&KEY);
@@ -229,7 +230,7 @@ pub(super) mod tests {
         assert_eq!(u128::from_be_bytes(key.subkeys.k2.to_ne_bytes()), 0xf7dd_ac30_6ae2_66cc_f90b_c11e_e46d_513b);
     }
 
-    /// RFC 4493 §4, examples 1 and 2.
+    /// Checks examples 1 and 2 of RFC 4493 §4.
     #[test]
     fn rfc4493_examples_1_and_2() {
         let key = Cmac::new(&KEY);
@@ -245,7 +246,7 @@ pub(super) mod tests {
         mac.finalize().into_bytes().into()
     }
 
-    /// Pseudo-random blocks, the same in every run: AES in counter mode.
+    /// Returns pseudo-random blocks from AES in counter mode. The blocks are the same in every run.
     pub(in crate::cipher) fn random_blocks() -> impl Iterator<Item = Block> {
         let cipher = aes::Aes128Enc::new((&KEY).into());
         (0_u128..).map(move |counter| {
@@ -255,7 +256,7 @@ pub(super) mod tests {
         })
     }
 
-    /// Compares with the `cmac` crate, for messages of every length of up to five blocks.
+    /// Compares the results with the `cmac` crate, for messages of every length up to five blocks.
     #[test]
     fn cmac_equals_the_crate() {
         let mut random = random_blocks();

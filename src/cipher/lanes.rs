@@ -4,14 +4,14 @@ use super::backend::encrypt_by_each;
 use super::block::{Block, LANES, Secret, padded, xor};
 use super::cmac::Subkeys;
 
-/// Encrypts blocks under several keys in parallel. [`CmacLanes`] is built on this.
+/// Encrypts blocks under several keys in parallel. [`CmacLanes`] is built on this trait.
 pub(crate) trait LaneEncrypt {
     /// Encrypts each block under the key at the same index.
     fn encrypt(&self, blocks: &mut [Block; LANES]);
 }
 
-/// Keys for parallel use. They are not prepared: each key is used for few blocks, so it is expanded while these blocks
-/// are encrypted.
+/// Keys for parallel use. These keys are not prepared. Each key encrypts only a few blocks, so it is expanded while
+/// they are encrypted.
 pub(crate) struct Lanes(Secret<[Block; LANES]>);
 
 impl Lanes {
@@ -35,7 +35,7 @@ pub(crate) struct CmacLanes<C = Lanes> {
 }
 
 impl CmacLanes {
-    /// Computes the MACs of two messages of exactly one block for each key.
+    /// For each key, computes the MACs of two messages, each of exactly one block.
     pub(crate) fn two_blocks(&self, messages: &[[Block; 2]; LANES]) -> [[Block; 2]; LANES] {
         let mut states = *messages;
         for (states, subkeys) in states.iter_mut().zip(&self.subkeys) {
@@ -55,7 +55,7 @@ impl<C: LaneEncrypt> CmacLanes<C> {
         Self { cipher, subkeys: l.map(Subkeys::new) }
     }
 
-    /// Computes the MACs of messages of exactly one block.
+    /// For each key, computes the MAC of a message of exactly one block.
     pub(crate) fn one_block(&self, messages: &[Block; LANES]) -> [Block; LANES] {
         let mut states = *messages;
         states.iter_mut().zip(&self.subkeys).for_each(|(state, subkeys)| *state = subkeys.whole(*state));
@@ -63,8 +63,8 @@ impl<C: LaneEncrypt> CmacLanes<C> {
         states
     }
 
-    /// Computes the MACs of messages of any length. A lane whose message has ended idles until the longest message
-    /// ends.
+    /// For each key, computes the MAC of a message of any length. A lane whose message has ended stays idle until the
+    /// longest message ends.
     pub(crate) fn of(&self, messages: &[&[u8]; LANES]) -> [Block; LANES] {
         let (mut states, mut tags) = ([[0; 16]; LANES], [[0; 16]; LANES]);
         let mut rests = messages.map(Some);
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::cipher::cmac::tests::{oracle, random_blocks};
 
-    /// Compares the CMACs of messages of different lengths, computed in parallel, with the `cmac` crate.
+    /// Computes the CMACs of messages of different lengths in parallel, and compares them with the `cmac` crate.
     #[test]
     fn lanes_equal_the_crate() {
         let mut random = random_blocks();

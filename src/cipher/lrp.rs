@@ -1,11 +1,12 @@
-//! The leakage-resilient primitive of chips in LRP mode. Source: NXP AN12304 Rev 1.1.
+//! Implements the leakage-resilient primitive (LRP), which chips use in LRP mode. Source: NXP AN12304 Rev 1.1.
 //!
-//! NXP's names of the algorithms are search aliases in this documentation. They are public for callers that analyse a tap or talk to a
-//! chip. Verification, from text to [`FreshTap`](crate::FreshTap), uses them automatically if the layout says
+//! The functions are public for callers that analyse a tap or communicate with a chip. The search of this documentation
+//! also finds them by NXP's names of the algorithms. Verification, from parsing the text to
+//! [`FreshTap`](crate::FreshTap), uses LRP automatically if the layout has the scheme
 //! [`Scheme::Lrp`](crate::Scheme::Lrp).
 //!
-//! The running time does not depend on keys or data: to select the plaintext for a nibble, the code reads all 16
-//! plaintexts and does not index into them.
+//! The running time does not depend on keys or data. To select the plaintext for a nibble, the code reads all 16
+//! plaintexts instead of indexing into them.
 
 use core::fmt;
 
@@ -26,13 +27,14 @@ pub(crate) struct Enabled;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enabled {}
 
-/// The blocks that a secret encrypts: `NEXT` gives the next secret of the chain, and `OUT` gives an output.
+/// The blocks that are encrypted under each secret of the chain. Encrypting `NEXT` gives the next secret, and
+/// encrypting `OUT` gives an output.
 const NEXT: Block = [0x55; 16];
 const OUT: Block = [0xAA; 16];
 
 /// Returns the 16 secret plaintexts of a key, `generatePlaintexts(4, key)`. Source: AN12304 §2.1, Algorithm 1.
 ///
-/// They are as secret as the key, and the caller must wipe them. An [`Lrp`] wipes its own.
+/// The plaintexts are as secret as the key, so the caller must wipe them. An [`Lrp`] wipes its own plaintexts.
 #[doc(alias = "generatePlaintexts")]
 #[must_use]
 pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
@@ -41,7 +43,7 @@ pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
     plaintexts
 }
 
-/// Fills `plaintexts` with the plaintexts of a key, each converted by `set`.
+/// Fills `plaintexts` with the plaintexts of a key. `set` converts each of them.
 fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set: impl Fn(Block) -> P) {
     let mut secret = encrypt(key, NEXT);
     plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret)));
@@ -50,7 +52,7 @@ fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set
 
 /// Returns the updated key `generateUpdatedKeys(key)[index]`. Source: AN12304 §2.1, Algorithm 2.
 ///
-/// It is as secret as the key, and the caller must wipe it.
+/// The updated key is as secret as the key, so the caller must wipe it.
 #[doc(alias = "generateUpdatedKeys")]
 #[must_use]
 pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
@@ -86,7 +88,8 @@ pub struct Lrp {
     _enabled: Enabled,
 }
 
-/// Several keys prepared for LRP in parallel, each with its updated key 0. They are wiped on drop.
+/// Several keys prepared for LRP, for parallel use. Each has its plaintexts and its updated key 0. They are wiped on
+/// drop.
 pub(crate) struct LrpLanes {
     plaintexts: Secret<[[u128; 16]; LANES]>,
     updated_keys: Secret<[Block; LANES]>,
@@ -114,7 +117,7 @@ impl LrpLanes {
     }
 }
 
-/// Encrypts both blocks under each key. Returns the results for the first block and those for the second.
+/// Encrypts both blocks under each key. Returns the results for the first block and the results for the second block.
 fn encrypt_both(keys: &[Block; LANES], blocks: [Block; 2]) -> (Secret<[Block; LANES]>, Secret<[Block; LANES]>) {
     let mut given = Secret([blocks; LANES]);
     encrypt_by_each(keys, &mut given.0);
@@ -141,8 +144,9 @@ impl LaneEncrypt for LrpLanes {
 }
 
 impl Lrp {
-    /// Prepares a key for use with the updated key of this index. SDM uses index 0, and index 1 to encrypt under a
-    /// session key. Each index costs one more block encryption. Source: AN12304 §2.1.
+    /// Prepares a key for use with the updated key at this index. SDM uses index 1 for encryption under a session key,
+    /// and index 0 for everything else. Each increment of the index costs one more block encryption. Source: AN12304
+    /// §2.1.
     #[cfg(feature = "lrp")]
     #[must_use]
     pub fn new(key: &[u8; 16], updated_key_index: u8) -> Self {
@@ -156,11 +160,11 @@ impl Lrp {
         lrp
     }
 
-    /// Evaluates LRP (`eval`) over nibbles, in the given order. Only the low four bits of each nibble count. Source:
-    /// AN12304 §2.2, Algorithm 3.
+    /// Evaluates LRP over nibbles in the given order (`eval` in AN12304). Only the low four bits of each item are used.
+    /// Source: AN12304 §2.2, Algorithm 3.
     ///
-    /// If `finalize` is `true`, the result goes through one more step, over a block of zeros. Finalize every result
-    /// that you disclose.
+    /// If `finalize` is `true`, one more step follows: a block of zeros is encrypted under the result, and the
+    /// encrypted block is returned. Finalize every result that you disclose.
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
         let mut state = self.updated_key;
         for nibble in nibbles {
@@ -171,8 +175,8 @@ impl Lrp {
 
     /// Decrypts whole blocks in place (LRICB without padding). Source: AN12304 §3.1, Algorithm 5.
     ///
-    /// `counter` is a big-endian number of any length. It increases by one for each block, and wraps. With an empty
-    /// counter, all blocks have the same key.
+    /// `counter` is a big-endian number of any length. It is incremented after each block, and wraps after its maximum.
+    /// With an empty counter, all blocks are decrypted with the same key.
     #[doc(alias = "LRICBDec")]
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
@@ -182,8 +186,8 @@ impl Lrp {
         }
     }
 
-    /// Encrypts whole blocks in place. The arguments are those of [`decrypt`](Self::decrypt). Source: AN12304 §3.1,
-    /// Algorithm 4.
+    /// Encrypts whole blocks in place. The arguments have the same meaning as in [`decrypt`](Self::decrypt). Source:
+    /// AN12304 §3.1, Algorithm 4.
     #[doc(alias = "LRICBEnc")]
     pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
@@ -199,7 +203,7 @@ impl Lrp {
         Cmac::over(self).of(message.iter().copied())
     }
 
-    /// Returns the key of the block at this counter, and increments the counter.
+    /// Returns the key for the block at the current counter, and increments the counter.
     fn block_key(&self, counter: &mut [u8]) -> Block {
         let key = self.eval(nibbles(counter), true);
         for byte in counter.iter_mut().rev() {
@@ -213,8 +217,9 @@ impl Lrp {
 }
 
 impl Cmac<Lrp> {
-    /// Prepares `CMAC_LRP` under updated key 0. All nibbles of a block of zeros are zero, so encrypting it needs only
-    /// the first plaintext. That encryption runs in parallel with the computation of the other plaintexts.
+    /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. All
+    /// nibbles of that block are zero, so its encryption needs only the first plaintext. It runs in parallel with the
+    /// computation of the other plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
@@ -222,7 +227,8 @@ impl Cmac<Lrp> {
         encrypt_by_each(&started.0, &mut given.0);
         let [[first, secret], [updated_key, _]] = given.0;
         let mut lrp = Lrp { plaintexts: [u128::from_ne_bytes(first); 16], updated_key, _enabled: enabled };
-        // The current keys of both chains: the plaintexts, and the encryption of the block of zeros.
+        // The current key of each of the two chains. The first chain computes the plaintexts, and the second chain
+        // encrypts the block of zeros.
         let mut keys = Secret([secret, updated_key]);
         let mut nibbles: u8 = 32;
         for plaintext in lrp.plaintexts.iter_mut().skip(1) {
@@ -277,7 +283,7 @@ impl fmt::Debug for Lrp {
 mod tests {
     use super::*;
 
-    /// Keys in parallel give the same results as each key alone.
+    /// Several keys in parallel give the same results as one key at a time.
     #[test]
     fn lanes_equal_one_by_one() {
         let keys: [Block; LANES] = core::array::from_fn(|lane| [0x11 * u8::try_from(lane).unwrap(); 16]);
@@ -310,21 +316,21 @@ mod tests {
         crate::value::hex::decode(hex.as_bytes()).unwrap()
     }
 
-    /// AN12304 §3.1: the first plaintext of a key.
+    /// Checks the first plaintext of a key with the vector in AN12304 §3.1.
     #[test]
     fn an12304_generate_plaintexts() {
         let all = plaintexts(&bytes("567826B8DA8E768432A9548DBE4AA3A0"));
         assert_eq!(all[0], bytes("AC20D39F5341FE98DFCA21DA86BA7914"));
     }
 
-    /// AN12304 §3.2, the first vector of eval.
+    /// Checks the first `eval` vector in AN12304 §3.2.
     #[test]
     fn an12304_eval() {
         let lrp = Lrp::new(&bytes("567826B8DA8E768432A9548DBE4AA3A0"), 2);
         assert_eq!(lrp.eval([1, 3, 5, 9], true), bytes("1BA2C0C578996BC497DD181C6885A9DD"));
     }
 
-    /// AN12304 §3.3, a vector of LRICB without padding: the counter carries.
+    /// Checks a vector of LRICB without padding in AN12304 §3.3. In this vector, the counter carries.
     #[test]
     fn an12304_lricb() {
         let lrp = Lrp::new(&bytes("EFA5B7429CD153BF0086DEF900C0F235"), 0);
@@ -337,7 +343,7 @@ mod tests {
         assert_eq!(block, [bytes("E7F61E012F4F3255312BA68B1D2FDABF")]);
     }
 
-    /// AN12304 §3.4, two vectors of CMAC.
+    /// Checks two CMAC vectors in AN12304 §3.4.
     #[test]
     fn an12304_cmac() {
         let parallel = Cmac::lrp(Enabled, &bytes("63A0169B4D9FE42C72B2784C806EAC21"));

@@ -1,4 +1,5 @@
-//! The block cipher from RustCrypto's `aes`, which chooses between the processor's instructions and constant-time code.
+//! Implements the block cipher with RustCrypto's `aes`. That crate uses the processor's AES instructions or, if there
+//! are none, constant-time code.
 
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;
@@ -8,7 +9,7 @@ use zeroize::ZeroizeOnDrop;
 
 use super::block::{Block, BlockEncrypt, Chain, halve, mask};
 
-/// Returns `true` if several keys are faster in parallel than one by one.
+/// Returns `true` if several keys are processed faster in parallel than one by one.
 #[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(crate) fn side_by_side() -> bool {
     false
@@ -67,7 +68,8 @@ impl Decryptor {
     }
 }
 
-/// Returns the table entry for the low four bits of `index`. It reads all entries, regardless of the index.
+/// Returns the table entry for the low four bits of `index`. It always reads all entries, so its memory accesses do not
+/// depend on the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     let load = |entry: &u128| *entry;
     let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);

@@ -1,7 +1,7 @@
-//! The cryptographic suite of SDM: AES, or the leakage-resilient primitive (LRP).
+//! Defines the cryptographic suite of SDM, which is AES or the leakage-resilient primitive (LRP).
 //!
-//! All differences between the two are in this module. Without the feature `lrp`, [`Enabled`] has no value, so
-//! [`Suite::Lrp`] cannot exist and the compiler removes every branch for it.
+//! All differences between the two suites are handled in this module. Without the feature `lrp`, [`Enabled`] has no
+//! value, so [`Suite::Lrp`] cannot exist and the compiler removes every branch for it.
 
 use super::backend::{Decryptor, encrypt_by_each};
 use super::block::{Block, LANES, Secret};
@@ -10,11 +10,11 @@ use super::lanes::{CmacLanes, Lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
 use crate::value::Scheme;
 
-/// Mirrored PICCData, decoded from hexadecimal. With AES it has 16 bytes, followed by zeros. With LRP the 8 bytes of
-/// PICCRand come before the 16 bytes.
+/// Mirrored PICCData, decoded from hexadecimal. With AES, the first 16 bytes are the ciphertext, and the rest are
+/// zeros. With LRP, the first 8 bytes are PICCRand, and the other 16 bytes are the ciphertext.
 pub(crate) type PiccWire = [u8; 24];
 
-/// AES or LRP.
+/// The cryptographic suite: AES or LRP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(dead_code, reason = "the second variant cannot be constructed without the feature `lrp`")]
 pub(crate) enum Suite {
@@ -33,12 +33,12 @@ impl Suite {
         }
     }
 
-    /// Returns the suite for CMACs under a tag's key. SUNCMAC uses AES-CMAC.
+    /// Returns the suite for CMACs under a tag's key. For SUNCMAC, this is AES, because SUNCMAC uses AES-CMAC.
     pub(crate) fn of_cmac(scheme: Scheme) -> Self {
         Self::of(scheme).unwrap_or(Self::Aes)
     }
 
-    /// Returns the number of hexadecimal digits of a mirrored PICCData.
+    /// Returns the number of hexadecimal digits in mirrored PICCData.
     pub(crate) const fn picc_data_chars(self) -> usize {
         match self {
             Self::Aes => 32,
@@ -65,7 +65,7 @@ impl Suite {
         }
     }
 
-    /// Decrypts SDMENCFileData in place: whole blocks, starting with the first. The three bytes are SDMReadCtr, LSB
+    /// Decrypts SDMENCFileData in place. `blocks` must start with its first block. The three bytes are SDMReadCtr, LSB
     /// first. Source: NT4H2421Gx §9.3.6.
     pub(crate) fn decrypt_file_data(self, key: &Block, [low, mid, high]: [u8; 3], blocks: &mut [Block]) {
         match self {
@@ -79,9 +79,9 @@ impl Suite {
         }
     }
 
-    /// For each key, computes the CMAC of the first block, the AES-CMAC of the second block, and the CMAC of a message.
-    /// The key of that last CMAC is the result for the first block. This gives the session keys, counter ids and MACs
-    /// of several taps in parallel.
+    /// For each key, computes three values: the CMAC of the first block, the AES-CMAC of the second block, and the CMAC
+    /// of a message. The key of the third CMAC is the result for the first block. The three values are the session key,
+    /// the counter id and the MAC of a tap. They are computed for several taps in parallel.
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],
@@ -171,7 +171,7 @@ impl SuiteCmac {
         }
     }
 
-    /// Computes the AES-CMAC under the same key, in either suite.
+    /// Computes the AES-CMAC of one block under the same key, regardless of the suite.
     pub(crate) fn aes_one_block(&self, message: &Block) -> Block {
         match self {
             Self::Aes(cmac) => cmac.one_block(message),

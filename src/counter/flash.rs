@@ -1,4 +1,4 @@
-//! Counters on NOR flash.
+//! Stores counters on NOR flash.
 
 use core::fmt;
 use core::ops::Range;
@@ -22,75 +22,81 @@ use record::{Content, Record, Slot};
 
 /// A counter store on NOR flash for at most `N` tags (feature `flash`).
 ///
-/// A mark is written to the flash before it is acknowledged, so no acknowledged mark is lost, even if power fails in the
-/// middle of a write. `N` is a power of two from 2 to 32768.
+/// The store writes a mark to the flash before it acknowledges the tap. No acknowledged mark is therefore lost, even if
+/// power fails in the middle of a write. `N` must be a power of two from 2 to 32768.
 ///
-/// The region is a ring of segments. The active segment holds a snapshot of all marks, followed by a log. Each accepted
-/// tap appends one record to the log. When the log is full, the store erases the next segment, writes a snapshot into
-/// it, and then closes the old segment. The marks are also in memory, so a stale tap does not access the flash.
+/// The store uses its region of the flash as a ring of segments. The active segment holds a snapshot of all marks,
+/// followed by a log. Each accepted tap appends one record to the log. When the log is full, the store erases the next
+/// segment, writes a snapshot into it, and then closes the old segment. The marks are also kept in memory, so the store
+/// does not access the flash for a stale tap.
 ///
 /// | when | reads | writes | erases |
 /// |---|---|---|---|
 /// | a stale tap | 0 | 0 | 0 |
 /// | an accepted tap | 0 | 2: a record of 36 bytes, and a word that marks it as complete | 0 |
-/// | start | up to 3 for each segment, and each slot of the active one | 0 | 0 |
-/// | start after a tap was interrupted | as above | 2 for each known tag, and 5 | a segment |
-/// | start on a blank region | the whole region | 4 | a segment |
-/// | first accepted tap after a start without writes, or on a full log | 0 | 2 for each known tag, and 7 | a segment |
+/// | start | up to 3 for each segment, plus every slot of the active segment | 0 | 0 |
+/// | start after a tap was interrupted | as above | 2 for each known tag, plus 5 | 1 segment |
+/// | start on a blank region | the whole region | 4 | 1 segment |
+/// | first accepted tap after a start without writes, or on a full log | 0 | 2 for each known tag, plus 7 | 1 segment |
 ///
-/// A record takes 36 bytes and one word, in whole words of the flash (40 bytes with words of 4 bytes). A segment has
-/// enough pages for a snapshot of `N` tags and a log of `max(N / 2, 16)` taps. The region must have at least three
-/// segments: [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) bytes.
+/// On the flash, a record takes 36 bytes, rounded up to whole words of the flash, plus one word. With words of 4 bytes,
+/// this is 40 bytes. A segment has enough pages for a snapshot of `N` tags and a log of `max(N / 2, 16)` taps. The
+/// region must have space for at least three segments, which take [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) bytes.
 ///
-/// **Lifetime**: on 16 pages of 4 KiB, with words of 4 bytes and 32 tags, a segment is one page with 102 records, of
-/// which 68 are taps. With 100,000 erases per page that is 108 million taps, or 34 years with one tap every ten
-/// seconds. A start that is followed by a tap also uses up a segment: 1.6 million such starts are possible. **Memory**:
-/// about 54 bytes for each of the `N` tags.
+/// **Lifetime**: For example, take a region of 16 pages of 4 KiB, words of 4 bytes and 32 tags. A segment is then one
+/// page with 102 records, of which 68 are taps. With 100,000 erases per page, the region lasts for 108 million taps, or
+/// for 34 years with one tap every ten seconds. A start that is followed by a tap also erases a segment, so at most 1.6
+/// million such starts are possible.
 ///
-/// The store requires that erased cells read `FFh`, and that a partly written word can be read, with any value. A flash
-/// that does not behave like this, or that keeps returning an error for such a read, needs an adapter.
+/// **Memory**: The store needs about 54 bytes of memory for each of the `N` tags.
 ///
-/// The store uses a record only if it is complete. A record whose write was interrupted was never acknowledged and is
-/// skipped. If an acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The store
-/// never guesses a value, because a mark with a lower counter would let old taps pass. This is also why the store has
-/// its own journal: the available log crates skip data that they cannot read, or erase it to repair the log. If the
-/// marks are lost, [`format`](Self::format) starts over, and the tags need new keys.
+/// The store requires that erased cells read as `FFh`. It also requires that a partly written word can be read, but the
+/// value may be anything. A flash that does not meet these requirements needs an adapter, for example a flash that
+/// keeps returning an error when a partly written word is read.
 ///
-/// After an error, or after a future was dropped before it completed, the next call first reads the flash again.
+/// The store uses a record only if it is complete. A record whose write was interrupted was never acknowledged, so the
+/// store skips it. If an acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The
+/// store never guesses a value, because a mark with a lower counter would let old taps pass. For the same reason, the
+/// store has its own journal: the available log crates skip data that they cannot read, or erase it to repair the log.
+/// If the marks are lost, call [`format`](Self::format) to start with an empty store, and give each tag a new key.
+///
+/// After an error, or after a future of the store was dropped before it completed, the next call of `advance` first
+/// reads the flash again.
 ///
 /// # Which region becomes an empty store
 ///
 /// [`open`](Self::open) creates an empty store only in a region that is blank after its first two slots. These slots
-/// may have any content, because power may fail while the first two records are written or erased. But a header in the
-/// first slot must be that of a first segment without tags, written with words of this length. If no segment is
-/// complete, any other content is an error:
+/// may have any content, because power may fail while the first two records are written or erased. However, if the
+/// first slot contains a header, that header must belong to a first segment without tags, and it must have been written
+/// with words of the same length. If no segment is complete, any other content is an error:
 ///
 /// | what the region contains | error |
 /// |---|---|
-/// | a header of a segment of this length | [`Corrupted`](FlashError::Corrupted) |
-/// | only headers of segments of another length | [`OtherSize`](FlashError::OtherSize) |
+/// | a header of a segment of the expected length | [`Corrupted`](FlashError::Corrupted) |
+/// | headers, but only of segments of a different length | [`OtherSize`](FlashError::OtherSize) |
 /// | no valid header, but the label of a header or of the end of a snapshot | [`Corrupted`](FlashError::Corrupted) |
 /// | none of these | [`NotFormatted`](FlashError::NotFormatted) |
 ///
-/// The store looks for headers at the start of each page, and for labels at each multiple of a slot from there.
+/// The store looks for headers at the start of each page, and for labels at each slot boundary, counted from the start
+/// of the page.
 ///
-/// The first mark is written after the first two slots. A damaged store therefore never becomes an empty one while any
-/// byte after these slots is not blank. The store cannot detect that all of these bytes were erased while it was not
-/// open.
+/// The first mark is written after the first two slots. A damaged store therefore never becomes an empty store as long
+/// as any byte after these slots is not blank. If all of these bytes are erased while the store is not open, the store
+/// cannot detect it.
 ///
 /// # Format
 ///
-/// Releases that are compatible by semver read and write this format, so a newer release reads what an older one wrote.
-/// An incompatible format would have another label, and an entry in the changelog. The file `tests/golden/flash.hex` in
-/// the repository is an image that every release must write and read.
+/// All semver-compatible releases read and write this format, so a newer release can read a store that an older release
+/// wrote. An incompatible format would have a different label and an entry in the changelog. The file
+/// `tests/golden/flash.hex` in the repository contains a flash image that every release must be able to write and read.
 ///
-/// A *word* is the greater of the flash's `READ_SIZE` and `WRITE_SIZE`; it is called `W` here. A *slot* is a record of
-/// 36 bytes, zeros up to a multiple of `W`, and an acknowledgement of `W` bytes. A *segment* is the smallest number of
-/// whole pages for `N + max(N / 2, 16) + 2` slots and one word. Segments follow one another from the start of the
-/// region; bytes after the last whole segment are not used. Numbers are unsigned and little endian. Erased bytes are
-/// `FFh`.
+/// A *word* has as many bytes as the greater of the flash's `READ_SIZE` and `WRITE_SIZE`. This length is called `W`
+/// below. A *slot* consists of a record of 36 bytes, zeros up to a multiple of `W`, and an acknowledgement of `W`
+/// bytes. A *segment* is the smallest number of whole pages with space for `N + max(N / 2, 16) + 2` slots and one word.
+/// Segments follow one another from the start of the region. Bytes after the last whole segment are not used. Numbers
+/// are unsigned and little endian. Erased bytes are `FFh`.
 ///
-/// A segment contains, from its start, without gaps:
+/// From its start, a segment contains these records without gaps:
 ///
 /// | slots | record |
 /// |---|---|
@@ -99,9 +105,10 @@ use record::{Content, Record, Slot};
 /// | 1 | end of the snapshot |
 /// | as many as fit | log: a mark for each accepted tap |
 ///
-/// The last `W` bytes of a segment close it. They are blank, and zeros when the next segment is complete. The segment
-/// after the last one is the first. Each new segment has the number of the one before it plus 1, and the first one has
-/// number 1. The segment with the greatest number is the active one.
+/// The last `W` bytes of a segment are its closing word. They are blank at first. When the next segment is complete,
+/// they are overwritten with zeros. After the last segment of the region, the first segment follows again. Segments are
+/// numbered in the order in which they are written, starting with 1. The complete segment with the greatest number is
+/// the active segment.
 ///
 /// | bytes of a record | header | mark | end of the snapshot |
 /// |---|---|---|---|
@@ -112,13 +119,13 @@ use record::{Content, Record, Slot};
 /// | 28 to 31 | number of the segment | number of accepted taps of this tag | number of the segment |
 /// | 32 to 35 | checksum | checksum | checksum |
 ///
-/// The label is the 16 bytes `"suntap flash v1\0"`. The checksum is CRC-32/ISO-HDLC over four bytes and then bytes 0 to
-/// 31 of the record. The four bytes are the number of the segment, or 0 for a header.
+/// The label is the 16 bytes `"suntap flash v1\0"`. The checksum is CRC-32/ISO-HDLC over a prefix of four bytes,
+/// followed by bytes 0 to 31 of the record. The prefix is the number of the segment, or 0 for a header.
 ///
-/// The acknowledgement is written after the record, as zeros. If any of its bits is 0, the record is acknowledged. A
-/// record with a blank acknowledgement and a valid checksum also counts, and may only be the last one of a log. A
-/// segment is complete if the end of its snapshot is acknowledged. If any bit of the closing word is 0, the segment is
-/// closed.
+/// The acknowledgement is written after the record and consists of zeros. If any of its bits is 0, the record is
+/// acknowledged. A record with a valid checksum also counts if its acknowledgement is blank, but only the last record
+/// of a log may be in this state. A segment is complete if the end of its snapshot is acknowledged. If any bit of the
+/// closing word is 0, the segment is closed.
 ///
 /// # Example
 ///
@@ -166,7 +173,7 @@ pub struct FlashCounters<F, const N: usize> {
     geometry: Geometry<F, N>,
     marks: FnvIndexMap<CounterId, Mark, N>,
     active: Active,
-    /// `true` if an operation began and did not complete, so the content of the flash is unknown.
+    /// Is `true` if an operation has begun and not completed, so that the content of the flash is unknown.
     unsure: bool,
 }
 
@@ -176,10 +183,11 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     const ASSERT_N: () =
         assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N must be a power of two from 2 to 32768");
 
-    /// The length of the smallest valid region in bytes, for this flash and `N` tags: three segments.
+    /// The length in bytes of the smallest valid region for this flash and `N` tags. This region has three segments.
     ///
-    /// A longer region spreads the wear. For a blocking flash `F`, name the type `FlashCounters<Blocking<F>, N>`. If
-    /// the flash is not supported ([`FlashError::Unsupported`]), a program that uses this constant does not compile.
+    /// A longer region spreads the wear over more pages. For a blocking flash `F`, use the constant of the type
+    /// `FlashCounters<Blocking<F>, N>`. If the flash is not supported ([`FlashError::Unsupported`]), a program that
+    /// uses this constant does not compile.
     ///
     /// ```
     /// use suntap::{Blocking, FlashCounters};
@@ -225,23 +233,25 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         }
     };
 
-    /// Reads the counters in a region of the flash. The region must begin and end at a page boundary.
+    /// Opens the store in a region of the flash and reads its counters. The region must begin and end at a page
+    /// boundary.
     ///
-    /// A blank region becomes an empty store, even if an earlier first start was interrupted. [Other
-    /// regions](Self#which-region-becomes-an-empty-store) do not. To create the store before the first start, call
-    /// [`format`](Self::format) when the device is manufactured.
+    /// A blank region becomes an empty store. So does a region in which an earlier first start was interrupted. [No
+    /// other region](Self#which-region-becomes-an-empty-store) becomes an empty store. To create the store before the
+    /// first start, call [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
-    /// Returns a [`FlashError`] if the region is invalid, the flash fails, the region holds more than `N` tags or other
-    /// content, or the store in it is corrupted or was written for another `N`.
+    /// Returns a [`FlashError`] if the region is invalid, if the flash fails, or if the region contains something other
+    /// than a store. Also returns a [`FlashError`] if the store in the region is corrupted, contains more than `N` tags
+    /// or was written for a different `N`.
     pub async fn open(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.load().await.map_err(Fault::into_error)?;
         Ok(counters)
     }
 
-    /// Erases a region and makes it an empty store. **Every tap that was accepted before would be accepted again**:
-    /// give each tag a new key.
+    /// Erases a region and creates an empty store in it. **Give each tag a new key, because every tap that was accepted
+    /// before would otherwise be accepted again.**
     ///
     /// # Errors
     /// Returns a [`FlashError`] if the region is invalid or the flash fails.
@@ -259,12 +269,13 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(Self { flash, geometry, marks: FnvIndexMap::new(), active, unsure: true })
     }
 
-    /// Returns the number of known tags, as last read.
+    /// Returns the number of known tags. After an error, the number may be out of date until the next call of `advance`
+    /// succeeds.
     pub fn tags(&self) -> usize {
         self.marks.len()
     }
 
-    /// Returns the flash, for other use.
+    /// Consumes the store and returns the flash.
     pub fn into_flash(self) -> F {
         self.flash
     }
@@ -304,13 +315,13 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(())
     }
 
-    /// Continues in the next segment.
+    /// Makes the next segment the active one, and then closes the old segment.
     async fn turn(&mut self) -> Result<(), Fault<F::Error>> {
         let old = self.active;
         let segment = self.geometry.after(old.segment);
         let number = old.number.checked_add(1).ok_or(Fault::WornOut)?;
         self.active = self.write_segment(segment, number).await?;
-        // The old segment is needed up to this point.
+        // The old segment is needed until the new segment is complete, so it is closed only now.
         let (at, word) = (self.geometry.closing(old.segment), [0; record::MAX_WORD]);
         let word = word.get(..Self::LENGTHS.word).unwrap_or_default();
         self.flash.write(at, word).await.map_err(Fault::Flash)
@@ -357,7 +368,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(Self::decode(&bytes, number))
     }
 
-    /// Reads the bytes of a slot at an address, up to the end of the region.
+    /// Reads one slot at this address, but not past the end of the region.
     async fn read_bytes(&mut self, at: u32, bytes: &mut [u8; record::MAX_SLOT]) -> Result<(), Fault<F::Error>> {
         let len = self.geometry.slot_len_at(at);
         self.flash.read(at, bytes.get_mut(..len).unwrap_or_default()).await.map_err(Fault::Flash)
@@ -372,18 +383,19 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let mut bytes = [0xFF; record::MAX_WORD];
         let word = bytes.get_mut(..Self::LENGTHS.word).unwrap_or_default();
         self.flash.read(self.geometry.closing(segment), word).await.map_err(Fault::Flash)?;
-        // A partly written word also closes the segment: the next segment was complete before this word was written.
+        // A partly written word also closes the segment, because the next segment was complete before this word was
+        // written.
         Ok(bytes.iter().any(|byte| *byte != 0xFF))
     }
 
-    /// Returns the number of a segment and its number of tags, or `None` if it is not complete.
+    /// Returns the number of this segment and its number of tags, or `None` if the segment is not complete.
     async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, Fault<F::Error>> {
         let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
             self.read(segment, 0, record::ANY).await?
         else {
             return Ok(None);
         };
-        // A segment of another length was written for another number of tags. It is not read.
+        // A segment of a different length was written for a different `N`, so it is ignored.
         if segment_len != Self::LENGTHS.segment {
             return Ok(None);
         }
@@ -396,7 +408,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(is_complete.then_some((number, tags)))
     }
 
-    /// Reads the content of the flash.
+    /// Finds the active segment and reads its marks.
     async fn load(&mut self) -> Result<(), Fault<F::Error>> {
         self.unsure = true;
         let mut newest: Option<(u32, u16, Segment)> = None;
@@ -411,14 +423,15 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
             self.check_unused().await?;
             return self.begin().await;
         };
-        // A segment is closed only when the next one is complete. So a newer segment existed, and it is lost.
+        // A segment is closed only after the next segment is complete. If this segment is closed, a newer segment
+        // existed and is lost.
         if self.is_closed(segment).await? {
             return Err(Fault::Corrupted);
         }
         let cut = self.load_segment(segment, number, tags).await?;
-        // A write at the end of the log may have begun and left no trace, and no word may be written twice. So the next
-        // tap goes into the next segment. A mark that was written but not acknowledged counts as advanced, and is made
-        // durable before any caller sees it.
+        // A write at the end of the log may have begun without leaving a trace, and no word may be written twice. The
+        // next tap therefore goes into the next segment. A mark that was written but not acknowledged counts as
+        // accepted. It is made durable before any caller sees it.
         self.active = Active { segment, number, next: Self::SLOTS };
         if cut {
             self.turn().await?;
@@ -434,7 +447,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let (mut cut, mut ended) = (false, false);
         for slot in 1..Self::SLOTS {
             let read = self.read(segment, slot, number).await?;
-            // Nothing is ever written after the end of the log. Data there means that a record before it is lost.
+            // Nothing is ever written after the end of the log. If there is data, a record before it is lost.
             if ended && read != Slot::Blank {
                 return Err(Fault::Corrupted);
             }
@@ -455,13 +468,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(cut)
     }
 
-    /// Checks that a region without a complete segment never held a mark. Otherwise, returns the fault.
+    /// Checks that a region without a complete segment never contained a mark. Returns a fault if it may have contained
+    /// a mark.
     ///
     /// An unused region is blank, unless a first start was interrupted. In that case, the first two slots of the first
-    /// segment may have any content, because the power may also fail while the next start erases them. A store with a
-    /// mark has a third record.
+    /// segment may have any content, because the power may also fail while the next start erases them. A store that
+    /// contains a mark has at least a third record, after these slots.
     async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
-        // If this instance has read or written a complete segment before, then that segment is lost.
+        // If this instance has read or written a complete segment before, that segment is now lost.
         let mut is_used = self.active.number > 0;
         let (mut is_ours, mut is_own, mut is_other, mut is_padded) = (is_used, false, false, true);
         // The address of the last byte that is not blank.
@@ -473,14 +487,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
                 last = if *byte == 0xFF { last } else { address };
             }
             is_ours |= record::is_labelled(&bytes);
-            // All segments begin at the start of a page, including those for another `N`.
+            // All segments begin at the start of a page, including the segments of a store for a different `N`.
             if Geometry::<F, N>::is_page_start(at)
                 && let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
                     Self::decode(&bytes, record::ANY)
             {
                 is_used |= number > 1 || tags > 0;
-                // If the store was written with another word length, the first two slots may hold marks. In that case,
-                // the header is followed by bytes other than zeros.
+                // If the store was written with a different word length, the first two slots may contain marks. In that
+                // case, the header is followed by bytes other than zeros.
                 let mut rest = bytes.iter().take(Self::LENGTHS.slot).skip(record::BODY);
                 is_padded &= rest.all(|byte| *byte == 0);
                 is_own |= segment_len == Self::LENGTHS.segment;
@@ -503,7 +517,7 @@ impl<F: blocking::NorFlash, const N: usize> FlashCounters<Blocking<F>, N> {
     /// Like [`open`](Self::open), but for a blocking flash. The store is then also a [`CounterStore`].
     ///
     /// # Errors
-    /// Returns the errors of [`open`](Self::open).
+    /// Returns the same errors as [`open`](Self::open).
     pub fn open_blocking(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         run_ready(Self::open(Blocking(flash), region))
     }
@@ -511,7 +525,7 @@ impl<F: blocking::NorFlash, const N: usize> FlashCounters<Blocking<F>, N> {
     /// Like [`format`](Self::format), but for a blocking flash.
     ///
     /// # Errors
-    /// Returns the errors of [`format`](Self::format).
+    /// Returns the same errors as [`format`](Self::format).
     pub fn format_blocking(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         run_ready(Self::format(Blocking(flash), region))
     }

@@ -1,4 +1,4 @@
-//! Counters in memory: for tests, and for gateways whose counters need not survive a restart.
+//! Keeps counters in memory, for tests and for gateways whose counters do not need to survive a restart.
 
 use core::fmt;
 
@@ -7,13 +7,13 @@ use heapless::index_map::{Entry, FnvIndexMap};
 use super::store::{Advance, CounterStore};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// A counter store in memory for at most `N` tags, kept inline without a heap.
+/// A counter store in memory for at most `N` tags. The marks are stored inline, without a heap.
 ///
-/// **Create it once for the whole program**, not for each request: all marks are lost when it is dropped. Taps that it
-/// accepted are then accepted again, as after a restart.
+/// **Create one store for the whole program**, not one for each request. When a store is dropped, all of its marks are
+/// lost, as in a restart. Taps that it accepted would then be accepted again.
 ///
-/// It needs about 52 bytes for each tag. Do not put more than about a thousand tags on the stack. `Box::new` also uses
-/// the stack, but a `static` does not:
+/// The store needs about 52 bytes for each of the `N` tags. Do not put a store for more than about a thousand tags on
+/// the stack. `Box::new` also uses the stack, but a `static` does not:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -29,8 +29,8 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 /// let _ = suntap::MemoryCounters::<65536>::new();
 /// ```
 ///
-/// When the store holds `N` tags, it rejects the first tap of any other tag with [`Full`]: evicting a tag would let its
-/// old taps pass again.
+/// When the store already contains `N` tags, it rejects the taps of any other tag with [`Full`]. It does not evict a
+/// tag to make space, because the old taps of the evicted tag would then be accepted again.
 ///
 /// ```
 /// use suntap::{Advance, CounterStore, MemoryCounters, SdmReadCtr, CounterId};
@@ -51,7 +51,7 @@ impl<const N: usize> MemoryCounters<N> {
     /// Creates an empty store.
     #[must_use]
     pub const fn new() -> Self {
-        // The map keeps its indices in 16 bits. With a larger `N` it would silently lose entries.
+        // The map keeps its indices in 16 bits. With a larger `N`, it would silently lose entries.
         const { assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N must be a power of two from 2 to 32768") };
         Self { marks: FnvIndexMap::new() }
     }
@@ -86,7 +86,7 @@ impl<const N: usize> CounterStore for MemoryCounters<N> {
     }
 }
 
-/// The error of a [`MemoryCounters`] that already holds `N` tags.
+/// The error for a new tag in a [`MemoryCounters`] that already contains `N` tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Full;
 

@@ -1,6 +1,6 @@
-//! Runs async code on blocking stores, so that the code is written only once.
+//! Runs async code with blocking stores, so that the same code works for both kinds of stores.
 
-/// Runs a future over a blocking store. Such a future is never pending.
+/// Runs a future that waits only for a blocking store. Such a future is never pending.
 pub(crate) fn run_ready<F: Future>(future: F) -> F::Output {
     let mut future = core::pin::pin!(future);
     let waker = core::task::Waker::noop();

@@ -1,13 +1,13 @@
-//! Async stores whose futures may move between threads, for generic code.
+//! Defines async stores for generic code that moves futures between threads.
 
 use super::store::{Advance, AsyncCounterStore};
 use crate::value::{CounterId, SdmReadCtr, UnixMillis};
 
 /// An [`AsyncCounterStore`] whose futures are `Send`.
 ///
-/// Code with a concrete store type does not need this trait: the compiler sees that the futures are `Send`. Generic
-/// code cannot require this of an [`AsyncCounterStore`]. Use this trait as its bound, and wrap the store in
-/// [`Sendable`]:
+/// Code with a concrete store type does not need this trait, because the compiler sees whether the futures are `Send`.
+/// Generic code cannot express this requirement with the bound [`AsyncCounterStore`]. Use this trait as the bound
+/// instead, and wrap the store in [`Sendable`]:
 ///
 /// ```
 /// use suntap::{SdmFileReadKey, SendCounterStore, Sendable, Verifier};

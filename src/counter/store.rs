@@ -1,4 +1,4 @@
-//! The contract of a counter store, and the one decision that it makes.
+//! Defines the contract of a counter store, and the decision whether a counter advances.
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
@@ -6,11 +6,11 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a tap is new only if the counter advanced"]
 pub enum Advance {
-    /// The counter was strictly greater than the stored one, or none was stored. The new counter is now stored.
+    /// The counter was strictly greater than the stored one, or no counter was stored. The new counter is now stored.
     Advanced {
-        /// The mark stored before; `None` for the first tap of a tag.
+        /// The mark that was stored before, or `None` for the first tap of a tag.
         previous: Option<Mark>,
-        /// The mark stored now.
+        /// The mark that is stored now.
         now: Mark,
     },
     /// The counter was equal to or lower than the stored one. Nothing changed.
@@ -23,7 +23,7 @@ pub enum Advance {
 impl Advance {
     /// Decides whether a verified tap with the counter `ctr` advances the mark `stored`, and returns the result.
     ///
-    /// Use this in stores that can read and write under their own lock.
+    /// Use this function in stores that read and write the mark under their own lock.
     pub fn decide(stored: Option<Mark>, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Self {
         match stored {
             Some(stored) if ctr <= stored.ctr => Self::Stale { stored },
@@ -34,9 +34,9 @@ impl Advance {
         }
     }
 
-    /// Returns the answer of a store for a tap, but `Stale` in place of an `Advanced` whose previous counter is not
-    /// lower than `ctr`. So a faulty store that accepts an equal or lower counter admits no replay if it reports the
-    /// previous mark.
+    /// Checks the answer of a store for a tap with the counter `ctr`. Returns `Stale` instead of an `Advanced` whose
+    /// previous counter is not lower than `ctr`. A faulty store that accepts an equal or lower counter therefore admits
+    /// no replay, as long as it reports the previous mark.
     pub(crate) fn checked(self, ctr: SdmReadCtr) -> Self {
         match self {
             Self::Advanced { previous: Some(stored), .. } if ctr <= stored.ctr => Self::Stale { stored },
@@ -45,38 +45,39 @@ impl Advance {
     }
 }
 
-/// A store of the last accepted counter of each tag.
+/// Stores the last accepted counter of each tag.
 ///
 /// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is
 /// greater, stores it, in one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
 ///
-/// **The security of your service depends on your store: run the tests of the module `conformance` (feature
-/// `conformance`) against it.** They find a comparison that is off by one, a race, and a mark that is lost in a
+/// **The security of your service depends on your store, so run the tests of the module `conformance` (feature
+/// `conformance`) against it.** These tests detect an off-by-one comparison, a race, and a mark that is lost in a
 /// restart.
 ///
 /// # Contract
-/// - [`advance`](Self::advance) is atomic: of any number of concurrent calls for one counter id with equal counters,
-///   exactly one advances.
-/// - A counter never decreases, not even after a restart: a mark is durable before `advance` returns.
-/// - Counters are independent of each other.
+/// - [`advance`](Self::advance) is atomic. If several concurrent calls have the same counter id and the same new
+///   counter, exactly one of them advances.
+/// - A counter never decreases, not even after a restart. The new mark must therefore be durable before `advance`
+///   returns.
+/// - The counters of different ids are independent of each other.
 /// - `Err` means that the outcome is unknown. The caller rejects the tap.
 ///
-/// The trait is dyn-safe, and a `&mut` reference to a store is a store.
+/// The trait is dyn-safe, and a `&mut` reference to a store is also a store.
 ///
-/// The id is a keyed pseudonym, so store the marks in a separate table and not in a column of the tag's row. To find
-/// the mark of a tag, for example for support, compute `key.prepare(scheme).counter_id(Some(uid))`.
+/// The counter id is a keyed pseudonym, so store the marks in a separate table and not in a column of the tag's row. To
+/// find the mark of a tag, for example for support, compute `key.prepare(scheme).counter_id(Some(uid))`.
 ///
 /// # A store on a database
 ///
-/// A store on a database needs one conditional upsert. The package in `tests/checks/peers` compiles this code and runs
-/// it against SQLite. For PostgreSQL the statements are the same, with `BYTEA` instead of `BLOB` and `$1` instead of
-/// `?1`.
+/// A store on a database needs one conditional upsert. The package in `tests/checks/peers` compiles the code below and
+/// runs it against SQLite. For PostgreSQL, use the same statements, but with `BYTEA` instead of `BLOB` and `$1` instead
+/// of `?1`.
 ///
-/// With SQLite, set `PRAGMA synchronous = EXTRA`: with `FULL` and a rollback journal, a power failure can undo the last
-/// commit, and its tap would then be accepted again.
+/// With SQLite, set `PRAGMA synchronous = EXTRA`. With `FULL` and a rollback journal, a power failure can undo the last
+/// commit, and the tap of that commit would then be accepted again.
 ///
 /// All requests of a service share one store. Implement the trait for a reference or a handle, such as `impl
-/// CounterStore for &Pool`, and pass `&mut &pool`. The tutorial service in `examples/axum` does so.
+/// CounterStore for &Pool`, and pass `&mut &pool`. The tutorial service in `examples/axum` does this.
 ///
 /// ```ignore
 #[doc = include_str!("sql.in")]
@@ -90,8 +91,8 @@ pub trait CounterStore {
     /// The error of the store.
     type Error;
 
-    /// Advances the counter of `id` to `ctr` if `ctr` is strictly greater than the stored counter or none is stored.
-    /// `at` is the time to store with it.
+    /// Advances the counter of `id` to `ctr` if `ctr` is strictly greater than the stored counter or if no counter is
+    /// stored. `at` is the time to store with the counter.
     ///
     /// # Errors
     /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
@@ -108,15 +109,15 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 
 /// The async counterpart of [`CounterStore`].
 ///
-/// The contract is the same. The trait is not dyn-safe: its method returns a future of the store's own type, so that no
-/// future needs a heap.
+/// Both traits have the same contract. This trait is not dyn-safe, because its method returns a future of the store's
+/// own type. This way, no future needs a heap.
 ///
-/// If a future is dropped before it completes, the counter may or may not have advanced. Treat the tap as used in
-/// either case.
+/// If a future is dropped before it completes, the counter may or may not have advanced. In either case, treat the tap
+/// as used.
 ///
 /// The trait does not require `Send`, so it works with single-threaded executors too. If the futures of a store are
-/// `Send`, all futures built on them are also `Send`. Code that is generic over the store cannot rely on that: use
-/// [`SendCounterStore`](crate::SendCounterStore) as its bound, and pass `&mut Sendable(store)`.
+/// `Send`, all futures built on them are also `Send`. Code that is generic over the store cannot rely on this. In such
+/// code, use [`SendCounterStore`](crate::SendCounterStore) as the bound, and pass `&mut Sendable(store)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async counter store",
     note = "for a blocking store, pass `&mut Blocking(store)`",
@@ -151,7 +152,7 @@ impl<S: AsyncCounterStore + ?Sized> AsyncCounterStore for &mut S {
     }
 }
 
-/// Adapts a [`CounterStore`] to [`AsyncCounterStore`]. The store blocks the task while it works.
+/// Adapts a [`CounterStore`] to [`AsyncCounterStore`]. A call to the store blocks the task until the call returns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Blocking<S>(pub S);
 

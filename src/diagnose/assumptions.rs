@@ -5,7 +5,8 @@ use core::fmt;
 use crate::sun::layout::SdmLayout;
 use crate::value::{SdmReadCtr, Uid};
 
-/// The URL of a tap and what you assume about it. Create it with [`Assumptions::about`] and set the fields that you know.
+/// The URL of a tap and what you assume about it. Create this value with [`Assumptions::about`], and set the fields
+/// that you know.
 #[derive(Clone, Copy)]
 pub struct Assumptions<'a> {
     /// The URL as it was received.
@@ -30,14 +31,14 @@ impl<'a> Assumptions<'a> {
     }
 }
 
-/// A key that may belong to a tap.
+/// A key that may belong to the tag.
 #[derive(Clone, Copy)]
 pub struct GivenKey<'a> {
     /// The name of the key in findings.
     pub name: &'a str,
-    /// Its 16 bytes.
+    /// The 16 bytes of the key.
     pub key: &'a [u8; 16],
-    /// Its assumed role.
+    /// The assumed role of the key.
     pub role: Role,
 }
 
@@ -48,7 +49,7 @@ pub enum Role {
     Meta,
     /// The SDMFileReadKey.
     File,
-    /// Either of them, or a key from which they are derived.
+    /// Either of these two keys, or a key from which they are derived.
     Any,
 }
 

@@ -9,8 +9,8 @@ use crate::kdf::{an10922, boltcard};
 use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
-/// The suffixes after the UID in common diversification inputs: none, the application identifiers of the chip and of
-/// AN10922's example, a key number, the example's system identifier.
+/// The suffixes after the UID in common diversification inputs. They consist of the chip's application identifier, a
+/// key number, or the application and system identifiers from the example in AN10922. The first suffix is empty.
 const SUFFIXES: [&[u8]; 9] = [
     &[],
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
@@ -22,7 +22,7 @@ const SUFFIXES: [&[u8]; 9] = [
     &[0x01],
     &[0x02],
 ];
-/// The number of Bolt Card versions that are tried, from 0.
+/// The number of Bolt Card versions that are tried, starting at 0.
 const BOLTCARD_VERSIONS: u32 = 32;
 const FACTORY_KEY: [u8; 16] = [0; 16];
 
@@ -31,9 +31,9 @@ const FACTORY_KEY: [u8; 16] = [0; 16];
 pub(super) enum KeyTier {
     /// The given keys, and the key of a new chip.
     Direct,
-    /// Keys that are derived from these at almost no cost.
+    /// Keys that are derived from the direct keys at almost no cost.
     Derived,
-    /// Keys whose derivation takes milliseconds each.
+    /// Keys that each take milliseconds to derive.
     SlowlyDerived,
 }
 
@@ -52,7 +52,8 @@ fn factory_key(assumptions: &Assumptions<'_>) -> Option<[u8; 16]> {
     assumptions.keys.iter().all(|given| *given.key != FACTORY_KEY).then_some(FACTORY_KEY)
 }
 
-/// Returns the keys of the wanted role and of any role, then the key of a new chip, then the keys of the other role.
+/// Returns the keys given for the wanted role or for any role, then the key of a new chip, then the keys given for the
+/// other role.
 fn direct_keys<'a>(
     assumptions: &Assumptions<'a>,
     wanted: Role,
@@ -64,13 +65,14 @@ fn direct_keys<'a>(
     wanted.chain(factory).chain(keys_with_role(assumptions, other).map(with_source))
 }
 
-/// Returns every key to try as a base for key derivation, with its name: all given keys, and the factory key.
+/// Returns every key from which keys may be derived, with its name. These keys are all given keys and the key of a new
+/// chip.
 fn base_keys<'a>(assumptions: &Assumptions<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
     let factory = factory_key(assumptions).map(|key| (key, None));
     assumptions.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)
 }
 
-/// Calls `try_key` with every key of this tier that could be the SDMMetaReadKey, until it returns `true`.
+/// Calls `try_key` with every key of this tier that could be the SDMMetaReadKey, until `try_key` returns `true`.
 pub(super) fn try_meta_keys<'a>(
     assumptions: &Assumptions<'a>,
     tier: KeyTier,
@@ -112,8 +114,8 @@ pub(super) fn try_meta_keys<'a>(
     }
 }
 
-/// Calls `try_key` with every key of this tier that could be the SDMFileReadKey, until it returns `true`. Without a UID
-/// there are no derived keys.
+/// Calls `try_key` with every key of this tier that could be the SDMFileReadKey, until `try_key` returns `true`.
+/// Without a UID there are no derived keys.
 pub(super) fn try_file_keys<'a>(
     assumptions: &Assumptions<'a>,
     tier: KeyTier,
@@ -143,7 +145,8 @@ pub(super) fn try_file_keys<'a>(
     }
 }
 
-/// Calls `try_key` with every SDMFileReadKey of [`KeyTier::Derived`], until it returns `true`. Returns `true` if it did.
+/// Calls `try_key` with every SDMFileReadKey of [`KeyTier::Derived`], until `try_key` returns `true`. Returns `true` if
+/// `try_key` did.
 fn try_derived_file_keys(
     base: &[u8; 16],
     uid: Uid,
@@ -156,7 +159,7 @@ fn try_derived_file_keys(
         if diversified.is_ok_and(|key| try_key(key, KeyDerivation::An10922 { suffix })) {
             return true;
         }
-        // If UID and suffix have 16 bytes or more, both derivations give the same key.
+        // If the UID and the suffix together have 16 bytes or more, both derivations give the same key.
         let input = [0x01].into_iter().chain(*uid.as_bytes()).chain(suffix.iter().copied());
         let unpadded = SdmFileReadKey::from_bytes(cmac.of(input));
         if suffix.len() <= 8 && try_key(unpadded, KeyDerivation::An10922Unpadded { suffix }) {
@@ -174,8 +177,8 @@ fn try_derived_file_keys(
         .any(|version| try_key(boltcard::file_read_key(&issuer, uid, version), KeyDerivation::Boltcard { version }))
 }
 
-/// Returns `base` as a master key of sdm-backend, unless it is zero. A zero master key derives zero keys, which were
-/// already tried.
+/// Returns `base` as a master key of sdm-backend, unless `base` consists of zeros. From a master key of zeros,
+/// sdm-backend derives keys of zeros, which were already tried.
 #[cfg(feature = "sdm-backend")]
 fn sdm_backend_master(
     master: fn(&[u8]) -> Option<sdm_backend::Master>,

@@ -28,7 +28,7 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
     if let Some((_, reason)) = repaired {
         add(&mut findings, reason);
     }
-    // No chip writes more than 256 bytes, so a longer URL needs no search.
+    // No chip can write a URL that is longer than `MAX_URL`, so a longer URL needs no search.
     let found = if url.len() > MAX_URL { None } else { search.run(url, &readings) };
     let explanation = found.as_ref().map(|found| explain(assumptions, url, found));
     let conclusion = if let (Some(found), Some(explanation)) = (&found, &explanation) {
@@ -46,7 +46,7 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
 }
 
 /// Repairs a URL that differs from the assumed layout only in its case, its host or appended text. Returns the repaired
-/// URL and the finding that says so.
+/// URL and the finding that describes the difference.
 fn repair<'a>(assumptions: &Assumptions<'a>, url: &str) -> Option<(Repaired, Finding<'a>)> {
     let layout = assumptions.layout?;
     let error = layout.parse(url).err()?;
@@ -65,20 +65,21 @@ fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
     let _ = findings.push(finding);
 }
 
-/// Returns the position of the parts by the assumed layout, or `None` if there is none or it does not match the URL.
+/// Returns the parts of the URL according to the assumed layout. Returns `None` if there is no assumed layout or if it
+/// does not match the URL.
 fn assumed_parts<'a>(assumptions: &Assumptions<'a>, url: &str) -> Option<UrlParts<'a>> {
     assumptions.layout.and_then(|layout| UrlParts::locate(layout, url).ok())
 }
 
-/// Returns the layout and the keys that verify the tap. The layout is the assumed one if that is right.
+/// Returns the layout and the keys that verify the tap. If the assumed layout verifies the tap, it is returned.
 fn explain<'a>(assumptions: &Assumptions<'a>, url: &str, found: &Match<'a>) -> Explanation<'a> {
     let Match { mut parts, scheme, claimed, file_key, session_vector, .. } = found.clone();
-    // A part that is not in the session vector is not mirrored. It only looks like a mirror.
+    // A UID or counter that is not in the session vector is not a mirror. It only looks like a mirror.
     if parts.picc_data.is_none() {
         parts.uid = parts.uid.filter(|_| session_vector.uid.is_some());
         parts.ctr = parts.ctr.filter(|_| session_vector.ctr.is_some());
     }
-    // A status that the MAC does not cover is not mirrored either, unless the assumed layout has it.
+    // A tamper status that the MAC does not cover is not a mirror either, unless the assumed layout has it.
     let is_covered = |part: &Span| (parts.window_start..parts.mac.from).contains(&part.from);
     let is_assumed = assumed_parts(assumptions, url).is_some_and(|assumed| assumed.tt_status.is_some());
     parts.tt_status = parts.tt_status.filter(|part| is_assumed || is_covered(part));
@@ -90,7 +91,7 @@ fn explain<'a>(assumptions: &Assumptions<'a>, url: &str, found: &Match<'a>) -> E
     Explanation { layout, scheme, meta_key: claimed.meta_key, file_key, uid, ctr }
 }
 
-/// Returns UID and counter of the URL if it parses, opens and verifies like an ordinary tap.
+/// Returns the UID and counter of the URL if the URL parses, opens and verifies like an ordinary tap.
 fn verify(
     layout: &SdmLayout,
     url: &str,
@@ -113,15 +114,15 @@ fn verify(
     is_genuine.then_some((uid, ctr))
 }
 
-/// Adds the findings about keys that differ from the given ones.
+/// Adds the findings about keys that differ from the given keys.
 fn compare_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let meta = explanation.meta_key.as_ref().map(|(key, source)| (key.expose_bytes(), *source));
     let file = (explanation.file_key.0.expose_bytes(), explanation.file_key.1);
     let is_given_as =
         |role: Role, key: &[u8; 16]| assumptions.keys.iter().any(|given| given.role == role && given.key == key);
     let has_role = |role: Role| assumptions.keys.iter().any(|given| given.role == role);
-    // If no key was given for a role, any key is accepted for it. Keys without a role cause no fault, unless no given
-    // key is of use.
+    // If no key was given for a role, any key is accepted for this role. Therefore keys given with `Role::Any` cause no
+    // fault, unless none of the given keys works.
     let is_accepted = |role: Role, key: &[u8; 16]| is_given_as(role, key) || !has_role(role);
     let meta_is_file = meta.is_some_and(|(key, _)| is_given_as(Role::File, key) && !is_accepted(Role::Meta, key));
     if meta_is_file && is_given_as(Role::Meta, file.0) && !is_accepted(Role::File, file.0) {
@@ -151,7 +152,7 @@ fn compare_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>
     }
 }
 
-/// Adds the findings about what is wrong with the tap or with the assumptions, except those about a later tap.
+/// Adds the findings about faults in the tap or in the assumptions. It does not add findings about a later tap.
 fn add_faults<'a>(
     assumptions: &Assumptions<'a>,
     url: &str,
@@ -194,7 +195,7 @@ fn add_faults<'a>(
     if let Some(bytes) = wrong_bytes {
         add(findings, Finding::MacTruncation { bytes });
     }
-    // The assumed layout does not accept this tap, and no finding above says why.
+    // Report this only if the assumed layout does not accept the tap and no finding above says why.
     let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
     let accepts = |layout: &SdmLayout| verify(layout, url, meta_key, &explanation.file_key.0).is_some();
     if layout.is_some_and(|layout| !accepts(layout)) && findings.len() == earlier_findings {
@@ -218,7 +219,8 @@ fn add_faults<'a>(
 
 /// Adds the findings about the later tap.
 ///
-/// If the file key is derived and the later tap has another UID, its own key is not known. Its MAC is then not checked.
+/// If the file key is derived and the later tap has a different UID, the file key of the later tap is not known. The
+/// MAC of the later tap is then not checked.
 fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let Some(url) = assumptions.second_url else { return };
     let repaired = repair(assumptions, url);
@@ -260,7 +262,7 @@ fn add_remarks<'a>(assumptions: &Assumptions<'a>, url: &str, found: &Match<'a>, 
     if assumptions.keys.is_empty() && meta_is_factory && found.file_key.1 == KeySource::Factory {
         add(findings, Finding::NewChip);
     }
-    // The meaning of the status letters of an NTAG 22x is not established.
+    // It is not known for certain what the status letters of an NTAG 22x mean.
     let status = assumed_parts(assumptions, url).and_then(|assumed| assumed.tt_status);
     if status.is_some_and(|part| part.of(url).contains('O')) && found.scheme != Scheme::Suncmac {
         add(findings, Finding::SealOpened);
@@ -304,8 +306,8 @@ fn report_unexplained<'a>(
     for reading in readings.iter().filter(|reading| reading.picc_data.is_some()) {
         is_encrypted = true;
         for scheme in schemes(reading, url) {
-            // A wrong key opens PICCData by chance once in 85 times. The result counts only if its UID is the known one
-            // or one of NXP's, or if the key was given as SDMMetaReadKey.
+            // A wrong key opens PICCData by chance in one of 85 cases. Therefore a result counts only if its UID is the
+            // known UID or a UID of NXP, or if the key was given as SDMMetaReadKey.
             let results = search.open(url, reading, scheme, KeyTier::Derived);
             let has_known_uid = |claimed: &&ClaimedValues<'_>| {
                 claimed.uid.is_some_and(|uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))

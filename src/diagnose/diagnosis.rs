@@ -1,4 +1,4 @@
-//! The result of a diagnosis: how a tap was made, and what is wrong.
+//! The result of a diagnosis. It says how a tap was made and what is wrong.
 
 use core::fmt;
 
@@ -19,22 +19,23 @@ pub enum Conclusion {
     Healthy,
     /// The search found how the tap was made. The findings say what is wrong with the tap or with the assumptions.
     Explained,
-    /// Nothing that was tried yields this MAC. The findings say what the URL shows.
+    /// Nothing that was tried yields this MAC. The findings say only what the URL itself shows.
     Unexplained,
 }
 
-/// The result of a diagnosis: what is wrong with a tap, or with the assumptions about it.
+/// The result of a diagnosis. It says what is wrong with a tap or with the assumptions about it.
 #[derive(Clone)]
 pub struct Diagnosis<'a> {
     /// The conclusion: healthy, explained or unexplained.
     pub conclusion: Conclusion,
     /// How the tap was made; `None` if the search did not find it.
     pub explanation: Option<Explanation<'a>>,
-    /// The work done, in MACs of AES mode. Each MAC, each session key and each prepared key, derived or not, counts as
-    /// one, or as 32 in LRP mode. A legacy key of sdm-backend counts as 5000.
+    /// The work done, in MACs of AES mode. Each MAC, each session key and each prepared key counts as 1, or as 32 in
+    /// LRP mode. It does not matter whether the key is derived. The exception is a legacy key of sdm-backend, which
+    /// counts as 5000.
     pub tried: u32,
-    /// `true` if the search found how the tap was made or ran to its end, and `false` if it was cut short to stay
-    /// within [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
+    /// `true` if the search found how the tap was made, or if it ran to its end. `false` if the search was cut short to
+    /// stay within [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
     pub complete: bool,
     pub(super) findings: Vec<Finding<'a>, MAX_FINDINGS>,
 }
@@ -42,7 +43,8 @@ pub struct Diagnosis<'a> {
 /// How a tap was made: the layout and the keys that verify it.
 #[derive(Clone)]
 pub struct Explanation<'a> {
-    /// The layout, if a chip can have such a layout. It is the assumed layout if that is right.
+    /// The layout, or `None` if no chip can have such a layout. If the assumed layout is right, this is the assumed
+    /// layout.
     pub layout: Option<SdmLayout>,
     /// The scheme of the tag.
     pub scheme: Scheme,

@@ -1,4 +1,4 @@
-//! The findings: what can be wrong with a tap, in a sentence with its remedy.
+//! The findings. Each finding says what is wrong with a tap and what to do about it.
 
 use core::fmt;
 
@@ -10,62 +10,62 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// One thing that is wrong with a tap or with the assumptions about it, or that is worth a remark.
 ///
-/// It displays as one or more sentences: what is wrong, and what to do. The texts may change; the [code](Self::code)
-/// does not.
+/// Its `Display` text says what is wrong and what to do. The text may change between releases, but the
+/// [code](Self::code) does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding<'a> {
     /// Nothing in the URL can be a MAC.
     NoMac,
-    /// The MAC, or every mirror, holds only zeros.
+    /// The MAC, or every mirror, consists of zeros.
     NotMirrored,
     /// The PICCData is too short or too long.
     PiccDataLength {
-        /// The number of its digits.
+        /// The number of digits in the PICCData.
         digits: usize,
     },
     /// The URL does not match the layout.
     Layout(Malformed),
     /// The case of the URL's text was changed.
     CaseChanged,
-    /// The URL matches the layout, but its parts differ from what the layout says.
+    /// The URL has the shape of the layout, but its mirrors or their contents differ from what the layout says.
     Parts,
     /// The MAC input begins inside a mirror. No layout can express that.
     MacInputInside {
-        /// The text that it covers.
+        /// The text that the MAC covers.
         covered: &'a str,
     },
-    /// The tag is in another mode than the layout says.
+    /// The tag is not in the mode that the layout says.
     Mode {
         /// The mode of the tag.
         actual: Scheme,
     },
-    /// The tag has the key of a new chip, but another key was given.
+    /// The tag has the key of a new chip, but a different key was given.
     FactoryKey {
-        /// `true` if this holds for the SDMMetaReadKey.
+        /// `true` if this applies to the SDMMetaReadKey.
         meta: bool,
-        /// `true` if this holds for the SDMFileReadKey.
+        /// `true` if this applies to the SDMFileReadKey.
         file: bool,
     },
-    /// The key given as SDMMetaReadKey is the SDMFileReadKey, and the reverse.
+    /// The keys are swapped. The key given as SDMMetaReadKey is the SDMFileReadKey of the tag, and the reverse.
     KeysSwapped,
-    /// The key of the tag is not the given one, but derived from it.
+    /// The key of the tag is not the given key, but a key derived from it.
     DerivedKey {
         /// The role of the key.
         role: Role,
         /// How the key was derived, and from which key.
         source: KeySource<'a>,
     },
-    /// The key that works was given for something else.
+    /// The key that works was given for a different role.
     OtherKey {
         /// The role of the key.
         role: Role,
         /// The source of the key that works.
         source: KeySource<'a>,
     },
-    /// The MAC covers other text than the layout says.
+    /// The MAC does not cover the text that the layout says.
     MacInput {
-        /// The text that it covers.
+        /// The text that the MAC covers.
         covered: &'a str,
     },
     /// The session vector does not have the same UID and counter as the URL.
@@ -79,10 +79,10 @@ pub enum Finding<'a> {
     CounterByteOrder,
     /// The MAC was made by truncating the full CMAC in a way that no chip does.
     MacTruncation {
-        /// The bytes of the CMAC that it consists of, in words.
+        /// A description of the CMAC bytes that make up the MAC.
         bytes: &'static str,
     },
-    /// The tap is genuine, but of another tag.
+    /// The tap is genuine, but it comes from a different tag.
     OtherTag {
         /// The UID of that tag.
         uid: Uid,
@@ -102,7 +102,7 @@ pub enum Finding<'a> {
     CounterStuck,
     /// The later tap has a lower counter.
     CounterBack,
-    /// The later tap is of another tag.
+    /// The later tap comes from a different tag.
     SecondOfOther {
         /// The UID of that tag.
         uid: Uid,
@@ -136,7 +136,7 @@ pub enum Finding<'a> {
 }
 
 impl Finding<'_> {
-    /// Returns a short name that does not change.
+    /// Returns the short name of this finding. The name does not change between releases.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySource<'a> {
-    /// The key of a new chip, 16 zero bytes, which is not among the given keys.
+    /// The key of a new chip, which is 16 zero bytes. It was not among the given keys.
     Factory,
     /// The given key with this name.
     Given(&'a str),
@@ -14,7 +14,7 @@ pub enum KeySource<'a> {
     Derived {
         /// The name of the given key; `None` for the key of a new chip.
         from: Option<&'a str>,
-        /// How it is derived.
+        /// How the key is derived.
         derivation: KeyDerivation,
     },
 }
@@ -23,26 +23,26 @@ pub enum KeySource<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyDerivation {
-    /// [`kdf::an10922::derive`](crate::kdf::an10922::derive) over the UID and `suffix`.
+    /// The key is derived by [`kdf::an10922::derive`](crate::kdf::an10922::derive) from the UID and `suffix`.
     An10922 {
         /// The bytes after the UID.
         suffix: &'static [u8],
     },
-    /// CMAC over `01`, the UID and `suffix`: AN10922 without its padding to 32 bytes. Many programs compute it this
-    /// way.
+    /// The key is a CMAC over `01`, the UID and `suffix`. This is AN10922 without its padding to 32 bytes. Many
+    /// programs derive keys this way.
     An10922Unpadded {
         /// The bytes after the UID.
         suffix: &'static [u8],
     },
-    /// [`kdf::boltcard`](crate::kdf::boltcard), for a card with this version.
+    /// The key is derived by [`kdf::boltcard`](crate::kdf::boltcard), for a card with this version.
     Boltcard {
         /// The version.
         version: u32,
     },
-    /// The standard derivation of sdm-backend: `kdf::sdm_backend`.
+    /// The key is derived by the standard derivation of sdm-backend. See `kdf::sdm_backend`.
     #[cfg(feature = "sdm-backend")]
     SdmBackendStandard,
-    /// The legacy derivation of sdm-backend: `kdf::sdm_backend`.
+    /// The key is derived by the legacy derivation of sdm-backend. See `kdf::sdm_backend`.
     #[cfg(feature = "sdm-backend")]
     SdmBackendLegacy,
 }

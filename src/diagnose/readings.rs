@@ -1,4 +1,5 @@
-//! The possible readings of a URL: which parts of it could be mirrors, by their length and content.
+//! The possible readings of a URL. A reading says which parts of the URL could be mirrors, judged by their length and
+//! content.
 
 use heapless::Vec;
 
@@ -12,8 +13,9 @@ pub(super) type Readings<'a> = Vec<UrlParts<'a>, 32>;
 /// The runs of digits that could be mirrors.
 type DigitRuns = Vec<Span, 16>;
 
-/// Returns the ways to read a URL: first by the layout, if there is one and it fits, then by the length and content of
-/// its parts. The second value is the error of a layout that does not fit.
+/// Returns the possible readings of a URL. The first reading comes from the layout, if there is one and it matches the
+/// URL. The other readings come from the length and content of the URL's parts. The second value is the error if the
+/// layout does not match the URL.
 pub(super) fn readings<'a>(assumptions: &Assumptions<'a>, url: &str) -> (Readings<'a>, Option<Malformed>) {
     let mut readings = Readings::new();
     let mut layout_error = None;
@@ -26,7 +28,7 @@ pub(super) fn readings<'a>(assumptions: &Assumptions<'a>, url: &str) -> (Reading
     (readings, layout_error)
 }
 
-/// Adds a reading, unless the list has one with the same mirrors.
+/// Adds a reading, unless the list already has a reading with the same mirrors.
 fn add<'a>(readings: &mut Readings<'a>, reading: &UrlParts<'a>) {
     let mirrors = |reading: &UrlParts<'_>| (reading.picc_data, reading.uid, reading.ctr, reading.enc, reading.mac);
     if readings.iter().all(|other| mirrors(other) != mirrors(reading)) {
@@ -74,7 +76,7 @@ fn add_guesses(url: &str, readings: &mut Readings<'_>) {
                 add(readings, &UrlParts { uid, ctr, enc, ..mac_only });
             }
         }
-        // UID, counter, PICCData or file data may touch the MAC and form one run with it.
+        // The UID, the counter, the PICCData or the file data may directly precede the MAC and form one run with it.
         let uid_end = before_mac.from.saturating_add(14).min(before_mac.to);
         let uid = Span { from: before_mac.from, to: uid_end };
         let ctr = Span { from: uid_end, to: before_mac.to };
@@ -92,8 +94,8 @@ fn add_guesses(url: &str, readings: &mut Readings<'_>) {
     }
 }
 
-/// Returns the PICCData at the start of a run of digits, 32 digits or 48 in LRP mode, if the rest is empty or can be
-/// file data.
+/// Returns the parts at the start of a run of digits that could be PICCData. PICCData has 32 digits, or 48 in LRP mode.
+/// The rest of the run must be empty or have a length that file data can have.
 fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
     [32, 48].into_iter().filter_map(move |len| {
         let rest = run.len().checked_sub(len)?;
@@ -101,7 +103,7 @@ fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Returns the runs of digits after the host that are as long as a mirror or longer.
+/// Returns the runs of digits after the host that are as long as a counter or a UID, or at least as long as a MAC.
 fn digit_runs(url: &str) -> DigitRuns {
     let mut runs = DigitRuns::new();
     let mut offset = path_start(url);
@@ -123,7 +125,7 @@ pub(super) fn path_start(url: &str) -> usize {
     path.map_or(host, |at| at.saturating_add(host))
 }
 
-/// Returns the position of a value of two letters that could be a tamper status. It may also be a country code.
+/// Returns the position of a two-letter value that could be a tamper status. The value could also be a country code.
 fn find_tt_status(url: &str) -> Option<Span> {
     let mut offset = path_start(url);
     for piece in url.get(offset..)?.split_inclusive(['=', '/', '&', '?', '#']) {
@@ -136,8 +138,8 @@ fn find_tt_status(url: &str) -> Option<Span> {
     None
 }
 
-/// Returns the length of a run of digits that was meant to be a PICCData but has the wrong length: nearly 32 or 48
-/// characters.
+/// Returns the length of a run of digits that was probably meant to be PICCData but has the wrong length. Such a run
+/// has nearly 32 or 48 digits.
 pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     let runs = digit_runs(url);
     let lengths = || runs.iter().map(|run| run.len());
@@ -146,7 +148,7 @@ pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     wrong.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
 }
 
-/// Returns `true` if the MAC, or every run of digits, holds only zeros.
+/// Returns `true` if the MAC, or every run of digits, consists of zeros.
 pub(super) fn is_blank(url: &str, readings: &Readings<'_>) -> bool {
     let is_zero = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
     let runs = digit_runs(url);
@@ -162,8 +164,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs of digits that could each be a mirror, by letter: PICCData, file data, UID, counter, another run of that
-    /// length, MAC.
+    /// Runs of digits that could each be a mirror, with a letter for each run. They are the PICCData, the file data,
+    /// the UID, the counter, a second run with the length of a counter, and the MAC.
     const RUNS: [(&str, &str); 6] = [
         ("P", "11111111111111111111111111111111"),
         ("E", "22222222222222222222222222222222"),
@@ -173,7 +175,8 @@ mod tests {
         ("M", "5555555555555555"),
     ];
 
-    /// Returns all readings of a URL in which letters stand for runs, in the same notation.
+    /// Replaces the letters in `shape` with runs of digits, and returns all readings of the resulting URL. The readings
+    /// use the same letters.
     fn readings_of(shape: &str) -> List<String> {
         let to_digits =
             |text: &str| RUNS.iter().fold(String::from(text), |text, (letter, run)| text.replace(letter, run));

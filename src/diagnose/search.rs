@@ -16,11 +16,11 @@ use crate::sun::span::Span;
 use crate::sun::window::{self, Piece};
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
-/// The limit of the search, in MACs as [`Diagnosis::tried`](crate::diagnose::Diagnosis::tried) counts them. Only the
-/// last step of a search can exceed it. The limit corresponds to a third of a second on a server.
+/// The limit of the search, in MACs, which are counted like in [`Diagnosis::tried`](crate::diagnose::Diagnosis::tried).
+/// Only the last step of a search can exceed the limit. On a server, this much work takes a third of a second.
 pub const MAX_TRIED: u32 = 400_000;
 
-/// The UID and the counter that a URL claims, and the key that opens its PICCData, if it has one.
+/// The UID and the counter that a URL claims, and the key that opens its PICCData, if the URL has PICCData.
 #[derive(Clone)]
 pub(super) struct ClaimedValues<'a> {
     pub(super) meta_key: Option<(SdmMetaReadKey, KeySource<'a>)>,
@@ -28,7 +28,7 @@ pub(super) struct ClaimedValues<'a> {
     pub(super) ctr: Option<SdmReadCtr>,
 }
 
-/// A combination that yields the MAC of the URL: the way in which the URL was made.
+/// A combination that yields the MAC of the URL. It shows how the URL was made.
 #[derive(Clone)]
 pub(super) struct Match<'a> {
     pub(super) parts: UrlParts<'a>,
@@ -48,20 +48,21 @@ pub(super) struct SessionVector {
     pub(super) is_ctr_reversed: bool,
 }
 
-/// The bytes of a CMAC that the MAC consists of.
+/// The bytes of a CMAC that make up the MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Truncation {
-    /// The bytes with odd indices, counted from 0. This is what a chip does.
+    /// The bytes with odd indices, counted from 0. A chip uses these bytes.
     OddBytes,
     EvenBytes,
     FirstHalf,
     LastHalf,
 }
 
-/// The starts of the MAC input that are tried.
+/// The positions at which the search lets the MAC input start.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WindowStarts {
-    /// An empty MAC input, the places where mirrors and parameters begin, and the start that the layout says.
+    /// The position of the MAC (for an empty MAC input), the starts of mirrors and parameters, and the start in the
+    /// layout.
     Likely,
     /// Every character of the URL.
     All,
@@ -73,23 +74,24 @@ pub(super) struct Search<'s, 'a> {
     tried: u32,
     /// The limit of the work, in MACs.
     limit: u32,
-    /// The SDMMetaReadKeys of [`KeyTier::SlowlyDerived`], derived on first use. They are the same for every reading.
+    /// The SDMMetaReadKeys of [`KeyTier::SlowlyDerived`], derived on first use. They are stored because they are the
+    /// same for every reading.
     slow_meta_keys: Option<Vec<MetaCandidate<'a>, 16>>,
-    /// `true` if something was left out: the limit was reached, or `slow_meta_keys` could not hold all keys.
+    /// `true` if the search left something out, because the limit was reached or `slow_meta_keys` was full.
     is_cut_short: bool,
 }
 
-/// The part of [`MAX_TRIED`] that is kept for the findings about an unexplained tap.
+/// The part of [`MAX_TRIED`] that is reserved for the findings about an unexplained tap.
 const RESERVE: u32 = 20_000;
 /// The cost of one derivation of [`KeyTier::SlowlyDerived`], in MACs.
 const SLOW_DERIVATION_COST: u32 = 5000;
 
-/// What one round of the search tries.
+/// The combinations that one round of the search tries.
 #[derive(Clone, Copy)]
 struct Round {
     tier: KeyTier,
     starts: WindowStarts,
-    /// `true` if the round tries session vectors that no chip makes from the mirrored values.
+    /// `true` if the round also tries session vectors that no chip makes from the mirrored values.
     all_vectors: bool,
 }
 
@@ -134,7 +136,7 @@ impl<'s, 'a> Search<'s, 'a> {
         self.tried >= self.limit
     }
 
-    /// Returns `true` if nothing was left out so far.
+    /// Returns `true` if the search has left nothing out so far.
     pub(super) fn is_complete(&self) -> bool {
         !self.is_cut_short && !self.is_over()
     }
@@ -150,8 +152,8 @@ impl<'s, 'a> Search<'s, 'a> {
         self.tried
     }
 
-    /// Opens the PICCData with the keys of this tier and of the cheaper ones. Returns every result. Without PICCData,
-    /// returns the plain UID and counter.
+    /// Opens the PICCData with the keys of this tier and of the cheaper tiers, and returns every result. If there is no
+    /// PICCData, returns the plain UID and counter.
     pub(super) fn open(
         &mut self,
         url: &str,
@@ -186,7 +188,8 @@ impl<'s, 'a> Search<'s, 'a> {
             candidates::try_meta_keys(assumptions, KeyTier::Derived, &mut try_key);
         }
         slow_keys.into_iter().any(try_key);
-        // A wrong key opens PICCData by chance once in 85 times. If a result has the known UID, only such results count.
+        // A wrong key opens PICCData by chance in one of 85 cases. If a result has the known UID, only results with
+        // this UID are kept.
         let known_uid = self.assumptions.uid;
         if known_uid.is_some() && results.iter().any(|claimed| claimed.uid == known_uid) {
             results.retain(|claimed| claimed.uid == known_uid);
@@ -194,7 +197,8 @@ impl<'s, 'a> Search<'s, 'a> {
         results
     }
 
-    /// Returns the SDMMetaReadKeys of [`KeyTier::SlowlyDerived`], derived from the first given keys.
+    /// Returns the SDMMetaReadKeys of [`KeyTier::SlowlyDerived`]. If there are too many given keys, only the first ones
+    /// are used.
     fn slow_meta_keys(&mut self) -> Vec<MetaCandidate<'a>, 16> {
         if let Some(keys) = &self.slow_meta_keys {
             return keys.clone();
@@ -209,7 +213,7 @@ impl<'s, 'a> Search<'s, 'a> {
         self.slow_meta_keys.insert(keys).clone()
     }
 
-    /// Returns the first match of a file key of this round with this reading, or `None` if none matches.
+    /// Tries the file keys of this round on this reading. Returns the first match, or `None` if no key matches.
     fn try_file_keys(
         &mut self,
         url: &str,
@@ -221,7 +225,7 @@ impl<'s, 'a> Search<'s, 'a> {
         let mac = hex::decode(reading.mac.of(url).as_bytes()).ok()?;
         let mut found = None;
         let assumptions = self.assumptions;
-        // The file key may be of another tier than the key that opens the PICCData.
+        // The file key may be in a different tier from the key that opens the PICCData.
         let tiers: &[KeyTier] = match round.tier {
             KeyTier::Direct => &[KeyTier::Direct],
             KeyTier::Derived => &[KeyTier::Derived, KeyTier::Direct],
@@ -249,7 +253,7 @@ impl<'s, 'a> Search<'s, 'a> {
         found
     }
 
-    /// Returns where the MAC input begins and how the MAC is truncated, or `None` if no start yields this MAC under this
+    /// Returns where the MAC input begins and how the MAC is truncated, or `None` if no start yields this MAC with this
     /// key.
     fn find_window(
         &mut self,
@@ -286,7 +290,7 @@ impl<'s, 'a> Search<'s, 'a> {
         None
     }
 
-    /// Adds to the work done, and reports it once every 4096 MACs.
+    /// Adds `cost` to the work done, and reports the total once every 4096 MACs.
     fn count(&mut self, cost: u32) {
         let before = self.tried;
         self.tried = before.saturating_add(cost);
@@ -314,8 +318,8 @@ pub(super) fn schemes(parts: &UrlParts<'_>, url: &str) -> impl Iterator<Item = S
     })
 }
 
-/// Returns the session vector of the claimed values and, if `all`, the other combinations: with the known UID, without
-/// UID or counter, and with the counter in the other byte order.
+/// Returns the session vector of the claimed values. If `all` is `true`, also returns the other combinations: with the
+/// known UID, without UID or counter, and with the bytes of the counter in reverse order.
 fn session_vectors(
     claimed: &ClaimedValues<'_>,
     known_uid: Option<Uid>,
@@ -331,7 +335,7 @@ fn session_vectors(
     [regular].into_iter().chain(others.filter(move |other| all && *other != regular))
 }
 
-/// Returns the counter with its bytes in the other order.
+/// Returns the counter with its bytes in reverse order.
 fn reversed(ctr: SdmReadCtr) -> SdmReadCtr {
     let [low, mid, high] = ctr.to_lsb_first();
     SdmReadCtr::from_lsb_first([high, mid, low])
@@ -359,14 +363,14 @@ fn pieces<'u>(url: &'u str, parts: &UrlParts<'_>, start: usize) -> impl Iterator
         let to = current.map_or(next, |mirror| Some(mirror.to)).unwrap_or(end).min(end);
         let piece = Span { from: offset, to };
         offset = piece.to;
-        // A piece of a URL that is not ASCII can begin inside a character.
+        // If the URL is not ASCII, a piece can begin inside a character.
         let bytes = url.as_bytes().get(piece.from..piece.to).unwrap_or_default();
         (piece.len() > 0).then_some((bytes, current.is_some()))
     })
 }
 
 impl Truncation {
-    /// Returns how the MAC was truncated from this CMAC, or `None` if it was not.
+    /// Returns how this CMAC was truncated to the MAC, or `None` if the MAC does not come from this CMAC.
     fn find(cmac: &[u8; 16], mac: [u8; 8]) -> Option<Self> {
         let is_mac = |bytes: &mut dyn Iterator<Item = &u8>| bytes.eq(&mac);
         if is_mac(&mut cmac.iter().skip(1).step_by(2)) {
@@ -430,7 +434,7 @@ mod tests {
         assert_eq!(tried(WindowStarts::All), (0..=27).collect::<List<_>>());
     }
 
-    /// Each slow derivation is done once per key and counted.
+    /// Each slow derivation is done only once per key, and it is counted.
     #[test]
     fn slow_keys_are_derived_once() {
         let bytes: [[u8; 16]; 17] = core::array::from_fn(|byte| [0xA0 | u8::try_from(byte).unwrap(); 16]);

@@ -1,4 +1,4 @@
-//! The positions of the mirrors and of the MAC input in a URL, and the template that describes them.
+//! The positions of the mirrors and of the MAC input in a URL, and the template that is built from them.
 
 use core::fmt::{self, Write as _};
 
@@ -19,11 +19,11 @@ pub(super) struct UrlParts<'a> {
     pub(super) tt_status: Option<Span>,
     pub(super) enc: Option<Span>,
     pub(super) mac: Span,
-    /// The offset at which the MAC input begins. It ends where the MAC begins.
+    /// The offset at which the MAC input begins. The MAC input ends where the MAC begins.
     pub(super) window_start: usize,
-    /// The offset `K` of `tt@K`.
+    /// The offset `K` in `tt@K`.
     pub(super) tt_at: Option<usize>,
-    /// The captured values with their names.
+    /// The positions and names of the captured values.
     pub(super) captured: [Option<(Span, &'a str)>; MAX_NAMES],
 }
 
@@ -33,7 +33,7 @@ const MAX_REPAIRED: usize = 300;
 pub(super) type Repaired = String<MAX_REPAIRED>;
 
 impl<'a> UrlParts<'a> {
-    /// Returns the parts of a URL that matches the layout. Fails if it does not match.
+    /// Returns the parts of a URL according to the layout. Fails if the URL does not match the layout.
     pub(super) fn locate(layout: &'a SdmLayout, url: &str) -> Result<Self, Malformed> {
         let tap = layout.parse(url)?;
         let mut parts = UrlParts { tt_at: layout.tt_at, ..UrlParts::default() };
@@ -79,7 +79,8 @@ pub(super) fn with_host_of_layout(layout: &SdmLayout, url: &str, path: usize) ->
     layout.parse(&repaired).is_ok().then_some(repaired)
 }
 
-/// Returns the URL with its static text in the case of the layout, or `None` if the result does not match the layout.
+/// Returns the URL with the case of its static text changed to the case in the layout, or `None` if the result does not
+/// match the layout.
 pub(super) fn with_case_of_layout(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     let mut rest = url.as_bytes();
     let mut repaired = Repaired::new();
@@ -149,7 +150,7 @@ type TemplateText = String<MAX_TEMPLATE>;
 /// A placeholder of a template, such as `{uid}`.
 #[derive(Clone, Copy)]
 enum Placeholder<'a> {
-    /// A placeholder that is always written the same.
+    /// A placeholder that is always written in the same way.
     Fixed(&'static str),
     /// `{enc:…}`, which depends on the length of the file data and on the tamper status inside it.
     EncFileData,

@@ -1,4 +1,4 @@
-//! AES-128 key diversification as specified in NXP AN10922 Rev 2.2, §2.2.
+//! Diversifies AES-128 keys as specified in NXP AN10922 Rev 2.2, §2.2.
 //!
 //! The application chooses the diversification input M, which has 1 to 31 bytes. Common inputs are the UID alone,
 //! `UID || AID || system identifier` (the example of AN10922), and
@@ -6,7 +6,7 @@
 //! input.
 //!
 //! AN10922 **always** pads `01 || M` to two blocks. If M has 15 bytes or less, the result is therefore not the CMAC of
-//! `01 || M`. Many implementations get this wrong. A seven-byte UID alone is such a short input.
+//! `01 || M`. Many implementations get this wrong. A UID alone is such a short input, because it has only seven bytes.
 
 use heapless::Vec;
 use zeroize::Zeroize;
@@ -18,11 +18,12 @@ use crate::value::{ConfigError, Uid};
 const DIV_CONSTANT: u8 = 0x01;
 /// Maximum length of the diversification input in bytes. Source: AN10922 §2.2.
 const MAX_INPUT: usize = 31;
-/// Maximum length of the text after the UID in the input.
+/// Maximum length in bytes of the suffix that follows the UID in the input.
 pub(crate) const MAX_SUFFIX: usize = MAX_INPUT - 7;
 
-/// Derives a key of the type `K` from a master key and the parts of the diversification input, in order. The type is
-/// usually [`SdmFileReadKey`] or [`SdmMetaReadKey`](crate::SdmMetaReadKey), or [`MasterKey`] for a key hierarchy.
+/// Derives a key of the type `K` from a master key and the parts of the diversification input, which are concatenated
+/// in order. `K` is usually [`SdmFileReadKey`] or [`SdmMetaReadKey`](crate::SdmMetaReadKey). For a key hierarchy, it
+/// can also be [`MasterKey`].
 ///
 /// ```
 /// use suntap::{MasterKey, SdmFileReadKey, Uid, kdf::an10922};
@@ -63,13 +64,15 @@ fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
     key
 }
 
-/// Derives the file-read key of a tag for an epoch. The epoch is the number of earlier personalisations of the tag.
+/// Derives the file-read key of a tag in an epoch. The epoch is the number of earlier personalisations of the tag.
 ///
-/// A chip that is set up again counts from 0, so it needs a new key. The new key also gives a new counter id, because
-/// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id) depends on the key. In epoch 0 the key
-/// is [derived](derive()) from the master key over `UID || suffix`. In a later epoch the input is the same, but it is
-/// used with the master key of that epoch. That key is derived from the master key over `"suntap epoch" || epoch`, with
-/// the epoch in four bytes, big endian.
+/// When a chip is set up again, its counter starts from 0 again, so the tag needs a new key. The new key also gives a
+/// new counter id, because [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id) depends on the
+/// key.
+///
+/// In epoch 0, the key is [derived](derive()) from the master key with the input `UID || suffix`. In a later epoch, the
+/// input is the same, but it is used with the master key of that epoch. The master key of an epoch is derived from the
+/// master key with the input `"suntap epoch" || epoch`, where the epoch has four bytes, big endian.
 ///
 /// ```
 /// use suntap::{MasterKey, Scheme, Uid, kdf::an10922};
@@ -114,8 +117,8 @@ mod tests {
         mac.finalize().into_bytes().into()
     }
 
-    /// AN10922 §2.2: the input is always padded to 32 bytes. From 16 bytes on, the result must equal the CMAC of the
-    /// unpadded input, computed by the `cmac` crate. For shorter inputs it must differ.
+    /// AN10922 §2.2 always pads the input to 32 bytes. For an input of 16 bytes or more, the derived key must equal the
+    /// CMAC of the unpadded input, computed by the `cmac` crate. For a shorter input, the two must differ.
     #[test]
     fn section_2_2_padding_by_length() {
         let (key, input) = ([0x42; 16], [0xA5; 32]);

@@ -1,9 +1,9 @@
-//! The deterministic keys of Bolt Cards. Source: `docs/DETERMINISTIC.md` of the project boltcard/boltcard.
+//! Derives the deterministic keys of Bolt Cards. Source: `docs/DETERMINISTIC.md` of the project boltcard/boltcard.
 //!
 //! All keys of all cards are derived from one issuer key. Each card has a version, which increases by one each time the
-//! card is programmed again. The card mirrors `p={picc:uid,ctr}` and `c={mac}`. [`meta_read_key`], which all cards of
-//! an issuer share, decrypts the PICCData. The UID in the PICCData and the version in the card's record give the
-//! [`file_read_key`].
+//! card is programmed again. The card mirrors `p={picc:uid,ctr}` and `c={mac}`. All cards of an issuer share one
+//! [`meta_read_key`], which decrypts the PICCData. The [`file_read_key`] is derived from the UID in the PICCData and
+//! the version in the card's record.
 //!
 //! ```
 //! use suntap::kdf::boltcard;
@@ -11,15 +11,15 @@
 //!
 //! let issuer = IssuerKey::from_hex("00000000000000000000000000000001")?;
 //! let uid = Uid::from_hex("04A39493CC8680")?;
-//! let id = boltcard::card_id(&issuer, uid); // finds the record, which holds the version
+//! let id = boltcard::card_id(&issuer, uid); // identifies the card's record, which contains the version
 //! assert_eq!(id[..4], [0xE0, 0x7C, 0xE1, 0x27]);
 //! let meta_key = boltcard::meta_read_key(&issuer);
 //! let file_key = boltcard::file_read_key(&issuer, uid, 1);
 //! assert_eq!(meta_key.expose_bytes()[..4], [0x55, 0xDA, 0x17, 0x4C]);
 //! assert_eq!(file_key.expose_bytes()[..4], [0xF4, 0xB4, 0x04, 0xBE]);
 //!
-//! // When the card is programmed again, the chip counts from 0 again. The card id stays the same. The
-//! // version changes, and with it the key and the counter id.
+//! // When the card is programmed again, its counter starts from 0 again. The card id stays the same. The version
+//! // changes, and therefore also the key and the counter id.
 //! let id = |version| boltcard::file_read_key(&issuer, uid, version).prepare(Scheme::Aes).counter_id(Some(uid));
 //! assert_ne!(id(1), id(2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -31,7 +31,7 @@ use crate::cipher::{Block, Cmac};
 use crate::key::{ApplicationKey, IssuerKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
-// The prefixes of the CMAC messages, big endian as in the document.
+// The prefixes of the CMAC messages. They are big endian, as in the document.
 const CARD_KEY: [u8; 4] = [0x2D, 0x00, 0x3F, 0x75];
 const K0: [u8; 4] = [0x2D, 0x00, 0x3F, 0x76];
 const K1: [u8; 4] = [0x2D, 0x00, 0x3F, 0x77];
@@ -40,10 +40,10 @@ const K3: [u8; 4] = [0x2D, 0x00, 0x3F, 0x79];
 const K4: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7A];
 const ID: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7B];
 
-/// Returns the id of the card with this UID, 16 bytes: `CMAC(issuer key, 2D003F7B || UID)`.
+/// Returns the 16-byte id of the card with this UID: `CMAC(issuer key, 2D003F7B || UID)`.
 ///
-/// It identifies the card in the issuer's records. Without the issuer key, it reveals nothing about the UID. It does
-/// not change when the card is programmed again.
+/// The id identifies the card in the issuer's records. Without the issuer key, the id reveals nothing about the UID. It
+/// does not change when the card is programmed again.
 #[must_use]
 pub fn card_id(issuer: &IssuerKey, uid: Uid) -> [u8; 16] {
     issuer.cmac().of(ID.into_iter().chain(*uid.as_bytes()))
@@ -55,16 +55,16 @@ pub fn meta_read_key(issuer: &IssuerKey) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(issuer.cmac().of(K1.into_iter()))
 }
 
-/// Derives K2 of the card with this UID and version.
+/// Derives K2 for the card with this UID and version.
 #[must_use]
 pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadKey {
     SdmFileReadKey::from_bytes(card_key(issuer, uid, version).of(K2.into_iter()))
 }
 
-/// Derives the application keys of the card with this UID and version, K0 to K4 in order, for personalisation.
+/// Derives the application keys K0 to K4, in this order, to personalise the card with this UID and version.
 ///
-/// K0 is the application master key, K1 the [meta-read key](meta_read_key), K2 the [file-read key](file_read_key). The
-/// scheme does not use K3 and K4.
+/// K0 is the application master key, K1 is the [meta-read key](meta_read_key), and K2 is the [file-read
+/// key](file_read_key). Bolt Cards do not use K3 and K4.
 #[must_use]
 pub fn card_keys(issuer: &IssuerKey, uid: Uid, version: u32) -> [ApplicationKey; 5] {
     let card = card_key(issuer, uid, version);

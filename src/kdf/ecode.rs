@@ -1,12 +1,13 @@
-//! Sealed tag keys: unsealing them needs a code from the tag's own URL.
+//! Seals the keys of a tag so that unsealing them needs a code from the tag's own URL.
 //!
 //! A server that seals its tag keys this way does not store everything that is needed to unseal them. The missing part,
 //! the eCode, arrives with each tap in the static part of the tag's URL (`{:eCode}`). **The keys in a leaked database
 //! cannot be unsealed without the URLs. A leaked URL unseals nothing without the server secret.** An attacker who has
-//! both, or who controls the server while taps arrive, gets the keys.
+//! both the URLs and the server's data, including the server secret, gets the keys. So does an attacker who controls
+//! the server while taps arrive.
 //!
-//! This crate defines the scheme: the hosted service that it replaces documents only the role of its eCode. The scheme
-//! is the same in every release.
+//! This crate defines its own scheme, because the hosted service that it replaces documents only the role of the eCode.
+//! The scheme is the same in every release.
 //!
 //! | part | definition |
 //! |---|---|
@@ -18,13 +19,14 @@
 //! | PRF input | `[i] (4) ‖ label ‖ 00 ‖ context ‖ [L] (4)` |
 //! | label, context | `suntap ecode v1`, tag id (8) ‖ epoch (4) |
 //!
-//! SIV is deterministic: sealing equal keys with the same secret, eCode and tag gives equal bytes, so an observer can
-//! see that the keys are equal. When you replace the server secret, [`rewrap`](SealedKeys::rewrap) changes the outer
-//! layer and does not need the eCode.
+//! SIV is deterministic. Sealing equal keys with the same secret, eCode and tag gives equal bytes, so an observer can
+//! see that the keys are equal. When you replace the server secret, call [`rewrap`](SealedKeys::rewrap) to replace the
+//! outer layer. It does not need the eCode.
 //!
-//! Put `{:eCode}` before `[[`: the MAC then does not cover it, and a wallet that changes its case does no harm. The
-//! counter id is [derived from the file key](crate::PreparedFileReadKey::counter_id). The UID comes from the record,
-//! because it is needed before the PICCData is decrypted.
+//! Put `{:eCode}` before `[[` in the layout, so that the MAC does not cover the eCode. Then it does no harm if a wallet
+//! changes the case of the eCode. The counter id is [derived from the file
+//! key](crate::PreparedFileReadKey::counter_id). The UID comes from the tag's record, because it is needed before the
+//! PICCData is decrypted.
 //!
 //! ```
 //! use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
@@ -33,7 +35,7 @@
 //! static LAYOUT: SdmLayout =
 //!     sdm_layout!("https://example.com/{:tag}?k={:eCode}&e={picc:uid,ctr}&c={mac}");
 //!
-//! // At personalisation: 16 random bytes go into the tag's URL as 26 characters, the sealed keys into its record.
+//! // At personalisation: 16 random bytes go into the tag's URL as 26 characters. The sealed keys go into its record.
 //! let secret = ServerSecret::from_bytes([7; 16]); // from a vault
 //! let record = TagContext { tag_id: 1234, uid: Uid::from_hex("04DE5F1EACC040")?, epoch: 0 };
 //! let ecode = ECode::from_bytes([42; 16]);
@@ -75,12 +77,12 @@ const TEXT_LEN: usize = 26;
 const TAG_LEN: usize = 16;
 
 key_type! {
-    /// A secret that the server has but no tag has. Store it separately from the sealed keys.
+    /// A secret of the server that is never written to a tag. Store it separately from the sealed keys.
     ServerSecret
 }
 
 key_type! {
-    /// The code in the tag's URL: random bytes, new for each tag and each personalisation.
+    /// The code in the tag's URL. It consists of random bytes, which must be new for each tag and each personalisation.
     ECode
 }
 
@@ -89,15 +91,15 @@ hex_key!(ServerSecret);
 impl FromStr for ECode {
     type Err = ParseError;
 
-    /// Reads the 26 characters like [`ECode::parse`].
+    /// Parses the 26 characters like [`ECode::parse`].
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::parse(text)
     }
 }
 
 impl ECode {
-    /// Parses the 26 characters of an eCode: base32 of RFC 4648 without padding. Both cases are accepted, because
-    /// wallets change the case.
+    /// Parses the 26 characters of an eCode, which are base32 (RFC 4648) without padding. Both cases are accepted,
+    /// because some wallets change the case.
     ///
     /// # Errors
     /// Returns [`ParseError`] if the text does not have this form. The error does not contain the text.
@@ -107,7 +109,8 @@ impl ECode {
         lower.make_ascii_lowercase();
         let mut code = Self([0; 16]);
         let decoded = Base32Unpadded::decode(*lower, &mut code.0).map(<[u8]>::len);
-        // The last character has two unused bits. Only the canonical spelling is accepted.
+        // The last character has two unused bits, so an eCode has several spellings. Only the canonical spelling is
+        // accepted.
         let canonical = decoded == Ok(16) && *Zeroizing::new(code.to_text()) == *lower;
         canonical.then_some(code).ok_or(ParseError::ECode)
     }
@@ -122,7 +125,8 @@ impl ECode {
     }
 }
 
-/// The tag that sealed keys belong to. The seal is bound to these values: unsealing with any other value fails.
+/// Identifies the tag that sealed keys belong to. The seal is bound to these values, so unsealing with a different
+/// value fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TagContext {
     /// The number of the tag in the server's records.
@@ -162,7 +166,7 @@ fn kdf(secret: &Cmac, label: &[u8], context: &(impl Iterator<Item = u8> + Clone)
     }
 }
 
-/// The keys of one tag, sealed twice: 64 bytes to store.
+/// The keys of one tag, sealed in two layers. They take 64 bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SealedKeys([u8; 64]);
 
@@ -186,18 +190,18 @@ impl SealedKeys {
         Self(sealed)
     }
 
-    /// Opens both seals.
+    /// Unseals both layers and returns the keys.
     ///
     /// # Errors
-    /// Returns [`SealBroken`] if the secret, the eCode, the tag id, the UID, the epoch or the bytes differ from those
-    /// of [`seal`](Self::seal).
+    /// Returns [`SealBroken`] if the secret, the eCode, the tag id, the UID, the epoch or the bytes differ from the
+    /// values at the time of sealing.
     pub fn unseal(
         &self,
         secret: &ServerSecret,
         ecode: &ECode,
         tag: &TagContext,
     ) -> Result<(SdmMetaReadKey, SdmFileReadKey), SealBroken> {
-        // Wiped on every path out of this function.
+        // This copy is wiped on every path out of this function.
         let mut sealed = Zeroizing::new(self.0);
         let inner = open(&mut tag.layer(secret.expose_bytes()), tag, &mut *sealed)?;
         let keys = open(&mut tag.layer(ecode.expose_bytes()), tag, inner)?;
@@ -205,10 +209,10 @@ impl SealedKeys {
         Ok((SdmMetaReadKey::from_bytes(*meta_key), SdmFileReadKey::from_bytes(*file_key)))
     }
 
-    /// Replaces the outer seal when the server secret is replaced. The eCode is not needed.
+    /// Replaces the outer layer when the server secret is replaced. This does not need the eCode.
     ///
     /// # Errors
-    /// Returns [`SealBroken`] if the old secret, the tag or the bytes differ from those of [`seal`](Self::seal).
+    /// Returns [`SealBroken`] if the old secret, the tag or the bytes differ from the values at the time of sealing.
     pub fn rewrap(&self, old: &ServerSecret, new: &ServerSecret, tag: &TagContext) -> Result<Self, SealBroken> {
         let mut sealed = self.0;
         open(&mut tag.layer(old.expose_bytes()), tag, &mut sealed)?;
@@ -246,7 +250,7 @@ fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
     }
 }
 
-/// Decrypts everything after the first 16 bytes, which hold the SIV tag.
+/// Decrypts everything after the SIV tag, which is in the first 16 bytes.
 fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Result<&'b mut [u8], SealBroken> {
     let (siv_tag, message) = bytes.split_first_chunk_mut::<TAG_LEN>().ok_or(SealBroken)?;
     let siv_tag = (*siv_tag).into();
@@ -254,7 +258,7 @@ fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Resul
     Ok(message)
 }
 
-/// Derives the file-read key of a tag from its eCode and the server secret. Nothing is stored.
+/// Derives the file-read key of a tag from its eCode and the server secret. The server does not need to store the key.
 ///
 /// The key is `KDF(server secret)` with the label `suntap ecode derive v1`, the context `02` ‖ eCode (16) ‖ UID (7) ‖
 /// epoch (4), and L = 128 bits.
@@ -274,7 +278,7 @@ pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoc
 }
 
 /// Derives the meta-read key of a tag, like [`derive_file_read_key`] but with `01` instead of `02` in the context. Each
-/// tag has its own meta-read key, so use this if the server finds the tag by the eCode of the URL.
+/// tag then has its own meta-read key, so use this function if the server finds the tag by the eCode in the URL.
 #[must_use]
 pub fn derive_meta_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 1))
@@ -288,7 +292,7 @@ fn derive(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32, purpose: u
     key
 }
 
-/// The error of sealed keys that cannot be unsealed.
+/// The error for sealed keys that cannot be unsealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SealBroken;
 

@@ -1,18 +1,20 @@
-//! The two key derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`). Use them to verify tags
-//! that were set up with that project, without writing the tags again. For new tags, use another derivation: no other
-//! project uses these two.
+//! Implements the two key derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`). Use them to
+//! verify tags that were set up with that project, without writing the tags again. For new tags, use a different
+//! derivation, because no other project uses these two.
 //!
-//! The setting `DERIVE_MODE` of that backend selects the derivation; its sample configuration selects `legacy`. The
-//! PICCData key is key 1 and is the same for all tags. The file key is key 2 and is different for each tag.
+//! The setting `DERIVE_MODE` of that backend selects the derivation. The sample configuration of the backend selects
+//! `legacy`. The PICCData key is application key 1 and is the same for all tags. The file key is application key 2 and
+//! is different for each tag.
 //!
-//! With these derivations, the keys of a tag never change. A tag that is set up again counts from 0 under its old key
-//! and keeps its counter id. Its taps are rejected as replays until its counter is greater than the stored one.
+//! With these derivations, the keys of a tag never change. When a tag is set up again, its counter starts from 0 again,
+//! but its key and its counter id stay the same. The taps of the tag are then rejected as replays until its counter is
+//! greater than the stored one.
 //!
 //! ```
 //! use suntap::kdf::sdm_backend::Master;
 //! use suntap::{SdmFileReadKey, SdmMetaReadKey, Uid};
 //!
-//! let master = Master::standard(&[0; 16]).ok_or("key must have 16 or 32 bytes")?; // the master key of its demo
+//! let master = Master::standard(&[0; 16]).ok_or("key must have 16 or 32 bytes")?; // the demo's master key
 //! assert_eq!(master.meta_read_key(), SdmMetaReadKey::FACTORY);
 //! assert_eq!(master.file_read_key(Uid::from_hex("04A39493CC8680")?), SdmFileReadKey::FACTORY);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -62,8 +64,8 @@ impl Master {
 
     /// Creates the master key of a backend whose `DERIVE_MODE` is `legacy`: PBKDF2-HMAC-SHA-512 with 5000 rounds.
     ///
-    /// Deriving one key takes milliseconds on a server and seconds on a microcontroller: derive it once and keep it.
-    /// Returns `None` if the key does not have 16 or 32 bytes.
+    /// Deriving one key takes milliseconds on a server and seconds on a microcontroller. Derive each key once and keep
+    /// it. Returns `None` if the key does not have 16 or 32 bytes.
     #[must_use]
     pub fn legacy(key: &[u8]) -> Option<Self> {
         Self::new(Derivation::Legacy, key)
@@ -77,26 +79,27 @@ impl Master {
         Some(Self { derivation, key: padded(key.iter().copied()), factory })
     }
 
-    /// Derives the PICCData key: key 1, not diversified, the same for all tags.
+    /// Derives the PICCData key. It is application key 1, which is not diversified, so it is the same for all tags.
     #[must_use]
     pub fn meta_read_key(&self) -> SdmMetaReadKey {
         SdmMetaReadKey::from_bytes(self.undiversified(1))
     }
 
-    /// Derives the file key of a tag: key 2, diversified by the UID.
+    /// Derives the file key of a tag. It is application key 2, diversified by the UID.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
         SdmFileReadKey::from_bytes(self.diversified(uid, 2))
     }
 
-    /// Derives the application key of a tag with this number, diversified by the UID, for personalisation.
+    /// Derives the application key with this number for a tag. The key is diversified by the UID. Use it for
+    /// personalisation.
     #[must_use]
     pub fn application_key(&self, uid: Uid, number: u8) -> ApplicationKey {
         ApplicationKey::from_bytes(self.diversified(uid, number))
     }
 
-    /// Derives the application key with this number that all tags share, for personalisation. The standard derivation
-    /// has only one shared key, key 1: it returns `None` for every other number.
+    /// Derives the application key with this number, which all tags share. Use it for personalisation. The standard
+    /// derivation has only one shared key, key 1, so this function returns `None` for every other number.
     #[must_use]
     pub fn shared_application_key(&self, number: u8) -> Option<ApplicationKey> {
         match (self.derivation, number) {
@@ -151,7 +154,7 @@ impl fmt::Debug for Master {
     }
 }
 
-/// An HMAC-SHA-256 in two halves. Most callers use only the first.
+/// An HMAC-SHA-256 in two halves. Most callers use only the first half.
 struct Halves {
     first: Zeroizing<Block>,
     second: Zeroizing<Block>,
@@ -172,7 +175,7 @@ impl Halves {
         halves
     }
 
-    /// Returns both halves, padded for use as the key of another HMAC.
+    /// Returns both halves, padded for use as the key of a further HMAC.
     fn padded(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(padded(self.first.iter().chain(self.second.iter()).copied()))
     }

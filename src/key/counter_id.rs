@@ -1,9 +1,10 @@
-//! The message from which a file-read key computes a counter id.
+//! Builds the message from which a counter id is computed.
 
 use crate::cipher::Block;
 use crate::value::Uid;
 
-/// Returns the message whose CMAC is the counter id: `"suntap"`, two zeros, then `01` and the UID, or eight zeros.
+/// Returns the message whose CMAC under the file-read key is the counter id. The message is `"suntap"`, two zero bytes,
+/// `01` and the UID. Without a UID, eight zero bytes replace `01` and the UID.
 ///
 /// No session vector begins with this label, so a counter id in a store is never a session key.
 pub(crate) fn message(uid: Option<Uid>) -> Block {

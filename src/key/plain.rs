@@ -1,4 +1,4 @@
-//! Plain keys, for storing and passing: one type for each purpose.
+//! Defines the plain keys, in which callers store and pass keys. There is one type for each purpose.
 
 /// Declares a 128-bit key type.
 macro_rules! key_type {
@@ -6,7 +6,7 @@ macro_rules! key_type {
         $(#[$doc])*
         ///
         /// The key has 16 bytes and is wiped on drop. `Debug` does not show it, and `==` takes the same time for any
-        /// two keys. With the feature `serde`, it can be deserialized from its text but not serialized. Only
+        /// two keys. With the feature `serde`, the key can be deserialized from text but not serialized. Only
         /// `expose_bytes` returns its bytes.
         #[derive(Clone)]
         pub struct $name([u8; 16]);
@@ -57,7 +57,7 @@ macro_rules! key_type {
         impl Drop for $name {
             fn drop(&mut self) {
                 // One assignment takes a tenth of the time of wiping byte by byte. The barrier keeps the compiler from
-                // removing it.
+                // removing the assignment.
                 self.0 = [0; 16];
                 zeroize::optimization_barrier(&self.0);
             }
@@ -101,19 +101,20 @@ key_type! {
 }
 
 key_type! {
-    /// The key that encrypts PICCData: the application key named by SDMMetaRead.
+    /// The key that encrypts PICCData. It is the application key that the chip setting SDMMetaRead selects.
     ///
-    /// It is needed before the UID is known, so tags share it. Source: NT4H2421Gx §9.3.4, Table 10.
+    /// The verifier needs this key before it knows the UID, so tags usually share the key. Source: NT4H2421Gx §9.3.4,
+    /// Table 10.
     #[doc(alias = "SDMMetaReadKey")]
     #[doc(alias = "K_SDMMetaRead")]
     SdmMetaReadKey
 }
 
 key_type! {
-    /// The key from which a tag's session keys are derived, for SDMMAC and SDMENCFileData: the application key named by
-    /// SDMFileRead.
+    /// The key from which a tag's session keys for SDMMAC and SDMENCFileData are derived. It is the application key
+    /// that the chip setting SDMFileRead selects.
     ///
-    /// It can and should be different for each tag. Source: NT4H2421Gx §9.3.9, Table 11.
+    /// This key can and should be different for each tag. Source: NT4H2421Gx §9.3.9, Table 11.
     #[doc(alias = "SDMFileReadKey")]
     #[doc(alias = "K_SDMFileRead")]
     #[doc(alias = "SUNCMAC_KEY")]

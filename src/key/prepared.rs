@@ -1,4 +1,4 @@
-//! Keys prepared for many taps: the key schedule and the CMAC subkeys are computed once.
+//! Defines keys that are prepared for many taps. The key schedule and the CMAC subkeys are computed once.
 
 use core::array::TryFromSliceError;
 use core::fmt;
@@ -15,7 +15,7 @@ macro_rules! prepared {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
         ///
-        /// It is wiped on drop. `Debug` does not show it.
+        /// The key is wiped on drop, and `Debug` does not show it.
         pub struct $name {
             $($field: $type),*
         }
@@ -34,7 +34,7 @@ prepared! {
     /// An [`SdmMetaReadKey`] prepared to decrypt PICCData.
     PreparedMetaReadKey {
         scheme: Scheme,
-        // An NTAG 22x has no PICCData.
+        // `None` for an NTAG 22x, which has no PICCData.
         cipher: Option<PiccCipher>,
     }
 }
@@ -57,7 +57,8 @@ prepared! {
 }
 
 prepared! {
-    /// The key of a Bolt Card issuer: see [`kdf::boltcard`](crate::kdf::boltcard). It is never written to a card.
+    /// The key of a Bolt Card issuer. The keys of all cards are derived from it, as described in
+    /// [`kdf::boltcard`](crate::kdf::boltcard). It is never written to a card.
     ///
     /// The key has 16 bytes. It is prepared for CMAC once and kept in that form, because it is used for many cards.
     IssuerKey {
@@ -135,7 +136,7 @@ impl PreparedMetaReadKey {
         self.scheme
     }
 
-    /// Decrypts a mirrored PICCData. Returns `None` if the scheme has no PICCData.
+    /// Decrypts mirrored PICCData. Returns `None` if the scheme has no PICCData.
     pub(crate) fn decrypt(&self, picc_data: &PiccWire) -> Option<Block> {
         self.cipher.as_ref().map(|cipher| cipher.decrypt(picc_data))
     }
@@ -148,22 +149,25 @@ impl PreparedFileReadKey {
         self.scheme
     }
 
-    /// Returns the counter id of a tag with this file-read key, for example to migrate its counter from another system.
-    /// [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id.
+    /// Returns the counter id of a tag with this file-read key, for example to migrate the counter from a different
+    /// system. [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id.
     ///
-    /// It is a keyed pseudonym: the store needs no UID, and without the key nobody can tell which tag a counter id
-    /// belongs to.
+    /// The counter id is a keyed pseudonym. The store therefore needs no UID, and without the key nobody can tell which
+    /// tag a counter id belongs to.
     ///
-    /// **The counter id depends on the key.** A tag that is set up again counts from 0, so it needs a new file-read
-    /// key. The new key gives a new counter id, and taps made under the old key are no longer authentic. If the key
-    /// stays the same, the counter id and the stored mark also stay the same: taps are rejected until the counter
-    /// exceeds the stored one, and no old tap is accepted again. Only a new key gives a new counter id.
+    /// **The counter id depends on the key.** When a tag is set up again, its counter starts from 0 again, so the tag
+    /// needs a new file-read key. The new key gives a new counter id, and taps made under the old key are no longer
+    /// authentic.
     ///
-    /// `uid` is the UID of the *verified* tap. It is `None` for a tag that mirrors no UID. In that case, no other tag
-    /// may have the same key.
+    /// If the key stays the same, the counter id and the stored mark also stay the same. Taps are then rejected until
+    /// the counter exceeds the stored one, and no old tap is accepted again. Only a new key gives a new counter id.
     ///
-    /// The counter id is the AES-CMAC under this key of 16 bytes: `"suntap"`, two zeros, then `01` and the UID, or
-    /// eight zeros. It does not depend on the scheme, and it is the same in every release.
+    /// `uid` is the UID of the *verified* tap. It is `None` for a tag that mirrors no UID. If a tag mirrors no UID, no
+    /// other tag may have the same key.
+    ///
+    /// The counter id is the AES-CMAC of a 16-byte message under this key. The message is `"suntap"`, two zero bytes,
+    /// `01` and the UID. Without a UID, eight zero bytes replace `01` and the UID. The counter id does not depend on
+    /// the scheme, and it is the same in every release.
     ///
     /// ```
     /// use suntap::{Scheme, SdmFileReadKey, Uid};

@@ -1,10 +1,10 @@
-//! Traits for the keys that verify taps: plain for one tap, prepared for many.
+//! Defines traits for the keys that verify taps. Use a plain key for one tap, and a prepared key for many taps.
 
 /// A file-read key: an [`SdmFileReadKey`](crate::SdmFileReadKey), a
 /// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to one.
 ///
-/// For a single tap, a plain key is faster: a prepared key also computes values that only save time from the second tap
-/// on.
+/// For a single tap, a plain key is faster. Preparing a key also computes values that save time only from the second
+/// tap on.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a file-read key",
     note = "pass an `SdmFileReadKey`, a `PreparedFileReadKey`, or a reference to one"
@@ -32,17 +32,19 @@ mod sealed {
 
     #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
     pub trait FileRead {
-        /// Computes the CMAC of one block in this scheme. Returns `None` if the key was prepared for another scheme.
+        /// Computes the CMAC of one block in this scheme. Returns `None` if the key was prepared for a different
+        /// scheme.
         fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block>;
 
-        /// Computes the CMAC of a message in this scheme. Returns `None` if the key was prepared for another scheme.
+        /// Computes the CMAC of a message in this scheme. Returns `None` if the key was prepared for a different
+        /// scheme.
         fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block>;
 
         /// Returns the counter id of a tag with this key.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// Computes the AES-CMAC of a session vector together with the counter id, so that a plain key is expanded only
-        /// once. Returns `None` if the key was prepared for another scheme.
+        /// Computes the AES-CMAC of a session vector and the counter id. Both are computed together, so that a plain
+        /// key is expanded only once. Returns `None` if the key was prepared for a different scheme.
         fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
             Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
         }
@@ -101,7 +103,7 @@ mod sealed {
 
     #[allow(unnameable_types, reason = "this is what seals `MetaReadKey`")]
     pub trait MetaRead {
-        /// Decrypts a mirrored PICCData in this scheme. Returns `None` if the key was prepared for another scheme, or
+        /// Decrypts mirrored PICCData in this scheme. Returns `None` if the key was prepared for a different scheme, or
         /// if the scheme has no PICCData.
         fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block>;
 

@@ -1,4 +1,4 @@
-//! The HTTP answer and the import checks that both wire formats share.
+//! The HTTP answer and the import checks. Both wire formats use them.
 
 use alloc::string::String;
 use core::fmt;
@@ -21,8 +21,8 @@ pub struct Answer<E> {
     pub headers: [(&'static str, &'static str); 2],
     /// The body.
     pub body: String,
-    /// The decision and its reason, for the operator's logs and metrics. Do not send it to the client. `None` if the
-    /// request was rejected before a tag was looked up.
+    /// The verdict with its reason, or the failure, for the operator's logs and metrics. Do not send it to the client.
+    /// It is `None` if the request was rejected before a tag was looked up.
     pub verdict: Option<Result<Verdict, E>>,
 }
 
@@ -30,7 +30,8 @@ impl<E> Answer<E> {
     /// Creates an answer with a JSON body and without a verdict.
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
-        // The body holds only texts and numbers, so serialising cannot fail. If it did fail, the client would get status 500 and `{}`, which accepts no tap.
+        // The body holds only texts and numbers, so serialising cannot fail. If it did fail, the client would get
+        // status 500 and `{}`, which no client takes for an accepted tap.
         match serde_json::to_string(body) {
             Ok(body) => Self { status, headers, body, verdict: None },
             Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },
@@ -38,11 +39,12 @@ impl<E> Answer<E> {
     }
 }
 
-/// The reason why a service could not answer for a tag as its clients expect.
+/// The reason why an API could not answer requests about a tag as its clients expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// The keys are not loaded, so every tap is refused. The tag can be imported before its keys, and before its UID.
+    /// The keys are not loaded, so every tap is refused. You can still import the tag, and add its keys and its UID
+    /// later.
     KeysNotLoaded,
     /// The layout has `{picc}`, but there is no SDMMetaReadKey.
     NoMetaKey,
@@ -60,14 +62,16 @@ pub enum Unfit {
     NotSent(Field),
     /// The API needs this element, but the layout does not have it.
     NotMirrored(Field),
-    /// Tamper is on, but the layout has no tamper status that the MAC covers; or tamper is off, but the API would have
-    /// to send a status.
+    /// The record and the layout do not agree about the tamper status. Either `tamper` is on, but the layout has no
+    /// tamper status that the MAC covers. Or `tamper` is off, but clients of the API would have to send a tamper
+    /// status.
     Tamper,
-    /// The tag has no layout yet, so it answers `inactive`. The tag can be imported before it is programmed.
+    /// The tag has no layout yet, so the answer to every tap is `inactive`. You can still import the tag before it is
+    /// programmed.
     NotProgrammed,
-    /// The record has no XUID to answer with.
+    /// The record has no XUID, which the answer must contain.
     NoXuid,
-    /// An extended data field would appear in the answer under a name that is already taken.
+    /// An extended data field has no name, or a name that is already used in the answer.
     Name,
     /// The rules contain a mistake.
     Rules(RulesError),
@@ -99,8 +103,8 @@ impl fmt::Display for Unfit {
 
 impl core::error::Error for Unfit {}
 
-/// Checks what both APIs need from a tag with a chip: usable keys and a counter. The keys are checked last, because a tag
-/// can be imported before its keys.
+/// Checks the requirements that both APIs have for a tag with a chip: usable keys and a counter. The keys are checked
+/// last, because a tag can be imported before its keys are known.
 pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     let Some(chip) = &record.chip else { return Ok(()) };
     let layout = chip.layout;

@@ -1,26 +1,28 @@
-//! API keys of clients. The server stores only a name, which reveals nothing about the key.
+//! API keys and tokens of clients. The server stores only a name for each of them. The name reveals nothing about the
+//! key or token.
 
 use crate::cipher::Cmac;
 use crate::key::key_type;
 use crate::value::opaque_id;
 
-// Labels that precede the key or token in the MAC input. No other input under this secret has these labels.
+// The MAC input is one of these labels, followed by the key or token. No other MAC input under this secret begins with
+// one of these labels.
 const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
 key_type! {
-    /// The server's secret for the names of API keys and tokens. If you replace it, all existing keys and tokens become
-    /// unknown.
+    /// The server's secret, from which it computes the names of API keys and tokens. If you replace the secret, the
+    /// server no longer recognises any existing key or token.
     ApiKeySecret
 }
 
 impl ApiKeySecret {
-    /// Returns the name of an API key. ETRNL's clients send the key in a header. Store the name when you create the key,
-    /// and look it up when a request presents the key.
+    /// Returns the name of an API key, which ETRNL's clients send in a header. Store the name when you create the key.
+    /// When a request presents a key, compute the name of that key and look it up.
     ///
-    /// The name is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`, and it is the same in every release. The key cannot
-    /// be computed from the name, and the time that a lookup by name takes reveals nothing about the key. Create a key
-    /// from 16 random bytes or more, show it once, and keep only its name.
+    /// The name is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`, and this definition does not change between
+    /// releases. The key cannot be computed from the name, and the time that a lookup by name takes reveals nothing
+    /// about the key. Create each key from at least 16 random bytes, show it once, and store only its name.
     ///
     /// ```
     /// use suntap::platform::ApiKeySecret;
@@ -35,10 +37,11 @@ impl ApiKeySecret {
         self.name(KEY, presented)
     }
 
-    /// Returns the name of a token. ixkio's clients send the token in the query.
+    /// Returns the name of a token, which ixkio's clients send in the query.
     ///
-    /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. A URL is seen by
-    /// more people than a header, so a token does not work as an API key unless you also store it as one.
+    /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. More people see a
+    /// URL than a header. Therefore a token does not work as an API key, unless you also store the
+    /// [`key_name`](Self::key_name) of its text.
     #[must_use]
     pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
         self.name(TOKEN, presented)
@@ -50,9 +53,10 @@ impl ApiKeySecret {
 }
 
 opaque_id! {
-    /// The name of an API key or token: 16 bytes to store. See [`ApiKeySecret::key_name`].
+    /// The name of an API key or token. It has 16 bytes, and the server stores it in place of the key or token. See
+    /// [`ApiKeySecret::key_name`].
     ApiKeyName,
-    /// Creates a name from its 16 bytes, as stored.
+    /// Creates a name from its 16 stored bytes.
     from_bytes
 }
 

@@ -1,5 +1,5 @@
-//! Answers `POST /v1/tags/verify-authenticity` like the hosted service ETRNL. Source: its documentation, "Verify
-//! Authenticity".
+//! Answers `POST /v1/tags/verify-authenticity` like the hosted service ETRNL. The source is ETRNL's documentation,
+//! "Verify Authenticity".
 //!
 //! # The request
 //!
@@ -7,47 +7,56 @@
 //!
 //! | field | content |
 //! |---|---|
-//! | `tagId` | the number of the tag, or text with its digits |
+//! | `tagId` | the number of the tag, as a JSON number or as text |
 //! | `enc` | `{picc}` |
-//! | `cmac` | `{mac}`, for a tag without tamper |
-//! | `tt` | `{enc}{mac}` joined, for a tag with tamper |
-//! | `eCode` | the text of `{:eCode}`, which opens [sealed keys](crate::kdf::ecode) |
+//! | `cmac` | `{mac}`, for a tag without a tamper status |
+//! | `tt` | `{enc}` and `{mac}` joined, for a tag with a tamper status |
+//! | `eCode` | the text of `{:eCode}`, with which [sealed keys](crate::kdf::ecode) are unsealed |
 //!
-//! The record decides between `cmac` and `tt`: a tag whose layout has `{enc}` needs `tt`, any other tag needs `cmac`. The
-//! other field is ignored, whatever it holds, and so are unknown fields. A `tagId` that names no tag (negative, with a
-//! fraction, too large, not a number) is `doesNotExist`; `123.0` and `" 123 "` are 123. The layout of a tag with tamper
-//! has `[[` directly before `{enc}`, and nothing between `{enc}` and `{mac}`.
+//! The record decides whether `cmac` or `tt` is used. If the layout of the tag has `{enc}`, `tt` is used. Otherwise
+//! `cmac` is used. The other field is ignored, even if it does not contain text. Unknown fields are ignored too.
+//!
+//! If `tagId` cannot be the number of a tag, the answer is `doesNotExist`. This is the case if the value is negative,
+//! has a fraction, is too large, or is text that is not a number. `123.0` and `" 123 "` mean 123.
+//!
+//! If a tag has a tamper status, its layout must have `[[` directly before `{enc}`, and nothing between `{enc}` and
+//! `{mac}`.
 //!
 //! # The answer
 //!
 //! Every answer has all eleven fields, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
-//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor's documentation leaves the
-//! behaviour open, the choice is ours. The checks run in the order of the rows:
+//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor's documentation does not
+//! define the behaviour, the choice is ours. The checks run in the order of the table rows:
 //!
-//! | outcome | status | success, authentic | `err` | exists | the rest |
+//! | outcome | status | success, authentic | `err` | exists | other fields |
 //! |---|---|---|---|---|---|
 //! | the API key is missing or unknown | 401 | false | `unauthorized` | false | null |
-//! | the body has the wrong shape | 200 | false | `invalidData` | false | null |
-//! | no such tag | 200 | false | `doesNotExist` | false | null |
-//! | another organisation's tag | 200 | false | `unauthorized` | true | null |
-//! | switched off, not fully programmed, or without keys | 200 | false | `inactive` | true | null |
-//! | the eCode does not open the keys | 200 | false | `cmacMismatch` | true | null |
-//! | a mirror has the wrong shape, or is missing | 200 | false | `invalidData` | true | null |
-//! | `enc` contains another UID, or none | 200 | false | `uidMismatch` | true | null |
+//! | the body is invalid | 200 | false | `invalidData` | false | null |
+//! | the tag is unknown | 200 | false | `doesNotExist` | false | null |
+//! | the tag belongs to another organisation | 200 | false | `unauthorized` | true | null |
+//! | the tag is inactive, not fully programmed, or without keys | 200 | false | `inactive` | true | null |
+//! | the eCode does not unseal the keys | 200 | false | `cmacMismatch` | true | null |
+//! | a mirror is missing or malformed | 200 | false | `invalidData` | true | null |
+//! | `enc` contains a different UID, or no UID | 200 | false | `uidMismatch` | true | null |
 //! | the MAC does not match | 200 | false | `cmacMismatch` | true | null |
-//! | genuine, but without a counter: the tag is not set up for this API | 200 | false | `inactive` | true | null |
-//! | replay: the counter is equal to the stored one or lower | 200 | false | `ctrBehind` | true | as below |
-//! | genuine and new | 200 | true | null | true | as below |
+//! | the tap is genuine but has no counter (wrong setup for this API) | 200 | false | `inactive` | true | null |
+//! | replay: the counter is not greater than the stored one | 200 | false | `ctrBehind` | true | as below |
+//! | the tap is genuine and new | 200 | true | null | true | as below |
 //! | the registry or the store failed | 503 | false | `unavailable` (ours) | false or true | null |
 //!
-//! For a genuine tap with a counter, the rest holds the values of this tap, the last accepted tap, and metadata. If the
-//! tap is new, the last accepted tap is the one accepted before it.
+//! For a genuine tap with a counter, the other fields contain the values of this tap, the counter and time of the last
+//! accepted tap, and the metadata. If this tap is new, the last accepted tap is the one before it.
 //!
-//! `ctr` is decimal. `uid` has 14 upper-case digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"` or `"I"` (or
-//! any other character that the tag has in that place), and null without tamper. Timestamps are ISO 8601 in UTC with
-//! milliseconds, and null if there was no clock. Metadata is returned unchanged, except for white space around it. **A
-//! tag whose seal was opened is still authentic**: the two statuses tell whether it was opened. `uidMismatch` and `cmacMismatch` are separate because the vendor
-//! separates them. A caller without an API key receives neither.
+//! `ctr` is a decimal number. `uid` has 14 upper-case digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"`,
+//! `"I"`, or any other character that the tag wrote in that position. They are null if the tag has no tamper status.
+//! Timestamps are ISO 8601 in UTC with milliseconds, and null if no time was stored with the tap. Metadata is returned
+//! unchanged, but without the white space around it.
+//!
+//! **A tag whose seal was opened is still reported as authentic.** Check the two statuses to find out whether the seal
+//! was opened.
+//!
+//! `uidMismatch` and `cmacMismatch` are separate errors because the vendor separates them. A caller without a valid API
+//! key never receives either of them.
 
 use alloc::string::{String, ToString as _};
 
@@ -77,15 +86,15 @@ pub struct Etrnl<'s> {
 }
 
 impl<'s> Etrnl<'s> {
-    /// Creates an API over a service. The service holds the server secrets that open sealed keys. `api_keys` is the
-    /// secret for the names of API keys.
+    /// Creates an API that uses this service. The service holds the server secrets for sealed keys. `api_keys` is the
+    /// secret from which the names of API keys are computed.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
     }
 
-    /// Answers a request. `api_key` is the value of its header `API-Key`, if it has one. `at` is the time to store with
-    /// an accepted tap.
+    /// Answers a request. `api_key` is the value of the header `API-Key`, if the request has one. `at` is the time to
+    /// store with an accepted tap.
     pub fn answer<R: TagRegistry, S: CounterStore + ?Sized>(
         &self,
         api_key: Option<&[u8]>,
@@ -118,7 +127,7 @@ impl<'s> Etrnl<'s> {
         };
         let captured = body.captured();
         let (cmac, tt) = (body.mirrors(&body.cmac, &captured), body.mirrors(&body.tt, &captured));
-        // The record decides which of the two is used. The other one is ignored.
+        // The record decides which of the two fields is used. The other field is ignored.
         let choose = |record: &Record<'_>| {
             let is_tamper = record.chip.as_ref().is_some_and(|chip| chip.layout.has(Field::EncFileData));
             Ok(Presented::Mirrors(if is_tamper { &tt } else { &cmac }))
@@ -166,22 +175,22 @@ impl Body {
         [("tagId", &self.tag_id.text), ("eCode", &self.e_code)]
     }
 
-    /// Returns the values of a tap with one of the fields `cmac` and `tt`.
+    /// Returns the values of the tap. `enc_mac` is the text of `cmac` or `tt`.
     fn mirrors<'a>(&'a self, enc_mac: &'a str, captured: &'a [(&'a str, &'a str)]) -> Mirrors<'a> {
         Mirrors { picc_data: Some(&self.enc), enc_mac: Some(enc_mac), captured, ..Mirrors::default() }
     }
 }
 
-/// Returns the text of a field that may hold anything.
+/// Returns the text of a field. Returns an empty text if the field is missing or is not text.
 fn text(field: Option<&RawValue>) -> String {
     field.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
 }
 
-/// A number or text: several clients send the text of the URL unchanged.
+/// The field `tagId`, sent as a number or as text. Several clients send the text from the URL unchanged.
 struct TagId {
-    /// `None` if the number or text cannot name a tag.
+    /// `None` if the number or text cannot be the number of a tag.
     number: Option<u64>,
-    /// The digits, because the MAC may cover them.
+    /// The digits. They are kept as text, because the MAC may cover them.
     text: String,
 }
 
@@ -192,7 +201,8 @@ impl TagId {
             b'"' => Some(Self::from_text(&serde_json::from_str::<String>(json).unwrap_or_default())),
             b'-' | b'0'..=b'9' if json.contains(['.', 'e', 'E']) => {
                 let number: f64 = json.parse().ok()?;
-                // 123.0 is written as 123. From 2^53 on, a rounded number could name another tag.
+                // `to_string` writes 123.0 as 123. A number of 2^53 or more may have been rounded, so it could name the
+                // wrong tag.
                 let is_exact = number < 9_007_199_254_740_992.0;
                 Some(Self::from_text(&if is_exact { number.to_string() } else { String::new() }))
             }
@@ -231,7 +241,7 @@ impl<'a> Reply<'a> {
         Self { err: Some(err), exists, ..Self::default() }
     }
 
-    /// Adds the values of a genuine tap, the tap accepted before it, and the customer's data.
+    /// Adds the values of a genuine tap, the last accepted tap, and the customer's data.
     fn with(self, tap: &TapValues, last: Option<Mark>, metadata: Option<&'a str>) -> Self {
         Self {
             ctr: Some(tap.ctr.get()),
@@ -240,17 +250,17 @@ impl<'a> Reply<'a> {
             tt_perm_status: tap.tamper.map(|status| status.perm().into()),
             last_authentic_timestamp: last.and_then(|mark| mark.at).and_then(timestamp),
             last_authentic_ctr: last.map(|mark| mark.ctr.get()),
-            // Text that is not JSON would make the answer invalid. `check` rejects it on import.
+            // Text that is not JSON would make the answer invalid. `check` rejects such text on import.
             metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
             ..self
         }
     }
 }
 
-/// Formats a time as ISO 8601 in UTC with milliseconds. Returns `None` from the year 10000 on.
+/// Formats a time as ISO 8601 in UTC with milliseconds. Returns `None` if the year is 10000 or later.
 fn timestamp(at: UnixMillis) -> Option<String> {
     let time = DateTime::from_timestamp_millis(i64::try_from(at.get()).ok()?)?;
-    // The notation is different after the year 9999.
+    // ISO 8601 uses a different notation after the year 9999.
     let time = Some(time).filter(|time| time.year() < 10_000)?;
     Some(time.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
@@ -294,10 +304,11 @@ fn unavailable<E>(failure: E) -> Answer<E> {
     Answer { verdict: Some(Err(failure)), ..Answer::json(503, &Reply::refused("unavailable", false)) }
 }
 
-/// Checks whether this API can answer for a tag. Call it when you import tags.
+/// Checks whether this API can answer requests about a tag. Call this function when you import tags.
 ///
 /// # Errors
-/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that there is no other reason.
+/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] is returned only if there is no other
+/// reason.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {
@@ -314,7 +325,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     if !layout.mirrored().uid {
         return Err(Unfit::NotMirrored(Field::Uid));
     }
-    // Clients send `tt` only for tags with tamper.
+    // Clients send `tt` only for tags with a tamper status.
     if chip.tamper != layout.has(Field::EncFileData) {
         return Err(Unfit::Tamper);
     }

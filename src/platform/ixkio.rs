@@ -1,52 +1,54 @@
-//! Answers `GET /v1/t` like the hosted service ixkio. Source: its documentation, "API Mode for Authentication".
+//! Answers `GET /v1/t` like the hosted service ixkio. The source is ixkio's documentation, "API Mode for
+//! Authentication".
 //!
 //! # The request
 //!
 //! | parameter | content |
 //! |---|---|
 //! | `x` | the XUID |
-//! | `a` and `c` | an account and the customer's own name of the tag |
+//! | `a` and `c` | an account and the customer's own name for the tag |
 //! | `a` and `u` | an account and the UID, 14 upper-case digits |
-//! | `n` | the counter as mirrored: `{ctr}` |
-//! | `e` | `{mac}`; if the layout has file data, `{enc}{mac}` joined |
+//! | `n` | the mirrored counter, `{ctr}` |
+//! | `e` | `{mac}`, or `{enc}` and `{mac}` joined if the layout has file data |
 //! | `r` | the response API token, for tags that need one |
 //!
-//! A request identifies the tag in exactly one way: by `x`, by `a` and `c`, or by `a` and `u`. With `x`, `a` is
-//! ignored, and `u` is the UID that the tag mirrored: if it differs from the UID of the record, the tap does not
-//! verify. A request has each parameter at most once, and unknown parameters are ignored. If the layout mirrors a UID,
-//! it is taken from the record, and so are the texts of `{:xuid}` and `{:cuid}`. **A layout without `{uid}` needs a
-//! different key for each tag**: with a shared key, nothing in a tap says which tag it comes from.
+//! A request identifies the tag in exactly one of three ways: by `x`, by `a` and `c`, or by `a` and `u`. If the request
+//! has `x`, `a` is ignored, and `u` is the UID that the tag mirrored. If this UID differs from the UID of the record,
+//! the tap does not verify. Each of these parameters may occur at most once, and unknown parameters are ignored.
+//!
+//! If the layout has `{uid}`, `{:xuid}` or `{:cuid}`, the value is taken from the record. **If the layout has no
+//! `{uid}`, use a different key for each tag.** With a shared key, nothing in a tap would show which tag it comes from.
 //!
 //! # The answer
 //!
-//! Where the vendor's documentation leaves the behaviour open, the choice is marked as ours.
+//! Where the vendor's documentation does not define the behaviour, we made a choice and marked it with "ours".
 //!
 //! | case | status | body |
 //! |---|---|---|
-//! | the rules answer | 200 | `xuid`, `cuid` (if asked by `c`, or by `u` and the tag has one), `response`, extended data |
-//! | a level is inactive | 200 | `xuid`, `error`: see below |
-//! | no such tag | 404 | the identifier of the request, `error`: `tag_not_found` (ours) |
+//! | the rules respond | 200 | `xuid`, `cuid` (if there is one, and `x` was not sent), `response`, extended data |
+//! | a level is inactive | 200 | `xuid`, `error` (see below) |
+//! | the tag is unknown | 404 | the identifier from the request, `error`: `tag_not_found` (ours) |
 //! | the token is missing or belongs to another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
 //! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
-//! | the registry or the store failed | 503 | `xuid` or the identifier of the request, `error`: `unavailable` (ours) |
+//! | the registry or the store failed | 503 | `xuid` or the identifier as requested, `error`: `unavailable` (ours) |
 //!
 //! The error names the outermost inactive level: `folder_inactive` (ours), `tg_inactive`, `batch_inactive` or
 //! `tag_inactive` (ours).
 //!
-//! A tap that does not verify, that is a replay, or whose `n` or `e` is missing or has the wrong shape is not an error.
-//! The rules answer it, usually with their default response. The same holds for a tag without keys. A standard tag
-//! always gets the default response.
+//! A tap is not an error if it does not verify, if it is a replay, or if its `n` or `e` is missing or malformed. In
+//! these cases the rules choose a response, usually the default response. The same applies to every tap of a tag
+//! without keys. A standard tag always gets the default response.
 //!
 //! # Deliberate differences
 //!
-//! - `n` has no effect unless `e` authenticates it. The hosted service accepts any `n`, so a client that sends 1000 locks
-//!   the tag out until its chip has counted to 1000.
-//! - The scan count is the number of accepted taps. The hosted service counts its answers.
-//! - The subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the
-//!   names of extended data. Other subtags stay as written: random numbers, dates, and values about the phone, its
-//!   country or a blockchain.
+//! - The counter `n` has no effect unless `e` authenticates it. The hosted service accepts any `n`. If a client sends
+//!   it the counter 1000, the tag is locked out until the chip has counted past 1000.
+//! - The scan count is the number of accepted taps. The hosted service counts its answers instead.
+//! - The supported subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr`
+//!   and the names of extended data. The other subtags of the hosted service stay in the text as written. They are
+//!   random numbers, dates, and values about the phone, its country or a blockchain.
 //!
-//! In this example, a new tap gets the response of the matching rules, and a replay gets the default response:
+//! In this example, a new tap gets the response of the matching rule group, and a replay gets the default response:
 //!
 //! ```
 //! use suntap::platform::ixkio::Ixkio;
@@ -119,7 +121,7 @@ pub struct Ixkio<'s> {
 }
 
 impl<'s> Ixkio<'s> {
-    /// Creates an API over a service. `api_keys` is the secret for the names of tokens.
+    /// Creates an API that uses this service. `api_keys` is the secret from which the names of tokens are computed.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
@@ -182,7 +184,8 @@ impl<'q> Query<'q> {
     /// Parses the parameters.
     ///
     /// # Errors
-    /// Fails if a known parameter occurs twice or is not UTF-8. The error is the XUID if it was sent once and is UTF-8.
+    /// Fails if a known parameter occurs twice or is not UTF-8. The error contains the XUID if `x` was sent once and is
+    /// UTF-8.
     fn read(query: &'q str) -> Result<Self, Option<Cow<'q, str>>> {
         let mut read = Self::default();
         let (mut is_valid, mut is_xuid_valid) = (true, true);
@@ -197,7 +200,8 @@ impl<'q> Query<'q> {
                 "r" => &mut read.token,
                 _ => continue,
             };
-            // The decoder replaces invalid UTF-8 with this character, so the value could match another text.
+            // The decoder replaces invalid UTF-8 with this character, so different invalid values could become the same
+            // text.
             if parameter.is_some() || value.contains(char::REPLACEMENT_CHARACTER) {
                 is_valid = false;
                 is_xuid_valid &= name != "x";
@@ -230,7 +234,7 @@ impl<'q> Query<'q> {
     }
 }
 
-/// The identifier in the request. If there is no such tag, the answer may repeat only this.
+/// The identifier in the request. If the tag is unknown, the answer may repeat only this identifier.
 struct Asked<'a> {
     name: &'static str,
     text: Cow<'a, str>,
@@ -254,7 +258,7 @@ impl<'a> Asked<'a> {
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
         let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
-        // An error contains the XUID even if the request has another identifier.
+        // An error contains the XUID even if the request identifies the tag in a different way.
         let by = match xuid {
             Some(xuid) => Asked::by(TagRef::Xuid(xuid)),
             None => Asked { name: self.name, text: Cow::Borrowed(&*self.text) },
@@ -285,7 +289,7 @@ fn invalid<E>(xuid: Option<&str>) -> Answer<E> {
     Answer::json(400, &Refused { identifier: xuid.map(|xuid| ("xuid", xuid)), error: "invalid_request" })
 }
 
-/// An answer without a response of the rules.
+/// An answer without a response from the rules.
 struct Refused<'a> {
     identifier: Option<(&'a str, &'a str)>,
     error: &'a str,
@@ -302,7 +306,7 @@ impl Serialize for Refused<'_> {
     }
 }
 
-/// An answer with a response of the rules.
+/// An answer with a response from the rules.
 struct Answered<'a, R> {
     xuid: Option<&'a str>,
     cuid: Option<&'a str>,
@@ -335,8 +339,8 @@ impl<T: fmt::Display> Serialize for Displayed<'_, T> {
     }
 }
 
-/// Returns the fields with their keys: in lower case, with `_` for a space. A field whose key is empty or taken is left
-/// out.
+/// Returns the key and value of each field. The key is the name in lower case, with `_` in place of each space. A field
+/// is left out if its key is empty or is already used in the answer.
 fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r str)> {
     let mut keys: Vec<(String, &str)> = Vec::new();
     for field in fields {
@@ -348,10 +352,11 @@ fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r 
     keys
 }
 
-/// Checks whether this API can answer for a tag. Call it when you import tags.
+/// Checks whether this API can answer requests about a tag. Call this function when you import tags.
 ///
 /// # Errors
-/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that there is no other reason.
+/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] is returned only if there is no other
+/// reason.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.names.xuid.is_none() {

@@ -15,7 +15,7 @@ pub(super) struct TagKeys<'r> {
     pub(super) file: Ready<'r, PreparedFileReadKey>,
 }
 
-/// A prepared key: prepared for this tap (`Now`), or earlier by the caller (`Before`).
+/// A prepared key. It was prepared for this tap (`Now`), or earlier by the caller (`Before`).
 pub(super) enum Ready<'r, K> {
     Now(K),
     Before(&'r K),

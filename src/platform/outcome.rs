@@ -1,4 +1,4 @@
-//! The outcome of a request: the verdict, the record, and the answer text.
+//! The outcome of a request, with the verdict, the record, and the answer text.
 
 use core::fmt;
 
@@ -13,14 +13,14 @@ use crate::value::Mark;
 #[derive(Debug)]
 #[must_use = "this is the verdict"]
 pub struct Outcome<'a, R, E> {
-    /// The record; `None` if there is none or the registry failed to look it up.
+    /// The record. It is `None` if no record was found, or if the registry failed to look it up.
     pub record: Option<&'a R>,
     /// The verdict.
     pub verdict: Result<Verdict, E>,
     /// The contents of the record.
     pub view: Option<Record<'a>>,
-    /// The message of the tag, if the tap was verified and has a counter: file data, tamper status, captured texts. A
-    /// replayed tap has one too.
+    /// The message of the tag, which contains its file data, tamper status and captured texts. It is `None` unless the
+    /// tap was verified and has a counter. A replayed tap has a message too.
     pub message: Option<SunMessage<'a>>,
 }
 
@@ -31,15 +31,15 @@ impl<R, E> Outcome<'_, R, E> {
     }
 }
 
-/// The text with which a tag's rules answer, and the values of its subtags. `Display` writes it with the subtags
-/// filled.
+/// The text that the rules of a tag chose as the answer, and the values of its subtags. `Display` writes the text with
+/// its subtags filled.
 ///
 /// The known subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and
-/// the names of extended data. Case is ignored. In a name of extended data, a space and a `_` are the same.
-/// `scount` is the number of accepted taps, and `ccount` is the counter of the last of them. Both are empty if they are
-/// not known.
+/// the names of extended data. Case is ignored. In a name of extended data, a space matches a `_`. `scount` is the
+/// number of accepted taps, and `ccount` is the counter of the last accepted tap. Both are empty if they are not known.
 ///
-/// If a buffer is too small, writing fails and can leave the beginning of the text in it. Do not send such a partial text.
+/// If you write the text to a buffer that is too small, writing fails, and the beginning of the text may remain in the
+/// buffer. Do not send such a partial text.
 #[derive(Debug)]
 pub struct Response<'a, R> {
     record: &'a R,
@@ -49,12 +49,12 @@ pub struct Response<'a, R> {
 }
 
 impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
-    /// Returns the answer of the rules. Returns `None` if there is no answer to give: the tag is unknown, is inactive
-    /// or belongs to another organisation, or there is no verdict.
+    /// Returns the answer that the rules choose. Returns `None` if the tag is unknown, is inactive or belongs to
+    /// another organisation, or if there is no verdict.
     ///
-    /// To the rules, a tap that is not genuine or not new is not an error: it usually gets the default response. A
-    /// standard tag always gets the default response. If the counter did not advance, the counts are those of
-    /// [`last_seen`](crate::platform::Record::last_seen).
+    /// A tap that is not genuine or not new is not an error here. The rules choose a response for it, usually the
+    /// default response. A standard tag always gets the default response. If the tap did not advance the counter,
+    /// `scount` and `ccount` come from [`last_seen`](crate::platform::Record::last_seen).
     #[must_use]
     pub fn response(&self) -> Option<Response<'a, R>> {
         let (record, view) = self.record.zip(self.view)?;
@@ -78,13 +78,13 @@ impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
 }
 
 impl<'a, R: TagRecord> Response<'a, R> {
-    /// Returns the text of an extended data field with its subtags filled.
+    /// Fills the subtags of a text, such as the value of an extended data field.
     #[must_use]
     pub fn fill(&'a self, text: &'a str) -> Filled<'a, Self> {
         Filled::new(text, self)
     }
 
-    /// Returns the extended data that belongs in the answer, in order.
+    /// Returns the extended data fields that are included in the answer, in order.
     pub fn extended_data(&self) -> impl Iterator<Item = ExtendedData<'a>> {
         fields(self.record).filter(|field| field.in_response)
     }

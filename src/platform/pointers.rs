@@ -1,4 +1,4 @@
-//! Implements the traits of registries and records for references and smart pointers to them.
+//! Implements the registry and record traits for references and smart pointers.
 
 use super::api_key::ApiKeyName;
 use super::record::{ExtendedData, OrganisationId, Record, TagRecord};

@@ -1,4 +1,4 @@
-//! Tag records: owner, state, keys, names and rules.
+//! Tag records. A record contains the owner, the state, the keys, the names and the rules of a tag.
 
 use super::rules::{RuleSet, Rules};
 use crate::kdf::ecode::{SealedKeys, TagContext};
@@ -8,7 +8,7 @@ use crate::key::{IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey,
 use crate::sun::layout::SdmLayout;
 use crate::value::{CounterId, Mark, Uid};
 
-/// A type that provides a [`Record`], whether it owns the values or borrows them.
+/// A type that provides a [`Record`]. It can own the values of the record or borrow them.
 pub trait TagRecord {
     /// Returns the record.
     fn record(&self) -> Record<'_>;
@@ -25,9 +25,9 @@ pub trait TagRecord {
 pub struct Record<'r> {
     /// The organisation that owns the tag.
     pub organisation: OrganisationId,
-    /// `true` if an ixkio client needs a token of that organisation.
+    /// `true` if an ixkio client must send a token that belongs to this organisation.
     pub needs_token: bool,
-    /// The states that decide whether the tag may be used.
+    /// The states of the tag and of the levels above it. They decide whether the tag may be used.
     pub standing: Standing,
     /// The UID of the chip, if it is known. It is used to verify a chip that does not mirror its UID.
     pub uid: Option<Uid>,
@@ -35,12 +35,12 @@ pub struct Record<'r> {
     pub names: Names<'r>,
     /// The chip that authenticates the tag; `None` for a standard tag, which cannot be authenticated.
     pub chip: Option<Chip<'r>>,
-    /// The rules that answer a tap.
+    /// The rules that choose the answer to a tap.
     pub rules: Rules<'r>,
-    /// The customer's data: JSON text, returned unchanged.
+    /// The customer's data as JSON text. It is returned to the client unchanged.
     pub metadata: Option<&'r str>,
-    /// The last accepted tap at the time when the record was read. It is used for display and for rules, never
-    /// to detect a replay.
+    /// The stored mark of the last accepted tap, as it was when the record was read. It is used for display and for
+    /// rules, but never to detect a replay.
     pub last_seen: Option<Mark>,
 }
 
@@ -68,7 +68,7 @@ impl TagRecord for Record<'_> {
     }
 }
 
-/// The id of an organisation: a number, a UUID, or 16 bytes of any other meaning.
+/// The id of an organisation. It can be a number, a UUID, or any other 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganisationId(u128);
 
@@ -86,7 +86,7 @@ impl OrganisationId {
     }
 }
 
-/// The chip of a tag: its layout, its keys and its counter.
+/// The chip of a tag, with its layout, its keys and its counter id.
 #[derive(Clone, Copy, Debug)]
 pub struct Chip<'r> {
     /// The URL layout and the scheme of the chip.
@@ -95,8 +95,8 @@ pub struct Chip<'r> {
     pub keys: Keys<'r>,
     /// `true` if the tamper status is evaluated.
     pub tamper: bool,
-    /// The counter id; `None` for [the id derived from the file-read key](PreparedFileReadKey::counter_id). Set it
-    /// only if the tag's counter already has another id.
+    /// The counter id. If it is `None`, the id is [derived from the file-read key](PreparedFileReadKey::counter_id).
+    /// Set it only if the counter of the tag is already stored under a different id.
     pub counter: Option<CounterId>,
 }
 
@@ -104,23 +104,23 @@ pub struct Chip<'r> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Keys<'r> {
-    /// No keys are loaded: the tag is not fully programmed.
+    /// No keys are loaded. The tag is treated as not fully programmed.
     NotLoaded,
-    /// The keys are available, or are derived from a key that is available.
+    /// The record contains the keys, or a key from which they are derived.
     Loaded {
-        /// The SDMMetaReadKey. A layout without `{picc}` needs none.
+        /// The SDMMetaReadKey. It is not needed if the layout has no `{picc}`.
         meta: Option<MetaKey<'r>>,
         /// The SDMFileReadKey.
         file: FileKey<'r>,
     },
-    /// The keys are sealed. They open only with the eCode in the tap.
+    /// The keys are sealed. To unseal them, the service needs the eCode in the tap.
     Sealed {
         /// The sealed keys.
         keys: &'r SealedKeys,
-        /// The tag that they belong to.
+        /// The tag for which the keys were sealed.
         tag: TagContext,
     },
-    /// The keys are derived from the eCode in the tap and the server secret:
+    /// The keys are derived from the eCode in the tap and the server secret. See
     /// [`kdf::ecode::derive_file_read_key`](crate::kdf::ecode::derive_file_read_key).
     ECode {
         /// The number of earlier personalisations of the tag.
@@ -132,29 +132,29 @@ pub enum Keys<'r> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MetaKey<'r> {
-    /// The key. It is prepared for each tap.
+    /// A key that is prepared again for each tap.
     Plain(&'r SdmMetaReadKey),
-    /// The key, prepared once for many taps and for the mode of the layout.
+    /// A key that was prepared once for many taps. It must be prepared for the scheme of the layout.
     Prepared(&'r PreparedMetaReadKey),
-    /// K1 of a Bolt Card.
+    /// K1 of a Bolt Card, derived from this issuer key.
     Boltcard(&'r IssuerKey),
-    /// Key 1 of sdm-backend.
+    /// Key 1 of sdm-backend, derived from this master key.
     #[cfg(feature = "sdm-backend")]
     SdmBackend(&'r sdm_backend::Master),
 }
 
-/// The source of an SDMFileReadKey. A derived key needs the UID of the record.
+/// The source of an SDMFileReadKey. A key can be derived only if the record has a UID.
 ///
-/// **If several tags share a key and their layout mirrors no UID, they count as one tag**: nothing in a tap says which
-/// of them it comes from, so it passes once, under the record of any of them.
+/// **If several tags share a key and their layout mirrors no UID, they count as one tag.** Nothing in a tap then shows
+/// which of these tags it comes from. Each tap passes once, under the record of any of these tags.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileKey<'r> {
-    /// The key. It is prepared for each tap.
+    /// A key that is prepared again for each tap.
     Plain(&'r SdmFileReadKey),
-    /// The key, prepared once for many taps and for the mode of the layout.
+    /// A key that was prepared once for many taps. It must be prepared for the scheme of the layout.
     Prepared(&'r PreparedFileReadKey),
-    /// The key from [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch).
+    /// The key that [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch) derives.
     An10922 {
         /// The master key.
         master: &'r MasterKey,
@@ -163,24 +163,24 @@ pub enum FileKey<'r> {
         /// The number of earlier personalisations of the tag.
         epoch: u32,
     },
-    /// K2 of a Bolt Card.
+    /// K2 of a Bolt Card, derived from an issuer key.
     Boltcard {
         /// The key of the issuer.
         issuer: &'r IssuerKey,
         /// The version of the card.
         version: u32,
     },
-    /// Key 2 of sdm-backend.
+    /// Key 2 of sdm-backend, derived from this master key.
     #[cfg(feature = "sdm-backend")]
     SdmBackend(&'r sdm_backend::Master),
 }
 
-/// The names of a tag and of the levels above it. Each text can have any length.
+/// The names of a tag and of the levels above it. Each name can have any length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Names<'r> {
-    /// The XUID.
+    /// The XUID, which is the id of the tag in the ixkio API.
     pub xuid: Option<&'r str>,
-    /// The customer's own name of the tag.
+    /// The customer's own name for the tag.
     pub cuid: Option<&'r str>,
     /// The name of the tag.
     pub tag: Option<&'r str>,
@@ -197,19 +197,19 @@ pub struct Names<'r> {
 pub struct ExtendedData<'r> {
     /// The name as the customer wrote it.
     pub name: &'r str,
-    /// The value, with [subtags](super::rules::Subtags).
+    /// The value, which can contain [subtags](super::rules::Subtags).
     pub value: &'r str,
-    /// `true` if the field goes into the answer (*Add to Response*).
+    /// `true` if the field is included in the answer. ixkio calls this setting *Add to Response*.
     pub in_response: bool,
 }
 
 impl ExtendedData<'_> {
-    /// Returns the name as it appears in an answer: in lower case, with `_` for a space.
+    /// Returns the name as it appears in an answer. It is in lower case, and each space is replaced with `_`.
     pub fn key(&self) -> impl Iterator<Item = char> {
         key(self.name)
     }
 
-    /// Returns `true` if the field has this name. Case is ignored, and a space is the same as a `_`.
+    /// Returns `true` if the field has this name. Case is ignored, and a space matches a `_`.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
         self.key().eq(key(name))
@@ -220,7 +220,7 @@ fn key(name: &str) -> impl Iterator<Item = char> {
     name.chars().flat_map(char::to_lowercase).map(|c| if c == ' ' { '_' } else { c })
 }
 
-/// A level of the hierarchy, outermost first.
+/// A level in the hierarchy of tags. The levels are ordered from the outermost to the innermost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// The folder.
@@ -242,7 +242,7 @@ pub enum State {
     Inactive,
 }
 
-/// The states of a tag and of the levels above it. Levels that do not exist are active.
+/// The states of a tag and of the levels above it. If a level does not exist, set it to [`State::Active`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// The folder.

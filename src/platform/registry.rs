@@ -7,15 +7,15 @@ use super::record::{OrganisationId, TagRecord};
 use crate::counter::Blocking;
 use crate::value::Uid;
 
-/// The identifier by which a request asks for a tag. The client may have invented it.
+/// The identifier of the tag that a request asks for. The client may have invented it.
 ///
 /// `Debug` does not show a captured text, because it may be an eCode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TagRef<'a> {
-    /// An XUID, which is unique across all accounts.
+    /// The XUID, which is the id of the tag in the ixkio API. It is unique across all accounts.
     Xuid(&'a str),
-    /// A customer's own name of a tag. It is unique in an account and case-sensitive.
+    /// A customer's own name for a tag. It is case-sensitive and unique within an account.
     Cuid {
         /// The account.
         account: &'a str,
@@ -29,17 +29,18 @@ pub enum TagRef<'a> {
         /// The UID.
         uid: Uid,
     },
-    /// The number of a tag, unique across all organisations.
+    /// The number of a tag. It is unique across all organisations.
     Number(u64),
-    /// The UID that a tap claims, in [`Service::verify_unnamed`](super::Service::verify_unnamed). Tags of several
-    /// organisations may have the same UID: `nth` counts them from 0, in any fixed order.
+    /// The UID that a tap claims. [`Service::verify_unnamed`](super::Service::verify_unnamed) uses this identifier.
+    /// Several organisations may have a record for the same UID, and `nth` selects one of these records.
     ClaimedUid {
         /// The UID. The tap is not verified yet.
         uid: Uid,
-        /// The number of tags with this UID before the wanted one.
+        /// The index of the wanted record among all records with this UID. The index starts at 0. The order can be any
+        /// fixed order.
         nth: usize,
     },
-    /// The text that the `{:name}` of a layout captured from a URL.
+    /// The text that a `{:name}` in a layout captured from a URL.
     Captured {
         /// The name, without colon and braces.
         name: &'a str,
@@ -65,13 +66,13 @@ impl fmt::Debug for TagRef<'_> {
 
 /// Finds the record of a tag, and the owner of an API key.
 ///
-/// A registry only reads. The data that changes with a tap is in the [counter store](crate::CounterStore). No replay
-/// decision depends on a record.
+/// The service only reads from a registry. The data that changes with each tap is in the [counter
+/// store](crate::CounterStore). Whether a tap is a replay never depends on a record.
 ///
-/// A [`Record`](super::Record) is a view of borrowed values. A registry returns any type that provides one, a
-/// [`TagRecord`]: the `Record` itself if the tags are in an array, a reference into a map, or a row that owns its
-/// columns. The trait has no lifetime. A registry that lends records implements it for a reference to itself, as
-/// collections do with `IntoIterator`:
+/// A [`Record`](super::Record) is a view of borrowed values. A registry can return any type that provides such a view,
+/// which is any [`TagRecord`]. It can be the `Record` itself if the tags are in an array, a reference into a map, or a
+/// row that owns its columns. This trait has no lifetime parameter. If your registry returns references to its own
+/// records, implement the trait for a reference to the registry, like collections do with `IntoIterator`:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -110,21 +111,23 @@ impl fmt::Debug for TagRef<'_> {
 pub trait TagRegistry {
     /// The type of the records.
     type Record: TagRecord;
-    /// The error if the registry fails.
+    /// The error that is returned if the registry fails.
     type Error;
 
-    /// Returns the record of a tag. Returns `None` if there is none.
+    /// Returns the record of a tag, or `None` if the registry does not have the tag.
     ///
     /// # Errors
-    /// Returns an error if the registry cannot say whether there is one.
+    /// Returns an error if the registry cannot determine whether it has the tag.
     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error>;
 
-    /// Returns the organisation that an API key or token belongs to. Returns `None` if there is no such key. Keys and
-    /// tokens have separate names, so neither can replace the other. The default
-    /// implementation returns `None`.
+    /// Returns the organisation that an API key or token belongs to, or `None` if the key or token is unknown. The
+    /// default implementation returns `None`.
+    ///
+    /// An API key and a token with the same text have different names. Therefore neither can be used in place of the
+    /// other.
     ///
     /// # Errors
-    /// Returns an error if the registry cannot say whether there is such a key.
+    /// Returns an error if the registry cannot determine whether the key or token exists.
     fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Self::Error> {
         let _ = key;
         Ok(None)
@@ -132,30 +135,30 @@ pub trait TagRegistry {
 }
 
 /// The async counterpart of [`TagRegistry`]. Like [`AsyncCounterStore`](crate::AsyncCounterStore), it does not require
-/// `Send`. If the registry's own futures are `Send`, so is everything built on them.
+/// its futures to be `Send`. If they are `Send`, the futures that this crate builds on them are `Send` as well.
 pub trait AsyncTagRegistry {
     /// The type of the records.
     type Record: TagRecord;
-    /// The error if the registry fails.
+    /// The error that is returned if the registry fails.
     type Error;
 
     /// Returns the record of a tag, like [`TagRegistry::find`].
     ///
     /// # Errors
-    /// Returns an error if the registry cannot say whether there is one.
+    /// Returns an error if the registry cannot determine whether it has the tag.
     fn find(&self, tag: TagRef<'_>) -> impl Future<Output = Result<Option<Self::Record>, Self::Error>>;
 
     /// Returns the owner of an API key or token, like [`TagRegistry::organisation`].
     ///
     /// # Errors
-    /// Returns an error if the registry cannot say whether there is such a key.
+    /// Returns an error if the registry cannot determine whether the key or token exists.
     fn organisation(&self, key: &ApiKeyName) -> impl Future<Output = Result<Option<OrganisationId>, Self::Error>> {
         let _ = key;
         core::future::ready(Ok(None))
     }
 }
 
-/// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. It blocks the task while it works.
+/// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. Each lookup blocks the task until it is done.
 impl<R: TagRegistry> AsyncTagRegistry for Blocking<R> {
     type Record = R::Record;
     type Error = R::Error;

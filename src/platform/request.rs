@@ -18,39 +18,41 @@ use crate::value::{Uid, UnixMillis};
 pub struct Request<'a> {
     /// The tag that the tap claims to come from.
     pub tag: TagRef<'a>,
-    /// The client that asks.
+    /// The client that sends the request.
     pub caller: Caller,
-    /// The tap. The layout and the record supply what [`Presented::Mirrors`] leave out: static text, the UID of a layout
-    /// with `{uid}`, and the texts of `{:xuid}` and `{:cuid}`. Captured texts that the layout does not have are ignored,
-    /// except the eCode. If two have the same name, the first counts.
+    /// The tap. If it is given as [`Presented::Mirrors`], the service adds the values that are missing. The static text
+    /// comes from the layout. The UID of a layout with `{uid}` and the texts of `{:xuid}` and `{:cuid}` come from the
+    /// record. Captured texts that the layout does not have are ignored, except the eCode. If two captured texts have
+    /// the same name, the first one is used.
     pub tap: Presented<'a>,
-    /// The time to store with an accepted tap; `None` without a clock.
+    /// The time to store with an accepted tap, or `None` if there is no clock.
     pub at: Option<UnixMillis>,
 }
 
-/// The client that asks, as far as the registry knows it: see
-/// [`TagRegistry::organisation`](super::TagRegistry::organisation).
+/// The client that sends the request. [`TagRegistry::organisation`](super::TagRegistry::organisation) finds the
+/// organisation that the client belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// An unidentified client, such as the service's own page or a door. It may ask for the tags of every owner.
     Anyone,
-    /// A client that may have sent a token. The token is looked up only for tags
-    /// [that need one](super::Record::needs_token), and must then belong to their organisation.
+    /// A client that may have sent a token. The token is looked up only if the tag [needs
+    /// one](super::Record::needs_token). It must then belong to the organisation that owns the tag.
     Token(Option<ApiKeyName>),
     /// A member of an organisation, who may ask only for tags of that organisation.
     Member(OrganisationId),
 }
 
-/// A request to decide about a tap whose URL names no tag: only its claimed UID identifies the tag.
+/// A request to decide about a tap whose URL does not name a tag. Only the UID that the tap claims identifies the tag.
 #[derive(Debug)]
 pub struct UnnamedRequest<'a> {
     /// The tap.
     pub tap: UnverifiedTap<'a>,
-    /// The meta-read keys that may open it, prepared for its layout. A layout without `{picc}` needs none.
+    /// The meta-read keys that may open the tap, prepared for the scheme of its layout. They are not needed if the
+    /// layout has no `{picc}`.
     pub meta_keys: &'a [PreparedMetaReadKey],
-    /// The client that asks.
+    /// The client that sends the request.
     pub caller: Caller,
-    /// The time to store with an accepted tap; `None` without a clock.
+    /// The time to store with an accepted tap, or `None` if there is no clock.
     pub at: Option<UnixMillis>,
 }
 
@@ -73,11 +75,11 @@ impl Caller {
     }
 }
 
-/// The values that complete a tap given as separate values.
+/// The values that complete a tap which was given as separate values.
 pub(super) struct Supplied<'a> {
     /// The UID of the record and its digits, for a layout with `{uid}`.
     uid: Option<(Uid, [u8; 14])>,
-    /// The name and text of each `{:name}` of the layout for which there is a text.
+    /// The name and the text of each `{:name}` in the layout, if the tap or the record has a text for it.
     captured: Vec<(&'a str, &'a str), MAX_NAMES>,
 }
 
@@ -93,7 +95,7 @@ impl<'a> Supplied<'a> {
                 "cuid" => record.names.cuid,
                 _ => None,
             });
-            // The vector holds all names of a layout, so this cannot fail.
+            // The vector has room for all names of a layout, so `push` cannot fail.
             let _ = text.map(|text| supplied.captured.push((name, text)));
         }
         supplied

@@ -1,13 +1,15 @@
 //! Rules that choose the answer text for a tap.
 //!
-//! A rule set has at most three groups, in order, and a default response. The first group whose rules all match answers
-//! with its text. If no group matches, the default answers. A rule set belongs to a tag group or to one tag code. The
-//! tag code's own rule set replaces that of its group, unless the group *layers*: if one of the group's texts contains
-//! `{tagcodedr}`, the group's rules run, and the tag code's own default fills that place.
+//! A rule set has at most three groups, in order, and a default response. The answer is the response of the first group
+//! whose rules all match. If no group matches, the answer is the default response.
 //!
-//! The rules have the shape of those of the hosted service ixkio, as far as they apply to an API. Source: its
-//! documentation of rules and subtags. Two points are our choice: the rules in a group are combined with AND, and a group
-//! without rules never answers.
+//! A rule set belongs to a tag group or to one tag code. If a tag code has its own rule set, it is used instead of the
+//! rule set of the tag group. There is one exception, called *layering*: if a response of the tag group contains
+//! `{tagcodedr}`, the rule set of the tag group is used, and the tag code's default response replaces `{tagcodedr}`.
+//!
+//! The rules are like the rules of the hosted service ixkio, as far as these apply to an API. The source is ixkio's
+//! documentation of rules and subtags. Two points are our choice: the rules in a group are combined with AND, and a
+//! group without rules never matches.
 //!
 //! ```
 //! use suntap::platform::rules::{Comparison, RuleInput, Rule, RuleGroup, RuleSet, Rules};
@@ -34,19 +36,19 @@ mod subtags;
 
 pub use subtags::{Filled, Subtag, Subtags};
 
-/// The subtag in a layering group that the tag code's own default fills.
+/// The subtag that is replaced with the tag code's default response. It can occur in the responses of a tag group.
 pub(crate) const LAYER: &str = "{tagcodedr}";
 
 /// A condition on a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// *Tag Authentication*: the tap is genuine and new.
+    /// *Tag Authentication*: matches if the tap is genuine and new.
     TagAuthentication,
-    /// *Scan Count*: the number of accepted taps of the tag, including this one. If it is not known, the rule does not
-    /// match.
+    /// *Scan Count*: compares the number of accepted taps of the tag, including this tap. If the number is not known,
+    /// the rule does not match.
     ScanCount(Comparison, u32),
-    /// *Tamper*: TTPermStatus and TTCurrStatus, as an accepted tap carries them. If they are not known, the rule does
-    /// not match, neither as equal nor as not equal.
+    /// *Tamper*: compares the TTPermStatus and TTCurrStatus of an accepted tap. If they are not known, the rule does
+    /// not match, not even with [`Equality::NotEqual`].
     Tamper(Equality, [u8; 2]),
 }
 
@@ -72,12 +74,12 @@ pub enum Equality {
     NotEqual,
 }
 
-/// Rules that must all match, and the text that then answers.
+/// Rules that must all match, and the response if they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleGroup<'r> {
     /// The rules. A group without rules never matches, so its response is never used.
     pub rules: &'r [Rule],
-    /// The text, with [subtags](Subtags).
+    /// The response text, which can contain [subtags](Subtags).
     pub response: &'r str,
 }
 
@@ -90,7 +92,7 @@ pub struct RuleSet<'r> {
     pub default: &'r str,
 }
 
-/// The rules of a tag: those of its tag group, and its own if it has any.
+/// The rules of a tag. They are the rules of its tag group, and the rules of its tag code if it has any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules<'r> {
     /// The rules of the tag group.
@@ -149,7 +151,7 @@ impl<'r> RuleSet<'r> {
 }
 
 impl<'r> Rules<'r> {
-    /// Returns the rule set in force.
+    /// Returns the rule set that applies to the tag.
     fn in_force(&self) -> &RuleSet<'r> {
         match &self.tag_code {
             Some(own) if self.tag_group.layers().next().is_none() => own,
@@ -157,8 +159,8 @@ impl<'r> Rules<'r> {
         }
     }
 
-    /// Returns `true` if a genuine tap can get another answer than a forged one: a group of the rule set in force has
-    /// [`Rule::TagAuthentication`], and its response is not the default response.
+    /// Returns `true` if a genuine tap can get a different answer from a forged one. This is the case if the rule set
+    /// that applies has a group with [`Rule::TagAuthentication`] whose response differs from the default response.
     #[must_use]
     pub fn show_authenticity(&self) -> bool {
         let rules = self.in_force();
@@ -168,26 +170,26 @@ impl<'r> Rules<'r> {
         })
     }
 
-    /// Returns the text that answers, with its subtags not yet filled.
+    /// Returns the response text. Its subtags are not filled yet.
     #[must_use]
     pub fn response(&self, input: &RuleInput) -> &'r str {
         self.in_force().response(input)
     }
 
-    /// Returns the default response of the rule set in force. It is the answer for a standard
-    /// tag.
+    /// Returns the default response of the rule set that applies to the tag. A standard tag always gets this response.
     #[must_use]
     pub fn default_response(&self) -> &'r str {
         self.in_force().default
     }
 
-    /// Returns the text for `{tagcodedr}`: the tag code's own default, or an empty text.
+    /// Returns the text that replaces `{tagcodedr}`. It is the tag code's default response, or an empty text if the tag
+    /// code has no rule set.
     #[must_use]
     pub fn layer(&self) -> &'r str {
         self.tag_code.map_or("", |own| own.default)
     }
 
-    /// Checks the rules for mistakes. Call it when you import rules; answering works without it.
+    /// Checks the rules for mistakes. Call this function when you import rules. The other functions do not require it.
     ///
     /// # Errors
     /// Returns [`RulesError`] with the first mistake.
@@ -210,11 +212,12 @@ impl<'r> Rules<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RulesError {
-    /// A group has no rules, so it never answers.
+    /// A group has no rules, so it never matches.
     EmptyGroup,
     /// More than one response of the tag group contains `{tagcodedr}`.
     LayeredTwice,
-    /// A response of the tag code contains `{tagcodedr}`, which stands for the tag code's own response.
+    /// A response of the tag code contains `{tagcodedr}`, which is the placeholder for the tag code's own default
+    /// response.
     LayerInTagCode,
 }
 

@@ -17,22 +17,22 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 use crate::value::{CounterId, UnixMillis};
 use crate::verifier::Claims;
 
-/// The name of the captured text that opens sealed keys.
+/// The name of the captured text that is needed to unseal keys.
 const ECODE: &str = "eCode";
 
-/// Decides about taps with a registry and a counter store.
+/// Decides whether to accept taps. It uses a registry and a counter store.
 ///
 /// ```text
 /// find the record ─▶ owner ─▶ state ─▶ keys ─▶ shape ─▶ open ─▶ UID ─▶ SDMMAC ─▶ advance the counter
 /// ```
 ///
-/// A URL is parsed before the keys are looked up, because it contains the eCode.
+/// A tap in the form of a URL is parsed before its keys are prepared, because the URL can contain the eCode.
 ///
-/// The first step that fails ends the decision with a [`Refusal`] that names it, and later steps do not run. The
-/// counter therefore moves only for a verified tap of an active tag that the caller may ask for. The refusal is for the
-/// operator and for callers who hold the record of the tag. Return one generic refusal to untrusted clients.
+/// If a step fails, the service returns a [`Refusal`] that names this step, and does not run the later steps. Therefore
+/// the counter is advanced only for a verified tap of an active tag that the caller may ask for. The refusal is meant
+/// for the operator and for callers who have the record of the tag. Return one generic refusal to untrusted clients.
 ///
-/// A service holds only the server secrets that open sealed keys. It needs no heap.
+/// A service holds only the server secrets for keys that are sealed or derived from an eCode. It needs no heap.
 ///
 /// ```
 /// use suntap::platform::{
@@ -79,7 +79,7 @@ pub struct Service<'s> {
     secrets: &'s [ServerSecret],
 }
 
-/// A verified tap before its counter is compared.
+/// A verified tap whose counter is not compared with the store yet.
 struct Examined<'a> {
     tap: VerifiedTap<'a>,
     values: TapValues,
@@ -99,17 +99,17 @@ impl<'a> Examined<'a> {
 }
 
 impl<'s> Service<'s> {
-    /// Creates a service. `secrets` holds the current server secret and, while
-    /// [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap), the previous one. Sealed keys are opened with the
-    /// first secret that fits. Keys that are derived from an eCode use the first secret. If no keys are sealed or derived
-    /// from an eCode, pass an empty slice.
+    /// Creates a service. `secrets` contains the current server secret. While [seals are
+    /// renewed](crate::kdf::ecode::SealedKeys::rewrap), it also contains the previous secret, after the current one. To
+    /// unseal keys, the service tries the secrets in order. To derive keys from an eCode, it uses only the first
+    /// secret. If no keys are sealed or derived from an eCode, pass an empty slice.
     #[must_use]
     pub const fn new(secrets: &'s [ServerSecret]) -> Self {
         Self { secrets }
     }
 
-    /// Decides about a tap and returns the result of `conclude` for the outcome. The outcome borrows the record, so
-    /// the record is not copied.
+    /// Decides about a tap, calls `conclude` with the outcome, and returns the result of `conclude`. The outcome
+    /// borrows the record, so the record is not copied.
     pub fn verify<R: TagRegistry, S: CounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -120,11 +120,11 @@ impl<'s> Service<'s> {
         run_ready(self.verify_async(Blocking(registry), &mut Blocking(counters), request, conclude))
     }
 
-    /// Like [`verify`](Self::verify), but for an asynchronous registry and store. The future is `Send` if the futures
-    /// of the registry and the store, the records and the errors are.
+    /// Like [`verify`](Self::verify), but for an asynchronous registry and store. The returned future is `Send` if the
+    /// futures of the registry and the store, the records, and the errors are all `Send`.
     ///
-    /// If the future is dropped before it completes, the counter may or may not have moved. The tap is spent either
-    /// way.
+    /// If the future is dropped before it completes, the counter may or may not have been advanced. Treat the tap as
+    /// spent in either case.
     pub async fn verify_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -136,8 +136,9 @@ impl<'s> Service<'s> {
         self.verify_chosen(registry, counters, (tag, caller, at), |_| Ok(tap), conclude).await
     }
 
-    /// Like [`verify_async`](Self::verify_async), but `choose` builds the tap from the client's values once the record
-    /// is known. It runs after the checks of the caller and the state, so its refusal counts as a refusal of the tap.
+    /// Like [`verify_async`](Self::verify_async), but `choose` builds the tap from the client's values after the record
+    /// is found. `choose` runs after the checks of the caller and of the state. If it returns a refusal, the tap is
+    /// refused.
     pub(super) async fn verify_chosen<'t, R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -172,14 +173,16 @@ impl<'s> Service<'s> {
         }
     }
 
-    /// Like [`verify`](Self::verify), but for a tap whose URL names no tag.
+    /// Like [`verify`](Self::verify), but for a tap whose URL does not name a tag.
     ///
-    /// The service opens the tap with each meta-read key. It looks up every tag with the UID that the tap then claims, as
-    /// [`TagRef::ClaimedUid`], until the keys of one tag verify the tap. If the keys of several tags verify it, the
-    /// outcome is that of the first tag that is active and that the caller may ask for.
+    /// The service tries to open the tap with each meta-read key. If a key opens the tap, the tap claims a UID, and the
+    /// service looks up the records with this UID as [`TagRef::ClaimedUid`]. It stops at the first active tag whose
+    /// keys verify the tap and that the caller may ask for. If the tap verifies only with the keys of tags that are
+    /// inactive or that the caller may not ask for, the outcome is the refusal for the first of these tags.
     ///
-    /// If the keys of no record verify the tap, the outcome has no record, because nothing ties the tap to a tag. The
-    /// refusal is [`Refusal::UnknownTag`] if no tag has the UID, and otherwise that of the last tag tried.
+    /// If no record's keys verify the tap, the outcome has no record, because nothing proves which tag made the tap.
+    /// The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise it is the refusal for the last record
+    /// that was tried.
     ///
     /// ```
     /// use suntap::platform::{
@@ -278,8 +281,8 @@ impl<'s> Service<'s> {
         }
     }
 
-    /// Checks a tap as far as possible without the store. `mirrors` holds the completed values of a tap that arrived as
-    /// separate values.
+    /// Checks a tap as far as possible without the store. If the tap arrived as separate values, `mirrors` contains
+    /// these values together with the values that the record supplies.
     fn examine<'a>(
         &self,
         tap: Presented<'a>,
@@ -307,14 +310,14 @@ impl<'s> Service<'s> {
 
         let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
         let claim = Claims::new(&tap, meta_key).next();
-        // A wrong eCode derives a wrong key. This is reported like an eCode that does not open a seal.
+        // A wrong eCode gives wrong derived keys. This is reported like an eCode that does not unseal the keys.
         let is_derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let (_, claimed) = claim.ok_or(unopened)?;
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Like [`examine`](Self::examine), but for a claim that is already opened. It does not check the caller.
+    /// Like [`examine`](Self::examine), but for a tap that is already opened.
     fn examine_claim<'a>(
         &self,
         record: &Record<'_>,
@@ -330,8 +333,8 @@ impl<'s> Service<'s> {
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Returns the counter id of a tag, for a registry that reports the [last accepted tap](Record::last_seen). Returns
-    /// `None` for a standard tag, for a tag without keys, and for keys that open only with the eCode of a tap.
+    /// Returns the counter id of a tag. A registry needs this id to report the [last accepted tap](Record::last_seen).
+    /// Returns `None` for a standard tag, for a tag without keys, and for a tag whose keys need the eCode of a tap.
     #[must_use]
     pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
         let chip = record.chip.as_ref()?;
@@ -343,7 +346,7 @@ impl<'s> Service<'s> {
     }
 }
 
-/// Returns the owner of the caller's token, if the tag needs one.
+/// Returns the owner of the caller's token, if the tag needs a token.
 async fn asker<R: AsyncTagRegistry>(
     registry: &R,
     caller: &Caller,
@@ -363,15 +366,15 @@ fn usable(caller: &Caller, asker: Option<OrganisationId>, record: &Record<'_>) -
     record.standing.inactive().map_or(Ok(()), |level| Err(Refusal::Inactive(level)))
 }
 
-/// Verifies a claim with the file-read key of a record.
+/// Verifies a claimed tap with the file-read key of a record.
 fn verify_claim<'a>(
     record: &Record<'_>,
     chip: &Chip<'_>,
     claimed: ClaimedTap<'a>,
     file_key: &PreparedFileReadKey,
 ) -> Result<Examined<'a>, Refusal> {
-    // This also rejects a tap if the record has no UID, or if the PICCData has none although the layout allows one.
-    // Otherwise the tap of another tag under the same keys would pass for any such record.
+    // This check also rejects a tap if the record has no UID, or if the PICCData has no UID although the layout allows
+    // one. Without it, a tap of another tag with the same keys would pass under any such record.
     let expected = claimed.uid().is_some() || chip.layout.mirrored().uid;
     if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
         return Err(Refusal::OtherUid);
@@ -383,7 +386,7 @@ fn verify_claim<'a>(
     Ok(Examined { tap, values, counter })
 }
 
-/// Maps a [`VerifyError`] to the refusal of this step.
+/// Maps a [`VerifyError`] to the refusal for this step.
 fn refusal(error: VerifyError) -> Refusal {
     match error {
         VerifyError::NoCounter => Refusal::NoCounter,

@@ -11,7 +11,7 @@ use crate::value::{Mark, SdmReadCtr, Uid};
 /// The values of a verified tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapValues {
-    /// The UID; if the tag does not mirror it, the UID of the record.
+    /// The UID that the tag mirrors. If the tag does not mirror its UID, this is the UID of the record.
     pub uid: Option<Uid>,
     /// The counter.
     pub ctr: SdmReadCtr,
@@ -48,24 +48,25 @@ pub enum Refusal {
     UnknownTag,
     /// The caller does not belong to the organisation that owns the tag.
     NotTheOwner,
-    /// The tag may not be used. This is the outermost level that is inactive.
+    /// The tag may not be used, because this level is inactive. If several levels are inactive, this is the outermost
+    /// one.
     Inactive(Level),
-    /// The tag is a standard tag, which proves nothing.
+    /// The tag is a standard tag, which cannot be authenticated.
     NoChip,
-    /// A key is missing: the record has no keys, has no SDMMetaReadKey for a `{picc}`, has derived keys but no UID, or
-    /// needs a server secret that the service does not have.
+    /// A key is missing. Either the record has no keys, lacks the SDMMetaReadKey that a `{picc}` needs, or has derived
+    /// keys but no UID. Or its keys need a server secret that the service does not have.
     NoKeys,
-    /// A key in the record was prepared for another scheme than that of the record's layout.
+    /// A key in the record was prepared for a scheme other than the scheme of the record's layout.
     WrongScheme,
     /// The tap has no eCode, or its eCode does not unseal the keys.
     SealBroken,
-    /// The tap does not have the shape of the layout.
+    /// The tap does not match the layout.
     Malformed(Malformed),
-    /// The tap was parsed by a layout other than the record's.
+    /// The tap was parsed with a layout other than the record's.
     OtherLayout,
     /// The PICCData does not decrypt to the content that the layout requires.
     NotOpened,
-    /// The tap has the UID of another chip or none, or the record has no UID to compare with.
+    /// The tap has no UID or has the UID of a different chip, or the record has no UID to compare with.
     OtherUid,
     /// The SDMMAC does not match, or the counter is 0.
     NotAuthentic,
@@ -83,14 +84,14 @@ pub enum Refusal {
 /// The registry or the store failed. There is no verdict, and the tap counts as refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure<R, S> {
-    /// The registry failed. No counter was touched.
+    /// The registry failed. No counter was changed.
     Registry(R),
-    /// The store failed. It is unknown whether the counter moved.
+    /// The store failed. It is unknown whether the counter was advanced.
     Counters(S),
 }
 
 impl TapValues {
-    /// Returns the verdict that follows from the store's answer.
+    /// Converts the result of the counter store into a verdict.
     pub(super) fn verdict(self, advance: Advance) -> Verdict {
         match advance.checked(self.ctr) {
             Advance::Advanced { previous, now } => Verdict::Fresh(Accepted { tap: self, previous, now }),

@@ -1,4 +1,4 @@
-//! Batch verification: taps of many tags, eight in parallel.
+//! Batch verification, which computes the MACs of up to eight taps in parallel, each under the key of its own tag.
 
 use heapless::Deque;
 
@@ -10,19 +10,20 @@ use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
 use crate::key::{SdmFileReadKey, counter_id_message};
 use crate::value::CounterId;
 
-/// Maximum length of a MAC input, in bytes, for parallel computation. Longer inputs are rare. Their group is verified
-/// one by one.
+/// Maximum length of a MAC input, in bytes, for parallel computation. Longer inputs are rare. A group of taps with a
+/// longer input is verified one tap at a time.
 const INPUT: usize = 256;
 
-/// Verifies taps, each with the file-read key of its tag. The caller gives each tap a value of any type, such as a line
-/// number.
+/// Verifies taps, each with the file-read key of its tag. The caller attaches a value of any type, such as a line
+/// number, to each tap.
 ///
-/// For each tap, the iterator yields its value and the result of [`verify`](ClaimedTap::verify), in the order of
-/// `taps`.
+/// For each tap, in the order of `taps`, the iterator yields the attached value and the result of
+/// [`verify`](ClaimedTap::verify).
 ///
-/// This is faster than a loop only with the feature `accel` and on a processor with AES instructions. It then takes
-/// eight taps at a time and computes their MACs in parallel: while the expansion of one key waits, that of another
-/// proceeds. It holds no more than those eight taps. Otherwise it verifies them one by one.
+/// This function is faster than a loop only if the feature `accel` is on and the processor has AES instructions. The
+/// iterator then takes eight taps at a time and computes their MACs in parallel: while the expansion of one key waits
+/// for the result of an instruction, the expansion of a different key proceeds. The iterator never keeps more than
+/// those eight taps. In all other cases, it verifies one tap at a time.
 ///
 /// ```
 /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};
@@ -49,9 +50,10 @@ where
 /// See [`verify_batch`].
 struct Batch<'a, P, I> {
     taps: I,
-    /// The taps that were taken from `taps` but not yet verified.
+    /// The taps that were taken from `taps` but are not verified yet.
     group: Deque<(P, ClaimedTap<'a>, SdmFileReadKey), LANES>,
-    /// The session keys, CMACs and counter ids of the group. `None` if its taps are verified one by one.
+    /// The session keys, CMACs and counter ids of the group. `None` if the taps of the group are verified one at a
+    /// time.
     macs: Option<core::array::IntoIter<(MacKey, Block, CounterId), LANES>>,
 }
 
@@ -80,8 +82,8 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
 
 /// Computes the session keys, CMACs and counter ids of a group of taps in parallel.
 ///
-/// Returns `None` if that is not possible: the processor does not support it, the taps have different schemes, their
-/// scheme has no session keys, or a MAC input is too long.
+/// Returns `None` if the processor does not support this, if the taps have different schemes, if their scheme has no
+/// session keys, or if a MAC input is too long.
 fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block, CounterId); LANES]> {
     let scheme = group.front()?.1.layout.scheme();
     let mixed = group.iter().any(|(_, tap, _)| tap.layout.scheme() != scheme);
@@ -90,7 +92,7 @@ fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<
     }
     let suite = Suite::of(scheme)?;
     let mut keys = Secret([[0; 16]; LANES]);
-    // For each tap, the session vector and the message of its counter id.
+    // For each tap, the session vector and the message from which the counter id is computed.
     let mut vectors = [[[0; 16]; 2]; LANES];
     let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
     let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut inputs);
@@ -115,8 +117,9 @@ mod tests {
     use crate::sun::layout::SdmLayout;
     use crate::value::Scheme;
 
-    /// Taps of one scheme are computed in parallel if the processor supports it, and taps of different schemes are not.
-    /// The verdicts are the same in both cases, so this test calls `macs`.
+    /// The MACs of taps with one scheme are computed in parallel if the processor supports it. The MACs of taps with
+    /// different schemes are not. `verify_batch` returns the same results in both cases, so this test calls `macs`
+    /// directly.
     #[test]
     fn taps_of_one_scheme_are_computed_in_parallel() {
         let url = "https://a.b/04112233445566/000007/0123456789ABCDEF";

@@ -1,4 +1,5 @@
-//! Tags that count taps but cannot prove anything: NTAG 213, 215 and 216 with UID and counter mirror.
+//! Layouts and taps of NTAG 213, 215 and 216. These tags can mirror a UID and a counter, but they have no cryptography,
+//! so their taps prove nothing.
 
 use core::fmt;
 
@@ -10,10 +11,10 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// The layout of a tag without cryptography that mirrors its UID, its counter or both. Source: NTAG213/215/216 §8.7.
 ///
-/// The grammar is that of [`SdmLayout::new`], but only with `{uid}`, `{ctr}` and `{:name}`. Parsing returns an
-/// [`UnverifiableTap`], because anybody can write such a URL. A chip that mirrors both values writes them as `UIDxCTR`;
-/// a layout may place them anywhere. The URL must fit into 256 bytes, as on an NTAG 424 DNA. That is not the memory
-/// size of these chips: an NTAG213 has less, the others have more.
+/// The template uses the grammar of [`SdmLayout::new`], but only the elements `{uid}`, `{ctr}` and `{:name}`. Parsing
+/// returns an [`UnverifiableTap`], because anybody can write such a URL. A chip that mirrors both values writes them as
+/// `UIDxCTR`, but a layout may place them anywhere. The URL must fit into 256 bytes, like the URL of an NTAG 424 DNA.
+/// This limit is not the memory size of these chips: an NTAG213 has less memory, and the others have more.
 ///
 /// ```
 /// use suntap::CounterTagLayout;
@@ -80,13 +81,13 @@ impl CounterTagLayout {
 pub struct UnverifiableTap<'a>(UnverifiedTap<'a>);
 
 impl<'a> UnverifiableTap<'a> {
-    /// Returns the UID as written, or `None` if the tag mirrors none.
+    /// Returns the UID in the URL, or `None` if the tag mirrors none. The UID is not verified.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.0.received.uid
     }
 
-    /// Returns the counter as written, or `None` if the tag mirrors none.
+    /// Returns the counter in the URL, or `None` if the tag mirrors none. The counter is not verified.
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
         self.0.received.ctr

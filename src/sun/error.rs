@@ -1,7 +1,7 @@
 //! The errors: one small type for each step, and [`Error`] for all of them.
 //!
 //! No error contains a key, a MAC or text of a tap, so you may log all of them. Return one generic refusal to untrusted
-//! clients; keep the detailed error for your logs.
+//! clients, and keep the detailed error for your logs.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -42,7 +42,8 @@ impl fmt::Display for Field {
     }
 }
 
-/// The reason why text is not a tap of a layout. It concerns only the shape: nothing was decrypted or compared.
+/// The reason why text is not a tap of a layout. It concerns only the shape of the text. Nothing was decrypted or
+/// compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
@@ -61,21 +62,22 @@ pub enum Malformed {
     Unexpected(Field),
     /// An element is too short or too long.
     Length(Field),
-    /// An element holds an invalid character, for example one that is not a digit, or percent-encoded text.
+    /// An element contains an invalid character, for example a letter that is not a hexadecimal digit, or the `%` of
+    /// percent-encoded text.
     Character(Field),
     /// There is text after the last element.
     Trailing,
-    /// The input is the `/path?query` of a request, but a full URL was expected: call
-    /// [`parse_origin_form`](crate::SdmLayout::parse_origin_form).
+    /// The input is the `/path?query` of a request, but a full URL was expected. Call
+    /// [`parse_origin_form`](crate::SdmLayout::parse_origin_form) for such input.
     OriginForm,
-    /// The input is a full URL, but the `/path?query` of a request was expected: call
-    /// [`parse`](crate::SdmLayout::parse).
+    /// The input is a full URL, but the `/path?query` of a request was expected. Call
+    /// [`parse`](crate::SdmLayout::parse) for such input.
     FullUrl,
-    /// A length in the NDEF file points past its end.
+    /// A length in the NDEF file points past the end of the file.
     NdefLength,
     /// The NDEF file does not begin with a whole URI record.
     NdefRecord,
-    /// The URI code of the NDEF record is above 04h: it stands for a scheme that no layout has.
+    /// The URI code of the NDEF record is above 04h. Such a code abbreviates a scheme that no layout has.
     NdefPrefix,
 }
 
@@ -119,18 +121,18 @@ impl core::error::Error for Malformed {}
 
 /// The reason why a well-formed tap was not verified.
 ///
-/// Every variant except [`Config`](Self::Config) describes the tap. `Config` is a programming error.
+/// Every variant except [`Config`](Self::Config) is caused by the tap. `Config` reports a programming error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The tap was not made by a holder of the keys.
     ///
-    /// PICCData that does not decrypt to valid content, a MAC that does not match and a counter of 0 return the same
-    /// error on purpose, so that an attacker cannot distinguish them. To find out which assumption about your tag is
-    /// wrong (keys, their derivation, scheme, MAC input), call [`diagnose`](crate::diagnose) with the URL and your
-    /// keys.
+    /// PICCData that is invalid after decryption, a MAC that does not match and a counter of 0 cause the same error on
+    /// purpose, so that an attacker cannot distinguish these cases. To find out which assumption about your tag is
+    /// wrong (the keys, their derivation, the scheme or the MAC input), use [`diagnose`](crate::diagnose) with the URL
+    /// and your keys.
     NotAuthentic,
-    /// The tap is genuine but carries no counter, so it may be a replay: see
+    /// The tap is genuine but carries no counter, so it may be a replay. See
     /// [`ClaimedTap::verify_replayable`](crate::ClaimedTap::verify_replayable).
     NoCounter,
     /// The tap is genuine, but from a different tag than the caller expected.
@@ -158,7 +160,7 @@ impl fmt::Display for VerifyError {
 
 impl core::error::Error for VerifyError {}
 
-/// The reason why a verified tap did not become a fresh one.
+/// The reason why a verified tap did not become a fresh tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitError<S> {
@@ -166,8 +168,8 @@ pub enum CommitError<S> {
     Replayed {
         /// The counter of the tap.
         ctr: SdmReadCtr,
-        /// The mark in the store. Its counter is equal to that of the tap if this is the last accepted tap, and greater
-        /// if a later one was accepted.
+        /// The mark in the store. If its counter is equal to `ctr`, this tap is the last accepted tap. If its counter
+        /// is greater, a later tap was accepted.
         stored: Mark,
     },
     /// The store failed. It is unknown whether the counter advanced, and the tap is rejected.
@@ -201,10 +203,11 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
     }
 }
 
-/// Any error on the way from text to a [`FreshTap`](crate::FreshTap). The error of each step converts into it.
+/// Any error that can occur between the received text and a [`FreshTap`](crate::FreshTap). The error of each step
+/// converts into this type.
 ///
-/// `S` is the error of the counter store, and `K` that of the source of keys. `Display` writes the text of the step's
-/// error. `source` returns the error of the store or of the key source, if one of them failed.
+/// `S` is the error of the counter store, and `K` is the error of the source of keys. `Display` writes the error text
+/// of the step that failed. `source` returns the error of the store or of the source of keys if one of them failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<S = Infallible, K = Infallible> {
@@ -212,8 +215,8 @@ pub enum Error<S = Infallible, K = Infallible> {
     Malformed(Malformed),
     /// The tap was not verified.
     Verify(VerifyError),
-    /// There is no key for the claimed tag, so nothing was verified: the tag is not listed, its eCode is not 26
-    /// characters of a-z and 2-7, or it is a forgery.
+    /// There is no key for the claimed tag, so nothing was verified. Either the tag is not listed, its eCode is not 26
+    /// characters of a-z and 2-7, or the tap is a forgery.
     ///
     /// Untrusted clients must not be able to distinguish this from [`VerifyError::NotAuthentic`].
     UnknownTag {

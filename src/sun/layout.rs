@@ -1,4 +1,4 @@
-//! Layouts: the positions of the mirrors and of the MAC window in the URL.
+//! Layouts, which give the positions of the mirrors and of the MAC window in the URL.
 
 use core::fmt;
 
@@ -16,8 +16,9 @@ pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
 /// A parsed URL template: the text that a tag writes, the positions of its mirrors, and the text that its MAC covers.
 ///
-/// It is owned and inline, has no lifetime, and can be a `const` or `static`. One template determines how taps are
-/// parsed, what the MAC covers, and what the sender of a tap cannot choose, above all the [`Scheme`].
+/// A layout owns its data, is stored inline, has no lifetime parameter, and can be a `const` or `static`. It determines
+/// how taps are parsed and what the MAC covers. It also fixes everything that the sender of a tap must not choose,
+/// above all the [`Scheme`].
 ///
 /// [`SdmLayout::new`] creates a layout and documents the grammar. [`sdm_layout!`](crate::sdm_layout) creates one at
 /// compile time.
@@ -47,7 +48,7 @@ pub struct SdmLayout {
     pub(crate) tt_in_window: bool,
 }
 
-/// Two flags: the values that PICCData holds.
+/// Two flags that say which values a tag mirrors, in PICCData or plain.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mirrored {
     pub(crate) uid: bool,
@@ -72,7 +73,7 @@ pub(crate) enum ElementKind {
 }
 
 impl SdmLayout {
-    /// Returns the scheme by which the tag authenticates its taps.
+    /// Returns the scheme with which the tag authenticates its taps.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
@@ -82,11 +83,11 @@ impl SdmLayout {
     #[must_use]
     pub fn template(&self) -> &str {
         let template = self.text(Span { from: 0, to: self.len });
-        // A template holds only ASCII, so this cannot fail.
+        // A template contains only ASCII, so this cannot fail.
         str::from_utf8(template).unwrap_or_default()
     }
 
-    /// Returns the elements in order, up to and including the end.
+    /// Returns the elements in order, up to and including [`ElementKind::End`].
     pub(crate) fn elements(&self) -> impl Iterator<Item = &LayoutElement> {
         let mut ended = false;
         self.elements.iter().take_while(move |element| {
@@ -112,16 +113,16 @@ impl SdmLayout {
         self.elements().any(|element| matches!(element.kind, ElementKind::Value(field) if field == wanted))
     }
 
-    /// Returns the values that its taps carry, plain or in `{picc}`. An unpinned `{picc}` counts as holding both.
+    /// Returns which values the taps of this layout carry, plain or in `{picc}`. An unpinned `{picc}` counts as both.
     pub(crate) fn mirrored(&self) -> Mirrored {
         let picc_data = self.has(Field::PiccData);
         let all = Mirrored { uid: picc_data || self.has(Field::Uid), ctr: picc_data || self.has(Field::SdmReadCtr) };
         self.picc.unwrap_or(all)
     }
 
-    /// Returns `true` if its taps carry a counter, so that each tap can be accepted at most once.
+    /// Returns `true` if the taps of this layout carry a counter, so that each tap can be accepted at most once.
     ///
-    /// This is the case with `{ctr}`, and with every `{picc}` except `{picc:uid}`.
+    /// This is the case for layouts with `{ctr}`, and for layouts with any form of `{picc}` except `{picc:uid}`.
     #[must_use]
     pub fn carries_ctr(&self) -> bool {
         self.mirrored().ctr
@@ -140,13 +141,13 @@ impl SdmLayout {
         next_is(Field::EncFileData) && next_is(Field::SdmMac)
     }
 
-    /// Returns `true` if its taps carry a tamper status: `{tt}`, or a status inside `{enc}`.
+    /// Returns `true` if the taps of this layout carry a tamper status: `{tt}`, or a status inside `{enc}`.
     #[must_use]
     pub fn carries_tamper(&self) -> bool {
         self.tt_at.is_some() || self.has(Field::TtStatus)
     }
 
-    /// Returns the end of the tamper status in the plaintext of `{enc}`.
+    /// Returns the offset of the first byte after the tamper status in the plaintext of `{enc}`.
     #[cfg(feature = "emulator")]
     pub(crate) fn tt_end(&self) -> Option<usize> {
         self.tt_at.map(|at| at.saturating_add(2))
@@ -160,7 +161,7 @@ impl SdmLayout {
         })
     }
 
-    /// Returns the number of characters of an element, or `None` if the layout does not fix it.
+    /// Returns the number of characters of an element, or `None` if the layout does not fix this number.
     pub(crate) const fn fixed_chars(&self, field: Field) -> Option<usize> {
         match field {
             Field::EncFileData => self.enc_chars,
@@ -169,7 +170,7 @@ impl SdmLayout {
     }
 }
 
-/// Returns the number of characters of a mirror, or `None` if the chip does not fix it.
+/// Returns the number of characters of a mirror, or `None` if the chip does not fix this number.
 pub(crate) const fn mirror_chars(scheme: Scheme, field: Field) -> Option<usize> {
     match (field, scheme) {
         (Field::PiccData, _) => match Suite::of(scheme) {

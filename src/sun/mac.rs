@@ -1,4 +1,4 @@
-//! SDMMAC: its coverage, truncation and comparison. Source: NT4H2421Gx §9.3.7, §9.3.8, §9.1.3.
+//! The SDMMAC type, which truncates a CMAC and compares two MACs. Source: NT4H2421Gx §9.3.7, §9.3.8, §9.1.3.
 
 use core::fmt;
 
@@ -8,8 +8,8 @@ use crate::value::{ParseError, hex};
 
 /// An SDMMAC: 8 bytes.
 ///
-/// `==` takes the same time for any two values. `Debug` does not show the bytes: the MAC of a tap that was never
-/// accepted is as valuable as the tap.
+/// `==` takes the same time for any two values. `Debug` does not show the bytes, because the MAC of a tap that was
+/// never accepted is as valuable as the tap itself.
 #[doc(alias = "SDMMAC")]
 #[doc(alias = "MACt")]
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ impl SdmMac {
         hex::decode(text.as_bytes()).map(Self)
     }
 
-    /// Truncates a whole CMAC to its bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0.
+    /// Truncates a full CMAC to its bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0.
     #[must_use]
     pub const fn truncate(cmac: &[u8; 16]) -> Self {
         let [_, m0, _, m1, _, m2, _, m3, _, m4, _, m5, _, m6, _, m7] = *cmac;
@@ -64,7 +64,7 @@ mod tests {
     use crate::sun::session::MacKey;
     use crate::{Scheme, SdmFileReadKey, SdmReadCtr, Uid};
 
-    /// Checks the session key, whole CMAC and SDMMAC of a tap under factory keys.
+    /// Checks the session key, full CMAC and SDMMAC of a tap under factory keys.
     fn check(uid: &str, ctr: u32, input: &[u8], session_key: u128, cmac: u128, mac: &str) {
         let key = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
         let session = MacKey::derive(&key, Uid::from_hex(uid).ok(), SdmReadCtr::new(ctr)).unwrap();
@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(SdmMac::truncate(&session.cmac(input)), SdmMac::from_hex(mac).unwrap());
     }
 
-    /// AN12196 Rev 1.8 Table 5: no MAC input.
+    /// AN12196 Rev 1.8 Table 5, where the MAC input is empty.
     #[test]
     fn an12196_table_5() {
         let session_key = 0x3FB5_F6E3_A807_A03D_5E35_70AC_E393_776F;
@@ -81,7 +81,7 @@ mod tests {
         check("04DE5F1EACC040", 61, b"", session_key, cmac, "94EED9EE65337086");
     }
 
-    /// AN12196 Rev 1.8 Table 6: the MAC input is file data and the name of the parameter after it.
+    /// AN12196 Rev 1.8 Table 6, where the MAC input is the file data and the name of the parameter after it.
     #[test]
     fn an12196_table_6() {
         let input = b"CEE9A53E3E463EF1F459635736738962&cmac=";

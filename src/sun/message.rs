@@ -15,9 +15,9 @@ const MAX_FILE_DATA: usize = 128;
 
 /// The content of a tap whose SDMMAC matches.
 ///
-/// SDMMAC authenticates the UID and counter, and the text inside the layout's MAC window. A
-/// [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or [`ReplayableTap`](crate::ReplayableTap) gives
-/// access to a message. The message does not tell whether the tap is a replay.
+/// SDMMAC authenticates the UID, the counter, and the text inside the MAC window of the layout. You get a message from
+/// a [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or [`ReplayableTap`](crate::ReplayableTap). The
+/// message itself does not say whether the tap is a replay.
 #[doc(alias = "Secure Unique NFC")]
 pub struct SunMessage<'a> {
     layout: &'a SdmLayout,
@@ -43,7 +43,8 @@ impl<'a> SunMessage<'a> {
         self.received.ctr
     }
 
-    /// Returns the text captured by `{:name}`. It is authenticated only if it lies between `[[` and `{mac}`.
+    /// Returns the text captured by `{:name}`. The text is authenticated only if `{:name}` is between `[[` and `{mac}`
+    /// in the layout.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -58,8 +59,8 @@ impl<'a> SunMessage<'a> {
 
     /// Returns the tamper status, or `None` if the layout has none.
     ///
-    /// It also returns `None` for an NTAG 22x. The meaning of its two status characters is not known well enough to
-    /// report a closed seal, so [`status_detect`](Self::status_detect) returns them unchanged.
+    /// This method also returns `None` for an NTAG 22x. The meaning of its two status characters is not known well
+    /// enough to report a closed seal, so [`status_detect`](Self::status_detect) returns them unchanged.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
         if self.received.status_detect.is_some() {
@@ -90,10 +91,11 @@ impl<'a> SunMessage<'a> {
         self.text_of(Field::EncFileData).map_or(0, |text| text.len() / 2)
     }
 
-    /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that holds it. Returns `None` if the
-    /// layout has none.
+    /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that contains the plaintext. Returns
+    /// `None` if the layout has no `{enc}`.
     ///
-    /// A tag encrypts at most 128 bytes, half of its file, because the mirror has two digits for each byte.
+    /// A tag encrypts at most 128 bytes, which is half the size of its file, because the mirror has two digits for each
+    /// byte.
     #[must_use]
     pub fn file_data<'b>(&self, buffer: &'b mut [u8; MAX_FILE_DATA]) -> Option<&'b [u8]> {
         let plain = buffer.get_mut(..self.file_data_len()).filter(|plain| !plain.is_empty())?;
@@ -102,7 +104,7 @@ impl<'a> SunMessage<'a> {
         Some(plain)
     }
 
-    /// Decrypts the first blocks of the SDMENCFileData: as many as the caller's slice has.
+    /// Fills `blocks` with the first blocks of the SDMENCFileData, decrypted.
     fn decrypt(&self, blocks: &mut [[u8; 16]]) -> Option<()> {
         let (key, ctr) = self.enc.as_ref().zip(self.ctr())?;
         let bytes = blocks.as_flattened_mut();

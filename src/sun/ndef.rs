@@ -1,10 +1,10 @@
-//! The URI record of an NDEF file that a reader got from a tag.
+//! Reads the URI record of an NDEF file.
 //!
 //! Sources: NT4H2421Gx §8.2.3.2 (NLEN), NFC Forum NDEF 1.0 §3.2 (record layout), NFC Forum URI RTD 1.0 §3.2.2 (codes).
 
 use super::error::Malformed;
 
-/// The prefixes for the URI codes 00h to 04h. The other codes stand for schemes that no layout has.
+/// The prefixes for the URI codes 00h to 04h. The other codes abbreviate schemes that no layout has.
 const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
 
 /// Bits of the first byte of a record.
@@ -19,19 +19,19 @@ const URI: &[u8] = b"U";
 
 /// The URI record at the beginning of an NDEF file.
 pub(super) struct UriRecord<'a> {
-    /// The prefix that the URI code stands for.
+    /// The prefix that the URI code abbreviates.
     pub(super) prefix: &'static str,
     /// The text of the URI after the prefix.
     pub(super) text: &'a [u8],
     /// The number of file bytes before the text.
     pub(super) offset: usize,
-    /// The number of message bytes after the record: the length of further records.
+    /// The number of message bytes after the record. These bytes belong to further records.
     pub(super) rest: usize,
 }
 
 impl<'a> UriRecord<'a> {
-    /// Reads the first record of a file: two bytes NLEN and the NDEF message. Bytes after the message and further
-    /// records are ignored.
+    /// Reads the first record of a file. The file consists of NLEN (two bytes) and the NDEF message. Further records
+    /// and bytes after the message are ignored.
     pub(super) fn read(file: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader(file);
         let nlen = reader.number::<2>()?;
@@ -58,7 +58,7 @@ impl<'a> UriRecord<'a> {
     }
 }
 
-/// Reads the fields of a record in order. A field that does not fit is an error.
+/// Reads the fields of a record in order. A field that extends past the end is an error.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         Ok(*field)
     }
 
-    /// Reads a number of `N` bytes, at most four, most significant byte first.
+    /// Reads a number of `N` bytes, MSB first. `N` is at most 4.
     fn number<const N: usize>(&mut self) -> Result<usize, Malformed> {
         let bytes = self.array::<N>()?;
         let number = bytes.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));

@@ -1,8 +1,8 @@
 //! SUNCMAC of NTAG 223 DNA and NTAG 224 DNA. Source: NXP AN12998, as quoted in public test code.
 //!
-//! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and do not have SDM. They compute the MAC directly under SUNCMAC_KEY, over
-//! values and not over text, so there is no session key and no `[[`. A layout selects this mode with
-//! [`Scheme::Suncmac`]. Everything else works as for any other tap:
+//! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and do not have SDM. They compute the MAC directly under SUNCMAC_KEY, so
+//! there is no session key. The MAC covers the mirrored values and not the text of the URL, so there is no `[[`. A
+//! layout selects this mode with [`Scheme::Suncmac`]. Everything else works as for any other tap:
 //!
 //! ```
 //! use suntap::{Scheme, SdmFileReadKey, SdmLayout, sdm_layout};
@@ -16,22 +16,23 @@
 //! ```
 //!
 //! On StatusDetect chips, `{tt}` has ten characters: two status characters (`C`, `O`, `I`, or `0` if the feature is
-//! off) and four bytes of data as hexadecimal digits. The MAC always covers it.
+//! off) and four bytes of data as hexadecimal digits. The MAC always covers `{tt}`.
 //!
-//! This was checked with two taps published by NXP and with taps recorded from NTAG 223 DNA StatusDetect chips: the
-//! MACs match. **No NTAG 224 DNA was available. It should behave the same, but this is not tested on a real chip.**
+//! This module was checked with two taps published by NXP and with taps recorded from NTAG 223 DNA StatusDetect chips.
+//! All MACs match. **No NTAG 224 DNA was available. It should behave the same, but this is not tested on a real chip.**
 //!
-//! A chip whose counter is disabled mirrors `000000`, like the recorded chips. Both verify methods then return
-//! [`NotAuthentic`](crate::VerifyError::NotAuthentic), as they do for any counter of 0, even if the MAC matches: such a
-//! tap never changes. Enable the counter.
+//! A chip whose counter is disabled mirrors `000000`. The recorded chips do this. Both verify methods return
+//! [`NotAuthentic`](crate::VerifyError::NotAuthentic) for a counter of 0, even if the MAC matches, because such a tap
+//! never changes. Enable the counter on these chips.
 
 use crate::key::FileReadKey;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-/// The status block of a StatusDetect chip: two status characters and four bytes of data, unchanged.
+/// The status block of a StatusDetect chip: two status characters and four bytes of data. This crate does not interpret
+/// them.
 ///
-/// The settings of the chip and its data sheet define their meaning. They are not the TTPermStatus and TTCurrStatus of
-/// an NTAG 424 DNA TagTamper.
+/// The meaning of these values depends on the settings of the chip and is defined in its data sheet. The two characters
+/// are not the same as TTPermStatus and TTCurrStatus of an NTAG 424 DNA TagTamper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StatusDetect {
     /// The two status characters.
@@ -41,7 +42,7 @@ pub struct StatusDetect {
 }
 
 impl StatusDetect {
-    /// Parses the ten characters of a status block. Returns `None` if they do not have this form.
+    /// Parses the ten characters of a status block. Returns `None` if `text` is not a valid status block.
     #[must_use]
     pub fn from_ascii(text: &[u8]) -> Option<Self> {
         let (status, data) = text.split_first_chunk()?;
@@ -63,10 +64,10 @@ impl StatusDetect {
     }
 }
 
-/// Computes the whole CMAC over the UID, the counter MSB first, and the packed status block if there is one.
+/// Computes the full CMAC over the UID, the counter (MSB first) and, if given, the packed status block.
 ///
-/// The mirror is the [truncation](crate::SdmMac::truncate) of this CMAC. Returns `None` if a status character is
-/// invalid, or if the key was prepared for a different scheme.
+/// The chip mirrors the [truncation](crate::SdmMac::truncate) of this CMAC. Returns `None` if a status character is
+/// invalid, or if the key was prepared for a scheme other than [`Scheme::Suncmac`].
 #[doc(alias = "SUNCMAC")]
 #[must_use]
 pub fn suncmac(

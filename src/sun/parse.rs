@@ -1,4 +1,4 @@
-//! Parsing of received text into an [`UnverifiedTap`]. It checks only the shape, and does not decrypt or compare
+//! Parses received text into an [`UnverifiedTap`]. Parsing checks only the shape. It does not decrypt or compare
 //! anything.
 
 use super::error::{Field, Malformed};
@@ -20,7 +20,7 @@ impl<'a> UnverifiedTap<'a> {
         Self { layout, received, picc_data: PiccWire::default() }
     }
 
-    /// Stores the value of an element, if its text has the shape of the element.
+    /// Checks that `text` has the shape of the element, and stores its value.
     fn accept(&mut self, field: Field, text: &[u8]) -> Result<(), Malformed> {
         let Self { layout, received, picc_data } = self;
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
@@ -60,8 +60,9 @@ impl<'a> UnverifiedTap<'a> {
 impl SdmLayout {
     /// Parses a full URL.
     ///
-    /// It checks the whole shape: the static text byte by byte, and the length and digits (of either case) of each
-    /// mirror. It rejects missing and repeated elements and trailing text. It does not percent-decode anything.
+    /// This checks the whole shape: the static text byte by byte, and the length and digits of each mirror. The digits
+    /// may be in upper or lower case. Missing elements, repeated elements and trailing text are rejected. Nothing is
+    /// percent-decoded.
     ///
     /// # Errors
     /// Returns [`Malformed`] with the reason.
@@ -73,8 +74,8 @@ impl SdmLayout {
     /// Parses the `/path?query` of a request, which is all that an HTTP server receives. The template supplies the
     /// missing first part of the URL.
     ///
-    /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this accepts the `/` that HTTP
-    /// inserts.
+    /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this accepts the `/` that an HTTP
+    /// client inserts.
     ///
     /// # Errors
     /// Returns [`Malformed`] with the reason.
@@ -96,10 +97,11 @@ impl SdmLayout {
         }
     }
 
-    /// Parses the NDEF file of a tag, read with ISOReadBinary or READ: NLEN and the NDEF message.
+    /// Parses the NDEF file of a tag, which a reader gets with ISOReadBinary or READ. The file consists of NLEN and the
+    /// NDEF message.
     ///
     /// The first record must be an unchunked URI record. Further records and bytes after the message are ignored. The
-    /// URI code may abbreviate the URL differently from [`ndef_file`](Self::ndef_file). Pass raw bytes, not hexadecimal
+    /// URI code does not have to be the one that [`ndef_file`](Self::ndef_file) writes. Pass raw bytes, not hexadecimal
     /// digits:
     ///
     /// ```
@@ -114,8 +116,8 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// Returns [`Malformed`] with the reason. The offset of [`Malformed::StaticText`] counts the bytes of the whole
-    /// URL.
+    /// Returns [`Malformed`] with the reason. The offset in [`Malformed::StaticText`] is counted from the start of the
+    /// whole URL, including the abbreviated prefix.
     pub fn parse_ndef_file<'a>(&'a self, file: &'a [u8]) -> Result<UnverifiedTap<'a>, Malformed> {
         let UriRecord { prefix, text, .. } = UriRecord::read(file)?;
         let prefix = prefix.as_bytes();
@@ -132,8 +134,8 @@ impl SdmLayout {
 
     /// Assembles a tap from mirrors that were sent as separate values.
     ///
-    /// All static text comes from the template, including that inside the MAC window. The tap borrows the values, like
-    /// a URL.
+    /// All static text comes from the template, including the static text inside the MAC window. The returned tap
+    /// borrows the values, just as a parsed tap borrows its URL.
     ///
     /// # Errors
     /// Returns [`Malformed`] if a value of the layout is missing, if a value is given twice or is not in the layout, or
@@ -142,8 +144,8 @@ impl SdmLayout {
         self.assemble_with(mirrors, None)
     }
 
-    /// Like [`assemble`](Self::assemble), but uses `known`, if given, as the UID and does not decode the one in
-    /// `mirrors`.
+    /// Like [`assemble`](Self::assemble), but if `known` is given, it is the UID of the tap, and the UID in `mirrors`
+    /// is not decoded.
     pub(crate) fn assemble_with<'a>(
         &'a self,
         mirrors: &'a Mirrors<'a>,
@@ -212,7 +214,7 @@ impl SdmLayout {
                         return Err(Malformed::Missing(field));
                     }
                     // `refine` runs only if a mirror cannot be read. It checks whether the text that should follow the
-                    // mirror is in its place.
+                    // mirror is where the mirror should be.
                     let chars = self.chars(field, rest);
                     let refine =
                         |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_after(index));
@@ -255,8 +257,8 @@ impl SdmLayout {
         next.map_or(&[], |next| self.text(next.text))
     }
 
-    /// Returns the reason why `rest`, the end of `input`, does not match the template: `otherwise`, unless it finds a
-    /// more precise one.
+    /// Returns the reason why `rest`, the end of `input`, does not match the template. Returns `otherwise` if there is
+    /// no more precise reason.
     fn explain(
         &self,
         input: &[u8],
@@ -274,8 +276,8 @@ impl SdmLayout {
         }
         match (before, rest.first(), element.kind) {
             (_, None, ElementKind::Value(field)) => Malformed::Missing(field),
-            // Characters after a mirror mean that it is too long, unless they look like the next part of a URL or end
-            // the line.
+            // Characters after a mirror mean that the mirror is too long, unless they look like the next part of a URL
+            // or end the line.
             (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#' | b' ' | b'\t'..=b'\r') => {
                 match field {
                     Field::Captured => Malformed::Character(field),
@@ -290,7 +292,7 @@ impl SdmLayout {
     fn parameters(&self) -> impl Iterator<Item = (Field, &[u8])> {
         let mut before: &[u8] = &[];
         self.elements().filter_map(move |element| {
-            // The name of a parameter may come before `[[`, in a text of its own.
+            // If `[[` is between the name and the value of a parameter, the name is in the static text before `[[`.
             let text = match self.text(element.text) {
                 [] => before,
                 text => text,
@@ -304,11 +306,12 @@ impl SdmLayout {
     }
 }
 
-/// Refines the error for text that is not a valid mirror. `next` is the static text that should follow it.
+/// Refines the error for text that is not a valid mirror. `next` is the static text that should follow the mirror.
 fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed {
     match (error, next) {
         (_, [_, ..]) if text.starts_with(next) || text.is_empty() => Malformed::Missing(field),
-        // If an invalid character is the first one of the text that should follow, the mirror is too short.
+        // If the text contains the first character of `next`, and this character is not a hexadecimal digit, the mirror
+        // is too short.
         (Malformed::Character(_), [first, ..]) if text.contains(first) && !first.is_ascii_hexdigit() => {
             Malformed::Length(field)
         }

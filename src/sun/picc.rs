@@ -13,19 +13,20 @@ pub(crate) struct PiccData {
 }
 
 impl PiccData {
-    /// Decrypts PICCData and reads it strictly.
+    /// Decrypts PICCData and reads its content.
     ///
-    /// Decryption succeeds with any key. `Some` only means that the tag byte is valid. With a wrong key, this happens
-    /// by chance in 3 of 256 cases.
+    /// Decryption succeeds with any key, so `Some` only means that the tag byte is valid. With a wrong key, the tag
+    /// byte is valid by chance in 3 of 256 cases.
     pub(crate) fn open(key: &PreparedMetaReadKey, wire: &PiccWire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }
 
-    /// Reads `PICCDataTag [UID] [SDMReadCtr] RandomPadding`.
+    /// Reads decrypted PICCData: `PICCDataTag [UID] [SDMReadCtr] RandomPadding`.
     pub(super) fn read(plain: &Block) -> Option<Self> {
         let [tag, body @ ..] = plain;
         let (uid, after_uid) = body.split_first_chunk()?;
-        // Bit 7: UID. Bit 6: counter. Bits 5 and 4: reserved, zero. Bits 3 to 0: length of the UID, zero without one.
+        // Bit 7: UID. Bit 6: counter. Bits 5 and 4: reserved, zero. Bits 3 to 0: length of the UID, or zero if there is
+        // no UID.
         let (uid, ctr) = match tag {
             0xC7 => (Some(uid), after_uid.first_chunk()),
             0x87 => (Some(uid), None),

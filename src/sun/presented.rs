@@ -1,4 +1,4 @@
-//! The forms in which a tap arrives.
+//! The forms in which a tap can arrive.
 
 use core::fmt;
 
@@ -7,7 +7,7 @@ use super::layout::SdmLayout;
 use super::received::Mirrors;
 use super::tap::UnverifiedTap;
 
-/// A tap in the form in which it arrives. A `&str` or `&String` converts into a [`Url`](Self::Url).
+/// A tap in one of the forms in which it can arrive. A `&str` or `&String` converts into a [`Url`](Self::Url).
 #[non_exhaustive]
 pub enum Presented<'a> {
     /// The whole URL that the tag wrote, for [`SdmLayout::parse`].
@@ -16,9 +16,9 @@ pub enum Presented<'a> {
     OriginForm(&'a str),
     /// Mirrors that were sent as separate values, for [`SdmLayout::assemble`].
     Mirrors(&'a Mirrors<'a>),
-    /// The NDEF file that the caller's own reader read, for [`SdmLayout::parse_ndef_file`].
+    /// The NDEF file that the caller read from the tag, for [`SdmLayout::parse_ndef_file`].
     NdefFile(&'a [u8]),
-    /// A tap that was already parsed with the same layout as that of the verifier.
+    /// A tap that was already parsed. Its layout must be equal to the layout of the verifier.
     Parsed(UnverifiedTap<'a>),
 }
 
@@ -47,7 +47,7 @@ impl fmt::Debug for Presented<'_> {
 }
 
 impl SdmLayout {
-    /// Parses a tap in any form. Returns `None` if it was already parsed by a different layout.
+    /// Parses a tap in any form. Returns `None` if the tap was already parsed with a different layout.
     pub(crate) fn read_presented<'a>(&'a self, tap: Presented<'a>) -> Option<Result<UnverifiedTap<'a>, Malformed>> {
         Some(match tap {
             Presented::Url(url) => self.parse(url),

@@ -8,7 +8,8 @@ use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
 
-/// Maximum length of a URL in a 256-byte file, in characters: 249 after the longest abbreviated prefix of 12.
+/// Maximum length of a URL in a 256-byte file, in characters. The longest abbreviated prefix has 12 characters, and 249
+/// more fit into the file.
 pub(crate) const MAX_URL: usize = 261;
 
 /// The mirrors of a tap that were sent as separate values, for [`SdmLayout::assemble`].
@@ -18,7 +19,7 @@ pub(crate) const MAX_URL: usize = 261;
 pub struct Mirrors<'a> {
     /// `{picc}`
     pub picc_data: Option<&'a str>,
-    /// `{uid}`. If the sender omits it, take it from your record of the tag.
+    /// `{uid}`. If the sender omits the UID, take it from your record of the tag.
     pub uid: Option<&'a str>,
     /// `{ctr}`
     pub ctr: Option<&'a str>,
@@ -29,14 +30,14 @@ pub struct Mirrors<'a> {
     /// `{mac}`
     pub mac: Option<&'a str>,
     /// `{enc}` directly followed by `{mac}`, or `{mac}` alone if the layout has no `{enc}`. Some APIs send both in one
-    /// parameter. Leave `enc_file_data` and `mac` empty if you set this.
+    /// parameter. If you set this, leave `enc_file_data` and `mac` as `None`.
     pub enc_mac: Option<&'a str>,
-    /// `{:name}`, as pairs of name and text.
+    /// The texts of the `{:name}` elements, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Mirrors<'a> {
-    /// Returns the text given for a mirror of a layout.
+    /// Returns the text that was given for a mirror of the layout.
     pub(super) fn of(&self, layout: &SdmLayout, field: Field) -> Option<&'a str> {
         let run_together = || self.enc_mac.filter(|_| layout.has(Field::EncFileData)).map(split_mac);
         match field {
@@ -50,13 +51,13 @@ impl<'a> Mirrors<'a> {
         }
     }
 
-    /// Returns the captured text with this name. The name is compared as bytes: `from_utf8` would cost firmware 700
-    /// bytes of flash.
+    /// Returns the captured text with this name. Names are compared as bytes, because `from_utf8` would cost 700 bytes
+    /// of flash in firmware.
     pub(crate) fn captured(&self, name: &[u8]) -> Option<&'a str> {
         self.captured.iter().find(|(given, _)| given.as_bytes() == name).map(|(_, text)| *text)
     }
 
-    /// Returns the text given for an element of a layout.
+    /// Returns the text that was given for an element of the layout.
     pub(super) fn text(&self, layout: &SdmLayout, element: &LayoutElement) -> Option<&'a str> {
         match element.kind {
             ElementKind::Value(Field::Captured) => self.captured(layout.text(element.name)),
@@ -68,7 +69,7 @@ impl<'a> Mirrors<'a> {
 
 /// Splits text into file data and the 16 digits of the MAC.
 ///
-/// A text that is too short to split counts as the MAC, which then fails the length check.
+/// If the text is too short to split, all of it counts as the MAC, which then fails the length check.
 pub(crate) fn split_mac(text: &str) -> (Option<&str>, &str) {
     let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
@@ -80,7 +81,8 @@ impl fmt::Debug for Mirrors<'_> {
     }
 }
 
-/// The content of a received tap: its text, and the values in it. Each state passes it to the next one, so it is small.
+/// The content of a received tap: its text, and the values in it. Each state passes this struct to the next state, so
+/// the struct is small.
 #[derive(Clone, Copy)]
 pub(crate) struct Received<'a> {
     pub(super) source: Source<'a>,
@@ -90,11 +92,11 @@ pub(crate) struct Received<'a> {
     pub(super) status_detect: Option<StatusDetect>,
 }
 
-/// The source of the element texts.
+/// The source of the text of each element.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// One text. `starts` holds the offset of each element. An element ends where the static text before the next
-    /// element begins.
+    /// One text contains all elements. `starts` gives the offset of each element. An element ends where the static text
+    /// before the next element begins.
     Url {
         input: &'a [u8],
         starts: Starts,

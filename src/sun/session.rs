@@ -1,9 +1,10 @@
 //! Session vectors and session keys. Source: NT4H2421Gx §9.3.9, AN12196 Table 2.
 //!
-//! Verification uses this module automatically. It is public for tools that inspect a tap: to show it, to compare it
-//! with another implementation, or to find out why it does not verify. No result of this module is a verdict.
+//! Verification uses this module internally. The module is public for tools that show how a tap is computed, compare it
+//! with a different implementation, or find out why it does not verify. No result of this module says that a tap is
+//! authentic.
 //!
-//! An NTAG 22x has no session keys: it computes its MAC directly under the tag's key.
+//! An NTAG 22x has no session keys, because it computes its MAC directly under the key of the tag.
 
 use crate::cipher::{Block, Suite};
 use crate::key::{FileReadKey, PreparedFileReadKey};
@@ -14,8 +15,8 @@ mod secret {
     crate::key::key_type! {
         /// The secret of a session key.
         ///
-        /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey: SDMMAC uses its updated
-        /// key 0, and SDMENCFileData uses its updated key 1.
+        /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey. SDMMAC uses updated key
+        /// 0 of this secret, and SDMENCFileData uses updated key 1.
         SessionSecret
     }
 }
@@ -75,15 +76,15 @@ pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
 /// Returns SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, with the counter
 /// LSB first.
 ///
-/// A value that the tag does not mirror, plain or encrypted, is left out. The rest moves up, and zero bytes fill the
-/// block.
+/// A value that the tag mirrors neither plain nor encrypted is left out. The next value takes its place, and zero bytes
+/// fill the rest of the block.
 #[must_use]
 pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     vector([0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
 }
 
-/// Returns SV of LRP mode, from which the session's master key is derived: `00 01 00 80 [|| UID] [|| SDMReadCtr] .. ||
-/// 1E E1`.
+/// Returns the SV of LRP mode, from which the master key of the session is derived: `00 01 00 80 [|| UID] [||
+/// SDMReadCtr] .. || 1E E1`.
 ///
 /// As in [`sv2`], a value that the tag does not mirror is left out. Zero bytes fill the block up to its last two bytes.
 #[must_use]
@@ -94,7 +95,8 @@ pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     block
 }
 
-/// Assembles a session vector. It computes with big-endian numbers, because this is faster and each tap needs a vector.
+/// Assembles a session vector. The computation uses big-endian numbers, because this is faster and every tap needs a
+/// vector.
 fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let mut free = u128::BITS;
     let mut place = |bits: u32, bytes: [u8; 8]| {
@@ -124,11 +126,12 @@ impl MacKey {
         Some(Self::new(suite, key.one_block(&vector_of_mac(suite, uid, ctr))))
     }
 
-    /// Like [`derive`](Self::derive), but for a plain or prepared key. It also returns the counter id if that costs
-    /// little. Returns `None` if the key was prepared for another scheme.
+    /// Like [`derive`](Self::derive), but for a plain or prepared key. Also returns the counter id if it is cheap to
+    /// compute. Returns `None` if the key was prepared for a different scheme.
     ///
-    /// In AES mode, one key expansion is enough for both. In LRP mode, the counter id must not be computed before the
-    /// MAC was compared: otherwise a sender could choose the blocks that AES encrypts under the tag's key.
+    /// In AES mode, one key expansion is enough for the session key and the counter id. In LRP mode, the counter id
+    /// must not be computed before the MAC has been compared. Otherwise a sender could choose the blocks that AES
+    /// encrypts under the key of the tag.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,
@@ -148,7 +151,7 @@ impl MacKey {
         Self { suite, secret: SessionSecret::from_bytes(secret) }
     }
 
-    /// Computes the whole CMAC of a MAC input. SDMMAC is its [truncation](crate::SdmMac::truncate).
+    /// Computes the full CMAC of a MAC input. SDMMAC is the [truncation](crate::SdmMac::truncate) of this CMAC.
     #[must_use]
     pub fn cmac(&self, input: &[u8]) -> [u8; 16] {
         self.cmac_of(input.iter().copied())
@@ -173,7 +176,8 @@ impl EncKey {
         Some(Self { suite, secret: SessionSecret::from_bytes(key.one_block(&vector)) })
     }
 
-    /// Like [`derive`](Self::derive), but with the [`MacKey`] of the same tap: in LRP mode both keys share one secret.
+    /// Like [`derive`](Self::derive), but also uses the [`MacKey`] of the same tap, because both keys share one secret
+    /// in LRP mode.
     pub(super) fn beside(
         mac_key: &MacKey,
         scheme: Scheme,
@@ -199,7 +203,7 @@ impl EncKey {
     }
 }
 
-/// Returns the session vector of the MAC.
+/// Returns the session vector from which the [`MacKey`] is derived.
 pub(super) fn vector_of_mac(suite: Suite, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     match suite {
         Suite::Aes => sv2(uid, ctr),

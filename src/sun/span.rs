@@ -1,6 +1,6 @@
-//! A part of a text, in bytes.
+//! A range of bytes in a text.
 
-/// A part of a text: from the first byte to the one after the last.
+/// A range of bytes in a text. `from` is the offset of the first byte, and `to` is the offset after the last byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) from: usize,
@@ -27,7 +27,7 @@ impl Span {
         self.from < other.to && other.from < self.to
     }
 
-    /// Returns this part of the text, or an empty string if the text is too short.
+    /// Returns this range of the text, or an empty string if the text is too short.
     pub(crate) fn of(self, text: &str) -> &str {
         text.get(self.from..self.to).unwrap_or_default()
     }

@@ -4,8 +4,8 @@ use core::fmt;
 
 /// The mirrored tamper status: TTPermStatus and TTCurrStatus, one ASCII character each.
 ///
-/// A chip writes `C` for closed, `O` for open and `I` if the feature is not enabled. When the chip has found the seal
-/// open, the permanent status stays `O`.
+/// A chip writes `C` for closed, `O` for open and `I` if the feature is not enabled. Once the chip has found the seal
+/// open, TTPermStatus stays `O`.
 #[doc(alias = "TTStatus")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TtStatus {
@@ -17,13 +17,14 @@ pub struct TtStatus {
 /// The state of the seal according to a [`TtStatus`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TagTamper {
-    /// `CC`: never opened.
+    /// `CC`: the seal was never opened.
     Closed,
-    /// `OC`: opened before, closed now.
+    /// `OC`: the seal was opened before and is closed now.
     OpenedNowClosed,
-    /// `OO`: open. Also `CO`: a measurement that finds the seal open must not be ignored.
+    /// `OO` or `CO`: the seal is open. `CO` counts as open because a measurement that finds the seal open must not be
+    /// ignored.
     Open,
-    /// `II`: the chip does not measure.
+    /// `II`: the chip does not measure the seal.
     NotEnabled,
     /// Any other pair. It has no known meaning, so do not treat it as a closed seal.
     Unknown,
@@ -48,7 +49,7 @@ impl TtStatus {
         self.curr
     }
 
-    /// Returns `true` if the MAC covers the status. Anybody can write a plain status outside the MAC window.
+    /// Returns `true` if the MAC covers the status. Anybody can change a plain status that is outside the MAC window.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.authenticated
@@ -83,7 +84,7 @@ impl fmt::Display for TtStatus {
 mod tests {
     use super::*;
 
-    /// NT4H2421Tx §9.3.5: of all pairs, one means intact, and five have a meaning.
+    /// NT4H2421Tx §9.3.5: five pairs of characters have a meaning, and only one of them means that the seal is intact.
     #[test]
     fn only_an_authenticated_closed_seal_is_intact() {
         let mut known = 0;

@@ -1,4 +1,4 @@
-//! The states of a tap as types.
+//! The types for the states of a tap.
 
 use core::fmt;
 
@@ -12,24 +12,24 @@ use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::key::MetaReadKey;
 use crate::value::{ConfigError, CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 
-/// Text that has the shape of its layout. Nothing in it is verified.
+/// A tap whose text has the shape of the layout. Nothing in it is verified.
 #[must_use = "nothing was verified yet"]
 pub struct UnverifiedTap<'a> {
     pub(super) layout: &'a SdmLayout,
     pub(super) received: Received<'a>,
-    /// It is not needed after decryption.
+    /// The encrypted PICCData. It is not part of `received`, because no later state needs it.
     pub(super) picc_data: PiccWire,
 }
 
 impl<'a> UnverifiedTap<'a> {
-    /// Returns the layout that parsed the tap.
+    /// Returns the layout with which the tap was parsed.
     #[must_use]
     pub fn layout(&self) -> &'a SdmLayout {
         self.layout
     }
 
-    /// Returns the text captured by `{:name}`, which you can use to find the record of the tag. Anybody can write this
-    /// text.
+    /// Returns the text captured by `{:name}`. You can use it to find the record of the tag, but it is not verified:
+    /// anybody can write this text.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -41,9 +41,9 @@ impl<'a> UnverifiedTap<'a> {
     /// service into a PICCData decryption oracle.
     ///
     /// # Errors
-    /// Returns [`VerifyError::NotAuthentic`] if the decrypted PICCData is invalid or does not hold the values that the
-    /// layout pins, [`ConfigError::NoPiccData`] if the layout has no PICCData, and [`ConfigError::WrongScheme`] if the
-    /// key was prepared for a different scheme.
+    /// Returns [`VerifyError::NotAuthentic`] if the decrypted PICCData is invalid or does not contain exactly the
+    /// values that the layout pins, [`ConfigError::NoPiccData`] if the layout has no PICCData, and
+    /// [`ConfigError::WrongScheme`] if the key was prepared for a different scheme.
     pub fn open(self, key: &impl MetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         let picc_data = self.picc_data_by(key)?;
         Ok(self.claimed(picc_data))
@@ -58,12 +58,14 @@ impl<'a> UnverifiedTap<'a> {
         self.read_picc_data(&plain).ok_or(VerifyError::NotAuthentic)
     }
 
-    /// Reads decrypted PICCData. Returns `None` if it is not valid or does not hold the values that the layout pins.
+    /// Reads decrypted PICCData. Returns `None` if the PICCData is invalid or does not contain exactly the values that
+    /// the layout pins.
     pub(crate) fn read_picc_data(&self, plain: &[u8; 16]) -> Option<PiccData> {
         PiccData::read(plain).filter(|picc_data| self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)))
     }
 
-    /// Returns the encrypted PICCData of a tap in AES mode, or `None` if it has none or is in another mode.
+    /// Returns the encrypted PICCData of a tap in AES mode. Returns `None` if the tap has no PICCData or is not in AES
+    /// mode.
     pub(crate) fn picc_block(&self) -> Option<Block> {
         let is_aes = Suite::of(self.layout.scheme()) == Some(Suite::Aes);
         self.picc_data.first_chunk().copied().filter(|_| is_aes && self.layout.has(Field::PiccData))
@@ -74,15 +76,15 @@ impl<'a> UnverifiedTap<'a> {
         self.received.texts(self.layout).map(|(_, text)| text)
     }
 
-    /// Returns the claimed tap for the content of its PICCData. It does not consume this tap, so a caller can try many
-    /// keys.
+    /// Returns the claimed tap for this decrypted content of the PICCData. This does not consume the unverified tap, so
+    /// a caller can try many keys.
     pub(crate) fn claimed(&self, PiccData { uid, ctr }: PiccData) -> ClaimedTap<'a> {
         let mut received = self.received;
         (received.uid, received.ctr) = (uid, ctr);
         ClaimedTap { layout: self.layout, received }
     }
 
-    /// Reads the plain mirrors. If there are none, the claim is empty.
+    /// Reads the UID and counter from the plain mirrors. If the layout has neither, the claim is empty.
     ///
     /// # Errors
     /// Returns [`ConfigError::NeedsMetaKey`] if the layout has PICCData.
@@ -90,7 +92,7 @@ impl<'a> UnverifiedTap<'a> {
         self.plain_claim().ok_or(ConfigError::NeedsMetaKey.into())
     }
 
-    /// Returns the claim of the plain mirrors, or `None` if the layout has PICCData.
+    /// Returns the claim that the plain mirrors make, or `None` if the layout has PICCData.
     pub(crate) fn plain_claim(&self) -> Option<ClaimedTap<'a>> {
         let claim = ClaimedTap { layout: self.layout, received: self.received };
         (!self.layout.has(Field::PiccData)).then_some(claim)
@@ -105,7 +107,7 @@ pub struct ClaimedTap<'a> {
 }
 
 impl<'a> ClaimedTap<'a> {
-    /// Returns a copy of this claim, to verify it with another key.
+    /// Returns a copy of this claim, so that the caller can verify it with a different key.
     #[cfg(feature = "platform")]
     pub(crate) fn again(&self) -> Self {
         Self { layout: self.layout, received: self.received }
@@ -139,8 +141,8 @@ pub struct VerifiedTap<'a> {
 }
 
 impl<'a> VerifiedTap<'a> {
-    /// Wraps a message. The caller must have checked that the MAC matches, with the key from which the counter id was
-    /// computed.
+    /// Wraps a message. The caller must have checked that the MAC matches under the same key from which the counter id
+    /// was computed.
     pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr, id: CounterId) -> Self {
         Self { message, ctr, id }
     }
@@ -168,32 +170,33 @@ impl<'a> VerifiedTap<'a> {
         self.message
     }
 
-    /// Returns the tap unless it is from another tag.
+    /// Returns the tap, or an error if it is from a different tag.
     ///
-    /// Call this if you found the record of the tag by anything other than the UID of the tap. A tap without a UID
-    /// passes: only the key of the record then binds the tap to the tag.
+    /// Call this if you found the record of the tag by something other than the UID in the tap. A tap without a UID
+    /// passes this check. In that case, only the key in the record ties the tap to the tag.
     ///
     /// # Errors
-    /// Returns [`VerifyError::WrongTag`] if the tap has a UID and it is not `uid`.
+    /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.
     pub fn expect_uid(self, uid: Uid) -> Result<Self, VerifyError> {
         self.message.expect_uid(uid)?;
         Ok(self)
     }
 
-    /// Returns the id under which [`commit`](Self::commit) keeps the counter.
+    /// Returns the id under which [`commit`](Self::commit) stores the counter.
     ///
-    /// It is computed from the file-read key and the UID: see
+    /// The id is computed from the file-read key and the UID. See
     /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id). A tag that is set up again with a
-    /// new key therefore gets a new counter, and the counter of the old key stays in the store.
+    /// new key therefore gets a new counter in the store, and its old counter stays there under the old id.
     #[must_use]
     pub fn counter_id(&self) -> CounterId {
         self.id
     }
 
-    /// Advances the counter of the tag and returns the fresh tap. The store keeps the time `at` with the counter.
+    /// Advances the counter of the tag in the store and returns the fresh tap.
     ///
-    /// The store keeps the counter under [`counter_id`](Self::counter_id). This spends the tap. If the program crashes
-    /// before it uses the result, the tap stays spent: a tap is accepted at most once.
+    /// The store keeps the counter under [`counter_id`](Self::counter_id), together with the time `at`. This call
+    /// spends the tap. If the program crashes before it uses the result, the tap stays spent, because a tap is accepted
+    /// at most once.
     ///
     /// # Errors
     /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored one, and [`CommitError::Store`]
@@ -212,7 +215,7 @@ impl<'a> VerifiedTap<'a> {
     /// The future is `Send` if the store's own future is. Code that is generic over the store should take a
     /// [`SendCounterStore`](crate::SendCounterStore) and pass `&mut Sendable(store)`.
     ///
-    /// If the future is dropped before it completes, the counter may or may not have advanced. The tap is spent in
+    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent in
     /// either case.
     ///
     /// # Errors
@@ -222,18 +225,19 @@ impl<'a> VerifiedTap<'a> {
         store: &mut S,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
-        // If this future is not `Send` with a generic store, take a `SendCounterStore` and pass `&mut Sendable(store)`.
+        // If the compiler reports that this future is not `Send` for a generic store, take a `SendCounterStore` and
+        // pass `&mut Sendable(store)`.
         let advance = store.advance(&self.id, self.ctr, at).await.map_err(CommitError::Store)?;
         self.conclude(advance)
     }
 
-    /// Returns the same tap with a counter id that the caller chose, for a tag whose counter is already stored under
-    /// that id, for example by another program.
+    /// Returns the same tap with a counter id that the caller chose. Use this for a tag whose counter is already stored
+    /// under that id, for example by a different program.
     ///
-    /// **Do not call this unless another program filled the store, and do not derive the id from the UID alone.** The
-    /// caller must follow the rules for a [counter id](CounterId::from_bytes). If the id does not change when the tag
-    /// gets new keys, its new taps are rejected until its counter exceeds the stored one. If it changes while the keys
-    /// stay the same, old taps are accepted again.
+    /// **Do not call this unless a different program filled the store, and do not derive the id from the UID alone.**
+    /// The caller must follow the rules for a [counter id](CounterId::from_bytes). If the id does not change when the
+    /// tag gets new keys, the new taps are rejected until the counter of the tag exceeds the stored one. If the id
+    /// changes while the keys stay the same, old taps are accepted again.
     pub fn with_own_counter_id(self, id: CounterId) -> Self {
         Self { id, ..self }
     }
@@ -274,13 +278,14 @@ impl<'a> FreshTap<'a> {
         &self.message
     }
 
-    /// Returns the mark that the store holds now: the mark of this tap.
+    /// Returns the mark of this tap, which is now in the store.
     #[must_use]
     pub fn mark(&self) -> Mark {
         self.now
     }
 
-    /// Returns the mark that the store held before, or `None` if this is the first tap of the tag.
+    /// Returns the mark that was in the store before this tap, or `None` if this is the first tap that the store
+    /// accepted from the tag.
     #[must_use]
     pub fn previous(&self) -> Option<Mark> {
         self.previous
@@ -312,10 +317,10 @@ impl<'a> ReplayableTap<'a> {
         &self.message
     }
 
-    /// Returns the tap unless it is from another tag, like [`VerifiedTap::expect_uid`].
+    /// Returns the tap, or an error if it is from a different tag, like [`VerifiedTap::expect_uid`].
     ///
     /// # Errors
-    /// Returns [`VerifyError::WrongTag`] if the tap has a UID and it is not `uid`.
+    /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.
     pub fn expect_uid(self, uid: Uid) -> Result<Self, VerifyError> {
         self.message.expect_uid(uid)?;
         Ok(self)

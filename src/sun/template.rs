@@ -1,4 +1,5 @@
-//! The grammar of a URL template, parsed in `const` context, and the rules of the chip that a template must follow.
+//! The grammar of URL templates, which are parsed in `const` context, and the rules of the chip that templates must
+//! follow.
 
 use core::str::FromStr;
 
@@ -16,7 +17,7 @@ pub(crate) use chars::{is_name, is_name_byte};
 pub use error::LayoutError;
 pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 
-/// Creates a layout from a template, which is checked at compile time.
+/// Creates a layout from a template and checks the template at compile time.
 ///
 /// ```
 /// use suntap::{SdmLayout, sdm_layout};
@@ -24,11 +25,11 @@ pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 /// static LAYOUT: SdmLayout = sdm_layout!("https://example.com/t?picc_data={picc:uid,ctr}&cmac={mac}");
 /// ```
 ///
-/// The template must be known to the compiler. For a template that is known only at run time, such as one from a
-/// configuration file, call [`SdmLayout::new`](crate::SdmLayout::new).
+/// The template must be a constant. For a template that is known only at run time, for example from a configuration
+/// file, call [`SdmLayout::new`](crate::SdmLayout::new).
 ///
-/// A template that no chip can write does not compile. The compiler's message names the rule and, for a mistake in the
-/// grammar, the byte:
+/// A template that breaks a rule does not compile. The compiler's message names the rule and, for a mistake in the
+/// grammar, the byte of the template:
 ///
 /// ```compile_fail,E0080
 /// use suntap::{SdmLayout, sdm_layout};
@@ -105,30 +106,31 @@ impl Braced {
 impl SdmLayout {
     /// Parses a URL template.
     ///
-    /// | element | stands for |
+    /// | element | meaning |
     /// |---|---|
-    /// | `{picc}` | encrypted PICCData: UID and counter, or one of them, as its PICCDataTag says |
+    /// | `{picc}` | encrypted PICCData with UID, counter or both, depending on its PICCDataTag |
     /// | `{picc:uid,ctr}` `{picc:uid}` `{picc:ctr}` | encrypted PICCData with exactly these values |
     /// | `{uid}` `{ctr}` | the plain mirrors, 14 and 6 digits |
-    /// | `{tt}` | the plain TTStatus, two characters `[A-Za-z0-9_-]`; on an NTAG 22x StatusDetect its block of ten |
+    /// | `{tt}` | the plain TTStatus: two characters `[A-Za-z0-9_-]`, or ten on an NTAG 22x StatusDetect |
     /// | `{enc}` | SDMENCFileData, any positive multiple of 32 digits |
     /// | `{enc:N}` | SDMENCFileData of exactly N digits |
     /// | `{enc:N,tt@K}` `{enc:tt@K}` | SDMENCFileData with the tamper status at byte K of the plaintext |
     /// | `{mac}` | SDMMAC, 16 digits |
-    /// | `{:name}` | static text of this tag, `[A-Za-z0-9_-]+`, which [`captured`] returns |
-    /// | `[[` | the start of the MAC input (SDMMACInputOffset); without it the MAC covers no text |
+    /// | `{:name}` | static text that can differ from tag to tag, `[A-Za-z0-9_-]+`; [`captured`] returns it |
+    /// | `[[` | the start of the MAC input (SDMMACInputOffset); without `[[`, the MAC covers no text |
     ///
     /// [`captured`]: crate::UnverifiedTap::captured
     ///
-    /// The elements may stand in any order. Everything else is static text, which is compared byte by byte. This
-    /// function is usable in `const` context: see [`sdm_layout!`](crate::sdm_layout).
+    /// The elements may be in any order. Everything else is static text, which is compared byte by byte. You can call
+    /// this function in `const` context, as [`sdm_layout!`](crate::sdm_layout) does.
     ///
-    /// The URL must fit into the file: 249 characters after the prefix that the URI code of the record stands for. The
-    /// prefix is the longest of these that ends at or before `[[`: `https://www.` (02h), `http://www.` (01h), `https://`
-    /// (04h), `http://` (03h). If none does, there is no prefix (00h), and the whole URL takes space.
+    /// The URL must fit into the file. The URI code of the record abbreviates the beginning of the URL, and at most 249
+    /// characters can follow this prefix. The prefix is the longest of these that the URL begins with and that ends at
+    /// or before `[[`: `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h). If there is none,
+    /// nothing is abbreviated (00h), and the whole URL must fit into 249 characters.
     ///
-    /// An unpinned `{picc}` gives a claim without a UID or without a counter if its tag byte says so. This happens by
-    /// chance in one of 128 forged taps, so pin the values that your tags write.
+    /// With an unpinned `{picc}`, the PICCDataTag of each tap decides whether the claim has a UID and a counter. One of
+    /// them is missing by chance in one of 128 forged taps, so pin the values that your tags write.
     ///
     /// # Errors
     /// Returns [`LayoutError`], which names the rule that the template breaks.
@@ -238,7 +240,7 @@ impl FromStr for SdmLayout {
     }
 }
 
-/// Splits text at the next `}` and returns the parts before and after it.
+/// Splits text at the first `}` and returns the parts before and after it.
 const fn until_brace(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut rest = text;
     let mut len: usize = 0;
@@ -332,7 +334,8 @@ const fn is_html(text: &[u8]) -> bool {
     false
 }
 
-/// Returns the offset of the path, or of the query if there is no path: the part of a URL that an HTTP server receives.
+/// Returns the offset of the path, or of the query if there is no path. An HTTP server receives the URL from this
+/// offset on.
 const fn origin(template: &[u8]) -> usize {
     let mut rest = template;
     let mut at: usize = 0;

@@ -1,4 +1,5 @@
-//! Verification of a claimed tap: session keys, SDMMAC, and the key of the file data.
+//! Verification of a claimed tap. It derives the session key, compares the SDMMAC, and derives the key of the file
+//! data.
 
 use super::error::{Field, VerifyError};
 use super::mac::SdmMac;
@@ -14,25 +15,25 @@ use crate::value::{ConfigError, CounterId, SdmReadCtr};
 impl<'a> ClaimedTap<'a> {
     /// Compares the SDMMAC and returns the verified tap.
     ///
-    /// The key is an [`SdmFileReadKey`](crate::SdmFileReadKey) for one tap, or a prepared key for many taps.
+    /// Pass an [`SdmFileReadKey`](crate::SdmFileReadKey) for one tap, or a prepared key for many taps.
     ///
     /// # Errors
-    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a different scheme than the layout's,
-    /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0, which no chip sends, and
-    /// [`VerifyError::NoCounter`] if the MAC matches but the tap carries no counter.
+    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a scheme other than the layout's. Returns
+    /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0, and [`VerifyError::NoCounter`] if
+    /// the MAC matches but the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
         let (enc, id) = self.authenticate(key)?;
         self.counted(enc, id)
     }
 
-    /// Compares the SDMMAC of a tap that carries no counter.
+    /// Compares the SDMMAC of a tap that carries no counter, and returns a [`ReplayableTap`].
     ///
-    /// Such a tap may be a replay: a copy of its URL is as good as the tag, forever.
+    /// Such a tap may be a replay, because a copy of its URL is as good as the tag, forever.
     ///
     /// # Errors
-    /// Returns [`ConfigError::WrongScheme`] and [`VerifyError::NotAuthentic`] like [`verify`](Self::verify), and
-    /// [`ConfigError::HasCounter`] if the MAC matches but the tap carries a counter: call [`verify`](Self::verify)
-    /// instead.
+    /// Returns [`ConfigError::WrongScheme`] and [`VerifyError::NotAuthentic`] in the same cases as
+    /// [`verify`](Self::verify). Returns [`ConfigError::HasCounter`] if the MAC matches but the tap carries a counter.
+    /// In that case, call [`verify`](Self::verify) instead.
     pub fn verify_replayable(self, key: &impl FileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
         let (enc, _) = self.authenticate(key)?;
         match self.received.ctr {
@@ -41,8 +42,8 @@ impl<'a> ClaimedTap<'a> {
         }
     }
 
-    /// Like [`verify`](Self::verify), but with values that were computed in a batch: the session key, its CMAC of the
-    /// MAC input, and the counter id.
+    /// Like [`verify`](Self::verify), but with values that were computed in a batch: the session key, the CMAC of the
+    /// MAC input under that key, and the counter id.
     pub(super) fn verified_by(
         self,
         mac_key: &MacKey,
@@ -91,8 +92,8 @@ impl<'a> ClaimedTap<'a> {
         if !self.layout.has(Field::EncFileData) {
             return Ok(None);
         }
-        // The UID or counter can be missing only if an unpinned `{picc}` does not hold it. A chip would then not
-        // encrypt file data.
+        // The UID or counter can be missing only if the layout has an unpinned `{picc}`. A chip that does not mirror
+        // both values does not encrypt file data, so no chip wrote this tap.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
         Ok(EncKey::beside(mac_key, self.layout.scheme(), key, uid, ctr))
     }

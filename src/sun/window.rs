@@ -6,12 +6,13 @@ use super::error::Field;
 use super::layout::{ElementKind, SdmLayout};
 use super::received::Received;
 
-/// A piece of text in the MAC window. The flag is `true` if the text consists of the digits of a mirror.
+/// A piece of text in the MAC window, and a flag. The flag is `true` if the text consists of the digits of a mirror.
 pub(crate) type Piece<'a> = (&'a [u8], bool);
 
 /// Joins the pieces of the window into the MAC input.
 ///
-/// The chip writes its digits in upper case, but some phones change the case, so this converts the digits back.
+/// The chip writes its digits in upper case, but some phones change the case, so this converts the digits back to upper
+/// case.
 pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
     let nothing: slice::Iter<'_, u8> = [].iter();
     let (mut text, mut digits) = (nothing, false);
@@ -30,7 +31,7 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
 /// Returns the MAC input of a tap: the text from `[[` to `{mac}`.
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
     let mut elements = layout.elements().enumerate();
-    // The MAC covers the static text before the MAC, but not the MAC itself.
+    // The MAC covers the static text before `{mac}`, but not the digits of the MAC itself.
     let mut ended = !elements.any(|(_, element)| matches!(element.kind, ElementKind::MacInput));
     let mut value = None;
     input(iter::from_fn(move || {

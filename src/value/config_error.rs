@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// A programming error: a layout and keys that do not match. No tap can cause it.
+/// A programming error, for example a layout and keys that do not match. No tap can cause this error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigError {

@@ -8,9 +8,9 @@ use super::parse_error::ParseError;
 
 /// The 24-bit SDM read counter. This type is the only place that knows its byte order.
 ///
-/// The chip sets it to 0 when SDM is enabled and increments it before the first of several consecutive reads, so a
-/// genuine tap carries 1 or more. It is **LSB first** in PICCData, the session vectors and the file-data IV, and **MSB
-/// first** only in the plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
+/// The chip sets the counter to 0 when SDM is enabled. It increments the counter before the first of several
+/// consecutive reads, so a genuine tap carries a counter of 1 or more. The counter is **LSB first** in PICCData, the
+/// session vectors and the file-data IV, and **MSB first** only in the plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
 #[doc(alias = "SDMReadCtr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SdmReadCtr(u32);
@@ -18,10 +18,10 @@ pub struct SdmReadCtr(u32);
 impl SdmReadCtr {
     /// The counter 0, which no tap carries.
     pub const ZERO: Self = Self(0);
-    /// The counter `FFFFFFh`. A chip that reached it can no longer be read.
+    /// The counter `FFFFFFh`. A chip that has reached this counter can no longer be read.
     pub const MAX: Self = Self(0x00FF_FFFF);
 
-    /// Creates a counter from its value. Returns `None` above [`Self::MAX`].
+    /// Creates a counter from its value. Returns `None` if the value is greater than [`Self::MAX`].
     #[must_use]
     pub const fn new(value: u32) -> Option<Self> {
         if value <= Self::MAX.0 { Some(Self(value)) } else { None }
@@ -73,7 +73,7 @@ impl SdmReadCtr {
 impl FromStr for SdmReadCtr {
     type Err = ParseError;
 
-    /// Reads a decimal number, as `Display` writes it. The digits of the mirror are hexadecimal: see
+    /// Reads a decimal number in the form that `Display` writes. To read the hexadecimal digits of the mirror, use
     /// [`from_msb_ascii`](SdmReadCtr::from_msb_ascii).
     fn from_str(text: &str) -> Result<Self, ParseError> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {

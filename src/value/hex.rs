@@ -1,5 +1,5 @@
-//! Fixed-length hexadecimal text. It is decoded without branching on its digits, because the same code decodes mirrors
-//! and keys.
+//! Decodes and encodes hexadecimal text of a fixed length. Decoding does not branch on the digits, because the same
+//! code decodes mirrors and secret keys.
 
 use core::fmt;
 
@@ -42,13 +42,13 @@ pub(crate) fn check(text: &[u8]) -> Result<(), ParseError> {
     if wrong == 0 { Ok(()) } else { Err(ParseError::HexDigit) }
 }
 
-/// Packs fewer than eight digits into a word, followed by `0` digits.
+/// Packs fewer than eight digits into a word, and fills the rest of the word with `0` digits.
 fn filled_up(digits: &[u8]) -> u64 {
     digits.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit))
 }
 
-/// Decodes eight digits at once. Each byte of `word` is one digit, the first in the lowest byte. For each character
-/// that is not a digit, a bit is set in `wrong`.
+/// Decodes eight digits at once. Each byte of `word` is one digit. The first digit is in the lowest byte. For each
+/// character that is not a digit, a bit is set in `wrong`.
 fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const TOP: u64 = EACH << 7;
@@ -61,7 +61,8 @@ fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     let letter = at_least(lower, b'a') & !at_least(lower, b'f'.wrapping_add(1));
     *wrong |= (word | !(number | letter)) & TOP;
 
-    // A letter has bit 6 set, and its low nibble is 1 for `A` to 6 for `F`: adding nine gives its value.
+    // A letter has bit 6 set, and its low nibble is 1 for `A` to 6 for `F`, so adding nine gives the value of the
+    // digit.
     let nine_more = (ascii >> 6 & EACH).wrapping_mul(9);
     let halves = (ascii & EACH.wrapping_mul(0x0F)).wrapping_add(nine_more);
     // The first digit of a pair becomes the high nibble of its byte. Then the four bytes are packed together.

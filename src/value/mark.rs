@@ -29,7 +29,7 @@ impl UnixMillis {
     }
 }
 
-/// A time before 1970 becomes 0 (feature `std`).
+/// Converts a system time (feature `std`). A time before 1970 becomes 0.
 #[cfg(feature = "std")]
 impl From<std::time::SystemTime> for UnixMillis {
     fn from(time: std::time::SystemTime) -> Self {
@@ -38,13 +38,13 @@ impl From<std::time::SystemTime> for UnixMillis {
     }
 }
 
-/// The record that a counter store keeps for a tag: the last accepted tap.
+/// The record that a counter store keeps for a tag. It describes the last accepted tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {
-    /// The counter of that tap.
+    /// The counter of the last accepted tap.
     pub ctr: SdmReadCtr,
-    /// The time at which it was accepted; `None` if the caller has no clock.
+    /// The time at which that tap was accepted, or `None` if the caller has no clock.
     pub at: Option<UnixMillis>,
-    /// The number of accepted taps of this tag, including that one. It saturates at `u32::MAX`.
+    /// The number of accepted taps of this tag, including the last one. It saturates at `u32::MAX`.
     pub taps: u32,
 }

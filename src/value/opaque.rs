@@ -1,4 +1,4 @@
-//! Identifiers of 16 opaque bytes.
+//! Defines identifiers of 16 opaque bytes.
 
 /// Defines an identifier that is compared and stored, but never interpreted. Each type documents its own `from_bytes`,
 /// because the source of the bytes differs.

@@ -5,18 +5,18 @@ use core::str::FromStr;
 
 use super::parse_error::ParseError;
 
-/// The scheme by which a tag authenticates its taps. The chip's settings determine it, so the layout pins it, and the
-/// sender of a tap cannot choose it.
+/// The scheme by which a tag authenticates its taps. The chip's settings determine the scheme. The layout therefore
+/// specifies it, and the sender of a tap cannot choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
     /// SDM in AES mode: CBC, CMAC and session keys use AES-128. Source: NT4H2421Gx §9.3.
     Aes,
-    /// SDM in LRP mode, the leakage-resilient primitive. A chip that is switched to LRP cannot be switched back.
-    /// Source: NT4H2421Gx §9.3, AN12304.
+    /// SDM in LRP mode, which uses the leakage-resilient primitive. A chip that is switched to LRP cannot be switched
+    /// back. Source: NT4H2421Gx §9.3, AN12304.
     #[cfg(feature = "lrp")]
     Lrp,
-    /// SUNCMAC of NTAG 223 DNA and NTAG 224 DNA, with or without StatusDetect: see [`ntag22x`](crate::sun::ntag22x).
+    /// SUNCMAC of NTAG 223 DNA and NTAG 224 DNA, with or without StatusDetect. See [`ntag22x`](crate::sun::ntag22x).
     #[doc(alias = "NTAG 22x")]
     Suncmac,
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Scheme {
 impl FromStr for Scheme {
     type Err = ParseError;
 
-    /// Reads the [name](Scheme::name) of a scheme in either case. `lrp` needs the feature of that name.
+    /// Reads the [name](Scheme::name) of a scheme in either case. `lrp` is accepted only with the feature `lrp`.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::ALL.iter().copied().find(|scheme| scheme.name().eq_ignore_ascii_case(text)).ok_or(ParseError::Scheme)
     }

@@ -1,4 +1,5 @@
-//! Tries the claims that a tap makes under the meta-read keys, one after another, until one is verified.
+//! Tries the claims that a tap makes, one for each meta-read key that decrypts its PICCData, until one of them is
+//! verified.
 
 use crate::identify::Candidates;
 use crate::key::{FileReadKey, PreparedMetaReadKey};
@@ -12,19 +13,22 @@ pub(crate) struct Claims<'t, 'a> {
     /// `true` if a claim had no file-read key. `unlisted` is then the UID of the first such claim.
     is_unlisted: bool,
     unlisted: Option<Uid>,
-    /// `true` if a claim had a file-read key, but its MAC did not match.
+    /// `true` if a claim had a file-read key, but the MAC did not match under that key.
     is_refused: bool,
 }
 
-/// A tap without PICCData makes one claim. With one meta-read key, a tap makes at most one claim. With several keys it
-/// can make several, because a wrong key opens PICCData by chance at least one time in 256.
+/// The source of the claims.
+///
+/// A tap without PICCData makes one claim. A tap with PICCData makes at most one claim for each meta-read key. With
+/// several keys it can make several claims, because the result of decryption with a wrong key is valid by chance at
+/// least one time in 256.
 enum Source<'t, 'a> {
     One(Option<ClaimedTap<'a>>),
     Many(Candidates<'t, 'a, core::slice::Iter<'t, PreparedMetaReadKey>>),
 }
 
 impl<'t, 'a> Claims<'t, 'a> {
-    /// Creates the claims of a tap. A key that was prepared for a scheme other than the layout's opens nothing.
+    /// Creates the claims of a tap. A key that was prepared for a scheme other than the layout's leads to no claim.
     pub(crate) fn new(tap: &'t UnverifiedTap<'a>, meta_keys: &'t [PreparedMetaReadKey]) -> Self {
         let source = match meta_keys {
             _ if !tap.layout().has(Field::PiccData) => Source::One(tap.plain_claim()),
@@ -35,7 +39,8 @@ impl<'t, 'a> Claims<'t, 'a> {
         Self { source, is_unlisted: false, unlisted: None, is_refused: false }
     }
 
-    /// Returns the next claim and the index of the meta-read key that opened it.
+    /// Returns the next claim and the index of the meta-read key that led to it. The index is 0 if the tap has no
+    /// PICCData.
     pub(crate) fn next(&mut self) -> Option<(usize, ClaimedTap<'a>)> {
         match &mut self.source {
             Source::One(claim) => claim.take().map(|claim| (0, claim)),
@@ -61,7 +66,8 @@ impl<'t, 'a> Claims<'t, 'a> {
                 self.is_refused = true;
                 Ok(None)
             }
-            // Any other error ends the search: the MAC matched, so no other claim can, or the configuration is wrong.
+            // Any other error ends the search. Either the MAC matched, so no other claim can match, or the
+            // configuration is wrong.
             Err(error) => Err(error.into()),
         }
     }

@@ -16,10 +16,10 @@ use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
-/// File-read keys derived by AN10922: [`an10922::derive_in_epoch`] over `UID || suffix`.
+/// A source that derives file-read keys by AN10922. It uses [`an10922::derive_in_epoch`] over `UID || suffix`.
 ///
-/// Every UID has a key, so no tag is [unknown](crate::Error::UnknownTag). To refuse a tag, for example a stolen one, use
-/// a closure that returns `None` for it and calls [`file_read_key`](Self::file_read_key) for the others.
+/// Every UID has a key, so no tag is [unknown](crate::Error::UnknownTag). To refuse a tag, for example a stolen one,
+/// use a closure that returns `None` for it and calls [`file_read_key`](Self::file_read_key) for the others.
 ///
 /// ```
 /// use suntap::{An10922, MasterKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
@@ -39,7 +39,7 @@ pub struct An10922 {
 
 impl An10922 {
     /// Creates a source for tags in epoch 0, which were set up only once. The suffix separates the keys of your
-    /// application from those of others under the same master key.
+    /// application from the keys of other applications under the same master key.
     ///
     /// # Errors
     /// Returns [`ConfigError::DiversificationInput`] if the suffix has more than 24 bytes.
@@ -48,7 +48,7 @@ impl An10922 {
         Ok(Self { master, suffix, epoch: 0 })
     }
 
-    /// Returns the source for tags that were all set up `epoch` times before.
+    /// Returns the same source, but for tags that were all set up `epoch` times before their current setup.
     ///
     /// If the epoch differs between tags, look it up in a closure and call [`an10922::derive_in_epoch`].
     #[must_use]
@@ -56,7 +56,7 @@ impl An10922 {
         Self { epoch, ..self }
     }
 
-    /// Derives the file-read key of a tag. Write this key to the tag when you set it up.
+    /// Derives the file-read key of a tag. Write this key to the tag when you set up the tag.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
         an10922::file_read_key(&self.master, uid, self.epoch, &self.suffix)
@@ -72,7 +72,8 @@ impl FileKeys for An10922 {
     }
 }
 
-/// The file-read keys of Bolt Cards: [`boltcard::file_read_key`], for cards of one version.
+/// A source that derives the file-read keys of Bolt Cards with [`boltcard::file_read_key`]. All cards must have the
+/// same version.
 ///
 /// If the version differs between cards, look it up in a closure:
 ///
@@ -94,8 +95,8 @@ impl FileKeys for An10922 {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// For cards of several issuers, give the verifier the meta-read key of each issuer. The index of the key that opened the
-/// tap identifies the issuer.
+/// For cards of several issuers, pass the meta-read keys of all issuers to the verifier. The index of the key that
+/// decrypted the PICCData identifies the issuer.
 ///
 /// ```
 /// use suntap::{BoltCard, ClaimedTap, FileKeys, IssuerKey, SdmFileReadKey, SdmLayout, Verifier, sdm_layout};
@@ -125,7 +126,7 @@ pub struct BoltCard {
 }
 
 impl BoltCard {
-    /// Creates a source for the cards of this version from one issuer.
+    /// Creates a source for the cards of one issuer that have this version.
     #[must_use]
     pub const fn new(issuer: IssuerKey, version: u32) -> Self {
         Self { issuer, version }
@@ -153,10 +154,11 @@ impl FileKeys for BoltCard {
     }
 }
 
-/// File-read keys that are derived from the eCode in the URL and a server secret: [`ecode::derive_file_read_key`].
+/// A source that derives file-read keys from the eCode in the URL and a server secret, with
+/// [`ecode::derive_file_read_key`].
 ///
-/// The layout captures the eCode as a `{:name}`. A tap whose eCode is invalid or belongs to another tag is
-/// refused.
+/// The layout must capture the eCode with a `{:name}` element. A tap is refused if its eCode is invalid or belongs to a
+/// different tag.
 pub struct ECodeKeys {
     secret: ServerSecret,
     name: &'static str,
@@ -164,13 +166,14 @@ pub struct ECodeKeys {
 }
 
 impl ECodeKeys {
-    /// Creates a source for tags in epoch 0: tags that were set up once. `name` is the `{:name}` that captures the eCode.
+    /// Creates a source for tags in epoch 0, which were set up only once. `name` is the name of the `{:name}` element
+    /// that captures the eCode.
     #[must_use]
     pub const fn new(secret: ServerSecret, name: &'static str) -> Self {
         Self { secret, name, epoch: 0 }
     }
 
-    /// Returns the source for tags that were all set up `epoch` times before.
+    /// Returns the same source, but for tags that were all set up `epoch` times before their current setup.
     #[must_use]
     pub fn in_epoch(self, epoch: u32) -> Self {
         Self { epoch, ..self }

@@ -8,7 +8,7 @@ use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
-/// A source of file-read keys: it finds the key of the tag that a tap claims to come from.
+/// A source of file-read keys. It finds the key of the tag that a tap claims to come from.
 ///
 /// | source | the key is |
 /// |---|---|
@@ -16,13 +16,13 @@ use crate::value::{ConfigError, Uid};
 /// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
-/// Implement it for your database if you need a named type, or more than the UID to find a key. The tap is not verified
-/// yet, so an implementation must only find a key. A type that delegates to another source must also delegate
-/// [`check`](Self::check).
+/// Implement this trait for your database if you need a named type, or if the UID alone is not enough to find a key.
+/// The tap is not verified yet, so an implementation must use the tap only to find a key. A type that wraps a different
+/// source must also delegate [`check`](Self::check) to it.
 ///
-/// If one database holds keys and counters, let the verifier own it and borrow it back for the counters:
-/// `verifier.admit(url, &mut verifier.file_keys(), at)`, with `impl CounterStore for &Database`. A reference to a source
-/// does not implement this trait.
+/// A reference to a source does not implement this trait. If one database contains both keys and counters, implement
+/// `CounterStore` for `&Database`, move the database into the verifier, and borrow it from the verifier for the
+/// counters: `verifier.admit(url, &mut verifier.file_keys(), at)`.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -57,36 +57,38 @@ pub trait FileKeys {
     type Key<'k>: FileReadKey
     where
         Self: 'k;
-    /// The error if the source fails.
+    /// The error that the source returns if it fails.
     type Error;
 
-    /// Checks that the source can serve a layout. The default requires that the layout mirrors the UID.
+    /// Checks that the source can find keys for the taps of a layout. The default implementation requires that the
+    /// layout mirrors the UID.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if it cannot.
+    /// Returns [`ConfigError`] if the source does not work with the layout.
     fn check(&self, layout: &SdmLayout) -> Result<(), ConfigError> {
         check_uid(layout)
     }
 
     /// Returns the key of the claimed tag, or `None` if there is no such tag. `meta_key` is the index of the meta-read
-    /// key that opened the tap.
+    /// key that decrypted the PICCData.
     ///
-    /// With several meta-read keys, this may be called more than once per tap, and with a meaningless UID: a wrong key
-    /// opens one tap in 256 by chance. After `None`, or after a key under which the MAC does not match, the verifier tries
-    /// the next meta-read key. `Err` ends the search.
+    /// With several meta-read keys, the verifier may call this more than once per tap, and with a meaningless UID. The
+    /// reason is that the result of decryption with a wrong key is valid by chance for one tap in 256. If this returns
+    /// `None`, or a key under which the MAC does not match, the verifier tries the next meta-read key. `Err` ends the
+    /// search.
     ///
     /// # Errors
-    /// Returns the error of the source if it cannot say whether there is such a tag.
+    /// Returns the error of the source if it cannot find out whether there is such a tag.
     fn file_key<'k>(&'k self, tap: &ClaimedTap<'_>, meta_key: usize) -> Result<Option<Self::Key<'k>>, Self::Error>;
 }
 
 /// The async counterpart of [`FileKeys`].
 ///
-/// It is implemented for closures `Fn(Uid) -> impl Future<Output = Result<Option<K>, E>>`, for every source of this crate,
-/// and for [`Blocking`] around any other [`FileKeys`].
+/// This trait is implemented for closures `Fn(Uid) -> impl Future<Output = Result<Option<K>, E>>`, for every source of
+/// this crate, and for [`Blocking`] around any other [`FileKeys`].
 ///
-/// Like [`AsyncCounterStore`](crate::AsyncCounterStore), it does not require `Send`: a future built on it is `Send` if
-/// the futures of the source are.
+/// Like [`AsyncCounterStore`](crate::AsyncCounterStore), this trait does not require `Send`. A future that uses a
+/// source is `Send` if the futures of the source are `Send`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async source of file-read keys",
     note = "pass a closure `|uid: Uid| async {{ .. }}` that returns `Result<Option<Key>, Error>`",
@@ -97,13 +99,13 @@ pub trait AsyncFileKeys {
     type Key<'k>: FileReadKey
     where
         Self: 'k;
-    /// The error if the source fails.
+    /// The error that the source returns if it fails.
     type Error;
 
-    /// Checks that the source can serve a layout, like [`FileKeys::check`].
+    /// Checks that the source can find keys for the taps of a layout, like [`FileKeys::check`].
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if it cannot.
+    /// Returns [`ConfigError`] if the source does not work with the layout.
     fn check(&self, layout: &SdmLayout) -> Result<(), ConfigError> {
         check_uid(layout)
     }
@@ -111,7 +113,7 @@ pub trait AsyncFileKeys {
     /// Returns the key of the claimed tag, like [`FileKeys::file_key`].
     ///
     /// # Errors
-    /// Returns the error of the source if it cannot say whether there is such a tag.
+    /// Returns the error of the source if it cannot find out whether there is such a tag.
     fn file_key<'k>(
         &'k self,
         tap: &ClaimedTap<'_>,
@@ -183,7 +185,7 @@ where
     }
 }
 
-/// The source blocks the task while it works.
+/// The source blocks the async task while it looks up a key.
 impl<F: FileKeys> AsyncFileKeys for Blocking<F> {
     type Key<'k>
         = F::Key<'k>

@@ -1,4 +1,4 @@
-//! The keys that open PICCData.
+//! The keys that decrypt PICCData.
 
 use crate::key::{PreparedMetaReadKey, SdmMetaReadKey};
 use crate::value::Scheme;
@@ -6,8 +6,8 @@ use crate::value::Scheme;
 /// The meta-read keys of a [`Verifier`](crate::Verifier): one key, an array or a `Vec` (feature `alloc`) of keys, or
 /// `()` for a layout without `{picc}`.
 ///
-/// Plain keys are prepared once. With several keys, the verifier tries one after another, so the time per tap grows with
-/// their number.
+/// Plain keys are prepared once. With several keys, the verifier tries one after the other, so the time per tap grows
+/// with the number of keys.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of meta-read keys",
     note = "pass an `SdmMetaReadKey`, an array or `Vec` of them, or `()` if the layout has no `{{picc}}`"

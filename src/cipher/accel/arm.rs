@@ -1,5 +1,5 @@
-//! The AES instructions of ARMv8. They add the round key before the substitution. With a key of zeros and an XOR
-//! afterwards they compute the rounds of FIPS 197.
+//! Wraps the AES instructions of ARMv8. These instructions add the round key before the substitution, but FIPS 197 adds
+//! it at the end of a round. The wrappers therefore pass a key of zeros and add the round key afterwards, with an XOR.
 
 use core::arch::aarch64::{
     uint8x16_t, vaesdq_u8, vaeseq_u8, vaesimcq_u8, vaesmcq_u8, vdupq_n_u8, vdupq_n_u32, veorq_u8, vextq_u8, vld1q_u8,
@@ -13,7 +13,7 @@ use crate::cipher::block::Block;
 
 cpufeatures::new!(detected, "aes");
 
-/// Returns `true` if the processor has the instructions.
+/// Returns `true` if the processor has the AES instructions.
 pub(super) fn available() -> bool {
     detected::get()
 }
@@ -76,12 +76,13 @@ with_aes! {
         vaesimcq_u8(key)
     }
 
-    /// Computes the next round key. If all four columns are equal, ShiftRows has no effect, so the last round of the
-    /// cipher computes SubWord. Source: FIPS 197 §5.2.
+    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here, because its
+    /// input has four equal columns and ShiftRows therefore has no effect. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         let zero = vdupq_n_u8(0);
-        // Puts RotWord of the last word into each column. This constant is little endian, like the bytes of a word.
+        // Puts RotWord of the last word into each column. The constant in the next line is little endian, like the
+        // bytes of a word.
         let last_word = vreinterpretq_u8_u32(vdupq_n_u32(0x0C0F_0E0D));
         let rotated = vqtbl1q_u8(key, last_word);
         let word = veorq_u8(vaeseq_u8(rotated, zero), vreinterpretq_u8_u32(vdupq_n_u32(constant)));

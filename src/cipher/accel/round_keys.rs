@@ -1,12 +1,14 @@
-//! Round keys. Source: FIPS 197 §5.2.
+//! Stores the round keys of AES-128. Source: FIPS 197 §5.2.
 
 use zeroize::optimization_barrier;
 
-/// The constants of rounds 1 to 9. Round 10 is separate because it has no MixColumns. Source: FIPS 197 §5.2.
+/// The round constants of rounds 1 to 9. The constant of round 10 is separate, because that round has no MixColumns.
+/// Source: FIPS 197 §5.2.
 pub(super) const ROUND_CONSTANTS: [u32; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1B];
 pub(super) const LAST_CONSTANT: u32 = 0x36;
 
-/// The round keys of `N` keys: the first round key of each, those of rounds 1 to 9, and the last.
+/// The round keys of `N` keys. For each key, these are the first round key, the round keys of rounds 1 to 9, and the
+/// last round key.
 pub(crate) struct RoundKeys<const N: usize> {
     pub(super) first: [u128; N],
     pub(super) rounds: [[u128; N]; 9],

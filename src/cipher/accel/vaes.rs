@@ -1,5 +1,5 @@
-//! VAES: the AES instructions on two blocks in one register. It has no instruction for InvMixColumns, so two others
-//! replace it.
+//! Uses VAES, which applies the AES instructions to two blocks in one register. VAES has no instruction for
+//! InvMixColumns, so this module uses two other instructions instead.
 
 use core::arch::x86_64::{
     __cpuid_count, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_aesdec_epi128, _mm256_aesdeclast_epi128,
@@ -12,12 +12,12 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use super::round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
 use crate::cipher::block::{Block, LANES};
 
-// The `cpufeatures` crate detects VAES only together with AVX-512, but some processors have VAES without AVX-512. So
-// `available` queries CPUID.
+// The `cpufeatures` crate detects VAES only together with AVX-512, but some processors have VAES without AVX-512.
+// Therefore `available` queries CPUID itself.
 cpufeatures::new!(avx2, "avx2");
 
-/// Returns `true` if the processor has the instructions and the operating system supports the registers. The answer is
-/// cached, because the query takes microseconds in a virtual machine.
+/// Returns `true` if the processor has VAES and the operating system supports its registers. The result is cached,
+/// because querying CPUID takes microseconds in a virtual machine.
 pub(super) fn available() -> bool {
     const UNKNOWN: u8 = 0;
     const NO: u8 = 1;
@@ -28,7 +28,7 @@ pub(super) fn available() -> bool {
     if known != UNKNOWN {
         return known == YES;
     }
-    // Leaf 7 exists on every processor with AVX2, because it also reports AVX2. Source: Intel SDM, CPUID.
+    // Leaf 7 exists on every processor with AVX2, because that leaf also reports AVX2. Source: Intel SDM, CPUID.
     // SAFETY: every 64-bit x86 processor has CPUID.
     #[allow(unused_unsafe, reason = "newer compilers treat the call as safe")]
     let features = || unsafe { __cpuid_count(7, 0) }.ecx;
@@ -74,8 +74,8 @@ with_vaes! {
         _mm256_xor_si256(sums, words)
     }
 
-    /// Computes InvMixColumns. The last encryption round and a decryption round, both with a key of zeros, undo each
-    /// other except for InvMixColumns.
+    /// Computes InvMixColumns. With keys of zeros, a decryption round undoes the last encryption round and then applies
+    /// InvMixColumns.
     #[inline]
     fn inverse_mix(keys: Pair) -> Pair {
         let zero = _mm256_setzero_si256();

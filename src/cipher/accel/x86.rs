@@ -1,4 +1,4 @@
-//! AES-NI in the three-operand form of AVX, which saves a copy at every second step.
+//! Wraps AES-NI in the three-operand form of AVX. This form saves a register copy at every second step.
 
 use core::arch::x86_64::{
     __m128i, _mm_aesdec_si128, _mm_aesdeclast_si128, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_aesimc_si128,
@@ -12,7 +12,7 @@ use crate::cipher::block::Block;
 
 cpufeatures::new!(detected, "aes", "avx");
 
-/// Returns `true` if the processor has the instructions.
+/// Returns `true` if the processor has the AES instructions.
 pub(super) fn available() -> bool {
     detected::get()
 }
@@ -75,8 +75,8 @@ with_aes! {
         _mm_aesimc_si128(key)
     }
 
-    /// Computes the next round key. If all four columns are equal, ShiftRows has no effect, so the last round of the
-    /// cipher computes SubWord. Source: FIPS 197 §5.2.
+    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here, because its
+    /// input has four equal columns and ShiftRows therefore has no effect. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         // Puts RotWord of the last word into each column.

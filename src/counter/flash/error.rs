@@ -1,4 +1,4 @@
-//! The errors of counters on flash.
+//! Defines the errors of counters on flash.
 
 use core::fmt;
 
@@ -8,24 +8,24 @@ use super::record;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlashError<E> {
-    /// The flash failed.
+    /// The flash returned an error.
     Flash(E),
-    /// Acknowledged data can no longer be read. The store does not guess it.
+    /// Acknowledged data can no longer be read. The store does not guess the lost data.
     ///
     /// To start over, call [`format`](crate::FlashCounters::format) and give each tag a new key.
     Corrupted,
-    /// The region is not blank, and it does not contain a store: it has no header and no end of a snapshot.
+    /// The region is not blank and does not contain a store. It has neither a header nor the end of a snapshot.
     ///
-    /// If the region is the right one and never held a store, call [`format`](crate::FlashCounters::format) once, when
-    /// the device is manufactured. If it did hold a store, then every header is lost: proceed as for
+    /// If this is the right region and it never contained a store, call [`format`](crate::FlashCounters::format) once,
+    /// when the device is manufactured. If it did contain a store, every header is lost. In that case, proceed as for
     /// [`Corrupted`](Self::Corrupted).
     NotFormatted,
-    /// The region holds a store for another `N`, in segments of another length.
+    /// The region contains a store for a different `N`, whose segments have a different length.
     ///
-    /// Open it with the `N` for which it was written. To change `N`, call [`format`](crate::FlashCounters::format) and
-    /// give each tag a new key.
+    /// Open the store with the `N` for which it was written. To change `N`, call
+    /// [`format`](crate::FlashCounters::format) and give each tag a new key.
     OtherSize,
-    /// The store already holds `N` tags. Known tags can still advance.
+    /// The store already contains `N` tags. The counters of known tags can still advance.
     Full,
     /// The region extends past the end of the flash.
     OutOfBounds {
@@ -34,15 +34,15 @@ pub enum FlashError<E> {
         /// The capacity of the flash in bytes.
         capacity: usize,
     },
-    /// The region does not begin and end at a page boundary of the flash.
+    /// The start or the end of the region is not at a page boundary of the flash.
     Misaligned {
-        /// The start or the end of the region.
+        /// The start or the end of the region, whichever is not at a page boundary.
         address: u32,
         /// The length of a page in bytes.
         page: u32,
     },
-    /// The region is too small for three segments. [`MIN_REGION_LEN`](crate::FlashCounters::MIN_REGION_LEN) is the
-    /// required length, known at compile time.
+    /// The region is too small for three segments. The constant
+    /// [`MIN_REGION_LEN`](crate::FlashCounters::MIN_REGION_LEN) is the required length.
     TooSmall {
         /// The number of tags, `N`.
         tags: usize,
@@ -51,9 +51,9 @@ pub enum FlashError<E> {
         /// The length of the region in bytes.
         len: u32,
     },
-    /// The store cannot use this flash. A word is the greater of the lengths of a read and of a write. It must be a
-    /// multiple of both and at most 32 bytes long. A page must be a multiple of it, and three segments must be shorter
-    /// than 4 GiB.
+    /// The store cannot use this flash. A word is as long as the shortest read or the shortest write, whichever is
+    /// longer. Its length must be a multiple of both and at most 32 bytes. The length of a page must be a multiple of
+    /// the word length. Three segments must be shorter than 4 GiB.
     Unsupported {
         /// The length of the shortest read in bytes.
         read: usize,
@@ -66,7 +66,8 @@ pub enum FlashError<E> {
     WornOut,
 }
 
-/// An error while the store reads or writes. It is smaller than [`FlashError`], which saves code on a microcontroller.
+/// An error that occurs while the store reads or writes the flash. This type is smaller than [`FlashError`], which
+/// reduces the code size on a microcontroller.
 pub(super) enum Fault<E> {
     Flash(E),
     Corrupted,

@@ -1,4 +1,4 @@
-//! Addresses on the flash: how a region is divided into segments and slots.
+//! Computes addresses on the flash. A region is divided into segments, and a segment is divided into slots.
 
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -8,7 +8,7 @@ use embedded_storage_async::nor_flash::NorFlash;
 use super::error::FlashError;
 use super::record::{self, BODY};
 
-/// A segment, by its index in the ring.
+/// A segment, identified by its index in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment(pub(super) u32);
 
@@ -22,10 +22,11 @@ pub(super) struct Active {
     pub(super) next: u32,
 }
 
-/// The lengths in bytes, computed from a flash and a number of tags. They are constants of a store.
+/// The lengths in bytes, computed from the type of the flash and the number of tags. They are constant for each type of
+/// store.
 #[derive(Clone, Copy)]
 pub(super) struct Lengths {
-    /// A record, rounded up to whole words.
+    /// The length of a record, rounded up to whole words.
     pub(super) body: usize,
     pub(super) body_u32: u32,
     pub(super) word: usize,
@@ -34,7 +35,7 @@ pub(super) struct Lengths {
     slot_u32: u32,
     page: u32,
     pub(super) segment: u32,
-    /// The shortest valid region.
+    /// The length of the shortest valid region.
     pub(super) region: u32,
 }
 
@@ -64,15 +65,15 @@ impl Lengths {
     }
 }
 
-/// The smallest number of segments. With two, the segment before the active one would be erased next. A power failure
-/// would then also lose its closing word.
+/// The smallest number of segments. With only two, the store would next erase the segment before the active one. A
+/// power failure during that erase could then also lose the closing word of that segment.
 const SEGMENTS: usize = 3;
 
 const fn at_least_1(size: usize) -> usize {
     if size == 0 { 1 } else { size }
 }
 
-/// Converts like `u32::try_from`, which is not `const`.
+/// Converts a number like `u32::try_from`, which is not `const`.
 const fn to_u32(value: usize) -> Option<u32> {
     match *value.to_le_bytes().as_slice() {
         [a, b] => Some(u32::from_le_bytes([a, b, 0, 0])),
@@ -97,7 +98,8 @@ impl<F, const N: usize> Clone for Geometry<F, N> {
 impl<F, const N: usize> Copy for Geometry<F, N> {}
 
 impl<F: NorFlash, const N: usize> Geometry<F, N> {
-    /// The lengths. Those of an unsupported flash are never used, because [`new`](Self::new) fails for it.
+    /// The lengths for this flash and `N` tags. For an unsupported flash, the values are placeholders that are never
+    /// used, because [`new`](Self::new) fails.
     pub(super) const LENGTHS: Lengths = match Lengths::new::<F>(N) {
         Some(lengths) => lengths,
         None => {
@@ -105,10 +107,10 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         }
     };
 
-    /// The number of slots in a segment: a header, the snapshot, its end, the log.
+    /// The number of slots in a segment. They contain the header, the snapshot, the end of the snapshot, and the log.
     pub(super) const SLOTS: u32 = Self::LENGTHS.segment.saturating_sub(Self::LENGTHS.word_u32) / Self::LENGTHS.slot_u32;
 
-    /// Checks that a region of a flash with this capacity has enough space for `N` tags.
+    /// Checks that a region is valid on a flash with this capacity and has enough space for `N` tags.
     pub(super) fn new(region: &Range<u32>, capacity: usize) -> Result<Self, FlashError<F::Error>> {
         if const { Lengths::new::<F>(N).is_none() } {
             return Err(FlashError::Unsupported { read: F::READ_SIZE, write: F::WRITE_SIZE, page: F::ERASE_SIZE });
@@ -129,7 +131,7 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
     }
 
     /// Divides the whole region into parts that are at most as long as a slot and do not cross the end of a page.
-    /// Returns their addresses.
+    /// Returns the addresses of these parts.
     pub(super) fn chunks(self) -> impl Iterator<Item = u32> {
         core::iter::successors(Some(self.start), |at| {
             let page_end = at.checked_add(1)?.checked_next_multiple_of(Self::LENGTHS.page)?;
@@ -142,7 +144,7 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         at.is_multiple_of(Self::LENGTHS.page)
     }
 
-    /// Returns the length of a slot at an address, up to the end of the region.
+    /// Returns the length of a slot at this address, or the length up to the end of the region if that is shorter.
     pub(super) fn slot_len_at(self, at: u32) -> usize {
         let rest = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX);
         Self::LENGTHS.slot.min(rest)
@@ -170,7 +172,7 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         self.pages(segment).start.saturating_add(slot.saturating_mul(Self::LENGTHS.slot_u32))
     }
 
-    /// Returns the address of the word that closes a segment: its last word.
+    /// Returns the address of the closing word of a segment, which is its last word.
     pub(super) fn closing(self, segment: Segment) -> u32 {
         self.pages(segment).end.saturating_sub(Self::LENGTHS.word_u32)
     }

@@ -1,15 +1,16 @@
-//! One record: its content, and the check that it is complete.
+//! Encodes and decodes one record, and checks that it is complete.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The length of a record in bytes: kind (1), counter id or label (16), counter or number of tags (3, LSB first), time
-/// or segment length (8), number of taps or segment number (4), CRC-32 (4). Numbers are little endian.
+/// The length of a record in bytes. The parts of a record are: kind (1), counter id or label (16), counter or number of
+/// tags (3, LSB first), time or segment length (8), number of taps or segment number (4), CRC-32 (4). Numbers are
+/// little endian.
 pub(super) const BODY: usize = 36;
 /// The length of the longest supported word in bytes.
 pub(super) const MAX_WORD: usize = 32;
-/// The length of the longest slot in bytes: a record in whole words, and one word.
+/// The length of the longest slot in bytes: a record rounded up to whole words, plus one word.
 pub(super) const MAX_SLOT: usize = BODY.next_multiple_of(MAX_WORD) + MAX_WORD;
 /// The bytes of an erased slot.
 pub(super) const BLANK: [u8; MAX_SLOT] = [0xFF; MAX_SLOT];
@@ -54,13 +55,13 @@ pub(super) enum Content {
 pub(super) enum Slot {
     /// The slot was never written.
     Blank,
-    /// The write was interrupted.
+    /// The write of the record was interrupted.
     Torn,
-    /// The record was acknowledged and can no longer be read.
+    /// The record was acknowledged but can no longer be read.
     Broken,
     Whole {
         record: Record,
-        /// `true` if the word after the record was written.
+        /// Is `true` if the word after the record was written.
         acknowledged: bool,
     },
 }
@@ -89,7 +90,7 @@ impl Record {
     }
 }
 
-/// Returns `true` if the record has the label of a header or of the end of a snapshot, even if it is damaged.
+/// Returns `true` if the record has the label of a header or of the end of a snapshot, even if the record is damaged.
 pub(super) fn is_labelled(body: &[u8]) -> bool {
     body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
 }
@@ -148,7 +149,7 @@ fn read(body: &[u8], number: u32) -> Option<Record> {
 mod tests {
     use super::*;
 
-    /// Reads a record after one byte was changed and the checksum corrected.
+    /// Changes one byte of a record, corrects the checksum, and reads the record again.
     fn with_byte(record: &Record, at: usize) -> Option<Record> {
         let mut bytes = record.encode();
         bytes[at] ^= 0x40;
@@ -158,8 +159,9 @@ mod tests {
         read(&bytes[..BODY], record.number)
     }
 
-    /// A later version of the format has another label, so this version does not read it. An unknown kind is not read
-    /// either. The end of a snapshot carries the number of its segment.
+    /// A later version of the format would have a different label, so this version rejects its records. It also rejects
+    /// records of an unknown kind. The end of a snapshot contains the number of its segment, so it is rejected in a
+    /// different segment.
     #[test]
     fn records_of_another_format_or_segment_are_rejected() {
         let header = Record { number: 7, content: Content::Header { tags: 3, segment_len: 4096 } };

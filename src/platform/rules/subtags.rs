@@ -1,14 +1,14 @@
-//! Dynamic responses: texts with placeholders such as `{name}`, and the values that replace them.
+//! Dynamic responses. They are texts with placeholders such as `{name}`, which are replaced with values.
 
 use core::cell::Cell;
 use core::fmt;
 
 use crate::value::Uid;
 
-/// The depth to which nested subtags are filled. Deeper subtags stay as they are.
+/// The maximum depth to which nested subtags are filled. Deeper subtags stay as they are.
 const MAX_DEPTH: u32 = 3;
-/// The number of subtags looked up for one answer. Later ones stay as they are, so values that contain each other
-/// cannot grow without limit.
+/// The maximum number of subtags that are looked up for one text. Any further subtags stay as they are. Without this
+/// limit, values that contain each other could produce a very long text.
 const MAX_LOOKED_UP: u32 = 256;
 
 /// The value of a subtag.
@@ -27,8 +27,8 @@ pub enum Subtag<'a> {
 
 /// A source of subtag values.
 pub trait Subtags {
-    /// Returns the value of `{name}`. Returns `None` if there is no such subtag, which then stays as written. A known
-    /// subtag without a value is `Some(Subtag::Text(""))`.
+    /// Returns the value of `{name}`. Returns `None` if the subtag is unknown. An unknown subtag stays in the text as
+    /// written. If the subtag is known but has no value, return `Some(Subtag::Text(""))`.
     ///
     /// The implementation must compare names without regard to case.
     fn subtag(&self, name: &str) -> Option<Subtag<'_>>;
@@ -78,7 +78,7 @@ impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
     }
 }
 
-/// Returns `true` if the text contains this subtag, which is given with its braces.
+/// Returns `true` if the text contains this subtag. `subtag` includes the braces.
 pub(super) fn has(text: &str, subtag: &str) -> bool {
     Parts(text).any(|part| matches!(part, Part::Subtag { written, .. } if written.eq_ignore_ascii_case(subtag)))
 }

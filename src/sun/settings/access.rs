@@ -1,4 +1,5 @@
-//! The settings of a tag that are not in its layout: access rights, the options of SDM, and the static texts that differ from tag to tag.
+//! The settings of a tag that its layout does not contain: access rights, SDM options, and static texts that differ
+//! from tag to tag.
 
 use crate::value::SdmReadCtr;
 
@@ -30,7 +31,7 @@ pub enum KeyNumber {
 }
 
 impl KeyNumber {
-    /// Returns the key with this number, or `None` if the number is above 4.
+    /// Returns the `KeyNumber` for this number, or `None` if the number is above 4.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
         match number {
@@ -56,7 +57,7 @@ impl KeyNumber {
     }
 }
 
-/// An access condition: who may use a right.
+/// An access condition, which says who has an access right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Only a reader that has authenticated with this key.
@@ -91,24 +92,25 @@ impl Access {
 /// The SDM settings of a tag that are not in its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdmAccess {
-    /// SDMMetaRead: the application key that encrypts PICCData, if the layout has `{picc}`. Otherwise `None`: access is
+    /// SDMMetaRead: the application key that encrypts PICCData. It is `None` if the layout has no `{picc}`. Access is
     /// then free (`Eh`) if the layout has plain mirrors, and denied (`Fh`) if it has none.
     pub meta_read: Option<KeyNumber>,
     /// SDMFileRead: the application key from which the session keys are derived.
     pub file_read: KeyNumber,
     /// SDMCtrRet: who may read the counter with GetFileCounters. It is `Never` if the counter is not mirrored.
     pub ctr_ret: Access,
-    /// SDMReadCtrLimit: when the counter has reached this value, the chip can no longer be read. It is at least 1, and
-    /// is set only if the counter is mirrored.
+    /// SDMReadCtrLimit: when the counter has reached this value, the chip can no longer be read. The limit is at least
+    /// 1. It can be set only if the counter is mirrored.
     pub read_ctr_limit: Option<SdmReadCtr>,
 }
 
 /// The texts in the file of one tag, in addition to the static text of the layout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TagTexts<'a> {
-    /// The texts of `{:name}`, as pairs of name and text.
+    /// The texts of the `{:name}` elements, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
-    /// The text in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters. It is padded with zeros
-    /// (`0`). It must also have zeros where the tag writes its tamper status.
+    /// The text in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters. A shorter text is padded
+    /// with zeros (`0`). If the text reaches the place where the tag writes its tamper status, it must have zeros
+    /// there.
     pub file_data: &'a str,
 }

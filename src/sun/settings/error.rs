@@ -11,9 +11,10 @@ use crate::sun::template::LayoutError;
 pub enum SettingsError {
     /// The caller's buffer is too small: 256 bytes are enough for a file, 27 for settings.
     BufferTooSmall,
-    /// The layout is of an NTAG 22x, which does not have SDM.
+    /// The layout describes an NTAG 22x, which does not have SDM.
     NoSdm,
-    /// The layout has `{picc}` but the settings name no key for it, or the reverse.
+    /// The layout has `{picc}` but the settings name no key for it, or the settings name a key but the layout has no
+    /// `{picc}`.
     MetaReadKey,
     /// The length of `{enc}` is not pinned: use `{enc:N}`.
     EncNotPinned,
@@ -26,17 +27,17 @@ pub enum SettingsError {
     /// There is a text for a name that is not in the layout.
     UnexpectedText(CapturedName),
     /// The file data is longer than the plaintext half of `{enc:N}`, is not printable ASCII, or overlaps the tamper
-    /// status, or the layout has no `{enc}`.
+    /// status. This is also the error for file data if the layout has no `{enc}`.
     FileData,
-    /// The counter is not mirrored, but the settings make it readable or limit it; or its limit is 0.
+    /// The settings make the counter readable or limit it, although it is not mirrored, or the limit is 0.
     Counter,
     /// The URL with these texts does not fit into the 256-byte file.
     FileTooLong,
-    /// The settings are too short, too long, or not those of a standard data file.
+    /// The settings are too short, are too long, or do not belong to a standard data file.
     Shape,
     /// SDM is off in the settings.
     SdmOff,
-    /// A bit of FileOption, SDMOptions or SDMAccessRights does not have its required value: a reserved bit, or ASCII.
+    /// A reserved bit of FileOption, SDMOptions or SDMAccessRights has the wrong value, or the ASCII bit is off.
     Options,
     /// An access right has a reserved value, or SDMFileRead grants free access.
     AccessRight,
@@ -44,24 +45,25 @@ pub enum SettingsError {
     NoFileRead,
     /// The file is not an NDEF message of one short URI record with a code of 00h to 04h.
     NotUri,
-    /// A mirror lies outside the URL.
+    /// This mirror lies outside the URL.
     OutsideUrl(Field),
     /// The MAC input begins outside the URL.
     MacInputOutsideUrl,
-    /// A mirror overlaps another.
+    /// This mirror overlaps a different mirror.
     Overlap(Field),
-    /// The MAC input begins inside a mirror, which no template can express.
+    /// The MAC input begins inside this mirror, which no template can express.
     MacInputInside(Field),
-    /// SDMMetaRead and SDMOptions contradict each other: there is a key or free access but neither UID nor counter is
-    /// mirrored, or one of them is mirrored without access. It is then unknown what the MAC covers.
+    /// SDMMetaRead and SDMOptions contradict each other. Either SDMMetaRead grants access but neither UID nor counter
+    /// is mirrored, or at least one of them is mirrored but SDMMetaRead denies access. In both cases it is unknown what
+    /// the MAC covers.
     MetaRead,
-    /// The static text of the URL holds a brace or `[[`, which no template can express.
+    /// The static text of the URL contains a brace or `[[`, which no template can express.
     StaticText,
-    /// The layout that the settings describe breaks a rule.
+    /// The layout that the settings describe breaks this rule.
     Layout(LayoutError),
 }
 
-/// The name of a captured text in an error: its first 32 bytes.
+/// The name of a captured text in an error. A longer name is cut to its first 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CapturedName {
     bytes: [u8; 32],

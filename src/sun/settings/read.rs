@@ -1,4 +1,4 @@
-//! Conversion of a tag's settings and NDEF file to a layout.
+//! Conversion of the settings and NDEF file of a tag into a layout.
 
 use core::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use crate::value::{Scheme, SdmReadCtr};
 
 /// The bit of FileOption that turns SDM on. Source: Table 73.
 const SDM_ON: u8 = 1 << 6;
-/// The bits of FileOption that hold the communication mode.
+/// The bits of FileOption that set the communication mode.
 const COMM_MODE: u8 = 0b11;
 /// The SDMReadCtrOffset of a counter that is not mirrored.
 const NOT_MIRRORED: usize = 0x00FF_FFFF;
@@ -33,7 +33,8 @@ type Template = Vec<u8, MAX_TEMPLATE>;
 #[derive(Default)]
 struct Settings {
     options: u8,
-    /// UID, counter, PICCData, tamper status, file data, MAC. `None` for each that the tag does not have.
+    /// The positions of UID, counter, PICCData, tamper status, file data and MAC, in this order. An entry is `None` if
+    /// the tag does not have this mirror.
     places: [Option<Place>; 6],
     mac_input: Option<usize>,
     /// The offset of the tamper status in the plaintext of the file data.
@@ -43,13 +44,14 @@ struct Settings {
 impl SdmLayout {
     /// Reads the layout of a tag from its settings and its NDEF file.
     ///
-    /// `file_settings` is the answer to GetFileSettings (FileType to the last offset, without status). All mirrors of
-    /// the layout are pinned, and a captured text becomes static text.
+    /// `file_settings` is the response to GetFileSettings, from FileType to the end, without the status. In the
+    /// returned layout, `{picc}` and `{enc}` are pinned. A text that was captured by `{:name}` becomes static text.
     ///
-    /// The settings do not contain the [`Scheme`]: the caller must know it. A counter that is enabled but not mirrored
-    /// (SDMReadCtrOffset FFFFFFh) counts as not mirrored. [`sdm_settings`](Self::sdm_settings) cannot write such a
-    /// counter, and fails if it is readable or limited. A layout writes a file with the longest abbreviated prefix, but
-    /// this also reads a file with another prefix.
+    /// The settings do not contain the [`Scheme`], so the caller must know it. If the counter is enabled but not
+    /// mirrored (SDMReadCtrOffset FFFFFFh), the layout has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot
+    /// write such a counter, and fails if the counter is readable or limited. [`ndef_file`](Self::ndef_file) always
+    /// abbreviates the longest possible prefix of the URL, but this function also reads a file that abbreviates a
+    /// different prefix.
     ///
     /// # Errors
     /// Returns [`SettingsError`], which names the rule that a setting breaks.
@@ -79,7 +81,7 @@ impl Reader<'_> {
         Ok(*field)
     }
 
-    /// Reads a number of three bytes, LSB first, if `is_present` is `true`.
+    /// Reads a number of three bytes, LSB first. If `is_present` is `false`, reads nothing and returns `None`.
     fn number(&mut self, is_present: bool) -> Result<Option<usize>, SettingsError> {
         if !is_present {
             return Ok(None);
@@ -134,7 +136,7 @@ impl Settings {
             return Err(SettingsError::Shape);
         }
 
-        // The tamper status is in the plaintext half of the file data, or it is a mirror of its own.
+        // The tamper status is either in the plaintext half of the file data or a separate mirror.
         let tt_at = tt_status.zip(enc).and_then(|(tt, enc)| tt.checked_sub(enc)).filter(|at| *at < enc_chars);
         tt_status = tt_status.filter(|_| tt_at.is_none());
         let place = |field, from: Option<usize>| {
@@ -171,8 +173,8 @@ impl Settings {
         let mut last = b' ';
         while at < end {
             if self.mac_input == Some(at) {
-                // After a `[`, the template would contain `[[[`, which is ambiguous: the element could be the first or
-                // the last two.
+                // After a `[` in the URL, the template would contain `[[[`. This is ambiguous, because the element `[[`
+                // could be the first two or the last two characters.
                 if last == b'[' {
                     return Err(SettingsError::StaticText);
                 }
@@ -196,8 +198,8 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks that all parts are inside the URL, that mirrors do not overlap, and that the MAC input does not begin
-    /// inside a mirror.
+    /// Checks that all mirrors and the start of the MAC input are inside the URL, that mirrors do not overlap, and that
+    /// the MAC input does not begin inside a mirror.
     fn check(&self, end: usize) -> Result<(), SettingsError> {
         let places = || self.places.iter().flatten();
         for (index, place) in places().enumerate() {
@@ -245,7 +247,7 @@ fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
     template.extend_from_slice(text).map_err(|_| LayoutError::TemplateTooLong.into())
 }
 
-/// Returns the abbreviated prefix and the rest of the URL from a file that holds one short URI record.
+/// Returns the abbreviated prefix and the rest of the URL from a file that contains exactly one short URI record.
 fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
     match UriRecord::read(file) {
         Ok(UriRecord { prefix, text, offset: FILE_HEADER, rest: 0 }) => Ok((prefix, text)),

@@ -1,4 +1,4 @@
-//! Conversion of a layout to the bytes that personalise a tag.
+//! Conversion of a layout into the bytes that are written to a tag to personalise it.
 
 use heapless::Vec;
 
@@ -14,13 +14,13 @@ use crate::value::{Scheme, SdmReadCtr};
 /// Maximum length of the settings in bytes: options and access rights, at most seven offsets and lengths, and a limit.
 const MAX_SETTINGS: usize = 27;
 
-/// The offsets of the parts of a layout in the file.
+/// The offset of each part of a layout in the NDEF file.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Offsets {
     pub(crate) uid: Option<usize>,
     pub(crate) ctr: Option<usize>,
     pub(crate) picc_data: Option<usize>,
-    /// Inside the plaintext half of `enc` if the status is encrypted.
+    /// If the status is encrypted, this offset is inside the plaintext half of `enc`.
     pub(crate) tt_status: Option<usize>,
     pub(crate) mac_input: Option<usize>,
     pub(crate) enc: Option<usize>,
@@ -30,9 +30,10 @@ pub(crate) struct Offsets {
 }
 
 impl SdmLayout {
-    /// Returns the NDEF file of a tag: NLEN, one URI record, and zeros (`0`) where the tag writes a mirror.
+    /// Returns the NDEF file of a tag: NLEN and one URI record. The URL in the record has zeros (`0`) where the tag
+    /// writes a mirror.
     ///
-    /// The file has at most 256 bytes. It is written to the start of `out`, and this part of `out` is returned.
+    /// The file has at most 256 bytes. This function writes it to the start of `out` and returns that part of `out`.
     ///
     /// ```
     /// use suntap::{Scheme, SdmLayout, TagTexts};
@@ -46,21 +47,22 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// Returns [`SettingsError`] if the layout is of an NTAG 22x or its `{enc}` is not pinned, if a text is missing,
-    /// unexpected or does not fit, or if `out` is too small.
+    /// Returns [`SettingsError`] if the layout describes an NTAG 22x, if its `{enc}` is not pinned, if a text is
+    /// missing, unexpected or does not fit, or if `out` is too small.
     pub fn ndef_file<'b>(&self, texts: &TagTexts<'_>, out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
         let (file, _) = self.lay_out(texts, None)?;
         copied(&file, out)
     }
 
-    /// Returns the SDM part of ChangeFileSettings: SDMOptions, SDMAccessRights, then the offsets and lengths that the
-    /// data sheet defines for these options, three bytes each, LSB first.
+    /// Returns the SDM part of the ChangeFileSettings data: SDMOptions and SDMAccessRights, followed by the offsets and
+    /// lengths that the data sheet defines for these options. Each offset or length has three bytes, LSB first.
     ///
-    /// In the command, FileOption (with bit 6 set) and AccessRights come before this part. The caller must supply
-    /// them. If the layout has a plain `{picc}`, the settings tell the chip to put UID and counter into it. The settings do not contain the [`Scheme`]:
-    /// the chip must already be in LRP mode if the layout says so.
+    /// In the command, FileOption (with bit 6 set) and AccessRights come before this part. The caller must supply them.
+    /// If the layout has an unpinned `{picc}`, the settings tell the chip to put both UID and counter into it. The
+    /// settings do not contain the [`Scheme`]. If the layout uses LRP, the chip must already be in LRP mode.
     ///
-    /// The settings have at most 27 bytes. They are written to the start of `out`, and this part of `out` is returned.
+    /// The settings have at most 27 bytes. This function writes them to the start of `out` and returns that part of
+    /// `out`.
     ///
     /// ```
     /// use suntap::{Access, KeyNumber, Scheme, SdmAccess, SdmLayout, TagTexts};
@@ -80,9 +82,9 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file). It also fails if a key is
-    /// named but the layout has no PICCData, if no key is named but the layout has PICCData, if the counter is not
-    /// mirrored but readable or limited, or if its limit is 0.
+    /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file). It also fails if `meta_read`
+    /// names a key but the layout has no PICCData, if `meta_read` is `None` but the layout has PICCData, if the counter
+    /// is readable or limited but not mirrored, or if the limit is 0.
     pub fn sdm_settings<'b>(
         &self,
         access: &SdmAccess,
@@ -133,7 +135,8 @@ impl SdmLayout {
         copied(&settings, out)
     }
 
-    /// Returns the file and the offsets of its parts. `enc_chars` is the length of an `{enc}` that is not pinned.
+    /// Returns the file and the offsets of its parts. `enc_chars` is the length to use for an `{enc}` that is not
+    /// pinned.
     pub(crate) fn lay_out(
         &self,
         texts: &TagTexts<'_>,
@@ -203,8 +206,8 @@ impl SdmLayout {
             put(text)?;
             (text.len()..chars).try_for_each(|_| put(b"0").map(|_| ()))?;
         }
-        // NLEN is the length of the record, which holds the length of its payload: both are below 256 in a file of 256
-        // bytes.
+        // NLEN is the length of the record. The record contains the length of its payload. Both lengths are below 256,
+        // because the file has at most 256 bytes.
         let record = u8::try_from(at.saturating_sub(2)).map_err(|_| SettingsError::FileTooLong)?;
         if let Some(header) = file.first_chunk_mut() {
             *header = [0, record, 0xD1, 0x01, record.saturating_sub(4), 0x55, code];

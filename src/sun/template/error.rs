@@ -4,23 +4,23 @@ use core::fmt;
 
 use crate::sun::error::Field;
 
-/// The reason why a template cannot be a layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+/// The reason why a template is not a valid layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The template has more than 256 characters. This is a limit of this crate: the names of captured texts can make a
-    /// template longer than the URL that it stands for.
+    /// The template has more than 256 characters. This is a limit of this crate and not of the chip. The names of
+    /// captured texts can make a template longer than the URL that it describes.
     TemplateTooLong,
     /// The shortest URL of this template does not fit into the 256-byte file.
     FileTooLong,
-    /// The template has a character that a URL cannot hold (RFC 3986 §2), or a `}` without `{`.
+    /// The template has a character that a URL cannot contain (RFC 3986 §2), or a `}` without `{`.
     Character {
-        /// The number of template bytes before it.
+        /// The number of template bytes before the character.
         at: usize,
     },
     /// The template has a `{` that does not begin an element of the grammar.
     UnknownElement {
-        /// The number of template bytes before it.
+        /// The number of template bytes before the `{`.
         at: usize,
     },
     /// An element occurs twice.
@@ -31,32 +31,33 @@ pub enum LayoutError {
     TooManyNames,
     /// `[[` occurs twice.
     RepeatedMacInput,
-    /// `{picc}` is combined with `{uid}` or `{ctr}`: a chip mirrors either PICCData or plain values.
+    /// `{picc}` is combined with `{uid}` or `{ctr}`, but a chip mirrors either PICCData or plain values.
     PiccDataAndPlain,
     /// The template does not begin with the scheme of a URL, for example `https:` (RFC 3986 §3.1).
     NoScheme,
-    /// The template contains `&amp;`: it was copied from HTML. A tag writes `&`.
+    /// The template contains `&amp;`, probably because it was copied from HTML. A tag writes `&`.
     HtmlEscaped,
     /// An element is percent-encoded, as in `%7Bmac%7D`.
     PercentEncoded {
-        /// The number of template bytes before it.
+        /// The number of template bytes before the element.
         at: usize,
     },
     /// A `{` has no `}` after it.
     Unclosed {
-        /// The number of template bytes before it.
+        /// The number of template bytes before the `{`.
         at: usize,
     },
-    /// `{mac}` is missing: nothing could be verified.
+    /// `{mac}` is missing, so nothing could be verified.
     NoMac,
-    /// `[[` is after `{mac}`: SDMMACInputOffset must not exceed SDMMACOffset.
+    /// `[[` is after `{mac}`, but SDMMACInputOffset must not exceed SDMMACOffset.
     MacInputAfterMac,
     /// `{enc}` is not between `[[` and `{mac}`. The chip requires that SDMMACInputOffset <= SDMENCOffset and that
     /// SDMENCOffset + SDMENCLength <= SDMMACOffset.
     EncOutsideMacInput,
     /// The length of `{enc:N}` is not a positive multiple of 32 characters.
     EncLength,
-    /// The template has `{enc}` but does not mirror both UID and counter. The chip derives the file key from both.
+    /// The template has `{enc}` but does not mirror both UID and counter. The chip derives the key of the file data
+    /// from both.
     EncNeedsUidAndCtr,
     /// The tamper status of `{enc:N,tt@K}` lies outside the plaintext, which has N/2 bytes.
     TamperOutsideEnc,
@@ -68,8 +69,8 @@ pub enum LayoutError {
     /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that
     /// these chips do not have: `{picc}`, `{enc}`, `[[`.
     Ntag22x,
-    /// The text after an element of variable length could belong to the element: pin `{enc:N}`, or put a separator such
-    /// as `&` or `/` after it.
+    /// The text after an element of variable length could also be read as part of the element. Pin the length with
+    /// `{enc:N}`, or put a separator such as `&` or `/` after the element.
     Unbounded(Field),
 }
 
@@ -108,7 +109,7 @@ impl LayoutError {
     }
 }
 
-/// The text of a [`LayoutError`], for the panic of a macro: formatting is not possible in `const` context.
+/// The text of a [`LayoutError`] for the panic of `sdm_layout!`, because formatting is not possible in `const` context.
 #[doc(hidden)]
 #[derive(Debug)]
 #[allow(unnameable_types, reason = "only the macro uses it")]
@@ -148,7 +149,7 @@ impl ConstText {
 }
 
 impl LayoutError {
-    /// Returns the text that `Display` writes, without the name of an element. `sdm_layout!` uses it.
+    /// Returns the text that `Display` writes, without the name of an element. `sdm_layout!` uses this text.
     #[doc(hidden)]
     #[must_use]
     pub const fn const_text(&self) -> ConstText {

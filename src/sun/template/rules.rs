@@ -1,4 +1,4 @@
-//! The rules of the chip and of unambiguous templates. Source: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+//! The rules of the chip, and the rules that keep templates unambiguous. Source: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 
 use super::chars::is_name_byte;
 use super::error::LayoutError;
@@ -9,7 +9,7 @@ use crate::value::Scheme;
 
 /// The size of the chip's NDEF file in bytes. Source: NT4H2421Gx Table 71.
 pub(crate) const FILE_SIZE: usize = 256;
-/// The number of bytes before the text that follows the abbreviated URI prefix: NLEN, record header, URI code.
+/// The number of file bytes before the text of the URI. These bytes are NLEN, the record header and the URI code.
 pub(crate) const FILE_HEADER: usize = 7;
 
 impl SdmLayout {
@@ -109,7 +109,7 @@ impl SdmLayout {
         Ok(self)
     }
 
-    /// Returns the length of the NDEF file in bytes, up to the end of the shortest URL of this layout.
+    /// Returns the length in bytes of an NDEF file that contains the shortest URL of this layout.
     const fn shortest_file(&self) -> usize {
         let mut total = FILE_HEADER;
         let mut elements: &[LayoutElement] = &self.elements;
@@ -133,8 +133,8 @@ impl SdmLayout {
         total.saturating_sub(prefix)
     }
 
-    /// Returns the URI code of the record and the length of the prefix that it stands for: the longest prefix that `[[`
-    /// does not cross. Source: NFC Forum URI RTD, codes 00h to 04h.
+    /// Returns the URI code of the record and the length of the prefix that this code abbreviates. This is the longest
+    /// prefix of the URL that has a code and does not extend past `[[`. Source: NFC Forum URI RTD, codes 00h to 04h.
     pub(crate) const fn uri_code(&self) -> (u8, usize) {
         let [first, ..] = &self.elements;
         match self.text(first.text) {
@@ -146,9 +146,9 @@ impl SdmLayout {
         }
     }
 
-    /// Returns the number of digits of fixed-length elements that follow directly.
+    /// Returns the number of digits in the fixed-length elements that directly follow an `{enc}`.
     ///
-    /// Returns `None` if the text after them could itself be read as digits.
+    /// Returns `None` if the text after those elements could itself be read as digits.
     const fn digits_after(&self, mut elements: &[LayoutElement]) -> Option<usize> {
         let mut digits = 0usize;
         while let [element, rest @ ..] = elements {
@@ -170,7 +170,7 @@ impl SdmLayout {
         Some(digits)
     }
 
-    /// Returns `true` if the text after a captured text cannot be read as a part of it.
+    /// Returns `true` if the text after a captured text cannot be read as a part of the captured text.
     const fn name_ends(&self, mut elements: &[LayoutElement]) -> bool {
         while let [element, rest @ ..] = elements {
             elements = rest;
