@@ -24,8 +24,8 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
-//! The search is bounded. [`Diagnosis::tried`] is the work done, in MACs, and [`Diagnosis::complete`] says whether the
-//! search ran to its end. The search covers:
+//! The search is bounded. [`Diagnosis::tried`] is the number of MACs computed, and [`Diagnosis::complete`] says whether
+//! the search finished. The search covers:
 //!
 //! - for the given keys, a MAC input that starts at any character; for derived keys, a MAC input that starts at a
 //!   mirror or at a parameter;

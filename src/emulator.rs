@@ -181,8 +181,8 @@ impl EmulatedTag {
     }
 
     /// Like [`tap`](Self::tap), but with the given random bytes. In AES mode, PICCData contains the first of these
-    /// bytes, as many as fit after UID and counter. In LRP mode, the first eight bytes are PICCRand, and the next bytes
-    /// follow UID and counter.
+    /// bytes, as many as fit after UID and counter. In LRP mode, the first eight of these bytes become PICCRand, and
+    /// the rest go into PICCData after UID and counter.
     ///
     /// # Errors
     /// Returns the same errors as [`tap`](Self::tap).

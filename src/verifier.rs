@@ -174,8 +174,8 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
     ///
-    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent in
-    /// either case. Code that is generic over the store and spawns the future needs the bound
+    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent
+    /// in either case. Code that is generic over the store and spawns the future needs the bound
     /// [`SendCounterStore`](crate::SendCounterStore).
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use super::backend::{Encryptor, chain_once};
 use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
 
-/// Is `true` if a key that is used for only one call goes through the same code as a prepared key. Separate code is
+/// If `true`, a key that is used only once goes through the same code as a prepared key. Separate code is
 /// faster, but it would take 1.2 KB of flash in firmware.
 const SHARED: bool = cfg!(target_pointer_width = "32");
 

@@ -17,8 +17,8 @@ use super::block::{Block, BlockEncrypt, LANES, Secret};
 use super::cmac::Cmac;
 use super::lanes::LaneEncrypt;
 
-/// Proof that this build has LRP. Without the feature `lrp` this type has no value, so the compiler removes the code
-/// that needs one.
+/// Proof that this build has LRP. Without the feature `lrp` this type is uninhabited, so the compiler removes the code
+/// that needs a value of it.
 #[cfg(feature = "lrp")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Enabled;

@@ -1,7 +1,7 @@
 //! Defines the cryptographic suite of SDM, which is AES or the leakage-resilient primitive (LRP).
 //!
-//! All differences between the two suites are handled in this module. Without the feature `lrp`, [`Enabled`] has no
-//! value, so [`Suite::Lrp`] cannot exist and the compiler removes every branch for it.
+//! All differences between the two suites are handled in this module. Without the feature `lrp`, [`Enabled`] is an
+//! uninhabited type, so [`Suite::Lrp`] cannot exist and the compiler removes every branch for it.
 
 use super::backend::{Decryptor, encrypt_by_each};
 use super::block::{Block, LANES, Secret};

@@ -177,8 +177,8 @@ fn try_derived_file_keys(
         .any(|version| try_key(boltcard::file_read_key(&issuer, uid, version), KeyDerivation::Boltcard { version }))
 }
 
-/// Returns `base` as a master key of sdm-backend, unless `base` consists of zeros. From a master key of zeros,
-/// sdm-backend derives keys of zeros, which were already tried.
+/// Returns `base` as a master key of sdm-backend, unless `base` consists of zeros. From an all-zero master key,
+/// sdm-backend derives all-zero keys, which were already tried.
 #[cfg(feature = "sdm-backend")]
 fn sdm_backend_master(
     master: fn(&[u8]) -> Option<sdm_backend::Master>,

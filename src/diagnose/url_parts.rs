@@ -79,8 +79,7 @@ pub(super) fn with_host_of_layout(layout: &SdmLayout, url: &str, path: usize) ->
     layout.parse(&repaired).is_ok().then_some(repaired)
 }
 
-/// Returns the URL with the case of its static text changed to the case in the layout, or `None` if the result does not
-/// match the layout.
+/// Changes the case of the URL's static text to match the layout. Returns `None` if the URL still does not match.
 pub(super) fn with_case_of_layout(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     let mut rest = url.as_bytes();
     let mut repaired = Repaired::new();

@@ -61,7 +61,7 @@ pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadK
     SdmFileReadKey::from_bytes(card_key(issuer, uid, version).of(K2.into_iter()))
 }
 
-/// Derives the application keys K0 to K4, in this order, to personalise the card with this UID and version.
+/// Derives the application keys K0 to K4, in this order, for the card that has this UID and version.
 ///
 /// K0 is the application master key, K1 is the [meta-read key](meta_read_key), and K2 is the [file-read
 /// key](file_read_key). Bolt Cards do not use K3 and K4.

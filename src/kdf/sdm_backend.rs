@@ -56,7 +56,7 @@ pub struct Master {
 impl Master {
     /// Creates the master key of a backend whose `DERIVE_MODE` is `standard`: HMAC-SHA-256 and AES-CMAC.
     ///
-    /// Returns `None` if the key does not have 16 or 32 bytes.
+    /// Returns `None` unless the key is 16 or 32 bytes long.
     #[must_use]
     pub fn standard(key: &[u8]) -> Option<Self> {
         Self::new(Derivation::Standard, key)

@@ -154,7 +154,7 @@ impl<'s> Ixkio<'s> {
         let Some(tag) = query.tag() else { return invalid(query.x.as_deref()) };
         let mirrors = query.mirrors();
         let choose = |record: &Record<'_>| match &query.u {
-            // With an XUID, `u` is the UID that the tag mirrored.
+            // If the request has `x`, `u` does not select the record: it is the UID that the tag mirrored.
             Some(uid) if !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) => {
                 Err(Refusal::OtherUid)
             }
@@ -234,7 +234,7 @@ impl<'q> Query<'q> {
     }
 }
 
-/// The identifier in the request. If the tag is unknown, the answer may repeat only this identifier.
+/// The identifier in the request. If the tag is unknown, the answer must not contain any other identifier.
 struct Asked<'a> {
     name: &'static str,
     text: Cow<'a, str>,

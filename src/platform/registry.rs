@@ -36,11 +36,11 @@ pub enum TagRef<'a> {
     ClaimedUid {
         /// The UID. The tap is not verified yet.
         uid: Uid,
-        /// The index of the wanted record among all records with this UID. The index starts at 0. The order can be any
-        /// fixed order.
+        /// The index of the wanted record among all records with this UID. The index starts at 0. Any order will do, as
+        /// long as it never changes.
         nth: usize,
     },
-    /// The text that a `{:name}` in a layout captured from a URL.
+    /// Text from the URL, captured by a `{:name}` element of the layout.
     Captured {
         /// The name, without colon and braces.
         name: &'a str,

@@ -75,7 +75,7 @@ impl Caller {
     }
 }
 
-/// The values that complete a tap which was given as separate values.
+/// The rest of a tap that was sent as separate mirrors: the UID from the record, and the text of each `{:name}`.
 pub(super) struct Supplied<'a> {
     /// The UID of the record and its digits, for a layout with `{uid}`.
     uid: Option<(Uid, [u8; 14])>,

@@ -239,7 +239,8 @@ impl<'s> Service<'s> {
     ) -> T {
         let UnnamedRequest { tap, meta_keys, caller, at } = request;
         let mut refused = Refusal::UnknownTag;
-        // The first tag whose keys verify the tap, but that is inactive or that the caller may not ask for.
+        // The first tag whose keys verify the tap but which cannot answer: it is inactive, or the caller may not ask
+        // about it.
         let mut unusable = None;
         let mut claims = Claims::new(&tap, meta_keys);
         while let Some((_, claimed)) = claims.next() {

@@ -113,7 +113,8 @@ impl SdmLayout {
         self.elements().any(|element| matches!(element.kind, ElementKind::Value(field) if field == wanted))
     }
 
-    /// Returns which values the taps of this layout carry, plain or in `{picc}`. An unpinned `{picc}` counts as both.
+    /// Returns which values the taps of this layout carry, plain or in `{picc}`. An unpinned `{picc}` is assumed to
+    /// hold UID and counter.
     pub(crate) fn mirrored(&self) -> Mirrored {
         let picc_data = self.has(Field::PiccData);
         let all = Mirrored { uid: picc_data || self.has(Field::Uid), ctr: picc_data || self.has(Field::SdmReadCtr) };

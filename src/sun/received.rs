@@ -95,8 +95,8 @@ pub(crate) struct Received<'a> {
 /// The source of the text of each element.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// One text contains all elements. `starts` gives the offset of each element. An element ends where the static text
-    /// before the next element begins.
+    /// One text contains all elements. `starts` gives the offset of each element. An element extends up to the static
+    /// text that precedes the next element.
     Url {
         input: &'a [u8],
         starts: Starts,

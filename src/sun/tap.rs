@@ -215,8 +215,8 @@ impl<'a> VerifiedTap<'a> {
     /// The future is `Send` if the store's own future is. Code that is generic over the store should take a
     /// [`SendCounterStore`](crate::SendCounterStore) and pass `&mut Sendable(store)`.
     ///
-    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent in
-    /// either case.
+    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent
+    /// in either case.
     ///
     /// # Errors
     /// Returns the same errors as [`commit`](Self::commit).

@@ -129,8 +129,9 @@ impl SdmLayout {
     /// or before `[[`: `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h). If there is none,
     /// nothing is abbreviated (00h), and the whole URL must fit into 249 characters.
     ///
-    /// With an unpinned `{picc}`, the PICCDataTag of each tap decides whether the claim has a UID and a counter. One of
-    /// them is missing by chance in one of 128 forged taps, so pin the values that your tags write.
+    /// With an unpinned `{picc}`, the PICCDataTag of each tap decides whether the claim has a UID and a counter. In 1
+    /// of 128 forged taps, the random PICCDataTag happens to claim only the UID or only the counter. To rule this out,
+    /// pin the values that your tags write.
     ///
     /// # Errors
     /// Returns [`LayoutError`], which names the rule that the template breaks.

@@ -14,7 +14,8 @@ pub enum FlashError<E> {
     ///
     /// To start over, call [`format`](crate::FlashCounters::format) and give each tag a new key.
     Corrupted,
-    /// The region is not blank and does not contain a store. It has neither a header nor the end of a snapshot.
+    /// The region is not blank and does not contain a store. It contains neither a header record nor an end-of-snapshot
+    /// record.
     ///
     /// If this is the right region and it never contained a store, call [`format`](crate::FlashCounters::format) once,
     /// when the device is manufactured. If it did contain a store, every header is lost. In that case, proceed as for
@@ -55,9 +56,9 @@ pub enum FlashError<E> {
     /// longer. Its length must be a multiple of both and at most 32 bytes. The length of a page must be a multiple of
     /// the word length. Three segments must be shorter than 4 GiB.
     Unsupported {
-        /// The length of the shortest read in bytes.
+        /// The minimum read size in bytes.
         read: usize,
-        /// The length of the shortest write in bytes.
+        /// The minimum write size in bytes.
         write: usize,
         /// The length of a page in bytes.
         page: usize,

@@ -25,7 +25,7 @@ const UNTIMED: u8 = 4;
 
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
-/// A record of a segment.
+/// A record in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     /// The number of the segment. The checksum covers it, so records left over from an older segment are not valid.
@@ -104,7 +104,7 @@ fn checksum(number: u32, bytes: &[u8]) -> u32 {
 }
 
 impl Slot {
-    /// Decodes a slot of the segment with this number.
+    /// Decodes a slot that belongs to the segment `number`.
     pub(super) fn decode(body: &[u8], word: &[u8], number: u32) -> Self {
         let blank = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0xFF);
         let acknowledged = !blank(word);

@@ -17,7 +17,7 @@ const MAX_LOOKED_UP: u32 = 256;
 pub enum Subtag<'a> {
     /// A text whose own subtags are filled in turn.
     Nested(&'a str),
-    /// A text that is written unchanged.
+    /// Text that is written unchanged.
     Text(&'a str),
     /// A number, written in decimal.
     Number(u32),

@@ -247,7 +247,8 @@ fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
     template.extend_from_slice(text).map_err(|_| LayoutError::TemplateTooLong.into())
 }
 
-/// Returns the abbreviated prefix and the rest of the URL from a file that contains exactly one short URI record.
+/// Returns the prefix that the URI code stands for, and the rest of the URL from a file that contains exactly one short
+/// URI record.
 fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
     match UriRecord::read(file) {
         Ok(UriRecord { prefix, text, offset: FILE_HEADER, rest: 0 }) => Ok((prefix, text)),

@@ -20,7 +20,7 @@ pub(crate) struct Offsets {
     pub(crate) uid: Option<usize>,
     pub(crate) ctr: Option<usize>,
     pub(crate) picc_data: Option<usize>,
-    /// If the status is encrypted, this offset is inside the plaintext half of `enc`.
+    /// If the status is encrypted, this offset is in the first half of `enc`, from which the chip takes the plaintext.
     pub(crate) tt_status: Option<usize>,
     pub(crate) mac_input: Option<usize>,
     pub(crate) enc: Option<usize>,
