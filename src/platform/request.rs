@@ -95,7 +95,7 @@ impl<'a> Supplied<'a> {
                 "cuid" => record.names.cuid,
                 _ => None,
             });
-            // The vector has room for all names of a layout, so `push` cannot fail.
+            // The vector holds all names of a layout, so `push` cannot fail.
             let _ = text.map(|text| supplied.captured.push((name, text)));
         }
         supplied

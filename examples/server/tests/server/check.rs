@@ -1,4 +1,4 @@
-//! What an operator is told of tags that cannot be verified, by `import` and by `check`.
+//! What `import` and `check` report about tags that cannot be verified.
 
 use std::process::Command;
 
