@@ -27,7 +27,7 @@ mod tests {
 
     use super::*;
     use crate::cipher::block::{BlockEncrypt as _, LANES};
-    use crate::cipher::cmac::tests::random_blocks;
+    use crate::cipher::cmac::tests::{random_blocks, take};
     use crate::cipher::lanes::{LaneEncrypt as _, Lanes};
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
@@ -64,8 +64,7 @@ mod tests {
     fn every_code_path_equals_rustcrypto() {
         let mut random = random_blocks();
         for _ in 0..256 {
-            let [keys, blocks]: [[Block; LANES]; 2] =
-                core::array::from_fn(|_| core::array::from_fn(|_| random.next().unwrap()));
+            let (keys, blocks) = (take::<LANES>(&mut random), take::<LANES>(&mut random));
             let mut expected = blocks;
             expected.iter_mut().zip(&keys).for_each(|(block, key)| *block = rustcrypto(key, *block));
             let mut one_by_one = blocks;

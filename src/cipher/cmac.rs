@@ -256,6 +256,11 @@ pub(super) mod tests {
         })
     }
 
+    /// Takes the next blocks from [`random_blocks`].
+    pub(in crate::cipher) fn take<const N: usize>(random: &mut impl Iterator<Item = Block>) -> [Block; N] {
+        core::array::from_fn(|_| random.next().unwrap())
+    }
+
     /// Compares the results with the `cmac` crate, for messages of every length up to five blocks.
     #[test]
     fn cmac_equals_the_crate() {
@@ -272,7 +277,7 @@ pub(super) mod tests {
     fn shortcuts_equal_the_crate() {
         let mut random = random_blocks();
         for _ in 0..256 {
-            let [key, first, last] = core::array::from_fn(|_| random.next().unwrap());
+            let [key, first, last] = take(&mut random);
             let prepared = Cmac::new(&key);
             assert_eq!(prepared.one_block(&first), oracle(&key, &first));
             assert_eq!(Cmac::once_each(&key, [first, last]), [oracle(&key, &first), oracle(&key, &last)]);

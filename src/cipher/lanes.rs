@@ -97,15 +97,14 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::cipher::cmac::tests::{oracle, random_blocks};
+    use crate::cipher::cmac::tests::{oracle, random_blocks, take};
 
     /// Computes the CMACs of messages of different lengths in parallel, and compares them with the `cmac` crate.
     #[test]
     fn lanes_equal_the_crate() {
         let mut random = random_blocks();
         for round in 0..256 {
-            let [keys, whole]: [[Block; LANES]; 2] =
-                core::array::from_fn(|_| core::array::from_fn(|_| random.next().unwrap()));
+            let (keys, whole) = (take::<LANES>(&mut random), take::<LANES>(&mut random));
             let messages: [Vec<u8>; LANES] = core::array::from_fn(|lane| {
                 let length = (37 * lane + round) % 81;
                 random.by_ref().take(5).flatten().take(length).collect()

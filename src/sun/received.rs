@@ -70,7 +70,7 @@ impl<'a> Mirrors<'a> {
 /// Splits text into file data and the 16 digits of the MAC.
 ///
 /// If the text is too short to split, all of it counts as the MAC, which then fails the length check.
-pub(crate) fn split_mac(text: &str) -> (Option<&str>, &str) {
+fn split_mac(text: &str) -> (Option<&str>, &str) {
     let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
 }

@@ -86,7 +86,6 @@ pub enum KeyKind {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImportedCounter {
     /// Its counter.
-    #[serde(deserialize_with = "ctr_number")]
     pub ctr: SdmReadCtr,
     /// When it was accepted: ISO 8601, with its offset from UTC.
     #[serde(default, deserialize_with = "time_text")]
@@ -437,11 +436,6 @@ as_text!(
     |id: &Option<CounterId>| id.map(|id| hex::encode(id.as_bytes())).unwrap_or_default(),
     "the name of a counter is 32 hexadecimal digits"
 );
-
-fn ctr_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SdmReadCtr, D::Error> {
-    let number = u32::deserialize(deserializer)?;
-    SdmReadCtr::new(number).ok_or_else(|| D::Error::custom("a counter is at most 16777215"))
-}
 
 fn time_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };

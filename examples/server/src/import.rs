@@ -73,11 +73,12 @@ impl Line {
     /// Returns the text of an API key or token, and the document to store under its name.
     fn api_key(&self) -> Option<(&str, ApiKey)> {
         let (text, organisation, kind, label) = match self {
-            Self::ApiKey(ImportedKey { organisation, key, kind: ImportedKind::Public, label }) => {
-                (key, organisation, KeyKind::Public, label)
-            }
-            Self::ApiKey(ImportedKey { organisation, key, kind: ImportedKind::Private, label }) => {
-                (key, organisation, KeyKind::Private, label)
+            Self::ApiKey(ImportedKey { organisation, key, kind, label }) => {
+                let kind = match kind {
+                    ImportedKind::Public => KeyKind::Public,
+                    ImportedKind::Private => KeyKind::Private,
+                };
+                (key, organisation, kind, label)
             }
             Self::Token(ImportedToken { organisation, token, label }) => (token, organisation, KeyKind::Token, label),
             _ => return None,
@@ -148,7 +149,7 @@ pub enum ImportError {
     Store(StoreError),
 }
 
-/// Imports lines. `done` is told how many bytes are behind.
+/// Imports lines. Calls `done` with the number of bytes that it has read.
 ///
 /// # Errors
 /// [`ImportError`]; nothing was imported then.

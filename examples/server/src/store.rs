@@ -126,7 +126,7 @@ pub struct Found {
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Start,
-    /// Behind this key.
+    /// After this key.
     After(String),
     /// At this cursor of this node of Redis.
     Cursor(usize, u64),
@@ -134,8 +134,8 @@ enum Place {
 }
 
 impl Place {
-    /// The place behind a page of documents in the order of their keys.
-    fn behind(documents: &[(String, String)]) -> Self {
+    /// Returns the place after a page of documents in the order of their keys.
+    fn after_page(documents: &[(String, String)]) -> Self {
         match documents.last() {
             Some((key, _)) if documents.len() == PAGE => Self::After(key.clone()),
             _ => Self::End,
@@ -150,7 +150,7 @@ pub struct Change {
     pub seen: Vec<(String, Option<String>)>,
     /// What is to stand under which key; nothing, where there is no document.
     pub writes: Vec<(String, Option<String>)>,
-    /// Marks from elsewhere. Each is stored unless the stored counter is equal or greater.
+    /// Marks from another service. Each is merged with the stored mark, whose counter it never lowers.
     pub marks: Vec<(CounterId, Mark)>,
 }
 
@@ -276,8 +276,8 @@ impl AsyncCounterStore for &Store {
     }
 }
 
-/// The mark that results from an import: the greater counter, and at least as many taps as before. Of an equal counter, it
-/// adds the time if none is stored.
+/// Returns the mark that results from an import: the greater counter, and at least as many taps as before. If the counters are
+/// equal, the imported time is used if none is stored.
 fn raised(stored: Option<Mark>, imported: Mark) -> Mark {
     let Some(stored) = stored else { return imported };
     let taps = imported.taps.max(stored.taps);

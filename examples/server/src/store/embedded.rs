@@ -102,7 +102,7 @@ impl Embedded {
             }
             documents.push((key.value().to_owned(), text.value().to_owned()));
         }
-        let next = Place::behind(&documents);
+        let next = Place::after_page(&documents);
         Ok((documents, next))
     }
 

@@ -29,7 +29,7 @@ const ADVANCE: &str = "
     WHERE excluded.ctr > suntap_marks.ctr
     RETURNING ctr, at, taps, previous_ctr, previous_at";
 
-/// As `ADVANCE`, for marks from elsewhere.
+/// Merges marks from another service with the stored ones. A counter is never lowered.
 const RAISE: &str = "
     INSERT INTO suntap_marks (tag, ctr, at, taps) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])
     ON CONFLICT (tag) DO UPDATE SET ctr = excluded.ctr, taps = greatest(suntap_marks.taps, excluded.taps),
@@ -113,7 +113,7 @@ impl Postgres {
         let rows = self.client().await?.query(LIST, &[&prefix, &after, &limit]).await.map_err(StoreError::Postgres)?;
         let documents = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?)));
         let documents = documents.collect::<Result<Vec<_>, StoreError>>()?;
-        let next = Place::behind(&documents);
+        let next = Place::after_page(&documents);
         Ok((documents, next))
     }
 

@@ -38,7 +38,7 @@ const ADVANCE: &str = "
     end
     return {taps, old[1], old[2], old[3]}";
 
-/// Stores a mark from elsewhere, unless the stored counter is equal or greater.
+/// Merges a mark from another service with the stored one. A counter is never lowered.
 const RAISE: &str = "
     local old = redis.call('HMGET', KEYS[1], 'ctr', 'at', 'taps')
     if old[1] and tonumber(ARGV[1]) < tonumber(old[1]) then

@@ -8,7 +8,7 @@ use suntap_server::import::{Allowed, Report, import};
 use suntap_server::store::{Options, Store, StoreError};
 
 use crate::counters::{Apis, etrnl_body, etrnl_tag};
-use crate::import::{open, told};
+use crate::import::{import_into, open, told};
 use crate::tags::{self, Folder};
 
 fn api_key(organisation: u64, key: &str, kind: &str) -> Value {
@@ -126,7 +126,7 @@ async fn the_same_organisation_changes_kind_and_label() {
     let folder = Folder::new();
     let store = open(&folder).await;
     let import = async |lines: &[Value]| {
-        import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await.unwrap();
+        import_into(&store, lines).await.unwrap();
     };
     import(&tags::levels()).await;
     let mut line = api_key(1, "0123456789AB", "private");
@@ -188,9 +188,7 @@ async fn a_key_belongs_to_one_organisation() {
             // In a later import as well.
             let folder = Folder::new();
             let store = open(&folder).await;
-            let import = async |lines: &[Value]| {
-                import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await
-            };
+            let import = async |lines: &[Value]| import_into(&store, lines).await;
             import(&[&*tags::levels(), &[other(2), first.clone()]].concat()).await.unwrap();
             let error = import(&[second]).await.unwrap_err().to_string();
             assert!(error.starts_with("line 1: another organisation has this key or token\n"), "{error}");

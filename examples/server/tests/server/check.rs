@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use suntap_server::import::{Allowed, Report, import};
 
 use crate::counters::{Apis, KEY, etrnl_body, etrnl_tag};
-use crate::import::{changed, open};
+use crate::import::{changed, import_into, open};
 use crate::tags::{self, Folder};
 
 const SAME: &str = "give genuine and forged taps the same answer";
@@ -178,8 +178,7 @@ async fn rules_that_ignore_authentication_are_refused() {
         lines.push(tags::line(1));
         lines
     };
-    let import =
-        async |lines: &[Value]| import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await;
+    let import = async |lines: &[Value]| import_into(&store, lines).await;
     let group = |rule: &str, response: &str| json!([{ "rules": [rule], "response": response }]);
     for wrong in [
         json!({ "default": "Hi" }),
@@ -198,8 +197,7 @@ async fn rules_that_ignore_authentication_are_refused() {
 async fn a_group_keeps_its_layout_while_tags_need_it() {
     let folder = Folder::new();
     let store = open(&folder).await;
-    let import =
-        async |lines: &[Value]| import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await;
+    let import = async |lines: &[Value]| import_into(&store, lines).await;
     import(&[tags::levels(), vec![tags::line(1)]].concat()).await.unwrap();
     let mut group = tags::levels()[2].clone();
     group["tagGroup"]["layout"] = Value::Null;

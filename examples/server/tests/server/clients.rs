@@ -132,8 +132,8 @@ impl EtrnlTag {
     }
 }
 
-/// The answer to a tap that is accepted, if `last` was accepted as the latest and the tap is sent again.
-fn behind(accepted: &Value, last: u32) -> Value {
+/// The answer to an accepted tap that is sent again after the tap with the counter `last` was accepted.
+fn replayed(accepted: &Value, last: u32) -> Value {
     let changes = json!({ "success": false, "err": "ctrBehind", "authentic": false, "lastAuthenticCtr": last,
         "lastAuthenticTimestamp": TIME });
     changed(accepted, changes)
@@ -229,7 +229,7 @@ fn etrnl_cases(plain: &mut EtrnlTag, sealed: &mut EtrnlTag, other: &mut EtrnlTag
     let body = plain.body();
     let accepted = plain.accepted(None);
     cases.push(post("a tap", API_KEY, &body, 200, accepted.clone()));
-    cases.push(post("the same tap", API_KEY, &body, 200, behind(&accepted, 1)));
+    cases.push(post("the same tap", API_KEY, &body, 200, replayed(&accepted, 1)));
     let text = plain.number.to_string();
     for (headers, changes) in [
         (json!({ "API-KEY": API_KEY }), json!({ "tagId": text, "tt": null })),
@@ -334,7 +334,7 @@ impl Stage {
         let last: HashMap<_, _> = [&plain, &sealed].map(|tag| (tag.tag.uid().to_string(), tag.last.unwrap())).into();
         let again = |case: &Case| {
             let body = if let Some(uid) = case.body["uid"].as_str() {
-                behind(&case.body, last[uid])
+                replayed(&case.body, last[uid])
             } else {
                 let response = fail(&cases, case.body["xuid"].as_str().unwrap());
                 changed(&case.body, json!({ "response": response }))

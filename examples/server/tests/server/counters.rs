@@ -9,7 +9,7 @@ use suntap_server::import::{Allowed, import};
 use suntap_server::registry::{Caches, Registry};
 use suntap_server::store::{Options, Store};
 
-use crate::import::{changed, told};
+use crate::import::{changed, import_into, told};
 use crate::tags::{self, Folder};
 
 pub(crate) const KEY: &str = "pk_live-0123456789";
@@ -57,7 +57,7 @@ impl<'s> Apis<'s> {
     }
 
     pub(crate) async fn import(&self, lines: &[Value]) {
-        import(self.store, self.secrets, &tags::text(lines), Allowed::default(), |_| ()).await.unwrap();
+        import_into(self.store, lines).await.unwrap();
     }
 
     pub(crate) async fn ixkio(&self, query: &str) -> String {
@@ -235,7 +235,7 @@ async fn a_counter_that_cannot_be_imported_is_named() {
     without_layout["tag"]["layout"] = Value::Null;
     for (line, reason) in [
         (line(json!({})), "missing field `ctr`"),
-        (line(json!({ "ctr": 16_777_216 })), "a counter is at most 16777215"),
+        (line(json!({ "ctr": 16_777_216 })), "counter must be at most 16777215"),
         (line(json!({ "ctr": -1 })), "expected u32"),
         (line(json!({ "ctr": "000005" })), "expected u32"),
         (line(json!({ "ctr": 5, "at": "2023-07-09" })), "a time is like 2023-07-09T09:23:53.672Z"),

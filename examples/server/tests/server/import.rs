@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use suntap_server::import::{Allowed, Report, import};
+use suntap_server::import::{Allowed, ImportError, Report, import};
 use suntap_server::store::{Options, Store};
 
 use crate::client::get;
@@ -14,7 +14,12 @@ pub(crate) async fn open(folder: &Folder) -> Store {
     Store::open(&path.parse().unwrap(), Options::default()).await.unwrap()
 }
 
-/// What is said of these lines behind those of `levels()` and a good tag.
+/// Imports lines into a store without flags.
+pub(crate) async fn import_into(store: &Store, lines: &[Value]) -> Result<Report, ImportError> {
+    import(store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await
+}
+
+/// Returns the error of an import of `levels()`, a good tag, and these lines.
 pub(crate) async fn told(lines: &[Value]) -> String {
     let folder = Folder::new();
     let store = open(&folder).await;
@@ -114,7 +119,7 @@ async fn a_tap_does_not_pass_again_after_any_import() {
     let data = folder.path("data.redb");
     let lines = async |lines: &[Value]| {
         let store = open(&folder).await;
-        import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await.unwrap();
+        import_into(&store, lines).await.unwrap();
         store.close().await;
     };
     let line = changed(1, json!({ "keys": { "plain": { "file": "00112233445566778899AABBCCDDEEFF" } } }));
@@ -183,8 +188,7 @@ async fn an_error_repeats_no_key() {
 async fn the_same_line_again_changes_what_is_there() {
     let folder = Folder::new();
     let store = open(&folder).await;
-    let import =
-        async |lines: &[Value]| import(&store, tags::secrets(), &tags::text(lines), Allowed::default(), |_| ()).await;
+    let import = async |lines: &[Value]| import_into(&store, lines).await;
     let first = [tags::levels(), vec![changed(1, json!({ "cuid": "A" })), tags::line(2)]].concat();
     assert_eq!(import(&first).await.unwrap(), Report { tags: 2, others: 4, ..Report::default() });
     // The name A is free when the first tag has another, and not before.
