@@ -1,13 +1,14 @@
-//! The laws that every counter store must obey (feature `conformance`). Check them in the tests of your own store.
+//! Checks the laws that every counter store must obey (feature `conformance`). Call these checks from the tests of your
+//! own store.
 //!
-//! Functions whose names end in `_async` take an [`AsyncCounterStore`], and the others take a [`CounterStore`]. Nothing
-//! here needs `std`, so you can also check the laws on a device. If a store breaks a law, the check returns a
-//! [`Violation`], whose text names the [`Law`].
+//! Functions whose names end in `_async` take an [`AsyncCounterStore`], and the others take a [`CounterStore`]. This
+//! module does not need `std`, so you can also run the checks on a device. If a store breaks a law, the check returns a
+//! [`Violation`]. The text of the violation names the [`Law`].
 //!
-//! Each check derives its counter ids from `run`, a number that the caller chooses. If you use a different number for
-//! each check, the store does not have to be empty. Only [`Contest::Apart`] uses more than [`TAGS`] tags at once, and
-//! no law needs more than a few dozen calls. The store must return each time exactly as it was given, to the
-//! millisecond.
+//! Each check derives its counter ids from the number `run`, which you choose. Use a different number for each check.
+//! The store then does not have to be empty. A check uses at most [`TAGS`] tags. Only [`Contest::Apart`] can use more.
+//! A few dozen calls to the store are enough to check a law. The checks expect the store to return every timestamp
+//! exactly, to the millisecond.
 //!
 //! ```
 //! use suntap::conformance;
@@ -20,9 +21,10 @@
 //!
 //! # Laws about concurrent calls
 //!
-//! A [`Contest`] defines what each participant does and judges the results. The caller must run the participants at the
-//! same time, in threads or tasks, each with its own handle to the same store. Let them wait for each other before they
-//! enter, and run many rounds, because the calls hit a race window of microseconds only by chance.
+//! A [`Contest`] defines the call that each participant makes to the store, and judges the results. Run the
+//! participants in parallel, in threads or tasks. Give each participant its own handle to the same store. Let all
+//! participants wait for each other before they call [`enter`](Contest::enter). Run many rounds, because a race window
+//! lasts only microseconds, and calls hit it only by chance.
 //!
 //! ```
 //! use std::sync::{Barrier, Mutex};
@@ -62,22 +64,23 @@
 //!
 //! # Laws that need a restart or a failure
 //!
-//! A [`Promise`] records what a store has acknowledged. Call [`Promise::make`], or [`Promise::make_failing`] while
-//! writes fail. Then open the store again and check the promise with [`Promise::keep`].
+//! A [`Promise`] records the mark that a store acknowledged. Make the promise with [`Promise::make`]. If the store's
+//! writes fail during the call, use [`Promise::make_failing`] instead. Then open the store again, and check the promise
+//! with [`Promise::keep`].
 
 use core::fmt;
 
 use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The greatest number of tags that the check of a law uses at once, except in [`Contest::Apart`].
+/// The maximum number of tags that a check uses. Only [`Contest::Apart`] can use more.
 pub const TAGS: u8 = 3;
 
 /// A property that every counter store must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
-    /// The first tap of a tag advances, for any counter, and reports no previous mark.
+    /// The first tap of a tag advances with any counter. The store reports no previous mark.
     FirstTapAdvances,
     /// A counter that is greater than the stored one advances.
     GreaterAdvances,
@@ -85,25 +88,25 @@ pub enum Law {
     EqualIsStale,
     /// A counter that is lower than the stored one is stale and changes nothing.
     LowerIsStale,
-    /// An advance reports the previous mark and the new mark. The new mark has the new counter, the new time, and one
-    /// more accepted tap than the previous mark.
+    /// An advance reports the previous mark and the new mark. The new mark contains the new counter and the new time.
+    /// It counts one more accepted tap than the previous mark.
     PreviousIsReported,
     /// A stale result reports the stored mark, with its counter, time and number of accepted taps.
     StoredIsReported,
     /// Tags do not affect each other, even if their counter ids are similar.
     TagsAreIndependent,
-    /// After the counter `FFFFFFh`, no counter advances.
+    /// When the stored counter is `FFFFFFh`, no counter advances.
     MaximumIsTerminal,
-    /// If many concurrent calls have equal counters, exactly one of them advances.
+    /// If many concurrent calls try to advance one counter to the same value, exactly one call advances the counter.
     OneWinner,
-    /// After many concurrent calls with different counters, the greatest counter is stored. The mark counts one tap for
-    /// each call that advanced.
+    /// After many concurrent calls with different counters for one tag, the greatest counter is stored. The mark counts
+    /// one tap for each call that advanced.
     GreatestRemains,
     /// An acknowledged mark is still stored after the store is opened again.
     MarksSurvive,
-    /// A mark that was not written is not reported as advanced.
+    /// The store reports an advance only if it wrote the new mark.
     FailuresAreTold,
-    /// The store returns no error as long as nothing is broken.
+    /// If nothing is broken, the store returns no error.
     Works,
 }
 
@@ -132,9 +135,9 @@ impl fmt::Display for Law {
 pub struct Violation<E> {
     /// The law that is broken.
     pub law: Law,
-    /// The answer of the store, if it was wrong.
+    /// The wrong answer that the store returned, or `None` if the store returned an error.
     pub answered: Option<Advance>,
-    /// The store's own error, if it failed.
+    /// The error that the store returned, or `None` if the store returned a wrong answer.
     pub error: Option<E>,
 }
 
@@ -163,8 +166,8 @@ impl<E: fmt::Display> fmt::Display for Violation<E> {
 
 impl<E: core::error::Error> core::error::Error for Violation<E> {}
 
-/// Returns the counter id of one tag of a run. The id of tag 0 differs from the ids of the others in only one bit,
-/// which is the first or the last.
+/// Returns the counter id of a tag. The id of tag 1 differs from the id of tag 0 only in the first bit. The id of tag 2
+/// differs from the id of tag 0 only in the last bit.
 fn tag(run: u64, number: u8) -> CounterId {
     let mut id = [0; 16];
     let bytes = run.to_be_bytes();
@@ -213,7 +216,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         }
     }
 
-    /// Checks that the counter does not advance, and that the mark is `stored`.
+    /// Checks that the counter does not advance to `ctr`, and that the store reports the mark `stored`.
     async fn is_stale(
         &mut self,
         number: u8,
@@ -230,7 +233,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
     }
 
     async fn sequential(&mut self) -> Result<(), Violation<S::Error>> {
-        // The times cover a running clock, a clock that was set back, and no clock.
+        // The times cover three cases: a running clock, a clock that was set back, and a missing clock.
         let first = Mark { ctr: ctr(8), at: Some(UnixMillis::new(1_763_802_000_123)), taps: 1 };
         let second = Mark { ctr: ctr(9), at: None, taps: 2 };
         let third = Mark { ctr: ctr(0x01_0000), at: Some(UnixMillis::new(7)), taps: 3 };
@@ -244,11 +247,11 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.advances(0, Law::GreaterAdvances, Some(first), second).await?;
         self.is_stale(0, Law::EqualIsStale, second.ctr, second).await?;
         self.is_stale(0, Law::LowerIsStale, first.ctr, second).await?;
-        // The low bytes of this counter are lower than the low bytes of the stored counter.
+        // A store that compares only the low bytes would reject this counter.
         self.advances(0, Law::GreaterAdvances, Some(second), third).await?;
         self.is_stale(0, Law::LowerIsStale, ctr(0x00_FFFF), third).await?;
 
-        // Other tags are not affected.
+        // Tag 0 must not affect the other tags.
         let zero = Mark { ctr: SdmReadCtr::ZERO, at: None, taps: 1 };
         let other = Mark { ctr: ctr(5), at: None, taps: 1 };
         self.advances(1, Law::FirstTapAdvances, None, other).await?;
@@ -268,7 +271,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
 /// Checks the laws that need only sequential calls.
 ///
 /// # Errors
-/// Returns the first law that is broken.
+/// Returns a [`Violation`] with the first law that is broken.
 pub fn sequential<S: CounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
     run_ready(sequential_async(&mut Blocking(store), run))
 }
@@ -276,26 +279,25 @@ pub fn sequential<S: CounterStore>(store: &mut S, run: u64) -> Result<(), Violat
 /// Like [`sequential`], but for an [`AsyncCounterStore`].
 ///
 /// # Errors
-/// Returns the first law that is broken.
+/// Returns a [`Violation`] with the first law that is broken.
 pub async fn sequential_async<S: AsyncCounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
     Trial { store, run }.sequential().await
 }
 
-/// A law that many participants try to break at the same time.
+/// A check of a law with concurrent calls. Many participants call the store at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contest {
-    /// All participants advance one tag to the same counter. This checks [`Law::OneWinner`].
+    /// Checks [`Law::OneWinner`]. All participants advance the same tag to the same counter.
     Equal {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// All participants advance one tag, each to a different counter. This checks [`Law::GreatestRemains`].
+    /// Checks [`Law::GreatestRemains`]. All participants advance the same tag, each to a different counter.
     Increasing {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Each participant advances its own tag, and every call must advance. This checks [`Law::TagsAreIndependent`] and
-    /// uses as many tags as there are participants.
+    /// Checks [`Law::TagsAreIndependent`]. Each participant advances a tag of its own, and every call must advance.
     Apart {
         /// The number from which the counter ids are derived.
         run: u64,
@@ -321,7 +323,7 @@ impl Contest {
         }
     }
 
-    /// Calls the store once, on behalf of one participant. The participants of a contest are numbered from 0.
+    /// Calls the store once for the participant with this number. Participants are numbered from 0.
     ///
     /// # Errors
     /// Returns the error of the store.
@@ -341,11 +343,11 @@ impl Contest {
         store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis::new(number.into()))).await
     }
 
-    /// Judges the results of the participants after all of them are done. `results` must be in the order of the
-    /// participants' numbers.
+    /// Judges the results of all participants. Call this function after the last participant is done. Sort `results` by
+    /// the number of the participant.
     ///
     /// # Errors
-    /// Returns the law that is broken. If the store failed for a participant, this is [`Law::Works`].
+    /// Returns a [`Violation`] with the law that is broken. If the store returned an error, the law is [`Law::Works`].
     pub fn judge<S: CounterStore>(
         self,
         store: &mut S,
@@ -395,7 +397,7 @@ impl Contest {
             }
         }
         let Some((ctr, last)) = greatest else { return Ok(()) };
-        // Checks the final mark of each tag, which does not depend on the order of the calls.
+        // All calls are done, so the marks are final.
         let tags = if matches!(self, Self::Apart { .. }) { winners } else { 1 };
         for number in (0..=u16::MAX).take(usize::try_from(tags).unwrap_or(usize::MAX)) {
             let advance = store.advance(&self.tag(number), ctr, None).await.map_err(Violation::failed)?;
@@ -419,7 +421,8 @@ impl Contest {
     }
 }
 
-/// A record of what a store has acknowledged. Check the record after you open the store again.
+/// A record of the mark that a store acknowledged. Check the promise with [`keep`](Self::keep) after you open the store
+/// again.
 ///
 /// ```
 /// use suntap::conformance::Promise;
@@ -435,15 +438,15 @@ impl Contest {
 pub struct Promise {
     run: u64,
     asked: Mark,
-    /// `None` if the store failed.
+    /// `None` if the store returned an error.
     acknowledged: Option<Mark>,
     /// The law that is broken if the promise is not kept.
     law: Law,
 }
 
 impl Promise {
-    /// Advances the counter of a tag of this run to `value`, and records the answer of the store. A `value` above
-    /// `FFFFFFh` counts as `FFFFFFh`.
+    /// Advances the counter of a tag to `value`, and records the store's answer. The counter id is derived from `run`.
+    /// A `value` above `FFFFFFh` counts as `FFFFFFh`.
     pub fn make<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         run_ready(Self::make_async(&mut Blocking(store), run, value))
     }
@@ -454,7 +457,7 @@ impl Promise {
     }
 
     /// Like [`make`](Self::make), but for a store that cannot write or is interrupted in the middle of a write. The
-    /// store may fail, but everything that it reports must be true.
+    /// store may return an error. If it returns an answer, the answer must be true.
     pub fn make_failing<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         run_ready(Self::make_failing_async(&mut Blocking(store), run, value))
     }
@@ -474,14 +477,14 @@ impl Promise {
         Self { run, asked, acknowledged, law }
     }
 
-    /// Returns the mark that the store reported as stored, or `None` if the store failed.
+    /// Returns the mark that the store reported as stored, or `None` if the store returned an error.
     #[must_use]
     pub fn acknowledged(&self) -> Option<Mark> {
         self.acknowledged
     }
 
-    /// Checks a working store against the promise. Promises can be checked any number of times and in any order. If the
-    /// store failed when the promise was made, this call advances the counter, unless the failed call already did.
+    /// Checks the store against the promise. The store must work during this call. You can check promises any number of
+    /// times and in any order. If the store returned an error when the promise was made, this call repeats the advance.
     ///
     /// # Errors
     /// Returns a violation if the acknowledged mark is gone or changed. The law is [`Law::MarksSurvive`] for a promise
@@ -495,7 +498,8 @@ impl Promise {
     /// # Errors
     /// Returns the same errors as [`keep`](Self::keep).
     pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        // The acknowledged counter cannot advance again, so the store reports the stored mark.
+        // If the store kept the acknowledged counter, this call cannot advance it. The store then reports the stored
+        // mark.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
         let is_kept = match (advance, self.acknowledged) {

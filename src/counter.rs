@@ -1,4 +1,4 @@
-//! Counter stores: where the last accepted counter of each tag is kept.
+//! Defines counter stores, which keep the last accepted counter of each tag.
 
 #[cfg(feature = "flash")]
 mod flash;

@@ -2,8 +2,8 @@
 //!
 //! The emulator works like the chip (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation writes an NDEF file into the
 //! emulated tag. A tap copies this file, writes each mirror at its offset, and computes the MAC over the bytes from
-//! SDMMACInputOffset to SDMMACOffset. The emulator therefore shares the template, the session keys and the ciphers with
-//! the verifier. The parser and the code that finds the MAC input are separate.
+//! SDMMACInputOffset to SDMMACOffset. The emulator shares the template, the session keys and the ciphers with the
+//! verifier. It does not share the verifier's parser or the code that finds the MAC input.
 //!
 //! **Anybody can copy an emulated tag.** Give it keys that no real tag uses.
 //!
@@ -50,8 +50,7 @@ pub struct EmulatedTag {
     uid: Uid,
     ctr: SdmReadCtr,
     limit: SdmReadCtr,
-    /// Two flags. The first is `true` if the seal was ever open, and the second is `true` if it is open now. `None` if
-    /// seal measurement is disabled.
+    /// The state of the seal as the pair (was ever open, is open now). `None` if seal measurement is disabled.
     seal: Option<(bool, bool)>,
     seed: [u8; 16],
     file: [u8; FILE_SIZE],
@@ -61,14 +60,14 @@ pub struct EmulatedTag {
 }
 
 impl EmulatedTag {
-    /// Creates a newly set up tag, whose counter is 0 and whose seal is closed.
+    /// Creates a newly set up tag. Its counter is 0, and its seal is closed.
     ///
-    /// A `{picc}` that is not pinned contains both UID and counter. An `{enc}` that is not pinned is as short as the
-    /// file data allows, but has at least 32 characters.
+    /// A `{picc}` without pinned content contains both UID and counter. An `{enc}` without a pinned length is as short
+    /// as the file data allows, but at least 32 characters long.
     ///
     /// # Errors
-    /// Returns [`SettingsError`] if the layout or a text cannot be written into a chip, or if the layout describes an
-    /// NTAG 22x, which is not emulated.
+    /// Returns [`SettingsError`] if the layout or a text cannot be written to a chip. Also returns this error if the
+    /// layout describes an NTAG 22x, which the emulator does not support.
     pub fn new(
         layout: &SdmLayout,
         texts: &TagTexts<'_>,
@@ -95,7 +94,7 @@ impl EmulatedTag {
     }
 
     /// Sets up the tag again, like [`new`](Self::new). The tag gets new keys, and its counter starts at 0 again. The
-    /// state of the seal does not change, because a chip does not forget that its seal was open.
+    /// state of the seal does not change, because a chip never forgets that its seal was open.
     ///
     /// # Errors
     /// Returns the same errors as [`new`](Self::new). If this fails, the tag is unchanged.
@@ -111,9 +110,9 @@ impl EmulatedTag {
         Ok(())
     }
 
-    /// Returns the same tag with a different seed for its random bytes. PICCData has random bytes after UID and
-    /// counter, and in LRP mode also before them. The random bytes of each tap are computed from the seed and the
-    /// counter.
+    /// Returns the same tag with a different seed for its random bytes. In AES mode, PICCData has random bytes after
+    /// UID and counter. In LRP mode, PICCData also has random bytes before them. The random bytes of each tap are
+    /// computed from the seed and the counter.
     #[must_use]
     pub fn with_seed(mut self, seed: [u8; 16]) -> Self {
         self.seed = seed;
@@ -127,8 +126,8 @@ impl EmulatedTag {
         self
     }
 
-    /// Returns the same tag with an SDMReadCtrLimit. When the counter has reached this limit, the tag can no longer be
-    /// read.
+    /// Returns the same tag with an SDMReadCtrLimit. The tag cannot be read any more after its counter reaches this
+    /// limit.
     #[must_use]
     pub fn with_read_ctr_limit(mut self, limit: SdmReadCtr) -> Self {
         self.limit = limit;
@@ -164,11 +163,10 @@ impl EmulatedTag {
         self.ctr
     }
 
-    /// Reads the tag: increments the counter by one, and returns the URL.
+    /// Reads the tag. This increments the counter by one and returns the URL.
     ///
     /// # Errors
-    /// Returns [`ReadLimit`] if the counter has reached its limit, which is `FFFFFFh` by default. The tag then does not
-    /// write a URL.
+    /// Returns [`ReadLimit`] if the counter has reached its limit, which is `FFFFFFh` by default.
     pub fn tap(&mut self) -> Result<Url, ReadLimit> {
         let prf = Encryptor::new(&self.seed);
         let mut blocks = [[0; 16]; 2];
@@ -180,9 +178,9 @@ impl EmulatedTag {
         self.tap_with(&padded(blocks.as_flattened().iter().copied()))
     }
 
-    /// Like [`tap`](Self::tap), but with the given random bytes. In AES mode, PICCData contains the first of these
-    /// bytes, as many as fit after UID and counter. In LRP mode, the first eight of these bytes become PICCRand, and
-    /// the rest go into PICCData after UID and counter.
+    /// Like [`tap`](Self::tap), but with the given random bytes. In AES mode, the first of these bytes fill the space
+    /// in PICCData after UID and counter. In LRP mode, the first eight bytes become PICCRand, and the next bytes fill
+    /// the space in PICCData after UID and counter.
     ///
     /// # Errors
     /// Returns the same errors as [`tap`](Self::tap).
@@ -220,7 +218,7 @@ impl EmulatedTag {
             put_digits(&mut file, offsets.mac, mac.as_bytes());
         }
 
-        // The file does not contain the prefix that the URI code abbreviates.
+        // The NDEF file contains a URI code instead of the beginning of the URL.
         let (_, prefix) = self.layout.uri_code();
         let prefix = self.layout.template().as_bytes().get(..prefix).unwrap_or_default();
         let rest = file.get(FILE_HEADER..self.len).unwrap_or_default();
@@ -297,7 +295,7 @@ fn put(file: &mut [u8], at: Option<usize>, bytes: &[u8]) {
     place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
 }
 
-/// Like [`put`], but writes each byte as two digits.
+/// Like [`put`], but writes each byte as two hex digits.
 fn put_digits(file: &mut [u8], at: usize, bytes: &[u8]) {
     for (index, byte) in bytes.iter().enumerate() {
         put(file, index.checked_mul(2).and_then(|index| index.checked_add(at)), &hex::encode_upper::<1, 2>(&[*byte]));

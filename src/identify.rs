@@ -1,13 +1,13 @@
 //! Finds the meta-read key for a tap of an unknown tag by trying many keys.
 //!
-//! The right key decrypts PICCData so that its first byte is valid. With a wrong key, this byte is valid by chance one
-//! time in 256, or one time in 85 if the layout does not specify the content of PICCData. A search therefore finds the
-//! right key and sometimes also a wrong key. Checking the SDMMAC then rejects the wrong key.
+//! With the right key, the first byte of the decrypted PICCData is valid. With a wrong key, this byte is valid by
+//! chance one time in 256, or one time in 85 if the layout does not specify the content of PICCData. A search therefore
+//! finds the right key and sometimes also a wrong key. The SDMMAC check then rejects the wrong key.
 //!
-//! Keys may come from an iterator. The search does not collect them, so its memory use does not grow with the number of
-//! keys.
+//! The keys may come from an iterator. The search does not store them, so its memory use does not grow with the number
+//! of keys.
 //!
-//! The search ends at the matching key, so its running time reveals the position of that key. The search takes longest
+//! The search stops at the matching key, so its running time reveals the position of that key. The search takes longest
 //! if no key matches.
 //!
 //! ```
@@ -15,7 +15,7 @@
 //!
 //! static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
 //!
-//! // One service receives taps from several customers, and nothing in the URL says which customer a tag belongs to.
+//! // This service receives taps from the tags of several customers. The URL does not name the customer.
 //! let customers = [[1; 16], [2; 16], [0; 16], [3; 16]];
 //! let meta_keys = customers.map(|key| SdmMetaReadKey::from_bytes(key).prepare(Scheme::Aes));
 //!
@@ -36,15 +36,15 @@ use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 
-/// Returns an iterator over the keys that decrypt a tap to valid PICCData, in the order in which the keys are given.
-/// Each item is the index of the key, counted from 0, and the claimed tap. A key that was prepared for a scheme other
-/// than the layout's never appears in the result.
+/// Returns an iterator over the keys that decrypt the PICCData of a tap to valid content. Each item is the index of a
+/// key, counted from 0, and the claimed tap. The items are in the order of the keys. A key that was prepared for a
+/// scheme other than the layout's never appears in the result.
 ///
-/// Keys may be plain or prepared. With the feature `accel`, eight plain keys are expanded in parallel. If there are so
-/// many keys that they must be fetched from memory, plain keys then take no longer than prepared keys. Without this
-/// feature, prepare keys that are tried often.
+/// Keys may be plain or prepared. Without the feature `accel`, prepare keys that are tried often. With `accel`, eight
+/// plain keys are expanded in parallel. Plain keys then take no longer than prepared keys if the list of keys is too
+/// long for the CPU cache.
 ///
-/// A candidate is only a claimed tap. Verify it before you use it for anything else.
+/// The claimed taps are not verified. Verify a claimed tap before you use it for anything else.
 pub fn candidates<'a, I>(tap: &UnverifiedTap<'a>, keys: I) -> impl Iterator<Item = (usize, ClaimedTap<'a>)>
 where
     I: IntoIterator<Item: MetaReadKey>,
@@ -52,7 +52,7 @@ where
     Candidates::new(tap, keys)
 }
 
-/// See [`candidates`].
+/// The iterator that [`candidates`] returns.
 pub(crate) struct Candidates<'t, 'a, I> {
     tap: &'t UnverifiedTap<'a>,
     keys: I,
@@ -112,9 +112,9 @@ fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES
     side_by_side().then_some(plain)
 }
 
-/// Returns the first candidate whose SDMMAC matches, and the index of its meta-read key, counted from 0. `file_key`
-/// receives that index and the claimed tap. It returns the file-read key of the candidate, or `None` if there is no
-/// such key.
+/// Returns the first of the [`candidates`] whose SDMMAC matches, and the index of its meta-read key, counted from 0.
+/// `file_key` receives the index and the claimed tap of a candidate. It returns the file-read key of the candidate, or
+/// `None` if there is no such key.
 ///
 /// # Errors
 /// Returns [`VerifyError::NotAuthentic`] if no candidate matches, and [`VerifyError::NoCounter`] if a candidate matches
@@ -131,7 +131,7 @@ where
         let Some(key) = file_key(index, &tap) else { continue };
         match tap.verify(&key) {
             Ok(tap) => return Ok((index, tap)),
-            // This candidate matched, so no other will.
+            // The MAC of this candidate matched, so no other candidate can match.
             Err(VerifyError::NoCounter) => return Err(VerifyError::NoCounter),
             Err(_) => {}
         }

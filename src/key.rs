@@ -1,7 +1,7 @@
 //! Defines the key types. There is one type for each purpose. Keys are wiped on drop and never printed.
 //!
-//! Store and pass a key as one of the plain types. Its *prepared* form contains the key schedule and the CMAC subkeys.
-//! If you use a key for more than one tap, prepare it once.
+//! Store and pass keys as plain types. A *prepared* key contains the precomputed key schedule and CMAC subkeys. If you
+//! use a key for more than one tap, prepare it once.
 
 mod counter_id;
 mod plain;

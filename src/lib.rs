@@ -1,5 +1,6 @@
-// Both files define the links to the guide chapters: `links.md` as modules for rustdoc, and `README.md` as files in the
-// repository. The first definition of a link wins, so `links.md` must come first.
+// `links.md` and `README.md` define the same links to the guide chapters. The links in `links.md` lead to rustdoc
+// modules. The links in `README.md` lead to files in the repository. Rustdoc uses the first definition of a link, so
+// `links.md` must come first.
 #![doc = include_str!("guide/links.md")]
 #![doc = include_str!("../README.md")]
 #![no_std]

@@ -1,9 +1,9 @@
-//! Provides a verification service for the tags of many owners (feature `platform`), and implements the public APIs of
-//! two hosted services (feature `dialects`).
+//! A verification service for the tags of many owners (feature `platform`). The feature `dialects` adds the public APIs
+//! of two hosted services.
 //!
 //! [`Service`] decides whether to accept a tap. It looks up the tag in a [`TagRegistry`], and checks the counter in a
-//! [counter store](crate::CounterStore). The [`Record`] of a tag says who owns the tag, whether it may be used, where
-//! its keys come from, and which [rules] choose the answer.
+//! [counter store](crate::CounterStore). The [`Record`] of a tag says who owns the tag, and whether the tag may be
+//! used. It also contains the source of the keys, and the [rules] that choose the answer.
 #![cfg_attr(feature = "dialects", doc = "")]
 #![cfg_attr(feature = "dialects", doc = include_str!("platform/wire_formats.md"))]
 

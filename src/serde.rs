@@ -1,9 +1,9 @@
-//! Implements `Serialize` and `Deserialize` (feature `serde`). Most values are text, in the form that `Display` writes
-//! and `FromStr` reads.
+//! Implements `Serialize` and `Deserialize` (feature `serde`). Most values are serialized as the text that `Display`
+//! writes, and deserialized with `FromStr`.
 //!
-//! Keys can be deserialized but not serialized. No error of this module contains the text of a key, but the crate for a
-//! format may add it. For example, the `Display` text of a `toml` error shows the line with the key. The `message()` of
-//! that error does not.
+//! Keys can be deserialized but not serialized. The errors of this module never contain the text of a key. However, the
+//! crate that parses the format may add the text of the key to the error. For example, the `Display` output of a `toml`
+//! error shows the line that contains the key. The error's `message()` does not show the line.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -17,7 +17,7 @@ use crate::key::{ApplicationKey, IssuerKey, MasterKey, SdmFileReadKey, SdmMetaRe
 use crate::sun::layout::{MAX_TEMPLATE, SdmLayout};
 use crate::value::{CounterId, Scheme, SdmReadCtr, Uid, UnixMillis};
 
-/// Parses a value of the type `T` from text.
+/// A visitor that parses text into a `T`.
 struct Text<T>(&'static str, PhantomData<T>);
 
 impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
@@ -31,8 +31,8 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
         text.parse().map_err(E::custom)
     }
 
-    // The default methods would repeat the number in the error, and the number may be a key that was written without
-    // quotes.
+    // The default methods put the number into the error. The number may be a key that was written without quotes, so
+    // the error must not contain it.
     fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
         Err(E::custom(format_args!("expected {} as text", self.0)))
     }
@@ -121,8 +121,8 @@ impl Serialize for SdmLayout {
     }
 }
 
-/// Deserializes text as a template in AES mode. A map `{scheme, template}` also states the scheme. The field `scheme`
-/// may also be called `mode`.
+/// Deserializes a layout from text or from a map `{scheme, template}`. Text is a template in AES mode. The field
+/// `scheme` of the map may also be called `mode`.
 impl<'de> Deserialize<'de> for SdmLayout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LayoutVisitor)
@@ -143,7 +143,8 @@ impl<'de> Visitor<'de> for LayoutVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SdmLayout, A::Error> {
-        // The fields may come in any order, but a template can be parsed only after its scheme is known.
+        // The map may contain the template before the scheme, but the template can be parsed only after the scheme is
+        // known.
         let (mut scheme, mut template): (Option<Scheme>, Option<Template>) = (None, None);
         while let Some(name) = map.next_key()? {
             match name {

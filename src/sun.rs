@@ -23,10 +23,10 @@
 //! [`ReplayableTap`]: crate::ReplayableTap
 //! [`verify_replayable`]: crate::ClaimedTap::verify_replayable
 //!
-//! Each step consumes the previous state, and no state is `Clone`, so a caller cannot skip or repeat a step. A
+//! Each step consumes the previous state, and no state is `Clone`. A caller therefore cannot skip or repeat a step. A
 //! `ReplayableTap` never becomes a `FreshTap`. Dropping a `VerifiedTap` is harmless, because a `VerifiedTap` grants
-//! nothing by itself. The types cannot check that a counter store keeps its [contract](crate::CounterStore). If a store
-//! loses counters or reports a wrong result, a replay can become a `FreshTap`.
+//! nothing by itself. The types cannot enforce the [contract](crate::CounterStore) of a counter store. If a store loses
+//! counters or reports a wrong result, a replay can become a `FreshTap`.
 //!
 //! # Misuse that does not compile
 //!
@@ -58,7 +58,7 @@
 //! }
 //! ```
 //!
-//! No state can be cloned to keep a copy for later:
+//! A state cannot be cloned:
 //!
 //! ```compile_fail,E0277
 //! fn keeps<T: Clone>() {}
@@ -85,7 +85,7 @@
 //! keeps::<suntap::ReplayableTap<'_>>();
 //! ```
 //!
-//! A key works only for its own purpose:
+//! Each method accepts only the type of key that it needs:
 //!
 //! ```compile_fail,E0277
 //! # use suntap::*;

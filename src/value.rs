@@ -1,4 +1,4 @@
-//! Defines plain values: identifiers, counters, times and hexadecimal text.
+//! Defines basic values: identifiers, counters, times and hexadecimal text.
 
 mod config_error;
 mod counter_id;

@@ -1,4 +1,4 @@
-//! The verifier, which verifies the taps of one layout with keys from one source.
+//! The [`Verifier`] and the sources of its keys.
 
 use core::borrow::Borrow;
 use core::convert::Infallible;
@@ -45,8 +45,8 @@ pub use meta_keys::MetaKeys;
 ///
 /// | parameter | what it is | examples |
 /// |---|---|---|
-/// | `F` | [`FileKeys`] or [`AsyncFileKeys`]: the SDMFileReadKey of a tag | an [`SdmFileReadKey`](crate::SdmFileReadKey), [`An10922`], [`BoltCard`], [`ECodeKeys`], a closure from a UID to a key |
-/// | `M` | the prepared [`MetaKeys`]: the keys that decrypt `{picc}` | one key (the default), an array, a `Vec`, none |
+/// | `F` | the source of each tag's SDMFileReadKey (see [`FileKeys`] and [`AsyncFileKeys`]) | an [`SdmFileReadKey`](crate::SdmFileReadKey), [`An10922`], [`BoltCard`], [`ECodeKeys`], a closure that maps a UID to a key |
+/// | `M` | prepared keys that decrypt `{picc}` (see [`MetaKeys`]) | one key (the default), an array, a `Vec`, none |
 /// | `L` | the layout, owned or borrowed | `&'static SdmLayout` (the default), `SdmLayout`, `Arc<SdmLayout>` |
 ///
 /// # Returned errors
@@ -54,8 +54,8 @@ pub use meta_keys::MetaKeys;
 /// [`new`](Self::new) detects configuration mistakes and returns a [`ConfigError`]. Errors at run time are caused by a
 /// tag, by an attacker, or by a failure of the key source or the counter store.
 ///
-/// **Return one generic refusal to untrusted clients.** In particular, keep [`Error::UnknownTag`] for your logs,
-/// because it reveals that a meta-read key decrypted the PICCData.
+/// **Return one generic refusal to untrusted clients.** In particular, keep [`Error::UnknownTag`] for your logs. This
+/// error reveals that a meta-read key decrypted the PICCData.
 pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
     layout: L,
     meta_keys: M,
@@ -65,7 +65,7 @@ pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
 impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L> {
     /// Creates a verifier and prepares the meta-read keys for the scheme of the layout.
     ///
-    /// A layout without `{picc}` needs no meta-read key. Pass `()` in that case.
+    /// If the layout has no `{picc}`, pass `()` as the meta-read keys.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if the layout has no counter, if the meta-read keys do not match the layout, or if the
@@ -78,7 +78,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
         Self::checked(layout, meta_keys, file_keys)
     }
 
-    /// Like [`new`](Self::new), but for [`AsyncFileKeys`]. Then call [`verify_async`](Self::verify_async) and
+    /// Like [`new`](Self::new), but for [`AsyncFileKeys`]. Verify the taps with [`verify_async`](Self::verify_async) or
     /// [`admit_async`](Self::admit_async).
     ///
     /// # Errors
@@ -120,12 +120,14 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Verifies a tap. `tap` is a full URL or any other form of [`Presented`].
     ///
-    /// **This does not detect replays: a copy of a tap passes any number of times.** [Commit](VerifiedTap::commit) the
-    /// result, or call [`admit`](Self::admit) instead.
+    /// **This does not detect replays. A copy of a tap passes any number of times.** To reject replays,
+    /// [commit](VerifiedTap::commit) the result, or call [`admit`](Self::admit) instead.
     ///
-    /// With several meta-read keys, the verifier tries one after the other until the tap verifies. If the tap verifies
-    /// with none of them, the error is [`Error::UnknownTag`] if there was at least one claim but no file-read key for
-    /// any claim. In all other cases, it is [`VerifyError::NotAuthentic`].
+    /// With several meta-read keys, the verifier tries each key in turn. Each key that decrypts the PICCData to valid
+    /// content yields a claimed tap. If no claimed tap verifies, the error is one of these:
+    ///
+    /// - [`Error::UnknownTag`] if there is at least one claimed tap, but no file-read key for any claimed tap
+    /// - [`VerifyError::NotAuthentic`] in all other cases
     ///
     /// # Errors
     /// Returns [`Error::Malformed`], [`Error::Verify`], [`Error::UnknownTag`] or [`Error::Keys`].
@@ -139,13 +141,15 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// Verifies a tap and advances its counter in the store. If this succeeds, the tap is genuine and not a replay. The
     /// store keeps the time `at` with the counter.
     ///
-    /// `tap` is the URL as text, or another form of [`Presented`]: `Presented::OriginForm(path_and_query)` for the
-    /// request target that an HTTP server receives, `Presented::NdefFile(&bytes)` for the file that a reader returns,
-    /// or `&mirrors` for separate values.
+    /// `tap` is the URL as text, or another form of [`Presented`]:
+    ///
+    /// - `Presented::OriginForm(path_and_query)` for the request target that an HTTP server receives
+    /// - `Presented::NdefFile(&bytes)` for the file that a reader returns
+    /// - `&mirrors` for separate values
     ///
     /// # Errors
-    /// Returns the same errors as [`verify`](Self::verify). Returns [`Error::Commit`] if the tap is a replay or the
-    /// store failed.
+    /// Returns the same errors as [`verify`](Self::verify). Also returns [`Error::Commit`] if the tap is a replay or
+    /// the store failed.
     pub fn admit<'a, S: CounterStore + ?Sized>(
         &'a self,
         tap: impl Into<Presented<'a>>,
@@ -175,7 +179,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
     ///
     /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent
-    /// in either case. Code that is generic over the store and spawns the future needs the bound
+    /// in either case. To spawn the future in code that is generic over the store, add the bound
     /// [`SendCounterStore`](crate::SendCounterStore).
     ///
     /// # Errors

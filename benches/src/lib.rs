@@ -1,5 +1,5 @@
-//! Taps for the benchmarks, and the peer `ntag424` configured for the same layouts. This crate is not published: see
-//! `README.md` next to the manifest.
+//! Taps for the benchmarks, and the crate `ntag424` (the peer) configured for the same layouts. See `README.md` next to
+//! the manifest.
 
 #![allow(
     missing_docs,
@@ -31,7 +31,7 @@ use suntap_testkit::{Tag, Tap};
 /// The number of taps in one set.
 pub const TAPS: usize = 256;
 
-/// The layout of the tags of a set, as a template of suntap and of the peer.
+/// The layout of the tags of a set, as a template for suntap and as a template for the peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Written {
     pub mode: Scheme,
@@ -74,7 +74,7 @@ impl Random {
     }
 }
 
-/// One tap of one tag, which has its own file key.
+/// One tap. Each tap comes from a different tag, which has its own file key.
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub url: String,
@@ -82,7 +82,7 @@ pub struct Sample {
     pub ctr: u32,
 }
 
-/// A set of taps, and the two verifiers configured for them.
+/// A set of taps, and the verifiers of suntap and of the peer for these taps.
 #[derive(Debug)]
 pub struct Set {
     pub layout: SdmLayout,
@@ -154,7 +154,7 @@ impl Set {
     pub fn ours(&self, sample: &Sample) -> u32 {
         let key = SdmFileReadKey::from_bytes(sample.file_key);
         let tap = self.claimed(sample).verify(&key).unwrap();
-        // The peer always decrypts file data.
+        // Decrypt the file data, because the peer always does.
         if tap.message().file_data_len() > 0 {
             let mut buffer = [0; 128];
             tap.message().file_data(black_box(&mut buffer)).unwrap();
@@ -162,7 +162,7 @@ impl Set {
         tap.ctr().get()
     }
 
-    /// Verifies many taps as one batch, and returns how many verify.
+    /// Verifies many taps as one batch, and returns the number of taps that verify.
     #[must_use]
     pub fn ours_by_batch(&self, samples: &[Sample]) -> usize {
         let taps = samples.iter().map(|sample| ((), self.claimed(sample), SdmFileReadKey::from_bytes(sample.file_key)));

@@ -1,4 +1,4 @@
-//! Verifies any taps of any tags: a batch gives the same results as single calls, in the same order.
+//! Verifies any taps of any tags, as a batch and by single calls. Both give the same results in the same order.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -20,7 +20,7 @@ struct Sent {
 fuzz_target!(|input: (bool, Vec<Sent>)| {
     let (alike, mut sent) = input;
     sent.truncate(24);
-    // Groups of one mode are computed in parallel, mixed groups are not.
+    // A batch is computed in parallel only if all its taps have the same scheme.
     if let Some(first) = sent.first().map(|first| first.lrp).filter(|_| alike) {
         sent.iter_mut().for_each(|sent| sent.lrp = first);
     }
@@ -52,7 +52,7 @@ fuzz_target!(|input: (bool, Vec<Sent>)| {
         taps().zip(&ready).map(|(((), tap, key), (_, layout, ..))| (tap, key, layout.scheme())).collect();
     let together: Vec<_> = verify_batch(taps()).map(|((), verified)| said(verified)).collect();
     assert_eq!(together, alone);
-    // If all taps were claimed, prepared keys give the same results.
+    // Prepared keys give the same results. Taps and layouts are paired correctly only if every tap was claimed.
     if prepared.len() == ready.len() {
         let prepared: Vec<_> =
             prepared.into_iter().map(|(tap, key, mode)| said(tap.verify(&key.prepare(mode)))).collect();

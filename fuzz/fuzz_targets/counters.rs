@@ -1,6 +1,6 @@
-//! Sends taps of several tags in any order to a counter store that is full or fails before or after the write, and
-//! compares it with a simple model. A tap is accepted at most once, and only if its counter is greater than all
-//! accepted ones.
+//! Sends taps of several tags in any order to a counter store, and compares the store with a simple model. The store
+//! may be full, or fail before or after a write. A tap is accepted at most once, and only if its counter is greater
+//! than all accepted counters of its tag.
 #![no_main]
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ enum Step {
     Tap { tag: u8, reads: u8 },
     /// Sends an earlier URL again.
     Again { which: u16 },
-    /// Makes the next write fail, after it moved the counter if `moved`.
+    /// Makes the next write fail: after it advances the counter if `moved`, otherwise before that.
     Fail { moved: bool },
 }
 

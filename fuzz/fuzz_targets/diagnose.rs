@@ -1,4 +1,4 @@
-//! Diagnoses any URL. The search does not panic, is bounded, and gives at least one finding unless the tap is healthy.
+//! Diagnoses any URL. The search does not panic and is bounded. If the tap is not healthy, there is a finding.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

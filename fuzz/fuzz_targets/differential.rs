@@ -1,5 +1,5 @@
-//! Verifies a tap, unchanged or with one byte changed, of any tag whose layout `ntag424` and suntap both support.
-//! `ntag424` 0.1.1 and suntap give the same result, or they differ for one of the reasons listed here.
+//! Verifies a tap with suntap and with `ntag424` 0.1.1 (the peer). One byte of the tap may be changed. Both give the
+//! same result, or they differ for one of the reasons in `fuzz/README.md`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ use suntap_testkit::peer::{TEMPLATES, ours_told, theirs_told};
 fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
     let (made, change) = input;
     let (template, tag) = (made.one_of(TEMPLATES), made.tag());
-    // `made.tap()` never has counter 0; this tap may have it.
+    // Unlike `made.tap()`, this tap may have counter 0.
     let tap = Tap { ctr: made.ctr(), ..made.tap() };
     let written = tag.write(template, &tap);
     let mut text = written.url.clone().into_bytes();
@@ -26,7 +26,7 @@ fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
         written.digits.contains(&at) && text.as_bytes()[at].eq_ignore_ascii_case(&written.url.as_bytes()[at])
     };
     if ours == theirs {
-        // Neither accepts a value that the tag did not write.
+        // Neither implementation accepts a covered value that the tag did not write.
         let spoilt = changed.is_some_and(|at| {
             written.covered.contains(&at) && text.as_bytes()[at] != written.url.as_bytes()[at] && !same_digit(at)
         });
@@ -39,10 +39,10 @@ fuzz_target!(|input: (Made, Option<(u16, u8)>)| {
         return;
     };
     match (ours, theirs) {
-        // The peer reads at offsets: static text that the MAC does not cover may be anything.
+        // The peer reads mirrors at fixed offsets, so it accepts any static text that the MAC does not cover.
         (None, Some(_)) if !written.covered.contains(&at) => {}
         (None, Some(_)) if tap.ctr == 0 && counted => {}
-        // A digit in the MAC window is in the other case: the peer computes the MAC over the text as received.
+        // A digit in the MAC window changed its letter case. The peer computes the MAC over the text as received.
         (Some(_), None) if same_digit(at) => {}
         (ours, theirs) => panic!("{text} from {}: {ours:?}, {theirs:?}", written.url),
     }

@@ -1,5 +1,4 @@
-//! Cuts up taps of real tags and recombines them. Only a message that a tag wrote verifies, and no tap is fresh a
-//! second time.
+//! Edits and recombines taps of two tags. Only content that a tag wrote verifies, and no tap is fresh a second time.
 #![no_main]
 
 use std::sync::OnceLock;
@@ -45,7 +44,7 @@ struct Input {
     edits: Vec<Edit>,
 }
 
-/// Taps of two tags of one service, each with its own file key, and the content of these taps.
+/// Taps of two tags with the same layout, and the content of these taps. Each tag has its own file key.
 struct Made {
     layout: SdmLayout,
     tags: [Tag; 2],
@@ -134,7 +133,7 @@ fuzz_target!(|input: Input| {
             let Ok(verified) = claimed.verify_replayable(&key) else { continue };
             Said::by(verified.message())
         };
-        // Anybody can change a plain status outside the MAC window.
+        // Anybody can change a plain tamper status outside the MAC window.
         let authenticated = |mut said: Said| {
             if TEMPLATES[template].contains("tt={tt}&c") {
                 said.tt = None;

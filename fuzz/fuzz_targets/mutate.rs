@@ -12,7 +12,7 @@ fuzz_target!(|input: (Made, u16, u8)| {
     let at = written.covered[usize::from(place) % written.covered.len()];
     let mut text = written.url.clone().into_bytes();
     text[at] ^= 1 << (bit % 7);
-    // The same digit in the other case is still valid.
+    // The same digit in the other letter case is still valid.
     if written.digits.contains(&at) && text[at].eq_ignore_ascii_case(&written.url.as_bytes()[at]) {
         return;
     }

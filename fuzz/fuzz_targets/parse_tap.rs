@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use suntap::{CounterTagLayout, Scheme, SdmLayout};
 use suntap_testkit::line::{TEMPLATES, target};
 
-/// Layouts in addition to those of the tests: captured texts, pinned lengths, other chips.
+/// More layouts than the tests have: with `{:name}`, with a fixed length of file data, and for an NTAG 22x.
 const MORE: &[(Scheme, &str)] = &[
     (Scheme::Aes, "https://a.b/{:shop}/{:x-uid}?k={:eCode}&e={picc:uid,ctr}&t=[[{enc:32,tt@0}{mac}"),
     (Scheme::Aes, "https://a.b/{:id}?p=[[{picc}{enc}{mac}&v=2"),

@@ -1,4 +1,4 @@
-//! Parses any text as a template. Parsing does not panic, an accepted template prints unchanged, and a tag that is set
+//! Parses any text as a template. Parsing does not panic. An accepted template prints unchanged, and a tag that is set
 //! up with it writes taps that verify.
 #![no_main]
 
@@ -17,7 +17,7 @@ fuzz_target!(|template: &str| {
         let texts = TagTexts { captured: &captured, ..TagTexts::default() };
         let keys = || (SdmMetaReadKey::from_bytes([0x3C; 16]), SdmFileReadKey::from_bytes([0xC3; 16]));
         let (meta, file) = keys();
-        // Texts may be too long for the chip, and an NTAG 22x is not emulated.
+        // This fails if the texts are too long for the chip. It also fails for an NTAG 22x, which is not emulated.
         let Ok(mut tag) = EmulatedTag::new(&layout, &texts, meta, file, UID) else { continue };
         let url = tag.tap().unwrap();
         let tap = layout.parse(&url).unwrap_or_else(|error| panic!("{url}: {error}"));

@@ -1,5 +1,5 @@
-//! Verifies any tap of any tag. The verified content equals the written content: from a URL, from separate values, and
-//! from the emulator.
+//! Verifies any tap of any tag. The verified content equals the written content, for a URL, for separate values, and
+//! for the emulator.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -8,7 +8,7 @@ use suntap::{Mirrors, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid}
 use suntap_fuzz::tags::Made;
 use suntap_testkit::line::{Said, said, target};
 
-/// Returns the mirrors in a URL. Their offsets follow from the static text around them.
+/// Returns the mirrors in a URL. The static text and the lengths of the mirrors determine their positions.
 fn split_mirrors<'u>(template: &str, lrp: bool, data: usize, mut url: &'u str) -> Mirrors<'u> {
     let mut mirrors = Mirrors::default();
     let mut rest = template;
@@ -41,7 +41,7 @@ fuzz_target!(|made: Made| {
     let mirrors = split_mirrors(template, tag.lrp, tap.file_data.len(), &url);
     assert_eq!(said(&tag, &layout, layout.assemble(&mirrors).unwrap()).as_ref(), Ok(&expected), "{url}");
 
-    // The emulator is a second implementation of a tag. It writes text as file data, not bytes, and its seal is closed.
+    // The emulator is a second implementation of a tag. Its file data is text, and its seal is closed.
     let text: String = tap.file_data.iter().map(|byte| char::from(b' ' + byte % 0x5F)).collect();
     let texts = TagTexts { file_data: if expected.file_data.is_some() { &text } else { "" }, ..TagTexts::default() };
     let (meta, file) = (SdmMetaReadKey::from_bytes(tag.meta_key), SdmFileReadKey::from_bytes(tag.file_key));

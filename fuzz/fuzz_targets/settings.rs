@@ -1,5 +1,5 @@
-//! Reads any bytes as an answer to GetFileSettings, prefixed with its length, and an NDEF file. Reading does not panic,
-//! and a layout that was read can be written and read again.
+//! Reads any bytes as the settings of a tag: the length of an answer to GetFileSettings, this answer, and an NDEF file.
+//! Reading does not panic. A layout that was read can be written and read again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,8 +14,8 @@ fuzz_target!(|data: &[u8]| {
         let (mut ndef, mut sdm) = ([0; 256], [0; 27]);
         let ndef = layout.ndef_file(&texts, &mut ndef).unwrap();
         let sdm = match layout.sdm_settings(&access, &texts, &mut sdm) {
-            // A tag may have rights and a limit for a counter that it does not mirror, or a limit of 0. suntap does not
-            // write such settings.
+            // The settings of a tag may contain access rights and a limit for a counter that the tag does not mirror,
+            // or a limit of 0. suntap does not write such settings.
             Err(SettingsError::Counter) => continue,
             sdm => sdm.unwrap(),
         };

@@ -1,4 +1,4 @@
-//! Code that the fuzz targets share: generated tags, and counters that count their moves.
+//! Code that the fuzz targets share: generated tags, and a counter store that counts its advances.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fuzz target fails by panicking")]
 

@@ -6,7 +6,7 @@ use suntap::SdmLayout;
 use suntap_testkit::line::{TEMPLATES, scheme};
 use suntap_testkit::{Tag, Tap, Written};
 
-/// A tag with one of the layouts, and the content of one tap of it.
+/// A tag with one of the layouts, and the content of one of its taps.
 #[derive(Arbitrary, Clone, Debug)]
 pub struct Made {
     template: u8,
@@ -22,8 +22,8 @@ pub struct Made {
 }
 
 impl Made {
-    /// Generates a tag from few bytes, so that many tags fit into one input. Everything else follows from the seed
-    /// (SplitMix64).
+    /// Generates a tag from a few bytes, so that one input can describe many tags. SplitMix64 computes the other values
+    /// from the seed.
     pub fn of_seed(template: u8, lrp: bool, seed: u16) -> Self {
         let mut state = u64::from(seed);
         let mut bytes = || {

@@ -1,4 +1,4 @@
-//! The tags of the golden files, with counters that count their moves.
+//! The tags of the golden files, with a counter store that counts its advances.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,7 @@ use suntap::{Advance, CounterId, CounterStore, Full, MemoryCounters, SdmReadCtr,
 use suntap_testkit::registry::Tags;
 use suntap_testkit::world;
 
-/// A counter store that counts how often a counter moved.
+/// A counter store that counts how often it advances a counter.
 #[derive(Default)]
 pub struct Watched {
     counters: MemoryCounters<32>,
@@ -26,8 +26,8 @@ impl CounterStore for Watched {
 }
 
 impl Watched {
-    /// Asserts that a counter moved since `before` if and only if the verdict is fresh, and that a run has at most one
-    /// fresh verdict.
+    /// Asserts that exactly one counter moved since `before` if the verdict is fresh, and that none moved otherwise.
+    /// Only one verdict of a run can be fresh, because a run repeats one request.
     pub fn agrees<E>(&self, before: u32, verdict: Option<&Result<Verdict, E>>) {
         let fresh = matches!(verdict, Some(Ok(Verdict::Fresh(_))));
         assert_eq!(self.moved - before, u32::from(fresh));
@@ -35,7 +35,7 @@ impl Watched {
     }
 }
 
-/// Runs `run` with empty counters.
+/// Calls `run` with the tags of the golden files and an empty store.
 pub fn watched(run: impl FnOnce(&Tags, &mut Watched)) {
     static TAGS: OnceLock<Tags> = OnceLock::new();
     run(TAGS.get_or_init(world::tags), &mut Watched::default());

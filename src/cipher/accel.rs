@@ -1,13 +1,16 @@
-//! Implements the block cipher with the processor's AES instructions. On a processor without them, it uses [`soft`].
+//! Implements the block cipher with the processor's AES instructions. On a processor without these instructions, this
+//! module uses [`soft`].
 //!
 //! Only this module and its submodules contain `unsafe` code, for two reasons. First, a function that uses the AES
 //! instructions may be called only on a processor that has them. Second, registers are loaded and stored through raw
 //! pointers.
 //!
-//! This module is faster than one call for each block, for three reasons. The key schedule computes SubWord with the
-//! instruction for the last round of the cipher, which has a third of the latency of the dedicated instruction. A key
-//! that is used for only one block is expanded while that block is encrypted. The keys of several tags are expanded in
-//! parallel, so the processor works on one key while it waits for the result of another.
+//! This module is faster than a separate cipher call for each block, for three reasons.
+//! - The key schedule computes SubWord with the instruction for the last round of the cipher. The dedicated instruction
+//!   has three times the latency.
+//! - A key that is used for only one block is expanded while that block is encrypted.
+//! - The keys of several tags are expanded in parallel. The processor works on one key while it waits for the result of
+//!   another key.
 
 #![allow(unsafe_code, reason = "`unsafe` is confined to this directory, see above")]
 
@@ -44,8 +47,8 @@ fn available() -> bool {
 }
 
 with_aes! {
-    // This is a loop because `map` is compiled without the target features of its closure, so the closure would not be
-    // inlined.
+    // This is a loop and not a `map`. The function `map` is compiled without these target features, so the closure
+    // would not be inlined.
     #[inline]
     fn load_each<const N: usize>(blocks: &[Block; N]) -> [Register; N] {
         let mut registers = [load(&[0; 16]); N];
@@ -185,8 +188,8 @@ with_aes! {
         xor(even, and(xor(even, odd), mask))
     }
 
-    // The functions above are inlined into their callers in this macro block. Code outside the block calls the wrappers
-    // below.
+    // The functions above are inlined into other functions of this macro block. Code outside the block calls the
+    // functions below.
     fn expand_apart<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
         expand(keys)
     }
@@ -227,7 +230,7 @@ pub(crate) enum Decryptor {
 impl Encryptor {
     pub(crate) fn new(key: &Block) -> Self {
         if available() {
-            // SAFETY: the processor has the instructions.
+            // SAFETY: `available` checked that the processor has the AES instructions.
             Self::Hard(unsafe { expand_apart(&[*key]) })
         } else {
             Self::Soft(soft::Encryptor::new(key))
@@ -240,7 +243,7 @@ impl BlockEncrypt for Encryptor {
         match self {
             Self::Hard(keys) => {
                 let mut one = [*block];
-                // SAFETY: a `Hard` is constructed only if the processor has the instructions.
+                // SAFETY: a `Hard` is constructed only if the processor has the AES instructions.
                 unsafe { encrypt_apart(keys, &mut one) };
                 [*block] = one;
             }
@@ -250,7 +253,7 @@ impl BlockEncrypt for Encryptor {
 
     fn chain<C: Chain>(&self, chain: C) -> C::Output {
         match self {
-            // SAFETY: a `Hard` is constructed only if the processor has the instructions.
+            // SAFETY: a `Hard` is constructed only if the processor has the AES instructions.
             Self::Hard(keys) => unsafe { encrypt_chain(keys, chain) },
             Self::Soft(key) => key.chain(chain),
         }
@@ -260,7 +263,7 @@ impl BlockEncrypt for Encryptor {
 impl Decryptor {
     pub(crate) fn new(key: &Block) -> Self {
         if available() {
-            // SAFETY: the processor has the instructions.
+            // SAFETY: `available` checked that the processor has the AES instructions.
             Self::Hard(unsafe { expand_for_decryption(key) })
         } else {
             Self::Soft(soft::Decryptor::new(key))
@@ -271,7 +274,7 @@ impl Decryptor {
         match self {
             Self::Hard(keys) => {
                 let mut one = [*block];
-                // SAFETY: a `Hard` is constructed only if the processor has the instructions.
+                // SAFETY: a `Hard` is constructed only if the processor has the AES instructions.
                 unsafe { decrypt_apart(keys, &mut one) };
                 [*block] = one;
             }
@@ -280,12 +283,12 @@ impl Decryptor {
     }
 }
 
-/// Returns the table entry for the low four bits of `index`. It always reads all entries, so its memory accesses do not
-/// depend on the index.
+/// Returns the table entry for the low four bits of `index`. The function always reads all entries, so its memory
+/// accesses do not depend on the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     if available() {
         let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];
-        // SAFETY: the processor has the instructions.
+        // SAFETY: `available` checked that the processor has the AES instructions.
         unsafe { look_up_by_registers(table, masks) }
     } else {
         soft::look_up(table, index)
@@ -295,7 +298,7 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
 /// Runs one chain under a key that is expanded for this call only.
 pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     if available() {
-        // SAFETY: the processor has the instructions.
+        // SAFETY: `available` checked that the processor has the AES instructions.
         unsafe { expand_and_chain(key, chain) }
     } else {
         soft::chain_once(key, chain)
@@ -312,7 +315,7 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
             // SAFETY: the processor also has VAES.
             return unsafe { vaes::expand_and_encrypt(keys, blocks) };
         }
-        // SAFETY: the processor has the instructions.
+        // SAFETY: `available` checked that the processor has the AES instructions.
         unsafe { expand_and_encrypt(keys, blocks) }
     } else {
         soft::encrypt_by_each(keys, blocks);
@@ -329,7 +332,7 @@ pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [B
             // SAFETY: the processor also has VAES.
             return unsafe { vaes::expand_and_decrypt(keys, blocks) };
         }
-        // SAFETY: the processor has the instructions.
+        // SAFETY: `available` checked that the processor has the AES instructions.
         unsafe { expand_and_decrypt(keys, blocks) }
     } else {
         soft::decrypt_by_each(keys, blocks);
@@ -344,7 +347,7 @@ mod tests {
     use super::*;
 
     /// The environment variable `SUNTAP_WANTS` names the instructions that a test run must cover. Without this check, a
-    /// run could pass on a machine that does not have them.
+    /// run could pass on a machine that does not have these instructions.
     #[test]
     fn required_instructions_are_available() {
         let wanted = std::env::var("SUNTAP_WANTS").unwrap_or_default();

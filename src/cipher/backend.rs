@@ -1,5 +1,5 @@
-//! Selects the block cipher of this build. With the feature `accel`, it uses the processor's AES instructions. Without
-//! this feature, it is RustCrypto's `aes`.
+//! Selects the block cipher of this build. With the feature `accel`, the cipher uses the processor's AES instructions
+//! directly. Without this feature, the cipher is RustCrypto's `aes`.
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use super::accel as chosen;

@@ -14,14 +14,14 @@ pub(crate) const LANES: usize = 8;
 pub(crate) trait BlockEncrypt {
     fn encrypt(&self, block: &mut Block);
 
-    /// Encrypts several blocks, each of which depends on the result for the previous block. If the cipher has a setup
-    /// cost for each call, one chain is cheaper than separate calls.
+    /// Encrypts several blocks one after another. Each block depends on the result for the previous block. If each call
+    /// of the cipher has a setup cost, one chain is cheaper than separate calls.
     fn chain<C: Chain>(&self, chain: C) -> C::Output {
         chain.run(|block| self.encrypt(block))
     }
 }
 
-/// See [`BlockEncrypt::chain`].
+/// A sequence of encryptions for [`BlockEncrypt::chain`].
 pub(crate) trait Chain {
     type Output: Default;
 
@@ -35,7 +35,7 @@ pub(crate) struct Secret<T: Default>(pub(crate) T);
 impl<T: Default> Drop for Secret<T> {
     fn drop(&mut self) {
         self.0 = T::default();
-        // Without the barrier, the compiler would remove the write, because nothing reads it.
+        // Without the barrier, the compiler would remove the write, because nothing reads the zeros.
         optimization_barrier(&self.0);
     }
 }
@@ -52,15 +52,15 @@ pub(crate) fn xor(block: Block, other: Block) -> Block {
     (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(other)).to_ne_bytes()
 }
 
-/// Returns all ones if this bit of `index` is 1, and all zeros otherwise. Lookups in secret tables use this mask to
-/// hide which entry they select. `black_box` keeps the compiler from turning the mask into a branch.
+/// Returns all ones if the bit `bit` of `index` is 1, and all zeros otherwise. A lookup in a secret table uses such
+/// masks to hide which entry it selects. `black_box` keeps the compiler from turning the mask into a branch.
 #[inline]
 pub(super) fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
 }
 
-/// Selects one of sixteen table entries. Each bit of the index halves the number of remaining entries. This is a macro
-/// and not a function, so that it adds no function call to code that uses the processor's AES instructions.
+/// Selects one of sixteen table entries. Each bit of the index halves the number of remaining entries. This is a macro,
+/// because a function might not be inlined into code that uses the processor's AES instructions.
 macro_rules! halve {
     ($table:expr, $masks:expr, $load:expr, $choose:expr) => {{
         let (choose, load, [one, two, four, eight]) = ($choose, $load, $masks);

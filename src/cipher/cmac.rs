@@ -1,8 +1,8 @@
 //! Implements CMAC. Source: NIST SP 800-38B, RFC 4493.
 //!
-//! This crate has its own CMAC for two reasons. First, it keeps the subkeys with the prepared key, so the MAC of a
-//! one-block message costs only one block encryption. Second, AN10922 has its own padding rule, so it needs the last
-//! step of CMAC for input that is already padded.
+//! This crate has its own CMAC for two reasons. First, a prepared key contains the subkeys, so the MAC of a one-block
+//! message costs only one block encryption. Second, AN10922 has its own padding rule, so AN10922 needs a CMAC of input
+//! that is already padded.
 
 use dbl::Dbl;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
@@ -10,8 +10,8 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use super::backend::{Encryptor, chain_once};
 use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
 
-/// If `true`, a key that is used only once goes through the same code as a prepared key. Separate code is
-/// faster, but it would take 1.2 KB of flash in firmware.
+/// If `true`, a key that is used only once goes through the same code as a prepared key. Separate code is faster, but
+/// would take 1.2 KB of flash in firmware.
 const SHARED: bool = cfg!(target_pointer_width = "32");
 
 /// A key prepared for CMAC: the cipher and both subkeys.
@@ -146,7 +146,8 @@ impl<C: BlockEncrypt> Cmac<C> {
         state
     }
 
-    /// Computes the MAC of exactly two blocks. If `padded` is `true`, the caller has already padded the second block.
+    /// Computes the MAC of a message of exactly two blocks. If `padded` is `true`, the caller has already padded the
+    /// second block.
     pub(crate) fn two_blocks(&self, first: &Block, last: &Block, padded: bool) -> Block {
         struct Two {
             first: Block,
@@ -187,11 +188,11 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
 
     fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
         let mut state = [0; 16];
-        // This block is not absorbed yet. A full block is kept until more bytes follow, because the last block is
+        // This block is not encrypted yet. A full block waits until another byte follows, because the last block is
         // processed differently.
         let mut block = [0; 16];
         let mut filled: usize = 0;
-        // This is `for_each` and not a loop, because `next` is slow on an iterator chained from several parts.
+        // `for_each` is faster than a loop here, because `next` is slow on chained iterators.
         self.message.for_each(|byte| {
             if filled == block.len() {
                 state = xor(state, block);

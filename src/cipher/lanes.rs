@@ -1,4 +1,4 @@
-//! Encrypts blocks and computes CMACs under several keys in parallel, each key with its own block or message.
+//! Encrypts blocks and computes CMACs under several keys in parallel. Each key has its own block or message.
 
 use super::backend::encrypt_by_each;
 use super::block::{Block, LANES, Secret, padded, xor};
@@ -10,8 +10,8 @@ pub(crate) trait LaneEncrypt {
     fn encrypt(&self, blocks: &mut [Block; LANES]);
 }
 
-/// Keys for parallel use. These keys are not prepared. Each key encrypts only a few blocks, so it is expanded while
-/// they are encrypted.
+/// Keys for parallel use. Each key encrypts only a few blocks. The keys are therefore not prepared, but expanded during
+/// each encryption.
 pub(crate) struct Lanes(Secret<[Block; LANES]>);
 
 impl Lanes {
@@ -63,8 +63,8 @@ impl<C: LaneEncrypt> CmacLanes<C> {
         states
     }
 
-    /// For each key, computes the MAC of a message of any length. A lane whose message has ended stays idle until the
-    /// longest message ends.
+    /// For each key, computes the MAC of a message of any length. After a message has ended, the results of its lane
+    /// are ignored until the longest message ends.
     pub(crate) fn of(&self, messages: &[&[u8]; LANES]) -> [Block; LANES] {
         let (mut states, mut tags) = ([[0; 16]; LANES], [[0; 16]; LANES]);
         let mut rests = messages.map(Some);

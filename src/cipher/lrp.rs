@@ -1,9 +1,9 @@
 //! Implements the leakage-resilient primitive (LRP), which chips use in LRP mode. Source: NXP AN12304 Rev 1.1.
 //!
-//! The functions are public for callers that analyse a tap or communicate with a chip. The search of this documentation
-//! also finds them by NXP's names of the algorithms. Verification, from parsing the text to
-//! [`FreshTap`](crate::FreshTap), uses LRP automatically if the layout has the scheme
-//! [`Scheme::Lrp`](crate::Scheme::Lrp).
+//! The functions are public for callers that analyse a tap or communicate with a chip. The documentation search also
+//! finds these functions by NXP's algorithm names. To verify a tap, you do not need these functions. If the scheme of
+//! the layout is [`Scheme::Lrp`](crate::Scheme::Lrp), every step up to [`FreshTap`](crate::FreshTap) uses LRP
+//! automatically.
 //!
 //! The running time does not depend on keys or data. To select the plaintext for a nibble, the code reads all 16
 //! plaintexts instead of indexing into them.
@@ -17,18 +17,18 @@ use super::block::{Block, BlockEncrypt, LANES, Secret};
 use super::cmac::Cmac;
 use super::lanes::LaneEncrypt;
 
-/// Proof that this build has LRP. Without the feature `lrp` this type is uninhabited, so the compiler removes the code
-/// that needs a value of it.
+/// Proof that this build supports LRP. Without the feature `lrp`, this type has no value, so the compiler removes all
+/// code that needs a value of this type.
 #[cfg(feature = "lrp")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Enabled;
-/// Without the feature `lrp` this type has no value.
+/// Without the feature `lrp`, this type has no value.
 #[cfg(not(feature = "lrp"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enabled {}
 
-/// The blocks that are encrypted under each secret of the chain. Encrypting `NEXT` gives the next secret, and
-/// encrypting `OUT` gives an output.
+/// LRP derives plaintexts and updated keys from chains of secrets. The encryption of `NEXT` under a secret is the next
+/// secret. The encryption of `OUT` under a secret is an output.
 const NEXT: Block = [0x55; 16];
 const OUT: Block = [0xAA; 16];
 
@@ -43,7 +43,7 @@ pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
     plaintexts
 }
 
-/// Fills `plaintexts` with the plaintexts of a key. `set` converts each of them.
+/// Fills `plaintexts` with the plaintexts of a key. `set` converts each plaintext before it is stored.
 fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set: impl Fn(Block) -> P) {
     let mut secret = encrypt(key, NEXT);
     plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret)));
@@ -88,8 +88,8 @@ pub struct Lrp {
     _enabled: Enabled,
 }
 
-/// Several keys prepared for LRP, for parallel use. Each has its plaintexts and its updated key 0. They are wiped on
-/// drop.
+/// Several keys prepared for LRP, for parallel use: the plaintexts and the updated key 0 of each key. All of them are
+/// wiped on drop.
 pub(crate) struct LrpLanes {
     plaintexts: Secret<[[u128; 16]; LANES]>,
     updated_keys: Secret<[Block; LANES]>,
@@ -163,8 +163,8 @@ impl Lrp {
     /// Evaluates LRP over nibbles in the given order (`eval` in AN12304). Only the low four bits of each item are used.
     /// Source: AN12304 §2.2, Algorithm 3.
     ///
-    /// If `finalize` is `true`, one more step follows: a block of zeros is encrypted under the result, and the
-    /// encrypted block is returned. Finalize every result that you disclose.
+    /// If `finalize` is `true`, the function also encrypts a block of zeros under the result, and returns the encrypted
+    /// block instead. Finalize every result that you disclose.
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
         let mut state = self.updated_key;
         for nibble in nibbles {
@@ -218,8 +218,8 @@ impl Lrp {
 
 impl Cmac<Lrp> {
     /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. All
-    /// nibbles of that block are zero, so its encryption needs only the first plaintext. It runs in parallel with the
-    /// computation of the other plaintexts.
+    /// nibbles of that block are zero, so its encryption needs only the first plaintext. This encryption therefore runs
+    /// in parallel with the computation of the other plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
@@ -227,8 +227,8 @@ impl Cmac<Lrp> {
         encrypt_by_each(&started.0, &mut given.0);
         let [[first, secret], [updated_key, _]] = given.0;
         let mut lrp = Lrp { plaintexts: [u128::from_ne_bytes(first); 16], updated_key, _enabled: enabled };
-        // The current key of each of the two chains. The first chain computes the plaintexts, and the second chain
-        // encrypts the block of zeros.
+        // Two chains of encryptions run in parallel, and `keys` contains the current key of each chain. The first chain
+        // computes the plaintexts. The second chain encrypts the block of zeros.
         let mut keys = Secret([secret, updated_key]);
         let mut nibbles: u8 = 32;
         for plaintext in lrp.plaintexts.iter_mut().skip(1) {
@@ -330,7 +330,8 @@ mod tests {
         assert_eq!(lrp.eval([1, 3, 5, 9], true), bytes("1BA2C0C578996BC497DD181C6885A9DD"));
     }
 
-    /// Checks a vector of LRICB without padding in AN12304 §3.3. In this vector, the counter carries.
+    /// Checks a vector of LRICB without padding in AN12304 §3.3. In this vector, the counter increment carries into a
+    /// higher byte.
     #[test]
     fn an12304_lricb() {
         let lrp = Lrp::new(&bytes("EFA5B7429CD153BF0086DEF900C0F235"), 0);

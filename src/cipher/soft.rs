@@ -68,8 +68,8 @@ impl Decryptor {
     }
 }
 
-/// Returns the table entry for the low four bits of `index`. It always reads all entries, so its memory accesses do not
-/// depend on the index.
+/// Returns the table entry for the low four bits of `index`. The function always reads all entries, so its memory
+/// accesses do not depend on the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     let load = |entry: &u128| *entry;
     let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);

@@ -1,7 +1,7 @@
 //! Defines the cryptographic suite of SDM, which is AES or the leakage-resilient primitive (LRP).
 //!
-//! All differences between the two suites are handled in this module. Without the feature `lrp`, [`Enabled`] is an
-//! uninhabited type, so [`Suite::Lrp`] cannot exist and the compiler removes every branch for it.
+//! This module handles all differences between the two suites. Without the feature `lrp`, [`Enabled`] is an uninhabited
+//! type. [`Suite::Lrp`] then cannot be constructed, and the compiler removes every branch for this variant.
 
 use super::backend::{Decryptor, encrypt_by_each};
 use super::block::{Block, LANES, Secret};
@@ -23,7 +23,7 @@ pub(crate) enum Suite {
 }
 
 impl Suite {
-    /// Returns the suite of a scheme, or `None` if the scheme is not SDM.
+    /// Returns the suite of a scheme, or `None` if the scheme does not belong to SDM.
     pub(crate) const fn of(scheme: Scheme) -> Option<Self> {
         match scheme {
             Scheme::Aes => Some(Self::Aes),
@@ -33,7 +33,7 @@ impl Suite {
         }
     }
 
-    /// Returns the suite for CMACs under a tag's key. For SUNCMAC, this is AES, because SUNCMAC uses AES-CMAC.
+    /// Returns the suite for CMACs under a tag's key. For SUNCMAC, the suite is AES, because SUNCMAC uses AES-CMAC.
     pub(crate) fn of_cmac(scheme: Scheme) -> Self {
         Self::of(scheme).unwrap_or(Self::Aes)
     }
@@ -65,8 +65,8 @@ impl Suite {
         }
     }
 
-    /// Decrypts SDMENCFileData in place. `blocks` must start with its first block. The three bytes are SDMReadCtr, LSB
-    /// first. Source: NT4H2421Gx §9.3.6.
+    /// Decrypts SDMENCFileData in place. `blocks` must start with the first block of SDMENCFileData. The array of three
+    /// bytes is SDMReadCtr, LSB first. Source: NT4H2421Gx §9.3.6.
     pub(crate) fn decrypt_file_data(self, key: &Block, [low, mid, high]: [u8; 3], blocks: &mut [Block]) {
         match self {
             Self::Aes => {
@@ -79,9 +79,9 @@ impl Suite {
         }
     }
 
-    /// For each key, computes three values: the CMAC of the first block, the AES-CMAC of the second block, and the CMAC
-    /// of a message. The key of the third CMAC is the result for the first block. The three values are the session key,
-    /// the counter id and the MAC of a tap. They are computed for several taps in parallel.
+    /// Computes the session keys, the counter ids and the MACs of several taps in parallel. Each tap has its own key,
+    /// two blocks and a message. The session key is the CMAC of the first block. The counter id is the AES-CMAC of the
+    /// second block. The MAC is the CMAC of the message under the session key.
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],
@@ -106,7 +106,7 @@ impl Suite {
     }
 }
 
-/// See [`Suite::chained_cmacs`].
+/// The results of [`Suite::chained_cmacs`]. The field `secrets` contains the session keys.
 pub(crate) struct Chained {
     pub(crate) secrets: Secret<[Block; LANES]>,
     pub(crate) ids: [Block; LANES],
@@ -140,7 +140,7 @@ impl PiccCipher {
             }
             Self::Lrp(key) => {
                 let (mut counter, mut blocks): ([u8; 8], [Block; 1]) = (rand, [ciphertext]);
-                // PICCRand is the counter of LRICB.
+                // LRICB is the encryption mode of LRP. PICCRand is its counter.
                 key.decrypt(&mut counter, &mut blocks);
                 let [block] = blocks;
                 block
@@ -171,7 +171,7 @@ impl SuiteCmac {
         }
     }
 
-    /// Computes the AES-CMAC of one block under the same key, regardless of the suite.
+    /// Computes the AES-CMAC of one block under the same key, even if the suite is LRP.
     pub(crate) fn aes_one_block(&self, message: &Block) -> Block {
         match self {
             Self::Aes(cmac) => cmac.one_block(message),

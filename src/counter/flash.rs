@@ -22,8 +22,8 @@ use record::{Content, Record, Slot};
 
 /// A counter store on NOR flash for at most `N` tags (feature `flash`).
 ///
-/// The store writes a mark to the flash before it acknowledges the tap. No acknowledged mark is therefore lost, even if
-/// power fails in the middle of a write. `N` must be a power of two from 2 to 32768.
+/// The store writes a mark to the flash before it acknowledges the tap. An acknowledged mark is therefore never lost,
+/// even if power fails in the middle of a write. `N` must be a power of two from 2 to 32768.
 ///
 /// The store uses its region of the flash as a ring of segments. The active segment holds a snapshot of all marks,
 /// followed by a log. Each accepted tap appends one record to the log. When the log is full, the store erases the next
@@ -33,70 +33,73 @@ use record::{Content, Record, Slot};
 /// | when | reads | writes | erases |
 /// |---|---|---|---|
 /// | a stale tap | 0 | 0 | 0 |
-/// | an accepted tap | 0 | 2: a record of 36 bytes, and a word that marks it as complete | 0 |
+/// | an accepted tap | 0 | 2: a record of 36 bytes, and a word that acknowledges the record | 0 |
 /// | start | up to 3 for each segment, plus every slot of the active segment | 0 | 0 |
 /// | start after a tap was interrupted | as above | 2 for each known tag, plus 5 | 1 segment |
 /// | start on a blank region | the whole region | 4 | 1 segment |
 /// | first accepted tap after a start without writes, or on a full log | 0 | 2 for each known tag, plus 7 | 1 segment |
 ///
-/// On the flash, a record takes 36 bytes, rounded up to whole words of the flash, plus one word. With words of 4 bytes,
-/// this is 40 bytes. A segment has enough pages for a snapshot of `N` tags and a log of `max(N / 2, 16)` taps. The
-/// region must have space for at least three segments, which take [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) bytes.
+/// On the flash, a record takes 36 bytes, rounded up to whole words, plus one more word. With 4-byte words, a record
+/// takes 40 bytes. A segment is long enough for a snapshot of `N` tags and a log of `max(N / 2, 16)` taps. The region
+/// must be long enough for three segments. Three segments take [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) bytes.
 ///
-/// **Lifetime**: For example, take a region of 16 pages of 4 KiB, words of 4 bytes and 32 tags. A segment is then one
-/// page with 102 records, of which 68 are taps. With 100,000 erases per page, the region lasts for 108 million taps, or
-/// for 34 years with one tap every ten seconds. A start that is followed by a tap also erases a segment, so at most 1.6
-/// million such starts are possible.
+/// **Lifetime**: As an example, consider a store for 32 tags in a region of 16 pages. A page is 4 KiB long, and a word
+/// is 4 bytes long. A segment is then one page and contains 102 records, of which 68 are taps. If a page survives
+/// 100,000 erases, the region lasts for 108 million taps. With one tap every ten seconds, the region lasts for 34
+/// years. A start that is followed by a tap also erases a segment. The region therefore survives at most 1.6 million
+/// such starts.
 ///
 /// **Memory**: The store needs about 54 bytes of memory for each of the `N` tags.
 ///
-/// The store requires that erased cells read as `FFh`. It also requires that a partly written word can be read, but the
-/// value may be anything. A flash that does not meet these requirements needs an adapter, for example a flash that
-/// keeps returning an error when a partly written word is read.
+/// Erased cells of the flash must read as `FFh`. Reading a partly written word must succeed, but may return any value.
+/// A flash that does not meet these requirements needs an adapter. For example, some flashes return an error whenever a
+/// partly written word is read.
 ///
-/// The store uses a record only if it is complete. A record whose write was interrupted was never acknowledged, so the
-/// store skips it. If an acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The
-/// store never guesses a value, because a mark with a lower counter would let old taps pass. For the same reason, the
-/// store has its own journal: the available log crates skip data that they cannot read, or erase it to repair the log.
-/// If the marks are lost, call [`format`](Self::format) to start with an empty store, and give each tag a new key.
+/// The store uses only complete records. If the write of a record was interrupted, its tap was never acknowledged, so
+/// the store skips the record. If an acknowledged record can no longer be read, the store returns
+/// [`FlashError::Corrupted`]. The store never guesses a lost mark, because a counter that is too low would let old taps
+/// pass. For the same reason, the store has its own journal. The available log crates skip data that they cannot read,
+/// or they erase the data to repair the log. If the marks are lost, call [`format`](Self::format) to start with an
+/// empty store, and give each tag a new key.
 ///
-/// After an error, or after a future of the store was dropped before it completed, the next call of `advance` first
-/// reads the flash again.
+/// If a call fails, or if its future is dropped early, the next call of `advance` first reads the flash again.
 ///
 /// # Which region becomes an empty store
 ///
-/// [`open`](Self::open) creates an empty store only in a region that is blank after its first two slots. These slots
-/// may have any content, because power may fail while the first two records are written or erased. However, if the
-/// first slot contains a header, that header must belong to a first segment without tags, and it must have been written
-/// with words of the same length. If no segment is complete, any other content is an error:
+/// A slot is the space for one record. [`open`](Self::open) creates an empty store only in a region that is blank after
+/// its first two slots. The first two slots may contain anything, because power may fail while they are written or
+/// erased. If the first slot contains a header, two more conditions apply. The header must belong to a first segment
+/// without tags, and it must have been written with the same word length. If no segment is complete, any other content
+/// is an error:
 ///
 /// | what the region contains | error |
 /// |---|---|
 /// | a header of a segment of the expected length | [`Corrupted`](FlashError::Corrupted) |
 /// | headers, but only of segments of a different length | [`OtherSize`](FlashError::OtherSize) |
-/// | no valid header, but the label of a header or of the end of a snapshot | [`Corrupted`](FlashError::Corrupted) |
+/// | no valid header, but the label of a header or snapshot end (see Format) | [`Corrupted`](FlashError::Corrupted) |
 /// | none of these | [`NotFormatted`](FlashError::NotFormatted) |
 ///
-/// The store looks for headers at the start of each page, and for labels at each slot boundary, counted from the start
-/// of the page.
+/// The store looks for a header at the start of each page. It looks for labels at each slot boundary, counted from the
+/// start of the page.
 ///
-/// The first mark is written after the first two slots. A damaged store therefore never becomes an empty store as long
-/// as any byte after these slots is not blank. If all of these bytes are erased while the store is not open, the store
-/// cannot detect it.
+/// The first mark is written after the first two slots. If any byte after these slots is not blank, a damaged store
+/// therefore never becomes an empty store. If all bytes after these slots are erased while the store is not open, the
+/// store cannot detect the erasure.
 ///
 /// # Format
 ///
-/// All semver-compatible releases read and write this format, so a newer release can read a store that an older release
-/// wrote. An incompatible format would have a different label and an entry in the changelog. The file
+/// All semver-compatible releases read and write this format. A newer release can therefore read a store that an older
+/// release wrote. An incompatible format would have a different label and an entry in the changelog. The file
 /// `tests/golden/flash.hex` in the repository contains a flash image that every release must be able to write and read.
 ///
-/// A *word* has as many bytes as the greater of the flash's `READ_SIZE` and `WRITE_SIZE`. This length is called `W`
-/// below. A *slot* consists of a record of 36 bytes, zeros up to a multiple of `W`, and an acknowledgement of `W`
-/// bytes. A *segment* is the smallest number of whole pages with space for `N + max(N / 2, 16) + 2` slots and one word.
-/// Segments follow one another from the start of the region. Bytes after the last whole segment are not used. Numbers
-/// are unsigned and little endian. Erased bytes are `FFh`.
+/// The length of a *word* is the flash's `READ_SIZE` or `WRITE_SIZE`, whichever is greater. Below, `W` is the length of
+/// a word in bytes. A *slot* consists of a record of 36 bytes, zeros up to a multiple of `W`, and an acknowledgement of
+/// `W` bytes. A *segment* consists of the smallest number of whole pages that have space for `N + max(N / 2, 16) + 2`
+/// slots and one word. The first segment begins at the start of the region, and the segments follow one another without
+/// gaps. Bytes after the last whole segment are not used. Numbers are unsigned and little endian. Erased bytes are
+/// `FFh`.
 ///
-/// From its start, a segment contains these records without gaps:
+/// A segment begins with these records, without gaps between them:
 ///
 /// | slots | record |
 /// |---|---|
@@ -105,10 +108,10 @@ use record::{Content, Record, Slot};
 /// | 1 | end of the snapshot |
 /// | as many as fit | log: a mark for each accepted tap |
 ///
-/// The last `W` bytes of a segment are its closing word. They are blank at first. When the next segment is complete,
-/// they are overwritten with zeros. After the last segment of the region, the first segment follows again. Segments are
-/// numbered in the order in which they are written, starting with 1. The complete segment with the greatest number is
-/// the active segment.
+/// The last `W` bytes of a segment are its closing word. The closing word is blank at first. When the next segment is
+/// complete, the closing word is overwritten with zeros. After the last segment of the region, the store continues with
+/// the first segment. Segments are numbered in the order in which they are written, starting with 1. The complete
+/// segment with the greatest number is the active segment.
 ///
 /// | bytes of a record | header | mark | end of the snapshot |
 /// |---|---|---|---|
@@ -119,12 +122,13 @@ use record::{Content, Record, Slot};
 /// | 28 to 31 | number of the segment | number of accepted taps of this tag | number of the segment |
 /// | 32 to 35 | checksum | checksum | checksum |
 ///
-/// The label is the 16 bytes `"suntap flash v1\0"`. The checksum is CRC-32/ISO-HDLC over a prefix of four bytes,
-/// followed by bytes 0 to 31 of the record. The prefix is the number of the segment, or 0 for a header.
+/// The label is the 16 bytes `"suntap flash v1\0"`. The checksum is a CRC-32/ISO-HDLC. It covers a prefix of four
+/// bytes, followed by bytes 0 to 31 of the record. The prefix is not stored. For a header, it is 0. For any other
+/// record, it is the number of the segment.
 ///
-/// The acknowledgement is written after the record and consists of zeros. If any of its bits is 0, the record is
-/// acknowledged. A record with a valid checksum also counts if its acknowledgement is blank, but only the last record
-/// of a log may be in this state. A segment is complete if the end of its snapshot is acknowledged. If any bit of the
+/// The acknowledgement consists of zeros and is written after the record. If any bit of the acknowledgement is 0, the
+/// record is acknowledged. Only the last record of a log may have a blank acknowledgement. If its checksum is valid,
+/// this record still counts. A segment is complete if the end of its snapshot is acknowledged. If any bit of the
 /// closing word is 0, the segment is closed.
 ///
 /// # Example
@@ -173,7 +177,7 @@ pub struct FlashCounters<F, const N: usize> {
     geometry: Geometry<F, N>,
     marks: FnvIndexMap<CounterId, Mark, N>,
     active: Active,
-    /// Is `true` if an operation has begun and not completed, so that the content of the flash is unknown.
+    /// Is `true` if an operation has begun but not completed. The content of the flash is then unknown.
     unsure: bool,
 }
 
@@ -183,7 +187,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     const ASSERT_N: () =
         assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N must be a power of two from 2 to 32768");
 
-    /// The length in bytes of the smallest valid region for this flash and `N` tags. This region has three segments.
+    /// The length in bytes of the smallest valid region for this flash and `N` tags. A region of this length contains
+    /// three segments.
     ///
     /// A longer region spreads the wear over more pages. For a blocking flash `F`, use the constant of the type
     /// `FlashCounters<Blocking<F>, N>`. If the flash is not supported ([`FlashError::Unsupported`]), a program that
@@ -233,12 +238,12 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         }
     };
 
-    /// Opens the store in a region of the flash and reads its counters. The region must begin and end at a page
+    /// Opens the store in a region of the flash and reads the stored counters. The region must begin and end at a page
     /// boundary.
     ///
-    /// A blank region becomes an empty store. So does a region in which an earlier first start was interrupted. [No
-    /// other region](Self#which-region-becomes-an-empty-store) becomes an empty store. To create the store before the
-    /// first start, call [`format`](Self::format) when the device is manufactured.
+    /// A blank region becomes an empty store. A region in which an earlier first start was interrupted also becomes an
+    /// empty store. [No other region](Self#which-region-becomes-an-empty-store) becomes an empty store. To create the
+    /// store before the first start, call [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
     /// Returns a [`FlashError`] if the region is invalid, if the flash fails, or if the region contains something other
@@ -250,8 +255,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(counters)
     }
 
-    /// Erases a region and creates an empty store in it. **Give each tag a new key, because every tap that was accepted
-    /// before would otherwise be accepted again.**
+    /// Erases a region and creates an empty store in it. **Give each tag a new key. Otherwise, every tap that was
+    /// accepted before would be accepted again.**
     ///
     /// # Errors
     /// Returns a [`FlashError`] if the region is invalid or the flash fails.
@@ -321,7 +326,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let segment = self.geometry.after(old.segment);
         let number = old.number.checked_add(1).ok_or(Fault::WornOut)?;
         self.active = self.write_segment(segment, number).await?;
-        // The old segment is needed until the new segment is complete, so it is closed only now.
+        // If power fails before the new segment is complete, the next start needs the old segment. The old segment is
+        // therefore closed only now.
         let (at, word) = (self.geometry.closing(old.segment), [0; record::MAX_WORD]);
         let word = word.get(..Self::LENGTHS.word).unwrap_or_default();
         self.flash.write(at, word).await.map_err(Fault::Flash)
@@ -352,7 +358,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(Active { segment, number, next: next.saturating_add(1) })
     }
 
-    /// Writes a record, and then the word that marks it as complete.
+    /// Writes a record, and then its acknowledgement.
     async fn write(&mut self, segment: Segment, slot: u32, record: &Record) -> Result<(), Fault<F::Error>> {
         let at = self.geometry.slot(segment, slot);
         let bytes = record.encode();
@@ -383,12 +389,13 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let mut bytes = [0xFF; record::MAX_WORD];
         let word = bytes.get_mut(..Self::LENGTHS.word).unwrap_or_default();
         self.flash.read(self.geometry.closing(segment), word).await.map_err(Fault::Flash)?;
-        // A partly written word also closes the segment, because the next segment was complete before this word was
-        // written.
+        // A partly written word also closes the segment, because the next segment was complete before the write of this
+        // word began.
         Ok(bytes.iter().any(|byte| *byte != 0xFF))
     }
 
-    /// Returns the number of this segment and its number of tags, or `None` if the segment is not complete.
+    /// Returns the number of this segment and the number of tags in its snapshot, or `None` if the segment is not
+    /// complete.
     async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, Fault<F::Error>> {
         let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
             self.read(segment, 0, record::ANY).await?
@@ -423,15 +430,15 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
             self.check_unused().await?;
             return self.begin().await;
         };
-        // A segment is closed only after the next segment is complete. If this segment is closed, a newer segment
-        // existed and is lost.
+        // A segment is closed only after the next segment is complete. If the newest complete segment is closed, a
+        // newer segment existed and is lost.
         if self.is_closed(segment).await? {
             return Err(Fault::Corrupted);
         }
         let cut = self.load_segment(segment, number, tags).await?;
-        // A write at the end of the log may have begun without leaving a trace, and no word may be written twice. The
-        // next tap therefore goes into the next segment. A mark that was written but not acknowledged counts as
-        // accepted. It is made durable before any caller sees it.
+        // No word may be written twice, but an interrupted write at the end of the log may have left no trace. The next
+        // tap therefore goes into the next segment. A mark that was written but not acknowledged counts as accepted.
+        // The store makes this mark durable before any caller sees it.
         self.active = Active { segment, number, next: Self::SLOTS };
         if cut {
             self.turn().await?;
@@ -447,7 +454,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let (mut cut, mut ended) = (false, false);
         for slot in 1..Self::SLOTS {
             let read = self.read(segment, slot, number).await?;
-            // Nothing is ever written after the end of the log. If there is data, a record before it is lost.
+            // Records are written without gaps. If there is data after the apparent end of the log, a record before
+            // this data is lost.
             if ended && read != Slot::Blank {
                 return Err(Fault::Corrupted);
             }
@@ -468,12 +476,12 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(cut)
     }
 
-    /// Checks that a region without a complete segment never contained a mark. Returns a fault if it may have contained
-    /// a mark.
+    /// Checks that a region without a complete segment never contained a mark. Returns a fault if the region may have
+    /// contained a mark.
     ///
-    /// An unused region is blank, unless a first start was interrupted. In that case, the first two slots of the first
-    /// segment may have any content, because the power may also fail while the next start erases them. A store that
-    /// contains a mark has at least a third record, after these slots.
+    /// An unused region is blank, except after an interrupted first start. After an interrupted first start, the first
+    /// two slots may contain anything, because power may fail while they are written or erased. A store that contains a
+    /// mark also contains a third record, after these two slots.
     async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
         // If this instance has read or written a complete segment before, that segment is now lost.
         let mut is_used = self.active.number > 0;
@@ -487,14 +495,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
                 last = if *byte == 0xFF { last } else { address };
             }
             is_ours |= record::is_labelled(&bytes);
-            // All segments begin at the start of a page, including the segments of a store for a different `N`.
+            // Every segment begins at the start of a page, even in a store for a different `N`.
             if Geometry::<F, N>::is_page_start(at)
                 && let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
                     Self::decode(&bytes, record::ANY)
             {
                 is_used |= number > 1 || tags > 0;
                 // If the store was written with a different word length, the first two slots may contain marks. In that
-                // case, the header is followed by bytes other than zeros.
+                // case, the bytes after the header are not all zeros.
                 let mut rest = bytes.iter().take(Self::LENGTHS.slot).skip(record::BODY);
                 is_padded &= rest.all(|byte| *byte == 0);
                 is_own |= segment_len == Self::LENGTHS.segment;

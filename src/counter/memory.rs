@@ -10,10 +10,10 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 /// A counter store in memory for at most `N` tags. The marks are stored inline, without a heap.
 ///
 /// **Create one store for the whole program**, not one for each request. When a store is dropped, all of its marks are
-/// lost, as in a restart. Taps that it accepted would then be accepted again.
+/// lost. A new store would then accept the same taps again.
 ///
 /// The store needs about 52 bytes for each of the `N` tags. Do not put a store for more than about a thousand tags on
-/// the stack. `Box::new` also uses the stack, but a `static` does not:
+/// the stack. `Box::new` also builds the store on the stack first, but a `static` does not:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -86,7 +86,7 @@ impl<const N: usize> CounterStore for MemoryCounters<N> {
     }
 }
 
-/// The error for a new tag in a [`MemoryCounters`] that already contains `N` tags.
+/// The error for a tap of a new tag when a [`MemoryCounters`] already contains `N` tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Full;
 
@@ -121,7 +121,6 @@ mod tests {
         }
     }
 
-    /// A store of the largest size keeps every tag.
     #[test]
     fn largest_store_keeps_every_tag() {
         static COUNTERS: std::sync::Mutex<MemoryCounters<32768>> = std::sync::Mutex::new(MemoryCounters::new());

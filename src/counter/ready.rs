@@ -1,6 +1,6 @@
-//! Runs async code with blocking stores, so that the same code works for both kinds of stores.
+//! Runs async code with a blocking store. The same code therefore works for blocking and async stores.
 
-/// Runs a future that waits only for a blocking store. Such a future is never pending.
+/// Runs a future that waits only for a blocking store. The future is therefore never pending.
 pub(crate) fn run_ready<F: Future>(future: F) -> F::Output {
     let mut future = core::pin::pin!(future);
     let waker = core::task::Waker::noop();

@@ -6,14 +6,14 @@ use crate::value::{CounterId, SdmReadCtr, UnixMillis};
 /// An [`AsyncCounterStore`] whose futures are `Send`.
 ///
 /// Code with a concrete store type does not need this trait, because the compiler sees whether the futures are `Send`.
-/// Generic code cannot express this requirement with the bound [`AsyncCounterStore`]. Use this trait as the bound
-/// instead, and wrap the store in [`Sendable`]:
+/// Generic code cannot require `Send` futures with the bound [`AsyncCounterStore`]. In generic code, use this trait as
+/// the bound instead, and wrap the store in [`Sendable`]:
 ///
 /// ```
 /// use suntap::{SdmFileReadKey, SendCounterStore, Sendable, Verifier};
 ///
 /// fn spawn<F: Future<Output: Send> + Send + 'static>(task: F) {
-///     // Like `tokio::spawn`.
+///     // A placeholder for `tokio::spawn`.
 /// #   let _ = task;
 /// }
 ///

@@ -1,4 +1,4 @@
-//! Defines the contract of a counter store, and the decision whether a counter advances.
+//! Defines the traits for counter stores, and decides whether a counter advances.
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
@@ -23,7 +23,7 @@ pub enum Advance {
 impl Advance {
     /// Decides whether a verified tap with the counter `ctr` advances the mark `stored`, and returns the result.
     ///
-    /// Use this function in stores that read and write the mark under their own lock.
+    /// Use this function in a store that reads and writes the mark under its own lock.
     pub fn decide(stored: Option<Mark>, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Self {
         match stored {
             Some(stored) if ctr <= stored.ctr => Self::Stale { stored },
@@ -34,9 +34,9 @@ impl Advance {
         }
     }
 
-    /// Checks the answer of a store for a tap with the counter `ctr`. Returns `Stale` instead of an `Advanced` whose
-    /// previous counter is not lower than `ctr`. A faulty store that accepts an equal or lower counter therefore admits
-    /// no replay, as long as it reports the previous mark.
+    /// Checks the answer of a store for a tap with the counter `ctr`. Returns `Stale` instead of `Advanced` if the
+    /// reported previous counter is equal to or greater than `ctr`. This check rejects a replay that a faulty store
+    /// accepted, as long as the store reports the previous mark.
     pub(crate) fn checked(self, ctr: SdmReadCtr) -> Self {
         match self {
             Self::Advanced { previous: Some(stored), .. } if ctr <= stored.ctr => Self::Stale { stored },
@@ -47,16 +47,17 @@ impl Advance {
 
 /// Stores the last accepted counter of each tag.
 ///
-/// A store has one method, [`advance`](Self::advance). It compares the new counter with the stored one and, if it is
-/// greater, stores it, in one atomic step. There is no separate read or write, so two copies of a tap cannot both pass.
+/// A store has one method, [`advance`](Self::advance). In one atomic step, this method compares the new counter with
+/// the stored one, and stores the new counter if it is greater. There is no separate read or write, so two copies of a
+/// tap cannot both pass.
 ///
-/// **The security of your service depends on your store, so run the tests of the module `conformance` (feature
-/// `conformance`) against it.** These tests detect an off-by-one comparison, a race, and a mark that is lost in a
-/// restart.
+/// **The security of your service depends on your store. Run the checks of the module `conformance` (feature
+/// `conformance`) against your store.** These checks detect an off-by-one comparison, a race, and a mark that is lost
+/// in a restart.
 ///
 /// # Contract
 /// - [`advance`](Self::advance) is atomic. If several concurrent calls have the same counter id and the same new
-///   counter, exactly one of them advances.
+///   counter, exactly one call advances the counter.
 /// - A counter never decreases, not even after a restart. The new mark must therefore be durable before `advance`
 ///   returns.
 /// - The counters of different ids are independent of each other.
@@ -64,8 +65,9 @@ impl Advance {
 ///
 /// The trait is dyn-safe, and a `&mut` reference to a store is also a store.
 ///
-/// The counter id is a keyed pseudonym, so store the marks in a separate table and not in a column of the tag's row. To
-/// find the mark of a tag, for example for support, compute `key.prepare(scheme).counter_id(Some(uid))`.
+/// The counter id is a keyed pseudonym of the tag. Store the marks in a separate table and not in the tag's row.
+/// Otherwise, the row would link the pseudonym to the tag. To find the mark of a tag, for example for support, compute
+/// `key.prepare(scheme).counter_id(Some(uid))`.
 ///
 /// # A store on a database
 ///
@@ -74,10 +76,10 @@ impl Advance {
 /// of `?1`.
 ///
 /// With SQLite, set `PRAGMA synchronous = EXTRA`. With `FULL` and a rollback journal, a power failure can undo the last
-/// commit, and the tap of that commit would then be accepted again.
+/// commit. The store would then accept the tap of that commit again.
 ///
-/// All requests of a service share one store. Implement the trait for a reference or a handle, such as `impl
-/// CounterStore for &Pool`, and pass `&mut &pool`. The tutorial service in `examples/axum` does this.
+/// All requests of a service share one store. Implement the trait for a reference or a handle, for example `impl
+/// CounterStore for &Pool`. Then pass `&mut &pool`. The tutorial service in `examples/axum` does so.
 ///
 /// ```ignore
 #[doc = include_str!("sql.in")]
@@ -110,14 +112,15 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 /// The async counterpart of [`CounterStore`].
 ///
 /// Both traits have the same contract. This trait is not dyn-safe, because its method returns a future of the store's
-/// own type. This way, no future needs a heap.
+/// own type. The future therefore needs no heap.
 ///
 /// If a future is dropped before it completes, the counter may or may not have advanced. In either case, treat the tap
 /// as used.
 ///
-/// The trait does not require `Send`, so it works with single-threaded executors too. If the futures of a store are
-/// `Send`, all futures built on them are also `Send`. Code that is generic over the store cannot rely on this. In such
-/// code, use [`SendCounterStore`](crate::SendCounterStore) as the bound, and pass `&mut Sendable(store)`.
+/// The trait does not require `Send` futures, so it also works with single-threaded executors. If the futures of a
+/// store are `Send`, all futures built on them are also `Send`. Code that is generic over the store cannot rely on
+/// `Send` futures. In generic code, use [`SendCounterStore`](crate::SendCounterStore) as the bound, and pass `&mut
+/// Sendable(store)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async counter store",
     note = "for a blocking store, pass `&mut Blocking(store)`",

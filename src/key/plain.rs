@@ -1,13 +1,13 @@
-//! Defines the plain keys, in which callers store and pass keys. There is one type for each purpose.
+//! Defines the plain key types, which callers store and pass. There is one type for each purpose.
 
 /// Declares a 128-bit key type.
 macro_rules! key_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// The key has 16 bytes and is wiped on drop. `Debug` does not show it, and `==` takes the same time for any
-        /// two keys. With the feature `serde`, the key can be deserialized from text but not serialized. Only
-        /// `expose_bytes` returns its bytes.
+        /// The key is 16 bytes long and is wiped on drop. `Debug` does not show the key. `==` compares keys in constant
+        /// time. With the feature `serde`, the key can be deserialized from text but not serialized. Only
+        /// `expose_bytes` returns the raw bytes.
         #[derive(Clone)]
         pub struct $name([u8; 16]);
 
@@ -103,8 +103,8 @@ key_type! {
 key_type! {
     /// The key that encrypts PICCData. It is the application key that the chip setting SDMMetaRead selects.
     ///
-    /// The verifier needs this key before it knows the UID, so tags usually share the key. Source: NT4H2421Gx §9.3.4,
-    /// Table 10.
+    /// The verifier needs this key before it knows the UID, so many tags usually share one key. Source: NT4H2421Gx
+    /// §9.3.4, Table 10.
     #[doc(alias = "SDMMetaReadKey")]
     #[doc(alias = "K_SDMMetaRead")]
     SdmMetaReadKey

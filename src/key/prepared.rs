@@ -48,19 +48,19 @@ prepared! {
 }
 
 prepared! {
-    /// A key from which the keys of many tags are derived. It is never written to a tag.
+    /// A key from which the keys of many tags are derived. The master key is never written to a tag.
     ///
-    /// The key has 16 bytes. It is prepared for CMAC once and kept in that form, because it is used for many tags.
+    /// The key is 16 bytes long. It is kept prepared for CMAC, because it is used for many tags.
     MasterKey {
         cmac: Cmac,
     }
 }
 
 prepared! {
-    /// The key of a Bolt Card issuer. The keys of all cards are derived from it, as described in
-    /// [`kdf::boltcard`](crate::kdf::boltcard). It is never written to a card.
+    /// The key of a Bolt Card issuer. The keys of all cards are derived from the issuer key, as described in
+    /// [`kdf::boltcard`](crate::kdf::boltcard). The issuer key is never written to a card.
     ///
-    /// The key has 16 bytes. It is prepared for CMAC once and kept in that form, because it is used for many cards.
+    /// The key is 16 bytes long. It is kept prepared for CMAC, because it is used for many cards.
     IssuerKey {
         cmac: Cmac,
     }
@@ -149,25 +149,27 @@ impl PreparedFileReadKey {
         self.scheme
     }
 
-    /// Returns the counter id of a tag with this file-read key, for example to migrate the counter from a different
-    /// system. [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id.
+    /// Returns the counter id of the tag with this UID and file-read key.
+    /// [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id. Use this function, for example, to migrate
+    /// a counter from a different system.
     ///
-    /// The counter id is a keyed pseudonym. The store therefore needs no UID, and without the key nobody can tell which
+    /// The counter id is a keyed pseudonym, so the store does not need the UID. Without the key, nobody can tell which
     /// tag a counter id belongs to.
     ///
-    /// **The counter id depends on the key.** When a tag is set up again, its counter starts from 0 again, so the tag
-    /// needs a new file-read key. The new key gives a new counter id, and taps made under the old key are no longer
+    /// **The counter id depends on the key.** When a tag is set up again, its counter restarts at 0. The tag then needs
+    /// a new file-read key. The new key gives the tag a new counter id. Taps made with the old key are no longer
     /// authentic.
     ///
-    /// If the key stays the same, the counter id and the stored mark also stay the same. Taps are then rejected until
-    /// the counter exceeds the stored one, and no old tap is accepted again. Only a new key gives a new counter id.
+    /// If the key stays the same, the counter id and the stored counter also stay the same. Taps are then rejected
+    /// until the tag's counter exceeds the stored counter. No old tap is accepted again. Only a new key gives the tag a
+    /// new counter id.
     ///
-    /// `uid` is the UID of the *verified* tap. It is `None` for a tag that mirrors no UID. If a tag mirrors no UID, no
-    /// other tag may have the same key.
+    /// `uid` is the UID of the *verified* tap, or `None` for a tag that mirrors no UID. A tag that mirrors no UID must
+    /// not share its key with any other tag.
     ///
     /// The counter id is the AES-CMAC of a 16-byte message under this key. The message is `"suntap"`, two zero bytes,
     /// `01` and the UID. Without a UID, eight zero bytes replace `01` and the UID. The counter id does not depend on
-    /// the scheme, and it is the same in every release.
+    /// the scheme. It is the same in every release.
     ///
     /// ```
     /// use suntap::{Scheme, SdmFileReadKey, Uid};

@@ -1,10 +1,10 @@
 //! Defines traits for the keys that verify taps. Use a plain key for one tap, and a prepared key for many taps.
 
 /// A file-read key: an [`SdmFileReadKey`](crate::SdmFileReadKey), a
-/// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to one.
+/// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to either.
 ///
-/// For a single tap, a plain key is faster. Preparing a key also computes values that save time only from the second
-/// tap on.
+/// A plain key is faster for a single tap. A prepared key is faster from the second tap on, because it keeps
+/// precomputed values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a file-read key",
     note = "pass an `SdmFileReadKey`, a `PreparedFileReadKey`, or a reference to one"
@@ -14,7 +14,7 @@ pub trait FileReadKey: sealed::FileRead {}
 impl<K: sealed::FileRead + ?Sized> FileReadKey for K {}
 
 /// A meta-read key: an [`SdmMetaReadKey`](crate::SdmMetaReadKey), a
-/// [`PreparedMetaReadKey`](crate::PreparedMetaReadKey), or a reference to one.
+/// [`PreparedMetaReadKey`](crate::PreparedMetaReadKey), or a reference to either.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a meta-read key",
     note = "pass an `SdmMetaReadKey`, a `PreparedMetaReadKey`, or a reference to one"
@@ -43,7 +43,7 @@ mod sealed {
         /// Returns the counter id of a tag with this key.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// Computes the AES-CMAC of a session vector and the counter id. Both are computed together, so that a plain
+        /// Returns the AES-CMAC of a session vector, and the counter id. One call computes both values, so that a plain
         /// key is expanded only once. Returns `None` if the key was prepared for a different scheme.
         fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
             Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
@@ -107,7 +107,7 @@ mod sealed {
         /// if the scheme has no PICCData.
         fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block>;
 
-        /// Returns the key if it is plain. Plain keys can be expanded in parallel.
+        /// Returns the key if it is a plain key. The caller can then expand several plain keys in parallel.
         fn plain(&self) -> Option<&SdmMetaReadKey>;
     }
 

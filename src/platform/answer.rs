@@ -1,4 +1,4 @@
-//! The HTTP answer and the import checks. Both wire formats use them.
+//! The HTTP answer and the import checks that both wire formats share.
 
 use alloc::string::String;
 use core::fmt;
@@ -21,8 +21,8 @@ pub struct Answer<E> {
     pub headers: [(&'static str, &'static str); 2],
     /// The body.
     pub body: String,
-    /// The verdict with its reason, or the failure, for the operator's logs and metrics. Do not send it to the client.
-    /// It is `None` if the request was rejected before a tag was looked up.
+    /// The verdict or the failure, for the operator's logs and metrics. Do not send it to the client. It is `None` if
+    /// the request itself is invalid, or if its API key is missing or unknown.
     pub verdict: Option<Result<Verdict, E>>,
 }
 
@@ -31,7 +31,7 @@ impl<E> Answer<E> {
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
         // The body holds only texts and numbers, so serialising cannot fail. If it did fail, the client would get
-        // status 500 and `{}`, which no client takes for an accepted tap.
+        // status 500 and `{}`. No client interprets this answer as an accepted tap.
         match serde_json::to_string(body) {
             Ok(body) => Self { status, headers, body, verdict: None },
             Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },
@@ -54,7 +54,7 @@ pub enum Unfit {
     WrongScheme,
     /// The keys are sealed for a UID other than the record's.
     SealedForAnother,
-    /// The suffix after the UID in the diversification input has more than 24 bytes.
+    /// The suffix after the UID in the diversification input is longer than 24 bytes.
     SuffixLength,
     /// The taps carry no counter, so a tap that passes once would pass forever.
     NoCounter,
@@ -62,9 +62,8 @@ pub enum Unfit {
     NotSent(Field),
     /// The API needs this element, but the layout does not have it.
     NotMirrored(Field),
-    /// The record and the layout do not agree about the tamper status. Either `tamper` is on, but the layout has no
-    /// tamper status that the MAC covers. Or `tamper` is off, but clients of the API would have to send a tamper
-    /// status.
+    /// The record and the layout disagree about the tamper status. If `tamper` is on, the layout has no tamper status
+    /// that the MAC covers. If `tamper` is off, clients of the API would have to send a tamper status.
     Tamper,
     /// The tag has no layout yet, so the answer to every tap is `inactive`. You can still import the tag before it is
     /// programmed.
@@ -103,8 +102,8 @@ impl fmt::Display for Unfit {
 
 impl core::error::Error for Unfit {}
 
-/// Checks the requirements that both APIs have for a tag with a chip: usable keys and a counter. The keys are checked
-/// last, because a tag can be imported before its keys are known.
+/// Checks the requirements that both APIs have for a tag with a chip. The keys are checked last, because a tag can be
+/// imported before its keys are known.
 pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     let Some(chip) = &record.chip else { return Ok(()) };
     let layout = chip.layout;
@@ -142,7 +141,7 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Returns `true` if the record has the text of this `{:name}` and a layout can capture that text.
+/// Returns `true` if the record has a text for this `{:name}`, and a layout can capture that text.
 pub(super) fn is_known(record: &Record<'_>, name: &str) -> bool {
     let text = match name {
         "xuid" => record.names.xuid,

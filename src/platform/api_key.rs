@@ -1,5 +1,5 @@
-//! API keys and tokens of clients. The server stores only a name for each of them. The name reveals nothing about the
-//! key or token.
+//! The names of API keys and tokens. The server stores a name instead of each key or token. The name reveals nothing
+//! about the key or token.
 
 use crate::cipher::Cmac;
 use crate::key::key_type;
@@ -11,18 +11,18 @@ const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
 key_type! {
-    /// The server's secret, from which it computes the names of API keys and tokens. If you replace the secret, the
+    /// The secret from which the server computes the names of API keys and tokens. If you replace the secret, the
     /// server no longer recognises any existing key or token.
     ApiKeySecret
 }
 
 impl ApiKeySecret {
-    /// Returns the name of an API key, which ETRNL's clients send in a header. Store the name when you create the key.
-    /// When a request presents a key, compute the name of that key and look it up.
+    /// Returns the name of an API key. The clients of ETRNL send the key in a header. Store the name when you create
+    /// the key. When a request contains a key, compute the name of that key and look up the name.
     ///
-    /// The name is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`, and this definition does not change between
-    /// releases. The key cannot be computed from the name, and the time that a lookup by name takes reveals nothing
-    /// about the key. Create each key from at least 16 random bytes, show it once, and store only its name.
+    /// The name is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`. This definition does not change between releases.
+    /// The key cannot be computed from the name. The time of a lookup by name reveals nothing about the key. Create
+    /// each key from at least 16 random bytes, show the key once, and store only its name.
     ///
     /// ```
     /// use suntap::platform::ApiKeySecret;
@@ -37,11 +37,11 @@ impl ApiKeySecret {
         self.name(KEY, presented)
     }
 
-    /// Returns the name of a token, which ixkio's clients send in the query.
+    /// Returns the name of a token. The clients of ixkio send the token in the query of the URL.
     ///
-    /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. More people see a
-    /// URL than a header. Therefore a token does not work as an API key, unless you also store the
-    /// [`key_name`](Self::key_name) of its text.
+    /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. Therefore a token
+    /// does not work as an API key, unless you also store the [`key_name`](Self::key_name) of its text. This matters
+    /// because more people see a URL than a header.
     #[must_use]
     pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
         self.name(TOKEN, presented)
@@ -53,7 +53,7 @@ impl ApiKeySecret {
 }
 
 opaque_id! {
-    /// The name of an API key or token. It has 16 bytes, and the server stores it in place of the key or token. See
+    /// The 16-byte name of an API key or token. The server stores this name instead of the key or token. See
     /// [`ApiKeySecret::key_name`].
     ApiKeyName,
     /// Creates a name from its 16 stored bytes.

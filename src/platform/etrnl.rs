@@ -11,16 +11,16 @@
 //! | `enc` | `{picc}` |
 //! | `cmac` | `{mac}`, for a tag without a tamper status |
 //! | `tt` | `{enc}` and `{mac}` joined, for a tag with a tamper status |
-//! | `eCode` | the text of `{:eCode}`, with which [sealed keys](crate::kdf::ecode) are unsealed |
+//! | `eCode` | the text of `{:eCode}`, which unseals [sealed keys](crate::kdf::ecode) |
 //!
-//! The record decides whether `cmac` or `tt` is used. If the layout of the tag has `{enc}`, `tt` is used. Otherwise
-//! `cmac` is used. The other field is ignored, even if it does not contain text. Unknown fields are ignored too.
+//! If the layout of the tag has `{enc}`, `tt` is used. Otherwise `cmac` is used. The other field is ignored, even if it
+//! does not contain text. Unknown fields are ignored too.
 //!
 //! If `tagId` cannot be the number of a tag, the answer is `doesNotExist`. This is the case if the value is negative,
 //! has a fraction, is too large, or is text that is not a number. `123.0` and `" 123 "` mean 123.
 //!
-//! If a tag has a tamper status, its layout must have `[[` directly before `{enc}`, and nothing between `{enc}` and
-//! `{mac}`.
+//! If a tag has a tamper status, its layout must start the MAC input (`[[`) directly before `{enc}`. There must be
+//! nothing between `{enc}` and `{mac}`.
 //!
 //! # The answer
 //!
@@ -45,15 +45,15 @@
 //! | the registry or the store failed | 503 | false | `unavailable` (ours) | false or true | null |
 //!
 //! For a genuine tap with a counter, the other fields contain the values of this tap, the counter and time of the last
-//! accepted tap, and the metadata. If this tap is new, the last accepted tap is the one before it.
+//! accepted tap, and the metadata. If this tap is new, the last accepted tap is the one before this tap.
 //!
-//! `ctr` is a decimal number. `uid` has 14 upper-case digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"`,
+//! `ctr` is a decimal number. `uid` is 14 upper-case hex digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"`,
 //! `"I"`, or any other character that the tag wrote in that position. They are null if the tag has no tamper status.
-//! Timestamps are ISO 8601 in UTC with milliseconds, and null if no time was stored with the tap. Metadata is returned
-//! unchanged, but without the white space around it.
+//! Timestamps are ISO 8601 in UTC with milliseconds. A timestamp is null if no time was stored with the tap. Metadata
+//! is returned unchanged, but without the white space around it.
 //!
-//! **A tag whose seal was opened is still reported as authentic.** Check the two statuses to find out whether the seal
-//! was opened.
+//! **A tag whose seal was opened is still reported as authentic.** To find out whether the seal was opened, check
+//! `ttPermStatus` and `ttCurrStatus`.
 //!
 //! `uidMismatch` and `cmacMismatch` are separate errors because the vendor separates them. A caller without a valid API
 //! key never receives either of them.
@@ -86,8 +86,8 @@ pub struct Etrnl<'s> {
 }
 
 impl<'s> Etrnl<'s> {
-    /// Creates an API that uses this service. The service holds the server secrets for sealed keys. `api_keys` is the
-    /// secret from which the names of API keys are computed.
+    /// Creates an API that uses this service. If tags have sealed keys, the service needs the server secrets.
+    /// `api_keys` is the secret from which the names of API keys are computed.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
@@ -155,9 +155,9 @@ struct Fields<'b> {
 struct Body {
     tag_id: TagId,
     enc: String,
-    /// Empty unless the field is text.
+    /// Empty if the field is missing or is not text.
     cmac: String,
-    /// Empty unless the field is text.
+    /// Empty if the field is missing or is not text.
     tt: String,
     e_code: String,
 }
@@ -165,7 +165,7 @@ struct Body {
 impl Body {
     /// Parses a body. Returns `None` if it has the wrong shape.
     fn read(body: &[u8]) -> Option<Self> {
-        // `serde_json` would also accept an array of the right values.
+        // `serde_json` would also accept an array with the values of the fields.
         let object = body.trim_ascii_start().starts_with(b"{");
         let Fields { tag_id, enc, cmac, tt, e_code } = object.then(|| serde_json::from_slice(body).ok()).flatten()?;
         Some(Self { tag_id: TagId::read(tag_id.get())?, enc, cmac: text(cmac), tt: text(tt), e_code })
@@ -308,7 +308,7 @@ fn unavailable<E>(failure: E) -> Answer<E> {
 ///
 /// # Errors
 /// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] is returned only if there is no other
-/// reason.
+/// reason, except that the UID may also be missing.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {

@@ -13,15 +13,15 @@
 //! | `r` | the response API token, for tags that need one |
 //!
 //! A request identifies the tag in exactly one of three ways: by `x`, by `a` and `c`, or by `a` and `u`. If the request
-//! has `x`, `a` is ignored, and `u` is the UID that the tag mirrored. If this UID differs from the UID of the record,
-//! the tap does not verify. Each of these parameters may occur at most once, and unknown parameters are ignored.
+//! has `x`, `a` is ignored. `u` is then the UID that the tag mirrored. If this UID differs from the UID of the record,
+//! the tap does not verify. Each of these parameters may occur at most once. Unknown parameters are ignored.
 //!
 //! If the layout has `{uid}`, `{:xuid}` or `{:cuid}`, the value is taken from the record. **If the layout has no
-//! `{uid}`, use a different key for each tag.** With a shared key, nothing in a tap would show which tag it comes from.
+//! `{uid}`, use a different key for each tag.** With a shared key, nothing in a tap would show which tag produced it.
 //!
 //! # The answer
 //!
-//! Where the vendor's documentation does not define the behaviour, we made a choice and marked it with "ours".
+//! The word "ours" marks behaviour that we chose because the vendor's documentation does not define it.
 //!
 //! | case | status | body |
 //! |---|---|---|
@@ -30,19 +30,19 @@
 //! | the tag is unknown | 404 | the identifier from the request, `error`: `tag_not_found` (ours) |
 //! | the token is missing or belongs to another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
 //! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
-//! | the registry or the store failed | 503 | `xuid` or the identifier as requested, `error`: `unavailable` (ours) |
+//! | the registry or the store failed | 503 | `xuid` or the requested identifier, `error`: `unavailable` (ours) |
 //!
 //! The error names the outermost inactive level: `folder_inactive` (ours), `tg_inactive`, `batch_inactive` or
 //! `tag_inactive` (ours).
 //!
-//! A tap is not an error if it does not verify, if it is a replay, or if its `n` or `e` is missing or malformed. In
-//! these cases the rules choose a response, usually the default response. The same applies to every tap of a tag
-//! without keys. A standard tag always gets the default response.
+//! The answer is not an error if a tap does not verify or is a replay, or if its `n` or `e` is missing or malformed.
+//! The rules then choose a response, usually the default response. The same applies to every tap of a tag without keys.
+//! A standard tag always gets the default response.
 //!
 //! # Deliberate differences
 //!
-//! - The counter `n` has no effect unless `e` authenticates it. The hosted service accepts any `n`. If a client sends
-//!   it the counter 1000, the tag is locked out until the chip has counted past 1000.
+//! - The counter `n` has no effect unless `e` authenticates it. The hosted service accepts any `n`. A client that sends
+//!   the counter 1000 to the hosted service locks out the tag until its chip has counted past 1000.
 //! - The scan count is the number of accepted taps. The hosted service counts its answers instead.
 //! - The supported subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr`
 //!   and the names of extended data. The other subtags of the hosted service stay in the text as written. They are
@@ -154,7 +154,7 @@ impl<'s> Ixkio<'s> {
         let Some(tag) = query.tag() else { return invalid(query.x.as_deref()) };
         let mirrors = query.mirrors();
         let choose = |record: &Record<'_>| match &query.u {
-            // If the request has `x`, `u` does not select the record: it is the UID that the tag mirrored.
+            // If the request has `x`, `u` does not select the record. `u` is then the UID that the tag mirrored.
             Some(uid) if !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) => {
                 Err(Refusal::OtherUid)
             }
@@ -234,7 +234,7 @@ impl<'q> Query<'q> {
     }
 }
 
-/// The identifier in the request. If the tag is unknown, the answer must not contain any other identifier.
+/// The identifier in the request. If the tag is unknown, the answer must contain only this identifier.
 struct Asked<'a> {
     name: &'static str,
     text: Cow<'a, str>,
@@ -356,7 +356,7 @@ fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r 
 ///
 /// # Errors
 /// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] is returned only if there is no other
-/// reason.
+/// reason, except that the UID may also be missing.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.names.xuid.is_none() {

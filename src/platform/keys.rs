@@ -1,4 +1,4 @@
-//! Turns the keys of a record into keys that are ready to use.
+//! Prepares the keys of a record for use.
 
 use core::ops::Deref;
 
@@ -33,7 +33,7 @@ impl<K> Deref for Ready<'_, K> {
 }
 
 impl<'r> TagKeys<'r> {
-    /// Prepares the keys of a tag. `needs_meta_key` is `true` if there is PICCData to decrypt, `uid` is the UID of the
+    /// Prepares the keys of a tag. `needs_meta_key` is `true` if there is PICCData to decrypt. `uid` is the UID of the
     /// record, and `ecode` is the eCode of the tap.
     pub(super) fn prepare(
         secrets: &[ServerSecret],

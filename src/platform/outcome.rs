@@ -1,4 +1,4 @@
-//! The outcome of a request, with the verdict, the record, and the answer text.
+//! The outcome of a request: the verdict, the record and the answer text.
 
 use core::fmt;
 
@@ -19,8 +19,8 @@ pub struct Outcome<'a, R, E> {
     pub verdict: Result<Verdict, E>,
     /// The contents of the record.
     pub view: Option<Record<'a>>,
-    /// The message of the tag, which contains its file data, tamper status and captured texts. It is `None` unless the
-    /// tap was verified and has a counter. A replayed tap has a message too.
+    /// The message of the tag. It contains file data, the tamper status and captured texts. It is `None` unless the tap
+    /// was verified and has a counter. A replayed tap also has a message.
     pub message: Option<SunMessage<'a>>,
 }
 
@@ -35,11 +35,12 @@ impl<R, E> Outcome<'_, R, E> {
 /// its subtags filled.
 ///
 /// The known subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and
-/// the names of extended data. Case is ignored. In a name of extended data, a space matches a `_`. `scount` is the
-/// number of accepted taps, and `ccount` is the counter of the last accepted tap. Both are empty if they are not known.
+/// the names of extended data. Case is ignored. In a name of extended data, a space matches a `_`. `scount` is
+/// the number of accepted taps, and `ccount` is the counter of the last accepted tap. If one of these numbers is not
+/// known, its subtag is replaced with an empty text.
 ///
-/// If you write the text to a buffer that is too small, writing fails, and the beginning of the text may remain in the
-/// buffer. Do not send such a partial text.
+/// If the text does not fit into your output buffer, writing fails. The buffer may then contain the beginning of the
+/// text. Do not send such a partial text.
 #[derive(Debug)]
 pub struct Response<'a, R> {
     record: &'a R,
@@ -50,11 +51,11 @@ pub struct Response<'a, R> {
 
 impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
     /// Returns the answer that the rules choose. Returns `None` if the tag is unknown, is inactive or belongs to
-    /// another organisation, or if there is no verdict.
+    /// another organisation. Also returns `None` if there is no verdict.
     ///
-    /// A tap that is not genuine or not new is not an error here. The rules choose a response for it, usually the
-    /// default response. A standard tag always gets the default response. If the tap did not advance the counter,
-    /// `scount` and `ccount` come from [`last_seen`](crate::platform::Record::last_seen).
+    /// The rules also choose a response for a tap that is not genuine or not new, usually the default response. A
+    /// standard tag always gets the default response. If the tap did not advance the counter, `scount` and `ccount`
+    /// come from [`last_seen`](crate::platform::Record::last_seen).
     #[must_use]
     pub fn response(&self) -> Option<Response<'a, R>> {
         let (record, view) = self.record.zip(self.view)?;

@@ -20,16 +20,17 @@ pub trait TagRecord {
     }
 }
 
-/// The data about a tag. Create one with [`Record::new`].
+/// The data about one tag. Create a record with [`Record::new`].
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'r> {
     /// The organisation that owns the tag.
     pub organisation: OrganisationId,
     /// `true` if an ixkio client must send a token that belongs to this organisation.
     pub needs_token: bool,
-    /// The states of the tag and of the levels above it. They decide whether the tag may be used.
+    /// The states of the tag and of the levels above it. The tag may be used only if all of them are active.
     pub standing: Standing,
-    /// The UID of the chip, if it is known. It is used to verify a chip that does not mirror its UID.
+    /// The UID of the chip, if it is known. It is required if the layout mirrors the UID, or if the keys are derived
+    /// from the UID.
     pub uid: Option<Uid>,
     /// The names of the tag and of the levels above it.
     pub names: Names<'r>,
@@ -68,7 +69,7 @@ impl TagRecord for Record<'_> {
     }
 }
 
-/// The id of an organisation. It can be a number, a UUID, or any other 16 bytes.
+/// The id of an organisation. It can be a number, a UUID, or any other 128-bit value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganisationId(u128);
 
@@ -93,10 +94,11 @@ pub struct Chip<'r> {
     pub layout: &'r SdmLayout,
     /// The keys of the chip.
     pub keys: Keys<'r>,
-    /// `true` if the tamper status is evaluated.
+    /// `true` if the service evaluates the tamper status of the tag.
     pub tamper: bool,
-    /// The counter id. If it is `None`, the id is [derived from the file-read key](PreparedFileReadKey::counter_id).
-    /// Set it only if the counter of the tag is already stored under a different id.
+    /// The counter id. If this field is `None`, the id is [derived from the file-read
+    /// key](PreparedFileReadKey::counter_id). Set this field only if the counter of the tag is already stored under a
+    /// different id.
     pub counter: Option<CounterId>,
 }
 
@@ -146,7 +148,7 @@ pub enum MetaKey<'r> {
 /// The source of an SDMFileReadKey. A key can be derived only if the record has a UID.
 ///
 /// **If several tags share a key and their layout mirrors no UID, they count as one tag.** Nothing in a tap then shows
-/// which of these tags it comes from. Each tap passes once, under the record of any of these tags.
+/// which of these tags produced it. The service accepts each tap once, under the record of any of these tags.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileKey<'r> {
@@ -154,7 +156,7 @@ pub enum FileKey<'r> {
     Plain(&'r SdmFileReadKey),
     /// A key that was prepared once for many taps. It must be prepared for the scheme of the layout.
     Prepared(&'r PreparedFileReadKey),
-    /// The key that [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch) derives.
+    /// A key that [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch) derives.
     An10922 {
         /// The master key.
         master: &'r MasterKey,
@@ -175,7 +177,7 @@ pub enum FileKey<'r> {
     SdmBackend(&'r sdm_backend::Master),
 }
 
-/// The names of a tag and of the levels above it. Each name can have any length.
+/// The names of a tag and of the levels above it. A name can be of any length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Names<'r> {
     /// The XUID, which is the id of the tag in the ixkio API.
@@ -238,7 +240,7 @@ pub enum Level {
 pub enum State {
     /// The level is in use.
     Active,
-    /// The level is not in use, and neither is anything below it.
+    /// The level and all levels below it are not in use.
     Inactive,
 }
 

@@ -32,12 +32,12 @@ pub enum TagRef<'a> {
     /// The number of a tag. It is unique across all organisations.
     Number(u64),
     /// The UID that a tap claims. [`Service::verify_unnamed`](super::Service::verify_unnamed) uses this identifier.
-    /// Several organisations may have a record for the same UID, and `nth` selects one of these records.
+    /// Several organisations may have a record for the same UID. `nth` selects one of these records.
     ClaimedUid {
         /// The UID. The tap is not verified yet.
         uid: Uid,
-        /// The index of the wanted record among all records with this UID. The index starts at 0. Any order will do, as
-        /// long as it never changes.
+        /// The index of the wanted record among all records with this UID, counted from 0. The records may be in any
+        /// order, but the order must never change.
         nth: usize,
     },
     /// Text from the URL, captured by a `{:name}` element of the layout.
@@ -67,12 +67,13 @@ impl fmt::Debug for TagRef<'_> {
 /// Finds the record of a tag, and the owner of an API key.
 ///
 /// The service only reads from a registry. The data that changes with each tap is in the [counter
-/// store](crate::CounterStore). Whether a tap is a replay never depends on a record.
+/// store](crate::CounterStore). The service never uses a record to decide whether a tap is a replay.
 ///
-/// A [`Record`](super::Record) is a view of borrowed values. A registry can return any type that provides such a view,
-/// which is any [`TagRecord`]. It can be the `Record` itself if the tags are in an array, a reference into a map, or a
-/// row that owns its columns. This trait has no lifetime parameter. If your registry returns references to its own
-/// records, implement the trait for a reference to the registry, like collections do with `IntoIterator`:
+/// A [`Record`](super::Record) borrows its values. A registry can return any type that implements [`TagRecord`]. This
+/// type can be the `Record` itself, a reference into a map, or a database row that owns its columns.
+///
+/// This trait has no lifetime parameter. If your registry returns references to its own records, implement the trait
+/// for a reference to the registry, as collections do with `IntoIterator`:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -134,8 +135,9 @@ pub trait TagRegistry {
     }
 }
 
-/// The async counterpart of [`TagRegistry`]. Like [`AsyncCounterStore`](crate::AsyncCounterStore), it does not require
-/// its futures to be `Send`. If they are `Send`, the futures that this crate builds on them are `Send` as well.
+/// The async counterpart of [`TagRegistry`]. Like [`AsyncCounterStore`](crate::AsyncCounterStore), this trait does not
+/// require its futures to be `Send`. [`Service::verify_async`](super::Service::verify_async) says when the future of a
+/// service is `Send`.
 pub trait AsyncTagRegistry {
     /// The type of the records.
     type Record: TagRecord;
@@ -158,7 +160,7 @@ pub trait AsyncTagRegistry {
     }
 }
 
-/// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. Each lookup blocks the task until it is done.
+/// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. Each lookup blocks the task until the lookup is done.
 impl<R: TagRegistry> AsyncTagRegistry for Blocking<R> {
     type Record = R::Record;
     type Error = R::Error;

@@ -20,10 +20,13 @@ pub struct Request<'a> {
     pub tag: TagRef<'a>,
     /// The client that sends the request.
     pub caller: Caller,
-    /// The tap. If it is given as [`Presented::Mirrors`], the service adds the values that are missing. The static text
-    /// comes from the layout. The UID of a layout with `{uid}` and the texts of `{:xuid}` and `{:cuid}` come from the
-    /// record. Captured texts that the layout does not have are ignored, except the eCode. If two captured texts have
-    /// the same name, the first one is used.
+    /// The tap. If it is given as [`Presented::Mirrors`], the service adds the values that are missing:
+    ///
+    /// - The static text comes from the layout.
+    /// - The UID for `{uid}` and the texts for `{:xuid}` and `{:cuid}` come from the record.
+    ///
+    /// Captured texts that the layout does not have are ignored, except the eCode. If two captured texts have the same
+    /// name, the first one is used.
     pub tap: Presented<'a>,
     /// The time to store with an accepted tap, or `None` if there is no clock.
     pub at: Option<UnixMillis>,
@@ -33,12 +36,12 @@ pub struct Request<'a> {
 /// organisation that the client belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// An unidentified client, such as the service's own page or a door. It may ask for the tags of every owner.
+    /// An unidentified client, such as the service's own page or a door. It may ask about the tags of every owner.
     Anyone,
     /// A client that may have sent a token. The token is looked up only if the tag [needs
     /// one](super::Record::needs_token). It must then belong to the organisation that owns the tag.
     Token(Option<ApiKeyName>),
-    /// A member of an organisation, who may ask only for tags of that organisation.
+    /// A member of an organisation, who may ask only about tags of that organisation.
     Member(OrganisationId),
 }
 
@@ -57,7 +60,7 @@ pub struct UnnamedRequest<'a> {
 }
 
 impl Caller {
-    /// Returns the token that must be looked up for this tag.
+    /// Returns the token that must be looked up for this tag, if any.
     pub(super) fn token_wanted(&self, record: &Record<'_>) -> Option<&ApiKeyName> {
         match self {
             Self::Token(token) if record.needs_token => token.as_ref(),
@@ -65,7 +68,7 @@ impl Caller {
         }
     }
 
-    /// Returns `true` if the caller may ask for the tag. `asker` is the owner of the token that was looked up.
+    /// Returns `true` if the caller may ask about the tag. `asker` is the owner of the token that was looked up.
     pub(super) fn may_ask(&self, asker: Option<OrganisationId>, record: &Record<'_>) -> bool {
         match self {
             Self::Anyone => true,
@@ -75,7 +78,7 @@ impl Caller {
     }
 }
 
-/// The rest of a tap that was sent as separate mirrors: the UID from the record, and the text of each `{:name}`.
+/// The values that complete a tap sent as separate mirrors: the UID from the record, and the text of each `{:name}`.
 pub(super) struct Supplied<'a> {
     /// The UID of the record and its digits, for a layout with `{uid}`.
     uid: Option<(Uid, [u8; 14])>,
@@ -101,8 +104,8 @@ impl<'a> Supplied<'a> {
         supplied
     }
 
-    /// Returns the given values together with the supplied ones. Returns no values if the tap was not given as separate
-    /// values.
+    /// Returns the given values together with the supplied values. Returns no values if the tap was not given as
+    /// separate values.
     pub(super) fn complete<'t>(&'t self, tap: &Presented<'t>) -> Mirrors<'t> {
         let Presented::Mirrors(given) = tap else { return Mirrors::default() };
         let digits = self.uid.as_ref().and_then(|(_, digits)| str::from_utf8(digits).ok());

@@ -1,15 +1,15 @@
 //! Rules that choose the answer text for a tap.
 //!
-//! A rule set has at most three groups, in order, and a default response. The answer is the response of the first group
-//! whose rules all match. If no group matches, the answer is the default response.
+//! A rule set has up to three groups in a fixed order, and a default response. The answer is the response of the first
+//! group whose rules all match. If no group matches, the answer is the default response.
 //!
-//! A rule set belongs to a tag group or to one tag code. If a tag code has its own rule set, it is used instead of the
-//! rule set of the tag group. There is one exception, called *layering*: if a response of the tag group contains
-//! `{tagcodedr}`, the rule set of the tag group is used, and the tag code's default response replaces `{tagcodedr}`.
+//! A rule set belongs to a tag group or to one tag code. If a tag code has its own rule set, that rule set is
+//! used instead of the tag group's rule set. The exception is *layering*, which applies if a response of the tag group
+//! contains `{tagcodedr}`. The tag group's rule set is then used, and the tag code's default response replaces
+//! `{tagcodedr}`.
 //!
-//! The rules are like the rules of the hosted service ixkio, as far as these apply to an API. The source is ixkio's
-//! documentation of rules and subtags. Two points are our choice: the rules in a group are combined with AND, and a
-//! group without rules never matches.
+//! The rules follow ixkio's documentation of rules and subtags, as far as it applies to an API. Two details are our
+//! choice. The rules in a group are combined with AND. A group without rules never matches.
 //!
 //! ```
 //! use suntap::platform::rules::{Comparison, RuleInput, Rule, RuleGroup, RuleSet, Rules};
@@ -47,8 +47,8 @@ pub enum Rule {
     /// *Scan Count*: compares the number of accepted taps of the tag, including this tap. If the number is not known,
     /// the rule does not match.
     ScanCount(Comparison, u32),
-    /// *Tamper*: compares the TTPermStatus and TTCurrStatus of an accepted tap. If they are not known, the rule does
-    /// not match, not even with [`Equality::NotEqual`].
+    /// *Tamper*: compares the TTPermStatus and TTCurrStatus of an accepted tap. If they are not known, the rule never
+    /// matches, even with [`Equality::NotEqual`].
     Tamper(Equality, [u8; 2]),
 }
 
@@ -59,18 +59,18 @@ pub enum Comparison {
     LessThan,
     /// The count is above the target.
     MoreThan,
-    /// They are equal.
+    /// The count equals the target.
     Equal,
-    /// They differ.
+    /// The count differs from the target.
     NotEqual,
 }
 
 /// The comparison of a text with the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Equality {
-    /// They are equal.
+    /// The text equals the target.
     Equal,
-    /// They differ.
+    /// The text differs from the target.
     NotEqual,
 }
 
@@ -92,7 +92,7 @@ pub struct RuleSet<'r> {
     pub default: &'r str,
 }
 
-/// The rules of a tag. They are the rules of its tag group, and the rules of its tag code if it has any.
+/// The rules of a tag: the rule set of its tag group, and the rule set of its tag code if there is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules<'r> {
     /// The rules of the tag group.
@@ -189,7 +189,8 @@ impl<'r> Rules<'r> {
         self.tag_code.map_or("", |own| own.default)
     }
 
-    /// Checks the rules for mistakes. Call this function when you import rules. The other functions do not require it.
+    /// Checks the rules for mistakes. Call this function when you import rules. The other functions do not require this
+    /// check.
     ///
     /// # Errors
     /// Returns [`RulesError`] with the first mistake.

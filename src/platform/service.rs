@@ -17,7 +17,7 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 use crate::value::{CounterId, UnixMillis};
 use crate::verifier::Claims;
 
-/// The name of the captured text that is needed to unseal keys.
+/// The name of the captured text that contains the eCode.
 const ECODE: &str = "eCode";
 
 /// Decides whether to accept taps. It uses a registry and a counter store.
@@ -26,13 +26,15 @@ const ECODE: &str = "eCode";
 /// find the record ─▶ owner ─▶ state ─▶ keys ─▶ shape ─▶ open ─▶ UID ─▶ SDMMAC ─▶ advance the counter
 /// ```
 ///
-/// A tap in the form of a URL is parsed before its keys are prepared, because the URL can contain the eCode.
+/// If the tap is a URL, the service checks its shape before it prepares the keys, because the URL can contain the
+/// eCode.
 ///
-/// If a step fails, the service returns a [`Refusal`] that names this step, and does not run the later steps. Therefore
-/// the counter is advanced only for a verified tap of an active tag that the caller may ask for. The refusal is meant
-/// for the operator and for callers who have the record of the tag. Return one generic refusal to untrusted clients.
+/// If a step fails, the service returns a [`Refusal`] that names this step. The later steps do not run. Therefore the
+/// counter is advanced only for a verified tap of an active tag that the caller may ask about. The refusal is meant for
+/// the operator and for callers who may see the record of the tag. Return one generic refusal to untrusted clients.
 ///
-/// A service holds only the server secrets for keys that are sealed or derived from an eCode. It needs no heap.
+/// A service holds only server secrets. They are for keys that are sealed or derived from an eCode. A service needs no
+/// heap.
 ///
 /// ```
 /// use suntap::platform::{
@@ -79,7 +81,7 @@ pub struct Service<'s> {
     secrets: &'s [ServerSecret],
 }
 
-/// A verified tap whose counter is not compared with the store yet.
+/// A verified tap whose counter has not been compared with the store yet.
 struct Examined<'a> {
     tap: VerifiedTap<'a>,
     values: TapValues,
@@ -99,10 +101,12 @@ impl<'a> Examined<'a> {
 }
 
 impl<'s> Service<'s> {
-    /// Creates a service. `secrets` contains the current server secret. While [seals are
-    /// renewed](crate::kdf::ecode::SealedKeys::rewrap), it also contains the previous secret, after the current one. To
-    /// unseal keys, the service tries the secrets in order. To derive keys from an eCode, it uses only the first
-    /// secret. If no keys are sealed or derived from an eCode, pass an empty slice.
+    /// Creates a service. `secrets` are the server secrets for keys that are sealed or derived from an eCode. If there
+    /// are no such keys, pass an empty slice.
+    ///
+    /// The first element must be the current secret. While [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap),
+    /// add the previous secret as the second element. To unseal keys, the service tries the secrets in order. To derive
+    /// keys from an eCode, it uses only the first secret.
     #[must_use]
     pub const fn new(secrets: &'s [ServerSecret]) -> Self {
         Self { secrets }
@@ -136,8 +140,8 @@ impl<'s> Service<'s> {
         self.verify_chosen(registry, counters, (tag, caller, at), |_| Ok(tap), conclude).await
     }
 
-    /// Like [`verify_async`](Self::verify_async), but `choose` builds the tap from the client's values after the record
-    /// is found. `choose` runs after the checks of the caller and of the state. If it returns a refusal, the tap is
+    /// Like [`verify_async`](Self::verify_async), but `choose` builds the tap from the client's values and the record.
+    /// `choose` runs after the checks of the caller and of the state. If `choose` returns a refusal, the tap is
     /// refused.
     pub(super) async fn verify_chosen<'t, R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
@@ -175,14 +179,17 @@ impl<'s> Service<'s> {
 
     /// Like [`verify`](Self::verify), but for a tap whose URL does not name a tag.
     ///
-    /// The service tries to open the tap with each meta-read key. If a key opens the tap, the tap claims a UID, and the
-    /// service looks up the records with this UID as [`TagRef::ClaimedUid`]. It stops at the first active tag whose
-    /// keys verify the tap and that the caller may ask for. If the tap verifies only with the keys of tags that are
-    /// inactive or that the caller may not ask for, the outcome is the refusal for the first of these tags.
+    /// The service tries to open the tap with each meta-read key. If a key opens the tap, the tap claims a UID. The
+    /// service then looks up the records with this UID as [`TagRef::ClaimedUid`], and verifies the tap with the keys of
+    /// each record. It stops when the keys of a record verify the tap, the tag is active, and the caller may ask about
+    /// the tag.
     ///
-    /// If no record's keys verify the tap, the outcome has no record, because nothing proves which tag made the tap.
-    /// The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise it is the refusal for the last record
-    /// that was tried.
+    /// If the tap verifies only with the keys of tags that are inactive or that the caller may not ask about, the
+    /// outcome is the refusal for the first of these tags.
+    ///
+    /// If the tap verifies with no record's keys, the outcome has no record, because nothing proves which tag made the
+    /// tap. The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise it is the refusal for the last
+    /// record that was tried.
     ///
     /// ```
     /// use suntap::platform::{
@@ -239,8 +246,7 @@ impl<'s> Service<'s> {
     ) -> T {
         let UnnamedRequest { tap, meta_keys, caller, at } = request;
         let mut refused = Refusal::UnknownTag;
-        // The first tag whose keys verify the tap but which cannot answer: it is inactive, or the caller may not ask
-        // about it.
+        // The first tag whose keys verify the tap, but that is inactive or that the caller may not ask about.
         let mut unusable = None;
         let mut claims = Claims::new(&tap, meta_keys);
         while let Some((_, claimed)) = claims.next() {
@@ -311,14 +317,15 @@ impl<'s> Service<'s> {
 
         let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
         let claim = Claims::new(&tap, meta_key).next();
-        // A wrong eCode gives wrong derived keys. This is reported like an eCode that does not unseal the keys.
+        // A wrong eCode yields wrong derived keys. The refusal is the same as for an eCode that does not unseal the
+        // keys.
         let is_derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let (_, claimed) = claim.ok_or(unopened)?;
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Like [`examine`](Self::examine), but for a tap that is already opened.
+    /// Like [`examine`](Self::examine), but for a tap that has already been opened.
     fn examine_claim<'a>(
         &self,
         record: &Record<'_>,
@@ -374,8 +381,8 @@ fn verify_claim<'a>(
     claimed: ClaimedTap<'a>,
     file_key: &PreparedFileReadKey,
 ) -> Result<Examined<'a>, Refusal> {
-    // This check also rejects a tap if the record has no UID, or if the PICCData has no UID although the layout allows
-    // one. Without it, a tap of another tag with the same keys would pass under any such record.
+    // If the layout allows a UID, a UID that is missing in the tap or in the record is also a mismatch. Otherwise a tap
+    // of another tag with the same keys would pass under this record.
     let expected = claimed.uid().is_some() || chip.layout.mirrored().uid;
     if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
         return Err(Refusal::OtherUid);

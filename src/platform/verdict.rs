@@ -40,7 +40,7 @@ pub struct Accepted {
     pub now: Mark,
 }
 
-/// The step that refused the tap. Later steps did not run.
+/// The reason why the service refused a tap. The service stops at the first check that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -53,8 +53,12 @@ pub enum Refusal {
     Inactive(Level),
     /// The tag is a standard tag, which cannot be authenticated.
     NoChip,
-    /// A key is missing. Either the record has no keys, lacks the SDMMetaReadKey that a `{picc}` needs, or has derived
-    /// keys but no UID. Or its keys need a server secret that the service does not have.
+    /// A key is missing, for one of these reasons:
+    ///
+    /// - The record has no keys.
+    /// - The layout has `{picc}`, but the record has no SDMMetaReadKey.
+    /// - The keys are derived, but the record has no UID.
+    /// - The keys need a server secret, but the service has none.
     NoKeys,
     /// A key in the record was prepared for a scheme other than the scheme of the record's layout.
     WrongScheme,
@@ -66,7 +70,7 @@ pub enum Refusal {
     OtherLayout,
     /// The PICCData does not decrypt to the content that the layout requires.
     NotOpened,
-    /// The tap has no UID or has the UID of a different chip, or the record has no UID to compare with.
+    /// The UID of the tap is missing or belongs to a different chip, or the record has no UID to compare with.
     OtherUid,
     /// The SDMMAC does not match, or the counter is 0.
     NotAuthentic,

@@ -1,4 +1,4 @@
-//! Batch verification, which computes the MACs of up to eight taps in parallel, each under the key of its own tag.
+//! Batch verification: computes the MACs of up to eight taps in parallel. Each tap has its own key.
 
 use heapless::Deque;
 
@@ -10,8 +10,8 @@ use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
 use crate::key::{SdmFileReadKey, counter_id_message};
 use crate::value::CounterId;
 
-/// Maximum length of a MAC input, in bytes, for parallel computation. Longer inputs are rare. A group of taps with a
-/// longer input is verified one tap at a time.
+/// Maximum length of a MAC input, in bytes, for parallel computation. Longer inputs are rare. If the MAC input of one
+/// tap in a group is longer, the taps of the group are verified one at a time.
 const INPUT: usize = 256;
 
 /// Verifies taps, each with the file-read key of its tag. The caller attaches a value of any type, such as a line
@@ -21,9 +21,9 @@ const INPUT: usize = 256;
 /// [`verify`](ClaimedTap::verify).
 ///
 /// This function is faster than a loop only if the feature `accel` is on and the processor has AES instructions. The
-/// iterator then takes eight taps at a time and computes their MACs in parallel: while the expansion of one key waits
-/// for the result of an instruction, the expansion of a different key proceeds. The iterator never keeps more than
-/// those eight taps. In all other cases, it verifies one tap at a time.
+/// iterator then takes eight taps at a time and computes their MACs in parallel. While the expansion of one key waits
+/// for the result of an instruction, the expansion of a different key proceeds. In all other cases, the iterator
+/// verifies one tap at a time. The iterator never holds more than eight taps.
 ///
 /// ```
 /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};
@@ -47,7 +47,7 @@ where
     Batch { taps: taps.into_iter(), group: Deque::new(), macs: None }
 }
 
-/// See [`verify_batch`].
+/// The iterator that [`verify_batch`] returns.
 struct Batch<'a, P, I> {
     taps: I,
     /// The taps that were taken from `taps` but are not verified yet.

@@ -1,5 +1,5 @@
-//! Layouts and taps of NTAG 213, 215 and 216. These tags can mirror a UID and a counter, but they have no cryptography,
-//! so their taps prove nothing.
+//! Layouts and taps of NTAG 213, 215 and 216. These tags can mirror a UID and a counter. They have no cryptography, so
+//! their taps prove nothing.
 
 use core::fmt;
 
@@ -11,10 +11,12 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// The layout of a tag without cryptography that mirrors its UID, its counter or both. Source: NTAG213/215/216 §8.7.
 ///
-/// The template uses the grammar of [`SdmLayout::new`], but only the elements `{uid}`, `{ctr}` and `{:name}`. Parsing
-/// returns an [`UnverifiableTap`], because anybody can write such a URL. A chip that mirrors both values writes them as
-/// `UIDxCTR`, but a layout may place them anywhere. The URL must fit into 256 bytes, like the URL of an NTAG 424 DNA.
-/// This limit is not the memory size of these chips: an NTAG213 has less memory, and the others have more.
+/// The template uses the grammar of [`SdmLayout::new`], but allows only the elements `{uid}`, `{ctr}` and `{:name}`. A
+/// template may place `{uid}` and `{ctr}` anywhere, although a chip that mirrors both values always writes `UIDxCTR`.
+/// Parsing returns an [`UnverifiableTap`], because anybody can write such a URL.
+///
+/// The URL must fit into 256 bytes, like the URL of an NTAG 424 DNA. This limit is the same for all three chips,
+/// although an NTAG213 has less memory and the others have more.
 ///
 /// ```
 /// use suntap::CounterTagLayout;
@@ -28,7 +30,7 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 pub struct CounterTagLayout(SdmLayout);
 
 impl CounterTagLayout {
-    /// Parses a URL template. Usable in `const` context.
+    /// Parses a URL template. You can call this function in `const` context.
     ///
     /// # Errors
     /// Returns [`LayoutError`], which names the rule that the template breaks.

@@ -1,6 +1,6 @@
 //! The errors: one small type for each step, and [`Error`] for all of them.
 //!
-//! No error contains a key, a MAC or text of a tap, so you may log all of them. Return one generic refusal to untrusted
+//! No error contains a key, a MAC or text of a tap, so you may log every error. Return one generic refusal to untrusted
 //! clients, and keep the detailed error for your logs.
 
 use core::convert::Infallible;
@@ -42,8 +42,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// The reason why text is not a tap of a layout. It concerns only the shape of the text. Nothing was decrypted or
-/// compared.
+/// The reason why a text does not have the shape of the layout. Nothing was decrypted, and no MAC was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
@@ -77,7 +76,7 @@ pub enum Malformed {
     NdefLength,
     /// The NDEF file does not begin with a whole URI record.
     NdefRecord,
-    /// The URI code of the NDEF record is above 04h. Such a code abbreviates a scheme that no layout has.
+    /// The URI code of the NDEF record is above 04h. Only the codes 00h to 04h are supported.
     NdefPrefix,
 }
 
@@ -127,17 +126,16 @@ impl core::error::Error for Malformed {}
 pub enum VerifyError {
     /// The tap was not made by a holder of the keys.
     ///
-    /// PICCData that is invalid after decryption, a MAC that does not match and a counter of 0 cause the same error on
-    /// purpose, so that an attacker cannot distinguish these cases. To find out which assumption about your tag is
-    /// wrong (the keys, their derivation, the scheme or the MAC input), use [`diagnose`](crate::diagnose) with the URL
-    /// and your keys.
+    /// Invalid decrypted PICCData, a wrong MAC and a counter of 0 all cause this error, so that an attacker cannot
+    /// distinguish these cases. To find out whether the keys, the key derivation, the scheme or the MAC input are
+    /// wrong, use [`diagnose`](crate::diagnose) with the URL and your keys.
     NotAuthentic,
     /// The tap is genuine but carries no counter, so it may be a replay. See
     /// [`ClaimedTap::verify_replayable`](crate::ClaimedTap::verify_replayable).
     NoCounter,
     /// The tap is genuine, but from a different tag than the caller expected.
     WrongTag,
-    /// The layout, the keys and the called methods do not match.
+    /// The layout, the keys and the called methods do not fit together.
     Config(ConfigError),
 }
 
@@ -172,7 +170,7 @@ pub enum CommitError<S> {
         /// is greater, a later tap was accepted.
         stored: Mark,
     },
-    /// The store failed. It is unknown whether the counter advanced, and the tap is rejected.
+    /// The store failed. It is unknown whether the counter advanced. The tap is rejected.
     Store(S),
 }
 
@@ -207,7 +205,7 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
 /// converts into this type.
 ///
 /// `S` is the error of the counter store, and `K` is the error of the source of keys. `Display` writes the error text
-/// of the step that failed. `source` returns the error of the store or of the source of keys if one of them failed.
+/// of the step that failed. If the store or the source of keys failed, `source` returns its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<S = Infallible, K = Infallible> {
@@ -218,14 +216,14 @@ pub enum Error<S = Infallible, K = Infallible> {
     /// There is no key for the claimed tag, so nothing was verified. Either the tag is not listed, its eCode is not 26
     /// characters of a-z and 2-7, or the tap is a forgery.
     ///
-    /// Untrusted clients must not be able to distinguish this from [`VerifyError::NotAuthentic`].
+    /// Untrusted clients must not be able to distinguish this error from [`VerifyError::NotAuthentic`].
     UnknownTag {
         /// The claimed UID. It is not proven.
         uid: Option<Uid>,
     },
     /// The source of keys failed, so nothing was verified.
     Keys(K),
-    /// The tap was verified, but it is a replay, or the store failed.
+    /// The tap was verified, but it is a replay or the store failed.
     Commit(CommitError<S>),
 }
 

@@ -1,4 +1,4 @@
-//! Layouts, which give the positions of the mirrors and of the MAC window in the URL.
+//! Layouts: the positions of the mirrors and of the MAC window in the URL.
 
 use core::fmt;
 
@@ -14,11 +14,11 @@ pub(crate) const MAX_NAMES: usize = 4;
 /// Maximum number of elements: `[[`, five mirrors, the captured texts and the end.
 pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
-/// A parsed URL template: the text that a tag writes, the positions of its mirrors, and the text that its MAC covers.
+/// A parsed URL template: the text that a tag writes, the positions of the mirrors, and the text that the MAC covers.
 ///
-/// A layout owns its data, is stored inline, has no lifetime parameter, and can be a `const` or `static`. It determines
-/// how taps are parsed and what the MAC covers. It also fixes everything that the sender of a tap must not choose,
-/// above all the [`Scheme`].
+/// A layout owns its data and does not use the heap, so it can be a `const` or `static`. It determines how taps are
+/// parsed and what the MAC covers. It also fixes everything that the sender of a tap must not choose, above all the
+/// [`Scheme`].
 ///
 /// [`SdmLayout::new`] creates a layout and documents the grammar. [`sdm_layout!`](crate::sdm_layout) creates one at
 /// compile time.
@@ -36,11 +36,12 @@ pub struct SdmLayout {
     pub(crate) elements: [LayoutElement; MAX_ELEMENTS],
     /// The offset of the path or query in `template`.
     pub(crate) origin: usize,
-    /// The content that `{picc:..}` pins.
+    /// The values that `{picc:..}` pins.
     pub(crate) picc: Option<Mirrored>,
     /// The length that `{enc:N}` pins.
     pub(crate) enc_chars: Option<usize>,
-    /// The number of digits of other mirrors that directly follow an `{enc}` without a pinned length.
+    /// The number of digits in the mirrors that directly follow an `{enc}` without a pinned length. These digits are
+    /// not part of the `{enc}`.
     pub(crate) enc_reserve: usize,
     /// The offset of the tamper status in the plaintext of `{enc}`.
     pub(crate) tt_at: Option<usize>,
@@ -113,23 +114,23 @@ impl SdmLayout {
         self.elements().any(|element| matches!(element.kind, ElementKind::Value(field) if field == wanted))
     }
 
-    /// Returns which values the taps of this layout carry, plain or in `{picc}`. An unpinned `{picc}` is assumed to
-    /// hold UID and counter.
+    /// Returns which values the taps of this layout carry, plain or in `{picc}`. An unpinned `{picc}` counts as both
+    /// UID and counter.
     pub(crate) fn mirrored(&self) -> Mirrored {
         let picc_data = self.has(Field::PiccData);
         let all = Mirrored { uid: picc_data || self.has(Field::Uid), ctr: picc_data || self.has(Field::SdmReadCtr) };
         self.picc.unwrap_or(all)
     }
 
-    /// Returns `true` if the taps of this layout carry a counter, so that each tap can be accepted at most once.
+    /// Returns `true` if the taps of this layout carry a counter. Without a counter, a replay cannot be detected.
     ///
-    /// This is the case for layouts with `{ctr}`, and for layouts with any form of `{picc}` except `{picc:uid}`.
+    /// Returns `true` for layouts with `{ctr}`, and for layouts with any form of `{picc}` except `{picc:uid}`.
     #[must_use]
     pub fn carries_ctr(&self) -> bool {
         self.mirrored().ctr
     }
 
-    /// Returns `true` if the MAC input is only `{enc}`.
+    /// Returns `true` if the MAC input consists only of `{enc}`.
     #[cfg(feature = "dialects")]
     pub(crate) fn covers_enc_alone(&self) -> bool {
         let mut kinds = self.elements().skip_while(|element| !matches!(element.kind, ElementKind::MacInput)).skip(1);

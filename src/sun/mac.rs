@@ -1,4 +1,5 @@
-//! The SDMMAC type, which truncates a CMAC and compares two MACs. Source: NT4H2421Gx §9.3.7, §9.3.8, §9.1.3.
+//! The SDMMAC type, with truncation of a CMAC and comparison in constant time. Source: NT4H2421Gx §9.3.7, §9.3.8,
+//! §9.1.3.
 
 use core::fmt;
 
@@ -6,10 +7,10 @@ use subtle::ConstantTimeEq;
 
 use crate::value::{ParseError, hex};
 
-/// An SDMMAC: 8 bytes.
+/// An SDMMAC, which is 8 bytes long.
 ///
-/// `==` takes the same time for any two values. `Debug` does not show the bytes, because the MAC of a tap that was
-/// never accepted is as valuable as the tap itself.
+/// `==` runs in constant time. Until a tap is accepted, its MAC is as valuable as the tap itself. `Debug` therefore
+/// does not show the bytes.
 #[doc(alias = "SDMMAC")]
 #[doc(alias = "MACt")]
 #[derive(Clone, Copy)]
@@ -25,7 +26,8 @@ impl SdmMac {
     /// Parses a MAC from 16 hexadecimal digits of either case.
     ///
     /// # Errors
-    /// Returns [`ParseError`] if the length is not 16 or a character is not a hexadecimal digit.
+    /// Returns [`ParseError`] if `text` is not 16 characters long or contains a character that is not a hexadecimal
+    /// digit.
     pub fn from_hex(text: &str) -> Result<Self, ParseError> {
         hex::decode(text.as_bytes()).map(Self)
     }
@@ -81,7 +83,7 @@ mod tests {
         check("04DE5F1EACC040", 61, b"", session_key, cmac, "94EED9EE65337086");
     }
 
-    /// AN12196 Rev 1.8 Table 6, where the MAC input is the file data and the name of the parameter after it.
+    /// AN12196 Rev 1.8 Table 6, where the MAC input is the encrypted file data followed by `&cmac=`.
     #[test]
     fn an12196_table_6() {
         let input = b"CEE9A53E3E463EF1F459635736738962&cmac=";

@@ -59,8 +59,8 @@ impl<'a> SunMessage<'a> {
 
     /// Returns the tamper status, or `None` if the layout has none.
     ///
-    /// This method also returns `None` for an NTAG 22x. The meaning of its two status characters is not known well
-    /// enough to report a closed seal, so [`status_detect`](Self::status_detect) returns them unchanged.
+    /// This method also returns `None` for an NTAG 22x. The two status characters of this chip are not understood well
+    /// enough to report a closed seal. [`status_detect`](Self::status_detect) returns them unchanged.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
         if self.received.status_detect.is_some() {
@@ -94,8 +94,8 @@ impl<'a> SunMessage<'a> {
     /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that contains the plaintext. Returns
     /// `None` if the layout has no `{enc}`.
     ///
-    /// A tag encrypts at most 128 bytes, which is half the size of its file, because the mirror has two digits for each
-    /// byte.
+    /// The plaintext is at most 128 bytes long: the mirror has two digits for each byte, and the file of the tag is 256
+    /// bytes long.
     #[must_use]
     pub fn file_data<'b>(&self, buffer: &'b mut [u8; MAX_FILE_DATA]) -> Option<&'b [u8]> {
         let plain = buffer.get_mut(..self.file_data_len()).filter(|plain| !plain.is_empty())?;
@@ -104,7 +104,7 @@ impl<'a> SunMessage<'a> {
         Some(plain)
     }
 
-    /// Fills `blocks` with the first blocks of the SDMENCFileData, decrypted.
+    /// Decrypts the first blocks of the SDMENCFileData into `blocks`.
     fn decrypt(&self, blocks: &mut [[u8; 16]]) -> Option<()> {
         let (key, ctr) = self.enc.as_ref().zip(self.ctr())?;
         let bytes = blocks.as_flattened_mut();

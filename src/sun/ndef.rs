@@ -4,7 +4,7 @@
 
 use super::error::Malformed;
 
-/// The prefixes for the URI codes 00h to 04h. The other codes abbreviate schemes that no layout has.
+/// The prefixes for the URI codes 00h to 04h. Layouts use no other codes.
 const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
 
 /// Bits of the first byte of a record.
@@ -30,8 +30,8 @@ pub(super) struct UriRecord<'a> {
 }
 
 impl<'a> UriRecord<'a> {
-    /// Reads the first record of a file. The file consists of NLEN (two bytes) and the NDEF message. Further records
-    /// and bytes after the message are ignored.
+    /// Reads the first record of a file. The file consists of NLEN (two bytes, the length of the message) and the NDEF
+    /// message. Further records and bytes after the message are ignored.
     pub(super) fn read(file: &'a [u8]) -> Result<Self, Malformed> {
         let mut reader = Reader(file);
         let nlen = reader.number::<2>()?;
@@ -58,7 +58,7 @@ impl<'a> UriRecord<'a> {
     }
 }
 
-/// Reads the fields of a record in order. A field that extends past the end is an error.
+/// Reads the fields of a record in order. A field that extends past the end of the input is an error.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

@@ -1,8 +1,8 @@
 //! SUNCMAC of NTAG 223 DNA and NTAG 224 DNA. Source: NXP AN12998, as quoted in public test code.
 //!
 //! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and do not have SDM. They compute the MAC directly under SUNCMAC_KEY, so
-//! there is no session key. The MAC covers the mirrored values and not the text of the URL, so there is no `[[`. A
-//! layout selects this mode with [`Scheme::Suncmac`]. Everything else works as for any other tap:
+//! there is no session key. The MAC covers the mirrored values and not the text of the URL, so the template has no
+//! `[[`. A layout selects this mode with [`Scheme::Suncmac`]. Everything else works as for any other tap:
 //!
 //! ```
 //! use suntap::{Scheme, SdmFileReadKey, SdmLayout, sdm_layout};
@@ -15,15 +15,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! On StatusDetect chips, `{tt}` has ten characters: two status characters (`C`, `O`, `I`, or `0` if the feature is
+//! On StatusDetect chips, `{tt}` is ten characters long: two status characters (`C`, `O`, `I`, or `0` if the feature is
 //! off) and four bytes of data as hexadecimal digits. The MAC always covers `{tt}`.
 //!
 //! This module was checked with two taps published by NXP and with taps recorded from NTAG 223 DNA StatusDetect chips.
 //! All MACs match. **No NTAG 224 DNA was available. It should behave the same, but this is not tested on a real chip.**
 //!
-//! A chip whose counter is disabled mirrors `000000`. The recorded chips do this. Both verify methods return
-//! [`NotAuthentic`](crate::VerifyError::NotAuthentic) for a counter of 0, even if the MAC matches, because such a tap
-//! never changes. Enable the counter on these chips.
+//! A chip whose counter is disabled mirrors `000000`, as the recorded chips do. A tap with counter 0 is always rejected
+//! as [`NotAuthentic`](crate::VerifyError::NotAuthentic), even if the MAC matches, because such a tap never changes.
+//! Enable the counter on these chips.
 
 use crate::key::FileReadKey;
 use crate::value::{Scheme, SdmReadCtr, Uid};
@@ -32,7 +32,7 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 /// them.
 ///
 /// The meaning of these values depends on the settings of the chip and is defined in its data sheet. The two characters
-/// are not the same as TTPermStatus and TTCurrStatus of an NTAG 424 DNA TagTamper.
+/// do not have the same meaning as TTPermStatus and TTCurrStatus of an NTAG 424 DNA TagTamper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StatusDetect {
     /// The two status characters.

@@ -20,7 +20,7 @@ impl<'a> UnverifiedTap<'a> {
         Self { layout, received, picc_data: PiccWire::default() }
     }
 
-    /// Checks that `text` has the shape of the element, and stores its value.
+    /// Checks that `text` has the shape of the element, and stores the value.
     fn accept(&mut self, field: Field, text: &[u8]) -> Result<(), Malformed> {
         let Self { layout, received, picc_data } = self;
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
@@ -60,8 +60,8 @@ impl<'a> UnverifiedTap<'a> {
 impl SdmLayout {
     /// Parses a full URL.
     ///
-    /// This checks the whole shape: the static text byte by byte, and the length and digits of each mirror. The digits
-    /// may be in upper or lower case. Missing elements, repeated elements and trailing text are rejected. Nothing is
+    /// Static text must match byte by byte, and each mirror must have the right length and valid digits. The digits may
+    /// be in upper or lower case. Missing elements, repeated elements and trailing text are rejected. Nothing is
     /// percent-decoded.
     ///
     /// # Errors
@@ -71,11 +71,11 @@ impl SdmLayout {
         self.read(url, 0).map_err(|error| if url.starts_with(b"/") { Malformed::OriginForm } else { error })
     }
 
-    /// Parses the `/path?query` of a request, which is all that an HTTP server receives. The template supplies the
-    /// missing first part of the URL.
+    /// Parses the `/path?query` of a request. An HTTP server receives only this part of the URL. The first part comes
+    /// from the template.
     ///
-    /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this accepts the `/` that an HTTP
-    /// client inserts.
+    /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this method accepts the `/` that an
+    /// HTTP client inserts.
     ///
     /// # Errors
     /// Returns [`Malformed`] with the reason.
@@ -97,11 +97,11 @@ impl SdmLayout {
         }
     }
 
-    /// Parses the NDEF file of a tag, which a reader gets with ISOReadBinary or READ. The file consists of NLEN and the
-    /// NDEF message.
+    /// Parses the NDEF file of a tag. A reader gets the file with ISOReadBinary or READ. The file consists of NLEN and
+    /// the NDEF message.
     ///
     /// The first record must be an unchunked URI record. Further records and bytes after the message are ignored. The
-    /// URI code does not have to be the one that [`ndef_file`](Self::ndef_file) writes. Pass raw bytes, not hexadecimal
+    /// URI code may differ from the one that [`ndef_file`](Self::ndef_file) writes. Pass raw bytes, not hexadecimal
     /// digits:
     ///
     /// ```
@@ -110,7 +110,7 @@ impl SdmLayout {
     /// static LAYOUT: SdmLayout = sdm_layout!("https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}");
     ///
     /// let text = b"ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
-    /// // NLEN, a short record of one URI with 71 bytes, and 04h for "https://".
+    /// // NLEN, the header of a short URI record with a payload of 71 bytes, and URI code 04h for "https://".
     /// let file = [&[0x00, 0x4B, 0xD1, 0x01, 0x47, 0x55, 0x04], &text[..], &[0; 178]].concat();
     /// assert!(LAYOUT.parse_ndef_file(&file).is_ok());
     /// ```
@@ -144,8 +144,8 @@ impl SdmLayout {
         self.assemble_with(mirrors, None)
     }
 
-    /// Like [`assemble`](Self::assemble), but if `known` is given, it is the UID of the tap, and the UID in `mirrors`
-    /// is not decoded.
+    /// Like [`assemble`](Self::assemble), but uses `known` as the UID of the tap if it is given. In that case, the UID
+    /// in `mirrors` is not decoded.
     pub(crate) fn assemble_with<'a>(
         &'a self,
         mirrors: &'a Mirrors<'a>,
@@ -180,9 +180,9 @@ impl SdmLayout {
         Ok(tap)
     }
 
-    /// Parses text that begins at the offset `origin` of the template.
+    /// Parses text that corresponds to the template from the offset `origin` on.
     fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
-        // No tag can write that much text, so a more precise reason is not worth the time.
+        // No tag can write that much text, so do not spend time on a more precise error.
         if input.len() > 4 * MAX_URL {
             return Err(Malformed::TooLong);
         }
@@ -213,8 +213,8 @@ impl SdmLayout {
                     if rest.is_empty() || element.text.to < origin {
                         return Err(Malformed::Missing(field));
                     }
-                    // `refine` runs only if a mirror cannot be read. It checks whether the text that should follow the
-                    // mirror is where the mirror should be.
+                    // If the mirror is invalid, `refine` looks for the static text after the mirror to find a more
+                    // precise error.
                     let chars = self.chars(field, rest);
                     let refine =
                         |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_after(index));
@@ -252,7 +252,7 @@ impl SdmLayout {
     /// Returns the static text after an element.
     fn text_after(&self, index: usize) -> &[u8] {
         let mut following = self.elements().skip(index.saturating_add(1));
-        // A `[[` without text before it has no characters in the URL.
+        // `[[` does not appear in the URL. Skip it if no static text precedes it.
         let next = following.find(|next| next.text.len() > 0 || !matches!(next.kind, ElementKind::MacInput));
         next.map_or(&[], |next| self.text(next.text))
     }
@@ -276,8 +276,7 @@ impl SdmLayout {
         }
         match (before, rest.first(), element.kind) {
             (_, None, ElementKind::Value(field)) => Malformed::Missing(field),
-            // Characters after a mirror mean that the mirror is too long, unless they look like the next part of a URL
-            // or end the line.
+            // If the next character is neither a URL delimiter nor white space, the mirror is too long.
             (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#' | b' ' | b'\t'..=b'\r') => {
                 match field {
                     Field::Captured => Malformed::Character(field),
@@ -310,8 +309,7 @@ impl SdmLayout {
 fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed {
     match (error, next) {
         (_, [_, ..]) if text.starts_with(next) || text.is_empty() => Malformed::Missing(field),
-        // If the text contains the first character of `next`, and this character is not a hexadecimal digit, the mirror
-        // is too short.
+        // If the first character of `next` occurs in the text and is not a hexadecimal digit, the mirror is too short.
         (Malformed::Character(_), [first, ..]) if text.contains(first) && !first.is_ascii_hexdigit() => {
             Malformed::Length(field)
         }

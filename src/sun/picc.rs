@@ -15,8 +15,8 @@ pub(crate) struct PiccData {
 impl PiccData {
     /// Decrypts PICCData and reads its content.
     ///
-    /// Decryption succeeds with any key, so `Some` only means that the tag byte is valid. With a wrong key, the tag
-    /// byte is valid by chance in 3 of 256 cases.
+    /// Decryption succeeds with any key, so `Some` only means that PICCDataTag is valid. With a wrong key, PICCDataTag
+    /// is valid by chance in 3 of 256 cases.
     pub(crate) fn open(key: &PreparedMetaReadKey, wire: &PiccWire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }
@@ -25,8 +25,8 @@ impl PiccData {
     pub(super) fn read(plain: &Block) -> Option<Self> {
         let [tag, body @ ..] = plain;
         let (uid, after_uid) = body.split_first_chunk()?;
-        // Bit 7: UID. Bit 6: counter. Bits 5 and 4: reserved, zero. Bits 3 to 0: length of the UID, or zero if there is
-        // no UID.
+        // Bit 7 is set if there is a UID, and bit 6 if there is a counter. Bits 5 and 4 are reserved and zero. Bits 3
+        // to 0 are the length of the UID, or zero if there is no UID.
         let (uid, ctr) = match tag {
             0xC7 => (Some(uid), after_uid.first_chunk()),
             0x87 => (Some(uid), None),
@@ -57,7 +57,7 @@ mod tests {
         assert_eq!(PiccData::open(&key, &wire), Some(PiccData { uid, ctr }));
     }
 
-    /// NT4H2421Gx Table 21: of all tag bytes, only three are valid.
+    /// NT4H2421Gx Table 21: PICCDataTag has only three valid values.
     #[test]
     fn table_21_accepts_three_tag_bytes() {
         let mut plain = [0x11; 16];

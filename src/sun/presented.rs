@@ -7,7 +7,8 @@ use super::layout::SdmLayout;
 use super::received::Mirrors;
 use super::tap::UnverifiedTap;
 
-/// A tap in one of the forms in which it can arrive. A `&str` or `&String` converts into a [`Url`](Self::Url).
+/// A received tap, in one of the forms that the verifier accepts. A `&str` or `&String` converts into a
+/// [`Url`](Self::Url).
 #[non_exhaustive]
 pub enum Presented<'a> {
     /// The whole URL that the tag wrote, for [`SdmLayout::parse`].

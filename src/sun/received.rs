@@ -1,4 +1,4 @@
-//! The content of a received tap: its text, and the values read from it.
+//! A received tap: its text, and the values that were read from the text.
 
 use core::fmt;
 
@@ -8,18 +8,18 @@ use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
 
-/// Maximum length of a URL in a 256-byte file, in characters. The longest abbreviated prefix has 12 characters, and 249
-/// more fit into the file.
+/// Maximum length of a URL in a 256-byte file, in characters. The URI code abbreviates at most 12 characters, and 249
+/// more characters fit after the code.
 pub(crate) const MAX_URL: usize = 261;
 
 /// The mirrors of a tap that were sent as separate values, for [`SdmLayout::assemble`].
 ///
-/// Hexadecimal digits are accepted in either case, as in a URL.
+/// Hexadecimal digits may be in upper or lower case, as in a URL.
 #[derive(Clone, Copy, Default)]
 pub struct Mirrors<'a> {
     /// `{picc}`
     pub picc_data: Option<&'a str>,
-    /// `{uid}`. If the sender omits the UID, take it from your record of the tag.
+    /// `{uid}`. If the sender omits the UID, take the UID from your record of the tag.
     pub uid: Option<&'a str>,
     /// `{ctr}`
     pub ctr: Option<&'a str>,
@@ -29,15 +29,15 @@ pub struct Mirrors<'a> {
     pub enc_file_data: Option<&'a str>,
     /// `{mac}`
     pub mac: Option<&'a str>,
-    /// `{enc}` directly followed by `{mac}`, or `{mac}` alone if the layout has no `{enc}`. Some APIs send both in one
-    /// parameter. If you set this, leave `enc_file_data` and `mac` as `None`.
+    /// `{enc}` directly followed by `{mac}`, or `{mac}` alone if the layout has no `{enc}`. Some APIs send the two
+    /// values in one parameter. If you set this field, leave `enc_file_data` and `mac` as `None`.
     pub enc_mac: Option<&'a str>,
     /// The texts of the `{:name}` elements, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Mirrors<'a> {
-    /// Returns the text that was given for a mirror of the layout.
+    /// Returns the value that was sent for this field.
     pub(super) fn of(&self, layout: &SdmLayout, field: Field) -> Option<&'a str> {
         let run_together = || self.enc_mac.filter(|_| layout.has(Field::EncFileData)).map(split_mac);
         match field {
@@ -57,7 +57,7 @@ impl<'a> Mirrors<'a> {
         self.captured.iter().find(|(given, _)| given.as_bytes() == name).map(|(_, text)| *text)
     }
 
-    /// Returns the text that was given for an element of the layout.
+    /// Returns the value that was sent for this element.
     pub(super) fn text(&self, layout: &SdmLayout, element: &LayoutElement) -> Option<&'a str> {
         match element.kind {
             ElementKind::Value(Field::Captured) => self.captured(layout.text(element.name)),
@@ -69,7 +69,7 @@ impl<'a> Mirrors<'a> {
 
 /// Splits text into file data and the 16 digits of the MAC.
 ///
-/// If the text is too short to split, all of it counts as the MAC, which then fails the length check.
+/// If the text cannot be split, returns all of it as the MAC. This MAC then fails the length check.
 fn split_mac(text: &str) -> (Option<&str>, &str) {
     let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
@@ -81,8 +81,8 @@ impl fmt::Debug for Mirrors<'_> {
     }
 }
 
-/// The content of a received tap: its text, and the values in it. Each state passes this struct to the next state, so
-/// the struct is small.
+/// A received tap: its text, and the values that were read from the text. The struct is small, because each state
+/// passes it to the next state.
 #[derive(Clone, Copy)]
 pub(crate) struct Received<'a> {
     pub(super) source: Source<'a>,
@@ -92,11 +92,11 @@ pub(crate) struct Received<'a> {
     pub(super) status_detect: Option<StatusDetect>,
 }
 
-/// The source of the text of each element.
+/// The received text: one URL, or one value for each mirror.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// One text contains all elements. `starts` gives the offset of each element. An element extends up to the static
-    /// text that precedes the next element.
+    /// One text contains all elements. `starts` gives the offset of each element. The text of an element ends where the
+    /// static text before the next element begins.
     Url {
         input: &'a [u8],
         starts: Starts,

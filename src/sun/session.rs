@@ -1,10 +1,10 @@
 //! Session vectors and session keys. Source: NT4H2421Gx §9.3.9, AN12196 Table 2.
 //!
-//! Verification uses this module internally. The module is public for tools that show how a tap is computed, compare it
-//! with a different implementation, or find out why it does not verify. No result of this module says that a tap is
-//! authentic.
+//! Verification uses this module internally. The module is public for tools that show the steps of the computation,
+//! compare results with a different implementation, or find out why a tap does not verify. No result of this module
+//! proves that a tap is authentic.
 //!
-//! An NTAG 22x has no session keys, because it computes its MAC directly under the key of the tag.
+//! An NTAG 22x has no session keys. It computes the MAC directly under the key of the tag.
 
 use crate::cipher::{Block, Suite};
 use crate::key::{FileReadKey, PreparedFileReadKey};
@@ -15,8 +15,8 @@ mod secret {
     crate::key::key_type! {
         /// The secret of a session key.
         ///
-        /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey. SDMMAC uses updated key
-        /// 0 of this secret, and SDMENCFileData uses updated key 1.
+        /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey. LRP generates updated
+        /// keys from this master key: key 0 for SDMMAC and key 1 for SDMENCFileData.
         SessionSecret
     }
 }
@@ -76,8 +76,8 @@ pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
 /// Returns SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, with the counter
 /// LSB first.
 ///
-/// A value that the tag mirrors neither plain nor encrypted is left out. The next value takes its place, and zero bytes
-/// fill the rest of the block.
+/// Pass `None` for a value that the tag does not mirror at all. SV2 does not contain this value: the next value moves
+/// up, and zero bytes fill the rest of the block.
 #[must_use]
 pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     vector([0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
@@ -86,7 +86,8 @@ pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
 /// Returns the SV of LRP mode, from which the master key of the session is derived: `00 01 00 80 [|| UID] [||
 /// SDMReadCtr] .. || 1E E1`.
 ///
-/// As in [`sv2`], a value that the tag does not mirror is left out. Zero bytes fill the block up to its last two bytes.
+/// Pass `None` for a value that the tag does not mirror, as for [`sv2`]. Zero bytes fill the space before the last two
+/// bytes.
 #[must_use]
 pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     let mut block = vector([0x00, 0x01, 0x00, 0x80], uid, ctr);
@@ -95,8 +96,8 @@ pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     block
 }
 
-/// Assembles a session vector. The computation uses big-endian numbers, because this is faster and every tap needs a
-/// vector.
+/// Assembles a session vector as one big-endian number. This is faster than copying bytes, and every tap needs a
+/// session vector.
 fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let mut free = u128::BITS;
     let mut place = |bits: u32, bytes: [u8; 8]| {
@@ -126,12 +127,12 @@ impl MacKey {
         Some(Self::new(suite, key.one_block(&vector_of_mac(suite, uid, ctr))))
     }
 
-    /// Like [`derive`](Self::derive), but for a plain or prepared key. Also returns the counter id if it is cheap to
-    /// compute. Returns `None` if the key was prepared for a different scheme.
+    /// Like [`derive`](Self::derive), but for a plain or prepared key. In AES mode, also returns the counter id.
+    /// Returns `None` if the key was prepared for a different scheme.
     ///
-    /// In AES mode, one key expansion is enough for the session key and the counter id. In LRP mode, the counter id
-    /// must not be computed before the MAC has been compared. Otherwise a sender could choose the blocks that AES
-    /// encrypts under the key of the tag.
+    /// In AES mode, the session key and the counter id are computed together, so that a plain key is expanded only
+    /// once. In LRP mode, the counter id must not be computed before the MAC has been compared. Otherwise, a sender
+    /// could choose the blocks that AES encrypts under the key of the tag.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,
@@ -165,7 +166,7 @@ impl MacKey {
 impl EncKey {
     /// Derives the key. Returns `None` if `key` was prepared for an NTAG 22x.
     ///
-    /// The chip encrypts file data only if it mirrors both UID and counter.
+    /// Both UID and counter are required, because the chip encrypts file data only if it mirrors both.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
         let suite = Suite::of(key.scheme())?;
@@ -176,8 +177,8 @@ impl EncKey {
         Some(Self { suite, secret: SessionSecret::from_bytes(key.one_block(&vector)) })
     }
 
-    /// Like [`derive`](Self::derive), but also uses the [`MacKey`] of the same tap, because both keys share one secret
-    /// in LRP mode.
+    /// Like [`derive`](Self::derive), but in LRP mode copies the secret of `mac_key`, because both session keys of a
+    /// tap have the same secret.
     pub(super) fn beside(
         mac_key: &MacKey,
         scheme: Scheme,
@@ -193,11 +194,12 @@ impl EncKey {
         Some(Self { suite, secret })
     }
 
-    /// Decrypts whole blocks of SDMENCFileData in place. `blocks` must begin with the first block. There is no padding.
+    /// Decrypts whole blocks of SDMENCFileData in place. `blocks` must begin with the first block of the file data. The
+    /// plaintext has no padding.
     ///
-    /// AES mode uses AES-128-CBC. Its IV is the counter, LSB first and padded with zero bytes, encrypted under this
-    /// key. LRP mode uses LRICB. Its six-byte counter is the SDMReadCtr, LSB first, followed by three zero bytes.
-    /// Source: NT4H2421Gx §9.3.6.
+    /// AES mode uses AES-128-CBC. To compute the IV, SDMReadCtr (LSB first) is padded with zero bytes and encrypted
+    /// under this key. LRP mode uses LRICB. The six-byte LRICB counter is SDMReadCtr (LSB first) followed by three zero
+    /// bytes. Source: NT4H2421Gx §9.3.6.
     pub fn decrypt(&self, ctr: SdmReadCtr, blocks: &mut [[u8; 16]]) {
         self.suite.decrypt_file_data(self.secret.expose_bytes(), ctr.to_lsb_first(), blocks);
     }

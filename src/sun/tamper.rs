@@ -84,7 +84,7 @@ impl fmt::Display for TtStatus {
 mod tests {
     use super::*;
 
-    /// NT4H2421Tx §9.3.5: five pairs of characters have a meaning, and only one of them means that the seal is intact.
+    /// NT4H2421Tx §9.3.5: five pairs of characters have a meaning, and only `CC` means that the seal is intact.
     #[test]
     fn only_an_authenticated_closed_seal_is_intact() {
         let mut known = 0;

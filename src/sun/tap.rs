@@ -17,19 +17,19 @@ use crate::value::{ConfigError, CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 pub struct UnverifiedTap<'a> {
     pub(super) layout: &'a SdmLayout,
     pub(super) received: Received<'a>,
-    /// The encrypted PICCData. It is not part of `received`, because no later state needs it.
+    /// The encrypted PICCData. It is not a field of `received`, because no later state needs it.
     pub(super) picc_data: PiccWire,
 }
 
 impl<'a> UnverifiedTap<'a> {
-    /// Returns the layout with which the tap was parsed.
+    /// Returns the layout that was used to parse the tap.
     #[must_use]
     pub fn layout(&self) -> &'a SdmLayout {
         self.layout
     }
 
-    /// Returns the text captured by `{:name}`. You can use it to find the record of the tag, but it is not verified:
-    /// anybody can write this text.
+    /// Returns the text captured by `{:name}`. The text is not verified: anybody can write it. You can use it to find
+    /// the record of the tag.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -42,14 +42,14 @@ impl<'a> UnverifiedTap<'a> {
     ///
     /// # Errors
     /// Returns [`VerifyError::NotAuthentic`] if the decrypted PICCData is invalid or does not contain exactly the
-    /// values that the layout pins, [`ConfigError::NoPiccData`] if the layout has no PICCData, and
-    /// [`ConfigError::WrongScheme`] if the key was prepared for a different scheme.
+    /// values that the layout pins, for example with `{picc:uid,ctr}`. Returns [`ConfigError::NoPiccData`] if the
+    /// layout has no PICCData. Returns [`ConfigError::WrongScheme`] if the key was prepared for a different scheme.
     pub fn open(self, key: &impl MetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         let picc_data = self.picc_data_by(key)?;
         Ok(self.claimed(picc_data))
     }
 
-    /// Decrypts the PICCData with a key and returns its content.
+    /// Decrypts the PICCData and returns the UID and counter in it.
     pub(crate) fn picc_data_by(&self, key: &impl MetaReadKey) -> Result<PiccData, VerifyError> {
         if !self.layout.has(Field::PiccData) {
             return Err(ConfigError::NoPiccData.into());
@@ -76,15 +76,15 @@ impl<'a> UnverifiedTap<'a> {
         self.received.texts(self.layout).map(|(_, text)| text)
     }
 
-    /// Returns the claimed tap for this decrypted content of the PICCData. This does not consume the unverified tap, so
-    /// a caller can try many keys.
+    /// Returns the claimed tap with this UID and counter from the PICCData. This method only borrows the unverified
+    /// tap, so that a caller can try many keys.
     pub(crate) fn claimed(&self, PiccData { uid, ctr }: PiccData) -> ClaimedTap<'a> {
         let mut received = self.received;
         (received.uid, received.ctr) = (uid, ctr);
         ClaimedTap { layout: self.layout, received }
     }
 
-    /// Reads the UID and counter from the plain mirrors. If the layout has neither, the claim is empty.
+    /// Reads the UID and counter from the plain mirrors. If the layout has neither mirror, the tap claims nothing.
     ///
     /// # Errors
     /// Returns [`ConfigError::NeedsMetaKey`] if the layout has PICCData.
@@ -92,7 +92,7 @@ impl<'a> UnverifiedTap<'a> {
         self.plain_claim().ok_or(ConfigError::NeedsMetaKey.into())
     }
 
-    /// Returns the claim that the plain mirrors make, or `None` if the layout has PICCData.
+    /// Returns the tap with the UID and counter of its plain mirrors, or `None` if the layout has PICCData.
     pub(crate) fn plain_claim(&self) -> Option<ClaimedTap<'a>> {
         let claim = ClaimedTap { layout: self.layout, received: self.received };
         (!self.layout.has(Field::PiccData)).then_some(claim)
@@ -107,7 +107,7 @@ pub struct ClaimedTap<'a> {
 }
 
 impl<'a> ClaimedTap<'a> {
-    /// Returns a copy of this claim, so that the caller can verify it with a different key.
+    /// Returns a copy of this tap, so that the caller can try a different key.
     #[cfg(feature = "platform")]
     pub(crate) fn again(&self) -> Self {
         Self { layout: self.layout, received: self.received }
@@ -132,7 +132,7 @@ impl<'a> ClaimedTap<'a> {
     }
 }
 
-/// A genuine tap that may have been made long ago and may be a replay.
+/// A genuine tap. It may have been made long ago, and it may be a replay.
 #[must_use = "a verified tap is not known to be new: commit it"]
 pub struct VerifiedTap<'a> {
     message: SunMessage<'a>,
@@ -141,8 +141,7 @@ pub struct VerifiedTap<'a> {
 }
 
 impl<'a> VerifiedTap<'a> {
-    /// Wraps a message. The caller must have checked that the MAC matches under the same key from which the counter id
-    /// was computed.
+    /// Wraps a message. The caller must have checked the MAC. `id` must have been computed from the same file-read key.
     pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr, id: CounterId) -> Self {
         Self { message, ctr, id }
     }
@@ -170,10 +169,10 @@ impl<'a> VerifiedTap<'a> {
         self.message
     }
 
-    /// Returns the tap, or an error if it is from a different tag.
+    /// Returns the tap, or an error if the tap has a different UID.
     ///
-    /// Call this if you found the record of the tag by something other than the UID in the tap. A tap without a UID
-    /// passes this check. In that case, only the key in the record ties the tap to the tag.
+    /// Call this method if you did not use the UID in the tap to find the record of the tag. A tap without a UID passes
+    /// this check. In that case, only the key in the record links the tap to the tag.
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.
@@ -185,8 +184,8 @@ impl<'a> VerifiedTap<'a> {
     /// Returns the id under which [`commit`](Self::commit) stores the counter.
     ///
     /// The id is computed from the file-read key and the UID. See
-    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id). A tag that is set up again with a
-    /// new key therefore gets a new counter in the store, and its old counter stays there under the old id.
+    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id). If a tag is set up again with a new
+    /// key, its counter is therefore stored under a new id. The old counter stays in the store under the old id.
     #[must_use]
     pub fn counter_id(&self) -> CounterId {
         self.id
@@ -195,12 +194,12 @@ impl<'a> VerifiedTap<'a> {
     /// Advances the counter of the tag in the store and returns the fresh tap.
     ///
     /// The store keeps the counter under [`counter_id`](Self::counter_id), together with the time `at`. This call
-    /// spends the tap. If the program crashes before it uses the result, the tap stays spent, because a tap is accepted
-    /// at most once.
+    /// spends the tap: the store accepts each tap at most once. The tap stays spent even if the program crashes before
+    /// it uses the result.
     ///
     /// # Errors
-    /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored one, and [`CommitError::Store`]
-    /// if the store failed.
+    /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored one. Returns
+    /// [`CommitError::Store`] if the store failed.
     pub fn commit<S: CounterStore + ?Sized>(
         self,
         store: &mut S,
@@ -212,8 +211,8 @@ impl<'a> VerifiedTap<'a> {
 
     /// Like [`commit`](Self::commit), but for an [`AsyncCounterStore`].
     ///
-    /// The future is `Send` if the store's own future is. Code that is generic over the store should take a
-    /// [`SendCounterStore`](crate::SendCounterStore) and pass `&mut Sendable(store)`.
+    /// The future is `Send` if the future of the store is `Send`. To get a `Send` future in code that is generic over
+    /// the store, take a [`SendCounterStore`](crate::SendCounterStore) and pass `&mut Sendable(store)`.
     ///
     /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent
     /// in either case.
@@ -234,10 +233,10 @@ impl<'a> VerifiedTap<'a> {
     /// Returns the same tap with a counter id that the caller chose. Use this for a tag whose counter is already stored
     /// under that id, for example by a different program.
     ///
-    /// **Do not call this unless a different program filled the store, and do not derive the id from the UID alone.**
-    /// The caller must follow the rules for a [counter id](CounterId::from_bytes). If the id does not change when the
-    /// tag gets new keys, the new taps are rejected until the counter of the tag exceeds the stored one. If the id
-    /// changes while the keys stay the same, old taps are accepted again.
+    /// **Call this only if a different program filled the store. Never derive the id from the UID alone.** The caller
+    /// must follow the rules for a [counter id](CounterId::from_bytes). If the id does not change when the tag gets new
+    /// keys, the new taps are rejected until the counter of the tag exceeds the stored one. If the id changes while the
+    /// keys stay the same, old taps are accepted again.
     pub fn with_own_counter_id(self, id: CounterId) -> Self {
         Self { id, ..self }
     }
@@ -278,23 +277,23 @@ impl<'a> FreshTap<'a> {
         &self.message
     }
 
-    /// Returns the mark of this tap, which is now in the store.
+    /// Returns the [`Mark`] with which the store recorded this tap.
     #[must_use]
     pub fn mark(&self) -> Mark {
         self.now
     }
 
-    /// Returns the mark that was in the store before this tap, or `None` if this is the first tap that the store
-    /// accepted from the tag.
+    /// Returns the [`Mark`] that was in the store before this tap. Returns `None` if this is the first tap of the tag
+    /// that the store accepted.
     #[must_use]
     pub fn previous(&self) -> Option<Mark> {
         self.previous
     }
 }
 
-/// A genuine tap without a counter. **Do not open a door with it**: a copy of its URL is as good as the tag, and passes
-/// any number of times. For a door, mirror the counter (`{picc:uid,ctr}` or `{ctr}`) and commit the tap.
-#[must_use = "a copy of this URL is as good as the tag: it is never known to be new"]
+/// A genuine tap without a counter. **Do not use it to grant access**: a copy of its URL is as good as the tag and
+/// passes any number of times. To control access, mirror the counter (`{picc:uid,ctr}` or `{ctr}`) and commit the tap.
+#[must_use = "a copy of this URL is as good as the tag: this tap may be a replay"]
 pub struct ReplayableTap<'a> {
     message: SunMessage<'a>,
 }
@@ -317,7 +316,7 @@ impl<'a> ReplayableTap<'a> {
         &self.message
     }
 
-    /// Returns the tap, or an error if it is from a different tag, like [`VerifiedTap::expect_uid`].
+    /// Returns the tap, or an error if the tap has a different UID, like [`VerifiedTap::expect_uid`].
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.

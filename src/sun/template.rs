@@ -1,5 +1,4 @@
-//! The grammar of URL templates, which are parsed in `const` context, and the rules of the chip that templates must
-//! follow.
+//! Parses URL templates in `const` context and checks the rules that templates must follow.
 
 use core::str::FromStr;
 
@@ -28,8 +27,9 @@ pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 /// The template must be a constant. For a template that is known only at run time, for example from a configuration
 /// file, call [`SdmLayout::new`](crate::SdmLayout::new).
 ///
-/// A template that breaks a rule does not compile. The compiler's message names the rule and, for a mistake in the
-/// grammar, the byte of the template:
+/// A template that breaks a rule does not compile. The compiler's message names the rule. For a grammar mistake, the
+/// message also gives the position in the template. This template does not compile, because `{picc}` cannot be combined
+/// with `{uid}`:
 ///
 /// ```compile_fail,E0080
 /// use suntap::{SdmLayout, sdm_layout};
@@ -121,20 +121,20 @@ impl SdmLayout {
     ///
     /// [`captured`]: crate::UnverifiedTap::captured
     ///
-    /// The elements may be in any order. Everything else is static text, which is compared byte by byte. You can call
-    /// this function in `const` context, as [`sdm_layout!`](crate::sdm_layout) does.
+    /// The elements may be in any order. Everything else is static text, which the URL of a tap must contain byte for
+    /// byte. You can call this function in `const` context, as [`sdm_layout!`](crate::sdm_layout) does.
     ///
-    /// The URL must fit into the file. The URI code of the record abbreviates the beginning of the URL, and at most 249
-    /// characters can follow this prefix. The prefix is the longest of these that the URL begins with and that ends at
-    /// or before `[[`: `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h). If there is none,
-    /// nothing is abbreviated (00h), and the whole URL must fit into 249 characters.
+    /// The URL must fit into the 256-byte file. The URI code of the record abbreviates one of these prefixes of the
+    /// URL: `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h). This crate chooses the
+    /// longest prefix that does not extend past `[[`. At most 249 characters can follow the abbreviated prefix. If
+    /// nothing can be abbreviated (00h), the whole URL must fit into 249 characters.
     ///
-    /// With an unpinned `{picc}`, the PICCDataTag of each tap decides whether the claim has a UID and a counter. In 1
-    /// of 128 forged taps, the random PICCDataTag happens to claim only the UID or only the counter. To rule this out,
-    /// pin the values that your tags write.
+    /// With an unpinned `{picc}`, the PICCDataTag of each tap determines whether the tap claims a UID, a counter or
+    /// both. A forged tap has a random PICCDataTag. In 1 of 128 cases, the forged tap claims only the UID or only the
+    /// counter. To rule this out, pin the values that your tags write, for example with `{picc:uid,ctr}`.
     ///
     /// # Errors
-    /// Returns [`LayoutError`], which names the rule that the template breaks.
+    /// Returns a [`LayoutError`] that names the broken rule.
     pub const fn new(scheme: Scheme, template: &str) -> Result<Self, LayoutError> {
         Self::compile(scheme, template, true)
     }
@@ -284,8 +284,8 @@ const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     if any { Some((value, rest)) } else { None }
 }
 
-/// Returns `true` if the text begins with the scheme of a URL and a colon. A `[[` may precede them. Source: RFC 3986
-/// §3.1.
+/// Returns `true` if the text begins with the scheme of a URL and a colon. A `[[` may precede the scheme. Source: RFC
+/// 3986 §3.1.
 const fn has_scheme(text: &[u8]) -> bool {
     let ([b'[', b'[', first, rest @ ..] | [first, rest @ ..]) = text else { return false };
     let mut rest = rest;
@@ -335,8 +335,8 @@ const fn is_html(text: &[u8]) -> bool {
     false
 }
 
-/// Returns the offset of the path, or of the query if there is no path. An HTTP server receives the URL from this
-/// offset on.
+/// Returns the offset of the path, or of the query if there is no path. An HTTP server receives only the part of the
+/// URL from this offset on.
 const fn origin(template: &[u8]) -> usize {
     let mut rest = template;
     let mut at: usize = 0;

@@ -1,5 +1,4 @@
-//! Verification of a claimed tap. It derives the session key, compares the SDMMAC, and derives the key of the file
-//! data.
+//! Verifies a claimed tap: derives the session key, compares the SDMMAC, then derives the key of the file data.
 
 use super::error::{Field, VerifyError};
 use super::mac::SdmMac;
@@ -18,9 +17,9 @@ impl<'a> ClaimedTap<'a> {
     /// Pass an [`SdmFileReadKey`](crate::SdmFileReadKey) for one tap, or a prepared key for many taps.
     ///
     /// # Errors
-    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a scheme other than the layout's. Returns
-    /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0, and [`VerifyError::NoCounter`] if
-    /// the MAC matches but the tap carries no counter.
+    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a scheme other than that of the layout. Returns
+    /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0. Returns [`VerifyError::NoCounter`]
+    /// if the MAC matches but the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
         let (enc, id) = self.authenticate(key)?;
         self.counted(enc, id)
@@ -28,7 +27,7 @@ impl<'a> ClaimedTap<'a> {
 
     /// Compares the SDMMAC of a tap that carries no counter, and returns a [`ReplayableTap`].
     ///
-    /// Such a tap may be a replay, because a copy of its URL is as good as the tag, forever.
+    /// Such a tap may be a replay: a copy of its URL passes verification any number of times.
     ///
     /// # Errors
     /// Returns [`ConfigError::WrongScheme`] and [`VerifyError::NotAuthentic`] in the same cases as
@@ -67,7 +66,7 @@ impl<'a> ClaimedTap<'a> {
         let Received { uid, ctr, status_detect, .. } = *received;
         let Some(suite) = Suite::of(layout.scheme()) else {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            // `StatusDetect::from_ascii` already checked the status block, so only the scheme can be wrong here.
+            // `StatusDetect::from_ascii` already checked the status block, so `None` means that the scheme is wrong.
             let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(ConfigError::WrongScheme)?;
             self.compare(&cmac)?;
             return Ok((None, key.counter_id(Some(uid))));
@@ -79,8 +78,8 @@ impl<'a> ClaimedTap<'a> {
 
     /// Compares the SDMMAC with the CMAC that the tag should have computed.
     fn compare(&self, cmac: &[u8; 16]) -> Result<(), VerifyError> {
-        // The chip never sends counter 0, and SV2 is zero-padded: without this check, a UID-only MAC would also pass as
-        // counter 0.
+        // The chip never sends counter 0, and SV2 is zero-padded. Without this check, the MAC of a UID-only tap would
+        // also be valid for a tap with the same UID and counter 0.
         if SdmMac::truncate(cmac) != self.received.mac || self.received.ctr == Some(SdmReadCtr::ZERO) {
             return Err(VerifyError::NotAuthentic);
         }
@@ -92,8 +91,8 @@ impl<'a> ClaimedTap<'a> {
         if !self.layout.has(Field::EncFileData) {
             return Ok(None);
         }
-        // The UID or counter can be missing only if the layout has an unpinned `{picc}`. A chip that does not mirror
-        // both values does not encrypt file data, so no chip wrote this tap.
+        // The UID or counter can be missing only if the layout has an unpinned `{picc}`. A chip encrypts file data only
+        // if it mirrors both values, so no chip wrote this tap.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
         Ok(EncKey::beside(mac_key, self.layout.scheme(), key, uid, ctr))
     }

@@ -11,8 +11,8 @@ pub(crate) type Piece<'a> = (&'a [u8], bool);
 
 /// Joins the pieces of the window into the MAC input.
 ///
-/// The chip writes its digits in upper case, but some phones change the case, so this converts the digits back to upper
-/// case.
+/// The chip writes its digits in upper case, but some phones change the case. This function therefore converts the
+/// digits back to upper case.
 pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
     let nothing: slice::Iter<'_, u8> = [].iter();
     let (mut text, mut digits) = (nothing, false);

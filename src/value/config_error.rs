@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// A programming error, for example a layout and keys that do not match. No tap can cause this error.
+/// A programming error, for example a layout and keys that do not match. No forged tap can cause this error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -10,20 +10,20 @@ pub enum ConfigError {
     NeedsMetaKey,
     /// There is an SDMMetaReadKey, but the layout has no `{picc}` to decrypt.
     NoPiccData,
-    /// The key was prepared for a different [`Scheme`](crate::Scheme) than the layout's.
+    /// The key was prepared for a [`Scheme`](crate::Scheme) that is not the scheme of the layout.
     WrongScheme,
     /// The tap carries a counter, so it must not be accepted as a tap without one.
     HasCounter,
-    /// The layout mirrors no counter, so none of its taps can become fresh.
+    /// The layout mirrors no counter, so its taps can never become fresh.
     NoCounter,
-    /// The file-read keys depend on the UID, but the layout does not mirror it.
+    /// The file-read keys depend on the UID, but the layout does not mirror the UID.
     NoUid,
-    /// The tap was parsed by a different layout than the verifier's.
+    /// The layout that parsed the tap is not the layout of the verifier.
     OtherLayout,
-    /// The file-read keys depend on the eCode, but no `{:name}` of the layout has the name given for the eCode.
+    /// The file-read keys depend on the eCode, but the layout has no `{:name}` with the name given for the eCode.
     NoECode,
-    /// An AN10922 diversification input is empty or has more than 31 bytes, or the suffix after the UID has more than
-    /// 24 bytes.
+    /// An AN10922 diversification input is empty or longer than 31 bytes, or the suffix after the UID is longer than 24
+    /// bytes.
     DiversificationInput,
 }
 

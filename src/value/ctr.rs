@@ -6,17 +6,19 @@ use core::str::FromStr;
 use super::hex;
 use super::parse_error::ParseError;
 
-/// The 24-bit SDM read counter. This type is the only place that knows its byte order.
+/// The 24-bit SDM read counter. Only this type converts between the byte orders of the counter.
 ///
-/// The chip sets the counter to 0 when SDM is enabled. It increments the counter before the first of several
-/// consecutive reads, so a genuine tap carries a counter of 1 or more. The counter is **LSB first** in PICCData, the
-/// session vectors and the file-data IV, and **MSB first** only in the plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
+/// The chip sets the counter to 0 when SDM is enabled. It increments the counter once for a series of consecutive
+/// reads, before the first read. A genuine tap therefore carries a counter of 1 or more.
+///
+/// The counter is **LSB first** in PICCData, the session vectors and the file-data IV. It is **MSB first** only in the
+/// plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
 #[doc(alias = "SDMReadCtr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SdmReadCtr(u32);
 
 impl SdmReadCtr {
-    /// The counter 0, which no tap carries.
+    /// The counter 0, which no genuine tap carries.
     pub const ZERO: Self = Self(0);
     /// The counter `FFFFFFh`. A chip that has reached this counter can no longer be read.
     pub const MAX: Self = Self(0x00FF_FFFF);
@@ -33,7 +35,8 @@ impl SdmReadCtr {
         Self(u32::from_le_bytes([low, mid, high, 0]))
     }
 
-    /// Reads a counter from the six digits of the plain ASCII mirror, most significant first, in either case.
+    /// Reads a counter from the six hexadecimal digits of the plain ASCII mirror, most significant digit first. Upper
+    /// case and lower case are both accepted.
     ///
     /// # Errors
     /// Returns [`ParseError`] if the length is not 6 or a character is not a hexadecimal digit.
@@ -63,7 +66,7 @@ impl SdmReadCtr {
         [high, mid, low]
     }
 
-    /// Returns the six upper-case digits of the plain ASCII mirror, most significant first.
+    /// Returns the six upper-case digits of the plain ASCII mirror, most significant digit first.
     #[must_use]
     pub fn to_msb_ascii(self) -> [u8; 6] {
         hex::encode_upper(&self.to_msb_first())

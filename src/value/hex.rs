@@ -1,5 +1,5 @@
-//! Decodes and encodes hexadecimal text of a fixed length. Decoding does not branch on the digits, because the same
-//! code decodes mirrors and secret keys.
+//! Decodes and encodes hexadecimal text of a fixed length. Decoding does not branch on the digits, because the text may
+//! be a secret key.
 
 use core::fmt;
 
@@ -47,12 +47,12 @@ fn filled_up(digits: &[u8]) -> u64 {
     digits.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit))
 }
 
-/// Decodes eight digits at once. Each byte of `word` is one digit. The first digit is in the lowest byte. For each
-/// character that is not a digit, a bit is set in `wrong`.
+/// Decodes eight digits at once. Each byte of `word` is one ASCII digit, and the lowest byte is the first digit. The
+/// function sets a bit in `wrong` for each character that is not a digit.
 fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const TOP: u64 = EACH << 7;
-    // Sets the top bit of each byte that is `low` or more. The top bit of each input byte must be clear.
+    // Sets the top bit of each byte whose value is at least `low`. The top bit of each input byte must be clear.
     let at_least = |bytes: u64, low: u8| bytes.wrapping_add(EACH.wrapping_mul(u64::from(0x80_u8.wrapping_sub(low))));
 
     let ascii = word & !TOP;
@@ -61,8 +61,8 @@ fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     let letter = at_least(lower, b'a') & !at_least(lower, b'f'.wrapping_add(1));
     *wrong |= (word | !(number | letter)) & TOP;
 
-    // A letter has bit 6 set, and its low nibble is 1 for `A` to 6 for `F`, so adding nine gives the value of the
-    // digit.
+    // A letter has bit 6 set. Its low nibble is 1 for `A` to 6 for `F`, so the value of the digit is the low nibble
+    // plus nine.
     let nine_more = (ascii >> 6 & EACH).wrapping_mul(9);
     let halves = (ascii & EACH.wrapping_mul(0x0F)).wrapping_add(nine_more);
     // The first digit of a pair becomes the high nibble of its byte. Then the four bytes are packed together.
@@ -105,7 +105,8 @@ mod tests {
         }
     }
 
-    /// Compares the result with the crate `base16ct`, for every byte value at every position of a text in both cases.
+    /// Compares the results with those of the crate `base16ct`. The text has digits of both cases. Each position takes
+    /// every byte value.
     #[test]
     fn decodes_like_base16ct() {
         let mut expected = [0; 24];

@@ -43,7 +43,7 @@ impl From<std::time::SystemTime> for UnixMillis {
 pub struct Mark {
     /// The counter of the last accepted tap.
     pub ctr: SdmReadCtr,
-    /// The time at which that tap was accepted, or `None` if the caller has no clock.
+    /// The time at which the last tap was accepted, or `None` if the caller has no clock.
     pub at: Option<UnixMillis>,
     /// The number of accepted taps of this tag, including the last one. It saturates at `u32::MAX`.
     pub taps: u32,

@@ -1,7 +1,7 @@
 //! Defines identifiers of 16 opaque bytes.
 
-/// Defines an identifier that is compared and stored, but never interpreted. Each type documents its own `from_bytes`,
-/// because the source of the bytes differs.
+/// Defines an identifier that is compared and stored, but never interpreted. Each type has its own documentation of
+/// `from_bytes`, because the bytes come from different sources.
 macro_rules! opaque_id {
     ($(#[$doc:meta])* $name:ident, $(#[$from:meta])* from_bytes) => {
         $(#[$doc])*

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-/// The error for text that is not a valid value of the expected type. It contains no part of the text, because the text
-/// may be a key.
+/// The error for text that is not a valid value of the expected type. The error contains no part of the text, because
+/// the text may be a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParseError {

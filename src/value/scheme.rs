@@ -5,8 +5,8 @@ use core::str::FromStr;
 
 use super::parse_error::ParseError;
 
-/// The scheme by which a tag authenticates its taps. The chip's settings determine the scheme. The layout therefore
-/// specifies it, and the sender of a tap cannot choose it.
+/// The scheme by which a tag authenticates its taps. The chip's settings determine the scheme. The layout specifies the
+/// scheme, so the sender of a tap cannot choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -33,7 +33,7 @@ impl Scheme {
         }
     }
 
-    /// All schemes of this build.
+    /// All schemes that this build supports.
     pub(crate) const ALL: &[Self] = &[
         Self::Aes,
         #[cfg(feature = "lrp")]

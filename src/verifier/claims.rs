@@ -1,5 +1,5 @@
-//! Tries the claims that a tap makes, one for each meta-read key that decrypts its PICCData, until one of them is
-//! verified.
+//! Searches the claims of a tap for one that verifies. Each meta-read key that decrypts the PICCData to valid content
+//! yields one claim.
 
 use crate::identify::Candidates;
 use crate::key::{FileReadKey, PreparedMetaReadKey};
@@ -7,28 +7,28 @@ use crate::sun::error::{Error, Field, VerifyError};
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 use crate::value::Uid;
 
-/// The claims of one tap. PICCData is decrypted once under each key.
+/// The claims of one tap, and the results of the claims that were tried.
 pub(crate) struct Claims<'t, 'a> {
     source: Source<'t, 'a>,
-    /// `true` if a claim had no file-read key. `unlisted` is then the UID of the first such claim.
+    /// `true` if at least one claim had no file-read key.
     is_unlisted: bool,
+    /// The UID of the first claim without a file-read key, if that claim has a UID.
     unlisted: Option<Uid>,
-    /// `true` if a claim had a file-read key, but the MAC did not match under that key.
+    /// `true` if the MAC of at least one claim did not match under its file-read key.
     is_refused: bool,
 }
 
 /// The source of the claims.
 ///
-/// A tap without PICCData makes one claim. A tap with PICCData makes at most one claim for each meta-read key. With
-/// several keys it can make several claims, because the result of decryption with a wrong key is valid by chance at
-/// least one time in 256.
+/// A tap without PICCData makes one claim. A tap with PICCData makes at most one claim for each meta-read key. A wrong
+/// key can also yield a claim, because the result of its decryption is valid by chance at least one time in 256.
 enum Source<'t, 'a> {
     One(Option<ClaimedTap<'a>>),
     Many(Candidates<'t, 'a, core::slice::Iter<'t, PreparedMetaReadKey>>),
 }
 
 impl<'t, 'a> Claims<'t, 'a> {
-    /// Creates the claims of a tap. A key that was prepared for a scheme other than the layout's leads to no claim.
+    /// Creates the claims of a tap. A key that was prepared for a scheme other than the layout's yields no claim.
     pub(crate) fn new(tap: &'t UnverifiedTap<'a>, meta_keys: &'t [PreparedMetaReadKey]) -> Self {
         let source = match meta_keys {
             _ if !tap.layout().has(Field::PiccData) => Source::One(tap.plain_claim()),
@@ -39,8 +39,7 @@ impl<'t, 'a> Claims<'t, 'a> {
         Self { source, is_unlisted: false, unlisted: None, is_refused: false }
     }
 
-    /// Returns the next claim and the index of the meta-read key that led to it. The index is 0 if the tap has no
-    /// PICCData.
+    /// Returns the next claim and the index of its meta-read key. The index is 0 if the tap has no PICCData.
     pub(crate) fn next(&mut self) -> Option<(usize, ClaimedTap<'a>)> {
         match &mut self.source {
             Source::One(claim) => claim.take().map(|claim| (0, claim)),

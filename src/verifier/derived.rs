@@ -16,10 +16,12 @@ use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
-/// A source that derives file-read keys by AN10922. It uses [`an10922::derive_in_epoch`] over `UID || suffix`.
+/// A source that derives file-read keys from a master key with AN10922 diversification. It calls
+/// [`an10922::derive_in_epoch`] with the UID and the suffix.
 ///
-/// Every UID has a key, so no tag is [unknown](crate::Error::UnknownTag). To refuse a tag, for example a stolen one,
-/// use a closure that returns `None` for it and calls [`file_read_key`](Self::file_read_key) for the others.
+/// This source has a key for every UID, so no tag is [unknown](crate::Error::UnknownTag). To refuse certain tags, such
+/// as stolen ones, use a closure instead. The closure returns `None` for these tags, and calls
+/// [`file_read_key`](Self::file_read_key) for all other tags.
 ///
 /// ```
 /// use suntap::{An10922, MasterKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
@@ -39,24 +41,26 @@ pub struct An10922 {
 
 impl An10922 {
     /// Creates a source for tags in epoch 0, which were set up only once. The suffix separates the keys of your
-    /// application from the keys of other applications under the same master key.
+    /// application from the keys of other applications that use the same master key.
     ///
     /// # Errors
-    /// Returns [`ConfigError::DiversificationInput`] if the suffix has more than 24 bytes.
+    /// Returns [`ConfigError::DiversificationInput`] if the suffix is longer than 24 bytes.
     pub fn new(master: MasterKey, suffix: &[u8]) -> Result<Self, ConfigError> {
         let suffix = Vec::from_slice(suffix).map_err(|_| ConfigError::DiversificationInput)?;
         Ok(Self { master, suffix, epoch: 0 })
     }
 
-    /// Returns the same source, but for tags that were all set up `epoch` times before their current setup.
+    /// Returns the same source for a different epoch. The epoch is the number of times that each tag was set up before
+    /// its current setup.
     ///
-    /// If the epoch differs between tags, look it up in a closure and call [`an10922::derive_in_epoch`].
+    /// If your tags have different epochs, use a closure that looks up the epoch and calls
+    /// [`an10922::derive_in_epoch`].
     #[must_use]
     pub fn in_epoch(self, epoch: u32) -> Self {
         Self { epoch, ..self }
     }
 
-    /// Derives the file-read key of a tag. Write this key to the tag when you set up the tag.
+    /// Derives the file-read key of a tag. Write this key to the tag during setup.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
         an10922::file_read_key(&self.master, uid, self.epoch, &self.suffix)
@@ -75,7 +79,7 @@ impl FileKeys for An10922 {
 /// A source that derives the file-read keys of Bolt Cards with [`boltcard::file_read_key`]. All cards must have the
 /// same version.
 ///
-/// If the version differs between cards, look it up in a closure:
+/// If your cards have different versions, use a closure that looks up the version:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -126,7 +130,7 @@ pub struct BoltCard {
 }
 
 impl BoltCard {
-    /// Creates a source for the cards of one issuer that have this version.
+    /// Creates a source for the cards of one issuer and one version.
     #[must_use]
     pub const fn new(issuer: IssuerKey, version: u32) -> Self {
         Self { issuer, version }
@@ -154,7 +158,7 @@ impl FileKeys for BoltCard {
     }
 }
 
-/// A source that derives file-read keys from the eCode in the URL and a server secret, with
+/// A source that derives file-read keys from a server secret and the eCode in the URL. It calls
 /// [`ecode::derive_file_read_key`].
 ///
 /// The layout must capture the eCode with a `{:name}` element. A tap is refused if its eCode is invalid or belongs to a
@@ -173,7 +177,8 @@ impl ECodeKeys {
         Self { secret, name, epoch: 0 }
     }
 
-    /// Returns the same source, but for tags that were all set up `epoch` times before their current setup.
+    /// Returns the same source for a different epoch. The epoch is the number of times that each tag was set up before
+    /// its current setup.
     #[must_use]
     pub fn in_epoch(self, epoch: u32) -> Self {
         Self { epoch, ..self }

@@ -13,16 +13,16 @@ use crate::value::{ConfigError, Uid};
 /// | source | the key is |
 /// |---|---|
 /// | [`SdmFileReadKey`], [`PreparedFileReadKey`] | the same for all tags |
-/// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived |
+/// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived for each tag |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
 /// Implement this trait for your database if you need a named type, or if the UID alone is not enough to find a key.
-/// The tap is not verified yet, so an implementation must use the tap only to find a key. A type that wraps a different
-/// source must also delegate [`check`](Self::check) to it.
+/// The tap is not verified yet, so an implementation must use the tap only to find a key. A type that wraps another
+/// source must also forward [`check`](Self::check) to that source.
 ///
-/// A reference to a source does not implement this trait. If one database contains both keys and counters, implement
-/// `CounterStore` for `&Database`, move the database into the verifier, and borrow it from the verifier for the
-/// counters: `verifier.admit(url, &mut verifier.file_keys(), at)`.
+/// A reference to a source does not implement this trait. If one database contains both keys and counters, move the
+/// database into the verifier, and implement `CounterStore` for `&Database`. Then borrow the database from the verifier
+/// to pass it as the counter store: `verifier.admit(url, &mut verifier.file_keys(), at)`.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -53,7 +53,7 @@ use crate::value::{ConfigError, Uid};
     note = "a reference or an `Arc` to a source is not a source: move the source into the verifier, and borrow it with `file_keys()`"
 )]
 pub trait FileKeys {
-    /// The key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
+    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], or a reference to either.
     type Key<'k>: FileReadKey
     where
         Self: 'k;
@@ -69,16 +69,16 @@ pub trait FileKeys {
         check_uid(layout)
     }
 
-    /// Returns the key of the claimed tag, or `None` if there is no such tag. `meta_key` is the index of the meta-read
-    /// key that decrypted the PICCData.
+    /// Returns the key of the claimed tag, or `None` if the source does not know the tag. `meta_key` is the index of
+    /// the meta-read key that decrypted the PICCData.
     ///
-    /// With several meta-read keys, the verifier may call this more than once per tap, and with a meaningless UID. The
-    /// reason is that the result of decryption with a wrong key is valid by chance for one tap in 256. If this returns
-    /// `None`, or a key under which the MAC does not match, the verifier tries the next meta-read key. `Err` ends the
-    /// search.
+    /// With several meta-read keys, the verifier may call this method more than once per tap. Some of these calls may
+    /// pass a meaningless UID, because a wrong key decrypts one tap in 256 to content that looks valid. If this method
+    /// returns `None`, or a key under which the MAC does not match, the verifier tries the next meta-read key. If it
+    /// returns an error, the verifier stops and returns the error.
     ///
     /// # Errors
-    /// Returns the error of the source if it cannot find out whether there is such a tag.
+    /// Returns an error if the source cannot determine whether it knows the tag.
     fn file_key<'k>(&'k self, tap: &ClaimedTap<'_>, meta_key: usize) -> Result<Option<Self::Key<'k>>, Self::Error>;
 }
 
@@ -95,7 +95,7 @@ pub trait FileKeys {
     note = "`Blocking(source)` makes an async source of a blocking one"
 )]
 pub trait AsyncFileKeys {
-    /// The key: an [`SdmFileReadKey`], a [`PreparedFileReadKey`], or a reference to one.
+    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], or a reference to either.
     type Key<'k>: FileReadKey
     where
         Self: 'k;
@@ -113,7 +113,7 @@ pub trait AsyncFileKeys {
     /// Returns the key of the claimed tag, like [`FileKeys::file_key`].
     ///
     /// # Errors
-    /// Returns the error of the source if it cannot find out whether there is such a tag.
+    /// Returns an error if the source cannot determine whether it knows the tag.
     fn file_key<'k>(
         &'k self,
         tap: &ClaimedTap<'_>,

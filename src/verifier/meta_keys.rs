@@ -3,11 +3,11 @@
 use crate::key::{PreparedMetaReadKey, SdmMetaReadKey};
 use crate::value::Scheme;
 
-/// The meta-read keys of a [`Verifier`](crate::Verifier): one key, an array or a `Vec` (feature `alloc`) of keys, or
-/// `()` for a layout without `{picc}`.
+/// The meta-read keys of a [`Verifier`](crate::Verifier). Pass one key, an array of keys, a `Vec` of keys (feature
+/// `alloc`), or `()` for a layout without `{picc}`.
 ///
-/// Plain keys are prepared once. With several keys, the verifier tries one after the other, so the time per tap grows
-/// with the number of keys.
+/// Plain keys are prepared once, when the verifier is created. With several keys, the verifier tries each key in turn,
+/// so the time per tap grows with the number of keys.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of meta-read keys",
     note = "pass an `SdmMetaReadKey`, an array or `Vec` of them, or `()` if the layout has no `{{picc}}`"

@@ -1,5 +1,6 @@
 //! Wraps the AES instructions of ARMv8. These instructions add the round key before the substitution, but FIPS 197 adds
-//! it at the end of a round. The wrappers therefore pass a key of zeros and add the round key afterwards, with an XOR.
+//! the round key at the end of a round. The wrappers therefore pass a key of zeros to the instruction, and add the
+//! round key afterwards with an XOR.
 
 use core::arch::aarch64::{
     uint8x16_t, vaesdq_u8, vaeseq_u8, vaesimcq_u8, vaesmcq_u8, vdupq_n_u8, vdupq_n_u32, veorq_u8, vextq_u8, vld1q_u8,
@@ -23,14 +24,14 @@ pub(super) type Register = uint8x16_t;
 with_aes! {
     #[inline]
     pub(super) fn load(block: &Block) -> Register {
-        // SAFETY: the block has the 16 bytes that are read. The load needs no alignment.
+        // SAFETY: the load reads only the 16 bytes of the block, and needs no alignment.
         unsafe { vld1q_u8(block.as_ptr()) }
     }
 
     #[inline]
     pub(super) fn store(register: Register) -> Block {
         let mut block = [0; 16];
-        // SAFETY: the block has the 16 bytes that are written. The store needs no alignment.
+        // SAFETY: the store writes only the 16 bytes of the block, and needs no alignment.
         unsafe { vst1q_u8(block.as_mut_ptr(), register) }
         block
     }
@@ -76,13 +77,13 @@ with_aes! {
         vaesimcq_u8(key)
     }
 
-    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here, because its
-    /// input has four equal columns and ShiftRows therefore has no effect. Source: FIPS 197 §5.2.
+    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here. The four
+    /// columns of its input are equal, so ShiftRows has no effect. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         let zero = vdupq_n_u8(0);
-        // Puts RotWord of the last word into each column. The constant in the next line is little endian, like the
-        // bytes of a word.
+        // Puts RotWord of the last word into each column. The bytes of the constant, in little endian, are the indices
+        // of the bytes to copy.
         let last_word = vreinterpretq_u8_u32(vdupq_n_u32(0x0C0F_0E0D));
         let rotated = vqtbl1q_u8(key, last_word);
         let word = veorq_u8(vaeseq_u8(rotated, zero), vreinterpretq_u8_u32(vdupq_n_u32(constant)));

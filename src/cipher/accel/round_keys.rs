@@ -7,8 +7,7 @@ use zeroize::optimization_barrier;
 pub(super) const ROUND_CONSTANTS: [u32; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1B];
 pub(super) const LAST_CONSTANT: u32 = 0x36;
 
-/// The round keys of `N` keys. For each key, these are the first round key, the round keys of rounds 1 to 9, and the
-/// last round key.
+/// The round keys of `N` keys: for each key, a first round key, one for each of the rounds 1 to 9, and a last one.
 pub(crate) struct RoundKeys<const N: usize> {
     pub(super) first: [u128; N],
     pub(super) rounds: [[u128; N]; 9],

@@ -1,7 +1,7 @@
 //! Defines the target features of functions that use the AES instructions.
 
-/// Compiles functions with the target features for AES. A caller that is compiled without these features must make sure
-/// that the processor has the AES instructions.
+/// Compiles functions with the target features for AES. A caller that is compiled without these features must first
+/// make sure that the processor has the AES instructions.
 macro_rules! with_aes {
     ($($function:item)*) => {$(
         #[cfg_attr(target_arch = "aarch64", target_feature(enable = "aes"))]

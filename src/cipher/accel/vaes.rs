@@ -1,5 +1,5 @@
 //! Uses VAES, which applies the AES instructions to two blocks in one register. VAES has no instruction for
-//! InvMixColumns, so this module uses two other instructions instead.
+//! InvMixColumns, so [`inverse_mix`] combines two other instructions.
 
 use core::arch::x86_64::{
     __cpuid_count, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_aesdec_epi128, _mm256_aesdeclast_epi128,
@@ -16,7 +16,7 @@ use crate::cipher::block::{Block, LANES};
 // Therefore `available` queries CPUID itself.
 cpufeatures::new!(avx2, "avx2");
 
-/// Returns `true` if the processor has VAES and the operating system supports its registers. The result is cached,
+/// Returns `true` if the processor has VAES and the operating system supports the AVX registers. The result is cached,
 /// because querying CPUID takes microseconds in a virtual machine.
 pub(super) fn available() -> bool {
     const UNKNOWN: u8 = 0;
@@ -52,13 +52,13 @@ macro_rules! with_vaes {
 with_vaes! {
     #[inline]
     fn load(first: &Block, second: &Block) -> Pair {
-        // SAFETY: each block has the 16 bytes that are read. The loads need no alignment.
+        // SAFETY: each load reads only the 16 bytes of its block, and needs no alignment.
         unsafe { _mm256_set_m128i(_mm_loadu_si128(second.as_ptr().cast()), _mm_loadu_si128(first.as_ptr().cast())) }
     }
 
     #[inline]
     fn store(pair: Pair, first: &mut Block, second: &mut Block) {
-        // SAFETY: each block has the 16 bytes that are written. The stores need no alignment.
+        // SAFETY: each store writes only the 16 bytes of its block, and needs no alignment.
         unsafe {
             _mm_storeu_si128(first.as_mut_ptr().cast(), _mm256_castsi256_si128(pair));
             _mm_storeu_si128(second.as_mut_ptr().cast(), _mm256_extracti128_si256::<1>(pair));
@@ -74,8 +74,8 @@ with_vaes! {
         _mm256_xor_si256(sums, words)
     }
 
-    /// Computes InvMixColumns. With keys of zeros, a decryption round undoes the last encryption round and then applies
-    /// InvMixColumns.
+    /// Computes InvMixColumns. The function applies the last encryption round and then a decryption round, both with a
+    /// key of zeros. The decryption round undoes the encryption round, and then applies InvMixColumns.
     #[inline]
     fn inverse_mix(keys: Pair) -> Pair {
         let zero = _mm256_setzero_si256();
@@ -143,13 +143,13 @@ with_vaes! {
 
     #[inline]
     fn load_numbers(numbers: &[u128; 2]) -> Pair {
-        // SAFETY: two numbers have the 32 bytes that are read. The load needs no alignment.
+        // SAFETY: the load reads only the 32 bytes of the two numbers, and needs no alignment.
         unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
     }
 
     #[inline]
     fn store_numbers(pair: Pair, numbers: &mut [u128; 2]) {
-        // SAFETY: two numbers have the 32 bytes that are written. The store needs no alignment.
+        // SAFETY: the store writes only the 32 bytes of the two numbers, and needs no alignment.
         unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), pair) }
     }
 }

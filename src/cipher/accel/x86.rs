@@ -1,4 +1,5 @@
-//! Wraps AES-NI in the three-operand form of AVX. This form saves a register copy at every second step.
+//! Wraps the AES-NI instructions. The functions are compiled for AVX, because the three-operand form of AVX saves
+//! register copies.
 
 use core::arch::x86_64::{
     __m128i, _mm_aesdec_si128, _mm_aesdeclast_si128, _mm_aesenc_si128, _mm_aesenclast_si128, _mm_aesimc_si128,
@@ -22,14 +23,14 @@ pub(super) type Register = __m128i;
 with_aes! {
     #[inline]
     pub(super) fn load(block: &Block) -> Register {
-        // SAFETY: the block has the 16 bytes that are read. The load needs no alignment.
+        // SAFETY: the load reads only the 16 bytes of the block, and needs no alignment.
         unsafe { _mm_loadu_si128(block.as_ptr().cast()) }
     }
 
     #[inline]
     pub(super) fn store(register: Register) -> Block {
         let mut block = [0; 16];
-        // SAFETY: the block has the 16 bytes that are written. The store needs no alignment.
+        // SAFETY: the store writes only the 16 bytes of the block, and needs no alignment.
         unsafe { _mm_storeu_si128(block.as_mut_ptr().cast(), register) }
         block
     }
@@ -75,8 +76,8 @@ with_aes! {
         _mm_aesimc_si128(key)
     }
 
-    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here, because its
-    /// input has four equal columns and ShiftRows therefore has no effect. Source: FIPS 197 §5.2.
+    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here. The four
+    /// columns of its input are equal, so ShiftRows has no effect. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         // Puts RotWord of the last word into each column.

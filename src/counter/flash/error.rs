@@ -1,4 +1,4 @@
-//! Defines the errors of counters on flash.
+//! Defines the errors of the counter store on flash.
 
 use core::fmt;
 
@@ -18,10 +18,10 @@ pub enum FlashError<E> {
     /// record.
     ///
     /// If this is the right region and it never contained a store, call [`format`](crate::FlashCounters::format) once,
-    /// when the device is manufactured. If it did contain a store, every header is lost. In that case, proceed as for
-    /// [`Corrupted`](Self::Corrupted).
+    /// when the device is manufactured. If the region did contain a store, all of its headers are lost. In that case,
+    /// proceed as for [`Corrupted`](Self::Corrupted).
     NotFormatted,
-    /// The region contains a store for a different `N`, whose segments have a different length.
+    /// The region contains a store for a different `N`. The segments of that store have a different length.
     ///
     /// Open the store with the `N` for which it was written. To change `N`, call
     /// [`format`](crate::FlashCounters::format) and give each tag a new key.
@@ -37,7 +37,7 @@ pub enum FlashError<E> {
     },
     /// The start or the end of the region is not at a page boundary of the flash.
     Misaligned {
-        /// The start or the end of the region, whichever is not at a page boundary.
+        /// The address that is not at a page boundary: the start or the end of the region.
         address: u32,
         /// The length of a page in bytes.
         page: u32,
@@ -47,14 +47,14 @@ pub enum FlashError<E> {
     TooSmall {
         /// The number of tags, `N`.
         tags: usize,
-        /// The length that this number of tags needs, in bytes.
+        /// The length in bytes that this number of tags needs.
         needed: u32,
         /// The length of the region in bytes.
         len: u32,
     },
-    /// The store cannot use this flash. A word is as long as the shortest read or the shortest write, whichever is
-    /// longer. Its length must be a multiple of both and at most 32 bytes. The length of a page must be a multiple of
-    /// the word length. Three segments must be shorter than 4 GiB.
+    /// The store cannot use this flash. The word length is the minimum read size or the minimum write size, whichever
+    /// is greater. The word length must be a multiple of both sizes and at most 32 bytes. The page length must be a
+    /// multiple of the word length. The total length of three segments must be less than 4 GiB.
     Unsupported {
         /// The minimum read size in bytes.
         read: usize,
@@ -67,8 +67,8 @@ pub enum FlashError<E> {
     WornOut,
 }
 
-/// An error that occurs while the store reads or writes the flash. This type is smaller than [`FlashError`], which
-/// reduces the code size on a microcontroller.
+/// An error that occurs while the store reads or writes the flash. This type is smaller than [`FlashError`] to reduce
+/// the code size on microcontrollers.
 pub(super) enum Fault<E> {
     Flash(E),
     Corrupted,

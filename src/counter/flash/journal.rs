@@ -22,8 +22,7 @@ pub(super) struct Active {
     pub(super) next: u32,
 }
 
-/// The lengths in bytes, computed from the type of the flash and the number of tags. They are constant for each type of
-/// store.
+/// All lengths in bytes. They depend only on the type of the flash and on the number of tags.
 #[derive(Clone, Copy)]
 pub(super) struct Lengths {
     /// The length of a record, rounded up to whole words.
@@ -65,8 +64,9 @@ impl Lengths {
     }
 }
 
-/// The smallest number of segments. With only two, the store would next erase the segment before the active one. A
-/// power failure during that erase could then also lose the closing word of that segment.
+/// The smallest number of segments. The closing word of a segment proves that a newer segment existed. With only two
+/// segments, the store would next erase the segment before the active one. A power failure during that erase could then
+/// also lose this proof.
 const SEGMENTS: usize = 3;
 
 const fn at_least_1(size: usize) -> usize {
@@ -107,7 +107,8 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         }
     };
 
-    /// The number of slots in a segment. They contain the header, the snapshot, the end of the snapshot, and the log.
+    /// The number of slots in a segment. The slots contain the header, the snapshot, the end of the snapshot, and the
+    /// log.
     pub(super) const SLOTS: u32 = Self::LENGTHS.segment.saturating_sub(Self::LENGTHS.word_u32) / Self::LENGTHS.slot_u32;
 
     /// Checks that a region is valid on a flash with this capacity and has enough space for `N` tags.
@@ -130,8 +131,8 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         Ok(Self { start, end, flash: PhantomData })
     }
 
-    /// Divides the whole region into parts that are at most as long as a slot and do not cross the end of a page.
-    /// Returns the addresses of these parts.
+    /// Divides the whole region into chunks and returns their addresses. A chunk is at most as long as a slot and does
+    /// not cross the end of a page.
     pub(super) fn chunks(self) -> impl Iterator<Item = u32> {
         core::iter::successors(Some(self.start), |at| {
             let page_end = at.checked_add(1)?.checked_next_multiple_of(Self::LENGTHS.page)?;

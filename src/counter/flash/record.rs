@@ -1,12 +1,12 @@
-//! Encodes and decodes one record, and checks that it is complete.
+//! Encodes and decodes one record, and checks that the record is complete.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The length of a record in bytes. The parts of a record are: kind (1), counter id or label (16), counter or number of
-/// tags (3, LSB first), time or segment length (8), number of taps or segment number (4), CRC-32 (4). Numbers are
-/// little endian.
+/// The length of a record in bytes. A record consists of these parts, with their lengths in parentheses: kind (1),
+/// counter id or label (16), counter or number of tags (3), time or segment length (8), number of taps or segment
+/// number (4), CRC-32 (4). Numbers are little endian.
 pub(super) const BODY: usize = 36;
 /// The length of the longest supported word in bytes.
 pub(super) const MAX_WORD: usize = 32;
@@ -28,19 +28,20 @@ static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// A record in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
-    /// The number of the segment. The checksum covers it, so records left over from an older segment are not valid.
+    /// The number of the segment. The checksum covers this number, so a record that is left over from an older segment
+    /// is invalid.
     pub(super) number: u32,
     pub(super) content: Content,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// Begins a segment of `segment_len` bytes with a snapshot of `tags` tags.
+    /// The first record of a segment. The segment is `segment_len` bytes long, and its snapshot contains `tags` tags.
     Header {
         tags: u16,
         segment_len: u32,
     },
-    /// Ends the snapshot.
+    /// The record after the last mark of the snapshot.
     Complete {
         tags: u16,
     },
@@ -67,7 +68,7 @@ pub(super) enum Slot {
 }
 
 impl Record {
-    /// Returns the bytes to write: the record, then zeros for the word that marks it as complete.
+    /// Returns the bytes to write: the record, followed by zeros for the padding and the acknowledgement.
     pub(super) fn encode(&self) -> [u8; MAX_SLOT] {
         let (kind, name, number, time, last) = match self.content {
             Content::Header { tags, segment_len } => (HEADER, LABEL, tags.into(), u64::from(segment_len), self.number),
@@ -90,7 +91,8 @@ impl Record {
     }
 }
 
-/// Returns `true` if the record has the label of a header or of the end of a snapshot, even if the record is damaged.
+/// Returns `true` if the record contains the label of a header or of the end of a snapshot. The rest of the record may
+/// be damaged.
 pub(super) fn is_labelled(body: &[u8]) -> bool {
     body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
 }
@@ -159,9 +161,9 @@ mod tests {
         read(&bytes[..BODY], record.number)
     }
 
-    /// A later version of the format would have a different label, so this version rejects its records. It also rejects
-    /// records of an unknown kind. The end of a snapshot contains the number of its segment, so it is rejected in a
-    /// different segment.
+    /// A later version of the format would have a different label, so a header or snapshot end with a different label
+    /// is rejected. A record of an unknown kind is also rejected. The end of a snapshot contains its segment number, so
+    /// it is rejected in a different segment.
     #[test]
     fn records_of_another_format_or_segment_are_rejected() {
         let header = Record { number: 7, content: Content::Header { tags: 3, segment_len: 4096 } };

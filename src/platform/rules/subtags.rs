@@ -1,4 +1,4 @@
-//! Dynamic responses. They are texts with placeholders such as `{name}`, which are replaced with values.
+//! Texts with subtags. A subtag is a placeholder such as `{name}`, which is replaced with a value.
 
 use core::cell::Cell;
 use core::fmt;
@@ -8,14 +8,14 @@ use crate::value::Uid;
 /// The maximum depth to which nested subtags are filled. Deeper subtags stay as they are.
 const MAX_DEPTH: u32 = 3;
 /// The maximum number of subtags that are looked up for one text. Any further subtags stay as they are. Without this
-/// limit, values that contain each other could produce a very long text.
+/// limit, values whose subtags refer to each other could produce a very long text.
 const MAX_LOOKED_UP: u32 = 256;
 
 /// The value of a subtag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subtag<'a> {
-    /// A text whose own subtags are filled in turn.
+    /// A text whose subtags are filled too.
     Nested(&'a str),
     /// Text that is written unchanged.
     Text(&'a str),
@@ -27,14 +27,14 @@ pub enum Subtag<'a> {
 
 /// A source of subtag values.
 pub trait Subtags {
-    /// Returns the value of `{name}`. Returns `None` if the subtag is unknown. An unknown subtag stays in the text as
-    /// written. If the subtag is known but has no value, return `Some(Subtag::Text(""))`.
+    /// Returns the value of the subtag `{name}`, or `None` if the subtag is unknown. An unknown subtag stays in the
+    /// text as written. If the subtag is known but has no value, return `Some(Subtag::Text(""))`.
     ///
-    /// The implementation must compare names without regard to case.
+    /// The implementation must ignore the case of the name.
     fn subtag(&self, name: &str) -> Option<Subtag<'_>>;
 }
 
-/// A text that is displayed with its subtags filled.
+/// A text with the source of its subtags. `Display` writes the text with its subtags filled.
 ///
 /// Nested subtags are filled three levels deep, and at most 256 subtags are looked up. Subtags beyond these limits stay
 /// as written.

@@ -3,7 +3,7 @@
 
 use crate::value::SdmReadCtr;
 
-// SDMOptions, Table 69.
+// Bits of SDMOptions. Source: NT4H2421Gx Table 69.
 pub(super) const UID: u8 = 1 << 7;
 pub(super) const READ_CTR: u8 = 1 << 6;
 pub(super) const READ_CTR_LIMIT: u8 = 1 << 5;
@@ -11,7 +11,7 @@ pub(super) const ENC_FILE_DATA: u8 = 1 << 4;
 pub(super) const TT_STATUS: u8 = 1 << 3;
 pub(super) const ASCII: u8 = 1;
 
-// Access conditions, Tables 10 and 11.
+// Access conditions. Source: NT4H2421Gx Tables 10 and 11.
 pub(super) const FREE: u8 = 0xE;
 pub(super) const NO_ACCESS: u8 = 0xF;
 
@@ -92,25 +92,25 @@ impl Access {
 /// The SDM settings of a tag that are not in its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdmAccess {
-    /// SDMMetaRead: the application key that encrypts PICCData. It is `None` if the layout has no `{picc}`. Access is
-    /// then free (`Eh`) if the layout has plain mirrors, and denied (`Fh`) if it has none.
+    /// SDMMetaRead: the application key that encrypts PICCData. It is `None` if the layout has no `{picc}`. SDMMetaRead
+    /// is then `Eh` (free access) if the layout has plain mirrors, and `Fh` (no access) if it has none.
     pub meta_read: Option<KeyNumber>,
     /// SDMFileRead: the application key from which the session keys are derived.
     pub file_read: KeyNumber,
     /// SDMCtrRet: who may read the counter with GetFileCounters. It is `Never` if the counter is not mirrored.
     pub ctr_ret: Access,
-    /// SDMReadCtrLimit: when the counter has reached this value, the chip can no longer be read. The limit is at least
-    /// 1. It can be set only if the counter is mirrored.
+    /// SDMReadCtrLimit: the chip can no longer be read after the counter has reached this value. The limit must be at
+    /// least 1. It can be set only if the counter is mirrored.
     pub read_ctr_limit: Option<SdmReadCtr>,
 }
 
-/// The texts in the file of one tag, in addition to the static text of the layout.
+/// The texts that the file of one tag contains in addition to the static text of the layout.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TagTexts<'a> {
     /// The texts of the `{:name}` elements, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
     /// The text in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters. A shorter text is padded
-    /// with zeros (`0`). If the text reaches the place where the tag writes its tamper status, it must have zeros
-    /// there.
+    /// with `0` characters. If the text overlaps the place where the tag writes its tamper status, the overlapping
+    /// characters must be `0`.
     pub file_data: &'a str,
 }

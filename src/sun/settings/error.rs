@@ -1,11 +1,11 @@
-//! The reasons why a layout and settings do not match.
+//! The reasons why a layout and the settings of a tag cannot be converted into each other.
 
 use core::fmt;
 
 use crate::sun::error::Field;
 use crate::sun::template::LayoutError;
 
-/// The reason why a layout and settings do not match.
+/// The reason why a layout and the settings of a tag cannot be converted into each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingsError {
@@ -13,8 +13,8 @@ pub enum SettingsError {
     BufferTooSmall,
     /// The layout describes an NTAG 22x, which does not have SDM.
     NoSdm,
-    /// The layout has `{picc}` but the settings name no key for it, or the settings name a key but the layout has no
-    /// `{picc}`.
+    /// Either the layout has `{picc}` but the settings name no key for it, or the settings name a key but the layout
+    /// has no `{picc}`.
     MetaReadKey,
     /// The length of `{enc}` is not pinned: use `{enc:N}`.
     EncNotPinned,
@@ -27,43 +27,45 @@ pub enum SettingsError {
     /// There is a text for a name that is not in the layout.
     UnexpectedText(CapturedName),
     /// The file data is longer than the plaintext half of `{enc:N}`, is not printable ASCII, or overlaps the tamper
-    /// status. This is also the error for file data if the layout has no `{enc}`.
+    /// status with characters other than `0`. The error also occurs if there is file data but the layout has no
+    /// `{enc}`.
     FileData,
-    /// The settings make the counter readable or limit it, although it is not mirrored, or the limit is 0.
+    /// The settings make the counter readable or limit it, but the layout does not mirror the counter. The error also
+    /// occurs if the limit is 0.
     Counter,
     /// The URL with these texts does not fit into the 256-byte file.
     FileTooLong,
-    /// The settings are too short, are too long, or do not belong to a standard data file.
+    /// The settings are too short or too long, or do not belong to a standard data file.
     Shape,
     /// SDM is off in the settings.
     SdmOff,
-    /// A reserved bit of FileOption, SDMOptions or SDMAccessRights has the wrong value, or the ASCII bit is off.
+    /// A reserved bit of FileOption, SDMOptions or SDMAccessRights has the wrong value, or the ASCII bit of SDMOptions
+    /// is off.
     Options,
     /// An access right has a reserved value, or SDMFileRead grants free access.
     AccessRight,
     /// SDMFileRead names no key, so the tag writes no MAC.
     NoFileRead,
-    /// The file is not an NDEF message of one short URI record with a code of 00h to 04h.
+    /// The file is not an NDEF message with exactly one short URI record and a URI code of 00h to 04h.
     NotUri,
     /// This mirror lies outside the URL.
     OutsideUrl(Field),
     /// The MAC input begins outside the URL.
     MacInputOutsideUrl,
-    /// This mirror overlaps a different mirror.
+    /// This mirror overlaps another mirror.
     Overlap(Field),
-    /// The MAC input begins inside this mirror, which no template can express.
+    /// The MAC input begins inside this mirror. A template cannot express this.
     MacInputInside(Field),
-    /// SDMMetaRead and SDMOptions contradict each other. Either SDMMetaRead grants access but neither UID nor counter
-    /// is mirrored, or at least one of them is mirrored but SDMMetaRead denies access. In both cases it is unknown what
-    /// the MAC covers.
+    /// SDMMetaRead and SDMOptions contradict each other. SDMMetaRead must grant access if the UID or the counter is
+    /// mirrored, and deny access if neither is mirrored. Otherwise, it is unknown what the MAC covers.
     MetaRead,
-    /// The static text of the URL contains a brace or `[[`, which no template can express.
+    /// The static text of the URL contains a brace or `[[`. A template cannot express this text.
     StaticText,
     /// The layout that the settings describe breaks this rule.
     Layout(LayoutError),
 }
 
-/// The name of a captured text in an error. A longer name is cut to its first 32 bytes.
+/// The name of a captured text in an error. A longer name is cut to at most 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CapturedName {
     bytes: [u8; 32],

@@ -1,4 +1,4 @@
-//! Conversion of the settings and NDEF file of a tag into a layout.
+//! Converts the settings and the NDEF file of a tag to a layout.
 
 use core::fmt::Write as _;
 
@@ -17,7 +17,7 @@ use crate::value::{Scheme, SdmReadCtr};
 const SDM_ON: u8 = 1 << 6;
 /// The bits of FileOption that set the communication mode.
 const COMM_MODE: u8 = 0b11;
-/// The SDMReadCtrOffset of a counter that is not mirrored.
+/// The value of SDMReadCtrOffset if the counter is not mirrored.
 const NOT_MIRRORED: usize = 0x00FF_FFFF;
 
 /// A mirror and its position in the file.
@@ -44,17 +44,22 @@ struct Settings {
 impl SdmLayout {
     /// Reads the layout of a tag from its settings and its NDEF file.
     ///
-    /// `file_settings` is the response to GetFileSettings, from FileType to the end, without the status. In the
-    /// returned layout, `{picc}` and `{enc}` are pinned. A text that was captured by `{:name}` becomes static text.
+    /// `file_settings` is the response to GetFileSettings, from FileType to the end, without the status.
     ///
-    /// The settings do not contain the [`Scheme`], so the caller must know it. If the counter is enabled but not
-    /// mirrored (SDMReadCtrOffset FFFFFFh), the layout has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot
-    /// write such a counter, and fails if the counter is readable or limited. [`ndef_file`](Self::ndef_file) always
-    /// abbreviates the longest possible prefix of the URL, but this function also reads a file that abbreviates a
-    /// different prefix.
+    /// The returned layout pins the values in `{picc}` and the length of `{enc}`. The text of a `{:name}` element
+    /// becomes static text.
+    ///
+    /// The settings do not contain the [`Scheme`], so the caller must provide it.
+    ///
+    /// A counter can be enabled but not mirrored (SDMReadCtrOffset FFFFFFh). The layout then has no `{ctr}`.
+    /// [`sdm_settings`](Self::sdm_settings) cannot write such a counter. `sdm_settings` fails if the [`SdmAccess`]
+    /// makes the counter readable or limits it.
+    ///
+    /// The file may abbreviate any prefix that has a URI code, or no prefix. In contrast,
+    /// [`ndef_file`](Self::ndef_file) always abbreviates the longest possible prefix.
     ///
     /// # Errors
-    /// Returns [`SettingsError`], which names the rule that a setting breaks.
+    /// Returns a [`SettingsError`] that names the broken rule.
     pub fn from_tag(
         scheme: Scheme,
         file_settings: &[u8],
@@ -81,7 +86,7 @@ impl Reader<'_> {
         Ok(*field)
     }
 
-    /// Reads a number of three bytes, LSB first. If `is_present` is `false`, reads nothing and returns `None`.
+    /// Reads a three-byte number, LSB first. Returns `None` without reading if `is_present` is `false`.
     fn number(&mut self, is_present: bool) -> Result<Option<usize>, SettingsError> {
         if !is_present {
             return Ok(None);
@@ -136,7 +141,7 @@ impl Settings {
             return Err(SettingsError::Shape);
         }
 
-        // The tamper status is either in the plaintext half of the file data or a separate mirror.
+        // The tamper status is either part of the file data or a separate mirror.
         let tt_at = tt_status.zip(enc).and_then(|(tt, enc)| tt.checked_sub(enc)).filter(|at| *at < enc_chars);
         tt_status = tt_status.filter(|_| tt_at.is_none());
         let place = |field, from: Option<usize>| {
@@ -173,8 +178,8 @@ impl Settings {
         let mut last = b' ';
         while at < end {
             if self.mac_input == Some(at) {
-                // After a `[` in the URL, the template would contain `[[[`. This is ambiguous, because the element `[[`
-                // could be the first two or the last two characters.
+                // If the URL has a `[` before the MAC input, the template would contain `[[[`. This template would be
+                // ambiguous, because the first two or the last two characters could be the element `[[`.
                 if last == b'[' {
                     return Err(SettingsError::StaticText);
                 }
@@ -198,8 +203,8 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks that all mirrors and the start of the MAC input are inside the URL, that mirrors do not overlap, and that
-    /// the MAC input does not begin inside a mirror.
+    /// Checks that all mirrors are inside the URL and do not overlap. Also checks that the MAC input begins inside the
+    /// URL, but not inside a mirror.
     fn check(&self, end: usize) -> Result<(), SettingsError> {
         let places = || self.places.iter().flatten();
         for (index, place) in places().enumerate() {
@@ -247,7 +252,7 @@ fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
     template.extend_from_slice(text).map_err(|_| LayoutError::TemplateTooLong.into())
 }
 
-/// Returns the prefix that the URI code stands for, and the rest of the URL from a file that contains exactly one short
+/// Returns the prefix that the URI code stands for, and the rest of the URL. The file must contain exactly one short
 /// URI record.
 fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
     match UriRecord::read(file) {

@@ -1,4 +1,4 @@
-//! Conversion of a layout into the bytes that are written to a tag to personalise it.
+//! Converts a layout to the NDEF file and the settings of a tag.
 
 use heapless::Vec;
 
@@ -14,13 +14,13 @@ use crate::value::{Scheme, SdmReadCtr};
 /// Maximum length of the settings in bytes: options and access rights, at most seven offsets and lengths, and a limit.
 const MAX_SETTINGS: usize = 27;
 
-/// The offset of each part of a layout in the NDEF file.
+/// The offsets of the parts of a layout in the NDEF file.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Offsets {
     pub(crate) uid: Option<usize>,
     pub(crate) ctr: Option<usize>,
     pub(crate) picc_data: Option<usize>,
-    /// If the status is encrypted, this offset is in the first half of `enc`, from which the chip takes the plaintext.
+    /// An encrypted status is in the first half of `enc`, because the chip takes the plaintext from there.
     pub(crate) tt_status: Option<usize>,
     pub(crate) mac_input: Option<usize>,
     pub(crate) enc: Option<usize>,
@@ -30,10 +30,11 @@ pub(crate) struct Offsets {
 }
 
 impl SdmLayout {
-    /// Returns the NDEF file of a tag: NLEN and one URI record. The URL in the record has zeros (`0`) where the tag
-    /// writes a mirror.
+    /// Returns the NDEF file of a tag: NLEN and one URI record. The URL in the record contains `0` characters where the
+    /// tag writes a mirror.
     ///
-    /// The file has at most 256 bytes. This function writes it to the start of `out` and returns that part of `out`.
+    /// The file is at most 256 bytes long. This function writes it to the start of `out` and returns that part of
+    /// `out`.
     ///
     /// ```
     /// use suntap::{Scheme, SdmLayout, TagTexts};
@@ -55,13 +56,13 @@ impl SdmLayout {
     }
 
     /// Returns the SDM part of the ChangeFileSettings data: SDMOptions and SDMAccessRights, followed by the offsets and
-    /// lengths that the data sheet defines for these options. Each offset or length has three bytes, LSB first.
+    /// lengths that these options require. Each offset or length is a three-byte number, LSB first.
     ///
     /// In the command, FileOption (with bit 6 set) and AccessRights come before this part. The caller must supply them.
     /// If the layout has an unpinned `{picc}`, the settings tell the chip to put both UID and counter into it. The
     /// settings do not contain the [`Scheme`]. If the layout uses LRP, the chip must already be in LRP mode.
     ///
-    /// The settings have at most 27 bytes. This function writes them to the start of `out` and returns that part of
+    /// The settings are at most 27 bytes long. This function writes them to the start of `out` and returns that part of
     /// `out`.
     ///
     /// ```
@@ -82,9 +83,11 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file). It also fails if `meta_read`
-    /// names a key but the layout has no PICCData, if `meta_read` is `None` but the layout has PICCData, if the counter
-    /// is readable or limited but not mirrored, or if the limit is 0.
+    /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file), and in these cases:
+    /// - `meta_read` names a key, but the layout has no PICCData.
+    /// - `meta_read` is `None`, but the layout has PICCData.
+    /// - The counter is readable or limited, but the layout does not mirror it.
+    /// - The limit of the counter is 0.
     pub fn sdm_settings<'b>(
         &self,
         access: &SdmAccess,
@@ -207,7 +210,7 @@ impl SdmLayout {
             (text.len()..chars).try_for_each(|_| put(b"0").map(|_| ()))?;
         }
         // NLEN is the length of the record. The record contains the length of its payload. Both lengths are below 256,
-        // because the file has at most 256 bytes.
+        // because the file is at most 256 bytes long.
         let record = u8::try_from(at.saturating_sub(2)).map_err(|_| SettingsError::FileTooLong)?;
         if let Some(header) = file.first_chunk_mut() {
             *header = [0, record, 0xD1, 0x01, record.saturating_sub(4), 0x55, code];
@@ -216,7 +219,7 @@ impl SdmLayout {
     }
 }
 
-/// Copies the bytes to the start of the caller's buffer and returns that part of it.
+/// Copies the bytes to the start of the caller's buffer and returns that part of the buffer.
 fn copied<'b>(bytes: &[u8], out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
     let out = out.get_mut(..bytes.len()).ok_or(SettingsError::BufferTooSmall)?;
     out.copy_from_slice(bytes);

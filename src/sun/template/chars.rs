@@ -5,7 +5,7 @@ pub(super) const fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// Returns `true` if this byte may occur in a captured text or in the name of one.
+/// Returns `true` if this byte may occur in a captured text or in its name.
 pub(crate) const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }

@@ -8,8 +8,8 @@ use crate::sun::error::Field;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The template has more than 256 characters. This is a limit of this crate and not of the chip. The names of
-    /// captured texts can make a template longer than the URL that it describes.
+    /// The template is longer than 256 characters. This is a limit of this crate, not of the chip. A template can be
+    /// longer than the URL that it describes, because it contains the names of captured texts.
     TemplateTooLong,
     /// The shortest URL of this template does not fit into the 256-byte file.
     FileTooLong,
@@ -59,15 +59,15 @@ pub enum LayoutError {
     /// The template has `{enc}` but does not mirror both UID and counter. The chip derives the key of the file data
     /// from both.
     EncNeedsUidAndCtr,
-    /// The tamper status of `{enc:N,tt@K}` lies outside the plaintext, which has N/2 bytes.
+    /// The tamper status of `{enc:N,tt@K}` lies outside the plaintext, which is N/2 bytes long.
     TamperOutsideEnc,
     /// The tamper status is mirrored twice.
     TamperTwice,
-    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has an element that such a tag does not have, or
-    /// has neither UID nor counter.
+    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has an element that a tag without cryptography
+    /// does not have, or has neither `{uid}` nor `{ctr}`.
     CounterTag,
-    /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that
-    /// these chips do not have: `{picc}`, `{enc}`, `[[`.
+    /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that an
+    /// NTAG 22x does not have: `{picc}`, `{enc}`, `[[`.
     Ntag22x,
     /// The text after an element of variable length could also be read as part of the element. Pin the length with
     /// `{enc:N}`, or put a separator such as `&` or `/` after the element.
@@ -75,7 +75,7 @@ pub enum LayoutError {
 }
 
 impl LayoutError {
-    /// Returns the broken rule in one sentence. Usable in `const` context.
+    /// Returns the broken rule in one sentence.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {
@@ -109,7 +109,8 @@ impl LayoutError {
     }
 }
 
-/// The text of a [`LayoutError`] for the panic of `sdm_layout!`, because formatting is not possible in `const` context.
+/// The text of a [`LayoutError`] for the panic of `sdm_layout!`. The macro cannot use `Display`, because formatting is
+/// not possible in `const` context.
 #[doc(hidden)]
 #[derive(Debug)]
 #[allow(unnameable_types, reason = "only the macro uses it")]
@@ -149,7 +150,7 @@ impl ConstText {
 }
 
 impl LayoutError {
-    /// Returns the text that `Display` writes, without the name of an element. `sdm_layout!` uses this text.
+    /// Returns the text that `Display` writes, but without the name of the element. `sdm_layout!` uses this text.
     #[doc(hidden)]
     #[must_use]
     pub const fn const_text(&self) -> ConstText {

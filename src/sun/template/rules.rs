@@ -1,4 +1,5 @@
-//! The rules of the chip, and the rules that keep templates unambiguous. Source: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+//! Checks the rules of the chip and the rules that keep templates unambiguous. Source: NT4H2421Gx §9.3.3 to §9.3.7,
+//! Table 71.
 
 use super::chars::is_name_byte;
 use super::error::LayoutError;
@@ -79,7 +80,8 @@ impl SdmLayout {
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
         }
-        // This also excludes `{picc}`, which replaces `{uid}` and `{ctr}`, and `{enc}`, which needs a `[[`.
+        // This check also excludes `{picc}` and `{enc}`: `{picc}` cannot be combined with `{uid}`, and `{enc}` needs a
+        // `[[`.
         if matches!(self.scheme, Scheme::Suncmac) && (window || !uid || !ctr) {
             return Err(LayoutError::Ntag22x);
         }
@@ -133,8 +135,8 @@ impl SdmLayout {
         total.saturating_sub(prefix)
     }
 
-    /// Returns the URI code of the record and the length of the prefix that this code abbreviates. This is the longest
-    /// prefix of the URL that has a code and does not extend past `[[`. Source: NFC Forum URI RTD, codes 00h to 04h.
+    /// Returns the URI code of the record and the length of the prefix that this code abbreviates. The prefix is the
+    /// longest one that has a URI code and does not extend past `[[`. Source: NFC Forum URI RTD, codes 00h to 04h.
     pub(crate) const fn uri_code(&self) -> (u8, usize) {
         let [first, ..] = &self.elements;
         match self.text(first.text) {
@@ -148,7 +150,7 @@ impl SdmLayout {
 
     /// Returns the number of digits in the fixed-length elements that directly follow an `{enc}`.
     ///
-    /// Returns `None` if the text after those elements could itself be read as digits.
+    /// Returns `None` if the text after those elements could also begin with a digit.
     const fn digits_after(&self, mut elements: &[LayoutElement]) -> Option<usize> {
         let mut digits = 0usize;
         while let [element, rest @ ..] = elements {
@@ -170,7 +172,7 @@ impl SdmLayout {
         Some(digits)
     }
 
-    /// Returns `true` if the text after a captured text cannot be read as a part of the captured text.
+    /// Returns `true` if the character after a captured text cannot be part of the captured text.
     const fn name_ends(&self, mut elements: &[LayoutElement]) -> bool {
         while let [element, rest @ ..] = elements {
             elements = rest;

@@ -1,4 +1,4 @@
-//! A NOR flash in software. Power can fail at any byte, half-written words hold noise, and writing a word twice panics.
+//! A NOR flash in software. The power can fail at any byte. Half-written words hold noise. Writing a word twice panics.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use suntap::{
     Advance, Blocking, CounterId, CounterStore as _, FlashCounters, FlashError, Mark, SdmReadCtr, UnixMillis,
 };
 
-/// A flash with words of `W` bytes and pages of `P`.
+/// A flash with words of `W` bytes and pages of `P` bytes.
 #[derive(Clone)]
 pub struct Chip<const W: usize, const P: usize>(pub Rc<RefCell<Cells>>);
 
@@ -47,7 +47,7 @@ impl<const W: usize, const P: usize> Chip<W, P> {
         Self(Rc::new(RefCell::new(cells)))
     }
 
-    /// Makes the power fail after this many bytes.
+    /// Makes the power fail after this many written bytes or erased pages.
     pub fn fuel(&self, bytes: usize, noise: u32) -> &Self {
         let mut cells = self.0.borrow_mut();
         (cells.fuel, cells.noise) = (Some(bytes), noise | 1);
@@ -158,7 +158,7 @@ impl<const W: usize, const P: usize> NorFlash for Chip<W, P> {
             assert!(!cells.written[place / W], "a word was written twice");
             for (offset, byte) in word.iter().enumerate() {
                 if cells.burn().is_err() {
-                    // The content of the word is undefined. The whole word may look erased.
+                    // The content of the word is undefined. Sometimes the whole word looks erased.
                     let traceless = cells.random() < 64;
                     for at in place..place + W {
                         let noise = if traceless { 0xFF } else { cells.random() };
@@ -204,12 +204,12 @@ pub enum Step {
     },
 }
 
-/// Runs taps, restarts and power cuts, and compares the store with a map of what was acknowledged.
+/// Runs taps, restarts and power cuts, and compares the store with a map of the acknowledged marks.
 pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
     let chip = Chip::<4, 1024>::new(6);
     let mut store = chip.open::<8>().unwrap();
     let mut known: BTreeMap<u8, Mark> = BTreeMap::new();
-    // A failed tap may or may not have moved the counter.
+    // The counters of failed taps. Each of these taps may or may not have advanced the stored counter.
     let mut perhaps: BTreeMap<u8, Vec<SdmReadCtr>> = BTreeMap::new();
     for (at, step) in (0u64..).zip(steps) {
         let (number, value) = match step {
@@ -263,7 +263,7 @@ pub fn keeps_what_it_acknowledged(steps: impl IntoIterator<Item = Step>) {
                     perhaps.entry(number).or_default().push(ctr(value));
                 }
                 chip.power_again();
-                // Every other time, the store must recover without being reopened.
+                // At odd steps, the store must recover without being reopened.
                 if at % 2 == 0 {
                     store = chip.open::<8>().unwrap();
                 }

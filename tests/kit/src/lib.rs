@@ -1,7 +1,7 @@
 //! Code that the tests, fuzzers, benches and checks of suntap share.
 //!
-//! [`Tag`] is a tag in software. It follows the data sheet, uses the `aes` and `cmac` crates and shares no code with
-//! suntap, so one mistake cannot hide in both.
+//! [`Tag`] is a tag in software. It is written from the data sheet and uses the crates `aes` and `cmac`. It uses no
+//! code of suntap, so one mistake cannot hide in both.
 
 #![allow(
     missing_docs,

@@ -1,4 +1,4 @@
-//! Parses and verifies a URL and returns the content of the tap. Lists layouts for such tests.
+//! Functions that verify a URL and return the content of the tap, and a list of layouts to test with.
 
 use suntap::{
     ClaimedTap, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, SunMessage, UnverifiedTap, VerifyError,
@@ -6,7 +6,7 @@ use suntap::{
 
 use crate::{Tag, Tap};
 
-/// Layouts with UID and counter, UID only, counter only and neither, and with the MAC window in every possible place.
+/// Layouts with UID and counter, with only one of them, and with neither. The MAC window starts at different places.
 pub const TEMPLATES: &[&str] = &[
     "https://example.com/t?picc_data={picc}&cmac={mac}",
     "https://example.com/t?p=[[{picc}&enc={enc}&cmac={mac}",
@@ -61,17 +61,17 @@ pub fn target(url: &str) -> String {
     url.splitn(4, '/').nth(3).map_or_else(|| format!("/{}", &url[url.find('?').unwrap()..]), |path| format!("/{path}"))
 }
 
-/// Is `true` if suntap is built with LRP.
+/// `true` if suntap is built with the feature `lrp`.
 pub const LRP: bool = cfg!(feature = "lrp");
 
-/// Every mode but AES.
+/// Every scheme except AES.
 pub const OTHER_SCHEMES: &[Scheme] = &[
     Scheme::Suncmac,
     #[cfg(feature = "lrp")]
     Scheme::Lrp,
 ];
 
-/// Returns the mode for a value of [`Tag::lrp`].
+/// Returns the scheme for a value of [`Tag::lrp`].
 pub fn scheme(lrp: bool) -> Scheme {
     #[cfg(feature = "lrp")]
     if lrp {

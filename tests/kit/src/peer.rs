@@ -1,4 +1,4 @@
-//! Verifies a tap with the peer `ntag424` and with suntap, and returns both results in the same form.
+//! Verifies a tap with suntap and with the crate `ntag424` (the peer), and returns both results in the same form.
 
 use ntag424::sdm::{SdmUrlConfig, SdmUrlOptions, SdmVerification, Verifier, sdm_url_config};
 use ntag424::types::file_settings::CryptoMode;
@@ -25,7 +25,7 @@ pub fn their_mode(tag: &Tag) -> CryptoMode {
     if tag.lrp { CryptoMode::Lrp } else { CryptoMode::Aes }
 }
 
-/// Returns the same layout in the grammar of the peer.
+/// Returns the layout of `template` in the template syntax of the peer.
 pub fn theirs(template: &str, tag: &Tag, tap: &Tap, options: SdmUrlOptions) -> SdmUrlConfig {
     let window = if template.contains("[[") { template.to_owned() } else { template.replace("{mac}", "[[{mac}") };
     let enc = format!("[{}]", "0".repeat(tap.file_data.len() * 2));
@@ -41,7 +41,7 @@ pub fn peer(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<SdmVerifi
     verifier.verify_with_meta_key(url.as_bytes(), &tag.file_key, &tag.meta_key).ok()
 }
 
-/// UID, counter, file data, and `true` if the seal was opened.
+/// The UID, the counter, the file data, and `true` if the seal was opened.
 pub type Told = (Option<[u8; 7]>, Option<u32>, Option<Vec<u8>>, Option<bool>);
 
 pub fn theirs_told(template: &str, tag: &Tag, tap: &Tap, url: &str) -> Option<Told> {

@@ -53,7 +53,7 @@ pub struct Row {
     pub tamper: bool,
     pub group_rules: OwnRules,
     pub tag_rules: Option<OwnRules>,
-    /// Name, value, and `true` if the answer contains it.
+    /// The name, the value, and `true` if the answer of the API contains them.
     pub extended: Vec<(String, String, bool)>,
     pub metadata: Option<String>,
     pub last_seen: Option<Mark>,

@@ -1,4 +1,4 @@
-//! Counter stores: shared, without a limit, and failing.
+//! Counter stores for tests: without a limit, shared, and failing on request.
 
 use core::convert::Infallible;
 use std::collections::HashMap;
@@ -55,11 +55,12 @@ impl<S: CounterStore> AsyncCounterStore for SharedCounters<S> {
     }
 }
 
-/// A store that fails on request, before or after it moves the counter.
+/// A store that fails on request, before or after it advances the counter.
 #[derive(Debug, Default)]
 pub struct FailingCounters<S> {
     pub counters: S,
-    /// `Some` makes the next call fail, after it moved the counter if `true`. Each call resets this to `None`.
+    /// `Some(false)` makes the next call fail before it advances the counter, and `Some(true)` after that. Each call
+    /// resets this to `None`.
     pub fail: Option<bool>,
 }
 

@@ -4,7 +4,7 @@ use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use cmac::{Cmac, Mac as _};
 
-/// Keys and identity of a tag.
+/// The keys and the UID of a tag.
 #[derive(Clone, Debug)]
 pub struct Tag {
     pub lrp: bool,
@@ -25,18 +25,19 @@ pub struct Tap {
 /// The URL that a tag wrote.
 pub struct Written {
     pub url: String,
-    /// The positions of the characters that the MAC authenticates: the mirrors that identify it, the MAC window, and the
-    /// MAC itself.
+    /// The positions of the characters that the MAC authenticates: all text in the MAC window, and all mirrors except a
+    /// `{tt}` outside the window.
     pub covered: Vec<usize>,
-    /// The positions of the digits of mirrors.
+    /// The positions of all hexadecimal digits of mirrors.
     pub digits: Vec<usize>,
 }
 
 impl Tag {
-    /// Returns the URL that the tag writes for a template. The pins of the template are the settings of the chip.
+    /// Returns the URL that the tag writes for a template. The elements of the template also determine which values
+    /// the chip mirrors.
     ///
     /// # Panics
-    /// Panics if the template has a captured text.
+    /// Panics if the template contains a `{:name}`.
     pub fn write(&self, template: &str, tap: &Tap) -> Written {
         let ctr = &tap.ctr.to_le_bytes()[..3];
         let has = |elements: [&str; 4]| elements.iter().any(|element| template.contains(element));
@@ -138,7 +139,8 @@ fn session_vector(label: &[u8], fields: &[u8]) -> Vec<u8> {
     vector
 }
 
-/// Evaluates LRP over all nibbles of the input, finalized, under updated key 0 or 1. Source: AN12304.
+/// Evaluates LRP over all nibbles of the input, and finalizes the result. `updated` selects updated key 0 or 1. Source:
+/// AN12304.
 fn eval(key: &[u8; 16], updated: usize, input: &[u8]) -> [u8; 16] {
     let chain = |mut secret: [u8; 16], steps: usize| {
         for _ in 0..steps {
@@ -153,7 +155,7 @@ fn eval(key: &[u8; 16], updated: usize, input: &[u8]) -> [u8; 16] {
     encrypt(&state, &[0; 16])
 }
 
-/// Computes the CMAC of NIST SP 800-38B over `eval`. The shift is computed on a `u128`.
+/// Computes the CMAC of NIST SP 800-38B with LRP as the block cipher.
 fn cmac_lrp(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
     let cipher = |block: u128| u128::from_be_bytes(eval(key, 0, &block.to_be_bytes()));
     let double = |value: u128| (value << 1) ^ if value >> 127 == 1 { 0x87 } else { 0 };

@@ -1,4 +1,4 @@
-//! The tags of the golden files, in the registry and in software.
+//! The tags of the golden files, as rows of a registry and as software tags.
 
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::platform::rules::{Comparison, Equality, Rule};
@@ -136,7 +136,7 @@ pub fn tags() -> Tags {
             metadata: Some(r#"{"sku": "A-1",  "sizes":[41, 42.0], "owner":null}"#.into()),
             ..etrnl(1001, PLAIN)
         },
-        // The values of the vendor's page: a tag whose last authentic counter is 11.
+        // The example from the vendor's documentation: a tag whose last authentic counter is 11.
         Row {
             number: Some(123),
             uid: Some(Uid::from_bytes([0x04, 0xC1, 0x48, 0xEA, 0xC3, 0x71, 0x80])),
@@ -164,7 +164,7 @@ pub fn tags() -> Tags {
         .with_api_key("pk_live_two", 2)
 }
 
-/// Returns the mirrors that a tag writes into its URL, as texts.
+/// Returns the mirrors that a request for this tap contains, as text.
 pub fn mirrors(row: &Row, ctr: u32, tt: &str) -> Vec<String> {
     let (name, uid) = (row.xuid.clone().unwrap_or_default(), *row.uid.unwrap().as_bytes());
     let number = row.number.unwrap_or_default().to_string();
@@ -185,6 +185,6 @@ pub fn mirrors(row: &Row, ctr: u32, tt: &str) -> Vec<String> {
     let url = tag.write(&template, &tap).url;
     let query = url.split_once('?').unwrap().1;
     let values = query.split('&').map(|pair| pair.split_once('=').unwrap());
-    // A plain UID is known from the record, so it is not sent.
+    // The server takes a plain UID from the record, so the request does not contain it.
     values.filter(|(name, _)| *name != "u").map(|(_, value)| value.to_owned()).collect()
 }
