@@ -1,12 +1,14 @@
-//! Diversifies AES-128 keys as specified in NXP AN10922 Rev 2.2, §2.2.
+//! Derives AES-128 keys from a master key ("key diversification"), as specified in NXP AN10922 Rev 2.2, §2.2.
 //!
-//! The application chooses the diversification input M, which has 1 to 31 bytes. Common inputs are the UID alone,
-//! `UID || AID || system identifier` (the example of AN10922), and
-//! `UID || application identifier || key number || system identifier`. The tag and the verifier must use the same
-//! input.
+//! The application chooses the diversification input M, which is 1 to 31 bytes long. Personalisation and verification
+//! must use the same input. Common inputs are:
+//! - the UID alone
+//! - `UID || application identifier || system identifier` (the example of AN10922)
+//! - `UID || application identifier || key number || system identifier`
 //!
-//! AN10922 **always** pads `01 || M` to two blocks. If M has 15 bytes or less, the result is therefore not the CMAC of
-//! `01 || M`. Many implementations get this wrong. A UID alone is such a short input, because it has only seven bytes.
+//! AN10922 **always** pads `01 || M` to two 16-byte blocks. If M is 15 bytes or shorter, the result therefore differs
+//! from the CMAC of `01 || M`. Many implementations wrongly compute the CMAC of `01 || M` for a short M. For example,
+//! an M that consists of the UID alone is only seven bytes long.
 
 use heapless::Vec;
 use zeroize::Zeroize;
@@ -14,21 +16,23 @@ use zeroize::Zeroize;
 use crate::key::{MasterKey, SdmFileReadKey};
 use crate::value::{ConfigError, Uid};
 
-/// The constant before the input, for a 128-bit AES key. Source: AN10922 §2.2.
-const DIV_CONSTANT: u8 = 0x01;
+/// The byte that precedes the diversification input when an AES-128 key is derived. Source: AN10922 §2.2.
+pub(super) const DIV_CONSTANT: u8 = 0x01;
 /// Maximum length of the diversification input in bytes. Source: AN10922 §2.2.
 const MAX_INPUT: usize = 31;
-/// Maximum length in bytes of the suffix that follows the UID in the input.
+/// Maximum length in bytes of the suffix that follows the seven-byte UID in the diversification input.
 pub(crate) const MAX_SUFFIX: usize = MAX_INPUT - 7;
 
-/// Derives a key of the type `K` from a master key and the parts of the diversification input, which are concatenated
-/// in order. `K` is usually [`SdmFileReadKey`] or [`SdmMetaReadKey`](crate::SdmMetaReadKey). For a key hierarchy, it
-/// can also be [`MasterKey`].
+/// Derives a key from a master key and a diversification input. The diversification input is the concatenation of the
+/// slices in `input`.
+///
+/// `K` is the type of the derived key, usually [`SdmFileReadKey`] or [`SdmMetaReadKey`](crate::SdmMetaReadKey). `K` can
+/// also be [`MasterKey`], for example to derive one master key per customer.
 ///
 /// ```
 /// use suntap::{MasterKey, SdmFileReadKey, Uid, kdf::an10922};
 ///
-/// // The example of AN10922 §2.2.1: UID, application identifier, "NXP Abu".
+/// // The example in AN10922 §2.2.1: the input is the UID, the application identifier and "NXP Abu".
 /// let master = MasterKey::from_hex("00112233445566778899AABBCCDDEEFF")?;
 /// let uid = Uid::from_hex("04782E21801D80")?;
 /// let key: SdmFileReadKey = an10922::derive(&master, &[uid.as_bytes(), &[0x30, 0x42, 0xF5], b"NXP Abu"])?;
@@ -37,21 +41,26 @@ pub(crate) const MAX_SUFFIX: usize = MAX_INPUT - 7;
 /// ```
 ///
 /// # Errors
-/// Returns [`ConfigError::DiversificationInput`] if the parts are empty or have more than 31 bytes in total.
+/// Returns [`ConfigError::DiversificationInput`] if the diversification input is empty or longer than 31 bytes.
 pub fn derive<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> Result<K, ConfigError> {
-    let len = length(input);
-    if (1..=MAX_INPUT).contains(&len) { Ok(diversify(master, input)) } else { Err(ConfigError::DiversificationInput) }
+    check_length(input)?;
+    Ok(diversify(master, input))
+}
+
+/// Checks that the diversification input is 1 to [`MAX_INPUT`] bytes long.
+pub(super) fn check_length(input: &[&[u8]]) -> Result<(), ConfigError> {
+    if (1..=MAX_INPUT).contains(&length(input)) { Ok(()) } else { Err(ConfigError::DiversificationInput) }
 }
 
 fn length(input: &[&[u8]]) -> usize {
     input.iter().fold(0, |len, part| len.saturating_add(part.len()))
 }
 
-/// Derives a key from an input of 1 to [`MAX_INPUT`] bytes.
+/// Derives a key from a diversification input of 1 to [`MAX_INPUT`] bytes.
 fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
     let mut blocks = [[0; 16]; 2];
     let mut free = blocks.as_flattened_mut();
-    // An input of the maximum length leaves no space for the padding.
+    // After an input of the maximum length, there is no space for the padding, so the loop ends early.
     for part in [&[DIV_CONSTANT][..]].iter().chain(input).chain(&[&[0x80][..]]) {
         let Some((place, rest)) = free.split_at_mut_checked(part.len()) else { break };
         place.copy_from_slice(part);
@@ -64,15 +73,17 @@ fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
     key
 }
 
-/// Derives the file-read key of a tag in an epoch. The epoch is the number of earlier personalisations of the tag.
+/// Derives the file-read key of a tag for one epoch. The epoch is the number of earlier personalisations of the tag, so
+/// it is 0 at the first personalisation.
 ///
-/// When a chip is set up again, its counter starts from 0 again, so the tag needs a new key. The new key also gives a
-/// new counter id, because [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id) depends on the
-/// key.
+/// When a tag is set up again, its counter restarts at 0. Use the next epoch to give the tag a new key. The new key
+/// also gives the tag a new counter id, because
+/// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id) depends on the key.
 ///
-/// In epoch 0, the key is [derived](derive()) from the master key with the input `UID || suffix`. In a later epoch, the
-/// input is the same, but it is used with the master key of that epoch. The master key of an epoch is derived from the
-/// master key with the input `"suntap epoch" || epoch`, where the epoch has four bytes, big endian.
+/// In epoch 0, the file-read key is [derived](derive()) from `master` with the input `UID || suffix`. Each later epoch
+/// has its own master key, called the epoch key. The epoch key is derived from `master` with the input
+/// `"suntap epoch" || epoch`. In this input, the epoch is a four-byte big-endian number. The file-read key is derived
+/// from the epoch key with the input `UID || suffix`.
 ///
 /// ```
 /// use suntap::{MasterKey, Scheme, Uid, kdf::an10922};
@@ -89,7 +100,7 @@ fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
 /// ```
 ///
 /// # Errors
-/// Returns [`ConfigError::DiversificationInput`] if the suffix has more than 24 bytes.
+/// Returns [`ConfigError::DiversificationInput`] if the suffix is longer than 24 bytes.
 pub fn derive_in_epoch(master: &MasterKey, uid: Uid, epoch: u32, suffix: &[u8]) -> Result<SdmFileReadKey, ConfigError> {
     let suffix = Vec::from_slice(suffix).map_err(|_| ConfigError::DiversificationInput)?;
     Ok(file_read_key(master, uid, epoch, &suffix))
@@ -117,8 +128,8 @@ mod tests {
         mac.finalize().into_bytes().into()
     }
 
-    /// AN10922 §2.2 always pads the input to 32 bytes. For an input of 16 bytes or more, the derived key must equal the
-    /// CMAC of the unpadded input, computed by the `cmac` crate. For a shorter input, the two must differ.
+    /// AN10922 §2.2 always pads `01 || M` to 32 bytes. If M is 16 bytes or longer, the derived key must equal the CMAC
+    /// of the unpadded `01 || M`. If M is shorter, the derived key must differ from the CMAC of the unpadded `01 || M`.
     #[test]
     fn section_2_2_padding_by_length() {
         let (key, input) = ([0x42; 16], [0xA5; 32]);

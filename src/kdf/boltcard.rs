@@ -1,9 +1,9 @@
 //! Derives the deterministic keys of Bolt Cards. Source: `docs/DETERMINISTIC.md` of the project boltcard/boltcard.
 //!
-//! All keys of all cards are derived from one issuer key. Each card has a version, which increases by one each time the
-//! card is programmed again. The card mirrors `p={picc:uid,ctr}` and `c={mac}`. All cards of an issuer share one
-//! [`meta_read_key`], which decrypts the PICCData. The [`file_read_key`] is derived from the UID in the PICCData and
-//! the version in the card's record.
+//! An issuer derives the keys of all its cards from one issuer key. Each card has a version, which increases by one
+//! each time the card is programmed again. The URL of a card contains `p={picc:uid,ctr}` and `c={mac}`. All cards of an
+//! issuer share one [`meta_read_key`], which decrypts the PICCData. The [`file_read_key`] of a card depends on the UID
+//! in the PICCData and on the version in the card's record.
 //!
 //! ```
 //! use suntap::kdf::boltcard;
@@ -18,8 +18,8 @@
 //! assert_eq!(meta_key.expose_bytes()[..4], [0x55, 0xDA, 0x17, 0x4C]);
 //! assert_eq!(file_key.expose_bytes()[..4], [0xF4, 0xB4, 0x04, 0xBE]);
 //!
-//! // When the card is programmed again, its counter starts from 0 again. The card id stays the same. The version
-//! // changes, and therefore also the key and the counter id.
+//! // When the card is programmed again, its counter restarts at 0. The card id stays the same. The version changes, so
+//! // the file-read key and the counter id also change.
 //! let id = |version| boltcard::file_read_key(&issuer, uid, version).prepare(Scheme::Aes).counter_id(Some(uid));
 //! assert_ne!(id(1), id(2));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -31,7 +31,7 @@ use crate::cipher::{Block, Cmac};
 use crate::key::{ApplicationKey, IssuerKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
-// The prefixes of the CMAC messages. They are big endian, as in the document.
+// The four-byte prefixes of the CMAC messages, written big endian as in `DETERMINISTIC.md`.
 const CARD_KEY: [u8; 4] = [0x2D, 0x00, 0x3F, 0x75];
 const K0: [u8; 4] = [0x2D, 0x00, 0x3F, 0x76];
 const K1: [u8; 4] = [0x2D, 0x00, 0x3F, 0x77];
@@ -42,26 +42,28 @@ const ID: [u8; 4] = [0x2D, 0x00, 0x3F, 0x7B];
 
 /// Returns the 16-byte id of the card with this UID: `CMAC(issuer key, 2D003F7B || UID)`.
 ///
-/// The id identifies the card in the issuer's records. Without the issuer key, the id reveals nothing about the UID. It
-/// does not change when the card is programmed again.
+/// The id identifies the card in the issuer's records. Without the issuer key, the id reveals nothing about the UID.
+/// The id does not change when the card is programmed again.
 #[must_use]
 pub fn card_id(issuer: &IssuerKey, uid: Uid) -> [u8; 16] {
     issuer.cmac().of(ID.into_iter().chain(*uid.as_bytes()))
 }
 
-/// Derives K1: `CMAC(issuer key, 2D003F77)`.
+/// Derives the meta-read key K1: `CMAC(issuer key, 2D003F77)`. All cards of the issuer share this key.
 #[must_use]
 pub fn meta_read_key(issuer: &IssuerKey) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(issuer.cmac().of(K1.into_iter()))
 }
 
-/// Derives K2 for the card with this UID and version.
+/// Derives the file-read key K2 for the card with this UID and version. The version increases by one each time the card
+/// is programmed again.
 #[must_use]
 pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadKey {
     SdmFileReadKey::from_bytes(card_key(issuer, uid, version).of(K2.into_iter()))
 }
 
-/// Derives the application keys K0 to K4, in this order, for the card that has this UID and version.
+/// Derives the application keys K0 to K4, in this order, for the card with this UID and version. The version increases
+/// by one each time the card is programmed again.
 ///
 /// K0 is the application master key, K1 is the [meta-read key](meta_read_key), and K2 is the [file-read
 /// key](file_read_key). Bolt Cards do not use K3 and K4.
@@ -72,8 +74,7 @@ pub fn card_keys(issuer: &IssuerKey, uid: Uid, version: u32) -> [ApplicationKey;
     [key(K0), ApplicationKey::from_bytes(*meta_read_key(issuer).expose_bytes()), key(K2), key(K3), key(K4)]
 }
 
-/// Derives `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`, with the version in four bytes, least significant
-/// byte first.
+/// Derives `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`. The version is a four-byte little-endian number.
 fn card_key(issuer: &IssuerKey, uid: Uid, version: u32) -> Cmac {
     let message = CARD_KEY.into_iter().chain(*uid.as_bytes()).chain(version.to_le_bytes());
     let mut key: Block = issuer.cmac().of(message);

@@ -1,13 +1,13 @@
-//! Seals the keys of a tag so that unsealing them needs a code from the tag's own URL.
+//! Encrypts ("seals") the keys of a tag, so that decrypting ("unsealing") them requires a code from the tag's own URL.
 //!
-//! A server that seals its tag keys this way does not store everything that is needed to unseal them. The missing part,
-//! the eCode, arrives with each tap in the static part of the tag's URL (`{:eCode}`). **The keys in a leaked database
-//! cannot be unsealed without the URLs. A leaked URL unseals nothing without the server secret.** An attacker who has
-//! both the URLs and the server's data, including the server secret, gets the keys. So does an attacker who controls
-//! the server while taps arrive.
+//! Unsealing needs two secrets: the server secret and the tag's code, called the eCode. The server does not store the
+//! eCode. The eCode is static text in the tag's URL (`{:eCode}`), so it arrives with each tap. **The keys in a leaked
+//! database cannot be unsealed without the URLs. A leaked URL unseals nothing without the server secret.** An attacker
+//! who has both the URLs and the server's data, including the server secret, gets the keys. An attacker who controls
+//! the server while taps arrive also gets the keys.
 //!
-//! This crate defines its own scheme, because the hosted service that it replaces documents only the role of the eCode.
-//! The scheme is the same in every release.
+//! A hosted service also uses eCodes, but documents only their purpose. This crate therefore defines its own
+//! method of sealing, which is the same in every release.
 //!
 //! | part | definition |
 //! |---|---|
@@ -19,14 +19,18 @@
 //! | PRF input | `[i] (4) ‖ label ‖ 00 ‖ context ‖ [L] (4)` |
 //! | label, context | `suntap ecode v1`, tag id (8) ‖ epoch (4) |
 //!
-//! SIV is deterministic. Sealing equal keys with the same secret, eCode and tag gives equal bytes, so an observer can
-//! see that the keys are equal. When you replace the server secret, call [`rewrap`](SealedKeys::rewrap) to replace the
-//! outer layer. It does not need the eCode.
+//! SIV is deterministic. Sealing the same keys with the same secret, eCode and tag gives the same bytes, so an observer
+//! can see that the keys are the same.
 //!
-//! Put `{:eCode}` before `[[` in the layout, so that the MAC does not cover the eCode. Then it does no harm if a wallet
-//! changes the case of the eCode. The counter id is [derived from the file
-//! key](crate::PreparedFileReadKey::counter_id). The UID comes from the tag's record, because it is needed before the
-//! PICCData is decrypted.
+//! When you replace the server secret, call [`rewrap`](SealedKeys::rewrap) to replace the outer layer. `rewrap` does
+//! not need the eCode.
+//!
+//! If the layout contains `[[`, put `{:eCode}` before the `[[`, so that the MAC does not cover the eCode. Some wallet
+//! apps change the case of the eCode, and a MAC over the eCode would no longer match.
+//!
+//! Unsealing needs the UID, but the PICCData with the UID can be decrypted only with the unsealed keys. Therefore take
+//! the UID from the tag's record. The counter id of the tag is [derived from the unsealed file-read
+//! key](crate::PreparedFileReadKey::counter_id).
 //!
 //! ```
 //! use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
@@ -35,7 +39,8 @@
 //! static LAYOUT: SdmLayout =
 //!     sdm_layout!("https://example.com/{:tag}?k={:eCode}&e={picc:uid,ctr}&c={mac}");
 //!
-//! // At personalisation: 16 random bytes go into the tag's URL as 26 characters. The sealed keys go into its record.
+//! // At personalisation: write the eCode (16 random bytes) to the tag's URL as 26 characters. Store the sealed keys in
+//! // the tag's record.
 //! let secret = ServerSecret::from_bytes([7; 16]); // from a vault
 //! let record = TagContext { tag_id: 1234, uid: Uid::from_hex("04DE5F1EACC040")?, epoch: 0 };
 //! let ecode = ECode::from_bytes([42; 16]);
@@ -77,12 +82,13 @@ const TEXT_LEN: usize = 26;
 const TAG_LEN: usize = 16;
 
 key_type! {
-    /// A secret of the server that is never written to a tag. Store it separately from the sealed keys.
+    /// A secret of the server. It is never written to a tag. Store it separately from the sealed keys.
     ServerSecret
 }
 
 key_type! {
-    /// The code in the tag's URL. It consists of random bytes, which must be new for each tag and each personalisation.
+    /// The code in the tag's URL that is needed to unseal or derive the keys of the tag. Generate a new random code for
+    /// each tag and for each personalisation.
     ECode
 }
 
@@ -91,15 +97,15 @@ hex_key!(ServerSecret);
 impl FromStr for ECode {
     type Err = ParseError;
 
-    /// Parses the 26 characters like [`ECode::parse`].
+    /// Parses an eCode like [`ECode::parse`].
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::parse(text)
     }
 }
 
 impl ECode {
-    /// Parses the 26 characters of an eCode, which are base32 (RFC 4648) without padding. Both cases are accepted,
-    /// because some wallets change the case.
+    /// Parses an eCode from 26 characters of base32 (RFC 4648) without padding. Upper case and lower case are both
+    /// accepted, because some wallet apps change the case.
     ///
     /// # Errors
     /// Returns [`ParseError`] if the text does not have this form. The error does not contain the text.
@@ -109,13 +115,13 @@ impl ECode {
         lower.make_ascii_lowercase();
         let mut code = Self([0; 16]);
         let decoded = Base32Unpadded::decode(*lower, &mut code.0).map(<[u8]>::len);
-        // The last character has two unused bits, so an eCode has several spellings. Only the canonical spelling is
-        // accepted.
+        // The last character has two unused bits, so the same eCode could be spelled in several ways. Only the
+        // canonical spelling is accepted.
         let canonical = decoded == Ok(16) && *Zeroizing::new(code.to_text()) == *lower;
         canonical.then_some(code).ok_or(ParseError::ECode)
     }
 
-    /// Returns the 26 characters in lower case. They are as secret as the URL that contains them.
+    /// Returns the eCode as 26 lower-case characters. This text is as secret as the URL that contains it.
     #[must_use]
     pub fn to_text(&self) -> [u8; TEXT_LEN] {
         let mut text = [0; TEXT_LEN];
@@ -125,8 +131,7 @@ impl ECode {
     }
 }
 
-/// Identifies the tag that sealed keys belong to. The seal is bound to these values, so unsealing with a different
-/// value fails.
+/// Identifies the tag to which sealed keys belong. Unsealing fails if any field differs from its value at sealing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TagContext {
     /// The number of the tag in the server's records.
@@ -143,7 +148,7 @@ impl TagContext {
         padded(numbers.chain(*self.uid.as_bytes()).chain(self.epoch.to_be_bytes()))
     }
 
-    /// Derives the SIV key of a layer and returns the cipher.
+    /// Derives the SIV key of one layer from `secret`, and returns a SIV cipher with this key.
     fn layer(&self, secret: &[u8; 16]) -> Aes128Siv {
         let context = self.tag_id.to_be_bytes().into_iter().chain(self.epoch.to_be_bytes());
         let mut blocks = [[0; 16]; 2];
@@ -166,7 +171,7 @@ fn kdf(secret: &Cmac, label: &[u8], context: &(impl Iterator<Item = u8> + Clone)
     }
 }
 
-/// The keys of one tag, sealed in two layers. They take 64 bytes.
+/// The meta-read key and the file-read key of one tag, sealed in two layers. The sealed keys are 64 bytes long.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SealedKeys([u8; 64]);
 
@@ -193,15 +198,15 @@ impl SealedKeys {
     /// Unseals both layers and returns the keys.
     ///
     /// # Errors
-    /// Returns [`SealBroken`] if the secret, the eCode, the tag id, the UID, the epoch or the bytes differ from the
-    /// values at the time of sealing.
+    /// Returns [`SealBroken`] if the secret, the eCode or a value in `tag` differs from the value used for sealing, or
+    /// if the sealed bytes were changed.
     pub fn unseal(
         &self,
         secret: &ServerSecret,
         ecode: &ECode,
         tag: &TagContext,
     ) -> Result<(SdmMetaReadKey, SdmFileReadKey), SealBroken> {
-        // This copy is wiped on every path out of this function.
+        // The copy contains the keys after decryption, so it is wiped on every return, even with an error.
         let mut sealed = Zeroizing::new(self.0);
         let inner = open(&mut tag.layer(secret.expose_bytes()), tag, &mut *sealed)?;
         let keys = open(&mut tag.layer(ecode.expose_bytes()), tag, inner)?;
@@ -209,10 +214,12 @@ impl SealedKeys {
         Ok((SdmMetaReadKey::from_bytes(*meta_key), SdmFileReadKey::from_bytes(*file_key)))
     }
 
-    /// Replaces the outer layer when the server secret is replaced. This does not need the eCode.
+    /// Replaces the outer layer with a layer that is sealed under the new server secret. This function does not need
+    /// the eCode.
     ///
     /// # Errors
-    /// Returns [`SealBroken`] if the old secret, the tag or the bytes differ from the values at the time of sealing.
+    /// Returns [`SealBroken`] if the old secret or a value in `tag` differs from the value used for sealing, or if the
+    /// sealed bytes were changed.
     pub fn rewrap(&self, old: &ServerSecret, new: &ServerSecret, tag: &TagContext) -> Result<Self, SealBroken> {
         let mut sealed = self.0;
         open(&mut tag.layer(old.expose_bytes()), tag, &mut sealed)?;
@@ -244,13 +251,13 @@ fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
     let (siv_tag, message) = bytes.split_at_mut(TAG_LEN);
     match siv.encrypt_inout_detached([tag.associated_data()], message.into()) {
         Ok(computed) => siv_tag.copy_from_slice(&computed),
-        // Encryption fails only with more strings of associated data than RFC 5297 allows, and there is only one here.
-        // If it does fail, this removes the plaintext.
+        // Encryption fails only if there are more strings of associated data than RFC 5297 allows, and this call passes
+        // only one. If encryption fails nevertheless, the plaintext must not remain in the buffer.
         Err(_) => bytes.zeroize(),
     }
 }
 
-/// Decrypts everything after the SIV tag, which is in the first 16 bytes.
+/// Decrypts everything after the first 16 bytes, which are the SIV tag.
 fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Result<&'b mut [u8], SealBroken> {
     let (siv_tag, message) = bytes.split_first_chunk_mut::<TAG_LEN>().ok_or(SealBroken)?;
     let siv_tag = (*siv_tag).into();
@@ -260,8 +267,8 @@ fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Resul
 
 /// Derives the file-read key of a tag from its eCode and the server secret. The server does not need to store the key.
 ///
-/// The key is `KDF(server secret)` with the label `suntap ecode derive v1`, the context `02` ‖ eCode (16) ‖ UID (7) ‖
-/// epoch (4), and L = 128 bits.
+/// The key is the output of this module's KDF under the server secret, with L = 128 bits. The KDF uses the label
+/// `suntap ecode derive v1` and the context `02` ‖ eCode (16) ‖ UID (7) ‖ epoch (4).
 ///
 /// ```
 /// use suntap::Uid;
@@ -277,8 +284,10 @@ pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoc
     SdmFileReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 2))
 }
 
-/// Derives the meta-read key of a tag, like [`derive_file_read_key`] but with `01` instead of `02` in the context. Each
-/// tag then has its own meta-read key, so use this function if the server finds the tag by the eCode in the URL.
+/// Derives the meta-read key of a tag like [`derive_file_read_key`], but with `01` instead of `02` in the context.
+///
+/// The derived key is different for each tag, so the server must identify the tag before it can decrypt the PICCData.
+/// Use this function if the server finds the tag by the eCode in the URL.
 #[must_use]
 pub fn derive_meta_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 1))

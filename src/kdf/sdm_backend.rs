@@ -1,14 +1,14 @@
-//! Implements the two key derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`). Use them to
-//! verify tags that were set up with that project, without writing the tags again. For new tags, use a different
-//! derivation, because no other project uses these two.
+//! Implements the two key derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`). Use this module
+//! to verify tags that were set up with sdm-backend, without writing the tags again. For new tags, use a different
+//! derivation, because no other project uses the derivations of sdm-backend.
 //!
-//! The setting `DERIVE_MODE` of that backend selects the derivation. The sample configuration of the backend selects
-//! `legacy`. The PICCData key is application key 1 and is the same for all tags. The file key is application key 2 and
-//! is different for each tag.
+//! The setting `DERIVE_MODE` of sdm-backend selects the derivation: `standard` or `legacy`. The sample configuration of
+//! sdm-backend selects `legacy`. The PICCData key (the meta-read key) is application key 1 and is the same for all
+//! tags. The file key (the file-read key) is application key 2 and is different for each tag.
 //!
-//! With these derivations, the keys of a tag never change. When a tag is set up again, its counter starts from 0 again,
-//! but its key and its counter id stay the same. The taps of the tag are then rejected as replays until its counter is
-//! greater than the stored one.
+//! With the derivations of sdm-backend, the keys of a tag never change. When a tag is set up again, its counter
+//! restarts at 0, but its keys and its counter id stay the same. New taps of the tag are therefore rejected as replays
+//! until the tag's counter exceeds the stored counter.
 //!
 //! ```
 //! use suntap::kdf::sdm_backend::Master;
@@ -34,7 +34,7 @@ use crate::value::Uid;
 /// The number of PBKDF2 rounds in the legacy derivation.
 const ROUNDS: u32 = 5000;
 
-/// The derivation that a backend uses.
+/// The key derivation that an installation of sdm-backend uses.
 #[derive(Clone, Copy, Debug)]
 enum Derivation {
     /// HMAC-SHA-256 and AES-CMAC.
@@ -43,29 +43,34 @@ enum Derivation {
     Legacy,
 }
 
-/// The master key of a backend, 16 or 32 bytes. It is wiped on drop.
+/// The master key of an installation of sdm-backend. It is 16 or 32 bytes long and is wiped on drop.
 ///
-/// A master key of 16 zero bytes gives all-zero keys, like those of a new chip. The backend does the same.
+/// If the master key is 16 zero bytes, all derived keys are also 16 zero bytes, like the keys of a new chip.
+/// sdm-backend has the same special case.
 pub struct Master {
     derivation: Derivation,
-    /// The key, padded with zeros as in HMAC.
+    /// The key, padded with zeros. HMAC also pads its key with zeros, so the padding does not change the result.
     key: [u8; 64],
     factory: bool,
 }
 
 impl Master {
-    /// Creates the master key of a backend whose `DERIVE_MODE` is `standard`: HMAC-SHA-256 and AES-CMAC.
+    /// Creates the master key of an sdm-backend with `DERIVE_MODE` set to `standard`. Keys are derived with
+    /// HMAC-SHA-256 and AES-CMAC.
     ///
-    /// Returns `None` unless the key is 16 or 32 bytes long.
+    /// Returns `None` if the key is not 16 or 32 bytes long.
     #[must_use]
     pub fn standard(key: &[u8]) -> Option<Self> {
         Self::new(Derivation::Standard, key)
     }
 
-    /// Creates the master key of a backend whose `DERIVE_MODE` is `legacy`: PBKDF2-HMAC-SHA-512 with 5000 rounds.
+    /// Creates the master key of an sdm-backend with `DERIVE_MODE` set to `legacy`. Keys are derived with
+    /// PBKDF2-HMAC-SHA-512 in 5000 rounds.
     ///
     /// Deriving one key takes milliseconds on a server and seconds on a microcontroller. Derive each key once and keep
-    /// it. Returns `None` if the key does not have 16 or 32 bytes.
+    /// it.
+    ///
+    /// Returns `None` if the key is not 16 or 32 bytes long.
     #[must_use]
     pub fn legacy(key: &[u8]) -> Option<Self> {
         Self::new(Derivation::Legacy, key)
@@ -79,27 +84,31 @@ impl Master {
         Some(Self { derivation, key: padded(key.iter().copied()), factory })
     }
 
-    /// Derives the PICCData key. It is application key 1, which is not diversified, so it is the same for all tags.
+    /// Derives the PICCData key, which is application key 1. The PICCData key is the same for all tags, because it does
+    /// not depend on the UID.
     #[must_use]
     pub fn meta_read_key(&self) -> SdmMetaReadKey {
         SdmMetaReadKey::from_bytes(self.undiversified(1))
     }
 
-    /// Derives the file key of a tag. It is application key 2, diversified by the UID.
+    /// Derives the file key of the tag with this UID. The file key is application key 2.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
         SdmFileReadKey::from_bytes(self.diversified(uid, 2))
     }
 
-    /// Derives the application key with this number for a tag. The key is diversified by the UID. Use it for
-    /// personalisation.
+    /// Derives an application key of the tag with this UID. `number` is the number of the application key. Use this
+    /// function to personalise a tag.
     #[must_use]
     pub fn application_key(&self, uid: Uid, number: u8) -> ApplicationKey {
         ApplicationKey::from_bytes(self.diversified(uid, number))
     }
 
-    /// Derives the application key with this number, which all tags share. Use it for personalisation. The standard
-    /// derivation has only one shared key, key 1, so this function returns `None` for every other number.
+    /// Derives an application key that all tags share. `number` is the number of the application key. Use this function
+    /// to personalise a tag.
+    ///
+    /// In the standard derivation, only key 1 is shared. Returns `None` for any other number in the standard
+    /// derivation.
     #[must_use]
     pub fn shared_application_key(&self, number: u8) -> Option<ApplicationKey> {
         match (self.derivation, number) {
@@ -132,7 +141,7 @@ impl Master {
     }
 
     fn pbkdf2(&self, salt: &[&[u8]]) -> Block {
-        // Both salts have eleven bytes.
+        // Every salt is eleven bytes long: `key_no_uid` and a number, or `key`, a UID and a number.
         let joined: [u8; 11] = padded(salt.iter().copied().flatten().copied());
         let mut key = [0; 16];
         pbkdf2::pbkdf2_hmac::<Sha512>(&self.key, &joined, ROUNDS, &mut key);
@@ -154,7 +163,7 @@ impl fmt::Debug for Master {
     }
 }
 
-/// An HMAC-SHA-256 in two halves. Most callers use only the first half.
+/// The output of HMAC-SHA-256, split into two halves of 16 bytes. Most callers use only the first half.
 struct Halves {
     first: Zeroizing<Block>,
     second: Zeroizing<Block>,
@@ -175,7 +184,7 @@ impl Halves {
         halves
     }
 
-    /// Returns both halves, padded for use as the key of a further HMAC.
+    /// Returns the whole output, padded with zeros to 64 bytes for use as the key of another HMAC.
     fn padded(&self) -> Zeroizing<[u8; 64]> {
         Zeroizing::new(padded(self.first.iter().chain(self.second.iter()).copied()))
     }
