@@ -9,16 +9,15 @@
 //! shows.
 //!
 //! ```
-//! use suntap::diagnose::{Assumptions, Conclusion, GivenKey, Role, diagnose};
+//! use suntap::diagnose::{Assumptions, Conclusion, diagnose};
 //!
-//! // A plain tap from a forum post. The library used there assumed that the MAC covers no text.
-//! let keys = [GivenKey { name: "zero", key: &[0; 16], role: Role::Any }];
-//! let assumptions = Assumptions {
-//!     keys: &keys,
-//!     ..Assumptions::about("https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3")
-//! };
+//! // A plain tap from a forum post. The library used there assumed that the MAC covers no text. The tag still has the
+//! // key of a new chip.
+//! let assumptions =
+//!     Assumptions::about("https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3");
 //! let diagnosis = diagnose(&assumptions);
-//! assert_eq!(diagnosis.conclusion, Conclusion::Healthy);
+//! assert_eq!(diagnosis.conclusion, Conclusion::Explained);
+//! assert_eq!(diagnosis.findings()[0].code(), "new-chip");
 //! let explanation = diagnosis.explanation.as_ref().unwrap();
 //! let layout = explanation.layout.as_ref().unwrap();
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
@@ -42,18 +41,27 @@
 mod assumptions;
 mod candidates;
 mod compare;
+mod contents;
 mod diagnosis;
 mod finding;
 mod key_source;
+mod other_schemes;
 mod readings;
+mod recipe;
+mod repair;
 mod search;
+mod shift;
+mod unexplained;
 mod url_parts;
+mod wrong_offsets;
 
 pub use assumptions::{Assumptions, GivenKey, Role};
+pub use contents::Contents;
 pub use diagnosis::{Conclusion, Diagnosis, Explanation};
 pub use finding::Finding;
-pub use key_source::{KeyDerivation, KeySource};
+pub use key_source::{DiversificationInput, KeyDerivation, KeySource};
 pub use search::MAX_TRIED;
+pub use shift::ShiftCause;
 
 /// Finds out what is wrong with a tap or with the assumptions about it.
 #[must_use]

@@ -15,6 +15,12 @@ pub struct Assumptions<'a> {
     pub layout: Option<&'a SdmLayout>,
     /// Keys that may belong to the tag.
     pub keys: &'a [GivenKey<'a>],
+    /// System identifiers from which the keys of the tag may be diversified, by AN10922 or a variant of it. They are
+    /// tried alone, after the UID, and after an application identifier.
+    pub suffixes: &'a [&'a [u8]],
+    /// The application identifier that may precede a system identifier. If it is `None`, `3042F5` is tried, which is the
+    /// identifier in the example of AN10922.
+    pub aid: Option<&'a [u8; 3]>,
     /// The UID of the tag.
     pub uid: Option<Uid>,
     /// The URL of a later tap of the same tag.
@@ -27,7 +33,7 @@ impl<'a> Assumptions<'a> {
     /// Creates the input for a URL about which nothing is assumed.
     #[must_use]
     pub const fn about(url: &'a str) -> Self {
-        Self { url, layout: None, keys: &[], uid: None, second_url: None, stored_ctr: None }
+        Self { url, layout: None, keys: &[], suffixes: &[], aid: None, uid: None, second_url: None, stored_ctr: None }
     }
 }
 

@@ -1,24 +1,27 @@
 //! The keys to try: the given keys, the key of a new chip, and the keys derived from them.
 
 use super::assumptions::{Assumptions, GivenKey, Role};
-use super::key_source::{KeyDerivation, KeySource};
-use crate::cipher::Cmac;
+use super::key_source::{DiversificationInput, KeyDerivation, KeySource};
+use super::url_parts::path_start;
 #[cfg(feature = "sdm-backend")]
 use crate::kdf::sdm_backend;
-use crate::kdf::{an10922, boltcard};
+use crate::kdf::{an10922, boltcard, plain_cmac};
 use crate::key::{IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
+/// The application identifier in the example of AN10922 §2.2.1.
+const EXAMPLE_AID: &[u8; 3] = &[0x30, 0x42, 0xF5];
+/// System identifiers that are in use: that of AN10922 §2.2.1, and one from public code.
+const SYSTEM_IDENTIFIERS: [&[u8]; 2] = [b"NXP Abu", b"testing"];
 /// The suffixes after the UID in common diversification inputs. They consist of the chip's application identifier, a
-/// key number, or the application and system identifiers from the example in AN10922. The first suffix is empty.
-const SUFFIXES: [&[u8]; 9] = [
+/// key number, or both. The first suffix is empty.
+const SUFFIXES: [&[u8]; 8] = [
     &[],
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
-    &[0x30, 0x42, 0xF5],
-    b"\x30\x42\xF5NXP Abu",
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x00],
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x01],
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x02],
+    &[0x00],
     &[0x01],
     &[0x02],
 ];
@@ -86,6 +89,19 @@ pub(super) fn try_meta_keys<'a>(
         }
         KeyTier::Derived => {
             for (base, name) in base_keys(assumptions) {
+                let reversed = SdmMetaReadKey::from_bytes(reversed(base));
+                if try_key((reversed, derived(name, KeyDerivation::Reversed))) {
+                    return;
+                }
+                let master = MasterKey::from_bytes(base);
+                let mut inputs = diversification_inputs(assumptions, assumptions.uid);
+                if inputs.any(|input| {
+                    let mut try_diversified =
+                        |key, derivation| try_key((SdmMetaReadKey::from_bytes(key), derived(name, derivation)));
+                    try_diversified_keys(&master, input, &mut try_diversified)
+                }) {
+                    return;
+                }
                 let issuer = IssuerKey::from_bytes(base);
                 let source = derived(name, KeyDerivation::Boltcard { version: 0 });
                 if try_key((boltcard::meta_read_key(&issuer), source)) {
@@ -115,7 +131,6 @@ pub(super) fn try_meta_keys<'a>(
 }
 
 /// Calls `try_key` with every key of this tier that could be the SDMFileReadKey, until `try_key` returns `true`.
-/// Without a UID there are no derived keys.
 pub(super) fn try_file_keys<'a>(
     assumptions: &Assumptions<'a>,
     tier: KeyTier,
@@ -127,15 +142,15 @@ pub(super) fn try_file_keys<'a>(
             .any(|(key, source)| try_key((SdmFileReadKey::from_bytes(key), source)));
         return;
     }
-    let Some(uid) = uid else { return };
     for (base, from) in base_keys(assumptions) {
         let mut try_key = |key: SdmFileReadKey, derivation| try_key((key, KeySource::Derived { from, derivation }));
         let accepted = match tier {
             KeyTier::Direct => false,
-            KeyTier::Derived => try_derived_file_keys(&base, uid, &mut try_key),
+            KeyTier::Derived => try_derived_file_keys(assumptions, base, uid, &mut try_key),
             #[cfg(feature = "sdm-backend")]
             KeyTier::SlowlyDerived => sdm_backend_master(sdm_backend::Master::legacy, &base)
-                .is_some_and(|master| try_key(master.file_read_key(uid), KeyDerivation::SdmBackendLegacy)),
+                .zip(uid)
+                .is_some_and(|(master, uid)| try_key(master.file_read_key(uid), KeyDerivation::SdmBackendLegacy)),
             #[cfg(not(feature = "sdm-backend"))]
             KeyTier::SlowlyDerived => false,
         };
@@ -146,35 +161,84 @@ pub(super) fn try_file_keys<'a>(
 }
 
 /// Calls `try_key` with every SDMFileReadKey of [`KeyTier::Derived`], until `try_key` returns `true`. Returns `true` if
-/// `try_key` did.
-fn try_derived_file_keys(
-    base: &[u8; 16],
-    uid: Uid,
-    try_key: &mut impl FnMut(SdmFileReadKey, KeyDerivation) -> bool,
+/// `try_key` did. Without a UID, only keys that all tags share are tried.
+fn try_derived_file_keys<'a>(
+    assumptions: &Assumptions<'a>,
+    base: [u8; 16],
+    uid: Option<Uid>,
+    try_key: &mut impl FnMut(SdmFileReadKey, KeyDerivation<'a>) -> bool,
 ) -> bool {
-    let master = MasterKey::from_bytes(*base);
-    let cmac = Cmac::new(base);
-    for suffix in SUFFIXES {
-        let diversified: Result<SdmFileReadKey, _> = an10922::derive(&master, &[uid.as_bytes(), suffix]);
-        if diversified.is_ok_and(|key| try_key(key, KeyDerivation::An10922 { suffix })) {
-            return true;
-        }
-        // If the UID and the suffix together have 16 bytes or more, both derivations give the same key.
-        let input = [0x01].into_iter().chain(*uid.as_bytes()).chain(suffix.iter().copied());
-        let unpadded = SdmFileReadKey::from_bytes(cmac.of(input));
-        if suffix.len() <= 8 && try_key(unpadded, KeyDerivation::An10922Unpadded { suffix }) {
-            return true;
-        }
+    if try_key(SdmFileReadKey::from_bytes(reversed(base)), KeyDerivation::Reversed) {
+        return true;
     }
+    let master = MasterKey::from_bytes(base);
+    let mut try_diversified = |key, derivation| try_key(SdmFileReadKey::from_bytes(key), derivation);
+    if diversification_inputs(assumptions, uid).any(|input| try_diversified_keys(&master, input, &mut try_diversified))
+    {
+        return true;
+    }
+    let Some(uid) = uid else { return false };
     #[cfg(feature = "sdm-backend")]
-    if sdm_backend_master(sdm_backend::Master::standard, base)
+    if sdm_backend_master(sdm_backend::Master::standard, &base)
         .is_some_and(|master| try_key(master.file_read_key(uid), KeyDerivation::SdmBackendStandard))
     {
         return true;
     }
-    let issuer = IssuerKey::from_bytes(*base);
+    let issuer = IssuerKey::from_bytes(base);
     (0..BOLTCARD_VERSIONS)
         .any(|version| try_key(boltcard::file_read_key(&issuer, uid, version), KeyDerivation::Boltcard { version }))
+}
+
+/// Calls `try_key` with the keys that AN10922 and its variant without padding derive from this input, until `try_key`
+/// returns `true`. Returns `true` if `try_key` did.
+fn try_diversified_keys<'a>(
+    master: &MasterKey,
+    input: DiversificationInput<'a>,
+    try_key: &mut impl FnMut([u8; 16], KeyDerivation<'a>) -> bool,
+) -> bool {
+    let parts = input.parts();
+    let padded: Result<[u8; 16], _> = an10922::derive(master, &parts);
+    let unpadded: Result<[u8; 16], _> = plain_cmac::derive(master, &parts);
+    let (Ok(padded), Ok(unpadded)) = (padded, unpadded) else { return false };
+    // From 16 bytes on, both derivations give the same key.
+    try_key(padded, KeyDerivation::An10922(input))
+        || (unpadded != padded && try_key(unpadded, KeyDerivation::PlainCmac(input)))
+}
+
+/// Returns the diversification inputs to try. If `uid` is `None`, returns only inputs without a UID.
+fn diversification_inputs<'a>(
+    assumptions: &Assumptions<'a>,
+    uid: Option<Uid>,
+) -> impl Iterator<Item = DiversificationInput<'a>> + use<'a> {
+    let given = assumptions.suffixes;
+    let aid: &'a [u8] = assumptions.aid.map_or(EXAMPLE_AID, |aid| aid);
+    let input = DiversificationInput { uid, ..DiversificationInput::default() };
+    let hosts = hosts(assumptions.url).into_iter().filter(|host| !host.is_empty());
+    let systems = given.iter().copied().chain(SYSTEM_IDENTIFIERS).chain(hosts);
+    let with_uid = systems.clone().flat_map(move |suffix| {
+        let after_uid = DiversificationInput { suffix, ..input };
+        [after_uid, DiversificationInput { aid, ..after_uid }, DiversificationInput { before_uid: aid, ..after_uid }]
+    });
+    let common = SUFFIXES.into_iter().chain([aid]).map(move |suffix| DiversificationInput { suffix, ..input });
+    let before = [DiversificationInput { before_uid: aid, ..input }];
+    let without_uid = given.iter().copied().flat_map(move |suffix| {
+        let alone = DiversificationInput { suffix, ..DiversificationInput::default() };
+        [alone, DiversificationInput { aid, ..alone }]
+    });
+    let of_this_tag = common.chain(before).chain(with_uid).filter(move |_| uid.is_some());
+    of_this_tag.chain(without_uid)
+}
+
+/// Returns the host of the URL, with and without `www.`. Some programs use it as the system identifier.
+fn hosts(url: &str) -> [&[u8]; 2] {
+    let host = url.get(..path_start(url)).and_then(|origin| origin.split("://").nth(1)).unwrap_or_default();
+    let short = host.strip_prefix("www.").unwrap_or_default();
+    [host.as_bytes(), short.as_bytes()]
+}
+
+fn reversed(mut key: [u8; 16]) -> [u8; 16] {
+    key.reverse();
+    key
 }
 
 /// Returns `base` as a master key of sdm-backend, unless `base` consists of zeros. From an all-zero master key,

@@ -4,13 +4,20 @@ use core::fmt;
 
 use heapless::Vec;
 
+use super::contents::Contents;
 use super::finding::Finding;
 use super::key_source::KeySource;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::SdmLayout;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-pub(super) const MAX_FINDINGS: usize = 12;
+const MAX_FINDINGS: usize = 12;
+pub(super) type Findings<'a> = Vec<Finding<'a>, MAX_FINDINGS>;
+
+pub(super) fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
+    // The capacity exceeds the number of findings that can occur together.
+    let _ = findings.push(finding);
+}
 
 /// The conclusion of a diagnosis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +37,9 @@ pub struct Diagnosis<'a> {
     pub conclusion: Conclusion,
     /// How the tap was made; `None` if the search did not find it.
     pub explanation: Option<Explanation<'a>>,
+    /// What the URL says about its tag; `None` if nothing in it can be read. It is known even for a tap without a right
+    /// MAC, if its PICCData can be opened.
+    pub contents: Option<Contents>,
     /// The work done, in MACs of AES mode. Each MAC, each session key and each prepared key counts as 1, or as 32 in
     /// LRP mode. It does not matter whether the key is derived. The exception is a legacy key of sdm-backend, which
     /// counts as 5000.
@@ -37,7 +47,7 @@ pub struct Diagnosis<'a> {
     /// `true` if the search found how the tap was made, or if it ran to its end. `false` if the search was cut short to
     /// stay within [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
     pub complete: bool,
-    pub(super) findings: Vec<Finding<'a>, MAX_FINDINGS>,
+    pub(super) findings: Findings<'a>,
 }
 
 /// How a tap was made: the layout and the keys that verify it.
@@ -78,6 +88,7 @@ impl fmt::Debug for Diagnosis<'_> {
             .field("conclusion", &self.conclusion)
             .field("findings", &self.findings)
             .field("explanation", &self.explanation)
+            .field("contents", &self.contents)
             .field("tried", &self.tried)
             .finish_non_exhaustive()
     }

@@ -1,12 +1,12 @@
 //! The findings. Each finding says what is wrong with a tap and what to do about it.
 
-use core::fmt;
-
 use super::assumptions::Role;
 use super::key_source::KeySource;
-use crate::cipher::Suite;
-use crate::sun::error::Malformed;
+use super::shift::ShiftCause;
+use crate::sun::error::{Field, Malformed};
 use crate::value::{Scheme, SdmReadCtr, Uid};
+
+mod text;
 
 /// One thing that is wrong with a tap or with the assumptions about it, or that is worth a remark.
 ///
@@ -17,8 +17,36 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 pub enum Finding<'a> {
     /// Nothing in the URL can be a MAC.
     NoMac,
-    /// The MAC, or every mirror, consists of zeros.
+    /// Every mirror consists of zeros.
     NotMirrored,
+    /// The MAC consists of zeros, but the other mirrors do not.
+    MacNotMirrored,
+    /// The URL is percent-encoded.
+    PercentEncoded,
+    /// The URL contains `&amp;` or another HTML escape of `&`.
+    HtmlEscaped,
+    /// The URL carries an ECDSA signature in place of a MAC.
+    EccSignature,
+    /// The URL is not made by SDM, but by this other scheme.
+    OtherScheme(&'static str),
+    /// The URL and the layout have the same host, but one begins with `http` and the other with `https`, or with a
+    /// different scheme.
+    SchemeDiffers,
+    /// One SDM offset or all of them are wrong: the mirrors are not at their placeholders.
+    OffsetShift {
+        /// The mirror whose offset is wrong; `None` if all offsets are wrong by the same cause.
+        mirror: Option<Field>,
+        /// The number of characters by which the offset is too large, or, if it is negative, too small. If all offsets
+        /// are wrong, the number applies to the first mirror.
+        by: i32,
+        /// The probable cause.
+        cause: ShiftCause,
+    },
+    /// The MAC has fewer than 16 digits, but these digits are right.
+    MacLength {
+        /// The number of digits.
+        digits: usize,
+    },
     /// The PICCData is too short or too long.
     PiccDataLength {
         /// The number of digits in the PICCData.
@@ -40,7 +68,7 @@ pub enum Finding<'a> {
         /// The mode of the tag.
         actual: Scheme,
     },
-    /// The tag has the key of a new chip, but a different key was given.
+    /// The tag has a key of a new chip, 16 zero bytes.
     FactoryKey {
         /// `true` if this applies to the SDMMetaReadKey.
         meta: bool,
@@ -75,6 +103,13 @@ pub enum Finding<'a> {
         /// `true` if the session vector has a counter.
         ctr: bool,
     },
+    /// The MAC was computed under the key of the tag itself, or under the session key of the file data.
+    NoSessionKey {
+        /// `true` if it was the session key of the file data.
+        is_enc_key: bool,
+    },
+    /// The MAC covers decoded bytes in place of the text of the URL.
+    MacOverBytes,
     /// The counter has the wrong byte order.
     CounterByteOrder,
     /// The MAC was made by truncating the full CMAC in a way that no chip does.
@@ -124,7 +159,7 @@ pub enum Finding<'a> {
     TamperNotCovered,
     /// The seal is open, or was opened before.
     SealOpened,
-    /// The tag has the keys of a new chip.
+    /// Every key in use is that of a new chip, and no key was given.
     NewChip,
     /// Some digits are in lower case.
     HexCase,
@@ -142,6 +177,14 @@ impl Finding<'_> {
         match self {
             Self::NoMac => "no-mac",
             Self::NotMirrored => "not-mirrored",
+            Self::MacNotMirrored => "mac-not-mirrored",
+            Self::PercentEncoded => "percent-encoded",
+            Self::HtmlEscaped => "html-escaped",
+            Self::EccSignature => "ecc-signature",
+            Self::OtherScheme(_) => "other-scheme",
+            Self::SchemeDiffers => "scheme-differs",
+            Self::OffsetShift { .. } => "offset-shift",
+            Self::MacLength { .. } => "mac-length",
             Self::PiccDataLength { .. } => "picc-data-length",
             Self::Layout(_) => "layout",
             Self::CaseChanged => "case-changed",
@@ -154,6 +197,8 @@ impl Finding<'_> {
             Self::OtherKey { .. } => "other-key",
             Self::MacInput { .. } => "mac-input",
             Self::SessionVector { .. } => "session-vector",
+            Self::NoSessionKey { .. } => "no-session-key",
+            Self::MacOverBytes => "mac-over-bytes",
             Self::CounterByteOrder => "counter-byte-order",
             Self::MacTruncation { .. } => "mac-truncation",
             Self::OtherTag { .. } => "other-tag",
@@ -179,205 +224,6 @@ impl Finding<'_> {
     /// Returns `true` if this is a fault, and `false` if it is only a remark.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
-        !matches!(self, Self::SealOpened | Self::NewChip | Self::HexCase | Self::CounterRunning { .. })
-    }
-}
-
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Meta => "SDMMetaReadKey",
-        Role::File | Role::Any => "SDMFileReadKey",
-    }
-}
-
-impl fmt::Display for Finding<'_> {
-    #[allow(clippy::too_many_lines, reason = "each finding has its own text")]
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
-            Self::NoMac => {
-                "Nothing in the URL has the 16 hexadecimal digits of an SDMMAC. Check that the phone passed on the whole URL, and \
-                 that the tag mirrors a MAC (SDMFileRead is not F)."
-            }
-            Self::NotMirrored => {
-                "The mirrors hold only zeros: the tag wrote nothing into its placeholders. Switch SDM on in the file settings, and \
-                 read the tag without authenticating first."
-            }
-            Self::PiccDataLength { digits } => {
-                return write!(
-                    f,
-                    "What looks like PICCData has {digits} digits. It has 32, or 48 in LRP mode: make the placeholder exactly that \
-                     long. Otherwise the tag overwrites the text that follows, or leaves zeros there."
-                );
-            }
-            Self::Layout(error) => {
-                return match error {
-                    Malformed::Trailing => f.write_str(
-                        "There is text after the end of the layout, perhaps added by a tracker. Remove it before the tap is parsed.",
-                    ),
-                    error => write!(f, "The URL does not match the layout: {error}. Compare it with the layout that works."),
-                };
-            }
-            Self::CaseChanged => {
-                "The case of letters in the URL was changed after the tag wrote it. Make sure that the URL is passed on unchanged, \
-                 or write the text of the tag in lower case."
-            }
-            Self::Parts => {
-                "The URL has the shape of the layout, but its mirrors, or their contents, differ from what the layout says. \
-                 Compare it with the layout that works."
-            }
-            Self::MacInputInside { covered } => {
-                return write!(
-                    f,
-                    "The MAC covers the text \"{covered}\", which begins inside a mirror: SDMMACInputOffset is off by some \
-                     characters. Set it to the start of a mirror, or of the text before one."
-                );
-            }
-            Self::Mode { actual } => match Suite::of(*actual) {
-                Some(Suite::Aes) => "The tag is in AES mode, but the layout says otherwise. Use Scheme::Aes.",
-                Some(Suite::Lrp(_)) => {
-                    "The tag is in LRP mode, but the layout says otherwise. Use Scheme::Lrp; a chip cannot return to AES mode."
-                }
-                None => "The tag is an NTAG 22x, but the layout says otherwise. Use Scheme::Suncmac.",
-            },
-            Self::FactoryKey { meta: true, file: true } => {
-                "Both keys of the tag are still those of a new chip, 16 zero bytes. Write your keys to the tag; otherwise anybody can forge its taps."
-            }
-            Self::FactoryKey { meta: true, file: false } => {
-                "The SDMMetaReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key to the application key that \
-                 SDMMetaRead names."
-            }
-            Self::FactoryKey { .. } => {
-                "The SDMFileReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key to the application key that \
-                 SDMFileRead names; otherwise anybody can forge its taps."
-            }
-            Self::KeysSwapped => {
-                "The two keys are swapped: the one given as SDMMetaReadKey makes the MAC, and the other opens the PICCData. Swap \
-                 them."
-            }
-            Self::DerivedKey { role, source } => {
-                return write!(
-                    f,
-                    "The {} of the tag is not the key that was given: it is {source}. Derive it, and keep the master key on the server.",
-                    role_name(*role)
-                );
-            }
-            Self::OtherKey { role, source } => {
-                return write!(
-                    f,
-                    "The {} of the tag is {source}, which was given for something else.",
-                    role_name(*role)
-                );
-            }
-            Self::MacInput { covered: "" } => {
-                "The MAC covers no text: SDMMACInputOffset equals SDMMACOffset. Remove [[ from the layout."
-            }
-            Self::MacInput { covered } => {
-                return write!(
-                    f,
-                    "The MAC covers the text \"{covered}\" as it stands in the URL: its characters, not decoded bytes. Put [[ in front of it \
-                     in the layout."
-                );
-            }
-            Self::SessionVector { uid: false, ctr: true } => {
-                "The UID is not in the session vector: the tag does not mirror it, even if the URL shows one. Remove {uid} from the layout."
-            }
-            Self::SessionVector { uid: true, ctr: false } => {
-                "The counter is not in the session vector: the tag does not mirror it, even if the URL shows one. Remove {ctr} from \
-                 the layout, or preferably set the tag up to mirror the counter."
-            }
-            Self::SessionVector { uid: true, ctr: true } => {
-                "The UID is in the session vector, so the tag mirrors it, but it is missing from the URL. Put it back, or add it from the \
-                 record."
-            }
-            Self::SessionVector { .. } => {
-                "Neither UID nor counter is in the session vector: the tag mirrors neither, even if the URL shows them. Remove both from \
-                 the layout, or preferably set the tag up to mirror the counter."
-            }
-            Self::CounterByteOrder => {
-                "The bytes of the counter are in the wrong order. The chip writes it most significant byte first in the URL, and uses it \
-                 least significant byte first in the session vector."
-            }
-            Self::MacTruncation { bytes } => {
-                return write!(
-                    f,
-                    "The MAC consists of {bytes} of its CMAC. A chip uses bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0, so no \
-                     chip made this URL."
-                );
-            }
-            Self::OtherTag { uid } => {
-                return write!(f, "The tap is genuine, but of another tag: its UID is {uid}.");
-            }
-            Self::NoCounter => {
-                "The tap is genuine but carries no counter, so a copy of it is as good as the tag. Set the tag up to mirror SDMReadCtr."
-            }
-            Self::CounterZero => {
-                "The counter is 0. A chip never sends 0, because it increments the counter before it writes the URL. Either the tag \
-                 mirrors no counter and zeros stand in its place, or no chip made this URL."
-            }
-            Self::CounterBehind { ctr, stored } if ctr == stored => {
-                return write!(
-                    f,
-                    "The tap is genuine but was accepted before: its counter and the stored one are both {ctr}. Tap again; phones may \
-                     fetch a URL twice."
-                );
-            }
-            Self::CounterBehind { ctr, stored } => {
-                return write!(
-                    f,
-                    "The tap is genuine but old: its counter is {ctr}, and {stored} was already accepted. If the tag was set up again, it \
-                     counts from 0: give it a new key, which also gives it a new counter id."
-                );
-            }
-            Self::CounterStuck => {
-                "Both taps have the same counter: one tap was fetched twice, or something between tag and server caches the URL."
-            }
-            Self::CounterBack => {
-                "The later tap has a lower counter: the taps are in the wrong order, or the tag was set up again in between."
-            }
-            Self::SecondOfOther { uid } => {
-                return write!(f, "The second tap is of another tag: its UID is {uid}.");
-            }
-            Self::SecondDiffers => {
-                "The second tap was not made in the same way as the first: it is of another tag, has other settings, or was altered."
-            }
-            Self::Altered => {
-                "The other tap of this tag verifies, but this one does not: it was altered, truncated, or invented."
-            }
-            Self::MetaKey => {
-                "No key that was tried opens the PICCData. The tag has a different key, or it encrypts under an application key of \
-                 another number: check SDMMetaRead in its file settings."
-            }
-            Self::FileKey { uid: Some(uid) } => {
-                return write!(
-                    f,
-                    "The PICCData opens (UID {uid}), but no key that was tried yields the MAC. The SDMFileReadKey is a different one, or is \
-                     derived in a way that was not tried: check SDMFileRead in the file settings, and how keys are derived."
-                );
-            }
-            Self::FileKey { uid: None } => {
-                "The PICCData opens, but no key that was tried yields the MAC. The SDMFileReadKey is a different one, or is derived in a \
-                 way that was not tried: check SDMFileRead in the file settings, and how keys are derived."
-            }
-            Self::NoMatch => {
-                "No key that was tried yields this MAC. The SDMFileReadKey is a different one or is derived in a way that was not \
-                 tried, or the URL was altered."
-            }
-            Self::TamperNotCovered => {
-                "The tamper status is outside the MAC input, so anybody can change it. Let the MAC input ([[) begin before {tt}."
-            }
-            Self::SealOpened => "The tag reports that its seal is open or was opened before.",
-            Self::NewChip => "The tag has the keys of a new chip, 16 zero bytes: anybody can forge its taps.",
-            Self::HexCase => {
-                "Some digits are in lower case, but the chip writes upper case. This library accepts both. If you build the MAC input \
-                 yourself, convert the digits to upper case first."
-            }
-            Self::CounterRunning { reads } => {
-                return write!(
-                    f,
-                    "The counter increased by {reads} between the taps. This is normal: it increases at least once each time a phone reads the tag."
-                );
-            }
-        };
-        f.write_str(text)
+        !matches!(self, Self::SealOpened | Self::HexCase | Self::CounterRunning { .. })
     }
 }

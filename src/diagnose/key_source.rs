@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::value::Uid;
+
 /// The source of a key that verifies a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -15,25 +17,21 @@ pub enum KeySource<'a> {
         /// The name of the given key; `None` for the key of a new chip.
         from: Option<&'a str>,
         /// How the key is derived.
-        derivation: KeyDerivation,
+        derivation: KeyDerivation<'a>,
     },
 }
 
 /// How a key is derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum KeyDerivation {
-    /// The key is derived by [`kdf::an10922::derive`](crate::kdf::an10922::derive) from the UID and `suffix`.
-    An10922 {
-        /// The bytes after the UID.
-        suffix: &'static [u8],
-    },
-    /// The key is a CMAC over `01`, the UID and `suffix`. This is AN10922 without its padding to 32 bytes. Many
-    /// programs derive keys this way.
-    An10922Unpadded {
-        /// The bytes after the UID.
-        suffix: &'static [u8],
-    },
+pub enum KeyDerivation<'a> {
+    /// The key is derived by [`kdf::an10922::derive`](crate::kdf::an10922::derive).
+    An10922(DiversificationInput<'a>),
+    /// The key is derived by [`kdf::plain_cmac::derive`](crate::kdf::plain_cmac::derive), which is AN10922 without its
+    /// padding. Many programs derive keys this way.
+    PlainCmac(DiversificationInput<'a>),
+    /// The bytes of the key are those of the given key in reverse order.
+    Reversed,
     /// The key is derived by [`kdf::boltcard`](crate::kdf::boltcard), for a card with this version.
     Boltcard {
         /// The version.
@@ -45,6 +43,46 @@ pub enum KeyDerivation {
     /// The key is derived by the legacy derivation of sdm-backend. See `kdf::sdm_backend`.
     #[cfg(feature = "sdm-backend")]
     SdmBackendLegacy,
+}
+
+/// The input from which a key is diversified. Its parts are concatenated in order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DiversificationInput<'a> {
+    /// The bytes before the UID, usually an application identifier.
+    pub before_uid: &'a [u8],
+    /// The UID; `None` if the input has no UID, so that all tags have the same key.
+    pub uid: Option<Uid>,
+    /// The application identifier after the UID.
+    pub aid: &'a [u8],
+    /// The system identifier, or other bytes at the end of the input.
+    pub suffix: &'a [u8],
+}
+
+impl DiversificationInput<'_> {
+    /// Returns the parts of the input.
+    pub(super) fn parts(&self) -> [&[u8]; 4] {
+        let uid = self.uid.as_ref().map_or(&[][..], |uid| uid.as_bytes());
+        [self.before_uid, uid, self.aid, self.suffix]
+    }
+}
+
+/// Writes the parts, for example `UID || 3042F5 || "NXP Abu"`.
+impl fmt::Display for DiversificationInput<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for (index, part) in self.parts().into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+            f.write_str(separator)?;
+            separator = " || ";
+            if index == 1 {
+                f.write_str("UID")?;
+            } else if part.len() > 3 && part.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+                write!(f, "\"{}\"", part.escape_ascii())?;
+            } else {
+                part.iter().try_for_each(|byte| write!(f, "{byte:02X}"))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for KeySource<'_> {
@@ -60,22 +98,17 @@ impl fmt::Display for KeySource<'_> {
     }
 }
 
-impl fmt::Display for KeyDerivation {
+impl fmt::Display for KeyDerivation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, suffix) = match self {
-            Self::An10922 { suffix } => ("AN10922 over the UID", *suffix),
-            Self::An10922Unpadded { suffix } => ("a CMAC over 01 and the UID (AN10922 without its padding)", *suffix),
-            Self::Boltcard { version } => return write!(f, "the scheme of Bolt Cards, version {version}"),
+        match self {
+            Self::An10922(input) => write!(f, "AN10922 over {input}"),
+            Self::PlainCmac(input) => write!(f, "a CMAC over 01 || {input} (AN10922 without its padding)"),
+            Self::Reversed => f.write_str("reversing its bytes"),
+            Self::Boltcard { version } => write!(f, "the scheme of Bolt Cards, version {version}"),
             #[cfg(feature = "sdm-backend")]
-            Self::SdmBackendStandard => return f.write_str("the standard derivation of sdm-backend"),
+            Self::SdmBackendStandard => f.write_str("the standard derivation of sdm-backend"),
             #[cfg(feature = "sdm-backend")]
-            Self::SdmBackendLegacy => return f.write_str("the legacy derivation of sdm-backend"),
-        };
-        f.write_str(name)?;
-        if !suffix.is_empty() {
-            f.write_str(" and ")?;
-            suffix.iter().try_for_each(|byte| write!(f, "{byte:02X}"))?;
+            Self::SdmBackendLegacy => f.write_str("the legacy derivation of sdm-backend"),
         }
-        Ok(())
     }
 }

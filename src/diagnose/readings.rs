@@ -3,34 +3,40 @@
 
 use heapless::Vec;
 
-use super::assumptions::Assumptions;
-use super::url_parts::UrlParts;
-use crate::sun::error::Malformed;
+use super::url_parts::{UrlParts, path_start};
+use super::wrong_offsets::{self, MAX_SHIFT, MIN_MAC_DIGITS};
+use crate::sun::error::{Field, Malformed};
+use crate::sun::layout::SdmLayout;
 use crate::sun::span::Span;
 
 /// The possible readings of one URL, the most likely first.
-pub(super) type Readings<'a> = Vec<UrlParts<'a>, 32>;
+pub(super) type Readings = Vec<UrlParts, 48>;
 /// The runs of digits that could be mirrors.
-type DigitRuns = Vec<Span, 16>;
+type DigitRuns = Vec<Span, 24>;
+
+/// The number of digits of a counter, the shortest mirror that consists of digits.
+const CTR_CHARS: usize = 6;
+const MAC_CHARS: usize = 16;
 
 /// Returns the possible readings of a URL. The first reading comes from the layout, if there is one and it matches the
 /// URL. The other readings come from the length and content of the URL's parts. The second value is the error if the
 /// layout does not match the URL.
-pub(super) fn readings<'a>(assumptions: &Assumptions<'a>, url: &str) -> (Readings<'a>, Option<Malformed>) {
+pub(super) fn readings(layout: Option<&SdmLayout>, url: &str) -> (Readings, Option<Malformed>) {
     let mut readings = Readings::new();
     let mut layout_error = None;
-    match assumptions.layout.map(|layout| UrlParts::locate(layout, url)) {
+    match layout.map(|layout| UrlParts::locate(layout, url)) {
         Some(Ok(reading)) => add(&mut readings, &reading),
         Some(Err(error)) => layout_error = Some(error),
         None => {}
     }
     add_guesses(url, &mut readings);
+    add_shifted_guesses(url, &mut readings);
     (readings, layout_error)
 }
 
 /// Adds a reading, unless the list already has a reading with the same mirrors.
-fn add<'a>(readings: &mut Readings<'a>, reading: &UrlParts<'a>) {
-    let mirrors = |reading: &UrlParts<'_>| (reading.picc_data, reading.uid, reading.ctr, reading.enc, reading.mac);
+fn add(readings: &mut Readings, reading: &UrlParts) {
+    let mirrors = |reading: &UrlParts| (reading.picc_data, reading.uid, reading.ctr, reading.enc, reading.mac);
     if readings.iter().all(|other| mirrors(other) != mirrors(reading)) {
         // If the list is full, the least likely readings are dropped.
         let _ = readings.push(*reading);
@@ -38,14 +44,14 @@ fn add<'a>(readings: &mut Readings<'a>, reading: &UrlParts<'a>) {
 }
 
 /// Adds the readings that the runs of digits suggest. The last 16 digits of each run could be the MAC.
-fn add_guesses(url: &str, readings: &mut Readings<'_>) {
+fn add_guesses(url: &str, readings: &mut Readings) {
     let runs = digit_runs(url);
     let tt_status = find_tt_status(url);
     for run in runs.iter().rev() {
         let Some(from) = run.to.checked_sub(16).filter(|from| *from >= run.from) else { continue };
         let mac = Span { from, to: run.to };
         let before_mac = Span { from: run.from, to: from };
-        let others = || runs.iter().copied().filter(move |other| other != run);
+        let others = || runs.iter().copied().filter(move |other| !other.overlaps(*run));
         let mac_only = UrlParts { mac, window_start: mac.from, tt_status, ..UrlParts::default() };
         let is_file_data = |part: &Span| part.len() > 0 && part.len().is_multiple_of(32);
         // File data precedes the MAC, often directly.
@@ -94,6 +100,62 @@ fn add_guesses(url: &str, readings: &mut Readings<'_>) {
     }
 }
 
+/// Adds the readings in which a mirror fills only a part of a run of digits and the rest of the run are zeros of its
+/// placeholder, and the readings in which the URL ends inside the MAC. An SDM offset or NLEN is then probably wrong.
+fn add_shifted_guesses(url: &str, readings: &mut Readings) {
+    let runs = digit_runs(url);
+    let parts = |chars: usize| {
+        let in_run = move |run: Span| {
+            places_in(run, chars, url).map(move |part| (part, wrong_offsets::shift_in_run(run, part, url)))
+        };
+        runs.iter().copied().flat_map(in_run)
+    };
+    for (mac, mac_shift) in parts(MAC_CHARS).chain(runs.iter().flat_map(|run| cut_macs(*run, url))) {
+        let mac_only = UrlParts { mac, window_start: mac.from, ..UrlParts::default() };
+        let mut add_if_shifted = |reading: UrlParts, mirrors: &[(Field, Option<i32>)]| {
+            let shift = wrong_offsets::common_shift(&reading, mirrors, url);
+            if shift.is_some() || mac.len() < MAC_CHARS && mirrors.iter().all(|(_, by)| *by == Some(0)) {
+                add(readings, &UrlParts { shift, ..reading });
+            }
+        };
+        let is_apart = |part: &Span| !part.overlaps(mac);
+        for (picc_data, shift) in [32, 48].into_iter().flat_map(parts).filter(|(part, _)| is_apart(part)) {
+            let reading = UrlParts { picc_data: Some(picc_data), ..mac_only };
+            add_if_shifted(reading, &[(Field::PiccData, shift), (Field::SdmMac, mac_shift)]);
+        }
+        for (uid, uid_shift) in parts(14).filter(|(part, _)| is_apart(part)) {
+            for (ctr, ctr_shift) in parts(CTR_CHARS).filter(|(part, _)| is_apart(part) && part.from >= uid.to) {
+                let reading = UrlParts { uid: Some(uid), ctr: Some(ctr), ..mac_only };
+                let shifts = [(Field::Uid, uid_shift), (Field::SdmReadCtr, ctr_shift), (Field::SdmMac, mac_shift)];
+                add_if_shifted(reading, &shifts);
+            }
+        }
+    }
+}
+
+/// Returns the MACs that lost digits because the URL ends in them: after zeros of the placeholder, or because the whole
+/// run is too short.
+fn cut_macs(run: Span, url: &str) -> impl Iterator<Item = (Span, Option<i32>)> {
+    let lost = (1..=MAC_CHARS.saturating_sub(MIN_MAC_DIGITS)).filter(move |_| run.to == url.len());
+    lost.filter_map(move |lost| {
+        let chars = MAC_CHARS.saturating_sub(lost);
+        let zeros = run.len().checked_sub(chars)?;
+        let mac = Span { from: run.from.saturating_add(zeros), ..run };
+        let is_placeholder = Span { to: mac.from, ..run }.of(url).bytes().all(|byte| byte == b'0');
+        ((zeros == 0 || zeros == lost) && is_placeholder).then_some((mac, i32::try_from(zeros).ok()))
+    })
+}
+
+/// Returns the places of a mirror in a run of digits: the whole run, or one end of it if the rest are zeros.
+fn places_in(run: Span, chars: usize, url: &str) -> impl Iterator<Item = Span> {
+    let rest = run.len().checked_sub(chars).filter(|rest| *rest <= MAX_SHIFT);
+    let starts = rest.into_iter().flat_map(move |rest| [0, rest].into_iter().take(if rest == 0 { 1 } else { 2 }));
+    starts.map(move |start| Span::at(run.from.saturating_add(start), chars)).filter(move |part| {
+        let is_zero = |span: Span| span.of(url).bytes().all(|byte| byte == b'0');
+        is_zero(Span { to: part.from, ..run }) && is_zero(Span { from: part.to, ..run })
+    })
+}
+
 /// Returns the parts at the start of a run of digits that could be PICCData. PICCData has 32 digits, or 48 in LRP mode.
 /// The rest of the run must be empty or have a length that file data can have.
 fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
@@ -103,14 +165,34 @@ fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Returns the runs of digits after the host that are as long as a counter or a UID, or at least as long as a MAC.
+/// Returns the runs of digits after the host that are at least as long as a counter.
+///
+/// Letters of a parameter name can look like digits: `mac` ends with `ac`. A chip writes digits in upper case.
+/// Therefore, if lower-case letters join a run, its parts between these letters are also runs.
 fn digit_runs(url: &str) -> DigitRuns {
     let mut runs = DigitRuns::new();
+    let mut add = |run: Span| {
+        if run.len() >= CTR_CHARS {
+            // If the list is full, the last runs are dropped.
+            let _ = runs.push(run);
+        }
+    };
     let mut offset = path_start(url);
     while let Some(rest) = url.get(offset..).filter(|rest| !rest.is_empty()) {
         let len = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
-        if matches!(len, 6 | 14 | 16..) && runs.push(Span { from: offset, to: offset.saturating_add(len) }).is_err() {
-            break;
+        let run = Span::at(offset, len);
+        add(run);
+        let is_lower = |byte: &u8| byte.is_ascii_lowercase();
+        let text = run.of(url);
+        let trimmed = text.trim_matches(|c: char| c.is_ascii_lowercase());
+        let is_joined =
+            text.bytes().any(|byte| byte.is_ascii_uppercase()) || !trimmed.bytes().any(|byte| is_lower(&byte));
+        if is_joined && text.bytes().any(|byte| is_lower(&byte)) {
+            let mut from = run.from;
+            for part in text.split(|c: char| c.is_ascii_lowercase()) {
+                add(Span::at(from, part.len()));
+                from = from.saturating_add(part.len()).saturating_add(1);
+            }
         }
         let Some(gap) = rest.bytes().skip(len).position(|byte| byte.is_ascii_hexdigit()) else { break };
         offset = offset.saturating_add(len).saturating_add(gap);
@@ -118,24 +200,25 @@ fn digit_runs(url: &str) -> DigitRuns {
     runs
 }
 
-/// Returns the offset at which the path or the query begins.
-pub(super) fn path_start(url: &str) -> usize {
-    let host = url.find("://").map_or(0, |at| at.saturating_add(3));
-    let path = url.get(host..).and_then(|rest| rest.find(['/', '?']));
-    path.map_or(host, |at| at.saturating_add(host))
-}
-
-/// Returns the position of a two-letter value that could be a tamper status. The value could also be a country code.
+/// Returns the position of a two-letter value that is probably a tamper status, judged by the value and by the name of
+/// its parameter. Most other two-letter values are country codes.
 fn find_tt_status(url: &str) -> Option<Span> {
     let mut offset = path_start(url);
+    let mut name = "";
     for piece in url.get(offset..)?.split_inclusive(['=', '/', '&', '?', '#']) {
         let text = piece.trim_end_matches(['=', '/', '&', '?', '#']);
-        if matches!(text, "CC" | "OC" | "OO" | "II") {
+        let is_named = ["tt", "tamper", "seal", "status"].iter().any(|part| contains_ignore_case(name, part));
+        if matches!(text, "CC" | "OC" | "OO") || (matches!(text, "CO" | "II") && is_named) {
             return Some(Span { from: offset, to: offset.saturating_add(2) });
         }
+        name = if piece.ends_with('=') { text } else { "" };
         offset = offset.saturating_add(piece.len());
     }
     None
+}
+
+fn contains_ignore_case(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 /// Returns the length of a run of digits that was probably meant to be PICCData but has the wrong length. Such a run
@@ -148,12 +231,51 @@ pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     wrong.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
 }
 
-/// Returns `true` if the MAC, or every run of digits, consists of zeros.
-pub(super) fn is_blank(url: &str, readings: &Readings<'_>) -> bool {
+/// Which mirrors still hold the text of their placeholders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blank {
+    None,
+    /// The MAC, but not every mirror.
+    Mac,
+    All,
+}
+
+/// Finds mirrors that the tag did not write. A placeholder consists of zeros, or of another repeated character if the
+/// layout says where it is.
+pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) -> Blank {
+    let is_repeated = |part: Span| {
+        let mut bytes = part.of(url).bytes();
+        let first = bytes.next();
+        bytes.all(|byte| Some(byte) == first)
+    };
     let is_zero = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
+    let expected = layout.and_then(|layout| UrlParts::expected(layout, url.len()));
+    if let Some(parts) = expected.filter(|parts| is_repeated(parts.mac)) {
+        let all = parts.mirrors().all(|(_, part)| is_repeated(part));
+        return if all { Blank::All } else { Blank::Mac };
+    }
     let runs = digit_runs(url);
-    let all_runs = !runs.is_empty() && runs.iter().all(is_zero);
-    all_runs || readings.first().is_some_and(|reading| is_zero(&reading.mac))
+    let is_long = |run: &&Span| matches!(run.len(), CTR_CHARS | 14 | MAC_CHARS..);
+    if !runs.is_empty() && runs.iter().filter(is_long).all(is_zero) {
+        return Blank::All;
+    }
+    // File data precede the MAC, so the last mirror is the MAC.
+    let mac = runs.iter().rfind(|run| run.len() == MAC_CHARS);
+    let of_reading = readings.first().is_some_and(|reading| is_zero(&reading.mac));
+    if of_reading || mac.is_some_and(is_zero) { Blank::Mac } else { Blank::None }
+}
+
+/// Returns the positions of mirrors in a URL without a MAC: PICCData and file data, or UID and counter.
+pub(super) fn without_mac(url: &str) -> Option<UrlParts> {
+    let runs = digit_runs(url);
+    let with_len = |lens: &[usize]| runs.iter().copied().find(|run| lens.contains(&run.len()));
+    if let Some(picc_data) = with_len(&[32, 48]) {
+        let is_enc = |run: &&Span| run.from >= picc_data.to && run.len() > 0 && run.len().is_multiple_of(32);
+        let enc = runs.iter().find(is_enc).copied();
+        return Some(UrlParts { picc_data: Some(picc_data), enc, ..UrlParts::default() });
+    }
+    let (uid, ctr) = (with_len(&[14]), with_len(&[CTR_CHARS]));
+    uid.map(|uid| UrlParts { uid: Some(uid), ctr, ..UrlParts::default() })
 }
 
 #[cfg(test)]
@@ -183,7 +305,7 @@ mod tests {
         let to_letters =
             |text: &str| RUNS.iter().fold(String::from(text), |text, (letter, run)| text.replace(run, letter));
         let url = format!("s://h{}", to_digits(shape));
-        let describe = |reading: &UrlParts<'_>| {
+        let describe = |reading: &UrlParts| {
             assert_eq!(reading.window_start, reading.mac.from);
             let UrlParts { picc_data, uid, ctr, enc, tt_status, mac, .. } = *reading;
             let parts = [("p", picc_data), ("u", uid), ("n", ctr), ("e", enc), ("t", tt_status), ("m", Some(mac))];
@@ -191,7 +313,7 @@ mod tests {
                 parts.into_iter().filter_map(|(name, part)| Some(format!("{name}={}", to_letters(part?.of(&url)))));
             parts.collect::<List<_>>().join(" ")
         };
-        readings(&Assumptions::about(&url), &url).0.iter().map(describe).collect()
+        readings(None, &url).0.iter().map(describe).collect()
     }
 
     /// Every possible reading is listed, the most likely first.

@@ -5,13 +5,12 @@ use heapless::Vec;
 use super::assumptions::Assumptions;
 use super::candidates::{self, KeyTier, MetaCandidate};
 use super::key_source::KeySource;
-use super::readings::Readings;
+use super::recipe::{self, MacDigits, MacMessage, Recipe, Recipes, SessionVector, Truncation};
 use super::url_parts::UrlParts;
 use crate::cipher::{PiccWire, Suite};
 use crate::key::{PreparedFileReadKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::ntag22x::{self, StatusDetect};
 use crate::sun::picc::PiccData;
-use crate::sun::session::MacKey;
 use crate::sun::span::Span;
 use crate::sun::window::{self, Piece};
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
@@ -31,31 +30,19 @@ pub(super) struct ClaimedValues<'a> {
 /// A combination that yields the MAC of the URL. It shows how the URL was made.
 #[derive(Clone)]
 pub(super) struct Match<'a> {
-    pub(super) parts: UrlParts<'a>,
+    pub(super) parts: UrlParts,
     pub(super) scheme: Scheme,
     pub(super) claimed: ClaimedValues<'a>,
     pub(super) file_key: (SdmFileReadKey, KeySource<'a>),
-    pub(super) session_vector: SessionVector,
+    pub(super) recipe: Recipe,
     pub(super) truncation: Truncation,
 }
 
-/// The content of a session vector.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct SessionVector {
-    pub(super) uid: Option<Uid>,
-    pub(super) ctr: Option<SdmReadCtr>,
-    /// `true` if the bytes of the counter are in the wrong order.
-    pub(super) is_ctr_reversed: bool,
-}
-
-/// The bytes of a CMAC that make up the MAC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Truncation {
-    /// The bytes with odd indices, counted from 0. A chip uses these bytes.
-    OddBytes,
-    EvenBytes,
-    FirstHalf,
-    LastHalf,
+impl ClaimedValues<'_> {
+    /// Returns the session vector of a chip that mirrors these values.
+    pub(super) fn session_vector(&self) -> SessionVector {
+        SessionVector { uid: self.uid, ctr: self.ctr, is_ctr_reversed: false }
+    }
 }
 
 /// The positions at which the search lets the MAC input start.
@@ -88,21 +75,28 @@ const SLOW_DERIVATION_COST: u32 = 5000;
 
 /// The combinations that one round of the search tries.
 #[derive(Clone, Copy)]
-struct Round {
+pub(super) struct Round {
     tier: KeyTier,
     starts: WindowStarts,
-    /// `true` if the round also tries session vectors that no chip makes from the mirrored values.
-    all_vectors: bool,
+    recipes: Recipes,
 }
 
-/// The rounds of the search, the most likely first.
-const ROUNDS: [Round; 6] = [
-    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, all_vectors: false },
-    Round { tier: KeyTier::Derived, starts: WindowStarts::Likely, all_vectors: false },
-    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, all_vectors: true },
-    Round { tier: KeyTier::Direct, starts: WindowStarts::All, all_vectors: false },
-    Round { tier: KeyTier::Direct, starts: WindowStarts::All, all_vectors: true },
-    Round { tier: KeyTier::SlowlyDerived, starts: WindowStarts::Likely, all_vectors: false },
+/// The first rounds, which find every tap that a chip wrote and whose keys are given, or cheap to derive.
+pub(super) const QUICK_ROUNDS: [Round; 2] = [
+    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Chip },
+    Round { tier: KeyTier::Derived, starts: WindowStarts::Likely, recipes: Recipes::Chip },
+];
+
+/// The other rounds, the most likely first.
+pub(super) const SLOW_ROUNDS: [Round; 8] = [
+    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Vectors },
+    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::WrongKeys },
+    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Bytes },
+    Round { tier: KeyTier::Direct, starts: WindowStarts::All, recipes: Recipes::Chip },
+    Round { tier: KeyTier::Direct, starts: WindowStarts::All, recipes: Recipes::Vectors },
+    Round { tier: KeyTier::Direct, starts: WindowStarts::All, recipes: Recipes::WrongKeys },
+    Round { tier: KeyTier::Derived, starts: WindowStarts::Likely, recipes: Recipes::WrongKeys },
+    Round { tier: KeyTier::SlowlyDerived, starts: WindowStarts::Likely, recipes: Recipes::Chip },
 ];
 
 impl<'s, 'a> Search<'s, 'a> {
@@ -112,12 +106,17 @@ impl<'s, 'a> Search<'s, 'a> {
     }
 
     /// Searches round by round. Returns `None` if nothing matches within the limit.
-    pub(super) fn run(&mut self, url: &str, readings: &Readings<'a>) -> Option<Match<'a>> {
-        for round in ROUNDS {
-            for reading in readings {
-                for scheme in schemes(reading, url) {
-                    for claimed in self.open(url, reading, scheme, round.tier) {
-                        let found = self.try_file_keys(url, reading, scheme, &claimed, round);
+    pub(super) fn run(
+        &mut self,
+        url: &str,
+        readings: &(impl Iterator<Item = UrlParts> + Clone),
+        rounds: &[Round],
+    ) -> Option<Match<'a>> {
+        for round in rounds {
+            for reading in readings.clone() {
+                for scheme in schemes(&reading, url) {
+                    for claimed in self.open(url, &reading, scheme, round.tier) {
+                        let found = self.try_file_keys(url, &reading, scheme, &claimed, *round);
                         if found.is_some() || self.is_over() {
                             return found;
                         }
@@ -129,6 +128,16 @@ impl<'s, 'a> Search<'s, 'a> {
             }
         }
         None
+    }
+
+    /// Searches all rounds.
+    pub(super) fn run_all(
+        &mut self,
+        url: &str,
+        readings: &(impl Iterator<Item = UrlParts> + Clone),
+    ) -> Option<Match<'a>> {
+        let regular = readings.clone().filter(UrlParts::is_regular);
+        self.run(url, readings, &QUICK_ROUNDS).or_else(|| self.run(url, &regular, &SLOW_ROUNDS))
     }
 
     /// Returns `true` if the limit is reached.
@@ -157,7 +166,7 @@ impl<'s, 'a> Search<'s, 'a> {
     pub(super) fn open(
         &mut self,
         url: &str,
-        parts: &UrlParts<'a>,
+        parts: &UrlParts,
         scheme: Scheme,
         tier: KeyTier,
     ) -> Vec<ClaimedValues<'a>, 8> {
@@ -170,6 +179,11 @@ impl<'s, 'a> Search<'s, 'a> {
         };
         let mut wire = PiccWire::default();
         let digits = picc_data.of(url).as_bytes();
+        if digits.iter().all(|digit| *digit == b'0') {
+            // The tag did not write PICCData, so the session vector has no UID and no counter.
+            let _ = results.push(ClaimedValues { meta_key: None, uid: None, ctr: None });
+            return results;
+        }
         let Some(Ok(())) = wire.get_mut(..digits.len() / 2).map(|wire| hex::decode_into(digits, wire)) else {
             return results;
         };
@@ -217,12 +231,13 @@ impl<'s, 'a> Search<'s, 'a> {
     fn try_file_keys(
         &mut self,
         url: &str,
-        reading: &UrlParts<'a>,
+        reading: &UrlParts,
         scheme: Scheme,
         claimed: &ClaimedValues<'a>,
         round: Round,
     ) -> Option<Match<'a>> {
-        let mac = hex::decode(reading.mac.of(url).as_bytes()).ok()?;
+        let mac = MacDigits::parse(reading.mac.of(url))?;
+        let recipes = round.recipes.list(claimed.session_vector(), self.assumptions.uid);
         let mut found = None;
         let assumptions = self.assumptions;
         // The file key may be in a different tier from the key that opens the PICCData.
@@ -235,12 +250,13 @@ impl<'s, 'a> Search<'s, 'a> {
             candidates::try_file_keys(assumptions, *tier, claimed.uid.or(assumptions.uid), |file_key| {
                 self.count(if *tier == KeyTier::SlowlyDerived { SLOW_DERIVATION_COST } else { cost(scheme) });
                 let prepared = file_key.0.prepare(scheme);
-                for session_vector in session_vectors(claimed, assumptions.uid, round.all_vectors) {
-                    let window = self.find_window(url, reading, &prepared, &session_vector, round.starts, mac);
+                for recipe in &recipes {
+                    let key = (&file_key.0, &prepared);
+                    let window = self.find_window(url, reading, key, recipe, round.starts, mac);
                     if let Some((window_start, truncation)) = window {
                         let parts = UrlParts { window_start, ..*reading };
                         let (claimed, file_key) = (claimed.clone(), file_key.clone());
-                        found = Some(Match { parts, scheme, claimed, file_key, session_vector, truncation });
+                        found = Some(Match { parts, scheme, claimed, file_key, recipe: *recipe, truncation });
                         return true;
                     }
                 }
@@ -258,31 +274,37 @@ impl<'s, 'a> Search<'s, 'a> {
     fn find_window(
         &mut self,
         url: &str,
-        parts: &UrlParts<'_>,
-        key: &PreparedFileReadKey,
-        session_vector: &SessionVector,
+        parts: &UrlParts,
+        (key, prepared): (&SdmFileReadKey, &PreparedFileReadKey),
+        recipe: &Recipe,
         starts: WindowStarts,
-        mac: [u8; 8],
+        mac: MacDigits,
     ) -> Option<(usize, Truncation)> {
         let end = parts.mac.from;
-        if Suite::of(key.scheme()).is_none() {
+        if Suite::of(prepared.scheme()).is_none() {
             self.count(1);
             let status = match parts.tt_status.map(|part| part.of(url)) {
                 Some(text) if text.len() > 2 => Some(StatusDetect::from_ascii(text.as_bytes())?),
                 _ => None,
             };
-            let cmac = ntag22x::suncmac(key, session_vector.uid?, session_vector.ctr?, status)?;
+            let cmac = ntag22x::suncmac(prepared, recipe.vector.uid?, recipe.vector.ctr?, status)?;
             return Truncation::find(&cmac, mac).map(|truncation| (end, truncation));
         }
-        let ctr = session_vector.ctr.map(|ctr| if session_vector.is_ctr_reversed { reversed(ctr) } else { ctr });
-        self.count(cost(key.scheme()));
-        let session = MacKey::derive(key, session_vector.uid, ctr)?;
+        let cost = cost(prepared.scheme());
+        self.count(cost);
+        let mac_key = recipe.mac_key(key, prepared)?;
+        if recipe.message == MacMessage::Bytes {
+            return recipe::byte_messages(parts, url, recipe.vector).iter().find_map(|message| {
+                self.count(cost);
+                Truncation::find(&mac_key.cmac(message), mac).map(|truncation| (end, truncation))
+            });
+        }
         for start in (0..=end).rev().filter(|start| *start == end || is_tried(url, parts, *start, starts)) {
             if self.is_over() {
                 break;
             }
-            self.count(cost(key.scheme()));
-            let cmac = session.cmac_of(window::input(pieces(url, parts, start)));
+            self.count(cost);
+            let cmac = mac_key.cmac_of(window::input(pieces(url, parts, start)));
             if let Some(truncation) = Truncation::find(&cmac, mac) {
                 return Some((start, truncation));
             }
@@ -309,7 +331,7 @@ fn cost(scheme: Scheme) -> u32 {
 }
 
 /// Returns the schemes that a tag with these mirrors can have.
-pub(super) fn schemes(parts: &UrlParts<'_>, url: &str) -> impl Iterator<Item = Scheme> {
+pub(super) fn schemes(parts: &UrlParts, url: &str) -> impl Iterator<Item = Scheme> {
     let picc_data_chars = parts.picc_data.map(|part| part.of(url).len());
     let is_plain_pair = parts.uid.is_some() && parts.ctr.is_some() && parts.enc.is_none();
     Scheme::ALL.iter().copied().filter(move |scheme| match Suite::of(*scheme) {
@@ -318,31 +340,8 @@ pub(super) fn schemes(parts: &UrlParts<'_>, url: &str) -> impl Iterator<Item = S
     })
 }
 
-/// Returns the session vector of the claimed values. If `all` is `true`, also returns the other combinations: with the
-/// known UID, without UID or counter, and with the bytes of the counter in reverse order.
-fn session_vectors(
-    claimed: &ClaimedValues<'_>,
-    known_uid: Option<Uid>,
-    all: bool,
-) -> impl Iterator<Item = SessionVector> {
-    let (uid, ctr) = (claimed.uid, claimed.ctr);
-    let regular = SessionVector { uid, ctr, is_ctr_reversed: false };
-    let uids = [uid, None, known_uid.filter(|known| uid != Some(*known))];
-    let others = uids.into_iter().flat_map(move |uid| {
-        let counters = [(ctr, false), (None, false), (ctr, true)];
-        counters.into_iter().map(move |(ctr, is_ctr_reversed)| SessionVector { uid, ctr, is_ctr_reversed })
-    });
-    [regular].into_iter().chain(others.filter(move |other| all && *other != regular))
-}
-
-/// Returns the counter with its bytes in reverse order.
-fn reversed(ctr: SdmReadCtr) -> SdmReadCtr {
-    let [low, mid, high] = ctr.to_lsb_first();
-    SdmReadCtr::from_lsb_first([high, mid, low])
-}
-
 /// Returns `true` if the search tries a MAC input that begins at `start`.
-fn is_tried(url: &str, parts: &UrlParts<'_>, start: usize, starts: WindowStarts) -> bool {
+fn is_tried(url: &str, parts: &UrlParts, start: usize, starts: WindowStarts) -> bool {
     let previous = start.checked_sub(1).and_then(|at| url.as_bytes().get(at));
     let Some(previous) = previous else { return starts == WindowStarts::All };
     let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.tt_status, parts.enc];
@@ -353,7 +352,7 @@ fn is_tried(url: &str, parts: &UrlParts<'_>, start: usize, starts: WindowStarts)
 }
 
 /// Returns the text from `start` to the MAC in pieces. Each piece says whether it is part of a mirror.
-fn pieces<'u>(url: &'u str, parts: &UrlParts<'_>, start: usize) -> impl Iterator<Item = Piece<'u>> {
+fn pieces<'u>(url: &'u str, parts: &UrlParts, start: usize) -> impl Iterator<Item = Piece<'u>> {
     let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc];
     let (mut offset, end) = (start, parts.mac.from);
     core::iter::from_fn(move || {
@@ -367,24 +366,6 @@ fn pieces<'u>(url: &'u str, parts: &UrlParts<'_>, start: usize) -> impl Iterator
         let bytes = url.as_bytes().get(piece.from..piece.to).unwrap_or_default();
         (piece.len() > 0).then_some((bytes, current.is_some()))
     })
-}
-
-impl Truncation {
-    /// Returns how this CMAC was truncated to the MAC, or `None` if the MAC does not come from this CMAC.
-    fn find(cmac: &[u8; 16], mac: [u8; 8]) -> Option<Self> {
-        let is_mac = |bytes: &mut dyn Iterator<Item = &u8>| bytes.eq(&mac);
-        if is_mac(&mut cmac.iter().skip(1).step_by(2)) {
-            Some(Self::OddBytes)
-        } else if is_mac(&mut cmac.iter().step_by(2)) {
-            Some(Self::EvenBytes)
-        } else if is_mac(&mut cmac.iter().take(8)) {
-            Some(Self::FirstHalf)
-        } else if is_mac(&mut cmac.iter().skip(8)) {
-            Some(Self::LastHalf)
-        } else {
-            None
-        }
-    }
 }
 
 #[cfg(all(feature = "lrp", feature = "sdm-backend"))]
@@ -410,7 +391,7 @@ mod tests {
     #[test]
     fn schemes_that_fit_the_mirrors() {
         let part = |len| Some(Span { from: 0, to: len });
-        let schemes_of = |parts: UrlParts<'_>| schemes(&parts, &"0".repeat(64)).collect::<List<_>>();
+        let schemes_of = |parts: UrlParts| schemes(&parts, &"0".repeat(64)).collect::<List<_>>();
         let none = UrlParts::default();
         let (uid, ctr) = (part(14), part(6));
         let aes_and_lrp = [Scheme::Aes, Scheme::Lrp];

@@ -4,111 +4,118 @@ use core::fmt::{self, Write as _};
 
 use heapless::String;
 
+use super::shift::Shift;
 use crate::sun::error::{Field, Malformed};
-use crate::sun::layout::{ElementKind, MAX_NAMES, MAX_TEMPLATE, SdmLayout};
+use crate::sun::layout::{ElementKind, LayoutElement, MAX_NAMES, MAX_TEMPLATE, SdmLayout};
 use crate::sun::span::Span;
 use crate::sun::template::LayoutError;
 use crate::value::Scheme;
 
 /// The positions of the mirrors in a URL, and the start of the MAC input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct UrlParts<'a> {
+pub(super) struct UrlParts {
     pub(super) picc_data: Option<Span>,
     pub(super) uid: Option<Span>,
     pub(super) ctr: Option<Span>,
     pub(super) tt_status: Option<Span>,
     pub(super) enc: Option<Span>,
+    /// The MAC. It has fewer than 16 digits if the URL ends inside it.
     pub(super) mac: Span,
     /// The offset at which the MAC input begins. The MAC input ends where the MAC begins.
     pub(super) window_start: usize,
     /// The offset `K` in `tt@K`.
     pub(super) tt_at: Option<usize>,
-    /// The positions and names of the captured values.
-    pub(super) captured: [Option<(Span, &'a str)>; MAX_NAMES],
+    /// The positions of the captured values in the URL, and of their names in the template.
+    pub(super) captured: [Option<(Span, Span)>; MAX_NAMES],
+    /// How far the mirrors are from their placeholders.
+    pub(super) shift: Option<Shift>,
 }
 
-/// The maximum length of a repaired URL. It exceeds the longest URL that a tag writes.
-const MAX_REPAIRED: usize = 300;
-/// A repaired URL.
-pub(super) type Repaired = String<MAX_REPAIRED>;
-
-impl<'a> UrlParts<'a> {
+impl UrlParts {
     /// Returns the parts of a URL according to the layout. Fails if the URL does not match the layout.
-    pub(super) fn locate(layout: &'a SdmLayout, url: &str) -> Result<Self, Malformed> {
+    pub(super) fn locate(layout: &SdmLayout, url: &str) -> Result<Self, Malformed> {
         let tap = layout.parse(url)?;
-        let mut parts = UrlParts { tt_at: layout.tt_at, ..UrlParts::default() };
+        Ok(Self::place(layout, layout.elements().zip(tap.texts()).map(|(element, text)| (element, text.len()))))
+    }
+
+    /// Returns the parts of a URL of this length according to the layout, whatever the URL contains. Returns `None` if a
+    /// URL of this layout cannot have this length, or if more than one part has no fixed length.
+    pub(super) fn expected(layout: &SdmLayout, url_len: usize) -> Option<Self> {
+        Some(Self::place(layout, expected_elements(layout, url_len)?))
+    }
+
+    /// Returns the parts of a URL from the number of characters of each element.
+    fn place<'l>(layout: &SdmLayout, elements: impl Iterator<Item = (&'l LayoutElement, usize)>) -> Self {
+        let mut parts = Self { tt_at: layout.tt_at, ..Self::default() };
         let (mut offset, mut window_start, mut free_slots) = (0usize, None, parts.captured.len());
-        for (element, text) in layout.elements().zip(tap.texts()) {
-            let part = Span::at(offset.saturating_add(element.text.len()), text.len());
+        for (element, chars) in elements {
+            let part = Span::at(offset.saturating_add(element.text.len()), chars);
             offset = part.to;
             match element.kind {
                 ElementKind::MacInput => window_start = Some(part.from),
-                ElementKind::Value(Field::PiccData) => parts.picc_data = Some(part),
-                ElementKind::Value(Field::Uid) => parts.uid = Some(part),
-                ElementKind::Value(Field::SdmReadCtr) => parts.ctr = Some(part),
-                ElementKind::Value(Field::TtStatus) => parts.tt_status = Some(part),
-                ElementKind::Value(Field::EncFileData) => parts.enc = Some(part),
                 ElementKind::Value(Field::SdmMac) => parts.mac = part,
                 ElementKind::Value(Field::Captured) => {
                     free_slots = free_slots.saturating_sub(1);
                     if let Some(slot) = parts.captured.get_mut(free_slots) {
-                        *slot = str::from_utf8(layout.text(element.name)).ok().map(|name| (part, name));
+                        *slot = Some((part, element.name));
+                    }
+                }
+                ElementKind::Value(field) => {
+                    if let Some(mirror) = parts.mirror_mut(field) {
+                        *mirror = Some(part);
                     }
                 }
                 ElementKind::End => {}
             }
         }
         parts.window_start = window_start.unwrap_or(parts.mac.from);
-        Ok(parts)
+        parts
     }
-}
 
-/// Returns the URL without text that was appended to it, or `None` if the rest does not match the layout.
-pub(super) fn without_appended_text(layout: &SdmLayout, url: &str) -> Option<Repaired> {
-    let cuts = url.char_indices().rev().filter(|(_, c)| matches!(c, '&' | '?' | '#' | ' ' | '\n')).map(|(at, _)| at);
-    let head = cuts.filter_map(|at| url.get(..at)).find(|head| layout.parse(head).is_ok())?;
-    Repaired::try_from(head).ok()
-}
+    /// Returns `true` if the mirrors are at their placeholders and the MAC is whole.
+    pub(super) fn is_regular(&self) -> bool {
+        self.shift.is_none() && self.mac.len() >= 16
+    }
 
-/// Returns the URL with the scheme and host of the layout, or `None` if the result does not match the layout. `path` is
-/// the offset at which the URL's own host ends.
-pub(super) fn with_host_of_layout(layout: &SdmLayout, url: &str, path: usize) -> Option<Repaired> {
-    let head = layout.template().get(..layout.origin).filter(|head| !head.contains(['{', '[']))?;
-    let mut repaired = Repaired::try_from(head).ok()?;
-    repaired.push_str(url.get(path..)?).ok()?;
-    layout.parse(&repaired).is_ok().then_some(repaired)
-}
-
-/// Changes the case of the URL's static text to match the layout. Returns `None` if the URL still does not match.
-pub(super) fn with_case_of_layout(layout: &SdmLayout, url: &str) -> Option<Repaired> {
-    let mut rest = url.as_bytes();
-    let mut repaired = Repaired::new();
-    let mut append = |bytes: &[u8]| repaired.push_str(str::from_utf8(bytes).ok()?).ok();
-    for element in layout.elements() {
-        let text = layout.text(element.text);
-        let (head, after) = rest.split_at_checked(text.len())?;
-        head.eq_ignore_ascii_case(text).then_some(())?;
-        append(text)?;
-        rest = after;
-        if let ElementKind::Value(field) = element.kind {
-            let (value, after) = rest.split_at_checked(layout.chars(field, rest))?;
-            append(value)?;
-            rest = after;
+    /// Returns the mirror of this field, except the MAC.
+    pub(super) fn mirror_mut(&mut self, field: Field) -> Option<&mut Option<Span>> {
+        match field {
+            Field::PiccData => Some(&mut self.picc_data),
+            Field::Uid => Some(&mut self.uid),
+            Field::SdmReadCtr => Some(&mut self.ctr),
+            Field::TtStatus => Some(&mut self.tt_status),
+            Field::EncFileData => Some(&mut self.enc),
+            Field::SdmMac | Field::Captured => None,
         }
     }
-    rest.is_empty().then_some(())?;
-    layout.parse(&repaired).is_ok().then_some(repaired)
-}
 
-impl UrlParts<'_> {
-    /// Builds the layout of a URL with these parts. Fails if no such layout is possible.
-    pub(super) fn build_layout(&self, scheme: Scheme, url: &str) -> Result<SdmLayout, LayoutError> {
+    /// Returns the mirrors that the URL has, including the MAC.
+    pub(super) fn mirrors(&self) -> impl Iterator<Item = (Field, Span)> + Clone + use<> {
+        let mirrors = [
+            (Field::PiccData, self.picc_data),
+            (Field::Uid, self.uid),
+            (Field::SdmReadCtr, self.ctr),
+            (Field::TtStatus, self.tt_status),
+            (Field::EncFileData, self.enc),
+            (Field::SdmMac, Some(self.mac)),
+        ];
+        mirrors.into_iter().filter_map(|(field, part)| Some((field, part?)))
+    }
+
+    /// Builds the layout of a URL with these parts. Fails if no such layout is possible. The names of captured values
+    /// come from `names`.
+    pub(super) fn build_layout(
+        &self,
+        scheme: Scheme,
+        url: &str,
+        names: Option<&SdmLayout>,
+    ) -> Result<SdmLayout, LayoutError> {
         let mut template = TemplateText::new();
-        self.write_template(url, &mut template).map_err(|_| LayoutError::TemplateTooLong)?;
+        self.write_template(url, names, &mut template).map_err(|_| LayoutError::TemplateTooLong)?;
         SdmLayout::new(scheme, &template)
     }
 
-    fn write_template(&self, url: &str, template: &mut TemplateText) -> fmt::Result {
+    fn write_template(&self, url: &str, names: Option<&SdmLayout>, template: &mut TemplateText) -> fmt::Result {
         let mut window_start = Some(self.window_start).filter(|start| *start < self.mac.from);
         let mut offset = 0;
         loop {
@@ -121,7 +128,7 @@ impl UrlParts<'_> {
             }
             template.write_str(url.get(offset..to).unwrap_or_default())?;
             let Some((part, placeholder)) = next else { break };
-            placeholder.write(self, part, template)?;
+            self.write_placeholder(placeholder, part, names, template)?;
             offset = part.to;
         }
         // A template cannot start the MAC input inside a mirror.
@@ -129,41 +136,75 @@ impl UrlParts<'_> {
     }
 
     /// Returns the placeholder at this offset of the URL, or the next one after it.
-    fn next_placeholder(&self, offset: usize) -> Option<(Span, Placeholder<'_>)> {
-        let mirrors = [
-            (self.picc_data, Placeholder::Fixed("{picc}")),
-            (self.uid, Placeholder::Fixed("{uid}")),
-            (self.ctr, Placeholder::Fixed("{ctr}")),
-            (self.tt_status, Placeholder::Fixed("{tt}")),
-            (self.enc, Placeholder::EncFileData),
-            (Some(self.mac), Placeholder::Fixed("{mac}")),
-        ];
-        let mirrors = mirrors.into_iter().filter_map(|(part, placeholder)| Some((part?, placeholder)));
-        let captured = self.captured.iter().flatten().map(|(part, name)| (*part, Placeholder::Captured(name)));
+    fn next_placeholder(&self, offset: usize) -> Option<(Span, Placeholder)> {
+        let mirrors = self.mirrors().map(|(field, part)| (part, Placeholder::Mirror(field)));
+        let captured = self.captured.iter().flatten().map(|(part, name)| (*part, Placeholder::Captured(*name)));
         mirrors.chain(captured).filter(|(part, _)| part.from >= offset).min_by_key(|(part, _)| part.from)
     }
+
+    fn write_placeholder(
+        &self,
+        placeholder: Placeholder,
+        part: Span,
+        names: Option<&SdmLayout>,
+        template: &mut TemplateText,
+    ) -> fmt::Result {
+        let field = match placeholder {
+            Placeholder::Mirror(field) => field,
+            Placeholder::Captured(name) => {
+                let name = names.map(|layout| layout.text(name)).and_then(|name| str::from_utf8(name).ok());
+                return write!(template, "{{:{}}}", name.ok_or(fmt::Error)?);
+            }
+        };
+        template.write_str(match field {
+            Field::PiccData => "{picc}",
+            Field::Uid => "{uid}",
+            Field::SdmReadCtr => "{ctr}",
+            Field::TtStatus => "{tt}",
+            Field::SdmMac => "{mac}",
+            Field::EncFileData => {
+                return match self.tt_at {
+                    None => write!(template, "{{enc:{}}}", part.len()),
+                    Some(at) => write!(template, "{{enc:{},tt@{at}}}", part.len()),
+                };
+            }
+            Field::Captured => return Err(fmt::Error),
+        })
+    }
+}
+
+/// Returns the elements of the layout with their numbers of characters in a URL of this length. Returns `None` like
+/// [`UrlParts::expected`].
+pub(super) fn expected_elements(
+    layout: &SdmLayout,
+    url_len: usize,
+) -> Option<impl Iterator<Item = (&LayoutElement, usize)>> {
+    let chars = |element: &LayoutElement| match element.kind {
+        ElementKind::Value(field) => layout.fixed_chars(field),
+        ElementKind::MacInput | ElementKind::End => Some(0),
+    };
+    let fixed = layout.elements().fold(0usize, |sum, element| {
+        sum.saturating_add(element.text.len()).saturating_add(chars(element).unwrap_or_default())
+    });
+    let rest = url_len.checked_sub(fixed)?;
+    let free = layout.elements().filter(|element| chars(element).is_none()).count();
+    let is_possible = free <= 1 && (free == 1) == (rest > 0);
+    is_possible.then(|| layout.elements().map(move |element| (element, chars(element).unwrap_or(rest))))
+}
+
+/// Returns the offset at which the path or the query begins.
+pub(super) fn path_start(url: &str) -> usize {
+    let host = url.find("://").map_or(0, |at| at.saturating_add(3));
+    let path = url.get(host..).and_then(|rest| rest.find(['/', '?']));
+    path.map_or(host, |at| at.saturating_add(host))
 }
 
 type TemplateText = String<MAX_TEMPLATE>;
 
 /// A placeholder of a template, such as `{uid}`.
 #[derive(Clone, Copy)]
-enum Placeholder<'a> {
-    /// A placeholder that is always written in the same way.
-    Fixed(&'static str),
-    /// `{enc:…}`, which depends on the length of the file data and on the tamper status inside it.
-    EncFileData,
-    /// A captured value with this name.
-    Captured(&'a str),
-}
-
-impl Placeholder<'_> {
-    fn write(self, parts: &UrlParts<'_>, part: Span, template: &mut TemplateText) -> fmt::Result {
-        match (self, parts.tt_at) {
-            (Self::Fixed(text), _) => template.write_str(text),
-            (Self::Captured(name), _) => write!(template, "{{:{name}}}"),
-            (Self::EncFileData, None) => write!(template, "{{enc:{}}}", part.len()),
-            (Self::EncFileData, Some(at)) => write!(template, "{{enc:{},tt@{at}}}", part.len()),
-        }
-    }
+enum Placeholder {
+    Mirror(Field),
+    /// A captured value. Its name is at this position of the assumed template.
+    Captured(Span),
 }

@@ -91,7 +91,7 @@ fn imports(module: &Module, names: &BTreeSet<&str>) -> BTreeSet<String> {
     for statement in code.split_inclusive(';') {
         let line = statement.rfind("use ").filter(|at| {
             let before = statement[..*at].rsplit('\n').next().unwrap().trim();
-            before.is_empty() || before.starts_with("pub")
+            before.is_empty() || before == "pub" || (before.starts_with("pub(") && before.ends_with(')'))
         });
         match line {
             Some(at) => expand(statement[at + 4..].trim_end_matches(';'), "", &mut paths),

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use suntap::diagnose::{
-    Assumptions, Conclusion, Diagnosis, Finding, GivenKey, KeyDerivation, KeySource, MAX_TRIED, Role, diagnose,
-    diagnose_watched,
+    Assumptions, Conclusion, Diagnosis, DiversificationInput, Finding, GivenKey, KeyDerivation, KeySource, MAX_TRIED,
+    Role, ShiftCause, diagnose, diagnose_watched,
 };
 use suntap::emulator::EmulatedTag;
 use suntap::kdf::sdm_backend::Master;
@@ -147,8 +147,8 @@ fn factory_keys_are_found() {
         let diagnosis = diagnose(&Assumptions { layout: Some(&layout), ..Assumptions::about(&url) });
         assert_eq!(
             (diagnosis.conclusion, codes(&diagnosis)),
-            (Conclusion::Healthy, vec!["new-chip"]),
-            "no key was assumed"
+            (Conclusion::Explained, vec!["new-chip"]),
+            "no key was given"
         );
     }
     // Only one of the two keys is a factory key.
@@ -205,7 +205,7 @@ fn derived_file_key_is_found() {
         GivenKey { name: "picc", key: &META, role: Role::Meta },
         GivenKey { name: "master", key: &master_bytes, role: Role::Any },
     ];
-    let derived = |file: &SdmFileReadKey, expected: KeyDerivation| {
+    let derived = |file: &SdmFileReadKey, expected: KeyDerivation<'static>| {
         for layout in [&plain, &picc] {
             let url = tap_of(layout, META, file, UID, 12);
             let assumptions = Assumptions { layout: Some(layout), keys: &keys, ..Assumptions::about(&url) };
@@ -215,9 +215,21 @@ fn derived_file_key_is_found() {
         }
     };
     let master = MasterKey::from_bytes(master_bytes);
-    for suffix in [&[][..], &[0x30, 0x42, 0xF5], b"\x30\x42\xF5NXP Abu", &[0xD2, 0x76, 0, 0, 0x85, 1, 1, 2]] {
-        let key = an10922::derive(&master, &[UID.as_bytes(), suffix]).unwrap();
-        derived(&key, KeyDerivation::An10922 { suffix });
+    let input = |aid: &'static [u8], suffix: &'static [u8]| DiversificationInput {
+        uid: Some(UID),
+        aid,
+        suffix,
+        ..DiversificationInput::default()
+    };
+    for input in [
+        input(&[], &[]),
+        input(&[], &[0x30, 0x42, 0xF5]),
+        input(&[0x30, 0x42, 0xF5], b"NXP Abu"),
+        input(&[0x30, 0x42, 0xF5], b"testing"),
+        input(&[], &[0xD2, 0x76, 0, 0, 0x85, 1, 1, 2]),
+    ] {
+        let key = an10922::derive(&master, &[UID.as_bytes(), input.aid, input.suffix]).unwrap();
+        derived(&key, KeyDerivation::An10922(input));
     }
     let issuer = IssuerKey::from_bytes(master_bytes);
     for version in [0, 1, 31] {
@@ -235,7 +247,7 @@ fn derived_file_key_is_found() {
         mac.update(UID.as_bytes());
         SdmFileReadKey::from_bytes(mac.finalize().into_bytes().into())
     };
-    derived(&cmac, KeyDerivation::An10922Unpadded { suffix: &[] });
+    derived(&cmac, KeyDerivation::PlainCmac(input(&[], &[])));
 }
 
 /// Both keys are derived from the given one, as for Bolt Cards and sdm-backend.
@@ -432,9 +444,9 @@ fn uncovered_tamper_status_is_found() {
             &Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) },
             "tamper-not-covered",
         );
-        // Without a layout, the two letters could also be a country code.
+        // Without a layout, the two letters are taken for a status.
         let without_layout = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
-        assert_eq!((without_layout.conclusion, verifies(&without_layout, &url)), (Conclusion::Healthy, true));
+        assert_eq!((codes(&without_layout), verifies(&without_layout, &url)), (vec!["tamper-not-covered"], true));
     }
     let covered = layout("https://a.b/?tt=[[{tt}&u={uid}&n={ctr}&c={mac}");
     let meta = SdmMetaReadKey::from_bytes(META);
@@ -454,7 +466,7 @@ fn second_tap_shows_how_the_counter_changes() {
     let layout = layout(TEMPLATES[0]);
     let (first, later, much_later) = (tap(&layout, 5), tap(&layout, 6), tap(&layout, 900));
     let other = tap_of(&layout, META, &SdmFileReadKey::from_bytes(FILE), OTHER, 7);
-    let forged = later.replace("cmac=", "cmac=0").get(..later.len()).unwrap().to_owned();
+    let forged = altered(&later);
     let cases = [
         (&first, &later, Conclusion::Healthy, Finding::CounterRunning { reads: 1 }),
         (&first, &much_later, Conclusion::Healthy, Finding::CounterRunning { reads: 895 }),
@@ -564,7 +576,8 @@ fn ntag_22x_is_found() {
                 assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Unexplained, vec!["no-match"]));
                 continue;
             }
-            assert_eq!((diagnosis.conclusion, codes(&diagnosis)), (Conclusion::Healthy, vec![]), "{url} {diagnosis:?}");
+            let faults: &[&str] = if layout == &detect { &[] } else { &["factory-key"] };
+            assert_eq!(codes(&diagnosis), faults, "{url} {diagnosis:?}");
             assert_eq!(diagnosis.explanation.unwrap().layout.as_ref(), Some(layout));
         }
     }
@@ -597,7 +610,7 @@ fn keys_that_do_not_fit_are_found() {
     let url = tap_of(&layout, META, &SdmFileReadKey::FACTORY, UID, 5);
     let keys = any(&META);
     let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(&url) });
-    assert!(diagnosis.is_healthy(), "one of the keys fits: {diagnosis:?}");
+    assert_eq!(diagnosis.findings(), [Finding::FactoryKey { meta: false, file: true }], "one of the keys fits");
 }
 
 #[test]
@@ -697,7 +710,9 @@ fn layout_stays_despite_tracker_or_other_host() {
             };
             let diagnosis = diagnose(&assumptions);
             assert_eq!(diagnosis.findings().first(), Some(&Finding::Layout(error)), "{other} {diagnosis:?}");
-            assert_eq!(diagnosis.explanation.as_ref().unwrap().layout.as_ref(), Some(&layout));
+            let found = diagnosis.explanation.as_ref().unwrap().layout.as_ref().unwrap();
+            let moved = template.replace("https://a.b", "http://www.other.example");
+            assert_eq!(found.template(), if error == Malformed::Trailing { template } else { &moved });
             assert_eq!(codes(&diagnosis), ["layout", "counter-stuck"]);
         }
     }
@@ -807,7 +822,7 @@ fn mac_of_zeros_is_not_mirrored() {
         let blank = format!("{}{}", &url[..url.len() - 16], "0".repeat(16)).replace('?', &format!("?x=1{id}&"));
         assert_eq!(
             codes(&diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&blank) })),
-            ["not-mirrored"],
+            ["mac-not-mirrored"],
             "{blank}"
         );
     }
@@ -896,7 +911,8 @@ fn plain_tap_whose_mac_covers_the_uid() {
     let assumptions = Assumptions { layout: Some(&assumed), keys: &keys, ..Assumptions::about(url) };
     assert_explained(&assumptions, "mac-input");
     let covered = "04494ACAFD1990&ctr=00001E&mac=";
-    assert_eq!(diagnose(&assumptions).findings(), [Finding::MacInput { covered }]);
+    let factory = Finding::FactoryKey { meta: false, file: true };
+    assert_eq!(diagnose(&assumptions).findings(), [Finding::MacInput { covered }, factory]);
 }
 
 /// "Works with zero keys, fails with mine": the given key is an sdm-backend master key, for either derivation.
@@ -927,10 +943,15 @@ fn file_data_of_another_tap() {
     let diagnosis =
         diagnose(&Assumptions { layout: Some(&layout), second_url: Some(good), ..Assumptions::about(&bad) });
     assert_eq!(diagnosis.conclusion, Conclusion::Unexplained);
-    assert_eq!(codes(&diagnosis), ["altered", "file-key"], "the other tap shows that the keys are right");
+    assert_eq!(
+        codes(&diagnosis),
+        ["altered", "file-key", "factory-key"],
+        "the other tap shows that the keys are right"
+    );
     let third = "https://www.my424dna.com/?picc_data=6107DD7607B179270EAFFCA2F0911940&enc=37C1E399E0948BEA54138F92DDD1E743\
                  &cmac=0406016621FC6AC6";
-    assert!(diagnose(&Assumptions { layout: Some(&layout), ..Assumptions::about(third) }).is_healthy());
+    let third = diagnose(&Assumptions { layout: Some(&layout), ..Assumptions::about(third) });
+    assert_eq!(codes(&third), ["new-chip"]);
 }
 
 /// The work is bounded, and `watch` is called during the search.
@@ -1014,12 +1035,35 @@ proptest! {
 /// Each finding has its own text and its own code, and no key is printed.
 #[test]
 fn findings_have_distinct_codes_and_texts() {
-    let source =
-        KeySource::Derived { from: Some("mine"), derivation: KeyDerivation::An10922 { suffix: &[0x30, 0x42] } };
+    let input = DiversificationInput { uid: Some(UID), suffix: &[0x30, 0x42], ..DiversificationInput::default() };
+    let source = KeySource::Derived { from: Some("mine"), derivation: KeyDerivation::An10922(input) };
+    let shift = |mirror, by, cause| Finding::OffsetShift { mirror, by, cause };
     let (ctr, stored) = (SdmReadCtr::new(5).unwrap(), SdmReadCtr::new(7).unwrap());
     let all = [
         Finding::NoMac,
         Finding::NotMirrored,
+        Finding::MacNotMirrored,
+        Finding::PercentEncoded,
+        Finding::HtmlEscaped,
+        Finding::EccSignature,
+        Finding::OtherScheme("something else"),
+        Finding::SchemeDiffers,
+        shift(None, -7, ShiftCause::HeaderNotCounted),
+        shift(None, 2, ShiftCause::Unknown),
+        shift(None, 12, ShiftCause::DecimalForHex),
+        shift(Some(Field::SdmMac), -1, ShiftCause::Unknown),
+        shift(Some(Field::Uid), -12, ShiftCause::HexForDecimal),
+        shift(Some(Field::PiccData), -2, ShiftCause::NlenNotCounted),
+        shift(Some(Field::EncFileData), -5, ShiftCause::RecordHeaderNotCounted),
+        shift(Some(Field::SdmReadCtr), 8, ShiftCause::PrefixCounted),
+        Finding::MacLength { digits: 12 },
+        Finding::NoSessionKey { is_enc_key: false },
+        Finding::NoSessionKey { is_enc_key: true },
+        Finding::MacOverBytes,
+        Finding::DerivedKey {
+            role: Role::File,
+            source: KeySource::Derived { from: None, derivation: KeyDerivation::Reversed },
+        },
         Finding::PiccDataLength { digits: 30 },
         Finding::Layout(Malformed::Trailing),
         Finding::CaseChanged,
@@ -1070,9 +1114,7 @@ fn findings_have_distinct_codes_and_texts() {
         assert!(!sentence.contains("  "), "{sentence}");
     }
     assert!(
-        sentences
-            .iter()
-            .any(|sentence| sentence.contains("derived from the key \"mine\" by AN10922 over the UID and 3042"))
+        sentences.iter().any(|sentence| sentence.contains("derived from the key \"mine\" by AN10922 over UID || 3042"))
     );
     let other = Finding::OtherKey { role: Role::Meta, source: KeySource::Given("other") }.to_string();
     assert!(other.contains("SDMMetaReadKey") && other.contains("the key \"other\""), "{other}");
@@ -1081,7 +1123,7 @@ fn findings_have_distinct_codes_and_texts() {
     let text = |stored| Finding::CounterBehind { ctr, stored }.to_string();
     assert!(text(ctr).contains("accepted before") && text(stored).contains("old: its counter is 5, and 7"));
     let codes: std::collections::HashSet<&str> = all.iter().map(Finding::code).collect();
-    assert_eq!(codes.len(), 33);
+    assert_eq!(codes.len(), 43);
     let url = tap(&layout(TEMPLATES[0]), 1);
     let assumptions = Assumptions { keys: &KEYS, ..Assumptions::about(&url) };
     let text = format!("{assumptions:?} {:?}", diagnose(&assumptions)).to_lowercase();

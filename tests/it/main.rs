@@ -17,6 +17,8 @@ mod conformance;
 mod diagnose;
 #[cfg(feature = "dialects")]
 mod dialects;
+#[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
+mod doctor_cases;
 #[cfg(all(feature = "emulator", feature = "lrp"))]
 mod doctor_example;
 #[cfg(feature = "emulator")]

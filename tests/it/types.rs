@@ -222,7 +222,9 @@ fn debug_shows_names() {
             explanation.layout
         )
     );
-    let text = format!("explanation: Some({explanation:?}), tried: {}, .. }}", diagnosis.tried);
+    let contents = "Contents { is_proven: true, uid: Some(Uid(04040404040404)), ctr: Some(SdmReadCtr(1)), .. }";
+    let text =
+        format!("explanation: Some({explanation:?}), contents: Some({contents}), tried: {}, .. }}", diagnosis.tried);
     assert!(format!("{diagnosis:?}").ends_with(&text), "{diagnosis:?}");
     let layout = CounterTagLayout::new("https://a.b/{uid}/{ctr}").unwrap();
     let tap = layout.parse("https://a.b/04112233445566/000007").unwrap();

@@ -1,0 +1,109 @@
+//! The content of a tap: UID, counter, tamper status and file data.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use super::assumptions::Assumptions;
+use super::candidates::{self, KeyTier};
+use super::search::{ClaimedValues, Match};
+use super::url_parts::UrlParts;
+use crate::key::SdmFileReadKey;
+use crate::sun::session::EncKey;
+use crate::value::{Scheme, SdmReadCtr, Uid, hex};
+
+/// Maximum length of decrypted file data in bytes.
+const MAX_FILE_DATA: usize = 128;
+
+/// What a URL says about its tag, as far as it can be read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Contents {
+    /// `true` if the MAC of the tap is right. Otherwise anybody may have made up these values.
+    pub is_proven: bool,
+    /// The UID.
+    pub uid: Option<Uid>,
+    /// The counter.
+    pub ctr: Option<SdmReadCtr>,
+    /// The two characters of the tamper status. A status outside the MAC input is never proven.
+    pub tt_status: Option<[u8; 2]>,
+    file_data: Vec<u8, MAX_FILE_DATA>,
+}
+
+impl Contents {
+    /// Returns the decrypted file data. It is empty if there are none, or if no key that was tried decrypts them to
+    /// text.
+    #[must_use]
+    pub fn file_data(&self) -> &[u8] {
+        &self.file_data
+    }
+
+    /// Reads the content of a tap that is explained.
+    pub(super) fn of_match(url: &str, found: &Match<'_>) -> Self {
+        let vector = found.recipe.vector;
+        let file_data = decrypt(&found.parts, url, found.scheme, &found.file_key.0, (vector.uid, vector.ctr));
+        let tt_status = tt_status(&found.parts, url, &file_data);
+        Self { is_proven: true, uid: vector.uid, ctr: vector.ctr, tt_status, file_data }
+    }
+
+    /// Reads what a tap claims without proof. Returns `None` if it claims nothing.
+    ///
+    /// File data are decrypted with every key that was given. Only text counts as decrypted, because a wrong key gives
+    /// random bytes.
+    pub(super) fn claimed(
+        assumptions: &Assumptions<'_>,
+        url: &str,
+        parts: &UrlParts,
+        scheme: Scheme,
+        claimed: &ClaimedValues<'_>,
+    ) -> Option<(Self, Option<SdmFileReadKey>)> {
+        let values = (claimed.uid, claimed.ctr);
+        let (mut file_data, mut file_key) = (Vec::new(), None);
+        candidates::try_file_keys(assumptions, KeyTier::Direct, claimed.uid, |(key, _)| {
+            let decrypted = decrypt(parts, url, scheme, &key, values);
+            let is_text = !decrypted.is_empty() && decrypted.iter().all(|byte| matches!(byte, b' '..=b'~'));
+            if is_text {
+                (file_data, file_key) = (decrypted, Some(key));
+            }
+            is_text
+        });
+        let tt_status = tt_status(parts, url, &file_data);
+        let contents = Self { is_proven: false, uid: values.0, ctr: values.1, tt_status, file_data };
+        (contents.uid.is_some() || contents.ctr.is_some()).then_some((contents, file_key))
+    }
+}
+
+/// Decrypts the file data. Returns no bytes if there are none, or if UID or counter are missing.
+fn decrypt(
+    parts: &UrlParts,
+    url: &str,
+    scheme: Scheme,
+    key: &SdmFileReadKey,
+    (uid, ctr): (Option<Uid>, Option<SdmReadCtr>),
+) -> Vec<u8, MAX_FILE_DATA> {
+    let decrypted = || {
+        let digits = parts.enc?.of(url).as_bytes();
+        let key = EncKey::derive(&key.prepare(scheme), uid?, ctr?)?;
+        let mut blocks = [[0; 16]; MAX_FILE_DATA / 16];
+        let blocks = blocks.get_mut(..digits.len() / 32)?;
+        hex::decode_into(digits, blocks.as_flattened_mut()).ok()?;
+        key.decrypt(ctr?, blocks);
+        Vec::from_slice(blocks.as_flattened()).ok()
+    };
+    decrypted().unwrap_or_default()
+}
+
+fn tt_status(parts: &UrlParts, url: &str, file_data: &[u8]) -> Option<[u8; 2]> {
+    let plain = parts.tt_status.map(|part| part.of(url).as_bytes());
+    let encrypted = || file_data.get(parts.tt_at?..);
+    plain.or_else(encrypted)?.first_chunk().copied()
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contents")
+            .field("is_proven", &self.is_proven)
+            .field("uid", &self.uid)
+            .field("ctr", &self.ctr)
+            .finish_non_exhaustive()
+    }
+}

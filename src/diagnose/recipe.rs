@@ -1,0 +1,224 @@
+//! The ways in which a MAC may have been computed. A chip uses one of them. The others are mistakes of programs that
+//! simulate a chip.
+
+use core::iter;
+
+use heapless::Vec;
+
+use super::url_parts::UrlParts;
+use crate::key::{PreparedFileReadKey, SdmFileReadKey};
+use crate::sun::session::{EncKey, MacKey};
+use crate::sun::span::Span;
+use crate::value::{Scheme, SdmReadCtr, Uid, hex};
+
+/// The content of a session vector.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct SessionVector {
+    pub(super) uid: Option<Uid>,
+    pub(super) ctr: Option<SdmReadCtr>,
+    /// `true` if the bytes of the counter are in the wrong order.
+    pub(super) is_ctr_reversed: bool,
+}
+
+/// The key that computes the MAC.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum MacKeySource {
+    /// The session key of SDMMAC. A chip uses this key.
+    Session,
+    /// The session key of the file data.
+    EncSession,
+    /// The key of the tag itself.
+    FileKey,
+}
+
+/// What the MAC covers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum MacMessage {
+    /// The text of the URL from [`UrlParts::window_start`] on. A chip uses this message.
+    Text,
+    /// The decoded bytes of the mirrors.
+    Bytes,
+}
+
+/// The bytes of a CMAC that make up the MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Truncation {
+    /// The bytes with odd indices, counted from 0. A chip uses these bytes.
+    OddBytes,
+    EvenBytes,
+    FirstHalf,
+    LastHalf,
+}
+
+/// How a MAC was computed, apart from the position of the MAC input.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Recipe {
+    pub(super) key: MacKeySource,
+    pub(super) vector: SessionVector,
+    pub(super) message: MacMessage,
+}
+
+/// The recipes that one round of the search tries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recipes {
+    /// The recipe of a chip that mirrors what the URL claims.
+    Chip,
+    /// The other session vectors that a chip or a program may use.
+    Vectors,
+    /// The MAC covers text, but its key is not the session key of SDMMAC.
+    WrongKeys,
+    /// The MAC covers decoded bytes, under any of the keys.
+    Bytes,
+}
+
+impl Recipes {
+    /// Returns the recipes. `claimed` is the session vector of a chip that mirrors what the URL claims, and `known_uid`
+    /// the UID of the tag if it is known.
+    pub(super) fn list(self, claimed: SessionVector, known_uid: Option<Uid>) -> Vec<Recipe, 9> {
+        let recipe = |key, vector, message| Recipe { key, vector, message };
+        let other_keys = [MacKeySource::FileKey, MacKeySource::EncSession];
+        match self {
+            Self::Chip => iter::once(recipe(MacKeySource::Session, claimed, MacMessage::Text)).collect(),
+            Self::Vectors => other_vectors(claimed, known_uid)
+                .map(|vector| recipe(MacKeySource::Session, vector, MacMessage::Text))
+                .collect(),
+            Self::WrongKeys => other_keys.into_iter().map(|key| recipe(key, claimed, MacMessage::Text)).collect(),
+            Self::Bytes => [MacKeySource::Session, MacKeySource::FileKey, MacKeySource::EncSession]
+                .into_iter()
+                .map(|key| recipe(key, claimed, MacMessage::Bytes))
+                .collect(),
+        }
+    }
+}
+
+/// Returns the session vectors other than the claimed one: with the known UID, without UID or counter, and with the
+/// bytes of the counter in reverse order.
+fn other_vectors(claimed: SessionVector, known_uid: Option<Uid>) -> impl Iterator<Item = SessionVector> {
+    let SessionVector { uid, ctr, .. } = claimed;
+    let uids = [uid, None, known_uid.filter(|known| uid != Some(*known))];
+    let all = uids.into_iter().flat_map(move |uid| {
+        let counters = [(ctr, false), (None, false), (ctr, true)];
+        counters.into_iter().map(move |(ctr, is_ctr_reversed)| SessionVector { uid, ctr, is_ctr_reversed })
+    });
+    all.filter(move |other| *other != claimed)
+}
+
+impl Recipe {
+    /// Returns the key of the MAC. Returns `None` if this scheme or tag has no such key.
+    pub(super) fn mac_key(&self, key: &SdmFileReadKey, prepared: &PreparedFileReadKey) -> Option<MacKey> {
+        let SessionVector { uid, ctr, is_ctr_reversed } = self.vector;
+        let ctr = ctr.map(|ctr| if is_ctr_reversed { reversed(ctr) } else { ctr });
+        match self.key {
+            MacKeySource::Session => MacKey::derive(prepared, uid, ctr),
+            MacKeySource::FileKey => MacKey::from_secret(prepared.scheme(), *key.expose_bytes()),
+            // In LRP mode, both session keys have the same secret, so there is no wrong one.
+            MacKeySource::EncSession if prepared.scheme() != Scheme::Aes => None,
+            MacKeySource::EncSession => {
+                MacKey::from_secret(prepared.scheme(), *EncKey::derive(prepared, uid?, ctr?)?.expose_bytes())
+            }
+        }
+    }
+}
+
+/// Returns the counter with its bytes in reverse order.
+fn reversed(ctr: SdmReadCtr) -> SdmReadCtr {
+    let [low, mid, high] = ctr.to_lsb_first();
+    SdmReadCtr::from_lsb_first([high, mid, low])
+}
+
+/// The bytes that a program may pass to the MAC in place of the text.
+pub(super) type ByteMessage = Vec<u8, 160>;
+
+/// Returns the decoded bytes of the mirrors, alone and joined.
+pub(super) fn byte_messages(parts: &UrlParts, url: &str, claimed: SessionVector) -> Vec<ByteMessage, 8> {
+    let decoded = |part: Option<Span>| {
+        let digits = part?.of(url).as_bytes();
+        let mut bytes = ByteMessage::new();
+        bytes.resize_default(digits.len() / 2).ok()?;
+        hex::decode_into(digits, &mut bytes).ok()?;
+        Some(bytes)
+    };
+    let joined = |first: &Option<ByteMessage>, second: &Option<ByteMessage>| {
+        let mut bytes = first.clone()?;
+        bytes.extend_from_slice(second.as_ref()?).ok()?;
+        Some(bytes)
+    };
+    let (picc_data, enc) = (decoded(parts.picc_data), decoded(parts.enc));
+    let (uid, ctr) = (decoded(parts.uid), decoded(parts.ctr));
+    let plain_uid = claimed.uid.and_then(|uid| ByteMessage::from_slice(uid.as_bytes()).ok());
+    let lsb_first = claimed.ctr.and_then(|ctr| ByteMessage::from_slice(&ctr.to_lsb_first()).ok());
+    let plain = joined(&plain_uid, &lsb_first);
+    let messages = [joined(&picc_data, &enc), joined(&uid, &ctr), plain, plain_uid, picc_data, enc, uid, ctr];
+    messages.into_iter().flatten().collect()
+}
+
+/// The digits of a MAC in a URL. If the URL ends inside the MAC, the first digits are compared.
+#[derive(Clone, Copy)]
+pub(super) struct MacDigits {
+    bytes: [u8; 8],
+    count: usize,
+}
+
+impl MacDigits {
+    /// Returns `None` if there are more than 16 characters, or if one of them is not a digit.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let count = text.len();
+        let mut digits = [b'0'; 16];
+        digits.get_mut(..count)?.copy_from_slice(text.as_bytes());
+        Some(Self { bytes: hex::decode(&digits).ok()?, count })
+    }
+
+    fn matches<'c>(&self, candidate: impl Iterator<Item = &'c u8>) -> bool {
+        let mut left = self.count;
+        let mut pairs = candidate.zip(&self.bytes);
+        pairs.all(|(expected, found)| {
+            let mask = match left {
+                0 => 0x00,
+                1 => 0xF0,
+                _ => 0xFF,
+            };
+            left = left.saturating_sub(2);
+            (expected ^ found) & mask == 0
+        })
+    }
+}
+
+impl Truncation {
+    /// Returns how this CMAC was truncated to the MAC, or `None` if the MAC does not come from this CMAC.
+    pub(super) fn find(cmac: &[u8; 16], mac: MacDigits) -> Option<Self> {
+        if mac.matches(cmac.iter().skip(1).step_by(2)) {
+            Some(Self::OddBytes)
+        } else if mac.matches(cmac.iter().step_by(2)) {
+            Some(Self::EvenBytes)
+        } else if mac.matches(cmac.iter().take(8)) {
+            Some(Self::FirstHalf)
+        } else if mac.matches(cmac.iter().skip(8)) {
+            Some(Self::LastHalf)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only the digits that are left are compared, and each of them is.
+    #[test]
+    fn shortened_macs_are_compared_digit_by_digit() {
+        let cmac: [u8; 16] = core::array::from_fn(|at| u8::try_from(at).unwrap() * 0x11);
+        let text = "1133557799BBDDFF";
+        for count in 10..=16 {
+            let mac = MacDigits::parse(&text[..count]).unwrap();
+            assert_eq!(Truncation::find(&cmac, mac), Some(Truncation::OddBytes));
+            for at in 0..count {
+                let mut wrong = text.as_bytes()[..count].to_vec();
+                wrong[at] = b'0';
+                let wrong = MacDigits::parse(str::from_utf8(&wrong).unwrap()).unwrap();
+                assert_eq!(Truncation::find(&cmac, wrong), None, "{count} {at}");
+            }
+        }
+        assert!(MacDigits::parse("1133557799BBDDFF0").is_none() && MacDigits::parse("x133557799").is_none());
+    }
+}

@@ -1,0 +1,209 @@
+//! Repairs of a URL that was changed after the tag wrote it, or of a layout that differs only in its scheme or host.
+
+use heapless::String;
+
+use super::finding::Finding;
+use super::url_parts::{UrlParts, path_start};
+use crate::sun::error::Malformed;
+use crate::sun::layout::{ElementKind, MAX_TEMPLATE, SdmLayout};
+
+/// The maximum length of a URL that is repaired. A redirect can wrap a tap, and percent-encoding makes it longer.
+const MAX_REPAIRED: usize = 1024;
+type Repaired = String<MAX_REPAIRED>;
+/// Percent-encoding is undone at most this often. A redirect inside a redirect encodes the tap twice.
+const MAX_DECODINGS: usize = 3;
+
+/// A URL as the tag probably wrote it, the layout to compare it with, and the findings about the difference.
+pub(super) struct Repair {
+    url: Option<Repaired>,
+    pub(super) layout: Option<SdmLayout>,
+    /// The finding about the encoding of the URL.
+    pub(super) encoding: Option<Finding<'static>>,
+    /// The finding about the difference between URL and layout.
+    pub(super) difference: Option<Finding<'static>>,
+}
+
+impl Repair {
+    /// Takes the URL as it is.
+    pub(super) fn none(layout: Option<&SdmLayout>) -> Self {
+        Self { url: None, layout: layout.cloned(), encoding: None, difference: None }
+    }
+
+    /// Decodes the URL if it is encoded. If it does not match the layout, changes it to match, as far as possible.
+    pub(super) fn of(layout: Option<&SdmLayout>, original: &str) -> Self {
+        let mut repair = Self::none(layout);
+        if layout.is_some_and(|layout| layout.parse(original).is_ok()) {
+            return repair;
+        }
+        if let Some((decoded, finding)) = decoded(original) {
+            repair.url = Some(decoded);
+            repair.encoding = Some(finding);
+        }
+        let Some(layout) = layout else { return repair };
+        let url = repair.url(original);
+        let Err(error) = layout.parse(url) else { return repair };
+        let difference = if let Some(shortened) = without_appended_text(layout, url) {
+            repair.url = Some(shortened);
+            Some(Finding::Layout(Malformed::Trailing))
+        } else if let Some(restored) = with_case_of_layout(layout, url) {
+            repair.url = Some(restored);
+            Some(Finding::CaseChanged)
+        } else if let Some(moved) = with_origin_of_url(layout, url) {
+            let has_same_host = host_of(layout.template()).eq_ignore_ascii_case(host_of(url));
+            repair.layout = Some(moved);
+            Some(if has_same_host { Finding::SchemeDiffers } else { Finding::Layout(error) })
+        } else {
+            None
+        };
+        repair.difference = difference;
+        repair
+    }
+
+    /// Returns the URL as the tag probably wrote it. `original` is the URL that was given to [`Repair::of`].
+    pub(super) fn url<'u>(&'u self, original: &'u str) -> &'u str {
+        self.url.as_deref().unwrap_or(original)
+    }
+
+    /// Returns `true` if percent-encoding was undone.
+    pub(super) fn is_percent_decoded(&self) -> bool {
+        self.encoding == Some(Finding::PercentEncoded)
+    }
+}
+
+/// The tap to compare: the URL and the layout, both repaired, and the reason why they do not match.
+pub(super) struct Tap<'t> {
+    pub(super) url: &'t str,
+    pub(super) layout: Option<&'t SdmLayout>,
+    pub(super) layout_error: Option<Malformed>,
+}
+
+impl Tap<'_> {
+    /// Returns the parts of the URL according to the assumed layout. Returns `None` if there is no assumed layout or if
+    /// it does not match the URL.
+    pub(super) fn assumed_parts(&self) -> Option<UrlParts> {
+        self.layout.and_then(|layout| UrlParts::locate(layout, self.url).ok())
+    }
+}
+
+/// Undoes percent-encoding or HTML escaping. Returns `None` if the URL has neither.
+fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
+    if let Some(unescaped) = html_unescaped(url) {
+        return Some((unescaped, Finding::HtmlEscaped));
+    }
+    let mut decoded = percent_decoded(url)?;
+    for _ in 1..MAX_DECODINGS {
+        let Some(again) = percent_decoded(&decoded) else { break };
+        decoded = again;
+    }
+    // A redirect wraps the URL of the tap in one of its own.
+    let inner = decoded.rfind("://").and_then(|at| {
+        let scheme = decoded.get(..at)?.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
+        at.checked_sub(scheme).filter(|from| *from > 0 && scheme > 0)
+    });
+    if let Some(inner) = inner.and_then(|from| decoded.get(from..)) {
+        decoded = Repaired::try_from(inner).ok()?;
+    }
+    Some((decoded, Finding::PercentEncoded))
+}
+
+/// Replaces the escapes of `&` in HTML. Returns `None` if there are none.
+fn html_unescaped(url: &str) -> Option<Repaired> {
+    const ESCAPES: [&str; 4] = ["&amp;", "&#38;", "&#x26;", "&#X26;"];
+    let mut unescaped = Repaired::new();
+    let mut rest = url;
+    let mut changed = false;
+    while let Some(first) = rest.chars().next() {
+        if let Some(after) = ESCAPES.iter().find_map(|escape| rest.strip_prefix(escape)) {
+            unescaped.push('&').ok()?;
+            (rest, changed) = (after, true);
+        } else {
+            unescaped.push(first).ok()?;
+            rest = rest.get(first.len_utf8()..)?;
+        }
+    }
+    changed.then_some(unescaped)
+}
+
+/// Replaces each `%XX` that stands for an ASCII character. Returns `None` if there is none.
+fn percent_decoded(url: &str) -> Option<Repaired> {
+    let mut decoded = Repaired::new();
+    let mut rest = url;
+    let mut changed = false;
+    while let Some(first) = rest.chars().next() {
+        let digits = rest.strip_prefix('%').and_then(|after| after.get(..2));
+        let byte = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let byte = byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(u8::is_ascii_graphic);
+        let (c, len) = byte.map_or((first, first.len_utf8()), |byte| (char::from(byte), 3));
+        changed |= byte.is_some();
+        decoded.push(c).ok()?;
+        rest = rest.get(len..)?;
+    }
+    changed.then_some(decoded)
+}
+
+/// Returns the URL without text that was appended to it, or `None` if the rest does not match the layout.
+fn without_appended_text(layout: &SdmLayout, url: &str) -> Option<Repaired> {
+    let cuts = url.char_indices().rev().filter(|(_, c)| matches!(c, '&' | '?' | '#' | ' ' | '\n')).map(|(at, _)| at);
+    let head = cuts.filter_map(|at| url.get(..at)).find(|head| layout.parse(head).is_ok())?;
+    Repaired::try_from(head).ok()
+}
+
+/// Changes the case of the URL's static text to match the layout. Returns `None` if the URL still does not match.
+fn with_case_of_layout(layout: &SdmLayout, url: &str) -> Option<Repaired> {
+    let mut rest = url.as_bytes();
+    let mut repaired = Repaired::new();
+    let mut append = |bytes: &[u8]| repaired.push_str(str::from_utf8(bytes).ok()?).ok();
+    for element in layout.elements() {
+        let text = layout.text(element.text);
+        let (head, after) = rest.split_at_checked(text.len())?;
+        head.eq_ignore_ascii_case(text).then_some(())?;
+        append(text)?;
+        rest = after;
+        if let ElementKind::Value(field) = element.kind {
+            let (value, after) = rest.split_at_checked(layout.chars(field, rest))?;
+            append(value)?;
+            rest = after;
+        }
+    }
+    rest.is_empty().then_some(())?;
+    layout.parse(&repaired).is_ok().then_some(repaired)
+}
+
+/// Returns the layout with the scheme and host of the URL, or `None` if it does not match the URL either.
+fn with_origin_of_url(layout: &SdmLayout, url: &str) -> Option<SdmLayout> {
+    let (origin, tail) = layout.template().split_at_checked(layout.origin)?;
+    let (scheme, host) = split_origin(url.get(..path_start(url))?);
+    let (_, layout_host) = split_origin(origin);
+    let mut template: String<MAX_TEMPLATE> = String::new();
+    // `[[` stays before or after the scheme.
+    let marks = [origin.starts_with("[["), layout_host.starts_with("[["), origin.ends_with("[[")];
+    let [before_scheme, before_host, before_path] = marks;
+    if origin.contains('{') || (origin.contains("[[") && !marks.contains(&true)) {
+        return None;
+    }
+    for (text, is_written) in [
+        ("[[", before_scheme),
+        (scheme, true),
+        ("[[", before_host),
+        (host, true),
+        ("[[", before_path && !before_host && !before_scheme),
+        (tail, true),
+    ] {
+        if is_written {
+            template.push_str(text).ok()?;
+        }
+    }
+    let moved = SdmLayout::new(layout.scheme(), &template).ok()?;
+    moved.parse(url).is_ok().then_some(moved)
+}
+
+/// Splits an origin after `://`.
+fn split_origin(origin: &str) -> (&str, &str) {
+    let at = origin.find("://").map_or(0, |at| at.saturating_add(3));
+    origin.split_at_checked(at).unwrap_or((origin, ""))
+}
+
+fn host_of(url: &str) -> &str {
+    let (_, rest) = split_origin(url);
+    rest.trim_start_matches("[[").split(['/', '?', '#', '[']).next().unwrap_or_default()
+}

@@ -1,0 +1,183 @@
+//! Mirrors that are not at their placeholders, because an SDM offset is wrong.
+//!
+//! The chip writes a mirror over the text at its offset. If the offset is wrong, the mirror replaces part of the static
+//! text before or after its placeholder, and some zeros of the placeholder remain. The URL keeps its length.
+
+use super::shift::{Shift, ShiftCause, cause_of, decimal_as_hex, file_offset, hex_as_decimal, prefix_len};
+use super::url_parts::{self, UrlParts};
+use crate::sun::error::Field;
+use crate::sun::layout::SdmLayout;
+use crate::sun::span::Span;
+
+/// The largest shift that is tried, in characters.
+pub(super) const MAX_SHIFT: usize = 16;
+/// The number of digits of a MAC that is needed to recognise it, if the URL ends inside the MAC.
+pub(super) const MIN_MAC_DIGITS: usize = 10;
+const MAC_DIGITS: usize = 16;
+
+/// Returns the parts of a URL in which one or all of the SDM offsets are wrong. The URL must have the length that the
+/// layout says.
+///
+/// Only parts that can hold the digits of their mirrors are returned, and only if the other text is that of the layout.
+pub(super) fn shifted(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
+    let expected = UrlParts::expected(layout, url.len());
+    let prefix = prefix_len(url);
+    let distances = (1..=MAX_SHIFT).flat_map(|distance| {
+        let distance = i32::try_from(distance).unwrap_or_default();
+        [distance.saturating_neg(), distance]
+    });
+    let mirrors = move || expected.into_iter().flat_map(|expected| expected.mirrors());
+    let first = mirrors().map(|(_, part)| part.from).min();
+    let all_or_one = move || {
+        let one = mirrors().map(|(field, part)| (Some(field), part.from));
+        first.map(|first| (None, first)).into_iter().chain(one)
+    };
+    let by_distance = distances.flat_map(move |by| {
+        all_or_one().filter_map(move |(field, at)| {
+            let cause = cause_of(by, file_offset(at, prefix), prefix);
+            moved(&expected?, url, field, cause, |_| Some(by))
+        })
+    });
+    // A wrong base moves each mirror by a different distance.
+    let bases = [ShiftCause::DecimalForHex, ShiftCause::HexForDecimal];
+    let by_base = bases.into_iter().flat_map(move |cause| {
+        let distance = move |at: usize| {
+            let right = file_offset(at, prefix);
+            let found =
+                if cause == ShiftCause::DecimalForHex { Some(decimal_as_hex(right)) } else { hex_as_decimal(right) };
+            i32::try_from(found?).ok()?.checked_sub(i32::try_from(right).ok()?)
+        };
+        all_or_one().filter_map(move |(field, _)| moved(&expected?, url, field, cause, distance))
+    });
+    by_distance.chain(by_base).filter(move |parts| {
+        let is_apart = |part: Span| parts.mirrors().filter(|(_, other)| other.overlaps(part)).count() == 1;
+        parts.mirrors().all(|(_, part)| is_apart(part))
+            && expected.is_some_and(|expected| has_static_text(layout, &expected, parts, url))
+    })
+}
+
+/// Returns the parts of a URL that ends inside its MAC, which must be the last part of the layout.
+pub(super) fn cut(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
+    (1..=MAC_DIGITS.saturating_sub(MIN_MAC_DIGITS)).filter_map(move |lost| {
+        let whole = url.len().saturating_add(lost);
+        let mut parts = UrlParts::expected(layout, whole).filter(|parts| parts.mac.to == whole)?;
+        parts.mac.to = url.len();
+        holds_mirrors(&parts, url).then_some(parts)
+    })
+}
+
+/// Moves one or all mirrors by the distance that belongs to their offset in the URL. Returns `None` if the URL cannot
+/// hold the mirrors there.
+fn moved(
+    expected: &UrlParts,
+    url: &str,
+    field: Option<Field>,
+    cause: ShiftCause,
+    distance: impl Fn(usize) -> Option<i32>,
+) -> Option<UrlParts> {
+    let mut parts = *expected;
+    let mut by = None;
+    for (mirror, part) in expected.mirrors().filter(|(mirror, _)| field.is_none_or(|field| field == *mirror)) {
+        let shift = distance(part.from)?;
+        by = by.or(Some(shift).filter(|shift| *shift != 0));
+        let moved = Span::at(move_by(part.from, shift)?, part.len());
+        match parts.mirror_mut(mirror) {
+            Some(place) => *place = Some(moved),
+            None => parts.mac = Span { to: moved.to.min(url.len()), ..moved },
+        }
+    }
+    if field.is_none() || expected.window_start == expected.mac.from {
+        let shift = distance(expected.window_start).filter(|_| field.is_none_or(|field| field == Field::SdmMac));
+        parts.window_start = move_by(expected.window_start, shift.unwrap_or_default())?;
+    }
+    parts.shift = Some(Shift { field, by: by?, cause });
+    holds_mirrors(&parts, url).then_some(parts)
+}
+
+fn move_by(offset: usize, by: i32) -> Option<usize> {
+    let distance = usize::try_from(by.unsigned_abs()).ok()?;
+    if by < 0 { offset.checked_sub(distance) } else { offset.checked_add(distance) }
+}
+
+/// Returns `true` if each part of the URL has only characters that its mirror can have.
+fn holds_mirrors(parts: &UrlParts, url: &str) -> bool {
+    parts.mac.len() >= MIN_MAC_DIGITS
+        && parts.mirrors().all(|(field, part)| {
+            let text = part.of(url);
+            let is_status = |byte: u8| matches!(byte, b'C' | b'O' | b'I');
+            text.len() == part.len()
+                && match field {
+                    Field::TtStatus => text.bytes().take(2).all(is_status),
+                    _ => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                }
+        })
+}
+
+/// Returns the shift that the URL shows without a key.
+pub(super) fn visible_shift(layout: &SdmLayout, url: &str) -> Option<Shift> {
+    shifted(layout, url).next()?.shift
+}
+
+fn is_in_mirror(parts: &UrlParts, at: usize) -> bool {
+    parts.mirrors().any(|(_, part)| part.contains(at))
+}
+
+/// Returns `true` if the text outside the mirrors is that of the layout, and the rest of the placeholders is one repeated
+/// character.
+fn has_static_text(layout: &SdmLayout, expected: &UrlParts, parts: &UrlParts, url: &str) -> bool {
+    let Some(elements) = url_parts::expected_elements(layout, url.len()) else { return false };
+    let left = |at: &usize| is_in_mirror(expected, *at) && !is_in_mirror(parts, *at);
+    let mut left = (0..url.len()).filter(left).map(|at| url.as_bytes().get(at));
+    let first = left.next();
+    if !left.all(|byte| Some(byte) == first) {
+        return false;
+    }
+    let mut offset = 0usize;
+    for (element, chars) in elements {
+        let text = layout.text(element.text);
+        let from = offset;
+        let is_right = |(at, byte): (usize, &u8)| {
+            let at = from.saturating_add(at);
+            is_in_mirror(parts, at) || url.as_bytes().get(at) == Some(byte)
+        };
+        if !text.iter().enumerate().all(is_right) {
+            return false;
+        }
+        offset = offset.saturating_add(text.len()).saturating_add(chars);
+    }
+    true
+}
+
+/// Returns how far a mirror is from its placeholder, if it fills only a part of a run of digits and the rest of the run
+/// are zeros of the placeholder. Returns 0 if it fills the whole run.
+///
+/// Returns `None` if the placeholder is only too long: the mirror then begins after a separator.
+pub(super) fn shift_in_run(run: Span, mirror: Span, url: &str) -> Option<i32> {
+    let before = mirror.from.checked_sub(run.from)?;
+    let after = run.to.checked_sub(mirror.to)?;
+    let is_separator = |at: Option<usize>| {
+        at.and_then(|at| url.as_bytes().get(at)).is_none_or(|byte| matches!(byte, b'=' | b'&' | b'/' | b'?' | b'#'))
+    };
+    if before == 0 && after > 0 && is_separator(run.from.checked_sub(1)) && is_separator(Some(run.to)) {
+        return None;
+    }
+    i32::try_from(before).ok()?.checked_sub(i32::try_from(after).ok()?)
+}
+
+/// Returns the shift that one mirror or all mirrors have, or `None` if no mirror is shifted or if they differ in
+/// another way. A distance is `None` if the placeholder of that mirror is too long.
+pub(super) fn common_shift(parts: &UrlParts, distances: &[(Field, Option<i32>)], url: &str) -> Option<Shift> {
+    let mut shifted = distances.iter().filter(|(_, by)| by.is_none_or(|by| by != 0));
+    let (field, by) = shifted.next()?;
+    let by = (*by)?;
+    let field = match shifted.clone().count() {
+        0 => Some(*field),
+        _ if distances.iter().all(|(_, other)| *other == Some(by)) => None,
+        _ => return None,
+    };
+    let first = parts.mirrors().filter(|(mirror, _)| field.is_none_or(|field| field == *mirror));
+    let found = first.map(|(_, part)| part.from).min()?;
+    let prefix = prefix_len(url);
+    let right = file_offset(move_by(found, by.saturating_neg())?, prefix);
+    Some(Shift { field, by, cause: cause_of(by, right, prefix) })
+}
