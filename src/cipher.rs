@@ -1,4 +1,5 @@
-//! Implements AES, CMAC and LRP. A key can be prepared once and used for many operations. Blocks are plain byte arrays.
+//! Implements AES, CMAC and the leakage-resilient primitive (LRP). A key can be prepared once and used for many
+//! operations.
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod accel;

@@ -1,14 +1,14 @@
-//! Checks the laws that every counter store must obey (feature `conformance`). Call these checks from the tests of your
-//! own store.
+//! Checks the laws that every counter store must obey (feature `conformance`). A law is a property of a correct store.
+//! Call the checks from the tests of your own store.
 //!
-//! Functions whose names end in `_async` take an [`AsyncCounterStore`], and the others take a [`CounterStore`]. This
-//! module does not need `std`, so you can also run the checks on a device. If a store breaks a law, the check returns a
-//! [`Violation`]. The text of the violation names the [`Law`].
+//! Functions with a name that ends in `_async` take an [`AsyncCounterStore`]. All other functions take a
+//! [`CounterStore`]. This module does not need `std`, so you can also run the checks on a device. If a store breaks a
+//! law, the check returns a [`Violation`], which names the [`Law`].
 //!
-//! Each check derives its counter ids from the number `run`, which you choose. Use a different number for each check.
-//! The store then does not have to be empty. A check uses at most [`TAGS`] tags. Only [`Contest::Apart`] can use more.
-//! A few dozen calls to the store are enough to check a law. The checks expect the store to return every timestamp
-//! exactly, to the millisecond.
+//! Each check derives counter ids from a number `run`, which you choose. Choose a different number for each check, so
+//! that the counter ids are new even if the store is not empty. A check uses at most [`TAGS`] tags, except
+//! [`Contest::Apart`], which uses one tag for each participant. [`sequential`] calls the store about 20 times. The
+//! checks expect the store to return every stored time exactly, to the millisecond.
 //!
 //! ```
 //! use suntap::conformance;
@@ -21,10 +21,10 @@
 //!
 //! # Laws about concurrent calls
 //!
-//! A [`Contest`] defines the call that each participant makes to the store, and judges the results. Run the
-//! participants in parallel, in threads or tasks. Give each participant its own handle to the same store. Let all
-//! participants wait for each other before they call [`enter`](Contest::enter). Run many rounds, because a race window
-//! lasts only microseconds, and calls hit it only by chance.
+//! A [`Contest`] checks one law with concurrent calls. Run several participants in parallel, in threads or tasks, and
+//! give each participant its own handle to the same store. Let all participants wait for each other, and call
+//! [`enter`](Contest::enter) once in each participant. Then call [`judge`](Contest::judge) with the results. Run many
+//! rounds, because a race window lasts only microseconds, and calls hit it only by chance.
 //!
 //! ```
 //! use std::sync::{Barrier, Mutex};
@@ -64,23 +64,23 @@
 //!
 //! # Laws that need a restart or a failure
 //!
-//! A [`Promise`] records the mark that a store acknowledged. Make the promise with [`Promise::make`]. If the store's
-//! writes fail during the call, use [`Promise::make_failing`] instead. Then open the store again, and check the promise
-//! with [`Promise::keep`].
+//! A [`Promise`] records the mark that a store reported as stored. To record a mark, call [`Promise::make`]. Call
+//! [`Promise::make_failing`] instead if your test makes the store's writes fail. After you open the store again, call
+//! [`Promise::keep`] to check that the mark is still stored.
 
 use core::fmt;
 
 use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The maximum number of tags that a check uses. Only [`Contest::Apart`] can use more.
+/// The maximum number of tags that a check uses, except [`Contest::Apart`]. `Apart` uses one tag for each participant.
 pub const TAGS: u8 = 3;
 
 /// A property that every counter store must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Law {
-    /// The first tap of a tag advances with any counter. The store reports no previous mark.
+    /// The store accepts any counter in the first tap of a tag, and reports no previous mark.
     FirstTapAdvances,
     /// A counter that is greater than the stored one advances.
     GreaterAdvances,
@@ -88,25 +88,25 @@ pub enum Law {
     EqualIsStale,
     /// A counter that is lower than the stored one is stale and changes nothing.
     LowerIsStale,
-    /// An advance reports the previous mark and the new mark. The new mark contains the new counter and the new time.
-    /// It counts one more accepted tap than the previous mark.
+    /// When a counter advances, the store reports the previous mark and the new mark. The new mark contains the new
+    /// counter and the new time. The number of taps in the new mark is one greater than in the previous mark.
     PreviousIsReported,
-    /// A stale result reports the stored mark, with its counter, time and number of accepted taps.
+    /// For a stale counter, the store reports the stored mark: counter, time and number of accepted taps.
     StoredIsReported,
-    /// Tags do not affect each other, even if their counter ids are similar.
+    /// A tap of one tag does not affect any other tag, even if the counter ids are similar.
     TagsAreIndependent,
-    /// When the stored counter is `FFFFFFh`, no counter advances.
+    /// After the stored counter of a tag has reached `FFFFFFh`, the stored counter never changes again.
     MaximumIsTerminal,
     /// If many concurrent calls try to advance one counter to the same value, exactly one call advances the counter.
     OneWinner,
-    /// After many concurrent calls with different counters for one tag, the greatest counter is stored. The mark counts
-    /// one tap for each call that advanced.
+    /// After many concurrent calls with different counters for one tag, the greatest counter is stored. The number of
+    /// taps in the mark is the number of calls that advanced the counter.
     GreatestRemains,
-    /// An acknowledged mark is still stored after the store is opened again.
+    /// A mark that the store reported as stored is still stored after the store is opened again.
     MarksSurvive,
-    /// The store reports an advance only if it wrote the new mark.
+    /// If the store fails to write a mark, it does not report that the counter advanced.
     FailuresAreTold,
-    /// If nothing is broken, the store returns no error.
+    /// The store returns no error as long as it can read and write its data.
     Works,
 }
 
@@ -130,7 +130,7 @@ impl fmt::Display for Law {
     }
 }
 
-/// A law that a store broke.
+/// A law that a store broke, with the wrong answer or the error of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation<E> {
     /// The law that is broken.
@@ -166,8 +166,9 @@ impl<E: fmt::Display> fmt::Display for Violation<E> {
 
 impl<E: core::error::Error> core::error::Error for Violation<E> {}
 
-/// Returns the counter id of a tag. The id of tag 1 differs from the id of tag 0 only in the first bit. The id of tag 2
-/// differs from the id of tag 0 only in the last bit.
+/// Returns the counter id of the tag `number`. The id of tag 1 differs from the id of tag 0 only in the first bit. The
+/// id of tag 2 differs from the id of tag 0 only in the last bit. A store that ignores a part of the id therefore
+/// confuses these tags.
 fn tag(run: u64, number: u8) -> CounterId {
     let mut id = [0; 16];
     let bytes = run.to_be_bytes();
@@ -200,7 +201,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.store.advance(&tag(self.run, number), ctr, at).await.map_err(Violation::failed)
     }
 
-    /// Checks that the counter advances from `previous` to `now`.
+    /// Checks that the store advances the counter of the tag `number` from the mark `previous` to the mark `now`.
     async fn advances(
         &mut self,
         number: u8,
@@ -216,7 +217,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         }
     }
 
-    /// Checks that the counter does not advance to `ctr`, and that the store reports the mark `stored`.
+    /// Checks that the store does not advance the counter to `ctr`, and that it reports the mark `stored`.
     async fn is_stale(
         &mut self,
         number: u8,
@@ -268,10 +269,10 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
     }
 }
 
-/// Checks the laws that need only sequential calls.
+/// Checks all laws that need neither concurrent calls nor a restart.
 ///
 /// # Errors
-/// Returns a [`Violation`] with the first law that is broken.
+/// Returns a [`Violation`] that names the first broken law.
 pub fn sequential<S: CounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
     run_ready(sequential_async(&mut Blocking(store), run))
 }
@@ -279,25 +280,28 @@ pub fn sequential<S: CounterStore>(store: &mut S, run: u64) -> Result<(), Violat
 /// Like [`sequential`], but for an [`AsyncCounterStore`].
 ///
 /// # Errors
-/// Returns a [`Violation`] with the first law that is broken.
+/// Returns a [`Violation`] that names the first broken law.
 pub async fn sequential_async<S: AsyncCounterStore>(store: &mut S, run: u64) -> Result<(), Violation<S::Error>> {
     Trial { store, run }.sequential().await
 }
 
-/// A check of a law with concurrent calls. Many participants call the store at the same time.
+/// A check of one law with concurrent calls. Several participants, for example threads, call the store at the same
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contest {
-    /// Checks [`Law::OneWinner`]. All participants advance the same tag to the same counter.
+    /// Checks [`Law::OneWinner`]. All participants pass the same tag and the same counter, and exactly one call must
+    /// advance.
     Equal {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Checks [`Law::GreatestRemains`]. All participants advance the same tag, each to a different counter.
+    /// Checks [`Law::GreatestRemains`]. All participants pass the same tag, but each participant passes a different
+    /// counter.
     Increasing {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Checks [`Law::TagsAreIndependent`]. Each participant advances a tag of its own, and every call must advance.
+    /// Checks [`Law::TagsAreIndependent`]. Each participant passes a different tag, and every call must advance.
     Apart {
         /// The number from which the counter ids are derived.
         run: u64,
@@ -323,7 +327,7 @@ impl Contest {
         }
     }
 
-    /// Calls the store once for the participant with this number. Participants are numbered from 0.
+    /// Calls the store once for the participant `number`. Participants are numbered from 0.
     ///
     /// # Errors
     /// Returns the error of the store.
@@ -343,11 +347,12 @@ impl Contest {
         store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis::new(number.into()))).await
     }
 
-    /// Judges the results of all participants. Call this function after the last participant is done. Sort `results` by
-    /// the number of the participant.
+    /// Checks the results of all participants against the law. Call this function after all participants are done.
+    /// `results` must contain the results in the order of the participant numbers.
     ///
     /// # Errors
-    /// Returns a [`Violation`] with the law that is broken. If the store returned an error, the law is [`Law::Works`].
+    /// Returns a [`Violation`] if the law is broken. If the store returned an error, the violation names
+    /// [`Law::Works`].
     pub fn judge<S: CounterStore>(
         self,
         store: &mut S,
@@ -421,7 +426,7 @@ impl Contest {
     }
 }
 
-/// A record of the mark that a store acknowledged. Check the promise with [`keep`](Self::keep) after you open the store
+/// The answer of a store to one call, recorded to check it later. Call [`keep`](Self::keep) after you open the store
 /// again.
 ///
 /// ```
@@ -438,9 +443,9 @@ impl Contest {
 pub struct Promise {
     run: u64,
     asked: Mark,
-    /// `None` if the store returned an error.
+    /// The mark that the store reported as stored, or `None` if the store returned an error.
     acknowledged: Option<Mark>,
-    /// The law that is broken if the promise is not kept.
+    /// The law that is broken if the recorded mark is no longer stored.
     law: Law,
 }
 
@@ -457,7 +462,7 @@ impl Promise {
     }
 
     /// Like [`make`](Self::make), but for a store that cannot write or is interrupted in the middle of a write. The
-    /// store may return an error. If it returns an answer, the answer must be true.
+    /// store may return an error. If the store returns an answer instead, the answer must be correct.
     pub fn make_failing<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         run_ready(Self::make_failing_async(&mut Blocking(store), run, value))
     }
@@ -483,12 +488,14 @@ impl Promise {
         self.acknowledged
     }
 
-    /// Checks the store against the promise. The store must work during this call. You can check promises any number of
-    /// times and in any order. If the store returned an error when the promise was made, this call repeats the advance.
+    /// Checks that the recorded mark is still stored. The store must be able to read and write its data during this
+    /// call. You can check several promises in any order, and each promise any number of times. If the store returned
+    /// an error when the promise was made, this function tries to advance the counter again.
     ///
     /// # Errors
-    /// Returns a violation if the acknowledged mark is gone or changed. The law is [`Law::MarksSurvive`] for a promise
-    /// from [`make`](Self::make), and [`Law::FailuresAreTold`] for a promise from [`make_failing`](Self::make_failing).
+    /// Returns a [`Violation`] if the recorded mark is missing or changed. The violation names [`Law::MarksSurvive`]
+    /// for a promise from [`make`](Self::make), and [`Law::FailuresAreTold`] for a promise from
+    /// [`make_failing`](Self::make_failing).
     pub fn keep<S: CounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
         run_ready(self.keep_async(&mut Blocking(store)))
     }
@@ -498,8 +505,8 @@ impl Promise {
     /// # Errors
     /// Returns the same errors as [`keep`](Self::keep).
     pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        // If the store kept the acknowledged counter, this call cannot advance it. The store then reports the stored
-        // mark.
+        // A store that kept the recorded counter cannot advance to the same counter again. The store then reports the
+        // stored mark.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
         let is_kept = match (advance, self.acknowledged) {

@@ -1,11 +1,12 @@
 //! A tag emulated in software (feature `emulator`), for tests, demonstrations and development without a chip.
 //!
 //! The emulator works like the chip (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation writes an NDEF file into the
-//! emulated tag. A tap copies this file, writes each mirror at its offset, and computes the MAC over the bytes from
-//! SDMMACInputOffset to SDMMACOffset. The emulator shares the template, the session keys and the ciphers with the
-//! verifier. It does not share the verifier's parser or the code that finds the MAC input.
+//! emulated tag. A tap copies the file, writes each mirror into the copy, and computes the MAC over the bytes from
+//! SDMMACInputOffset to SDMMACOffset. Emulator and verifier share the code for the template, the session keys and the
+//! ciphers. The emulator does not use the verifier's parser or the verifier's code for the MAC input. Tests with the
+//! emulator can therefore find mistakes in the verifier.
 //!
-//! **Anybody can copy an emulated tag.** Give it keys that no real tag uses.
+//! **Anybody can copy an emulated tag.** Give an emulated tag only keys that no real tag uses.
 //!
 //! ```
 //! use suntap::emulator::EmulatedTag;
@@ -60,14 +61,14 @@ pub struct EmulatedTag {
 }
 
 impl EmulatedTag {
-    /// Creates a newly set up tag. Its counter is 0, and its seal is closed.
+    /// Creates a newly set up tag. The counter of the tag is 0, and the seal is closed.
     ///
-    /// A `{picc}` without pinned content contains both UID and counter. An `{enc}` without a pinned length is as short
-    /// as the file data allows, but at least 32 characters long.
+    /// A `{picc}` without pinned content contains UID and counter. An `{enc}` without a pinned length is as short as
+    /// the file data allows, but at least 32 characters long.
     ///
     /// # Errors
-    /// Returns [`SettingsError`] if the layout or a text cannot be written to a chip. Also returns this error if the
-    /// layout describes an NTAG 22x, which the emulator does not support.
+    /// Returns [`SettingsError`] if the layout or a text cannot be written to a chip, or if the layout describes an
+    /// NTAG 22x, which the emulator does not support.
     pub fn new(
         layout: &SdmLayout,
         texts: &TagTexts<'_>,
@@ -97,7 +98,7 @@ impl EmulatedTag {
     /// state of the seal does not change, because a chip never forgets that its seal was open.
     ///
     /// # Errors
-    /// Returns the same errors as [`new`](Self::new). If this fails, the tag is unchanged.
+    /// Returns the same errors as [`new`](Self::new). After an error, the tag is unchanged.
     pub fn personalise(
         &mut self,
         layout: &SdmLayout,
@@ -110,38 +111,38 @@ impl EmulatedTag {
         Ok(())
     }
 
-    /// Returns the same tag with a different seed for its random bytes. In AES mode, PICCData has random bytes after
-    /// UID and counter. In LRP mode, PICCData also has random bytes before them. The random bytes of each tap are
-    /// computed from the seed and the counter.
+    /// Returns the same tag with a different seed for its random bytes. PICCData contains random bytes: after the UID
+    /// and counter in AES mode, and before and after the UID and counter in LRP mode. The emulator computes the random
+    /// bytes of each tap from the seed and the counter.
     #[must_use]
     pub fn with_seed(mut self, seed: [u8; 16]) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Returns the same tag as if it had been read `ctr` times before.
+    /// Returns the same tag with the counter `ctr`, as if the tag had been read `ctr` times.
     #[must_use]
     pub fn with_ctr(mut self, ctr: SdmReadCtr) -> Self {
         self.ctr = ctr;
         self
     }
 
-    /// Returns the same tag with an SDMReadCtrLimit. The tag cannot be read any more after its counter reaches this
-    /// limit.
+    /// Returns the same tag with the SDMReadCtrLimit `limit`. The tag cannot be read any more after its counter reaches
+    /// the limit.
     #[must_use]
     pub fn with_read_ctr_limit(mut self, limit: SdmReadCtr) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Returns the same tag with seal measurement disabled. The tamper status is then `II`.
+    /// Returns the same tag with seal measurement disabled. The tag mirrors the tamper status `II`.
     #[must_use]
     pub fn without_seal(mut self) -> Self {
         self.seal = None;
         self
     }
 
-    /// Breaks the seal. The tag remembers this forever.
+    /// Breaks the seal. The tag reports forever that the seal was open.
     pub fn open_seal(&mut self) {
         self.seal = self.seal.map(|_| (true, true));
     }
@@ -163,10 +164,10 @@ impl EmulatedTag {
         self.ctr
     }
 
-    /// Reads the tag. This increments the counter by one and returns the URL.
+    /// Reads the tag: increments the counter by one and returns the URL.
     ///
     /// # Errors
-    /// Returns [`ReadLimit`] if the counter has reached its limit, which is `FFFFFFh` by default.
+    /// Returns [`ReadLimit`] if the counter has reached SDMReadCtrLimit, which is `FFFFFFh` by default.
     pub fn tap(&mut self) -> Result<Url, ReadLimit> {
         let prf = Encryptor::new(&self.seed);
         let mut blocks = [[0; 16]; 2];
@@ -178,9 +179,9 @@ impl EmulatedTag {
         self.tap_with(&padded(blocks.as_flattened().iter().copied()))
     }
 
-    /// Like [`tap`](Self::tap), but with the given random bytes. In AES mode, the first of these bytes fill the space
-    /// in PICCData after UID and counter. In LRP mode, the first eight bytes become PICCRand, and the next bytes fill
-    /// the space in PICCData after UID and counter.
+    /// Like [`tap`](Self::tap), but takes the random bytes of PICCData from `random`. In AES mode, PICCData ends with
+    /// as many bytes from the start of `random` as fit after the UID and counter. In LRP mode, the first eight bytes of
+    /// `random` become PICCRand, and PICCData ends with the bytes after the first eight.
     ///
     /// # Errors
     /// Returns the same errors as [`tap`](Self::tap).
@@ -218,7 +219,7 @@ impl EmulatedTag {
             put_digits(&mut file, offsets.mac, mac.as_bytes());
         }
 
-        // The NDEF file contains a URI code instead of the beginning of the URL.
+        // The NDEF file contains a URI code instead of the beginning of the URL, so prepend the beginning.
         let (_, prefix) = self.layout.uri_code();
         let prefix = self.layout.template().as_bytes().get(..prefix).unwrap_or_default();
         let rest = file.get(FILE_HEADER..self.len).unwrap_or_default();
@@ -289,7 +290,7 @@ fn encrypt_file_data(suite: Suite, key: &EncKey, ctr: SdmReadCtr, blocks: &mut [
     }
 }
 
-/// Overwrites the bytes of the file at `at`. Does nothing if `at` is `None`.
+/// Writes `bytes` into the file at the offset `at`. Does nothing if `at` is `None`.
 fn put(file: &mut [u8], at: Option<usize>, bytes: &[u8]) {
     let place = at.and_then(|at| file.get_mut(at..)).unwrap_or_default();
     place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
@@ -312,7 +313,7 @@ impl fmt::Debug for EmulatedTag {
     }
 }
 
-/// The URL of one tap, stored inline.
+/// The URL of one tap, stored without the heap.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Url {
     text: [u8; MAX_URL],
@@ -333,7 +334,7 @@ impl Deref for Url {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // A template contains only ASCII, and digits are ASCII, so this cannot fail.
+        // A template contains only ASCII, and digits are ASCII, so the conversion cannot fail.
         str::from_utf8(self.text.get(..self.len).unwrap_or_default()).unwrap_or_default()
     }
 }

@@ -1,14 +1,15 @@
-//! Finds the meta-read key for a tap of an unknown tag by trying many keys.
+//! Finds the key that decrypts the PICCData of a tap (the meta-read key), by trying many keys.
 //!
-//! With the right key, the first byte of the decrypted PICCData is valid. With a wrong key, this byte is valid by
-//! chance one time in 256, or one time in 85 if the layout does not specify the content of PICCData. A search therefore
-//! finds the right key and sometimes also a wrong key. The SDMMAC check then rejects the wrong key.
+//! The first byte of decrypted PICCData says which values the PICCData contains. With the right key, this byte is
+//! valid. With a wrong key, the byte is valid by chance in 1 of 256 cases, or in 1 of 85 cases for a layout with
+//! `{picc}`, which accepts any content. A search may therefore find wrong keys in addition to the right key. The check
+//! of the SDMMAC rejects the wrong keys.
 //!
-//! The keys may come from an iterator. The search does not store them, so its memory use does not grow with the number
-//! of keys.
+//! The search takes the keys from an iterator and does not store them. Its memory use therefore does not depend on the
+//! number of keys.
 //!
-//! The search stops at the matching key, so its running time reveals the position of that key. The search takes longest
-//! if no key matches.
+//! [`first_verified`] stops at the first match, so its running time reveals the position of the matching key in the
+//! list. The search takes longest if no key matches.
 //!
 //! ```
 //! use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, identify, sdm_layout};
@@ -21,7 +22,7 @@
 //!
 //! let tap = LAYOUT.parse("https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086")?;
 //! let (customer, tap) = identify::first_verified(&tap, &meta_keys, |customer, _claimed| {
-//!     // A real service would derive the key for the claimed UID here.
+//!     // A real service would derive the file-read key from the UID of the claimed tap here.
 //!     Some(SdmFileReadKey::from_bytes(*customers.get(customer)?).prepare(Scheme::Aes))
 //! })?;
 //! assert_eq!((customer, tap.ctr().get()), (2, 61)); // next step: commit
@@ -36,15 +37,16 @@ use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 
-/// Returns an iterator over the keys that decrypt the PICCData of a tap to valid content. Each item is the index of a
-/// key, counted from 0, and the claimed tap. The items are in the order of the keys. A key that was prepared for a
-/// scheme other than the layout's never appears in the result.
+/// Returns an iterator over the keys that decrypt the PICCData of a tap to valid content. Each item consists of the
+/// index of a key, counted from 0, and of the tap with the decrypted values (the claimed tap). The items are in the
+/// order of the keys. The iterator skips keys that were prepared for a scheme other than the scheme of the layout.
 ///
-/// Keys may be plain or prepared. Without the feature `accel`, prepare keys that are tried often. With `accel`, eight
-/// plain keys are expanded in parallel. Plain keys then take no longer than prepared keys if the list of keys is too
-/// long for the CPU cache.
+/// The keys may be plain (`SdmMetaReadKey`) or prepared (`PreparedMetaReadKey`). Without the feature `accel`, prepare
+/// keys that you try on many taps, because a plain key is expanded again for each tap. With `accel`, eight plain keys
+/// are expanded in parallel, so preparing the keys saves time only if all prepared keys fit into the CPU cache.
 ///
-/// The claimed taps are not verified. Verify a claimed tap before you use it for anything else.
+/// The claimed taps are not verified. Verify a claimed tap before you use its values for anything except choosing a
+/// key.
 pub fn candidates<'a, I>(tap: &UnverifiedTap<'a>, keys: I) -> impl Iterator<Item = (usize, ClaimedTap<'a>)>
 where
     I: IntoIterator<Item: MetaReadKey>,
@@ -58,7 +60,7 @@ pub(crate) struct Candidates<'t, 'a, I> {
     keys: I,
     /// The number of keys that have already been tried.
     tried: usize,
-    /// The results that have been computed but not returned yet.
+    /// The claimed values that have been decrypted but not returned yet, with the indices of their keys.
     opened: Deque<(usize, PiccData), LANES>,
 }
 
@@ -86,7 +88,8 @@ impl<'a, I: Iterator<Item: MetaReadKey>> Iterator for Candidates<'_, 'a, I> {
     }
 }
 
-/// Decrypts the PICCData of a tap with each key of a group.
+/// Decrypts the PICCData of a tap with each key of a group. The result has one entry per key. An entry is `None` if the
+/// decrypted content is invalid.
 fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option<PiccData>; LANES] {
     let mut opened = [None; LANES];
     if let Some((block, plain)) = tap.picc_block().zip(all_plain(keys)) {
@@ -103,7 +106,8 @@ fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option
     opened
 }
 
-/// Returns the keys if all of them are plain and this machine expands keys faster in parallel.
+/// Returns the bytes of the keys if all keys are plain and this machine expands several keys faster in parallel than
+/// one by one.
 fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES]>> {
     let mut plain = Secret([[0; 16]; LANES]);
     for (place, key) in plain.0.iter_mut().zip(keys) {
@@ -112,13 +116,14 @@ fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES
     side_by_side().then_some(plain)
 }
 
-/// Returns the first of the [`candidates`] whose SDMMAC matches, and the index of its meta-read key, counted from 0.
-/// `file_key` receives the index and the claimed tap of a candidate. It returns the file-read key of the candidate, or
-/// `None` if there is no such key.
+/// Returns the first of the [`candidates`] with a matching SDMMAC, and the index of the meta-read key, counted from 0.
+///
+/// For each candidate, this function calls `file_key` with the index of the meta-read key and the claimed tap.
+/// `file_key` returns the file-read key for the claimed UID, or `None` to skip the candidate.
 ///
 /// # Errors
-/// Returns [`VerifyError::NotAuthentic`] if no candidate matches, and [`VerifyError::NoCounter`] if a candidate matches
-/// but carries no counter.
+/// Returns [`VerifyError::NotAuthentic`] if no candidate has a matching SDMMAC. Returns [`VerifyError::NoCounter`] if a
+/// candidate has a matching SDMMAC but no counter.
 pub fn first_verified<'a, I, K: FileReadKey>(
     tap: &UnverifiedTap<'a>,
     keys: I,

@@ -1,9 +1,9 @@
-//! Implements `Serialize` and `Deserialize` (feature `serde`). Most values are serialized as the text that `Display`
-//! writes, and deserialized with `FromStr`.
+//! Implements `Serialize` and `Deserialize` (feature `serde`). Most values are written as their `Display` text, and
+//! read with `FromStr`.
 //!
 //! Keys can be deserialized but not serialized. The errors of this module never contain the text of a key. However, the
-//! crate that parses the format may add the text of the key to the error. For example, the `Display` output of a `toml`
-//! error shows the line that contains the key. The error's `message()` does not show the line.
+//! crate that parses the configuration file may put the key into its own error. For example, the `Display` output of an
+//! error of the crate `toml` shows the line with the key. The `message()` of a `toml` error does not show the line.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -31,8 +31,8 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
         text.parse().map_err(E::custom)
     }
 
-    // The default methods put the number into the error. The number may be a key that was written without quotes, so
-    // the error must not contain it.
+    // The default methods of `Visitor` put the number into the error. The number may be a key that was written without
+    // quotes, and an error must not contain a key.
     fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
         Err(E::custom(format_args!("expected {} as text", self.0)))
     }
@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for SdmReadCtr {
     }
 }
 
-/// Serializes the time as a number of milliseconds.
+/// Serializes the time as a number: the milliseconds since 1970-01-01T00:00:00Z.
 impl Serialize for UnixMillis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.get())
@@ -108,7 +108,7 @@ impl<'de> Deserialize<'de> for UnixMillis {
     }
 }
 
-/// Serializes a layout in AES mode as the text of its template. Any other layout becomes a map `{scheme, template}`.
+/// Serializes a layout in AES mode as the text of its template, and any other layout as a map `{scheme, template}`.
 impl Serialize for SdmLayout {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if self.scheme() == Scheme::Aes {
@@ -121,8 +121,8 @@ impl Serialize for SdmLayout {
     }
 }
 
-/// Deserializes a layout from text or from a map `{scheme, template}`. Text is a template in AES mode. The field
-/// `scheme` of the map may also be called `mode`.
+/// Deserializes a layout from text or from a map `{scheme, template}`. Text is read as the template of a layout in AES
+/// mode. The field `scheme` of the map may also be called `mode`.
 impl<'de> Deserialize<'de> for SdmLayout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LayoutVisitor)
@@ -159,7 +159,7 @@ impl<'de> Visitor<'de> for LayoutVisitor {
     }
 }
 
-/// The text of a template, kept until its scheme is known.
+/// The text of a template. The deserializer keeps this text until it has read the scheme.
 struct Template(heapless::String<MAX_TEMPLATE>);
 
 impl FromStr for Template {
@@ -172,7 +172,7 @@ impl FromStr for Template {
 
 from_text!(Template: "a URL template");
 
-/// The name of a field of a layout.
+/// The name of a field in the map form of a layout.
 enum FieldName {
     Scheme,
     Template,

@@ -23,10 +23,10 @@
 //! [`ReplayableTap`]: crate::ReplayableTap
 //! [`verify_replayable`]: crate::ClaimedTap::verify_replayable
 //!
-//! Each step consumes the previous state, and no state is `Clone`. A caller therefore cannot skip or repeat a step. A
-//! `ReplayableTap` never becomes a `FreshTap`. Dropping a `VerifiedTap` is harmless, because a `VerifiedTap` grants
-//! nothing by itself. The types cannot enforce the [contract](crate::CounterStore) of a counter store. If a store loses
-//! counters or reports a wrong result, a replay can become a `FreshTap`.
+//! Each step consumes the previous state, and no state is `Clone`. A caller therefore cannot skip or repeat a step. No
+//! method turns a `ReplayableTap` into a `FreshTap`. Dropping a `VerifiedTap` is harmless, because a `VerifiedTap`
+//! grants nothing by itself. The types cannot enforce the [contract](crate::CounterStore) of a counter store. If a
+//! store loses counters or reports a wrong result, a replay can become a `FreshTap`.
 //!
 //! # Misuse that does not compile
 //!
@@ -39,7 +39,7 @@
 //! }
 //! ```
 //!
-//! A tap without a counter cannot be committed either:
+//! A tap without a counter cannot be committed:
 //!
 //! ```compile_fail,E0599
 //! # use suntap::*;

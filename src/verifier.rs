@@ -1,4 +1,4 @@
-//! The [`Verifier`] and the sources of its keys.
+//! Defines the [`Verifier`] and the sources from which it gets the keys of tags.
 
 use core::borrow::Borrow;
 use core::convert::Infallible;
@@ -22,7 +22,7 @@ pub use derived::{An10922, BoltCard, ECodeKeys};
 pub use file_keys::{AsyncFileKeys, FileKeys};
 pub use meta_keys::MetaKeys;
 
-/// Verifies the taps of one layout, with keys from one source.
+/// Verifies the taps of all tags that have the same layout. The file-read keys of these tags come from one source.
 ///
 /// ```
 /// use suntap::{CommitError, Error, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
@@ -51,11 +51,12 @@ pub use meta_keys::MetaKeys;
 ///
 /// # Returned errors
 ///
-/// [`new`](Self::new) detects configuration mistakes and returns a [`ConfigError`]. Errors at run time are caused by a
-/// tag, by an attacker, or by a failure of the key source or the counter store.
+/// [`new`](Self::new) returns a [`ConfigError`] if it detects a mistake in the configuration. Later errors usually have
+/// another cause: a tag, an attacker, or a failure of the key source or the counter store.
 ///
-/// **Return one generic refusal to untrusted clients.** In particular, keep [`Error::UnknownTag`] for your logs. This
-/// error reveals that a meta-read key decrypted the PICCData.
+/// **Return the same generic refusal to untrusted clients for every error.** Write the detailed error only to your
+/// logs. For example, [`Error::UnknownTag`] would tell an attacker that one of your meta-read keys decrypted the
+/// PICCData.
 pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
     layout: L,
     meta_keys: M,
@@ -68,8 +69,8 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// If the layout has no `{picc}`, pass `()` as the meta-read keys.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if the layout has no counter, if the meta-read keys do not match the layout, or if the
-    /// source of the file-read keys does not work with the layout.
+    /// Returns [`ConfigError`] if the layout mirrors no counter, or if the meta-read keys or the source of the
+    /// file-read keys do not fit the layout.
     pub fn new<K: MetaKeys<Prepared = M>>(layout: L, meta_keys: K, file_keys: F) -> Result<Self, ConfigError>
     where
         F: FileKeys,
@@ -108,7 +109,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
         Ok(Self { layout, meta_keys, file_keys })
     }
 
-    /// Returns the layout.
+    /// Returns the layout of the taps that this verifier accepts.
     pub fn layout(&self) -> &SdmLayout {
         self.layout.borrow()
     }
@@ -120,13 +121,14 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Verifies a tap. `tap` is a full URL or any other form of [`Presented`].
     ///
-    /// **This does not detect replays. A copy of a tap passes any number of times.** To reject replays,
-    /// [commit](VerifiedTap::commit) the result, or call [`admit`](Self::admit) instead.
+    /// **This method does not detect replays. A copy of a tap verifies any number of times.** To reject replays,
+    /// [commit](VerifiedTap::commit) the returned tap, or call [`admit`](Self::admit) instead of this method.
     ///
     /// With several meta-read keys, the verifier tries each key in turn. Each key that decrypts the PICCData to valid
-    /// content yields a claimed tap. If no claimed tap verifies, the error is one of these:
+    /// content yields a claimed tap, which still has to be verified with a file-read key. If no claimed tap verifies,
+    /// the error is one of these:
     ///
-    /// - [`Error::UnknownTag`] if there is at least one claimed tap, but no file-read key for any claimed tap
+    /// - [`Error::UnknownTag`] if there is a claimed tap, but the key source has no file-read key for any claimed tap
     /// - [`VerifyError::NotAuthentic`] in all other cases
     ///
     /// # Errors
@@ -138,18 +140,18 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
         self.verify_for(tap.into())
     }
 
-    /// Verifies a tap and advances its counter in the store. If this succeeds, the tap is genuine and not a replay. The
-    /// store keeps the time `at` with the counter.
+    /// Verifies a tap and advances the counter of the tag in the store. If this method succeeds, the tap is genuine and
+    /// is not a replay. The store keeps the time `at` together with the counter.
     ///
     /// `tap` is the URL as text, or another form of [`Presented`]:
     ///
     /// - `Presented::OriginForm(path_and_query)` for the request target that an HTTP server receives
-    /// - `Presented::NdefFile(&bytes)` for the file that a reader returns
-    /// - `&mirrors` for separate values
+    /// - `Presented::NdefFile(&bytes)` for the NDEF file as read from the tag
+    /// - `&mirrors` for mirrors that arrive as separate values
     ///
     /// # Errors
-    /// Returns the same errors as [`verify`](Self::verify). Also returns [`Error::Commit`] if the tap is a replay or
-    /// the store failed.
+    /// Returns the errors of [`verify`](Self::verify), and [`Error::Commit`] if the tap is a replay or the store
+    /// failed.
     pub fn admit<'a, S: CounterStore + ?Sized>(
         &'a self,
         tap: impl Into<Presented<'a>>,
@@ -178,9 +180,9 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
     ///
-    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent
-    /// in either case. To spawn the future in code that is generic over the store, add the bound
-    /// [`SendCounterStore`](crate::SendCounterStore).
+    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as already
+    /// accepted in either case. To spawn the future in code that is generic over the store, use the bound
+    /// [`SendCounterStore`](crate::SendCounterStore), which guarantees a `Send` future.
     ///
     /// # Errors
     /// Returns the same errors as [`admit`](Self::admit).

@@ -1,14 +1,14 @@
 //! Implements the block cipher with the processor's AES instructions. On a processor without these instructions, this
 //! module uses [`soft`].
 //!
-//! Only this module and its submodules contain `unsafe` code, for two reasons. First, a function that uses the AES
-//! instructions may be called only on a processor that has them. Second, registers are loaded and stored through raw
-//! pointers.
+//! All `unsafe` code of this crate is in this module and its submodules. The code is `unsafe` for two reasons. First, a
+//! function that uses the AES instructions may be called only on a processor with these instructions. Second, registers
+//! are loaded and stored through raw pointers.
 //!
 //! This module is faster than a separate cipher call for each block, for three reasons.
-//! - The key schedule computes SubWord with the instruction for the last round of the cipher. The dedicated instruction
-//!   has three times the latency.
-//! - A key that is used for only one block is expanded while that block is encrypted.
+//! - The instruction for the last round of the cipher also computes SubWord, a step of the key schedule. The dedicated
+//!   instruction has three times the latency.
+//! - A key that is used for only one block is expanded while the block is encrypted.
 //! - The keys of several tags are expanded in parallel. The processor works on one key while it waits for the result of
 //!   another key.
 
@@ -40,15 +40,15 @@ use arch::{
 use round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
 use target::with_aes;
 
-/// Returns `true` if the processor has the AES instructions. With `--cfg suntap_backend="soft"`, it always returns
-/// `false`, so that tests can cover the software path.
+/// Returns `true` if the processor has the AES instructions. With `--cfg suntap_backend="soft"`, the function always
+/// returns `false`, so that tests can cover the software path.
 fn available() -> bool {
     !cfg!(suntap_backend = "soft") && arch::available()
 }
 
 with_aes! {
-    // This is a loop and not a `map`. The function `map` is compiled without these target features, so the closure
-    // would not be inlined.
+    // A loop is faster than `map` here. The function `map` is compiled without the target features for AES, so a
+    // closure would not be inlined into it.
     #[inline]
     fn load_each<const N: usize>(blocks: &[Block; N]) -> [Register; N] {
         let mut registers = [load(&[0; 16]); N];
@@ -75,7 +75,7 @@ with_aes! {
         expanded
     }
 
-    /// Turns encryption round keys into decryption round keys, in the order in which decryption uses them.
+    /// Converts encryption round keys to decryption round keys, in the order in which decryption uses them.
     #[inline]
     fn invert<const N: usize>(keys: &mut RoundKeys<N>) {
         core::mem::swap(&mut keys.first, &mut keys.last);
@@ -117,7 +117,7 @@ with_aes! {
         }
     }
 
-    /// Expands each key while its blocks are encrypted. No round key is stored.
+    /// Encrypts the blocks of each key while the key is expanded. No round key is stored.
     fn expand_and_encrypt<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
         let mut key = load_each(keys);
         let mut states = [load_each(&[[0; 16]; M]); N];
@@ -209,14 +209,15 @@ with_aes! {
     }
 }
 
-/// Returns `true` if several keys are processed faster in parallel than one by one.
+/// Returns `true` if it is faster to process several keys in parallel than one by one.
 pub(crate) fn side_by_side() -> bool {
     available()
 }
 
 /// A key prepared for encryption.
 pub(crate) enum Encryptor {
-    /// This variant, like every `Hard` below, is constructed only if the processor has the AES instructions.
+    /// The round keys for the AES instructions. Each variant `Hard` in this module is constructed only if the processor
+    /// has these instructions.
     Hard(RoundKeys<1>),
     Soft(soft::Encryptor),
 }
@@ -295,7 +296,7 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     }
 }
 
-/// Runs one chain under a key that is expanded for this call only.
+/// Runs one chain of encryptions under a key. The key is expanded for this call only.
 pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     if available() {
         // SAFETY: `available` checked that the processor has the AES instructions.
@@ -305,14 +306,14 @@ pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     }
 }
 
-/// Encrypts `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
+/// Encrypts the blocks in `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
 pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
     if available() {
         #[cfg(target_arch = "x86_64")]
         if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
             && vaes::available()
         {
-            // SAFETY: the processor also has VAES.
+            // SAFETY: `vaes::available` checked that the processor has VAES.
             return unsafe { vaes::expand_and_encrypt(keys, blocks) };
         }
         // SAFETY: `available` checked that the processor has the AES instructions.
@@ -322,14 +323,14 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
     }
 }
 
-/// Decrypts `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
+/// Decrypts the block `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
 pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
     if available() {
         #[cfg(target_arch = "x86_64")]
         if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
             && vaes::available()
         {
-            // SAFETY: the processor also has VAES.
+            // SAFETY: `vaes::available` checked that the processor has VAES.
             return unsafe { vaes::expand_and_decrypt(keys, blocks) };
         }
         // SAFETY: `available` checked that the processor has the AES instructions.

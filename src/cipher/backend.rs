@@ -1,5 +1,5 @@
-//! Selects the block cipher of this build. With the feature `accel`, the cipher uses the processor's AES instructions
-//! directly. Without this feature, the cipher is RustCrypto's `aes`.
+//! Selects the block cipher of this build. With the feature `accel` on x86-64 or AArch64, the cipher uses the
+//! processor's AES instructions directly. In all other builds, the cipher is RustCrypto's crate `aes`.
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use super::accel as chosen;
@@ -32,7 +32,7 @@ mod tests {
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
-    /// Encrypts one block with RustCrypto's `aes`. The result is the reference for the backend of this build.
+    /// Encrypts one block with RustCrypto's crate `aes`. The tests compare the cipher of this build with the result.
     fn rustcrypto(key: &Block, mut block: Block) -> Block {
         aes::Aes128Enc::new(key.into()).encrypt_block((&mut block).into());
         block

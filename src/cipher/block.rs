@@ -1,4 +1,4 @@
-//! Defines blocks, which are plain byte arrays. Secret blocks are wiped on drop.
+//! Defines the 16-byte blocks of the cipher, which are plain byte arrays. Secret blocks are wiped on drop.
 
 use core::hint::black_box;
 
@@ -10,37 +10,37 @@ pub(crate) type Block = [u8; 16];
 /// The number of keys that are used in parallel.
 pub(crate) const LANES: usize = 8;
 
-/// Encrypts blocks under a fixed key. CMAC is built on this trait.
+/// Encrypts blocks under a fixed key. The CMAC of this crate uses this trait.
 pub(crate) trait BlockEncrypt {
     fn encrypt(&self, block: &mut Block);
 
-    /// Encrypts several blocks one after another. Each block depends on the result for the previous block. If each call
-    /// of the cipher has a setup cost, one chain is cheaper than separate calls.
+    /// Runs a sequence of encryptions in which each block depends on the previous result. One chain is cheaper than
+    /// separate calls of `encrypt` for a cipher with a setup cost in each call.
     fn chain<C: Chain>(&self, chain: C) -> C::Output {
         chain.run(|block| self.encrypt(block))
     }
 }
 
-/// A sequence of encryptions for [`BlockEncrypt::chain`].
+/// A sequence of encryptions, which is run by [`BlockEncrypt::chain`].
 pub(crate) trait Chain {
     type Output: Default;
 
     fn run(self, encrypt: impl Fn(&mut Block)) -> Self::Output;
 }
 
-/// Secret blocks that are wiped on drop. They are overwritten in one step, because wiping them byte by byte would take
-/// longer than some operations on them.
+/// Secret values that are wiped on drop. The whole value is overwritten in one step, because wiping each byte
+/// separately would take longer than some operations on the value.
 pub(crate) struct Secret<T: Default>(pub(crate) T);
 
 impl<T: Default> Drop for Secret<T> {
     fn drop(&mut self) {
         self.0 = T::default();
-        // Without the barrier, the compiler would remove the write, because nothing reads the zeros.
+        // Without the barrier, the compiler would remove the assignment, because the zeros are never read.
         optimization_barrier(&self.0);
     }
 }
 
-/// Returns the first `N` bytes. If there are fewer than `N`, the rest is filled with zeros.
+/// Returns the first `N` bytes of an iterator. If the iterator has fewer than `N` bytes, zeros are appended.
 pub(crate) fn padded<const N: usize>(bytes: impl IntoIterator<Item = u8>) -> [u8; N] {
     let mut padded = [0; N];
     padded.iter_mut().zip(bytes).for_each(|(padded, byte)| *padded = byte);
@@ -52,15 +52,15 @@ pub(crate) fn xor(block: Block, other: Block) -> Block {
     (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(other)).to_ne_bytes()
 }
 
-/// Returns all ones if the bit `bit` of `index` is 1, and all zeros otherwise. A lookup in a secret table uses such
-/// masks to hide which entry it selects. `black_box` keeps the compiler from turning the mask into a branch.
+/// Returns a mask of all ones if the bit `bit` of `index` is 1, and all zeros otherwise. A lookup in a secret table
+/// uses masks to hide the selected entry. `black_box` keeps the compiler from turning the mask into a branch.
 #[inline]
 pub(super) fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
 }
 
-/// Selects one of sixteen table entries. Each bit of the index halves the number of remaining entries. This is a macro,
-/// because a function might not be inlined into code that uses the processor's AES instructions.
+/// Selects one of sixteen table entries. Each of the four masks halves the number of remaining entries. This is a
+/// macro, because a function might not be inlined into code that uses the processor's AES instructions.
 macro_rules! halve {
     ($table:expr, $masks:expr, $load:expr, $choose:expr) => {{
         let (choose, load, [one, two, four, eight]) = ($choose, $load, $masks);

@@ -1,8 +1,8 @@
 //! Implements CMAC. Source: NIST SP 800-38B, RFC 4493.
 //!
 //! This crate has its own CMAC for two reasons. First, a prepared key contains the subkeys, so the MAC of a one-block
-//! message costs only one block encryption. Second, AN10922 has its own padding rule, so AN10922 needs a CMAC of input
-//! that is already padded.
+//! message costs only one block encryption. Second, the key derivation of AN10922 has its own padding rule, so this
+//! crate needs a CMAC of input that is already padded.
 
 use dbl::Dbl;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
@@ -10,11 +10,11 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use super::backend::{Encryptor, chain_once};
 use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
 
-/// If `true`, a key that is used only once goes through the same code as a prepared key. Separate code is faster, but
-/// would take 1.2 KB of flash in firmware.
+/// If `true`, keys that are used only once go through the code for prepared keys. Separate code is faster, but would
+/// take 1.2 KB of flash in firmware.
 const SHARED: bool = cfg!(target_pointer_width = "32");
 
-/// A key prepared for CMAC: the cipher and both subkeys.
+/// A key prepared for CMAC: the cipher and the two subkeys.
 pub(crate) struct Cmac<C = Encryptor> {
     cipher: C,
     subkeys: Subkeys,
@@ -36,8 +36,9 @@ impl Subkeys {
         Self { k1: number(&k1), k2: number(&k2) }
     }
 
-    /// Returns the cipher input for the last block of a message. Only the first `filled` bytes of `block` are part of
-    /// the message. The other bytes, if any, are overwritten with padding.
+    /// Pads the last block of a message if necessary, and XORs the block with a subkey: K1 for a full block, K2 for a
+    /// padded block. Only the first `filled` bytes of `block` are part of the message. The other bytes, if any, are
+    /// overwritten with padding.
     pub(crate) fn last(&self, mut block: Block, filled: usize) -> Block {
         let (_, padding) = block.split_at_mut_checked(filled).unwrap_or_default();
         match padding {
@@ -50,13 +51,13 @@ impl Subkeys {
         }
     }
 
-    /// Returns the cipher input for a last block that is full.
+    /// XORs a full last block with K1, the subkey for full blocks.
     #[inline]
     pub(super) fn whole(&self, last: Block) -> Block {
         (u128::from_ne_bytes(last) ^ self.k1).to_ne_bytes()
     }
 
-    /// Returns the cipher input for a last block that is padded.
+    /// XORs a padded last block with K2, the subkey for padded blocks.
     #[inline]
     fn padded(&self, last: Block) -> Block {
         (u128::from_ne_bytes(last) ^ self.k2).to_ne_bytes()
@@ -75,7 +76,7 @@ impl Cmac {
         Self::over(Encryptor::new(key))
     }
 
-    /// Computes the MAC of a message under a key that is expanded for this call only.
+    /// Computes the MAC of a message. The key is expanded for this call only.
     pub(crate) fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
         struct Once<I>(I);
 
@@ -127,7 +128,7 @@ impl Cmac {
 }
 
 impl<C: BlockEncrypt> Cmac<C> {
-    /// Prepares CMAC with `cipher`.
+    /// Prepares CMAC for a cipher by computing the subkeys.
     pub(crate) fn over(cipher: C) -> Self {
         let mut l = [0; 16];
         cipher.encrypt(&mut l);
@@ -188,8 +189,8 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
 
     fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
         let mut state = [0; 16];
-        // This block is not encrypted yet. A full block waits until another byte follows, because the last block is
-        // processed differently.
+        // The block that is being filled. A full block is encrypted only after another byte follows, because the last
+        // block must first be XORed with a subkey.
         let mut block = [0; 16];
         let mut filled: usize = 0;
         // `for_each` is faster than a loop here, because `next` is slow on chained iterators.
@@ -240,7 +241,7 @@ pub(super) mod tests {
         assert_eq!(u128::from_be_bytes(key.one_block(&block)), 0x070a_16b4_6b4d_4144_f79b_dd9d_d04a_287c);
     }
 
-    /// Computes the CMAC with the `cmac` crate.
+    /// Computes the expected CMAC with the `cmac` crate.
     pub(in crate::cipher) fn oracle(key: &Block, message: &[u8]) -> Block {
         let mut mac = cmac::Cmac::<aes::Aes128>::new(key.into());
         mac.update(message);

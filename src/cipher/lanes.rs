@@ -4,14 +4,14 @@ use super::backend::encrypt_by_each;
 use super::block::{Block, LANES, Secret, padded, xor};
 use super::cmac::Subkeys;
 
-/// Encrypts blocks under several keys in parallel. [`CmacLanes`] is built on this trait.
+/// Encrypts blocks under several keys in parallel. [`CmacLanes`] uses this trait.
 pub(crate) trait LaneEncrypt {
     /// Encrypts each block under the key at the same index.
     fn encrypt(&self, blocks: &mut [Block; LANES]);
 }
 
-/// Keys for parallel use. Each key encrypts only a few blocks. The keys are therefore not prepared, but expanded during
-/// each encryption.
+/// AES keys for parallel use. The keys are expanded again for each encryption, because each key encrypts only a few
+/// blocks.
 pub(crate) struct Lanes(Secret<[Block; LANES]>);
 
 impl Lanes {
@@ -35,7 +35,7 @@ pub(crate) struct CmacLanes<C = Lanes> {
 }
 
 impl CmacLanes {
-    /// For each key, computes the MACs of two messages, each of exactly one block.
+    /// Computes two MACs for each key. Each message is exactly one block long.
     pub(crate) fn two_blocks(&self, messages: &[[Block; 2]; LANES]) -> [[Block; 2]; LANES] {
         let mut states = *messages;
         for (states, subkeys) in states.iter_mut().zip(&self.subkeys) {
@@ -55,7 +55,7 @@ impl<C: LaneEncrypt> CmacLanes<C> {
         Self { cipher, subkeys: l.map(Subkeys::new) }
     }
 
-    /// For each key, computes the MAC of a message of exactly one block.
+    /// Computes one MAC for each key. Each message is exactly one block long.
     pub(crate) fn one_block(&self, messages: &[Block; LANES]) -> [Block; LANES] {
         let mut states = *messages;
         states.iter_mut().zip(&self.subkeys).for_each(|(state, subkeys)| *state = subkeys.whole(*state));
@@ -63,8 +63,8 @@ impl<C: LaneEncrypt> CmacLanes<C> {
         states
     }
 
-    /// For each key, computes the MAC of a message of any length. After a message has ended, the results of its lane
-    /// are ignored until the longest message ends.
+    /// Computes one MAC for each key. The messages may have different lengths. Encryption continues for all keys until
+    /// the longest message ends, and the extra results for shorter messages are ignored.
     pub(crate) fn of(&self, messages: &[&[u8]; LANES]) -> [Block; LANES] {
         let (mut states, mut tags) = ([[0; 16]; LANES], [[0; 16]; LANES]);
         let mut rests = messages.map(Some);

@@ -1,12 +1,12 @@
 //! Implements the leakage-resilient primitive (LRP), which chips use in LRP mode. Source: NXP AN12304 Rev 1.1.
 //!
-//! The functions are public for callers that analyse a tap or communicate with a chip. The documentation search also
-//! finds these functions by NXP's algorithm names. To verify a tap, you do not need these functions. If the scheme of
-//! the layout is [`Scheme::Lrp`](crate::Scheme::Lrp), every step up to [`FreshTap`](crate::FreshTap) uses LRP
-//! automatically.
+//! To verify a tap, you do not need this module. If the scheme of the layout is [`Scheme::Lrp`](crate::Scheme::Lrp),
+//! every step up to [`FreshTap`](crate::FreshTap) uses LRP automatically. The functions are public for callers that
+//! analyse a tap or communicate with a chip. The documentation search also finds the functions by NXP's names for the
+//! algorithms.
 //!
-//! The running time does not depend on keys or data. To select the plaintext for a nibble, the code reads all 16
-//! plaintexts instead of indexing into them.
+//! The running time does not depend on the values of keys or data. To select one of the 16 plaintexts of a key, the
+//! code reads all of them, so memory accesses do not reveal the selected plaintext.
 
 use core::fmt;
 
@@ -17,24 +17,25 @@ use super::block::{Block, BlockEncrypt, LANES, Secret};
 use super::cmac::Cmac;
 use super::lanes::LaneEncrypt;
 
-/// Proof that this build supports LRP. Without the feature `lrp`, this type has no value, so the compiler removes all
-/// code that needs a value of this type.
+/// A value of this type proves that this build supports LRP. Without the feature `lrp`, this type has no values, so the
+/// compiler removes all code that needs a value.
 #[cfg(feature = "lrp")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Enabled;
-/// Without the feature `lrp`, this type has no value.
+/// Without the feature `lrp`, this type has no values.
 #[cfg(not(feature = "lrp"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enabled {}
 
-/// LRP derives plaintexts and updated keys from chains of secrets. The encryption of `NEXT` under a secret is the next
-/// secret. The encryption of `OUT` under a secret is an output.
+/// LRP derives plaintexts and updated keys from a chain of secrets. The encryption of `NEXT` under a secret is the next
+/// secret in the chain. The encryption of `OUT` under a secret is a plaintext or an updated key.
 const NEXT: Block = [0x55; 16];
 const OUT: Block = [0xAA; 16];
 
-/// Returns the 16 secret plaintexts of a key, `generatePlaintexts(4, key)`. Source: AN12304 §2.1, Algorithm 1.
+/// Returns the 16 secret plaintexts of a key (`generatePlaintexts(4, key)` in AN12304). Source: AN12304 §2.1, Algorithm
+/// 1.
 ///
-/// The plaintexts are as secret as the key, so the caller must wipe them. An [`Lrp`] wipes its own plaintexts.
+/// The plaintexts are as secret as `key`, so the caller must wipe them. An [`Lrp`] wipes its own plaintexts.
 #[doc(alias = "generatePlaintexts")]
 #[must_use]
 pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
@@ -43,16 +44,17 @@ pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
     plaintexts
 }
 
-/// Fills `plaintexts` with the plaintexts of a key. `set` converts each plaintext before it is stored.
+/// Fills `plaintexts` with the plaintexts of a key. `set` converts each plaintext to the stored type.
 fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set: impl Fn(Block) -> P) {
     let mut secret = encrypt(key, NEXT);
     plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret)));
     secret.zeroize();
 }
 
-/// Returns the updated key `generateUpdatedKeys(key)[index]`. Source: AN12304 §2.1, Algorithm 2.
+/// Returns the updated key at `index` (`generateUpdatedKeys(key)[index]` in AN12304). An LRP evaluation starts with an
+/// updated key. Source: AN12304 §2.1, Algorithm 2.
 ///
-/// The updated key is as secret as the key, so the caller must wipe it.
+/// The updated key is as secret as `key`, so the caller must wipe it.
 #[doc(alias = "generateUpdatedKeys")]
 #[must_use]
 pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
@@ -65,7 +67,7 @@ pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
     updated
 }
 
-/// Returns the output of a secret, and replaces the secret with the next one in the chain.
+/// Returns the output of a secret (the encryption of `OUT`), and replaces the secret with the next one in the chain.
 fn step(secret: &mut Block) -> Block {
     let mut given = Secret([OUT, NEXT]);
     encrypt_by_each(&[*secret], core::array::from_mut(&mut given.0));
@@ -81,15 +83,15 @@ fn encrypt(key: &Block, block: Block) -> Block {
     block
 }
 
-/// A key prepared for LRP: its 16 plaintexts and one of its updated keys. It is wiped on drop.
+/// A key prepared for LRP: the 16 plaintexts of the key and one of its updated keys. The prepared key is wiped on drop.
 pub struct Lrp {
     plaintexts: [u128; 16],
     updated_key: Block,
     _enabled: Enabled,
 }
 
-/// Several keys prepared for LRP, for parallel use: the plaintexts and the updated key 0 of each key. All of them are
-/// wiped on drop.
+/// Several keys that are prepared for LRP and used in parallel. For each key, the plaintexts and updated key 0 are
+/// stored. All stored values are wiped on drop.
 pub(crate) struct LrpLanes {
     plaintexts: Secret<[[u128; 16]; LANES]>,
     updated_keys: Secret<[Block; LANES]>,
@@ -117,7 +119,8 @@ impl LrpLanes {
     }
 }
 
-/// Encrypts both blocks under each key. Returns the results for the first block and the results for the second block.
+/// Encrypts the two blocks under each key. Returns the results for the first block and the results for the second
+/// block.
 fn encrypt_both(keys: &[Block; LANES], blocks: [Block; 2]) -> (Secret<[Block; LANES]>, Secret<[Block; LANES]>) {
     let mut given = Secret([blocks; LANES]);
     encrypt_by_each(keys, &mut given.0);
@@ -144,7 +147,7 @@ impl LaneEncrypt for LrpLanes {
 }
 
 impl Lrp {
-    /// Prepares a key for use with the updated key at this index. SDM uses index 1 for encryption under a session key,
+    /// Prepares a key with the updated key at `updated_key_index`. SDM uses index 1 for encryption under a session key,
     /// and index 0 for everything else. Each increment of the index costs one more block encryption. Source: AN12304
     /// §2.1.
     #[cfg(feature = "lrp")]
@@ -163,8 +166,8 @@ impl Lrp {
     /// Evaluates LRP over nibbles in the given order (`eval` in AN12304). Only the low four bits of each item are used.
     /// Source: AN12304 §2.2, Algorithm 3.
     ///
-    /// If `finalize` is `true`, the function also encrypts a block of zeros under the result, and returns the encrypted
-    /// block instead. Finalize every result that you disclose.
+    /// If `finalize` is `true`, the function encrypts a block of zeros under the result, and returns the encrypted
+    /// block instead of the result. Finalize every result that you disclose.
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
         let mut state = self.updated_key;
         for nibble in nibbles {
@@ -173,10 +176,11 @@ impl Lrp {
         if finalize { encrypt(&state, [0; 16]) } else { state }
     }
 
-    /// Decrypts whole blocks in place (LRICB without padding). Source: AN12304 §3.1, Algorithm 5.
+    /// Decrypts whole blocks in place with LRICB, the encryption mode of LRP, without padding. Source: AN12304 §3.1,
+    /// Algorithm 5.
     ///
-    /// `counter` is a big-endian number of any length. It is incremented after each block, and wraps after its maximum.
-    /// With an empty counter, all blocks are decrypted with the same key.
+    /// `counter` is a big-endian number of any length. The function increments the counter after each block. The
+    /// maximum counter wraps to 0. With an empty counter, all blocks are decrypted with the same key.
     #[doc(alias = "LRICBDec")]
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
@@ -186,8 +190,8 @@ impl Lrp {
         }
     }
 
-    /// Encrypts whole blocks in place. The arguments have the same meaning as in [`decrypt`](Self::decrypt). Source:
-    /// AN12304 §3.1, Algorithm 4.
+    /// Encrypts whole blocks in place with LRICB. The arguments have the same meaning as in [`decrypt`](Self::decrypt).
+    /// Source: AN12304 §3.1, Algorithm 4.
     #[doc(alias = "LRICBEnc")]
     pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
@@ -203,7 +207,7 @@ impl Lrp {
         Cmac::over(self).of(message.iter().copied())
     }
 
-    /// Returns the key for the block at the current counter, and increments the counter.
+    /// Computes the key for one block from the counter, and increments the counter.
     fn block_key(&self, counter: &mut [u8]) -> Block {
         let key = self.eval(nibbles(counter), true);
         for byte in counter.iter_mut().rev() {
@@ -217,9 +221,9 @@ impl Lrp {
 }
 
 impl Cmac<Lrp> {
-    /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. All
-    /// nibbles of that block are zero, so its encryption needs only the first plaintext. This encryption therefore runs
-    /// in parallel with the computation of the other plaintexts.
+    /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. This
+    /// encryption needs only the first plaintext, because all nibbles of the block are zero. It therefore runs in
+    /// parallel with the computation of the other plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
@@ -298,7 +302,7 @@ mod tests {
         assert_eq!(blocks, expected);
     }
 
-    /// The results are the same whether subkeys and plaintexts are computed in parallel or one after another.
+    /// Computing the subkeys and the plaintexts in parallel gives the same results as computing them one after another.
     #[test]
     fn cmac_prepared_in_parallel_equals_cmac_prepared_in_sequence() {
         for seed in 0..64_u8 {
@@ -330,7 +334,7 @@ mod tests {
         assert_eq!(lrp.eval([1, 3, 5, 9], true), bytes("1BA2C0C578996BC497DD181C6885A9DD"));
     }
 
-    /// Checks a vector of LRICB without padding in AN12304 §3.3. In this vector, the counter increment carries into a
+    /// Checks a vector of LRICB without padding in AN12304 §3.3. Incrementing the counter in this vector carries into a
     /// higher byte.
     #[test]
     fn an12304_lricb() {

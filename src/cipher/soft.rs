@@ -1,5 +1,5 @@
-//! Implements the block cipher with RustCrypto's `aes`. That crate uses the processor's AES instructions or, if there
-//! are none, constant-time code.
+//! Implements the block cipher with RustCrypto's crate `aes`. The crate uses the processor's AES instructions if there
+//! are any, and constant-time code otherwise.
 
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;
@@ -9,7 +9,7 @@ use zeroize::ZeroizeOnDrop;
 
 use super::block::{Block, BlockEncrypt, Chain, halve, mask};
 
-/// Returns `true` if several keys are processed faster in parallel than one by one.
+/// Returns `true` if it is faster to process several keys in parallel than one by one.
 #[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 pub(crate) fn side_by_side() -> bool {
     false
@@ -77,12 +77,12 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     halve!(table, masks.map(|mask| mask << 64 | mask), load, choose).to_ne_bytes()
 }
 
-/// Runs one chain under a key that is expanded for this call only.
+/// Runs one chain of encryptions under a key. The key is expanded for this call only.
 pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     run(&Aes128Enc::new(key.into()), chain)
 }
 
-/// Encrypts `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
+/// Encrypts the blocks in `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
 #[inline]
 pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
     for (key, blocks) in keys.iter().zip(blocks) {
@@ -93,7 +93,7 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
     }
 }
 
-/// Decrypts `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
+/// Decrypts the block `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
 #[inline]
 pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
     keys.iter().zip(blocks).for_each(|(key, block)| Decryptor::new(key).decrypt(block));

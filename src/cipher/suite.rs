@@ -1,7 +1,7 @@
 //! Defines the cryptographic suite of SDM, which is AES or the leakage-resilient primitive (LRP).
 //!
-//! This module handles all differences between the two suites. Without the feature `lrp`, [`Enabled`] is an uninhabited
-//! type. [`Suite::Lrp`] then cannot be constructed, and the compiler removes every branch for this variant.
+//! This module handles all differences between AES and LRP. Without the feature `lrp`, the type [`Enabled`] has no
+//! values. [`Suite::Lrp`] can therefore not be constructed, and the compiler removes every branch for this variant.
 
 use super::backend::{Decryptor, encrypt_by_each};
 use super::block::{Block, LANES, Secret};
@@ -10,8 +10,9 @@ use super::lanes::{CmacLanes, Lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
 use crate::value::Scheme;
 
-/// Mirrored PICCData, decoded from hexadecimal. With AES, the first 16 bytes are the ciphertext, and the rest are
-/// zeros. With LRP, the first 8 bytes are PICCRand, and the other 16 bytes are the ciphertext.
+/// Mirrored PICCData, decoded from hexadecimal. With AES, the first 16 bytes are the ciphertext, and the last 8 bytes
+/// are zeros. With LRP, the first 8 bytes are PICCRand, a random number from the chip, and the other 16 bytes are the
+/// ciphertext.
 pub(crate) type PiccWire = [u8; 24];
 
 /// The cryptographic suite: AES or LRP.
@@ -23,7 +24,7 @@ pub(crate) enum Suite {
 }
 
 impl Suite {
-    /// Returns the suite of a scheme, or `None` if the scheme does not belong to SDM.
+    /// Returns the suite of a scheme, or `None` for SUNCMAC, which is not part of SDM.
     pub(crate) const fn of(scheme: Scheme) -> Option<Self> {
         match scheme {
             Scheme::Aes => Some(Self::Aes),
@@ -33,7 +34,7 @@ impl Suite {
         }
     }
 
-    /// Returns the suite for CMACs under a tag's key. For SUNCMAC, the suite is AES, because SUNCMAC uses AES-CMAC.
+    /// Returns the suite for CMACs under a file-read key. For SUNCMAC, the suite is AES, because SUNCMAC uses AES-CMAC.
     pub(crate) fn of_cmac(scheme: Scheme) -> Self {
         Self::of(scheme).unwrap_or(Self::Aes)
     }
@@ -46,7 +47,7 @@ impl Suite {
         }
     }
 
-    /// Computes the CMAC of a message under a key that is expanded for this call only.
+    /// Computes the CMAC of a message. The key is expanded for this call only.
     pub(crate) fn cmac(self, key: &Block, message: impl Iterator<Item = u8>) -> Block {
         match self {
             Self::Aes => Cmac::once(key, message),
@@ -54,7 +55,7 @@ impl Suite {
         }
     }
 
-    /// Computes the CMAC of one block under a key that is expanded for this call only.
+    /// Computes the CMAC of one block. The key is expanded for this call only.
     pub(crate) fn cmac_of_block(self, key: &Block, message: &Block) -> Block {
         match self {
             Self::Aes => {
@@ -80,8 +81,8 @@ impl Suite {
     }
 
     /// Computes the session keys, the counter ids and the MACs of several taps in parallel. Each tap has its own key,
-    /// two blocks and a message. The session key is the CMAC of the first block. The counter id is the AES-CMAC of the
-    /// second block. The MAC is the CMAC of the message under the session key.
+    /// two blocks and a message. The session key is the CMAC of the first block under the key. The counter id is the
+    /// AES-CMAC of the second block under the key. The MAC is the CMAC of the message under the session key.
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],
@@ -106,7 +107,8 @@ impl Suite {
     }
 }
 
-/// The results of [`Suite::chained_cmacs`]. The field `secrets` contains the session keys.
+/// The results of [`Suite::chained_cmacs`]: the session keys (`secrets`), the counter ids (`ids`) and the MACs
+/// (`cmacs`).
 pub(crate) struct Chained {
     pub(crate) secrets: Secret<[Block; LANES]>,
     pub(crate) ids: [Block; LANES],
@@ -140,7 +142,7 @@ impl PiccCipher {
             }
             Self::Lrp(key) => {
                 let (mut counter, mut blocks): ([u8; 8], [Block; 1]) = (rand, [ciphertext]);
-                // LRICB is the encryption mode of LRP. PICCRand is its counter.
+                // In LRICB, the encryption mode of LRP, PICCRand is the counter.
                 key.decrypt(&mut counter, &mut blocks);
                 let [block] = blocks;
                 block
@@ -149,7 +151,7 @@ impl PiccCipher {
     }
 }
 
-/// A key prepared for CMAC.
+/// A key prepared for the CMAC of a suite.
 #[allow(clippy::large_enum_variant, reason = "without a heap, no variant can be boxed")]
 pub(crate) enum SuiteCmac {
     Aes(Cmac),
@@ -171,7 +173,7 @@ impl SuiteCmac {
         }
     }
 
-    /// Computes the AES-CMAC of one block under the same key, even if the suite is LRP.
+    /// Computes the AES-CMAC of one block, even if the suite is LRP. A counter id is always an AES-CMAC.
     pub(crate) fn aes_one_block(&self, message: &Block) -> Block {
         match self {
             Self::Aes(cmac) => cmac.one_block(message),

@@ -22,13 +22,14 @@ use record::{Content, Record, Slot};
 
 /// A counter store on NOR flash for at most `N` tags (feature `flash`).
 ///
-/// The store writes a mark to the flash before it acknowledges the tap. An acknowledged mark is therefore never lost,
-/// even if power fails in the middle of a write. `N` must be a power of two from 2 to 32768.
+/// For each tag, the store keeps one [`Mark`], which contains the last accepted counter. The store writes a mark to the
+/// flash before it reports the tap as accepted. The mark of an accepted tap is therefore never lost, even if power
+/// fails in the middle of a write. `N` must be a power of two from 2 to 32768.
 ///
-/// The store uses its region of the flash as a ring of segments. The active segment holds a snapshot of all marks,
+/// The store uses a region of the flash as a ring of segments. The active segment holds a snapshot of all marks,
 /// followed by a log. Each accepted tap appends one record to the log. When the log is full, the store erases the next
-/// segment, writes a snapshot into it, and then closes the old segment. The marks are also kept in memory, so the store
-/// does not access the flash for a stale tap.
+/// segment, writes a new snapshot into it, and closes the old segment. The store also keeps all marks in memory, so a
+/// stale tap (a replay) needs no access to the flash.
 ///
 /// | when | reads | writes | erases |
 /// |---|---|---|---|
@@ -39,38 +40,38 @@ use record::{Content, Record, Slot};
 /// | start on a blank region | the whole region | 4 | 1 segment |
 /// | first accepted tap after a start without writes, or on a full log | 0 | 2 for each known tag, plus 7 | 1 segment |
 ///
-/// On the flash, a record takes 36 bytes, rounded up to whole words, plus one more word. With 4-byte words, a record
-/// takes 40 bytes. A segment is long enough for a snapshot of `N` tags and a log of `max(N / 2, 16)` taps. The region
-/// must be long enough for three segments. Three segments take [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) bytes.
+/// On the flash, a record takes 36 bytes, rounded up to whole words, plus one word that acknowledges the record. With
+/// 4-byte words, the total is 40 bytes. A segment is long enough for a snapshot of `N` tags and a log of `max(N / 2,
+/// 16)` taps. The region must be long enough for three segments. [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) is the length
+/// of three segments in bytes.
 ///
 /// **Lifetime**: As an example, consider a store for 32 tags in a region of 16 pages. A page is 4 KiB long, and a word
-/// is 4 bytes long. A segment is then one page and contains 102 records, of which 68 are taps. If a page survives
+/// is 4 bytes long. Each segment takes one page and contains 102 records, of which 68 are taps. If a page survives
 /// 100,000 erases, the region lasts for 108 million taps. With one tap every ten seconds, the region lasts for 34
-/// years. A start that is followed by a tap also erases a segment. The region therefore survives at most 1.6 million
-/// such starts.
+/// years. The first tap after a start also erases a segment. The region therefore survives at most 1.6 million starts
+/// that are followed by a tap.
 ///
 /// **Memory**: The store needs about 54 bytes of memory for each of the `N` tags.
 ///
-/// Erased cells of the flash must read as `FFh`. Reading a partly written word must succeed, but may return any value.
-/// A flash that does not meet these requirements needs an adapter. For example, some flashes return an error whenever a
-/// partly written word is read.
+/// The store has two requirements for the flash. Erased bytes must read as `FFh`. Reading a partly written word must
+/// succeed, but may return any value. Any other flash needs an adapter, for example a flash that returns an error for a
+/// partly written word.
 ///
-/// The store uses only complete records. If the write of a record was interrupted, its tap was never acknowledged, so
-/// the store skips the record. If an acknowledged record can no longer be read, the store returns
-/// [`FlashError::Corrupted`]. The store never guesses a lost mark, because a counter that is too low would let old taps
-/// pass. For the same reason, the store has its own journal. The available log crates skip data that they cannot read,
-/// or they erase the data to repair the log. If the marks are lost, call [`format`](Self::format) to start with an
+/// The store skips a record that was only partly written, because the tap of that record was never accepted. If an
+/// acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The store never guesses a
+/// lost mark, because a counter that is too low would let old taps pass. The available log crates skip or erase
+/// unreadable data, so the store has its own log format. If marks are lost, call [`format`](Self::format) to create an
 /// empty store, and give each tag a new key.
 ///
-/// If a call fails, or if its future is dropped early, the next call of `advance` first reads the flash again.
+/// After a call fails, or its future is dropped early, the next call of `advance` first reads all marks from the flash
+/// again.
 ///
 /// # Which region becomes an empty store
 ///
-/// A slot is the space for one record. [`open`](Self::open) creates an empty store only in a region that is blank after
-/// its first two slots. The first two slots may contain anything, because power may fail while they are written or
-/// erased. If the first slot contains a header, two more conditions apply. The header must belong to a first segment
-/// without tags, and it must have been written with the same word length. If no segment is complete, any other content
-/// is an error:
+/// If the region contains a complete segment, [`open`](Self::open) reads the existing store. Otherwise, `open` creates
+/// an empty store only in a region that is blank after the first two slots. A slot is the space for one record. The
+/// first two slots may contain any bytes, because power may fail during the first start. However, a valid header in the
+/// first slot must be the header of a new, empty store with the same word length. Any other content is an error:
 ///
 /// | what the region contains | error |
 /// |---|---|
@@ -79,25 +80,25 @@ use record::{Content, Record, Slot};
 /// | no valid header, but the label of a header or snapshot end (see Format) | [`Corrupted`](FlashError::Corrupted) |
 /// | none of these | [`NotFormatted`](FlashError::NotFormatted) |
 ///
-/// The store looks for a header at the start of each page. It looks for labels at each slot boundary, counted from the
+/// The store looks for headers at the start of each page. It looks for labels at each slot boundary, counted from the
 /// start of the page.
 ///
-/// The first mark is written after the first two slots. If any byte after these slots is not blank, a damaged store
-/// therefore never becomes an empty store. If all bytes after these slots are erased while the store is not open, the
-/// store cannot detect the erasure.
+/// The first mark of a store is written after the first two slots. A damaged store therefore never becomes an empty
+/// store as long as one byte after the first two slots is not blank. If all bytes after the first two slots are erased
+/// while the store is not open, the store cannot detect the erasure.
 ///
 /// # Format
 ///
-/// All semver-compatible releases read and write this format. A newer release can therefore read a store that an older
-/// release wrote. An incompatible format would have a different label and an entry in the changelog. The file
-/// `tests/golden/flash.hex` in the repository contains a flash image that every release must be able to write and read.
+/// All semver-compatible releases read and write this format, so a newer release can read a store that an older release
+/// wrote. An incompatible format would have a different label and an entry in the changelog. The file
+/// `tests/golden/flash.hex` in the repository contains a flash image. Every release must be able to write and read this
+/// image.
 ///
-/// The length of a *word* is the flash's `READ_SIZE` or `WRITE_SIZE`, whichever is greater. Below, `W` is the length of
-/// a word in bytes. A *slot* consists of a record of 36 bytes, zeros up to a multiple of `W`, and an acknowledgement of
-/// `W` bytes. A *segment* consists of the smallest number of whole pages that have space for `N + max(N / 2, 16) + 2`
-/// slots and one word. The first segment begins at the start of the region, and the segments follow one another without
-/// gaps. Bytes after the last whole segment are not used. Numbers are unsigned and little endian. Erased bytes are
-/// `FFh`.
+/// The length of a *word* is the flash's `READ_SIZE` or `WRITE_SIZE`, whichever is greater. Below, `W` is this length
+/// in bytes. A *slot* consists of a record of 36 bytes, zeros up to a multiple of `W`, and an acknowledgement of `W`
+/// bytes. A *segment* consists of the smallest number of whole pages that have space for `N + max(N / 2, 16) + 2` slots
+/// and one word. The first segment begins at the start of the region, and the segments follow one another without gaps.
+/// Bytes after the last whole segment are not used. Numbers are unsigned and little endian. Erased bytes are `FFh`.
 ///
 /// A segment begins with these records, without gaps between them:
 ///
@@ -123,13 +124,13 @@ use record::{Content, Record, Slot};
 /// | 32 to 35 | checksum | checksum | checksum |
 ///
 /// The label is the 16 bytes `"suntap flash v1\0"`. The checksum is a CRC-32/ISO-HDLC. It covers a prefix of four
-/// bytes, followed by bytes 0 to 31 of the record. The prefix is not stored. For a header, it is 0. For any other
-/// record, it is the number of the segment.
+/// bytes, followed by bytes 0 to 31 of the record. The prefix is not stored. For a header, the prefix is 0. For any
+/// other record, the prefix is the number of the segment.
 ///
 /// The acknowledgement consists of zeros and is written after the record. If any bit of the acknowledgement is 0, the
-/// record is acknowledged. Only the last record of a log may have a blank acknowledgement. If its checksum is valid,
-/// this record still counts. A segment is complete if the end of its snapshot is acknowledged. If any bit of the
-/// closing word is 0, the segment is closed.
+/// record is acknowledged. Only the last record of a log may have a blank acknowledgement. A last record with a valid
+/// checksum counts even without an acknowledgement. A segment is complete if the end of the snapshot is acknowledged. A
+/// segment is closed if any bit of the closing word is 0.
 ///
 /// # Example
 ///
@@ -177,7 +178,8 @@ pub struct FlashCounters<F, const N: usize> {
     geometry: Geometry<F, N>,
     marks: FnvIndexMap<CounterId, Mark, N>,
     active: Active,
-    /// Is `true` if an operation has begun but not completed. The content of the flash is then unknown.
+    /// Is `true` from the start of an operation until the operation succeeds. The marks in memory may differ from the
+    /// flash during this time.
     unsure: bool,
 }
 
@@ -241,14 +243,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// Opens the store in a region of the flash and reads the stored counters. The region must begin and end at a page
     /// boundary.
     ///
-    /// A blank region becomes an empty store. A region in which an earlier first start was interrupted also becomes an
-    /// empty store. [No other region](Self#which-region-becomes-an-empty-store) becomes an empty store. To create the
-    /// store before the first start, call [`format`](Self::format) when the device is manufactured.
+    /// A blank region becomes an empty store. A region also becomes an empty store if its first start was interrupted.
+    /// [Any other region](Self#which-region-becomes-an-empty-store) must already contain a store. To create the store
+    /// before the first start, call [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
     /// Returns a [`FlashError`] if the region is invalid, if the flash fails, or if the region contains something other
-    /// than a store. Also returns a [`FlashError`] if the store in the region is corrupted, contains more than `N` tags
-    /// or was written for a different `N`.
+    /// than a store. Also returns a [`FlashError`] if the store in the region is corrupted, contains more than `N`
+    /// tags, or was written for a different `N`.
     pub async fn open(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.load().await.map_err(Fault::into_error)?;
@@ -274,8 +276,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(Self { flash, geometry, marks: FnvIndexMap::new(), active, unsure: true })
     }
 
-    /// Returns the number of known tags. After an error, the number may be out of date until the next call of `advance`
-    /// succeeds.
+    /// Returns the number of tags in the store. After an error, the number may be out of date until the next call of
+    /// `advance` succeeds.
     pub fn tags(&self) -> usize {
         self.marks.len()
     }
@@ -320,13 +322,13 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(())
     }
 
-    /// Makes the next segment the active one, and then closes the old segment.
+    /// Writes all marks into the next segment, makes that segment active, and closes the old segment.
     async fn turn(&mut self) -> Result<(), Fault<F::Error>> {
         let old = self.active;
         let segment = self.geometry.after(old.segment);
         let number = old.number.checked_add(1).ok_or(Fault::WornOut)?;
         self.active = self.write_segment(segment, number).await?;
-        // If power fails before the new segment is complete, the next start needs the old segment. The old segment is
+        // The next start needs the old segment if power fails before the new segment is complete. The old segment is
         // therefore closed only now.
         let (at, word) = (self.geometry.closing(old.segment), [0; record::MAX_WORD]);
         let word = word.get(..Self::LENGTHS.word).unwrap_or_default();
@@ -358,7 +360,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(Active { segment, number, next: next.saturating_add(1) })
     }
 
-    /// Writes a record, and then its acknowledgement.
+    /// Writes a record, and then the acknowledgement of the record.
     async fn write(&mut self, segment: Segment, slot: u32, record: &Record) -> Result<(), Fault<F::Error>> {
         let at = self.geometry.slot(segment, slot);
         let bytes = record.encode();
@@ -389,12 +391,12 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let mut bytes = [0xFF; record::MAX_WORD];
         let word = bytes.get_mut(..Self::LENGTHS.word).unwrap_or_default();
         self.flash.read(self.geometry.closing(segment), word).await.map_err(Fault::Flash)?;
-        // A partly written word also closes the segment, because the next segment was complete before the write of this
-        // word began.
+        // A partly written closing word also closes the segment, because the store writes the closing word only after
+        // the next segment is complete.
         Ok(bytes.iter().any(|byte| *byte != 0xFF))
     }
 
-    /// Returns the number of this segment and the number of tags in its snapshot, or `None` if the segment is not
+    /// Returns the number of a segment and the number of tags in the snapshot, or `None` if the segment is not
     /// complete.
     async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, Fault<F::Error>> {
         let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
@@ -431,14 +433,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
             return self.begin().await;
         };
         // A segment is closed only after the next segment is complete. If the newest complete segment is closed, a
-        // newer segment existed and is lost.
+        // newer segment must have existed and is lost.
         if self.is_closed(segment).await? {
             return Err(Fault::Corrupted);
         }
         let cut = self.load_segment(segment, number, tags).await?;
-        // No word may be written twice, but an interrupted write at the end of the log may have left no trace. The next
-        // tap therefore goes into the next segment. A mark that was written but not acknowledged counts as accepted.
-        // The store makes this mark durable before any caller sees it.
+        // No word may be written twice. An interrupted write at the end of the log may have left no trace, so the next
+        // tap goes into the next segment. A mark that was written but not acknowledged counts as accepted. `turn`
+        // writes all marks again, so that this mark is durable before any caller sees it.
         self.active = Active { segment, number, next: Self::SLOTS };
         if cut {
             self.turn().await?;
@@ -447,15 +449,16 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(())
     }
 
-    /// Reads the snapshot and the log of the active segment. Returns `true` if a mark was not acknowledged.
+    /// Reads the snapshot and the log of the active segment. Returns `true` if the log contains a mark that was not
+    /// acknowledged.
     async fn load_segment(&mut self, segment: Segment, number: u32, tags: u16) -> Result<bool, Fault<F::Error>> {
         self.marks.clear();
         let log = u32::from(tags).saturating_add(2);
         let (mut cut, mut ended) = (false, false);
         for slot in 1..Self::SLOTS {
             let read = self.read(segment, slot, number).await?;
-            // Records are written without gaps. If there is data after the apparent end of the log, a record before
-            // this data is lost.
+            // Records are written without gaps. If there is data after a slot without an acknowledged record, the
+            // record in that slot is lost.
             if ended && read != Slot::Blank {
                 return Err(Fault::Corrupted);
             }
@@ -479,11 +482,10 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// Checks that a region without a complete segment never contained a mark. Returns a fault if the region may have
     /// contained a mark.
     ///
-    /// An unused region is blank, except after an interrupted first start. After an interrupted first start, the first
-    /// two slots may contain anything, because power may fail while they are written or erased. A store that contains a
-    /// mark also contains a third record, after these two slots.
+    /// An unused region is blank, unless its first start was interrupted. An interrupted first start may leave any
+    /// bytes in the first two slots. A store with a mark has a third record, which is outside the first two slots.
     async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
-        // If this instance has read or written a complete segment before, that segment is now lost.
+        // If this instance has already read or written a complete segment, the store in the region is now lost.
         let mut is_used = self.active.number > 0;
         let (mut is_ours, mut is_own, mut is_other, mut is_padded) = (is_used, false, false, true);
         // The address of the last byte that is not blank.
@@ -501,8 +503,9 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
                     Self::decode(&bytes, record::ANY)
             {
                 is_used |= number > 1 || tags > 0;
-                // If the store was written with a different word length, the first two slots may contain marks. In that
-                // case, the bytes after the header are not all zeros.
+                // After the header record, a completely written slot contains only zeros. Other bytes can mean that the
+                // store was written with a different word length. With a different word length, the first two slots may
+                // contain marks.
                 let mut rest = bytes.iter().take(Self::LENGTHS.slot).skip(record::BODY);
                 is_padded &= rest.all(|byte| *byte == 0);
                 is_own |= segment_len == Self::LENGTHS.segment;
@@ -522,7 +525,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
 }
 
 impl<F: blocking::NorFlash, const N: usize> FlashCounters<Blocking<F>, N> {
-    /// Like [`open`](Self::open), but for a blocking flash. The store is then also a [`CounterStore`].
+    /// Like [`open`](Self::open), but for a blocking flash. With a blocking flash, the store also implements
+    /// [`CounterStore`].
     ///
     /// # Errors
     /// Returns the same errors as [`open`](Self::open).
@@ -576,7 +580,7 @@ impl<F: blocking::ReadNorFlash> ReadNorFlash for Blocking<F> {
     }
 }
 
-/// Adapts a blocking flash to the async trait.
+/// Adapts a blocking flash to the async flash trait.
 impl<F: blocking::NorFlash> NorFlash for Blocking<F> {
     const WRITE_SIZE: usize = F::WRITE_SIZE;
     const ERASE_SIZE: usize = F::ERASE_SIZE;

@@ -7,13 +7,14 @@ use heapless::index_map::{Entry, FnvIndexMap};
 use super::store::{Advance, CounterStore};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// A counter store in memory for at most `N` tags. The marks are stored inline, without a heap.
+/// A counter store in memory for at most `N` tags. The store keeps one [`Mark`] for each tag, and needs no heap.
 ///
-/// **Create one store for the whole program**, not one for each request. When a store is dropped, all of its marks are
-/// lost. A new store would then accept the same taps again.
+/// **Create one store for the whole program**, not one for each request. If you drop a store, the counters of all tags
+/// are lost. A new, empty store would accept old taps again.
 ///
-/// The store needs about 52 bytes for each of the `N` tags. Do not put a store for more than about a thousand tags on
-/// the stack. `Box::new` also builds the store on the stack first, but a `static` does not:
+/// The store needs about 52 bytes for each of the `N` tags. Put a store for more than about a thousand tags in a
+/// `static`, because a large store can overflow the stack. `Box::new` does not help, because it builds the store on the
+/// stack first:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -23,14 +24,14 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 /// # drop(COUNTERS.lock());
 /// ```
 ///
-/// `N` must be a power of two from 2 to 32768:
+/// `N` must be a power of two from 2 to 32768. Any other value does not compile:
 ///
 /// ```compile_fail,E0080
 /// let _ = suntap::MemoryCounters::<65536>::new();
 /// ```
 ///
-/// When the store already contains `N` tags, it rejects the taps of any other tag with [`Full`]. It does not evict a
-/// tag to make space, because the old taps of the evicted tag would then be accepted again.
+/// A store that contains `N` tags rejects the taps of all other tags with [`Full`]. The store never removes a tag to
+/// make space, because the old taps of the removed tag would then be accepted again.
 ///
 /// ```
 /// use suntap::{Advance, CounterStore, MemoryCounters, SdmReadCtr, CounterId};
@@ -51,7 +52,7 @@ impl<const N: usize> MemoryCounters<N> {
     /// Creates an empty store.
     #[must_use]
     pub const fn new() -> Self {
-        // The map keeps its indices in 16 bits. With a larger `N`, it would silently lose entries.
+        // The map stores indices in 16 bits. With an `N` above 32768, the map would silently lose entries.
         const { assert!(N.is_power_of_two() && N >= 2 && N <= 1 << 15, "N must be a power of two from 2 to 32768") };
         Self { marks: FnvIndexMap::new() }
     }
@@ -86,7 +87,7 @@ impl<const N: usize> CounterStore for MemoryCounters<N> {
     }
 }
 
-/// The error for a tap of a new tag when a [`MemoryCounters`] already contains `N` tags.
+/// The error for a tap of a new tag, returned by a [`MemoryCounters`] that already contains `N` tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Full;
 

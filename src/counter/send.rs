@@ -1,13 +1,13 @@
-//! Defines async stores for generic code that moves futures between threads.
+//! Defines async counter stores for generic code that moves futures between threads.
 
 use super::store::{Advance, AsyncCounterStore};
 use crate::value::{CounterId, SdmReadCtr, UnixMillis};
 
-/// An [`AsyncCounterStore`] whose futures are `Send`.
+/// The counterpart of [`AsyncCounterStore`] with futures that are `Send`.
 ///
-/// Code with a concrete store type does not need this trait, because the compiler sees whether the futures are `Send`.
-/// Generic code cannot require `Send` futures with the bound [`AsyncCounterStore`]. In generic code, use this trait as
-/// the bound instead, and wrap the store in [`Sendable`]:
+/// Code with a concrete store type does not need this trait, because the compiler knows whether the futures of that
+/// type are `Send`. Generic code cannot require `Send` futures with the bound [`AsyncCounterStore`]. In generic code,
+/// use the bound `SendCounterStore` instead, and wrap the store in [`Sendable`]:
 ///
 /// ```
 /// use suntap::{SdmFileReadKey, SendCounterStore, Sendable, Verifier};
@@ -28,7 +28,7 @@ pub trait SendCounterStore {
     /// Advances the counter of `id` like [`CounterStore::advance`](crate::CounterStore::advance).
     ///
     /// # Errors
-    /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
+    /// Returns the store's error if the outcome is unknown. After an error, the caller must reject the tap.
     fn advance(
         &mut self,
         id: &CounterId,

@@ -6,14 +6,15 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a tap is new only if the counter advanced"]
 pub enum Advance {
-    /// The counter was strictly greater than the stored one, or no counter was stored. The new counter is now stored.
+    /// The new counter was greater than the stored one, or no counter was stored. The store now contains the new
+    /// counter.
     Advanced {
-        /// The mark that was stored before, or `None` for the first tap of a tag.
+        /// The mark that was stored before this tap, or `None` for the first tap of a tag.
         previous: Option<Mark>,
         /// The mark that is stored now.
         now: Mark,
     },
-    /// The counter was equal to or lower than the stored one. Nothing changed.
+    /// The new counter was equal to or lower than the stored one. The store did not change.
     Stale {
         /// The stored mark, which did not change.
         stored: Mark,
@@ -21,9 +22,10 @@ pub enum Advance {
 }
 
 impl Advance {
-    /// Decides whether a verified tap with the counter `ctr` advances the mark `stored`, and returns the result.
+    /// Compares the counter `ctr` of a verified tap with the mark `stored`, and returns the result. The new mark
+    /// contains the time `at`.
     ///
-    /// Use this function in a store that reads and writes the mark under its own lock.
+    /// This function does not store the new mark. Use it in a store that reads and writes marks under its own lock.
     pub fn decide(stored: Option<Mark>, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Self {
         match stored {
             Some(stored) if ctr <= stored.ctr => Self::Stale { stored },
@@ -34,9 +36,9 @@ impl Advance {
         }
     }
 
-    /// Checks the answer of a store for a tap with the counter `ctr`. Returns `Stale` instead of `Advanced` if the
-    /// reported previous counter is equal to or greater than `ctr`. This check rejects a replay that a faulty store
-    /// accepted, as long as the store reports the previous mark.
+    /// Checks a store's answer to a tap with the counter `ctr`. Returns `Stale` instead of `Advanced` if the reported
+    /// previous counter is equal to or greater than `ctr`. This check rejects a replay that a faulty store accepted.
+    /// The check works only if the store reports the previous mark.
     pub(crate) fn checked(self, ctr: SdmReadCtr) -> Self {
         match self {
             Self::Advanced { previous: Some(stored), .. } if ctr <= stored.ctr => Self::Stale { stored },
@@ -47,39 +49,40 @@ impl Advance {
 
 /// Stores the last accepted counter of each tag.
 ///
-/// A store has one method, [`advance`](Self::advance). In one atomic step, this method compares the new counter with
-/// the stored one, and stores the new counter if it is greater. There is no separate read or write, so two copies of a
-/// tap cannot both pass.
+/// A store has one method, [`advance`](Self::advance). In one atomic step, `advance` compares the new counter with the
+/// stored one, and stores a greater counter. Two copies of a tap cannot both pass, because a store has no separate read
+/// and write.
 ///
 /// **The security of your service depends on your store. Run the checks of the module `conformance` (feature
-/// `conformance`) against your store.** These checks detect an off-by-one comparison, a race, and a mark that is lost
-/// in a restart.
+/// `conformance`) against your store.** The checks detect, for example, an off-by-one comparison, a race condition, or
+/// a mark that is lost in a restart.
 ///
 /// # Contract
-/// - [`advance`](Self::advance) is atomic. If several concurrent calls have the same counter id and the same new
-///   counter, exactly one call advances the counter.
-/// - A counter never decreases, not even after a restart. The new mark must therefore be durable before `advance`
-///   returns.
+/// - [`advance`](Self::advance) is atomic. If several concurrent calls try to advance one counter to the same greater
+///   value, exactly one call advances the counter.
+/// - A stored counter never decreases, not even after a restart. The new mark must therefore be durable before
+///   `advance` returns.
 /// - The counters of different ids are independent of each other.
-/// - `Err` means that the outcome is unknown. The caller rejects the tap.
+/// - `Err` means that the outcome is unknown. The caller must reject the tap.
 ///
 /// The trait is dyn-safe, and a `&mut` reference to a store is also a store.
 ///
-/// The counter id is a keyed pseudonym of the tag. Store the marks in a separate table and not in the tag's row.
-/// Otherwise, the row would link the pseudonym to the tag. To find the mark of a tag, for example for support, compute
-/// `key.prepare(scheme).counter_id(Some(uid))`.
+/// The counter id is a pseudonym of the tag, computed with the tag's key. Store the marks in a separate table. A mark
+/// in the row of a tag would link the pseudonym to the tag. To find the mark of a tag, for example for support, compute
+/// the counter id with `key.prepare(scheme).counter_id(Some(uid))`.
 ///
 /// # A store on a database
 ///
-/// A store on a database needs one conditional upsert. The package in `tests/checks/peers` compiles the code below and
-/// runs it against SQLite. For PostgreSQL, use the same statements, but with `BYTEA` instead of `BLOB` and `$1` instead
-/// of `?1`.
+/// A store on a database needs one conditional upsert. The code below is for SQLite. For PostgreSQL, use the same
+/// statements, but with `BYTEA` instead of `BLOB` and `$1` instead of `?1`. The package in `tests/checks/peers`
+/// compiles the code below and runs it against SQLite.
 ///
-/// With SQLite, set `PRAGMA synchronous = EXTRA`. With `FULL` and a rollback journal, a power failure can undo the last
-/// commit. The store would then accept the tap of that commit again.
+/// In SQLite, set `PRAGMA synchronous = EXTRA`. With `synchronous = FULL` and a rollback journal, a power failure can
+/// undo the last commit. The store would then accept the tap of the lost commit again.
 ///
-/// All requests of a service share one store. Implement the trait for a reference or a handle, for example `impl
-/// CounterStore for &Pool`. Then pass `&mut &pool`. The tutorial service in `examples/axum` does so.
+/// All requests of a service share one store, but `advance` takes `&mut self`. Therefore, implement the trait for a
+/// reference or a handle, for example `impl CounterStore for &Pool`, and pass `&mut &pool`. The tutorial service in
+/// `examples/axum` is an example.
 ///
 /// ```ignore
 #[doc = include_str!("sql.in")]
@@ -93,11 +96,11 @@ pub trait CounterStore {
     /// The error of the store.
     type Error;
 
-    /// Advances the counter of `id` to `ctr` if `ctr` is strictly greater than the stored counter or if no counter is
-    /// stored. `at` is the time to store with the counter.
+    /// Advances the counter of `id` to `ctr`, unless the stored counter is equal to or greater than `ctr`. `at` is the
+    /// time to store with the counter.
     ///
     /// # Errors
-    /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
+    /// Returns the store's error if the outcome is unknown. After an error, the caller must reject the tap.
     fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Result<Advance, Self::Error>;
 }
 
@@ -111,16 +114,15 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 
 /// The async counterpart of [`CounterStore`].
 ///
-/// Both traits have the same contract. This trait is not dyn-safe, because its method returns a future of the store's
-/// own type. The future therefore needs no heap.
+/// The contract is the same as for [`CounterStore`]. Each store returns its own type of future, which needs no heap.
+/// The trait is therefore not dyn-safe.
 ///
-/// If a future is dropped before it completes, the counter may or may not have advanced. In either case, treat the tap
-/// as used.
+/// After a future is dropped early, it is unknown whether the counter advanced. In this case, treat the tap as used.
 ///
-/// The trait does not require `Send` futures, so it also works with single-threaded executors. If the futures of a
-/// store are `Send`, all futures built on them are also `Send`. Code that is generic over the store cannot rely on
-/// `Send` futures. In generic code, use [`SendCounterStore`](crate::SendCounterStore) as the bound, and pass `&mut
-/// Sendable(store)`.
+/// The trait does not require `Send` futures, so it also works with single-threaded executors. With a concrete store
+/// type, the compiler knows whether the futures of the store are `Send`. Code that is generic over the store cannot
+/// rely on `Send` futures. If generic code needs `Send` futures, use the bound
+/// [`SendCounterStore`](crate::SendCounterStore), and pass `&mut Sendable(store)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async counter store",
     note = "for a blocking store, pass `&mut Blocking(store)`",
@@ -133,7 +135,7 @@ pub trait AsyncCounterStore {
     /// Advances the counter of `id` like [`CounterStore::advance`].
     ///
     /// # Errors
-    /// Returns the store's error if the outcome is unknown. The caller must then reject the tap.
+    /// Returns the store's error if the outcome is unknown. After an error, the caller must reject the tap.
     fn advance(
         &mut self,
         id: &CounterId,
@@ -155,7 +157,7 @@ impl<S: AsyncCounterStore + ?Sized> AsyncCounterStore for &mut S {
     }
 }
 
-/// Adapts a [`CounterStore`] to [`AsyncCounterStore`]. A call to the store blocks the task until the call returns.
+/// Adapts a [`CounterStore`] to [`AsyncCounterStore`]. Each call blocks the task until the store returns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Blocking<S>(pub S);
 
@@ -180,7 +182,7 @@ mod tests {
         SdmReadCtr::new(value).unwrap()
     }
 
-    /// NT4H2421Gx §9.3: only a counter that is strictly greater than the last accepted one is accepted.
+    /// Only a counter that is strictly greater than the last accepted one is accepted. Source: NT4H2421Gx §9.3.
     #[test]
     fn only_strictly_greater_advances() {
         let stored = Mark { ctr: ctr(8), at: Some(UnixMillis::new(5)), taps: 3 };

@@ -18,7 +18,7 @@ macro_rules! key_type {
                 Self(bytes)
             }
 
-            /// Reads a key from 32 hexadecimal digits of either case, in constant time.
+            /// Reads a key from 32 hexadecimal digits in upper or lower case, in constant time.
             ///
             /// # Errors
             /// Returns [`ParseError`](crate::ParseError) if the length is not 32 or a character is not a hexadecimal
@@ -27,7 +27,7 @@ macro_rules! key_type {
                 crate::value::hex::decode(text.as_bytes()).map(Self)
             }
 
-            /// Returns the secret bytes, for example to write them to a chip. Do not log them.
+            /// Returns the secret bytes, for example to write them to a chip. Do not log the bytes.
             #[must_use]
             pub const fn expose_bytes(&self) -> &[u8; 16] {
                 &self.0
@@ -56,8 +56,8 @@ macro_rules! key_type {
 
         impl Drop for $name {
             fn drop(&mut self) {
-                // One assignment takes a tenth of the time of wiping byte by byte. The barrier keeps the compiler from
-                // removing the assignment.
+                // One assignment is ten times as fast as wiping each byte separately. The barrier keeps the compiler
+                // from removing the assignment.
                 self.0 = [0; 16];
                 zeroize::optimization_barrier(&self.0);
             }
@@ -96,7 +96,7 @@ hex_key!(SdmFileReadKey);
 hex_key!(SdmMetaReadKey);
 
 key_type! {
-    /// A key that personalisation writes to a chip. Verification does not need it.
+    /// An application key that is written to a chip when the chip is personalised. Verification does not use this type.
     ApplicationKey
 }
 

@@ -10,7 +10,7 @@ use super::plain::{SdmFileReadKey, SdmMetaReadKey, hex_key};
 use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Secret, Suite, SuiteCmac};
 use crate::value::{CounterId, ParseError, Scheme, Uid, hex};
 
-/// Declares a prepared key. Its fields are wiped on drop.
+/// Declares a type for a prepared key. The type of each secret field must be wiped on drop.
 macro_rules! prepared {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
@@ -34,7 +34,7 @@ prepared! {
     /// An [`SdmMetaReadKey`] prepared to decrypt PICCData.
     PreparedMetaReadKey {
         scheme: Scheme,
-        // `None` for an NTAG 22x, which has no PICCData.
+        // `None` for the scheme SUNCMAC, because an NTAG 22x has no PICCData.
         cipher: Option<PiccCipher>,
     }
 }
@@ -50,7 +50,8 @@ prepared! {
 prepared! {
     /// A key from which the keys of many tags are derived. The master key is never written to a tag.
     ///
-    /// The key is 16 bytes long. It is kept prepared for CMAC, because it is used for many tags.
+    /// The key is 16 bytes long. The type contains the key prepared for CMAC, because a master key is used for many
+    /// tags.
     MasterKey {
         cmac: Cmac,
     }
@@ -60,7 +61,8 @@ prepared! {
     /// The key of a Bolt Card issuer. The keys of all cards are derived from the issuer key, as described in
     /// [`kdf::boltcard`](crate::kdf::boltcard). The issuer key is never written to a card.
     ///
-    /// The key is 16 bytes long. It is kept prepared for CMAC, because it is used for many cards.
+    /// The key is 16 bytes long. The type contains the key prepared for CMAC, because an issuer key is used for many
+    /// cards.
     IssuerKey {
         cmac: Cmac,
     }
@@ -94,7 +96,7 @@ macro_rules! root_key {
                 Self { cmac: Cmac::new(&bytes.0) }
             }
 
-            /// Reads a key from 32 hexadecimal digits of either case, in constant time.
+            /// Reads a key from 32 hexadecimal digits in upper or lower case, in constant time.
             ///
             /// # Errors
             /// Returns [`ParseError`] if the length is not 32 or a character is not a hexadecimal digit. The error
@@ -130,7 +132,7 @@ root_key!(MasterKey);
 root_key!(IssuerKey);
 
 impl PreparedMetaReadKey {
-    /// Returns the scheme that the key was prepared for.
+    /// Returns the scheme for which the key was prepared.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
@@ -143,33 +145,32 @@ impl PreparedMetaReadKey {
 }
 
 impl PreparedFileReadKey {
-    /// Returns the scheme that the key was prepared for.
+    /// Returns the scheme for which the key was prepared.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Returns the counter id of the tag with this UID and file-read key.
-    /// [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id. Use this function, for example, to migrate
-    /// a counter from a different system.
+    /// Returns the counter id of the tag with this UID and file-read key. A counter store keeps the counter of the tag
+    /// under this counter id. [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id. Use this function,
+    /// for example, to migrate a counter from a different system.
     ///
-    /// The counter id is a keyed pseudonym, so the store does not need the UID. Without the key, nobody can tell which
-    /// tag a counter id belongs to.
+    /// The counter id is a pseudonym of the tag, computed with this key. A counter store therefore does not need the
+    /// UID. Without the key, nobody can tell to which tag a counter id belongs.
     ///
-    /// **The counter id depends on the key.** When a tag is set up again, its counter restarts at 0. The tag then needs
-    /// a new file-read key. The new key gives the tag a new counter id. Taps made with the old key are no longer
-    /// authentic.
+    /// **The counter id depends on the key.** When a tag is set up again, its counter restarts at 0, so the tag needs a
+    /// new file-read key. The new key gives the tag a new counter id. Taps that were made with the old key are no
+    /// longer authentic.
     ///
-    /// If the key stays the same, the counter id and the stored counter also stay the same. Taps are then rejected
-    /// until the tag's counter exceeds the stored counter. No old tap is accepted again. Only a new key gives the tag a
-    /// new counter id.
+    /// If the key stays the same, the counter id and the stored counter also stay the same. All taps are rejected until
+    /// the tag's counter exceeds the stored counter. No old tap is accepted again.
     ///
     /// `uid` is the UID of the *verified* tap, or `None` for a tag that mirrors no UID. A tag that mirrors no UID must
-    /// not share its key with any other tag.
+    /// not share its key with any other tag, because the tags would share one counter id.
     ///
     /// The counter id is the AES-CMAC of a 16-byte message under this key. The message is `"suntap"`, two zero bytes,
-    /// `01` and the UID. Without a UID, eight zero bytes replace `01` and the UID. The counter id does not depend on
-    /// the scheme. It is the same in every release.
+    /// `01` and the UID. Without a UID, eight zero bytes replace `01` and the UID. The counter id is the same for every
+    /// scheme and in every release.
     ///
     /// ```
     /// use suntap::{Scheme, SdmFileReadKey, Uid};
@@ -185,7 +186,7 @@ impl PreparedFileReadKey {
         CounterId::from_bytes(self.cmac.aes_one_block(&message(uid)))
     }
 
-    /// Computes the CMAC of one block, for example the session key of a session vector.
+    /// Computes the CMAC of one block, for example to derive a session key from a session vector.
     pub(crate) fn one_block(&self, message: &Block) -> Block {
         self.cmac.one_block(message)
     }

@@ -3,7 +3,7 @@
 /// A file-read key: an [`SdmFileReadKey`](crate::SdmFileReadKey), a
 /// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to either.
 ///
-/// A plain key is faster for a single tap. A prepared key is faster from the second tap on, because it keeps
+/// A plain key is faster for a single tap. A prepared key is faster from the second tap on, because it contains
 /// precomputed values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a file-read key",
@@ -40,11 +40,11 @@ mod sealed {
         /// scheme.
         fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block>;
 
-        /// Returns the counter id of a tag with this key.
+        /// Returns the counter id of the tag with this key and UID.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// Returns the AES-CMAC of a session vector, and the counter id. One call computes both values, so that a plain
-        /// key is expanded only once. Returns `None` if the key was prepared for a different scheme.
+        /// Returns the AES-CMAC of a session vector, and the counter id. A plain key is expanded only once, because one
+        /// call computes the two values. Returns `None` if the key was prepared for a different scheme.
         fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
             Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
         }
@@ -107,7 +107,8 @@ mod sealed {
         /// if the scheme has no PICCData.
         fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block>;
 
-        /// Returns the key if it is a plain key. The caller can then expand several plain keys in parallel.
+        /// Returns the key if it is a plain key, or `None` if it is a prepared key. The caller can expand several plain
+        /// keys in parallel.
         fn plain(&self) -> Option<&SdmMetaReadKey>;
     }
 

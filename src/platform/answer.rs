@@ -1,4 +1,4 @@
-//! The HTTP answer and the import checks that both wire formats share.
+//! The HTTP answer, and the import checks that the wire formats of ixkio and ETRNL share.
 
 use alloc::string::String;
 use core::fmt;
@@ -21,8 +21,8 @@ pub struct Answer<E> {
     pub headers: [(&'static str, &'static str); 2],
     /// The body.
     pub body: String,
-    /// The verdict or the failure, for the operator's logs and metrics. Do not send it to the client. It is `None` if
-    /// the request itself is invalid, or if its API key is missing or unknown.
+    /// The verdict or the failure, for the operator's logs and metrics. Do not send it to the client. The field is
+    /// `None` if the request itself is invalid, or if the API key is missing or unknown.
     pub verdict: Option<Result<Verdict, E>>,
 }
 
@@ -30,8 +30,8 @@ impl<E> Answer<E> {
     /// Creates an answer with a JSON body and without a verdict.
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
-        // The body holds only texts and numbers, so serialising cannot fail. If it did fail, the client would get
-        // status 500 and `{}`. No client interprets this answer as an accepted tap.
+        // The body contains only plain values, so serialising cannot fail. If serialising failed anyway, the client
+        // would get status 500 and `{}`. No client interprets this answer as an accepted tap.
         match serde_json::to_string(body) {
             Ok(body) => Self { status, headers, body, verdict: None },
             Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },
@@ -39,31 +39,32 @@ impl<E> Answer<E> {
     }
 }
 
-/// The reason why an API could not answer requests about a tag as its clients expect.
+/// Why the ixkio API or the ETRNL API cannot answer requests about a tag as clients expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// The keys are not loaded, so every tap is refused. You can still import the tag, and add its keys and its UID
+    /// The keys are not loaded, so every tap is refused. You can still import the tag now, and add the keys and the UID
     /// later.
     KeysNotLoaded,
     /// The layout has `{picc}`, but there is no SDMMetaReadKey.
     NoMetaKey,
-    /// The record has no UID, but the layout or the key derivation needs it.
+    /// The record has no UID, but the layout or the key derivation needs a UID.
     NoUid,
-    /// A key was prepared for a scheme other than the layout's.
+    /// A key was prepared for a scheme other than that of the layout.
     WrongScheme,
-    /// The keys are sealed for a UID other than the record's.
+    /// The keys are sealed for a UID other than the UID of the record.
     SealedForAnother,
-    /// The suffix after the UID in the diversification input is longer than 24 bytes.
+    /// The suffix after the UID in the AN10922 diversification input is longer than 24 bytes.
     SuffixLength,
-    /// The taps carry no counter, so a tap that passes once would pass forever.
+    /// The layout mirrors no counter, so the API could not detect a replay.
     NoCounter,
-    /// The API has no parameter for this element of the layout.
+    /// The layout has this element, but the API has no parameter for its value.
     NotSent(Field),
-    /// The API needs this element, but the layout does not have it.
+    /// The API needs this element, but the layout does not have the element.
     NotMirrored(Field),
-    /// The record and the layout disagree about the tamper status. If `tamper` is on, the layout has no tamper status
-    /// that the MAC covers. If `tamper` is off, clients of the API would have to send a tamper status.
+    /// The field [`tamper`](super::Chip::tamper) of the record does not fit the layout. If `tamper` is `true`, the
+    /// layout has no tamper status that the MAC covers. If `tamper` is `false`, the layout has `{enc}`, but ETRNL
+    /// clients send `{enc}` only for tags with a tamper status.
     Tamper,
     /// The tag has no layout yet, so the answer to every tap is `inactive`. You can still import the tag before it is
     /// programmed.
@@ -102,8 +103,8 @@ impl fmt::Display for Unfit {
 
 impl core::error::Error for Unfit {}
 
-/// Checks the requirements that both APIs have for a tag with a chip. The keys are checked last, because a tag can be
-/// imported before its keys are known.
+/// Checks the requirements that ixkio and ETRNL share for a tag with a chip. The keys are checked last, because a tag
+/// can be imported before its keys are known.
 pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     let Some(chip) = &record.chip else { return Ok(()) };
     let layout = chip.layout;
@@ -141,7 +142,8 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Returns `true` if the record has a text for this `{:name}`, and a layout can capture that text.
+/// Returns `true` if the record has a text for the element `{:name}` of a layout, and the text is valid for this kind
+/// of element.
 pub(super) fn is_known(record: &Record<'_>, name: &str) -> bool {
     let text = match name {
         "xuid" => record.names.xuid,

@@ -1,27 +1,28 @@
-//! The names of API keys and tokens. The server stores a name instead of each key or token. The name reveals nothing
-//! about the key or token.
+//! Names of API keys and tokens. A name is a keyed hash of an API key or token. The server stores only the names,
+//! because a name reveals nothing about the key or token.
 
 use crate::cipher::Cmac;
 use crate::key::key_type;
 use crate::value::opaque_id;
 
-// The MAC input is one of these labels, followed by the key or token. No other MAC input under this secret begins with
-// one of these labels.
+// The hash input is one of these labels, followed by the API key or token. No other input that is hashed under this
+// secret begins with one of these labels.
 const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
 key_type! {
-    /// The secret from which the server computes the names of API keys and tokens. If you replace the secret, the
-    /// server no longer recognises any existing key or token.
+    /// The secret for hashing API keys and tokens. The server stores only the hashes, called [names](ApiKeyName). If
+    /// you replace the secret, the server no longer recognises any existing API key or token.
     ApiKeySecret
 }
 
 impl ApiKeySecret {
-    /// Returns the name of an API key. The clients of ETRNL send the key in a header. Store the name when you create
-    /// the key. When a request contains a key, compute the name of that key and look up the name.
+    /// Returns the name of an API key, which is a keyed hash of the key. Clients of the ETRNL API send the key in a
+    /// header. Store the name when you create the key. To recognise the key in a request, compute its name and look up
+    /// the name.
     ///
     /// The name is `CMAC(secret, "suntap api key v1" ‖ 00 ‖ key)`. This definition does not change between releases.
-    /// The key cannot be computed from the name. The time of a lookup by name reveals nothing about the key. Create
+    /// The key cannot be computed from the name. The duration of a lookup by name reveals nothing about the key. Create
     /// each key from at least 16 random bytes, show the key once, and store only its name.
     ///
     /// ```
@@ -37,11 +38,12 @@ impl ApiKeySecret {
         self.name(KEY, presented)
     }
 
-    /// Returns the name of a token. The clients of ixkio send the token in the query of the URL.
+    /// Returns the name of a token, which is a keyed hash of the token. Clients of the ixkio API send the token in the
+    /// query of the URL.
     ///
     /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. Therefore a token
-    /// does not work as an API key, unless you also store the [`key_name`](Self::key_name) of its text. This matters
-    /// because more people see a URL than a header.
+    /// does not work as an API key, unless you also store the [`key_name`](Self::key_name) of the token. This
+    /// separation matters because more people can see a token in a URL than a key in a header.
     #[must_use]
     pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
         self.name(TOKEN, presented)
@@ -53,7 +55,7 @@ impl ApiKeySecret {
 }
 
 opaque_id! {
-    /// The 16-byte name of an API key or token. The server stores this name instead of the key or token. See
+    /// The 16-byte name of an API key or token: a keyed hash that the server stores instead of the key or token. See
     /// [`ApiKeySecret::key_name`].
     ApiKeyName,
     /// Creates a name from its 16 stored bytes.
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
     use cmac::{KeyInit as _, Mac as _};
 
-    /// The name equals the CMAC of the `cmac` crate over label and key, for a key of any length.
+    /// A name equals the CMAC over label and key, as computed by the `cmac` crate, for keys of several lengths.
     #[test]
     fn a_name_is_a_labelled_cmac() {
         let secret = ApiKeySecret::from_bytes([0x42; 16]);

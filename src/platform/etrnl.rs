@@ -13,20 +13,20 @@
 //! | `tt` | `{enc}` and `{mac}` joined, for a tag with a tamper status |
 //! | `eCode` | the text of `{:eCode}`, which unseals [sealed keys](crate::kdf::ecode) |
 //!
-//! If the layout of the tag has `{enc}`, `tt` is used. Otherwise `cmac` is used. The other field is ignored, even if it
-//! does not contain text. Unknown fields are ignored too.
+//! The API uses only one of the fields `cmac` and `tt`: it uses `tt` if the layout of the tag has `{enc}`, and `cmac`
+//! otherwise. The unused field is ignored, even if its value is not text. Unknown fields are ignored too.
 //!
-//! If `tagId` cannot be the number of a tag, the answer is `doesNotExist`. This is the case if the value is negative,
-//! has a fraction, is too large, or is text that is not a number. `123.0` and `" 123 "` mean 123.
+//! The answer is `doesNotExist` if `tagId` cannot be the number of a tag: if `tagId` is negative, has a fraction, is
+//! too large, or is text that is not a number. The values `123.0` and `" 123 "` mean 123.
 //!
-//! If a tag has a tamper status, its layout must start the MAC input (`[[`) directly before `{enc}`. There must be
-//! nothing between `{enc}` and `{mac}`.
+//! If a tag has a tamper status, its layout must start the MAC input (`[[`) directly before `{enc}`. The layout must
+//! have nothing between `{enc}` and `{mac}`.
 //!
 //! # The answer
 //!
 //! Every answer has all eleven fields, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
-//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor's documentation does not
-//! define the behaviour, the choice is ours. The checks run in the order of the table rows:
+//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. We chose the behaviour where the vendor's
+//! documentation does not define it. The checks run in the order of the table rows:
 //!
 //! | outcome | status | success, authentic | `err` | exists | other fields |
 //! |---|---|---|---|---|---|
@@ -44,19 +44,20 @@
 //! | the tap is genuine and new | 200 | true | null | true | as below |
 //! | the registry or the store failed | 503 | false | `unavailable` (ours) | false or true | null |
 //!
-//! For a genuine tap with a counter, the other fields contain the values of this tap, the counter and time of the last
-//! accepted tap, and the metadata. If this tap is new, the last accepted tap is the one before this tap.
+//! In the answer to a genuine tap with a counter, the other fields contain the values of the tap, the counter and time
+//! of the last accepted tap, and the metadata. In the answer to a new tap, "last accepted" means the tap that was
+//! accepted before the new tap.
 //!
 //! `ctr` is a decimal number. `uid` is 14 upper-case hex digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"`,
-//! `"I"`, or any other character that the tag wrote in that position. They are null if the tag has no tamper status.
-//! Timestamps are ISO 8601 in UTC with milliseconds. A timestamp is null if no time was stored with the tap. Metadata
-//! is returned unchanged, but without the white space around it.
+//! `"I"`, or any other character that the tag wrote as its status. `ttCurrStatus` and `ttPermStatus` are null if the
+//! tag has no tamper status. Timestamps are ISO 8601 in UTC with milliseconds. A timestamp is null if no time was
+//! stored with the tap. Metadata is returned unchanged, but without the white space around it.
 //!
-//! **A tag whose seal was opened is still reported as authentic.** To find out whether the seal was opened, check
-//! `ttPermStatus` and `ttCurrStatus`.
+//! **The API reports a tag as authentic even if its tamper seal was opened.** To find out whether the seal was opened,
+//! check `ttPermStatus` and `ttCurrStatus`.
 //!
 //! `uidMismatch` and `cmacMismatch` are separate errors because the vendor separates them. A caller without a valid API
-//! key never receives either of them.
+//! key never receives `uidMismatch` or `cmacMismatch`.
 
 use alloc::string::{String, ToString as _};
 
@@ -87,14 +88,15 @@ pub struct Etrnl<'s> {
 
 impl<'s> Etrnl<'s> {
     /// Creates an API that uses this service. If tags have sealed keys, the service needs the server secrets.
-    /// `api_keys` is the secret from which the names of API keys are computed.
+    /// `api_keys` is the secret for [hashing API keys](ApiKeySecret::key_name), because the registry knows only the
+    /// hash of each API key.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
     }
 
-    /// Answers a request. `api_key` is the value of the header `API-Key`, if the request has one. `at` is the time to
-    /// store with an accepted tap.
+    /// Answers a request. `api_key` is the value of the header `API-Key`, or `None` if the request has no such header.
+    /// `body` is the JSON text of the request. `at` is the time to store with an accepted tap.
     pub fn answer<R: TagRegistry, S: CounterStore + ?Sized>(
         &self,
         api_key: Option<&[u8]>,
@@ -127,7 +129,7 @@ impl<'s> Etrnl<'s> {
         };
         let captured = body.captured();
         let (cmac, tt) = (body.mirrors(&body.cmac, &captured), body.mirrors(&body.tt, &captured));
-        // The record decides which of the two fields is used. The other field is ignored.
+        // The layout in the record decides whether `tt` or `cmac` is used. The unused field is ignored.
         let choose = |record: &Record<'_>| {
             let is_tamper = record.chip.as_ref().is_some_and(|chip| chip.layout.has(Field::EncFileData));
             Ok(Presented::Mirrors(if is_tamper { &tt } else { &cmac }))
@@ -137,7 +139,7 @@ impl<'s> Etrnl<'s> {
     }
 }
 
-/// The fields of a request as JSON.
+/// The JSON fields of a request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields<'b> {
@@ -155,17 +157,17 @@ struct Fields<'b> {
 struct Body {
     tag_id: TagId,
     enc: String,
-    /// Empty if the field is missing or is not text.
+    /// The MAC. The text is empty if the field is missing or is not text.
     cmac: String,
-    /// Empty if the field is missing or is not text.
+    /// The file data and the MAC. The text is empty if the field is missing or is not text.
     tt: String,
     e_code: String,
 }
 
 impl Body {
-    /// Parses a body. Returns `None` if it has the wrong shape.
+    /// Parses a body. Returns `None` if the body is not a JSON object with the required fields.
     fn read(body: &[u8]) -> Option<Self> {
-        // `serde_json` would also accept an array with the values of the fields.
+        // The body must be a JSON object. `serde_json` would also accept an array with the values of the fields.
         let object = body.trim_ascii_start().starts_with(b"{");
         let Fields { tag_id, enc, cmac, tt, e_code } = object.then(|| serde_json::from_slice(body).ok()).flatten()?;
         Some(Self { tag_id: TagId::read(tag_id.get())?, enc, cmac: text(cmac), tt: text(tt), e_code })
@@ -186,22 +188,22 @@ fn text(field: Option<&RawValue>) -> String {
     field.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
 }
 
-/// The field `tagId`, sent as a number or as text. Several clients send the text from the URL unchanged.
+/// The field `tagId`, sent as a number or as text. Some clients copy the text from the URL of the tag.
 struct TagId {
     /// `None` if the number or text cannot be the number of a tag.
     number: Option<u64>,
-    /// The digits. They are kept as text, because the MAC may cover them.
+    /// The digits of the number. The digits are kept as text, because the MAC may cover them.
     text: String,
 }
 
 impl TagId {
-    /// Reads the JSON of the field. Returns `None` if it is neither a number nor text.
+    /// Reads the JSON value of the field. Returns `None` if the value is neither a number nor text.
     fn read(json: &str) -> Option<Self> {
         match json.as_bytes().first()? {
             b'"' => Some(Self::from_text(&serde_json::from_str::<String>(json).unwrap_or_default())),
             b'-' | b'0'..=b'9' if json.contains(['.', 'e', 'E']) => {
                 let number: f64 = json.parse().ok()?;
-                // `to_string` writes 123.0 as 123. A number of 2^53 or more may have been rounded, so it could name the
+                // `to_string` writes 123.0 as 123. An `f64` of 2^53 or more may have been rounded, so it could name the
                 // wrong tag.
                 let is_exact = number < 9_007_199_254_740_992.0;
                 Some(Self::from_text(&if is_exact { number.to_string() } else { String::new() }))
@@ -213,7 +215,7 @@ impl TagId {
 
     fn from_text(text: &str) -> Self {
         let text = text.trim();
-        // `parse` would accept a sign.
+        // `parse` would also accept a leading `+`, so the text must consist of digits only.
         let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         Self { number: digits.and_then(|digits| digits.parse().ok()), text: text.into() }
     }
@@ -250,7 +252,8 @@ impl<'a> Reply<'a> {
             tt_perm_status: tap.tamper.map(|status| status.perm().into()),
             last_authentic_timestamp: last.and_then(|mark| mark.at).and_then(timestamp),
             last_authentic_ctr: last.map(|mark| mark.ctr.get()),
-            // Text that is not JSON would make the answer invalid. `check` rejects such text on import.
+            // Metadata that is not JSON is left out, because it would make the whole answer invalid. `check` rejects
+            // invalid metadata on import.
             metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
             ..self
         }
@@ -307,8 +310,8 @@ fn unavailable<E>(failure: E) -> Answer<E> {
 /// Checks whether this API can answer requests about a tag. Call this function when you import tags.
 ///
 /// # Errors
-/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] is returned only if there is no other
-/// reason, except that the UID may also be missing.
+/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that only the keys are missing, or the
+/// keys and the UID.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {

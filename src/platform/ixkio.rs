@@ -5,19 +5,21 @@
 //!
 //! | parameter | content |
 //! |---|---|
-//! | `x` | the XUID |
+//! | `x` | the XUID, which is ixkio's id of the tag |
 //! | `a` and `c` | an account and the customer's own name for the tag |
 //! | `a` and `u` | an account and the UID, 14 upper-case digits |
 //! | `n` | the mirrored counter, `{ctr}` |
 //! | `e` | `{mac}`, or `{enc}` and `{mac}` joined if the layout has file data |
 //! | `r` | the response API token, for tags that need one |
 //!
-//! A request identifies the tag in exactly one of three ways: by `x`, by `a` and `c`, or by `a` and `u`. If the request
-//! has `x`, `a` is ignored. `u` is then the UID that the tag mirrored. If this UID differs from the UID of the record,
-//! the tap does not verify. Each of these parameters may occur at most once. Unknown parameters are ignored.
+//! A request identifies the tag in exactly one of three ways: by `x`, by `a` and `c`, or by `a` and `u`. In a request
+//! with `x`, the parameter `a` is ignored, and `u` is the UID that the tag mirrored. If this UID differs from the UID
+//! of the record, the tap does not verify. Each parameter in the table may occur at most once. Unknown parameters are
+//! ignored.
 //!
-//! If the layout has `{uid}`, `{:xuid}` or `{:cuid}`, the value is taken from the record. **If the layout has no
-//! `{uid}`, use a different key for each tag.** With a shared key, nothing in a tap would show which tag produced it.
+//! If the layout has `{uid}`, `{:xuid}` or `{:cuid}`, the service takes the value of this element from the record. **If
+//! the layout has no `{uid}`, use a different key for each tag.** With a shared key, nothing in a tap would show which
+//! tag produced the tap.
 //!
 //! # The answer
 //!
@@ -26,27 +28,29 @@
 //! | case | status | body |
 //! |---|---|---|
 //! | the rules respond | 200 | `xuid`, `cuid` (if there is one, and `x` was not sent), `response`, extended data |
-//! | a level is inactive | 200 | `xuid`, `error` (see below) |
+//! | the tag, its batch, its tag group or its folder is inactive | 200 | `xuid`, `error` (see below) |
 //! | the tag is unknown | 404 | the identifier from the request, `error`: `tag_not_found` (ours) |
 //! | the token is missing or belongs to another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
 //! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
 //! | the registry or the store failed | 503 | `xuid` or the requested identifier, `error`: `unavailable` (ours) |
 //!
-//! The error names the outermost inactive level: `folder_inactive` (ours), `tg_inactive`, `batch_inactive` or
-//! `tag_inactive` (ours).
+//! If the tag may not be used, the error names the outermost inactive level: `folder_inactive` (ours), `tg_inactive`,
+//! `batch_inactive` or `tag_inactive` (ours).
 //!
-//! The answer is not an error if a tap does not verify or is a replay, or if its `n` or `e` is missing or malformed.
-//! The rules then choose a response, usually the default response. The same applies to every tap of a tag without keys.
-//! A standard tag always gets the default response.
+//! A tap that does not verify gets a response and not an error. The rules choose the response, usually the default
+//! response. The same applies to a replay, to a request with a missing or malformed `n` or `e`, and to every tap of a
+//! tag without keys. A tag that cannot be authenticated always gets the default response.
 //!
 //! # Deliberate differences
 //!
-//! - The counter `n` has no effect unless `e` authenticates it. The hosted service accepts any `n`. A client that sends
-//!   the counter 1000 to the hosted service locks out the tag until its chip has counted past 1000.
+//! - The counter `n` has no effect unless `e` authenticates it. The hosted service accepts any `n`, so a client can
+//!   lock out a tag there. After a request with the counter 1000, the hosted service refuses the tag until its chip has
+//!   counted past 1000.
 //! - The scan count is the number of accepted taps. The hosted service counts its answers instead.
-//! - The supported subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr`
-//!   and the names of extended data. The other subtags of the hosted service stay in the text as written. They are
-//!   random numbers, dates, and values about the phone, its country or a blockchain.
+//! - Subtags are placeholders in a response, such as `{scount}`. The supported subtags are `xuid` `cuid` `uid` `scount`
+//!   `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names of extended data fields. The other
+//!   subtags of the hosted service stay in the text as written. These unsupported subtags stand for random numbers,
+//!   dates, and values about the phone, its country or a blockchain.
 //!
 //! In this example, a new tap gets the response of the matching rule group, and a replay gets the default response:
 //!
@@ -110,7 +114,7 @@ use crate::sun::presented::Presented;
 use crate::sun::received::Mirrors;
 use crate::value::{Uid, UnixMillis};
 
-/// Names in an answer that extended data must not use.
+/// The names of the answer's own fields. Extended data must not use these names.
 const TAKEN: [&str; 4] = ["xuid", "cuid", "response", "error"];
 
 /// Answers requests in the wire format of ixkio.
@@ -121,14 +125,15 @@ pub struct Ixkio<'s> {
 }
 
 impl<'s> Ixkio<'s> {
-    /// Creates an API that uses this service. `api_keys` is the secret from which the names of tokens are computed.
+    /// Creates an API that uses this service. `api_keys` is the secret for [hashing tokens](ApiKeySecret::token_name),
+    /// because the registry knows only the hash of each token.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
     }
 
-    /// Answers a request. `query` is everything after the `?`, as the client sent it. `at` is the time to store with an
-    /// accepted tap.
+    /// Answers a request. `query` is everything after the `?` of the URL, as the client sent it. `at` is the time to
+    /// store with an accepted tap.
     pub fn answer<R: TagRegistry, S: CounterStore + ?Sized>(
         &self,
         query: &str,
@@ -154,7 +159,8 @@ impl<'s> Ixkio<'s> {
         let Some(tag) = query.tag() else { return invalid(query.x.as_deref()) };
         let mirrors = query.mirrors();
         let choose = |record: &Record<'_>| match &query.u {
-            // If the request has `x`, `u` does not select the record. `u` is then the UID that the tag mirrored.
+            // In a request with `x`, `u` does not select the record. It is the UID that the tag mirrored, so it must
+            // match the record.
             Some(uid) if !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) => {
                 Err(Refusal::OtherUid)
             }
@@ -176,7 +182,7 @@ struct Query<'q> {
     a: Option<Cow<'q, str>>,
     n: Option<Cow<'q, str>>,
     e: Option<Cow<'q, str>>,
-    /// The parameter `r`.
+    /// The parameter `r`: the response API token.
     token: Option<Cow<'q, str>>,
 }
 
@@ -200,8 +206,8 @@ impl<'q> Query<'q> {
                 "r" => &mut read.token,
                 _ => continue,
             };
-            // The decoder replaces invalid UTF-8 with this character, so different invalid values could become the same
-            // text.
+            // The decoder replaces invalid UTF-8 with the replacement character, so different invalid values could
+            // become the same text.
             if parameter.is_some() || value.contains(char::REPLACEMENT_CHARACTER) {
                 is_valid = false;
                 is_xuid_valid &= name != "x";
@@ -218,7 +224,7 @@ impl<'q> Query<'q> {
             [None, Some(account), Some(cuid), None] if !account.is_empty() => TagRef::Cuid { account, cuid },
             [None, Some(account), None, Some(digits)] if !account.is_empty() => {
                 let uid = Uid::from_hex(digits).ok()?;
-                // The vendor requires upper case.
+                // The vendor requires upper-case digits.
                 if digits.bytes().any(|digit| digit.is_ascii_lowercase()) {
                     return None;
                 }
@@ -234,7 +240,8 @@ impl<'q> Query<'q> {
     }
 }
 
-/// The identifier in the request. If the tag is unknown, the answer must contain only this identifier.
+/// The identifier of the tag in the request. The answer about an unknown tag contains only this identifier and the
+/// error.
 struct Asked<'a> {
     name: &'static str,
     text: Cow<'a, str>,
@@ -258,7 +265,7 @@ impl<'a> Asked<'a> {
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
         let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
-        // An error contains the XUID even if the request identifies the tag in a different way.
+        // An error contains the XUID of the record, even if the request identifies the tag in a different way.
         let by = match xuid {
             Some(xuid) => Asked::by(TagRef::Xuid(xuid)),
             None => Asked { name: self.name, text: Cow::Borrowed(&*self.text) },
@@ -289,7 +296,7 @@ fn invalid<E>(xuid: Option<&str>) -> Answer<E> {
     Answer::json(400, &Refused { identifier: xuid.map(|xuid| ("xuid", xuid)), error: "invalid_request" })
 }
 
-/// An answer without a response from the rules.
+/// The body of an answer without a response from the rules.
 struct Refused<'a> {
     identifier: Option<(&'a str, &'a str)>,
     error: &'a str,
@@ -306,7 +313,7 @@ impl Serialize for Refused<'_> {
     }
 }
 
-/// An answer with a response from the rules.
+/// The body of an answer with a response from the rules.
 struct Answered<'a, R> {
     xuid: Option<&'a str>,
     cuid: Option<&'a str>,
@@ -339,8 +346,8 @@ impl<T: fmt::Display> Serialize for Displayed<'_, T> {
     }
 }
 
-/// Returns the key and value of each field. The key is the name in lower case, with `_` in place of each space. A field
-/// is left out if its key is empty or is already used in the answer.
+/// Returns the key and value of each extended data field. The key is the name in lower case, with `_` in place of each
+/// space. A field is left out if its key is empty or is already used in the answer.
 fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r str)> {
     let mut keys: Vec<(String, &str)> = Vec::new();
     for field in fields {
@@ -355,8 +362,8 @@ fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r 
 /// Checks whether this API can answer requests about a tag. Call this function when you import tags.
 ///
 /// # Errors
-/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] is returned only if there is no other
-/// reason, except that the UID may also be missing.
+/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that only the keys are missing, or the
+/// keys and the UID.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.names.xuid.is_none() {

@@ -9,13 +9,14 @@ use crate::kdf::{an10922, boltcard};
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
 use crate::value::{Scheme, Uid};
 
-/// The keys of one tag, prepared for its layout.
+/// The keys of one tag, prepared for the scheme of the layout.
 pub(super) struct TagKeys<'r> {
     pub(super) meta: Option<Ready<'r, PreparedMetaReadKey>>,
     pub(super) file: Ready<'r, PreparedFileReadKey>,
 }
 
-/// A prepared key. It was prepared for this tap (`Now`), or earlier by the caller (`Before`).
+/// A prepared key. Either the service prepared the key for this tap (`Now`), or the caller prepared it earlier
+/// (`Before`).
 pub(super) enum Ready<'r, K> {
     Now(K),
     Before(&'r K),
@@ -33,8 +34,8 @@ impl<K> Deref for Ready<'_, K> {
 }
 
 impl<'r> TagKeys<'r> {
-    /// Prepares the keys of a tag. `needs_meta_key` is `true` if there is PICCData to decrypt. `uid` is the UID of the
-    /// record, and `ecode` is the eCode of the tap.
+    /// Prepares the keys of a tag. `needs_meta_key` is `true` if the service must still decrypt PICCData. `uid` is the
+    /// UID of the record. `ecode` is the text of the eCode, a code in the URL of the tag.
     pub(super) fn prepare(
         secrets: &[ServerSecret],
         keys: &Keys<'r>,

@@ -9,18 +9,19 @@ use crate::sun::message::SunMessage;
 use crate::sun::tamper::TtStatus;
 use crate::value::Mark;
 
-/// A verdict, the record that it is based on, and the verified message of the tag.
+/// A verdict about a tap, the record of the tag, and the content of the tap if it was verified.
 #[derive(Debug)]
 #[must_use = "this is the verdict"]
 pub struct Outcome<'a, R, E> {
-    /// The record. It is `None` if no record was found, or if the registry failed to look it up.
+    /// The record of the tag. It is `None` if the service found no record for the tap, or if the registry failed to
+    /// look up the record.
     pub record: Option<&'a R>,
     /// The verdict.
     pub verdict: Result<Verdict, E>,
-    /// The contents of the record.
+    /// The contents of `record`.
     pub view: Option<Record<'a>>,
-    /// The message of the tag. It contains file data, the tamper status and captured texts. It is `None` unless the tap
-    /// was verified and has a counter. A replayed tap also has a message.
+    /// The content of the tap: file data, the tamper status, and the texts of `{:name}` elements. It is `None` if the
+    /// tap was not verified or has no counter. A replayed tap is a verified tap, so its content is present.
     pub message: Option<SunMessage<'a>>,
 }
 
@@ -31,16 +32,16 @@ impl<R, E> Outcome<'_, R, E> {
     }
 }
 
-/// The text that the rules of a tag chose as the answer, and the values of its subtags. `Display` writes the text with
-/// its subtags filled.
+/// The response text that the rules of a tag chose for a tap. The text can contain subtags, which are placeholders such
+/// as `{scount}`. `Display` writes the text with each known subtag replaced by its value.
 ///
 /// The known subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and
-/// the names of extended data. Case is ignored. In a name of extended data, a space matches a `_`. `scount` is
-/// the number of accepted taps, and `ccount` is the counter of the last accepted tap. If one of these numbers is not
-/// known, its subtag is replaced with an empty text.
+/// the names of extended data fields. Case is ignored. In the name of an extended data field, a space matches a `_`.
+/// `scount` is the number of accepted taps, `ccount` is the counter of the last accepted tap, and `tagcodedr` is the
+/// tag's own default response. A subtag is replaced with an empty text if its value is unknown.
 ///
-/// If the text does not fit into your output buffer, writing fails. The buffer may then contain the beginning of the
-/// text. Do not send such a partial text.
+/// Writing fails if the text does not fit into your output buffer. After a failure, the buffer may contain the
+/// beginning of the text. Do not send a partial text.
 #[derive(Debug)]
 pub struct Response<'a, R> {
     record: &'a R,
@@ -50,12 +51,12 @@ pub struct Response<'a, R> {
 }
 
 impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
-    /// Returns the answer that the rules choose. Returns `None` if the tag is unknown, is inactive or belongs to
-    /// another organisation. Also returns `None` if there is no verdict.
+    /// Returns the response that the rules of the tag choose. Returns `None` if the tag is unknown, is inactive or
+    /// belongs to another organisation. Also returns `None` if there is no verdict.
     ///
-    /// The rules also choose a response for a tap that is not genuine or not new, usually the default response. A
-    /// standard tag always gets the default response. If the tap did not advance the counter, `scount` and `ccount`
-    /// come from [`last_seen`](crate::platform::Record::last_seen).
+    /// A tap that is not genuine or not new also gets a response, usually the default response. A tag that cannot be
+    /// authenticated always gets the default response. For a tap that did not advance the counter, the values of
+    /// `scount` and `ccount` come from [`last_seen`](crate::platform::Record::last_seen).
     #[must_use]
     pub fn response(&self) -> Option<Response<'a, R>> {
         let (record, view) = self.record.zip(self.view)?;
@@ -79,7 +80,7 @@ impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
 }
 
 impl<'a, R: TagRecord> Response<'a, R> {
-    /// Fills the subtags of a text, such as the value of an extended data field.
+    /// Returns a text with its subtags filled. Use this method for the values of extended data fields.
     #[must_use]
     pub fn fill(&'a self, text: &'a str) -> Filled<'a, Self> {
         Filled::new(text, self)

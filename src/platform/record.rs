@@ -1,4 +1,4 @@
-//! Tag records. A record contains the owner, the state, the keys, the names and the rules of a tag.
+//! Tag records. A tag record contains the owner, the state, the keys, the names and the rules of a tag.
 
 use super::rules::{RuleSet, Rules};
 use crate::kdf::ecode::{SealedKeys, TagContext};
@@ -8,12 +8,13 @@ use crate::key::{IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey,
 use crate::sun::layout::SdmLayout;
 use crate::value::{CounterId, Mark, Uid};
 
-/// A type that provides a [`Record`]. It can own the values of the record or borrow them.
+/// A type that provides a [`Record`]. The type can own the values of the record or borrow them.
 pub trait TagRecord {
     /// Returns the record.
     fn record(&self) -> Record<'_>;
 
-    /// Returns the extended data field at `index`, counted from 0. Returns `None` after the last field.
+    /// Returns the extended data field at `index`, counted from 0. Returns `None` after the last field. Extended data
+    /// fields are a customer's own fields for a tag. By default, a tag has no extended data.
     fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
         let _ = index;
         None
@@ -25,28 +26,31 @@ pub trait TagRecord {
 pub struct Record<'r> {
     /// The organisation that owns the tag.
     pub organisation: OrganisationId,
-    /// `true` if an ixkio client must send a token that belongs to this organisation.
+    /// `true` if a client of the ixkio API must send a token of this organisation.
     pub needs_token: bool,
-    /// The states of the tag and of the levels above it. The tag may be used only if all of them are active.
+    /// The states of the tag and of its batch, tag group and folder. The tag may be used only if all four are active.
     pub standing: Standing,
-    /// The UID of the chip, if it is known. It is required if the layout mirrors the UID, or if the keys are derived
-    /// from the UID.
+    /// The UID of the chip, or `None` if the UID is unknown. The UID is required if the layout mirrors it, or if the
+    /// keys are derived from it.
     pub uid: Option<Uid>,
-    /// The names of the tag and of the levels above it.
+    /// The names of the tag and of its batch, tag group and folder.
     pub names: Names<'r>,
-    /// The chip that authenticates the tag; `None` for a standard tag, which cannot be authenticated.
+    /// The chip that authenticates the tag, or `None` for a tag that cannot be authenticated.
     pub chip: Option<Chip<'r>>,
     /// The rules that choose the answer to a tap.
     pub rules: Rules<'r>,
-    /// The customer's data as JSON text. It is returned to the client unchanged.
+    /// The customer's data as JSON text. The ETRNL API returns this text to the client unchanged, except for white
+    /// space around it.
     pub metadata: Option<&'r str>,
-    /// The stored mark of the last accepted tap, as it was when the record was read. It is used for display and for
-    /// rules, but never to detect a replay.
+    /// The mark of the last accepted tap: its counter, its time, and the number of accepted taps. The registry copies
+    /// the mark from the counter store when it reads the record. The service uses this copy for display and for rules,
+    /// but never to detect a replay.
     pub last_seen: Option<Mark>,
 }
 
 impl Record<'_> {
-    /// Creates the record of a standard tag without names, rules or data.
+    /// Creates a record that contains only the owner. Without a chip, the tag cannot be authenticated. Set the other
+    /// fields that your tag needs, as the examples of [`Service`](super::Service) do.
     #[must_use]
     pub const fn new(organisation: OrganisationId) -> Self {
         Self {
@@ -69,7 +73,7 @@ impl TagRecord for Record<'_> {
     }
 }
 
-/// The id of an organisation. It can be a number, a UUID, or any other 128-bit value.
+/// The id of an organisation. The id can be a number, a UUID, or any other 128-bit value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganisationId(u128);
 
@@ -87,7 +91,7 @@ impl OrganisationId {
     }
 }
 
-/// The chip of a tag, with its layout, its keys and its counter id.
+/// The layout, the keys and the counter id of a tag's chip.
 #[derive(Clone, Copy, Debug)]
 pub struct Chip<'r> {
     /// The URL layout and the scheme of the chip.
@@ -102,27 +106,29 @@ pub struct Chip<'r> {
     pub counter: Option<CounterId>,
 }
 
-/// The source of a tag's two keys.
+/// The source of the two keys of a tag: the keys themselves, or the data from which they are derived or unsealed.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Keys<'r> {
-    /// No keys are loaded. The tag is treated as not fully programmed.
+    /// The keys are not known yet. The service refuses every tap of the tag with
+    /// [`Refusal::NoKeys`](super::Refusal::NoKeys).
     NotLoaded,
-    /// The record contains the keys, or a key from which they are derived.
+    /// The record contains the keys, or other keys from which they are derived.
     Loaded {
-        /// The SDMMetaReadKey. It is not needed if the layout has no `{picc}`.
+        /// The SDMMetaReadKey, which decrypts `{picc}`. Set this field to `None` if the layout has no `{picc}`.
         meta: Option<MetaKey<'r>>,
-        /// The SDMFileReadKey.
+        /// The SDMFileReadKey, which verifies the SDMMAC.
         file: FileKey<'r>,
     },
-    /// The keys are sealed. To unseal them, the service needs the eCode in the tap.
+    /// The keys are sealed (encrypted). To unseal the keys, the service needs its server secret and the eCode, a code
+    /// in the URL of the tag.
     Sealed {
         /// The sealed keys.
         keys: &'r SealedKeys,
         /// The tag for which the keys were sealed.
         tag: TagContext,
     },
-    /// The keys are derived from the eCode in the tap and the server secret. See
+    /// The keys are derived from the server secret and the eCode, a code in the URL of the tag. See
     /// [`kdf::ecode::derive_file_read_key`](crate::kdf::ecode::derive_file_read_key).
     ECode {
         /// The number of earlier personalisations of the tag.
@@ -134,9 +140,9 @@ pub enum Keys<'r> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MetaKey<'r> {
-    /// A key that is prepared again for each tap.
+    /// A key that the service prepares again for each tap.
     Plain(&'r SdmMetaReadKey),
-    /// A key that was prepared once for many taps. It must be prepared for the scheme of the layout.
+    /// A key that you prepared once for many taps. Prepare the key for the scheme of the layout.
     Prepared(&'r PreparedMetaReadKey),
     /// K1 of a Bolt Card, derived from this issuer key.
     Boltcard(&'r IssuerKey),
@@ -147,16 +153,17 @@ pub enum MetaKey<'r> {
 
 /// The source of an SDMFileReadKey. A key can be derived only if the record has a UID.
 ///
-/// **If several tags share a key and their layout mirrors no UID, they count as one tag.** Nothing in a tap then shows
-/// which of these tags produced it. The service accepts each tap once, under the record of any of these tags.
+/// **Tags that share a key count as one tag, unless their layout mirrors the UID.** Without a UID, nothing in a tap
+/// shows which of these tags produced the tap. The service accepts the tap under the record of any of these tags, but
+/// only once in total.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileKey<'r> {
-    /// A key that is prepared again for each tap.
+    /// A key that the service prepares again for each tap.
     Plain(&'r SdmFileReadKey),
-    /// A key that was prepared once for many taps. It must be prepared for the scheme of the layout.
+    /// A key that you prepared once for many taps. Prepare the key for the scheme of the layout.
     Prepared(&'r PreparedFileReadKey),
-    /// A key that [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch) derives.
+    /// A key derived by [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch).
     An10922 {
         /// The master key.
         master: &'r MasterKey,
@@ -165,11 +172,11 @@ pub enum FileKey<'r> {
         /// The number of earlier personalisations of the tag.
         epoch: u32,
     },
-    /// K2 of a Bolt Card, derived from an issuer key.
+    /// K2 of a Bolt Card, derived from an issuer key, the UID and the version of the card.
     Boltcard {
         /// The key of the issuer.
         issuer: &'r IssuerKey,
-        /// The version of the card.
+        /// The version of the card. It increases each time the card is programmed again.
         version: u32,
     },
     /// Key 2 of sdm-backend, derived from this master key.
@@ -177,7 +184,7 @@ pub enum FileKey<'r> {
     SdmBackend(&'r sdm_backend::Master),
 }
 
-/// The names of a tag and of the levels above it. A name can be of any length.
+/// The names of a tag and of its batch, tag group and folder. A name can have any length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Names<'r> {
     /// The XUID, which is the id of the tag in the ixkio API.
@@ -186,27 +193,27 @@ pub struct Names<'r> {
     pub cuid: Option<&'r str>,
     /// The name of the tag.
     pub tag: Option<&'r str>,
-    /// The name of its batch.
+    /// The name of the batch of the tag.
     pub batch: Option<&'r str>,
-    /// The name of its tag group.
+    /// The name of the tag group of the tag.
     pub tag_group: Option<&'r str>,
-    /// The name of its folder.
+    /// The name of the folder of the tag.
     pub folder: Option<&'r str>,
 }
 
-/// One field of a customer's extended data.
+/// One extended data field: a name and a value that a customer chose for a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendedData<'r> {
     /// The name as the customer wrote it.
     pub name: &'r str,
-    /// The value, which can contain [subtags](super::rules::Subtags).
+    /// The value. It can contain [subtags](super::rules::Subtags), which are placeholders such as `{scount}`.
     pub value: &'r str,
     /// `true` if the field is included in the answer. ixkio calls this setting *Add to Response*.
     pub in_response: bool,
 }
 
 impl ExtendedData<'_> {
-    /// Returns the name as it appears in an answer. It is in lower case, and each space is replaced with `_`.
+    /// Returns the name as it appears in an answer: in lower case, with `_` in place of each space.
     pub fn key(&self) -> impl Iterator<Item = char> {
         key(self.name)
     }
@@ -222,38 +229,40 @@ fn key(name: &str) -> impl Iterator<Item = char> {
     name.chars().flat_map(char::to_lowercase).map(|c| if c == ' ' { '_' } else { c })
 }
 
-/// A level in the hierarchy of tags. The levels are ordered from the outermost to the innermost.
+/// A level in the hierarchy of tags, ordered from the outermost level to the innermost. A folder contains tag groups, a
+/// tag group contains batches, and a batch contains tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// The folder.
+    /// A folder.
     Folder,
-    /// The tag group.
+    /// A tag group.
     TagGroup,
-    /// The batch.
+    /// A batch.
     Batch,
-    /// The tag code itself.
+    /// A single tag (ixkio: tag code).
     TagCode,
 }
 
 /// The state of a level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// The level is in use.
+    /// Taps of tags in this level can be accepted.
     Active,
-    /// The level and all levels below it are not in use.
+    /// Taps of all tags in this level are refused.
     Inactive,
 }
 
-/// The states of a tag and of the levels above it. If a level does not exist, set it to [`State::Active`].
+/// The states of a tag and of its batch, tag group and folder. If your service does not use one of these levels, set
+/// its state to [`State::Active`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
-    /// The folder.
+    /// The state of the folder.
     pub folder: State,
-    /// The tag group.
+    /// The state of the tag group.
     pub tag_group: State,
-    /// The batch.
+    /// The state of the batch.
     pub batch: State,
-    /// The tag code itself.
+    /// The state of the tag itself (ixkio: tag code).
     pub tag_code: State,
 }
 
@@ -262,7 +271,7 @@ impl Standing {
     pub const ACTIVE: Self =
         Self { folder: State::Active, tag_group: State::Active, batch: State::Active, tag_code: State::Active };
 
-    /// Returns the outermost level that is not active. Returns `None` if the tag may be used.
+    /// Returns the outermost inactive level. Returns `None` if every level is active, so that the tag may be used.
     ///
     /// ```
     /// use suntap::platform::{Level, Standing, State};

@@ -1,4 +1,4 @@
-//! The registry in which tags are looked up.
+//! Tag registries, which look up the records of tags.
 
 use core::fmt;
 
@@ -7,44 +7,45 @@ use super::record::{OrganisationId, TagRecord};
 use crate::counter::Blocking;
 use crate::value::Uid;
 
-/// The identifier of the tag that a request asks for. The client may have invented it.
+/// Identifies the tag that a request asks for. The client may have invented the identifier.
 ///
-/// `Debug` does not show a captured text, because it may be an eCode.
+/// `Debug` does not show the text of [`Captured`](Self::Captured), because the text may be a secret eCode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TagRef<'a> {
-    /// The XUID, which is the id of the tag in the ixkio API. It is unique across all accounts.
+    /// The XUID, which is the id of the tag in the ixkio API. An XUID is unique across all accounts.
     Xuid(&'a str),
-    /// A customer's own name for a tag. It is case-sensitive and unique within an account.
+    /// A customer's own name for a tag. The name is case-sensitive and unique within an account.
     Cuid {
-        /// The account.
+        /// The account of the customer.
         account: &'a str,
         /// The name.
         cuid: &'a str,
     },
-    /// The UID of a chip in an account.
+    /// The UID of a chip, together with the account of the customer who owns the tag.
     Uid {
-        /// The account.
+        /// The account of the customer.
         account: &'a str,
         /// The UID.
         uid: Uid,
     },
-    /// The number of a tag. It is unique across all organisations.
+    /// The number of a tag. The number is unique across all organisations.
     Number(u64),
-    /// The UID that a tap claims. [`Service::verify_unnamed`](super::Service::verify_unnamed) uses this identifier.
-    /// Several organisations may have a record for the same UID. `nth` selects one of these records.
+    /// The UID in a tap that is not verified yet. [`Service::verify_unnamed`](super::Service::verify_unnamed) uses this
+    /// identifier. Several organisations may have a record for the same UID. `nth` selects one of these records.
     ClaimedUid {
-        /// The UID. The tap is not verified yet.
+        /// The UID in the tap. It is not proven yet.
         uid: Uid,
-        /// The index of the wanted record among all records with this UID, counted from 0. The records may be in any
+        /// The index of the requested record among all records with this UID, counted from 0. The records may be in any
         /// order, but the order must never change.
         nth: usize,
     },
-    /// Text from the URL, captured by a `{:name}` element of the layout.
+    /// The text that the URL of the tap has in place of a `{:name}` element of the layout. For example, this text can
+    /// be the number of the tag.
     Captured {
-        /// The name, without colon and braces.
+        /// The name of the element, without colon and braces.
         name: &'a str,
-        /// The text.
+        /// The text of the element.
         text: &'a str,
     },
 }
@@ -66,11 +67,11 @@ impl fmt::Debug for TagRef<'_> {
 
 /// Finds the record of a tag, and the owner of an API key.
 ///
-/// The service only reads from a registry. The data that changes with each tap is in the [counter
-/// store](crate::CounterStore). The service never uses a record to decide whether a tap is a replay.
+/// The service only reads from a registry. It writes only to the [counter store](crate::CounterStore), which holds the
+/// data that changes with each tap. To detect a replay, the service uses the counter store, never a record.
 ///
-/// A [`Record`](super::Record) borrows its values. A registry can return any type that implements [`TagRecord`]. This
-/// type can be the `Record` itself, a reference into a map, or a database row that owns its columns.
+/// A [`Record`](super::Record) only borrows its values. Therefore a registry can return any type that implements
+/// [`TagRecord`]: the `Record` itself, a reference into a map, or a database row that owns its columns.
 ///
 /// This trait has no lifetime parameter. If your registry returns references to its own records, implement the trait
 /// for a reference to the registry, as collections do with `IntoIterator`:
@@ -112,7 +113,7 @@ impl fmt::Debug for TagRef<'_> {
 pub trait TagRegistry {
     /// The type of the records.
     type Record: TagRecord;
-    /// The error that is returned if the registry fails.
+    /// The error of a failed lookup.
     type Error;
 
     /// Returns the record of a tag, or `None` if the registry does not have the tag.
@@ -121,11 +122,11 @@ pub trait TagRegistry {
     /// Returns an error if the registry cannot determine whether it has the tag.
     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error>;
 
-    /// Returns the organisation that an API key or token belongs to, or `None` if the key or token is unknown. The
-    /// default implementation returns `None`.
+    /// Returns the organisation that owns an API key or token, or `None` if the key or token is unknown. `key` is the
+    /// [name](ApiKeyName) of the API key or token: a keyed hash of its text. The default implementation returns `None`.
     ///
-    /// An API key and a token with the same text have different names. Therefore neither can be used in place of the
-    /// other.
+    /// An API key and a token have different names even if their text is the same. Therefore a client cannot use an API
+    /// key as a token, or a token as an API key.
     ///
     /// # Errors
     /// Returns an error if the registry cannot determine whether the key or token exists.
@@ -141,7 +142,7 @@ pub trait TagRegistry {
 pub trait AsyncTagRegistry {
     /// The type of the records.
     type Record: TagRecord;
-    /// The error that is returned if the registry fails.
+    /// The error of a failed lookup.
     type Error;
 
     /// Returns the record of a tag, like [`TagRegistry::find`].

@@ -20,47 +20,51 @@ pub struct Request<'a> {
     pub tag: TagRef<'a>,
     /// The client that sends the request.
     pub caller: Caller,
-    /// The tap. If it is given as [`Presented::Mirrors`], the service adds the values that are missing:
+    /// The tap. If the tap is given as separate values ([`Presented::Mirrors`]), the service adds missing values:
     ///
     /// - The static text comes from the layout.
     /// - The UID for `{uid}` and the texts for `{:xuid}` and `{:cuid}` come from the record.
     ///
-    /// Captured texts that the layout does not have are ignored, except the eCode. If two captured texts have the same
-    /// name, the first one is used.
+    /// `Mirrors` can contain texts of `{:name}` elements. The service ignores a text if the layout does not have the
+    /// element, unless the text is the eCode. If two texts have the same name, the service uses the first one.
     pub tap: Presented<'a>,
-    /// The time to store with an accepted tap, or `None` if there is no clock.
+    /// The time to store with an accepted tap, or `None` if you have no clock.
     pub at: Option<UnixMillis>,
 }
 
-/// The client that sends the request. [`TagRegistry::organisation`](super::TagRegistry::organisation) finds the
-/// organisation that the client belongs to.
+/// The client that sends the request. To find the organisation of a client by its API key, call
+/// [`TagRegistry::organisation`](super::TagRegistry::organisation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// An unidentified client, such as the service's own page or a door. It may ask about the tags of every owner.
+    /// An unidentified client, such as a web page of your service or a door. This client may ask about the tags of
+    /// every owner.
     Anyone,
-    /// A client that may have sent a token. The token is looked up only if the tag [needs
-    /// one](super::Record::needs_token). It must then belong to the organisation that owns the tag.
+    /// A client of the ixkio API, which can send a token. The value is the [name](ApiKeyName) of the token (a keyed
+    /// hash), or `None` if no token was sent. If the tag [needs a token](super::Record::needs_token), the token must
+    /// belong to the organisation that owns the tag. If the tag does not need a token, the token is ignored.
     Token(Option<ApiKeyName>),
     /// A member of an organisation, who may ask only about tags of that organisation.
     Member(OrganisationId),
 }
 
-/// A request to decide about a tap whose URL does not name a tag. Only the UID that the tap claims identifies the tag.
+/// A request to decide about a tap whose URL does not name a tag. The service finds the record of the tag by the UID in
+/// the tap.
 #[derive(Debug)]
 pub struct UnnamedRequest<'a> {
     /// The tap.
     pub tap: UnverifiedTap<'a>,
-    /// The meta-read keys that may open the tap, prepared for the scheme of its layout. They are not needed if the
-    /// layout has no `{picc}`.
+    /// The meta-read keys that may decrypt the PICCData of the tap, prepared for the scheme of the layout. Pass an
+    /// empty slice if the layout has no `{picc}`.
     pub meta_keys: &'a [PreparedMetaReadKey],
     /// The client that sends the request.
     pub caller: Caller,
-    /// The time to store with an accepted tap, or `None` if there is no clock.
+    /// The time to store with an accepted tap, or `None` if you have no clock.
     pub at: Option<UnixMillis>,
 }
 
 impl Caller {
-    /// Returns the token that must be looked up for this tag, if any.
+    /// Returns the name of the token that must be looked up for this tag. Returns `None` if no token is needed or was
+    /// sent.
     pub(super) fn token_wanted(&self, record: &Record<'_>) -> Option<&ApiKeyName> {
         match self {
             Self::Token(token) if record.needs_token => token.as_ref(),
@@ -68,7 +72,7 @@ impl Caller {
         }
     }
 
-    /// Returns `true` if the caller may ask about the tag. `asker` is the owner of the token that was looked up.
+    /// Returns `true` if the caller may ask about the tag. `asker` is the organisation that owns the caller's token.
     pub(super) fn may_ask(&self, asker: Option<OrganisationId>, record: &Record<'_>) -> bool {
         match self {
             Self::Anyone => true,
@@ -78,11 +82,13 @@ impl Caller {
     }
 }
 
-/// The values that complete a tap sent as separate mirrors: the UID from the record, and the text of each `{:name}`.
+/// The values that complete a tap that was sent as separate values: the UID of the record, and the text of each
+/// `{:name}` element.
 pub(super) struct Supplied<'a> {
-    /// The UID of the record and its digits, for a layout with `{uid}`.
+    /// The UID of the record, as a value and as 14 ASCII digits. It is set if the layout has `{uid}` and the tap was
+    /// sent without a UID.
     uid: Option<(Uid, [u8; 14])>,
-    /// The name and the text of each `{:name}` in the layout, if the tap or the record has a text for it.
+    /// The name and the text of each `{:name}` element of the layout for which the tap or the record has a text.
     captured: Vec<(&'a str, &'a str), MAX_NAMES>,
 }
 
@@ -98,21 +104,21 @@ impl<'a> Supplied<'a> {
                 "cuid" => record.names.cuid,
                 _ => None,
             });
-            // The vector holds all names of a layout, so `push` cannot fail.
+            // The vector has the capacity for all names of a layout, so `push` cannot fail.
             let _ = text.map(|text| supplied.captured.push((name, text)));
         }
         supplied
     }
 
-    /// Returns the given values together with the supplied values. Returns no values if the tap was not given as
-    /// separate values.
+    /// Returns the values that the client sent, together with the values that complete the tap. Returns no values if
+    /// the tap was not sent as separate values.
     pub(super) fn complete<'t>(&'t self, tap: &Presented<'t>) -> Mirrors<'t> {
         let Presented::Mirrors(given) = tap else { return Mirrors::default() };
         let digits = self.uid.as_ref().and_then(|(_, digits)| str::from_utf8(digits).ok());
         Mirrors { uid: given.uid.or(digits), captured: &self.captured, ..**given }
     }
 
-    /// Returns the UID that the record supplied.
+    /// Returns the UID that was taken from the record to complete the tap.
     pub(super) fn uid(&self) -> Option<Uid> {
         self.uid.map(|(uid, _)| uid)
     }

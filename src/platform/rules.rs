@@ -3,13 +3,14 @@
 //! A rule set has up to three groups in a fixed order, and a default response. The answer is the response of the first
 //! group whose rules all match. If no group matches, the answer is the default response.
 //!
-//! A rule set belongs to a tag group or to one tag code. If a tag code has its own rule set, that rule set is
-//! used instead of the tag group's rule set. The exception is *layering*, which applies if a response of the tag group
-//! contains `{tagcodedr}`. The tag group's rule set is then used, and the tag code's default response replaces
-//! `{tagcodedr}`.
+//! A rule set belongs to a tag group or to a single tag (ixkio: tag code). If a tag has its own rule set, that rule set
+//! is used instead of the tag group's rule set. The exception is *layering*, which applies if a response of the tag
+//! group contains `{tagcodedr}`. With layering, the tag group's rule set is used, and the tag's own default response
+//! replaces `{tagcodedr}`.
 //!
-//! The rules follow ixkio's documentation of rules and subtags, as far as it applies to an API. Two details are our
-//! choice. The rules in a group are combined with AND. A group without rules never matches.
+//! The rule types *Tag Authentication*, *Scan Count* and *Tamper* follow ixkio's documentation. ixkio's other rule
+//! types are not supported, for example the types that evaluate the phone. Two details are our own choice: the rules in
+//! a group are combined with AND, and a group without rules never matches.
 //!
 //! ```
 //! use suntap::platform::rules::{Comparison, RuleInput, Rule, RuleGroup, RuleSet, Rules};
@@ -36,7 +37,7 @@ mod subtags;
 
 pub use subtags::{Filled, Subtag, Subtags};
 
-/// The subtag that is replaced with the tag code's default response. It can occur in the responses of a tag group.
+/// The placeholder that is replaced with the tag's own default response. It may occur in one response of a tag group.
 pub(crate) const LAYER: &str = "{tagcodedr}";
 
 /// A condition on a tap.
@@ -44,15 +45,15 @@ pub(crate) const LAYER: &str = "{tagcodedr}";
 pub enum Rule {
     /// *Tag Authentication*: matches if the tap is genuine and new.
     TagAuthentication,
-    /// *Scan Count*: compares the number of accepted taps of the tag, including this tap. If the number is not known,
-    /// the rule does not match.
+    /// *Scan Count*: compares the number of accepted taps of the tag with the target. If the current tap is accepted,
+    /// the number includes it. The rule does not match if the number is unknown.
     ScanCount(Comparison, u32),
-    /// *Tamper*: compares the TTPermStatus and TTCurrStatus of an accepted tap. If they are not known, the rule never
-    /// matches, even with [`Equality::NotEqual`].
+    /// *Tamper*: compares the tamper status (TTPermStatus and TTCurrStatus) of an accepted tap with the target. If the
+    /// status is unknown, the rule never matches, even with [`Equality::NotEqual`].
     Tamper(Equality, [u8; 2]),
 }
 
-/// The comparison of a count with the target.
+/// A comparison between a count and the target of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Comparison {
     /// The count is below the target.
@@ -65,7 +66,7 @@ pub enum Comparison {
     NotEqual,
 }
 
-/// The comparison of a text with the target.
+/// A comparison between a text and the target of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Equality {
     /// The text equals the target.
@@ -74,16 +75,16 @@ pub enum Equality {
     NotEqual,
 }
 
-/// Rules that must all match, and the response if they do.
+/// A group of rules, and the response that is used if all rules of the group match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleGroup<'r> {
     /// The rules. A group without rules never matches, so its response is never used.
     pub rules: &'r [Rule],
-    /// The response text, which can contain [subtags](Subtags).
+    /// The response text. It can contain [subtags](Subtags), which are placeholders such as `{scount}`.
     pub response: &'r str,
 }
 
-/// At most three groups in order, and the default response if none matches.
+/// At most three groups in order, and the default response for a tap that no group matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet<'r> {
     /// The groups.
@@ -92,12 +93,12 @@ pub struct RuleSet<'r> {
     pub default: &'r str,
 }
 
-/// The rules of a tag: the rule set of its tag group, and the rule set of its tag code if there is one.
+/// The rules of a tag: the rule set of the tag group, and the tag's own rule set if the tag has one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rules<'r> {
-    /// The rules of the tag group.
+    /// The rule set of the tag group.
     pub tag_group: RuleSet<'r>,
-    /// The tag code's own rules.
+    /// The tag's own rule set (ixkio: the rules of the tag code).
     pub tag_code: Option<RuleSet<'r>>,
 }
 
@@ -106,14 +107,14 @@ pub struct Rules<'r> {
 pub struct RuleInput {
     /// `true` if the tap is genuine and new.
     pub authentic: bool,
-    /// The number of accepted taps of the tag.
+    /// The number of accepted taps of the tag, or `None` if the number is unknown.
     pub scans: Option<u32>,
-    /// TTPermStatus and TTCurrStatus.
+    /// TTPermStatus and TTCurrStatus, or `None` if they are unknown.
     pub tamper: Option<[u8; 2]>,
 }
 
 impl Rule {
-    /// Returns `true` if the rule matches.
+    /// Returns `true` if the rule matches the tap.
     #[must_use]
     pub fn matches(&self, input: &RuleInput) -> bool {
         match *self {
@@ -151,7 +152,7 @@ impl<'r> RuleSet<'r> {
 }
 
 impl<'r> Rules<'r> {
-    /// Returns the rule set that applies to the tag.
+    /// Returns the rule set that applies to the tag: its own, or that of its tag group.
     fn in_force(&self) -> &RuleSet<'r> {
         match &self.tag_code {
             Some(own) if self.tag_group.layers().next().is_none() => own,
@@ -159,8 +160,9 @@ impl<'r> Rules<'r> {
         }
     }
 
-    /// Returns `true` if a genuine tap can get a different answer from a forged one. This is the case if the rule set
-    /// that applies has a group with [`Rule::TagAuthentication`] whose response differs from the default response.
+    /// Returns `true` if the answer to a genuine tap can differ from the answer to a forged tap. The rule set that
+    /// applies must have a group with [`Rule::TagAuthentication`], and the response of this group must differ from the
+    /// default response.
     #[must_use]
     pub fn show_authenticity(&self) -> bool {
         let rules = self.in_force();
@@ -170,27 +172,29 @@ impl<'r> Rules<'r> {
         })
     }
 
-    /// Returns the response text. Its subtags are not filled yet.
+    /// Returns the response text for a tap. Subtags in the text, which are placeholders such as `{scount}`, are not
+    /// filled yet.
     #[must_use]
     pub fn response(&self, input: &RuleInput) -> &'r str {
         self.in_force().response(input)
     }
 
-    /// Returns the default response of the rule set that applies to the tag. A standard tag always gets this response.
+    /// Returns the default response of the rule set that applies to the tag. A tag that cannot be authenticated always
+    /// gets this response.
     #[must_use]
     pub fn default_response(&self) -> &'r str {
         self.in_force().default
     }
 
-    /// Returns the text that replaces `{tagcodedr}`. It is the tag code's default response, or an empty text if the tag
-    /// code has no rule set.
+    /// Returns the text that replaces `{tagcodedr}`: the tag's own default response, or an empty text if the tag has no
+    /// rule set of its own.
     #[must_use]
     pub fn layer(&self) -> &'r str {
         self.tag_code.map_or("", |own| own.default)
     }
 
-    /// Checks the rules for mistakes. Call this function when you import rules. The other functions do not require this
-    /// check.
+    /// Checks the rules for mistakes. Call this function when you import rules. The other functions also work with
+    /// rules that were not checked.
     ///
     /// # Errors
     /// Returns [`RulesError`] with the first mistake.
@@ -209,7 +213,7 @@ impl<'r> Rules<'r> {
     }
 }
 
-/// A mistake in rules.
+/// A mistake in the rules of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RulesError {
@@ -217,8 +221,8 @@ pub enum RulesError {
     EmptyGroup,
     /// More than one response of the tag group contains `{tagcodedr}`.
     LayeredTwice,
-    /// A response of the tag code contains `{tagcodedr}`, which is the placeholder for the tag code's own default
-    /// response.
+    /// A response in the tag's own rule set contains `{tagcodedr}`. This placeholder stands for the tag's own default
+    /// response, so it may occur only in the rule set of the tag group.
     LayerInTagCode,
 }
 

@@ -17,24 +17,24 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 use crate::value::{CounterId, UnixMillis};
 use crate::verifier::Claims;
 
-/// The name of the captured text that contains the eCode.
+/// The name of the `{:name}` element whose text is the eCode.
 const ECODE: &str = "eCode";
 
-/// Decides whether to accept taps. It uses a registry and a counter store.
+/// Decides whether to accept taps. A service uses a registry and a counter store, and takes these steps:
 ///
 /// ```text
 /// find the record ─▶ owner ─▶ state ─▶ keys ─▶ shape ─▶ open ─▶ UID ─▶ SDMMAC ─▶ advance the counter
 /// ```
 ///
-/// If the tap is a URL, the service checks its shape before it prepares the keys, because the URL can contain the
-/// eCode.
+/// The step *shape* checks that the tap matches the layout. For a tap that is a URL, *shape* runs before *keys*,
+/// because the keys may depend on an eCode in the URL.
 ///
-/// If a step fails, the service returns a [`Refusal`] that names this step. The later steps do not run. Therefore the
-/// counter is advanced only for a verified tap of an active tag that the caller may ask about. The refusal is meant for
-/// the operator and for callers who may see the record of the tag. Return one generic refusal to untrusted clients.
+/// If a step fails, the service returns the [`Refusal`] for this step and skips the later steps. Therefore the counter
+/// is advanced only for a verified tap of an active tag that the caller may ask about. The refusal is meant for the
+/// operator and for callers who may see the record of the tag. Return one generic refusal to untrusted clients.
 ///
-/// A service holds only server secrets. They are for keys that are sealed or derived from an eCode. A service needs no
-/// heap.
+/// A service holds only the server secrets, which it needs for keys that are sealed or derived from an eCode. A service
+/// needs no heap.
 ///
 /// ```
 /// use suntap::platform::{
@@ -101,19 +101,19 @@ impl<'a> Examined<'a> {
 }
 
 impl<'s> Service<'s> {
-    /// Creates a service. `secrets` are the server secrets for keys that are sealed or derived from an eCode. If there
-    /// are no such keys, pass an empty slice.
+    /// Creates a service. `secrets` are the server secrets for keys that are sealed or derived from an eCode. If no tag
+    /// has sealed or derived keys of this kind, pass an empty slice.
     ///
     /// The first element must be the current secret. While [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap),
-    /// add the previous secret as the second element. To unseal keys, the service tries the secrets in order. To derive
-    /// keys from an eCode, it uses only the first secret.
+    /// add the previous secret as the second element. To unseal keys, the service tries the secrets one after another.
+    /// To derive keys from an eCode, the service uses only the first secret.
     #[must_use]
     pub const fn new(secrets: &'s [ServerSecret]) -> Self {
         Self { secrets }
     }
 
-    /// Decides about a tap, calls `conclude` with the outcome, and returns the result of `conclude`. The outcome
-    /// borrows the record, so the record is not copied.
+    /// Decides about a tap, calls `conclude` with the outcome, and returns the result of `conclude`. `conclude` is a
+    /// closure because the outcome borrows the record.
     pub fn verify<R: TagRegistry, S: CounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -141,8 +141,8 @@ impl<'s> Service<'s> {
     }
 
     /// Like [`verify_async`](Self::verify_async), but `choose` builds the tap from the client's values and the record.
-    /// `choose` runs after the checks of the caller and of the state. If `choose` returns a refusal, the tap is
-    /// refused.
+    /// `choose` runs after the service has checked the caller and the state of the tag. If `choose` returns a refusal,
+    /// the tap is refused.
     pub(super) async fn verify_chosen<'t, R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -179,16 +179,17 @@ impl<'s> Service<'s> {
 
     /// Like [`verify`](Self::verify), but for a tap whose URL does not name a tag.
     ///
-    /// The service tries to open the tap with each meta-read key. If a key opens the tap, the tap claims a UID. The
-    /// service then looks up the records with this UID as [`TagRef::ClaimedUid`], and verifies the tap with the keys of
-    /// each record. It stops when the keys of a record verify the tap, the tag is active, and the caller may ask about
-    /// the tag.
+    /// The service tries to decrypt the PICCData with each meta-read key. Each successful decryption can give a UID. If
+    /// the layout has no `{picc}`, the service takes the UID from `{uid}`. To find all records with this UID, the
+    /// service asks the registry for [`TagRef::ClaimedUid`] with `nth` = 0, 1, 2 and so on. The service verifies the
+    /// tap with the keys of each record. The search ends at the first record whose keys verify the tap, but the service
+    /// skips inactive tags and tags that the caller may not ask about.
     ///
-    /// If the tap verifies only with the keys of tags that are inactive or that the caller may not ask about, the
-    /// outcome is the refusal for the first of these tags.
+    /// If only the keys of skipped tags verify the tap, the outcome contains the record of the first of these tags, and
+    /// the refusal for that tag.
     ///
-    /// If the tap verifies with no record's keys, the outcome has no record, because nothing proves which tag made the
-    /// tap. The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise it is the refusal for the last
+    /// If no record's keys verify the tap, the outcome has no record, because nothing proves which tag made the tap.
+    /// The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise the refusal is the one for the last
     /// record that was tried.
     ///
     /// ```
@@ -246,7 +247,7 @@ impl<'s> Service<'s> {
     ) -> T {
         let UnnamedRequest { tap, meta_keys, caller, at } = request;
         let mut refused = Refusal::UnknownTag;
-        // The first tag whose keys verify the tap, but that is inactive or that the caller may not ask about.
+        // The first skipped tag: its keys verify the tap, but the tag is inactive or the caller may not ask about it.
         let mut unusable = None;
         let mut claims = Claims::new(&tap, meta_keys);
         while let Some((_, claimed)) = claims.next() {
@@ -288,8 +289,8 @@ impl<'s> Service<'s> {
         }
     }
 
-    /// Checks a tap as far as possible without the store. If the tap arrived as separate values, `mirrors` contains
-    /// these values together with the values that the record supplies.
+    /// Verifies a tap with the keys of a record, without comparing the counter with the stored one. If the tap arrived
+    /// as separate values, `mirrors` contains these values and the values that the record adds.
     fn examine<'a>(
         &self,
         tap: Presented<'a>,
@@ -311,21 +312,22 @@ impl<'s> Service<'s> {
             }
         };
         let has_picc_data = layout.has(Field::PiccData);
-        // The keys are checked before the shape of separate values, so that a wrong eCode is reported first.
+        // If the tap arrived as separate values, the keys are prepared before a malformed value is reported. Therefore
+        // a wrong eCode is reported first.
         let keys = TagKeys::prepare(self.secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
         let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
         let claim = Claims::new(&tap, meta_key).next();
-        // A wrong eCode yields wrong derived keys. The refusal is the same as for an eCode that does not unseal the
-        // keys.
+        // Keys derived from a wrong eCode do not decrypt the PICCData. The refusal is the same as for an eCode that
+        // does not unseal sealed keys.
         let is_derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let (_, claimed) = claim.ok_or(unopened)?;
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Like [`examine`](Self::examine), but for a tap that has already been opened.
+    /// Like [`examine`](Self::examine), but for a tap whose PICCData is already decrypted.
     fn examine_claim<'a>(
         &self,
         record: &Record<'_>,
@@ -342,7 +344,8 @@ impl<'s> Service<'s> {
     }
 
     /// Returns the counter id of a tag. A registry needs this id to report the [last accepted tap](Record::last_seen).
-    /// Returns `None` for a standard tag, for a tag without keys, and for a tag whose keys need the eCode of a tap.
+    /// Returns `None` for a tag without a chip. Unless the record sets the counter id, also returns `None` for a tag
+    /// without keys, and for a tag whose keys need an eCode from a tap.
     #[must_use]
     pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
         let chip = record.chip.as_ref()?;
@@ -354,7 +357,7 @@ impl<'s> Service<'s> {
     }
 }
 
-/// Returns the owner of the caller's token, if the tag needs a token.
+/// Returns the organisation that owns the caller's token. The token is looked up only if the tag needs a token.
 async fn asker<R: AsyncTagRegistry>(
     registry: &R,
     caller: &Caller,
@@ -381,8 +384,8 @@ fn verify_claim<'a>(
     claimed: ClaimedTap<'a>,
     file_key: &PreparedFileReadKey,
 ) -> Result<Examined<'a>, Refusal> {
-    // If the layout allows a UID, a UID that is missing in the tap or in the record is also a mismatch. Otherwise a tap
-    // of another tag with the same keys would pass under this record.
+    // If the layout can mirror a UID, a missing UID in the tap or in the record is a mismatch too. Otherwise a tap of
+    // another tag with the same keys would be accepted under this record.
     let expected = claimed.uid().is_some() || chip.layout.mirrored().uid;
     if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
         return Err(Refusal::OtherUid);
@@ -394,7 +397,7 @@ fn verify_claim<'a>(
     Ok(Examined { tap, values, counter })
 }
 
-/// Maps a [`VerifyError`] to the refusal for this step.
+/// Maps the error of a failed verification to a refusal.
 fn refusal(error: VerifyError) -> Refusal {
     match error {
         VerifyError::NoCounter => Refusal::NoCounter,

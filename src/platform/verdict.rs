@@ -11,7 +11,7 @@ use crate::value::{Mark, SdmReadCtr, Uid};
 /// The values of a verified tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapValues {
-    /// The UID that the tag mirrors. If the tag does not mirror its UID, this is the UID of the record.
+    /// The UID that the tag mirrors, or the UID of the record if the tag does not mirror its UID.
     pub uid: Option<Uid>,
     /// The counter.
     pub ctr: SdmReadCtr,
@@ -34,43 +34,45 @@ pub enum Verdict {
 pub struct Accepted {
     /// The values of the tap.
     pub tap: TapValues,
-    /// The stored mark before this tap; `None` if this is the first accepted tap of the tag.
+    /// The mark in the counter store before this tap, or `None` if this is the first accepted tap of the tag. A mark
+    /// contains the counter and time of the last accepted tap, and the number of accepted taps.
     pub previous: Option<Mark>,
-    /// The stored mark after this tap.
+    /// The mark in the counter store after this tap.
     pub now: Mark,
 }
 
-/// The reason why the service refused a tap. The service stops at the first check that fails.
+/// Why the service refused a tap. The service stops at the first check that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There is no such tag.
+    /// The service found no record of the tag.
     UnknownTag,
     /// The caller does not belong to the organisation that owns the tag.
     NotTheOwner,
-    /// The tag may not be used, because this level is inactive. If several levels are inactive, this is the outermost
-    /// one.
+    /// The tag may not be used, because the tag itself, its batch, its tag group or its folder is inactive. If several
+    /// of these levels are inactive, the value is the outermost one.
     Inactive(Level),
-    /// The tag is a standard tag, which cannot be authenticated.
+    /// The record has no chip, so the tag cannot be authenticated.
     NoChip,
-    /// A key is missing, for one of these reasons:
+    /// A key is missing or cannot be derived, for one of these reasons:
     ///
     /// - The record has no keys.
     /// - The layout has `{picc}`, but the record has no SDMMetaReadKey.
     /// - The keys are derived, but the record has no UID.
-    /// - The keys need a server secret, but the service has none.
+    /// - The suffix for the AN10922 derivation is longer than 24 bytes.
+    /// - The keys are sealed or derived from an eCode, but the service has no server secret.
     NoKeys,
-    /// A key in the record was prepared for a scheme other than the scheme of the record's layout.
+    /// A key in the record was prepared for a scheme other than that of the layout.
     WrongScheme,
-    /// The tap has no eCode, or its eCode does not unseal the keys.
+    /// The keys of the tag need an eCode (a code in the URL of the tag), but the eCode in the tap is missing or wrong.
     SealBroken,
     /// The tap does not match the layout.
     Malformed(Malformed),
     /// The tap was parsed with a layout other than the record's.
     OtherLayout,
-    /// The PICCData does not decrypt to the content that the layout requires.
+    /// Decrypting the PICCData did not give the values that the layout requires.
     NotOpened,
-    /// The UID of the tap is missing or belongs to a different chip, or the record has no UID to compare with.
+    /// The UID in the tap is missing or differs from the UID of the record, or the record has no UID.
     OtherUid,
     /// The SDMMAC does not match, or the counter is 0.
     NotAuthentic,
@@ -80,17 +82,18 @@ pub enum Refusal {
     Replayed {
         /// The values of the tap.
         tap: TapValues,
-        /// The stored mark.
+        /// The mark in the counter store: the counter and time of the last accepted tap, and the number of accepted
+        /// taps.
         stored: Mark,
     },
 }
 
-/// The registry or the store failed. There is no verdict, and the tap counts as refused.
+/// The registry or the counter store failed. There is no verdict. Treat the tap as refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure<R, S> {
     /// The registry failed. No counter was changed.
     Registry(R),
-    /// The store failed. It is unknown whether the counter was advanced.
+    /// The counter store failed. It is unknown whether the counter was advanced.
     Counters(S),
 }
 

@@ -1,4 +1,4 @@
-//! Batch verification: computes the MACs of up to eight taps in parallel. Each tap has its own key.
+//! Batch verification: computes the MACs of up to eight taps in parallel. Each tap can have a different key.
 
 use heapless::Deque;
 
@@ -10,20 +10,21 @@ use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
 use crate::key::{SdmFileReadKey, counter_id_message};
 use crate::value::CounterId;
 
-/// Maximum length of a MAC input, in bytes, for parallel computation. Longer inputs are rare. If the MAC input of one
-/// tap in a group is longer, the taps of the group are verified one at a time.
+/// Maximum length, in bytes, of a MAC input whose MAC is computed in parallel with others. Longer MAC inputs are rare.
+/// If any tap in a group has a longer MAC input, the taps of the group are verified one at a time.
 const INPUT: usize = 256;
 
-/// Verifies taps, each with the file-read key of its tag. The caller attaches a value of any type, such as a line
-/// number, to each tap.
+/// Verifies many taps, each with the file-read key of its tag. Each item of `taps` consists of three parts: any value
+/// that identifies the tap to the caller (for example a line number), the tap, and the key.
 ///
-/// For each tap, in the order of `taps`, the iterator yields the attached value and the result of
-/// [`verify`](ClaimedTap::verify).
+/// The returned iterator yields the value of each item together with the result of [`verify`](ClaimedTap::verify), in
+/// the order of `taps`.
 ///
-/// This function is faster than a loop only if the feature `accel` is on and the processor has AES instructions. The
-/// iterator then takes eight taps at a time and computes their MACs in parallel. While the expansion of one key waits
-/// for the result of an instruction, the expansion of a different key proceeds. In all other cases, the iterator
-/// verifies one tap at a time. The iterator never holds more than eight taps.
+/// This function is faster than a loop that calls `verify` only if the feature `accel` is on and the processor has AES
+/// instructions. With the feature and the instructions, the iterator takes eight taps at a time and computes their MACs
+/// in parallel. While the expansion of one key waits for the result of an instruction, the processor works on the
+/// expansion of a different key. Without the feature or the instructions, the iterator verifies one tap at a time. The
+/// iterator never holds more than eight taps in memory.
 ///
 /// ```
 /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};
@@ -50,10 +51,10 @@ where
 /// The iterator that [`verify_batch`] returns.
 struct Batch<'a, P, I> {
     taps: I,
-    /// The taps that were taken from `taps` but are not verified yet.
+    /// The taps that were taken from `taps` and are not verified yet.
     group: Deque<(P, ClaimedTap<'a>, SdmFileReadKey), LANES>,
-    /// The session keys, CMACs and counter ids of the group. `None` if the taps of the group are verified one at a
-    /// time.
+    /// The session keys, CMACs and counter ids of the taps in `group`. `None` if the taps of the group are verified one
+    /// at a time.
     macs: Option<core::array::IntoIter<(MacKey, Block, CounterId), LANES>>,
 }
 
@@ -82,8 +83,8 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
 
 /// Computes the session keys, CMACs and counter ids of a group of taps in parallel.
 ///
-/// Returns `None` if the processor does not support this, if the taps have different schemes, if their scheme has no
-/// session keys, or if a MAC input is too long.
+/// Returns `None` if `accel` is off or the processor has no AES instructions, if the group is empty, if the taps have
+/// different schemes, if the scheme has no session keys, or if a MAC input is longer than [`INPUT`].
 fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block, CounterId); LANES]> {
     let scheme = group.front()?.1.layout.scheme();
     let mixed = group.iter().any(|(_, tap, _)| tap.layout.scheme() != scheme);
@@ -92,7 +93,7 @@ fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<
     }
     let suite = Suite::of(scheme)?;
     let mut keys = Secret([[0; 16]; LANES]);
-    // For each tap, the session vector and the message from which the counter id is computed.
+    // Holds two blocks for each tap: the session vector, and the message from which the counter id is computed.
     let mut vectors = [[[0; 16]; 2]; LANES];
     let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
     let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut inputs);
@@ -117,9 +118,9 @@ mod tests {
     use crate::sun::layout::SdmLayout;
     use crate::value::Scheme;
 
-    /// The MACs of taps with one scheme are computed in parallel if the processor supports it. The MACs of taps with
-    /// different schemes are not. `verify_batch` returns the same results in both cases, so this test calls `macs`
-    /// directly.
+    /// The MACs of a group are computed in parallel only if all taps have the same scheme and the processor supports
+    /// parallel computation. `verify_batch` returns the same results with and without parallel computation, so this
+    /// test calls `macs` directly.
     #[test]
     fn taps_of_one_scheme_are_computed_in_parallel() {
         let url = "https://a.b/04112233445566/000007/0123456789ABCDEF";

@@ -1,5 +1,5 @@
-//! Layouts and taps of NTAG 213, 215 and 216. These tags can mirror a UID and a counter. They have no cryptography, so
-//! their taps prove nothing.
+//! Layouts and taps of NTAG 213, 215 and 216. These chips can mirror a UID and a counter, but they write no MAC. A tap
+//! of one of these chips therefore proves nothing.
 
 use core::fmt;
 
@@ -9,14 +9,15 @@ use super::tap::UnverifiedTap;
 use super::template::LayoutError;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-/// The layout of a tag without cryptography that mirrors its UID, its counter or both. Source: NTAG213/215/216 §8.7.
+/// The layout of a tag that writes its UID, its counter or both into the URL, but no MAC. Source: NTAG213/215/216 §8.7.
 ///
 /// The template uses the grammar of [`SdmLayout::new`], but allows only the elements `{uid}`, `{ctr}` and `{:name}`. A
-/// template may place `{uid}` and `{ctr}` anywhere, although a chip that mirrors both values always writes `UIDxCTR`.
-/// Parsing returns an [`UnverifiableTap`], because anybody can write such a URL.
+/// chip that mirrors UID and counter always writes them as `UIDxCTR`. The template does not have to follow this form:
+/// `{uid}` and `{ctr}` may be at any position. Parsing returns an [`UnverifiableTap`], because anybody can write a URL
+/// with any UID and counter.
 ///
-/// The URL must fit into 256 bytes, like the URL of an NTAG 424 DNA. This limit is the same for all three chips,
-/// although an NTAG213 has less memory and the others have more.
+/// The URL must fit into an NDEF file of 256 bytes, which is the size of the file of an NTAG 424 DNA. This type has the
+/// same limit for all three chips, although an NTAG 213 has less memory, and an NTAG 215 or 216 has more.
 ///
 /// ```
 /// use suntap::CounterTagLayout;
@@ -55,7 +56,7 @@ impl CounterTagLayout {
         self.0.parse(url).map(UnverifiableTap)
     }
 
-    /// Parses the `/path?query` of a request, like [`SdmLayout::parse_origin_form`].
+    /// Parses the `/path?query` of an HTTP request, like [`SdmLayout::parse_origin_form`].
     ///
     /// # Errors
     /// Returns [`Malformed`] with the reason.
@@ -64,7 +65,8 @@ impl CounterTagLayout {
     }
 }
 
-/// A tap of a tag without cryptography. It proves nothing, and it cannot become a [`VerifiedTap`](crate::VerifiedTap):
+/// A tap without a MAC, from a tag that cannot be authenticated. The tap proves nothing, and it cannot become a
+/// [`VerifiedTap`](crate::VerifiedTap):
 ///
 /// ```compile_fail,E0599
 /// # use suntap::*;
@@ -83,19 +85,20 @@ impl CounterTagLayout {
 pub struct UnverifiableTap<'a>(UnverifiedTap<'a>);
 
 impl<'a> UnverifiableTap<'a> {
-    /// Returns the UID in the URL, or `None` if the tag mirrors none. The UID is not verified.
+    /// Returns the UID in the URL, or `None` if the layout has no `{uid}`. The UID is not verified.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.0.received.uid
     }
 
-    /// Returns the counter in the URL, or `None` if the tag mirrors none. The counter is not verified.
+    /// Returns the counter in the URL, or `None` if the layout has no `{ctr}`. The counter is not verified.
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
         self.0.received.ctr
     }
 
-    /// Returns the text captured by `{:name}`.
+    /// Returns the text of the element `{:name}` (a capture), or `None` if the layout has no element with this name.
+    /// The text is not verified.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.0.captured(name)

@@ -1,14 +1,14 @@
-//! The errors: one small type for each step, and [`Error`] for all of them.
+//! The errors of verification: one small type for each step, and [`Error`], which can hold the error of any step.
 //!
-//! No error contains a key, a MAC or text of a tap, so you may log every error. Return one generic refusal to untrusted
-//! clients, and keep the detailed error for your logs.
+//! No error contains a key, a MAC or text from a tap, so you may log every error. Return one generic refusal to
+//! untrusted clients, and keep the detailed error for your logs.
 
 use core::convert::Infallible;
 use core::fmt;
 
 use crate::value::{ConfigError, Mark, SdmReadCtr, Uid};
 
-/// One element of a layout, with its name from the data sheet.
+/// One element of a layout. All variants except `Captured` are named as in the data sheet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Field {
@@ -24,7 +24,7 @@ pub enum Field {
     EncFileData,
     /// `{mac}`: SDMMAC.
     SdmMac,
-    /// `{:name}`: a captured static text.
+    /// `{:name}`: a capture, which is static text that can differ from tag to tag.
     Captured,
 }
 
@@ -42,20 +42,21 @@ impl fmt::Display for Field {
     }
 }
 
-/// The reason why a text does not have the shape of the layout. Nothing was decrypted, and no MAC was compared.
+/// Why a text does not have the shape of the layout. Parsing fails with this error before anything is decrypted or
+/// verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// The text is longer than the 256-byte file of a chip allows.
+    /// The text is longer than any URL that fits into the 256-byte file of a chip.
     TooLong,
-    /// The static text differs from the template, first at byte `at` of the input.
+    /// The input differs from the static text of the template. The first difference is at byte `at` of the input.
     StaticText {
         /// The number of input bytes before the difference.
         at: usize,
     },
     /// An element of the layout is missing.
     Missing(Field),
-    /// An element occurs more than once.
+    /// An element occurs more than once in the input.
     Duplicate(Field),
     /// A value was given for an element that the layout does not have.
     Unexpected(Field),
@@ -64,19 +65,20 @@ pub enum Malformed {
     /// An element contains an invalid character, for example a letter that is not a hexadecimal digit, or the `%` of
     /// percent-encoded text.
     Character(Field),
-    /// There is text after the last element.
+    /// The input continues after the end of the layout.
     Trailing,
-    /// The input is the `/path?query` of a request, but a full URL was expected. Call
-    /// [`parse_origin_form`](crate::SdmLayout::parse_origin_form) for such input.
+    /// The input is the `/path?query` of a request, but a full URL was expected. To parse a `/path?query`, call
+    /// [`parse_origin_form`](crate::SdmLayout::parse_origin_form).
     OriginForm,
-    /// The input is a full URL, but the `/path?query` of a request was expected. Call
-    /// [`parse`](crate::SdmLayout::parse) for such input.
+    /// The input is a full URL, but the `/path?query` of a request was expected. To parse a full URL, call
+    /// [`parse`](crate::SdmLayout::parse).
     FullUrl,
     /// A length in the NDEF file points past the end of the file.
     NdefLength,
     /// The NDEF file does not begin with a whole URI record.
     NdefRecord,
-    /// The URI code of the NDEF record is above 04h. Only the codes 00h to 04h are supported.
+    /// The URI code of the NDEF record is above 04h. A URI code abbreviates the beginning of the URL, and only the
+    /// codes 00h to 04h are supported.
     NdefPrefix,
 }
 
@@ -118,7 +120,7 @@ impl fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
-/// The reason why a well-formed tap was not verified.
+/// Why a well-formed tap was not verified.
 ///
 /// Every variant except [`Config`](Self::Config) is caused by the tap. `Config` reports a programming error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,7 +129,7 @@ pub enum VerifyError {
     /// The tap was not made by a holder of the keys.
     ///
     /// Invalid decrypted PICCData, a wrong MAC and a counter of 0 all cause this error, so that an attacker cannot
-    /// distinguish these cases. To find out whether the keys, the key derivation, the scheme or the MAC input are
+    /// distinguish the three causes. To find out whether the keys, the key derivation, the scheme or the MAC input are
     /// wrong, use [`diagnose`](crate::diagnose) with the URL and your keys.
     NotAuthentic,
     /// The tap is genuine but carries no counter, so it may be a replay. See
@@ -158,23 +160,26 @@ impl fmt::Display for VerifyError {
 
 impl core::error::Error for VerifyError {}
 
-/// The reason why a verified tap did not become a fresh tap.
+/// Why a verified tap did not become a fresh tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitError<S> {
-    /// The counter is not greater than the stored one: this tap, or a later one, was accepted before.
+    /// The counter of the tap is not greater than the stored counter. The store has already accepted this tap or a
+    /// later one.
     Replayed {
         /// The counter of the tap.
         ctr: SdmReadCtr,
-        /// The mark in the store. If its counter is equal to `ctr`, this tap is the last accepted tap. If its counter
-        /// is greater, a later tap was accepted.
+        /// The mark in the store, which is the record of the last accepted tap. If the counter in the record is equal
+        /// to `ctr`, the rejected tap is a copy of the last accepted tap. If the counter in the record is greater, the
+        /// last accepted tap is later than the rejected one.
         stored: Mark,
     },
-    /// The store failed. It is unknown whether the counter advanced. The tap is rejected.
+    /// The store failed. The counter may or may not have advanced, so the tap is rejected.
     Store(S),
 }
 
-/// Writes the text for a replay. If the counters are equal, the tap is a copy of the last accepted one.
+/// Writes the error text for a replay. If `ctr` is equal to the stored counter, the tap is a copy of the last accepted
+/// tap.
 pub(crate) fn write_replayed(f: &mut fmt::Formatter<'_>, ctr: SdmReadCtr, stored: SdmReadCtr) -> fmt::Result {
     if ctr == stored {
         write!(f, "replayed tap: this tap, with counter {ctr}, was already accepted")
@@ -201,11 +206,12 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
     }
 }
 
-/// Any error that can occur between the received text and a [`FreshTap`](crate::FreshTap). The error of each step
-/// converts into this type.
+/// Any error that can occur on the way from the received text to a [`FreshTap`](crate::FreshTap). The error type of
+/// each step converts into this type.
 ///
 /// `S` is the error of the counter store, and `K` is the error of the source of keys. `Display` writes the error text
-/// of the step that failed. If the store or the source of keys failed, `source` returns its error.
+/// of the step that failed. `source` returns the error of the counter store or of the source of keys, if one of the two
+/// failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<S = Infallible, K = Infallible> {
@@ -213,12 +219,13 @@ pub enum Error<S = Infallible, K = Infallible> {
     Malformed(Malformed),
     /// The tap was not verified.
     Verify(VerifyError),
-    /// There is no key for the claimed tag, so nothing was verified. Either the tag is not listed, its eCode is not 26
-    /// characters of a-z and 2-7, or the tap is a forgery.
+    /// There is no key for the claimed tag, so nothing was verified. Possible causes are a tag that your records do not
+    /// list, an invalid eCode, and a forged tap. An eCode is a code in the URL that opens or derives the keys of the
+    /// tag: 26 characters of a-z and 2-7.
     ///
     /// Untrusted clients must not be able to distinguish this error from [`VerifyError::NotAuthentic`].
     UnknownTag {
-        /// The claimed UID. It is not proven.
+        /// The claimed UID, which is not proven.
         uid: Option<Uid>,
     },
     /// The source of keys failed, so nothing was verified.

@@ -9,19 +9,20 @@ use crate::value::Scheme;
 
 /// Maximum length of a template in characters.
 pub(crate) const MAX_TEMPLATE: usize = 256;
-/// Maximum number of captured texts.
+/// Maximum number of `{:name}` elements (captures).
 pub(crate) const MAX_NAMES: usize = 4;
-/// Maximum number of elements: `[[`, five mirrors, the captured texts and the end.
+/// Maximum number of elements: `[[`, five mirrors, the `{:name}` elements and the end.
 pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
-/// A parsed URL template: the text that a tag writes, the positions of the mirrors, and the text that the MAC covers.
+/// A parsed URL template: the static text of the URL, the positions of the mirrors, and the part of the URL that the
+/// MAC covers.
 ///
-/// A layout owns its data and does not use the heap, so it can be a `const` or `static`. It determines how taps are
-/// parsed and what the MAC covers. It also fixes everything that the sender of a tap must not choose, above all the
-/// [`Scheme`].
+/// A layout owns its data and does not use the heap, so it can be a `const` or `static`. A layout determines how taps
+/// are parsed and what the MAC covers. The layout also fixes everything that the sender of a tap must not choose, above
+/// all the [`Scheme`].
 ///
-/// [`SdmLayout::new`] creates a layout and documents the grammar. [`sdm_layout!`](crate::sdm_layout) creates one at
-/// compile time.
+/// [`SdmLayout::new`] creates a layout and documents the grammar. [`sdm_layout!`](crate::sdm_layout) creates a layout
+/// at compile time.
 #[doc(alias = "PICCDataOffset")]
 #[doc(alias = "SDMMACInputOffset")]
 #[doc(alias = "SDMMACOffset")]
@@ -36,12 +37,13 @@ pub struct SdmLayout {
     pub(crate) elements: [LayoutElement; MAX_ELEMENTS],
     /// The offset of the path or query in `template`.
     pub(crate) origin: usize,
-    /// The values that `{picc:..}` pins.
+    /// The values that PICCData must contain, for example UID and counter for `{picc:uid,ctr}`. `None` without a pinned
+    /// `{picc}`.
     pub(crate) picc: Option<Mirrored>,
-    /// The length that `{enc:N}` pins.
+    /// The number of characters that `{enc:N}` pins.
     pub(crate) enc_chars: Option<usize>,
-    /// The number of digits in the mirrors that directly follow an `{enc}` without a pinned length. These digits are
-    /// not part of the `{enc}`.
+    /// The number of digits in the mirrors that directly follow an `{enc}` without a pinned length. The parser reads
+    /// all digits in a row and then leaves this number of digits to the mirrors after `{enc}`.
     pub(crate) enc_reserve: usize,
     /// The offset of the tamper status in the plaintext of `{enc}`.
     pub(crate) tt_at: Option<usize>,
@@ -49,7 +51,7 @@ pub struct SdmLayout {
     pub(crate) tt_in_window: bool,
 }
 
-/// Two flags that say which values a tag mirrors, in PICCData or plain.
+/// Two flags that say which values a tag mirrors, in PICCData or in plain text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Mirrored {
     pub(crate) uid: bool,
@@ -61,7 +63,7 @@ pub(crate) struct Mirrored {
 pub(crate) struct LayoutElement {
     pub(crate) kind: ElementKind,
     pub(crate) text: Span,
-    /// The name of a captured text.
+    /// The name in a `{:name}` element.
     pub(crate) name: Span,
 }
 
@@ -84,7 +86,7 @@ impl SdmLayout {
     #[must_use]
     pub fn template(&self) -> &str {
         let template = self.text(Span { from: 0, to: self.len });
-        // A template contains only ASCII, so this cannot fail.
+        // A template contains only ASCII, so the conversion cannot fail.
         str::from_utf8(template).unwrap_or_default()
     }
 
@@ -114,8 +116,8 @@ impl SdmLayout {
         self.elements().any(|element| matches!(element.kind, ElementKind::Value(field) if field == wanted))
     }
 
-    /// Returns which values the taps of this layout carry, plain or in `{picc}`. An unpinned `{picc}` counts as both
-    /// UID and counter.
+    /// Returns the set of values that the taps of this layout carry, plain or in `{picc}`. An unpinned `{picc}` counts
+    /// as UID and counter.
     pub(crate) fn mirrored(&self) -> Mirrored {
         let picc_data = self.has(Field::PiccData);
         let all = Mirrored { uid: picc_data || self.has(Field::Uid), ctr: picc_data || self.has(Field::SdmReadCtr) };
@@ -155,7 +157,7 @@ impl SdmLayout {
         self.tt_at.map(|at| at.saturating_add(2))
     }
 
-    /// Returns the names of the `{:name}` elements, in order.
+    /// Returns the names of the `{:name}` elements, in the order of the template.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.elements().filter_map(|element| match element.kind {
             ElementKind::Value(Field::Captured) => str::from_utf8(self.text(element.name)).ok(),
@@ -196,7 +198,7 @@ impl PartialEq for SdmLayout {
 
 impl Eq for SdmLayout {}
 
-/// Writes the template, without the scheme.
+/// Writes the template, but not the [`Scheme`].
 impl fmt::Display for SdmLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.template())

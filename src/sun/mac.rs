@@ -1,5 +1,5 @@
-//! The SDMMAC type, with truncation of a CMAC and comparison in constant time. Source: NT4H2421Gx §9.3.7, §9.3.8,
-//! §9.1.3.
+//! Defines the SDMMAC type, which truncates a CMAC and compares MACs in constant time. Source: NT4H2421Gx §9.3.7,
+//! §9.3.8, §9.1.3.
 
 use core::fmt;
 
@@ -7,10 +7,10 @@ use subtle::ConstantTimeEq;
 
 use crate::value::{ParseError, hex};
 
-/// An SDMMAC, which is 8 bytes long.
+/// An SDMMAC: a CMAC truncated to 8 bytes.
 ///
-/// `==` runs in constant time. Until a tap is accepted, its MAC is as valuable as the tap itself. `Debug` therefore
-/// does not show the bytes.
+/// `==` runs in constant time. `Debug` does not show the bytes, because the MAC of a tap is as valuable as the tap
+/// itself until the tap is accepted.
 #[doc(alias = "SDMMAC")]
 #[doc(alias = "MACt")]
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ impl SdmMac {
         hex::decode(text.as_bytes()).map(Self)
     }
 
-    /// Truncates a full CMAC to its bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0.
+    /// Truncates a full CMAC, as the chip does, to the bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0.
     #[must_use]
     pub const fn truncate(cmac: &[u8; 16]) -> Self {
         let [_, m0, _, m1, _, m2, _, m3, _, m4, _, m5, _, m6, _, m7] = *cmac;

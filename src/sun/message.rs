@@ -16,8 +16,8 @@ const MAX_FILE_DATA: usize = 128;
 /// The content of a tap whose SDMMAC matches.
 ///
 /// SDMMAC authenticates the UID, the counter, and the text inside the MAC window of the layout. You get a message from
-/// a [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or [`ReplayableTap`](crate::ReplayableTap). The
-/// message itself does not say whether the tap is a replay.
+/// a [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or [`ReplayableTap`](crate::ReplayableTap). A
+/// message does not say whether the tap is a replay, but the type from which you got the message does.
 #[doc(alias = "Secure Unique NFC")]
 pub struct SunMessage<'a> {
     layout: &'a SdmLayout,
@@ -31,20 +31,20 @@ impl<'a> SunMessage<'a> {
         Self { layout, received, enc }
     }
 
-    /// Returns the UID, or `None` if the tag mirrors none.
+    /// Returns the UID, or `None` if the tag does not mirror it.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.received.uid
     }
 
-    /// Returns the counter, or `None` if the tag mirrors none.
+    /// Returns the counter, or `None` if the tag does not mirror it.
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
         self.received.ctr
     }
 
-    /// Returns the text captured by `{:name}`. The text is authenticated only if `{:name}` is between `[[` and `{mac}`
-    /// in the layout.
+    /// Returns the text of the element `{:name}` (a capture), or `None` if the layout has no element with this name.
+    /// The text is authenticated only if `{:name}` is between `[[` and `{mac}` in the layout.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -59,8 +59,9 @@ impl<'a> SunMessage<'a> {
 
     /// Returns the tamper status, or `None` if the layout has none.
     ///
-    /// This method also returns `None` for an NTAG 22x. The two status characters of this chip are not understood well
-    /// enough to report a closed seal. [`status_detect`](Self::status_detect) returns them unchanged.
+    /// For an NTAG 22x, this method always returns `None`. The two status characters of an NTAG 22x are not understood
+    /// well enough to report a closed seal. [`status_detect`](Self::status_detect) returns the two characters
+    /// unchanged.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
         if self.received.status_detect.is_some() {
@@ -85,7 +86,7 @@ impl<'a> SunMessage<'a> {
         self.received.status_detect
     }
 
-    /// Returns the length of the decrypted SDMENCFileData in bytes, or 0 if the layout has none.
+    /// Returns the length of the decrypted SDMENCFileData in bytes, or 0 if the layout has no `{enc}`.
     #[must_use]
     pub fn file_data_len(&self) -> usize {
         self.text_of(Field::EncFileData).map_or(0, |text| text.len() / 2)
@@ -104,7 +105,7 @@ impl<'a> SunMessage<'a> {
         Some(plain)
     }
 
-    /// Decrypts the first blocks of the SDMENCFileData into `blocks`.
+    /// Decrypts the beginning of the SDMENCFileData and fills `blocks` with the plaintext.
     fn decrypt(&self, blocks: &mut [[u8; 16]]) -> Option<()> {
         let (key, ctr) = self.enc.as_ref().zip(self.ctr())?;
         let bytes = blocks.as_flattened_mut();

@@ -13,7 +13,7 @@ const CHUNKED: u8 = 0x20;
 const SHORT: u8 = 0x10;
 const HAS_ID: u8 = 0x08;
 const TYPE_NAME_FORMAT: u8 = 0x07;
-/// The type name format of well-known types, and the well-known type of a URI.
+/// `WELL_KNOWN` is the type name format of well-known types, and `URI` is the well-known type of a URI.
 const WELL_KNOWN: u8 = 0x01;
 const URI: &[u8] = b"U";
 
@@ -25,7 +25,7 @@ pub(super) struct UriRecord<'a> {
     pub(super) text: &'a [u8],
     /// The number of file bytes before the text.
     pub(super) offset: usize,
-    /// The number of message bytes after the record. These bytes belong to further records.
+    /// The number of bytes that follow the record in the message. They belong to further records.
     pub(super) rest: usize,
 }
 

@@ -1,8 +1,9 @@
-//! SUNCMAC of NTAG 223 DNA and NTAG 224 DNA. Source: NXP AN12998, as quoted in public test code.
+//! SUNCMAC: the MAC of NTAG 223 DNA and NTAG 224 DNA. Source: NXP AN12998, as quoted in public test code.
 //!
-//! These chips mirror `UIDxCTRx[TTx]SUNCMAC` and do not have SDM. They compute the MAC directly under SUNCMAC_KEY, so
-//! there is no session key. The MAC covers the mirrored values and not the text of the URL, so the template has no
-//! `[[`. A layout selects this mode with [`Scheme::Suncmac`]. Everything else works as for any other tap:
+//! These chips write `UIDxCTRx[TTx]SUNCMAC` into the URL and do not have SDM. They compute the MAC directly under the
+//! key SUNCMAC_KEY, without a session key. The MAC covers the mirrored values and no other text of the URL, so the
+//! template has no `[[`. To verify taps of these chips, create a layout with [`Scheme::Suncmac`]. All other steps are
+//! the same as for an NTAG 424 DNA:
 //!
 //! ```
 //! use suntap::{Scheme, SdmFileReadKey, SdmLayout, sdm_layout};
@@ -15,29 +16,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! On StatusDetect chips, `{tt}` is ten characters long: two status characters (`C`, `O`, `I`, or `0` if the feature is
-//! off) and four bytes of data as hexadecimal digits. The MAC always covers `{tt}`.
+//! On StatusDetect chips, `{tt}` is ten characters long: two status characters (`C`, `O`, `I`, or `0` if StatusDetect
+//! is off) and four bytes of data as hexadecimal digits. The MAC always covers `{tt}`.
 //!
 //! This module was checked with two taps published by NXP and with taps recorded from NTAG 223 DNA StatusDetect chips.
-//! All MACs match. **No NTAG 224 DNA was available. It should behave the same, but this is not tested on a real chip.**
+//! All MACs match. **No NTAG 224 DNA was available. An NTAG 224 DNA should compute the MAC in the same way, but this is
+//! not tested on a real chip.**
 //!
-//! A chip whose counter is disabled mirrors `000000`, as the recorded chips do. A tap with counter 0 is always rejected
-//! as [`NotAuthentic`](crate::VerifyError::NotAuthentic), even if the MAC matches, because such a tap never changes.
-//! Enable the counter on these chips.
+//! Enable the counter of the chip. With the counter disabled, the chip writes `000000` as the counter, and the URL
+//! never changes. A tap with counter 0 is always rejected as [`NotAuthentic`](crate::VerifyError::NotAuthentic), even
+//! if the MAC matches, because a copy of an unchanging URL cannot be detected. All recorded taps of NTAG 223 DNA
+//! StatusDetect chips have counter 0, so this crate rejects them.
 
 use crate::key::FileReadKey;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
 /// The status block of a StatusDetect chip: two status characters and four bytes of data. This crate does not interpret
-/// them.
+/// the block.
 ///
-/// The meaning of these values depends on the settings of the chip and is defined in its data sheet. The two characters
-/// do not have the same meaning as TTPermStatus and TTCurrStatus of an NTAG 424 DNA TagTamper.
+/// The meaning of the status characters and the data depends on the settings of the chip. The data sheet of the chip
+/// defines the meaning. The two characters do not have the same meaning as TTPermStatus and TTCurrStatus of an NTAG 424
+/// DNA TagTamper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StatusDetect {
     /// The two status characters.
     pub status: [u8; 2],
-    /// The four bytes of data after them.
+    /// The four bytes of data after the status characters.
     pub data: [u8; 4],
 }
 
@@ -50,7 +54,8 @@ impl StatusDetect {
         block.packed().map(|_| block)
     }
 
-    /// Returns the five bytes that the MAC covers: the status characters as nibbles, then the data.
+    /// Returns the five bytes that the MAC covers: the two status characters packed into one byte, then the data.
+    /// Returns `None` if a status character is invalid.
     fn packed(self) -> Option<[u8; 5]> {
         let [first, second] = self.status.map(|status| match status {
             b'C' => Some(0x3),
@@ -64,7 +69,8 @@ impl StatusDetect {
     }
 }
 
-/// Computes the full CMAC over the UID, the counter (MSB first) and, if given, the packed status block.
+/// Computes the full CMAC over the UID, the counter (MSB first) and the status block, if one is given. The status block
+/// is packed into five bytes: one byte for the two status characters, then the data.
 ///
 /// The chip mirrors the [truncation](crate::SdmMac::truncate) of this CMAC. Returns `None` if a status character is
 /// invalid, or if the key was prepared for a scheme other than [`Scheme::Suncmac`].

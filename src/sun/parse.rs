@@ -1,4 +1,4 @@
-//! Parses received text into an [`UnverifiedTap`]. Parsing checks only the shape. It does not decrypt or compare
+//! Parses received text into an [`UnverifiedTap`]. Parsing checks only the shape. It does not decrypt or verify
 //! anything.
 
 use super::error::{Field, Malformed};
@@ -20,7 +20,7 @@ impl<'a> UnverifiedTap<'a> {
         Self { layout, received, picc_data: PiccWire::default() }
     }
 
-    /// Checks that `text` has the shape of the element, and stores the value.
+    /// Checks that `text` has the shape of the element `field`, and stores the value of the element.
     fn accept(&mut self, field: Field, text: &[u8]) -> Result<(), Malformed> {
         let Self { layout, received, picc_data } = self;
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
@@ -71,11 +71,11 @@ impl SdmLayout {
         self.read(url, 0).map_err(|error| if url.starts_with(b"/") { Malformed::OriginForm } else { error })
     }
 
-    /// Parses the `/path?query` of a request. An HTTP server receives only this part of the URL. The first part comes
-    /// from the template.
+    /// Parses the `/path?query` of an HTTP request, which is the only part of the URL that a server receives. The part
+    /// of the URL before the path is taken from the template.
     ///
     /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this method accepts the `/` that an
-    /// HTTP client inserts.
+    /// HTTP client inserts before the `?`.
     ///
     /// # Errors
     /// Returns [`Malformed`] with the reason.
@@ -97,12 +97,12 @@ impl SdmLayout {
         }
     }
 
-    /// Parses the NDEF file of a tag. A reader gets the file with ISOReadBinary or READ. The file consists of NLEN and
-    /// the NDEF message.
+    /// Parses the NDEF file of a tag, which an NFC reader gets with the command ISOReadBinary or READ. The file
+    /// consists of NLEN (the length of the message, two bytes) and the NDEF message.
     ///
     /// The first record must be an unchunked URI record. Further records and bytes after the message are ignored. The
-    /// URI code may differ from the one that [`ndef_file`](Self::ndef_file) writes. Pass raw bytes, not hexadecimal
-    /// digits:
+    /// URI code, which abbreviates the beginning of the URL, may differ from the code that
+    /// [`ndef_file`](Self::ndef_file) writes. Pass raw bytes, not hexadecimal digits:
     ///
     /// ```
     /// use suntap::{SdmLayout, sdm_layout};
@@ -138,14 +138,14 @@ impl SdmLayout {
     /// borrows the values, just as a parsed tap borrows its URL.
     ///
     /// # Errors
-    /// Returns [`Malformed`] if a value of the layout is missing, if a value is given twice or is not in the layout, or
-    /// if a value has the wrong shape.
+    /// Returns [`Malformed`] if `mirrors` lacks a value of the layout, contains a value twice, contains a value that is
+    /// not in the layout, or contains a value of the wrong shape.
     pub fn assemble<'a>(&'a self, mirrors: &'a Mirrors<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
         self.assemble_with(mirrors, None)
     }
 
-    /// Like [`assemble`](Self::assemble), but uses `known` as the UID of the tap if it is given. In that case, the UID
-    /// in `mirrors` is not decoded.
+    /// Like [`assemble`](Self::assemble), but the caller can pass the UID of the tap as `known`. If `known` is `Some`,
+    /// the UID in `mirrors` is not decoded.
     pub(crate) fn assemble_with<'a>(
         &'a self,
         mirrors: &'a Mirrors<'a>,
@@ -180,16 +180,16 @@ impl SdmLayout {
         Ok(tap)
     }
 
-    /// Parses text that corresponds to the template from the offset `origin` on.
+    /// Parses `input` against the part of the template that begins at the offset `origin`.
     fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
-        // No tag can write that much text, so do not spend time on a more precise error.
+        // No tag can write a text of this length, so do not spend time on a more precise error.
         if input.len() > 4 * MAX_URL {
             return Err(Malformed::TooLong);
         }
         let mut starts = [0; MAX_ELEMENTS];
         let mut tap = UnverifiedTap::begun(self, Source::Url { input, starts });
         let mut rest = input;
-        // The mirror that ends where `rest` begins.
+        // The mirror directly before `rest`.
         let mut before = None;
         for (index, element) in self.elements().enumerate() {
             let text = self.text_from(origin, element);
@@ -232,7 +232,7 @@ impl SdmLayout {
         Ok(tap)
     }
 
-    /// Returns the static text before an element, without the part before `origin`.
+    /// Returns the static text before an element, without the part that lies before the offset `origin`.
     pub(super) fn text_from(&self, origin: usize, element: &LayoutElement) -> &[u8] {
         let mut span = element.text;
         span.from = span.from.max(origin).min(span.to);
@@ -252,13 +252,13 @@ impl SdmLayout {
     /// Returns the static text after an element.
     fn text_after(&self, index: usize) -> &[u8] {
         let mut following = self.elements().skip(index.saturating_add(1));
-        // `[[` does not appear in the URL. Skip it if no static text precedes it.
+        // `[[` does not appear in the URL, so skip a `[[` that has no static text before it.
         let next = following.find(|next| next.text.len() > 0 || !matches!(next.kind, ElementKind::MacInput));
         next.map_or(&[], |next| self.text(next.text))
     }
 
-    /// Returns the reason why `rest`, the end of `input`, does not match the template. Returns `otherwise` if there is
-    /// no more precise reason.
+    /// Returns the error for `rest`, the end of `input`, which does not match the template. Returns `otherwise` if no
+    /// error is more precise.
     fn explain(
         &self,
         input: &[u8],
@@ -287,7 +287,7 @@ impl SdmLayout {
         }
     }
 
-    /// Returns the elements that are the whole value of a query parameter, each with its `name=`.
+    /// Returns each element that is the whole value of a query parameter, together with the `name=` of the parameter.
     fn parameters(&self) -> impl Iterator<Item = (Field, &[u8])> {
         let mut before: &[u8] = &[];
         self.elements().filter_map(move |element| {
@@ -305,7 +305,8 @@ impl SdmLayout {
     }
 }
 
-/// Refines the error for text that is not a valid mirror. `next` is the static text that should follow the mirror.
+/// Returns a more precise error for text that is not a valid mirror. `next` is the static text that should follow the
+/// mirror.
 fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed {
     match (error, next) {
         (_, [_, ..]) if text.starts_with(next) || text.is_empty() => Malformed::Missing(field),

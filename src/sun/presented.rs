@@ -7,19 +7,19 @@ use super::layout::SdmLayout;
 use super::received::Mirrors;
 use super::tap::UnverifiedTap;
 
-/// A received tap, in one of the forms that the verifier accepts. A `&str` or `&String` converts into a
+/// A received tap, in one of the forms that the verifier accepts. A `&str` or `&String` converts into the variant
 /// [`Url`](Self::Url).
 #[non_exhaustive]
 pub enum Presented<'a> {
-    /// The whole URL that the tag wrote, for [`SdmLayout::parse`].
+    /// The whole URL that the tag wrote. [`SdmLayout::parse`] parses it.
     Url(&'a str),
-    /// The `/path?query` that an HTTP server receives, for [`SdmLayout::parse_origin_form`].
+    /// The `/path?query` that an HTTP server receives. [`SdmLayout::parse_origin_form`] parses it.
     OriginForm(&'a str),
-    /// Mirrors that were sent as separate values, for [`SdmLayout::assemble`].
+    /// Mirrors that were sent as separate values. [`SdmLayout::assemble`] turns them into a tap.
     Mirrors(&'a Mirrors<'a>),
-    /// The NDEF file that the caller read from the tag, for [`SdmLayout::parse_ndef_file`].
+    /// The NDEF file that the caller read from the tag. [`SdmLayout::parse_ndef_file`] parses it.
     NdefFile(&'a [u8]),
-    /// A tap that was already parsed. Its layout must be equal to the layout of the verifier.
+    /// A tap that was already parsed. The layout of the tap must be equal to the layout of the verifier.
     Parsed(UnverifiedTap<'a>),
 }
 

@@ -12,14 +12,14 @@ use crate::value::{SdmReadCtr, Uid};
 /// more characters fit after the code.
 pub(crate) const MAX_URL: usize = 261;
 
-/// The mirrors of a tap that were sent as separate values, for [`SdmLayout::assemble`].
+/// The mirrors of a tap, sent as separate values and not as one URL. [`SdmLayout::assemble`] turns them into a tap.
 ///
 /// Hexadecimal digits may be in upper or lower case, as in a URL.
 #[derive(Clone, Copy, Default)]
 pub struct Mirrors<'a> {
     /// `{picc}`
     pub picc_data: Option<&'a str>,
-    /// `{uid}`. If the sender omits the UID, take the UID from your record of the tag.
+    /// `{uid}`. If the sender omits the UID, use the UID in your record of the tag.
     pub uid: Option<&'a str>,
     /// `{ctr}`
     pub ctr: Option<&'a str>,
@@ -29,8 +29,9 @@ pub struct Mirrors<'a> {
     pub enc_file_data: Option<&'a str>,
     /// `{mac}`
     pub mac: Option<&'a str>,
-    /// `{enc}` directly followed by `{mac}`, or `{mac}` alone if the layout has no `{enc}`. Some APIs send the two
-    /// values in one parameter. If you set this field, leave `enc_file_data` and `mac` as `None`.
+    /// `{enc}` directly followed by `{mac}`, or `{mac}` alone if the layout has no `{enc}`. This field exists because
+    /// some APIs send `{enc}` and `{mac}` in one parameter. If you set this field, leave `enc_file_data` and `mac` as
+    /// `None`.
     pub enc_mac: Option<&'a str>,
     /// The texts of the `{:name}` elements, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
@@ -51,8 +52,8 @@ impl<'a> Mirrors<'a> {
         }
     }
 
-    /// Returns the captured text with this name. Names are compared as bytes, because `from_utf8` would cost 700 bytes
-    /// of flash in firmware.
+    /// Returns the text that was sent for the `{:name}` element with this name. Names are compared as bytes, because
+    /// `from_utf8` would cost 700 bytes of flash in firmware.
     pub(crate) fn captured(&self, name: &[u8]) -> Option<&'a str> {
         self.captured.iter().find(|(given, _)| given.as_bytes() == name).map(|(_, text)| *text)
     }
@@ -67,9 +68,10 @@ impl<'a> Mirrors<'a> {
     }
 }
 
-/// Splits text into file data and the 16 digits of the MAC.
+/// Splits text into the file data and the MAC. The MAC is the last 16 characters.
 ///
-/// If the text cannot be split, returns all of it as the MAC. This MAC then fails the length check.
+/// If the text cannot be split, returns the whole text as the MAC. The tap is later rejected, because a MAC must have
+/// 16 characters.
 fn split_mac(text: &str) -> (Option<&str>, &str) {
     let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
@@ -81,8 +83,8 @@ impl fmt::Debug for Mirrors<'_> {
     }
 }
 
-/// A received tap: its text, and the values that were read from the text. The struct is small, because each state
-/// passes it to the next state.
+/// A received tap: its text, and the values that were read from the text. The struct is kept small, because each state
+/// of the tap passes it to the next state.
 #[derive(Clone, Copy)]
 pub(crate) struct Received<'a> {
     pub(super) source: Source<'a>,
@@ -125,7 +127,7 @@ impl<'a> Received<'a> {
         }
     }
 
-    /// Returns the text of the captured element with this name.
+    /// Returns the text of the `{:name}` element with this name.
     pub(super) fn captured(&self, layout: &SdmLayout, name: &str) -> Option<&'a str> {
         let text = self.find(layout, Field::Captured, |element| layout.text(element.name) == name.as_bytes())?;
         str::from_utf8(text).ok()

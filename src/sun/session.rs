@@ -15,8 +15,8 @@ mod secret {
     crate::key::key_type! {
         /// The secret of a session key.
         ///
-        /// In AES mode it is the session key itself. In LRP mode it is SesSDMFileReadMasterKey. LRP generates updated
-        /// keys from this master key: key 0 for SDMMAC and key 1 for SDMENCFileData.
+        /// In AES mode, the secret is the session key itself. In LRP mode, the secret is SesSDMFileReadMasterKey. From
+        /// this master key, LRP generates key 0 for SDMMAC and key 1 for SDMENCFileData.
         SessionSecret
     }
 }
@@ -40,8 +40,8 @@ macro_rules! session_key {
                 Some(Self { suite: Suite::of(scheme)?, secret: SessionSecret::from_bytes(secret) })
             }
 
-            /// Returns the secret bytes. In LRP mode they are SesSDMFileReadMasterKey, from which both session keys are
-            /// derived.
+            /// Returns the secret bytes. In LRP mode, the secret is SesSDMFileReadMasterKey, from which the keys for
+            /// SDMMAC and for SDMENCFileData are derived.
             #[must_use]
             pub const fn expose_bytes(&self) -> &[u8; 16] {
                 self.secret.expose_bytes()
@@ -66,25 +66,25 @@ session_key! {
     EncKey
 }
 
-/// Returns SV1, from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, with the counter LSB
-/// first.
+/// Returns SV1, the session vector from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, with
+/// the counter LSB first.
 #[must_use]
 pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
     vector([0xC3, 0x3C, 0x00, 0x01, 0x00, 0x80], Some(uid), Some(ctr))
 }
 
-/// Returns SV2, from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, with the counter
-/// LSB first.
+/// Returns SV2, the session vector from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`,
+/// with the counter LSB first.
 ///
-/// Pass `None` for a value that the tag does not mirror at all. SV2 does not contain this value: the next value moves
-/// up, and zero bytes fill the rest of the block.
+/// Pass `None` for a value that the tag mirrors neither plain nor in PICCData. SV2 leaves no gap for a missing value:
+/// the next value moves up, and zero bytes fill the rest of the block.
 #[must_use]
 pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     vector([0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
 }
 
-/// Returns the SV of LRP mode, from which the master key of the session is derived: `00 01 00 80 [|| UID] [||
-/// SDMReadCtr] .. || 1E E1`.
+/// Returns the session vector (SV) of LRP mode, from which SesSDMFileReadMasterKey is derived: `00 01 00 80 [|| UID]
+/// [|| SDMReadCtr] .. || 1E E1`.
 ///
 /// Pass `None` for a value that the tag does not mirror, as for [`sv2`]. Zero bytes fill the space before the last two
 /// bytes.
@@ -96,8 +96,8 @@ pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     block
 }
 
-/// Assembles a session vector as one big-endian number. This is faster than copying bytes, and every tap needs a
-/// session vector.
+/// Assembles a session vector as one big-endian number. Every tap needs a session vector, and one number is faster to
+/// assemble than sixteen bytes.
 fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let mut free = u128::BITS;
     let mut place = |bits: u32, bytes: [u8; 8]| {
@@ -120,19 +120,21 @@ fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadC
 }
 
 impl MacKey {
-    /// Derives the key from the values that the tag mirrors. Returns `None` if `key` was prepared for an NTAG 22x.
+    /// Derives the session key of SDMMAC from the values that the tag mirrors. Returns `None` if `key` was prepared for
+    /// an NTAG 22x, which has no session keys.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Option<Self> {
         let suite = Suite::of(key.scheme())?;
         Some(Self::new(suite, key.one_block(&vector_of_mac(suite, uid, ctr))))
     }
 
-    /// Like [`derive`](Self::derive), but for a plain or prepared key. In AES mode, also returns the counter id.
+    /// Like [`derive`](Self::derive), but for a plain or prepared key. In AES mode, the result contains the counter id.
     /// Returns `None` if the key was prepared for a different scheme.
     ///
     /// In AES mode, the session key and the counter id are computed together, so that a plain key is expanded only
-    /// once. In LRP mode, the counter id must not be computed before the MAC has been compared. Otherwise, a sender
-    /// could choose the blocks that AES encrypts under the key of the tag.
+    /// once. In LRP mode, the counter id must not be computed before the MAC is verified. The id is an AES-CMAC over
+    /// the claimed UID. By claiming a UID, the sender of a forged tap could choose a block that AES encrypts under the
+    /// key of the tag.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,
@@ -164,9 +166,10 @@ impl MacKey {
 }
 
 impl EncKey {
-    /// Derives the key. Returns `None` if `key` was prepared for an NTAG 22x.
+    /// Derives the session key of SDMENCFileData. Returns `None` if `key` was prepared for an NTAG 22x, which has no
+    /// session keys.
     ///
-    /// Both UID and counter are required, because the chip encrypts file data only if it mirrors both.
+    /// UID and counter are required, because a chip encrypts file data only if it mirrors the two values.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
         let suite = Suite::of(key.scheme())?;
@@ -177,8 +180,8 @@ impl EncKey {
         Some(Self { suite, secret: SessionSecret::from_bytes(key.one_block(&vector)) })
     }
 
-    /// Like [`derive`](Self::derive), but in LRP mode copies the secret of `mac_key`, because both session keys of a
-    /// tap have the same secret.
+    /// Like [`derive`](Self::derive), but in LRP mode copies the secret of `mac_key`. In LRP mode, the two session keys
+    /// of a tap have the same secret.
     pub(super) fn beside(
         mac_key: &MacKey,
         scheme: Scheme,
@@ -198,8 +201,8 @@ impl EncKey {
     /// plaintext has no padding.
     ///
     /// AES mode uses AES-128-CBC. To compute the IV, SDMReadCtr (LSB first) is padded with zero bytes and encrypted
-    /// under this key. LRP mode uses LRICB. The six-byte LRICB counter is SDMReadCtr (LSB first) followed by three zero
-    /// bytes. Source: NT4H2421Gx §9.3.6.
+    /// under this key. LRP mode uses LRICB, the counter mode of LRP. The six-byte LRICB counter is SDMReadCtr (LSB
+    /// first) followed by three zero bytes. Source: NT4H2421Gx §9.3.6.
     pub fn decrypt(&self, ctr: SdmReadCtr, blocks: &mut [[u8; 16]]) {
         self.suite.decrypt_file_data(self.secret.expose_bytes(), ctr.to_lsb_first(), blocks);
     }

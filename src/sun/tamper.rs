@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-/// The mirrored tamper status: TTPermStatus and TTCurrStatus, one ASCII character each.
+/// The mirrored tamper status: one ASCII character for the past (TTPermStatus) and one for the present (TTCurrStatus).
 ///
-/// A chip writes `C` for closed, `O` for open and `I` if the feature is not enabled. Once the chip has found the seal
-/// open, TTPermStatus stays `O`.
+/// A chip writes `C` for closed, `O` for open and `I` if tamper detection is not enabled. After the chip finds the seal
+/// open for the first time, TTPermStatus stays `O`.
 #[doc(alias = "TTStatus")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TtStatus {
@@ -21,12 +21,12 @@ pub enum TagTamper {
     Closed,
     /// `OC`: the seal was opened before and is closed now.
     OpenedNowClosed,
-    /// `OO` or `CO`: the seal is open. `CO` counts as open because a measurement that finds the seal open must not be
-    /// ignored.
+    /// `OO` or `CO`: the seal is open. `CO` counts as open, because the second character says that the seal is open
+    /// now.
     Open,
     /// `II`: the chip does not measure the seal.
     NotEnabled,
-    /// Any other pair. It has no known meaning, so do not treat it as a closed seal.
+    /// Any other pair of characters. The meaning of the pair is unknown, so do not treat it as a closed seal.
     Unknown,
 }
 
@@ -49,13 +49,14 @@ impl TtStatus {
         self.curr
     }
 
-    /// Returns `true` if the MAC covers the status. Anybody can change a plain status that is outside the MAC window.
+    /// Returns `true` if the MAC covers the status. A plain status outside the MAC window is not authenticated: anybody
+    /// can change it.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.authenticated
     }
 
-    /// Returns the meaning of the two characters, even if they are not authenticated.
+    /// Returns the state of the seal according to the two characters, even if the status is not authenticated.
     #[must_use]
     pub fn state(&self) -> TagTamper {
         match [self.perm, self.curr] {

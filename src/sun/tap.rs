@@ -12,12 +12,12 @@ use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::key::MetaReadKey;
 use crate::value::{ConfigError, CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 
-/// A tap whose text has the shape of the layout. Nothing in it is verified.
+/// A tap whose text has the shape of the layout. Nothing in the tap is verified.
 #[must_use = "nothing was verified yet"]
 pub struct UnverifiedTap<'a> {
     pub(super) layout: &'a SdmLayout,
     pub(super) received: Received<'a>,
-    /// The encrypted PICCData. It is not a field of `received`, because no later state needs it.
+    /// The encrypted PICCData. This is not a field of `received`, because no later state needs the PICCData.
     pub(super) picc_data: PiccWire,
 }
 
@@ -28,8 +28,8 @@ impl<'a> UnverifiedTap<'a> {
         self.layout
     }
 
-    /// Returns the text captured by `{:name}`. The text is not verified: anybody can write it. You can use it to find
-    /// the record of the tag.
+    /// Returns the text of the element `{:name}` (a capture), or `None` if the layout has no element with this name.
+    /// The text is not verified, because anybody can write any URL. You can use the text to find the record of the tag.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -37,8 +37,8 @@ impl<'a> UnverifiedTap<'a> {
 
     /// Decrypts the PICCData.
     ///
-    /// The result is a claim. Do not expose it before [`verify`](ClaimedTap::verify) succeeds: that would turn your
-    /// service into a PICCData decryption oracle.
+    /// The returned tap only claims a UID and a counter. Do not expose the claimed values before
+    /// [`verify`](ClaimedTap::verify) succeeds, because that would turn your service into a PICCData decryption oracle.
     ///
     /// # Errors
     /// Returns [`VerifyError::NotAuthentic`] if the decrypted PICCData is invalid or does not contain exactly the
@@ -49,7 +49,7 @@ impl<'a> UnverifiedTap<'a> {
         Ok(self.claimed(picc_data))
     }
 
-    /// Decrypts the PICCData and returns the UID and counter in it.
+    /// Decrypts the PICCData and returns its content.
     pub(crate) fn picc_data_by(&self, key: &impl MetaReadKey) -> Result<PiccData, VerifyError> {
         if !self.layout.has(Field::PiccData) {
             return Err(ConfigError::NoPiccData.into());
@@ -76,7 +76,7 @@ impl<'a> UnverifiedTap<'a> {
         self.received.texts(self.layout).map(|(_, text)| text)
     }
 
-    /// Returns the claimed tap with this UID and counter from the PICCData. This method only borrows the unverified
+    /// Returns a claimed tap with the UID and counter of this decrypted PICCData. This method borrows the unverified
     /// tap, so that a caller can try many keys.
     pub(crate) fn claimed(&self, PiccData { uid, ctr }: PiccData) -> ClaimedTap<'a> {
         let mut received = self.received;
@@ -84,7 +84,8 @@ impl<'a> UnverifiedTap<'a> {
         ClaimedTap { layout: self.layout, received }
     }
 
-    /// Reads the UID and counter from the plain mirrors. If the layout has neither mirror, the tap claims nothing.
+    /// Reads the UID and counter from the plain mirrors. If the layout has neither `{uid}` nor `{ctr}`, the tap claims
+    /// nothing.
     ///
     /// # Errors
     /// Returns [`ConfigError::NeedsMetaKey`] if the layout has PICCData.
@@ -113,26 +114,27 @@ impl<'a> ClaimedTap<'a> {
         Self { layout: self.layout, received: self.received }
     }
 
-    /// Returns the claimed UID, or `None` if the tag mirrors none. **It is not proven**: use it only to choose a key.
+    /// Returns the claimed UID, or `None` if the tap has no UID. **The UID is not proven**: use it only to choose a
+    /// key.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.received.uid
     }
 
-    /// Returns the claimed counter, or `None` if the tag mirrors none. **It is not proven.**
+    /// Returns the claimed counter, or `None` if the tap has no counter. **The counter is not proven.**
     #[must_use]
     pub fn ctr(&self) -> Option<SdmReadCtr> {
         self.received.ctr
     }
 
-    /// Returns the text captured by `{:name}`, like [`UnverifiedTap::captured`].
+    /// Returns the text of the element `{:name}`, like [`UnverifiedTap::captured`].
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
     }
 }
 
-/// A genuine tap. It may have been made long ago, and it may be a replay.
+/// A genuine tap. The tap may have been made long ago, and it may be a replay.
 #[must_use = "a verified tap is not known to be new: commit it"]
 pub struct VerifiedTap<'a> {
     message: SunMessage<'a>,
@@ -141,12 +143,13 @@ pub struct VerifiedTap<'a> {
 }
 
 impl<'a> VerifiedTap<'a> {
-    /// Wraps a message. The caller must have checked the MAC. `id` must have been computed from the same file-read key.
+    /// Wraps a message. The caller must have verified the MAC. `id` must have been computed from the file-read key that
+    /// verified the MAC.
     pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr, id: CounterId) -> Self {
         Self { message, ctr, id }
     }
 
-    /// Returns the UID, or `None` if the tag mirrors none.
+    /// Returns the UID, or `None` if the tag does not mirror it.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.message.uid()
@@ -171,8 +174,8 @@ impl<'a> VerifiedTap<'a> {
 
     /// Returns the tap, or an error if the tap has a different UID.
     ///
-    /// Call this method if you did not use the UID in the tap to find the record of the tag. A tap without a UID passes
-    /// this check. In that case, only the key in the record links the tap to the tag.
+    /// Call this method if you found the record of the tag without the UID in the tap, for example by a code in the
+    /// URL. A tap without a UID passes this check: only the key in the record links a tap without a UID to the tag.
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.
@@ -183,9 +186,9 @@ impl<'a> VerifiedTap<'a> {
 
     /// Returns the id under which [`commit`](Self::commit) stores the counter.
     ///
-    /// The id is computed from the file-read key and the UID. See
-    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id). If a tag is set up again with a new
-    /// key, its counter is therefore stored under a new id. The old counter stays in the store under the old id.
+    /// The id is computed from the file-read key and the UID, as documented at
+    /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id). A tag that is set up again with a
+    /// new key therefore gets a new counter id. The old counter stays in the store under the old id.
     #[must_use]
     pub fn counter_id(&self) -> CounterId {
         self.id
@@ -193,12 +196,12 @@ impl<'a> VerifiedTap<'a> {
 
     /// Advances the counter of the tag in the store and returns the fresh tap.
     ///
-    /// The store keeps the counter under [`counter_id`](Self::counter_id), together with the time `at`. This call
-    /// spends the tap: the store accepts each tap at most once. The tap stays spent even if the program crashes before
+    /// The store keeps the counter under [`counter_id`](Self::counter_id), together with the time `at`. The call spends
+    /// the tap, because the store accepts each tap at most once. The tap stays spent even if the program crashes before
     /// it uses the result.
     ///
     /// # Errors
-    /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored one. Returns
+    /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored counter. Returns
     /// [`CommitError::Store`] if the store failed.
     pub fn commit<S: CounterStore + ?Sized>(
         self,
@@ -230,12 +233,12 @@ impl<'a> VerifiedTap<'a> {
         self.conclude(advance)
     }
 
-    /// Returns the same tap with a counter id that the caller chose. Use this for a tag whose counter is already stored
-    /// under that id, for example by a different program.
+    /// Returns the same tap with the counter id `id`, which replaces the computed counter id. This method is for a
+    /// counter that a different program already stored under `id`.
     ///
-    /// **Call this only if a different program filled the store. Never derive the id from the UID alone.** The caller
-    /// must follow the rules for a [counter id](CounterId::from_bytes). If the id does not change when the tag gets new
-    /// keys, the new taps are rejected until the counter of the tag exceeds the stored one. If the id changes while the
+    /// **Call this method only if a different program filled the store. Never derive the id from the UID alone.** The
+    /// caller must follow the rules for a [counter id](CounterId::from_bytes). If the tag gets new keys but keeps the
+    /// id, new taps are rejected until the counter of the tag exceeds the stored counter. If the id changes while the
     /// keys stay the same, old taps are accepted again.
     pub fn with_own_counter_id(self, id: CounterId) -> Self {
         Self { id, ..self }
@@ -259,7 +262,7 @@ pub struct FreshTap<'a> {
 }
 
 impl<'a> FreshTap<'a> {
-    /// Returns the UID, or `None` if the tag mirrors none.
+    /// Returns the UID, or `None` if the tag does not mirror it.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.message.uid()
@@ -277,22 +280,24 @@ impl<'a> FreshTap<'a> {
         &self.message
     }
 
-    /// Returns the [`Mark`] with which the store recorded this tap.
+    /// Returns the [`Mark`] of this tap: the record that the counter store wrote, with the counter, the time and the
+    /// number of accepted taps.
     #[must_use]
     pub fn mark(&self) -> Mark {
         self.now
     }
 
-    /// Returns the [`Mark`] that was in the store before this tap. Returns `None` if this is the first tap of the tag
-    /// that the store accepted.
+    /// Returns the previous [`Mark`]: the record that was in the counter store before this tap. Returns `None` if the
+    /// store accepted no earlier tap of the tag.
     #[must_use]
     pub fn previous(&self) -> Option<Mark> {
         self.previous
     }
 }
 
-/// A genuine tap without a counter. **Do not use it to grant access**: a copy of its URL is as good as the tag and
-/// passes any number of times. To control access, mirror the counter (`{picc:uid,ctr}` or `{ctr}`) and commit the tap.
+/// A genuine tap without a counter. **Do not use this tap to grant access**: a copy of the URL is as good as the tag
+/// and passes verification any number of times. To control access, mirror the counter (`{picc:uid,ctr}` or `{ctr}`) and
+/// commit the tap.
 #[must_use = "a copy of this URL is as good as the tag: this tap may be a replay"]
 pub struct ReplayableTap<'a> {
     message: SunMessage<'a>,
@@ -304,7 +309,7 @@ impl<'a> ReplayableTap<'a> {
         Self { message }
     }
 
-    /// Returns the UID, or `None` if the tag mirrors none.
+    /// Returns the UID, or `None` if the tag does not mirror it.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.message.uid()

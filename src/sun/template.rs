@@ -1,4 +1,4 @@
-//! Parses URL templates in `const` context and checks the rules that templates must follow.
+//! Parses URL templates, at compile time or at run time, and checks the rules that templates must follow.
 
 use core::str::FromStr;
 
@@ -27,9 +27,9 @@ pub(crate) use rules::{FILE_HEADER, FILE_SIZE};
 /// The template must be a constant. For a template that is known only at run time, for example from a configuration
 /// file, call [`SdmLayout::new`](crate::SdmLayout::new).
 ///
-/// A template that breaks a rule does not compile. The compiler's message names the rule. For a grammar mistake, the
-/// message also gives the position in the template. This template does not compile, because `{picc}` cannot be combined
-/// with `{uid}`:
+/// A template that breaks a rule does not compile. The compiler's message names the rule. For an invalid element or
+/// character, the message also gives the position in the template. For example, the following template does not
+/// compile, because `{picc}` cannot be combined with `{uid}`:
 ///
 /// ```compile_fail,E0080
 /// use suntap::{SdmLayout, sdm_layout};
@@ -51,7 +51,7 @@ macro_rules! sdm_layout {
     };
 }
 
-/// The content of one pair of braces.
+/// The parsed content of one pair of braces, for example of `{enc:64}`.
 struct Braced {
     kind: ElementKind,
     picc: Option<Mirrored>,
@@ -108,7 +108,7 @@ impl SdmLayout {
     ///
     /// | element | meaning |
     /// |---|---|
-    /// | `{picc}` | encrypted PICCData with UID, counter or both, depending on its PICCDataTag |
+    /// | `{picc}` | encrypted PICCData with UID, counter or both, depending on its first byte (PICCDataTag) |
     /// | `{picc:uid,ctr}` `{picc:uid}` `{picc:ctr}` | encrypted PICCData with exactly these values |
     /// | `{uid}` `{ctr}` | the plain mirrors, 14 and 6 digits |
     /// | `{tt}` | the plain TTStatus: two characters `[A-Za-z0-9_-]`, or ten on an NTAG 22x StatusDetect |
@@ -121,25 +121,27 @@ impl SdmLayout {
     ///
     /// [`captured`]: crate::UnverifiedTap::captured
     ///
-    /// The elements may be in any order. Everything else is static text, which the URL of a tap must contain byte for
-    /// byte. You can call this function in `const` context, as [`sdm_layout!`](crate::sdm_layout) does.
+    /// The elements may be in any order, except that `[[` must not follow `{mac}`, and `{enc}` must be between `[[` and
+    /// `{mac}`. All other text of the template is static: the URL of a tap must contain exactly the same bytes. You can
+    /// call this function in `const` context, as [`sdm_layout!`](crate::sdm_layout) does.
     ///
-    /// The URL must fit into the 256-byte file. The URI code of the record abbreviates one of these prefixes of the
-    /// URL: `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h). This crate chooses the
-    /// longest prefix that does not extend past `[[`. At most 249 characters can follow the abbreviated prefix. If
-    /// nothing can be abbreviated (00h), the whole URL must fit into 249 characters.
+    /// The URL must fit into the 256-byte file of the chip. In the file, a one-byte URI code stands for one of these
+    /// prefixes of the URL: `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h). This crate
+    /// chooses the longest prefix that does not extend past `[[`. At most 249 characters can follow the prefix. A URL
+    /// without such a prefix has the URI code 00h and can have at most 249 characters.
     ///
-    /// With an unpinned `{picc}`, the PICCDataTag of each tap determines whether the tap claims a UID, a counter or
-    /// both. A forged tap has a random PICCDataTag. In 1 of 128 cases, the forged tap claims only the UID or only the
-    /// counter. To rule this out, pin the values that your tags write, for example with `{picc:uid,ctr}`.
+    /// `{picc}` without options accepts any content. The first decrypted byte of each tap (the PICCDataTag) determines
+    /// whether the tap claims a UID, a counter or both. In a forged tap, this byte is random, so 1 of 128 forged taps
+    /// claims only a UID or only a counter. To rule out such claims, name ("pin") the values that your tags write, for
+    /// example with `{picc:uid,ctr}`.
     ///
     /// # Errors
-    /// Returns a [`LayoutError`] that names the broken rule.
+    /// Returns a [`LayoutError`], which names the rule that the template breaks.
     pub const fn new(scheme: Scheme, template: &str) -> Result<Self, LayoutError> {
         Self::compile(scheme, template, true)
     }
 
-    /// Parses a template. `makes_mac` is `false` for a tag without cryptography.
+    /// Parses a template. `makes_mac` is `false` for a tag without cryptography, which cannot write a MAC.
     pub(super) const fn compile(scheme: Scheme, template: &str, makes_mac: bool) -> Result<Self, LayoutError> {
         let bytes = template.as_bytes();
         let mut layout = Self::blank(scheme);
@@ -189,7 +191,8 @@ impl SdmLayout {
                 _ => return Err(LayoutError::Character { at }),
             };
             let Some((slot, others)) = { free }.split_first_mut() else {
-                // A template with this many elements repeats an element or has too many names.
+                // No slot is left for this element. A template has so many elements only if it repeats an element or
+                // has too many `{:name}` elements.
                 return match layout.checked(makes_mac) {
                     Err(error) => Err(error),
                     Ok(_) => Err(LayoutError::TooManyNames),
@@ -235,13 +238,13 @@ impl SdmLayout {
 impl FromStr for SdmLayout {
     type Err = LayoutError;
 
-    /// Parses a template for [`Scheme::Aes`], like [`SdmLayout::new`].
+    /// Parses the template of a layout in AES mode ([`Scheme::Aes`]), like [`SdmLayout::new`].
     fn from_str(template: &str) -> Result<Self, LayoutError> {
         Self::new(Scheme::Aes, template)
     }
 }
 
-/// Splits text at the first `}` and returns the parts before and after it.
+/// Splits text at the first `}`, and returns the text before and the text after the `}`.
 const fn until_brace(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut rest = text;
     let mut len: usize = 0;
@@ -258,7 +261,7 @@ const fn until_brace(text: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// Parses a decimal number of at least one digit. Returns the number and the text after it.
+/// Parses a decimal number of at least one digit. Returns the number, and the text that follows the number.
 const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     let mut rest = text;
     let mut value: usize = 0;
@@ -284,8 +287,8 @@ const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     if any { Some((value, rest)) } else { None }
 }
 
-/// Returns `true` if the text begins with the scheme of a URL and a colon. A `[[` may precede the scheme. Source: RFC
-/// 3986 §3.1.
+/// Returns `true` if the text begins with the scheme of a URL and a colon, such as `https:`. A `[[` may precede the
+/// scheme. Source: RFC 3986 §3.1.
 const fn has_scheme(text: &[u8]) -> bool {
     let ([b'[', b'[', first, rest @ ..] | [first, rest @ ..]) = text else { return false };
     let mut rest = rest;
@@ -335,8 +338,8 @@ const fn is_html(text: &[u8]) -> bool {
     false
 }
 
-/// Returns the offset of the path, or of the query if there is no path. An HTTP server receives only the part of the
-/// URL from this offset on.
+/// Returns the offset of the path in the template, or of the query if there is no path. An HTTP server does not receive
+/// the text before this offset.
 const fn origin(template: &[u8]) -> usize {
     let mut rest = template;
     let mut at: usize = 0;

@@ -1,4 +1,4 @@
-//! Verifies a claimed tap: derives the session key, compares the SDMMAC, then derives the key of the file data.
+//! Verifies a claimed tap: derives the session key, compares the SDMMAC, and derives the key of the file data.
 
 use super::error::{Field, VerifyError};
 use super::mac::SdmMac;
@@ -12,12 +12,13 @@ use crate::key::FileReadKey;
 use crate::value::{ConfigError, CounterId, SdmReadCtr};
 
 impl<'a> ClaimedTap<'a> {
-    /// Compares the SDMMAC and returns the verified tap.
+    /// Verifies the SDMMAC and returns the verified tap.
     ///
-    /// Pass an [`SdmFileReadKey`](crate::SdmFileReadKey) for one tap, or a prepared key for many taps.
+    /// To verify one tap, pass an [`SdmFileReadKey`](crate::SdmFileReadKey). To verify many taps with the same key,
+    /// prepare the key once and pass the prepared key.
     ///
     /// # Errors
-    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a scheme other than that of the layout. Returns
+    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a different scheme than the layout has. Returns
     /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0. Returns [`VerifyError::NoCounter`]
     /// if the MAC matches but the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
@@ -25,14 +26,14 @@ impl<'a> ClaimedTap<'a> {
         self.counted(enc, id)
     }
 
-    /// Compares the SDMMAC of a tap that carries no counter, and returns a [`ReplayableTap`].
+    /// Verifies the SDMMAC of a tap that carries no counter, and returns a [`ReplayableTap`].
     ///
-    /// Such a tap may be a replay: a copy of its URL passes verification any number of times.
+    /// A tap without a counter may be a replay, because a copy of its URL passes verification any number of times.
     ///
     /// # Errors
     /// Returns [`ConfigError::WrongScheme`] and [`VerifyError::NotAuthentic`] in the same cases as
     /// [`verify`](Self::verify). Returns [`ConfigError::HasCounter`] if the MAC matches but the tap carries a counter.
-    /// In that case, call [`verify`](Self::verify) instead.
+    /// For a tap with a counter, call [`verify`](Self::verify).
     pub fn verify_replayable(self, key: &impl FileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
         let (enc, _) = self.authenticate(key)?;
         match self.received.ctr {
@@ -42,7 +43,7 @@ impl<'a> ClaimedTap<'a> {
     }
 
     /// Like [`verify`](Self::verify), but with values that were computed in a batch: the session key, the CMAC of the
-    /// MAC input under that key, and the counter id.
+    /// MAC input under the session key, and the counter id.
     pub(super) fn verified_by(
         self,
         mac_key: &MacKey,
@@ -60,13 +61,14 @@ impl<'a> ClaimedTap<'a> {
         Ok(VerifiedTap::new(SunMessage::new(self.layout, self.received, enc), ctr, id))
     }
 
-    /// Compares the SDMMAC. Returns the counter id, and the key of the file data if the layout has `{enc}`.
+    /// Verifies the SDMMAC. Returns the counter id, and the key of the file data if the layout has `{enc}`.
     fn authenticate(&self, key: &impl FileReadKey) -> Result<(Option<EncKey>, CounterId), VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
         let Some(suite) = Suite::of(layout.scheme()) else {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            // `StatusDetect::from_ascii` already checked the status block, so `None` means that the scheme is wrong.
+            // `StatusDetect::from_ascii` already checked the status block, so `None` means that the key has the wrong
+            // scheme.
             let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(ConfigError::WrongScheme)?;
             self.compare(&cmac)?;
             return Ok((None, key.counter_id(Some(uid))));
@@ -76,7 +78,7 @@ impl<'a> ClaimedTap<'a> {
         Ok((self.enc_key(&mac_key, key)?, id.unwrap_or_else(|| key.counter_id(uid))))
     }
 
-    /// Compares the SDMMAC with the CMAC that the tag should have computed.
+    /// Compares the SDMMAC of the tap with the CMAC that a genuine tag would have computed. Rejects counter 0.
     fn compare(&self, cmac: &[u8; 16]) -> Result<(), VerifyError> {
         // The chip never sends counter 0, and SV2 is zero-padded. Without this check, the MAC of a UID-only tap would
         // also be valid for a tap with the same UID and counter 0.
@@ -91,8 +93,8 @@ impl<'a> ClaimedTap<'a> {
         if !self.layout.has(Field::EncFileData) {
             return Ok(None);
         }
-        // The UID or counter can be missing only if the layout has an unpinned `{picc}`. A chip encrypts file data only
-        // if it mirrors both values, so no chip wrote this tap.
+        // A tap without UID or counter reaches this point only if the layout has an unpinned `{picc}`. A chip encrypts
+        // file data only if it mirrors UID and counter, so no chip wrote the tap.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
         Ok(EncKey::beside(mac_key, self.layout.scheme(), key, uid, ctr))
     }

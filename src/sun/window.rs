@@ -11,8 +11,8 @@ pub(crate) type Piece<'a> = (&'a [u8], bool);
 
 /// Joins the pieces of the window into the MAC input.
 ///
-/// The chip writes its digits in upper case, but some phones change the case. This function therefore converts the
-/// digits back to upper case.
+/// The chip writes digits in upper case, and the MAC covers them in upper case. Some phones change the case of a URL,
+/// so this function converts the digits back.
 pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
     let nothing: slice::Iter<'_, u8> = [].iter();
     let (mut text, mut digits) = (nothing, false);
@@ -28,7 +28,7 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
     })
 }
 
-/// Returns the MAC input of a tap: the text from `[[` to `{mac}`.
+/// Returns the MAC input of a tap: the text from `[[` up to, but without, the digits of `{mac}`.
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
     let mut elements = layout.elements().enumerate();
     // The MAC covers the static text before `{mac}`, but not the digits of the MAC itself.

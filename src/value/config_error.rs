@@ -1,4 +1,4 @@
-//! The error for a configuration that cannot work.
+//! Defines the error for a configuration that cannot work.
 
 use core::fmt;
 
@@ -6,21 +6,22 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The layout has `{picc}`, but there is no SDMMetaReadKey to decrypt it.
+    /// The layout has `{picc}`, but there is no SDMMetaReadKey to decrypt the PICCData.
     NeedsMetaKey,
-    /// There is an SDMMetaReadKey, but the layout has no `{picc}` to decrypt.
+    /// There is an SDMMetaReadKey, but the layout has no `{picc}`, and therefore no PICCData to decrypt.
     NoPiccData,
-    /// The key was prepared for a [`Scheme`](crate::Scheme) that is not the scheme of the layout.
+    /// The key was prepared for a different [`Scheme`](crate::Scheme) than the scheme of the layout.
     WrongScheme,
-    /// The tap carries a counter, so it must not be accepted as a tap without one.
+    /// The tap carries a counter, so it must not be accepted as a tap without a counter.
     HasCounter,
-    /// The layout mirrors no counter, so its taps can never become fresh.
+    /// The layout mirrors no counter. A tap without a counter can never become fresh.
     NoCounter,
     /// The file-read keys depend on the UID, but the layout does not mirror the UID.
     NoUid,
-    /// The layout that parsed the tap is not the layout of the verifier.
+    /// The tap was parsed with a different layout than the layout of the verifier.
     OtherLayout,
-    /// The file-read keys depend on the eCode, but the layout has no `{:name}` with the name given for the eCode.
+    /// The file-read keys depend on the eCode, a code in the URL. No `{:name}` element of the layout has the name that
+    /// was given for the eCode.
     NoECode,
     /// An AN10922 diversification input is empty or longer than 31 bytes, or the suffix after the UID is longer than 24
     /// bytes.

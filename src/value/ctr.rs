@@ -1,4 +1,4 @@
-//! SDMReadCtr, the read counter of a chip.
+//! Defines SDMReadCtr, the read counter of a chip.
 
 use core::fmt;
 use core::str::FromStr;
@@ -8,11 +8,11 @@ use super::parse_error::ParseError;
 
 /// The 24-bit SDM read counter. Only this type converts between the byte orders of the counter.
 ///
-/// The chip sets the counter to 0 when SDM is enabled. It increments the counter once for a series of consecutive
-/// reads, before the first read. A genuine tap therefore carries a counter of 1 or more.
+/// The chip sets the counter to 0 when SDM is enabled. Before each series of consecutive reads, the chip increments the
+/// counter by 1. A genuine tap therefore carries a counter of 1 or more.
 ///
-/// The counter is **LSB first** in PICCData, the session vectors and the file-data IV. It is **MSB first** only in the
-/// plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
+/// The counter is **LSB first** in PICCData, in session vectors (from which session keys are computed), and in the IV
+/// of SDMENCFileData. It is **MSB first** only in the plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
 #[doc(alias = "SDMReadCtr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SdmReadCtr(u32);
@@ -35,8 +35,8 @@ impl SdmReadCtr {
         Self(u32::from_le_bytes([low, mid, high, 0]))
     }
 
-    /// Reads a counter from the six hexadecimal digits of the plain ASCII mirror, most significant digit first. Upper
-    /// case and lower case are both accepted.
+    /// Reads a counter from the six hexadecimal digits of the plain ASCII mirror, most significant digit first. The
+    /// digits may be upper case or lower case.
     ///
     /// # Errors
     /// Returns [`ParseError`] if the length is not 6 or a character is not a hexadecimal digit.
@@ -96,7 +96,7 @@ impl fmt::Display for SdmReadCtr {
 mod tests {
     use super::*;
 
-    /// NT4H2421Gx §9.3.1: LSB first in binary, MSB first in ASCII.
+    /// The counter is LSB first in binary data and MSB first in ASCII. Source: NT4H2421Gx §9.3.1.
     #[test]
     fn ctr_byte_orders() {
         let ctr = SdmReadCtr::from_lsb_first([0x56, 0x34, 0x12]);

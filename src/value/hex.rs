@@ -5,14 +5,14 @@ use core::fmt;
 
 use super::parse_error::ParseError;
 
-/// Reads exactly `N` bytes from `2 * N` digits of either case.
+/// Decodes exactly `N` bytes from `2 * N` hexadecimal digits in upper or lower case.
 pub(crate) fn decode<const N: usize>(text: &[u8]) -> Result<[u8; N], ParseError> {
     let mut bytes = [0; N];
     decode_into(text, &mut bytes)?;
     Ok(bytes)
 }
 
-/// Fills `bytes` from twice as many digits of either case.
+/// Decodes hexadecimal digits in upper or lower case into `bytes`. The text must have exactly two digits for each byte.
 pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseError> {
     let expected = bytes.len().saturating_mul(2);
     if text.len() != expected {
@@ -31,7 +31,7 @@ pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseErro
     if wrong == 0 { Ok(()) } else { Err(ParseError::HexDigit) }
 }
 
-/// Checks that all characters are hexadecimal digits of either case.
+/// Checks that all characters are hexadecimal digits in upper or lower case.
 pub(crate) fn check(text: &[u8]) -> Result<(), ParseError> {
     let (chunks, rest) = text.as_chunks();
     let mut wrong = 0;
@@ -47,8 +47,8 @@ fn filled_up(digits: &[u8]) -> u64 {
     digits.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit))
 }
 
-/// Decodes eight digits at once. Each byte of `word` is one ASCII digit, and the lowest byte is the first digit. The
-/// function sets a bit in `wrong` for each character that is not a digit.
+/// Decodes eight hexadecimal digits at once. Each byte of `word` is one ASCII digit, and the lowest byte is the first
+/// digit. The function sets a bit in `wrong` for each character that is not a digit.
 fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const TOP: u64 = EACH << 7;
@@ -61,27 +61,27 @@ fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     let letter = at_least(lower, b'a') & !at_least(lower, b'f'.wrapping_add(1));
     *wrong |= (word | !(number | letter)) & TOP;
 
-    // A letter has bit 6 set. Its low nibble is 1 for `A` to 6 for `F`, so the value of the digit is the low nibble
-    // plus nine.
+    // Bit 6 is set in a letter but not in a decimal digit. The low nibble of a letter is 1 for `A` to 6 for `F`, so the
+    // value of the letter is the low nibble plus nine.
     let nine_more = (ascii >> 6 & EACH).wrapping_mul(9);
     let halves = (ascii & EACH.wrapping_mul(0x0F)).wrapping_add(nine_more);
-    // The first digit of a pair becomes the high nibble of its byte. Then the four bytes are packed together.
+    // The first digit of each pair becomes the high nibble of a byte. Then the four bytes are packed together.
     let bytes = (halves << 4 | halves >> 8) & 0x00FF_00FF_00FF_00FF;
     let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
     let [a, b, c, d, ..] = (pairs | pairs >> 16).to_le_bytes();
     [a, b, c, d]
 }
 
-/// Encodes `bytes` as upper-case digits, as a tag writes them. `DIGITS` must be twice `N`.
+/// Encodes `bytes` as upper-case hexadecimal digits, the format of a tag's mirrors. `DIGITS` must be twice `N`.
 pub(crate) fn encode_upper<const N: usize, const DIGITS: usize>(bytes: &[u8; N]) -> [u8; DIGITS] {
     const { assert!(N.saturating_mul(2) == DIGITS, "each byte needs two digits") };
     let mut text = [0; DIGITS];
-    // The lengths were checked at compile time, so this cannot fail.
+    // The lengths were checked at compile time, so `encode` cannot fail.
     let _ = base16ct::upper::encode(bytes, &mut text);
     text
 }
 
-/// Writes `bytes` to a formatter as upper-case digits.
+/// Writes `bytes` to a formatter as upper-case hexadecimal digits.
 pub(super) fn write_upper(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
 }
@@ -105,8 +105,8 @@ mod tests {
         }
     }
 
-    /// Compares the results with those of the crate `base16ct`. The text has digits of both cases. Each position takes
-    /// every byte value.
+    /// Compares the results with the results of the crate `base16ct`. The text has upper-case and lower-case digits.
+    /// The test tries every byte value at each position.
     #[test]
     fn decodes_like_base16ct() {
         let mut expected = [0; 24];

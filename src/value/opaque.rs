@@ -1,7 +1,7 @@
 //! Defines identifiers of 16 opaque bytes.
 
-/// Defines an identifier that is compared and stored, but never interpreted. Each type has its own documentation of
-/// `from_bytes`, because the bytes come from different sources.
+/// Declares a type for an identifier that is compared and stored, but never interpreted. The caller of the macro
+/// documents `from_bytes`, because the bytes of each type come from a different source.
 macro_rules! opaque_id {
     ($(#[$doc:meta])* $name:ident, $(#[$from:meta])* from_bytes) => {
         $(#[$doc])*
@@ -33,7 +33,7 @@ macro_rules! opaque_id {
         impl core::str::FromStr for $name {
             type Err = $crate::ParseError;
 
-            /// Reads the 32 hexadecimal digits that `Display` writes, in either case.
+            /// Reads the 32 hexadecimal digits that `Display` writes. The digits may be upper case or lower case.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 $crate::value::hex::decode(text.as_bytes()).map(Self)
             }

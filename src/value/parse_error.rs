@@ -1,4 +1,4 @@
-//! The error for text that cannot be parsed.
+//! Defines the error for text that cannot be parsed.
 
 use core::fmt;
 
@@ -20,7 +20,7 @@ pub enum ParseError {
     Decimal,
     /// The number is too large for the type.
     Range,
-    /// The text is not an eCode.
+    /// The text is not an eCode, a code of 26 base32 characters.
     ECode,
     /// The text is not the name of a [`Scheme`](crate::Scheme).
     Scheme,

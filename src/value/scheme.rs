@@ -1,12 +1,12 @@
-//! The scheme by which a tag authenticates its taps.
+//! Defines the scheme by which a tag authenticates its taps.
 
 use core::fmt;
 use core::str::FromStr;
 
 use super::parse_error::ParseError;
 
-/// The scheme by which a tag authenticates its taps. The chip's settings determine the scheme. The layout specifies the
-/// scheme, so the sender of a tap cannot choose it.
+/// The scheme by which a tag authenticates its taps. The chip's settings determine the scheme. The verifier takes the
+/// scheme from the layout and not from the URL, so the sender of a tap cannot choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -16,13 +16,14 @@ pub enum Scheme {
     /// back. Source: NT4H2421Gx §9.3, AN12304.
     #[cfg(feature = "lrp")]
     Lrp,
-    /// SUNCMAC of NTAG 223 DNA and NTAG 224 DNA, with or without StatusDetect. See [`ntag22x`](crate::sun::ntag22x).
+    /// SUNCMAC, the scheme of NTAG 223 DNA and NTAG 224 DNA, with or without StatusDetect. See
+    /// [`ntag22x`](crate::sun::ntag22x).
     #[doc(alias = "NTAG 22x")]
     Suncmac,
 }
 
 impl Scheme {
-    /// Returns the name: `aes`, `lrp` or `suncmac`.
+    /// Returns the name of the scheme: `aes`, `lrp` or `suncmac`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -51,7 +52,8 @@ impl fmt::Display for Scheme {
 impl FromStr for Scheme {
     type Err = ParseError;
 
-    /// Reads the [name](Scheme::name) of a scheme in either case. `lrp` is accepted only with the feature `lrp`.
+    /// Reads the [name](Scheme::name) of a scheme in upper or lower case. `lrp` is accepted only with the feature
+    /// `lrp`.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::ALL.iter().copied().find(|scheme| scheme.name().eq_ignore_ascii_case(text)).ok_or(ParseError::Scheme)
     }

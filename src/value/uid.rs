@@ -1,4 +1,4 @@
-//! The UID of a chip.
+//! Defines the UID of a chip.
 
 use core::array::TryFromSliceError;
 use core::fmt;
@@ -7,9 +7,9 @@ use core::str::FromStr;
 use super::hex;
 use super::parse_error::ParseError;
 
-/// The seven-byte unique identifier of a chip, in the order in which the chip sends and mirrors it.
+/// The seven-byte unique identifier of a chip. The bytes are in the order in which the chip sends and mirrors them.
 ///
-/// It is displayed as 14 upper-case hexadecimal digits. Source: NT4H2421Gx §9.3.3, Table 20.
+/// `Display` writes the UID as 14 upper-case hexadecimal digits. Source: NT4H2421Gx §9.3.3, Table 20.
 ///
 /// ```
 /// # use suntap::Uid;
@@ -27,7 +27,7 @@ impl Uid {
         Self(bytes)
     }
 
-    /// Reads a UID from 14 hexadecimal digits of either case.
+    /// Reads a UID from 14 hexadecimal digits in upper or lower case.
     ///
     /// # Errors
     /// Returns [`ParseError`] if the length is not 14 or a character is not a hexadecimal digit.

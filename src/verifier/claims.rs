@@ -1,5 +1,5 @@
-//! Searches the claims of a tap for one that verifies. Each meta-read key that decrypts the PICCData to valid content
-//! yields one claim.
+//! Searches the claims of a tap for a claim that verifies. A claim is a tap with a UID and counter that are not
+//! verified yet. Each meta-read key that decrypts the PICCData to valid content yields one claim.
 
 use crate::identify::Candidates;
 use crate::key::{FileReadKey, PreparedMetaReadKey};
@@ -7,28 +7,29 @@ use crate::sun::error::{Error, Field, VerifyError};
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 use crate::value::Uid;
 
-/// The claims of one tap, and the results of the claims that were tried.
+/// The claims of one tap, and the results of the claims that were already checked.
 pub(crate) struct Claims<'t, 'a> {
     source: Source<'t, 'a>,
-    /// `true` if at least one claim had no file-read key.
+    /// `true` if the key source had no file-read key for at least one claim.
     is_unlisted: bool,
     /// The UID of the first claim without a file-read key, if that claim has a UID.
     unlisted: Option<Uid>,
-    /// `true` if the MAC of at least one claim did not match under its file-read key.
+    /// `true` if the MAC did not match for at least one claim that had a file-read key.
     is_refused: bool,
 }
 
-/// The source of the claims.
+/// The place from which the claims of a tap come.
 ///
-/// A tap without PICCData makes one claim. A tap with PICCData makes at most one claim for each meta-read key. A wrong
-/// key can also yield a claim, because the result of its decryption is valid by chance at least one time in 256.
+/// A tap without PICCData makes one claim. A tap with PICCData makes at most one claim for each meta-read key. Even a
+/// wrong key yields a claim in at least 1 of 256 cases, because the decrypted content is valid by chance.
 enum Source<'t, 'a> {
     One(Option<ClaimedTap<'a>>),
     Many(Candidates<'t, 'a, core::slice::Iter<'t, PreparedMetaReadKey>>),
 }
 
 impl<'t, 'a> Claims<'t, 'a> {
-    /// Creates the claims of a tap. A key that was prepared for a scheme other than the layout's yields no claim.
+    /// Creates the claims of a tap. A key that was prepared for a scheme other than the scheme of the layout yields no
+    /// claim.
     pub(crate) fn new(tap: &'t UnverifiedTap<'a>, meta_keys: &'t [PreparedMetaReadKey]) -> Self {
         let source = match meta_keys {
             _ if !tap.layout().has(Field::PiccData) => Source::One(tap.plain_claim()),
@@ -47,7 +48,8 @@ impl<'t, 'a> Claims<'t, 'a> {
         }
     }
 
-    /// Verifies a claim with its file-read key. Returns `None` if the caller should try the next claim.
+    /// Verifies a claim with its file-read key. `key` is `None` if the key source does not know the tag. Returns `None`
+    /// if the caller should try the next claim.
     pub(crate) fn judge<S, K>(
         &mut self,
         claim: ClaimedTap<'a>,
@@ -65,13 +67,13 @@ impl<'t, 'a> Claims<'t, 'a> {
                 self.is_refused = true;
                 Ok(None)
             }
-            // Any other error ends the search. Either the MAC matched, so no other claim can match, or the
-            // configuration is wrong.
+            // Any other error ends the search, because no further claim can verify. Either the MAC of this claim
+            // matched, or the configuration is wrong.
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Returns the error for a tap without a verified claim.
+    /// Returns the error for a tap if none of its claims verified.
     pub(crate) fn refusal<S, K>(self) -> Error<S, K> {
         if self.is_unlisted && !self.is_refused {
             Error::UnknownTag { uid: self.unlisted }

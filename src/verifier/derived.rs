@@ -1,4 +1,4 @@
-//! Sources that derive the SDMFileReadKey of a tag.
+//! Defines the key sources that derive the SDMFileReadKey of a tag.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -16,12 +16,12 @@ use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
-/// A source that derives file-read keys from a master key with AN10922 diversification. It calls
-/// [`an10922::derive_in_epoch`] with the UID and the suffix.
+/// A source of file-read keys. It derives the key of each tag from a master key, as specified in NXP AN10922. The
+/// derivation is [`an10922::derive_in_epoch`], with the UID of the tag and a fixed suffix and epoch.
 ///
-/// This source has a key for every UID, so no tag is [unknown](crate::Error::UnknownTag). To refuse certain tags, such
-/// as stolen ones, use a closure instead. The closure returns `None` for these tags, and calls
-/// [`file_read_key`](Self::file_read_key) for all other tags.
+/// This source derives a key for any UID, so no tag is [unknown](crate::Error::UnknownTag) to this source. To refuse
+/// certain tags, for example stolen tags, use a closure as the key source instead. In the closure, return `None` for
+/// the refused tags, and call [`file_read_key`](Self::file_read_key) for all other tags.
 ///
 /// ```
 /// use suntap::{An10922, MasterKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
@@ -40,8 +40,8 @@ pub struct An10922 {
 }
 
 impl An10922 {
-    /// Creates a source for tags in epoch 0, which were set up only once. The suffix separates the keys of your
-    /// application from the keys of other applications that use the same master key.
+    /// Creates a source for tags in epoch 0, which were set up only once. `suffix` follows the UID in the input of the
+    /// derivation. Two applications with the same master key have different keys if their suffixes differ.
     ///
     /// # Errors
     /// Returns [`ConfigError::DiversificationInput`] if the suffix is longer than 24 bytes.
@@ -50,17 +50,17 @@ impl An10922 {
         Ok(Self { master, suffix, epoch: 0 })
     }
 
-    /// Returns the same source for a different epoch. The epoch is the number of times that each tag was set up before
-    /// its current setup.
+    /// Returns this source with a different epoch. The epoch is the number of earlier setups of a tag. It must be the
+    /// same for all tags of this source.
     ///
-    /// If your tags have different epochs, use a closure that looks up the epoch and calls
-    /// [`an10922::derive_in_epoch`].
+    /// If your tags have different epochs, use a closure as the key source. In the closure, look up the epoch of the
+    /// tag and call [`an10922::derive_in_epoch`].
     #[must_use]
     pub fn in_epoch(self, epoch: u32) -> Self {
         Self { epoch, ..self }
     }
 
-    /// Derives the file-read key of a tag. Write this key to the tag during setup.
+    /// Derives the file-read key of a tag. Write the derived key to the tag when you set it up.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
         an10922::file_read_key(&self.master, uid, self.epoch, &self.suffix)
@@ -76,10 +76,11 @@ impl FileKeys for An10922 {
     }
 }
 
-/// A source that derives the file-read keys of Bolt Cards with [`boltcard::file_read_key`]. All cards must have the
-/// same version.
+/// A source that derives the file-read keys of Bolt Cards with [`boltcard::file_read_key`]. The version of a card is a
+/// number that increases by one each time the card is programmed again. All cards of this source must have the same
+/// version.
 ///
-/// If your cards have different versions, use a closure that looks up the version:
+/// If your cards have different versions, use a closure that looks up the version of the card:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -99,8 +100,8 @@ impl FileKeys for An10922 {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// For cards of several issuers, pass the meta-read keys of all issuers to the verifier. The index of the key that
-/// decrypted the PICCData identifies the issuer.
+/// For cards of several issuers, pass the meta-read keys of all issuers to the verifier. Your key source receives the
+/// index of the meta-read key that decrypted the PICCData. Use this index to find the issuer:
 ///
 /// ```
 /// use suntap::{BoltCard, ClaimedTap, FileKeys, IssuerKey, SdmFileReadKey, SdmLayout, Verifier, sdm_layout};
@@ -130,7 +131,7 @@ pub struct BoltCard {
 }
 
 impl BoltCard {
-    /// Creates a source for the cards of one issuer and one version.
+    /// Creates a source for cards of one issuer that all have the same version.
     #[must_use]
     pub const fn new(issuer: IssuerKey, version: u32) -> Self {
         Self { issuer, version }
@@ -142,7 +143,7 @@ impl BoltCard {
         boltcard::meta_read_key(&self.issuer)
     }
 
-    /// Derives the file-read key of a card.
+    /// Derives the file-read key of the card with this UID.
     #[must_use]
     pub fn file_read_key(&self, uid: Uid) -> SdmFileReadKey {
         boltcard::file_read_key(&self.issuer, uid, self.version)
@@ -158,11 +159,11 @@ impl FileKeys for BoltCard {
     }
 }
 
-/// A source that derives file-read keys from a server secret and the eCode in the URL. It calls
-/// [`ecode::derive_file_read_key`].
+/// A source of file-read keys. It derives the key of a tag from a server secret, the UID and the eCode, which is a
+/// random code in the tag's URL. The derivation is [`ecode::derive_file_read_key`].
 ///
-/// The layout must capture the eCode with a `{:name}` element. A tap is refused if its eCode is invalid or belongs to a
-/// different tag.
+/// The layout must have a `{:name}` element at the position of the eCode. A tap is refused if the eCode in the URL is
+/// invalid or belongs to a different tag.
 pub struct ECodeKeys {
     secret: ServerSecret,
     name: &'static str,
@@ -171,14 +172,14 @@ pub struct ECodeKeys {
 
 impl ECodeKeys {
     /// Creates a source for tags in epoch 0, which were set up only once. `name` is the name of the `{:name}` element
-    /// that captures the eCode.
+    /// that contains the eCode, for example `eCode` for `{:eCode}`.
     #[must_use]
     pub const fn new(secret: ServerSecret, name: &'static str) -> Self {
         Self { secret, name, epoch: 0 }
     }
 
-    /// Returns the same source for a different epoch. The epoch is the number of times that each tag was set up before
-    /// its current setup.
+    /// Returns this source with a different epoch. The epoch is the number of earlier setups of a tag. It must be the
+    /// same for all tags of this source.
     #[must_use]
     pub fn in_epoch(self, epoch: u32) -> Self {
         Self { epoch, ..self }

@@ -1,4 +1,4 @@
-//! Sources of the SDMFileReadKey of a tag.
+//! Defines the sources from which a verifier gets the SDMFileReadKey of a tag.
 
 use core::convert::Infallible;
 
@@ -8,7 +8,8 @@ use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
-/// A source of file-read keys. It finds the key of the tag that a tap claims to come from.
+/// A source of file-read keys. It finds the key of a tag, usually by the UID in the tap. This UID is only claimed,
+/// because the tap cannot be verified before the key is found.
 ///
 /// | source | the key is |
 /// |---|---|
@@ -16,13 +17,14 @@ use crate::value::{ConfigError, Uid};
 /// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived for each tag |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
-/// Implement this trait for your database if you need a named type, or if the UID alone is not enough to find a key.
-/// The tap is not verified yet, so an implementation must use the tap only to find a key. A type that wraps another
-/// source must also forward [`check`](Self::check) to that source.
+/// Implement this trait for your database if you need a named type, or if the UID alone is not enough to find a key. An
+/// implementation receives a tap that is not verified yet, so it must use the tap only to find a key. If your type
+/// wraps another source, call the [`check`](Self::check) of the wrapped source in your own `check`.
 ///
-/// A reference to a source does not implement this trait. If one database contains both keys and counters, move the
-/// database into the verifier, and implement `CounterStore` for `&Database`. Then borrow the database from the verifier
-/// to pass it as the counter store: `verifier.admit(url, &mut verifier.file_keys(), at)`.
+/// A reference to a source does not implement this trait, so a verifier must own its source. If one database contains
+/// both keys and counters, move the database into the verifier, and implement `CounterStore` for `&Database`. For each
+/// tap, borrow the database from the verifier and pass it as the counter store:
+/// `verifier.admit(url, &mut verifier.file_keys(), at)`.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -53,15 +55,15 @@ use crate::value::{ConfigError, Uid};
     note = "a reference or an `Arc` to a source is not a source: move the source into the verifier, and borrow it with `file_keys()`"
 )]
 pub trait FileKeys {
-    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], or a reference to either.
+    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], or a reference to one of these types.
     type Key<'k>: FileReadKey
     where
         Self: 'k;
-    /// The error that the source returns if it fails.
+    /// The error of the source, for example a database error.
     type Error;
 
-    /// Checks that the source can find keys for the taps of a layout. The default implementation requires that the
-    /// layout mirrors the UID.
+    /// Checks that the source can find keys for the taps of a layout. The default implementation requires a layout that
+    /// mirrors the UID, because most sources look up or derive a key by UID.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if the source does not work with the layout.
@@ -69,16 +71,17 @@ pub trait FileKeys {
         check_uid(layout)
     }
 
-    /// Returns the key of the claimed tag, or `None` if the source does not know the tag. `meta_key` is the index of
-    /// the meta-read key that decrypted the PICCData.
+    /// Returns the file-read key for a claimed tap, or `None` if the source does not know the tag. `meta_key` is the
+    /// index of the meta-read key that decrypted the PICCData, or 0 if the layout has no PICCData.
     ///
-    /// With several meta-read keys, the verifier may call this method more than once per tap. Some of these calls may
-    /// pass a meaningless UID, because a wrong key decrypts one tap in 256 to content that looks valid. If this method
-    /// returns `None`, or a key under which the MAC does not match, the verifier tries the next meta-read key. If it
-    /// returns an error, the verifier stops and returns the error.
+    /// With several meta-read keys, the verifier may call this method more than once per tap. In some calls, the UID
+    /// may be meaningless, because a wrong meta-read key decrypts at least 1 of 256 taps to content that looks valid.
+    /// If this method returns `None`, the verifier tries the next meta-read key. The verifier also tries the next
+    /// meta-read key if the MAC does not match under the returned key. If this method returns an error, the verifier
+    /// stops and returns that error.
     ///
     /// # Errors
-    /// Returns an error if the source cannot determine whether it knows the tag.
+    /// Returns an error if the source cannot find out whether it knows the tag, for example because a database is down.
     fn file_key<'k>(&'k self, tap: &ClaimedTap<'_>, meta_key: usize) -> Result<Option<Self::Key<'k>>, Self::Error>;
 }
 
@@ -95,11 +98,11 @@ pub trait FileKeys {
     note = "`Blocking(source)` makes an async source of a blocking one"
 )]
 pub trait AsyncFileKeys {
-    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], or a reference to either.
+    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], or a reference to one of these types.
     type Key<'k>: FileReadKey
     where
         Self: 'k;
-    /// The error that the source returns if it fails.
+    /// The error of the source, for example a database error.
     type Error;
 
     /// Checks that the source can find keys for the taps of a layout, like [`FileKeys::check`].
@@ -110,10 +113,10 @@ pub trait AsyncFileKeys {
         check_uid(layout)
     }
 
-    /// Returns the key of the claimed tag, like [`FileKeys::file_key`].
+    /// Returns the file-read key for a claimed tap, like [`FileKeys::file_key`].
     ///
     /// # Errors
-    /// Returns an error if the source cannot determine whether it knows the tag.
+    /// Returns an error if the source cannot find out whether it knows the tag, for example because a database is down.
     fn file_key<'k>(
         &'k self,
         tap: &ClaimedTap<'_>,
@@ -185,7 +188,7 @@ where
     }
 }
 
-/// The source blocks the async task while it looks up a key.
+/// Calls the blocking source directly, so each lookup of a key blocks the async task.
 impl<F: FileKeys> AsyncFileKeys for Blocking<F> {
     type Key<'k>
         = F::Key<'k>
@@ -202,7 +205,8 @@ impl<F: FileKeys> AsyncFileKeys for Blocking<F> {
     }
 }
 
-/// Implements [`AsyncFileKeys`] for sources that never wait. Both traits must be in scope.
+/// Implements [`AsyncFileKeys`] for key sources that never wait. The traits `FileKeys` and `AsyncFileKeys` must be in
+/// scope.
 macro_rules! never_waits {
     ($($source:ty)*) => {$(
         impl AsyncFileKeys for $source {

@@ -1,4 +1,4 @@
-//! The keys that decrypt PICCData.
+//! Defines the keys that decrypt PICCData.
 
 use crate::key::{PreparedMetaReadKey, SdmMetaReadKey};
 use crate::value::Scheme;
@@ -6,14 +6,14 @@ use crate::value::Scheme;
 /// The meta-read keys of a [`Verifier`](crate::Verifier). Pass one key, an array of keys, a `Vec` of keys (feature
 /// `alloc`), or `()` for a layout without `{picc}`.
 ///
-/// Plain keys are prepared once, when the verifier is created. With several keys, the verifier tries each key in turn,
-/// so the time per tap grows with the number of keys.
+/// The verifier prepares plain keys once, when it is created. With several keys, the verifier tries one key after the
+/// other, so the time per tap grows with the number of keys.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of meta-read keys",
     note = "pass an `SdmMetaReadKey`, an array or `Vec` of them, or `()` if the layout has no `{{picc}}`"
 )]
 pub trait MetaKeys {
-    /// The prepared keys.
+    /// The collection of the prepared keys, for example an array or a `Vec`.
     type Prepared: AsRef<[PreparedMetaReadKey]>;
 
     /// Prepares the keys for the scheme of a layout.

@@ -77,13 +77,13 @@ with_aes! {
         vaesimcq_u8(key)
     }
 
-    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here. The four
-    /// columns of its input are equal, so ShiftRows has no effect. Source: FIPS 197 §5.2.
+    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here. The
+    /// instruction also applies ShiftRows, which has no effect on four equal columns. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         let zero = vdupq_n_u8(0);
-        // Puts RotWord of the last word into each column. The bytes of the constant, in little endian, are the indices
-        // of the bytes to copy.
+        // Rotates the last word of the key (RotWord), and copies the result into each column. The four bytes of the
+        // constant, in little endian, are the indices of the bytes to copy.
         let last_word = vreinterpretq_u8_u32(vdupq_n_u32(0x0C0F_0E0D));
         let rotated = vqtbl1q_u8(key, last_word);
         let word = veorq_u8(vaeseq_u8(rotated, zero), vreinterpretq_u8_u32(vdupq_n_u32(constant)));

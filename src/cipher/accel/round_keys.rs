@@ -2,12 +2,13 @@
 
 use zeroize::optimization_barrier;
 
-/// The round constants of rounds 1 to 9. The constant of round 10 is separate, because that round has no MixColumns.
+/// The round constants of rounds 1 to 9. The constant of round 10 is separate, because round 10 has no MixColumns.
 /// Source: FIPS 197 §5.2.
 pub(super) const ROUND_CONSTANTS: [u32; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1B];
 pub(super) const LAST_CONSTANT: u32 = 0x36;
 
-/// The round keys of `N` keys: for each key, a first round key, one for each of the rounds 1 to 9, and a last one.
+/// The 11 round keys of each of `N` keys: one first round key, one for each of the rounds 1 to 9, and one last round
+/// key.
 pub(crate) struct RoundKeys<const N: usize> {
     pub(super) first: [u128; N],
     pub(super) rounds: [[u128; N]; 9],

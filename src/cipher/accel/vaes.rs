@@ -13,7 +13,7 @@ use super::round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
 use crate::cipher::block::{Block, LANES};
 
 // The `cpufeatures` crate detects VAES only together with AVX-512, but some processors have VAES without AVX-512.
-// Therefore `available` queries CPUID itself.
+// `available` therefore queries CPUID directly.
 cpufeatures::new!(avx2, "avx2");
 
 /// Returns `true` if the processor has VAES and the operating system supports the AVX registers. The result is cached,
@@ -28,7 +28,7 @@ pub(super) fn available() -> bool {
     if known != UNKNOWN {
         return known == YES;
     }
-    // Leaf 7 exists on every processor with AVX2, because that leaf also reports AVX2. Source: Intel SDM, CPUID.
+    // Leaf 7 exists on every processor with AVX2, because leaf 7 also reports AVX2. Source: Intel SDM, CPUID.
     // SAFETY: every 64-bit x86 processor has CPUID.
     #[allow(unused_unsafe, reason = "newer compilers treat the call as safe")]
     let features = || unsafe { __cpuid_count(7, 0) }.ecx;

@@ -76,11 +76,11 @@ with_aes! {
         _mm_aesimc_si128(key)
     }
 
-    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here. The four
-    /// columns of its input are equal, so ShiftRows has no effect. Source: FIPS 197 §5.2.
+    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here. The
+    /// instruction also applies ShiftRows, which has no effect on four equal columns. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
-        // Puts RotWord of the last word into each column.
+        // Rotates the last word of the key (RotWord), and copies the result into each column.
         let rotated = _mm_shuffle_epi8(key, _mm_set1_epi32(0x0C0F_0E0D));
         let word = _mm_aesenclast_si128(rotated, _mm_set1_epi32(constant.cast_signed()));
         let pairs = _mm_xor_si128(key, _mm_slli_si128::<4>(key));

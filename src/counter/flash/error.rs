@@ -10,23 +10,25 @@ use super::record;
 pub enum FlashError<E> {
     /// The flash returned an error.
     Flash(E),
-    /// Acknowledged data can no longer be read. The store does not guess the lost data.
+    /// Acknowledged data can no longer be read. The store does not guess the lost data, because a counter that is too
+    /// low would let old taps pass.
     ///
-    /// To start over, call [`format`](crate::FlashCounters::format) and give each tag a new key.
+    /// To start over with an empty store, call [`format`](crate::FlashCounters::format) and give each tag a new key.
     Corrupted,
-    /// The region is not blank and does not contain a store. It contains neither a header record nor an end-of-snapshot
+    /// The region is not blank, but no part of a store was found: neither a header record nor an end-of-snapshot
     /// record.
     ///
-    /// If this is the right region and it never contained a store, call [`format`](crate::FlashCounters::format) once,
-    /// when the device is manufactured. If the region did contain a store, all of its headers are lost. In that case,
-    /// proceed as for [`Corrupted`](Self::Corrupted).
+    /// First, check that the address of the region is right. If the region never contained a store, call
+    /// [`format`](crate::FlashCounters::format) once, when the device is manufactured. If the region once contained a
+    /// store, all headers of that store are lost. For a lost store, proceed as for [`Corrupted`](Self::Corrupted).
     NotFormatted,
-    /// The region contains a store for a different `N`. The segments of that store have a different length.
+    /// The region contains a store for a different `N`, with segments of a different length.
     ///
     /// Open the store with the `N` for which it was written. To change `N`, call
-    /// [`format`](crate::FlashCounters::format) and give each tag a new key.
+    /// [`format`](crate::FlashCounters::format), which deletes all counters, and give each tag a new key.
     OtherSize,
-    /// The store already contains `N` tags. The counters of known tags can still advance.
+    /// The store already contains `N` tags, so it rejects the taps of all other tags. The counters of known tags can
+    /// still advance.
     Full,
     /// The region extends past the end of the flash.
     OutOfBounds {
@@ -42,19 +44,20 @@ pub enum FlashError<E> {
         /// The length of a page in bytes.
         page: u32,
     },
-    /// The region is too small for three segments. The constant
-    /// [`MIN_REGION_LEN`](crate::FlashCounters::MIN_REGION_LEN) is the required length.
+    /// The region is shorter than three segments. [`MIN_REGION_LEN`](crate::FlashCounters::MIN_REGION_LEN) is the
+    /// required length.
     TooSmall {
         /// The number of tags, `N`.
         tags: usize,
-        /// The length in bytes that this number of tags needs.
+        /// The required length of the region in bytes.
         needed: u32,
         /// The length of the region in bytes.
         len: u32,
     },
-    /// The store cannot use this flash. The word length is the minimum read size or the minimum write size, whichever
-    /// is greater. The word length must be a multiple of both sizes and at most 32 bytes. The page length must be a
-    /// multiple of the word length. The total length of three segments must be less than 4 GiB.
+    /// The store cannot use this flash, because one of these requirements is not met. The word length is the minimum
+    /// read size or the minimum write size, whichever is greater. The word length must be a multiple of the smaller
+    /// size, and at most 32 bytes. The page length must be a multiple of the word length. The total length of three
+    /// segments must be less than 4 GiB.
     Unsupported {
         /// The minimum read size in bytes.
         read: usize,
@@ -67,8 +70,8 @@ pub enum FlashError<E> {
     WornOut,
 }
 
-/// An error that occurs while the store reads or writes the flash. This type is smaller than [`FlashError`] to reduce
-/// the code size on microcontrollers.
+/// An error that occurs while the store reads or writes the flash. This type is smaller than [`FlashError`], which
+/// reduces the code size on microcontrollers.
 pub(super) enum Fault<E> {
     Flash(E),
     Corrupted,

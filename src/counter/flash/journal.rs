@@ -8,21 +8,21 @@ use embedded_storage_async::nor_flash::NorFlash;
 use super::error::FlashError;
 use super::record::{self, BODY};
 
-/// A segment, identified by its index in the ring.
+/// A segment, identified by its index in the region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment(pub(super) u32);
 
-/// The segment that receives new records.
+/// The segment into which new records are written.
 #[derive(Clone, Copy)]
 pub(super) struct Active {
     pub(super) segment: Segment,
     /// The number of the segment. Segments are numbered from 1 in the order in which they are written.
     pub(super) number: u32,
-    /// The slot for the next record.
+    /// The index of the slot for the next record.
     pub(super) next: u32,
 }
 
-/// All lengths in bytes. They depend only on the type of the flash and on the number of tags.
+/// The lengths of the parts of a region, in bytes. They depend only on the type of the flash and on the number of tags.
 #[derive(Clone, Copy)]
 pub(super) struct Lengths {
     /// The length of a record, rounded up to whole words.
@@ -39,7 +39,7 @@ pub(super) struct Lengths {
 }
 
 impl Lengths {
-    /// Returns the lengths, or `None` if this flash is not supported.
+    /// Returns the lengths for a store of `tags` tags, or `None` if this flash is not supported.
     pub(super) const fn new<F: NorFlash>(tags: usize) -> Option<Self> {
         let (read, write) = (at_least_1(F::READ_SIZE), at_least_1(F::WRITE_SIZE));
         let word = if read > write { read } else { write };
@@ -64,16 +64,16 @@ impl Lengths {
     }
 }
 
-/// The smallest number of segments. The closing word of a segment proves that a newer segment existed. With only two
-/// segments, the store would next erase the segment before the active one. A power failure during that erase could then
-/// also lose this proof.
+/// The smallest number of segments in a region. A closed segment proves that a newer segment existed, even if the newer
+/// segment is damaged. With only two segments, each erase would destroy the only closed segment and therefore this
+/// proof.
 const SEGMENTS: usize = 3;
 
 const fn at_least_1(size: usize) -> usize {
     if size == 0 { 1 } else { size }
 }
 
-/// Converts a number like `u32::try_from`, which is not `const`.
+/// Converts a number to `u32`, or returns `None` if the number is too large. `u32::try_from` is not `const`.
 const fn to_u32(value: usize) -> Option<u32> {
     match *value.to_le_bytes().as_slice() {
         [a, b] => Some(u32::from_le_bytes([a, b, 0, 0])),
@@ -131,8 +131,8 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         Ok(Self { start, end, flash: PhantomData })
     }
 
-    /// Divides the whole region into chunks and returns their addresses. A chunk is at most as long as a slot and does
-    /// not cross the end of a page.
+    /// Divides the region into chunks, and returns the address of each chunk. A chunk is at most as long as a slot and
+    /// does not cross the end of a page.
     pub(super) fn chunks(self) -> impl Iterator<Item = u32> {
         core::iter::successors(Some(self.start), |at| {
             let page_end = at.checked_add(1)?.checked_next_multiple_of(Self::LENGTHS.page)?;

@@ -1,16 +1,17 @@
-//! Encodes and decodes one record, and checks that the record is complete.
+//! Encodes and decodes one record of the counter store on flash, and checks that the record is complete.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The length of a record in bytes. A record consists of these parts, with their lengths in parentheses: kind (1),
-/// counter id or label (16), counter or number of tags (3), time or segment length (8), number of taps or segment
-/// number (4), CRC-32 (4). Numbers are little endian.
+/// The length of a record in bytes. A record consists of these parts (lengths in parentheses): kind (1), counter id or
+/// label (16), counter or number of tags (3), time or segment length (8), number of taps or segment number (4), CRC-32
+/// (4). Numbers are little endian.
 pub(super) const BODY: usize = 36;
-/// The length of the longest supported word in bytes.
+/// The length of the longest supported word in bytes. A word is the smallest unit that the store reads or writes.
 pub(super) const MAX_WORD: usize = 32;
-/// The length of the longest slot in bytes: a record rounded up to whole words, plus one word.
+/// The length of the longest slot in bytes. A slot is the space for one record: the record rounded up to whole words,
+/// plus one word.
 pub(super) const MAX_SLOT: usize = BODY.next_multiple_of(MAX_WORD) + MAX_WORD;
 /// The bytes of an erased slot.
 pub(super) const BLANK: [u8; MAX_SLOT] = [0xFF; MAX_SLOT];
@@ -28,20 +29,21 @@ static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// A record in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
-    /// The number of the segment. The checksum covers this number, so a record that is left over from an older segment
-    /// is invalid.
+    /// The number of the segment that contains the record. The checksum covers this number, so a record that is left
+    /// over from an older segment is invalid.
     pub(super) number: u32,
     pub(super) content: Content,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// The first record of a segment. The segment is `segment_len` bytes long, and its snapshot contains `tags` tags.
+    /// The first record of a segment. The segment is `segment_len` bytes long. The snapshot in the segment contains one
+    /// mark for each of `tags` tags.
     Header {
         tags: u16,
         segment_len: u32,
     },
-    /// The record after the last mark of the snapshot.
+    /// The record that ends a snapshot, after the last mark. The snapshot contains one mark for each of `tags` tags.
     Complete {
         tags: u16,
     },
@@ -51,18 +53,18 @@ pub(super) enum Content {
     },
 }
 
-/// The content of a slot.
+/// The content of a slot, the space for one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// The slot was never written.
+    /// All bytes of the slot are erased.
     Blank,
-    /// The write of the record was interrupted.
+    /// The write of the record was interrupted, so the record was never acknowledged.
     Torn,
     /// The record was acknowledged but can no longer be read.
     Broken,
     Whole {
         record: Record,
-        /// Is `true` if the word after the record was written.
+        /// Is `true` if the word after the record was written, which acknowledges the record.
         acknowledged: bool,
     },
 }
@@ -91,13 +93,13 @@ impl Record {
     }
 }
 
-/// Returns `true` if the record contains the label of a header or of the end of a snapshot. The rest of the record may
-/// be damaged.
+/// Returns `true` if the record contains the label of a header or of the end of a snapshot, even if the rest of the
+/// record is damaged.
 pub(super) fn is_labelled(body: &[u8]) -> bool {
     body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
 }
 
-/// Returns the checksum of a record in the segment with this number.
+/// Returns the checksum of `bytes`, a record in the segment `number`.
 fn checksum(number: u32, bytes: &[u8]) -> u32 {
     let mut digest = CRC.digest();
     digest.update(&number.to_le_bytes());
@@ -106,7 +108,7 @@ fn checksum(number: u32, bytes: &[u8]) -> u32 {
 }
 
 impl Slot {
-    /// Decodes a slot that belongs to the segment `number`.
+    /// Decodes a slot of the segment `number`. The slot consists of the record `body` and the acknowledgement `word`.
     pub(super) fn decode(body: &[u8], word: &[u8], number: u32) -> Self {
         let blank = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0xFF);
         let acknowledged = !blank(word);
@@ -161,9 +163,9 @@ mod tests {
         read(&bytes[..BODY], record.number)
     }
 
-    /// A later version of the format would have a different label, so a header or snapshot end with a different label
-    /// is rejected. A record of an unknown kind is also rejected. The end of a snapshot contains its segment number, so
-    /// it is rejected in a different segment.
+    /// A header or snapshot end with a different label is rejected, because a later version of the format would have a
+    /// different label. A record of an unknown kind is also rejected. The end of a snapshot contains the number of its
+    /// segment, so a snapshot end from a different segment is rejected.
     #[test]
     fn records_of_another_format_or_segment_are_rejected() {
         let header = Record { number: 7, content: Content::Header { tags: 3, segment_len: 4096 } };

@@ -5,17 +5,17 @@ use core::fmt;
 
 use crate::value::Uid;
 
-/// The maximum depth to which nested subtags are filled. Deeper subtags stay as they are.
+/// The maximum nesting depth of the subtags that are filled. Subtags at a greater depth stay as written.
 const MAX_DEPTH: u32 = 3;
-/// The maximum number of subtags that are looked up for one text. Any further subtags stay as they are. Without this
-/// limit, values whose subtags refer to each other could produce a very long text.
+/// The maximum number of subtags that are looked up for one text. Any further subtags stay as written. Without this
+/// limit, a text could become very long if the values of subtags contain each other.
 const MAX_LOOKED_UP: u32 = 256;
 
-/// The value of a subtag.
+/// The value that replaces a subtag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subtag<'a> {
-    /// A text whose subtags are filled too.
+    /// A text that can contain further subtags, which are filled too.
     Nested(&'a str),
     /// Text that is written unchanged.
     Text(&'a str),
@@ -25,7 +25,7 @@ pub enum Subtag<'a> {
     Uid(Uid),
 }
 
-/// A source of subtag values.
+/// A source of values for subtags. A subtag is a placeholder in a text, such as `{scount}`.
 pub trait Subtags {
     /// Returns the value of the subtag `{name}`, or `None` if the subtag is unknown. An unknown subtag stays in the
     /// text as written. If the subtag is known but has no value, return `Some(Subtag::Text(""))`.
@@ -34,7 +34,8 @@ pub trait Subtags {
     fn subtag(&self, name: &str) -> Option<Subtag<'_>>;
 }
 
-/// A text with the source of its subtags. `Display` writes the text with its subtags filled.
+/// A text, and the source of the values for the subtags in the text. `Display` writes the text with each known subtag
+/// replaced by its value.
 ///
 /// Nested subtags are filled three levels deep, and at most 256 subtags are looked up. Subtags beyond these limits stay
 /// as written.
@@ -45,7 +46,7 @@ pub struct Filled<'a, S: ?Sized> {
 }
 
 impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
-    /// Combines a text with the source of its subtags.
+    /// Combines a text with the source of the values for its subtags.
     #[must_use]
     pub fn new(text: &'a str, subtags: &'a S) -> Self {
         Self { text, subtags }
@@ -92,7 +93,7 @@ enum Part<'a> {
     },
 }
 
-/// The parts of a text, in order. An unpaired brace is text.
+/// Iterates over the parts of a text: the subtags, and the text around them. An unpaired brace counts as text.
 struct Parts<'a>(&'a str);
 
 impl<'a> Iterator for Parts<'a> {

@@ -1,5 +1,5 @@
-//! The settings of a tag that its layout does not contain: access rights, SDM options, and static texts that differ
-//! from tag to tag.
+//! The settings of a tag that are not part of its layout: access rights, SDM options, and static texts that differ from
+//! tag to tag.
 
 use crate::value::SdmReadCtr;
 
@@ -31,7 +31,7 @@ pub enum KeyNumber {
 }
 
 impl KeyNumber {
-    /// Returns the `KeyNumber` for this number, or `None` if the number is above 4.
+    /// Returns the `KeyNumber` for a number from 0 to 4, or `None` for a larger number.
     #[must_use]
     pub const fn new(number: u8) -> Option<Self> {
         match number {
@@ -44,7 +44,7 @@ impl KeyNumber {
         }
     }
 
-    /// Returns the number.
+    /// Returns the number, from 0 to 4.
     #[must_use]
     pub const fn get(self) -> u8 {
         match self {
@@ -57,7 +57,7 @@ impl KeyNumber {
     }
 }
 
-/// An access condition, which says who has an access right.
+/// An access condition of the chip. It says who has an access right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Only a reader that has authenticated with this key.
@@ -92,15 +92,17 @@ impl Access {
 /// The SDM settings of a tag that are not in its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdmAccess {
-    /// SDMMetaRead: the application key that encrypts PICCData. It is `None` if the layout has no `{picc}`. SDMMetaRead
-    /// is then `Eh` (free access) if the layout has plain mirrors, and `Fh` (no access) if it has none.
+    /// SDMMetaRead: the application key that encrypts PICCData. The value is `None` for a layout without `{picc}`. In
+    /// this case, the chip setting SDMMetaRead is `Eh` (free access) for a layout with `{uid}` or `{ctr}`, and `Fh` (no
+    /// access) for a layout without these elements.
     pub meta_read: Option<KeyNumber>,
     /// SDMFileRead: the application key from which the session keys are derived.
     pub file_read: KeyNumber,
-    /// SDMCtrRet: who may read the counter with GetFileCounters. It is `Never` if the counter is not mirrored.
+    /// SDMCtrRet: who may read the counter with GetFileCounters. The value must be `Never` if the layout does not
+    /// mirror the counter.
     pub ctr_ret: Access,
     /// SDMReadCtrLimit: the chip can no longer be read after the counter has reached this value. The limit must be at
-    /// least 1. It can be set only if the counter is mirrored.
+    /// least 1. It can be set only for a layout that mirrors the counter.
     pub read_ctr_limit: Option<SdmReadCtr>,
 }
 
@@ -109,8 +111,8 @@ pub struct SdmAccess {
 pub struct TagTexts<'a> {
     /// The texts of the `{:name}` elements, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
-    /// The text in the plaintext half of `{enc:N}`: at most N/2 printable ASCII characters. A shorter text is padded
-    /// with `0` characters. If the text overlaps the place where the tag writes its tamper status, the overlapping
-    /// characters must be `0`.
+    /// The plaintext of `{enc:N}`: at most N/2 printable ASCII characters. A shorter text is padded with `0`
+    /// characters. With `{enc:N,tt@K}`, the tag overwrites the two characters from byte K on with its tamper status.
+    /// The text must contain `0` characters at these two positions.
     pub file_data: &'a str,
 }

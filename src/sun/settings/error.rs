@@ -1,39 +1,39 @@
-//! The reasons why a layout and the settings of a tag cannot be converted into each other.
+//! Defines the error of the conversions between a layout and the settings of a tag.
 
 use core::fmt;
 
 use crate::sun::error::Field;
 use crate::sun::template::LayoutError;
 
-/// The reason why a layout and the settings of a tag cannot be converted into each other.
+/// Why a layout and the settings of a tag cannot be converted into each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// The caller's buffer is too small: 256 bytes are enough for a file, 27 for settings.
+    /// The caller's buffer is too small. 256 bytes are always enough for a file, and 27 bytes for settings.
     BufferTooSmall,
     /// The layout describes an NTAG 22x, which does not have SDM.
     NoSdm,
-    /// Either the layout has `{picc}` but the settings name no key for it, or the settings name a key but the layout
-    /// has no `{picc}`.
+    /// The layout has `{picc}`, but `SdmAccess::meta_read` names no key. The error also occurs if
+    /// `SdmAccess::meta_read` names a key, but the layout has no `{picc}`.
     MetaReadKey,
-    /// The length of `{enc}` is not pinned: use `{enc:N}`.
+    /// The layout has `{enc}` without a fixed length. Use `{enc:N}`.
     EncNotPinned,
-    /// There is no text for this `{:name}` of the layout.
+    /// The caller gave no text for this `{:name}` element of the layout.
     MissingText(CapturedName),
-    /// There are two texts for this `{:name}`.
+    /// The caller gave two texts for this `{:name}` element of the layout.
     RepeatedText(CapturedName),
-    /// The text for this `{:name}` is not `[A-Za-z0-9_-]+`.
+    /// The text for this `{:name}` element is empty or has a character that is not in `[A-Za-z0-9_-]`.
     InvalidText(CapturedName),
-    /// There is a text for a name that is not in the layout.
+    /// The caller gave a text for this name, but the layout has no `{:name}` element with this name.
     UnexpectedText(CapturedName),
-    /// The file data is longer than the plaintext half of `{enc:N}`, is not printable ASCII, or overlaps the tamper
-    /// status with characters other than `0`. The error also occurs if there is file data but the layout has no
-    /// `{enc}`.
+    /// The file data is longer than the N/2 bytes of plaintext in `{enc:N}`, is not printable ASCII, or has characters
+    /// other than `0` at the position of the tamper status. The error also occurs if there is file data, but the layout
+    /// has no `{enc}`.
     FileData,
-    /// The settings make the counter readable or limit it, but the layout does not mirror the counter. The error also
-    /// occurs if the limit is 0.
+    /// The settings make the counter readable or set a limit for it, but the layout does not mirror the counter. The
+    /// error also occurs if the limit is 0.
     Counter,
-    /// The URL with these texts does not fit into the 256-byte file.
+    /// The URL with the texts of this tag does not fit into the 256-byte file.
     FileTooLong,
     /// The settings are too short or too long, or do not belong to a standard data file.
     Shape,
@@ -54,18 +54,19 @@ pub enum SettingsError {
     MacInputOutsideUrl,
     /// This mirror overlaps another mirror.
     Overlap(Field),
-    /// The MAC input begins inside this mirror. A template cannot express this.
+    /// The MAC input begins inside this mirror. A template cannot express such a MAC input.
     MacInputInside(Field),
     /// SDMMetaRead and SDMOptions contradict each other. SDMMetaRead must grant access if the UID or the counter is
-    /// mirrored, and deny access if neither is mirrored. Otherwise, it is unknown what the MAC covers.
+    /// mirrored, and deny access if neither is mirrored. With contradictory settings, it is unknown what the MAC
+    /// covers.
     MetaRead,
-    /// The static text of the URL contains a brace or `[[`. A template cannot express this text.
+    /// The static text of the URL contains a brace or `[[`. A template cannot express such text.
     StaticText,
-    /// The layout that the settings describe breaks this rule.
+    /// The settings describe a layout that breaks this rule.
     Layout(LayoutError),
 }
 
-/// The name of a captured text in an error. A longer name is cut to at most 32 bytes.
+/// The name of a `{:name}` element in an error. A name of more than 32 bytes is cut to at most 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CapturedName {
     bytes: [u8; 32],

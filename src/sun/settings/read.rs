@@ -13,7 +13,7 @@ use crate::sun::span::Span;
 use crate::sun::template::{FILE_HEADER, LayoutError};
 use crate::value::{Scheme, SdmReadCtr};
 
-/// The bit of FileOption that turns SDM on. Source: Table 73.
+/// The bit of FileOption that turns SDM on. Source: NT4H2421Gx Table 73.
 const SDM_ON: u8 = 1 << 6;
 /// The bits of FileOption that set the communication mode.
 const COMM_MODE: u8 = 0b11;
@@ -46,17 +46,19 @@ impl SdmLayout {
     ///
     /// `file_settings` is the response to GetFileSettings, from FileType to the end, without the status.
     ///
-    /// The returned layout pins the values in `{picc}` and the length of `{enc}`. The text of a `{:name}` element
-    /// becomes static text.
+    /// The elements of the returned layout name the values in PICCData and the length of the file data, as in
+    /// `{picc:uid,ctr}` and `{enc:64}`. The text of a `{:name}` element becomes static text, because the tag does not
+    /// store the name.
     ///
     /// The settings do not contain the [`Scheme`], so the caller must provide it.
     ///
-    /// A counter can be enabled but not mirrored (SDMReadCtrOffset FFFFFFh). The layout then has no `{ctr}`.
-    /// [`sdm_settings`](Self::sdm_settings) cannot write such a counter. `sdm_settings` fails if the [`SdmAccess`]
-    /// makes the counter readable or limits it.
+    /// The counter of a tag can be enabled but not mirrored (SDMReadCtrOffset FFFFFFh). The returned layout of such a
+    /// tag has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot enable a counter without mirroring it. It fails
+    /// for such a tag if the returned [`SdmAccess`] makes the counter readable or sets a limit.
     ///
-    /// The file may abbreviate any prefix that has a URI code, or no prefix. In contrast,
-    /// [`ndef_file`](Self::ndef_file) always abbreviates the longest possible prefix.
+    /// In the file, a URI code from 00h to 04h stands for a prefix of the URL, such as `https://`. This function
+    /// accepts a code for any prefix or for none. In contrast, [`ndef_file`](Self::ndef_file) always uses the code for
+    /// the longest possible prefix.
     ///
     /// # Errors
     /// Returns a [`SettingsError`] that names the broken rule.
@@ -97,7 +99,8 @@ impl Reader<'_> {
 }
 
 impl Settings {
-    /// Reads the settings of Table 73: FileType, FileOption, AccessRights, FileSize, and the fields that SDM adds.
+    /// Reads the settings as specified in NT4H2421Gx Table 73: FileType, FileOption, AccessRights, FileSize, and the
+    /// fields that SDM adds.
     fn read(scheme: Scheme, bytes: &[u8]) -> Result<(Self, SdmAccess), SettingsError> {
         let mut reader = Reader(bytes);
         let [file_type, file_option, _, _, _, _, _] = reader.take()?;
@@ -141,7 +144,8 @@ impl Settings {
             return Err(SettingsError::Shape);
         }
 
-        // The tamper status is either part of the file data or a separate mirror.
+        // The tamper status is part of the file data if its offset is inside the file data. Otherwise, it is a separate
+        // mirror.
         let tt_at = tt_status.zip(enc).and_then(|(tt, enc)| tt.checked_sub(enc)).filter(|at| *at < enc_chars);
         tt_status = tt_status.filter(|_| tt_at.is_none());
         let place = |field, from: Option<usize>| {
@@ -178,7 +182,7 @@ impl Settings {
         let mut last = b' ';
         while at < end {
             if self.mac_input == Some(at) {
-                // If the URL has a `[` before the MAC input, the template would contain `[[[`. This template would be
+                // With a `[` directly before the MAC input, the template would contain `[[[`. The text `[[[` is
                 // ambiguous, because the first two or the last two characters could be the element `[[`.
                 if last == b'[' {
                     return Err(SettingsError::StaticText);
@@ -252,7 +256,7 @@ fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
     template.extend_from_slice(text).map_err(|_| LayoutError::TemplateTooLong.into())
 }
 
-/// Returns the prefix that the URI code stands for, and the rest of the URL. The file must contain exactly one short
+/// Returns the prefix for which the URI code stands, and the rest of the URL. The file must contain exactly one short
 /// URI record.
 fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
     match UriRecord::read(file) {

@@ -11,7 +11,8 @@ use crate::sun::layout::{ElementKind, SdmLayout};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
 use crate::value::{Scheme, SdmReadCtr};
 
-/// Maximum length of the settings in bytes: options and access rights, at most seven offsets and lengths, and a limit.
+/// Maximum length of the settings in bytes: three bytes for options and access rights, three bytes for each of at most
+/// seven offsets and lengths, and three bytes for a limit.
 const MAX_SETTINGS: usize = 27;
 
 /// The offsets of the parts of a layout in the NDEF file.
@@ -20,21 +21,22 @@ pub(crate) struct Offsets {
     pub(crate) uid: Option<usize>,
     pub(crate) ctr: Option<usize>,
     pub(crate) picc_data: Option<usize>,
-    /// An encrypted status is in the first half of `enc`, because the chip takes the plaintext from there.
+    /// The offset of the tamper status. An encrypted tamper status is in the first half of `enc`, because the chip
+    /// reads the plaintext from the first half.
     pub(crate) tt_status: Option<usize>,
     pub(crate) mac_input: Option<usize>,
     pub(crate) enc: Option<usize>,
-    /// SDMENCLength.
+    /// The length of the encrypted file data in characters (SDMENCLength).
     pub(crate) enc_chars: usize,
     pub(crate) mac: usize,
 }
 
 impl SdmLayout {
-    /// Returns the NDEF file of a tag: NLEN and one URI record. The URL in the record contains `0` characters where the
-    /// tag writes a mirror.
+    /// Returns the NDEF file of a tag: NLEN (the length of the record) and one URI record. The URL in the record
+    /// contains `0` characters at the positions of the mirrors.
     ///
-    /// The file is at most 256 bytes long. This function writes it to the start of `out` and returns that part of
-    /// `out`.
+    /// The file is at most 256 bytes long. This function writes the file to the start of `out`, and returns the written
+    /// part of `out`.
     ///
     /// ```
     /// use suntap::{Scheme, SdmLayout, TagTexts};
@@ -48,8 +50,10 @@ impl SdmLayout {
     /// ```
     ///
     /// # Errors
-    /// Returns [`SettingsError`] if the layout describes an NTAG 22x, if its `{enc}` is not pinned, if a text is
-    /// missing, unexpected or does not fit, or if `out` is too small.
+    /// Returns [`SettingsError`] in these cases:
+    /// - The layout describes an NTAG 22x, or has `{enc}` without a fixed length.
+    /// - A text is missing, repeated, unexpected, invalid or too long.
+    /// - `out` is too small.
     pub fn ndef_file<'b>(&self, texts: &TagTexts<'_>, out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
         let (file, _) = self.lay_out(texts, None)?;
         copied(&file, out)
@@ -58,12 +62,13 @@ impl SdmLayout {
     /// Returns the SDM part of the ChangeFileSettings data: SDMOptions and SDMAccessRights, followed by the offsets and
     /// lengths that these options require. Each offset or length is a three-byte number, LSB first.
     ///
-    /// In the command, FileOption (with bit 6 set) and AccessRights come before this part. The caller must supply them.
-    /// If the layout has an unpinned `{picc}`, the settings tell the chip to put both UID and counter into it. The
-    /// settings do not contain the [`Scheme`]. If the layout uses LRP, the chip must already be in LRP mode.
+    /// In the command, FileOption (with bit 6 set) and AccessRights come before the SDM part. The caller must supply
+    /// FileOption and AccessRights. For a layout with `{picc}` (without options), the settings tell the chip to put
+    /// both UID and counter into PICCData. The settings do not contain the [`Scheme`]. If the layout uses LRP, the chip
+    /// must already be in LRP mode.
     ///
-    /// The settings are at most 27 bytes long. This function writes them to the start of `out` and returns that part of
-    /// `out`.
+    /// The settings are at most 27 bytes long. This function writes the settings to the start of `out`, and returns the
+    /// written part of `out`.
     ///
     /// ```
     /// use suntap::{Access, KeyNumber, Scheme, SdmAccess, SdmLayout, TagTexts};
@@ -84,9 +89,9 @@ impl SdmLayout {
     ///
     /// # Errors
     /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file), and in these cases:
-    /// - `meta_read` names a key, but the layout has no PICCData.
-    /// - `meta_read` is `None`, but the layout has PICCData.
-    /// - The counter is readable or limited, but the layout does not mirror it.
+    /// - `access.meta_read` names a key, but the layout has no PICCData.
+    /// - `access.meta_read` is `None`, but the layout has PICCData.
+    /// - `access` makes the counter readable or sets a limit, but the layout does not mirror the counter.
     /// - The limit of the counter is 0.
     pub fn sdm_settings<'b>(
         &self,
@@ -138,8 +143,8 @@ impl SdmLayout {
         copied(&settings, out)
     }
 
-    /// Returns the file and the offsets of its parts. `enc_chars` is the length to use for an `{enc}` that is not
-    /// pinned.
+    /// Returns the file and the offsets of its parts. `enc_chars` is the length of `{enc}` to use if the layout does
+    /// not fix this length.
     pub(crate) fn lay_out(
         &self,
         texts: &TagTexts<'_>,
@@ -209,8 +214,8 @@ impl SdmLayout {
             put(text)?;
             (text.len()..chars).try_for_each(|_| put(b"0").map(|_| ()))?;
         }
-        // NLEN is the length of the record. The record contains the length of its payload. Both lengths are below 256,
-        // because the file is at most 256 bytes long.
+        // The header contains NLEN, which is the length of the record, and the length of the record's payload. Each
+        // length fits into one byte, because the file is at most 256 bytes long.
         let record = u8::try_from(at.saturating_sub(2)).map_err(|_| SettingsError::FileTooLong)?;
         if let Some(header) = file.first_chunk_mut() {
             *header = [0, record, 0xD1, 0x01, record.saturating_sub(4), 0x55, code];
@@ -219,7 +224,7 @@ impl SdmLayout {
     }
 }
 
-/// Copies the bytes to the start of the caller's buffer and returns that part of the buffer.
+/// Copies the bytes to the start of the caller's buffer, and returns the written part of the buffer.
 fn copied<'b>(bytes: &[u8], out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
     let out = out.get_mut(..bytes.len()).ok_or(SettingsError::BufferTooSmall)?;
     out.copy_from_slice(bytes);

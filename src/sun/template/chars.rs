@@ -1,11 +1,11 @@
-//! The characters of URLs and of captured texts.
+//! Checks the characters of URLs, and of the names and texts of `{:name}` elements.
 
-/// Returns `true` if this byte may occur in a URL (RFC 3986 §2) and is not a brace.
+/// Returns `true` if a URL may contain this byte (RFC 3986 §2). A URL cannot contain braces.
 pub(super) const fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
-/// Returns `true` if this byte may occur in a captured text or in its name.
+/// Returns `true` if the name or the text of a `{:name}` element may contain this byte.
 pub(crate) const fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }

@@ -1,37 +1,38 @@
-//! The rules that a template can break.
+//! Defines the error for a template that breaks a rule.
 
 use core::fmt;
 
 use crate::sun::error::Field;
 
-/// The reason why a template is not a valid layout. Sources: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+/// Why a template is not a valid layout. Sources of the rules: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The template is longer than 256 characters. This is a limit of this crate, not of the chip. A template can be
-    /// longer than the URL that it describes, because it contains the names of captured texts.
+    /// The template is longer than 256 characters. This crate sets the limit, not the chip. A template can be longer
+    /// than the URL of the tag, because the template contains the names of the `{:name}` elements.
     TemplateTooLong,
-    /// The shortest URL of this template does not fit into the 256-byte file.
+    /// Even the shortest URL that matches the template does not fit into the 256-byte file of the chip.
     FileTooLong,
     /// The template has a character that a URL cannot contain (RFC 3986 §2), or a `}` without `{`.
     Character {
         /// The number of template bytes before the character.
         at: usize,
     },
-    /// The template has a `{` that does not begin an element of the grammar.
+    /// The text between a `{` and the next `}` is not a known element.
     UnknownElement {
         /// The number of template bytes before the `{`.
         at: usize,
     },
-    /// An element occurs twice.
+    /// This element occurs more than once.
     Repeated(Field),
-    /// Two captured texts have the same name.
+    /// Two `{:name}` elements have the same name.
     RepeatedName,
-    /// The template has more than four captured texts.
+    /// The template has more than four `{:name}` elements.
     TooManyNames,
     /// `[[` occurs twice.
     RepeatedMacInput,
-    /// `{picc}` is combined with `{uid}` or `{ctr}`, but a chip mirrors either PICCData or plain values.
+    /// `{picc}` is combined with `{uid}` or `{ctr}`, but a chip writes the UID and the counter either encrypted or
+    /// plain.
     PiccDataAndPlain,
     /// The template does not begin with the scheme of a URL, for example `https:` (RFC 3986 §3.1).
     NoScheme,
@@ -47,30 +48,30 @@ pub enum LayoutError {
         /// The number of template bytes before the `{`.
         at: usize,
     },
-    /// `{mac}` is missing, so nothing could be verified.
+    /// `{mac}` is missing, so no tap could be verified.
     NoMac,
     /// `[[` is after `{mac}`, but SDMMACInputOffset must not exceed SDMMACOffset.
     MacInputAfterMac,
     /// `{enc}` is not between `[[` and `{mac}`. The chip requires that SDMMACInputOffset <= SDMENCOffset and that
     /// SDMENCOffset + SDMENCLength <= SDMMACOffset.
     EncOutsideMacInput,
-    /// The length of `{enc:N}` is not a positive multiple of 32 characters.
+    /// The length N in `{enc:N}` is not a positive multiple of 32 characters.
     EncLength,
     /// The template has `{enc}` but does not mirror both UID and counter. The chip derives the key of the file data
-    /// from both.
+    /// from the UID and the counter.
     EncNeedsUidAndCtr,
-    /// The tamper status of `{enc:N,tt@K}` lies outside the plaintext, which is N/2 bytes long.
+    /// In `{enc:N,tt@K}`, the tamper status at byte K lies outside the plaintext, which is N/2 bytes long.
     TamperOutsideEnc,
-    /// The tamper status is mirrored twice.
+    /// The template has the tamper status twice: as `{tt}` and inside `{enc}`.
     TamperTwice,
-    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has an element that a tag without cryptography
-    /// does not have, or has neither `{uid}` nor `{ctr}`.
+    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has neither `{uid}` nor `{ctr}`, or has another
+    /// mirror or `[[`. A tag without cryptography can write only the UID and the counter.
     CounterTag,
     /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that an
-    /// NTAG 22x does not have: `{picc}`, `{enc}`, `[[`.
+    /// NTAG 22x does not support: `{picc}`, `{enc}` or `[[`.
     Ntag22x,
-    /// The text after an element of variable length could also be read as part of the element. Pin the length with
-    /// `{enc:N}`, or put a separator such as `&` or `/` after the element.
+    /// The end of this element is ambiguous, because its length varies and the next character could also belong to the
+    /// element. Fix the length with `{enc:N}`, or put a separator such as `&` or `/` after the element.
     Unbounded(Field),
 }
 
@@ -109,8 +110,8 @@ impl LayoutError {
     }
 }
 
-/// The text of a [`LayoutError`] for the panic of `sdm_layout!`. The macro cannot use `Display`, because formatting is
-/// not possible in `const` context.
+/// The message of a [`LayoutError`], for the panic of `sdm_layout!`. The macro cannot use `Display`, because Rust
+/// cannot format values in `const` context.
 #[doc(hidden)]
 #[derive(Debug)]
 #[allow(unnameable_types, reason = "only the macro uses it")]
@@ -150,7 +151,7 @@ impl ConstText {
 }
 
 impl LayoutError {
-    /// Returns the text that `Display` writes, but without the name of the element. `sdm_layout!` uses this text.
+    /// Returns the same text as `Display`, but without the name of the element. `sdm_layout!` panics with this text.
     #[doc(hidden)]
     #[must_use]
     pub const fn const_text(&self) -> ConstText {

@@ -1,5 +1,5 @@
-//! Checks the rules of the chip and the rules that keep templates unambiguous. Source: NT4H2421Gx §9.3.3 to §9.3.7,
-//! Table 71.
+//! Checks that a template follows the rules of the chip, and that each URL can be parsed in only one way. Source:
+//! NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 
 use super::chars::is_name_byte;
 use super::error::LayoutError;
@@ -10,11 +10,12 @@ use crate::value::Scheme;
 
 /// The size of the chip's NDEF file in bytes. Source: NT4H2421Gx Table 71.
 pub(crate) const FILE_SIZE: usize = 256;
-/// The number of file bytes before the text of the URI. These bytes are NLEN, the record header and the URI code.
+/// The number of file bytes before the text of the URI. These bytes are NLEN (the length of the record), the record
+/// header and the URI code.
 pub(crate) const FILE_HEADER: usize = 7;
 
 impl SdmLayout {
-    /// Returns the layout if it follows the rules that concern more than one element.
+    /// Checks all rules except the syntax of each element, and returns the layout.
     pub(super) const fn checked(mut self, makes_mac: bool) -> Result<Self, LayoutError> {
         let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
         let mut window = false;
@@ -80,8 +81,8 @@ impl SdmLayout {
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
         }
-        // This check also excludes `{picc}` and `{enc}`: `{picc}` cannot be combined with `{uid}`, and `{enc}` needs a
-        // `[[`.
+        // An NTAG 22x supports neither `{picc}` nor `{enc}`. The required `{uid}` already excludes `{picc}`, and the
+        // forbidden `[[` excludes `{enc}`.
         if matches!(self.scheme, Scheme::Suncmac) && (window || !uid || !ctr) {
             return Err(LayoutError::Ntag22x);
         }
@@ -135,8 +136,9 @@ impl SdmLayout {
         total.saturating_sub(prefix)
     }
 
-    /// Returns the URI code of the record and the length of the prefix that this code abbreviates. The prefix is the
-    /// longest one that has a URI code and does not extend past `[[`. Source: NFC Forum URI RTD, codes 00h to 04h.
+    /// Returns the URI code of the record, and the length of the URL prefix for which the code stands. This function
+    /// chooses the longest prefix that has a URI code and does not extend past `[[`. Source: NFC Forum URI RTD, codes
+    /// 00h to 04h.
     pub(crate) const fn uri_code(&self) -> (u8, usize) {
         let [first, ..] = &self.elements;
         match self.text(first.text) {
@@ -148,9 +150,12 @@ impl SdmLayout {
         }
     }
 
-    /// Returns the number of digits in the fixed-length elements that directly follow an `{enc}`.
+    /// Returns the number of digits in the fixed-length elements that directly follow an `{enc}` without a fixed
+    /// length. The parser subtracts this number from the number of digits that it finds, to get the length of the
+    /// `{enc}`.
     ///
-    /// Returns `None` if the text after those elements could also begin with a digit.
+    /// Returns `None` if the character after the fixed-length elements could also be a digit, because the length of the
+    /// `{enc}` would be ambiguous.
     const fn digits_after(&self, mut elements: &[LayoutElement]) -> Option<usize> {
         let mut digits = 0usize;
         while let [element, rest @ ..] = elements {
@@ -172,7 +177,8 @@ impl SdmLayout {
         Some(digits)
     }
 
-    /// Returns `true` if the character after a captured text cannot be part of the captured text.
+    /// Returns `true` if the character after a `{:name}` element cannot be part of the text of this element. `elements`
+    /// are the elements after the `{:name}` element.
     const fn name_ends(&self, mut elements: &[LayoutElement]) -> bool {
         while let [element, rest @ ..] = elements {
             elements = rest;
