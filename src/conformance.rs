@@ -1,14 +1,14 @@
 //! Checks the laws that every counter store must obey (feature `conformance`). A law is a property of a correct store.
 //! Call the checks from the tests of your own store.
 //!
-//! Functions with a name that ends in `_async` take an [`AsyncCounterStore`]. All other functions take a
-//! [`CounterStore`]. This module does not need `std`, so you can also run the checks on a device. If a store breaks a
-//! law, the check returns a [`Violation`], which names the [`Law`].
+//! Functions whose names end in `_async` take an [`AsyncCounterStore`]. All other functions take a [`CounterStore`].
+//! This module does not need `std`, so you can also run the checks on a device. If a store breaks a law, the check
+//! returns a [`Violation`], which names the [`Law`].
 //!
 //! Each check derives counter ids from a number `run`, which you choose. Choose a different number for each check, so
 //! that the counter ids are new even if the store is not empty. A check uses at most [`TAGS`] tags, except
-//! [`Contest::Apart`], which uses one tag for each participant. [`sequential`] calls the store about 20 times. The
-//! checks expect the store to return every stored time exactly, to the millisecond.
+//! [`Contest::Apart`], which uses one tag for each participant (a thread or task). [`sequential`] calls the store about
+//! 20 times. The checks expect the store to return every stored time exactly, to the millisecond.
 //!
 //! ```
 //! use suntap::conformance;
@@ -22,9 +22,10 @@
 //! # Laws about concurrent calls
 //!
 //! A [`Contest`] checks one law with concurrent calls. Run several participants in parallel, in threads or tasks, and
-//! give each participant its own handle to the same store. Let all participants wait for each other, and call
-//! [`enter`](Contest::enter) once in each participant. Then call [`judge`](Contest::judge) with the results. Run many
-//! rounds, because a race window lasts only microseconds, and calls hit it only by chance.
+//! give each participant its own handle to the same store. Let all participants wait until the last one is ready, for
+//! example with a barrier. Each participant then calls [`enter`](Contest::enter) once. After that, call
+//! [`judge`](Contest::judge) with the results. Run many rounds. A race condition lasts a few microseconds, so a single
+//! round can miss it.
 //!
 //! ```
 //! use std::sync::{Barrier, Mutex};
@@ -64,16 +65,17 @@
 //!
 //! # Laws that need a restart or a failure
 //!
-//! A [`Promise`] records the mark that a store reported as stored. To record a mark, call [`Promise::make`]. Call
-//! [`Promise::make_failing`] instead if your test makes the store's writes fail. After you open the store again, call
-//! [`Promise::keep`] to check that the mark is still stored.
+//! A [`Promise`] records the mark (counter, time and number of taps) that a store reported as stored. To record a mark,
+//! call [`Promise::make`]. Call [`Promise::make_failing`] instead if your test makes the store's writes fail. After you
+//! open the store again, call [`Promise::keep`] to check that the mark is still stored.
 
 use core::fmt;
 
 use crate::counter::{Advance, AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The maximum number of tags that a check uses, except [`Contest::Apart`]. `Apart` uses one tag for each participant.
+/// The maximum number of tags that a check uses. [`Contest::Apart`] is an exception: it uses one tag for each
+/// participant.
 pub const TAGS: u8 = 3;
 
 /// A property that every counter store must have.
@@ -82,11 +84,11 @@ pub const TAGS: u8 = 3;
 pub enum Law {
     /// The store accepts any counter in the first tap of a tag, and reports no previous mark.
     FirstTapAdvances,
-    /// A counter that is greater than the stored one advances.
+    /// If the new counter is greater than the stored counter, the store returns `Advanced`.
     GreaterAdvances,
-    /// A counter that is equal to the stored one is stale and changes nothing.
+    /// If the new counter is equal to the stored counter, the store returns `Stale` and changes nothing.
     EqualIsStale,
-    /// A counter that is lower than the stored one is stale and changes nothing.
+    /// If the new counter is lower than the stored counter, the store returns `Stale` and changes nothing.
     LowerIsStale,
     /// When a counter advances, the store reports the previous mark and the new mark. The new mark contains the new
     /// counter and the new time. The number of taps in the new mark is one greater than in the previous mark.
@@ -102,7 +104,7 @@ pub enum Law {
     /// After many concurrent calls with different counters for one tag, the greatest counter is stored. The number of
     /// taps in the mark is the number of calls that advanced the counter.
     GreatestRemains,
-    /// A mark that the store reported as stored is still stored after the store is opened again.
+    /// If the store reported a mark as stored, the store still contains the mark after it is opened again.
     MarksSurvive,
     /// If the store fails to write a mark, it does not report that the counter advanced.
     FailuresAreTold,
@@ -130,14 +132,14 @@ impl fmt::Display for Law {
     }
 }
 
-/// A law that a store broke, with the wrong answer or the error of the store.
+/// A law that a store broke, and the wrong result or the error that the store returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Violation<E> {
     /// The law that is broken.
     pub law: Law,
-    /// The wrong answer that the store returned, or `None` if the store returned an error.
+    /// The wrong result that the store returned, or `None` if the store returned an error.
     pub answered: Option<Advance>,
-    /// The error that the store returned, or `None` if the store returned a wrong answer.
+    /// The error that the store returned, or `None` if the store returned a wrong result.
     pub error: Option<E>,
 }
 
@@ -248,7 +250,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.advances(0, Law::GreaterAdvances, Some(first), second).await?;
         self.is_stale(0, Law::EqualIsStale, second.ctr, second).await?;
         self.is_stale(0, Law::LowerIsStale, first.ctr, second).await?;
-        // A store that compares only the low bytes would reject this counter.
+        // A store that compares only the two low bytes of the counter would reject this counter.
         self.advances(0, Law::GreaterAdvances, Some(second), third).await?;
         self.is_stale(0, Law::LowerIsStale, ctr(0x00_FFFF), third).await?;
 
@@ -289,19 +291,20 @@ pub async fn sequential_async<S: AsyncCounterStore>(store: &mut S, run: u64) -> 
 /// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contest {
-    /// Checks [`Law::OneWinner`]. All participants pass the same tag and the same counter, and exactly one call must
-    /// advance.
+    /// Checks [`Law::OneWinner`]. All participants use the same tag and the same counter. Exactly one call must advance
+    /// the counter.
     Equal {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Checks [`Law::GreatestRemains`]. All participants pass the same tag, but each participant passes a different
+    /// Checks [`Law::GreatestRemains`]. All participants use the same tag, but each participant uses a different
     /// counter.
     Increasing {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Checks [`Law::TagsAreIndependent`]. Each participant passes a different tag, and every call must advance.
+    /// Checks [`Law::TagsAreIndependent`]. Each participant uses a different tag, and every call must advance a
+    /// counter.
     Apart {
         /// The number from which the counter ids are derived.
         run: u64,
@@ -347,8 +350,8 @@ impl Contest {
         store.advance(&self.tag(number), self.ctr(number), Some(UnixMillis::new(number.into()))).await
     }
 
-    /// Checks the results of all participants against the law. Call this function after all participants are done.
-    /// `results` must contain the results in the order of the participant numbers.
+    /// Checks that the results of all participants obey the law of this contest. Call this function after all
+    /// participants are done. `results` must contain the results in the order of the participant numbers.
     ///
     /// # Errors
     /// Returns a [`Violation`] if the law is broken. If the store returned an error, the violation names
@@ -426,8 +429,8 @@ impl Contest {
     }
 }
 
-/// The answer of a store to one call, recorded to check it later. Call [`keep`](Self::keep) after you open the store
-/// again.
+/// Records the result of one call to a store. After you open the store again, call [`keep`](Self::keep) to check that
+/// the recorded mark is still stored.
 ///
 /// ```
 /// use suntap::conformance::Promise;
@@ -450,8 +453,8 @@ pub struct Promise {
 }
 
 impl Promise {
-    /// Advances the counter of a tag to `value`, and records the store's answer. The counter id is derived from `run`.
-    /// A `value` above `FFFFFFh` counts as `FFFFFFh`.
+    /// Advances the counter of a tag to `value`, and records the result. The counter id is derived from `run`. A
+    /// `value` above `FFFFFFh` counts as `FFFFFFh`.
     pub fn make<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         run_ready(Self::make_async(&mut Blocking(store), run, value))
     }
@@ -462,7 +465,7 @@ impl Promise {
     }
 
     /// Like [`make`](Self::make), but for a store that cannot write or is interrupted in the middle of a write. The
-    /// store may return an error. If the store returns an answer instead, the answer must be correct.
+    /// store may return an error. If the store reports a mark as stored instead, the mark must really be stored.
     pub fn make_failing<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         run_ready(Self::make_failing_async(&mut Blocking(store), run, value))
     }
@@ -505,7 +508,7 @@ impl Promise {
     /// # Errors
     /// Returns the same errors as [`keep`](Self::keep).
     pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        // A store that kept the recorded counter cannot advance to the same counter again. The store then reports the
+        // If the store still contains the recorded counter, it rejects the same counter as stale, and reports the
         // stored mark.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;

@@ -4,7 +4,7 @@
 //! emulated tag. A tap copies the file, writes each mirror into the copy, and computes the MAC over the bytes from
 //! SDMMACInputOffset to SDMMACOffset. Emulator and verifier share the code for the template, the session keys and the
 //! ciphers. The emulator does not use the verifier's parser or the verifier's code for the MAC input. Tests with the
-//! emulator can therefore find mistakes in the verifier.
+//! emulator can therefore find mistakes in these two parts of the verifier.
 //!
 //! **Anybody can copy an emulated tag.** Give an emulated tag only keys that no real tag uses.
 //!
@@ -63,8 +63,9 @@ pub struct EmulatedTag {
 impl EmulatedTag {
     /// Creates a newly set up tag. The counter of the tag is 0, and the seal is closed.
     ///
-    /// A `{picc}` without pinned content contains UID and counter. An `{enc}` without a pinned length is as short as
-    /// the file data allows, but at least 32 characters long.
+    /// For `{picc}` without options, PICCData contains both UID and counter. For `{enc}` without a fixed length, the
+    /// emulator chooses the smallest positive multiple of 32 characters that has space for the file data and the tamper
+    /// status.
     ///
     /// # Errors
     /// Returns [`SettingsError`] if the layout or a text cannot be written to a chip, or if the layout describes an
@@ -95,7 +96,7 @@ impl EmulatedTag {
     }
 
     /// Sets up the tag again, like [`new`](Self::new). The tag gets new keys, and its counter starts at 0 again. The
-    /// state of the seal does not change, because a chip never forgets that its seal was open.
+    /// state of the seal does not change, because a chip remembers forever that its seal was opened.
     ///
     /// # Errors
     /// Returns the same errors as [`new`](Self::new). After an error, the tag is unchanged.
@@ -112,8 +113,8 @@ impl EmulatedTag {
     }
 
     /// Returns the same tag with a different seed for its random bytes. PICCData contains random bytes: after the UID
-    /// and counter in AES mode, and before and after the UID and counter in LRP mode. The emulator computes the random
-    /// bytes of each tap from the seed and the counter.
+    /// and counter in AES mode, and before and after the UID and counter in LRP mode. For each tap, the emulator
+    /// computes these bytes from the seed and the counter.
     #[must_use]
     pub fn with_seed(mut self, seed: [u8; 16]) -> Self {
         self.seed = seed;
@@ -142,7 +143,8 @@ impl EmulatedTag {
         self
     }
 
-    /// Breaks the seal. The tag reports forever that the seal was open.
+    /// Opens the seal. From now on, the tamper status says that the seal was opened, even after
+    /// [`close_seal`](Self::close_seal). This method has no effect if seal measurement is disabled.
     pub fn open_seal(&mut self) {
         self.seal = self.seal.map(|_| (true, true));
     }
@@ -179,9 +181,9 @@ impl EmulatedTag {
         self.tap_with(&padded(blocks.as_flattened().iter().copied()))
     }
 
-    /// Like [`tap`](Self::tap), but takes the random bytes of PICCData from `random`. In AES mode, PICCData ends with
-    /// as many bytes from the start of `random` as fit after the UID and counter. In LRP mode, the first eight bytes of
-    /// `random` become PICCRand, and PICCData ends with the bytes after the first eight.
+    /// Like [`tap`](Self::tap), but takes the random bytes of PICCData from `random`. In AES mode, bytes from the start
+    /// of `random` fill the space after the UID and counter. In LRP mode, the first eight bytes of `random` become
+    /// PICCRand, and the next bytes fill the space after the UID and counter. Bytes that do not fit are ignored.
     ///
     /// # Errors
     /// Returns the same errors as [`tap`](Self::tap).
@@ -219,7 +221,8 @@ impl EmulatedTag {
             put_digits(&mut file, offsets.mac, mac.as_bytes());
         }
 
-        // The NDEF file contains a URI code instead of the beginning of the URL, so prepend the beginning.
+        // The file has a one-byte URI code in place of the URL's beginning (for example `https://`), so add the
+        // beginning here.
         let (_, prefix) = self.layout.uri_code();
         let prefix = self.layout.template().as_bytes().get(..prefix).unwrap_or_default();
         let rest = file.get(FILE_HEADER..self.len).unwrap_or_default();
@@ -271,7 +274,8 @@ fn origin(url: &[u8]) -> usize {
     authority.saturating_add(len)
 }
 
-/// Encrypts file data with cipher block chaining (CBC), or with the counter mode of LRP. Source: NT4H2421Gx §9.3.6.
+/// Encrypts file data: in AES mode with cipher block chaining (CBC), and in LRP mode with the counter mode of LRP.
+/// Source: NT4H2421Gx §9.3.6.
 fn encrypt_file_data(suite: Suite, key: &EncKey, ctr: SdmReadCtr, blocks: &mut [Block]) {
     let ctr = ctr.to_lsb_first();
     let secret = key.expose_bytes();
@@ -296,7 +300,7 @@ fn put(file: &mut [u8], at: Option<usize>, bytes: &[u8]) {
     place.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
 }
 
-/// Like [`put`], but writes each byte as two hex digits.
+/// Like [`put`], but writes each byte as two hexadecimal digits.
 fn put_digits(file: &mut [u8], at: usize, bytes: &[u8]) {
     for (index, byte) in bytes.iter().enumerate() {
         put(file, index.checked_mul(2).and_then(|index| index.checked_add(at)), &hex::encode_upper::<1, 2>(&[*byte]));
@@ -313,12 +317,12 @@ impl fmt::Debug for EmulatedTag {
     }
 }
 
-/// The URL of one tap, stored without the heap.
+/// The URL of one tap. This type does not use the heap.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Url {
     text: [u8; MAX_URL],
     len: usize,
-    /// The offset of the path or query.
+    /// The offset at which the path or query begins.
     origin: usize,
 }
 
@@ -334,7 +338,7 @@ impl Deref for Url {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // A template contains only ASCII, and digits are ASCII, so the conversion cannot fail.
+        // The template and all values that the emulator writes are ASCII, so the conversion cannot fail.
         str::from_utf8(self.text.get(..self.len).unwrap_or_default()).unwrap_or_default()
     }
 }

@@ -1,12 +1,12 @@
-//! Finds the key that decrypts the PICCData of a tap (the meta-read key), by trying many keys.
+//! Finds the meta-read key of a tap, which decrypts its PICCData, by trying many keys.
 //!
 //! The first byte of decrypted PICCData says which values the PICCData contains. With the right key, this byte is
-//! valid. With a wrong key, the byte is valid by chance in 1 of 256 cases, or in 1 of 85 cases for a layout with
-//! `{picc}`, which accepts any content. A search may therefore find wrong keys in addition to the right key. The check
-//! of the SDMMAC rejects the wrong keys.
+//! valid. With a wrong key, the byte is valid by chance with a probability of 1 in 256. For a layout with `{picc}`
+//! without options, the probability is 3 in 256, because three values of the byte are valid. A search may therefore
+//! find wrong keys in addition to the right key. The wrong keys are rejected later, because the SDMMAC does not match.
 //!
-//! The search takes the keys from an iterator and does not store them. Its memory use therefore does not depend on the
-//! number of keys.
+//! The search takes the keys from an iterator, at most eight at a time. The memory use of the search therefore does not
+//! depend on the number of keys.
 //!
 //! [`first_verified`] stops at the first match, so its running time reveals the position of the matching key in the
 //! list. The search takes longest if no key matches.
@@ -41,12 +41,12 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 /// index of a key, counted from 0, and of the tap with the decrypted values (the claimed tap). The items are in the
 /// order of the keys. The iterator skips keys that were prepared for a scheme other than the scheme of the layout.
 ///
-/// The keys may be plain (`SdmMetaReadKey`) or prepared (`PreparedMetaReadKey`). Without the feature `accel`, prepare
-/// keys that you try on many taps, because a plain key is expanded again for each tap. With `accel`, eight plain keys
-/// are expanded in parallel, so preparing the keys saves time only if all prepared keys fit into the CPU cache.
+/// The keys may be plain (`SdmMetaReadKey`) or prepared (`PreparedMetaReadKey`). A plain key is expanded into AES round
+/// keys for each tap, and a prepared key only once. Without the feature `accel`, prepare the keys if you try them on
+/// many taps. With `accel`, eight plain keys are expanded in parallel. Preparing then saves time only if all prepared
+/// keys fit into the CPU cache.
 ///
-/// The claimed taps are not verified. Verify a claimed tap before you use its values for anything except choosing a
-/// key.
+/// The claimed taps are not verified. Before verification, use the values of a claimed tap only to choose a key.
 pub fn candidates<'a, I>(tap: &UnverifiedTap<'a>, keys: I) -> impl Iterator<Item = (usize, ClaimedTap<'a>)>
 where
     I: IntoIterator<Item: MetaReadKey>,
@@ -106,8 +106,8 @@ fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option
     opened
 }
 
-/// Returns the bytes of the keys if all keys are plain and this machine expands several keys faster in parallel than
-/// one by one.
+/// Returns the bytes of the keys if all keys are plain and this machine expands keys faster in parallel than one by
+/// one. Returns `None` otherwise.
 fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES]>> {
     let mut plain = Secret([[0; 16]; LANES]);
     for (place, key) in plain.0.iter_mut().zip(keys) {
@@ -116,7 +116,8 @@ fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES
     side_by_side().then_some(plain)
 }
 
-/// Returns the first of the [`candidates`] with a matching SDMMAC, and the index of the meta-read key, counted from 0.
+/// Verifies the [`candidates`] in order, and stops at the first candidate with a matching SDMMAC. Returns the index of
+/// its meta-read key, counted from 0, and the verified tap.
 ///
 /// For each candidate, this function calls `file_key` with the index of the meta-read key and the claimed tap.
 /// `file_key` returns the file-read key for the claimed UID, or `None` to skip the candidate.

@@ -1,7 +1,8 @@
 //! Defines the key types. There is one type for each purpose. Keys are wiped on drop and never printed.
 //!
-//! A *plain* key contains the 16 bytes of a key. A *prepared* key contains the precomputed key schedule and CMAC
-//! subkeys of a key. Store and pass plain keys. If you use a key for more than one tap, prepare it once.
+//! A *plain* key contains the 16 bytes of a key. A *prepared* key contains values that were computed from a key in
+//! advance, such as the key schedule and the CMAC subkeys. Store and pass plain keys. If you use a key for more than
+//! one tap, prepare it once.
 
 mod counter_id;
 mod plain;

@@ -1,10 +1,10 @@
 //! A verification service for the tags of many owners (feature `platform`). The feature `dialects` adds the public APIs
 //! of the hosted services ixkio and ETRNL.
 //!
-//! A [`Service`] decides whether to accept a tap. It looks up the tag in a [`TagRegistry`], and advances the counter in
-//! a [counter store](crate::CounterStore). The [`Record`] of a tag says who owns the tag, and whether the tag is
-//! active. The record also contains the keys or the data from which they are derived, and the [rules] that choose the
-//! answer text.
+//! A [`Service`] decides whether to accept a tap. The service looks up the tag in a [`TagRegistry`], and advances the
+//! counter in a [counter store](crate::CounterStore). The [`Record`] of a tag says who owns the tag, and whether the
+//! tag is active. The record also contains the keys, or the data from which the service derives the keys. The [rules]
+//! in the record choose the response text for a tap.
 #![cfg_attr(feature = "dialects", doc = "")]
 #![cfg_attr(feature = "dialects", doc = include_str!("platform/wire_formats.md"))]
 

@@ -1,5 +1,5 @@
-//! Implements `Serialize` and `Deserialize` (feature `serde`). Most values are written as their `Display` text, and
-//! read with `FromStr`.
+//! Implements `Serialize` and `Deserialize` (feature `serde`). Most types are serialized as their `Display` text, and
+//! deserialized with `FromStr`.
 //!
 //! Keys can be deserialized but not serialized. The errors of this module never contain the text of a key. However, the
 //! crate that parses the configuration file may put the key into its own error. For example, the `Display` output of an
@@ -31,8 +31,9 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
         text.parse().map_err(E::custom)
     }
 
-    // The default methods of `Visitor` put the number into the error. The number may be a key that was written without
-    // quotes, and an error must not contain a key.
+    // The methods below are called if the input is a number instead of text. Their default implementations put the
+    // number into the error. The number may be a key that was written without quotes, and an error must not contain a
+    // key.
     fn visit_u64<E: Error>(self, _: u64) -> Result<T, E> {
         Err(E::custom(format_args!("expected {} as text", self.0)))
     }
@@ -121,7 +122,7 @@ impl Serialize for SdmLayout {
     }
 }
 
-/// Deserializes a layout from text or from a map `{scheme, template}`. Text is read as the template of a layout in AES
+/// Deserializes a layout from text or from a map `{scheme, template}`. Text alone is the template of a layout in AES
 /// mode. The field `scheme` of the map may also be called `mode`.
 impl<'de> Deserialize<'de> for SdmLayout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

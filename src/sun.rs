@@ -2,7 +2,7 @@
 //!
 //! | state | returned by | guarantee |
 //! |---|---|---|
-//! | [`UnverifiedTap`] | [`parse`], [`parse_origin_form`], [`assemble`] | The text has the shape of the layout. |
+//! | [`UnverifiedTap`] | [`parse`], [`parse_origin_form`], [`assemble`] | The text matches the layout. |
 //! | [`ClaimedTap`] | [`open`], [`read_plain`] | The tap *claims* a UID and counter. Use them only to choose a key. |
 //! | [`VerifiedTap`] | [`verify`] | A holder of the key made the tap, perhaps long ago. The tap carries a counter. |
 //! | [`FreshTap`] | [`commit`], [`commit_async`] | The tap is genuine and is not a replay. |
@@ -24,9 +24,9 @@
 //! [`verify_replayable`]: crate::ClaimedTap::verify_replayable
 //!
 //! Each step consumes the previous state, and no state is `Clone`. A caller therefore cannot skip or repeat a step. No
-//! method turns a `ReplayableTap` into a `FreshTap`. Dropping a `VerifiedTap` is harmless, because a `VerifiedTap`
-//! grants nothing by itself. The types cannot enforce the [contract](crate::CounterStore) of a counter store. If a
-//! store loses counters or reports a wrong result, a replay can become a `FreshTap`.
+//! method turns a `ReplayableTap` into a `FreshTap`. Dropping a `VerifiedTap` without a commit is harmless: no tap is
+//! accepted, and no counter advances. The types cannot enforce the [contract](crate::CounterStore) of a counter store.
+//! If a store loses counters or reports a wrong result, a replay can become a `FreshTap`.
 //!
 //! # Misuse that does not compile
 //!

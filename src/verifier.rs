@@ -22,7 +22,7 @@ pub use derived::{An10922, BoltCard, ECodeKeys};
 pub use file_keys::{AsyncFileKeys, FileKeys};
 pub use meta_keys::MetaKeys;
 
-/// Verifies the taps of all tags that have the same layout. The file-read keys of these tags come from one source.
+/// Verifies the taps of all tags that share one layout and one source of file-read keys.
 ///
 /// ```
 /// use suntap::{CommitError, Error, MemoryCounters, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Verifier, sdm_layout};
@@ -125,10 +125,12 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// [commit](VerifiedTap::commit) the returned tap, or call [`admit`](Self::admit) instead of this method.
     ///
     /// With several meta-read keys, the verifier tries each key in turn. Each key that decrypts the PICCData to valid
-    /// content yields a claimed tap, which still has to be verified with a file-read key. If no claimed tap verifies,
-    /// the error is one of these:
+    /// content yields a claimed tap: a tap whose UID and counter are not verified yet. The verifier then checks the MAC
+    /// of this tap with the file-read key that the key source returns. If no claimed tap verifies, the error is one of
+    /// these:
     ///
-    /// - [`Error::UnknownTag`] if there is a claimed tap, but the key source has no file-read key for any claimed tap
+    /// - [`Error::UnknownTag`] if there is at least one claimed tap, and the key source has no file-read key for any of
+    ///   them
     /// - [`VerifyError::NotAuthentic`] in all other cases
     ///
     /// # Errors
@@ -147,7 +149,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     ///
     /// - `Presented::OriginForm(path_and_query)` for the request target that an HTTP server receives
     /// - `Presented::NdefFile(&bytes)` for the NDEF file as read from the tag
-    /// - `&mirrors` for mirrors that arrive as separate values
+    /// - `&mirrors` (a reference to [`Mirrors`](crate::Mirrors)) for mirrors that arrive as separate values
     ///
     /// # Errors
     /// Returns the errors of [`verify`](Self::verify), and [`Error::Commit`] if the tap is a replay or the store
@@ -180,8 +182,8 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
 
     /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
     ///
-    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as already
-    /// accepted in either case. To spawn the future in code that is generic over the store, use the bound
+    /// If the future is dropped before it completes, the counter may or may not have advanced. In both cases, reject
+    /// the tap. To spawn the future in code that is generic over the store, use the bound
     /// [`SendCounterStore`](crate::SendCounterStore), which guarantees a `Send` future.
     ///
     /// # Errors

@@ -6,8 +6,8 @@
 //! are loaded and stored through raw pointers.
 //!
 //! This module is faster than a separate cipher call for each block, for three reasons.
-//! - The instruction for the last round of the cipher also computes SubWord, a step of the key schedule. The dedicated
-//!   instruction has three times the latency.
+//! - To compute SubWord, a step of the key schedule, this module uses the instruction for the last round of the cipher.
+//!   The x86-64 instruction for the key schedule has three times the latency.
 //! - A key that is used for only one block is expanded while the block is encrypted.
 //! - The keys of several tags are expanded in parallel. The processor works on one key while it waits for the result of
 //!   another key.
@@ -117,7 +117,8 @@ with_aes! {
         }
     }
 
-    /// Encrypts the blocks of each key while the key is expanded. No round key is stored.
+    /// Encrypts the blocks in `blocks[i]` under `keys[i]`. Each key is expanded during the encryption, so no round key
+    /// is stored.
     fn expand_and_encrypt<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
         let mut key = load_each(keys);
         let mut states = [load_each(&[[0; 16]; M]); N];
@@ -188,8 +189,8 @@ with_aes! {
         xor(even, and(xor(even, odd), mask))
     }
 
-    // The functions above are inlined into other functions of this macro block. Code outside the block calls the
-    // functions below.
+    // `expand`, `encrypt` and `decrypt` are inlined into other functions of this macro block. Code outside the block
+    // calls the functions below instead.
     fn expand_apart<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
         expand(keys)
     }

@@ -32,7 +32,7 @@ mod tests {
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
-    /// Encrypts one block with RustCrypto's crate `aes`. The tests compare the cipher of this build with the result.
+    /// Encrypts one block with RustCrypto's crate `aes`. The cipher of this build must give the same result.
     fn rustcrypto(key: &Block, mut block: Block) -> Block {
         aes::Aes128Enc::new(key.into()).encrypt_block((&mut block).into());
         block

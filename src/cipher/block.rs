@@ -1,4 +1,4 @@
-//! Defines the 16-byte blocks of the cipher, which are plain byte arrays. Secret blocks are wiped on drop.
+//! Defines the 16-byte blocks of the cipher, which are plain byte arrays. A block in a [`Secret`] is wiped on drop.
 
 use core::hint::black_box;
 
@@ -14,8 +14,8 @@ pub(crate) const LANES: usize = 8;
 pub(crate) trait BlockEncrypt {
     fn encrypt(&self, block: &mut Block);
 
-    /// Runs a sequence of encryptions in which each block depends on the previous result. One chain is cheaper than
-    /// separate calls of `encrypt` for a cipher with a setup cost in each call.
+    /// Runs a sequence of encryptions in which each block depends on the previous result. If a cipher has a setup cost
+    /// for each call, one chain is cheaper than separate calls of `encrypt`.
     fn chain<C: Chain>(&self, chain: C) -> C::Output {
         chain.run(|block| self.encrypt(block))
     }
@@ -52,8 +52,9 @@ pub(crate) fn xor(block: Block, other: Block) -> Block {
     (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(other)).to_ne_bytes()
 }
 
-/// Returns a mask of all ones if the bit `bit` of `index` is 1, and all zeros otherwise. A lookup in a secret table
-/// uses masks to hide the selected entry. `black_box` keeps the compiler from turning the mask into a branch.
+/// Returns a mask for the bit `bit` of `index`. If this bit is 1, all bits of the mask are 1. Otherwise, the mask is 0.
+/// A lookup in a secret table uses masks to hide which entry is selected. `black_box` keeps the compiler from turning
+/// the mask into a branch.
 #[inline]
 pub(super) fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))

@@ -1,8 +1,8 @@
 //! Implements CMAC. Source: NIST SP 800-38B, RFC 4493.
 //!
 //! This crate has its own CMAC for two reasons. First, a prepared key contains the subkeys, so the MAC of a one-block
-//! message costs only one block encryption. Second, the key derivation of AN10922 has its own padding rule, so this
-//! crate needs a CMAC of input that is already padded.
+//! message costs only one block encryption. Second, the key derivation of AN10922 pads its input by its own rule, so it
+//! needs a CMAC function that accepts padded input.
 
 use dbl::Dbl;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
@@ -10,8 +10,8 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use super::backend::{Encryptor, chain_once};
 use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
 
-/// If `true`, keys that are used only once go through the code for prepared keys. Separate code is faster, but would
-/// take 1.2 KB of flash in firmware.
+/// If `true`, the code for prepared keys also handles keys that are used for one call. Separate code for such keys is
+/// faster, but takes 1.2 KB of flash in firmware.
 const SHARED: bool = cfg!(target_pointer_width = "32");
 
 /// A key prepared for CMAC: the cipher and the two subkeys.
@@ -189,8 +189,8 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
 
     fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
         let mut state = [0; 16];
-        // The block that is being filled. A full block is encrypted only after another byte follows, because the last
-        // block must first be XORed with a subkey.
+        // The block that is being filled. A full block is encrypted when the next byte arrives. Until then, the block
+        // may be the last block, which must first be XORed with a subkey.
         let mut block = [0; 16];
         let mut filled: usize = 0;
         // `for_each` is faster than a loop here, because `next` is slow on chained iterators.

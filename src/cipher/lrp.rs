@@ -5,8 +5,9 @@
 //! analyse a tap or communicate with a chip. The documentation search also finds the functions by NXP's names for the
 //! algorithms.
 //!
-//! The running time does not depend on the values of keys or data. To select one of the 16 plaintexts of a key, the
-//! code reads all of them, so memory accesses do not reveal the selected plaintext.
+//! The running time does not depend on the values of keys or data. LRP derives 16 secret blocks from each key. NXP
+//! calls these blocks plaintexts. To select one plaintext, the code reads all 16, so memory accesses do not reveal
+//! which plaintext is selected.
 
 use core::fmt;
 
@@ -18,7 +19,7 @@ use super::cmac::Cmac;
 use super::lanes::LaneEncrypt;
 
 /// A value of this type proves that this build supports LRP. Without the feature `lrp`, this type has no values, so the
-/// compiler removes all code that needs a value.
+/// compiler removes all code that needs a value of this type.
 #[cfg(feature = "lrp")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Enabled;
@@ -67,7 +68,7 @@ pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
     updated
 }
 
-/// Returns the output of a secret (the encryption of `OUT`), and replaces the secret with the next one in the chain.
+/// Encrypts `OUT` under a secret, and returns the result. Replaces the secret with the next secret in the chain.
 fn step(secret: &mut Block) -> Block {
     let mut given = Secret([OUT, NEXT]);
     encrypt_by_each(&[*secret], core::array::from_mut(&mut given.0));
@@ -334,8 +335,8 @@ mod tests {
         assert_eq!(lrp.eval([1, 3, 5, 9], true), bytes("1BA2C0C578996BC497DD181C6885A9DD"));
     }
 
-    /// Checks a vector of LRICB without padding in AN12304 §3.3. Incrementing the counter in this vector carries into a
-    /// higher byte.
+    /// Checks LRICB without padding with a vector in AN12304 §3.3. In this vector, the increment of the counter carries
+    /// into a higher byte.
     #[test]
     fn an12304_lricb() {
         let lrp = Lrp::new(&bytes("EFA5B7429CD153BF0086DEF900C0F235"), 0);

@@ -34,58 +34,60 @@ use record::{Content, Record, Slot};
 /// | when | reads | writes | erases |
 /// |---|---|---|---|
 /// | a stale tap | 0 | 0 | 0 |
-/// | an accepted tap | 0 | 2: a record of 36 bytes, and a word that acknowledges the record | 0 |
-/// | start | up to 3 for each segment, plus every slot of the active segment | 0 | 0 |
-/// | start after a tap was interrupted | as above | 2 for each known tag, plus 5 | 1 segment |
+/// | an accepted tap | 0 | 2: a record of 36 bytes, and then its acknowledgement (one word) | 0 |
+/// | start | up to 3 for each segment, plus 1 for each slot (space for a record) of the active segment | 0 | 0 |
+/// | start if a complete record has no acknowledgement | as above | 2 for each known tag, plus 5 | 1 segment |
 /// | start on a blank region | the whole region | 4 | 1 segment |
-/// | first accepted tap after a start without writes, or on a full log | 0 | 2 for each known tag, plus 7 | 1 segment |
+/// | first accepted tap after a start that wrote nothing | 0 | 2 for each known tag, plus 7 | 1 segment |
+/// | an accepted tap when the log is full | 0 | 2 for each known tag, plus 7 | 1 segment |
 ///
-/// On the flash, a record takes 36 bytes, rounded up to whole words, plus one word that acknowledges the record. With
-/// 4-byte words, the total is 40 bytes. A segment is long enough for a snapshot of `N` tags and a log of `max(N / 2,
-/// 16)` taps. The region must be long enough for three segments. [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) is the length
-/// of three segments in bytes.
+/// On the flash, a record takes 36 bytes, rounded up to whole words, plus one word for the acknowledgement. The
+/// acknowledgement is written last, and shows that the record is complete. With 4-byte words, the total is 40 bytes. A
+/// segment is long enough for a snapshot of `N` tags and a log of `max(N / 2, 16)` taps. The region must be long enough
+/// for three segments. [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) is the length of three segments in bytes.
 ///
 /// **Lifetime**: As an example, consider a store for 32 tags in a region of 16 pages. A page is 4 KiB long, and a word
-/// is 4 bytes long. Each segment takes one page and contains 102 records, of which 68 are taps. If a page survives
-/// 100,000 erases, the region lasts for 108 million taps. With one tap every ten seconds, the region lasts for 34
-/// years. The first tap after a start also erases a segment. The region therefore survives at most 1.6 million starts
-/// that are followed by a tap.
+/// is 4 bytes long. Each segment takes one page and has space for 102 records, of which 68 are in the log. If a page
+/// survives 100,000 erases, the region lasts for 108 million taps. With one tap every ten seconds, the region lasts for
+/// 34 years. The first tap after a start also erases a segment. If a tap follows each start, the region therefore
+/// survives at most 1.6 million starts.
 ///
 /// **Memory**: The store needs about 54 bytes of memory for each of the `N` tags.
 ///
-/// The store has two requirements for the flash. Erased bytes must read as `FFh`. Reading a partly written word must
-/// succeed, but may return any value. Any other flash needs an adapter, for example a flash that returns an error for a
-/// partly written word.
+/// The store has two requirements for the flash. Erased bytes must read as `FFh`. A read of a partly written word must
+/// succeed, but may return any value. A flash that does not meet both requirements needs an adapter. An example is a
+/// flash that returns an error for a partly written word.
 ///
 /// The store skips a record that was only partly written, because the tap of that record was never accepted. If an
 /// acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The store never guesses a
-/// lost mark, because a counter that is too low would let old taps pass. The available log crates skip or erase
-/// unreadable data, so the store has its own log format. If marks are lost, call [`format`](Self::format) to create an
-/// empty store, and give each tag a new key.
+/// lost mark, because a counter that is too low would let old taps pass. Existing crates for logs on flash skip or
+/// erase unreadable data. The store therefore has its own log format. If marks are lost, call [`format`](Self::format)
+/// to create an empty store, and give each tag a new key.
 ///
-/// After a call fails, or its future is dropped early, the next call of `advance` first reads all marks from the flash
-/// again.
+/// If a call of `advance` fails, or if its future is dropped before it completes, the next call first reads all marks
+/// from the flash again.
 ///
 /// # Which region becomes an empty store
 ///
 /// If the region contains a complete segment, [`open`](Self::open) reads the existing store. Otherwise, `open` creates
-/// an empty store only in a region that is blank after the first two slots. A slot is the space for one record. The
-/// first two slots may contain any bytes, because power may fail during the first start. However, a valid header in the
-/// first slot must be the header of a new, empty store with the same word length. Any other content is an error:
+/// an empty store only in a region that is blank except for the first two slots. A slot is the space for one record.
+/// The first two slots may contain any bytes, because power may fail during the first start. However, if the first slot
+/// contains a valid header, it must be the header of a new, empty store with the same word length. For any other
+/// content, `open` returns an error:
 ///
 /// | what the region contains | error |
 /// |---|---|
 /// | a header of a segment of the expected length | [`Corrupted`](FlashError::Corrupted) |
 /// | headers, but only of segments of a different length | [`OtherSize`](FlashError::OtherSize) |
-/// | no valid header, but the label of a header or snapshot end (see Format) | [`Corrupted`](FlashError::Corrupted) |
+/// | no valid header, but the label that headers and snapshot ends contain | [`Corrupted`](FlashError::Corrupted) |
 /// | none of these | [`NotFormatted`](FlashError::NotFormatted) |
 ///
-/// The store looks for headers at the start of each page. It looks for labels at each slot boundary, counted from the
-/// start of the page.
+/// The store looks for headers at the start of each page. Within a page, it looks for labels at every multiple of the
+/// slot length. The section "Format" describes headers and labels.
 ///
-/// The first mark of a store is written after the first two slots. A damaged store therefore never becomes an empty
-/// store as long as one byte after the first two slots is not blank. If all bytes after the first two slots are erased
-/// while the store is not open, the store cannot detect the erasure.
+/// A new store writes its first mark to the third slot. A damaged store therefore never becomes an empty store if any
+/// byte outside the first two slots is not blank. If all bytes outside the first two slots are erased while the store
+/// is not open, the store may be unable to detect the erasure.
 ///
 /// # Format
 ///
@@ -109,7 +111,7 @@ use record::{Content, Record, Slot};
 /// | 1 | end of the snapshot |
 /// | as many as fit | log: a mark for each accepted tap |
 ///
-/// The last `W` bytes of a segment are its closing word. The closing word is blank at first. When the next segment is
+/// The last `W` bytes of a segment are its closing word. The closing word is blank at first. After the next segment is
 /// complete, the closing word is overwritten with zeros. After the last segment of the region, the store continues with
 /// the first segment. Segments are numbered in the order in which they are written, starting with 1. The complete
 /// segment with the greatest number is the active segment.
@@ -128,9 +130,9 @@ use record::{Content, Record, Slot};
 /// other record, the prefix is the number of the segment.
 ///
 /// The acknowledgement consists of zeros and is written after the record. If any bit of the acknowledgement is 0, the
-/// record is acknowledged. Only the last record of a log may have a blank acknowledgement. A last record with a valid
-/// checksum counts even without an acknowledgement. A segment is complete if the end of the snapshot is acknowledged. A
-/// segment is closed if any bit of the closing word is 0.
+/// record is acknowledged. Only the last record of a log may have a blank acknowledgement. If the checksum of this last
+/// record is valid, the record is valid even without an acknowledgement. A segment is complete if the end of the
+/// snapshot is acknowledged. A segment is closed if any bit of the closing word is 0.
 ///
 /// # Example
 ///
@@ -243,9 +245,9 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// Opens the store in a region of the flash and reads the stored counters. The region must begin and end at a page
     /// boundary.
     ///
-    /// A blank region becomes an empty store. A region also becomes an empty store if its first start was interrupted.
-    /// [Any other region](Self#which-region-becomes-an-empty-store) must already contain a store. To create the store
-    /// before the first start, call [`format`](Self::format) when the device is manufactured.
+    /// A blank region becomes an empty store. If power failed during the first start, the region also becomes an empty
+    /// store. [Any other region](Self#which-region-becomes-an-empty-store) must already contain a store. To create the
+    /// store before the first start, call [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
     /// Returns a [`FlashError`] if the region is invalid, if the flash fails, or if the region contains something other
@@ -257,8 +259,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(counters)
     }
 
-    /// Erases a region and creates an empty store in it. **Give each tag a new key. Otherwise, every tap that was
-    /// accepted before would be accepted again.**
+    /// Erases a region and creates an empty store in it. **Give each tag a new key. Otherwise, the empty store accepts
+    /// every old tap again.**
     ///
     /// # Errors
     /// Returns a [`FlashError`] if the region is invalid or the flash fails.
@@ -328,7 +330,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let segment = self.geometry.after(old.segment);
         let number = old.number.checked_add(1).ok_or(Fault::WornOut)?;
         self.active = self.write_segment(segment, number).await?;
-        // The next start needs the old segment if power fails before the new segment is complete. The old segment is
+        // If power fails before the new segment is complete, the next start needs the old segment. The old segment is
         // therefore closed only now.
         let (at, word) = (self.geometry.closing(old.segment), [0; record::MAX_WORD]);
         let word = word.get(..Self::LENGTHS.word).unwrap_or_default();
@@ -376,7 +378,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(Self::decode(&bytes, number))
     }
 
-    /// Reads one slot at this address, but not past the end of the region.
+    /// Reads one slot at the address `at`. At the end of the region, fewer bytes are read.
     async fn read_bytes(&mut self, at: u32, bytes: &mut [u8; record::MAX_SLOT]) -> Result<(), Fault<F::Error>> {
         let len = self.geometry.slot_len_at(at);
         self.flash.read(at, bytes.get_mut(..len).unwrap_or_default()).await.map_err(Fault::Flash)
@@ -396,8 +398,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(bytes.iter().any(|byte| *byte != 0xFF))
     }
 
-    /// Returns the number of a segment and the number of tags in the snapshot, or `None` if the segment is not
-    /// complete.
+    /// Returns the segment number and the number of tags in the snapshot, or `None` if the segment is not complete.
     async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, Fault<F::Error>> {
         let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
             self.read(segment, 0, record::ANY).await?
@@ -433,14 +434,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
             return self.begin().await;
         };
         // A segment is closed only after the next segment is complete. If the newest complete segment is closed, a
-        // newer segment must have existed and is lost.
+        // newer complete segment existed and is now lost.
         if self.is_closed(segment).await? {
             return Err(Fault::Corrupted);
         }
         let cut = self.load_segment(segment, number, tags).await?;
-        // No word may be written twice. An interrupted write at the end of the log may have left no trace, so the next
-        // tap goes into the next segment. A mark that was written but not acknowledged counts as accepted. `turn`
-        // writes all marks again, so that this mark is durable before any caller sees it.
+        // No word may be written twice. After an interrupted write, a word at the end of the log may still read as
+        // blank. The next tap is therefore written to the next segment. A mark that was written but not acknowledged
+        // counts as accepted. `turn` writes all marks again, so that this mark is durable before any caller sees it.
         self.active = Active { segment, number, next: Self::SLOTS };
         if cut {
             self.turn().await?;
@@ -457,8 +458,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let (mut cut, mut ended) = (false, false);
         for slot in 1..Self::SLOTS {
             let read = self.read(segment, slot, number).await?;
-            // Records are written without gaps. If there is data after a slot without an acknowledged record, the
-            // record in that slot is lost.
+            // Records are written without gaps, so a slot without an acknowledged record must be the end of the data.
+            // If more data follows, the record in that slot is lost.
             if ended && read != Slot::Blank {
                 return Err(Fault::Corrupted);
             }
@@ -479,11 +480,12 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(cut)
     }
 
-    /// Checks that a region without a complete segment never contained a mark. Returns a fault if the region may have
-    /// contained a mark.
+    /// Checks that the region has never contained a mark. Returns a fault if the region may have contained a mark. The
+    /// caller has already found that no segment is complete.
     ///
     /// An unused region is blank, unless its first start was interrupted. An interrupted first start may leave any
-    /// bytes in the first two slots. A store with a mark has a third record, which is outside the first two slots.
+    /// bytes in the first two slots. A store with a mark has at least three records, so its third record is outside the
+    /// first two slots.
     async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
         // If this instance has already read or written a complete segment, the store in the region is now lost.
         let mut is_used = self.active.number > 0;
@@ -503,8 +505,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
                     Self::decode(&bytes, record::ANY)
             {
                 is_used |= number > 1 || tags > 0;
-                // After the header record, a completely written slot contains only zeros. Other bytes can mean that the
-                // store was written with a different word length. With a different word length, the first two slots may
+                // In a completely written slot, all bytes that follow the header record are zeros. Other bytes can mean
+                // that the store was written with a different word length. In that case, the first two slots may
                 // contain marks.
                 let mut rest = bytes.iter().take(Self::LENGTHS.slot).skip(record::BODY);
                 is_padded &= rest.all(|byte| *byte == 0);

@@ -12,9 +12,9 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 /// **Create one store for the whole program**, not one for each request. If you drop a store, the counters of all tags
 /// are lost. A new, empty store would accept old taps again.
 ///
-/// The store needs about 52 bytes for each of the `N` tags. Put a store for more than about a thousand tags in a
-/// `static`, because a large store can overflow the stack. `Box::new` does not help, because it builds the store on the
-/// stack first:
+/// The store needs about 52 bytes for each of the `N` tags. If `N` is greater than about 1,000, put the store in a
+/// `static`. A large store can overflow the stack. `Box::new` does not help, because it builds the store on the stack
+/// first:
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -87,7 +87,7 @@ impl<const N: usize> CounterStore for MemoryCounters<N> {
     }
 }
 
-/// The error for a tap of a new tag, returned by a [`MemoryCounters`] that already contains `N` tags.
+/// [`MemoryCounters`] returns this error for a tap of a new tag if the store already contains `N` tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Full;
 

@@ -1,4 +1,4 @@
-//! Defines async counter stores for generic code that moves futures between threads.
+//! Defines a trait for async counter stores. The trait is for generic code that moves futures between threads.
 
 use super::store::{Advance, AsyncCounterStore};
 use crate::value::{CounterId, SdmReadCtr, UnixMillis};
@@ -6,7 +6,7 @@ use crate::value::{CounterId, SdmReadCtr, UnixMillis};
 /// The counterpart of [`AsyncCounterStore`] with futures that are `Send`.
 ///
 /// Code with a concrete store type does not need this trait, because the compiler knows whether the futures of that
-/// type are `Send`. Generic code cannot require `Send` futures with the bound [`AsyncCounterStore`]. In generic code,
+/// type are `Send`. In generic code, the bound [`AsyncCounterStore`] does not guarantee `Send` futures. In such code,
 /// use the bound `SendCounterStore` instead, and wrap the store in [`Sendable`]:
 ///
 /// ```

@@ -2,7 +2,7 @@
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The result of [`CounterStore::advance`].
+/// The result of [`CounterStore::advance`]. A [`Mark`] is the record that a store keeps for a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a tap is new only if the counter advanced"]
 pub enum Advance {
@@ -22,8 +22,8 @@ pub enum Advance {
 }
 
 impl Advance {
-    /// Compares the counter `ctr` of a verified tap with the mark `stored`, and returns the result. The new mark
-    /// contains the time `at`.
+    /// Compares the counter `ctr` of a verified tap with the mark `stored`, and returns the result. If the counter
+    /// advances, the new mark in the result contains the time `at`.
     ///
     /// This function does not store the new mark. Use it in a store that reads and writes marks under its own lock.
     pub fn decide(stored: Option<Mark>, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Self {
@@ -36,9 +36,9 @@ impl Advance {
         }
     }
 
-    /// Checks a store's answer to a tap with the counter `ctr`. Returns `Stale` instead of `Advanced` if the reported
-    /// previous counter is equal to or greater than `ctr`. This check rejects a replay that a faulty store accepted.
-    /// The check works only if the store reports the previous mark.
+    /// Checks the result that a store returned for a tap with the counter `ctr`. Returns `Stale` instead of `Advanced`
+    /// if the reported previous counter is equal to or greater than `ctr`. This check rejects a replay that a faulty
+    /// store accepted. The check works only if the store reports the previous mark.
     pub(crate) fn checked(self, ctr: SdmReadCtr) -> Self {
         match self {
             Self::Advanced { previous: Some(stored), .. } if ctr <= stored.ctr => Self::Stale { stored },
@@ -67,9 +67,9 @@ impl Advance {
 ///
 /// The trait is dyn-safe, and a `&mut` reference to a store is also a store.
 ///
-/// The counter id is a pseudonym of the tag, computed with the tag's key. Store the marks in a separate table. A mark
-/// in the row of a tag would link the pseudonym to the tag. To find the mark of a tag, for example for support, compute
-/// the counter id with `key.prepare(scheme).counter_id(Some(uid))`.
+/// The counter id is a pseudonym of the tag, computed with the tag's key. Store the marks in a table of their own, not
+/// in the table that describes your tags. Otherwise, the table would link each pseudonym to a tag. To find the mark of
+/// a tag, for example for a support request, compute the counter id with `key.prepare(scheme).counter_id(Some(uid))`.
 ///
 /// # A store on a database
 ///
@@ -96,8 +96,8 @@ pub trait CounterStore {
     /// The error of the store.
     type Error;
 
-    /// Advances the counter of `id` to `ctr`, unless the stored counter is equal to or greater than `ctr`. `at` is the
-    /// time to store with the counter.
+    /// Advances the counter of `id` to `ctr` if `ctr` is greater than the stored counter, or if no counter is stored.
+    /// `at` is the time to store with the counter.
     ///
     /// # Errors
     /// Returns the store's error if the outcome is unknown. After an error, the caller must reject the tap.
@@ -114,10 +114,11 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 
 /// The async counterpart of [`CounterStore`].
 ///
-/// The contract is the same as for [`CounterStore`]. Each store returns its own type of future, which needs no heap.
-/// The trait is therefore not dyn-safe.
+/// The contract is the same as for [`CounterStore`]. Each store returns its own type of future, so no heap is needed.
+/// For the same reason, the trait is not dyn-safe.
 ///
-/// After a future is dropped early, it is unknown whether the counter advanced. In this case, treat the tap as used.
+/// If a future is dropped before it completes, it is unknown whether the counter advanced. In this case, reject the
+/// tap.
 ///
 /// The trait does not require `Send` futures, so it also works with single-threaded executors. With a concrete store
 /// type, the compiler knows whether the futures of the store are `Send`. Code that is generic over the store cannot
@@ -182,7 +183,7 @@ mod tests {
         SdmReadCtr::new(value).unwrap()
     }
 
-    /// Only a counter that is strictly greater than the last accepted one is accepted. Source: NT4H2421Gx §9.3.
+    /// `decide` accepts only counters that are strictly greater than the stored counter. Source: NT4H2421Gx §9.3.
     #[test]
     fn only_strictly_greater_advances() {
         let stored = Mark { ctr: ctr(8), at: Some(UnixMillis::new(5)), taps: 3 };

@@ -7,8 +7,8 @@
 //! - `UID || application identifier || key number || system identifier`
 //!
 //! AN10922 **always** pads `01 || M` to two 16-byte blocks. If M is 15 bytes or shorter, the result therefore differs
-//! from the CMAC of `01 || M`. Many implementations wrongly compute the CMAC of `01 || M` for a short M. For example,
-//! an M that consists of the UID alone is only seven bytes long.
+//! from the CMAC of `01 || M`. Many implementations wrongly compute the CMAC of the unpadded `01 || M`. The error
+//! affects, for example, an M that consists of the UID alone, because the UID is only seven bytes long.
 
 use heapless::Vec;
 use zeroize::Zeroize;
@@ -60,7 +60,7 @@ fn length(input: &[&[u8]]) -> usize {
 fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
     let mut blocks = [[0; 16]; 2];
     let mut free = blocks.as_flattened_mut();
-    // After an input of the maximum length, there is no space for the padding, so the loop ends early.
+    // An input of the maximum length leaves no space for the padding. The loop then ends before it writes the padding.
     for part in [&[DIV_CONSTANT][..]].iter().chain(input).chain(&[&[0x80][..]]) {
         let Some((place, rest)) = free.split_at_mut_checked(part.len()) else { break };
         place.copy_from_slice(part);
@@ -82,8 +82,8 @@ fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
 ///
 /// In epoch 0, the file-read key is [derived](derive()) from `master` with the input `UID || suffix`. Each later epoch
 /// has its own master key, called the epoch key. The epoch key is derived from `master` with the input
-/// `"suntap epoch" || epoch`. In this input, the epoch is a four-byte big-endian number. The file-read key is derived
-/// from the epoch key with the input `UID || suffix`.
+/// `"suntap epoch" || epoch`. In this input, the epoch is a four-byte big-endian number. In a later epoch, the
+/// file-read key is derived from the epoch key with the input `UID || suffix`.
 ///
 /// ```
 /// use suntap::{MasterKey, Scheme, Uid, kdf::an10922};

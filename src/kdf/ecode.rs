@@ -1,4 +1,4 @@
-//! Encrypts ("seals") the keys of a tag, so that decrypting ("unsealing") them requires a code from the tag's own URL.
+//! Seals (encrypts) the keys of a tag. Unsealing (decrypting) the keys needs a code from the URL of the tag.
 //!
 //! Unsealing needs two secrets: the server secret and the tag's code, called the eCode. The server does not store the
 //! eCode. The eCode is static text in the tag's URL (`{:eCode}`), so it arrives with each tap. **The keys in a leaked
@@ -7,7 +7,7 @@
 //! the server while taps arrive also gets the keys.
 //!
 //! A hosted service also uses eCodes, but documents only their purpose. This crate therefore defines its own
-//! method of sealing, which is the same in every release.
+//! method of sealing, which is the same in every release. A number in parentheses is a length in bytes:
 //!
 //! | part | definition |
 //! |---|---|
@@ -28,8 +28,8 @@
 //! If the layout contains `[[`, put `{:eCode}` before the `[[`, so that the MAC does not cover the eCode. Some wallet
 //! apps change the case of the eCode, and a MAC over the eCode would no longer match.
 //!
-//! Unsealing needs the UID, but the PICCData with the UID can be decrypted only with the unsealed keys. Therefore take
-//! the UID from the tag's record. The counter id of the tag is [derived from the unsealed file-read
+//! Unsealing needs the UID. Take the UID from the tag's record, because the UID in the PICCData can be decrypted only
+//! after unsealing. The counter id of the tag is [derived from the unsealed file-read
 //! key](crate::PreparedFileReadKey::counter_id).
 //!
 //! ```
@@ -87,8 +87,8 @@ key_type! {
 }
 
 key_type! {
-    /// The code in the tag's URL that is needed to unseal or derive the keys of the tag. Generate a new random code for
-    /// each tag and for each personalisation.
+    /// A code in the URL of a tag. The server needs this code to unseal or derive the keys of the tag. Generate a new
+    /// random code for each tag and for each personalisation.
     ECode
 }
 
@@ -116,7 +116,7 @@ impl ECode {
         let mut code = Self([0; 16]);
         let decoded = Base32Unpadded::decode(*lower, &mut code.0).map(<[u8]>::len);
         // The last character has two unused bits, so the same eCode could be spelled in several ways. Only the
-        // canonical spelling is accepted.
+        // spelling in which these two bits are 0 is accepted.
         let canonical = decoded == Ok(16) && *Zeroizing::new(code.to_text()) == *lower;
         canonical.then_some(code).ok_or(ParseError::ECode)
     }
@@ -125,7 +125,7 @@ impl ECode {
     #[must_use]
     pub fn to_text(&self) -> [u8; TEXT_LEN] {
         let mut text = [0; TEXT_LEN];
-        // 16 bytes always encode to 26 characters, so this cannot fail.
+        // 16 bytes always encode to 26 characters, so encoding cannot fail.
         let _ = Base32Unpadded::encode(self.expose_bytes(), &mut text);
         text
     }
@@ -148,7 +148,8 @@ impl TagContext {
         padded(numbers.chain(*self.uid.as_bytes()).chain(self.epoch.to_be_bytes()))
     }
 
-    /// Derives the SIV key of one layer from `secret`, and returns a SIV cipher with this key.
+    /// Derives the SIV key of one layer, and returns a SIV cipher with this key. `secret` is the eCode for the inner
+    /// layer, and the server secret for the outer layer.
     fn layer(&self, secret: &[u8; 16]) -> Aes128Siv {
         let context = self.tag_id.to_be_bytes().into_iter().chain(self.epoch.to_be_bytes());
         let mut blocks = [[0; 16]; 2];
@@ -251,13 +252,13 @@ fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
     let (siv_tag, message) = bytes.split_at_mut(TAG_LEN);
     match siv.encrypt_inout_detached([tag.associated_data()], message.into()) {
         Ok(computed) => siv_tag.copy_from_slice(&computed),
-        // Encryption fails only if there are more strings of associated data than RFC 5297 allows, and this call passes
-        // only one. If encryption fails nevertheless, the plaintext must not remain in the buffer.
+        // Encryption fails if a call passes more strings of associated data than RFC 5297 allows. This call passes one
+        // string. If encryption fails nevertheless, the plaintext must not remain in the buffer.
         Err(_) => bytes.zeroize(),
     }
 }
 
-/// Decrypts everything after the first 16 bytes, which are the SIV tag.
+/// Checks the SIV tag in the first 16 bytes, and decrypts and returns the rest.
 fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Result<&'b mut [u8], SealBroken> {
     let (siv_tag, message) = bytes.split_first_chunk_mut::<TAG_LEN>().ok_or(SealBroken)?;
     let siv_tag = (*siv_tag).into();
@@ -267,8 +268,9 @@ fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Resul
 
 /// Derives the file-read key of a tag from its eCode and the server secret. The server does not need to store the key.
 ///
-/// The key is the output of this module's KDF under the server secret, with L = 128 bits. The KDF uses the label
-/// `suntap ecode derive v1` and the context `02` ‖ eCode (16) ‖ UID (7) ‖ epoch (4).
+/// The derivation uses the KDF that the [module documentation](self) defines, with the server secret as the key of the
+/// KDF and with L = 128 bits. The label is `suntap ecode derive v1`. The context is `02` ‖ eCode (16) ‖ UID (7) ‖
+/// epoch (4). A number in parentheses is a length in bytes.
 ///
 /// ```
 /// use suntap::Uid;
@@ -287,7 +289,7 @@ pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoc
 /// Derives the meta-read key of a tag like [`derive_file_read_key`], but with `01` instead of `02` in the context.
 ///
 /// The derived key is different for each tag, so the server must identify the tag before it can decrypt the PICCData.
-/// Use this function if the server finds the tag by the eCode in the URL.
+/// Use this function if other text in the URL, such as a tag id, identifies the tag.
 #[must_use]
 pub fn derive_meta_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32) -> SdmMetaReadKey {
     SdmMetaReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 1))

@@ -1,5 +1,5 @@
 //! Implements the two key derivations of the project nfc-developer/sdm-backend (feature `sdm-backend`). Use this module
-//! to verify tags that were set up with sdm-backend, without writing the tags again. For new tags, use a different
+//! to verify tags that were set up with sdm-backend, without programming the tags again. For new tags, use a different
 //! derivation, because no other project uses the derivations of sdm-backend.
 //!
 //! The setting `DERIVE_MODE` of sdm-backend selects the derivation: `standard` or `legacy`. The sample configuration of
@@ -97,18 +97,16 @@ impl Master {
         SdmFileReadKey::from_bytes(self.diversified(uid, 2))
     }
 
-    /// Derives an application key of the tag with this UID. `number` is the number of the application key. Use this
-    /// function to personalise a tag.
+    /// Derives the application key with this number for the tag with this UID. Use this function to personalise a tag.
     #[must_use]
     pub fn application_key(&self, uid: Uid, number: u8) -> ApplicationKey {
         ApplicationKey::from_bytes(self.diversified(uid, number))
     }
 
-    /// Derives an application key that all tags share. `number` is the number of the application key. Use this function
-    /// to personalise a tag.
+    /// Derives the application key with this number. All tags share the derived key. Use this function to personalise a
+    /// tag.
     ///
-    /// In the standard derivation, only key 1 is shared. Returns `None` for any other number in the standard
-    /// derivation.
+    /// In the standard derivation, only key 1 can be shared, so this function returns `None` for any other number.
     #[must_use]
     pub fn shared_application_key(&self, number: u8) -> Option<ApplicationKey> {
         match (self.derivation, number) {

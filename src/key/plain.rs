@@ -76,7 +76,7 @@ macro_rules! key_type {
 }
 pub(crate) use key_type;
 
-/// Implements `FromStr` for keys whose text is hexadecimal.
+/// Implements `FromStr` for a key type. The text form of the key is hexadecimal.
 macro_rules! hex_key {
     ($name:ident) => {
         impl core::str::FromStr for $name {
@@ -101,18 +101,19 @@ key_type! {
 }
 
 key_type! {
-    /// The key that encrypts PICCData. It is the application key that the chip setting SDMMetaRead selects.
+    /// The key that encrypts PICCData. The key is one of the application keys of the chip. The chip's setting
+    /// SDMMetaRead selects which one.
     ///
-    /// The verifier needs this key before it knows the UID, so many tags usually share one key. Source: NT4H2421Gx
-    /// §9.3.4, Table 10.
+    /// The verifier needs this key before it knows the UID. Therefore, many tags usually share one key. Source:
+    /// NT4H2421Gx §9.3.4, Table 10.
     #[doc(alias = "SDMMetaReadKey")]
     #[doc(alias = "K_SDMMetaRead")]
     SdmMetaReadKey
 }
 
 key_type! {
-    /// The key from which a tag's session keys for SDMMAC and SDMENCFileData are derived. It is the application key
-    /// that the chip setting SDMFileRead selects.
+    /// The key from which a tag's session keys for SDMMAC and SDMENCFileData are derived. The key is one of the
+    /// application keys of the chip. The chip's setting SDMFileRead selects which one.
     ///
     /// This key can and should be different for each tag. Source: NT4H2421Gx §9.3.9, Table 11.
     #[doc(alias = "SDMFileReadKey")]

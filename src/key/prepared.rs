@@ -10,7 +10,7 @@ use super::plain::{SdmFileReadKey, SdmMetaReadKey, hex_key};
 use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Secret, Suite, SuiteCmac};
 use crate::value::{CounterId, ParseError, Scheme, Uid, hex};
 
-/// Declares a type for a prepared key. The type of each secret field must be wiped on drop.
+/// Declares a type for a prepared key. Each secret field must have a type that wipes its value on drop.
 macro_rules! prepared {
     ($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty),* $(,)? }) => {
         $(#[$doc])*
@@ -50,8 +50,7 @@ prepared! {
 prepared! {
     /// A key from which the keys of many tags are derived. The master key is never written to a tag.
     ///
-    /// The key is 16 bytes long. The type contains the key prepared for CMAC, because a master key is used for many
-    /// tags.
+    /// A master key is 16 bytes long. It is prepared for CMAC when it is created, because it is used for many tags.
     MasterKey {
         cmac: Cmac,
     }
@@ -61,8 +60,7 @@ prepared! {
     /// The key of a Bolt Card issuer. The keys of all cards are derived from the issuer key, as described in
     /// [`kdf::boltcard`](crate::kdf::boltcard). The issuer key is never written to a card.
     ///
-    /// The key is 16 bytes long. The type contains the key prepared for CMAC, because an issuer key is used for many
-    /// cards.
+    /// An issuer key is 16 bytes long. It is prepared for CMAC when it is created, because it is used for many cards.
     IssuerKey {
         cmac: Cmac,
     }
@@ -151,9 +149,9 @@ impl PreparedFileReadKey {
         self.scheme
     }
 
-    /// Returns the counter id of the tag with this UID and file-read key. A counter store keeps the counter of the tag
-    /// under this counter id. [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id. Use this function,
-    /// for example, to migrate a counter from a different system.
+    /// Returns the counter id of the tag with this UID and this file-read key. A counter store keeps the counter of the
+    /// tag under this counter id. [`VerifiedTap::commit`](crate::VerifiedTap::commit) uses the same id. Use this
+    /// function, for example, to migrate a counter from a different system.
     ///
     /// The counter id is a pseudonym of the tag, computed with this key. A counter store therefore does not need the
     /// UID. Without the key, nobody can tell to which tag a counter id belongs.
@@ -162,8 +160,8 @@ impl PreparedFileReadKey {
     /// new file-read key. The new key gives the tag a new counter id. Taps that were made with the old key are no
     /// longer authentic.
     ///
-    /// If the key stays the same, the counter id and the stored counter also stay the same. All taps are rejected until
-    /// the tag's counter exceeds the stored counter. No old tap is accepted again.
+    /// If the key stays the same, the counter id and the stored counter also stay the same. All new taps are rejected
+    /// until the tag's counter exceeds the stored counter. No old tap is accepted again.
     ///
     /// `uid` is the UID of the *verified* tap, or `None` for a tag that mirrors no UID. A tag that mirrors no UID must
     /// not share its key with any other tag, because the tags would share one counter id.

@@ -21,8 +21,8 @@ pub struct Answer<E> {
     pub headers: [(&'static str, &'static str); 2],
     /// The body.
     pub body: String,
-    /// The verdict or the failure, for the operator's logs and metrics. Do not send it to the client. The field is
-    /// `None` if the request itself is invalid, or if the API key is missing or unknown.
+    /// The verdict or the failure, for the operator's logs and metrics. Do not send this value to the client. The value
+    /// is `None` if the request itself is invalid, or if the API key is missing or unknown.
     pub verdict: Option<Result<Verdict, E>>,
 }
 
@@ -58,13 +58,14 @@ pub enum Unfit {
     SuffixLength,
     /// The layout mirrors no counter, so the API could not detect a replay.
     NoCounter,
-    /// The layout has this element, but the API has no parameter for its value.
+    /// The layout or the keys need the value of this element, but the API has no parameter for this value. ETRNL
+    /// clients can send the value of `{enc}` only if the MAC input consists of `{enc}` alone.
     NotSent(Field),
-    /// The API needs this element, but the layout does not have the element.
+    /// The API or the keys need the value of this element, but the layout does not have the element.
     NotMirrored(Field),
     /// The field [`tamper`](super::Chip::tamper) of the record does not fit the layout. If `tamper` is `true`, the
-    /// layout has no tamper status that the MAC covers. If `tamper` is `false`, the layout has `{enc}`, but ETRNL
-    /// clients send `{enc}` only for tags with a tamper status.
+    /// layout has no tamper status in `{enc}`. If `tamper` is `false`, the layout has `{enc}`, but ETRNL clients send
+    /// `{enc}` only for tags with a tamper status.
     Tamper,
     /// The tag has no layout yet, so the answer to every tap is `inactive`. You can still import the tag before it is
     /// programmed.

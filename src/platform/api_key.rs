@@ -5,8 +5,8 @@ use crate::cipher::Cmac;
 use crate::key::key_type;
 use crate::value::opaque_id;
 
-// The hash input is one of these labels, followed by the API key or token. No other input that is hashed under this
-// secret begins with one of these labels.
+// The hash input is one of these labels, followed by the API key or token. This crate uses the secret for
+// no other hash. Neither label begins with the other label, so an API key and a token never have the same hash input.
 const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
@@ -42,8 +42,8 @@ impl ApiKeySecret {
     /// query of the URL.
     ///
     /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. Therefore a token
-    /// does not work as an API key, unless you also store the [`key_name`](Self::key_name) of the token. This
-    /// separation matters because more people can see a token in a URL than a key in a header.
+    /// works as an API key only if you also store the [`key_name`](Self::key_name) of the token. This separation
+    /// matters because more people can see a token in a URL than a key in a header.
     #[must_use]
     pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
         self.name(TOKEN, presented)

@@ -10,23 +10,23 @@
 //! | `tagId` | the number of the tag, as a JSON number or as text |
 //! | `enc` | `{picc}` |
 //! | `cmac` | `{mac}`, for a tag without a tamper status |
-//! | `tt` | `{enc}` and `{mac}` joined, for a tag with a tamper status |
+//! | `tt` | `{enc}` directly followed by `{mac}`, for a tag with a tamper status |
 //! | `eCode` | the text of `{:eCode}`, which unseals [sealed keys](crate::kdf::ecode) |
 //!
-//! The API uses only one of the fields `cmac` and `tt`: it uses `tt` if the layout of the tag has `{enc}`, and `cmac`
-//! otherwise. The unused field is ignored, even if its value is not text. Unknown fields are ignored too.
+//! If the layout of the tag has `{enc}`, the API uses the field `tt`. Otherwise the API uses `cmac`. The unused field
+//! is ignored, even if its value is not text. Unknown fields are ignored too.
 //!
-//! The answer is `doesNotExist` if `tagId` cannot be the number of a tag: if `tagId` is negative, has a fraction, is
-//! too large, or is text that is not a number. The values `123.0` and `" 123 "` mean 123.
+//! If `tagId` is negative, has a fraction, is too large, or is text that is not a number, it cannot be the number of a
+//! tag. The answer is then `doesNotExist`. The values `123.0` and `" 123 "` mean 123.
 //!
-//! If a tag has a tamper status, its layout must start the MAC input (`[[`) directly before `{enc}`. The layout must
-//! have nothing between `{enc}` and `{mac}`.
+//! If a tag has a tamper status, its layout must have `[[`, which starts the MAC input, directly before `{enc}`. This
+//! layout must also have `{mac}` directly after `{enc}`.
 //!
 //! # The answer
 //!
 //! Every answer has all eleven fields, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
-//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. We chose the behaviour where the vendor's
-//! documentation does not define it. The checks run in the order of the table rows:
+//! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor's documentation does not
+//! define the behaviour, we chose it. The checks run in the order of the table rows:
 //!
 //! | outcome | status | success, authentic | `err` | exists | other fields |
 //! |---|---|---|---|---|---|
@@ -44,19 +44,20 @@
 //! | the tap is genuine and new | 200 | true | null | true | as below |
 //! | the registry or the store failed | 503 | false | `unavailable` (ours) | false or true | null |
 //!
-//! In the answer to a genuine tap with a counter, the other fields contain the values of the tap, the counter and time
-//! of the last accepted tap, and the metadata. In the answer to a new tap, "last accepted" means the tap that was
-//! accepted before the new tap.
+//! The answer to a replay and the answer to a new tap contain more values. `ctr`, `uid`, `ttCurrStatus` and
+//! `ttPermStatus` are the values of this tap. `lastAuthenticCtr` and `lastAuthenticTimestamp` are the counter and the
+//! time of the tap that was last accepted before this request. They are null if no tap was accepted before. `metadata`
+//! is the customer's data about the tag.
 //!
-//! `ctr` is a decimal number. `uid` is 14 upper-case hex digits. `ttCurrStatus` and `ttPermStatus` are `"C"`, `"O"`,
-//! `"I"`, or any other character that the tag wrote as its status. `ttCurrStatus` and `ttPermStatus` are null if the
-//! tag has no tamper status. Timestamps are ISO 8601 in UTC with milliseconds. A timestamp is null if no time was
-//! stored with the tap. Metadata is returned unchanged, but without the white space around it.
+//! `ctr` is a decimal number. `uid` is 14 upper-case hexadecimal digits. `ttCurrStatus` and `ttPermStatus` are `"C"`,
+//! `"O"`, `"I"`, or any other character that the tag wrote as its status. `ttCurrStatus` and `ttPermStatus` are null if
+//! the tag has no tamper status. `lastAuthenticTimestamp` is ISO 8601 in UTC with milliseconds. It is null if no time
+//! was stored with the last accepted tap. `metadata` is returned unchanged, but without the white space around it.
 //!
 //! **The API reports a tag as authentic even if its tamper seal was opened.** To find out whether the seal was opened,
 //! check `ttPermStatus` and `ttCurrStatus`.
 //!
-//! `uidMismatch` and `cmacMismatch` are separate errors because the vendor separates them. A caller without a valid API
+//! `uidMismatch` and `cmacMismatch` are separate errors because the vendor's API has both. A client without a valid API
 //! key never receives `uidMismatch` or `cmacMismatch`.
 
 use alloc::string::{String, ToString as _};
@@ -87,9 +88,9 @@ pub struct Etrnl<'s> {
 }
 
 impl<'s> Etrnl<'s> {
-    /// Creates an API that uses this service. If tags have sealed keys, the service needs the server secrets.
-    /// `api_keys` is the secret for [hashing API keys](ApiKeySecret::key_name), because the registry knows only the
-    /// hash of each API key.
+    /// Creates an API that uses this service. If any tag has keys that are sealed or derived from an eCode, create the
+    /// service with the server secrets. `api_keys` is the secret for [hashing API keys](ApiKeySecret::key_name). The
+    /// registry knows only the hash of each API key.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
@@ -192,7 +193,7 @@ fn text(field: Option<&RawValue>) -> String {
 struct TagId {
     /// `None` if the number or text cannot be the number of a tag.
     number: Option<u64>,
-    /// The digits of the number. The digits are kept as text, because the MAC may cover them.
+    /// The number as text, without white space around it. The text is kept because the MAC may cover it.
     text: String,
 }
 
@@ -203,8 +204,8 @@ impl TagId {
             b'"' => Some(Self::from_text(&serde_json::from_str::<String>(json).unwrap_or_default())),
             b'-' | b'0'..=b'9' if json.contains(['.', 'e', 'E']) => {
                 let number: f64 = json.parse().ok()?;
-                // `to_string` writes 123.0 as 123. An `f64` of 2^53 or more may have been rounded, so it could name the
-                // wrong tag.
+                // `to_string` writes 123.0 as 123. An `f64` of 2^53 or more may have been rounded to the number of a
+                // different tag.
                 let is_exact = number < 9_007_199_254_740_992.0;
                 Some(Self::from_text(&if is_exact { number.to_string() } else { String::new() }))
             }
@@ -310,8 +311,8 @@ fn unavailable<E>(failure: E) -> Answer<E> {
 /// Checks whether this API can answer requests about a tag. Call this function when you import tags.
 ///
 /// # Errors
-/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that only the keys are missing, or the
-/// keys and the UID.
+/// Returns [`Unfit`] with the first reason found. In the case of [`Unfit::KeysNotLoaded`], the UID may be missing too,
+/// but all other checks passed.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {
@@ -328,7 +329,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     if !layout.mirrored().uid {
         return Err(Unfit::NotMirrored(Field::Uid));
     }
-    // Clients send `tt` only for tags with a tamper status.
+    // Clients send `{enc}` only in `tt`, and `tt` only for tags with a tamper status.
     if chip.tamper != layout.has(Field::EncFileData) {
         return Err(Unfit::Tamper);
     }

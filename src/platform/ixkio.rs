@@ -7,9 +7,9 @@
 //! |---|---|
 //! | `x` | the XUID, which is ixkio's id of the tag |
 //! | `a` and `c` | an account and the customer's own name for the tag |
-//! | `a` and `u` | an account and the UID, 14 upper-case digits |
+//! | `a` and `u` | an account and the UID, 14 upper-case hexadecimal digits |
 //! | `n` | the mirrored counter, `{ctr}` |
-//! | `e` | `{mac}`, or `{enc}` and `{mac}` joined if the layout has file data |
+//! | `e` | `{mac}`; for a layout with `{enc}`: `{enc}` directly followed by `{mac}` |
 //! | `r` | the response API token, for tags that need one |
 //!
 //! A request identifies the tag in exactly one of three ways: by `x`, by `a` and `c`, or by `a` and `u`. In a request
@@ -27,30 +27,31 @@
 //!
 //! | case | status | body |
 //! |---|---|---|
-//! | the rules respond | 200 | `xuid`, `cuid` (if there is one, and `x` was not sent), `response`, extended data |
+//! | the rules choose a response | 200 | `xuid`, `cuid` (if known and `x` was not sent), `response`, extended data |
 //! | the tag, its batch, its tag group or its folder is inactive | 200 | `xuid`, `error` (see below) |
 //! | the tag is unknown | 404 | the identifier from the request, `error`: `tag_not_found` (ours) |
 //! | the token is missing or belongs to another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
 //! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
 //! | the registry or the store failed | 503 | `xuid` or the requested identifier, `error`: `unavailable` (ours) |
 //!
-//! If the tag may not be used, the error names the outermost inactive level: `folder_inactive` (ours), `tg_inactive`,
-//! `batch_inactive` or `tag_inactive` (ours).
+//! A folder contains tag groups, a tag group contains batches, and a batch contains tags. If several of these are
+//! inactive, the error names the outermost one. The errors are `folder_inactive` (ours), `tg_inactive`,
+//! `batch_inactive` and `tag_inactive` (ours).
 //!
-//! A tap that does not verify gets a response and not an error. The rules choose the response, usually the default
-//! response. The same applies to a replay, to a request with a missing or malformed `n` or `e`, and to every tap of a
-//! tag without keys. A tag that cannot be authenticated always gets the default response.
+//! The answer to a tap that does not verify has the field `response`, not the field `error`. The rules choose the
+//! response, usually the default response. The same applies to a replay, to a request with a missing or malformed `n`
+//! or `e`, and to every tap of a tag without keys. A tag that cannot be authenticated always gets the default response.
 //!
 //! # Deliberate differences
 //!
-//! - The counter `n` has no effect unless `e` authenticates it. The hosted service accepts any `n`, so a client can
-//!   lock out a tag there. After a request with the counter 1000, the hosted service refuses the tag until its chip has
-//!   counted past 1000.
+//! - This API uses the counter `n` only if `e` authenticates it. The hosted service accepts any `n`, so any client can
+//!   block a tag. After a request with the counter 1000, the hosted service refuses all taps of the tag until the
+//!   counter of the chip exceeds 1000.
 //! - The scan count is the number of accepted taps. The hosted service counts its answers instead.
 //! - Subtags are placeholders in a response, such as `{scount}`. The supported subtags are `xuid` `cuid` `uid` `scount`
 //!   `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names of extended data fields. The other
-//!   subtags of the hosted service stay in the text as written. These unsupported subtags stand for random numbers,
-//!   dates, and values about the phone, its country or a blockchain.
+//!   subtags of the hosted service are not replaced. These unsupported subtags stand for random numbers, dates, and
+//!   values about the phone, its country or a blockchain.
 //!
 //! In this example, a new tap gets the response of the matching rule group, and a replay gets the default response:
 //!
@@ -114,7 +115,7 @@ use crate::sun::presented::Presented;
 use crate::sun::received::Mirrors;
 use crate::value::{Uid, UnixMillis};
 
-/// The names of the answer's own fields. Extended data must not use these names.
+/// The field names that this API itself uses in answers. Extended data fields must not use these names.
 const TAKEN: [&str; 4] = ["xuid", "cuid", "response", "error"];
 
 /// Answers requests in the wire format of ixkio.
@@ -125,8 +126,8 @@ pub struct Ixkio<'s> {
 }
 
 impl<'s> Ixkio<'s> {
-    /// Creates an API that uses this service. `api_keys` is the secret for [hashing tokens](ApiKeySecret::token_name),
-    /// because the registry knows only the hash of each token.
+    /// Creates an API that uses this service. `api_keys` is the secret for [hashing tokens](ApiKeySecret::token_name).
+    /// The registry knows only the hash of each token.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
@@ -159,8 +160,8 @@ impl<'s> Ixkio<'s> {
         let Some(tag) = query.tag() else { return invalid(query.x.as_deref()) };
         let mirrors = query.mirrors();
         let choose = |record: &Record<'_>| match &query.u {
-            // In a request with `x`, `u` does not select the record. It is the UID that the tag mirrored, so it must
-            // match the record.
+            // In a request with `x`, the parameter `u` is the UID that the tag mirrored. This UID must match the UID
+            // of the record.
             Some(uid) if !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) => {
                 Err(Refusal::OtherUid)
             }
@@ -217,14 +218,14 @@ impl<'q> Query<'q> {
         if is_valid { Ok(read) } else { Err(read.x.filter(|_| is_xuid_valid)) }
     }
 
-    /// Returns the tag if the request has exactly one valid identifier.
+    /// Returns the identifier of the tag. Returns `None` if the request does not have exactly one valid identifier.
     fn tag(&self) -> Option<TagRef<'_>> {
         let tag = match [&self.x, &self.a, &self.c, &self.u].map(Option::as_deref) {
             [Some(xuid), _, None, _] => TagRef::Xuid(xuid),
             [None, Some(account), Some(cuid), None] if !account.is_empty() => TagRef::Cuid { account, cuid },
             [None, Some(account), None, Some(digits)] if !account.is_empty() => {
                 let uid = Uid::from_hex(digits).ok()?;
-                // The vendor requires upper-case digits.
+                // The vendor requires hexadecimal digits in upper case.
                 if digits.bytes().any(|digit| digit.is_ascii_lowercase()) {
                     return None;
                 }
@@ -240,8 +241,8 @@ impl<'q> Query<'q> {
     }
 }
 
-/// The identifier of the tag in the request. The answer about an unknown tag contains only this identifier and the
-/// error.
+/// The identifier that the client sent for the tag. If the tag is unknown, the answer contains only this identifier and
+/// the error.
 struct Asked<'a> {
     name: &'static str,
     text: Cow<'a, str>,
@@ -265,7 +266,7 @@ impl<'a> Asked<'a> {
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
         let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
-        // An error contains the XUID of the record, even if the request identifies the tag in a different way.
+        // An error answer contains the XUID of the record, even if the client sent a different identifier.
         let by = match xuid {
             Some(xuid) => Asked::by(TagRef::Xuid(xuid)),
             None => Asked { name: self.name, text: Cow::Borrowed(&*self.text) },
@@ -296,7 +297,7 @@ fn invalid<E>(xuid: Option<&str>) -> Answer<E> {
     Answer::json(400, &Refused { identifier: xuid.map(|xuid| ("xuid", xuid)), error: "invalid_request" })
 }
 
-/// The body of an answer without a response from the rules.
+/// The body of an error answer.
 struct Refused<'a> {
     identifier: Option<(&'a str, &'a str)>,
     error: &'a str,
@@ -313,7 +314,7 @@ impl Serialize for Refused<'_> {
     }
 }
 
-/// The body of an answer with a response from the rules.
+/// The body of an answer with the response text that the rules chose.
 struct Answered<'a, R> {
     xuid: Option<&'a str>,
     cuid: Option<&'a str>,
@@ -346,8 +347,8 @@ impl<T: fmt::Display> Serialize for Displayed<'_, T> {
     }
 }
 
-/// Returns the key and value of each extended data field. The key is the name in lower case, with `_` in place of each
-/// space. A field is left out if its key is empty or is already used in the answer.
+/// Returns the JSON key and the value of each extended data field. The JSON key is the name of the field in lower case,
+/// with `_` in place of each space. A field is left out if its JSON key is empty or is already used in the answer.
 fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r str)> {
     let mut keys: Vec<(String, &str)> = Vec::new();
     for field in fields {
@@ -362,8 +363,8 @@ fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r 
 /// Checks whether this API can answer requests about a tag. Call this function when you import tags.
 ///
 /// # Errors
-/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that only the keys are missing, or the
-/// keys and the UID.
+/// Returns [`Unfit`] with the first reason found. In the case of [`Unfit::KeysNotLoaded`], the UID may be missing too,
+/// but all other checks passed.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.names.xuid.is_none() {

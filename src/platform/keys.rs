@@ -1,4 +1,4 @@
-//! Prepares the keys of a record for use.
+//! Prepares (expands) the keys of a record.
 
 use core::ops::Deref;
 

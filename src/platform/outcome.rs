@@ -1,4 +1,4 @@
-//! The outcome of a request: the verdict, the record and the answer text.
+//! The outcome of a request: the verdict, the record and the response text.
 
 use core::fmt;
 
@@ -13,15 +13,16 @@ use crate::value::Mark;
 #[derive(Debug)]
 #[must_use = "this is the verdict"]
 pub struct Outcome<'a, R, E> {
-    /// The record of the tag. It is `None` if the service found no record for the tap, or if the registry failed to
-    /// look up the record.
+    /// The record of the tag. It is `None` if the service found no record for the tap. It can also be `None` if the
+    /// registry failed.
     pub record: Option<&'a R>,
     /// The verdict.
     pub verdict: Result<Verdict, E>,
     /// The contents of `record`.
     pub view: Option<Record<'a>>,
-    /// The content of the tap: file data, the tamper status, and the texts of `{:name}` elements. It is `None` if the
-    /// tap was not verified or has no counter. A replayed tap is a verified tap, so its content is present.
+    /// The content of the tap: file data, the tamper status, and the texts of `{:name}` elements. The content is
+    /// present if the tap was accepted, if it is a replay, or if the counter store failed. In all other cases, this
+    /// field is `None`.
     pub message: Option<SunMessage<'a>>,
 }
 
@@ -38,7 +39,7 @@ impl<R, E> Outcome<'_, R, E> {
 /// The known subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and
 /// the names of extended data fields. Case is ignored. In the name of an extended data field, a space matches a `_`.
 /// `scount` is the number of accepted taps, `ccount` is the counter of the last accepted tap, and `tagcodedr` is the
-/// tag's own default response. A subtag is replaced with an empty text if its value is unknown.
+/// tag's own default response. A known subtag without a value is replaced with an empty text.
 ///
 /// Writing fails if the text does not fit into your output buffer. After a failure, the buffer may contain the
 /// beginning of the text. Do not send a partial text.
@@ -52,7 +53,8 @@ pub struct Response<'a, R> {
 
 impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
     /// Returns the response that the rules of the tag choose. Returns `None` if the tag is unknown, is inactive or
-    /// belongs to another organisation. Also returns `None` if there is no verdict.
+    /// belongs to another organisation. Also returns `None` if there is no verdict, because the registry or the counter
+    /// store failed.
     ///
     /// A tap that is not genuine or not new also gets a response, usually the default response. A tag that cannot be
     /// authenticated always gets the default response. For a tap that did not advance the counter, the values of

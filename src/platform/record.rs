@@ -14,7 +14,7 @@ pub trait TagRecord {
     fn record(&self) -> Record<'_>;
 
     /// Returns the extended data field at `index`, counted from 0. Returns `None` after the last field. Extended data
-    /// fields are a customer's own fields for a tag. By default, a tag has no extended data.
+    /// fields are a customer's own fields for a tag. The default implementation returns `None` for every index.
     fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
         let _ = index;
         None
@@ -28,7 +28,8 @@ pub struct Record<'r> {
     pub organisation: OrganisationId,
     /// `true` if a client of the ixkio API must send a token of this organisation.
     pub needs_token: bool,
-    /// The states of the tag and of its batch, tag group and folder. The tag may be used only if all four are active.
+    /// The states of the tag and of its batch, tag group and folder. The service accepts taps of the tag only if all
+    /// four are active.
     pub standing: Standing,
     /// The UID of the chip, or `None` if the UID is unknown. The UID is required if the layout mirrors it, or if the
     /// keys are derived from it.
@@ -37,14 +38,14 @@ pub struct Record<'r> {
     pub names: Names<'r>,
     /// The chip that authenticates the tag, or `None` for a tag that cannot be authenticated.
     pub chip: Option<Chip<'r>>,
-    /// The rules that choose the answer to a tap.
+    /// The rules that choose the response text for a tap.
     pub rules: Rules<'r>,
     /// The customer's data as JSON text. The ETRNL API returns this text to the client unchanged, except for white
     /// space around it.
     pub metadata: Option<&'r str>,
-    /// The mark of the last accepted tap: its counter, its time, and the number of accepted taps. The registry copies
-    /// the mark from the counter store when it reads the record. The service uses this copy for display and for rules,
-    /// but never to detect a replay.
+    /// The mark that the counter store keeps for the tag: the counter and time of the last accepted tap, and the number
+    /// of accepted taps. Your registry copies the mark from the counter store when the registry reads the record. The
+    /// service uses this copy for display and for rules, but never to detect a replay.
     pub last_seen: Option<Mark>,
 }
 
@@ -100,20 +101,21 @@ pub struct Chip<'r> {
     pub keys: Keys<'r>,
     /// `true` if the service evaluates the tamper status of the tag.
     pub tamper: bool,
-    /// The counter id. If this field is `None`, the id is [derived from the file-read
-    /// key](PreparedFileReadKey::counter_id). Set this field only if the counter of the tag is already stored under a
-    /// different id.
+    /// The counter id, under which the counter store keeps the counter. If this field is `None`, the id is [derived
+    /// from the file-read key](PreparedFileReadKey::counter_id). Set this field only if the counter of the tag is
+    /// already stored under a different id.
     pub counter: Option<CounterId>,
 }
 
-/// The source of the two keys of a tag: the keys themselves, or the data from which they are derived or unsealed.
+/// The source of the two keys of a tag: the keys themselves, or the data from which the service derives or decrypts the
+/// keys.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Keys<'r> {
     /// The keys are not known yet. The service refuses every tap of the tag with
     /// [`Refusal::NoKeys`](super::Refusal::NoKeys).
     NotLoaded,
-    /// The record contains the keys, or other keys from which they are derived.
+    /// The record contains the keys, or the master keys or issuer keys from which the service derives the keys.
     Loaded {
         /// The SDMMetaReadKey, which decrypts `{picc}`. Set this field to `None` if the layout has no `{picc}`.
         meta: Option<MetaKey<'r>>,
@@ -140,9 +142,9 @@ pub enum Keys<'r> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MetaKey<'r> {
-    /// A key that the service prepares again for each tap.
+    /// A key that is not prepared. The service prepares (expands) the key again for each tap.
     Plain(&'r SdmMetaReadKey),
-    /// A key that you prepared once for many taps. Prepare the key for the scheme of the layout.
+    /// A key that you prepared (expanded) once for many taps. Prepare the key for the scheme of the layout.
     Prepared(&'r PreparedMetaReadKey),
     /// K1 of a Bolt Card, derived from this issuer key.
     Boltcard(&'r IssuerKey),
@@ -153,21 +155,22 @@ pub enum MetaKey<'r> {
 
 /// The source of an SDMFileReadKey. A key can be derived only if the record has a UID.
 ///
-/// **Tags that share a key count as one tag, unless their layout mirrors the UID.** Without a UID, nothing in a tap
-/// shows which of these tags produced the tap. The service accepts the tap under the record of any of these tags, but
-/// only once in total.
+/// **If the layout does not mirror the UID, all tags that share a key count as one tag.** Without a UID, nothing in a
+/// tap shows which of these tags produced the tap. The service can accept the tap under the record of any of these
+/// tags. If [`Chip::counter`] is `None` in all of these records, the tags share one counter. The service then accepts
+/// the tap only once in total.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileKey<'r> {
-    /// A key that the service prepares again for each tap.
+    /// A key that is not prepared. The service prepares (expands) the key again for each tap.
     Plain(&'r SdmFileReadKey),
-    /// A key that you prepared once for many taps. Prepare the key for the scheme of the layout.
+    /// A key that you prepared (expanded) once for many taps. Prepare the key for the scheme of the layout.
     Prepared(&'r PreparedFileReadKey),
     /// A key derived by [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch).
     An10922 {
         /// The master key.
         master: &'r MasterKey,
-        /// The suffix after the UID in the diversification input, at most 24 bytes.
+        /// The bytes that follow the UID in the input of the key derivation. At most 24 bytes are allowed.
         suffix: &'r [u8],
         /// The number of earlier personalisations of the tag.
         epoch: u32,
@@ -176,7 +179,7 @@ pub enum FileKey<'r> {
     Boltcard {
         /// The key of the issuer.
         issuer: &'r IssuerKey,
-        /// The version of the card. It increases each time the card is programmed again.
+        /// The version of the card. The version increases each time the card is programmed again.
         version: u32,
     },
     /// Key 2 of sdm-backend, derived from this master key.
@@ -229,8 +232,8 @@ fn key(name: &str) -> impl Iterator<Item = char> {
     name.chars().flat_map(char::to_lowercase).map(|c| if c == ' ' { '_' } else { c })
 }
 
-/// A level in the hierarchy of tags, ordered from the outermost level to the innermost. A folder contains tag groups, a
-/// tag group contains batches, and a batch contains tags.
+/// A level in the hierarchy of tags. A folder contains tag groups, a tag group contains batches, and a batch contains
+/// tags. In comparisons, an outer level is less than an inner level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// A folder.
@@ -243,17 +246,17 @@ pub enum Level {
     TagCode,
 }
 
-/// The state of a level.
+/// The state of a folder, a tag group, a batch or a single tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Taps of tags in this level can be accepted.
+    /// The service can accept taps of the tag, or of the tags in the folder, tag group or batch.
     Active,
-    /// Taps of all tags in this level are refused.
+    /// The service refuses all taps of the tag, or of the tags in the folder, tag group or batch.
     Inactive,
 }
 
-/// The states of a tag and of its batch, tag group and folder. If your service does not use one of these levels, set
-/// its state to [`State::Active`].
+/// The states of a tag and of its batch, tag group and folder. If you do not use folders, tag groups or batches, set
+/// their state to [`State::Active`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
     /// The state of the folder.
@@ -271,7 +274,8 @@ impl Standing {
     pub const ACTIVE: Self =
         Self { folder: State::Active, tag_group: State::Active, batch: State::Active, tag_code: State::Active };
 
-    /// Returns the outermost inactive level. Returns `None` if every level is active, so that the tag may be used.
+    /// Returns the outermost inactive level. Returns `None` if every level is active. Only in this case can the service
+    /// accept taps of the tag.
     ///
     /// ```
     /// use suntap::platform::{Level, Standing, State};

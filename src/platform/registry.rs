@@ -7,7 +7,7 @@ use super::record::{OrganisationId, TagRecord};
 use crate::counter::Blocking;
 use crate::value::Uid;
 
-/// Identifies the tag that a request asks for. The client may have invented the identifier.
+/// Identifies the tag that a request is about. The client may have invented the identifier.
 ///
 /// `Debug` does not show the text of [`Captured`](Self::Captured), because the text may be a secret eCode.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,8 +40,8 @@ pub enum TagRef<'a> {
         /// order, but the order must never change.
         nth: usize,
     },
-    /// The text that the URL of the tap has in place of a `{:name}` element of the layout. For example, this text can
-    /// be the number of the tag.
+    /// A text from the URL of the tap, for example the number of the tag. In the layout, a `{:name}` element stands in
+    /// place of this text.
     Captured {
         /// The name of the element, without colon and braces.
         name: &'a str,
@@ -67,14 +67,14 @@ impl fmt::Debug for TagRef<'_> {
 
 /// Finds the record of a tag, and the owner of an API key.
 ///
-/// The service only reads from a registry. It writes only to the [counter store](crate::CounterStore), which holds the
-/// data that changes with each tap. To detect a replay, the service uses the counter store, never a record.
+/// The service reads from a registry, but never writes to it. Data that changes with each tap is in the [counter
+/// store](crate::CounterStore). To detect a replay, the service uses the counter store, never a record.
 ///
-/// A [`Record`](super::Record) only borrows its values. Therefore a registry can return any type that implements
-/// [`TagRecord`]: the `Record` itself, a reference into a map, or a database row that owns its columns.
+/// A [`Record`](super::Record) borrows its values and does not own them. Therefore a registry can return any type that
+/// implements [`TagRecord`]: the `Record` itself, a reference into a map, or a database row that owns its columns.
 ///
 /// This trait has no lifetime parameter. If your registry returns references to its own records, implement the trait
-/// for a reference to the registry, as collections do with `IntoIterator`:
+/// for a reference to the registry. Collections implement `IntoIterator` for references in the same way:
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -126,7 +126,7 @@ pub trait TagRegistry {
     /// [name](ApiKeyName) of the API key or token: a keyed hash of its text. The default implementation returns `None`.
     ///
     /// An API key and a token have different names even if their text is the same. Therefore a client cannot use an API
-    /// key as a token, or a token as an API key.
+    /// key as a token, or vice versa.
     ///
     /// # Errors
     /// Returns an error if the registry cannot determine whether the key or token exists.
@@ -137,8 +137,8 @@ pub trait TagRegistry {
 }
 
 /// The async counterpart of [`TagRegistry`]. Like [`AsyncCounterStore`](crate::AsyncCounterStore), this trait does not
-/// require its futures to be `Send`. [`Service::verify_async`](super::Service::verify_async) says when the future of a
-/// service is `Send`.
+/// require its futures to be `Send`. The documentation of [`Service::verify_async`](super::Service::verify_async) lists
+/// the conditions under which the future of a service is `Send`.
 pub trait AsyncTagRegistry {
     /// The type of the records.
     type Record: TagRecord;

@@ -13,10 +13,10 @@ use crate::sun::received::Mirrors;
 use crate::sun::tap::UnverifiedTap;
 use crate::value::{Uid, UnixMillis};
 
-/// A request to decide about a tap.
+/// A request to decide whether to accept a tap.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// The tag that the tap claims to come from.
+    /// The tag that the request names. The service verifies the tap with the record of this tag.
     pub tag: TagRef<'a>,
     /// The client that sends the request.
     pub caller: Caller,
@@ -25,8 +25,9 @@ pub struct Request<'a> {
     /// - The static text comes from the layout.
     /// - The UID for `{uid}` and the texts for `{:xuid}` and `{:cuid}` come from the record.
     ///
-    /// `Mirrors` can contain texts of `{:name}` elements. The service ignores a text if the layout does not have the
-    /// element, unless the text is the eCode. If two texts have the same name, the service uses the first one.
+    /// `Mirrors` can contain texts of `{:name}` elements. The service ignores a text whose element is not in the
+    /// layout. There is one exception: the service uses the eCode even if the layout has no `{:eCode}`. If two texts
+    /// have the same name, the service uses the first one.
     pub tap: Presented<'a>,
     /// The time to store with an accepted tap, or `None` if you have no clock.
     pub at: Option<UnixMillis>,
@@ -47,8 +48,8 @@ pub enum Caller {
     Member(OrganisationId),
 }
 
-/// A request to decide about a tap whose URL does not name a tag. The service finds the record of the tag by the UID in
-/// the tap.
+/// A request to decide whether to accept a tap. The request does not say which tag made the tap. The service finds the
+/// record of the tag by the UID in the tap.
 #[derive(Debug)]
 pub struct UnnamedRequest<'a> {
     /// The tap.
@@ -63,8 +64,8 @@ pub struct UnnamedRequest<'a> {
 }
 
 impl Caller {
-    /// Returns the name of the token that must be looked up for this tag. Returns `None` if no token is needed or was
-    /// sent.
+    /// Returns the name (keyed hash) of the token that the service must look up in the registry. Returns `None` if the
+    /// tag needs no token, or if the caller sent no token.
     pub(super) fn token_wanted(&self, record: &Record<'_>) -> Option<&ApiKeyName> {
         match self {
             Self::Token(token) if record.needs_token => token.as_ref(),
@@ -82,13 +83,14 @@ impl Caller {
     }
 }
 
-/// The values that complete a tap that was sent as separate values: the UID of the record, and the text of each
-/// `{:name}` element.
+/// Completes a tap that was sent as separate values. The UID comes from the record. The text of a `{:name}` element
+/// comes from the client or, if the client did not send it, from the record.
 pub(super) struct Supplied<'a> {
     /// The UID of the record, as a value and as 14 ASCII digits. It is set if the layout has `{uid}` and the tap was
     /// sent without a UID.
     uid: Option<(Uid, [u8; 14])>,
-    /// The name and the text of each `{:name}` element of the layout for which the tap or the record has a text.
+    /// The names and texts of the `{:name}` elements of the layout. An element is left out if neither the tap nor the
+    /// record has a text for it.
     captured: Vec<(&'a str, &'a str), MAX_NAMES>,
 }
 
@@ -110,8 +112,8 @@ impl<'a> Supplied<'a> {
         supplied
     }
 
-    /// Returns the values that the client sent, together with the values that complete the tap. Returns no values if
-    /// the tap was not sent as separate values.
+    /// Returns the values that the client sent, together with the values from the record. Returns no values if the tap
+    /// was not sent as separate values.
     pub(super) fn complete<'t>(&'t self, tap: &Presented<'t>) -> Mirrors<'t> {
         let Presented::Mirrors(given) = tap else { return Mirrors::default() };
         let digits = self.uid.as_ref().and_then(|(_, digits)| str::from_utf8(digits).ok());

@@ -1,16 +1,17 @@
-//! Rules that choose the answer text for a tap.
+//! Rules that choose the response to a tap. The response is a text for the client.
 //!
-//! A rule set has up to three groups in a fixed order, and a default response. The answer is the response of the first
-//! group whose rules all match. If no group matches, the answer is the default response.
+//! A rule set has up to three rule groups in a fixed order, and a default response. Each group has rules and a
+//! response. A group matches if all of its rules match. The tap gets the response of the first group that matches. If
+//! no group matches, the tap gets the default response.
 //!
 //! A rule set belongs to a tag group or to a single tag (ixkio: tag code). If a tag has its own rule set, that rule set
 //! is used instead of the tag group's rule set. The exception is *layering*, which applies if a response of the tag
-//! group contains `{tagcodedr}`. With layering, the tag group's rule set is used, and the tag's own default response
-//! replaces `{tagcodedr}`.
+//! group contains the placeholder `{tagcodedr}`. With layering, the tag group's rule set is used, and the tag's own
+//! default response replaces `{tagcodedr}`.
 //!
 //! The rule types *Tag Authentication*, *Scan Count* and *Tamper* follow ixkio's documentation. ixkio's other rule
-//! types are not supported, for example the types that evaluate the phone. Two details are our own choice: the rules in
-//! a group are combined with AND, and a group without rules never matches.
+//! types are not supported, for example the rule types about the phone. Two details are our own choice: the rules in a
+//! group are combined with AND, and a group without rules never matches.
 //!
 //! ```
 //! use suntap::platform::rules::{Comparison, RuleInput, Rule, RuleGroup, RuleSet, Rules};
@@ -37,7 +38,8 @@ mod subtags;
 
 pub use subtags::{Filled, Subtag, Subtags};
 
-/// The placeholder that is replaced with the tag's own default response. It may occur in one response of a tag group.
+/// The placeholder for the tag's own default response. The placeholder may occur in at most one response of a tag
+/// group.
 pub(crate) const LAYER: &str = "{tagcodedr}";
 
 /// A condition on a tap.
@@ -45,8 +47,8 @@ pub(crate) const LAYER: &str = "{tagcodedr}";
 pub enum Rule {
     /// *Tag Authentication*: matches if the tap is genuine and new.
     TagAuthentication,
-    /// *Scan Count*: compares the number of accepted taps of the tag with the target. If the current tap is accepted,
-    /// the number includes it. The rule does not match if the number is unknown.
+    /// *Scan Count*: compares the number of accepted taps of the tag with the target. The number includes the current
+    /// tap if this tap is accepted. The rule does not match if the number is unknown.
     ScanCount(Comparison, u32),
     /// *Tamper*: compares the tamper status (TTPermStatus and TTCurrStatus) of an accepted tap with the target. If the
     /// status is unknown, the rule never matches, even with [`Equality::NotEqual`].
@@ -84,7 +86,7 @@ pub struct RuleGroup<'r> {
     pub response: &'r str,
 }
 
-/// At most three groups in order, and the default response for a tap that no group matches.
+/// At most three rule groups in order, and the default response. A tap gets the default response if no group matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet<'r> {
     /// The groups.
@@ -109,7 +111,8 @@ pub struct RuleInput {
     pub authentic: bool,
     /// The number of accepted taps of the tag, or `None` if the number is unknown.
     pub scans: Option<u32>,
-    /// TTPermStatus and TTCurrStatus, or `None` if they are unknown.
+    /// The tamper status (TTPermStatus and TTCurrStatus). Set this field to `None` if the status is unknown, or if the
+    /// MAC does not cover the status.
     pub tamper: Option<[u8; 2]>,
 }
 
@@ -152,7 +155,7 @@ impl<'r> RuleSet<'r> {
 }
 
 impl<'r> Rules<'r> {
-    /// Returns the rule set that applies to the tag: its own, or that of its tag group.
+    /// Returns the rule set that applies to the tag: the tag's own rule set, or the rule set of its tag group.
     fn in_force(&self) -> &RuleSet<'r> {
         match &self.tag_code {
             Some(own) if self.tag_group.layers().next().is_none() => own,
@@ -160,9 +163,9 @@ impl<'r> Rules<'r> {
         }
     }
 
-    /// Returns `true` if the answer to a genuine tap can differ from the answer to a forged tap. The rule set that
-    /// applies must have a group with [`Rule::TagAuthentication`], and the response of this group must differ from the
-    /// default response.
+    /// Returns `true` if a genuine tap can get a different response than a forged tap because of
+    /// [`Rule::TagAuthentication`]. The method looks for groups with this rule in the rule set that applies to the tag.
+    /// It returns `true` if the response of such a group differs from the default response.
     #[must_use]
     pub fn show_authenticity(&self) -> bool {
         let rules = self.in_force();
@@ -172,8 +175,8 @@ impl<'r> Rules<'r> {
         })
     }
 
-    /// Returns the response text for a tap. Subtags in the text, which are placeholders such as `{scount}`, are not
-    /// filled yet.
+    /// Returns the response text for a tap. The text can still contain subtags, which are placeholders such as
+    /// `{scount}`.
     #[must_use]
     pub fn response(&self, input: &RuleInput) -> &'r str {
         self.in_force().response(input)

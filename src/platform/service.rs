@@ -17,7 +17,8 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 use crate::value::{CounterId, UnixMillis};
 use crate::verifier::Claims;
 
-/// The name of the `{:name}` element whose text is the eCode.
+/// The name of the layout element `{:eCode}`, which marks the place of the eCode in the URL. The eCode is a code that
+/// unseals or derives the keys of the tag.
 const ECODE: &str = "eCode";
 
 /// Decides whether to accept taps. A service uses a registry and a counter store, and takes these steps:
@@ -26,15 +27,17 @@ const ECODE: &str = "eCode";
 /// find the record ─▶ owner ─▶ state ─▶ keys ─▶ shape ─▶ open ─▶ UID ─▶ SDMMAC ─▶ advance the counter
 /// ```
 ///
-/// The step *shape* checks that the tap matches the layout. For a tap that is a URL, *shape* runs before *keys*,
-/// because the keys may depend on an eCode in the URL.
+/// The step *owner* checks that the caller may ask about the tag. The step *shape* checks that the tap matches the
+/// layout, and *open* decrypts the PICCData. If the tap is a URL, *shape* runs before *keys*, because the keys may
+/// depend on an eCode, a code in the URL.
 ///
 /// If a step fails, the service returns the [`Refusal`] for this step and skips the later steps. Therefore the counter
-/// is advanced only for a verified tap of an active tag that the caller may ask about. The refusal is meant for the
-/// operator and for callers who may see the record of the tag. Return one generic refusal to untrusted clients.
+/// is advanced only if the tap is verified, the tag is active, and the caller may ask about the tag. The refusal is
+/// meant for the operator and for callers who may see the record of the tag. Return one generic refusal to untrusted
+/// clients.
 ///
-/// A service holds only the server secrets, which it needs for keys that are sealed or derived from an eCode. A service
-/// needs no heap.
+/// A service contains the server secrets and nothing else. The service needs the server secrets for keys that are
+/// sealed (encrypted) and for keys that are derived from an eCode. A service needs no heap.
 ///
 /// ```
 /// use suntap::platform::{
@@ -81,7 +84,7 @@ pub struct Service<'s> {
     secrets: &'s [ServerSecret],
 }
 
-/// A verified tap whose counter has not been compared with the store yet.
+/// A verified tap, before its counter is compared with the stored counter.
 struct Examined<'a> {
     tap: VerifiedTap<'a>,
     values: TapValues,
@@ -89,7 +92,7 @@ struct Examined<'a> {
 }
 
 impl<'a> Examined<'a> {
-    /// Advances the counter, and returns the message of the tap and the verdict.
+    /// Advances the counter. Returns the content of the tap, and the verdict or the error of the counter store.
     async fn decide<S: AsyncCounterStore + ?Sized>(
         self,
         counters: &mut S,
@@ -101,19 +104,20 @@ impl<'a> Examined<'a> {
 }
 
 impl<'s> Service<'s> {
-    /// Creates a service. `secrets` are the server secrets for keys that are sealed or derived from an eCode. If no tag
-    /// has sealed or derived keys of this kind, pass an empty slice.
+    /// Creates a service. `secrets` are the server secrets. The service needs them for keys that are sealed (encrypted)
+    /// and for keys that are derived from an eCode, a code in the URL of the tag. If no tag has such keys, pass an
+    /// empty slice.
     ///
-    /// The first element must be the current secret. While [seals are renewed](crate::kdf::ecode::SealedKeys::rewrap),
-    /// add the previous secret as the second element. To unseal keys, the service tries the secrets one after another.
-    /// To derive keys from an eCode, the service uses only the first secret.
+    /// The first element must be the current secret. While you [change the sealed keys to a new
+    /// secret](crate::kdf::ecode::SealedKeys::rewrap), pass the previous secret as the second element. To unseal keys,
+    /// the service tries the secrets in order. To derive keys from an eCode, the service uses only the first secret.
     #[must_use]
     pub const fn new(secrets: &'s [ServerSecret]) -> Self {
         Self { secrets }
     }
 
     /// Decides about a tap, calls `conclude` with the outcome, and returns the result of `conclude`. `conclude` is a
-    /// closure because the outcome borrows the record.
+    /// closure because the outcome borrows the record, which exists only during this call.
     pub fn verify<R: TagRegistry, S: CounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -124,11 +128,12 @@ impl<'s> Service<'s> {
         run_ready(self.verify_async(Blocking(registry), &mut Blocking(counters), request, conclude))
     }
 
-    /// Like [`verify`](Self::verify), but for an asynchronous registry and store. The returned future is `Send` if the
-    /// futures of the registry and the store, the records, and the errors are all `Send`.
+    /// Like [`verify`](Self::verify), but for an asynchronous registry and store. The returned future is `Send` if
+    /// everything that it holds is `Send`: the store, `conclude`, and the futures and errors of the registry and the
+    /// store. The registry and the records must be both `Send` and `Sync`.
     ///
-    /// If the future is dropped before it completes, the counter may or may not have been advanced. Treat the tap as
-    /// spent in either case.
+    /// If the future is dropped before it completes, the counter may or may not have been advanced. In either case,
+    /// treat the tap as spent: do not accept it, and ask for a new tap.
     pub async fn verify_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -142,7 +147,7 @@ impl<'s> Service<'s> {
 
     /// Like [`verify_async`](Self::verify_async), but `choose` builds the tap from the client's values and the record.
     /// `choose` runs after the service has checked the caller and the state of the tag. If `choose` returns a refusal,
-    /// the tap is refused.
+    /// the verdict is this refusal.
     pub(super) async fn verify_chosen<'t, R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -177,20 +182,21 @@ impl<'s> Service<'s> {
         }
     }
 
-    /// Like [`verify`](Self::verify), but for a tap whose URL does not name a tag.
+    /// Like [`verify`](Self::verify), but for a request that does not name the tag. The service finds the tag by the
+    /// UID in the tap.
     ///
-    /// The service tries to decrypt the PICCData with each meta-read key. Each successful decryption can give a UID. If
-    /// the layout has no `{picc}`, the service takes the UID from `{uid}`. To find all records with this UID, the
-    /// service asks the registry for [`TagRef::ClaimedUid`] with `nth` = 0, 1, 2 and so on. The service verifies the
-    /// tap with the keys of each record. The search ends at the first record whose keys verify the tap, but the service
-    /// skips inactive tags and tags that the caller may not ask about.
+    /// The service decrypts the PICCData with each meta-read key. The service takes the UID from each valid result, and
+    /// skips results without a UID. If the layout has no `{picc}`, the service takes the UID from `{uid}`. To find all
+    /// records with this UID, the service asks the registry for [`TagRef::ClaimedUid`] with `nth` = 0, 1, 2 and so on.
+    /// The service verifies the tap with the keys of one record after another. The search ends at the first record that
+    /// meets three conditions: its keys verify the tap, its tag is active, and the caller may ask about the tag.
     ///
-    /// If only the keys of skipped tags verify the tap, the outcome contains the record of the first of these tags, and
-    /// the refusal for that tag.
+    /// If the keys of a record verify the tap, but no record meets all three conditions, the tap is refused. The
+    /// outcome contains the first record whose keys verify the tap, and the refusal for this record.
     ///
     /// If no record's keys verify the tap, the outcome has no record, because nothing proves which tag made the tap.
-    /// The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise the refusal is the one for the last
-    /// record that was tried.
+    /// The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise the refusal is that of the last
+    /// record that the service tried.
     ///
     /// ```
     /// use suntap::platform::{
@@ -247,7 +253,8 @@ impl<'s> Service<'s> {
     ) -> T {
         let UnnamedRequest { tap, meta_keys, caller, at } = request;
         let mut refused = Refusal::UnknownTag;
-        // The first skipped tag: its keys verify the tap, but the tag is inactive or the caller may not ask about it.
+        // The first record whose keys verify the tap, although the tag is inactive or the caller may not ask about it.
+        // The second value is the refusal.
         let mut unusable = None;
         let mut claims = Claims::new(&tap, meta_keys);
         while let Some((_, claimed)) = claims.next() {
@@ -289,8 +296,8 @@ impl<'s> Service<'s> {
         }
     }
 
-    /// Verifies a tap with the keys of a record, without comparing the counter with the stored one. If the tap arrived
-    /// as separate values, `mirrors` contains these values and the values that the record adds.
+    /// Verifies a tap with the keys of a record. Does not compare the counter with the stored counter. If the tap
+    /// arrived as separate values, `mirrors` contains these values and the values that the record adds.
     fn examine<'a>(
         &self,
         tap: Presented<'a>,
@@ -313,14 +320,14 @@ impl<'s> Service<'s> {
         };
         let has_picc_data = layout.has(Field::PiccData);
         // If the tap arrived as separate values, the keys are prepared before a malformed value is reported. Therefore
-        // a wrong eCode is reported first.
+        // a wrong eCode is reported before a malformed value.
         let keys = TagKeys::prepare(self.secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
         let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
         let claim = Claims::new(&tap, meta_key).next();
-        // Keys derived from a wrong eCode do not decrypt the PICCData. The refusal is the same as for an eCode that
-        // does not unseal sealed keys.
+        // Keys derived from a wrong eCode usually fail to decrypt the PICCData. The refusal is then the same as for a
+        // wrong eCode with sealed keys.
         let is_derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let (_, claimed) = claim.ok_or(unopened)?;
@@ -343,9 +350,10 @@ impl<'s> Service<'s> {
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Returns the counter id of a tag. A registry needs this id to report the [last accepted tap](Record::last_seen).
-    /// Returns `None` for a tag without a chip. Unless the record sets the counter id, also returns `None` for a tag
-    /// without keys, and for a tag whose keys need an eCode from a tap.
+    /// Returns the counter id of a tag. A registry needs this id to look up the [last accepted tap](Record::last_seen)
+    /// in the counter store. If the record does not set the counter id, the service derives the id from the file-read
+    /// key. Returns `None` if the tag has no chip. Also returns `None` if the id must be derived, but the file-read key
+    /// is missing or depends on an eCode in the tap.
     #[must_use]
     pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
         let chip = record.chip.as_ref()?;
@@ -357,7 +365,8 @@ impl<'s> Service<'s> {
     }
 }
 
-/// Returns the organisation that owns the caller's token. The token is looked up only if the tag needs a token.
+/// Looks up the organisation that owns the caller's token. Returns `None` without a lookup if the tag needs no token,
+/// or if the caller sent no token.
 async fn asker<R: AsyncTagRegistry>(
     registry: &R,
     caller: &Caller,
@@ -369,7 +378,7 @@ async fn asker<R: AsyncTagRegistry>(
     }
 }
 
-/// Checks that the caller may ask about the tag, and that the tag may be used.
+/// Checks that the caller may ask about the tag, and that the tag is active.
 fn usable(caller: &Caller, asker: Option<OrganisationId>, record: &Record<'_>) -> Result<(), Refusal> {
     if !caller.may_ask(asker, record) {
         return Err(Refusal::NotTheOwner);
@@ -384,8 +393,8 @@ fn verify_claim<'a>(
     claimed: ClaimedTap<'a>,
     file_key: &PreparedFileReadKey,
 ) -> Result<Examined<'a>, Refusal> {
-    // If the layout can mirror a UID, a missing UID in the tap or in the record is a mismatch too. Otherwise a tap of
-    // another tag with the same keys would be accepted under this record.
+    // If the layout can mirror a UID, a missing UID in the tap or in the record is a mismatch too. Without this rule, a
+    // tap of another tag with the same keys would be accepted under this record.
     let expected = claimed.uid().is_some() || chip.layout.mirrored().uid;
     if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
         return Err(Refusal::OtherUid);
@@ -403,7 +412,7 @@ fn refusal(error: VerifyError) -> Refusal {
         VerifyError::NoCounter => Refusal::NoCounter,
         VerifyError::NotAuthentic => Refusal::NotAuthentic,
         VerifyError::WrongTag => Refusal::OtherUid,
-        // The record is at fault, not the tap.
+        // The cause of this error is the record, not the tap.
         VerifyError::Config(_) => Refusal::WrongScheme,
     }
 }

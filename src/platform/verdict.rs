@@ -15,7 +15,8 @@ pub struct TapValues {
     pub uid: Option<Uid>,
     /// The counter.
     pub ctr: SdmReadCtr,
-    /// The tamper status, if the record says that the tag has one.
+    /// The tamper status. This field is `None` if the tap has no tamper status, or if
+    /// [`Chip::tamper`](super::Chip::tamper) is `false` in the record.
     pub tamper: Option<TtStatus>,
 }
 
@@ -50,7 +51,7 @@ pub enum Refusal {
     /// The caller does not belong to the organisation that owns the tag.
     NotTheOwner,
     /// The tag may not be used, because the tag itself, its batch, its tag group or its folder is inactive. If several
-    /// of these levels are inactive, the value is the outermost one.
+    /// of these levels are inactive, the value names the outermost of them.
     Inactive(Level),
     /// The record has no chip, so the tag cannot be authenticated.
     NoChip,
@@ -68,7 +69,7 @@ pub enum Refusal {
     SealBroken,
     /// The tap does not match the layout.
     Malformed(Malformed),
-    /// The tap was parsed with a layout other than the record's.
+    /// The tap was already parsed with a layout that differs from the layout in the record.
     OtherLayout,
     /// Decrypting the PICCData did not give the values that the layout requires.
     NotOpened,
@@ -78,7 +79,7 @@ pub enum Refusal {
     NotAuthentic,
     /// The tap is genuine, but it carries no counter, so it may be a replay.
     NoCounter,
-    /// The tap is genuine, but this tap or a later one was accepted before.
+    /// The tap is genuine, but the same tap or a later tap of the tag was already accepted.
     Replayed {
         /// The values of the tap.
         tap: TapValues,

@@ -10,8 +10,8 @@ use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
 use crate::key::{SdmFileReadKey, counter_id_message};
 use crate::value::CounterId;
 
-/// Maximum length, in bytes, of a MAC input whose MAC is computed in parallel with others. Longer MAC inputs are rare.
-/// If any tap in a group has a longer MAC input, the taps of the group are verified one at a time.
+/// Maximum length of a MAC input in bytes, for parallel verification. Longer MAC inputs are rare. If a group of up to
+/// eight taps contains a longer MAC input, the taps of the group are verified one at a time.
 const INPUT: usize = 256;
 
 /// Verifies many taps, each with the file-read key of its tag. Each item of `taps` consists of three parts: any value
@@ -21,10 +21,9 @@ const INPUT: usize = 256;
 /// the order of `taps`.
 ///
 /// This function is faster than a loop that calls `verify` only if the feature `accel` is on and the processor has AES
-/// instructions. With the feature and the instructions, the iterator takes eight taps at a time and computes their MACs
-/// in parallel. While the expansion of one key waits for the result of an instruction, the processor works on the
-/// expansion of a different key. Without the feature or the instructions, the iterator verifies one tap at a time. The
-/// iterator never holds more than eight taps in memory.
+/// instructions. In that case, the iterator takes eight taps at a time and computes their MACs in parallel. The
+/// processor then does not wait for one AES instruction to finish before it starts an instruction for another tap. In
+/// all other cases, the iterator verifies one tap at a time. The iterator never holds more than eight taps in memory.
 ///
 /// ```
 /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};

@@ -42,12 +42,11 @@ impl fmt::Display for Field {
     }
 }
 
-/// Why a text does not have the shape of the layout. Parsing fails with this error before anything is decrypted or
-/// verified.
+/// Why a received text does not match the layout. Parsing returns this error before anything is decrypted or verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// The text is longer than any URL that fits into the 256-byte file of a chip.
+    /// The input is longer than any URL that fits into the 256-byte file of a chip.
     TooLong,
     /// The input differs from the static text of the template. The first difference is at byte `at` of the input.
     StaticText {
@@ -65,7 +64,7 @@ pub enum Malformed {
     /// An element contains an invalid character, for example a letter that is not a hexadecimal digit, or the `%` of
     /// percent-encoded text.
     Character(Field),
-    /// The input continues after the end of the layout.
+    /// The input contains extra text after the part that the layout describes.
     Trailing,
     /// The input is the `/path?query` of a request, but a full URL was expected. To parse a `/path?query`, call
     /// [`parse_origin_form`](crate::SdmLayout::parse_origin_form).
@@ -75,7 +74,7 @@ pub enum Malformed {
     FullUrl,
     /// A length in the NDEF file points past the end of the file.
     NdefLength,
-    /// The NDEF file does not begin with a whole URI record.
+    /// The NDEF file does not begin with a URI record, or this record is split into chunks.
     NdefRecord,
     /// The URI code of the NDEF record is above 04h. A URI code abbreviates the beginning of the URL, and only the
     /// codes 00h to 04h are supported.
@@ -126,18 +125,18 @@ impl core::error::Error for Malformed {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The tap was not made by a holder of the keys.
+    /// The tap does not come from a holder of the keys.
     ///
     /// Invalid decrypted PICCData, a wrong MAC and a counter of 0 all cause this error, so that an attacker cannot
-    /// distinguish the three causes. To find out whether the keys, the key derivation, the scheme or the MAC input are
-    /// wrong, use [`diagnose`](crate::diagnose) with the URL and your keys.
+    /// distinguish the three causes. To find out what is wrong (a key, the key derivation, the scheme or the MAC
+    /// input), use [`diagnose`](crate::diagnose) with the URL and your keys.
     NotAuthentic,
     /// The tap is genuine but carries no counter, so it may be a replay. See
     /// [`ClaimedTap::verify_replayable`](crate::ClaimedTap::verify_replayable).
     NoCounter,
     /// The tap is genuine, but from a different tag than the caller expected.
     WrongTag,
-    /// The layout, the keys and the called methods do not fit together.
+    /// The code combines a layout, keys and methods that do not match. The [`ConfigError`] gives the reason.
     Config(ConfigError),
 }
 
@@ -169,9 +168,9 @@ pub enum CommitError<S> {
     Replayed {
         /// The counter of the tap.
         ctr: SdmReadCtr,
-        /// The mark in the store, which is the record of the last accepted tap. If the counter in the record is equal
-        /// to `ctr`, the rejected tap is a copy of the last accepted tap. If the counter in the record is greater, the
-        /// last accepted tap is later than the rejected one.
+        /// The record of the last accepted tap in the store. If the counter in this record is equal to `ctr`, the
+        /// rejected tap is a copy of the last accepted tap. If the counter in this record is greater than `ctr`, the
+        /// rejected tap is older than the last accepted tap.
         stored: Mark,
     },
     /// The store failed. The counter may or may not have advanced, so the tap is rejected.
@@ -209,26 +208,26 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
 /// Any error that can occur on the way from the received text to a [`FreshTap`](crate::FreshTap). The error type of
 /// each step converts into this type.
 ///
-/// `S` is the error of the counter store, and `K` is the error of the source of keys. `Display` writes the error text
-/// of the step that failed. `source` returns the error of the counter store or of the source of keys, if one of the two
-/// failed.
+/// `S` is the error type of the counter store. `K` is the error type of the key source, which finds the file-read key
+/// of a tag. `Display` writes the error text of the step that failed. If the counter store or the key source failed,
+/// [`source`](core::error::Error::source) returns its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<S = Infallible, K = Infallible> {
-    /// The text does not have the shape of the layout.
+    /// The received text does not match the layout.
     Malformed(Malformed),
     /// The tap was not verified.
     Verify(VerifyError),
-    /// There is no key for the claimed tag, so nothing was verified. Possible causes are a tag that your records do not
-    /// list, an invalid eCode, and a forged tap. An eCode is a code in the URL that opens or derives the keys of the
-    /// tag: 26 characters of a-z and 2-7.
+    /// The key source has no key for the tag that the URL claims, so nothing was verified. Possible causes are a tag
+    /// that your records do not list, an invalid eCode, and a forged tap. An eCode is a code of 26 characters (a-z and
+    /// 2-7) in the URL. The eCode is needed to decrypt or derive the keys of the tag.
     ///
     /// Untrusted clients must not be able to distinguish this error from [`VerifyError::NotAuthentic`].
     UnknownTag {
         /// The claimed UID, which is not proven.
         uid: Option<Uid>,
     },
-    /// The source of keys failed, so nothing was verified.
+    /// The key source failed, so nothing was verified.
     Keys(K),
     /// The tap was verified, but it is a replay or the store failed.
     Commit(CommitError<S>),

@@ -11,15 +11,15 @@ use crate::value::Scheme;
 pub(crate) const MAX_TEMPLATE: usize = 256;
 /// Maximum number of `{:name}` elements (captures).
 pub(crate) const MAX_NAMES: usize = 4;
-/// Maximum number of elements: `[[`, five mirrors, the `{:name}` elements and the end.
+/// Maximum number of elements: `[[`, five mirrors, the `{:name}` elements and [`ElementKind::End`].
 pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
 /// A parsed URL template: the static text of the URL, the positions of the mirrors, and the part of the URL that the
 /// MAC covers.
 ///
 /// A layout owns its data and does not use the heap, so it can be a `const` or `static`. A layout determines how taps
-/// are parsed and what the MAC covers. The layout also fixes everything that the sender of a tap must not choose, above
-/// all the [`Scheme`].
+/// are parsed and what the MAC covers. The layout also fixes the [`Scheme`], so that the sender of a tap cannot choose
+/// the scheme.
 ///
 /// [`SdmLayout::new`] creates a layout and documents the grammar. [`sdm_layout!`](crate::sdm_layout) creates a layout
 /// at compile time.
@@ -37,13 +37,14 @@ pub struct SdmLayout {
     pub(crate) elements: [LayoutElement; MAX_ELEMENTS],
     /// The offset of the path or query in `template`.
     pub(crate) origin: usize,
-    /// The values that PICCData must contain, for example UID and counter for `{picc:uid,ctr}`. `None` without a pinned
-    /// `{picc}`.
+    /// The values that PICCData must contain, for example UID and counter for `{picc:uid,ctr}`. `None` for `{picc}`
+    /// without options, and for a layout without PICCData.
     pub(crate) picc: Option<Mirrored>,
-    /// The number of characters that `{enc:N}` pins.
+    /// The required number of characters of the SDMENCFileData: the `N` in `{enc:N}`.
     pub(crate) enc_chars: Option<usize>,
-    /// The number of digits in the mirrors that directly follow an `{enc}` without a pinned length. The parser reads
-    /// all digits in a row and then leaves this number of digits to the mirrors after `{enc}`.
+    /// The total number of hexadecimal digits of the mirrors that directly follow an `{enc}` without a fixed length.
+    /// The parser finds where the hexadecimal digits end. The last `enc_reserve` of them belong to the mirrors after
+    /// `{enc}`, and all others belong to `{enc}`.
     pub(crate) enc_reserve: usize,
     /// The offset of the tamper status in the plaintext of `{enc}`.
     pub(crate) tt_at: Option<usize>,
@@ -116,8 +117,8 @@ impl SdmLayout {
         self.elements().any(|element| matches!(element.kind, ElementKind::Value(field) if field == wanted))
     }
 
-    /// Returns the set of values that the taps of this layout carry, plain or in `{picc}`. An unpinned `{picc}` counts
-    /// as UID and counter.
+    /// Returns the set of values that the taps of this layout carry, plain or in `{picc}`. A `{picc}` without options
+    /// counts as UID and counter.
     pub(crate) fn mirrored(&self) -> Mirrored {
         let picc_data = self.has(Field::PiccData);
         let all = Mirrored { uid: picc_data || self.has(Field::Uid), ctr: picc_data || self.has(Field::SdmReadCtr) };

@@ -9,8 +9,7 @@ use crate::value::{ParseError, hex};
 
 /// An SDMMAC: a CMAC truncated to 8 bytes.
 ///
-/// `==` runs in constant time. `Debug` does not show the bytes, because the MAC of a tap is as valuable as the tap
-/// itself until the tap is accepted.
+/// `==` runs in constant time. `Debug` does not show the bytes: until a tap is accepted, its MAC is a secret.
 #[doc(alias = "SDMMAC")]
 #[doc(alias = "MACt")]
 #[derive(Clone, Copy)]
@@ -32,7 +31,7 @@ impl SdmMac {
         hex::decode(text.as_bytes()).map(Self)
     }
 
-    /// Truncates a full CMAC, as the chip does, to the bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0.
+    /// Truncates a full CMAC in the same way as the chip: bytes 1, 3, 5, 7, 9, 11, 13 and 15 (counted from 0) remain.
     #[must_use]
     pub const fn truncate(cmac: &[u8; 16]) -> Self {
         let [_, m0, _, m1, _, m2, _, m3, _, m4, _, m5, _, m6, _, m7] = *cmac;

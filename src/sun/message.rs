@@ -16,8 +16,8 @@ const MAX_FILE_DATA: usize = 128;
 /// The content of a tap whose SDMMAC matches.
 ///
 /// SDMMAC authenticates the UID, the counter, and the text inside the MAC window of the layout. You get a message from
-/// a [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or [`ReplayableTap`](crate::ReplayableTap). A
-/// message does not say whether the tap is a replay, but the type from which you got the message does.
+/// a [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or [`ReplayableTap`](crate::ReplayableTap). If
+/// you get the message from a `FreshTap`, the tap is not a replay. Otherwise, the tap may be a replay.
 #[doc(alias = "Secure Unique NFC")]
 pub struct SunMessage<'a> {
     layout: &'a SdmLayout,
@@ -57,11 +57,10 @@ impl<'a> SunMessage<'a> {
         }
     }
 
-    /// Returns the tamper status, or `None` if the layout has none.
+    /// Returns the tamper status, or `None` if the layout contains no tamper status.
     ///
-    /// For an NTAG 22x, this method always returns `None`. The two status characters of an NTAG 22x are not understood
-    /// well enough to report a closed seal. [`status_detect`](Self::status_detect) returns the two characters
-    /// unchanged.
+    /// For an NTAG 22x, this method always returns `None`. The meaning of its two status characters is not known well
+    /// enough to report a closed seal. [`status_detect`](Self::status_detect) returns the two characters unchanged.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
         if self.received.status_detect.is_some() {
@@ -95,8 +94,8 @@ impl<'a> SunMessage<'a> {
     /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that contains the plaintext. Returns
     /// `None` if the layout has no `{enc}`.
     ///
-    /// The plaintext is at most 128 bytes long: the mirror has two digits for each byte, and the file of the tag is 256
-    /// bytes long.
+    /// The plaintext is at most 128 bytes long: the mirror has two hexadecimal digits for each byte, and the file of
+    /// the tag is 256 bytes long.
     #[must_use]
     pub fn file_data<'b>(&self, buffer: &'b mut [u8; MAX_FILE_DATA]) -> Option<&'b [u8]> {
         let plain = buffer.get_mut(..self.file_data_len()).filter(|plain| !plain.is_empty())?;

@@ -4,7 +4,7 @@
 
 use super::error::Malformed;
 
-/// The prefixes for the URI codes 00h to 04h. Layouts use no other codes.
+/// The URL prefixes for which the URI codes 00h to 04h stand. Layouts use no other codes.
 const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
 
 /// Bits of the first byte of a record.
@@ -13,7 +13,7 @@ const CHUNKED: u8 = 0x20;
 const SHORT: u8 = 0x10;
 const HAS_ID: u8 = 0x08;
 const TYPE_NAME_FORMAT: u8 = 0x07;
-/// `WELL_KNOWN` is the type name format of well-known types, and `URI` is the well-known type of a URI.
+/// `WELL_KNOWN` marks a record type that the NFC Forum defines. `URI` is the type of a URI record.
 const WELL_KNOWN: u8 = 0x01;
 const URI: &[u8] = b"U";
 
@@ -23,9 +23,9 @@ pub(super) struct UriRecord<'a> {
     pub(super) prefix: &'static str,
     /// The text of the URI after the prefix.
     pub(super) text: &'a [u8],
-    /// The number of file bytes before the text.
+    /// The number of file bytes before `text`.
     pub(super) offset: usize,
-    /// The number of bytes that follow the record in the message. They belong to further records.
+    /// The number of bytes in the message after this record. These bytes belong to further records.
     pub(super) rest: usize,
 }
 

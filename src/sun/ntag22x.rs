@@ -17,11 +17,11 @@
 //! ```
 //!
 //! On StatusDetect chips, `{tt}` is ten characters long: two status characters (`C`, `O`, `I`, or `0` if StatusDetect
-//! is off) and four bytes of data as hexadecimal digits. The MAC always covers `{tt}`.
+//! is off) and eight hexadecimal digits (four bytes of data). The MAC always covers `{tt}`.
 //!
 //! This module was checked with two taps published by NXP and with taps recorded from NTAG 223 DNA StatusDetect chips.
-//! All MACs match. **No NTAG 224 DNA was available. An NTAG 224 DNA should compute the MAC in the same way, but this is
-//! not tested on a real chip.**
+//! All MACs match. **No NTAG 224 DNA was available. This module assumes that an NTAG 224 DNA computes the MAC in the
+//! same way. The assumption is not tested on a real chip.**
 //!
 //! Enable the counter of the chip. With the counter disabled, the chip writes `000000` as the counter, and the URL
 //! never changes. A tap with counter 0 is always rejected as [`NotAuthentic`](crate::VerifyError::NotAuthentic), even
@@ -69,8 +69,8 @@ impl StatusDetect {
     }
 }
 
-/// Computes the full CMAC over the UID, the counter (MSB first) and the status block, if one is given. The status block
-/// is packed into five bytes: one byte for the two status characters, then the data.
+/// Computes the full CMAC over the UID and the counter (MSB first). If `status_detect` is `Some`, the CMAC also covers
+/// the status block, packed into five bytes: one byte for the two status characters, then the data.
 ///
 /// The chip mirrors the [truncation](crate::SdmMac::truncate) of this CMAC. Returns `None` if a status character is
 /// invalid, or if the key was prepared for a scheme other than [`Scheme::Suncmac`].

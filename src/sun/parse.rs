@@ -1,5 +1,5 @@
-//! Parses received text into an [`UnverifiedTap`]. Parsing checks only the shape. It does not decrypt or verify
-//! anything.
+//! Parses received text into an [`UnverifiedTap`]. Parsing checks only that the text matches the layout. Nothing is
+//! decrypted or verified.
 
 use super::error::{Field, Malformed};
 use super::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, SdmLayout};
@@ -20,7 +20,8 @@ impl<'a> UnverifiedTap<'a> {
         Self { layout, received, picc_data: PiccWire::default() }
     }
 
-    /// Checks that `text` has the shape of the element `field`, and stores the value of the element.
+    /// Checks the length and the characters of `text`, the text of the element `field`. Stores the decoded value if
+    /// later steps need the value.
     fn accept(&mut self, field: Field, text: &[u8]) -> Result<(), Malformed> {
         let Self { layout, received, picc_data } = self;
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
@@ -60,9 +61,9 @@ impl<'a> UnverifiedTap<'a> {
 impl SdmLayout {
     /// Parses a full URL.
     ///
-    /// Static text must match byte by byte, and each mirror must have the right length and valid digits. The digits may
-    /// be in upper or lower case. Missing elements, repeated elements and trailing text are rejected. Nothing is
-    /// percent-decoded.
+    /// Static text must match byte by byte. Each element must have the right length and valid characters. Hexadecimal
+    /// digits may be in upper or lower case. Missing elements, repeated elements and trailing text are rejected.
+    /// Nothing is percent-decoded.
     ///
     /// # Errors
     /// Returns [`Malformed`] with the reason.
@@ -71,8 +72,8 @@ impl SdmLayout {
         self.read(url, 0).map_err(|error| if url.starts_with(b"/") { Malformed::OriginForm } else { error })
     }
 
-    /// Parses the `/path?query` of an HTTP request, which is the only part of the URL that a server receives. The part
-    /// of the URL before the path is taken from the template.
+    /// Parses the `/path?query` of an HTTP request, which is the only part of the URL that a server receives. This
+    /// method takes the text before the path from the template.
     ///
     /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this method accepts the `/` that an
     /// HTTP client inserts before the `?`.
@@ -97,11 +98,11 @@ impl SdmLayout {
         }
     }
 
-    /// Parses the NDEF file of a tag, which an NFC reader gets with the command ISOReadBinary or READ. The file
+    /// Parses the NDEF file of a tag. An NFC reader reads this file with the command ISOReadBinary or READ. The file
     /// consists of NLEN (the length of the message, two bytes) and the NDEF message.
     ///
     /// The first record must be an unchunked URI record. Further records and bytes after the message are ignored. The
-    /// URI code, which abbreviates the beginning of the URL, may differ from the code that
+    /// URI code stands for the beginning of the URL. This code may differ from the code that
     /// [`ndef_file`](Self::ndef_file) writes. Pass raw bytes, not hexadecimal digits:
     ///
     /// ```
@@ -138,14 +139,14 @@ impl SdmLayout {
     /// borrows the values, just as a parsed tap borrows its URL.
     ///
     /// # Errors
-    /// Returns [`Malformed`] if `mirrors` lacks a value of the layout, contains a value twice, contains a value that is
-    /// not in the layout, or contains a value of the wrong shape.
+    /// Returns [`Malformed`] if `mirrors` lacks a value that the layout requires, contains a value twice, or
+    /// contains a value that is not in the layout. A wrong length or an invalid character in a value is also an error.
     pub fn assemble<'a>(&'a self, mirrors: &'a Mirrors<'a>) -> Result<UnverifiedTap<'a>, Malformed> {
         self.assemble_with(mirrors, None)
     }
 
     /// Like [`assemble`](Self::assemble), but the caller can pass the UID of the tap as `known`. If `known` is `Some`,
-    /// the UID in `mirrors` is not decoded.
+    /// this method does not decode the text of the UID in `mirrors`. The text must be present in either case.
     pub(crate) fn assemble_with<'a>(
         &'a self,
         mirrors: &'a Mirrors<'a>,
@@ -182,14 +183,14 @@ impl SdmLayout {
 
     /// Parses `input` against the part of the template that begins at the offset `origin`.
     fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
-        // No tag can write a text of this length, so do not spend time on a more precise error.
+        // No tag can write a text this long, so return at once, without a search for a more precise error.
         if input.len() > 4 * MAX_URL {
             return Err(Malformed::TooLong);
         }
         let mut starts = [0; MAX_ELEMENTS];
         let mut tap = UnverifiedTap::begun(self, Source::Url { input, starts });
         let mut rest = input;
-        // The mirror directly before `rest`.
+        // The element that ends directly before `rest`. `None` if static text ends there.
         let mut before = None;
         for (index, element) in self.elements().enumerate() {
             let text = self.text_from(origin, element);
@@ -213,8 +214,8 @@ impl SdmLayout {
                     if rest.is_empty() || element.text.to < origin {
                         return Err(Malformed::Missing(field));
                     }
-                    // If the mirror is invalid, `refine` looks for the static text after the mirror to find a more
-                    // precise error.
+                    // If the text of the element is invalid, `refine` looks for the static text after the element,
+                    // to find a more precise error.
                     let chars = self.chars(field, rest);
                     let refine =
                         |error| refine(error, field, rest.get(..chars).unwrap_or(rest), self.text_after(index));
@@ -257,8 +258,8 @@ impl SdmLayout {
         next.map_or(&[], |next| self.text(next.text))
     }
 
-    /// Returns the error for `rest`, the end of `input`, which does not match the template. Returns `otherwise` if no
-    /// error is more precise.
+    /// Returns the error for an input that does not match the template. `rest` is the part of `input` that is not
+    /// parsed yet, and `element` is the next element. Returns `otherwise` if this method finds no more precise error.
     fn explain(
         &self,
         input: &[u8],
@@ -276,7 +277,8 @@ impl SdmLayout {
         }
         match (before, rest.first(), element.kind) {
             (_, None, ElementKind::Value(field)) => Malformed::Missing(field),
-            // If the next character is neither a URL delimiter nor white space, the mirror is too long.
+            // If the next character is neither a URL delimiter nor white space, the element before this character is
+            // too long. A `{:name}` element has no maximum length. After such an element, the character is invalid.
             (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#' | b' ' | b'\t'..=b'\r') => {
                 match field {
                     Field::Captured => Malformed::Character(field),
@@ -287,7 +289,7 @@ impl SdmLayout {
         }
     }
 
-    /// Returns each element that is the whole value of a query parameter, together with the `name=` of the parameter.
+    /// Returns each element that directly follows the `name=` of a query parameter, together with this `name=`.
     fn parameters(&self) -> impl Iterator<Item = (Field, &[u8])> {
         let mut before: &[u8] = &[];
         self.elements().filter_map(move |element| {
@@ -305,12 +307,13 @@ impl SdmLayout {
     }
 }
 
-/// Returns a more precise error for text that is not a valid mirror. `next` is the static text that should follow the
-/// mirror.
+/// Returns a more precise error than `error` if there is one. `text` is not valid for the element `field`. `next` is
+/// the static text after the element in the template.
 fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed {
     match (error, next) {
         (_, [_, ..]) if text.starts_with(next) || text.is_empty() => Malformed::Missing(field),
-        // If the first character of `next` occurs in the text and is not a hexadecimal digit, the mirror is too short.
+        // If `text` contains the first character of `next`, and this character is not a hexadecimal digit, the element
+        // is too short.
         (Malformed::Character(_), [first, ..]) if text.contains(first) && !first.is_ascii_hexdigit() => {
             Malformed::Length(field)
         }

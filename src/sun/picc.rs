@@ -16,7 +16,7 @@ impl PiccData {
     /// Decrypts PICCData and reads its content.
     ///
     /// Decryption succeeds with any key, so `Some` only means that the first byte of the plaintext (PICCDataTag) is
-    /// valid. With a wrong key, PICCDataTag is valid by chance in 3 of 256 cases.
+    /// valid. With a wrong key, PICCDataTag is valid by chance in 3 out of 256 cases.
     pub(crate) fn open(key: &PreparedMetaReadKey, wire: &PiccWire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }
@@ -25,8 +25,8 @@ impl PiccData {
     pub(super) fn read(plain: &Block) -> Option<Self> {
         let [tag, body @ ..] = plain;
         let (uid, after_uid) = body.split_first_chunk()?;
-        // In PICCDataTag, bit 7 stands for a UID, and bit 6 stands for a counter. Bits 5 and 4 are reserved and zero.
-        // Bits 3 to 0 are the length of the UID, or zero without a UID.
+        // In PICCDataTag, bit 7 is set if there is a UID, and bit 6 is set if there is a counter. Bits 5 and 4 are
+        // reserved and zero. Bits 3 to 0 are the length of the UID, or zero if there is no UID.
         let (uid, ctr) = match tag {
             0xC7 => (Some(uid), after_uid.first_chunk()),
             0x87 => (Some(uid), None),

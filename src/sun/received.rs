@@ -19,7 +19,7 @@ pub(crate) const MAX_URL: usize = 261;
 pub struct Mirrors<'a> {
     /// `{picc}`
     pub picc_data: Option<&'a str>,
-    /// `{uid}`. If the sender omits the UID, use the UID in your record of the tag.
+    /// `{uid}`. If the sender omits the UID, pass the UID from your record of the tag.
     pub uid: Option<&'a str>,
     /// `{ctr}`
     pub ctr: Option<&'a str>,
@@ -68,10 +68,11 @@ impl<'a> Mirrors<'a> {
     }
 }
 
-/// Splits text into the file data and the MAC. The MAC is the last 16 characters.
+/// Splits the value of [`Mirrors::enc_mac`] into the encrypted file data and the MAC. The MAC is the last 16
+/// characters.
 ///
-/// If the text cannot be split, returns the whole text as the MAC. The tap is later rejected, because a MAC must have
-/// 16 characters.
+/// If the value cannot be split, returns `None` and the whole value. The tap is then rejected, because the file data is
+/// missing.
 fn split_mac(text: &str) -> (Option<&str>, &str) {
     let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
@@ -94,7 +95,7 @@ pub(crate) struct Received<'a> {
     pub(super) status_detect: Option<StatusDetect>,
 }
 
-/// The received text: one URL, or one value for each mirror.
+/// The received text: one URL, or one value for each element.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     /// One text contains all elements. `starts` gives the offset of each element. The text of an element ends where the

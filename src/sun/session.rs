@@ -1,8 +1,8 @@
 //! Session vectors and session keys. Source: NT4H2421Gx §9.3.9, AN12196 Table 2.
 //!
 //! Verification uses this module internally. The module is public for tools that show the steps of the computation,
-//! compare results with a different implementation, or find out why a tap does not verify. No result of this module
-//! proves that a tap is authentic.
+//! compare results with those of a different implementation, or find out why a tap does not verify. No result of this
+//! module proves that a tap is authentic.
 //!
 //! An NTAG 22x has no session keys. It computes the MAC directly under the key of the tag.
 
@@ -96,8 +96,8 @@ pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     block
 }
 
-/// Assembles a session vector as one big-endian number. Every tap needs a session vector, and one number is faster to
-/// assemble than sixteen bytes.
+/// Assembles a session vector as one big-endian number. A number is faster to assemble than sixteen bytes, and every
+/// tap needs a session vector.
 fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let mut free = u128::BITS;
     let mut place = |bits: u32, bytes: [u8; 8]| {
@@ -128,13 +128,13 @@ impl MacKey {
         Some(Self::new(suite, key.one_block(&vector_of_mac(suite, uid, ctr))))
     }
 
-    /// Like [`derive`](Self::derive), but for a plain or prepared key. In AES mode, the result contains the counter id.
-    /// Returns `None` if the key was prepared for a different scheme.
+    /// Like [`derive`](Self::derive), but accepts any type of file-read key, prepared or not. In AES mode, the result
+    /// also contains the counter id. Returns `None` if the key was prepared for a different scheme.
     ///
-    /// In AES mode, the session key and the counter id are computed together, so that a plain key is expanded only
-    /// once. In LRP mode, the counter id must not be computed before the MAC is verified. The id is an AES-CMAC over
-    /// the claimed UID. By claiming a UID, the sender of a forged tap could choose a block that AES encrypts under the
-    /// key of the tag.
+    /// In AES mode, the session key and the counter id are computed together, so that a key that was not prepared is
+    /// expanded only once. In LRP mode, the counter id must not be computed before the MAC is verified. The counter id
+    /// is an AES-CMAC over the claimed UID. The sender of a forged tap chooses this UID, and so would choose a block
+    /// that AES encrypts under the key of the tag.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,
@@ -169,7 +169,7 @@ impl EncKey {
     /// Derives the session key of SDMENCFileData. Returns `None` if `key` was prepared for an NTAG 22x, which has no
     /// session keys.
     ///
-    /// UID and counter are required, because a chip encrypts file data only if it mirrors the two values.
+    /// UID and counter are required, because a chip that encrypts file data always mirrors both values.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Uid, ctr: SdmReadCtr) -> Option<Self> {
         let suite = Suite::of(key.scheme())?;
@@ -180,8 +180,8 @@ impl EncKey {
         Some(Self { suite, secret: SessionSecret::from_bytes(key.one_block(&vector)) })
     }
 
-    /// Like [`derive`](Self::derive), but in LRP mode copies the secret of `mac_key`. In LRP mode, the two session keys
-    /// of a tap have the same secret.
+    /// Like [`derive`](Self::derive), but copies the secret of `mac_key` in LRP mode. In LRP mode, both session keys of
+    /// a tap have the same secret.
     pub(super) fn beside(
         mac_key: &MacKey,
         scheme: Scheme,
@@ -201,8 +201,8 @@ impl EncKey {
     /// plaintext has no padding.
     ///
     /// AES mode uses AES-128-CBC. To compute the IV, SDMReadCtr (LSB first) is padded with zero bytes and encrypted
-    /// under this key. LRP mode uses LRICB, the counter mode of LRP. The six-byte LRICB counter is SDMReadCtr (LSB
-    /// first) followed by three zero bytes. Source: NT4H2421Gx §9.3.6.
+    /// under the session key. LRP mode uses LRICB, the counter mode of LRP. The six-byte LRICB counter is SDMReadCtr
+    /// (LSB first) followed by three zero bytes. Source: NT4H2421Gx §9.3.6.
     pub fn decrypt(&self, ctr: SdmReadCtr, blocks: &mut [[u8; 16]]) {
         self.suite.decrypt_file_data(self.secret.expose_bytes(), ctr.to_lsb_first(), blocks);
     }

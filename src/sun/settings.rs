@@ -1,5 +1,5 @@
-//! Converts a layout to the settings and the NDEF file of a tag, and back. Source: NT4H2421Gx §10.7.1, Tables 69 and
-//! 73.
+//! Converts a layout to the settings and the NDEF file of a tag, and vice versa. Source: NT4H2421Gx §10.7.1, Tables 69
+//! and 73.
 
 mod access;
 mod error;

@@ -1,6 +1,6 @@
 //! A range of bytes in a text.
 
-/// A range of bytes in a text. `from` is the offset of the first byte, and `to` is the offset after the last byte.
+/// A range of bytes in a text. `from` is the offset of the first byte. `to` is the end of the range (exclusive).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) from: usize,

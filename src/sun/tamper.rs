@@ -35,14 +35,14 @@ impl TtStatus {
         Self { perm, curr, authenticated }
     }
 
-    /// Returns TTPermStatus as mirrored.
+    /// Returns the character of TTPermStatus, unchanged.
     #[doc(alias = "TTPermStatus")]
     #[must_use]
     pub fn perm(&self) -> u8 {
         self.perm
     }
 
-    /// Returns TTCurrStatus as mirrored.
+    /// Returns the character of TTCurrStatus, unchanged.
     #[doc(alias = "TTCurrStatus")]
     #[must_use]
     pub fn curr(&self) -> u8 {

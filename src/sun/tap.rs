@@ -12,7 +12,7 @@ use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::key::MetaReadKey;
 use crate::value::{ConfigError, CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 
-/// A tap whose text has the shape of the layout. Nothing in the tap is verified.
+/// A tap whose text matches the layout. Nothing in the tap is verified.
 #[must_use = "nothing was verified yet"]
 pub struct UnverifiedTap<'a> {
     pub(super) layout: &'a SdmLayout,
@@ -29,7 +29,7 @@ impl<'a> UnverifiedTap<'a> {
     }
 
     /// Returns the text of the element `{:name}` (a capture), or `None` if the layout has no element with this name.
-    /// The text is not verified, because anybody can write any URL. You can use the text to find the record of the tag.
+    /// The text is not verified: anybody can write any URL. You can use the text to find the record of the tag.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -42,8 +42,9 @@ impl<'a> UnverifiedTap<'a> {
     ///
     /// # Errors
     /// Returns [`VerifyError::NotAuthentic`] if the decrypted PICCData is invalid or does not contain exactly the
-    /// values that the layout pins, for example with `{picc:uid,ctr}`. Returns [`ConfigError::NoPiccData`] if the
-    /// layout has no PICCData. Returns [`ConfigError::WrongScheme`] if the key was prepared for a different scheme.
+    /// values that the layout requires, for example UID and counter for `{picc:uid,ctr}`. Returns
+    /// [`ConfigError::NoPiccData`] if the layout has no PICCData. Returns [`ConfigError::WrongScheme`] if the key was
+    /// prepared for a different scheme.
     pub fn open(self, key: &impl MetaReadKey) -> Result<ClaimedTap<'a>, VerifyError> {
         let picc_data = self.picc_data_by(key)?;
         Ok(self.claimed(picc_data))
@@ -59,7 +60,7 @@ impl<'a> UnverifiedTap<'a> {
     }
 
     /// Reads decrypted PICCData. Returns `None` if the PICCData is invalid or does not contain exactly the values that
-    /// the layout pins.
+    /// the layout requires.
     pub(crate) fn read_picc_data(&self, plain: &[u8; 16]) -> Option<PiccData> {
         PiccData::read(plain).filter(|picc_data| self.layout.picc.is_none_or(|pinned| picc_data.is(pinned)))
     }
@@ -100,7 +101,7 @@ impl<'a> UnverifiedTap<'a> {
     }
 }
 
-/// A tap that claims a UID, a counter or both. The claim is not verified.
+/// A tap with the UID and the counter that it claims. Either value can be missing. The values are not verified.
 #[must_use = "nothing was verified yet"]
 pub struct ClaimedTap<'a> {
     pub(super) layout: &'a SdmLayout,
@@ -174,8 +175,9 @@ impl<'a> VerifiedTap<'a> {
 
     /// Returns the tap, or an error if the tap has a different UID.
     ///
-    /// Call this method if you found the record of the tag without the UID in the tap, for example by a code in the
-    /// URL. A tap without a UID passes this check: only the key in the record links a tap without a UID to the tag.
+    /// Call this method if you used something other than the UID of the tap to find the record of the tag, for example
+    /// a code in the URL. A tap without a UID passes this check. Such a tap is linked to the tag only by the key in the
+    /// record.
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.
@@ -196,9 +198,9 @@ impl<'a> VerifiedTap<'a> {
 
     /// Advances the counter of the tag in the store and returns the fresh tap.
     ///
-    /// The store keeps the counter under [`counter_id`](Self::counter_id), together with the time `at`. The call spends
-    /// the tap, because the store accepts each tap at most once. The tap stays spent even if the program crashes before
-    /// it uses the result.
+    /// The store keeps the counter under [`counter_id`](Self::counter_id), together with the time `at`. The store
+    /// accepts each tap at most once, so this call spends the tap: the same URL cannot be committed again. This is true
+    /// even if the program crashes before it uses the result.
     ///
     /// # Errors
     /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored counter. Returns
@@ -214,11 +216,11 @@ impl<'a> VerifiedTap<'a> {
 
     /// Like [`commit`](Self::commit), but for an [`AsyncCounterStore`].
     ///
-    /// The future is `Send` if the future of the store is `Send`. To get a `Send` future in code that is generic over
-    /// the store, take a [`SendCounterStore`](crate::SendCounterStore) and pass `&mut Sendable(store)`.
+    /// The returned future is `Send` if the future of the store is `Send`. To get a `Send` future in code that is
+    /// generic over the store, take a [`SendCounterStore`](crate::SendCounterStore) and pass `&mut Sendable(store)`.
     ///
-    /// If the future is dropped before it completes, the counter may or may not have advanced. Treat the tap as spent
-    /// in either case.
+    /// If the returned future is dropped before it completes, the counter may or may not have advanced. In either case,
+    /// treat the tap as spent (already accepted).
     ///
     /// # Errors
     /// Returns the same errors as [`commit`](Self::commit).
@@ -233,8 +235,8 @@ impl<'a> VerifiedTap<'a> {
         self.conclude(advance)
     }
 
-    /// Returns the same tap with the counter id `id`, which replaces the computed counter id. This method is for a
-    /// counter that a different program already stored under `id`.
+    /// Returns the same tap, but replaces the computed counter id with `id`. Use this method for a counter that a
+    /// different program already stored under `id`.
     ///
     /// **Call this method only if a different program filled the store. Never derive the id from the UID alone.** The
     /// caller must follow the rules for a [counter id](CounterId::from_bytes). If the tag gets new keys but keeps the
@@ -280,15 +282,15 @@ impl<'a> FreshTap<'a> {
         &self.message
     }
 
-    /// Returns the [`Mark`] of this tap: the record that the counter store wrote, with the counter, the time and the
-    /// number of accepted taps.
+    /// Returns the [`Mark`] of this tap. A mark is a record in the counter store: the counter, the time and the number
+    /// of accepted taps.
     #[must_use]
     pub fn mark(&self) -> Mark {
         self.now
     }
 
-    /// Returns the previous [`Mark`]: the record that was in the counter store before this tap. Returns `None` if the
-    /// store accepted no earlier tap of the tag.
+    /// Returns the [`Mark`] that was in the counter store before this tap. Returns `None` if the store had not accepted
+    /// an earlier tap of this tag.
     #[must_use]
     pub fn previous(&self) -> Option<Mark> {
         self.previous
@@ -296,8 +298,8 @@ impl<'a> FreshTap<'a> {
 }
 
 /// A genuine tap without a counter. **Do not use this tap to grant access**: a copy of the URL is as good as the tag
-/// and passes verification any number of times. To control access, mirror the counter (`{picc:uid,ctr}` or `{ctr}`) and
-/// commit the tap.
+/// and passes verification any number of times. To control access, use tags that mirror the counter (`{picc:uid,ctr}`
+/// or `{ctr}`), and commit each tap.
 #[must_use = "a copy of this URL is as good as the tag: this tap may be a replay"]
 pub struct ReplayableTap<'a> {
     message: SunMessage<'a>,

@@ -108,32 +108,32 @@ impl SdmLayout {
     ///
     /// | element | meaning |
     /// |---|---|
-    /// | `{picc}` | encrypted PICCData with UID, counter or both, depending on its first byte (PICCDataTag) |
+    /// | `{picc}` | encrypted PICCData with UID, counter or both, depending on the first decrypted byte (PICCDataTag) |
     /// | `{picc:uid,ctr}` `{picc:uid}` `{picc:ctr}` | encrypted PICCData with exactly these values |
-    /// | `{uid}` `{ctr}` | the plain mirrors, 14 and 6 digits |
+    /// | `{uid}` `{ctr}` | the plain mirrors: 14 and 6 hexadecimal digits |
     /// | `{tt}` | the plain TTStatus: two characters `[A-Za-z0-9_-]`, or ten on an NTAG 22x StatusDetect |
-    /// | `{enc}` | SDMENCFileData, any positive multiple of 32 digits |
-    /// | `{enc:N}` | SDMENCFileData of exactly N digits |
-    /// | `{enc:N,tt@K}` `{enc:tt@K}` | SDMENCFileData with the tamper status at byte K of the plaintext |
-    /// | `{mac}` | SDMMAC, 16 digits |
+    /// | `{enc}` | SDMENCFileData: 32 hexadecimal digits or a multiple of 32 |
+    /// | `{enc:N}` | SDMENCFileData: exactly N hexadecimal digits |
+    /// | `{enc:N,tt@K}` `{enc:tt@K}` | SDMENCFileData; the tamper status begins at offset K of the plaintext |
+    /// | `{mac}` | SDMMAC: 16 hexadecimal digits |
     /// | `{:name}` | static text that can differ from tag to tag, `[A-Za-z0-9_-]+`; [`captured`] returns it |
     /// | `[[` | the start of the MAC input (SDMMACInputOffset); without `[[`, the MAC covers no text |
     ///
     /// [`captured`]: crate::UnverifiedTap::captured
     ///
-    /// The elements may be in any order, except that `[[` must not follow `{mac}`, and `{enc}` must be between `[[` and
-    /// `{mac}`. All other text of the template is static: the URL of a tap must contain exactly the same bytes. You can
-    /// call this function in `const` context, as [`sdm_layout!`](crate::sdm_layout) does.
+    /// The elements may be in any order, with two exceptions: `[[` must not follow `{mac}`, and `{enc}` must be between
+    /// `[[` and `{mac}`. All other text of the template is static: the URL of a tap must contain exactly the same
+    /// bytes. You can call this function in `const` context, as [`sdm_layout!`](crate::sdm_layout) does.
     ///
     /// The URL must fit into the 256-byte file of the chip. In the file, a one-byte URI code stands for one of these
     /// prefixes of the URL: `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h). This crate
     /// chooses the longest prefix that does not extend past `[[`. At most 249 characters can follow the prefix. A URL
     /// without such a prefix has the URI code 00h and can have at most 249 characters.
     ///
-    /// `{picc}` without options accepts any content. The first decrypted byte of each tap (the PICCDataTag) determines
-    /// whether the tap claims a UID, a counter or both. In a forged tap, this byte is random, so 1 of 128 forged taps
-    /// claims only a UID or only a counter. To rule out such claims, name ("pin") the values that your tags write, for
-    /// example with `{picc:uid,ctr}`.
+    /// `{picc}` without options accepts a UID, a counter or both. The first byte of the decrypted PICCData (the
+    /// PICCDataTag) determines which values the tap claims. In a forged tap, this byte is random, so about 1 in 128
+    /// forged taps claims only a UID or only a counter. To rule out such claims, name ("pin") the values that your tags
+    /// write, for example with `{picc:uid,ctr}`.
     ///
     /// # Errors
     /// Returns a [`LayoutError`], which names the rule that the template breaks.
@@ -191,8 +191,8 @@ impl SdmLayout {
                 _ => return Err(LayoutError::Character { at }),
             };
             let Some((slot, others)) = { free }.split_first_mut() else {
-                // No slot is left for this element. A template has so many elements only if it repeats an element or
-                // has too many `{:name}` elements.
+                // The template has more than `MAX_ELEMENTS` elements. It therefore repeats an element, which `checked`
+                // reports, or it has too many `{:name}` elements.
                 return match layout.checked(makes_mac) {
                     Err(error) => Err(error),
                     Ok(_) => Err(LayoutError::TooManyNames),
@@ -261,7 +261,8 @@ const fn until_brace(text: &[u8]) -> Option<(&[u8], &[u8])> {
     None
 }
 
-/// Parses a decimal number of at least one digit. Returns the number, and the text that follows the number.
+/// Parses the decimal number at the start of `text`. Returns the number and the text after the number, or `None` if
+/// `text` does not begin with a digit.
 const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     let mut rest = text;
     let mut value: usize = 0;

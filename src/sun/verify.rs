@@ -18,7 +18,7 @@ impl<'a> ClaimedTap<'a> {
     /// prepare the key once and pass the prepared key.
     ///
     /// # Errors
-    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a different scheme than the layout has. Returns
+    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a scheme other than that of the layout. Returns
     /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0. Returns [`VerifyError::NoCounter`]
     /// if the MAC matches but the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
@@ -28,7 +28,7 @@ impl<'a> ClaimedTap<'a> {
 
     /// Verifies the SDMMAC of a tap that carries no counter, and returns a [`ReplayableTap`].
     ///
-    /// A tap without a counter may be a replay, because a copy of its URL passes verification any number of times.
+    /// A tap without a counter may be a replay: a copy of its URL passes verification any number of times.
     ///
     /// # Errors
     /// Returns [`ConfigError::WrongScheme`] and [`VerifyError::NotAuthentic`] in the same cases as
@@ -78,7 +78,7 @@ impl<'a> ClaimedTap<'a> {
         Ok((self.enc_key(&mac_key, key)?, id.unwrap_or_else(|| key.counter_id(uid))))
     }
 
-    /// Compares the SDMMAC of the tap with the CMAC that a genuine tag would have computed. Rejects counter 0.
+    /// Compares the SDMMAC of the tap with `cmac`, the full CMAC that a genuine tag computes. Rejects counter 0.
     fn compare(&self, cmac: &[u8; 16]) -> Result<(), VerifyError> {
         // The chip never sends counter 0, and SV2 is zero-padded. Without this check, the MAC of a UID-only tap would
         // also be valid for a tap with the same UID and counter 0.
@@ -93,8 +93,8 @@ impl<'a> ClaimedTap<'a> {
         if !self.layout.has(Field::EncFileData) {
             return Ok(None);
         }
-        // A tap without UID or counter reaches this point only if the layout has an unpinned `{picc}`. A chip encrypts
-        // file data only if it mirrors UID and counter, so no chip wrote the tap.
+        // If the layout has `{picc}` without options, the UID or the counter can be missing here. No chip wrote such a
+        // tap, because a chip that encrypts file data always mirrors UID and counter.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
         Ok(EncKey::beside(mac_key, self.layout.scheme(), key, uid, ctr))
     }

@@ -6,13 +6,14 @@ use super::error::Field;
 use super::layout::{ElementKind, SdmLayout};
 use super::received::Received;
 
-/// A piece of text in the MAC window, and a flag. The flag is `true` if the text consists of the digits of a mirror.
+/// A piece of text in the MAC window, and a flag. The flag is `true` if the text is a mirror that consists of
+/// hexadecimal digits.
 pub(crate) type Piece<'a> = (&'a [u8], bool);
 
 /// Joins the pieces of the window into the MAC input.
 ///
-/// The chip writes digits in upper case, and the MAC covers them in upper case. Some phones change the case of a URL,
-/// so this function converts the digits back.
+/// The chip writes hexadecimal digits in upper case and computes the MAC over the upper-case digits. Some phones change
+/// the case of a URL, so this function converts the hexadecimal digits of each mirror to upper case.
 pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
     let nothing: slice::Iter<'_, u8> = [].iter();
     let (mut text, mut digits) = (nothing, false);
@@ -28,10 +29,10 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
     })
 }
 
-/// Returns the MAC input of a tap: the text from `[[` up to, but without, the digits of `{mac}`.
+/// Returns the MAC input of a tap: the text between `[[` and the digits of `{mac}`.
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
     let mut elements = layout.elements().enumerate();
-    // The MAC covers the static text before `{mac}`, but not the digits of the MAC itself.
+    // This call of `any` skips the elements up to and including `[[`. Without `[[`, the MAC input is empty.
     let mut ended = !elements.any(|(_, element)| matches!(element.kind, ElementKind::MacInput));
     let mut value = None;
     input(iter::from_fn(move || {
@@ -43,6 +44,7 @@ pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl 
         }
         let (index, element) = elements.next()?;
         let field = if let ElementKind::Value(field) = element.kind { Some(field) } else { None };
+        // The MAC covers the static text before `{mac}`, but not the digits of the MAC itself.
         ended = field == Some(Field::SdmMac);
         if !ended {
             let digits = !matches!(field, Some(Field::TtStatus | Field::Captured));

@@ -10,15 +10,15 @@ pub enum ConfigError {
     NeedsMetaKey,
     /// There is an SDMMetaReadKey, but the layout has no `{picc}`, and therefore no PICCData to decrypt.
     NoPiccData,
-    /// The key was prepared for a different [`Scheme`](crate::Scheme) than the scheme of the layout.
+    /// The key was prepared for a [`Scheme`](crate::Scheme) other than that of the layout.
     WrongScheme,
     /// The tap carries a counter, so it must not be accepted as a tap without a counter.
     HasCounter,
-    /// The layout mirrors no counter. A tap without a counter can never become fresh.
+    /// The layout mirrors no counter. Without a counter, a tap can never be accepted as new.
     NoCounter,
     /// The file-read keys depend on the UID, but the layout does not mirror the UID.
     NoUid,
-    /// The tap was parsed with a different layout than the layout of the verifier.
+    /// The tap was parsed with a layout other than that of the verifier.
     OtherLayout,
     /// The file-read keys depend on the eCode, a code in the URL. No `{:name}` element of the layout has the name that
     /// was given for the eCode.

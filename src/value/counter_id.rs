@@ -1,12 +1,12 @@
-//! Defines the key under which a counter store keeps a counter.
+//! Defines the counter id, under which a counter store keeps the counter of a tag.
 
 use super::opaque::opaque_id;
 
 opaque_id! {
-    /// The key of one counter in a [`CounterStore`](crate::CounterStore): 16 opaque bytes.
+    /// The id under which a [`CounterStore`](crate::CounterStore) keeps one counter: 16 opaque bytes.
     ///
-    /// A `CounterId` does not depend on the spelling of the URL: upper-case and lower-case digits give the same
-    /// `CounterId`. A store should use the bytes only as a key, and not interpret them.
+    /// A `CounterId` does not depend on the spelling of the URL: upper-case and lower-case hexadecimal digits give the
+    /// same `CounterId`. A store should compare the bytes, but not interpret them.
     CounterId,
     /// Creates a counter id from bytes that the caller chooses.
     ///

@@ -12,7 +12,7 @@ use super::parse_error::ParseError;
 /// counter by 1. A genuine tap therefore carries a counter of 1 or more.
 ///
 /// The counter is **LSB first** in PICCData, in session vectors (from which session keys are computed), and in the IV
-/// of SDMENCFileData. It is **MSB first** only in the plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
+/// of SDMENCFileData. The counter is **MSB first** only in the plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
 #[doc(alias = "SDMReadCtr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SdmReadCtr(u32);
@@ -66,7 +66,7 @@ impl SdmReadCtr {
         [high, mid, low]
     }
 
-    /// Returns the six upper-case digits of the plain ASCII mirror, most significant digit first.
+    /// Returns the six upper-case hexadecimal digits of the plain ASCII mirror, most significant digit first.
     #[must_use]
     pub fn to_msb_ascii(self) -> [u8; 6] {
         hex::encode_upper(&self.to_msb_first())

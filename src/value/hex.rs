@@ -48,7 +48,7 @@ fn filled_up(digits: &[u8]) -> u64 {
 }
 
 /// Decodes eight hexadecimal digits at once. Each byte of `word` is one ASCII digit, and the lowest byte is the first
-/// digit. The function sets a bit in `wrong` for each character that is not a digit.
+/// digit. The function sets a bit in `wrong` for each character that is not a hexadecimal digit.
 fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     const EACH: u64 = 0x0101_0101_0101_0101;
     const TOP: u64 = EACH << 7;

@@ -9,7 +9,7 @@ use core::fmt;
 pub enum ParseError {
     /// The number of hexadecimal digits is wrong.
     Length {
-        /// The expected number of digits.
+        /// The expected number of hexadecimal digits.
         expected: usize,
         /// The length of the given text in bytes.
         found: usize,

@@ -6,7 +6,7 @@ use core::str::FromStr;
 use super::parse_error::ParseError;
 
 /// The scheme by which a tag authenticates its taps. The chip's settings determine the scheme. The verifier takes the
-/// scheme from the layout and not from the URL, so the sender of a tap cannot choose it.
+/// scheme from the layout and not from the URL, so the sender of a tap cannot choose the scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {

@@ -41,7 +41,7 @@ impl Uid {
         &self.0
     }
 
-    /// Returns the 14 upper-case digits that the chip mirrors.
+    /// Returns the 14 upper-case hexadecimal digits that the chip mirrors.
     #[must_use]
     pub fn to_ascii(self) -> [u8; 14] {
         hex::encode_upper(&self.0)

@@ -10,26 +10,27 @@ use crate::value::Uid;
 /// The claims of one tap, and the results of the claims that were already checked.
 pub(crate) struct Claims<'t, 'a> {
     source: Source<'t, 'a>,
-    /// `true` if the key source had no file-read key for at least one claim.
+    /// `true` after the key source returned no file-read key for a claim.
     is_unlisted: bool,
-    /// The UID of the first claim without a file-read key, if that claim has a UID.
+    /// The UID of the first claim for which the key source returned no file-read key. `None` if that claim has no UID.
     unlisted: Option<Uid>,
-    /// `true` if the MAC did not match for at least one claim that had a file-read key.
+    /// `true` after the MAC of a claim did not match under its file-read key.
     is_refused: bool,
 }
 
-/// The place from which the claims of a tap come.
+/// The source of the claims of a tap.
 ///
-/// A tap without PICCData makes one claim. A tap with PICCData makes at most one claim for each meta-read key. Even a
-/// wrong key yields a claim in at least 1 of 256 cases, because the decrypted content is valid by chance.
+/// A tap without PICCData yields one claim. A tap with PICCData yields at most one claim for each meta-read key. A
+/// wrong key also yields a claim if the decrypted content is valid by chance. The probability of this is at least 1 in
+/// 256.
 enum Source<'t, 'a> {
     One(Option<ClaimedTap<'a>>),
     Many(Candidates<'t, 'a, core::slice::Iter<'t, PreparedMetaReadKey>>),
 }
 
 impl<'t, 'a> Claims<'t, 'a> {
-    /// Creates the claims of a tap. A key that was prepared for a scheme other than the scheme of the layout yields no
-    /// claim.
+    /// Creates the claims of a tap. A meta-read key yields no claim if it was prepared for a different scheme than the
+    /// scheme of the layout.
     pub(crate) fn new(tap: &'t UnverifiedTap<'a>, meta_keys: &'t [PreparedMetaReadKey]) -> Self {
         let source = match meta_keys {
             _ if !tap.layout().has(Field::PiccData) => Source::One(tap.plain_claim()),
@@ -49,7 +50,7 @@ impl<'t, 'a> Claims<'t, 'a> {
     }
 
     /// Verifies a claim with its file-read key. `key` is `None` if the key source does not know the tag. Returns `None`
-    /// if the caller should try the next claim.
+    /// if the claim does not verify and the caller should try the next claim.
     pub(crate) fn judge<S, K>(
         &mut self,
         claim: ClaimedTap<'a>,
@@ -67,8 +68,8 @@ impl<'t, 'a> Claims<'t, 'a> {
                 self.is_refused = true;
                 Ok(None)
             }
-            // Any other error ends the search, because no further claim can verify. Either the MAC of this claim
-            // matched, or the configuration is wrong.
+            // Any other error ends the search. Either the MAC of this claim matched, so the MAC of no other claim can
+            // match, or the configuration is wrong.
             Err(error) => Err(error.into()),
         }
     }

@@ -16,8 +16,8 @@ use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
-/// A source of file-read keys. It derives the key of each tag from a master key, as specified in NXP AN10922. The
-/// derivation is [`an10922::derive_in_epoch`], with the UID of the tag and a fixed suffix and epoch.
+/// A source that derives the file-read key of each tag from a master key, as specified in NXP AN10922. The source calls
+/// [`an10922::derive_in_epoch`] with the UID of the tag. The suffix and the epoch are the same for all tags.
 ///
 /// This source derives a key for any UID, so no tag is [unknown](crate::Error::UnknownTag) to this source. To refuse
 /// certain tags, for example stolen tags, use a closure as the key source instead. In the closure, return `None` for
@@ -40,8 +40,9 @@ pub struct An10922 {
 }
 
 impl An10922 {
-    /// Creates a source for tags in epoch 0, which were set up only once. `suffix` follows the UID in the input of the
-    /// derivation. Two applications with the same master key have different keys if their suffixes differ.
+    /// Creates a source for tags that were set up only once, which means that they are in epoch 0. The input of the
+    /// derivation is the UID followed by `suffix`. Two applications with the same master key have different keys if
+    /// their suffixes differ.
     ///
     /// # Errors
     /// Returns [`ConfigError::DiversificationInput`] if the suffix is longer than 24 bytes.
@@ -50,8 +51,8 @@ impl An10922 {
         Ok(Self { master, suffix, epoch: 0 })
     }
 
-    /// Returns this source with a different epoch. The epoch is the number of earlier setups of a tag. It must be the
-    /// same for all tags of this source.
+    /// Returns this source with a different epoch. The epoch of a tag is the number of its earlier setups: 0 after the
+    /// first setup, 1 after the second. All tags of this source must have the same epoch.
     ///
     /// If your tags have different epochs, use a closure as the key source. In the closure, look up the epoch of the
     /// tag and call [`an10922::derive_in_epoch`].
@@ -131,7 +132,7 @@ pub struct BoltCard {
 }
 
 impl BoltCard {
-    /// Creates a source for cards of one issuer that all have the same version.
+    /// Creates a source for the cards of one issuer. All these cards must have the same version.
     #[must_use]
     pub const fn new(issuer: IssuerKey, version: u32) -> Self {
         Self { issuer, version }
@@ -159,8 +160,8 @@ impl FileKeys for BoltCard {
     }
 }
 
-/// A source of file-read keys. It derives the key of a tag from a server secret, the UID and the eCode, which is a
-/// random code in the tag's URL. The derivation is [`ecode::derive_file_read_key`].
+/// A source that derives the file-read key of a tag from a server secret, the UID and the eCode, which is a random code
+/// in the tag's URL. The source calls [`ecode::derive_file_read_key`].
 ///
 /// The layout must have a `{:name}` element at the position of the eCode. A tap is refused if the eCode in the URL is
 /// invalid or belongs to a different tag.
@@ -171,15 +172,15 @@ pub struct ECodeKeys {
 }
 
 impl ECodeKeys {
-    /// Creates a source for tags in epoch 0, which were set up only once. `name` is the name of the `{:name}` element
-    /// that contains the eCode, for example `eCode` for `{:eCode}`.
+    /// Creates a source for tags that were set up only once, which means that they are in epoch 0. `name` is the name
+    /// of the `{:name}` element that contains the eCode, for example `eCode` for `{:eCode}`.
     #[must_use]
     pub const fn new(secret: ServerSecret, name: &'static str) -> Self {
         Self { secret, name, epoch: 0 }
     }
 
-    /// Returns this source with a different epoch. The epoch is the number of earlier setups of a tag. It must be the
-    /// same for all tags of this source.
+    /// Returns this source with a different epoch. The epoch of a tag is the number of its earlier setups: 0 after the
+    /// first setup, 1 after the second. All tags of this source must have the same epoch.
     #[must_use]
     pub fn in_epoch(self, epoch: u32) -> Self {
         Self { epoch, ..self }

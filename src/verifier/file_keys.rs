@@ -8,8 +8,8 @@ use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
-/// A source of file-read keys. It finds the key of a tag, usually by the UID in the tap. This UID is only claimed,
-/// because the tap cannot be verified before the key is found.
+/// A source of file-read keys. The source finds the key of a tag, usually by the UID in the tap. This UID is not
+/// verified yet, because verification needs the key.
 ///
 /// | source | the key is |
 /// |---|---|
@@ -75,10 +75,10 @@ pub trait FileKeys {
     /// index of the meta-read key that decrypted the PICCData, or 0 if the layout has no PICCData.
     ///
     /// With several meta-read keys, the verifier may call this method more than once per tap. In some calls, the UID
-    /// may be meaningless, because a wrong meta-read key decrypts at least 1 of 256 taps to content that looks valid.
-    /// If this method returns `None`, the verifier tries the next meta-read key. The verifier also tries the next
-    /// meta-read key if the MAC does not match under the returned key. If this method returns an error, the verifier
-    /// stops and returns that error.
+    /// may be random: a wrong meta-read key can decrypt the PICCData to content that looks valid by chance, with a
+    /// probability of at least 1 in 256. If this method returns `None`, or if the MAC does not match under the returned
+    /// key, the verifier tries the next meta-read key. If this method returns an error, the verifier stops and returns
+    /// that error.
     ///
     /// # Errors
     /// Returns an error if the source cannot find out whether it knows the tag, for example because a database is down.
@@ -87,11 +87,11 @@ pub trait FileKeys {
 
 /// The async counterpart of [`FileKeys`].
 ///
-/// This trait is implemented for closures `Fn(Uid) -> impl Future<Output = Result<Option<K>, E>>`, for every source of
-/// this crate, and for [`Blocking`] around any other [`FileKeys`].
+/// This trait is implemented for closures `Fn(Uid) -> impl Future<Output = Result<Option<K>, E>>`, for every key source
+/// of this crate, and for a [`Blocking`] that wraps any other [`FileKeys`].
 ///
-/// Like [`AsyncCounterStore`](crate::AsyncCounterStore), this trait does not require `Send`. A future that uses a
-/// source is `Send` if the futures of the source are `Send`.
+/// Like [`AsyncCounterStore`](crate::AsyncCounterStore), this trait does not require `Send`. A future that uses a key
+/// source is `Send` if the futures of the key source are `Send`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async source of file-read keys",
     note = "pass a closure `|uid: Uid| async {{ .. }}` that returns `Result<Option<Key>, Error>`",

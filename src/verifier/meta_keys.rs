@@ -1,4 +1,4 @@
-//! Defines the keys that decrypt PICCData.
+//! Defines how meta-read keys, which decrypt PICCData, are passed to a verifier.
 
 use crate::key::{PreparedMetaReadKey, SdmMetaReadKey};
 use crate::value::Scheme;
@@ -6,8 +6,8 @@ use crate::value::Scheme;
 /// The meta-read keys of a [`Verifier`](crate::Verifier). Pass one key, an array of keys, a `Vec` of keys (feature
 /// `alloc`), or `()` for a layout without `{picc}`.
 ///
-/// The verifier prepares plain keys once, when it is created. With several keys, the verifier tries one key after the
-/// other, so the time per tap grows with the number of keys.
+/// The verifier prepares (expands) plain keys only once, when the verifier is created. For each tap, the verifier tries
+/// the keys in order, so the time per tap grows with the number of keys.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of meta-read keys",
     note = "pass an `SdmMetaReadKey`, an array or `Vec` of them, or `()` if the layout has no `{{picc}}`"

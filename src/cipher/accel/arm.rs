@@ -1,5 +1,5 @@
 //! Wraps the AES instructions of ARMv8. These instructions add the round key before the substitution, but FIPS 197 adds
-//! the round key at the end of a round. The wrappers therefore pass a key of zeros to the instruction, and add the
+//! the round key at the end of a round. The wrappers therefore pass a key of zeros to the instructions, and add the
 //! round key afterwards with an XOR.
 
 use core::arch::aarch64::{
@@ -77,8 +77,9 @@ with_aes! {
         vaesimcq_u8(key)
     }
 
-    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here. The
-    /// instruction also applies ShiftRows, which has no effect on four equal columns. Source: FIPS 197 §5.2.
+    /// Computes the next round key. To compute SubWord, this function uses the instruction for the last round of the
+    /// cipher. The instruction also applies ShiftRows, which has no effect on four equal columns. Source: FIPS 197
+    /// §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         let zero = vdupq_n_u8(0);

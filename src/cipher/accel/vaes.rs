@@ -28,7 +28,8 @@ pub(super) fn available() -> bool {
     if known != UNKNOWN {
         return known == YES;
     }
-    // Leaf 7 exists on every processor with AVX2, because leaf 7 also reports AVX2. Source: Intel SDM, CPUID.
+    // CPUID leaf 7 exists on every processor with AVX2, because leaf 7 also reports AVX2. Source: Intel Software
+    // Developer's Manual, CPUID.
     // SAFETY: every 64-bit x86 processor has CPUID.
     #[allow(unused_unsafe, reason = "newer compilers treat the call as safe")]
     let features = || unsafe { __cpuid_count(7, 0) }.ecx;

@@ -1,4 +1,4 @@
-//! Wraps the AES-NI instructions. The functions are compiled for AVX, because the three-operand form of AVX saves
+//! Wraps the AES-NI instructions. The functions are compiled for AVX. AVX instructions have three operands, which saves
 //! register copies.
 
 use core::arch::x86_64::{
@@ -76,8 +76,9 @@ with_aes! {
         _mm_aesimc_si128(key)
     }
 
-    /// Computes the next round key. The instruction for the last round of the cipher computes SubWord here. The
-    /// instruction also applies ShiftRows, which has no effect on four equal columns. Source: FIPS 197 §5.2.
+    /// Computes the next round key. To compute SubWord, this function uses the instruction for the last round of the
+    /// cipher. The instruction also applies ShiftRows, which has no effect on four equal columns. Source: FIPS 197
+    /// §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         // Rotates the last word of the key (RotWord), and copies the result into each column.

@@ -10,8 +10,8 @@ use super::record;
 pub enum FlashError<E> {
     /// The flash returned an error.
     Flash(E),
-    /// Acknowledged data can no longer be read. The store does not guess the lost data, because a counter that is too
-    /// low would let old taps pass.
+    /// Data that the store has completely written can no longer be read. The store does not guess the lost data,
+    /// because a counter that is too low would let old taps pass.
     ///
     /// To start over with an empty store, call [`format`](crate::FlashCounters::format) and give each tag a new key.
     Corrupted,
@@ -20,12 +20,12 @@ pub enum FlashError<E> {
     ///
     /// First, check that the address of the region is right. If the region never contained a store, call
     /// [`format`](crate::FlashCounters::format) once, when the device is manufactured. If the region once contained a
-    /// store, all headers of that store are lost. For a lost store, proceed as for [`Corrupted`](Self::Corrupted).
+    /// store, all headers of that store are lost. In that case, proceed as for [`Corrupted`](Self::Corrupted).
     NotFormatted,
     /// The region contains a store for a different `N`, with segments of a different length.
     ///
     /// Open the store with the `N` for which it was written. To change `N`, call
-    /// [`format`](crate::FlashCounters::format), which deletes all counters, and give each tag a new key.
+    /// [`format`](crate::FlashCounters::format) and give each tag a new key. `format` deletes all counters.
     OtherSize,
     /// The store already contains `N` tags, so it rejects the taps of all other tags. The counters of known tags can
     /// still advance.
@@ -54,10 +54,12 @@ pub enum FlashError<E> {
         /// The length of the region in bytes.
         len: u32,
     },
-    /// The store cannot use this flash, because one of these requirements is not met. The word length is the minimum
-    /// read size or the minimum write size, whichever is greater. The word length must be a multiple of the smaller
-    /// size, and at most 32 bytes. The page length must be a multiple of the word length. The total length of three
-    /// segments must be less than 4 GiB.
+    /// The store cannot use this flash, because the flash does not meet one of these requirements:
+    /// - The greater of the minimum read size and the minimum write size must be a multiple of the other size. The
+    ///   greater size is the word length.
+    /// - The word length must be at most 32 bytes.
+    /// - The page length must be a multiple of the word length.
+    /// - The total length of three segments must be less than 4 GiB.
     Unsupported {
         /// The minimum read size in bytes.
         read: usize,

@@ -22,7 +22,8 @@ pub(super) struct Active {
     pub(super) next: u32,
 }
 
-/// The lengths of the parts of a region, in bytes. They depend only on the type of the flash and on the number of tags.
+/// The lengths of a record, word, slot, page, segment and region, in bytes. These lengths depend only on the type of
+/// the flash and on the number of tags.
 #[derive(Clone, Copy)]
 pub(super) struct Lengths {
     /// The length of a record, rounded up to whole words.
@@ -65,15 +66,16 @@ impl Lengths {
 }
 
 /// The smallest number of segments in a region. A closed segment proves that a newer segment existed, even if the newer
-/// segment is damaged. With only two segments, each erase would destroy the only closed segment and therefore this
-/// proof.
+/// segment is damaged. With two segments, each erase would destroy the only closed segment, and this proof would be
+/// lost.
 const SEGMENTS: usize = 3;
 
 const fn at_least_1(size: usize) -> usize {
     if size == 0 { 1 } else { size }
 }
 
-/// Converts a number to `u32`, or returns `None` if the number is too large. `u32::try_from` is not `const`.
+/// Converts a number to `u32`, or returns `None` if the number is too large. This function replaces `u32::try_from`,
+/// which is not `const`.
 const fn to_u32(value: usize) -> Option<u32> {
     match *value.to_le_bytes().as_slice() {
         [a, b] => Some(u32::from_le_bytes([a, b, 0, 0])),
@@ -145,7 +147,8 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         at.is_multiple_of(Self::LENGTHS.page)
     }
 
-    /// Returns the length of a slot at this address, or the length up to the end of the region if that is shorter.
+    /// Returns the length of a slot, or the distance from the address `at` to the end of the region, whichever is
+    /// shorter.
     pub(super) fn slot_len_at(self, at: u32) -> usize {
         let rest = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX);
         Self::LENGTHS.slot.min(rest)
@@ -173,7 +176,7 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         self.pages(segment).start.saturating_add(slot.saturating_mul(Self::LENGTHS.slot_u32))
     }
 
-    /// Returns the address of the closing word of a segment, which is its last word.
+    /// Returns the address of a segment's closing word. The closing word is the last word of the segment.
     pub(super) fn closing(self, segment: Segment) -> u32 {
         self.pages(segment).end.saturating_sub(Self::LENGTHS.word_u32)
     }

@@ -53,7 +53,7 @@ pub(super) enum Content {
     },
 }
 
-/// The content of a slot, the space for one record.
+/// The content of a slot. A slot is the space for one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     /// All bytes of the slot are erased.
@@ -64,7 +64,7 @@ pub(super) enum Slot {
     Broken,
     Whole {
         record: Record,
-        /// Is `true` if the word after the record was written, which acknowledges the record.
+        /// Is `true` if the acknowledgement was written. The acknowledgement is the word after the record.
         acknowledged: bool,
     },
 }
@@ -93,8 +93,8 @@ impl Record {
     }
 }
 
-/// Returns `true` if the record contains the label of a header or of the end of a snapshot, even if the rest of the
-/// record is damaged.
+/// Returns `true` if the record contains the label. Only a header or the end of a snapshot contains the label. The rest
+/// of the record may be damaged.
 pub(super) fn is_labelled(body: &[u8]) -> bool {
     body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
 }
@@ -164,8 +164,8 @@ mod tests {
     }
 
     /// A header or snapshot end with a different label is rejected, because a later version of the format would have a
-    /// different label. A record of an unknown kind is also rejected. The end of a snapshot contains the number of its
-    /// segment, so a snapshot end from a different segment is rejected.
+    /// different label. A record of an unknown kind is also rejected. A snapshot end contains the number of its
+    /// segment. A snapshot end from a different segment is rejected.
     #[test]
     fn records_of_another_format_or_segment_are_rejected() {
         let header = Record { number: 7, content: Content::Header { tags: 3, segment_len: 4096 } };

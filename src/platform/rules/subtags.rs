@@ -1,14 +1,15 @@
-//! Texts with subtags. A subtag is a placeholder such as `{name}`, which is replaced with a value.
+//! Texts with subtags. A subtag is a placeholder such as `{scount}`, which is replaced with a value.
 
 use core::cell::Cell;
 use core::fmt;
 
 use crate::value::Uid;
 
-/// The maximum nesting depth of the subtags that are filled. Subtags at a greater depth stay as written.
+/// The number of levels on which subtags are filled. The value of a subtag can contain subtags of the next level.
+/// Subtags beyond the last level stay as written.
 const MAX_DEPTH: u32 = 3;
 /// The maximum number of subtags that are looked up for one text. Any further subtags stay as written. Without this
-/// limit, a text could become very long if the values of subtags contain each other.
+/// limit, a text could become very long if the values of subtags contain many further subtags.
 const MAX_LOOKED_UP: u32 = 256;
 
 /// The value that replaces a subtag.
@@ -21,7 +22,7 @@ pub enum Subtag<'a> {
     Text(&'a str),
     /// A number, written in decimal.
     Number(u32),
-    /// A UID, written as 14 upper-case digits.
+    /// A UID, written as 14 upper-case hexadecimal digits.
     Uid(Uid),
 }
 
@@ -34,11 +35,11 @@ pub trait Subtags {
     fn subtag(&self, name: &str) -> Option<Subtag<'_>>;
 }
 
-/// A text, and the source of the values for the subtags in the text. `Display` writes the text with each known subtag
-/// replaced by its value.
+/// A text with subtags, and the source of the values for these subtags. `Display` writes the text with each known
+/// subtag replaced by its value.
 ///
-/// Nested subtags are filled three levels deep, and at most 256 subtags are looked up. Subtags beyond these limits stay
-/// as written.
+/// If the value of a subtag contains subtags, these are filled too, up to three levels in total. At most 256 subtags
+/// are looked up. Subtags beyond these limits stay as written.
 #[derive(Clone, Copy, Debug)]
 pub struct Filled<'a, S: ?Sized> {
     text: &'a str,
@@ -79,7 +80,7 @@ impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
     }
 }
 
-/// Returns `true` if the text contains this subtag. `subtag` includes the braces.
+/// Returns `true` if the text contains `subtag`, which includes the braces. Ignores case.
 pub(super) fn has(text: &str, subtag: &str) -> bool {
     Parts(text).any(|part| matches!(part, Part::Subtag { written, .. } if written.eq_ignore_ascii_case(subtag)))
 }
@@ -104,7 +105,7 @@ impl<'a> Iterator for Parts<'a> {
         if text.is_empty() {
             return None;
         }
-        // In `{{name}`, only the inner brace opens a subtag.
+        // In `{{name}`, only the second brace opens a subtag.
         let inside = text.strip_prefix('{').and_then(|inside| {
             let end = inside.find(['{', '}'])?;
             let (name, following) = inside.split_at_checked(end)?;

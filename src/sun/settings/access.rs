@@ -57,7 +57,7 @@ impl KeyNumber {
     }
 }
 
-/// An access condition of the chip. It says who has an access right.
+/// An access condition of the chip: who may do something, for example read the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
     /// Only a reader that has authenticated with this key.
@@ -92,17 +92,16 @@ impl Access {
 /// The SDM settings of a tag that are not in its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdmAccess {
-    /// SDMMetaRead: the application key that encrypts PICCData. The value is `None` for a layout without `{picc}`. In
-    /// this case, the chip setting SDMMetaRead is `Eh` (free access) for a layout with `{uid}` or `{ctr}`, and `Fh` (no
-    /// access) for a layout without these elements.
+    /// SDMMetaRead: the application key that encrypts PICCData. Use `None` for a layout without `{picc}`. On the chip,
+    /// `None` means `Eh` (free access) if the layout has `{uid}` or `{ctr}`, and `Fh` (no access) otherwise.
     pub meta_read: Option<KeyNumber>,
     /// SDMFileRead: the application key from which the session keys are derived.
     pub file_read: KeyNumber,
-    /// SDMCtrRet: who may read the counter with GetFileCounters. The value must be `Never` if the layout does not
-    /// mirror the counter.
+    /// SDMCtrRet: who may read the counter with the command GetFileCounters. The value must be `Never` if the layout
+    /// does not mirror the counter.
     pub ctr_ret: Access,
     /// SDMReadCtrLimit: the chip can no longer be read after the counter has reached this value. The limit must be at
-    /// least 1. It can be set only for a layout that mirrors the counter.
+    /// least 1. The layout must mirror the counter if a limit is set.
     pub read_ctr_limit: Option<SdmReadCtr>,
 }
 
@@ -112,7 +111,7 @@ pub struct TagTexts<'a> {
     /// The texts of the `{:name}` elements, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
     /// The plaintext of `{enc:N}`: at most N/2 printable ASCII characters. A shorter text is padded with `0`
-    /// characters. With `{enc:N,tt@K}`, the tag overwrites the two characters from byte K on with its tamper status.
-    /// The text must contain `0` characters at these two positions.
+    /// characters. With `{enc:N,tt@K}`, the tag overwrites the two characters at offsets K and K + 1 with its tamper
+    /// status. A text that reaches these two positions must have `0` there.
     pub file_data: &'a str,
 }

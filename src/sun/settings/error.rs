@@ -1,11 +1,11 @@
-//! Defines the error of the conversions between a layout and the settings of a tag.
+//! Defines the error for a failed conversion from a layout to the settings of a tag, or back.
 
 use core::fmt;
 
 use crate::sun::error::Field;
 use crate::sun::template::LayoutError;
 
-/// Why a layout and the settings of a tag cannot be converted into each other.
+/// Why a layout cannot be converted to the settings of a tag, or the settings cannot be converted to a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingsError {
@@ -13,8 +13,8 @@ pub enum SettingsError {
     BufferTooSmall,
     /// The layout describes an NTAG 22x, which does not have SDM.
     NoSdm,
-    /// The layout has `{picc}`, but `SdmAccess::meta_read` names no key. The error also occurs if
-    /// `SdmAccess::meta_read` names a key, but the layout has no `{picc}`.
+    /// The layout has `{picc}`, but `SdmAccess::meta_read` is `None`. The error also occurs if the layout has no
+    /// `{picc}`, but `SdmAccess::meta_read` is a key.
     MetaReadKey,
     /// The layout has `{enc}` without a fixed length. Use `{enc:N}`.
     EncNotPinned,
@@ -26,9 +26,9 @@ pub enum SettingsError {
     InvalidText(CapturedName),
     /// The caller gave a text for this name, but the layout has no `{:name}` element with this name.
     UnexpectedText(CapturedName),
-    /// The file data is longer than the N/2 bytes of plaintext in `{enc:N}`, is not printable ASCII, or has characters
-    /// other than `0` at the position of the tamper status. The error also occurs if there is file data, but the layout
-    /// has no `{enc}`.
+    /// The file data does not fit into the N/2 bytes of plaintext in `{enc:N}`, is not printable ASCII, or has
+    /// characters other than `0` at the position of the tamper status. The error also occurs if there is file data, but
+    /// the layout has no `{enc}`.
     FileData,
     /// The settings make the counter readable or set a limit for it, but the layout does not mirror the counter. The
     /// error also occurs if the limit is 0.
@@ -57,16 +57,17 @@ pub enum SettingsError {
     /// The MAC input begins inside this mirror. A template cannot express such a MAC input.
     MacInputInside(Field),
     /// SDMMetaRead and SDMOptions contradict each other. SDMMetaRead must grant access if the UID or the counter is
-    /// mirrored, and deny access if neither is mirrored. With contradictory settings, it is unknown what the MAC
-    /// covers.
+    /// mirrored, and must deny access if neither is mirrored. If the settings contradict each other, it is unknown what
+    /// the MAC of the tag covers.
     MetaRead,
-    /// The static text of the URL contains a brace or `[[`. A template cannot express such text.
+    /// The static text of the URL contains a brace or `[[`, or has a `[` directly before the MAC input. A template
+    /// cannot express such text.
     StaticText,
     /// The settings describe a layout that breaks this rule.
     Layout(LayoutError),
 }
 
-/// The name of a `{:name}` element in an error. A name of more than 32 bytes is cut to at most 32 bytes.
+/// The name of a `{:name}` element in an error. A name that is longer than 32 bytes is truncated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CapturedName {
     bytes: [u8; 32],

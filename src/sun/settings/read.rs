@@ -17,7 +17,7 @@ use crate::value::{Scheme, SdmReadCtr};
 const SDM_ON: u8 = 1 << 6;
 /// The bits of FileOption that set the communication mode.
 const COMM_MODE: u8 = 0b11;
-/// The value of SDMReadCtrOffset if the counter is not mirrored.
+/// The value of SDMReadCtrOffset if the counter is enabled but not mirrored.
 const NOT_MIRRORED: usize = 0x00FF_FFFF;
 
 /// A mirror and its position in the file.
@@ -44,21 +44,22 @@ struct Settings {
 impl SdmLayout {
     /// Reads the layout of a tag from its settings and its NDEF file.
     ///
-    /// `file_settings` is the response to GetFileSettings, from FileType to the end, without the status.
+    /// `file_settings` is the response to the command GetFileSettings, without the status bytes. The first byte is
+    /// FileType.
     ///
-    /// The elements of the returned layout name the values in PICCData and the length of the file data, as in
-    /// `{picc:uid,ctr}` and `{enc:64}`. The text of a `{:name}` element becomes static text, because the tag does not
-    /// store the name.
+    /// The template of the returned layout states which values PICCData contains and how long the file data is, for
+    /// example `{picc:uid,ctr}` and `{enc:64}`. The template has no `{:name}` elements, because a tag stores only the
+    /// texts of these elements. The texts become static text of the template.
     ///
-    /// The settings do not contain the [`Scheme`], so the caller must provide it.
+    /// The settings do not contain the [`Scheme`], so the caller must pass `scheme`.
     ///
     /// The counter of a tag can be enabled but not mirrored (SDMReadCtrOffset FFFFFFh). The returned layout of such a
-    /// tag has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot enable a counter without mirroring it. It fails
-    /// for such a tag if the returned [`SdmAccess`] makes the counter readable or sets a limit.
+    /// tag has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot enable a counter that is not mirrored. For such
+    /// a tag, `sdm_settings` therefore fails if the returned [`SdmAccess`] makes the counter readable or sets a limit.
     ///
-    /// In the file, a URI code from 00h to 04h stands for a prefix of the URL, such as `https://`. This function
-    /// accepts a code for any prefix or for none. In contrast, [`ndef_file`](Self::ndef_file) always uses the code for
-    /// the longest possible prefix.
+    /// In the file, a URI code from 01h to 04h abbreviates the beginning of the URL, such as `https://`. With code 00h,
+    /// nothing is abbreviated. This function accepts all five codes. In contrast, [`ndef_file`](Self::ndef_file) always
+    /// uses the code that abbreviates as much as possible.
     ///
     /// # Errors
     /// Returns a [`SettingsError`] that names the broken rule.
@@ -171,7 +172,7 @@ impl Settings {
         Ok((Self { options, places, mac_input, tt_at }, access))
     }
 
-    /// Writes the URL of the file to `out`, with an element in place of each mirror.
+    /// Writes the template to `out`: the URL of the file, with an element in place of each mirror.
     fn write_template(&self, file: &[u8], out: &mut Template) -> Result<(), SettingsError> {
         let (prefix, url) = uri(file)?;
         let end = FILE_HEADER.saturating_add(url.len());
@@ -256,8 +257,8 @@ fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
     template.extend_from_slice(text).map_err(|_| LayoutError::TemplateTooLong.into())
 }
 
-/// Returns the prefix for which the URI code stands, and the rest of the URL. The file must contain exactly one short
-/// URI record.
+/// Returns the URL prefix that the URI code abbreviates, and the rest of the URL. The file must contain exactly one
+/// short URI record.
 fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
     match UriRecord::read(file) {
         Ok(UriRecord { prefix, text, offset: FILE_HEADER, rest: 0 }) => Ok((prefix, text)),

@@ -15,14 +15,14 @@ use crate::value::{Scheme, SdmReadCtr};
 /// seven offsets and lengths, and three bytes for a limit.
 const MAX_SETTINGS: usize = 27;
 
-/// The offsets of the parts of a layout in the NDEF file.
+/// The offsets of the mirrors and of the MAC input in the NDEF file.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Offsets {
     pub(crate) uid: Option<usize>,
     pub(crate) ctr: Option<usize>,
     pub(crate) picc_data: Option<usize>,
-    /// The offset of the tamper status. An encrypted tamper status is in the first half of `enc`, because the chip
-    /// reads the plaintext from the first half.
+    /// The offset of the tamper status. If the tamper status is encrypted, this offset is in the first half of the
+    /// `{enc}` placeholder. The chip reads the plaintext from that half.
     pub(crate) tt_status: Option<usize>,
     pub(crate) mac_input: Option<usize>,
     pub(crate) enc: Option<usize>,
@@ -52,20 +52,22 @@ impl SdmLayout {
     /// # Errors
     /// Returns [`SettingsError`] in these cases:
     /// - The layout describes an NTAG 22x, or has `{enc}` without a fixed length.
-    /// - A text is missing, repeated, unexpected, invalid or too long.
+    /// - One of the `texts` is missing, repeated, unexpected, invalid or too long.
     /// - `out` is too small.
     pub fn ndef_file<'b>(&self, texts: &TagTexts<'_>, out: &'b mut [u8]) -> Result<&'b [u8], SettingsError> {
         let (file, _) = self.lay_out(texts, None)?;
         copied(&file, out)
     }
 
-    /// Returns the SDM part of the ChangeFileSettings data: SDMOptions and SDMAccessRights, followed by the offsets and
-    /// lengths that these options require. Each offset or length is a three-byte number, LSB first.
+    /// Returns the SDM part of the ChangeFileSettings data: SDMOptions and SDMAccessRights, the offsets and lengths
+    /// that these options require, and the counter limit if one is set. Each offset, length or limit is a three-byte
+    /// number, LSB first.
     ///
     /// In the command, FileOption (with bit 6 set) and AccessRights come before the SDM part. The caller must supply
-    /// FileOption and AccessRights. For a layout with `{picc}` (without options), the settings tell the chip to put
-    /// both UID and counter into PICCData. The settings do not contain the [`Scheme`]. If the layout uses LRP, the chip
-    /// must already be in LRP mode.
+    /// FileOption and AccessRights.
+    ///
+    /// If the layout has `{picc}` without options, the settings tell the chip to put both UID and counter into
+    /// PICCData. The settings do not contain the [`Scheme`], so a chip for an LRP layout must already be in LRP mode.
     ///
     /// The settings are at most 27 bytes long. This function writes the settings to the start of `out`, and returns the
     /// written part of `out`.
@@ -89,8 +91,8 @@ impl SdmLayout {
     ///
     /// # Errors
     /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file), and in these cases:
-    /// - `access.meta_read` names a key, but the layout has no PICCData.
-    /// - `access.meta_read` is `None`, but the layout has PICCData.
+    /// - `access.meta_read` is a key, but the layout has no `{picc}`.
+    /// - `access.meta_read` is `None`, but the layout has `{picc}`.
     /// - `access` makes the counter readable or sets a limit, but the layout does not mirror the counter.
     /// - The limit of the counter is 0.
     pub fn sdm_settings<'b>(
@@ -143,8 +145,8 @@ impl SdmLayout {
         copied(&settings, out)
     }
 
-    /// Returns the file and the offsets of its parts. `enc_chars` is the length of `{enc}` to use if the layout does
-    /// not fix this length.
+    /// Returns the NDEF file, and the offsets of the mirrors and of the MAC input. If the layout has `{enc}` without a
+    /// fixed length, `enc_chars` is the length to use.
     pub(crate) fn lay_out(
         &self,
         texts: &TagTexts<'_>,
@@ -214,8 +216,8 @@ impl SdmLayout {
             put(text)?;
             (text.len()..chars).try_for_each(|_| put(b"0").map(|_| ()))?;
         }
-        // The header contains NLEN, which is the length of the record, and the length of the record's payload. Each
-        // length fits into one byte, because the file is at most 256 bytes long.
+        // The header contains two lengths: of the record (NLEN) and of its payload. The value of each length fits into
+        // one byte, because the file is at most 256 bytes long.
         let record = u8::try_from(at.saturating_sub(2)).map_err(|_| SettingsError::FileTooLong)?;
         if let Some(header) = file.first_chunk_mut() {
             *header = [0, record, 0xD1, 0x01, record.saturating_sub(4), 0x55, code];

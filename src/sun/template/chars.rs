@@ -1,6 +1,8 @@
-//! Checks the characters of URLs, and of the names and texts of `{:name}` elements.
+//! Checks the characters of URLs and of `{:name}` elements. A `{:name}` element stands for a text that can differ from
+//! tag to tag.
 
-/// Returns `true` if a URL may contain this byte (RFC 3986 §2). A URL cannot contain braces.
+/// Returns `true` if a URL may contain this byte (RFC 3986 §2). Braces are excluded, so a template can use them for its
+/// elements.
 pub(super) const fn is_url_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }

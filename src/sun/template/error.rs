@@ -50,22 +50,23 @@ pub enum LayoutError {
     },
     /// `{mac}` is missing, so no tap could be verified.
     NoMac,
-    /// `[[` is after `{mac}`, but SDMMACInputOffset must not exceed SDMMACOffset.
+    /// `[[` (SDMMACInputOffset) is after `{mac}` (SDMMACOffset). The chip requires SDMMACInputOffset <= SDMMACOffset.
     MacInputAfterMac,
     /// `{enc}` is not between `[[` and `{mac}`. The chip requires that SDMMACInputOffset <= SDMENCOffset and that
     /// SDMENCOffset + SDMENCLength <= SDMMACOffset.
     EncOutsideMacInput,
     /// The length N in `{enc:N}` is not a positive multiple of 32 characters.
     EncLength,
-    /// The template has `{enc}` but does not mirror both UID and counter. The chip derives the key of the file data
-    /// from the UID and the counter.
+    /// The template has `{enc}`, but the UID, the counter or both are missing. The chip derives the key of the file
+    /// data from the UID and the counter.
     EncNeedsUidAndCtr,
-    /// In `{enc:N,tt@K}`, the tamper status at byte K lies outside the plaintext, which is N/2 bytes long.
+    /// In `{enc:N,tt@K}`, the two bytes of the tamper status at offset K do not fit into the N/2 bytes of plaintext.
     TamperOutsideEnc,
     /// The template has the tamper status twice: as `{tt}` and inside `{enc}`.
     TamperTwice,
-    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has neither `{uid}` nor `{ctr}`, or has another
-    /// mirror or `[[`. A tag without cryptography can write only the UID and the counter.
+    /// The template is for a [`CounterTagLayout`](crate::CounterTagLayout), so it must contain `{uid}`, `{ctr}` or
+    /// both. It must not contain `[[` or any other mirror, because a tag without cryptography can write only the UID
+    /// and the counter.
     CounterTag,
     /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that an
     /// NTAG 22x does not support: `{picc}`, `{enc}` or `[[`.

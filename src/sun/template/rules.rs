@@ -15,7 +15,8 @@ pub(crate) const FILE_SIZE: usize = 256;
 pub(crate) const FILE_HEADER: usize = 7;
 
 impl SdmLayout {
-    /// Checks all rules except the syntax of each element, and returns the layout.
+    /// Checks the number, the order, the combination and the lengths of the elements, and returns the layout.
+    /// `makes_mac` is `false` for a tag without cryptography.
     pub(super) const fn checked(mut self, makes_mac: bool) -> Result<Self, LayoutError> {
         let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
         let mut window = false;
@@ -81,8 +82,8 @@ impl SdmLayout {
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
         }
-        // An NTAG 22x supports neither `{picc}` nor `{enc}`. The required `{uid}` already excludes `{picc}`, and the
-        // forbidden `[[` excludes `{enc}`.
+        // An NTAG 22x supports neither `{picc}` nor `{enc}`. The checks above already exclude both: `{picc}` cannot be
+        // combined with `{uid}`, which is required here. `{enc}` needs `[[`, which is forbidden here.
         if matches!(self.scheme, Scheme::Suncmac) && (window || !uid || !ctr) {
             return Err(LayoutError::Ntag22x);
         }
@@ -136,9 +137,9 @@ impl SdmLayout {
         total.saturating_sub(prefix)
     }
 
-    /// Returns the URI code of the record, and the length of the URL prefix for which the code stands. This function
-    /// chooses the longest prefix that has a URI code and does not extend past `[[`. Source: NFC Forum URI RTD, codes
-    /// 00h to 04h.
+    /// Returns the URI code of the NDEF record, and the length of the URL prefix that this code abbreviates. This
+    /// function chooses the longest prefix that has a URI code and does not extend past `[[`. Source: NFC Forum URI
+    /// RTD, codes 00h to 04h.
     pub(crate) const fn uri_code(&self) -> (u8, usize) {
         let [first, ..] = &self.elements;
         match self.text(first.text) {
@@ -150,12 +151,12 @@ impl SdmLayout {
         }
     }
 
-    /// Returns the number of digits in the fixed-length elements that directly follow an `{enc}` without a fixed
-    /// length. The parser subtracts this number from the number of digits that it finds, to get the length of the
+    /// Returns the number of hexadecimal digits in the fixed-length elements directly after an `{enc}` of variable
+    /// length. The parser counts all hexadecimal digits in a row, and subtracts this number to get the length of
     /// `{enc}`.
     ///
-    /// Returns `None` if the character after the fixed-length elements could also be a digit, because the length of the
-    /// `{enc}` would be ambiguous.
+    /// Returns `None` if the character after these elements could also be a hexadecimal digit. The length of `{enc}`
+    /// would then be ambiguous.
     const fn digits_after(&self, mut elements: &[LayoutElement]) -> Option<usize> {
         let mut digits = 0usize;
         while let [element, rest @ ..] = elements {
