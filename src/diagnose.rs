@@ -1,12 +1,12 @@
 //! Finds out why a tap does not verify.
 //!
 //! The input is a URL and your assumptions about the tag: its layout, its keys and its UID. The result names the
-//! assumption that is wrong. The search tries the ways in which a tag could have written this URL. It tries every given
-//! key, the key of a new chip, and the keys derived from these.
+//! assumption that is wrong. The search tries the ways in which a tag or a program could have made the URL. It tries
+//! every given key, the key of a new chip, and keys derived from these keys.
 //!
-//! If a MAC matches, the search has found how the URL was made, because a 64-bit MAC does not match by chance. Each
-//! difference from your assumptions is then a fault. If no MAC matches, the findings report only what the URL itself
-//! shows.
+//! If a computed MAC equals the MAC in the URL, the search has found how the URL was made, because a 64-bit MAC does
+//! not match by chance. The tap is then explained, and each difference from your assumptions is a fault. If no computed
+//! MAC matches, the tap is unexplained, and the findings say only what can be seen without a matching MAC.
 //!
 //! ```
 //! use suntap::diagnose::{Assumptions, Conclusion, diagnose};
@@ -23,20 +23,20 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
-//! The search is bounded. [`Diagnosis::tried`] is the number of MACs computed, and [`Diagnosis::complete`] says whether
-//! the search finished. The search covers:
+//! The work of the search is limited to about [`MAX_TRIED`] MACs. [`Diagnosis::tried`] is the work done, and
+//! [`Diagnosis::complete`] says whether the search finished. The search covers:
 //!
-//! - for the given keys, a MAC input that starts at any character; for derived keys, a MAC input that starts at a
-//!   mirror or at a parameter;
-//! - AN10922 over the UID with nine common suffixes;
-//! - versions 0 to 31 of a Bolt Card;
+//! - a MAC input (the text that the MAC covers) that starts at any character, or, for derived keys, only at likely
+//!   places such as a mirror or a parameter;
+//! - keys derived by AN10922 from the UID and one of nine common suffixes;
+//! - the keys of a Bolt Card with a version from 0 to 31;
 //! - URLs of at most 261 characters.
 //!
 //! Each [`Finding`] has a [code](Finding::code) that does not change. Its `Display` text says what is wrong and what to
 //! do.
 //!
-//! **The result contains keys that work**, and it says why a tap fails. Show it only to the owner of the tag, not to
-//! untrusted clients.
+//! **The result can contain the keys of the tag**, and it says why a tap fails. Show the result only to the owner of
+//! the tag, not to untrusted clients.
 
 mod assumptions;
 mod candidates;
@@ -69,7 +69,8 @@ pub fn diagnose<'a>(assumptions: &Assumptions<'a>) -> Diagnosis<'a> {
     diagnose_watched(assumptions, |_| ())
 }
 
-/// Like [`diagnose`], but calls `watch` about every 4096 MACs with the number of MACs computed so far.
+/// Like [`diagnose`], but reports progress: about every 4096 MACs, it calls `watch` with the value of
+/// [`Diagnosis::tried`] so far.
 #[must_use]
 pub fn diagnose_watched<'a>(assumptions: &Assumptions<'a>, mut watch: impl FnMut(u32)) -> Diagnosis<'a> {
     compare::diagnose(assumptions, &mut watch)

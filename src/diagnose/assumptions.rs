@@ -5,8 +5,8 @@ use core::fmt;
 use crate::sun::layout::SdmLayout;
 use crate::value::{SdmReadCtr, Uid};
 
-/// The URL of a tap and what you assume about it. Create this value with [`Assumptions::about`], and set the fields
-/// that you know.
+/// The URL of a tap, and what you assume about the tap and its tag. Create this value with [`Assumptions::about`], and
+/// set the fields that you know.
 #[derive(Clone, Copy)]
 pub struct Assumptions<'a> {
     /// The URL as it was received.
@@ -15,17 +15,17 @@ pub struct Assumptions<'a> {
     pub layout: Option<&'a SdmLayout>,
     /// Keys that may belong to the tag.
     pub keys: &'a [GivenKey<'a>],
-    /// System identifiers from which the keys of the tag may be diversified, by AN10922 or a variant of it. They are
-    /// tried alone, after the UID, and after an application identifier.
+    /// System identifiers: the bytes that may end the diversification input, from which AN10922 or a variant of it
+    /// derives a key. Each is tried with and without the UID, and with and without the application identifier.
     pub suffixes: &'a [&'a [u8]],
-    /// The application identifier that may precede a system identifier. If it is `None`, `3042F5` is tried, which is the
-    /// identifier in the example of AN10922.
+    /// The application identifier that the diversification input may contain. If this is `None`, the search tries the
+    /// one in the example of AN10922, `3042F5`.
     pub aid: Option<&'a [u8; 3]>,
-    /// The UID of the tag.
+    /// The assumed UID of the tag.
     pub uid: Option<Uid>,
     /// The URL of a later tap of the same tag.
     pub second_url: Option<&'a str>,
-    /// The counter in the store.
+    /// The last accepted counter of the tag, which is in your counter store.
     pub stored_ctr: Option<SdmReadCtr>,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Assumptions<'a> {
 /// A key that may belong to the tag.
 #[derive(Clone, Copy)]
 pub struct GivenKey<'a> {
-    /// The name of the key in findings.
+    /// The name that the findings use for this key.
     pub name: &'a str,
     /// The 16 bytes of the key.
     pub key: &'a [u8; 16],
@@ -55,7 +55,7 @@ pub enum Role {
     Meta,
     /// The SDMFileReadKey.
     File,
-    /// Either of these two keys, or a key from which they are derived.
+    /// Not known: the key may be either of these two keys, or a key from which they are derived.
     Any,
 }
 

@@ -11,10 +11,10 @@ use crate::value::Uid;
 
 /// The application identifier in the example of AN10922 §2.2.1.
 const EXAMPLE_AID: &[u8; 3] = &[0x30, 0x42, 0xF5];
-/// System identifiers that are in use: that of AN10922 §2.2.1, and one from public code.
+/// System identifiers that are in use: the one in AN10922 §2.2.1, and one from public code.
 const SYSTEM_IDENTIFIERS: [&[u8]; 2] = [b"NXP Abu", b"testing"];
-/// The suffixes after the UID in common diversification inputs. They consist of the chip's application identifier, a
-/// key number, or both. The first suffix is empty.
+/// The bytes after the UID in common diversification inputs: none, the application identifier of the chip, a key
+/// number, or both.
 const SUFFIXES: [&[u8]; 8] = [
     &[],
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
@@ -29,7 +29,7 @@ const SUFFIXES: [&[u8]; 8] = [
 const BOLTCARD_VERSIONS: u32 = 32;
 const FACTORY_KEY: [u8; 16] = [0; 16];
 
-/// The keys to try, in groups from the cheapest to the most expensive.
+/// The groups of keys to try, from the cheapest to the most expensive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyTier {
     /// The given keys, and the key of a new chip.
@@ -50,7 +50,7 @@ fn keys_with_role<'a>(assumptions: &Assumptions<'a>, role: Role) -> impl Iterato
     assumptions.keys.iter().filter(move |given| given.role == role)
 }
 
-/// Returns the key of a new chip, unless it was given.
+/// Returns the key of a new chip. Returns `None` if the same key was given.
 fn factory_key(assumptions: &Assumptions<'_>) -> Option<[u8; 16]> {
     assumptions.keys.iter().all(|given| *given.key != FACTORY_KEY).then_some(FACTORY_KEY)
 }
@@ -68,8 +68,8 @@ fn direct_keys<'a>(
     wanted.chain(factory).chain(keys_with_role(assumptions, other).map(with_source))
 }
 
-/// Returns every key from which keys may be derived, with its name. These keys are all given keys and the key of a new
-/// chip.
+/// Returns every key from which other keys may be derived: all given keys with their names, and the key of a new chip
+/// without a name.
 fn base_keys<'a>(assumptions: &Assumptions<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
     let factory = factory_key(assumptions).map(|key| (key, None));
     assumptions.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)
@@ -161,7 +161,7 @@ pub(super) fn try_file_keys<'a>(
 }
 
 /// Calls `try_key` with every SDMFileReadKey of [`KeyTier::Derived`], until `try_key` returns `true`. Returns `true` if
-/// `try_key` did. Without a UID, only keys that all tags share are tried.
+/// `try_key` did. If `uid` is `None`, only keys that all tags share are tried.
 fn try_derived_file_keys<'a>(
     assumptions: &Assumptions<'a>,
     base: [u8; 16],
@@ -189,8 +189,8 @@ fn try_derived_file_keys<'a>(
         .any(|version| try_key(boltcard::file_read_key(&issuer, uid, version), KeyDerivation::Boltcard { version }))
 }
 
-/// Calls `try_key` with the keys that AN10922 and its variant without padding derive from this input, until `try_key`
-/// returns `true`. Returns `true` if `try_key` did.
+/// Derives a key from this input by AN10922, and one by AN10922 without its padding. Calls `try_key` with each key
+/// until `try_key` returns `true`. Returns `true` if `try_key` did.
 fn try_diversified_keys<'a>(
     master: &MasterKey,
     input: DiversificationInput<'a>,
@@ -200,7 +200,7 @@ fn try_diversified_keys<'a>(
     let padded: Result<[u8; 16], _> = an10922::derive(master, &parts);
     let unpadded: Result<[u8; 16], _> = plain_cmac::derive(master, &parts);
     let (Ok(padded), Ok(unpadded)) = (padded, unpadded) else { return false };
-    // From 16 bytes on, both derivations give the same key.
+    // If the input has 16 bytes or more, both derivations give the same key.
     try_key(padded, KeyDerivation::An10922(input))
         || (unpadded != padded && try_key(unpadded, KeyDerivation::PlainCmac(input)))
 }
@@ -229,7 +229,8 @@ fn diversification_inputs<'a>(
     of_this_tag.chain(without_uid)
 }
 
-/// Returns the host of the URL, with and without `www.`. Some programs use it as the system identifier.
+/// Returns the host of the URL, and the host without `www.` if it begins with `www.`. Some programs use the host as the
+/// system identifier.
 fn hosts(url: &str) -> [&[u8]; 2] {
     let host = url.get(..path_start(url)).and_then(|origin| origin.split("://").nth(1)).unwrap_or_default();
     let short = host.strip_prefix("www.").unwrap_or_default();
@@ -241,8 +242,8 @@ fn reversed(mut key: [u8; 16]) -> [u8; 16] {
     key
 }
 
-/// Returns `base` as a master key of sdm-backend, unless `base` consists of zeros. From an all-zero master key,
-/// sdm-backend derives all-zero keys, which were already tried.
+/// Returns `base` as a master key of sdm-backend. Returns `None` if all bytes of `base` are zero: sdm-backend then
+/// derives all-zero keys, which were already tried.
 #[cfg(feature = "sdm-backend")]
 fn sdm_backend_master(
     master: fn(&[u8]) -> Option<sdm_backend::Master>,

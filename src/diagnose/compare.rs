@@ -1,4 +1,4 @@
-//! Compares how a tap was made with the assumptions about it.
+//! Compares the assumptions about a tap with the way in which the tap was made.
 
 use super::assumptions::{Assumptions, Role};
 use super::contents::Contents;
@@ -14,7 +14,6 @@ use super::unexplained;
 use super::url_parts::UrlParts;
 use super::wrong_offsets;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
-use crate::sun::error::Malformed;
 use crate::sun::layout::SdmLayout;
 use crate::sun::received::MAX_URL;
 use crate::sun::span::Span;
@@ -25,7 +24,8 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
     let mut repair = Repair::of(assumptions.layout, assumptions.url);
     let mut found = None;
     if repair.is_percent_decoded() {
-        // The static text of a tag may look encoded. The URL is then right as it is.
+        // The static text of a tag may contain `%XX`. If a MAC matches without decoding, the URL is not
+        // percent-encoded.
         let (readings, _) = readings::readings(assumptions.layout, assumptions.url);
         found = run_if_possible(&mut search, assumptions.url, &readings.into_iter(), &QUICK_ROUNDS);
         if found.is_some() {
@@ -72,12 +72,13 @@ fn find<'a>(search: &mut Search<'_, 'a>, tap: &Tap<'_>, readings: &readings::Rea
     } else {
         as_it_is(search).or_else(|| with_wrong_offsets(search))
     };
-    // Wrong offsets are common mistakes of people, the rest are those of programs. Both together are not searched.
+    // People often make mistakes in offsets. Most of the slow rounds look for mistakes of programs that simulate a tag.
+    // The search does not combine both kinds of mistake.
     let regular = readings.iter().copied().filter(UrlParts::is_regular);
     found.or_else(|| run_if_possible(search, tap.url, &regular, &SLOW_ROUNDS))
 }
 
-/// Runs the search, unless the URL is longer than any that a chip can write.
+/// Runs the search. Returns `None` without a search if the URL is longer than a chip can write.
 fn run_if_possible<'a>(
     search: &mut Search<'_, 'a>,
     url: &str,
@@ -87,16 +88,16 @@ fn run_if_possible<'a>(
     if url.len() > MAX_URL { None } else { search.run(url, readings, rounds) }
 }
 
-/// Returns the layout and the keys that verify the tap. If the assumed layout verifies the tap, it is returned.
+/// Returns the layout and the keys that verify the tap. If the assumed layout verifies the tap, it is preferred.
 fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
     let Match { mut parts, scheme, claimed, file_key, recipe, .. } = found.clone();
     let SessionVector { uid, ctr, .. } = recipe.vector;
-    // A UID or counter that is not in the session vector is not a mirror. It only looks like a mirror.
+    // A UID or counter that is not in the session vector is not a mirror. It is static text that looks like a mirror.
     if parts.picc_data.is_none() {
         parts.uid = parts.uid.filter(|_| uid.is_some());
         parts.ctr = parts.ctr.filter(|_| ctr.is_some());
     }
-    // A tamper status that the MAC does not cover is not a mirror either, unless the assumed layout has it.
+    // A tamper status that the MAC does not cover counts as a mirror only if the assumed layout has a tamper status.
     let is_assumed = tap.assumed_parts().is_some_and(|assumed| assumed.tt_status.is_some());
     parts.tt_status = parts.tt_status.filter(|part| is_assumed || is_covered(&found.parts, *part));
     let meta_key = claimed.meta_key.as_ref().map(|(key, _)| key.clone());
@@ -110,7 +111,8 @@ fn is_covered(parts: &UrlParts, part: Span) -> bool {
     (parts.window_start..parts.mac.from).contains(&part.from)
 }
 
-/// Returns the UID and counter of the URL if the URL parses, opens and verifies like an ordinary tap.
+/// Returns the UID and the counter of the URL if the tap verifies with this layout and these keys. Counter 0 is
+/// accepted without a check of the MAC.
 fn verify(
     layout: &SdmLayout,
     url: &str,
@@ -125,7 +127,7 @@ fn verify(
     let (uid, ctr) = (claimed.uid(), claimed.ctr());
     let key = file_key.prepare(layout.scheme());
     let is_genuine = match ctr {
-        // `verify` rejects counter 0. The search already found that the MAC is right.
+        // `claimed.verify` rejects counter 0. For the first tap, the search already found that the MAC is right.
         Some(SdmReadCtr::ZERO) => true,
         Some(_) => claimed.verify(&key).is_ok(),
         None => claimed.verify_replayable(&key).is_ok(),
@@ -140,8 +142,8 @@ fn compare_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>
     let is_given_as =
         |role: Role, key: &[u8; 16]| assumptions.keys.iter().any(|given| given.role == role && given.key == key);
     let has_role = |role: Role| assumptions.keys.iter().any(|given| given.role == role);
-    // If no key was given for a role, any key is accepted for this role. Therefore keys given with `Role::Any` cause no
-    // fault.
+    // If no key was given for a role, any key is accepted for this role. Therefore, if all keys were given with
+    // `Role::Any`, there is no fault.
     let is_accepted = |role: Role, key: &[u8; 16]| is_given_as(role, key) || !has_role(role);
     let meta_is_file = meta.is_some_and(|(key, _)| is_given_as(Role::File, key) && !is_accepted(Role::Meta, key));
     if meta_is_file && is_given_as(Role::Meta, file.0) && !is_accepted(Role::File, file.0) {
@@ -162,8 +164,8 @@ fn is_factory(key: &[u8; 16]) -> bool {
     *key == [0; 16]
 }
 
-/// Adds the finding about keys of a new chip. It comes after all other faults, because such keys are common while a tag
-/// is set up, and the other faults are what does not work.
+/// Adds the finding about keys of a new chip. It comes after all other faults: a tap with such keys can verify, but the
+/// other faults may prevent that.
 fn add_factory_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let meta = explanation.meta_key.as_ref().map(|(key, _)| is_factory(key.expose_bytes()));
     let file = is_factory(explanation.file_key.0.expose_bytes());
@@ -174,16 +176,16 @@ fn add_factory_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation
     }
 }
 
-/// Returns the text that the MAC covers, as a part of the original URL.
+/// Returns the text that the MAC covers, as it stands in the original URL.
 fn covered_text<'a>(assumptions: &Assumptions<'a>, tap: &Tap<'_>, parts: &UrlParts) -> &'a str {
     let covered = Span { from: parts.window_start, to: parts.mac.from };
     let original = assumptions.url;
-    // Repairing a URL may have moved or changed the text.
+    // In the repaired URL, the text may have another position or another case.
     let moved = original.find(covered.of(tap.url)).map(|from| Span::at(from, covered.len()));
     moved.filter(|_| original.len() != tap.url.len()).unwrap_or(covered).of(original)
 }
 
-/// Adds the findings about faults in the tap or in the assumptions. It does not add findings about a later tap.
+/// Adds the findings about faults in the tap or in the assumptions, but not about a later tap.
 fn add_faults<'a>(
     assumptions: &Assumptions<'a>,
     tap: &Tap<'_>,
@@ -199,11 +201,14 @@ fn add_faults<'a>(
     } else if !parts.is_regular() {
         add(findings, Finding::MacLength { digits: parts.mac.len() });
     }
+    let is_assumed = explanation.layout.is_some() && explanation.layout.as_ref() == layout;
+    if let Some(digits) = readings::long_picc_data(parts, tap.url).filter(|_| !is_assumed && parts.shift.is_none()) {
+        add(findings, Finding::PiccDataLength { digits });
+    }
     if layout.is_some_and(|layout| layout.scheme() != *scheme) {
         add(findings, Finding::Mode { actual: *scheme });
     } else if let Some(error) = tap.layout_error.filter(|_| findings.len() == earlier_findings) {
-        let wrong_length = readings::wrong_picc_data_length(tap.url).filter(|_| error != Malformed::Trailing);
-        add(findings, wrong_length.map_or(Finding::Layout(error), |digits| Finding::PiccDataLength { digits }));
+        add(findings, Finding::Layout(error));
     }
     compare_keys(assumptions, explanation, findings);
     let covered = covered_text(assumptions, tap, parts);
@@ -219,7 +224,7 @@ fn add_faults<'a>(
         add(findings, Finding::MacInput { covered });
     }
     add_recipe_faults(claimed.session_vector(), found, *truncation, findings);
-    // Report this only if the assumed layout does not accept the tap and no finding above says why.
+    // This finding is only for a tap that the assumed layout does not accept, although no finding above says why.
     let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
     let accepts = |layout: &SdmLayout| verify(layout, tap.url, meta_key, &explanation.file_key.0).is_some();
     if layout.is_some_and(|layout| !accepts(layout)) && findings.len() == earlier_findings {
@@ -235,14 +240,15 @@ fn add_faults<'a>(
         (Some(ctr), Some(stored)) if ctr <= stored => add(findings, Finding::CounterBehind { ctr, stored }),
         _ => {}
     }
-    // Without a layout, two letters that look like a status are taken for one.
+    // If there is no layout, two letters that look like a tamper status are treated as a tamper status.
     let status = if layout.is_some() { assumed.and_then(|assumed| assumed.tt_status) } else { parts.tt_status };
     if status.is_some_and(|part| !is_covered(parts, part)) && *scheme != Scheme::Suncmac {
         add(findings, Finding::TamperNotCovered);
     }
 }
 
-/// Adds the findings about a MAC that was not computed as a chip computes it from what the URL claims.
+/// Adds the findings about a MAC that was computed in another way than a chip computes it. `claimed` is the session
+/// vector that a chip would use.
 fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Truncation, findings: &mut Findings<'_>) {
     let recipe = found.recipe;
     if recipe.vector.is_ctr_reversed && recipe.vector.ctr.is_some() {
@@ -271,8 +277,8 @@ fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Trun
 
 /// Adds the findings about the later tap.
 ///
-/// If the file key is derived and the later tap has a different UID, the file key of the later tap is not known. The
-/// MAC of the later tap is then not checked.
+/// If the file key is derived from the UID, the file key of a different tag is not known. The MAC of a later tap from a
+/// different tag is then not checked.
 fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let Some(original) = assumptions.second_url else { return };
     let repair = Repair::of(explanation.layout.as_ref(), original);
@@ -310,7 +316,7 @@ fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanati
 /// Adds the findings that are not faults.
 fn add_remarks(tap: &Tap<'_>, found: &Match<'_>, findings: &mut Findings<'_>) {
     let parts = &found.parts;
-    // It is not known for certain what the status letters of an NTAG 22x mean.
+    // It is not certain what the status letters of an NTAG 22x mean.
     let status = tap.assumed_parts().and_then(|assumed| assumed.tt_status);
     if status.is_some_and(|part| part.of(tap.url).contains('O')) && found.scheme != Scheme::Suncmac {
         add(findings, Finding::SealOpened);

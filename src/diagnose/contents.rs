@@ -15,29 +15,30 @@ use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 /// Maximum length of decrypted file data in bytes.
 const MAX_FILE_DATA: usize = 128;
 
-/// What a URL says about its tag, as far as it can be read.
+/// The values in a URL, as far as they can be read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// `true` if the MAC of the tap is right. Otherwise anybody may have made up these values.
+    /// `true` if the MAC of the tap is right. If this is `false`, the values may be forged.
     pub is_proven: bool,
-    /// The UID.
+    /// The UID, if the tap has one.
     pub uid: Option<Uid>,
-    /// The counter.
+    /// The counter, if the tap has one.
     pub ctr: Option<SdmReadCtr>,
-    /// The two characters of the tamper status. A status outside the MAC input is never proven.
+    /// The two characters of the tamper status, if the tap has one. A status outside the MAC input may be forged, even
+    /// if `is_proven` is `true`.
     pub tt_status: Option<[u8; 2]>,
     file_data: Vec<u8, MAX_FILE_DATA>,
 }
 
 impl Contents {
-    /// Returns the decrypted file data. It is empty if there are none, or if no key that was tried decrypts them to
-    /// text.
+    /// Returns the decrypted file data. Returns no bytes if the tap has no file data or if their key is not known. If
+    /// the tap is not proven, only a result that is printable text counts as decrypted.
     #[must_use]
     pub fn file_data(&self) -> &[u8] {
         &self.file_data
     }
 
-    /// Reads the content of a tap that is explained.
+    /// Returns the content of a tap whose MAC matches.
     pub(super) fn of_match(url: &str, found: &Match<'_>) -> Self {
         let vector = found.recipe.vector;
         let file_data = decrypt(&found.parts, url, found.scheme, &found.file_key.0, (vector.uid, vector.ctr));
@@ -45,10 +46,10 @@ impl Contents {
         Self { is_proven: true, uid: vector.uid, ctr: vector.ctr, tt_status, file_data }
     }
 
-    /// Reads what a tap claims without proof. Returns `None` if it claims nothing.
+    /// Returns the content of a tap whose MAC does not match. Returns `None` if the tap has no UID and no counter.
     ///
-    /// File data are decrypted with every key that was given. Only text counts as decrypted, because a wrong key gives
-    /// random bytes.
+    /// The file data are decrypted with each given key and with the key of a new chip, until the result is text. A
+    /// wrong key gives random bytes. If a key gives text, it is returned too.
     pub(super) fn claimed(
         assumptions: &Assumptions<'_>,
         url: &str,
@@ -72,7 +73,7 @@ impl Contents {
     }
 }
 
-/// Decrypts the file data. Returns no bytes if there are none, or if UID or counter are missing.
+/// Decrypts the file data. Returns no bytes if the URL has no file data, no UID or no counter.
 fn decrypt(
     parts: &UrlParts,
     url: &str,

@@ -15,7 +15,7 @@ const MAX_FINDINGS: usize = 12;
 pub(super) type Findings<'a> = Vec<Finding<'a>, MAX_FINDINGS>;
 
 pub(super) fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
-    // The capacity exceeds the number of findings that can occur together.
+    // `MAX_FINDINGS` is larger than the number of findings that can occur together, so this does not fail.
     let _ = findings.push(finding);
 }
 
@@ -26,25 +26,26 @@ pub enum Conclusion {
     Healthy,
     /// The search found how the tap was made. The findings say what is wrong with the tap or with the assumptions.
     Explained,
-    /// Nothing that was tried yields this MAC. The findings say only what the URL itself shows.
+    /// No combination that was tried yields the MAC of the tap. The findings say only what can be seen without a
+    /// matching MAC.
     Unexplained,
 }
 
-/// The result of a diagnosis. It says what is wrong with a tap or with the assumptions about it.
+/// The result of a diagnosis: what is wrong with a tap or with the assumptions about it.
 #[derive(Clone)]
 pub struct Diagnosis<'a> {
     /// The conclusion: healthy, explained or unexplained.
     pub conclusion: Conclusion,
-    /// How the tap was made; `None` if the search did not find it.
+    /// How the tap was made; `None` if the search did not find this out.
     pub explanation: Option<Explanation<'a>>,
-    /// What the URL says about its tag; `None` if nothing in it can be read. It is known even for a tap without a right
-    /// MAC, if its PICCData can be opened.
+    /// The UID, the counter and other content of the tap; `None` if they cannot be read. They may be readable even if
+    /// no MAC matches: see [`Contents::is_proven`].
     pub contents: Option<Contents>,
-    /// The work done, in MACs of AES mode. Each MAC, each session key and each prepared key counts as 1, or as 32 in
-    /// LRP mode. It does not matter whether the key is derived. The exception is a legacy key of sdm-backend, which
-    /// counts as 5000.
+    /// The work done. The unit is the computation of one MAC in AES mode. Each MAC, each session key and each prepared
+    /// key counts as 1, or as 32 in LRP mode. Deriving a key from a given key does not count, except that a legacy key
+    /// of sdm-backend counts as 5000.
     pub tried: u32,
-    /// `true` if the search found how the tap was made, or if it ran to its end. `false` if the search was cut short to
+    /// `true` if the search found how the tap was made, or if it tried everything. `false` if it left something out to
     /// stay within [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
     pub complete: bool,
     pub(super) findings: Findings<'a>,
@@ -53,18 +54,18 @@ pub struct Diagnosis<'a> {
 /// How a tap was made: the layout and the keys that verify it.
 #[derive(Clone)]
 pub struct Explanation<'a> {
-    /// The layout, or `None` if no chip can have such a layout. If the assumed layout is right, this is the assumed
-    /// layout.
+    /// A layout that verifies the tap; `None` if no layout can describe the tap. If the assumed layout verifies the
+    /// tap, this is the assumed layout.
     pub layout: Option<SdmLayout>,
-    /// The scheme of the tag.
+    /// The scheme that the tag uses, such as AES mode or LRP mode.
     pub scheme: Scheme,
-    /// The SDMMetaReadKey and its source; `None` if UID and counter are plain.
+    /// The SDMMetaReadKey and its source; `None` if the tap has no PICCData to decrypt.
     pub meta_key: Option<(SdmMetaReadKey, KeySource<'a>)>,
     /// The SDMFileReadKey and its source.
     pub file_key: (SdmFileReadKey, KeySource<'a>),
-    /// The UID that the tag mirrors; `None` if it mirrors none.
+    /// The UID that the tag mirrors; `None` if the tag mirrors no UID.
     pub uid: Option<Uid>,
-    /// The counter that the tag mirrors; `None` if it mirrors none.
+    /// The counter that the tag mirrors; `None` if the tag mirrors no counter.
     pub ctr: Option<SdmReadCtr>,
 }
 

@@ -8,7 +8,7 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 
 mod text;
 
-/// One thing that is wrong with a tap or with the assumptions about it, or that is worth a remark.
+/// One fault in a tap or in the assumptions about it, or one remark.
 ///
 /// Its `Display` text says what is wrong and what to do. The text may change between releases, but the
 /// [code](Self::code) does not.
@@ -17,48 +17,47 @@ mod text;
 pub enum Finding<'a> {
     /// Nothing in the URL can be a MAC.
     NoMac,
-    /// Every mirror consists of zeros.
+    /// The tag wrote no mirrors: the URL still has the text of their placeholders, usually zeros.
     NotMirrored,
-    /// The MAC consists of zeros, but the other mirrors do not.
+    /// The tag wrote no MAC, although it wrote another mirror: the URL still has the placeholder of the MAC.
     MacNotMirrored,
     /// The URL is percent-encoded.
     PercentEncoded,
     /// The URL contains `&amp;` or another HTML escape of `&`.
     HtmlEscaped,
-    /// The URL carries an ECDSA signature in place of a MAC.
+    /// The URL contains an ECDSA signature instead of a MAC.
     EccSignature,
-    /// The URL is not made by SDM, but by this other scheme.
+    /// The URL was not made with SDM. The value describes the scheme that made the URL.
     OtherScheme(&'static str),
-    /// The URL and the layout have the same host, but one begins with `http` and the other with `https`, or with a
-    /// different scheme.
+    /// The URL and the layout differ only in the URL scheme: for example, one has `http` and the other `https`.
     SchemeDiffers,
-    /// One SDM offset or all of them are wrong: the mirrors are not at their placeholders.
+    /// One SDM offset is wrong, or all are. At least one mirror is therefore not at its placeholder.
     OffsetShift {
-        /// The mirror whose offset is wrong; `None` if all offsets are wrong by the same cause.
+        /// The mirror whose offset is wrong; `None` if all offsets are wrong for the same reason.
         mirror: Option<Field>,
-        /// The number of characters by which the offset is too large, or, if it is negative, too small. If all offsets
-        /// are wrong, the number applies to the first mirror.
+        /// The difference from the right offset. If it is positive, the offset is too large; if it is negative, the
+        /// offset is too small. If several offsets are wrong by different numbers, this is one of these numbers.
         by: i32,
         /// The probable cause.
         cause: ShiftCause,
     },
-    /// The MAC has fewer than 16 digits, but these digits are right.
+    /// The end of the MAC is missing. Its other hexadecimal digits are right.
     MacLength {
-        /// The number of digits.
+        /// The number of hexadecimal digits that are left, fewer than 16.
         digits: usize,
     },
-    /// The PICCData is too short or too long.
+    /// A part of the URL looks like PICCData, but it is too short or too long.
     PiccDataLength {
-        /// The number of digits in the PICCData.
+        /// The number of hexadecimal digits in this part.
         digits: usize,
     },
     /// The URL does not match the layout.
     Layout(Malformed),
-    /// The case of the URL's text was changed.
+    /// The static text of the URL was changed to upper or lower case.
     CaseChanged,
-    /// The URL has the shape of the layout, but its mirrors or their contents differ from what the layout says.
+    /// The URL matches the layout as text, but the tag mirrors other values than the layout says.
     Parts,
-    /// The MAC input begins inside a mirror. No layout can express that.
+    /// The MAC input begins inside a mirror. A layout cannot describe this.
     MacInputInside {
         /// The text that the MAC covers.
         covered: &'a str,
@@ -68,56 +67,57 @@ pub enum Finding<'a> {
         /// The mode of the tag.
         actual: Scheme,
     },
-    /// The tag has a key of a new chip, 16 zero bytes.
+    /// The tag has the key of a new chip: 16 zero bytes.
     FactoryKey {
-        /// `true` if this applies to the SDMMetaReadKey.
+        /// `true` if the SDMMetaReadKey is this key.
         meta: bool,
-        /// `true` if this applies to the SDMFileReadKey.
+        /// `true` if the SDMFileReadKey is this key.
         file: bool,
     },
-    /// The keys are swapped. The key given as SDMMetaReadKey is the SDMFileReadKey of the tag, and the reverse.
+    /// The keys are swapped. The key given as SDMMetaReadKey is the SDMFileReadKey of the tag, and vice versa.
     KeysSwapped,
-    /// The key of the tag is not the given key, but a key derived from it.
+    /// A key of the tag is derived from a given key or from the key of a new chip.
     DerivedKey {
         /// The role of the key.
         role: Role,
-        /// How the key was derived, and from which key.
+        /// Which key it is derived from, and how.
         source: KeySource<'a>,
     },
-    /// The key that works was given for a different role.
+    /// A key of the tag is one of the given keys, but it was not given for this role.
     OtherKey {
         /// The role of the key.
         role: Role,
-        /// The source of the key that works.
+        /// The given key, by its name.
         source: KeySource<'a>,
     },
-    /// The MAC does not cover the text that the layout says.
+    /// The MAC input (the text that the MAC covers) does not begin where the layout says.
     MacInput {
         /// The text that the MAC covers.
         covered: &'a str,
     },
-    /// The session vector does not have the same UID and counter as the URL.
+    /// The session vector (the input from which a session key is computed) does not have the same UID and counter as
+    /// the URL.
     SessionVector {
         /// `true` if the session vector has a UID.
         uid: bool,
         /// `true` if the session vector has a counter.
         ctr: bool,
     },
-    /// The MAC was computed under the key of the tag itself, or under the session key of the file data.
+    /// The MAC was computed with a wrong key: the SDMFileReadKey itself, or the session key for file data.
     NoSessionKey {
-        /// `true` if it was the session key of the file data.
+        /// `true` if that key is the session key for file data, and `false` if it is the SDMFileReadKey.
         is_enc_key: bool,
     },
-    /// The MAC covers decoded bytes in place of the text of the URL.
+    /// The MAC covers decoded bytes instead of the text of the URL.
     MacOverBytes,
-    /// The counter has the wrong byte order.
+    /// The bytes of the counter are in the wrong order.
     CounterByteOrder,
-    /// The MAC was made by truncating the full CMAC in a way that no chip does.
+    /// The MAC consists of the wrong bytes of the 16-byte CMAC.
     MacTruncation {
-        /// A description of the CMAC bytes that make up the MAC.
+        /// A description of the bytes that were used.
         bytes: &'static str,
     },
-    /// The tap is genuine, but it comes from a different tag.
+    /// The tap is genuine, but its UID is not the assumed UID.
     OtherTag {
         /// The UID of that tag.
         uid: Uid,
@@ -133,39 +133,39 @@ pub enum Finding<'a> {
         /// The counter in the store.
         stored: SdmReadCtr,
     },
-    /// The later tap has the same counter.
+    /// The later tap has the same counter as the first tap.
     CounterStuck,
-    /// The later tap has a lower counter.
+    /// The later tap has a lower counter than the first tap.
     CounterBack,
-    /// The later tap comes from a different tag.
+    /// The later tap comes from a different tag than the first tap.
     SecondOfOther {
         /// The UID of that tag.
         uid: Uid,
     },
-    /// The later tap was not made in the same way as the first.
+    /// The later tap does not verify with the layout and the keys of the first tap.
     SecondDiffers,
-    /// The later tap verifies, but this one does not.
+    /// The search found how the later tap was made, but not how the first tap was made.
     Altered,
-    /// No key that was tried opens the PICCData.
+    /// No key that was tried decrypts the PICCData to valid bytes.
     MetaKey,
-    /// The PICCData opens, but no key that was tried yields the MAC.
+    /// The PICCData was decrypted, but no key that was tried yields the MAC.
     FileKey {
-        /// The UID in the PICCData, if it has one.
+        /// The UID in the PICCData; `None` if the PICCData has no UID.
         uid: Option<Uid>,
     },
     /// No key that was tried yields the MAC.
     NoMatch,
     /// The tamper status is outside the MAC input.
     TamperNotCovered,
-    /// The seal is open, or was opened before.
+    /// According to the tamper status, the seal of the tag is open or was opened before.
     SealOpened,
-    /// Every key in use is that of a new chip, and no key was given.
+    /// No key was given, and the tap verifies with the key of a new chip alone.
     NewChip,
-    /// Some digits are in lower case.
+    /// Some hexadecimal digits of the mirrors are in lower case.
     HexCase,
-    /// The counter went up between the two taps.
+    /// The later tap has a higher counter than the first tap.
     CounterRunning {
-        /// The number of reads from the first tap to the later one.
+        /// The difference between the two counters.
         reads: u32,
     },
 }

@@ -30,7 +30,7 @@ pub enum KeyDerivation<'a> {
     /// The key is derived by [`kdf::plain_cmac::derive`](crate::kdf::plain_cmac::derive), which is AN10922 without its
     /// padding. Many programs derive keys this way.
     PlainCmac(DiversificationInput<'a>),
-    /// The bytes of the key are those of the given key in reverse order.
+    /// The key has the bytes of the given key in reverse order.
     Reversed,
     /// The key is derived by [`kdf::boltcard`](crate::kdf::boltcard), for a card with this version.
     Boltcard {
@@ -45,12 +45,12 @@ pub enum KeyDerivation<'a> {
     SdmBackendLegacy,
 }
 
-/// The input from which a key is diversified. Its parts are concatenated in order.
+/// The input from which a key is diversified. The fields are concatenated in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DiversificationInput<'a> {
     /// The bytes before the UID, usually an application identifier.
     pub before_uid: &'a [u8],
-    /// The UID; `None` if the input has no UID, so that all tags have the same key.
+    /// The UID; `None` if the input has no UID. All tags then have the same key.
     pub uid: Option<Uid>,
     /// The application identifier after the UID.
     pub aid: &'a [u8],
@@ -59,14 +59,14 @@ pub struct DiversificationInput<'a> {
 }
 
 impl DiversificationInput<'_> {
-    /// Returns the parts of the input.
+    /// Returns the fields of the input in order. The UID is empty if there is none.
     pub(super) fn parts(&self) -> [&[u8]; 4] {
         let uid = self.uid.as_ref().map_or(&[][..], |uid| uid.as_bytes());
         [self.before_uid, uid, self.aid, self.suffix]
     }
 }
 
-/// Writes the parts, for example `UID || 3042F5 || "NXP Abu"`.
+/// Writes the fields that are not empty, for example `UID || 3042F5 || "NXP Abu"`.
 impl fmt::Display for DiversificationInput<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";

@@ -5,7 +5,8 @@ use super::url_parts::path_start;
 /// The number of hexadecimal digits of an ECDSA signature on the curve P-256.
 const SIGNATURE_DIGITS: usize = 128;
 
-/// Returns `true` if a parameter of the URL is an ECDSA signature, as an NTAG X DNA writes it.
+/// Returns `true` if the URL contains a run of hexadecimal digits as long as an ECDSA signature. An NTAG X DNA writes
+/// such a signature.
 pub(super) fn has_ecc_signature(url: &str) -> bool {
     let rest = url.get(path_start(url)..).unwrap_or_default();
     rest.split(|c: char| !c.is_ascii_hexdigit()).any(|run| run.len() == SIGNATURE_DIGITS)
@@ -17,7 +18,7 @@ pub(super) fn name(url: &str) -> Option<&'static str> {
     if has("pk1") && (has("rnd") || has("rndsig") || has("pk2")) {
         return Some("HaLo, which signs with ECDSA on the curve secp256k1");
     }
-    // An NTAG 21x mirrors `UIDxCTR` without any MAC.
+    // An NTAG 21x mirrors `UIDxCTR`, the UID and the counter, without a MAC.
     let is_mirror = |value: &str| {
         let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         value.split_once('x').is_some_and(|(uid, ctr)| digits(uid, 14) && digits(ctr, 6))
@@ -26,7 +27,7 @@ pub(super) fn name(url: &str) -> Option<&'static str> {
     has_mirror.then_some("the UID and NFC counter mirror of an NTAG 21x, which has no MAC, so anybody can forge it")
 }
 
-/// Returns the parameters of the query and the parts of the path. A part of the path has no name.
+/// Returns the name and the value of each query parameter. Returns each part of the path as a value with an empty name.
 fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
     let rest = url.get(path_start(url)..).unwrap_or_default();
     rest.split(['/', '?', '&', '#']).map(|part| part.split_once('=').unwrap_or(("", part)))

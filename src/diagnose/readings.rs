@@ -1,5 +1,5 @@
-//! The possible readings of a URL. A reading says which parts of the URL could be mirrors, judged by their length and
-//! content.
+//! The possible readings of a URL. A reading is an interpretation of the URL: it says which parts of the URL are
+//! mirrors. It is a guess from the length and the content of each part.
 
 use heapless::Vec;
 
@@ -11,16 +11,16 @@ use crate::sun::span::Span;
 
 /// The possible readings of one URL, the most likely first.
 pub(super) type Readings = Vec<UrlParts, 48>;
-/// The runs of digits that could be mirrors.
+/// Runs of hexadecimal digits. Each run could contain mirrors.
 type DigitRuns = Vec<Span, 24>;
 
-/// The number of digits of a counter, the shortest mirror that consists of digits.
+/// The number of hexadecimal digits of a counter. No other mirror in hexadecimal digits is shorter.
 const CTR_CHARS: usize = 6;
 const MAC_CHARS: usize = 16;
 
 /// Returns the possible readings of a URL. The first reading comes from the layout, if there is one and it matches the
-/// URL. The other readings come from the length and content of the URL's parts. The second value is the error if the
-/// layout does not match the URL.
+/// URL. The other readings are guesses from the length and the content of the parts. The second value is the error if
+/// there is a layout that does not match the URL.
 pub(super) fn readings(layout: Option<&SdmLayout>, url: &str) -> (Readings, Option<Malformed>) {
     let mut readings = Readings::new();
     let mut layout_error = None;
@@ -34,16 +34,17 @@ pub(super) fn readings(layout: Option<&SdmLayout>, url: &str) -> (Readings, Opti
     (readings, layout_error)
 }
 
-/// Adds a reading, unless the list already has a reading with the same mirrors.
+/// Adds a reading if the list has no reading with the same mirrors yet.
 fn add(readings: &mut Readings, reading: &UrlParts) {
     let mirrors = |reading: &UrlParts| (reading.picc_data, reading.uid, reading.ctr, reading.enc, reading.mac);
     if readings.iter().all(|other| mirrors(other) != mirrors(reading)) {
-        // If the list is full, the least likely readings are dropped.
+        // If the list is full, this reading is dropped. It is less likely than those in the list.
         let _ = readings.push(*reading);
     }
 }
 
-/// Adds the readings that the runs of digits suggest. The last 16 digits of each run could be the MAC.
+/// Adds readings in which each mirror is a whole run of digits, or mirrors follow each other in a run. The last 16
+/// digits of each run could be the MAC.
 fn add_guesses(url: &str, readings: &mut Readings) {
     let runs = digit_runs(url);
     let tt_status = find_tt_status(url);
@@ -54,7 +55,7 @@ fn add_guesses(url: &str, readings: &mut Readings) {
         let others = || runs.iter().copied().filter(move |other| !other.overlaps(*run));
         let mac_only = UrlParts { mac, window_start: mac.from, tt_status, ..UrlParts::default() };
         let is_file_data = |part: &Span| part.len() > 0 && part.len().is_multiple_of(32);
-        // File data precedes the MAC, often directly.
+        // The file data are before the MAC, often directly before it.
         let enc_candidates = |picc_run: Option<Span>| {
             let separate =
                 others().filter(move |part| Some(*part) != picc_run && is_file_data(part) && part.to <= mac.from);
@@ -82,7 +83,7 @@ fn add_guesses(url: &str, readings: &mut Readings) {
                 add(readings, &UrlParts { uid, ctr, enc, ..mac_only });
             }
         }
-        // The UID, the counter, the PICCData or the file data may directly precede the MAC and form one run with it.
+        // Other mirrors may be directly before the MAC, so that they form one run with it.
         let uid_end = before_mac.from.saturating_add(14).min(before_mac.to);
         let uid = Span { from: before_mac.from, to: uid_end };
         let ctr = Span { from: uid_end, to: before_mac.to };
@@ -100,8 +101,8 @@ fn add_guesses(url: &str, readings: &mut Readings) {
     }
 }
 
-/// Adds the readings in which a mirror fills only a part of a run of digits and the rest of the run are zeros of its
-/// placeholder, and the readings in which the URL ends inside the MAC. An SDM offset or NLEN is then probably wrong.
+/// Adds readings for three mistakes. If an SDM offset is wrong, or if a placeholder is too long, a run of digits
+/// contains a mirror and zeros that are left of its placeholder. If NLEN is wrong, the URL may end inside the MAC.
 fn add_shifted_guesses(url: &str, readings: &mut Readings) {
     let runs = digit_runs(url);
     let parts = |chars: usize| {
@@ -112,29 +113,48 @@ fn add_shifted_guesses(url: &str, readings: &mut Readings) {
     };
     for (mac, mac_shift) in parts(MAC_CHARS).chain(runs.iter().flat_map(|run| cut_macs(*run, url))) {
         let mac_only = UrlParts { mac, window_start: mac.from, ..UrlParts::default() };
-        let mut add_if_shifted = |reading: UrlParts, mirrors: &[(Field, Option<i32>)]| {
+        let mut add_if_irregular = |reading: UrlParts, mirrors: &[(Field, Option<i32>)]| {
             let shift = wrong_offsets::common_shift(&reading, mirrors, url);
-            if shift.is_some() || mac.len() < MAC_CHARS && mirrors.iter().all(|(_, by)| *by == Some(0)) {
-                add(readings, &UrlParts { shift, ..reading });
+            let is_too_long = mirrors.iter().any(|(_, by)| by.is_none());
+            let is_in_place = mirrors.iter().all(|(_, by)| by.is_none_or(|by| by == 0));
+            if shift.is_some() || (is_in_place && (is_too_long || mac.len() < MAC_CHARS)) {
+                let is_file_data = |run: &Span| {
+                    let is_apart = reading.mirrors().all(|(_, part)| !part.overlaps(*run));
+                    run.len() > 0 && run.len().is_multiple_of(32) && run.to <= mac.from && is_apart
+                };
+                let enc = runs.iter().copied().filter(is_file_data).map(Some);
+                for enc in [None].into_iter().chain(enc) {
+                    add(readings, &UrlParts { enc, shift, ..reading });
+                }
             }
         };
         let is_apart = |part: &Span| !part.overlaps(mac);
         for (picc_data, shift) in [32, 48].into_iter().flat_map(parts).filter(|(part, _)| is_apart(part)) {
             let reading = UrlParts { picc_data: Some(picc_data), ..mac_only };
-            add_if_shifted(reading, &[(Field::PiccData, shift), (Field::SdmMac, mac_shift)]);
+            add_if_irregular(reading, &[(Field::PiccData, shift), (Field::SdmMac, mac_shift)]);
         }
         for (uid, uid_shift) in parts(14).filter(|(part, _)| is_apart(part)) {
             for (ctr, ctr_shift) in parts(CTR_CHARS).filter(|(part, _)| is_apart(part) && part.from >= uid.to) {
                 let reading = UrlParts { uid: Some(uid), ctr: Some(ctr), ..mac_only };
                 let shifts = [(Field::Uid, uid_shift), (Field::SdmReadCtr, ctr_shift), (Field::SdmMac, mac_shift)];
-                add_if_shifted(reading, &shifts);
+                add_if_irregular(reading, &shifts);
             }
         }
     }
 }
 
-/// Returns the MACs that lost digits because the URL ends in them: after zeros of the placeholder, or because the whole
-/// run is too short.
+/// Returns the number of digits in the placeholder of PICCData, if the placeholder is too long. The PICCData fills the
+/// start of the placeholder, and zeros fill the rest up to the next separator.
+pub(super) fn long_picc_data(parts: &UrlParts, url: &str) -> Option<usize> {
+    let part = parts.picc_data?;
+    let rest = url.get(part.to..)?;
+    let zeros = rest.bytes().take_while(|byte| *byte == b'0').count();
+    let is_end = rest.as_bytes().get(zeros).is_none_or(|byte| matches!(byte, b'&' | b'/' | b'?' | b'#'));
+    (zeros > 0 && is_end).then(|| part.len().saturating_add(zeros))
+}
+
+/// Returns the possible MACs if the URL ends inside the MAC and this run is at the end of the URL. The run is a
+/// shortened MAC, or zeros of the placeholder and a shortened MAC.
 fn cut_macs(run: Span, url: &str) -> impl Iterator<Item = (Span, Option<i32>)> {
     let lost = (1..=MAC_CHARS.saturating_sub(MIN_MAC_DIGITS)).filter(move |_| run.to == url.len());
     lost.filter_map(move |lost| {
@@ -146,7 +166,8 @@ fn cut_macs(run: Span, url: &str) -> impl Iterator<Item = (Span, Option<i32>)> {
     })
 }
 
-/// Returns the places of a mirror in a run of digits: the whole run, or one end of it if the rest are zeros.
+/// Returns the possible positions of a mirror with `chars` digits in a run of digits: the whole run, or one end of the
+/// run if the rest of the run consists of zeros.
 fn places_in(run: Span, chars: usize, url: &str) -> impl Iterator<Item = Span> {
     let rest = run.len().checked_sub(chars).filter(|rest| *rest <= MAX_SHIFT);
     let starts = rest.into_iter().flat_map(move |rest| [0, rest].into_iter().take(if rest == 0 { 1 } else { 2 }));
@@ -156,8 +177,8 @@ fn places_in(run: Span, chars: usize, url: &str) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Returns the parts at the start of a run of digits that could be PICCData. PICCData has 32 digits, or 48 in LRP mode.
-/// The rest of the run must be empty or have a length that file data can have.
+/// Returns the parts of a run of digits that could be PICCData. PICCData is at the start of the run and has 32 digits,
+/// or 48 in LRP mode. The rest of the run must be empty or have a length that file data can have.
 fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
     [32, 48].into_iter().filter_map(move |len| {
         let rest = run.len().checked_sub(len)?;
@@ -165,15 +186,15 @@ fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Returns the runs of digits after the host that are at least as long as a counter.
+/// Returns the runs of hexadecimal digits after the host. Runs that are shorter than a counter are left out.
 ///
-/// Letters of a parameter name can look like digits: `mac` ends with `ac`. A chip writes digits in upper case.
-/// Therefore, if lower-case letters join a run, its parts between these letters are also runs.
+/// Letters of static text can look like digits: for example, `mac` ends with `ac`. A chip writes digits in upper case.
+/// Therefore, if lower-case letters may be static text, the parts of the run between them are also returned as runs.
 fn digit_runs(url: &str) -> DigitRuns {
     let mut runs = DigitRuns::new();
     let mut add = |run: Span| {
         if run.len() >= CTR_CHARS {
-            // If the list is full, the last runs are dropped.
+            // If the list is full, this run is dropped.
             let _ = runs.push(run);
         }
     };
@@ -200,18 +221,21 @@ fn digit_runs(url: &str) -> DigitRuns {
     runs
 }
 
-/// Returns the position of a two-letter value that is probably a tamper status, judged by the value and by the name of
-/// its parameter. Most other two-letter values are country codes.
+/// Returns the position of a value that is probably a tamper status. `CO` and `II` count only if the name of the
+/// parameter suggests a status, because they may be something else, such as a country code.
 fn find_tt_status(url: &str) -> Option<Span> {
     let mut offset = path_start(url);
-    let mut name = "";
+    let (mut name, mut before) = ("", "");
     for piece in url.get(offset..)?.split_inclusive(['=', '/', '&', '?', '#']) {
         let text = piece.trim_end_matches(['=', '/', '&', '?', '#']);
         let is_named = ["tt", "tamper", "seal", "status"].iter().any(|part| contains_ignore_case(name, part));
-        if matches!(text, "CC" | "OC" | "OO") || (matches!(text, "CO" | "II") && is_named) {
+        let is_digits = |text: &str| text.len() >= CTR_CHARS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_after_mirror = name.is_empty() && is_digits(before);
+        if matches!(text, "CC" | "OC" | "OO") || (matches!(text, "CO" | "II") && (is_named || is_after_mirror)) {
             return Some(Span { from: offset, to: offset.saturating_add(2) });
         }
         name = if piece.ends_with('=') { text } else { "" };
+        before = text;
         offset = offset.saturating_add(piece.len());
     }
     None
@@ -221,27 +245,27 @@ fn contains_ignore_case(text: &str, part: &str) -> bool {
     text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
-/// Returns the length of a run of digits that was probably meant to be PICCData but has the wrong length. Such a run
-/// has nearly 32 or 48 digits.
+/// Returns the length of a run of digits that is probably PICCData with a wrong length. Such a run has nearly 32 or 48
+/// digits.
 pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     let runs = digit_runs(url);
     let lengths = || runs.iter().map(|run| run.len());
-    // There must be another run for the MAC. Otherwise this run may end with the MAC.
+    // The URL must have another run for the MAC. Otherwise the MAC may be at the end of this run.
     let wrong = lengths().find(|len| matches!(len, 26..=31 | 33..=40 | 44..=47 | 49..=52));
     wrong.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
 }
 
-/// Which mirrors still hold the text of their placeholders.
+/// Which mirrors the tag did not write. The URL then has the text of their placeholders.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blank {
     None,
-    /// The MAC, but not every mirror.
+    /// The MAC, but not every other mirror.
     Mac,
     All,
 }
 
-/// Finds mirrors that the tag did not write. A placeholder consists of zeros, or of another repeated character if the
-/// layout says where it is.
+/// Finds mirrors that the tag did not write. A placeholder is recognised by its zeros. If the layout says where the
+/// placeholder is, it may consist of any one repeated character.
 pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) -> Blank {
     let is_repeated = |part: Span| {
         let mut bytes = part.of(url).bytes();
@@ -259,7 +283,7 @@ pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) 
     if !runs.is_empty() && runs.iter().filter(is_long).all(is_zero) {
         return Blank::All;
     }
-    // File data precede the MAC, so the last mirror is the MAC.
+    // The file data are before the MAC, so the last run with the length of a MAC is the MAC.
     let mac = runs.iter().rfind(|run| run.len() == MAC_CHARS);
     let of_reading = readings.first().is_some_and(|reading| is_zero(&reading.mac));
     if of_reading || mac.is_some_and(is_zero) { Blank::Mac } else { Blank::None }
@@ -286,8 +310,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs of digits that could each be a mirror, with a letter for each run. They are the PICCData, the file data,
-    /// the UID, the counter, a second run with the length of a counter, and the MAC.
+    /// A letter for each run of digits. The runs have the length of PICCData, file data, a UID, a counter, another
+    /// counter, and a MAC.
     const RUNS: [(&str, &str); 6] = [
         ("P", "11111111111111111111111111111111"),
         ("E", "22222222222222222222222222222222"),
@@ -297,8 +321,8 @@ mod tests {
         ("M", "5555555555555555"),
     ];
 
-    /// Replaces the letters in `shape` with runs of digits, and returns all readings of the resulting URL. The readings
-    /// use the same letters.
+    /// Replaces the letters in `shape` with runs of digits, and returns all readings of the resulting URL. In the
+    /// readings, these runs are replaced with their letters again.
     fn readings_of(shape: &str) -> List<String> {
         let to_digits =
             |text: &str| RUNS.iter().fold(String::from(text), |text, (letter, run)| text.replace(letter, run));
@@ -334,7 +358,7 @@ mod tests {
             ("/NM", vec!["n=N m=M"]),
             ("?u=U&n=N&e=EM", vec!["u=U n=N e=E m=M", "p=E m=M"]),
             ("?u=U&n=N&t=CC&e=E&c=M", vec!["p=E t=CC m=M", "u=U n=N e=E t=CC m=M", "u=U n=N t=CC m=M"]),
-            // File data precedes the MAC.
+            // The file data are before the MAC.
             ("?c=M&p=P", vec!["p=P m=M", "m=M"]),
             ("?p=P&c=M&e=E", vec!["p=P m=M", "p=E e=P m=M", "p=E m=M", "e=P m=M", "m=M"]),
             ("?p=P&e=E&c=M", vec!["p=P e=E m=M", "p=P m=M", "p=E e=P m=M", "p=E m=M", "e=P m=M", "e=E m=M", "m=M"]),

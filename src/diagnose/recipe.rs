@@ -1,5 +1,5 @@
-//! The ways in which a MAC may have been computed. A chip uses one of them. The others are mistakes of programs that
-//! simulate a chip.
+//! The ways in which a MAC may have been computed. A chip uses only one of these ways. The other ways are mistakes of
+//! programs that simulate a chip.
 
 use core::iter;
 
@@ -11,7 +11,7 @@ use crate::sun::session::{EncKey, MacKey};
 use crate::sun::span::Span;
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
-/// The content of a session vector.
+/// The content of a session vector, the input from which a session key is computed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct SessionVector {
     pub(super) uid: Option<Uid>,
@@ -23,18 +23,18 @@ pub(super) struct SessionVector {
 /// The key that computes the MAC.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum MacKeySource {
-    /// The session key of SDMMAC. A chip uses this key.
+    /// The session key for the MAC. A chip uses this key.
     Session,
-    /// The session key of the file data.
+    /// The session key for file data.
     EncSession,
-    /// The key of the tag itself.
+    /// The SDMFileReadKey itself.
     FileKey,
 }
 
 /// What the MAC covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum MacMessage {
-    /// The text of the URL from [`UrlParts::window_start`] on. A chip uses this message.
+    /// The text of the URL from [`UrlParts::window_start`] to the MAC. A chip uses this message.
     Text,
     /// The decoded bytes of the mirrors.
     Bytes,
@@ -61,19 +61,19 @@ pub(super) struct Recipe {
 /// The recipes that one round of the search tries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recipes {
-    /// The recipe of a chip that mirrors what the URL claims.
+    /// The recipe that a chip uses if it mirrors the UID and the counter in the URL.
     Chip,
-    /// The other session vectors that a chip or a program may use.
+    /// The same recipe with other session vectors, which a chip or a program may use.
     Vectors,
-    /// The MAC covers text, but its key is not the session key of SDMMAC.
+    /// The MAC covers text, but it is computed with a key other than the session key for the MAC.
     WrongKeys,
-    /// The MAC covers decoded bytes, under any of the keys.
+    /// The MAC covers decoded bytes. It is computed with any of the three keys.
     Bytes,
 }
 
 impl Recipes {
-    /// Returns the recipes. `claimed` is the session vector of a chip that mirrors what the URL claims, and `known_uid`
-    /// the UID of the tag if it is known.
+    /// Returns the recipes. `claimed` is the session vector with the UID and the counter in the URL. `known_uid` is the
+    /// assumed UID of the tag.
     pub(super) fn list(self, claimed: SessionVector, known_uid: Option<Uid>) -> Vec<Recipe, 9> {
         let recipe = |key, vector, message| Recipe { key, vector, message };
         let other_keys = [MacKeySource::FileKey, MacKeySource::EncSession];
@@ -91,8 +91,8 @@ impl Recipes {
     }
 }
 
-/// Returns the session vectors other than the claimed one: with the known UID, without UID or counter, and with the
-/// bytes of the counter in reverse order.
+/// Returns variants of the claimed session vector: with the known UID, without the UID, without the counter, with the
+/// bytes of the counter in reverse order, and combinations of these changes.
 fn other_vectors(claimed: SessionVector, known_uid: Option<Uid>) -> impl Iterator<Item = SessionVector> {
     let SessionVector { uid, ctr, .. } = claimed;
     let uids = [uid, None, known_uid.filter(|known| uid != Some(*known))];
@@ -104,14 +104,16 @@ fn other_vectors(claimed: SessionVector, known_uid: Option<Uid>) -> impl Iterato
 }
 
 impl Recipe {
-    /// Returns the key of the MAC. Returns `None` if this scheme or tag has no such key.
+    /// Returns the key that computes the MAC. Returns `None` if this scheme has no such key, or if the UID or counter
+    /// for it is missing.
     pub(super) fn mac_key(&self, key: &SdmFileReadKey, prepared: &PreparedFileReadKey) -> Option<MacKey> {
         let SessionVector { uid, ctr, is_ctr_reversed } = self.vector;
         let ctr = ctr.map(|ctr| if is_ctr_reversed { reversed(ctr) } else { ctr });
         match self.key {
             MacKeySource::Session => MacKey::derive(prepared, uid, ctr),
             MacKeySource::FileKey => MacKey::from_secret(prepared.scheme(), *key.expose_bytes()),
-            // In LRP mode, both session keys have the same secret, so there is no wrong one.
+            // In LRP mode, both session keys are made from the same secret, so this recipe would only repeat the right
+            // one.
             MacKeySource::EncSession if prepared.scheme() != Scheme::Aes => None,
             MacKeySource::EncSession => {
                 MacKey::from_secret(prepared.scheme(), *EncKey::derive(prepared, uid?, ctr?)?.expose_bytes())
@@ -126,10 +128,10 @@ fn reversed(ctr: SdmReadCtr) -> SdmReadCtr {
     SdmReadCtr::from_lsb_first([high, mid, low])
 }
 
-/// The bytes that a program may pass to the MAC in place of the text.
+/// Bytes from which a program may compute the MAC instead of the text.
 pub(super) type ByteMessage = Vec<u8, 160>;
 
-/// Returns the decoded bytes of the mirrors, alone and joined.
+/// Returns the decoded bytes of each mirror alone, and of pairs of mirrors joined.
 pub(super) fn byte_messages(parts: &UrlParts, url: &str, claimed: SessionVector) -> Vec<ByteMessage, 8> {
     let decoded = |part: Option<Span>| {
         let digits = part?.of(url).as_bytes();
@@ -152,7 +154,7 @@ pub(super) fn byte_messages(parts: &UrlParts, url: &str, claimed: SessionVector)
     messages.into_iter().flatten().collect()
 }
 
-/// The digits of a MAC in a URL. If the URL ends inside the MAC, the first digits are compared.
+/// The hexadecimal digits of a MAC in a URL. If the URL ends inside the MAC, only the digits in the URL are compared.
 #[derive(Clone, Copy)]
 pub(super) struct MacDigits {
     bytes: [u8; 8],
@@ -160,7 +162,8 @@ pub(super) struct MacDigits {
 }
 
 impl MacDigits {
-    /// Returns `None` if there are more than 16 characters, or if one of them is not a digit.
+    /// Parses the digits. Returns `None` if the text has more than 16 characters, or a character that is not a
+    /// hexadecimal digit.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let count = text.len();
         let mut digits = [b'0'; 16];
@@ -184,7 +187,7 @@ impl MacDigits {
 }
 
 impl Truncation {
-    /// Returns how this CMAC was truncated to the MAC, or `None` if the MAC does not come from this CMAC.
+    /// Returns the truncation that makes this MAC from this CMAC, or `None` if no truncation does.
     pub(super) fn find(cmac: &[u8; 16], mac: MacDigits) -> Option<Self> {
         if mac.matches(cmac.iter().skip(1).step_by(2)) {
             Some(Self::OddBytes)
@@ -204,7 +207,7 @@ impl Truncation {
 mod tests {
     use super::*;
 
-    /// Only the digits that are left are compared, and each of them is.
+    /// If a MAC is shortened, every digit that is left is compared.
     #[test]
     fn shortened_macs_are_compared_digit_by_digit() {
         let cmac: [u8; 16] = core::array::from_fn(|at| u8::try_from(at).unwrap() * 0x11);

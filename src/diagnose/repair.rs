@@ -1,4 +1,5 @@
-//! Repairs of a URL that was changed after the tag wrote it, or of a layout that differs only in its scheme or host.
+//! Repairs. If the URL was changed after the tag wrote it, the change is undone. If the layout and the URL differ only
+//! in URL scheme or host, the layout is adapted.
 
 use heapless::String;
 
@@ -7,29 +8,32 @@ use super::url_parts::{UrlParts, path_start};
 use crate::sun::error::Malformed;
 use crate::sun::layout::{ElementKind, MAX_TEMPLATE, SdmLayout};
 
-/// The maximum length of a URL that is repaired. A redirect can wrap a tap, and percent-encoding makes it longer.
+/// The maximum length of a repaired URL. It exceeds the length of a tap, because the URL of a redirect can contain a
+/// percent-encoded tap.
 const MAX_REPAIRED: usize = 1024;
 type Repaired = String<MAX_REPAIRED>;
-/// Percent-encoding is undone at most this often. A redirect inside a redirect encodes the tap twice.
+/// The maximum number of times that a URL is percent-decoded. For example, a redirect inside a redirect encodes the tap
+/// twice.
 const MAX_DECODINGS: usize = 3;
 
-/// A URL as the tag probably wrote it, the layout to compare it with, and the findings about the difference.
+/// A repaired URL and layout, and the findings about what was repaired.
 pub(super) struct Repair {
     url: Option<Repaired>,
     pub(super) layout: Option<SdmLayout>,
     /// The finding about the encoding of the URL.
     pub(super) encoding: Option<Finding<'static>>,
-    /// The finding about the difference between URL and layout.
+    /// The finding about the difference between the URL and the layout.
     pub(super) difference: Option<Finding<'static>>,
 }
 
 impl Repair {
-    /// Takes the URL as it is.
+    /// Creates a repair that changes nothing.
     pub(super) fn none(layout: Option<&SdmLayout>) -> Self {
         Self { url: None, layout: layout.cloned(), encoding: None, difference: None }
     }
 
-    /// Decodes the URL if it is encoded. If it does not match the layout, changes it to match, as far as possible.
+    /// Decodes the URL if it is encoded. If the URL then does not match the layout, makes one change so that they
+    /// match, if such a change is known.
     pub(super) fn of(layout: Option<&SdmLayout>, original: &str) -> Self {
         let mut repair = Self::none(layout);
         if layout.is_some_and(|layout| layout.parse(original).is_ok()) {
@@ -70,7 +74,7 @@ impl Repair {
     }
 }
 
-/// The tap to compare: the URL and the layout, both repaired, and the reason why they do not match.
+/// The repaired URL, the repaired layout, and the error if they do not match.
 pub(super) struct Tap<'t> {
     pub(super) url: &'t str,
     pub(super) layout: Option<&'t SdmLayout>,
@@ -78,14 +82,14 @@ pub(super) struct Tap<'t> {
 }
 
 impl Tap<'_> {
-    /// Returns the parts of the URL according to the assumed layout. Returns `None` if there is no assumed layout or if
-    /// it does not match the URL.
+    /// Returns the parts of the URL according to the layout. Returns `None` if there is no layout, or if the layout
+    /// does not match the URL.
     pub(super) fn assumed_parts(&self) -> Option<UrlParts> {
         self.layout.and_then(|layout| UrlParts::locate(layout, self.url).ok())
     }
 }
 
-/// Undoes percent-encoding or HTML escaping. Returns `None` if the URL has neither.
+/// Undoes HTML escaping or percent-encoding. Returns `None` if the URL has neither.
 fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
     if let Some(unescaped) = html_unescaped(url) {
         return Some((unescaped, Finding::HtmlEscaped));
@@ -95,7 +99,7 @@ fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
         let Some(again) = percent_decoded(&decoded) else { break };
         decoded = again;
     }
-    // A redirect wraps the URL of the tap in one of its own.
+    // The URL of a redirect contains the URL of the tap. Only the URL of the tap is kept.
     let inner = decoded.rfind("://").and_then(|at| {
         let scheme = decoded.get(..at)?.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
         at.checked_sub(scheme).filter(|from| *from > 0 && scheme > 0)
@@ -106,7 +110,7 @@ fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
     Some((decoded, Finding::PercentEncoded))
 }
 
-/// Replaces the escapes of `&` in HTML. Returns `None` if there are none.
+/// Replaces each HTML escape of `&`, such as `&amp;`, with `&`. Returns `None` if the URL has no such escape.
 fn html_unescaped(url: &str) -> Option<Repaired> {
     const ESCAPES: [&str; 4] = ["&amp;", "&#38;", "&#x26;", "&#X26;"];
     let mut unescaped = Repaired::new();
@@ -124,7 +128,8 @@ fn html_unescaped(url: &str) -> Option<Repaired> {
     changed.then_some(unescaped)
 }
 
-/// Replaces each `%XX` that stands for an ASCII character. Returns `None` if there is none.
+/// Replaces each `%XX` that encodes a visible ASCII character with this character. Returns `None` if the URL has no
+/// such `%XX`.
 fn percent_decoded(url: &str) -> Option<Repaired> {
     let mut decoded = Repaired::new();
     let mut rest = url;
@@ -141,7 +146,8 @@ fn percent_decoded(url: &str) -> Option<Repaired> {
     changed.then_some(decoded)
 }
 
-/// Returns the URL without text that was appended to it, or `None` if the rest does not match the layout.
+/// Returns the URL without the text that was appended to it. Returns `None` if no beginning of the URL matches the
+/// layout.
 fn without_appended_text(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     let cuts = url.char_indices().rev().filter(|(_, c)| matches!(c, '&' | '?' | '#' | ' ' | '\n')).map(|(at, _)| at);
     let head = cuts.filter_map(|at| url.get(..at)).find(|head| layout.parse(head).is_ok())?;
@@ -169,13 +175,14 @@ fn with_case_of_layout(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     layout.parse(&repaired).is_ok().then_some(repaired)
 }
 
-/// Returns the layout with the scheme and host of the URL, or `None` if it does not match the URL either.
+/// Returns the layout with the URL scheme and host of the URL. Returns `None` if the result does not match the URL
+/// either.
 fn with_origin_of_url(layout: &SdmLayout, url: &str) -> Option<SdmLayout> {
     let (origin, tail) = layout.template().split_at_checked(layout.origin)?;
     let (scheme, host) = split_origin(url.get(..path_start(url))?);
     let (_, layout_host) = split_origin(origin);
     let mut template: String<MAX_TEMPLATE> = String::new();
-    // `[[` stays before or after the scheme.
+    // A `[[` stays where it is: before the URL scheme, before the host or before the path.
     let marks = [origin.starts_with("[["), layout_host.starts_with("[["), origin.ends_with("[[")];
     let [before_scheme, before_host, before_path] = marks;
     if origin.contains('{') || (origin.contains("[[") && !marks.contains(&true)) {
@@ -197,7 +204,7 @@ fn with_origin_of_url(layout: &SdmLayout, url: &str) -> Option<SdmLayout> {
     moved.parse(url).is_ok().then_some(moved)
 }
 
-/// Splits an origin after `://`.
+/// Splits an origin (the URL scheme and the host) after `://`.
 fn split_origin(origin: &str) -> (&str, &str) {
     let at = origin.find("://").map_or(0, |at| at.saturating_add(3));
     origin.split_at_checked(at).unwrap_or((origin, ""))

@@ -15,11 +15,11 @@ use crate::sun::span::Span;
 use crate::sun::window::{self, Piece};
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
-/// The limit of the search, in MACs, which are counted like in [`Diagnosis::tried`](crate::diagnose::Diagnosis::tried).
-/// Only the last step of a search can exceed the limit. On a server, this much work takes a third of a second.
+/// The limit of the work of a search, in the unit of [`Diagnosis::tried`](crate::diagnose::Diagnosis::tried). A search
+/// stops after the step that reaches the limit. Work up to the limit takes about a third of a second on a server.
 pub const MAX_TRIED: u32 = 400_000;
 
-/// The UID and the counter that a URL claims, and the key that opens its PICCData, if the URL has PICCData.
+/// The UID and the counter that a URL claims. If the URL has PICCData, they were decrypted with `meta_key`.
 #[derive(Clone)]
 pub(super) struct ClaimedValues<'a> {
     pub(super) meta_key: Option<(SdmMetaReadKey, KeySource<'a>)>,
@@ -27,7 +27,7 @@ pub(super) struct ClaimedValues<'a> {
     pub(super) ctr: Option<SdmReadCtr>,
 }
 
-/// A combination that yields the MAC of the URL. It shows how the URL was made.
+/// A combination of URL parts, keys and a recipe that yields the MAC of the URL. It shows how the URL was made.
 #[derive(Clone)]
 pub(super) struct Match<'a> {
     pub(super) parts: UrlParts,
@@ -39,17 +39,17 @@ pub(super) struct Match<'a> {
 }
 
 impl ClaimedValues<'_> {
-    /// Returns the session vector of a chip that mirrors these values.
+    /// Returns the session vector that a chip uses if it mirrors these values.
     pub(super) fn session_vector(&self) -> SessionVector {
         SessionVector { uid: self.uid, ctr: self.ctr, is_ctr_reversed: false }
     }
 }
 
-/// The positions at which the search lets the MAC input start.
+/// The positions that the search tries as the start of the MAC input.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WindowStarts {
-    /// The position of the MAC (for an empty MAC input), the starts of mirrors and parameters, and the start in the
-    /// layout.
+    /// The start in the layout, both ends of each mirror, and each position after a separator. The start of the MAC is
+    /// tried for an empty MAC input.
     Likely,
     /// Every character of the URL.
     All,
@@ -59,16 +59,16 @@ pub(super) struct Search<'s, 'a> {
     assumptions: &'s Assumptions<'a>,
     watch: &'s mut dyn FnMut(u32),
     tried: u32,
-    /// The limit of the work, in MACs.
+    /// The value of `tried` at which the search stops.
     limit: u32,
-    /// The SDMMetaReadKeys of [`KeyTier::SlowlyDerived`], derived on first use. They are stored because they are the
-    /// same for every reading.
+    /// The SDMMetaReadKeys of [`KeyTier::SlowlyDerived`]. They are the same for every interpretation of the URL, so
+    /// they are derived once, on first use.
     slow_meta_keys: Option<Vec<MetaCandidate<'a>, 16>>,
     /// `true` if the search left something out, because the limit was reached or `slow_meta_keys` was full.
     is_cut_short: bool,
 }
 
-/// The part of [`MAX_TRIED`] that is reserved for the findings about an unexplained tap.
+/// The part of [`MAX_TRIED`] that the search leaves for the findings about a tap whose MAC does not match.
 const RESERVE: u32 = 20_000;
 /// The cost of one derivation of [`KeyTier::SlowlyDerived`], in MACs.
 const SLOW_DERIVATION_COST: u32 = 5000;
@@ -81,17 +81,18 @@ pub(super) struct Round {
     recipes: Recipes,
 }
 
-/// The first rounds, which find every tap that a chip wrote and whose keys are given, or cheap to derive.
-pub(super) const QUICK_ROUNDS: [Round; 2] = [
+/// The first rounds. They find a tap of a chip if its keys are given or cheap to derive, and if its MAC input starts at
+/// a likely position.
+pub(super) const QUICK_ROUNDS: [Round; 4] = [
     Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Chip },
+    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::WrongKeys },
+    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Bytes },
     Round { tier: KeyTier::Derived, starts: WindowStarts::Likely, recipes: Recipes::Chip },
 ];
 
 /// The other rounds, the most likely first.
-pub(super) const SLOW_ROUNDS: [Round; 8] = [
+pub(super) const SLOW_ROUNDS: [Round; 6] = [
     Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Vectors },
-    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::WrongKeys },
-    Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Bytes },
     Round { tier: KeyTier::Direct, starts: WindowStarts::All, recipes: Recipes::Chip },
     Round { tier: KeyTier::Direct, starts: WindowStarts::All, recipes: Recipes::Vectors },
     Round { tier: KeyTier::Direct, starts: WindowStarts::All, recipes: Recipes::WrongKeys },
@@ -105,7 +106,8 @@ impl<'s, 'a> Search<'s, 'a> {
         Self { assumptions, watch, tried: 0, limit, slow_meta_keys: None, is_cut_short: false }
     }
 
-    /// Searches round by round. Returns `None` if nothing matches within the limit.
+    /// Tries each round on each reading, which is an interpretation of the URL. Returns `None` if no MAC matches within
+    /// the limit.
     pub(super) fn run(
         &mut self,
         url: &str,
@@ -130,7 +132,7 @@ impl<'s, 'a> Search<'s, 'a> {
         None
     }
 
-    /// Searches all rounds.
+    /// Tries all rounds. A reading with a wrong offset or a shortened MAC is tried only in the quick rounds.
     pub(super) fn run_all(
         &mut self,
         url: &str,
@@ -145,12 +147,12 @@ impl<'s, 'a> Search<'s, 'a> {
         self.tried >= self.limit
     }
 
-    /// Returns `true` if the search has left nothing out so far.
+    /// Returns `true` if the search has tried everything so far: it was not cut short, and the limit is not reached.
     pub(super) fn is_complete(&self) -> bool {
         !self.is_cut_short && !self.is_over()
     }
 
-    /// Raises the limit by the reserve.
+    /// Raises the limit by [`RESERVE`].
     pub(super) fn use_reserve(&mut self) {
         self.is_cut_short |= self.is_over();
         self.limit = MAX_TRIED;
@@ -161,8 +163,8 @@ impl<'s, 'a> Search<'s, 'a> {
         self.tried
     }
 
-    /// Opens the PICCData with the keys of this tier and of the cheaper tiers, and returns every result. If there is no
-    /// PICCData, returns the plain UID and counter.
+    /// Decrypts the PICCData with the keys of this tier and of the cheaper tiers, and returns every valid result. If
+    /// the URL has no PICCData, returns the plain UID and counter.
     pub(super) fn open(
         &mut self,
         url: &str,
@@ -180,7 +182,7 @@ impl<'s, 'a> Search<'s, 'a> {
         let mut wire = PiccWire::default();
         let digits = picc_data.of(url).as_bytes();
         if digits.iter().all(|digit| *digit == b'0') {
-            // The tag did not write PICCData, so the session vector has no UID and no counter.
+            // The tag did not write over the placeholder, so the session vector has no UID and no counter.
             let _ = results.push(ClaimedValues { meta_key: None, uid: None, ctr: None });
             return results;
         }
@@ -202,8 +204,8 @@ impl<'s, 'a> Search<'s, 'a> {
             candidates::try_meta_keys(assumptions, KeyTier::Derived, &mut try_key);
         }
         slow_keys.into_iter().any(try_key);
-        // A wrong key opens PICCData by chance in one of 85 cases. If a result has the known UID, only results with
-        // this UID are kept.
+        // About 1 in 85 wrong keys decrypts PICCData to bytes that look valid. If a result has the known UID, all
+        // results with other UIDs are dropped.
         let known_uid = self.assumptions.uid;
         if known_uid.is_some() && results.iter().any(|claimed| claimed.uid == known_uid) {
             results.retain(|claimed| claimed.uid == known_uid);
@@ -211,8 +213,8 @@ impl<'s, 'a> Search<'s, 'a> {
         results
     }
 
-    /// Returns the SDMMetaReadKeys of [`KeyTier::SlowlyDerived`]. If there are too many given keys, only the first ones
-    /// are used.
+    /// Returns the SDMMetaReadKeys of [`KeyTier::SlowlyDerived`]. If there are more than fit in the list, returns the
+    /// first ones.
     fn slow_meta_keys(&mut self) -> Vec<MetaCandidate<'a>, 16> {
         if let Some(keys) = &self.slow_meta_keys {
             return keys.clone();
@@ -227,7 +229,8 @@ impl<'s, 'a> Search<'s, 'a> {
         self.slow_meta_keys.insert(keys).clone()
     }
 
-    /// Tries the file keys of this round on this reading. Returns the first match, or `None` if no key matches.
+    /// Tries the SDMFileReadKeys of this round on one reading of the URL. Returns the first match, or `None` if no key
+    /// matches.
     fn try_file_keys(
         &mut self,
         url: &str,
@@ -240,7 +243,7 @@ impl<'s, 'a> Search<'s, 'a> {
         let recipes = round.recipes.list(claimed.session_vector(), self.assumptions.uid);
         let mut found = None;
         let assumptions = self.assumptions;
-        // The file key may be in a different tier from the key that opens the PICCData.
+        // The tag may have keys of two tiers: for example, a given SDMFileReadKey and a derived SDMMetaReadKey.
         let tiers: &[KeyTier] = match round.tier {
             KeyTier::Direct => &[KeyTier::Direct],
             KeyTier::Derived => &[KeyTier::Derived, KeyTier::Direct],
@@ -269,8 +272,8 @@ impl<'s, 'a> Search<'s, 'a> {
         found
     }
 
-    /// Returns where the MAC input begins and how the MAC is truncated, or `None` if no start yields this MAC with this
-    /// key.
+    /// Returns where the MAC input begins and how the CMAC is truncated to the MAC. Returns `None` if this key does not
+    /// yield this MAC at any start that is tried.
     fn find_window(
         &mut self,
         url: &str,
@@ -312,7 +315,7 @@ impl<'s, 'a> Search<'s, 'a> {
         None
     }
 
-    /// Adds `cost` to the work done, and reports the total once every 4096 MACs.
+    /// Adds `cost` to the work done, and reports the total about once every 4096 MACs.
     fn count(&mut self, cost: u32) {
         let before = self.tried;
         self.tried = before.saturating_add(cost);
@@ -322,7 +325,7 @@ impl<'s, 'a> Search<'s, 'a> {
     }
 }
 
-/// Returns the cost of one MAC, or of preparing one key, in MACs of AES mode.
+/// Returns the cost of one MAC, or of preparing one key, in the unit of `tried`.
 fn cost(scheme: Scheme) -> u32 {
     match Suite::of(scheme) {
         Some(Suite::Lrp(_)) => 32,
@@ -351,7 +354,8 @@ fn is_tried(url: &str, parts: &UrlParts, start: usize, starts: WindowStarts) -> 
         || mirrors.into_iter().flatten().any(|mirror| mirror.from == start || mirror.to == start)
 }
 
-/// Returns the text from `start` to the MAC in pieces. Each piece says whether it is part of a mirror.
+/// Returns the text from `start` to the MAC in pieces. The flag of a piece is `true` if the piece consists of the
+/// digits of a mirror.
 fn pieces<'u>(url: &'u str, parts: &UrlParts, start: usize) -> impl Iterator<Item = Piece<'u>> {
     let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc];
     let (mut offset, end) = (start, parts.mac.from);
@@ -405,7 +409,7 @@ mod tests {
         assert_eq!([Scheme::Aes, Scheme::Lrp, Scheme::Suncmac].map(cost), [1, 32, 1]);
     }
 
-    /// The MAC input likely begins after a separator, at either end of a mirror, or where the layout says.
+    /// The likely starts of the MAC input are after a separator, at both ends of a mirror, and where the layout says.
     #[test]
     fn starts_of_the_mac_input() {
         let url = "s://h/t?u=04112233445566&c=";
@@ -415,7 +419,7 @@ mod tests {
         assert_eq!(tried(WindowStarts::All), (0..=27).collect::<List<_>>());
     }
 
-    /// Each slow derivation is done only once per key, and it is counted.
+    /// Each slow derivation is done once per key, and it adds to the work done.
     #[test]
     fn slow_keys_are_derived_once() {
         let bytes: [[u8; 16]; 17] = core::array::from_fn(|byte| [0xA0 | u8::try_from(byte).unwrap(); 16]);

@@ -1,25 +1,26 @@
-//! The distance of a mirror from its placeholder, and its probable cause.
+//! The distance of a mirror from its placeholder, and the probable cause of this distance.
 
 use crate::sun::error::Field;
 
-/// The bytes of the NDEF file before the text: NLEN (2), the record header (4) and the URI code (1).
+/// The number of bytes in the NDEF file before the text of the URL: NLEN (2), the record header (4) and the URI code
+/// (1).
 const HEADER: usize = 7;
 
-/// How far a mirror, or every mirror, is from its placeholder.
+/// The distance of one mirror, or of every mirror, from its placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shift {
-    /// The mirror that is shifted; `None` if every mirror is.
+    /// The mirror that is not at its placeholder; `None` if every mirror is shifted.
     pub(super) field: Option<Field>,
-    /// The number of characters. It is negative if the mirror begins before its placeholder.
+    /// The distance in characters. It is negative if the mirror begins before its placeholder.
     pub(super) by: i32,
     pub(super) cause: ShiftCause,
 }
 
-/// The probable reason why an SDM offset is wrong.
+/// The probable mistake that made an SDM offset wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ShiftCause {
-    /// No common mistake gives this difference.
+    /// No common mistake explains the distance.
     Unknown,
     /// The seven bytes before the text of the URL were not counted: NLEN, the record header and the URI code.
     HeaderNotCounted,
@@ -27,20 +28,22 @@ pub enum ShiftCause {
     NlenNotCounted,
     /// The five bytes of the record header and the URI code were not counted.
     RecordHeaderNotCounted,
-    /// The scheme, such as `https://`, was counted with all its characters. In the file it is one byte, the URI code.
+    /// All characters of the start of the URL, such as `https://`, were counted. In the file, this start is one byte,
+    /// the URI code.
     PrefixCounted,
-    /// The hexadecimal digits of the offset are those of the right number in decimal.
+    /// The right offset in decimal was written as if it were hexadecimal, for example 40h instead of 40.
     DecimalForHex,
-    /// The decimal digits of the offset are those of the right number in hexadecimal.
+    /// The right offset in hexadecimal was written as if it were decimal, for example 40 instead of 40h.
     HexForDecimal,
 }
 
-/// The offset in the NDEF file of a text of which the first `prefix` characters are stored as one byte.
+/// Returns the offset in the NDEF file of the character at `url_offset`. The file stores the first `prefix` characters
+/// of the URL as one byte, the URI code.
 pub(super) fn file_offset(url_offset: usize, prefix: usize) -> usize {
     url_offset.saturating_add(HEADER).saturating_sub(prefix)
 }
 
-/// The number of characters of a URL that the URI code of the file replaces.
+/// Returns the number of characters at the start of a URL that the URI code replaces.
 pub(super) fn prefix_len(url: &str) -> usize {
     const PREFIXES: [&str; 4] = ["https://www.", "http://www.", "https://", "http://"];
     PREFIXES.iter().find(|prefix| url.starts_with(**prefix)).map_or(0, |prefix| prefix.len())
@@ -56,7 +59,7 @@ pub(super) fn decimal_as_hex(number: usize) -> usize {
     value
 }
 
-/// Reads the hexadecimal digits of `number` as decimal digits. Returns `None` if one of them is a letter.
+/// Reads the hexadecimal digits of `number` as decimal digits. Returns `None` if one of the digits is a letter.
 pub(super) fn hex_as_decimal(number: usize) -> Option<usize> {
     let (mut rest, mut value, mut place) = (number, 0usize, 1usize);
     while rest > 0 {
@@ -67,7 +70,8 @@ pub(super) fn hex_as_decimal(number: usize) -> Option<usize> {
     Some(value)
 }
 
-/// Returns the cause of a shift by this number of characters. `right` is the right offset in the file.
+/// Returns the probable cause of a distance of `by` characters. `right` is the right offset in the file, and `prefix`
+/// is the result of [`prefix_len`].
 pub(super) fn cause_of(by: i32, right: usize, prefix: usize) -> ShiftCause {
     let excess = i32::try_from(prefix).unwrap_or_default();
     let found = usize::try_from(by.unsigned_abs())
@@ -77,7 +81,7 @@ pub(super) fn cause_of(by: i32, right: usize, prefix: usize) -> ShiftCause {
         -7 => ShiftCause::HeaderNotCounted,
         -2 => ShiftCause::NlenNotCounted,
         -5 => ShiftCause::RecordHeaderNotCounted,
-        // Besides the whole prefix, all of the header was counted, all but the URI code, or nothing.
+        // All characters of the prefix were counted, and before them seven bytes, six (without the URI code) or none.
         by if prefix > 0 && [0, -1, -7].into_iter().any(|header| excess.saturating_add(header) == by) => {
             ShiftCause::PrefixCounted
         }
@@ -108,7 +112,7 @@ mod tests {
         assert_eq!([1, 7, 8].map(cause), [ShiftCause::PrefixCounted; 3]);
         assert_eq!(cause(0x40 - 40), ShiftCause::DecimalForHex);
         assert_eq!((cause(28 - 40), cause(3)), (ShiftCause::HexForDecimal, ShiftCause::Unknown));
-        // Without a prefix, no distance is blamed on it.
+        // If the URL has no prefix, the prefix cannot be the cause.
         assert_eq!((cause_of(7, 40, 0), cause_of(-7, 40, 0)), (ShiftCause::Unknown, ShiftCause::HeaderNotCounted));
     }
 }

@@ -1,4 +1,4 @@
-//! The findings about a tap that no combination explains. They report only what the URL itself shows.
+//! The findings about a tap if no combination that was tried yields its MAC.
 
 use super::assumptions::{Assumptions, GivenKey, Role};
 use super::candidates::KeyTier;
@@ -17,7 +17,7 @@ use crate::sun::error::{Field, Malformed};
 use crate::sun::received::MAX_URL;
 use crate::value::{Scheme, Uid};
 
-/// Adds the findings, and returns the content of the tap if its PICCData opens or if its mirrors are plain.
+/// Adds the findings. Returns the content of the tap if a key decrypts its PICCData, or if its UID is plain.
 pub(super) fn report<'a>(
     search: &mut Search<'_, 'a>,
     assumptions: &Assumptions<'a>,
@@ -45,7 +45,15 @@ pub(super) fn report<'a>(
         Blank::Mac => add(findings, Finding::MacNotMirrored),
         Blank::None => report_shape(tap, readings, findings),
     }
-    let opened = open(search, assumptions, tap.url, readings);
+    let opened = open(search, assumptions, tap, readings);
+    let opened_part = opened.likely.as_ref().filter(|(parts, ..)| parts.mac.len() == 0);
+    if let Some(picc_data) = opened_part.and_then(|(parts, ..)| parts.picc_data)
+        && findings.is_empty()
+        && readings.iter().all(|reading| reading.mac.overlaps(picc_data))
+    {
+        // What looks like a MAC is the end of the PICCData.
+        add(findings, Finding::NoMac);
+    }
     if findings.iter().all(|finding| !explains_missing_mac(finding)) {
         report_keys(search, assumptions, tap.url, readings, &opened, findings);
     }
@@ -59,7 +67,7 @@ pub(super) fn report<'a>(
     Some(contents)
 }
 
-/// Adds the findings about the shape of the URL.
+/// Adds the findings about the parts of the URL and their lengths.
 fn report_shape(tap: &Tap<'_>, readings: &Readings, findings: &mut Findings<'_>) {
     let layout_fits = tap.layout.is_some() && tap.layout_error.is_none();
     let expects_picc_data = tap.layout.is_none_or(|layout| layout.has(Field::PiccData));
@@ -78,59 +86,69 @@ fn report_shape(tap: &Tap<'_>, readings: &Readings, findings: &mut Findings<'_>)
     }
 }
 
-/// Returns `true` if this finding already says why no MAC can match.
+/// Returns `true` if this finding is a sufficient reason why no MAC matches.
 fn explains_missing_mac(finding: &Finding<'_>) -> bool {
     matches!(finding, Finding::NoMac | Finding::MacNotMirrored | Finding::OffsetShift { .. })
 }
 
-/// What the PICCData or the plain mirrors of a URL say.
+/// The UID and the counter from the PICCData or from the plain mirrors of a URL.
 struct Opened<'a> {
     /// `true` if the URL has PICCData.
     is_encrypted: bool,
-    /// The most likely values.
+    /// The most likely UID and counter, and the parts and the scheme from which they come.
     likely: Option<(UrlParts, Scheme, ClaimedValues<'a>)>,
 }
 
 impl Opened<'_> {
-    /// Returns the values of the PICCData; `None` if there is none, or if no key opens it.
+    /// Returns the values in the PICCData. Returns `None` if the URL has no PICCData, or if no key decrypts it.
     fn picc_data(&self) -> Option<&ClaimedValues<'_>> {
         let (_, _, claimed) = self.likely.as_ref().filter(|_| self.is_encrypted)?;
         Some(claimed)
     }
 }
 
-/// Opens the PICCData, or reads the plain mirrors.
-fn open<'a>(search: &mut Search<'_, 'a>, assumptions: &Assumptions<'a>, url: &str, readings: &Readings) -> Opened<'a> {
-    let without_mac = readings::without_mac(url);
-    let with_picc_data = readings.iter().copied().filter(|reading| reading.picc_data.is_some());
+/// Decrypts the PICCData, or reads the plain mirrors.
+fn open<'a>(
+    search: &mut Search<'_, 'a>,
+    assumptions: &Assumptions<'a>,
+    tap: &Tap<'_>,
+    readings: &Readings,
+) -> Opened<'a> {
+    let layout_fits = tap.layout.is_some() && tap.layout_error.is_none();
+    // If the layout matches the URL, the first reading comes from it, and the others are not needed.
+    let from_layout = readings.iter().take(1).filter(|_| layout_fits);
+    let guessed = readings.iter().filter(|reading| reading.picc_data.is_some() && !layout_fits);
+    let without_mac = readings::without_mac(tap.url).filter(|_| !layout_fits);
     let mut opened = Opened { is_encrypted: false, likely: None };
-    for reading in with_picc_data.chain(without_mac) {
-        if reading.picc_data.is_none() && opened.is_encrypted {
-            continue;
-        }
+    let mut least = usize::MAX;
+    for reading in from_layout.chain(guessed).copied().chain(without_mac) {
         opened.is_encrypted |= reading.picc_data.is_some();
-        for scheme in schemes(&reading, url) {
-            // A wrong key opens PICCData by chance in one of 85 cases. Therefore a result counts only if its UID is the
-            // known UID or a UID of NXP, or if the key was given as SDMMetaReadKey.
-            let results = search.open(url, &reading, scheme, KeyTier::Derived);
-            let is_plain = |claimed: &&ClaimedValues<'_>| claimed.meta_key.is_none() && claimed.uid.is_some();
-            let has_known_uid = |claimed: &&ClaimedValues<'_>| {
-                claimed.uid.is_some_and(|uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
-            };
-            let has_given_key = |claimed: &&ClaimedValues<'_>| {
-                claimed.meta_key.as_ref().is_some_and(|(key, source)| {
-                    let is_given = |given: &GivenKey<'_>| given.role == Role::Meta && given.key == key.expose_bytes();
-                    !matches!(source, KeySource::Derived { .. }) && assumptions.keys.iter().any(is_given)
-                })
-            };
-            let likely = results.iter().find(has_known_uid).or_else(|| results.iter().find(has_given_key));
-            let likely = likely.or_else(|| results.iter().find(is_plain));
-            if opened.likely.is_none() {
-                opened.likely = likely.map(|claimed| (reading, scheme, claimed.clone()));
+        for scheme in schemes(&reading, tap.url) {
+            for claimed in search.open(tap.url, &reading, scheme, KeyTier::Derived) {
+                let Some(doubt) = doubt(assumptions, &claimed).filter(|doubt| *doubt < least) else { continue };
+                least = doubt;
+                opened.likely = Some((reading, scheme, claimed));
             }
         }
     }
     opened
+}
+
+/// Returns how doubtful it is that the tag wrote these values, or `None` if they probably come from a wrong key.
+///
+/// About 1 in 85 wrong keys decrypts PICCData to bytes that look valid. Therefore a result counts only if its UID is the
+/// assumed UID or begins with 04h (NXP), or if the key was given as SDMMetaReadKey.
+fn doubt(assumptions: &Assumptions<'_>, claimed: &ClaimedValues<'_>) -> Option<usize> {
+    let is_likely_uid = |uid: Uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04);
+    let is_given = |given: &GivenKey<'_>, key: &[u8; 16]| given.role == Role::Meta && given.key == key;
+    match &claimed.meta_key {
+        _ if claimed.uid.is_some_and(is_likely_uid) => Some(0),
+        Some((key, source)) if !matches!(source, KeySource::Derived { .. }) => {
+            assumptions.keys.iter().any(|given| is_given(given, key.expose_bytes())).then_some(1)
+        }
+        Some(_) => None,
+        None => claimed.uid.map(|_| 2),
+    }
 }
 
 /// Adds the findings about the keys, and about a later tap that verifies.
@@ -159,7 +177,7 @@ fn report_keys<'a>(
     let has_wrong_length = findings.iter().any(|finding| matches!(finding, Finding::PiccDataLength { .. }));
     match (opened.is_encrypted, opened.picc_data()) {
         (_, Some(claimed)) => add(findings, Finding::FileKey { uid: claimed.uid }),
-        // PICCData of the wrong length cannot be opened, so there is no finding about its key.
+        // PICCData of the wrong length cannot be decrypted with any key, so there is no finding about its key.
         _ if has_wrong_length => {}
         (true, None) if !search.is_over() => add(findings, Finding::MetaKey),
         (_, None) => add(findings, Finding::NoMatch),

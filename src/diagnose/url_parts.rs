@@ -19,32 +19,33 @@ pub(super) struct UrlParts {
     pub(super) ctr: Option<Span>,
     pub(super) tt_status: Option<Span>,
     pub(super) enc: Option<Span>,
-    /// The MAC. It has fewer than 16 digits if the URL ends inside it.
+    /// The MAC. It has fewer than 16 digits if the URL ends inside the MAC.
     pub(super) mac: Span,
     /// The offset at which the MAC input begins. The MAC input ends where the MAC begins.
     pub(super) window_start: usize,
-    /// The offset `K` in `tt@K`.
+    /// The offset of the tamper status in the decrypted file data: the `K` of `tt@K` in a template.
     pub(super) tt_at: Option<usize>,
-    /// The positions of the captured values in the URL, and of their names in the template.
+    /// For each captured value (`{:name}` in a template): its position in the URL, and the position of its name in the
+    /// template.
     pub(super) captured: [Option<(Span, Span)>; MAX_NAMES],
-    /// How far the mirrors are from their placeholders.
+    /// The distance of the mirrors from their placeholders; `None` if the mirrors are at their placeholders.
     pub(super) shift: Option<Shift>,
 }
 
 impl UrlParts {
-    /// Returns the parts of a URL according to the layout. Fails if the URL does not match the layout.
+    /// Returns the parts of a URL according to the layout. Returns an error if the URL does not match the layout.
     pub(super) fn locate(layout: &SdmLayout, url: &str) -> Result<Self, Malformed> {
         let tap = layout.parse(url)?;
         Ok(Self::place(layout, layout.elements().zip(tap.texts()).map(|(element, text)| (element, text.len()))))
     }
 
-    /// Returns the parts of a URL of this length according to the layout, whatever the URL contains. Returns `None` if a
-    /// URL of this layout cannot have this length, or if more than one part has no fixed length.
+    /// Returns the parts that the layout expects in a URL of this length. The content of the URL does not matter.
+    /// Returns `None` if the layout allows no URL of this length, or if more than one part has a variable length.
     pub(super) fn expected(layout: &SdmLayout, url_len: usize) -> Option<Self> {
         Some(Self::place(layout, expected_elements(layout, url_len)?))
     }
 
-    /// Returns the parts of a URL from the number of characters of each element.
+    /// Computes the parts of a URL from the elements of the layout and the number of characters of each element.
     fn place<'l>(layout: &SdmLayout, elements: impl Iterator<Item = (&'l LayoutElement, usize)>) -> Self {
         let mut parts = Self { tt_at: layout.tt_at, ..Self::default() };
         let (mut offset, mut window_start, mut free_slots) = (0usize, None, parts.captured.len());
@@ -77,7 +78,7 @@ impl UrlParts {
         self.shift.is_none() && self.mac.len() >= 16
     }
 
-    /// Returns the mirror of this field, except the MAC.
+    /// Returns the position of this mirror. Returns `None` for the MAC and for a captured value.
     pub(super) fn mirror_mut(&mut self, field: Field) -> Option<&mut Option<Span>> {
         match field {
             Field::PiccData => Some(&mut self.picc_data),
@@ -89,7 +90,7 @@ impl UrlParts {
         }
     }
 
-    /// Returns the mirrors that the URL has, including the MAC.
+    /// Returns the positions of all mirrors in the URL, including the MAC.
     pub(super) fn mirrors(&self) -> impl Iterator<Item = (Field, Span)> + Clone + use<> {
         let mirrors = [
             (Field::PiccData, self.picc_data),
@@ -102,8 +103,8 @@ impl UrlParts {
         mirrors.into_iter().filter_map(|(field, part)| Some((field, part?)))
     }
 
-    /// Builds the layout of a URL with these parts. Fails if no such layout is possible. The names of captured values
-    /// come from `names`.
+    /// Builds the layout of a URL with these parts. Returns an error if no layout can have these parts. The names of
+    /// captured values come from `names`.
     pub(super) fn build_layout(
         &self,
         scheme: Scheme,
@@ -135,7 +136,7 @@ impl UrlParts {
         if window_start.is_none() { Ok(()) } else { Err(fmt::Error) }
     }
 
-    /// Returns the placeholder at this offset of the URL, or the next one after it.
+    /// Returns the first placeholder that begins at or after this offset of the URL.
     fn next_placeholder(&self, offset: usize) -> Option<(Span, Placeholder)> {
         let mirrors = self.mirrors().map(|(field, part)| (part, Placeholder::Mirror(field)));
         let captured = self.captured.iter().flatten().map(|(part, name)| (*part, Placeholder::Captured(*name)));
@@ -173,8 +174,8 @@ impl UrlParts {
     }
 }
 
-/// Returns the elements of the layout with their numbers of characters in a URL of this length. Returns `None` like
-/// [`UrlParts::expected`].
+/// Returns each element of the layout with its number of characters in a URL of this length. Returns `None` in the same
+/// cases as [`UrlParts::expected`].
 pub(super) fn expected_elements(
     layout: &SdmLayout,
     url_len: usize,
@@ -205,6 +206,6 @@ type TemplateText = String<MAX_TEMPLATE>;
 #[derive(Clone, Copy)]
 enum Placeholder {
     Mirror(Field),
-    /// A captured value. Its name is at this position of the assumed template.
+    /// A captured value. The span is the position of its name in the assumed template.
     Captured(Span),
 }

@@ -1,7 +1,7 @@
 //! Mirrors that are not at their placeholders, because an SDM offset is wrong.
 //!
-//! The chip writes a mirror over the text at its offset. If the offset is wrong, the mirror replaces part of the static
-//! text before or after its placeholder, and some zeros of the placeholder remain. The URL keeps its length.
+//! The chip writes a mirror over the text at its offset. If the offset is wrong, the mirror replaces some static text
+//! before or after its placeholder, and some zeros of the placeholder remain. The URL keeps its length.
 
 use super::shift::{Shift, ShiftCause, cause_of, decimal_as_hex, file_offset, hex_as_decimal, prefix_len};
 use super::url_parts::{self, UrlParts};
@@ -9,16 +9,17 @@ use crate::sun::error::Field;
 use crate::sun::layout::SdmLayout;
 use crate::sun::span::Span;
 
-/// The largest shift that is tried, in characters.
+/// The largest distance between a mirror and its placeholder that is tried, in characters. A wrong base can cause a
+/// larger distance.
 pub(super) const MAX_SHIFT: usize = 16;
-/// The number of digits of a MAC that is needed to recognise it, if the URL ends inside the MAC.
+/// The number of hexadecimal digits that must be left of a MAC if the URL ends inside the MAC.
 pub(super) const MIN_MAC_DIGITS: usize = 10;
 const MAC_DIGITS: usize = 16;
 
-/// Returns the parts of a URL in which one or all of the SDM offsets are wrong. The URL must have the length that the
-/// layout says.
+/// Returns the possible positions of the mirrors in a URL if one SDM offset is wrong or if all are wrong. Returns none
+/// if the URL does not have the length that the layout says.
 ///
-/// Only parts that can hold the digits of their mirrors are returned, and only if the other text is that of the layout.
+/// The positions are returned only if the characters there can be mirrors and the other text matches the layout.
 pub(super) fn shifted(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
     let expected = UrlParts::expected(layout, url.len());
     let prefix = prefix_len(url);
@@ -38,7 +39,8 @@ pub(super) fn shifted(layout: &SdmLayout, url: &str) -> impl Iterator<Item = Url
             moved(&expected?, url, field, cause, |_| Some(by))
         })
     });
-    // A wrong base moves each mirror by a different distance.
+    // If the offsets were written in the wrong base, such as decimal for hexadecimal, each mirror has a different
+    // distance.
     let bases = [ShiftCause::DecimalForHex, ShiftCause::HexForDecimal];
     let by_base = bases.into_iter().flat_map(move |cause| {
         let distance = move |at: usize| {
@@ -56,7 +58,8 @@ pub(super) fn shifted(layout: &SdmLayout, url: &str) -> impl Iterator<Item = Url
     })
 }
 
-/// Returns the parts of a URL that ends inside its MAC, which must be the last part of the layout.
+/// Returns the possible positions of the mirrors in a URL that ends inside its MAC. Returns none if the layout has
+/// anything after the MAC.
 pub(super) fn cut(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
     (1..=MAC_DIGITS.saturating_sub(MIN_MAC_DIGITS)).filter_map(move |lost| {
         let whole = url.len().saturating_add(lost);
@@ -66,8 +69,8 @@ pub(super) fn cut(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlPart
     })
 }
 
-/// Moves one or all mirrors by the distance that belongs to their offset in the URL. Returns `None` if the URL cannot
-/// hold the mirrors there.
+/// Moves the mirror `field`, or all mirrors if `field` is `None`. `distance` returns the distance for a right offset in
+/// the URL. Returns `None` if the characters at the new positions cannot be these mirrors.
 fn moved(
     expected: &UrlParts,
     url: &str,
@@ -99,7 +102,7 @@ fn move_by(offset: usize, by: i32) -> Option<usize> {
     if by < 0 { offset.checked_sub(distance) } else { offset.checked_add(distance) }
 }
 
-/// Returns `true` if each part of the URL has only characters that its mirror can have.
+/// Returns `true` if the characters of each part can be those of its mirror, and if enough of the MAC is left.
 fn holds_mirrors(parts: &UrlParts, url: &str) -> bool {
     parts.mac.len() >= MIN_MAC_DIGITS
         && parts.mirrors().all(|(field, part)| {
@@ -113,7 +116,7 @@ fn holds_mirrors(parts: &UrlParts, url: &str) -> bool {
         })
 }
 
-/// Returns the shift that the URL shows without a key.
+/// Returns the shift that can be seen in the URL without a key.
 pub(super) fn visible_shift(layout: &SdmLayout, url: &str) -> Option<Shift> {
     shifted(layout, url).next()?.shift
 }
@@ -122,8 +125,8 @@ fn is_in_mirror(parts: &UrlParts, at: usize) -> bool {
     parts.mirrors().any(|(_, part)| part.contains(at))
 }
 
-/// Returns `true` if the text outside the mirrors is that of the layout, and the rest of the placeholders is one repeated
-/// character.
+/// Returns `true` if the text outside the mirrors matches the layout, and if what is left of the placeholders is one
+/// repeated character.
 fn has_static_text(layout: &SdmLayout, expected: &UrlParts, parts: &UrlParts, url: &str) -> bool {
     let Some(elements) = url_parts::expected_elements(layout, url.len()) else { return false };
     let left = |at: &usize| is_in_mirror(expected, *at) && !is_in_mirror(parts, *at);
@@ -148,10 +151,11 @@ fn has_static_text(layout: &SdmLayout, expected: &UrlParts, parts: &UrlParts, ur
     true
 }
 
-/// Returns how far a mirror is from its placeholder, if it fills only a part of a run of digits and the rest of the run
-/// are zeros of the placeholder. Returns 0 if it fills the whole run.
+/// Returns the distance of a mirror from its placeholder. `run` is a run of digits: the mirror, and zeros before or
+/// after it that are left of the placeholder. Returns 0 if the mirror fills the whole run.
 ///
-/// Returns `None` if the placeholder is only too long: the mirror then begins after a separator.
+/// Returns `None` if the mirror begins after a separator and the zeros end before a separator. The placeholder is then
+/// too long, but the offset is right.
 pub(super) fn shift_in_run(run: Span, mirror: Span, url: &str) -> Option<i32> {
     let before = mirror.from.checked_sub(run.from)?;
     let after = run.to.checked_sub(mirror.to)?;
@@ -164,8 +168,8 @@ pub(super) fn shift_in_run(run: Span, mirror: Span, url: &str) -> Option<i32> {
     i32::try_from(before).ok()?.checked_sub(i32::try_from(after).ok()?)
 }
 
-/// Returns the shift that one mirror or all mirrors have, or `None` if no mirror is shifted or if they differ in
-/// another way. A distance is `None` if the placeholder of that mirror is too long.
+/// Returns the shift if exactly one mirror is shifted, or if all mirrors are shifted by the same distance. Otherwise
+/// returns `None`. In `distances`, a distance is `None` if the placeholder of that mirror is too long.
 pub(super) fn common_shift(parts: &UrlParts, distances: &[(Field, Option<i32>)], url: &str) -> Option<Shift> {
     let mut shifted = distances.iter().filter(|(_, by)| by.is_none_or(|by| by != 0));
     let (field, by) = shifted.next()?;

@@ -21,28 +21,31 @@ impl fmt::Display for Finding<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::NoMac => {
-                "Nothing in the URL has the 16 hexadecimal digits of an SDMMAC. Check that the phone passed on the whole URL, and \
-                 that the tag mirrors a MAC (SDMFileRead is not F)."
+                "Nothing in the URL has the 16 hexadecimal digits of an SDMMAC. Check that the server received the \
+                 whole URL. Check also that the tag writes a MAC: SDMFileRead must not be F, and SDMMACOffset must \
+                 point to a placeholder in the URL."
             }
             Self::NotMirrored => {
-                "The mirrors still hold the text of their placeholders: the tag wrote nothing there. Switch SDM on in the file settings, and \
-                 read the tag without authenticating first."
+                "The URL still has the text of the placeholders: the tag wrote no mirrors. Switch SDM on in the file \
+                 settings, and read the tag without authentication."
             }
             Self::MacNotMirrored => {
-                "The MAC consists of zeros, although the tag mirrors other values: SDMMACOffset points elsewhere, or SDMFileRead is F, so \
-                 that the chip computes no MAC. Set SDMMACOffset to the placeholder of the MAC, and SDMFileRead to the number of a key."
+                "The tag wrote other mirrors, but its placeholder of the MAC is unchanged. Either SDMMACOffset points \
+                 elsewhere, or SDMFileRead is F, so that the chip computes no MAC. Set SDMMACOffset to the placeholder \
+                 of the MAC, and SDMFileRead to the number of a key."
             }
             Self::PercentEncoded => {
-                "The URL is percent-encoded: a redirect or a form encoded it. Decode it once before it is parsed. The tap is then read \
-                 as the tag wrote it."
+                "The URL is percent-encoded, probably by a redirect or a form. Decode it before you parse it. If the \
+                 URL of a redirect contains the URL of the tag, parse only the URL of the tag."
             }
             Self::HtmlEscaped => {
-                "The URL contains an HTML escape such as &amp; in place of &. Take the URL from the request or the link itself, not from \
-                 the HTML source, or undo the escape before it is parsed."
+                "The URL contains an HTML escape such as &amp; instead of &. Take the URL from the request or from the \
+                 link itself, not from the HTML source, or undo the escape before you parse the URL."
             }
             Self::EccSignature => {
-                "The URL carries an ECDSA signature of 128 digits in place of an SDMMAC, as an NTAG X DNA writes it. There is no shared \
-                 key: verify the signature with the public key of the tag."
+                "The URL contains an ECDSA signature of 128 hexadecimal digits instead of an SDMMAC. An NTAG X DNA \
+                 writes such URLs. This library cannot verify them: verify the signature with the public key of the \
+                 tag."
             }
             Self::OtherScheme(name) => {
                 return write!(
@@ -51,213 +54,258 @@ impl fmt::Display for Finding<'_> {
                 );
             }
             Self::SchemeDiffers => {
-                "The URL and the layout begin with different schemes, such as http and https. Write in the layout the scheme that is on \
-                 the tag, and pass on the URL as the tag wrote it."
+                "The URL and the layout begin with different URL schemes, such as http and https. Use the URL scheme \
+                 of the tag in the layout, and pass the URL on as the tag wrote it."
             }
             Self::OffsetShift { mirror, by, cause } => return offset_shift(f, *mirror, *by, *cause),
             Self::MacLength { digits } => {
                 return write!(
                     f,
-                    "The MAC has {digits} of 16 digits, and these are right: the end of the URL was cut off. Make NLEN in the NDEF file \
-                     and the placeholder long enough, and check that nothing on the way shortens the URL."
+                    "The MAC has {digits} of 16 hexadecimal digits, and these digits are right: the end of the URL was \
+                     cut off. Make sure that the placeholder of the MAC has 16 characters, that NLEN covers the whole \
+                     URL, and that nothing on the way shortens the URL."
                 );
             }
             Self::PiccDataLength { digits } => {
                 return write!(
                     f,
-                    "What looks like PICCData has {digits} digits. It has 32, or 48 in LRP mode: make the placeholder exactly that \
-                     long. Otherwise the tag overwrites the text that follows, or leaves zeros there."
+                    "The PICCData seems to have {digits} digits, which is wrong. It has 32 digits in AES mode and 48 \
+                     in LRP mode. Make the placeholder on the tag exactly that long, and check that the URL was not \
+                     changed on its way."
                 );
             }
             Self::Layout(error) => {
                 return match error {
                     Malformed::Trailing => f.write_str(
-                        "There is text after the end of the layout, perhaps added by a tracker. Remove it before the tap is parsed.",
+                        "The URL continues after the end of the layout. A tracker may have added this text. Remove it \
+                         before you parse the URL.",
                     ),
-                    error => write!(f, "The URL does not match the layout: {error}. Compare it with the layout that works."),
+                    Malformed::TooLong => f.write_str(
+                        "The URL is longer than a tag can store, so text was added to it. Pass on only the URL that \
+                         the tag wrote.",
+                    ),
+                    error => write!(
+                        f,
+                        "The URL does not match the layout: {error}. Compare the layout with the URL that the tag \
+                         writes, and check that the URL was not changed on its way."
+                    ),
                 };
             }
             Self::CaseChanged => {
-                "The case of letters in the URL was changed after the tag wrote it. Make sure that the URL is passed on unchanged, \
-                 or write the text of the tag in lower case."
+                "The static text of the URL was changed to upper or lower case after the tag wrote it. Pass the URL on \
+                 unchanged. If that is not possible, write the static text on the tag in that case."
             }
             Self::Parts => {
-                "The URL has the shape of the layout, but its mirrors, or their contents, differ from what the layout says. \
-                 Compare it with the layout that works."
+                "The URL matches the layout as text, but the tag mirrors other values than the layout says. Compare \
+                 your layout with the layout that was found."
             }
             Self::MacInputInside { covered } => {
                 return write!(
                     f,
-                    "The MAC covers the text \"{covered}\", which begins inside a mirror: SDMMACInputOffset is off by some \
-                     characters. Set it to the start of a mirror, or of the text before one."
+                    "The MAC covers the text \"{covered}\", which begins inside a mirror: SDMMACInputOffset is wrong. \
+                     Set it to the start of a mirror or to a place in the static text, and put [[ at the same place in \
+                     the layout."
                 );
             }
             Self::Mode { actual } => match Suite::of(*actual) {
                 Some(Suite::Aes) => "The tag is in AES mode, but the layout says otherwise. Use Scheme::Aes.",
                 Some(Suite::Lrp(_)) => {
-                    "The tag is in LRP mode, but the layout says otherwise. Use Scheme::Lrp; a chip cannot return to AES mode."
+                    "The tag is in LRP mode, but the layout says otherwise. Use Scheme::Lrp. A tag in LRP mode cannot \
+                     return to AES mode."
                 }
                 None => "The tag is an NTAG 22x, but the layout says otherwise. Use Scheme::Suncmac.",
             },
             Self::FactoryKey { meta: true, file: true } => {
-                "Both keys of the tag are still those of a new chip, 16 zero bytes. Write your keys to the tag; otherwise anybody can forge its taps."
+                "Both keys of the tag are still those of a new chip, 16 zero bytes. Anybody can forge its taps. Write \
+                 your own keys to the tag."
             }
             Self::FactoryKey { meta: true, file: false } => {
-                "The SDMMetaReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key to the application key that \
-                 SDMMetaRead names."
+                "The SDMMetaReadKey of the tag is still that of a new chip, 16 zero bytes. Anybody can decrypt its UID \
+                 and counter. Write your key to the application key whose number is in SDMMetaRead."
             }
             Self::FactoryKey { .. } => {
-                "The SDMFileReadKey of the tag is still that of a new chip, 16 zero bytes. Write your key to the application key that \
-                 SDMFileRead names; otherwise anybody can forge its taps."
+                "The SDMFileReadKey of the tag is still that of a new chip, 16 zero bytes. Anybody can forge its taps. \
+                 Write your key to the application key whose number is in SDMFileRead."
             }
             Self::KeysSwapped => {
-                "The two keys are swapped: the one given as SDMMetaReadKey makes the MAC, and the other opens the PICCData. Swap \
-                 them."
+                "The two keys are swapped: the key given as SDMMetaReadKey computes the MAC, and the key given as \
+                 SDMFileReadKey decrypts the PICCData. Swap them."
             }
             Self::DerivedKey { role, source: source @ KeySource::Derived { from: None, .. } } => {
                 return write!(
                     f,
-                    "The {} of the tag is {source}. Anybody can derive it, so anybody can forge its taps. Choose a random master key, and \
-                     write the key derived from it to the tag.",
+                    "The {} of the tag is {source}. Anybody can derive this key, so it protects nothing. Choose a \
+                     random master key, and write the key derived from it to the tag.",
                     role_name(*role)
                 );
             }
             Self::DerivedKey { role, source } => {
                 return write!(
                     f,
-                    "The {} of the tag is not the key that was given: it is {source}. Derive it, and keep the master key on the server.",
+                    "The {} of the tag is not the given key: it is {source}. Derive the key in this way before you \
+                     verify a tap.",
                     role_name(*role)
                 );
             }
             Self::OtherKey { role, source } => {
                 return write!(
                     f,
-                    "The {} of the tag is {source}, which was given for something else.",
+                    "The {} of the tag is {source}, which was not given for this role. Use it in this role.",
                     role_name(*role)
                 );
             }
             Self::MacInput { covered: "" } => {
-                "The MAC covers no text: SDMMACInputOffset equals SDMMACOffset. Remove [[ from the layout."
+                "The MAC covers no text: SDMMACInputOffset equals SDMMACOffset. Remove [[ from the layout, or set \
+                 SDMMACInputOffset on the tag to the place of [[."
             }
             Self::MacInput { covered } => {
                 return write!(
                     f,
-                    "The MAC covers the text \"{covered}\" as it stands in the URL: its characters, not decoded bytes. Put [[ in front of it \
-                     in the layout."
+                    "The MAC covers the text \"{covered}\". It covers the characters of the URL, not decoded bytes. \
+                     Put [[ before this text in the layout."
                 );
             }
             Self::SessionVector { uid: false, ctr: true } => {
-                "The UID is not in the session vector: the tag does not mirror it, even if the URL shows one. Remove {uid} from the layout."
+                "The session vector (the input of the session key) has no UID, so the tag does not mirror its UID. \
+                 If the URL shows a UID, it is static text. Remove {uid} from the layout, or preferably set the \
+                 tag up to mirror the UID."
             }
             Self::SessionVector { uid: true, ctr: false } => {
-                "The counter is not in the session vector: the tag does not mirror it, even if the URL shows one. Remove {ctr} from \
-                 the layout, or preferably set the tag up to mirror the counter."
+                "The session vector (the input of the session key) has no counter, so the tag does not mirror its \
+                 counter. If the URL shows a counter, it is static text. Remove {ctr} from the layout, or preferably \
+                 set the tag up to mirror the counter."
             }
             Self::SessionVector { uid: true, ctr: true } => {
-                "The UID is in the session vector, so the tag mirrors it, but it is missing from the URL. Put it back, or add it from the \
-                 record."
+                "The session vector (the input of the session key) has the UID of the tag, but the URL does not. Find \
+                 out what removed or changed the UID in the URL, or take the UID from your record of the tag."
             }
             Self::SessionVector { .. } => {
-                "Neither UID nor counter is in the session vector: the tag mirrors neither, even if the URL shows them. Remove both from \
-                 the layout, or preferably set the tag up to mirror the counter."
+                "The session vector (the input of the session key) has no UID and no counter, so the tag mirrors \
+                 neither. If the URL shows them, they are static text. Remove both from the layout, or \
+                 preferably set the tag up to mirror them."
             }
             Self::NoSessionKey { is_enc_key: false } => {
-                "The MAC was computed under the key of the tag itself. A chip derives a session key from the UID and the counter (SV2), \
-                 so no chip made this URL, but a program that simulates one. Derive the session key there."
+                "The MAC was computed with the SDMFileReadKey itself. A chip uses a session key, which it derives from \
+                 the UID and the counter (SV2). So a program that simulates a chip made this URL. Derive the session \
+                 key in that program."
             }
             Self::NoSessionKey { is_enc_key: true } => {
-                "The MAC was computed under the session key of the file data, which is derived from SV1. A chip derives the key of the \
-                 MAC from SV2, so no chip made this URL, but a program that simulates one. Use SV2 there."
+                "The MAC was computed with the session key for file data, which is derived from SV1. A chip uses the \
+                 session key for the MAC, which is derived from SV2. So a program that simulates a chip made this URL. \
+                 Use SV2 in that program."
             }
             Self::MacOverBytes => {
-                "The MAC covers decoded bytes. A chip computes it over the characters of the URL, so no chip made this URL, but a \
-                 program that simulates one. Let that program use the ASCII characters from [[ to {mac}, or no text if the layout has no [[."
+                "The MAC covers decoded bytes. On a chip, it covers the characters of the URL, so a program that \
+                 simulates a chip made this URL. In that program, use the characters from [[ to {mac}, or no text if \
+                 the layout has no [[."
             }
             Self::CounterByteOrder => {
-                "The bytes of the counter are in the wrong order. The chip writes it most significant byte first in the URL, and uses it \
-                 least significant byte first in the session vector."
+                "The bytes of the counter are in the wrong order. A chip writes a plain counter most significant byte \
+                 first, and uses it least significant byte first in PICCData and in the session vector. Correct the \
+                 program that made the URL."
             }
             Self::MacTruncation { bytes } => {
                 return write!(
                     f,
-                    "The MAC consists of {bytes} of its CMAC. A chip uses bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted from 0, so no \
-                     chip made this URL."
+                    "The MAC consists of {bytes} of its CMAC. A chip uses bytes 1, 3, 5, 7, 9, 11, 13 and 15, counted \
+                     from 0, so a program that simulates a chip made this URL. Use these bytes in that program."
                 );
             }
             Self::OtherTag { uid } => {
-                return write!(f, "The tap is genuine, but of another tag: its UID is {uid}.");
+                return write!(
+                    f,
+                    "The tap is genuine, but it comes from a different tag: its UID is {uid}. Tap the expected tag, or \
+                     correct the assumed UID."
+                );
             }
             Self::NoCounter => {
-                "The tap is genuine but carries no counter, so a copy of it is as good as the tag. Set the tag up to mirror SDMReadCtr."
+                "The tap is genuine but carries no counter, so a copy of the URL is never recognised as a replay. Set \
+                 the tag up to mirror SDMReadCtr."
             }
             Self::CounterZero => {
-                "The counter is 0. A chip never sends 0, because it increments the counter before it writes the URL. Either the tag \
-                 mirrors no counter and zeros stand in its place, or no chip made this URL."
+                "The counter is 0. A chip never sends 0, because it increments the counter before it writes the URL. \
+                 Either the tag does not mirror the counter and the URL shows zeros instead, or no chip made this URL. \
+                 Check that the file settings mirror SDMReadCtr."
             }
             Self::CounterBehind { ctr, stored } if ctr == stored => {
                 return write!(
                     f,
-                    "The tap is genuine but was accepted before: its counter and the stored one are both {ctr}. Tap again; phones may \
-                     fetch a URL twice."
+                    "The tap is genuine but was accepted before: its counter and the stored one are both {ctr}. A \
+                     phone may have fetched the URL twice. Tap again."
                 );
             }
             Self::CounterBehind { ctr, stored } => {
                 return write!(
                     f,
-                    "The tap is genuine but old: its counter is {ctr}, and {stored} was already accepted. If the tag was set up again, it \
-                     counts from 0: give it a new key, which also gives it a new counter id."
+                    "The tap is genuine but old: its counter is {ctr}, and {stored} was already accepted. Tap again. \
+                     If the tag was set up again, its counter restarted at 0: give the tag a new key, which also gives \
+                     it a new counter id."
                 );
             }
             Self::CounterStuck => {
-                "Both taps have the same counter: one tap was fetched twice, or something between tag and server caches the URL."
+                "Both taps have the same counter. Either one tap was fetched twice, or something between tag and \
+                 server caches the URL. Read the tag again for the second tap, and switch such a cache off."
             }
             Self::CounterBack => {
-                "The later tap has a lower counter: the taps are in the wrong order, or the tag was set up again in between."
+                "The later tap has a lower counter. Either the taps were given in the wrong order, or the tag was set \
+                 up again between them. Swap the taps, or use two taps from after the set-up."
             }
             Self::SecondOfOther { uid } => {
-                return write!(f, "The second tap is of another tag: its UID is {uid}.");
+                return write!(
+                    f,
+                    "The second tap comes from a different tag: its UID is {uid}. Use two taps of the same tag."
+                );
             }
             Self::SecondDiffers => {
-                "The second tap was not made in the same way as the first: it is of another tag, has other settings, or was altered."
+                "The second tap does not verify with the layout and the keys of the first: it comes from a different \
+                 tag, the tag was set up again, or the URL was changed. Diagnose the second tap on its own."
             }
             Self::Altered => {
-                "The other tap of this tag verifies, but this one does not: it was altered, truncated, or invented."
+                "The second tap verifies, but the first does not. The first URL was changed, cut off or invented. \
+                 Check that the URL is passed on as the tag wrote it."
             }
             Self::MetaKey => {
-                "No key that was tried opens the PICCData. The tag has a different key, or it encrypts under an application key of \
-                 another number: check SDMMetaRead in its file settings."
+                "No key that was tried decrypts the PICCData. Either the tag has a different key, or it encrypts with \
+                 another of its application keys. Check SDMMetaRead in the file settings: it is the number of that \
+                 key."
             }
             Self::FileKey { uid: Some(uid) } => {
                 return write!(
                     f,
-                    "The PICCData opens (UID {uid}), but no key that was tried yields the MAC. The SDMFileReadKey is a different one, or is \
-                     derived in a way that was not tried: check SDMFileRead in the file settings, and how keys are derived."
+                    "The PICCData was decrypted (UID {uid}), but no key that was tried yields the MAC. Either the \
+                     SDMFileReadKey is a different key, or it is derived in a way that was not tried. Check \
+                     SDMFileRead in the file settings, and how the key is derived."
                 );
             }
             Self::FileKey { uid: None } => {
-                "The PICCData opens, but no key that was tried yields the MAC. The SDMFileReadKey is a different one, or is derived in a \
-                 way that was not tried: check SDMFileRead in the file settings, and how keys are derived."
+                "The PICCData was decrypted, but no key that was tried yields the MAC. Either the SDMFileReadKey is a \
+                 different key, or it is derived in a way that was not tried. Check SDMFileRead in the file settings, \
+                 and how the key is derived."
             }
             Self::NoMatch => {
-                "No key that was tried yields this MAC. The SDMFileReadKey is a different one or is derived in a way that was not \
-                 tried, or the URL was altered."
+                "No key that was tried yields this MAC. Either the SDMFileReadKey is a different key, or it is derived \
+                 in a way that was not tried, or the URL was changed. Check SDMFileRead in the file settings, how the \
+                 key is derived, and whether the URL is passed on unchanged."
             }
             Self::TamperNotCovered => {
-                "The tamper status is outside the MAC input, so anybody can change it. Let the MAC input ([[) begin before {tt}."
+                "The tamper status is outside the MAC input, so anybody can change it. Set the tag up so that the \
+                 status is between SDMMACInputOffset and SDMMACOffset, and put {tt} between [[ and {mac} in the \
+                 layout."
             }
             Self::SealOpened => "The tag reports that its seal is open or was opened before.",
             Self::NewChip => {
-                "The tap verifies with the keys of a new chip, 16 zero bytes: the set-up works, and anybody can forge it. Write your own \
-                 keys to the tag."
+                "The tap verifies with the keys of a new chip, 16 zero bytes. The set-up works, but anybody can forge \
+                 taps. Write your own keys to the tag."
             }
             Self::HexCase => {
-                "Some digits are in lower case, but the chip writes upper case. This library accepts both. If you build the MAC input \
-                 yourself, convert the digits to upper case first."
+                "Some hexadecimal digits are in lower case, but the chip writes upper case. This library accepts both. \
+                 If you build the MAC input yourself, convert the digits of mirrors to upper case first."
             }
             Self::CounterRunning { reads } => {
                 return write!(
                     f,
-                    "The counter increased by {reads} between the taps. This is normal: it increases at least once each time a phone reads the tag."
+                    "The counter increased by {reads} between the taps. This is normal: each read of the tag increases \
+                     it, and a phone may read the tag more than once."
                 );
             }
         };

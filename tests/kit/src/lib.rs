@@ -21,6 +21,8 @@
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
+#[cfg(feature = "lrp")]
+pub mod faults;
 #[cfg(feature = "flash")]
 pub mod flash;
 pub mod line;
@@ -28,12 +30,14 @@ pub mod line;
 pub mod peer;
 #[cfg(feature = "platform")]
 pub mod registry;
+#[cfg(feature = "lrp")]
+pub mod setup;
 pub mod stores;
 mod tag;
 #[cfg(feature = "platform")]
 pub mod world;
 
-pub use tag::{Tag, Tap, Written};
+pub use tag::{Tag, Tap, Written, sdm_mac};
 
 /// Polls a future once and returns its output.
 ///

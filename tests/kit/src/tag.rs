@@ -39,17 +39,10 @@ impl Tag {
     /// # Panics
     /// Panics if the template contains a `{:name}`.
     pub fn write(&self, template: &str, tap: &Tap) -> Written {
-        let ctr = &tap.ctr.to_le_bytes()[..3];
         let has = |elements: [&str; 4]| elements.iter().any(|element| template.contains(element));
         let has_uid = has(["{uid}", "{picc}", "{picc:uid}", "{picc:uid,ctr}"]);
         let has_ctr = has(["{ctr}", "{picc}", "{picc:ctr}", "{picc:uid,ctr}"]);
-        let mut fields = Vec::new();
-        if has_uid {
-            fields.extend_from_slice(&self.uid);
-        }
-        if has_ctr {
-            fields.extend_from_slice(ctr);
-        }
+        let fields = self.fields(has_uid, has_ctr, tap.ctr);
 
         let (mut url, mut covered, mut digits, mut window) = (String::new(), Vec::new(), Vec::new(), None);
         let mut rest = template;
@@ -68,27 +61,15 @@ impl Tag {
             rest = after;
             let text = match element {
                 "{picc}" | "{picc:uid}" | "{picc:ctr}" | "{picc:uid,ctr}" => {
-                    let tag = (u8::from(has_uid) * 0x87) | (u8::from(has_ctr) * 0x40);
-                    let plain = [[tag].as_slice(), &fields, &tap.padding].concat();
-                    if self.lrp {
-                        let rand = &tap.padding[4..];
-                        upper(rand) + &upper(&encrypt(&eval(&self.meta_key, 0, rand), &plain[..16]))
-                    } else {
-                        upper(&encrypt(&self.meta_key, &plain[..16]))
-                    }
+                    self.picc_data(has_uid, has_ctr, tap.ctr, &tap.padding)
                 }
                 "{uid}" => upper(&self.uid),
                 "{ctr}" => format!("{:06X}", tap.ctr),
                 "{tt}" => String::from_utf8(tap.tt.to_vec()).unwrap(),
-                element if element.starts_with("{enc") => self.file_data(&fields, ctr, &tap.file_data),
+                element if element.starts_with("{enc") => self.file_data(&fields, tap.ctr, &tap.file_data),
                 "{mac}" => {
                     let input = window.take().map_or("", |from| &url[from..]);
-                    let cmac = if self.lrp {
-                        cmac_lrp(&self.lrp_master(&fields), input.as_bytes())
-                    } else {
-                        cmac(&cmac(&self.file_key, &session_vector(&[0x3C, 0xC3], &fields)), input.as_bytes())
-                    };
-                    upper(&cmac.into_iter().skip(1).step_by(2).collect::<Vec<u8>>())
+                    sdm_mac(&self.cmac(&fields, input.as_bytes()))
                 }
                 other => panic!("{other}"),
             };
@@ -105,7 +86,42 @@ impl Tag {
         Written { url, covered, digits }
     }
 
-    fn file_data(&self, fields: &[u8], ctr: &[u8], plain: &[u8]) -> String {
+    /// Returns the values in the session vector: UID and counter, as far as the tag mirrors them.
+    pub fn fields(&self, has_uid: bool, has_ctr: bool, ctr: u32) -> Vec<u8> {
+        let uid = if has_uid { &self.uid[..] } else { &[] };
+        let ctr = if has_ctr { &ctr.to_le_bytes()[..3] } else { &[] };
+        [uid, ctr].concat()
+    }
+
+    /// Returns the mirror of PICCData.
+    pub fn picc_data(&self, has_uid: bool, has_ctr: bool, ctr: u32, padding: &[u8; 12]) -> String {
+        let tag = (u8::from(has_uid) * 0x87) | (u8::from(has_ctr) * 0x40);
+        let plain = [&[tag], &self.fields(has_uid, has_ctr, ctr)[..], padding].concat();
+        if self.lrp {
+            let rand = &padding[4..];
+            upper(rand) + &upper(&encrypt(&eval(&self.meta_key, 0, rand), &plain[..16]))
+        } else {
+            upper(&encrypt(&self.meta_key, &plain[..16]))
+        }
+    }
+
+    /// Returns the full CMAC of a MAC input, under the session key of SDMMAC.
+    pub fn cmac(&self, fields: &[u8], input: &[u8]) -> [u8; 16] {
+        if self.lrp {
+            cmac_lrp(&self.lrp_master(fields), input)
+        } else {
+            cmac(&cmac(&self.file_key, &session_vector(&[0x3C, 0xC3], fields)), input)
+        }
+    }
+
+    /// Returns the full CMAC of a MAC input under the key of the tag itself, as no chip computes it.
+    pub fn cmac_without_session(&self, input: &[u8]) -> [u8; 16] {
+        if self.lrp { cmac_lrp(&self.file_key, input) } else { cmac(&self.file_key, input) }
+    }
+
+    /// Returns the mirror of the encrypted file data.
+    pub fn file_data(&self, fields: &[u8], ctr: u32, plain: &[u8]) -> String {
+        let ctr = &ctr.to_le_bytes()[..3];
         if self.lrp {
             let master = self.lrp_master(fields);
             let block = |(index, block): (usize, &[u8])| {
@@ -131,6 +147,11 @@ impl Tag {
         vector[14..].copy_from_slice(&[0x1E, 0xE1]);
         cmac_lrp(&self.file_key, &vector)
     }
+}
+
+/// Returns the mirror of SDMMAC: the bytes of the CMAC with odd indices.
+pub fn sdm_mac(cmac: &[u8; 16]) -> String {
+    upper(&cmac.iter().copied().skip(1).step_by(2).collect::<Vec<u8>>())
 }
 
 fn session_vector(label: &[u8], fields: &[u8]) -> Vec<u8> {
