@@ -1,0 +1,114 @@
+//! `suntap doctor`: says why a tap does not verify, and what to do.
+
+mod report;
+mod tour;
+
+use std::io::Write;
+
+use suntap::diagnose::{Assumptions, GivenKey, diagnose_watched};
+use suntap::{SdmLayout, SdmReadCtr, Uid};
+
+use crate::Outcome;
+use crate::hex;
+use crate::keys::{KeyArgs, key_file_help, key_help};
+use crate::mode::Mode;
+use crate::progress::Progress;
+use crate::text::pasted;
+
+const HELP: &str = concat!(
+    "\
+Only the URL is needed. The more is known, the more exact is the report. The key of a new chip, 16 zero bytes, is always
+tried. Without arguments, the doctor shows three broken taps.
+
+Keys:
+",
+    key_help!(),
+    "
+
+Key files:
+",
+    key_file_help!(),
+    "
+
+Examples:
+  suntap doctor 'https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3' \\
+    --template 'https://example.com/?uid={uid}&ctr={ctr}&mac={mac}'
+  suntap doctor 'https://sdm.example/tag?picc_data=EF963FF7828658A599F3041510671E&cmac=94EED9EE65337086' \\
+    --key meta=00000000000000000000000000000000 --key file=00112233445566778899AABBCCDDEEFF
+  suntap doctor 'https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086' --json
+
+Exit codes:
+  0  healthy: no fault
+  1  a fault is found, or nothing explains the tap
+  2  an argument is wrong, or reading or writing fails"
+);
+
+/// Says why a tap does not verify, and what to do
+#[derive(clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The URL of the tap
+    #[arg(required = false)]
+    url: Option<String>,
+    #[command(flatten)]
+    keys: KeyArgs,
+    /// The URL as you think that the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac} {:name} for what changes,
+    /// and [[ where the MAC input begins
+    #[arg(long, value_name = "T")]
+    template: Option<String>,
+    /// How you think that the tag computes its MAC [default: aes]
+    #[arg(long, value_enum, requires = "template")]
+    mode: Option<Mode>,
+    /// The UID of the tag
+    #[arg(long, value_name = "HEX", value_parser = hex::uid)]
+    uid: Option<Uid>,
+    /// The URL of a later tap of the same tag
+    #[arg(long, value_name = "URL")]
+    second: Option<String>,
+    /// The counter in your store, in decimal
+    #[arg(long, value_name = "N", value_parser = hex::ctr())]
+    stored: Option<SdmReadCtr>,
+    /// Print one JSON object: verdict, findings, works, tried, complete
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    fn is_tour(&self) -> bool {
+        let assumed = self.template.is_some() || self.uid.is_some() || self.second.is_some() || self.stored.is_some();
+        self.url.is_none() && !assumed && self.keys.is_empty() && !self.json
+    }
+
+    fn layout(&self) -> Result<Option<SdmLayout>, String> {
+        let scheme = self.mode.unwrap_or_default().scheme();
+        let layout = self.template.as_deref().map(|template| SdmLayout::new(scheme, pasted(template)));
+        layout.transpose().map_err(|error| format!("--template: {error}"))
+    }
+}
+
+pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    if args.is_tour() {
+        return Ok(tour::run(out)?);
+    }
+    let url =
+        args.url.as_deref().map(pasted).filter(|url| !url.is_empty()).ok_or("missing: the URL of a tap; see --help")?;
+    let (keys, layout) = (args.keys.read()?, args.layout()?);
+    let given: Vec<GivenKey<'_>> = keys.iter().map(crate::keys::NamedKey::given).collect();
+    let assumptions = Assumptions {
+        layout: layout.as_ref(),
+        keys: &given,
+        uid: args.uid,
+        second_url: args.second.as_deref().map(pasted),
+        stored_ctr: args.stored,
+        ..Assumptions::about(url)
+    };
+    let progress = Progress::unbounded();
+    let diagnosis = diagnose_watched(&assumptions, |tried| progress.set(tried.into(), format!("{tried} MACs tried")));
+    drop(progress);
+    if args.json {
+        report::json(&diagnosis, out)?;
+    } else {
+        report::text(&assumptions, &diagnosis, out)?;
+    }
+    Ok(diagnosis.is_healthy())
+}

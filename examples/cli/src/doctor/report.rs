@@ -1,0 +1,85 @@
+//! Writes a diagnosis as text or as JSON.
+
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+use suntap::SdmLayout;
+use suntap::diagnose::{Assumptions, Conclusion, Diagnosis, Explanation};
+
+use crate::mode;
+use crate::style::{BAD, GOOD, MILD};
+use crate::text::wrapped;
+
+/// Maximum number of characters of a line of a finding.
+const WIDTH: usize = 96;
+
+pub(super) fn text(assumptions: &Assumptions<'_>, diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{}\n", assumptions.url)?;
+    let (style, conclusion) = match diagnosis.conclusion {
+        Conclusion::Healthy => (GOOD, "Healthy: the tap verifies."),
+        Conclusion::Explained => (BAD, "The doctor found how this tap was made, and something is wrong."),
+        Conclusion::Unexplained => (BAD, "Nothing that was tried explains this tap."),
+    };
+    writeln!(out, "{style}{conclusion}{style:#}")?;
+    for finding in diagnosis.findings() {
+        let style = if finding.is_fault() { BAD } else { MILD };
+        writeln!(out, "\n  {style}{}{style:#}", finding.code())?;
+        for line in wrapped(&finding.to_string(), WIDTH) {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    if let Some(explanation) = &diagnosis.explanation {
+        works(explanation, out)?;
+    }
+    if !diagnosis.complete {
+        let tried = diagnosis.tried;
+        writeln!(out, "\nThe search stopped after the work of {tried} MACs. With fewer keys, it gets further.")?;
+    }
+    Ok(())
+}
+
+/// Writes how the tap was made.
+fn works(explanation: &Explanation<'_>, out: &mut impl Write) -> io::Result<()> {
+    let not_mirrored = || "not mirrored".to_owned();
+    let layout = explanation.layout.as_ref().map_or("no chip writes such a URL", |layout| layout.template());
+    writeln!(out, "\nHow it was made:")?;
+    writeln!(out, "  layout    {layout}")?;
+    writeln!(out, "  mode      {}", mode::name(explanation.scheme))?;
+    if let Some((_, source)) = &explanation.meta_key {
+        writeln!(out, "  meta key  {source}")?;
+    }
+    writeln!(out, "  file key  {}", explanation.file_key.1)?;
+    writeln!(out, "  UID       {}", explanation.uid.map_or_else(not_mirrored, |uid| uid.to_string()))?;
+    writeln!(out, "  counter   {}", explanation.ctr.map_or_else(not_mirrored, |ctr| ctr.to_string()))
+}
+
+pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Result<()> {
+    let findings: Vec<Value> = diagnosis
+        .findings()
+        .iter()
+        .map(|finding| json!({ "code": finding.code(), "fault": finding.is_fault(), "text": finding.to_string() }))
+        .collect();
+    let works = diagnosis.explanation.as_ref().map(|explanation| {
+        json!({
+            "template": explanation.layout.as_ref().map(SdmLayout::template),
+            "mode": mode::name(explanation.scheme),
+            "meta_key": explanation.meta_key.as_ref().map(|(_, source)| source.to_string()),
+            "file_key": explanation.file_key.1.to_string(),
+            "uid": explanation.uid.map(|uid| uid.to_string()),
+            "ctr": explanation.ctr.map(suntap::SdmReadCtr::get),
+        })
+    });
+    let verdict = match diagnosis.conclusion {
+        Conclusion::Healthy => "healthy",
+        Conclusion::Explained => "explained",
+        Conclusion::Unexplained => "unexplained",
+    };
+    let report = json!({
+        "verdict": verdict,
+        "findings": findings,
+        "works": works,
+        "tried": diagnosis.tried,
+        "complete": diagnosis.complete,
+    });
+    writeln!(out, "{report}")
+}

@@ -1,0 +1,163 @@
+//! `suntap layout`: what to write to a tag for a template.
+
+use std::io::Write;
+
+use clap::builder::TypedValueParser as _;
+use serde_json::json;
+use suntap::{Access, Field, KeyNumber, SdmAccess, SdmLayout, SdmReadCtr, TagTexts};
+
+use crate::hex::{self, Bytes, upper};
+use crate::mode::Mode;
+use crate::settings::fields::{Number, Sdm};
+use crate::style::HEADING;
+use crate::text::pasted;
+use crate::{Outcome, emulate, ndef};
+
+const HELP: &str = "\
+An offset counts from the start of the file: 7 bytes are before the URL, and a prefix such as https:// takes one of them.
+ChangeFileSettings (5Fh) is sent for file 02h, encrypted in an authenticated session.
+
+Examples:
+  suntap layout 'https://choose.url.com/ntag424?e={picc}&c={mac}'
+  suntap layout 'https://example.com/{:id}?uid=[[{uid}&ctr={ctr}&mac={mac}' --text id=A7 --file-read 2
+  suntap layout 'https://example.com/?e={picc}&d=[[{enc:32}&c={mac}' --mode lrp --json
+
+Exit codes:
+  0  the layout can be written to a tag
+  1  the layout breaks a rule of the chip
+  2  an argument is wrong, or writing fails";
+
+/// Shows offsets, NDEF file and ChangeFileSettings bytes for a template
+#[derive(clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc:N} {mac} {:name} for what changes, and [[ where the
+    /// MAC input begins
+    template: String,
+    /// The mode of the tag: aes or lrp
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
+    /// The text of a {:name} in the template
+    #[arg(long, value_name = "NAME=TEXT")]
+    text: Vec<String>,
+    /// The text in the plaintext half of {enc:N}
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    file_data: String,
+    /// The number of the application key that encrypts PICCData (SDMMetaRead)
+    #[arg(long, value_name = "N", value_parser = key_number(), default_value = "1")]
+    meta_read: KeyNumber,
+    /// The number of the application key from which session keys are derived (SDMFileRead)
+    #[arg(long, value_name = "N", value_parser = key_number(), default_value = "2")]
+    file_read: KeyNumber,
+    /// Who may read the counter with GetFileCounters: a key number, free or never (SDMCtrRet)
+    #[arg(long, value_name = "WHO", value_parser = access, default_value = "never")]
+    ctr_ret: Access,
+    /// The counter at which the tag can no longer be read (SDMReadCtrLimit)
+    #[arg(long, value_name = "N", value_parser = hex::ctr())]
+    limit: Option<SdmReadCtr>,
+    /// AccessRights in the order of the command. 00E0 lets anybody read the file, and key 0 do everything else
+    #[arg(long, value_name = "HEX", default_value = "00E0")]
+    access_rights: Bytes,
+    /// Print a JSON object: template, mode, offsets, ndef_file, sdm_settings, change_file_settings
+    #[arg(long)]
+    json: bool,
+}
+
+fn key_number() -> impl clap::builder::TypedValueParser<Value = KeyNumber> {
+    clap::value_parser!(u8).range(0..=4).try_map(|number| KeyNumber::new(number).ok_or("a key number is 0 to 4"))
+}
+
+fn access(text: &str) -> Result<Access, &'static str> {
+    match text {
+        "free" => Ok(Access::Free),
+        "never" => Ok(Access::Never),
+        number => number.parse().ok().and_then(KeyNumber::new).map(Access::Key).ok_or("expected 0 to 4, free or never"),
+    }
+}
+
+pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let Ok(access_rights) = <[u8; 2]>::try_from(&*args.access_rights.0) else {
+        return Err("--access-rights has 4 digits".into());
+    };
+    let captured = emulate::captured(&args.text)?;
+    let texts = TagTexts { captured: &captured, file_data: &args.file_data };
+    let tag = match args.tag(&texts) {
+        Ok(tag) => tag,
+        Err(error) if args.json => {
+            writeln!(out, "{}", json!({ "error": error }))?;
+            return Ok(false);
+        }
+        Err(error) => {
+            crate::usage::print(&error);
+            return Ok(false);
+        }
+    };
+    // FileOption 40h: SDM on, plain communication.
+    let command = [&[0x40], &access_rights[..], &tag.settings].concat();
+    if args.json {
+        tag.json(&command, out)?
+    } else {
+        tag.text(&command, out)?
+    }
+    Ok(true)
+}
+
+impl Args {
+    /// Returns what to write to a tag, or the rule that the layout breaks.
+    fn tag(&self, texts: &TagTexts<'_>) -> Result<Tag, String> {
+        let layout = SdmLayout::new(self.mode.scheme(), pasted(&self.template)).map_err(|error| error.to_string())?;
+        let access = SdmAccess {
+            meta_read: layout.has(Field::PiccData).then_some(self.meta_read),
+            file_read: self.file_read,
+            ctr_ret: self.ctr_ret,
+            read_ctr_limit: self.limit,
+        };
+        let file = ndef::file(&layout, texts).map_err(|error| error.to_string())?;
+        let mut buffer = [0; 27];
+        let settings = layout.sdm_settings(&access, texts, &mut buffer).map_err(|error| error.to_string())?.to_vec();
+        let sdm = Sdm::read(&settings).unwrap_or_default();
+        Ok(Tag { layout, file, settings, sdm })
+    }
+}
+
+/// What to write to a tag.
+struct Tag {
+    layout: SdmLayout,
+    file: Vec<u8>,
+    settings: Vec<u8>,
+    sdm: Sdm,
+}
+
+impl Tag {
+    fn json(&self, command: &[u8], out: &mut impl Write) -> std::io::Result<()> {
+        let numbers = self.sdm.numbers.iter();
+        let offsets: serde_json::Map<_, _> =
+            numbers.map(|(number, value)| (number.name().into(), json!(value))).collect();
+        let object = json!({
+            "template": self.layout.template(),
+            "mode": crate::mode::name(self.layout.scheme()),
+            "offsets": offsets,
+            "ndef_file": upper(&self.file),
+            "sdm_settings": upper(&self.settings),
+            "change_file_settings": upper(command),
+        });
+        writeln!(out, "{object}")
+    }
+
+    fn text(&self, command: &[u8], out: &mut impl Write) -> std::io::Result<()> {
+        writeln!(out, "{HEADING}Offsets{HEADING:#}")?;
+        for (number, value) in &self.sdm.numbers {
+            let points_at = match number {
+                Number::EncLength | Number::Limit => String::new(),
+                _ => crate::settings::points_at(&self.file, *value),
+            };
+            writeln!(out, "  {:<17} {value:>3}  {value:02X}h{points_at}", number.name())?;
+        }
+        writeln!(out, "\n{HEADING}NDEF file, {} bytes{HEADING:#}\n  {}", self.file.len(), upper(&self.file))?;
+        writeln!(out, "\n{HEADING}ChangeFileSettings{HEADING:#}")?;
+        writeln!(out, "  data      {}", upper(command))?;
+        writeln!(out, "  SDM part  {}", upper(&self.settings))?;
+        writeln!(out, "\n{HEADING}File{HEADING:#}")?;
+        ndef::picture(&self.file, &self.sdm.ranges(self.layout.scheme()), out)
+    }
+}

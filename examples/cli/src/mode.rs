@@ -1,0 +1,37 @@
+//! The option `--mode`.
+
+use clap::ValueEnum;
+use suntap::Scheme;
+
+/// How a tag computes its MAC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// AES mode of NTAG 424 DNA
+    #[default]
+    Aes,
+    /// LRP mode of NTAG 424 DNA
+    Lrp,
+    /// NTAG 223 DNA and NTAG 224 DNA
+    #[value(alias = "suncmac")]
+    Ntag22x,
+}
+
+impl Mode {
+    pub(crate) fn scheme(self) -> Scheme {
+        match self {
+            Self::Aes => Scheme::Aes,
+            Self::Lrp => Scheme::Lrp,
+            Self::Ntag22x => Scheme::Suncmac,
+        }
+    }
+}
+
+/// Returns the name of a scheme as `--mode` takes it.
+pub(crate) fn name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Aes => "aes",
+        Scheme::Lrp => "lrp",
+        Scheme::Suncmac => "ntag22x",
+        _ => "unknown",
+    }
+}

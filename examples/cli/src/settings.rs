@@ -1,0 +1,152 @@
+//! `suntap settings`: explains the settings of a file, and names the rules that they break.
+
+mod explain;
+pub(crate) mod fields;
+mod place;
+mod rules;
+
+use std::io::Write;
+
+use serde_json::json;
+use suntap::{Scheme, SdmLayout, TagTexts};
+
+use crate::hex::Bytes;
+use crate::mode::Mode;
+use crate::style::{BAD, GOOD, HEADING, MILD};
+use crate::text::{pasted, wrapped};
+use crate::{Outcome, emulate, ndef};
+pub(crate) use explain::points_at;
+use fields::FileSettings;
+
+const HELP: &str = "\
+The bytes are the answer to GetFileSettings, from FileType on; a status at the end is ignored. With --command, they are the
+data of ChangeFileSettings before encryption, from FileOption on, without the file number.
+
+With --template or --file, the tool also shows where each offset points. With --template, it compares the offsets with
+those of the template.
+
+Examples:
+  suntap settings 0040EEEE000100D1FE001F00004400004400002000006A0000
+  suntap settings --command 4000E0C1F121200000430000430000 --template 'https://choose.url.com/ntag424?e={picc}&c={mac}'
+  suntap settings --command 4000E0C1F1211F0000430000430000 --template 'https://choose.url.com/ntag424?e={picc}&c={mac}' --json
+
+Exit codes:
+  0  no rule is broken
+  1  a rule is broken
+  2  an argument is wrong, or writing fails";
+
+/// Explains the settings of a tag's file, and names each rule that they break
+#[derive(clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// The settings in hexadecimal digits
+    #[arg(value_name = "HEX", required = true)]
+    settings: Vec<String>,
+    /// The bytes are the data of a ChangeFileSettings command that you want to send
+    #[arg(long)]
+    command: bool,
+    /// The template of the URL in the file
+    #[arg(long, value_name = "T")]
+    template: Option<String>,
+    /// The text of a {:name} in the template
+    #[arg(long, value_name = "NAME=TEXT", requires = "template")]
+    text: Vec<String>,
+    /// The text in the plaintext half of {enc:N}
+    #[arg(long, value_name = "TEXT", default_value = "", requires = "template")]
+    file_data: String,
+    /// The content of the NDEF file, from NLEN on
+    #[arg(long, value_name = "HEX", conflicts_with = "template")]
+    file: Option<Bytes>,
+    /// The mode of the tag: aes or lrp
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
+    /// Print a JSON object: fields, faults, remarks, template
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is known about the settings.
+struct Report {
+    settings: FileSettings,
+    fields: Vec<explain::Field>,
+    faults: Vec<String>,
+    remarks: Vec<String>,
+    /// The template that settings and file describe.
+    template: Option<String>,
+}
+
+pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
+    let scheme = args.mode.scheme();
+    if scheme == Scheme::Suncmac {
+        return Err("--mode: an NTAG 22x has no SDM settings".into());
+    }
+    let Bytes(bytes) = args.settings.join(" ").parse()?;
+    let settings = FileSettings::read(&bytes, args.command).ok_or("the settings are too short")?;
+    let captured = emulate::captured(&args.text)?;
+    let texts = TagTexts { captured: &captured, file_data: &args.file_data };
+    let layout = args.template.as_deref().map(|template| SdmLayout::new(scheme, pasted(template))).transpose();
+    let layout = layout.map_err(|error| format!("--template: {error}"))?;
+    let file = match (&layout, &args.file) {
+        (Some(layout), _) => Some(ndef::file(layout, &texts)?),
+        (None, file) => file.as_ref().map(|file| file.0.clone()),
+    };
+
+    let (mut faults, mut remarks) = (rules::broken(&settings, scheme), rules::remarks(&settings));
+    if let Some(layout) = &layout {
+        faults.extend(place::differences(&settings, layout, &texts)?);
+    }
+    if let Some(file) = &file {
+        remarks.extend(place::leftovers(&settings, scheme, file));
+    }
+    // Without a file, a long URL takes its place, so that the reader checks the settings alone.
+    let read = SdmLayout::from_tag(scheme, &settings.answer(), file.as_deref().unwrap_or(&place::any_file()));
+    if let (Err(error), true) = (&read, faults.is_empty()) {
+        faults.push(error.to_string());
+    }
+    let template = read.ok().filter(|_| file.is_some()).map(|(layout, _)| layout.template().to_owned());
+    let fields = explain::fields(&settings, scheme, file.as_deref());
+    let report = Report { settings, fields, faults, remarks, template };
+    if args.json {
+        report.json(out)?
+    } else {
+        report.text(scheme, file.as_deref(), out)?
+    }
+    Ok(report.faults.is_empty())
+}
+
+impl Report {
+    fn json(&self, out: &mut impl Write) -> std::io::Result<()> {
+        let field =
+            |field: &explain::Field| json!({ "name": field.name, "bytes": field.bytes, "meaning": field.meaning });
+        let fields: Vec<_> = self.fields.iter().map(field).collect();
+        let (faults, remarks, template) = (&self.faults, &self.remarks, &self.template);
+        let report = json!({ "fields": fields, "faults": faults, "remarks": remarks, "template": template });
+        writeln!(out, "{report}")
+    }
+
+    fn text(&self, scheme: Scheme, file: Option<&[u8]>, out: &mut impl Write) -> std::io::Result<()> {
+        let what = if self.settings.is_command { "Data of ChangeFileSettings" } else { "Answer to GetFileSettings" };
+        writeln!(out, "{HEADING}{what}{HEADING:#}")?;
+        for field in &self.fields {
+            writeln!(out, "  {:<17}  {:<6}  {}", field.name, field.bytes, field.meaning)?;
+        }
+        if let Some(file) = file {
+            writeln!(out, "\n{HEADING}File{HEADING:#}")?;
+            ndef::picture(file, &self.settings.ranges(scheme), out)?;
+        }
+        writeln!(out)?;
+        for (style, kind, texts) in [(BAD, "fault", &self.faults), (MILD, "remark", &self.remarks)] {
+            for text in texts {
+                let lines = wrapped(text, 110).join("\n        ");
+                writeln!(out, "{style}{kind:<6}{style:#}  {lines}")?;
+            }
+        }
+        if self.faults.is_empty() {
+            writeln!(out, "{GOOD}No rule is broken.{GOOD:#}")?;
+        }
+        if let Some(template) = &self.template {
+            writeln!(out, "The tag writes  {template}")?;
+        }
+        Ok(())
+    }
+}
