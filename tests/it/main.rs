@@ -19,8 +19,6 @@ mod diagnose;
 mod dialects;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod doctor_cases;
-#[cfg(all(feature = "emulator", feature = "lrp"))]
-mod doctor_example;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod doctor_measured;
 #[cfg(feature = "emulator")]
@@ -48,5 +46,3 @@ mod states;
 mod types;
 mod vectors;
 mod verifier;
-#[cfg(all(feature = "lrp", feature = "sdm-backend"))]
-mod verify_example;

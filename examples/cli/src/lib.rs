@@ -58,7 +58,8 @@ pub fn run() -> ExitCode {
 }
 
 fn run_command(command: Command) -> Outcome {
-    let mut out = anstream::stdout().lock();
+    // Not locked, because the threads of a batch write to it too.
+    let mut out = anstream::stdout();
     match command {
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Doctor(args) => doctor::run(&args, &mut out),

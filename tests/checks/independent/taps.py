@@ -231,12 +231,12 @@ class Tag:
         return ends[-1]
 
 
-def suntap(example: str, args: list, jobs: list) -> list:
-    command = ["cargo", "run", "-q", "--example", example, "--"] + args
+def suntap(subcommand: str, jobs: list) -> list:
+    command = ["cargo", "run", "-q", "-p", "suntap-cli", "--", subcommand, "--batch", "-"]
     text = "".join(json.dumps(job) + "\n" for job in jobs)
     done = subprocess.run(command, input=text, capture_output=True, text=True)
     lines = done.stdout.splitlines()
-    assert len(lines) == len(jobs), f"{example}: {done.stderr}"
+    assert len(lines) == len(jobs), f"{subcommand}: {done.stderr}"
     return lines
 
 
@@ -252,7 +252,7 @@ def check_suntap_verifier(rng: random.Random, count: int) -> dict:
         jobs.append({"id": number, "url": url} | tag.job())
         wanted.append((tag, changed))
     verdicts: dict = {}
-    for line, (tag, changed) in zip(suntap("verify", ["--batch", "-"], jobs), wanted):
+    for line, (tag, changed) in zip(suntap("verify", jobs), wanted):
         answer = json.loads(line)
         verdict = answer["verdict"]
         verdicts[verdict] = verdicts.get(verdict, 0) + 1
@@ -276,7 +276,7 @@ def check_suntap_emulator(rng: random.Random, count: int) -> None:
         text = "".join(rng.choice("abcXYZ-_.~ 019") for _ in range(rng.randrange(int(enc.group(1)) // 2 + 1))) if enc else ""
         jobs.append(tag.job() | {"uid": tag.uid.hex(), "ctr": tag.ctr - 1, "file_data": text})
         tags.append((tag, text))
-    for url, (tag, text) in zip(suntap("emulate", [], jobs), tags):
+    for url, (tag, text) in zip(suntap("emulate", jobs), tags):
         tag.check(url, text)
 
 

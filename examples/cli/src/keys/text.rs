@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn an_error_says_what_is_wrong() {
-        let error = |text| parse::<ApplicationKey>(text).unwrap_err();
+        let error = |text: &str| parse::<ApplicationKey>(text).unwrap_err();
         assert_eq!(error("  "), KeyError::Empty);
         assert_eq!(error("00"), KeyError::Length(2));
         assert_eq!(error(&"00".repeat(32)), KeyError::Length(64));

@@ -1,23 +1,16 @@
-//! The command `doctor`, as the user sees it: text, finding codes and exit codes.
-
-use std::path::PathBuf;
-use std::process::Command;
+//! `suntap doctor`.
 
 use serde_json::{Value, json};
 
+use crate::{SAMPLE, assert_rejected, suntap};
+
 const PLAIN: &str = "https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3";
 const ASSUMED: &str = "https://example.com/?uid={uid}&ctr={ctr}&mac={mac}";
-const SAMPLE: &str = "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
 
-/// Runs `doctor` and returns its exit code, standard output and standard error.
+/// Runs `suntap doctor` and returns its exit code, standard output and standard error.
 fn doctor(args: &[&str]) -> (i32, String, String) {
-    let this = std::env::current_exe().unwrap();
-    let program: PathBuf = this.ancestors().nth(2).unwrap().join("examples/doctor");
-    let output = Command::new(&program).args(args).output().unwrap_or_else(|error| {
-        panic!("{}: {error} (run cargo test without --test, or cargo build --examples)", program.display())
-    });
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    let ran = suntap(&[&["doctor"], args].concat(), "");
+    (ran.code, ran.out, ran.err)
 }
 
 /// Runs `doctor --json` and returns its exit code and its object.
@@ -111,9 +104,7 @@ fn invalid_arguments_are_rejected_and_no_key_is_repeated() {
         &[SAMPLE, "--stored", "99999999"],
         &[SAMPLE, "--uid", "04DE5F1EACC040", "--uid", "04DE5F1EACC040"],
     ] {
-        let (code, out, err) = doctor(args);
-        assert_eq!((code, &*out), (2, ""), "{args:?}");
-        assert!(err.starts_with("doctor: ") && !err.contains("A7A7"), "{err}");
+        assert_rejected(&[&["doctor"], args].concat(), "A7A7");
     }
     let key = format!("mine={}", &secret[..32]);
     for args in [&[SAMPLE, "--key", &*key][..], &[SAMPLE, "--key", &*key, "--json"]] {
@@ -122,5 +113,5 @@ fn invalid_arguments_are_rejected_and_no_key_is_repeated() {
     }
     let (code, help, _) = doctor(&["--help"]);
     assert_eq!(code, 0);
-    assert!(help.contains("doctor 'https://"), "the help quotes the URL");
+    assert!(help.contains("suntap doctor 'https://"), "the help quotes the URL");
 }

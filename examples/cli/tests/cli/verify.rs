@@ -1,0 +1,119 @@
+//! `suntap verify` with URLs.
+
+use crate::{Ran, SAMPLE as URL, TEMPLATE, ZERO, assert_rejected, suntap, vectors};
+
+fn verify(args: &[&str], input: &str) -> Ran {
+    suntap(&[&["verify"], args].concat(), input)
+}
+
+#[test]
+fn urls_share_one_counter_store() {
+    let keys = ["--meta-key", ZERO, "--file-key", ZERO];
+    let once = verify(&[&["--template", TEMPLATE], &keys[..], &[URL]].concat(), "");
+    assert_eq!((once.code, once.out.as_str()), (0, "fresh  uid 04DE5F1EACC040  ctr 61\n"));
+    let twice = verify(&[&["--template", TEMPLATE, "--mode", "aes"], &keys[..], &[URL, URL]].concat(), "");
+    assert_eq!(twice.code, 1);
+    assert!(twice.out.lines().nth(1).unwrap().starts_with("replayed  uid 04DE5F1EACC040  ctr 61"));
+    let forged = URL.replace("94EE", "94EF");
+    let forged = verify(&[&["--template", TEMPLATE], &keys[..], &[&forged]].concat(), "");
+    assert_eq!((forged.code, forged.out.as_str()), (1, "not_authentic  (tap is not authentic)\n"));
+    let malformed = verify(&[&["--template", TEMPLATE], &keys[..], &[&URL[..60]]].concat(), "");
+    assert_eq!((malformed.code, &malformed.out[..9]), (1, "malformed"));
+}
+
+/// The tap is from the vectors. Its file key is derived by AN10922 over UID || suffix.
+#[test]
+fn an10922_keys_are_derived() {
+    let taps = vectors();
+    let tap = taps
+        .iter()
+        .find(|tap| {
+            tap["file_key_scheme"] == "an10922"
+                && tap["mode"] == "aes"
+                && tap["accept"] == true
+                && tap["meta_key"].is_string()
+        })
+        .unwrap();
+    let text = |name: &str| tap[name].as_str().unwrap();
+    let args = ["--template", text("template"), "--scheme", "an10922", "--master-key", text("master_key")];
+    let args = [&args[..], &["--suffix", text("div_suffix"), "--meta-key", text("meta_key"), text("url")]].concat();
+    let ran = verify(&args, "");
+    assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+    assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
+}
+
+/// A suffix that is one byte longer than AN10922 allows after a UID.
+static LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "FF".repeat(25));
+
+#[test]
+fn invalid_arguments_give_one_line_and_code_2() {
+    let keys = ["--meta-key", ZERO, "--file-key", ZERO];
+    let with = |args: &[&'static str]| [&["--template", TEMPLATE], args, &[URL]].concat();
+    let table: &[Vec<&str>] = &[
+        vec!["--nonsense"],
+        vec![URL],
+        vec!["--file-key", ZERO],
+        vec!["--template"],
+        [&["--template", TEMPLATE], &keys[..]].concat(),
+        [&["--template", "https://a.b/{picc}{uid}{mac}"], &keys[..], &[URL]].concat(),
+        with(&["--template", TEMPLATE]),
+        with(&["--meta-key", ZERO]),
+        with(&["--meta-key", ZERO, "--file-key", "00"]),
+        with(&["--meta-key", ZERO, "--file-key", "0000000000000000000000000000000G"]),
+        with(&["--file-key", ZERO]),
+        with(&["--mode", "rot13", "--meta-key", ZERO, "--file-key", ZERO]),
+        with(&["--scheme", "rot13", "--meta-key", ZERO]),
+        with(&["--scheme", ZERO, "--meta-key", ZERO]),
+        with(&["--mode", ZERO, "--meta-key", ZERO, "--file-key", ZERO]),
+        with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO, "--suffix", &LONG]),
+        with(&["--scheme", "an10922", "--meta-key", ZERO]),
+        vec!["--template", "https://a.b/{ctr}{mac}", "--scheme", "an10922", "--master-key", ZERO, "--suffix", "", URL],
+        with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO]),
+        with(&["--scheme", "an10922", "--meta-key", ZERO, "--master-key", ZERO, "--suffix", "0"]),
+        with(&["--meta-key", ZERO, "--file-key", ZERO, "--master-key", ZERO]),
+        with(&["--scheme", "boltcard"]),
+        with(&["--scheme", "boltcard", "--master-key", "00"]),
+        with(&["--scheme", "boltcard", "--master-key", ZERO, "--version", "one"]),
+        with(&["--scheme", "boltcard", "--master-key", ZERO, "--suffix", "00"]),
+        with(&["--scheme", "sdm-backend", "--master-key", "00"]),
+        with(&["--scheme", "sdm-backend", "--master-key", ZERO, "--file-key", ZERO]),
+        vec!["--batch"],
+        vec!["--batch", "/nowhere/at/all"],
+        vec!["--batch", "-", URL],
+    ];
+    for args in table {
+        assert_rejected(&[&["verify"], &args[..]].concat(), "0000000");
+    }
+    let help = verify(&["--help"], "");
+    assert_eq!(help.code, 0);
+    assert!(help.out.contains(&format!("'{URL}'")));
+}
+
+/// The taps are from the vectors, and only a master key is given.
+#[test]
+fn each_scheme_derives_on_the_command_line() {
+    let taps = vectors();
+    for (theirs, ours) in [("boltcard", "boltcard"), ("sdm_backend", "sdm-backend")] {
+        let is_match = |tap: &&serde_json::Value| {
+            tap["file_key_scheme"] == theirs && tap["accept"] == true && tap["tt_in_plain_off"].is_null()
+        };
+        let tap = taps.iter().find(is_match).unwrap();
+        let text = |name: &str| tap[name].as_str().unwrap();
+        let version = tap["key_version"].to_string();
+        let mut args = vec!["--template", text("template"), "--mode", text("mode"), "--scheme", ours];
+        args.extend(["--master-key", text("master_key")]);
+        if ours == "boltcard" {
+            args.extend(["--version", &version]);
+        }
+        args.push(text("url"));
+        let ran = verify(&args, "");
+        assert_eq!(ran.code, 0, "{} {}", ran.out, ran.err);
+        assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
+    }
+    // The vectors have no tap for the legacy derivation. This tap has factory keys, which a master key of zeros gives.
+    let args = ["--template", TEMPLATE, "--scheme", "sdm-backend-legacy", "--master-key", ZERO, URL];
+    assert_eq!(verify(&args, "").code, 0);
+    let other = ZERO.replace("00", "01");
+    let args = ["--template", TEMPLATE, "--scheme", "sdm-backend-legacy", "--master-key", &other, URL];
+    assert_eq!(verify(&args, "").code, 1);
+}
