@@ -35,7 +35,8 @@ Examples:
     --template 'https://example.com/?uid={uid}&ctr={ctr}&mac={mac}'
   suntap doctor 'https://sdm.example/tag?picc_data=EF963FF7828658A599F3041510671E&cmac=94EED9EE65337086' \\
     --key meta=00000000000000000000000000000000 --key file=00112233445566778899AABBCCDDEEFF
-  suntap doctor 'https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086' --json
+  suntap doctor 'https://shop.example/t?p=4C58D76C91E661150D8B9B0A7E5AD7DA&c=824BA44EE3A935EA' --json \\
+    --key meta=0123456789ABCDEF0123456789ABCDEF --key file=00112233445566778899AABBCCDDEEFF
 
 Exit codes:
   0  healthy: no fault

@@ -111,12 +111,8 @@ impl<'a> File<'a> {
         let mut header = None;
         let mut entries = Vec::new();
         for (number, record) in builder.from_reader(self.content.as_bytes()).records().enumerate() {
-            let place = |error: csv::Error| {
-                let line = error.position().map_or(0, csv::Position::line);
-                self.error(usize::try_from(line).unwrap_or_default(), "not valid CSV")
-            };
-            let record = record.map_err(place)?;
-            let line = record.position().and_then(|position| position.line().try_into().ok()).unwrap_or_default();
+            let record = record.map_err(|_| self.error(1, "not valid CSV"))?;
+            let line = record.position().map_or(1, |start| self.csv_line(start));
             if number == 0 {
                 header = columns(record.iter());
                 if header.is_some() {
@@ -134,9 +130,17 @@ impl<'a> File<'a> {
         Ok(entries)
     }
 
+    /// Returns the line of a record. Its position is before the empty lines and comments that precede it.
+    fn csv_line(&self, start: &csv::Position) -> usize {
+        let number = |value: u64| usize::try_from(value).unwrap_or_default();
+        let before = self.content.get(number(start.byte())..).unwrap_or_default().lines();
+        let skipped = before.take_while(|line| line.trim().is_empty() || line.starts_with('#')).count();
+        number(start.line()).saturating_add(skipped)
+    }
+
     fn json(&self) -> Result<Vec<Entry<'a>>, String> {
         let content: Json<'a> = serde_json::from_str(self.content).map_err(|error| {
-            self.error(error.line(), "not valid JSON: expected an object of names and keys, or an array of keys")
+            self.error(error.line().max(1), "not valid JSON: expected an object of names and keys, or an array of keys")
         })?;
         let entry = |name: Option<Cow<'a, str>>, value: JsonKey<'a>| {
             let (own, key, role) = match value {

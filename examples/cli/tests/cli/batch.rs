@@ -178,3 +178,114 @@ fn a_batch_gives_the_recorded_verdicts() {
         }
     }
 }
+
+/// Returns `count` genuine taps of `tags` tags as lines of one store, in the order of their counters.
+fn taps(tags: u8, count: u32) -> Vec<Value> {
+    let template = "https://a.example/t?p={picc:uid,ctr}&c={mac}";
+    let mut lines = Vec::new();
+    for ctr in 1..=count {
+        for tag in 0..tags {
+            let emulated = suntap_testkit::Tag {
+                lrp: false,
+                meta_key: [7; 16],
+                file_key: [tag; 16],
+                uid: [4, 1, 2, 3, 4, 5, tag],
+            };
+            let tap = suntap_testkit::Tap { ctr, padding: [0; 12], file_data: Vec::new(), tt: *b"CC" };
+            let url = emulated.write(template, &tap).url;
+            lines.push(json!({"id": [tag, ctr], "url": url, "template": template, "meta_key": "07".repeat(16),
+                "file_key": format!("{tag:02x}").repeat(16), "store": format!("store {}", tag % 3)}));
+        }
+    }
+    lines
+}
+
+/// Returns the lines in an order that looks random, but is the same in each run.
+fn shuffled(mut lines: Vec<Value>) -> Vec<Value> {
+    let mut state = 1_u64;
+    for last in (1..lines.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        lines.swap(last, usize::try_from(state >> 33).unwrap() % (last + 1));
+    }
+    lines
+}
+
+/// Each tap occurs twice, so there are replays at all distances. The expected verdicts are those of one counter for each tag.
+#[test]
+fn taps_of_a_store_are_committed_in_input_order_with_any_number_of_threads() {
+    let lines = taps(11, 400);
+    let lines = shuffled([lines.clone(), lines].concat());
+    let mut counters = std::collections::HashMap::new();
+    let expected: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            let (tag, ctr) = (line["id"][0].as_u64().unwrap(), line["id"][1].as_u64().unwrap());
+            let stored = counters.entry(tag).or_insert(0);
+            let verdict = if ctr > *stored { "fresh" } else { "replayed" };
+            *stored = ctr.max(*stored);
+            format!("[{tag},{ctr}] {verdict}")
+        })
+        .collect();
+    let input = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &input).unwrap();
+    for threads in ["1", "2", "16"] {
+        for source in ["-", file.path().to_str().unwrap()] {
+            let ran = verify(&["--batch", source, "--threads", threads], &input);
+            assert_eq!((ran.code, &*ran.err), (0, ""));
+            let verdicts: Vec<String> = ran
+                .lines()
+                .iter()
+                .map(|answer| format!("{} {}", answer["id"], answer["verdict"].as_str().unwrap()))
+                .collect();
+            assert!(verdicts == expected, "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn each_line_is_answered_before_the_next_one_is_sent() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let piped = std::process::Stdio::piped;
+    let mut child = crate::command().args(["verify", "--batch", "-"]).stdin(piped()).stdout(piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+    for line in taps(1, 3) {
+        writeln!(input, "{line}").unwrap();
+        let answer: Value = serde_json::from_str(&output.next().unwrap().unwrap()).unwrap();
+        assert_eq!((&answer["id"], &answer["verdict"]), (&line["id"], &json!("fresh")));
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success() && output.next().is_none());
+}
+
+#[test]
+fn urls_are_taken_byte_for_byte_and_json_in_any_spelling() {
+    let line = taps(1, 1).remove(0);
+    let url = line["url"].as_str().unwrap();
+    for (changed, verdict) in [
+        (line.to_string().replace(url, &format!(" {url}")), "malformed"),
+        (line.to_string().replace(url, &format!("{url}\\n")), "malformed"),
+        (line.to_string().replace('&', "\\u0026").replace("\"url\"", "\"\\u0075rl\""), "fresh"),
+        (line.to_string().replace("{\"", "{\"url\":\"x\",\""), "fresh"),
+        (format!("  {line}\r"), "fresh"),
+    ] {
+        let ran = verify(&["--batch", "-"], &changed);
+        assert_eq!(ran.lines()[0]["verdict"], verdict, "{changed}");
+    }
+}
+
+#[test]
+fn ids_of_any_type_are_repeated() {
+    let line = taps(1, 1).remove(0).to_string().replace("[0,1]", r#"{"b": [1.50, null], "a": "\u00e9"}"#);
+    let ran = verify(&["--batch", "-"], &line);
+    assert!(ran.out.starts_with(r#"{"id":{"a":"é","b":[1.5,null]},"verdict":"fresh""#), "{}", ran.out);
+}
+
+#[test]
+fn an_input_that_cannot_be_read_gives_code_2() {
+    for input in ["/nowhere/at/all", "/"] {
+        let ran = verify(&["--batch", input], "");
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.lines().count()), (2, "", 1));
+        assert!(ran.err.starts_with(&format!("suntap: {input}: ")), "{}", ran.err);
+    }
+}

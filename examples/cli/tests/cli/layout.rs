@@ -1,1 +1,65 @@
-//! TODO
+//! `suntap layout`.
+
+use serde_json::json;
+
+use crate::{assert_rejected, suntap};
+
+/// AN12196 Rev 1.8, §6.9.
+#[test]
+fn the_sample_of_the_application_note_is_laid_out() {
+    let template = "https://choose.url.com/ntag424?e={picc}&c={mac}";
+    let args = ["layout", template, "--meta-read", "2", "--file-read", "1", "--ctr-ret", "1"];
+    let layout = suntap(&[&args[..], &["--json"]].concat(), "").json();
+    assert_eq!(layout["offsets"], json!({"PICCDataOffset": 32, "SDMMACInputOffset": 67, "SDMMACOffset": 67}));
+    assert_eq!(layout["change_file_settings"], "4000E0C1F121200000430000430000");
+    assert_eq!(layout["sdm_settings"], "C1F121200000430000430000");
+    assert!(layout["ndef_file"].as_str().unwrap().starts_with("0051D1014D550463686F6F7365"));
+    let text = suntap(&args, "");
+    assert_eq!(text.code, 0);
+    for shown in ["PICCDataOffset     32  20h", "4000E0C1F121200000430000430000", "PICCData 32..63", "SDMMAC 67..82"] {
+        assert!(text.out.contains(shown), "{shown}: {}", text.out);
+    }
+}
+
+/// Each mark is below the text that it names, and a mirror that continues in the next row is marked there too.
+#[test]
+fn the_picture_marks_each_mirror_below_its_place() {
+    let ran = suntap(&["layout", "https://a.b/?u=[[{uid}&n={ctr}&d={enc:32}&c={mac}"], "");
+    let expected = "\
+    0  0059D101555504  (header, https://)
+    7  a.b/?u=00000000000000&n=000000&d=0000000000000000000000000000000
+              ^^^^^^^^^^^^^^ UID 14..27
+                               ^^^^^^ SDMReadCtr 31..36
+                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ SDMENCFileData 40..71
+              ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ MAC input 14..74
+   71  0&c=0000000000000000
+       ^ SDMENCFileData 40..71
+           ^^^^^^^^^^^^^^^^ SDMMAC 75..90
+       ^^^ MAC input 14..74
+";
+    assert!(ran.out.ends_with(expected), "{}", ran.out);
+}
+
+#[test]
+fn a_layout_that_breaks_a_rule_gives_code_1() {
+    for (template, reason) in [
+        ("https://a.b/{picc}", "{mac} is missing"),
+        ("https://a.b/{picc}[[{enc}{mac}", "use {enc:N}"),
+        ("https://a.b/{:id}?c={mac}", "no text for {:id}"),
+    ] {
+        let ran = suntap(&["layout", template], "");
+        assert_eq!((ran.code, &*ran.out), (1, ""));
+        assert!(ran.err.contains(reason), "{}", ran.err);
+        let error = suntap(&["layout", template, "--json"], "");
+        assert!(error.code == 1 && error.json()["error"].as_str().unwrap().contains(reason));
+    }
+    let limited = suntap(&["layout", "https://a.b/{uid}{mac}", "--limit", "5"], "");
+    assert_eq!(limited.code, 1, "the counter is not mirrored");
+}
+
+#[test]
+fn invalid_options_are_rejected() {
+    for args in [["--meta-read", "5"], ["--ctr-ret", "all"], ["--access-rights", "00"], ["--text", "id"]] {
+        assert_rejected(&[&["layout", "https://a.b/{mac}"], &args[..]].concat(), "all");
+    }
+}

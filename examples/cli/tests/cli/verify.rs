@@ -117,3 +117,29 @@ fn each_scheme_derives_on_the_command_line() {
     let args = ["--template", TEMPLATE, "--scheme", "sdm-backend-legacy", "--master-key", &other, URL];
     assert_eq!(verify(&args, "").code, 1);
 }
+
+#[test]
+fn urls_templates_and_keys_are_read_as_people_paste_them() {
+    let template = format!("\"{TEMPLATE}\"");
+    let keys = ["--meta-key", "0x00 00:00-00 000000000000000000000000", "--file-key", "AAAAAAAAAAAAAAAAAAAAAA=="];
+    for url in [format!(" {URL}\n"), format!("'{URL}'"), format!("\"{URL}\"")] {
+        let ran = verify(&[&["--template", &template], &keys[..], &[&url]].concat(), "");
+        assert_eq!((ran.code, &*ran.out), (0, "fresh  uid 04DE5F1EACC040  ctr 61\n"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn with_json_each_url_has_an_object_with_the_fields_of_a_batch() {
+    let args = ["--json", "--template", TEMPLATE, "--meta-key", ZERO, "--file-key", ZERO, URL, URL];
+    let ran = verify(&args, "");
+    let lines = ran.lines();
+    assert_eq!(ran.code, 1);
+    assert_eq!(
+        ran.out.lines().next(),
+        Some(
+            r#"{"verdict":"fresh","uid":"04de5f1eacc040","ctr":61,"tt":null,"tt_authenticated":null,"file_data":null,"reason":null}"#
+        )
+    );
+    assert_eq!(lines[1]["verdict"], "replayed");
+    assert!(lines[1]["reason"].as_str().unwrap().contains("already accepted"));
+}
