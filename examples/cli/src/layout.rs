@@ -95,9 +95,9 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     // FileOption 40h: SDM on, plain communication.
     let command = [&[0x40], &access_rights[..], &tag.settings].concat();
     if args.json {
-        tag.json(&command, out)?
+        tag.json(&command, out)?;
     } else {
-        tag.text(&command, out)?
+        tag.text(&command, out)?;
     }
     Ok(true)
 }

@@ -107,9 +107,9 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let fields = explain::fields(&settings, scheme, file.as_deref());
     let report = Report { settings, fields, faults, remarks, template };
     if args.json {
-        report.json(out)?
+        report.json(out)?;
     } else {
-        report.text(scheme, file.as_deref(), out)?
+        report.text(scheme, file.as_deref(), out)?;
     }
     Ok(report.faults.is_empty())
 }

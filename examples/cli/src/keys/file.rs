@@ -55,7 +55,7 @@ impl<'a> File<'a> {
         let entries = if has_extension("json") || self.content.trim_start().starts_with(['{', '[']) {
             self.json()?
         } else if has_extension("csv")
-            || self.content.lines().next().is_some_and(|line| columns(line.split(',')).is_some())
+            || self.content.lines().next().is_some_and(|line| columns(&line.split(',')).is_some())
         {
             self.csv()?
         } else {
@@ -114,7 +114,7 @@ impl<'a> File<'a> {
             let record = record.map_err(|_| self.error(1, "not valid CSV"))?;
             let line = record.position().map_or(1, |start| self.csv_line(start));
             if number == 0 {
-                header = columns(record.iter());
+                header = columns(&record.iter());
                 if header.is_some() {
                     continue;
                 }
@@ -164,7 +164,7 @@ impl<'a> File<'a> {
 }
 
 /// Returns the columns of name, key and role, if these cells are a header.
-fn columns<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Option<[Option<usize>; 3]> {
+fn columns<'a>(cells: &(impl Iterator<Item = &'a str> + Clone)) -> Option<[Option<usize>; 3]> {
     let place = |wanted: &str| cells.clone().position(|cell| cell.trim().eq_ignore_ascii_case(wanted));
     let key = place("key")?;
     Some([place("name"), Some(key), place("role")])

@@ -90,15 +90,12 @@ impl Worker {
         let url = line.text("url")?.ok_or("url is missing")?;
         let checked = check.check(&url).map_err(|error| error.to_string())?;
         let mut text = format!(r#"{{"id":{id},"verdict":""#);
-        let commit = match (store, checked.counter) {
-            (Some(store), Some((id, ctr))) => {
-                Some(Commit { store: store.into_owned(), id, ctr, verdict_at: text.len() })
-            }
-            _ => {
-                text.push_str(checked.answer.verdict.name());
-                None
-            }
-        };
+        let verdict_at = text.len();
+        let commit = store.zip(checked.counter);
+        let commit = commit.map(|(store, (id, ctr))| Commit { store: store.into_owned(), id, ctr, verdict_at });
+        if commit.is_none() {
+            text.push_str(checked.answer.verdict.name());
+        }
         text.push_str("\",");
         // Writing to a string cannot fail.
         let _ = checked.answer.content.write_fields(&mut text);

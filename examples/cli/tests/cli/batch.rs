@@ -226,7 +226,7 @@ fn taps_of_a_store_are_committed_in_input_order_with_any_number_of_threads() {
             format!("[{tag},{ctr}] {verdict}")
         })
         .collect();
-    let input = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let input = lines.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &input).unwrap();
     for threads in ["1", "2", "16"] {

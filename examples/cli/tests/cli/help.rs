@@ -25,7 +25,10 @@ fn examples(help: &str) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     for line in examples.lines() {
         match commands.last_mut() {
-            Some(command) if command.ends_with(['\\', '|', '&']) => *command += &format!("\n{line}"),
+            Some(command) if command.ends_with(['\\', '|', '&']) => {
+                command.push('\n');
+                command.push_str(line);
+            }
             _ => commands.push(line.to_owned()),
         }
     }

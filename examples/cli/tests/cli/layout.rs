@@ -35,7 +35,7 @@ fn the_picture_marks_each_mirror_below_its_place() {
    71  0&c=0000000000000000
        ^ SDMENCFileData 40..71
            ^^^^^^^^^^^^^^^^ SDMMAC 75..90
-       ^^^ MAC input 14..74
+       ^^^^ MAC input 14..74
 ";
     assert!(ran.out.ends_with(expected), "{}", ran.out);
 }
