@@ -66,3 +66,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn hex(bytes: &[u8]) -> String {
     base16ct::upper::encode_string(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_sample_is_accepted_once() {
+        assert!(super::main().is_ok());
+    }
+}

@@ -71,11 +71,11 @@ fn role(name: &str) -> Role {
 #[derive(clap::Args)]
 pub(crate) struct KeyArgs {
     /// A key that may belong to the tag. The NAME meta or picc says that it is the SDMMetaReadKey, and file or mac that
-    /// it is the SDMFileReadKey. With any other NAME, it may be either, or a master key
+    /// it is the SDMFileReadKey. With any other NAME, it may be either, or a master key. May be repeated
     #[arg(long = "key", value_name = "NAME=KEY")]
     named: Vec<String>,
-    /// A file of keys, or a folder of such files
-    #[arg(long = "keys", value_name = "PATH", num_args = 1..)]
+    /// A file of keys, or a folder of such files. May be repeated
+    #[arg(long = "keys", value_name = "PATH")]
     files: Vec<PathBuf>,
 }
 

@@ -28,6 +28,7 @@ mod ndef;
 mod progress;
 mod settings;
 mod style;
+mod suffix;
 mod text;
 mod usage;
 mod verify;

@@ -10,8 +10,9 @@ use suntap::kdf::{an10922, boltcard};
 use suntap::{IssuerKey, MasterKey, SdmFileReadKey, Uid};
 
 use crate::Outcome;
-use crate::hex::{self, Bytes, upper};
+use crate::hex::{self, upper};
 use crate::keys::{self, key_help};
+use crate::suffix::SuffixArgs;
 use crate::text::pasted;
 
 const HELP: &str = concat!(
@@ -24,7 +25,7 @@ Keys:
     "
 
 Examples:
-  suntap key derive an10922 --master-key 00112233445566778899AABBCCDDEEFF --uid 04782E21801D80 --aid 3042F5 --suffix-text 'NXP Abu'
+  suntap key derive an10922 --master-key 00112233445566778899AABBCCDDEEFF --uid 04782E21801D80 --aid=3042F5 --suffix-text 'NXP Abu'
   suntap key derive boltcard --issuer-key 00000000000000000000000000000001 --uid 04A39493CC8680 --version 1
   echo 00000000000000000000000000000000 | suntap key derive sdm-backend --master-key - --uid 04A39493CC8680 --json
 
@@ -64,15 +65,8 @@ struct An10922Args {
     /// The UID of the tag
     #[arg(long, value_name = "HEX", value_parser = hex::uid)]
     uid: Uid,
-    /// The application identifier after the UID [without a value: 3042F5]
-    #[arg(long, value_name = "HEX", num_args = 0..=1, default_missing_value = "3042F5")]
-    aid: Option<Bytes>,
-    /// The bytes at the end of the input
-    #[arg(long, value_name = "HEX")]
-    suffix: Option<Bytes>,
-    /// The same as text
-    #[arg(long, value_name = "TEXT", conflicts_with = "suffix")]
-    suffix_text: Option<String>,
+    #[command(flatten)]
+    suffix: SuffixArgs,
     /// The number of earlier personalisations of the tag, for the epochs of suntap
     #[arg(long, value_name = "N", default_value = "0")]
     epoch: u32,
@@ -143,9 +137,7 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Outcome {
 impl An10922Args {
     fn derive(&self) -> Result<Derived, String> {
         let master: MasterKey = keys::read_key("--master-key", &self.master_key)?;
-        let suffix = self.suffix.as_ref().map(|bytes| &*bytes.0).or(self.suffix_text.as_deref().map(str::as_bytes));
-        let aid = self.aid.as_ref().map(|bytes| &*bytes.0);
-        let suffix = [aid.unwrap_or_default(), suffix.unwrap_or_default()].concat();
+        let suffix = self.suffix.bytes().unwrap_or_default();
         let key =
             an10922::derive_in_epoch(&master, self.uid, self.epoch, &suffix).map_err(|error| error.to_string())?;
         Ok(vec![("key", upper(key.expose_bytes()))])

@@ -134,7 +134,9 @@ fn encryption(sdm: &Sdm, require: &mut impl FnMut(bool, &str)) {
 pub(super) fn remarks(settings: &FileSettings) -> Vec<String> {
     let [low, high] = settings.rights;
     let (read, write, read_write, change) = (high >> 4, high & 0x0F, low >> 4, low & 0x0F);
+    let is_file_number = settings.is_command && settings.option == 0x02 && low & !0b11 == SDM_ON;
     let remarks = [
+        (is_file_number, "the first byte, 02h, looks like the number of the file: the data begins after it"),
         (read != FREE && read_write != FREE, "a phone cannot read the file, because reading needs a key"),
         (write == FREE || read_write == FREE, "anybody can write the file, because writing is free"),
         (change == FREE, "anybody can change these settings, because changing them is free"),

@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use suntap::SdmLayout;
 
 use super::scheme::{KeyScheme, KeyTexts, Keys, Names};
-use crate::hex::Bytes;
 use crate::keys::{self, key_help};
 use crate::mode::Mode;
+use crate::suffix::SuffixArgs;
 
 const HELP: &str = concat!(
     "\
@@ -18,7 +18,7 @@ Keys:
 
 Schemes:
   static              the SDMFileReadKey is --file-key, the same for all tags
-  an10922             derived from --master-key by NXP AN10922, over UID || --suffix
+  an10922             derived from --master-key by NXP AN10922, over UID || --aid || --suffix
   boltcard            derived from --issuer-key for --version, as on a Bolt Card
   sdm-backend         derived from --master-key, as sdm-backend does with DERIVE_MODE standard
   sdm-backend-legacy  derived from --master-key, as sdm-backend does with DERIVE_MODE legacy, its default
@@ -74,9 +74,8 @@ pub(crate) struct Args {
     /// The key from which the SDMFileReadKey is derived
     #[arg(long, value_name = "KEY", visible_alias = "issuer-key")]
     master_key: Option<String>,
-    /// The bytes after the UID in the input of AN10922, which may be empty
-    #[arg(long, value_name = "HEX")]
-    suffix: Option<Bytes>,
+    #[command(flatten)]
+    suffix: SuffixArgs,
     /// The version of a Bolt Card [default: 0]
     #[arg(long, value_name = "N")]
     version: Option<u32>,
@@ -87,7 +86,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["urls", "template", "mode", "meta_key", "file_key", "scheme", "master_key", "suffix", "version"]
+        conflicts_with_all = ["urls", "template", "mode", "meta_key", "file_key", "scheme", "master_key", "aid", "suffix", "suffix_text", "version"]
     )]
     pub(super) batch: Option<String>,
     /// The number of threads for a batch [default: one for each core]
@@ -98,10 +97,11 @@ pub(crate) struct Args {
 impl Args {
     /// Reads the keys and prepares them for a layout.
     pub(super) fn keys(&self, layout: &SdmLayout) -> Result<Keys, String> {
+        let suffix = self.suffix.bytes();
         for (name, is_given, fits) in [
             ("--file-key", self.file_key.is_some(), self.scheme == KeyScheme::Static),
             ("--master-key", self.master_key.is_some(), self.scheme != KeyScheme::Static),
-            ("--suffix", self.suffix.is_some(), self.scheme.has_suffix()),
+            ("--suffix", suffix.is_some(), self.scheme.has_suffix()),
             ("--version", self.version.is_some(), self.scheme == KeyScheme::Boltcard),
         ] {
             if is_given && !fits {
@@ -118,7 +118,7 @@ impl Args {
             file_key: file_key.as_ref().map(|text| text.as_str()),
             meta_key: meta_key.as_ref().map(|text| text.as_str()),
             master_key: master_key.as_ref().map(|text| text.as_str()),
-            suffix: self.suffix.as_ref().map(|suffix| &*suffix.0),
+            suffix: suffix.as_deref(),
             version: self.version.unwrap_or_default(),
         };
         texts.prepare(layout, &Names::OPTIONS)

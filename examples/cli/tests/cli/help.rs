@@ -99,3 +99,9 @@ fn wrong_arguments_are_rejected_without_repeating_values() {
     let typo = suntap(&["emulate", "--metakey", secret], "");
     assert!(typo.err.contains("--metakey") && typo.err.contains("did you mean --meta-key"), "{}", typo.err);
 }
+
+#[test]
+fn colours_are_only_for_terminals_and_can_be_turned_off() {
+    let coloured = |name: &str| run(crate::command().args(["doctor"]).env(name, "1"), "").out.contains('\x1b');
+    assert!(coloured("CLICOLOR_FORCE") && !coloured("NO_COLOR") && !coloured("SUNTAP_TEST"));
+}

@@ -15,7 +15,7 @@ fn derived(args: &[&str]) -> serde_json::Value {
 fn the_example_of_an10922_is_derived() {
     let tag = ["an10922", "--master-key", "00112233445566778899AABBCCDDEEFF", "--uid", "04782E21801D80"];
     let expected = json!({"key": "A8DD63A3B89D54B37CA802473FDA9175"});
-    assert_eq!(derived(&[&tag[..], &["--aid", "3042F5", "--suffix-text", "NXP Abu"]].concat()), expected);
+    assert_eq!(derived(&[&tag[..], &["--aid=3042F5", "--suffix-text", "NXP Abu"]].concat()), expected);
     assert_eq!(derived(&[&tag[..], &["--suffix-text", "NXP Abu", "--aid"]].concat()), expected);
     assert_eq!(derived(&[&tag[..], &["--suffix", "3042F54E585020416275"]].concat()), expected);
     assert_eq!(derived(&[&tag[..], &["--suffix", "3042F54E585020416275", "--epoch", "0"]].concat()), expected);

@@ -25,7 +25,7 @@ fn the_sample_of_the_application_note_is_laid_out() {
 #[test]
 fn the_picture_marks_each_mirror_below_its_place() {
     let ran = suntap(&["layout", "https://a.b/?u=[[{uid}&n={ctr}&d={enc:32}&c={mac}"], "");
-    let expected = "\
+    let expected = "File
     0  0059D101555504  (header, https://)
     7  a.b/?u=00000000000000&n=000000&d=0000000000000000000000000000000
               ^^^^^^^^^^^^^^ UID 14..27

@@ -155,6 +155,12 @@ fn rights_that_are_rarely_intended_are_remarked() {
 }
 
 #[test]
+fn a_file_number_before_the_data_is_remarked() {
+    let (code, _, remarks) = judged(&["--command", &format!("02{COMMAND}")]);
+    assert!(code == 1 && remarks.contains("looks like the number of the file"), "{remarks}");
+}
+
+#[test]
 fn invalid_input_is_rejected() {
     for args in
         [&["00"][..], &["0G"], &["--command", "40"], &[ANSWER, "--mode", "ntag22x"], &[ANSWER, "--template", "x"]]
