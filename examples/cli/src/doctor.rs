@@ -9,7 +9,7 @@ use suntap::diagnose::{Assumptions, GivenKey, diagnose_watched};
 use suntap::{SdmLayout, SdmReadCtr, Uid};
 
 use crate::Outcome;
-use crate::hex;
+use crate::hex::{self, Bytes};
 use crate::keys::{KeyArgs, key_file_help, key_help};
 use crate::mode::Mode;
 use crate::progress::Progress;
@@ -60,6 +60,15 @@ pub(crate) struct Args {
     /// How you think that the tag computes its MAC [default: aes]
     #[arg(long, value_enum, requires = "template")]
     mode: Option<Mode>,
+    /// The bytes after the UID in the input of AN10922, or of a variant of it. May be repeated
+    #[arg(long, value_name = "HEX")]
+    suffix: Vec<Bytes>,
+    /// The same as text. May be repeated
+    #[arg(long, value_name = "TEXT")]
+    suffix_text: Vec<String>,
+    /// The application identifier before the suffix, 3 bytes [default: 3042F5]
+    #[arg(long, value_name = "HEX", value_parser = aid)]
+    aid: Option<[u8; 3]>,
     /// The UID of the tag
     #[arg(long, value_name = "HEX", value_parser = hex::uid)]
     uid: Option<Uid>,
@@ -69,15 +78,21 @@ pub(crate) struct Args {
     /// The counter in your store, in decimal
     #[arg(long, value_name = "N", value_parser = hex::ctr())]
     stored: Option<SdmReadCtr>,
-    /// Print one JSON object: verdict, findings, works, tried, complete
+    /// Print one JSON object: verdict, findings, works, contents, tried, complete
     #[arg(long)]
     json: bool,
+}
+
+fn aid(text: &str) -> Result<[u8; 3], &'static str> {
+    let Bytes(bytes) = text.parse()?;
+    bytes.try_into().map_err(|_| "an application identifier has 3 bytes")
 }
 
 impl Args {
     fn is_tour(&self) -> bool {
         let assumed = self.template.is_some() || self.uid.is_some() || self.second.is_some() || self.stored.is_some();
-        self.url.is_none() && !assumed && self.keys.is_empty() && !self.json
+        let derived = !self.suffix.is_empty() || !self.suffix_text.is_empty() || self.aid.is_some();
+        self.url.is_none() && !assumed && !derived && self.keys.is_empty() && !self.json
     }
 
     fn layout(&self) -> Result<Option<SdmLayout>, String> {
@@ -95,9 +110,13 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
         args.url.as_deref().map(pasted).filter(|url| !url.is_empty()).ok_or("missing: the URL of a tap; see --help")?;
     let (keys, layout) = (args.keys.read()?, args.layout()?);
     let given: Vec<GivenKey<'_>> = keys.iter().map(crate::keys::NamedKey::given).collect();
+    let suffixes = args.suffix.iter().map(|bytes| &*bytes.0).chain(args.suffix_text.iter().map(String::as_bytes));
+    let suffixes: Vec<&[u8]> = suffixes.collect();
     let assumptions = Assumptions {
         layout: layout.as_ref(),
         keys: &given,
+        suffixes: &suffixes,
+        aid: args.aid.as_ref(),
         uid: args.uid,
         second_url: args.second.as_deref().map(pasted),
         stored_ctr: args.stored,

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use suntap::SdmLayout;
-use suntap::diagnose::{Assumptions, Conclusion, Diagnosis, Explanation};
+use suntap::diagnose::{Assumptions, Conclusion, Contents, Diagnosis, Explanation};
 
+use crate::hex::upper;
 use crate::mode;
 use crate::style::{BAD, GOOD, MILD};
 use crate::text::wrapped;
@@ -31,6 +32,9 @@ pub(super) fn text(assumptions: &Assumptions<'_>, diagnosis: &Diagnosis<'_>, out
     if let Some(explanation) = &diagnosis.explanation {
         works(explanation, out)?;
     }
+    if let Some(contents) = &diagnosis.contents {
+        says(contents, out)?;
+    }
     if !diagnosis.complete {
         let tried = diagnosis.tried;
         writeln!(out, "\nThe search stopped after the work of {tried} MACs. With fewer keys, it gets further.")?;
@@ -40,7 +44,6 @@ pub(super) fn text(assumptions: &Assumptions<'_>, diagnosis: &Diagnosis<'_>, out
 
 /// Writes how the tap was made.
 fn works(explanation: &Explanation<'_>, out: &mut impl Write) -> io::Result<()> {
-    let not_mirrored = || "not mirrored".to_owned();
     let layout = explanation.layout.as_ref().map_or("no chip writes such a URL", |layout| layout.template());
     writeln!(out, "\nHow it was made:")?;
     writeln!(out, "  layout    {layout}")?;
@@ -48,9 +51,27 @@ fn works(explanation: &Explanation<'_>, out: &mut impl Write) -> io::Result<()> 
     if let Some((_, source)) = &explanation.meta_key {
         writeln!(out, "  meta key  {source}")?;
     }
-    writeln!(out, "  file key  {}", explanation.file_key.1)?;
-    writeln!(out, "  UID       {}", explanation.uid.map_or_else(not_mirrored, |uid| uid.to_string()))?;
-    writeln!(out, "  counter   {}", explanation.ctr.map_or_else(not_mirrored, |ctr| ctr.to_string()))
+    writeln!(out, "  file key  {}", explanation.file_key.1)
+}
+
+/// Writes what the tap says.
+fn says(contents: &Contents, out: &mut impl Write) -> io::Result<()> {
+    let proof = if contents.is_proven { "" } else { " (not proven: anybody may have made this up)" };
+    writeln!(out, "\nWhat it says{proof}:")?;
+    if let Some(uid) = contents.uid {
+        writeln!(out, "  UID       {uid}")?;
+    }
+    if let Some(ctr) = contents.ctr {
+        writeln!(out, "  counter   {ctr}")?;
+    }
+    if let Some(status) = contents.tt_status {
+        writeln!(out, "  tamper    {}", status.escape_ascii())?;
+    }
+    let data = contents.file_data();
+    if !data.is_empty() {
+        writeln!(out, "  data      {}\n            \"{}\"", upper(data), data.escape_ascii())?;
+    }
+    Ok(())
 }
 
 pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -69,6 +90,17 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
             "ctr": explanation.ctr.map(suntap::SdmReadCtr::get),
         })
     });
+    let contents = diagnosis.contents.as_ref().map(|contents| {
+        let data = Some(contents.file_data()).filter(|data| !data.is_empty());
+        json!({
+            "proven": contents.is_proven,
+            "uid": contents.uid.map(|uid| uid.to_string()),
+            "ctr": contents.ctr.map(suntap::SdmReadCtr::get),
+            "tamper": contents.tt_status.map(|status| status.escape_ascii().to_string()),
+            "file_data": data.map(upper),
+            "file_data_text": data.map(|data| data.escape_ascii().to_string()),
+        })
+    });
     let verdict = match diagnosis.conclusion {
         Conclusion::Healthy => "healthy",
         Conclusion::Explained => "explained",
@@ -78,6 +110,7 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
         "verdict": verdict,
         "findings": findings,
         "works": works,
+        "contents": contents,
         "tried": diagnosis.tried,
         "complete": diagnosis.complete,
     });

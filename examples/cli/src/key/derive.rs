@@ -6,7 +6,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value};
 use suntap::kdf::ecode::{ECode, ServerSecret, derive_file_read_key, derive_meta_read_key};
 use suntap::kdf::sdm_backend::Master;
-use suntap::kdf::{an10922, boltcard};
+use suntap::kdf::{an10922, boltcard, plain_cmac};
 use suntap::{IssuerKey, MasterKey, SdmFileReadKey, Uid};
 
 use crate::Outcome;
@@ -47,6 +47,8 @@ pub(super) struct Args {
 enum Scheme {
     /// NXP AN10922 over the UID, the AID if given, and the suffix
     An10922(An10922Args),
+    /// A CMAC over 01 and the input of AN10922, without the padding of AN10922. Only for tags that have such keys
+    Cmac(CmacArgs),
     /// The five keys and the id of a Bolt Card
     Boltcard(BoltcardArgs),
     /// The keys of sdm-backend with DERIVE_MODE standard
@@ -70,6 +72,18 @@ struct An10922Args {
     /// The number of earlier personalisations of the tag, for the epochs of suntap
     #[arg(long, value_name = "N", default_value = "0")]
     epoch: u32,
+}
+
+#[derive(clap::Args)]
+struct CmacArgs {
+    /// The master key
+    #[arg(long, value_name = "KEY")]
+    master_key: String,
+    /// The UID of the tag
+    #[arg(long, value_name = "HEX", value_parser = hex::uid)]
+    uid: Uid,
+    #[command(flatten)]
+    suffix: SuffixArgs,
 }
 
 #[derive(clap::Args)]
@@ -117,6 +131,7 @@ type Derived = Vec<(&'static str, String)>;
 pub(super) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let derived = match &args.scheme {
         Scheme::An10922(args) => args.derive()?,
+        Scheme::Cmac(args) => args.derive()?,
         Scheme::Boltcard(args) => args.derive()?,
         Scheme::SdmBackend(args) => args.derive(Master::standard)?,
         Scheme::SdmBackendLegacy(args) => args.derive(Master::legacy)?,
@@ -140,6 +155,15 @@ impl An10922Args {
         let suffix = self.suffix.bytes().unwrap_or_default();
         let key =
             an10922::derive_in_epoch(&master, self.uid, self.epoch, &suffix).map_err(|error| error.to_string())?;
+        Ok(vec![("key", upper(key.expose_bytes()))])
+    }
+}
+
+impl CmacArgs {
+    fn derive(&self) -> Result<Derived, String> {
+        let master: MasterKey = keys::read_key("--master-key", &self.master_key)?;
+        let input = [self.uid.as_bytes(), &*self.suffix.bytes().unwrap_or_default()].concat();
+        let key: SdmFileReadKey = plain_cmac::derive(&master, &[&input]).map_err(|error| error.to_string())?;
         Ok(vec![("key", upper(key.expose_bytes()))])
     }
 }

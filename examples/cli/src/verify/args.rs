@@ -19,6 +19,7 @@ Keys:
 Schemes:
   static              the SDMFileReadKey is --file-key, the same for all tags
   an10922             derived from --master-key by NXP AN10922, over UID || --aid || --suffix
+  cmac                the same without the padding of AN10922, as some programs do; not for new tags
   boltcard            derived from --issuer-key for --version, as on a Bolt Card
   sdm-backend         derived from --master-key, as sdm-backend does with DERIVE_MODE standard
   sdm-backend-legacy  derived from --master-key, as sdm-backend does with DERIVE_MODE legacy, its default

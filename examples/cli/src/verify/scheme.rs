@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use suntap::kdf::sdm_backend::Master;
-use suntap::kdf::{an10922, boltcard};
+use suntap::kdf::{an10922, boltcard, plain_cmac};
 use suntap::{
     ConfigError, Field, IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmLayout,
     SdmMetaReadKey, Uid,
@@ -16,6 +16,7 @@ pub(crate) enum KeyScheme {
     #[default]
     Static,
     An10922,
+    Cmac,
     Boltcard,
     #[value(alias = "sdm_backend")]
     SdmBackend,
@@ -26,7 +27,7 @@ pub(crate) enum KeyScheme {
 impl KeyScheme {
     /// Returns `true` if the diversification input has a suffix.
     pub(super) fn has_suffix(self) -> bool {
-        matches!(self, Self::An10922)
+        matches!(self, Self::An10922 | Self::Cmac)
     }
 }
 
@@ -62,10 +63,13 @@ pub(super) struct Keys {
     pub(super) file_keys: FileKeys,
 }
 
+/// Derives a key from a master key and the parts of an input.
+type Diversify = fn(&MasterKey, &[&[u8]]) -> Result<SdmFileReadKey, ConfigError>;
+
 /// The source of file-read keys.
 pub(super) enum FileKeys {
     Static(Box<PreparedFileReadKey>),
-    An10922 { master: Box<MasterKey>, suffix: Vec<u8> },
+    Diversified { derive: Diversify, master: Box<MasterKey>, suffix: Vec<u8> },
     Boltcard { issuer: Box<IssuerKey>, version: u32 },
     SdmBackend(Box<Master>),
 }
@@ -106,7 +110,7 @@ impl KeyTexts<'_> {
         let key = given.or_else(|| match derived? {
             FileKeys::Boltcard { issuer, .. } => Some(boltcard::meta_read_key(issuer)),
             FileKeys::SdmBackend(master) => Some(master.meta_read_key()),
-            FileKeys::Static(_) | FileKeys::An10922 { .. } => None,
+            FileKeys::Static(_) | FileKeys::Diversified { .. } => None,
         });
         let key = key.ok_or_else(|| format!("{} is missing", names.meta_key))?;
         Ok(Some(key.prepare(layout.scheme())))
@@ -117,12 +121,14 @@ impl KeyTexts<'_> {
         let master = || self.master_key.ok_or_else(|| format!("{} is missing", names.master_key));
         Ok(Some(match self.scheme {
             KeyScheme::Static => return Ok(None),
-            KeyScheme::An10922 => {
+            KeyScheme::An10922 | KeyScheme::Cmac => {
+                let derive: Diversify =
+                    if self.scheme == KeyScheme::Cmac { plain_cmac::derive } else { an10922::derive };
                 let master: MasterKey = parsed(names.master_key, master()?)?;
                 let suffix = self.suffix.ok_or_else(|| format!("{} is missing", names.suffix))?;
                 // An invalid suffix must be an error before the first tap.
-                an10922::derive::<SdmFileReadKey>(&master, &[&[0; 7], suffix]).map_err(|error| error.to_string())?;
-                FileKeys::An10922 { master: Box::new(master), suffix: suffix.to_vec() }
+                derive(&master, &[&[0; 7], suffix]).map_err(|error| error.to_string())?;
+                FileKeys::Diversified { derive, master: Box::new(master), suffix: suffix.to_vec() }
             }
             KeyScheme::Boltcard => {
                 let issuer = Box::new(parsed(names.master_key, master()?)?);
@@ -144,7 +150,7 @@ impl FileKeys {
     pub(super) fn derive(&self, uid: Uid) -> Result<Option<SdmFileReadKey>, ConfigError> {
         Ok(Some(match self {
             Self::Static(_) => return Ok(None),
-            Self::An10922 { master, suffix } => an10922::derive(master, &[uid.as_bytes(), suffix])?,
+            Self::Diversified { derive, master, suffix } => derive(master, &[uid.as_bytes(), suffix])?,
             Self::Boltcard { issuer, version } => boltcard::file_read_key(issuer, uid, *version),
             Self::SdmBackend(master) => master.file_read_key(uid),
         }))

@@ -115,3 +115,41 @@ fn invalid_arguments_are_rejected_and_no_key_is_repeated() {
     assert_eq!(code, 0);
     assert!(help.contains("suntap doctor 'https://"), "the help quotes the URL");
 }
+
+/// Two public fault reports: a key that is diversified with a suffix, and a tag without a MAC.
+#[test]
+fn a_suffix_is_tried_and_the_contents_are_shown() {
+    let url = suntap(
+        &[
+            "emulate",
+            "--template",
+            "https://a.b/?u={uid}&n={ctr}&m={mac}",
+            "--file-key",
+            "5D0B9A0B0F3F2D2F3F4F5F6F7F8F9FAF",
+        ],
+        "",
+    );
+    assert_eq!(doctor_json(&[url.out.as_str()]).1["verdict"], "unexplained");
+    let master = "00112233445566778899AABBCCDDEEFF";
+    let derive = ["key", "derive", "an10922", "--master-key", master, "--uid", "04000000000000", "--json"];
+    let key = suntap(&[&derive[..], &["--aid=112233", "--suffix-text", "odd system"]].concat(), "").json();
+    let template = "https://a.b/?u=[[{uid}&n={ctr}&m={mac}";
+    let tap = ["emulate", "--template", template, "--file-key", key["key"].as_str().unwrap()];
+    let url = suntap(&tap, "").out;
+    let mine = format!("mine={master}");
+    let tag = [url.as_str(), "--template", template, "--key", &mine];
+    assert_eq!(doctor_json(&tag).1["verdict"], "unexplained");
+    let suffix = doctor_json(&[&tag[..], &["--aid", "11:22:33", "--suffix-text", "odd system"]].concat()).1;
+    assert_eq!(codes(&suffix), ["derived-key"]);
+    let hex = doctor_json(&[&tag[..], &["--suffix", "1122336F64642073797374656D"]].concat()).1;
+    assert_eq!(codes(&hex), ["derived-key"]);
+    let contents = json!({"proven": true, "uid": "04000000000000", "ctr": 1, "tamper": null, "file_data": null, "file_data_text": null});
+    assert_eq!(suffix["contents"], contents);
+
+    let url = "https://my424dna.com/?picc_data=E704C53A168DCD09F9E9A86D93BA3037&enc=570296360EBE9656E25A734840C5439F";
+    let (code, report) = doctor_json(&[url]);
+    assert_eq!((code, &report["contents"]["proven"]), (1, &json!(false)));
+    assert_eq!(report["contents"]["file_data_text"], "7878787878787878");
+    let text = doctor(&[url]).1;
+    assert!(text.contains("not proven") && text.contains("UID       0454A292766380"), "{text}");
+}
