@@ -23,7 +23,7 @@ use crate::progress::Progress;
 /// The number of bytes that are read at once.
 const CHUNK: usize = 1 << 20;
 /// Each thread gets several parts of a chunk, because some parts take longer.
-const PARTS: usize = 4;
+const PARTS: usize = 2;
 
 type Chunk = Zeroizing<Vec<u8>>;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use zeroize::Zeroize as _;
 
 /// Maximum number of values. A batch with more different keys prepares some of them more than once.
-const CAPACITY: usize = 256;
+const CAPACITY: usize = 1024;
 
 /// A map from text to a value that was prepared from this text.
 pub(super) struct Cache<T>(HashMap<Text, Arc<T>>);
