@@ -1,10 +1,12 @@
 //! `suntap doctor`: says why a tap does not verify, and what to do.
 
 mod report;
+mod signature;
 mod tour;
 
 use std::io::Write;
 
+use p256::ecdsa::VerifyingKey;
 use suntap::diagnose::{Assumptions, GivenKey, diagnose_watched};
 use suntap::{SdmLayout, SdmReadCtr, Uid};
 
@@ -39,7 +41,7 @@ Examples:
     --key meta=0123456789ABCDEF0123456789ABCDEF --key file=00112233445566778899AABBCCDDEEFF
 
 Exit codes:
-  0  healthy: no fault
+  0  healthy: no fault, or the signature is right
   1  a fault is found, or nothing explains the tap
   2  an argument is wrong, or reading or writing fails"
 );
@@ -78,7 +80,10 @@ pub(crate) struct Args {
     /// The counter in your store, in decimal
     #[arg(long, value_name = "N", value_parser = hex::ctr())]
     stored: Option<SdmReadCtr>,
-    /// Print one JSON object: verdict, findings, works, contents, tried, complete
+    /// The public key of an NTAG X DNA, which signs its taps: a point on the curve P-256
+    #[arg(long, value_name = "HEX", value_parser = signature::public_key)]
+    public_key: Option<VerifyingKey>,
+    /// Print one JSON object: verdict, findings, works, contents, tried, complete; and signature with --public-key
     #[arg(long)]
     json: bool,
 }
@@ -91,7 +96,8 @@ fn aid(text: &str) -> Result<[u8; 3], &'static str> {
 impl Args {
     fn is_tour(&self) -> bool {
         let assumed = self.template.is_some() || self.uid.is_some() || self.second.is_some() || self.stored.is_some();
-        let derived = !self.suffix.is_empty() || !self.suffix_text.is_empty() || self.aid.is_some();
+        let derived =
+            !self.suffix.is_empty() || !self.suffix_text.is_empty() || self.aid.is_some() || self.public_key.is_some();
         self.url.is_none() && !assumed && !derived && self.keys.is_empty() && !self.json
     }
 
@@ -125,10 +131,11 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let progress = Progress::unbounded();
     let diagnosis = diagnose_watched(&assumptions, |tried| progress.set(tried.into(), format!("{tried} MACs tried")));
     drop(progress);
+    let signature = args.public_key.as_ref().and_then(|key| signature::check(url, key));
     if args.json {
-        report::json(&diagnosis, out)?;
+        report::json(&diagnosis, signature.as_ref(), out)?;
     } else {
-        report::text(&assumptions, &diagnosis, out)?;
+        report::text(&assumptions, &diagnosis, signature.as_ref(), out)?;
     }
-    Ok(diagnosis.is_healthy())
+    Ok(diagnosis.is_healthy() || signature.is_some_and(|signature| signature.is_proof()))
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use suntap::SdmLayout;
 use suntap::diagnose::{Assumptions, Conclusion, Contents, Diagnosis, Explanation};
 
+use super::signature::Checked;
 use crate::hex::upper;
 use crate::mode;
 use crate::style::{BAD, GOOD, MILD};
@@ -14,7 +15,12 @@ use crate::text::wrapped;
 /// Maximum number of characters of a line of a finding.
 const WIDTH: usize = 96;
 
-pub(super) fn text(assumptions: &Assumptions<'_>, diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn text(
+    assumptions: &Assumptions<'_>,
+    diagnosis: &Diagnosis<'_>,
+    signature: Option<&Checked<'_>>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     writeln!(out, "{}\n", assumptions.url)?;
     let (style, conclusion) = match diagnosis.conclusion {
         Conclusion::Healthy => (GOOD, "Healthy: the tap verifies."),
@@ -34,6 +40,9 @@ pub(super) fn text(assumptions: &Assumptions<'_>, diagnosis: &Diagnosis<'_>, out
     }
     if let Some(contents) = &diagnosis.contents {
         says(contents, out)?;
+    }
+    if let Some(signature) = signature {
+        signature.text(out)?;
     }
     if !diagnosis.complete {
         let tried = diagnosis.tried;
@@ -74,7 +83,7 @@ fn says(contents: &Contents, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn json(diagnosis: &Diagnosis<'_>, signature: Option<&Checked<'_>>, out: &mut impl Write) -> io::Result<()> {
     let findings: Vec<Value> = diagnosis
         .findings()
         .iter()
@@ -106,7 +115,7 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
         Conclusion::Explained => "explained",
         Conclusion::Unexplained => "unexplained",
     };
-    let report = json!({
+    let mut report = json!({
         "verdict": verdict,
         "findings": findings,
         "works": works,
@@ -114,5 +123,8 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Resul
         "tried": diagnosis.tried,
         "complete": diagnosis.complete,
     });
+    if let (Some(signature), Some(fields)) = (signature, report.as_object_mut()) {
+        fields.insert("signature".into(), signature.to_json());
+    }
     writeln!(out, "{report}")
 }

@@ -153,3 +153,25 @@ fn a_suffix_is_tried_and_the_contents_are_shown() {
     let text = doctor(&[url]).1;
     assert!(text.contains("not proven") && text.contains("UID       0454A292766380"), "{text}");
 }
+
+const SIGNED: &str = "https://ntag.nxp.com/xdna?m=04260471C88990&c=0000E2&s=351767F82CB96B413E885F3F2E339FDC932F20B1EC4A62F3F8B0CC5E\
+                      BE34EAA555E043FA0D25FF251455173AB27118F57BE89A85E8A6374D2C0161F81D48D494";
+const PUBLIC_KEY: &str = "04A17C02DAB2E67FD77DB3B7C5956858420BF43D47632F89FA96169239EBA42615F1954AA6FE0E76390508618C3408A732C7C52D0CC0B\
+                          F6EACFBFE00E902DB17FD";
+
+/// Source: NXP's middleware nxmw v02.07.00, a recorded tap of an NTAG X DNA.
+#[test]
+fn a_signature_is_verified_with_the_public_key() {
+    assert_eq!(doctor_json(&[SIGNED]).0, 1, "without the key, nothing is proven");
+    let (code, report) = doctor_json(&[SIGNED, "--public-key", PUBLIC_KEY]);
+    assert_eq!((code, codes(&report)), (0, vec!["ecc-signature"]));
+    let covered = "04260471C88990&c=0000E2&s=";
+    assert_eq!(report["signature"], json!({ "verified": true, "covers": covered, "proof": true }));
+    let (_, text, _) = doctor(&[SIGNED, "--public-key", &PUBLIC_KEY[2..]]);
+    assert!(text.contains("Verified: the signature is right.") && text.contains(covered), "{text}");
+    let forged = SIGNED.replace("0000E2", "0000E3");
+    let (code, report) = doctor_json(&[&forged, "--public-key", PUBLIC_KEY]);
+    assert_eq!((code, &report["signature"]["verified"]), (1, &json!(false)));
+    let (code, _, error) = doctor(&[SIGNED, "--public-key", "04A1"]);
+    assert!(code == 2 && error.contains("P-256"), "{error}");
+}
