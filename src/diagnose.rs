@@ -1,18 +1,19 @@
 //! Finds out why a tap does not verify.
 //!
 //! The input is a URL and your assumptions about the tag: its layout, its keys and its UID. The result names the
-//! assumption that is wrong. The search tries the ways in which a tag or a program could have made the URL. It tries
-//! every given key, the key of a new chip, and keys derived from these keys.
+//! assumption that is wrong. The search tries the ways in which a tag, or a program that simulates a tag, could have
+//! made the URL. The search tries every given key, the key of a new chip, and keys derived from these keys.
 //!
-//! If a computed MAC equals the MAC in the URL, the search has found how the URL was made, because a 64-bit MAC does
-//! not match by chance. The tap is then explained, and each difference from your assumptions is a fault. If no computed
-//! MAC matches, the tap is unexplained, and the findings say only what can be seen without a matching MAC.
+//! For each combination, the search computes a MAC. If this MAC equals the MAC in the URL, the URL was made from this
+//! combination, because a 64-bit MAC does not match by chance. Each difference between this combination and your
+//! assumptions is then reported as a fault. If no computed MAC matches, the conclusion is [`Conclusion::Unexplained`],
+//! and the findings say only what can be seen without a matching MAC.
 //!
 //! ```
 //! use suntap::diagnose::{Assumptions, Conclusion, diagnose};
 //!
-//! // A plain tap from a forum post. The library used there assumed that the MAC covers no text. The tag still has the
-//! // key of a new chip.
+//! // A tap from a forum post. Its UID and counter are not encrypted. The library in that post assumed that the MAC
+//! // covers no text. The tag still has the key of a new chip.
 //! let assumptions =
 //!     Assumptions::about("https://example.com/?uid=04494ACAFD1990&ctr=00001E&mac=E8E4FD1BDC5005D3");
 //! let diagnosis = diagnose(&assumptions);
@@ -23,17 +24,18 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
-//! The work of the search is limited to about [`MAX_TRIED`] MACs. [`Diagnosis::tried`] is the work done, and
+//! The search stops at the latest after about [`MAX_TRIED`] MACs. [`Diagnosis::tried`] counts them, and
 //! [`Diagnosis::complete`] says whether the search finished. The search covers:
 //!
-//! - a MAC input (the text that the MAC covers) that starts at any character, or, for derived keys, only at likely
-//!   places such as a mirror or a parameter;
-//! - keys derived by AN10922 from the UID and one of nine common suffixes;
+//! - every start of the MAC input (the text that the MAC covers); for derived keys, only likely starts such as the
+//!   start of a mirror or of a parameter;
+//! - keys derived by AN10922, or by its variant without padding, from the UID and a common suffix, a suffix that you
+//!   give, or the host of the URL;
 //! - the keys of a Bolt Card with a version from 0 to 31;
 //! - URLs of at most 261 characters.
 //!
-//! Each [`Finding`] has a [code](Finding::code) that does not change. Its `Display` text says what is wrong and what to
-//! do.
+//! Each [`Finding`] has a [code](Finding::code) that does not change between releases. Its `Display` text says what is
+//! wrong and what to do.
 //!
 //! **The result can contain the keys of the tag**, and it says why a tap fails. Show the result only to the owner of
 //! the tag, not to untrusted clients.
@@ -69,8 +71,8 @@ pub fn diagnose<'a>(assumptions: &Assumptions<'a>) -> Diagnosis<'a> {
     diagnose_watched(assumptions, |_| ())
 }
 
-/// Like [`diagnose`], but reports progress: about every 4096 MACs, it calls `watch` with the value of
-/// [`Diagnosis::tried`] so far.
+/// Like [`diagnose`], but reports progress: about every 4096 MACs, it calls `watch` with the current value of
+/// [`Diagnosis::tried`].
 #[must_use]
 pub fn diagnose_watched<'a>(assumptions: &Assumptions<'a>, mut watch: impl FnMut(u32)) -> Diagnosis<'a> {
     compare::diagnose(assumptions, &mut watch)

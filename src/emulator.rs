@@ -51,7 +51,8 @@ pub struct EmulatedTag {
     uid: Uid,
     ctr: SdmReadCtr,
     limit: SdmReadCtr,
-    /// The state of the seal as the pair (was ever open, is open now). `None` if seal measurement is disabled.
+    /// The state of the tamper seal as a pair: was the seal ever open, and is the seal open now? `None` if seal
+    /// measurement is disabled.
     seal: Option<(bool, bool)>,
     seed: [u8; 16],
     file: [u8; FILE_SIZE],
@@ -61,15 +62,15 @@ pub struct EmulatedTag {
 }
 
 impl EmulatedTag {
-    /// Creates a newly set up tag. The counter of the tag is 0, and the seal is closed.
+    /// Creates a tag that has just been set up. The counter of the tag is 0, and the seal is closed.
     ///
     /// For `{picc}` without options, PICCData contains both UID and counter. For `{enc}` without a fixed length, the
     /// emulator chooses the smallest positive multiple of 32 characters that has space for the file data and the tamper
     /// status.
     ///
     /// # Errors
-    /// Returns [`SettingsError`] if the layout or a text cannot be written to a chip, or if the layout describes an
-    /// NTAG 22x, which the emulator does not support.
+    /// Returns [`SettingsError`] if the layout or the `texts` cannot be written to a chip, or if the layout describes
+    /// an NTAG 22x, which the emulator does not support.
     pub fn new(
         layout: &SdmLayout,
         texts: &TagTexts<'_>,
@@ -136,7 +137,8 @@ impl EmulatedTag {
         self
     }
 
-    /// Returns the same tag with seal measurement disabled. The tag mirrors the tamper status `II`.
+    /// Returns the same tag with seal measurement disabled. The returned tag mirrors the tamper status `II`, which
+    /// means that the measurement is disabled.
     #[must_use]
     pub fn without_seal(mut self) -> Self {
         self.seal = None;
@@ -183,7 +185,8 @@ impl EmulatedTag {
 
     /// Like [`tap`](Self::tap), but takes the random bytes of PICCData from `random`. In AES mode, bytes from the start
     /// of `random` fill the space after the UID and counter. In LRP mode, the first eight bytes of `random` become
-    /// PICCRand, and the next bytes fill the space after the UID and counter. Bytes that do not fit are ignored.
+    /// PICCRand, the random value before the UID and counter. The next bytes fill the space after the UID and counter.
+    /// Bytes that do not fit are ignored.
     ///
     /// # Errors
     /// Returns the same errors as [`tap`](Self::tap).

@@ -1,4 +1,4 @@
-//! Defines the [`Verifier`] and the sources from which it gets the keys of tags.
+//! Defines the [`Verifier`] and the sources from which the verifier gets the keys of tags.
 
 use core::borrow::Borrow;
 use core::convert::Infallible;
@@ -129,8 +129,8 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// of this tap with the file-read key that the key source returns. If no claimed tap verifies, the error is one of
     /// these:
     ///
-    /// - [`Error::UnknownTag`] if there is at least one claimed tap, and the key source has no file-read key for any of
-    ///   them
+    /// - [`Error::UnknownTag`] if there is at least one claimed tap, and the key source returns `None` for every
+    ///   claimed tap
     /// - [`VerifyError::NotAuthentic`] in all other cases
     ///
     /// # Errors
@@ -183,8 +183,9 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// Like [`admit`](Self::admit), but for [`AsyncFileKeys`] and an [`AsyncCounterStore`].
     ///
     /// If the future is dropped before it completes, the counter may or may not have advanced. In both cases, reject
-    /// the tap. To spawn the future in code that is generic over the store, use the bound
-    /// [`SendCounterStore`](crate::SendCounterStore), which guarantees a `Send` future.
+    /// the tap. In code that is generic over the store, the bound [`AsyncCounterStore`] does not guarantee a `Send`
+    /// future. To spawn the future in such code, use the bound [`SendCounterStore`](crate::SendCounterStore), and wrap
+    /// the store in [`Sendable`](crate::Sendable).
     ///
     /// # Errors
     /// Returns the same errors as [`admit`](Self::admit).

@@ -15,22 +15,23 @@ pub struct Assumptions<'a> {
     pub layout: Option<&'a SdmLayout>,
     /// Keys that may belong to the tag.
     pub keys: &'a [GivenKey<'a>],
-    /// System identifiers: the bytes that may end the diversification input, from which AN10922 or a variant of it
-    /// derives a key. Each is tried with and without the UID, and with and without the application identifier.
+    /// System identifiers that the tag may use. A system identifier is the last part of the diversification input, from
+    /// which AN10922 derives a key. The search tries each system identifier with and without the UID, and with and
+    /// without the application identifier.
     pub suffixes: &'a [&'a [u8]],
-    /// The application identifier that the diversification input may contain. If this is `None`, the search tries the
-    /// one in the example of AN10922, `3042F5`.
+    /// The application identifier that the diversification input may contain. If this is `None`, the search tries
+    /// `3042F5`, the application identifier in the example of AN10922.
     pub aid: Option<&'a [u8; 3]>,
     /// The assumed UID of the tag.
     pub uid: Option<Uid>,
-    /// The URL of a later tap of the same tag.
+    /// The URL of a second tap of the same tag. The second tap is later than the tap in `url`.
     pub second_url: Option<&'a str>,
-    /// The last accepted counter of the tag, which is in your counter store.
+    /// The last accepted counter of the tag, from your counter store.
     pub stored_ctr: Option<SdmReadCtr>,
 }
 
 impl<'a> Assumptions<'a> {
-    /// Creates the input for a URL about which nothing is assumed.
+    /// Creates the input with this URL and without assumptions.
     #[must_use]
     pub const fn about(url: &'a str) -> Self {
         Self { url, layout: None, keys: &[], suffixes: &[], aid: None, uid: None, second_url: None, stored_ctr: None }
@@ -55,13 +56,14 @@ pub enum Role {
     Meta,
     /// The SDMFileReadKey.
     File,
-    /// Not known: the key may be either of these two keys, or a key from which they are derived.
+    /// The role is not known. The key may be the SDMMetaReadKey, the SDMFileReadKey, or a key from which they are
+    /// derived.
     Any,
 }
 
 impl fmt::Debug for Assumptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL is not printed, because it may be a tap that was not accepted yet.
+        // The URL is not printed: if no verifier has accepted it yet, a reader of the log could use it.
         f.debug_struct("Assumptions").field("keys", &self.keys).finish_non_exhaustive()
     }
 }

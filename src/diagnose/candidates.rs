@@ -13,8 +13,8 @@ use crate::value::Uid;
 const EXAMPLE_AID: &[u8; 3] = &[0x30, 0x42, 0xF5];
 /// System identifiers that are in use: the one in AN10922 §2.2.1, and one from public code.
 const SYSTEM_IDENTIFIERS: [&[u8]; 2] = [b"NXP Abu", b"testing"];
-/// The bytes after the UID in common diversification inputs: none, the application identifier of the chip, a key
-/// number, or both.
+/// The bytes after the UID in common diversification inputs (from which AN10922 derives a key): none, the application
+/// identifier of the chip, a key number, or both.
 const SUFFIXES: [&[u8]; 8] = [
     &[],
     &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
@@ -55,8 +55,8 @@ fn factory_key(assumptions: &Assumptions<'_>) -> Option<[u8; 16]> {
     assumptions.keys.iter().all(|given| *given.key != FACTORY_KEY).then_some(FACTORY_KEY)
 }
 
-/// Returns the keys given for the wanted role or for any role, then the key of a new chip, then the keys given for the
-/// other role.
+/// Returns, in this order: the keys given for the wanted role, the keys given with `Role::Any`, the key of a new chip,
+/// and the keys given for the other role.
 fn direct_keys<'a>(
     assumptions: &Assumptions<'a>,
     wanted: Role,
@@ -189,8 +189,8 @@ fn try_derived_file_keys<'a>(
         .any(|version| try_key(boltcard::file_read_key(&issuer, uid, version), KeyDerivation::Boltcard { version }))
 }
 
-/// Derives a key from this input by AN10922, and one by AN10922 without its padding. Calls `try_key` with each key
-/// until `try_key` returns `true`. Returns `true` if `try_key` did.
+/// Derives one key from this input by AN10922, and a second key by AN10922 without its padding. Calls `try_key` with
+/// each key until `try_key` returns `true`. Returns `true` if `try_key` did.
 fn try_diversified_keys<'a>(
     master: &MasterKey,
     input: DiversificationInput<'a>,

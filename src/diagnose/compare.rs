@@ -24,8 +24,8 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
     let mut repair = Repair::of(assumptions.layout, assumptions.url);
     let mut found = None;
     if repair.is_percent_decoded() {
-        // The static text of a tag may contain `%XX`. If a MAC matches without decoding, the URL is not
-        // percent-encoded.
+        // The tag itself may have written `%XX`, as static text. If a MAC matches without decoding, nothing encoded the
+        // URL afterwards.
         let (readings, _) = readings::readings(assumptions.layout, assumptions.url);
         found = run_if_possible(&mut search, assumptions.url, &readings.into_iter(), &QUICK_ROUNDS);
         if found.is_some() {
@@ -72,8 +72,9 @@ fn find<'a>(search: &mut Search<'_, 'a>, tap: &Tap<'_>, readings: &readings::Rea
     } else {
         as_it_is(search).or_else(|| with_wrong_offsets(search))
     };
-    // People often make mistakes in offsets. Most of the slow rounds look for mistakes of programs that simulate a tag.
-    // The search does not combine both kinds of mistake.
+    // A wrong offset is a mistake in the settings of a tag. Most of the slow rounds look for mistakes of programs that
+    // simulate a tag. The search does not combine both kinds of mistake, so the slow rounds skip readings with a wrong
+    // offset.
     let regular = readings.iter().copied().filter(UrlParts::is_regular);
     found.or_else(|| run_if_possible(search, tap.url, &regular, &SLOW_ROUNDS))
 }
@@ -88,11 +89,13 @@ fn run_if_possible<'a>(
     if url.len() > MAX_URL { None } else { search.run(url, readings, rounds) }
 }
 
-/// Returns the layout and the keys that verify the tap. If the assumed layout verifies the tap, it is preferred.
+/// Returns the layout and the keys that verify the tap. If the assumed layout verifies the tap, returns the assumed
+/// layout.
 fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
     let Match { mut parts, scheme, claimed, file_key, recipe, .. } = found.clone();
     let SessionVector { uid, ctr, .. } = recipe.vector;
-    // A UID or counter that is not in the session vector is not a mirror. It is static text that looks like a mirror.
+    // In the URL, a UID or counter is a mirror only if it is also in the session vector. Otherwise it is static text
+    // that looks like a mirror.
     if parts.picc_data.is_none() {
         parts.uid = parts.uid.filter(|_| uid.is_some());
         parts.ctr = parts.ctr.filter(|_| ctr.is_some());
@@ -111,8 +114,8 @@ fn is_covered(parts: &UrlParts, part: Span) -> bool {
     (parts.window_start..parts.mac.from).contains(&part.from)
 }
 
-/// Returns the UID and the counter of the URL if the tap verifies with this layout and these keys. Counter 0 is
-/// accepted without a check of the MAC.
+/// Returns the UID and the counter of the URL if the tap verifies with this layout and these keys. If the counter is 0,
+/// the MAC is not checked.
 fn verify(
     layout: &SdmLayout,
     url: &str,
@@ -143,7 +146,7 @@ fn compare_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>
         |role: Role, key: &[u8; 16]| assumptions.keys.iter().any(|given| given.role == role && given.key == key);
     let has_role = |role: Role| assumptions.keys.iter().any(|given| given.role == role);
     // If no key was given for a role, any key is accepted for this role. Therefore, if all keys were given with
-    // `Role::Any`, there is no fault.
+    // `Role::Any`, no key has the wrong role.
     let is_accepted = |role: Role, key: &[u8; 16]| is_given_as(role, key) || !has_role(role);
     let meta_is_file = meta.is_some_and(|(key, _)| is_given_as(Role::File, key) && !is_accepted(Role::Meta, key));
     if meta_is_file && is_given_as(Role::Meta, file.0) && !is_accepted(Role::File, file.0) {
@@ -164,8 +167,8 @@ fn is_factory(key: &[u8; 16]) -> bool {
     *key == [0; 16]
 }
 
-/// Adds the finding about keys of a new chip. It comes after all other faults: a tap with such keys can verify, but the
-/// other faults may prevent that.
+/// Adds the finding about keys of a new chip. This finding comes after all other faults. A tap with such keys can
+/// verify, but the other faults may prevent this.
 fn add_factory_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let meta = explanation.meta_key.as_ref().map(|(key, _)| is_factory(key.expose_bytes()));
     let file = is_factory(explanation.file_key.0.expose_bytes());
@@ -185,7 +188,7 @@ fn covered_text<'a>(assumptions: &Assumptions<'a>, tap: &Tap<'_>, parts: &UrlPar
     moved.filter(|_| original.len() != tap.url.len()).unwrap_or(covered).of(original)
 }
 
-/// Adds the findings about faults in the tap or in the assumptions, but not about a later tap.
+/// Adds the findings about faults in the tap or in the assumptions, but not about the second tap.
 fn add_faults<'a>(
     assumptions: &Assumptions<'a>,
     tap: &Tap<'_>,
@@ -224,7 +227,7 @@ fn add_faults<'a>(
         add(findings, Finding::MacInput { covered });
     }
     add_recipe_faults(claimed.session_vector(), found, *truncation, findings);
-    // This finding is only for a tap that the assumed layout does not accept, although no finding above says why.
+    // `Parts` is added only if the assumed layout does not verify the tap and no finding above says why.
     let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
     let accepts = |layout: &SdmLayout| verify(layout, tap.url, meta_key, &explanation.file_key.0).is_some();
     if layout.is_some_and(|layout| !accepts(layout)) && findings.len() == earlier_findings {
@@ -247,8 +250,8 @@ fn add_faults<'a>(
     }
 }
 
-/// Adds the findings about a MAC that was computed in another way than a chip computes it. `claimed` is the session
-/// vector that a chip would use.
+/// Adds the findings about a MAC that was not computed as on a chip. `claimed` is the session vector that a chip would
+/// use.
 fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Truncation, findings: &mut Findings<'_>) {
     let recipe = found.recipe;
     if recipe.vector.is_ctr_reversed && recipe.vector.ctr.is_some() {
@@ -275,10 +278,10 @@ fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Trun
     }
 }
 
-/// Adds the findings about the later tap.
+/// Adds the findings about the second tap.
 ///
-/// If the file key is derived from the UID, the file key of a different tag is not known. The MAC of a later tap from a
-/// different tag is then not checked.
+/// If the SDMFileReadKey is derived from the UID, the key of a different tag is not known. Therefore, if the second tap
+/// has a different UID, its MAC is not checked.
 fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let Some(original) = assumptions.second_url else { return };
     let repair = Repair::of(explanation.layout.as_ref(), original);
@@ -316,7 +319,7 @@ fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanati
 /// Adds the findings that are not faults.
 fn add_remarks(tap: &Tap<'_>, found: &Match<'_>, findings: &mut Findings<'_>) {
     let parts = &found.parts;
-    // It is not certain what the status letters of an NTAG 22x mean.
+    // The meaning of the status letters of an NTAG 22x is uncertain, so they give no remark.
     let status = tap.assumed_parts().and_then(|assumed| assumed.tt_status);
     if status.is_some_and(|part| part.of(tap.url).contains('O')) && found.scheme != Scheme::Suncmac {
         add(findings, Finding::SealOpened);

@@ -24,15 +24,15 @@ pub struct Contents {
     pub uid: Option<Uid>,
     /// The counter, if the tap has one.
     pub ctr: Option<SdmReadCtr>,
-    /// The two characters of the tamper status, if the tap has one. A status outside the MAC input may be forged, even
-    /// if `is_proven` is `true`.
+    /// The two characters of the tamper status, if the tap has one. A status that the MAC does not cover may be forged,
+    /// even if `is_proven` is `true`.
     pub tt_status: Option<[u8; 2]>,
     file_data: Vec<u8, MAX_FILE_DATA>,
 }
 
 impl Contents {
     /// Returns the decrypted file data. Returns no bytes if the tap has no file data or if their key is not known. If
-    /// the tap is not proven, only a result that is printable text counts as decrypted.
+    /// [`Contents::is_proven`] is `false`, returns only printable text, because a wrong key gives random bytes.
     #[must_use]
     pub fn file_data(&self) -> &[u8] {
         &self.file_data
@@ -48,8 +48,8 @@ impl Contents {
 
     /// Returns the content of a tap whose MAC does not match. Returns `None` if the tap has no UID and no counter.
     ///
-    /// The file data are decrypted with each given key and with the key of a new chip, until the result is text. A
-    /// wrong key gives random bytes. If a key gives text, it is returned too.
+    /// Decrypts the file data with each given key and with the key of a new chip, until the result is printable text. A
+    /// wrong key gives random bytes. If a key gives text, also returns this key.
     pub(super) fn claimed(
         assumptions: &Assumptions<'_>,
         url: &str,
@@ -73,7 +73,7 @@ impl Contents {
     }
 }
 
-/// Decrypts the file data. Returns no bytes if the URL has no file data, no UID or no counter.
+/// Decrypts the file data. Returns no bytes if the file data, the UID or the counter is missing.
 fn decrypt(
     parts: &UrlParts,
     url: &str,

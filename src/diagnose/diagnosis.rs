@@ -26,7 +26,7 @@ pub enum Conclusion {
     Healthy,
     /// The search found how the tap was made. The findings say what is wrong with the tap or with the assumptions.
     Explained,
-    /// No combination that was tried yields the MAC of the tap. The findings say only what can be seen without a
+    /// No MAC that the search computed equals the MAC of the tap. The findings say only what can be seen without a
     /// matching MAC.
     Unexplained,
 }
@@ -38,15 +38,15 @@ pub struct Diagnosis<'a> {
     pub conclusion: Conclusion,
     /// How the tap was made; `None` if the search did not find this out.
     pub explanation: Option<Explanation<'a>>,
-    /// The UID, the counter and other content of the tap; `None` if they cannot be read. They may be readable even if
-    /// no MAC matches: see [`Contents::is_proven`].
+    /// The UID, the counter and other content of the tap; `None` if they cannot be read. If no MAC matches, they may be
+    /// forged: see [`Contents::is_proven`].
     pub contents: Option<Contents>,
-    /// The work done. The unit is the computation of one MAC in AES mode. Each MAC, each session key and each prepared
-    /// key counts as 1, or as 32 in LRP mode. Deriving a key from a given key does not count, except that a legacy key
-    /// of sdm-backend counts as 5000.
+    /// The work done, in units of one MAC in AES mode. Computing a MAC, computing a session key and preparing
+    /// (expanding) a key cost 1 each, or 32 each in LRP mode. Deriving a key from a given key costs nothing, but
+    /// deriving a legacy key of sdm-backend costs 5000.
     pub tried: u32,
     /// `true` if the search found how the tap was made, or if it tried everything. `false` if it left something out to
-    /// stay within [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
+    /// limit its work: see [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
     pub complete: bool,
     pub(super) findings: Findings<'a>,
 }

@@ -8,18 +8,18 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 
 mod text;
 
-/// One fault in a tap or in the assumptions about it, or one remark.
+/// A fault in a tap, a fault in the assumptions about the tap, or a remark.
 ///
 /// Its `Display` text says what is wrong and what to do. The text may change between releases, but the
 /// [code](Self::code) does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding<'a> {
-    /// Nothing in the URL can be a MAC.
+    /// No part of the URL can be a MAC.
     NoMac,
-    /// The tag wrote no mirrors: the URL still has the text of their placeholders, usually zeros.
+    /// The tag wrote no mirrors: the URL still contains the placeholders, usually zeros.
     NotMirrored,
-    /// The tag wrote no MAC, although it wrote another mirror: the URL still has the placeholder of the MAC.
+    /// The tag wrote another mirror, but no MAC: the URL still contains the placeholder of the MAC.
     MacNotMirrored,
     /// The URL is percent-encoded.
     PercentEncoded,
@@ -27,7 +27,7 @@ pub enum Finding<'a> {
     HtmlEscaped,
     /// The URL contains an ECDSA signature instead of a MAC.
     EccSignature,
-    /// The URL was not made with SDM. The value describes the scheme that made the URL.
+    /// The URL was made with a scheme other than SDM. The value describes this scheme.
     OtherScheme(&'static str),
     /// The URL and the layout differ only in the URL scheme: for example, one has `http` and the other `https`.
     SchemeDiffers,
@@ -35,15 +35,15 @@ pub enum Finding<'a> {
     OffsetShift {
         /// The mirror whose offset is wrong; `None` if all offsets are wrong for the same reason.
         mirror: Option<Field>,
-        /// The difference from the right offset. If it is positive, the offset is too large; if it is negative, the
-        /// offset is too small. If several offsets are wrong by different numbers, this is one of these numbers.
+        /// The wrong offset minus the right offset: positive if the offset is too large, negative if it is too small.
+        /// If several offsets are wrong by different amounts, this is one of these amounts.
         by: i32,
         /// The probable cause.
         cause: ShiftCause,
     },
-    /// The end of the MAC is missing. Its other hexadecimal digits are right.
+    /// The end of the MAC is missing. The hexadecimal digits that remain are right.
     MacLength {
-        /// The number of hexadecimal digits that are left, fewer than 16.
+        /// The number of hexadecimal digits that remain, fewer than 16.
         digits: usize,
     },
     /// A part of the URL looks like PICCData, but it is too short or too long.
@@ -55,14 +55,14 @@ pub enum Finding<'a> {
     Layout(Malformed),
     /// The static text of the URL was changed to upper or lower case.
     CaseChanged,
-    /// The URL matches the layout as text, but the tag mirrors other values than the layout says.
+    /// The text of the URL matches the layout, but the layout has the wrong mirrors: the tag mirrors other values.
     Parts,
-    /// The MAC input begins inside a mirror. A layout cannot describe this.
+    /// The MAC input (the text that the MAC covers) begins inside a mirror. No layout can describe such a tag.
     MacInputInside {
         /// The text that the MAC covers.
         covered: &'a str,
     },
-    /// The tag is not in the mode that the layout says.
+    /// The mode of the tag, such as AES or LRP, is not the mode that the layout says.
     Mode {
         /// The mode of the tag.
         actual: Scheme,
@@ -80,10 +80,10 @@ pub enum Finding<'a> {
     DerivedKey {
         /// The role of the key.
         role: Role,
-        /// Which key it is derived from, and how.
+        /// The key from which this key is derived, and how it is derived.
         source: KeySource<'a>,
     },
-    /// A key of the tag is one of the given keys, but it was not given for this role.
+    /// A key of the tag is one of the given keys, but a different key was given for its role.
     OtherKey {
         /// The role of the key.
         role: Role,
@@ -95,8 +95,8 @@ pub enum Finding<'a> {
         /// The text that the MAC covers.
         covered: &'a str,
     },
-    /// The session vector (the input from which a session key is computed) does not have the same UID and counter as
-    /// the URL.
+    /// The session vector (the input from which a session key is computed) lacks the UID or the counter of the URL, or
+    /// has a UID that the URL does not have.
     SessionVector {
         /// `true` if the session vector has a UID.
         uid: bool,
@@ -105,14 +105,14 @@ pub enum Finding<'a> {
     },
     /// The MAC was computed with a wrong key: the SDMFileReadKey itself, or the session key for file data.
     NoSessionKey {
-        /// `true` if that key is the session key for file data, and `false` if it is the SDMFileReadKey.
+        /// `true` if the wrong key is the session key for file data, and `false` if it is the SDMFileReadKey.
         is_enc_key: bool,
     },
-    /// The MAC covers decoded bytes instead of the text of the URL.
+    /// The MAC covers the decoded bytes of mirrors instead of the text of the URL.
     MacOverBytes,
     /// The bytes of the counter are in the wrong order.
     CounterByteOrder,
-    /// The MAC consists of the wrong bytes of the 16-byte CMAC.
+    /// The MAC consists of the wrong 8 bytes of the 16-byte CMAC.
     MacTruncation {
         /// A description of the bytes that were used.
         bytes: &'static str,
@@ -133,18 +133,18 @@ pub enum Finding<'a> {
         /// The counter in the store.
         stored: SdmReadCtr,
     },
-    /// The later tap has the same counter as the first tap.
+    /// The second tap has the same counter as the first tap.
     CounterStuck,
-    /// The later tap has a lower counter than the first tap.
+    /// The second tap has a lower counter than the first tap.
     CounterBack,
-    /// The later tap comes from a different tag than the first tap.
+    /// The second tap comes from a different tag than the first tap.
     SecondOfOther {
         /// The UID of that tag.
         uid: Uid,
     },
-    /// The later tap does not verify with the layout and the keys of the first tap.
+    /// The second tap does not verify with the layout and the keys of the first tap.
     SecondDiffers,
-    /// The search found how the later tap was made, but not how the first tap was made.
+    /// The search found how the second tap was made, but not how the first tap was made.
     Altered,
     /// No key that was tried decrypts the PICCData to valid bytes.
     MetaKey,
@@ -155,15 +155,15 @@ pub enum Finding<'a> {
     },
     /// No key that was tried yields the MAC.
     NoMatch,
-    /// The tamper status is outside the MAC input.
+    /// The MAC does not cover the tamper status, so the status can be forged.
     TamperNotCovered,
     /// According to the tamper status, the seal of the tag is open or was opened before.
     SealOpened,
-    /// No key was given, and the tap verifies with the key of a new chip alone.
+    /// No key was given, and every key of this tap is still the key of a new chip.
     NewChip,
     /// Some hexadecimal digits of the mirrors are in lower case.
     HexCase,
-    /// The later tap has a higher counter than the first tap.
+    /// The second tap has a higher counter than the first tap.
     CounterRunning {
         /// The difference between the two counters.
         reads: u32,
@@ -221,7 +221,7 @@ impl Finding<'_> {
         }
     }
 
-    /// Returns `true` if this is a fault, and `false` if it is only a remark.
+    /// Returns `true` if this finding is a fault, and `false` if it is a remark.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
         !matches!(self, Self::SealOpened | Self::HexCase | Self::CounterRunning { .. })

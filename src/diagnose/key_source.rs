@@ -32,9 +32,9 @@ pub enum KeyDerivation<'a> {
     PlainCmac(DiversificationInput<'a>),
     /// The key has the bytes of the given key in reverse order.
     Reversed,
-    /// The key is derived by [`kdf::boltcard`](crate::kdf::boltcard), for a card with this version.
+    /// The key is derived by [`kdf::boltcard`](crate::kdf::boltcard), for a Bolt Card with this version.
     Boltcard {
-        /// The version.
+        /// The version of the card.
         version: u32,
     },
     /// The key is derived by the standard derivation of sdm-backend. See `kdf::sdm_backend`.
@@ -45,12 +45,12 @@ pub enum KeyDerivation<'a> {
     SdmBackendLegacy,
 }
 
-/// The input from which a key is diversified. The fields are concatenated in this order.
+/// The input from which a key is derived: these fields, concatenated in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DiversificationInput<'a> {
     /// The bytes before the UID, usually an application identifier.
     pub before_uid: &'a [u8],
-    /// The UID; `None` if the input has no UID. All tags then have the same key.
+    /// The UID; `None` if the input has no UID, so that all tags have the same key.
     pub uid: Option<Uid>,
     /// The application identifier after the UID.
     pub aid: &'a [u8],

@@ -12,13 +12,14 @@ pub(super) fn has_ecc_signature(url: &str) -> bool {
     rest.split(|c: char| !c.is_ascii_hexdigit()).any(|run| run.len() == SIGNATURE_DIGITS)
 }
 
-/// Returns the name of the scheme that writes URLs with these parameters, if it is known.
+/// Recognises a scheme other than SDM by the parameters of the URL, and returns its name. Returns `None` if the
+/// parameters fit no known scheme.
 pub(super) fn name(url: &str) -> Option<&'static str> {
     let has = |name: &str| parameters(url).any(|(other, _)| other.eq_ignore_ascii_case(name));
     if has("pk1") && (has("rnd") || has("rndsig") || has("pk2")) {
         return Some("HaLo, which signs with ECDSA on the curve secp256k1");
     }
-    // An NTAG 21x mirrors `UIDxCTR`, the UID and the counter, without a MAC.
+    // An NTAG 21x writes the UID, the letter `x` and the counter, without a MAC.
     let is_mirror = |value: &str| {
         let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         value.split_once('x').is_some_and(|(uid, ctr)| digits(uid, 14) && digits(ctr, 6))
@@ -27,7 +28,8 @@ pub(super) fn name(url: &str) -> Option<&'static str> {
     has_mirror.then_some("the UID and NFC counter mirror of an NTAG 21x, which has no MAC, so anybody can forge it")
 }
 
-/// Returns the name and the value of each query parameter. Returns each part of the path as a value with an empty name.
+/// Returns the name and the value of each query parameter. A part of the path is returned as a value with an empty
+/// name.
 fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
     let rest = url.get(path_start(url)..).unwrap_or_default();
     rest.split(['/', '?', '&', '#']).map(|part| part.split_once('=').unwrap_or(("", part)))

@@ -1,5 +1,5 @@
 //! The possible readings of a URL. A reading is an interpretation of the URL: it says which parts of the URL are
-//! mirrors. It is a guess from the length and the content of each part.
+//! mirrors. Without a layout, a reading is a guess from the length and the content of each part.
 
 use heapless::Vec;
 
@@ -14,13 +14,13 @@ pub(super) type Readings = Vec<UrlParts, 48>;
 /// Runs of hexadecimal digits. Each run could contain mirrors.
 type DigitRuns = Vec<Span, 24>;
 
-/// The number of hexadecimal digits of a counter. No other mirror in hexadecimal digits is shorter.
+/// The number of hexadecimal digits of a counter, which is the shortest hexadecimal mirror.
 const CTR_CHARS: usize = 6;
 const MAC_CHARS: usize = 16;
 
 /// Returns the possible readings of a URL. The first reading comes from the layout, if there is one and it matches the
-/// URL. The other readings are guesses from the length and the content of the parts. The second value is the error if
-/// there is a layout that does not match the URL.
+/// URL. The other readings are guesses from the length and the content of the parts. If the layout does not match the
+/// URL, the second value is the error.
 pub(super) fn readings(layout: Option<&SdmLayout>, url: &str) -> (Readings, Option<Malformed>) {
     let mut readings = Readings::new();
     let mut layout_error = None;
@@ -43,8 +43,8 @@ fn add(readings: &mut Readings, reading: &UrlParts) {
     }
 }
 
-/// Adds readings in which each mirror is a whole run of digits, or mirrors follow each other in a run. The last 16
-/// digits of each run could be the MAC.
+/// Adds readings in which each run of digits is one mirror, or several mirrors without text between them. The last 16
+/// digits of any run could be the MAC.
 fn add_guesses(url: &str, readings: &mut Readings) {
     let runs = digit_runs(url);
     let tt_status = find_tt_status(url);
@@ -83,7 +83,7 @@ fn add_guesses(url: &str, readings: &mut Readings) {
                 add(readings, &UrlParts { uid, ctr, enc, ..mac_only });
             }
         }
-        // Other mirrors may be directly before the MAC, so that they form one run with it.
+        // Other mirrors may be directly before the MAC, in the same run of digits.
         let uid_end = before_mac.from.saturating_add(14).min(before_mac.to);
         let uid = Span { from: before_mac.from, to: uid_end };
         let ctr = Span { from: uid_end, to: before_mac.to };
@@ -102,7 +102,7 @@ fn add_guesses(url: &str, readings: &mut Readings) {
 }
 
 /// Adds readings for three mistakes. If an SDM offset is wrong, or if a placeholder is too long, a run of digits
-/// contains a mirror and zeros that are left of its placeholder. If NLEN is wrong, the URL may end inside the MAC.
+/// contains a mirror and the zeros that remain of its placeholder. If NLEN is wrong, the URL may end inside the MAC.
 fn add_shifted_guesses(url: &str, readings: &mut Readings) {
     let runs = digit_runs(url);
     let parts = |chars: usize| {
@@ -153,8 +153,9 @@ pub(super) fn long_picc_data(parts: &UrlParts, url: &str) -> Option<usize> {
     (zeros > 0 && is_end).then(|| part.len().saturating_add(zeros))
 }
 
-/// Returns the possible MACs if the URL ends inside the MAC and this run is at the end of the URL. The run is a
-/// shortened MAC, or zeros of the placeholder and a shortened MAC.
+/// Returns the possible positions of a MAC that is cut off by the end of the URL, each with its distance from the
+/// placeholder. Returns none if the run is not at the end of the URL. The run is a shortened MAC, or zeros of the
+/// placeholder followed by a shortened MAC.
 fn cut_macs(run: Span, url: &str) -> impl Iterator<Item = (Span, Option<i32>)> {
     let lost = (1..=MAC_CHARS.saturating_sub(MIN_MAC_DIGITS)).filter(move |_| run.to == url.len());
     lost.filter_map(move |lost| {
@@ -166,8 +167,8 @@ fn cut_macs(run: Span, url: &str) -> impl Iterator<Item = (Span, Option<i32>)> {
     })
 }
 
-/// Returns the possible positions of a mirror with `chars` digits in a run of digits: the whole run, or one end of the
-/// run if the rest of the run consists of zeros.
+/// Returns the possible positions of a mirror with `chars` digits in a run of digits. The mirror is the whole run, or
+/// it is at one end of the run and the rest of the run consists of zeros.
 fn places_in(run: Span, chars: usize, url: &str) -> impl Iterator<Item = Span> {
     let rest = run.len().checked_sub(chars).filter(|rest| *rest <= MAX_SHIFT);
     let starts = rest.into_iter().flat_map(move |rest| [0, rest].into_iter().take(if rest == 0 { 1 } else { 2 }));
@@ -178,7 +179,8 @@ fn places_in(run: Span, chars: usize, url: &str) -> impl Iterator<Item = Span> {
 }
 
 /// Returns the parts of a run of digits that could be PICCData. PICCData is at the start of the run and has 32 digits,
-/// or 48 in LRP mode. The rest of the run must be empty or have a length that file data can have.
+/// or 48 in LRP mode. The length of the rest of the run must be a multiple of 32: the rest is empty, or it may be file
+/// data.
 fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
     [32, 48].into_iter().filter_map(move |len| {
         let rest = run.len().checked_sub(len)?;
@@ -188,8 +190,9 @@ fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
 
 /// Returns the runs of hexadecimal digits after the host. Runs that are shorter than a counter are left out.
 ///
-/// Letters of static text can look like digits: for example, `mac` ends with `ac`. A chip writes digits in upper case.
-/// Therefore, if lower-case letters may be static text, the parts of the run between them are also returned as runs.
+/// Letters of static text can look like hexadecimal digits: for example, `mac` ends with `ac`. A chip writes
+/// hexadecimal digits in upper case, so lower-case letters in a run may be static text. In such a run, each part
+/// between lower-case letters is also returned as a run.
 fn digit_runs(url: &str) -> DigitRuns {
     let mut runs = DigitRuns::new();
     let mut add = |run: Span| {
@@ -221,8 +224,9 @@ fn digit_runs(url: &str) -> DigitRuns {
     runs
 }
 
-/// Returns the position of a value that is probably a tamper status. `CO` and `II` count only if the name of the
-/// parameter suggests a status, because they may be something else, such as a country code.
+/// Returns the position of a value that is probably a tamper status. `CO` and `II` may be something else, such as a
+/// country code. They count only if the name of the parameter suggests a status, or if they have no name and follow a
+/// run of digits.
 fn find_tt_status(url: &str) -> Option<Span> {
     let mut offset = path_start(url);
     let (mut name, mut before) = ("", "");
@@ -255,17 +259,17 @@ pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     wrong.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
 }
 
-/// Which mirrors the tag did not write. The URL then has the text of their placeholders.
+/// The mirrors that the tag did not write. The URL still contains their placeholders.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blank {
     None,
-    /// The MAC, but not every other mirror.
+    /// The tag wrote no MAC, but it wrote another mirror.
     Mac,
     All,
 }
 
 /// Finds mirrors that the tag did not write. A placeholder is recognised by its zeros. If the layout says where the
-/// placeholder is, it may consist of any one repeated character.
+/// placeholder is, any character that fills the whole placeholder counts.
 pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) -> Blank {
     let is_repeated = |part: Span| {
         let mut bytes = part.of(url).bytes();
@@ -310,8 +314,8 @@ mod tests {
 
     use super::*;
 
-    /// A letter for each run of digits. The runs have the length of PICCData, file data, a UID, a counter, another
-    /// counter, and a MAC.
+    /// Each run of digits, with a letter that stands for it. The runs have the length of PICCData, file data, a UID, a
+    /// counter, another counter, and a MAC.
     const RUNS: [(&str, &str); 6] = [
         ("P", "11111111111111111111111111111111"),
         ("E", "22222222222222222222222222222222"),

@@ -1,4 +1,4 @@
-//! The ways in which a MAC may have been computed. A chip uses only one of these ways. The other ways are mistakes of
+//! Recipes: the ways in which a MAC may have been computed. Some are those of a chip. The others are mistakes of
 //! programs that simulate a chip.
 
 use core::iter;
@@ -20,10 +20,11 @@ pub(super) struct SessionVector {
     pub(super) is_ctr_reversed: bool,
 }
 
-/// The key that computes the MAC.
+/// The key with which a MAC was computed. A chip uses `Session`. The other keys are mistakes of programs that simulate
+/// a chip.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum MacKeySource {
-    /// The session key for the MAC. A chip uses this key.
+    /// The session key for the MAC.
     Session,
     /// The session key for file data.
     EncSession,
@@ -31,26 +32,27 @@ pub(super) enum MacKeySource {
     FileKey,
 }
 
-/// What the MAC covers.
+/// What a MAC covers. On a chip, it covers `Text`. `Bytes` is a mistake of programs that simulate a chip.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum MacMessage {
-    /// The text of the URL from [`UrlParts::window_start`] to the MAC. A chip uses this message.
+    /// The text of the URL from [`UrlParts::window_start`] to the MAC.
     Text,
     /// The decoded bytes of the mirrors.
     Bytes,
 }
 
-/// The bytes of a CMAC that make up the MAC.
+/// The bytes of a CMAC that make up the MAC. A chip uses `OddBytes`. The others are mistakes of programs that simulate
+/// a chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Truncation {
-    /// The bytes with odd indices, counted from 0. A chip uses these bytes.
+    /// The bytes with odd indices, counted from 0.
     OddBytes,
     EvenBytes,
     FirstHalf,
     LastHalf,
 }
 
-/// How a MAC was computed, apart from the position of the MAC input.
+/// How a MAC was computed. Where the MAC input begins and how the CMAC is truncated are not part of a recipe.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Recipe {
     pub(super) key: MacKeySource,
@@ -61,19 +63,19 @@ pub(super) struct Recipe {
 /// The recipes that one round of the search tries.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recipes {
-    /// The recipe that a chip uses if it mirrors the UID and the counter in the URL.
+    /// The recipe of a chip whose session vector has the same UID and counter as the URL.
     Chip,
-    /// The same recipe with other session vectors, which a chip or a program may use.
+    /// The recipe of a chip, but with other session vectors. A chip or a program may use them.
     Vectors,
     /// The MAC covers text, but it is computed with a key other than the session key for the MAC.
     WrongKeys,
-    /// The MAC covers decoded bytes. It is computed with any of the three keys.
+    /// The MAC covers decoded bytes. All keys of [`MacKeySource`] are tried.
     Bytes,
 }
 
 impl Recipes {
-    /// Returns the recipes. `claimed` is the session vector with the UID and the counter in the URL. `known_uid` is the
-    /// assumed UID of the tag.
+    /// Returns the recipes. `claimed` is the session vector made from the UID and the counter of the URL. `known_uid`
+    /// is the assumed UID of the tag.
     pub(super) fn list(self, claimed: SessionVector, known_uid: Option<Uid>) -> Vec<Recipe, 9> {
         let recipe = |key, vector, message| Recipe { key, vector, message };
         let other_keys = [MacKeySource::FileKey, MacKeySource::EncSession];
@@ -104,16 +106,16 @@ fn other_vectors(claimed: SessionVector, known_uid: Option<Uid>) -> impl Iterato
 }
 
 impl Recipe {
-    /// Returns the key that computes the MAC. Returns `None` if this scheme has no such key, or if the UID or counter
-    /// for it is missing.
+    /// Returns the key with which this recipe computes the MAC. Returns `None` if the scheme has no such key, or if a
+    /// UID or counter that is needed for the key is missing.
     pub(super) fn mac_key(&self, key: &SdmFileReadKey, prepared: &PreparedFileReadKey) -> Option<MacKey> {
         let SessionVector { uid, ctr, is_ctr_reversed } = self.vector;
         let ctr = ctr.map(|ctr| if is_ctr_reversed { reversed(ctr) } else { ctr });
         match self.key {
             MacKeySource::Session => MacKey::derive(prepared, uid, ctr),
             MacKeySource::FileKey => MacKey::from_secret(prepared.scheme(), *key.expose_bytes()),
-            // In LRP mode, both session keys are made from the same secret, so this recipe would only repeat the right
-            // one.
+            // In LRP mode, both session keys are made from the same secret, so this recipe would only repeat
+            // `MacKeySource::Session`.
             MacKeySource::EncSession if prepared.scheme() != Scheme::Aes => None,
             MacKeySource::EncSession => {
                 MacKey::from_secret(prepared.scheme(), *EncKey::derive(prepared, uid?, ctr?)?.expose_bytes())
@@ -128,10 +130,10 @@ fn reversed(ctr: SdmReadCtr) -> SdmReadCtr {
     SdmReadCtr::from_lsb_first([high, mid, low])
 }
 
-/// Bytes from which a program may compute the MAC instead of the text.
+/// Bytes that the MAC of a program may cover instead of the text of the URL.
 pub(super) type ByteMessage = Vec<u8, 160>;
 
-/// Returns the decoded bytes of each mirror alone, and of pairs of mirrors joined.
+/// Returns the decoded bytes of each mirror, and the joined bytes of some pairs of mirrors.
 pub(super) fn byte_messages(parts: &UrlParts, url: &str, claimed: SessionVector) -> Vec<ByteMessage, 8> {
     let decoded = |part: Option<Span>| {
         let digits = part?.of(url).as_bytes();
@@ -187,7 +189,7 @@ impl MacDigits {
 }
 
 impl Truncation {
-    /// Returns the truncation that makes this MAC from this CMAC, or `None` if no truncation does.
+    /// Returns the truncation of `cmac` that yields `mac`, or `None` if no truncation yields it.
     pub(super) fn find(cmac: &[u8; 16], mac: MacDigits) -> Option<Self> {
         if mac.matches(cmac.iter().skip(1).step_by(2)) {
             Some(Self::OddBytes)
@@ -207,7 +209,7 @@ impl Truncation {
 mod tests {
     use super::*;
 
-    /// If a MAC is shortened, every digit that is left is compared.
+    /// If a MAC is shortened, every digit that remains is compared.
     #[test]
     fn shortened_macs_are_compared_digit_by_digit() {
         let cmac: [u8; 16] = core::array::from_fn(|at| u8::try_from(at).unwrap() * 0x11);

@@ -1,5 +1,5 @@
-//! Repairs. If the URL was changed after the tag wrote it, the change is undone. If the layout and the URL differ only
-//! in URL scheme or host, the layout is adapted.
+//! Repairs of a URL and its layout. If the URL was changed after the tag wrote it, the change is undone. If the layout
+//! and the URL differ only in URL scheme or host, the layout gets the URL scheme and host of the URL.
 
 use heapless::String;
 
@@ -8,8 +8,8 @@ use super::url_parts::{UrlParts, path_start};
 use crate::sun::error::Malformed;
 use crate::sun::layout::{ElementKind, MAX_TEMPLATE, SdmLayout};
 
-/// The maximum length of a repaired URL. It exceeds the length of a tap, because the URL of a redirect can contain a
-/// percent-encoded tap.
+/// The maximum length of a repaired URL. It is larger than the maximum length of a tap, because the URL of a redirect
+/// can contain a percent-encoded tap.
 const MAX_REPAIRED: usize = 1024;
 type Repaired = String<MAX_REPAIRED>;
 /// The maximum number of times that a URL is percent-decoded. For example, a redirect inside a redirect encodes the tap
@@ -32,8 +32,9 @@ impl Repair {
         Self { url: None, layout: layout.cloned(), encoding: None, difference: None }
     }
 
-    /// Decodes the URL if it is encoded. If the URL then does not match the layout, makes one change so that they
-    /// match, if such a change is known.
+    /// Undoes percent-encoding or HTML escaping, but only if the original URL does not match the layout. If the result
+    /// does not match the layout either, tries three changes: removing appended text, changing the case of the static
+    /// text, and changing the URL scheme and host of the layout. Makes the first change after which they match.
     pub(super) fn of(layout: Option<&SdmLayout>, original: &str) -> Self {
         let mut repair = Self::none(layout);
         if layout.is_some_and(|layout| layout.parse(original).is_ok()) {
@@ -182,7 +183,7 @@ fn with_origin_of_url(layout: &SdmLayout, url: &str) -> Option<SdmLayout> {
     let (scheme, host) = split_origin(url.get(..path_start(url))?);
     let (_, layout_host) = split_origin(origin);
     let mut template: String<MAX_TEMPLATE> = String::new();
-    // A `[[` stays where it is: before the URL scheme, before the host or before the path.
+    // If the layout has a `[[` before its URL scheme, its host or its path, the new layout has it at the same place.
     let marks = [origin.starts_with("[["), layout_host.starts_with("[["), origin.ends_with("[[")];
     let [before_scheme, before_host, before_path] = marks;
     if origin.contains('{') || (origin.contains("[[") && !marks.contains(&true)) {

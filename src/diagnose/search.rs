@@ -15,8 +15,9 @@ use crate::sun::span::Span;
 use crate::sun::window::{self, Piece};
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
-/// The limit of the work of a search, in the unit of [`Diagnosis::tried`](crate::diagnose::Diagnosis::tried). A search
-/// stops after the step that reaches the limit. Work up to the limit takes about a third of a second on a server.
+/// The limit of [`Diagnosis::tried`](crate::diagnose::Diagnosis::tried), which counts the work of a search. A search
+/// stops after the step that reaches the limit. A search that reaches the limit takes about a third of a second on a
+/// server.
 pub const MAX_TRIED: u32 = 400_000;
 
 /// The UID and the counter that a URL claims. If the URL has PICCData, they were decrypted with `meta_key`.
@@ -48,10 +49,10 @@ impl ClaimedValues<'_> {
 /// The positions that the search tries as the start of the MAC input.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WindowStarts {
-    /// The start in the layout, both ends of each mirror, and each position after a separator. The start of the MAC is
-    /// tried for an empty MAC input.
+    /// The start that the layout says, both ends of each mirror, each position after a separator, and the start of the
+    /// MAC (then the MAC input is empty).
     Likely,
-    /// Every character of the URL.
+    /// Every position from the start of the URL to the start of the MAC.
     All,
 }
 
@@ -61,19 +62,20 @@ pub(super) struct Search<'s, 'a> {
     tried: u32,
     /// The value of `tried` at which the search stops.
     limit: u32,
-    /// The SDMMetaReadKeys of [`KeyTier::SlowlyDerived`]. They are the same for every interpretation of the URL, so
-    /// they are derived once, on first use.
+    /// The SDMMetaReadKeys that are slow to derive ([`KeyTier::SlowlyDerived`]). They are the same for every
+    /// interpretation of the URL, so they are derived only once, on first use.
     slow_meta_keys: Option<Vec<MetaCandidate<'a>, 16>>,
     /// `true` if the search left something out, because the limit was reached or `slow_meta_keys` was full.
     is_cut_short: bool,
 }
 
-/// The part of [`MAX_TRIED`] that the search leaves for the findings about a tap whose MAC does not match.
+/// The part of [`MAX_TRIED`] that is kept until all rounds are done. If no MAC matches, the work for the remaining
+/// findings uses this part.
 const RESERVE: u32 = 20_000;
-/// The cost of one derivation of [`KeyTier::SlowlyDerived`], in MACs.
+/// The cost of deriving one key of [`KeyTier::SlowlyDerived`], in MACs.
 const SLOW_DERIVATION_COST: u32 = 5000;
 
-/// The combinations that one round of the search tries.
+/// What one round of the search tries: keys, starts of the MAC input, and recipes.
 #[derive(Clone, Copy)]
 pub(super) struct Round {
     tier: KeyTier,
@@ -81,8 +83,8 @@ pub(super) struct Round {
     recipes: Recipes,
 }
 
-/// The first rounds. They find a tap of a chip if its keys are given or cheap to derive, and if its MAC input starts at
-/// a likely position.
+/// The first rounds. They find how the tap of a real chip was made if the keys are given or cheap to derive, and if the
+/// MAC input starts at a likely position.
 pub(super) const QUICK_ROUNDS: [Round; 4] = [
     Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Chip },
     Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::WrongKeys },
@@ -106,8 +108,8 @@ impl<'s, 'a> Search<'s, 'a> {
         Self { assumptions, watch, tried: 0, limit, slow_meta_keys: None, is_cut_short: false }
     }
 
-    /// Tries each round on each reading, which is an interpretation of the URL. Returns `None` if no MAC matches within
-    /// the limit.
+    /// Runs each round on each reading. A reading is an interpretation of the URL. Returns `None` if no MAC matches
+    /// within the limit.
     pub(super) fn run(
         &mut self,
         url: &str,
@@ -163,8 +165,8 @@ impl<'s, 'a> Search<'s, 'a> {
         self.tried
     }
 
-    /// Decrypts the PICCData with the keys of this tier and of the cheaper tiers, and returns every valid result. If
-    /// the URL has no PICCData, returns the plain UID and counter.
+    /// Decrypts the PICCData with the keys of this tier (cost group) and of the cheaper tiers, and returns every valid
+    /// result. If the URL has no PICCData, returns the unencrypted UID and counter.
     pub(super) fn open(
         &mut self,
         url: &str,
@@ -182,7 +184,7 @@ impl<'s, 'a> Search<'s, 'a> {
         let mut wire = PiccWire::default();
         let digits = picc_data.of(url).as_bytes();
         if digits.iter().all(|digit| *digit == b'0') {
-            // The tag did not write over the placeholder, so the session vector has no UID and no counter.
+            // The placeholder of the PICCData still has its zeros, so the session vector has no UID and no counter.
             let _ = results.push(ClaimedValues { meta_key: None, uid: None, ctr: None });
             return results;
         }
@@ -204,8 +206,8 @@ impl<'s, 'a> Search<'s, 'a> {
             candidates::try_meta_keys(assumptions, KeyTier::Derived, &mut try_key);
         }
         slow_keys.into_iter().any(try_key);
-        // About 1 in 85 wrong keys decrypts PICCData to bytes that look valid. If a result has the known UID, all
-        // results with other UIDs are dropped.
+        // With about 1 in 85 wrong keys, the decrypted bytes look valid. If a result has the assumed UID, all other
+        // results are dropped.
         let known_uid = self.assumptions.uid;
         if known_uid.is_some() && results.iter().any(|claimed| claimed.uid == known_uid) {
             results.retain(|claimed| claimed.uid == known_uid);
@@ -213,8 +215,7 @@ impl<'s, 'a> Search<'s, 'a> {
         results
     }
 
-    /// Returns the SDMMetaReadKeys of [`KeyTier::SlowlyDerived`]. If there are more than fit in the list, returns the
-    /// first ones.
+    /// Returns the SDMMetaReadKeys of [`KeyTier::SlowlyDerived`]. If there are more than 16, returns only the first 16.
     fn slow_meta_keys(&mut self) -> Vec<MetaCandidate<'a>, 16> {
         if let Some(keys) = &self.slow_meta_keys {
             return keys.clone();
@@ -272,8 +273,8 @@ impl<'s, 'a> Search<'s, 'a> {
         found
     }
 
-    /// Returns where the MAC input begins and how the CMAC is truncated to the MAC. Returns `None` if this key does not
-    /// yield this MAC at any start that is tried.
+    /// Returns where the MAC input begins and how the CMAC is truncated to the MAC. Returns `None` if no start that is
+    /// tried yields the MAC with this key.
     fn find_window(
         &mut self,
         url: &str,
@@ -355,7 +356,7 @@ fn is_tried(url: &str, parts: &UrlParts, start: usize, starts: WindowStarts) -> 
 }
 
 /// Returns the text from `start` to the MAC in pieces. The flag of a piece is `true` if the piece consists of the
-/// digits of a mirror.
+/// hexadecimal digits of a mirror.
 fn pieces<'u>(url: &'u str, parts: &UrlParts, start: usize) -> impl Iterator<Item = Piece<'u>> {
     let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc];
     let (mut offset, end) = (start, parts.mac.from);
@@ -366,7 +367,7 @@ fn pieces<'u>(url: &'u str, parts: &UrlParts, start: usize) -> impl Iterator<Ite
         let to = current.map_or(next, |mirror| Some(mirror.to)).unwrap_or(end).min(end);
         let piece = Span { from: offset, to };
         offset = piece.to;
-        // If the URL is not ASCII, a piece can begin inside a character.
+        // If the URL is not ASCII, a piece can begin inside a multi-byte character.
         let bytes = url.as_bytes().get(piece.from..piece.to).unwrap_or_default();
         (piece.len() > 0).then_some((bytes, current.is_some()))
     })
@@ -409,7 +410,8 @@ mod tests {
         assert_eq!([Scheme::Aes, Scheme::Lrp, Scheme::Suncmac].map(cost), [1, 32, 1]);
     }
 
-    /// The likely starts of the MAC input are after a separator, at both ends of a mirror, and where the layout says.
+    /// The likely starts of the MAC input are after a separator, at both ends of a mirror, and at the start that the
+    /// layout says.
     #[test]
     fn starts_of_the_mac_input() {
         let url = "s://h/t?u=04112233445566&c=";

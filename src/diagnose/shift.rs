@@ -28,17 +28,17 @@ pub enum ShiftCause {
     NlenNotCounted,
     /// The five bytes of the record header and the URI code were not counted.
     RecordHeaderNotCounted,
-    /// All characters of the start of the URL, such as `https://`, were counted. In the file, this start is one byte,
+    /// Every character of the prefix of the URL, such as `https://`, was counted. In the file, the prefix is one byte,
     /// the URI code.
     PrefixCounted,
-    /// The right offset in decimal was written as if it were hexadecimal, for example 40h instead of 40.
+    /// The decimal digits of the right offset were written as hexadecimal digits: for example, 40h instead of 40.
     DecimalForHex,
-    /// The right offset in hexadecimal was written as if it were decimal, for example 40 instead of 40h.
+    /// The hexadecimal digits of the right offset were written as decimal digits: for example, 40 instead of 40h.
     HexForDecimal,
 }
 
-/// Returns the offset in the NDEF file of the character at `url_offset`. The file stores the first `prefix` characters
-/// of the URL as one byte, the URI code.
+/// Converts `url_offset`, an offset in the URL, to an offset in the NDEF file. The file stores the first `prefix`
+/// characters of the URL as one byte, the URI code.
 pub(super) fn file_offset(url_offset: usize, prefix: usize) -> usize {
     url_offset.saturating_add(HEADER).saturating_sub(prefix)
 }
@@ -70,8 +70,8 @@ pub(super) fn hex_as_decimal(number: usize) -> Option<usize> {
     Some(value)
 }
 
-/// Returns the probable cause of a distance of `by` characters. `right` is the right offset in the file, and `prefix`
-/// is the result of [`prefix_len`].
+/// Returns the probable cause if a mirror is `by` characters after its placeholder (before it, if `by` is negative).
+/// `right` is the right offset of the mirror in the file, and `prefix` is the result of [`prefix_len`].
 pub(super) fn cause_of(by: i32, right: usize, prefix: usize) -> ShiftCause {
     let excess = i32::try_from(prefix).unwrap_or_default();
     let found = usize::try_from(by.unsigned_abs())
@@ -81,7 +81,8 @@ pub(super) fn cause_of(by: i32, right: usize, prefix: usize) -> ShiftCause {
         -7 => ShiftCause::HeaderNotCounted,
         -2 => ShiftCause::NlenNotCounted,
         -5 => ShiftCause::RecordHeaderNotCounted,
-        // All characters of the prefix were counted, and before them seven bytes, six (without the URI code) or none.
+        // All characters of the prefix were counted. Of the seven bytes before the text, all were counted, six (without
+        // the URI code), or none.
         by if prefix > 0 && [0, -1, -7].into_iter().any(|header| excess.saturating_add(header) == by) => {
             ShiftCause::PrefixCounted
         }
@@ -102,7 +103,7 @@ mod tests {
         }
     }
 
-    /// The text of `https://example.com/t?c=` begins after seven bytes, and its prefix of eight characters is one byte.
+    /// The right offset is 40, and the URL begins with `https://`, a prefix of eight characters.
     #[test]
     fn causes_of_common_distances() {
         let cause = |by| cause_of(by, 40, 8);

@@ -17,7 +17,7 @@ use crate::sun::error::{Field, Malformed};
 use crate::sun::received::MAX_URL;
 use crate::value::{Scheme, Uid};
 
-/// Adds the findings. Returns the content of the tap if a key decrypts its PICCData, or if its UID is plain.
+/// Adds the findings. Returns the content of the tap if a key decrypts its PICCData, or if its UID is not encrypted.
 pub(super) fn report<'a>(
     search: &mut Search<'_, 'a>,
     assumptions: &Assumptions<'a>,
@@ -51,7 +51,7 @@ pub(super) fn report<'a>(
         && findings.is_empty()
         && readings.iter().all(|reading| reading.mac.overlaps(picc_data))
     {
-        // What looks like a MAC is the end of the PICCData.
+        // The digits that look like a MAC are the end of the PICCData.
         add(findings, Finding::NoMac);
     }
     if findings.iter().all(|finding| !explains_missing_mac(finding)) {
@@ -86,7 +86,7 @@ fn report_shape(tap: &Tap<'_>, readings: &Readings, findings: &mut Findings<'_>)
     }
 }
 
-/// Returns `true` if this finding is a sufficient reason why no MAC matches.
+/// Returns `true` if this finding alone explains why no MAC matches.
 fn explains_missing_mac(finding: &Finding<'_>) -> bool {
     matches!(finding, Finding::NoMac | Finding::MacNotMirrored | Finding::OffsetShift { .. })
 }
@@ -95,7 +95,7 @@ fn explains_missing_mac(finding: &Finding<'_>) -> bool {
 struct Opened<'a> {
     /// `true` if the URL has PICCData.
     is_encrypted: bool,
-    /// The most likely UID and counter, and the parts and the scheme from which they come.
+    /// The most likely UID and counter, and the URL parts and the scheme with which they were read.
     likely: Option<(UrlParts, Scheme, ClaimedValues<'a>)>,
 }
 
@@ -115,7 +115,7 @@ fn open<'a>(
     readings: &Readings,
 ) -> Opened<'a> {
     let layout_fits = tap.layout.is_some() && tap.layout_error.is_none();
-    // If the layout matches the URL, the first reading comes from it, and the others are not needed.
+    // If the layout matches the URL, the first reading comes from the layout, and the other readings are not needed.
     let from_layout = readings.iter().take(1).filter(|_| layout_fits);
     let guessed = readings.iter().filter(|reading| reading.picc_data.is_some() && !layout_fits);
     let without_mac = readings::without_mac(tap.url).filter(|_| !layout_fits);
@@ -134,10 +134,11 @@ fn open<'a>(
     opened
 }
 
-/// Returns how doubtful it is that the tag wrote these values, or `None` if they probably come from a wrong key.
+/// Returns a number that is larger the more doubtful it is that the tag wrote these values. Returns `None` if the
+/// values were probably decrypted with a wrong key.
 ///
-/// About 1 in 85 wrong keys decrypts PICCData to bytes that look valid. Therefore a result counts only if its UID is the
-/// assumed UID or begins with 04h (NXP), or if the key was given as SDMMetaReadKey.
+/// With about 1 in 85 wrong keys, the decrypted bytes look valid. Therefore a decrypted result counts only if its UID
+/// is the assumed UID or begins with 04h (NXP), or if the key was given as SDMMetaReadKey.
 fn doubt(assumptions: &Assumptions<'_>, claimed: &ClaimedValues<'_>) -> Option<usize> {
     let is_likely_uid = |uid: Uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04);
     let is_given = |given: &GivenKey<'_>, key: &[u8; 16]| given.role == Role::Meta && given.key == key;
@@ -151,7 +152,7 @@ fn doubt(assumptions: &Assumptions<'_>, claimed: &ClaimedValues<'_>) -> Option<u
     }
 }
 
-/// Adds the findings about the keys, and about a later tap that verifies.
+/// Adds the findings about the keys. Also adds a finding if the search finds how the second tap was made.
 fn report_keys<'a>(
     search: &mut Search<'_, 'a>,
     assumptions: &Assumptions<'a>,

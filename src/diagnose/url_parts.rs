@@ -103,8 +103,8 @@ impl UrlParts {
         mirrors.into_iter().filter_map(|(field, part)| Some((field, part?)))
     }
 
-    /// Builds the layout of a URL with these parts. Returns an error if no layout can have these parts. The names of
-    /// captured values come from `names`.
+    /// Builds the layout of a URL with these parts. Returns an error if no layout can have these parts. `names` is the
+    /// layout that contains the names of the captured values.
     pub(super) fn build_layout(
         &self,
         scheme: Scheme,
@@ -132,7 +132,7 @@ impl UrlParts {
             self.write_placeholder(placeholder, part, names, template)?;
             offset = part.to;
         }
-        // A template cannot start the MAC input inside a mirror.
+        // In a template, the MAC input cannot begin inside a mirror.
         if window_start.is_none() { Ok(()) } else { Err(fmt::Error) }
     }
 
@@ -193,7 +193,7 @@ pub(super) fn expected_elements(
     is_possible.then(|| layout.elements().map(move |element| (element, chars(element).unwrap_or(rest))))
 }
 
-/// Returns the offset at which the path or the query begins.
+/// Returns the offset at which the path or the query begins. If the URL has neither, returns the start of the host.
 pub(super) fn path_start(url: &str) -> usize {
     let host = url.find("://").map_or(0, |at| at.saturating_add(3));
     let path = url.get(host..).and_then(|rest| rest.find(['/', '?']));

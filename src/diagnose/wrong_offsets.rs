@@ -9,15 +9,15 @@ use crate::sun::error::Field;
 use crate::sun::layout::SdmLayout;
 use crate::sun::span::Span;
 
-/// The largest distance between a mirror and its placeholder that is tried, in characters. A wrong base can cause a
-/// larger distance.
+/// The largest distance, in characters, that the search tries between a mirror and its placeholder. Larger distances
+/// are tried only for offsets written in the wrong base, such as decimal for hexadecimal.
 pub(super) const MAX_SHIFT: usize = 16;
-/// The number of hexadecimal digits that must be left of a MAC if the URL ends inside the MAC.
+/// If the URL ends inside the MAC, the MAC must still have at least this many hexadecimal digits.
 pub(super) const MIN_MAC_DIGITS: usize = 10;
 const MAC_DIGITS: usize = 16;
 
-/// Returns the possible positions of the mirrors in a URL if one SDM offset is wrong or if all are wrong. Returns none
-/// if the URL does not have the length that the layout says.
+/// Returns the possible positions of the mirrors in a URL if one SDM offset is wrong or if all are wrong. Returns no
+/// positions if the layout does not allow the length of the URL.
 ///
 /// The positions are returned only if the characters there can be mirrors and the other text matches the layout.
 pub(super) fn shifted(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
@@ -58,8 +58,8 @@ pub(super) fn shifted(layout: &SdmLayout, url: &str) -> impl Iterator<Item = Url
     })
 }
 
-/// Returns the possible positions of the mirrors in a URL that ends inside its MAC. Returns none if the layout has
-/// anything after the MAC.
+/// Returns the possible positions of the mirrors in a URL that ends inside its MAC. Returns no positions if the layout
+/// has anything after the MAC.
 pub(super) fn cut(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
     (1..=MAC_DIGITS.saturating_sub(MIN_MAC_DIGITS)).filter_map(move |lost| {
         let whole = url.len().saturating_add(lost);
@@ -69,8 +69,9 @@ pub(super) fn cut(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlPart
     })
 }
 
-/// Moves the mirror `field`, or all mirrors if `field` is `None`. `distance` returns the distance for a right offset in
-/// the URL. Returns `None` if the characters at the new positions cannot be these mirrors.
+/// Moves the mirror `field`, or all mirrors if `field` is `None`. `distance` takes the right offset of a mirror in the
+/// URL and returns by how many characters the mirror moves. Returns `None` if the characters at the new positions
+/// cannot be these mirrors.
 fn moved(
     expected: &UrlParts,
     url: &str,
@@ -102,7 +103,7 @@ fn move_by(offset: usize, by: i32) -> Option<usize> {
     if by < 0 { offset.checked_sub(distance) } else { offset.checked_add(distance) }
 }
 
-/// Returns `true` if the characters of each part can be those of its mirror, and if enough of the MAC is left.
+/// Returns `true` if each part contains characters that its mirror can have, and if the MAC is long enough.
 fn holds_mirrors(parts: &UrlParts, url: &str) -> bool {
     parts.mac.len() >= MIN_MAC_DIGITS
         && parts.mirrors().all(|(field, part)| {
@@ -125,8 +126,8 @@ fn is_in_mirror(parts: &UrlParts, at: usize) -> bool {
     parts.mirrors().any(|(_, part)| part.contains(at))
 }
 
-/// Returns `true` if the text outside the mirrors matches the layout, and if what is left of the placeholders is one
-/// repeated character.
+/// Returns `true` if the text outside the mirrors matches the layout, and if all characters that remain of the
+/// placeholders are the same.
 fn has_static_text(layout: &SdmLayout, expected: &UrlParts, parts: &UrlParts, url: &str) -> bool {
     let Some(elements) = url_parts::expected_elements(layout, url.len()) else { return false };
     let left = |at: &usize| is_in_mirror(expected, *at) && !is_in_mirror(parts, *at);
@@ -151,11 +152,11 @@ fn has_static_text(layout: &SdmLayout, expected: &UrlParts, parts: &UrlParts, ur
     true
 }
 
-/// Returns the distance of a mirror from its placeholder. `run` is a run of digits: the mirror, and zeros before or
-/// after it that are left of the placeholder. Returns 0 if the mirror fills the whole run.
+/// Returns the distance of a mirror from its placeholder. `run` is a run of digits: the mirror, and the zeros before or
+/// after the mirror that remain of the placeholder. Returns 0 if the mirror fills the whole run.
 ///
-/// Returns `None` if the mirror begins after a separator and the zeros end before a separator. The placeholder is then
-/// too long, but the offset is right.
+/// Returns `None` if the offset is right but the placeholder is too long. In this case, the mirror begins directly
+/// after a separator, and the zeros after the mirror end directly before a separator.
 pub(super) fn shift_in_run(run: Span, mirror: Span, url: &str) -> Option<i32> {
     let before = mirror.from.checked_sub(run.from)?;
     let after = run.to.checked_sub(mirror.to)?;

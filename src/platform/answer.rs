@@ -21,8 +21,9 @@ pub struct Answer<E> {
     pub headers: [(&'static str, &'static str); 2],
     /// The body.
     pub body: String,
-    /// The verdict or the failure, for the operator's logs and metrics. Do not send this value to the client. The value
-    /// is `None` if the request itself is invalid, or if the API key is missing or unknown.
+    /// The verdict about the tap, or the failure of the registry or the counter store. This value is for the operator's
+    /// logs and metrics. Do not send this value to the client. The value is `None` if the request itself is invalid, or
+    /// if the API key is missing or unknown.
     pub verdict: Option<Result<Verdict, E>>,
 }
 
@@ -46,7 +47,7 @@ pub enum Unfit {
     /// The keys are not loaded, so every tap is refused. You can still import the tag now, and add the keys and the UID
     /// later.
     KeysNotLoaded,
-    /// The layout has `{picc}`, but there is no SDMMetaReadKey.
+    /// The layout has `{picc}`, but the record has no SDMMetaReadKey.
     NoMetaKey,
     /// The record has no UID, but the layout or the key derivation needs a UID.
     NoUid,
@@ -54,25 +55,27 @@ pub enum Unfit {
     WrongScheme,
     /// The keys are sealed for a UID other than the UID of the record.
     SealedForAnother,
-    /// The suffix after the UID in the AN10922 diversification input is longer than 24 bytes.
+    /// The suffix for the AN10922 key derivation is longer than 24 bytes. The suffix follows the UID in the input of
+    /// the derivation.
     SuffixLength,
     /// The layout mirrors no counter, so the API could not detect a replay.
     NoCounter,
-    /// The layout or the keys need the value of this element, but the API has no parameter for this value. ETRNL
-    /// clients can send the value of `{enc}` only if the MAC input consists of `{enc}` alone.
+    /// The layout or the keys need the value of this element, but the API has no parameter for this value. The check
+    /// for ETRNL also returns this error for `{enc}` if the MAC input does not consist of `{enc}` alone.
     NotSent(Field),
     /// The API or the keys need the value of this element, but the layout does not have the element.
     NotMirrored(Field),
-    /// The field [`tamper`](super::Chip::tamper) of the record does not fit the layout. If `tamper` is `true`, the
-    /// layout has no tamper status in `{enc}`. If `tamper` is `false`, the layout has `{enc}`, but ETRNL clients send
-    /// `{enc}` only for tags with a tamper status.
+    /// The field [`tamper`](super::Chip::tamper) of the record does not fit the layout. There are two cases. Either
+    /// `tamper` is `true`, but the layout has no tamper status in `{enc}`. Or `tamper` is `false`, but the layout has
+    /// `{enc}`. The second case is an error only for ETRNL, because ETRNL clients send `{enc}` only for tags with a
+    /// tamper status.
     Tamper,
     /// The tag has no layout yet, so the answer to every tap is `inactive`. You can still import the tag before it is
     /// programmed.
     NotProgrammed,
     /// The record has no XUID, which the answer must contain.
     NoXuid,
-    /// An extended data field has no name, or a name that is already used in the answer.
+    /// An extended data field has no name, or a name that another field of the answer already uses.
     Name,
     /// The rules contain a mistake.
     Rules(RulesError),

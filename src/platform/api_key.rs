@@ -5,8 +5,8 @@ use crate::cipher::Cmac;
 use crate::key::key_type;
 use crate::value::opaque_id;
 
-// The hash input is one of these labels, followed by the API key or token. This crate uses the secret for
-// no other hash. Neither label begins with the other label, so an API key and a token never have the same hash input.
+// The hash input is one of these labels, followed by the API key or token. This crate uses an `ApiKeySecret` for no
+// other hash. Neither label begins with the other label, so an API key and a token never have the same hash input.
 const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
     use cmac::{KeyInit as _, Mac as _};
 
-    /// A name equals the CMAC over label and key, as computed by the `cmac` crate, for keys of several lengths.
+    /// For keys of several lengths, the name equals the CMAC that the `cmac` crate computes over the label and the key.
     #[test]
     fn a_name_is_a_labelled_cmac() {
         let secret = ApiKeySecret::from_bytes([0x42; 16]);

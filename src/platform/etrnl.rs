@@ -1,5 +1,5 @@
-//! Answers `POST /v1/tags/verify-authenticity` like the hosted service ETRNL. The source is ETRNL's documentation,
-//! "Verify Authenticity".
+//! Answers `POST /v1/tags/verify-authenticity` like the hosted service ETRNL. The source of the wire format is ETRNL's
+//! documentation, "Verify Authenticity".
 //!
 //! # The request
 //!
@@ -11,22 +11,23 @@
 //! | `enc` | `{picc}` |
 //! | `cmac` | `{mac}`, for a tag without a tamper status |
 //! | `tt` | `{enc}` directly followed by `{mac}`, for a tag with a tamper status |
-//! | `eCode` | the text of `{:eCode}`, which unseals [sealed keys](crate::kdf::ecode) |
+//! | `eCode` | the text of `{:eCode}`, a code that is needed to [unseal or derive](crate::kdf::ecode) the keys |
 //!
 //! If the layout of the tag has `{enc}`, the API uses the field `tt`. Otherwise the API uses `cmac`. The unused field
 //! is ignored, even if its value is not text. Unknown fields are ignored too.
 //!
-//! If `tagId` is negative, has a fraction, is too large, or is text that is not a number, it cannot be the number of a
-//! tag. The answer is then `doesNotExist`. The values `123.0` and `" 123 "` mean 123.
+//! The number of a tag is a whole number. If `tagId` is negative, has a fraction, is too large, or is text that is not
+//! a number, the answer is `doesNotExist`. The values `123.0` and `" 123 "` mean 123.
 //!
-//! If a tag has a tamper status, its layout must have `[[`, which starts the MAC input, directly before `{enc}`. This
-//! layout must also have `{mac}` directly after `{enc}`.
+//! The layout of a tag with a tamper status must contain `[[`, `{enc}` and `{mac}` in this order, without text between
+//! them. `[[` marks the start of the MAC input.
 //!
 //! # The answer
 //!
 //! Every answer has all eleven fields, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
 //! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor's documentation does not
-//! define the behaviour, we chose it. The checks run in the order of the table rows:
+//! define the behaviour, we chose it. For example, we chose the error `unavailable`. The checks run in the order of the
+//! table rows:
 //!
 //! | outcome | status | success, authentic | `err` | exists | other fields |
 //! |---|---|---|---|---|---|
@@ -42,17 +43,18 @@
 //! | the tap is genuine but has no counter (wrong setup for this API) | 200 | false | `inactive` | true | null |
 //! | replay: the counter is not greater than the stored one | 200 | false | `ctrBehind` | true | as below |
 //! | the tap is genuine and new | 200 | true | null | true | as below |
-//! | the registry or the store failed | 503 | false | `unavailable` (ours) | false or true | null |
+//! | the registry or the store failed | 503 | false | `unavailable` | false or true | null |
 //!
-//! The answer to a replay and the answer to a new tap contain more values. `ctr`, `uid`, `ttCurrStatus` and
+//! In the answer to a replay or to a new tap, the other fields have these values. `ctr`, `uid`, `ttCurrStatus` and
 //! `ttPermStatus` are the values of this tap. `lastAuthenticCtr` and `lastAuthenticTimestamp` are the counter and the
-//! time of the tap that was last accepted before this request. They are null if no tap was accepted before. `metadata`
-//! is the customer's data about the tag.
+//! time of the tap that was last accepted before this request. Both fields are null if no tap was accepted before this
+//! request. `metadata` is the customer's data about the tag.
 //!
 //! `ctr` is a decimal number. `uid` is 14 upper-case hexadecimal digits. `ttCurrStatus` and `ttPermStatus` are `"C"`,
 //! `"O"`, `"I"`, or any other character that the tag wrote as its status. `ttCurrStatus` and `ttPermStatus` are null if
-//! the tag has no tamper status. `lastAuthenticTimestamp` is ISO 8601 in UTC with milliseconds. It is null if no time
-//! was stored with the last accepted tap. `metadata` is returned unchanged, but without the white space around it.
+//! the tag has no tamper status. `lastAuthenticTimestamp` is ISO 8601 in UTC with milliseconds.
+//! `lastAuthenticTimestamp` is also null if no time was stored with the last accepted tap. `metadata` is returned
+//! unchanged, but without the white space around it.
 //!
 //! **The API reports a tag as authentic even if its tamper seal was opened.** To find out whether the seal was opened,
 //! check `ttPermStatus` and `ttCurrStatus`.
@@ -88,9 +90,9 @@ pub struct Etrnl<'s> {
 }
 
 impl<'s> Etrnl<'s> {
-    /// Creates an API that uses this service. If any tag has keys that are sealed or derived from an eCode, create the
-    /// service with the server secrets. `api_keys` is the secret for [hashing API keys](ApiKeySecret::key_name). The
-    /// registry knows only the hash of each API key.
+    /// Creates an API that uses this service. If the keys of any tag are sealed, or are derived from an eCode, create
+    /// the service with the server secrets. `api_keys` is the secret for [hashing API keys](ApiKeySecret::key_name).
+    /// The registry knows only the hash of each API key.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
@@ -191,9 +193,9 @@ fn text(field: Option<&RawValue>) -> String {
 
 /// The field `tagId`, sent as a number or as text. Some clients copy the text from the URL of the tag.
 struct TagId {
-    /// `None` if the number or text cannot be the number of a tag.
+    /// `None` if the value of the field cannot be the number of a tag.
     number: Option<u64>,
-    /// The number as text, without white space around it. The text is kept because the MAC may cover it.
+    /// The number as text, without white space around it. The text is kept because the MAC may cover this text.
     text: String,
 }
 
@@ -244,7 +246,7 @@ impl<'a> Reply<'a> {
         Self { err: Some(err), exists, ..Self::default() }
     }
 
-    /// Adds the values of a genuine tap, the last accepted tap, and the customer's data.
+    /// Adds the values of a genuine tap, the counter and time of the last accepted tap, and the customer's data.
     fn with(self, tap: &TapValues, last: Option<Mark>, metadata: Option<&'a str>) -> Self {
         Self {
             ctr: Some(tap.ctr.get()),
@@ -311,8 +313,8 @@ fn unavailable<E>(failure: E) -> Answer<E> {
 /// Checks whether this API can answer requests about a tag. Call this function when you import tags.
 ///
 /// # Errors
-/// Returns [`Unfit`] with the first reason found. In the case of [`Unfit::KeysNotLoaded`], the UID may be missing too,
-/// but all other checks passed.
+/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that all other checks passed, but the
+/// keys and the UID were not checked. The UID may be missing too.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {

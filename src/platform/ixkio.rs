@@ -1,5 +1,5 @@
-//! Answers `GET /v1/t` like the hosted service ixkio. The source is ixkio's documentation, "API Mode for
-//! Authentication".
+//! Answers `GET /v1/t` like the hosted service ixkio. The source of the wire format is ixkio's documentation, "API Mode
+//! for Authentication".
 //!
 //! # The request
 //!
@@ -44,8 +44,8 @@
 //!
 //! # Deliberate differences
 //!
-//! - This API uses the counter `n` only if `e` authenticates it. The hosted service accepts any `n`, so any client can
-//!   block a tag. After a request with the counter 1000, the hosted service refuses all taps of the tag until the
+//! - This API uses the counter `n` only if the MAC in `e` matches. The hosted service accepts any `n`, so any client
+//!   can block a tag. After a request with the counter 1000, the hosted service refuses all taps of the tag until the
 //!   counter of the chip exceeds 1000.
 //! - The scan count is the number of accepted taps. The hosted service counts its answers instead.
 //! - Subtags are placeholders in a response, such as `{scount}`. The supported subtags are `xuid` `cuid` `uid` `scount`
@@ -266,7 +266,8 @@ impl<'a> Asked<'a> {
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
         let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
-        // An error answer contains the XUID of the record, even if the client sent a different identifier.
+        // If the record has an XUID, an error answer contains this XUID, even if the client sent a different
+        // identifier.
         let by = match xuid {
             Some(xuid) => Asked::by(TagRef::Xuid(xuid)),
             None => Asked { name: self.name, text: Cow::Borrowed(&*self.text) },
@@ -363,8 +364,8 @@ fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r 
 /// Checks whether this API can answer requests about a tag. Call this function when you import tags.
 ///
 /// # Errors
-/// Returns [`Unfit`] with the first reason found. In the case of [`Unfit::KeysNotLoaded`], the UID may be missing too,
-/// but all other checks passed.
+/// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that all other checks passed, but the
+/// keys and the UID were not checked. The UID may be missing too.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.names.xuid.is_none() {

@@ -9,20 +9,20 @@ use crate::sun::message::SunMessage;
 use crate::sun::tamper::TtStatus;
 use crate::value::Mark;
 
-/// A verdict about a tap, the record of the tag, and the content of the tap if it was verified.
+/// The verdict about a tap, the record of the tag, and the content of a verified tap.
 #[derive(Debug)]
 #[must_use = "this is the verdict"]
 pub struct Outcome<'a, R, E> {
-    /// The record of the tag. It is `None` if the service found no record for the tap. It can also be `None` if the
-    /// registry failed.
+    /// The record of the tag. This field is `None` if the service found no record for the tap. The field can also be
+    /// `None` if the registry failed.
     pub record: Option<&'a R>,
     /// The verdict.
     pub verdict: Result<Verdict, E>,
-    /// The contents of `record`.
+    /// The data that [`TagRecord::record`] returned for `record`.
     pub view: Option<Record<'a>>,
     /// The content of the tap: file data, the tamper status, and the texts of `{:name}` elements. The content is
-    /// present if the tap was accepted, if it is a replay, or if the counter store failed. In all other cases, this
-    /// field is `None`.
+    /// present if the tap was accepted, if the tap is a replay, or if the counter store failed. In all other cases,
+    /// this field is `None`.
     pub message: Option<SunMessage<'a>>,
 }
 
@@ -56,9 +56,9 @@ impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
     /// belongs to another organisation. Also returns `None` if there is no verdict, because the registry or the counter
     /// store failed.
     ///
-    /// A tap that is not genuine or not new also gets a response, usually the default response. A tag that cannot be
-    /// authenticated always gets the default response. For a tap that did not advance the counter, the values of
-    /// `scount` and `ccount` come from [`last_seen`](crate::platform::Record::last_seen).
+    /// A tap that is not genuine or not new also gets a response, usually the default response. A tag without a chip
+    /// cannot be authenticated and always gets the default response. For a tap that did not advance the counter, the
+    /// values of `scount` and `ccount` come from [`last_seen`](crate::platform::Record::last_seen).
     #[must_use]
     pub fn response(&self) -> Option<Response<'a, R>> {
         let (record, view) = self.record.zip(self.view)?;
@@ -82,13 +82,15 @@ impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
 }
 
 impl<'a, R: TagRecord> Response<'a, R> {
-    /// Returns a text with its subtags filled. Use this method for the values of extended data fields.
+    /// Returns a text whose subtags are replaced with their values. Use this method for the values of extended data
+    /// fields.
     #[must_use]
     pub fn fill(&'a self, text: &'a str) -> Filled<'a, Self> {
         Filled::new(text, self)
     }
 
-    /// Returns the extended data fields that are included in the answer, in order.
+    /// Returns the extended data fields that belong in the answer, in the order of the record. These are the fields
+    /// with [`in_response`](ExtendedData::in_response) set to `true`.
     pub fn extended_data(&self) -> impl Iterator<Item = ExtendedData<'a>> {
         fields(self.record).filter(|field| field.in_response)
     }

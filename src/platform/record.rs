@@ -26,10 +26,10 @@ pub trait TagRecord {
 pub struct Record<'r> {
     /// The organisation that owns the tag.
     pub organisation: OrganisationId,
-    /// `true` if a client of the ixkio API must send a token of this organisation.
+    /// `true` if a client of the ixkio API must send a token that belongs to the owner of the tag.
     pub needs_token: bool,
     /// The states of the tag and of its batch, tag group and folder. The service accepts taps of the tag only if all
-    /// four are active.
+    /// four states are [`State::Active`].
     pub standing: Standing,
     /// The UID of the chip, or `None` if the UID is unknown. The UID is required if the layout mirrors it, or if the
     /// keys are derived from it.
@@ -45,13 +45,14 @@ pub struct Record<'r> {
     pub metadata: Option<&'r str>,
     /// The mark that the counter store keeps for the tag: the counter and time of the last accepted tap, and the number
     /// of accepted taps. Your registry copies the mark from the counter store when the registry reads the record. The
-    /// service uses this copy for display and for rules, but never to detect a replay.
+    /// service uses this copy to choose and fill the response text, but never to detect a replay.
     pub last_seen: Option<Mark>,
 }
 
 impl Record<'_> {
-    /// Creates a record that contains only the owner. Without a chip, the tag cannot be authenticated. Set the other
-    /// fields that your tag needs, as the examples of [`Service`](super::Service) do.
+    /// Creates a record that contains only the owner. The tag cannot be authenticated until you set the field
+    /// [`chip`](Self::chip). Also set the other fields that your tag needs, as the examples of
+    /// [`Service`](super::Service) do.
     #[must_use]
     pub const fn new(organisation: OrganisationId) -> Self {
         Self {
@@ -127,7 +128,7 @@ pub enum Keys<'r> {
     Sealed {
         /// The sealed keys.
         keys: &'r SealedKeys,
-        /// The tag for which the keys were sealed.
+        /// The number, UID and epoch of the tag for which the keys were sealed.
         tag: TagContext,
     },
     /// The keys are derived from the server secret and the eCode, a code in the URL of the tag. See
@@ -153,12 +154,12 @@ pub enum MetaKey<'r> {
     SdmBackend(&'r sdm_backend::Master),
 }
 
-/// The source of an SDMFileReadKey. A key can be derived only if the record has a UID.
+/// The source of an SDMFileReadKey. To derive a key, the service needs the UID in the record.
 ///
 /// **If the layout does not mirror the UID, all tags that share a key count as one tag.** Without a UID, nothing in a
 /// tap shows which of these tags produced the tap. The service can accept the tap under the record of any of these
-/// tags. If [`Chip::counter`] is `None` in all of these records, the tags share one counter. The service then accepts
-/// the tap only once in total.
+/// tags. If [`Chip::counter`] is `None` in all of these records, the tags share one counter. In this case, the service
+/// accepts each tap under at most one of these records.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileKey<'r> {
@@ -211,12 +212,12 @@ pub struct ExtendedData<'r> {
     pub name: &'r str,
     /// The value. It can contain [subtags](super::rules::Subtags), which are placeholders such as `{scount}`.
     pub value: &'r str,
-    /// `true` if the field is included in the answer. ixkio calls this setting *Add to Response*.
+    /// `true` if the ixkio API includes the field in its answer. ixkio calls this setting *Add to Response*.
     pub in_response: bool,
 }
 
 impl ExtendedData<'_> {
-    /// Returns the name as it appears in an answer: in lower case, with `_` in place of each space.
+    /// Returns the field name for the answer of the ixkio API: the name in lower case, with `_` in place of each space.
     pub fn key(&self) -> impl Iterator<Item = char> {
         key(self.name)
     }
@@ -233,7 +234,7 @@ fn key(name: &str) -> impl Iterator<Item = char> {
 }
 
 /// A level in the hierarchy of tags. A folder contains tag groups, a tag group contains batches, and a batch contains
-/// tags. In comparisons, an outer level is less than an inner level.
+/// tags. An outer level is less than an inner level, so `Folder` is less than `TagCode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// A folder.
@@ -249,9 +250,9 @@ pub enum Level {
 /// The state of a folder, a tag group, a batch or a single tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// The service can accept taps of the tag, or of the tags in the folder, tag group or batch.
+    /// The service can accept taps of this tag, or of the tags in this folder, tag group or batch.
     Active,
-    /// The service refuses all taps of the tag, or of the tags in the folder, tag group or batch.
+    /// The service refuses all taps of this tag, or of all tags in this folder, tag group or batch.
     Inactive,
 }
 
@@ -274,8 +275,8 @@ impl Standing {
     pub const ACTIVE: Self =
         Self { folder: State::Active, tag_group: State::Active, batch: State::Active, tag_code: State::Active };
 
-    /// Returns the outermost inactive level. Returns `None` if every level is active. Only in this case can the service
-    /// accept taps of the tag.
+    /// Returns the outermost inactive level, or `None` if every level is active. The service accepts taps of the tag
+    /// only if this method returns `None`.
     ///
     /// ```
     /// use suntap::platform::{Level, Standing, State};

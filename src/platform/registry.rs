@@ -22,7 +22,7 @@ pub enum TagRef<'a> {
         /// The name.
         cuid: &'a str,
     },
-    /// The UID of a chip, together with the account of the customer who owns the tag.
+    /// The UID of the tag's chip, together with the account of the customer who owns the tag.
     Uid {
         /// The account of the customer.
         account: &'a str,
@@ -31,10 +31,11 @@ pub enum TagRef<'a> {
     },
     /// The number of a tag. The number is unique across all organisations.
     Number(u64),
-    /// The UID in a tap that is not verified yet. [`Service::verify_unnamed`](super::Service::verify_unnamed) uses this
-    /// identifier. Several organisations may have a record for the same UID. `nth` selects one of these records.
+    /// The UID in a tap that is not verified yet. [`Service::verify_unnamed`](super::Service::verify_unnamed) finds
+    /// records by this UID. Several organisations may have a record for the same UID. `nth` selects one of these
+    /// records.
     ClaimedUid {
-        /// The UID in the tap. It is not proven yet.
+        /// The UID in the tap. This UID is not verified yet.
         uid: Uid,
         /// The index of the requested record among all records with this UID, counted from 0. The records may be in any
         /// order, but the order must never change.
@@ -45,7 +46,7 @@ pub enum TagRef<'a> {
     Captured {
         /// The name of the element, without colon and braces.
         name: &'a str,
-        /// The text of the element.
+        /// The text that stands in the URL in place of the element.
         text: &'a str,
     },
 }
@@ -122,11 +123,12 @@ pub trait TagRegistry {
     /// Returns an error if the registry cannot determine whether it has the tag.
     fn find(&self, tag: TagRef<'_>) -> Result<Option<Self::Record>, Self::Error>;
 
-    /// Returns the organisation that owns an API key or token, or `None` if the key or token is unknown. `key` is the
-    /// [name](ApiKeyName) of the API key or token: a keyed hash of its text. The default implementation returns `None`.
+    /// Returns the organisation that owns an API key or token, or `None` if the key or token is unknown. `key` is not
+    /// the text of the API key or token, but its [name](ApiKeyName), which is a keyed hash of the text. The default
+    /// implementation returns `None`.
     ///
-    /// An API key and a token have different names even if their text is the same. Therefore a client cannot use an API
-    /// key as a token, or vice versa.
+    /// An API key and a token have different names even if both have the same text. Therefore a client cannot use an
+    /// API key as a token, or vice versa.
     ///
     /// # Errors
     /// Returns an error if the registry cannot determine whether the key or token exists.
@@ -161,7 +163,7 @@ pub trait AsyncTagRegistry {
     }
 }
 
-/// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. Each lookup blocks the task until the lookup is done.
+/// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. Each lookup blocks the async task until the lookup is done.
 impl<R: TagRegistry> AsyncTagRegistry for Blocking<R> {
     type Record = R::Record;
     type Error = R::Error;

@@ -54,8 +54,8 @@ pub enum Caller {
 pub struct UnnamedRequest<'a> {
     /// The tap.
     pub tap: UnverifiedTap<'a>,
-    /// The meta-read keys that may decrypt the PICCData of the tap, prepared for the scheme of the layout. Pass an
-    /// empty slice if the layout has no `{picc}`.
+    /// The meta-read keys. The service tries to decrypt the PICCData with each of these keys. Prepare the keys for the
+    /// scheme of the layout. Pass an empty slice if the layout has no `{picc}`.
     pub meta_keys: &'a [PreparedMetaReadKey],
     /// The client that sends the request.
     pub caller: Caller,
@@ -83,14 +83,14 @@ impl Caller {
     }
 }
 
-/// Completes a tap that was sent as separate values. The UID comes from the record. The text of a `{:name}` element
-/// comes from the client or, if the client did not send it, from the record.
+/// The values that complete a tap that was sent as separate values. The UID comes from the record. The text of a
+/// `{:name}` element comes from the client. If the client sent no text for an element, the text comes from the record.
 pub(super) struct Supplied<'a> {
-    /// The UID of the record, as a value and as 14 ASCII digits. It is set if the layout has `{uid}` and the tap was
-    /// sent without a UID.
+    /// The UID of the record, as a value and as 14 hexadecimal digits. This field is `None` if the record has no UID,
+    /// if the layout has no `{uid}`, or if the client sent a UID.
     uid: Option<(Uid, [u8; 14])>,
-    /// The names and texts of the `{:name}` elements of the layout. An element is left out if neither the tap nor the
-    /// record has a text for it.
+    /// The names and texts of the `{:name}` elements of the layout. The list contains an element only if the client
+    /// sent a text for the element, or if the record has a text for the element.
     captured: Vec<(&'a str, &'a str), MAX_NAMES>,
 }
 
@@ -120,7 +120,7 @@ impl<'a> Supplied<'a> {
         Mirrors { uid: given.uid.or(digits), captured: &self.captured, ..**given }
     }
 
-    /// Returns the UID that was taken from the record to complete the tap.
+    /// Returns the UID that was taken from the record to complete the tap, if any.
     pub(super) fn uid(&self) -> Option<Uid> {
         self.uid.map(|(uid, _)| uid)
     }

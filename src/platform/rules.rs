@@ -47,11 +47,11 @@ pub(crate) const LAYER: &str = "{tagcodedr}";
 pub enum Rule {
     /// *Tag Authentication*: matches if the tap is genuine and new.
     TagAuthentication,
-    /// *Scan Count*: compares the number of accepted taps of the tag with the target. The number includes the current
-    /// tap if this tap is accepted. The rule does not match if the number is unknown.
+    /// *Scan Count*: compares the number of accepted taps of the tag with the target (the second value). The number
+    /// includes the current tap if this tap is accepted. The rule does not match if the number is unknown.
     ScanCount(Comparison, u32),
-    /// *Tamper*: compares the tamper status (TTPermStatus and TTCurrStatus) of an accepted tap with the target. If the
-    /// status is unknown, the rule never matches, even with [`Equality::NotEqual`].
+    /// *Tamper*: compares the tamper status (TTPermStatus and TTCurrStatus) of an accepted tap with the target (the
+    /// second value). If the status is unknown, the rule never matches, even with [`Equality::NotEqual`].
     Tamper(Equality, [u8; 2]),
 }
 
@@ -68,12 +68,12 @@ pub enum Comparison {
     NotEqual,
 }
 
-/// A comparison between a text and the target of a rule.
+/// A comparison between the tamper status and the target of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Equality {
-    /// The text equals the target.
+    /// The status equals the target.
     Equal,
-    /// The text differs from the target.
+    /// The status differs from the target.
     NotEqual,
 }
 
@@ -165,7 +165,7 @@ impl<'r> Rules<'r> {
 
     /// Returns `true` if a genuine tap can get a different response than a forged tap because of
     /// [`Rule::TagAuthentication`]. The method looks for groups with this rule in the rule set that applies to the tag.
-    /// It returns `true` if the response of such a group differs from the default response.
+    /// The method compares the response of each such group with the default response.
     #[must_use]
     pub fn show_authenticity(&self) -> bool {
         let rules = self.in_force();

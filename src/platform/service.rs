@@ -17,8 +17,8 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 use crate::value::{CounterId, UnixMillis};
 use crate::verifier::Claims;
 
-/// The name of the layout element `{:eCode}`, which marks the place of the eCode in the URL. The eCode is a code that
-/// unseals or derives the keys of the tag.
+/// The name of the layout element `{:eCode}`, which marks the place of the eCode in the URL. The service needs the
+/// eCode to unseal or derive the keys of the tag.
 const ECODE: &str = "eCode";
 
 /// Decides whether to accept taps. A service uses a registry and a counter store, and takes these steps:
@@ -92,7 +92,8 @@ struct Examined<'a> {
 }
 
 impl<'a> Examined<'a> {
-    /// Advances the counter. Returns the content of the tap, and the verdict or the error of the counter store.
+    /// Advances the counter. Returns two values: first the content of the tap, then either the verdict or the error of
+    /// the counter store.
     async fn decide<S: AsyncCounterStore + ?Sized>(
         self,
         counters: &mut S,
@@ -116,8 +117,8 @@ impl<'s> Service<'s> {
         Self { secrets }
     }
 
-    /// Decides about a tap, calls `conclude` with the outcome, and returns the result of `conclude`. `conclude` is a
-    /// closure because the outcome borrows the record, which exists only during this call.
+    /// Decides whether to accept a tap, calls `conclude` with the outcome, and returns the result of `conclude`.
+    /// `conclude` is a closure because the outcome borrows the record, which exists only during this call.
     pub fn verify<R: TagRegistry, S: CounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -132,8 +133,8 @@ impl<'s> Service<'s> {
     /// everything that it holds is `Send`: the store, `conclude`, and the futures and errors of the registry and the
     /// store. The registry and the records must be both `Send` and `Sync`.
     ///
-    /// If the future is dropped before it completes, the counter may or may not have been advanced. In either case,
-    /// treat the tap as spent: do not accept it, and ask for a new tap.
+    /// If the future is dropped before it completes, the counter may or may not have been advanced. In either case, do
+    /// not accept this tap. Ask the user for a new tap.
     pub async fn verify_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
         registry: R,
@@ -195,8 +196,8 @@ impl<'s> Service<'s> {
     /// outcome contains the first record whose keys verify the tap, and the refusal for this record.
     ///
     /// If no record's keys verify the tap, the outcome has no record, because nothing proves which tag made the tap.
-    /// The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise the refusal is that of the last
-    /// record that the service tried.
+    /// The refusal is [`Refusal::UnknownTag`] if no record has the UID. Otherwise, the outcome contains the refusal for
+    /// the last record that the service tried.
     ///
     /// ```
     /// use suntap::platform::{
@@ -253,8 +254,8 @@ impl<'s> Service<'s> {
     ) -> T {
         let UnnamedRequest { tap, meta_keys, caller, at } = request;
         let mut refused = Refusal::UnknownTag;
-        // The first record whose keys verify the tap, although the tag is inactive or the caller may not ask about it.
-        // The second value is the refusal.
+        // A record and its refusal. The keys of the record verify the tap, but the tag is inactive, or the caller may
+        // not ask about the tag. If there are several such records, the first one is kept.
         let mut unusable = None;
         let mut claims = Claims::new(&tap, meta_keys);
         while let Some((_, claimed)) = claims.next() {
@@ -297,7 +298,8 @@ impl<'s> Service<'s> {
     }
 
     /// Verifies a tap with the keys of a record. Does not compare the counter with the stored counter. If the tap
-    /// arrived as separate values, `mirrors` contains these values and the values that the record adds.
+    /// arrived as separate values, `mirrors` contains these values and the values that the service added from the
+    /// record.
     fn examine<'a>(
         &self,
         tap: Presented<'a>,
@@ -319,15 +321,15 @@ impl<'s> Service<'s> {
             }
         };
         let has_picc_data = layout.has(Field::PiccData);
-        // If the tap arrived as separate values, the keys are prepared before a malformed value is reported. Therefore
-        // a wrong eCode is reported before a malformed value.
+        // If the tap arrived as separate values, a wrong eCode must be reported before a malformed value. Therefore the
+        // keys are prepared before `tap` is checked for an error.
         let keys = TagKeys::prepare(self.secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
         let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
         let claim = Claims::new(&tap, meta_key).next();
-        // Keys derived from a wrong eCode usually fail to decrypt the PICCData. The refusal is then the same as for a
-        // wrong eCode with sealed keys.
+        // Keys derived from a wrong eCode usually cannot decrypt the PICCData to valid content. In this case, the
+        // refusal is the same as for sealed keys and a wrong eCode.
         let is_derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let (_, claimed) = claim.ok_or(unopened)?;
@@ -393,8 +395,8 @@ fn verify_claim<'a>(
     claimed: ClaimedTap<'a>,
     file_key: &PreparedFileReadKey,
 ) -> Result<Examined<'a>, Refusal> {
-    // If the layout can mirror a UID, a missing UID in the tap or in the record is a mismatch too. Without this rule, a
-    // tap of another tag with the same keys would be accepted under this record.
+    // If the layout can mirror a UID, a UID that is missing in the tap or in the record counts as a mismatch too.
+    // Without this rule, a tap of another tag with the same keys would be accepted under this record.
     let expected = claimed.uid().is_some() || chip.layout.mirrored().uid;
     if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
         return Err(Refusal::OtherUid);

@@ -50,8 +50,8 @@ pub enum Refusal {
     UnknownTag,
     /// The caller does not belong to the organisation that owns the tag.
     NotTheOwner,
-    /// The tag may not be used, because the tag itself, its batch, its tag group or its folder is inactive. If several
-    /// of these levels are inactive, the value names the outermost of them.
+    /// The tag, its batch, its tag group or its folder is inactive. If several of these levels are inactive, the value
+    /// names the outermost inactive level.
     Inactive(Level),
     /// The record has no chip, so the tag cannot be authenticated.
     NoChip,
@@ -61,7 +61,8 @@ pub enum Refusal {
     /// - The layout has `{picc}`, but the record has no SDMMetaReadKey.
     /// - The keys are derived, but the record has no UID.
     /// - The suffix for the AN10922 derivation is longer than 24 bytes.
-    /// - The keys are sealed or derived from an eCode, but the service has no server secret.
+    /// - The keys are sealed (encrypted), and the service has no server secret.
+    /// - The keys are derived from an eCode (a code in the URL of the tag), and the service has no server secret.
     NoKeys,
     /// A key in the record was prepared for a scheme other than that of the layout.
     WrongScheme,
@@ -77,7 +78,7 @@ pub enum Refusal {
     OtherUid,
     /// The SDMMAC does not match, or the counter is 0.
     NotAuthentic,
-    /// The tap is genuine, but it carries no counter, so it may be a replay.
+    /// The tap is genuine, but it carries no counter, so the tap may be a replay.
     NoCounter,
     /// The tap is genuine, but the same tap or a later tap of the tag was already accepted.
     Replayed {

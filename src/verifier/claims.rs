@@ -12,7 +12,8 @@ pub(crate) struct Claims<'t, 'a> {
     source: Source<'t, 'a>,
     /// `true` after the key source returned no file-read key for a claim.
     is_unlisted: bool,
-    /// The UID of the first claim for which the key source returned no file-read key. `None` if that claim has no UID.
+    /// The UID of the first claim for which the key source returned no file-read key. `None` if there is no such claim,
+    /// or if that claim has no UID.
     unlisted: Option<Uid>,
     /// `true` after the MAC of a claim did not match under its file-read key.
     is_refused: bool,
@@ -21,8 +22,8 @@ pub(crate) struct Claims<'t, 'a> {
 /// The source of the claims of a tap.
 ///
 /// A tap without PICCData yields one claim. A tap with PICCData yields at most one claim for each meta-read key. A
-/// wrong key also yields a claim if the decrypted content is valid by chance. The probability of this is at least 1 in
-/// 256.
+/// wrong key also yields a claim if the decrypted content is valid by chance. For each wrong key, the probability is at
+/// least 1 in 256.
 enum Source<'t, 'a> {
     One(Option<ClaimedTap<'a>>),
     Many(Candidates<'t, 'a, core::slice::Iter<'t, PreparedMetaReadKey>>),
@@ -49,8 +50,8 @@ impl<'t, 'a> Claims<'t, 'a> {
         }
     }
 
-    /// Verifies a claim with its file-read key. `key` is `None` if the key source does not know the tag. Returns `None`
-    /// if the claim does not verify and the caller should try the next claim.
+    /// Verifies a claim with its file-read key. `key` is `None` if the key source does not know the tag. Returns
+    /// `Ok(None)` if the claim does not verify. In this case, the caller tries the next claim.
     pub(crate) fn judge<S, K>(
         &mut self,
         claim: ClaimedTap<'a>,
@@ -68,8 +69,8 @@ impl<'t, 'a> Claims<'t, 'a> {
                 self.is_refused = true;
                 Ok(None)
             }
-            // Any other error ends the search. Either the MAC of this claim matched, so the MAC of no other claim can
-            // match, or the configuration is wrong.
+            // Any other error ends the search. Either the configuration is wrong, or the MAC of this claim matched. In
+            // the second case, the MAC of no other claim can match.
             Err(error) => Err(error.into()),
         }
     }

@@ -40,9 +40,9 @@ pub struct An10922 {
 }
 
 impl An10922 {
-    /// Creates a source for tags that were set up only once, which means that they are in epoch 0. The input of the
-    /// derivation is the UID followed by `suffix`. Two applications with the same master key have different keys if
-    /// their suffixes differ.
+    /// Creates a source for tags that were set up only once. Such tags are in epoch 0. The input of the derivation is
+    /// the UID followed by `suffix`. If two applications use the same master key but different suffixes, their
+    /// file-read keys are different.
     ///
     /// # Errors
     /// Returns [`ConfigError::DiversificationInput`] if the suffix is longer than 24 bytes.
@@ -172,8 +172,8 @@ pub struct ECodeKeys {
 }
 
 impl ECodeKeys {
-    /// Creates a source for tags that were set up only once, which means that they are in epoch 0. `name` is the name
-    /// of the `{:name}` element that contains the eCode, for example `eCode` for `{:eCode}`.
+    /// Creates a source for tags that were set up only once. Such tags are in epoch 0. `name` is the name of the
+    /// `{:name}` element that contains the eCode, for example `eCode` for `{:eCode}`.
     #[must_use]
     pub const fn new(secret: ServerSecret, name: &'static str) -> Self {
         Self { secret, name, epoch: 0 }

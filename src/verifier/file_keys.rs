@@ -17,9 +17,10 @@ use crate::value::{ConfigError, Uid};
 /// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived for each tag |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
-/// Implement this trait for your database if you need a named type, or if the UID alone is not enough to find a key. An
-/// implementation receives a tap that is not verified yet, so it must use the tap only to find a key. If your type
-/// wraps another source, call the [`check`](Self::check) of the wrapped source in your own `check`.
+/// Instead of passing a closure, you can implement this trait for your database. Do this if you must write down the
+/// type of the source, or if the UID alone is not enough to find a key. An implementation receives a tap that is not
+/// verified yet, so it must use the tap only to find a key. If your type wraps another source, call the
+/// [`check`](Self::check) of the wrapped source in your own `check`.
 ///
 /// A reference to a source does not implement this trait, so a verifier must own its source. If one database contains
 /// both keys and counters, move the database into the verifier, and implement `CounterStore` for `&Database`. For each
@@ -75,10 +76,10 @@ pub trait FileKeys {
     /// index of the meta-read key that decrypted the PICCData, or 0 if the layout has no PICCData.
     ///
     /// With several meta-read keys, the verifier may call this method more than once per tap. In some calls, the UID
-    /// may be random: a wrong meta-read key can decrypt the PICCData to content that looks valid by chance, with a
-    /// probability of at least 1 in 256. If this method returns `None`, or if the MAC does not match under the returned
-    /// key, the verifier tries the next meta-read key. If this method returns an error, the verifier stops and returns
-    /// that error.
+    /// may be random: a wrong meta-read key can decrypt the PICCData to content that looks valid by chance. For each
+    /// wrong key, the probability is at least 1 in 256. If this method returns `None`, or if the MAC does not match
+    /// under the returned key, the verifier tries the next meta-read key. If this method returns an error, the verifier
+    /// stops and returns that error.
     ///
     /// # Errors
     /// Returns an error if the source cannot find out whether it knows the tag, for example because a database is down.
@@ -88,10 +89,10 @@ pub trait FileKeys {
 /// The async counterpart of [`FileKeys`].
 ///
 /// This trait is implemented for closures `Fn(Uid) -> impl Future<Output = Result<Option<K>, E>>`, for every key source
-/// of this crate, and for a [`Blocking`] that wraps any other [`FileKeys`].
+/// of this crate, and for [`Blocking`]. You can wrap any type that implements [`FileKeys`] in `Blocking`.
 ///
-/// Like [`AsyncCounterStore`](crate::AsyncCounterStore), this trait does not require `Send`. A future that uses a key
-/// source is `Send` if the futures of the key source are `Send`.
+/// Like [`AsyncCounterStore`](crate::AsyncCounterStore), this trait does not require its futures to be `Send`. A future
+/// that uses a key source is `Send` if the futures of the key source are `Send`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async source of file-read keys",
     note = "pass a closure `|uid: Uid| async {{ .. }}` that returns `Result<Option<Key>, Error>`",
@@ -205,8 +206,8 @@ impl<F: FileKeys> AsyncFileKeys for Blocking<F> {
     }
 }
 
-/// Implements [`AsyncFileKeys`] for key sources that never wait. The traits `FileKeys` and `AsyncFileKeys` must be in
-/// scope.
+/// Implements [`AsyncFileKeys`] for key sources that never wait. Both traits `FileKeys` and `AsyncFileKeys` must be in
+/// scope where this macro is called.
 macro_rules! never_waits {
     ($($source:ty)*) => {$(
         impl AsyncFileKeys for $source {

@@ -313,7 +313,7 @@ impl fmt::Display for Finding<'_> {
     }
 }
 
-/// Returns the data sheet's name of the offset of a mirror.
+/// Returns the name that the data sheet uses for the offset of this mirror.
 fn offset_name(mirror: Field) -> &'static str {
     match mirror {
         Field::PiccData => "PICCDataOffset",

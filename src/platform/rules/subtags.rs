@@ -5,8 +5,8 @@ use core::fmt;
 
 use crate::value::Uid;
 
-/// The number of levels on which subtags are filled. The value of a subtag can contain subtags of the next level.
-/// Subtags beyond the last level stay as written.
+/// The maximum nesting level of subtags that are replaced. A subtag in the text itself is on level 1. A subtag in the
+/// value of another subtag is one level deeper. Subtags on deeper levels than the maximum stay as written.
 const MAX_DEPTH: u32 = 3;
 /// The maximum number of subtags that are looked up for one text. Any further subtags stay as written. Without this
 /// limit, a text could become very long if the values of subtags contain many further subtags.
@@ -16,7 +16,7 @@ const MAX_LOOKED_UP: u32 = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subtag<'a> {
-    /// A text that can contain further subtags, which are filled too.
+    /// A text that can contain further subtags. These subtags are replaced too.
     Nested(&'a str),
     /// Text that is written unchanged.
     Text(&'a str),
@@ -38,8 +38,8 @@ pub trait Subtags {
 /// A text with subtags, and the source of the values for these subtags. `Display` writes the text with each known
 /// subtag replaced by its value.
 ///
-/// If the value of a subtag contains subtags, these are filled too, up to three levels in total. At most 256 subtags
-/// are looked up. Subtags beyond these limits stay as written.
+/// If the value of a subtag contains subtags, these subtags are replaced too, up to three levels in total. At most 256
+/// subtags are looked up. Subtags beyond these limits stay as written.
 #[derive(Clone, Copy, Debug)]
 pub struct Filled<'a, S: ?Sized> {
     text: &'a str,
@@ -80,7 +80,7 @@ impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
     }
 }
 
-/// Returns `true` if the text contains `subtag`, which includes the braces. Ignores case.
+/// Returns `true` if the text contains `subtag`, ignoring case. Pass the subtag with its braces.
 pub(super) fn has(text: &str, subtag: &str) -> bool {
     Parts(text).any(|part| matches!(part, Part::Subtag { written, .. } if written.eq_ignore_ascii_case(subtag)))
 }
