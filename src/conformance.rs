@@ -1,14 +1,14 @@
-//! Checks the laws that every counter store must obey (feature `conformance`). A law is a property of a correct store.
-//! Call the checks from the tests of your own store.
+//! Tests counter stores (feature `conformance`). A *law* is a property that every counter store must have. Call the
+//! checks of this module from the tests of your own store.
 //!
 //! Functions whose names end in `_async` take an [`AsyncCounterStore`]. All other functions take a [`CounterStore`].
 //! This module does not need `std`, so you can also run the checks on a device. If a store breaks a law, the check
 //! returns a [`Violation`], which names the [`Law`].
 //!
-//! Each check derives counter ids from a number `run`, which you choose. Choose a different number for each check, so
-//! that the counter ids are new even if the store is not empty. A check uses at most [`TAGS`] tags, except
+//! Each check derives counter ids from a number `run`, which you choose. Choose a number that no earlier check used
+//! with the same store. The store then contains none of the counter ids yet. A check uses at most [`TAGS`] tags, except
 //! [`Contest::Apart`], which uses one tag for each participant (a thread or task). [`sequential`] calls the store about
-//! 20 times. The checks expect the store to return every stored time exactly, to the millisecond.
+//! 20 times. The store must return every stored time exactly, to the millisecond.
 //!
 //! ```
 //! use suntap::conformance;
@@ -22,8 +22,8 @@
 //! # Laws about concurrent calls
 //!
 //! A [`Contest`] checks one law with concurrent calls. Run several participants in parallel, in threads or tasks, and
-//! give each participant its own handle to the same store. Let all participants wait until the last one is ready, for
-//! example with a barrier. Each participant then calls [`enter`](Contest::enter) once. After that, call
+//! give each participant its own handle to the same store. Let each participant wait until all participants are ready,
+//! for example with a barrier. Each participant then calls [`enter`](Contest::enter) once. After that, call
 //! [`judge`](Contest::judge) with the results. Run many rounds. A race condition lasts a few microseconds, so a single
 //! round can miss it.
 //!
@@ -104,9 +104,9 @@ pub enum Law {
     /// After many concurrent calls with different counters for one tag, the greatest counter is stored. The number of
     /// taps in the mark is the number of calls that advanced the counter.
     GreatestRemains,
-    /// If the store reported a mark as stored, the store still contains the mark after it is opened again.
+    /// If the store reported a mark as stored, the mark is still stored after the store is opened again.
     MarksSurvive,
-    /// If the store fails to write a mark, it does not report that the counter advanced.
+    /// If the store fails to write a mark, the store does not report that the counter advanced.
     FailuresAreTold,
     /// The store returns no error as long as it can read and write its data.
     Works,
@@ -203,7 +203,8 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.store.advance(&tag(self.run, number), ctr, at).await.map_err(Violation::failed)
     }
 
-    /// Checks that the store advances the counter of the tag `number` from the mark `previous` to the mark `now`.
+    /// Tries to advance the counter of the tag `number` to `now.ctr`. Checks that the counter advances, and that the
+    /// store reports the marks `previous` and `now`.
     async fn advances(
         &mut self,
         number: u8,
@@ -219,7 +220,8 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         }
     }
 
-    /// Checks that the store does not advance the counter to `ctr`, and that it reports the mark `stored`.
+    /// Tries to advance the counter of the tag `number` to `ctr`. Checks that the store rejects `ctr` as stale, and
+    /// reports the mark `stored`.
     async fn is_stale(
         &mut self,
         number: u8,
@@ -271,7 +273,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
     }
 }
 
-/// Checks all laws that need neither concurrent calls nor a restart.
+/// Checks all laws that can be checked without concurrent calls, a restart or a failure.
 ///
 /// # Errors
 /// Returns a [`Violation`] that names the first broken law.
@@ -303,8 +305,8 @@ pub enum Contest {
         /// The number from which the counter id is derived.
         run: u64,
     },
-    /// Checks [`Law::TagsAreIndependent`]. Each participant uses a different tag, and every call must advance a
-    /// counter.
+    /// Checks [`Law::TagsAreIndependent`]. Each participant uses a different tag. Every call must advance the counter
+    /// of its tag.
     Apart {
         /// The number from which the counter ids are derived.
         run: u64,
@@ -496,9 +498,10 @@ impl Promise {
     /// an error when the promise was made, this function tries to advance the counter again.
     ///
     /// # Errors
-    /// Returns a [`Violation`] if the recorded mark is missing or changed. The violation names [`Law::MarksSurvive`]
-    /// for a promise from [`make`](Self::make), and [`Law::FailuresAreTold`] for a promise from
-    /// [`make_failing`](Self::make_failing).
+    /// Returns a [`Violation`] if the store contains neither the recorded mark nor a newer mark of the same tag. The
+    /// violation names [`Law::MarksSurvive`] for a promise from [`make`](Self::make), and [`Law::FailuresAreTold`] for
+    /// a promise from [`make_failing`](Self::make_failing). If the store returns an error, the violation names
+    /// [`Law::Works`].
     pub fn keep<S: CounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
         run_ready(self.keep_async(&mut Blocking(store)))
     }
@@ -508,8 +511,8 @@ impl Promise {
     /// # Errors
     /// Returns the same errors as [`keep`](Self::keep).
     pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        // If the store still contains the recorded counter, it rejects the same counter as stale, and reports the
-        // stored mark.
+        // If the store still contains the recorded counter, the store rejects the same counter as stale, and reports
+        // the stored mark.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
         let is_kept = match (advance, self.acknowledged) {

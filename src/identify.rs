@@ -1,9 +1,10 @@
-//! Finds the meta-read key of a tap, which decrypts its PICCData, by trying many keys.
+//! Finds the meta-read key of a tap by trying many keys. The meta-read key decrypts the PICCData of the tap.
 //!
 //! The first byte of decrypted PICCData says which values the PICCData contains. With the right key, this byte is
-//! valid. With a wrong key, the byte is valid by chance with a probability of 1 in 256. For a layout with `{picc}`
-//! without options, the probability is 3 in 256, because three values of the byte are valid. A search may therefore
-//! find wrong keys in addition to the right key. The wrong keys are rejected later, because the SDMMAC does not match.
+//! valid. With a wrong key, the byte is random. For a layout with `{picc}` without options, 3 of the 256 possible bytes
+//! are valid. For a layout with options, such as `{picc:uid,ctr}`, 1 of the 256 possible bytes is valid. A search may
+//! therefore find wrong keys in addition to the right key. The wrong keys are rejected later, because the SDMMAC does
+//! not match.
 //!
 //! The search takes the keys from an iterator, at most eight at a time. The memory use of the search therefore does not
 //! depend on the number of keys.
@@ -43,8 +44,8 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 ///
 /// The keys may be plain (`SdmMetaReadKey`) or prepared (`PreparedMetaReadKey`). A plain key is expanded into AES round
 /// keys for each tap, and a prepared key only once. Without the feature `accel`, prepare the keys if you try them on
-/// many taps. With `accel`, eight plain keys are expanded in parallel. Preparing then saves time only if all prepared
-/// keys fit into the CPU cache.
+/// many taps. With `accel`, eight plain keys are expanded in parallel, so prepared keys save time only if all of them
+/// fit into the CPU cache.
 ///
 /// The claimed taps are not verified. Before verification, use the values of a claimed tap only to choose a key.
 pub fn candidates<'a, I>(tap: &UnverifiedTap<'a>, keys: I) -> impl Iterator<Item = (usize, ClaimedTap<'a>)>

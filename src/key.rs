@@ -1,7 +1,7 @@
 //! Defines the key types. There is one type for each purpose. Keys are wiped on drop and never printed.
 //!
-//! A *plain* key contains the 16 bytes of a key. A *prepared* key contains values that were computed from a key in
-//! advance, such as the key schedule and the CMAC subkeys. Store and pass plain keys. If you use a key for more than
+//! A *plain* key is stored as its 16 bytes. A *prepared* key is stored as values that were computed from the 16 bytes
+//! in advance, such as the key schedule and the CMAC subkeys. Store and pass plain keys. If you use a key for more than
 //! one tap, prepare it once.
 
 mod counter_id;

@@ -1,6 +1,6 @@
-// `links.md` and `README.md` define the same links to the guide chapters. The links in `links.md` lead to rustdoc
-// modules. The links in `README.md` lead to files in the repository. Rustdoc uses the first definition of a link, so
-// `links.md` must come first.
+// `links.md` and `README.md` define links with the same names to the guide chapters. The links in `links.md` lead to
+// rustdoc modules. The links in `README.md` lead to files in the repository. Rustdoc uses the first definition of a
+// link, so `links.md` must come first.
 #![doc = include_str!("guide/links.md")]
 #![doc = include_str!("../README.md")]
 #![no_std]

@@ -122,8 +122,8 @@ impl Serialize for SdmLayout {
     }
 }
 
-/// Deserializes a layout from text or from a map `{scheme, template}`. Text alone is the template of a layout in AES
-/// mode. The field `scheme` of the map may also be called `mode`.
+/// Deserializes a layout from text or from a map `{scheme, template}`. If the input is text, the text is the template
+/// of a layout in AES mode. The field `scheme` of the map may also be called `mode`.
 impl<'de> Deserialize<'de> for SdmLayout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LayoutVisitor)

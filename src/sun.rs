@@ -24,9 +24,9 @@
 //! [`verify_replayable`]: crate::ClaimedTap::verify_replayable
 //!
 //! Each step consumes the previous state, and no state is `Clone`. A caller therefore cannot skip or repeat a step. No
-//! method turns a `ReplayableTap` into a `FreshTap`. Dropping a `VerifiedTap` without a commit is harmless: no tap is
-//! accepted, and no counter advances. The types cannot enforce the [contract](crate::CounterStore) of a counter store.
-//! If a store loses counters or reports a wrong result, a replay can become a `FreshTap`.
+//! method turns a `ReplayableTap` into a `FreshTap`. You may drop a `VerifiedTap` without a commit: the tap is then not
+//! accepted, and its counter does not advance. The types cannot enforce the [contract](crate::CounterStore) of a
+//! counter store. If a store loses counters or reports a wrong result, a replay can become a `FreshTap`.
 //!
 //! # Misuse that does not compile
 //!

@@ -48,7 +48,7 @@ fn available() -> bool {
 
 with_aes! {
     // A loop is faster than `map` here. The function `map` is compiled without the target features for AES, so a
-    // closure would not be inlined into it.
+    // closure would not be inlined into `map`.
     #[inline]
     fn load_each<const N: usize>(blocks: &[Block; N]) -> [Register; N] {
         let mut registers = [load(&[0; 16]); N];
@@ -189,7 +189,7 @@ with_aes! {
         xor(even, and(xor(even, odd), mask))
     }
 
-    // `expand`, `encrypt` and `decrypt` are inlined into other functions of this macro block. Code outside the block
+    // `expand`, `encrypt` and `decrypt` are inlined into other functions inside `with_aes!`. Code outside `with_aes!`
     // calls the functions below instead.
     fn expand_apart<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
         expand(keys)

@@ -1,8 +1,8 @@
 //! Implements CMAC. Source: NIST SP 800-38B, RFC 4493.
 //!
 //! This crate has its own CMAC for two reasons. First, a prepared key contains the subkeys, so the MAC of a one-block
-//! message costs only one block encryption. Second, the key derivation of AN10922 pads its input by its own rule, so it
-//! needs a CMAC function that accepts padded input.
+//! message costs only one block encryption. Second, the key derivation of AN10922 has its own padding rule, so this
+//! derivation needs a CMAC function that accepts padded input.
 
 use dbl::Dbl;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
@@ -10,8 +10,8 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use super::backend::{Encryptor, chain_once};
 use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
 
-/// If `true`, the code for prepared keys also handles keys that are used for one call. Separate code for such keys is
-/// faster, but takes 1.2 KB of flash in firmware.
+/// If `true`, the code for prepared keys also handles keys that are used only once. Separate code for such keys is
+/// faster, but adds 1.2 KB to the firmware.
 const SHARED: bool = cfg!(target_pointer_width = "32");
 
 /// A key prepared for CMAC: the cipher and the two subkeys.
@@ -190,7 +190,7 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
     fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
         let mut state = [0; 16];
         // The block that is being filled. A full block is encrypted when the next byte arrives. Until then, the block
-        // may be the last block, which must first be XORed with a subkey.
+        // may be the last block of the message. The last block must be XORed with a subkey before encryption.
         let mut block = [0; 16];
         let mut filled: usize = 0;
         // `for_each` is faster than a loop here, because `next` is slow on chained iterators.

@@ -120,7 +120,7 @@ impl LrpLanes {
     }
 }
 
-/// Encrypts the two blocks under each key. Returns the results for the first block and the results for the second
+/// Encrypts the same two blocks under each key. Returns the results for the first block and the results for the second
 /// block.
 fn encrypt_both(keys: &[Block; LANES], blocks: [Block; 2]) -> (Secret<[Block; LANES]>, Secret<[Block; LANES]>) {
     let mut given = Secret([blocks; LANES]);
@@ -191,8 +191,8 @@ impl Lrp {
         }
     }
 
-    /// Encrypts whole blocks in place with LRICB. The arguments have the same meaning as in [`decrypt`](Self::decrypt).
-    /// Source: AN12304 §3.1, Algorithm 4.
+    /// Encrypts whole blocks in place with LRICB, the encryption mode of LRP, without padding. The arguments have the
+    /// same meaning as in [`decrypt`](Self::decrypt). Source: AN12304 §3.1, Algorithm 4.
     #[doc(alias = "LRICBEnc")]
     pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
         for block in blocks {
@@ -223,8 +223,8 @@ impl Lrp {
 
 impl Cmac<Lrp> {
     /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. This
-    /// encryption needs only the first plaintext, because all nibbles of the block are zero. It therefore runs in
-    /// parallel with the computation of the other plaintexts.
+    /// encryption needs only the first plaintext, because all nibbles of the block are zero. The encryption therefore
+    /// runs in parallel with the computation of the other plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));

@@ -1,5 +1,5 @@
-//! Implements the block cipher with RustCrypto's crate `aes`. The crate uses the processor's AES instructions if there
-//! are any, and constant-time code otherwise.
+//! Implements the block cipher with RustCrypto's crate `aes`. If the processor has AES instructions, the crate uses
+//! them. Otherwise, the crate uses constant-time code.
 
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;

@@ -28,8 +28,8 @@ use record::{Content, Record, Slot};
 ///
 /// The store uses a region of the flash as a ring of segments. The active segment holds a snapshot of all marks,
 /// followed by a log. Each accepted tap appends one record to the log. When the log is full, the store erases the next
-/// segment, writes a new snapshot into it, and closes the old segment. The store also keeps all marks in memory, so a
-/// stale tap (a replay) needs no access to the flash.
+/// segment, writes a new snapshot into that segment, and closes the old segment. The store also keeps all marks in
+/// memory, so a stale tap (a replay) needs no access to the flash.
 ///
 /// | when | reads | writes | erases |
 /// |---|---|---|---|
@@ -41,10 +41,11 @@ use record::{Content, Record, Slot};
 /// | first accepted tap after a start that wrote nothing | 0 | 2 for each known tag, plus 7 | 1 segment |
 /// | an accepted tap when the log is full | 0 | 2 for each known tag, plus 7 | 1 segment |
 ///
-/// On the flash, a record takes 36 bytes, rounded up to whole words, plus one word for the acknowledgement. The
-/// acknowledgement is written last, and shows that the record is complete. With 4-byte words, the total is 40 bytes. A
-/// segment is long enough for a snapshot of `N` tags and a log of `max(N / 2, 16)` taps. The region must be long enough
-/// for three segments. [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) is the length of three segments in bytes.
+/// A *word* is the smallest unit that the store reads or writes. On the flash, a record takes 36 bytes, rounded up to
+/// whole words, plus one word for the acknowledgement. The acknowledgement is written last, and shows that the record
+/// is complete. With 4-byte words, the total is 40 bytes. A segment is long enough for a snapshot of `N` tags and a log
+/// of `max(N / 2, 16)` taps. The region must be long enough for three segments.
+/// [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) is the length of three segments in bytes.
 ///
 /// **Lifetime**: As an example, consider a store for 32 tags in a region of 16 pages. A page is 4 KiB long, and a word
 /// is 4 bytes long. Each segment takes one page and has space for 102 records, of which 68 are in the log. If a page
@@ -55,24 +56,24 @@ use record::{Content, Record, Slot};
 /// **Memory**: The store needs about 54 bytes of memory for each of the `N` tags.
 ///
 /// The store has two requirements for the flash. Erased bytes must read as `FFh`. A read of a partly written word must
-/// succeed, but may return any value. A flash that does not meet both requirements needs an adapter. An example is a
-/// flash that returns an error for a partly written word.
+/// succeed, but may return any value. A flash that does not meet both requirements needs an adapter. This applies, for
+/// example, to a flash that returns an error for a partly written word.
 ///
 /// The store skips a record that was only partly written, because the tap of that record was never accepted. If an
 /// acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The store never guesses a
-/// lost mark, because a counter that is too low would let old taps pass. Existing crates for logs on flash skip or
-/// erase unreadable data. The store therefore has its own log format. If marks are lost, call [`format`](Self::format)
-/// to create an empty store, and give each tag a new key.
+/// lost mark, because a guess that is too low would let old taps pass. Existing crates for logs on flash skip or erase
+/// unreadable data. The store therefore has its own log format. If marks are lost, call [`format`](Self::format) to
+/// create an empty store, and give each tag a new key.
 ///
-/// If a call of `advance` fails, or if its future is dropped before it completes, the next call first reads all marks
-/// from the flash again.
+/// If a call of `advance` fails, the next call first reads all marks from the flash again. The same applies if the
+/// future of a call is dropped before the call completes.
 ///
 /// # Which region becomes an empty store
 ///
 /// If the region contains a complete segment, [`open`](Self::open) reads the existing store. Otherwise, `open` creates
 /// an empty store only in a region that is blank except for the first two slots. A slot is the space for one record.
 /// The first two slots may contain any bytes, because power may fail during the first start. However, if the first slot
-/// contains a valid header, it must be the header of a new, empty store with the same word length. For any other
+/// contains a valid header, this header must belong to a new, empty store with the same word length. For any other
 /// content, `open` returns an error:
 ///
 /// | what the region contains | error |
@@ -85,9 +86,9 @@ use record::{Content, Record, Slot};
 /// The store looks for headers at the start of each page. Within a page, it looks for labels at every multiple of the
 /// slot length. The section "Format" describes headers and labels.
 ///
-/// A new store writes its first mark to the third slot. A damaged store therefore never becomes an empty store if any
-/// byte outside the first two slots is not blank. If all bytes outside the first two slots are erased while the store
-/// is not open, the store may be unable to detect the erasure.
+/// A new store writes its first mark to the third slot. If any byte after the first two slots is not blank, `open`
+/// therefore never replaces a damaged store with an empty store. If all bytes after the first two slots are erased
+/// while the store is not open, `open` may be unable to detect the loss.
 ///
 /// # Format
 ///
@@ -405,7 +406,7 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         else {
             return Ok(None);
         };
-        // A segment of a different length was written for a different `N`, so it is ignored.
+        // A segment of a different length was written for a different `N`, so the segment is ignored.
         if segment_len != Self::LENGTHS.segment {
             return Ok(None);
         }
@@ -439,9 +440,10 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
             return Err(Fault::Corrupted);
         }
         let cut = self.load_segment(segment, number, tags).await?;
-        // No word may be written twice. After an interrupted write, a word at the end of the log may still read as
-        // blank. The next tap is therefore written to the next segment. A mark that was written but not acknowledged
-        // counts as accepted. `turn` writes all marks again, so that this mark is durable before any caller sees it.
+        // No word of the flash may be written twice. If the last write was interrupted, the partly written word may
+        // still read as blank. The next mark is therefore written to the next segment. A complete mark without an
+        // acknowledgement counts as accepted. `turn` writes all marks again, so that this mark is durable before any
+        // caller sees it.
         self.active = Active { segment, number, next: Self::SLOTS };
         if cut {
             self.turn().await?;
@@ -483,9 +485,9 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// Checks that the region has never contained a mark. Returns a fault if the region may have contained a mark. The
     /// caller has already found that no segment is complete.
     ///
-    /// An unused region is blank, unless its first start was interrupted. An interrupted first start may leave any
-    /// bytes in the first two slots. A store with a mark has at least three records, so its third record is outside the
-    /// first two slots.
+    /// An unused region is blank, or contains the remains of an interrupted first start. These remains can be any bytes
+    /// in the first two slots. A store with a mark has at least three records, so its third record is outside the first
+    /// two slots.
     async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
         // If this instance has already read or written a complete segment, the store in the region is now lost.
         let mut is_used = self.active.number > 0;
@@ -506,8 +508,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
             {
                 is_used |= number > 1 || tags > 0;
                 // In a completely written slot, all bytes that follow the header record are zeros. Other bytes can mean
-                // that the store was written with a different word length. In that case, the first two slots may
-                // contain marks.
+                // that the store was written with a shorter word length. The slots of such a store are shorter than the
+                // slots here, so its marks may lie within the first two slots here.
                 let mut rest = bytes.iter().take(Self::LENGTHS.slot).skip(record::BODY);
                 is_padded &= rest.all(|byte| *byte == 0);
                 is_own |= segment_len == Self::LENGTHS.segment;

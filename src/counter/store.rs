@@ -25,7 +25,8 @@ impl Advance {
     /// Compares the counter `ctr` of a verified tap with the mark `stored`, and returns the result. If the counter
     /// advances, the new mark in the result contains the time `at`.
     ///
-    /// This function does not store the new mark. Use it in a store that reads and writes marks under its own lock.
+    /// This function does not store the new mark. Use this function in a store that reads and writes marks under its
+    /// own lock.
     pub fn decide(stored: Option<Mark>, ctr: SdmReadCtr, at: Option<UnixMillis>) -> Self {
         match stored {
             Some(stored) if ctr <= stored.ctr => Self::Stale { stored },
@@ -117,12 +118,12 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 /// The contract is the same as for [`CounterStore`]. Each store returns its own type of future, so no heap is needed.
 /// For the same reason, the trait is not dyn-safe.
 ///
-/// If a future is dropped before it completes, it is unknown whether the counter advanced. In this case, reject the
+/// If you drop a future before it completes, you cannot know whether the counter advanced. In this case, reject the
 /// tap.
 ///
-/// The trait does not require `Send` futures, so it also works with single-threaded executors. With a concrete store
-/// type, the compiler knows whether the futures of the store are `Send`. Code that is generic over the store cannot
-/// rely on `Send` futures. If generic code needs `Send` futures, use the bound
+/// The trait does not require `Send` futures, so the trait also works with single-threaded executors. With a concrete
+/// store type, the compiler knows whether the futures of the store are `Send`. Code that is generic over the store
+/// cannot rely on `Send` futures. If generic code needs `Send` futures, use the bound
 /// [`SendCounterStore`](crate::SendCounterStore), and pass `&mut Sendable(store)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async counter store",

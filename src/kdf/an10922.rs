@@ -7,7 +7,7 @@
 //! - `UID || application identifier || key number || system identifier`
 //!
 //! AN10922 **always** pads `01 || M` to two 16-byte blocks. If M is 15 bytes or shorter, the result therefore differs
-//! from the CMAC of `01 || M`. Many implementations wrongly compute the CMAC of the unpadded `01 || M`. The error
+//! from the CMAC of `01 || M`. Many implementations wrongly compute the CMAC of the unpadded `01 || M`. This mistake
 //! affects, for example, an M that consists of the UID alone, because the UID is only seven bytes long.
 
 use heapless::Vec;
@@ -18,9 +18,9 @@ use crate::value::{ConfigError, Uid};
 
 /// The byte that precedes the diversification input when an AES-128 key is derived. Source: AN10922 §2.2.
 pub(super) const DIV_CONSTANT: u8 = 0x01;
-/// Maximum length of the diversification input in bytes. Source: AN10922 §2.2.
+/// The maximum length of the diversification input in bytes. Source: AN10922 §2.2.
 const MAX_INPUT: usize = 31;
-/// Maximum length in bytes of the suffix that follows the seven-byte UID in the diversification input.
+/// The maximum length in bytes of the suffix that follows the seven-byte UID in the diversification input.
 pub(crate) const MAX_SUFFIX: usize = MAX_INPUT - 7;
 
 /// Derives a key from a master key and a diversification input. The diversification input is the concatenation of the
@@ -60,7 +60,8 @@ fn length(input: &[&[u8]]) -> usize {
 fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
     let mut blocks = [[0; 16]; 2];
     let mut free = blocks.as_flattened_mut();
-    // An input of the maximum length leaves no space for the padding. The loop then ends before it writes the padding.
+    // An input of the maximum length leaves no space for the padding. For such an input, the loop ends before it writes
+    // the padding.
     for part in [&[DIV_CONSTANT][..]].iter().chain(input).chain(&[&[0x80][..]]) {
         let Some((place, rest)) = free.split_at_mut_checked(part.len()) else { break };
         place.copy_from_slice(part);

@@ -6,8 +6,8 @@
 //! who has both the URLs and the server's data, including the server secret, gets the keys. An attacker who controls
 //! the server while taps arrive also gets the keys.
 //!
-//! A hosted service also uses eCodes, but documents only their purpose. This crate therefore defines its own
-//! method of sealing, which is the same in every release. A number in parentheses is a length in bytes:
+//! A hosted service also uses eCodes, but documents only their purpose. This crate therefore defines its own method of
+//! sealing. The method is the same in every release. A number in parentheses is a length in bytes:
 //!
 //! | part | definition |
 //! |---|---|
@@ -78,7 +78,7 @@ const DERIVE: &[u8] = b"suntap ecode derive v1";
 
 /// The length of an eCode in characters.
 const TEXT_LEN: usize = 26;
-/// The length of a SIV tag in bytes.
+/// The length in bytes of a SIV tag, which authenticates one layer.
 const TAG_LEN: usize = 16;
 
 key_type! {
@@ -207,7 +207,7 @@ impl SealedKeys {
         ecode: &ECode,
         tag: &TagContext,
     ) -> Result<(SdmMetaReadKey, SdmFileReadKey), SealBroken> {
-        // The copy contains the keys after decryption, so it is wiped on every return, even with an error.
+        // The copy contains the keys after decryption, so the copy is wiped on every return, even after an error.
         let mut sealed = Zeroizing::new(self.0);
         let inner = open(&mut tag.layer(secret.expose_bytes()), tag, &mut *sealed)?;
         let keys = open(&mut tag.layer(ecode.expose_bytes()), tag, inner)?;
@@ -247,7 +247,7 @@ impl fmt::Debug for SealedKeys {
     }
 }
 
-/// Encrypts everything after the first 16 bytes, and writes the SIV tag to the first 16 bytes.
+/// Encrypts all bytes after the first 16, and writes the SIV tag to the first 16 bytes.
 fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
     let (siv_tag, message) = bytes.split_at_mut(TAG_LEN);
     match siv.encrypt_inout_detached([tag.associated_data()], message.into()) {
@@ -268,9 +268,9 @@ fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Resul
 
 /// Derives the file-read key of a tag from its eCode and the server secret. The server does not need to store the key.
 ///
-/// The derivation uses the KDF that the [module documentation](self) defines, with the server secret as the key of the
-/// KDF and with L = 128 bits. The label is `suntap ecode derive v1`. The context is `02` ‖ eCode (16) ‖ UID (7) ‖
-/// epoch (4). A number in parentheses is a length in bytes.
+/// The [module documentation](self) defines the KDF. The key of the KDF is the server secret, and L is 128 bits. The
+/// label is `suntap ecode derive v1`. The context is `02` ‖ eCode (16) ‖ UID (7) ‖ epoch (4). A number in parentheses
+/// is a length in bytes.
 ///
 /// ```
 /// use suntap::Uid;

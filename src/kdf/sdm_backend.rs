@@ -55,8 +55,8 @@ pub struct Master {
 }
 
 impl Master {
-    /// Creates the master key of an sdm-backend with `DERIVE_MODE` set to `standard`. Keys are derived with
-    /// HMAC-SHA-256 and AES-CMAC.
+    /// Creates the master key of an installation of sdm-backend in which `DERIVE_MODE` is `standard`. Keys are derived
+    /// with HMAC-SHA-256 and AES-CMAC.
     ///
     /// Returns `None` if the key is not 16 or 32 bytes long.
     #[must_use]
@@ -64,8 +64,8 @@ impl Master {
         Self::new(Derivation::Standard, key)
     }
 
-    /// Creates the master key of an sdm-backend with `DERIVE_MODE` set to `legacy`. Keys are derived with
-    /// PBKDF2-HMAC-SHA-512 in 5000 rounds.
+    /// Creates the master key of an installation of sdm-backend in which `DERIVE_MODE` is `legacy`. Keys are derived
+    /// with PBKDF2-HMAC-SHA-512 in 5000 rounds.
     ///
     /// Deriving one key takes milliseconds on a server and seconds on a microcontroller. Derive each key once and keep
     /// it.

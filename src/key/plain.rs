@@ -101,10 +101,10 @@ key_type! {
 }
 
 key_type! {
-    /// The key that encrypts PICCData. The key is one of the application keys of the chip. The chip's setting
-    /// SDMMetaRead selects which one.
+    /// The key that encrypts PICCData. The chip's setting SDMMetaRead selects one of the chip's application keys as
+    /// this key.
     ///
-    /// The verifier needs this key before it knows the UID. Therefore, many tags usually share one key. Source:
+    /// The verifier needs this key before the UID is known. Therefore, many tags usually share one key. Source:
     /// NT4H2421Gx §9.3.4, Table 10.
     #[doc(alias = "SDMMetaReadKey")]
     #[doc(alias = "K_SDMMetaRead")]
@@ -112,8 +112,8 @@ key_type! {
 }
 
 key_type! {
-    /// The key from which a tag's session keys for SDMMAC and SDMENCFileData are derived. The key is one of the
-    /// application keys of the chip. The chip's setting SDMFileRead selects which one.
+    /// The key from which a tag's session keys for SDMMAC and SDMENCFileData are derived. The chip's setting
+    /// SDMFileRead selects one of the chip's application keys as this key.
     ///
     /// This key can and should be different for each tag. Source: NT4H2421Gx §9.3.9, Table 11.
     #[doc(alias = "SDMFileReadKey")]

@@ -50,7 +50,8 @@ prepared! {
 prepared! {
     /// A key from which the keys of many tags are derived. The master key is never written to a tag.
     ///
-    /// A master key is 16 bytes long. It is prepared for CMAC when it is created, because it is used for many tags.
+    /// A master key is 16 bytes long. The constructors prepare the key for CMAC, because a master key is used for many
+    /// tags.
     MasterKey {
         cmac: Cmac,
     }
@@ -60,7 +61,8 @@ prepared! {
     /// The key of a Bolt Card issuer. The keys of all cards are derived from the issuer key, as described in
     /// [`kdf::boltcard`](crate::kdf::boltcard). The issuer key is never written to a card.
     ///
-    /// An issuer key is 16 bytes long. It is prepared for CMAC when it is created, because it is used for many cards.
+    /// An issuer key is 16 bytes long. The constructors prepare the key for CMAC, because an issuer key is used for
+    /// many cards.
     IssuerKey {
         cmac: Cmac,
     }

@@ -43,8 +43,9 @@ mod sealed {
         /// Returns the counter id of the tag with this key and UID.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// Returns the AES-CMAC of a session vector, and the counter id. One call computes both values, so that a plain
-        /// key is expanded only once. Returns `None` if the key was prepared for a different scheme.
+        /// Returns the counter id and the AES-CMAC of a session vector, from which a session key is computed. One call
+        /// computes both values, so that a plain key is expanded only once. Returns `None` if the key was prepared for
+        /// a different scheme.
         fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
             Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
         }

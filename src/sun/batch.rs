@@ -10,20 +10,21 @@ use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
 use crate::key::{SdmFileReadKey, counter_id_message};
 use crate::value::CounterId;
 
-/// Maximum length of a MAC input in bytes, for parallel verification. Longer MAC inputs are rare. If a group of up to
-/// eight taps contains a longer MAC input, the taps of the group are verified one at a time.
+/// Maximum length of a MAC input in bytes, for parallel verification. Longer MAC inputs are rare. If one tap of a group
+/// (up to eight taps) has a longer MAC input, all taps of the group are verified one at a time.
 const INPUT: usize = 256;
 
 /// Verifies many taps, each with the file-read key of its tag. Each item of `taps` consists of three parts: any value
 /// that identifies the tap to the caller (for example a line number), the tap, and the key.
 ///
-/// The returned iterator yields the value of each item together with the result of [`verify`](ClaimedTap::verify), in
-/// the order of `taps`.
+/// For each item, the returned iterator yields the identifying value and the result of [`verify`](ClaimedTap::verify).
+/// The order is the order of `taps`.
 ///
-/// This function is faster than a loop that calls `verify` only if the feature `accel` is on and the processor has AES
-/// instructions. In that case, the iterator takes eight taps at a time and computes their MACs in parallel. The
-/// processor then does not wait for one AES instruction to finish before it starts an instruction for another tap. In
-/// all other cases, the iterator verifies one tap at a time. The iterator never holds more than eight taps in memory.
+/// If the feature `accel` is on and the processor has AES instructions, this function is faster than a loop with
+/// `verify`. The iterator then takes eight taps at a time and computes their MACs in parallel: the processor starts an
+/// AES instruction for one tap while an AES instruction for another tap is still running. In all other cases, the
+/// iterator verifies one tap at a time and is not faster than the loop. The iterator never holds more than eight taps
+/// in memory.
 ///
 /// ```
 /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};

@@ -12,12 +12,12 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 /// The layout of a tag that writes its UID, its counter or both into the URL, but no MAC. Source: NTAG213/215/216 §8.7.
 ///
 /// The template uses the grammar of [`SdmLayout::new`], but allows only the elements `{uid}`, `{ctr}` and `{:name}`. If
-/// a chip mirrors both UID and counter, it writes `UIDxCTR`. The template does not have to follow this form: `{uid}`
-/// and `{ctr}` may be at any position. Parsing returns an [`UnverifiableTap`], because anybody can write a URL with any
-/// UID and counter.
+/// a chip mirrors both UID and counter, it writes `UIDxCTR`. The template may differ from this form: `{uid}` and
+/// `{ctr}` may be at any position. Parsing returns an [`UnverifiableTap`], because anybody can write a URL with any UID
+/// and counter.
 ///
-/// The URL must fit into an NDEF file of 256 bytes, as on an NTAG 424 DNA. This limit is the same for all three chips,
-/// although an NTAG 213 has less memory, and an NTAG 215 or 216 has more.
+/// The URL must fit into an NDEF file of 256 bytes, as on an NTAG 424 DNA. This crate uses the same limit for all three
+/// chips, although an NTAG 213 has less memory, and an NTAG 215 or 216 has more.
 ///
 /// ```
 /// use suntap::CounterTagLayout;

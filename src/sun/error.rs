@@ -136,7 +136,7 @@ pub enum VerifyError {
     NoCounter,
     /// The tap is genuine, but from a different tag than the caller expected.
     WrongTag,
-    /// The code combines a layout, keys and methods that do not match. The [`ConfigError`] gives the reason.
+    /// The calling code combines a layout, keys and methods that do not match. The [`ConfigError`] gives the reason.
     Config(ConfigError),
 }
 
@@ -164,7 +164,7 @@ impl core::error::Error for VerifyError {}
 #[non_exhaustive]
 pub enum CommitError<S> {
     /// The counter of the tap is not greater than the stored counter. The store has already accepted this tap or a
-    /// later one.
+    /// newer tap of the same tag.
     Replayed {
         /// The counter of the tap.
         ctr: SdmReadCtr,
@@ -210,7 +210,7 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
 ///
 /// `S` is the error type of the counter store. `K` is the error type of the key source, which finds the file-read key
 /// of a tag. `Display` writes the error text of the step that failed. If the counter store or the key source failed,
-/// [`source`](core::error::Error::source) returns its error.
+/// [`source`](core::error::Error::source) returns the error of type `S` or `K`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error<S = Infallible, K = Infallible> {

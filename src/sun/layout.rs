@@ -11,7 +11,7 @@ use crate::value::Scheme;
 pub(crate) const MAX_TEMPLATE: usize = 256;
 /// Maximum number of `{:name}` elements (captures).
 pub(crate) const MAX_NAMES: usize = 4;
-/// Maximum number of elements: `[[`, five mirrors, the `{:name}` elements and [`ElementKind::End`].
+/// Maximum number of elements: `[[`, at most five mirrors, the `{:name}` elements and [`ElementKind::End`].
 pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
 /// A parsed URL template: the static text of the URL, the positions of the mirrors, and the part of the URL that the
@@ -43,8 +43,8 @@ pub struct SdmLayout {
     /// The required number of characters of the SDMENCFileData: the `N` in `{enc:N}`.
     pub(crate) enc_chars: Option<usize>,
     /// The total number of hexadecimal digits of the mirrors that directly follow an `{enc}` without a fixed length.
-    /// The parser finds where the hexadecimal digits end. The last `enc_reserve` of them belong to the mirrors after
-    /// `{enc}`, and all others belong to `{enc}`.
+    /// The parser counts the hexadecimal digits in a row from the start of `{enc}`. The last `enc_reserve` digits
+    /// belong to the mirrors after `{enc}`, and all digits before them belong to `{enc}`.
     pub(crate) enc_reserve: usize,
     /// The offset of the tamper status in the plaintext of `{enc}`.
     pub(crate) tt_at: Option<usize>,
@@ -59,7 +59,7 @@ pub(crate) struct Mirrored {
     pub(crate) ctr: bool,
 }
 
-/// An element of the template and the static text before it.
+/// An element of the template, and the static text before the element.
 #[derive(Clone, Copy)]
 pub(crate) struct LayoutElement {
     pub(crate) kind: ElementKind,

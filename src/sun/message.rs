@@ -59,8 +59,9 @@ impl<'a> SunMessage<'a> {
 
     /// Returns the tamper status, or `None` if the layout contains no tamper status.
     ///
-    /// For an NTAG 22x, this method always returns `None`. The meaning of its two status characters is not known well
-    /// enough to report a closed seal. [`status_detect`](Self::status_detect) returns the two characters unchanged.
+    /// For an NTAG 22x, this method always returns `None`. The meaning of the two status characters of an NTAG 22x is
+    /// not known well enough to report a closed seal. [`status_detect`](Self::status_detect) returns the two characters
+    /// unchanged.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
         if self.received.status_detect.is_some() {

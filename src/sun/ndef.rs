@@ -4,7 +4,7 @@
 
 use super::error::Malformed;
 
-/// The URL prefixes for which the URI codes 00h to 04h stand. Layouts use no other codes.
+/// The URL prefix for each URI code from 00h to 04h. The code is the index. Layouts use no other codes.
 const PREFIXES: [&str; 5] = ["", "http://www.", "https://www.", "http://", "https://"];
 
 /// Bits of the first byte of a record.
@@ -19,7 +19,7 @@ const URI: &[u8] = b"U";
 
 /// The URI record at the beginning of an NDEF file.
 pub(super) struct UriRecord<'a> {
-    /// The prefix that the URI code abbreviates.
+    /// The URL prefix for which the URI code stands.
     pub(super) prefix: &'static str,
     /// The text of the URI after the prefix.
     pub(super) text: &'a [u8],

@@ -21,11 +21,11 @@
 //!
 //! This module was checked with two taps published by NXP and with taps recorded from NTAG 223 DNA StatusDetect chips.
 //! All MACs match. **No NTAG 224 DNA was available. This module assumes that an NTAG 224 DNA computes the MAC in the
-//! same way. The assumption is not tested on a real chip.**
+//! same way as an NTAG 223 DNA. The assumption is not tested on a real chip.**
 //!
-//! Enable the counter of the chip. With the counter disabled, the chip writes `000000` as the counter, and the URL
-//! never changes. A tap with counter 0 is always rejected as [`NotAuthentic`](crate::VerifyError::NotAuthentic), even
-//! if the MAC matches, because a copy of an unchanging URL cannot be detected. All recorded taps of NTAG 223 DNA
+//! Enable the counter of the chip. If the counter is disabled, the chip writes `000000` as the counter, and every tap
+//! has the same URL. A tap with counter 0 is always rejected as [`NotAuthentic`](crate::VerifyError::NotAuthentic),
+//! even if the MAC matches, because a copy of such a URL cannot be detected. All recorded taps of NTAG 223 DNA
 //! StatusDetect chips have counter 0, so this crate rejects them.
 
 use crate::key::FileReadKey;
@@ -72,8 +72,8 @@ impl StatusDetect {
 /// Computes the full CMAC over the UID and the counter (MSB first). If `status_detect` is `Some`, the CMAC also covers
 /// the status block, packed into five bytes: one byte for the two status characters, then the data.
 ///
-/// The chip mirrors the [truncation](crate::SdmMac::truncate) of this CMAC. Returns `None` if a status character is
-/// invalid, or if the key was prepared for a scheme other than [`Scheme::Suncmac`].
+/// The chip [truncates](crate::SdmMac::truncate) this CMAC to eight bytes and writes them into the URL. Returns `None`
+/// if a status character is invalid, or if the key was prepared for a scheme other than [`Scheme::Suncmac`].
 #[doc(alias = "SUNCMAC")]
 #[must_use]
 pub fn suncmac(

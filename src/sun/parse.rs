@@ -101,8 +101,8 @@ impl SdmLayout {
     /// Parses the NDEF file of a tag. An NFC reader reads this file with the command ISOReadBinary or READ. The file
     /// consists of NLEN (the length of the message, two bytes) and the NDEF message.
     ///
-    /// The first record must be an unchunked URI record. Further records and bytes after the message are ignored. The
-    /// URI code stands for the beginning of the URL. This code may differ from the code that
+    /// The first record must be a URI record that is not split into chunks. Further records and bytes after the message
+    /// are ignored. The URI code stands for the beginning of the URL. This code may differ from the code that
     /// [`ndef_file`](Self::ndef_file) writes. Pass raw bytes, not hexadecimal digits:
     ///
     /// ```
@@ -146,7 +146,8 @@ impl SdmLayout {
     }
 
     /// Like [`assemble`](Self::assemble), but the caller can pass the UID of the tap as `known`. If `known` is `Some`,
-    /// this method does not decode the text of the UID in `mirrors`. The text must be present in either case.
+    /// this method does not decode the text of the UID in `mirrors`. The text of the UID must be present in either
+    /// case.
     pub(crate) fn assemble_with<'a>(
         &'a self,
         mirrors: &'a Mirrors<'a>,
@@ -190,7 +191,7 @@ impl SdmLayout {
         let mut starts = [0; MAX_ELEMENTS];
         let mut tap = UnverifiedTap::begun(self, Source::Url { input, starts });
         let mut rest = input;
-        // The element that ends directly before `rest`. `None` if static text ends there.
+        // The element that ends directly before `rest`. `None` if static text ends directly before `rest`.
         let mut before = None;
         for (index, element) in self.elements().enumerate() {
             let text = self.text_from(origin, element);
@@ -233,7 +234,7 @@ impl SdmLayout {
         Ok(tap)
     }
 
-    /// Returns the static text before an element, without the part that lies before the offset `origin`.
+    /// Returns the static text before an element, without the part that lies before the template offset `origin`.
     pub(super) fn text_from(&self, origin: usize, element: &LayoutElement) -> &[u8] {
         let mut span = element.text;
         span.from = span.from.max(origin).min(span.to);
@@ -259,7 +260,8 @@ impl SdmLayout {
     }
 
     /// Returns the error for an input that does not match the template. `rest` is the part of `input` that is not
-    /// parsed yet, and `element` is the next element. Returns `otherwise` if this method finds no more precise error.
+    /// parsed yet. `before` is the element that ends directly before `rest`. `element` is the next element of the
+    /// layout. Returns `otherwise` if this method finds no more precise error.
     fn explain(
         &self,
         input: &[u8],
@@ -278,7 +280,8 @@ impl SdmLayout {
         match (before, rest.first(), element.kind) {
             (_, None, ElementKind::Value(field)) => Malformed::Missing(field),
             // If the next character is neither a URL delimiter nor white space, the element before this character is
-            // too long. A `{:name}` element has no maximum length. After such an element, the character is invalid.
+            // too long. A `{:name}` element has no maximum length, so it cannot be too long. For such an element, the
+            // error is an invalid character.
             (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#' | b' ' | b'\t'..=b'\r') => {
                 match field {
                     Field::Captured => Malformed::Character(field),
@@ -321,7 +324,7 @@ fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed
     }
 }
 
-/// Splits text at the characters that begin or end a parameter.
+/// Splits text at the characters that begin or end a query parameter.
 fn parts(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     text.split(|byte| matches!(byte, b'?' | b'&' | b'#'))
 }

@@ -15,8 +15,9 @@ pub(crate) struct PiccData {
 impl PiccData {
     /// Decrypts PICCData and reads its content.
     ///
-    /// Decryption succeeds with any key, so `Some` only means that the first byte of the plaintext (PICCDataTag) is
-    /// valid. With a wrong key, PICCDataTag is valid by chance in 3 out of 256 cases.
+    /// Decryption succeeds with any key. `Some` therefore means no more than that the first byte of the plaintext
+    /// (PICCDataTag) is valid. With a wrong key, PICCDataTag is a random byte, and 3 of the 256 possible bytes are
+    /// valid.
     pub(crate) fn open(key: &PreparedMetaReadKey, wire: &PiccWire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }

@@ -8,8 +8,8 @@ use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
 
-/// Maximum length of a URL in a 256-byte file, in characters. The URI code abbreviates at most 12 characters, and 249
-/// more characters fit after the code.
+/// Maximum length of a URL in a 256-byte file, in characters. The URI code stands for at most 12 characters. At most
+/// 249 more characters fit into the file after the code.
 pub(crate) const MAX_URL: usize = 261;
 
 /// The mirrors of a tap, sent as separate values and not as one URL. [`SdmLayout::assemble`] turns them into a tap.
@@ -52,8 +52,8 @@ impl<'a> Mirrors<'a> {
         }
     }
 
-    /// Returns the text that was sent for the `{:name}` element with this name. Names are compared as bytes, because
-    /// `from_utf8` would cost 700 bytes of flash in firmware.
+    /// Returns the text that was sent for the `{:name}` element with this name. Names are compared as bytes, because a
+    /// conversion of `name` with `from_utf8` would cost 700 bytes of flash in firmware.
     pub(crate) fn captured(&self, name: &[u8]) -> Option<&'a str> {
         self.captured.iter().find(|(given, _)| given.as_bytes() == name).map(|(_, text)| *text)
     }
@@ -71,8 +71,8 @@ impl<'a> Mirrors<'a> {
 /// Splits the value of [`Mirrors::enc_mac`] into the encrypted file data and the MAC. The MAC is the last 16
 /// characters.
 ///
-/// If the value cannot be split, returns `None` and the whole value. The tap is then rejected, because the file data is
-/// missing.
+/// If the value cannot be split, returns `None` and the whole value. The parser rejects such a tap, because the file
+/// data is missing.
 fn split_mac(text: &str) -> (Option<&str>, &str) {
     let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))

@@ -66,25 +66,25 @@ session_key! {
     EncKey
 }
 
-/// Returns SV1, the session vector from which the [`EncKey`] is derived: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, with
-/// the counter LSB first.
+/// Returns the session vector SV1: `C3 3C 00 01 00 80 || UID || SDMReadCtr`, with the counter LSB first. The [`EncKey`]
+/// of AES mode is derived from SV1.
 #[must_use]
 pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
     vector([0xC3, 0x3C, 0x00, 0x01, 0x00, 0x80], Some(uid), Some(ctr))
 }
 
-/// Returns SV2, the session vector from which the [`MacKey`] is derived: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`,
-/// with the counter LSB first.
+/// Returns the session vector SV2: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, with the counter LSB first. The
+/// [`MacKey`] of AES mode is derived from SV2.
 ///
-/// Pass `None` for a value that the tag mirrors neither plain nor in PICCData. SV2 leaves no gap for a missing value:
-/// the next value moves up, and zero bytes fill the rest of the block.
+/// If the tag does not mirror a value (plain or in PICCData), pass `None` for this value. SV2 leaves no gap for a
+/// missing value: the next value moves up, and zero bytes fill the rest of the block.
 #[must_use]
 pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     vector([0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
 }
 
-/// Returns the session vector (SV) of LRP mode, from which SesSDMFileReadMasterKey is derived: `00 01 00 80 [|| UID]
-/// [|| SDMReadCtr] .. || 1E E1`.
+/// Returns the session vector SV of LRP mode: `00 01 00 80 [|| UID] [|| SDMReadCtr] .. || 1E E1`, with the counter LSB
+/// first. SesSDMFileReadMasterKey is derived from SV.
 ///
 /// Pass `None` for a value that the tag does not mirror, as for [`sv2`]. Zero bytes fill the space before the last two
 /// bytes.
@@ -96,8 +96,8 @@ pub fn sv(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     block
 }
 
-/// Assembles a session vector as one big-endian number. A number is faster to assemble than sixteen bytes, and every
-/// tap needs a session vector.
+/// Assembles a session vector as one big-endian number. A number is faster to assemble than sixteen separate bytes, and
+/// the verification of every tap needs a session vector.
 fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Block {
     let mut free = u128::BITS;
     let mut place = |bits: u32, bytes: [u8; 8]| {
@@ -133,8 +133,8 @@ impl MacKey {
     ///
     /// In AES mode, the session key and the counter id are computed together, so that a key that was not prepared is
     /// expanded only once. In LRP mode, the counter id must not be computed before the MAC is verified. The counter id
-    /// is an AES-CMAC over the claimed UID. The sender of a forged tap chooses this UID, and so would choose a block
-    /// that AES encrypts under the key of the tag.
+    /// is an AES-CMAC over the claimed UID. The sender of a forged tap chooses this UID. The sender could thus choose a
+    /// block that AES encrypts under the key of the tag.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,

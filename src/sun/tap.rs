@@ -77,16 +77,16 @@ impl<'a> UnverifiedTap<'a> {
         self.received.texts(self.layout).map(|(_, text)| text)
     }
 
-    /// Returns a claimed tap with the UID and counter of this decrypted PICCData. This method borrows the unverified
-    /// tap, so that a caller can try many keys.
+    /// Returns a claimed tap with the UID and counter that were decrypted from PICCData. This method borrows the
+    /// unverified tap, so that a caller can try many keys.
     pub(crate) fn claimed(&self, PiccData { uid, ctr }: PiccData) -> ClaimedTap<'a> {
         let mut received = self.received;
         (received.uid, received.ctr) = (uid, ctr);
         ClaimedTap { layout: self.layout, received }
     }
 
-    /// Reads the UID and counter from the plain mirrors. If the layout has neither `{uid}` nor `{ctr}`, the tap claims
-    /// nothing.
+    /// Reads the UID and counter from the plain mirrors. If the layout has neither `{uid}` nor `{ctr}`, the returned
+    /// tap has no UID and no counter.
     ///
     /// # Errors
     /// Returns [`ConfigError::NeedsMetaKey`] if the layout has PICCData.
@@ -101,7 +101,8 @@ impl<'a> UnverifiedTap<'a> {
     }
 }
 
-/// A tap with the UID and the counter that it claims. Either value can be missing. The values are not verified.
+/// A tap with its claimed UID and its claimed counter. The UID, the counter or both can be missing. The values are not
+/// verified.
 #[must_use = "nothing was verified yet"]
 pub struct ClaimedTap<'a> {
     pub(super) layout: &'a SdmLayout,
@@ -144,8 +145,8 @@ pub struct VerifiedTap<'a> {
 }
 
 impl<'a> VerifiedTap<'a> {
-    /// Wraps a message. The caller must have verified the MAC. `id` must have been computed from the file-read key that
-    /// verified the MAC.
+    /// Wraps a message. The caller must have verified the MAC. `id` must have been computed from the same file-read key
+    /// with which the MAC was verified.
     pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr, id: CounterId) -> Self {
         Self { message, ctr, id }
     }
@@ -173,11 +174,11 @@ impl<'a> VerifiedTap<'a> {
         self.message
     }
 
-    /// Returns the tap, or an error if the tap has a different UID.
+    /// Returns the tap, or an error if the UID of the tap differs from `uid`.
     ///
-    /// Call this method if you used something other than the UID of the tap to find the record of the tag, for example
-    /// a code in the URL. A tap without a UID passes this check. Such a tap is linked to the tag only by the key in the
-    /// record.
+    /// Call this method if you found the record of the tag by a value other than the UID, for example by a code in the
+    /// URL. Pass the UID from the record. A tap without a UID passes this check. Only the key in the record links such
+    /// a tap to the tag.
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.
@@ -199,8 +200,8 @@ impl<'a> VerifiedTap<'a> {
     /// Advances the counter of the tag in the store and returns the fresh tap.
     ///
     /// The store keeps the counter under [`counter_id`](Self::counter_id), together with the time `at`. The store
-    /// accepts each tap at most once, so this call spends the tap: the same URL cannot be committed again. This is true
-    /// even if the program crashes before it uses the result.
+    /// accepts each tap at most once, so a successful call spends the tap: the same URL cannot be committed again. The
+    /// tap is spent even if the program crashes before it uses the result.
     ///
     /// # Errors
     /// Returns [`CommitError::Replayed`] if the counter is not greater than the stored counter. Returns
@@ -216,8 +217,9 @@ impl<'a> VerifiedTap<'a> {
 
     /// Like [`commit`](Self::commit), but for an [`AsyncCounterStore`].
     ///
-    /// The returned future is `Send` if the future of the store is `Send`. To get a `Send` future in code that is
-    /// generic over the store, take a [`SendCounterStore`](crate::SendCounterStore) and pass `&mut Sendable(store)`.
+    /// The returned future is `Send` if the future of the store is `Send`. Code that is generic over the store may need
+    /// a `Send` future. In this case, give the store type the bound [`SendCounterStore`](crate::SendCounterStore), and
+    /// pass `&mut Sendable(store)` to this method.
     ///
     /// If the returned future is dropped before it completes, the counter may or may not have advanced. In either case,
     /// treat the tap as spent (already accepted).
@@ -229,8 +231,8 @@ impl<'a> VerifiedTap<'a> {
         store: &mut S,
         at: Option<UnixMillis>,
     ) -> Result<FreshTap<'a>, CommitError<S::Error>> {
-        // If the compiler reports that this future is not `Send` for a generic store, take a `SendCounterStore` and
-        // pass `&mut Sendable(store)`.
+        // If the compiler reports that this future is not `Send` for a generic store, give the store type the bound
+        // `SendCounterStore`, and pass `&mut Sendable(store)`.
         let advance = store.advance(&self.id, self.ctr, at).await.map_err(CommitError::Store)?;
         self.conclude(advance)
     }
@@ -239,9 +241,9 @@ impl<'a> VerifiedTap<'a> {
     /// different program already stored under `id`.
     ///
     /// **Call this method only if a different program filled the store. Never derive the id from the UID alone.** The
-    /// caller must follow the rules for a [counter id](CounterId::from_bytes). If the tag gets new keys but keeps the
-    /// id, new taps are rejected until the counter of the tag exceeds the stored counter. If the id changes while the
-    /// keys stay the same, old taps are accepted again.
+    /// caller must follow the rules for a [counter id](CounterId::from_bytes). If the tag gets new keys but the id
+    /// stays the same, new taps are rejected until the counter of the tag exceeds the stored counter. If the id changes
+    /// but the keys stay the same, old taps of the tag are accepted again.
     pub fn with_own_counter_id(self, id: CounterId) -> Self {
         Self { id, ..self }
     }
@@ -297,9 +299,9 @@ impl<'a> FreshTap<'a> {
     }
 }
 
-/// A genuine tap without a counter. **Do not use this tap to grant access**: a copy of the URL is as good as the tag
-/// and passes verification any number of times. To control access, use tags that mirror the counter (`{picc:uid,ctr}`
-/// or `{ctr}`), and commit each tap.
+/// A genuine tap without a counter. **Do not use this tap to grant access**: a copy of the URL passes verification, any
+/// number of times, just like a tap of the tag itself. To control access, use tags that mirror the counter
+/// (`{picc:uid,ctr}` or `{ctr}`), and commit each tap.
 #[must_use = "a copy of this URL is as good as the tag: this tap may be a replay"]
 pub struct ReplayableTap<'a> {
     message: SunMessage<'a>,
@@ -323,7 +325,7 @@ impl<'a> ReplayableTap<'a> {
         &self.message
     }
 
-    /// Returns the tap, or an error if the tap has a different UID, like [`VerifiedTap::expect_uid`].
+    /// Returns the tap, or an error if the UID of the tap differs from `uid`, like [`VerifiedTap::expect_uid`].
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.

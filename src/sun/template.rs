@@ -112,12 +112,12 @@ impl SdmLayout {
     /// | `{picc:uid,ctr}` `{picc:uid}` `{picc:ctr}` | encrypted PICCData with exactly these values |
     /// | `{uid}` `{ctr}` | the plain mirrors: 14 and 6 hexadecimal digits |
     /// | `{tt}` | the plain TTStatus: two characters `[A-Za-z0-9_-]`, or ten on an NTAG 22x StatusDetect |
-    /// | `{enc}` | SDMENCFileData: 32 hexadecimal digits or a multiple of 32 |
+    /// | `{enc}` | SDMENCFileData: a multiple of 32 hexadecimal digits |
     /// | `{enc:N}` | SDMENCFileData: exactly N hexadecimal digits |
     /// | `{enc:N,tt@K}` `{enc:tt@K}` | SDMENCFileData; the tamper status begins at offset K of the plaintext |
     /// | `{mac}` | SDMMAC: 16 hexadecimal digits |
     /// | `{:name}` | static text that can differ from tag to tag, `[A-Za-z0-9_-]+`; [`captured`] returns it |
-    /// | `[[` | the start of the MAC input (SDMMACInputOffset); without `[[`, the MAC covers no text |
+    /// | `[[` | the start of the MAC input (SDMMACInputOffset); without `[[`, the MAC input is empty |
     ///
     /// [`captured`]: crate::UnverifiedTap::captured
     ///
@@ -191,8 +191,8 @@ impl SdmLayout {
                 _ => return Err(LayoutError::Character { at }),
             };
             let Some((slot, others)) = { free }.split_first_mut() else {
-                // The template has more than `MAX_ELEMENTS` elements. It therefore repeats an element, which `checked`
-                // reports, or it has too many `{:name}` elements.
+                // The template has more than `MAX_ELEMENTS` elements. If the template repeats an element, `checked`
+                // reports this error. Otherwise, the template has too many `{:name}` elements.
                 return match layout.checked(makes_mac) {
                     Err(error) => Err(error),
                     Ok(_) => Err(LayoutError::TooManyNames),
@@ -288,7 +288,7 @@ const fn number(text: &[u8]) -> Option<(usize, &[u8])> {
     if any { Some((value, rest)) } else { None }
 }
 
-/// Returns `true` if the text begins with the scheme of a URL and a colon, such as `https:`. A `[[` may precede the
+/// Returns `true` if the text begins with a URL scheme and a colon, such as `https:`. A `[[` may precede the URL
 /// scheme. Source: RFC 3986 §3.1.
 const fn has_scheme(text: &[u8]) -> bool {
     let ([b'[', b'[', first, rest @ ..] | [first, rest @ ..]) = text else { return false };

@@ -18,9 +18,9 @@ impl<'a> ClaimedTap<'a> {
     /// prepare the key once and pass the prepared key.
     ///
     /// # Errors
-    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a scheme other than that of the layout. Returns
-    /// [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0. Returns [`VerifyError::NoCounter`]
-    /// if the MAC matches but the tap carries no counter.
+    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a scheme other than the scheme of the layout.
+    /// Returns [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0. Returns
+    /// [`VerifyError::NoCounter`] if the MAC matches but the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
         let (enc, id) = self.authenticate(key)?;
         self.counted(enc, id)
@@ -80,8 +80,8 @@ impl<'a> ClaimedTap<'a> {
 
     /// Compares the SDMMAC of the tap with `cmac`, the full CMAC that a genuine tag computes. Rejects counter 0.
     fn compare(&self, cmac: &[u8; 16]) -> Result<(), VerifyError> {
-        // The chip never sends counter 0, and SV2 is zero-padded. Without this check, the MAC of a UID-only tap would
-        // also be valid for a tap with the same UID and counter 0.
+        // The chip never sends counter 0. The session vector SV2 contains the UID and the counter, and is zero-padded.
+        // Without this check, the MAC of a UID-only tap would also be valid for a tap with the same UID and counter 0.
         if SdmMac::truncate(cmac) != self.received.mac || self.received.ctr == Some(SdmReadCtr::ZERO) {
             return Err(VerifyError::NotAuthentic);
         }

@@ -17,7 +17,7 @@ pub(crate) type Piece<'a> = (&'a [u8], bool);
 pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
     let nothing: slice::Iter<'_, u8> = [].iter();
     let (mut text, mut digits) = (nothing, false);
-    // `flat_map` would take more instructions for each byte.
+    // This code does not use `flat_map`, because `flat_map` takes more instructions for each byte.
     iter::from_fn(move || {
         loop {
             if let Some(byte) = text.next() {
@@ -29,7 +29,7 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
     })
 }
 
-/// Returns the MAC input of a tap: the text between `[[` and the digits of `{mac}`.
+/// Returns the MAC input of a tap: the text between `[[` and the hexadecimal digits of `{mac}`.
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
     let mut elements = layout.elements().enumerate();
     // This call of `any` skips the elements up to and including `[[`. Without `[[`, the MAC input is empty.
@@ -44,7 +44,7 @@ pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl 
         }
         let (index, element) = elements.next()?;
         let field = if let ElementKind::Value(field) = element.kind { Some(field) } else { None };
-        // The MAC covers the static text before `{mac}`, but not the digits of the MAC itself.
+        // The MAC covers the static text before `{mac}`, but not the hexadecimal digits of the MAC itself.
         ended = field == Some(Field::SdmMac);
         if !ended {
             let digits = !matches!(field, Some(Field::TtStatus | Field::Captured));

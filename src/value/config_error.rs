@@ -10,7 +10,7 @@ pub enum ConfigError {
     NeedsMetaKey,
     /// There is an SDMMetaReadKey, but the layout has no `{picc}`, and therefore no PICCData to decrypt.
     NoPiccData,
-    /// The key was prepared for a [`Scheme`](crate::Scheme) other than that of the layout.
+    /// The key was prepared for one [`Scheme`](crate::Scheme), but the layout has a different scheme.
     WrongScheme,
     /// The tap carries a counter, so it must not be accepted as a tap without a counter.
     HasCounter,
@@ -18,7 +18,7 @@ pub enum ConfigError {
     NoCounter,
     /// The file-read keys depend on the UID, but the layout does not mirror the UID.
     NoUid,
-    /// The tap was parsed with a layout other than that of the verifier.
+    /// The tap was parsed with one layout, but the verifier has a different layout.
     OtherLayout,
     /// The file-read keys depend on the eCode, a code in the URL. No `{:name}` element of the layout has the name that
     /// was given for the eCode.

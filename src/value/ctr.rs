@@ -20,7 +20,7 @@ pub struct SdmReadCtr(u32);
 impl SdmReadCtr {
     /// The counter 0, which no genuine tap carries.
     pub const ZERO: Self = Self(0);
-    /// The counter `FFFFFFh`. A chip that has reached this counter can no longer be read.
+    /// The counter `FFFFFFh`. After a chip has reached this counter, the chip produces no more taps.
     pub const MAX: Self = Self(0x00FF_FFFF);
 
     /// Creates a counter from its value. Returns `None` if the value is greater than [`Self::MAX`].

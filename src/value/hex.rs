@@ -42,7 +42,7 @@ pub(crate) fn check(text: &[u8]) -> Result<(), ParseError> {
     if wrong == 0 { Ok(()) } else { Err(ParseError::HexDigit) }
 }
 
-/// Packs fewer than eight digits into a word, and fills the rest of the word with `0` digits.
+/// Packs at most seven bytes of hexadecimal text into a word, and fills the rest of the word with the character `0`.
 fn filled_up(digits: &[u8]) -> u64 {
     digits.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit))
 }
@@ -65,7 +65,7 @@ fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
     // value of the letter is the low nibble plus nine.
     let nine_more = (ascii >> 6 & EACH).wrapping_mul(9);
     let halves = (ascii & EACH.wrapping_mul(0x0F)).wrapping_add(nine_more);
-    // The first digit of each pair becomes the high nibble of a byte. Then the four bytes are packed together.
+    // The first digit of each pair becomes the high nibble of a byte. The last two steps pack the four bytes together.
     let bytes = (halves << 4 | halves >> 8) & 0x00FF_00FF_00FF_00FF;
     let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
     let [a, b, c, d, ..] = (pairs | pairs >> 16).to_le_bytes();

@@ -10,8 +10,8 @@ use super::record;
 pub enum FlashError<E> {
     /// The flash returned an error.
     Flash(E),
-    /// Data that the store has completely written can no longer be read. The store does not guess the lost data,
-    /// because a counter that is too low would let old taps pass.
+    /// Data that the store has completely written can no longer be read. The store does not guess lost counters,
+    /// because a guess that is too low would let old taps pass.
     ///
     /// To start over with an empty store, call [`format`](crate::FlashCounters::format) and give each tag a new key.
     Corrupted,
@@ -22,10 +22,11 @@ pub enum FlashError<E> {
     /// [`format`](crate::FlashCounters::format) once, when the device is manufactured. If the region once contained a
     /// store, all headers of that store are lost. In that case, proceed as for [`Corrupted`](Self::Corrupted).
     NotFormatted,
-    /// The region contains a store for a different `N`, with segments of a different length.
+    /// The region contains a store that was written for a different `N`. The segments of that store therefore have a
+    /// different length.
     ///
-    /// Open the store with the `N` for which it was written. To change `N`, call
-    /// [`format`](crate::FlashCounters::format) and give each tag a new key. `format` deletes all counters.
+    /// To keep the counters, open the store with the `N` for which the store was written. To change `N`, call
+    /// [`format`](crate::FlashCounters::format), which deletes all counters, and give each tag a new key.
     OtherSize,
     /// The store already contains `N` tags, so it rejects the taps of all other tags. The counters of known tags can
     /// still advance.
@@ -54,8 +55,8 @@ pub enum FlashError<E> {
         /// The length of the region in bytes.
         len: u32,
     },
-    /// The store cannot use this flash, because the flash does not meet one of these requirements:
-    /// - The greater of the minimum read size and the minimum write size must be a multiple of the other size. The
+    /// The store cannot use this flash, because the flash does not meet all of these requirements:
+    /// - Of the minimum read size and the minimum write size, the greater must be a multiple of the smaller. The
     ///   greater size is the word length.
     /// - The word length must be at most 32 bytes.
     /// - The page length must be a multiple of the word length.

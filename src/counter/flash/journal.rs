@@ -113,7 +113,7 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
     /// log.
     pub(super) const SLOTS: u32 = Self::LENGTHS.segment.saturating_sub(Self::LENGTHS.word_u32) / Self::LENGTHS.slot_u32;
 
-    /// Checks that a region is valid on a flash with this capacity and has enough space for `N` tags.
+    /// Checks that the region is aligned, lies within a flash of `capacity` bytes, and has enough space for `N` tags.
     pub(super) fn new(region: &Range<u32>, capacity: usize) -> Result<Self, FlashError<F::Error>> {
         if const { Lengths::new::<F>(N).is_none() } {
             return Err(FlashError::Unsupported { read: F::READ_SIZE, write: F::WRITE_SIZE, page: F::ERASE_SIZE });
@@ -147,8 +147,8 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         at.is_multiple_of(Self::LENGTHS.page)
     }
 
-    /// Returns the length of a slot, or the distance from the address `at` to the end of the region, whichever is
-    /// shorter.
+    /// Returns the length of a slot that starts at the address `at`. If the region ends within the slot, the function
+    /// returns the number of bytes up to the end of the region.
     pub(super) fn slot_len_at(self, at: u32) -> usize {
         let rest = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX);
         Self::LENGTHS.slot.min(rest)

@@ -99,7 +99,8 @@ pub(super) fn is_labelled(body: &[u8]) -> bool {
     body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
 }
 
-/// Returns the checksum of `bytes`, a record in the segment `number`.
+/// Returns the checksum of a record. `bytes` is the record without the checksum, and `number` is the prefix that the
+/// checksum covers: the segment number, or 0 for a header.
 fn checksum(number: u32, bytes: &[u8]) -> u32 {
     let mut digest = CRC.digest();
     digest.update(&number.to_le_bytes());

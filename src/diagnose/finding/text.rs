@@ -346,21 +346,5 @@ fn offset_shift(f: &mut fmt::Formatter<'_>, mirror: Option<Field>, by: i32, caus
             name = offset_name(mirror),
         )?,
     }
-    f.write_str(match cause {
-        ShiftCause::Unknown => "",
-        ShiftCause::HeaderNotCounted => {
-            " An offset counts from the start of the file, where seven bytes precede the text of the URL: NLEN (2), the record header (4) \
-             and the URI code (1)."
-        }
-        ShiftCause::NlenNotCounted => " An offset counts from the start of the file, which begins with the two bytes of NLEN.",
-        ShiftCause::RecordHeaderNotCounted => {
-            " An offset counts from the start of the file, where the record header (4 bytes) and the URI code (1 byte) follow NLEN."
-        }
-        ShiftCause::PrefixCounted => {
-            " In the file, the start of the URL (such as https://) is one byte, the URI code. Count seven bytes (NLEN, record header, \
-             URI code), then the characters after that start."
-        }
-        ShiftCause::DecimalForHex => " The decimal digits of the offset were sent as hexadecimal digits. Convert the number.",
-        ShiftCause::HexForDecimal => " The hexadecimal digits of the offset were read as decimal digits. Convert the number.",
-    })
+    write!(f, "{cause}")
 }

@@ -92,8 +92,8 @@ impl Access {
 /// The SDM settings of a tag that are not in its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdmAccess {
-    /// SDMMetaRead: the application key that encrypts PICCData. Use `None` for a layout without `{picc}`. On the chip,
-    /// `None` means `Eh` (free access) if the layout has `{uid}` or `{ctr}`, and `Fh` (no access) otherwise.
+    /// SDMMetaRead: the application key that encrypts PICCData. Use `None` for a layout without `{picc}`. For `None`,
+    /// the settings contain `Eh` (free access) if the layout has `{uid}` or `{ctr}`, and `Fh` (no access) otherwise.
     pub meta_read: Option<KeyNumber>,
     /// SDMFileRead: the application key from which the session keys are derived.
     pub file_read: KeyNumber,

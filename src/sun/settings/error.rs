@@ -5,7 +5,7 @@ use core::fmt;
 use crate::sun::error::Field;
 use crate::sun::template::LayoutError;
 
-/// Why a layout cannot be converted to the settings of a tag, or the settings cannot be converted to a layout.
+/// Why a layout cannot be converted to the settings of a tag, or why the settings cannot be converted to a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingsError {
@@ -24,7 +24,7 @@ pub enum SettingsError {
     RepeatedText(CapturedName),
     /// The text for this `{:name}` element is empty or has a character that is not in `[A-Za-z0-9_-]`.
     InvalidText(CapturedName),
-    /// The caller gave a text for this name, but the layout has no `{:name}` element with this name.
+    /// The caller gave a text with this name, but the layout has no `{:name}` element with this name.
     UnexpectedText(CapturedName),
     /// The file data does not fit into the N/2 bytes of plaintext in `{enc:N}`, is not printable ASCII, or has
     /// characters other than `0` at the position of the tamper status. The error also occurs if there is file data, but
@@ -46,7 +46,8 @@ pub enum SettingsError {
     AccessRight,
     /// SDMFileRead names no key, so the tag writes no MAC.
     NoFileRead,
-    /// The file is not an NDEF message with exactly one short URI record and a URI code of 00h to 04h.
+    /// The NDEF message in the file does not consist of exactly one short URI record, or the URI code of the record is
+    /// above 04h.
     NotUri,
     /// This mirror lies outside the URL.
     OutsideUrl(Field),

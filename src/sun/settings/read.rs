@@ -54,8 +54,9 @@ impl SdmLayout {
     /// The settings do not contain the [`Scheme`], so the caller must pass `scheme`.
     ///
     /// The counter of a tag can be enabled but not mirrored (SDMReadCtrOffset FFFFFFh). The returned layout of such a
-    /// tag has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot enable a counter that is not mirrored. For such
-    /// a tag, `sdm_settings` therefore fails if the returned [`SdmAccess`] makes the counter readable or sets a limit.
+    /// tag has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot enable a counter that is not mirrored. If the
+    /// returned [`SdmAccess`] makes the counter of such a tag readable or sets a limit, `sdm_settings` therefore
+    /// rejects this `SdmAccess`.
     ///
     /// In the file, a URI code from 01h to 04h abbreviates the beginning of the URL, such as `https://`. With code 00h,
     /// nothing is abbreviated. This function accepts all five codes. In contrast, [`ndef_file`](Self::ndef_file) always
@@ -257,7 +258,7 @@ fn put(template: &mut Template, text: &[u8]) -> Result<(), SettingsError> {
     template.extend_from_slice(text).map_err(|_| LayoutError::TemplateTooLong.into())
 }
 
-/// Returns the URL prefix that the URI code abbreviates, and the rest of the URL. The file must contain exactly one
+/// Returns the URL prefix for which the URI code stands, and the rest of the URL. The file must contain exactly one
 /// short URI record.
 fn uri(file: &[u8]) -> Result<(&'static str, &[u8]), SettingsError> {
     match UriRecord::read(file) {

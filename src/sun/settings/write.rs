@@ -32,8 +32,8 @@ pub(crate) struct Offsets {
 }
 
 impl SdmLayout {
-    /// Returns the NDEF file of a tag: NLEN (the length of the record) and one URI record. The URL in the record
-    /// contains `0` characters at the positions of the mirrors.
+    /// Returns the NDEF file of a tag: NLEN (the length of the record) and one URI record. In the URL of the record,
+    /// each mirror is a placeholder of `0` characters. The placeholder of `{enc}` begins with `texts.file_data`.
     ///
     /// The file is at most 256 bytes long. This function writes the file to the start of `out`, and returns the written
     /// part of `out`.
@@ -60,11 +60,11 @@ impl SdmLayout {
     }
 
     /// Returns the SDM part of the ChangeFileSettings data: SDMOptions and SDMAccessRights, the offsets and lengths
-    /// that these options require, and the counter limit if one is set. Each offset, length or limit is a three-byte
-    /// number, LSB first.
+    /// that SDMOptions and SDMAccessRights require, and the counter limit if a limit is set. Each offset, length or
+    /// limit is a three-byte number, LSB first.
     ///
     /// In the command, FileOption (with bit 6 set) and AccessRights come before the SDM part. The caller must supply
-    /// FileOption and AccessRights.
+    /// both.
     ///
     /// If the layout has `{picc}` without options, the settings tell the chip to put both UID and counter into
     /// PICCData. The settings do not contain the [`Scheme`], so a chip for an LRP layout must already be in LRP mode.
@@ -123,7 +123,7 @@ impl SdmLayout {
         ];
         let options = bits.iter().filter(|(set, _)| *set).fold(0, |options, (_, bit)| options | bit);
         let mut settings = Vec::<u8, MAX_SETTINGS>::new();
-        // `MAX_SETTINGS` is enough for the longest settings, so this cannot fail.
+        // `MAX_SETTINGS` is enough for the longest settings, so `extend_from_slice` cannot fail.
         let mut put = |bytes: [u8; 3]| settings.extend_from_slice(&bytes).map_err(|_| SettingsError::BufferTooSmall);
         put([options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
         let enc_chars = offsets.enc.map(|_| offsets.enc_chars);
@@ -146,7 +146,7 @@ impl SdmLayout {
     }
 
     /// Returns the NDEF file, and the offsets of the mirrors and of the MAC input. If the layout has `{enc}` without a
-    /// fixed length, `enc_chars` is the length to use.
+    /// fixed length, the placeholder of `{enc}` is `enc_chars` characters long.
     pub(crate) fn lay_out(
         &self,
         texts: &TagTexts<'_>,
@@ -216,8 +216,8 @@ impl SdmLayout {
             put(text)?;
             (text.len()..chars).try_for_each(|_| put(b"0").map(|_| ()))?;
         }
-        // The header contains two lengths: of the record (NLEN) and of its payload. The value of each length fits into
-        // one byte, because the file is at most 256 bytes long.
+        // The header contains the length of the record (NLEN) and the length of the payload. Each of the two lengths
+        // fits into one byte, because the file is at most 256 bytes long.
         let record = u8::try_from(at.saturating_sub(2)).map_err(|_| SettingsError::FileTooLong)?;
         if let Some(header) = file.first_chunk_mut() {
             *header = [0, record, 0xD1, 0x01, record.saturating_sub(4), 0x55, code];

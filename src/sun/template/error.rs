@@ -29,7 +29,7 @@ pub enum LayoutError {
     RepeatedName,
     /// The template has more than four `{:name}` elements.
     TooManyNames,
-    /// `[[` occurs twice.
+    /// `[[` occurs more than once.
     RepeatedMacInput,
     /// `{picc}` is combined with `{uid}` or `{ctr}`, but a chip writes the UID and the counter either encrypted or
     /// plain.

@@ -82,8 +82,8 @@ impl SdmLayout {
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
         }
-        // An NTAG 22x supports neither `{picc}` nor `{enc}`. The checks above already exclude both: `{picc}` cannot be
-        // combined with `{uid}`, which is required here. `{enc}` needs `[[`, which is forbidden here.
+        // An NTAG 22x supports neither `{picc}` nor `{enc}`. No separate check for them is needed: this check requires
+        // `{uid}`, and `{picc}` cannot be combined with `{uid}`. This check forbids `[[`, and `{enc}` needs `[[`.
         if matches!(self.scheme, Scheme::Suncmac) && (window || !uid || !ctr) {
             return Err(LayoutError::Ntag22x);
         }
