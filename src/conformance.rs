@@ -97,7 +97,7 @@ pub enum Law {
     StoredIsReported,
     /// A tap of one tag does not affect any other tag, even if the counter ids are similar.
     TagsAreIndependent,
-    /// After the stored counter of a tag has reached `FFFFFFh`, the stored counter never changes again.
+    /// After the stored counter of a tag has reached the maximum, `FFFFFFh`, the stored counter never changes again.
     MaximumIsTerminal,
     /// If many concurrent calls try to advance one counter to the same value, exactly one call advances the counter.
     OneWinner,
@@ -300,7 +300,7 @@ pub enum Contest {
         run: u64,
     },
     /// Checks [`Law::GreatestRemains`]. All participants use the same tag, but each participant uses a different
-    /// counter.
+    /// counter. After all calls, the greatest counter must be stored.
     Increasing {
         /// The number from which the counter id is derived.
         run: u64,
@@ -511,8 +511,8 @@ impl Promise {
     /// # Errors
     /// Returns the same errors as [`keep`](Self::keep).
     pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        // If the store still contains the recorded counter, the store rejects the same counter as stale, and reports
-        // the stored mark.
+        // Presents the recorded counter again. A store that still has it rejects it as stale and reports the stored
+        // mark. If the store returned an error when the promise was made, the counter of that call is presented.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
         let is_kept = match (advance, self.acknowledged) {

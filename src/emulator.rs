@@ -51,8 +51,8 @@ pub struct EmulatedTag {
     uid: Uid,
     ctr: SdmReadCtr,
     limit: SdmReadCtr,
-    /// The state of the tamper seal as a pair: was the seal ever open, and is the seal open now? `None` if seal
-    /// measurement is disabled.
+    /// The state of the tamper seal. The first value is `true` if the seal was ever open. The second value is `true` if
+    /// the seal is open now. `None` if seal measurement is disabled.
     seal: Option<(bool, bool)>,
     seed: [u8; 16],
     file: [u8; FILE_SIZE],
@@ -62,7 +62,7 @@ pub struct EmulatedTag {
 }
 
 impl EmulatedTag {
-    /// Creates a tag that has just been set up. The counter of the tag is 0, and the seal is closed.
+    /// Creates a tag that has just been set up. The counter of the tag is 0, and the tamper seal is closed.
     ///
     /// For `{picc}` without options, PICCData contains both UID and counter. For `{enc}` without a fixed length, the
     /// emulator chooses the smallest positive multiple of 32 characters that has space for the file data and the tamper

@@ -1,9 +1,9 @@
 //! Finds the meta-read key of a tap by trying many keys. The meta-read key decrypts the PICCData of the tap.
 //!
-//! The first byte of decrypted PICCData says which values the PICCData contains. With the right key, this byte is
+//! The first byte of decrypted PICCData says which values the PICCData contains. With the correct key, this byte is
 //! valid. With a wrong key, the byte is random. For a layout with `{picc}` without options, 3 of the 256 possible bytes
 //! are valid. For a layout with options, such as `{picc:uid,ctr}`, 1 of the 256 possible bytes is valid. A search may
-//! therefore find wrong keys in addition to the right key. The wrong keys are rejected later, because the SDMMAC does
+//! therefore find wrong keys in addition to the correct key. The wrong keys are rejected later, because the SDMMAC does
 //! not match.
 //!
 //! The search takes the keys from an iterator, at most eight at a time. The memory use of the search therefore does not
@@ -117,8 +117,9 @@ fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES
     side_by_side().then_some(plain)
 }
 
-/// Verifies the [`candidates`] in order, and stops at the first candidate with a matching SDMMAC. Returns the index of
-/// its meta-read key, counted from 0, and the verified tap.
+/// Verifies the [`candidates`] in order, and stops at the first candidate with a matching SDMMAC. A candidate is a
+/// claimed tap, decrypted with one of the meta-read keys. Returns the index of the meta-read key, counted from 0, and
+/// the verified tap.
 ///
 /// For each candidate, this function calls `file_key` with the index of the meta-read key and the claimed tap.
 /// `file_key` returns the file-read key for the claimed UID, or `None` to skip the candidate.

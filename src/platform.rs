@@ -3,8 +3,8 @@
 //!
 //! A [`Service`] decides whether to accept a tap. The service looks up the tag in a [`TagRegistry`], and advances the
 //! counter in a [counter store](crate::CounterStore). The [`Record`] of a tag says who owns the tag, and whether the
-//! tag is active. The record also contains the keys, or the data from which the service derives the keys. The [rules]
-//! in the record choose the response text for a tap.
+//! tag is active. The record also contains the keys, or the data from which the service derives or decrypts the keys.
+//! The [rules] in the record choose the response text for a tap.
 #![cfg_attr(feature = "dialects", doc = "")]
 #![cfg_attr(feature = "dialects", doc = include_str!("platform/wire_formats.md"))]
 

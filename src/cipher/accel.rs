@@ -7,7 +7,7 @@
 //!
 //! This module is faster than a separate cipher call for each block, for three reasons.
 //! - To compute SubWord, a step of the key schedule, this module uses the instruction for the last round of the cipher.
-//!   The x86-64 instruction for the key schedule has three times the latency.
+//!   On x86-64, the special instruction for the key schedule has three times the latency of the last-round instruction.
 //! - A key that is used for only one block is expanded while the block is encrypted.
 //! - The keys of several tags are expanded in parallel. The processor works on one key while it waits for the result of
 //!   another key.
@@ -232,7 +232,7 @@ pub(crate) enum Decryptor {
 impl Encryptor {
     pub(crate) fn new(key: &Block) -> Self {
         if available() {
-            // SAFETY: `available` checked that the processor has the AES instructions.
+            // SAFETY: `available` has checked that the processor has the AES instructions.
             Self::Hard(unsafe { expand_apart(&[*key]) })
         } else {
             Self::Soft(soft::Encryptor::new(key))
@@ -265,7 +265,7 @@ impl BlockEncrypt for Encryptor {
 impl Decryptor {
     pub(crate) fn new(key: &Block) -> Self {
         if available() {
-            // SAFETY: `available` checked that the processor has the AES instructions.
+            // SAFETY: `available` has checked that the processor has the AES instructions.
             Self::Hard(unsafe { expand_for_decryption(key) })
         } else {
             Self::Soft(soft::Decryptor::new(key))
@@ -290,7 +290,7 @@ impl Decryptor {
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     if available() {
         let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];
-        // SAFETY: `available` checked that the processor has the AES instructions.
+        // SAFETY: `available` has checked that the processor has the AES instructions.
         unsafe { look_up_by_registers(table, masks) }
     } else {
         soft::look_up(table, index)
@@ -300,7 +300,7 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
 /// Runs one chain of encryptions under a key. The key is expanded for this call only.
 pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     if available() {
-        // SAFETY: `available` checked that the processor has the AES instructions.
+        // SAFETY: `available` has checked that the processor has the AES instructions.
         unsafe { expand_and_chain(key, chain) }
     } else {
         soft::chain_once(key, chain)
@@ -314,10 +314,10 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
         if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
             && vaes::available()
         {
-            // SAFETY: `vaes::available` checked that the processor has VAES.
+            // SAFETY: `vaes::available` has checked that the processor has VAES.
             return unsafe { vaes::expand_and_encrypt(keys, blocks) };
         }
-        // SAFETY: `available` checked that the processor has the AES instructions.
+        // SAFETY: `available` has checked that the processor has the AES instructions.
         unsafe { expand_and_encrypt(keys, blocks) }
     } else {
         soft::encrypt_by_each(keys, blocks);
@@ -331,10 +331,10 @@ pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [B
         if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
             && vaes::available()
         {
-            // SAFETY: `vaes::available` checked that the processor has VAES.
+            // SAFETY: `vaes::available` has checked that the processor has VAES.
             return unsafe { vaes::expand_and_decrypt(keys, blocks) };
         }
-        // SAFETY: `available` checked that the processor has the AES instructions.
+        // SAFETY: `available` has checked that the processor has the AES instructions.
         unsafe { expand_and_decrypt(keys, blocks) }
     } else {
         soft::decrypt_by_each(keys, blocks);

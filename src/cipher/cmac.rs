@@ -2,7 +2,7 @@
 //!
 //! This crate has its own CMAC for two reasons. First, a prepared key contains the subkeys, so the MAC of a one-block
 //! message costs only one block encryption. Second, the key derivation of AN10922 has its own padding rule, so this
-//! derivation needs a CMAC function that accepts padded input.
+//! derivation needs a CMAC function for input that is already padded.
 
 use dbl::Dbl;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
@@ -27,7 +27,7 @@ pub(crate) struct Subkeys {
 }
 
 impl Subkeys {
-    /// Derives the subkeys from `l`, the encryption of a block of zeros.
+    /// Derives the subkeys from `l`, which is a block of zeros encrypted under the CMAC key.
     pub(crate) fn new(l: Block) -> Self {
         let l = Secret([l]);
         let k1 = Secret(l.0.map(double));
@@ -135,7 +135,8 @@ impl<C: BlockEncrypt> Cmac<C> {
         Self::knowing(cipher, l)
     }
 
-    /// Like [`over`](Self::over), but takes `l`, the encryption of a block of zeros, from the caller.
+    /// Like [`over`](Self::over), but the caller has already computed `l`, which is a block of zeros encrypted with
+    /// `cipher`.
     pub(crate) fn knowing(cipher: C, l: Block) -> Self {
         Self { cipher, subkeys: Subkeys::new(l) }
     }

@@ -28,13 +28,14 @@ pub(crate) struct Enabled;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Enabled {}
 
-/// LRP derives plaintexts and updated keys from a chain of secrets. The encryption of `NEXT` under a secret is the next
-/// secret in the chain. The encryption of `OUT` under a secret is a plaintext or an updated key.
+/// LRP derives two kinds of values from a chain of secrets: secret blocks, which NXP calls plaintexts, and updated
+/// keys. Encrypting `NEXT` under a secret gives the next secret in the chain. Encrypting `OUT` under a secret gives a
+/// plaintext or an updated key.
 const NEXT: Block = [0x55; 16];
 const OUT: Block = [0xAA; 16];
 
-/// Returns the 16 secret plaintexts of a key (`generatePlaintexts(4, key)` in AN12304). Source: AN12304 §2.1, Algorithm
-/// 1.
+/// Returns the 16 secret blocks that LRP derives from a key, `generatePlaintexts(4, key)` in AN12304. NXP calls these
+/// blocks plaintexts. Source: AN12304 §2.1, Algorithm 1.
 ///
 /// The plaintexts are as secret as `key`, so the caller must wipe them. An [`Lrp`] wipes its own plaintexts.
 #[doc(alias = "generatePlaintexts")]
@@ -45,15 +46,16 @@ pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
     plaintexts
 }
 
-/// Fills `plaintexts` with the plaintexts of a key. `set` converts each plaintext to the stored type.
+/// Fills `plaintexts` with the secret blocks that NXP calls the plaintexts of a key. `set` converts each plaintext to
+/// the stored type.
 fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set: impl Fn(Block) -> P) {
     let mut secret = encrypt(key, NEXT);
     plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret)));
     secret.zeroize();
 }
 
-/// Returns the updated key at `index` (`generateUpdatedKeys(key)[index]` in AN12304). An LRP evaluation starts with an
-/// updated key. Source: AN12304 §2.1, Algorithm 2.
+/// Returns one of the updated keys that LRP derives from a key, `generateUpdatedKeys(key)[index]` in AN12304. Each
+/// evaluation of LRP starts with an updated key. Source: AN12304 §2.1, Algorithm 2.
 ///
 /// The updated key is as secret as `key`, so the caller must wipe it.
 #[doc(alias = "generateUpdatedKeys")]
@@ -68,7 +70,8 @@ pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
     updated
 }
 
-/// Encrypts `OUT` under a secret, and returns the result. Replaces the secret with the next secret in the chain.
+/// Encrypts `OUT` under a secret, and returns the result. Replaces the secret with the next secret in the chain:
+/// `NEXT`, encrypted under the old secret.
 fn step(secret: &mut Block) -> Block {
     let mut given = Secret([OUT, NEXT]);
     encrypt_by_each(&[*secret], core::array::from_mut(&mut given.0));
@@ -84,7 +87,8 @@ fn encrypt(key: &Block, block: Block) -> Block {
     block
 }
 
-/// A key prepared for LRP: the 16 plaintexts of the key and one of its updated keys. The prepared key is wiped on drop.
+/// A key prepared for LRP. It contains 16 secret blocks, which NXP calls plaintexts, and one updated key. All of them
+/// are derived from the key. The prepared key is wiped on drop.
 pub struct Lrp {
     plaintexts: [u128; 16],
     updated_key: Block,
@@ -222,9 +226,9 @@ impl Lrp {
 }
 
 impl Cmac<Lrp> {
-    /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. This
-    /// encryption needs only the first plaintext, because all nibbles of the block are zero. The encryption therefore
-    /// runs in parallel with the computation of the other plaintexts.
+    /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. In LRP,
+    /// each nibble of a block selects a plaintext. All nibbles of this block are zero, so its encryption needs only the
+    /// first plaintext. This encryption therefore runs in parallel with the computation of the other plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
@@ -288,7 +292,7 @@ impl fmt::Debug for Lrp {
 mod tests {
     use super::*;
 
-    /// Several keys in parallel give the same results as one key at a time.
+    /// Encrypting under several keys in parallel gives the same results as encrypting under one key at a time.
     #[test]
     fn lanes_equal_one_by_one() {
         let keys: [Block; LANES] = core::array::from_fn(|lane| [0x11 * u8::try_from(lane).unwrap(); 16]);

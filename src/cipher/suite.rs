@@ -115,7 +115,7 @@ pub(crate) struct Chained {
     pub(crate) cmacs: [Block; LANES],
 }
 
-/// A key prepared to decrypt PICCData.
+/// A key prepared for decrypting PICCData.
 #[allow(clippy::large_enum_variant, reason = "without a heap, no variant can be boxed")]
 pub(crate) enum PiccCipher {
     Aes(Decryptor),
@@ -151,7 +151,7 @@ impl PiccCipher {
     }
 }
 
-/// A key prepared for the CMAC of a suite.
+/// A key prepared for CMAC, with AES or LRP.
 #[allow(clippy::large_enum_variant, reason = "without a heap, no variant can be boxed")]
 pub(crate) enum SuiteCmac {
     Aes(Cmac),

@@ -26,17 +26,18 @@ use record::{Content, Record, Slot};
 /// flash before it reports the tap as accepted. The mark of an accepted tap is therefore never lost, even if power
 /// fails in the middle of a write. `N` must be a power of two from 2 to 32768.
 ///
-/// The store uses a region of the flash as a ring of segments. The active segment holds a snapshot of all marks,
-/// followed by a log. Each accepted tap appends one record to the log. When the log is full, the store erases the next
-/// segment, writes a new snapshot into that segment, and closes the old segment. The store also keeps all marks in
-/// memory, so a stale tap (a replay) needs no access to the flash.
+/// The store divides a region of the flash into segments, and uses the segments in turn. One segment is active. The
+/// active segment holds a snapshot (the last mark of each tag), followed by a log. Each accepted tap appends one record
+/// to the log. When the log is full, the store erases the next segment, and writes a new snapshot into that segment.
+/// The next segment is then active, and the store closes the old segment by writing zeros to its last word. The store
+/// also keeps all marks in memory, so a stale tap (a replay) needs no access to the flash.
 ///
 /// | when | reads | writes | erases |
 /// |---|---|---|---|
 /// | a stale tap | 0 | 0 | 0 |
 /// | an accepted tap | 0 | 2: a record of 36 bytes, and then its acknowledgement (one word) | 0 |
 /// | start | up to 3 for each segment, plus 1 for each slot (space for a record) of the active segment | 0 | 0 |
-/// | start if a complete record has no acknowledgement | as above | 2 for each known tag, plus 5 | 1 segment |
+/// | start if a complete record has no acknowledgement | as for any start | 2 for each known tag, plus 5 | 1 segment |
 /// | start on a blank region | the whole region | 4 | 1 segment |
 /// | first accepted tap after a start that wrote nothing | 0 | 2 for each known tag, plus 7 | 1 segment |
 /// | an accepted tap when the log is full | 0 | 2 for each known tag, plus 7 | 1 segment |
@@ -56,35 +57,36 @@ use record::{Content, Record, Slot};
 /// **Memory**: The store needs about 54 bytes of memory for each of the `N` tags.
 ///
 /// The store has two requirements for the flash. Erased bytes must read as `FFh`. A read of a partly written word must
-/// succeed, but may return any value. A flash that does not meet both requirements needs an adapter. This applies, for
-/// example, to a flash that returns an error for a partly written word.
+/// succeed, but may return any value. If a flash does not meet one of the requirements, wrap the flash in an adapter.
+/// For example, some flashes return an error for a read of a partly written word.
 ///
 /// The store skips a record that was only partly written, because the tap of that record was never accepted. If an
 /// acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The store never guesses a
 /// lost mark, because a guess that is too low would let old taps pass. Existing crates for logs on flash skip or erase
-/// unreadable data. The store therefore has its own log format. If marks are lost, call [`format`](Self::format) to
-/// create an empty store, and give each tag a new key.
+/// unreadable data, which would lose marks. The store therefore has its own log format. If marks are lost, call
+/// [`format`](Self::format) to create an empty store, and give each tag a new key.
 ///
 /// If a call of `advance` fails, the next call first reads all marks from the flash again. The same applies if the
 /// future of a call is dropped before the call completes.
 ///
 /// # Which region becomes an empty store
 ///
-/// If the region contains a complete segment, [`open`](Self::open) reads the existing store. Otherwise, `open` creates
-/// an empty store only in a region that is blank except for the first two slots. A slot is the space for one record.
-/// The first two slots may contain any bytes, because power may fail during the first start. However, if the first slot
-/// contains a valid header, this header must belong to a new, empty store with the same word length. For any other
-/// content, `open` returns an error:
+/// If the region contains a segment with a complete snapshot, [`open`](Self::open) reads the existing store. Otherwise,
+/// `open` creates an empty store only in a region that is blank except for the first two slots. A slot is the space for
+/// one record. The first two slots may contain any bytes, because power may fail while a store is created. However, if
+/// the first slot contains a valid header, two conditions apply. The header must be the header of the first segment of
+/// an empty store. If the bytes after the header are not zeros up to the end of the slot, the second slot must be
+/// blank. For any other content, `open` returns an error:
 ///
 /// | what the region contains | error |
 /// |---|---|
-/// | a header of a segment of the expected length | [`Corrupted`](FlashError::Corrupted) |
-/// | headers, but only of segments of a different length | [`OtherSize`](FlashError::OtherSize) |
+/// | a valid header of a segment of the length that `N` requires | [`Corrupted`](FlashError::Corrupted) |
+/// | valid headers, but only of segments of other lengths | [`OtherSize`](FlashError::OtherSize) |
 /// | no valid header, but the label that headers and snapshot ends contain | [`Corrupted`](FlashError::Corrupted) |
 /// | none of these | [`NotFormatted`](FlashError::NotFormatted) |
 ///
-/// The store looks for headers at the start of each page. Within a page, it looks for labels at every multiple of the
-/// slot length. The section "Format" describes headers and labels.
+/// The store looks for headers at the start of each page. The store looks for labels at the start of each page, and
+/// from there at every multiple of the slot length. The section "Format" describes headers and labels.
 ///
 /// A new store writes its first mark to the third slot. If any byte after the first two slots is not blank, `open`
 /// therefore never replaces a damaged store with an empty store. If all bytes after the first two slots are erased
@@ -112,10 +114,10 @@ use record::{Content, Record, Slot};
 /// | 1 | end of the snapshot |
 /// | as many as fit | log: a mark for each accepted tap |
 ///
-/// The last `W` bytes of a segment are its closing word. The closing word is blank at first. After the next segment is
-/// complete, the closing word is overwritten with zeros. After the last segment of the region, the store continues with
-/// the first segment. Segments are numbered in the order in which they are written, starting with 1. The complete
-/// segment with the greatest number is the active segment.
+/// The last `W` bytes of a segment are its closing word. The closing word is blank at first. After the snapshot of the
+/// next segment is complete, the closing word is overwritten with zeros. After the last segment of the region, the
+/// store continues with the first segment. Segments are numbered in the order in which they are written. The first
+/// segment number is 1. Of the segments with a complete snapshot, the segment with the greatest number is active.
 ///
 /// | bytes of a record | header | mark | end of the snapshot |
 /// |---|---|---|---|
@@ -132,8 +134,8 @@ use record::{Content, Record, Slot};
 ///
 /// The acknowledgement consists of zeros and is written after the record. If any bit of the acknowledgement is 0, the
 /// record is acknowledged. Only the last record of a log may have a blank acknowledgement. If the checksum of this last
-/// record is valid, the record is valid even without an acknowledgement. A segment is complete if the end of the
-/// snapshot is acknowledged. A segment is closed if any bit of the closing word is 0.
+/// record is valid, the record is valid even without an acknowledgement. A snapshot is complete if the record that ends
+/// the snapshot is acknowledged. A segment is closed if any bit of the closing word is 0.
 ///
 /// # Example
 ///
@@ -181,8 +183,8 @@ pub struct FlashCounters<F, const N: usize> {
     geometry: Geometry<F, N>,
     marks: FnvIndexMap<CounterId, Mark, N>,
     active: Active,
-    /// Is `true` from the start of an operation until the operation succeeds. The marks in memory may differ from the
-    /// flash during this time.
+    /// Is `true` while the marks in memory may differ from the marks on the flash. When the store reads all marks or
+    /// writes a mark, this value stays `true` until the read or write succeeds.
     unsure: bool,
 }
 
@@ -246,14 +248,14 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// Opens the store in a region of the flash and reads the stored counters. The region must begin and end at a page
     /// boundary.
     ///
-    /// A blank region becomes an empty store. If power failed during the first start, the region also becomes an empty
-    /// store. [Any other region](Self#which-region-becomes-an-empty-store) must already contain a store. To create the
-    /// store before the first start, call [`format`](Self::format) when the device is manufactured.
+    /// A blank region becomes an empty store. If power failed while `open` created a store, the region also becomes an
+    /// empty store. [Any other region](Self#which-region-becomes-an-empty-store) must already contain a store. You can
+    /// also create the store with [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
-    /// Returns a [`FlashError`] if the region is invalid, if the flash fails, or if the region contains something other
-    /// than a store. Also returns a [`FlashError`] if the store in the region is corrupted, contains more than `N`
-    /// tags, or was written for a different `N`.
+    /// Returns a [`FlashError`] if the region is misaligned, too small or outside the flash, if the flash is not
+    /// supported or fails, or if the region contains something other than a store. Also returns a [`FlashError`] if the
+    /// store in the region is corrupted, contains more than `N` tags, or was written for a different `N`.
     pub async fn open(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.load().await.map_err(Fault::into_error)?;
@@ -264,7 +266,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// every old tap again.**
     ///
     /// # Errors
-    /// Returns a [`FlashError`] if the region is invalid or the flash fails.
+    /// Returns a [`FlashError`] if the region is misaligned, too small or outside the flash, or if the flash is not
+    /// supported or fails.
     pub async fn format(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.flash.erase(region.start, region.end).await.map_err(FlashError::Flash)?;
@@ -325,7 +328,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(())
     }
 
-    /// Writes all marks into the next segment, makes that segment active, and closes the old segment.
+    /// Writes all marks into the next segment, makes that segment active, and closes the old segment by writing zeros
+    /// to its last word.
     async fn turn(&mut self) -> Result<(), Fault<F::Error>> {
         let old = self.active;
         let segment = self.geometry.after(old.segment);
@@ -379,7 +383,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         Ok(Self::decode(&bytes, number))
     }
 
-    /// Reads one slot at the address `at`. At the end of the region, fewer bytes are read.
+    /// Reads one slot at the address `at`. If the region ends within the slot, the function reads only up to the end of
+    /// the region.
     async fn read_bytes(&mut self, at: u32, bytes: &mut [u8; record::MAX_SLOT]) -> Result<(), Fault<F::Error>> {
         let len = self.geometry.slot_len_at(at);
         self.flash.read(at, bytes.get_mut(..len).unwrap_or_default()).await.map_err(Fault::Flash)
@@ -394,19 +399,19 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let mut bytes = [0xFF; record::MAX_WORD];
         let word = bytes.get_mut(..Self::LENGTHS.word).unwrap_or_default();
         self.flash.read(self.geometry.closing(segment), word).await.map_err(Fault::Flash)?;
-        // A partly written closing word also closes the segment, because the store writes the closing word only after
-        // the next segment is complete.
+        // The closing word closes the segment even if it is only partly written, because the store writes the closing
+        // word only after the next segment is complete.
         Ok(bytes.iter().any(|byte| *byte != 0xFF))
     }
 
-    /// Returns the segment number and the number of tags in the snapshot, or `None` if the segment is not complete.
+    /// Returns the segment number and the number of tags in the snapshot, or `None` if the snapshot is not complete.
     async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, Fault<F::Error>> {
         let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
             self.read(segment, 0, record::ANY).await?
         else {
             return Ok(None);
         };
-        // A segment of a different length was written for a different `N`, so the segment is ignored.
+        // The segment was written for a different `N`, so it has a different length. Such a segment is ignored.
         if segment_len != Self::LENGTHS.segment {
             return Ok(None);
         }
@@ -441,9 +446,9 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         }
         let cut = self.load_segment(segment, number, tags).await?;
         // No word of the flash may be written twice. If the last write was interrupted, the partly written word may
-        // still read as blank. The next mark is therefore written to the next segment. A complete mark without an
-        // acknowledgement counts as accepted. `turn` writes all marks again, so that this mark is durable before any
-        // caller sees it.
+        // still read as blank. The next mark is therefore written to the next segment. If a complete mark has no
+        // acknowledgement (`cut`), the tap of this mark counts as accepted. In this case, `turn` writes all marks
+        // again, so that this mark is durable before any caller sees it.
         self.active = Active { segment, number, next: Self::SLOTS };
         if cut {
             self.turn().await?;
@@ -460,8 +465,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let (mut cut, mut ended) = (false, false);
         for slot in 1..Self::SLOTS {
             let read = self.read(segment, slot, number).await?;
-            // Records are written without gaps, so a slot without an acknowledged record must be the end of the data.
-            // If more data follows, the record in that slot is lost.
+            // Records are written without gaps, so all slots after a slot without an acknowledged record must be blank.
+            // If data follows such a slot, the record in that slot was lost.
             if ended && read != Slot::Blank {
                 return Err(Fault::Corrupted);
             }
@@ -483,13 +488,13 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     }
 
     /// Checks that the region has never contained a mark. Returns a fault if the region may have contained a mark. The
-    /// caller has already found that no segment is complete.
+    /// caller has already found that no segment has a complete snapshot.
     ///
-    /// An unused region is blank, or contains the remains of an interrupted first start. These remains can be any bytes
-    /// in the first two slots. A store with a mark has at least three records, so its third record is outside the first
-    /// two slots.
+    /// An unused region is blank, or contains the remains of an interrupted attempt to create a store. These remains
+    /// can be any bytes in the first two slots. A store with a mark has at least three records, so its third record is
+    /// outside the first two slots.
     async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
-        // If this instance has already read or written a complete segment, the store in the region is now lost.
+        // If this instance has already read or written a complete snapshot, the store in the region is now lost.
         let mut is_used = self.active.number > 0;
         let (mut is_ours, mut is_own, mut is_other, mut is_padded) = (is_used, false, false, true);
         // The address of the last byte that is not blank.

@@ -87,7 +87,8 @@ impl<const N: usize> CounterStore for MemoryCounters<N> {
     }
 }
 
-/// [`MemoryCounters`] returns this error for a tap of a new tag if the store already contains `N` tags.
+/// The error of [`MemoryCounters`]: the store already contains `N` tags, and the tap is from a tag that the store does
+/// not contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Full;
 

@@ -51,8 +51,8 @@ impl Advance {
 /// Stores the last accepted counter of each tag.
 ///
 /// A store has one method, [`advance`](Self::advance). In one atomic step, `advance` compares the new counter with the
-/// stored one, and stores a greater counter. Two copies of a tap cannot both pass, because a store has no separate read
-/// and write.
+/// stored one, and stores the new counter if it is greater. Two copies of a tap cannot both pass, because a store has
+/// no separate read and write.
 ///
 /// **The security of your service depends on your store. Run the checks of the module `conformance` (feature
 /// `conformance`) against your store.** The checks detect, for example, an off-by-one comparison, a race condition, or
@@ -124,7 +124,7 @@ impl<S: CounterStore + ?Sized> CounterStore for &mut S {
 /// The trait does not require `Send` futures, so the trait also works with single-threaded executors. With a concrete
 /// store type, the compiler knows whether the futures of the store are `Send`. Code that is generic over the store
 /// cannot rely on `Send` futures. If generic code needs `Send` futures, use the bound
-/// [`SendCounterStore`](crate::SendCounterStore), and pass `&mut Sendable(store)`.
+/// [`SendCounterStore`](crate::SendCounterStore), and pass the store to the verifier as `&mut Sendable(store)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an async counter store",
     note = "for a blocking store, pass `&mut Blocking(store)`",

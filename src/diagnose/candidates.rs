@@ -13,18 +13,9 @@ use crate::value::Uid;
 const EXAMPLE_AID: &[u8; 3] = &[0x30, 0x42, 0xF5];
 /// System identifiers that are in use: the one in AN10922 §2.2.1, and one from public code.
 const SYSTEM_IDENTIFIERS: [&[u8]; 2] = [b"NXP Abu", b"testing"];
-/// The bytes after the UID in common diversification inputs (from which AN10922 derives a key): none, the application
-/// identifier of the chip, a key number, or both.
-const SUFFIXES: [&[u8]; 8] = [
-    &[],
-    &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
-    &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x00],
-    &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x01],
-    &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x02],
-    &[0x00],
-    &[0x01],
-    &[0x02],
-];
+/// The bytes after the UID in common diversification inputs (from which AN10922 derives a key), besides an application
+/// identifier: nothing, or a key number.
+const SUFFIXES: [&[u8]; 6] = [&[], &[0x00], &[0x01], &[0x02], &[0x03], &[0x04]];
 /// The number of Bolt Card versions that are tried, starting at 0.
 const BOLTCARD_VERSIONS: u32 = 32;
 const FACTORY_KEY: [u8; 16] = [0; 16];
@@ -68,11 +59,28 @@ fn direct_keys<'a>(
     wanted.chain(factory).chain(keys_with_role(assumptions, other).map(with_source))
 }
 
-/// Returns every key from which other keys may be derived: all given keys with their names, and the key of a new chip
-/// without a name.
+/// Returns every key from which other keys may be derived: all given keys with their names, and the key of a new chip.
+/// The key of a new chip has no name, even if it was given, because everybody knows it.
 fn base_keys<'a>(assumptions: &Assumptions<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
     let factory = factory_key(assumptions).map(|key| (key, None));
-    assumptions.keys.iter().map(|given| (*given.key, Some(given.name))).chain(factory)
+    let name = |given: &'a GivenKey<'a>| Some(given.name).filter(|_| *given.key != FACTORY_KEY);
+    assumptions.keys.iter().map(move |given| (*given.key, name(given))).chain(factory)
+}
+
+/// Returns how a key is derived from the key of a new chip, so that anybody can derive it. Returns `None` if no known
+/// derivation gives this key.
+pub(super) fn public_derivation<'a>(
+    assumptions: &Assumptions<'a>,
+    uid: Option<Uid>,
+    key: &SdmFileReadKey,
+) -> Option<KeyDerivation<'a>> {
+    let mut found = None;
+    try_derived_file_keys(assumptions, FACTORY_KEY, uid, &mut |candidate, derivation| {
+        let is_key = candidate == *key && derivation != KeyDerivation::Reversed;
+        found = Some(derivation).filter(|_| is_key);
+        is_key
+    });
+    found
 }
 
 /// Calls `try_key` with every key of this tier that could be the SDMMetaReadKey, until `try_key` returns `true`.
@@ -211,30 +219,66 @@ fn diversification_inputs<'a>(
     uid: Option<Uid>,
 ) -> impl Iterator<Item = DiversificationInput<'a>> + use<'a> {
     let given = assumptions.suffixes;
-    let aid: &'a [u8] = assumptions.aid.map_or(EXAMPLE_AID, |aid| aid);
+    let aids = aids(assumptions);
+    let usual_aid = aids.first().copied().unwrap_or_default();
     let input = DiversificationInput { uid, ..DiversificationInput::default() };
     let hosts = hosts(assumptions.url).into_iter().filter(|host| !host.is_empty());
     let systems = given.iter().copied().chain(SYSTEM_IDENTIFIERS).chain(hosts);
-    let with_uid = systems.clone().flat_map(move |suffix| {
+    let with_uid = systems.flat_map(move |suffix| {
         let after_uid = DiversificationInput { suffix, ..input };
-        [after_uid, DiversificationInput { aid, ..after_uid }, DiversificationInput { before_uid: aid, ..after_uid }]
+        [after_uid, DiversificationInput { aid: usual_aid, ..after_uid }]
     });
-    let common = SUFFIXES.into_iter().chain([aid]).map(move |suffix| DiversificationInput { suffix, ..input });
-    let before = [DiversificationInput { before_uid: aid, ..input }];
+    // Other orders and application identifiers are tried only for suffixes that were given, because each costs time.
+    let in_other_order = given.iter().copied().flat_map(move |suffix| {
+        let before_uid = DiversificationInput { before_uid: suffix, ..input };
+        let between = DiversificationInput { before_uid: usual_aid, suffix, ..input };
+        let after_aid = move |aid| DiversificationInput { aid, suffix, ..input };
+        let other_aids = aids.into_iter().filter(move |aid| *aid != usual_aid && !aid.is_empty()).map(after_aid);
+        [before_uid, between].into_iter().chain(other_aids)
+    });
+    let common = SUFFIXES.into_iter().chain(aids).map(move |suffix| DiversificationInput { suffix, ..input });
+    let before = [DiversificationInput { before_uid: usual_aid, ..input }];
+    let reversed = [DiversificationInput { uid: uid.map(reversed_uid), is_uid_reversed: true, ..input }];
     let without_uid = given.iter().copied().flat_map(move |suffix| {
         let alone = DiversificationInput { suffix, ..DiversificationInput::default() };
-        [alone, DiversificationInput { aid, ..alone }]
+        [alone, DiversificationInput { aid: usual_aid, ..alone }]
     });
-    let of_this_tag = common.chain(before).chain(with_uid).filter(move |_| uid.is_some());
-    of_this_tag.chain(without_uid)
+    let of_this_tag = common.chain(before).chain(reversed).chain(with_uid).chain(in_other_order);
+    of_this_tag.filter(move |_| uid.is_some()).chain(without_uid)
 }
 
-/// Returns the host of the URL, and the host without `www.` if it begins with `www.`. Some programs use the host as the
-/// system identifier.
-fn hosts(url: &str) -> [&[u8]; 2] {
+/// Returns the application identifiers to try, the most likely first. An identifier that was given is the only one.
+fn aids<'a>(assumptions: &Assumptions<'a>) -> [&'a [u8]; 8] {
+    match assumptions.aid {
+        Some(aid) => [aid, &[], &[], &[], &[], &[], &[], &[]],
+        None => [
+            EXAMPLE_AID,
+            &[0xF5, 0x42, 0x30],
+            &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01],
+            &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x00],
+            &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x01],
+            &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x02],
+            &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x03],
+            &[0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01, 0x04],
+        ],
+    }
+}
+
+/// Returns the host of the URL: as it is, without `www.`, without its port, and without its first label. Some programs
+/// use the host as the system identifier.
+fn hosts(url: &str) -> [&[u8]; 4] {
     let host = url.get(..path_start(url)).and_then(|origin| origin.split("://").nth(1)).unwrap_or_default();
     let short = host.strip_prefix("www.").unwrap_or_default();
-    [host.as_bytes(), short.as_bytes()]
+    let without_port = host.split_once(':').map_or("", |(host, _)| host);
+    let parent = host.split_once('.').map(|(_, parent)| parent).filter(|parent| parent.contains('.'));
+    [host, short, without_port, parent.filter(|parent| *parent != short).unwrap_or_default()].map(str::as_bytes)
+}
+
+/// Returns the UID with its bytes in reverse order.
+pub(super) fn reversed_uid(uid: Uid) -> Uid {
+    let mut bytes = *uid.as_bytes();
+    bytes.reverse();
+    Uid::from_bytes(bytes)
 }
 
 fn reversed(mut key: [u8; 16]) -> [u8; 16] {

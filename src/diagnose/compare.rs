@@ -1,7 +1,8 @@
 //! Compares the assumptions about a tap with the way in which the tap was made.
 
 use super::assumptions::{Assumptions, Role};
-use super::contents::Contents;
+use super::candidates::{public_derivation, reversed_uid};
+use super::contents::{self, Contents};
 use super::diagnosis::{Conclusion, Diagnosis, Explanation, Findings, add};
 use super::finding::Finding;
 use super::key_source::KeySource;
@@ -14,6 +15,7 @@ use super::unexplained;
 use super::url_parts::UrlParts;
 use super::wrong_offsets;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
+use crate::sun::error::Field;
 use crate::sun::layout::SdmLayout;
 use crate::sun::received::MAX_URL;
 use crate::sun::span::Span;
@@ -22,24 +24,23 @@ use crate::value::{Scheme, SdmReadCtr, Uid};
 pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
     let mut search = Search::new(assumptions, watch);
     let mut repair = Repair::of(assumptions.layout, assumptions.url);
-    let mut found = None;
-    if repair.is_percent_decoded() {
+    if repair.is_percent_decoded() && !matches_quickly(&mut search, &repair, assumptions.url) {
         // The tag itself may have written `%XX`, as static text. If a MAC matches without decoding, nothing encoded the
         // URL afterwards.
-        let (readings, _) = readings::readings(assumptions.layout, assumptions.url);
-        found = run_if_possible(&mut search, assumptions.url, &readings.into_iter(), &QUICK_ROUNDS);
-        if found.is_some() {
-            repair = Repair::none(assumptions.layout);
+        let unchanged = Repair::none(assumptions.layout);
+        if matches_quickly(&mut search, &unchanged, assumptions.url) {
+            repair = unchanged;
         }
     }
     let url = repair.url(assumptions.url);
     let layout = repair.layout.as_ref();
     let (readings, layout_error) = readings::readings(layout, url);
     let tap = Tap { url, layout, layout_error };
-    let found = found.or_else(|| find(&mut search, &tap, &readings));
+    let found = find(&mut search, &tap, &readings);
+
     let mut findings = Findings::new();
-    for finding in [repair.encoding, repair.difference].into_iter().flatten() {
-        add(&mut findings, finding);
+    for finding in &repair.findings {
+        add(&mut findings, *finding);
     }
     let explanation = found.as_ref().map(|found| explain(&tap, found));
     let contents;
@@ -48,7 +49,8 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
         compare_second_tap(assumptions, explanation, &mut findings);
         add_factory_keys(assumptions, explanation, &mut findings);
         add_remarks(&tap, found, &mut findings);
-        contents = Some(Contents::of_match(url, found));
+        let is_proven = !findings.iter().any(Finding::allows_forgery);
+        contents = Some(Contents::of_match(url, found, is_proven));
         if findings.iter().any(Finding::is_fault) { Conclusion::Explained } else { Conclusion::Healthy }
     } else {
         search.use_reserve();
@@ -57,6 +59,13 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
     };
     let complete = found.is_some() || search.is_complete();
     Diagnosis { conclusion, explanation, contents, tried: search.tried(), complete, findings }
+}
+
+/// Returns `true` if the quick rounds find how the repaired tap was made.
+fn matches_quickly(search: &mut Search<'_, '_>, repair: &Repair, original: &str) -> bool {
+    let url = repair.url(original);
+    let (readings, _) = readings::readings(repair.layout.as_ref(), url);
+    run_if_possible(search, url, &readings.into_iter(), &QUICK_ROUNDS).is_some()
 }
 
 /// Searches for the way in which the tap was made.
@@ -103,6 +112,8 @@ fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
     // A tamper status that the MAC does not cover counts as a mirror only if the assumed layout has a tamper status.
     let is_assumed = tap.assumed_parts().is_some_and(|assumed| assumed.tt_status.is_some());
     parts.tt_status = parts.tt_status.filter(|part| is_assumed || is_covered(&found.parts, *part));
+    // A chip does not encrypt file data outside the MAC input, so such digits are static text.
+    parts.enc = parts.enc.filter(|part| is_covered(&found.parts, *part));
     let meta_key = claimed.meta_key.as_ref().map(|(key, _)| key.clone());
     let fits = |layout: &SdmLayout| verify(layout, tap.url, meta_key.as_ref(), &file_key.0).is_some();
     let assumed = tap.layout.filter(|layout| layout.scheme() == scheme && fits(layout));
@@ -172,6 +183,14 @@ fn is_factory(key: &[u8; 16]) -> bool {
 fn add_factory_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let meta = explanation.meta_key.as_ref().map(|(key, _)| is_factory(key.expose_bytes()));
     let file = is_factory(explanation.file_key.0.expose_bytes());
+    let source = explanation.file_key.1;
+    if !matches!(source, KeySource::Derived { .. }) && !file {
+        let derivation = public_derivation(assumptions, explanation.uid, &explanation.file_key.0);
+        if let Some(derivation) = derivation {
+            let source = KeySource::Derived { from: None, derivation };
+            add(findings, Finding::DerivedKey { role: Role::File, source });
+        }
+    }
     if file && meta != Some(false) && assumptions.keys.is_empty() {
         add(findings, Finding::NewChip);
     } else if file || meta == Some(true) {
@@ -205,8 +224,12 @@ fn add_faults<'a>(
         add(findings, Finding::MacLength { digits: parts.mac.len() });
     }
     let is_assumed = explanation.layout.is_some() && explanation.layout.as_ref() == layout;
-    if let Some(digits) = readings::long_picc_data(parts, tap.url).filter(|_| !is_assumed && parts.shift.is_none()) {
-        add(findings, Finding::PiccDataLength { digits });
+    if !is_assumed && parts.is_regular() {
+        if let Some(digits) = readings::long_placeholder(parts.picc_data, tap.url) {
+            add(findings, Finding::PiccDataLength { digits });
+        } else if let Some(digits) = readings::long_placeholder(Some(parts.mac), tap.url) {
+            add(findings, Finding::MacLength { digits });
+        }
     }
     if layout.is_some_and(|layout| layout.scheme() != *scheme) {
         add(findings, Finding::Mode { actual: *scheme });
@@ -218,20 +241,25 @@ fn add_faults<'a>(
     let is_split = |part: Span| part.from < parts.window_start && parts.window_start < part.to;
     let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc];
     let assumed = tap.assumed_parts();
+    let has_other_window = assumed.as_ref().is_some_and(|assumed| assumed.window_start != parts.window_start);
     if mirrors.into_iter().flatten().any(is_split) {
         add(findings, Finding::MacInputInside { covered });
-    } else if recipe.message == MacMessage::Text
-        && assumed.as_ref().is_some_and(|assumed| assumed.window_start != parts.window_start)
-        && parts.shift.is_none()
-    {
+    } else if parts.enc.is_some_and(|part| !is_covered(parts, part)) && is_file_data(found, tap.url, layout) {
+        add(findings, Finding::FileDataNotCovered);
+    } else if recipe.message == MacMessage::Text && has_other_window && parts.shift.is_none() {
         add(findings, Finding::MacInput { covered });
     }
+    add_blank_mirrors(found, tap.url, findings);
     add_recipe_faults(claimed.session_vector(), found, *truncation, findings);
     // `Parts` is added only if the assumed layout does not verify the tap and no finding above says why.
     let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
     let accepts = |layout: &SdmLayout| verify(layout, tap.url, meta_key, &explanation.file_key.0).is_some();
     if layout.is_some_and(|layout| !accepts(layout)) && findings.len() == earlier_findings {
         add(findings, Finding::Parts);
+    }
+    if explanation.layout.is_none() && findings.len() == earlier_findings {
+        // No chip writes these characters, so they are not from the tag.
+        add(findings, Finding::SurroundingText);
     }
     let vector = recipe.vector;
     if let Some(uid) = vector.uid.filter(|uid| assumptions.uid.is_some_and(|assumed| assumed != *uid)) {
@@ -250,6 +278,28 @@ fn add_faults<'a>(
     }
 }
 
+/// Returns `true` if the digits are file data: according to the layout, or because they decrypt to text.
+fn is_file_data(found: &Match<'_>, url: &str, layout: Option<&SdmLayout>) -> bool {
+    layout.is_some_and(|layout| layout.has(Field::EncFileData))
+        || contents::is_text(Contents::of_match(url, found, false).file_data())
+}
+
+/// Adds the findings about mirrors that the tag does not write, although the MAC is right.
+fn add_blank_mirrors(found: &Match<'_>, url: &str, findings: &mut Findings<'_>) {
+    let is_zero = |part: &Span| part.of(url).bytes().all(|byte| byte == b'0');
+    let parts = &found.parts;
+    let enc = parts.enc.filter(|part| is_covered(parts, *part));
+    for (field, part) in [(Field::PiccData, parts.picc_data), (Field::EncFileData, enc)] {
+        if part.as_ref().is_some_and(is_zero) {
+            add(findings, Finding::FieldNotMirrored(field));
+        }
+    }
+    let is_status = |part: Span| part.of(url).bytes().all(|byte| matches!(byte, b'C' | b'O' | b'I'));
+    if found.scheme != Scheme::Suncmac && parts.tt_status.is_some_and(|part| !is_status(part)) {
+        add(findings, Finding::FieldNotMirrored(Field::TtStatus));
+    }
+}
+
 /// Adds the findings about a MAC that was not computed as on a chip. `claimed` is the session vector that a chip would
 /// use.
 fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Truncation, findings: &mut Findings<'_>) {
@@ -257,7 +307,10 @@ fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Trun
     if recipe.vector.is_ctr_reversed && recipe.vector.ctr.is_some() {
         add(findings, Finding::CounterByteOrder);
     }
-    if recipe.vector.uid != claimed.uid || recipe.vector.ctr != claimed.ctr {
+    let is_reversed = claimed.uid.is_some_and(|uid| recipe.vector.uid == Some(reversed_uid(uid)));
+    if is_reversed && recipe.vector.uid != claimed.uid {
+        add(findings, Finding::UidByteOrder);
+    } else if recipe.vector.uid != claimed.uid || recipe.vector.ctr != claimed.ctr {
         let (uid, ctr) = (recipe.vector.uid.is_some(), recipe.vector.ctr.is_some());
         add(findings, Finding::SessionVector { uid, ctr });
     }
@@ -320,9 +373,12 @@ fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanati
 fn add_remarks(tap: &Tap<'_>, found: &Match<'_>, findings: &mut Findings<'_>) {
     let parts = &found.parts;
     // The meaning of the status letters of an NTAG 22x is uncertain, so they give no remark.
-    let status = tap.assumed_parts().and_then(|assumed| assumed.tt_status);
-    if status.is_some_and(|part| part.of(tap.url).contains('O')) && found.scheme != Scheme::Suncmac {
-        add(findings, Finding::SealOpened);
+    let assumed = tap.layout.map(|_| tap.assumed_parts().and_then(|assumed| assumed.tt_status));
+    let status = assumed.unwrap_or(parts.tt_status).filter(|_| found.scheme != Scheme::Suncmac);
+    match status.map(|part| part.of(tap.url)) {
+        Some("II") => add(findings, Finding::SealNotMeasured),
+        Some(status) if status.contains('O') => add(findings, Finding::SealOpened),
+        _ => {}
     }
     let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc, Some(parts.mac)];
     let has_lower_case = |part: Span| part.of(tap.url).bytes().any(|byte| byte.is_ascii_lowercase());

@@ -38,12 +38,12 @@ impl Contents {
         &self.file_data
     }
 
-    /// Returns the content of a tap whose MAC matches.
-    pub(super) fn of_match(url: &str, found: &Match<'_>) -> Self {
-        let vector = found.recipe.vector;
-        let file_data = decrypt(&found.parts, url, found.scheme, &found.file_key.0, (vector.uid, vector.ctr));
+    /// Returns the content of a tap whose MAC matches. `is_proven` says whether only the tag can have made the MAC.
+    pub(super) fn of_match(url: &str, found: &Match<'_>, is_proven: bool) -> Self {
+        let (uid, ctr) = (found.recipe.vector.uid, found.recipe.vector.used_ctr());
+        let file_data = decrypt(&found.parts, url, found.scheme, &found.file_key.0, (uid, ctr));
         let tt_status = tt_status(&found.parts, url, &file_data);
-        Self { is_proven: true, uid: vector.uid, ctr: vector.ctr, tt_status, file_data }
+        Self { is_proven, uid, ctr, tt_status, file_data }
     }
 
     /// Returns the content of a tap whose MAC does not match. Returns `None` if the tap has no UID and no counter.
@@ -61,7 +61,7 @@ impl Contents {
         let (mut file_data, mut file_key) = (Vec::new(), None);
         candidates::try_file_keys(assumptions, KeyTier::Direct, claimed.uid, |(key, _)| {
             let decrypted = decrypt(parts, url, scheme, &key, values);
-            let is_text = !decrypted.is_empty() && decrypted.iter().all(|byte| matches!(byte, b' '..=b'~'));
+            let is_text = is_text(&decrypted);
             if is_text {
                 (file_data, file_key) = (decrypted, Some(key));
             }
@@ -91,6 +91,10 @@ fn decrypt(
         Vec::from_slice(blocks.as_flattened()).ok()
     };
     decrypted().unwrap_or_default()
+}
+
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn tt_status(parts: &UrlParts, url: &str, file_data: &[u8]) -> Option<[u8; 2]> {

@@ -25,6 +25,14 @@ pub enum Finding<'a> {
     PercentEncoded,
     /// The URL contains `&amp;` or another HTML escape of `&`.
     HtmlEscaped,
+    /// There is text around the URL or inside it that no tag writes, such as quotes, a space or a line break.
+    SurroundingText,
+    /// This mirror still holds the text of its placeholder, but the MAC is right.
+    FieldNotMirrored(Field),
+    /// The MAC does not cover the encrypted file data.
+    FileDataNotCovered,
+    /// The bytes of the UID are in reverse order.
+    UidByteOrder,
     /// The URL contains an ECDSA signature instead of a MAC.
     EccSignature,
     /// The URL was made with a scheme other than SDM. The value describes this scheme.
@@ -159,6 +167,8 @@ pub enum Finding<'a> {
     TamperNotCovered,
     /// According to the tamper status, the seal of the tag is open or was opened before.
     SealOpened,
+    /// The chip does not measure its seal.
+    SealNotMeasured,
     /// No key was given, and every key of this tap is still the key of a new chip.
     NewChip,
     /// Some hexadecimal digits of the mirrors are in lower case.
@@ -180,6 +190,10 @@ impl Finding<'_> {
             Self::MacNotMirrored => "mac-not-mirrored",
             Self::PercentEncoded => "percent-encoded",
             Self::HtmlEscaped => "html-escaped",
+            Self::SurroundingText => "surrounding-text",
+            Self::FieldNotMirrored(_) => "field-not-mirrored",
+            Self::FileDataNotCovered => "file-data-not-covered",
+            Self::UidByteOrder => "uid-byte-order",
             Self::EccSignature => "ecc-signature",
             Self::OtherScheme(_) => "other-scheme",
             Self::SchemeDiffers => "scheme-differs",
@@ -215,15 +229,33 @@ impl Finding<'_> {
             Self::NoMatch => "no-match",
             Self::TamperNotCovered => "tamper-not-covered",
             Self::SealOpened => "seal-opened",
+            Self::SealNotMeasured => "seal-not-measured",
             Self::NewChip => "new-chip",
             Self::HexCase => "hex-case",
             Self::CounterRunning { .. } => "counter-running",
         }
     }
 
+    /// Returns `true` if somebody else than the tag can have made the tap.
+    pub(super) const fn allows_forgery(&self) -> bool {
+        matches!(
+            self,
+            Self::FactoryKey { file: true, .. }
+                | Self::NewChip
+                | Self::DerivedKey { source: KeySource::Derived { from: None, .. }, .. }
+                | Self::NoSessionKey { .. }
+                | Self::MacOverBytes
+                | Self::MacTruncation { .. }
+                | Self::CounterByteOrder
+                | Self::UidByteOrder
+                | Self::CounterZero
+                | Self::MacLength { digits: ..=15 }
+        )
+    }
+
     /// Returns `true` if this finding is a fault, and `false` if it is a remark.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
-        !matches!(self, Self::SealOpened | Self::HexCase | Self::CounterRunning { .. })
+        !matches!(self, Self::SealOpened | Self::SealNotMeasured | Self::HexCase | Self::CounterRunning { .. })
     }
 }

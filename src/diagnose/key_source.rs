@@ -52,6 +52,8 @@ pub struct DiversificationInput<'a> {
     pub before_uid: &'a [u8],
     /// The UID; `None` if the input has no UID, so that all tags have the same key.
     pub uid: Option<Uid>,
+    /// `true` if the bytes of the UID are in reverse order. `uid` is then the reversed UID.
+    pub is_uid_reversed: bool,
     /// The application identifier after the UID.
     pub aid: &'a [u8],
     /// The system identifier, or other bytes at the end of the input.
@@ -74,7 +76,7 @@ impl fmt::Display for DiversificationInput<'_> {
             f.write_str(separator)?;
             separator = " || ";
             if index == 1 {
-                f.write_str("UID")?;
+                f.write_str(if self.is_uid_reversed { "reversed UID" } else { "UID" })?;
             } else if part.len() > 3 && part.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
                 write!(f, "\"{}\"", part.escape_ascii())?;
             } else {

@@ -4,9 +4,9 @@
 use heapless::Vec;
 
 use super::url_parts::{UrlParts, path_start};
-use super::wrong_offsets::{self, MAX_SHIFT, MIN_MAC_DIGITS};
+use super::wrong_offsets::{self, MAX_SHIFT_IN_RUN, MIN_MAC_DIGITS};
 use crate::sun::error::{Field, Malformed};
-use crate::sun::layout::SdmLayout;
+use crate::sun::layout::{ElementKind, SdmLayout};
 use crate::sun::span::Span;
 
 /// The possible readings of one URL, the most likely first.
@@ -143,10 +143,10 @@ fn add_shifted_guesses(url: &str, readings: &mut Readings) {
     }
 }
 
-/// Returns the number of digits in the placeholder of PICCData, if the placeholder is too long. The PICCData fills the
-/// start of the placeholder, and zeros fill the rest up to the next separator.
-pub(super) fn long_picc_data(parts: &UrlParts, url: &str) -> Option<usize> {
-    let part = parts.picc_data?;
+/// Returns the number of characters in the placeholder of a mirror, if the placeholder is too long. The mirror then
+/// fills its start, and zeros follow up to the next separator.
+pub(super) fn long_placeholder(mirror: Option<Span>, url: &str) -> Option<usize> {
+    let part = mirror?;
     let rest = url.get(part.to..)?;
     let zeros = rest.bytes().take_while(|byte| *byte == b'0').count();
     let is_end = rest.as_bytes().get(zeros).is_none_or(|byte| matches!(byte, b'&' | b'/' | b'?' | b'#'));
@@ -170,7 +170,7 @@ fn cut_macs(run: Span, url: &str) -> impl Iterator<Item = (Span, Option<i32>)> {
 /// Returns the possible positions of a mirror with `chars` digits in a run of digits. The mirror is the whole run, or
 /// it is at one end of the run and the rest of the run consists of zeros.
 fn places_in(run: Span, chars: usize, url: &str) -> impl Iterator<Item = Span> {
-    let rest = run.len().checked_sub(chars).filter(|rest| *rest <= MAX_SHIFT);
+    let rest = run.len().checked_sub(chars).filter(|rest| *rest <= MAX_SHIFT_IN_RUN);
     let starts = rest.into_iter().flat_map(move |rest| [0, rest].into_iter().take(if rest == 0 { 1 } else { 2 }));
     starts.map(move |start| Span::at(run.from.saturating_add(start), chars)).filter(move |part| {
         let is_zero = |span: Span| span.of(url).bytes().all(|byte| byte == b'0');
@@ -224,18 +224,19 @@ fn digit_runs(url: &str) -> DigitRuns {
     runs
 }
 
-/// Returns the position of a value that is probably a tamper status. `CO` and `II` may be something else, such as a
+/// Returns the position of a value that is probably a tamper status. Two letters may also be something else, such as a
 /// country code. They count only if the name of the parameter suggests a status, or if they have no name and follow a
-/// run of digits.
+/// run of hexadecimal digits.
 fn find_tt_status(url: &str) -> Option<Span> {
     let mut offset = path_start(url);
     let (mut name, mut before) = ("", "");
     for piece in url.get(offset..)?.split_inclusive(['=', '/', '&', '?', '#']) {
         let text = piece.trim_end_matches(['=', '/', '&', '?', '#']);
-        let is_named = ["tt", "tamper", "seal", "status"].iter().any(|part| contains_ignore_case(name, part));
+        let is_named = ["tt", "tamper", "seal", "status"].iter().any(|part| contains_ignore_case(name, part))
+            || name.eq_ignore_ascii_case("t");
         let is_digits = |text: &str| text.len() >= CTR_CHARS && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let is_after_mirror = name.is_empty() && is_digits(before);
-        if matches!(text, "CC" | "OC" | "OO") || (matches!(text, "CO" | "II") && (is_named || is_after_mirror)) {
+        if matches!(text, "CC" | "OC" | "OO" | "CO" | "II") && (is_named || is_after_mirror) {
             return Some(Span { from: offset, to: offset.saturating_add(2) });
         }
         name = if piece.ends_with('=') { text } else { "" };
@@ -257,6 +258,24 @@ pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     // The URL must have another run for the MAC. Otherwise the MAC may be at the end of this run.
     let wrong = lengths().find(|len| matches!(len, 26..=31 | 33..=40 | 44..=47 | 49..=52));
     wrong.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
+}
+
+/// Returns the number of hexadecimal digits where the layout has PICCData, if PICCData cannot have this number.
+pub(super) fn wrong_picc_data_of_layout(layout: &SdmLayout, url: &str) -> Option<usize> {
+    let mut offset = 0usize;
+    for element in layout.elements() {
+        offset = offset.saturating_add(element.text.len());
+        let ElementKind::Value(field) = element.kind else { continue };
+        let chars = layout.fixed_chars(field)?;
+        if field == Field::PiccData {
+            let rest = url.get(offset..)?;
+            let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+            let is_after_text = url.as_bytes().get(..offset)?.ends_with(layout.text(element.text));
+            return Some(digits).filter(|digits| is_after_text && *digits > 0 && *digits != chars);
+        }
+        offset = offset.saturating_add(chars);
+    }
+    None
 }
 
 /// The mirrors that the tag did not write. The URL still contains their placeholders.

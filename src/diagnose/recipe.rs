@@ -5,6 +5,7 @@ use core::iter;
 
 use heapless::Vec;
 
+use super::candidates::reversed_uid;
 use super::url_parts::UrlParts;
 use crate::key::{PreparedFileReadKey, SdmFileReadKey};
 use crate::sun::session::{EncKey, MacKey};
@@ -18,6 +19,13 @@ pub(super) struct SessionVector {
     pub(super) ctr: Option<SdmReadCtr>,
     /// `true` if the bytes of the counter are in the wrong order.
     pub(super) is_ctr_reversed: bool,
+}
+
+impl SessionVector {
+    /// Returns the counter whose bytes are in the session vector.
+    pub(super) fn used_ctr(&self) -> Option<SdmReadCtr> {
+        self.ctr.map(|ctr| if self.is_ctr_reversed { reversed(ctr) } else { ctr })
+    }
 }
 
 /// The key with which a MAC was computed. A chip uses `Session`. The other keys are mistakes of programs that simulate
@@ -76,7 +84,7 @@ pub(super) enum Recipes {
 impl Recipes {
     /// Returns the recipes. `claimed` is the session vector made from the UID and the counter of the URL. `known_uid`
     /// is the assumed UID of the tag.
-    pub(super) fn list(self, claimed: SessionVector, known_uid: Option<Uid>) -> Vec<Recipe, 9> {
+    pub(super) fn list(self, claimed: SessionVector, known_uid: Option<Uid>) -> Vec<Recipe, 12> {
         let recipe = |key, vector, message| Recipe { key, vector, message };
         let other_keys = [MacKeySource::FileKey, MacKeySource::EncSession];
         match self {
@@ -93,11 +101,11 @@ impl Recipes {
     }
 }
 
-/// Returns variants of the claimed session vector: with the known UID, without the UID, without the counter, with the
-/// bytes of the counter in reverse order, and combinations of these changes.
+/// Returns variants of the claimed session vector: with the known or the reversed UID, without the UID, without the
+/// counter, with the bytes of the counter in reverse order, and combinations of these changes.
 fn other_vectors(claimed: SessionVector, known_uid: Option<Uid>) -> impl Iterator<Item = SessionVector> {
     let SessionVector { uid, ctr, .. } = claimed;
-    let uids = [uid, None, known_uid.filter(|known| uid != Some(*known))];
+    let uids = [uid, None, known_uid.filter(|known| uid != Some(*known)), uid.map(reversed_uid)];
     let all = uids.into_iter().flat_map(move |uid| {
         let counters = [(ctr, false), (None, false), (ctr, true)];
         counters.into_iter().map(move |(ctr, is_ctr_reversed)| SessionVector { uid, ctr, is_ctr_reversed })
@@ -109,8 +117,7 @@ impl Recipe {
     /// Returns the key with which this recipe computes the MAC. Returns `None` if the scheme has no such key, or if a
     /// UID or counter that is needed for the key is missing.
     pub(super) fn mac_key(&self, key: &SdmFileReadKey, prepared: &PreparedFileReadKey) -> Option<MacKey> {
-        let SessionVector { uid, ctr, is_ctr_reversed } = self.vector;
-        let ctr = ctr.map(|ctr| if is_ctr_reversed { reversed(ctr) } else { ctr });
+        let (uid, ctr) = (self.vector.uid, self.vector.used_ctr());
         match self.key {
             MacKeySource::Session => MacKey::derive(prepared, uid, ctr),
             MacKeySource::FileKey => MacKey::from_secret(prepared.scheme(), *key.expose_bytes()),

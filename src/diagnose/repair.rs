@@ -1,7 +1,7 @@
 //! Repairs of a URL and its layout. If the URL was changed after the tag wrote it, the change is undone. If the layout
 //! and the URL differ only in URL scheme or host, the layout gets the URL scheme and host of the URL.
 
-use heapless::String;
+use heapless::{String, Vec};
 
 use super::finding::Finding;
 use super::url_parts::{UrlParts, path_start};
@@ -12,56 +12,61 @@ use crate::sun::layout::{ElementKind, MAX_TEMPLATE, SdmLayout};
 /// can contain a percent-encoded tap.
 const MAX_REPAIRED: usize = 1024;
 type Repaired = String<MAX_REPAIRED>;
-/// The maximum number of times that a URL is percent-decoded. For example, a redirect inside a redirect encodes the tap
+/// The maximum number of times that a URL is decoded. For example, a redirect inside a redirect encodes the tap
 /// twice.
-const MAX_DECODINGS: usize = 3;
+const MAX_DECODINGS: usize = 5;
 
 /// A repaired URL and layout, and the findings about what was repaired.
 pub(super) struct Repair {
     url: Option<Repaired>,
     pub(super) layout: Option<SdmLayout>,
-    /// The finding about the encoding of the URL.
-    pub(super) encoding: Option<Finding<'static>>,
-    /// The finding about the difference between the URL and the layout.
-    pub(super) difference: Option<Finding<'static>>,
+    /// What was repaired.
+    pub(super) findings: Vec<Finding<'static>, 3>,
 }
 
 impl Repair {
     /// Creates a repair that changes nothing.
     pub(super) fn none(layout: Option<&SdmLayout>) -> Self {
-        Self { url: None, layout: layout.cloned(), encoding: None, difference: None }
+        Self { url: None, layout: layout.cloned(), findings: Vec::new() }
     }
 
-    /// Undoes percent-encoding or HTML escaping, but only if the original URL does not match the layout. If the result
-    /// does not match the layout either, tries three changes: removing appended text, changing the case of the static
-    /// text, and changing the URL scheme and host of the layout. Makes the first change after which they match.
+    /// Repairs the URL, but only if it does not match the layout. Removes text around the URL, and undoes
+    /// percent-encoding and HTML escaping. If the result does not match the layout either, tries three changes:
+    /// removing appended text, changing the case of the static text, and changing the URL scheme and host of the
+    /// layout. Makes the first change after which they match.
     pub(super) fn of(layout: Option<&SdmLayout>, original: &str) -> Self {
         let mut repair = Self::none(layout);
         if layout.is_some_and(|layout| layout.parse(original).is_ok()) {
             return repair;
         }
-        if let Some((decoded, finding)) = decoded(original) {
+        if let Some(inner) = without_surrounding_text(original) {
+            repair.url = Some(inner);
+            repair.add(Finding::SurroundingText);
+        }
+        if let Some((decoded, finding)) = decoded(repair.url(original)) {
             repair.url = Some(decoded);
-            repair.encoding = Some(finding);
+            repair.add(finding);
         }
         let Some(layout) = layout else { return repair };
         let url = repair.url(original);
         let Err(error) = layout.parse(url) else { return repair };
-        let difference = if let Some(shortened) = without_appended_text(layout, url) {
+        if let Some(shortened) = without_appended_text(layout, url) {
             repair.url = Some(shortened);
-            Some(Finding::Layout(Malformed::Trailing))
+            repair.add(Finding::Layout(Malformed::Trailing));
         } else if let Some(restored) = with_case_of_layout(layout, url) {
             repair.url = Some(restored);
-            Some(Finding::CaseChanged)
+            repair.add(Finding::CaseChanged);
         } else if let Some(moved) = with_origin_of_url(layout, url) {
             let has_same_host = host_of(layout.template()).eq_ignore_ascii_case(host_of(url));
             repair.layout = Some(moved);
-            Some(if has_same_host { Finding::SchemeDiffers } else { Finding::Layout(error) })
-        } else {
-            None
-        };
-        repair.difference = difference;
+            repair.add(if has_same_host { Finding::SchemeDiffers } else { Finding::Layout(error) });
+        }
         repair
+    }
+
+    fn add(&mut self, finding: Finding<'static>) {
+        // There are at most three kinds of repairs.
+        let _ = self.findings.push(finding);
     }
 
     /// Returns the URL as the tag probably wrote it. `original` is the URL that was given to [`Repair::of`].
@@ -71,7 +76,7 @@ impl Repair {
 
     /// Returns `true` if percent-encoding was undone.
     pub(super) fn is_percent_decoded(&self) -> bool {
-        self.encoding == Some(Finding::PercentEncoded)
+        self.findings.contains(&Finding::PercentEncoded)
     }
 }
 
@@ -90,16 +95,33 @@ impl Tap<'_> {
     }
 }
 
-/// Undoes HTML escaping or percent-encoding. Returns `None` if the URL has neither.
+/// Returns the URL in a text that contains characters which no tag writes, such as quotes, spaces or angle brackets.
+/// Returns `None` if there are no such characters, or no URL.
+fn without_surrounding_text(text: &str) -> Option<Repaired> {
+    let is_foreign = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '|' | '\'');
+    if !text.contains(is_foreign) {
+        return None;
+    }
+    let url = text.split(is_foreign).find(|part| part.contains("://"))?;
+    Repaired::try_from(url).ok()
+}
+
+/// Undoes HTML escaping and percent-encoding, as often as necessary. Returns `None` if the URL has neither.
 fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
-    if let Some(unescaped) = html_unescaped(url) {
-        return Some((unescaped, Finding::HtmlEscaped));
+    let (mut decoded, mut finding): (Option<Repaired>, Option<Finding<'static>>) = (None, None);
+    for _ in 0..MAX_DECODINGS {
+        let text = decoded.as_deref().unwrap_or(url);
+        if let Some(unescaped) = html_unescaped(text) {
+            decoded = Some(unescaped);
+            finding = finding.or(Some(Finding::HtmlEscaped));
+        } else if let Some(unescaped) = percent_decoded(text) {
+            decoded = Some(unescaped);
+            finding = Some(Finding::PercentEncoded);
+        } else {
+            break;
+        }
     }
-    let mut decoded = percent_decoded(url)?;
-    for _ in 1..MAX_DECODINGS {
-        let Some(again) = percent_decoded(&decoded) else { break };
-        decoded = again;
-    }
+    let mut decoded = decoded?;
     // The URL of a redirect contains the URL of the tap. Only the URL of the tap is kept.
     let inner = decoded.rfind("://").and_then(|at| {
         let scheme = decoded.get(..at)?.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
@@ -108,7 +130,7 @@ fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
     if let Some(inner) = inner.and_then(|from| decoded.get(from..)) {
         decoded = Repaired::try_from(inner).ok()?;
     }
-    Some((decoded, Finding::PercentEncoded))
+    Some((decoded, finding?))
 }
 
 /// Replaces each HTML escape of `&`, such as `&amp;`, with `&`. Returns `None` if the URL has no such escape.

@@ -116,9 +116,18 @@ impl<'s, 'a> Search<'s, 'a> {
         readings: &(impl Iterator<Item = UrlParts> + Clone),
         rounds: &[Round],
     ) -> Option<Match<'a>> {
+        let is_suncmac = self.assumptions.layout.is_some_and(|layout| layout.scheme() == Scheme::Suncmac);
         for round in rounds {
+            // An NTAG 22x has no session keys, and its MAC covers decoded bytes. These are no mistakes.
+            if is_suncmac && matches!(round.recipes, Recipes::WrongKeys | Recipes::Bytes) {
+                continue;
+            }
             for reading in readings.clone() {
-                for scheme in schemes(&reading, url) {
+                // A derived key and a wrong mode together are two faults. They are not searched, because LRP mode takes
+                // long.
+                let layout = self.assumptions.layout.filter(|_| round.tier != KeyTier::Direct);
+                let is_possible = |scheme: &Scheme| layout.is_none_or(|layout| layout.scheme() == *scheme);
+                for scheme in schemes(&reading, url).filter(is_possible) {
                     for claimed in self.open(url, &reading, scheme, round.tier) {
                         let found = self.try_file_keys(url, &reading, scheme, &claimed, *round);
                         if found.is_some() || self.is_over() {
@@ -167,13 +176,7 @@ impl<'s, 'a> Search<'s, 'a> {
 
     /// Decrypts the PICCData with the keys of this tier (cost group) and of the cheaper tiers, and returns every valid
     /// result. If the URL has no PICCData, returns the unencrypted UID and counter.
-    pub(super) fn open(
-        &mut self,
-        url: &str,
-        parts: &UrlParts,
-        scheme: Scheme,
-        tier: KeyTier,
-    ) -> Vec<ClaimedValues<'a>, 8> {
+    pub(super) fn open(&mut self, url: &str, parts: &UrlParts, scheme: Scheme, tier: KeyTier) -> Claims<'a> {
         let mut results = Vec::new();
         let Some(picc_data) = parts.picc_data else {
             let uid = parts.uid.and_then(|part| Uid::from_hex(part.of(url)).ok());
@@ -193,19 +196,22 @@ impl<'s, 'a> Search<'s, 'a> {
         };
         let assumptions = self.assumptions;
         let slow_keys = if tier == KeyTier::SlowlyDerived { self.slow_meta_keys() } else { Vec::new() };
+        let mut is_dropped = false;
         let mut try_key = |(key, source): MetaCandidate<'a>| {
             self.count(cost(scheme));
             let content = PiccData::open(&key.prepare(scheme), &wire);
-            let is_full = content.is_some_and(|PiccData { uid, ctr }| {
-                results.push(ClaimedValues { meta_key: Some((key, source)), uid, ctr }).is_err()
-            });
-            is_full || self.is_over()
+            if let Some(PiccData { uid, ctr }) = content {
+                is_dropped |=
+                    keep(&mut results, assumptions, ClaimedValues { meta_key: Some((key, source)), uid, ctr });
+            }
+            self.is_over()
         };
         candidates::try_meta_keys(assumptions, KeyTier::Direct, &mut try_key);
         if tier != KeyTier::Direct {
             candidates::try_meta_keys(assumptions, KeyTier::Derived, &mut try_key);
         }
         slow_keys.into_iter().any(try_key);
+        self.is_cut_short |= is_dropped;
         // With about 1 in 85 wrong keys, the decrypted bytes look valid. If a result has the assumed UID, all other
         // results are dropped.
         let known_uid = self.assumptions.uid;
@@ -291,7 +297,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 Some(text) if text.len() > 2 => Some(StatusDetect::from_ascii(text.as_bytes())?),
                 _ => None,
             };
-            let cmac = ntag22x::suncmac(prepared, recipe.vector.uid?, recipe.vector.ctr?, status)?;
+            let cmac = ntag22x::suncmac(prepared, recipe.vector.uid?, recipe.vector.used_ctr()?, status)?;
             return Truncation::find(&cmac, mac).map(|truncation| (end, truncation));
         }
         let cost = cost(prepared.scheme());
@@ -324,6 +330,24 @@ impl<'s, 'a> Search<'s, 'a> {
             (self.watch)(self.tried);
         }
     }
+}
+
+/// The results of decrypting PICCData with different keys.
+type Claims<'a> = Vec<ClaimedValues<'a>, 8>;
+
+/// Adds a result. If the list is full, the result replaces one whose UID is less likely. Returns `true` if a result was
+/// dropped.
+fn keep<'a>(results: &mut Claims<'a>, assumptions: &Assumptions<'_>, claimed: ClaimedValues<'a>) -> bool {
+    let is_likely = |claimed: &ClaimedValues<'_>| {
+        claimed.uid.is_some_and(|uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
+    };
+    let Err(claimed) = results.push(claimed) else { return false };
+    if is_likely(&claimed)
+        && let Some(place) = results.iter_mut().rev().find(|other| !is_likely(other))
+    {
+        *place = claimed;
+    }
+    true
 }
 
 /// Returns the cost of one MAC, or of preparing one key, in the unit of `tried`.

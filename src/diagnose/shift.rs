@@ -40,8 +40,8 @@ pub enum ShiftCause {
 }
 
 impl ShiftCause {
-    /// Returns the probable cause if an SDM offset is too large by `by`, or too small if `by` is negative. `right` is the
-    /// right offset in the NDEF file, and `url` is a URL of the tag.
+    /// Returns the probable cause if an SDM offset is too large by `by`, or too small if `by` is negative. `right` is
+    /// the right offset in the NDEF file, and `url` is a URL of the tag.
     #[must_use]
     pub fn of(by: i32, right: usize, url: &str) -> Self {
         cause_of(by, right, prefix_len(url))
@@ -52,23 +52,29 @@ impl ShiftCause {
 impl fmt::Display for ShiftCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-
-        Self::Unknown => "",
-        Self::HeaderNotCounted => {
-            " An offset counts from the start of the file, where seven bytes precede the text of the URL: NLEN (2), the record header (4) \
-             and the URI code (1)."
-        }
-        Self::NlenNotCounted => " An offset counts from the start of the file, which begins with the two bytes of NLEN.",
-        Self::RecordHeaderNotCounted => {
-            " An offset counts from the start of the file, where the record header (4 bytes) and the URI code (1 byte) follow NLEN."
-        }
-        Self::PrefixCounted => {
-            " In the file, the start of the URL (such as https://) is one byte, the URI code. Count seven bytes (NLEN, record header, \
-             URI code), then the characters after that start."
-        }
-        Self::DecimalForHex => " The decimal digits of the offset were sent as hexadecimal digits. Convert the number.",
-        Self::HexForDecimal => " The hexadecimal digits of the offset were read as decimal digits. Convert the number.",
-            })
+            Self::Unknown => "",
+            Self::HeaderNotCounted => {
+                " An offset counts from the start of the file, where seven bytes precede the text of the URL: NLEN \
+                 (2), the record header (4) and the URI code (1)."
+            }
+            Self::NlenNotCounted => {
+                " An offset counts from the start of the file, which begins with the two bytes of NLEN."
+            }
+            Self::RecordHeaderNotCounted => {
+                " An offset counts from the start of the file, where the record header (4 bytes) and the URI code (1 \
+                 byte) follow NLEN."
+            }
+            Self::PrefixCounted => {
+                " In the file, the start of the URL (such as https://) is one byte, the URI code. Count seven bytes \
+                 (NLEN, record header, URI code), then the characters after that start."
+            }
+            Self::DecimalForHex => {
+                " The decimal digits of the offset were sent as hexadecimal digits. Convert the number."
+            }
+            Self::HexForDecimal => {
+                " The hexadecimal digits of the offset were read as decimal digits. Convert the number."
+            }
+        })
     }
 }
 

@@ -31,7 +31,9 @@ pub(super) fn report<'a>(
     }
     if other_schemes::has_ecc_signature(tap.url) {
         add(findings, Finding::EccSignature);
-        return None;
+        let parts = readings::without_mac(tap.url).filter(|parts| parts.picc_data.is_none())?;
+        let claimed = search.open(tap.url, &parts, Scheme::Aes, KeyTier::Direct).pop()?;
+        return Contents::claimed(assumptions, tap.url, &parts, Scheme::Aes, &claimed).map(|(contents, _)| contents);
     }
     if tap.url.len() > MAX_URL {
         add(findings, Finding::Layout(Malformed::TooLong));
@@ -43,7 +45,7 @@ pub(super) fn report<'a>(
             return None;
         }
         Blank::Mac => add(findings, Finding::MacNotMirrored),
-        Blank::None => report_shape(tap, readings, findings),
+        Blank::None => report_shape(search, assumptions, tap, readings, findings),
     }
     let opened = open(search, assumptions, tap, readings);
     let opened_part = opened.likely.as_ref().filter(|(parts, ..)| parts.mac.len() == 0);
@@ -68,14 +70,27 @@ pub(super) fn report<'a>(
 }
 
 /// Adds the findings about the parts of the URL and their lengths.
-fn report_shape(tap: &Tap<'_>, readings: &Readings, findings: &mut Findings<'_>) {
+fn report_shape<'a>(
+    search: &mut Search<'_, 'a>,
+    assumptions: &Assumptions<'a>,
+    tap: &Tap<'_>,
+    readings: &Readings,
+    findings: &mut Findings<'a>,
+) {
     let layout_fits = tap.layout.is_some() && tap.layout_error.is_none();
     let expects_picc_data = tap.layout.is_none_or(|layout| layout.has(Field::PiccData));
-    let shift = tap.layout.filter(|_| !layout_fits).and_then(|layout| wrong_offsets::visible_shift(layout, tap.url));
+    let shift = tap.layout.filter(|_| !layout_fits).and_then(|layout| {
+        wrong_offsets::visible_shift(layout, tap.url, |parts| {
+            let mut claims = search.open(tap.url, parts, layout.scheme(), KeyTier::Derived).into_iter();
+            claims.any(|claimed| doubt(assumptions, &claimed) == Some(0))
+        })
+    });
     if let Some(Shift { field, by, cause }) = shift {
         return add(findings, Finding::OffsetShift { mirror: field, by, cause });
     }
-    let wrong_length = readings::wrong_picc_data_length(tap.url).filter(|_| !layout_fits && expects_picc_data);
+    let expected = tap.layout.and_then(|layout| readings::wrong_picc_data_of_layout(layout, tap.url));
+    let guessed = || readings::wrong_picc_data_length(tap.url).filter(|_| expects_picc_data);
+    let wrong_length = expected.or_else(guessed).filter(|_| !layout_fits);
     if let Some(digits) = wrong_length {
         add(findings, Finding::PiccDataLength { digits });
     } else if readings.is_empty() {

@@ -9,9 +9,11 @@ use crate::sun::error::Field;
 use crate::sun::layout::SdmLayout;
 use crate::sun::span::Span;
 
-/// The largest distance, in characters, that the search tries between a mirror and its placeholder. Larger distances
-/// are tried only for offsets written in the wrong base, such as decimal for hexadecimal.
-pub(super) const MAX_SHIFT: usize = 16;
+/// The largest distance, in characters, that the search tries between a mirror and its placeholder if there is a
+/// layout. Larger distances are tried only for offsets written in the wrong base, such as decimal for hexadecimal.
+const MAX_SHIFT: usize = 40;
+/// The largest distance that the search tries without a layout.
+pub(super) const MAX_SHIFT_IN_RUN: usize = 16;
 /// If the URL ends inside the MAC, the MAC must still have at least this many hexadecimal digits.
 pub(super) const MIN_MAC_DIGITS: usize = 10;
 const MAC_DIGITS: usize = 16;
@@ -21,6 +23,11 @@ const MAC_DIGITS: usize = 16;
 ///
 /// The positions are returned only if the characters there can be mirrors and the other text matches the layout.
 pub(super) fn shifted(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
+    visible(layout, url).filter(|parts| parts.mac.len() >= MIN_MAC_DIGITS)
+}
+
+/// Like [`shifted`], but the MAC may be outside the URL, so that it proves nothing.
+fn visible(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
     let expected = UrlParts::expected(layout, url.len());
     let prefix = prefix_len(url);
     let distances = (1..=MAX_SHIFT).flat_map(|distance| {
@@ -105,21 +112,39 @@ fn move_by(offset: usize, by: i32) -> Option<usize> {
 
 /// Returns `true` if each part contains characters that its mirror can have, and if the MAC is long enough.
 fn holds_mirrors(parts: &UrlParts, url: &str) -> bool {
-    parts.mac.len() >= MIN_MAC_DIGITS
-        && parts.mirrors().all(|(field, part)| {
-            let text = part.of(url);
-            let is_status = |byte: u8| matches!(byte, b'C' | b'O' | b'I');
-            text.len() == part.len()
-                && match field {
-                    Field::TtStatus => text.bytes().take(2).all(is_status),
-                    _ => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
-                }
-        })
+    parts.mirrors().all(|(field, part)| {
+        let text = part.of(url);
+        let is_status = |byte: u8| matches!(byte, b'C' | b'O' | b'I');
+        text.len() == part.len()
+            && match field {
+                Field::TtStatus => text.bytes().take(2).all(is_status),
+                _ => text.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            }
+    })
 }
 
-/// Returns the shift that can be seen in the URL without a key.
-pub(super) fn visible_shift(layout: &SdmLayout, url: &str) -> Option<Shift> {
-    shifted(layout, url).next()?.shift
+/// Returns the wrong offsets that the URL shows without a matching MAC. `is_likely` decides if the UID in the URL is
+/// plausible. If there is more than one possibility, the distance is 0, which means that it is not known.
+pub(super) fn visible_shift(
+    layout: &SdmLayout,
+    url: &str,
+    mut is_likely: impl FnMut(&UrlParts) -> bool,
+) -> Option<Shift> {
+    let possible = || visible(layout, url).filter_map(|parts| Some((parts, parts.shift?)));
+    let mut likely = possible().filter(|(parts, _)| is_likely(parts)).map(|(_, shift)| shift);
+    match (likely.next(), likely.next()) {
+        (Some(shift), None) => return Some(shift),
+        (None, _) => {}
+        (Some(first), Some(second)) => {
+            // One wrong offset and all wrong offsets look alike if the other mirrors are outside the URL.
+            let same = likely.all(|shift| shift.by == first.by) && second.by == first.by;
+            let all = [first, second].into_iter().find(|shift| shift.field.is_none());
+            if let Some(all) = all.filter(|_| same) {
+                return Some(all);
+            }
+        }
+    }
+    possible().next().map(|_| Shift { field: None, by: 0, cause: ShiftCause::Unknown })
 }
 
 fn is_in_mirror(parts: &UrlParts, at: usize) -> bool {
@@ -160,10 +185,11 @@ fn has_static_text(layout: &SdmLayout, expected: &UrlParts, parts: &UrlParts, ur
 pub(super) fn shift_in_run(run: Span, mirror: Span, url: &str) -> Option<i32> {
     let before = mirror.from.checked_sub(run.from)?;
     let after = run.to.checked_sub(mirror.to)?;
-    let is_separator = |at: Option<usize>| {
-        at.and_then(|at| url.as_bytes().get(at)).is_none_or(|byte| matches!(byte, b'=' | b'&' | b'/' | b'?' | b'#'))
-    };
-    if before == 0 && after > 0 && is_separator(run.from.checked_sub(1)) && is_separator(Some(run.to)) {
+    let byte = |at: usize| url.as_bytes().get(at);
+    // After `?` or `&`, the mirror has overwritten the name of its parameter.
+    let has_own_place = run.from.checked_sub(1).and_then(byte).is_some_and(|byte| matches!(byte, b'=' | b'/'));
+    let ends_placeholder = byte(run.to).is_none_or(|byte| matches!(byte, b'&' | b'/' | b'?' | b'#'));
+    if before == 0 && after > 0 && has_own_place && ends_placeholder {
         return None;
     }
     i32::try_from(before).ok()?.checked_sub(i32::try_from(after).ok()?)

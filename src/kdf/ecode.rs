@@ -78,11 +78,12 @@ const DERIVE: &[u8] = b"suntap ecode derive v1";
 
 /// The length of an eCode in characters.
 const TEXT_LEN: usize = 26;
-/// The length in bytes of a SIV tag, which authenticates one layer.
+/// The length in bytes of a SIV tag, which authenticates one layer of the sealed keys.
 const TAG_LEN: usize = 16;
 
 key_type! {
-    /// A secret of the server. It is never written to a tag. Store it separately from the sealed keys.
+    /// A secret of the server, which is needed to unseal or derive the keys of tags. The secret is never written to a
+    /// tag. Store the secret separately from the sealed keys.
     ServerSecret
 }
 
@@ -172,7 +173,8 @@ fn kdf(secret: &Cmac, label: &[u8], context: &(impl Iterator<Item = u8> + Clone)
     }
 }
 
-/// The meta-read key and the file-read key of one tag, sealed in two layers. The sealed keys are 64 bytes long.
+/// The meta-read key and the file-read key of one tag, encrypted in two layers. The inner layer uses the eCode, and the
+/// outer layer uses the server secret. The sealed keys are 64 bytes long.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SealedKeys([u8; 64]);
 
@@ -196,7 +198,7 @@ impl SealedKeys {
         Self(sealed)
     }
 
-    /// Unseals both layers and returns the keys.
+    /// Decrypts both layers and returns the keys.
     ///
     /// # Errors
     /// Returns [`SealBroken`] if the secret, the eCode or a value in `tag` differs from the value used for sealing, or
@@ -215,8 +217,8 @@ impl SealedKeys {
         Ok((SdmMetaReadKey::from_bytes(*meta_key), SdmFileReadKey::from_bytes(*file_key)))
     }
 
-    /// Replaces the outer layer with a layer that is sealed under the new server secret. This function does not need
-    /// the eCode.
+    /// Decrypts the outer layer with the old server secret, and encrypts the result with the new server secret. This
+    /// function does not need the eCode, because the inner layer stays encrypted.
     ///
     /// # Errors
     /// Returns [`SealBroken`] if the old secret or a value in `tag` differs from the value used for sealing, or if the

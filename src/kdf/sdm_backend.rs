@@ -46,7 +46,7 @@ enum Derivation {
 /// The master key of an installation of sdm-backend. It is 16 or 32 bytes long and is wiped on drop.
 ///
 /// If the master key is 16 zero bytes, all derived keys are also 16 zero bytes, like the keys of a new chip.
-/// sdm-backend has the same special case.
+/// sdm-backend treats this master key in the same way.
 pub struct Master {
     derivation: Derivation,
     /// The key, padded with zeros. HMAC also pads its key with zeros, so the padding does not change the result.

@@ -7,8 +7,8 @@ use crate::value::Uid;
 /// file-read key. The message is `"suntap"`, two zero bytes, `01` and the UID. Without a UID, eight zero bytes replace
 /// `01` and the UID.
 ///
-/// A session key is the CMAC of a session vector under the same file-read key. No session vector begins with
-/// `"suntap"`, so a counter id in a store is never a session key.
+/// A session key is the CMAC of a different message, the session vector, under the same file-read key. No session
+/// vector begins with `"suntap"`, so a counter id in a store is never a session key.
 pub(crate) fn message(uid: Option<Uid>) -> Block {
     // This function runs for each tap, so it must be fast. Assembling two integers takes a tenth of the time of a loop
     // over the bytes.

@@ -31,7 +31,7 @@ macro_rules! prepared {
 }
 
 prepared! {
-    /// An [`SdmMetaReadKey`] prepared to decrypt PICCData.
+    /// An [`SdmMetaReadKey`] prepared for decrypting PICCData.
     PreparedMetaReadKey {
         scheme: Scheme,
         // `None` for the scheme SUNCMAC, because an NTAG 22x has no PICCData.
@@ -40,7 +40,8 @@ prepared! {
 }
 
 prepared! {
-    /// An [`SdmFileReadKey`] prepared to derive session keys.
+    /// An [`SdmFileReadKey`] prepared for deriving session keys. For SUNCMAC, which has no session keys, the key is
+    /// prepared for computing MACs.
     PreparedFileReadKey {
         scheme: Scheme,
         cmac: SuiteCmac,
@@ -69,7 +70,7 @@ prepared! {
 }
 
 impl SdmMetaReadKey {
-    /// Prepares the key to decrypt the PICCData of many taps.
+    /// Prepares the key for decrypting the PICCData of many taps.
     #[must_use]
     pub fn prepare(&self, scheme: Scheme) -> PreparedMetaReadKey {
         let cipher = Suite::of(scheme).map(|suite| PiccCipher::new(suite, self.expose_bytes()));
@@ -78,7 +79,7 @@ impl SdmMetaReadKey {
 }
 
 impl SdmFileReadKey {
-    /// Prepares the key to verify many taps.
+    /// Prepares the key for verifying many taps.
     #[must_use]
     pub fn prepare(&self, scheme: Scheme) -> PreparedFileReadKey {
         PreparedFileReadKey { scheme, cmac: SuiteCmac::new(Suite::of_cmac(scheme), self.expose_bytes()) }

@@ -1,10 +1,11 @@
-//! Defines traits for the keys that verify taps. Use a plain key for one tap, and a prepared key for many taps.
+//! Defines traits for the keys that verify taps. Use a plain key (16 bytes) for one tap, and a prepared key (with
+//! precomputed values) for many taps.
 
 /// A file-read key: an [`SdmFileReadKey`](crate::SdmFileReadKey), a
 /// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to either.
 ///
-/// A plain key is faster for a single tap. A prepared key is faster from the second tap on, because it contains
-/// precomputed values.
+/// For a single tap, an `SdmFileReadKey` is faster. From the second tap on, a `PreparedFileReadKey` is faster, because
+/// it contains precomputed values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a file-read key",
     note = "pass an `SdmFileReadKey`, a `PreparedFileReadKey`, or a reference to one"
@@ -43,9 +44,9 @@ mod sealed {
         /// Returns the counter id of the tag with this key and UID.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// Returns the counter id and the AES-CMAC of a session vector, from which a session key is computed. One call
-        /// computes both values, so that a plain key is expanded only once. Returns `None` if the key was prepared for
-        /// a different scheme.
+        /// Returns the session key and the counter id in AES mode. The session key is the AES-CMAC of the session
+        /// vector `vector`. One call computes both values, so that a key that is not prepared is expanded only once.
+        /// Returns `None` if the key was prepared for a different scheme.
         fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
             Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
         }
@@ -108,8 +109,8 @@ mod sealed {
         /// if the scheme has no PICCData.
         fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block>;
 
-        /// Returns the key if it is a plain key, or `None` if it is a prepared key. The caller can expand several plain
-        /// keys in parallel.
+        /// Returns the key if it is not prepared, or `None` if it is prepared. The caller can expand several keys in
+        /// parallel if they are not prepared.
         fn plain(&self) -> Option<&SdmMetaReadKey>;
     }
 

@@ -1,4 +1,4 @@
-//! The HTTP answer, and the import checks that the wire formats of ixkio and ETRNL share.
+//! The HTTP answer of the ixkio and ETRNL APIs, and the checks of a record that both APIs share.
 
 use alloc::string::String;
 use core::fmt;
@@ -31,8 +31,9 @@ impl<E> Answer<E> {
     /// Creates an answer with a JSON body and without a verdict.
     pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
         let headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")];
-        // The body contains only plain values, so serialising cannot fail. If serialising failed anyway, the client
-        // would get status 500 and `{}`. No client interprets this answer as an accepted tap.
+        // Serialising fails only for values that JSON cannot represent, and no body contains such a value. If
+        // serialising failed anyway, the client would get status 500 and `{}`. No client interprets this answer as an
+        // accepted tap.
         match serde_json::to_string(body) {
             Ok(body) => Self { status, headers, body, verdict: None },
             Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },
@@ -44,16 +45,16 @@ impl<E> Answer<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// The keys are not loaded, so every tap is refused. You can still import the tag now, and add the keys and the UID
-    /// later.
+    /// The record does not contain the keys yet ([`Keys::NotLoaded`](super::Keys::NotLoaded)), so the service refuses
+    /// every tap of the tag. You can still add the tag to your registry now, and add the keys and the UID later.
     KeysNotLoaded,
-    /// The layout has `{picc}`, but the record has no SDMMetaReadKey.
+    /// The layout has `{picc}`, but the record has no SDMMetaReadKey, which decrypts `{picc}`.
     NoMetaKey,
     /// The record has no UID, but the layout or the key derivation needs a UID.
     NoUid,
-    /// A key was prepared for a scheme other than that of the layout.
+    /// A key in the record was prepared for a [scheme](crate::Scheme) other than the scheme of the layout.
     WrongScheme,
-    /// The keys are sealed for a UID other than the UID of the record.
+    /// The keys were sealed (encrypted) for a UID other than the UID of the record.
     SealedForAnother,
     /// The suffix for the AN10922 key derivation is longer than 24 bytes. The suffix follows the UID in the input of
     /// the derivation.
@@ -70,16 +71,16 @@ pub enum Unfit {
     /// `{enc}`. The second case is an error only for ETRNL, because ETRNL clients send `{enc}` only for tags with a
     /// tamper status.
     Tamper,
-    /// The tag has no layout yet, so the answer to every tap is `inactive`. You can still import the tag before it is
-    /// programmed.
+    /// The record has no [`chip`](super::Record::chip), so the ETRNL API answers every tap of the tag with `inactive`.
+    /// You can still add the tag to your registry before the tag is programmed.
     NotProgrammed,
-    /// The record has no XUID, which the answer must contain.
+    /// The record has no XUID, the id of the tag in the ixkio API. The answers of this API contain the XUID.
     NoXuid,
     /// An extended data field has no name, or a name that another field of the answer already uses.
     Name,
     /// The rules contain a mistake.
     Rules(RulesError),
-    /// The metadata is not JSON.
+    /// The field [`metadata`](super::Record::metadata) of the record is not valid JSON.
     Metadata,
 }
 
@@ -108,7 +109,7 @@ impl fmt::Display for Unfit {
 impl core::error::Error for Unfit {}
 
 /// Checks the requirements that ixkio and ETRNL share for a tag with a chip. The keys are checked last, because a tag
-/// can be imported before its keys are known.
+/// can be added to the registry before its keys are known.
 pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     let Some(chip) = &record.chip else { return Ok(()) };
     let layout = chip.layout;
@@ -146,8 +147,8 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Returns `true` if the record has a text for the element `{:name}` of a layout, and the text is valid for this kind
-/// of element.
+/// Returns `true` if the record has a text for the element `{:name}` of a layout, and this text contains only
+/// characters that are allowed in such an element.
 pub(super) fn is_known(record: &Record<'_>, name: &str) -> bool {
     let text = match name {
         "xuid" => record.names.xuid,

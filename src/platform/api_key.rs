@@ -42,8 +42,8 @@ impl ApiKeySecret {
     /// query of the URL.
     ///
     /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. Therefore a token
-    /// works as an API key only if you also store the [`key_name`](Self::key_name) of the token. This separation
-    /// matters because more people can see a token in a URL than a key in a header.
+    /// works as an API key only if you also store the [`key_name`](Self::key_name) of the token. Tokens and API keys
+    /// have separate names because more people can see a token in a URL than a key in a header.
     #[must_use]
     pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
         self.name(TOKEN, presented)

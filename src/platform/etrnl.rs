@@ -13,11 +13,11 @@
 //! | `tt` | `{enc}` directly followed by `{mac}`, for a tag with a tamper status |
 //! | `eCode` | the text of `{:eCode}`, a code that is needed to [unseal or derive](crate::kdf::ecode) the keys |
 //!
-//! If the layout of the tag has `{enc}`, the API uses the field `tt`. Otherwise the API uses `cmac`. The unused field
-//! is ignored, even if its value is not text. Unknown fields are ignored too.
+//! If the layout of the tag has `{enc}`, the API uses the field `tt`. Otherwise the API uses `cmac`. The other one of
+//! the two fields is ignored, even if its value is not text. Unknown fields are ignored too.
 //!
 //! The number of a tag is a whole number. If `tagId` is negative, has a fraction, is too large, or is text that is not
-//! a number, the answer is `doesNotExist`. The values `123.0` and `" 123 "` mean 123.
+//! a number, the answer contains the error `doesNotExist`. The values `123.0` and `" 123 "` mean 123.
 //!
 //! The layout of a tag with a tamper status must contain `[[`, `{enc}` and `{mac}` in this order, without text between
 //! them. `[[` marks the start of the MAC input.
@@ -36,9 +36,9 @@
 //! | the tag is unknown | 200 | false | `doesNotExist` | false | null |
 //! | the tag belongs to another organisation | 200 | false | `unauthorized` | true | null |
 //! | the tag is inactive, not fully programmed, or without keys | 200 | false | `inactive` | true | null |
-//! | the eCode does not unseal the keys | 200 | false | `cmacMismatch` | true | null |
+//! | the keys need an eCode, but the eCode is wrong | 200 | false | `cmacMismatch` | true | null |
 //! | a mirror is missing or malformed | 200 | false | `invalidData` | true | null |
-//! | `enc` contains a different UID, or no UID | 200 | false | `uidMismatch` | true | null |
+//! | the UID in `enc` is missing or is not the UID of the tag | 200 | false | `uidMismatch` | true | null |
 //! | the MAC does not match | 200 | false | `cmacMismatch` | true | null |
 //! | the tap is genuine but has no counter (wrong setup for this API) | 200 | false | `inactive` | true | null |
 //! | replay: the counter is not greater than the stored one | 200 | false | `ctrBehind` | true | as below |
@@ -90,9 +90,9 @@ pub struct Etrnl<'s> {
 }
 
 impl<'s> Etrnl<'s> {
-    /// Creates an API that uses this service. If the keys of any tag are sealed, or are derived from an eCode, create
-    /// the service with the server secrets. `api_keys` is the secret for [hashing API keys](ApiKeySecret::key_name).
-    /// The registry knows only the hash of each API key.
+    /// Creates an API that uses this service. The keys of a tag can be sealed (encrypted), or derived from an eCode, a
+    /// code in the URL of the tag. If any tag has such keys, pass the server secrets to [`Service::new`]. `api_keys` is
+    /// the secret for [hashing API keys](ApiKeySecret::key_name). The registry knows only the hash of each API key.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
@@ -132,7 +132,7 @@ impl<'s> Etrnl<'s> {
         };
         let captured = body.captured();
         let (cmac, tt) = (body.mirrors(&body.cmac, &captured), body.mirrors(&body.tt, &captured));
-        // The layout in the record decides whether `tt` or `cmac` is used. The unused field is ignored.
+        // The layout in the record decides whether `tt` or `cmac` is used. The other field is ignored.
         let choose = |record: &Record<'_>| {
             let is_tamper = record.chip.as_ref().is_some_and(|chip| chip.layout.has(Field::EncFileData));
             Ok(Presented::Mirrors(if is_tamper { &tt } else { &cmac }))
@@ -195,7 +195,8 @@ fn text(field: Option<&RawValue>) -> String {
 struct TagId {
     /// `None` if the value of the field cannot be the number of a tag.
     number: Option<u64>,
-    /// The number as text, without white space around it. The text is kept because the MAC may cover this text.
+    /// The value of the field as text, without white space around it. The text is kept because the URL can contain the
+    /// number (`{:tagId}`), and the MAC can cover this part of the URL.
     text: String,
 }
 
@@ -207,7 +208,7 @@ impl TagId {
             b'-' | b'0'..=b'9' if json.contains(['.', 'e', 'E']) => {
                 let number: f64 = json.parse().ok()?;
                 // `to_string` writes 123.0 as 123. An `f64` of 2^53 or more may have been rounded to the number of a
-                // different tag.
+                // different tag. Such a number is replaced with an empty text, which identifies no tag.
                 let is_exact = number < 9_007_199_254_740_992.0;
                 Some(Self::from_text(&if is_exact { number.to_string() } else { String::new() }))
             }
@@ -255,8 +256,8 @@ impl<'a> Reply<'a> {
             tt_perm_status: tap.tamper.map(|status| status.perm().into()),
             last_authentic_timestamp: last.and_then(|mark| mark.at).and_then(timestamp),
             last_authentic_ctr: last.map(|mark| mark.ctr.get()),
-            // Metadata that is not JSON is left out, because it would make the whole answer invalid. `check` rejects
-            // invalid metadata on import.
+            // Metadata that is not JSON is left out, because it would make the whole answer invalid. The function
+            // `check` reports such metadata before the tag is added to a registry.
             metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
             ..self
         }
@@ -310,11 +311,11 @@ fn unavailable<E>(failure: E) -> Answer<E> {
     Answer { verdict: Some(Err(failure)), ..Answer::json(503, &Reply::refused("unavailable", false)) }
 }
 
-/// Checks whether this API can answer requests about a tag. Call this function when you import tags.
+/// Checks whether this API can answer requests about a tag. Call this function before you add the tag to your registry.
 ///
 /// # Errors
 /// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that all other checks passed, but the
-/// keys and the UID were not checked. The UID may be missing too.
+/// keys and the UID were not checked.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {

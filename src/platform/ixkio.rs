@@ -18,8 +18,8 @@
 //! ignored.
 //!
 //! If the layout has `{uid}`, `{:xuid}` or `{:cuid}`, the service takes the value of this element from the record. **If
-//! the layout has no `{uid}`, use a different key for each tag.** With a shared key, nothing in a tap would show which
-//! tag produced the tap.
+//! the layout has no `{uid}`, use a different key for each tag.** If tags without `{uid}` shared a key, nothing in a
+//! tap would show which tag produced the tap.
 //!
 //! # The answer
 //!
@@ -30,7 +30,7 @@
 //! | the rules choose a response | 200 | `xuid`, `cuid` (if known and `x` was not sent), `response`, extended data |
 //! | the tag, its batch, its tag group or its folder is inactive | 200 | `xuid`, `error` (see below) |
 //! | the tag is unknown | 404 | the identifier from the request, `error`: `tag_not_found` (ours) |
-//! | the token is missing or belongs to another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
+//! | a required token is missing, unknown or of another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
 //! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
 //! | the registry or the store failed | 503 | `xuid` or the requested identifier, `error`: `unavailable` (ours) |
 //!
@@ -40,14 +40,16 @@
 //!
 //! The answer to a tap that does not verify has the field `response`, not the field `error`. The rules choose the
 //! response, usually the default response. The same applies to a replay, to a request with a missing or malformed `n`
-//! or `e`, and to every tap of a tag without keys. A tag that cannot be authenticated always gets the default response.
+//! or `e`, and to every tap of a tag without keys. A tag whose record has no chip cannot be authenticated, and always
+//! gets the default response.
 //!
 //! # Deliberate differences
 //!
 //! - This API uses the counter `n` only if the MAC in `e` matches. The hosted service accepts any `n`, so any client
 //!   can block a tag. After a request with the counter 1000, the hosted service refuses all taps of the tag until the
 //!   counter of the chip exceeds 1000.
-//! - The scan count is the number of accepted taps. The hosted service counts its answers instead.
+//! - The scan count, which rules and `{scount}` use, is the number of accepted taps of the tag. The hosted service
+//!   counts its answers about the tag instead.
 //! - Subtags are placeholders in a response, such as `{scount}`. The supported subtags are `xuid` `cuid` `uid` `scount`
 //!   `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names of extended data fields. The other
 //!   subtags of the hosted service are not replaced. These unsupported subtags stand for random numbers, dates, and
@@ -266,8 +268,8 @@ impl<'a> Asked<'a> {
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
         let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
-        // If the record has an XUID, an error answer contains this XUID, even if the client sent a different
-        // identifier.
+        // If the record has an XUID, an error answer contains this XUID, even if the client identified the tag by its
+        // CUID or UID.
         let by = match xuid {
             Some(xuid) => Asked::by(TagRef::Xuid(xuid)),
             None => Asked { name: self.name, text: Cow::Borrowed(&*self.text) },
@@ -361,11 +363,11 @@ fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r 
     keys
 }
 
-/// Checks whether this API can answer requests about a tag. Call this function when you import tags.
+/// Checks whether this API can answer requests about a tag. Call this function before you add the tag to your registry.
 ///
 /// # Errors
 /// Returns [`Unfit`] with the first reason found. [`Unfit::KeysNotLoaded`] means that all other checks passed, but the
-/// keys and the UID were not checked. The UID may be missing too.
+/// keys and the UID were not checked.
 pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.names.xuid.is_none() {

@@ -13,8 +13,9 @@ use crate::value::Mark;
 #[derive(Debug)]
 #[must_use = "this is the verdict"]
 pub struct Outcome<'a, R, E> {
-    /// The record of the tag. This field is `None` if the service found no record for the tap. The field can also be
-    /// `None` if the registry failed.
+    /// The record of the tag. This field is `None` if the service found no record of the tag. If the request does not
+    /// name the tag, the field is also `None` if the keys of no record verify the tap. The field can also be `None` if
+    /// the registry failed.
     pub record: Option<&'a R>,
     /// The verdict.
     pub verdict: Result<Verdict, E>,
@@ -58,7 +59,8 @@ impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
     ///
     /// A tap that is not genuine or not new also gets a response, usually the default response. A tag without a chip
     /// cannot be authenticated and always gets the default response. For a tap that did not advance the counter, the
-    /// values of `scount` and `ccount` come from [`last_seen`](crate::platform::Record::last_seen).
+    /// values of the placeholders `{scount}` and `{ccount}` come from the field
+    /// [`last_seen`](crate::platform::Record::last_seen) of the record.
     #[must_use]
     pub fn response(&self) -> Option<Response<'a, R>> {
         let (record, view) = self.record.zip(self.view)?;
@@ -82,15 +84,15 @@ impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
 }
 
 impl<'a, R: TagRecord> Response<'a, R> {
-    /// Returns a text whose subtags are replaced with their values. Use this method for the values of extended data
-    /// fields.
+    /// Returns `text` with its subtags (placeholders such as `{scount}`) replaced by their values. Use this method for
+    /// the values of extended data fields, which are a customer's own fields for a tag.
     #[must_use]
     pub fn fill(&'a self, text: &'a str) -> Filled<'a, Self> {
         Filled::new(text, self)
     }
 
-    /// Returns the extended data fields that belong in the answer, in the order of the record. These are the fields
-    /// with [`in_response`](ExtendedData::in_response) set to `true`.
+    /// Returns the extended data fields (a customer's own fields for a tag) that belong in the answer, in the order of
+    /// the record. These are the fields with [`in_response`](ExtendedData::in_response) set to `true`.
     pub fn extended_data(&self) -> impl Iterator<Item = ExtendedData<'a>> {
         fields(self.record).filter(|field| field.in_response)
     }

@@ -100,7 +100,8 @@ pub struct Chip<'r> {
     pub layout: &'r SdmLayout,
     /// The keys of the chip.
     pub keys: Keys<'r>,
-    /// `true` if the service evaluates the tamper status of the tag.
+    /// `true` if the verdict and the rules use the tamper status in the tap. If this field is `false`, the service
+    /// ignores the tamper status.
     pub tamper: bool,
     /// The counter id, under which the counter store keeps the counter. If this field is `None`, the id is [derived
     /// from the file-read key](PreparedFileReadKey::counter_id). Set this field only if the counter of the tag is
@@ -147,9 +148,9 @@ pub enum MetaKey<'r> {
     Plain(&'r SdmMetaReadKey),
     /// A key that you prepared (expanded) once for many taps. Prepare the key for the scheme of the layout.
     Prepared(&'r PreparedMetaReadKey),
-    /// K1 of a Bolt Card, derived from this issuer key.
+    /// K1 (the meta-read key) of a Bolt Card, derived from this issuer key.
     Boltcard(&'r IssuerKey),
-    /// Key 1 of sdm-backend, derived from this master key.
+    /// Key 1 (the meta-read key) of the server sdm-backend, derived from this master key.
     #[cfg(feature = "sdm-backend")]
     SdmBackend(&'r sdm_backend::Master),
 }
@@ -176,14 +177,14 @@ pub enum FileKey<'r> {
         /// The number of earlier personalisations of the tag.
         epoch: u32,
     },
-    /// K2 of a Bolt Card, derived from an issuer key, the UID and the version of the card.
+    /// K2 (the file-read key) of a Bolt Card, derived from an issuer key, the UID and the version of the card.
     Boltcard {
         /// The key of the issuer.
         issuer: &'r IssuerKey,
         /// The version of the card. The version increases each time the card is programmed again.
         version: u32,
     },
-    /// Key 2 of sdm-backend, derived from this master key.
+    /// Key 2 (the file-read key) of the server sdm-backend, derived from this master key and the UID.
     #[cfg(feature = "sdm-backend")]
     SdmBackend(&'r sdm_backend::Master),
 }
@@ -193,9 +194,9 @@ pub enum FileKey<'r> {
 pub struct Names<'r> {
     /// The XUID, which is the id of the tag in the ixkio API.
     pub xuid: Option<&'r str>,
-    /// The customer's own name for the tag.
+    /// The CUID, which is the customer's own id for the tag in the ixkio API.
     pub cuid: Option<&'r str>,
-    /// The name of the tag.
+    /// The name of the tag, which replaces the placeholder `{tagname}` in a response.
     pub tag: Option<&'r str>,
     /// The name of the batch of the tag.
     pub batch: Option<&'r str>,
@@ -271,12 +272,12 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Every level is active.
+    /// The tag and its batch, tag group and folder are all active.
     pub const ACTIVE: Self =
         Self { folder: State::Active, tag_group: State::Active, batch: State::Active, tag_code: State::Active };
 
-    /// Returns the outermost inactive level, or `None` if every level is active. The service accepts taps of the tag
-    /// only if this method returns `None`.
+    /// Returns the outermost level (folder, tag group, batch or tag) that is inactive, or `None` if every level is
+    /// active. The service accepts taps of the tag only if this method returns `None`.
     ///
     /// ```
     /// use suntap::platform::{Level, Standing, State};

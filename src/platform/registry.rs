@@ -9,7 +9,8 @@ use crate::value::Uid;
 
 /// Identifies the tag that a request is about. The client may have invented the identifier.
 ///
-/// `Debug` does not show the text of [`Captured`](Self::Captured), because the text may be a secret eCode.
+/// `Debug` does not show the text of [`Captured`](Self::Captured), because the text may be an eCode, a secret code in
+/// the URL of the tag.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TagRef<'a> {
@@ -29,7 +30,7 @@ pub enum TagRef<'a> {
         /// The UID.
         uid: Uid,
     },
-    /// The number of a tag. The number is unique across all organisations.
+    /// The number of a tag, which is `tagId` in the ETRNL API. The number is unique across all organisations.
     Number(u64),
     /// The UID in a tap that is not verified yet. [`Service::verify_unnamed`](super::Service::verify_unnamed) finds
     /// records by this UID. Several organisations may have a record for the same UID. `nth` selects one of these

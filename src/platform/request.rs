@@ -26,8 +26,9 @@ pub struct Request<'a> {
     /// - The UID for `{uid}` and the texts for `{:xuid}` and `{:cuid}` come from the record.
     ///
     /// `Mirrors` can contain texts of `{:name}` elements. The service ignores a text whose element is not in the
-    /// layout. There is one exception: the service uses the eCode even if the layout has no `{:eCode}`. If two texts
-    /// have the same name, the service uses the first one.
+    /// layout. There is one exception: the text with the name `eCode`, a code that is needed to unseal or derive the
+    /// keys of some tags. The service uses this text even if the layout has no `{:eCode}`. If two texts have the same
+    /// name, the service uses the first one.
     pub tap: Presented<'a>,
     /// The time to store with an accepted tap, or `None` if you have no clock.
     pub at: Option<UnixMillis>,
@@ -83,8 +84,9 @@ impl Caller {
     }
 }
 
-/// The values that complete a tap that was sent as separate values. The UID comes from the record. The text of a
-/// `{:name}` element comes from the client. If the client sent no text for an element, the text comes from the record.
+/// The UID and the `{:name}` texts for a tap that was sent as separate values. The UID comes from the record. The text
+/// of a `{:name}` element comes from the client. If the client sent no text for an element, the text comes from the
+/// record.
 pub(super) struct Supplied<'a> {
     /// The UID of the record, as a value and as 14 hexadecimal digits. This field is `None` if the record has no UID,
     /// if the layout has no `{uid}`, or if the client sent a UID.
@@ -120,7 +122,8 @@ impl<'a> Supplied<'a> {
         Mirrors { uid: given.uid.or(digits), captured: &self.captured, ..**given }
     }
 
-    /// Returns the UID that was taken from the record to complete the tap, if any.
+    /// Returns the UID that was taken from the record because the client sent no UID. Returns `None` if no UID was
+    /// taken from the record.
     pub(super) fn uid(&self) -> Option<Uid> {
         self.uid.map(|(uid, _)| uid)
     }

@@ -89,9 +89,9 @@ pub struct RuleGroup<'r> {
 /// At most three rule groups in order, and the default response. A tap gets the default response if no group matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet<'r> {
-    /// The groups.
+    /// The groups, in the order in which the service evaluates them.
     pub groups: [Option<RuleGroup<'r>>; 3],
-    /// The default response.
+    /// The response to a tap for which no group matches.
     pub default: &'r str,
 }
 
@@ -155,7 +155,8 @@ impl<'r> RuleSet<'r> {
 }
 
 impl<'r> Rules<'r> {
-    /// Returns the rule set that applies to the tag: the tag's own rule set, or the rule set of its tag group.
+    /// Returns the rule set that applies to the tag. This is the tag's own rule set, or the tag group's rule set if the
+    /// tag has no rule set of its own, or if a response of the tag group contains `{tagcodedr}`.
     fn in_force(&self) -> &RuleSet<'r> {
         match &self.tag_code {
             Some(own) if self.tag_group.layers().next().is_none() => own,
@@ -164,8 +165,8 @@ impl<'r> Rules<'r> {
     }
 
     /// Returns `true` if a genuine tap can get a different response than a forged tap because of
-    /// [`Rule::TagAuthentication`]. The method looks for groups with this rule in the rule set that applies to the tag.
-    /// The method compares the response of each such group with the default response.
+    /// [`Rule::TagAuthentication`]. The method looks for groups with this rule in the rule set that [applies to the
+    /// tag](self). The method compares the response of each such group with the default response.
     #[must_use]
     pub fn show_authenticity(&self) -> bool {
         let rules = self.in_force();
@@ -182,8 +183,8 @@ impl<'r> Rules<'r> {
         self.in_force().response(input)
     }
 
-    /// Returns the default response of the rule set that applies to the tag. A tag that cannot be authenticated always
-    /// gets this response.
+    /// Returns the default response of the rule set that [applies to the tag](self). A tag that cannot be authenticated
+    /// always gets this response.
     #[must_use]
     pub fn default_response(&self) -> &'r str {
         self.in_force().default
@@ -220,9 +221,10 @@ impl<'r> Rules<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RulesError {
-    /// A group has no rules, so it never matches.
+    /// A rule group has no rules, so the group never matches.
     EmptyGroup,
-    /// More than one response of the tag group contains `{tagcodedr}`.
+    /// More than one response in the tag group's rule set contains `{tagcodedr}`, the placeholder for the tag's own
+    /// default response.
     LayeredTwice,
     /// A response in the tag's own rule set contains `{tagcodedr}`. This placeholder stands for the tag's own default
     /// response, so it may occur only in the rule set of the tag group.

@@ -27,17 +27,20 @@ const ECODE: &str = "eCode";
 /// find the record ─▶ owner ─▶ state ─▶ keys ─▶ shape ─▶ open ─▶ UID ─▶ SDMMAC ─▶ advance the counter
 /// ```
 ///
-/// The step *owner* checks that the caller may ask about the tag. The step *shape* checks that the tap matches the
-/// layout, and *open* decrypts the PICCData. If the tap is a URL, *shape* runs before *keys*, because the keys may
-/// depend on an eCode, a code in the URL.
+/// The step *owner* checks that the caller may ask about the tag, and *state* checks that the tag is active. *Keys*
+/// prepares the keys of the tag. *Shape* checks that the tap matches the layout. *Open* decrypts the PICCData. *UID*
+/// compares the UID in the tap with the UID of the record, and *SDMMAC* verifies the MAC.
+///
+/// The keys may depend on an eCode, which is a code in the URL of the tag. The service must read the eCode from the tap
+/// before it prepares such keys. Therefore *shape* runs before *keys*, except if the tap arrived as separate values.
 ///
 /// If a step fails, the service returns the [`Refusal`] for this step and skips the later steps. Therefore the counter
 /// is advanced only if the tap is verified, the tag is active, and the caller may ask about the tag. The refusal is
 /// meant for the operator and for callers who may see the record of the tag. Return one generic refusal to untrusted
 /// clients.
 ///
-/// A service contains the server secrets and nothing else. The service needs the server secrets for keys that are
-/// sealed (encrypted) and for keys that are derived from an eCode. A service needs no heap.
+/// A `Service` stores only the server secrets. A [`ServerSecret`] is needed to unseal (decrypt) keys, and to derive
+/// keys from an eCode. You pass the registry and the counter store to each call. A service needs no heap.
 ///
 /// ```
 /// use suntap::platform::{
@@ -92,8 +95,8 @@ struct Examined<'a> {
 }
 
 impl<'a> Examined<'a> {
-    /// Advances the counter. Returns two values: first the content of the tap, then either the verdict or the error of
-    /// the counter store.
+    /// Advances the counter in the counter store. Returns two values: first the content of the tap, then either the
+    /// verdict or the error of the counter store.
     async fn decide<S: AsyncCounterStore + ?Sized>(
         self,
         counters: &mut S,
@@ -146,7 +149,7 @@ impl<'s> Service<'s> {
         self.verify_chosen(registry, counters, (tag, caller, at), |_| Ok(tap), conclude).await
     }
 
-    /// Like [`verify_async`](Self::verify_async), but `choose` builds the tap from the client's values and the record.
+    /// Like [`verify_async`](Self::verify_async), but `choose` receives the record of the tag and returns the tap.
     /// `choose` runs after the service has checked the caller and the state of the tag. If `choose` returns a refusal,
     /// the verdict is this refusal.
     pub(super) async fn verify_chosen<'t, R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
@@ -186,11 +189,12 @@ impl<'s> Service<'s> {
     /// Like [`verify`](Self::verify), but for a request that does not name the tag. The service finds the tag by the
     /// UID in the tap.
     ///
-    /// The service decrypts the PICCData with each meta-read key. The service takes the UID from each valid result, and
-    /// skips results without a UID. If the layout has no `{picc}`, the service takes the UID from `{uid}`. To find all
-    /// records with this UID, the service asks the registry for [`TagRef::ClaimedUid`] with `nth` = 0, 1, 2 and so on.
-    /// The service verifies the tap with the keys of one record after another. The search ends at the first record that
-    /// meets three conditions: its keys verify the tap, its tag is active, and the caller may ask about the tag.
+    /// The service decrypts the PICCData with each meta-read key in the request. The service takes the UID from each
+    /// valid result, and skips results without a UID. If the layout has no `{picc}`, the service takes the UID from
+    /// `{uid}`. To find all records with this UID, the service asks the registry for [`TagRef::ClaimedUid`], with 0, 1,
+    /// 2 and so on as `nth`. The service verifies the tap with the keys of one record after another. The search ends at
+    /// the first record that meets three conditions: its keys verify the tap, its tag is active, and the caller may ask
+    /// about the tag.
     ///
     /// If the keys of a record verify the tap, but no record meets all three conditions, the tap is refused. The
     /// outcome contains the first record whose keys verify the tap, and the refusal for this record.
@@ -254,8 +258,8 @@ impl<'s> Service<'s> {
     ) -> T {
         let UnnamedRequest { tap, meta_keys, caller, at } = request;
         let mut refused = Refusal::UnknownTag;
-        // A record and its refusal. The keys of the record verify the tap, but the tag is inactive, or the caller may
-        // not ask about the tag. If there are several such records, the first one is kept.
+        // The first record whose keys verify the tap but that cannot be used (the tag is inactive, or the caller may
+        // not ask about it), with the reason for the refusal.
         let mut unusable = None;
         let mut claims = Claims::new(&tap, meta_keys);
         while let Some((_, claimed)) = claims.next() {
@@ -321,15 +325,15 @@ impl<'s> Service<'s> {
             }
         };
         let has_picc_data = layout.has(Field::PiccData);
-        // If the tap arrived as separate values, a wrong eCode must be reported before a malformed value. Therefore the
-        // keys are prepared before `tap` is checked for an error.
+        // If a tap that arrived as separate values has a wrong eCode and a malformed value, the refusal must report the
+        // wrong eCode, as the ETRNL API does. Therefore the keys are prepared before the error in `tap` is returned.
         let keys = TagKeys::prepare(self.secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
         let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
         let claim = Claims::new(&tap, meta_key).next();
-        // Keys derived from a wrong eCode usually cannot decrypt the PICCData to valid content. In this case, the
-        // refusal is the same as for sealed keys and a wrong eCode.
+        // Keys derived from a wrong eCode usually do not decrypt the PICCData to valid content. Therefore the refusal
+        // for derived keys is `SealBroken`, which means that the eCode is wrong.
         let is_derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let (_, claimed) = claim.ok_or(unopened)?;
@@ -352,10 +356,11 @@ impl<'s> Service<'s> {
         verify_claim(record, chip, claimed, &keys.file)
     }
 
-    /// Returns the counter id of a tag. A registry needs this id to look up the [last accepted tap](Record::last_seen)
-    /// in the counter store. If the record does not set the counter id, the service derives the id from the file-read
-    /// key. Returns `None` if the tag has no chip. Also returns `None` if the id must be derived, but the file-read key
-    /// is missing or depends on an eCode in the tap.
+    /// Returns the counter id of a tag, under which the counter store keeps the counter. A registry needs this id to
+    /// look up the [last accepted tap](Record::last_seen) in the counter store. If the record does not set the counter
+    /// id, the service derives the id from the file-read key. Returns `None` if the tag has no chip. Also returns
+    /// `None` if the id must be derived, but the file-read key is missing or depends on an eCode, which is known only
+    /// when a tap arrives.
     #[must_use]
     pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
         let chip = record.chip.as_ref()?;
@@ -388,7 +393,8 @@ fn usable(caller: &Caller, asker: Option<OrganisationId>, record: &Record<'_>) -
     record.standing.inactive().map_or(Ok(()), |level| Err(Refusal::Inactive(level)))
 }
 
-/// Verifies a claimed tap with the file-read key of a record.
+/// Compares the UID of a tap with the UID of a record, and verifies the MAC with the file-read key of the record. The
+/// PICCData of the tap is already decrypted.
 fn verify_claim<'a>(
     record: &Record<'_>,
     chip: &Chip<'_>,
@@ -414,7 +420,7 @@ fn refusal(error: VerifyError) -> Refusal {
         VerifyError::NoCounter => Refusal::NoCounter,
         VerifyError::NotAuthentic => Refusal::NotAuthentic,
         VerifyError::WrongTag => Refusal::OtherUid,
-        // The cause of this error is the record, not the tap.
+        // A key in the record was prepared for the wrong scheme. The tap may be genuine.
         VerifyError::Config(_) => Refusal::WrongScheme,
     }
 }

@@ -13,7 +13,7 @@ use crate::value::{Mark, SdmReadCtr, Uid};
 pub struct TapValues {
     /// The UID that the tag mirrors, or the UID of the record if the tag does not mirror its UID.
     pub uid: Option<Uid>,
-    /// The counter.
+    /// The counter in the tap.
     pub ctr: SdmReadCtr,
     /// The tamper status. This field is `None` if the tap has no tamper status, or if
     /// [`Chip::tamper`](super::Chip::tamper) is `false` in the record.
@@ -48,7 +48,8 @@ pub struct Accepted {
 pub enum Refusal {
     /// The service found no record of the tag.
     UnknownTag,
-    /// The caller does not belong to the organisation that owns the tag.
+    /// The caller does not belong to the organisation that owns the tag, or did not send the token that the tag
+    /// requires.
     NotTheOwner,
     /// The tag, its batch, its tag group or its folder is inactive. If several of these levels are inactive, the value
     /// names the outermost inactive level.
@@ -58,15 +59,16 @@ pub enum Refusal {
     /// A key is missing or cannot be derived, for one of these reasons:
     ///
     /// - The record has no keys.
-    /// - The layout has `{picc}`, but the record has no SDMMetaReadKey.
-    /// - The keys are derived, but the record has no UID.
+    /// - The layout has `{picc}`, but the record has no SDMMetaReadKey, which decrypts `{picc}`.
+    /// - The keys are derived from the UID, but the record has no UID.
     /// - The suffix for the AN10922 derivation is longer than 24 bytes.
     /// - The keys are sealed (encrypted), and the service has no server secret.
     /// - The keys are derived from an eCode (a code in the URL of the tag), and the service has no server secret.
     NoKeys,
-    /// A key in the record was prepared for a scheme other than that of the layout.
+    /// A key in the record was prepared for a [scheme](crate::Scheme) other than the scheme of the layout.
     WrongScheme,
-    /// The keys of the tag need an eCode (a code in the URL of the tag), but the eCode in the tap is missing or wrong.
+    /// The service needs an eCode (a code in the URL of the tag) to unseal or derive the keys, but the eCode in the tap
+    /// is missing or wrong.
     SealBroken,
     /// The tap does not match the layout.
     Malformed(Malformed),

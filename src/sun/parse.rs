@@ -13,15 +13,15 @@ use crate::cipher::PiccWire;
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
 impl<'a> UnverifiedTap<'a> {
-    /// Creates a tap without any values.
+    /// Creates a tap from which no value has been read yet.
     fn begun(layout: &'a SdmLayout, source: Source<'a>) -> Self {
         let mac = SdmMac::from_bytes([0; 8]);
         let received = Received { source, uid: None, ctr: None, mac, status_detect: None };
         Self { layout, received, picc_data: PiccWire::default() }
     }
 
-    /// Checks the length and the characters of `text`, the text of the element `field`. Stores the decoded value if
-    /// later steps need the value.
+    /// Checks the length and the characters of `text`, which is the received text of the element `field`. Stores the
+    /// decoded value if later steps need the value.
     fn accept(&mut self, field: Field, text: &[u8]) -> Result<(), Malformed> {
         let Self { layout, received, picc_data } = self;
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
@@ -61,7 +61,7 @@ impl<'a> UnverifiedTap<'a> {
 impl SdmLayout {
     /// Parses a full URL.
     ///
-    /// Static text must match byte by byte. Each element must have the right length and valid characters. Hexadecimal
+    /// Static text must match byte by byte. Each element must have the correct length and valid characters. Hexadecimal
     /// digits may be in upper or lower case. Missing elements, repeated elements and trailing text are rejected.
     /// Nothing is percent-decoded.
     ///
@@ -72,8 +72,8 @@ impl SdmLayout {
         self.read(url, 0).map_err(|error| if url.starts_with(b"/") { Malformed::OriginForm } else { error })
     }
 
-    /// Parses the `/path?query` of an HTTP request, which is the only part of the URL that a server receives. This
-    /// method takes the text before the path from the template.
+    /// Parses the `/path?query` of an HTTP request, which is the only part of the URL that a server receives. The text
+    /// before the path, for example `https://example.com`, is taken from the template.
     ///
     /// If the template has no path, as in `lnurlw://example.com?p={picc}&c={mac}`, this method accepts the `/` that an
     /// HTTP client inserts before the `?`.
@@ -102,8 +102,9 @@ impl SdmLayout {
     /// consists of NLEN (the length of the message, two bytes) and the NDEF message.
     ///
     /// The first record must be a URI record that is not split into chunks. Further records and bytes after the message
-    /// are ignored. The URI code stands for the beginning of the URL. This code may differ from the code that
-    /// [`ndef_file`](Self::ndef_file) writes. Pass raw bytes, not hexadecimal digits:
+    /// are ignored. The URI code, which is the first byte of the record's payload, stands for the beginning of the URL,
+    /// for example `https://`. This code may differ from the code that [`ndef_file`](Self::ndef_file) writes. Pass raw
+    /// bytes, not hexadecimal digits:
     ///
     /// ```
     /// use suntap::{SdmLayout, sdm_layout};
@@ -118,7 +119,7 @@ impl SdmLayout {
     ///
     /// # Errors
     /// Returns [`Malformed`] with the reason. The offset in [`Malformed::StaticText`] is counted from the start of the
-    /// whole URL, including the abbreviated prefix.
+    /// whole URL, including the beginning for which the URI code stands.
     pub fn parse_ndef_file<'a>(&'a self, file: &'a [u8]) -> Result<UnverifiedTap<'a>, Malformed> {
         let UriRecord { prefix, text, .. } = UriRecord::read(file)?;
         let prefix = prefix.as_bytes();
@@ -133,7 +134,7 @@ impl SdmLayout {
         })
     }
 
-    /// Assembles a tap from mirrors that were sent as separate values.
+    /// Assembles a tap from mirrors (values that the tag writes) that arrived separately and not as one URL.
     ///
     /// All static text comes from the template, including the static text inside the MAC window. The returned tap
     /// borrows the values, just as a parsed tap borrows its URL.
@@ -241,7 +242,7 @@ impl SdmLayout {
         self.text(span)
     }
 
-    /// Returns the number of characters of the element at the start of `rest`.
+    /// Returns the length, in characters, of the element `field` at the start of `rest`.
     pub(crate) fn chars(&self, field: Field, rest: &[u8]) -> usize {
         let run = |part: fn(&u8) -> bool| rest.iter().take_while(|byte| part(byte)).count();
         match self.fixed_chars(field) {
@@ -251,7 +252,7 @@ impl SdmLayout {
         }
     }
 
-    /// Returns the static text after an element.
+    /// Returns the static text after the element at this index of the layout.
     fn text_after(&self, index: usize) -> &[u8] {
         let mut following = self.elements().skip(index.saturating_add(1));
         // `[[` does not appear in the URL, so skip a `[[` that has no static text before it.
@@ -279,9 +280,9 @@ impl SdmLayout {
         }
         match (before, rest.first(), element.kind) {
             (_, None, ElementKind::Value(field)) => Malformed::Missing(field),
-            // If the next character is neither a URL delimiter nor white space, the element before this character is
-            // too long. A `{:name}` element has no maximum length, so it cannot be too long. For such an element, the
-            // error is an invalid character.
+            // A character that is neither a URL delimiter nor white space continues the element before it, so this
+            // element is too long. A `{:name}` element has no maximum length, so it cannot be too long. For such an
+            // element, the error is an invalid character.
             (Some(field), Some(next), _) if !matches!(next, b'/' | b'?' | b'&' | b'#' | b' ' | b'\t'..=b'\r') => {
                 match field {
                     Field::Captured => Malformed::Character(field),
@@ -315,8 +316,8 @@ impl SdmLayout {
 fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed {
     match (error, next) {
         (_, [_, ..]) if text.starts_with(next) || text.is_empty() => Malformed::Missing(field),
-        // If `text` contains the first character of `next`, and this character is not a hexadecimal digit, the element
-        // is too short.
+        // If the element is too short, it ends before the end of `text`, so `text` contains the first character of
+        // `next`. A hexadecimal digit does not count, because the digit can belong to the element.
         (Malformed::Character(_), [first, ..]) if text.contains(first) && !first.is_ascii_hexdigit() => {
             Malformed::Length(field)
         }

@@ -8,11 +8,12 @@ use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
 
-/// Maximum length of a URL in a 256-byte file, in characters. The URI code stands for at most 12 characters. At most
-/// 249 more characters fit into the file after the code.
+/// Maximum length of a URL in a 256-byte file, in characters. In the file, a one-byte URI code stands for up to 12
+/// characters at the start of the URL. At most 249 more characters fit into the file after this code.
 pub(crate) const MAX_URL: usize = 261;
 
-/// The mirrors of a tap, sent as separate values and not as one URL. [`SdmLayout::assemble`] turns them into a tap.
+/// The mirrors of a tap, sent as separate values and not as one URL. [`SdmLayout::assemble`] makes a tap from the
+/// mirrors.
 ///
 /// Hexadecimal digits may be in upper or lower case, as in a URL.
 #[derive(Clone, Copy, Default)]
@@ -84,8 +85,8 @@ impl fmt::Debug for Mirrors<'_> {
     }
 }
 
-/// A received tap: its text, and the values that were read from the text. The struct is kept small, because each state
-/// of the tap passes it to the next state.
+/// A received tap: its text, and the values that were read from the text. The struct is kept small, because it is
+/// copied whenever the tap gets a new type, for example when an `UnverifiedTap` becomes a `ClaimedTap`.
 #[derive(Clone, Copy)]
 pub(crate) struct Received<'a> {
     pub(super) source: Source<'a>,
@@ -98,7 +99,7 @@ pub(crate) struct Received<'a> {
 /// The received text: one URL, or one value for each element.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// One text contains all elements. `starts` gives the offset of each element. The text of an element ends where the
+    /// All elements are in one string. `starts` gives the offset of each element. The text of an element ends where the
     /// static text before the next element begins.
     Url {
         input: &'a [u8],

@@ -1,10 +1,12 @@
-//! Session vectors and session keys. Source: NT4H2421Gx §9.3.9, AN12196 Table 2.
+//! Session keys and session vectors. The session keys of a tap are derived from the file-read key of the tag and a
+//! session vector. The session vector contains the mirrored UID and counter. Sources: AN12196 Table 2, NT4H2421Gx
+//! §9.3.9.
 //!
 //! Verification uses this module internally. The module is public for tools that show the steps of the computation,
 //! compare results with those of a different implementation, or find out why a tap does not verify. No result of this
 //! module proves that a tap is authentic.
 //!
-//! An NTAG 22x has no session keys. It computes the MAC directly under the key of the tag.
+//! An NTAG 22x has no session keys. Such a chip computes the MAC directly with the key of the tag.
 
 use crate::cipher::{Block, Suite};
 use crate::key::{FileReadKey, PreparedFileReadKey};
@@ -16,7 +18,7 @@ mod secret {
         /// The secret of a session key.
         ///
         /// In AES mode, the secret is the session key itself. In LRP mode, the secret is SesSDMFileReadMasterKey. From
-        /// this master key, LRP generates key 0 for SDMMAC and key 1 for SDMENCFileData.
+        /// this master key, LRP mode generates one key for SDMMAC and one key for SDMENCFileData.
         SessionSecret
     }
 }
@@ -33,15 +35,16 @@ macro_rules! session_key {
         }
 
         impl $name {
-            /// Creates a key from a secret that was derived elsewhere, for example in a secure element. Returns `None`
-            /// if the scheme has no session keys.
+            /// Creates a session key from the bytes that [`expose_bytes`](Self::expose_bytes) returns. The bytes can
+            /// also come from elsewhere, for example from a secure element. Returns `None` if the scheme has no session
+            /// keys.
             #[must_use]
             pub fn from_secret(scheme: Scheme, secret: [u8; 16]) -> Option<Self> {
                 Some(Self { suite: Suite::of(scheme)?, secret: SessionSecret::from_bytes(secret) })
             }
 
-            /// Returns the secret bytes. In LRP mode, the secret is SesSDMFileReadMasterKey, from which the keys for
-            /// SDMMAC and for SDMENCFileData are derived.
+            /// Returns the secret bytes. In AES mode, these bytes are the session key. In LRP mode, these bytes are
+            /// SesSDMFileReadMasterKey, from which the keys for SDMMAC and for SDMENCFileData are derived.
             #[must_use]
             pub const fn expose_bytes(&self) -> &[u8; 16] {
                 self.secret.expose_bytes()
@@ -133,8 +136,9 @@ impl MacKey {
     ///
     /// In AES mode, the session key and the counter id are computed together, so that a key that was not prepared is
     /// expanded only once. In LRP mode, the counter id must not be computed before the MAC is verified. The counter id
-    /// is an AES-CMAC over the claimed UID. The sender of a forged tap chooses this UID. The sender could thus choose a
-    /// block that AES encrypts under the key of the tag.
+    /// is an AES-CMAC over the claimed UID, which the sender of a forged tap chooses. The sender could thus choose a
+    /// block that AES encrypts under the key of the tag. LRP itself encrypts only constant blocks directly under this
+    /// key.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,

@@ -1,4 +1,4 @@
-//! The types for the states of a tap.
+//! The types for the states of a tap: unverified, claimed, verified, fresh and replayable.
 
 use core::fmt;
 
@@ -17,7 +17,8 @@ use crate::value::{ConfigError, CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 pub struct UnverifiedTap<'a> {
     pub(super) layout: &'a SdmLayout,
     pub(super) received: Received<'a>,
-    /// The encrypted PICCData. This is not a field of `received`, because no later state needs the PICCData.
+    /// The encrypted PICCData. This field is not part of `Received`, because the other tap types do not need the
+    /// PICCData.
     pub(super) picc_data: PiccWire,
 }
 

@@ -12,7 +12,8 @@ pub enum ConfigError {
     NoPiccData,
     /// The key was prepared for one [`Scheme`](crate::Scheme), but the layout has a different scheme.
     WrongScheme,
-    /// The tap carries a counter, so it must not be accepted as a tap without a counter.
+    /// `verify_replayable`, which is only for taps without a counter, was called for a tap that carries a counter. Such
+    /// a tap must be checked for a replay: call `verify` and `commit`.
     HasCounter,
     /// The layout mirrors no counter. Without a counter, a tap can never be accepted as new.
     NoCounter,
@@ -23,8 +24,8 @@ pub enum ConfigError {
     /// The file-read keys depend on the eCode, a code in the URL. No `{:name}` element of the layout has the name that
     /// was given for the eCode.
     NoECode,
-    /// An AN10922 diversification input is empty or longer than 31 bytes, or the suffix after the UID is longer than 24
-    /// bytes.
+    /// A diversification input (the data that makes each derived key different) is empty or longer than 31 bytes, or
+    /// its suffix after the UID is longer than 24 bytes.
     DiversificationInput,
 }
 

@@ -45,6 +45,6 @@ pub struct Mark {
     pub ctr: SdmReadCtr,
     /// The time at which the last tap was accepted, or `None` if the caller has no clock.
     pub at: Option<UnixMillis>,
-    /// The number of accepted taps of this tag, including the last tap. The number stops at `u32::MAX`.
+    /// The number of accepted taps of this tag, including the last accepted tap. The number stops at `u32::MAX`.
     pub taps: u32,
 }

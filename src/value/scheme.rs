@@ -1,12 +1,12 @@
-//! Defines the scheme by which a tag authenticates its taps.
+//! Defines the schemes for the MAC of a tap: AES, LRP and SUNCMAC.
 
 use core::fmt;
 use core::str::FromStr;
 
 use super::parse_error::ParseError;
 
-/// The scheme by which a tag authenticates its taps. The chip's settings determine the scheme. The verifier takes the
-/// scheme from the layout and not from the URL, so the sender of a tap cannot choose the scheme.
+/// The method by which a tag computes the MAC of a tap. The chip's type and settings determine the scheme. The verifier
+/// takes the scheme from the layout and not from the URL, so the sender of a tap cannot choose the scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -16,7 +16,7 @@ pub enum Scheme {
     /// back. Source: NT4H2421Gx §9.3, AN12304.
     #[cfg(feature = "lrp")]
     Lrp,
-    /// SUNCMAC, the scheme of NTAG 223 DNA and NTAG 224 DNA, with or without StatusDetect. See
+    /// SUNCMAC, the scheme of NTAG 223 DNA and NTAG 224 DNA, including the StatusDetect versions of these chips. See
     /// [`ntag22x`](crate::sun::ntag22x).
     #[doc(alias = "NTAG 22x")]
     Suncmac,

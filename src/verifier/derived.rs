@@ -17,7 +17,8 @@ use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
 /// A source that derives the file-read key of each tag from a master key, as specified in NXP AN10922. The source calls
-/// [`an10922::derive_in_epoch`] with the UID of the tag. The suffix and the epoch are the same for all tags.
+/// [`an10922::derive_in_epoch`] with the UID of the tag. The suffix (bytes that follow the UID in the derivation) and
+/// the epoch (the number of earlier setups of a tag) are the same for all tags.
 ///
 /// This source derives a key for any UID, so no tag is [unknown](crate::Error::UnknownTag) to this source. To refuse
 /// certain tags, for example stolen tags, use a closure as the key source instead. In the closure, return `None` for
@@ -40,9 +41,9 @@ pub struct An10922 {
 }
 
 impl An10922 {
-    /// Creates a source for tags that were set up only once. Such tags are in epoch 0. The input of the derivation is
-    /// the UID followed by `suffix`. If two applications use the same master key but different suffixes, their
-    /// file-read keys are different.
+    /// Creates a source for tags that were set up only once. For tags that were set up again, call
+    /// [`in_epoch`](Self::in_epoch) on the source. The input of the derivation is the UID followed by `suffix`. If two
+    /// applications use the same master key but different suffixes, their file-read keys are different.
     ///
     /// # Errors
     /// Returns [`ConfigError::DiversificationInput`] if the suffix is longer than 24 bytes.
@@ -172,8 +173,9 @@ pub struct ECodeKeys {
 }
 
 impl ECodeKeys {
-    /// Creates a source for tags that were set up only once. Such tags are in epoch 0. `name` is the name of the
-    /// `{:name}` element that contains the eCode, for example `eCode` for `{:eCode}`.
+    /// Creates a source for tags that were set up only once. For tags that were set up again, call
+    /// [`in_epoch`](Self::in_epoch) on the source. `name` is the name of the `{:name}` element that contains the eCode,
+    /// for example `eCode` for `{:eCode}`.
     #[must_use]
     pub const fn new(secret: ServerSecret, name: &'static str) -> Self {
         Self { secret, name, epoch: 0 }

@@ -17,14 +17,15 @@ use crate::value::{ConfigError, Uid};
 /// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived for each tag |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
-/// Instead of passing a closure, you can implement this trait for your database. Do this if you must write down the
-/// type of the source, or if the UID alone is not enough to find a key. An implementation receives a tap that is not
-/// verified yet, so it must use the tap only to find a key. If your type wraps another source, call the
-/// [`check`](Self::check) of the wrapped source in your own `check`.
+/// Instead of passing a closure, you can implement this trait for your database. Do this if you must name the type of
+/// the source, for example in a struct field, because the type of a closure has no name. Also do this if the UID alone
+/// is not enough to find a key. An implementation receives a tap that is not verified yet, so it must use the tap only
+/// to find a key. If your type wraps another source, call the [`check`](Self::check) of the wrapped source in your own
+/// `check`.
 ///
 /// A reference to a source does not implement this trait, so a verifier must own its source. If one database contains
-/// both keys and counters, move the database into the verifier, and implement `CounterStore` for `&Database`. For each
-/// tap, borrow the database from the verifier and pass it as the counter store:
+/// both keys and counters, move the database into the verifier, and implement `CounterStore` for a reference to your
+/// database type. For each tap, borrow the database from the verifier and pass it as the counter store:
 /// `verifier.admit(url, &mut verifier.file_keys(), at)`.
 ///
 /// ```

@@ -123,10 +123,13 @@ fn encoded_urls_are_decoded() {
 fn key_is_derived_with_a_well_known_text() {
     let url = "https://tap.example/nfc?g=1&u=0464171A282290&c=00009E&m=A0BDA87E01B7516E";
     let uid = Uid::from_hex("0464171A282290").ok();
-    let input = DiversificationInput { uid, aid: &[0x30, 0x42, 0xF5], suffix: b"testing", before_uid: &[] };
-    let derived = |from| KeySource::Derived { from, derivation: KeyDerivation::An10922(input) };
-    assert_first(url, None, &[("any", ZEROS)], Finding::DerivedKey { role: Role::File, source: derived(Some("any")) });
-    assert_first(url, None, &[], Finding::DerivedKey { role: Role::File, source: derived(None) });
+    let input =
+        DiversificationInput { uid, aid: &[0x30, 0x42, 0xF5], suffix: b"testing", ..DiversificationInput::default() };
+    // Everybody knows the key of a new chip, so it has no name even if it was given.
+    let source = KeySource::Derived { from: None, derivation: KeyDerivation::An10922(input) };
+    for keys in [&[][..], &[("any", ZEROS)]] {
+        assert_first(url, None, keys, Finding::DerivedKey { role: Role::File, source });
+    }
 }
 
 /// A text that is not well known has to be given.
@@ -260,4 +263,150 @@ fn other_schemes_are_named() {
             assert!(diagnosis.findings()[0].to_string().contains(name));
         });
     }
+}
+
+// The following faults were held out while the doctor was written. They were made with an independent implementation,
+// for the UID 04A1B2C3D4E580 and the counter 1234h.
+
+const META: (&str, &str) = ("meta", "8c1f5b7a93d2e4064b1a2c3d4e5f6071");
+const FILE: (&str, &str) = ("file", "f1e2d3c4b5a697885a6b7c8d9eafb0c1");
+const PICC: &str = "8C217D2BFCC7FFB7DAE2BF64E47E71EB";
+
+/// Diagnoses a URL of the shop, in which `P` stands for the PICCData. Returns the codes, and whether the content is
+/// proven.
+fn shop(path: &str, template: Option<&str>, keys: &[(&str, &str)]) -> (Vec<String>, bool) {
+    let url = format!("https://shop.example/{}", path.replace('P', PICC));
+    let template = template.map(|template| format!("https://shop.example/{template}"));
+    let mut result = (Vec::new(), false);
+    with_diagnosis(&url, template.as_deref(), keys, |diagnosis| {
+        assert_eq!(diagnosis.is_healthy(), !diagnosis.findings().iter().any(Finding::is_fault));
+        let is_proven = diagnosis.contents.as_ref().is_some_and(|contents| contents.is_proven);
+        result = (codes(diagnosis).into_iter().map(String::from).collect(), is_proven);
+    });
+    result
+}
+
+fn first(path: &str, template: Option<&str>, keys: &[(&str, &str)]) -> String {
+    shop(path, template, keys).0.first().cloned().unwrap_or_default()
+}
+
+#[test]
+fn file_data_outside_the_mac_input_are_a_fault() {
+    let keys = [META, FILE];
+    for path in [
+        "p?e=P&d=044AD989174136C1E1E025F4286A40EF&c=947D23F60BB6E021",
+        "p?e=P&d=044AD989174136C1E1E025F4286A40EF&x=1&c=769252328518E22B",
+    ] {
+        assert_eq!(first(path, None, &keys), "file-data-not-covered", "{path}");
+        let template = "p?e={picc:uid,ctr}&d=[[{enc:32}&c={mac}";
+        if !path.contains("x=1") {
+            assert_eq!(first(path, Some(template), &keys), "file-data-not-covered");
+        }
+    }
+    // Digits that do not decrypt to text are static text.
+    let (codes, is_proven) = shop("p?e=P&d=00000000000000000000000000000000&c=947D23F60BB6E021", None, &keys);
+    assert_eq!((codes, is_proven), (vec![], true));
+}
+
+#[test]
+fn mirrors_that_are_not_written_are_faults() {
+    let keys = [META, FILE];
+    let data = "p?e=P&d=00000000000000000000000000000000&c=9FAAFFB0C58D5485";
+    assert_eq!(first(data, Some("p?e={picc}&d=[[{enc:32}&c={mac}"), &keys), "field-not-mirrored");
+    let status = "p?e=P&t=00&c=05F431B5807B63F7";
+    assert_eq!(first(status, Some("p?e={picc}&[[t={tt}&c={mac}"), &keys), "field-not-mirrored");
+}
+
+/// The key is derived from the key of a new chip.
+#[test]
+fn public_keys_are_a_fault() {
+    let derived = ("file", "b9f3b3ca71fd9587537afc8f47b5e7ec");
+    assert_eq!(
+        shop("p?u=04A1B2C3D4E580&n=001234&c=9CD2FA8CD3AA0320", None, &[derived]),
+        (vec!["derived-key".to_owned()], false)
+    );
+}
+
+/// The mirror has overwritten the name of its parameter, so `?` or `&` precedes it.
+#[test]
+fn offsets_that_are_2_too_small_are_found_without_a_layout() {
+    for (path, keys) in [
+        ("p?u=04A1B2C3D4E580&n=001234&947D23F60BB6E02100", &[FILE][..]),
+        ("p?04A1B2C3D4E58000&00123400&947D23F60BB6E02100", &[FILE]),
+        ("p?e=P&947D23F60BB6E02100", &[META, FILE]),
+    ] {
+        assert_eq!(first(path, None, keys), "offset-shift", "{path}");
+    }
+}
+
+#[test]
+fn percent_encoding_is_undone_in_either_case_and_in_part() {
+    let lower = "https://go.example/r?to=https%3a%2f%2fntag.nxp.com%2f424%3fe%3dEF963FF7828658A599F3041510671E88%26c%3d\
+                 94EED9EE65337086";
+    for template in [None, Some("https://ntag.nxp.com/424?e={picc}&c={mac}")] {
+        assert_first(lower, template, &[], Finding::PercentEncoded);
+    }
+    assert_eq!(first("p?e=P%26c=947D23F60BB6E021", None, &[META, FILE]), "percent-encoded");
+    assert_eq!(first("p?e=P&amp;amp;c=947D23F60BB6E021", None, &[META, FILE]), "html-escaped");
+}
+
+#[test]
+fn text_around_the_url_is_a_fault() {
+    let url = format!("https://shop.example/p?e={PICC}&c=947D23F60BB6E021");
+    for text in [format!("<{url}>"), format!("url: {url}"), format!("curl '{url}'"), format!("\u{201C}{url}\u{201D}")] {
+        with_diagnosis(&text, None, &[META, FILE], |diagnosis| {
+            assert_eq!(codes(diagnosis), ["surrounding-text"], "{text}");
+            assert!(diagnosis.explanation.as_ref().unwrap().layout.is_some());
+        });
+    }
+}
+
+/// The prefix of the URL was counted, and the end of the MAC is lost. The PICCData shows the distance; a MAC cannot.
+#[test]
+fn distance_is_found_without_the_mac_or_not_claimed() {
+    let shift = |by, cause| Finding::OffsetShift { mirror: None, by, cause };
+    let url = "https://shop.example/p?e=00000008C217D2BFCC7FFB7DAE2BF64E47E71EB000947D23F60";
+    let template = "https://shop.example/p?e={picc:uid,ctr}&c={mac}";
+    assert_first(url, Some(template), &[META, FILE], shift(7, ShiftCause::PrefixCounted));
+    let plain = "https://shop.example/p?u=000000004A1B2C3D4E58000&001234000947D23F60";
+    let template = "https://shop.example/p?u={uid}&n={ctr}&c={mac}";
+    assert_first(plain, Some(template), &[FILE], shift(7, ShiftCause::PrefixCounted));
+    // One mirror overwrites a part of another, so nothing proves a distance.
+    let overlapping = "https://shop.example/p?u=0000004A1B2C3D4E5001234&c=947D23F60BB6E021";
+    with_diagnosis(overlapping, Some(template), &[FILE], |diagnosis| {
+        let is_wrong =
+            |finding: &Finding<'_>| matches!(finding, Finding::OffsetShift { by, .. } if *by != 0 && *by != 5);
+        assert!(!diagnosis.findings().iter().any(is_wrong), "{diagnosis:?}");
+    });
+}
+
+/// An NTAG 22x whose counter has the wrong byte order is still an NTAG 22x.
+#[test]
+fn reversed_counter_of_an_ntag_22x_is_found() {
+    let layout = SdmLayout::new(Scheme::Suncmac, "https://n.example/t?m={uid}x{ctr}x{mac}").unwrap();
+    let url = "https://n.example/t?m=04A1B2C3D4E580x001234xCB8C3D45929266BD";
+    let file = key(FILE.1);
+    let keys = [GivenKey { name: "file", key: &file, role: Role::File }];
+    let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(url) });
+    assert_eq!(codes(&diagnosis), ["counter-byte-order"], "{diagnosis:?}");
+}
+
+/// Two letters are a tamper status only if their name or place suggests it.
+#[test]
+fn two_letters_in_the_path_are_no_status() {
+    for path in ["OC/p?e=P&c=947D23F60BB6E021", "CC/p?e=P&c=947D23F60BB6E021", "p?lang=CC&e=P&c=947D23F60BB6E021"] {
+        assert_eq!(shop(path, None, &[META, FILE]), (vec![], true), "{path}");
+    }
+}
+
+/// Of many wrong keys, some open the PICCData by chance. The right one is still found.
+#[test]
+fn right_key_is_found_among_many() {
+    let mut wrong = Vec::new();
+    for number in 0_u32..700 {
+        wrong.push(format!("{:08x}{:08x}{:08x}{:08x}", number.wrapping_mul(0x9E37_79B9), number, !number, 7));
+    }
+    let mut keys: Vec<(&str, &str)> = wrong.iter().map(|key| ("meta", key.as_str())).collect();
+    keys.extend([META, FILE]);
+    assert_eq!(shop("p?e=P&c=947D23F60BB6E021", None, &keys), (vec![], true));
 }

@@ -186,8 +186,8 @@ fn no_output_contains_a_secret() {
 }
 
 fn check_outputs(mode: Scheme) {
-    const META: [u8; 16] = *b"\x91meta key, plant";
-    const FILE: [u8; 16] = *b"\x92file key, plant";
+    const META: [u8; 16] = *b"\x91metaqk, planted";
+    const FILE: [u8; 16] = *b"\x92fileqk, planted";
     const SERVER: [u8; 16] = *b"\x93 seals, planted";
     const CODE: [u8; 16] = *b"\x94 qzcode, plants";
     const API_KEY: &str = "sk_plant_0123456";

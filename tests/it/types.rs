@@ -222,7 +222,7 @@ fn debug_shows_names() {
             explanation.layout
         )
     );
-    let contents = "Contents { is_proven: true, uid: Some(Uid(04040404040404)), ctr: Some(SdmReadCtr(1)), .. }";
+    let contents = "Contents { is_proven: false, uid: Some(Uid(04040404040404)), ctr: Some(SdmReadCtr(1)), .. }";
     let text =
         format!("explanation: Some({explanation:?}), contents: Some({contents}), tried: {}, .. }}", diagnosis.tried);
     assert!(format!("{diagnosis:?}").ends_with(&text), "{diagnosis:?}");

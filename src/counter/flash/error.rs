@@ -18,12 +18,13 @@ pub enum FlashError<E> {
     /// The region is not blank, but no part of a store was found: neither a header record nor an end-of-snapshot
     /// record.
     ///
-    /// First, check that the address of the region is right. If the region never contained a store, call
+    /// First, check that the address of the region is correct. If the region never contained a store, call
     /// [`format`](crate::FlashCounters::format) once, when the device is manufactured. If the region once contained a
-    /// store, all headers of that store are lost. In that case, proceed as for [`Corrupted`](Self::Corrupted).
+    /// store, all headers of that store are lost. In that case, call [`format`](crate::FlashCounters::format), and give
+    /// each tag a new key.
     NotFormatted,
-    /// The region contains a store that was written for a different `N`. The segments of that store therefore have a
-    /// different length.
+    /// The region contains a store that was written for a different `N`, so the length of its segments is not the
+    /// length that this `N` requires.
     ///
     /// To keep the counters, open the store with the `N` for which the store was written. To change `N`, call
     /// [`format`](crate::FlashCounters::format), which deletes all counters, and give each tag a new key.
@@ -69,7 +70,7 @@ pub enum FlashError<E> {
         /// The length of a page in bytes.
         page: usize,
     },
-    /// The 32-bit segment number is exhausted.
+    /// The store numbers its segments in the order in which they are written. The 32-bit segment number is exhausted.
     WornOut,
 }
 

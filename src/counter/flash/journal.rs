@@ -65,9 +65,9 @@ impl Lengths {
     }
 }
 
-/// The smallest number of segments in a region. A closed segment proves that a newer segment existed, even if the newer
-/// segment is damaged. With two segments, each erase would destroy the only closed segment, and this proof would be
-/// lost.
+/// The smallest number of segments in a region. A segment is closed (its last word is overwritten) only after the next
+/// segment is complete. A closed segment therefore proves that a newer segment existed, even if the newer segment is
+/// damaged. With two segments, each erase would destroy the only closed segment, and this proof would be lost.
 const SEGMENTS: usize = 3;
 
 const fn at_least_1(size: usize) -> usize {
@@ -176,7 +176,8 @@ impl<F: NorFlash, const N: usize> Geometry<F, N> {
         self.pages(segment).start.saturating_add(slot.saturating_mul(Self::LENGTHS.slot_u32))
     }
 
-    /// Returns the address of a segment's closing word. The closing word is the last word of the segment.
+    /// Returns the address of a segment's closing word. The closing word is the last word of the segment. To close the
+    /// segment, the store overwrites this word with zeros.
     pub(super) fn closing(self, segment: Segment) -> u32 {
         self.pages(segment).end.saturating_sub(Self::LENGTHS.word_u32)
     }

@@ -53,7 +53,8 @@ pub(super) enum Content {
     },
 }
 
-/// The content of a slot. A slot is the space for one record.
+/// The content of a slot. A slot is the space for one record and its acknowledgement: a word that is written after the
+/// record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
     /// All bytes of the slot are erased.
@@ -64,7 +65,7 @@ pub(super) enum Slot {
     Broken,
     Whole {
         record: Record,
-        /// Is `true` if the acknowledgement was written. The acknowledgement is the word after the record.
+        /// Is `true` if the acknowledgement was written.
         acknowledged: bool,
     },
 }
@@ -93,7 +94,7 @@ impl Record {
     }
 }
 
-/// Returns `true` if the record contains the label. Only a header or the end of a snapshot contains the label. The rest
+/// Returns `true` if the record contains `LABEL`. Only a header or the end of a snapshot contains this label. The rest
 /// of the record may be damaged.
 pub(super) fn is_labelled(body: &[u8]) -> bool {
     body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
@@ -164,8 +165,8 @@ mod tests {
         read(&bytes[..BODY], record.number)
     }
 
-    /// A header or snapshot end with a different label is rejected, because a later version of the format would have a
-    /// different label. A record of an unknown kind is also rejected. A snapshot end contains the number of its
+    /// A header or snapshot end with a different label is rejected, because an incompatible version of the format would
+    /// have a different label. A record of an unknown kind is also rejected. A snapshot end contains the number of its
     /// segment. A snapshot end from a different segment is rejected.
     #[test]
     fn records_of_another_format_or_segment_are_rejected() {

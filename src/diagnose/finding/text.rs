@@ -31,16 +31,35 @@ impl fmt::Display for Finding<'_> {
             }
             Self::MacNotMirrored => {
                 "The tag wrote other mirrors, but its placeholder of the MAC is unchanged. Either SDMMACOffset points \
-                 elsewhere, or SDMFileRead is F, so that the chip computes no MAC. Set SDMMACOffset to the placeholder \
-                 of the MAC, and SDMFileRead to the number of a key."
+                 elsewhere, or SDMFileRead is F, so that the chip computes no MAC. Set SDMMACOffset to the \
+                 placeholder of the MAC, and SDMFileRead to the number of a key."
             }
             Self::PercentEncoded => {
                 "The URL is percent-encoded, probably by a redirect or a form. Decode it before you parse it. If the \
                  URL of a redirect contains the URL of the tag, parse only the URL of the tag."
             }
             Self::HtmlEscaped => {
-                "The URL contains an HTML escape such as &amp; instead of &. Take the URL from the request or from the \
-                 link itself, not from the HTML source, or undo the escape before you parse the URL."
+                "The URL contains an HTML escape such as &amp; instead of &. Take the URL from the request or from \
+                 the link itself, not from the HTML source, or undo the escape before you parse the URL."
+            }
+            Self::SurroundingText => {
+                "There is text around the URL or inside it that no tag writes, such as quotes, a space or a line \
+                 break. Pass on only the URL, as the tag wrote it."
+            }
+            Self::FieldNotMirrored(field) => {
+                return write!(
+                    f,
+                    "The MAC is right, but {field} still holds the text of its placeholder: the tag does not write \
+                     this mirror. Switch the mirror on in the file settings of the tag, or remove it from the layout."
+                );
+            }
+            Self::FileDataNotCovered => {
+                "The MAC does not cover the file data, so anybody can change them. Set SDMMACInputOffset on the tag \
+                 to the file data, or to text before them."
+            }
+            Self::UidByteOrder => {
+                "The bytes of the UID are in reverse order. The chip writes the UID as it is printed (04 first), in \
+                 the URL and in the session vector, so no chip made this URL."
             }
             Self::EccSignature => {
                 "The URL contains an ECDSA signature of 128 hexadecimal digits instead of an SDMMAC. An NTAG X DNA \
@@ -58,12 +77,19 @@ impl fmt::Display for Finding<'_> {
                  of the tag in the layout, and pass the URL on as the tag wrote it."
             }
             Self::OffsetShift { mirror, by, cause } => return offset_shift(f, *mirror, *by, *cause),
+            Self::MacLength { digits: digits @ 17.. } => {
+                return write!(
+                    f,
+                    "The placeholder of the MAC has {digits} characters, but a MAC has 16 hexadecimal digits. Make \
+                     the placeholder exactly that long. Otherwise zeros of the placeholder follow the MAC."
+                );
+            }
             Self::MacLength { digits } => {
                 return write!(
                     f,
-                    "The MAC has {digits} of 16 hexadecimal digits, and these digits are right: the end of the URL was \
-                     cut off. Make sure that the placeholder of the MAC has 16 characters, that NLEN covers the whole \
-                     URL, and that nothing on the way shortens the URL."
+                    "The MAC has {digits} of 16 hexadecimal digits, and these digits are right: the end of the URL \
+                     was cut off. Make sure that the placeholder of the MAC has 16 characters, that NLEN covers the \
+                     whole URL, and that nothing on the way shortens the URL."
                 );
             }
             Self::PiccDataLength { digits } => {
@@ -92,8 +118,8 @@ impl fmt::Display for Finding<'_> {
                 };
             }
             Self::CaseChanged => {
-                "The static text of the URL was changed to upper or lower case after the tag wrote it. Pass the URL on \
-                 unchanged. If that is not possible, write the static text on the tag in that case."
+                "The static text of the URL was changed to upper or lower case after the tag wrote it. Pass the URL \
+                 on unchanged. If that is not possible, write the static text on the tag in that case."
             }
             Self::Parts => {
                 "The URL matches the layout as text, but the tag mirrors other values than the layout says. Compare \
@@ -103,29 +129,31 @@ impl fmt::Display for Finding<'_> {
                 return write!(
                     f,
                     "The MAC covers the text \"{covered}\", which begins inside a mirror: SDMMACInputOffset is wrong. \
-                     Set it to the start of a mirror or to a place in the static text, and put [[ at the same place in \
-                     the layout."
+                     Set it to the start of a mirror or to a place in the static text, and put [[ at the same place \
+                     in the layout."
                 );
             }
             Self::Mode { actual } => match Suite::of(*actual) {
-                Some(Suite::Aes) => "The tag is in AES mode, but the layout says otherwise. Use Scheme::Aes.",
-                Some(Suite::Lrp(_)) => {
-                    "The tag is in LRP mode, but the layout says otherwise. Use Scheme::Lrp. A tag in LRP mode cannot \
-                     return to AES mode."
+                Some(Suite::Aes) => {
+                    "The tag is in AES mode, but the layout says otherwise. Use AES mode (Scheme::Aes)."
                 }
-                None => "The tag is an NTAG 22x, but the layout says otherwise. Use Scheme::Suncmac.",
+                Some(Suite::Lrp(_)) => {
+                    "The tag is in LRP mode, but the layout says otherwise. Use LRP mode (Scheme::Lrp). A tag in LRP \
+                     mode cannot return to AES mode."
+                }
+                None => "The tag is an NTAG 22x, but the layout says otherwise. Use its mode (Scheme::Suncmac).",
             },
             Self::FactoryKey { meta: true, file: true } => {
                 "Both keys of the tag are still those of a new chip, 16 zero bytes. Anybody can forge its taps. Write \
                  your own keys to the tag."
             }
             Self::FactoryKey { meta: true, file: false } => {
-                "The SDMMetaReadKey of the tag is still that of a new chip, 16 zero bytes. Anybody can decrypt its UID \
-                 and counter. Write your key to the application key whose number is in SDMMetaRead."
+                "The SDMMetaReadKey of the tag is still that of a new chip, 16 zero bytes. Anybody can decrypt its \
+                 UID and counter. Write your key to the application key whose number is in SDMMetaRead."
             }
             Self::FactoryKey { .. } => {
-                "The SDMFileReadKey of the tag is still that of a new chip, 16 zero bytes. Anybody can forge its taps. \
-                 Write your key to the application key whose number is in SDMFileRead."
+                "The SDMFileReadKey of the tag is still that of a new chip, 16 zero bytes. Anybody can forge its \
+                 taps. Write your key to the application key whose number is in SDMFileRead."
             }
             Self::KeysSwapped => {
                 "The two keys are swapped: the key given as SDMMetaReadKey computes the MAC, and the key given as \
@@ -166,9 +194,9 @@ impl fmt::Display for Finding<'_> {
                 );
             }
             Self::SessionVector { uid: false, ctr: true } => {
-                "The session vector (the input of the session key) has no UID, so the tag does not mirror its UID. \
-                 If the URL shows a UID, it is static text. Remove {uid} from the layout, or preferably set the \
-                 tag up to mirror the UID."
+                "The session vector (the input of the session key) has no UID, so the tag does not mirror its UID. If \
+                 the URL shows a UID, it is static text. Remove {uid} from the layout, or preferably set the tag up \
+                 to mirror the UID."
             }
             Self::SessionVector { uid: true, ctr: false } => {
                 "The session vector (the input of the session key) has no counter, so the tag does not mirror its \
@@ -181,18 +209,18 @@ impl fmt::Display for Finding<'_> {
             }
             Self::SessionVector { .. } => {
                 "The session vector (the input of the session key) has no UID and no counter, so the tag mirrors \
-                 neither. If the URL shows them, they are static text. Remove both from the layout, or \
-                 preferably set the tag up to mirror them."
+                 neither. If the URL shows them, they are static text. Remove both from the layout, or preferably set \
+                 the tag up to mirror them."
             }
             Self::NoSessionKey { is_enc_key: false } => {
-                "The MAC was computed with the SDMFileReadKey itself. A chip uses a session key, which it derives from \
-                 the UID and the counter (SV2). So a program that simulates a chip made this URL. Derive the session \
-                 key in that program."
+                "The MAC was computed with the SDMFileReadKey itself. A chip uses a session key, which it derives \
+                 from the UID and the counter (SV2). So a program that simulates a chip made this URL. Derive the \
+                 session key in that program."
             }
             Self::NoSessionKey { is_enc_key: true } => {
                 "The MAC was computed with the session key for file data, which is derived from SV1. A chip uses the \
-                 session key for the MAC, which is derived from SV2. So a program that simulates a chip made this URL. \
-                 Use SV2 in that program."
+                 session key for the MAC, which is derived from SV2. So a program that simulates a chip made this \
+                 URL. Use SV2 in that program."
             }
             Self::MacOverBytes => {
                 "The MAC covers decoded bytes. On a chip, it covers the characters of the URL, so a program that \
@@ -214,8 +242,8 @@ impl fmt::Display for Finding<'_> {
             Self::OtherTag { uid } => {
                 return write!(
                     f,
-                    "The tap is genuine, but it comes from a different tag: its UID is {uid}. Tap the expected tag, or \
-                     correct the assumed UID."
+                    "The tap is genuine, but it comes from a different tag: its UID is {uid}. Tap the expected tag, \
+                     or correct the assumed UID."
                 );
             }
             Self::NoCounter => {
@@ -224,8 +252,8 @@ impl fmt::Display for Finding<'_> {
             }
             Self::CounterZero => {
                 "The counter is 0. A chip never sends 0, because it increments the counter before it writes the URL. \
-                 Either the tag does not mirror the counter and the URL shows zeros instead, or no chip made this URL. \
-                 Check that the file settings mirror SDMReadCtr."
+                 Either the tag does not mirror the counter and the URL shows zeros instead, or no chip made this \
+                 URL. Check that the file settings mirror SDMReadCtr."
             }
             Self::CounterBehind { ctr, stored } if ctr == stored => {
                 return write!(
@@ -238,8 +266,8 @@ impl fmt::Display for Finding<'_> {
                 return write!(
                     f,
                     "The tap is genuine but old: its counter is {ctr}, and {stored} was already accepted. Tap again. \
-                     If the tag was set up again, its counter restarted at 0: give the tag a new key, which also gives \
-                     it a new counter id."
+                     If the tag was set up again, its counter restarted at 0: give the tag a new key, which also \
+                     gives it a new counter id."
                 );
             }
             Self::CounterStuck => {
@@ -266,8 +294,7 @@ impl fmt::Display for Finding<'_> {
             }
             Self::MetaKey => {
                 "No key that was tried decrypts the PICCData. Either the tag has a different key, or it encrypts with \
-                 another of its application keys. Check SDMMetaRead in the file settings: it is the number of that \
-                 key."
+                 another of its application keys. Check SDMMetaRead in the file settings: it is the number of that key."
             }
             Self::FileKey { uid: Some(uid) } => {
                 return write!(
@@ -283,14 +310,17 @@ impl fmt::Display for Finding<'_> {
                  and how the key is derived."
             }
             Self::NoMatch => {
-                "No key that was tried yields this MAC. Either the SDMFileReadKey is a different key, or it is derived \
-                 in a way that was not tried, or the URL was changed. Check SDMFileRead in the file settings, how the \
-                 key is derived, and whether the URL is passed on unchanged."
+                "No key that was tried yields this MAC. Either the SDMFileReadKey is a different key, or it is \
+                 derived in a way that was not tried, or the URL was changed. Check SDMFileRead in the file settings, \
+                 how the key is derived, and whether the URL is passed on unchanged."
             }
             Self::TamperNotCovered => {
                 "The tamper status is outside the MAC input, so anybody can change it. Set the tag up so that the \
-                 status is between SDMMACInputOffset and SDMMACOffset, and put {tt} between [[ and {mac} in the \
-                 layout."
+                 status is between SDMMACInputOffset and SDMMACOffset, and put {tt} between [[ and {mac} in the layout."
+            }
+            Self::SealNotMeasured => {
+                "The tamper status is II: the chip does not measure its seal. Enable the tag tamper feature if the \
+                 tag has a seal."
             }
             Self::SealOpened => "The tag reports that its seal is open or was opened before.",
             Self::NewChip => {
@@ -298,14 +328,14 @@ impl fmt::Display for Finding<'_> {
                  taps. Write your own keys to the tag."
             }
             Self::HexCase => {
-                "Some hexadecimal digits are in lower case, but the chip writes upper case. This library accepts both. \
-                 If you build the MAC input yourself, convert the digits of mirrors to upper case first."
+                "Some hexadecimal digits are in lower case, but the chip writes upper case. This library accepts \
+                 both. If you build the MAC input yourself, convert the digits of mirrors to upper case first."
             }
             Self::CounterRunning { reads } => {
                 return write!(
                     f,
-                    "The counter increased by {reads} between the taps. This is normal: each read of the tag increases \
-                     it, and a phone may read the tag more than once."
+                    "The counter increased by {reads} between the taps. This is normal: each read of the tag \
+                     increases it, and a phone may read the tag more than once."
                 );
             }
         };
@@ -332,16 +362,23 @@ fn offset_shift(f: &mut fmt::Formatter<'_>, mirror: Option<Field>, by: i32, caus
     let (size, place, verb) = if by < 0 { ("small", "before", "Add") } else { ("large", "after", "Subtract") };
     let is_base = matches!(cause, ShiftCause::DecimalForHex | ShiftCause::HexForDecimal);
     match mirror {
+        _ if by == 0 => {
+            f.write_str(
+                "The mirrors are not at their placeholders: one SDM offset is wrong, or all are. Compare each offset \
+                 with the one that the layout needs.",
+            )?;
+        }
         None if is_base => f.write_str("Every SDM offset is wrong, each by a different number.")?,
         None => write!(
             f,
-            "Every SDM offset is {count} too {size}: each mirror begins {count} {characters} {place} its placeholder. {verb} {count} \
-             {} each offset.",
+            "Every SDM offset is {count} too {size}: each mirror begins {count} {characters} {place} its placeholder. \
+             {verb} {count} {} each offset.",
             if by < 0 { "to" } else { "from" }
         )?,
         Some(mirror) => write!(
             f,
-            "{name} is {count} too {size}: the mirror begins {count} {characters} {place} its placeholder. {verb} {count} {} {name}.",
+            "{name} is {count} too {size}: the mirror begins {count} {characters} {place} its placeholder. {verb} \
+             {count} {} {name}.",
             if by < 0 { "to" } else { "from" },
             name = offset_name(mirror),
         )?,

@@ -60,11 +60,11 @@ impl KeyNumber {
 /// An access condition of the chip: who may do something, for example read the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// Only a reader that has authenticated with this key.
+    /// Only a reader that has authenticated with this key has access.
     Key(KeyNumber),
-    /// Anybody (`Eh`).
+    /// Everybody has access (`Eh`).
     Free,
-    /// Nobody (`Fh`).
+    /// Nobody has access (`Fh`).
     Never,
 }
 

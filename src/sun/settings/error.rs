@@ -1,4 +1,4 @@
-//! Defines the error for a failed conversion from a layout to the settings of a tag, or back.
+//! Defines the error for a failed conversion from a layout to the settings of a tag, or vice versa.
 
 use core::fmt;
 
@@ -27,15 +27,16 @@ pub enum SettingsError {
     /// The caller gave a text with this name, but the layout has no `{:name}` element with this name.
     UnexpectedText(CapturedName),
     /// The file data does not fit into the N/2 bytes of plaintext in `{enc:N}`, is not printable ASCII, or has
-    /// characters other than `0` at the position of the tamper status. The error also occurs if there is file data, but
-    /// the layout has no `{enc}`.
+    /// characters other than `0` at the position of the tamper status. The error also occurs if the caller gave file
+    /// data, but the layout has no `{enc}`.
     FileData,
-    /// The settings make the counter readable or set a limit for it, but the layout does not mirror the counter. The
+    /// `SdmAccess` makes the counter readable or sets a limit for it, but the layout does not mirror the counter. The
     /// error also occurs if the limit is 0.
     Counter,
     /// The URL with the texts of this tag does not fit into the 256-byte file.
     FileTooLong,
-    /// The settings are too short or too long, or do not belong to a standard data file.
+    /// The settings are too short or too long, or their first byte (FileType) is not 00h, the type of a standard data
+    /// file.
     Shape,
     /// SDM is off in the settings.
     SdmOff,

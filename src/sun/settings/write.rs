@@ -12,7 +12,7 @@ use crate::sun::template::{FILE_HEADER, FILE_SIZE, is_name};
 use crate::value::{Scheme, SdmReadCtr};
 
 /// Maximum length of the settings in bytes: three bytes for options and access rights, three bytes for each of at most
-/// seven offsets and lengths, and three bytes for a limit.
+/// seven offsets and lengths, and three bytes for a counter limit.
 const MAX_SETTINGS: usize = 27;
 
 /// The offsets of the mirrors and of the MAC input in the NDEF file.
@@ -22,7 +22,7 @@ pub(crate) struct Offsets {
     pub(crate) ctr: Option<usize>,
     pub(crate) picc_data: Option<usize>,
     /// The offset of the tamper status. If the tamper status is encrypted, this offset is in the first half of the
-    /// `{enc}` placeholder. The chip reads the plaintext from that half.
+    /// `{enc}` placeholder. The chip takes the plaintext of the file data from that half.
     pub(crate) tt_status: Option<usize>,
     pub(crate) mac_input: Option<usize>,
     pub(crate) enc: Option<usize>,
@@ -93,8 +93,9 @@ impl SdmLayout {
     /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file), and in these cases:
     /// - `access.meta_read` is a key, but the layout has no `{picc}`.
     /// - `access.meta_read` is `None`, but the layout has `{picc}`.
-    /// - `access` makes the counter readable or sets a limit, but the layout does not mirror the counter.
-    /// - The limit of the counter is 0.
+    /// - `access.ctr_ret` makes the counter readable, or `access.read_ctr_limit` sets a limit, but the layout does not
+    ///   mirror the counter.
+    /// - The limit in `access.read_ctr_limit` is 0.
     pub fn sdm_settings<'b>(
         &self,
         access: &SdmAccess,
