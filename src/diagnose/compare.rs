@@ -241,12 +241,16 @@ fn add_faults<'a>(
     let is_split = |part: Span| part.from < parts.window_start && parts.window_start < part.to;
     let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc];
     let assumed = tap.assumed_parts();
+    let covers_text = recipe.message == MacMessage::Text;
     let has_other_window = assumed.as_ref().is_some_and(|assumed| assumed.window_start != parts.window_start);
     if mirrors.into_iter().flatten().any(is_split) {
         add(findings, Finding::MacInputInside { covered });
-    } else if parts.enc.is_some_and(|part| !is_covered(parts, part)) && is_file_data(found, tap.url, layout) {
+    } else if covers_text
+        && parts.enc.is_some_and(|part| !is_covered(parts, part))
+        && is_file_data(found, tap.url, layout)
+    {
         add(findings, Finding::FileDataNotCovered);
-    } else if recipe.message == MacMessage::Text && has_other_window && parts.shift.is_none() {
+    } else if covers_text && has_other_window && parts.shift.is_none() {
         add(findings, Finding::MacInput { covered });
     }
     add_blank_mirrors(found, tap.url, findings);
@@ -273,7 +277,7 @@ fn add_faults<'a>(
     }
     // If there is no layout, two letters that look like a tamper status are treated as a tamper status.
     let status = if layout.is_some() { assumed.and_then(|assumed| assumed.tt_status) } else { parts.tt_status };
-    if status.is_some_and(|part| !is_covered(parts, part)) && *scheme != Scheme::Suncmac {
+    if status.is_some_and(|part| !is_covered(parts, part)) && covers_text && *scheme != Scheme::Suncmac {
         add(findings, Finding::TamperNotCovered);
     }
 }

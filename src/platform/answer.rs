@@ -45,7 +45,7 @@ impl<E> Answer<E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {
-    /// The record does not contain the keys yet ([`Keys::NotLoaded`](super::Keys::NotLoaded)), so the service refuses
+    /// The record does not contain the keys yet ([`NotLoaded`](super::Keys::NotLoaded)), so the service refuses
     /// every tap of the tag. You can still add the tag to your registry now, and add the keys and the UID later.
     KeysNotLoaded,
     /// The layout has `{picc}`, but the record has no SDMMetaReadKey, which decrypts `{picc}`.
