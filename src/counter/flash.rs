@@ -74,9 +74,9 @@ use record::{Content, Record, Slot};
 /// If the region contains a segment with a complete snapshot, [`open`](Self::open) reads the existing store. Otherwise,
 /// `open` creates an empty store only in a region that is blank except for the first two slots. A slot is the space for
 /// one record. The first two slots may contain any bytes, because power may fail while a store is created. However, if
-/// the first slot contains a valid header, two conditions apply. The header must be the header of the first segment of
-/// an empty store. If the bytes after the header are not zeros up to the end of the slot, the second slot must be
-/// blank. For any other content, `open` returns an error:
+/// the first slot contains a valid header, two conditions apply. First, the header must be the header of the first
+/// segment of an empty store. Second, if any byte between the header and the end of the first slot is not zero, the
+/// second slot must be blank. For any other content, `open` returns an error:
 ///
 /// | what the region contains | error |
 /// |---|---|

@@ -250,8 +250,8 @@ fn contains_ignore_case(text: &str, part: &str) -> bool {
     text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
-/// Returns the length of a run of digits that is probably PICCData with a wrong length. Such a run has nearly 32 or 48
-/// digits.
+/// Returns the length of a run of hexadecimal digits that is probably PICCData with a wrong length. Such a run is a few
+/// digits shorter or longer than 32 or 48.
 pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     let runs = digit_runs(url);
     let lengths = || runs.iter().map(|run| run.len());

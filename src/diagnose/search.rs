@@ -118,7 +118,8 @@ impl<'s, 'a> Search<'s, 'a> {
     ) -> Option<Match<'a>> {
         let is_suncmac = self.assumptions.layout.is_some_and(|layout| layout.scheme() == Scheme::Suncmac);
         for round in rounds {
-            // An NTAG 22x has no session keys, and its MAC covers decoded bytes. These are no mistakes.
+            // These rounds look for a MAC without a session key or over decoded bytes. For an NTAG 22x, such a MAC is
+            // correct.
             if is_suncmac && matches!(round.recipes, Recipes::WrongKeys | Recipes::Bytes) {
                 continue;
             }

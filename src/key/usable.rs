@@ -44,9 +44,10 @@ mod sealed {
         /// Returns the counter id of the tag with this key and UID.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// Returns the session key and the counter id in AES mode. The session key is the AES-CMAC of the session
-        /// vector `vector`. One call computes both values, so that a key that is not prepared is expanded only once.
-        /// Returns `None` if the key was prepared for a different scheme.
+        /// For AES mode only: returns the session key and the counter id (the name under which a store keeps the
+        /// counter of the tag). The session key is the AES-CMAC of the session vector `vector`. One call computes both
+        /// values, so that a key that is not prepared is expanded only once. Returns `None` if the key was prepared for
+        /// a different scheme.
         fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
             Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
         }

@@ -325,8 +325,9 @@ impl<'s> Service<'s> {
             }
         };
         let has_picc_data = layout.has(Field::PiccData);
-        // If a tap that arrived as separate values has a wrong eCode and a malformed value, the refusal must report the
-        // wrong eCode, as the ETRNL API does. Therefore the keys are prepared before the error in `tap` is returned.
+        // A tap that arrived as separate values can have two faults: a wrong eCode and a malformed value. As in the
+        // ETRNL API, the refusal is then the one for a wrong eCode. Therefore the keys are prepared before the error in
+        // `tap` is returned.
         let keys = TagKeys::prepare(self.secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 

@@ -78,8 +78,8 @@ with_aes! {
     }
 
     /// Computes the next round key. To compute SubWord, a step of the key schedule, this function uses the instruction
-    /// for the last round of the cipher. The instruction also applies ShiftRows. The function passes four equal
-    /// columns, and on these, ShiftRows has no effect. Source: FIPS 197 §5.2.
+    /// for the last round of the cipher. The instruction also applies ShiftRows. ShiftRows changes nothing here,
+    /// because the four columns that the instruction gets are equal. Source: FIPS 197 §5.2.
     #[inline]
     pub(super) fn next_round_key(key: Register, constant: u32) -> Register {
         let zero = vdupq_n_u8(0);
