@@ -144,7 +144,8 @@ impl<'s, 'a> Search<'s, 'a> {
         None
     }
 
-    /// Tries all rounds. A reading with a wrong offset or a shortened MAC is tried only in the quick rounds.
+    /// Runs the quick rounds on all readings, then the slow rounds only on regular ones: those without a wrong offset
+    /// and with a complete MAC.
     pub(super) fn run_all(
         &mut self,
         url: &str,
