@@ -15,7 +15,12 @@ use crate::hex::{self, Bytes};
 use crate::keys::{KeyArgs, key_file_help, key_help};
 use crate::mode::Mode;
 use crate::progress::Progress;
+use crate::redact;
+use crate::suffix::AidArg;
 use crate::text::pasted;
+
+const AID_HELP: &str = "The application identifier between the UID and the suffix, 3 bytes. Each suffix is also tried \
+                        without it [default: 3042F5]";
 
 const HELP: &str = concat!(
     "\
@@ -48,7 +53,7 @@ Exit codes:
 
 /// Says why a tap does not verify, and what to do
 #[derive(clap::Args)]
-#[command(after_help = HELP)]
+#[command(after_help = HELP, mut_arg("aid", |arg| arg.help(AID_HELP)))]
 pub(crate) struct Args {
     /// The URL of the tap
     #[arg(required = false)]
@@ -68,9 +73,8 @@ pub(crate) struct Args {
     /// The same as text. May be repeated
     #[arg(long, value_name = "TEXT")]
     suffix_text: Vec<String>,
-    /// The application identifier before the suffix, 3 bytes [default: 3042F5]
-    #[arg(long, value_name = "HEX", value_parser = aid)]
-    aid: Option<[u8; 3]>,
+    #[command(flatten)]
+    aid: AidArg,
     /// The UID of the tag
     #[arg(long, value_name = "HEX", value_parser = hex::uid)]
     uid: Option<Uid>,
@@ -88,16 +92,13 @@ pub(crate) struct Args {
     json: bool,
 }
 
-fn aid(text: &str) -> Result<[u8; 3], &'static str> {
-    let Bytes(bytes) = text.parse()?;
-    bytes.try_into().map_err(|_| "an application identifier has 3 bytes")
-}
-
 impl Args {
     fn is_tour(&self) -> bool {
         let assumed = self.template.is_some() || self.uid.is_some() || self.second.is_some() || self.stored.is_some();
-        let derived =
-            !self.suffix.is_empty() || !self.suffix_text.is_empty() || self.aid.is_some() || self.public_key.is_some();
+        let derived = !self.suffix.is_empty()
+            || !self.suffix_text.is_empty()
+            || self.aid.aid.is_some()
+            || self.public_key.is_some();
         self.url.is_none() && !assumed && !derived && self.keys.is_empty() && !self.json
     }
 
@@ -114,6 +115,9 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     }
     let url =
         args.url.as_deref().map(pasted).filter(|url| !url.is_empty()).ok_or("missing: the URL of a tap; see --help")?;
+    if redact::is_no_url(url) {
+        return Err("this looks like a key, not like a URL; did you mean --key NAME=KEY?".into());
+    }
     let (keys, layout) = (args.keys.read()?, args.layout()?);
     let given: Vec<GivenKey<'_>> = keys.iter().map(crate::keys::NamedKey::given).collect();
     let suffixes = args.suffix.iter().map(|bytes| &*bytes.0).chain(args.suffix_text.iter().map(String::as_bytes));
@@ -122,7 +126,7 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
         layout: layout.as_ref(),
         keys: &given,
         suffixes: &suffixes,
-        aid: args.aid.as_ref(),
+        aid: args.aid.aid.as_ref().map(|aid| &aid.0),
         uid: args.uid,
         second_url: args.second.as_deref().map(pasted),
         stored_ctr: args.stored,

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write};
 use std::num::NonZeroU32;
+use std::path::Path;
 
 use serde_json::{Value, json};
 use suntap::emulator::EmulatedTag;
@@ -10,9 +11,9 @@ use suntap::{SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Ui
 
 use crate::hex;
 use crate::keys::{self, key_help};
-use crate::mode::Mode;
+use crate::mode::SdmMode;
 use crate::text::pasted;
-use crate::{Outcome, files};
+use crate::{Outcome, files, redact};
 
 const HELP: &str = concat!(
     "\
@@ -49,7 +50,7 @@ pub(crate) struct Args {
     template: Option<String>,
     /// How the tag computes its MAC
     #[arg(long, value_enum, default_value_t)]
-    mode: Mode,
+    mode: SdmMode,
     /// The SDMMetaReadKey [default: 16 zero bytes]
     #[arg(long, value_name = "KEY")]
     meta_key: Option<String>,
@@ -114,7 +115,7 @@ impl Args {
         // clap requires a template if there is no batch.
         let template = pasted(self.template.as_deref().unwrap_or_default());
         let layout = SdmLayout::new(self.mode.scheme(), template).map_err(|error| format!("--template: {error}"))?;
-        let captured = captured(&self.text)?;
+        let captured = captured(&self.text, template)?;
         let texts = TagTexts { captured: &captured, file_data: &self.file_data };
         let meta_key = self.meta_key.as_ref().map(|key| keys::read_key("--meta-key", key)).transpose()?;
         let file_key = self.file_key.as_ref().map(|key| keys::read_key("--file-key", key)).transpose()?;
@@ -124,19 +125,27 @@ impl Args {
     }
 }
 
-/// Reads `NAME=TEXT` pairs.
-pub(crate) fn captured(pairs: &[String]) -> Result<Vec<(&str, &str)>, &'static str> {
-    pairs.iter().map(|pair| pair.split_once('=').ok_or("--text needs NAME=TEXT")).collect()
+/// Reads `NAME=TEXT` pairs, whose names are in the template.
+pub(crate) fn captured<'a>(pairs: &'a [String], template: &str) -> Result<Vec<(&'a str, &'a str)>, String> {
+    let read = |pair: &'a String| {
+        let (name, text) = pair.split_once('=').ok_or("--text needs NAME=TEXT")?;
+        if !template.contains(&format!("{{:{name}}}")) {
+            return Err(format!("--text: the template has no {{:{}}}", redact::name(name)));
+        }
+        Ok((name, text))
+    };
+    pairs.iter().map(read).collect()
 }
 
 fn batch(input: &str, as_json: bool, out: &mut impl Write) -> Outcome {
     let reader = BufReader::new(files::open(input)?.reader);
+    let name = redact::path(Path::new(input));
     for (number, line) in (1..).zip(reader.lines()) {
-        let line = line.map_err(|error| format!("{input}: {error}"))?;
+        let line = line.map_err(|error| format!("{name}: {error}"))?;
         if line.trim().is_empty() {
             continue;
         }
-        let mut tag = line_tag(&line).map_err(|error| format!("{input}:{number}: {error}"))?;
+        let mut tag = line_tag(&line).map_err(|error| format!("{name}:{number}: {error}"))?;
         print(&mut tag, as_json, out)?;
     }
     Ok(true)
@@ -151,7 +160,7 @@ fn line_tag(line: &str) -> Result<EmulatedTag, Box<dyn Error>> {
         Some(_) => Err(format!("{name} is not a string")),
     };
     let mode = match text("mode")? {
-        None => Mode::default(),
+        None => SdmMode::default(),
         Some(name) => clap::ValueEnum::from_str(name, false).map_err(|_| "mode is not aes or lrp")?,
     };
     let layout = SdmLayout::new(mode.scheme(), text("template")?.ok_or("template is missing")?)?;

@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
+use std::path::Path;
+
+use crate::redact;
 
 /// Input that is read from start to end.
 pub(crate) struct Input {
@@ -15,7 +18,7 @@ pub(crate) fn open(name: &str) -> Result<Input, String> {
     if name == "-" {
         return Ok(Input { reader: Box::new(io::stdin()), len: None });
     }
-    let file = File::open(name).map_err(|error| format!("{name}: {error}"))?;
+    let file = File::open(name).map_err(|error| format!("{}: {error}", redact::path(Path::new(name))))?;
     let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file);
     let len = metadata.filter(|_| io::stderr().is_terminal()).map(|metadata| metadata.len());
     Ok(Input { reader: Box::new(file), len })

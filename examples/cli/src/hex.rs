@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 use crate::text::pasted;
 
 /// Characters that people write between bytes.
-fn is_separator(c: char) -> bool {
-    c.is_whitespace() || matches!(c, ':' | '-' | ',' | ';')
+pub(crate) fn is_separator(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ':' | '-' | ',' | ';' | '.' | '{' | '}')
 }
 
 /// Returns the text without separators, without `0x`, and without white space and quotes around it.
@@ -55,8 +55,18 @@ mod tests {
 
     #[test]
     fn separators_and_prefixes_are_removed() {
-        for given in ["0A1b2C", "0x0A1b2C", "0A 1b 2C", "0A:1b:2C", "0A-1b-2C", "0x0A, 0x1b, 0x2C", "'0A1b2C'\n"] {
-            assert_eq!(compact(given).as_str(), "0A1b2C", "{given}");
+        for given in [
+            "0A1b2C",
+            "0x0A1b2C",
+            "0A 1b 2C",
+            "0A:1b:2C",
+            "0A-1b-2C",
+            "0x0A, 0x1b, 0x2C",
+            "{0x0a, 0x1B, 0x2c,}",
+            "0A.1b.2C",
+            "'0A1b2C'\n",
+        ] {
+            assert_eq!(compact(given).to_uppercase(), "0A1B2C", "{given}");
         }
     }
 }

@@ -12,7 +12,7 @@ use suntap::ApplicationKey;
 use suntap::diagnose::{GivenKey, Role};
 
 pub(crate) use source::{read, read_bytes, read_key};
-pub(crate) use text::parse;
+pub(crate) use text::{is_key, parse};
 
 /// The paragraph about keys in the help of a subcommand.
 macro_rules! key_help {

@@ -4,10 +4,10 @@ use std::io::Write;
 
 use clap::builder::TypedValueParser as _;
 use serde_json::json;
-use suntap::{Access, Field, KeyNumber, SdmAccess, SdmLayout, SdmReadCtr, TagTexts};
+use suntap::{Access, Field, KeyNumber, LayoutError, SdmAccess, SdmLayout, SdmReadCtr, SettingsError, TagTexts};
 
 use crate::hex::{self, Bytes, upper};
-use crate::mode::Mode;
+use crate::mode::SdmMode;
 use crate::settings::fields::{Number, Sdm};
 use crate::style::HEADING;
 use crate::text::pasted;
@@ -25,7 +25,7 @@ Examples:
 Exit codes:
   0  the layout can be written to a tag
   1  the layout breaks a rule of the chip
-  2  an argument is wrong, or writing fails";
+  2  an argument is wrong (as is a template that no layout has, or a missing --text), or writing fails";
 
 /// Shows offsets, NDEF file and ChangeFileSettings bytes for a template
 #[derive(clap::Args)]
@@ -34,9 +34,9 @@ pub(crate) struct Args {
     /// The URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc:N} {mac} {:name} for what changes, and [[ where the
     /// MAC input begins
     template: String,
-    /// The mode of the tag: aes or lrp
+    /// How the tag computes its MAC
     #[arg(long, value_enum, default_value_t)]
-    mode: Mode,
+    mode: SdmMode,
     /// The text of a {:name} in the template
     #[arg(long, value_name = "NAME=TEXT")]
     text: Vec<String>,
@@ -79,16 +79,17 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let Ok(access_rights) = <[u8; 2]>::try_from(&*args.access_rights.0) else {
         return Err("--access-rights has 4 digits".into());
     };
-    let captured = emulate::captured(&args.text)?;
+    let captured = emulate::captured(&args.text, &args.template)?;
     let texts = TagTexts { captured: &captured, file_data: &args.file_data };
     let tag = match args.tag(&texts) {
         Ok(tag) => tag,
-        Err(error) if args.json => {
-            writeln!(out, "{}", json!({ "error": error }))?;
-            return Ok(false);
-        }
-        Err(error) => {
-            crate::usage::print(&error);
+        Err(Failure::Usage(error)) => return Err(error.into()),
+        Err(Failure::Rule(error)) => {
+            if args.json {
+                writeln!(out, "{}", json!({ "error": error }))?;
+            } else {
+                crate::usage::print(&error);
+            }
             return Ok(false);
         }
     };
@@ -103,20 +104,60 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
 }
 
 impl Args {
-    /// Returns what to write to a tag, or the rule that the layout breaks.
-    fn tag(&self, texts: &TagTexts<'_>) -> Result<Tag, String> {
-        let layout = SdmLayout::new(self.mode.scheme(), pasted(&self.template)).map_err(|error| error.to_string())?;
+    /// Returns what to write to a tag.
+    fn tag(&self, texts: &TagTexts<'_>) -> Result<Tag, Failure> {
+        let layout = SdmLayout::new(self.mode.scheme(), pasted(&self.template))?;
         let access = SdmAccess {
             meta_read: layout.has(Field::PiccData).then_some(self.meta_read),
             file_read: self.file_read,
             ctr_ret: self.ctr_ret,
             read_ctr_limit: self.limit,
         };
-        let file = ndef::file(&layout, texts).map_err(|error| error.to_string())?;
+        let file = ndef::file(&layout, texts)?;
         let mut buffer = [0; 27];
-        let settings = layout.sdm_settings(&access, texts, &mut buffer).map_err(|error| error.to_string())?.to_vec();
+        let settings = layout.sdm_settings(&access, texts, &mut buffer)?.to_vec();
         let sdm = Sdm::read(&settings).unwrap_or_default();
         Ok(Tag { layout, file, settings, sdm })
+    }
+}
+
+/// The reason why there is nothing to write to a tag.
+enum Failure {
+    /// An argument is wrong or missing.
+    Usage(String),
+    /// The layout breaks this rule of the chip.
+    Rule(String),
+}
+
+impl From<LayoutError> for Failure {
+    fn from(error: LayoutError) -> Self {
+        match error {
+            LayoutError::FileTooLong
+            | LayoutError::PiccDataAndPlain
+            | LayoutError::MacInputAfterMac
+            | LayoutError::EncOutsideMacInput
+            | LayoutError::EncLength
+            | LayoutError::EncNeedsUidAndCtr
+            | LayoutError::TamperOutsideEnc => Self::Rule(error.to_string()),
+            _ => Self::Usage(format!("TEMPLATE: {error}")),
+        }
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        let text = error.to_string();
+        match error {
+            SettingsError::Counter | SettingsError::FileTooLong => Self::Rule(text),
+            SettingsError::EncNotPinned => Self::Usage(format!("TEMPLATE: {text}")),
+            SettingsError::FileData => Self::Usage(format!("--file-data: {text}")),
+            SettingsError::MissingText(_)
+            | SettingsError::RepeatedText(_)
+            | SettingsError::InvalidText(_)
+            | SettingsError::UnexpectedText(_) => Self::Usage(format!("--text: {text}")),
+            SettingsError::Layout(error) => error.into(),
+            _ => Self::Usage(text),
+        }
     }
 }
 

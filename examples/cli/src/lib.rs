@@ -26,6 +26,7 @@ mod manual;
 mod mode;
 mod ndef;
 mod progress;
+mod redact;
 mod settings;
 mod style;
 mod suffix;

@@ -16,6 +16,25 @@ pub(crate) enum Mode {
     Ntag22x,
 }
 
+/// How a tag with SDM computes its MAC. An NTAG 22x has no SDM settings, and cannot be emulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SdmMode {
+    /// AES mode of NTAG 424 DNA
+    #[default]
+    Aes,
+    /// LRP mode of NTAG 424 DNA
+    Lrp,
+}
+
+impl SdmMode {
+    pub(crate) fn scheme(self) -> Scheme {
+        match self {
+            Self::Aes => Scheme::Aes,
+            Self::Lrp => Scheme::Lrp,
+        }
+    }
+}
+
 impl Mode {
     pub(crate) fn scheme(self) -> Scheme {
         match self {

@@ -11,7 +11,7 @@ use serde_json::json;
 use suntap::{Scheme, SdmLayout, TagTexts};
 
 use crate::hex::Bytes;
-use crate::mode::Mode;
+use crate::mode::SdmMode;
 use crate::style::{BAD, GOOD, HEADING, MILD};
 use crate::text::{pasted, wrapped};
 use crate::{Outcome, emulate, ndef};
@@ -57,9 +57,9 @@ pub(crate) struct Args {
     /// The content of the NDEF file, from NLEN on
     #[arg(long, value_name = "HEX", conflicts_with = "template")]
     file: Option<Bytes>,
-    /// The mode of the tag: aes or lrp
+    /// How the tag computes its MAC
     #[arg(long, value_enum, default_value_t)]
-    mode: Mode,
+    mode: SdmMode,
     /// Print a JSON object: fields, faults, remarks, template
     #[arg(long)]
     json: bool,
@@ -77,12 +77,9 @@ struct Report {
 
 pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     let scheme = args.mode.scheme();
-    if scheme == Scheme::Suncmac {
-        return Err("--mode: an NTAG 22x has no SDM settings".into());
-    }
     let Bytes(bytes) = args.settings.join(" ").parse()?;
     let settings = FileSettings::read(&bytes, args.command).ok_or("the settings are too short")?;
-    let captured = emulate::captured(&args.text)?;
+    let captured = emulate::captured(&args.text, args.template.as_deref().unwrap_or_default())?;
     let texts = TagTexts { captured: &captured, file_data: &args.file_data };
     let layout = args.template.as_deref().map(|template| SdmLayout::new(scheme, pasted(template))).transpose();
     let layout = layout.map_err(|error| format!("--template: {error}"))?;

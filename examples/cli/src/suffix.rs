@@ -2,12 +2,33 @@
 
 use crate::hex::Bytes;
 
+/// An application identifier.
+#[derive(Clone, Copy)]
+pub(crate) struct Aid(pub(crate) [u8; 3]);
+
+impl std::str::FromStr for Aid {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Bytes(bytes) = text.parse()?;
+        bytes.try_into().map(Self).map_err(|_| "an application identifier has 3 bytes")
+    }
+}
+
+/// The option for the application identifier.
+#[derive(clap::Args)]
+pub(crate) struct AidArg {
+    /// The application identifier between the UID and the suffix in the input of AN10922, 3 bytes. With --suffix or
+    /// --suffix-text alone, the input has no application identifier. The one of NDEF as AN10922 writes it is 3042F5
+    #[arg(long, value_name = "HEX")]
+    pub(crate) aid: Option<Aid>,
+}
+
 /// The input of AN10922 after the UID: the AID, and then the suffix.
 #[derive(clap::Args)]
 pub(crate) struct SuffixArgs {
-    /// The application identifier after the UID, in the input of AN10922 [without a value: 3042F5]
-    #[arg(long, value_name = "HEX", num_args = 0..=1, require_equals = true, default_missing_value = "3042F5")]
-    aid: Option<Bytes>,
+    #[command(flatten)]
+    aid: AidArg,
     /// The bytes at the end of the input of AN10922, which may be empty
     #[arg(long, value_name = "HEX")]
     suffix: Option<Bytes>,
@@ -20,7 +41,7 @@ impl SuffixArgs {
     /// Returns the bytes after the UID, or `None` if no option is given.
     pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
         let suffix = self.suffix.as_ref().map(|bytes| &*bytes.0).or(self.suffix_text.as_deref().map(str::as_bytes));
-        let aid = self.aid.as_ref().map(|bytes| &*bytes.0);
+        let aid = self.aid.aid.as_ref().map(|aid| &aid.0[..]);
         let is_given = aid.is_some() || suffix.is_some();
         is_given.then(|| [aid.unwrap_or_default(), suffix.unwrap_or_default()].concat())
     }

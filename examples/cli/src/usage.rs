@@ -1,9 +1,10 @@
-//! Errors of the command line. No message repeats a value, because the value may be a key.
+//! Errors of the command line. No message of clap is printed with a value, because the value may be a key.
 
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
+use crate::redact;
 use crate::style::BAD;
 
 /// The exit code for wrong arguments, and for input and output that fails.
@@ -11,9 +12,9 @@ pub(crate) const ERROR: u8 = 2;
 /// Maximum length of an argument that a message repeats. A key is longer.
 const MAX_SHOWN: usize = 20;
 
-/// Prints one message.
+/// Prints one message, without any key in it.
 pub(crate) fn print(message: &str) {
-    anstream::eprintln!("{BAD}suntap:{BAD:#} {message}");
+    anstream::eprintln!("{BAD}suntap:{BAD:#} {}", redact::message(message));
 }
 
 /// Prints a message of clap, which may be a help text, and returns the exit code.

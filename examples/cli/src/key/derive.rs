@@ -25,7 +25,7 @@ Keys:
     "
 
 Examples:
-  suntap key derive an10922 --master-key 00112233445566778899AABBCCDDEEFF --uid 04782E21801D80 --aid=3042F5 --suffix-text 'NXP Abu'
+  suntap key derive an10922 --master-key 00112233445566778899AABBCCDDEEFF --uid 04782E21801D80 --aid 3042F5 --suffix-text 'NXP Abu'
   suntap key derive boltcard --issuer-key 00000000000000000000000000000001 --uid 04A39493CC8680 --version 1
   echo 00000000000000000000000000000000 | suntap key derive sdm-backend --master-key - --uid 04A39493CC8680 --json
 

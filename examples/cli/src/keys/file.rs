@@ -11,11 +11,19 @@ use suntap::diagnose::Role;
 use zeroize::Zeroizing;
 
 use super::{NamedKey, role, text};
+use crate::redact;
 use crate::text::pasted;
 
 /// Reads a file, or all files of a folder, in the order of their names.
 pub(super) fn read(path: &Path, keys: &mut Vec<NamedKey>) -> Result<(), String> {
-    let error = |error| format!("{}: {error}", path.display());
+    let error = |error| {
+        let hint = if redact::may_be_key(&path.to_string_lossy()) && !path.exists() {
+            "; did you mean --key NAME=KEY?"
+        } else {
+            ""
+        };
+        format!("--keys: {}: {error}{hint}", redact::path(path))
+    };
     if !path.is_dir() {
         let content = fs::read_to_string(path).map(Zeroizing::new).map_err(error)?;
         return File { path, content: &content }.read(keys);
@@ -70,18 +78,19 @@ impl<'a> File<'a> {
 
     /// Returns an error for a line, which contains no text of the file.
     fn error(&self, line: usize, reason: impl core::fmt::Display) -> String {
-        format!("{}:{line}: {reason}", self.path.display())
+        format!("{}:{line}: {reason}", redact::path(self.path))
     }
 
     /// Reads the key of an entry. A key without a name gets the name of the file, and the line if it is not `alone`.
     fn key(&self, entry: Entry<'_>, alone: bool) -> Result<NamedKey, String> {
         let key: ApplicationKey = text::parse(&entry.key).map_err(|error| self.error(entry.line, error))?;
         let name = match entry.name {
-            Some(name) if !name.is_empty() => name.into_owned(),
-            _ if alone => self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            Some(name) if !name.is_empty() && !redact::is_key(&name) => name.into_owned(),
+            None if alone => self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             _ => format!("{}:{}", file_name(self.path), entry.line),
         };
-        let mut key = NamedKey::named(name, key);
+        // Reports show the name.
+        let mut key = NamedKey::named(redact::message(&name).into_owned(), key);
         if let Some(text) = entry.role.filter(|text| !text.is_empty()) {
             key.role = match role(&text) {
                 Role::Any if !text.eq_ignore_ascii_case("any") => {

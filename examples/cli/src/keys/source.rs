@@ -1,11 +1,13 @@
 //! Where the text of a key comes from: the command line, a file, the environment or standard input.
 
+use std::path::Path;
 use std::{env, fs, io};
 
 use suntap::ApplicationKey;
 use zeroize::Zeroizing;
 
 use super::{NamedKey, text};
+use crate::redact;
 use crate::text::pasted;
 
 /// Maximum length of a name that an error repeats. A longer name may be a key.
@@ -23,7 +25,8 @@ pub(crate) fn read(option: &str, source: &str) -> Result<Zeroizing<String>, Stri
         };
     }
     if let Some(path) = source.strip_prefix('@') {
-        return fs::read_to_string(path).map(Zeroizing::new).map_err(|error| format!("{option}: {path}: {error}"));
+        let content = fs::read_to_string(path).map(Zeroizing::new);
+        return content.map_err(|error| format!("{option}: {}: {error}", redact::path(Path::new(path))));
     }
     if let Some(name) = source.strip_prefix("env:") {
         return env::var(name)
@@ -49,6 +52,9 @@ pub(super) fn named(text: &str) -> Result<NamedKey, String> {
     let name = pasted(name);
     if name.is_empty() {
         return Err("--key needs a NAME before the =".into());
+    }
+    if redact::is_key(name) {
+        return Err("--key needs a NAME before the =, and this one reads as a key".into());
     }
     let shown = if name.len() <= MAX_NAME { name } else { "NAME" };
     let key: ApplicationKey = read_key(&format!("--key {shown}"), source)?;

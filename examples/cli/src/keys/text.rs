@@ -46,6 +46,11 @@ pub(crate) fn parse<K: From<[u8; 16]>>(text: &str) -> Result<K, KeyError> {
     Ok(K::from(*key))
 }
 
+/// Returns `true` if the text is a key of 16 or 32 bytes.
+pub(crate) fn is_key(text: &str) -> bool {
+    bytes(text).is_ok()
+}
+
 /// Reads a key of 16 or 32 bytes.
 pub(super) fn bytes(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let digits = compact(text);

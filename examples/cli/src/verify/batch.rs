@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, Write};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
@@ -19,6 +20,7 @@ use super::line::{Reply, Worker};
 use crate::Outcome;
 use crate::files;
 use crate::progress::Progress;
+use crate::redact;
 
 /// The number of bytes that are read at once.
 const CHUNK: usize = 1 << 20;
@@ -32,7 +34,7 @@ pub(super) fn run(input: &str, threads: Option<NonZeroUsize>) -> Outcome {
     let files::Input { reader, len } = files::open(input)?;
     let (sender, chunks) = sync_channel(2);
     // If writing fails, the program ends while this thread still waits for input.
-    let name = input.to_owned();
+    let name = redact::path(Path::new(input)).into_owned();
     thread::spawn(move || read(&name, reader, &sender));
     let pool = ThreadPoolBuilder::new().num_threads(threads.map_or(0, NonZeroUsize::get)).build()?;
     let parts = pool.current_num_threads().saturating_mul(PARTS);

@@ -16,6 +16,7 @@ use super::check::Check;
 use super::scheme::{KeyScheme, KeyTexts, Names};
 use crate::hex::Bytes;
 use crate::mode::Mode;
+use crate::redact;
 
 /// The fields from which a layout is prepared.
 const LAYOUT_FIELDS: [&str; 3] = ["template", "mode", "tt_in_plain_off"];
@@ -65,7 +66,7 @@ impl Worker {
         let line = Line(serde_json::from_slice(line).unwrap_or_default());
         let id = line.id();
         self.answer(&line, &id).unwrap_or_else(|error| Reply {
-            text: format!(r#"{{"id":{id},"error":{}}}"#, Value::from(error)),
+            text: format!(r#"{{"id":{id},"error":{}}}"#, Value::from(&*redact::message(&error))),
             commit: None,
             is_error: true,
         })

@@ -58,6 +58,19 @@ fn a_wrong_line_is_named_without_its_content() {
 }
 
 #[test]
+fn only_modes_that_can_be_emulated_are_offered() {
+    for subcommand in ["emulate", "layout", "settings"] {
+        let help = suntap(&[subcommand, "--help"], "").out;
+        assert!(help.contains("- lrp:") && !help.contains("ntag22x"), "{help}");
+    }
+    let ran = suntap(&["emulate", "--template", TEMPLATE, "--mode", "ntag22x"], "");
+    assert!(ran.code == 2 && ran.err.contains("(one of: aes, lrp)"), "{}", ran.err);
+    let line = json!({"template": TEMPLATE, "mode": "ntag22x"}).to_string();
+    let ran = suntap(&["emulate", "--batch", "-"], &line);
+    assert_eq!((ran.code, &*ran.err), (2, "suntap: -:1: mode is not aes or lrp\n"));
+}
+
+#[test]
 fn a_tag_whose_counter_has_reached_its_end_gives_code_1() {
     let args = ["emulate", "--template", TEMPLATE, "--ctr", "16777214", "--count", "2"];
     let ran = suntap(&args, "");

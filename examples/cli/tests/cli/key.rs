@@ -15,11 +15,35 @@ fn derived(args: &[&str]) -> serde_json::Value {
 fn the_example_of_an10922_is_derived() {
     let tag = ["an10922", "--master-key", "00112233445566778899AABBCCDDEEFF", "--uid", "04782E21801D80"];
     let expected = json!({"key": "A8DD63A3B89D54B37CA802473FDA9175"});
-    assert_eq!(derived(&[&tag[..], &["--aid=3042F5", "--suffix-text", "NXP Abu"]].concat()), expected);
-    assert_eq!(derived(&[&tag[..], &["--suffix-text", "NXP Abu", "--aid"]].concat()), expected);
+    assert_eq!(derived(&[&tag[..], &["--aid", "3042F5", "--suffix-text", "NXP Abu"]].concat()), expected);
+    assert_eq!(derived(&[&tag[..], &["--suffix-text", "NXP Abu", "--aid=30:42:F5"]].concat()), expected);
     assert_eq!(derived(&[&tag[..], &["--suffix", "3042F54E585020416275"]].concat()), expected);
     assert_eq!(derived(&[&tag[..], &["--suffix", "3042F54E585020416275", "--epoch", "0"]].concat()), expected);
     assert_ne!(derived(&[&tag[..], &["--suffix", "3042F54E585020416275", "--epoch", "1"]].concat()), expected);
+}
+
+/// The option is the same everywhere: its value is the next argument.
+#[test]
+fn an_application_identifier_needs_a_value() {
+    let tag = ["--master-key", ZERO, "--uid", "04782E21801D80"];
+    for (args, reason) in [
+        (&["--aid"][..], "needs a value"),
+        (&["--aid", "3042"], "3 bytes"),
+        (&["--aid", "--suffix-text", "x"], "needs a value"),
+    ] {
+        for command in [
+            [&["key", "derive", "an10922"], &tag[..]].concat(),
+            [&["verify", "--template", TEMPLATE, "--scheme", "an10922", SAMPLE], &tag[..2]].concat(),
+            vec!["doctor", SAMPLE],
+        ] {
+            let ran = suntap(&[&command[..], args].concat(), "");
+            assert!(ran.code == 2 && ran.err.contains("--aid") && ran.err.contains(reason), "{args:?} {}", ran.err);
+        }
+    }
+    for command in [&["verify"][..], &["doctor"], &["key", "derive", "an10922"]] {
+        let help = suntap(&[command, &["--help"]].concat(), "").out;
+        assert!(help.contains("--aid <HEX>") && help.contains("3042F5"), "{help}");
+    }
 }
 
 /// The vectors of `docs/DETERMINISTIC.md` of boltcard/boltcard.

@@ -42,19 +42,42 @@ fn the_picture_marks_each_mirror_below_its_place() {
 
 #[test]
 fn a_layout_that_breaks_a_rule_gives_code_1() {
-    for (template, reason) in [
-        ("https://a.b/{picc}", "{mac} is missing"),
-        ("https://a.b/{picc}[[{enc}{mac}", "use {enc:N}"),
-        ("https://a.b/{:id}?c={mac}", "no text for {:id}"),
+    let long = format!("https://a.b/{}?c={{mac}}", "x".repeat(230));
+    for (args, reason) in [
+        (&["https://a.b/{picc}?u={uid}&c={mac}"][..], "{picc}"),
+        (&["https://a.b/{mac}[["], "[[ must not be after {mac}"),
+        (&["https://a.b/?u=[[{uid}&n={ctr}&d={enc:31}&c={mac}"], "32"),
+        (&["https://a.b/{uid}{mac}", "--limit", "5"], "counter"),
+        (&[&long], "256"),
     ] {
-        let ran = suntap(&["layout", template], "");
-        assert_eq!((ran.code, &*ran.out), (1, ""));
+        let ran = suntap(&[&["layout"], args].concat(), "");
+        assert_eq!((ran.code, &*ran.out), (1, ""), "{args:?}: {}", ran.err);
         assert!(ran.err.contains(reason), "{}", ran.err);
-        let error = suntap(&["layout", template, "--json"], "");
+        let error = suntap(&[&["layout"], args, &["--json"]].concat(), "");
         assert!(error.code == 1 && error.json()["error"].as_str().unwrap().contains(reason));
     }
-    let limited = suntap(&["layout", "https://a.b/{uid}{mac}", "--limit", "5"], "");
-    assert_eq!(limited.code, 1, "the counter is not mirrored");
+}
+
+#[test]
+fn a_template_or_a_text_that_is_wrong_is_rejected() {
+    for (args, reason) in [
+        (&["https://a.b/{picc}"][..], "TEMPLATE: {mac} is missing"),
+        (&["https://a.b/{mac"], "TEMPLATE: "),
+        (&["https://a.b/{nonsense}{mac}"], "TEMPLATE: "),
+        (&["a.b/{mac}"], "TEMPLATE: "),
+        (&["https://a.b/{picc}[[{enc}{mac}"], "TEMPLATE: the length of {enc} is not pinned: use {enc:N}"),
+        (&["https://a.b/{:id}?c={mac}"], "--text: there is no text for {:id}"),
+        (&["https://a.b/{:id}?c={mac}", "--text", "id=?"], "--text: "),
+        (&["https://a.b/?c={mac}", "--text", "id=1"], "--text: "),
+        (&["https://a.b/?c={mac}", "--file-data", "x"], "--file-data: "),
+        (&["https://a.b/?c={mac}", "--mode", "ntag22x"], "(one of: aes, lrp)"),
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let ran = suntap(&[&["layout"], args, json].concat(), "");
+            assert_eq!((ran.code, &*ran.out), (2, ""), "{args:?}: {}", ran.err);
+            assert!(ran.err.contains(reason), "{}", ran.err);
+        }
+    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod emulate;
 mod help;
 mod key;
 mod layout;
+mod secrets;
 mod settings;
 mod verify;
 

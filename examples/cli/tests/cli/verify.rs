@@ -149,13 +149,15 @@ fn with_json_each_url_has_an_object_with_the_fields_of_a_batch() {
 fn keys_without_the_padding_of_an10922_are_derived() {
     let url = "https://example.com/t?uid=04996C6A926980&ctr=000005&mac=822D58396413CD22";
     let template = "https://example.com/t?uid={uid}&ctr={ctr}&mac={mac}";
-    let args = ["--template", template, "--master-key", ZERO, "--aid", url];
+    let args = ["--template", template, "--master-key", ZERO, "--aid", "3042F5", url];
     let ran = verify(&[&["--scheme", "cmac"], &args[..]].concat(), "");
     assert_eq!((ran.code, &*ran.out), (0, "fresh  uid 04996C6A926980  ctr 5\n"), "{}", ran.err);
     assert_eq!(verify(&[&["--scheme", "an10922"], &args[..]].concat(), "").code, 1);
-    let key =
-        suntap(&["key", "derive", "cmac", "--master-key", ZERO, "--uid", "04996C6A926980", "--aid", "--json"], "")
-            .json();
+    let key = suntap(
+        &["key", "derive", "cmac", "--master-key", ZERO, "--uid", "04996C6A926980", "--aid", "3042F5", "--json"],
+        "",
+    )
+    .json();
     let ran = verify(&["--template", template, "--file-key", key["key"].as_str().unwrap(), url], "");
     assert_eq!(ran.code, 0);
 }
