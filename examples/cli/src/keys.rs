@@ -18,7 +18,7 @@ pub(crate) use text::{is_key, parse};
 macro_rules! key_help {
     () => {
         "\
-A key is 32 hexadecimal digits or base64. Spaces, colons, dashes and 0x in it are ignored. Instead of a key:
+A key is 32 hexadecimal digits or base64. Spaces, punctuation, braces and 0x between digits are ignored. Instead of a key:
   @FILE    the content of a file
   env:VAR  the value of an environment variable
   -        the next line of standard input
@@ -33,8 +33,10 @@ macro_rules! key_file_help {
         "\
 A key file is one of
   JSON   an object of names and keys, or an array of keys or of objects with name, key and, if known, role
-  CSV    a header with name,key or name,key,role; or no header, and name,key or only key in each line
-  text   KEY or NAME=KEY in each line; a line that starts with # is a comment
+  CSV    a header with name,key or name,key,role; or no header, and name,key or only key in each line; ; or a tab may
+         take the place of the comma
+  text   KEY, NAME=KEY, NAME: KEY or NAME,KEY in each line
+A comment begins with #, at the start of a line or after a key in a text file.
 A role is meta or file. A folder stands for all files in it."
     };
 }

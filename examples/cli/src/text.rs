@@ -1,8 +1,13 @@
 //! Text as people paste it, and text as it is printed.
 
+/// Removes the byte order mark that some editors write at the start of a file.
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Removes white space around a pasted text, and one pair of quotes around it.
 pub(crate) fn pasted(text: &str) -> &str {
-    let text = text.trim();
+    let text = without_bom(text).trim();
     let unquoted = ['"', '\'', '`'].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
     unquoted.map_or(text, str::trim)
 }

@@ -14,6 +14,8 @@ pub(crate) enum KeyError {
     Empty,
     /// The text has this number of characters.
     Length(usize),
+    /// The text has 16 characters, which are not hexadecimal digits.
+    Text,
     Digit,
 }
 
@@ -24,6 +26,9 @@ impl fmt::Display for KeyError {
             Self::Length(found) => {
                 write!(f, "expected 32 hexadecimal digits or base64 of 16 bytes, got {found} characters")
             }
+            Self::Text => f.write_str(
+                "expected 32 hexadecimal digits or base64 of 16 bytes; 16 characters look like text: give its 32 hexadecimal digits",
+            ),
             Self::Digit => f.write_str("a character is not a hexadecimal digit"),
         }
     }
@@ -72,7 +77,14 @@ pub(super) fn bytes(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
             return Ok(Zeroizing::new(bytes.to_vec()));
         }
     }
-    Err(if digits.len() == 32 { KeyError::Digit } else { KeyError::Length(text.len()) })
+    let is_text = text.len() == 16
+        && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        && text.contains(|c: char| !c.is_ascii_hexdigit());
+    Err(match digits.len() {
+        _ if is_text => KeyError::Text,
+        32 => KeyError::Digit,
+        _ => KeyError::Length(text.len()),
+    })
 }
 
 #[cfg(test)]
@@ -92,6 +104,10 @@ mod tests {
             "739e6c6a-e43e-d8d0-c6dd-a5fa3f4633f9",
             "0x73, 0x9E, 0x6C, 0x6A, 0xE4, 0x3E, 0xD8, 0xD0, 0xC6, 0xDD, 0xA5, 0xFA, 0x3F, 0x46, 0x33, 0xF9",
             "'739E6C6AE43ED8D0C6DDA5FA3F4633F9'",
+            "{0x73, 0x9E, 0x6C, 0x6A, 0xE4, 0x3E, 0xD8, 0xD0, 0xC6, 0xDD, 0xA5, 0xFA, 0x3F, 0x46, 0x33, 0xF9}",
+            "{ 0x73,0x9e,0x6c,0x6a,0xe4,0x3e,0xd8,0xd0,0xc6,0xdd,0xa5,0xfa,0x3f,0x46,0x33,0xf9, };",
+            "73.9e.6c.6a.e4.3e.d8.d0.c6.dd.a5.fa.3f.46.33.f9",
+            "\u{feff}739E6C6AE43ED8D0C6DDA5FA3F4633F9\r\n",
             "c55sauQ+2NDG3aX6P0Yz+Q==",
             "c55sauQ+2NDG3aX6P0Yz+Q",
             "c55sauQ-2NDG3aX6P0Yz-Q==",
@@ -108,6 +124,9 @@ mod tests {
         assert_eq!(error("00"), KeyError::Length(2));
         assert_eq!(error(&"00".repeat(32)), KeyError::Length(64));
         assert_eq!(error("0000000000000000000000000000000G"), KeyError::Digit);
+        assert_eq!(error("my secret key 16"), KeyError::Text);
+        assert_eq!(error("0123456789ABCDEF"), KeyError::Length(16));
+        assert!(KeyError::Text.to_string().ends_with("look like text: give its 32 hexadecimal digits"));
         assert_eq!(error("c55sauQ+2NDG3aX6P0Yz"), KeyError::Length(20));
     }
 
