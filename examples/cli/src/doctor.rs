@@ -27,6 +27,11 @@ const HELP: &str = concat!(
 Only the URL is needed. The more is known, the more exact is the report. The key of a new chip, 16 zero bytes, is always
 tried. Without arguments, the doctor shows three broken taps.
 
+Template:
+The URL with an element for each value that the chip writes: {picc} is encrypted, with any values, and {picc:uid,ctr} has
+exactly UID and counter. {uid} and {ctr} are plain. {enc:N} has N digits. [[ stands where the MAC input begins; without
+it, the MAC covers no text of the URL. For all elements, see suntap layout --help.
+
 Keys:
 ",
     key_help!(),
@@ -61,7 +66,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     keys: KeyArgs,
     /// The URL as you think that the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac} {:name} for what changes,
-    /// and [[ where the MAC input begins
+    /// and [[ where the MAC input begins. See above
     #[arg(long, value_name = "T")]
     template: Option<String>,
     /// How you think that the tag computes its MAC [default: aes]

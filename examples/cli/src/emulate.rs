@@ -45,7 +45,7 @@ Exit codes:
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// The URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc:N} {mac} {:name} for what changes, and [[ where the
-    /// MAC input begins
+    /// MAC input begins. See suntap layout --help
     #[arg(long, value_name = "T", required_unless_present = "batch")]
     template: Option<String>,
     /// How the tag computes its MAC

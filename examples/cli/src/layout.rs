@@ -9,11 +9,24 @@ use suntap::{Access, Field, KeyNumber, LayoutError, SdmAccess, SdmLayout, SdmRea
 use crate::hex::{self, Bytes, upper};
 use crate::mode::SdmMode;
 use crate::settings::fields::{Number, Sdm};
-use crate::style::HEADING;
-use crate::text::pasted;
+use crate::settings::rules::unprotected;
+use crate::style::{HEADING, MILD};
+use crate::text::{pasted, wrapped};
 use crate::{Outcome, emulate, ndef};
 
 const HELP: &str = "\
+A template is the URL as the tag writes it. Its elements stand for what the chip writes:
+  {picc}           encrypted PICCData: 32 digits, or 48 in LRP mode. It says which values are in it
+  {picc:uid,ctr}   the same, with UID and counter, always; {picc:uid} and {picc:ctr} have one of them
+  {uid} {ctr}      the UID and the counter in plain text, 14 and 6 digits
+  {enc:N}          encrypted file data (SDMENCFileData), N digits, a multiple of 32
+  {enc:N,tt@K}     the same, with the tamper status at byte K of the plaintext
+  {tt}             the tamper status in plain text, 2 characters
+  {mac}            the MAC (SDMMAC), 16 digits; it is always needed
+  {:name}          text that differs between tags, such as an id; see --text
+  [[               where the MAC input begins (SDMMACInputOffset); without it, the MAC covers no text of the URL
+{enc:N} and {tt} must be between [[ and {mac} to be protected. {picc} and plain {uid} or {ctr} exclude each other.
+
 An offset counts from the start of the file: 7 bytes are before the URL, and a prefix such as https:// takes one of them.
 ChangeFileSettings (5Fh) is sent for file 02h, encrypted in an authenticated session.
 
@@ -58,7 +71,7 @@ pub(crate) struct Args {
     /// AccessRights in the order of the command. 00E0 lets anybody read the file, and key 0 do everything else
     #[arg(long, value_name = "HEX", default_value = "00E0")]
     access_rights: Bytes,
-    /// Print a JSON object: template, mode, offsets, ndef_file, sdm_settings, change_file_settings
+    /// Print a JSON object: template, mode, offsets, ndef_file, sdm_settings, change_file_settings, remarks
     #[arg(long)]
     json: bool,
 }
@@ -181,6 +194,7 @@ impl Tag {
             "ndef_file": upper(&self.file),
             "sdm_settings": upper(&self.settings),
             "change_file_settings": upper(command),
+            "remarks": unprotected(&self.sdm),
         });
         writeln!(out, "{object}")
     }
@@ -199,6 +213,10 @@ impl Tag {
         writeln!(out, "  data      {}", upper(command))?;
         writeln!(out, "  SDM part  {}", upper(&self.settings))?;
         writeln!(out, "\n{HEADING}File{HEADING:#}")?;
-        ndef::picture(&self.file, &self.sdm.ranges(self.layout.scheme()), out)
+        ndef::picture(&self.file, &self.sdm.ranges(self.layout.scheme()), out)?;
+        for text in unprotected(&self.sdm) {
+            writeln!(out, "\n{MILD}remark{MILD:#}  {}", wrapped(&text, 110).join("\n        "))?;
+        }
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 mod explain;
 pub(crate) mod fields;
 mod place;
-mod rules;
+pub(crate) mod rules;
 
 use std::io::Write;
 

@@ -48,7 +48,7 @@ pub(super) struct Args {
     /// The URL of the tap
     url: String,
     /// The URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac} {:name} for what changes, and [[ where the
-    /// MAC input begins
+    /// MAC input begins. See suntap layout --help
     #[arg(long, value_name = "T")]
     template: String,
     /// How the tag computes its MAC

@@ -76,11 +76,11 @@ fn sdm_fields(sdm: &Sdm, scheme: Scheme, file: Option<&[u8]>, fields: &mut Vec<F
         };
         fields.push(field(number.name(), &bytes, meaning));
     }
-    if !sdm.rest.is_empty() {
-        fields.push(field("(more bytes)", &sdm.rest, "belong to no field"));
-    }
-    if let Some(number) = sdm.missing {
-        fields.push(field(number.name(), &[], "missing"));
+    match sdm.missing {
+        Some(number) if sdm.rest.is_empty() => fields.push(field(number.name(), &[], "missing")),
+        Some(number) => fields.push(field(number.name(), &sdm.rest, "incomplete: it has 3 bytes")),
+        None if !sdm.rest.is_empty() => fields.push(field("(more bytes)", &sdm.rest, "belong to no field")),
+        None => {}
     }
     // The scheme decides how long PICCData is, which no field says.
     if sdm.number(Number::PiccData).is_some() {

@@ -186,6 +186,17 @@ impl Sdm {
         self.numbers.iter().find(|(number, _)| *number == wanted).map(|(_, value)| *value)
     }
 
+    /// Returns `true` if the URL has the UID, plain or in PICCData.
+    pub(super) fn mirrors_uid(&self) -> bool {
+        self.has(UID) && (self.number(Number::PiccData).is_some() || self.number(Number::Uid).is_some())
+    }
+
+    /// Returns `true` if the URL has the counter, plain or in PICCData.
+    pub(super) fn mirrors_ctr(&self) -> bool {
+        let is_plain = self.number(Number::ReadCtr).is_some_and(|offset| offset != NOT_MIRRORED);
+        self.has(READ_CTR) && (self.number(Number::PiccData).is_some() || is_plain)
+    }
+
     /// Returns the mirrors in the order of the settings.
     pub(crate) fn mirrors(&self, scheme: Scheme) -> Vec<Range> {
         let mirror = |(number, from): &(Number, usize)| {

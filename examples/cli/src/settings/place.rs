@@ -1,5 +1,6 @@
 //! Compares offsets with the file.
 
+use suntap::diagnose::ShiftCause;
 use suntap::{Access, Field, KeyNumber, Scheme, SdmAccess, SdmLayout, SettingsError, TagTexts};
 
 use super::fields::{FileSettings, Number, Sdm};
@@ -42,12 +43,15 @@ pub(super) fn differences(
                 differences.push(format!("{name} is {found}, but the template has {wanted}"));
             }
             Some(found) => {
-                let by = found.abs_diff(*wanted);
-                let direction = if found < *wanted { "small" } else { "large" };
-                let cause = cause(found, *wanted, ndef::prefix(&ndef::file(layout, texts)?));
-                differences.push(format!(
-                    "{name} is {found}, but the template needs {wanted}: it is {by} too {direction}{cause}"
-                ));
+                let distance = found.abs_diff(*wanted);
+                let by = i32::try_from(distance).unwrap_or(i32::MAX);
+                let (by, direction) = if found < *wanted { (by.saturating_neg(), "small") } else { (by, "large") };
+                let text =
+                    format!("{name} is {found}, but the template needs {wanted}: it is {distance} too {direction}");
+                differences.push(match ShiftCause::of(by, *wanted, layout.template()) {
+                    ShiftCause::Unknown => text,
+                    cause => format!("{text}.{cause}"),
+                });
             }
             None => differences.push(format!("{name} is missing, but the template needs {wanted}")),
         }
@@ -58,27 +62,6 @@ pub(super) fn differences(
         }
     }
     Ok(differences)
-}
-
-/// Returns the likely cause of a wrong offset.
-fn cause(found: usize, expected: usize, prefix: &str) -> String {
-    let in_url = expected.saturating_sub(HEADER);
-    if found == in_url {
-        return " (the 7 bytes before the URL were not counted)".into();
-    }
-    if !prefix.is_empty() && found == expected.saturating_add(prefix.len()) {
-        return format!(" (the prefix {prefix} was counted, but the file does not contain it)");
-    }
-    if !prefix.is_empty() && found == in_url.saturating_add(prefix.len()) {
-        return format!(" (it is the index in the whole URL: subtract {} for {prefix} and add 7)", prefix.len());
-    }
-    if found.checked_add(2) == Some(expected) {
-        return " (NLEN, 2 bytes, was not counted)".into();
-    }
-    if usize::from_str_radix(&expected.to_string(), 16) == Ok(found) {
-        return " (a decimal number was used as hexadecimal)".into();
-    }
-    String::new()
 }
 
 /// Returns a remark for each mirror whose offset is probably wrong: a mirror with a zero of a placeholder directly before or

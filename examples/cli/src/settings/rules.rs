@@ -51,7 +51,7 @@ fn shape(sdm: &Sdm, require: &mut impl FnMut(bool, &str)) {
         require(false, &format!("{} is missing: SDMOptions and SDMAccessRights announce it", number.name()));
     }
     let more = "there are more bytes than SDMOptions and SDMAccessRights announce";
-    require(sdm.rest.is_empty(), more);
+    require(sdm.rest.is_empty() || sdm.missing.is_some(), more);
 }
 
 fn rights(sdm: &Sdm, require: &mut impl FnMut(bool, &str)) {
@@ -142,5 +142,27 @@ pub(super) fn remarks(settings: &FileSettings) -> Vec<String> {
         (change == FREE, "anybody can change these settings, because changing them is free"),
         (change == NEVER, "nobody can ever change these settings again"),
     ];
-    remarks.into_iter().filter(|(applies, _)| *applies).map(|(_, text)| text.to_owned()).collect()
+    let remarks = remarks.into_iter().filter(|(applies, _)| *applies).map(|(_, text)| text.to_owned());
+    remarks.chain(settings.sdm.as_ref().map(unprotected).unwrap_or_default()).collect()
+}
+
+/// Returns what the chip can be set up to do, but no verifier can rely on.
+pub(crate) fn unprotected(sdm: &Sdm) -> Vec<String> {
+    let (Some(input), Some(mac)) = (sdm.number(Number::MacInput), sdm.number(Number::Mac)) else { return Vec::new() };
+    let mut remarks = Vec::new();
+    if !sdm.mirrors_ctr() {
+        let what =
+            if sdm.mirrors_uid() { "the counter is not mirrored" } else { "neither UID nor counter is mirrored" };
+        remarks.push(format!("{what}, so replays cannot be detected: a copy of the URL is as good as the tag"));
+    }
+    if let Some(tt) = sdm.number(Number::TtStatus)
+        && (tt < input || tt.saturating_add(2) > mac)
+    {
+        remarks.push(
+            "the MAC does not cover TTStatus, so anybody can change the tamper status: let SDMMACInputOffset point before \
+             TTStatus, and put TTStatus before SDMMACOffset"
+                .to_owned(),
+        );
+    }
+    remarks
 }

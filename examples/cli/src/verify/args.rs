@@ -29,7 +29,8 @@ Batch:
 One JSON object in each line. Fields: id url template mode meta_key file_key store tt_in_plain_off file_key_scheme
 master_key div_suffix key_version. Taps with the same store share a counter store; without a store, replays are not
 detected. tt_in_plain_off is the offset of the tamper status in the file data. Without a file_key, the key is derived
-by file_key_scheme from master_key and, depending on the scheme, div_suffix and key_version.
+by file_key_scheme from master_key and, depending on the scheme, div_suffix and key_version. The values of
+file_key_scheme are static (the default), an10922, cmac, boltcard, sdm_backend and sdm_backend_legacy, as above.
 There is one answer for each line, in the same order. Fields: id verdict uid ctr tt tt_authenticated file_data; or id
 error. A verdict is fresh, verified (replays are not detected), replayed, not_authentic or malformed.
 
@@ -57,7 +58,7 @@ pub(crate) struct Args {
     #[arg(value_name = "URL", required_unless_present = "batch")]
     pub(super) urls: Vec<String>,
     /// The URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac} {:name} for what changes, and [[ where the
-    /// MAC input begins
+    /// MAC input begins. See suntap layout --help
     #[arg(long, value_name = "T", required_unless_present = "batch")]
     pub(super) template: Option<String>,
     /// How the tag computes its MAC

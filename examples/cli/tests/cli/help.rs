@@ -64,6 +64,21 @@ fn the_help_and_the_version_are_printed() {
 }
 
 #[test]
+fn templates_and_schemes_are_explained() {
+    let help = |subcommand: &str| suntap(&[subcommand, "--help"], "").out;
+    for element in ["{picc:uid,ctr}", "{enc:N}", "{enc:N,tt@K}", "{tt}", "{:name}", "[["] {
+        assert!(help("layout").contains(element), "{element}");
+    }
+    for subcommand in ["doctor", "verify", "emulate"] {
+        assert!(help(subcommand).contains("suntap layout --help"), "{subcommand}");
+    }
+    for scheme in ["static", "an10922", "cmac", "boltcard", "sdm_backend", "sdm_backend_legacy"] {
+        let (_, batch) = help("verify").split_once("Batch:").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        assert!(batch.contains(scheme), "{scheme}");
+    }
+}
+
+#[test]
 fn completions_and_manual_pages_name_the_options() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let ran = suntap(&["completions", shell], "");

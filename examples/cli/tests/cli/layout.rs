@@ -41,6 +41,22 @@ fn the_picture_marks_each_mirror_below_its_place() {
 }
 
 #[test]
+fn taps_that_can_be_copied_or_changed_are_remarked() {
+    for (template, expected) in [
+        ("https://example.com/?c={mac}", &["neither UID nor counter is mirrored"][..]),
+        ("https://example.com/?u={uid}&c={mac}", &["the counter is not mirrored"]),
+        ("https://example.com/?e={picc:uid,ctr}&t={tt}&c={mac}", &["the MAC does not cover TTStatus"]),
+        ("https://example.com/?e={picc:uid,ctr}&t=[[{tt}&c={mac}", &[]),
+    ] {
+        let text = suntap(&["layout", template], "");
+        let remarks = suntap(&["layout", template, "--json"], "").json()["remarks"].clone();
+        assert_eq!((text.code, remarks.as_array().unwrap().len()), (0, expected.len()), "{template}");
+        assert_eq!(text.out.matches("remark  ").count(), expected.len(), "{}", text.out);
+        assert!(expected.iter().all(|expected| text.out.contains(expected)), "{}", text.out);
+    }
+}
+
+#[test]
 fn a_layout_that_breaks_a_rule_gives_code_1() {
     let long = format!("https://a.b/{}?c={{mac}}", "x".repeat(230));
     for (args, reason) in [

@@ -1,6 +1,7 @@
 //! `suntap settings`.
 
 use serde_json::Value;
+use suntap::diagnose::ShiftCause;
 
 use crate::{Ran, assert_rejected, suntap};
 
@@ -57,17 +58,22 @@ fn a_command_is_checked_before_it_is_sent() {
 /// Each mistake is a public one: the header is not counted, NLEN is not counted, the prefix is counted, and so on.
 #[test]
 fn a_wrong_offset_is_named_with_its_likely_cause() {
-    for (picc_data, cause) in [
-        ("19", "7 too small (the 7 bytes before the URL were not counted)"),
-        ("1E", "2 too small (NLEN, 2 bytes, was not counted)"),
-        ("1F", "1 too small"),
-        ("21", "1 too large"),
-        ("28", "(the prefix https:// was counted, but the file does not contain it)"),
-        ("32", "(a decimal number was used as hexadecimal)"),
+    for (picc_data, shift, cause) in [
+        ("19", "7 too small", ShiftCause::HeaderNotCounted),
+        ("1E", "2 too small", ShiftCause::NlenNotCounted),
+        ("1F", "1 too small", ShiftCause::Unknown),
+        ("21", "1 too large", ShiftCause::PrefixCounted),
+        ("28", "8 too large", ShiftCause::PrefixCounted),
+        ("32", "18 too large", ShiftCause::DecimalForHex),
+        ("14", "12 too small", ShiftCause::HexForDecimal),
     ] {
         let command = COMMAND.replace("C1F12120", &format!("C1F121{picc_data}"));
         let (code, faults, _) = judged(&["--command", &command, "--template", TEMPLATE]);
-        assert!(code == 1 && faults.contains("PICCDataOffset") && faults.contains(cause), "{picc_data}: {faults}");
+        let expected = match cause.to_string() {
+            cause if cause.is_empty() => shift.to_owned(),
+            cause => format!("{shift}.{cause}"),
+        };
+        assert!(code == 1 && faults.contains("PICCDataOffset") && faults.ends_with(&expected), "{picc_data}: {faults}");
     }
 }
 
@@ -141,7 +147,9 @@ fn what_layout_prints_breaks_no_rule() {
         let layout: Value = layout.json();
         let command = layout["change_file_settings"].as_str().unwrap();
         let (code, faults, remarks) = judged(&["--command", command, "--mode", mode, "--template", template]);
-        assert_eq!((code, &*faults, &*remarks), (0, "", ""), "{template}");
+        assert_eq!((code, &*faults), (0, ""), "{template}");
+        let printed = layout["remarks"].as_array().unwrap().iter().map(|remark| remark.as_str().unwrap());
+        assert_eq!(remarks, printed.collect::<Vec<_>>().join("\n"), "{template}");
         assert_eq!(judged(&["--command", command, "--mode", mode]).0, 0, "{template}");
     }
 }
@@ -152,6 +160,36 @@ fn rights_that_are_rarely_intended_are_remarked() {
     assert!(code == 0 && remarks.contains("anybody can write the file") && remarks.contains("change these settings"));
     let (_, _, remarks) = judged(&["--command", "4000 00C1F121200000430000430000"]);
     assert!(remarks.contains("a phone cannot read the file"), "{remarks}");
+}
+
+#[test]
+fn taps_that_can_be_copied_or_changed_are_remarked() {
+    let (copy, nothing) =
+        ("the counter is not mirrored, so replays", "neither UID nor counter is mirrored, so replays");
+    let tamper = "the MAC does not cover TTStatus";
+    for (command, expected) in [
+        (COMMAND, &[][..]),
+        ("40 00E0 C9F121 200000 600000 430000 430000", &[tamper]),
+        ("40 00E0 C9F121 200000 430000 430000 450000", &[]),
+        ("40 00E0 41FFE1 FFFFFF 430000 430000", &[nothing]),
+        ("40 00E0 01FFF1 430000 430000", &[nothing]),
+        ("40 00E0 81FFE1 200000 430000 430000", &[copy]),
+        ("40 00E0 81FF21 200000 430000 430000", &[copy]),
+        ("40 00E0 89FFE1 200000 600000 430000 430000", &[copy, tamper]),
+        ("40 00E0 C1FFE1 200000 300000 430000 430000", &[]),
+    ] {
+        let (code, faults, remarks) = judged(&["--command", command]);
+        assert_eq!((code, &*faults), (0, ""), "{command}");
+        assert_eq!(remarks.lines().count(), expected.len(), "{command}: {remarks}");
+        assert!(expected.iter().all(|expected| remarks.contains(expected)), "{command}: {remarks}");
+    }
+}
+
+#[test]
+fn bytes_that_are_cut_off_are_named_once() {
+    let (code, faults, _) = judged(&["--command", &COMMAND[..COMMAND.len() - 2]]);
+    assert_eq!(code, 1);
+    assert_eq!(faults, "SDMMACOffset is missing: SDMOptions and SDMAccessRights announce it");
 }
 
 #[test]
