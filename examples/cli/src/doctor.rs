@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     keys: KeyArgs,
     /// The URL as you think that the tag writes it, with {picc} {uid} {ctr} {tt} {enc} {mac} {:name} for what changes,
-    /// and [[ where the MAC input begins. See above
+    /// and [[ where the MAC input begins. See Template below
     #[arg(long, value_name = "T")]
     template: Option<String>,
     /// How you think that the tag computes its MAC [default: aes]
