@@ -138,8 +138,10 @@ impl Report {
                 writeln!(out, "{style}{kind:<6}{style:#}  {lines}")?;
             }
         }
-        if self.faults.is_empty() {
+        if self.faults.is_empty() && self.remarks.is_empty() {
             writeln!(out, "{GOOD}No rule is broken.{GOOD:#}")?;
+        } else if self.faults.is_empty() {
+            writeln!(out, "{MILD}No rule of the chip is broken, but read the remarks.{MILD:#}")?;
         }
         if let Some(template) = &self.template {
             writeln!(out, "The tag writes  {template}")?;

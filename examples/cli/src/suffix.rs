@@ -18,8 +18,8 @@ impl std::str::FromStr for Aid {
 /// The option for the application identifier.
 #[derive(clap::Args)]
 pub(crate) struct AidArg {
-    /// The application identifier between the UID and the suffix in the input of AN10922, 3 bytes. With --suffix or
-    /// --suffix-text alone, the input has no application identifier. The one of NDEF as AN10922 writes it is 3042F5
+    /// The application identifier after the UID in the input of AN10922, 3 bytes. It can stand alone or before a suffix.
+    /// That of the example in AN10922 is 3042F5
     #[arg(long, value_name = "HEX")]
     pub(crate) aid: Option<Aid>,
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use suntap::SdmLayout;
-use suntap::diagnose::{Assumptions, Conclusion, Contents, Diagnosis, Explanation};
+use suntap::diagnose::{Assumptions, Conclusion, Contents, Diagnosis, Explanation, KeyDerivation, KeySource};
 
 use super::signature::Checked;
 use crate::hex::upper;
@@ -22,7 +22,9 @@ pub(super) fn text(
     out: &mut impl Write,
 ) -> io::Result<()> {
     writeln!(out, "{}\n", assumptions.url)?;
+    let is_signed = signature.is_some_and(Checked::is_proof);
     let (style, conclusion) = match diagnosis.conclusion {
+        _ if is_signed => (GOOD, "The signature is right. This is a tap of an NTAG X DNA."),
         Conclusion::Healthy => (GOOD, "Healthy: the tap verifies."),
         Conclusion::Explained => (BAD, "The doctor found how this tap was made, and something is wrong."),
         Conclusion::Unexplained => (BAD, "Nothing that was tried explains this tap."),
@@ -39,8 +41,9 @@ pub(super) fn text(
         works(explanation, out)?;
     }
     if let Some(contents) = &diagnosis.contents {
-        says(contents, out)?;
+        says(contents, is_signed, out)?;
     }
+    hints(diagnosis, signature.is_some(), out)?;
     if let Some(signature) = signature {
         signature.text(out)?;
     }
@@ -63,9 +66,52 @@ fn works(explanation: &Explanation<'_>, out: &mut impl Write) -> io::Result<()> 
     writeln!(out, "  file key  {}", explanation.file_key.1)
 }
 
+/// Writes which command helps with a finding.
+fn hints(diagnosis: &Diagnosis<'_>, is_checked: bool, out: &mut impl Write) -> io::Result<()> {
+    let has = |code: &str| diagnosis.findings().iter().any(|finding| finding.code() == code);
+    if has("offset-shift") {
+        writeln!(out, "\nThe correct offsets: suntap layout 'TEMPLATE'")?;
+    }
+    if has("ecc-signature") && !is_checked {
+        writeln!(out, "\nTo verify the signature, give the public key of the tag: --public-key HEX")?;
+    }
+    for (_, source) in diagnosis.explanation.iter().flat_map(|explanation| &explanation.meta_key) {
+        derivation(*source, out)?;
+    }
+    match &diagnosis.explanation {
+        Some(explanation) => derivation(explanation.file_key.1, out),
+        None => Ok(()),
+    }
+}
+
+/// Writes the command that derives a key, if there is one.
+fn derivation(source: KeySource<'_>, out: &mut impl Write) -> io::Result<()> {
+    let KeySource::Derived { derivation, .. } = source else { return Ok(()) };
+    let (scheme, input) = match derivation {
+        KeyDerivation::An10922(input) => ("an10922", input),
+        KeyDerivation::PlainCmac(input) => ("cmac", input),
+        _ => return Ok(()),
+    };
+    let Some(uid) = input.uid.filter(|_| input.before_uid.is_empty() && !input.is_uid_reversed) else { return Ok(()) };
+    write!(out, "\nTo derive this key: suntap key derive {scheme} --master-key @FILE --uid {uid}")?;
+    match <[u8; 3]>::try_from(input.aid) {
+        Ok(aid) => write!(out, " --aid {}", upper(&aid))?,
+        Err(_) if input.aid.is_empty() => {}
+        Err(_) => return writeln!(out, " --suffix {}{}", upper(input.aid), upper(input.suffix)),
+    }
+    if !input.suffix.is_empty() {
+        write!(out, " --suffix {}", upper(input.suffix))?;
+    }
+    writeln!(out)
+}
+
 /// Writes what the tap says.
-fn says(contents: &Contents, out: &mut impl Write) -> io::Result<()> {
-    let proof = if contents.is_proven { "" } else { " (not proven: anybody may have made this up)" };
+fn says(contents: &Contents, is_signed: bool, out: &mut impl Write) -> io::Result<()> {
+    let proof = match (contents.is_proven, is_signed) {
+        (true, _) => "",
+        (false, true) => " (proven by the signature; whether the tap is new is not checked)",
+        (false, false) => " (not proven: anybody may have made this up)",
+    };
     writeln!(out, "\nWhat it says{proof}:")?;
     if let Some(uid) = contents.uid {
         writeln!(out, "  UID       {uid}")?;
@@ -99,10 +145,11 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, signature: Option<&Checked<'_>>, o
             "ctr": explanation.ctr.map(suntap::SdmReadCtr::get),
         })
     });
+    let is_signed = signature.is_some_and(Checked::is_proof);
     let contents = diagnosis.contents.as_ref().map(|contents| {
         let data = Some(contents.file_data()).filter(|data| !data.is_empty());
         json!({
-            "proven": contents.is_proven,
+            "proven": contents.is_proven || is_signed,
             "uid": contents.uid.map(|uid| uid.to_string()),
             "ctr": contents.ctr.map(suntap::SdmReadCtr::get),
             "tamper": contents.tt_status.map(|status| status.escape_ascii().to_string()),
@@ -111,6 +158,7 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, signature: Option<&Checked<'_>>, o
         })
     });
     let verdict = match diagnosis.conclusion {
+        _ if is_signed => "signed",
         Conclusion::Healthy => "healthy",
         Conclusion::Explained => "explained",
         Conclusion::Unexplained => "unexplained",

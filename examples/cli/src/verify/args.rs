@@ -34,6 +34,10 @@ file_key_scheme are static (the default), an10922, cmac, boltcard, sdm_backend a
 There is one answer for each line, in the same order. Fields: id verdict uid ctr tt tt_authenticated file_data; or id
 error. A verdict is fresh, verified (replays are not detected), replayed, not_authentic or malformed.
 
+Verdicts:
+fresh means that the tap is genuine and that its counter is greater than the counters of the earlier URLs of its tag in
+this command. Counters are not kept after the command ends.
+
 Examples:
   suntap verify --template 'https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}' \\
     --meta-key 00000000000000000000000000000000 --file-key 00000000000000000000000000000000 \\

@@ -145,6 +145,11 @@ fn a_suffix_is_tried_and_the_contents_are_shown() {
     assert_eq!(codes(&hex), ["derived-key"]);
     let contents = json!({"proven": true, "uid": "04000000000000", "ctr": 1, "tamper": null, "file_data": null, "file_data_text": null});
     assert_eq!(suffix["contents"], contents);
+    // The report names the command that derives the key.
+    let (_, text, _) = doctor(&[&tag[..], &["--aid", "11:22:33", "--suffix-text", "odd system"]].concat());
+    let command = "suntap key derive an10922 --master-key @FILE --uid 04000000000000 --aid 112233 --suffix \
+                   6F64642073797374656D";
+    assert!(text.contains(command), "{text}");
 
     let url = "https://my424dna.com/?picc_data=E704C53A168DCD09F9E9A86D93BA3037&enc=570296360EBE9656E25A734840C5439F";
     let (code, report) = doctor_json(&[url]);
@@ -164,7 +169,7 @@ const PUBLIC_KEY: &str = "04A17C02DAB2E67FD77DB3B7C5956858420BF43D47632F89FA9616
 fn a_signature_is_verified_with_the_public_key() {
     assert_eq!(doctor_json(&[SIGNED]).0, 1, "without the key, nothing is proven");
     let (code, report) = doctor_json(&[SIGNED, "--public-key", PUBLIC_KEY]);
-    assert_eq!((code, codes(&report)), (0, vec!["ecc-signature"]));
+    assert_eq!((code, report["verdict"].as_str(), codes(&report)), (0, Some("signed"), vec!["ecc-signature"]));
     let covered = "04260471C88990&c=0000E2&s=";
     assert_eq!(report["signature"], json!({ "verified": true, "covers": covered, "proof": true }));
     let (_, text, _) = doctor(&[SIGNED, "--public-key", &PUBLIC_KEY[2..]]);
