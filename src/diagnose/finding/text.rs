@@ -63,8 +63,7 @@ impl fmt::Display for Finding<'_> {
             }
             Self::EccSignature => {
                 "The URL contains an ECDSA signature of 128 hexadecimal digits instead of an SDMMAC. An NTAG X DNA \
-                 writes such URLs. This library cannot verify them: verify the signature with the public key of the \
-                 tag."
+                 writes such URLs. There is no secret key to try: verify the signature with the public key of the tag."
             }
             Self::OtherScheme(name) => {
                 return write!(
@@ -375,13 +374,18 @@ fn offset_shift(f: &mut fmt::Formatter<'_>, mirror: Option<Field>, by: i32, caus
              {verb} {count} {} each offset.",
             if by < 0 { "to" } else { "from" }
         )?,
-        Some(mirror) => write!(
-            f,
-            "{name} is {count} too {size}: the mirror begins {count} {characters} {place} its placeholder. {verb} \
+        Some(mirror) => {
+            write!(
+                f,
+                "{name} is {count} too {size}: the mirror begins {count} {characters} {place} its placeholder. {verb} \
              {count} {} {name}.",
-            if by < 0 { "to" } else { "from" },
-            name = offset_name(mirror),
-        )?,
+                if by < 0 { "to" } else { "from" },
+                name = offset_name(mirror),
+            )?;
+            if mirror == Field::SdmMac {
+                f.write_str(" If the MAC covers no text, SDMMACInputOffset must equal SDMMACOffset, so change both.")?;
+            }
+        }
     }
     write!(f, "{cause}")
 }
