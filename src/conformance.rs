@@ -5,10 +5,11 @@
 //! This module does not need `std`, so you can also run the checks on a device. If a store breaks a law, the check
 //! returns a [`Violation`], which names the [`Law`].
 //!
-//! Each check derives counter ids from a number `run`, which you choose. Choose a number that no earlier check used
-//! with the same store. The store then contains none of the counter ids yet. A check uses at most [`TAGS`] tags, except
-//! [`Contest::Apart`], which uses one tag for each participant (a thread or task). [`sequential`] calls the store about
-//! 20 times. The store must return every stored time exactly, to the millisecond.
+//! A *counter id* is the key under which a store keeps the counter of a tag. Each check derives its counter ids from a
+//! number `run`, which you choose. Choose a number that no earlier check used with the same store, so that the store
+//! contains none of these counter ids yet. A check uses at most [`TAGS`] tags, except [`Contest::Apart`], which uses
+//! one tag for each participant (a thread or task). [`sequential`] calls the store about 20 times. The store must
+//! return every stored time exactly, to the millisecond.
 //!
 //! ```
 //! use suntap::conformance;
@@ -21,11 +22,11 @@
 //!
 //! # Laws about concurrent calls
 //!
-//! A [`Contest`] checks one law with concurrent calls. Run several participants in parallel, in threads or tasks, and
-//! give each participant its own handle to the same store. Let each participant wait until all participants are ready,
-//! for example with a barrier. Each participant then calls [`enter`](Contest::enter) once. After that, call
-//! [`judge`](Contest::judge) with the results. Run many rounds. A race condition lasts a few microseconds, so a single
-//! round can miss it.
+//! A [`Contest`] checks one law with concurrent calls. A *participant* is a thread or task that calls the store. Run
+//! several participants in parallel, and give each participant its own handle to the same store. Let each participant
+//! wait until all participants are ready, for example with a barrier. Each participant then calls
+//! [`enter`](Contest::enter) once. After that, call [`judge`](Contest::judge) with the results. Repeat the contest many
+//! times, each time with a new `run`. A race condition lasts only a few microseconds, so a single contest can miss it.
 //!
 //! ```
 //! use std::sync::{Barrier, Mutex};
@@ -168,9 +169,9 @@ impl<E: fmt::Display> fmt::Display for Violation<E> {
 
 impl<E: core::error::Error> core::error::Error for Violation<E> {}
 
-/// Returns the counter id of the tag `number`. The id of tag 1 differs from the id of tag 0 only in the first bit. The
-/// id of tag 2 differs from the id of tag 0 only in the last bit. A store that ignores a part of the id therefore
-/// confuses these tags.
+/// Returns the counter id of tag `number`. The id of tag 1 differs from the id of tag 0 only in the first bit. The id
+/// of tag 2 differs from the id of tag 0 only in the last bit. A store that ignores the first or the last byte of the
+/// id therefore confuses two of these tags.
 fn tag(run: u64, number: u8) -> CounterId {
     let mut id = [0; 16];
     let bytes = run.to_be_bytes();
@@ -203,8 +204,8 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.store.advance(&tag(self.run, number), ctr, at).await.map_err(Violation::failed)
     }
 
-    /// Tries to advance the counter of the tag `number` to `now.ctr`. Checks that the counter advances, and that the
-    /// store reports the marks `previous` and `now`.
+    /// Tries to advance the counter of tag `number` to `now.ctr`. Checks that the counter advances, and that the store
+    /// reports the marks `previous` and `now`.
     async fn advances(
         &mut self,
         number: u8,
@@ -220,8 +221,8 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         }
     }
 
-    /// Tries to advance the counter of the tag `number` to `ctr`. Checks that the store rejects `ctr` as stale, and
-    /// reports the mark `stored`.
+    /// Tries to advance the counter of tag `number` to `ctr`. Checks that the store rejects `ctr` as stale, and reports
+    /// the mark `stored`.
     async fn is_stale(
         &mut self,
         number: u8,
@@ -256,7 +257,7 @@ impl<S: AsyncCounterStore> Trial<'_, S> {
         self.advances(0, Law::GreaterAdvances, Some(second), third).await?;
         self.is_stale(0, Law::LowerIsStale, ctr(0x00_FFFF), third).await?;
 
-        // Tag 0 must not affect the other tags.
+        // The taps of tag 0 must not affect tags 1 and 2.
         let zero = Mark { ctr: SdmReadCtr::ZERO, at: None, taps: 1 };
         let other = Mark { ctr: ctr(5), at: None, taps: 1 };
         self.advances(1, Law::FirstTapAdvances, None, other).await?;
@@ -296,19 +297,22 @@ pub enum Contest {
     /// Checks [`Law::OneWinner`]. All participants use the same tag and the same counter. Exactly one call must advance
     /// the counter.
     Equal {
-        /// The number from which the counter id is derived.
+        /// The number from which the check derives the counter id of the tag. Use a new number for each check of a
+        /// store.
         run: u64,
     },
     /// Checks [`Law::GreatestRemains`]. All participants use the same tag, but each participant uses a different
     /// counter. After all calls, the greatest counter must be stored.
     Increasing {
-        /// The number from which the counter id is derived.
+        /// The number from which the check derives the counter id of the tag. Use a new number for each check of a
+        /// store.
         run: u64,
     },
     /// Checks [`Law::TagsAreIndependent`]. Each participant uses a different tag. Every call must advance the counter
     /// of its tag.
     Apart {
-        /// The number from which the counter ids are derived.
+        /// The number from which the check derives the counter ids of the tags. Use a new number for each check of a
+        /// store.
         run: u64,
     },
 }
@@ -332,7 +336,7 @@ impl Contest {
         }
     }
 
-    /// Calls the store once for the participant `number`. Participants are numbered from 0.
+    /// Calls the store once for participant `number`. Participants are numbered from 0.
     ///
     /// # Errors
     /// Returns the error of the store.
@@ -407,7 +411,7 @@ impl Contest {
             }
         }
         let Some((ctr, last)) = greatest else { return Ok(()) };
-        // All calls are done, so the marks are final.
+        // All participants are done, so the stored marks no longer change.
         let tags = if matches!(self, Self::Apart { .. }) { winners } else { 1 };
         for number in (0..=u16::MAX).take(usize::try_from(tags).unwrap_or(usize::MAX)) {
             let advance = store.advance(&self.tag(number), ctr, None).await.map_err(Violation::failed)?;
@@ -495,7 +499,8 @@ impl Promise {
 
     /// Checks that the recorded mark is still stored. The store must be able to read and write its data during this
     /// call. You can check several promises in any order, and each promise any number of times. If the store returned
-    /// an error when the promise was made, this function tries to advance the counter again.
+    /// an error when the promise was made, no mark was recorded. In this case, this function presents the same counter
+    /// again, and the store may accept this counter or reject it as stale.
     ///
     /// # Errors
     /// Returns a [`Violation`] if the store contains neither the recorded mark nor a newer mark of the same tag. The
@@ -511,8 +516,9 @@ impl Promise {
     /// # Errors
     /// Returns the same errors as [`keep`](Self::keep).
     pub async fn keep_async<S: AsyncCounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
-        // Presents the recorded counter again. A store that still has it rejects it as stale and reports the stored
-        // mark. If the store returned an error when the promise was made, the counter of that call is presented.
+        // Presents the recorded counter again. If the recorded mark is still stored, the store rejects this counter as
+        // stale, and reports the stored mark. If the store returned an error when the promise was made, presents the
+        // counter of that call.
         let probe = self.acknowledged.unwrap_or(self.asked);
         let advance = store.advance(&tag(self.run, 0), probe.ctr, probe.at).await.map_err(Violation::failed)?;
         let is_kept = match (advance, self.acknowledged) {

@@ -4,10 +4,11 @@
 //! assumption that is wrong. The search tries the ways in which a tag, or a program that simulates a tag, could have
 //! made the URL. The search tries every given key, the key of a new chip, and keys derived from these keys.
 //!
-//! For each combination, the search computes a MAC. If this MAC equals the MAC in the URL, the URL was made from this
-//! combination, because a 64-bit MAC does not match by chance. Each difference between this combination and your
-//! assumptions is then reported as a fault. If no computed MAC matches, the conclusion is [`Conclusion::Unexplained`],
-//! and the findings say only what can be seen without a matching MAC.
+//! A combination consists of keys, an interpretation of the URL, and a way to compute the MAC. For each combination,
+//! the search computes a MAC. If this MAC equals the MAC in the URL, the URL was made from this combination: a 64-bit
+//! MAC does not match by chance. Each difference between this combination and your assumptions is then reported as a
+//! fault. If no computed MAC matches, the conclusion is [`Conclusion::Unexplained`], and the findings say only what can
+//! be seen without a matching MAC.
 //!
 //! ```
 //! use suntap::diagnose::{Assumptions, Conclusion, diagnose};
@@ -24,17 +25,19 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
-//! The search stops at the latest after about [`MAX_TRIED`] MACs. [`Diagnosis::tried`] counts them, and
-//! [`Diagnosis::complete`] says whether the search finished. The search covers:
+//! The search does at most about as much work as computing [`MAX_TRIED`] MACs. [`Diagnosis::tried`] counts this work,
+//! and [`Diagnosis::complete`] says whether the search finished. The search covers:
 //!
 //! - every start of the MAC input (the text that the MAC covers); for derived keys, only likely starts such as the
 //!   start of a mirror or of a parameter;
-//! - keys derived by AN10922, or by its variant without padding, from the UID and a common suffix, a suffix that you
-//!   give, or the host of the URL;
-//! - the keys of a Bolt Card with a version from 0 to 31;
+//! - keys derived by AN10922, or by its variant without padding, from the UID alone or from the UID and a suffix;
+//! - as the suffix: each suffix that you give, some common suffixes, and the host of the URL;
+//! - the given keys with their bytes in reverse order;
+//! - the keys of Bolt Cards of the versions 0 to 31;
+//! - with the feature `sdm-backend`, the keys that sdm-backend derives;
 //! - URLs of at most 261 characters.
 //!
-//! Each [`Finding`] has a [code](Finding::code) that does not change between releases. Its `Display` text says what is
+//! Each [`Finding`] has a [code](Finding::code) that stays the same across releases. Its `Display` text says what is
 //! wrong and what to do.
 //!
 //! **The result can contain the keys of the tag**, and it says why a tap fails. Show the result only to the owner of
@@ -71,8 +74,8 @@ pub fn diagnose<'a>(assumptions: &Assumptions<'a>) -> Diagnosis<'a> {
     diagnose_watched(assumptions, |_| ())
 }
 
-/// Like [`diagnose`], but reports progress: about every 4096 MACs, it calls `watch` with the current value of
-/// [`Diagnosis::tried`].
+/// Like [`diagnose`], but also reports progress. It calls `watch` with the current value of [`Diagnosis::tried`], about
+/// once every 4096 MACs.
 #[must_use]
 pub fn diagnose_watched<'a>(assumptions: &Assumptions<'a>, mut watch: impl FnMut(u32)) -> Diagnosis<'a> {
     compare::diagnose(assumptions, &mut watch)

@@ -2,9 +2,9 @@
 //!
 //! The emulator works like the chip (NT4H2421Gx §9.3, NT4H2421Tx §9.3.5). Personalisation writes an NDEF file into the
 //! emulated tag. A tap copies the file, writes each mirror into the copy, and computes the MAC over the bytes from
-//! SDMMACInputOffset to SDMMACOffset. Emulator and verifier share the code for the template, the session keys and the
-//! ciphers. The emulator does not use the verifier's parser or the verifier's code for the MAC input. Tests with the
-//! emulator can therefore find mistakes in these two parts of the verifier.
+//! SDMMACInputOffset to SDMMACOffset. The emulator and the verifier share the code for the template, the session keys
+//! and the ciphers. The emulator does not use the verifier's parser or the verifier's code for the MAC input. Tests
+//! with the emulator can therefore find mistakes in these two parts of the verifier.
 //!
 //! **Anybody can copy an emulated tag.** Give an emulated tag only keys that no real tag uses.
 //!
@@ -64,9 +64,9 @@ pub struct EmulatedTag {
 impl EmulatedTag {
     /// Creates a tag that has just been set up. The counter of the tag is 0, and the tamper seal is closed.
     ///
-    /// For `{picc}` without options, PICCData contains both UID and counter. For `{enc}` without a fixed length, the
-    /// emulator chooses the smallest positive multiple of 32 characters that has space for the file data and the tamper
-    /// status.
+    /// If the layout has `{picc}` without options, PICCData contains both UID and counter. If the layout has `{enc}`
+    /// without a fixed length, the emulator chooses the smallest positive multiple of 32 characters that has space for
+    /// the file data and the tamper status.
     ///
     /// # Errors
     /// Returns [`SettingsError`] if the layout or the `texts` cannot be written to a chip, or if the layout describes
@@ -97,7 +97,8 @@ impl EmulatedTag {
     }
 
     /// Sets up the tag again, like [`new`](Self::new). The tag gets new keys, and its counter starts at 0 again. The
-    /// state of the seal does not change, because a chip remembers forever that its seal was opened.
+    /// state of the seal does not change. A chip remembers forever that its seal was opened, even if the chip is set up
+    /// again.
     ///
     /// # Errors
     /// Returns the same errors as [`new`](Self::new). After an error, the tag is unchanged.
@@ -113,9 +114,9 @@ impl EmulatedTag {
         Ok(())
     }
 
-    /// Returns the same tag with a different seed for its random bytes. PICCData contains random bytes: after the UID
-    /// and counter in AES mode, and before and after the UID and counter in LRP mode. For each tap, the emulator
-    /// computes these bytes from the seed and the counter.
+    /// Returns the same tag with a different seed for its random bytes. In AES mode, PICCData contains random bytes
+    /// after the UID and counter. In LRP mode, PICCData contains random bytes both before and after the UID and
+    /// counter. For each tap, the emulator computes these bytes from the seed and the counter.
     #[must_use]
     pub fn with_seed(mut self, seed: [u8; 16]) -> Self {
         self.seed = seed;
@@ -129,8 +130,8 @@ impl EmulatedTag {
         self
     }
 
-    /// Returns the same tag with the SDMReadCtrLimit `limit`. The tag cannot be read any more after its counter reaches
-    /// the limit.
+    /// Returns the same tag with the SDMReadCtrLimit `limit`. After the counter has reached the limit, the tag can no
+    /// longer be read.
     #[must_use]
     pub fn with_read_ctr_limit(mut self, limit: SdmReadCtr) -> Self {
         self.limit = limit;
@@ -269,7 +270,8 @@ impl EmulatedTag {
     }
 }
 
-/// Returns the offset of the first `/`, `?` or `#` after the scheme and authority of a URL. Source: RFC 3986 §3.
+/// Returns the offset of the first `/`, `?` or `#` after the host and port of a URL, or the length of the URL if none
+/// of these characters follows. Source: RFC 3986 §3.
 fn origin(url: &[u8]) -> usize {
     let authority = url.windows(3).position(|text| text == b"://").map_or(0, |at| at.saturating_add(3));
     let rest = url.get(authority..).unwrap_or_default();
@@ -364,7 +366,7 @@ impl fmt::Debug for Url {
     }
 }
 
-/// The counter has reached SDMReadCtrLimit, so the tag can no longer be read.
+/// The error for a tag that can no longer be read, because its counter has reached SDMReadCtrLimit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReadLimit;
 

@@ -1,10 +1,10 @@
 //! Finds the meta-read key of a tap by trying many keys. The meta-read key decrypts the PICCData of the tap.
 //!
 //! The first byte of decrypted PICCData says which values the PICCData contains. With the correct key, this byte is
-//! valid. With a wrong key, the byte is random. For a layout with `{picc}` without options, 3 of the 256 possible bytes
-//! are valid. For a layout with options, such as `{picc:uid,ctr}`, 1 of the 256 possible bytes is valid. A search may
-//! therefore find wrong keys in addition to the correct key. The wrong keys are rejected later, because the SDMMAC does
-//! not match.
+//! valid. With a wrong key, the byte is random. If the layout has `{picc}` without options, 3 of the 256 possible bytes
+//! are valid. If `{picc}` has options, as in `{picc:uid,ctr}`, only 1 of the 256 possible bytes is valid. A search may
+//! therefore find wrong keys in addition to the correct key. A wrong key is rejected later, because the SDMMAC does not
+//! match.
 //!
 //! The search takes the keys from an iterator, at most eight at a time. The memory use of the search therefore does not
 //! depend on the number of keys.
@@ -42,10 +42,10 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 /// index of a key, counted from 0, and of the tap with the decrypted values (the claimed tap). The items are in the
 /// order of the keys. The iterator skips keys that were prepared for a scheme other than the scheme of the layout.
 ///
-/// The keys may be plain (`SdmMetaReadKey`) or prepared (`PreparedMetaReadKey`). A plain key is expanded into AES round
-/// keys for each tap, and a prepared key only once. Without the feature `accel`, prepare the keys if you try them on
-/// many taps. With `accel`, eight plain keys are expanded in parallel, so prepared keys save time only if all of them
-/// fit into the CPU cache.
+/// The keys may be plain (`SdmMetaReadKey`) or prepared (`PreparedMetaReadKey`). The AES round keys of a plain key are
+/// computed again for each tap. The AES round keys of a prepared key are computed only once. Without the feature
+/// `accel`, prepare the keys if you try them on many taps. With `accel`, the round keys of eight plain keys are
+/// computed in parallel. Prepared keys then save time only if all of them fit into the CPU cache.
 ///
 /// The claimed taps are not verified. Before verification, use the values of a claimed tap only to choose a key.
 pub fn candidates<'a, I>(tap: &UnverifiedTap<'a>, keys: I) -> impl Iterator<Item = (usize, ClaimedTap<'a>)>
@@ -61,7 +61,7 @@ pub(crate) struct Candidates<'t, 'a, I> {
     keys: I,
     /// The number of keys that have already been tried.
     tried: usize,
-    /// The claimed values that have been decrypted but not returned yet, with the indices of their keys.
+    /// Decrypted PICCData that the iterator has not returned yet, with the indices of the keys that decrypted it.
     opened: Deque<(usize, PiccData), LANES>,
 }
 
@@ -89,8 +89,8 @@ impl<'a, I: Iterator<Item: MetaReadKey>> Iterator for Candidates<'_, 'a, I> {
     }
 }
 
-/// Decrypts the PICCData of a tap with each key of a group. The result has one entry per key. An entry is `None` if the
-/// decrypted content is invalid.
+/// Decrypts the PICCData of a tap with each key of a group. The result has one entry per key. An entry is `None` if its
+/// key does not decrypt the PICCData to valid content.
 fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option<PiccData>; LANES] {
     let mut opened = [None; LANES];
     if let Some((block, plain)) = tap.picc_block().zip(all_plain(keys)) {
@@ -107,8 +107,8 @@ fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option
     opened
 }
 
-/// Returns the bytes of the keys if all keys are plain and this machine expands keys faster in parallel than one by
-/// one. Returns `None` otherwise.
+/// Returns the bytes of the keys if all keys are plain, and this machine computes the key schedules of several keys
+/// faster in parallel than one after the other. Returns `None` otherwise.
 fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES]>> {
     let mut plain = Secret([[0; 16]; LANES]);
     for (place, key) in plain.0.iter_mut().zip(keys) {

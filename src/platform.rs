@@ -1,5 +1,5 @@
-//! A verification service for the tags of many owners (feature `platform`). The feature `dialects` adds the public APIs
-//! of the hosted services ixkio and ETRNL.
+//! A verification service for the tags of many owners (feature `platform`). The feature `dialects` adds APIs that are
+//! compatible with those of the hosted services ixkio and ETRNL.
 //!
 //! A [`Service`] decides whether to accept a tap. The service looks up the tag in a [`TagRegistry`], and advances the
 //! counter in a [counter store](crate::CounterStore). The [`Record`] of a tag says who owns the tag, and whether the

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`UnverifiedTap`] | [`parse`], [`parse_origin_form`], [`assemble`] | The text matches the layout. |
 //! | [`ClaimedTap`] | [`open`], [`read_plain`] | The tap *claims* a UID and counter. Use them only to choose a key. |
-//! | [`VerifiedTap`] | [`verify`] | A holder of the key made the tap, perhaps long ago. The tap carries a counter. |
+//! | [`VerifiedTap`] | [`verify`] | The tap is genuine. It carries a counter, but it may still be a replay. |
 //! | [`FreshTap`] | [`commit`], [`commit_async`] | The tap is genuine and is not a replay. |
 //! | [`ReplayableTap`] | [`verify_replayable`] | The tap is genuine. It has no counter, so it may be a replay. |
 //!
@@ -23,10 +23,14 @@
 //! [`ReplayableTap`]: crate::ReplayableTap
 //! [`verify_replayable`]: crate::ClaimedTap::verify_replayable
 //!
-//! Each step consumes the previous state, and no state is `Clone`. A caller therefore cannot skip or repeat a step. No
-//! method turns a `ReplayableTap` into a `FreshTap`. You may drop a `VerifiedTap` without a commit: the tap is then not
-//! accepted, and its counter does not advance. The types cannot enforce the [contract](crate::CounterStore) of a
-//! counter store. If a store loses counters or reports a wrong result, a replay can become a `FreshTap`.
+//! [`parse_ndef_file`](crate::SdmLayout::parse_ndef_file) also returns an `UnverifiedTap`.
+//!
+//! The states have no public constructor, so a caller cannot skip a step. Each step consumes the previous state, and
+//! no state is `Clone`, so a caller cannot repeat a step. No method turns a `ReplayableTap` into a `FreshTap`. You may
+//! drop a `VerifiedTap` without a commit: the tap is then not accepted, and its counter does not advance.
+//!
+//! The types cannot enforce the [contract](crate::CounterStore) of a counter store. If a store loses counters or
+//! reports a wrong result, a replay can become a `FreshTap`.
 //!
 //! # Misuse that does not compile
 //!

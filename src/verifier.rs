@@ -46,13 +46,13 @@ pub use meta_keys::MetaKeys;
 /// | parameter | what it is | examples |
 /// |---|---|---|
 /// | `F` | the source of each tag's SDMFileReadKey (see [`FileKeys`] and [`AsyncFileKeys`]) | an [`SdmFileReadKey`](crate::SdmFileReadKey), [`An10922`], [`BoltCard`], [`ECodeKeys`], a closure that maps a UID to a key |
-/// | `M` | prepared keys that decrypt `{picc}` (see [`MetaKeys`]) | one key (the default), an array, a `Vec`, none |
+/// | `M` | the keys that decrypt PICCData (see [`MetaKeys`]) | one key (the default), an array, a `Vec`, none |
 /// | `L` | the layout, owned or borrowed | `&'static SdmLayout` (the default), `SdmLayout`, `Arc<SdmLayout>` |
 ///
 /// # Returned errors
 ///
-/// [`new`](Self::new) returns a [`ConfigError`] if it detects a mistake in the configuration. Later errors usually have
-/// another cause: a tag, an attacker, or a failure of the key source or the counter store.
+/// [`new`](Self::new) returns a [`ConfigError`] if it detects a mistake in the configuration. The errors of the other
+/// methods usually have a different cause: a tag, an attacker, or a failure of the key source or the counter store.
 ///
 /// **Return the same generic refusal to untrusted clients for every error.** Write the detailed error only to your
 /// logs. For example, [`Error::UnknownTag`] would tell an attacker that one of your meta-read keys decrypted the
@@ -64,7 +64,8 @@ pub struct Verifier<F, M = [PreparedMetaReadKey; 1], L = &'static SdmLayout> {
 }
 
 impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L> {
-    /// Creates a verifier and prepares the meta-read keys for the scheme of the layout.
+    /// Creates a verifier, and prepares the meta-read keys for the scheme of the layout (computes their key schedules
+    /// in advance).
     ///
     /// If the layout has no `{picc}`, pass `()` as the meta-read keys.
     ///
@@ -152,8 +153,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     /// - `&mirrors` (a reference to [`Mirrors`](crate::Mirrors)) for mirrors that arrive as separate values
     ///
     /// # Errors
-    /// Returns the errors of [`verify`](Self::verify), and [`Error::Commit`] if the tap is a replay or the store
-    /// failed.
+    /// Returns the errors of [`verify`](Self::verify), and [`Error::Commit`] if the tap is a replay or the store fails.
     pub fn admit<'a, S: CounterStore + ?Sized>(
         &'a self,
         tap: impl Into<Presented<'a>>,

@@ -8,9 +8,9 @@
 //! This module is faster than a separate cipher call for each block, for three reasons.
 //! - To compute SubWord, a step of the key schedule, this module uses the instruction for the last round of the cipher.
 //!   On x86-64, the special instruction for the key schedule has three times the latency of the last-round instruction.
-//! - A key that is used for only one block is expanded while the block is encrypted.
-//! - The keys of several tags are expanded in parallel. The processor works on one key while it waits for the result of
-//!   another key.
+//! - If a key is used for only one block, its round keys are computed while the block is encrypted.
+//! - The round keys of several tags are computed in parallel. The processor works on one key while it waits for the
+//!   result of another key.
 
 #![allow(unsafe_code, reason = "`unsafe` is confined to this directory, see above")]
 
@@ -117,8 +117,8 @@ with_aes! {
         }
     }
 
-    /// Encrypts the blocks in `blocks[i]` under `keys[i]`. Each key is expanded during the encryption, so no round key
-    /// is stored.
+    /// Encrypts the blocks in `blocks[i]` under `keys[i]`. The round keys are computed during the encryption, and are
+    /// not stored.
     fn expand_and_encrypt<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
         let mut key = load_each(keys);
         let mut states = [load_each(&[[0; 16]; M]); N];
@@ -297,7 +297,7 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     }
 }
 
-/// Runs one chain of encryptions under a key. The key is expanded for this call only.
+/// Runs one chain of encryptions under a key. The round keys are computed for this call only.
 pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     if available() {
         // SAFETY: `available` has checked that the processor has the AES instructions.
@@ -307,7 +307,7 @@ pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     }
 }
 
-/// Encrypts the blocks in `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
+/// Encrypts the blocks in `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
 pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
     if available() {
         #[cfg(target_arch = "x86_64")]
@@ -324,7 +324,7 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
     }
 }
 
-/// Decrypts the block `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
+/// Decrypts the block `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
 pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
     if available() {
         #[cfg(target_arch = "x86_64")]

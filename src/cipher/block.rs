@@ -60,7 +60,7 @@ pub(super) fn mask(index: u8, bit: u8) -> u64 {
     black_box(0_u64.wrapping_sub((index >> bit & 1).into()))
 }
 
-/// Selects one of sixteen table entries. Each of the four masks halves the number of remaining entries. This is a
+/// Selects one of sixteen table entries. Each of the four masks halves the number of remaining entries. This code is a
 /// macro, because a function might not be inlined into code that uses the processor's AES instructions.
 macro_rules! halve {
     ($table:expr, $masks:expr, $load:expr, $choose:expr) => {{

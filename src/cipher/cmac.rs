@@ -76,7 +76,7 @@ impl Cmac {
         Self::over(Encryptor::new(key))
     }
 
-    /// Computes the MAC of a message. The key is expanded for this call only.
+    /// Computes the MAC of a message. The key is prepared for this call only.
     pub(crate) fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
         struct Once<I>(I);
 
@@ -190,8 +190,9 @@ impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
 
     fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
         let mut state = [0; 16];
-        // The block that is being filled. A full block is encrypted when the next byte arrives. Until then, the block
-        // may be the last block of the message. The last block must be XORed with a subkey before encryption.
+        // The block that is being filled. The last block of a message must be XORed with a subkey before it is
+        // encrypted. A full block is therefore not encrypted until the next byte shows that the block is not the last
+        // one.
         let mut block = [0; 16];
         let mut filled: usize = 0;
         // `for_each` is faster than a loop here, because `next` is slow on chained iterators.
@@ -225,7 +226,7 @@ pub(super) mod tests {
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
-    /// Checks the subkey generation of RFC 4493 §4.
+    /// Checks the subkeys with the example of RFC 4493 §4.
     #[test]
     fn rfc4493_subkeys() {
         let key = Cmac::new(&KEY);

@@ -10,8 +10,8 @@ pub(crate) trait LaneEncrypt {
     fn encrypt(&self, blocks: &mut [Block; LANES]);
 }
 
-/// AES keys for parallel use. The keys are expanded again for each encryption, because each key encrypts only a few
-/// blocks.
+/// AES keys for parallel use. The round keys are not stored but computed again for each encryption, because each key
+/// encrypts only a few blocks.
 pub(crate) struct Lanes(Secret<[Block; LANES]>);
 
 impl Lanes {

@@ -1,9 +1,8 @@
 //! Implements the leakage-resilient primitive (LRP), which chips use in LRP mode. Source: NXP AN12304 Rev 1.1.
 //!
 //! To verify a tap, you do not need this module. If the scheme of the layout is [`Scheme::Lrp`](crate::Scheme::Lrp),
-//! every step up to [`FreshTap`](crate::FreshTap) uses LRP automatically. The functions are public for callers that
-//! analyse a tap or communicate with a chip. The documentation search also finds the functions by NXP's names for the
-//! algorithms.
+//! the steps that decrypt and verify a tap use LRP automatically. The functions are public for callers that analyse a
+//! tap or communicate with a chip. The documentation search also finds the functions by NXP's names for the algorithms.
 //!
 //! The running time does not depend on the values of keys or data. LRP derives 16 secret blocks from each key. NXP
 //! calls these blocks plaintexts. To select one plaintext, the code reads all 16, so memory accesses do not reveal
@@ -34,7 +33,7 @@ pub(crate) enum Enabled {}
 const NEXT: Block = [0x55; 16];
 const OUT: Block = [0xAA; 16];
 
-/// Returns the 16 secret blocks that LRP derives from a key, `generatePlaintexts(4, key)` in AN12304. NXP calls these
+/// Returns the 16 secret blocks that LRP derives from a key (`generatePlaintexts(4, key)` in AN12304). NXP calls these
 /// blocks plaintexts. Source: AN12304 §2.1, Algorithm 1.
 ///
 /// The plaintexts are as secret as `key`, so the caller must wipe them. An [`Lrp`] wipes its own plaintexts.
@@ -54,7 +53,7 @@ fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set
     secret.zeroize();
 }
 
-/// Returns one of the updated keys that LRP derives from a key, `generateUpdatedKeys(key)[index]` in AN12304. Each
+/// Returns one of the updated keys that LRP derives from a key (`generateUpdatedKeys(key)[index]` in AN12304). Each
 /// evaluation of LRP starts with an updated key. Source: AN12304 §2.1, Algorithm 2.
 ///
 /// The updated key is as secret as `key`, so the caller must wipe it.
@@ -228,7 +227,8 @@ impl Lrp {
 impl Cmac<Lrp> {
     /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. In LRP,
     /// each nibble of a block selects a plaintext. All nibbles of this block are zero, so its encryption needs only the
-    /// first plaintext. This encryption therefore runs in parallel with the computation of the other plaintexts.
+    /// first plaintext. After the first plaintext is known, the code runs this encryption in parallel with the
+    /// computation of the other 15 plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));

@@ -77,12 +77,12 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     halve!(table, masks.map(|mask| mask << 64 | mask), load, choose).to_ne_bytes()
 }
 
-/// Runs one chain of encryptions under a key. The key is expanded for this call only.
+/// Runs one chain of encryptions under a key. The round keys are computed for this call only.
 pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
     run(&Aes128Enc::new(key.into()), chain)
 }
 
-/// Encrypts the blocks in `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
+/// Encrypts the blocks in `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
 #[inline]
 pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
     for (key, blocks) in keys.iter().zip(blocks) {
@@ -93,7 +93,7 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
     }
 }
 
-/// Decrypts the block `blocks[i]` under `keys[i]`. The keys are expanded for this call only.
+/// Decrypts the block `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
 #[inline]
 pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
     keys.iter().zip(blocks).for_each(|(key, block)| Decryptor::new(key).decrypt(block));

@@ -1,7 +1,7 @@
 //! Defines the cryptographic suite of SDM, which is AES or the leakage-resilient primitive (LRP).
 //!
 //! This module handles all differences between AES and LRP. Without the feature `lrp`, the type [`Enabled`] has no
-//! values. [`Suite::Lrp`] can therefore not be constructed, and the compiler removes every branch for this variant.
+//! values, so [`Suite::Lrp`] cannot be constructed. The compiler then removes every branch for this variant.
 
 use super::backend::{Decryptor, encrypt_by_each};
 use super::block::{Block, LANES, Secret};
@@ -47,7 +47,7 @@ impl Suite {
         }
     }
 
-    /// Computes the CMAC of a message. The key is expanded for this call only.
+    /// Computes the CMAC of a message. The key is prepared for this call only.
     pub(crate) fn cmac(self, key: &Block, message: impl Iterator<Item = u8>) -> Block {
         match self {
             Self::Aes => Cmac::once(key, message),
@@ -55,7 +55,7 @@ impl Suite {
         }
     }
 
-    /// Computes the CMAC of one block. The key is expanded for this call only.
+    /// Computes the CMAC of one block. The key is prepared for this call only.
     pub(crate) fn cmac_of_block(self, key: &Block, message: &Block) -> Block {
         match self {
             Self::Aes => {
@@ -80,9 +80,10 @@ impl Suite {
         }
     }
 
-    /// Computes the session keys, the counter ids and the MACs of several taps in parallel. Each tap has its own key,
-    /// two blocks and a message. The session key is the CMAC of the first block under the key. The counter id is the
-    /// AES-CMAC of the second block under the key. The MAC is the CMAC of the message under the session key.
+    /// Computes the session keys, the counter ids and the MACs of several taps in parallel. For each tap, the caller
+    /// passes a key, two blocks and a message. The session key is the CMAC of the first block under the key. The
+    /// counter id is the AES-CMAC of the second block under the key. The MAC is the CMAC of the message under the
+    /// session key.
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],

@@ -23,8 +23,8 @@ use record::{Content, Record, Slot};
 /// A counter store on NOR flash for at most `N` tags (feature `flash`).
 ///
 /// For each tag, the store keeps one [`Mark`], which contains the last accepted counter. The store writes a mark to the
-/// flash before it reports the tap as accepted. The mark of an accepted tap is therefore never lost, even if power
-/// fails in the middle of a write. `N` must be a power of two from 2 to 32768.
+/// flash before it reports the tap as accepted. A power failure, even in the middle of a write, therefore cannot lose
+/// the mark of an accepted tap. `N` must be a power of two from 2 to 32768.
 ///
 /// The store divides a region of the flash into segments, and uses the segments in turn. One segment is active. The
 /// active segment holds a snapshot (the last mark of each tag), followed by a log. Each accepted tap appends one record
@@ -44,21 +44,21 @@ use record::{Content, Record, Slot};
 ///
 /// A *word* is the smallest unit that the store reads or writes. On the flash, a record takes 36 bytes, rounded up to
 /// whole words, plus one word for the acknowledgement. The acknowledgement is written last, and shows that the record
-/// is complete. With 4-byte words, the total is 40 bytes. A segment is long enough for a snapshot of `N` tags and a log
-/// of `max(N / 2, 16)` taps. The region must be long enough for three segments.
+/// is complete. With 4-byte words, a record takes 40 bytes in total. A segment is long enough for a snapshot of `N`
+/// tags and a log of `max(N / 2, 16)` taps. The region must be long enough for three segments.
 /// [`MIN_REGION_LEN`](Self::MIN_REGION_LEN) is the length of three segments in bytes.
 ///
 /// **Lifetime**: As an example, consider a store for 32 tags in a region of 16 pages. A page is 4 KiB long, and a word
-/// is 4 bytes long. Each segment takes one page and has space for 102 records, of which 68 are in the log. If a page
+/// is 4 bytes long. Each segment takes one page and has space for 102 records, 68 of them in the log. If a page
 /// survives 100,000 erases, the region lasts for 108 million taps. With one tap every ten seconds, the region lasts for
-/// 34 years. The first tap after a start also erases a segment. If a tap follows each start, the region therefore
-/// survives at most 1.6 million starts.
+/// 34 years. The first tap after a start also erases a segment. If a tap follows each start, the region survives at
+/// most 1.6 million starts (100,000 erases of each of the 16 pages).
 ///
 /// **Memory**: The store needs about 54 bytes of memory for each of the `N` tags.
 ///
 /// The store has two requirements for the flash. Erased bytes must read as `FFh`. A read of a partly written word must
-/// succeed, but may return any value. If a flash does not meet one of the requirements, wrap the flash in an adapter.
-/// For example, some flashes return an error for a read of a partly written word.
+/// succeed, but may return any value. Some flashes return an error for a read of a partly written word. If your flash
+/// violates one of the requirements, wrap the flash in an adapter that meets both requirements.
 ///
 /// The store skips a record that was only partly written, because the tap of that record was never accepted. If an
 /// acknowledged record can no longer be read, the store returns [`FlashError::Corrupted`]. The store never guesses a
@@ -66,31 +66,31 @@ use record::{Content, Record, Slot};
 /// unreadable data, which would lose marks. The store therefore has its own log format. If marks are lost, call
 /// [`format`](Self::format) to create an empty store, and give each tag a new key.
 ///
-/// If a call of `advance` fails, the next call first reads all marks from the flash again. The same applies if the
-/// future of a call is dropped before the call completes.
+/// If a call of `advance` fails while it reads or writes the flash, the next call first reads all marks from the flash
+/// again. The same applies if the future of a call is dropped before the call completes.
 ///
 /// # Which region becomes an empty store
 ///
 /// If the region contains a segment with a complete snapshot, [`open`](Self::open) reads the existing store. Otherwise,
-/// `open` creates an empty store only in a region that is blank except for the first two slots. A slot is the space for
-/// one record. The first two slots may contain any bytes, because power may fail while a store is created. However, if
-/// the first slot contains a valid header, two conditions apply. First, the header must be the header of the first
-/// segment of an empty store. Second, if any byte between the header and the end of the first slot is not zero, the
-/// second slot must be blank. For any other content, `open` returns an error:
+/// `open` creates an empty store only if all bytes after the first two slots are blank. A slot is the space for one
+/// record. The first two slots may contain any bytes, because a power failure can interrupt the creation of a store.
+/// However, if the first slot contains a valid header, two conditions apply. First, the header must be the header of
+/// the first segment of an empty store. Second, if any byte between the header and the end of the first slot is not
+/// zero, the second slot must be blank. For any other content, `open` returns an error:
 ///
 /// | what the region contains | error |
 /// |---|---|
-/// | a valid header of a segment of the length that `N` requires | [`Corrupted`](FlashError::Corrupted) |
-/// | valid headers, but only of segments of other lengths | [`OtherSize`](FlashError::OtherSize) |
-/// | no valid header, but the label that headers and snapshot ends contain | [`Corrupted`](FlashError::Corrupted) |
+/// | a valid header, with the segment length that `N` requires | [`Corrupted`](FlashError::Corrupted) |
+/// | valid headers, but only with other segment lengths | [`OtherSize`](FlashError::OtherSize) |
+/// | no valid header, but the label of a header or of a snapshot end | [`Corrupted`](FlashError::Corrupted) |
 /// | none of these | [`NotFormatted`](FlashError::NotFormatted) |
 ///
 /// The store looks for headers at the start of each page. The store looks for labels at the start of each page, and
 /// from there at every multiple of the slot length. The section "Format" describes headers and labels.
 ///
-/// A new store writes its first mark to the third slot. If any byte after the first two slots is not blank, `open`
-/// therefore never replaces a damaged store with an empty store. If all bytes after the first two slots are erased
-/// while the store is not open, `open` may be unable to detect the loss.
+/// A new store writes its first mark to the third slot. Data after the first two slots therefore shows that the region
+/// may have contained marks, so `open` does not replace this data with an empty store. If all bytes after the first two
+/// slots are erased while the store is not open, `open` may be unable to detect that marks were lost.
 ///
 /// # Format
 ///
@@ -105,7 +105,7 @@ use record::{Content, Record, Slot};
 /// and one word. The first segment begins at the start of the region, and the segments follow one another without gaps.
 /// Bytes after the last whole segment are not used. Numbers are unsigned and little endian. Erased bytes are `FFh`.
 ///
-/// A segment begins with these records, without gaps between them:
+/// A segment contains these records in this order, without gaps between them:
 ///
 /// | slots | record |
 /// |---|---|
@@ -128,9 +128,9 @@ use record::{Content, Record, Slot};
 /// | 28 to 31 | number of the segment | number of accepted taps of this tag | number of the segment |
 /// | 32 to 35 | checksum | checksum | checksum |
 ///
-/// The label is the 16 bytes `"suntap flash v1\0"`. The checksum is a CRC-32/ISO-HDLC. It covers a prefix of four
-/// bytes, followed by bytes 0 to 31 of the record. The prefix is not stored. For a header, the prefix is 0. For any
-/// other record, the prefix is the number of the segment.
+/// The label is the 16 bytes `"suntap flash v1\0"`. The checksum is a CRC-32/ISO-HDLC. It covers a four-byte number
+/// (the prefix), followed by bytes 0 to 31 of the record. The prefix is not stored. For a header, the prefix is 0. For
+/// any other record, the prefix is the number of the segment.
 ///
 /// The acknowledgement consists of zeros and is written after the record. If any bit of the acknowledgement is 0, the
 /// record is acknowledged. Only the last record of a log may have a blank acknowledgement. If the checksum of this last
@@ -183,8 +183,8 @@ pub struct FlashCounters<F, const N: usize> {
     geometry: Geometry<F, N>,
     marks: FnvIndexMap<CounterId, Mark, N>,
     active: Active,
-    /// Is `true` while the marks in memory may differ from the marks on the flash. When the store reads all marks or
-    /// writes a mark, this value stays `true` until the read or write succeeds.
+    /// Is `true` while the marks in memory may differ from the marks on the flash. Before the store reads all marks or
+    /// writes a mark, it sets this value to `true`. After the read or write succeeds, it sets the value to `false`.
     unsure: bool,
 }
 
@@ -253,9 +253,11 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// also create the store with [`format`](Self::format) when the device is manufactured.
     ///
     /// # Errors
-    /// Returns a [`FlashError`] if the region is misaligned, too small or outside the flash, if the flash is not
-    /// supported or fails, or if the region contains something other than a store. Also returns a [`FlashError`] if the
-    /// store in the region is corrupted, contains more than `N` tags, or was written for a different `N`.
+    /// Returns a [`FlashError`] in each of these cases:
+    /// - The region is misaligned, too small or outside the flash.
+    /// - The flash is not supported or returns an error.
+    /// - The region contains data that is not a store.
+    /// - The store in the region is corrupted, contains more than `N` tags, or was written for a different `N`.
     pub async fn open(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.load().await.map_err(Fault::into_error)?;
@@ -266,8 +268,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// every old tap again.**
     ///
     /// # Errors
-    /// Returns a [`FlashError`] if the region is misaligned, too small or outside the flash, or if the flash is not
-    /// supported or fails.
+    /// Returns a [`FlashError`] if the region is misaligned, too small or outside the flash. Also returns a
+    /// [`FlashError`] if the flash is not supported or returns an error.
     pub async fn format(flash: F, region: Range<u32>) -> Result<Self, FlashError<F::Error>> {
         let mut counters = Self::new(flash, &region)?;
         counters.flash.erase(region.start, region.end).await.map_err(FlashError::Flash)?;
@@ -399,19 +401,20 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let mut bytes = [0xFF; record::MAX_WORD];
         let word = bytes.get_mut(..Self::LENGTHS.word).unwrap_or_default();
         self.flash.read(self.geometry.closing(segment), word).await.map_err(Fault::Flash)?;
-        // The closing word closes the segment even if it is only partly written, because the store writes the closing
-        // word only after the next segment is complete.
+        // A partly written closing word also closes the segment. The store starts to write the closing word only after
+        // the next segment is complete.
         Ok(bytes.iter().any(|byte| *byte != 0xFF))
     }
 
-    /// Returns the segment number and the number of tags in the snapshot, or `None` if the snapshot is not complete.
+    /// Returns the segment number and the number of tags in the snapshot. Returns `None` if the snapshot is not
+    /// complete, or if the segment was written for a different `N`.
     async fn whole(&mut self, segment: Segment) -> Result<Option<(u32, u16)>, Fault<F::Error>> {
         let Slot::Whole { record: Record { number, content: Content::Header { tags, segment_len } }, .. } =
             self.read(segment, 0, record::ANY).await?
         else {
             return Ok(None);
         };
-        // The segment was written for a different `N`, so it has a different length. Such a segment is ignored.
+        // A segment of a different length was written for a different `N`, so this store ignores it.
         if segment_len != Self::LENGTHS.segment {
             return Ok(None);
         }
@@ -446,9 +449,10 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         }
         let cut = self.load_segment(segment, number, tags).await?;
         // No word of the flash may be written twice. If the last write was interrupted, the partly written word may
-        // still read as blank. The next mark is therefore written to the next segment. If a complete mark has no
-        // acknowledgement (`cut`), the tap of this mark counts as accepted. In this case, `turn` writes all marks
-        // again, so that this mark is durable before any caller sees it.
+        // still read as blank. The store therefore cannot know which word is the first unwritten word, and writes the
+        // next mark to the next segment. If a complete mark has no acknowledgement (`cut`), the tap of this mark counts
+        // as accepted. In this case, `turn` writes all marks again, so that this mark is durable before any caller sees
+        // it.
         self.active = Active { segment, number, next: Self::SLOTS };
         if cut {
             self.turn().await?;
@@ -465,8 +469,9 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
         let (mut cut, mut ended) = (false, false);
         for slot in 1..Self::SLOTS {
             let read = self.read(segment, slot, number).await?;
-            // Records are written without gaps, so all slots after a slot without an acknowledged record must be blank.
-            // If data follows such a slot, the record in that slot was lost.
+            // The store acknowledges each record before it writes the next record. After the first slot with a blank
+            // acknowledgement, all slots must therefore be blank. If a later slot contains data, the acknowledgement of
+            // the earlier slot was lost, so the segment is corrupted.
             if ended && read != Slot::Blank {
                 return Err(Fault::Corrupted);
             }
@@ -494,7 +499,8 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
     /// can be any bytes in the first two slots. A store with a mark has at least three records, so its third record is
     /// outside the first two slots.
     async fn check_unused(&mut self) -> Result<(), Fault<F::Error>> {
-        // If this instance has already read or written a complete snapshot, the store in the region is now lost.
+        // `active.number` is 0 until this instance reads or writes a complete snapshot. If the number is greater than
+        // 0, a complete snapshot existed and is now lost.
         let mut is_used = self.active.number > 0;
         let (mut is_ours, mut is_own, mut is_other, mut is_padded) = (is_used, false, false, true);
         // The address of the last byte that is not blank.
@@ -512,9 +518,9 @@ impl<F: NorFlash, const N: usize> FlashCounters<F, N> {
                     Self::decode(&bytes, record::ANY)
             {
                 is_used |= number > 1 || tags > 0;
-                // In a completely written slot, all bytes that follow the header record are zeros. Other bytes can mean
-                // that the store was written with a shorter word length. The slots of such a store are shorter than the
-                // slots here, so its marks may lie within the first two slots here.
+                // In a completely written slot, all bytes between the header record and the end of the slot are zero.
+                // If a byte is not zero, the header may come from a store with shorter words. That store has shorter
+                // slots, so its marks may lie within the first two slots of this store.
                 let mut rest = bytes.iter().take(Self::LENGTHS.slot).skip(record::BODY);
                 is_padded &= rest.all(|byte| *byte == 0);
                 is_own |= segment_len == Self::LENGTHS.segment;

@@ -12,9 +12,9 @@ use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 /// **Create one store for the whole program**, not one for each request. If you drop a store, the counters of all tags
 /// are lost. A new, empty store would accept old taps again.
 ///
-/// The store needs about 52 bytes for each of the `N` tags. If `N` is greater than about 1,000, put the store in a
-/// `static`. A large store can overflow the stack. `Box::new` does not help, because it builds the store on the stack
-/// first:
+/// The store needs about 52 bytes for each of the `N` tags. A large store can overflow the stack. `Box::new` does not
+/// help, because it builds the store on the stack first. If `N` is greater than about 1,000, put the store in a
+/// `static`:
 ///
 /// ```
 /// use std::sync::Mutex;

@@ -63,7 +63,7 @@ impl Advance {
 ///   value, exactly one call advances the counter.
 /// - A stored counter never decreases, not even after a restart. The new mark must therefore be durable before
 ///   `advance` returns.
-/// - The counters of different ids are independent of each other.
+/// - Counters with different counter ids are independent of each other.
 /// - `Err` means that the outcome is unknown. The caller must reject the tap.
 ///
 /// The trait is dyn-safe, and a `&mut` reference to a store is also a store.
@@ -75,15 +75,15 @@ impl Advance {
 /// # A store on a database
 ///
 /// A store on a database needs one conditional upsert. The code below is for SQLite. For PostgreSQL, use the same
-/// statements, but with `BYTEA` instead of `BLOB` and `$1` instead of `?1`. The package in `tests/checks/peers`
-/// compiles the code below and runs it against SQLite.
+/// statements, but replace `BLOB` with `BYTEA`, and each `?` with `$` (for example, `?1` with `$1`). The package in
+/// `tests/checks/peers` compiles the code below and runs it against SQLite.
 ///
 /// In SQLite, set `PRAGMA synchronous = EXTRA`. With `synchronous = FULL` and a rollback journal, a power failure can
 /// undo the last commit. The store would then accept the tap of the lost commit again.
 ///
-/// All requests of a service share one store, but `advance` takes `&mut self`. Therefore, implement the trait for a
-/// reference or a handle, for example `impl CounterStore for &Pool`, and pass `&mut &pool`. The tutorial service in
-/// `examples/axum` is an example.
+/// All requests of a service share one store, but `advance` needs exclusive access (`&mut self`). To share the store,
+/// implement the trait for a reference or a handle, for example `impl CounterStore for &Pool`. Each request then passes
+/// its own reference: `&mut &pool`. The tutorial service in `examples/axum` is an example.
 ///
 /// ```ignore
 #[doc = include_str!("sql.in")]

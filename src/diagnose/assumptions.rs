@@ -15,23 +15,23 @@ pub struct Assumptions<'a> {
     pub layout: Option<&'a SdmLayout>,
     /// Keys that may belong to the tag.
     pub keys: &'a [GivenKey<'a>],
-    /// System identifiers that the tag may use. A system identifier is the last part of the diversification input, from
-    /// which AN10922 derives a key. The search tries each system identifier with and without the UID, and with and
-    /// without the application identifier.
+    /// System identifiers from which the keys of the tag may be derived. AN10922 derives a key from a diversification
+    /// input, and the system identifier is the last part of this input. The search tries each system identifier with
+    /// and without the UID, and with and without the application identifier.
     pub suffixes: &'a [&'a [u8]],
     /// The application identifier that the diversification input may contain. If this is `None`, the search tries
-    /// `3042F5`, the application identifier in the example of AN10922.
+    /// several common ones. The first is `3042F5`, from the example of AN10922.
     pub aid: Option<&'a [u8; 3]>,
     /// The assumed UID of the tag.
     pub uid: Option<Uid>,
-    /// The URL of a second tap of the same tag. The second tap is later than the tap in `url`.
+    /// The URL of a second tap of the same tag. The second tap was made after the tap in `url`.
     pub second_url: Option<&'a str>,
     /// The last accepted counter of the tag, from your counter store.
     pub stored_ctr: Option<SdmReadCtr>,
 }
 
 impl<'a> Assumptions<'a> {
-    /// Creates the input with this URL and without assumptions.
+    /// Creates the input of a diagnosis from a URL, without assumptions.
     #[must_use]
     pub const fn about(url: &'a str) -> Self {
         Self { url, layout: None, keys: &[], suffixes: &[], aid: None, uid: None, second_url: None, stored_ctr: None }
@@ -63,7 +63,7 @@ pub enum Role {
 
 impl fmt::Debug for Assumptions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The URL is not printed: if no verifier has accepted it yet, a reader of the log could use it.
+        // The URL is not printed: if no verifier has accepted it yet, a reader of the log could submit it as a tap.
         f.debug_struct("Assumptions").field("keys", &self.keys).finish_non_exhaustive()
     }
 }

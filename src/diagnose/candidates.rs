@@ -11,12 +11,12 @@ use crate::value::Uid;
 
 /// The application identifier in the example of AN10922 §2.2.1.
 const EXAMPLE_AID: &[u8; 3] = &[0x30, 0x42, 0xF5];
-/// System identifiers that are in use: the one in AN10922 §2.2.1, and one from public code.
+/// Known system identifiers: the one in AN10922 §2.2.1, and one from public code.
 const SYSTEM_IDENTIFIERS: [&[u8]; 2] = [b"NXP Abu", b"testing"];
-/// The bytes after the UID in common diversification inputs (from which AN10922 derives a key), besides an application
-/// identifier: nothing, or a key number.
+/// Common endings of a diversification input (the bytes from which AN10922 derives a key). An ending follows the UID
+/// directly. It is empty or a key number.
 const SUFFIXES: [&[u8]; 6] = [&[], &[0x00], &[0x01], &[0x02], &[0x03], &[0x04]];
-/// The number of Bolt Card versions that are tried, starting at 0.
+/// The number of Bolt Card versions to try, starting with version 0.
 const BOLTCARD_VERSIONS: u32 = 32;
 const FACTORY_KEY: [u8; 16] = [0; 16];
 
@@ -41,13 +41,13 @@ fn keys_with_role<'a>(assumptions: &Assumptions<'a>, role: Role) -> impl Iterato
     assumptions.keys.iter().filter(move |given| given.role == role)
 }
 
-/// Returns the key of a new chip. Returns `None` if the same key was given.
+/// Returns the key of a new chip. Returns `None` if this key is among the given keys.
 fn factory_key(assumptions: &Assumptions<'_>) -> Option<[u8; 16]> {
     assumptions.keys.iter().all(|given| *given.key != FACTORY_KEY).then_some(FACTORY_KEY)
 }
 
-/// Returns, in this order: the keys given for the wanted role, the keys given with `Role::Any`, the key of a new chip,
-/// and the keys given for the other role.
+/// Returns, in this order: the keys given for the role `wanted`, the keys given with `Role::Any`, the key of a new
+/// chip, and the keys given for the role `other`.
 fn direct_keys<'a>(
     assumptions: &Assumptions<'a>,
     wanted: Role,
@@ -60,15 +60,16 @@ fn direct_keys<'a>(
 }
 
 /// Returns every key from which other keys may be derived: all given keys with their names, and the key of a new chip.
-/// The key of a new chip has no name, even if it was given, because everybody knows it.
+/// The name of the key of a new chip is `None`, even if this key was given. Everybody knows this key, so a key derived
+/// from it is not secret.
 fn base_keys<'a>(assumptions: &Assumptions<'a>) -> impl Iterator<Item = ([u8; 16], Option<&'a str>)> + use<'a> {
     let factory = factory_key(assumptions).map(|key| (key, None));
     let name = |given: &'a GivenKey<'a>| Some(given.name).filter(|_| *given.key != FACTORY_KEY);
     assumptions.keys.iter().map(move |given| (*given.key, name(given))).chain(factory)
 }
 
-/// Returns how a key is derived from the key of a new chip, so that anybody can derive it. Returns `None` if no known
-/// derivation gives this key.
+/// Returns the derivation that gives `key` from the key of a new chip. Anybody can derive such a key. Returns `None` if
+/// no derivation of [`KeyTier::Derived`] gives `key`.
 pub(super) fn public_derivation<'a>(
     assumptions: &Assumptions<'a>,
     uid: Option<Uid>,
@@ -169,7 +170,7 @@ pub(super) fn try_file_keys<'a>(
 }
 
 /// Calls `try_key` with every SDMFileReadKey of [`KeyTier::Derived`], until `try_key` returns `true`. Returns `true` if
-/// `try_key` did. If `uid` is `None`, only keys that all tags share are tried.
+/// `try_key` returned `true`. If `uid` is `None`, tries only keys that do not depend on a UID.
 fn try_derived_file_keys<'a>(
     assumptions: &Assumptions<'a>,
     base: [u8; 16],
@@ -198,7 +199,8 @@ fn try_derived_file_keys<'a>(
 }
 
 /// Derives one key from this input by AN10922, and a second key by AN10922 without its padding. Calls `try_key` with
-/// each key until `try_key` returns `true`. Returns `true` if `try_key` did.
+/// each key until `try_key` returns `true`. Returns `true` if `try_key` returned `true`. If the input is empty or too
+/// long, tries no key.
 fn try_diversified_keys<'a>(
     master: &MasterKey,
     input: DiversificationInput<'a>,
@@ -228,7 +230,8 @@ fn diversification_inputs<'a>(
         let after_uid = DiversificationInput { suffix, ..input };
         [after_uid, DiversificationInput { aid: usual_aid, ..after_uid }]
     });
-    // Other orders and application identifiers are tried only for suffixes that were given, because each costs time.
+    // For an input with a suffix, other orders and other application identifiers are tried only if the suffix was
+    // given. Each input costs time.
     let in_other_order = given.iter().copied().flat_map(move |suffix| {
         let before_uid = DiversificationInput { before_uid: suffix, ..input };
         let between = DiversificationInput { before_uid: usual_aid, suffix, ..input };
@@ -236,7 +239,8 @@ fn diversification_inputs<'a>(
         let other_aids = aids.into_iter().filter(move |aid| *aid != usual_aid && !aid.is_empty()).map(after_aid);
         [before_uid, between].into_iter().chain(other_aids)
     });
-    let common = SUFFIXES.into_iter().chain(aids).map(move |suffix| DiversificationInput { suffix, ..input });
+    let other_suffixes = aids.into_iter().filter(|aid| !aid.is_empty());
+    let common = SUFFIXES.into_iter().chain(other_suffixes).map(move |suffix| DiversificationInput { suffix, ..input });
     let before = [DiversificationInput { before_uid: usual_aid, ..input }];
     let reversed = [DiversificationInput { uid: uid.map(reversed_uid), is_uid_reversed: true, ..input }];
     let without_uid = given.iter().copied().flat_map(move |suffix| {
@@ -247,7 +251,8 @@ fn diversification_inputs<'a>(
     of_this_tag.filter(move |_| uid.is_some()).chain(without_uid)
 }
 
-/// Returns the application identifiers to try, the most likely first. An identifier that was given is the only one.
+/// Returns the application identifiers to try, the most likely first. If an identifier was given, returns only this
+/// one, and the other entries are empty.
 fn aids<'a>(assumptions: &Assumptions<'a>) -> [&'a [u8]; 8] {
     match assumptions.aid {
         Some(aid) => [aid, &[], &[], &[], &[], &[], &[], &[]],
@@ -264,8 +269,8 @@ fn aids<'a>(assumptions: &Assumptions<'a>) -> [&'a [u8]; 8] {
     }
 }
 
-/// Returns the host of the URL: as it is, without `www.`, without its port, and without its first label. Some programs
-/// use the host as the system identifier.
+/// Returns four forms of the URL's host: unchanged, without `www.`, without its port, and without its first label. A
+/// form that does not apply is empty. Some programs use the host as the system identifier.
 fn hosts(url: &str) -> [&[u8]; 4] {
     let host = url.get(..path_start(url)).and_then(|origin| origin.split("://").nth(1)).unwrap_or_default();
     let short = host.strip_prefix("www.").unwrap_or_default();

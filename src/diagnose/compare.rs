@@ -25,8 +25,8 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
     let mut search = Search::new(assumptions, watch);
     let mut repair = Repair::of(assumptions.layout, assumptions.url);
     if repair.is_percent_decoded() && !matches_quickly(&mut search, &repair, assumptions.url) {
-        // The tag itself may have written `%XX`, as static text. If a MAC matches without decoding, nothing encoded the
-        // URL afterwards.
+        // The tag itself may have written `%XX`, as static text. If a MAC matches without decoding, the URL was not
+        // encoded after the tag wrote it.
         let unchanged = Repair::none(assumptions.layout);
         if matches_quickly(&mut search, &unchanged, assumptions.url) {
             repair = unchanged;
@@ -61,14 +61,14 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
     Diagnosis { conclusion, explanation, contents, tried: search.tried(), complete, findings }
 }
 
-/// Returns `true` if the quick rounds find how the repaired tap was made.
+/// Returns `true` if the quick rounds of the search find a match for the repaired URL.
 fn matches_quickly(search: &mut Search<'_, '_>, repair: &Repair, original: &str) -> bool {
     let url = repair.url(original);
     let (readings, _) = readings::readings(repair.layout.as_ref(), url);
     run_if_possible(search, url, &readings.into_iter(), &QUICK_ROUNDS).is_some()
 }
 
-/// Searches for the way in which the tap was made.
+/// Searches for the keys and the MAC input that reproduce the MAC of the tap.
 fn find<'a>(search: &mut Search<'_, 'a>, tap: &Tap<'_>, readings: &readings::Readings) -> Option<Match<'a>> {
     let as_it_is =
         |search: &mut Search<'_, 'a>| run_if_possible(search, tap.url, &readings.iter().copied(), &QUICK_ROUNDS);
@@ -81,9 +81,9 @@ fn find<'a>(search: &mut Search<'_, 'a>, tap: &Tap<'_>, readings: &readings::Rea
     } else {
         as_it_is(search).or_else(|| with_wrong_offsets(search))
     };
-    // A wrong offset is a mistake in the settings of a tag. Most of the slow rounds look for mistakes of programs that
-    // simulate a tag. The search does not combine both kinds of mistake, so the slow rounds skip readings with a wrong
-    // offset.
+    // A reading (an interpretation of the URL) with a wrong offset or an incomplete MAC already assumes one fault. Most
+    // of the slow rounds look for another fault. The search does not combine two faults in this way, so the slow rounds
+    // skip such readings.
     let regular = readings.iter().copied().filter(UrlParts::is_regular);
     found.or_else(|| run_if_possible(search, tap.url, &regular, &SLOW_ROUNDS))
 }
@@ -103,7 +103,7 @@ fn run_if_possible<'a>(
 fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
     let Match { mut parts, scheme, claimed, file_key, recipe, .. } = found.clone();
     let SessionVector { uid, ctr, .. } = recipe.vector;
-    // In the URL, a UID or counter is a mirror only if it is also in the session vector. Otherwise it is static text
+    // A UID or counter in the URL is a mirror only if the session vector contains it too. Otherwise it is static text
     // that looks like a mirror.
     if parts.picc_data.is_none() {
         parts.uid = parts.uid.filter(|_| uid.is_some());
@@ -112,7 +112,7 @@ fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
     // A tamper status that the MAC does not cover counts as a mirror only if the assumed layout has a tamper status.
     let is_assumed = tap.assumed_parts().is_some_and(|assumed| assumed.tt_status.is_some());
     parts.tt_status = parts.tt_status.filter(|part| is_assumed || is_covered(&found.parts, *part));
-    // A chip does not encrypt file data outside the MAC input, so such digits are static text.
+    // A chip encrypts file data only inside the MAC input. Digits outside the MAC input are static text.
     parts.enc = parts.enc.filter(|part| is_covered(&found.parts, *part));
     let meta_key = claimed.meta_key.as_ref().map(|(key, _)| key.clone());
     let fits = |layout: &SdmLayout| verify(layout, tap.url, meta_key.as_ref(), &file_key.0).is_some();
@@ -156,8 +156,8 @@ fn compare_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>
     let is_given_as =
         |role: Role, key: &[u8; 16]| assumptions.keys.iter().any(|given| given.role == role && given.key == key);
     let has_role = |role: Role| assumptions.keys.iter().any(|given| given.role == role);
-    // If no key was given for a role, any key is accepted for this role. Therefore, if all keys were given with
-    // `Role::Any`, no key has the wrong role.
+    // If no key was given for a role, any key is accepted for this role. If all keys were given with `Role::Any`, this
+    // applies to both roles.
     let is_accepted = |role: Role, key: &[u8; 16]| is_given_as(role, key) || !has_role(role);
     let meta_is_file = meta.is_some_and(|(key, _)| is_given_as(Role::File, key) && !is_accepted(Role::Meta, key));
     if meta_is_file && is_given_as(Role::Meta, file.0) && !is_accepted(Role::File, file.0) {
@@ -178,8 +178,8 @@ fn is_factory(key: &[u8; 16]) -> bool {
     *key == [0; 16]
 }
 
-/// Adds the finding about keys of a new chip. This finding comes after all other faults. A tap with such keys can
-/// verify, but the other faults may prevent this.
+/// Adds the findings about keys that everybody knows: the key of a new chip, and a given SDMFileReadKey that is derived
+/// from it. These findings come after all other faults, because a tap with such keys can still verify.
 fn add_factory_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let meta = explanation.meta_key.as_ref().map(|(key, _)| is_factory(key.expose_bytes()));
     let file = is_factory(explanation.file_key.0.expose_bytes());
@@ -202,12 +202,14 @@ fn add_factory_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation
 fn covered_text<'a>(assumptions: &Assumptions<'a>, tap: &Tap<'_>, parts: &UrlParts) -> &'a str {
     let covered = Span { from: parts.window_start, to: parts.mac.from };
     let original = assumptions.url;
-    // In the repaired URL, the text may have another position or another case.
+    // If the repair changed the length of the URL, the text may have moved, so it is searched for. Otherwise it has the
+    // same position, but its case may differ.
     let moved = original.find(covered.of(tap.url)).map(|from| Span::at(from, covered.len()));
     moved.filter(|_| original.len() != tap.url.len()).unwrap_or(covered).of(original)
 }
 
-/// Adds the findings about faults in the tap or in the assumptions, but not about the second tap.
+/// Adds the findings about faults in the tap or in the assumptions. Findings about the second tap and about keys that
+/// everybody knows are added elsewhere.
 fn add_faults<'a>(
     assumptions: &Assumptions<'a>,
     tap: &Tap<'_>,
@@ -262,7 +264,7 @@ fn add_faults<'a>(
         add(findings, Finding::Parts);
     }
     if explanation.layout.is_none() && findings.len() == earlier_findings {
-        // No chip writes these characters, so they are not from the tag.
+        // No layout can describe this URL, because it contains characters that no chip writes.
         add(findings, Finding::SurroundingText);
     }
     let vector = recipe.vector;
@@ -282,7 +284,8 @@ fn add_faults<'a>(
     }
 }
 
-/// Returns `true` if the digits are file data: according to the layout, or because they decrypt to text.
+/// Returns `true` if the part of the URL in `parts.enc` is really file data: the layout has file data, or the digits
+/// decrypt to printable text.
 fn is_file_data(found: &Match<'_>, url: &str, layout: Option<&SdmLayout>) -> bool {
     layout.is_some_and(|layout| layout.has(Field::EncFileData))
         || contents::is_text(Contents::of_match(url, found, false).file_data())
@@ -305,7 +308,7 @@ fn add_blank_mirrors(found: &Match<'_>, url: &str, findings: &mut Findings<'_>) 
 }
 
 /// Adds the findings about a MAC that was not computed as on a chip. `claimed` is the session vector that a chip would
-/// use.
+/// use for the UID and the counter of the URL.
 fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Truncation, findings: &mut Findings<'_>) {
     let recipe = found.recipe;
     if recipe.vector.is_ctr_reversed && recipe.vector.ctr.is_some() {
@@ -337,8 +340,8 @@ fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Trun
 
 /// Adds the findings about the second tap.
 ///
-/// If the SDMFileReadKey is derived from the UID, the key of a different tag is not known. Therefore, if the second tap
-/// has a different UID, its MAC is not checked.
+/// A derived SDMFileReadKey is usually different for each tag. If the second tap has a different UID and does not
+/// verify with this key, its UID is reported although its MAC is not checked.
 fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
     let Some(original) = assumptions.second_url else { return };
     let repair = Repair::of(explanation.layout.as_ref(), original);

@@ -15,10 +15,11 @@ use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 /// Maximum length of decrypted file data in bytes.
 const MAX_FILE_DATA: usize = 128;
 
-/// The values in a URL, as far as they can be read.
+/// The values that could be read from a URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contents {
-    /// `true` if the MAC of the tap is right. If this is `false`, the values may be forged.
+    /// `true` if the MAC is right and no finding says that something other than the tag can have made it. If this is
+    /// `false`, the values may be forged.
     pub is_proven: bool,
     /// The UID, if the tap has one.
     pub uid: Option<Uid>,
@@ -32,7 +33,7 @@ pub struct Contents {
 
 impl Contents {
     /// Returns the decrypted file data. Returns no bytes if the tap has no file data or if their key is not known. If
-    /// [`Contents::is_proven`] is `false`, returns only printable text, because a wrong key gives random bytes.
+    /// no MAC matches, returns only printable text, because a wrong key gives random bytes.
     #[must_use]
     pub fn file_data(&self) -> &[u8] {
         &self.file_data
@@ -46,7 +47,7 @@ impl Contents {
         Self { is_proven, uid, ctr, tt_status, file_data }
     }
 
-    /// Returns the content of a tap whose MAC does not match. Returns `None` if the tap has no UID and no counter.
+    /// Returns the content of a tap for which no MAC matches. Returns `None` if the tap has no UID and no counter.
     ///
     /// Decrypts the file data with each given key and with the key of a new chip, until the result is printable text. A
     /// wrong key gives random bytes. If a key gives text, also returns this key.

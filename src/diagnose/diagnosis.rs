@@ -1,4 +1,4 @@
-//! The result of a diagnosis. It says how a tap was made and what is wrong.
+//! The result of a diagnosis: the layout and the keys of a tap, and what is wrong.
 
 use core::fmt;
 
@@ -24,7 +24,8 @@ pub(super) fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
 pub enum Conclusion {
     /// The tap verifies, and every assumption about it is right.
     Healthy,
-    /// The search found how the tap was made. The findings say what is wrong with the tap or with the assumptions.
+    /// The search found keys and a MAC input that reproduce the MAC of the tap. The findings say what is wrong with the
+    /// tap or with the assumptions.
     Explained,
     /// No MAC that the search computed equals the MAC of the tap. The findings say only what can be seen without a
     /// matching MAC.
@@ -36,22 +37,22 @@ pub enum Conclusion {
 pub struct Diagnosis<'a> {
     /// The conclusion: healthy, explained or unexplained.
     pub conclusion: Conclusion,
-    /// How the tap was made; `None` if the search did not find this out.
+    /// The layout and the keys of the tap; `None` if no MAC that the search computed equals the MAC of the tap.
     pub explanation: Option<Explanation<'a>>,
-    /// The UID, the counter and other content of the tap; `None` if they cannot be read. If no MAC matches, they may be
-    /// forged: see [`Contents::is_proven`].
+    /// The UID, the counter and other content of the tap; `None` if they cannot be read. If [`Contents::is_proven`] is
+    /// `false`, they may be forged.
     pub contents: Option<Contents>,
-    /// The work done, in units of one MAC in AES mode. Computing a MAC, computing a session key and preparing
-    /// (expanding) a key cost 1 each, or 32 each in LRP mode. Deriving a key from a given key costs nothing, but
-    /// deriving a legacy key of sdm-backend costs 5000.
+    /// The work that the search did. The unit is the work of one MAC in AES mode. Each MAC, each session key and each
+    /// prepared (expanded) key counts 1, or 32 in LRP mode. Deriving a key counts nothing, except that a legacy key of
+    /// sdm-backend counts 5000.
     pub tried: u32,
-    /// `true` if the search found how the tap was made, or if it tried everything. `false` if it left something out to
-    /// limit its work: see [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
+    /// `true` if a MAC that the search computed equals the MAC of the tap, or if the search tried everything. `false`
+    /// if the search left something out to limit its work: see [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
     pub complete: bool,
     pub(super) findings: Findings<'a>,
 }
 
-/// How a tap was made: the layout and the keys that verify it.
+/// The layout and the keys that verify a tap, and its UID and counter.
 #[derive(Clone)]
 pub struct Explanation<'a> {
     /// A layout that verifies the tap; `None` if no layout can describe the tap. If the assumed layout verifies the
@@ -63,9 +64,9 @@ pub struct Explanation<'a> {
     pub meta_key: Option<(SdmMetaReadKey, KeySource<'a>)>,
     /// The SDMFileReadKey and its source.
     pub file_key: (SdmFileReadKey, KeySource<'a>),
-    /// The UID that the tag mirrors; `None` if the tag mirrors no UID.
+    /// The UID of the tag; `None` if the tag mirrors no UID.
     pub uid: Option<Uid>,
-    /// The counter that the tag mirrors; `None` if the tag mirrors no counter.
+    /// The counter of the tap; `None` if the tag mirrors no counter.
     pub ctr: Option<SdmReadCtr>,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Diagnosis<'a> {
         &self.findings
     }
 
-    /// Returns `true` if nothing is wrong.
+    /// Returns `true` if the conclusion is [`Conclusion::Healthy`].
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.conclusion == Conclusion::Healthy

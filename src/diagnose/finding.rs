@@ -41,17 +41,21 @@ pub enum Finding<'a> {
     SchemeDiffers,
     /// One SDM offset is wrong, or all are. At least one mirror is therefore not at its placeholder.
     OffsetShift {
-        /// The mirror whose offset is wrong; `None` if all offsets are wrong for the same reason.
+        /// The mirror whose offset is wrong; `None` if all offsets are wrong for the same reason, or if it is not known
+        /// which offset is wrong.
         mirror: Option<Field>,
         /// The wrong offset minus the right offset: positive if the offset is too large, negative if it is too small.
-        /// If several offsets are wrong by different amounts, this is one of these amounts.
+        /// If several offsets are wrong by different amounts, this is one of these amounts. If no amount is known, this
+        /// is 0.
         by: i32,
         /// The probable cause.
         cause: ShiftCause,
     },
-    /// The end of the MAC is missing. The hexadecimal digits that remain are right.
+    /// Either the end of the MAC is missing, or the placeholder of the MAC has more than 16 characters. The digits of
+    /// the MAC that are in the URL are right.
     MacLength {
-        /// The number of hexadecimal digits that remain, fewer than 16.
+        /// If this is less than 16, it is the number of hexadecimal digits that remain of the MAC. If it is greater
+        /// than 16, it is the number of characters of the placeholder.
         digits: usize,
     },
     /// A part of the URL looks like PICCData, but it is too short or too long.
@@ -70,12 +74,12 @@ pub enum Finding<'a> {
         /// The text that the MAC covers.
         covered: &'a str,
     },
-    /// The mode of the tag, such as AES or LRP, is not the mode that the layout says.
+    /// The mode of the tag, such as AES or LRP, is not the mode in the layout.
     Mode {
         /// The mode of the tag.
         actual: Scheme,
     },
-    /// The tag has the key of a new chip: 16 zero bytes.
+    /// At least one key of the tag is still the key of a new chip: 16 zero bytes.
     FactoryKey {
         /// `true` if the SDMMetaReadKey is this key.
         meta: bool,
@@ -88,14 +92,14 @@ pub enum Finding<'a> {
     DerivedKey {
         /// The role of the key.
         role: Role,
-        /// The key from which this key is derived, and how it is derived.
+        /// The key from which the key of the tag is derived, and the derivation.
         source: KeySource<'a>,
     },
     /// A key of the tag is one of the given keys, but a different key was given for its role.
     OtherKey {
         /// The role of the key.
         role: Role,
-        /// The given key, by its name.
+        /// The given key that has this role on the tag.
         source: KeySource<'a>,
     },
     /// The MAC input (the text that the MAC covers) does not begin where the layout says.
@@ -118,7 +122,7 @@ pub enum Finding<'a> {
     },
     /// The MAC covers the decoded bytes of mirrors instead of the text of the URL.
     MacOverBytes,
-    /// The bytes of the counter are in the wrong order.
+    /// The bytes of the counter are in reverse order.
     CounterByteOrder,
     /// The MAC consists of the wrong 8 bytes of the 16-byte CMAC.
     MacTruncation {
@@ -152,7 +156,7 @@ pub enum Finding<'a> {
     },
     /// The second tap does not verify with the layout and the keys of the first tap.
     SecondDiffers,
-    /// The search found how the second tap was made, but not how the first tap was made.
+    /// The search found keys and a MAC input that reproduce the MAC of the second tap, but none for the first tap.
     Altered,
     /// No key that was tried decrypts the PICCData to valid bytes.
     MetaKey,
@@ -169,7 +173,7 @@ pub enum Finding<'a> {
     SealOpened,
     /// The chip does not measure its seal.
     SealNotMeasured,
-    /// No key was given, and every key of this tap is still the key of a new chip.
+    /// No key was given, and the tap verifies with the keys of a new chip.
     NewChip,
     /// Some hexadecimal digits of the mirrors are in lower case.
     HexCase,
@@ -181,7 +185,7 @@ pub enum Finding<'a> {
 }
 
 impl Finding<'_> {
-    /// Returns the short name of this finding. The name does not change between releases.
+    /// Returns the short name of this finding. The name stays the same across releases.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -236,7 +240,7 @@ impl Finding<'_> {
         }
     }
 
-    /// Returns `true` if somebody else than the tag can have made the tap.
+    /// Returns `true` if something other than the tag can have made the URL.
     pub(super) const fn allows_forgery(&self) -> bool {
         matches!(
             self,

@@ -45,7 +45,7 @@ pub enum KeyDerivation<'a> {
     SdmBackendLegacy,
 }
 
-/// The input from which a key is derived: these fields, concatenated in this order.
+/// The input from which a key is derived: `before_uid`, `uid`, `aid` and `suffix`, concatenated in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DiversificationInput<'a> {
     /// The bytes before the UID, usually an application identifier.
@@ -61,7 +61,8 @@ pub struct DiversificationInput<'a> {
 }
 
 impl DiversificationInput<'_> {
-    /// Returns the fields of the input in order. The UID is empty if there is none.
+    /// Returns the bytes of `before_uid`, `uid`, `aid` and `suffix`. If the input has no UID, the second slice is
+    /// empty.
     pub(super) fn parts(&self) -> [&[u8]; 4] {
         let uid = self.uid.as_ref().map_or(&[][..], |uid| uid.as_bytes());
         [self.before_uid, uid, self.aid, self.suffix]

@@ -28,7 +28,7 @@ pub(super) fn name(url: &str) -> Option<&'static str> {
     has_mirror.then_some("the UID and NFC counter mirror of an NTAG 21x, which has no MAC, so anybody can forge it")
 }
 
-/// Returns the name and the value of each query parameter. A part of the path is returned as a value with an empty
+/// Returns the name and the value of each parameter. A part without `=`, such as each segment of the path, has an empty
 /// name.
 fn parameters(url: &str) -> impl Iterator<Item = (&str, &str)> {
     let rest = url.get(path_start(url)..).unwrap_or_default();

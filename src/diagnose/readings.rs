@@ -144,7 +144,7 @@ fn add_shifted_guesses(url: &str, readings: &mut Readings) {
 }
 
 /// Returns the number of characters in the placeholder of a mirror, if the placeholder is too long. The mirror then
-/// fills its start, and zeros follow up to the next separator.
+/// fills the start of the placeholder, and zeros fill the rest, up to the next separator.
 pub(super) fn long_placeholder(mirror: Option<Span>, url: &str) -> Option<usize> {
     let part = mirror?;
     let rest = url.get(part.to..)?;
@@ -154,8 +154,8 @@ pub(super) fn long_placeholder(mirror: Option<Span>, url: &str) -> Option<usize>
 }
 
 /// Returns the possible positions of a MAC that is cut off by the end of the URL, each with its distance from the
-/// placeholder. Returns none if the run is not at the end of the URL. The run is a shortened MAC, or zeros of the
-/// placeholder followed by a shortened MAC.
+/// placeholder. The run must be at the end of the URL; otherwise nothing is returned. It must be a shortened MAC, or
+/// zeros of the placeholder followed by a shortened MAC.
 fn cut_macs(run: Span, url: &str) -> impl Iterator<Item = (Span, Option<i32>)> {
     let lost = (1..=MAC_CHARS.saturating_sub(MIN_MAC_DIGITS)).filter(move |_| run.to == url.len());
     lost.filter_map(move |lost| {
@@ -191,8 +191,8 @@ fn picc_data_candidates(run: Span) -> impl Iterator<Item = Span> {
 /// Returns the runs of hexadecimal digits after the host. Runs that are shorter than a counter are left out.
 ///
 /// Letters of static text can look like hexadecimal digits: for example, `mac` ends with `ac`. A chip writes
-/// hexadecimal digits in upper case, so lower-case letters in a run may be static text. In such a run, each part
-/// between lower-case letters is also returned as a run.
+/// hexadecimal digits in upper case. If a run also has upper-case letters, or if it has lower-case letters only at its
+/// ends, the lower-case letters may be static text. Each part between them is then also returned as a run.
 fn digit_runs(url: &str) -> DigitRuns {
     let mut runs = DigitRuns::new();
     let mut add = |run: Span| {
@@ -225,8 +225,8 @@ fn digit_runs(url: &str) -> DigitRuns {
 }
 
 /// Returns the position of a value that is probably a tamper status. Two letters may also be something else, such as a
-/// country code. They count only if the name of the parameter suggests a status, or if they have no name and follow a
-/// run of hexadecimal digits.
+/// country code. They count as a status only if the name of the parameter suggests a status, or if they have no name
+/// and follow a run of hexadecimal digits.
 fn find_tt_status(url: &str) -> Option<Span> {
     let mut offset = path_start(url);
     let (mut name, mut before) = ("", "");
@@ -260,7 +260,8 @@ pub(super) fn wrong_picc_data_length(url: &str) -> Option<usize> {
     wrong.filter(|_| lengths().filter(|len| *len >= 16).count() > 1)
 }
 
-/// Returns the number of hexadecimal digits where the layout has PICCData, if PICCData cannot have this number.
+/// Counts the hexadecimal digits at the place where the layout has PICCData. Returns this number if it differs from the
+/// number in the layout.
 pub(super) fn wrong_picc_data_of_layout(layout: &SdmLayout, url: &str) -> Option<usize> {
     let mut offset = 0usize;
     for element in layout.elements() {
@@ -306,7 +307,7 @@ pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) 
     if !runs.is_empty() && runs.iter().filter(is_long).all(is_zero) {
         return Blank::All;
     }
-    // The file data are before the MAC, so the last run with the length of a MAC is the MAC.
+    // The last run with the length of a MAC is probably the MAC.
     let mac = runs.iter().rfind(|run| run.len() == MAC_CHARS);
     let of_reading = readings.first().is_some_and(|reading| is_zero(&reading.mac));
     if of_reading || mac.is_some_and(is_zero) { Blank::Mac } else { Blank::None }

@@ -17,12 +17,12 @@ use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 pub(super) struct SessionVector {
     pub(super) uid: Option<Uid>,
     pub(super) ctr: Option<SdmReadCtr>,
-    /// `true` if the bytes of the counter are in the wrong order.
+    /// `true` if the bytes of the counter are in reverse order.
     pub(super) is_ctr_reversed: bool,
 }
 
 impl SessionVector {
-    /// Returns the counter whose bytes are in the session vector.
+    /// Returns the counter with its bytes in the order of the session vector.
     pub(super) fn used_ctr(&self) -> Option<SdmReadCtr> {
         self.ctr.map(|ctr| if self.is_ctr_reversed { reversed(ctr) } else { ctr })
     }
@@ -73,7 +73,8 @@ pub(super) struct Recipe {
 pub(super) enum Recipes {
     /// The recipe of a chip whose session vector has the same UID and counter as the URL.
     Chip,
-    /// The recipe of a chip, but with other session vectors. A chip or a program may use them.
+    /// The recipe of a chip, but with other session vectors. A chip can use some of them; the others are mistakes of
+    /// programs.
     Vectors,
     /// The MAC covers text, but it is computed with a key other than the session key for the MAC.
     WrongKeys,
@@ -101,8 +102,9 @@ impl Recipes {
     }
 }
 
-/// Returns variants of the claimed session vector: with the known or the reversed UID, without the UID, without the
-/// counter, with the bytes of the counter in reverse order, and combinations of these changes.
+/// Returns variants of the claimed session vector: with the assumed UID of the tag (`known_uid`), with the UID
+/// reversed, without the UID, without the counter, with the bytes of the counter in reverse order, and combinations of
+/// these changes.
 fn other_vectors(claimed: SessionVector, known_uid: Option<Uid>) -> impl Iterator<Item = SessionVector> {
     let SessionVector { uid, ctr, .. } = claimed;
     let uids = [uid, None, known_uid.filter(|known| uid != Some(*known)), uid.map(reversed_uid)];
@@ -137,7 +139,7 @@ fn reversed(ctr: SdmReadCtr) -> SdmReadCtr {
     SdmReadCtr::from_lsb_first([high, mid, low])
 }
 
-/// Bytes that the MAC of a program may cover instead of the text of the URL.
+/// Bytes over which a program that simulates a chip may compute its MAC, instead of over the text of the URL.
 pub(super) type ByteMessage = Vec<u8, 160>;
 
 /// Returns the decoded bytes of each mirror, and the joined bytes of some pairs of mirrors.

@@ -8,12 +8,12 @@ use super::url_parts::{UrlParts, path_start};
 use crate::sun::error::Malformed;
 use crate::sun::layout::{ElementKind, MAX_TEMPLATE, SdmLayout};
 
-/// The maximum length of a repaired URL. It is larger than the maximum length of a tap, because the URL of a redirect
-/// can contain a percent-encoded tap.
+/// The maximum length of a repaired URL. It is larger than the maximum length of the URL on a tag, because the URL of a
+/// redirect can contain the percent-encoded URL of the tag.
 const MAX_REPAIRED: usize = 1024;
 type Repaired = String<MAX_REPAIRED>;
-/// The maximum number of times that a URL is decoded. For example, a redirect inside a redirect encodes the tap
-/// twice.
+/// The maximum number of times that a URL is decoded. For example, a redirect inside a redirect encodes the URL of the
+/// tag twice.
 const MAX_DECODINGS: usize = 5;
 
 /// A repaired URL and layout, and the findings about what was repaired.
@@ -30,7 +30,7 @@ impl Repair {
         Self { url: None, layout: layout.cloned(), findings: Vec::new() }
     }
 
-    /// Repairs the URL, but only if it does not match the layout. Removes text around the URL, and undoes
+    /// Changes nothing if the URL matches the layout. Otherwise removes text around the URL, and undoes
     /// percent-encoding and HTML escaping. If the result does not match the layout either, tries three changes:
     /// removing appended text, changing the case of the static text, and changing the URL scheme and host of the
     /// layout. Makes the first change after which they match.
@@ -65,7 +65,7 @@ impl Repair {
     }
 
     fn add(&mut self, finding: Finding<'static>) {
-        // There are at most three kinds of repairs.
+        // There are at most three findings: text around the URL, an encoding, and one of the three other changes.
         let _ = self.findings.push(finding);
     }
 
@@ -95,8 +95,8 @@ impl Tap<'_> {
     }
 }
 
-/// Returns the URL in a text that contains characters which no tag writes, such as quotes, spaces or angle brackets.
-/// Returns `None` if there are no such characters, or no URL.
+/// Splits the text at characters that no tag writes, such as quotes, spaces or angle brackets. Returns the first part
+/// that contains `://`. Returns `None` if the text has no such characters, or no such part.
 fn without_surrounding_text(text: &str) -> Option<Repaired> {
     let is_foreign = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '|' | '\'');
     if !text.contains(is_foreign) {
@@ -106,7 +106,7 @@ fn without_surrounding_text(text: &str) -> Option<Repaired> {
     Repaired::try_from(url).ok()
 }
 
-/// Undoes HTML escaping and percent-encoding, as often as necessary. Returns `None` if the URL has neither.
+/// Undoes HTML escaping and percent-encoding, at most [`MAX_DECODINGS`] times. Returns `None` if the URL has neither.
 fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
     let (mut decoded, mut finding): (Option<Repaired>, Option<Finding<'static>>) = (None, None);
     for _ in 0..MAX_DECODINGS {
@@ -122,7 +122,7 @@ fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
         }
     }
     let mut decoded = decoded?;
-    // The URL of a redirect contains the URL of the tap. Only the URL of the tap is kept.
+    // If this is the URL of a redirect, it contains the URL of the tag. Only the URL of the tag is kept.
     let inner = decoded.rfind("://").and_then(|at| {
         let scheme = decoded.get(..at)?.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
         at.checked_sub(scheme).filter(|from| *from > 0 && scheme > 0)
@@ -169,8 +169,8 @@ fn percent_decoded(url: &str) -> Option<Repaired> {
     changed.then_some(decoded)
 }
 
-/// Returns the URL without the text that was appended to it. Returns `None` if no beginning of the URL matches the
-/// layout.
+/// Returns the URL without the text that was appended to it. The appended text may begin with `&`, `?`, `#`, a space or
+/// a line break. Returns `None` if the URL does not match the layout after any such cut.
 fn without_appended_text(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     let cuts = url.char_indices().rev().filter(|(_, c)| matches!(c, '&' | '?' | '#' | ' ' | '\n')).map(|(at, _)| at);
     let head = cuts.filter_map(|at| url.get(..at)).find(|head| layout.parse(head).is_ok())?;
@@ -198,14 +198,15 @@ fn with_case_of_layout(layout: &SdmLayout, url: &str) -> Option<Repaired> {
     layout.parse(&repaired).is_ok().then_some(repaired)
 }
 
-/// Returns the layout with the URL scheme and host of the URL. Returns `None` if the result does not match the URL
-/// either.
+/// Returns the layout with the URL scheme and host of the URL. Returns `None` if this is not possible, or if the result
+/// does not match the URL either.
 fn with_origin_of_url(layout: &SdmLayout, url: &str) -> Option<SdmLayout> {
     let (origin, tail) = layout.template().split_at_checked(layout.origin)?;
     let (scheme, host) = split_origin(url.get(..path_start(url))?);
     let (_, layout_host) = split_origin(origin);
     let mut template: String<MAX_TEMPLATE> = String::new();
-    // If the layout has a `[[` before its URL scheme, its host or its path, the new layout has it at the same place.
+    // If the layout has a `[[` before its URL scheme, its host or its path, the new layout has it at the same place. A
+    // `[[` elsewhere, such as inside the host, cannot be transferred.
     let marks = [origin.starts_with("[["), layout_host.starts_with("[["), origin.ends_with("[[")];
     let [before_scheme, before_host, before_path] = marks;
     if origin.contains('{') || (origin.contains("[[") && !marks.contains(&true)) {

@@ -1,4 +1,4 @@
-//! Searches for the way in which a URL was made.
+//! Searches for the keys and the MAC input that reproduce the MAC of a URL.
 
 use heapless::Vec;
 
@@ -28,7 +28,7 @@ pub(super) struct ClaimedValues<'a> {
     pub(super) ctr: Option<SdmReadCtr>,
 }
 
-/// A combination of URL parts, keys and a recipe that yields the MAC of the URL. It shows how the URL was made.
+/// A combination that yields the MAC of the URL: URL parts, keys, and a way to compute the MAC (a recipe).
 #[derive(Clone)]
 pub(super) struct Match<'a> {
     pub(super) parts: UrlParts,
@@ -65,7 +65,7 @@ pub(super) struct Search<'s, 'a> {
     /// The SDMMetaReadKeys that are slow to derive ([`KeyTier::SlowlyDerived`]). They are the same for every
     /// interpretation of the URL, so they are derived only once, on first use.
     slow_meta_keys: Option<Vec<MetaCandidate<'a>, 16>>,
-    /// `true` if the search left something out, because the limit was reached or `slow_meta_keys` was full.
+    /// `true` if the search left something out, because the limit was reached or a list was full.
     is_cut_short: bool,
 }
 
@@ -75,7 +75,8 @@ const RESERVE: u32 = 20_000;
 /// The cost of deriving one key of [`KeyTier::SlowlyDerived`], in MACs.
 const SLOW_DERIVATION_COST: u32 = 5000;
 
-/// What one round of the search tries: keys, starts of the MAC input, and recipes.
+/// What one round of the search tries: which keys, which starts of the MAC input, and which ways to compute the MAC
+/// (recipes).
 #[derive(Clone, Copy)]
 pub(super) struct Round {
     tier: KeyTier,
@@ -83,8 +84,9 @@ pub(super) struct Round {
     recipes: Recipes,
 }
 
-/// The first rounds. They find how the tap of a real chip was made if the keys are given or cheap to derive, and if the
-/// MAC input starts at a likely position.
+/// The first rounds. They find a match for a real chip if its keys are given or cheap to derive, and if the MAC input
+/// starts at a likely position. With the given keys, they also find two mistakes of programs: a wrong MAC key, and a
+/// MAC over decoded bytes.
 pub(super) const QUICK_ROUNDS: [Round; 4] = [
     Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::Chip },
     Round { tier: KeyTier::Direct, starts: WindowStarts::Likely, recipes: Recipes::WrongKeys },
@@ -124,8 +126,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 continue;
             }
             for reading in readings.clone() {
-                // A derived key and a wrong mode together are two faults. They are not searched, because LRP mode takes
-                // long.
+                // The search does not combine a derived key with a wrong mode, because a search in LRP mode takes long.
                 let layout = self.assumptions.layout.filter(|_| round.tier != KeyTier::Direct);
                 let is_possible = |scheme: &Scheme| layout.is_none_or(|layout| layout.scheme() == *scheme);
                 for scheme in schemes(&reading, url).filter(is_possible) {
@@ -176,8 +177,8 @@ impl<'s, 'a> Search<'s, 'a> {
         self.tried
     }
 
-    /// Decrypts the PICCData with the keys of this tier (cost group) and of the cheaper tiers, and returns every valid
-    /// result. If the URL has no PICCData, returns the unencrypted UID and counter.
+    /// Decrypts the PICCData with the keys of this tier (cost group) and of the cheaper tiers, and returns the valid
+    /// results, at most eight. If the URL has no PICCData, returns the unencrypted UID and counter.
     pub(super) fn open(&mut self, url: &str, parts: &UrlParts, scheme: Scheme, tier: KeyTier) -> Claims<'a> {
         let mut results = Vec::new();
         let Some(picc_data) = parts.picc_data else {
@@ -337,8 +338,8 @@ impl<'s, 'a> Search<'s, 'a> {
 /// The results of decrypting PICCData with different keys.
 type Claims<'a> = Vec<ClaimedValues<'a>, 8>;
 
-/// Adds a result. If the list is full, the result replaces one whose UID is less likely. Returns `true` if a result was
-/// dropped.
+/// Adds a result. If the list is full, a result with a likely UID replaces one with an unlikely UID, and any other
+/// result is dropped. Returns `true` if the list was full.
 fn keep<'a>(results: &mut Claims<'a>, assumptions: &Assumptions<'_>, claimed: ClaimedValues<'a>) -> bool {
     let is_likely = |claimed: &ClaimedValues<'_>| {
         claimed.uid.is_some_and(|uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))

@@ -13,7 +13,8 @@ const HEADER: usize = 7;
 pub(super) struct Shift {
     /// The mirror that is not at its placeholder; `None` if every mirror is shifted.
     pub(super) field: Option<Field>,
-    /// The distance in characters. It is negative if the mirror begins before its placeholder.
+    /// The distance in characters. It is negative if the mirror begins before its placeholder, and 0 if it is not
+    /// known. If the distances differ, this is one of them.
     pub(super) by: i32,
     pub(super) cause: ShiftCause,
 }
@@ -40,7 +41,7 @@ pub enum ShiftCause {
 }
 
 impl ShiftCause {
-    /// Returns the probable cause if an SDM offset is too large by `by`, or too small if `by` is negative. `right` is
+    /// Returns the probable cause of a wrong SDM offset. `by` is the wrong offset minus the right offset. `right` is
     /// the right offset in the NDEF file, and `url` is a URL of the tag.
     #[must_use]
     pub fn of(by: i32, right: usize, url: &str) -> Self {
@@ -111,8 +112,8 @@ pub(super) fn hex_as_decimal(number: usize) -> Option<usize> {
     Some(value)
 }
 
-/// Returns the probable cause if a mirror is `by` characters after its placeholder (before it, if `by` is negative).
-/// `right` is the right offset of the mirror in the file, and `prefix` is the result of [`prefix_len`].
+/// Returns the probable cause of a wrong SDM offset. `by` is the wrong offset minus the right offset. `right` is the
+/// right offset in the NDEF file, and `prefix` is the result of [`prefix_len`].
 pub(super) fn cause_of(by: i32, right: usize, prefix: usize) -> ShiftCause {
     let excess = i32::try_from(prefix).unwrap_or_default();
     let found = usize::try_from(by.unsigned_abs())
@@ -122,8 +123,8 @@ pub(super) fn cause_of(by: i32, right: usize, prefix: usize) -> ShiftCause {
         -7 => ShiftCause::HeaderNotCounted,
         -2 => ShiftCause::NlenNotCounted,
         -5 => ShiftCause::RecordHeaderNotCounted,
-        // All characters of the prefix were counted. Of the seven bytes before the text, all were counted, six (without
-        // the URI code), or none.
+        // All characters of the prefix were counted. Of the seven bytes before the text, all were counted, or six
+        // (without the URI code), or none.
         by if prefix > 0 && [0, -1, -7].into_iter().any(|header| excess.saturating_add(header) == by) => {
             ShiftCause::PrefixCounted
         }

@@ -1,4 +1,4 @@
-//! The findings about a tap if no combination that was tried yields its MAC.
+//! The findings about a tap if the search found no keys and no MAC input that reproduce its MAC.
 
 use super::assumptions::{Assumptions, GivenKey, Role};
 use super::candidates::KeyTier;
@@ -149,11 +149,11 @@ fn open<'a>(
     opened
 }
 
-/// Returns a number that is larger the more doubtful it is that the tag wrote these values. Returns `None` if the
-/// values were probably decrypted with a wrong key.
+/// Rates how doubtful it is that the tag wrote these values; 0 is the least doubtful. Returns `None` if the values were
+/// probably decrypted with a wrong key, or if they are plain and have no UID.
 ///
-/// With about 1 in 85 wrong keys, the decrypted bytes look valid. Therefore a decrypted result counts only if its UID
-/// is the assumed UID or begins with 04h (NXP), or if the key was given as SDMMetaReadKey.
+/// With about 1 in 85 wrong keys, the decrypted bytes look valid. A decrypted result counts only if its UID is the
+/// assumed UID or begins with 04h (NXP), or if the key was given as SDMMetaReadKey.
 fn doubt(assumptions: &Assumptions<'_>, claimed: &ClaimedValues<'_>) -> Option<usize> {
     let is_likely_uid = |uid: Uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04);
     let is_given = |given: &GivenKey<'_>, key: &[u8; 16]| given.role == Role::Meta && given.key == key;
@@ -167,7 +167,8 @@ fn doubt(assumptions: &Assumptions<'_>, claimed: &ClaimedValues<'_>) -> Option<u
     }
 }
 
-/// Adds the findings about the keys. Also adds a finding if the search finds how the second tap was made.
+/// Adds the findings about the keys. Also adds [`Finding::Altered`] if the search finds keys and a MAC input that
+/// reproduce the MAC of the second tap.
 fn report_keys<'a>(
     search: &mut Search<'_, 'a>,
     assumptions: &Assumptions<'a>,

@@ -78,7 +78,7 @@ impl UrlParts {
         self.shift.is_none() && self.mac.len() >= 16
     }
 
-    /// Returns the position of this mirror. Returns `None` for the MAC and for a captured value.
+    /// Returns the field that holds the position of this mirror. Returns `None` for the MAC and for a captured value.
     pub(super) fn mirror_mut(&mut self, field: Field) -> Option<&mut Option<Span>> {
         match field {
             Field::PiccData => Some(&mut self.picc_data),

@@ -9,10 +9,10 @@ use crate::sun::error::Field;
 use crate::sun::layout::SdmLayout;
 use crate::sun::span::Span;
 
-/// The largest distance, in characters, that the search tries between a mirror and its placeholder if there is a
-/// layout. Larger distances are tried only for offsets written in the wrong base, such as decimal for hexadecimal.
+/// The largest distance between a mirror and its placeholder, in characters, that is tried if there is a layout. Larger
+/// distances are tried only for offsets written in the wrong base, such as decimal for hexadecimal.
 const MAX_SHIFT: usize = 40;
-/// The largest distance that the search tries without a layout.
+/// The largest such distance that is tried without a layout.
 pub(super) const MAX_SHIFT_IN_RUN: usize = 16;
 /// If the URL ends inside the MAC, the MAC must still have at least this many hexadecimal digits.
 pub(super) const MIN_MAC_DIGITS: usize = 10;
@@ -21,12 +21,13 @@ const MAC_DIGITS: usize = 16;
 /// Returns the possible positions of the mirrors in a URL if one SDM offset is wrong or if all are wrong. Returns no
 /// positions if the layout does not allow the length of the URL.
 ///
-/// The positions are returned only if the characters there can be mirrors and the other text matches the layout.
+/// The positions are returned only if the characters there can be mirrors and the other text matches the layout. At
+/// least [`MIN_MAC_DIGITS`] digits of the MAC must be in the URL.
 pub(super) fn shifted(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
     visible(layout, url).filter(|parts| parts.mac.len() >= MIN_MAC_DIGITS)
 }
 
-/// Like [`shifted`], but the MAC may be outside the URL, so that it proves nothing.
+/// Like [`shifted`], but any part of the MAC may be outside the URL. Such a MAC proves nothing.
 fn visible(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Clone {
     let expected = UrlParts::expected(layout, url.len());
     let prefix = prefix_len(url);
@@ -47,7 +48,7 @@ fn visible(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Cl
         })
     });
     // If the offsets were written in the wrong base, such as decimal for hexadecimal, each mirror has a different
-    // distance.
+    // distance from its placeholder.
     let bases = [ShiftCause::DecimalForHex, ShiftCause::HexForDecimal];
     let by_base = bases.into_iter().flat_map(move |cause| {
         let distance = move |at: usize| {
@@ -110,7 +111,7 @@ fn move_by(offset: usize, by: i32) -> Option<usize> {
     if by < 0 { offset.checked_sub(distance) } else { offset.checked_add(distance) }
 }
 
-/// Returns `true` if each part contains characters that its mirror can have, and if the MAC is long enough.
+/// Returns `true` if each part is inside the URL and contains only characters that its mirror can have.
 fn holds_mirrors(parts: &UrlParts, url: &str) -> bool {
     parts.mirrors().all(|(field, part)| {
         let text = part.of(url);
@@ -123,8 +124,13 @@ fn holds_mirrors(parts: &UrlParts, url: &str) -> bool {
     })
 }
 
-/// Returns the wrong offsets that the URL shows without a matching MAC. `is_likely` decides if the UID in the URL is
-/// plausible. If there is more than one possibility, the distance is 0, which means that it is not known.
+/// Guesses from the URL which offsets are wrong, although no MAC matches. A guess consists of a position for each
+/// mirror. `is_likely` decides whether the UID at these positions is plausible.
+///
+/// If exactly one guess is likely, returns its shift. If several guesses are likely and have the same distance, returns
+/// this distance as the shift of all mirrors, but only if the first or the second of these guesses shifts all mirrors.
+/// In all other cases with at least one guess, returns a shift with the distance 0, which means that the distance is
+/// not known. Returns `None` if there is no guess.
 pub(super) fn visible_shift(
     layout: &SdmLayout,
     url: &str,
@@ -136,7 +142,8 @@ pub(super) fn visible_shift(
         (Some(shift), None) => return Some(shift),
         (None, _) => {}
         (Some(first), Some(second)) => {
-            // One wrong offset and all wrong offsets look alike if the other mirrors are outside the URL.
+            // If the MAC is outside the URL, the digits of its placeholder look like a MAC. In this case, the URL does
+            // not show whether one offset is wrong or all are.
             let same = likely.all(|shift| shift.by == first.by) && second.by == first.by;
             let all = [first, second].into_iter().find(|shift| shift.field.is_none());
             if let Some(all) = all.filter(|_| same) {
@@ -151,8 +158,8 @@ fn is_in_mirror(parts: &UrlParts, at: usize) -> bool {
     parts.mirrors().any(|(_, part)| part.contains(at))
 }
 
-/// Returns `true` if the text outside the mirrors matches the layout, and if all characters that remain of the
-/// placeholders are the same.
+/// Returns `true` if the text outside the mirrors matches the layout, and if one character fills everything that
+/// remains of the placeholders.
 fn has_static_text(layout: &SdmLayout, expected: &UrlParts, parts: &UrlParts, url: &str) -> bool {
     let Some(elements) = url_parts::expected_elements(layout, url.len()) else { return false };
     let left = |at: &usize| is_in_mirror(expected, *at) && !is_in_mirror(parts, *at);

@@ -6,9 +6,10 @@
 //! - `UID || application identifier || system identifier` (the example of AN10922)
 //! - `UID || application identifier || key number || system identifier`
 //!
-//! AN10922 **always** pads `01 || M` to two 16-byte blocks. If M is 15 bytes or shorter, the result therefore differs
-//! from the CMAC of `01 || M`. Many implementations wrongly compute the CMAC of the unpadded `01 || M`. This mistake
-//! affects, for example, an M that consists of the UID alone, because the UID is only seven bytes long.
+//! AN10922 **always** pads `01 || M` to two 16-byte blocks. A CMAC of the unpadded `01 || M` uses two blocks only if M
+//! is 16 bytes or longer. If M is shorter, the derived key therefore differs from this CMAC. Many implementations
+//! wrongly omit the padding. For example, they get a wrong key if M is the UID alone, because the UID is only seven
+//! bytes long.
 
 use heapless::Vec;
 use zeroize::Zeroize;
@@ -77,9 +78,10 @@ fn diversify<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> K {
 /// Derives the file-read key of a tag for one epoch. The epoch is the number of earlier personalisations of the tag, so
 /// it is 0 at the first personalisation.
 ///
-/// When a tag is set up again, its counter restarts at 0. Use the next epoch to give the tag a new key. The new key
-/// also gives the tag a new counter id, because
-/// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id) depends on the key.
+/// When a tag is set up again, its counter restarts at 0. With the old key, a counter store would reject the new taps
+/// as replays until the tag's counter exceeds the stored counter. Use the next epoch to give the tag a new key. The new
+/// key also gives the tag a new [counter id](crate::PreparedFileReadKey::counter_id), under which the store does not
+/// have a counter yet.
 ///
 /// In epoch 0, the file-read key is [derived](derive()) from `master` with the input `UID || suffix`. Each later epoch
 /// has its own master key, called the epoch key. The epoch key is derived from `master` with the input

@@ -1,13 +1,13 @@
 //! Seals (encrypts) the keys of a tag. Unsealing (decrypting) the keys needs a code from the URL of the tag.
 //!
 //! Unsealing needs two secrets: the server secret and the tag's code, called the eCode. The server does not store the
-//! eCode. The eCode is static text in the tag's URL (`{:eCode}`), so it arrives with each tap. **The keys in a leaked
-//! database cannot be unsealed without the URLs. A leaked URL unseals nothing without the server secret.** An attacker
-//! who has both the URLs and the server's data, including the server secret, gets the keys. An attacker who controls
-//! the server while taps arrive also gets the keys.
+//! eCode. The eCode is static text in the tag's URL (`{:eCode}` in the layout), so the server receives the eCode with
+//! each tap. **The keys in a leaked database cannot be unsealed without the URLs. A leaked URL unseals nothing without
+//! the server secret.** An attacker who has both the URLs and the server's data, including the server secret, gets the
+//! keys. An attacker who controls the server while taps arrive also gets the keys.
 //!
 //! A hosted service also uses eCodes, but documents only their purpose. This crate therefore defines its own method of
-//! sealing. The method is the same in every release. A number in parentheses is a length in bytes:
+//! sealing. The method is the same in every release. In the table, a number in parentheses is a length in bytes:
 //!
 //! | part | definition |
 //! |---|---|
@@ -19,8 +19,8 @@
 //! | PRF input | `[i] (4) ‖ label ‖ 00 ‖ context ‖ [L] (4)` |
 //! | label, context | `suntap ecode v1`, tag id (8) ‖ epoch (4) |
 //!
-//! SIV is deterministic. Sealing the same keys with the same secret, eCode and tag gives the same bytes, so an observer
-//! can see that the keys are the same.
+//! SIV is deterministic. Sealing the same keys with the same secret, eCode and tag gives the same bytes, so anyone who
+//! sees both results knows that the keys are the same.
 //!
 //! When you replace the server secret, call [`rewrap`](SealedKeys::rewrap) to replace the outer layer. `rewrap` does
 //! not need the eCode.
@@ -29,8 +29,8 @@
 //! apps change the case of the eCode, and a MAC over the eCode would no longer match.
 //!
 //! Unsealing needs the UID. Take the UID from the tag's record, because the UID in the PICCData can be decrypted only
-//! after unsealing. The counter id of the tag is [derived from the unsealed file-read
-//! key](crate::PreparedFileReadKey::counter_id).
+//! after unsealing. The counter id, under which a counter store keeps the tag's counter, is [computed from the unsealed
+//! file-read key](crate::PreparedFileReadKey::counter_id).
 //!
 //! ```
 //! use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
@@ -82,8 +82,8 @@ const TEXT_LEN: usize = 26;
 const TAG_LEN: usize = 16;
 
 key_type! {
-    /// A secret of the server, which is needed to unseal or derive the keys of tags. The secret is never written to a
-    /// tag. Store the secret separately from the sealed keys.
+    /// A secret of the server. The server needs this secret to unseal or derive the keys of tags. The secret is never
+    /// written to a tag. Store the secret separately from the sealed keys.
     ServerSecret
 }
 
@@ -122,7 +122,7 @@ impl ECode {
         canonical.then_some(code).ok_or(ParseError::ECode)
     }
 
-    /// Returns the eCode as 26 lower-case characters. This text is as secret as the URL that contains it.
+    /// Returns the eCode as 26 lower-case characters. Protect this text like the URL that contains it.
     #[must_use]
     pub fn to_text(&self) -> [u8; TEXT_LEN] {
         let mut text = [0; TEXT_LEN];
@@ -270,9 +270,9 @@ fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Resul
 
 /// Derives the file-read key of a tag from its eCode and the server secret. The server does not need to store the key.
 ///
-/// The [module documentation](self) defines the KDF. The key of the KDF is the server secret, and L is 128 bits. The
-/// label is `suntap ecode derive v1`. The context is `02` ‖ eCode (16) ‖ UID (7) ‖ epoch (4). A number in parentheses
-/// is a length in bytes.
+/// The [module documentation](self) defines the key derivation function (KDF). The key of the KDF is the server secret,
+/// and the output length L is 128 bits. The label is `suntap ecode derive v1`. The context is `02` ‖ eCode (16) ‖ UID
+/// (7) ‖ epoch (4). A number in parentheses is a length in bytes.
 ///
 /// ```
 /// use suntap::Uid;
@@ -288,7 +288,8 @@ pub fn derive_file_read_key(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoc
     SdmFileReadKey::from_bytes(*derive(secret, ecode, uid, epoch, 2))
 }
 
-/// Derives the meta-read key of a tag like [`derive_file_read_key`], but with `01` instead of `02` in the context.
+/// Derives the meta-read key of a tag like [`derive_file_read_key`], but with `01` instead of `02` at the start of the
+/// context.
 ///
 /// The derived key is different for each tag, so the server must identify the tag before it can decrypt the PICCData.
 /// Use this function if other text in the URL, such as a tag id, identifies the tag.

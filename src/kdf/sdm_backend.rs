@@ -7,8 +7,9 @@
 //! tags. The file key (the file-read key) is application key 2 and is different for each tag.
 //!
 //! With the derivations of sdm-backend, the keys of a tag never change. When a tag is set up again, its counter
-//! restarts at 0, but its keys and its counter id stay the same. New taps of the tag are therefore rejected as replays
-//! until the tag's counter exceeds the stored counter.
+//! restarts at 0, but its keys stay the same. The counter id, under which a counter store keeps the tag's counter, also
+//! stays the same. New taps of the tag are therefore rejected as replays until the tag's counter exceeds the stored
+//! counter.
 //!
 //! ```
 //! use suntap::kdf::sdm_backend::Master;
@@ -139,7 +140,7 @@ impl Master {
     }
 
     fn pbkdf2(&self, salt: &[&[u8]]) -> Block {
-        // Every salt is eleven bytes long: `key_no_uid` and a number, or `key`, a UID and a number.
+        // Every salt is eleven bytes long: either `key_no_uid || number`, or `key || UID || number`.
         let joined: [u8; 11] = padded(salt.iter().copied().flatten().copied());
         let mut key = [0; 16];
         pbkdf2::pbkdf2_hmac::<Sha512>(&self.key, &joined, ROUNDS, &mut key);

@@ -1,4 +1,5 @@
-//! Builds the message from which a counter id is computed.
+//! Builds the message from which a counter id is computed. A counter store keeps the counter of a tag under the counter
+//! id of the tag.
 
 use crate::cipher::Block;
 use crate::value::Uid;

@@ -104,8 +104,8 @@ key_type! {
     /// The key that encrypts PICCData. The chip's setting SDMMetaRead selects one of the chip's application keys as
     /// this key.
     ///
-    /// The verifier needs this key before the UID is known. Therefore, many tags usually share one key. Source:
-    /// NT4H2421Gx §9.3.4, Table 10.
+    /// The verifier needs this key to decrypt the UID, so the key usually cannot depend on the UID. Many tags therefore
+    /// share one key. Source: NT4H2421Gx §9.3.4, Table 10.
     #[doc(alias = "SDMMetaReadKey")]
     #[doc(alias = "K_SDMMetaRead")]
     SdmMetaReadKey

@@ -1,4 +1,5 @@
-//! Defines keys that are prepared for many taps. The key schedule and the CMAC subkeys are computed once.
+//! Defines keys that are prepared for many taps. The key schedule and the CMAC subkeys of a prepared key are computed
+//! only once.
 
 use core::array::TryFromSliceError;
 use core::fmt;
@@ -40,8 +41,8 @@ prepared! {
 }
 
 prepared! {
-    /// An [`SdmFileReadKey`] prepared for deriving session keys. For SUNCMAC, which has no session keys, the key is
-    /// prepared for computing MACs.
+    /// An [`SdmFileReadKey`] prepared for deriving session keys. The scheme SUNCMAC has no session keys. Under SUNCMAC,
+    /// the key is prepared for computing MACs.
     PreparedFileReadKey {
         scheme: Scheme,
         cmac: SuiteCmac,
@@ -51,8 +52,8 @@ prepared! {
 prepared! {
     /// A key from which the keys of many tags are derived. The master key is never written to a tag.
     ///
-    /// A master key is 16 bytes long. The constructors prepare the key for CMAC, because a master key is used for many
-    /// tags.
+    /// A master key is 16 bytes long. The constructors compute the key schedule and the CMAC subkeys in advance,
+    /// because a master key is used for many tags.
     MasterKey {
         cmac: Cmac,
     }
@@ -62,8 +63,8 @@ prepared! {
     /// The key of a Bolt Card issuer. The keys of all cards are derived from the issuer key, as described in
     /// [`kdf::boltcard`](crate::kdf::boltcard). The issuer key is never written to a card.
     ///
-    /// An issuer key is 16 bytes long. The constructors prepare the key for CMAC, because an issuer key is used for
-    /// many cards.
+    /// An issuer key is 16 bytes long. The constructors compute the key schedule and the CMAC subkeys in advance,
+    /// because an issuer key is used for many cards.
     IssuerKey {
         cmac: Cmac,
     }
@@ -159,12 +160,12 @@ impl PreparedFileReadKey {
     /// The counter id is a pseudonym of the tag, computed with this key. A counter store therefore does not need the
     /// UID. Without the key, nobody can tell to which tag a counter id belongs.
     ///
-    /// **The counter id depends on the key.** When a tag is set up again, its counter restarts at 0, so the tag needs a
-    /// new file-read key. The new key gives the tag a new counter id. Taps that were made with the old key are no
-    /// longer authentic.
+    /// **The counter id depends on the key.** When you set up a tag again, its counter restarts at 0. Therefore, also
+    /// write a new file-read key to the tag. The new key gives the tag a new counter id, under which no counter is
+    /// stored yet. Taps that were made with the old key do not verify with the new key.
     ///
-    /// If the key stays the same, the counter id and the stored counter also stay the same. All new taps are rejected
-    /// until the tag's counter exceeds the stored counter. No old tap is accepted again.
+    /// If you keep the old key, the counter id and the stored counter also stay the same. All new taps are then
+    /// rejected as replays until the tag's counter exceeds the stored counter. No old tap is accepted again.
     ///
     /// `uid` is the UID of the *verified* tap, or `None` for a tag that mirrors no UID. A tag that mirrors no UID must
     /// not share its key with any other tag, because the tags would share one counter id.

@@ -4,8 +4,8 @@
 /// A file-read key: an [`SdmFileReadKey`](crate::SdmFileReadKey), a
 /// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to either.
 ///
-/// For a single tap, an `SdmFileReadKey` is faster. From the second tap on, a `PreparedFileReadKey` is faster, because
-/// it contains precomputed values.
+/// For a single tap, an `SdmFileReadKey` is faster. For two or more taps, a `PreparedFileReadKey` is faster, because it
+/// contains precomputed values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a file-read key",
     note = "pass an `SdmFileReadKey`, a `PreparedFileReadKey`, or a reference to one"
@@ -33,21 +33,21 @@ mod sealed {
 
     #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
     pub trait FileRead {
-        /// Computes the CMAC of one block in this scheme. Returns `None` if the key was prepared for a different
+        /// Computes the CMAC of one block under this scheme. Returns `None` if the key was prepared for a different
         /// scheme.
         fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block>;
 
-        /// Computes the CMAC of a message in this scheme. Returns `None` if the key was prepared for a different
+        /// Computes the CMAC of a message under this scheme. Returns `None` if the key was prepared for a different
         /// scheme.
         fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block>;
 
-        /// Returns the counter id of the tag with this key and UID.
+        /// Returns the id under which a counter store keeps the counter of the tag with this key and UID.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
         /// For AES mode only: returns the session key and the counter id (the name under which a store keeps the
         /// counter of the tag). The session key is the AES-CMAC of the session vector `vector`. One call computes both
-        /// values, so that a key that is not prepared is expanded only once. Returns `None` if the key was prepared for
-        /// a different scheme.
+        /// values, so that the key schedule of a plain key is computed only once. Returns `None` if the key was
+        /// prepared for a different scheme.
         fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
             Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
         }
@@ -106,12 +106,12 @@ mod sealed {
 
     #[allow(unnameable_types, reason = "this is what seals `MetaReadKey`")]
     pub trait MetaRead {
-        /// Decrypts mirrored PICCData in this scheme. Returns `None` if the key was prepared for a different scheme, or
-        /// if the scheme has no PICCData.
+        /// Decrypts mirrored PICCData under this scheme. Returns `None` if the key was prepared for a different scheme,
+        /// or if the scheme has no PICCData.
         fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block>;
 
-        /// Returns the key if it is not prepared, or `None` if it is prepared. The caller can expand several keys in
-        /// parallel if they are not prepared.
+        /// Returns the key if it is plain, or `None` if it is prepared. The caller can compute the AES key schedules of
+        /// several plain keys in parallel.
         fn plain(&self) -> Option<&SdmMetaReadKey>;
     }
 

@@ -61,10 +61,10 @@ pub enum Unfit {
     SuffixLength,
     /// The layout mirrors no counter, so the API could not detect a replay.
     NoCounter,
-    /// The layout or the keys need the value of this element, but the API has no parameter for this value. The check
-    /// for ETRNL also returns this error for `{enc}` if the MAC input does not consist of `{enc}` alone.
+    /// The layout or the keys need the value of the given element, but the API has no parameter for this value. The
+    /// check for ETRNL also returns this error for `{enc}` if the MAC input does not consist of `{enc}` alone.
     NotSent(Field),
-    /// The API or the keys need the value of this element, but the layout does not have the element.
+    /// The API or the keys need the value of the given element, but the layout does not contain the element.
     NotMirrored(Field),
     /// The field [`tamper`](super::Chip::tamper) of the record does not fit the layout. There are two cases. Either
     /// `tamper` is `true`, but the layout has no tamper status in `{enc}`. Or `tamper` is `false`, but the layout has
@@ -74,7 +74,7 @@ pub enum Unfit {
     /// The record has no [`chip`](super::Record::chip), so the ETRNL API answers every tap of the tag with `inactive`.
     /// You can still add the tag to your registry before the tag is programmed.
     NotProgrammed,
-    /// The record has no XUID, the id of the tag in the ixkio API. The answers of this API contain the XUID.
+    /// The record has no XUID (the id of the tag in the ixkio API). The ixkio API returns the XUID in its answers.
     NoXuid,
     /// An extended data field has no name, or a name that another field of the answer already uses.
     Name,
@@ -108,8 +108,8 @@ impl fmt::Display for Unfit {
 
 impl core::error::Error for Unfit {}
 
-/// Checks the requirements that ixkio and ETRNL share for a tag with a chip. The keys are checked last, because a tag
-/// can be added to the registry before its keys are known.
+/// Checks the requirements that ixkio and ETRNL share for a tag with a chip. The keys and the UID are checked last.
+/// [`Unfit::KeysNotLoaded`] therefore means that all other checks passed.
 pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     let Some(chip) = &record.chip else { return Ok(()) };
     let layout = chip.layout;

@@ -5,8 +5,8 @@ use crate::cipher::Cmac;
 use crate::key::key_type;
 use crate::value::opaque_id;
 
-// The hash input is one of these labels, followed by the API key or token. This crate uses an `ApiKeySecret` for no
-// other hash. Neither label begins with the other label, so an API key and a token never have the same hash input.
+// The hash input is one of these labels, followed by the API key or token. The crate does not use an `ApiKeySecret` for
+// any other hash. Neither label is a prefix of the other, so an API key and a token never have the same hash input.
 const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
@@ -41,9 +41,9 @@ impl ApiKeySecret {
     /// Returns the name of a token, which is a keyed hash of the token. Clients of the ixkio API send the token in the
     /// query of the URL.
     ///
-    /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. Therefore a token
-    /// works as an API key only if you also store the [`key_name`](Self::key_name) of the token. Tokens and API keys
-    /// have separate names because more people can see a token in a URL than a key in a header.
+    /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap token v1`. The labels differ
+    /// so that a leaked token does not work as an API key. A token leaks more easily, because the URL of a request
+    /// often appears in logs.
     #[must_use]
     pub fn token_name(&self, presented: &[u8]) -> ApiKeyName {
         self.name(TOKEN, presented)

@@ -13,8 +13,8 @@
 //! | `tt` | `{enc}` directly followed by `{mac}`, for a tag with a tamper status |
 //! | `eCode` | the text of `{:eCode}`, a code that is needed to [unseal or derive](crate::kdf::ecode) the keys |
 //!
-//! If the layout of the tag has `{enc}`, the API uses the field `tt`. Otherwise the API uses `cmac`. The other one of
-//! the two fields is ignored, even if its value is not text. Unknown fields are ignored too.
+//! If the layout of the tag has `{enc}`, the API uses the field `tt`. Otherwise, the API uses `cmac`. The API ignores
+//! the field that it does not use, even if the value of this field is not text. The API also ignores unknown fields.
 //!
 //! The number of a tag is a whole number. If `tagId` is negative, has a fraction, is too large, or is text that is not
 //! a number, the answer contains the error `doesNotExist`. The values `123.0` and `" 123 "` mean 123.
@@ -26,7 +26,7 @@
 //!
 //! Every answer has all eleven fields, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
 //! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor's documentation does not
-//! define the behaviour, we chose it. For example, we chose the error `unavailable`. The checks run in the order of the
+//! define a behaviour, we chose one. For example, we chose the error `unavailable`. The checks run in the order of the
 //! table rows:
 //!
 //! | outcome | status | success, authentic | `err` | exists | other fields |
@@ -90,9 +90,9 @@ pub struct Etrnl<'s> {
 }
 
 impl<'s> Etrnl<'s> {
-    /// Creates an API that uses this service. The keys of a tag can be sealed (encrypted), or derived from an eCode, a
-    /// code in the URL of the tag. If any tag has such keys, pass the server secrets to [`Service::new`]. `api_keys` is
-    /// the secret for [hashing API keys](ApiKeySecret::key_name). The registry knows only the hash of each API key.
+    /// Creates an API that uses this service. If the keys of any tag are sealed (encrypted), or derived from an eCode
+    /// (a code in the URL of the tag), pass the server secrets to [`Service::new`]. `api_keys` is the secret for
+    /// [hashing API keys](ApiKeySecret::key_name). The registry knows only the hash of each API key.
     #[must_use]
     pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
         Self { service, api_keys }
@@ -132,7 +132,7 @@ impl<'s> Etrnl<'s> {
         };
         let captured = body.captured();
         let (cmac, tt) = (body.mirrors(&body.cmac, &captured), body.mirrors(&body.tt, &captured));
-        // The layout in the record decides whether `tt` or `cmac` is used. The other field is ignored.
+        // If the layout in the record has `{enc}`, the API uses `tt`. Otherwise, the API uses `cmac`.
         let choose = |record: &Record<'_>| {
             let is_tamper = record.chip.as_ref().is_some_and(|chip| chip.layout.has(Field::EncFileData));
             Ok(Presented::Mirrors(if is_tamper { &tt } else { &cmac }))
@@ -208,7 +208,7 @@ impl TagId {
             b'-' | b'0'..=b'9' if json.contains(['.', 'e', 'E']) => {
                 let number: f64 = json.parse().ok()?;
                 // `to_string` writes 123.0 as 123. An `f64` of 2^53 or more may have been rounded to the number of a
-                // different tag. Such a number is replaced with an empty text, which identifies no tag.
+                // different tag. Therefore such a number is replaced with an empty text, which identifies no tag.
                 let is_exact = number < 9_007_199_254_740_992.0;
                 Some(Self::from_text(&if is_exact { number.to_string() } else { String::new() }))
             }
@@ -332,7 +332,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     if !layout.mirrored().uid {
         return Err(Unfit::NotMirrored(Field::Uid));
     }
-    // Clients send `{enc}` only in `tt`, and `tt` only for tags with a tamper status.
+    // Clients send `{enc}` as part of `tt`, and they send `tt` only for tags with a tamper status.
     if chip.tamper != layout.has(Field::EncFileData) {
         return Err(Unfit::Tamper);
     }

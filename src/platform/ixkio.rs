@@ -13,9 +13,9 @@
 //! | `r` | the response API token, for tags that need one |
 //!
 //! A request identifies the tag in exactly one of three ways: by `x`, by `a` and `c`, or by `a` and `u`. In a request
-//! with `x`, the parameter `a` is ignored, and `u` is the UID that the tag mirrored. If this UID differs from the UID
-//! of the record, the tap does not verify. Each parameter in the table may occur at most once. Unknown parameters are
-//! ignored.
+//! with `x`, the parameter `a` is ignored, and `u` is the UID that the tag wrote into the URL. If this UID differs from
+//! the UID of the record, the tap does not verify. Each parameter in the table may occur at most once. Unknown
+//! parameters are ignored.
 //!
 //! If the layout has `{uid}`, `{:xuid}` or `{:cuid}`, the service takes the value of this element from the record. **If
 //! the layout has no `{uid}`, use a different key for each tag.** If tags without `{uid}` shared a key, nothing in a
@@ -34,8 +34,8 @@
 //! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
 //! | the registry or the store failed | 503 | `xuid` or the requested identifier, `error`: `unavailable` (ours) |
 //!
-//! A folder contains tag groups, a tag group contains batches, and a batch contains tags. If several of these are
-//! inactive, the error names the outermost one. The errors are `folder_inactive` (ours), `tg_inactive`,
+//! A folder contains tag groups, a tag group contains batches, and a batch contains tags. If several of these levels
+//! are inactive, the error names the outermost inactive level. The errors are `folder_inactive` (ours), `tg_inactive`,
 //! `batch_inactive` and `tag_inactive` (ours).
 //!
 //! The answer to a tap that does not verify has the field `response`, not the field `error`. The rules choose the
@@ -46,14 +46,14 @@
 //! # Deliberate differences
 //!
 //! - This API uses the counter `n` only if the MAC in `e` matches. The hosted service accepts any `n`, so any client
-//!   can block a tag. After a request with the counter 1000, the hosted service refuses all taps of the tag until the
-//!   counter of the chip exceeds 1000.
+//!   can block a tag. For example, after a forged request with the counter 1000, the hosted service refuses all taps of
+//!   the tag until the counter of the chip exceeds 1000.
 //! - The scan count, which rules and `{scount}` use, is the number of accepted taps of the tag. The hosted service
 //!   counts its answers about the tag instead.
-//! - Subtags are placeholders in a response, such as `{scount}`. The supported subtags are `xuid` `cuid` `uid` `scount`
-//!   `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and the names of extended data fields. The other
-//!   subtags of the hosted service are not replaced. These unsupported subtags stand for random numbers, dates, and
-//!   values about the phone, its country or a blockchain.
+//! - Subtags are placeholders in a response, such as `{scount}`. The supported subtags are `xuid`, `cuid`, `uid`,
+//!   `scount`, `ccount`, `folder`, `batch`, `taggroup`, `tagname`, `tagcodedr`, and the names of extended data fields.
+//!   The other subtags of the hosted service are not replaced, for example those for dates, random numbers and the
+//!   phone.
 //!
 //! In this example, a new tap gets the response of the matching rule group, and a replay gets the default response:
 //!
@@ -162,8 +162,8 @@ impl<'s> Ixkio<'s> {
         let Some(tag) = query.tag() else { return invalid(query.x.as_deref()) };
         let mirrors = query.mirrors();
         let choose = |record: &Record<'_>| match &query.u {
-            // In a request with `x`, the parameter `u` is the UID that the tag mirrored. This UID must match the UID
-            // of the record.
+            // In a request with `x`, the parameter `u` is the UID that the tag wrote into the URL. This UID must match
+            // the UID of the record.
             Some(uid) if !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) => {
                 Err(Refusal::OtherUid)
             }
@@ -210,7 +210,7 @@ impl<'q> Query<'q> {
                 _ => continue,
             };
             // The decoder replaces invalid UTF-8 with the replacement character, so different invalid values could
-            // become the same text.
+            // become the same text. Therefore a value with this character is rejected.
             if parameter.is_some() || value.contains(char::REPLACEMENT_CHARACTER) {
                 is_valid = false;
                 is_xuid_valid &= name != "x";

@@ -1,4 +1,4 @@
-//! Prepares (expands) the keys of a record.
+//! Gets the keys of a record ready for use: unseals or derives them if necessary, and prepares them for the scheme.
 
 use core::ops::Deref;
 

@@ -13,13 +13,13 @@ use crate::value::Mark;
 #[derive(Debug)]
 #[must_use = "this is the verdict"]
 pub struct Outcome<'a, R, E> {
-    /// The record of the tag. This field is `None` if the service found no record of the tag. If the request does not
-    /// name the tag, the field is also `None` if the keys of no record verify the tap. The field can also be `None` if
-    /// the registry failed.
+    /// The record of the tag. This field is `None` if the service found no record of the tag, and it can be `None` if
+    /// the registry failed. If the request does not name the tag, this field is also `None` if the service found no
+    /// record whose keys verify the tap.
     pub record: Option<&'a R>,
     /// The verdict.
     pub verdict: Result<Verdict, E>,
-    /// The data that [`TagRecord::record`] returned for `record`.
+    /// The data that [`TagRecord::record`] returned for the field `record`.
     pub view: Option<Record<'a>>,
     /// The content of the tap: file data, the tamper status, and the texts of `{:name}` elements. The content is
     /// present if the tap was accepted, if the tap is a replay, or if the counter store failed. In all other cases,
@@ -37,10 +37,10 @@ impl<R, E> Outcome<'_, R, E> {
 /// The response text that the rules of a tag chose for a tap. The text can contain subtags, which are placeholders such
 /// as `{scount}`. `Display` writes the text with each known subtag replaced by its value.
 ///
-/// The known subtags are `xuid` `cuid` `uid` `scount` `ccount` `folder` `batch` `taggroup` `tagname`, `tagcodedr` and
-/// the names of extended data fields. Case is ignored. In the name of an extended data field, a space matches a `_`.
-/// `scount` is the number of accepted taps, `ccount` is the counter of the last accepted tap, and `tagcodedr` is the
-/// tag's own default response. A known subtag without a value is replaced with an empty text.
+/// The known subtags are `xuid`, `cuid`, `uid`, `scount`, `ccount`, `folder`, `batch`, `taggroup`, `tagname`,
+/// `tagcodedr`, and the names of extended data fields. Case is ignored. In the name of an extended data field, a space
+/// matches a `_`. `scount` is the number of accepted taps, `ccount` is the counter of the last accepted tap, and
+/// `tagcodedr` is the tag's own default response. A known subtag without a value is replaced with an empty text.
 ///
 /// Writing fails if the text does not fit into your output buffer. After a failure, the buffer may contain the
 /// beginning of the text. Do not send a partial text.

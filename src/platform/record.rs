@@ -129,7 +129,7 @@ pub enum Keys<'r> {
     Sealed {
         /// The sealed keys.
         keys: &'r SealedKeys,
-        /// The number, UID and epoch of the tag for which the keys were sealed.
+        /// The tag for which the keys were sealed: its number, its UID, and its number of earlier personalisations.
         tag: TagContext,
     },
     /// The keys are derived from the server secret and the eCode, a code in the URL of the tag. See
@@ -144,9 +144,9 @@ pub enum Keys<'r> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum MetaKey<'r> {
-    /// A key that is not prepared. The service prepares (expands) the key again for each tap.
+    /// A key that is not prepared. The service prepares the key again for each tap, which takes time.
     Plain(&'r SdmMetaReadKey),
-    /// A key that you prepared (expanded) once for many taps. Prepare the key for the scheme of the layout.
+    /// A key that you [prepared](SdmMetaReadKey::prepare) once for many taps. Prepare it for the scheme of the layout.
     Prepared(&'r PreparedMetaReadKey),
     /// K1 (the meta-read key) of a Bolt Card, derived from this issuer key.
     Boltcard(&'r IssuerKey),
@@ -159,14 +159,14 @@ pub enum MetaKey<'r> {
 ///
 /// **If the layout does not mirror the UID, all tags that share a key count as one tag.** Without a UID, nothing in a
 /// tap shows which of these tags produced the tap. The service can accept the tap under the record of any of these
-/// tags. If [`Chip::counter`] is `None` in all of these records, the tags share one counter. In this case, the service
-/// accepts each tap under at most one of these records.
+/// tags. If [`Chip::counter`] is `None` in the records of all these tags, the tags share one counter. The service then
+/// accepts each tap under at most one of the records.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum FileKey<'r> {
-    /// A key that is not prepared. The service prepares (expands) the key again for each tap.
+    /// A key that is not prepared. The service prepares the key again for each tap, which takes time.
     Plain(&'r SdmFileReadKey),
-    /// A key that you prepared (expanded) once for many taps. Prepare the key for the scheme of the layout.
+    /// A key that you [prepared](SdmFileReadKey::prepare) once for many taps. Prepare it for the scheme of the layout.
     Prepared(&'r PreparedFileReadKey),
     /// A key derived by [`kdf::an10922::derive_in_epoch`](crate::kdf::an10922::derive_in_epoch).
     An10922 {
@@ -235,7 +235,7 @@ fn key(name: &str) -> impl Iterator<Item = char> {
 }
 
 /// A level in the hierarchy of tags. A folder contains tag groups, a tag group contains batches, and a batch contains
-/// tags. An outer level is less than an inner level, so `Folder` is less than `TagCode`.
+/// tags. In comparisons, an outer level is less than an inner level. For example, `Folder` is less than `TagCode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// A folder.

@@ -7,7 +7,7 @@ use super::record::{OrganisationId, TagRecord};
 use crate::counter::Blocking;
 use crate::value::Uid;
 
-/// Identifies the tag that a request is about. The client may have invented the identifier.
+/// Identifies the tag that a request is about. The identifier comes from the client, and may be invented.
 ///
 /// `Debug` does not show the text of [`Captured`](Self::Captured), because the text may be an eCode, a secret code in
 /// the URL of the tag.
@@ -38,8 +38,8 @@ pub enum TagRef<'a> {
     ClaimedUid {
         /// The UID in the tap. This UID is not verified yet.
         uid: Uid,
-        /// The index of the requested record among all records with this UID, counted from 0. The records may be in any
-        /// order, but the order must never change.
+        /// The index of the requested record among all records with this UID, counted from 0. The registry may return
+        /// the records in any order, but this order must not change between lookups.
         nth: usize,
     },
     /// A text from the URL of the tap, for example the number of the tag. In the layout, a `{:name}` element stands in
@@ -72,8 +72,8 @@ impl fmt::Debug for TagRef<'_> {
 /// The service reads from a registry, but never writes to it. Data that changes with each tap is in the [counter
 /// store](crate::CounterStore). To detect a replay, the service uses the counter store, never a record.
 ///
-/// A [`Record`](super::Record) borrows its values and does not own them. Therefore a registry can return any type that
-/// implements [`TagRecord`]: the `Record` itself, a reference into a map, or a database row that owns its columns.
+/// A registry can return any type that implements [`TagRecord`]: a [`Record`](super::Record), a reference into a map,
+/// or a database row that owns its columns. A `Record` only borrows its values.
 ///
 /// This trait has no lifetime parameter. If your registry returns references to its own records, implement the trait
 /// for a reference to the registry. Collections implement `IntoIterator` for references in the same way:

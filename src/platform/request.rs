@@ -25,9 +25,9 @@ pub struct Request<'a> {
     /// - The static text comes from the layout.
     /// - The UID for `{uid}` and the texts for `{:xuid}` and `{:cuid}` come from the record.
     ///
-    /// `Mirrors` can contain texts of `{:name}` elements. The service ignores a text whose element is not in the
-    /// layout. There is one exception: the text with the name `eCode`, a code that is needed to unseal or derive the
-    /// keys of some tags. The service uses this text even if the layout has no `{:eCode}`. If two texts have the same
+    /// `Mirrors` can contain texts of `{:name}` elements. With one exception, the service ignores a text whose element
+    /// is not in the layout. The exception is the eCode, a code that is needed to unseal or derive the keys of some
+    /// tags. The service uses the text named `eCode` even if the layout has no `{:eCode}`. If two texts have the same
     /// name, the service uses the first one.
     pub tap: Presented<'a>,
     /// The time to store with an accepted tap, or `None` if you have no clock.
@@ -49,8 +49,8 @@ pub enum Caller {
     Member(OrganisationId),
 }
 
-/// A request to decide whether to accept a tap. The request does not say which tag made the tap. The service finds the
-/// record of the tag by the UID in the tap.
+/// A request to decide whether to accept a tap, without naming the tag. The service finds the record of the tag by the
+/// UID in the tap.
 #[derive(Debug)]
 pub struct UnnamedRequest<'a> {
     /// The tap.
@@ -91,8 +91,8 @@ pub(super) struct Supplied<'a> {
     /// The UID of the record, as a value and as 14 hexadecimal digits. This field is `None` if the record has no UID,
     /// if the layout has no `{uid}`, or if the client sent a UID.
     uid: Option<(Uid, [u8; 14])>,
-    /// The names and texts of the `{:name}` elements of the layout. The list contains an element only if the client
-    /// sent a text for the element, or if the record has a text for the element.
+    /// The names and texts of the `{:name}` elements of the layout. If neither the client nor the record has a text for
+    /// an element, the list does not contain the element.
     captured: Vec<(&'a str, &'a str), MAX_NAMES>,
 }
 
@@ -114,16 +114,15 @@ impl<'a> Supplied<'a> {
         supplied
     }
 
-    /// Returns the values that the client sent, together with the values from the record. Returns no values if the tap
-    /// was not sent as separate values.
+    /// Returns the values that the client sent, and adds missing values from the record. If the tap was not sent as
+    /// separate values, returns a `Mirrors` without values.
     pub(super) fn complete<'t>(&'t self, tap: &Presented<'t>) -> Mirrors<'t> {
         let Presented::Mirrors(given) = tap else { return Mirrors::default() };
         let digits = self.uid.as_ref().and_then(|(_, digits)| str::from_utf8(digits).ok());
         Mirrors { uid: given.uid.or(digits), captured: &self.captured, ..**given }
     }
 
-    /// Returns the UID that was taken from the record because the client sent no UID. Returns `None` if no UID was
-    /// taken from the record.
+    /// Returns the UID that was taken from the record, or `None` if no UID was taken from the record.
     pub(super) fn uid(&self) -> Option<Uid> {
         self.uid.map(|(uid, _)| uid)
     }

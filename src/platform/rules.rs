@@ -4,14 +4,14 @@
 //! response. A group matches if all of its rules match. The tap gets the response of the first group that matches. If
 //! no group matches, the tap gets the default response.
 //!
-//! A rule set belongs to a tag group or to a single tag (ixkio: tag code). If a tag has its own rule set, that rule set
-//! is used instead of the tag group's rule set. The exception is *layering*, which applies if a response of the tag
-//! group contains the placeholder `{tagcodedr}`. With layering, the tag group's rule set is used, and the tag's own
-//! default response replaces `{tagcodedr}`.
+//! A rule set belongs to a tag group or to a single tag (ixkio: tag code). If a tag has its own rule set, the service
+//! normally uses this rule set instead of the tag group's rule set. The exception is *layering*: if a response of the
+//! tag group contains the placeholder `{tagcodedr}`, the service uses the tag group's rule set. It then replaces
+//! `{tagcodedr}` with the tag's own default response.
 //!
-//! The rule types *Tag Authentication*, *Scan Count* and *Tamper* follow ixkio's documentation. ixkio's other rule
-//! types are not supported, for example the rule types about the phone. Two details are our own choice: the rules in a
-//! group are combined with AND, and a group without rules never matches.
+//! The rule types *Tag Authentication*, *Scan Count* and *Tamper* follow ixkio's documentation. The other rule types of
+//! ixkio, for example those about the phone, are not supported. Two details are our own choice: the rules in a group
+//! are combined with AND, and a group without rules never matches.
 //!
 //! ```
 //! use suntap::platform::rules::{Comparison, RuleInput, Rule, RuleGroup, RuleSet, Rules};
@@ -47,11 +47,11 @@ pub(crate) const LAYER: &str = "{tagcodedr}";
 pub enum Rule {
     /// *Tag Authentication*: matches if the tap is genuine and new.
     TagAuthentication,
-    /// *Scan Count*: compares the number of accepted taps of the tag with the target (the second value). The number
-    /// includes the current tap if this tap is accepted. The rule does not match if the number is unknown.
+    /// *Scan Count*: compares the number of accepted taps of the tag with the target (the `u32`). If the current tap is
+    /// accepted, the number includes this tap. The rule does not match if the number is unknown.
     ScanCount(Comparison, u32),
     /// *Tamper*: compares the tamper status (TTPermStatus and TTCurrStatus) of an accepted tap with the target (the
-    /// second value). If the status is unknown, the rule never matches, even with [`Equality::NotEqual`].
+    /// `[u8; 2]`). If the status is unknown, the rule never matches, even with [`Equality::NotEqual`].
     Tamper(Equality, [u8; 2]),
 }
 
@@ -155,8 +155,8 @@ impl<'r> RuleSet<'r> {
 }
 
 impl<'r> Rules<'r> {
-    /// Returns the rule set that applies to the tag. This is the tag's own rule set, or the tag group's rule set if the
-    /// tag has no rule set of its own, or if a response of the tag group contains `{tagcodedr}`.
+    /// Returns the rule set that applies to the tag. The tag group's rule set applies if the tag has no rule set of its
+    /// own, or if a response of the tag group contains `{tagcodedr}`. Otherwise, the tag's own rule set applies.
     fn in_force(&self) -> &RuleSet<'r> {
         match &self.tag_code {
             Some(own) if self.tag_group.layers().next().is_none() => own,
@@ -164,9 +164,9 @@ impl<'r> Rules<'r> {
         }
     }
 
-    /// Returns `true` if a genuine tap can get a different response than a forged tap because of
-    /// [`Rule::TagAuthentication`]. The method looks for groups with this rule in the rule set that [applies to the
-    /// tag](self). The method compares the response of each such group with the default response.
+    /// Returns `true` if [`Rule::TagAuthentication`] can make the response to a genuine tap differ from the response to
+    /// a forged tap. This is the case if a group with this rule has a response that differs from the default response.
+    /// The method checks only the rule set that [applies to the tag](self).
     #[must_use]
     pub fn show_authenticity(&self) -> bool {
         let rules = self.in_force();

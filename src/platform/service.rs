@@ -31,12 +31,13 @@ const ECODE: &str = "eCode";
 /// prepares the keys of the tag. *Shape* checks that the tap matches the layout. *Open* decrypts the PICCData. *UID*
 /// compares the UID in the tap with the UID of the record, and *SDMMAC* verifies the MAC.
 ///
-/// The keys may depend on an eCode, which is a code in the URL of the tag. The service must read the eCode from the tap
-/// before it prepares such keys. Therefore *shape* runs before *keys*, except if the tap arrived as separate values.
+/// The diagram shows the order for a tap that arrives as separate values. If the tap arrives in another form, such as a
+/// URL, *shape* runs before *keys*. The keys of some tags depend on an eCode, a code in the URL. The service can read
+/// the eCode only after *shape* has parsed the tap.
 ///
 /// If a step fails, the service returns the [`Refusal`] for this step and skips the later steps. Therefore the counter
-/// is advanced only if the tap is verified, the tag is active, and the caller may ask about the tag. The refusal is
-/// meant for the operator and for callers who may see the record of the tag. Return one generic refusal to untrusted
+/// is advanced only if the tap is verified, the tag is active, and the caller may ask about the tag. Show the refusal
+/// only to the operator, and to callers who may see the record of the tag. Return one generic refusal to untrusted
 /// clients.
 ///
 /// A `Service` stores only the server secrets. A [`ServerSecret`] is needed to unseal (decrypt) keys, and to derive
@@ -87,7 +88,7 @@ pub struct Service<'s> {
     secrets: &'s [ServerSecret],
 }
 
-/// A verified tap, before its counter is compared with the stored counter.
+/// A verified tap. Its counter has not yet been compared with the stored counter.
 struct Examined<'a> {
     tap: VerifiedTap<'a>,
     values: TapValues,
@@ -95,8 +96,8 @@ struct Examined<'a> {
 }
 
 impl<'a> Examined<'a> {
-    /// Advances the counter in the counter store. Returns two values: first the content of the tap, then either the
-    /// verdict or the error of the counter store.
+    /// Advances the counter in the counter store. Returns the content of the tap, and either the verdict or the error
+    /// of the counter store.
     async fn decide<S: AsyncCounterStore + ?Sized>(
         self,
         counters: &mut S,
@@ -108,13 +109,14 @@ impl<'a> Examined<'a> {
 }
 
 impl<'s> Service<'s> {
-    /// Creates a service. `secrets` are the server secrets. The service needs them for keys that are sealed (encrypted)
-    /// and for keys that are derived from an eCode, a code in the URL of the tag. If no tag has such keys, pass an
-    /// empty slice.
+    /// Creates a service. `secrets` are the server secrets. The service needs them for tags with sealed (encrypted)
+    /// keys, and for tags with keys derived from an eCode, a code in the URL of the tag. If you have no tags of these
+    /// two kinds, pass an empty slice.
     ///
-    /// The first element must be the current secret. While you [change the sealed keys to a new
-    /// secret](crate::kdf::ecode::SealedKeys::rewrap), pass the previous secret as the second element. To unseal keys,
-    /// the service tries the secrets in order. To derive keys from an eCode, the service uses only the first secret.
+    /// The first element must be the current secret. If some keys are still sealed with the previous secret, pass that
+    /// secret as the second element until you have [sealed these keys again](crate::kdf::ecode::SealedKeys::rewrap). To
+    /// unseal keys, the service tries the secrets in order. To derive keys from an eCode, the service uses only the
+    /// first secret.
     #[must_use]
     pub const fn new(secrets: &'s [ServerSecret]) -> Self {
         Self { secrets }
@@ -136,7 +138,7 @@ impl<'s> Service<'s> {
     /// everything that it holds is `Send`: the store, `conclude`, and the futures and errors of the registry and the
     /// store. The registry and the records must be both `Send` and `Sync`.
     ///
-    /// If the future is dropped before it completes, the counter may or may not have been advanced. In either case, do
+    /// If the future is dropped before it completes, the counter may or may not have been advanced. In both cases, do
     /// not accept this tap. Ask the user for a new tap.
     pub async fn verify_async<R: AsyncTagRegistry, S: AsyncCounterStore + ?Sized, T>(
         &self,
@@ -189,12 +191,12 @@ impl<'s> Service<'s> {
     /// Like [`verify`](Self::verify), but for a request that does not name the tag. The service finds the tag by the
     /// UID in the tap.
     ///
-    /// The service decrypts the PICCData with each meta-read key in the request. The service takes the UID from each
-    /// valid result, and skips results without a UID. If the layout has no `{picc}`, the service takes the UID from
-    /// `{uid}`. To find all records with this UID, the service asks the registry for [`TagRef::ClaimedUid`], with 0, 1,
-    /// 2 and so on as `nth`. The service verifies the tap with the keys of one record after another. The search ends at
-    /// the first record that meets three conditions: its keys verify the tap, its tag is active, and the caller may ask
-    /// about the tag.
+    /// The service decrypts the PICCData with each meta-read key in the request. If the decrypted data is valid and
+    /// contains a UID, the service searches for this UID. If the layout has no `{picc}`, the service searches for the
+    /// UID in `{uid}`. To find all records with the UID, the service asks the registry for [`TagRef::ClaimedUid`], with
+    /// 0, 1, 2 and so on as `nth`. The service verifies the tap with the keys of one record after another. The search
+    /// ends at the first record that meets three conditions: its keys verify the tap, its tag is active, and the caller
+    /// may ask about the tag.
     ///
     /// If the keys of a record verify the tap, but no record meets all three conditions, the tap is refused. The
     /// outcome contains the first record whose keys verify the tap, and the refusal for this record.
@@ -258,8 +260,8 @@ impl<'s> Service<'s> {
     ) -> T {
         let UnnamedRequest { tap, meta_keys, caller, at } = request;
         let mut refused = Refusal::UnknownTag;
-        // The first record whose keys verify the tap but that cannot be used (the tag is inactive, or the caller may
-        // not ask about it), with the reason for the refusal.
+        // The first record whose keys verify the tap although the tag is inactive or the caller may not ask about it,
+        // together with the refusal.
         let mut unusable = None;
         let mut claims = Claims::new(&tap, meta_keys);
         while let Some((_, claimed)) = claims.next() {
@@ -301,7 +303,7 @@ impl<'s> Service<'s> {
         }
     }
 
-    /// Verifies a tap with the keys of a record. Does not compare the counter with the stored counter. If the tap
+    /// Verifies a tap with the keys of a record, but does not compare the counter with the stored counter. If the tap
     /// arrived as separate values, `mirrors` contains these values and the values that the service added from the
     /// record.
     fn examine<'a>(
@@ -325,16 +327,16 @@ impl<'s> Service<'s> {
             }
         };
         let has_picc_data = layout.has(Field::PiccData);
-        // A tap that arrived as separate values can have two faults: a wrong eCode and a malformed value. As in the
-        // ETRNL API, the refusal is then the one for a wrong eCode. Therefore the keys are prepared before the error in
-        // `tap` is returned.
+        // The keys are prepared before an error in `tap` is returned. This order matters for a tap that arrived as
+        // separate values with both a wrong eCode and a malformed value. The ETRNL API reports the wrong eCode in this
+        // case.
         let keys = TagKeys::prepare(self.secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
         let tap = tap.map_err(Refusal::Malformed)?;
 
         let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
         let claim = Claims::new(&tap, meta_key).next();
-        // Keys derived from a wrong eCode usually do not decrypt the PICCData to valid content. Therefore the refusal
-        // for derived keys is `SealBroken`, which means that the eCode is wrong.
+        // A wrong eCode gives wrong keys, which usually do not decrypt the PICCData to valid content. Therefore, if the
+        // keys are derived from an eCode and decryption fails, the refusal is `SealBroken` (wrong eCode).
         let is_derived = matches!(chip.keys, Keys::ECode { .. });
         let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
         let (_, claimed) = claim.ok_or(unopened)?;
@@ -360,8 +362,8 @@ impl<'s> Service<'s> {
     /// Returns the counter id of a tag, under which the counter store keeps the counter. A registry needs this id to
     /// look up the [last accepted tap](Record::last_seen) in the counter store. If the record does not set the counter
     /// id, the service derives the id from the file-read key. Returns `None` if the tag has no chip. Also returns
-    /// `None` if the id must be derived, but the file-read key is missing or depends on an eCode, which is known only
-    /// when a tap arrives.
+    /// `None` if the id must be derived, but the file-read key is missing or depends on an eCode (a code in the URL of
+    /// the tag). The service learns an eCode only from a tap.
     #[must_use]
     pub fn counter(&self, record: &Record<'_>) -> Option<CounterId> {
         let chip = record.chip.as_ref()?;
@@ -402,8 +404,8 @@ fn verify_claim<'a>(
     claimed: ClaimedTap<'a>,
     file_key: &PreparedFileReadKey,
 ) -> Result<Examined<'a>, Refusal> {
-    // If the layout can mirror a UID, a UID that is missing in the tap or in the record counts as a mismatch too.
-    // Without this rule, a tap of another tag with the same keys would be accepted under this record.
+    // If the layout can mirror a UID, a missing UID in the tap or in the record counts as a mismatch too. Otherwise,
+    // the service would accept a tap of another tag with the same keys under this record.
     let expected = claimed.uid().is_some() || chip.layout.mirrored().uid;
     if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
         return Err(Refusal::OtherUid);

@@ -76,13 +76,15 @@ pub enum Refusal {
     OtherLayout,
     /// Decrypting the PICCData did not give the values that the layout requires.
     NotOpened,
-    /// The UID in the tap is missing or differs from the UID of the record, or the record has no UID.
+    /// The UID in the tap does not match the UID of the record. If the layout mirrors the UID, a UID that is missing in
+    /// the tap or in the record also counts as a mismatch.
     OtherUid,
     /// The SDMMAC does not match, or the counter is 0.
     NotAuthentic,
-    /// The tap is genuine, but it carries no counter, so the tap may be a replay.
+    /// The tap is genuine, but it carries no counter, so the service cannot detect a replay.
     NoCounter,
-    /// The tap is genuine, but the same tap or a later tap of the tag was already accepted.
+    /// The tap is genuine, but its counter is not greater than the stored counter. The service has already accepted
+    /// this tap or a newer tap of the tag.
     Replayed {
         /// The values of the tap.
         tap: TapValues,

@@ -18,13 +18,15 @@ const INPUT: usize = 256;
 /// that identifies the tap to the caller (for example a line number), the tap, and the key.
 ///
 /// For each item, the returned iterator yields the identifying value and the result of [`verify`](ClaimedTap::verify).
-/// The order is the order of `taps`.
+/// The results are in the order of `taps`.
 ///
 /// If the feature `accel` is on and the processor has AES instructions, this function is faster than a loop with
 /// `verify`. The iterator then takes eight taps at a time and computes their MACs in parallel: the processor starts an
-/// AES instruction for one tap while an AES instruction for another tap is still running. In all other cases, the
-/// iterator verifies one tap at a time and is not faster than the loop. The iterator never holds more than eight taps
-/// in memory.
+/// AES instruction for one tap while an AES instruction for another tap is still running.
+///
+/// In all other cases, the iterator verifies one tap at a time and is not faster than the loop. Taps of an NTAG 22x and
+/// eight taps with different schemes are also verified one at a time. The iterator never holds more than eight taps in
+/// memory.
 ///
 /// ```
 /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};
@@ -53,8 +55,8 @@ struct Batch<'a, P, I> {
     taps: I,
     /// The taps that were taken from `taps` and are not verified yet.
     group: Deque<(P, ClaimedTap<'a>, SdmFileReadKey), LANES>,
-    /// The session keys, CMACs and counter ids of the taps in `group`. `None` if the taps of the group are verified one
-    /// at a time.
+    /// The session keys, CMACs and counter ids (the ids under which a store keeps the counters) of the taps in `group`.
+    /// `None` if the taps of the group are verified one at a time.
     macs: Option<core::array::IntoIter<(MacKey, Block, CounterId), LANES>>,
 }
 
@@ -81,10 +83,14 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
     }
 }
 
-/// Computes the session keys, CMACs and counter ids of a group of taps in parallel.
+/// Computes the session keys, CMACs and counter ids of a group of taps in parallel. A counter id is the id under which
+/// a store keeps the counter of a tag.
 ///
-/// Returns `None` if `accel` is off or the processor has no AES instructions, if the group is empty, if the taps have
-/// different schemes, if the scheme has no session keys, or if a MAC input is longer than [`INPUT`].
+/// Returns `None` in these cases:
+/// - The feature `accel` is off, or the processor has no AES instructions.
+/// - The group is empty.
+/// - The taps have different schemes, or their scheme has no session keys.
+/// - A MAC input is longer than [`INPUT`].
 fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block, CounterId); LANES]> {
     let scheme = group.front()?.1.layout.scheme();
     let mixed = group.iter().any(|(_, tap, _)| tap.layout.scheme() != scheme);

@@ -9,12 +9,14 @@ use super::tap::UnverifiedTap;
 use super::template::LayoutError;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
-/// The layout of a tag that writes its UID, its counter or both into the URL, but no MAC. Source: NTAG213/215/216 §8.7.
+/// The layout of a tag that writes its UID, its counter or both into the URL, but no MAC. Source: the data sheet of
+/// NTAG213/215/216, §8.7.
 ///
-/// The template uses the grammar of [`SdmLayout::new`], but allows only the elements `{uid}`, `{ctr}` and `{:name}`. If
-/// a chip mirrors both UID and counter, it writes `UIDxCTR`. The template may differ from this form: `{uid}` and
-/// `{ctr}` may be at any position. Parsing returns an [`UnverifiableTap`], because anybody can write a URL with any UID
-/// and counter.
+/// The template uses the grammar of [`SdmLayout::new`], but allows only the elements `{uid}`, `{ctr}` and `{:name}`. A
+/// chip that mirrors both UID and counter writes `UIDxCTR`, so the usual template contains `{uid}x{ctr}`. This crate
+/// does not enforce this form: `{uid}` and `{ctr}` may be at any position.
+///
+/// Parsing returns an [`UnverifiableTap`], because anybody can write a URL with any UID and counter.
 ///
 /// The URL must fit into an NDEF file of 256 bytes, as on an NTAG 424 DNA. This crate uses the same limit for all three
 /// chips, although an NTAG 213 has less memory, and an NTAG 215 or 216 has more.

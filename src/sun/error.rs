@@ -18,11 +18,11 @@ pub enum Field {
     Uid,
     /// `{ctr}`: the plain SDMReadCtr mirror.
     SdmReadCtr,
-    /// `{tt}`: the plain TTStatus mirror.
+    /// `{tt}`: the plain TTStatus mirror (the tamper status).
     TtStatus,
-    /// `{enc}`: SDMENCFileData.
+    /// `{enc}`: SDMENCFileData (the encrypted file data).
     EncFileData,
-    /// `{mac}`: SDMMAC.
+    /// `{mac}`: SDMMAC (the MAC of the tap).
     SdmMac,
     /// `{:name}`: a capture, which is static text that can differ from tag to tag.
     Captured,
@@ -125,7 +125,7 @@ impl core::error::Error for Malformed {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The tap does not come from a holder of the keys.
+    /// The tap does not verify. It is forged or changed, or the keys or the layout do not match the tag.
     ///
     /// Invalid decrypted PICCData, a wrong MAC and a counter of 0 all cause this error, so that an attacker cannot
     /// distinguish the three causes. To find out what is wrong (a key, the key derivation, the scheme or the MAC
@@ -136,7 +136,8 @@ pub enum VerifyError {
     NoCounter,
     /// The tap is genuine, but from a different tag than the caller expected.
     WrongTag,
-    /// The calling code combines a layout, keys and methods that do not match. The [`ConfigError`] gives the reason.
+    /// The calling code has a mistake: the layout, the keys and the called method do not fit together. The
+    /// [`ConfigError`] gives the reason.
     Config(ConfigError),
 }
 
@@ -177,8 +178,8 @@ pub enum CommitError<S> {
     Store(S),
 }
 
-/// Writes the error text for a replay. If `ctr` is equal to the stored counter, the tap is a copy of the last accepted
-/// tap.
+/// Writes the error text for a replay. If `ctr` (the counter of the tap) is equal to `stored` (the counter in the
+/// store), the tap is a copy of the last accepted tap.
 pub(crate) fn write_replayed(f: &mut fmt::Formatter<'_>, ctr: SdmReadCtr, stored: SdmReadCtr) -> fmt::Result {
     if ctr == stored {
         write!(f, "replayed tap: this tap, with counter {ctr}, was already accepted")
@@ -205,8 +206,8 @@ impl<S: core::error::Error + 'static> core::error::Error for CommitError<S> {
     }
 }
 
-/// Any error that can occur on the way from the received text to a [`FreshTap`](crate::FreshTap). The error type of
-/// each step converts into this type.
+/// Any error that can occur on the way from the received text to a [`FreshTap`](crate::FreshTap). [`Malformed`],
+/// [`VerifyError`] and [`CommitError`] convert into this type.
 ///
 /// `S` is the error type of the counter store. `K` is the error type of the key source, which finds the file-read key
 /// of a tag. `Display` writes the error text of the step that failed. If the counter store or the key source failed,
@@ -218,9 +219,9 @@ pub enum Error<S = Infallible, K = Infallible> {
     Malformed(Malformed),
     /// The tap was not verified.
     Verify(VerifyError),
-    /// The key source has no key for the tag that the URL claims, so nothing was verified. Possible causes are a tag
-    /// that your records do not list, an invalid eCode, and a forged tap. An eCode is a code of 26 characters (a-z and
-    /// 2-7) in the URL. The eCode is needed to decrypt or derive the keys of the tag.
+    /// The key source has no key for the claimed tag, so nothing was verified. Possible causes are a tag that your
+    /// records do not list, an invalid eCode, and a forged tap. An eCode is a code of 26 characters (a-z and 2-7) in
+    /// the URL of some tags. The keys of these tags can be decrypted or derived only with the eCode.
     ///
     /// Untrusted clients must not be able to distinguish this error from [`VerifyError::NotAuthentic`].
     UnknownTag {

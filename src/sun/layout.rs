@@ -35,7 +35,7 @@ pub struct SdmLayout {
     /// The number of bytes of `template` in use.
     pub(crate) len: usize,
     pub(crate) elements: [LayoutElement; MAX_ELEMENTS],
-    /// The offset of the path or query in `template`.
+    /// The offset in `template` at which the path begins, or the query if there is no path.
     pub(crate) origin: usize,
     /// The values that PICCData must contain, for example UID and counter for `{picc:uid,ctr}`. `None` for `{picc}`
     /// without options, and for a layout without PICCData.
@@ -48,7 +48,8 @@ pub struct SdmLayout {
     pub(crate) enc_reserve: usize,
     /// The offset of the tamper status in the plaintext of `{enc}`.
     pub(crate) tt_at: Option<usize>,
-    /// `true` if the MAC covers `{tt}`.
+    /// `true` if `{tt}` is between `[[` and `{mac}`, so that the MAC covers `{tt}`. Always `false` for an NTAG 22x: the
+    /// template has no `[[`, although the MAC of this chip always covers `{tt}`.
     pub(crate) tt_in_window: bool,
 }
 
@@ -77,7 +78,7 @@ pub(crate) enum ElementKind {
 }
 
 impl SdmLayout {
-    /// Returns the scheme with which the tag authenticates its taps.
+    /// Returns the scheme that the tag uses to authenticate its taps.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
@@ -117,8 +118,8 @@ impl SdmLayout {
         self.elements().any(|element| matches!(element.kind, ElementKind::Value(field) if field == wanted))
     }
 
-    /// Returns the set of values that the taps of this layout carry, plain or in `{picc}`. A `{picc}` without options
-    /// counts as UID and counter.
+    /// Returns the set of values that the taps of this layout carry, plain or in `{picc}`. For a `{picc}` without
+    /// options, the set contains both UID and counter, although a tap may carry only one of the two values.
     pub(crate) fn mirrored(&self) -> Mirrored {
         let picc_data = self.has(Field::PiccData);
         let all = Mirrored { uid: picc_data || self.has(Field::Uid), ctr: picc_data || self.has(Field::SdmReadCtr) };

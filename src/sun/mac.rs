@@ -9,7 +9,8 @@ use crate::value::{ParseError, hex};
 
 /// An SDMMAC: a CMAC truncated to 8 bytes.
 ///
-/// `==` runs in constant time. `Debug` does not show the bytes: until a tap is accepted, its MAC is a secret.
+/// `==` runs in constant time. `Debug` does not show the bytes, so that the MAC of a tap does not get into a log. Until
+/// the tap is accepted, a reader of the log could submit the tap with this MAC.
 #[doc(alias = "SDMMAC")]
 #[doc(alias = "MACt")]
 #[derive(Clone, Copy)]

@@ -44,7 +44,7 @@ impl<'a> SunMessage<'a> {
     }
 
     /// Returns the text of the element `{:name}` (a capture), or `None` if the layout has no element with this name.
-    /// The text is authenticated only if `{:name}` is between `[[` and `{mac}` in the layout.
+    /// The MAC authenticates the text only if `{:name}` is between `[[` and `{mac}` in the layout.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -59,9 +59,8 @@ impl<'a> SunMessage<'a> {
 
     /// Returns the tamper status, or `None` if the layout contains no tamper status.
     ///
-    /// For an NTAG 22x, this method always returns `None`. The meaning of the two status characters of an NTAG 22x is
-    /// not known well enough to report a closed seal. [`status_detect`](Self::status_detect) returns the two characters
-    /// unchanged.
+    /// For an NTAG 22x, this method always returns `None`, because the meaning of the two status characters depends on
+    /// the settings of the chip. [`status_detect`](Self::status_detect) returns the two characters unchanged.
     #[must_use]
     pub fn tamper(&self) -> Option<TtStatus> {
         if self.received.status_detect.is_some() {

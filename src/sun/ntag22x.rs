@@ -16,8 +16,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! On StatusDetect chips, `{tt}` is ten characters long: two status characters (`C`, `O`, `I`, or `0` if StatusDetect
-//! is off) and eight hexadecimal digits (four bytes of data). The MAC always covers `{tt}`.
+//! On StatusDetect chips, `{tt}` is ten characters long: two status characters and eight hexadecimal digits (four bytes
+//! of data). Each status character is `C`, `O` or `I`, or `0` if StatusDetect is off. The MAC always covers `{tt}`.
 //!
 //! This module was checked with two taps published by NXP and with taps recorded from NTAG 223 DNA StatusDetect chips.
 //! All MACs match. **No NTAG 224 DNA was available. This module assumes that an NTAG 224 DNA computes the MAC in the
@@ -72,8 +72,9 @@ impl StatusDetect {
 /// Computes the full CMAC over the UID and the counter (MSB first). If `status_detect` is `Some`, the CMAC also covers
 /// the status block, packed into five bytes: one byte for the two status characters, then the data.
 ///
-/// The chip [truncates](crate::SdmMac::truncate) this CMAC to eight bytes and writes them into the URL. Returns `None`
-/// if a status character is invalid, or if the key was prepared for a scheme other than [`Scheme::Suncmac`].
+/// The chip [truncates](crate::SdmMac::truncate) this CMAC to eight bytes and writes the eight bytes into the URL.
+/// Returns `None` if a status character is invalid, or if the key was prepared for a scheme other than
+/// [`Scheme::Suncmac`].
 #[doc(alias = "SUNCMAC")]
 #[must_use]
 pub fn suncmac(

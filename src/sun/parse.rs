@@ -13,7 +13,7 @@ use crate::cipher::PiccWire;
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
 impl<'a> UnverifiedTap<'a> {
-    /// Creates a tap from which no value has been read yet.
+    /// Creates a tap without values. The parser fills in the UID, the counter and the MAC later.
     fn begun(layout: &'a SdmLayout, source: Source<'a>) -> Self {
         let mac = SdmMac::from_bytes([0; 8]);
         let received = Received { source, uid: None, ctr: None, mac, status_detect: None };
@@ -98,13 +98,12 @@ impl SdmLayout {
         }
     }
 
-    /// Parses the NDEF file of a tag. An NFC reader reads this file with the command ISOReadBinary or READ. The file
-    /// consists of NLEN (the length of the message, two bytes) and the NDEF message.
+    /// Parses the NDEF file of a tag. An NFC reader reads this file with the command ISOReadBinary or ReadData. The
+    /// file consists of NLEN (the length of the message, two bytes) and the NDEF message.
     ///
     /// The first record must be a URI record that is not split into chunks. Further records and bytes after the message
-    /// are ignored. The URI code, which is the first byte of the record's payload, stands for the beginning of the URL,
-    /// for example `https://`. This code may differ from the code that [`ndef_file`](Self::ndef_file) writes. Pass raw
-    /// bytes, not hexadecimal digits:
+    /// are ignored. The first byte of the record's payload is the URI code. The URI code stands for the beginning of
+    /// the URL, for example `https://`. All codes from 00h to 04h are accepted. Pass raw bytes, not hexadecimal digits:
     ///
     /// ```
     /// use suntap::{SdmLayout, sdm_layout};
@@ -147,8 +146,8 @@ impl SdmLayout {
     }
 
     /// Like [`assemble`](Self::assemble), but the caller can pass the UID of the tap as `known`. If `known` is `Some`,
-    /// this method does not decode the text of the UID in `mirrors`. The text of the UID must be present in either
-    /// case.
+    /// this method does not decode the text of the UID in `mirrors`. If the layout has `{uid}`, `mirrors` must contain
+    /// a text for the UID even if `known` is `Some`.
     pub(crate) fn assemble_with<'a>(
         &'a self,
         mirrors: &'a Mirrors<'a>,
@@ -255,14 +254,15 @@ impl SdmLayout {
     /// Returns the static text after the element at this index of the layout.
     fn text_after(&self, index: usize) -> &[u8] {
         let mut following = self.elements().skip(index.saturating_add(1));
-        // `[[` does not appear in the URL, so skip a `[[` that has no static text before it.
+        // `[[` marks the start of the MAC input in the template, but does not appear in the URL. So skip a `[[` that
+        // has no static text before it.
         let next = following.find(|next| next.text.len() > 0 || !matches!(next.kind, ElementKind::MacInput));
         next.map_or(&[], |next| self.text(next.text))
     }
 
     /// Returns the error for an input that does not match the template. `rest` is the part of `input` that is not
-    /// parsed yet. `before` is the element that ends directly before `rest`. `element` is the next element of the
-    /// layout. Returns `otherwise` if this method finds no more precise error.
+    /// parsed yet. `before` is the element that ends directly before `rest`, or `None` if static text ends there.
+    /// `element` is the next element of the layout. Returns `otherwise` if this method finds no more precise error.
     fn explain(
         &self,
         input: &[u8],
@@ -311,8 +311,8 @@ impl SdmLayout {
     }
 }
 
-/// Returns a more precise error than `error` if there is one. `text` is not valid for the element `field`. `next` is
-/// the static text after the element in the template.
+/// Returns a more precise error than `error`, or `error` itself if there is none. `text` is the received text, which is
+/// not valid for the element `field`. `next` is the static text after the element in the template.
 fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed {
     match (error, next) {
         (_, [_, ..]) if text.starts_with(next) || text.is_empty() => Malformed::Missing(field),

@@ -15,9 +15,9 @@ pub(crate) struct PiccData {
 impl PiccData {
     /// Decrypts PICCData and reads its content.
     ///
-    /// Decryption succeeds with any key. `Some` therefore means no more than that the first byte of the plaintext
-    /// (PICCDataTag) is valid. With a wrong key, PICCDataTag is a random byte, and 3 of the 256 possible bytes are
-    /// valid.
+    /// Decryption succeeds even with a wrong key, so the returned values are not proven. This method checks only that
+    /// the first byte of the plaintext (PICCDataTag) is valid. With a wrong key, PICCDataTag is a random byte, and 3 of
+    /// the 256 possible bytes are valid.
     pub(crate) fn open(key: &PreparedMetaReadKey, wire: &PiccWire) -> Option<Self> {
         Self::read(&key.decrypt(wire)?)
     }

@@ -48,7 +48,7 @@ impl fmt::Debug for Presented<'_> {
 }
 
 impl SdmLayout {
-    /// Parses a tap in any form. Returns `None` if the tap was already parsed with a different layout.
+    /// Parses a tap in any form. Returns `None` for a [`Presented::Parsed`] tap with a different layout.
     pub(crate) fn read_presented<'a>(&'a self, tap: Presented<'a>) -> Option<Result<UnverifiedTap<'a>, Malformed>> {
         Some(match tap {
             Presented::Url(url) => self.parse(url),

@@ -72,8 +72,8 @@ impl<'a> Mirrors<'a> {
 /// Splits the value of [`Mirrors::enc_mac`] into the encrypted file data and the MAC. The MAC is the last 16
 /// characters.
 ///
-/// If the value cannot be split, returns `None` and the whole value. The parser rejects such a tap, because the file
-/// data is missing.
+/// If the value cannot be split, returns `None` and the whole value. [`SdmLayout::assemble`] rejects such a tap,
+/// because the file data is missing.
 fn split_mac(text: &str) -> (Option<&str>, &str) {
     let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
@@ -111,12 +111,12 @@ pub(super) enum Source<'a> {
 pub(super) type Starts = [u16; MAX_ELEMENTS];
 
 impl<'a> Received<'a> {
-    /// Returns the elements of the layout, each with its text.
+    /// Returns the elements of the layout, each with the text that was received for the element.
     pub(crate) fn texts<'s>(&'s self, layout: &'s SdmLayout) -> impl Iterator<Item = (&'s LayoutElement, &'a [u8])> {
         layout.elements().enumerate().map(|(index, element)| (element, self.text(layout, index).unwrap_or_default()))
     }
 
-    /// Returns the text of the element at this index of the layout.
+    /// Returns the received text of the element at this index of the layout.
     pub(super) fn text(&self, layout: &SdmLayout, index: usize) -> Option<&'a [u8]> {
         match &self.source {
             Source::Url { input, starts } => {
@@ -135,7 +135,7 @@ impl<'a> Received<'a> {
         str::from_utf8(text).ok()
     }
 
-    /// Returns the text of a mirror.
+    /// Returns the received text of a mirror.
     pub(super) fn text_of(&self, layout: &SdmLayout, wanted: Field) -> Option<&'a [u8]> {
         self.find(layout, wanted, |_| true)
     }

@@ -79,8 +79,8 @@ pub fn sv1(uid: Uid, ctr: SdmReadCtr) -> [u8; 16] {
 /// Returns the session vector SV2: `3C C3 00 01 00 80 [|| UID] [|| SDMReadCtr]`, with the counter LSB first. The
 /// [`MacKey`] of AES mode is derived from SV2.
 ///
-/// If the tag does not mirror a value (plain or in PICCData), pass `None` for this value. SV2 leaves no gap for a
-/// missing value: the next value moves up, and zero bytes fill the rest of the block.
+/// Pass `None` for a value that the tag mirrors neither plain nor in PICCData. SV2 leaves no gap for a missing value:
+/// the next value moves up, and zero bytes fill the rest of the block.
 #[must_use]
 pub fn sv2(uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> [u8; 16] {
     vector([0x3C, 0xC3, 0x00, 0x01, 0x00, 0x80], uid, ctr)
@@ -134,11 +134,13 @@ impl MacKey {
     /// Like [`derive`](Self::derive), but accepts any type of file-read key, prepared or not. In AES mode, the result
     /// also contains the counter id. Returns `None` if the key was prepared for a different scheme.
     ///
-    /// In AES mode, the session key and the counter id are computed together, so that a key that was not prepared is
-    /// expanded only once. In LRP mode, the counter id must not be computed before the MAC is verified. The counter id
-    /// is an AES-CMAC over the claimed UID, which the sender of a forged tap chooses. The sender could thus choose a
-    /// block that AES encrypts under the key of the tag. LRP itself encrypts only constant blocks directly under this
-    /// key.
+    /// The counter id is the id under which a store keeps the counter of the tag. It is an AES-CMAC over the claimed
+    /// UID under the key of the tag. In AES mode, the session key and the counter id are computed together, so that the
+    /// AES key schedule of a key that was not prepared is computed only once.
+    ///
+    /// In LRP mode, the counter id must not be computed before the MAC is verified. The sender of a forged tap chooses
+    /// the claimed UID, and could thus choose a block that AES encrypts under the key of the tag. LRP itself encrypts
+    /// only constant blocks directly under this key.
     pub(super) fn derive_in(
         scheme: Scheme,
         suite: Suite,

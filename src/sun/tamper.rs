@@ -35,14 +35,14 @@ impl TtStatus {
         Self { perm, curr, authenticated }
     }
 
-    /// Returns the character of TTPermStatus, unchanged.
+    /// Returns the character of TTPermStatus as the tap contains it.
     #[doc(alias = "TTPermStatus")]
     #[must_use]
     pub fn perm(&self) -> u8 {
         self.perm
     }
 
-    /// Returns the character of TTCurrStatus, unchanged.
+    /// Returns the character of TTCurrStatus as the tap contains it.
     #[doc(alias = "TTCurrStatus")]
     #[must_use]
     pub fn curr(&self) -> u8 {

@@ -146,8 +146,8 @@ pub struct VerifiedTap<'a> {
 }
 
 impl<'a> VerifiedTap<'a> {
-    /// Wraps a message. The caller must have verified the MAC. `id` must have been computed from the same file-read key
-    /// with which the MAC was verified.
+    /// Wraps a message. The caller must have verified the MAC. `id` is the id under which a store keeps the counter. It
+    /// must have been computed from the file-read key with which the MAC was verified.
     pub(super) fn new(message: SunMessage<'a>, ctr: SdmReadCtr, id: CounterId) -> Self {
         Self { message, ctr, id }
     }
@@ -178,8 +178,10 @@ impl<'a> VerifiedTap<'a> {
     /// Returns the tap, or an error if the UID of the tap differs from `uid`.
     ///
     /// Call this method if you found the record of the tag by a value other than the UID, for example by a code in the
-    /// URL. Pass the UID from the record. A tap without a UID passes this check. Only the key in the record links such
-    /// a tap to the tag.
+    /// URL. Pass the UID from the record.
+    ///
+    /// A tap without a UID passes this check. The only proof that such a tap comes from the tag is the key in the
+    /// record, with which the MAC was verified.
     ///
     /// # Errors
     /// Returns [`VerifyError::WrongTag`] if the tap has a UID other than `uid`.
@@ -242,9 +244,11 @@ impl<'a> VerifiedTap<'a> {
     /// different program already stored under `id`.
     ///
     /// **Call this method only if a different program filled the store. Never derive the id from the UID alone.** The
-    /// caller must follow the rules for a [counter id](CounterId::from_bytes). If the tag gets new keys but the id
-    /// stays the same, new taps are rejected until the counter of the tag exceeds the stored counter. If the id changes
-    /// but the keys stay the same, old taps of the tag are accepted again.
+    /// caller must follow the rules for a [counter id](CounterId::from_bytes).
+    ///
+    /// If the tag is set up again, the counter of the chip restarts at 0. If the id then stays the same, new taps are
+    /// rejected until the counter of the chip exceeds the stored counter. If the id changes but the keys stay the same,
+    /// old taps of the tag are accepted again, because the store has no counter under the new id.
     pub fn with_own_counter_id(self, id: CounterId) -> Self {
         Self { id, ..self }
     }

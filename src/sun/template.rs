@@ -131,9 +131,9 @@ impl SdmLayout {
     /// without such a prefix has the URI code 00h and can have at most 249 characters.
     ///
     /// `{picc}` without options accepts a UID, a counter or both. The first byte of the decrypted PICCData (the
-    /// PICCDataTag) determines which values the tap claims. In a forged tap, this byte is random, so about 1 in 128
-    /// forged taps claims only a UID or only a counter. To rule out such claims, name ("pin") the values that your tags
-    /// write, for example with `{picc:uid,ctr}`.
+    /// PICCDataTag) determines which values the tap claims. A forger without the key cannot choose this byte. The byte
+    /// is then random, and about 1 in 128 forged taps claims only a UID or only a counter. To rule out such claims,
+    /// name ("pin") the values that your tags write, for example with `{picc:uid,ctr}`.
     ///
     /// # Errors
     /// Returns a [`LayoutError`], which names the rule that the template breaks.
@@ -191,8 +191,8 @@ impl SdmLayout {
                 _ => return Err(LayoutError::Character { at }),
             };
             let Some((slot, others)) = { free }.split_first_mut() else {
-                // The template has more than `MAX_ELEMENTS` elements. If the template repeats an element, `checked`
-                // reports this error. Otherwise, the template has too many `{:name}` elements.
+                // The template has more than `MAX_ELEMENTS` elements. If an element is repeated, `checked` reports the
+                // repetition. Otherwise, the template has too many `{:name}` elements.
                 return match layout.checked(makes_mac) {
                     Err(error) => Err(error),
                     Ok(_) => Err(LayoutError::TooManyNames),

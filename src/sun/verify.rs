@@ -43,7 +43,7 @@ impl<'a> ClaimedTap<'a> {
     }
 
     /// Like [`verify`](Self::verify), but with values that were computed in a batch: the session key, the CMAC of the
-    /// MAC input under the session key, and the counter id.
+    /// MAC input under the session key, and the id under which a store keeps the counter.
     pub(super) fn verified_by(
         self,
         mac_key: &MacKey,
@@ -61,14 +61,15 @@ impl<'a> ClaimedTap<'a> {
         Ok(VerifiedTap::new(SunMessage::new(self.layout, self.received, enc), ctr, id))
     }
 
-    /// Verifies the SDMMAC. Returns the counter id, and the key of the file data if the layout has `{enc}`.
+    /// Verifies the SDMMAC. Returns the id under which a store keeps the counter. Also returns the key of the file data
+    /// if the layout has `{enc}`.
     fn authenticate(&self, key: &impl FileReadKey) -> Result<(Option<EncKey>, CounterId), VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
         let Some(suite) = Suite::of(layout.scheme()) else {
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
-            // `StatusDetect::from_ascii` already checked the status block, so `None` means that the key has the wrong
-            // scheme.
+            // `StatusDetect::from_ascii` has already checked the status block, so `None` means that the key was
+            // prepared for a different scheme.
             let cmac = ntag22x::suncmac(key, uid, ctr, status_detect).ok_or(ConfigError::WrongScheme)?;
             self.compare(&cmac)?;
             return Ok((None, key.counter_id(Some(uid))));
@@ -78,7 +79,8 @@ impl<'a> ClaimedTap<'a> {
         Ok((self.enc_key(&mac_key, key)?, id.unwrap_or_else(|| key.counter_id(uid))))
     }
 
-    /// Compares the SDMMAC of the tap with `cmac`, the full CMAC that a genuine tag computes. Rejects counter 0.
+    /// Truncates `cmac`, the full CMAC that a genuine tag computes, and compares the result with the SDMMAC of the tap.
+    /// Rejects counter 0.
     fn compare(&self, cmac: &[u8; 16]) -> Result<(), VerifyError> {
         // The chip never sends counter 0. The session vector SV2 contains the UID and the counter, and is zero-padded.
         // Without this check, the MAC of a UID-only tap would also be valid for a tap with the same UID and counter 0.

@@ -10,7 +10,7 @@ pub enum ConfigError {
     NeedsMetaKey,
     /// There is an SDMMetaReadKey, but the layout has no `{picc}`, and therefore no PICCData to decrypt.
     NoPiccData,
-    /// The key was prepared for one [`Scheme`](crate::Scheme), but the layout has a different scheme.
+    /// A key was prepared for one [`Scheme`](crate::Scheme), but the layout has a different scheme.
     WrongScheme,
     /// `verify_replayable`, which is only for taps without a counter, was called for a tap that carries a counter. Such
     /// a tap must be checked for a replay: call `verify` and `commit`.

@@ -6,7 +6,7 @@ use core::str::FromStr;
 use super::hex;
 use super::parse_error::ParseError;
 
-/// The 24-bit SDM read counter. Only this type converts between the byte orders of the counter.
+/// The 24-bit SDM read counter.
 ///
 /// The chip sets the counter to 0 when SDM is enabled. Before each series of consecutive reads, the chip increments the
 /// counter by 1. A genuine tap therefore carries a counter of 1 or more.

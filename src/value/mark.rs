@@ -38,12 +38,12 @@ impl From<std::time::SystemTime> for UnixMillis {
     }
 }
 
-/// The record that a counter store keeps for a tag. It describes the last accepted tap.
+/// The record that a counter store keeps for a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mark {
     /// The counter of the last accepted tap.
     pub ctr: SdmReadCtr,
-    /// The time at which the last tap was accepted, or `None` if the caller has no clock.
+    /// The time that the caller gave for the last accepted tap, or `None` if the caller gave no time.
     pub at: Option<UnixMillis>,
     /// The number of accepted taps of this tag, including the last accepted tap. The number stops at `u32::MAX`.
     pub taps: u32,

@@ -22,15 +22,15 @@ pub(crate) struct Claims<'t, 'a> {
 /// The source of the claims of a tap.
 ///
 /// A tap without PICCData yields one claim. A tap with PICCData yields at most one claim for each meta-read key. A
-/// wrong key also yields a claim if the decrypted content is valid by chance. For each wrong key, the probability is at
-/// least 1 in 256.
+/// wrong key also yields a claim if the decrypted content is valid by chance. The probability of this is at least 1 in
+/// 256 for each wrong key.
 enum Source<'t, 'a> {
     One(Option<ClaimedTap<'a>>),
     Many(Candidates<'t, 'a, core::slice::Iter<'t, PreparedMetaReadKey>>),
 }
 
 impl<'t, 'a> Claims<'t, 'a> {
-    /// Creates the claims of a tap. A meta-read key yields no claim if it was prepared for a different scheme than the
+    /// Creates the claims of a tap. A meta-read key yields no claim if the key was prepared for a scheme other than the
     /// scheme of the layout.
     pub(crate) fn new(tap: &'t UnverifiedTap<'a>, meta_keys: &'t [PreparedMetaReadKey]) -> Self {
         let source = match meta_keys {

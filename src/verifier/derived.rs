@@ -17,8 +17,8 @@ use crate::sun::tap::ClaimedTap;
 use crate::value::{ConfigError, Uid};
 
 /// A source that derives the file-read key of each tag from a master key, as specified in NXP AN10922. The source calls
-/// [`an10922::derive_in_epoch`] with the UID of the tag. The suffix (bytes that follow the UID in the derivation) and
-/// the epoch (the number of earlier setups of a tag) are the same for all tags.
+/// [`an10922::derive_in_epoch`] with the UID of the tag. The suffix (bytes that follow the UID in the input of the
+/// derivation) and the epoch (the number of earlier setups of a tag) are the same for all tags.
 ///
 /// This source derives a key for any UID, so no tag is [unknown](crate::Error::UnknownTag) to this source. To refuse
 /// certain tags, for example stolen tags, use a closure as the key source instead. In the closure, return `None` for
@@ -133,7 +133,8 @@ pub struct BoltCard {
 }
 
 impl BoltCard {
-    /// Creates a source for the cards of one issuer. All these cards must have the same version.
+    /// Creates a source for the cards of one issuer. All these cards must have the same version. The version of a card
+    /// increases by one each time the card is programmed again.
     #[must_use]
     pub const fn new(issuer: IssuerKey, version: u32) -> Self {
         Self { issuer, version }

@@ -17,16 +17,16 @@ use crate::value::{ConfigError, Uid};
 /// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived for each tag |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
-/// Instead of passing a closure, you can implement this trait for your database. Do this if you must name the type of
-/// the source, for example in a struct field, because the type of a closure has no name. Also do this if the UID alone
-/// is not enough to find a key. An implementation receives a tap that is not verified yet, so it must use the tap only
-/// to find a key. If your type wraps another source, call the [`check`](Self::check) of the wrapped source in your own
+/// Instead of passing a closure, you can implement this trait for your database. Do this in two cases: if the UID alone
+/// is not enough to find a key, or if you must name the type of the source, for example in a struct field (the type of
+/// a closure has no name). An implementation receives a tap that is not verified yet, so it must use the tap only to
+/// find a key. If your type wraps another source, call the [`check`](Self::check) of the wrapped source in your own
 /// `check`.
 ///
 /// A reference to a source does not implement this trait, so a verifier must own its source. If one database contains
 /// both keys and counters, move the database into the verifier, and implement `CounterStore` for a reference to your
-/// database type. For each tap, borrow the database from the verifier and pass it as the counter store:
-/// `verifier.admit(url, &mut verifier.file_keys(), at)`.
+/// database type. For each tap, borrow the database from the verifier, and pass the borrowed database as the counter
+/// store: `verifier.admit(url, &mut verifier.file_keys(), at)`.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -76,11 +76,11 @@ pub trait FileKeys {
     /// Returns the file-read key for a claimed tap, or `None` if the source does not know the tag. `meta_key` is the
     /// index of the meta-read key that decrypted the PICCData, or 0 if the layout has no PICCData.
     ///
-    /// With several meta-read keys, the verifier may call this method more than once per tap. In some calls, the UID
-    /// may be random: a wrong meta-read key can decrypt the PICCData to content that looks valid by chance. For each
-    /// wrong key, the probability is at least 1 in 256. If this method returns `None`, or if the MAC does not match
-    /// under the returned key, the verifier tries the next meta-read key. If this method returns an error, the verifier
-    /// stops and returns that error.
+    /// With several meta-read keys, the verifier may call this method more than once per tap. A wrong meta-read key can
+    /// decrypt the PICCData to content that looks valid by chance. The probability of this is at least 1 in 256 for
+    /// each wrong key. The verifier then calls this method with a random UID. If this method returns `None`, or if the
+    /// MAC does not match under the returned key, the verifier tries the next meta-read key. If this method returns an
+    /// error, the verifier stops and returns that error.
     ///
     /// # Errors
     /// Returns an error if the source cannot find out whether it knows the tag, for example because a database is down.
@@ -190,7 +190,7 @@ where
     }
 }
 
-/// Calls the blocking source directly, so each lookup of a key blocks the async task.
+/// Calls the wrapped source directly, so each lookup of a key blocks the thread that runs the async task.
 impl<F: FileKeys> AsyncFileKeys for Blocking<F> {
     type Key<'k>
         = F::Key<'k>

@@ -6,8 +6,8 @@ use crate::value::Scheme;
 /// The meta-read keys of a [`Verifier`](crate::Verifier). Pass one key, an array of keys, a `Vec` of keys (feature
 /// `alloc`), or `()` for a layout without `{picc}`.
 ///
-/// The verifier prepares (expands) each `SdmMetaReadKey` only once, when the verifier is created. For each tap, the
-/// verifier tries the keys in order, so the time per tap grows with the number of keys.
+/// A verifier computes the key schedule of each `SdmMetaReadKey` only once, when the verifier is created. For each tap,
+/// the verifier tries the keys in order, so the time per tap grows with the number of keys.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a source of meta-read keys",
     note = "pass an `SdmMetaReadKey`, an array or `Vec` of them, or `()` if the layout has no `{{picc}}`"

@@ -15,16 +15,16 @@ pub enum FlashError<E> {
     ///
     /// To start over with an empty store, call [`format`](crate::FlashCounters::format) and give each tag a new key.
     Corrupted,
-    /// The region is not blank, but no part of a store was found: neither a header record nor an end-of-snapshot
-    /// record.
+    /// The region is not blank, but contains neither of the two records that identify a store: a header, or the end of
+    /// a snapshot.
     ///
     /// First, check that the address of the region is correct. If the region never contained a store, call
     /// [`format`](crate::FlashCounters::format) once, when the device is manufactured. If the region once contained a
     /// store, all headers of that store are lost. In that case, call [`format`](crate::FlashCounters::format), and give
     /// each tag a new key.
     NotFormatted,
-    /// The region contains a store that was written for a different `N`, so the length of its segments is not the
-    /// length that this `N` requires.
+    /// The region contains a store that was written for a different `N`. The segments of that store have a different
+    /// length.
     ///
     /// To keep the counters, open the store with the `N` for which the store was written. To change `N`, call
     /// [`format`](crate::FlashCounters::format), which deletes all counters, and give each tag a new key.
@@ -56,7 +56,7 @@ pub enum FlashError<E> {
         /// The length of the region in bytes.
         len: u32,
     },
-    /// The store cannot use this flash, because the flash does not meet all of these requirements:
+    /// The store cannot use this flash, because the flash violates at least one of these requirements:
     /// - Of the minimum read size and the minimum write size, the greater must be a multiple of the smaller. The
     ///   greater size is the word length.
     /// - The word length must be at most 32 bytes.
@@ -70,7 +70,8 @@ pub enum FlashError<E> {
         /// The length of a page in bytes.
         page: usize,
     },
-    /// The store numbers its segments in the order in which they are written. The 32-bit segment number is exhausted.
+    /// The 32-bit segment number is exhausted, so the store cannot write another segment. Each segment that the store
+    /// writes gets the next number.
     WornOut,
 }
 

@@ -4,14 +4,15 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 
 use crate::value::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
-/// The length of a record in bytes. A record consists of these parts (lengths in parentheses): kind (1), counter id or
-/// label (16), counter or number of tags (3), time or segment length (8), number of taps or segment number (4), CRC-32
-/// (4). Numbers are little endian.
+/// The length of a record in bytes. The record of a mark consists of these parts (lengths in parentheses): kind (1),
+/// counter id (16), counter (3), time (8), number of taps (4), CRC-32 (4). In a header, the middle four parts are:
+/// label, number of tags, segment length, segment number. A snapshot end is like a header, but contains 0 instead of
+/// the segment length. Numbers are little endian.
 pub(super) const BODY: usize = 36;
 /// The length of the longest supported word in bytes. A word is the smallest unit that the store reads or writes.
 pub(super) const MAX_WORD: usize = 32;
 /// The length of the longest slot in bytes. A slot is the space for one record: the record rounded up to whole words,
-/// plus one word.
+/// plus one word for the acknowledgement.
 pub(super) const MAX_SLOT: usize = BODY.next_multiple_of(MAX_WORD) + MAX_WORD;
 /// The bytes of an erased slot.
 pub(super) const BLANK: [u8; MAX_SLOT] = [0xFF; MAX_SLOT];
@@ -94,8 +95,8 @@ impl Record {
     }
 }
 
-/// Returns `true` if the record contains `LABEL`. Only a header or the end of a snapshot contains this label. The rest
-/// of the record may be damaged.
+/// Returns `true` if the record contains `LABEL`. Only headers and snapshot ends contain this label. The rest of the
+/// record may be damaged.
 pub(super) fn is_labelled(body: &[u8]) -> bool {
     body.split_first().is_some_and(|(_, rest)| rest.starts_with(&LABEL))
 }

@@ -378,7 +378,7 @@ fn offset_shift(f: &mut fmt::Formatter<'_>, mirror: Option<Field>, by: i32, caus
             write!(
                 f,
                 "{name} is {count} too {size}: the mirror begins {count} {characters} {place} its placeholder. {verb} \
-             {count} {} {name}.",
+                 {count} {} {name}.",
                 if by < 0 { "to" } else { "from" },
                 name = offset_name(mirror),
             )?;

@@ -92,16 +92,17 @@ impl Access {
 /// The SDM settings of a tag that are not in its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdmAccess {
-    /// SDMMetaRead: the application key that encrypts PICCData. Use `None` for a layout without `{picc}`. For `None`,
-    /// the settings contain `Eh` (free access) if the layout has `{uid}` or `{ctr}`, and `Fh` (no access) otherwise.
+    /// SDMMetaRead: the application key that encrypts PICCData. Use `None` for a layout without `{picc}`. SDMMetaRead
+    /// is then `Eh` (free access) if the layout has `{uid}` or `{ctr}`, and `Fh` (no access) otherwise.
     pub meta_read: Option<KeyNumber>,
     /// SDMFileRead: the application key from which the session keys are derived.
     pub file_read: KeyNumber,
     /// SDMCtrRet: who may read the counter with the command GetFileCounters. The value must be `Never` if the layout
     /// does not mirror the counter.
     pub ctr_ret: Access,
-    /// SDMReadCtrLimit: the chip can no longer be read after the counter has reached this value. The limit must be at
-    /// least 1. The layout must mirror the counter if a limit is set.
+    /// SDMReadCtrLimit: after the counter has reached this value, the file can no longer be read without
+    /// authentication, so the tag makes no more taps. The limit must be at least 1. The layout must mirror the counter
+    /// if a limit is set.
     pub read_ctr_limit: Option<SdmReadCtr>,
 }
 

@@ -26,14 +26,14 @@ pub enum SettingsError {
     InvalidText(CapturedName),
     /// The caller gave a text with this name, but the layout has no `{:name}` element with this name.
     UnexpectedText(CapturedName),
-    /// The file data does not fit into the N/2 bytes of plaintext in `{enc:N}`, is not printable ASCII, or has
+    /// `TagTexts::file_data` does not fit into the N/2 bytes of plaintext in `{enc:N}`, is not printable ASCII, or has
     /// characters other than `0` at the position of the tamper status. The error also occurs if the caller gave file
     /// data, but the layout has no `{enc}`.
     FileData,
     /// `SdmAccess` makes the counter readable or sets a limit for it, but the layout does not mirror the counter. The
     /// error also occurs if the limit is 0.
     Counter,
-    /// The URL with the texts of this tag does not fit into the 256-byte file.
+    /// The URL does not fit into the 256-byte file, because the static text or the `TagTexts` are too long.
     FileTooLong,
     /// The settings are too short or too long, or their first byte (FileType) is not 00h, the type of a standard data
     /// file.

@@ -49,18 +49,18 @@ impl SdmLayout {
     ///
     /// The template of the returned layout states which values PICCData contains and how long the file data is, for
     /// example `{picc:uid,ctr}` and `{enc:64}`. The template has no `{:name}` elements, because a tag stores only the
-    /// texts of these elements. The texts become static text of the template.
+    /// texts of these elements and not the names. The texts become static text of the template.
     ///
     /// The settings do not contain the [`Scheme`], so the caller must pass `scheme`.
     ///
     /// The counter of a tag can be enabled but not mirrored (SDMReadCtrOffset FFFFFFh). The returned layout of such a
-    /// tag has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot enable a counter that is not mirrored. If the
-    /// returned [`SdmAccess`] makes the counter of such a tag readable or sets a limit, `sdm_settings` therefore
-    /// rejects this `SdmAccess`.
+    /// tag has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot enable a counter that is not mirrored. It
+    /// rejects an [`SdmAccess`] that makes this counter readable or sets a limit for it, even if this function returned
+    /// the `SdmAccess`.
     ///
     /// In the file, a URI code from 01h to 04h abbreviates the beginning of the URL, such as `https://`. With code 00h,
-    /// nothing is abbreviated. This function accepts all five codes. In contrast, [`ndef_file`](Self::ndef_file) always
-    /// uses the code that abbreviates as much as possible.
+    /// nothing is abbreviated. This function accepts all five codes. If you write the returned layout back with
+    /// [`ndef_file`](Self::ndef_file), the code can change, because `ndef_file` abbreviates as much as possible.
     ///
     /// # Errors
     /// Returns a [`SettingsError`] that names the broken rule.

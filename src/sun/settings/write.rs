@@ -59,15 +59,16 @@ impl SdmLayout {
         copied(&file, out)
     }
 
-    /// Returns the SDM part of the ChangeFileSettings data: SDMOptions and SDMAccessRights, the offsets and lengths
-    /// that SDMOptions and SDMAccessRights require, and the counter limit if a limit is set. Each offset, length or
-    /// limit is a three-byte number, LSB first.
+    /// Returns the SDM settings of a tag, which are part of the data of the command ChangeFileSettings. The settings
+    /// consist of SDMOptions, SDMAccessRights, the offsets and lengths that these two fields require, and the counter
+    /// limit if a limit is set. Each offset, length or limit is a three-byte number, LSB first.
     ///
-    /// In the command, FileOption (with bit 6 set) and AccessRights come before the SDM part. The caller must supply
-    /// both.
+    /// In the command, FileOption (with bit 6 set) and AccessRights come before the SDM settings. The caller must
+    /// supply FileOption and AccessRights.
     ///
     /// If the layout has `{picc}` without options, the settings tell the chip to put both UID and counter into
-    /// PICCData. The settings do not contain the [`Scheme`], so a chip for an LRP layout must already be in LRP mode.
+    /// PICCData. The settings do not contain the [`Scheme`], so they do not switch a chip to LRP mode. For an LRP
+    /// layout, the chip must already be in LRP mode.
     ///
     /// The settings are at most 27 bytes long. This function writes the settings to the start of `out`, and returns the
     /// written part of `out`.

@@ -8,8 +8,9 @@ use crate::sun::error::Field;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// The template is longer than 256 characters. This crate sets the limit, not the chip. A template can be longer
-    /// than the URL of the tag, because the template contains the names of the `{:name}` elements.
+    /// The template is longer than 256 characters. This limit of the crate applies to the text of the template, which
+    /// includes the names of the `{:name}` elements. The chip limits only the length of the URL: see
+    /// [`FileTooLong`](Self::FileTooLong).
     TemplateTooLong,
     /// Even the shortest URL that matches the template does not fit into the 256-byte file of the chip.
     FileTooLong,
@@ -31,8 +32,8 @@ pub enum LayoutError {
     TooManyNames,
     /// `[[` occurs more than once.
     RepeatedMacInput,
-    /// `{picc}` is combined with `{uid}` or `{ctr}`, but a chip writes the UID and the counter either encrypted or
-    /// plain.
+    /// `{picc}` is combined with `{uid}` or `{ctr}`. A chip writes the UID and the counter either both encrypted or
+    /// both plain.
     PiccDataAndPlain,
     /// The template does not begin with the scheme of a URL, for example `https:` (RFC 3986 §3.1).
     NoScheme,
@@ -64,9 +65,8 @@ pub enum LayoutError {
     TamperOutsideEnc,
     /// The template has the tamper status twice: as `{tt}` and inside `{enc}`.
     TamperTwice,
-    /// The template is for a [`CounterTagLayout`](crate::CounterTagLayout), so it must contain `{uid}`, `{ctr}` or
-    /// both. It must not contain `[[` or any other mirror, because a tag without cryptography can write only the UID
-    /// and the counter.
+    /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has neither `{uid}` nor `{ctr}`, or has an
+    /// element that a tag without cryptography does not support: `{picc}`, `{tt}`, `{enc}`, `{mac}` or `[[`.
     CounterTag,
     /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that an
     /// NTAG 22x does not support: `{picc}`, `{enc}` or `[[`.

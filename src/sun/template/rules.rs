@@ -82,8 +82,8 @@ impl SdmLayout {
         if picc && (uid || ctr) {
             return Err(LayoutError::PiccDataAndPlain);
         }
-        // An NTAG 22x supports neither `{picc}` nor `{enc}`. No separate check for them is needed: this check requires
-        // `{uid}`, and `{picc}` cannot be combined with `{uid}`. This check forbids `[[`, and `{enc}` needs `[[`.
+        // An NTAG 22x supports neither `{picc}` nor `{enc}`. The following check also rules out both elements:
+        // `{picc}` cannot be combined with the required `{uid}`, and `{enc}` needs the forbidden `[[`.
         if matches!(self.scheme, Scheme::Suncmac) && (window || !uid || !ctr) {
             return Err(LayoutError::Ntag22x);
         }

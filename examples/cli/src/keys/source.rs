@@ -48,7 +48,8 @@ pub(crate) fn read_bytes(option: &str, text: &str) -> Result<Zeroizing<Vec<u8>>,
 
 /// Reads `NAME=KEY`.
 pub(super) fn named(text: &str) -> Result<NamedKey, String> {
-    let (name, source) = text.split_once('=').ok_or("--key needs NAME=KEY, such as meta=KEY, file=KEY or master=KEY")?;
+    let (name, source) =
+        text.split_once('=').ok_or("--key needs NAME=KEY, such as meta=KEY, file=KEY or master=KEY")?;
     let name = pasted(name);
     if name.is_empty() {
         return Err("--key needs a NAME before the =".into());

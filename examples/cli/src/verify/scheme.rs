@@ -50,8 +50,12 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) const OPTIONS: Self =
-        Self { file_key: "--file-key", meta_key: "--meta-key", master_key: "--master-key", suffix: "--aid, --suffix or --suffix-text" };
+    pub(super) const OPTIONS: Self = Self {
+        file_key: "--file-key",
+        meta_key: "--meta-key",
+        master_key: "--master-key",
+        suffix: "--aid, --suffix or --suffix-text",
+    };
     pub(super) const FIELDS: Self =
         Self { file_key: "file_key", meta_key: "meta_key", master_key: "master_key", suffix: "div_suffix" };
 }
