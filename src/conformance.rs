@@ -471,7 +471,7 @@ impl Promise {
     }
 
     /// Like [`make`](Self::make), but for a store that cannot write or is interrupted in the middle of a write. The
-    /// store may return an error. If the store reports a mark as stored instead, the mark must really be stored.
+    /// store may return an error. But if the store reports success, the mark must really be stored.
     pub fn make_failing<S: CounterStore>(store: &mut S, run: u64, value: u32) -> Self {
         run_ready(Self::make_failing_async(&mut Blocking(store), run, value))
     }

@@ -56,7 +56,7 @@ impl Advance {
 ///
 /// **The security of your service depends on your store. Run the checks of the module `conformance` (feature
 /// `conformance`) against your store.** The checks detect, for example, an off-by-one comparison, a race condition, or
-/// a mark that is lost in a restart.
+/// a stored counter that is lost on restart.
 ///
 /// # Contract
 /// - [`advance`](Self::advance) is atomic. If several concurrent calls try to advance one counter to the same greater

@@ -50,7 +50,7 @@ pub enum KeyDerivation<'a> {
 pub struct DiversificationInput<'a> {
     /// The bytes before the UID, usually an application identifier.
     pub before_uid: &'a [u8],
-    /// The UID; `None` if the input has no UID, so that all tags have the same key.
+    /// The UID; `None` if the input has no UID, in which case all tags have the same key.
     pub uid: Option<Uid>,
     /// `true` if the bytes of the UID are in reverse order. `uid` is then the reversed UID.
     pub is_uid_reversed: bool,

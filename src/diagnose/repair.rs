@@ -33,7 +33,7 @@ impl Repair {
     /// Changes nothing if the URL matches the layout. Otherwise removes text around the URL, and undoes
     /// percent-encoding and HTML escaping. If the result does not match the layout either, tries three changes:
     /// removing appended text, changing the case of the static text, and changing the URL scheme and host of the
-    /// layout. Makes the first change after which they match.
+    /// layout. Makes only the first of these changes that makes the URL match the layout.
     pub(super) fn of(layout: Option<&SdmLayout>, original: &str) -> Self {
         let mut repair = Self::none(layout);
         if layout.is_some_and(|layout| layout.parse(original).is_ok()) {

@@ -282,8 +282,8 @@ impl<'s, 'a> Search<'s, 'a> {
         found
     }
 
-    /// Returns where the MAC input begins and how the CMAC is truncated to the MAC. Returns `None` if no start that is
-    /// tried yields the MAC with this key.
+    /// Returns where the MAC input begins and how the CMAC is truncated to the MAC. Tries several starts of the MAC
+    /// input, and returns `None` if none of them yields the MAC with this key.
     fn find_window(
         &mut self,
         url: &str,
@@ -448,7 +448,7 @@ mod tests {
         assert_eq!(tried(WindowStarts::All), (0..=27).collect::<List<_>>());
     }
 
-    /// Each slow derivation is done once per key, and it adds to the work done.
+    /// Each slow derivation is done only once per key, and counts towards `tried`.
     #[test]
     fn slow_keys_are_derived_once() {
         let bytes: [[u8; 16]; 17] = core::array::from_fn(|byte| [0xA0 | u8::try_from(byte).unwrap(); 16]);

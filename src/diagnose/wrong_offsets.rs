@@ -60,9 +60,8 @@ fn visible(layout: &SdmLayout, url: &str) -> impl Iterator<Item = UrlParts> + Cl
         all_or_one().filter_map(move |(field, _)| moved(&expected?, url, field, cause, distance))
     });
     by_distance.chain(by_base).filter(move |parts| {
-        let is_apart = |part: Span| parts.mirrors().filter(|(_, other)| other.overlaps(part)).count() == 1;
-        parts.mirrors().all(|(_, part)| is_apart(part))
-            && expected.is_some_and(|expected| has_static_text(layout, &expected, parts, url))
+        let is_apart = |(field, part)| parts.mirrors().all(|(other, place)| other == field || !place.overlaps(part));
+        parts.mirrors().all(is_apart) && expected.is_some_and(|expected| has_static_text(layout, &expected, parts, url))
     })
 }
 

@@ -67,7 +67,8 @@ mod tests {
     use super::*;
     use cmac::{KeyInit as _, Mac as _};
 
-    /// For keys of several lengths, the name equals the CMAC that the `cmac` crate computes over the label and the key.
+    /// Checks, with API keys of several lengths, that the name is the CMAC of the label and the API key, as the `cmac`
+    /// crate computes it.
     #[test]
     fn a_name_is_a_labelled_cmac() {
         let secret = ApiKeySecret::from_bytes([0x42; 16]);

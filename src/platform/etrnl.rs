@@ -160,9 +160,9 @@ struct Fields<'b> {
 struct Body {
     tag_id: TagId,
     enc: String,
-    /// The MAC. The text is empty if the field is missing or is not text.
+    /// The MAC. Empty if the JSON field is missing or is not a string.
     cmac: String,
-    /// The file data and the MAC. The text is empty if the field is missing or is not text.
+    /// The file data and the MAC. Empty if the JSON field is missing or is not a string.
     tt: String,
     e_code: String,
 }

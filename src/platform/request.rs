@@ -65,8 +65,8 @@ pub struct UnnamedRequest<'a> {
 }
 
 impl Caller {
-    /// Returns the name (keyed hash) of the token that the service must look up in the registry. Returns `None` if the
-    /// tag needs no token, or if the caller sent no token.
+    /// Returns the keyed hash of the caller's token, by which the service looks up the token in the registry. Returns
+    /// `None` if the tag needs no token, or if the caller sent none.
     pub(super) fn token_wanted(&self, record: &Record<'_>) -> Option<&ApiKeyName> {
         match self {
             Self::Token(token) if record.needs_token => token.as_ref(),

@@ -24,9 +24,9 @@ const INPUT: usize = 256;
 /// `verify`. The iterator then takes eight taps at a time and computes their MACs in parallel: the processor starts an
 /// AES instruction for one tap while an AES instruction for another tap is still running.
 ///
-/// In all other cases, the iterator verifies one tap at a time and is not faster than the loop. Taps of an NTAG 22x and
-/// eight taps with different schemes are also verified one at a time. The iterator never holds more than eight taps in
-/// memory.
+/// In all other cases, the iterator verifies one tap at a time and is not faster than the loop. These cases include
+/// taps of an NTAG 22x, and any group of eight taps that mixes schemes. The iterator never holds more than eight taps
+/// in memory.
 ///
 /// ```
 /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, sdm_layout, verify_batch};

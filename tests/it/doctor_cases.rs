@@ -368,6 +368,9 @@ fn distance_is_found_without_the_mac_or_not_claimed() {
     let url = "https://shop.example/p?e=00000008C217D2BFCC7FFB7DAE2BF64E47E71EB000947D23F60";
     let template = "https://shop.example/p?e={picc:uid,ctr}&c={mac}";
     assert_first(url, Some(template), &[META, FILE], shift(7, ShiftCause::PrefixCounted));
+    // The MAC is outside the URL.
+    let url = format!("https://shop.example/p?e={}{PICC}000", "0".repeat(16));
+    assert_first(&url, Some(template), &[META, FILE], shift(16, ShiftCause::Unknown));
     let plain = "https://shop.example/p?u=000000004A1B2C3D4E58000&001234000947D23F60";
     let template = "https://shop.example/p?u={uid}&n={ctr}&c={mac}";
     assert_first(plain, Some(template), &[FILE], shift(7, ShiftCause::PrefixCounted));

@@ -10,8 +10,8 @@ use crate::value::Scheme;
 
 /// The size of the chip's NDEF file in bytes. Source: NT4H2421Gx Table 71.
 pub(crate) const FILE_SIZE: usize = 256;
-/// The number of file bytes before the text of the URI. These bytes are NLEN (the length of the record), the record
-/// header and the URI code.
+/// The number of file bytes before the text of the URI. These bytes are NLEN (the length of the NDEF message), the
+/// record header and the URI code.
 pub(crate) const FILE_HEADER: usize = 7;
 
 impl SdmLayout {
