@@ -40,6 +40,11 @@ pub(super) struct Match<'a> {
 }
 
 impl ClaimedValues<'_> {
+    /// Returns `true` if the UID is the assumed UID, or begins with 04h, the code of NXP.
+    pub(super) fn has_likely_uid(&self, assumptions: &Assumptions<'_>) -> bool {
+        self.uid.is_some_and(|uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
+    }
+
     /// Returns the session vector that a chip uses if it mirrors these values.
     pub(super) fn session_vector(&self) -> SessionVector {
         SessionVector { uid: self.uid, ctr: self.ctr, is_ctr_reversed: false }
@@ -341,9 +346,7 @@ type Claims<'a> = Vec<ClaimedValues<'a>, 8>;
 /// Adds a result. If the list is full, a result with a likely UID replaces one with an unlikely UID, and any other
 /// result is dropped. Returns `true` if the list was full.
 fn keep<'a>(results: &mut Claims<'a>, assumptions: &Assumptions<'_>, claimed: ClaimedValues<'a>) -> bool {
-    let is_likely = |claimed: &ClaimedValues<'_>| {
-        claimed.uid.is_some_and(|uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04))
-    };
+    let is_likely = |claimed: &ClaimedValues<'_>| claimed.has_likely_uid(assumptions);
     let Err(claimed) = results.push(claimed) else { return false };
     if is_likely(&claimed)
         && let Some(place) = results.iter_mut().rev().find(|other| !is_likely(other))

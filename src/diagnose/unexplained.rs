@@ -155,10 +155,9 @@ fn open<'a>(
 /// With about 1 in 85 wrong keys, the decrypted bytes look valid. A decrypted result counts only if its UID is the
 /// assumed UID or begins with 04h (NXP), or if the key was given as SDMMetaReadKey.
 fn doubt(assumptions: &Assumptions<'_>, claimed: &ClaimedValues<'_>) -> Option<usize> {
-    let is_likely_uid = |uid: Uid| assumptions.uid == Some(uid) || uid.as_bytes().first() == Some(&0x04);
     let is_given = |given: &GivenKey<'_>, key: &[u8; 16]| given.role == Role::Meta && given.key == key;
     match &claimed.meta_key {
-        _ if claimed.uid.is_some_and(is_likely_uid) => Some(0),
+        _ if claimed.has_likely_uid(assumptions) => Some(0),
         Some((key, source)) if !matches!(source, KeySource::Derived { .. }) => {
             assumptions.keys.iter().any(|given| is_given(given, key.expose_bytes())).then_some(1)
         }
