@@ -92,8 +92,12 @@ fn derivation(source: KeySource<'_>, out: &mut impl Write) -> io::Result<()> {
         KeyDerivation::PlainCmac(input) => ("cmac", input),
         _ => return Ok(()),
     };
-    let Some(uid) = input.uid.filter(|_| input.before_uid.is_empty() && !input.is_uid_reversed) else { return Ok(()) };
-    write!(out, "\nTo derive this key: suntap key derive {scheme} --master-key @FILE --uid {uid}")?;
+    write!(out, "\nTo derive this key: suntap key derive {scheme} --master-key @FILE")?;
+    let Some(uid) = input.uid.filter(|_| input.before_uid.is_empty() && !input.is_uid_reversed) else {
+        let uid = input.uid.as_ref().map_or(&[][..], |uid| uid.as_bytes());
+        return writeln!(out, " --input {}", upper(&[input.before_uid, uid, input.aid, input.suffix].concat()));
+    };
+    write!(out, " --uid {uid}")?;
     match <[u8; 3]>::try_from(input.aid) {
         Ok(aid) => write!(out, " --aid {}", upper(&aid))?,
         Err(_) if input.aid.is_empty() => {}

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use suntap::kdf::ecode::{ECode, ServerSecret, derive_file_read_key, derive_meta_read_key};
 use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard, plain_cmac};
-use suntap::{IssuerKey, MasterKey, SdmFileReadKey, Uid};
+use suntap::{ConfigError, IssuerKey, MasterKey, SdmFileReadKey, Uid};
 
 use crate::Outcome;
-use crate::hex::{self, upper};
+use crate::hex::{self, Bytes, upper};
 use crate::keys::{self, key_help};
 use crate::suffix::SuffixArgs;
 use crate::text::pasted;
@@ -61,29 +61,33 @@ enum Scheme {
 
 #[derive(clap::Args)]
 struct An10922Args {
-    /// The master key
-    #[arg(long, value_name = "KEY")]
-    master_key: String,
-    /// The UID of the tag
-    #[arg(long, value_name = "HEX", value_parser = hex::uid)]
-    uid: Uid,
     #[command(flatten)]
-    suffix: SuffixArgs,
+    key: DiversifiedArgs,
     /// The number of earlier personalisations of the tag, for the epochs of suntap
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", conflicts_with = "input")]
     epoch: u32,
 }
 
 #[derive(clap::Args)]
 struct CmacArgs {
+    #[command(flatten)]
+    key: DiversifiedArgs,
+}
+
+/// What AN10922 and the plain CMAC have in common.
+#[derive(clap::Args)]
+struct DiversifiedArgs {
     /// The master key
     #[arg(long, value_name = "KEY")]
     master_key: String,
     /// The UID of the tag
-    #[arg(long, value_name = "HEX", value_parser = hex::uid)]
-    uid: Uid,
+    #[arg(long, value_name = "HEX", value_parser = hex::uid, required_unless_present = "input")]
+    uid: Option<Uid>,
     #[command(flatten)]
     suffix: SuffixArgs,
+    /// The whole input of AN10922, 1 to 31 bytes, if it does not begin with the UID
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["uid", "aid", "suffix", "suffix_text"])]
+    input: Option<Bytes>,
 }
 
 #[derive(clap::Args)]
@@ -151,19 +155,29 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Outcome {
 
 impl An10922Args {
     fn derive(&self) -> Result<Derived, String> {
-        let master: MasterKey = keys::read_key("--master-key", &self.master_key)?;
-        let suffix = self.suffix.bytes().unwrap_or_default();
-        let key =
-            an10922::derive_in_epoch(&master, self.uid, self.epoch, &suffix).map_err(|error| error.to_string())?;
-        Ok(vec![("key", upper(key.expose_bytes()))])
+        let Some(uid) = self.key.uid.filter(|_| self.epoch != 0) else { return self.key.derive(an10922::derive) };
+        let suffix = self.key.suffix.bytes().unwrap_or_default();
+        let in_epoch = |master: &MasterKey, _: &[&[u8]]| an10922::derive_in_epoch(master, uid, self.epoch, &suffix);
+        self.key.derive(in_epoch)
     }
 }
 
 impl CmacArgs {
     fn derive(&self) -> Result<Derived, String> {
-        let master: MasterKey = keys::read_key("--master-key", &self.master_key)?;
-        let input = [self.uid.as_bytes(), &*self.suffix.bytes().unwrap_or_default()].concat();
-        let key: SdmFileReadKey = plain_cmac::derive(&master, &[&input]).map_err(|error| error.to_string())?;
+        self.key.derive(plain_cmac::derive)
+    }
+}
+
+impl DiversifiedArgs {
+    fn derive(
+        &self,
+        derive: impl FnOnce(&MasterKey, &[&[u8]]) -> Result<SdmFileReadKey, ConfigError>,
+    ) -> Result<Derived, String> {
+        let master = keys::read_key("--master-key", &self.master_key)?;
+        let suffix = self.suffix.bytes().unwrap_or_default();
+        let uid = self.uid.as_ref().map_or(&[][..], |uid| uid.as_bytes());
+        let input = self.input.as_ref().map_or(&[][..], |input| &input.0);
+        let key = derive(&master, &[input, uid, &suffix]).map_err(|error| error.to_string())?;
         Ok(vec![("key", upper(key.expose_bytes()))])
     }
 }

@@ -150,6 +150,14 @@ fn a_suffix_is_tried_and_the_contents_are_shown() {
     let command = "suntap key derive an10922 --master-key @FILE --uid 04000000000000 --aid 112233 --suffix \
                    6F64642073797374656D";
     assert!(text.contains(command), "{text}");
+    for (scheme, input) in [("an10922", "3042F504000000000000"), ("cmac", "00000000000004")] {
+        let derive = ["key", "derive", scheme, "--master-key", master, "--input", input, "--json"];
+        let key = suntap(&derive, "").json();
+        let tap = ["emulate", "--template", template, "--file-key", key["key"].as_str().unwrap()];
+        let text = doctor(&[suntap(&tap, "").out.as_str(), "--template", template, "--key", &mine]).1;
+        let command = format!("suntap key derive {scheme} --master-key @FILE --input {input}\n");
+        assert!(text.contains(&command), "{text}");
+    }
 
     let url = "https://my424dna.com/?picc_data=E704C53A168DCD09F9E9A86D93BA3037&enc=570296360EBE9656E25A734840C5439F";
     let (code, report) = doctor_json(&[url]);

@@ -20,6 +20,11 @@ fn the_example_of_an10922_is_derived() {
     assert_eq!(derived(&[&tag[..], &["--suffix", "3042F54E585020416275"]].concat()), expected);
     assert_eq!(derived(&[&tag[..], &["--suffix", "3042F54E585020416275", "--epoch", "0"]].concat()), expected);
     assert_ne!(derived(&[&tag[..], &["--suffix", "3042F54E585020416275", "--epoch", "1"]].concat()), expected);
+    let whole = ["--input", "04782E21801D80 3042F5 4E585020416275"];
+    assert_eq!(derived(&[&tag[..3], &whole].concat()), expected);
+    for args in [&tag[..3], &[&tag[..], &whole].concat(), &[&tag[..3], &whole, &["--epoch", "1"]].concat()] {
+        assert_eq!(suntap(&[&["key", "derive"], args].concat(), "").code, 2, "{args:?}");
+    }
 }
 
 /// The option is the same everywhere: its value is the next argument.
