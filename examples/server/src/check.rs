@@ -8,10 +8,10 @@ use serde::Serialize;
 use suntap::platform::TagRecord as _;
 use suntap::platform::rules::Rules;
 
-use crate::document::Entry;
-use crate::import::{no_rules, unfit};
+use crate::import::check::{no_rules, unfit};
+use crate::registry::document::Entry;
+use crate::registry::row::{Above, Row};
 use crate::registry::{above, document};
-use crate::row::{Above, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 

@@ -18,13 +18,14 @@ use suntap::emulator::EmulatedTag;
 use suntap::kdf::ecode::ECode;
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 
-use crate::document::{ApiKey, KeyKind};
-use crate::http::{App, now};
+use crate::app::{App, now};
+use crate::http::page;
 use crate::import::{Allowed, import};
-use crate::metrics::Api;
+use crate::ops::metrics::Api;
+use crate::registry::document::{ApiKey, KeyKind};
 use crate::secrets::{Secrets, random};
 use crate::store::Store;
-use crate::{hex, keys, page};
+use crate::{hex, keys};
 
 const ORGANISATION: u64 = 1;
 

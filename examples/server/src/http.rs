@@ -1,28 +1,25 @@
 //! Requests and answers.
 
-use std::fmt;
-use std::net::SocketAddr;
+mod health;
+mod listen;
+pub(crate) mod page;
+mod platform;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, OriginalUri, RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{DefaultBodyLimit, OriginalUri, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
-use suntap::UnixMillis;
-use suntap::platform::{Accepted, Answer, Failure, Refusal, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use crate::demo::{self, Demo};
-use crate::metrics::{Api, Metrics, word};
-use crate::page;
-use crate::registry::{Caches, Registry};
-use crate::secrets::Secrets;
-use crate::store::{Store, StoreError};
+pub use self::listen::{Limits, origin, serve};
+use crate::app::App;
+use crate::demo;
 
 /// No request of either API is longer, by far.
 const MAX_BODY: usize = 8 * 1024;
@@ -30,104 +27,20 @@ const MAX_BODY: usize = 8 * 1024;
 const MAX_TARGET: usize = 2 * 1024;
 const JSON: &str = "application/json";
 
-type Verdicts = Option<Result<Verdict, Failure<StoreError, StoreError>>>;
-
-/// What all requests share.
-pub struct App {
-    pub(crate) store: Store,
-    pub(crate) secrets: &'static Secrets,
-    pub(crate) service: Service<'static>,
-    pub(crate) ixkio: Ixkio<'static>,
-    pub(crate) etrnl: Etrnl<'static>,
-    pub(crate) metrics: Metrics,
-    pub(crate) demo: Option<Demo>,
-    pub(crate) caches: Caches,
-    log_uids: bool,
-}
-
-impl App {
-    /// A service over a store.
-    #[must_use]
-    pub fn new(store: Store, secrets: &'static Secrets, log_uids: bool) -> Self {
-        let service = Service::new(&secrets.server);
-        Self {
-            store,
-            secrets,
-            service,
-            ixkio: Ixkio::new(service, &secrets.api_keys),
-            etrnl: Etrnl::new(service, &secrets.api_keys),
-            metrics: Metrics::new(),
-            demo: None,
-            caches: Caches::default(),
-            log_uids,
-        }
-    }
-
-    /// The same service with tags that a visitor can tap.
-    #[must_use]
-    pub fn with_demo(self, demo: Demo) -> Self {
-        Self { demo: Some(demo), ..self }
-    }
-
-    /// Waits until the store has finished what it accepted.
-    pub async fn close(self) {
-        self.store.close().await;
-    }
-
-    pub(crate) fn registry(&self) -> Registry<'_> {
-        Registry::new(&self.store, &self.caches, self.secrets)
-    }
-
-    /// Counts a verdict and writes it to the log.
-    pub(crate) fn note(&self, api: Api, started: Instant, registry: &Registry<'_>, verdict: &Verdicts) {
-        let word = word(verdict.as_ref());
-        let time = started.elapsed();
-        self.metrics.count(api, word, time);
-        let tap = match verdict {
-            Some(Ok(Verdict::Fresh(Accepted { tap, .. }) | Verdict::Refused(Refusal::Replayed { tap, .. }))) => {
-                Some(tap)
-            }
-            _ => None,
-        };
-        let tag = registry.found().unwrap_or_default();
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let uid = tap.and_then(|tap| tap.uid).map(|uid| {
-            let digits = uid.to_string();
-            // The first digits are those of the maker.
-            if self.log_uids { digits } else { format!("…{}", digits.get(10..).unwrap_or_default()) }
-        });
-        let (uid, ctr) = (uid.unwrap_or_default(), tap.map(|tap| tap.ctr.get()));
-        match verdict {
-            // Anybody sends these, and they say nothing of a tag.
-            None => tracing::debug!(?api, verdict = word, micros),
-            Some(Err(Failure::Registry(error) | Failure::Counters(error))) => {
-                tracing::error!(?api, verdict = word, tag, micros, %error);
-            }
-            Some(Ok(_)) => tracing::info!(?api, verdict = word, tag, uid, ctr, micros),
-        }
-    }
-}
-
-impl fmt::Debug for App {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App").field("store", &self.store).finish_non_exhaustive()
-    }
-}
-
 /// The routes.
 pub fn routes(app: Arc<App>, timeout: Duration) -> Router {
     let mut router = Router::new()
-        .route("/healthz", get(health))
-        .route("/metrics", get(metrics))
+        .route("/healthz", get(health::health))
+        .route("/metrics", get(health::metrics))
         .route("/v1/", any(not_found))
         .route("/v1/{*path}", any(not_found));
     for path in ["/v1/t", "/v1/t/"] {
-        router = router.route(path, api("GET, OPTIONS", get(ixkio)));
+        router = router.route(path, api("GET, OPTIONS", get(platform::ixkio)));
     }
     // An earlier version of the vendor's API has `tag` instead of `tags`.
     for path in ["/v1/tags/verify-authenticity", "/v1/tag/verify-authenticity"] {
         for path in [path, &format!("{path}/")] {
-            router = router.route(path, api("POST, OPTIONS", post(etrnl)));
+            router = router.route(path, api("POST, OPTIONS", post(platform::etrnl)));
         }
     }
     let mut people = Router::new().route("/", only("GET", get(page::home))).route("/tap", only("GET", get(page::tap)));
@@ -159,46 +72,6 @@ fn api(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Ar
 fn only(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
     let refuse = move || async move { not_allowed(methods) };
     router.head(refuse).fallback(refuse)
-}
-
-async fn ixkio(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
-    let started = Instant::now();
-    let registry = app.registry();
-    let answer = app.ixkio.answer_async(query.as_deref().unwrap_or_default(), &registry, &mut &app.store, now()).await;
-    app.note(Api::Ixkio, started, &registry, &answer.verdict);
-    respond(answer)
-}
-
-async fn etrnl(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
-    let started = Instant::now();
-    let registry = app.registry();
-    let key = headers.get("API-Key").map(HeaderValue::as_bytes);
-    let answer = app.etrnl.answer_async(key, &body, &registry, &mut &app.store, now()).await;
-    app.note(Api::Etrnl, started, &registry, &answer.verdict);
-    respond(answer)
-}
-
-fn respond<E>(answer: Answer<E>) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in answer.headers {
-        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-    }
-    response
-}
-
-async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], app.metrics.text())
-}
-
-async fn health(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    if app.store.works() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the data file fails\n")
-    }
 }
 
 fn not_allowed(methods: &'static str) -> impl IntoResponse {
@@ -274,96 +147,9 @@ async fn short(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> R
     next.run(request).await
 }
 
-/// The time to remember with a tap.
-pub(crate) fn now() -> Option<UnixMillis> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok().map(UnixMillis::new)
-}
-
-/// How connections are served.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at once. Further ones wait.
-    pub connections: usize,
-    /// For the head of a request, for its body and its answer, for a client to read it, and for a connection without any of these.
-    pub timeout: Duration,
-    /// For the last requests when the service ends.
-    pub grace: Duration,
-}
-
-/// Serves until `end`, then finishes what was accepted.
-///
-/// # Errors
-/// If no connection can be accepted any more.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
-    app: Arc<App>,
-    limits: Limits,
-    end: impl Future<Output = ()>,
-) -> std::io::Result<()> {
-    use hyper_util::rt::{TokioIo, TokioTimer};
-    use hyper_util::server::graceful::GracefulShutdown;
-    use hyper_util::service::TowerToHyperService;
-
-    let service = TowerToHyperService::new(routes(Arc::clone(&app), limits.timeout));
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(16 * 1024);
-    let graceful = GracefulShutdown::new();
-    let room = Arc::new(tokio::sync::Semaphore::new(limits.connections.max(1)));
-    let mut end = std::pin::pin!(end);
-    loop {
-        let accepted = async {
-            // Never closed, so there is always a place to wait for.
-            let place = Arc::clone(&room).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
-            accepted = accepted => accepted,
-            () = &mut end => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Of one connection, or of files that run out: neither ends the service.
-                tracing::warn!(%error, "no connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
-        let _ = stream.set_nodelay(true);
-        // A client that reads nothing of its answer holds a place no longer than one that sends nothing.
-        let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(limits.timeout));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service.clone()));
-        let connections = app.metrics.connections.clone();
-        tokio::spawn(async move {
-            connections.inc();
-            // A client that went away, or was too slow.
-            let _ = connection.await;
-            connections.dec();
-            drop(place);
-        });
-    }
-    drop(listener);
-    tracing::info!("ending");
-    if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests were not finished in time");
-    }
-    Ok(())
-}
-
-/// Where the service listens, as it goes into a URL.
-#[must_use]
-pub fn origin(address: SocketAddr) -> String {
-    match address {
-        SocketAddr::V4(address) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
-        SocketAddr::V6(address) if address.ip().is_unspecified() => format!("http://[::1]:{}", address.port()),
-        address => format!("http://{address}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
 

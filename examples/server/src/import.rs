@@ -4,24 +4,29 @@
 //! `{"batch":{…}}`, `{"tag":{…}}`; what something stands in comes before it, in the same import or an earlier one. What is there
 //! already is replaced, so the same line with `"state":"inactive"` takes a batch out of use.
 
+pub(crate) mod check;
+mod line;
+
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::platform::Service;
 use suntap::platform::rules::Rules;
-use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit, etrnl, ixkio};
+use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit};
 use suntap::{CounterId, Mark, SdmFileReadKey, SdmMetaReadKey};
 
-use crate::document::{
-    ApiKey, Derivation, Entry, ImportedCounter, KeyKind, KeySource, Layout, Level, Organisation, StoredKeys, Tag, key,
-};
+use self::check::{check_names, is_name, is_text, is_visible, no_rules, unfit};
+use self::line::{Keys, Line, read};
 use crate::keys;
+use crate::registry::document::{
+    ApiKey, Entry, ImportedCounter, KeyKind, KeySource, Layout, Level, Organisation, StoredKeys, Tag, key,
+};
+use crate::registry::row::{self, Row};
 use crate::registry::{above, document, levels};
-use crate::row::{self, Row};
-use crate::secrets::{Secrets, redacted};
+use crate::secrets::Secrets;
 use crate::store::{Change, Store, StoreError};
 
 /// Lines that are looked up together.
@@ -30,86 +35,6 @@ const OF_CODE: &str = "keys under an eCode belong to a number and a UID";
 const GROUPS: &str = "a rule set has at most three groups";
 /// Problems that are told. Behind them they are only counted.
 const TOLD: usize = 20;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Line {
-    Organisation(Organisation),
-    ApiKey(ImportedKey),
-    Token(ImportedToken),
-    Folder(Level),
-    TagGroup(Level),
-    Batch(Level),
-    Tag(Box<Tag<Keys>>),
-}
-
-/// An API key that ETRNL clients already use.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ImportedKey {
-    organisation: u64,
-    key: String,
-    kind: ImportedKind,
-    label: Option<String>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum ImportedKind {
-    Public,
-    Private,
-}
-
-/// A token that ixkio clients already use.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ImportedToken {
-    organisation: u64,
-    token: String,
-    label: Option<String>,
-}
-
-impl Line {
-    /// Returns the text of an API key or token, and the document to store under its name.
-    fn api_key(&self) -> Option<(&str, ApiKey)> {
-        let (text, organisation, kind, label) = match self {
-            Self::ApiKey(ImportedKey { organisation, key, kind, label }) => {
-                let kind = match kind {
-                    ImportedKind::Public => KeyKind::Public,
-                    ImportedKind::Private => KeyKind::Private,
-                };
-                (key, organisation, kind, label)
-            }
-            Self::Token(ImportedToken { organisation, token, label }) => (token, organisation, KeyKind::Token, label),
-            _ => return None,
-        };
-        Some((text, ApiKey { organisation: *organisation, kind, label: label.clone() }))
-    }
-}
-
-/// Keys as they are imported.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-enum Keys {
-    /// Of any origin. They are sealed before they are stored.
-    #[serde(rename_all = "camelCase")]
-    Plain {
-        meta: Option<String>,
-        file: String,
-        /// The eCode of the tag's URL, if it has one: without it nobody opens the keys then.
-        e_code: Option<String>,
-        #[serde(default)]
-        epoch: u32,
-    },
-    /// Sealed by whoever set up the tag.
-    Sealed {
-        sealed: String,
-        #[serde(default)]
-        epoch: u32,
-    },
-    /// Computed when a tap comes.
-    Derived(Derivation),
-}
 
 /// What an import takes only if it is told to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -199,28 +124,6 @@ pub async fn import(
     let (report, change) = draft.finished()?;
     store.change(&change).await?;
     Ok(report)
-}
-
-fn read(line: &str) -> Result<Line, String> {
-    if line.contains("\\u0000") {
-        return Err("there is no text with a zero in it".into());
-    }
-    serde_json::from_str(line).map_err(|error| {
-        let text = error.to_string();
-        // It has a line number of its own, which is always the first.
-        let text = text.rsplit_once(" at line ").map_or(&*text, |(text, _)| text);
-        // An API key may be too short for `redacted` to recognise it.
-        let has_credential = line.contains("\"apiKey\"") || line.contains("\"token\"");
-        let text = if has_credential { redacted(&unquoted(text)) } else { redacted(text) };
-        format!("{text}, column {}", error.column())
-    })
-}
-
-/// Returns a message of `serde` without the value of the line that it quotes. The names that it expects stay.
-fn unquoted(message: &str) -> String {
-    let Some((found, expected)) = message.rsplit_once(", expected") else { return message.into() };
-    let found = found.split_once(['"', '`']).map_or_else(|| found.into(), |(found, _)| format!("{found}…"));
-    format!("{found}, expected{expected}")
 }
 
 /// The registry as it will be.
@@ -699,31 +602,6 @@ impl<'s> Draft<'s> {
     }
 }
 
-/// Why the API of a tag could not answer for it.
-pub(crate) fn unfit(row: &Row) -> Result<(), Unfit> {
-    if row.record().names.xuid.is_some() { ixkio::check(row) } else { etrnl::check(row) }
-}
-
-/// Returns the reason why genuine and forged taps of an ixkio tag get the same answer, if they do.
-pub(crate) fn no_rules(row: &Row) -> Option<String> {
-    let record = row.record();
-    // A standard tag proves nothing, so an answer to all of its taps is what it is for.
-    let says_nothing = record.chip.is_none() && record.rules.default_response().is_empty();
-    let same = record.chip.is_some() && !record.rules.show_authenticity();
-    if record.names.xuid.is_none() || !(says_nothing || same) {
-        return None;
-    }
-    let whose = match row.group().filter(|_| record.rules.tag_code.is_none()) {
-        Some(group) => format!("the rules of its tag group {group}"),
-        None => "its rules".into(),
-    };
-    Some(if same {
-        format!("{whose} give genuine and forged taps the same answer")
-    } else {
-        format!("{whose} give every tap an empty answer")
-    })
-}
-
 fn problem<T>(reason: impl Into<String>) -> Checked<T> {
     Err(Stop::Line(reason.into()))
 }
@@ -738,37 +616,6 @@ impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
-}
-
-fn check_names<K>(tag: &Tag<K>) -> Result<(), &'static str> {
-    if tag.xuid.is_some() == tag.number.is_some() {
-        return Err("a tag has an XUID, for ixkio's API, or a number, for ETRNL's");
-    }
-    if tag.xuid.as_ref().is_some_and(|xuid| !is_name(xuid)) {
-        return Err("an XUID has 1 to 64 of the characters A-Z a-z 0-9 _ -");
-    }
-    if tag.cuid.as_ref().is_some_and(|cuid| !is_text(cuid)) {
-        return Err("a CUID has 1 to 128 characters, and no control character");
-    }
-    if tag.batch.as_ref().is_some_and(|path| path.split('/').count() != 3 || !path.split('/').all(is_text)) {
-        return Err("its batch is Folder/TagGroup/Batch");
-    }
-    Ok(())
-}
-
-fn is_name(text: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    (1..=64).contains(&text.len()) && text.bytes().all(known)
-}
-
-/// Whether a person can see a character, so that two texts that look alike are alike.
-fn is_visible(c: char) -> bool {
-    let is_invisible = matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
-    !c.is_control() && !c.is_whitespace() && !is_invisible
-}
-
-fn is_text(text: &str) -> bool {
-    (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// The names of a tag besides the key under which it stands. A counter is of one tag, or the taps of one would be those of another.

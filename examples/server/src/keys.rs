@@ -5,8 +5,8 @@ use std::fmt;
 use anyhow::bail;
 use suntap::platform::ApiKeyName;
 
-use crate::document::{ApiKey, KeyKind, key};
 use crate::hex;
+use crate::registry::document::{ApiKey, KeyKind, key};
 use crate::registry::one;
 use crate::secrets::{Secrets, random};
 use crate::store::{Change, Store};

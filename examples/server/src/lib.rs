@@ -1,18 +1,16 @@
 //! The APIs of ixkio and ETRNL over HTTP, on suntap.
 
-mod cache;
+mod app;
 pub mod check;
 mod demo;
-pub mod document;
 mod hex;
 pub mod http;
 pub mod import;
 pub mod keys;
-mod metrics;
-mod page;
+pub mod ops;
 pub mod registry;
-pub mod row;
 pub mod secrets;
 pub mod store;
 
+pub use app::App;
 pub use demo::Demo;

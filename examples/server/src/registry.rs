@@ -1,13 +1,17 @@
 //! Finds tags among the documents of a store.
 
+pub(crate) mod cache;
+pub mod document;
+pub mod row;
+
 use std::sync::{Arc, OnceLock};
 
 use suntap::SdmLayout;
 use suntap::platform::{ApiKeyName, AsyncTagRegistry, OrganisationId, TagRef};
 
-use crate::cache::Cache;
-use crate::document::{ApiKey, Entry, Layout, Level, StoredKeys, Tag, key};
-use crate::row::{Above, Row};
+use self::cache::Cache;
+use self::document::{ApiKey, Entry, Layout, Level, StoredKeys, Tag, key};
+use self::row::{Above, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 

@@ -13,10 +13,10 @@ use sha2::Digest as _;
 use suntap::Presented;
 use suntap::platform::{Accepted, Caller, Failure, Outcome, Refusal, Request, TagRef, Verdict};
 
+use crate::app::{App, now};
 use crate::demo;
-use crate::http::{App, now};
-use crate::metrics::Api;
-use crate::row::Row;
+use crate::ops::metrics::Api;
+use crate::registry::row::Row;
 use crate::store::StoreError;
 
 const STYLE: &str = include_str!("style.css");

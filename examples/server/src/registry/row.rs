@@ -10,7 +10,7 @@ use suntap::platform::{
 };
 use suntap::{LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
-use crate::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
+use crate::registry::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
 use crate::secrets::Secrets;
 
 /// A tag and all that stands above it.
