@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use suntap_server::ops::log::{LogFormat, LogLevel};
 use suntap_server::registry::document::KeyKind;
+use suntap_server::registry::index::MAX_META_KEYS;
 use suntap_server::secrets::Secrets;
 use suntap_server::store::{Address, Options, Store};
 
@@ -94,6 +95,10 @@ pub(crate) struct Import {
     /// Take authentication tags without rules, although genuine and forged taps get the same answer.
     #[arg(long)]
     pub(crate) allow_no_rules: bool,
+    /// Maximum number of different meta-read keys, and of layouts, of tags whose URLs have the same path and parameters but do not
+    /// name the tag. For each such tap, the page tries all of them.
+    #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS)]
+    pub(crate) max_meta_keys: usize,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }

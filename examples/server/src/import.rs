@@ -5,6 +5,7 @@
 //! already is replaced, so the same line with `"state":"inactive"` takes a batch out of use.
 
 pub(crate) mod check;
+mod index_draft;
 mod line;
 
 use std::collections::{HashMap, HashSet};
@@ -16,14 +17,16 @@ use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::platform::Service;
 use suntap::platform::rules::Rules;
 use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit};
-use suntap::{CounterId, Mark, SdmFileReadKey, SdmMetaReadKey};
+use suntap::{CounterId, Mark, SdmFileReadKey, SdmMetaReadKey, Uid};
 
 use self::check::{check_names, is_name, is_text, is_visible, no_rules, unfit};
+use self::index_draft::IndexDraft;
 use self::line::{Keys, Line, read};
 use crate::keys;
 use crate::registry::document::{
-    ApiKey, Entry, ImportedCounter, KeyKind, KeySource, Layout, Level, Organisation, StoredKeys, Tag, key,
+    ApiKey, Entry, ImportedCounter, KeyKind, KeySource, Level, Organisation, StoredKeys, Tag, key,
 };
+use crate::registry::index::{self, MAX_META_KEYS, MAX_SAME_UID};
 use crate::registry::row::{self, Row};
 use crate::registry::{above, document, levels};
 use crate::secrets::Secrets;
@@ -37,12 +40,21 @@ const GROUPS: &str = "a rule set has at most three groups";
 const TOLD: usize = 20;
 
 /// What an import takes only if it is told to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Allowed {
+    /// Different meta-read keys, and different layouts, of tags whose URLs have the same path and parameters. The page for
+    /// phones tries all of them.
+    pub meta_keys: usize,
     /// API keys and tokens of less than 12 characters, which can be guessed.
     pub short_keys: bool,
     /// Tags that prove themselves and have no rules: genuine and forged taps get the same answer.
     pub no_rules: bool,
+}
+
+impl Default for Allowed {
+    fn default() -> Self {
+        Self { meta_keys: MAX_META_KEYS, short_keys: false, no_rules: false }
+    }
 }
 
 /// What an import did.
@@ -135,8 +147,7 @@ struct Draft<'s> {
     seen: HashMap<String, Option<String>>,
     /// What it is to have.
     writes: HashMap<String, Option<String>>,
-    /// In the order of their lines.
-    layouts: Vec<Layout>,
+    index: IndexDraft,
     tags: HashSet<String>,
     marks: Vec<(CounterId, Mark)>,
     /// Tag groups that were there before with another layout or other rules, each with the number of its line.
@@ -162,7 +173,7 @@ impl<'s> Draft<'s> {
             allowed,
             seen: HashMap::new(),
             writes: HashMap::new(),
-            layouts: Vec::new(),
+            index: IndexDraft::default(),
             tags: HashSet::new(),
             marks: Vec::new(),
             changed_groups: HashMap::new(),
@@ -172,7 +183,7 @@ impl<'s> Draft<'s> {
 
     /// Reads what some lines will ask for, in a few calls instead of many.
     async fn look_up<'l>(&mut self, lines: impl Iterator<Item = &'l Line> + Clone) -> Result<(), StoreError> {
-        let mut keys = vec![key::LAYOUTS.to_owned()];
+        let mut keys = Vec::new();
         for line in lines.clone() {
             match line {
                 Line::Organisation(organisation) => {
@@ -198,6 +209,15 @@ impl<'s> Draft<'s> {
         let mut names = Vec::new();
         for line in lines {
             let Line::Tag(tag) = line else { continue };
+            let group = match (&tag.layout, tag.above().get(2)) {
+                (None, Some(group)) => self.get::<Level>(group)?.and_then(|group| group.layout),
+                _ => None,
+            };
+            if let Some(layout) = tag.layout.as_ref().or(group.as_ref()) {
+                names.extend(self.index.documents(layout));
+                let uid = tag.uid.filter(|_| !index::names_tag(layout, tag.xuid.is_some()));
+                names.extend(uid.map(key::claimed));
+            }
             if let Some(Organisation { account: Some(account), .. }) = self.get(&key::organisation(tag.organisation))? {
                 names.extend(tag.cuid.as_deref().map(|cuid| key::cuid(&account, cuid)));
                 names.extend(tag.uid.map(|uid| key::uid(&account, uid)));
@@ -335,17 +355,10 @@ impl<'s> Draft<'s> {
             if !sdm.carries_ctr() {
                 return problem(Unfit::NoCounter.to_string());
             }
-            self.use_layout(layout);
         }
         self.put(key::level(level.organisation, &level.path), level)?;
         self.report.others = self.report.others.saturating_add(1);
         Ok(())
-    }
-
-    fn use_layout(&mut self, layout: &Layout) {
-        if !self.layouts.contains(layout) {
-            self.layouts.push(layout.clone());
-        }
     }
 
     async fn add_tag(&mut self, tag: Tag<Keys>) -> Checked {
@@ -471,7 +484,9 @@ impl<'s> Draft<'s> {
         let names: Vec<_> = other_names(&tag, account.as_deref()).collect();
         self.fetch(names.clone()).await?;
         self.is_free(&key, &tag, &names)?;
+        let mut found_by = None;
         if let Some(before) = before {
+            found_by = self.claimed_before(&before).await?;
             for name in other_names(&before, account.as_deref()).filter(|name| !names.contains(name)) {
                 self.fetch(vec![name.clone()]).await?;
                 if matches!(self.get(&name)?, Some(Entry::See(other)) if other == key) {
@@ -482,11 +497,68 @@ impl<'s> Draft<'s> {
         for name in names {
             self.put(name, &Entry::See(key.clone()))?;
         }
-        if let Some(layout) = &tag.layout {
-            self.use_layout(layout);
-        }
+        self.index_tag(&tag, &placed, found_by).await?;
         self.put(key, &Entry::Tag(Box::new(tag)))?;
         Ok(waits)
+    }
+
+    /// Makes a tag findable by the URL that it writes. `before` is the UID by which it was found until now.
+    async fn index_tag(&mut self, tag: &Tag<StoredKeys>, row: &Row, before: Option<Uid>) -> Checked {
+        let Some((layout, _)) = row.layout() else { return self.claim(tag, before, None).await };
+        let uid = index::claimed_uid(tag, layout);
+        self.claim(tag, before, uid).await?;
+        if let Some(shape) = self.index.documents(layout) {
+            self.fetch(vec![shape.clone()]).await?;
+            let layouts = self.get(&shape)?.unwrap_or_default();
+            self.index.load(shape, layouts, self.secrets);
+        }
+        Ok(self.index.add(layout, uid.is_some(), row.meta_key(), self.allowed.meta_keys)?)
+    }
+
+    /// Lets a tag be found by another UID.
+    async fn claim(&mut self, tag: &Tag<StoredKeys>, before: Option<Uid>, now: Option<Uid>) -> Checked {
+        let key = tag.key();
+        if let Some(old) = before.filter(|old| now != Some(*old)) {
+            let (name, mut tags) = self.claimed(old).await?;
+            tags.retain(|tag| *tag != key);
+            if tags.is_empty() {
+                self.writes.insert(name, None);
+            } else {
+                self.put(name, &tags)?;
+            }
+        }
+        let Some(uid) = now else { return Ok(()) };
+        let (name, mut tags) = self.claimed(uid).await?;
+        if tags.contains(&key) {
+            return Ok(());
+        }
+        if tags.len() >= MAX_SAME_UID {
+            return problem(format!("{MAX_SAME_UID} other tags have this UID, and their URLs do not name them"));
+        }
+        tags.push(key);
+        Ok(self.put(name, &tags)?)
+    }
+
+    /// Returns the tags that are found by a UID, and the key of the document.
+    async fn claimed(&mut self, uid: Uid) -> Checked<(String, Vec<String>)> {
+        let name = key::claimed(uid);
+        self.fetch(vec![name.clone()]).await?;
+        let tags = self.get(&name)?.unwrap_or_default();
+        Ok((name, tags))
+    }
+
+    /// Returns the UID by which a stored tag is found.
+    async fn claimed_before(&mut self, tag: &Tag<StoredKeys>) -> Result<Option<Uid>, StoreError> {
+        let group = match (&tag.layout, tag.above().get(2)) {
+            (None, Some(group)) => {
+                self.fetch(vec![group.clone()]).await?;
+                // This import may change the layout of the group.
+                let stored = self.seen.get(group).and_then(Option::as_deref);
+                stored.map(|text| document::<Level>(group, text)).transpose()?.and_then(|group| group.layout)
+            }
+            _ => None,
+        };
+        Ok(tag.layout.as_ref().or(group.as_ref()).and_then(|layout| index::claimed_uid(tag, layout)))
     }
 
     /// The tag with its keys as they are stored, and the file-read key if it is at hand.
@@ -584,15 +656,8 @@ impl<'s> Draft<'s> {
     }
 
     fn finished(mut self) -> Result<(Report, Change), StoreError> {
-        let mut layouts: Vec<Layout> = self.get(key::LAYOUTS)?.unwrap_or_default();
-        let known = layouts.len();
-        for layout in std::mem::take(&mut self.layouts) {
-            if !layouts.contains(&layout) {
-                layouts.push(layout);
-            }
-        }
-        if layouts.len() > known {
-            self.put(key::LAYOUTS.into(), &layouts)?;
+        for (key, layouts) in std::mem::take(&mut self.index).changed() {
+            self.put(key, &layouts)?;
         }
         let mut writes: Vec<_> = self.writes.into_iter().collect();
         // The tags last: where a store writes one by one and is cut off, the same import still knows what there was before.

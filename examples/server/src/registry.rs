@@ -2,15 +2,16 @@
 
 pub(crate) mod cache;
 pub mod document;
+pub mod index;
 pub mod row;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use suntap::SdmLayout;
 use suntap::platform::{ApiKeyName, AsyncTagRegistry, OrganisationId, TagRef};
 
-use self::cache::Cache;
+use self::cache::{Cache, Readers};
 use self::document::{ApiKey, Entry, Layout, Level, StoredKeys, Tag, key};
+use self::index::Suspects;
 use self::row::{Above, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
@@ -21,13 +22,13 @@ pub struct Registry<'s> {
     store: &'s Store,
     caches: &'s Caches,
     secrets: &'static Secrets,
-    found: OnceLock<String>,
+    found: Mutex<Option<String>>,
 }
 
 /// What the registry keeps from one request to the next.
 #[derive(Debug, Default)]
 pub struct Caches {
-    layouts: Cache<[SdmLayout]>,
+    readers: Readers,
     above: Cache<Above>,
 }
 
@@ -35,27 +36,42 @@ impl<'s> Registry<'s> {
     /// A registry over a store.
     #[must_use]
     pub fn new(store: &'s Store, caches: &'s Caches, secrets: &'static Secrets) -> Self {
-        Self { store, caches, secrets, found: OnceLock::new() }
+        Self { store, caches, secrets, found: Mutex::default() }
     }
 
-    /// The key of the tag that was found.
+    /// Returns the key of the tag that was found last.
     #[must_use]
-    pub fn found(&self) -> Option<&str> {
-        self.found.get().map(String::as_str)
+    pub fn found(&self) -> Option<String> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Every layout that was imported.
+    /// Returns the tags that may have written the path and query `target`: those that it names, and those with a UID that it
+    /// claims. Returns `None` if no layout reads it.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn layouts(&self) -> Result<Arc<[SdmLayout]>, StoreError> {
-        let parse = |documents: &[Option<String>]| {
-            let Some(Some(text)) = documents.first() else { return Ok(Arc::default()) };
-            let layouts: Vec<Layout> = document(key::LAYOUTS, text)?;
-            let layouts = layouts.iter().map(Layout::sdm).collect::<Result<_, _>>();
-            layouts.map_err(|_| StoreError::Document(key::LAYOUTS.into()))
-        };
-        Ok(self.caches.layouts.get(self.store, &[key::LAYOUTS.into()], None, parse).await?.0)
+    pub async fn suspects(&self, target: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let shapes: Vec<_> = index::shapes(target).into_iter().filter(|key| is_key(key)).collect();
+        let found = self.store.read(&shapes, None).await?.documents;
+        let mut suspects = Suspects::default();
+        let mut is_read = false;
+        for (shape, text) in shapes.iter().zip(found).filter_map(|(shape, text)| Some((shape, text?))) {
+            for reader in self.caches.readers.get(shape, text, self.secrets)?.iter() {
+                is_read |= reader.read(target, &mut suspects);
+            }
+        }
+        if !is_read {
+            return Ok(None);
+        }
+        let Suspects { named: mut tags, uids } = suspects;
+        let claimed: Vec<_> = uids.into_iter().map(key::claimed).collect();
+        if !claimed.is_empty() {
+            let found = self.store.read(&claimed, None).await?.documents;
+            for (key, text) in claimed.iter().zip(found).filter_map(|(key, text)| Some((key, text?))) {
+                tags.extend(document::<Vec<String>>(key, &text)?);
+            }
+        }
+        Ok(Some(tags))
     }
 
     async fn row(&self, key: String) -> Result<Option<Box<Row>>, StoreError> {
@@ -65,7 +81,7 @@ impl<'s> Registry<'s> {
         let parse = |documents: &[Option<String>]| above(&keys, documents);
         let (above, mark) = self.caches.above.get(self.store, &keys, counter.as_ref(), parse).await?;
         let row = Row::new(*tag, above, mark, self.secrets).map_err(|_| StoreError::Document(key.clone()))?;
-        let _ = self.found.set(key);
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
         Ok(Some(Box::new(row)))
     }
 }
@@ -87,17 +103,28 @@ impl AsyncTagRegistry for &Registry<'_> {
             },
             _ => return Ok(None),
         };
-        // No name of a tag is so long, and no store has to look for it.
-        if key.len() > 1024 || key.contains('\0') {
-            return Ok(None);
-        }
-        self.row(key).await
+        if is_key(&key) { self.row(key).await } else { Ok(None) }
     }
 
     async fn organisation(&self, name: &ApiKeyName) -> Result<Option<OrganisationId>, StoreError> {
         let key = key::api_key(name);
         let Some(text) = one(self.store, key.clone()).await? else { return Ok(None) };
         Ok(Some(OrganisationId::new(document::<ApiKey>(&key, &text)?.organisation.into())))
+    }
+}
+
+/// Returns `false` for a key that no document has, so that no store has to look for it.
+fn is_key(key: &str) -> bool {
+    key.len() <= 1024 && !key.contains('\0')
+}
+
+/// Returns the name by which the service finds the tag that stands under `key`.
+#[must_use]
+pub fn tag_ref(key: &str) -> Option<TagRef<'_>> {
+    match key.split_once('/')? {
+        ("xuid", xuid) => Some(TagRef::Xuid(xuid)),
+        ("number", number) => number.parse().ok().map(TagRef::Number),
+        _ => None,
     }
 }
 

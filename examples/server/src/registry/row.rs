@@ -10,6 +10,7 @@ use suntap::platform::{
 };
 use suntap::{LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
+use super::index::MetaKeyRef;
 use crate::registry::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
 use crate::secrets::Secrets;
 
@@ -74,6 +75,28 @@ impl Row {
     /// The path of its tag group.
     pub(crate) fn group(&self) -> Option<&str> {
         self.above.tag_group.as_ref().map(|group| group.path.as_str())
+    }
+
+    /// Returns the layout of the tag, its own or that of its tag group, as it is stored and as the library has it.
+    pub(crate) fn layout(&self) -> Option<(&Layout, &SdmLayout)> {
+        let group =
+            || self.above.tag_group.as_ref().and_then(|group| group.layout.as_ref()).zip(self.above.layout.as_ref());
+        self.tag.layout.as_ref().zip(self.layout.as_ref()).or_else(group)
+    }
+
+    /// Returns the meta-read key of the tag, as the index stores it. Returns `None` if the tag has none, or if it depends on an
+    /// eCode.
+    pub(crate) fn meta_key(&self) -> Option<MetaKeyRef> {
+        match &self.tag.keys.as_ref()?.source {
+            KeySource::Held { has_meta, .. } => {
+                let (meta, _) = self.held.as_ref().filter(|_| *has_meta)?;
+                MetaKeyRef::sealed(meta, self.secrets)
+            }
+            KeySource::Derived(Derivation::An10922 { meta, .. }) => meta.clone().map(MetaKeyRef::MetaKey),
+            KeySource::Derived(Derivation::Boltcard { issuer, .. }) => Some(MetaKeyRef::Boltcard(issuer.clone())),
+            KeySource::Derived(Derivation::SdmBackend { master }) => Some(MetaKeyRef::SdmBackend(master.clone())),
+            KeySource::Sealed { .. } | KeySource::Derived(Derivation::ECode { .. }) => None,
+        }
     }
 
     pub(crate) fn has_keys(&self) -> bool {
@@ -206,7 +229,7 @@ impl<K> Tag<K> {
 }
 
 /// What stands in the place of the eCode for keys that open without one.
-const WITHOUT_CODE: ECode = ECode::from_bytes([0; 16]);
+pub(super) const WITHOUT_CODE: ECode = ECode::from_bytes([0; 16]);
 
 /// Seals keys that open with the server secret alone.
 pub(crate) fn hold<K>(
@@ -220,12 +243,16 @@ pub(crate) fn hold<K>(
 
 /// Binds held keys to the place where they stand.
 fn held_context<K>(tag: &Tag<K>) -> TagContext {
+    context_of(&tag.key(), tag.uid)
+}
+
+/// Returns the context of keys that are stored under `place`.
+pub(super) fn context_of(place: &str, uid: Option<Uid>) -> TagContext {
     use sha2::Digest as _;
 
-    let digest: [u8; 32] = sha2::Sha256::digest(tag.key()).into();
+    let digest: [u8; 32] = sha2::Sha256::digest(place).into();
     let (tag_id, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
-    let uid = tag.uid.unwrap_or(Uid::from_bytes([0; 7]));
-    TagContext { tag_id: u64::from_be_bytes(*tag_id), uid, epoch: 0 }
+    TagContext { tag_id: u64::from_be_bytes(*tag_id), uid: uid.unwrap_or(Uid::from_bytes([0; 7])), epoch: 0 }
 }
 
 /// Whose keys are sealed under an eCode; `None` if the tag has no number or no UID.

@@ -27,4 +27,5 @@ mod moving;
 mod page;
 mod stores;
 mod tags;
+mod unnamed;
 mod v1;
