@@ -1,4 +1,4 @@
-//! Finds tags among the documents of a store.
+//! Finds tags in the documents of a store.
 
 pub(crate) mod cache;
 pub mod document;
@@ -16,7 +16,7 @@ use self::row::{Above, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 
-/// The registry as one request sees it. It remembers what it found, for the log.
+/// The registry of one request. It remembers the tag that it found, for the log.
 #[derive(Debug)]
 pub struct Registry<'s> {
     store: &'s Store,
@@ -25,7 +25,7 @@ pub struct Registry<'s> {
     found: Mutex<Option<String>>,
 }
 
-/// What the registry keeps from one request to the next.
+/// Parsed documents that requests share.
 #[derive(Debug, Default)]
 pub struct Caches {
     readers: Readers,
@@ -33,7 +33,7 @@ pub struct Caches {
 }
 
 impl<'s> Registry<'s> {
-    /// A registry over a store.
+    /// Creates a registry over a store.
     #[must_use]
     pub fn new(store: &'s Store, caches: &'s Caches, secrets: &'static Secrets) -> Self {
         Self { store, caches, secrets, found: Mutex::default() }
@@ -49,7 +49,7 @@ impl<'s> Registry<'s> {
     /// claims. Returns `None` if no layout reads it.
     ///
     /// # Errors
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn suspects(&self, target: &str) -> Result<Option<Vec<String>>, StoreError> {
         let shapes: Vec<_> = index::shapes(target).into_iter().filter(|key| is_key(key)).collect();
         let found = self.store.read(&shapes, None).await?.documents;
@@ -87,7 +87,7 @@ impl<'s> Registry<'s> {
 }
 
 impl AsyncTagRegistry for &Registry<'_> {
-    /// In a box, so that it is not moved about with the state of a request.
+    /// A box keeps the state of a request small.
     type Record = Box<Row>;
     type Error = StoreError;
 
@@ -113,12 +113,12 @@ impl AsyncTagRegistry for &Registry<'_> {
     }
 }
 
-/// Returns `false` for a key that no document has, so that no store has to look for it.
+/// Returns `false` for a key that no document has. Such a key is not looked up, because a store may reject it.
 fn is_key(key: &str) -> bool {
     key.len() <= 1024 && !key.contains('\0')
 }
 
-/// Returns the name by which the service finds the tag that stands under `key`.
+/// Returns the reference by which the service finds the tag with the document key `key`.
 #[must_use]
 pub fn tag_ref(key: &str) -> Option<TagRef<'_>> {
     match key.split_once('/')? {
@@ -128,12 +128,12 @@ pub fn tag_ref(key: &str) -> Option<TagRef<'_>> {
     }
 }
 
-/// The tag that stands under a name, and the key under which it is.
+/// Returns the tag with a name, and the key of its document.
 pub(crate) async fn tag(store: &Store, mut key: String) -> Result<Option<(String, Box<Tag<StoredKeys>>)>, StoreError> {
     let Some(text) = one(store, key.clone()).await? else { return Ok(None) };
     let mut entry = document(&key, &text)?;
     if let Entry::See(other) = entry {
-        // Between the two readings the tag may have been taken away.
+        // The tag may have been removed between the two reads.
         let Some(text) = one(store, other.clone()).await? else { return Ok(None) };
         entry = document(&other, &text)?;
         key = other;
@@ -145,22 +145,22 @@ pub(crate) async fn tag(store: &Store, mut key: String) -> Result<Option<(String
 }
 
 impl<K> Tag<K> {
-    /// The keys of what stands above a tag: its organisation, and its folder, tag group and batch if it has them.
+    /// Returns the keys of the documents above a tag: its organisation, and its folder, tag group and batch if it has them.
     pub(crate) fn above(&self) -> Vec<String> {
         let batch = self.batch.iter().flat_map(|path| levels(path)).map(|path| key::level(self.organisation, path));
         [key::organisation(self.organisation)].into_iter().chain(batch).collect()
     }
 }
 
-/// A folder, and the tag group and batch within it, by the path of the innermost.
+/// Returns the paths of a folder, and of the tag group and the batch in it, from the path of the innermost.
 pub(crate) fn levels(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| path.get(..end).unwrap_or(path)).chain([path])
 }
 
-/// What stands above a tag, from the documents of its organisation, folder, tag group and batch.
+/// Parses the documents above a tag: its organisation, folder, tag group and batch.
 pub(crate) fn above(keys: &[String], documents: &[Option<String>]) -> Result<Arc<Above>, StoreError> {
     let text = |index: usize| match (keys.get(index), documents.get(index)) {
-        // What a tag stands in is there before the tag is.
+        // Import writes these documents before the tag.
         (Some(key), Some(Some(text))) => Ok(Some((key, text))),
         (Some(key), _) => Err(StoreError::Document(key.clone())),
         (None, _) => Ok(None),
@@ -173,12 +173,12 @@ pub(crate) fn above(keys: &[String], documents: &[Option<String>]) -> Result<Arc
     Ok(Arc::new(Above { organisation, folder, tag_group, batch, layout }))
 }
 
-/// The document under one key.
+/// Returns the document with one key.
 pub(crate) async fn one(store: &Store, key: String) -> Result<Option<String>, StoreError> {
     Ok(store.read(&[key], None).await?.documents.pop().flatten())
 }
 
-/// What a document says.
+/// Parses a document.
 pub(crate) fn document<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::Document(key.into()))
 }
