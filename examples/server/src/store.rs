@@ -165,7 +165,7 @@ impl Store {
     pub async fn open(address: &Address, options: Options) -> Result<Self, StoreError> {
         let kind = match address {
             Address::Embedded(path) => Kind::Embedded(Embedded::open(path, options.group_commit)?),
-            Address::Postgres(url) => Kind::Postgres(Postgres::open(url, options.pool).await?),
+            Address::Postgres(url) => Kind::Postgres(Postgres::open(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::open(urls, options.patience).await?),
         };
         Ok(Self { kind, patience: options.patience })
@@ -305,11 +305,7 @@ impl fmt::Display for StoreError {
             }
             Self::Embedded(error) => write!(f, "the data file: {error}"),
             Self::Closed => f.write_str("the data file has been closed"),
-            Self::Postgres(error) => match error.as_db_error() {
-                // Its text could repeat values.
-                Some(error) => write!(f, "PostgreSQL: {} ({})", error.message(), error.code().code()),
-                None => write!(f, "PostgreSQL: {error}"),
-            },
+            Self::Postgres(error) => write!(f, "PostgreSQL: {}", postgres::cause(error)),
             Self::Pool(error) => write!(f, "PostgreSQL: {error}"),
             Self::Redis(error) => write!(f, "Redis: {error}"),
             Self::Late => f.write_str("the store did not answer in time"),
