@@ -93,31 +93,55 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, and creates the tables if they do not exist. Existing tables need no right to create any.
+    /// Connects to a database that has the tables. The role needs no right to create any.
     ///
     /// # Errors
-    /// If the URL or the size of the pool is invalid, or if the database cannot be reached or used.
+    /// If the URL or the size of the pool is invalid, if the database cannot be reached, or if a table is missing.
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
+        let store = Self::connect(url, options)?;
+        if store.has_tables().await? {
+            Ok(store)
+        } else {
+            Err(StoreError::Missing("the PostgreSQL database does not have the tables of suntap-server".into()))
+        }
+    }
+
+    /// Connects, and creates the tables if they are missing.
+    ///
+    /// # Errors
+    /// If the URL or the size of the pool is invalid, if the database cannot be reached, or if a table cannot be created.
+    pub async fn create(url: &str, options: Options) -> Result<Self, StoreError> {
+        let store = Self::connect(url, options)?;
+        // Even `IF NOT EXISTS` needs the right to create a table.
+        if !store.has_tables().await? {
+            store.create_tables().await?;
+        }
+        Ok(store)
+    }
+
+    fn connect(url: &str, options: Options) -> Result<Self, StoreError> {
         let connections = Connections::new(url, options.pool, options.patience)?;
         let waiting = Semaphore::new((options.pool / 4).max(1));
-        let store = Self { connections, turns: Turns::default(), waiting };
-        store.create_tables().await?;
-        Ok(store)
+        Ok(Self { connections, turns: Turns::default(), waiting })
+    }
+
+    async fn has_tables(&self) -> Result<bool, StoreError> {
+        let client = self.connections.get().await?;
+        let row = client.query_one(TABLES, &[]).await.map_err(StoreError::Postgres)?;
+        finish(client);
+        column(&row, 0)
     }
 
     async fn create_tables(&self) -> Result<(), StoreError> {
         let client = self.connections.get().await?;
-        let row = client.query_one(TABLES, &[]).await.map_err(StoreError::Postgres)?;
-        if !column::<bool>(&row, 0)? {
-            client.batch_execute(CREATE_TABLES).await.map_err(|error| {
-                if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
-                    let tables = "the tables suntap_documents and suntap_marks do not exist, or are not in the search path";
-                    StoreError::Pool(format!("{tables}, and this role cannot create them: {}", cause(&error)))
-                } else {
-                    StoreError::Postgres(error)
-                }
-            })?;
-        }
+        client.batch_execute(CREATE_TABLES).await.map_err(|error| {
+            if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+                let tables = "the tables suntap_documents and suntap_marks do not exist, or are not in the search path";
+                StoreError::Pool(format!("{tables}, and this role cannot create them: {}", cause(&error)))
+            } else {
+                StoreError::Postgres(error)
+            }
+        })?;
         finish(client);
         Ok(())
     }
@@ -125,8 +149,8 @@ impl Postgres {
     /// Checks that taps can be served.
     ///
     /// # Errors
-    /// If the database cannot be reached, a table or a privilege is missing, or the database is read-only.
-    pub async fn ready(&self) -> Result<(), StoreError> {
+    /// If the database cannot be reached, if a table or a privilege is missing, or if the database is read-only.
+    pub(super) async fn verify(&self) -> Result<(), StoreError> {
         let client = self.connections.get().await?;
         let row = client.query_one(READY, &[]).await;
         finish(client);

@@ -26,7 +26,7 @@ mod import;
 mod moving;
 mod page;
 mod postgres;
-
+mod redis;
 mod stores;
 mod tags;
 mod v1;

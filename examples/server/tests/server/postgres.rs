@@ -1,6 +1,5 @@
 //! PostgreSQL on a bad day: locked rows, other defaults, few privileges, no server.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
 use crate::backends;
-use crate::client::{Client, Server, get};
+use crate::client::{Client, Server, get, refusal};
 use crate::stores::{keeps_the_laws, open};
 use crate::tags::{self, Folder};
 
@@ -240,18 +239,6 @@ fn a_change_may_raise_a_counter_twice() {
         store.change(&change).await.unwrap();
         assert_eq!(store.read(&[], Some(&id)).await.unwrap().mark, Some(raised(9).1));
     });
-}
-
-/// Runs the server on a store that it cannot open, and returns what it says.
-fn refusal(store: &str, more: &[&str]) -> String {
-    let folder = Folder::new();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--store", store, "--secrets-file"]).arg(folder.secrets());
-    let output = command.args(more).output().unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(!text.contains("panicked") && !text.contains("s3cret"), "{text}");
-    text
 }
 
 #[test]

@@ -127,7 +127,9 @@ pub(super) fn finish(client: ScopeGuard<Client, impl FnOnce(Client)>) {
 fn abandon(client: Client, cancels: Arc<Semaphore>) {
     let client = Object::take(client);
     // Without either, the connection is closed, and the server ends the statement after `statement_timeout`.
-    let (Ok(runtime), Ok(permit)) = (tokio::runtime::Handle::try_current(), cancels.try_acquire_owned()) else { return };
+    let (Ok(runtime), Ok(permit)) = (tokio::runtime::Handle::try_current(), cancels.try_acquire_owned()) else {
+        return;
+    };
     runtime.spawn(async move {
         let token = client.cancel_token();
         let _ = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(NoTls)).await;
