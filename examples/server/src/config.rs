@@ -166,7 +166,7 @@ impl StoreArgs {
         };
         let secrets = Secrets::parse(&text).context("the secrets")?;
         let patience = patience.unwrap_or(Options::default().patience);
-        let options = Options { group_commit: self.group_commit, pool: self.pool, patience };
+        let options = Options { group_commit: self.group_commit, pool: self.pool, patience, ..Options::default() };
         let store = Store::open(&self.address()?, options).await?;
         Ok((store, Box::leak(Box::new(secrets))))
     }

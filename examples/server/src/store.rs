@@ -84,17 +84,21 @@ pub struct Options {
     pub pool: usize,
     /// How long a tap waits for the store.
     pub patience: Duration,
+    /// The time between two checks of the settings of Redis.
+    pub recheck: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { group_commit: 1024, pool: 16, patience: Duration::from_secs(5) }
+        Self { group_commit: 1024, pool: 16, patience: Duration::from_secs(5), recheck: Duration::from_secs(60) }
     }
 }
 
 /// How a store fails.
 #[derive(Debug)]
 pub enum StoreError {
+    /// There is no store at this address.
+    Missing(String),
     /// The embedded store.
     Embedded(::redb::Error),
     /// The embedded store has been closed.
@@ -105,6 +109,15 @@ pub enum StoreError {
     Pool(String),
     /// Redis.
     Redis(::redis::RedisError),
+    /// Redis cannot be used as it is.
+    Unfit(String),
+    /// Another change of the registry is in progress.
+    Locked {
+        /// Seconds after which its lock ends if its process was killed.
+        seconds: u64,
+    },
+    /// A change failed, and a part of it may be written.
+    Incomplete(Box<StoreError>),
     /// It took too long. Whether it was done is not known.
     Late,
     /// Somebody else has written, or is writing, to the registry.
@@ -165,8 +178,8 @@ impl Store {
     pub async fn open(address: &Address, options: Options) -> Result<Self, StoreError> {
         let kind = match address {
             Address::Embedded(path) => Kind::Embedded(Embedded::open(path, options.group_commit)?),
-            Address::Postgres(url) => Kind::Postgres(Postgres::open(url, options.pool).await?),
-            Address::Redis(urls) => Kind::Redis(Redis::open(urls, options.patience).await?),
+            Address::Postgres(url) => Kind::Postgres(Postgres::create(url, options).await?),
+            Address::Redis(urls) => Kind::Redis(Redis::open(urls, options).await?),
         };
         Ok(Self { kind, patience: options.patience })
     }
@@ -239,6 +252,18 @@ impl Store {
         }
     }
 
+    /// Checks that a database can serve taps.
+    ///
+    /// # Errors
+    /// If it cannot be reached, if it is read-only or a privilege is missing, or if it may evict counters.
+    pub async fn verify(&self) -> Result<(), StoreError> {
+        match &self.kind {
+            Kind::Embedded(_) => Ok(()),
+            Kind::Postgres(store) => self.in_time(Box::pin(store.verify())).await,
+            Kind::Redis(store) => self.in_time(Box::pin(store.verify())).await,
+        }
+    }
+
     /// A number that changes when documents do, where the store knows of all changes: nobody else can write to a data file.
     #[must_use]
     pub fn stamp(&self) -> Option<u64> {
@@ -303,15 +328,20 @@ impl fmt::Display for StoreError {
             Self::Embedded(::redb::Error::DatabaseAlreadyOpen) => {
                 f.write_str("the data file is in use: stop the server that has it open")
             }
+            Self::Missing(what) => f.write_str(what),
             Self::Embedded(error) => write!(f, "the data file: {error}"),
             Self::Closed => f.write_str("the data file has been closed"),
-            Self::Postgres(error) => match error.as_db_error() {
-                // Its text could repeat values.
-                Some(error) => write!(f, "PostgreSQL: {} ({})", error.message(), error.code().code()),
-                None => write!(f, "PostgreSQL: {error}"),
-            },
+            Self::Postgres(error) => write!(f, "PostgreSQL: {}", postgres::cause(error)),
             Self::Pool(error) => write!(f, "PostgreSQL: {error}"),
             Self::Redis(error) => write!(f, "Redis: {error}"),
+            Self::Unfit(problem) => write!(f, "Redis: {problem}"),
+            Self::Locked { seconds } => write!(
+                f,
+                "another import is in progress: try again when it has ended; if it was killed, in {seconds} s"
+            ),
+            Self::Incomplete(error) => {
+                write!(f, "{error}; a part of the import may be written: repeat the same import to complete it")
+            }
             Self::Late => f.write_str("the store did not answer in time"),
             Self::Contended => f.write_str("somebody else changes the registry at this moment: try again"),
             Self::Document(key) => write!(f, "what stands under {key} is not of this service"),
@@ -325,7 +355,7 @@ impl std::error::Error for StoreError {
             Self::Embedded(error) => Some(error),
             Self::Redis(error) => Some(error),
             // It would tell what this error leaves out.
-            Self::Postgres(_) | Self::Late | Self::Closed | Self::Pool(_) | Self::Contended | Self::Document(_) => None,
+            _ => None,
         }
     }
 }

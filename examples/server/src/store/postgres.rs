@@ -1,26 +1,59 @@
 //! Documents and counters in PostgreSQL, for any number of servers.
 //!
-//! A counter advances by one conditional upsert, so the database decides between two servers. Each connection asks for
-//! `synchronous_commit`, whatever the default of the database is: a tap is answered only when it is on disk there. (A pool between
-//! service and database that shares connections by transaction loses that: then the default of the database must say it.) **What stands on
-//! a standby that is promoted is another matter**: where the primary does not wait for it, the last taps before it died are not
-//! known to it, and pass once more.
+//! A counter advances by one conditional upsert, so the database decides between two servers. Each connection sets
+//! `synchronous_commit = on` and the isolation level `READ COMMITTED`, whatever the defaults of the database are: a tap is answered
+//! only after it is on disk there. **A standby that is promoted is different**: if the primary did not wait for it, it does not know
+//! the last taps, and they pass once more.
+//!
+//! A connection pooler that shares connections by transaction (PgBouncer in transaction mode) loses these settings. Set them, and
+//! `lock_timeout` and `statement_timeout`, as defaults of the role then.
+//!
+//! **Only the taps of a locked row wait.** A transaction of somebody else can lock the row of a counter. In each server at most one
+//! tap of a counter uses a connection ([`turns`]). It waits for the row 100 ms at a time, and a quarter of the pool at most is used for
+//! taps that try again. All other taps find free connections.
 
-use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
-use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
-use tokio_postgres::NoTls;
+mod connections;
+mod turns;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::{ClientWrapper, Transaction};
+use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::row::Row;
 
-use super::{Change, Found, PAGE, Place, StoreError, mark};
+pub(super) use self::connections::cause;
+use self::connections::{Connections, finish};
+use self::turns::Turns;
+use super::{Change, Found, Options, PAGE, Place, StoreError, mark, raised};
 
-/// Two servers that start at once would trip over each other.
-const TABLES: &str = "
+/// Finds the tables that exist, as each statement would.
+const TABLES: &str = "SELECT to_regclass('suntap_documents') IS NOT NULL AND to_regclass('suntap_marks') IS NOT NULL";
+
+/// Two servers that start at once would otherwise both try.
+const CREATE_TABLES: &str = "
     BEGIN;
+    SET LOCAL lock_timeout = '30s';
+    SET LOCAL statement_timeout = '60s';
     SELECT pg_advisory_xact_lock(7235938741);
     CREATE TABLE IF NOT EXISTS suntap_documents (key text PRIMARY KEY, value text NOT NULL);
     CREATE TABLE IF NOT EXISTS suntap_marks (tag bytea PRIMARY KEY, ctr bigint NOT NULL, at bigint, taps bigint NOT NULL,
         previous_ctr bigint, previous_at bigint) WITH (fillfactor = 70);
     COMMIT";
+
+/// Asks for what a server needs. Fails if a table does not exist.
+const READY: &str = "
+    SELECT has_table_privilege('suntap_documents', 'SELECT') AND has_table_privilege('suntap_marks', 'SELECT')
+            AND has_table_privilege('suntap_marks', 'INSERT') AND has_table_privilege('suntap_marks', 'UPDATE'),
+        current_setting('transaction_read_only')::boolean";
+
+/// A change waits for other changes, and takes its time. Readers of documents do not wait for it.
+const CHANGE: &str = "
+    SET LOCAL lock_timeout = '30s';
+    SET LOCAL statement_timeout = 0;
+    LOCK TABLE suntap_documents IN SHARE ROW EXCLUSIVE MODE";
 
 const ADVANCE: &str = "
     INSERT INTO suntap_marks (tag, ctr, at, taps) VALUES ($1, $2, $3, 1)
@@ -46,45 +79,104 @@ const LIST: &str = "
 const MARK: &str = "SELECT ctr, at, taps FROM suntap_marks WHERE tag = $1";
 const DOCUMENTS: &str = "SELECT key, value FROM suntap_documents WHERE key = ANY($1)";
 
+/// Rows of one statement.
+const PART: usize = 10_000;
+/// Attempts after another transaction changed what this one had read.
+const CONFLICTS: u32 = 10;
+
 /// A pool of connections.
 pub struct Postgres {
-    pool: Pool,
+    connections: Connections,
+    turns: Turns,
+    /// Limits the connections that wait for a locked row again.
+    waiting: Semaphore,
 }
 
 impl Postgres {
-    /// Connects, and makes the tables if they are not there.
+    /// Connects to a database that has the tables. The role needs no right to create any.
     ///
     /// # Errors
-    /// If the URL is none, or the database can not be reached or used.
-    pub async fn open(url: &str, connections: usize) -> Result<Self, StoreError> {
-        // The parser's own words repeat a part of it.
-        let config = url.parse().map_err(|_| StoreError::Pool("its URL is none".into()))?;
-        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let durable = Hook::async_fn(|client, _| {
-            Box::pin(async move {
-                client.batch_execute("SET synchronous_commit = on").await.map_err(HookError::Backend)?;
-                Ok(())
-            })
-        });
-        let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
-            .max_size(connections.max(1))
-            .post_create(durable)
-            .build()
-            .map_err(|error| StoreError::Pool(error.to_string()))?;
-        let store = Self { pool };
-        store.client().await?.batch_execute(TABLES).await.map_err(StoreError::Postgres)?;
+    /// If the URL or the size of the pool is invalid, if the database cannot be reached, or if a table is missing.
+    pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
+        let store = Self::connect(url, options)?;
+        if store.has_tables().await? {
+            Ok(store)
+        } else {
+            Err(StoreError::Missing("the PostgreSQL database does not have the tables of suntap-server".into()))
+        }
+    }
+
+    /// Connects, and creates the tables if they are missing.
+    ///
+    /// # Errors
+    /// If the URL or the size of the pool is invalid, if the database cannot be reached, or if a table cannot be created.
+    pub async fn create(url: &str, options: Options) -> Result<Self, StoreError> {
+        let store = Self::connect(url, options)?;
+        // Even `IF NOT EXISTS` needs the right to create a table.
+        if !store.has_tables().await? {
+            store.create_tables().await?;
+        }
         Ok(store)
     }
 
-    async fn client(&self) -> Result<Client, StoreError> {
-        self.pool.get().await.map_err(|error| match error {
-            deadpool_postgres::PoolError::Backend(error) => StoreError::Postgres(error),
-            error => StoreError::Pool(error.to_string()),
-        })
+    fn connect(url: &str, options: Options) -> Result<Self, StoreError> {
+        let connections = Connections::new(url, options.pool, options.patience)?;
+        let waiting = Semaphore::new((options.pool / 4).max(1));
+        Ok(Self { connections, turns: Turns::default(), waiting })
+    }
+
+    async fn has_tables(&self) -> Result<bool, StoreError> {
+        let client = self.connections.get().await?;
+        let row = client.query_one(TABLES, &[]).await.map_err(StoreError::Postgres)?;
+        finish(client);
+        column(&row, 0)
+    }
+
+    async fn create_tables(&self) -> Result<(), StoreError> {
+        let client = self.connections.get().await?;
+        client.batch_execute(CREATE_TABLES).await.map_err(|error| {
+            if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+                let tables = "the tables suntap_documents and suntap_marks do not exist, or are not in the search path";
+                StoreError::Pool(format!("{tables}, and this role cannot create them: {}", cause(&error)))
+            } else {
+                StoreError::Postgres(error)
+            }
+        })?;
+        finish(client);
+        Ok(())
+    }
+
+    /// Checks that taps can be served.
+    ///
+    /// # Errors
+    /// If the database cannot be reached, if a table or a privilege is missing, or if the database is read-only.
+    pub(super) async fn verify(&self) -> Result<(), StoreError> {
+        let client = self.connections.get().await?;
+        let row = client.query_one(READY, &[]).await;
+        finish(client);
+        let row = row.map_err(StoreError::Postgres)?;
+        if !column::<bool>(&row, 0)? {
+            let text = "the role needs SELECT on suntap_documents, and SELECT, INSERT and UPDATE on suntap_marks";
+            return Err(StoreError::Pool(text.into()));
+        }
+        if column(&row, 1)? {
+            return Err(StoreError::Pool("the database is read-only: is it a standby?".into()));
+        }
+        Ok(())
     }
 
     pub(super) async fn read(&self, keys: &[String], tag: Option<&CounterId>) -> Result<Found, StoreError> {
-        let client = self.client().await?;
+        let mut retries = Retries::new(self);
+        loop {
+            let found = self.try_read(keys, tag).await;
+            if !retries.again(&found).await {
+                return found;
+            }
+        }
+    }
+
+    async fn try_read(&self, keys: &[String], tag: Option<&CounterId>) -> Result<Found, StoreError> {
+        let client = self.connections.get().await?;
         let documents = async {
             let statement = client.prepare_cached(DOCUMENTS).await?;
             client.query(&statement, &[&keys]).await
@@ -94,8 +186,11 @@ impl Postgres {
             let statement = client.prepare_cached(MARK).await?;
             client.query_opt(&statement, &[&tag.as_bytes().as_slice()]).await
         };
-        let (rows, stored) = tokio::try_join!(documents, stored).map_err(StoreError::Postgres)?;
-        let mut found = std::collections::HashMap::new();
+        // Both are waited for even if one fails, so that the connection has no unfinished statement.
+        let (rows, stored) = tokio::join!(documents, stored);
+        finish(client);
+        let (rows, stored) = (rows.map_err(StoreError::Postgres)?, stored.map_err(StoreError::Postgres)?);
+        let mut found = HashMap::new();
         for row in rows {
             let (key, text): (String, String) = (column(&row, 0)?, column(&row, 1)?);
             found.insert(key, text);
@@ -110,7 +205,10 @@ impl Postgres {
             _ => None,
         };
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
-        let rows = self.client().await?.query(LIST, &[&prefix, &after, &limit]).await.map_err(StoreError::Postgres)?;
+        let client = self.connections.get().await?;
+        let rows = client.query(LIST, &[&prefix, &after, &limit]).await;
+        finish(client);
+        let rows = rows.map_err(StoreError::Postgres)?;
         let documents = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?)));
         let documents = documents.collect::<Result<Vec<_>, StoreError>>()?;
         let next = Place::after_page(&documents);
@@ -118,42 +216,12 @@ impl Postgres {
     }
 
     pub(super) async fn change(&self, change: &Change) -> Result<(), StoreError> {
-        let mut client = self.client().await?;
-        let transaction = client.transaction().await.map_err(StoreError::Postgres)?;
-        let work = async {
-            // Readers are let through, other writers are not.
-            transaction.batch_execute("LOCK TABLE suntap_documents IN SHARE ROW EXCLUSIVE MODE").await?;
-            let keys: Vec<&str> = change.seen.iter().map(|(key, _)| &**key).collect();
-            let rows = transaction.query(DOCUMENTS, &[&keys]).await?;
-            let mut texts = std::collections::HashMap::new();
-            for row in &rows {
-                texts.insert(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?);
-            }
-            if change.seen.iter().any(|(key, seen)| texts.get(key) != seen.as_ref()) {
-                return Ok(false);
-            }
-            let put = "INSERT INTO suntap_documents SELECT * FROM unnest($1::text[], $2::text[])
-                ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-            for part in change.writes.chunks(10_000) {
-                let (keys, texts): (Vec<&str>, Vec<&str>) =
-                    part.iter().filter_map(|(key, text)| Some((&**key, text.as_deref()?))).unzip();
-                transaction.execute(put, &[&keys, &texts]).await?;
-                let gone: Vec<&str> = part.iter().filter(|(_, text)| text.is_none()).map(|(key, _)| &**key).collect();
-                transaction.execute("DELETE FROM suntap_documents WHERE key = ANY($1)", &[&gone]).await?;
-            }
-            for part in change.marks.chunks(10_000) {
-                let ids: Vec<&[u8]> = part.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
-                let ctrs: Vec<i64> = part.iter().map(|(_, mark)| mark.ctr.get().into()).collect();
-                let ats: Vec<Option<i64>> = part.iter().map(|(_, mark)| millis(mark.at)).collect();
-                let taps: Vec<i64> = part.iter().map(|(_, mark)| mark.taps.into()).collect();
-                transaction.execute(RAISE, &[&ids, &ctrs, &ats, &taps]).await?;
-            }
-            Ok(true)
-        };
-        if !work.await.map_err(StoreError::Postgres)? {
-            return Err(StoreError::Contended);
+        let mut client = self.connections.get().await?;
+        let changed = change_on(&mut client, change).await;
+        if changed.is_ok() {
+            finish(client);
         }
-        transaction.commit().await.map_err(StoreError::Postgres)
+        changed
     }
 
     pub(super) async fn advance(
@@ -162,23 +230,142 @@ impl Postgres {
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
-        let client = self.client().await?;
-        let id = id.as_bytes().as_slice();
-        let at = millis(at);
-        let statement = client.prepare_cached(ADVANCE).await.map_err(StoreError::Postgres)?;
-        let row =
-            client.query_opt(&statement, &[&id, &i64::from(ctr.get()), &at]).await.map_err(StoreError::Postgres)?;
-        if let Some(row) = row {
-            let now = stored_mark(&row)?;
-            let before = i64::from(now.taps).saturating_sub(1);
-            let previous: Option<i64> = column(&row, 3)?;
-            let previous_at = column(&row, 4)?;
-            return Ok(Advance::Advanced { previous: previous.map(|ctr| mark(ctr, previous_at, before)), now });
+        let mut retries = Retries::new(self);
+        let _turn = self.turns.wait(id).await;
+        if retries.are_over() {
+            return Err(StoreError::Late);
         }
-        // It was refused already; what stands there is only reported.
-        let statement = client.prepare_cached(MARK).await.map_err(StoreError::Postgres)?;
-        let row = client.query_one(&statement, &[&id]).await.map_err(StoreError::Postgres)?;
-        Ok(Advance::Stale { stored: stored_mark(&row)? })
+        loop {
+            let advance = self.try_advance(id, ctr, at).await;
+            if !retries.again(&advance).await {
+                return advance;
+            }
+        }
+    }
+
+    async fn try_advance(
+        &self,
+        id: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+    ) -> Result<Advance, StoreError> {
+        let client = self.connections.get().await?;
+        let id = id.as_bytes().as_slice();
+        let rows = async {
+            let statement = client.prepare_cached(ADVANCE).await?;
+            if let Some(row) = client.query_opt(&statement, &[&id, &i64::from(ctr.get()), &millis(at)]).await? {
+                return Ok((Some(row), None));
+            }
+            // The tap was refused already. The stored mark is only reported.
+            let statement = client.prepare_cached(MARK).await?;
+            Ok((None, Some(client.query_one(&statement, &[&id]).await?)))
+        };
+        let rows = rows.await;
+        finish(client);
+        let (advanced, stored) = rows.map_err(StoreError::Postgres)?;
+        if let Some(row) = stored {
+            return Ok(Advance::Stale { stored: stored_mark(&row)? });
+        }
+        let row = advanced.ok_or_else(|| StoreError::Document("a counter".into()))?;
+        let now = stored_mark(&row)?;
+        let before = i64::from(now.taps).saturating_sub(1);
+        let previous: Option<i64> = column(&row, 3)?;
+        let previous_at = column(&row, 4)?;
+        Ok(Advance::Advanced { previous: previous.map(|ctr| mark(ctr, previous_at, before)), now })
+    }
+}
+
+async fn change_on(client: &mut ClientWrapper, change: &Change) -> Result<(), StoreError> {
+    let transaction = client.transaction().await.map_err(StoreError::Postgres)?;
+    match write(&transaction, change).await {
+        Ok(true) => transaction.commit().await.map_err(StoreError::Postgres),
+        Ok(false) => Err(StoreError::Contended),
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Err(StoreError::Pool(
+            "another import, or another transaction on the tables, did not end in 30 s: try again later".into(),
+        )),
+        Err(error) => Err(StoreError::Postgres(error)),
+    }
+}
+
+/// Writes a change, unless what it was made from has changed.
+async fn write(transaction: &Transaction<'_>, change: &Change) -> Result<bool, tokio_postgres::Error> {
+    transaction.batch_execute(CHANGE).await?;
+    let keys: Vec<&str> = change.seen.iter().map(|(key, _)| &**key).collect();
+    let rows = transaction.query(DOCUMENTS, &[&keys]).await?;
+    let mut texts = HashMap::new();
+    for row in &rows {
+        texts.insert(row.try_get::<_, String>(0)?, row.try_get::<_, String>(1)?);
+    }
+    if change.seen.iter().any(|(key, seen)| texts.get(key) != seen.as_ref()) {
+        return Ok(false);
+    }
+    let put = "INSERT INTO suntap_documents SELECT * FROM unnest($1::text[], $2::text[])
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+    for part in change.writes.chunks(PART) {
+        let (keys, texts): (Vec<&str>, Vec<&str>) =
+            part.iter().filter_map(|(key, text)| Some((&**key, text.as_deref()?))).unzip();
+        transaction.execute(put, &[&keys, &texts]).await?;
+        let gone: Vec<&str> = part.iter().filter(|(_, text)| text.is_none()).map(|(key, _)| &**key).collect();
+        transaction.execute("DELETE FROM suntap_documents WHERE key = ANY($1)", &[&gone]).await?;
+    }
+    for part in merged(&change.marks).chunks(PART) {
+        let ids: Vec<&[u8]> = part.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
+        let ctrs: Vec<i64> = part.iter().map(|(_, mark)| mark.ctr.get().into()).collect();
+        let ats: Vec<Option<i64>> = part.iter().map(|(_, mark)| millis(mark.at)).collect();
+        let taps: Vec<i64> = part.iter().map(|(_, mark)| mark.taps.into()).collect();
+        transaction.execute(RAISE, &[&ids, &ctrs, &ats, &taps]).await?;
+    }
+    Ok(true)
+}
+
+/// Returns one mark for each counter: a statement cannot change a row twice.
+fn merged(marks: &[(CounterId, Mark)]) -> Vec<(CounterId, Mark)> {
+    let mut merged = HashMap::new();
+    for (id, mark) in marks {
+        let mark = raised(merged.get(id).copied(), *mark);
+        merged.insert(*id, mark);
+    }
+    merged.into_iter().collect()
+}
+
+/// Decides whether a call is tried again.
+struct Retries<'s> {
+    waiting: &'s Semaphore,
+    /// Held from the second attempt on.
+    permit: Option<SemaphorePermit<'s>>,
+    conflicts: u32,
+    started: Instant,
+    limit: Duration,
+}
+
+impl<'s> Retries<'s> {
+    fn new(store: &'s Postgres) -> Self {
+        let limit = store.connections.limits().statement;
+        Self { waiting: &store.waiting, permit: None, conflicts: 0, started: Instant::now(), limit }
+    }
+
+    /// Returns `true` if this result calls for another attempt.
+    async fn again<T>(&mut self, result: &Result<T, StoreError>) -> bool {
+        let Err(StoreError::Postgres(error)) = result else { return false };
+        match error.code() {
+            // A row is locked. The server waited for it already.
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
+            Some(&(SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED))
+                if self.conflicts < CONFLICTS =>
+            {
+                self.conflicts = self.conflicts.saturating_add(1);
+            }
+            _ => return false,
+        }
+        if self.permit.is_none() {
+            self.permit = self.waiting.acquire().await.ok();
+        }
+        !self.are_over()
+    }
+
+    /// Returns `true` if an attempt might not end before the tap is given up.
+    fn are_over(&self) -> bool {
+        self.started.elapsed() >= self.limit
     }
 }
 
@@ -190,7 +377,7 @@ fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize)
     row.try_get(index).map_err(StoreError::Postgres)
 }
 
-fn stored_mark(row: &Row) -> Result<suntap::Mark, StoreError> {
+fn stored_mark(row: &Row) -> Result<Mark, StoreError> {
     Ok(mark(column(row, 0)?, column(row, 1)?, column(row, 2)?))
 }
 

@@ -30,6 +30,17 @@ impl Backend {
     }
 }
 
+impl Backend {
+    /// Makes PostgreSQL ask each client for its password.
+    pub(crate) fn require_passwords(&self) {
+        let data = self.folder.join("data");
+        std::fs::write(data.join("pg_hba.conf"), "host all all all scram-sha-256\n").unwrap();
+        let process = std::fs::read_to_string(data.join("postmaster.pid")).unwrap();
+        let reload = Command::new("kill").args(["-HUP", process.lines().next().unwrap()]).status().unwrap();
+        assert!(reload.success());
+    }
+}
+
 impl Drop for Backend {
     fn drop(&mut self) {
         self.kill();

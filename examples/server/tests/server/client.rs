@@ -130,3 +130,15 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+/// Runs the server on a store that it cannot open, and returns what it says.
+pub(crate) fn refusal(store: &str, more: &[&str]) -> String {
+    let folder = crate::tags::Folder::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--store", store, "--secrets-file"]).arg(folder.secrets());
+    let output = command.args(more).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(!text.contains("panicked") && !text.contains("s3cret"), "{text}");
+    text
+}

@@ -25,6 +25,8 @@ mod http;
 mod import;
 mod moving;
 mod page;
+mod postgres;
+mod redis;
 mod stores;
 mod tags;
 mod unnamed;

@@ -15,12 +15,12 @@ use crate::client::{Client, Server, get};
 use crate::tags::{self, Folder};
 use crate::{api_keys, counters};
 
-async fn open(url: &str) -> Store {
+pub(crate) async fn open(url: &str) -> Store {
     Store::open(&url.parse().unwrap(), Options::default()).await.unwrap()
 }
 
 /// One call after another, many at once, and after the store was opened anew.
-async fn keeps_the_laws(url: &str) {
+pub(crate) async fn keeps_the_laws(url: &str) {
     let mut store = open(url).await;
     conformance::sequential_async(&mut &store, 1).await.unwrap();
     let mut promises = Vec::new();

@@ -1,0 +1,177 @@
+//! Connections to PostgreSQL that no tap can block for another.
+//!
+//! The server ends each statement and each wait for a lock before the tap that asked for it is given up. If a caller stops waiting
+//! all the same, its connection leaves the pool, since the next statement on it would wait for the unfinished one. The statement is
+//! then cancelled in the background.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+};
+use scopeguard::ScopeGuard;
+use tokio::sync::Semaphore;
+use tokio_postgres::config::Host;
+use tokio_postgres::{Config, NoTls};
+
+use crate::store::StoreError;
+
+/// Greatest number of connections. PostgreSQL accepts 100 by default.
+const MAX_CONNECTIONS: usize = 1024;
+/// Longest wait for a row that another transaction has locked, before the connection is given to another tap.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(100);
+/// Longest time for the request that cancels a statement.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A pool of connections.
+pub(super) struct Connections {
+    pool: Pool,
+    /// Limits the requests that cancel a statement.
+    cancels: Arc<Semaphore>,
+    /// Host and port, for errors.
+    target: String,
+    limits: Limits,
+}
+
+/// Times after which something is given up. All are below the time that a tap waits for the store.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// One attempt to lock a row.
+    lock: Duration,
+    /// One statement, and all attempts of one call.
+    pub(super) statement: Duration,
+    /// The wait for a free connection, and for a new one.
+    connection: Duration,
+}
+
+impl Limits {
+    fn new(patience: Duration) -> Self {
+        // PostgreSQL accepts up to i32::MAX milliseconds.
+        let patience = patience.clamp(Duration::from_millis(10), Duration::from_secs(1_000_000));
+        Self {
+            lock: LOCK_TIMEOUT.min(patience.mul_f32(0.1)),
+            statement: patience.mul_f32(0.8),
+            connection: patience.mul_f32(0.5),
+        }
+    }
+}
+
+impl Connections {
+    /// Prepares a pool. Does not connect yet.
+    pub(super) fn new(url: &str, count: usize, patience: Duration) -> Result<Self, StoreError> {
+        if !(1..=MAX_CONNECTIONS).contains(&count) {
+            let text = format!("the pool must have 1 to {MAX_CONNECTIONS} connections, got {count}");
+            return Err(StoreError::Pool(text));
+        }
+        if url.matches('@').count() > 1 {
+            // The part after the first would be read as the host, and errors show the host.
+            return Err(StoreError::Pool("invalid URL: write `@` in a user name or password as %40".into()));
+        }
+        // The error of the parser repeats parts of the URL.
+        let config: Config = url.parse().map_err(|_| {
+            StoreError::Pool("invalid URL: must be like postgres://USER:PASSWORD@HOST:PORT/DATABASE".into())
+        })?;
+        let limits = Limits::new(patience);
+        let target = target(&config);
+        let settings = settings(limits);
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let set = Hook::async_fn(move |client, _| {
+            let settings = settings.clone();
+            Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
+        });
+        let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
+            .max_size(count)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(limits.connection))
+            .create_timeout(Some(limits.connection))
+            .recycle_timeout(Some(limits.connection))
+            .post_create(set)
+            .build()
+            .map_err(|error| StoreError::Pool(error.to_string()))?;
+        Ok(Self { pool, cancels: Arc::new(Semaphore::new(count)), target, limits })
+    }
+
+    /// Returns a connection. It goes back to the pool with [`finish`]; if it is dropped before, it leaves the pool.
+    pub(super) async fn get(&self) -> Result<ScopeGuard<Client, impl FnOnce(Client) + use<>>, StoreError> {
+        let client = self.pool.get().await.map_err(|error| self.error(&error))?;
+        let cancels = Arc::clone(&self.cancels);
+        Ok(scopeguard::guard(client, move |client| abandon(client, cancels)))
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn error(&self, error: &PoolError) -> StoreError {
+        let Self { target, limits: Limits { connection, .. }, .. } = self;
+        let seconds = connection.as_secs_f32();
+        StoreError::Pool(match error {
+            PoolError::Timeout(TimeoutType::Wait) => format!("no connection was free for {seconds} s"),
+            PoolError::Timeout(_) => format!("cannot connect to {target}: no answer for {seconds} s"),
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                format!("cannot connect to {target}: {}", cause(error))
+            }
+            error => error.to_string(),
+        })
+    }
+}
+
+/// Returns a connection to the pool: everything asked over it was answered.
+pub(super) fn finish(client: ScopeGuard<Client, impl FnOnce(Client)>) {
+    drop(ScopeGuard::into_inner(client));
+}
+
+/// Takes a connection with an unfinished statement from the pool, and cancels the statement.
+fn abandon(client: Client, cancels: Arc<Semaphore>) {
+    let client = Object::take(client);
+    // Without either, the connection is closed, and the server ends the statement after `statement_timeout`.
+    let (Ok(runtime), Ok(permit)) = (tokio::runtime::Handle::try_current(), cancels.try_acquire_owned()) else {
+        return;
+    };
+    runtime.spawn(async move {
+        let token = client.cancel_token();
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(NoTls)).await;
+        drop((client, permit));
+    });
+}
+
+/// Returns the statements that each new connection starts with.
+fn settings(limits: Limits) -> String {
+    format!(
+        "SET synchronous_commit = on;
+        SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED;
+        SET idle_in_transaction_session_timeout = '60s';
+        SET lock_timeout = {};
+        SET statement_timeout = {}",
+        limits.lock.as_millis(),
+        limits.statement.as_millis()
+    )
+}
+
+/// Returns the first host and port.
+fn target(config: &Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    match (config.get_hosts().first(), config.get_hostaddrs().first()) {
+        (Some(Host::Tcp(host)), _) => format!("{host}:{port}"),
+        #[cfg(unix)]
+        (Some(Host::Unix(path)), _) => path.display().to_string(),
+        (None, Some(address)) => format!("{address}:{port}"),
+        (None, None) => "the server".into(),
+    }
+}
+
+/// Returns an error with its causes, without the details of the database, which can repeat values.
+pub(in crate::store) fn cause(error: &tokio_postgres::Error) -> String {
+    if let Some(error) = error.as_db_error() {
+        return format!("{} ({})", error.message(), error.code().code());
+    }
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,280 @@
+//! PostgreSQL on a bad day: locked rows, other defaults, few privileges, no server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use suntap::{Advance, AsyncCounterStore as _, CounterId, Mark, SdmReadCtr};
+use suntap_server::import::{Allowed, import};
+use suntap_server::store::{Change, Options, Store};
+use tokio::runtime::Runtime;
+use tokio_postgres::NoTls;
+
+use crate::backends;
+use crate::client::{Client, Server, get, refusal};
+use crate::stores::{keeps_the_laws, open};
+use crate::tags::{self, Folder};
+
+/// Longest time of a tap whose row is not locked. Far below the five seconds that a tap waits for a store.
+const FAST: Duration = Duration::from_secs(2);
+/// More than a pool has connections.
+const TAPS: u32 = 48;
+
+/// A client of the database that is not a server of ours.
+async fn stranger(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+async fn import_tags(url: &str, numbers: std::ops::RangeInclusive<u32>) {
+    let lines = [tags::levels(), numbers.map(tags::line).collect()].concat();
+    import(&open(url).await, tags::secrets(), &tags::text(&lines), Allowed::default(), |_| ()).await.unwrap();
+}
+
+/// Sends each request on a connection of its own, and returns the status and the body of each answer.
+fn all_at_once(address: &str, targets: &[String]) -> Vec<(u16, String)> {
+    let ask = |target: &str| {
+        let mut client = Client::new(address).unwrap();
+        client.patience(Duration::from_secs(60));
+        client.get(target).map(|reply| (reply.status, reply.body)).unwrap()
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = targets.iter().map(|target| scope.spawn(move || ask(target))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+/// Taps a new tag until the work is done. Each of its taps must pass, and fast.
+fn while_another_tag_is_fast<T>(address: &str, number: u32, work: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    let tap = || {
+        let (mut client, mut tag) = (Client::new(address).unwrap(), tags::tag(number));
+        let mut longest = Duration::ZERO;
+        while !done.load(Ordering::SeqCst) {
+            let target = tags::target(&tag.tap().unwrap());
+            let start = Instant::now();
+            let reply = client.get(&target).unwrap();
+            longest = longest.max(start.elapsed());
+            assert!(reply.body.contains("Pass"), "tag {number}: {} {}", reply.status, reply.body);
+            assert!(longest < FAST, "tag {number}: a tap took {longest:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        println!("the longest tap took {longest:?}");
+    };
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(tap);
+        let result = work();
+        done.store(true, Ordering::SeqCst);
+        thread.join().unwrap();
+        result
+    })
+}
+
+/// Many taps of one locked tag, and one tap of each of many locked tags.
+#[test]
+fn a_locked_row_stops_its_own_tag_only() {
+    let Some(backend) = backends::postgres() else { return };
+    let (folder, runtime) = (Folder::new(), Runtime::new().unwrap());
+    runtime.block_on(import_tags(&backend.url, 0..=TAPS + 1));
+    let server = Server::on(&backend.url, &folder.secrets());
+    let address = &*server.address;
+    let database = runtime.block_on(stranger(&backend.url));
+    let sql = |text: &str| runtime.block_on(database.batch_execute(text)).unwrap();
+
+    let mut tag = tags::tag(0);
+    let mut of_one: Vec<_> = (0..=TAPS).map(|_| tags::target(&tag.tap().unwrap())).collect();
+    let mut of_many: Vec<_> = (0..TAPS).map(tags::tag).collect();
+    let first = of_one.remove(0);
+    assert!(get(address, &first).body.contains("Pass"));
+    sql("BEGIN; SELECT 1 FROM suntap_marks FOR UPDATE");
+    let replies = while_another_tag_is_fast(address, TAPS, || all_at_once(address, &of_one));
+    assert!(replies.iter().all(|(status, _)| *status == 503), "{replies:?}");
+    sql("ROLLBACK");
+    assert!(get(address, of_one.last().unwrap()).body.contains("Pass"));
+    let again = all_at_once(address, &of_one);
+    assert!(again.iter().all(|(_, body)| body.contains(r#""response":"Fail "#)), "{again:?}");
+
+    of_many.remove(0);
+    for tag in &mut of_many {
+        assert!(get(address, &tags::target(&tag.tap().unwrap())).body.contains("Pass"));
+    }
+    sql("BEGIN; SELECT 1 FROM suntap_marks FOR UPDATE");
+    let targets: Vec<_> = of_many.iter_mut().map(|tag| tags::target(&tag.tap().unwrap())).collect();
+    let replies = while_another_tag_is_fast(address, TAPS + 1, || all_at_once(address, &targets));
+    assert!(replies.iter().all(|(status, _)| *status == 503), "{replies:?}");
+    sql("ROLLBACK");
+    assert!(all_at_once(address, &targets).iter().all(|(_, body)| body.contains("Pass")));
+    assert!(all_at_once(address, &targets).iter().all(|(_, body)| body.contains("Fail 2")));
+}
+
+/// Taps that wait for a row pass when it is free, each at most once.
+#[test]
+fn taps_that_wait_for_a_row_pass_once() {
+    let Some(backend) = backends::postgres() else { return };
+    let (folder, runtime) = (Folder::new(), Runtime::new().unwrap());
+    runtime.block_on(import_tags(&backend.url, 1..=1));
+    let servers = [0, 1].map(|_| Server::on(&backend.url, &folder.secrets()));
+    let database = runtime.block_on(stranger(&backend.url));
+    let mut tag = tags::tag(1);
+    let targets: Vec<_> = (0..40).map(|_| tags::target(&tag.tap().unwrap())).collect();
+    assert!(get(&servers[0].address, &targets[0]).body.contains("Pass"));
+    runtime.block_on(database.batch_execute("BEGIN; SELECT 1 FROM suntap_marks FOR UPDATE")).unwrap();
+    let mut replies = std::thread::scope(|scope| {
+        let threads = servers.each_ref().map(|server| scope.spawn(|| all_at_once(&server.address, &targets[1..])));
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        let start = Instant::now();
+        while runtime.block_on(database.query_one(waiting, &[])).unwrap().get::<_, i64>(0) < 2 {
+            assert!(start.elapsed() < Duration::from_secs(30), "no tap waits");
+        }
+        runtime.block_on(database.batch_execute("ROLLBACK")).unwrap();
+        threads.map(|thread| thread.join().unwrap()).concat()
+    });
+    replies.extend(all_at_once(&servers[0].address, &targets));
+    let passed = replies.iter().filter(|(_, body)| body.contains("Pass")).count();
+    let taps = runtime.block_on(database.query_one("SELECT taps FROM suntap_marks", &[])).unwrap().get::<_, i64>(0);
+    assert_eq!(i64::try_from(passed + 1).unwrap(), taps);
+    assert!(passed > 0, "{replies:?}");
+}
+
+/// A call that its caller gave up: its connection is replaced, and its statement is cancelled.
+#[test]
+fn a_connection_with_an_unfinished_statement_leaves_the_pool() {
+    let Some(backend) = backends::postgres() else { return };
+    Runtime::new().unwrap().block_on(async {
+        let options = Options { pool: 1, patience: Duration::from_secs(60), ..Options::default() };
+        let store = Store::open(&backend.url.parse().unwrap(), options).await.unwrap();
+        let advance = async |id: u8, ctr: u32| {
+            (&mut &store).advance(&CounterId::from_bytes([id; 16]), SdmReadCtr::new(ctr).unwrap(), None).await.unwrap()
+        };
+        assert!(matches!(advance(1, 1).await, Advance::Advanced { .. }));
+        let database = stranger(&backend.url).await;
+        // Waits as long as the statement may run, and unlike a row without a limit of its own.
+        let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN IF NEW.ctr > 1000 THEN PERFORM pg_sleep(1000); END IF; RETURN NEW; END $$;
+            CREATE TRIGGER slow BEFORE INSERT ON suntap_marks FOR EACH ROW EXECUTE FUNCTION slow()";
+        database.batch_execute(slow).await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(500), advance(1, 1001)).await.is_err());
+        let start = Instant::now();
+        assert!(matches!(advance(2, 1).await, Advance::Advanced { .. }));
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        let running = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        while database.query_one(running, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+            assert!(start.elapsed() < Duration::from_secs(30), "the statement goes on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(matches!(advance(1, 1).await, Advance::Stale { .. }));
+    });
+}
+
+/// The server ends a statement before its tap is given up, so the connection stays.
+#[test]
+fn a_slow_statement_ends_before_the_tap_is_given_up() {
+    let Some(backend) = backends::postgres() else { return };
+    Runtime::new().unwrap().block_on(async {
+        let options = Options { pool: 1, patience: Duration::from_secs(2), ..Options::default() };
+        let store = Store::open(&backend.url.parse().unwrap(), options).await.unwrap();
+        let database = stranger(&backend.url).await;
+        let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_sleep(1000); RETURN NEW; END $$;
+            CREATE TRIGGER slow BEFORE INSERT ON suntap_marks FOR EACH ROW EXECUTE FUNCTION slow()";
+        database.batch_execute(slow).await.unwrap();
+        let mut late = &store;
+        let late = late.advance(&CounterId::from_bytes([1; 16]), SdmReadCtr::new(1).unwrap(), None).await;
+        assert_eq!(late.unwrap_err().to_string(), "PostgreSQL: canceling statement due to statement timeout (57014)");
+    });
+}
+
+/// The defaults of a database are not ours.
+#[test]
+fn postgres_with_other_isolation_keeps_the_laws() {
+    let Some(backend) = backends::postgres() else { return };
+    Runtime::new().unwrap().block_on(async {
+        let database = stranger(&backend.url).await;
+        for level in ["serializable", "repeatable read"] {
+            let default = format!("ALTER DATABASE postgres SET default_transaction_isolation = '{level}'");
+            database.batch_execute(&default).await.unwrap();
+            let _ = database.batch_execute("TRUNCATE suntap_marks, suntap_documents").await;
+            keeps_the_laws(&backend.url).await;
+            import_tags(&backend.url, 1..=1).await;
+        }
+    });
+}
+
+/// A role that may only read and write rows serves and imports; without tables it says what is missing.
+#[test]
+fn a_role_without_create_serves_and_imports() {
+    let Some(backend) = backends::postgres() else { return };
+    let (folder, runtime) = (Folder::new(), Runtime::new().unwrap());
+    let url = backend.url.replace("suntap@", "app@");
+    runtime.block_on(async {
+        let database = stranger(&backend.url).await;
+        let role = "CREATE ROLE app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC";
+        database.batch_execute(role).await.unwrap();
+        let error = Store::open(&url.parse().unwrap(), Options::default()).await.unwrap_err().to_string();
+        for part in ["suntap_documents and suntap_marks do not exist", "permission denied", "42501"] {
+            assert!(error.contains(part), "{error}");
+        }
+        drop(open(&backend.url).await);
+        let grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON suntap_documents, suntap_marks TO app";
+        database.batch_execute(grant).await.unwrap();
+        import_tags(&url, 1..=2).await;
+        import_tags(&url, 2..=3).await;
+    });
+    let server = Server::on(&url, &folder.secrets());
+    let target = tags::target(&tags::tag(3).tap().unwrap());
+    for response in ["Pass", "Fail 1"] {
+        assert!(get(&server.address, &target).body.contains(response));
+    }
+}
+
+/// Each counter of a change is raised once, although the change may name it twice.
+#[test]
+fn a_change_may_raise_a_counter_twice() {
+    let Some(backend) = backends::postgres() else { return };
+    Runtime::new().unwrap().block_on(async {
+        let store = open(&backend.url).await;
+        let id = CounterId::from_bytes([7; 16]);
+        let raised = |ctr| (id, Mark { ctr: SdmReadCtr::new(ctr).unwrap(), at: None, taps: ctr });
+        let change = Change { marks: vec![raised(5), raised(9), raised(3)], ..Change::default() };
+        store.change(&change).await.unwrap();
+        assert_eq!(store.read(&[], Some(&id)).await.unwrap().mark, Some(raised(9).1));
+    });
+}
+
+#[test]
+fn a_start_without_a_database_says_the_cause() {
+    let Some(mut backend) = backends::postgres() else { return };
+    let url = backend.url.clone();
+    let host = url.split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
+    let with = |user: &str, host: &str, database: &str| format!("postgres://{user}:s3cret@{host}/{database}");
+    Runtime::new().unwrap().block_on(async {
+        let sql = "SET password_encryption = 'scram-sha-256'; CREATE ROLE bob LOGIN PASSWORD 'other'";
+        stranger(&url).await.batch_execute(sql).await.unwrap();
+    });
+    let no_user = refusal(&with("nobody", &host, "postgres"), &[]);
+    assert!(no_user.contains(&format!("cannot connect to {host}: ")), "{no_user}");
+    assert!(no_user.contains(r#"role "nobody" does not exist"#), "{no_user}");
+    let no_database = refusal(&with("suntap", &host, "elsewhere"), &[]);
+    assert!(no_database.contains(r#"database "elsewhere" does not exist (3D000)"#), "{no_database}");
+    backend.require_passwords();
+    let wrong_password = refusal(&with("bob", &host, "postgres"), &[]);
+    assert!(wrong_password.contains(r#"password authentication failed for user "bob" (28P01)"#), "{wrong_password}");
+    let no_password = refusal(&format!("postgres://bob@{host}/postgres"), &[]);
+    assert!(no_password.contains("password missing"), "{no_password}");
+    let no_host = refusal(&with("suntap", "nowhere.invalid:5432", "postgres"), &[]);
+    assert!(no_host.contains("cannot connect to nowhere.invalid:5432: "), "{no_host}");
+    assert!(no_host.contains("failed to lookup address"), "{no_host}");
+    backend.kill();
+    let no_server = refusal(&with("suntap", &host, "postgres"), &[]);
+    assert!(no_server.contains("Connection refused"), "{no_server}");
+
+    // A part of a password must not be taken for the host.
+    for url in ["postgres://suntap:s3cret@s3cret@h/d", "postgres://suntap@h:s3cret", "postgres://a:s3cret"] {
+        let text = refusal(url, &[]);
+        assert!(text.contains("invalid URL: "), "{text}");
+    }
+    for pool in ["0", "1025", "18446744073709551615"] {
+        let text = refusal(&url, &["--pool", pool]);
+        assert!(text.contains(&format!("the pool must have 1 to 1024 connections, got {pool}")), "{text}");
+    }
+}
