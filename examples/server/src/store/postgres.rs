@@ -22,6 +22,10 @@ const TABLES: &str = "
         previous_ctr bigint, previous_at bigint) WITH (fillfactor = 70);
     COMMIT";
 
+/// In the schema where the other statements find them.
+const HAS_TABLES: &str =
+    "SELECT to_regclass('suntap_documents') IS NOT NULL AND to_regclass('suntap_marks') IS NOT NULL";
+
 const ADVANCE: &str = "
     INSERT INTO suntap_marks (tag, ctr, at, taps) VALUES ($1, $2, $3, 1)
     ON CONFLICT (tag) DO UPDATE SET previous_ctr = suntap_marks.ctr, previous_at = suntap_marks.at,
@@ -52,11 +56,31 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, and makes the tables if they are not there.
+    /// Connects to a database that has the tables.
     ///
     /// # Errors
-    /// If the URL is none, or the database can not be reached or used.
+    /// Returns an error if the URL is invalid, the database cannot be reached, or a table is missing.
     pub async fn open(url: &str, connections: usize) -> Result<Self, StoreError> {
+        let store = Self::connect(url, connections).await?;
+        let row = store.client().await?.query_one(HAS_TABLES, &[]).await.map_err(StoreError::Postgres)?;
+        if column(&row, 0)? {
+            Ok(store)
+        } else {
+            Err(StoreError::Missing("the PostgreSQL database does not have the tables of suntap-server".into()))
+        }
+    }
+
+    /// Connects, and creates the tables if they are missing.
+    ///
+    /// # Errors
+    /// Returns an error if the URL is invalid, or the database cannot be reached or used.
+    pub async fn create(url: &str, connections: usize) -> Result<Self, StoreError> {
+        let store = Self::connect(url, connections).await?;
+        store.client().await?.batch_execute(TABLES).await.map_err(StoreError::Postgres)?;
+        Ok(store)
+    }
+
+    async fn connect(url: &str, connections: usize) -> Result<Self, StoreError> {
         // The parser's own words repeat a part of it.
         let config = url.parse().map_err(|_| StoreError::Pool("its URL is none".into()))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -71,9 +95,7 @@ impl Postgres {
             .post_create(durable)
             .build()
             .map_err(|error| StoreError::Pool(error.to_string()))?;
-        let store = Self { pool };
-        store.client().await?.batch_execute(TABLES).await.map_err(StoreError::Postgres)?;
-        Ok(store)
+        Ok(Self { pool })
     }
 
     async fn client(&self) -> Result<Client, StoreError> {
