@@ -7,6 +7,7 @@ use suntap::UnixMillis;
 use suntap::platform::{Accepted, Failure, Refusal, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 
 use crate::demo::Demo;
+use crate::http::health::Readiness;
 use crate::ops::metrics::{Api, Metrics, word};
 use crate::registry::{Caches, Registry};
 use crate::secrets::Secrets;
@@ -24,6 +25,9 @@ pub struct App {
     pub(crate) metrics: Metrics,
     pub(crate) demo: Option<Demo>,
     pub(crate) caches: Caches,
+    pub(crate) readiness: Readiness,
+    /// Readiness and metrics are on a listener of their own.
+    pub(crate) ops_moved: bool,
     log_uids: bool,
 }
 
@@ -41,6 +45,8 @@ impl App {
             metrics: Metrics::new(),
             demo: None,
             caches: Caches::default(),
+            readiness: Readiness::default(),
+            ops_moved: false,
             log_uids,
         }
     }
@@ -49,6 +55,17 @@ impl App {
     #[must_use]
     pub fn with_demo(self, demo: Demo) -> Self {
         Self { demo: Some(demo), ..self }
+    }
+
+    /// The same service with readiness and metrics on a listener of their own.
+    #[must_use]
+    pub fn with_ops_moved(self, ops_moved: bool) -> Self {
+        Self { ops_moved, ..self }
+    }
+
+    /// Waits until a data file fails, and returns the cause. See [`Store::failed`].
+    pub fn store_failed(&self) -> impl Future<Output = StoreError> + Send + use<> {
+        self.store.failed()
     }
 
     /// Waits until the store has finished what it accepted.

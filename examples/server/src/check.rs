@@ -15,7 +15,7 @@ use crate::registry::{above, document};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 
-/// What is wrong with a tag or a tag group.
+/// A problem of a tag or a tag group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
     /// The key of its document.
@@ -45,9 +45,9 @@ pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<
 
 struct Scan {
     secrets: &'static Secrets,
-    /// Organisations and levels.
+    /// The documents of organisations and levels.
     documents: HashMap<String, String>,
-    /// The same, parsed, by the key of the innermost.
+    /// The same documents, parsed, by the key of the innermost level.
     above: HashMap<String, Arc<Above>>,
     /// A set, because a store may list a document twice.
     findings: BTreeSet<Finding>,

@@ -4,10 +4,11 @@ use std::io::Write as _;
 
 pub(crate) mod check;
 pub(crate) mod import;
+pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod serve;
 
-/// A line on standard output, which may be gone.
+/// Writes a line to standard output. Unlike the macro, returns an error if it is closed.
 fn println(text: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }

@@ -1,22 +1,24 @@
 //! The command line and the environment.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use suntap_server::ops::log::{LogFormat, LogLevel};
 use suntap_server::registry::document::KeyKind;
 use suntap_server::registry::index::MAX_META_KEYS;
-use suntap_server::secrets::Secrets;
+use suntap_server::secrets::{Secrets, canary, readable_by_others};
 use suntap_server::store::{Address, Options, Store};
 
-/// Decides whether NFC taps are genuine and new, in the APIs of ixkio and ETRNL.
+/// Decides whether NFC taps are genuine and new, with the APIs of ixkio and ETRNL.
 ///
-/// `suntap-server --demo` needs nothing else: it makes a data file and tags in software, and prints two `curl` lines to try.
+/// `suntap-server --demo` needs no preparation: it creates a data file and tags in software, and prints two `curl` lines to try.
 ///
-/// It speaks HTTP. TLS is the work of the proxy in front of it.
+/// The server speaks HTTP. Put a proxy in front of it for TLS.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -28,29 +30,32 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Answer requests. The same as no command at all.
+    /// Answer requests from an existing store. This is also what happens without a command.
     Serve(Serve),
-    /// Read organisations, API keys, tokens, folders, tag groups, batches and tags, one JSON object a line: all of them, or none.
+    /// Create a store: the data file, or the tables in PostgreSQL. An existing store is left as it is.
+    Init(Init),
+    /// Import organisations, API keys, tokens, folders, tag groups, batches and tags, one JSON object per line: all or none. Creates
+    /// the store if there is none.
     Import(Import),
     /// List the tags that cannot be verified and the tag groups without rules. The exit code is 1 if there are any.
     Check(Check),
-    /// Keys of API clients.
+    /// Create keys for API clients.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// What the service knows and the database does not.
+    /// Create the secrets, which are kept outside of the store.
     #[command(subcommand)]
     Secrets(SecretsCommand),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key and show it, once: only a name of it is kept.
+    /// Create a key and print it. It cannot be shown again: the store keeps only a hash of it.
     New(KeyNew),
 }
 
 #[derive(Subcommand)]
 pub(crate) enum SecretsCommand {
-    /// Write a file with new secrets. It is made for its owner's eyes only, and never replaced.
+    /// Write a file with new secrets that only its owner can read. An existing file is never replaced.
     New {
         /// The file.
         path: PathBuf,
@@ -59,40 +64,52 @@ pub(crate) enum SecretsCommand {
 
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// Serve tags in software, from a data file of their own that is removed at the end. Store and secrets are left alone.
+    /// Serve tags in software from a temporary data file. Does not use the store or the secrets.
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Address and port. Port 0 is any that is free.
+    /// Address and port to listen on. With port 0 the system chooses a free port.
     #[arg(long, env = "SUNTAP_LISTEN", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
+    /// A second address for `/readyz` and `/metrics`, which are then no longer on the first. `/healthz` is on both.
+    #[arg(long, env = "SUNTAP_OPS_LISTEN")]
+    pub(crate) ops_listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Connections at once. Further ones wait.
-    #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096)]
+    /// The largest number of open connections. Further clients wait.
+    #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096, value_parser = count(1_000_000))]
     pub(crate) max_connections: usize,
-    /// Seconds for the head of a request, for its body and its answer, for a client to read it, and for a connection without any of
-    /// these. A store has half of it.
-    #[arg(long, env = "SUNTAP_TIMEOUT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Time limit in seconds, for each of: reading the head of a request, answering it, sending the answer, an idle connection. The
+    /// store must answer in half of it.
+    #[arg(long, env = "SUNTAP_TIMEOUT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
-    /// What goes to the log.
+    /// The least important lines that are logged.
     #[arg(long, env = "SUNTAP_LOG", default_value = "info")]
     pub(crate) log: LogLevel,
-    /// How the log is written.
+    /// The format of the log.
     #[arg(long, env = "SUNTAP_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
-    /// Write whole UIDs to the log.
+    /// Log complete UIDs instead of their last digits.
     #[arg(long, env = "SUNTAP_LOG_UIDS")]
     pub(crate) log_uids: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Init {
+    /// Record the present secrets as those of the store in place of others. Needed after a secret was replaced on purpose.
+    #[arg(long)]
+    pub(crate) accept_secrets: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
 }
 
 #[derive(Args)]
 pub(crate) struct Import {
     /// The file, or `-` for standard input.
     pub(crate) path: PathBuf,
-    /// Take API keys and tokens of less than 12 characters, although they can be guessed.
+    /// Accept API keys and tokens of fewer than 12 characters, although they can be guessed.
     #[arg(long)]
     pub(crate) allow_short_keys: bool,
-    /// Take authentication tags without rules, although genuine and forged taps get the same answer.
+    /// Accept authentication tags without rules, although genuine and forged taps get the same answer.
     #[arg(long)]
     pub(crate) allow_no_rules: bool,
     /// Maximum number of different meta-read keys, and of layouts, of tags whose URLs have the same path and parameters but do not
@@ -114,13 +131,13 @@ pub(crate) struct Check {
 
 #[derive(Args)]
 pub(crate) struct KeyNew {
-    /// The number of the organisation that the key is of.
+    /// The number of the organisation that the key belongs to.
     #[arg(long)]
     pub(crate) organisation: u64,
-    /// What its holder may do.
+    /// The kind of key.
     #[arg(long, default_value = "private")]
     pub(crate) kind: KeyKind,
-    /// What you call it.
+    /// A label for your own use.
     #[arg(long)]
     pub(crate) label: Option<String>,
     #[command(flatten)]
@@ -129,21 +146,32 @@ pub(crate) struct KeyNew {
 
 #[derive(Args)]
 pub(crate) struct StoreArgs {
-    /// A data file, `postgres://…`, or `redis://…` (nodes of a cluster with commas). What has a password belongs into the environment.
+    /// A data file, `postgres://…`, or `redis://…` (separate the nodes of a cluster by commas). Use the environment variable for a
+    /// URL with a password.
     #[arg(long, env = "SUNTAP_STORE", default_value = "suntap.redb", hide_env_values = true)]
     pub(crate) store: Unshown,
-    /// The file with the secrets. Without it they are read from the variable `SUNTAP_SECRETS`.
+    /// The file with the secrets. Without this flag they are read from the variable `SUNTAP_SECRETS`.
     #[arg(long, env = "SUNTAP_SECRETS_FILE")]
     pub(crate) secrets_file: Option<PathBuf>,
-    /// Taps that share one write of the data file at most. With 1, each has its own.
-    #[arg(long, env = "SUNTAP_GROUP_COMMIT", default_value_t = Options::default().group_commit)]
+    /// The largest number of taps that share one write to the data file. With 1, each tap has its own.
+    #[arg(long, env = "SUNTAP_GROUP_COMMIT", default_value_t = Options::default().group_commit, value_parser = count(16_384))]
     pub(crate) group_commit: usize,
-    /// Connections to PostgreSQL at most.
-    #[arg(long, env = "SUNTAP_POOL", default_value_t = Options::default().pool)]
+    /// Memory in MiB for the cache of the data file.
+    #[arg(long, env = "SUNTAP_CACHE_SIZE", default_value_t = Options::default().cache_size / MIB, value_parser = count(1_048_576))]
+    pub(crate) cache_size: usize,
+    /// The largest number of connections to PostgreSQL.
+    #[arg(long, env = "SUNTAP_POOL", default_value_t = Options::default().pool, value_parser = count(10_000))]
     pub(crate) pool: usize,
 }
 
-/// A text that may have a password in it, which the parser of arguments would show with what is wrong with it.
+const MIB: usize = 1024 * 1024;
+
+/// Parses a number from 1 to `greatest`.
+fn count(greatest: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=greatest)
+}
+
+/// A text that may contain a password. It has no `Debug`, so that an error of the argument parser cannot show it.
 #[derive(Clone)]
 pub(crate) struct Unshown(pub(crate) String);
 
@@ -155,23 +183,89 @@ impl std::str::FromStr for Unshown {
     }
 }
 
+/// A store with its secrets.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) secrets: &'static Secrets,
+    /// What an operator should know, one line each.
+    pub(crate) warnings: Vec<String>,
+}
+
 impl StoreArgs {
-    /// Opens the store with the secrets of these arguments.
-    pub(crate) async fn open(&self, patience: Option<Duration>) -> anyhow::Result<(Store, &'static Secrets)> {
-        let text = match &self.secrets_file {
-            Some(path) => std::fs::read_to_string(path).with_context(|| path.display().to_string())?,
-            None => std::env::var("SUNTAP_SECRETS").context(
-                "there are no secrets: `suntap-server secrets new FILE` makes some; name the file by --secrets-file",
-            )?,
+    /// Opens an existing store, and checks that it belongs to the secrets.
+    pub(crate) async fn open(&self, patience: Option<Duration>) -> anyhow::Result<Opened> {
+        let (secrets, warning) = self.secrets()?;
+        let store = Store::open(&self.address()?, self.options(patience)).await?;
+        let checked = canary::check(&store, secrets).await?;
+        self.opened(store, secrets, warning.into_iter().chain(checked))
+    }
+
+    /// Like [`open`](Self::open), but creates the store if there is none. Returns `true` if it recorded the secrets in it.
+    pub(crate) async fn create(&self) -> anyhow::Result<(Opened, bool)> {
+        let (secrets, warning) = self.secrets()?;
+        let store = Store::create(&self.address()?, self.options(None)).await?;
+        let (checked, is_new) = canary::record(&store, secrets).await?;
+        Ok((self.opened(store, secrets, warning.into_iter().chain(checked))?, is_new))
+    }
+
+    /// Like [`create`](Self::create), but records the secrets even if the store has others.
+    pub(crate) async fn accept(&self) -> anyhow::Result<Opened> {
+        let (secrets, warning) = self.secrets()?;
+        let store = Store::create(&self.address()?, self.options(None)).await?;
+        canary::accept(&store, secrets).await?;
+        self.opened(store, secrets, warning)
+    }
+
+    fn opened(
+        &self,
+        store: Store,
+        secrets: &'static Secrets,
+        warnings: impl IntoIterator<Item = String>,
+    ) -> anyhow::Result<Opened> {
+        let mut warnings: Vec<_> = warnings.into_iter().chain(store.warnings().iter().cloned()).collect();
+        if let Address::Embedded(path) = self.address()?
+            && readable_by_others(&path)
+        {
+            warnings.push(format!("data file {} can be read by other users: run chmod 600", path.display()));
+        }
+        Ok(Opened { store, secrets, warnings })
+    }
+
+    fn secrets(&self) -> anyhow::Result<(&'static Secrets, Option<String>)> {
+        let (secrets, warning) = match &self.secrets_file {
+            Some(path) => Secrets::read(path)?,
+            None => {
+                let text = std::env::var("SUNTAP_SECRETS").context(
+                    "no secrets: create a file with `suntap-server secrets new FILE`, and name it with --secrets-file",
+                )?;
+                (Secrets::parse(&text).context("variable SUNTAP_SECRETS")?, None)
+            }
         };
-        let secrets = Secrets::parse(&text).context("the secrets")?;
-        let patience = patience.unwrap_or(Options::default().patience);
-        let options = Options { group_commit: self.group_commit, pool: self.pool, patience, ..Options::default() };
-        let store = Store::open(&self.address()?, options).await?;
-        Ok((store, Box::leak(Box::new(secrets))))
+        Ok((Box::leak(Box::new(secrets)), warning))
+    }
+
+    fn options(&self, patience: Option<Duration>) -> Options {
+        let defaults = Options::default();
+        Options {
+            group_commit: self.group_commit,
+            cache_size: self.cache_size.saturating_mul(MIB),
+            pool: self.pool,
+            patience: patience.unwrap_or(defaults.patience),
+            ..defaults
+        }
     }
 
     pub(crate) fn address(&self) -> anyhow::Result<Address> {
         self.store.0.parse().map_err(anyhow::Error::msg).context("--store")
+    }
+}
+
+impl Opened {
+    /// Prints the warnings, for a command without a log.
+    pub(crate) fn print_warnings(&self) {
+        for warning in &self.warnings {
+            // Standard error may be closed.
+            let _ = writeln!(std::io::stderr(), "warning: {warning}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Requests and answers.
 
-mod health;
+pub(crate) mod health;
 mod listen;
 pub(crate) mod page;
 mod platform;
@@ -17,7 +17,7 @@ use axum::routing::{MethodRouter, any, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
-pub use self::listen::{Limits, origin, serve};
+pub use self::listen::{Limits, origin, serve, serve_ops};
 use crate::app::App;
 use crate::demo;
 
@@ -29,11 +29,9 @@ const JSON: &str = "application/json";
 
 /// The routes.
 pub fn routes(app: Arc<App>, timeout: Duration) -> Router {
-    let mut router = Router::new()
-        .route("/healthz", get(health::health))
-        .route("/metrics", get(health::metrics))
-        .route("/v1/", any(not_found))
-        .route("/v1/{*path}", any(not_found));
+    let ops = if app.ops_moved { Router::new() } else { health::ops_routes() };
+    let mut router =
+        ops.route("/healthz", get(health::health)).route("/v1/", any(not_found)).route("/v1/{*path}", any(not_found));
     for path in ["/v1/t", "/v1/t/"] {
         router = router.route(path, api("GET, OPTIONS", get(platform::ixkio)));
     }
@@ -51,6 +49,11 @@ pub fn routes(app: Arc<App>, timeout: Duration) -> Router {
     let people =
         people.fallback(only("GET", get(page::tap_elsewhere))).layer(middleware::map_response(page::sealed_off));
     limited(router.merge(people), timeout).with_state(app)
+}
+
+/// The routes of the second listener.
+fn ops_routes(app: Arc<App>, timeout: Duration) -> Router {
+    limited(health::ops_routes().route("/healthz", get(health::health)), timeout).with_state(app)
 }
 
 /// Adds the limits of a request, and JSON for what they refuse.

@@ -8,7 +8,7 @@ pub(crate) mod check;
 mod index_draft;
 mod line;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ use crate::registry::index::{self, MAX_META_KEYS, MAX_SAME_UID};
 use crate::registry::row::{self, Row};
 use crate::registry::{above, document, levels};
 use crate::secrets::Secrets;
+use crate::secrets::canary::{self, Canaries};
 use crate::store::{Change, Store, StoreError};
 
 /// Lines that are looked up together.
@@ -150,6 +151,8 @@ struct Draft<'s> {
     index: IndexDraft,
     tags: HashSet<String>,
     marks: Vec<(CounterId, Mark)>,
+    /// Names of the secrets that tags use.
+    used_secrets: BTreeSet<String>,
     /// Tag groups that were there before with another layout or other rules, each with the number of its line.
     changed_groups: HashMap<(u64, String), usize>,
     report: Report,
@@ -176,6 +179,7 @@ impl<'s> Draft<'s> {
             index: IndexDraft::default(),
             tags: HashSet::new(),
             marks: Vec::new(),
+            used_secrets: BTreeSet::new(),
             changed_groups: HashMap::new(),
             report: Report::default(),
         }
@@ -183,7 +187,7 @@ impl<'s> Draft<'s> {
 
     /// Reads what some lines will ask for, in a few calls instead of many.
     async fn look_up<'l>(&mut self, lines: impl Iterator<Item = &'l Line> + Clone) -> Result<(), StoreError> {
-        let mut keys = Vec::new();
+        let mut keys = vec![canary::KEY.to_owned()];
         for line in lines.clone() {
             match line {
                 Line::Organisation(organisation) => {
@@ -469,6 +473,7 @@ impl<'s> Draft<'s> {
             self.marks.extend(stored.into_iter().chain(imported).map(|mark| (new, mark)));
         }
         if let Some(keys) = &mut tag.keys {
+            self.used_secrets.extend(canary::names(&keys.source));
             keys.counter = counter;
         }
         if let Some(imported) = &tag.counter {
@@ -658,6 +663,12 @@ impl<'s> Draft<'s> {
     fn finished(mut self) -> Result<(Report, Change), StoreError> {
         for (key, layouts) in std::mem::take(&mut self.index).changed() {
             self.put(key, &layouts)?;
+        }
+        let canaries: Option<Canaries> = self.get(canary::KEY)?;
+        let recorded = Canaries::recorded(canaries.clone(), self.secrets, &self.used_secrets);
+        // An import without lines has not read anything.
+        if self.seen.contains_key(canary::KEY) && canaries.as_ref() != Some(&recorded) {
+            self.put(canary::KEY.into(), &recorded)?;
         }
         let mut writes: Vec<_> = self.writes.into_iter().collect();
         // The tags last: where a store writes one by one and is cut off, the same import still knows what there was before.

@@ -1,4 +1,4 @@
-//! API keys and tokens: made here, shown once, and kept only as names.
+//! Creates API keys and tokens. A key is shown once; the store keeps only its name, a keyed hash.
 
 use std::fmt;
 
@@ -11,18 +11,18 @@ use crate::registry::one;
 use crate::secrets::{Secrets, random};
 use crate::store::{Change, Store};
 
-/// A key that was just made. `Debug` does not show it.
+/// A new key. `Debug` does not show it.
 pub struct Created {
-    /// What the client gets.
+    /// The key, for the client.
     pub text: String,
-    /// What the registry keeps.
+    /// The name that the store keeps.
     pub name: ApiKeyName,
 }
 
-/// Makes a key of an organisation.
+/// Creates a key for an organisation.
 ///
 /// # Errors
-/// If there is no such organisation, or the store fails.
+/// Returns an error if there is no such organisation, or the store fails.
 pub async fn create(store: &Store, secrets: &Secrets, key: &ApiKey) -> anyhow::Result<Created> {
     let of = key::organisation(key.organisation);
     let known = one(store, of.clone()).await?;
@@ -41,7 +41,7 @@ pub async fn create(store: &Store, secrets: &Secrets, key: &ApiKey) -> anyhow::R
     Ok(Created { text, name })
 }
 
-/// The name under which a key stands.
+/// Returns the name by which a key is found.
 pub(crate) fn name(secrets: &Secrets, kind: KeyKind, text: &str) -> ApiKeyName {
     match kind {
         KeyKind::Public | KeyKind::Private => secrets.api_keys.key_name(text.as_bytes()),

@@ -16,6 +16,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     match cli.command {
         None => command::serve::run(cli.serve).await?,
         Some(Command::Serve(args)) => command::serve::run(args).await?,
+        Some(Command::Init(args)) => command::init::run(args).await?,
         Some(Command::Import(args)) => command::import::run(args).await?,
         Some(Command::Check(args)) => return command::check::run(args).await,
         Some(Command::Key(KeyCommand::New(args))) => command::key::new(args).await?,

@@ -1,9 +1,11 @@
-//! What the service knows and the database does not: without it, a copy of the database opens nothing.
+//! The secrets of a server. They are kept outside of the store, so that a copy of the store alone does not reveal any key.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
+
+pub mod canary;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
@@ -12,21 +14,23 @@ use suntap::kdf::sdm_backend::Master;
 use suntap::platform::ApiKeySecret;
 use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmMetaReadKey};
 
+use self::canary::{Canaries, canary};
 use crate::hex;
 
-/// The secrets of a service. `Debug` shows none.
+/// The secrets of a server. `Debug` does not show them.
 pub struct Secrets {
-    /// Under which API keys and tokens are named.
+    /// The key of the hashes by which API keys and tokens are found.
     pub api_keys: ApiKeySecret,
-    /// Under which the keys of tags are sealed: the first for new seals, the others while old ones are about.
+    /// The secrets under which the keys of tags are sealed. New keys are sealed under the first; all of them are tried to open keys.
     pub server: Vec<ServerSecret>,
     meta_keys: HashMap<String, (PreparedMetaReadKey, PreparedMetaReadKey)>,
     master_keys: HashMap<String, MasterKey>,
     issuer_keys: HashMap<String, IssuerKey>,
     sdm_backend: HashMap<String, Master>,
+    canaries: Canaries,
 }
 
-/// The file, or the variable of the environment.
+/// The contents of the secrets file or of the environment variable.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Text {
@@ -51,72 +55,106 @@ struct SdmBackendText {
 }
 
 impl Secrets {
-    /// Reads secrets: JSON, all keys as 32 hexadecimal digits.
+    /// Parses secrets from JSON, in which each key has 32 hexadecimal digits.
     ///
     /// # Errors
-    /// If the text is not of that shape. The error says which secret and repeats none.
+    /// Returns an error if the text is not in this format. The error names the secret and does not repeat it.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         // The message of serde could repeat a value.
-        let text: Text = serde_json::from_str(text)
-            .map_err(|error| anyhow!("line {}, column {}: not the shape of secrets", error.line(), error.column()))?;
+        let text: Text = serde_json::from_str(text).map_err(|error| {
+            anyhow!("line {}, column {}: not in the format of a secrets file", error.line(), error.column())
+        })?;
         if text.server.is_empty() {
-            bail!("`server` needs one secret at least");
+            bail!("`server` needs at least one secret");
         }
+        let mut canaries = Canaries::default();
         let key = |what: String, digits: &str| {
             hex::decode::<16>(digits)
-                .with_context(|| format!("{}: a secret has 32 hexadecimal digits", redacted(&what)))
+                .with_context(|| format!("{}: a secret must be 32 hexadecimal digits", redacted(&what)))
         };
+        let api_keys = key("apiKeys".into(), &text.api_keys)?;
+        canaries.api_keys = canary("apiKeys", &api_keys);
         let mut secrets = Self {
-            api_keys: ApiKeySecret::from_bytes(key("apiKeys".into(), &text.api_keys)?),
+            api_keys: ApiKeySecret::from_bytes(api_keys),
             server: Vec::new(),
             meta_keys: HashMap::new(),
             master_keys: HashMap::new(),
             issuer_keys: HashMap::new(),
             sdm_backend: HashMap::new(),
+            canaries: Canaries::default(),
         };
         for (number, digits) in (1..).zip(&text.server) {
-            secrets.server.push(ServerSecret::from_bytes(key(format!("server, number {number}"), digits)?));
+            let secret = key(format!("server, number {number}"), digits)?;
+            canaries.server.push(canary("server", &secret));
+            secrets.server.push(ServerSecret::from_bytes(secret));
         }
+        let mut named = |kind: &str, name: &str, digits: &str| {
+            let secret = key(format!("{kind}, {name}"), digits)?;
+            canaries.named.insert(format!("{kind}/{name}"), canary(kind, &secret));
+            anyhow::Ok(secret)
+        };
         for (name, digits) in text.meta_keys {
-            let key = SdmMetaReadKey::from_bytes(key(format!("metaKeys, {name}"), &digits)?);
+            let key = SdmMetaReadKey::from_bytes(named("metaKeys", &name, &digits)?);
             secrets.meta_keys.insert(name, (key.prepare(Scheme::Aes), key.prepare(Scheme::Lrp)));
         }
         for (name, digits) in text.master_keys {
-            let key = MasterKey::from_bytes(key(format!("masterKeys, {name}"), &digits)?);
+            let key = MasterKey::from_bytes(named("masterKeys", &name, &digits)?);
             secrets.master_keys.insert(name, key);
         }
         for (name, digits) in text.issuer_keys {
-            let key = IssuerKey::from_bytes(key(format!("issuerKeys, {name}"), &digits)?);
+            let key = IssuerKey::from_bytes(named("issuerKeys", &name, &digits)?);
             secrets.issuer_keys.insert(name, key);
         }
         for (name, text) in text.sdm_backend {
-            let wanted = || format!("sdmBackend, {}: a master key has 32 or 64 hexadecimal digits", redacted(&name));
+            let wanted =
+                || format!("sdmBackend, {}: a master key must be 32 or 64 hexadecimal digits", redacted(&name));
             let bytes = base16ct::mixed::decode_vec(&text.key).map_err(|_| anyhow!(wanted()))?;
-            let master = if text.legacy { Master::legacy(&bytes) } else { Master::standard(&bytes) };
+            let (kind, master) = if text.legacy {
+                ("sdmBackend, legacy", Master::legacy(&bytes))
+            } else {
+                ("sdmBackend", Master::standard(&bytes))
+            };
             let master = master.ok_or_else(|| anyhow!(wanted()))?;
+            canaries.named.insert(format!("sdmBackend/{name}"), canary(kind, &bytes));
             secrets.sdm_backend.insert(name, master);
         }
+        secrets.canaries = canaries;
         Ok(secrets)
     }
 
-    /// Writes a file with new secrets, for its owner's eyes only.
+    /// Reads a secrets file, and returns a warning if other users can read it.
     ///
     /// # Errors
-    /// If it exists, or can not be written.
+    /// Returns an error that names the file if it cannot be read or parsed.
+    pub fn read(path: &Path) -> anyhow::Result<(Self, Option<String>)> {
+        let file = || format!("secrets file {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(file)?;
+        let secrets = Self::parse(&text).with_context(file)?;
+        let warning = readable_by_others(path).then(|| format!("{} can be read by other users: run chmod 600", file()));
+        Ok((secrets, warning))
+    }
+
+    /// Writes a file with new secrets, which only its owner can read.
+    ///
+    /// # Errors
+    /// Returns an error if the file exists or cannot be written.
     pub fn create(path: &Path) -> anyhow::Result<()> {
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).with_context(|| format!("{} can not be made", path.display()))?;
+        let mut file = options.open(path).with_context(|| format!("cannot create {}", path.display()))?;
+        // The umask may have removed the owner's permissions.
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         writeln!(file, "{}", Self::new_text()?)?;
         Ok(file.sync_all()?)
     }
 
-    /// New secrets for a service that ends with this process.
+    /// Returns new secrets, for a server whose data is not kept.
     ///
     /// # Errors
-    /// If the system has no random bytes.
+    /// Returns an error if the system has no random bytes.
     pub fn random() -> anyhow::Result<Self> {
         Self::parse(&Self::new_text()?)
     }
@@ -151,12 +189,28 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// A message without long words, which may be keys, and without a long text that it quotes, which may be one with gaps.
+/// Returns `true` if the group or other users can read a file.
+#[must_use]
+pub fn readable_by_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o044 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+/// Removes long words from a message, which may be keys, and a long quoted text, which may be a key with spaces.
 pub(crate) fn redacted(message: &str) -> String {
     let mut message = message.to_owned();
     for quote in ['"', '`'] {
         let quoted = message.split_once(quote).and_then(|(before, behind)| {
-            // Of two, the last: what is quoted may have some of its own.
+            // The last quote: the quoted text may have quotes inside.
             let text = if quote == '"' { behind.rsplit_once(quote) } else { behind.split_once(quote) };
             text.map(|(text, behind)| (before, text, behind))
         });
@@ -168,10 +222,10 @@ pub(crate) fn redacted(message: &str) -> String {
     words.map(|word| if word.len() <= 16 { word } else { "… " }).collect()
 }
 
-/// Bytes that nobody can guess.
+/// Returns random bytes from the operating system.
 ///
 /// # Errors
-/// If the system has none.
+/// Returns an error if the system has none.
 pub fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system has no random bytes: {error}"))?;

@@ -1,12 +1,13 @@
-//! Where documents and counters are kept: in a file of the service's own, in PostgreSQL, or in Redis.
+//! Stores of documents and counters: a data file, PostgreSQL or Redis.
 //!
-//! All three do four things: read documents together with a mark, write documents, advance a counter, and say whether they are
-//! there. What a document means is the business of [`registry`](crate::registry), so it is the same over each.
+//! Each store reads documents together with a mark, writes documents, advances a counter, and says whether it works. The meaning of
+//! documents is defined in [`registry`](crate::registry) and is the same for all stores.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use suntap::{Advance, AsyncCounterStore, CounterId, Mark, SdmReadCtr, UnixMillis};
@@ -33,14 +34,14 @@ enum Kind {
     Redis(Redis),
 }
 
-/// Which store. `Display` leaves out what may be a password.
+/// The address of a store. `Display` leaves out URLs, which may have a password.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Address {
     /// The path of a file.
     Embedded(PathBuf),
-    /// A URL of PostgreSQL.
+    /// The URL of a PostgreSQL database.
     Postgres(String),
-    /// URLs of Redis: one, or some nodes of a cluster.
+    /// URLs of one Redis, or of some nodes of a cluster.
     Redis(Vec<String>),
 }
 
@@ -49,12 +50,14 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match text.split_once("://") {
-            // What has these is no path, but may have a password.
+            // A text with one of these is probably a connection string with a password, and not a path.
             None if !text.is_empty() && !text.contains(['=', '@', ' ']) => Self::Embedded(text.into()),
             Some(("redb", path)) => Self::Embedded(path.into()),
             Some(("postgres" | "postgresql", _)) => Self::Postgres(text.into()),
             Some(("redis", _)) => Self::Redis(text.split(',').map(String::from).collect()),
-            _ => return Err("a path, redb://PATH, postgres://…, or redis://… (nodes of a cluster with commas)".into()),
+            _ => {
+                return Err("expected a path, redb://PATH, postgres://…, or redis://… (separate the nodes of a cluster by commas)".into());
+            }
         })
     }
 }
@@ -75,12 +78,14 @@ impl fmt::Debug for Address {
     }
 }
 
-/// How a store is opened.
+/// Settings of a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Taps that share one durable transaction of the embedded store at most.
+    /// The largest number of taps that share one durable transaction of a data file.
     pub group_commit: usize,
-    /// Connections to PostgreSQL at most.
+    /// Bytes of a data file that are cached in memory.
+    pub cache_size: usize,
+    /// The largest number of connections to PostgreSQL.
     pub pool: usize,
     /// How long a tap waits for the store.
     pub patience: Duration,
@@ -90,24 +95,34 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { group_commit: 1024, pool: 16, patience: Duration::from_secs(5), recheck: Duration::from_secs(60) }
+        Self {
+            group_commit: 1024,
+            cache_size: 64 * 1024 * 1024,
+            pool: 16,
+            patience: Duration::from_secs(5),
+            recheck: Duration::from_secs(60),
+        }
     }
 }
 
-/// How a store fails.
+/// The error of a store.
 #[derive(Debug)]
 pub enum StoreError {
     /// There is no store at this address.
     Missing(String),
-    /// The embedded store.
+    /// The data file cannot be opened or created.
+    File(String),
+    /// A call on a data file failed.
     Embedded(::redb::Error),
-    /// The embedded store has been closed.
+    /// The data file failed earlier. Only opening it again can help.
+    Failed(Arc<str>),
+    /// The data file has been closed.
     Closed,
-    /// PostgreSQL.
+    /// PostgreSQL returned an error.
     Postgres(tokio_postgres::Error),
-    /// A connection to PostgreSQL could not be had.
+    /// No connection to PostgreSQL was available.
     Pool(String),
-    /// Redis.
+    /// Redis returned an error.
     Redis(::redis::RedisError),
     /// Redis cannot be used as it is.
     Unfit(String),
@@ -118,15 +133,15 @@ pub enum StoreError {
     },
     /// A change failed, and a part of it may be written.
     Incomplete(Box<StoreError>),
-    /// It took too long. Whether it was done is not known.
+    /// The store did not answer in time. It is unknown whether the call was carried out.
     Late,
-    /// Somebody else has written, or is writing, to the registry.
+    /// Another process has changed the registry, or is changing it.
     Contended,
-    /// What stands under this key is not what this service writes.
+    /// The document under this key was not written by this program.
     Document(String),
 }
 
-/// What a store has read.
+/// The result of a read.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The documents, in the order of the keys that were asked for.
@@ -135,7 +150,7 @@ pub struct Found {
     pub mark: Option<Mark>,
 }
 
-/// How far a list of documents was read.
+/// How far a list of documents has been read.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Start,
@@ -159,9 +174,9 @@ impl Place {
 /// A change of documents, carried out as a whole.
 #[derive(Debug, Default)]
 pub struct Change {
-    /// What the change was made from: it fails if this is not what stands there any more.
+    /// The documents that the change was computed from. The change fails if one of them is different now.
     pub seen: Vec<(String, Option<String>)>,
-    /// What is to stand under which key; nothing, where there is no document.
+    /// The new document of each key. `None` removes it.
     pub writes: Vec<(String, Option<String>)>,
     /// Marks from another service. Each is merged with the stored mark, whose counter it never lowers.
     pub marks: Vec<(CounterId, Mark)>,
@@ -171,15 +186,29 @@ pub struct Change {
 const PAGE: usize = 1000;
 
 impl Store {
-    /// Opens a store, and makes what it needs if it is new.
+    /// Opens an existing store.
     ///
     /// # Errors
-    /// If it can not be reached, or is not fit to keep counters.
+    /// Returns [`StoreError::Missing`] if there is none, and another error if it cannot be reached or cannot keep counters.
     pub async fn open(address: &Address, options: Options) -> Result<Self, StoreError> {
         let kind = match address {
-            Address::Embedded(path) => Kind::Embedded(Embedded::open(path, options.group_commit)?),
-            Address::Postgres(url) => Kind::Postgres(Postgres::create(url, options).await?),
+            Address::Embedded(path) => Kind::Embedded(Embedded::open(path, options)?),
+            Address::Postgres(url) => Kind::Postgres(Postgres::open(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::open(urls, options).await?),
+        };
+        Ok(Self { kind, patience: options.patience })
+    }
+
+    /// Opens a store, and creates its data file or its tables if they are missing.
+    ///
+    /// # Errors
+    /// Returns an error if it cannot be reached, created or written, or cannot keep counters.
+    pub async fn create(address: &Address, options: Options) -> Result<Self, StoreError> {
+        let kind = match address {
+            Address::Embedded(path) => Kind::Embedded(Embedded::create(path, options)?),
+            Address::Postgres(url) => Kind::Postgres(Postgres::create(url, options).await?),
+            // Redis has nothing to create but documents.
+            Address::Redis(_) => return Self::open(address, options).await,
         };
         Ok(Self { kind, patience: options.patience })
     }
@@ -188,10 +217,10 @@ impl Store {
         tokio::time::timeout(self.patience, work).await.unwrap_or(Err(StoreError::Late))
     }
 
-    /// Reads documents, and a mark.
+    /// Reads documents and a mark.
     ///
     /// # Errors
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
         match &self.kind {
             Kind::Embedded(store) => store.read(keys, mark),
@@ -200,10 +229,10 @@ impl Store {
         }
     }
 
-    /// Lists the documents whose keys start with `prefix`, in no order, to `each`.
+    /// Calls `each` with every document whose key starts with `prefix`, in any order.
     ///
     /// # Errors
-    /// Returns the error of `each`, or that of the store.
+    /// Returns the error of `each` or of the store.
     pub async fn list<E: From<StoreError>>(
         &self,
         prefix: &str,
@@ -227,7 +256,8 @@ impl Store {
     /// Changes documents.
     ///
     /// # Errors
-    /// If the store fails, or what the change was made from has changed. Nothing was written then, but for what [`Redis`] says.
+    /// Returns an error if the store fails, or if a document that the change was computed from is different now. Nothing was written
+    /// then; for the exception of a Redis cluster see [`Redis`].
     pub async fn change(&self, change: &Change) -> Result<(), StoreError> {
         match &self.kind {
             Kind::Embedded(store) => store.change(change),
@@ -236,14 +266,14 @@ impl Store {
         }
     }
 
-    /// Closes the store: what was accepted is finished.
+    /// Closes the store after every accepted tap is on disk.
     pub async fn close(self) {
         if let Kind::Embedded(store) = self.kind {
             store.close().await;
         }
     }
 
-    /// Whether it does its work, as far as can be told without asking it: a data file that could not be written wants a restart.
+    /// Returns `false` after a data file has failed: this process cannot use it any more. Does not ask a database.
     #[must_use]
     pub fn works(&self) -> bool {
         match &self.kind {
@@ -252,19 +282,34 @@ impl Store {
         }
     }
 
-    /// Checks that a database can serve taps.
+    /// Checks that the store can serve taps: that a database can be reached and keeps counters, and that a data file was not
+    /// replaced, truncated or changed by another program.
     ///
     /// # Errors
-    /// If it cannot be reached, if it is read-only or a privilege is missing, or if it may evict counters.
+    /// Returns an error if it cannot. [`StoreError::Failed`] is final.
     pub async fn verify(&self) -> Result<(), StoreError> {
         match &self.kind {
-            Kind::Embedded(_) => Ok(()),
+            Kind::Embedded(store) => store.verify().await,
             Kind::Postgres(store) => self.in_time(Box::pin(store.verify())).await,
             Kind::Redis(store) => self.in_time(Box::pin(store.verify())).await,
         }
     }
 
-    /// A number that changes when documents do, where the store knows of all changes: nobody else can write to a data file.
+    /// Waits until a data file fails, and returns the cause. The process should end then. A database never fails for good.
+    pub fn failed(&self) -> impl Future<Output = StoreError> + Send + use<> {
+        let failed = match &self.kind {
+            Kind::Embedded(store) => Some(store.failed()),
+            Kind::Postgres(_) | Kind::Redis(_) => None,
+        };
+        async move {
+            match failed {
+                Some(failed) => failed.await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Returns a number that changes when documents change, or `None` if another process can change them.
     #[must_use]
     pub fn stamp(&self) -> Option<u64> {
         match &self.kind {
@@ -273,7 +318,7 @@ impl Store {
         }
     }
 
-    /// What an operator should know of the store, in a line each.
+    /// Returns what an operator should know about the store, one line each.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         match &self.kind {
@@ -294,7 +339,7 @@ impl AsyncCounterStore for &Store {
     ) -> Result<Advance, StoreError> {
         match &self.kind {
             Kind::Embedded(store) => self.in_time(store.advance(id, ctr, at)).await,
-            // In boxes, so that every request has not to be as large as the largest of these.
+            // Boxed, so that the state of every request is not as large as the largest of these futures.
             Kind::Postgres(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
             Kind::Redis(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
         }
@@ -313,7 +358,7 @@ fn raised(stored: Option<Mark>, imported: Mark) -> Mark {
     }
 }
 
-/// A mark from columns; what could not have been written by this service is read as what refuses most.
+/// Returns a mark from columns. A value that this program cannot have written is read as the one that refuses every tap.
 fn mark(ctr: i64, at: Option<i64>, taps: i64) -> Mark {
     Mark {
         ctr: u32::try_from(ctr).ok().and_then(SdmReadCtr::new).unwrap_or(SdmReadCtr::MAX),
@@ -328,8 +373,12 @@ impl fmt::Display for StoreError {
             Self::Embedded(::redb::Error::DatabaseAlreadyOpen) => {
                 f.write_str("the data file is in use: stop the server that has it open")
             }
-            Self::Missing(what) => f.write_str(what),
-            Self::Embedded(error) => write!(f, "the data file: {error}"),
+            Self::Missing(what) => {
+                write!(f, "{what}: create a new store with `suntap-server init`, or correct --store")
+            }
+            Self::File(problem) => f.write_str(problem),
+            Self::Embedded(error) => write!(f, "data file: {error}"),
+            Self::Failed(cause) => write!(f, "data file: {cause}"),
             Self::Closed => f.write_str("the data file has been closed"),
             Self::Postgres(error) => write!(f, "PostgreSQL: {}", postgres::cause(error)),
             Self::Pool(error) => write!(f, "PostgreSQL: {error}"),
@@ -343,8 +392,8 @@ impl fmt::Display for StoreError {
                 write!(f, "{error}; a part of the import may be written: repeat the same import to complete it")
             }
             Self::Late => f.write_str("the store did not answer in time"),
-            Self::Contended => f.write_str("somebody else changes the registry at this moment: try again"),
-            Self::Document(key) => write!(f, "what stands under {key} is not of this service"),
+            Self::Contended => f.write_str("another process is changing the registry: try again"),
+            Self::Document(key) => write!(f, "invalid document {key}: it was not written by suntap-server"),
         }
     }
 }
@@ -354,7 +403,7 @@ impl std::error::Error for StoreError {
         match self {
             Self::Embedded(error) => Some(error),
             Self::Redis(error) => Some(error),
-            // It would tell what this error leaves out.
+            // The source of a PostgreSQL error has the values that `Display` leaves out.
             _ => None,
         }
     }

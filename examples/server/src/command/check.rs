@@ -3,21 +3,15 @@
 use std::process::ExitCode;
 
 use suntap_server::check::check;
-use suntap_server::store::Address;
 
 use super::println;
 use crate::config::Check;
 
 pub(crate) async fn run(args: Check) -> anyhow::Result<ExitCode> {
-    // Opening makes a new data file, which a mistyped path should not.
-    if let Address::Embedded(path) = args.store.address()?
-        && !path.exists()
-    {
-        anyhow::bail!("there is no data file {}", path.display());
-    }
-    let (store, secrets) = args.store.open(None).await?;
-    let findings = check(&store, secrets).await;
-    store.close().await;
+    let opened = args.store.open(None).await?;
+    opened.print_warnings();
+    let findings = check(&opened.store, opened.secrets).await;
+    opened.store.close().await;
     let findings = findings?;
     for finding in &findings {
         println(&if args.json { serde_json::to_string(finding)? } else { finding.to_string() })?;

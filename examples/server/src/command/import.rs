@@ -17,15 +17,16 @@ pub(crate) async fn run(args: Import) -> anyhow::Result<()> {
         let mut file = std::fs::File::open(&args.path).with_context(|| args.path.display().to_string())?;
         file.read_to_string(&mut text).with_context(|| args.path.display().to_string())?;
     }
-    let (store, secrets) = args.store.open(None).await?;
-    // Not drawn where there is no terminal.
+    let (opened, _) = args.store.create().await?;
+    opened.print_warnings();
+    // Draws nothing if there is no terminal.
     let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());
     bar.set_style(ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta}")?);
     let allowed =
         Allowed { meta_keys: args.max_meta_keys, short_keys: args.allow_short_keys, no_rules: args.allow_no_rules };
-    let report = import(&store, secrets, &text, allowed, |done| bar.set_position(done)).await;
+    let report = import(&opened.store, opened.secrets, &text, allowed, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
-    store.close().await;
+    opened.store.close().await;
     let report = report?;
     println(&format!("{} tags imported, and {} other lines", report.tags, report.others))?;
     for warning in &report.warnings {

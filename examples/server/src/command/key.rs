@@ -7,9 +7,10 @@ use super::println;
 use crate::config::KeyNew;
 
 pub(crate) async fn new(args: KeyNew) -> anyhow::Result<()> {
-    let (store, secrets) = args.store.open(None).await?;
+    let opened = args.store.open(None).await?;
+    opened.print_warnings();
     let key = ApiKey { organisation: args.organisation, kind: args.kind, label: args.label };
-    let created = create(&store, secrets, &key).await?;
-    store.close().await;
+    let created = create(&opened.store, opened.secrets, &key).await?;
+    opened.store.close().await;
     println(&created.text)
 }

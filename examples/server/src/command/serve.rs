@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use suntap_server::http::{Limits, origin, serve};
+use suntap_server::http::{Limits, origin, serve, serve_ops};
 use suntap_server::ops::log;
 use suntap_server::secrets::{Secrets, random};
 use suntap_server::store::{Address, Options, Store};
@@ -17,13 +17,19 @@ use crate::config::Serve;
 pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     log::start(args.log, args.log_format);
     let listener = tokio::net::TcpListener::bind(args.listen).await.with_context(|| args.listen.to_string())?;
+    let ops = match args.ops_listen {
+        Some(address) => {
+            Some(tokio::net::TcpListener::bind(address).await.with_context(|| format!("--ops-listen {address}"))?)
+        }
+        None => None,
+    };
     let origin = origin(listener.local_addr()?);
     // Before anything is served, so that nobody is cut off by a signal.
     let end = signals()?;
     let demo = if args.demo { Some(DemoFile::new()?) } else { None };
     let app = if let Some(file) = &demo {
         let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random()?));
-        let store = Store::open(&Address::Embedded(file.0.clone()), Options::default()).await?;
+        let store = Store::create(&Address::Embedded(file.0.clone()), Options::default()).await?;
         let demo = Demo::seed(&store, secrets, &origin).await?;
         let [ixkio, etrnl] = demo.curl_lines()?;
         println(&format!(
@@ -34,22 +40,48 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
         ))?;
         App::new(store, secrets, args.log_uids).with_demo(demo)
     } else {
-        let (store, secrets) = args.store.open(Some(Duration::from_millis(args.timeout.saturating_mul(500)))).await?;
-        for warning in store.warnings() {
+        let opened = args.store.open(Some(Duration::from_millis(args.timeout.saturating_mul(500)))).await?;
+        for warning in &opened.warnings {
             tracing::warn!("{warning}");
         }
         println(&format!("listening at {origin}, tags and counters in {}", args.store.address()?))?;
-        App::new(store, secrets, args.log_uids)
+        App::new(opened.store, opened.secrets, args.log_uids)
     };
-    let app = Arc::new(app);
+    let app = Arc::new(app.with_ops_moved(ops.is_some()));
+    let failed = app.store_failed();
+    let (ended, has_ended) = tokio::sync::watch::channel(());
+    let end = async move {
+        let failure = tokio::select! {
+            () = end => None,
+            error = failed => Some(error),
+        };
+        drop(ended);
+        failure
+    };
     let timeout = Duration::from_secs(args.timeout);
     let limits = Limits { connections: args.max_connections, timeout, grace: timeout };
-    serve(listener, Arc::clone(&app), limits, end).await?;
-    // What was not finished in time holds on to the store.
+    let until_end = || {
+        let mut has_ended = has_ended.clone();
+        async move {
+            // Returns an error when the sender is dropped, which is the end.
+            let _ = has_ended.changed().await;
+        }
+    };
+    let main = serve(listener, Arc::clone(&app), limits, until_end());
+    let ops = async {
+        match ops {
+            Some(listener) => serve_ops(listener, Arc::clone(&app), limits, until_end()).await,
+            None => Ok(()),
+        }
+    };
+    let (failure, (), ()) = tokio::try_join!(async { Ok(end.await) }, main, ops)?;
+    // Requests that were not finished in time keep the store open.
     if let Some(app) = Arc::into_inner(app) {
         app.close().await;
     }
-    Ok(())
+    failure.map_or(Ok(()), |error| {
+        Err(anyhow::Error::new(error).context("the server ends, so that a supervisor restarts it"))
+    })
 }
 
 /// The data file of a demonstration, which goes with it.

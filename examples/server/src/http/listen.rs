@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::routes;
+use axum::Router;
+
+use super::{ops_routes, routes};
 use crate::app::App;
 
 /// How connections are served.
@@ -28,11 +30,36 @@ pub async fn serve(
     limits: Limits,
     end: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
+    let router = routes(Arc::clone(&app), limits.timeout);
+    serve_router(listener, router, app, limits, end).await
+}
+
+/// Like [`serve`], but only for `/healthz`, `/readyz` and `/metrics`.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_ops(
+    listener: tokio::net::TcpListener,
+    app: Arc<App>,
+    limits: Limits,
+    end: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    let router = ops_routes(Arc::clone(&app), limits.timeout);
+    serve_router(listener, router, app, limits, end).await
+}
+
+async fn serve_router(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    app: Arc<App>,
+    limits: Limits,
+    end: impl Future<Output = ()>,
+) -> std::io::Result<()> {
     use hyper_util::rt::{TokioIo, TokioTimer};
     use hyper_util::server::graceful::GracefulShutdown;
     use hyper_util::service::TowerToHyperService;
 
-    let service = TowerToHyperService::new(routes(Arc::clone(&app), limits.timeout));
+    let service = TowerToHyperService::new(router);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(16 * 1024);
     let graceful = GracefulShutdown::new();

@@ -1,26 +1,40 @@
-//! Documents and counters in one file of the service's own, by `redb`.
+//! Documents and counters in one file, with `redb`.
 //!
-//! **Group commit.** A write to disk takes as long for one tap as for a thousand. So one task writes: while it waits for the disk,
-//! taps queue up, and all that have come by then share the next transaction. Each is answered only behind the commit that holds it.
+//! **Group commit.** A write to disk takes as long for a thousand taps as for one. One task writes. While it waits for the disk, taps
+//! queue up, and all of them share the next transaction. Each is answered after the commit that holds it.
+//!
+//! **Failures.** After a failed write, or when another program has changed the file, the store refuses every call, and
+//! [`Store::failed`](super::Store::failed) returns. The server then ends: opening the file again is what repairs it.
 
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition};
+use redb::backends::FileBackend;
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition, TableHandle as _};
 use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 
-use super::{Change, Found, PAGE, Place, StoreError, raised};
+use self::guard::{Guard, Guarded};
+use super::{Change, Found, Options, PAGE, Place, StoreError, raised};
+
+mod guard;
 
 const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
-/// Counter, time and accepted taps by the name of the counter.
+/// Counter, time and number of accepted taps, by counter id.
 const MARKS: TableDefinition<'_, &[u8; 16], (u32, Option<u64>, u32)> = TableDefinition::new("marks");
 
-/// Taps that may wait for the writer. Behind them a request waits to be let in.
+/// Taps that may wait for the writer. Further requests wait until there is space.
 const QUEUE: usize = 16_384;
+/// How often an idle store checks that its file was not changed by another program.
+const VERIFY: Duration = Duration::from_secs(1);
 
 /// A data file.
 #[derive(Debug)]
@@ -28,9 +42,8 @@ pub struct Embedded {
     database: Arc<Database>,
     queue: mpsc::Sender<Waiting>,
     writer: JoinHandle<()>,
-    /// The last write came to nothing.
-    failing: Arc<AtomicBool>,
-    /// Changes of documents.
+    guard: Arc<Guard>,
+    /// Number of changes of documents.
     changes: AtomicU64,
 }
 
@@ -43,49 +56,95 @@ struct Waiting {
 }
 
 impl Embedded {
-    /// Opens a data file, or makes it. Within a runtime of `tokio`, which does the writing.
+    /// Opens an existing data file. Must be called within a runtime of `tokio`, which runs the writer.
     ///
     /// # Errors
-    /// If it is none, is in use, or can not be read and written.
-    pub fn open(path: &Path, group_commit: usize) -> Result<Self, StoreError> {
-        Self::over(Database::create(path)?, group_commit)
+    /// Returns an error if there is no data file, another process uses it, or it cannot be read and written.
+    pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
+        let metadata = path.metadata().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => StoreError::Missing(format!("data file {} does not exist", path.display())),
+            _ => file_error(path, &error.to_string()),
+        })?;
+        if metadata.is_dir() {
+            return Err(file_error(path, "is a directory, expected a data file"));
+        }
+        if !metadata.is_file() {
+            return Err(file_error(path, "is not a regular file"));
+        }
+        if metadata.len() == 0 {
+            return Err(file_error(
+                path,
+                "is empty: restore it from a backup, or remove it and create a new store with `suntap-server init`",
+            ));
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let (database, guard) = database(path, file.map_err(|error| file_error(path, &error.to_string()))?, options)?;
+        match quietly(|| has_tables(&database)) {
+            Some(Ok(true)) => Ok(Self::start(database, guard, options)),
+            Some(Ok(false)) => {
+                Err(file_error(path, "is not a data file of suntap-server, or its creation was interrupted"))
+            }
+            Some(Err(_)) | None => Err(file_error(path, DAMAGED)),
+        }
     }
 
-    /// As [`open`](Self::open), over storage of any kind.
+    /// Opens a data file, and creates it if it does not exist. Only its owner can read and write a new file.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_with(storage: impl StorageBackend, group_commit: usize) -> Result<Self, StoreError> {
-        Self::over(Database::builder().create_with_backend(storage)?, group_commit)
+    /// As [`open`](Self::open), or if the file cannot be created.
+    pub fn create(path: &Path, options: Options) -> Result<Self, StoreError> {
+        if path.symlink_metadata().is_ok() {
+            return Self::open(path, options);
+        }
+        let failed = |error: std::io::Error| file_error(path, &format!("cannot be created: {error}"));
+        let file = new_file(path).map_err(failed)?;
+        let created = database(path, file, options).and_then(|(database, guard)| {
+            create_tables(&database)?;
+            sync_folder(path).map_err(failed)?;
+            Ok(Self::start(database, guard, options))
+        });
+        if created.is_err() {
+            let _ = std::fs::remove_file(path);
+        }
+        created
     }
 
-    fn over(database: Database, group_commit: usize) -> Result<Self, StoreError> {
-        let transaction = database.begin_write()?;
-        transaction.open_table(DOCUMENTS)?;
-        transaction.open_table(MARKS)?;
-        transaction.commit()?;
+    /// Opens or creates a store in any other storage.
+    ///
+    /// # Errors
+    /// Returns an error if the storage fails, or has other contents.
+    pub fn open_with(storage: impl StorageBackend, options: Options) -> Result<Self, StoreError> {
+        let guard = Guard::new();
+        let storage = Guarded::new(storage, Arc::clone(&guard));
+        let database = Database::builder().set_cache_size(options.cache_size).create_with_backend(storage)?;
+        create_tables(&database)?;
+        Ok(Self::start(database, guard, options))
+    }
+
+    fn start(database: Database, guard: Arc<Guard>, options: Options) -> Self {
         let database = Arc::new(database);
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let failing = Arc::new(AtomicBool::new(false));
-        let writer = write(Arc::clone(&database), waiting, group_commit.max(1), Arc::clone(&failing));
-        let writer = tokio::spawn(writer);
-        Ok(Self { database, queue, writer, failing, changes: AtomicU64::new(0) })
+        let writer = Writer { database: Arc::clone(&database), guard: Arc::clone(&guard) };
+        let writer = tokio::spawn(writer.run(waiting, options.group_commit.max(1)));
+        Self { database, queue, writer, guard, changes: AtomicU64::new(0) }
     }
 
     pub(super) fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
-        let transaction = self.database.begin_read()?;
-        let documents = if keys.is_empty() {
-            Vec::new()
-        } else {
-            let table = transaction.open_table(DOCUMENTS)?;
-            let document = |key: &String| Ok(table.get(&**key)?.map(|text| text.value().to_owned()));
-            keys.iter().map(document).collect::<Result<_, redb::StorageError>>()?
-        };
-        let mark = match mark {
-            Some(tag) => transaction.open_table(MARKS)?.get(tag.as_bytes())?.map(|mark| as_mark(mark.value())),
-            None => None,
-        };
-        Ok(Found { documents, mark })
+        guarded(&self.guard, || {
+            let transaction = self.database.begin_read()?;
+            let documents = if keys.is_empty() {
+                Vec::new()
+            } else {
+                let table = transaction.open_table(DOCUMENTS)?;
+                let document = |key: &String| Ok(table.get(&**key)?.map(|text| text.value().to_owned()));
+                keys.iter().map(document).collect::<Result<_, redb::StorageError>>()?
+            };
+            let mark = match mark {
+                Some(tag) => transaction.open_table(MARKS)?.get(tag.as_bytes())?.map(|mark| as_mark(mark.value())),
+                None => None,
+            };
+            Ok(Found { documents, mark })
+        })
     }
 
     pub(super) fn list(&self, prefix: &str, place: &Place) -> Result<(Vec<(String, String)>, Place), StoreError> {
@@ -93,44 +152,48 @@ impl Embedded {
             Place::After(key) => Bound::Excluded(&**key),
             _ => Bound::Included(prefix),
         };
-        let table = self.database.begin_read()?.open_table(DOCUMENTS)?;
-        let mut documents = Vec::new();
-        for entry in table.range::<&str>((start, Bound::Unbounded))?.take(PAGE) {
-            let (key, text) = entry?;
-            if !key.value().starts_with(prefix) {
-                return Ok((documents, Place::End));
+        guarded(&self.guard, || {
+            let table = self.database.begin_read()?.open_table(DOCUMENTS)?;
+            let mut documents = Vec::new();
+            for entry in table.range::<&str>((start, Bound::Unbounded))?.take(PAGE) {
+                let (key, text) = entry?;
+                if !key.value().starts_with(prefix) {
+                    return Ok((documents, Place::End));
+                }
+                documents.push((key.value().to_owned(), text.value().to_owned()));
             }
-            documents.push((key.value().to_owned(), text.value().to_owned()));
-        }
-        let next = Place::after_page(&documents);
-        Ok((documents, next))
+            let next = Place::after_page(&documents);
+            Ok((documents, next))
+        })
     }
 
     pub(super) fn change(&self, change: &Change) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write()?;
-        {
-            let mut documents = transaction.open_table(DOCUMENTS)?;
-            for (key, seen) in &change.seen {
-                if documents.get(&**key)?.as_ref().map(redb::AccessGuard::value) != seen.as_deref() {
-                    return Err(StoreError::Contended);
+        verified(&self.guard, || {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut documents = transaction.open_table(DOCUMENTS)?;
+                for (key, seen) in &change.seen {
+                    if documents.get(&**key)?.as_ref().map(redb::AccessGuard::value) != seen.as_deref() {
+                        return Err(StoreError::Contended);
+                    }
+                }
+                for (key, text) in &change.writes {
+                    match text {
+                        Some(text) => documents.insert(&**key, &**text)?,
+                        None => documents.remove(&**key)?,
+                    };
+                }
+                let mut marks = transaction.open_table(MARKS)?;
+                for (id, imported) in &change.marks {
+                    let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
+                    marks.insert(id.as_bytes(), columns(raised(stored, *imported)))?;
                 }
             }
-            for (key, text) in &change.writes {
-                match text {
-                    Some(text) => documents.insert(&**key, &**text)?,
-                    None => documents.remove(&**key)?,
-                };
-            }
-            let mut marks = transaction.open_table(MARKS)?;
-            for (id, imported) in &change.marks {
-                let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
-                marks.insert(id.as_bytes(), columns(raised(stored, *imported)))?;
-            }
-        }
-        // Whether it is written or not is not known if it fails.
-        let committed = transaction.commit();
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        Ok(committed?)
+            let committed = transaction.commit();
+            // After a failed commit it is unknown whether the documents have changed.
+            self.changes.fetch_add(1, Ordering::SeqCst);
+            Ok(committed?)
+        })
     }
 
     pub(super) fn stamp(&self) -> u64 {
@@ -145,15 +208,31 @@ impl Embedded {
     ) -> Result<Advance, StoreError> {
         let (answer, answered) = oneshot::channel();
         let waiting = Waiting { id: *id.as_bytes(), ctr, at, answer };
-        self.queue.send(waiting).await.map_err(|_| StoreError::Closed)?;
-        answered.await.map_err(|_| StoreError::Closed)?
+        self.queue.send(waiting).await.map_err(|_| self.closed())?;
+        answered.await.map_err(|_| self.closed())?
+    }
+
+    fn closed(&self) -> StoreError {
+        self.guard.failure().map_or(StoreError::Closed, StoreError::Failed)
+    }
+
+    /// Checks that the file is the one that was opened, and that no other program has changed it.
+    pub(super) async fn verify(&self) -> Result<(), StoreError> {
+        let guard = Arc::clone(&self.guard);
+        let _ = tokio::task::spawn_blocking(move || guard.verify()).await;
+        self.guard.failure().map_or(Ok(()), |cause| Err(StoreError::Failed(cause)))
     }
 
     pub(super) fn works(&self) -> bool {
-        !self.queue.is_closed() && !self.failing.load(Ordering::Relaxed)
+        self.guard.failure().is_none() && !self.queue.is_closed()
     }
 
-    /// Waits until all that was accepted is on disk, and closes the file.
+    pub(super) fn failed(&self) -> impl Future<Output = StoreError> + Send + use<> {
+        let failed = self.guard.failed();
+        async move { StoreError::Failed(failed.await) }
+    }
+
+    /// Waits until every accepted tap is on disk, and closes the file.
     pub(super) async fn close(self) {
         let Self { database, queue, writer, .. } = self;
         drop((database, queue));
@@ -161,53 +240,63 @@ impl Embedded {
     }
 }
 
-/// What the writer does until the store is closed. It is a task, and only the disk is waited for elsewhere: so those who wait are
-/// woken where they run.
-async fn write(
+/// Writes until the store is closed or fails. It is a task, and only the disk is waited for on another thread, so that waiting
+/// requests are woken where they run.
+struct Writer {
     database: Arc<Database>,
-    mut waiting: mpsc::Receiver<Waiting>,
-    group_commit: usize,
-    failing: Arc<AtomicBool>,
-) {
-    let mut group = Vec::new();
-    while waiting.recv_many(&mut group, group_commit).await > 0 {
-        let mut taps = std::mem::take(&mut group);
-        // Whoever does not wait any more has been told that it failed. No tap need be spent for that.
+    guard: Arc<Guard>,
+}
+
+impl Writer {
+    async fn run(self, mut waiting: mpsc::Receiver<Waiting>, group_commit: usize) {
+        let mut group = Vec::new();
+        let mut verify = tokio::time::interval(VERIFY);
+        verify.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.guard.failure().is_none() {
+            tokio::select! {
+                received = waiting.recv_many(&mut group, group_commit) => match received {
+                    0 => return,
+                    _ => group = self.write(std::mem::take(&mut group)).await,
+                },
+                _ = verify.tick() => {
+                    let guard = Arc::clone(&self.guard);
+                    let _ = tokio::task::spawn_blocking(move || guard.verify()).await;
+                }
+            }
+        }
+        // The queue closes, and all taps that still wait in it are told the cause.
+    }
+
+    /// Writes a group, and returns its empty vector for the next one.
+    async fn write(&self, mut taps: Vec<Waiting>) -> Vec<Waiting> {
+        // A request that waits no longer was answered with an error. Its tap is not spent.
         taps.retain(|tap| !tap.answer.is_closed());
         if taps.is_empty() {
-            continue;
+            return taps;
         }
-        let of_disk = Arc::clone(&database);
-        let written = tokio::task::spawn_blocking(move || (commit(&of_disk, &taps), taps)).await;
-        failing.store(!matches!(written, Ok((Ok(_), _))), Ordering::Relaxed);
-        let Ok((committed, mut taps)) = written else {
-            // Whoever waited for it is told, and nobody is let in any more.
-            tracing::error!("the data file could not be written: restart the server");
-            return;
-        };
+        let (database, guard) = (Arc::clone(&self.database), Arc::clone(&self.guard));
+        let write = move || (verified(&guard, || commit(&database, &taps)), taps);
+        let Ok((committed, mut taps)) = tokio::task::spawn_blocking(write).await else { return Vec::new() };
         match committed {
             Ok(advances) => {
                 for (waiting, advance) in taps.drain(..).zip(advances) {
-                    // Whoever asked may be gone. The tap is spent then.
+                    // The request may be gone. Its tap is spent then.
                     let _ = waiting.answer.send(Ok(advance));
                 }
             }
             Err(error) => {
-                let told = error.to_string();
-                let mut first = Some(error);
+                self.guard.fail(&error.to_string());
+                let cause: Arc<str> = self.guard.failure().unwrap_or_default();
                 for waiting in taps.drain(..) {
-                    let error = first
-                        .take()
-                        .unwrap_or_else(|| StoreError::Embedded(redb::Error::Io(std::io::Error::other(told.clone()))));
-                    let _ = waiting.answer.send(Err(error));
+                    let _ = waiting.answer.send(Err(StoreError::Failed(Arc::clone(&cause))));
                 }
             }
         }
-        group = taps;
+        taps
     }
 }
 
-/// Decides on a group of taps in order, and returns when the decision is on disk.
+/// Decides on a group of taps in order, and returns after the decision is on disk.
 fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreError> {
     let transaction = database.begin_write()?;
     let mut advances = Vec::with_capacity(group.len());
@@ -236,7 +325,110 @@ fn columns(mark: Mark) -> (u32, Option<u64>, u32) {
     (mark.ctr.get(), mark.at.map(UnixMillis::get), mark.taps)
 }
 
-/// What is no counter was not written by us, and refuses most.
+/// An invalid counter was not written by this program. It is read as the greatest one, which refuses every tap.
 fn as_mark((ctr, at, taps): (u32, Option<u64>, u32)) -> Mark {
     Mark { ctr: SdmReadCtr::new(ctr).unwrap_or(SdmReadCtr::MAX), at: at.map(UnixMillis::new), taps }
+}
+
+/// Runs `work` unless the store has failed. A panic in `redb` is a failure: it expects that pages are as it wrote them.
+fn guarded<T>(guard: &Guard, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let result = match guard.failure() {
+        None => catch_unwind(AssertUnwindSafe(work)),
+        Some(cause) => return Err(StoreError::Failed(cause)),
+    };
+    match result {
+        Ok(Err(StoreError::Embedded(error))) => {
+            guard.verify();
+            if matches!(error, redb::Error::Corrupted(_) | redb::Error::LockPoisoned(_)) {
+                guard.fail(&error.to_string());
+            }
+            Err(guard.failure().map_or(StoreError::Embedded(error), StoreError::Failed))
+        }
+        Ok(result) => result,
+        Err(_) => {
+            guard.verify();
+            guard.fail(DAMAGED);
+            Err(guard.failure().map_or(StoreError::Closed, StoreError::Failed))
+        }
+    }
+}
+
+/// Like [`guarded`], but for a write: checks before and after it that no other program has changed the file.
+fn verified<T>(guard: &Guard, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    guard.verify();
+    let result = guarded(guard, work)?;
+    guard.verify();
+    guard.failure().map_or(Ok(result), |cause| Err(StoreError::Failed(cause)))
+}
+
+const DAMAGED: &str = "the file is truncated or damaged: restore it from a backup";
+
+fn file_error(path: &Path, problem: &str) -> StoreError {
+    StoreError::File(format!("data file {}: {problem}", path.display()))
+}
+
+fn new_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    // The umask may have removed the owner's permissions.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Makes the name of a new file durable.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Opens the database in a file, and initializes it if the file is empty.
+fn database(path: &Path, file: File, options: Options) -> Result<(Database, Arc<Guard>), StoreError> {
+    let guard = Guard::of_file(path, &file).map_err(|error| file_error(path, &error.to_string()))?;
+    let backend = Guarded::new(FileBackend::new(file)?, Arc::clone(&guard));
+    let mut builder = Database::builder();
+    builder.set_cache_size(options.cache_size);
+    match quietly(|| builder.create_with_backend(backend)) {
+        Some(Ok(database)) => Ok((database, guard)),
+        Some(Err(redb::DatabaseError::DatabaseAlreadyOpen)) => Err(redb::DatabaseError::DatabaseAlreadyOpen.into()),
+        Some(Err(redb::DatabaseError::Storage(redb::StorageError::Io(error))))
+            if error.kind() == ErrorKind::InvalidData =>
+        {
+            Err(file_error(path, "is not a data file of suntap-server"))
+        }
+        Some(Err(redb::DatabaseError::Storage(redb::StorageError::Io(error)))) => {
+            Err(file_error(path, &error.to_string()))
+        }
+        Some(Err(error)) => Err(file_error(path, &format!("{DAMAGED} ({error})"))),
+        None => Err(file_error(path, DAMAGED)),
+    }
+}
+
+/// Runs `open`, and returns `None` if it panics: `redb` asserts that a file has the length that its header says. Nothing is printed.
+fn quietly<T>(open: impl FnOnce() -> T) -> Option<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let result = catch_unwind(AssertUnwindSafe(open)).ok();
+    std::panic::set_hook(hook);
+    result
+}
+
+fn has_tables(database: &Database) -> Result<bool, StoreError> {
+    let tables: Vec<_> = database.begin_read()?.list_tables()?.collect();
+    let has = |name| tables.iter().any(|table| table.name() == name);
+    Ok(has(DOCUMENTS.name()) && has(MARKS.name()))
+}
+
+fn create_tables(database: &Database) -> Result<(), StoreError> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(DOCUMENTS)?;
+    transaction.open_table(MARKS)?;
+    Ok(transaction.commit()?)
 }

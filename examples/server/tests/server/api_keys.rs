@@ -84,7 +84,7 @@ async fn clients_keep_their_keys() {
 
 /// What the other tests show over a data file, in short, for each store.
 pub(crate) async fn imported_keys_hold(url: &str) {
-    let store = Store::open(&url.parse().unwrap(), Options::default()).await.unwrap();
+    let store = Store::create(&url.parse().unwrap(), Options::default()).await.unwrap();
     let apis = Apis::new(&store);
     let (mut tag, line) = etrnl_tag(7100);
     let mut needs_token = tags::levels();

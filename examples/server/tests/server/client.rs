@@ -90,7 +90,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_suntap-server")), args)
+    }
+
+    /// Starts it by a command of its own, which gets the arguments.
+    pub(crate) fn spawn(mut command: Command, args: &[&str]) -> Self {
         command.args(args).args(["--listen", "127.0.0.1:0", "--log", "warn"]);
         command.stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -114,6 +118,18 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        let start = std::time::Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Asks it to end, and waits.

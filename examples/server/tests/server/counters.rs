@@ -84,7 +84,7 @@ impl<'s> Apis<'s> {
 pub(crate) async fn imported_counters_hold(url: &str) {
     const AT: &str = "2023-07-09T09:23:53.672Z";
 
-    let store = Store::open(&url.parse().unwrap(), Options::default()).await.unwrap();
+    let store = Store::create(&url.parse().unwrap(), Options::default()).await.unwrap();
     let apis = Apis::new(&store);
     let counter = |number, counter: Value| changed(number, json!({ "counter": counter }));
     let (mut etrnl, line) = etrnl_tag(7000);

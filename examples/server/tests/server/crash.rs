@@ -15,6 +15,8 @@ use crate::tags::{self, Folder};
 const ROUNDS: u64 = 20;
 const CLIENTS: u32 = 8;
 const TAGS_EACH: u32 = 4;
+const GROUPS: Options =
+    Options { group_commit: 64, cache_size: 1024 * 1024, pool: 1, patience: Duration::from_secs(5), recheck: Duration::from_secs(60) };
 
 /// Twenty times the server dies under load, and is asked again for every tap that it had called genuine.
 #[test]
@@ -24,7 +26,7 @@ fn no_answered_tap_passes_again_after_kill_9() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let lines: Vec<_> = (0..CLIENTS * TAGS_EACH).map(tags::line).collect();
     runtime.block_on(async {
-        let store = Store::open(&data.to_str().unwrap().parse().unwrap(), Options::default()).await.unwrap();
+        let store = Store::create(&data.to_str().unwrap().parse().unwrap(), Options::default()).await.unwrap();
         let text = tags::text(&[tags::levels(), lines].concat());
         suntap_server::import::import(
             &store,
@@ -229,14 +231,14 @@ async fn no_answered_tap_passes_again_after_a_power_cut() {
         (state % below.max(1) as u64) as usize
     };
     let mut disk = Disk::default();
-    let store = Store::from(Embedded::open_with(disk.clone(), 64).unwrap());
+    let store = Store::from(Embedded::open_with(disk.clone(), GROUPS).unwrap());
     store.close().await;
     disk.sync_data().unwrap();
     let mut answered = std::collections::HashMap::new();
     let (mut groups_cut, mut next) = (0, 1);
     for round in 0..150 {
         disk.0.lock().unwrap().left = Some(5 + random(120) as u64);
-        if let Ok(store) = Embedded::open_with(disk.clone(), 64) {
+        if let Ok(store) = Embedded::open_with(disk.clone(), GROUPS) {
             let store = Arc::new(Store::from(store));
             let mut failed = false;
             while !failed {
@@ -262,7 +264,7 @@ async fn no_answered_tap_passes_again_after_a_power_cut() {
         }
         disk = disk.after_the_cut(&mut random);
         let store = Store::from(
-            Embedded::open_with(disk.clone(), 64)
+            Embedded::open_with(disk.clone(), GROUPS)
                 .unwrap_or_else(|error| panic!("round {round}: the file does not open any more: {error}")),
         );
         for (tag, ctr) in &answered {
@@ -276,6 +278,6 @@ async fn no_answered_tap_passes_again_after_a_power_cut() {
     assert!(groups_cut > 50 && next > 500);
 }
 
-async fn advance(store: &Store, tag: u8, ctr: u32) -> Result<Advance, suntap_server::store::StoreError> {
+pub(crate) async fn advance(store: &Store, tag: u8, ctr: u32) -> Result<Advance, suntap_server::store::StoreError> {
     (&mut &*store).advance(&CounterId::from_bytes([tag; 16]), SdmReadCtr::new(ctr).unwrap(), None).await
 }

@@ -11,7 +11,7 @@ use crate::tags::{self, Folder};
 
 pub(crate) async fn open(folder: &Folder) -> Store {
     let path = folder.path("data.redb").to_str().unwrap().to_owned();
-    Store::open(&path.parse().unwrap(), Options::default()).await.unwrap()
+    Store::create(&path.parse().unwrap(), Options::default()).await.unwrap()
 }
 
 /// Imports lines into a store without flags.

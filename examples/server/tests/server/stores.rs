@@ -16,7 +16,7 @@ use crate::tags::{self, Folder};
 use crate::{api_keys, counters};
 
 pub(crate) async fn open(url: &str) -> Store {
-    Store::open(&url.parse().unwrap(), Options::default()).await.unwrap()
+    Store::create(&url.parse().unwrap(), Options::default()).await.unwrap()
 }
 
 /// One call after another, many at once, and after the store was opened anew.
@@ -215,7 +215,7 @@ fn a_redis_that_forgets_is_refused_or_told_of() {
     };
     let Some(volatile) = backends::redis(&["--appendonly", "no"]) else { return };
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let refused = Store::open(&evicting.url.parse().unwrap(), Options::default()).await;
+        let refused = Store::create(&evicting.url.parse().unwrap(), Options::default()).await;
         assert!(refused.unwrap_err().to_string().contains("noeviction"));
         assert!(open(&volatile.url).await.warnings()[0].contains("append-only"));
     });

@@ -25,12 +25,20 @@ pub(crate) struct Folder(tempfile::TempDir);
 impl Folder {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("suntap-").tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        std::fs::write(folder.path().join("secrets.json"), SECRETS).unwrap();
-        Self(folder)
+        let folder = Self(folder);
+        folder.write_secrets(SECRETS);
+        folder
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
+    }
+
+    /// Writes the secrets file, which only its owner can read.
+    pub(crate) fn write_secrets(&self, text: &str) {
+        std::fs::write(self.secrets(), text).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(self.secrets(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     }
 
     pub(crate) fn secrets(&self) -> PathBuf {

@@ -1,0 +1,182 @@
+//! Detects that the secrets are not those of the store.
+//!
+//! With other secrets every API key is unknown and every tap is refused, which looks like an attack or a broken tag. So the store
+//! keeps one document with a canary, a one-way hash, of each secret that its other documents depend on. The hash reveals nothing
+//! about a random secret of 128 bits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::bail;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::Secrets;
+use crate::hex;
+use crate::registry::document::{Derivation, KeySource};
+use crate::registry::{document, one};
+use crate::store::{Change, Store, StoreError};
+
+/// The key of the document with the canaries.
+pub const KEY: &str = "canaries";
+
+/// The canaries of some secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Canaries {
+    pub(super) api_keys: String,
+    /// In a store: of each secret under which an import may have sealed keys.
+    pub(super) server: Vec<String>,
+    /// By kind and name, such as `masterKeys/shoes`. In a store: of the secrets that tags use.
+    #[serde(default)]
+    pub(super) named: BTreeMap<String, String>,
+}
+
+/// Returns the canary of one secret.
+pub(super) fn canary(kind: &str, secret: &[u8]) -> String {
+    let mut hash = Sha256::new();
+    for part in ["suntap canary v1".as_bytes(), kind.as_bytes(), secret] {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    hex::encode(digest.first_chunk::<16>().unwrap_or(&[0; 16]))
+}
+
+impl Canaries {
+    /// Returns the canaries that a store has after an import with `secrets`, of which tags use the ones in `used`.
+    pub(crate) fn recorded(stored: Option<Self>, secrets: &Secrets, used: &BTreeSet<String>) -> Self {
+        let present = &secrets.canaries;
+        let mut recorded = stored.unwrap_or_default();
+        recorded.api_keys.clone_from(&present.api_keys);
+        recorded.server.extend(present.server.first().filter(|first| !recorded.server.contains(first)).cloned());
+        let named = present.named.iter().filter(|(name, _)| used.contains(*name));
+        recorded.named.extend(named.map(|(name, canary)| (name.clone(), canary.clone())));
+        recorded
+    }
+
+    /// Returns what is wrong with `secrets` for a store with these canaries.
+    fn problems(&self, secrets: &Secrets) -> Vec<String> {
+        let present = &secrets.canaries;
+        let mut problems = Vec::new();
+        if self.api_keys != present.api_keys {
+            problems.push("`apiKeys` is another".into());
+        }
+        if !self.server.iter().any(|canary| present.server.contains(canary)) {
+            problems.push("`server` has none of those that keys were sealed under".into());
+        }
+        for (name, canary) in &self.named {
+            match present.named.get(name) {
+                None => problems.push(format!("`{name}` is missing")),
+                Some(other) if other != canary => problems.push(format!("`{name}` is another")),
+                Some(_) => {}
+            }
+        }
+        problems
+    }
+}
+
+/// Returns the names of the secrets that the keys of a tag are computed with.
+pub(crate) fn names(source: &KeySource) -> impl Iterator<Item = String> {
+    let name = |kind: &str, name: &String| Some(format!("{kind}/{name}"));
+    let names = match source {
+        KeySource::Derived(Derivation::An10922 { meta, master, .. }) => {
+            [name("masterKeys", master), meta.as_ref().and_then(|meta| name("metaKeys", meta))]
+        }
+        KeySource::Derived(Derivation::Boltcard { issuer, .. }) => [name("issuerKeys", issuer), None],
+        KeySource::Derived(Derivation::SdmBackend { master }) => [name("sdmBackend", master), None],
+        KeySource::Derived(Derivation::ECode { .. }) | KeySource::Held { .. } | KeySource::Sealed { .. } => {
+            [None, None]
+        }
+    };
+    names.into_iter().flatten()
+}
+
+/// Checks that `secrets` are those of the store, and returns warnings.
+///
+/// # Errors
+/// Returns an error if they are not, if the store is empty, or if it fails.
+pub async fn check(store: &Store, secrets: &Secrets) -> anyhow::Result<Vec<String>> {
+    let Some(stored) = stored(store).await? else {
+        if is_empty(store).await? {
+            return Err(StoreError::Missing("the store is empty".into()).into());
+        }
+        return Ok(vec![
+            "the store does not record yet which secrets belong to it: the next import records the secrets in use"
+                .into(),
+        ]);
+    };
+    checked(&stored, secrets)
+}
+
+/// Prepares a store for an import: checks that `secrets` are those of the store, or records them in a store without any. Returns
+/// warnings, and `true` if they were recorded.
+///
+/// # Errors
+/// Returns an error if they are not those of the store, or if it fails.
+pub async fn record(store: &Store, secrets: &Secrets) -> anyhow::Result<(Vec<String>, bool)> {
+    match stored(store).await? {
+        Some(stored) => Ok((checked(&stored, secrets)?, false)),
+        None => {
+            write(store, None, &Canaries::recorded(None, secrets, &BTreeSet::new())).await?;
+            Ok((Vec::new(), true))
+        }
+    }
+}
+
+/// Records `secrets` as those of the store in place of others.
+///
+/// # Errors
+/// Returns an error if the store fails.
+pub async fn accept(store: &Store, secrets: &Secrets) -> anyhow::Result<()> {
+    let text = one(store, KEY.into()).await?;
+    let stored: Option<Canaries> = text.as_deref().map(|text| document(KEY, text)).transpose()?;
+    let used = stored.into_iter().flat_map(|stored| stored.named.into_keys()).collect();
+    write(store, text, &Canaries::recorded(None, secrets, &used)).await
+}
+
+fn checked(stored: &Canaries, secrets: &Secrets) -> anyhow::Result<Vec<String>> {
+    let problems = stored.problems(secrets);
+    if !problems.is_empty() {
+        bail!(
+            "these secrets are not those of this store: {}. Use the secrets that the store was filled with. If you replaced a \
+             secret on purpose, record the new one with `suntap-server init --accept-secrets`",
+            problems.join(", ")
+        );
+    }
+    if stored.server.iter().all(|canary| secrets.canaries.server.contains(canary)) {
+        return Ok(Vec::new());
+    }
+    Ok(vec![
+        "`server` does not list every secret that keys were sealed under: `suntap-server check` lists the tags whose keys no longer \
+         open. If there are none, `suntap-server init --accept-secrets` ends this warning"
+            .into(),
+    ])
+}
+
+async fn stored(store: &Store) -> Result<Option<Canaries>, StoreError> {
+    one(store, KEY.into()).await?.map(|text| document(KEY, &text)).transpose()
+}
+
+async fn write(store: &Store, seen: Option<String>, canaries: &Canaries) -> anyhow::Result<()> {
+    let written = Some(serde_json::to_string(canaries)?);
+    let change = Change { seen: vec![(KEY.into(), seen)], writes: vec![(KEY.into(), written)], ..Change::default() };
+    Ok(store.change(&change).await?)
+}
+
+/// Returns `true` if the store has no organisation, to which everything else belongs.
+async fn is_empty(store: &Store) -> Result<bool, StoreError> {
+    enum Stop {
+        Found,
+        Failed(StoreError),
+    }
+    impl From<StoreError> for Stop {
+        fn from(error: StoreError) -> Self {
+            Self::Failed(error)
+        }
+    }
+    match store.list("organisation/", |_, _| Err(Stop::Found)).await {
+        Ok(()) => Ok(true),
+        Err(Stop::Found) => Ok(false),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}

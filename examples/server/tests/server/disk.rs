@@ -1,0 +1,135 @@
+//! A disk without space.
+
+use std::io::{self, ErrorKind};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+use suntap::Advance;
+use suntap_server::store::{Embedded, Options, Store, StoreError};
+
+use crate::client::{Client, Server, get};
+use crate::crash::advance;
+use crate::tags::{self, Folder};
+
+/// Storage that can be full, and outlives the store.
+#[derive(Clone, Debug)]
+struct Disk(Arc<Contents>);
+
+#[derive(Debug)]
+struct Contents {
+    bytes: InMemoryBackend,
+    is_full: AtomicBool,
+    refused: Mutex<u32>,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let bytes = InMemoryBackend::new();
+        Self(Arc::new(Contents { bytes, is_full: AtomicBool::new(false), refused: Mutex::new(0) }))
+    }
+
+    fn space(&self) -> io::Result<()> {
+        if self.0.is_full.load(Ordering::SeqCst) {
+            *self.0.refused.lock().unwrap() += 1;
+            return Err(ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        self.0.bytes.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.bytes.read(offset, out)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.space()?;
+        self.0.bytes.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.bytes.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.space()?;
+        self.0.bytes.write(offset, data)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_a_failure_until_the_store_is_opened_again() {
+    let disk = Disk::new();
+    for round in 1..20 {
+        let store = Store::from(Embedded::open_with(disk.clone(), Options::default()).unwrap());
+        let failed = store.failed();
+        assert!(matches!(advance(&store, 1, 2 * round).await, Ok(Advance::Advanced { .. })));
+        disk.0.is_full.store(true, Ordering::SeqCst);
+        for _ in 0..3 {
+            let error = advance(&store, 1, 2 * round + 1).await.unwrap_err();
+            assert!(
+                matches!(error, StoreError::Failed(_)) && error.to_string().contains("no storage space"),
+                "{error}"
+            );
+        }
+        assert!(!store.works());
+        assert!(store.read(&["x".into()], None).await.is_err());
+        // The cause is the first one, and it is there for each who waits.
+        for failed in [failed, store.failed()] {
+            let cause = tokio::time::timeout(Duration::from_secs(60), failed).await.unwrap();
+            assert!(cause.to_string().contains("no storage space"), "{cause}");
+        }
+        assert!(*disk.0.refused.lock().unwrap() > 0);
+        store.close().await;
+        disk.0.is_full.store(false, Ordering::SeqCst);
+        let store = Store::from(Embedded::open_with(disk.clone(), Options::default()).unwrap());
+        assert!(matches!(advance(&store, 1, 2 * round).await, Ok(Advance::Stale { .. })), "it passes again");
+        store.close().await;
+    }
+}
+
+/// The limit of the process for the size of a file stands for a full disk.
+#[cfg(unix)]
+#[test]
+fn a_server_on_a_full_disk_ends_and_starts_again() {
+    let folder = Folder::new();
+    let store = folder.path("data.redb").to_str().unwrap().to_owned();
+    let lines = folder.path("lines.ndjson");
+    tags::write(&lines, &[tags::levels(), vec![tags::line(1)]].concat());
+    let (program, secrets) = (env!("CARGO_BIN_EXE_suntap-server"), folder.secrets());
+    let secrets = secrets.to_str().unwrap();
+    let args = ["--store", &store, "--secrets-file", secrets];
+    let imported = Command::new(program).arg("import").arg(&lines).args(args).stdout(Stdio::null()).status().unwrap();
+    assert!(imported.success());
+    let serve = [&["serve"], &args[..]].concat();
+    let mut tag = tags::tag(1);
+    let mut server = Server::start(&serve);
+    let first = tags::target(&tag.tap().unwrap());
+    assert!(get(&server.address, &first).body.contains("Pass"));
+    assert!(server.terminate().success());
+
+    // 4096 bytes: the header can be written, and no other page.
+    let mut command = Command::new("sh");
+    command.arg("-c").arg("trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"").arg(program);
+    command.stderr(Stdio::piped());
+    let mut server = Server::spawn(command, &serve);
+    let second = tags::target(&tag.tap().unwrap());
+    let reply = Client::new(&server.address).unwrap().get(&second).unwrap();
+    assert_eq!((reply.status, &*reply.body), (503, r#"{"xuid":"tag00001","error":"unavailable"}"#));
+    assert_eq!(server.wait().code(), Some(1));
+
+    // With space again, what was answered is still known.
+    let server = Server::start(&serve);
+    assert!(get(&server.address, &first).body.contains("Fail"));
+    let third = tags::target(&tag.tap().unwrap());
+    assert!(get(&server.address, &third).body.contains("Pass"));
+    assert!(get(&server.address, &second).body.contains("Fail"));
+}
