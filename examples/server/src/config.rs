@@ -94,6 +94,12 @@ pub(crate) struct Import {
     /// Take authentication tags without rules, although genuine and forged taps get the same answer.
     #[arg(long)]
     pub(crate) allow_no_rules: bool,
+    /// Accept the factory key (16 zero bytes), with which everybody can make taps that pass.
+    #[arg(long)]
+    pub(crate) allow_factory_keys: bool,
+    /// Read each line as the whole object: remove the stored fields that the line does not name.
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }

@@ -1,6 +1,6 @@
 //! What the service knows and the database does not: without it, a copy of the database opens nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
@@ -13,6 +13,7 @@ use suntap::platform::ApiKeySecret;
 use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmMetaReadKey};
 
 use crate::hex;
+use crate::registry::document::Derivation;
 
 /// The secrets of a service. `Debug` shows none.
 pub struct Secrets {
@@ -24,6 +25,8 @@ pub struct Secrets {
     master_keys: HashMap<String, MasterKey>,
     issuer_keys: HashMap<String, IssuerKey>,
     sdm_backend: HashMap<String, Master>,
+    /// The keys of which all bytes are zero: the name of the table and the name of the key.
+    zero: HashSet<(&'static str, String)>,
 }
 
 /// The file, or the variable of the environment.
@@ -73,7 +76,17 @@ impl Secrets {
             master_keys: HashMap::new(),
             issuer_keys: HashMap::new(),
             sdm_backend: HashMap::new(),
+            zero: HashSet::new(),
         };
+        let is_zero = |digits: &str| digits.bytes().all(|digit| digit == b'0');
+        let tables =
+            [("metaKeys", &text.meta_keys), ("masterKeys", &text.master_keys), ("issuerKeys", &text.issuer_keys)];
+        for (table, keys) in tables {
+            let zero = keys.iter().filter(|(_, digits)| is_zero(digits));
+            secrets.zero.extend(zero.map(|(name, _)| (table, name.clone())));
+        }
+        let zero = text.sdm_backend.iter().filter(|(_, master)| is_zero(&master.key));
+        secrets.zero.extend(zero.map(|(name, _)| ("sdmBackend", name.clone())));
         for (number, digits) in (1..).zip(&text.server) {
             secrets.server.push(ServerSecret::from_bytes(key(format!("server, number {number}"), digits)?));
         }
@@ -130,6 +143,19 @@ impl Secrets {
     pub(crate) fn meta_key(&self, name: &str, mode: Scheme) -> Option<&PreparedMetaReadKey> {
         let (aes, lrp) = self.meta_keys.get(name)?;
         Some(if mode == Scheme::Lrp { lrp } else { aes })
+    }
+
+    /// Returns `true` if all bytes are zero of a key that the derivation uses.
+    pub(crate) fn has_zero_key(&self, derivation: &Derivation) -> bool {
+        let is_zero = |table, name: &String| self.zero.contains(&(table, name.clone()));
+        match derivation {
+            Derivation::An10922 { meta, master, .. } => {
+                is_zero("masterKeys", master) || meta.as_ref().is_some_and(|meta| is_zero("metaKeys", meta))
+            }
+            Derivation::Boltcard { issuer, .. } => is_zero("issuerKeys", issuer),
+            Derivation::SdmBackend { master } => is_zero("sdmBackend", master),
+            Derivation::ECode { .. } => self.server.iter().any(|secret| secret.expose_bytes() == &[0; 16]),
+        }
     }
 
     pub(crate) fn master_key(&self, name: &str) -> Option<&MasterKey> {

@@ -121,7 +121,7 @@ async fn a_group_without_rules_is_told() {
     let report = import(&[standard(1), standard(2)], false).await.unwrap();
     assert_eq!(report, Report { tags: 2, warnings, ..Report::default() });
     let authentic = changed(3, json!({ "batch": "F/Bare/B" }));
-    let refused = format!("line 1: the rules of its tag group F/Bare {SAME} (--allow-no-rules takes it)");
+    let refused = format!("line 1: the rules of its tag group F/Bare {SAME} (--allow-no-rules accepts it)");
     for line in [authentic.clone(), changed(4, json!({ "batch": "F/Bare/B", "keys": null }))] {
         let error = import(&[line], false).await.unwrap_err().to_string();
         assert!(error.starts_with(&refused), "{error}");
