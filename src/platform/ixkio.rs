@@ -105,6 +105,7 @@ use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -380,17 +381,24 @@ impl Serialize for Answered<'_> {
 /// does not grow with the product of fields and subtags.
 struct Texts<'a, R> {
     response: &'a Response<'a, R>,
-    fields: BTreeMap<String, &'a str>,
+    fields: OnceCell<BTreeMap<String, &'a str>>,
 }
 
 impl<'a, R: TagRecord> Texts<'a, R> {
     fn new(response: &'a Response<'_, R>) -> Self {
-        let mut by_name = BTreeMap::new();
-        for field in fields(response.record) {
-            // Of several fields with the same name, the first one counts.
-            by_name.entry(field.key().collect()).or_insert(field.value);
-        }
-        Self { response, fields: by_name }
+        Self { response, fields: OnceCell::new() }
+    }
+
+    fn field(&self, name: &str) -> Option<&'a str> {
+        let by_name = self.fields.get_or_init(|| {
+            let mut by_name = BTreeMap::new();
+            for field in fields(self.response.record) {
+                // Of several fields with the same name, the first one counts.
+                by_name.entry(field.key().collect()).or_insert(field.value);
+            }
+            by_name
+        });
+        by_name.get(&key(name).collect::<String>()).copied()
     }
 }
 
@@ -400,23 +408,18 @@ impl<R: TagRecord> Subtags for Texts<'_, R> {
         if name.len() > MAX_NAME {
             return None;
         }
-        let field = || self.fields.get(&key(name).collect::<String>()).map(|value| Subtag::Nested(value));
-        self.response.built_in(name).or_else(field)
+        self.response.built_in(name).or_else(|| self.field(name).map(Subtag::Nested))
     }
 }
 
-/// Returns the JSON key and the value of each extended data field. The JSON key is the name of the field in lower case,
+/// Iterates over the JSON keys and the values of extended data fields. The JSON key is the name of the field in lower case,
 /// with `_` in place of each space. A field is left out if its JSON key is empty or is already used in the answer.
-fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r str)> {
+fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> impl Iterator<Item = (String, &'r str)> {
     let mut taken: BTreeSet<String> = TAKEN.map(String::from).into();
-    let mut keys = Vec::new();
-    for field in fields {
+    fields.filter_map(move |field| {
         let key: String = field.key().collect();
-        if !key.is_empty() && taken.insert(key.clone()) {
-            keys.push((key, field.value));
-        }
-    }
-    keys
+        (!key.is_empty() && taken.insert(key.clone())).then_some((key, field.value))
+    })
 }
 
 /// Checks whether this API can answer requests about a tag. Call this function before you add the tag to your registry.
@@ -431,7 +434,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     }
     record.rules.check().map_err(Unfit::Rules)?;
     let fields = || (0..).map_while(|index| tag.extended_data(index)).filter(|field| field.in_response);
-    if keys(fields()).len() < fields().count() {
+    if keys(fields()).count() < fields().count() {
         return Err(Unfit::Name);
     }
     // Each number of the tap is as long as it can be.

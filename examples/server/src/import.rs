@@ -87,22 +87,20 @@ pub enum ImportError {
 /// # Errors
 /// Fails if a line is invalid or the store fails. Nothing was imported then, except for what
 /// [`Redis`](crate::store::Redis) says.
-pub async fn import<'t>(
+pub async fn import(
     store: &Store,
     secrets: &'static Secrets,
-    text: &'t str,
+    text: &str,
     allowed: Allowed,
     mut done: impl FnMut(u64),
 ) -> Result<Report, ImportError> {
     let mut draft = Draft::new(store, secrets, allowed);
     let mut problems = Vec::new();
     let mut all = 0_usize;
-    let lines: Vec<_> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    let lines: Vec<_> = (1..).zip(text.lines().map(without_mark)).filter(|(_, line)| !line.trim().is_empty()).collect();
     let mut bytes = 0_u64;
     for part in lines.chunks(PART) {
-        // Each of several files that were joined may start with a byte order mark.
-        let partial = |(number, line): &(usize, &'t str)| (*number, Partial::read(line.trim_start_matches('\u{feff}')));
-        let partials: Vec<_> = part.iter().map(partial).collect();
+        let partials: Vec<_> = part.iter().map(|(number, line)| (*number, Partial::read(line))).collect();
         let complete = draft.look_up(&partials).await?;
         for ((number, partial), line) in partials.into_iter().zip(complete) {
             let problem = match draft.add(number, partial, line).await {
@@ -615,6 +613,11 @@ fn unless_stored(checked: Result<(), String>, before: Option<Result<(), String>>
         Err(problem) if before.and_then(Result::err).as_ref() != Some(&problem) => Err(problem.into()),
         _ => Ok(()),
     }
+}
+
+/// Returns a line without a byte order mark. Each of several files that were joined may start with one.
+fn without_mark(line: &str) -> &str {
+    line.trim_start_matches('\u{feff}')
 }
 
 fn problem<T>(reason: impl Into<String>) -> Checked<T> {

@@ -423,19 +423,30 @@ as_text!(
     "a suffix must have an even number of hex digits"
 );
 as_text!(
-    uid_text,
-    Option<Uid>,
-    |text: &str| Uid::from_hex(text).ok().map(Some),
-    |uid: &Option<Uid>| uid.map(|uid| uid.to_string()).unwrap_or_default(),
-    "a UID must have 14 hex digits"
-);
-as_text!(
     tag_id_text,
     Option<CounterId>,
     |text: &str| hex::decode(text).map(CounterId::from_bytes).map(Some),
     |id: &Option<CounterId>| id.map(|id| hex::encode(id.as_bytes())).unwrap_or_default(),
     "a counter id must have 32 hex digits"
 );
+
+mod uid_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::Uid;
+
+    pub(super) fn serialize<S: Serializer>(uid: &Option<Uid>, serializer: S) -> Result<S::Ok, S::Error> {
+        match uid {
+            Some(uid) => serializer.collect_str(uid),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uid>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| Uid::from_hex(&text).map_err(|_| D::Error::custom("a UID must have 14 hex digits"))).transpose()
+    }
+}
 
 /// Reads `null` as the default, so that a line of an import can remove a value.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {

@@ -202,7 +202,7 @@ async fn a_group_keeps_its_layout_while_tags_need_it() {
     let mut group = tags::levels()[2].clone();
     group["tagGroup"]["layout"] = Value::Null;
     let error = import(&[group]).await.unwrap_err().to_string();
-    assert_eq!(error, "line 1: xuid/tag00001: it has keys and no layout\nnothing was imported");
+    assert_eq!(error, "line 1: xuid/tag00001: the tag has keys and no layout\nnothing was imported");
 }
 
 /// A path that was mistyped is not a new store.

@@ -234,7 +234,7 @@ async fn a_short_line_is_checked_like_a_long_one() {
     let before = document(&store, "xuid/tag00001").await;
     for (line, reason) in [
         (r#"{"tag":{"xuid":"tag00001","colour":"red"}}"#, "line 1: unknown field `colour`, expected"),
-        (r#"{"tag":{"xuid":"tag00001","colour":"red"}}"#, ", column 35\n"),
+        (r#"{"tag":{"xuid":"tag00001","colour":"red"}}"#, ", column 34\n"),
         (r#"{"tag":{"xuid":"tag00001","state":"on"}}"#, "unknown variant `on`"),
         (r#"{"tag":{"xuid":"tag00001","name":"a","name":"b"}}"#, "duplicate field `name`"),
         (r#"{"tag":{"xuid":"tag00001","xuid":"tag00002"}}"#, "duplicate field `xuid`"),
