@@ -245,7 +245,7 @@ impl fmt::Display for RulesError {
             Self::EmptyGroup => "a rule group without rules never answers",
             Self::LayeredTwice => "{tagcodedr} may occur in at most one response of a tag group",
             Self::LayerInTagCode => {
-                "{tagcodedr} may occur only in the rules of the tag group, not in those of the tag code"
+                "{tagcodedr} may occur only in the rules of the tag group, not in those of a single tag"
             }
         })
     }

@@ -280,7 +280,7 @@ impl<'s> Service<'s> {
                     Ok(asker) => asker,
                     Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
                 };
-                let examined = match self.examine_claim(&view, &tap, claimed.again()) {
+                let examined = match self.examine_claim(&view, &tap, &claimed) {
                     Ok(examined) => examined,
                     Err(refusal) => {
                         refused = refusal;
@@ -353,7 +353,7 @@ impl<'s> Service<'s> {
         &self,
         record: &Record<'_>,
         tap: &UnverifiedTap<'a>,
-        claimed: ClaimedTap<'a>,
+        claimed: &ClaimedTap<'a>,
     ) -> Result<Examined<'a>, Refusal> {
         let chip = record.chip.as_ref().ok_or(Refusal::NoChip)?;
         if tap.layout() != chip.layout {

@@ -122,7 +122,7 @@ impl fmt::Display for Refusal {
             Self::Inactive(Level::TagGroup) => "the tag group is inactive",
             Self::Inactive(Level::Batch) => "the batch is inactive",
             Self::Inactive(Level::TagCode) => "the tag is inactive",
-            Self::NoChip => "the tag is a standard tag, which cannot be authenticated",
+            Self::NoChip => "the tag has no chip that can be authenticated",
             Self::NoKeys => "the record lacks a key that its layout needs",
             Self::WrongScheme => "a key of the record was prepared for a scheme other than its layout's",
             Self::SealBroken => "the tap has no eCode that opens the keys",

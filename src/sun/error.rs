@@ -37,7 +37,7 @@ impl fmt::Display for Field {
             Self::TtStatus => "TTStatus",
             Self::EncFileData => "SDMENCFileData",
             Self::SdmMac => "SDMMAC",
-            Self::Captured => "captured text",
+            Self::Captured => "the text of a {:name}",
         })
     }
 }

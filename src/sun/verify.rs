@@ -82,8 +82,9 @@ impl<'a> ClaimedTap<'a> {
     /// Truncates `cmac`, the full CMAC that a genuine tag computes, and compares the result with the SDMMAC of the tap.
     /// Rejects counter 0.
     fn compare(&self, cmac: &[u8; 16]) -> Result<(), VerifyError> {
-        // The chip never sends counter 0. The session vector SV2 contains the UID and the counter, and is zero-padded.
-        // Without this check, the MAC of a UID-only tap would also be valid for a tap with the same UID and counter 0.
+        // The session vector SV2 contains the UID and the counter, and is zero-padded. Without this check, the MAC of a
+        // UID-only tap would also be valid for a tap with the same UID and counter 0. An NTAG 22x DNA sends counter 0 if
+        // its counter is off, and a copy of such a tap cannot be detected.
         if SdmMac::truncate(cmac) != self.received.mac || self.received.ctr == Some(SdmReadCtr::ZERO) {
             return Err(VerifyError::NotAuthentic);
         }

@@ -9,16 +9,17 @@ use super::parse_error::ParseError;
 /// The 24-bit SDM read counter.
 ///
 /// The chip sets the counter to 0 when SDM is enabled. Before each series of consecutive reads, the chip increments the
-/// counter by 1. A genuine tap therefore carries a counter of 1 or more.
+/// counter by 1. A genuine tap therefore carries a counter of 1 or more. Only an NTAG 22x DNA whose counter is off writes 0.
 ///
 /// The counter is **LSB first** in PICCData, in session vectors (from which session keys are computed), and in the IV
-/// of SDMENCFileData. The counter is **MSB first** only in the plain ASCII mirror. Source: NT4H2421Gx §9.3.1.
+/// of SDMENCFileData. The counter is **MSB first** in the plain ASCII mirror, and in the MAC input of an NTAG 22x DNA.
+/// Source: NT4H2421Gx §9.3.1.
 #[doc(alias = "SDMReadCtr")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SdmReadCtr(u32);
 
 impl SdmReadCtr {
-    /// The counter 0, which no genuine tap carries.
+    /// The counter 0, which is never accepted.
     pub const ZERO: Self = Self(0);
     /// The counter `FFFFFFh`. After a chip has reached this counter, the chip produces no more taps.
     pub const MAX: Self = Self(0x00FF_FFFF);

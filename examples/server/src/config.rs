@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use suntap_server::ops::log::{LogFormat, LogLevel};
 use suntap_server::registry::document::KeyKind;
+use suntap_server::registry::index::MAX_META_KEYS;
 use suntap_server::secrets::Secrets;
 use suntap_server::store::{Address, Options, Store};
 
@@ -85,6 +86,7 @@ pub(crate) struct Serve {
 }
 
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each of them is a flag")]
 pub(crate) struct Import {
     /// The file, or `-` for standard input.
     pub(crate) path: PathBuf,
@@ -97,9 +99,14 @@ pub(crate) struct Import {
     /// Accept the factory key (16 zero bytes), with which everybody can make taps that pass.
     #[arg(long)]
     pub(crate) allow_factory_keys: bool,
-    /// Read each line as the whole object: remove the stored fields that the line does not name.
+    /// Read each line as the whole object, and remove the stored fields that it does not name. Without this flag, a line changes
+    /// only the fields that it names, and `null` removes a field.
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Maximum number of different meta-read keys, and of layouts, of tags whose URLs have the same path and parameters but do not
+    /// name the tag. For each such tap, the page tries all of them.
+    #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS)]
+    pub(crate) max_meta_keys: usize,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }

@@ -9,6 +9,7 @@
 //! `layout`, `rules`, `extendedData`, `metadata`. With [`Allowed::replace`], a line is the whole object instead.
 
 pub(crate) mod check;
+mod index_draft;
 mod line;
 mod recheck;
 mod sealing;
@@ -21,14 +22,14 @@ use serde::Serialize;
 use suntap::platform::Service;
 use suntap::platform::rules::Rules;
 use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit};
-use suntap::{CounterId, Mark, SdmFileReadKey};
+use suntap::{CounterId, Mark, SdmFileReadKey, Uid};
 
 use self::check::{check_level, check_names, check_text, check_texts, is_name, is_visible, no_rules, unfit};
+use self::index_draft::IndexDraft;
 use self::line::{Keys, Kind, Line, Partial};
 use crate::keys;
-use crate::registry::document::{
-    ApiKey, Entry, ImportedCounter, KeyKind, Layout, Level, Organisation, StoredKeys, Tag, key,
-};
+use crate::registry::document::{ApiKey, Entry, ImportedCounter, KeyKind, Level, Organisation, StoredKeys, Tag, key};
+use crate::registry::index::{self, MAX_META_KEYS, MAX_SAME_UID};
 use crate::registry::row::Row;
 use crate::registry::{above, document, levels};
 use crate::secrets::Secrets;
@@ -40,9 +41,13 @@ const PART: usize = 1000;
 const LISTED: usize = 20;
 const OTHER_OWNER: &str = "the tag belongs to another organisation";
 
-/// What an import does only on request.
-#[derive(Clone, Copy, Debug, Default)]
+/// What an import does only on request, and its limits.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each of them is a flag of the command")]
 pub struct Allowed {
+    /// The maximum number of different meta-read keys, and of different layouts, of tags whose URLs have the same path and
+    /// parameters. The page for phones tries all of them.
+    pub meta_keys: usize,
     /// Accepts API keys and tokens of less than 12 characters, which can be guessed.
     pub short_keys: bool,
     /// Accepts tags with a chip and without rules: genuine and forged taps get the same answer.
@@ -51,6 +56,13 @@ pub struct Allowed {
     pub factory_keys: bool,
     /// Reads each line as the whole object: removes the stored fields that a line does not name.
     pub replace: bool,
+}
+
+impl Default for Allowed {
+    fn default() -> Self {
+        let (short_keys, no_rules, factory_keys, replace) = (false, false, false, false);
+        Self { meta_keys: MAX_META_KEYS, short_keys, no_rules, factory_keys, replace }
+    }
 }
 
 /// The result of an import.
@@ -139,8 +151,7 @@ struct Draft<'s> {
     seen: HashMap<String, Option<String>>,
     /// The documents to write. `None` removes a document.
     writes: HashMap<String, Option<String>>,
-    /// The layouts of the lines, in order.
-    layouts: Vec<Layout>,
+    index: IndexDraft,
     /// The keys of the tags of the lines.
     tags: HashSet<String>,
     marks: Vec<(CounterId, Mark)>,
@@ -169,7 +180,7 @@ impl<'s> Draft<'s> {
             allowed,
             seen: HashMap::new(),
             writes: HashMap::new(),
-            layouts: Vec::new(),
+            index: IndexDraft::default(),
             tags: HashSet::new(),
             marks: Vec::new(),
             changed_groups: HashMap::new(),
@@ -183,7 +194,7 @@ impl<'s> Draft<'s> {
         &mut self,
         lines: &[(usize, Result<Partial<'_>, String>)],
     ) -> Result<Vec<Result<Line, String>>, StoreError> {
-        let mut keys = vec![key::LAYOUTS.to_owned()];
+        let mut keys = Vec::new();
         for line in lines.iter().filter_map(|(_, line)| line.as_ref().ok()) {
             keys.extend(self.key(line));
             keys.extend(line.value("organisation").map(key::organisation));
@@ -211,6 +222,15 @@ impl<'s> Draft<'s> {
         let mut names = Vec::new();
         for line in complete.iter().flatten() {
             let Line::Tag(tag) = line else { continue };
+            let group = match (&tag.layout, tag.above().get(2)) {
+                (None, Some(group)) => self.get::<Level>(group)?.and_then(|group| group.layout),
+                _ => None,
+            };
+            if let Some(layout) = tag.layout.as_ref().or(group.as_ref()) {
+                names.extend(self.index.documents(layout));
+                let uid = tag.uid.filter(|_| !index::names_tag(layout, tag.xuid.is_some()));
+                names.extend(uid.map(key::claimed));
+            }
             if let Some(Organisation { account: Some(account), .. }) = self.get(&key::organisation(tag.organisation))? {
                 names.extend(tag.cuid.as_deref().map(|cuid| key::cuid(&account, cuid)));
                 names.extend(tag.uid.map(|uid| key::uid(&account, uid)));
@@ -431,17 +451,10 @@ impl<'s> Draft<'s> {
             if !sdm.carries_ctr() {
                 return problem(Unfit::NoCounter.to_string());
             }
-            self.use_layout(layout);
         }
         self.put(key, level)?;
         self.report.others = self.report.others.saturating_add(1);
         Ok(())
-    }
-
-    fn use_layout(&mut self, layout: &Layout) {
-        if !self.layouts.contains(layout) {
-            self.layouts.push(layout.clone());
-        }
     }
 
     async fn add_tag(&mut self, tag: Tag<Keys>) -> Checked {
@@ -515,7 +528,9 @@ impl<'s> Draft<'s> {
         let names: Vec<_> = other_names(&tag, account.as_deref()).collect();
         self.fetch(names.clone()).await?;
         self.is_free(&key, &tag, &names)?;
+        let mut found_by = None;
         if let Some(before) = before {
+            found_by = self.claimed_before(&before).await?;
             for name in other_names(&before, account.as_deref()).filter(|name| !names.contains(name)) {
                 self.fetch(vec![name.clone()]).await?;
                 if matches!(self.get(&name)?, Some(Entry::See(other)) if other == key) {
@@ -526,11 +541,68 @@ impl<'s> Draft<'s> {
         for name in names {
             self.put(name, &Entry::See(key.clone()))?;
         }
-        if let Some(layout) = &tag.layout {
-            self.use_layout(layout);
-        }
+        self.index_tag(&tag, &placed, found_by).await?;
         self.put(key, &Entry::Tag(Box::new(tag)))?;
         Ok(waits)
+    }
+
+    /// Makes a tag findable by the URL that it writes. `before` is the UID by which it was found until now.
+    async fn index_tag(&mut self, tag: &Tag<StoredKeys>, row: &Row, before: Option<Uid>) -> Checked {
+        let Some((layout, _)) = row.layout() else { return self.claim(tag, before, None).await };
+        let uid = index::claimed_uid(tag, layout);
+        self.claim(tag, before, uid).await?;
+        if let Some(shape) = self.index.documents(layout) {
+            self.fetch(vec![shape.clone()]).await?;
+            let layouts = self.get(&shape)?.unwrap_or_default();
+            self.index.load(shape, layouts, self.secrets);
+        }
+        Ok(self.index.add(layout, uid.is_some(), row.meta_key(), self.allowed.meta_keys)?)
+    }
+
+    /// Lets a tag be found by another UID.
+    async fn claim(&mut self, tag: &Tag<StoredKeys>, before: Option<Uid>, now: Option<Uid>) -> Checked {
+        let key = tag.key();
+        if let Some(old) = before.filter(|old| now != Some(*old)) {
+            let (name, mut tags) = self.claimed(old).await?;
+            tags.retain(|tag| *tag != key);
+            if tags.is_empty() {
+                self.writes.insert(name, None);
+            } else {
+                self.put(name, &tags)?;
+            }
+        }
+        let Some(uid) = now else { return Ok(()) };
+        let (name, mut tags) = self.claimed(uid).await?;
+        if tags.contains(&key) {
+            return Ok(());
+        }
+        if tags.len() >= MAX_SAME_UID {
+            return problem(format!("{MAX_SAME_UID} other tags have this UID, and their URLs do not name them"));
+        }
+        tags.push(key);
+        Ok(self.put(name, &tags)?)
+    }
+
+    /// Returns the tags that are found by a UID, and the key of the document.
+    async fn claimed(&mut self, uid: Uid) -> Checked<(String, Vec<String>)> {
+        let name = key::claimed(uid);
+        self.fetch(vec![name.clone()]).await?;
+        let tags = self.get(&name)?.unwrap_or_default();
+        Ok((name, tags))
+    }
+
+    /// Returns the UID by which a stored tag is found.
+    async fn claimed_before(&mut self, tag: &Tag<StoredKeys>) -> Result<Option<Uid>, StoreError> {
+        let group = match (&tag.layout, tag.above().get(2)) {
+            (None, Some(group)) => {
+                self.fetch(vec![group.clone()]).await?;
+                // This import may change the layout of the group.
+                let stored = self.seen.get(group).and_then(Option::as_deref);
+                stored.map(|text| document::<Level>(group, text)).transpose()?.and_then(|group| group.layout)
+            }
+            _ => None,
+        };
+        Ok(tag.layout.as_ref().or(group.as_ref()).and_then(|layout| index::claimed_uid(tag, layout)))
     }
 
     /// Checks that the API of a tag can answer requests about it. Returns `true` if the tag waits for its keys or its layout,
@@ -540,9 +612,10 @@ impl<'s> Draft<'s> {
         if row.has_keys() {
             let Some(chip) = &record.chip else { return problem("the tag has keys and no layout") };
             if matches!(chip.keys, RecordKeys::NotLoaded) {
-                return problem(match row.has_held_keys() {
-                    true => "no server secret opens the stored keys of the tag",
-                    false => "the secrets have no key of this name",
+                return problem(if row.has_held_keys() {
+                    "no server secret opens the stored keys of the tag"
+                } else {
+                    "the secrets have no key of this name"
                 });
             }
         }
@@ -588,15 +661,8 @@ impl<'s> Draft<'s> {
     }
 
     fn finished(mut self) -> Result<(Report, Change), StoreError> {
-        let mut layouts: Vec<Layout> = self.get(key::LAYOUTS)?.unwrap_or_default();
-        let known = layouts.len();
-        for layout in std::mem::take(&mut self.layouts) {
-            if !layouts.contains(&layout) {
-                layouts.push(layout);
-            }
-        }
-        if layouts.len() > known {
-            self.put(key::LAYOUTS.into(), &layouts)?;
+        for (key, layouts) in std::mem::take(&mut self.index).changed() {
+            self.put(key, &layouts)?;
         }
         let mut writes: Vec<_> = self.writes.into_iter().collect();
         // The tags come last: if a store writes one by one and is interrupted, the same import still finds the old tags.

@@ -1,4 +1,4 @@
-//! The APIs of ixkio and ETRNL over HTTP, on suntap.
+//! A server for the APIs of ixkio and ETRNL, built on suntap.
 
 mod app;
 pub mod check;

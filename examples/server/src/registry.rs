@@ -1,61 +1,77 @@
-//! Finds tags among the documents of a store.
+//! Finds tags in the documents of a store.
 
 pub(crate) mod cache;
 pub mod document;
+pub mod index;
 pub mod row;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use suntap::SdmLayout;
 use suntap::platform::{ApiKeyName, AsyncTagRegistry, OrganisationId, TagRef};
 
-use self::cache::Cache;
+use self::cache::{Cache, Readers};
 use self::document::{ApiKey, Entry, Layout, Level, StoredKeys, Tag, key};
+use self::index::Suspects;
 use self::row::{Above, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 
-/// The registry as one request sees it. It remembers what it found, for the log.
+/// The registry of one request. It remembers the tag that it found, for the log.
 #[derive(Debug)]
 pub struct Registry<'s> {
     store: &'s Store,
     caches: &'s Caches,
     secrets: &'static Secrets,
-    found: OnceLock<String>,
+    found: Mutex<Option<String>>,
 }
 
-/// What the registry keeps from one request to the next.
+/// Parsed documents that requests share.
 #[derive(Debug, Default)]
 pub struct Caches {
-    layouts: Cache<[SdmLayout]>,
+    readers: Readers,
     above: Cache<Above>,
 }
 
 impl<'s> Registry<'s> {
-    /// A registry over a store.
+    /// Creates a registry over a store.
     #[must_use]
     pub fn new(store: &'s Store, caches: &'s Caches, secrets: &'static Secrets) -> Self {
-        Self { store, caches, secrets, found: OnceLock::new() }
+        Self { store, caches, secrets, found: Mutex::default() }
     }
 
-    /// The key of the tag that was found.
+    /// Returns the key of the tag that was found last.
     #[must_use]
-    pub fn found(&self) -> Option<&str> {
-        self.found.get().map(String::as_str)
+    pub fn found(&self) -> Option<String> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Every layout that was imported.
+    /// Returns the tags that may have written the path and query `target`: those that it names, and those with a UID that it
+    /// claims. Returns `None` if no layout reads it.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn layouts(&self) -> Result<Arc<[SdmLayout]>, StoreError> {
-        let parse = |documents: &[Option<String>]| {
-            let Some(Some(text)) = documents.first() else { return Ok(Arc::default()) };
-            let layouts: Vec<Layout> = document(key::LAYOUTS, text)?;
-            let layouts = layouts.iter().map(Layout::sdm).collect::<Result<_, _>>();
-            layouts.map_err(|_| StoreError::Document(key::LAYOUTS.into()))
-        };
-        Ok(self.caches.layouts.get(self.store, &[key::LAYOUTS.into()], None, parse).await?.0)
+    /// Returns an error if the store fails.
+    pub async fn suspects(&self, target: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let shapes: Vec<_> = index::shapes(target).into_iter().filter(|key| is_key(key)).collect();
+        let found = self.store.read(&shapes, None).await?.documents;
+        let mut suspects = Suspects::default();
+        let mut is_read = false;
+        for (shape, text) in shapes.iter().zip(found).filter_map(|(shape, text)| Some((shape, text?))) {
+            for reader in self.caches.readers.get(shape, text, self.secrets)?.iter() {
+                is_read |= reader.read(target, &mut suspects);
+            }
+        }
+        if !is_read {
+            return Ok(None);
+        }
+        let Suspects { named: mut tags, uids } = suspects;
+        let claimed: Vec<_> = uids.into_iter().map(key::claimed).collect();
+        if !claimed.is_empty() {
+            let found = self.store.read(&claimed, None).await?.documents;
+            for (key, text) in claimed.iter().zip(found).filter_map(|(key, text)| Some((key, text?))) {
+                tags.extend(document::<Vec<String>>(key, &text)?);
+            }
+        }
+        Ok(Some(tags))
     }
 
     async fn row(&self, key: String) -> Result<Option<Box<Row>>, StoreError> {
@@ -65,13 +81,13 @@ impl<'s> Registry<'s> {
         let parse = |documents: &[Option<String>]| above(&keys, documents);
         let (above, mark) = self.caches.above.get(self.store, &keys, counter.as_ref(), parse).await?;
         let row = Row::new(*tag, above, mark, self.secrets).map_err(|_| StoreError::Document(key.clone()))?;
-        let _ = self.found.set(key);
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
         Ok(Some(Box::new(row)))
     }
 }
 
 impl AsyncTagRegistry for &Registry<'_> {
-    /// In a box, so that it is not moved about with the state of a request.
+    /// A box keeps the state of a request small.
     type Record = Box<Row>;
     type Error = StoreError;
 
@@ -87,11 +103,7 @@ impl AsyncTagRegistry for &Registry<'_> {
             },
             _ => return Ok(None),
         };
-        // No name of a tag is so long, and no store has to look for it.
-        if key.len() > 1024 || key.contains('\0') {
-            return Ok(None);
-        }
-        self.row(key).await
+        if is_key(&key) { self.row(key).await } else { Ok(None) }
     }
 
     async fn organisation(&self, name: &ApiKeyName) -> Result<Option<OrganisationId>, StoreError> {
@@ -101,12 +113,27 @@ impl AsyncTagRegistry for &Registry<'_> {
     }
 }
 
-/// The tag that stands under a name, and the key under which it is.
+/// Returns `false` for a key that no document has. Such a key is not looked up, because a store may reject it.
+fn is_key(key: &str) -> bool {
+    key.len() <= 1024 && !key.contains('\0')
+}
+
+/// Returns the reference by which the service finds the tag with the document key `key`.
+#[must_use]
+pub fn tag_ref(key: &str) -> Option<TagRef<'_>> {
+    match key.split_once('/')? {
+        ("xuid", xuid) => Some(TagRef::Xuid(xuid)),
+        ("number", number) => number.parse().ok().map(TagRef::Number),
+        _ => None,
+    }
+}
+
+/// Returns the tag with a name, and the key of its document.
 pub(crate) async fn tag(store: &Store, mut key: String) -> Result<Option<(String, Box<Tag<StoredKeys>>)>, StoreError> {
     let Some(text) = one(store, key.clone()).await? else { return Ok(None) };
     let mut entry = document(&key, &text)?;
     if let Entry::See(other) = entry {
-        // Between the two readings the tag may have been taken away.
+        // The tag may have been removed between the two reads.
         let Some(text) = one(store, other.clone()).await? else { return Ok(None) };
         entry = document(&other, &text)?;
         key = other;
@@ -118,22 +145,22 @@ pub(crate) async fn tag(store: &Store, mut key: String) -> Result<Option<(String
 }
 
 impl<K> Tag<K> {
-    /// The keys of what stands above a tag: its organisation, and its folder, tag group and batch if it has them.
+    /// Returns the keys of the documents above a tag: its organisation, and its folder, tag group and batch if it has them.
     pub(crate) fn above(&self) -> Vec<String> {
         let batch = self.batch.iter().flat_map(|path| levels(path)).map(|path| key::level(self.organisation, path));
         [key::organisation(self.organisation)].into_iter().chain(batch).collect()
     }
 }
 
-/// A folder, and the tag group and batch within it, by the path of the innermost.
+/// Returns the paths of a folder, and of the tag group and the batch in it, from the path of the innermost.
 pub(crate) fn levels(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| path.get(..end).unwrap_or(path)).chain([path])
 }
 
-/// What stands above a tag, from the documents of its organisation, folder, tag group and batch.
+/// Parses the documents above a tag: its organisation, folder, tag group and batch.
 pub(crate) fn above(keys: &[String], documents: &[Option<String>]) -> Result<Arc<Above>, StoreError> {
     let text = |index: usize| match (keys.get(index), documents.get(index)) {
-        // What a tag stands in is there before the tag is.
+        // Import writes these documents before the tag.
         (Some(key), Some(Some(text))) => Ok(Some((key, text))),
         (Some(key), _) => Err(StoreError::Document(key.clone())),
         (None, _) => Ok(None),
@@ -146,12 +173,12 @@ pub(crate) fn above(keys: &[String], documents: &[Option<String>]) -> Result<Arc
     Ok(Arc::new(Above { organisation, folder, tag_group, batch, layout }))
 }
 
-/// The document under one key.
+/// Returns the document with one key.
 pub(crate) async fn one(store: &Store, key: String) -> Result<Option<String>, StoreError> {
     Ok(store.read(&[key], None).await?.documents.pop().flatten())
 }
 
-/// What a document says.
+/// Parses a document.
 pub(crate) fn document<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| StoreError::Document(key.into()))
 }

@@ -250,9 +250,9 @@ impl fmt::Display for Finding<'_> {
                  the tag up to mirror SDMReadCtr."
             }
             Self::CounterZero => {
-                "The counter is 0. A chip never sends 0, because it increments the counter before it writes the URL. \
-                 Either the tag does not mirror the counter and the URL shows zeros instead, or no chip made this \
-                 URL. Check that the file settings mirror SDMReadCtr."
+                "The counter is 0, but a chip increments the counter before it writes the URL. Either the tag does not \
+                 mirror the counter and the URL shows zeros instead, or the counter of an NTAG 22x DNA is off, or no \
+                 chip made this URL. Check that the file settings mirror SDMReadCtr."
             }
             Self::CounterBehind { ctr, stored } if ctr == stored => {
                 return write!(

@@ -89,7 +89,7 @@ impl LayoutError {
                  {enc:N,tt@K} {enc:tt@K} {mac} {:name} [["
             }
             Self::Repeated(_) => "each element may occur only once",
-            Self::RepeatedName => "each captured text must have a different name",
+            Self::RepeatedName => "each {:name} must have a different name",
             Self::TooManyNames => "at most four texts can be captured",
             Self::RepeatedMacInput => "[[ may occur only once",
             Self::PiccDataAndPlain => "{picc} holds UID and counter, so it cannot be combined with {uid} or {ctr}",

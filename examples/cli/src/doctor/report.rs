@@ -43,6 +43,9 @@ pub(super) fn text(
     if let Some(contents) = &diagnosis.contents {
         says(contents, is_signed, out)?;
     }
+    if assumptions.keys.is_empty() && diagnosis.explanation.is_none() && signature.is_none() {
+        writeln!(out, "\nNo key was given, so only the key of a new chip was tried. To try a key: --key NAME=@FILE")?;
+    }
     hints(diagnosis, signature.is_some(), out)?;
     if let Some(signature) = signature {
         signature.text(out)?;

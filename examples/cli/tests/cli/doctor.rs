@@ -164,6 +164,7 @@ fn a_suffix_is_tried_and_the_contents_are_shown() {
     assert_eq!((code, &report["contents"]["proven"]), (1, &json!(false)));
     assert_eq!(report["contents"]["file_data_text"], "7878787878787878");
     let text = doctor(&[url]).1;
+    assert!(text.contains("--key NAME=@FILE") && !doctor(&[url, "--key", &mine]).1.contains("--key NAME"), "{text}");
     assert!(text.contains("not proven") && text.contains("UID       0454A292766380"), "{text}");
 }
 

@@ -22,6 +22,7 @@ pub(crate) async fn run(args: Import) -> anyhow::Result<()> {
     let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());
     bar.set_style(ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta}")?);
     let allowed = Allowed {
+        meta_keys: args.max_meta_keys,
         short_keys: args.allow_short_keys,
         no_rules: args.allow_no_rules,
         factory_keys: args.allow_factory_keys,

@@ -11,12 +11,13 @@ use base64ct::Encoding as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::Digest as _;
 use suntap::Presented;
-use suntap::platform::{Accepted, Caller, Failure, Outcome, Refusal, Request, TagRef, Verdict};
+use suntap::platform::{Accepted, Caller, Failure, Outcome, Refusal, Request, Verdict};
 
 use crate::app::{App, now};
 use crate::demo;
 use crate::ops::metrics::Api;
 use crate::registry::row::Row;
+use crate::registry::tag_ref;
 use crate::store::StoreError;
 use crate::text;
 
@@ -53,42 +54,30 @@ fn answer(app: &App, told: &Told) -> Response {
     (status, html(&verdict(told, app.demo.is_some()))).into_response()
 }
 
-/// Finds the tag by what its URL captures, and decides. `None` if no layout writes such a URL.
+/// Finds the tags that may have written the URL, and decides. Returns `None` if no layout reads such a URL.
 async fn decide(app: &App, target: &str) -> Option<Told> {
     let started = Instant::now();
     let registry = app.registry();
-    let layouts = match registry.layouts().await {
-        Ok(layouts) => layouts,
+    let suspects = match registry.suspects(target).await {
+        Ok(suspects) => suspects?,
         Err(error) => {
             app.note(Api::Page, started, &registry, &Some(Err(Failure::Registry(error))));
             return Some(Told::NotNow);
         }
     };
-    let mut last = None;
-    for layout in layouts.iter() {
-        let Ok(tap) = layout.parse_origin_form(target) else { continue };
-        let names = ["xuid", "tagId"].into_iter().find_map(|name| Some((name, tap.captured(name)?)));
-        let Some((name, text)) = names else { continue };
-        let tag = TagRef::Captured { name, text };
-        // The tag may have another layout that writes the same URL. Its own layout then parses the URL.
-        for tap in [Presented::Parsed(tap), Presented::OriginForm(target)] {
-            let request = Request { tag, caller: Caller::Anyone, tap, at: now() };
-            let conclude = |outcome: Decided<'_>| (Told::from(&outcome), outcome.verdict);
-            let decided = app.service.verify_async(&registry, &mut &app.store, request, conclude).await;
-            let other = matches!(decided.1, Ok(Verdict::Refused(Refusal::OtherLayout)));
-            last = Some(decided);
-            if !other {
-                break;
-            }
-        }
-        // Two layouts may read one URL differently; the tag that is there decides.
-        if !matches!(last, Some((_, Ok(Verdict::Refused(Refusal::UnknownTag))))) {
+    let mut told = Told::NotRecognised;
+    let mut verdict = Ok(Verdict::Refused(Refusal::UnknownTag));
+    for tag in suspects.iter().filter_map(|key| tag_ref(key)) {
+        let request = Request { tag, caller: Caller::Anyone, tap: Presented::OriginForm(target), at: now() };
+        let conclude = |outcome: Decided<'_>| (Told::from(&outcome), outcome.verdict);
+        (told, verdict) = app.service.verify_async(&registry, &mut &app.store, request, conclude).await;
+        // The MAC proves which tag it was. Only a tap that another tag cannot have written ends the search.
+        if !matches!(verdict, Ok(Verdict::Refused(ref refusal)) if !matches!(refusal, Refusal::Replayed { .. })) {
             break;
         }
     }
-    let (told, verdict) = last.unzip();
-    app.note(Api::Page, started, &registry, &verdict);
-    told
+    app.note(Api::Page, started, &registry, &Some(verdict));
+    Some(told)
 }
 
 impl From<&Decided<'_>> for Told {

@@ -188,9 +188,11 @@ impl<'l> Partial<'l> {
     /// Fails if the result is not a valid line. The error names the column of the line.
     pub(super) fn merged(&self, stored: Option<&str>) -> Result<Line, String> {
         let Some(((kind, fields), stored)) = self.object.as_ref().zip(stored) else {
-            let hint = |error: String| match error.starts_with("missing field") {
-                true => error + " (a line that changes nothing stored needs all required fields)",
-                false => error,
+            let hint = |error: String| {
+                let is_missing = error.starts_with("missing field");
+                let hint =
+                    if is_missing { " (a line that changes nothing stored needs all required fields)" } else { "" };
+                error + hint
             };
             return parse(self.line, self.line).map_err(hint);
         };

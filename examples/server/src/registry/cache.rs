@@ -1,19 +1,26 @@
 //! What many taps read alike: parsed once, and again only when it has changed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use quick_cache::Weighter;
+use quick_cache::sync::Cache as Values;
 use suntap::{CounterId, Mark};
 
+use super::document;
+use super::index::{Indexed, Reader};
+use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 
-/// Batches, that is, or organisations. Behind them one makes room for another.
-const ROOM: usize = 4096;
+/// Maximum number of values in a cache, for example of batches.
+const CAPACITY: usize = 4096;
+/// Maximum number of layouts and prepared meta-read keys in a cache. They take some 16 MiB.
+const READERS: u64 = 32_768;
 
-/// Values read from documents. A store that does not know of all changes is asked for the documents each time, and only their
-/// meaning is kept.
+/// Values that are parsed from documents.
+///
+/// Some stores do not know when a document changes. Then the documents are read each time, and only parsing is saved.
 #[derive(Debug)]
-pub(crate) struct Cache<T: ?Sized>(Mutex<HashMap<String, Kept<T>>>);
+pub(crate) struct Cache<T: ?Sized>(Values<String, Kept<T>>);
 
 #[derive(Debug)]
 struct Kept<T: ?Sized> {
@@ -23,7 +30,7 @@ struct Kept<T: ?Sized> {
 }
 
 impl<T: ?Sized> Cache<T> {
-    /// What the documents under these keys say, and the mark. The last key tells what the others are.
+    /// Returns the value of the documents under these keys, and the mark. The last key determines the others.
     pub(crate) async fn get(
         &self,
         store: &Store,
@@ -32,9 +39,9 @@ impl<T: ?Sized> Cache<T> {
         parse: impl FnOnce(&[Option<String>]) -> Result<Arc<T>, StoreError>,
     ) -> Result<(Arc<T>, Option<Mark>), StoreError> {
         let name = keys.last().map(String::as_str).unwrap_or_default();
-        // Before anything is read, so that a change in between only makes it be read again.
+        // The stamp is taken before the documents are read, so a change in between only makes them be read again.
         let stamp = store.stamp();
-        let kept = self.lock().get(name).cloned();
+        let kept = self.0.get(name);
         if let Some(kept) = kept.as_ref().filter(|kept| stamp.is_some() && kept.stamp == stamp) {
             let mark = if mark.is_some() { store.read(&[], mark).await?.mark } else { None };
             return Ok((Arc::clone(&kept.value), mark));
@@ -46,29 +53,60 @@ impl<T: ?Sized> Cache<T> {
             None => parse(&found.documents)?,
         };
         let kept = Kept { stamp, documents: found.documents.into(), value: Arc::clone(&value) };
-        let mut room = self.lock();
-        if room.len() >= ROOM && !room.contains_key(name) {
-            // Any: which one is asked for next nobody knows.
-            let other = room.keys().next().cloned();
-            other.and_then(|other| room.remove(&other));
-        }
-        room.insert(name.into(), kept);
+        self.0.insert(name.into(), kept);
         Ok((value, found.mark))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T: ?Sized> Default for Cache<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Values::new(CAPACITY))
     }
 }
 
 impl<T: ?Sized> Clone for Kept<T> {
     fn clone(&self) -> Self {
         Self { stamp: self.stamp, documents: Arc::clone(&self.documents), value: Arc::clone(&self.value) }
+    }
+}
+
+/// The layouts of a shape, with their keys prepared, and the document from which they were made.
+#[derive(Clone, Debug)]
+struct Shape {
+    text: Arc<str>,
+    readers: Arc<[Reader]>,
+}
+
+/// Layouts by the key of their shape.
+#[derive(Debug)]
+pub(crate) struct Readers(Values<String, Shape, ByKeys>);
+
+#[derive(Clone, Debug)]
+struct ByKeys;
+
+impl Weighter<String, Shape> for ByKeys {
+    fn weight(&self, _: &String, shape: &Shape) -> u64 {
+        let weights = shape.readers.iter().map(|reader| reader.weight().saturating_add(1));
+        u64::try_from(weights.sum::<usize>()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Readers {
+    /// Returns the layouts of a document.
+    pub(crate) fn get(&self, key: &str, text: String, secrets: &'static Secrets) -> Result<Arc<[Reader]>, StoreError> {
+        if let Some(shape) = self.0.get(key).filter(|shape| *shape.text == *text) {
+            return Ok(shape.readers);
+        }
+        let layouts: Vec<Indexed> = document(key, &text)?;
+        let readers: Result<_, _> = layouts.iter().map(|layout| Reader::new(layout, secrets)).collect();
+        let readers: Arc<[Reader]> = readers.map_err(|_| StoreError::Document(key.into()))?;
+        self.0.insert(key.into(), Shape { text: text.into(), readers: Arc::clone(&readers) });
+        Ok(readers)
+    }
+}
+
+impl Default for Readers {
+    fn default() -> Self {
+        Self(Values::with_weighter(1024, READERS, ByKeys))
     }
 }

@@ -8,7 +8,8 @@
 //! | `xuid/q8w3sbcz` or `number/1001` | [`Entry::Tag`] |
 //! | `cuid/abc123/SHOE-0042` `uid/abc123/04AABBCC112233` | [`Entry::See`]: another name of a tag |
 //! | `counter/` and 32 digits | [`Entry::See`]: the tag with this counter id |
-//! | `layouts` | all imported layouts, for taps that arrive as a URL |
+//! | `shape/` and a shape | the layouts with this path and these parameters, see [`index`](super::index) |
+//! | `claimed/04AABBCC112233` | the keys of the tags with this UID that their URL does not name |
 //! | `key/` and 32 digits | [`ApiKey`]: the organisation and kind of an API key or token |
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -329,9 +330,6 @@ pub struct RuleGroup {
 pub mod key {
     use super::{ApiKeyName, CounterId, Uid, hex};
 
-    /// Every layout that was imported.
-    pub const LAYOUTS: &str = "layouts";
-
     /// An organisation.
     #[must_use]
     pub fn organisation(id: u64) -> String {
@@ -380,6 +378,18 @@ pub mod key {
         format!("counter/{}", hex::encode(counter.as_bytes()))
     }
 
+    /// The layouts whose path and query have this shape.
+    #[must_use]
+    pub fn shape(shape: &str) -> String {
+        format!("shape/{shape}")
+    }
+
+    /// The tags with this UID that no URL names.
+    #[must_use]
+    pub fn claimed(uid: Uid) -> String {
+        format!("claimed/{uid}")
+    }
+
     /// An API key or token.
     #[must_use]
     pub fn api_key(name: &ApiKeyName) -> String {
@@ -390,16 +400,21 @@ pub mod key {
 /// Defines how a type is written as text.
 macro_rules! as_text {
     ($module:ident, $type:ty, $from:expr, $to:expr, $wanted:literal) => {
-        mod $module {
+        pub(super) mod $module {
             use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
             use super::*;
 
-            pub(super) fn serialize<S: Serializer>(value: &$type, serializer: S) -> Result<S::Ok, S::Error> {
+            pub(in crate::registry) fn serialize<S: Serializer>(
+                value: &$type,
+                serializer: S,
+            ) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&$to(value))
             }
 
-            pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+            pub(in crate::registry) fn deserialize<'de, D: Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<$type, D::Error> {
                 let text = String::deserialize(deserializer)?;
                 // The error does not repeat the text, because the text can be a key.
                 $from(&text).ok_or_else(|| D::Error::custom($wanted))
@@ -435,6 +450,7 @@ mod uid_text {
 
     use super::Uid;
 
+    #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
     pub(super) fn serialize<S: Serializer>(uid: &Option<Uid>, serializer: S) -> Result<S::Ok, S::Error> {
         match uid {
             Some(uid) => serializer.collect_str(uid),

@@ -10,6 +10,7 @@ use suntap::platform::{
 };
 use suntap::{LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
+use super::index::MetaKeyRef;
 use crate::registry::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
 use crate::secrets::Secrets;
 
@@ -71,6 +72,28 @@ impl Row {
     /// Returns the path of the tag group.
     pub(crate) fn group(&self) -> Option<&str> {
         self.above.tag_group.as_ref().map(|group| group.path.as_str())
+    }
+
+    /// Returns the layout of the tag, its own or that of its tag group, as it is stored and as the library has it.
+    pub(crate) fn layout(&self) -> Option<(&Layout, &SdmLayout)> {
+        let group =
+            || self.above.tag_group.as_ref().and_then(|group| group.layout.as_ref()).zip(self.above.layout.as_ref());
+        self.tag.layout.as_ref().zip(self.layout.as_ref()).or_else(group)
+    }
+
+    /// Returns the meta-read key of the tag, as the index stores it. Returns `None` if the tag has none, or if it depends on an
+    /// eCode.
+    pub(crate) fn meta_key(&self) -> Option<MetaKeyRef> {
+        match &self.tag.keys.as_ref()?.source {
+            KeySource::Held { has_meta, .. } => {
+                let (meta, _) = self.held.as_ref().filter(|_| *has_meta)?;
+                MetaKeyRef::sealed(meta, self.secrets)
+            }
+            KeySource::Derived(Derivation::An10922 { meta, .. }) => meta.clone().map(MetaKeyRef::MetaKey),
+            KeySource::Derived(Derivation::Boltcard { issuer, .. }) => Some(MetaKeyRef::Boltcard(issuer.clone())),
+            KeySource::Derived(Derivation::SdmBackend { master }) => Some(MetaKeyRef::SdmBackend(master.clone())),
+            KeySource::Sealed { .. } | KeySource::Derived(Derivation::ECode { .. }) => None,
+        }
     }
 
     pub(crate) fn has_keys(&self) -> bool {
@@ -208,7 +231,7 @@ impl<K> Tag<K> {
 }
 
 /// The eCode for held keys, which are sealed under the server secret alone.
-const WITHOUT_CODE: ECode = ECode::from_bytes([0; 16]);
+pub(super) const WITHOUT_CODE: ECode = ECode::from_bytes([0; 16]);
 
 /// Seals keys under the current server secret alone. Returns `None` if there is no server secret.
 pub(crate) fn hold<K>(
@@ -240,12 +263,16 @@ fn open_held<K>(sealed: &SealedKeys, tag: &Tag<K>, secrets: &Secrets) -> Option<
 
 /// Returns the context of held keys, which binds them to the name and the UID of their tag.
 fn held_context<K>(tag: &Tag<K>) -> TagContext {
+    context_of(&tag.key(), tag.uid)
+}
+
+/// Returns the context of keys that are stored under `place`.
+pub(super) fn context_of(place: &str, uid: Option<Uid>) -> TagContext {
     use sha2::Digest as _;
 
-    let digest: [u8; 32] = sha2::Sha256::digest(tag.key()).into();
+    let digest: [u8; 32] = sha2::Sha256::digest(place).into();
     let (tag_id, _) = digest.split_first_chunk().unwrap_or((&[0; 8], &[]));
-    let uid = tag.uid.unwrap_or(Uid::from_bytes([0; 7]));
-    TagContext { tag_id: u64::from_be_bytes(*tag_id), uid, epoch: 0 }
+    TagContext { tag_id: u64::from_be_bytes(*tag_id), uid: uid.unwrap_or(Uid::from_bytes([0; 7])), epoch: 0 }
 }
 
 /// Returns the context of keys that are sealed under an eCode. Returns `None` if the tag has no number or no UID.

@@ -150,7 +150,7 @@ async fn old_names_do_not_reach_the_page() {
     import_into(&store, &[json!({ "tag": { "xuid": "tag00001", "cuid": "A" } })]).await.unwrap();
     store.close().await;
     let server = Server::on(folder.path("data.redb").to_str().unwrap(), &folder.secrets());
-    let url = tags::tag(1).tap().unwrap().to_owned();
+    let url = tags::tag(1).tap().unwrap().clone();
     let page = get(&server.address, url.strip_prefix("https://t.example").unwrap()).body;
     let shown = format!("<bdi>&lt;b&gt;eohS{}</bdi>", "x".repeat(121));
     assert!(page.contains("Genuine") && page.contains(&shown), "{page}");

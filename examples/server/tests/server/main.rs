@@ -33,4 +33,5 @@ mod rotation;
 mod sample;
 mod stores;
 mod tags;
+mod unnamed;
 mod v1;

@@ -95,7 +95,7 @@ async fn a_change_is_seen(url: &str) {
     import(&store, tags::secrets(), &set_up, Allowed::default(), |_| ()).await.unwrap();
     for (round, state) in ["active", "inactive", "active", "inactive"].into_iter().enumerate() {
         line["tag"]["layout"] =
-            json!({ "template": format!("https://t{round}.example/?x={{:xuid}}&n={{ctr}}&e={{mac}}") });
+            json!({ "template": format!("https://t.example/t{round}?x={{:xuid}}&n={{ctr}}&e={{mac}}") });
         let text = tags::text(&[batch(state), line.clone()]);
         import(&store, tags::secrets(), &text, Allowed::default(), |_| ()).await.unwrap();
         // Twice, since the second time there is something to remember.
@@ -104,8 +104,8 @@ async fn a_change_is_seen(url: &str) {
             let row = (&registry).find(TagRef::Xuid("tag00090")).await.unwrap().unwrap();
             let expected = if state == "active" { State::Active } else { State::Inactive };
             assert_eq!(row.record().standing.batch, expected, "round {round}");
-            let layouts = registry.layouts().await.unwrap();
-            assert!(layouts.iter().any(|layout| layout.template().contains(&format!("t{round}."))), "round {round}");
+            let target = format!("/t{round}?x=tag00090&n=000001&e=94EED9EE65337086");
+            assert_eq!(registry.suspects(&target).await.unwrap(), Some(vec!["xuid/tag00090".into()]), "round {round}");
         }
     }
     store.close().await;
