@@ -11,6 +11,9 @@ use super::verdict::Verdict;
 use crate::sun::error::Field;
 use crate::sun::template::is_name;
 
+/// The maximum length of the body of an ixkio answer, and of the metadata in an ETRNL answer, in bytes.
+pub(super) const MAX_LENGTH: usize = 64 * 1024;
+
 /// The HTTP answer to send to the client.
 #[derive(Clone, Debug)]
 #[must_use = "the client waits for it"]
@@ -82,6 +85,9 @@ pub enum Unfit {
     Rules(RulesError),
     /// The field [`metadata`](super::Record::metadata) of the record is not valid JSON.
     Metadata,
+    /// The answer would be too long, or would need too many subtags. The documentation of [`ixkio`](super::ixkio) and
+    /// [`etrnl`](super::etrnl) states the limits.
+    TooLong,
 }
 
 impl fmt::Display for Unfit {
@@ -102,6 +108,7 @@ impl fmt::Display for Unfit {
             Self::Name => "an extended data field has a name that is already used in the answer",
             Self::Rules(error) => return error.fmt(f),
             Self::Metadata => "the metadata is not JSON",
+            Self::TooLong => "the answer would have more than 65536 bytes or more than 1024 subtags",
         })
     }
 }

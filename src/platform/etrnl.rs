@@ -54,7 +54,8 @@
 //! `"O"`, `"I"`, or any other character that the tag wrote as its status. `ttCurrStatus` and `ttPermStatus` are null if
 //! the tag has no tamper status. `lastAuthenticTimestamp` is ISO 8601 in UTC with milliseconds.
 //! `lastAuthenticTimestamp` is also null if no time was stored with the last accepted tap. `metadata` is returned
-//! unchanged, but without the white space around it.
+//! unchanged, but without the white space around it. Metadata that is not JSON, or is longer than 64 KiB, is left out: the
+//! field is null.
 //!
 //! **The API reports a tag as authentic even if its tamper seal was opened.** To find out whether the seal was opened,
 //! check `ttPermStatus` and `ttCurrStatus`.
@@ -68,7 +69,7 @@ use chrono::{DateTime, Datelike as _, SecondsFormat};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::answer::{Answer, Unfit, check_chip, is_known};
+use super::answer::{Answer, MAX_LENGTH, Unfit, check_chip, is_known};
 use super::api_key::ApiKeySecret;
 use super::outcome::Outcome;
 use super::record::{Keys, Record, TagRecord};
@@ -257,8 +258,8 @@ impl<'a> Reply<'a> {
             last_authentic_timestamp: last.and_then(|mark| mark.at).and_then(timestamp),
             last_authentic_ctr: last.map(|mark| mark.ctr.get()),
             // Metadata that is not JSON is left out, because it would make the whole answer invalid. The function
-            // `check` reports such metadata before the tag is added to a registry.
-            metadata: metadata.and_then(|text| serde_json::from_str(text).ok()),
+            // `check` reports such metadata, and metadata that is too long, before the tag is added to a registry.
+            metadata: metadata.filter(|text| text.len() <= MAX_LENGTH).and_then(|text| serde_json::from_str(text).ok()),
             ..self
         }
     }
@@ -320,6 +321,9 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     let record = tag.record();
     if record.metadata.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_err()) {
         return Err(Unfit::Metadata);
+    }
+    if record.metadata.is_some_and(|text| text.len() > MAX_LENGTH) {
+        return Err(Unfit::TooLong);
     }
     let chip = record.chip.as_ref().ok_or(Unfit::NotProgrammed)?;
     let layout = chip.layout;

@@ -32,6 +32,7 @@
 //! | the tag is unknown | 404 | the identifier from the request, `error`: `tag_not_found` (ours) |
 //! | a required token is missing, unknown or of another organisation | 401 | `xuid`, `error`: `token_invalid` (ours) |
 //! | the request is invalid | 400 | `xuid` if `x` was sent once, `error`: `invalid_request` (ours) |
+//! | the answer would be too long (see below) | 500 | `xuid` or the requested identifier, `error`: `answer_too_long` (ours) |
 //! | the registry or the store failed | 503 | `xuid` or the requested identifier, `error`: `unavailable` (ours) |
 //!
 //! A folder contains tag groups, a tag group contains batches, and a batch contains tags. If several of these levels
@@ -42,6 +43,10 @@
 //! response, usually the default response. The same applies to a replay, to a request with a missing or malformed `n`
 //! or `e`, and to every tap of a tag without keys. A tag whose record has no chip cannot be authenticated, and always
 //! gets the default response.
+//!
+//! The body of an answer has at most 65,536 bytes, and at most 1,024 subtags are looked up for it (at most 256 for each
+//! text; any further subtags of this text stay as written). If the texts of a record exceed one of these limits, the answer has status 500, and the tap is spent if it was accepted. [`check`]
+//! reports such a record as [`Unfit::TooLong`].
 //!
 //! # Deliberate differences
 //!
@@ -97,28 +102,36 @@
 //! ```
 
 use alloc::borrow::Cow;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::cell::OnceCell;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::answer::{Answer, Unfit, check_chip, is_known};
+use super::answer::{Answer, MAX_LENGTH, Unfit, check_chip, is_known};
 use super::api_key::ApiKeySecret;
-use super::outcome::{Outcome, Response};
-use super::record::{ExtendedData, Keys, Level, Record, TagRecord};
+use super::outcome::{Outcome, Response, fields};
+use super::record::{ExtendedData, Keys, Level, Record, TagRecord, key};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
 use super::request::Caller;
+use super::rules::{Budget, Filled, Subtag, Subtags};
 use super::service::Service;
 use super::verdict::{Failure, Refusal, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::sun::error::Field;
 use crate::sun::presented::Presented;
 use crate::sun::received::Mirrors;
-use crate::value::{Uid, UnixMillis};
+use crate::value::{Mark, SdmReadCtr, Uid, UnixMillis};
 
 /// The field names that this API itself uses in answers. Extended data fields must not use these names.
 const TAKEN: [&str; 4] = ["xuid", "cuid", "response", "error"];
+
+/// The maximum number of subtags that are looked up for all texts of an answer.
+const MAX_LOOK_UPS: u32 = 1024;
+
+/// The maximum length of the name of a subtag in bytes. A longer name stays as written.
+const MAX_NAME: usize = 256;
 
 /// Answers requests in the wire format of ixkio.
 #[derive(Clone, Copy, Debug)]
@@ -277,7 +290,8 @@ impl<'a> Asked<'a> {
         let answer = match (&outcome.verdict, outcome.response()) {
             (Ok(_), Some(response)) => {
                 let cuid = record.and_then(|record| record.names.cuid).filter(|_| self.name != "xuid");
-                Answer::json(200, &Answered { xuid, cuid, response })
+                let answer = Answered::new(cuid, &response).and_then(|body| body.answer());
+                answer.unwrap_or_else(|| by.refused(500, "answer_too_long"))
             }
             (Ok(Verdict::Refused(Refusal::NotTheOwner)), _) => by.refused(401, "token_invalid"),
             (Ok(Verdict::Refused(Refusal::Inactive(level))), _) => by.refused(
@@ -318,13 +332,35 @@ impl Serialize for Refused<'_> {
 }
 
 /// The body of an answer with the response text that the rules chose.
-struct Answered<'a, R> {
+struct Answered<'a> {
     xuid: Option<&'a str>,
     cuid: Option<&'a str>,
-    response: Response<'a, R>,
+    response: String,
+    extended_data: Vec<(String, String)>,
 }
 
-impl<R: TagRecord> Serialize for Answered<'_, R> {
+impl<'a> Answered<'a> {
+    /// Creates the body. Returns `None` if its texts exceed the limits of an answer.
+    fn new<R: TagRecord>(cuid: Option<&'a str>, response: &Response<'a, R>) -> Option<Self> {
+        let texts = Texts::new(response);
+        let mut budget = Budget { bytes: MAX_LENGTH, look_ups: MAX_LOOK_UPS };
+        let text = Filled::new(response.text, &texts).within(&mut budget)?;
+        let mut extended_data = Vec::new();
+        for (key, value) in keys(response.extended_data()) {
+            budget.bytes = budget.bytes.checked_sub(key.len())?;
+            extended_data.push((key, Filled::new(value, &texts).within(&mut budget)?));
+        }
+        Some(Self { xuid: response.view.names.xuid, cuid, response: text, extended_data })
+    }
+
+    /// Creates the answer. Returns `None` if its body would be too long.
+    fn answer<E>(&self) -> Option<Answer<E>> {
+        // JSON writes one byte of a text as at most six bytes, so even a body that is too long has a limit.
+        Some(Answer::json(200, self)).filter(|answer| answer.body.len() <= MAX_LENGTH)
+    }
+}
+
+impl Serialize for Answered<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if let Some(xuid) = self.xuid {
@@ -333,34 +369,57 @@ impl<R: TagRecord> Serialize for Answered<'_, R> {
         if let Some(cuid) = self.cuid {
             map.serialize_entry("cuid", cuid)?;
         }
-        map.serialize_entry("response", &Displayed(&self.response))?;
-        for (key, value) in keys(self.response.extended_data()) {
-            map.serialize_entry(&key, &Displayed(&self.response.fill(value)))?;
+        map.serialize_entry("response", &self.response)?;
+        for (key, value) in &self.extended_data {
+            map.serialize_entry(key, value)?;
         }
         map.end()
     }
 }
 
-/// A value that is serialised as its `Display` text.
-struct Displayed<'a, T>(&'a T);
+/// The values of the subtags of one answer. The extended data fields are sorted by name, so that the time for an answer
+/// does not grow with the product of fields and subtags.
+struct Texts<'a, R> {
+    response: &'a Response<'a, R>,
+    fields: OnceCell<BTreeMap<String, &'a str>>,
+}
 
-impl<T: fmt::Display> Serialize for Displayed<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self.0)
+impl<'a, R: TagRecord> Texts<'a, R> {
+    fn new(response: &'a Response<'_, R>) -> Self {
+        Self { response, fields: OnceCell::new() }
+    }
+
+    fn field(&self, name: &str) -> Option<&'a str> {
+        let by_name = self.fields.get_or_init(|| {
+            let mut by_name = BTreeMap::new();
+            for field in fields(self.response.record) {
+                // Of several fields with the same name, the first one counts.
+                by_name.entry(field.key().collect()).or_insert(field.value);
+            }
+            by_name
+        });
+        by_name.get(&key(name).collect::<String>()).copied()
     }
 }
 
-/// Returns the JSON key and the value of each extended data field. The JSON key is the name of the field in lower case,
-/// with `_` in place of each space. A field is left out if its JSON key is empty or is already used in the answer.
-fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> Vec<(String, &'r str)> {
-    let mut keys: Vec<(String, &str)> = Vec::new();
-    for field in fields {
-        let key: String = field.key().collect();
-        if !key.is_empty() && !TAKEN.contains(&&*key) && keys.iter().all(|(other, _)| *other != key) {
-            keys.push((key, field.value));
+impl<R: TagRecord> Subtags for Texts<'_, R> {
+    fn subtag(&self, name: &str) -> Option<Subtag<'_>> {
+        // The name of a subtag is not part of the answer, so nothing else limits its length.
+        if name.len() > MAX_NAME {
+            return None;
         }
+        self.response.built_in(name).or_else(|| self.field(name).map(Subtag::Nested))
     }
-    keys
+}
+
+/// Iterates over the JSON keys and the values of extended data fields. The JSON key is the name of the field in lower case,
+/// with `_` in place of each space. A field is left out if its JSON key is empty or is already used in the answer.
+fn keys<'r>(fields: impl Iterator<Item = ExtendedData<'r>>) -> impl Iterator<Item = (String, &'r str)> {
+    let mut taken: BTreeSet<String> = TAKEN.map(String::from).into();
+    fields.filter_map(move |field| {
+        let key: String = field.key().collect();
+        (!key.is_empty() && taken.insert(key.clone())).then_some((key, field.value))
+    })
 }
 
 /// Checks whether this API can answer requests about a tag. Call this function before you add the tag to your registry.
@@ -375,8 +434,17 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
     }
     record.rules.check().map_err(Unfit::Rules)?;
     let fields = || (0..).map_while(|index| tag.extended_data(index)).filter(|field| field.in_response);
-    if keys(fields()).len() < fields().count() {
+    if keys(fields()).count() < fields().count() {
         return Err(Unfit::Name);
+    }
+    // Each number of the tap is as long as it can be.
+    let mark = Some(Mark { ctr: SdmReadCtr::MAX, at: None, taps: u32::MAX });
+    let is_short = |text| {
+        let response = Response { record: tag, view: record, mark, text };
+        Answered::new(record.names.cuid, &response).and_then(|body| body.answer::<()>()).is_some()
+    };
+    if !record.rules.responses().all(is_short) {
+        return Err(Unfit::TooLong);
     }
     if let Some(chip) = &record.chip {
         if let Some(field) = [Field::PiccData, Field::TtStatus].into_iter().find(|field| chip.layout.has(*field)) {

@@ -35,7 +35,8 @@ impl<K> Deref for Ready<'_, K> {
 
 impl<'r> TagKeys<'r> {
     /// Prepares the keys of a tag. `needs_meta_key` is `true` if the service must still decrypt PICCData. `uid` is the
-    /// UID of the record. `ecode` is the text of the eCode, a code in the URL of the tag.
+    /// UID of the record. `ecode` is the text of the eCode, a code in the URL of the tag. Keys that are derived from an
+    /// eCode are derived with the first secret.
     pub(super) fn prepare(
         secrets: &[ServerSecret],
         keys: &Keys<'r>,

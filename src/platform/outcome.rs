@@ -46,10 +46,10 @@ impl<R, E> Outcome<'_, R, E> {
 /// beginning of the text. Do not send a partial text.
 #[derive(Debug)]
 pub struct Response<'a, R> {
-    record: &'a R,
-    view: Record<'a>,
-    mark: Option<Mark>,
-    text: &'a str,
+    pub(super) record: &'a R,
+    pub(super) view: Record<'a>,
+    pub(super) mark: Option<Mark>,
+    pub(super) text: &'a str,
 }
 
 impl<'a, R: TagRecord, E> Outcome<'a, R, E> {
@@ -98,12 +98,13 @@ impl<'a, R: TagRecord> Response<'a, R> {
     }
 }
 
-fn fields<R: TagRecord>(record: &R) -> impl Iterator<Item = ExtendedData<'_>> {
+pub(super) fn fields<R: TagRecord>(record: &R) -> impl Iterator<Item = ExtendedData<'_>> {
     (0..).map_while(|index| record.extended_data(index))
 }
 
-impl<R: TagRecord> Subtags for Response<'_, R> {
-    fn subtag(&self, name: &str) -> Option<Subtag<'_>> {
+impl<R> Response<'_, R> {
+    /// Returns the value of a subtag that is not the name of an extended data field.
+    pub(super) fn built_in(&self, name: &str) -> Option<Subtag<'_>> {
         let view = &self.view;
         let names = view.names;
         let text = |text: Option<_>| Subtag::Text(text.unwrap_or_default());
@@ -120,8 +121,13 @@ impl<R: TagRecord> Subtags for Response<'_, R> {
             ("tagname", text(names.tag)),
             ("tagcodedr", Subtag::Nested(view.rules.layer())),
         ];
-        let known = known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, subtag)| subtag);
-        known.or_else(|| {
+        known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, subtag)| subtag)
+    }
+}
+
+impl<R: TagRecord> Subtags for Response<'_, R> {
+    fn subtag(&self, name: &str) -> Option<Subtag<'_>> {
+        self.built_in(name).or_else(|| {
             let field = fields(self.record).find(|field| field.is_called(name))?;
             Some(Subtag::Nested(field.value))
         })

@@ -230,7 +230,7 @@ impl ExtendedData<'_> {
     }
 }
 
-fn key(name: &str) -> impl Iterator<Item = char> {
+pub(super) fn key(name: &str) -> impl Iterator<Item = char> {
     name.chars().flat_map(char::to_lowercase).map(|c| if c == ' ' { '_' } else { c })
 }
 

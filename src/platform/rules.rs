@@ -36,6 +36,8 @@ use core::fmt;
 
 mod subtags;
 
+#[cfg(feature = "dialects")]
+pub(super) use subtags::Budget;
 pub use subtags::{Filled, Subtag, Subtags};
 
 /// The placeholder for the tag's own default response. The placeholder may occur in at most one response of a tag
@@ -174,6 +176,12 @@ impl<'r> Rules<'r> {
         rules.groups.iter().flatten().any(|group| {
             group.rules.contains(&Rule::TagAuthentication) && filled(group.response) != filled(rules.default)
         })
+    }
+
+    /// Returns all response texts of the rule set that [applies to the tag](self).
+    #[cfg(feature = "dialects")]
+    pub(super) fn responses(&self) -> impl Iterator<Item = &'r str> {
+        self.in_force().responses()
     }
 
     /// Returns the response text for a tap. The text can still contain subtags, which are placeholders such as

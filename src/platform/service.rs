@@ -114,9 +114,12 @@ impl<'s> Service<'s> {
     /// two kinds, pass an empty slice.
     ///
     /// The first element must be the current secret. If some keys are still sealed with the previous secret, pass that
-    /// secret as the second element until you have [sealed these keys again](crate::kdf::ecode::SealedKeys::rewrap). To
-    /// unseal keys, the service tries the secrets in order. To derive keys from an eCode, the service uses only the
-    /// first secret.
+    /// secret as the second element until you have [sealed these keys again](crate::kdf::ecode::SealedKeys::rewrap).
+    ///
+    /// The service tries the secrets in order. The right secret is the one that unseals the keys. For keys derived from
+    /// an eCode, the right secret is the one whose keys match the MAC of the tap. Such keys cannot be sealed again:
+    /// keep the secret in the slice for as long as these tags are in use. A refused tap costs one verification for each
+    /// secret.
     #[must_use]
     pub const fn new(secrets: &'s [ServerSecret]) -> Self {
         Self { secrets }
@@ -277,7 +280,7 @@ impl<'s> Service<'s> {
                     Ok(asker) => asker,
                     Err(error) => return conclude(Outcome::without_record(Err(Failure::Registry(error)))),
                 };
-                let examined = match self.examine_claim(&view, &tap, claimed.again()) {
+                let examined = match self.examine_claim(&view, &tap, &claimed) {
                     Ok(examined) => examined,
                     Err(refusal) => {
                         refused = refusal;
@@ -327,20 +330,22 @@ impl<'s> Service<'s> {
             }
         };
         let has_picc_data = layout.has(Field::PiccData);
-        // The keys are prepared before an error in `tap` is returned. This order matters for a tap that arrived as
-        // separate values with both a wrong eCode and a malformed value. The ETRNL API reports the wrong eCode in this
-        // case.
-        let keys = TagKeys::prepare(self.secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
-        let tap = tap.map_err(Refusal::Malformed)?;
+        self.first_verified(&chip.keys, |secrets| {
+            // The keys are prepared before an error in `tap` is returned. This order matters for a tap that arrived as
+            // separate values with both a wrong eCode and a malformed value. The ETRNL API reports the wrong eCode in
+            // this case.
+            let keys = TagKeys::prepare(secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
+            let tap = tap.as_ref().map_err(|error| Refusal::Malformed(*error))?;
 
-        let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
-        let claim = Claims::new(&tap, meta_key).next();
-        // A wrong eCode gives wrong keys, which usually do not decrypt the PICCData to valid content. Therefore, if the
-        // keys are derived from an eCode and decryption fails, the refusal is `SealBroken` (wrong eCode).
-        let is_derived = matches!(chip.keys, Keys::ECode { .. });
-        let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
-        let (_, claimed) = claim.ok_or(unopened)?;
-        verify_claim(record, chip, claimed, &keys.file)
+            let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
+            let claim = Claims::new(tap, meta_key).next();
+            // A wrong eCode gives wrong keys, which usually do not decrypt the PICCData to valid content. Therefore, if
+            // the keys are derived from an eCode and decryption fails, the refusal is `SealBroken` (wrong eCode).
+            let is_derived = matches!(chip.keys, Keys::ECode { .. });
+            let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
+            let (_, claimed) = claim.ok_or(unopened)?;
+            verify_claim(record, chip, claimed, &keys.file)
+        })
     }
 
     /// Like [`examine`](Self::examine), but for a tap whose PICCData is already decrypted.
@@ -348,15 +353,39 @@ impl<'s> Service<'s> {
         &self,
         record: &Record<'_>,
         tap: &UnverifiedTap<'a>,
-        claimed: ClaimedTap<'a>,
+        claimed: &ClaimedTap<'a>,
     ) -> Result<Examined<'a>, Refusal> {
         let chip = record.chip.as_ref().ok_or(Refusal::NoChip)?;
         if tap.layout() != chip.layout {
             return Err(Refusal::OtherLayout);
         }
         let (scheme, ecode) = (chip.layout.scheme(), tap.captured(ECODE));
-        let keys = TagKeys::prepare(self.secrets, &chip.keys, scheme, false, record.uid, ecode)?;
-        verify_claim(record, chip, claimed, &keys.file)
+        self.first_verified(&chip.keys, |secrets| {
+            let keys = TagKeys::prepare(secrets, &chip.keys, scheme, false, record.uid, ecode)?;
+            verify_claim(record, chip, claimed.again(), &keys.file)
+        })
+    }
+
+    /// Calls `verify` with the server secrets, and returns the result. If the keys are derived from an eCode, nothing
+    /// but the MAC shows which secret is right, so `verify` is called with one secret after another until it accepts
+    /// the tap. If it never does, the refusal is the one that got furthest.
+    fn first_verified<T>(
+        &self,
+        keys: &Keys<'_>,
+        mut verify: impl FnMut(&'s [ServerSecret]) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        if !matches!(keys, Keys::ECode { .. }) {
+            return verify(self.secrets);
+        }
+        let mut furthest = Refusal::NoKeys;
+        for secret in self.secrets.chunks(1) {
+            match verify(secret) {
+                Ok(verified) => return Ok(verified),
+                Err(refusal) if progress(refusal) > progress(furthest) => furthest = refusal,
+                Err(_) => {}
+            }
+        }
+        Err(furthest)
     }
 
     /// Returns the counter id of a tag, under which the counter store keeps the counter. A registry needs this id to
@@ -415,6 +444,18 @@ fn verify_claim<'a>(
     let values = TapValues { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
     let counter = chip.counter.unwrap_or_else(|| tap.counter_id());
     Ok(Examined { tap, values, counter })
+}
+
+/// Returns how far a tap got under one of several server secrets.
+fn progress(refusal: Refusal) -> u8 {
+    match refusal {
+        Refusal::NoKeys => 0,
+        // The keys of a wrong secret usually end here, because they do not decrypt the PICCData.
+        Refusal::SealBroken => 1,
+        // By chance, the decrypted PICCData is valid, but the UID is another one.
+        Refusal::OtherUid => 2,
+        _ => 3,
+    }
 }
 
 /// Maps the error of a failed verification to a refusal.

@@ -423,6 +423,62 @@ fn long_rule_texts_take_linear_time() {
     assert_eq!(answer.body, r#"{"xuid":"q8w3sbcz","response":"own"}"#);
 }
 
+/// A record cannot make an answer long or slow: above a limit, the answer is a short error.
+#[test]
+fn an_answer_has_one_budget() {
+    let ask = |extended: Vec<(String, String, bool)>| {
+        let row = Row { xuid: Some("q8w3sbcz".into()), extended, ..Row::new(1) };
+        let fit = ixkio::check(&row);
+        let tags = Tags { rows: vec![row], ..Tags::default() };
+        let ixkio = Ixkio::new(Service::new(&[]), &API_KEYS);
+        let answer = ixkio.answer("x=q8w3sbcz", &tags, &mut MemoryCounters::<2>::new(), None);
+        (fit, answer.status, answer.body)
+    };
+    let field = |name: &str, value: String| (String::from(name), value, true);
+    let too_long = (Err(Unfit::TooLong), 500, String::from(r#"{"xuid":"q8w3sbcz","error":"answer_too_long"}"#));
+
+    // The body has 65,536 bytes, and then one more.
+    let frame = r#"{"xuid":"q8w3sbcz","response":"","a":""}"#.len();
+    let (fit, status, body) = ask(vec![field("a", "x".repeat(65_536 - frame))]);
+    assert_eq!((fit, status, body.len()), (Ok(()), 200, 65_536));
+    assert_eq!(ask(vec![field("a", "x".repeat(65_537 - frame))]), too_long);
+    assert_eq!(ask(vec![field("a", "\u{1}".repeat(11_000))]), too_long, "JSON writes six bytes for this one");
+    assert_eq!(ask((0..70_000).map(|n| field(&format!("f{n}"), String::new())).collect()), too_long);
+
+    // 1,024 subtags, and then one more text with subtags.
+    let texts = |count| (0..count).map(|n| field(&format!("f{n}"), "{xuid}".repeat(256))).collect();
+    assert_eq!(ask(texts(4)).1, 200);
+    assert_eq!(ask(texts(5)), too_long);
+
+    // A value that is repeated, and fields that contain each other.
+    let repeated = vec![field("a", "x".repeat(1_000_000)), field("b", "{a}".repeat(256))];
+    assert_eq!(ask(repeated), too_long);
+    let crossed = (0..20_000).map(|n| field(&format!("f{n}"), format!("{{f{}}}", n + 1).repeat(40))).collect();
+    assert_eq!(ask(crossed), too_long);
+    // The name of a subtag is not written, so it has a limit of its own.
+    let named = "n".repeat(10_000);
+    let hidden = vec![
+        field("a", "{b}".repeat(256)),
+        (named.clone(), String::new(), false),
+        (String::from("b"), format!("{{{named}}}").repeat(100), false),
+    ];
+    assert_eq!(ask(hidden), too_long);
+}
+
+/// Metadata that is too long is answered as `null`, like metadata that is not JSON.
+#[test]
+fn long_metadata_is_null() {
+    for (length, fit, shown) in [(65_536, Ok(()), true), (65_537, Err(Unfit::TooLong), false)] {
+        let long = Row { metadata: Some(format!("\"{}\"", "x".repeat(length - 2))), ..row(2) };
+        assert_eq!(etrnl::check(&long), fit);
+        let tags = Tags { rows: vec![long], ..Tags::default() }.with_api_key("key", 1);
+        let tap = Model::new().read(2, 1);
+        let mut counters = Fragile { counters: MemoryCounters::new(), fail: None };
+        let (_, body) = send(&tags, &mut counters, 2, [&tap.first, &tap.second], 0);
+        assert!(body.contains(r#""authentic":true"#) && body.ends_with(r#""metadata":null}"#) != shown);
+    }
+}
+
 /// Metadata that is not JSON is answered as `null` and does not break the answer.
 #[test]
 fn invalid_metadata_is_null() {

@@ -266,9 +266,11 @@ fn keys_of_every_source_are_accepted() {
         let keys = SealedKeys::seal(secret, &code, &tag, &META_KEY, &FILE_KEY);
         accepts(&ECODE, Keys::Sealed { keys: &keys, tag }, &secrets, META, &FILE_KEY);
     }
-    let meta = *ecode::derive_meta_read_key(&secrets[0], &code, UID, 4).expose_bytes();
-    let file = ecode::derive_file_read_key(&secrets[0], &code, UID, 4);
-    accepts(&ECODE, Keys::ECode { epoch: 4 }, &secrets, meta, &file);
+    for secret in &secrets {
+        let meta = *ecode::derive_meta_read_key(secret, &code, UID, 4).expose_bytes();
+        let file = ecode::derive_file_read_key(secret, &code, UID, 4);
+        accepts(&ECODE, Keys::ECode { epoch: 4 }, &secrets, meta, &file);
+    }
 }
 
 /// Each step has its own refusal. If several steps would refuse, the earliest one does.

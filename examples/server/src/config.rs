@@ -103,6 +103,7 @@ pub(crate) struct Init {
 }
 
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each of them is a flag")]
 pub(crate) struct Import {
     /// The file, or `-` for standard input.
     pub(crate) path: PathBuf,
@@ -112,6 +113,13 @@ pub(crate) struct Import {
     /// Accept authentication tags without rules, although genuine and forged taps get the same answer.
     #[arg(long)]
     pub(crate) allow_no_rules: bool,
+    /// Accept the factory key (16 zero bytes), with which everybody can make taps that pass.
+    #[arg(long)]
+    pub(crate) allow_factory_keys: bool,
+    /// Read each line as the whole object, and remove the stored fields that it does not name. Without this flag, a line changes
+    /// only the fields that it names, and `null` removes a field.
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Maximum number of different meta-read keys, and of layouts, of tags whose URLs have the same path and parameters but do not
     /// name the tag. For each such tap, the page tries all of them.
     #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS)]

@@ -1,96 +1,105 @@
-//! From lines of JSON to a registry: all of them, or none.
+//! Imports lines of JSON into the registry: all of them, or none.
 //!
 //! A line is one of `{"organisation":{…}}`, `{"apiKey":{…}}`, `{"token":{…}}`, `{"folder":{…}}`, `{"tagGroup":{…}}`,
-//! `{"batch":{…}}`, `{"tag":{…}}`; what something stands in comes before it, in the same import or an earlier one. What is there
-//! already is replaced, so the same line with `"state":"inactive"` takes a batch out of use.
+//! `{"batch":{…}}`, `{"tag":{…}}`. The organisation, folder, tag group and batch of a line come before it, in the same import
+//! or an earlier one.
+//!
+//! A line changes the fields that it names (a JSON merge patch, RFC 7396, of the fields of the object). A field that it does
+//! not name keeps the stored value, and `null` removes the value. An object or a list is always replaced as a whole: `keys`,
+//! `layout`, `rules`, `extendedData`, `metadata`. With [`Allowed::replace`], a line is the whole object instead.
 
 pub(crate) mod check;
 mod index_draft;
 mod line;
+mod recheck;
+mod sealing;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
-use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::platform::Service;
 use suntap::platform::rules::Rules;
 use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit};
-use suntap::{CounterId, Mark, SdmFileReadKey, SdmMetaReadKey, Uid};
+use suntap::{CounterId, Mark, SdmFileReadKey, Uid};
 
-use self::check::{check_names, is_name, is_text, is_visible, no_rules, unfit};
+use self::check::{check_level, check_names, check_text, check_texts, is_name, is_visible, no_rules, unfit};
 use self::index_draft::IndexDraft;
-use self::line::{Keys, Line, read};
+use self::line::{Keys, Kind, Line, Partial};
 use crate::keys;
-use crate::registry::document::{
-    ApiKey, Entry, ImportedCounter, KeyKind, KeySource, Level, Organisation, StoredKeys, Tag, key,
-};
+use crate::registry::document::{ApiKey, Entry, ImportedCounter, KeyKind, Level, Organisation, StoredKeys, Tag, key};
 use crate::registry::index::{self, MAX_META_KEYS, MAX_SAME_UID};
-use crate::registry::row::{self, Row};
+use crate::registry::row::Row;
 use crate::registry::{above, document, levels};
 use crate::secrets::Secrets;
 use crate::secrets::canary::{self, Canaries};
 use crate::store::{Change, Store, StoreError};
 
-/// Lines that are looked up together.
+/// The number of lines that are looked up together.
 const PART: usize = 1000;
-const OF_CODE: &str = "keys under an eCode belong to a number and a UID";
-const GROUPS: &str = "a rule set has at most three groups";
-/// Problems that are told. Behind them they are only counted.
-const TOLD: usize = 20;
+/// The number of problems that an error lists. It only counts the others.
+const LISTED: usize = 20;
+const OTHER_OWNER: &str = "the tag belongs to another organisation";
 
-/// What an import takes only if it is told to.
+/// What an import does only on request, and its limits.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each of them is a flag of the command")]
 pub struct Allowed {
-    /// Different meta-read keys, and different layouts, of tags whose URLs have the same path and parameters. The page for
-    /// phones tries all of them.
+    /// The maximum number of different meta-read keys, and of different layouts, of tags whose URLs have the same path and
+    /// parameters. The page for phones tries all of them.
     pub meta_keys: usize,
-    /// API keys and tokens of less than 12 characters, which can be guessed.
+    /// Accepts API keys and tokens of less than 12 characters, which can be guessed.
     pub short_keys: bool,
-    /// Tags that prove themselves and have no rules: genuine and forged taps get the same answer.
+    /// Accepts tags with a chip and without rules: genuine and forged taps get the same answer.
     pub no_rules: bool,
+    /// Accepts factory keys (16 zero bytes), with which everybody can make taps that pass.
+    pub factory_keys: bool,
+    /// Reads each line as the whole object: removes the stored fields that a line does not name.
+    pub replace: bool,
 }
 
 impl Default for Allowed {
     fn default() -> Self {
-        Self { meta_keys: MAX_META_KEYS, short_keys: false, no_rules: false }
+        let (short_keys, no_rules, factory_keys, replace) = (false, false, false, false);
+        Self { meta_keys: MAX_META_KEYS, short_keys, no_rules, factory_keys, replace }
     }
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Tags.
+    /// The number of lines with a tag.
     pub tags: usize,
-    /// All other lines.
+    /// The number of other lines.
     pub others: usize,
-    /// Tags among them that have no keys or no layout yet: each of their taps is refused.
+    /// The number of tags that have no keys or no layout yet: each of their taps is refused.
     pub waiting: usize,
-    /// The first ten of these.
+    /// The keys of the first ten of these tags.
     pub first_waiting: Vec<String>,
-    /// What an operator should know, in a line each.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
 /// Why nothing was imported.
 #[derive(Debug)]
 pub enum ImportError {
-    /// These lines can not be.
+    /// Some lines are invalid.
     Lines {
-        /// The number of a line, from 1, and what is wrong with it: the first of them.
-        told: Vec<(usize, String)>,
-        /// How many there are in all.
+        /// The first of these lines: its number, from 1, and what is wrong with it.
+        listed: Vec<(usize, String)>,
+        /// The number of invalid lines.
         all: usize,
     },
     /// The store failed.
     Store(StoreError),
 }
 
-/// Imports lines. Calls `done` with the number of bytes that it has read.
+/// Imports lines. Calls `done` with the number of bytes that it has processed.
 ///
 /// # Errors
-/// [`ImportError`]; nothing was imported then.
+/// Fails if a line is invalid or the store fails. Nothing was imported then, except for what
+/// [`Redis`](crate::store::Redis) says.
 pub async fn import(
     store: &Store,
     secrets: &'static Secrets,
@@ -101,25 +110,20 @@ pub async fn import(
     let mut draft = Draft::new(store, secrets, allowed);
     let mut problems = Vec::new();
     let mut all = 0_usize;
-    let lines: Vec<_> = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect();
+    let lines: Vec<_> = (1..).zip(text.lines().map(without_mark)).filter(|(_, line)| !line.trim().is_empty()).collect();
     let mut bytes = 0_u64;
     for part in lines.chunks(PART) {
-        let read: Vec<_> = part.iter().map(|(number, line)| (*number, read(line))).collect();
-        draft.look_up(read.iter().filter_map(|(_, line)| line.as_ref().ok())).await?;
-        for (number, line) in read {
-            let problem = match line {
-                Ok(line) => match draft.add(number, line).await {
-                    Ok(()) => None,
-                    Err(Stop::Line(problem)) => Some(problem),
-                    Err(Stop::Store(error)) => return Err(error.into()),
-                },
-                Err(problem) => Some(problem),
+        let partials: Vec<_> = part.iter().map(|(number, line)| (*number, Partial::read(line))).collect();
+        let complete = draft.look_up(&partials).await?;
+        for ((number, partial), line) in partials.into_iter().zip(complete) {
+            let problem = match draft.add(number, partial, line).await {
+                Ok(()) => continue,
+                Err(Stop::Line(problem)) => problem,
+                Err(Stop::Store(error)) => return Err(error.into()),
             };
-            if let Some(problem) = problem {
-                all = all.saturating_add(1);
-                if problems.len() < TOLD {
-                    problems.push((number, problem));
-                }
+            all = all.saturating_add(1);
+            if problems.len() < LISTED {
+                problems.push((number, problem));
             }
         }
         let length = part.iter().map(|(_, line)| line.len().saturating_add(1)).sum::<usize>();
@@ -129,40 +133,43 @@ pub async fn import(
     if all == 0 {
         problems = draft.recheck().await?;
         all = problems.len();
-        problems.truncate(TOLD);
+        problems.truncate(LISTED);
     }
     if all > 0 {
-        return Err(ImportError::Lines { told: problems, all });
+        return Err(ImportError::Lines { listed: problems, all });
     }
     let (report, change) = draft.finished()?;
     store.change(&change).await?;
     Ok(report)
 }
 
-/// The registry as it will be.
+/// The registry as it will be after the import.
 struct Draft<'s> {
     store: &'s Store,
     secrets: &'static Secrets,
     allowed: Allowed,
-    /// What the store has.
+    /// The stored documents.
     seen: HashMap<String, Option<String>>,
-    /// What it is to have.
+    /// The documents to write. `None` removes a document.
     writes: HashMap<String, Option<String>>,
     index: IndexDraft,
+    /// The keys of the tags of the lines.
     tags: HashSet<String>,
     marks: Vec<(CounterId, Mark)>,
     /// Names of the secrets that tags use.
     used_secrets: BTreeSet<String>,
-    /// Tag groups that were there before with another layout or other rules, each with the number of its line.
+    /// Stored tag groups whose layout or rules change, each with the number of its line.
     changed_groups: HashMap<(u64, String), usize>,
+    /// Stored organisations that get an account, each with the number of its line.
+    new_accounts: HashMap<u64, usize>,
     report: Report,
 }
 
-/// Why a line is not taken.
+/// Why a line is refused.
 enum Stop {
-    /// It can not be.
+    /// The line is invalid.
     Line(String),
-    /// The store failed, and nothing more is tried.
+    /// The store failed, so the import ends.
     Store(StoreError),
 }
 
@@ -181,37 +188,43 @@ impl<'s> Draft<'s> {
             marks: Vec::new(),
             used_secrets: BTreeSet::new(),
             changed_groups: HashMap::new(),
+            new_accounts: HashMap::new(),
             report: Report::default(),
         }
     }
 
-    /// Reads what some lines will ask for, in a few calls instead of many.
-    async fn look_up<'l>(&mut self, lines: impl Iterator<Item = &'l Line> + Clone) -> Result<(), StoreError> {
+    /// Merges lines with the stored documents, and reads the documents that [`add`](Self::add) needs for these lines.
+    async fn look_up(
+        &mut self,
+        lines: &[(usize, Result<Partial<'_>, String>)],
+    ) -> Result<Vec<Result<Line, String>>, StoreError> {
         let mut keys = vec![canary::KEY.to_owned()];
-        for line in lines.clone() {
+        for line in lines.iter().filter_map(|(_, line)| line.as_ref().ok()) {
+            keys.extend(self.key(line));
+            keys.extend(line.value("organisation").map(key::organisation));
+            keys.extend(line.value::<String>("account").as_deref().map(key::account));
+        }
+        self.fetch(keys).await?;
+        let complete = lines.iter().map(|(_, line)| self.complete(line.as_ref().map_err(String::clone)?));
+        let complete: Vec<_> = complete.collect();
+        let mut keys = Vec::new();
+        for line in complete.iter().flatten() {
             match line {
-                Line::Organisation(organisation) => {
-                    keys.push(key::organisation(organisation.id));
-                    keys.extend(organisation.account.as_deref().map(key::account));
-                }
+                Line::Organisation(_) => {}
                 Line::ApiKey(_) | Line::Token(_) => {
                     let Some((text, key)) = line.api_key() else { continue };
                     keys.push(key::organisation(key.organisation));
                     keys.extend(self.key_names(text));
                 }
                 Line::Folder(level) | Line::TagGroup(level) | Line::Batch(level) => {
-                    keys.push(key::organisation(level.organisation));
                     keys.extend(levels(&level.path).map(|path| key::level(level.organisation, path)));
                 }
-                Line::Tag(tag) => {
-                    keys.extend(tag.above());
-                    keys.push(tag.key());
-                }
+                Line::Tag(tag) => keys.extend(tag.above()),
             }
         }
         self.fetch(keys).await?;
         let mut names = Vec::new();
-        for line in lines {
+        for line in complete.iter().flatten() {
             let Line::Tag(tag) = line else { continue };
             let group = match (&tag.layout, tag.above().get(2)) {
                 (None, Some(group)) => self.get::<Level>(group)?.and_then(|group| group.layout),
@@ -227,7 +240,28 @@ impl<'s> Draft<'s> {
                 names.extend(tag.uid.map(|uid| key::uid(&account, uid)));
             }
         }
-        self.fetch(names).await
+        self.fetch(names).await?;
+        Ok(complete)
+    }
+
+    /// Returns the key of the document that a line changes, if the line names it.
+    fn key(&self, line: &Partial<'_>) -> Option<String> {
+        Some(match line.kind()? {
+            Kind::Organisation => key::organisation(line.value("id")?),
+            Kind::ApiKey => self.key_name(KeyKind::Private, &line.value::<String>("key")?),
+            Kind::Token => self.key_name(KeyKind::Token, &line.value::<String>("token")?),
+            Kind::Level => key::level(line.value("organisation")?, &line.value::<String>("path")?),
+            Kind::Tag => match line.value::<String>("xuid") {
+                Some(xuid) => key::xuid(&xuid),
+                None => key::number(line.value("number")?),
+            },
+        })
+    }
+
+    /// Returns a line with the stored values of all fields that it does not name.
+    fn complete(&self, line: &Partial<'_>) -> Result<Line, String> {
+        let stored = if self.allowed.replace { None } else { self.key(line) };
+        line.merged(stored.as_deref().and_then(|key| self.text(key)))
     }
 
     async fn fetch(&mut self, mut keys: Vec<String>) -> Result<(), StoreError> {
@@ -255,9 +289,19 @@ impl<'s> Draft<'s> {
         Ok(())
     }
 
-    async fn add(&mut self, number: usize, line: Line) -> Checked {
+    /// Adds a line to the draft. `complete` is the line that [`look_up`](Self::look_up) returned.
+    async fn add(
+        &mut self,
+        number: usize,
+        partial: Result<Partial<'_>, String>,
+        complete: Result<Line, String>,
+    ) -> Checked {
+        let partial = partial?;
+        // An earlier line of this import may have changed the same document.
+        let is_changed = self.key(&partial).is_some_and(|key| self.writes.contains_key(&key));
+        let line = if is_changed { self.complete(&partial)? } else { complete? };
         match line {
-            Line::Organisation(organisation) => self.add_organisation(&organisation),
+            Line::Organisation(organisation) => self.add_organisation(number, &organisation),
             Line::ApiKey(_) | Line::Token(_) => self.add_key(&line),
             Line::Folder(level) => self.add_level(&level, 1),
             Line::TagGroup(level) => {
@@ -273,19 +317,58 @@ impl<'s> Draft<'s> {
                 self.add_level(&level, 2)
             }
             Line::Batch(level) => self.add_level(&level, 3),
-            Line::Tag(tag) => self.add_tag(*tag).await,
+            Line::Tag(tag) => match self.with_state(&partial, &tag)? {
+                Some(changed) => Ok(self.put(tag.key(), &changed)?),
+                None => self.add_tag(*tag).await,
+            },
         }
     }
 
-    fn add_organisation(&mut self, organisation: &Organisation) -> Checked {
+    /// Returns the stored tag with another state, if a line changes nothing else. The tag is not checked, so that every tag
+    /// can be taken out of use, even one that import would refuse now.
+    fn with_state(&mut self, partial: &Partial<'_>, tag: &Tag<Keys>) -> Checked<Option<Entry>> {
+        let key = tag.key();
+        let before = match self.get(&key)? {
+            Some(Entry::Tag(before)) if before.xuid == tag.xuid && before.number == tag.number => before,
+            _ => return Ok(None),
+        };
+        if self.allowed.replace || !partial.has_only_state() {
+            return Ok(None);
+        }
+        if before.organisation != tag.organisation {
+            return problem(OTHER_OWNER);
+        }
+        self.note_tag(key)?;
+        Ok(Some(Entry::Tag(Box::new(Tag { state: tag.state, ..*before }))))
+    }
+
+    /// Counts a tag. Fails if this import has a line for it already.
+    fn note_tag(&mut self, key: String) -> Checked {
+        if !self.tags.insert(key) {
+            return problem("the tag is in this import twice");
+        }
+        self.report.tags = self.report.tags.saturating_add(1);
+        Ok(())
+    }
+
+    fn add_organisation(&mut self, number: usize, organisation: &Organisation) -> Checked {
         let key = key::organisation(organisation.id);
         let before: Option<Organisation> = self.get(&key)?;
-        if before.is_some_and(|before| before.account.is_some() && before.account != organisation.account) {
-            return problem("the account of an organisation can not be changed: its tags are named by it");
+        if before.as_ref().is_none_or(|before| before.name != organisation.name) {
+            check_text("the name of an organisation", &organisation.name, 0)?;
+        }
+        match before.map(|before| before.account) {
+            Some(Some(account)) if organisation.account.as_ref() != Some(&account) => {
+                return problem("the account of an organisation cannot be changed: its tags are stored under it");
+            }
+            Some(None) if organisation.account.is_some() => {
+                self.new_accounts.insert(organisation.id, number);
+            }
+            _ => {}
         }
         if let Some(account) = &organisation.account {
             if !is_name(account) {
-                return problem("an account has 1 to 64 of the characters A-Z a-z 0-9 _ -");
+                return problem("an account must have 1 to 64 of the characters A-Z a-z 0-9 _ -");
             }
             let account = key::account(account);
             if self.get(&account)?.is_some_and(|owner: u64| owner != organisation.id) {
@@ -298,9 +381,13 @@ impl<'s> Draft<'s> {
         Ok(())
     }
 
-    /// The names of a text as an API key and as a token.
+    /// Returns the keys of the documents of a text as an API key and as a token.
     fn key_names(&self, text: &str) -> [String; 2] {
-        [KeyKind::Private, KeyKind::Token].map(|kind| key::api_key(&keys::name(self.secrets, kind, text)))
+        [KeyKind::Private, KeyKind::Token].map(|kind| self.key_name(kind, text))
+    }
+
+    fn key_name(&self, kind: KeyKind, text: &str) -> String {
+        key::api_key(&keys::name(self.secrets, kind, text))
     }
 
     fn add_key(&mut self, line: &Line) -> Checked {
@@ -310,45 +397,54 @@ impl<'s> Draft<'s> {
         }
         let (least, length) = (if self.allowed.short_keys { 1 } else { 12 }, text.chars().count());
         if !(1..=256).contains(&length) || !text.chars().all(is_visible) {
-            return problem(format!("a key or token has {least} to 256 visible characters"));
+            return problem(format!("a key or token must have {least} to 256 visible characters"));
         }
-        // A header is bytes, and clients do not agree on those of other characters.
+        // A header consists of bytes, and clients encode other characters in different ways.
         if key.kind != KeyKind::Token && !text.is_ascii() {
-            return problem("an API key has ASCII characters only: clients encode others in different ways");
+            return problem("an API key must have ASCII characters only: clients encode others in different ways");
         }
         if length < 12 && !self.allowed.short_keys {
-            return problem("a key or token of less than 12 characters can be guessed (--allow-short-keys takes it)");
+            return problem("a key or token of less than 12 characters can be guessed (--allow-short-keys accepts it)");
+        }
+        let name = self.key_name(key.kind, text);
+        let before: Option<ApiKey> = self.get(&name)?;
+        if before.is_none_or(|before| before.label != key.label) {
+            check_text("a label", key.label.as_deref().unwrap_or_default(), 0)?;
         }
         for name in self.key_names(text) {
             if self.get(&name)?.is_some_and(|held: ApiKey| held.organisation != key.organisation) {
                 return problem("another organisation has this key or token");
             }
         }
-        self.put(key::api_key(&keys::name(self.secrets, key.kind, text)), &key)?;
+        self.put(name, &key)?;
         self.report.others = self.report.others.saturating_add(1);
         Ok(())
     }
 
     fn add_level(&mut self, level: &Level, depth: usize) -> Checked {
+        let key = key::level(level.organisation, &level.path);
         let names: Vec<_> = level.path.split('/').collect();
-        if names.len() != depth || names.iter().any(|name| !is_text(name)) {
-            let wanted = ["Folder", "Folder/TagGroup", "Folder/TagGroup/Batch"];
-            return problem(format!("its path is {}", wanted.get(depth.saturating_sub(1)).unwrap_or(&"")));
+        if names.len() != depth {
+            let expected = ["Folder", "Folder/TagGroup", "Folder/TagGroup/Batch"];
+            return problem(format!("the path must be like {}", expected.get(depth.saturating_sub(1)).unwrap_or(&"")));
+        }
+        // An older version accepted other names. Their state can still be changed.
+        if self.text(&key).is_none() {
+            names.iter().try_for_each(|name| check_text("a name in a path", name, 1))?;
         }
         if self.text(&key::organisation(level.organisation)).is_none() {
             return problem("there is no such organisation");
         }
         let outer = level.path.rsplit_once('/').map(|(outer, _)| key::level(level.organisation, outer));
         if outer.is_some_and(|outer| self.text(&outer).is_none()) {
-            return problem("what it stands in is not there");
+            return problem("the folder or tag group in the path does not exist");
         }
         if depth != 2 && (level.layout.is_some() || level.rules.is_some()) {
-            return problem("layout and rules are those of a tag group or a tag");
+            return problem("only a tag group or a tag can have a layout or rules");
         }
+        let before: Option<Level> = self.get(&key)?;
+        unless_stored(check_level(level), before.as_ref().map(check_level))?;
         if let Some(rules) = &level.rules {
-            if rules.groups.len() > 3 {
-                return problem(GROUPS);
-            }
             let rules = Rules { tag_group: rules.rules(), tag_code: None };
             if let Err(error) = rules.check() {
                 return problem(error.to_string());
@@ -360,7 +456,7 @@ impl<'s> Draft<'s> {
                 return problem(Unfit::NoCounter.to_string());
             }
         }
-        self.put(key::level(level.organisation, &level.path), level)?;
+        self.put(key, level)?;
         self.report.others = self.report.others.saturating_add(1);
         Ok(())
     }
@@ -368,19 +464,17 @@ impl<'s> Draft<'s> {
     async fn add_tag(&mut self, tag: Tag<Keys>) -> Checked {
         check_names(&tag)?;
         let key = tag.key();
-        if !self.tags.insert(key.clone()) {
-            return problem("the tag is in this import twice");
-        }
+        let before = match self.get(&key)? {
+            Some(Entry::Tag(before)) => Some(before),
+            _ => None,
+        };
+        unless_stored(check_texts(&tag), before.as_deref().map(check_texts))?;
+        self.note_tag(key.clone())?;
         if tag.above().iter().any(|key| self.text(key).is_none()) {
             return problem("there is no such organisation or batch");
         }
-        if tag.rules.as_ref().is_some_and(|rules| rules.groups.len() > 3) {
-            return problem(GROUPS);
-        }
-        let (tag, plain) = self.stored(tag)?;
-        let waits = self.place(tag, plain.as_ref()).await?;
-        self.report.tags = self.report.tags.saturating_add(1);
-        if waits {
+        let (tag, plain) = self.stored(tag, before.as_deref())?;
+        if self.place(tag, plain.as_ref()).await? {
             self.report.waiting = self.report.waiting.saturating_add(1);
             if self.report.first_waiting.len() < 10 {
                 self.report.first_waiting.push(key);
@@ -389,58 +483,8 @@ impl<'s> Draft<'s> {
         Ok(())
     }
 
-    /// Checks all tags of tag groups whose layout or rules have changed, and lets their counters follow. Returns the
-    /// problems, each with the number of the line of its group.
-    async fn recheck(&mut self) -> Result<Vec<(usize, String)>, StoreError> {
-        let groups = std::mem::take(&mut self.changed_groups);
-        if groups.is_empty() {
-            return Ok(Vec::new());
-        }
-        let line = |tag: &Tag<StoredKeys>| {
-            let (group, _) = tag.batch.as_ref()?.rsplit_once('/')?;
-            groups.get(&(tag.organisation, group.to_owned())).copied()
-        };
-        let mut found = HashMap::new();
-        let mut keep = |key: &str, text: &str| {
-            if let Entry::Tag(tag) = document(key, text)?
-                && let Some(number) = line(&tag)
-            {
-                found.insert(key.to_owned(), number);
-            }
-            Ok::<_, StoreError>(())
-        };
-        for prefix in ["xuid/", "number/"] {
-            self.store.list(prefix, &mut keep).await?;
-        }
-        for (key, text) in &self.writes {
-            if let (true, Some(text)) = (self.tags.contains(key), text) {
-                keep(key, text)?;
-            }
-        }
-        let mut problems = Vec::new();
-        for (key, number) in found {
-            self.fetch(vec![key.clone()]).await?;
-            let Some(Entry::Tag(tag)) = self.get(&key)? else { continue };
-            // This import may have moved the tag to another group.
-            if line(&tag) != Some(number) {
-                continue;
-            }
-            let mut keys = tag.above();
-            let account = self.get::<Organisation>(&key::organisation(tag.organisation))?.and_then(|one| one.account);
-            keys.extend(other_names(&tag, account.as_deref()));
-            self.fetch(keys).await?;
-            match self.place(*tag, None).await {
-                Ok(_) => {}
-                Err(Stop::Line(problem)) => problems.push((number, format!("{key}: {problem}"))),
-                Err(Stop::Store(error)) => return Err(error),
-            }
-        }
-        problems.sort();
-        Ok(problems)
-    }
-
-    /// Puts a tag and its names into the registry, and returns whether it waits for its keys or its layout. `plain` is its
-    /// file-read key if it is at hand and could not be unsealed.
+    /// Puts a tag and its names into the registry. Returns `true` if the tag waits for its keys or its layout. `plain` is its
+    /// SDMFileReadKey if the line contains it.
     async fn place(&mut self, mut tag: Tag<StoredKeys>, plain: Option<&SdmFileReadKey>) -> Checked<bool> {
         let key = tag.key();
         let keys = tag.above();
@@ -448,7 +492,7 @@ impl<'s> Draft<'s> {
         let above = above(&keys, &texts)?;
         let account = above.organisation.account.clone();
         if tag.cuid.is_some() && account.is_none() {
-            return problem("a CUID is asked for by account, and the organisation has none");
+            return problem("a CUID needs an organisation with an account, because requests name both");
         }
         let row = |tag: &Tag<StoredKeys>| {
             Row::new(tag.clone(), Arc::clone(&above), None, self.secrets).map_err(|error| error.to_string())
@@ -464,10 +508,10 @@ impl<'s> Draft<'s> {
         };
         let old = before.as_ref().and_then(|before| before.keys.as_ref()?.counter);
         let (waits, counter) = self.check(&placed, plain)?;
-        // Keys under an eCode are not at hand, and their counter does not depend on the layout.
+        // Keys under an eCode are unknown here, and their counter id does not depend on the layout.
         let counter = counter.or(old.filter(|_| same_key));
         if let (Some(old), Some(new)) = (old.filter(|_| same_key), counter.filter(|new| Some(*new) != old)) {
-            // The same chip goes on counting, so its counter follows it.
+            // The chip continues its counter, so the mark moves to the new counter id.
             let stored = self.store.read(&[], Some(&old)).await?.mark;
             let imported: Vec<_> = self.marks.iter().filter(|(id, _)| *id == old).map(|(_, mark)| *mark).collect();
             self.marks.extend(stored.into_iter().chain(imported).map(|mark| (new, mark)));
@@ -479,7 +523,7 @@ impl<'s> Draft<'s> {
         if let Some(imported) = &tag.counter {
             let Some(id) = counter else {
                 return problem(
-                    "cannot import its counter: the counter id follows from the SDMFileReadKey, which this line does not give",
+                    "cannot import the counter: the counter id depends on the SDMFileReadKey, which is not known",
                 );
             };
             let ImportedCounter { ctr, at, taps } = *imported;
@@ -566,64 +610,25 @@ impl<'s> Draft<'s> {
         Ok(tag.layout.as_ref().or(group.as_ref()).and_then(|layout| index::claimed_uid(tag, layout)))
     }
 
-    /// The tag with its keys as they are stored, and the file-read key if it is at hand.
-    fn stored(&self, mut tag: Tag<Keys>) -> Checked<(Tag<StoredKeys>, Option<SdmFileReadKey>)> {
-        let keys = tag.keys.take();
-        let (source, plain) = match keys {
-            None => (None, None),
-            Some(Keys::Plain { meta, file, e_code, epoch }) => {
-                let digits = |_| "a key has 32 hexadecimal digits";
-                let has_meta = meta.is_some();
-                let meta = meta.map(|meta| SdmMetaReadKey::from_hex(&meta)).transpose().map_err(digits)?;
-                // Where there is none, none is looked at.
-                let meta = meta.unwrap_or(SdmMetaReadKey::FACTORY);
-                let file = SdmFileReadKey::from_hex(&file).map_err(digits)?;
-                let no_secret = || "there is no server secret to seal keys under";
-                let source = match e_code {
-                    None => {
-                        let sealed = row::hold(&tag, self.secrets, &meta, &file).ok_or_else(no_secret)?;
-                        KeySource::Held { sealed, has_meta }
-                    }
-                    Some(code) => {
-                        let code = ECode::parse(&code).map_err(|error| error.to_string())?;
-                        let context = row::sealed_context(&tag, epoch);
-                        let context = context.ok_or(OF_CODE)?;
-                        if !has_meta {
-                            return problem("keys under an eCode are two: `meta` is missing");
-                        }
-                        let secret = self.secrets.server.first().ok_or_else(no_secret)?;
-                        KeySource::Sealed { sealed: SealedKeys::seal(secret, &code, &context, &meta, &file), epoch }
-                    }
-                };
-                (Some(source), Some(file))
-            }
-            Some(Keys::Sealed { sealed, epoch }) => {
-                let sealed = crate::hex::decode(&sealed).map(SealedKeys::from_bytes);
-                let sealed = sealed.ok_or("sealed keys have 128 hexadecimal digits")?;
-                if row::sealed_context(&tag, epoch).is_none() {
-                    return problem(OF_CODE);
-                }
-                (Some(KeySource::Sealed { sealed, epoch }), None)
-            }
-            Some(Keys::Derived(derivation)) => (Some(KeySource::Derived(derivation)), None),
-        };
-        Ok((tag.with_keys(source.map(|source| StoredKeys { source, counter: None })), plain))
-    }
-
-    /// Whether the dialects can answer for a tag; whether it waits for its keys or its layout, and the name of its counter.
+    /// Checks that the API of a tag can answer requests about it. Returns `true` if the tag waits for its keys or its layout,
+    /// and the id of its counter.
     fn check(&mut self, row: &Row, plain: Option<&SdmFileReadKey>) -> Checked<(bool, Option<CounterId>)> {
         let mut record = row.record();
         if row.has_keys() {
-            let Some(chip) = &record.chip else { return problem("it has keys and no layout") };
+            let Some(chip) = &record.chip else { return problem("the tag has keys and no layout") };
             if matches!(chip.keys, RecordKeys::NotLoaded) {
-                return problem("the secrets have no key of this name");
+                return problem(if row.has_held_keys() {
+                    "no server secret opens the stored keys of the tag"
+                } else {
+                    "the secrets have no key of this name"
+                });
             }
         }
         if let Some(reason) = no_rules(row) {
             if record.chip.is_some() && !self.allowed.no_rules {
-                return problem(format!("{reason} (--allow-no-rules takes it)"));
+                return problem(format!("{reason} (--allow-no-rules accepts it)"));
             }
-            if !self.report.warnings.contains(&reason) && self.report.warnings.len() < TOLD {
+            if !self.report.warnings.contains(&reason) && self.report.warnings.len() < LISTED {
                 self.report.warnings.push(reason);
             }
         }
@@ -632,19 +637,19 @@ impl<'s> Draft<'s> {
             Err(Unfit::KeysNotLoaded | Unfit::NotProgrammed) => true,
             Err(unfit) => return problem(unfit.to_string()),
         };
-        // The keys of an eCode are at hand now, and not when the tag is looked for.
+        // Keys that are sealed under an eCode are known now, but not when a tap is looked up.
         if let (Some(chip), Some(file)) = (&mut record.chip, plain) {
             chip.keys = RecordKeys::Loaded { meta: None, file: FileKey::Plain(file) };
         }
         Ok((waits, Service::new(&self.secrets.server).counter(&record)))
     }
 
-    /// Whether no name of the tag is that of another.
+    /// Checks that no other tag has one of the names of a tag.
     fn is_free(&self, key: &str, tag: &Tag<StoredKeys>, names: &[String]) -> Checked {
         match self.get(key)? {
             None => {}
             Some(Entry::Tag(before)) if before.organisation == tag.organisation => {}
-            Some(Entry::Tag(_)) => return problem("the tag is that of another organisation"),
+            Some(Entry::Tag(_)) => return problem(OTHER_OWNER),
             Some(Entry::See(_)) => return Err(StoreError::Document(key.into()).into()),
         }
         for name in names {
@@ -652,7 +657,7 @@ impl<'s> Draft<'s> {
                 None => {}
                 Some(Entry::See(other)) if other == key => {}
                 Some(_) if name.starts_with("counter/") => {
-                    return problem("another tag has this key, and no UID tells them apart");
+                    return problem("another tag has this key, and the layout has no UID that distinguishes them");
                 }
                 Some(_) => return problem("another tag has this CUID or UID"),
             }
@@ -671,11 +676,25 @@ impl<'s> Draft<'s> {
             self.put(canary::KEY.into(), &recorded)?;
         }
         let mut writes: Vec<_> = self.writes.into_iter().collect();
-        // The tags last: where a store writes one by one and is cut off, the same import still knows what there was before.
+        // The tags come last: if a store writes one by one and is interrupted, the same import still finds the old tags.
         writes.sort_by_key(|(_, text)| text.as_ref().is_some_and(|text| text.starts_with(r#"{"tag":"#)));
         let change = Change { seen: self.seen.into_iter().collect(), writes, marks: self.marks };
         Ok((self.report, change))
     }
+}
+
+/// Returns the problem of a line, unless the stored document has the same problem already. An older version had fewer limits,
+/// and its documents can still be changed.
+fn unless_stored(checked: Result<(), String>, before: Option<Result<(), String>>) -> Checked {
+    match checked {
+        Err(problem) if before.and_then(Result::err).as_ref() != Some(&problem) => Err(problem.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Returns a line without a byte order mark. Each of several files that were joined may start with one.
+fn without_mark(line: &str) -> &str {
+    line.trim_start_matches('\u{feff}')
 }
 
 fn problem<T>(reason: impl Into<String>) -> Checked<T> {
@@ -694,7 +713,8 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// The names of a tag besides the key under which it stands. A counter is of one tag, or the taps of one would be those of another.
+/// Returns the keys of the other documents of a tag. The counter id is among them, because two tags with the same counter id
+/// would accept each other's taps.
 fn other_names(tag: &Tag<StoredKeys>, account: Option<&str>) -> impl Iterator<Item = String> {
     let cuid = account.zip(tag.cuid.as_deref()).map(|(account, cuid)| key::cuid(account, cuid));
     let uid = account.zip(tag.uid).map(|(account, uid)| key::uid(account, uid));
@@ -705,11 +725,11 @@ fn other_names(tag: &Tag<StoredKeys>, account: Option<&str>) -> impl Iterator<It
 impl fmt::Display for ImportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lines { told, all } => {
-                for (number, reason) in told {
+            Self::Lines { listed, all } => {
+                for (number, reason) in listed {
                     writeln!(f, "line {number}: {reason}")?;
                 }
-                if let Some(more) = all.checked_sub(told.len()).filter(|more| *more > 0) {
+                if let Some(more) = all.checked_sub(listed.len()).filter(|more| *more > 0) {
                     writeln!(f, "and {more} more lines")?;
                 }
                 f.write_str("nothing was imported")

@@ -11,6 +11,7 @@ pub mod ops;
 pub mod registry;
 pub mod secrets;
 pub mod store;
+mod text;
 
 pub use app::App;
 pub use demo::Demo;

@@ -1,6 +1,6 @@
 //! The secrets of a server. They are kept outside of the store, so that a copy of the store alone does not reveal any key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
@@ -16,6 +16,7 @@ use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmMetaReadKey};
 
 use self::canary::{Canaries, canary};
 use crate::hex;
+use crate::registry::document::Derivation;
 
 /// The secrets of a server. `Debug` does not show them.
 pub struct Secrets {
@@ -28,6 +29,8 @@ pub struct Secrets {
     issuer_keys: HashMap<String, IssuerKey>,
     sdm_backend: HashMap<String, Master>,
     canaries: Canaries,
+    /// The keys of which all bytes are zero: the name of the table and the name of the key.
+    zero: HashSet<(&'static str, String)>,
 }
 
 /// The contents of the secrets file or of the environment variable.
@@ -82,7 +85,17 @@ impl Secrets {
             issuer_keys: HashMap::new(),
             sdm_backend: HashMap::new(),
             canaries: Canaries::default(),
+            zero: HashSet::new(),
         };
+        let is_zero = |digits: &str| digits.bytes().all(|digit| digit == b'0');
+        let tables =
+            [("metaKeys", &text.meta_keys), ("masterKeys", &text.master_keys), ("issuerKeys", &text.issuer_keys)];
+        for (table, keys) in tables {
+            let zero = keys.iter().filter(|(_, digits)| is_zero(digits));
+            secrets.zero.extend(zero.map(|(name, _)| (table, name.clone())));
+        }
+        let zero = text.sdm_backend.iter().filter(|(_, master)| is_zero(&master.key));
+        secrets.zero.extend(zero.map(|(name, _)| ("sdmBackend", name.clone())));
         for (number, digits) in (1..).zip(&text.server) {
             let secret = key(format!("server, number {number}"), digits)?;
             canaries.server.push(canary("server", &secret));
@@ -168,6 +181,19 @@ impl Secrets {
     pub(crate) fn meta_key(&self, name: &str, mode: Scheme) -> Option<&PreparedMetaReadKey> {
         let (aes, lrp) = self.meta_keys.get(name)?;
         Some(if mode == Scheme::Lrp { lrp } else { aes })
+    }
+
+    /// Returns `true` if all bytes are zero of a key that the derivation uses.
+    pub(crate) fn has_zero_key(&self, derivation: &Derivation) -> bool {
+        let is_zero = |table, name: &String| self.zero.contains(&(table, name.clone()));
+        match derivation {
+            Derivation::An10922 { meta, master, .. } => {
+                is_zero("masterKeys", master) || meta.as_ref().is_some_and(|meta| is_zero("metaKeys", meta))
+            }
+            Derivation::Boltcard { issuer, .. } => is_zero("issuerKeys", issuer),
+            Derivation::SdmBackend { master } => is_zero("sdmBackend", master),
+            Derivation::ECode { .. } => self.server.iter().any(|secret| secret.expose_bytes() == &[0; 16]),
+        }
     }
 
     pub(crate) fn master_key(&self, name: &str) -> Option<&MasterKey> {

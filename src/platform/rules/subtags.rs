@@ -1,5 +1,7 @@
 //! Texts with subtags. A subtag is a placeholder such as `{scount}`, which is replaced with a value.
 
+#[cfg(feature = "dialects")]
+use alloc::string::String;
 use core::cell::Cell;
 use core::fmt;
 
@@ -53,6 +55,20 @@ impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
         Self { text, subtags }
     }
 
+    /// Returns the text with its subtags replaced, and deducts its cost from `budget`. Returns `None` if the budget does
+    /// not suffice.
+    #[cfg(feature = "dialects")]
+    pub(in crate::platform) fn within(&self, budget: &mut Budget) -> Option<String> {
+        use fmt::Write as _;
+
+        let look_ups = Cell::new(MAX_LOOKED_UP);
+        let mut text = Bounded { text: String::new(), left: budget.bytes };
+        write!(text, "{}", Counted { filled: self, look_ups: &look_ups }).ok()?;
+        budget.bytes = text.left;
+        budget.look_ups = budget.look_ups.checked_sub(MAX_LOOKED_UP.saturating_sub(look_ups.get()))?;
+        Some(text.text)
+    }
+
     fn fill(&self, text: &str, depth: u32, left: &Cell<u32>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in Parts(text) {
             match part {
@@ -77,6 +93,45 @@ impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
 impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fill(self.text, 0, &Cell::new(MAX_LOOKED_UP), f)
+    }
+}
+
+/// What the texts of one answer may cost together.
+#[cfg(feature = "dialects")]
+pub(in crate::platform) struct Budget {
+    /// The length of all texts in bytes.
+    pub(in crate::platform) bytes: usize,
+    /// The number of subtags that are looked up.
+    pub(in crate::platform) look_ups: u32,
+}
+
+/// A text that counts down the subtags that are looked up for it.
+#[cfg(feature = "dialects")]
+struct Counted<'a, S: ?Sized> {
+    filled: &'a Filled<'a, S>,
+    look_ups: &'a Cell<u32>,
+}
+
+#[cfg(feature = "dialects")]
+impl<S: Subtags + ?Sized> fmt::Display for Counted<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.filled.fill(self.filled.text, 0, self.look_ups, f)
+    }
+}
+
+/// A text of limited length. Writing fails if the text would become longer.
+#[cfg(feature = "dialects")]
+struct Bounded {
+    text: String,
+    left: usize,
+}
+
+#[cfg(feature = "dialects")]
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.left = self.left.checked_sub(text.len()).ok_or(fmt::Error)?;
+        self.text.push_str(text);
+        Ok(())
     }
 }
 

@@ -22,8 +22,13 @@ pub(crate) async fn run(args: Import) -> anyhow::Result<()> {
     // Draws nothing if there is no terminal.
     let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());
     bar.set_style(ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta}")?);
-    let allowed =
-        Allowed { meta_keys: args.max_meta_keys, short_keys: args.allow_short_keys, no_rules: args.allow_no_rules };
+    let allowed = Allowed {
+        meta_keys: args.max_meta_keys,
+        short_keys: args.allow_short_keys,
+        no_rules: args.allow_no_rules,
+        factory_keys: args.allow_factory_keys,
+        replace: args.replace,
+    };
     let report = import(&opened.store, opened.secrets, &text, allowed, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
     opened.store.close().await;

@@ -19,6 +19,7 @@ use crate::ops::metrics::Api;
 use crate::registry::row::Row;
 use crate::registry::tag_ref;
 use crate::store::StoreError;
+use crate::text;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -81,7 +82,7 @@ async fn decide(app: &App, target: &str) -> Option<Told> {
 
 impl From<&Decided<'_>> for Told {
     fn from(outcome: &Decided<'_>) -> Self {
-        let name = outcome.view.and_then(|record| record.names.tag).map(String::from).unwrap_or_default();
+        let name = outcome.view.and_then(|record| record.names.tag).map(text::shown).unwrap_or_default();
         match &outcome.verdict {
             Ok(Verdict::Fresh(Accepted { tap, now, .. })) => match tap.tamper {
                 Some(status) if !status.is_intact() => Self::Opened { name },
@@ -111,7 +112,7 @@ fn verdict(told: &Told, demo: bool) -> Markup {
         div.verdict role="status" {
             svg class={ "sign " (class) } viewBox="0 0 100 100" aria-hidden="true" { circle cx="50" cy="50" r="50" {} path d=(sign) {} }
             h1 class=(class) { (title) }
-            @if !name.is_empty() { p.name { (name) } }
+            @if !name.is_empty() { p.name { bdi { (name) } } }
             @match told {
                 Told::Genuine { taps, sealed, .. } => {
                     p { "The tag is genuine, and this tap is new." @if *sealed { " Its seal is intact." } }

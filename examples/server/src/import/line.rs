@@ -1,10 +1,15 @@
-//! The lines of an import.
+//! The lines of an import, and how a line is merged with what is stored.
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::registry::document::{ApiKey, Derivation, KeyKind, Level, Organisation, Tag};
+use super::check::MAX_LINE;
+use crate::registry::document::{ApiKey, Derivation, KeyKind, Level, Organisation, StoredKeys, Tag};
 use crate::secrets::redacted;
 
+/// A complete line.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Line {
@@ -61,46 +66,181 @@ impl Line {
     }
 }
 
-/// Keys as they are imported.
+/// The keys of a tag in a line.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) enum Keys {
-    /// Of any origin. They are sealed before they are stored.
+    /// The keys themselves. Import seals them before it stores them.
     #[serde(rename_all = "camelCase")]
     Plain {
         meta: Option<String>,
         file: String,
-        /// The eCode of the tag's URL, if it has one: without it nobody opens the keys then.
+        /// The eCode in the URL of the tag. The keys can then be unsealed only with this eCode.
         e_code: Option<String>,
         #[serde(default)]
         epoch: u32,
     },
-    /// Sealed by whoever set up the tag.
+    /// Keys that were sealed when the tag was set up.
     Sealed {
         sealed: String,
         #[serde(default)]
         epoch: u32,
     },
-    /// Computed when a tap comes.
+    /// Keys that the server derives for each tap.
     Derived(Derivation),
+    /// The line does not name the keys, so the stored ones stay.
+    #[serde(skip)]
+    Kept(Box<StoredKeys>),
 }
 
-pub(super) fn read(line: &str) -> Result<Line, String> {
-    if line.contains("\\u0000") {
-        return Err("there is no text with a zero in it".into());
+/// The fields of a JSON object: the text of each value by its name.
+type Fields<'t> = BTreeMap<String, &'t RawValue>;
+
+/// The object of a line or of a stored tag, which is not parsed further.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Outline<'t> {
+    #[serde(borrow)]
+    Organisation(&'t RawValue),
+    #[serde(borrow)]
+    ApiKey(&'t RawValue),
+    #[serde(borrow)]
+    Token(&'t RawValue),
+    #[serde(borrow)]
+    Folder(&'t RawValue),
+    #[serde(borrow)]
+    TagGroup(&'t RawValue),
+    #[serde(borrow)]
+    Batch(&'t RawValue),
+    #[serde(borrow)]
+    Tag(&'t RawValue),
+}
+
+/// What a line is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Organisation,
+    ApiKey,
+    Token,
+    Level,
+    Tag,
+}
+
+impl<'t> Outline<'t> {
+    fn parts(self) -> (Kind, &'t RawValue) {
+        match self {
+            Self::Organisation(object) => (Kind::Organisation, object),
+            Self::ApiKey(object) => (Kind::ApiKey, object),
+            Self::Token(object) => (Kind::Token, object),
+            Self::Folder(object) | Self::TagGroup(object) | Self::Batch(object) => (Kind::Level, object),
+            Self::Tag(object) => (Kind::Tag, object),
+        }
     }
-    serde_json::from_str(line).map_err(|error| {
+}
+
+/// A line that is not merged with the stored document yet. It may have only some of the fields.
+pub(super) struct Partial<'l> {
+    line: &'l str,
+    /// `None` if the line is not an object of a known kind. Parsing it as a complete line then fails with the reason.
+    object: Option<(Kind, Fields<'l>)>,
+}
+
+impl<'l> Partial<'l> {
+    /// Reads the outline of a line.
+    ///
+    /// # Errors
+    /// Fails if the line is too long or contains a NUL character.
+    pub(super) fn read(line: &'l str) -> Result<Self, String> {
+        if line.len() > MAX_LINE {
+            return Err(format!("a line must have at most {MAX_LINE} bytes, got {}", line.len()));
+        }
+        if line.contains("\\u0000") {
+            return Err(r"text must not contain the character \u0000".into());
+        }
+        let object = serde_json::from_str::<Outline<'_>>(line).ok().map(Outline::parts);
+        if object.is_some_and(|(_, object)| !object.get().starts_with('{')) {
+            return Err("a line must be like {\"tag\":{…}}".into());
+        }
+        let object = object.and_then(|(kind, object)| Some((kind, serde_json::from_str(object.get()).ok()?)));
+        Ok(Self { line, object })
+    }
+
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.object.as_ref().map(|(kind, _)| *kind)
+    }
+
+    /// Returns the value of a field, if the line has it and it has this type.
+    pub(super) fn value<T: Deserialize<'l>>(&self, name: &str) -> Option<T> {
+        let (_, fields) = self.object.as_ref()?;
+        serde_json::from_str(fields.get(name)?.get()).ok()
+    }
+
+    /// Returns `true` if the line names a tag and its state, and nothing else.
+    pub(super) fn has_only_state(&self) -> bool {
+        let known = |name: &String| matches!(&**name, "organisation" | "xuid" | "number" | "state");
+        let fields = self.object.as_ref().filter(|(kind, _)| *kind == Kind::Tag).map(|(_, fields)| fields);
+        fields.is_some_and(|fields| fields.contains_key("state") && fields.keys().all(known))
+    }
+
+    /// Returns the complete line: each field that the line does not have is taken from the stored document.
+    ///
+    /// # Errors
+    /// Fails if the result is not a valid line. The error names the column of the line.
+    pub(super) fn merged(&self, stored: Option<&str>) -> Result<Line, String> {
+        let Some(((kind, fields), stored)) = self.object.as_ref().zip(stored) else {
+            let hint = |error: String| {
+                let is_missing = error.starts_with("missing field");
+                let hint =
+                    if is_missing { " (a line that changes nothing stored needs all required fields)" } else { "" };
+                error + hint
+            };
+            return parse(self.line, self.line).map_err(hint);
+        };
+        let unreadable = || String::from("the stored document cannot be read");
+        let stored: Fields<'_> = match kind {
+            Kind::Tag => match serde_json::from_str(stored).map_err(|_| unreadable())? {
+                Outline::Tag(tag) => serde_json::from_str(tag.get()).map_err(|_| unreadable())?,
+                _ => return Err(unreadable()),
+            },
+            _ => serde_json::from_str(stored).map_err(|_| unreadable())?,
+        };
+        // The stored fields are appended, so that the columns in errors are those of the line.
+        let head = self.line.trim_end().strip_suffix('}').and_then(|head| head.trim_end().strip_suffix('}'));
+        let mut text = String::from(head.unwrap_or(self.line));
+        let is_kept = |name: &str| match kind {
+            Kind::Tag => name != "keys",
+            Kind::Token => name != "kind",
+            _ => true,
+        };
+        let mut comma = if fields.is_empty() { "" } else { "," };
+        for (name, value) in stored.iter().filter(|(name, _)| !fields.contains_key(*name) && is_kept(name)) {
+            text.extend([comma, "\"", name, "\":", value.get()]);
+            comma = ",";
+        }
+        text.push_str("}}");
+        let mut line = parse(&text, self.line)?;
+        if let (Line::Tag(tag), false, Some(keys)) = (&mut line, fields.contains_key("keys"), stored.get("keys")) {
+            let keys = serde_json::from_str(keys.get()).map_err(|_| unreadable())?;
+            tag.keys = Some(Keys::Kept(Box::new(keys)));
+        }
+        Ok(line)
+    }
+}
+
+/// Parses a complete line. `line` is the line that was imported, without the stored fields.
+fn parse(text: &str, line: &str) -> Result<Line, String> {
+    serde_json::from_str(text).map_err(|error| {
         let text = error.to_string();
-        // It has a line number of its own, which is always the first.
+        // The parser counts lines too, and this is always its first one.
         let text = text.rsplit_once(" at line ").map_or(&*text, |(text, _)| text);
         // An API key may be too short for `redacted` to recognise it.
         let has_credential = line.contains("\"apiKey\"") || line.contains("\"token\"");
         let text = if has_credential { redacted(&unquoted(text)) } else { redacted(text) };
-        format!("{text}, column {}", error.column())
+        format!("{text}, column {}", error.column().min(line.len()))
     })
 }
 
-/// Returns a message of `serde` without the value of the line that it quotes. The names that it expects stay.
+/// Returns an error message of `serde` without the value from the line. The names of the expected values stay.
 pub(super) fn unquoted(message: &str) -> String {
     let Some((found, expected)) = message.rsplit_once(", expected") else { return message.into() };
     let found = found.split_once(['"', '`']).map_or_else(|| found.into(), |(found, _)| format!("{found}…"));

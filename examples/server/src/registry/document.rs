@@ -1,16 +1,16 @@
-//! What the registry holds: JSON documents, each under a key that is a text.
+//! The documents of the registry: JSON, each with a text as its key.
 //!
 //! | key | document |
 //! |---|---|
 //! | `organisation/1` | [`Organisation`] |
-//! | `account/abc123` | the number of the organisation that has this account |
+//! | `account/abc123` | the number of the organisation with this account |
 //! | `level/1/Demo/Shoes/May` | [`Level`]: a folder, a tag group or a batch, by the length of its path |
 //! | `xuid/q8w3sbcz` or `number/1001` | [`Entry::Tag`] |
 //! | `cuid/abc123/SHOE-0042` `uid/abc123/04AABBCC112233` | [`Entry::See`]: another name of a tag |
-//! | `counter/` and 32 digits | [`Entry::See`]: whose counter this is |
+//! | `counter/` and 32 digits | [`Entry::See`]: the tag with this counter id |
 //! | `shape/` and a shape | the layouts with this path and these parameters, see [`index`](super::index) |
 //! | `claimed/04AABBCC112233` | the keys of the tags with this UID that their URL does not name |
-//! | `key/` and 32 digits | [`ApiKey`]: whose an API key or token is |
+//! | `key/` and 32 digits | [`ApiKey`]: the organisation and kind of an API key or token |
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
@@ -22,19 +22,19 @@ use suntap::{CounterId, LayoutError, Scheme, SdmLayout, SdmReadCtr, Uid, UnixMil
 
 use crate::hex;
 
-/// Whose tags are whose.
+/// The owner of tags.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Organisation {
     /// Its number.
     pub id: u64,
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Its account id, for requests by CUID or UID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Whether its ixkio clients need a token.
-    #[serde(default)]
+    /// `true` if ixkio clients need a token.
+    #[serde(default, deserialize_with = "or_default")]
     pub needs_token: bool,
 }
 
@@ -42,43 +42,43 @@ pub struct Organisation {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Level {
-    /// Whose it is.
+    /// The number of its organisation.
     pub organisation: u64,
-    /// Its name behind those of the levels around it: `Demo/Shoes/May` is the batch May of the tag group Shoes in the folder Demo.
+    /// The names of the levels around it, and its own: `Demo/Shoes/May` is the batch May of the tag group Shoes in the folder Demo.
     pub path: String,
-    /// Whether it is in use.
-    #[serde(default)]
+    /// The state.
+    #[serde(default, deserialize_with = "or_default")]
     pub state: State,
-    /// What the tags of a tag group write, unless a tag says otherwise.
+    /// The layout of the tags of a tag group. A tag can have another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
-    /// What answers for the tags of a tag group.
+    /// The rules that choose the responses of the tags of a tag group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleSet>,
 }
 
-/// An API key or token. Its text is not kept: it stands under its name.
+/// An API key or token. Its text is not stored: the key of the document is a keyed hash of the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiKey {
-    /// Whose it is.
+    /// The number of its organisation.
     pub organisation: u64,
-    /// What its holder may do.
+    /// What a client with this key may do.
     pub kind: KeyKind,
-    /// What the operator calls it.
+    /// A name for the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
 
-/// What the holder of a key may do. Every kind verifies taps.
+/// What a client with this key may do. Clients with every kind of key can verify taps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "camelCase")]
 pub enum KeyKind {
-    /// The header `API-Key` of ETRNL's clients, in a program that anybody can read: it verifies, and nothing else.
+    /// The header `API-Key` of ETRNL clients whose program anybody can read. It allows nothing but verifying.
     Public,
-    /// The header `API-Key` of ETRNL's clients, in a back end.
+    /// The header `API-Key` of ETRNL clients that are servers.
     Private,
-    /// The parameter `r` of ixkio's clients.
+    /// The parameter `r` of ixkio clients.
     Token,
 }
 
@@ -88,70 +88,70 @@ pub enum KeyKind {
 pub struct ImportedCounter {
     /// Its counter.
     pub ctr: SdmReadCtr,
-    /// When it was accepted: ISO 8601, with its offset from UTC.
+    /// When the tap was accepted: ISO 8601 with the offset from UTC.
     #[serde(default, deserialize_with = "time_text")]
     pub at: Option<UnixMillis>,
-    /// How many taps were accepted.
+    /// The number of accepted taps.
     #[serde(default)]
     pub taps: Option<u32>,
 }
 
-/// What stands under a name of a tag.
+/// The document under a name of a tag.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Entry {
     /// The tag.
     Tag(Box<Tag<StoredKeys>>),
-    /// The key under which it is.
+    /// The key of the document with the tag.
     See(String),
 }
 
-/// A tag, with its keys as they are stored or as they are imported.
+/// A tag with its keys, as they are stored or as they are imported.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tag<K> {
-    /// Whose it is.
+    /// The number of its organisation.
     pub organisation: u64,
     /// The path of its batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<String>,
-    /// Its name in the API of ixkio.
+    /// Its id in the ixkio API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xuid: Option<String>,
-    /// The customer's own name of it.
+    /// The customer's own id for it in the ixkio API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cuid: Option<String>,
-    /// Its name in the API of ETRNL.
+    /// Its id in the ETRNL API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
     /// The UID of its chip.
     #[serde(default, with = "uid_text", skip_serializing_if = "Option::is_none")]
     pub uid: Option<Uid>,
-    /// What it is called.
+    /// Its name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Whether it is in use.
-    #[serde(default)]
+    /// The state.
+    #[serde(default, deserialize_with = "or_default")]
     pub state: State,
-    /// What it writes. A tag without a layout, of its own or of its tag group, proves nothing.
+    /// Its layout, if it differs from that of its tag group. A tag without any layout cannot be authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
-    /// Its keys, once they are known.
+    /// Its keys, or `None` if they are not known yet.
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     pub keys: Option<K>,
-    /// Whether its tamper status is to be looked at.
-    #[serde(default)]
+    /// `true` if the tamper status is part of the verdict.
+    #[serde(default, deserialize_with = "or_default")]
     pub tamper: bool,
-    /// Rules in the place of those of its tag group.
+    /// Its own rules, which replace those of its tag group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleSet>,
     /// The customer's fields.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub extended_data: Vec<Field>,
-    /// The customer's data, given out as it is.
+    /// The customer's data, which the ETRNL API returns unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Box<RawValue>>,
-    /// The last accepted tap, where the tag was with another service before. Only a line of an import has one.
+    /// The last tap that another service accepted. Only a line of an import has this field.
     #[serde(default, skip_serializing)]
     pub counter: Option<ImportedCounter>,
 }
@@ -162,51 +162,51 @@ pub struct Tag<K> {
 pub struct Field {
     /// Its name.
     pub name: String,
-    /// Its value, with subtags.
+    /// Its value. It can contain subtags.
     pub value: String,
-    /// Whether it goes into the answer.
+    /// `true` if the answer contains the field.
     #[serde(default)]
     pub in_response: bool,
 }
 
-/// Keys as they are stored: none can be used without the secrets of the service.
+/// Keys as they are stored. They cannot be used without the secrets of the server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoredKeys {
-    /// Where the keys come from.
+    /// The source of the keys.
     pub source: KeySource,
-    /// The name of the counter at the time of the import, to show what was last seen and never to tell a replay by; `None` where
-    /// only a tap brings what opens the key.
+    /// The counter id at the time of the import, for showing the last accepted tap. It is never used to detect a replay. `None`
+    /// if the id depends on a key that only a tap can open.
     #[serde(default, with = "tag_id_text", skip_serializing_if = "Option::is_none")]
     pub counter: Option<CounterId>,
 }
 
-/// Where the keys of a tag come from.
+/// The source of the keys of a tag.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum KeySource {
-    /// Of any origin, sealed under the server secret.
+    /// Keys of any origin, sealed under the server secret.
     #[serde(rename_all = "camelCase")]
     Held {
         /// The keys.
         #[serde(with = "sealed_text")]
         sealed: SealedKeys,
-        /// Whether there is an SDMMetaReadKey among them.
+        /// `true` if the sealed SDMMetaReadKey is a key of the tag.
         has_meta: bool,
     },
-    /// Of any origin, sealed under the server secret and the eCode that comes with each tap.
+    /// Keys of any origin, sealed under the server secret and the eCode in the URL of the tag.
     Sealed {
         /// The keys.
         #[serde(with = "sealed_text")]
         sealed: SealedKeys,
-        /// How many times the tag was personalised before.
+        /// The number of earlier personalisations.
         epoch: u32,
     },
-    /// Computed when a tap comes.
+    /// Keys that the server derives for each tap.
     Derived(Derivation),
 }
 
-/// How the keys of a tag are computed. Names are those of the secrets.
+/// How the keys of a tag are derived. The names are those of the secrets.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Derivation {
@@ -218,10 +218,10 @@ pub enum Derivation {
         meta: Option<String>,
         /// The name of the master key.
         master: String,
-        /// What follows the UID in the diversification input, in hexadecimal digits.
+        /// The bytes after the UID in the diversification input, in hex digits.
         #[serde(default, with = "bytes_text")]
         suffix: Vec<u8>,
-        /// How many times the tag was personalised before.
+        /// The number of earlier personalisations.
         #[serde(default)]
         epoch: u32,
     },
@@ -237,22 +237,22 @@ pub enum Derivation {
         /// The name of the master key.
         master: String,
     },
-    /// From the eCode that comes with each tap, and the server secret.
+    /// Derived from the server secret and the eCode in the URL of the tag.
     ECode {
-        /// How many times the tag was personalised before.
+        /// The number of earlier personalisations.
         #[serde(default)]
         epoch: u32,
     },
 }
 
-/// Whether something is in use.
+/// The state of a tag, batch, tag group or folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
-    /// It is.
+    /// In use.
     #[default]
     Active,
-    /// It is not.
+    /// Not in use: the server refuses all taps.
     Inactive,
 }
 
@@ -265,7 +265,7 @@ impl From<State> for InUse {
     }
 }
 
-/// A URL template and the mode of the chip.
+/// A URL template, and the mode of the chip.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Layout {
@@ -277,10 +277,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout as the library has it.
+    /// Returns the layout for the library.
     ///
     /// # Errors
-    /// If no chip can write it.
+    /// Fails if no chip can write this layout.
     pub fn sdm(&self) -> Result<SdmLayout, LayoutError> {
         let mode = match self.mode {
             ModeName::Aes => Scheme::Aes,
@@ -291,7 +291,7 @@ impl Layout {
     }
 }
 
-/// A mode.
+/// The mode of a chip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ModeName {
@@ -304,29 +304,29 @@ pub enum ModeName {
     Ntag22x,
 }
 
-/// At most three groups and a default.
+/// At most three groups of rules, and the default response.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleSet {
     /// The groups.
     #[serde(default)]
     pub groups: Vec<RuleGroup>,
-    /// What answers if none of them does.
+    /// The response if no group matches.
     pub default: String,
 }
 
-/// Rules that must all match, and the text that answers then.
+/// Rules, and the response if all of them match.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RuleGroup {
     /// The rules: `"authentication"`, `"scan count < 2"` (or `>` `=` `!=`), `"tamper != CC"` (or `=`).
     #[serde(with = "rule_texts")]
     pub rules: Vec<Rule>,
-    /// The text.
+    /// The response.
     pub response: String,
 }
 
-/// The keys under which documents stand.
+/// The keys of documents.
 pub mod key {
     use super::{ApiKeyName, CounterId, Uid, hex};
 
@@ -360,7 +360,7 @@ pub mod key {
         format!("number/{number}")
     }
 
-    /// A tag by the customer's own name of it.
+    /// A tag by its CUID.
     #[must_use]
     pub fn cuid(account: &str, cuid: &str) -> String {
         format!("cuid/{account}/{cuid}")
@@ -372,7 +372,7 @@ pub mod key {
         format!("uid/{account}/{uid}")
     }
 
-    /// A tag by the name of its counter.
+    /// A tag by its counter id.
     #[must_use]
     pub fn counter(counter: &CounterId) -> String {
         format!("counter/{}", hex::encode(counter.as_bytes()))
@@ -397,7 +397,7 @@ pub mod key {
     }
 }
 
-/// A type as its text.
+/// Defines how a type is written as text.
 macro_rules! as_text {
     ($module:ident, $type:ty, $from:expr, $to:expr, $wanted:literal) => {
         pub(super) mod $module {
@@ -416,7 +416,7 @@ macro_rules! as_text {
                 deserializer: D,
             ) -> Result<$type, D::Error> {
                 let text = String::deserialize(deserializer)?;
-                // The text is not repeated: it may be of a key.
+                // The error does not repeat the text, because the text can be a key.
                 $from(&text).ok_or_else(|| D::Error::custom($wanted))
             }
         }
@@ -428,35 +428,52 @@ as_text!(
     SealedKeys,
     |text: &str| hex::decode(text).map(SealedKeys::from_bytes),
     |keys: &SealedKeys| hex::encode(keys.as_bytes()),
-    "sealed keys are 128 hexadecimal digits"
+    "sealed keys must have 128 hex digits"
 );
 as_text!(
     bytes_text,
     Vec<u8>,
     |text: &str| base16ct::mixed::decode_vec(text).ok(),
     |bytes: &Vec<u8>| hex::encode(bytes),
-    "an even number of hexadecimal digits is wanted"
-);
-as_text!(
-    uid_text,
-    Option<Uid>,
-    |text: &str| Uid::from_hex(text).ok().map(Some),
-    |uid: &Option<Uid>| uid.map(|uid| uid.to_string()).unwrap_or_default(),
-    "a UID is 14 hexadecimal digits"
+    "a suffix must have an even number of hex digits"
 );
 as_text!(
     tag_id_text,
     Option<CounterId>,
     |text: &str| hex::decode(text).map(CounterId::from_bytes).map(Some),
     |id: &Option<CounterId>| id.map(|id| hex::encode(id.as_bytes())).unwrap_or_default(),
-    "the name of a counter is 32 hexadecimal digits"
+    "a counter id must have 32 hex digits"
 );
+
+mod uid_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::Uid;
+
+    #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(uid: &Option<Uid>, serializer: S) -> Result<S::Ok, S::Error> {
+        match uid {
+            Some(uid) => serializer.collect_str(uid),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Uid>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| Uid::from_hex(&text).map_err(|_| D::Error::custom("a UID must have 14 hex digits"))).transpose()
+    }
+}
+
+/// Reads `null` as the default, so that a line of an import can remove a value.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
 
 fn time_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     let time = chrono::DateTime::parse_from_rfc3339(&text).ok();
     let millis = time.and_then(|time| u64::try_from(time.timestamp_millis()).ok());
-    let millis = millis.ok_or_else(|| D::Error::custom("a time is like 2023-07-09T09:23:53.672Z"))?;
+    let millis = millis.ok_or_else(|| D::Error::custom("a time must be like 2023-07-09T09:23:53.672Z"))?;
     Ok(Some(UnixMillis::new(millis)))
 }
 
@@ -466,7 +483,7 @@ mod rule_texts {
 
     use super::{Comparison, Equality, Rule};
 
-    const WANTED: &str = "a rule is `authentication`, `scan count < 2` (or > = !=), or `tamper = CC` (or !=)";
+    const WANTED: &str = "a rule must be `authentication`, `scan count < 2` (or > = !=), or `tamper = CC` (or !=)";
 
     pub(super) fn serialize<S: Serializer>(rules: &[Rule], serializer: S) -> Result<S::Ok, S::Error> {
         let mut texts = serializer.serialize_seq(Some(rules.len()))?;

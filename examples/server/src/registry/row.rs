@@ -1,4 +1,4 @@
-//! A tag as the registry found it: documents put together to what the library calls a record.
+//! A row: the documents of one tag, combined into a record of the library.
 
 use std::sync::Arc;
 
@@ -14,34 +14,34 @@ use super::index::MetaKeyRef;
 use crate::registry::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
 use crate::secrets::Secrets;
 
-/// A tag and all that stands above it.
+/// A tag with its organisation, folder, tag group and batch.
 #[derive(Debug)]
 pub struct Row {
     tag: Tag<StoredKeys>,
     above: Arc<Above>,
-    /// Of its own.
+    /// The layout of the tag itself.
     layout: Option<SdmLayout>,
     held: Option<(SdmMetaReadKey, SdmFileReadKey)>,
     secrets: &'static Secrets,
     last_seen: Option<Mark>,
 }
 
-/// What stands above a tag.
+/// The organisation of a tag, and its folder, tag group and batch if it has them.
 #[derive(Debug)]
 pub(crate) struct Above {
     pub(crate) organisation: Organisation,
     pub(crate) folder: Option<Level>,
     pub(crate) tag_group: Option<Level>,
     pub(crate) batch: Option<Level>,
-    /// That of the tag group.
+    /// The layout of the tag group.
     pub(crate) layout: Option<SdmLayout>,
 }
 
 impl Row {
-    /// Puts a row together.
+    /// Creates a row, and opens the keys of the tag if they are sealed under a server secret alone.
     ///
     /// # Errors
-    /// If its own layout is none.
+    /// Fails if the layout of the tag itself is invalid.
     pub(crate) fn new(
         tag: Tag<StoredKeys>,
         above: Arc<Above>,
@@ -51,15 +51,12 @@ impl Row {
         let layout = tag.layout.as_ref().map(Layout::sdm).transpose()?;
         let mut row = Self { tag, above, layout, held: None, secrets, last_seen };
         if let Some(StoredKeys { source: KeySource::Held { sealed, .. }, .. }) = &row.tag.keys {
-            let context = held_context(&row.tag);
-            let mut opened =
-                secrets.server.iter().filter_map(|secret| sealed.unseal(secret, &WITHOUT_CODE, &context).ok());
-            row.held = opened.next();
+            row.held = open_held(sealed, &row.tag, secrets);
         }
         Ok(row)
     }
 
-    /// Whether both are known to have the same file-read key.
+    /// Returns `true` if both rows are known to have the same SDMFileReadKey.
     pub(crate) fn has_same_key(&self, other: &Self) -> bool {
         let source = |row: &Self| {
             let source = row.tag.keys.as_ref().map(|keys| &keys.source)?;
@@ -72,7 +69,7 @@ impl Row {
         }
     }
 
-    /// The path of its tag group.
+    /// Returns the path of the tag group.
     pub(crate) fn group(&self) -> Option<&str> {
         self.above.tag_group.as_ref().map(|group| group.path.as_str())
     }
@@ -101,6 +98,11 @@ impl Row {
 
     pub(crate) fn has_keys(&self) -> bool {
         self.tag.keys.is_some()
+    }
+
+    /// Returns `true` if the keys are sealed under a server secret alone.
+    pub(crate) fn has_held_keys(&self) -> bool {
+        self.tag.keys.as_ref().is_some_and(|keys| matches!(keys.source, KeySource::Held { .. }))
     }
 
     fn keys(&self, mode: Scheme) -> Option<Keys<'_>> {
@@ -142,7 +144,7 @@ impl TagRecord for Row {
             layout,
             keys: self.keys(layout.scheme()).unwrap_or(Keys::NotLoaded),
             tamper: self.tag.tamper,
-            // What is stored is as old as the import. The name that follows the key can not be out of step with it.
+            // The stored counter id is as old as the import. The id that is computed from the key always matches the key.
             counter: None,
         });
         let group_rules = tag_group.as_ref().and_then(|group| group.rules.as_ref());
@@ -180,7 +182,7 @@ impl TagRecord for Row {
     }
 }
 
-/// The last name of a path.
+/// Returns the last name in the path of a level.
 fn name(level: Option<&Level>) -> Option<&str> {
     level.and_then(|level| level.path.rsplit('/').next())
 }
@@ -196,7 +198,7 @@ impl RuleSet {
 }
 
 impl<K> Tag<K> {
-    /// The key under which the tag stands: that of its XUID, or of its number.
+    /// Returns the key of the document of the tag.
     pub(crate) fn key(&self) -> String {
         match (&self.xuid, self.number) {
             (Some(xuid), _) => key::xuid(xuid),
@@ -204,7 +206,7 @@ impl<K> Tag<K> {
         }
     }
 
-    /// The same tag with its keys in another form.
+    /// Returns the tag with other keys.
     pub(crate) fn with_keys<L>(self, keys: Option<L>) -> Tag<L> {
         let Self { organisation, batch, xuid, cuid, number, uid, name, state, layout, keys: _, tamper, .. } = self;
         let Self { rules, extended_data, metadata, counter, .. } = self;
@@ -228,10 +230,10 @@ impl<K> Tag<K> {
     }
 }
 
-/// What stands in the place of the eCode for keys that open without one.
+/// The eCode for held keys, which are sealed under the server secret alone.
 pub(super) const WITHOUT_CODE: ECode = ECode::from_bytes([0; 16]);
 
-/// Seals keys that open with the server secret alone.
+/// Seals keys under the current server secret alone. Returns `None` if there is no server secret.
 pub(crate) fn hold<K>(
     tag: &Tag<K>,
     secrets: &Secrets,
@@ -241,7 +243,25 @@ pub(crate) fn hold<K>(
     Some(SealedKeys::seal(secrets.server.first()?, &WITHOUT_CODE, &held_context(tag), meta, file))
 }
 
-/// Binds held keys to the place where they stand.
+/// Seals held keys again, for the tag as it will be, with the current server secret. Returns `None` if no server secret opens
+/// them.
+pub(crate) fn hold_again<K, L>(
+    sealed: &SealedKeys,
+    before: &Tag<K>,
+    tag: &Tag<L>,
+    secrets: &Secrets,
+) -> Option<SealedKeys> {
+    let (meta, file) = open_held(sealed, before, secrets)?;
+    hold(tag, secrets, &meta, &file)
+}
+
+/// Opens held keys with the server secret that they were sealed with.
+fn open_held<K>(sealed: &SealedKeys, tag: &Tag<K>, secrets: &Secrets) -> Option<(SdmMetaReadKey, SdmFileReadKey)> {
+    let context = held_context(tag);
+    secrets.server.iter().find_map(|secret| sealed.unseal(secret, &WITHOUT_CODE, &context).ok())
+}
+
+/// Returns the context of held keys, which binds them to the name and the UID of their tag.
 fn held_context<K>(tag: &Tag<K>) -> TagContext {
     context_of(&tag.key(), tag.uid)
 }
@@ -255,7 +275,7 @@ pub(super) fn context_of(place: &str, uid: Option<Uid>) -> TagContext {
     TagContext { tag_id: u64::from_be_bytes(*tag_id), uid: uid.unwrap_or(Uid::from_bytes([0; 7])), epoch: 0 }
 }
 
-/// Whose keys are sealed under an eCode; `None` if the tag has no number or no UID.
+/// Returns the context of keys that are sealed under an eCode. Returns `None` if the tag has no number or no UID.
 pub(crate) fn sealed_context<K>(tag: &Tag<K>, epoch: u32) -> Option<TagContext> {
     Some(TagContext { tag_id: tag.number?, uid: tag.uid?, epoch })
 }

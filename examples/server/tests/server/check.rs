@@ -121,7 +121,7 @@ async fn a_group_without_rules_is_told() {
     let report = import(&[standard(1), standard(2)], false).await.unwrap();
     assert_eq!(report, Report { tags: 2, warnings, ..Report::default() });
     let authentic = changed(3, json!({ "batch": "F/Bare/B" }));
-    let refused = format!("line 1: the rules of its tag group F/Bare {SAME} (--allow-no-rules takes it)");
+    let refused = format!("line 1: the rules of its tag group F/Bare {SAME} (--allow-no-rules accepts it)");
     for line in [authentic.clone(), changed(4, json!({ "batch": "F/Bare/B", "keys": null }))] {
         let error = import(&[line], false).await.unwrap_err().to_string();
         assert!(error.starts_with(&refused), "{error}");
@@ -202,7 +202,7 @@ async fn a_group_keeps_its_layout_while_tags_need_it() {
     let mut group = tags::levels()[2].clone();
     group["tagGroup"]["layout"] = Value::Null;
     let error = import(&[group]).await.unwrap_err().to_string();
-    assert_eq!(error, "line 1: xuid/tag00001: it has keys and no layout\nnothing was imported");
+    assert_eq!(error, "line 1: xuid/tag00001: the tag has keys and no layout\nnothing was imported");
 }
 
 /// A path that was mistyped is not a new store.

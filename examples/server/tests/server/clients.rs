@@ -346,7 +346,14 @@ impl Stage {
         let (data, path) = (folder.path("data.redb"), folder.path("tags.ndjson"));
         tags::write(&path, &lines);
         let mut import = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
-        import.arg("import").arg(path).arg("--store").arg(&data).arg("--secrets-file").arg(folder.secrets());
+        import
+            .arg("import")
+            .arg(path)
+            .arg("--allow-factory-keys")
+            .arg("--store")
+            .arg(&data)
+            .arg("--secrets-file")
+            .arg(folder.secrets());
         let output = import.output().unwrap();
         assert!(output.status.success(), "{output:?}");
         let server = Server::on(data.to_str().unwrap(), &folder.secrets());

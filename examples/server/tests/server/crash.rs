@@ -15,8 +15,13 @@ use crate::tags::{self, Folder};
 const ROUNDS: u64 = 20;
 const CLIENTS: u32 = 8;
 const TAGS_EACH: u32 = 4;
-const GROUPS: Options =
-    Options { group_commit: 64, cache_size: 1024 * 1024, pool: 1, patience: Duration::from_secs(5), recheck: Duration::from_secs(60) };
+const GROUPS: Options = Options {
+    group_commit: 64,
+    cache_size: 1024 * 1024,
+    pool: 1,
+    patience: Duration::from_secs(5),
+    recheck: Duration::from_secs(60),
+};
 
 /// Twenty times the server dies under load, and is asked again for every tap that it had called genuine.
 #[test]

@@ -87,7 +87,7 @@ fn uid(number: u32) -> Uid {
     Uid::from_bytes([0x04, 0x33, 0x22, a, b, c, d])
 }
 
-fn file_key(number: u32) -> SdmFileReadKey {
+pub(crate) fn file_key(number: u32) -> SdmFileReadKey {
     let mut key = [0x7A; 16];
     key[..4].copy_from_slice(&number.to_be_bytes());
     SdmFileReadKey::from_bytes(key)

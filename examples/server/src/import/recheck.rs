@@ -1,0 +1,63 @@
+//! Checks stored tags whose tag group or organisation changes.
+
+use std::collections::HashMap;
+
+use super::{Draft, Stop, other_names};
+use crate::registry::document;
+use crate::registry::document::{Entry, Organisation, StoredKeys, Tag, key};
+use crate::store::StoreError;
+
+impl Draft<'_> {
+    /// Checks all tags of the tag groups whose layout or rules change, and moves their counters if necessary. Adds the names
+    /// of all tags of the organisations that get an account. Returns the problems, each with the number of the line that
+    /// caused it.
+    pub(super) async fn recheck(&mut self) -> Result<Vec<(usize, String)>, StoreError> {
+        let groups = std::mem::take(&mut self.changed_groups);
+        let accounts = std::mem::take(&mut self.new_accounts);
+        if groups.is_empty() && accounts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let line = |tag: &Tag<StoredKeys>| {
+            let group = tag.batch.as_ref().and_then(|path| path.rsplit_once('/'));
+            let group = group.and_then(|(group, _)| groups.get(&(tag.organisation, group.to_owned())));
+            group.or_else(|| accounts.get(&tag.organisation)).copied()
+        };
+        let mut found = HashMap::new();
+        let mut keep = |key: &str, text: &str| {
+            if let Entry::Tag(tag) = document(key, text)?
+                && let Some(number) = line(&tag)
+            {
+                found.insert(key.to_owned(), number);
+            }
+            Ok::<_, StoreError>(())
+        };
+        for prefix in ["xuid/", "number/"] {
+            self.store.list(prefix, &mut keep).await?;
+        }
+        for (key, text) in &self.writes {
+            if let (true, Some(text)) = (self.tags.contains(key), text) {
+                keep(key, text)?;
+            }
+        }
+        let mut problems = Vec::new();
+        for (key, number) in found {
+            self.fetch(vec![key.clone()]).await?;
+            let Some(Entry::Tag(tag)) = self.get(&key)? else { continue };
+            // This import may have moved the tag to another group.
+            if line(&tag) != Some(number) {
+                continue;
+            }
+            let mut keys = tag.above();
+            let account = self.get::<Organisation>(&key::organisation(tag.organisation))?.and_then(|one| one.account);
+            keys.extend(other_names(&tag, account.as_deref()));
+            self.fetch(keys).await?;
+            match self.place(*tag, None).await {
+                Ok(_) => {}
+                Err(Stop::Line(problem)) => problems.push((number, format!("{key}: {problem}"))),
+                Err(Stop::Store(error)) => return Err(error),
+            }
+        }
+        problems.sort();
+        Ok(problems)
+    }
+}

@@ -1,0 +1,100 @@
+//! Turns the keys of a line into keys as they are stored.
+
+use suntap::kdf::ecode::{ECode, SealedKeys};
+use suntap::{SdmFileReadKey, SdmMetaReadKey};
+
+use super::line::Keys;
+use super::{Checked, Draft, problem};
+use crate::registry::document::{KeySource, StoredKeys, Tag};
+use crate::registry::row;
+
+const NO_CONTEXT: &str = "keys that are sealed under an eCode need a tag with a number and a UID";
+const FACTORY: &str =
+    "16 zero bytes are the factory key, with which everybody can make taps that pass (--allow-factory-keys accepts it)";
+
+impl Draft<'_> {
+    /// Returns a tag with its keys as they are stored, and the SDMFileReadKey if the line contains it. `before` is the
+    /// stored tag.
+    pub(super) fn stored(
+        &self,
+        mut tag: Tag<Keys>,
+        before: Option<&Tag<StoredKeys>>,
+    ) -> Checked<(Tag<StoredKeys>, Option<SdmFileReadKey>)> {
+        let (source, plain) = match tag.keys.take() {
+            None => (None, None),
+            Some(Keys::Plain { meta, file, e_code, epoch }) => {
+                let (source, file) = self.sealed(&tag, meta.as_deref(), &file, e_code.as_deref(), epoch)?;
+                (Some(source), Some(file))
+            }
+            Some(Keys::Sealed { sealed, epoch }) => {
+                let sealed = crate::hex::decode(&sealed).map(SealedKeys::from_bytes);
+                let sealed = sealed.ok_or("sealed keys must have 128 hex digits")?;
+                if row::sealed_context(&tag, epoch).is_none() {
+                    return problem(NO_CONTEXT);
+                }
+                (Some(KeySource::Sealed { sealed, epoch }), None)
+            }
+            Some(Keys::Derived(derivation)) => {
+                if !self.allowed.factory_keys && self.secrets.has_zero_key(&derivation) {
+                    return problem(format!("a secret for these keys is zero: {FACTORY}"));
+                }
+                (Some(KeySource::Derived(derivation)), None)
+            }
+            Some(Keys::Kept(keys)) => (Some(self.kept(keys.source, &tag, before)?), None),
+        };
+        Ok((tag.with_keys(source.map(|source| StoredKeys { source, counter: None })), plain))
+    }
+
+    /// Seals the keys of a line, under the eCode if there is one.
+    fn sealed(
+        &self,
+        tag: &Tag<Keys>,
+        meta: Option<&str>,
+        file: &str,
+        e_code: Option<&str>,
+        epoch: u32,
+    ) -> Checked<(KeySource, SdmFileReadKey)> {
+        let digits = |_| "a key must have 32 hex digits";
+        let has_meta = meta.is_some();
+        // Without a `meta` key, none is used.
+        let meta = meta.map(SdmMetaReadKey::from_hex).transpose().map_err(digits)?.unwrap_or(SdmMetaReadKey::FACTORY);
+        let file = SdmFileReadKey::from_hex(file).map_err(digits)?;
+        let is_factory = (has_meta && meta == SdmMetaReadKey::FACTORY) || file == SdmFileReadKey::FACTORY;
+        if is_factory && !self.allowed.factory_keys {
+            return problem(FACTORY);
+        }
+        let no_secret = || "there is no server secret to seal keys with";
+        let Some(code) = e_code else {
+            let sealed = row::hold(tag, self.secrets, &meta, &file).ok_or_else(no_secret)?;
+            return Ok((KeySource::Held { sealed, has_meta }, file));
+        };
+        let code = ECode::parse(code).map_err(|error| error.to_string())?;
+        let context = row::sealed_context(tag, epoch).ok_or(NO_CONTEXT)?;
+        if !has_meta {
+            return problem("`meta` is missing: an eCode seals both keys");
+        }
+        let secret = self.secrets.server.first().ok_or_else(no_secret)?;
+        let sealed = SealedKeys::seal(secret, &code, &context, &meta, &file);
+        Ok((KeySource::Sealed { sealed, epoch }, file))
+    }
+
+    /// Returns the stored keys of a tag for a line that does not name `keys`. Sealed keys open only with the UID that they
+    /// were sealed with, so another UID needs new seals.
+    fn kept(&self, source: KeySource, tag: &Tag<Keys>, before: Option<&Tag<StoredKeys>>) -> Checked<KeySource> {
+        let is_same_uid = before.is_none_or(|before| before.uid == tag.uid);
+        match source {
+            KeySource::Held { sealed, has_meta } => {
+                match before.and_then(|before| row::hold_again(&sealed, before, tag, self.secrets)) {
+                    Some(sealed) => Ok(KeySource::Held { sealed, has_meta }),
+                    // `check` reports keys that no secret opens.
+                    None if is_same_uid => Ok(KeySource::Held { sealed, has_meta }),
+                    None => problem("no server secret opens the stored keys, so they cannot be sealed for another UID"),
+                }
+            }
+            KeySource::Sealed { .. } if !is_same_uid => {
+                problem("the stored keys are sealed for the stored UID: a line with another `uid` needs `keys` too")
+            }
+            source => Ok(source),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Characters that a reader cannot see or that change the order of other characters.
+
+/// Returns `true` for control characters, for characters that set the direction of text, and for invisible characters.
+///
+/// In a name, such a character can make two names look the same, or make a page show a different text.
+pub(crate) fn is_hidden(c: char) -> bool {
+    let is_invisible = matches!(
+        c,
+        '\u{AD}'
+            | '\u{34F}'
+            | '\u{61C}'
+            | '\u{115F}'..='\u{1160}'
+            | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
+            | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E0FFF}'
+    );
+    c.is_control() || is_invisible
+}
+
+/// Returns a stored name for a page: without hidden characters, and with at most 128 characters.
+///
+/// Import refuses other names. Names that were stored by an older version can still have them.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().filter(|c| !is_hidden(*c)).take(128).collect()
+}
