@@ -5,12 +5,12 @@
 //! only after it is on disk there. **A standby that is promoted is different**: if the primary did not wait for it, it does not know
 //! the last taps, and they pass once more.
 //!
-//! A connection pooler that shares connections by transaction (PgBouncer in transaction mode) loses these settings. Set them, and
-//! `lock_timeout` and `statement_timeout`, as defaults of the role then.
+//! A connection pooler that shares connections by transaction (PgBouncer in transaction mode) loses these settings. With one, set
+//! them as defaults of the role, together with `lock_timeout` and `statement_timeout`.
 //!
-//! **Only the taps of a locked row wait.** A transaction of somebody else can lock the row of a counter. In each server at most one
-//! tap of a counter uses a connection ([`turns`]). It waits for the row 100 ms at a time, and a quarter of the pool at most is used for
-//! taps that try again. All other taps find free connections.
+//! **Only the taps of a locked row wait.** Another transaction, of an import or of an administrator, can lock the row of a counter. In each server at most one
+//! tap of a counter uses a connection ([`turns`]). An attempt waits 100 ms for the row. At most a quarter of the pool is used for further
+//! attempts, so all other taps find free connections.
 
 mod connections;
 mod turns;
@@ -29,7 +29,7 @@ use self::connections::{Connections, finish};
 use self::turns::Turns;
 use super::{Change, Found, Options, PAGE, Place, StoreError, mark, raised};
 
-/// Finds the tables that exist, as each statement would.
+/// Looks for the tables in the search path, as each statement does.
 const TABLES: &str = "SELECT to_regclass('suntap_documents') IS NOT NULL AND to_regclass('suntap_marks') IS NOT NULL";
 
 /// Two servers that start at once would otherwise both try.
@@ -49,7 +49,7 @@ const READY: &str = "
             AND has_table_privilege('suntap_marks', 'INSERT') AND has_table_privilege('suntap_marks', 'UPDATE'),
         current_setting('transaction_read_only')::boolean";
 
-/// A change waits for other changes, and takes its time. Readers of documents do not wait for it.
+/// Waits for other changes, and has no time limit. Readers of documents do not wait for a change.
 const CHANGE: &str = "
     SET LOCAL lock_timeout = '30s';
     SET LOCAL statement_timeout = 0;
@@ -71,7 +71,7 @@ const RAISE: &str = "
         previous_at = CASE WHEN excluded.ctr > suntap_marks.ctr THEN suntap_marks.at ELSE suntap_marks.previous_at END
     WHERE excluded.ctr >= suntap_marks.ctr";
 
-/// In the order of the primary key's own collation, so that its index finds each page.
+/// Uses the order of the primary key, so that its index finds each page.
 const LIST: &str = "
     SELECT key, value FROM suntap_documents
     WHERE starts_with(key, $1) AND ($2::text IS NULL OR key > $2) ORDER BY key LIMIT $3";
@@ -81,14 +81,14 @@ const DOCUMENTS: &str = "SELECT key, value FROM suntap_documents WHERE key = ANY
 
 /// Rows of one statement.
 const PART: usize = 10_000;
-/// Attempts after another transaction changed what this one had read.
+/// Further attempts after a serialization failure or a deadlock.
 const CONFLICTS: u32 = 10;
 
 /// A pool of connections.
 pub struct Postgres {
     connections: Connections,
     turns: Turns,
-    /// Limits the connections that wait for a locked row again.
+    /// Limits the connections that are used for further attempts.
     waiting: Semaphore,
 }
 
@@ -96,7 +96,7 @@ impl Postgres {
     /// Connects to a database that has the tables. The role needs no right to create any.
     ///
     /// # Errors
-    /// If the URL or the size of the pool is invalid, if the database cannot be reached, or if a table is missing.
+    /// Returns an error if the URL or the size of the pool is invalid, if the database cannot be reached, or if a table is missing.
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         let store = Self::connect(url, options)?;
         if store.has_tables().await? {
@@ -109,7 +109,7 @@ impl Postgres {
     /// Connects, and creates the tables if they are missing.
     ///
     /// # Errors
-    /// If the URL or the size of the pool is invalid, if the database cannot be reached, or if a table cannot be created.
+    /// Returns an error if the URL or the size of the pool is invalid, if the database cannot be reached, or if a table cannot be created.
     pub async fn create(url: &str, options: Options) -> Result<Self, StoreError> {
         let store = Self::connect(url, options)?;
         // Even `IF NOT EXISTS` needs the right to create a table.
@@ -149,7 +149,7 @@ impl Postgres {
     /// Checks that taps can be served.
     ///
     /// # Errors
-    /// If the database cannot be reached, if a table or a privilege is missing, or if the database is read-only.
+    /// Returns an error if the database cannot be reached, if a table or a privilege is missing, or if the database is read-only.
     pub(super) async fn verify(&self) -> Result<(), StoreError> {
         let client = self.connections.get().await?;
         let row = client.query_one(READY, &[]).await;
@@ -186,7 +186,7 @@ impl Postgres {
             let statement = client.prepare_cached(MARK).await?;
             client.query_opt(&statement, &[&tag.as_bytes().as_slice()]).await
         };
-        // Both are waited for even if one fails, so that the connection has no unfinished statement.
+        // Waits for both even if one fails, so that the connection has no unfinished statement.
         let (rows, stored) = tokio::join!(documents, stored);
         finish(client);
         let (rows, stored) = (rows.map_err(StoreError::Postgres)?, stored.map_err(StoreError::Postgres)?);
@@ -287,7 +287,7 @@ async fn change_on(client: &mut ClientWrapper, change: &Change) -> Result<(), St
     }
 }
 
-/// Writes a change, unless what it was made from has changed.
+/// Writes a change. Returns `false` if a document that it was computed from is different now.
 async fn write(transaction: &Transaction<'_>, change: &Change) -> Result<bool, tokio_postgres::Error> {
     transaction.batch_execute(CHANGE).await?;
     let keys: Vec<&str> = change.seen.iter().map(|(key, _)| &**key).collect();
@@ -344,11 +344,11 @@ impl<'s> Retries<'s> {
         Self { waiting: &store.waiting, permit: None, conflicts: 0, started: Instant::now(), limit }
     }
 
-    /// Returns `true` if this result calls for another attempt.
+    /// Returns `true` if the call must be tried again, and waits until it may.
     async fn again<T>(&mut self, result: &Result<T, StoreError>) -> bool {
         let Err(StoreError::Postgres(error)) = result else { return false };
         match error.code() {
-            // A row is locked. The server waited for it already.
+            // The server has already waited for the locked row.
             Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
             Some(&(SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED))
                 if self.conflicts < CONFLICTS =>
@@ -363,7 +363,7 @@ impl<'s> Retries<'s> {
         !self.are_over()
     }
 
-    /// Returns `true` if an attempt might not end before the tap is given up.
+    /// Returns `true` if another attempt might not end in time.
     fn are_over(&self) -> bool {
         self.started.elapsed() >= self.limit
     }

@@ -50,13 +50,13 @@ pub struct Redis {
     connection: Connection,
     advance: Script,
     settings: Settings,
-    /// Those at the start.
+    /// The warnings at the start.
     warnings: Vec<String>,
 }
 
 #[derive(Clone)]
 enum Connection {
-    /// The client makes another connection for a change of documents.
+    /// The client opens another connection for a change of documents.
     One(ConnectionManager, Client),
     Cluster(ClusterConnection),
 }
@@ -65,7 +65,7 @@ impl Redis {
     /// Connects to one Redis, or to the cluster that it belongs to.
     ///
     /// # Errors
-    /// If a URL is invalid, if Redis cannot be reached, or if it may evict counters.
+    /// Returns an error if a URL is invalid, if Redis cannot be reached, or if it may evict counters.
     pub async fn open(urls: &[String], options: Options) -> Result<Self, StoreError> {
         let connection = connect(urls, options.patience.min(Duration::from_secs(1_000_000))).await?;
         let settings = Settings::watch(&connection, options.recheck).await?;
@@ -82,7 +82,7 @@ impl Redis {
     /// Checks that Redis can be reached, and keeps counters.
     ///
     /// # Errors
-    /// If it cannot be reached, or may evict counters.
+    /// Returns an error if it cannot be reached, or may evict counters.
     pub(super) async fn verify(&self) -> Result<(), StoreError> {
         self.settings.update(&self.connection).await
     }
@@ -178,7 +178,7 @@ impl Redis {
 }
 
 async fn connect(urls: &[String], patience: Duration) -> Result<Connection, StoreError> {
-    // Otherwise a part of a password could be taken for a host, which errors show.
+    // Otherwise a part of a password with a comma could be read as a host, and errors show the host.
     if urls.iter().any(|url| !url.starts_with("redis://")) {
         let text = "invalid URL: each node must start with redis:// (write `,` in a password as %2C)";
         return Err(StoreError::Unfit(text.into()));
@@ -200,11 +200,11 @@ async fn connect(urls: &[String], patience: Duration) -> Result<Connection, Stor
     Ok(Connection::Cluster(client.get_async_connection().await.map_err(failed)?))
 }
 
-/// Returns a text that names one call.
+/// Returns a text that identifies one call.
 fn token() -> String {
     use std::hash::{BuildHasher as _, RandomState};
 
-    // The keys are new each time. The text need not be hard to guess.
+    // `RandomState` has random keys. The text need not be hard to guess.
     format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1))
 }
 

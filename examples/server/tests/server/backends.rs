@@ -1,4 +1,4 @@
-//! Throw-away databases on this machine, from installed programs.
+//! Temporary databases on this machine, from installed programs.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Programs of one test; they end with it.
+/// The database programs of one test. They end with the test.
 pub(crate) struct Backend {
     /// For `--store`.
     pub(crate) url: String,
@@ -15,7 +15,7 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Ends the programs as if the power were cut; what they wrote stays.
+    /// Kills the programs. Their files stay.
     pub(crate) fn kill(&mut self) {
         for mut child in self.children.drain(..) {
             let _ = child.kill();
@@ -23,7 +23,7 @@ impl Backend {
         }
     }
 
-    /// Starts the one Redis again.
+    /// Starts the single Redis again.
     pub(crate) fn restart_redis(&mut self) {
         let port = self.url.rsplit_once(':').unwrap().1.parse().unwrap();
         self.children.extend(redis_server(&self.folder, port, &[]));
@@ -48,7 +48,7 @@ impl Drop for Backend {
     }
 }
 
-/// A port that was free a moment ago.
+/// Returns a port that was free a moment ago.
 pub(crate) fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -67,18 +67,18 @@ fn wait(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
-/// Says that a test is skipped, past what the test runner keeps to itself. Not where nothing may be.
-#[allow(clippy::explicit_write, reason = "the runner of tests would keep what a macro prints")]
+/// Prints that a test is skipped, although the test runner captures output. Fails if no test may be skipped.
+#[allow(clippy::explicit_write, reason = "the test runner captures the output of a macro")]
 pub(crate) fn skipped(program: &str) {
     assert!(std::env::var_os("SUNTAP_SKIP_NOTHING").is_none(), "{program} is not installed");
     writeln!(std::io::stderr(), "SKIPPED a test of the server: {program} is not installed").unwrap();
 }
 
-/// `None` with a printed reason where a program is missing.
+/// Returns the path of a program. If it is not installed, prints that and returns `None`.
 fn program(candidates: &[&str]) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<_> = std::env::split_paths(&paths).collect();
-    // Debian keeps these out of the path.
+    // Debian does not have these in the PATH.
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     folders.extend(versions.map(|version| version.path().join("bin")));
     let found = folders.iter().flat_map(|folder| candidates.iter().map(|name| folder.join(name)));
@@ -89,12 +89,12 @@ fn program(candidates: &[&str]) -> Option<PathBuf> {
     found
 }
 
-/// PostgreSQL.
+/// Starts PostgreSQL.
 pub(crate) fn postgres() -> Option<Backend> {
     let (initdb, postgres) = (program(&["initdb"])?, program(&["postgres"])?);
     let (folder, port) = (folder("postgres"), port());
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    // It refuses to run as root.
+    // PostgreSQL does not run as root.
     let command = |program: &PathBuf| {
         let mut command = Command::new(if root { "setpriv".as_ref() } else { program.as_os_str() });
         if root {
@@ -132,7 +132,7 @@ fn redis_server(folder: &PathBuf, port: u16, more: &[&str]) -> Option<Child> {
     Some(child)
 }
 
-/// A single Redis.
+/// Starts a single Redis.
 pub(crate) fn redis(more: &[&str]) -> Option<Backend> {
     program(&["redis-server"])?;
     let (folder, port) = (folder("redis"), port());
@@ -140,7 +140,7 @@ pub(crate) fn redis(more: &[&str]) -> Option<Backend> {
     Some(Backend { url: format!("redis://127.0.0.1:{port}"), children: vec![child], folder })
 }
 
-/// Three nodes that share the keys.
+/// Starts a cluster of three nodes.
 pub(crate) fn redis_cluster() -> Option<Backend> {
     let cli = program(&["redis-cli"])?;
     program(&["redis-server"])?;

@@ -1,4 +1,4 @@
-//! The last accepted tap of a tag that was with another service before.
+//! Import of the last accepted counter of a tag from another service.
 
 use serde_json::{Value, json};
 use suntap::emulator::EmulatedTag;
@@ -15,7 +15,7 @@ use crate::tags::{self, Folder};
 pub(crate) const KEY: &str = "pk_live-0123456789";
 pub(crate) const ETRNL_LAYOUT: &str = "https://t.example/tap?id={:tagId}&k={:eCode}&e={picc:uid,ctr}&c={mac}";
 
-/// An ETRNL tag in software, and the line that imports it.
+/// Returns an emulated ETRNL tag, and the line that imports it.
 pub(crate) fn etrnl_tag(number: u32) -> (EmulatedTag, Value) {
     let code = String::from_utf8(ECode::from_bytes([0x2A; 16]).to_text().to_vec()).unwrap();
     let [.., a, b] = number.to_be_bytes();
@@ -31,7 +31,7 @@ pub(crate) fn etrnl_tag(number: u32) -> (EmulatedTag, Value) {
     (tag, line)
 }
 
-/// The body that a client sends with the URL of a tap.
+/// Returns the body that a client sends for the URL of a tap.
 pub(crate) fn etrnl_body(url: &str) -> String {
     let (_, query) = url.split_once('?').unwrap();
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -66,7 +66,7 @@ impl<'s> Apis<'s> {
         api.answer_async(query, &registry, &mut &*self.store, None).await.body
     }
 
-    /// The response to the URL of a tap.
+    /// Returns the response to the URL of a tap.
     pub(crate) async fn response(&self, url: &str) -> String {
         let body: Value = serde_json::from_str(&self.ixkio(url.split_once('?').unwrap().1).await).unwrap();
         body["response"].as_str().unwrap().into()
@@ -80,7 +80,7 @@ impl<'s> Apis<'s> {
     }
 }
 
-/// From the first request on, for each store.
+/// Imported counters hold from the first request on.
 pub(crate) async fn imported_counters_hold(url: &str) {
     const AT: &str = "2023-07-09T09:23:53.672Z";
 
@@ -133,7 +133,7 @@ pub(crate) async fn imported_counters_hold(url: &str) {
         assert_eq!(Value::from(told.to_vec()), json!([err, ctr, last, at]), "{answer}");
     }
 
-    // A lower counter changes nothing. An equal one adds what was not known: the time, and more taps.
+    // A lower counter changes nothing. An equal counter adds an unknown time and raises the number of taps.
     apis.import(&[counter(71, json!({ "ctr": 3, "at": AT, "taps": 500 }))]).await;
     assert_eq!(apis.response(&first[5]).await, "Fail 10");
     apis.import(&[counter(71, json!({ "ctr": 6, "at": AT, "taps": 2 }))]).await;
@@ -142,10 +142,10 @@ pub(crate) async fn imported_counters_hold(url: &str) {
     assert_eq!(apis.response(&taps(72)[5]).await, "Fail 7");
     apis.import(&[etrnl_counter(json!({ "ctr": 6, "at": AT }))]).await;
     assert_eq!(apis.etrnl(KEY, &bodies[5]).await["lastAuthenticTimestamp"], AT);
-    // A line without a counter neither.
+    // A line without a counter changes nothing either.
     apis.import(&[tags::line(71)]).await;
     assert_eq!(apis.response(&first[5]).await, "Fail 10");
-    // A greater one counts, and the number of taps never falls.
+    // A greater counter is stored, and the number of taps never falls.
     for (ctr, number, next) in [(20, Some(2), 10), (30, Some(100), 100), (40, None, 101)] {
         apis.import(&[counter(71, json!({ "ctr": ctr, "taps": number }))]).await;
         for (ctr, response) in [
@@ -157,7 +157,7 @@ pub(crate) async fn imported_counters_hold(url: &str) {
             assert_eq!(apis.response(&first[ctr - 1]).await, response, "{ctr}");
         }
     }
-    // The time has an offset.
+    // A time with an offset.
     apis.import(&[etrnl_counter(json!({ "ctr": 30, "at": "2023-07-09T11:23:53.672+02:00" }))]).await;
     let answer = apis.etrnl(KEY, &bodies[30]).await;
     assert_eq!((&answer["authentic"], &answer["lastAuthenticCtr"]), (&true.into(), &30.into()));
@@ -165,7 +165,7 @@ pub(crate) async fn imported_counters_hold(url: &str) {
     store.close().await;
 }
 
-/// Whether a tag mirrors its UID decides under which id its counter is kept. The counter follows a change of the layout.
+/// The counter id depends on whether the layout mirrors the UID. The counter is kept when the layout changes.
 #[tokio::test]
 async fn a_counter_follows_the_layout_of_its_group() {
     const WITH_UID: &str = "https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}";
@@ -195,7 +195,7 @@ async fn a_counter_follows_the_layout_of_its_group() {
         for (ctr, response) in [(5, "Fail 40"), (40, "Fail 40"), (41, "Pass")] {
             assert_eq!(apis.response(&taps[ctr - 1]).await, response, "{ctr}");
         }
-        // And back: the tap that was just accepted is not new under the other id.
+        // After the change back, the tap that was just accepted is not new under the other id.
         apis.import(&[group(WITH_UID)]).await;
         let mut tag = tags::tag_with(WITH_UID, &[("xuid", &tags::xuid(1))], 1);
         let taps: Vec<_> = (1..=42).map(|_| tag.tap().unwrap().to_string()).collect();
@@ -205,7 +205,7 @@ async fn a_counter_follows_the_layout_of_its_group() {
     }
 }
 
-/// Two tags with one key are told apart by the UID. Without it in their layout, a tap of one would pass as the other's.
+/// Only the UID distinguishes two tags with one key. Without it in the layout, a tap of one would pass as a tap of the other.
 #[tokio::test]
 async fn a_layout_without_uid_needs_a_key_per_tag() {
     let folder = Folder::new();
@@ -255,7 +255,7 @@ async fn a_counter_that_cannot_be_imported_is_named() {
     }
 }
 
-/// Nothing of an import that fails is there, so no counter either.
+/// A failed import stores nothing, so no counter either.
 #[tokio::test]
 async fn a_failed_import_raises_no_counter() {
     let folder = Folder::new();
@@ -267,7 +267,7 @@ async fn a_failed_import_raises_no_counter() {
     assert_eq!(apis.response(&tags::tag(1).tap().unwrap()).await, "Pass");
 }
 
-/// The key of an AN10922 tag is derived at the import, so its counter can be imported.
+/// The key of an AN10922 tag is derived during the import, so its counter can be imported.
 #[tokio::test]
 async fn the_counter_of_a_derived_key_is_imported() {
     use suntap::kdf::an10922;

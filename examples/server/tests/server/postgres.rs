@@ -1,11 +1,11 @@
-//! PostgreSQL on a bad day: locked rows, other defaults, few privileges, no server.
+//! PostgreSQL with locked rows, other defaults, few privileges, and without a server.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use suntap::{Advance, AsyncCounterStore as _, CounterId, Mark, SdmReadCtr};
 use suntap_server::import::{Allowed, import};
-use suntap_server::store::{Change, Options, Store};
+use suntap_server::store::{Change, Options, Postgres, Store, StoreError};
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
@@ -19,8 +19,8 @@ const FAST: Duration = Duration::from_secs(2);
 /// More than a pool has connections.
 const TAPS: u32 = 48;
 
-/// A client of the database that is not a server of ours.
-async fn stranger(url: &str) -> tokio_postgres::Client {
+/// Connects as an administrator would.
+async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -78,7 +78,7 @@ fn a_locked_row_stops_its_own_tag_only() {
     runtime.block_on(import_tags(&backend.url, 0..=TAPS + 1));
     let server = Server::on(&backend.url, &folder.secrets());
     let address = &*server.address;
-    let database = runtime.block_on(stranger(&backend.url));
+    let database = runtime.block_on(connect(&backend.url));
     let sql = |text: &str| runtime.block_on(database.batch_execute(text)).unwrap();
 
     let mut tag = tags::tag(0);
@@ -114,7 +114,7 @@ fn taps_that_wait_for_a_row_pass_once() {
     let (folder, runtime) = (Folder::new(), Runtime::new().unwrap());
     runtime.block_on(import_tags(&backend.url, 1..=1));
     let servers = [0, 1].map(|_| Server::on(&backend.url, &folder.secrets()));
-    let database = runtime.block_on(stranger(&backend.url));
+    let database = runtime.block_on(connect(&backend.url));
     let mut tag = tags::tag(1);
     let targets: Vec<_> = (0..40).map(|_| tags::target(&tag.tap().unwrap())).collect();
     assert!(get(&servers[0].address, &targets[0]).body.contains("Pass"));
@@ -123,7 +123,7 @@ fn taps_that_wait_for_a_row_pass_once() {
         let threads = servers.each_ref().map(|server| scope.spawn(|| all_at_once(&server.address, &targets[1..])));
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         let start = Instant::now();
-        while runtime.block_on(database.query_one(waiting, &[])).unwrap().get::<_, i64>(0) < 2 {
+        while runtime.block_on(database.query_one(waiting, &[])).unwrap().get::<_, i64>(0) == 0 {
             assert!(start.elapsed() < Duration::from_secs(30), "no tap waits");
         }
         runtime.block_on(database.batch_execute("ROLLBACK")).unwrap();
@@ -136,7 +136,7 @@ fn taps_that_wait_for_a_row_pass_once() {
     assert!(passed > 0, "{replies:?}");
 }
 
-/// A call that its caller gave up: its connection is replaced, and its statement is cancelled.
+/// If a caller gives up a call, its connection is replaced and its statement is cancelled.
 #[test]
 fn a_connection_with_an_unfinished_statement_leaves_the_pool() {
     let Some(backend) = backends::postgres() else { return };
@@ -147,8 +147,8 @@ fn a_connection_with_an_unfinished_statement_leaves_the_pool() {
             (&mut &store).advance(&CounterId::from_bytes([id; 16]), SdmReadCtr::new(ctr).unwrap(), None).await.unwrap()
         };
         assert!(matches!(advance(1, 1).await, Advance::Advanced { .. }));
-        let database = stranger(&backend.url).await;
-        // Waits as long as the statement may run, and unlike a row without a limit of its own.
+        let database = connect(&backend.url).await;
+        // Unlike a locked row, this ends only with the statement.
         let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN IF NEW.ctr > 1000 THEN PERFORM pg_sleep(1000); END IF; RETURN NEW; END $$;
             CREATE TRIGGER slow BEFORE INSERT ON suntap_marks FOR EACH ROW EXECUTE FUNCTION slow()";
@@ -173,7 +173,7 @@ fn a_slow_statement_ends_before_the_tap_is_given_up() {
     Runtime::new().unwrap().block_on(async {
         let options = Options { pool: 1, patience: Duration::from_secs(2), ..Options::default() };
         let store = Store::open(&backend.url.parse().unwrap(), options).await.unwrap();
-        let database = stranger(&backend.url).await;
+        let database = connect(&backend.url).await;
         let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_sleep(1000); RETURN NEW; END $$;
             CREATE TRIGGER slow BEFORE INSERT ON suntap_marks FOR EACH ROW EXECUTE FUNCTION slow()";
@@ -184,12 +184,12 @@ fn a_slow_statement_ends_before_the_tap_is_given_up() {
     });
 }
 
-/// The defaults of a database are not ours.
+/// The default isolation level of the database does not matter.
 #[test]
 fn postgres_with_other_isolation_keeps_the_laws() {
     let Some(backend) = backends::postgres() else { return };
     Runtime::new().unwrap().block_on(async {
-        let database = stranger(&backend.url).await;
+        let database = connect(&backend.url).await;
         for level in ["serializable", "repeatable read"] {
             let default = format!("ALTER DATABASE postgres SET default_transaction_isolation = '{level}'");
             database.batch_execute(&default).await.unwrap();
@@ -207,16 +207,26 @@ fn a_role_without_create_serves_and_imports() {
     let (folder, runtime) = (Folder::new(), Runtime::new().unwrap());
     let url = backend.url.replace("suntap@", "app@");
     runtime.block_on(async {
-        let database = stranger(&backend.url).await;
+        let database = connect(&backend.url).await;
         let role = "CREATE ROLE app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC";
         database.batch_execute(role).await.unwrap();
         let error = Store::open(&url.parse().unwrap(), Options::default()).await.unwrap_err().to_string();
         for part in ["suntap_documents and suntap_marks do not exist", "permission denied", "42501"] {
             assert!(error.contains(part), "{error}");
         }
+        assert!(matches!(Postgres::open(&url, Options::default()).await, Err(StoreError::Missing(_))));
         drop(open(&backend.url).await);
+        let app = open(&url).await;
+        let unready = app.verify().await.unwrap_err().to_string();
+        assert!(unready.contains("the role needs SELECT on suntap_documents"), "{unready}");
         let grant = "GRANT SELECT, INSERT, UPDATE, DELETE ON suntap_documents, suntap_marks TO app";
         database.batch_execute(grant).await.unwrap();
+        app.verify().await.unwrap();
+        assert!(Postgres::open(&url, Options::default()).await.is_ok());
+        database.batch_execute("ALTER ROLE app SET default_transaction_read_only = on").await.unwrap();
+        let unready = open(&url).await.verify().await.unwrap_err().to_string();
+        assert!(unready.contains("read-only"), "{unready}");
+        database.batch_execute("ALTER ROLE app RESET default_transaction_read_only").await.unwrap();
         import_tags(&url, 1..=2).await;
         import_tags(&url, 2..=3).await;
     });
@@ -249,7 +259,7 @@ fn a_start_without_a_database_says_the_cause() {
     let with = |user: &str, host: &str, database: &str| format!("postgres://{user}:s3cret@{host}/{database}");
     Runtime::new().unwrap().block_on(async {
         let sql = "SET password_encryption = 'scram-sha-256'; CREATE ROLE bob LOGIN PASSWORD 'other'";
-        stranger(&url).await.batch_execute(sql).await.unwrap();
+        connect(&url).await.batch_execute(sql).await.unwrap();
     });
     let no_user = refusal(&with("nobody", &host, "postgres"), &[]);
     assert!(no_user.contains(&format!("cannot connect to {host}: ")), "{no_user}");
@@ -268,7 +278,7 @@ fn a_start_without_a_database_says_the_cause() {
     let no_server = refusal(&with("suntap", &host, "postgres"), &[]);
     assert!(no_server.contains("Connection refused"), "{no_server}");
 
-    // A part of a password must not be taken for the host.
+    // A part of a password must not be shown as the host.
     for url in ["postgres://suntap:s3cret@s3cret@h/d", "postgres://suntap@h:s3cret", "postgres://a:s3cret"] {
         let text = refusal(url, &[]);
         assert!(text.contains("invalid URL: "), "{text}");

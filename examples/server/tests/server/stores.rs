@@ -1,4 +1,4 @@
-//! Each store keeps the laws, finds what was imported, and decides between two servers.
+//! Each store passes the conformance tests, finds imported tags, and decides between two servers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ pub(crate) async fn open(url: &str) -> Store {
     Store::create(&url.parse().unwrap(), Options::default()).await.unwrap()
 }
 
-/// One call after another, many at once, and after the store was opened anew.
+/// Runs the conformance tests: calls in sequence, in parallel, and after the store was opened again.
 pub(crate) async fn keeps_the_laws(url: &str) {
     let mut store = open(url).await;
     conformance::sequential_async(&mut &store, 1).await.unwrap();
@@ -55,7 +55,7 @@ pub(crate) async fn keeps_the_laws(url: &str) {
     Arc::into_inner(store).unwrap().close().await;
 }
 
-/// A tag that was imported passes once, for two servers on one store as for one.
+/// Two servers on one store accept each tap of an imported tag once.
 fn two_servers_are_one(backend: &Backend) {
     let folder = Folder::new();
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -70,7 +70,7 @@ fn two_servers_are_one(backend: &Backend) {
     let mut tag = tags::tag(1);
     for _ in 0..100 {
         let target = tags::target(&tag.tap().unwrap());
-        // Both are asked before either has answered.
+        // Both requests are sent before either is answered.
         let request = format!("GET {target} HTTP/1.1\r\nHost: t\r\n\r\n");
         for client in &mut clients {
             client.send(request.as_bytes()).unwrap();
@@ -81,11 +81,11 @@ fn two_servers_are_one(backend: &Backend) {
     }
     let last = tags::target(&tag.tap().unwrap());
     assert!(get(&servers[0].address, &last).body.contains("Pass"));
-    // What was last seen is known to both.
+    // Both servers know the last counter.
     assert_eq!(get(&servers[1].address, &last).body, r#"{"xuid":"tag00001","response":"Fail 101"}"#);
 }
 
-/// What a service remembers of a batch and of all layouts is no older than the store.
+/// A change of a batch or of a layout is visible at once, although both are cached.
 async fn a_change_is_seen(url: &str) {
     let store = open(url).await;
     let caches = Caches::default();
@@ -98,7 +98,7 @@ async fn a_change_is_seen(url: &str) {
             json!({ "template": format!("https://t.example/t{round}?x={{:xuid}}&n={{ctr}}&e={{mac}}") });
         let text = tags::text(&[batch(state), line.clone()]);
         import(&store, tags::secrets(), &text, Allowed::default(), |_| ()).await.unwrap();
-        // Twice, since the second time there is something to remember.
+        // The second time, both are in the cache.
         for _ in 0..2 {
             let registry = Registry::new(&store, &caches, tags::secrets());
             let row = (&registry).find(TagRef::Xuid("tag00090")).await.unwrap().unwrap();
@@ -111,7 +111,7 @@ async fn a_change_is_seen(url: &str) {
     store.close().await;
 }
 
-/// More documents than three pages of a listing, one page to the last, and other keys on both sides.
+/// Lists three full pages, with other keys before and after them.
 async fn lists_every_document(url: &str) {
     let store = open(url).await;
     let mut expected: Vec<_> = (0..3000).map(|number| format!("list/{}", number * 7919 % 3000)).collect();
@@ -143,11 +143,11 @@ async fn lists_every_document(url: &str) {
         keys.len()
     };
     assert_eq!((count("list/1").await, count("list/2999").await, count("list/x").await), (1111, 1, 0));
-    // An error of the caller ends the listing.
+    // An error of the callback ends the listing.
     let stopped = store.list("list/", |_, _| Err(StoreError::Late)).await;
     assert!(matches!(stopped, Err(StoreError::Late)));
 
-    // The check lists tags the same way.
+    // `check` lists the tags in the same way.
     let waiting = |number: u32| json!({ "tag": { "organisation": 1, "number": 70_000 + number } });
     let lines = [tags::levels(), (0..2100).map(waiting).collect()].concat();
     import(&store, tags::secrets(), &tags::text(&lines), Allowed::default(), |_| ()).await.unwrap();
@@ -209,7 +209,7 @@ fn a_redis_cluster_keeps_the_laws() {
 }
 
 #[test]
-fn a_redis_that_forgets_is_refused_or_told_of() {
+fn a_redis_that_evicts_is_rejected_and_one_without_a_file_is_warned_of() {
     let Some(evicting) = backends::redis(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]) else {
         return;
     };
@@ -221,9 +221,9 @@ fn a_redis_that_forgets_is_refused_or_told_of() {
     });
 }
 
-/// While a database is away no tap passes, and when it is back none passes twice.
+/// While a database cannot be reached no tap passes, and when it is back no tap passes twice.
 #[test]
-fn a_database_that_is_away_is_unavailable() {
+fn taps_are_unavailable_without_the_database() {
     let Some(mut backend) = backends::redis(&[]) else { return };
     let folder = Folder::new();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -244,7 +244,7 @@ fn a_database_that_is_away_is_unavailable() {
     backend.restart_redis();
     let start = Instant::now();
     while get(&server.address, &first).status == 503 {
-        assert!(start.elapsed() < Duration::from_secs(30), "it does not come back");
+        assert!(start.elapsed() < Duration::from_secs(30), "the server does not reconnect");
     }
     for (target, response) in [(&first, "Fail 1"), (&second, "Pass"), (&second, "Fail 2"), (&first, "Fail 2")] {
         let body = format!(r#"{{"xuid":"tag00001","response":"{response}"}}"#);

@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL that no tap can block for another.
+//! Connections to PostgreSQL. A tap that waits does not block the connection of another tap.
 //!
 //! The server ends each statement and each wait for a lock before the tap that asked for it is given up. If a caller stops waiting
 //! all the same, its connection leaves the pool, since the next statement on it would wait for the unfinished one. The statement is
@@ -35,7 +35,7 @@ pub(super) struct Connections {
     limits: Limits,
 }
 
-/// Times after which something is given up. All are below the time that a tap waits for the store.
+/// Time limits. All are below the time that a tap waits for the store.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     /// One attempt to lock a row.
@@ -126,7 +126,7 @@ pub(super) fn finish(client: ScopeGuard<Client, impl FnOnce(Client)>) {
 /// Takes a connection with an unfinished statement from the pool, and cancels the statement.
 fn abandon(client: Client, cancels: Arc<Semaphore>) {
     let client = Object::take(client);
-    // Without either, the connection is closed, and the server ends the statement after `statement_timeout`.
+    // Without a runtime or a permit, the connection is closed, and the server ends the statement after `statement_timeout`.
     let (Ok(runtime), Ok(permit)) = (tokio::runtime::Handle::try_current(), cancels.try_acquire_owned()) else {
         return;
     };

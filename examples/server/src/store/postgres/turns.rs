@@ -8,13 +8,13 @@ use tokio::sync::OwnedMutexGuard;
 
 type Lock = tokio::sync::Mutex<()>;
 
-/// One lock for each counter that is being advanced. There are never more than taps in progress.
+/// One lock for each counter that is being advanced. There are never more locks than taps in progress.
 #[derive(Default)]
 pub(super) struct Turns(Mutex<HashMap<[u8; 16], Weak<Lock>>>);
 
 /// The right to advance one counter.
 pub(super) struct Turn<'t> {
-    /// Dropped before `_entry`, which looks whether anybody still uses the lock.
+    /// Dropped before `_entry`, which removes the lock if nobody else uses it.
     _lock: OwnedMutexGuard<()>,
     _entry: Entry<'t>,
 }

@@ -22,7 +22,7 @@ const RAISE: &str = "
     end
     return 1";
 
-/// Takes the lock. Returns 0, or the milliseconds after which the lock of another change ends.
+/// Takes the lock. Returns 0, or the milliseconds until the lock of another change expires.
 const TAKE: &str = "
     local holder = redis.call('GET', KEYS[1])
     if holder and holder ~= ARGV[1] then
@@ -31,23 +31,23 @@ const TAKE: &str = "
     redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
     return 0";
 
-/// Makes the lock last longer. Returns 0 if it is not ours any more.
+/// Renews the lock. Returns 0 if another change has it, or nobody.
 const RENEW: &str = "
     if redis.call('GET', KEYS[1]) ~= ARGV[1] then
         return 0
     end
     return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
 
-/// Gives the lock back, if it is still ours.
+/// Releases the lock, if this change still has it.
 const GIVE: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 0";
 
-/// Held while documents are written.
+/// The lock that a change holds.
 const LOCK: &str = "suntap:lock";
-/// The lock of a process that was killed ends after this time. A running change renews it with each part.
+/// The lock of a process that was killed expires after this time. A running change renews it with each part.
 const LEASE: Duration = Duration::from_secs(10);
-/// Redis answers no tap while it runs a part, so a part is small: at most this many commands,
+/// Largest number of commands in a part. Redis answers no tap while it runs a part.
 const PART: usize = 100;
-/// and not many more bytes than this.
+/// A part is complete when it has this many bytes.
 const PART_BYTES: usize = 64 * 1024;
 
 impl Redis {
@@ -59,7 +59,7 @@ impl Redis {
             return Err(StoreError::Locked { seconds: milliseconds.div_ceil(1000) });
         }
         let changed = self.change_locked(change, &token).await;
-        // If this fails, the lock ends by itself.
+        // If this fails, the lock expires.
         let _ = self.lock_script(GIVE, &token).await;
         changed
     }
@@ -151,7 +151,7 @@ impl<'c> Writer<'c> {
     }
 }
 
-/// Writes a part in one transaction, which does nothing if the lock is not ours any more.
+/// Writes a part in one transaction. It fails without an effect if this change no longer has the lock.
 async fn transact(single: &mut MultiplexedConnection, token: &str, part: Vec<Cmd>) -> Result<(), StoreError> {
     let mut look = redis::pipe();
     look.cmd("WATCH").arg(LOCK).ignore().cmd("GET").arg(LOCK);

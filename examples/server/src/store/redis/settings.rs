@@ -12,14 +12,14 @@ use tokio::task::JoinSet;
 
 use super::{Connection, StoreError, value};
 
-/// The last known settings, which a task reads again and again.
+/// The last known settings. A task reads them at each interval.
 pub(super) struct Settings {
     state: Arc<watch::Sender<State>>,
     /// Stopped when this is dropped.
     _task: JoinSet<()>,
 }
 
-/// What the settings mean.
+/// The meaning of the settings.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct State {
     /// Redis removes keys when its memory is full.
@@ -36,7 +36,7 @@ impl Settings {
         task.spawn(async move {
             loop {
                 tokio::time::sleep(interval).await;
-                // While Redis is away, the last known settings stand.
+                // If Redis cannot be reached, the last known settings are kept.
                 let _ = update(&connection, &current).await;
             }
         });
@@ -90,7 +90,7 @@ async fn state(connection: &Connection) -> Result<State, StoreError> {
     let configs: Option<Vec<HashMap<String, String>>> = match each_node(connection, &config).await {
         Ok(configs) => Some(configs),
         Err(error) if error.is_io_error() || error.is_timeout() => return Err(StoreError::Redis(error)),
-        // A hosted Redis may not have this command, or not allow it.
+        // A hosted Redis may not allow this command.
         Err(_) => None,
     };
     let (mut state, mut all_append) = (State::default(), true);
