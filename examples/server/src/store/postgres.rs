@@ -61,7 +61,7 @@ impl Postgres {
     /// # Errors
     /// Returns an error if the URL is invalid, the database cannot be reached, or a table is missing.
     pub async fn open(url: &str, connections: usize) -> Result<Self, StoreError> {
-        let store = Self::connect(url, connections).await?;
+        let store = Self::connect(url, connections)?;
         let row = store.client().await?.query_one(HAS_TABLES, &[]).await.map_err(StoreError::Postgres)?;
         if column(&row, 0)? {
             Ok(store)
@@ -75,12 +75,12 @@ impl Postgres {
     /// # Errors
     /// Returns an error if the URL is invalid, or the database cannot be reached or used.
     pub async fn create(url: &str, connections: usize) -> Result<Self, StoreError> {
-        let store = Self::connect(url, connections).await?;
+        let store = Self::connect(url, connections)?;
         store.client().await?.batch_execute(TABLES).await.map_err(StoreError::Postgres)?;
         Ok(store)
     }
 
-    async fn connect(url: &str, connections: usize) -> Result<Self, StoreError> {
+    fn connect(url: &str, connections: usize) -> Result<Self, StoreError> {
         // The parser's own words repeat a part of it.
         let config = url.parse().map_err(|_| StoreError::Pool("its URL is none".into()))?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
