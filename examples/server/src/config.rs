@@ -240,14 +240,13 @@ impl StoreArgs {
     }
 
     fn secrets(&self) -> anyhow::Result<(&'static Secrets, Option<String>)> {
-        let (secrets, warning) = match &self.secrets_file {
-            Some(path) => Secrets::read(path)?,
-            None => {
-                let text = std::env::var("SUNTAP_SECRETS").context(
-                    "no secrets: create a file with `suntap-server secrets new FILE`, and name it with --secrets-file",
-                )?;
-                (Secrets::parse(&text).context("variable SUNTAP_SECRETS")?, None)
-            }
+        let (secrets, warning) = if let Some(path) = &self.secrets_file {
+            Secrets::read(path)?
+        } else {
+            let text = std::env::var("SUNTAP_SECRETS").context(
+                "no secrets: create a file with `suntap-server secrets new FILE`, and name it with --secrets-file",
+            )?;
+            (Secrets::parse(&text).context("variable SUNTAP_SECRETS")?, None)
         };
         Ok((Box::leak(Box::new(secrets)), warning))
     }

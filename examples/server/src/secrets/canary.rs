@@ -114,13 +114,11 @@ pub async fn check(store: &Store, secrets: &Secrets) -> anyhow::Result<Vec<Strin
 /// # Errors
 /// Returns an error if they are not those of the store, or if it fails.
 pub async fn record(store: &Store, secrets: &Secrets) -> anyhow::Result<(Vec<String>, bool)> {
-    match stored(store).await? {
-        Some(stored) => Ok((checked(&stored, secrets)?, false)),
-        None => {
-            write(store, None, &Canaries::recorded(None, secrets, &BTreeSet::new())).await?;
-            Ok((Vec::new(), true))
-        }
+    if let Some(stored) = stored(store).await? {
+        return Ok((checked(&stored, secrets)?, false));
     }
+    write(store, None, &Canaries::recorded(None, secrets, &BTreeSet::new())).await?;
+    Ok((Vec::new(), true))
 }
 
 /// Records `secrets` as those of the store in place of others.

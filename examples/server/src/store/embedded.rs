@@ -298,6 +298,7 @@ impl Writer {
 
 /// Decides on a group of taps in order, and returns after the decision is on disk.
 fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreError> {
+    // Without `set_quick_repair`: it makes each commit two to three times slower, and saves seconds after a crash of a million tags.
     let transaction = database.begin_write()?;
     let mut advances = Vec::with_capacity(group.len());
     let mut moved = false;

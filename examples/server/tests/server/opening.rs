@@ -164,6 +164,7 @@ fn derived() -> Value {
 
 #[test]
 fn wrong_secrets_are_refused() {
+    type Change<'a> = &'a dyn Fn(&mut Value);
     let folder = Folder::new();
     let store = folder.path("data.redb").to_str().unwrap().to_owned();
     let secrets = |change: &dyn Fn(&mut Value)| {
@@ -183,7 +184,7 @@ fn wrong_secrets_are_refused() {
     secrets(&|_| ());
     assert_eq!(done(&folder, &store, &["check"]), "0 findings\n");
     import(&folder, &store, &[derived()]);
-    let cases: [(&dyn Fn(&mut Value), &str); 6] = [
+    let cases: [(Change<'_>, &str); 6] = [
         (&|secrets| secrets["apiKeys"] = other.into(), "`apiKeys` is another"),
         (&|secrets| secrets["server"] = json!([other]), "`server` has none of those"),
         (&|secrets| secrets["masterKeys"]["shoes"] = other.into(), "`masterKeys/shoes` is another"),
