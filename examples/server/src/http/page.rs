@@ -1,4 +1,4 @@
-//! What a phone shows that has touched a tag.
+//! The page that a phone shows after it has read a tag.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -23,7 +23,11 @@ const STYLE: &str = include_str!("style.css");
 
 type Decided<'a> = Outcome<'a, Box<Row>, Failure<StoreError, StoreError>>;
 
-/// What a visitor is told. Unknown, inactive and not authentic look alike.
+/// A visitor has no token. The tags of an organisation that needs a token are therefore not checked for a visitor, and no tap of them
+/// is spent.
+const VISITOR: Caller = Caller::Token(None);
+
+/// What a visitor is told. An unknown tag, an inactive tag, a tag that needs a token and a forged tap look alike.
 enum Told {
     Genuine { name: String, taps: u32, sealed: bool },
     Opened { name: String },
@@ -38,7 +42,7 @@ pub(crate) async fn tap(State(app): State<Arc<App>>, OriginalUri(uri): OriginalU
     answer(&app, &decide(&app, target).await.unwrap_or(Told::NotRecognised))
 }
 
-/// Any other path: a tag may write it, if a layout has it.
+/// Any other path, which a tag may write if a layout has it.
 pub(crate) async fn tap_elsewhere(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     match decide(&app, target).await {
@@ -52,7 +56,7 @@ fn answer(app: &App, told: &Told) -> Response {
     (status, html(&verdict(told, app.demo.is_some()))).into_response()
 }
 
-/// Finds the tag by what its URL captures, and decides. `None` if no layout writes such a URL.
+/// Finds the tag by the texts in its URL, and decides. Returns `None` if no layout writes such a URL.
 async fn decide(app: &App, target: &str) -> Option<Told> {
     let started = Instant::now();
     let registry = app.registry();
@@ -71,7 +75,7 @@ async fn decide(app: &App, target: &str) -> Option<Told> {
         let tag = TagRef::Captured { name, text };
         // The tag may have another layout that writes the same URL. Its own layout then parses the URL.
         for tap in [Presented::Parsed(tap), Presented::OriginForm(target)] {
-            let request = Request { tag, caller: Caller::Anyone, tap, at: now() };
+            let request = Request { tag, caller: VISITOR, tap, at: now() };
             let conclude = |outcome: Decided<'_>| (Told::from(&outcome), outcome.verdict);
             let decided = app.service.verify_async(&registry, &mut &app.store, request, conclude).await;
             let other = matches!(decided.1, Ok(Verdict::Refused(Refusal::OtherLayout)));
@@ -80,7 +84,7 @@ async fn decide(app: &App, target: &str) -> Option<Told> {
                 break;
             }
         }
-        // Two layouts may read one URL differently; the tag that is there decides.
+        // Two layouts may read one URL differently. The layout that finds a tag decides.
         if !matches!(last, Some((_, Ok(Verdict::Refused(Refusal::UnknownTag))))) {
             break;
         }
@@ -106,7 +110,7 @@ impl From<&Decided<'_>> for Told {
 }
 
 fn verdict(told: &Told, demo: bool) -> Markup {
-    // A tick, an open lock's bar, an arrow that comes again, a cross: to be told apart without colour.
+    // The signs differ in shape, so that they can be distinguished without colour.
     let (class, sign, title) = match told {
         Told::Genuine { .. } => ("good", "M30 52 L45 67 L72 36", "Genuine"),
         Told::Opened { .. } => ("warn", "M50 26 V56 M50 73 V74", "Genuine, but opened"),
@@ -130,7 +134,7 @@ fn verdict(told: &Told, demo: bool) -> Markup {
                 }
                 Told::Opened { .. } => p { "The tag is genuine. Its seal is not intact." },
                 Told::SeenBefore { .. } => p { "This link has been used. Hold your phone to the tag once more for a new one." },
-                Told::NotRecognised => p { "We can not confirm this tag. Hold your phone to it once more; if this stays, be careful." },
+                Told::NotRecognised => p { "We cannot confirm this tag. Hold your phone to it once more. If this message appears again, be careful." },
                 Told::NotNow => p { "Please hold your phone to the tag once more in a moment." },
             }
             @if demo { p { a href="/" { "Back to the demonstration" } } }
@@ -139,7 +143,7 @@ fn verdict(told: &Told, demo: bool) -> Markup {
     document(title, &body)
 }
 
-/// `GET /`, which a tag may write as well.
+/// `GET /`, which a tag may also write.
 pub(crate) async fn home(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
     if let Some(target) = uri.path_and_query().filter(|target| target.query().is_some())
         && let Some(told) = decide(&app, target.as_str()).await
@@ -184,7 +188,7 @@ pub(crate) fn html(markup: &Markup) -> Response {
     (headers, Body::from(markup.0.clone())).into_response()
 }
 
-/// A page uses nothing but its own style, is framed by nobody, and is not kept.
+/// Adds headers: a page uses only its own style, is not shown in a frame, and is not stored.
 pub(crate) async fn sealed_off(mut response: Response) -> Response {
     static POLICY: OnceLock<Option<HeaderValue>> = OnceLock::new();
 
