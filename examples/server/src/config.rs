@@ -1,10 +1,11 @@
 //! The command line and the environment.
 
-use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand};
 use suntap_server::ops::log::{LogFormat, LogLevel};
 use suntap_server::registry::document::KeyKind;
@@ -61,18 +62,22 @@ pub(crate) struct Serve {
     /// Serve tags in software, from a data file of their own that is removed at the end. Store and secrets are left alone.
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Address and port. Port 0 is any that is free.
+    /// Host and port, such as `localhost:8080`, or `0.0.0.0:8080` for all IPv4 addresses. Port 0 is any free port.
     #[arg(long, env = "SUNTAP_LISTEN", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: String,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Connections at once. Further ones wait.
-    #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096)]
+    /// The greatest number of connections at once. Further connections wait. The limit of open files can make it less.
+    #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096, value_parser = number::<usize>(1..=1_000_000))]
     pub(crate) max_connections: usize,
     /// Seconds for the head of a request, for its body and its answer, for a client to read it, and for a connection without any of
     /// these. A store has half of it.
-    #[arg(long, env = "SUNTAP_TIMEOUT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "SUNTAP_TIMEOUT", default_value_t = 10, value_parser = number::<u64>(1..=86_400))]
     pub(crate) timeout: u64,
+    /// Requests with an invalid API key or token that one client address may send per minute before it gets status 429. 0 is no limit.
+    /// Behind a proxy, all clients share one address. Requests with a valid key are not limited.
+    #[arg(long, env = "SUNTAP_INVALID_KEYS", default_value_t = 60)]
+    pub(crate) invalid_keys: u32,
     /// What goes to the log.
     #[arg(long, env = "SUNTAP_LOG", default_value = "info")]
     pub(crate) log: LogLevel,
@@ -131,11 +136,16 @@ pub(crate) struct StoreArgs {
     #[arg(long, env = "SUNTAP_SECRETS_FILE")]
     pub(crate) secrets_file: Option<PathBuf>,
     /// Taps that share one write of the data file at most. With 1, each has its own.
-    #[arg(long, env = "SUNTAP_GROUP_COMMIT", default_value_t = Options::default().group_commit)]
+    #[arg(long, env = "SUNTAP_GROUP_COMMIT", default_value_t = Options::default().group_commit, value_parser = number::<usize>(1..=65_536))]
     pub(crate) group_commit: usize,
     /// Connections to PostgreSQL at most.
-    #[arg(long, env = "SUNTAP_POOL", default_value_t = Options::default().pool)]
+    #[arg(long, env = "SUNTAP_POOL", default_value_t = Options::default().pool, value_parser = number::<usize>(1..=1000))]
     pub(crate) pool: usize,
+}
+
+/// Returns a parser of whole numbers in a range.
+fn number<T: TryFrom<u64> + Clone + Send + Sync>(range: RangeInclusive<u64>) -> RangedU64ValueParser<T> {
+    RangedU64ValueParser::new().range(range)
 }
 
 /// A text that may have a password in it, which the parser of arguments would show with what is wrong with it.
