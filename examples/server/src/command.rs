@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod serve;
+pub(crate) mod tap;
 
 /// Writes a line to standard output.
 fn println(text: &str) -> anyhow::Result<()> {

@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Import(Import),
     /// List the tags that cannot be verified and the tag groups without rules. The exit code is 1 if there are any.
     Check(Check),
+    /// Print the URL that a tag writes at its next tap, to test an installation. The keys are those of the store.
+    ///
+    /// The URL is genuine: whoever opens it first spends it. The next tap of the real tag may then be refused as a replay, once.
+    Tap(Tap),
     /// Keys of API clients.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -108,6 +112,17 @@ pub(crate) struct Check {
     /// Print one JSON object per finding, and no count.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct Tap {
+    /// The XUID or the number of the tag.
+    pub(crate) tag: String,
+    /// The eCode of the tag, if its keys are sealed under an eCode or derived from one.
+    #[arg(long)]
+    pub(crate) ecode: Option<Unshown>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }

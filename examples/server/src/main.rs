@@ -54,6 +54,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Serve(args)) => command::serve::run(args).await?,
         Some(Command::Import(args)) => command::import::run(args).await?,
         Some(Command::Check(args)) => return command::check::run(args).await,
+        Some(Command::Tap(args)) => command::tap::run(args).await?,
         Some(Command::Key(KeyCommand::New(args))) => command::key::new(args).await?,
         Some(Command::Secrets(SecretsCommand::New { path })) => Secrets::create(&path)?,
     }

@@ -21,6 +21,7 @@ pub struct Secrets {
     /// Under which the keys of tags are sealed: the first for new seals, the others while old ones are about.
     pub server: Vec<ServerSecret>,
     meta_keys: HashMap<String, (PreparedMetaReadKey, PreparedMetaReadKey)>,
+    plain_meta_keys: HashMap<String, SdmMetaReadKey>,
     master_keys: HashMap<String, MasterKey>,
     issuer_keys: HashMap<String, IssuerKey>,
     sdm_backend: HashMap<String, Master>,
@@ -70,6 +71,7 @@ impl Secrets {
             api_keys: ApiKeySecret::from_bytes(key("apiKeys".into(), &text.api_keys)?),
             server: Vec::new(),
             meta_keys: HashMap::new(),
+            plain_meta_keys: HashMap::new(),
             master_keys: HashMap::new(),
             issuer_keys: HashMap::new(),
             sdm_backend: HashMap::new(),
@@ -79,6 +81,7 @@ impl Secrets {
         }
         for (name, digits) in text.meta_keys {
             let key = SdmMetaReadKey::from_bytes(key(format!("metaKeys, {name}"), &digits)?);
+            secrets.plain_meta_keys.insert(name.clone(), key.clone());
             secrets.meta_keys.insert(name, (key.prepare(Scheme::Aes), key.prepare(Scheme::Lrp)));
         }
         for (name, digits) in text.master_keys {
@@ -130,6 +133,10 @@ impl Secrets {
     pub(crate) fn meta_key(&self, name: &str, mode: Scheme) -> Option<&PreparedMetaReadKey> {
         let (aes, lrp) = self.meta_keys.get(name)?;
         Some(if mode == Scheme::Lrp { lrp } else { aes })
+    }
+
+    pub(crate) fn plain_meta_key(&self, name: &str) -> Option<&SdmMetaReadKey> {
+        self.plain_meta_keys.get(name)
     }
 
     pub(crate) fn master_key(&self, name: &str) -> Option<&MasterKey> {

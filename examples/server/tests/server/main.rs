@@ -31,5 +31,6 @@ mod page;
 mod signals;
 mod stores;
 mod tags;
+mod tap;
 mod v1;
 mod visitors;
