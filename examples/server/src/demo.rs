@@ -138,7 +138,9 @@ impl Demo {
     pub fn curl_lines(&self) -> anyhow::Result<[String; 2]> {
         let line = |slug| {
             let tag = self.tag(slug).with_context(|| format!("missing tag {slug}"))?;
-            Ok::<_, anyhow::Error>(Asked::new(self, tag.api, &tag.tap()?).context("the URL of the tag is invalid")?.curl(self))
+            Ok::<_, anyhow::Error>(
+                Asked::new(self, tag.api, &tag.tap()?).context("the URL of the tag is invalid")?.curl(self),
+            )
         };
         Ok([line("shoe")?, line("gin")?])
     }
