@@ -28,6 +28,9 @@ pub struct Answer<E> {
     /// logs and metrics. Do not send this value to the client. The value is `None` if the request itself is invalid, or
     /// if the API key is missing or unknown.
     pub verdict: Option<Result<Verdict, E>>,
+    /// `true` if the client sent an API key or a token, and this key or token is unknown or belongs to another
+    /// organisation. A client that sends many such requests may be guessing keys.
+    pub is_key_invalid: bool,
 }
 
 impl<E> Answer<E> {
@@ -38,8 +41,8 @@ impl<E> Answer<E> {
         // serialising failed anyway, the client would get status 500 and `{}`. No client interprets this answer as an
         // accepted tap.
         match serde_json::to_string(body) {
-            Ok(body) => Self { status, headers, body, verdict: None },
-            Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None },
+            Ok(body) => Self { status, headers, body, verdict: None, is_key_invalid: false },
+            Err(_) => Self { status: 500, headers, body: String::from("{}"), verdict: None, is_key_invalid: false },
         }
     }
 }

@@ -124,7 +124,7 @@ impl<'s> Etrnl<'s> {
         let Some(key) = api_key else { return unauthorized() };
         let organisation = match registry.organisation(&self.api_keys.key_name(key)).await {
             Ok(Some(organisation)) => organisation,
-            Ok(None) => return unauthorized(),
+            Ok(None) => return Answer { is_key_invalid: true, ..unauthorized() },
             Err(error) => return unavailable(Failure::Registry(error)),
         };
         let Some(body) = Body::read(body) else { return invalid() };

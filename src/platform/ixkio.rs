@@ -15,7 +15,7 @@
 //! A request identifies the tag in exactly one of three ways: by `x`, by `a` and `c`, or by `a` and `u`. In a request
 //! with `x`, the parameter `a` is ignored, and `u` is the UID that the tag wrote into the URL. If this UID differs from
 //! the UID of the record, the tap does not verify. Each parameter in the table may occur at most once. Unknown
-//! parameters are ignored.
+//! parameters are ignored. A tag whose record has no XUID is unknown to this API, also by its customer's name or its UID.
 //!
 //! If the layout has `{uid}`, `{:xuid}` or `{:cuid}`, the service takes the value of this element from the record. **If
 //! the layout has no `{uid}`, use a different key for each tag.** If tags without `{uid}` shared a key, nothing in a
@@ -110,9 +110,9 @@ use core::cell::OnceCell;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::answer::{Answer, MAX_LENGTH, Unfit, check_chip, is_known};
-use super::api_key::ApiKeySecret;
+use super::api_key::{ApiKeyName, ApiKeySecret};
 use super::outcome::{Outcome, Response, fields};
-use super::record::{ExtendedData, Keys, Level, Record, TagRecord, key};
+use super::record::{ExtendedData, Keys, Level, OrganisationId, Record, TagRecord, key};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
 use super::request::Caller;
 use super::rules::{Budget, Filled, Subtag, Subtags};
@@ -184,8 +184,30 @@ impl<'s> Ixkio<'s> {
         };
         let token = query.token.as_deref().map(|token| self.api_keys.token_name(token.as_bytes()));
         let asked = Asked::by(tag);
-        let answered = |outcome: Outcome<'_, _, _>| asked.answered(outcome);
-        self.service.verify_chosen(registry, counters, (tag, Caller::Token(token), at), choose, answered).await
+        let answered = |outcome: Outcome<'_, _, _>| {
+            let is_owner = !matches!(outcome.verdict, Ok(Verdict::Refused(Refusal::NotTheOwner)));
+            Answer { is_key_invalid: token.is_some() && !is_owner, ..asked.answered(outcome) }
+        };
+        let request = (tag, Caller::Token(token), at);
+        self.service.verify_chosen(TagsOfIxkio(registry), counters, request, choose, answered).await
+    }
+}
+
+/// A registry without the tags of other APIs. An ETRNL tag may have an account and a UID too, but only clients with an
+/// API key may ask about it.
+struct TagsOfIxkio<R>(R);
+
+impl<R: AsyncTagRegistry> AsyncTagRegistry for TagsOfIxkio<R> {
+    type Record = R::Record;
+    type Error = R::Error;
+
+    async fn find(&self, tag: TagRef<'_>) -> Result<Option<R::Record>, R::Error> {
+        let found = self.0.find(tag).await?;
+        Ok(found.filter(|found| found.record().names.xuid.is_some()))
+    }
+
+    async fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, R::Error> {
+        self.0.organisation(key).await
     }
 }
 

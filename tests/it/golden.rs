@@ -65,7 +65,7 @@ impl<'a> Case<'a> {
         let counters = &mut Perhaps(counters, fails);
         let secrets = [world::SECRET];
         let service = Service::new(&secrets);
-        let Answer { status, headers, body, verdict } = match (self.method, self.target.split_once('?')) {
+        let Answer { status, headers, body, verdict, .. } = match (self.method, self.target.split_once('?')) {
             ("GET", Some(("/v1/t", query))) => Ixkio::new(service, &API_KEYS).answer(query, &registry, counters, at),
             ("POST", None) => {
                 assert_eq!(self.target, "/v1/tags/verify-authenticity");

@@ -1,13 +1,16 @@
 //! What all requests share.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use suntap::UnixMillis;
 use suntap::platform::{Accepted, Failure, Refusal, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 
 use crate::demo::Demo;
+use crate::http::InvalidKeys;
 use crate::http::health::Readiness;
+use crate::ops::log::LostLines;
 use crate::ops::metrics::{Api, Metrics, word};
 use crate::registry::{Caches, Registry};
 use crate::secrets::Secrets;
@@ -15,7 +18,7 @@ use crate::store::{Store, StoreError};
 
 type Verdicts = Option<Result<Verdict, Failure<StoreError, StoreError>>>;
 
-/// What all requests share.
+/// What all requests share: the store, the secrets, both APIs and the metrics.
 pub struct App {
     pub(crate) store: Store,
     pub(crate) secrets: &'static Secrets,
@@ -28,13 +31,14 @@ pub struct App {
     pub(crate) readiness: Readiness,
     /// Readiness and metrics are on a listener of their own.
     pub(crate) ops_moved: bool,
+    invalid_keys: InvalidKeys,
     log_uids: bool,
 }
 
 impl App {
-    /// A service over a store.
+    /// Creates the application over a store.
     #[must_use]
-    pub fn new(store: Store, secrets: &'static Secrets, log_uids: bool) -> Self {
+    pub fn new(store: Store, secrets: &'static Secrets) -> Self {
         let service = Service::new(&secrets.server);
         Self {
             store,
@@ -47,17 +51,18 @@ impl App {
             caches: Caches::default(),
             readiness: Readiness::default(),
             ops_moved: false,
-            log_uids,
+            invalid_keys: InvalidKeys::new(0),
+            log_uids: false,
         }
     }
 
-    /// The same service with tags that a visitor can tap.
+    /// Returns the same application with tags that a visitor can tap.
     #[must_use]
     pub fn with_demo(self, demo: Demo) -> Self {
         Self { demo: Some(demo), ..self }
     }
 
-    /// The same service with readiness and metrics on a listener of their own.
+    /// Returns the same application with readiness and metrics on a listener of their own.
     #[must_use]
     pub fn with_ops_moved(self, ops_moved: bool) -> Self {
         Self { ops_moved, ..self }
@@ -68,7 +73,21 @@ impl App {
         self.store.failed()
     }
 
-    /// Waits until the store has finished what it accepted.
+    /// Returns the same application with a metric of lost log lines. If `log_uids` is `true`, the log shows whole UIDs.
+    #[must_use]
+    pub fn with_log(mut self, lost: LostLines, log_uids: bool) -> Self {
+        self.metrics.log = Some(lost);
+        Self { log_uids, ..self }
+    }
+
+    /// Returns the same application with a limit of requests with an invalid API key or token, per client address and minute. With 0,
+    /// there is no limit.
+    #[must_use]
+    pub fn with_invalid_keys(self, per_minute: u32) -> Self {
+        Self { invalid_keys: InvalidKeys::new(per_minute), ..self }
+    }
+
+    /// Waits until the store has written what it accepted.
     pub async fn close(self) {
         self.store.close().await;
     }
@@ -92,18 +111,29 @@ impl App {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let uid = tap.and_then(|tap| tap.uid).map(|uid| {
             let digits = uid.to_string();
-            // The first digits are those of the maker.
+            // The first digits are those of the manufacturer.
             if self.log_uids { digits } else { format!("…{}", digits.get(10..).unwrap_or_default()) }
         });
         let (uid, ctr) = (uid.unwrap_or_default(), tap.map(|tap| tap.ctr.get()));
         match verdict {
-            // Anybody sends these, and they say nothing of a tag.
+            // Anybody can send these requests, and they are not about a tag.
             None => tracing::debug!(?api, verdict = word, micros),
             Some(Err(Failure::Registry(error) | Failure::Counters(error))) => {
                 tracing::error!(?api, verdict = word, tag, micros, %error);
             }
             Some(Ok(_)) => tracing::info!(?api, verdict = word, tag, uid, ctr, micros),
         }
+    }
+
+    /// Counts a request with an invalid API key or token. Returns `false` if the client has sent too many of them; otherwise the
+    /// request is also written to the log.
+    pub(crate) fn note_invalid_key(&self, api: Api, client: IpAddr) -> bool {
+        self.metrics.count_invalid_key(api);
+        let is_allowed = self.invalid_keys.allows(client);
+        if is_allowed {
+            tracing::warn!(?api, %client, "invalid API key");
+        }
+        is_allowed
     }
 }
 
@@ -113,7 +143,7 @@ impl fmt::Debug for App {
     }
 }
 
-/// The time to remember with a tap.
+/// Returns the time to store with a tap.
 pub(crate) fn now() -> Option<UnixMillis> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     u64::try_from(since.as_millis()).ok().map(UnixMillis::new)

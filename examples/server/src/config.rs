@@ -39,6 +39,10 @@ pub(crate) enum Command {
     Import(Import),
     /// List the tags that cannot be verified and the tag groups without rules. The exit code is 1 if there are any.
     Check(Check),
+    /// Print the URL that a tag writes at its next tap, to test an installation. The keys are those of the store.
+    ///
+    /// The URL is genuine: the first request with it spends it. The next tap of the real tag may then be refused once as a replay.
+    Tap(Tap),
     /// Create keys for API clients.
     #[command(subcommand)]
     Key(KeyCommand),
@@ -67,21 +71,25 @@ pub(crate) struct Serve {
     /// Serve tags in software from a temporary data file. Does not use the store or the secrets.
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Address and port to listen on. With port 0 the system chooses a free port.
+    /// Host and port, such as `localhost:8080`, or `0.0.0.0:8080` for all IPv4 addresses. With port 0, the system chooses a free port.
     #[arg(long, env = "SUNTAP_LISTEN", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: String,
     /// A second address for `/readyz` and `/metrics`, which are then no longer on the first. `/healthz` is on both.
     #[arg(long, env = "SUNTAP_OPS_LISTEN")]
     pub(crate) ops_listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The largest number of open connections. Further clients wait.
+    /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
     #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096, value_parser = count(1_000_000))]
     pub(crate) max_connections: usize,
     /// Time limit in seconds, for each of: reading the head of a request, answering it, sending the answer, an idle connection. The
     /// store must answer in half of it.
     #[arg(long, env = "SUNTAP_TIMEOUT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
+    /// Maximum number of requests with an invalid API key or token per client address and minute. After that, the status is 429. With 0,
+    /// there is no limit. Behind a proxy, all clients share one address. Requests with a valid key are not limited.
+    #[arg(long, env = "SUNTAP_INVALID_KEYS", default_value_t = 60)]
+    pub(crate) invalid_keys: u32,
     /// The least important lines that are logged.
     #[arg(long, env = "SUNTAP_LOG", default_value = "info")]
     pub(crate) log: LogLevel,
@@ -138,6 +146,17 @@ pub(crate) struct Check {
 }
 
 #[derive(Args)]
+pub(crate) struct Tap {
+    /// The XUID or the number of the tag.
+    pub(crate) tag: String,
+    /// The eCode of the tag, if its keys are sealed under an eCode or derived from one.
+    #[arg(long)]
+    pub(crate) ecode: Option<Unshown>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+#[derive(Args)]
 pub(crate) struct KeyNew {
     /// The number of the organisation that the key belongs to.
     #[arg(long)]
@@ -168,7 +187,7 @@ pub(crate) struct StoreArgs {
     #[arg(long, env = "SUNTAP_CACHE_SIZE", default_value_t = Options::default().cache_size / MIB, value_parser = count(1_048_576))]
     pub(crate) cache_size: usize,
     /// The largest number of connections to PostgreSQL.
-    #[arg(long, env = "SUNTAP_POOL", default_value_t = Options::default().pool, value_parser = count(10_000))]
+    #[arg(long, env = "SUNTAP_POOL", default_value_t = Options::default().pool, value_parser = count(1024))]
     pub(crate) pool: usize,
 }
 

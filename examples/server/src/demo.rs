@@ -1,6 +1,6 @@
-//! Tags in software, for a visitor who has none at hand.
+//! Emulated tags, for a visitor without a tag.
 //!
-//! All keys are made anew for each start, so nothing of a demonstration is good for anything else.
+//! Each start makes new keys, so a tap of one demonstration is not valid in another one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,7 @@ use crate::{hex, keys};
 
 const ORGANISATION: u64 = 1;
 
-/// What a visitor can tap.
+/// The emulated tags of a demonstration.
 #[derive(Debug)]
 pub struct Demo {
     tags: Vec<DemoTag>,
@@ -39,7 +39,7 @@ pub struct Demo {
 
 #[derive(Debug)]
 struct DemoTag {
-    /// In forms.
+    /// The name of the tag in forms.
     slug: &'static str,
     name: &'static str,
     api: Api,
@@ -47,10 +47,10 @@ struct DemoTag {
 }
 
 impl Demo {
-    /// Seeds a store with an organisation and its tags.
+    /// Imports an organisation and its tags into a store.
     ///
     /// # Errors
-    /// If the store fails.
+    /// Returns an error if the store fails.
     pub async fn seed(store: &Store, secrets: &'static Secrets, origin: &str) -> anyhow::Result<Self> {
         let layouts = [
             format!("{origin}/tap?x={{:xuid}}&n={{ctr}}&e={{mac}}"),
@@ -131,14 +131,16 @@ impl Demo {
         self.tags.iter().find(|tag| tag.slug == slug)
     }
 
-    /// One `curl` line for each API, with a tap that nobody has used.
+    /// Returns a `curl` line for each API, with a new tap.
     ///
     /// # Errors
-    /// If a tag has reached its limit.
+    /// Returns an error if the counter of a tag has reached its limit.
     pub fn curl_lines(&self) -> anyhow::Result<[String; 2]> {
         let line = |slug| {
-            let tag = self.tag(slug).context("there is such a tag")?;
-            Ok::<_, anyhow::Error>(Asked::new(self, tag.api, &tag.tap()?).context("its own URL")?.curl(self))
+            let tag = self.tag(slug).with_context(|| format!("missing tag {slug}"))?;
+            Ok::<_, anyhow::Error>(
+                Asked::new(self, tag.api, &tag.tap()?).context("the URL of the tag is invalid")?.curl(self),
+            )
         };
         Ok([line("shoe")?, line("gin")?])
     }
@@ -151,7 +153,7 @@ impl DemoTag {
     }
 }
 
-/// A new tag, and its keys as they are imported.
+/// Creates a tag with random keys. Returns the tag, and its keys for the import.
 fn personalise(template: &str, text: &str) -> anyhow::Result<(EmulatedTag, Value)> {
     let layout = SdmLayout::new(Scheme::Aes, template)?;
     let code = ECode::from_bytes(random()?);
@@ -181,7 +183,7 @@ enum Asked {
 }
 
 impl Asked {
-    /// From the URL that a tag wrote. `None` if it is none.
+    /// Creates the request with the URL that a tag wrote. Returns `None` if no tag of the demonstration writes such a URL.
     fn new(demo: &Demo, api: Api, url: &str) -> Option<Self> {
         let query = url.strip_prefix(&*demo.origin)?.strip_prefix("/tap?")?;
         if !query.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'=' | b'&' | b'-' | b'_')) {
@@ -213,7 +215,7 @@ impl Asked {
     }
 }
 
-/// The forms of the demonstration.
+/// Returns the routes of the demonstration.
 pub(crate) fn routes() -> axum::Router<Arc<App>> {
     axum::Router::new().route("/demo/tap", post(tap)).route("/demo/seal", post(seal)).route("/demo/ask", post(ask))
 }
@@ -229,14 +231,14 @@ struct Tap {
     url: String,
 }
 
-/// What a visitor finds on the first page.
+/// Returns the list of the tags, for the first page.
 pub(crate) fn home(demo: &Demo) -> Markup {
     html! {
-        p { "These tags are software. Tap one, and see what the service says of it." }
+        p { "These tags are emulated. Tap one, and see the answer of the service." }
         @for tag in &demo.tags {
             section {
                 h2 { (tag.name) }
-                p.soft { "known to clients of " (service(tag.api)) }
+                p.soft { "a tag of " (service(tag.api)) }
                 (button("/demo/tap", tag.slug, None, "Tap the tag", true))
                 @if tag.slug == "whisky" { (button("/demo/seal", tag.slug, None, "Break the seal", false)) }
             }
@@ -258,7 +260,7 @@ fn button(action: &str, tag: &str, url: Option<&str>, text: &str, first: bool) -
     }
 }
 
-/// What can be done with a URL that a tag wrote.
+/// Returns the buttons for a URL that a tag wrote.
 fn choices(demo: &Demo, tag: &DemoTag, url: &str, send: &str) -> Markup {
     let path = url.strip_prefix(&*demo.origin).unwrap_or("/");
     html! {
@@ -275,7 +277,7 @@ fn choices(demo: &Demo, tag: &DemoTag, url: &str, send: &str) -> Markup {
     }
 }
 
-/// The URL with another last digit.
+/// Returns the URL with another last digit.
 fn forged(url: &str) -> String {
     let mut forged = url.to_owned();
     let last = forged.pop();
@@ -288,7 +290,7 @@ async fn tap(State(app): State<Arc<App>>, Form(which): Form<Which>) -> Response 
     let Ok(url) = tag.tap() else { return StatusCode::GONE.into_response() };
     let body = html! {
         h1 { (tag.name) }
-        p { "The tag wrote this URL. It is good for one use:" }
+        p { "The tag wrote this URL. It is valid once:" }
         pre { (url) }
         (choices(demo, tag, &url, "Send it to the API"))
     };
@@ -300,7 +302,7 @@ async fn seal(State(app): State<Arc<App>>, Form(which): Form<Which>) -> Response
     tag.tag.lock().unwrap_or_else(PoisonError::into_inner).open_seal();
     let body = html! {
         h1 { (tag.name) }
-        p { "The seal is broken. The chip will never forget it." }
+        p { "The seal is broken. The chip stores this permanently." }
         (button("/demo/tap", tag.slug, None, "Tap the tag", true))
         p { a href="/" { "All tags" } }
     };
@@ -324,7 +326,7 @@ async fn ask(State(app): State<Arc<App>>, Form(asked): Form<Tap>) -> Response {
     app.note(tag.api, started, &registry, &answer.verdict);
     let body = html! {
         h1 { (tag.name) }
-        p { "Asked as a client of " (service(tag.api)) " asks:" }
+        p { "The request of a client of " (service(tag.api)) ":" }
         pre { (request.curl(demo)) }
         p { "The answer, status " (answer.status) ":" }
         pre role="status" { (answer.body) }

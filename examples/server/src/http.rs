@@ -1,6 +1,7 @@
 //! Requests and answers.
 
 pub(crate) mod health;
+mod invalid_keys;
 mod listen;
 pub(crate) mod page;
 mod platform;
@@ -17,18 +18,19 @@ use axum::routing::{MethodRouter, any, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
+pub(crate) use self::invalid_keys::InvalidKeys;
 pub use self::listen::{Limits, origin, serve, serve_ops};
 use crate::app::App;
 use crate::demo;
 
-/// No request of either API is longer, by far.
+/// The longest body, in bytes. A request of either API is much shorter.
 const MAX_BODY: usize = 8 * 1024;
-/// Nor is a URL: a chip holds 256 bytes.
+/// The longest path and query, in bytes. A chip holds 256 bytes.
 const MAX_TARGET: usize = 2 * 1024;
 const JSON: &str = "application/json";
 
-/// The routes.
-pub fn routes(app: Arc<App>, timeout: Duration) -> Router {
+/// Returns the routes of the server.
+pub(crate) fn routes(app: Arc<App>, timeout: Duration) -> Router {
     let ops = if app.ops_moved { Router::new() } else { health::ops_routes() };
     let mut router =
         ops.route("/healthz", get(health::health)).route("/v1/", any(not_found)).route("/v1/{*path}", any(not_found));
@@ -45,18 +47,18 @@ pub fn routes(app: Arc<App>, timeout: Duration) -> Router {
     if app.demo.is_some() {
         people = people.merge(demo::routes());
     }
-    // A tag that was set up for another service has that one's path.
+    // A tag that was set up for another service writes the path of that service.
     let people =
         people.fallback(only("GET", get(page::tap_elsewhere))).layer(middleware::map_response(page::sealed_off));
     limited(router.merge(people), timeout).with_state(app)
 }
 
-/// The routes of the second listener.
+/// Returns the routes of the second listener.
 fn ops_routes(app: Arc<App>, timeout: Duration) -> Router {
     limited(health::ops_routes().route("/healthz", get(health::health)), timeout).with_state(app)
 }
 
-/// Adds the limits of a request, and JSON for what they refuse.
+/// Adds the limits of a request. Under `/v1/`, the refusals are JSON.
 fn limited<S: Clone + Send + Sync + 'static>(router: Router<S>, timeout: Duration) -> Router<S> {
     router
         .layer(middleware::from_fn(short))
@@ -66,12 +68,12 @@ fn limited<S: Clone + Send + Sync + 'static>(router: Router<S>, timeout: Duratio
         .layer(middleware::from_fn(json_api))
 }
 
-/// Answers `OPTIONS` as well, and refuses all methods but `methods`.
+/// Adds the method `OPTIONS`, and refuses all methods except `methods`.
 fn api(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
     only(methods, router.options(move || async move { preflight(methods) }))
 }
 
-/// Refuses all methods but `methods`. `HEAD` is refused too: axum would answer it like `GET`, which spends the tap.
+/// Refuses all methods except `methods`. `HEAD` is refused too: axum would answer it like `GET`, which spends the tap.
 fn only(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
     let refuse = move || async move { not_allowed(methods) };
     router.head(refuse).fallback(refuse)
@@ -85,7 +87,7 @@ async fn not_found() -> StatusCode {
     StatusCode::NOT_FOUND
 }
 
-/// A browser asks before it sends a header of its own.
+/// Answers the question of a browser before it sends a request with another header or method.
 fn preflight(methods: &'static str) -> impl IntoResponse {
     let headers = [
         (header::ALLOW, methods),
@@ -96,7 +98,7 @@ fn preflight(methods: &'static str) -> impl IntoResponse {
     (StatusCode::NO_CONTENT, headers)
 }
 
-/// Makes every answer under `/v1/` JSON with the same headers, also what a limit or the router answers.
+/// Makes every answer under `/v1/` JSON with the same headers, including the answers of a limit or of the router.
 async fn json_api(request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/v1/");
     let mut response = next.run(request).await;
@@ -112,12 +114,13 @@ async fn json_api(request: Request, next: Next) -> Response {
         response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Web pages of any origin call both APIs. They know a caller by what it sends, never by what its browser keeps.
+    // Web pages of any origin may call both APIs, because neither API uses cookies.
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
-/// The error of an answer that is not from one of the APIs. The names are ours.
+/// Returns the error name of an answer that neither API made. The names are ours.
 fn error_name(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "bad_request",
@@ -126,25 +129,25 @@ fn error_name(status: StatusCode) -> &'static str {
         StatusCode::REQUEST_TIMEOUT => "timeout",
         StatusCode::PAYLOAD_TOO_LARGE => "body_too_large",
         StatusCode::URI_TOO_LONG => "uri_too_long",
-        // The APIs answer `unavailable` in JSON of their own.
+        // If the store fails, the APIs answer with their own JSON.
         StatusCode::SERVICE_UNAVAILABLE => "prefetch",
         _ => "internal",
     }
 }
 
-/// Refuses what is longer than anything a tag writes, and what a browser asks for before anybody has touched a link: it would spend
-/// the tap.
+/// Refuses URLs that are longer than any tag writes. Also refuses requests that a browser sends before a person opens the link, because
+/// they would spend the tap.
 async fn short(OriginalUri(uri): OriginalUri, request: Request, next: Next) -> Response {
     if uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
         return StatusCode::URI_TOO_LONG.into_response();
     }
     let purposes =
         ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().flat_map(|name| request.headers().get_all(*name));
-    let ahead = purposes.into_iter().any(|purpose| {
+    let is_prefetch = purposes.into_iter().any(|purpose| {
         let purpose = purpose.to_str().unwrap_or_default().to_ascii_lowercase();
-        ["prefetch", "prerender", "preview"].iter().any(|ahead| purpose.contains(ahead))
+        ["prefetch", "prerender", "preview"].iter().any(|word| purpose.contains(word))
     });
-    if ahead && request.method() == Method::GET {
+    if is_prefetch && request.method() == Method::GET {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::CACHE_CONTROL, "no-store")]).into_response();
     }
     next.run(request).await
@@ -158,11 +161,11 @@ mod tests {
 
     use super::*;
 
-    /// No request makes a handler panic, so only this test can see the answer.
+    /// No request makes a handler panic, so this test calls the layers directly.
     #[tokio::test]
     async fn a_panic_is_json_under_v1_only() {
         async fn fails() -> StatusCode {
-            panic!("as a handler must not")
+            panic!("a handler must not panic")
         }
         let router = Router::new().route("/v1/t", get(fails)).route("/tap", get(fails));
         let service = TowerToHyperService::new(limited(router, Duration::from_secs(10)));

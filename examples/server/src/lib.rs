@@ -3,6 +3,7 @@
 mod app;
 pub mod check;
 mod demo;
+pub mod emulate;
 mod hex;
 pub mod http;
 pub mod import;

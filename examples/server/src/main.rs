@@ -3,24 +3,77 @@
 mod command;
 mod config;
 
+use std::backtrace::BacktraceStatus;
+use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Parser as _;
+use suntap_server::ops::within;
 use suntap_server::secrets::Secrets;
 
 use crate::config::{Cli, Command, KeyCommand, SecretsCommand};
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match start(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            let text = error_text(&error);
+            within(Duration::from_secs(1), move || {
+                let _ = writeln!(std::io::stderr(), "{text}");
+            });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    check_files()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let code = runtime.block_on(run(cli));
+    // A disk that does not answer must not delay the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
+}
+
+/// Checks that the process may open enough files. With fewer, the runtime would panic.
+fn check_files() -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        let (files, _) = rlimit::Resource::NOFILE.get().context("cannot read the limit of open files")?;
+        anyhow::ensure!(files >= 24, "the limit of open files is {files}, expected at least 24");
+    }
+    Ok(())
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => command::serve::run(cli.serve).await?,
         Some(Command::Serve(args)) => command::serve::run(args).await?,
         Some(Command::Init(args)) => command::init::run(args).await?,
         Some(Command::Import(args)) => command::import::run(args).await?,
         Some(Command::Check(args)) => return command::check::run(args).await,
+        Some(Command::Tap(args)) => command::tap::run(args).await?,
         Some(Command::Key(KeyCommand::New(args))) => command::key::new(args).await?,
         Some(Command::Secrets(SecretsCommand::New { path })) => Secrets::create(&path)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns an error and its causes in one line, followed by the backtrace if one was asked for.
+fn error_text(error: &anyhow::Error) -> String {
+    let mut text = String::from("suntap-server");
+    for cause in error.chain().map(ToString::to_string) {
+        // Some libraries repeat the cause in the text of the error.
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    let backtrace = error.backtrace();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text = format!("{text}\n{backtrace}");
+    }
+    text
 }

@@ -25,6 +25,7 @@ pub struct Secrets {
     /// The secrets under which the keys of tags are sealed. New keys are sealed under the first; all of them are tried to open keys.
     pub server: Vec<ServerSecret>,
     meta_keys: HashMap<String, (PreparedMetaReadKey, PreparedMetaReadKey)>,
+    plain_meta_keys: HashMap<String, SdmMetaReadKey>,
     master_keys: HashMap<String, MasterKey>,
     issuer_keys: HashMap<String, IssuerKey>,
     sdm_backend: HashMap<String, Master>,
@@ -81,6 +82,7 @@ impl Secrets {
             api_keys: ApiKeySecret::from_bytes(api_keys),
             server: Vec::new(),
             meta_keys: HashMap::new(),
+            plain_meta_keys: HashMap::new(),
             master_keys: HashMap::new(),
             issuer_keys: HashMap::new(),
             sdm_backend: HashMap::new(),
@@ -108,6 +110,7 @@ impl Secrets {
         };
         for (name, digits) in text.meta_keys {
             let key = SdmMetaReadKey::from_bytes(named("metaKeys", &name, &digits)?);
+            secrets.plain_meta_keys.insert(name.clone(), key.clone());
             secrets.meta_keys.insert(name, (key.prepare(Scheme::Aes), key.prepare(Scheme::Lrp)));
         }
         for (name, digits) in text.master_keys {
@@ -194,6 +197,10 @@ impl Secrets {
             Derivation::SdmBackend { master } => is_zero("sdmBackend", master),
             Derivation::ECode { .. } => self.server.iter().any(|secret| secret.expose_bytes() == &[0; 16]),
         }
+    }
+
+    pub(crate) fn plain_meta_key(&self, name: &str) -> Option<&SdmMetaReadKey> {
+        self.plain_meta_keys.get(name)
     }
 
     pub(crate) fn master_key(&self, name: &str) -> Option<&MasterKey> {

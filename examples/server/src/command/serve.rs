@@ -1,52 +1,64 @@
 //! `suntap-server serve`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use suntap_server::http::{Limits, origin, serve, serve_ops};
-use suntap_server::ops::log;
+use suntap_server::ops::log::Log;
+use suntap_server::ops::signals;
 use suntap_server::secrets::{Secrets, random};
 use suntap_server::store::{Address, Options, Store};
 use suntap_server::{App, Demo};
+use tokio::net::TcpListener;
 
-use super::println;
+use super::print;
 use crate::config::Serve;
 
+/// Files that are left to the store, the log and the runtime, besides the connections to a database.
+const OTHER_FILES: u64 = 32;
+
 pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
-    log::start(args.log, args.log_format);
-    let listener = tokio::net::TcpListener::bind(args.listen).await.with_context(|| args.listen.to_string())?;
+    let log = Log::start(args.log, args.log_format)?;
+    let served = run_with(args, &log).await;
+    log.close();
+    served
+}
+
+async fn run_with(args: Serve, log: &Log) -> anyhow::Result<()> {
+    let listener = listen(&args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
     let ops = match args.ops_listen {
-        Some(address) => {
-            Some(tokio::net::TcpListener::bind(address).await.with_context(|| format!("--ops-listen {address}"))?)
-        }
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("--ops-listen {address}"))?),
         None => None,
     };
     let origin = origin(listener.local_addr()?);
-    // Before anything is served, so that nobody is cut off by a signal.
-    let end = signals()?;
+    // Before anything is served, so that a signal ends no request.
+    let end = signals::end()?;
+    let connections = connections(args.max_connections, args.store.pool)?;
     let demo = if args.demo { Some(DemoFile::new()?) } else { None };
     let app = if let Some(file) = &demo {
         let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random()?));
         let store = Store::create(&Address::Embedded(file.0.clone()), Options::default()).await?;
         let demo = Demo::seed(&store, secrets, &origin).await?;
         let [ixkio, etrnl] = demo.curl_lines()?;
-        println(&format!(
-            "Tags in software are at {origin}/ and their data in {}.\n\n\
-             As a client of ixkio, a tap that nobody has used; once more, and it has been:\n{ixkio}\n\n\
+        print(format!(
+            "The demonstration is at {origin}/ and its data in {}.\n\n\
+             As a client of ixkio, with a new tap. The same line again gets the answer for a used tap:\n{ixkio}\n\n\
              As a client of ETRNL:\n{etrnl}\n",
             file.0.display()
-        ))?;
-        App::new(store, secrets, args.log_uids).with_demo(demo)
+        ));
+        App::new(store, secrets).with_demo(demo)
     } else {
         let opened = args.store.open(Some(Duration::from_millis(args.timeout.saturating_mul(500)))).await?;
         for warning in &opened.warnings {
             tracing::warn!("{warning}");
         }
-        println(&format!("listening at {origin}, tags and counters in {}", args.store.address()?))?;
-        App::new(opened.store, opened.secrets, args.log_uids)
+        print(format!("listening at {origin}, tags and counters in {}", args.store.address()?));
+        App::new(opened.store, opened.secrets)
     };
+    let app = app.with_log(log.lost_lines(), args.log_uids).with_invalid_keys(args.invalid_keys);
     let app = Arc::new(app.with_ops_moved(ops.is_some()));
     let failed = app.store_failed();
     let (ended, has_ended) = tokio::sync::watch::channel(());
@@ -59,7 +71,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
         failure
     };
     let timeout = Duration::from_secs(args.timeout);
-    let limits = Limits { connections: args.max_connections, timeout, grace: timeout };
+    let limits = Limits { connections, timeout, grace: timeout };
     let until_end = || {
         let mut has_ended = has_ended.clone();
         async move {
@@ -84,7 +96,29 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
     })
 }
 
-/// The data file of a demonstration, which goes with it.
+/// Listens at a host and port. If the host has several addresses, the first one that works is used, IPv4 before IPv6.
+async fn listen(text: &str) -> anyhow::Result<TcpListener> {
+    let addresses =
+        tokio::net::lookup_host(text).await.context("expected a host and a port, such as 127.0.0.1:8080")?;
+    let mut addresses: Vec<_> = addresses.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    Ok(TcpListener::bind(&*addresses).await?)
+}
+
+/// Returns the number of connections that the limit of open files allows, at most `wanted`. Raises the limit if it can be raised.
+fn connections(wanted: usize, pool: usize) -> anyhow::Result<usize> {
+    let others = OTHER_FILES.saturating_add(u64::try_from(pool)?);
+    let files = rlimit::increase_nofile_limit(others.saturating_add(u64::try_from(wanted)?)).context("open files")?;
+    // A low limit is shared, so that neither part gets nothing.
+    let allowed = files.saturating_sub(others).max(files / 4).max(1);
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    if allowed < wanted {
+        tracing::warn!("only {allowed} connections at once, because the process may open only {files} files");
+    }
+    Ok(wanted.min(allowed))
+}
+
+/// The data file of a demonstration, which is removed at the end.
 struct DemoFile(PathBuf);
 
 impl DemoFile {
@@ -98,18 +132,4 @@ impl Drop for DemoFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
-}
-
-fn signals() -> anyhow::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    Ok(async move {
-        #[cfg(unix)]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => (),
-            _ = terminate.recv() => (),
-        }
-        #[cfg(not(unix))]
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

@@ -54,6 +54,7 @@ fn cause(error: &StoreError) -> &'static str {
     match error {
         StoreError::Postgres(_) | StoreError::Pool(_) => "PostgreSQL does not answer",
         StoreError::Redis(_) => "Redis does not answer",
+        StoreError::Unfit(_) => "Redis cannot keep counters as it is configured",
         StoreError::Late => "the store does not answer in time",
         _ => "the data file cannot be used",
     }

@@ -1,10 +1,19 @@
 //! Accepts connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use super::{ops_routes, routes};
 use crate::app::App;
@@ -12,20 +21,24 @@ use crate::app::App;
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once. Further ones wait.
+    /// The greatest number of connections at once. Further connections wait.
     pub connections: usize,
-    /// For the head of a request, for its body and its answer, for a client to read it, and for a connection without any of these.
+    /// The time for each of these: the head of a request, its body and its answer, a client to read, and a connection without a request.
     pub timeout: Duration,
-    /// For the last requests when the service ends.
+    /// The time for the last requests when the server ends.
     pub grace: Duration,
 }
 
-/// Serves until `end`, then finishes what was accepted.
+/// The address from which a request came. Behind a proxy, it is the address of the proxy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+/// Serves until `end`, then finishes the requests that were accepted.
 ///
 /// # Errors
-/// If no connection can be accepted any more.
+/// Never returns an error: a connection that cannot be accepted does not end the server.
 pub async fn serve(
-    listener: tokio::net::TcpListener,
+    listener: TcpListener,
     app: Arc<App>,
     limits: Limits,
     end: impl Future<Output = ()>,
@@ -37,9 +50,9 @@ pub async fn serve(
 /// Like [`serve`], but only for `/healthz`, `/readyz` and `/metrics`.
 ///
 /// # Errors
-/// As [`serve`].
+/// Returns an error like [`serve`].
 pub async fn serve_ops(
-    listener: tokio::net::TcpListener,
+    listener: TcpListener,
     app: Arc<App>,
     limits: Limits,
     end: impl Future<Output = ()>,
@@ -49,50 +62,51 @@ pub async fn serve_ops(
 }
 
 async fn serve_router(
-    listener: tokio::net::TcpListener,
+    listener: TcpListener,
     router: Router,
     app: Arc<App>,
     limits: Limits,
     end: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
-    use hyper_util::rt::{TokioIo, TokioTimer};
-    use hyper_util::server::graceful::GracefulShutdown;
-    use hyper_util::service::TowerToHyperService;
-
     let service = TowerToHyperService::new(router);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(16 * 1024);
     let graceful = GracefulShutdown::new();
-    let room = Arc::new(tokio::sync::Semaphore::new(limits.connections.max(1)));
+    let places = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let failures = Failures::new();
     let mut end = std::pin::pin!(end);
     loop {
         let accepted = async {
-            // Never closed, so there is always a place to wait for.
-            let place = Arc::clone(&room).acquire_owned().await;
+            // The semaphore is never closed, so this waits until there is a place.
+            let place = Arc::clone(&places).acquire_owned().await;
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
             accepted = accepted => accepted,
             () = &mut end => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(error) => {
-                // Of one connection, or of files that run out: neither ends the service.
-                tracing::warn!(%error, "no connection");
+                failures.note(&app, &error);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             }
         };
         let _ = stream.set_nodelay(true);
-        // A client that reads nothing of its answer holds a place no longer than one that sends nothing.
+        // A client that does not read its answer holds a place no longer than one that sends nothing.
         let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.timeout));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service.clone()));
+        let service = service.clone();
+        let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(peer);
+            service.call(request)
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
         let connections = app.metrics.connections.clone();
         tokio::spawn(async move {
             connections.inc();
-            // A client that went away, or was too slow.
+            // An error means that the client went away or was too slow.
             let _ = connection.await;
             connections.dec();
             drop(place);
@@ -106,12 +120,44 @@ async fn serve_router(
     Ok(())
 }
 
-/// Where the service listens, as it goes into a URL.
+/// Reports connections that could not be accepted. Usually the process has too many open files. The server tries again until others
+/// are closed, and the log gets at most one line in ten seconds.
+struct Failures(DefaultDirectRateLimiter);
+
+impl Failures {
+    fn new() -> Self {
+        Self(RateLimiter::direct(Quota::per_minute(NonZeroU32::MIN.saturating_add(5)).allow_burst(NonZeroU32::MIN)))
+    }
+
+    fn note(&self, app: &App, error: &std::io::Error) {
+        app.metrics.failed_accepts.inc();
+        if self.0.check().is_ok() {
+            tracing::warn!(%error, "cannot accept a connection");
+        }
+    }
+}
+
+/// Returns the URL of the server without a path. If it listens at all addresses, the URL has the address by which other devices in the
+/// same network reach it.
 #[must_use]
 pub fn origin(address: SocketAddr) -> String {
-    match address {
-        SocketAddr::V4(address) if address.ip().is_unspecified() => format!("http://127.0.0.1:{}", address.port()),
-        SocketAddr::V6(address) if address.ip().is_unspecified() => format!("http://[::1]:{}", address.port()),
-        address => format!("http://{address}"),
-    }
+    let address =
+        if address.ip().is_unspecified() { SocketAddr::new(outward(address.ip()), address.port()) } else { address };
+    format!("http://{address}")
+}
+
+/// Returns the address of the network interface with the default route, or the loopback address if there is none.
+fn outward(unspecified: IpAddr) -> IpAddr {
+    // The addresses are reserved for documentation. `connect` only chooses a route, and sends nothing.
+    let destinations: [SocketAddr; 2] = [([192, 0, 2, 1], 9).into(), ([0x2001, 0xDB8, 0, 0, 0, 0, 0, 1], 9).into()];
+    let route = |to: SocketAddr| {
+        let from: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
+        let socket = UdpSocket::bind((from, 0)).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    // A socket at `[::]` usually accepts IPv4 as well. An IPv4 address is easier to type.
+    let usable = destinations.into_iter().filter(|to| unspecified.is_ipv6() || to.is_ipv4());
+    let loopback = if unspecified.is_ipv4() { [127, 0, 0, 1].into() } else { [0, 0, 0, 0, 0, 0, 0, 1_u16].into() };
+    usable.filter_map(route).find(|address| !address.is_unspecified()).unwrap_or(loopback)
 }

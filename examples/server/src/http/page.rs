@@ -1,4 +1,4 @@
-//! What a phone shows that has touched a tag.
+//! The page that a phone shows after it has read a tag.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -25,7 +25,11 @@ const STYLE: &str = include_str!("style.css");
 
 type Decided<'a> = Outcome<'a, Box<Row>, Failure<StoreError, StoreError>>;
 
-/// What a visitor is told. Unknown, inactive and not authentic look alike.
+/// A visitor has no token. The tags of an organisation that needs a token are therefore not checked for a visitor, and no tap of them
+/// is spent.
+const VISITOR: Caller = Caller::Token(None);
+
+/// What a visitor is told. An unknown tag, an inactive tag, a tag that needs a token and a forged tap look alike.
 enum Told {
     Genuine { name: String, taps: u32, sealed: bool },
     Opened { name: String },
@@ -40,7 +44,7 @@ pub(crate) async fn tap(State(app): State<Arc<App>>, OriginalUri(uri): OriginalU
     answer(&app, &decide(&app, target).await.unwrap_or(Told::NotRecognised))
 }
 
-/// Any other path: a tag may write it, if a layout has it.
+/// Any other path, which a tag may write if a layout has it.
 pub(crate) async fn tap_elsewhere(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     match decide(&app, target).await {
@@ -68,7 +72,7 @@ async fn decide(app: &App, target: &str) -> Option<Told> {
     let mut told = Told::NotRecognised;
     let mut verdict = Ok(Verdict::Refused(Refusal::UnknownTag));
     for tag in suspects.iter().filter_map(|key| tag_ref(key)) {
-        let request = Request { tag, caller: Caller::Anyone, tap: Presented::OriginForm(target), at: now() };
+        let request = Request { tag, caller: VISITOR, tap: Presented::OriginForm(target), at: now() };
         let conclude = |outcome: Decided<'_>| (Told::from(&outcome), outcome.verdict);
         (told, verdict) = app.service.verify_async(&registry, &mut &app.store, request, conclude).await;
         // The MAC proves which tag it was. Only a tap that another tag cannot have written ends the search.
@@ -96,7 +100,7 @@ impl From<&Decided<'_>> for Told {
 }
 
 fn verdict(told: &Told, demo: bool) -> Markup {
-    // A tick, an open lock's bar, an arrow that comes again, a cross: to be told apart without colour.
+    // The signs differ in shape, so that they can be distinguished without colour.
     let (class, sign, title) = match told {
         Told::Genuine { .. } => ("good", "M30 52 L45 67 L72 36", "Genuine"),
         Told::Opened { .. } => ("warn", "M50 26 V56 M50 73 V74", "Genuine, but opened"),
@@ -120,7 +124,7 @@ fn verdict(told: &Told, demo: bool) -> Markup {
                 }
                 Told::Opened { .. } => p { "The tag is genuine. Its seal is not intact." },
                 Told::SeenBefore { .. } => p { "This link has been used. Hold your phone to the tag once more for a new one." },
-                Told::NotRecognised => p { "We can not confirm this tag. Hold your phone to it once more; if this stays, be careful." },
+                Told::NotRecognised => p { "We cannot confirm this tag. Hold your phone to it once more. If this message appears again, be careful." },
                 Told::NotNow => p { "Please hold your phone to the tag once more in a moment." },
             }
             @if demo { p { a href="/" { "Back to the demonstration" } } }
@@ -129,7 +133,7 @@ fn verdict(told: &Told, demo: bool) -> Markup {
     document(title, &body)
 }
 
-/// `GET /`, which a tag may write as well.
+/// `GET /`, which a tag may also write.
 pub(crate) async fn home(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
     if let Some(target) = uri.path_and_query().filter(|target| target.query().is_some())
         && let Some(told) = decide(&app, target.as_str()).await
@@ -174,7 +178,7 @@ pub(crate) fn html(markup: &Markup) -> Response {
     (headers, Body::from(markup.0.clone())).into_response()
 }
 
-/// A page uses nothing but its own style, is framed by nobody, and is not kept.
+/// Adds headers: a page uses only its own style, is not shown in a frame, and is not stored.
 pub(crate) async fn sealed_off(mut response: Response) -> Response {
     static POLICY: OnceLock<Option<HeaderValue>> = OnceLock::new();
 

@@ -1,5 +1,6 @@
-//! Figures for Prometheus.
+//! Metrics for Prometheus.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -11,10 +12,13 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use suntap::platform::{Failure, Refusal, Verdict};
 
-/// Seconds. A tap in memory takes microseconds, one on disk milliseconds, and a store that is down takes all its time.
+use super::log::LostLines;
+
+/// The buckets, in seconds. An answer from memory takes microseconds, and one from disk takes milliseconds. If the store is down, an
+/// answer takes as long as the store may take.
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0, 10.0];
 
-/// Who asked.
+/// Where a tap was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Api {
     Ixkio,
@@ -29,17 +33,21 @@ struct Tap {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Of {
+struct ByApi {
     api: Api,
 }
 
-/// What is counted.
+/// The metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     taps: Family<Tap, Counter>,
-    seconds: Family<Of, Histogram>,
+    seconds: Family<ByApi, Histogram>,
+    invalid_keys: Family<ByApi, Counter>,
+    lost_lines: Counter,
+    pub(crate) log: Option<LostLines>,
     pub(crate) connections: Gauge,
+    pub(crate) failed_accepts: Counter,
 }
 
 impl Metrics {
@@ -48,27 +56,39 @@ impl Metrics {
         let taps = Family::default();
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let seconds = Family::new_with_constructor(histogram);
-        let connections = Gauge::default();
-        registry.register("taps", "Requests by what was decided", taps.clone());
+        let (invalid_keys, lost_lines) = (Family::default(), Counter::default());
+        let (connections, failed_accepts) = (Gauge::default(), Counter::default());
+        registry.register("taps", "Requests by verdict", taps.clone());
         registry.register("tap_seconds", "Time from a request to its answer", seconds.clone());
+        registry.register("invalid_api_keys", "Requests with an invalid API key or token", invalid_keys.clone());
+        registry.register("lost_log_lines", "Log lines that were not written", lost_lines.clone());
         registry.register("connections", "Open connections", connections.clone());
-        Self { registry, taps, seconds, connections }
+        registry.register("failed_accepts", "Connections that could not be accepted", failed_accepts.clone());
+        Self { registry, taps, seconds, invalid_keys, lost_lines, log: None, connections, failed_accepts }
     }
 
     pub(crate) fn count(&self, api: Api, verdict: &'static str, time: Duration) {
         self.taps.get_or_create(&Tap { api, verdict }).inc();
-        self.seconds.get_or_create(&Of { api }).observe(time.as_secs_f64());
+        self.seconds.get_or_create(&ByApi { api }).observe(time.as_secs_f64());
     }
 
+    pub(crate) fn count_invalid_key(&self, api: Api) {
+        self.invalid_keys.get_or_create(&ByApi { api }).inc();
+    }
+
+    /// Returns the metrics as OpenMetrics text.
     pub(crate) fn text(&self) -> String {
+        if let Some(log) = &self.log {
+            self.lost_lines.inner().store(log.count(), Ordering::Relaxed);
+        }
         let mut text = String::new();
-        // Nothing fails that writes into a string.
+        // Writing into a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
 }
 
-/// A verdict in a word, for figures and logs. `None` is a request that was none.
+/// Returns a verdict as one word, for metrics and logs. `None` stands for an invalid request.
 pub(crate) fn word<R, S>(verdict: Option<&Result<Verdict, Failure<R, S>>>) -> &'static str {
     let refusal = match verdict {
         None => return "no_request",

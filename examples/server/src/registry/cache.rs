@@ -93,7 +93,7 @@ impl Weighter<String, Shape> for ByKeys {
 
 impl Readers {
     /// Returns the layouts of a document.
-    pub(crate) fn get(&self, key: &str, text: String, secrets: &'static Secrets) -> Result<Arc<[Reader]>, StoreError> {
+    pub(crate) fn get(&self, key: &str, text: String, secrets: &Secrets) -> Result<Arc<[Reader]>, StoreError> {
         if let Some(shape) = self.0.get(key).filter(|shape| *shape.text == *text) {
             return Ok(shape.readers);
         }

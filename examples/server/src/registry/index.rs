@@ -81,16 +81,9 @@ impl MetaKeyRef {
                     secrets.server.iter().filter_map(|secret| sealed.unseal(secret, &WITHOUT_CODE, &context).ok());
                 opened.next().map(|(key, _)| key)
             }
-            Self::MetaKey(_) => None,
+            Self::MetaKey(name) => secrets.plain_meta_key(name).cloned(),
             Self::Boltcard(name) => secrets.issuer_key(name).map(boltcard::meta_read_key),
             Self::SdmBackend(name) => secrets.sdm_backend(name).map(Master::meta_read_key),
-        }
-    }
-
-    fn prepare(&self, layout: &SdmLayout, secrets: &'static Secrets) -> Option<MetaKey> {
-        match self {
-            Self::MetaKey(name) => secrets.meta_key(name, layout.scheme()).map(MetaKey::Shared),
-            _ => self.key(secrets).map(|key| MetaKey::Own(Box::new(key.prepare(layout.scheme())))),
         }
     }
 }
@@ -99,28 +92,15 @@ impl MetaKeyRef {
 #[derive(Debug)]
 pub(crate) struct Reader {
     layout: SdmLayout,
-    meta_keys: Option<Vec<MetaKey>>,
-}
-
-#[derive(Debug)]
-enum MetaKey {
-    Own(Box<PreparedMetaReadKey>),
-    Shared(&'static PreparedMetaReadKey),
-}
-
-impl MetaKey {
-    fn get(&self) -> &PreparedMetaReadKey {
-        match self {
-            Self::Own(key) => key,
-            Self::Shared(key) => key,
-        }
-    }
+    meta_keys: Option<Vec<PreparedMetaReadKey>>,
 }
 
 impl Reader {
-    pub(crate) fn new(indexed: &Indexed, secrets: &'static Secrets) -> Result<Self, LayoutError> {
+    pub(crate) fn new(indexed: &Indexed, secrets: &Secrets) -> Result<Self, LayoutError> {
         let layout = with_any_host(&indexed.layout)?;
-        let prepare = |keys: &Vec<MetaKeyRef>| keys.iter().filter_map(|key| key.prepare(&layout, secrets)).collect();
+        let prepare = |keys: &Vec<MetaKeyRef>| {
+            keys.iter().filter_map(|key| Some(key.key(secrets)?.prepare(layout.scheme()))).collect()
+        };
         let meta_keys = indexed.meta_keys.as_ref().map(prepare);
         Ok(Self { layout, meta_keys })
     }
@@ -137,7 +117,7 @@ impl Reader {
         suspects.add_key(tap.captured("xuid").map(key::xuid).or_else(number));
         let Some(keys) = &self.meta_keys else { return true };
         if self.layout.has(Field::PiccData) {
-            let claims = identify::candidates(&tap, keys.iter().map(MetaKey::get));
+            let claims = identify::candidates(&tap, keys);
             claims.filter_map(|(_, claimed)| claimed.uid()).for_each(|uid| suspects.add_uid(uid));
         } else if let Some(uid) = tap.read_plain().ok().and_then(|claimed| claimed.uid()) {
             suspects.add_uid(uid);

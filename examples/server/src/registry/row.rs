@@ -96,6 +96,14 @@ impl Row {
         }
     }
 
+    /// Returns the SDMMetaReadKey that the tag shares with others, if its keys are derived by AN10922.
+    pub(crate) fn shared_meta_key(&self) -> Option<&'static SdmMetaReadKey> {
+        match &self.tag.keys.as_ref()?.source {
+            KeySource::Derived(Derivation::An10922 { meta, .. }) => self.secrets.plain_meta_key(meta.as_ref()?),
+            _ => None,
+        }
+    }
+
     pub(crate) fn has_keys(&self) -> bool {
         self.tag.keys.is_some()
     }

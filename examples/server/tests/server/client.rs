@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,22 +90,22 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(args: &[&str]) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_suntap-server")), args)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+        command.args(args).args(["--listen", "127.0.0.1:0", "--log", "warn"]);
+        Self::spawn(command)
     }
 
-    /// Starts it by a command of its own, which gets the arguments.
-    pub(crate) fn spawn(mut command: Command, args: &[&str]) -> Self {
-        command.args(args).args(["--listen", "127.0.0.1:0", "--log", "warn"]);
-        command.stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+    /// Starts the server with a command that has all arguments.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
-        // The line with the address comes last of what needs it.
+        // The server writes the line with the address when it is ready.
         while !said.contains("http://") {
             assert!(stdout.read_line(&mut said).unwrap() > 0, "the server ended: {said}");
         }
         let address = said.split("http://").nth(1).unwrap();
-        let end = address.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit()).unwrap();
+        let end = address.find(|c: char| !"[].:".contains(c) && !c.is_ascii_hexdigit()).unwrap();
         Self { child, stdout, address: address[..end].into(), said: said.clone() }
     }
 
@@ -114,28 +114,43 @@ impl Server {
         Self::start(&["serve", "--store", store, "--secrets-file", secrets.to_str().unwrap()])
     }
 
+    /// Sends a signal, such as `HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until the process has ended, at most 60 seconds.
+    pub(crate) fn ended(&mut self) -> std::process::ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "the server does not end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The standard error of the server, if it is a pipe.
+    pub(crate) fn stderr(&mut self) -> Option<std::process::ChildStderr> {
+        self.child.stderr.take()
+    }
+
     /// `kill -9`
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits until it ends by itself.
-    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
-        let start = std::time::Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(start.elapsed() < Duration::from_secs(60), "it does not end");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
     /// Asks it to end, and waits.
     pub(crate) fn terminate(&mut self) -> std::process::ExitStatus {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(status.success());
+        self.signal("TERM");
         self.child.wait().unwrap()
     }
 }

@@ -42,7 +42,7 @@ fn two_pasted_lines_pass_and_then_fail() {
     );
 
     // It ends when asked to, and leaves nothing behind.
-    let file = server.said.split(" their data in ").nth(1).unwrap().split(".redb").next().unwrap().to_owned() + ".redb";
+    let file = server.said.split(" its data in ").nth(1).unwrap().split(".redb").next().unwrap().to_owned() + ".redb";
     assert!(std::path::Path::new(&file).exists());
     assert!(server.terminate().success());
     assert!(!std::path::Path::new(&file).exists(), "{file}");

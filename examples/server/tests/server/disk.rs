@@ -120,11 +120,12 @@ fn a_server_on_a_full_disk_ends_and_starts_again() {
     let mut command = Command::new("sh");
     command.arg("-c").arg("trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"").arg(program);
     command.stderr(Stdio::piped());
-    let mut server = Server::spawn(command, &serve);
+    command.args(&serve).args(["--listen", "127.0.0.1:0", "--log", "warn"]);
+    let mut server = Server::spawn(command);
     let second = tags::target(&tag.tap().unwrap());
     let reply = Client::new(&server.address).unwrap().get(&second).unwrap();
     assert_eq!((reply.status, &*reply.body), (503, r#"{"xuid":"tag00001","error":"unavailable"}"#));
-    assert_eq!(server.wait().code(), Some(1));
+    assert_eq!(server.ended().code(), Some(1));
 
     // With space again, what was answered is still known.
     let server = Server::start(&serve);

@@ -144,7 +144,10 @@ fn ends_after(change: impl Fn(&Path, &Path), is_intact: bool, cause: &str) {
     let secrets = folder.secrets();
     let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
     command.stderr(Stdio::from(std::fs::File::create(folder.path("stderr")).unwrap()));
-    let mut server = Server::spawn(command, &["serve", "--store", &store, "--secrets-file", secrets.to_str().unwrap()]);
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--store", &store, "--secrets-file"])
+        .arg(secrets);
+    let mut server = Server::spawn(command);
     let mut tag = tags::tag(1);
     assert!(tap(&server, &mut tag).1.contains("Pass"));
     assert_eq!(get(&server.address, "/readyz").body, "ready\n");
@@ -162,7 +165,7 @@ fn ends_after(change: impl Fn(&Path, &Path), is_intact: bool, cause: &str) {
             assert_eq!(reply.status, 503, "{path}: {reply:?}");
         }
     }
-    assert_eq!(server.wait().code(), Some(1));
+    assert_eq!(server.ended().code(), Some(1));
     let said = std::fs::read_to_string(folder.path("stderr")).unwrap();
     assert!(said.contains(cause), "{said}");
     if is_intact {
@@ -202,5 +205,5 @@ fn an_idle_server_notices_that_its_file_is_gone() {
     let (folder, store) = filled();
     let mut server = Server::on(&store, &folder.secrets());
     rename_over(&folder.path("data.redb"), &folder.secrets());
-    assert_eq!(server.wait().code(), Some(1));
+    assert_eq!(server.ended().code(), Some(1));
 }

@@ -1,4 +1,4 @@
-//! What is not a request, and what is too much of one.
+//! Invalid requests, and requests that exceed a limit.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,15 +9,30 @@ use crate::client::{Client, Server, get};
 use crate::demo::start;
 use crate::tags::{self, Folder};
 
-/// A server with one tag and an API key, that waits for so many seconds.
+/// A server with one tag, an API key and a timeout in seconds.
 pub(crate) fn server(timeout: &str) -> (Folder, Server, String) {
     server_of(&[tags::line(1)], timeout)
 }
 
 pub(crate) fn server_of(tags: &[Value], timeout: &str) -> (Folder, Server, String) {
+    let (folder, key) = imported(&[&*tags::levels(), tags].concat());
+    let server = Server::spawn(command(&folder, &["--log", "warn", "--timeout", timeout]));
+    (folder, server, key)
+}
+
+/// The command that serves a data file.
+pub(crate) fn command(folder: &Folder, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).args(args);
+    command.arg("--store").arg(folder.path("data.redb")).arg("--secrets-file").arg(folder.secrets());
+    command
+}
+
+/// A data file with these lines, and an API key of organisation 1.
+pub(crate) fn imported(lines: &[Value]) -> (Folder, String) {
     let folder = Folder::new();
-    let (data, lines) = (folder.path("data.redb"), folder.path("tags.ndjson"));
-    tags::write(&lines, &[&*tags::levels(), tags].concat());
+    let (data, file) = (folder.path("data.redb"), folder.path("tags.ndjson"));
+    tags::write(&file, lines);
     let run = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
         command.args(args).arg("--store").arg(&data).arg("--secrets-file").arg(folder.secrets());
@@ -25,23 +40,16 @@ pub(crate) fn server_of(tags: &[Value], timeout: &str) -> (Folder, Server, Strin
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_eq!(run(&["import", lines.to_str().unwrap()]), format!("{} tags imported, and 4 other lines\n", tags.len()));
+    let tags = lines.iter().filter(|line| line.get("tag").is_some()).count();
+    let report = format!("{tags} tags imported, and {} other lines\n", lines.len() - tags);
+    assert_eq!(run(&["import", file.to_str().unwrap()]), report);
     let key = run(&["key", "new", "--organisation", "1"]).trim().to_owned();
-    let server = Server::start(&[
-        "serve",
-        "--store",
-        data.to_str().unwrap(),
-        "--secrets-file",
-        folder.secrets().to_str().unwrap(),
-        "--timeout",
-        timeout,
-    ]);
-    (folder, server, key)
+    (folder, key)
 }
 
-/// Each gets the right status, and behind all of them the next tap still passes.
+/// Each request gets the right status, and afterwards the next tap still passes.
 #[test]
-fn bad_input_is_told_and_nothing_is_lost() {
+fn invalid_requests_get_the_right_status() {
     const ETRNL: &str = "/v1/tags/verify-authenticity";
     let (_folder, server, key) = server("30");
     let key = format!("API-Key: {key}\r\n");
@@ -51,7 +59,7 @@ fn bad_input_is_told_and_nothing_is_lost() {
     let headers = "X: ".to_owned() + &"y".repeat(20_000);
     let mac = good.split("e=").nth(1).unwrap();
 
-    // An ordinary one, then one by one what is wrong.
+    // Each of these is invalid in another way.
     let gets: &[(&str, u16)] = &[
         ("/v1/t", 400),
         ("/v1/t?", 400),
@@ -104,7 +112,7 @@ fn bad_input_is_told_and_nothing_is_lost() {
         assert_eq!(reply.status, *status, "{:?}: {}", String::from_utf8_lossy(body), reply.body);
     }
 
-    // Other methods spend nothing: most of all not HEAD, for which a server would answer as for GET.
+    // Other methods spend no tap. This matters most for HEAD, which axum would answer like GET.
     for (method, target, status) in [
         ("HEAD", &*good, 405),
         ("POST", &good, 405),
@@ -120,13 +128,13 @@ fn bad_input_is_told_and_nothing_is_lost() {
         let reply = if method == "HEAD" { client.receive_head() } else { client.receive() };
         assert_eq!(reply.unwrap().status, status, "{method} {target}");
     }
-    // Nor does a browser that looks ahead.
+    // A prefetch of a browser spends no tap either.
     for purpose in ["Sec-Purpose: prefetch;prerender", "Purpose: Prefetch", "X-Purpose: preview", "X-Moz: prefetch"] {
         let mut client = Client::new(&server.address).unwrap();
         client.send(format!("GET {good} HTTP/1.1\r\nHost: t\r\n{purpose}\r\n\r\n").as_bytes()).unwrap();
         assert_eq!(client.receive().unwrap().status, 503);
     }
-    // What is no HTTP.
+    // These are not valid HTTP.
     for (bytes, status) in [
         (&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..], 400),
         (b"GET /v1/t?x=\xFF HTTP/1.1\r\nHost: t\r\n\r\n", 400),
@@ -146,7 +154,7 @@ fn bad_input_is_told_and_nothing_is_lost() {
 }
 
 #[test]
-fn who_is_slow_is_not_waited_for() {
+fn slow_clients_are_cut_off() {
     let (_folder, server, _key) = server("2");
     let mut heads = Client::new(&server.address).unwrap();
     heads.send(b"GET /v1/t?x=tag00001 HTTP/1.1\r\nHost").unwrap();
@@ -159,13 +167,13 @@ fn who_is_slow_is_not_waited_for() {
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
-/// Requests that were accepted are answered, and no more are taken.
+/// After the signal, the server answers the requests that it accepted, and accepts no others.
 #[test]
-fn it_ends_when_it_has_answered() {
+fn it_ends_after_the_last_answer() {
     let (_folder, mut server, _key) = server("30");
     let mut client = Client::new(&server.address).unwrap();
     assert_eq!(client.get("/healthz").unwrap().status, 200);
-    // Half of a request is on its way.
+    // The server has half of a request.
     client.send(b"POST /v1/tags/verify-authenticity HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\n{").unwrap();
     std::thread::sleep(Duration::from_millis(500));
     let address = server.address.clone();
@@ -179,7 +187,7 @@ fn it_ends_when_it_has_answered() {
     assert!(ending.join().unwrap().success());
 }
 
-/// Connections beyond the limit wait, and are served when there is room.
+/// Connections beyond the limit wait until others are closed.
 #[test]
 fn connections_are_limited() {
     let server = Server::start(&["--demo", "--max-connections", "2"]);
@@ -196,7 +204,7 @@ fn connections_are_limited() {
     assert_eq!(third.receive().unwrap().body, "ok\n");
 }
 
-/// A log tells what was decided, and no key, code, MAC, query or whole UID.
+/// The log has the verdict, but no key, eCode, MAC, query or whole UID.
 #[test]
 fn the_log_keeps_secrets() {
     for (args, whole) in [(&["--log", "info"][..], false), (&["--log-format", "json", "--log-uids"], true)] {
@@ -227,7 +235,7 @@ fn the_log_keeps_secrets() {
         assert!(log.contains("xuid/q8w3sbcz") && log.contains("number/1001"), "{log}");
         let uid = answers.split("\"uid\":\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!(log.contains(uid), whole, "{log}");
-        // Every value of the requests that is long enough to be one.
+        // Every value of the requests that is long enough to be a secret.
         let words = curl.iter().flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'));
         for word in words.filter(|word| word.len() >= 16 && !word.contains("verify")) {
             assert!(!log.contains(word), "{word} in {log}");
@@ -235,7 +243,7 @@ fn the_log_keeps_secrets() {
     }
 }
 
-/// The page and both APIs speak of the same tag.
+/// The page and the API use the same counter.
 #[test]
 fn a_page_and_an_api_share_the_counter() {
     let (server, [ixkio, _]) = start();
@@ -263,9 +271,9 @@ fn a_page_finds_a_tag_by_the_layout_of_others() {
     assert!(page(&tags::tag(1).tap().unwrap()).contains("Genuine"));
 }
 
-/// To a stranger, a tag that is unknown, one that is switched off and one that is forged are the same.
+/// For a visitor, an unknown tag, an inactive tag and a forged tag look alike.
 #[test]
-fn a_page_tells_strangers_nothing() {
+fn a_page_reveals_nothing_to_visitors() {
     let (server, _) = start();
     let page = |target: &str| {
         let reply = get(&server.address, target);

@@ -22,9 +22,9 @@ fn send(address: &str, method: &str, target: &str, headers: &str) -> Reply {
 }
 
 fn is_json(reply: &Reply) {
-    let names = ["content-type", "cache-control", "access-control-allow-origin"];
+    let names = ["content-type", "cache-control", "access-control-allow-origin", "x-content-type-options"];
     let headers = names.map(|name| reply.header(name));
-    assert_eq!(headers, [Some("application/json"), Some("no-store"), Some("*")], "{reply:?}");
+    assert_eq!(headers, [Some("application/json"), Some("no-store"), Some("*"), Some("nosniff")], "{reply:?}");
     for name in names {
         assert_eq!(reply.head.to_ascii_lowercase().matches(&format!("\n{name}:")).count(), 1, "{reply:?}");
     }
