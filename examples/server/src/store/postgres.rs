@@ -331,7 +331,7 @@ fn merged(marks: &[(CounterId, Mark)]) -> Vec<(CounterId, Mark)> {
 /// Decides whether a call is tried again.
 struct Retries<'s> {
     waiting: &'s Semaphore,
-    /// Held from the second attempt on.
+    /// Held during each further attempt.
     permit: Option<SemaphorePermit<'s>>,
     conflicts: u32,
     started: Instant,
@@ -357,9 +357,9 @@ impl<'s> Retries<'s> {
             }
             _ => return false,
         }
-        if self.permit.is_none() {
-            self.permit = self.waiting.acquire().await.ok();
-        }
+        // Given back first, so that the tags with a locked row take turns.
+        self.permit = None;
+        self.permit = self.waiting.acquire().await.ok();
         !self.are_over()
     }
 
