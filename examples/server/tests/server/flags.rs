@@ -21,7 +21,7 @@ fn failed(args: &[&str]) -> (i32, String) {
 #[test]
 fn extreme_values_are_refused_or_work() {
     const HUGE: &str = "18446744073709551615";
-    for flag in ["--max-connections", "--timeout", "--group-commit", "--pool"] {
+    for flag in ["--max-connections", "--timeout", "--group-commit", "--pool", "--cache-size"] {
         for value in ["0", HUGE, "99999999999999999999", "-1", ""] {
             let (code, text) = failed(&["serve", &format!("{flag}={value}")]);
             assert_eq!(code, 2, "{flag} {value}: {text}");
@@ -31,8 +31,8 @@ fn extreme_values_are_refused_or_work() {
     assert_eq!(failed(&["serve", &format!("--invalid-keys={HUGE}")]).0, 2);
 
     let (folder, _) = imported(&tags::levels());
-    for values in [["1000000", "86400", "65536", "1000", "4294967295"], ["1", "1", "1", "1", "1"]] {
-        let flags = ["--max-connections", "--timeout", "--group-commit", "--pool", "--invalid-keys"];
+    for values in [["1000000", "3600", "16384", "1024", "1048576", "4294967295"], ["1"; 6]] {
+        let flags = ["--max-connections", "--timeout", "--group-commit", "--pool", "--cache-size", "--invalid-keys"];
         let mut command = server_command(&["serve", "--listen", "127.0.0.1:0", "--log", "error"]);
         command.args(flags.iter().zip(values).flat_map(|(flag, value)| [*flag, value]));
         command.arg("--store").arg(folder.path("data.redb")).arg("--secrets-file").arg(folder.secrets());
@@ -107,7 +107,7 @@ fn errors_name_the_cause() {
     for (args, cause) in [
         (&["serve", "--secrets-file", "/nowhere/secrets.json"][..], "No such file or directory"),
         (&["import", "/nowhere/tags.ndjson"], "No such file or directory"),
-        (&["serve", "--secrets-file", secrets, "--store", "/nowhere/data.redb"], "No such file or directory"),
+        (&["serve", "--secrets-file", secrets, "--store", "/nowhere/data.redb"], "does not exist"),
         (&["serve", "--secrets-file", secrets, "--store", "redis://127.0.0.1:1"], "refused"),
     ] {
         let listen: &[&str] = if args[0] == "serve" { &["--listen", "127.0.0.1:0"] } else { &[] };

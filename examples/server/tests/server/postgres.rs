@@ -142,7 +142,7 @@ fn a_connection_with_an_unfinished_statement_leaves_the_pool() {
     let Some(backend) = backends::postgres() else { return };
     Runtime::new().unwrap().block_on(async {
         let options = Options { pool: 1, patience: Duration::from_secs(60), ..Options::default() };
-        let store = Store::open(&backend.url.parse().unwrap(), options).await.unwrap();
+        let store = Store::create(&backend.url.parse().unwrap(), options).await.unwrap();
         let advance = async |id: u8, ctr: u32| {
             (&mut &store).advance(&CounterId::from_bytes([id; 16]), SdmReadCtr::new(ctr).unwrap(), None).await.unwrap()
         };
@@ -172,7 +172,7 @@ fn a_slow_statement_ends_before_the_tap_is_given_up() {
     let Some(backend) = backends::postgres() else { return };
     Runtime::new().unwrap().block_on(async {
         let options = Options { pool: 1, patience: Duration::from_secs(2), ..Options::default() };
-        let store = Store::open(&backend.url.parse().unwrap(), options).await.unwrap();
+        let store = Store::create(&backend.url.parse().unwrap(), options).await.unwrap();
         let database = connect(&backend.url).await;
         let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN PERFORM pg_sleep(1000); RETURN NEW; END $$;
@@ -210,7 +210,7 @@ fn a_role_without_create_serves_and_imports() {
         let database = connect(&backend.url).await;
         let role = "CREATE ROLE app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC";
         database.batch_execute(role).await.unwrap();
-        let error = Store::open(&url.parse().unwrap(), Options::default()).await.unwrap_err().to_string();
+        let error = Store::create(&url.parse().unwrap(), Options::default()).await.unwrap_err().to_string();
         for part in ["suntap_documents and suntap_marks do not exist", "permission denied", "42501"] {
             assert!(error.contains(part), "{error}");
         }
@@ -283,8 +283,10 @@ fn a_start_without_a_database_says_the_cause() {
         let text = refusal(url, &[]);
         assert!(text.contains("invalid URL: "), "{text}");
     }
-    for pool in ["0", "1025", "18446744073709551615"] {
-        let text = refusal(&url, &["--pool", pool]);
+    for pool in [0, 1025, usize::MAX] {
+        let options = Options { pool, ..Options::default() };
+        let text =
+            Runtime::new().unwrap().block_on(Store::open(&url.parse().unwrap(), options)).unwrap_err().to_string();
         assert!(text.contains(&format!("the pool must have 1 to 1024 connections, got {pool}")), "{text}");
     }
 }

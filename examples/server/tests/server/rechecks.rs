@@ -140,7 +140,7 @@ async fn groups_are_checked_over_a_data_file() {
 #[tokio::test]
 async fn groups_are_checked_over_other_stores() {
     for backend in [backends::postgres(), backends::redis(&[])].into_iter().flatten() {
-        let store = Store::open(&backend.url.parse().unwrap(), Options::default()).await.unwrap();
+        let store = Store::create(&backend.url.parse().unwrap(), Options::default()).await.unwrap();
         groups_are_checked(&store).await;
         store.close().await;
     }

@@ -9,7 +9,7 @@ use suntap_server::store::{Change, Options, Store, StoreError};
 use tokio::runtime::Runtime;
 
 use crate::backends::{self, Backend};
-use crate::client::{Server, refusal};
+use crate::client::refusal;
 use crate::stores::open;
 use crate::tags::{self, Folder};
 
@@ -223,10 +223,4 @@ fn a_start_without_redis_says_the_cause() {
     backend.kill();
     let no_server = refusal(&format!("redis://:s3cret@{host}"), &[]);
     assert!(no_server.contains("Connection refused"), "{no_server}");
-    // The size of the pool is for PostgreSQL.
-    let Some(backend) = backends::redis(&[]) else { return };
-    let folder = Folder::new();
-    let secrets = folder.secrets();
-    let args = ["serve", "--store", &backend.url, "--secrets-file", secrets.to_str().unwrap()];
-    drop(Server::start(&[&args[..], &["--pool", "18446744073709551615"]].concat()));
 }

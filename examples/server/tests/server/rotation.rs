@@ -70,7 +70,7 @@ fn tags_of_every_kind_pass_after_a_rotation() {
     let run = |lines: &[Value], server: &[&str]| {
         let (_, secrets) = secrets(&folder, server);
         tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let store = Store::open(&data.to_str().unwrap().parse().unwrap(), Options::default()).await.unwrap();
+            let store = Store::create(&data.to_str().unwrap().parse().unwrap(), Options::default()).await.unwrap();
             import(&store, secrets, &tags::text(lines), Allowed::default(), |_| ()).await.unwrap();
             store.close().await;
         });

@@ -58,7 +58,7 @@ impl Tag {
 
 /// A store with these lines, after the levels.
 async fn store(folder: &Folder, lines: &[Value]) -> Store {
-    let store = Store::open(&Address::Embedded(folder.path("data.redb")), Options::default()).await.unwrap();
+    let store = Store::create(&Address::Embedded(folder.path("data.redb")), Options::default()).await.unwrap();
     take(&store, &[tags::levels(), lines.to_vec()].concat(), Allowed::default()).await.unwrap();
     store
 }
