@@ -27,8 +27,8 @@ pub const MAX_SAME_UID: usize = 8;
 /// A wrong key opens PICCData in 3 of 256 cases, so 1,024 keys yield 12 wrong UIDs on average. Far more than 32 do not
 /// occur together with the right one.
 const MAX_UIDS: usize = 32;
-/// Maximum number of path segments of which each may be replaced by an element. Longer paths are told apart only by the
-/// number of their segments.
+/// Maximum number of path segments of which each may be replaced by an element. For longer paths, only the number of segments
+/// is compared.
 const MAX_SEGMENTS: usize = 4;
 /// Stands for a path segment that differs between tags or taps.
 const ANY: &str = "*";
