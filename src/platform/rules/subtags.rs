@@ -58,7 +58,7 @@ impl<'a, S: Subtags + ?Sized> Filled<'a, S> {
     /// Returns the text with its subtags replaced, and deducts its cost from `budget`. Returns `None` if the budget does
     /// not suffice.
     #[cfg(feature = "dialects")]
-    pub(in crate::platform) fn within(&self, budget: &mut Budget) -> Option<String> {
+    pub(crate) fn within(&self, budget: &mut Budget) -> Option<String> {
         use fmt::Write as _;
 
         let look_ups = Cell::new(MAX_LOOKED_UP);
@@ -98,11 +98,11 @@ impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
 
 /// What the texts of one answer may cost together.
 #[cfg(feature = "dialects")]
-pub(in crate::platform) struct Budget {
+pub(crate) struct Budget {
     /// The length of all texts in bytes.
-    pub(in crate::platform) bytes: usize,
+    pub(crate) bytes: usize,
     /// The number of subtags that are looked up.
-    pub(in crate::platform) look_ups: u32,
+    pub(crate) look_ups: u32,
 }
 
 /// A text that counts down the subtags that are looked up for it.

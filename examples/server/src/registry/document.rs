@@ -405,16 +405,11 @@ macro_rules! as_text {
 
             use super::*;
 
-            pub(in crate::registry) fn serialize<S: Serializer>(
-                value: &$type,
-                serializer: S,
-            ) -> Result<S::Ok, S::Error> {
+            pub(crate) fn serialize<S: Serializer>(value: &$type, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(&$to(value))
             }
 
-            pub(in crate::registry) fn deserialize<'de, D: Deserializer<'de>>(
-                deserializer: D,
-            ) -> Result<$type, D::Error> {
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
                 let text = String::deserialize(deserializer)?;
                 // The error does not repeat the text, because the text can be a key.
                 $from(&text).ok_or_else(|| D::Error::custom($wanted))
