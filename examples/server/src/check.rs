@@ -10,6 +10,7 @@ use suntap::platform::rules::Rules;
 
 use crate::import::check::{no_rules, unfit};
 use crate::registry::document::Entry;
+use crate::registry::index::Indexed;
 use crate::registry::row::{Above, Row};
 use crate::registry::{above, document};
 use crate::secrets::Secrets;
@@ -40,6 +41,7 @@ pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<
     for prefix in ["xuid/", "number/"] {
         store.list(prefix, |key, text| scan.tag(key, text)).await?;
     }
+    store.list("shape/", |key, text| scan.shape(key, text)).await?;
     Ok(scan.findings)
 }
 
@@ -54,6 +56,20 @@ struct Scan {
 }
 
 impl Scan {
+    /// Checks the keys by which the page finds tags.
+    fn shape(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        let layouts: Vec<Indexed> = document(key, text)?;
+        let keys = layouts.iter().filter_map(|layout| layout.meta_keys.as_ref()).flatten();
+        let closed = keys.filter(|key| key.key(self.secrets).is_none()).count();
+        if closed > 0 {
+            self.add(
+                key,
+                format!("no secret opens {closed} of its meta-read keys: import the tags of this layout again"),
+            );
+        }
+        Ok(())
+    }
+
     fn tag(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
         let Entry::Tag(tag) = document(key, text)? else { return Err(StoreError::Document(key.into())) };
         let keys = tag.above();

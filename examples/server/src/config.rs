@@ -1,7 +1,6 @@
 //! The command line and the environment.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,7 +75,7 @@ pub(crate) struct Serve {
     pub(crate) listen: String,
     /// A second address for `/readyz` and `/metrics`, which are then no longer on the first. `/healthz` is on both.
     #[arg(long, env = "SUNTAP_OPS_LISTEN")]
-    pub(crate) ops_listen: Option<SocketAddr>,
+    pub(crate) ops_listen: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
@@ -128,9 +127,9 @@ pub(crate) struct Import {
     /// only the fields that it names, and `null` removes a field.
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Maximum number of different meta-read keys, and of layouts, of tags whose URLs have the same path and parameters but do not
-    /// name the tag. For each such tap, the page tries all of them.
-    #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS)]
+    /// Maximum number of layouts whose URLs have the same path and parameters, and of the different meta-read keys of their tags
+    /// that the URL does not name. For each tap with this path, the page tries all of them.
+    #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS, value_parser = count(10_000))]
     pub(crate) max_meta_keys: usize,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
@@ -227,8 +226,16 @@ impl StoreArgs {
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
 
-    /// Like [`open`](Self::open), but creates the store if there is none. Returns `true` if it recorded the secrets in it.
-    pub(crate) async fn create(&self) -> anyhow::Result<(Opened, bool)> {
+    /// Like [`open`](Self::open), but creates the store if there is none. The import then records the secrets in it.
+    pub(crate) async fn create(&self) -> anyhow::Result<Opened> {
+        let (secrets, warning) = self.secrets()?;
+        let store = Store::create(&self.address()?, self.options(None)).await?;
+        let checked = canary::check_recorded(&store, secrets).await?.unwrap_or_default();
+        self.opened(store, secrets, warning.into_iter().chain(checked))
+    }
+
+    /// Like [`create`](Self::create), but records the secrets in a new store, and returns `true` if it did.
+    pub(crate) async fn init(&self) -> anyhow::Result<(Opened, bool)> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::create(&self.address()?, self.options(None)).await?;
         let (checked, is_new) = canary::record(&store, secrets).await?;

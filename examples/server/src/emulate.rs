@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use suntap::emulator::EmulatedTag;
-use suntap::kdf::ecode::{self, ECode};
+use suntap::kdf::ecode::{self, ECode, ServerSecret};
 use suntap::kdf::{an10922, boltcard};
 use suntap::platform::{AsyncTagRegistry as _, FileKey, Keys, MetaKey, TagRecord as _, TagRef};
 use suntap::{Field, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
@@ -32,7 +32,8 @@ pub async fn next_tap(
     let row = found.with_context(|| format!("unknown tag {name}"))?;
     let record = row.record();
     let layout = record.chip.as_ref().context("the tag has no layout")?.layout;
-    let (meta, file) = keys(&row, secrets, code)?;
+    let secret = secret(store, &row, secrets, code).await?;
+    let (meta, file) = keys(&row, secrets, secret, code)?;
 
     let known = [("xuid", record.names.xuid), ("cuid", record.names.cuid), ("tagId", Some(name)), ("eCode", code)];
     let known = known.into_iter().filter_map(|(name, text)| Some((name, text?)));
@@ -50,8 +51,35 @@ pub async fn next_tap(
     Ok(tag.with_ctr(last).tap()?.to_string())
 }
 
+/// Returns the server secret from which the keys of a tag are derived with an eCode: the one that accepted its last tap, or the first.
+async fn secret<'s>(
+    store: &Store,
+    row: &Row,
+    secrets: &'s Secrets,
+    code: Option<&str>,
+) -> anyhow::Result<Option<&'s ServerSecret>> {
+    let record = row.record();
+    let chip = record.chip.as_ref().zip(record.uid).zip(code.and_then(|code| ECode::parse(code).ok()));
+    if let Some(((chip, uid), code)) = chip
+        && let Keys::ECode { epoch } = chip.keys
+    {
+        for secret in &secrets.server {
+            let file = ecode::derive_file_read_key(secret, &code, uid, epoch).prepare(chip.layout.scheme());
+            if store.read(&[], Some(&file.counter_id(Some(uid)))).await?.mark.is_some() {
+                return Ok(Some(secret));
+            }
+        }
+    }
+    Ok(secrets.server.first())
+}
+
 /// Returns the keys of a tag: unseals or derives them if necessary.
-fn keys(row: &Row, secrets: &Secrets, code: Option<&str>) -> anyhow::Result<(SdmMetaReadKey, SdmFileReadKey)> {
+fn keys(
+    row: &Row,
+    secrets: &Secrets,
+    secret: Option<&ServerSecret>,
+    code: Option<&str>,
+) -> anyhow::Result<(SdmMetaReadKey, SdmFileReadKey)> {
     let record = row.record();
     let keys = record.chip.as_ref().map_or(Keys::NotLoaded, |chip| chip.keys);
     let uid = || record.uid.context("the tag has no UID");
@@ -83,7 +111,7 @@ fn keys(row: &Row, secrets: &Secrets, code: Option<&str>) -> anyhow::Result<(Sdm
             unsealed.next().context("the eCode does not open the keys of this tag")?
         }
         Keys::ECode { epoch } => {
-            let (code, secret) = (code()?, secrets.server.first().context("there is no server secret")?);
+            let (code, secret) = (code()?, secret.context("there is no server secret")?);
             let meta = ecode::derive_meta_read_key(secret, &code, uid()?, epoch);
             (meta, ecode::derive_file_read_key(secret, &code, uid()?, epoch))
         }

@@ -153,6 +153,8 @@ struct Draft<'s> {
     /// The documents to write. `None` removes a document.
     writes: HashMap<String, Option<String>>,
     index: IndexDraft,
+    /// The UIDs by which the tags of this import are found.
+    claims: HashMap<String, Option<Uid>>,
     /// The keys of the tags of the lines.
     tags: HashSet<String>,
     marks: Vec<(CounterId, Mark)>,
@@ -184,6 +186,7 @@ impl<'s> Draft<'s> {
             seen: HashMap::new(),
             writes: HashMap::new(),
             index: IndexDraft::default(),
+            claims: HashMap::new(),
             tags: HashSet::new(),
             marks: Vec::new(),
             used_secrets: BTreeSet::new(),
@@ -553,9 +556,12 @@ impl<'s> Draft<'s> {
 
     /// Makes a tag findable by the URL that it writes. `before` is the UID by which it was found until now.
     async fn index_tag(&mut self, tag: &Tag<StoredKeys>, row: &Row, before: Option<Uid>) -> Checked {
-        let Some((layout, _)) = row.layout() else { return self.claim(tag, before, None).await };
+        let Some((layout, sdm)) = row.layout() else { return self.claim(tag, before, None).await };
         let uid = index::claimed_uid(tag, layout);
         self.claim(tag, before, uid).await?;
+        if let Some(reason) = index::unfindable(tag, layout, sdm) {
+            self.warn(format!("the page cannot find tags with the layout {}: {reason}", layout.template));
+        }
         if let Some(shape) = self.index.documents(layout) {
             self.fetch(vec![shape.clone()]).await?;
             let layouts = self.get(&shape)?.unwrap_or_default();
@@ -564,9 +570,17 @@ impl<'s> Draft<'s> {
         Ok(self.index.add(layout, uid.is_some(), row.meta_key(), self.allowed.meta_keys)?)
     }
 
+    fn warn(&mut self, warning: String) {
+        let warnings = &mut self.report.warnings;
+        if warnings.len() < LISTED && !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
     /// Lets a tag be found by another UID.
     async fn claim(&mut self, tag: &Tag<StoredKeys>, before: Option<Uid>, now: Option<Uid>) -> Checked {
         let key = tag.key();
+        self.claims.insert(key.clone(), now);
         if let Some(old) = before.filter(|old| now != Some(*old)) {
             let (name, mut tags) = self.claimed(old).await?;
             tags.retain(|tag| *tag != key);
@@ -598,6 +612,9 @@ impl<'s> Draft<'s> {
 
     /// Returns the UID by which a stored tag is found.
     async fn claimed_before(&mut self, tag: &Tag<StoredKeys>) -> Result<Option<Uid>, StoreError> {
+        if let Some(uid) = self.claims.get(&tag.key()) {
+            return Ok(*uid);
+        }
         let group = match (&tag.layout, tag.above().get(2)) {
             (None, Some(group)) => {
                 self.fetch(vec![group.clone()]).await?;
@@ -628,9 +645,7 @@ impl<'s> Draft<'s> {
             if record.chip.is_some() && !self.allowed.no_rules {
                 return problem(format!("{reason} (--allow-no-rules accepts it)"));
             }
-            if !self.report.warnings.contains(&reason) && self.report.warnings.len() < LISTED {
-                self.report.warnings.push(reason);
-            }
+            self.warn(reason);
         }
         let waits = match unfit(row) {
             Ok(()) => false,

@@ -6,6 +6,7 @@ use anyhow::bail;
 use suntap::platform::ApiKeyName;
 
 use crate::hex;
+use crate::import::check::check_text;
 use crate::registry::document::{ApiKey, KeyKind, key};
 use crate::registry::one;
 use crate::secrets::{Secrets, random};
@@ -29,6 +30,7 @@ pub async fn create(store: &Store, secrets: &Secrets, key: &ApiKey) -> anyhow::R
     if known.is_none() {
         bail!("there is no organisation {}", key.organisation);
     }
+    check_text("a label", key.label.as_deref().unwrap_or_default(), 0).map_err(anyhow::Error::msg)?;
     let prefix = match key.kind {
         KeyKind::Public => "public",
         KeyKind::Private => "private",

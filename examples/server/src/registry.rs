@@ -11,7 +11,7 @@ use suntap::platform::{ApiKeyName, AsyncTagRegistry, OrganisationId, TagRef};
 
 use self::cache::{Cache, Readers};
 use self::document::{ApiKey, Entry, Layout, Level, StoredKeys, Tag, key};
-use self::index::Suspects;
+use self::index::{Reader, Suspects};
 use self::row::{Above, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
@@ -53,17 +53,18 @@ impl<'s> Registry<'s> {
     pub async fn suspects(&self, target: &str) -> Result<Option<Vec<String>>, StoreError> {
         let shapes: Vec<_> = index::shapes(target).into_iter().filter(|key| is_key(key)).collect();
         let found = self.store.read(&shapes, None).await?.documents;
-        let mut suspects = Suspects::default();
+        let found = shapes.iter().zip(found).filter_map(|(shape, text)| Some((shape, text?)));
+        let readers = found.map(|(shape, text)| self.caches.readers.get(shape, text, self.secrets));
+        let readers = readers.collect::<Result<Vec<_>, _>>()?;
+        let mut suspects = Suspects::new(readers.iter().flat_map(|readers| readers.iter()).map(Reader::weight).sum());
         let mut is_read = false;
-        for (shape, text) in shapes.iter().zip(found).filter_map(|(shape, text)| Some((shape, text?))) {
-            for reader in self.caches.readers.get(shape, text, self.secrets)?.iter() {
-                is_read |= reader.read(target, &mut suspects);
-            }
+        for reader in readers.iter().flat_map(|readers| readers.iter()) {
+            is_read |= reader.read(target, &mut suspects);
         }
         if !is_read {
             return Ok(None);
         }
-        let Suspects { named: mut tags, uids } = suspects;
+        let Suspects { named: mut tags, uids, .. } = suspects;
         let claimed: Vec<_> = uids.into_iter().map(key::claimed).collect();
         if !claimed.is_empty() {
             let found = self.store.read(&claimed, None).await?.documents;

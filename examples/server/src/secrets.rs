@@ -65,7 +65,7 @@ impl Secrets {
     /// Returns an error if the text is not in this format. The error names the secret and does not repeat it.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         // The message of serde could repeat a value.
-        let text: Text = serde_json::from_str(text).map_err(|error| {
+        let text: Text = serde_json::from_str(text.trim_start_matches('\u{FEFF}')).map_err(|error| {
             anyhow!("line {}, column {}: not in the format of a secrets file", error.line(), error.column())
         })?;
         if text.server.is_empty() {

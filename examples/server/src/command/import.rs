@@ -17,7 +17,7 @@ pub(crate) async fn run(args: Import) -> anyhow::Result<()> {
         let mut file = std::fs::File::open(&args.path).with_context(|| args.path.display().to_string())?;
         file.read_to_string(&mut text).with_context(|| args.path.display().to_string())?;
     }
-    let (opened, _) = args.store.create().await?;
+    let opened = args.store.create().await?;
     opened.print_warnings();
     // Draws nothing if there is no terminal.
     let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());

@@ -30,7 +30,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
 async fn run_with(args: Serve, log: &Log) -> anyhow::Result<()> {
     let listener = listen(&args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
     let ops = match args.ops_listen {
-        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("--ops-listen {address}"))?),
+        Some(address) => Some(listen(&address).await.with_context(|| format!("--ops-listen {address}"))?),
         None => None,
     };
     let origin = origin(listener.local_addr()?);

@@ -112,10 +112,13 @@ fn check_length(what: &str, text: &str, most: usize) -> Result<(), String> {
 }
 
 /// Checks a text that people read as a name.
-pub(super) fn check_text(what: &str, text: &str, least: usize) -> Result<(), String> {
+pub(crate) fn check_text(what: &str, text: &str, least: usize) -> Result<(), String> {
     let length = text.chars().count();
     if !(least..=MAX_NAME).contains(&length) {
         return Err(format!("{what} must have {least} to {MAX_NAME} characters, got {length}"));
+    }
+    if length > 0 && !text.chars().any(is_visible) {
+        return Err(format!("{what} must have a visible character"));
     }
     match text.chars().find(|c| is_hidden(*c)) {
         Some(c) => Err(format!(

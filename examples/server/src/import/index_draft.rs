@@ -23,14 +23,14 @@ impl IndexDraft {
     /// Takes over what is stored for a shape. A key that is sealed under an older server secret is sealed again, so that the same
     /// key has the same text.
     pub(super) fn load(&mut self, shape: String, mut layouts: Vec<Indexed>, secrets: &Secrets) {
-        for meta_keys in layouts.iter_mut().filter_map(|layout| layout.meta_keys.as_mut()) {
-            for key in meta_keys {
-                if let Some(renewed) = key.renewed(secrets) {
-                    *key = renewed;
-                }
+        let mut is_changed = false;
+        for key in layouts.iter_mut().filter_map(|layout| layout.meta_keys.as_mut()).flatten() {
+            if let Some(renewed) = key.renewed(secrets).filter(|renewed| renewed != key) {
+                *key = renewed;
+                is_changed = true;
             }
         }
-        self.0.insert(shape, Shape { layouts, is_changed: false });
+        self.0.insert(shape, Shape { layouts, is_changed });
     }
 
     /// Returns the keys of the documents that are needed to add a tag with this layout.

@@ -190,8 +190,11 @@ impl<'l> Partial<'l> {
         let Some(((kind, fields), stored)) = self.object.as_ref().zip(stored) else {
             let hint = |error: String| {
                 let is_missing = error.starts_with("missing field");
-                let hint =
-                    if is_missing { " (a line that changes nothing stored needs all required fields)" } else { "" };
+                let hint = if is_missing {
+                    " (the object is not stored yet, so its line needs all required fields)"
+                } else {
+                    ""
+                };
                 error + hint
             };
             return parse(self.line, self.line).map_err(hint);

@@ -9,8 +9,7 @@ use crate::registry::document::{KeySource, StoredKeys, Tag};
 use crate::registry::row;
 
 const NO_CONTEXT: &str = "keys that are sealed under an eCode need a tag with a number and a UID";
-const FACTORY: &str =
-    "16 zero bytes are the factory key, with which everybody can make taps that pass (--allow-factory-keys accepts it)";
+const FACTORY: &str = "a key is 16 zero bytes, the factory key, with which everybody can make taps that pass (--allow-factory-keys accepts it)";
 
 impl Draft<'_> {
     /// Returns a tag with its keys as they are stored, and the SDMFileReadKey if the line contains it. `before` is the

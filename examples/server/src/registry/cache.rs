@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache as Values;
+use quick_cache::sync::{Cache as Values, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use suntap::{CounterId, Mark};
 
 use super::document;
@@ -107,6 +107,37 @@ impl Readers {
 
 impl Default for Readers {
     fn default() -> Self {
-        Self(Values::with_weighter(1024, READERS, ByKeys))
+        // In one part, because a part does not keep a value that is larger than the part.
+        let options = OptionsBuilder::new().shards(1).estimated_items_capacity(1024).weight_capacity(READERS).build();
+        options.map_or_else(
+            |_| Self(Values::with_weighter(1024, READERS, ByKeys)),
+            |options| {
+                Self(Values::with_options(options, ByKeys, DefaultHashBuilder::default(), DefaultLifecycle::default()))
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A large shape must not be prepared again for each request.
+    #[test]
+    fn the_largest_shape_is_kept() {
+        let secrets = Secrets::random().unwrap();
+        let readers = Readers::default();
+        let key = |number: u32| crate::registry::index::MetaKeyRef::sealed(&key_of(number), &secrets).unwrap();
+        let layout = serde_json::json!({ "template": "/t?e={picc}&c={mac}" });
+        let keys: Vec<_> = (0..10_000).map(key).collect();
+        let text = serde_json::json!([{ "layout": layout, "metaKeys": keys }]).to_string();
+        let first = readers.get("shape/t&e&c", text.clone(), &secrets).unwrap();
+        assert!(Arc::ptr_eq(&first, &readers.get("shape/t&e&c", text, &secrets).unwrap()));
+    }
+
+    fn key_of(number: u32) -> suntap::SdmMetaReadKey {
+        let mut key = [7; 16];
+        key.iter_mut().zip(number.to_be_bytes()).for_each(|(key, byte)| *key = byte);
+        suntap::SdmMetaReadKey::from_bytes(key)
     }
 }

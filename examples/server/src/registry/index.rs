@@ -22,11 +22,13 @@ use crate::secrets::Secrets;
 pub const MAX_META_KEYS: usize = 1024;
 /// Maximum number of tags with the same UID.
 pub const MAX_SAME_UID: usize = 8;
-/// Maximum number of UIDs that one request looks up.
+/// Maximum number of UIDs that one request looks up if its shape has at most [`MAX_META_KEYS`] keys.
 ///
-/// A wrong key opens PICCData in 3 of 256 cases, so 1,024 keys yield 12 wrong UIDs on average. Far more than 32 do not
-/// occur together with the right one.
+/// A wrong key opens PICCData in 3 of 256 cases, so 1,024 keys yield 12 wrong UIDs on average. It is practically impossible that
+/// they are more than 31.
 const MAX_UIDS: usize = 32;
+/// One more UID is looked up for each group of so many further keys. This is more than twice the average.
+const KEYS_PER_UID: usize = 32;
 /// Maximum number of path segments of which each may be replaced by an element. For longer paths, only the number of segments
 /// is compared.
 const MAX_SEGMENTS: usize = 4;
@@ -73,7 +75,8 @@ impl MetaKeyRef {
         }
     }
 
-    fn key(&self, secrets: &Secrets) -> Option<SdmMetaReadKey> {
+    /// Returns the key, or `None` if the secrets do not open it.
+    pub(crate) fn key(&self, secrets: &Secrets) -> Option<SdmMetaReadKey> {
         match self {
             Self::Sealed(sealed) => {
                 let context = context_of("meta keys", None);
@@ -127,8 +130,9 @@ impl Reader {
 }
 
 /// The tags that may have written a URL.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Suspects {
+    max_uids: usize,
     /// The keys of the tags that the URL names.
     pub(crate) named: Vec<String>,
     /// The UIDs that the URL claims.
@@ -136,12 +140,18 @@ pub(crate) struct Suspects {
 }
 
 impl Suspects {
+    /// Prepares a search with so many meta-read keys.
+    pub(crate) fn new(keys: usize) -> Self {
+        let max_uids = MAX_UIDS.saturating_add(keys.saturating_sub(MAX_META_KEYS) / KEYS_PER_UID);
+        Self { max_uids, named: Vec::new(), uids: Vec::new() }
+    }
+
     fn add_key(&mut self, key: Option<String>) {
         self.named.extend(key.filter(|key| !self.named.contains(key)));
     }
 
     fn add_uid(&mut self, uid: Uid) {
-        if self.uids.len() < MAX_UIDS && !self.uids.contains(&uid) {
+        if self.uids.len() < self.max_uids && !self.uids.contains(&uid) {
             self.uids.push(uid);
         }
     }
@@ -151,7 +161,7 @@ impl Suspects {
 fn origin_form(template: &str) -> String {
     let scheme = template.find("://").map_or(0, |at| at.saturating_add(3));
     let rest = template.get(scheme..).unwrap_or_default();
-    let (host, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (host, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let window = if host.contains("[[") || template.starts_with("[[") { "[[" } else { "" };
     format!("{window}{rest}")
 }
@@ -207,9 +217,37 @@ pub(crate) fn without_host(layout: &Layout) -> Layout {
     Layout { mode: layout.mode, template: origin_form(&layout.template) }
 }
 
-/// Returns `true` if the URL of a tag names the tag: by its XUID if it has one, by its number otherwise.
+/// Returns `true` if the path or the query of a tag's URL names the tag: by its XUID if it has one, by its number otherwise.
 pub(crate) fn names_tag(layout: &Layout, has_xuid: bool) -> bool {
-    layout.template.contains(if has_xuid { "{:xuid}" } else { "{:tagId}" })
+    origin_form(&layout.template).contains(if has_xuid { "{:xuid}" } else { "{:tagId}" })
+}
+
+/// Returns the reason why the page cannot find the tag of this layout, if it cannot.
+pub(crate) fn unfindable(tag: &Tag<StoredKeys>, layout: &Layout, sdm: &SdmLayout) -> Option<&'static str> {
+    let origin = origin_form(&layout.template);
+    let head = layout.template.get(..layout.template.len().saturating_sub(origin.len())).unwrap_or_default();
+    let path = parts(&origin).0.to_owned();
+    let is_reserved = path == "v1" || path.starts_with("v1/") || matches!(&*path, "healthz" | "readyz" | "metrics");
+    if origin.contains('#') {
+        return Some("a server does not receive the text after #");
+    }
+    if head.contains('{') {
+        return Some("an element is before the path");
+    }
+    if is_reserved {
+        return Some("the server uses this path itself");
+    }
+    if parts(&origin).1.contains('{') {
+        return Some("an element is in the name of a parameter");
+    }
+    if names_tag(layout, tag.xuid.is_some()) {
+        return None;
+    }
+    if tag.keys.is_some() && claimed_uid(tag, layout).is_none() {
+        return Some("the URL does not name the tag, and its keys need an eCode, or the tag has no UID");
+    }
+    let has_uid = sdm.has(Field::PiccData) || sdm.has(Field::Uid);
+    (!has_uid).then_some("the URL contains neither {:xuid}, {:tagId} nor a UID")
 }
 
 /// Returns a layout without scheme and host as the library has it.
@@ -244,6 +282,10 @@ mod tests {
         let other = ["/ntag425?e=EF96&c=94EE", "/ntag424?e=EF96&d=94EE", "/ntag424/?e=EF96&c=94EE", "/ntag424?e=EF96"];
         let shape = shape(&origin_form("https://a.example/ntag424?e={picc}&c={mac}"));
         assert!(other.iter().all(|target| !shapes(target).contains(&shape)));
+        // The limit of wrong UIDs grows faster than their average, 3 of 256 keys.
+        for keys in [0, 1024, 2048, 10_000] {
+            assert!(Suspects::new(keys).max_uids >= 20 + keys * 3 / 256, "{keys}");
+        }
         assert!(shapes(&"/a".repeat(1000)).len() == 1 && shapes("/a/b/c/d").len() == 16);
     }
 }

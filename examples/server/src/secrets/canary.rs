@@ -96,26 +96,33 @@ pub(crate) fn names(source: &KeySource) -> impl Iterator<Item = String> {
 /// # Errors
 /// Returns an error if they are not, if the store is empty, or if it fails.
 pub async fn check(store: &Store, secrets: &Secrets) -> anyhow::Result<Vec<String>> {
-    let Some(stored) = stored(store).await? else {
-        if is_empty(store).await? {
-            return Err(StoreError::Missing("the store is empty".into()).into());
-        }
-        return Ok(vec![
-            "the store does not record yet which secrets belong to it: the next import records the secrets in use"
-                .into(),
-        ]);
-    };
-    checked(&stored, secrets)
+    if let Some(warnings) = check_recorded(store, secrets).await? {
+        return Ok(warnings);
+    }
+    if is_empty(store).await? {
+        return Err(StoreError::Missing("the store is empty".into()).into());
+    }
+    Ok(vec![
+        "the store does not record yet which secrets belong to it: the next import records the secrets in use".into(),
+    ])
 }
 
-/// Prepares a store for an import: checks that `secrets` are those of the store, or records them in a store without any. Returns
-/// warnings, and `true` if they were recorded.
+/// Like [`check`], but returns `None` for a store that does not record its secrets.
+///
+/// # Errors
+/// Returns an error if `secrets` are not those of the store, or if it fails.
+pub async fn check_recorded(store: &Store, secrets: &Secrets) -> anyhow::Result<Option<Vec<String>>> {
+    stored(store).await?.map(|stored| checked(&stored, secrets)).transpose()
+}
+
+/// Checks that `secrets` are those of the store, or records them in a store without any. Returns warnings, and `true` if they were
+/// recorded.
 ///
 /// # Errors
 /// Returns an error if they are not those of the store, or if it fails.
 pub async fn record(store: &Store, secrets: &Secrets) -> anyhow::Result<(Vec<String>, bool)> {
-    if let Some(stored) = stored(store).await? {
-        return Ok((checked(&stored, secrets)?, false));
+    if let Some(warnings) = check_recorded(store, secrets).await? {
+        return Ok((warnings, false));
     }
     write(store, None, &Canaries::recorded(None, secrets, &BTreeSet::new())).await?;
     Ok((Vec::new(), true))

@@ -59,6 +59,6 @@ fn the_command_has_the_flag() {
     let line = changed(1, json!({ "keys": { "plain": { "file": "0".repeat(32) } } }));
     let lines = [tags::levels(), vec![line]].concat();
     let (is_done, said) = run_import(&folder, &lines, &[]);
-    assert!(!is_done && said.contains("line 5: 16 zero bytes are the factory key"), "{said}");
+    assert!(!is_done && said.contains("line 5: a key is 16 zero bytes, the factory key"), "{said}");
     assert!(run_import(&folder, &lines, &["--allow-factory-keys"]).0);
 }

@@ -244,7 +244,10 @@ async fn a_short_line_is_checked_like_a_long_one() {
         (r#"{"tag":{"xuid":"tag00001"},"x":1}"#, "line 1: "),
         (r#"{"tag":{"xuid":"tag00001"}} x"#, "line 1: "),
         (r#"{"tag":[1,null,"tag00001"]}"#, "a line must be like"),
-        (r#"{"tag":{"xuid":"tag00002","state":"inactive"}}"#, "missing field `organisation`, column 45 (a line that"),
+        (
+            r#"{"tag":{"xuid":"tag00002","state":"inactive"}}"#,
+            "missing field `organisation`, column 45 (the object is not stored yet",
+        ),
         (r#"{"organisation":{"id":2,"needsToken":true}}"#, "missing field `name`"),
         (r#"{"organisation":{"id":1,"name":null}}"#, "invalid type: null"),
         (r#"{"apiKey":{"key":"0123456789AB","label":"x"}}"#, "missing field `organisation`"),

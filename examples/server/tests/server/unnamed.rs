@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use suntap::emulator::EmulatedTag;
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
+use suntap_server::check::check;
 use suntap_server::import::{Allowed, import};
 use suntap_server::registry::{Caches, Registry};
+use suntap_server::secrets::Secrets;
 use suntap_server::store::{Address, Options, Store};
 
 use crate::client::{Server, get};
@@ -204,6 +206,54 @@ async fn tags_with_the_same_uid_are_told_apart_by_their_keys() {
     let target = tag.tap();
     assert_page(&server, &target, "Genuine");
     assert_page(&server, &target, "Seen before");
+}
+
+/// Import seals the keys of the index again, so that they open after the old secret is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_follows_a_rotation_of_the_server_secret() {
+    const OLD: &str = "5E5E5E5E5E5E5E5E5E5E5E5E5E5E5E5E";
+    const NEW: &str = "6F6F6F6F6F6F6F6F6F6F6F6F6F6F6F6F";
+    let secrets = |server: &[&str]| -> &'static Secrets {
+        let text = json!({ "apiKeys": "A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1", "server": server }).to_string();
+        Box::leak(Box::new(Secrets::parse(&text).unwrap()))
+    };
+    let folder = Folder::new();
+    let mut tag = Tag::new(1, TEMPLATE, 1, Scheme::Aes);
+    let store = store(&folder, std::slice::from_ref(&tag.line)).await;
+    let lines = tags::text(&[json!({ "tag": { "number": 1, "name": "Boot" } })]);
+    import(&store, secrets(&[NEW, OLD]), &lines, Allowed::default(), |_| ()).await.unwrap();
+    for server in [&[NEW][..], &[NEW, OLD]] {
+        let found = Registry::new(&store, &Caches::default(), secrets(server)).suspects(&tag.tap()).await.unwrap();
+        assert_eq!(found, Some(vec!["number/1".to_owned()]));
+        assert!(check(&store, secrets(server)).await.unwrap().is_empty());
+    }
+    // Without both secrets, the check names the tag and the index.
+    let findings = check(&store, secrets(&[OLD])).await.unwrap();
+    assert!(findings.iter().any(|finding| finding.reason.contains("no secret opens 1 of its meta-read keys")));
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn import_warns_of_tags_that_the_page_cannot_find() {
+    let folder = Folder::new();
+    let store = store(&folder, &[]).await;
+    for (template, reason) in [
+        ("https://{:tagId}.t.example/h?e={picc}&c={mac}", "an element is before the path"),
+        ("https://t.example/n?{:tagId}={picc}&c={mac}", "an element is in the name of a parameter"),
+        ("https://t.example/f?e={picc}&c={mac}#{:tagId}", "the text after #"),
+        ("https://t.example/healthz?e={picc}&c={mac}", "uses this path itself"),
+        ("https://t.example/v1/t?e={picc}&c={mac}", "uses this path itself"),
+        ("https://t.example/lit?x=tag00001&n={ctr}&e={mac}", "neither {:xuid}, {:tagId} nor a UID"),
+        (TEMPLATE, ""),
+    ] {
+        let is_ixkio = !template.contains("{picc}");
+        let mut line = if is_ixkio { tags::line(1) } else { Tag::new(1, TEMPLATE, 1, Scheme::Aes).line };
+        line["tag"]["layout"] = json!({ "template": template });
+        let report = import(&store, tags::secrets(), &tags::text(&[line]), Allowed::default(), |_| ()).await.unwrap();
+        let warnings = report.warnings.join("\n");
+        assert!(warnings.is_empty() == reason.is_empty() && warnings.contains(reason), "{template}: {warnings}");
+    }
+    store.close().await;
 }
 
 /// The index is by the shape of the URL, so other layouts cost nothing.
