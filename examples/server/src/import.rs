@@ -560,7 +560,7 @@ impl<'s> Draft<'s> {
         let uid = index::claimed_uid(tag, layout);
         self.claim(tag, before, uid).await?;
         if let Some(reason) = index::unfindable(tag, layout, sdm) {
-            self.warn(format!("the page cannot find tags with the layout {}: {reason}", layout.template));
+            self.warn(format!("the page may not find tags with the layout {}: {reason}", layout.template));
         }
         if let Some(shape) = self.index.documents(layout) {
             self.fetch(vec![shape.clone()]).await?;

@@ -42,7 +42,8 @@ pub(crate) fn imported(lines: &[Value]) -> (Folder, String) {
     };
     let tags = lines.iter().filter(|line| line.get("tag").is_some()).count();
     let report = format!("{tags} tags imported, and {} other lines\n", lines.len() - tags);
-    assert_eq!(run(&["import", file.to_str().unwrap()]), report);
+    // Warnings may follow.
+    assert!(run(&["import", file.to_str().unwrap()]).starts_with(&report));
     let key = run(&["key", "new", "--organisation", "1"]).trim().to_owned();
     (folder, key)
 }
