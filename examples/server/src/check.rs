@@ -1,6 +1,6 @@
 //! Lists the tags that cannot be verified, and the tag groups without rules.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use suntap::platform::TagRecord as _;
 use suntap::platform::rules::Rules;
 
 use crate::import::check::{no_rules, unfit};
-use crate::registry::document::Entry;
-use crate::registry::index::Indexed;
+use crate::registry::document::{Entry, key};
+use crate::registry::index::{self, Indexed};
 use crate::registry::row::{Above, Row};
 use crate::registry::{above, document};
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, canary};
 use crate::store::{Store, StoreError};
 
 /// A problem of a tag or a tag group.
@@ -30,7 +30,15 @@ pub struct Finding {
 /// # Errors
 /// Returns an error if the store fails, or if an import adds tags to new batches at the same time.
 pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<Finding>, StoreError> {
-    let mut scan = Scan { secrets, documents: HashMap::new(), above: HashMap::new(), findings: BTreeSet::new() };
+    let mut scan = Scan {
+        secrets,
+        is_secret_missing: canary::is_server_secret_missing(store, secrets).await?,
+        documents: HashMap::new(),
+        above: HashMap::new(),
+        claims: HashSet::new(),
+        shapes: HashMap::new(),
+        findings: BTreeSet::new(),
+    };
     for prefix in ["organisation/", "level/"] {
         let keep = |key: &str, text: &str| {
             scan.documents.insert(key.into(), text.into());
@@ -38,36 +46,56 @@ pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<
         };
         store.list(prefix, keep).await?;
     }
+    store.list("claimed/", |key, text| scan.claims(key, text)).await?;
+    store.list("shape/", |key, text| scan.shape(key, text)).await?;
     for prefix in ["xuid/", "number/"] {
         store.list(prefix, |key, text| scan.tag(key, text)).await?;
     }
-    store.list("shape/", |key, text| scan.shape(key, text)).await?;
     Ok(scan.findings)
 }
 
 struct Scan {
     secrets: &'static Secrets,
+    /// The store was used with a server secret that is no longer listed.
+    is_secret_missing: bool,
     /// The documents of organisations and levels.
     documents: HashMap<String, String>,
     /// The same documents, parsed, by the key of the innermost level.
     above: HashMap<String, Arc<Above>>,
+    /// The keys of documents of UIDs, each with a tag in it.
+    claims: HashSet<(String, String)>,
+    /// The layouts of each shape, with the keys that the secrets have.
+    shapes: HashMap<String, Vec<Indexed>>,
     /// A set, because a store may list a document twice.
     findings: BTreeSet<Finding>,
 }
 
 impl Scan {
-    /// Checks the keys by which the page finds tags.
-    fn shape(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
-        let layouts: Vec<Indexed> = document(key, text)?;
-        let keys = layouts.iter().filter_map(|layout| layout.meta_keys.as_ref()).flatten();
-        let closed = keys.filter(|key| key.key(self.secrets).is_none()).count();
-        if closed > 0 {
-            self.add(
-                key,
-                format!("no secret opens {closed} of its meta-read keys: import the tags of this layout again"),
-            );
-        }
+    fn claims(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        let tags: Vec<String> = document(key, text)?;
+        self.claims.extend(tags.into_iter().map(|tag| (key.to_owned(), tag)));
         Ok(())
+    }
+
+    fn shape(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        let mut layouts: Vec<Indexed> = document(key, text)?;
+        for keys in layouts.iter_mut().filter_map(|layout| layout.meta_keys.as_mut()) {
+            *keys = index::renewed(keys, self.secrets);
+        }
+        self.shapes.insert(key.into(), layouts);
+        Ok(())
+    }
+
+    /// Returns `true` if the index leads to a tag, or if it does not have to.
+    fn is_found(&self, key: &str, row: &Row) -> bool {
+        let Some(((layout, _), uid)) = row.layout().zip(row.claimed_uid()) else { return true };
+        let layouts = self.shapes.get(&index::shape_of(layout));
+        let layout = index::without_host(layout);
+        let indexed = layouts.and_then(|layouts| layouts.iter().find(|indexed| indexed.layout == layout));
+        let has_key = indexed
+            .and_then(|indexed| indexed.meta_keys.as_ref())
+            .is_some_and(|keys| row.meta_key().is_none_or(|key| keys.contains(&key)));
+        has_key && self.claims.contains(&(key::claimed(uid), key.to_owned()))
     }
 
     fn tag(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
@@ -77,6 +105,12 @@ impl Scan {
         let row = Row::new(*tag, above, None, self.secrets).map_err(|_| StoreError::Document(key.into()))?;
         if let Err(reason) = unfit(&row) {
             self.add(key, reason.to_string());
+        }
+        if !self.is_found(key, &row) {
+            self.add(key, "the page does not find the tag: import a line of it again".into());
+        }
+        if self.is_secret_missing && row.needs_code() {
+            self.add(key, "its keys may need a server secret that is no longer listed".into());
         }
         let record = row.record();
         if record.names.xuid.is_some() && record.chip.is_none() && row.has_keys() {

@@ -105,8 +105,21 @@ pub async fn import(
     secrets: &'static Secrets,
     text: &str,
     allowed: Allowed,
-    mut done: impl FnMut(u64),
+    done: impl FnMut(u64),
 ) -> Result<Report, ImportError> {
+    let (report, change) = prepare(store, secrets, text, allowed, done).await?;
+    store.change(&change).await?;
+    Ok(report)
+}
+
+/// Returns what an import changes.
+async fn prepare(
+    store: &Store,
+    secrets: &'static Secrets,
+    text: &str,
+    allowed: Allowed,
+    mut done: impl FnMut(u64),
+) -> Result<(Report, Change), ImportError> {
     let mut draft = Draft::new(store, secrets, allowed);
     let mut problems = Vec::new();
     let mut all = 0_usize;
@@ -138,9 +151,7 @@ pub async fn import(
     if all > 0 {
         return Err(ImportError::Lines { listed: problems, all });
     }
-    let (report, change) = draft.finished()?;
-    store.change(&change).await?;
-    Ok(report)
+    Ok(draft.finished()?)
 }
 
 /// The registry as it will be after the import.
@@ -691,8 +702,14 @@ impl<'s> Draft<'s> {
             self.put(canary::KEY.into(), &recorded)?;
         }
         let mut writes: Vec<_> = self.writes.into_iter().collect();
-        // The tags come last: if a store writes one by one and is interrupted, the same import still finds the old tags.
-        writes.sort_by_key(|(_, text)| text.as_ref().is_some_and(|text| text.starts_with(r#"{"tag":"#)));
+        // A store may write one part after the other and be interrupted. Then the same import must find what it has to change: the
+        // old tags, and the old groups and organisations, whose change makes it check their tags. New ones precede their tags.
+        writes.sort_by_cached_key(|(key, text)| {
+            let is_old = || self.seen.get(key).is_some_and(Option::is_some);
+            let is_above = key.starts_with("level/") || key.starts_with("organisation/");
+            let is_tag = text.as_ref().is_some_and(|text| text.starts_with(r#"{"tag":"#));
+            if is_above && is_old() { 2 } else { u8::from(is_tag) }
+        });
         let change = Change { seen: self.seen.into_iter().collect(), writes, marks: self.marks };
         Ok((self.report, change))
     }
@@ -766,5 +783,52 @@ impl std::error::Error for ImportError {
 impl From<StoreError> for ImportError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{Address, Options};
+
+    use super::*;
+
+    /// A store that is interrupted between two writes must leave what makes the same import complete them.
+    #[tokio::test]
+    async fn a_changed_group_is_written_after_its_tags() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = Address::Embedded(folder.path().join("data.redb"));
+        let store = Store::create(&address, Options::default()).await.unwrap();
+        let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random().unwrap()));
+        let group = |template: &str| {
+            let group = serde_json::json!({ "organisation": 1, "path": "F/G", "layout": { "template": template } });
+            format!("{}\n", serde_json::json!({ "tagGroup": group }))
+        };
+        let prepared = async |text: &str| prepare(&store, secrets, text, Allowed::default(), |_| ()).await.unwrap().1;
+        let keys = |change: &Change| -> Vec<String> { change.writes.iter().map(|(key, _)| key.clone()).collect() };
+        let named = group("https://t.example/tap?x={:tagId}&e={picc}&m={mac}");
+        let around = r#"{"organisation":{"id":1,"name":"One"}}
+            {"folder":{"organisation":1,"path":"F"}}"#;
+        let tag = r#"{"batch":{"organisation":1,"path":"F/G/B"}}
+            {"tag":{"organisation":1,"batch":"F/G/B","number":7,"uid":"04AABBCC112233","keys":{"plain":
+            {"meta":"00112233445566778899AABBCCDDEEFF","file":"FF112233445566778899AABBCCDDEEFF"}}}}"#;
+        let tag = tag.replace(":\n            {\"meta", ":{\"meta");
+        let first = prepared(&format!("{around}\n{named}{tag}\n")).await;
+        assert_eq!(keys(&first).last().map(String::as_str), Some("number/7"), "new levels come before their tags");
+        store.change(&first).await.unwrap();
+
+        let changed = group("https://t.example/n?picc_data={picc}&cmac={mac}");
+        let change = prepared(&changed).await;
+        let written = keys(&change);
+        assert_eq!(written.last().map(String::as_str), Some("level/1/F/G"));
+        for key in ["claimed/04AABBCC112233", "number/7"] {
+            assert!(written.iter().any(|written| written == key), "{written:?}");
+        }
+        for count in 0..written.len() {
+            let writes = change.writes.iter().take(count).cloned().collect();
+            store.change(&Change { writes, ..Change::default() }).await.unwrap();
+            let again = keys(&prepared(&changed).await);
+            assert!(again.iter().any(|written| written == "number/7"), "after {count} writes: {again:?}");
+        }
+        store.close().await;
     }
 }

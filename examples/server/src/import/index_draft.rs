@@ -21,14 +21,13 @@ impl IndexDraft {
     }
 
     /// Takes over what is stored for a shape. A key that is sealed under an older server secret is sealed again, so that the same
-    /// key has the same text.
+    /// key has the same text. A key that no secret opens is removed, because no tap can need it.
     pub(super) fn load(&mut self, shape: String, mut layouts: Vec<Indexed>, secrets: &Secrets) {
         let mut is_changed = false;
-        for key in layouts.iter_mut().filter_map(|layout| layout.meta_keys.as_mut()).flatten() {
-            if let Some(renewed) = key.renewed(secrets).filter(|renewed| renewed != key) {
-                *key = renewed;
-                is_changed = true;
-            }
+        for keys in layouts.iter_mut().filter_map(|layout| layout.meta_keys.as_mut()) {
+            let renewed = index::renewed(keys, secrets);
+            is_changed |= *keys != renewed;
+            *keys = renewed;
         }
         self.0.insert(shape, Shape { layouts, is_changed });
     }

@@ -67,16 +67,14 @@ impl MetaKeyRef {
         Some(Self::Sealed(SealedKeys::seal(secret, &WITHOUT_CODE, &context, key, &SdmFileReadKey::FACTORY)))
     }
 
-    /// Returns the same key, sealed under the current secret. Returns `None` if the secrets do not open it.
-    pub(crate) fn renewed(&self, secrets: &Secrets) -> Option<Self> {
-        match self {
-            Self::Sealed(_) => Self::sealed(&self.key(secrets)?, secrets),
-            _ => Some(self.clone()),
-        }
+    /// Returns the same key, sealed under the current secret. Returns `None` if the secrets do not have it.
+    fn renewed(&self, secrets: &Secrets) -> Option<Self> {
+        let key = self.key(secrets)?;
+        if matches!(self, Self::Sealed(_)) { Self::sealed(&key, secrets) } else { Some(self.clone()) }
     }
 
-    /// Returns the key, or `None` if the secrets do not open it.
-    pub(crate) fn key(&self, secrets: &Secrets) -> Option<SdmMetaReadKey> {
+    /// Returns the key, or `None` if the secrets do not have it.
+    fn key(&self, secrets: &Secrets) -> Option<SdmMetaReadKey> {
         match self {
             Self::Sealed(sealed) => {
                 let context = context_of("meta keys", None);
@@ -89,6 +87,17 @@ impl MetaKeyRef {
             Self::SdmBackend(name) => secrets.sdm_backend(name).map(Master::meta_read_key),
         }
     }
+}
+
+/// Returns the keys that the secrets have, each once and sealed under the current secret.
+pub(crate) fn renewed(keys: &[MetaKeyRef], secrets: &Secrets) -> Vec<MetaKeyRef> {
+    let mut renewed = Vec::with_capacity(keys.len());
+    for key in keys.iter().filter_map(|key| key.renewed(secrets)) {
+        if !renewed.contains(&key) {
+            renewed.push(key);
+        }
+    }
+    renewed
 }
 
 /// An [`Indexed`] layout, ready for use.
@@ -185,7 +194,10 @@ pub(crate) fn shapes(target: &str) -> Vec<String> {
     for segment in segments {
         all = all.into_iter().flat_map(|start| [segment, ANY].map(|end| [&start[..], &[end]].concat())).collect();
     }
-    all.iter().map(|segments| joined(segments, &names)).collect()
+    let mut shapes: Vec<_> = all.iter().map(|segments| joined(segments, &names)).collect();
+    shapes.sort_unstable();
+    shapes.dedup();
+    shapes
 }
 
 fn joined(segments: &[&str], names: &str) -> String {
@@ -233,6 +245,10 @@ pub(crate) fn unfindable(tag: &Tag<StoredKeys>, layout: &Layout, sdm: &SdmLayout
     }
     if head.contains('{') {
         return Some("an element is before the path");
+    }
+    let is_dots = |segment: &str| matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "." | "..");
+    if path.split('/').any(is_dots) {
+        return Some("clients remove . and .. from a path");
     }
     if is_reserved {
         return Some("the server uses this path itself");

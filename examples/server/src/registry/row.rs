@@ -10,7 +10,7 @@ use suntap::platform::{
 };
 use suntap::{LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
-use super::index::MetaKeyRef;
+use super::index::{self, MetaKeyRef};
 use crate::registry::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
 use crate::secrets::Secrets;
 
@@ -62,11 +62,24 @@ impl Row {
             let source = row.tag.keys.as_ref().map(|keys| &keys.source)?;
             serde_json::to_string(source).ok()
         };
-        match (&self.held, &other.held) {
-            (Some((_, file)), Some((_, other))) => file == other,
-            (None, None) => self.tag.uid == other.tag.uid && source(self).is_some() && source(self) == source(other),
-            _ => false,
-        }
+        // With another UID, it is another chip, which counts from 0.
+        self.tag.uid == other.tag.uid
+            && match (&self.held, &other.held) {
+                (Some((_, file)), Some((_, other))) => file == other,
+                (None, None) => source(self).is_some() && source(self) == source(other),
+                _ => false,
+            }
+    }
+
+    /// Returns the UID by which the page must find the tag. See [`index::claimed_uid`].
+    pub(crate) fn claimed_uid(&self) -> Option<Uid> {
+        index::claimed_uid(&self.tag, self.layout()?.0)
+    }
+
+    /// Returns `true` if the keys need an eCode, and a server secret that only a tap can show to be the right one.
+    pub(crate) fn needs_code(&self) -> bool {
+        let source = self.tag.keys.as_ref().map(|keys| &keys.source);
+        matches!(source, Some(KeySource::Sealed { .. } | KeySource::Derived(Derivation::ECode { .. })))
     }
 
     /// Returns the path of the tag group.

@@ -136,7 +136,9 @@ pub async fn accept(store: &Store, secrets: &Secrets) -> anyhow::Result<()> {
     let text = one(store, KEY.into()).await?;
     let stored: Option<Canaries> = text.as_deref().map(|text| document(KEY, text)).transpose()?;
     let used = stored.into_iter().flat_map(|stored| stored.named.into_keys()).collect();
-    write(store, text, &Canaries::recorded(None, secrets, &used)).await
+    let mut accepted = Canaries::recorded(None, secrets, &used);
+    accepted.server.clone_from(&secrets.canaries.server);
+    write(store, text, &accepted).await
 }
 
 fn checked(stored: &Canaries, secrets: &Secrets) -> anyhow::Result<Vec<String>> {
@@ -148,7 +150,7 @@ fn checked(stored: &Canaries, secrets: &Secrets) -> anyhow::Result<Vec<String>> 
             problems.join(", ")
         );
     }
-    if stored.server.iter().all(|canary| secrets.canaries.server.contains(canary)) {
+    if !misses_server_secret(stored, secrets) {
         return Ok(Vec::new());
     }
     Ok(vec![
@@ -156,6 +158,18 @@ fn checked(stored: &Canaries, secrets: &Secrets) -> anyhow::Result<Vec<String>> 
          open. If there are none, `suntap-server init --accept-secrets` ends this warning"
             .into(),
     ])
+}
+
+fn misses_server_secret(stored: &Canaries, secrets: &Secrets) -> bool {
+    !stored.server.iter().all(|canary| secrets.canaries.server.contains(canary))
+}
+
+/// Returns `true` if the store was used with a server secret that is no longer listed.
+///
+/// # Errors
+/// Returns an error if the store fails.
+pub(crate) async fn is_server_secret_missing(store: &Store, secrets: &Secrets) -> Result<bool, StoreError> {
+    Ok(stored(store).await?.is_some_and(|stored| misses_server_secret(&stored, secrets)))
 }
 
 async fn stored(store: &Store) -> Result<Option<Canaries>, StoreError> {

@@ -182,7 +182,8 @@ async fn a_new_uid_leaves_no_keys_that_do_not_open() {
     let folder = Folder::new();
     let store = open(&folder).await;
     let layout = json!({ "template": "https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}" });
-    let held = changed(1, json!({ "layout": layout }));
+    // The new chip counts from 0.
+    let held = changed(1, json!({ "layout": layout, "counter": { "ctr": 500 } }));
     import_into(&store, &[tags::levels(), vec![held, etrnl_tag(7).1]].concat()).await.unwrap();
     let other = tags::line(2)["tag"]["uid"].clone();
     import_into(&store, &[json!({ "tag": { "xuid": "tag00001", "uid": other } })]).await.unwrap();

@@ -104,4 +104,14 @@ fn tags_of_every_kind_pass_after_a_rotation() {
         let new = target(&tags[number].tap().unwrap());
         assert!(get(&server.address, &new).body.contains(said), "{number}");
     }
+    // The check names the tags that need the old secret.
+    drop(server);
+    let (_, secrets) = secrets(&folder, &[B]);
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = Store::open(&data.to_str().unwrap().parse().unwrap(), Options::default()).await.unwrap();
+        let findings = suntap_server::check::check(&store, secrets).await.unwrap();
+        let is_named = |key: &str| findings.iter().any(|finding| finding.key == key);
+        assert_eq!(["number/0", "number/1", "number/2"].map(is_named), [true, true, false], "{findings:?}");
+        store.close().await;
+    });
 }
