@@ -107,8 +107,7 @@ fn keys(
         }
         Keys::Sealed { keys, tag } => {
             let code = code()?;
-            let mut unsealed = secrets.server.iter().filter_map(|secret| keys.unseal(secret, &code, &tag).ok());
-            unsealed.next().context("the eCode does not open the keys of this tag")?
+            secrets.unseal(keys, &code, &tag).context("the eCode does not open the keys of this tag")?
         }
         Keys::ECode { epoch } => {
             let (code, secret) = (code()?, secret.context("there is no server secret")?);

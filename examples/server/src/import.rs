@@ -245,7 +245,7 @@ impl<'s> Draft<'s> {
                 _ => None,
             };
             if let Some(layout) = tag.layout.as_ref().or(group.as_ref()) {
-                names.extend(self.index.documents(layout));
+                names.extend(self.index.missing(layout));
                 let uid = tag.uid.filter(|_| !index::names_tag(layout, tag.xuid.is_some()));
                 names.extend(uid.map(key::claimed));
             }
@@ -573,7 +573,7 @@ impl<'s> Draft<'s> {
         if let Some(reason) = index::unfindable(tag, layout, sdm) {
             self.warn(format!("the page may not find tags with the layout {}: {reason}", layout.template));
         }
-        if let Some(shape) = self.index.documents(layout) {
+        if let Some(shape) = self.index.missing(layout) {
             self.fetch(vec![shape.clone()]).await?;
             let layouts = self.get(&shape)?.unwrap_or_default();
             self.index.load(shape, layouts, self.secrets);

@@ -9,10 +9,10 @@ pub mod canary;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
-use suntap::kdf::ecode::ServerSecret;
+use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::kdf::sdm_backend::Master;
 use suntap::platform::ApiKeySecret;
-use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmMetaReadKey};
+use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmMetaReadKey};
 
 use self::canary::{Canaries, canary};
 use crate::hex;
@@ -201,6 +201,16 @@ impl Secrets {
 
     pub(crate) fn plain_meta_key(&self, name: &str) -> Option<&SdmMetaReadKey> {
         self.plain_meta_keys.get(name)
+    }
+
+    /// Opens sealed keys with the server secret that they were sealed under. Returns `None` if it is not listed.
+    pub(crate) fn unseal(
+        &self,
+        keys: &SealedKeys,
+        code: &ECode,
+        tag: &TagContext,
+    ) -> Option<(SdmMetaReadKey, SdmFileReadKey)> {
+        self.server.iter().find_map(|secret| keys.unseal(secret, code, tag).ok())
     }
 
     pub(crate) fn master_key(&self, name: &str) -> Option<&MasterKey> {

@@ -81,12 +81,11 @@ async fn run_with(args: Serve, log: &Log) -> anyhow::Result<()> {
     };
     let main = serve(listener, Arc::clone(&app), limits, until_end());
     let ops = async {
-        match ops {
-            Some(listener) => serve_ops(listener, Arc::clone(&app), limits, until_end()).await,
-            None => Ok(()),
+        if let Some(listener) = ops {
+            serve_ops(listener, Arc::clone(&app), limits, until_end()).await;
         }
     };
-    let (failure, (), ()) = tokio::try_join!(async { Ok(end.await) }, main, ops)?;
+    let (failure, (), ()) = tokio::join!(end, main, ops);
     // Requests that were not finished in time keep the store open.
     if let Some(app) = Arc::into_inner(app) {
         app.close().await;

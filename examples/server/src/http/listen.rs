@@ -33,32 +33,16 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// Serves until `end`, then finishes the requests that were accepted.
-///
-/// # Errors
-/// Never returns an error: a connection that cannot be accepted does not end the server.
-pub async fn serve(
-    listener: TcpListener,
-    app: Arc<App>,
-    limits: Limits,
-    end: impl Future<Output = ()>,
-) -> std::io::Result<()> {
+/// Serves until `end`, then finishes the requests that were accepted. A connection that cannot be accepted does not end the server.
+pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
     let router = routes(Arc::clone(&app), limits.timeout);
-    serve_router(listener, router, app, limits, end).await
+    serve_router(listener, router, app, limits, end).await;
 }
 
 /// Like [`serve`], but only for `/healthz`, `/readyz` and `/metrics`.
-///
-/// # Errors
-/// Returns an error like [`serve`].
-pub async fn serve_ops(
-    listener: TcpListener,
-    app: Arc<App>,
-    limits: Limits,
-    end: impl Future<Output = ()>,
-) -> std::io::Result<()> {
+pub async fn serve_ops(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
     let router = ops_routes(Arc::clone(&app), limits.timeout);
-    serve_router(listener, router, app, limits, end).await
+    serve_router(listener, router, app, limits, end).await;
 }
 
 async fn serve_router(
@@ -67,7 +51,7 @@ async fn serve_router(
     app: Arc<App>,
     limits: Limits,
     end: impl Future<Output = ()>,
-) -> std::io::Result<()> {
+) {
     let service = TowerToHyperService::new(router);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(16 * 1024);
@@ -117,7 +101,6 @@ async fn serve_router(
     if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not finished in time");
     }
-    Ok(())
 }
 
 /// Reports connections that could not be accepted. Usually the process has too many open files. The server tries again until others

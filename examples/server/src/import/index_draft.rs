@@ -16,10 +16,6 @@ struct Shape {
 }
 
 impl IndexDraft {
-    pub(super) fn is_loaded(&self, shape: &str) -> bool {
-        self.0.contains_key(shape)
-    }
-
     /// Takes over what is stored for a shape. A key that is sealed under an older server secret is sealed again, so that the same
     /// key has the same text. A key that no secret opens is removed, because no tap can need it.
     pub(super) fn load(&mut self, shape: String, mut layouts: Vec<Indexed>, secrets: &Secrets) {
@@ -32,9 +28,9 @@ impl IndexDraft {
         self.0.insert(shape, Shape { layouts, is_changed });
     }
 
-    /// Returns the keys of the documents that are needed to add a tag with this layout.
-    pub(super) fn documents(&self, layout: &Layout) -> Option<String> {
-        Some(index::shape_of(layout)).filter(|shape| !self.is_loaded(shape))
+    /// Returns the key of the shape of a layout, unless it is loaded.
+    pub(super) fn missing(&self, layout: &Layout) -> Option<String> {
+        Some(index::shape_of(layout)).filter(|shape| !self.0.contains_key(shape))
     }
 
     /// Adds the layout of a tag. With `search`, its URL does not name the tag, and the page searches for its UID with

@@ -17,8 +17,8 @@ use super::within;
 /// The greatest number of lines in the queue. When the queue is full, new lines are dropped.
 const QUEUE: usize = 8192;
 
+/// The least important lines that are written to the log.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-/// What is written to the log.
 pub enum LogLevel {
     /// A line for each tap.
     Info,
@@ -30,8 +30,8 @@ pub enum LogLevel {
     Off,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
 /// How the log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum LogFormat {
     /// For people.
     Text,

@@ -107,7 +107,7 @@ impl Readers {
 
 impl Default for Readers {
     fn default() -> Self {
-        // In one part, because a part does not keep a value that is larger than the part.
+        // The cache has a single part, because a part does not keep a value that is larger than itself.
         let options = OptionsBuilder::new().shards(1).estimated_items_capacity(1024).weight_capacity(READERS).build();
         options.map_or_else(
             |_| Self(Values::with_weighter(1024, READERS, ByKeys)),

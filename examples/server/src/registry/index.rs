@@ -77,10 +77,8 @@ impl MetaKeyRef {
     fn key(&self, secrets: &Secrets) -> Option<SdmMetaReadKey> {
         match self {
             Self::Sealed(sealed) => {
-                let context = context_of("meta keys", None);
-                let mut opened =
-                    secrets.server.iter().filter_map(|secret| sealed.unseal(secret, &WITHOUT_CODE, &context).ok());
-                opened.next().map(|(key, _)| key)
+                let (key, _) = secrets.unseal(sealed, &WITHOUT_CODE, &context_of("meta keys", None))?;
+                Some(key)
             }
             Self::MetaKey(name) => secrets.plain_meta_key(name).cloned(),
             Self::Boltcard(name) => secrets.issuer_key(name).map(boltcard::meta_read_key),

@@ -278,8 +278,7 @@ pub(crate) fn hold_again<K, L>(
 
 /// Opens held keys with the server secret that they were sealed with.
 fn open_held<K>(sealed: &SealedKeys, tag: &Tag<K>, secrets: &Secrets) -> Option<(SdmMetaReadKey, SdmFileReadKey)> {
-    let context = held_context(tag);
-    secrets.server.iter().find_map(|secret| sealed.unseal(secret, &WITHOUT_CODE, &context).ok())
+    secrets.unseal(sealed, &WITHOUT_CODE, &held_context(tag))
 }
 
 /// Returns the context of held keys, which binds them to the name and the UID of their tag.

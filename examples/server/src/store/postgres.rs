@@ -8,9 +8,9 @@
 //! A connection pooler that shares connections by transaction (PgBouncer in transaction mode) loses these settings. With one, set
 //! them as defaults of the role, together with `lock_timeout` and `statement_timeout`.
 //!
-//! **Only the taps of a locked row wait.** Another transaction, of an import or of an administrator, can lock the row of a counter. In each server at most one
-//! tap of a counter uses a connection ([`turns`]). An attempt waits 100 ms for the row. At most a quarter of the pool is used for further
-//! attempts, so all other taps find free connections.
+//! **Only the taps of a locked row wait.** Another transaction, of an import or of an administrator, can lock the row of a counter.
+//! In each server, at most one tap of a counter uses a connection ([`turns`]). An attempt waits 100 ms for the row. At most a
+//! quarter of the pool is used for further attempts, so all other taps find free connections.
 
 mod connections;
 mod turns;

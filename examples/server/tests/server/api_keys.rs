@@ -292,13 +292,7 @@ fn a_new_key_has_a_kind_and_a_label() {
     let folder = Folder::new();
     let path = folder.path("lines.ndjson");
     tags::write(&path, &tags::levels());
-    let run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
-        command.args(args).arg("--store").arg(folder.path("data.redb")).arg("--secrets-file").arg(folder.secrets());
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let run = |args: &[&str]| folder.print(args);
     run(&["import", path.to_str().unwrap()]);
     for kind in ["public", "private", "token"] {
         let text = run(&["key", "new", "--organisation", "1", "--kind", kind, "--label", "Shop"]);

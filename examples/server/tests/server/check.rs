@@ -1,7 +1,5 @@
 //! What `import` and `check` report about tags that cannot be verified.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 use suntap_server::import::{Allowed, Report, import};
 
@@ -14,9 +12,7 @@ const EMPTY: &str = "give every tap an empty answer";
 
 /// The exit code and standard output of a command.
 fn run(folder: &Folder, args: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
-    command.args(args).arg("--store").arg(folder.path("data.redb")).arg("--secrets-file").arg(folder.secrets());
-    let output = command.output().unwrap();
+    let output = folder.run(args);
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
 }
 

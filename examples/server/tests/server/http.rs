@@ -31,15 +31,9 @@ pub(crate) fn command(folder: &Folder, args: &[&str]) -> Command {
 /// A data file with these lines, and an API key of organisation 1.
 pub(crate) fn imported(lines: &[Value]) -> (Folder, String) {
     let folder = Folder::new();
-    let (data, file) = (folder.path("data.redb"), folder.path("tags.ndjson"));
+    let file = folder.path("tags.ndjson");
     tags::write(&file, lines);
-    let run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
-        command.args(args).arg("--store").arg(&data).arg("--secrets-file").arg(folder.secrets());
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let run = |args: &[&str]| folder.print(args);
     let tags = lines.iter().filter(|line| line.get("tag").is_some()).count();
     let report = format!("{tags} tags imported, and {} other lines\n", lines.len() - tags);
     // Warnings may follow.

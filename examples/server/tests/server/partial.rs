@@ -1,7 +1,5 @@
 //! A line of an import changes what it names, and nothing else.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 use suntap_server::import::{Allowed, Report, import};
 use suntap_server::store::Store;
@@ -26,9 +24,7 @@ async fn replace(store: &Store, lines: &[Value]) -> Result<Report, suntap_server
 pub(crate) fn run_import(folder: &Folder, lines: &[Value], flags: &[&str]) -> (bool, String) {
     let path = folder.path("lines.ndjson");
     tags::write(&path, lines);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
-    command.arg("import").arg(path).args(flags).arg("--store").arg(folder.path("data.redb"));
-    let output = command.arg("--secrets-file").arg(folder.secrets()).output().unwrap();
+    let output = folder.run(&[&["import", path.to_str().unwrap()], flags].concat());
     (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 

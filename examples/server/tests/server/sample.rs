@@ -1,7 +1,6 @@
 //! The sample import, `examples/server/sample.ndjson`, which the README shows.
 
 use std::path::Path;
-use std::process::Command;
 
 use suntap::emulator::EmulatedTag;
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
@@ -18,13 +17,7 @@ fn imports(bytes: &[u8]) {
     let folder = Folder::new();
     let path = folder.path("sample.ndjson");
     std::fs::write(&path, bytes).unwrap();
-    let run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
-        command.args(args).arg("--store").arg(folder.path("data.redb")).arg("--secrets-file").arg(folder.secrets());
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let run = |args: &[&str]| folder.print(args);
     assert_eq!(run(&["import", path.to_str().unwrap()]), "2 tags imported, and 6 other lines\n");
     assert_eq!(run(&["check"]), "0 findings\n");
 

@@ -1,6 +1,7 @@
 //! Tags in software and the lines that import them.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use suntap::emulator::EmulatedTag;
@@ -39,6 +40,20 @@ impl Folder {
         std::fs::write(self.secrets(), text).unwrap();
         #[cfg(unix)]
         std::fs::set_permissions(self.secrets(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+
+    /// Runs a command of the server on the data file `data.redb`.
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+        command.args(args).arg("--store").arg(self.path("data.redb")).arg("--secrets-file").arg(self.secrets());
+        command.output().unwrap()
+    }
+
+    /// Like [`run`](Self::run), for a command that succeeds. Returns what it prints.
+    pub(crate) fn print(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(crate) fn secrets(&self) -> PathBuf {
