@@ -11,9 +11,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Parser as _;
 use suntap_server::ops::within;
-use suntap_server::secrets::Secrets;
 
-use crate::config::{Cli, Command, KeyCommand, SecretsCommand};
+use crate::command::Cli;
 
 fn main() -> ExitCode {
     match start(Cli::parse()) {
@@ -32,7 +31,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     check_files()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    let code = runtime.block_on(run(cli));
+    let code = runtime.block_on(command::run(cli));
     // A disk that does not answer must not delay the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
@@ -46,20 +45,6 @@ fn check_files() -> anyhow::Result<()> {
         anyhow::ensure!(files >= 24, "the limit of open files is {files}, expected at least 24");
     }
     Ok(())
-}
-
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {
-        None => command::serve::run(cli.serve).await?,
-        Some(Command::Serve(args)) => command::serve::run(args).await?,
-        Some(Command::Init(args)) => command::init::run(args).await?,
-        Some(Command::Import(args)) => command::import::run(args).await?,
-        Some(Command::Check(args)) => return command::check::run(args).await,
-        Some(Command::Tap(args)) => command::tap::run(args).await?,
-        Some(Command::Key(KeyCommand::New(args))) => command::key::new(args).await?,
-        Some(Command::Secrets(SecretsCommand::New { path })) => Secrets::create(&path)?,
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Returns an error and its causes in one line, followed by the backtrace if one was asked for.

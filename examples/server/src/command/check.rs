@@ -5,9 +5,18 @@ use std::process::ExitCode;
 use suntap_server::check::check;
 
 use super::println;
-use crate::config::Check;
+use crate::config::StoreArgs;
 
-pub(crate) async fn run(args: Check) -> anyhow::Result<ExitCode> {
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Print one JSON object per finding, and no count.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let opened = args.store.open(None).await?;
     opened.print_warnings();
     let findings = check(&opened.store, opened.secrets).await;

@@ -1,15 +1,43 @@
 //! `suntap-server import`.
 
 use std::io::Read as _;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use suntap_server::import::{Allowed, import};
+use suntap_server::registry::index::MAX_META_KEYS;
 
 use super::println;
-use crate::config::Import;
+use crate::config::{StoreArgs, count};
 
-pub(crate) async fn run(args: Import) -> anyhow::Result<()> {
+#[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each of them is a flag")]
+pub(crate) struct Args {
+    /// The file, or `-` for standard input.
+    path: PathBuf,
+    /// Accept API keys and tokens of fewer than 12 characters, although they can be guessed.
+    #[arg(long)]
+    allow_short_keys: bool,
+    /// Accept authentication tags without rules, although genuine and forged taps get the same answer.
+    #[arg(long)]
+    allow_no_rules: bool,
+    /// Accept the factory key (16 zero bytes), with which everybody can make taps that pass.
+    #[arg(long)]
+    allow_factory_keys: bool,
+    /// Read each line as the whole object, and remove the stored fields that it does not name. Without this flag, a line changes
+    /// only the fields that it names, and `null` removes a field.
+    #[arg(long)]
+    replace: bool,
+    /// Maximum number of layouts whose URLs have the same path and parameters, and of the different meta-read keys of their tags
+    /// that the URL does not name. For each tap with this path, the page tries all of them.
+    #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS, value_parser = count(10_000))]
+    max_meta_keys: usize,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let mut text = String::new();
     if args.path.as_os_str() == "-" {
         std::io::stdin().read_to_string(&mut text).context("standard input")?;

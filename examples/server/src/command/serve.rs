@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use suntap_server::http::{Limits, origin, serve, serve_ops};
-use suntap_server::ops::log::Log;
+use suntap_server::ops::log::{Log, LogFormat, LogLevel};
 use suntap_server::ops::signals;
 use suntap_server::secrets::{Secrets, random};
 use suntap_server::store::{Address, Options, Store};
@@ -15,19 +15,54 @@ use suntap_server::{App, Demo};
 use tokio::net::TcpListener;
 
 use super::print;
-use crate::config::Serve;
+use crate::config::{StoreArgs, count};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Serve tags in software from a temporary data file. Does not use the store or the secrets.
+    #[arg(long)]
+    demo: bool,
+    /// Host and port, such as `localhost:8080`, or `0.0.0.0:8080` for all IPv4 addresses. With port 0, the system chooses a free port.
+    #[arg(long, env = "SUNTAP_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// A second address for `/readyz` and `/metrics`, which are then no longer on the first. `/healthz` is on both.
+    #[arg(long, env = "SUNTAP_OPS_LISTEN")]
+    ops_listen: Option<String>,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
+    #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096, value_parser = count(1_000_000))]
+    max_connections: usize,
+    /// Time limit in seconds, for each of: reading the head of a request, answering it, sending the answer, an idle connection. The
+    /// store must answer in half of it.
+    #[arg(long, env = "SUNTAP_TIMEOUT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// Maximum number of requests with an invalid API key or token per client address and minute. After that, the status is 429. With 0,
+    /// there is no limit. Behind a proxy, all clients share one address. Requests with a valid key are not limited.
+    #[arg(long, env = "SUNTAP_INVALID_KEYS", default_value_t = 60)]
+    invalid_keys: u32,
+    /// The least important lines that are logged.
+    #[arg(long, env = "SUNTAP_LOG", default_value = "info")]
+    log: LogLevel,
+    /// The format of the log.
+    #[arg(long, env = "SUNTAP_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// Log complete UIDs instead of their last digits.
+    #[arg(long, env = "SUNTAP_LOG_UIDS")]
+    log_uids: bool,
+}
 
 /// Files that are left to the store, the log and the runtime, besides the connections to a database.
 const OTHER_FILES: u64 = 32;
 
-pub(crate) async fn run(args: Serve) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let log = Log::start(args.log, args.log_format)?;
     let served = run_with(args, &log).await;
     log.close();
     served
 }
 
-async fn run_with(args: Serve, log: &Log) -> anyhow::Result<()> {
+async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     let listener = listen(&args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
     let ops = match args.ops_listen {
         Some(address) => Some(listen(&address).await.with_context(|| format!("--ops-listen {address}"))?),

@@ -3,9 +3,20 @@
 use suntap_server::emulate::next_tap;
 
 use super::println;
-use crate::config::Tap;
+use crate::config::{StoreArgs, Unshown};
 
-pub(crate) async fn run(args: Tap) -> anyhow::Result<()> {
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The XUID or the number of the tag.
+    tag: String,
+    /// The eCode of the tag, if its keys are sealed under an eCode or derived from one.
+    #[arg(long)]
+    ecode: Option<Unshown>,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let opened = args.store.open(None).await?;
     opened.print_warnings();
     let code = args.ecode.as_ref().map(|code| &*code.0);
