@@ -710,7 +710,7 @@ impl<'s> Draft<'s> {
             let is_tag = text.as_ref().is_some_and(|text| text.starts_with(r#"{"tag":"#));
             if is_above && is_old() { 2 } else { u8::from(is_tag) }
         });
-        let change = Change { seen: self.seen.into_iter().collect(), writes, marks: self.marks };
+        let change = Change { seen: self.seen.into_iter().collect(), writes, marks: self.marks, history: Vec::new() };
         Ok((self.report, change))
     }
 }

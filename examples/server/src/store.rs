@@ -151,8 +151,21 @@ pub struct Found {
     pub mark: Option<Mark>,
 }
 
+/// Some of the documents under a prefix.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// Keys and documents. Over Redis, a document may be on two pages.
+    pub documents: Vec<(String, String)>,
+    /// Where the next page starts, or `None` after the last document.
+    pub next: Option<Cursor>,
+}
+
+/// Where a page of documents starts. Its text can be given to a client and parsed again. It is valid for the same store and prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(Place);
+
 /// How far a list of documents has been read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     Start,
     /// After this key.
@@ -163,13 +176,48 @@ enum Place {
 }
 
 impl Place {
-    /// Returns the place after a page of documents in the order of their keys.
-    fn after_page(documents: &[(String, String)]) -> Self {
+    /// Returns the place after a page of documents in the order of their keys. The page has at most `limit` documents.
+    fn after_page(documents: &[(String, String)], limit: usize) -> Self {
         match documents.last() {
-            Some((key, _)) if documents.len() == PAGE => Self::After(key.clone()),
+            Some((key, _)) if documents.len() == limit => Self::After(key.clone()),
             _ => Self::End,
         }
     }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Start => f.write_str("start"),
+            Place::After(key) => write!(f, "after/{key}"),
+            Place::Cursor(node, cursor) => write!(f, "scan/{node}/{cursor}"),
+            Place::End => f.write_str("end"),
+        }
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let place = match text.split_once('/') {
+            Some(("after", key)) => Some(Place::After(key.into())),
+            Some(("scan", rest)) => rest
+                .split_once('/')
+                .and_then(|(node, cursor)| Some(Place::Cursor(node.parse().ok()?, cursor.parse().ok()?))),
+            _ => None,
+        };
+        place.map(Self).ok_or_else(|| "invalid cursor: expected the text that came with the previous page".into())
+    }
+}
+
+/// An entry of the history. The store keeps its text as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When it happened.
+    pub at: UnixMillis,
+    /// A JSON object in one line.
+    pub text: String,
 }
 
 /// A change of documents, carried out as a whole.
@@ -181,9 +229,11 @@ pub struct Change {
     pub writes: Vec<(String, Option<String>)>,
     /// Marks from another service. Each is merged with the stored mark, whose counter it never lowers.
     pub marks: Vec<(CounterId, Mark)>,
+    /// Entries of the history about this change.
+    pub history: Vec<Entry>,
 }
 
-/// Documents that [`Store::list`] reads at once.
+/// Documents that a store lists at once, at most.
 const PAGE: usize = 1000;
 
 impl Store {
@@ -241,17 +291,37 @@ impl Store {
     ) -> Result<(), E> {
         let mut place = Place::Start;
         while place != Place::End {
-            let (documents, next) = match &self.kind {
-                Kind::Embedded(store) => store.list(prefix, &place)?,
-                Kind::Postgres(store) => self.in_time(Box::pin(store.list(prefix, place))).await?,
-                Kind::Redis(store) => self.in_time(Box::pin(store.list(prefix, place))).await?,
-            };
+            let (documents, next) = self.documents(prefix, place, PAGE).await?;
             for (key, text) in documents {
                 each(&key, &text)?;
             }
             place = next;
         }
         Ok(())
+    }
+
+    /// Returns at most `limit` of the documents whose key starts with `prefix`, in the order of their keys. Over Redis, there is no
+    /// order, and a page may be a little longer, or empty without being the last.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn page(&self, prefix: &str, start: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+        let place = start.map_or(Place::Start, |cursor| cursor.0);
+        let (documents, next) = self.documents(prefix, place, limit.clamp(1, PAGE)).await?;
+        Ok(Page { documents, next: Some(next).filter(|next| *next != Place::End).map(Cursor) })
+    }
+
+    async fn documents(
+        &self,
+        prefix: &str,
+        place: Place,
+        limit: usize,
+    ) -> Result<(Vec<(String, String)>, Place), StoreError> {
+        match &self.kind {
+            Kind::Embedded(store) => store.list(prefix, &place, limit),
+            Kind::Postgres(store) => self.in_time(Box::pin(store.list(prefix, place, limit))).await,
+            Kind::Redis(store) => self.in_time(Box::pin(store.list(prefix, place, limit))).await,
+        }
     }
 
     /// Changes documents.

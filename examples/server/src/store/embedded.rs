@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use self::guard::{Guard, Guarded};
-use super::{Change, Found, Options, PAGE, Place, StoreError, raised};
+use super::{Change, Found, Options, Place, StoreError, raised};
 
 mod guard;
 
@@ -147,7 +147,12 @@ impl Embedded {
         })
     }
 
-    pub(super) fn list(&self, prefix: &str, place: &Place) -> Result<(Vec<(String, String)>, Place), StoreError> {
+    pub(super) fn list(
+        &self,
+        prefix: &str,
+        place: &Place,
+        limit: usize,
+    ) -> Result<(Vec<(String, String)>, Place), StoreError> {
         let start = match place {
             Place::After(key) => Bound::Excluded(&**key),
             _ => Bound::Included(prefix),
@@ -155,14 +160,14 @@ impl Embedded {
         guarded(&self.guard, || {
             let table = self.database.begin_read()?.open_table(DOCUMENTS)?;
             let mut documents = Vec::new();
-            for entry in table.range::<&str>((start, Bound::Unbounded))?.take(PAGE) {
+            for entry in table.range::<&str>((start, Bound::Unbounded))?.take(limit) {
                 let (key, text) = entry?;
                 if !key.value().starts_with(prefix) {
                     return Ok((documents, Place::End));
                 }
                 documents.push((key.value().to_owned(), text.value().to_owned()));
             }
-            let next = Place::after_page(&documents);
+            let next = Place::after_page(&documents, limit);
             Ok((documents, next))
         })
     }

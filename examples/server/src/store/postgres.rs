@@ -27,7 +27,7 @@ use tokio_postgres::row::Row;
 pub(super) use self::connections::cause;
 use self::connections::{Connections, finish};
 use self::turns::Turns;
-use super::{Change, Found, Options, PAGE, Place, StoreError, mark, raised};
+use super::{Change, Found, Options, Place, StoreError, mark, raised};
 
 /// Looks for the tables in the search path, as each statement does.
 const TABLES: &str = "SELECT to_regclass('suntap_documents') IS NOT NULL AND to_regclass('suntap_marks') IS NOT NULL";
@@ -199,19 +199,24 @@ impl Postgres {
         Ok(Found { documents: keys.iter().map(|key| found.remove(key)).collect(), mark })
     }
 
-    pub(super) async fn list(&self, prefix: &str, place: Place) -> Result<(Vec<(String, String)>, Place), StoreError> {
+    pub(super) async fn list(
+        &self,
+        prefix: &str,
+        place: Place,
+        limit: usize,
+    ) -> Result<(Vec<(String, String)>, Place), StoreError> {
         let after = match place {
             Place::After(key) => Some(key),
             _ => None,
         };
-        let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        let rows_limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let client = self.connections.get().await?;
-        let rows = client.query(LIST, &[&prefix, &after, &limit]).await;
+        let rows = client.query(LIST, &[&prefix, &after, &rows_limit]).await;
         finish(client);
         let rows = rows.map_err(StoreError::Postgres)?;
         let documents = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?)));
         let documents = documents.collect::<Result<Vec<_>, StoreError>>()?;
-        let next = Place::after_page(&documents);
+        let next = Place::after_page(&documents, limit);
         Ok((documents, next))
     }
 

@@ -26,7 +26,7 @@ use redis::{Client, Cmd, FromRedisValue, RedisError, Script, Value};
 use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
 
 use self::settings::{Settings, line, masters};
-use super::{Change, Found, Options, PAGE, Place, StoreError, mark};
+use super::{Change, Found, Options, Place, StoreError, mark};
 
 /// Advances a counter. Returns the new number of taps, or 0 if the counter did not advance, and the previous mark. A client that
 /// lost the connection sends its call again, and gets the answer of the first.
@@ -106,13 +106,18 @@ impl Redis {
     }
 
     /// Lists a page of documents. A document may be listed twice.
-    pub(super) async fn list(&self, prefix: &str, place: Place) -> Result<(Vec<(String, String)>, Place), StoreError> {
+    pub(super) async fn list(
+        &self,
+        prefix: &str,
+        place: Place,
+        limit: usize,
+    ) -> Result<(Vec<(String, String)>, Place), StoreError> {
         let (node, cursor) = match place {
             Place::Cursor(node, cursor) => (node, cursor),
             _ => (0, 0),
         };
         let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(document_key(prefix) + "*").arg("COUNT").arg(PAGE);
+        scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(limit);
         let (nodes, answer) = match self.connection.clone() {
             Connection::One(mut one, _) => (1, scan.query_async(&mut one).await.map_err(StoreError::Redis)?),
             Connection::Cluster(mut cluster) => {
@@ -213,6 +218,19 @@ const DOCUMENT: &str = "suntap:document:";
 
 fn document_key(key: &str) -> String {
     format!("{DOCUMENT}{key}")
+}
+
+/// Returns the pattern of the keys of documents that start with `prefix`.
+fn pattern(prefix: &str) -> String {
+    let mut pattern = String::from(DOCUMENT);
+    for c in prefix.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('*');
+    pattern
 }
 
 fn millis(at: Option<UnixMillis>) -> String {

@@ -8,7 +8,7 @@ use suntap::conformance::{self, Contest, Promise};
 use suntap::platform::{AsyncTagRegistry as _, State, TagRecord as _, TagRef};
 use suntap_server::import::{Allowed, import};
 use suntap_server::registry::{Caches, Registry};
-use suntap_server::store::{Change, Options, Store, StoreError};
+use suntap_server::store::{Change, Cursor, Options, Store, StoreError};
 
 use crate::backends::{self, Backend};
 use crate::client::{Client, Server, get};
@@ -146,6 +146,26 @@ async fn lists_every_document(url: &str) {
     // An error of the callback ends the listing.
     let stopped = store.list("list/", |_, _| Err(StoreError::Late)).await;
     assert!(matches!(stopped, Err(StoreError::Late)));
+
+    // A client gets a page and the text of a cursor, and comes back with the text.
+    let (mut paged, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = store.page("list/", cursor, 70).await.unwrap();
+        assert!(url.starts_with("redis") || page.documents.len() <= 70);
+        paged.extend(page.documents.into_iter().map(|(key, _)| key));
+        match page.next {
+            Some(next) => cursor = Some(next.to_string().parse().unwrap()),
+            None => break,
+        }
+    }
+    paged.sort();
+    paged.dedup();
+    assert!(paged == expected, "{} of {}", paged.len(), expected.len());
+    assert!(["", "after", "scan/1", "scan/a/b", "end"].iter().all(|text| text.parse::<Cursor>().is_err()));
+    // A prefix is not a pattern.
+    for prefix in ["list/?", "list/*", "list/[0-9]", "list\\"] {
+        assert!(store.page(prefix, None, 10).await.unwrap().documents.is_empty(), "{prefix}");
+    }
 
     // `check` lists the tags in the same way.
     let waiting = |number: u32| json!({ "tag": { "organisation": 1, "number": 70_000 + number } });
