@@ -73,6 +73,12 @@ impl App {
         self.store.failed()
     }
 
+    /// Returns `false` after a data file has failed. See [`Store::works`].
+    #[must_use]
+    pub fn works(&self) -> bool {
+        self.store.works()
+    }
+
     /// Returns the same application with a metric of lost log lines. If `log_uids` is `true`, the log shows whole UIDs.
     #[must_use]
     pub fn with_log(mut self, lost: LostLines, log_uids: bool) -> Self {

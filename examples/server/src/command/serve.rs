@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use suntap_server::http::{Limits, origin, serve, serve_ops};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
-use suntap_server::ops::signals;
+use suntap_server::ops::{signals, systemd};
 use suntap_server::secrets::{Secrets, random};
 use suntap_server::store::{Address, Options, Store};
 use suntap_server::{App, Demo};
@@ -95,6 +95,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     };
     let app = app.with_log(log.lost_lines(), args.log_uids).with_invalid_keys(args.invalid_keys);
     let app = Arc::new(app.with_ops_moved(ops.is_some()));
+    let timeout = Duration::from_secs(args.timeout);
     let failed = app.store_failed();
     let (ended, has_ended) = tokio::sync::watch::channel(());
     let end = async move {
@@ -102,10 +103,10 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
             () = end => None,
             error = failed => Some(error),
         };
+        systemd::stopping(timeout);
         drop(ended);
         failure
     };
-    let timeout = Duration::from_secs(args.timeout);
     let limits = Limits { connections, timeout, grace: timeout };
     let until_end = || {
         let mut has_ended = has_ended.clone();
@@ -114,6 +115,11 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
             let _ = has_ended.changed().await;
         }
     };
+    systemd::ready();
+    let watchdog = {
+        let app = Arc::downgrade(&app);
+        tokio::spawn(systemd::watchdog(move || app.upgrade().is_some_and(|app| app.works())))
+    };
     let main = serve(listener, Arc::clone(&app), limits, until_end());
     let ops = async {
         if let Some(listener) = ops {
@@ -121,6 +127,9 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         }
     };
     let (failure, (), ()) = tokio::join!(end, main, ops);
+    watchdog.abort();
+    // Until it has ended, it may hold the application.
+    let _ = watchdog.await;
     // Requests that were not finished in time keep the store open.
     if let Some(app) = Arc::into_inner(app) {
         app.close().await;

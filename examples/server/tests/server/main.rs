@@ -41,6 +41,7 @@ mod rotation;
 mod sample;
 mod signals;
 mod stores;
+mod systemd;
 mod tags;
 mod tap;
 mod unnamed;
