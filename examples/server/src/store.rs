@@ -54,7 +54,7 @@ impl FromStr for Address {
             None if !text.is_empty() && !text.contains(['=', '@', ' ']) => Self::Embedded(text.into()),
             Some(("redb", path)) => Self::Embedded(path.into()),
             Some(("postgres" | "postgresql", _)) => Self::Postgres(text.into()),
-            Some(("redis", _)) => Self::Redis(text.split(',').map(String::from).collect()),
+            Some(("redis" | "rediss", _)) => Self::Redis(text.split(',').map(String::from).collect()),
             _ => {
                 return Err("expected a path, redb://PATH, postgres://…, or redis://… (separate the nodes of a cluster by commas)".into());
             }

@@ -21,7 +21,7 @@ pub fn stopping(grace: Duration) {
 pub async fn watchdog(is_alive: impl Fn() -> bool) {
     let Some(limit) = watchdog_enabled() else { return };
     // systemd recommends half of the limit.
-    let mut turns = tokio::time::interval((limit / 2).max(Duration::from_millis(100)));
+    let mut turns = tokio::time::interval(limit.mul_f32(0.5).max(Duration::from_millis(100)));
     while is_alive() {
         turns.tick().await;
         send(NotifyState::Watchdog);

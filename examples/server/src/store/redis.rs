@@ -57,7 +57,7 @@ pub struct Redis {
 #[derive(Clone)]
 enum Connection {
     /// The client opens another connection for a change of documents.
-    One(ConnectionManager, Client),
+    One(ConnectionManager, Box<Client>),
     Cluster(ClusterConnection),
 }
 
@@ -184,20 +184,23 @@ impl Redis {
 
 async fn connect(urls: &[String], patience: Duration) -> Result<Connection, StoreError> {
     // Otherwise a part of a password with a comma could be read as a host, and errors show the host.
-    if urls.iter().any(|url| !url.starts_with("redis://")) {
-        let text = "invalid URL: each node must start with redis:// (write `,` in a password as %2C)";
+    let all_start = |scheme| urls.iter().all(|url| url.starts_with(scheme));
+    if !all_start("redis://") && !all_start("rediss://") {
+        let text =
+            "invalid URL: each node must start with redis://, or each with rediss:// (write `,` in a password as %2C)";
         return Err(StoreError::Unfit(text.into()));
     }
     let first = urls.first().map(String::as_str).unwrap_or_default();
     let config = ConnectionManagerConfig::new().set_number_of_retries(2).set_response_timeout(Some(patience));
-    let invalid = |_| StoreError::Unfit("invalid URL: must be like redis://USER:PASSWORD@HOST:PORT".into());
+    let invalid =
+        |_| StoreError::Unfit("invalid URL: must be like redis://USER:PASSWORD@HOST:PORT, or rediss:// for TLS".into());
     let client = Client::open(first).map_err(invalid)?;
     let address = client.get_connection_info().addr().to_string();
     let failed = |error: RedisError| StoreError::Unfit(format!("cannot connect to {address}: {error}"));
     let mut one = ConnectionManager::new_with_config(client.clone(), config).await.map_err(failed)?;
     let info: String = redis::cmd("INFO").query_async(&mut one).await.map_err(failed)?;
     if line(&info, "cluster_enabled") != Some("1") {
-        return Ok(Connection::One(one, client));
+        return Ok(Connection::One(one, Box::new(client)));
     }
     let client =
         ClusterClient::builder(urls.iter().map(String::as_str)).response_timeout(patience).connection_timeout(patience);

@@ -33,8 +33,17 @@ impl Backend {
 impl Backend {
     /// Makes PostgreSQL ask each client for its password.
     pub(crate) fn require_passwords(&self) {
+        self.set_rule("host all all all scram-sha-256\n");
+    }
+
+    /// Makes PostgreSQL refuse connections without TLS.
+    pub(crate) fn require_tls(&self) {
+        self.set_rule("hostssl all all all trust\n");
+    }
+
+    fn set_rule(&self, rule: &str) {
         let data = self.folder.join("data");
-        std::fs::write(data.join("pg_hba.conf"), "host all all all scram-sha-256\n").unwrap();
+        std::fs::write(data.join("pg_hba.conf"), rule).unwrap();
         let process = std::fs::read_to_string(data.join("postmaster.pid")).unwrap();
         let reload = Command::new("kill").args(["-HUP", process.lines().next().unwrap()]).status().unwrap();
         assert!(reload.success());
@@ -91,6 +100,11 @@ fn program(candidates: &[&str]) -> Option<PathBuf> {
 
 /// Starts PostgreSQL.
 pub(crate) fn postgres() -> Option<Backend> {
+    postgres_with(&[], &[])
+}
+
+/// Starts PostgreSQL with more settings. The files, each with a name and a text, are in its data folder.
+pub(crate) fn postgres_with(settings: &[&str], files: &[(&str, &str)]) -> Option<Backend> {
     let (initdb, postgres) = (program(&["initdb"])?, program(&["postgres"])?);
     let (folder, port) = (folder("postgres"), port());
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
@@ -109,7 +123,17 @@ pub(crate) fn postgres() -> Option<Backend> {
     let data = folder.join("data");
     let made = command(&initdb).args(["-U", "suntap", "-A", "trust", "-D"]).arg(&data).status().unwrap();
     assert!(made.success());
+    for (name, text) in files {
+        let path = data.join(name);
+        std::fs::write(&path, text).unwrap();
+        // PostgreSQL rejects a private key that others can read.
+        assert!(Command::new("chmod").arg("600").arg(&path).status().unwrap().success());
+        if root {
+            assert!(Command::new("chown").arg("postgres:").arg(&path).status().unwrap().success());
+        }
+    }
     let mut server = command(&postgres);
+    server.args(settings.iter().flat_map(|setting| ["-c", setting]));
     server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-k"]).arg(&folder);
     let child = server.spawn().unwrap();
     let backend =

@@ -44,6 +44,7 @@ mod stores;
 mod systemd;
 mod tags;
 mod tap;
+mod tls;
 mod unnamed;
 mod v1;
 mod visitors;

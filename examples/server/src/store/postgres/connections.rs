@@ -13,8 +13,9 @@ use deadpool_postgres::{
 };
 use scopeguard::ScopeGuard;
 use tokio::sync::Semaphore;
-use tokio_postgres::config::Host;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{CancelToken, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::StoreError;
 
@@ -30,6 +31,7 @@ pub(super) struct Connections {
     pool: Pool,
     /// Limits the requests that cancel a statement.
     cancels: Arc<Semaphore>,
+    tls: Option<MakeRustlsConnect>,
     /// Host and port, for errors.
     target: String,
     limits: Limits,
@@ -70,9 +72,10 @@ impl Connections {
             return Err(StoreError::Pool("invalid URL: write `@` in a user name or password as %40".into()));
         }
         // The error of the parser repeats parts of the URL.
-        let config: Config = url.parse().map_err(|_| {
+        let mut config: Config = url.parse().map_err(|_| {
             StoreError::Pool("invalid URL: must be like postgres://USER:PASSWORD@HOST:PORT/DATABASE".into())
         })?;
+        let tls = tls(&mut config)?;
         let limits = Limits::new(patience);
         let target = target(&config);
         let settings = settings(limits);
@@ -81,7 +84,11 @@ impl Connections {
             let settings = settings.clone();
             Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
         });
-        let pool = Pool::builder(Manager::from_config(config, NoTls, recycling))
+        let manager = match tls.clone() {
+            Some(tls) => Manager::from_config(config, tls, recycling),
+            None => Manager::from_config(config, NoTls, recycling),
+        };
+        let pool = Pool::builder(manager)
             .max_size(count)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(limits.connection))
@@ -90,14 +97,14 @@ impl Connections {
             .post_create(set)
             .build()
             .map_err(|error| StoreError::Pool(error.to_string()))?;
-        Ok(Self { pool, cancels: Arc::new(Semaphore::new(count)), target, limits })
+        Ok(Self { pool, cancels: Arc::new(Semaphore::new(count)), tls, target, limits })
     }
 
     /// Returns a connection. It goes back to the pool with [`finish`]; if it is dropped before, it leaves the pool.
     pub(super) async fn get(&self) -> Result<ScopeGuard<Client, impl FnOnce(Client) + use<>>, StoreError> {
         let client = self.pool.get().await.map_err(|error| self.error(&error))?;
-        let cancels = Arc::clone(&self.cancels);
-        Ok(scopeguard::guard(client, move |client| abandon(client, cancels)))
+        let (cancels, tls) = (Arc::clone(&self.cancels), self.tls.clone());
+        Ok(scopeguard::guard(client, move |client| abandon(client, cancels, tls)))
     }
 
     pub(super) fn limits(&self) -> Limits {
@@ -124,17 +131,40 @@ pub(super) fn finish(client: ScopeGuard<Client, impl FnOnce(Client)>) {
 }
 
 /// Takes a connection with an unfinished statement from the pool, and cancels the statement.
-fn abandon(client: Client, cancels: Arc<Semaphore>) {
+fn abandon(client: Client, cancels: Arc<Semaphore>, tls: Option<MakeRustlsConnect>) {
     let client = Object::take(client);
     // Without a runtime or a permit, the connection is closed, and the server ends the statement after `statement_timeout`.
     let (Ok(runtime), Ok(permit)) = (tokio::runtime::Handle::try_current(), cancels.try_acquire_owned()) else {
         return;
     };
     runtime.spawn(async move {
-        let token = client.cancel_token();
-        let _ = tokio::time::timeout(CANCEL_TIMEOUT, token.cancel_query(NoTls)).await;
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, cancel(client.cancel_token(), tls)).await;
         drop((client, permit));
     });
+}
+
+async fn cancel(token: CancelToken, tls: Option<MakeRustlsConnect>) -> Result<(), tokio_postgres::Error> {
+    match tls {
+        Some(tls) => token.cancel_query(tls).await,
+        None => token.cancel_query(NoTls).await,
+    }
+}
+
+/// Returns the TLS settings of a database whose URL has `sslmode=require`. The certificate must be valid for the host. Without the
+/// parameter, TLS is not used: libpq would try it, and accept any certificate.
+fn tls(config: &mut Config) -> Result<Option<MakeRustlsConnect>, StoreError> {
+    if config.get_ssl_mode() != SslMode::Require {
+        config.ssl_mode(SslMode::Disable);
+        return Ok(None);
+    }
+    match MakeRustlsConnect::with_native_certs() {
+        // Certificates that cannot be read are not trusted.
+        Ok((tls, _)) => Ok(Some(tls)),
+        Err(errors) => {
+            let cause = errors.first().map_or_else(|| "there are none".into(), ToString::to_string);
+            Err(StoreError::Pool(format!("no trusted certificates for TLS ({cause}): set SSL_CERT_FILE")))
+        }
+    }
 }
 
 /// Returns the statements that each new connection starts with.
