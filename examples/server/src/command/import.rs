@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS, value_parser = count(10_000))]
     max_meta_keys: usize,
     #[command(flatten)]
-    moving: MovingArgs,
+    moving: Box<MovingArgs>,
     #[command(flatten)]
     store: StoreArgs,
 }

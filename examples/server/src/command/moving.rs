@@ -74,7 +74,8 @@ pub(super) struct MovingArgs {
 pub(super) enum Kind {
     /// A list of UIDs for nfc-developer/sdm-backend, with `--sdm-config`.
     SdmBackend,
-    /// The table `cards` of boltcard/boltcard in CSV, with `--settings`; or the URL of its PostgreSQL database.
+    /// The table `cards` of boltcard/boltcard in CSV, with `--settings`; or the URL of its PostgreSQL database. A password can be in
+    /// the variable `PGPASSWORD` instead of the URL.
     Boltcard,
     /// A table of ixkio tag codes.
     IxkioCsv,
@@ -131,7 +132,13 @@ impl MovingArgs {
     fn cards(&self, path: &Path, renamed: Renamed) -> anyhow::Result<boltcard::Cards> {
         let url = path.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"));
         Ok(match url {
-            Some(url) => boltcard::Cards::Postgres(boltcard::DatabaseUrl(url.into())),
+            Some(url) => {
+                let mut database: tokio_postgres::Config = url.parse().context("the URL of the database")?;
+                if let (None, Some(password)) = (database.get_password(), std::env::var_os("PGPASSWORD")) {
+                    database.password(password.as_encoded_bytes());
+                }
+                boltcard::Cards::Postgres(Box::new(database))
+            }
             None => boltcard::Cards::Csv {
                 cards: open(path)?,
                 settings: option("--settings", self.settings.as_deref())?,

@@ -120,6 +120,18 @@ fn imports() -> [Vec<String>; 2] {
     [with_paths(&ixkio), with_paths(&etrnl)]
 }
 
+/// The tap of the ETRNL tag 1001 with this counter.
+fn etrnl_tap(ctr: u32) -> String {
+    let layout = "https://shop.example/t?id={:tagId}&e={picc:uid,ctr}&c={mac}&k={:eCode}";
+    let layout = suntap::SdmLayout::new(suntap::Scheme::Aes, layout).unwrap();
+    let captured = [("tagId", "1001"), ("eCode", "mfsw4zdpnu")];
+    let texts = suntap::TagTexts { captured: &captured, ..suntap::TagTexts::default() };
+    let meta = suntap::SdmMetaReadKey::from_hex("E04B7C2D9F1835A6C7D20B4E8F619300").unwrap();
+    let file = suntap::SdmFileReadKey::from_hex("6C1E0A5B93D7482FB04E7D1A95C3F611").unwrap();
+    let uid = suntap::Uid::from_hex("04A1B2C3D4E511").unwrap();
+    tap(EmulatedTag::new(&layout, &texts, meta, file, uid).unwrap(), ctr)
+}
+
 fn with<'a>(args: &'a [String], more: &[&'a str]) -> Vec<&'a str> {
     args.iter().map(String::as_str).chain(more.iter().copied()).collect()
 }
@@ -185,6 +197,14 @@ fn clients_get_the_same_answers_after_the_move() {
     for (before, after) in spent.iter().zip(answers(&folder, &requests)) {
         assert_eq!((after.status, &after.body), (before.status, &before.body));
     }
+}
+
+/// The URL of an ETRNL tag has an eCode, which plain keys do not need.
+#[test]
+fn the_page_finds_a_tag_with_an_e_code() {
+    let folder = Folder::new();
+    folder.print(&["import", "--from", "etrnl-json", &sample("etrnl.json"), "--organisation-name", "Example Shop"]);
+    assert_counter(&serve(&folder), &etrnl_tap(11), &etrnl_tap(12));
 }
 
 #[test]
@@ -261,6 +281,11 @@ fn bad_rows_of_ixkio_are_refused() {
         let error = refused(&changed(&folder, "ixkio.csv", from, to), &[]);
         assert!(error.contains(expected), "{expected}: {error}");
     }
+    // The lines before the table have lines of their own.
+    let groups = changed(&folder, "ixkio-groups.ndjson", "Shop/Bags\"", "Shop\"");
+    let args = ["import", "--from", "ixkio-csv", &sample("ixkio.csv"), "--before", &groups];
+    let error = crate::moving::refused(&folder, &args);
+    assert!(error.contains("--before, line 7: the path must be like"), "{error}");
     let error = refused(&sample("ixkio.csv"), &["--route", "tagpt"]);
     assert!(error.contains("--route has no effect"), "{error}");
     // A table without names of columns has keys in its first line.

@@ -56,9 +56,7 @@ fn cards_pass_and_old_taps_do_not() {
     assert!(folder.print(&args(&cards, &settings)).contains("4 tags imported"));
     assert_moved(&folder);
     // The card that nobody had tapped gets its UID, and the cards are imported again.
-    let cards = changed(&folder, "boltcard-cards.csv", ",addd03e52964369be7f2967736b7bdb5,", ",,");
-    let text = std::fs::read_to_string(&cards).unwrap().replace(",,0,60,Y", ",04a1b2c3d4e543,2,60,Y");
-    std::fs::write(&cards, text).unwrap();
+    let cards = changed(&folder, "boltcard-cards.csv", ",,0,60,Y", ",04a1b2c3d4e543,2,60,Y");
     let printed = folder.print(&args(&cards, &settings));
     assert!(!printed.contains("none of their taps passes"), "{printed}");
     let url = folder.print(&["tap", "4"]);
@@ -167,12 +165,25 @@ async fn cards_are_read_from_the_database() {
     psql("UPDATE cards SET lnurlw_enable = 'T' WHERE card_id = 2");
     let error = refused(&folder, &["import", "--from", "boltcard", &backend.url, NAME]);
     assert!(error.contains("card_id 2: lnurlw_enable: expected Y or N"), "{error}");
+    psql("ALTER ROLE suntap PASSWORD 's3cret'");
     psql("DROP TABLE cards");
     let error = refused(&folder, &["import", "--from", "boltcard", &backend.url, NAME]);
     assert!(error.contains("the database of the source failed") && error.contains("cards"), "{error}");
     let url = backend.url.replace("suntap@", "suntap:s3cret@").replace("/postgres", "/nothing");
     let error = refused(&folder, &["import", "--from", "boltcard", &url, NAME]);
     assert!(error.contains("nothing") && !error.contains("s3cret"), "{error}");
+
+    // The password can be in the environment. The database asks for it a moment after it was told to.
+    backend.require_passwords();
+    let start = std::time::Instant::now();
+    while !refused(&folder, &["import", "--from", "boltcard", &backend.url, NAME]).contains("password missing") {
+        assert!(start.elapsed().as_secs() < 60, "the database asks for no password");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+    command.args(["import", "--from", "boltcard", &backend.url, "--store"]).arg(folder.path("data.redb"));
+    let output = command.arg("--secrets-file").arg(folder.secrets()).env("PGPASSWORD", "s3cret").output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("relation \"cards\" does not exist"), "{error}");
 }
 
 fn args_of_samples() -> Vec<String> {

@@ -81,17 +81,8 @@ pub enum Cards {
         /// How the columns of `cards` differ.
         renamed: Renamed,
     },
-    /// The URL of a database. The connection is not encrypted.
-    Postgres(DatabaseUrl),
-}
-
-/// The URL of a database. `Debug` does not show it, because it may have a password.
-pub struct DatabaseUrl(pub String);
-
-impl std::fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DatabaseUrl").finish_non_exhaustive()
-    }
+    /// A database. The connection is not encrypted.
+    Postgres(Box<tokio_postgres::Config>),
 }
 
 /// The settings that the taps depend on.
@@ -129,7 +120,7 @@ pub(super) async fn convert(
             table::each_row(&mut reader, |origin, row| converter.card(origin, |name| columns.value(row, name)))?;
             converter.finish();
         }
-        Cards::Postgres(DatabaseUrl(url)) => from_database(&url, rules, secrets, lines).await?,
+        Cards::Postgres(database) => from_database(&database, rules, secrets, lines).await?,
     }
     Ok(())
 }
@@ -155,12 +146,12 @@ fn settings_table(input: Input) -> Result<Settings, ConvertError> {
 }
 
 async fn from_database(
-    url: &str,
+    database: &tokio_postgres::Config,
     rules: Rules,
     secrets: Option<&Secrets>,
     lines: &mut Lines<'_>,
 ) -> Result<(), ConvertError> {
-    let (mut client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(ConvertError::Database)?;
+    let (mut client, connection) = database.connect(NoTls).await.map_err(ConvertError::Database)?;
     // Ends when the client is dropped.
     let connection = tokio::spawn(connection);
     let read = async {
@@ -229,12 +220,11 @@ impl<'c, 'w> Converter<'c, 'w> {
         let missing = |name| ConvertError::Source(format!("the setting {name} is missing"));
         let meta = settings.meta.clone().ok_or_else(|| missing("AES_DECRYPT_KEY"))?;
         key("the setting AES_DECRYPT_KEY", &meta).map_err(ConvertError::Source)?;
-        let template = match &rules.template {
-            Some(template) => template.clone(),
-            None => {
-                let host = settings.host.as_ref().ok_or_else(|| missing("HOST_DOMAIN"))?;
-                format!("lnurlw://{host}/ln?p={{picc:uid,ctr}}&c={{mac}}")
-            }
+        let template = if let Some(template) = &rules.template {
+            template.clone()
+        } else {
+            let host = settings.host.as_ref().ok_or_else(|| missing("HOST_DOMAIN"))?;
+            format!("lnurlw://{host}/ln?p={{picc:uid,ctr}}&c={{mac}}")
         };
         let issuer = rules.issuer.as_deref().map(|name| issuer(name, &meta, secrets)).transpose()?;
         let layout = Layout { mode: ModeName::Aes, template };

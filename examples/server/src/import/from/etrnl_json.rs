@@ -56,7 +56,8 @@ struct UrlGroup {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Tag {
-    tag_id: u64,
+    #[serde(rename = "tagId")]
+    number: u64,
     uid: Option<String>,
     metadata: Option<Box<RawValue>>,
     last_authentic_ctr: Option<u32>,
@@ -98,13 +99,13 @@ pub(super) fn convert(source: Source, lines: &mut Lines<'_>) -> Result<(), Conve
         let path = format!("{}/{name}/{BATCH}", source.folder);
         lines.batch(&Origin::Named(origin.clone().into()), &path, Some(&layout), None)?;
         let has_tamper = custom_url.contains("{tt}");
-        for (number, tag) in tags.into_iter().enumerate() {
-            let origin = Origin::Named(format!("{origin}.tags[{number}], tagId {}", tag.tag_id).into());
+        for (position, tag) in tags.into_iter().enumerate() {
+            let origin = Origin::Named(format!("{origin}.tags[{position}], tagId {}", tag.number).into());
             if let Err(reason) = check(&tag) {
                 lines.problem(origin, reason);
                 continue;
             }
-            let Tag { tag_id, uid, metadata, last_authentic_ctr, last_authentic_timestamp, .. } = tag;
+            let Tag { number, uid, metadata, last_authentic_ctr, last_authentic_timestamp, .. } = tag;
             let file = tag.sdm_file_read_key.as_deref();
             // A tag that is not programmed has no UID. Without a batch it has no layout either, and answers `inactive`.
             let is_programmed = uid.is_some();
@@ -114,7 +115,7 @@ pub(super) fn convert(source: Source, lines: &mut Lines<'_>) -> Result<(), Conve
             let counter = lines.counter(true, file.is_some(), counter);
             let tag = TagLine {
                 batch: is_programmed.then_some(&*path),
-                number: Some(tag_id),
+                number: Some(number),
                 uid: uid.as_deref(),
                 tamper: Some(is_programmed && has_tamper),
                 keys: file.map(|file| TagKeys::Plain { meta: tag.sdm_meta_read_key.as_deref(), file }),
@@ -141,11 +142,11 @@ fn check(tag: &Tag) -> Result<(), String> {
     Ok(())
 }
 
-/// Turns a custom URL into a layout. The eCode is left out, because the keys come in plain form.
+/// Turns a custom URL into a layout. Plain keys need no eCode, but the URL of a tag has one.
 fn template(custom_url: &str) -> String {
     let elements = [
         ("{tagId}", "{:tagId}"),
-        ("{eCode}", ""),
+        ("{eCode}", "{:eCode}"),
         ("{enc}", "{picc:uid,ctr}"),
         ("{cmac}", "{mac}"),
         ("{tt}", "[[{enc:32,tt@0}{mac}"),
