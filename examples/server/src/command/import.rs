@@ -1,11 +1,11 @@
 //! `suntap-server import`.
 
 use std::io::{self, Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use suntap_server::import::from::{Converted, convert};
+use suntap_server::import::from::{Converted, Source, Target, convert};
 use suntap_server::import::{Allowed, ImportError, Report, dry_run, import};
 use suntap_server::registry::index::MAX_META_KEYS;
 use suntap_server::secrets::{Secrets, private_file};
@@ -50,6 +50,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     if args.moving.convert {
         return print_converted(&args).await;
     }
+    // A missing file does not create a store.
+    let input = Input::open(&args)?;
     // A dry run without a store uses an empty one, which is removed at the end.
     let scratch = args.dry_run.then(|| DemoFile::new("dry-run")).transpose()?;
     let opened = match &scratch {
@@ -57,18 +59,19 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         None => args.store.create().await?,
     };
     opened.print_warnings();
-    let done = import_into(&args, &opened).await;
+    let done = import_into(&args, input, &opened).await;
     opened.store.close().await;
     done
 }
 
-async fn import_into(args: &Args, opened: &Opened) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    let converted = if args.moving.from.is_some() {
-        Some(converted(args, Some(opened.secrets), &mut text).await?)
-    } else {
-        read(&args.path, &mut text).with_context(|| name(&args.path))?;
-        None
+async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Result<()> {
+    let (text, converted) = match input {
+        Input::Lines(text) => (text, None),
+        Input::Source(source, target) => {
+            let mut text = Vec::new();
+            let converted = convert(source, &target, Some(opened.secrets), &mut text).await?;
+            (text, Some(converted))
+        }
     };
     let text = String::from_utf8(text).context("the lines must be UTF-8")?;
     for note in converted.iter().flat_map(|converted| &converted.notes) {
@@ -149,15 +152,31 @@ async fn print_converted(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn converted(args: &Args, secrets: Option<&Secrets>, out: &mut dyn Write) -> anyhow::Result<Converted> {
-    let kind = args.moving.from.context("--from is missing")?;
-    let source = args.moving.source(kind, &args.path)?;
-    Ok(convert(source, &args.moving.target()?, secrets, out).await?)
+    match Input::open(args)? {
+        Input::Source(source, target) => Ok(convert(source, &target, secrets, out).await?),
+        Input::Lines(_) => bail!("--from is missing"),
+    }
 }
 
-fn read(path: &Path, text: &mut Vec<u8>) -> io::Result<usize> {
-    if path.as_os_str() == "-" { io::stdin().read_to_end(text) } else { std::fs::File::open(path)?.read_to_end(text) }
+/// What is imported.
+enum Input {
+    Lines(Vec<u8>),
+    Source(Source, Target),
 }
 
-fn name(path: &Path) -> String {
-    if path.as_os_str() == "-" { "standard input".into() } else { path.display().to_string() }
+impl Input {
+    /// Reads lines, or opens the source of a conversion.
+    fn open(args: &Args) -> anyhow::Result<Self> {
+        if let Some(kind) = args.moving.from {
+            return Ok(Self::Source(args.moving.source(kind, &args.path)?, args.moving.target()?));
+        }
+        let mut text = Vec::new();
+        if args.path.as_os_str() == "-" {
+            io::stdin().read_to_end(&mut text).context("standard input")?;
+        } else {
+            let name = || args.path.display().to_string();
+            std::fs::File::open(&args.path).with_context(name)?.read_to_end(&mut text).with_context(name)?;
+        }
+        Ok(Self::Lines(text))
+    }
 }
