@@ -4,6 +4,7 @@ mod check;
 mod import;
 mod init;
 mod key;
+mod moving;
 mod secrets;
 mod serve;
 mod tap;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use suntap_server::secrets::{Secrets, canary, readable_by_others};
-use suntap_server::store::{Address, Options, Store};
+use suntap_server::store::{Address, Options, Store, StoreError};
 
 #[derive(Args)]
 pub(crate) struct StoreArgs {
@@ -74,6 +74,17 @@ impl StoreArgs {
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
 
+    /// Like [`create`](Self::create), but creates nothing: if there is no store, opens a new one at `scratch`.
+    pub(crate) async fn open_or_scratch(&self, scratch: &Address) -> anyhow::Result<Opened> {
+        let (secrets, warning) = self.secrets()?;
+        let store = match Store::open(&self.address()?, self.options(None)).await {
+            Err(StoreError::Missing(_)) => Store::create(scratch, self.options(None)).await?,
+            store => store?,
+        };
+        let checked = canary::check_recorded(&store, secrets).await?.unwrap_or_default();
+        self.opened(store, secrets, warning.into_iter().chain(checked))
+    }
+
     /// Like [`create`](Self::create), but records the secrets in a new store, and returns `true` if it did.
     pub(crate) async fn init(&self) -> anyhow::Result<(Opened, bool)> {
         let (secrets, warning) = self.secrets()?;
@@ -105,7 +116,7 @@ impl StoreArgs {
         Ok(Opened { store, secrets, warnings })
     }
 
-    fn secrets(&self) -> anyhow::Result<(&'static Secrets, Option<String>)> {
+    pub(crate) fn secrets(&self) -> anyhow::Result<(&'static Secrets, Option<String>)> {
         let (secrets, warning) = if let Some(path) = &self.secrets_file {
             Secrets::read(path)?
         } else {

@@ -9,6 +9,8 @@
 //! `layout`, `rules`, `extendedData`, `metadata`. With [`Allowed::replace`], a line is the whole object instead.
 
 pub(crate) mod check;
+mod dry_run;
+pub mod from;
 mod index_draft;
 mod line;
 mod recheck;
@@ -23,6 +25,8 @@ use suntap::platform::Service;
 use suntap::platform::rules::Rules;
 use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit};
 use suntap::{CounterId, Mark, SdmFileReadKey, Uid};
+
+pub use self::dry_run::{Counts, Preview, dry_run};
 
 use self::check::{check_level, check_names, check_text, check_texts, is_name, is_visible, no_rules, unfit};
 use self::index_draft::IndexDraft;

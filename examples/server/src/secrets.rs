@@ -155,14 +155,7 @@ impl Secrets {
     /// # Errors
     /// Returns an error if the file exists or cannot be written.
     pub fn create(path: &Path) -> anyhow::Result<()> {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).with_context(|| format!("cannot create {}", path.display()))?;
-        // The umask may have removed the owner's permissions.
-        #[cfg(unix)]
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+        let mut file = private_file(path)?;
         writeln!(file, "{}", Self::new_text()?)?;
         Ok(file.sync_all()?)
     }
@@ -230,6 +223,22 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secrets").finish_non_exhaustive()
     }
+}
+
+/// Creates a file that only its owner can read.
+///
+/// # Errors
+/// Returns an error if the file exists or cannot be created.
+pub fn private_file(path: &Path) -> anyhow::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).with_context(|| format!("cannot create {}", path.display()))?;
+    // The umask may have removed the owner's permissions.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// Returns `true` if the group or other users can read a file.

@@ -72,10 +72,10 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     // Before anything is served, so that a signal ends no request.
     let end = signals::end()?;
     let connections = connections(args.max_connections, args.store.pool)?;
-    let demo = if args.demo { Some(DemoFile::new()?) } else { None };
+    let demo = if args.demo { Some(DemoFile::new("demo")?) } else { None };
     let app = if let Some(file) = &demo {
         let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random()?));
-        let store = Store::create(&Address::Embedded(file.0.clone()), Options::default()).await?;
+        let store = Store::create(&file.address(), Options::default()).await?;
         let demo = Demo::seed(&store, secrets, &origin).await?;
         let [ixkio, etrnl] = demo.curl_lines()?;
         print(format!(
@@ -161,13 +161,17 @@ fn connections(wanted: usize, pool: usize) -> anyhow::Result<usize> {
     Ok(wanted.min(allowed))
 }
 
-/// The data file of a demonstration, which is removed at the end.
-struct DemoFile(PathBuf);
+/// The data file of a demonstration or of a dry run, which is removed at the end.
+pub(super) struct DemoFile(PathBuf);
 
 impl DemoFile {
-    fn new() -> anyhow::Result<Self> {
-        let name = format!("suntap-demo-{:016x}.redb", u64::from_ne_bytes(random()?));
+    pub(super) fn new(purpose: &str) -> anyhow::Result<Self> {
+        let name = format!("suntap-{purpose}-{:016x}.redb", u64::from_ne_bytes(random()?));
         Ok(Self(std::env::temp_dir().join(name)))
+    }
+
+    pub(super) fn address(&self) -> Address {
+        Address::Embedded(self.0.clone())
     }
 }
 

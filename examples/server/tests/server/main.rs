@@ -31,6 +31,8 @@ mod invalid_keys;
 mod limits;
 mod log;
 mod moving;
+mod moving_boltcard;
+mod moving_sdm_backend;
 mod opening;
 mod page;
 mod partial;
