@@ -71,7 +71,7 @@ const ADVANCE_RECORDED: &str = "
             ctr = excluded.ctr, at = excluded.at, taps = least(suntap_marks.taps + 1, 4294967295)
         WHERE excluded.ctr > suntap_marks.ctr
         RETURNING ctr, at, taps, previous_ctr, previous_at),
-    recorded AS (INSERT INTO suntap_history (at, entry) SELECT $4, $5 FROM advanced)
+    recorded AS (INSERT INTO suntap_history (at, entry) SELECT $4::bigint, $5::text FROM advanced)
     SELECT ctr, at, taps, previous_ctr, previous_at FROM advanced";
 
 /// Merges marks from another service with the stored ones. A counter is never lowered.

@@ -123,8 +123,8 @@ impl<'c> Writer<'c> {
             self.add(command, text.as_ref().map_or(0, String::len)).await?;
         }
         self.flush().await?;
-        for entry in history {
-            self.add(history::add(Stream::Records, entry), entry.text.len()).await?;
+        for command in history::add(Stream::Records, history) {
+            self.add(command, PART_BYTES).await?;
         }
         self.flush().await
     }

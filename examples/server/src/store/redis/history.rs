@@ -23,22 +23,33 @@ const fn key(stream: Stream) -> &'static str {
     }
 }
 
-/// Returns the command that adds an entry. Redis numbers the entries by its own clock.
-pub(super) fn add(stream: Stream, entry: &Entry) -> Cmd {
-    let mut command = redis::cmd("XADD");
-    command.arg(key(stream)).arg("*").arg("at").arg(entry.at.get()).arg("entry").arg(&entry.text);
-    command
+/// Adds entries in their order.
+const ADD: &str = "
+    for index = 1, #ARGV, 2 do
+        redis.call('XADD', KEYS[1], '*', 'at', ARGV[index], 'entry', ARGV[index + 1])
+    end
+    return #ARGV / 2";
+/// Entries of one command. Redis answers no tap while it adds them.
+const PART: usize = 100;
+
+/// Returns the commands that add entries. Redis numbers the entries by its own clock.
+pub(super) fn add(stream: Stream, entries: &[Entry]) -> impl Iterator<Item = Cmd> {
+    entries.chunks(PART).map(move |part| {
+        let mut command = redis::cmd("EVAL");
+        command.arg(ADD).arg(1).arg(key(stream));
+        for entry in part {
+            command.arg(entry.at.get()).arg(&entry.text);
+        }
+        command
+    })
 }
 
 impl Redis {
     pub(in crate::store) async fn append(&self, stream: Stream, entries: &[Entry]) -> Result<(), StoreError> {
-        // All are sent at once over one connection.
-        futures_util::future::try_join_all(entries.iter().map(async |entry| {
-            let added: String = self.run(&add(stream, entry)).await?;
-            Ok(added)
-        }))
-        .await
-        .map(drop)
+        for command in add(stream, entries) {
+            self.run::<u64>(&command).await?;
+        }
+        Ok(())
     }
 
     pub(in crate::store) async fn entries(
