@@ -227,6 +227,12 @@ impl Store {
     }
 }
 
+impl AsRef<Self> for Store {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// A page of one stream, while the streams are merged.
 struct Source {
     /// There may be more entries after the page.

@@ -1,6 +1,7 @@
 //! The history: what is recorded, what nobody can remove from it, and who is named in it.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -308,7 +309,7 @@ fn two_servers_write_one_history(url: &str) {
     let accepted: Vec<_> = having(&lines, &[("verdict", "fresh")])
         .iter()
         .map(|line| (line["tag"].as_str().unwrap().to_owned(), line["ctr"].as_u64().unwrap()))
-        .filter(|(tag, _)| *tag >= "xuid/tag00004".to_owned())
+        .filter(|(tag, _)| **tag >= *"xuid/tag00004")
         .collect();
     assert_eq!(accepted.len(), expected.len());
     assert_eq!(accepted.into_iter().collect::<BTreeSet<_>>(), expected);
@@ -384,7 +385,7 @@ fn a_flood_of_forged_requests_removes_nothing() {
                     1 => tapped[number as usize / 10 % 40].clone(),
                     _ => format!("/v1/t?x=made{number}&n=000001&e=94EED9EE65337086"),
                 };
-                requests.push_str(&format!("GET {target} HTTP/1.1\r\nHost: t\r\n\r\n"));
+                write!(requests, "GET {target} HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
                 if number % 40 == part || number + 4 >= FORGED {
                     let count = requests.matches("GET ").count();
                     client.send(requests.as_bytes()).unwrap();
@@ -406,7 +407,9 @@ fn a_flood_of_forged_requests_removes_nothing() {
             taps += 1;
             std::thread::sleep(Duration::from_millis(20));
         }
-        floods.into_iter().for_each(|flood| flood.join().unwrap());
+        for flood in floods {
+            flood.join().unwrap();
+        }
         (taps, longest)
     });
     assert!(longest < Duration::from_secs(5), "a tap took {longest:?}");

@@ -19,37 +19,37 @@ const OTHERS: &str = "*";
 #[derive(Debug)]
 pub(super) struct Counts {
     /// The first refusal of each tag is counted too. Otherwise it has an entry of its own.
-    counts_first: bool,
+    includes_first: bool,
     minute: u64,
-    counts: HashMap<(&'static str, Option<Box<str>>), u64>,
+    current: HashMap<(&'static str, Option<Box<str>>), u64>,
     /// Minutes that have ended.
     ended: VecDeque<Vec<Entry>>,
 }
 
-/// What became of a refusal.
+/// Whether a refusal is the first one of its tag and verdict in a minute.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// It was the first one of its tag and verdict in this minute.
     First,
+    /// Not the first one, or beyond the limit of tags.
     Further,
 }
 
 impl Counts {
-    pub(super) fn new(counts_first: bool) -> Self {
-        Self { counts_first, minute: 0, counts: HashMap::new(), ended: VecDeque::new() }
+    pub(super) fn new(includes_first: bool) -> Self {
+        Self { includes_first, minute: 0, current: HashMap::new(), ended: VecDeque::new() }
     }
 
     /// Counts a refusal. Returns the number of lines that were given up, because the store has failed for a long time.
     pub(super) fn add(&mut self, at: UnixMillis, verdict: &'static str, tag: Option<&str>) -> (Counted, usize) {
         let lost = self.end_minute(at);
-        if let Some(count) = self.counts.get_mut(&(verdict, tag.map(Into::into))) {
+        if let Some(count) = self.current.get_mut(&(verdict, tag.map(Into::into))) {
             *count = count.saturating_add(1);
             return (Counted::Further, lost);
         }
         let (tag, counted) =
-            if self.counts.len() < COUNTS { (tag, Counted::First) } else { (Some(OTHERS), Counted::Further) };
-        let count = self.counts.entry((verdict, tag.map(Into::into))).or_default();
-        if self.counts_first || counted == Counted::Further {
+            if self.current.len() < COUNTS { (tag, Counted::First) } else { (Some(OTHERS), Counted::Further) };
+        let count = self.current.entry((verdict, tag.map(Into::into))).or_default();
+        if self.includes_first || counted == Counted::Further {
             *count = count.saturating_add(1);
         }
         (counted, lost)
@@ -58,7 +58,8 @@ impl Counts {
     /// Ends the minute if `at` is in another one.
     fn end_minute(&mut self, at: UnixMillis) -> usize {
         let minute = at.get() / MINUTE;
-        if minute == self.minute {
+        // Requests come a little out of order. A clock that was set back further starts again.
+        if (minute..minute.saturating_add(2)).contains(&self.minute) {
             return 0;
         }
         let ended = self.end();
@@ -71,7 +72,7 @@ impl Counts {
 
     fn end(&mut self) -> Vec<Entry> {
         let at = UnixMillis::new(self.minute.saturating_mul(MINUTE));
-        let counts = std::mem::take(&mut self.counts).into_iter().filter(|(_, count)| *count > 0);
+        let counts = std::mem::take(&mut self.current).into_iter().filter(|(_, count)| *count > 0);
         let line = |((verdict, tag), count): ((_, Option<Box<str>>), _)| {
             Line::Refused { verdict, tag: tag.as_deref(), count }.entry(at)
         };

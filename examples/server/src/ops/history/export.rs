@@ -1,6 +1,7 @@
 //! The history as lines of text.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use clap::ValueEnum;
@@ -89,19 +90,22 @@ pub fn parse_time(text: &str) -> Result<UnixMillis, String> {
     millis.map(UnixMillis::new).ok_or_else(|| "expected a time such as 2026-11-26T09:30:00Z, or a date".into())
 }
 
-/// Returns the lines of the history, oldest first. Each text has the lines of a page, each with a line break, and may be empty.
-pub fn lines(store: &Store, filter: Filter) -> impl Stream<Item = Result<String, StoreError>> + Send + '_ {
-    let start = Some((filter, None));
-    try_unfold(start, async |state: Option<(Filter, Option<HistoryCursor>)>| {
-        let Some((filter, cursor)) = state else { return Ok(None) };
-        let page = store.history(filter.since, cursor, PAGE).await?;
+/// Returns the lines of the history, oldest first. Each text has the lines of a page, each with a line break, and may be empty. `store`
+/// is a `&Store`, or an `Arc<App>` for an answer that is sent later.
+pub fn lines<S>(store: S, filter: Filter) -> impl Stream<Item = Result<String, StoreError>> + Send
+where
+    S: Deref<Target: AsRef<Store>> + Send + Sync,
+{
+    try_unfold(Some((store, filter, None)), async |state: Option<(S, Filter, Option<HistoryCursor>)>| {
+        let Some((store, filter, cursor)) = state else { return Ok(None) };
+        let page = (*store).as_ref().history(filter.since, cursor, PAGE).await?;
         let mut text = String::new();
         for entry in page.entries.iter().filter(|entry| filter.has(entry)) {
             text.push_str(&line(entry));
             text.push('\n');
         }
         let is_over = page.entries.last().is_some_and(|entry| filter.is_over(entry));
-        let next = page.next.filter(|_| !is_over).map(|next| (filter, Some(next)));
+        let next = page.next.filter(|_| !is_over).map(|next| (store, filter, Some(next)));
         Ok(Some((text, next)))
     })
 }
