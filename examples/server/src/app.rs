@@ -1,17 +1,20 @@
 //! What all requests share.
 
+mod recording;
+
 use std::fmt;
-use std::net::IpAddr;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use suntap::UnixMillis;
-use suntap::platform::{Accepted, Failure, Refusal, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
+use suntap::platform::{Failure, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 
+pub(crate) use self::recording::Recording;
 use crate::demo::Demo;
-use crate::http::InvalidKeys;
 use crate::http::health::Readiness;
+use crate::http::{InvalidKeys, Sender, TrustedProxies};
+use crate::ops::history::History;
 use crate::ops::log::LostLines;
-use crate::ops::metrics::{Api, Metrics, word};
+use crate::ops::metrics::{Api, Metrics};
 use crate::registry::{Caches, Registry};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
@@ -31,6 +34,8 @@ pub struct App {
     pub(crate) readiness: Readiness,
     /// Readiness and metrics are on a listener of their own.
     pub(crate) ops_moved: bool,
+    pub(crate) trusted_proxies: TrustedProxies,
+    history: Option<History>,
     invalid_keys: InvalidKeys,
     log_uids: bool,
 }
@@ -51,6 +56,8 @@ impl App {
             caches: Caches::default(),
             readiness: Readiness::default(),
             ops_moved: false,
+            trusted_proxies: TrustedProxies::default(),
+            history: None,
             invalid_keys: InvalidKeys::new(0),
             log_uids: false,
         }
@@ -93,6 +100,21 @@ impl App {
         Self { invalid_keys: InvalidKeys::new(per_minute), ..self }
     }
 
+    /// Returns the same application with a history of the last `days` days, and of not more than `entries` accepted taps and
+    /// administrative acts. With 0 days, nothing is recorded.
+    #[must_use]
+    pub fn with_history(self, days: u32, entries: u64) -> Self {
+        let Metrics { history_dropped: dropped, history_removed: removed, .. } = &self.metrics;
+        let history = (days > 0).then(|| History::new(days, entries, dropped.clone(), removed.clone()));
+        Self { store: self.store.with_history(days > 0), history, ..self }
+    }
+
+    /// Returns the same application that takes the address of a client, and the id of a request, from the headers of these proxies.
+    #[must_use]
+    pub fn with_trusted_proxies(self, trusted_proxies: TrustedProxies) -> Self {
+        Self { trusted_proxies, ..self }
+    }
+
     /// Waits until the store has written what it accepted.
     pub async fn close(self) {
         self.store.close().await;
@@ -102,44 +124,42 @@ impl App {
         Registry::new(&self.store, &self.caches, self.secrets)
     }
 
-    /// Counts a verdict and writes it to the log.
-    pub(crate) fn note(&self, api: Api, started: Instant, registry: &Registry<'_>, verdict: &Verdicts) {
-        let word = word(verdict.as_ref());
-        let time = started.elapsed();
-        self.metrics.count(api, word, time);
-        let tap = match verdict {
-            Some(Ok(Verdict::Fresh(Accepted { tap, .. }) | Verdict::Refused(Refusal::Replayed { tap, .. }))) => {
-                Some(tap)
-            }
-            _ => None,
-        };
-        let tag = registry.found().unwrap_or_default();
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let uid = tap.and_then(|tap| tap.uid).map(|uid| {
-            let digits = uid.to_string();
-            // The first digits are those of the manufacturer.
-            if self.log_uids { digits } else { format!("…{}", digits.get(10..).unwrap_or_default()) }
-        });
-        let (uid, ctr) = (uid.unwrap_or_default(), tap.map(|tap| tap.ctr.get()));
-        match verdict {
-            // Anybody can send these requests, and they are not about a tag.
-            None => tracing::debug!(?api, verdict = word, micros),
-            Some(Err(Failure::Registry(error) | Failure::Counters(error))) => {
-                tracing::error!(?api, verdict = word, tag, micros, %error);
-            }
-            Some(Ok(_)) => tracing::info!(?api, verdict = word, tag, uid, ctr, micros),
+    /// Returns the counters for one request, which record what happens to its tap.
+    pub(crate) fn record<'a>(&'a self, api: Api, registry: &'a Registry<'a>, sender: &'a Sender) -> Recording<'a> {
+        Recording::new(self, api, registry, sender)
+    }
+
+    /// Writes and prunes the history until `end`. Afterwards, call [`finish_history`](Self::finish_history).
+    pub async fn keep_history(&self, end: impl Future<Output = ()>) {
+        match &self.history {
+            Some(history) => history.keep(&self.store, end).await,
+            None => end.await,
+        }
+    }
+
+    /// Writes the last entries of the history.
+    pub async fn finish_history(&self) {
+        if let Some(history) = &self.history {
+            history.finish(&self.store).await;
         }
     }
 
     /// Counts a request with an invalid API key or token. Returns `false` if the client has sent too many of them; otherwise the
     /// request is also written to the log.
-    pub(crate) fn note_invalid_key(&self, api: Api, client: IpAddr) -> bool {
+    pub(crate) fn note_invalid_key(&self, api: Api, sender: &Sender) -> bool {
         self.metrics.count_invalid_key(api);
-        let is_allowed = self.invalid_keys.allows(client);
+        let is_allowed = self.invalid_keys.allows(sender.address);
         if is_allowed {
-            tracing::warn!(?api, %client, "invalid API key");
+            let (client, request) = (sender.address.map(tracing::field::display), &sender.request);
+            tracing::warn!(?api, client, %request, "invalid API key");
         }
         is_allowed
+    }
+}
+
+impl AsRef<Store> for App {
+    fn as_ref(&self) -> &Store {
+        &self.store
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod check;
+mod history;
 mod import;
 mod init;
 mod key;
@@ -45,6 +46,8 @@ enum Command {
     ///
     /// The URL is genuine: the first request with it spends it. The next tap of the real tag may then be refused once as a replay.
     Tap(tap::Args),
+    /// Print the history as JSON, one object per line, oldest first. For a data file, the server must be stopped.
+    History(history::Args),
     /// Create keys for API clients.
     #[command(subcommand)]
     Key(key::Command),
@@ -61,6 +64,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Init(args)) => init::run(args).await?,
         Some(Command::Import(args)) => import::run(args).await?,
         Some(Command::Check(args)) => return check::run(args).await,
+        Some(Command::History(args)) => history::run(args).await?,
         Some(Command::Tap(args)) => tap::run(args).await?,
         Some(Command::Key(command)) => key::run(command).await?,
         Some(Command::Secrets(command)) => secrets::run(command)?,

@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use anyhow::Context as _;
+use axum::Extension;
 use axum::extract::{Form, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -19,7 +19,7 @@ use suntap::kdf::ecode::ECode;
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 
 use crate::app::{App, now};
-use crate::http::page;
+use crate::http::{Sender, page};
 use crate::import::{Allowed, import};
 use crate::ops::metrics::Api;
 use crate::registry::document::{ApiKey, KeyKind};
@@ -309,21 +309,21 @@ async fn seal(State(app): State<Arc<App>>, Form(which): Form<Which>) -> Response
     page::html(&page::document(tag.name, &body))
 }
 
-async fn ask(State(app): State<Arc<App>>, Form(asked): Form<Tap>) -> Response {
+async fn ask(State(app): State<Arc<App>>, Extension(sender): Extension<Sender>, Form(asked): Form<Tap>) -> Response {
     let Some((demo, tag)) = chosen(&app, &asked.tag) else { return StatusCode::NOT_FOUND.into_response() };
     let Some(request) = Asked::new(demo, tag.api, &asked.url) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    let started = Instant::now();
     let registry = app.registry();
+    let mut recording = app.record(tag.api, &registry, &sender);
     let answer = match &request {
-        Asked::Ixkio { query } => app.ixkio.answer_async(query, &registry, &mut &app.store, now()).await,
+        Asked::Ixkio { query } => app.ixkio.answer_async(query, &registry, &mut recording, now()).await,
         Asked::Etrnl { body } => {
             let key = Some(demo.api_key.as_bytes());
-            app.etrnl.answer_async(key, body.as_bytes(), &registry, &mut &app.store, now()).await
+            app.etrnl.answer_async(key, body.as_bytes(), &registry, &mut recording, now()).await
         }
     };
-    app.note(tag.api, started, &registry, &answer.verdict);
+    recording.note(&answer.verdict);
     let body = html! {
         h1 { (tag.name) }
         p { "The request of a client of " (service(tag.api)) ":" }

@@ -5,6 +5,7 @@ mod invalid_keys;
 mod listen;
 pub(crate) mod page;
 mod platform;
+mod sender;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use tower_http::timeout::TimeoutLayer;
 
 pub(crate) use self::invalid_keys::InvalidKeys;
 pub use self::listen::{Limits, origin, serve, serve_ops};
+pub(crate) use self::sender::Sender;
+pub use self::sender::{TrustedProxies, TrustedProxy};
 use crate::app::App;
 use crate::demo;
 

@@ -13,10 +13,12 @@ use std::time::Duration;
 use suntap::{Advance, AsyncCounterStore, CounterId, Mark, SdmReadCtr, UnixMillis};
 
 mod embedded;
+mod history;
 mod postgres;
 mod redis;
 
 pub use self::embedded::Embedded;
+pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
 pub use self::postgres::Postgres;
 pub use self::redis::Redis;
 
@@ -25,6 +27,8 @@ pub use self::redis::Redis;
 pub struct Store {
     kind: Kind,
     patience: Duration,
+    /// Entries of the history are written.
+    has_history: bool,
 }
 
 #[derive(Debug)]
@@ -216,7 +220,7 @@ impl FromStr for Cursor {
 pub struct Entry {
     /// When it happened.
     pub at: UnixMillis,
-    /// A JSON object in one line.
+    /// A JSON object in one line, without the time.
     pub text: String,
 }
 
@@ -247,7 +251,7 @@ impl Store {
             Address::Postgres(url) => Kind::Postgres(Postgres::open(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::open(urls, options).await?),
         };
-        Ok(Self { kind, patience: options.patience })
+        Ok(Self { kind, patience: options.patience, has_history: true })
     }
 
     /// Opens a store, and creates its data file or its tables if they are missing.
@@ -261,7 +265,7 @@ impl Store {
             // Redis has nothing to create but documents.
             Address::Redis(_) => return Self::open(address, options).await,
         };
-        Ok(Self { kind, patience: options.patience })
+        Ok(Self { kind, patience: options.patience, has_history: true })
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -324,16 +328,17 @@ impl Store {
         }
     }
 
-    /// Changes documents.
+    /// Changes documents. The entries of the change are written in the same commit; in Redis, after everything else.
     ///
     /// # Errors
     /// Returns an error if the store fails, or if a document that the change was computed from is different now. Nothing was written
     /// then; for the exception of a Redis cluster see [`Redis`].
     pub async fn change(&self, change: &Change) -> Result<(), StoreError> {
+        let history = if self.recording() == Recording::Off { &[] } else { &*change.history };
         match &self.kind {
-            Kind::Embedded(store) => store.change(change),
-            Kind::Postgres(store) => store.change(change).await,
-            Kind::Redis(store) => store.change(change).await,
+            Kind::Embedded(store) => store.change(change, history),
+            Kind::Postgres(store) => store.change(change, history).await,
+            Kind::Redis(store) => store.change(change, history).await,
         }
     }
 
@@ -393,8 +398,9 @@ impl Store {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         match &self.kind {
+            Kind::Postgres(store) => store.warnings(),
             Kind::Redis(store) => store.warnings(),
-            Kind::Embedded(_) | Kind::Postgres(_) => &[],
+            Kind::Embedded(_) => &[],
         }
     }
 }
@@ -408,12 +414,7 @@ impl AsyncCounterStore for &Store {
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
-        match &self.kind {
-            Kind::Embedded(store) => self.in_time(store.advance(id, ctr, at)).await,
-            // Boxed, so that the state of every request is not as large as the largest of these futures.
-            Kind::Postgres(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
-            Kind::Redis(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
-        }
+        self.advance_recorded(id, ctr, at, None).await
     }
 }
 
@@ -482,7 +483,7 @@ impl std::error::Error for StoreError {
 
 impl From<Embedded> for Store {
     fn from(store: Embedded) -> Self {
-        Self { kind: Kind::Embedded(store), patience: Options::default().patience }
+        Self { kind: Kind::Embedded(store), patience: Options::default().patience, has_history: true }
     }
 }
 

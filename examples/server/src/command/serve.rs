@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use suntap_server::http::{Limits, origin, serve, serve_ops};
+use suntap_server::http::{Limits, TrustedProxy, origin, serve, serve_ops};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
 use suntap_server::ops::{signals, systemd};
 use suntap_server::secrets::{Secrets, random};
@@ -38,9 +38,21 @@ pub(crate) struct Args {
     #[arg(long, env = "SUNTAP_TIMEOUT", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
     /// Maximum number of requests with an invalid API key or token per client address and minute. After that, the status is 429. With 0,
-    /// there is no limit. Behind a proxy, all clients share one address. Requests with a valid key are not limited.
+    /// there is no limit. Behind a proxy that is not trusted, all clients share one address. Requests with a valid key are not limited.
     #[arg(long, env = "SUNTAP_INVALID_KEYS", default_value_t = 60)]
     invalid_keys: u32,
+    /// The address or network of a proxy, such as 10.0.0.1 or 10.0.0.0/8. Can be repeated; separate several by commas in the variable.
+    /// If a connection comes from it, the address of the client is the rightmost one in `X-Forwarded-For` that is not a trusted proxy,
+    /// and the id of the request is its `X-Request-Id`. The header `Forwarded` is not read.
+    #[arg(long = "trusted-proxy", env = "SUNTAP_TRUSTED_PROXIES", value_delimiter = ',')]
+    trusted_proxies: Vec<TrustedProxy>,
+    /// Days for which the history is kept. With 0, there is no history.
+    #[arg(long, env = "SUNTAP_HISTORY_KEEP", default_value_t = 90)]
+    history_keep: u32,
+    /// Maximum number of accepted taps and administrative acts in the history. The oldest are removed first. Of replays and of counts
+    /// of other refusals, a tenth of this number is kept. Redis keeps the history in memory, about 200 bytes for each entry.
+    #[arg(long, env = "SUNTAP_HISTORY_ENTRIES", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10..))]
+    history_entries: u64,
     /// The least important lines that are logged.
     #[arg(long, env = "SUNTAP_LOG", default_value = "info")]
     log: LogLevel,
@@ -94,6 +106,8 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         App::new(opened.store, opened.secrets)
     };
     let app = app.with_log(log.lost_lines(), args.log_uids).with_invalid_keys(args.invalid_keys);
+    let app = app.with_trusted_proxies(args.trusted_proxies.into());
+    let app = app.with_history(args.history_keep, args.history_entries);
     let app = Arc::new(app.with_ops_moved(ops.is_some()));
     let timeout = Duration::from_secs(args.timeout);
     let failed = app.store_failed();
@@ -126,7 +140,9 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
             serve_ops(listener, Arc::clone(&app), limits, until_end()).await;
         }
     };
-    let (failure, (), ()) = tokio::join!(end, main, ops);
+    let history = app.keep_history(until_end());
+    let (failure, (), (), ()) = tokio::join!(end, main, ops, history);
+    app.finish_history().await;
     watchdog.abort();
     // Until it has ended, it may hold the application.
     let _ = watchdog.await;

@@ -38,13 +38,14 @@ impl InvalidKeys {
         }
     }
 
-    /// Returns `true` if the client may have another answer that its key is invalid.
-    pub(crate) fn allows(&self, peer: IpAddr) -> bool {
+    /// Returns `true` if the client may have another answer that its key is invalid. Clients without an address share a limit.
+    pub(crate) fn allows(&self, address: Option<IpAddr>) -> bool {
         let Some(clients) = &self.clients else { return true };
         if clients.len() >= CLIENTS && self.cleaning.check().is_ok() {
             clients.retain_recent();
         }
-        let client = if clients.len() >= CLIENTS { Client::Others } else { Client::from(peer) };
+        let own = address.filter(|_| clients.len() < CLIENTS);
+        let client = own.map_or(Client::Others, Client::from);
         clients.check_key(&client).is_ok()
     }
 }
@@ -74,15 +75,15 @@ mod tests {
             ("2001:db8::2", false),
             ("2001:db8:0:1::1", true),
         ] {
-            assert_eq!(keys.allows(address.parse().unwrap()), is_allowed, "{address}");
+            assert_eq!(keys.allows(Some(address.parse().unwrap())), is_allowed, "{address}");
         }
-        assert!((0..100).all(|_| InvalidKeys::new(0).allows(IpAddr::from([192, 0, 2, 1]))));
+        assert!((0..100).all(|_| InvalidKeys::new(0).allows(Some(IpAddr::from([192, 0, 2, 1])))));
     }
 
     #[test]
     fn the_number_of_clients_is_bounded() {
         let keys = InvalidKeys::new(1);
-        let address = |number: u32| IpAddr::from(number.to_be_bytes());
+        let address = |number: u32| Some(IpAddr::from(number.to_be_bytes()));
         let allowed = (0..30_000).filter(|number| keys.allows(address(*number))).count();
         assert!(allowed <= CLIENTS + 2, "{allowed}");
         assert!(keys.clients.unwrap().len() <= CLIENTS + 1);

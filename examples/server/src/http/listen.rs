@@ -29,10 +29,6 @@ pub struct Limits {
     pub grace: Duration,
 }
 
-/// The address from which a request came. Behind a proxy, it is the address of the proxy.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) IpAddr);
-
 /// Serves until `end`, then finishes the requests that were accepted. A connection that cannot be accepted does not end the server.
 pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
     let router = routes(Arc::clone(&app), limits.timeout);
@@ -70,7 +66,7 @@ async fn serve_router(
             () = &mut end => break,
         };
         let (stream, peer) = match accepted {
-            Ok((stream, address)) => (stream, Peer(address.ip())),
+            Ok((stream, address)) => (stream, address.ip()),
             Err(error) => {
                 failures.note(&app, &error);
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -81,9 +77,10 @@ async fn serve_router(
         // A client that does not read its answer holds a place no longer than one that sends nothing.
         let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.timeout));
-        let service = service.clone();
+        let (service, sender_app) = (service.clone(), Arc::clone(&app));
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(peer);
+            let sender = sender_app.trusted_proxies.sender(Some(peer), request.headers());
+            request.extensions_mut().insert(sender);
             service.call(request)
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service));

@@ -1,8 +1,8 @@
 //! The page that a phone shows after it has read a tag.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -13,6 +13,7 @@ use sha2::Digest as _;
 use suntap::Presented;
 use suntap::platform::{Accepted, Caller, Failure, Outcome, Refusal, Request, Verdict};
 
+use super::sender::Sender;
 use crate::app::{App, now};
 use crate::demo;
 use crate::ops::metrics::Api;
@@ -39,15 +40,23 @@ enum Told {
 }
 
 /// `GET /tap?…`, as the tag wrote it.
-pub(crate) async fn tap(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
+pub(crate) async fn tap(
+    State(app): State<Arc<App>>,
+    Extension(sender): Extension<Sender>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
-    answer(&app, &decide(&app, target).await.unwrap_or(Told::NotRecognised))
+    answer(&app, &decide(&app, &sender, target).await.unwrap_or(Told::NotRecognised))
 }
 
 /// Any other path, which a tag may write if a layout has it.
-pub(crate) async fn tap_elsewhere(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
+pub(crate) async fn tap_elsewhere(
+    State(app): State<Arc<App>>,
+    Extension(sender): Extension<Sender>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
-    match decide(&app, target).await {
+    match decide(&app, &sender, target).await {
         Some(told) => answer(&app, &told),
         None => (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response(),
     }
@@ -59,13 +68,13 @@ fn answer(app: &App, told: &Told) -> Response {
 }
 
 /// Finds the tags that may have written the URL, and decides. Returns `None` if no layout reads such a URL.
-async fn decide(app: &App, target: &str) -> Option<Told> {
-    let started = Instant::now();
+async fn decide(app: &App, sender: &Sender, target: &str) -> Option<Told> {
     let registry = app.registry();
+    let mut recording = app.record(Api::Page, &registry, sender);
     let suspects = match registry.suspects(target).await {
         Ok(suspects) => suspects?,
         Err(error) => {
-            app.note(Api::Page, started, &registry, &Some(Err(Failure::Registry(error))));
+            recording.note(&Some(Err(Failure::Registry(error))));
             return Some(Told::NotNow);
         }
     };
@@ -74,13 +83,13 @@ async fn decide(app: &App, target: &str) -> Option<Told> {
     for tag in suspects.iter().filter_map(|key| tag_ref(key)) {
         let request = Request { tag, caller: VISITOR, tap: Presented::OriginForm(target), at: now() };
         let conclude = |outcome: Decided<'_>| (Told::from(&outcome), outcome.verdict);
-        (told, verdict) = app.service.verify_async(&registry, &mut &app.store, request, conclude).await;
+        (told, verdict) = app.service.verify_async(&registry, &mut recording, request, conclude).await;
         // The MAC proves which tag it was. Only a tap that another tag cannot have written ends the search.
         if !matches!(verdict, Ok(Verdict::Refused(ref refusal)) if !matches!(refusal, Refusal::Replayed { .. })) {
             break;
         }
     }
-    app.note(Api::Page, started, &registry, &Some(verdict));
+    recording.note(&Some(verdict));
     Some(told)
 }
 
@@ -134,9 +143,13 @@ fn verdict(told: &Told, demo: bool) -> Markup {
 }
 
 /// `GET /`, which a tag may also write.
-pub(crate) async fn home(State(app): State<Arc<App>>, OriginalUri(uri): OriginalUri) -> Response {
+pub(crate) async fn home(
+    State(app): State<Arc<App>>,
+    Extension(sender): Extension<Sender>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
     if let Some(target) = uri.path_and_query().filter(|target| target.query().is_some())
-        && let Some(told) = decide(&app, target.as_str()).await
+        && let Some(told) = decide(&app, &sender, target.as_str()).await
     {
         return answer(&app, &told);
     }

@@ -1,7 +1,6 @@
 //! The APIs of ixkio and ETRNL.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -10,39 +9,39 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use suntap::platform::Answer;
 
-use super::listen::Peer;
+use super::sender::Sender;
 use crate::app::{App, now};
 use crate::ops::metrics::Api;
 
 pub(super) async fn ixkio(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
+    Extension(sender): Extension<Sender>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let started = Instant::now();
     let registry = app.registry();
-    let answer = app.ixkio.answer_async(query.as_deref().unwrap_or_default(), &registry, &mut &app.store, now()).await;
-    app.note(Api::Ixkio, started, &registry, &answer.verdict);
-    respond(&app, Api::Ixkio, peer, answer)
+    let mut recording = app.record(Api::Ixkio, &registry, &sender);
+    let answer = app.ixkio.answer_async(query.as_deref().unwrap_or_default(), &registry, &mut recording, now()).await;
+    recording.note(&answer.verdict);
+    respond(&app, Api::Ixkio, &sender, answer)
 }
 
 pub(super) async fn etrnl(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
+    Extension(sender): Extension<Sender>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let started = Instant::now();
     let registry = app.registry();
+    let mut recording = app.record(Api::Etrnl, &registry, &sender);
     let key = headers.get("API-Key").map(HeaderValue::as_bytes);
-    let answer = app.etrnl.answer_async(key, &body, &registry, &mut &app.store, now()).await;
-    app.note(Api::Etrnl, started, &registry, &answer.verdict);
-    respond(&app, Api::Etrnl, peer, answer)
+    let answer = app.etrnl.answer_async(key, &body, &registry, &mut recording, now()).await;
+    recording.note(&answer.verdict);
+    respond(&app, Api::Etrnl, &sender, answer)
 }
 
-fn respond<E>(app: &App, api: Api, Peer(peer): Peer, answer: Answer<E>) -> Response {
+fn respond<E>(app: &App, api: Api, sender: &Sender, answer: Answer<E>) -> Response {
     let mut response = Response::new(Body::from(answer.body));
-    let is_limited = answer.is_key_invalid && !app.note_invalid_key(api, peer);
+    let is_limited = answer.is_key_invalid && !app.note_invalid_key(api, sender);
     let status = if is_limited { Ok(StatusCode::TOO_MANY_REQUESTS) } else { StatusCode::from_u16(answer.status) };
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in answer.headers {

@@ -26,6 +26,17 @@ pub(crate) enum Api {
     Page,
 }
 
+impl Api {
+    /// Returns the name in the history.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ixkio => "ixkio",
+            Self::Etrnl => "etrnl",
+            Self::Page => "page",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Tap {
     api: Api,
@@ -48,6 +59,8 @@ pub(crate) struct Metrics {
     pub(crate) log: Option<LostLines>,
     pub(crate) connections: Gauge,
     pub(crate) failed_accepts: Counter,
+    pub(crate) history_dropped: Counter,
+    pub(crate) history_removed: Counter,
 }
 
 impl Metrics {
@@ -64,7 +77,21 @@ impl Metrics {
         registry.register("lost_log_lines", "Log lines that were not written", lost_lines.clone());
         registry.register("connections", "Open connections", connections.clone());
         registry.register("failed_accepts", "Connections that could not be accepted", failed_accepts.clone());
-        Self { registry, taps, seconds, invalid_keys, lost_lines, log: None, connections, failed_accepts }
+        let (history_dropped, history_removed) = (Counter::default(), Counter::default());
+        registry.register("history_dropped", "Entries that are missing in the history", history_dropped.clone());
+        registry.register("history_removed", "Old entries removed from the history", history_removed.clone());
+        Self {
+            registry,
+            taps,
+            seconds,
+            invalid_keys,
+            lost_lines,
+            log: None,
+            connections,
+            failed_accepts,
+            history_dropped,
+            history_removed,
+        }
     }
 
     pub(crate) fn count(&self, api: Api, verdict: &'static str, time: Duration) {

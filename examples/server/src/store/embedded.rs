@@ -23,9 +23,11 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use self::guard::{Guard, Guarded};
-use super::{Change, Found, Options, Place, StoreError, raised};
+use self::history::Log;
+use super::{Change, Entry, Found, Options, Place, StoreError, Stream, raised};
 
 mod guard;
+mod history;
 
 const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
 /// Counter, time and number of accepted taps, by counter id.
@@ -52,6 +54,8 @@ struct Waiting {
     id: [u8; 16],
     ctr: SdmReadCtr,
     at: Option<UnixMillis>,
+    /// Written if the counter advances.
+    entry: Option<Entry>,
     answer: oneshot::Sender<Result<Advance, StoreError>>,
 }
 
@@ -172,7 +176,7 @@ impl Embedded {
         })
     }
 
-    pub(super) fn change(&self, change: &Change) -> Result<(), StoreError> {
+    pub(super) fn change(&self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
         verified(&self.guard, || {
             let transaction = self.database.begin_write()?;
             {
@@ -193,6 +197,10 @@ impl Embedded {
                     let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
                     marks.insert(id.as_bytes(), columns(raised(stored, *imported)))?;
                 }
+                if !history.is_empty() {
+                    let mut log = Log::open(&transaction, Stream::Records)?;
+                    history.iter().try_for_each(|entry| log.append(entry))?;
+                }
             }
             let committed = transaction.commit();
             // After a failed commit it is unknown whether the documents have changed.
@@ -210,9 +218,10 @@ impl Embedded {
         id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
+        entry: Option<Entry>,
     ) -> Result<Advance, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { id: *id.as_bytes(), ctr, at, answer };
+        let waiting = Waiting { id: *id.as_bytes(), ctr, at, entry, answer };
         self.queue.send(waiting).await.map_err(|_| self.closed())?;
         answered.await.map_err(|_| self.closed())?
     }
@@ -309,11 +318,16 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
     let mut moved = false;
     {
         let mut marks = transaction.open_table(MARKS)?;
+        let is_recorded = group.iter().any(|waiting| waiting.entry.is_some());
+        let mut log = if is_recorded { Some(Log::open(&transaction, Stream::Records)?) } else { None };
         for waiting in group {
             let stored = marks.get(&waiting.id)?.map(|mark| as_mark(mark.value()));
             let advance = Advance::decide(stored, waiting.ctr, waiting.at);
             if let Advance::Advanced { now, .. } = advance {
                 marks.insert(&waiting.id, columns(now))?;
+                if let Some((log, entry)) = log.as_mut().zip(waiting.entry.as_ref()) {
+                    log.append(entry)?;
+                }
                 moved = true;
             }
             advances.push(advance);

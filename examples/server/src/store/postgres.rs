@@ -13,6 +13,7 @@
 //! quarter of the pool is used for further attempts, so all other taps find free connections.
 
 mod connections;
+mod history;
 mod turns;
 
 use std::collections::HashMap;
@@ -26,8 +27,9 @@ use tokio_postgres::row::Row;
 
 pub(super) use self::connections::cause;
 use self::connections::{Connections, finish};
+use self::history::signed;
 use self::turns::Turns;
-use super::{Change, Found, Options, Place, StoreError, mark, raised};
+use super::{Change, Entry, Found, Options, Place, StoreError, Stream, mark, raised};
 
 /// Looks for the tables in the search path, as each statement does.
 const TABLES: &str = "SELECT to_regclass('suntap_documents') IS NOT NULL AND to_regclass('suntap_marks') IS NOT NULL";
@@ -62,6 +64,16 @@ const ADVANCE: &str = "
     WHERE excluded.ctr > suntap_marks.ctr
     RETURNING ctr, at, taps, previous_ctr, previous_at";
 
+/// Like `ADVANCE`, and adds an entry to the history if the counter advances.
+const ADVANCE_RECORDED: &str = "
+    WITH advanced AS (INSERT INTO suntap_marks (tag, ctr, at, taps) VALUES ($1, $2, $3, 1)
+        ON CONFLICT (tag) DO UPDATE SET previous_ctr = suntap_marks.ctr, previous_at = suntap_marks.at,
+            ctr = excluded.ctr, at = excluded.at, taps = least(suntap_marks.taps + 1, 4294967295)
+        WHERE excluded.ctr > suntap_marks.ctr
+        RETURNING ctr, at, taps, previous_ctr, previous_at),
+    recorded AS (INSERT INTO suntap_history (at, entry) SELECT $4::bigint, $5::text FROM advanced)
+    SELECT ctr, at, taps, previous_ctr, previous_at FROM advanced";
+
 /// Merges marks from another service with the stored ones. A counter is never lowered.
 const RAISE: &str = "
     INSERT INTO suntap_marks (tag, ctr, at, taps) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])
@@ -90,6 +102,9 @@ pub struct Postgres {
     turns: Turns,
     /// Limits the connections that are used for further attempts.
     waiting: Semaphore,
+    /// The database has the tables of the history.
+    has_history: bool,
+    warnings: Vec<String>,
 }
 
 impl Postgres {
@@ -100,7 +115,7 @@ impl Postgres {
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         let store = Self::connect(url, options)?;
         if store.has_tables().await? {
-            Ok(store)
+            store.prepare_history().await
         } else {
             Err(StoreError::Missing("the PostgreSQL database does not have the tables of suntap-server".into()))
         }
@@ -116,13 +131,13 @@ impl Postgres {
         if !store.has_tables().await? {
             store.create_tables().await?;
         }
-        Ok(store)
+        store.prepare_history().await
     }
 
     fn connect(url: &str, options: Options) -> Result<Self, StoreError> {
         let connections = Connections::new(url, options.pool, options.patience)?;
         let waiting = Semaphore::new((options.pool / 4).max(1));
-        Ok(Self { connections, turns: Turns::default(), waiting })
+        Ok(Self { connections, turns: Turns::default(), waiting, has_history: false, warnings: Vec::new() })
     }
 
     async fn has_tables(&self) -> Result<bool, StoreError> {
@@ -144,6 +159,10 @@ impl Postgres {
         })?;
         finish(client);
         Ok(())
+    }
+
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Checks that taps can be served.
@@ -220,9 +239,9 @@ impl Postgres {
         Ok((documents, next))
     }
 
-    pub(super) async fn change(&self, change: &Change) -> Result<(), StoreError> {
+    pub(super) async fn change(&self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
         let mut client = self.connections.get().await?;
-        let changed = change_on(&mut client, change).await;
+        let changed = change_on(&mut client, change, history).await;
         if changed.is_ok() {
             finish(client);
         }
@@ -234,6 +253,7 @@ impl Postgres {
         id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
+        entry: Option<&Entry>,
     ) -> Result<Advance, StoreError> {
         let mut retries = Retries::new(self);
         let _turn = self.turns.wait(id).await;
@@ -241,7 +261,7 @@ impl Postgres {
             return Err(StoreError::Late);
         }
         loop {
-            let advance = self.try_advance(id, ctr, at).await;
+            let advance = self.try_advance(id, ctr, at, entry).await;
             if !retries.again(&advance).await {
                 return advance;
             }
@@ -253,13 +273,21 @@ impl Postgres {
         id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
+        entry: Option<&Entry>,
     ) -> Result<Advance, StoreError> {
         let client = self.connections.get().await?;
         let id = id.as_bytes().as_slice();
         let rows = async {
-            let statement = client.prepare_cached(ADVANCE).await?;
-            if let Some(row) = client.query_opt(&statement, &[&id, &i64::from(ctr.get()), &millis(at)]).await? {
-                return Ok((Some(row), None));
+            let (ctr, at) = (i64::from(ctr.get()), millis(at));
+            let advanced = if let Some(Entry { at: time, text }) = entry {
+                let statement = client.prepare_cached(ADVANCE_RECORDED).await?;
+                client.query_opt(&statement, &[&id, &ctr, &at, &signed(time.get()), text]).await?
+            } else {
+                let statement = client.prepare_cached(ADVANCE).await?;
+                client.query_opt(&statement, &[&id, &ctr, &at]).await?
+            };
+            if advanced.is_some() {
+                return Ok((advanced, None));
             }
             // The tap was refused already. The stored mark is only reported.
             let statement = client.prepare_cached(MARK).await?;
@@ -280,9 +308,9 @@ impl Postgres {
     }
 }
 
-async fn change_on(client: &mut ClientWrapper, change: &Change) -> Result<(), StoreError> {
+async fn change_on(client: &mut ClientWrapper, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
     let transaction = client.transaction().await.map_err(StoreError::Postgres)?;
-    match write(&transaction, change).await {
+    match write(&transaction, change, history).await {
         Ok(true) => transaction.commit().await.map_err(StoreError::Postgres),
         Ok(false) => Err(StoreError::Contended),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Err(StoreError::Pool(
@@ -293,7 +321,11 @@ async fn change_on(client: &mut ClientWrapper, change: &Change) -> Result<(), St
 }
 
 /// Writes a change. Returns `false` if a document that it was computed from is different now.
-async fn write(transaction: &Transaction<'_>, change: &Change) -> Result<bool, tokio_postgres::Error> {
+async fn write(
+    transaction: &Transaction<'_>,
+    change: &Change,
+    history: &[Entry],
+) -> Result<bool, tokio_postgres::Error> {
     transaction.batch_execute(CHANGE).await?;
     let keys: Vec<&str> = change.seen.iter().map(|(key, _)| &**key).collect();
     let rows = transaction.query(DOCUMENTS, &[&keys]).await?;
@@ -319,6 +351,9 @@ async fn write(transaction: &Transaction<'_>, change: &Change) -> Result<bool, t
         let ats: Vec<Option<i64>> = part.iter().map(|(_, mark)| millis(mark.at)).collect();
         let taps: Vec<i64> = part.iter().map(|(_, mark)| mark.taps.into()).collect();
         transaction.execute(RAISE, &[&ids, &ctrs, &ats, &taps]).await?;
+    }
+    if !history.is_empty() {
+        history::add(transaction, Stream::Records, history).await?;
     }
     Ok(true)
 }

@@ -86,7 +86,7 @@ fn no_answered_tap_passes_again_after_kill_9() {
 }
 
 /// Taps until the server is gone: those that passed, and the one without an answer.
-fn load(
+pub(crate) fn load(
     address: &str,
     tags: &mut [suntap::emulator::EmulatedTag],
     count: &AtomicU64,

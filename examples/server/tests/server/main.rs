@@ -25,6 +25,7 @@ mod disk;
 mod factory_keys;
 mod flags;
 mod health;
+mod history;
 mod http;
 mod import;
 mod invalid_keys;

@@ -1,0 +1,95 @@
+//! The history of a server: accepted taps, replays, counts of other refusals, and administrative acts, as lines of JSON.
+//!
+//! An accepted tap has an entry of its own, in the commit of its counter if the store can do that. Everything else can be caused by
+//! anybody, so its number of entries is bounded: a replay has an entry once per tag and minute, and all other refusals are only
+//! [counted](counts). Both have limits of their own in the store, and never remove an entry of an accepted tap.
+//!
+//! No line has a key, a token, a MAC, an eCode, a query string or a whole claimed UID.
+
+mod counts;
+mod export;
+mod keeper;
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
+use suntap::{CounterId, UnixMillis};
+
+pub use self::export::{Event, Filter, lines, parse_time};
+pub(crate) use self::keeper::History;
+use crate::store::Entry;
+
+/// What a line says, besides the time.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Line<'a> {
+    /// A tap with a valid MAC.
+    Tap {
+        /// The verdict as one word, as in the metrics.
+        verdict: &'a str,
+        /// The document key of the tag.
+        tag: &'a str,
+        /// The counter id in hexadecimal digits, or `None` if the tap has no counter.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        counter_id: Option<String>,
+        /// The counter in the tap.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ctr: Option<u32>,
+        /// The API: `ixkio`, `etrnl` or `page`.
+        api: &'a str,
+        /// The address of the client, or `None` if it is unknown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<IpAddr>,
+        /// The id of the request.
+        request: String,
+    },
+    /// A number of refusals within a minute.
+    Refused {
+        /// The verdict as one word, as in the metrics.
+        verdict: &'a str,
+        /// The document key of the tag, `*` for tags beyond the limit of a minute, or `None` if no known tag was named.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tag: Option<&'a str>,
+        /// How many.
+        count: u64,
+    },
+    /// What an administrator did.
+    Admin {
+        /// What was done, such as `tag.disable`.
+        act: &'a str,
+        /// The document key of what was changed.
+        subject: &'a str,
+        /// Who did it.
+        by: &'a str,
+        /// The address of the client, or `None` if there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<IpAddr>,
+        /// The id of the request, or `None` if there is none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        request: Option<String>,
+    },
+}
+
+impl Line<'_> {
+    /// Returns the entry that a store keeps.
+    #[must_use]
+    pub fn entry(&self, at: UnixMillis) -> Entry {
+        // A line has only texts and numbers, so this cannot fail.
+        Entry { at, text: serde_json::to_string(self).unwrap_or_default() }
+    }
+}
+
+/// Returns an entry as a line of the export, without a line break.
+#[must_use]
+pub fn line(entry: &Entry) -> String {
+    let at = i64::try_from(entry.at.get()).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
+    let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    format!(r#"{{"at":"{at}",{}"#, entry.text.strip_prefix('{').unwrap_or("}"))
+}
+
+/// Returns the text of a counter id in a line.
+#[must_use]
+pub(crate) fn counter_text(id: &CounterId) -> String {
+    crate::hex::encode(id.as_bytes())
+}
