@@ -54,14 +54,24 @@ impl Redis {
     pub(in crate::store) async fn change(&self, change: &Change) -> Result<(), StoreError> {
         self.settings.check()?;
         let token = token();
-        let milliseconds = self.lock_script(TAKE, &token).await?;
-        if let Ok(milliseconds @ 1..) = u64::try_from(milliseconds) {
-            return Err(StoreError::Locked { seconds: milliseconds.div_ceil(1000) });
-        }
+        self.lock(&token).await?;
         let changed = self.change_locked(change, &token).await;
-        // If this fails, the lock expires.
-        let _ = self.lock_script(GIVE, &token).await;
+        self.unlock(&token).await;
         changed
+    }
+
+    /// Takes the lock.
+    pub(super) async fn lock(&self, token: &str) -> Result<(), StoreError> {
+        let milliseconds = self.lock_script(TAKE, token).await?;
+        match u64::try_from(milliseconds) {
+            Ok(milliseconds @ 1..) => Err(StoreError::Locked { seconds: milliseconds.div_ceil(1000) }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Releases the lock. If this fails, the lock expires.
+    pub(super) async fn unlock(&self, token: &str) {
+        let _ = self.lock_script(GIVE, token).await;
     }
 
     async fn change_locked(&self, change: &Change, token: &str) -> Result<(), StoreError> {
@@ -78,7 +88,8 @@ impl Redis {
         written.map_err(|error| if writer.may_have_written { StoreError::Incomplete(Box::new(error)) } else { error })
     }
 
-    async fn renew(&self, token: &str) -> Result<(), StoreError> {
+    /// Keeps the lock for another [`LEASE`].
+    pub(super) async fn renew(&self, token: &str) -> Result<(), StoreError> {
         if self.lock_script(RENEW, token).await? == 1 { Ok(()) } else { Err(StoreError::Contended) }
     }
 
@@ -90,7 +101,7 @@ impl Redis {
 }
 
 /// Writes the parts of one change.
-struct Writer<'c> {
+pub(super) struct Writer<'c> {
     redis: &'c Redis,
     token: &'c str,
     /// A connection for transactions, to a single Redis.
@@ -101,7 +112,7 @@ struct Writer<'c> {
 }
 
 impl<'c> Writer<'c> {
-    async fn new(redis: &'c Redis, token: &'c str) -> Result<Self, StoreError> {
+    pub(super) async fn new(redis: &'c Redis, token: &'c str) -> Result<Self, StoreError> {
         let single = match &redis.connection {
             Connection::One(_, client) => Some(connect(client).await.map_err(StoreError::Redis)?),
             Connection::Cluster(_) => None,
@@ -111,7 +122,7 @@ impl<'c> Writer<'c> {
 
     /// Writes the marks first: an imported tag must not be found before its counter. The commands of a part run in parallel in a
     /// cluster, so no part has both kinds.
-    async fn write_all(&mut self, change: &Change) -> Result<(), StoreError> {
+    pub(super) async fn write_all(&mut self, change: &Change) -> Result<(), StoreError> {
         for (id, mark) in &change.marks {
             self.add(raise(id, *mark), 0).await?;
         }
