@@ -41,7 +41,8 @@ enum Command {
     /// Import organisations, API keys, tokens, folders, tag groups, batches and tags, one JSON object per line: all or none. Creates
     /// the store if there is none.
     Import(import::Args),
-    /// List the tags that cannot be verified and the tag groups without rules. The exit code is 1 if there are any.
+    /// Check the data file, and list the tags that cannot be verified, the tag groups without rules and the documents that cannot be
+    /// read. The exit code is 1 if there are any.
     Check(check::Args),
     /// Write all tags, counters, keys and the history of a store into one file: a data file that no server has open, or a database
     /// in use. The file can be restored into any kind of store. It has no secrets: without the secrets file it is useless.

@@ -15,14 +15,17 @@ use tokio::sync::mpsc;
 
 mod embedded;
 mod format;
+mod history;
 mod postgres;
 mod redis;
 mod snapshot;
 
 pub use self::embedded::Embedded;
 pub use self::format::FORMAT;
+pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
 pub use self::postgres::Postgres;
 pub use self::redis::Redis;
+use self::snapshot::Batch;
 pub use self::snapshot::{Record, Source};
 
 /// A store.
@@ -30,6 +33,8 @@ pub use self::snapshot::{Record, Source};
 pub struct Store {
     kind: Kind,
     patience: Duration,
+    /// Entries of the history are written.
+    has_history: bool,
 }
 
 #[derive(Debug)]
@@ -239,7 +244,7 @@ impl FromStr for Cursor {
 pub struct Entry {
     /// When it happened.
     pub at: UnixMillis,
-    /// A JSON object in one line.
+    /// A JSON object in one line, without the time.
     pub text: String,
 }
 
@@ -270,7 +275,7 @@ impl Store {
             Address::Postgres(url) => Kind::Postgres(Postgres::open(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::open(urls, options).await?),
         };
-        Ok(Self { kind, patience: options.patience })
+        Ok(Self { kind, patience: options.patience, has_history: true })
     }
 
     /// Opens a store, and creates its data file or its tables if they are missing.
@@ -283,7 +288,7 @@ impl Store {
             Address::Postgres(url) => Kind::Postgres(Postgres::create(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::create(urls, options).await?),
         };
-        Ok(Self { kind, patience: options.patience })
+        Ok(Self { kind, patience: options.patience, has_history: true })
     }
 
     /// Like [`create`](Self::create), for a store that is then [filled](Self::fill).
@@ -294,7 +299,7 @@ impl Store {
         match address {
             Address::Redis(urls) => {
                 let kind = Kind::Redis(Redis::connect(urls, options).await?);
-                Ok(Self { kind, patience: options.patience })
+                Ok(Self { kind, patience: options.patience, has_history: true })
             }
             _ => Self::create(address, options).await,
         }
@@ -360,22 +365,24 @@ impl Store {
         }
     }
 
-    /// Changes documents.
+    /// Changes documents. The entries of the change are written in the same commit; in Redis, after everything else.
     ///
     /// # Errors
     /// Returns an error if the store fails, or if a document that the change was computed from is different now. Nothing was written
     /// then; for the exception of a Redis cluster see [`Redis`].
     pub async fn change(&self, change: &Change) -> Result<(), StoreError> {
+        let history = if self.recording() == Recording::Off { &[] } else { &*change.history };
         match &self.kind {
-            Kind::Embedded(store) => store.change(change),
-            Kind::Postgres(store) => store.change(change).await,
-            Kind::Redis(store) => store.change(change).await,
+            Kind::Embedded(store) => store.change(change, history),
+            Kind::Postgres(store) => store.change(change, history).await,
+            Kind::Redis(store) => store.change(change, history).await,
         }
     }
 
     /// Sends every record of the store: documents, then marks, then the history. Taps go on meanwhile. What was written before this
     /// call is among the records. A data file and PostgreSQL send what they had at one point in time. Redis refuses changes of
-    /// documents while it sends documents, then sends marks that may be newer, and may send a record twice.
+    /// documents while it sends documents, then sends marks that may be newer, and may send a record twice. The history may have entries
+    /// that are newer than the marks.
     ///
     /// A data file grows, and PostgreSQL keeps old rows, until all records are received: the receiver should be fast.
     ///
@@ -383,10 +390,26 @@ impl Store {
     /// Returns an error if the store fails, or if the receiver is closed. The records that were sent are incomplete then.
     pub async fn snapshot(&self, sender: mpsc::Sender<Vec<Record>>) -> Result<(), StoreError> {
         match &self.kind {
-            Kind::Embedded(store) => store.snapshot(sender).await,
-            Kind::Postgres(store) => store.snapshot(sender).await,
-            Kind::Redis(store) => store.snapshot(sender).await,
+            Kind::Embedded(store) => store.snapshot(sender.clone()).await?,
+            Kind::Postgres(store) => store.snapshot(sender.clone()).await?,
+            Kind::Redis(store) => store.snapshot(sender.clone()).await?,
         }
+        let mut batch = Batch::new(sender);
+        for stream in Stream::ALL {
+            let mut after = None;
+            loop {
+                let entries = self.entries(stream, after, PAGE).await?;
+                let is_last = entries.len() < PAGE;
+                for (position, entry) in entries {
+                    after = Some(position);
+                    batch.add(Record::History(stream, entry)).await?;
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+        batch.finish().await
     }
 
     /// Writes records into an empty store: one without marks, and without documents other than those in `replaceable`, which are
@@ -487,12 +510,7 @@ impl AsyncCounterStore for &Store {
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
     ) -> Result<Advance, StoreError> {
-        match &self.kind {
-            Kind::Embedded(store) => self.in_time(store.advance(id, ctr, at)).await,
-            // Boxed, so that the state of every request is not as large as the largest of these futures.
-            Kind::Postgres(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
-            Kind::Redis(store) => self.in_time(Box::pin(store.advance(id, ctr, at))).await,
-        }
+        self.advance_recorded(id, ctr, at, None).await
     }
 }
 
@@ -573,7 +591,7 @@ impl std::error::Error for StoreError {
 
 impl From<Embedded> for Store {
     fn from(store: Embedded) -> Self {
-        Self { kind: Kind::Embedded(store), patience: Options::default().patience }
+        Self { kind: Kind::Embedded(store), patience: Options::default().patience, has_history: true }
     }
 }
 

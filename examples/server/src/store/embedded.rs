@@ -23,10 +23,12 @@ use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use self::guard::{Guard, Guarded};
-use super::{Change, Found, Options, Place, StoreError, raised};
+use self::history::Log;
+use super::{Change, Entry, Found, Options, Place, StoreError, Stream, raised};
 
 mod format;
 mod guard;
+mod history;
 mod snapshot;
 
 const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
@@ -55,6 +57,8 @@ struct Waiting {
     id: [u8; 16],
     ctr: SdmReadCtr,
     at: Option<UnixMillis>,
+    /// Written if the counter advances.
+    entry: Option<Entry>,
     answer: oneshot::Sender<Result<Advance, StoreError>>,
 }
 
@@ -64,7 +68,8 @@ impl Embedded {
     /// # Errors
     /// Returns an error if there is no data file, another process uses it, or it cannot be read and written.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
-        let (database, guard, migrated) = existing(path, options)?;
+        let (database, guard) = existing(path, options)?;
+        let migrated = quietly(|| format::migrate(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
         Ok(Self { warnings: migrated.into_iter().collect(), ..Self::start(database, guard, options) })
     }
 
@@ -152,7 +157,7 @@ impl Embedded {
         })
     }
 
-    pub(super) fn change(&self, change: &Change) -> Result<(), StoreError> {
+    pub(super) fn change(&self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
         verified(&self.guard, || {
             let transaction = self.database.begin_write()?;
             {
@@ -172,6 +177,10 @@ impl Embedded {
                 for (id, imported) in &change.marks {
                     let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
                     marks.insert(id.as_bytes(), columns(raised(stored, *imported)))?;
+                }
+                if !history.is_empty() {
+                    let mut log = Log::open(&transaction, Stream::Records)?;
+                    history.iter().try_for_each(|entry| log.append(entry))?;
                 }
             }
             let committed = transaction.commit();
@@ -194,9 +203,10 @@ impl Embedded {
         id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
+        entry: Option<Entry>,
     ) -> Result<Advance, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let waiting = Waiting { id: *id.as_bytes(), ctr, at, answer };
+        let waiting = Waiting { id: *id.as_bytes(), ctr, at, entry, answer };
         self.queue.send(waiting).await.map_err(|_| self.closed())?;
         answered.await.map_err(|_| self.closed())?
     }
@@ -293,11 +303,16 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
     let mut moved = false;
     {
         let mut marks = transaction.open_table(MARKS)?;
+        let is_recorded = group.iter().any(|waiting| waiting.entry.is_some());
+        let mut log = if is_recorded { Some(Log::open(&transaction, Stream::Records)?) } else { None };
         for waiting in group {
             let stored = marks.get(&waiting.id)?.map(|mark| as_mark(mark.value()));
             let advance = Advance::decide(stored, waiting.ctr, waiting.at);
             if let Advance::Advanced { now, .. } = advance {
                 marks.insert(&waiting.id, columns(now))?;
+                if let Some((log, entry)) = log.as_mut().zip(waiting.entry.as_ref()) {
+                    log.append(entry)?;
+                }
                 moved = true;
             }
             advances.push(advance);
@@ -379,9 +394,8 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Opens the database in an existing data file, and migrates it to the present format. Returns what an operator should know about
-/// the migration.
-fn existing(path: &Path, options: Options) -> Result<(Database, Arc<Guard>, Option<String>), StoreError> {
+/// Opens the database in an existing data file. It may have an older format, and has no newer one.
+fn existing(path: &Path, options: Options) -> Result<(Database, Arc<Guard>), StoreError> {
     let metadata = path.metadata().map_err(|error| match error.kind() {
         ErrorKind::NotFound => StoreError::Missing(format!("data file {} does not exist", path.display())),
         _ => file_error(path, &error.to_string()),
@@ -407,8 +421,8 @@ fn existing(path: &Path, options: Options) -> Result<(Database, Arc<Guard>, Opti
         }
         Some(Err(_)) | None => return Err(file_error(path, DAMAGED)),
     }
-    let migrated = quietly(|| format::migrate(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
-    Ok((database, guard, migrated))
+    quietly(|| format::check(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
+    Ok((database, guard))
 }
 
 /// Opens the database in a file, and initializes it if the file is empty.

@@ -14,6 +14,7 @@
 
 mod connections;
 mod format;
+mod history;
 mod snapshot;
 mod turns;
 
@@ -28,9 +29,10 @@ use tokio_postgres::row::Row;
 
 pub(super) use self::connections::cause;
 use self::connections::{Connections, finish};
+use self::history::signed;
 use self::turns::Turns;
 use super::format::FORMAT;
-use super::{Change, Found, Options, Place, StoreError, mark, raised};
+use super::{Change, Entry, Found, Options, Place, StoreError, Stream, mark, raised};
 
 /// Asks for what a server needs. Fails if a table does not exist.
 const READY: &str = "
@@ -51,6 +53,16 @@ const ADVANCE: &str = "
         ctr = excluded.ctr, at = excluded.at, taps = least(suntap_marks.taps + 1, 4294967295)
     WHERE excluded.ctr > suntap_marks.ctr
     RETURNING ctr, at, taps, previous_ctr, previous_at";
+
+/// Like `ADVANCE`, and adds an entry to the history if the counter advances.
+const ADVANCE_RECORDED: &str = "
+    WITH advanced AS (INSERT INTO suntap_marks (tag, ctr, at, taps) VALUES ($1, $2, $3, 1)
+        ON CONFLICT (tag) DO UPDATE SET previous_ctr = suntap_marks.ctr, previous_at = suntap_marks.at,
+            ctr = excluded.ctr, at = excluded.at, taps = least(suntap_marks.taps + 1, 4294967295)
+        WHERE excluded.ctr > suntap_marks.ctr
+        RETURNING ctr, at, taps, previous_ctr, previous_at),
+    recorded AS (INSERT INTO suntap_history (at, entry) SELECT $4, $5 FROM advanced)
+    SELECT ctr, at, taps, previous_ctr, previous_at FROM advanced";
 
 /// Merges marks from another service with the stored ones. A counter is never lowered.
 const RAISE: &str = "
@@ -80,6 +92,8 @@ pub struct Postgres {
     turns: Turns,
     /// Limits the connections that are used for further attempts.
     waiting: Semaphore,
+    /// The database has the tables of the history.
+    has_history: bool,
     warnings: Vec<String>,
 }
 
@@ -91,7 +105,7 @@ impl Postgres {
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
         let mut store = Self::connect(url, options)?;
         if store.migrate().await? {
-            Ok(store)
+            store.prepare_history().await
         } else {
             Err(StoreError::Missing("the PostgreSQL database does not have the tables of suntap-server".into()))
         }
@@ -107,13 +121,13 @@ impl Postgres {
         if !store.migrate().await? {
             store.create_tables().await?;
         }
-        Ok(store)
+        store.prepare_history().await
     }
 
     fn connect(url: &str, options: Options) -> Result<Self, StoreError> {
         let connections = Connections::new(url, options.pool, options.patience)?;
         let waiting = Semaphore::new((options.pool / 4).max(1));
-        Ok(Self { connections, turns: Turns::default(), waiting, warnings: Vec::new() })
+        Ok(Self { connections, turns: Turns::default(), waiting, has_history: false, warnings: Vec::new() })
     }
 
     pub(super) fn warnings(&self) -> &[String] {
@@ -199,9 +213,9 @@ impl Postgres {
         Ok((documents, next))
     }
 
-    pub(super) async fn change(&self, change: &Change) -> Result<(), StoreError> {
+    pub(super) async fn change(&self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
         let mut client = self.connections.get().await?;
-        let changed = change_on(&mut client, change).await;
+        let changed = change_on(&mut client, change, history).await;
         if changed.is_ok() {
             finish(client);
         }
@@ -213,6 +227,7 @@ impl Postgres {
         id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
+        entry: Option<&Entry>,
     ) -> Result<Advance, StoreError> {
         let mut retries = Retries::new(self);
         let _turn = self.turns.wait(id).await;
@@ -220,7 +235,7 @@ impl Postgres {
             return Err(StoreError::Late);
         }
         loop {
-            let advance = self.try_advance(id, ctr, at).await;
+            let advance = self.try_advance(id, ctr, at, entry).await;
             if !retries.again(&advance).await {
                 return advance;
             }
@@ -232,13 +247,21 @@ impl Postgres {
         id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
+        entry: Option<&Entry>,
     ) -> Result<Advance, StoreError> {
         let client = self.connections.get().await?;
         let id = id.as_bytes().as_slice();
         let rows = async {
-            let statement = client.prepare_cached(ADVANCE).await?;
-            if let Some(row) = client.query_opt(&statement, &[&id, &i64::from(ctr.get()), &millis(at)]).await? {
-                return Ok((Some(row), None));
+            let (ctr, at) = (i64::from(ctr.get()), millis(at));
+            let advanced = if let Some(Entry { at: time, text }) = entry {
+                let statement = client.prepare_cached(ADVANCE_RECORDED).await?;
+                client.query_opt(&statement, &[&id, &ctr, &at, &signed(time.get()), text]).await?
+            } else {
+                let statement = client.prepare_cached(ADVANCE).await?;
+                client.query_opt(&statement, &[&id, &ctr, &at]).await?
+            };
+            if advanced.is_some() {
+                return Ok((advanced, None));
             }
             // The tap was refused already. The stored mark is only reported.
             let statement = client.prepare_cached(MARK).await?;
@@ -259,9 +282,9 @@ impl Postgres {
     }
 }
 
-async fn change_on(client: &mut ClientWrapper, change: &Change) -> Result<(), StoreError> {
+async fn change_on(client: &mut ClientWrapper, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
     let transaction = client.transaction().await.map_err(StoreError::Postgres)?;
-    match write(&transaction, change).await {
+    match write(&transaction, change, history).await {
         Ok(true) => transaction.commit().await.map_err(StoreError::Postgres),
         Ok(false) => Err(StoreError::Contended),
         Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Err(StoreError::Pool(
@@ -272,7 +295,11 @@ async fn change_on(client: &mut ClientWrapper, change: &Change) -> Result<(), St
 }
 
 /// Writes a change. Returns `false` if a document that it was computed from is different now.
-async fn write(transaction: &Transaction<'_>, change: &Change) -> Result<bool, tokio_postgres::Error> {
+async fn write(
+    transaction: &Transaction<'_>,
+    change: &Change,
+    history: &[Entry],
+) -> Result<bool, tokio_postgres::Error> {
     transaction.batch_execute(CHANGE).await?;
     let keys: Vec<&str> = change.seen.iter().map(|(key, _)| &**key).collect();
     let rows = transaction.query(DOCUMENTS, &[&keys]).await?;
@@ -295,6 +322,9 @@ async fn write(transaction: &Transaction<'_>, change: &Change) -> Result<bool, t
     }
     for part in change.marks.chunks(PART) {
         raise(transaction, part).await?;
+    }
+    if !history.is_empty() {
+        history::add(transaction, Stream::Records, history).await?;
     }
     Ok(true)
 }

@@ -15,6 +15,7 @@
 
 mod change;
 mod format;
+mod history;
 mod settings;
 mod snapshot;
 
@@ -28,10 +29,10 @@ use redis::{Client, Cmd, FromRedisValue, RedisError, Script, Value};
 use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
 
 use self::settings::{Settings, line, masters};
-use super::{Change, Found, Options, Place, StoreError, mark};
+use super::{Change, Entry, Found, Options, Place, StoreError, mark};
 
 /// Advances a counter. Returns the new number of taps, or 0 if the counter did not advance, and the previous mark. A client that
-/// lost the connection sends its call again, and gets the answer of the first.
+/// lost the connection sends its call again, and gets the answer of the first. If there is a second key, adds an entry to the history.
 const ADVANCE: &str = "
     local old = redis.call('HMGET', KEYS[1], 'ctr', 'at', 'taps', 'call', 'was_ctr', 'was_at', 'was_taps')
     if old[1] == ARGV[1] and old[4] == ARGV[3] then
@@ -44,6 +45,9 @@ const ADVANCE: &str = "
     redis.call('HSET', KEYS[1], 'ctr', ARGV[1], 'at', ARGV[2], 'taps', string.format('%.0f', taps), 'call', ARGV[3])
     if old[1] then
         redis.call('HSET', KEYS[1], 'was_ctr', old[1], 'was_at', old[2], 'was_taps', old[3])
+    end
+    if KEYS[2] then
+        redis.call('XADD', KEYS[2], '*', 'at', ARGV[4], 'entry', ARGV[5])
     end
     return {taps, old[1], old[2], old[3]}";
 
@@ -91,6 +95,10 @@ impl Redis {
         settings.check()?;
         let warnings = settings.warnings();
         Ok(Self { connection, advance: Script::new(ADVANCE), settings, warnings })
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.connection, Connection::Cluster(_))
     }
 
     /// Returns the warnings at the start. Later ones are logged.
@@ -181,11 +189,15 @@ impl Redis {
         id: &CounterId,
         ctr: SdmReadCtr,
         at: Option<UnixMillis>,
+        entry: Option<&Entry>,
     ) -> Result<Advance, StoreError> {
         self.settings.check()?;
         let mut call = self.advance.prepare_invoke();
         call.key(mark_key(id)).arg(ctr.get()).arg(millis(at));
         call.arg(token());
+        if let Some(entry) = entry {
+            call.key(history::RECORDS).arg(entry.at.get()).arg(&entry.text);
+        }
         let answer: (i64, Option<i64>, Option<String>, Option<i64>) = match self.connection.clone() {
             Connection::One(mut one, _) => call.invoke_async(&mut one).await,
             Connection::Cluster(mut cluster) => call.invoke_async(&mut cluster).await,

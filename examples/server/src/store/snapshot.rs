@@ -3,7 +3,7 @@
 use suntap::{CounterId, Mark};
 use tokio::sync::mpsc;
 
-use super::{Entry, StoreError};
+use super::{Entry, StoreError, Stream};
 
 /// One part of the contents of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Record {
     /// The mark of a counter. A store that is filled keeps the greater one if there are two of a counter.
     Mark(CounterId, Mark),
     /// An entry of the history.
-    History(Entry),
+    History(Stream, Entry),
 }
 
 impl Record {
@@ -26,7 +26,7 @@ impl Record {
         match self {
             Self::Document { key, text } => key.len().saturating_add(text.len()),
             Self::Mark(..) => size_of::<Self>(),
-            Self::History(entry) => entry.text.len(),
+            Self::History(_, entry) => entry.text.len(),
         }
     }
 }

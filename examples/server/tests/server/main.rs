@@ -14,6 +14,7 @@
 
 mod api_keys;
 mod backends;
+mod backup;
 mod browser;
 mod check;
 mod client;
@@ -24,6 +25,7 @@ mod demo;
 mod disk;
 mod factory_keys;
 mod flags;
+mod formats;
 mod health;
 mod http;
 mod import;
@@ -45,4 +47,5 @@ mod tags;
 mod tap;
 mod unnamed;
 mod v1;
+mod views;
 mod visitors;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use suntap::{CounterId, Mark, SdmReadCtr, UnixMillis};
 
 use crate::hex;
-use crate::store::{Entry, Record};
+use crate::store::{Entry, Record, Stream};
 
 /// The version of the lines.
 pub(super) const VERSION: u32 = 1;
@@ -33,10 +33,41 @@ pub(super) enum Line {
         taps: u32,
     },
     History {
+        /// The name of the stream.
+        stream: StreamName,
         at: u64,
         text: String,
     },
     End(End),
+}
+
+/// A stream of the history.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum StreamName {
+    Records,
+    Replays,
+    Refusals,
+}
+
+impl From<Stream> for StreamName {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Records => Self::Records,
+            Stream::Replays => Self::Replays,
+            Stream::Refusals => Self::Refusals,
+        }
+    }
+}
+
+impl From<StreamName> for Stream {
+    fn from(stream: StreamName) -> Self {
+        match stream {
+            StreamName::Records => Self::Records,
+            StreamName::Replays => Self::Replays,
+            StreamName::Refusals => Self::Refusals,
+        }
+    }
 }
 
 /// The first line. It has no `deny_unknown_fields`: all versions of the program must be able to read it.
@@ -96,7 +127,7 @@ impl From<Record> for Line {
             Record::Mark(id, Mark { ctr, at, taps }) => {
                 Self::Mark { id: hex::encode(id.as_bytes()), ctr: ctr.get(), at: at.map(UnixMillis::get), taps }
             }
-            Record::History(Entry { at, text }) => Self::History { at: at.get(), text },
+            Record::History(stream, Entry { at, text }) => Self::History { stream: stream.into(), at: at.get(), text },
         }
     }
 }
@@ -110,7 +141,9 @@ impl Line {
                 let id = CounterId::from_bytes(hex::decode(&id)?);
                 Record::Mark(id, Mark { ctr: SdmReadCtr::new(ctr)?, at: at.map(UnixMillis::new), taps })
             }
-            Self::History { at, text } => Record::History(Entry { at: UnixMillis::new(at), text }),
+            Self::History { stream, at, text } => {
+                Record::History(stream.into(), Entry { at: UnixMillis::new(at), text })
+            }
             Self::Header(_) | Self::End(_) => return None,
         })
     }

@@ -144,7 +144,7 @@ impl Raise {
                     }
                     raised.push(Record::Document { key, text });
                 }
-                Record::History(_) => raised.push(record),
+                Record::History(..) => raised.push(record),
             }
         }
         Ok(raised)

@@ -19,6 +19,11 @@ fn to_1(_: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Checks that the format is not newer than the present one.
+pub(super) fn check(database: &Database) -> Result<(), StoreError> {
+    pending(MIGRATIONS, &stored(database)?).map(drop)
+}
+
 /// Migrates a data file to the present format. Returns what an operator should know about it.
 pub(super) fn migrate(database: &Database) -> Result<Option<String>, StoreError> {
     let stored = stored(database)?;

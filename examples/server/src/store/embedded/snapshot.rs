@@ -7,9 +7,10 @@ use redb::{ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _
 use suntap::CounterId;
 use tokio::sync::mpsc;
 
+use super::Log;
 use super::{DOCUMENTS, Embedded, MARKS, StoreError, as_mark, columns, existing, guarded, raised, verified};
-use crate::store::Options;
 use crate::store::snapshot::{Batch, Record, Source};
+use crate::store::{Options, Stream};
 
 impl Embedded {
     /// Sends every record of one read transaction. Taps and changes go on meanwhile. The file grows by what they write, because the
@@ -48,6 +49,7 @@ impl Embedded {
                     return Err(StoreError::NotEmpty);
                 }
                 while let Some(records) = source().map_err(StoreError::Source)? {
+                    let mut history = Vec::new();
                     for record in records {
                         match record {
                             Record::Document { key, text } => drop(documents.insert(&*key, &*text)?),
@@ -55,7 +57,14 @@ impl Embedded {
                                 let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
                                 marks.insert(id.as_bytes(), columns(raised(stored, mark)))?;
                             }
-                            Record::History(_) => {}
+                            Record::History(stream, entry) => history.push((stream, entry)),
+                        }
+                    }
+                    for stream in Stream::ALL {
+                        let mut entries = history.iter().filter(|(of, _)| *of == stream).peekable();
+                        if entries.peek().is_some() {
+                            let mut log = Log::open(&transaction, stream)?;
+                            entries.try_for_each(|(_, entry)| log.append(entry))?;
                         }
                     }
                 }
@@ -72,7 +81,7 @@ impl Embedded {
     /// As [`open`](Self::open), or if the file cannot be written.
     pub fn compact(path: &Path, options: Options) -> Result<(u64, u64), StoreError> {
         let length = || path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-        let (mut database, guard, _) = existing(path, options)?;
+        let (mut database, guard) = existing(path, options)?;
         let before = length();
         verified(&guard, || {
             // Each call ends when it cannot move any page. The pages that it freed may let the next one move more.
@@ -88,7 +97,7 @@ impl Embedded {
     /// # Errors
     /// As [`open`](Self::open), or if the file cannot be repaired.
     pub fn check_integrity(path: &Path, options: Options) -> Result<bool, StoreError> {
-        let (mut database, guard, _) = existing(path, options)?;
+        let (mut database, guard) = existing(path, options)?;
         verified(&guard, || Ok(database.check_integrity()?))
     }
 }

@@ -5,9 +5,9 @@ use suntap::CounterId;
 use tokio::sync::mpsc;
 use tokio_postgres::types::ToSql;
 
-use super::{PART, Postgres, column, finish, raise, stored_mark};
-use crate::store::StoreError;
+use super::{PART, Postgres, column, finish, history, raise, stored_mark};
 use crate::store::snapshot::{Batch, Record, Source};
+use crate::store::{StoreError, Stream};
 
 /// The first query sees everything that was committed before it, and the others see the same. The consumer may be slow.
 const READ: &str = "
@@ -62,13 +62,18 @@ impl Postgres {
     /// Writes all records in one transaction, into tables without marks and without documents other than those in `replaceable`.
     pub(in crate::store) async fn fill(&self, replaceable: &[&str], source: &mut Source<'_>) -> Result<(), StoreError> {
         let mut client = self.connections.get().await?;
-        fill_on(&mut client, replaceable, source).await?;
+        fill_on(&mut client, replaceable, self.has_history, source).await?;
         finish(client);
         Ok(())
     }
 }
 
-async fn fill_on(client: &mut ClientWrapper, replaceable: &[&str], source: &mut Source<'_>) -> Result<(), StoreError> {
+async fn fill_on(
+    client: &mut ClientWrapper,
+    replaceable: &[&str],
+    has_history: bool,
+    source: &mut Source<'_>,
+) -> Result<(), StoreError> {
     let transaction = client.transaction().await.map_err(StoreError::Postgres)?;
     transaction.batch_execute(FILL).await.map_err(StoreError::Postgres)?;
     execute(&transaction, "DELETE FROM suntap_documents WHERE key = ANY($1)", &[&replaceable]).await?;
@@ -78,7 +83,7 @@ async fn fill_on(client: &mut ClientWrapper, replaceable: &[&str], source: &mut 
         return Err(StoreError::NotEmpty);
     }
     while let Some(records) = source().map_err(StoreError::Source)? {
-        let (mut keys, mut texts, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut keys, mut texts, mut marks, mut history) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for record in records {
             match record {
                 Record::Document { key, text } => {
@@ -86,7 +91,7 @@ async fn fill_on(client: &mut ClientWrapper, replaceable: &[&str], source: &mut 
                     texts.push(text);
                 }
                 Record::Mark(id, mark) => marks.push((id, mark)),
-                Record::History(_) => {}
+                Record::History(stream, entry) => history.push((stream, entry)),
             }
         }
         // A backup of Redis can have a document twice.
@@ -96,6 +101,13 @@ async fn fill_on(client: &mut ClientWrapper, replaceable: &[&str], source: &mut 
         execute(&transaction, put, &[&keys, &texts]).await?;
         for part in marks.chunks(PART) {
             raise(&transaction, part).await.map_err(StoreError::Postgres)?;
+        }
+        for stream in Stream::ALL.into_iter().filter(|_| has_history) {
+            let entries = history.iter().filter(|(of, _)| *of == stream).map(|(_, entry)| entry.clone());
+            let entries: Vec<_> = entries.collect();
+            if !entries.is_empty() {
+                history::add(&transaction, stream, &entries).await.map_err(StoreError::Postgres)?;
+            }
         }
     }
     transaction.commit().await.map_err(StoreError::Postgres)

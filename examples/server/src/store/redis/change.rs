@@ -6,7 +6,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd};
 use suntap::{CounterId, Mark};
 
-use super::{Change, Connection, Redis, StoreError, document_key, mark_key, millis, token};
+use super::{Change, Connection, Entry, Redis, StoreError, document_key, history, mark_key, millis, token};
+use crate::store::Stream;
 
 /// Merges a mark from another service with the stored one. A counter is never lowered.
 const RAISE: &str = "
@@ -51,11 +52,11 @@ const PART: usize = 100;
 const PART_BYTES: usize = 64 * 1024;
 
 impl Redis {
-    pub(in crate::store) async fn change(&self, change: &Change) -> Result<(), StoreError> {
+    pub(in crate::store) async fn change(&self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
         self.settings.check()?;
         let token = token();
         self.lock(&token).await?;
-        let changed = self.change_locked(change, &token).await;
+        let changed = self.change_locked(change, history, &token).await;
         self.unlock(&token).await;
         changed
     }
@@ -74,7 +75,7 @@ impl Redis {
         let _ = self.lock_script(GIVE, token).await;
     }
 
-    async fn change_locked(&self, change: &Change, token: &str) -> Result<(), StoreError> {
+    async fn change_locked(&self, change: &Change, history: &[Entry], token: &str) -> Result<(), StoreError> {
         let keys: Vec<String> = change.seen.iter().map(|(key, _)| key.clone()).collect();
         for (keys, seen) in keys.chunks(1000).zip(change.seen.chunks(1000)) {
             let found = self.read(keys, None).await?;
@@ -84,7 +85,7 @@ impl Redis {
             self.renew(token).await?;
         }
         let mut writer = Writer::new(self, token).await?;
-        let written = writer.write_all(change).await;
+        let written = writer.write_all(change, history).await;
         written.map_err(|error| if writer.may_have_written { StoreError::Incomplete(Box::new(error)) } else { error })
     }
 
@@ -121,8 +122,8 @@ impl<'c> Writer<'c> {
     }
 
     /// Writes the marks first: an imported tag must not be found before its counter. The commands of a part run in parallel in a
-    /// cluster, so no part has both kinds.
-    pub(super) async fn write_all(&mut self, change: &Change) -> Result<(), StoreError> {
+    /// cluster, so no part has both kinds. The history comes last: an entry says that the change was made.
+    pub(super) async fn write_all(&mut self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
         for (id, mark) in &change.marks {
             self.add(raise(id, *mark), 0).await?;
         }
@@ -131,6 +132,18 @@ impl<'c> Writer<'c> {
             let mut command = redis::cmd(if text.is_some() { "SET" } else { "DEL" });
             command.arg(document_key(key)).arg(text);
             self.add(command, text.as_ref().map_or(0, String::len)).await?;
+        }
+        self.flush().await?;
+        for entry in history {
+            self.add(history::add(Stream::Records, entry), entry.text.len()).await?;
+        }
+        self.flush().await
+    }
+
+    /// Writes entries of the history that belong to no change.
+    pub(super) async fn write_history(&mut self, history: &[(Stream, Entry)]) -> Result<(), StoreError> {
+        for (stream, entry) in history {
+            self.add(history::add(*stream, entry), entry.text.len()).await?;
         }
         self.flush().await
     }

@@ -62,7 +62,8 @@ impl Redis {
                             .into(),
                     ));
                 }
-                Some(_) => {}
+                // Entries would be there twice.
+                Some(_) => self.remove_history().await?,
                 None => {
                     let has_marks = !self.marks(Place::Start).await?.0.is_empty();
                     if has_marks || !self.is_empty(replaceable).await? {
@@ -74,15 +75,16 @@ impl Redis {
             self.write_format().await?;
             let mut writer = Writer::new(self, token).await?;
             while let Some(records) = source().map_err(StoreError::Source)? {
-                let mut change = Change::default();
+                let (mut change, mut history) = (Change::default(), Vec::new());
                 for record in records {
                     match record {
                         Record::Document { key, text } => change.writes.push((key, Some(text))),
                         Record::Mark(id, mark) => change.marks.push((id, mark)),
-                        Record::History(entry) => change.history.push(entry),
+                        Record::History(stream, entry) => history.push((stream, entry)),
                     }
                 }
-                writer.write_all(&change).await?;
+                writer.write_all(&change, &[]).await?;
+                writer.write_history(&history).await?;
                 self.renew(token).await?;
             }
             self.set_filling(None).await
