@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use suntap_server::check::{Finding, check};
+use suntap_server::check::check;
 use suntap_server::store::{Address, Embedded};
 
 use super::println;
@@ -18,20 +18,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let address = args.store.address()?;
-    let is_sound = match &address {
-        Address::Embedded(path) => Embedded::check_integrity(path, args.store.options(None))?,
-        Address::Postgres(_) | Address::Redis(_) => true,
-    };
-    let opened = args.store.open(None).await?;
+    let mut repaired = None;
+    if let Address::Embedded(path) = args.store.address()?
+        && !Embedded::check_integrity(&path, args.store.options(None))?
+    {
+        repaired = Some("the record of free space in the data file was wrong, and has been corrected".into());
+    }
+    let mut opened = args.store.open(None).await?;
+    opened.warnings.extend(repaired);
     opened.print_warnings();
     let findings = check(&opened.store, opened.secrets).await;
     opened.store.close().await;
-    let mut findings = findings?;
-    if !is_sound {
-        let reason = "the file was damaged and has been repaired: changes may be lost".into();
-        findings.insert(Finding { key: address.to_string(), reason });
-    }
+    let findings = findings?;
     for finding in &findings {
         println(&if args.json { serde_json::to_string(finding)? } else { finding.to_string() })?;
     }

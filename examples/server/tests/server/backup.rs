@@ -271,8 +271,12 @@ fn a_backup_that_cannot_be_restored_changes_nothing() {
     let said = refused(&folder, &new, &["restore", &file, "--accept-replays"]);
     assert!(said.contains("the store is not empty"), "{said}");
     let after = Runtime::new().unwrap().block_on(async { backed_up(&open(&new).await).await });
-    assert_eq!(lines[1..], self::lines(&before)[1..]);
-    assert_eq!(self::lines(&before)[1..], self::lines(&after)[1..]);
+    // The first line has the time, and the last one the checksum.
+    let records = |bytes: &[u8]| {
+        let lines = self::lines(bytes);
+        lines[1..lines.len() - 1].to_vec()
+    };
+    assert!(records(&whole) == records(&before) && records(&before) == records(&after));
 }
 
 /// A tag whose counter id only its eCode shows cannot be raised if it was never tapped.
@@ -324,7 +328,7 @@ fn a_backup_moves_between_all_kinds_of_store() {
         for id in 0..200 {
             let at = (id % 2 == 0).then_some(UnixMillis::new(1_700_000_000_000));
             let ctr = SdmReadCtr::new(u32::from(id) + 1).unwrap();
-            (&mut &store).advance(&CounterId::from_bytes([id; 16]), ctr, at).await.unwrap();
+            let _ = (&mut &store).advance(&CounterId::from_bytes([id; 16]), ctr, at).await.unwrap();
         }
         let expected = contents(&store).await;
         assert_eq!(expected.len(), 3000 + 3010 + 200);

@@ -12,7 +12,7 @@ use crate::tags::{self, Folder};
 
 /// `jsonb` cannot hold the first three of these.
 const METADATA: [&str; 4] =
-    [r#"{"x":"\u0000"}"#, r#"{"x":"\ud800"}"#, r#"{"x":1e999999}"#, r#"{ "z" : 1.0, "a": 1e2, "z": 3 }"#];
+    [r#"{"x":1e131073}"#, r#"{"x":"\ud800"}"#, r#"{"x":1e999999}"#, r#"{ "z" : 1.0, "a": 1e2, "z": 3 }"#];
 
 async fn texts(client: &Client, sql: &str) -> Vec<String> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
@@ -25,11 +25,11 @@ fn views_show_tags_groups_and_keys_without_secrets() {
     let mut lines = tags::levels();
     let mut full = tags::line(1);
     full["tag"]["cuid"] = "SHOE-1".into();
-    full["tag"]["number"] = 18_446_744_073_709_551_615_u64.into();
     full["tag"]["state"] = "active".into();
     full["tag"]["extendedData"] = json!([{ "name": "size", "value": ",\"metadata\":", "inResponse": true }]);
     lines.extend([
         full,
+        json!({ "tag": { "organisation": 1, "number": u64::MAX } }),
         json!({ "tag": { "organisation": 1, "xuid": "plain", "state": "inactive" } }),
         json!({ "tag": { "organisation": 1, "batch": "F/G/B", "xuid": "derived", "uid": "04AABBCC112233",
             "keys": { "derived": { "an10922": { "master": "shoes", "suffix": "AB" } } } } }),
@@ -67,18 +67,21 @@ fn views_show_tags_groups_and_keys_without_secrets() {
         let tags = rows("suntap_tags").await;
         let value = |text: &String| serde_json::from_str::<serde_json::Value>(text).unwrap();
         let keys: Vec<_> = tags.iter().map(|text| value(text)["key"].clone()).collect();
-        assert_eq!(keys, ["derived", "odd0", "odd1", "odd2", "odd3", "plain", "tag00001"].map(|xuid| format!("xuid/{xuid}")));
-        let mut first = value(&tags[6]);
+        let xuids = ["derived", "odd0", "odd1", "odd2", "odd3", "plain", "tag00001"];
+        let expected = xuids.map(|xuid| format!("xuid/{xuid}"));
+        assert_eq!(keys, [&[format!("number/{}", u64::MAX)], &expected[..]].concat());
+        assert_eq!(value(&tags[0])["number"], u64::MAX);
+        let mut first = value(&tags[7]);
         let at = first["last_accepted_at"].take();
         assert!(at.as_str().unwrap().starts_with("20"), "{at}");
         let counter = first["counter_id"].take();
         assert_eq!(counter.as_str().unwrap().len(), 32);
         let expected = json!({ "key": "xuid/tag00001", "organisation": 1, "batch": "F/G/B", "xuid": "tag00001", "cuid": "SHOE-1",
-            "number": 18_446_744_073_709_551_615_u64, "uid": "04332200000001", "name": "Shoe", "state": "active", "keys": "held",
+            "number": null, "uid": "04332200000001", "name": "Shoe", "state": "active", "keys": "held",
             "counter_id": null, "ctr": 3, "last_accepted_at": null, "taps": 3 });
         assert_eq!(first, expected);
-        assert_eq!(value(&tags[0])["keys"], "an10922");
-        let plain = value(&tags[5]);
+        assert_eq!(value(&tags[1])["keys"], "an10922");
+        let plain = value(&tags[6]);
         assert_eq!((&plain["state"], &plain["keys"], &plain["ctr"]), (&"inactive".into(), &json!(null), &json!(null)));
 
         let groups = rows("suntap_groups").await;

@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
 use suntap::CounterId;
 use tokio::sync::mpsc;
 
 use super::Log;
-use super::{DOCUMENTS, Embedded, MARKS, StoreError, as_mark, columns, existing, guarded, raised, verified};
+use super::{
+    DAMAGED, DOCUMENTS, Embedded, MARKS, StoreError, as_mark, columns, existing, file_error, guarded, quietly, raised,
+    verified,
+};
 use crate::store::snapshot::{Batch, Record, Source};
 use crate::store::{Options, Stream};
 
@@ -81,23 +84,40 @@ impl Embedded {
     /// As [`open`](Self::open), or if the file cannot be written.
     pub fn compact(path: &Path, options: Options) -> Result<(u64, u64), StoreError> {
         let length = || path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-        let (mut database, guard) = existing(path, options)?;
         let before = length();
-        verified(&guard, || {
+        alone(path, options, |database| {
             // Each call ends when it cannot move any page. The pages that it freed may let the next one move more.
             while database.compact()? {}
+            // Also corrects the record of free space, which `redb` does not leave as it would be built anew.
+            database.check_integrity()?;
             Ok(())
         })?;
-        drop(database);
         Ok((before, length()))
     }
 
-    /// Checks every page of a data file that nobody has open. Returns `false` if it was damaged and is repaired.
+    /// Checks every page of a data file that nobody has open. Returns `false` if only the record of free space was wrong. It is corrected
+    /// then.
     ///
     /// # Errors
-    /// As [`open`](Self::open), or if the file cannot be repaired.
+    /// As [`open`](Self::open), or if a page is damaged.
     pub fn check_integrity(path: &Path, options: Options) -> Result<bool, StoreError> {
-        let (mut database, guard) = existing(path, options)?;
-        verified(&guard, || Ok(database.check_integrity()?))
+        alone(path, options, |database| Ok(database.check_integrity()?))
+    }
+}
+
+/// Runs `work` on a data file that nobody has open.
+fn alone<T>(
+    path: &Path,
+    options: Options,
+    work: impl FnOnce(&mut Database) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let (mut database, guard) = existing(path, options)?;
+    let done = quietly(|| verified(&guard, || work(&mut database)));
+    // After a failed check, `redb` panics when it closes the file.
+    let closed = quietly(|| drop(database));
+    match done.filter(|_| closed.is_some()) {
+        Some(Err(StoreError::Failed(cause))) => Err(file_error(path, &cause)),
+        Some(done) => done,
+        None => Err(file_error(path, DAMAGED)),
     }
 }

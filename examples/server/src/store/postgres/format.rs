@@ -11,12 +11,14 @@ use crate::store::format::{FORMAT, PROGRAM, Stored, migrated, pending};
 const TABLES: &str = "SELECT to_regclass('suntap_documents') IS NOT NULL AND to_regclass('suntap_marks') IS NOT NULL,
     to_regclass('suntap_format') IS NOT NULL";
 
-/// Starts the transaction that creates or migrates. Two servers that start at once would otherwise both try.
+/// Starts the transaction that creates or migrates. Two servers that start at once would otherwise both try. The second lock makes the
+/// connection look at the catalog again: it may remember that a table is missing which another server has created meanwhile.
 const START: &str = "
     BEGIN;
     SET LOCAL lock_timeout = '30s';
     SET LOCAL statement_timeout = 0;
-    SELECT pg_advisory_xact_lock(7235938741)";
+    SELECT pg_advisory_xact_lock(7235938741);
+    LOCK TABLE pg_class IN ACCESS SHARE MODE";
 
 /// The tables of format 0.
 const CREATE_TABLES: &str = "

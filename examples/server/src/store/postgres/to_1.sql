@@ -11,16 +11,16 @@ ALTER TABLE suntap_documents ALTER COLUMN value TYPE json USING value::json;
 CREATE VIEW suntap_tags WITH (security_barrier) AS
 SELECT
     d.key,
-    (tag ->> 'organisation')::numeric AS organisation,
-    tag ->> 'batch' AS batch,
-    tag ->> 'xuid' AS xuid,
-    tag ->> 'cuid' AS cuid,
-    (tag ->> 'number')::numeric AS number,
-    tag ->> 'uid' AS uid,
-    tag ->> 'name' AS name,
-    coalesce(tag ->> 'state', 'active') AS state,
+    (document ->> 'organisation')::numeric AS organisation,
+    document ->> 'batch' AS batch,
+    document ->> 'xuid' AS xuid,
+    document ->> 'cuid' AS cuid,
+    (document ->> 'number')::numeric AS number,
+    document ->> 'uid' AS uid,
+    document ->> 'name' AS name,
+    coalesce(document ->> 'state', 'active') AS state,
     (SELECT jsonb_object_keys(coalesce(source -> 'derived', source)) LIMIT 1) AS keys,
-    tag -> 'keys' ->> 'counter' AS counter_id,
+    document -> 'keys' ->> 'counter' AS counter_id,
     m.ctr,
     CASE WHEN m.at BETWEEN 0 AND 253402300799999 THEN to_timestamp(m.at / 1000.0) END AS last_accepted_at,
     m.taps
@@ -28,9 +28,9 @@ FROM suntap_documents d
     CROSS JOIN LATERAL (SELECT strpos(d.value::text, ',"metadata":') AS metadata) p
     CROSS JOIN LATERAL (SELECT replace(
         CASE WHEN p.metadata = 0 THEN d.value::text ELSE left(d.value::text, p.metadata - 1) || '}}' END,
-        '\u0000', '\ufffd')::jsonb -> 'tag' AS tag) t
-    CROSS JOIN LATERAL (SELECT tag -> 'keys' -> 'source' AS source) k
-    LEFT JOIN suntap_marks m ON m.tag = decode(tag -> 'keys' ->> 'counter', 'hex')
+        '\u0000', '\ufffd')::jsonb -> 'tag' AS document) t
+    CROSS JOIN LATERAL (SELECT document -> 'keys' -> 'source' AS source) k
+    LEFT JOIN suntap_marks m ON m.tag = decode(document -> 'keys' ->> 'counter', 'hex')
 WHERE d.key LIKE 'xuid/%' OR d.key LIKE 'number/%';
 
 COMMENT ON VIEW suntap_tags IS 'Tags, each with the last accepted tap if its counter id is known.';
