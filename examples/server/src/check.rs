@@ -1,4 +1,4 @@
-//! Lists the tags that cannot be verified, and the tag groups without rules.
+//! Lists the tags that cannot be verified, the tag groups without rules, and documents that this program cannot read.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -15,6 +15,8 @@ use crate::registry::row::{Above, Row};
 use crate::registry::{above, document};
 use crate::secrets::{Secrets, canary};
 use crate::store::{Store, StoreError};
+
+mod documents;
 
 /// A problem of a tag or a tag group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -37,8 +39,10 @@ pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<
         above: HashMap::new(),
         claims: HashSet::new(),
         shapes: HashMap::new(),
+        invalid: HashSet::new(),
         findings: BTreeSet::new(),
     };
+    store.list("", |key, text| scan.parse(key, text)).await?;
     for prefix in ["organisation/", "level/"] {
         let keep = |key: &str, text: &str| {
             scan.documents.insert(key.into(), text.into());
@@ -66,18 +70,34 @@ struct Scan {
     claims: HashSet<(String, String)>,
     /// The layouts of each shape, with the keys that the secrets have.
     shapes: HashMap<String, Vec<Indexed>>,
+    /// The keys of documents that cannot be read.
+    invalid: HashSet<String>,
     /// A set, because a store may list a document twice.
     findings: BTreeSet<Finding>,
 }
 
 impl Scan {
+    fn parse(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        if !documents::is_valid(key, text) {
+            self.invalid.insert(key.into());
+            self.add(key, "the document is invalid: suntap-server cannot read it".into());
+        }
+        Ok(())
+    }
+
     fn claims(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        if self.invalid.contains(key) {
+            return Ok(());
+        }
         let tags: Vec<String> = document(key, text)?;
         self.claims.extend(tags.into_iter().map(|tag| (key.to_owned(), tag)));
         Ok(())
     }
 
     fn shape(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        if self.invalid.contains(key) {
+            return Ok(());
+        }
         let mut layouts: Vec<Indexed> = document(key, text)?;
         for keys in layouts.iter_mut().filter_map(|layout| layout.meta_keys.as_mut()) {
             *keys = index::renewed(keys, self.secrets);
@@ -99,8 +119,14 @@ impl Scan {
     }
 
     fn tag(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        if self.invalid.contains(key) {
+            return Ok(());
+        }
         let Entry::Tag(tag) = document(key, text)? else { return Err(StoreError::Document(key.into())) };
         let keys = tag.above();
+        if keys.iter().any(|key| self.invalid.contains(key)) {
+            return Ok(());
+        }
         let above = self.above(&keys)?;
         let row = Row::new(*tag, above, None, self.secrets).map_err(|_| StoreError::Document(key.into()))?;
         if let Err(reason) = unfit(&row) {

@@ -1,11 +1,14 @@
 //! The commands.
 
+mod backup;
 mod check;
+mod compact;
 mod history;
 mod import;
 mod init;
 mod key;
 mod moving;
+mod restore;
 mod secrets;
 mod serve;
 mod tap;
@@ -40,8 +43,19 @@ enum Command {
     /// Import organisations, API keys, tokens, folders, tag groups, batches and tags, one JSON object per line: all or none. Creates
     /// the store if there is none.
     Import(import::Args),
-    /// List the tags that cannot be verified and the tag groups without rules. The exit code is 1 if there are any.
+    /// Check the data file, and list the tags that cannot be verified, the tag groups without rules and the documents that cannot be
+    /// read. The exit code is 1 if there are any.
     Check(check::Args),
+    /// Write all tags, counters, keys and the history of a store into one file: a data file that no server has open, or a database
+    /// in use. The file can be restored into any kind of store. It has no secrets: without the secrets file it is useless.
+    Backup(backup::Args),
+    /// Fill a new or empty store from a backup.
+    ///
+    /// The counters in a backup are as old as the backup: every tap that was accepted since would pass once more. Say what to do
+    /// about this with at least one of --raise-counters-by and --raise-from, or with --accept-replays.
+    Restore(restore::Args),
+    /// Give free space of the data file back to the file system. The server must be stopped.
+    Compact(compact::Args),
     /// Print the URL that a tag writes at its next tap, to test an installation. The keys are those of the store.
     ///
     /// The URL is genuine: the first request with it spends it. The next tap of the real tag may then be refused once as a replay.
@@ -65,6 +79,9 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Import(args)) => import::run(args).await?,
         Some(Command::Check(args)) => return check::run(args).await,
         Some(Command::History(args)) => history::run(args).await?,
+        Some(Command::Backup(args)) => backup::run(args).await?,
+        Some(Command::Restore(args)) => restore::run(args).await?,
+        Some(Command::Compact(args)) => compact::run(&args)?,
         Some(Command::Tap(args)) => tap::run(args).await?,
         Some(Command::Key(command)) => key::run(command).await?,
         Some(Command::Secrets(command)) => secrets::run(command)?,

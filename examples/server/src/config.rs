@@ -101,6 +101,17 @@ impl StoreArgs {
         self.opened(store, secrets, warning)
     }
 
+    /// Opens or creates a store for a restore, after `check` has checked the secrets.
+    pub(crate) async fn create_to_fill(
+        &self,
+        check: impl FnOnce(&Secrets) -> anyhow::Result<Vec<String>>,
+    ) -> anyhow::Result<Opened> {
+        let (secrets, warning) = self.secrets()?;
+        let checked = check(secrets)?;
+        let store = Store::create_to_fill(&self.address()?, self.options(None)).await?;
+        self.opened(store, secrets, warning.into_iter().chain(checked))
+    }
+
     fn opened(
         &self,
         store: Store,
@@ -128,7 +139,7 @@ impl StoreArgs {
         Ok((Box::leak(Box::new(secrets)), warning))
     }
 
-    fn options(&self, patience: Option<Duration>) -> Options {
+    pub(crate) fn options(&self, patience: Option<Duration>) -> Options {
         let defaults = Options::default();
         Options {
             group_commit: self.group_commit,

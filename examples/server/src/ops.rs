@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+pub mod backup;
 pub mod history;
 pub mod log;
 pub(crate) mod metrics;

@@ -11,16 +11,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use suntap::{Advance, AsyncCounterStore, CounterId, Mark, SdmReadCtr, UnixMillis};
+use tokio::sync::mpsc;
 
 mod embedded;
+mod format;
 mod history;
 mod postgres;
 mod redis;
+mod snapshot;
 
 pub use self::embedded::Embedded;
+pub use self::format::FORMAT;
 pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
 pub use self::postgres::Postgres;
 pub use self::redis::Redis;
+use self::snapshot::Batch;
+pub use self::snapshot::{Record, Source};
 
 /// A store.
 #[derive(Debug)]
@@ -144,6 +150,24 @@ pub enum StoreError {
     Contended,
     /// The document under this key was not written by this program.
     Document(String),
+    /// The store has a format that this program does not know.
+    Newer {
+        /// The format.
+        format: u32,
+        /// The version of the program that wrote it.
+        program: String,
+    },
+    /// The store has an older format, and the role may not migrate it.
+    Older {
+        /// The format.
+        format: u32,
+        /// The error of the database.
+        cause: String,
+    },
+    /// Only an empty store can be filled.
+    NotEmpty,
+    /// The records for a store could not be read.
+    Source(String),
 }
 
 /// The result of a read.
@@ -262,10 +286,23 @@ impl Store {
         let kind = match address {
             Address::Embedded(path) => Kind::Embedded(Embedded::create(path, options)?),
             Address::Postgres(url) => Kind::Postgres(Postgres::create(url, options).await?),
-            // Redis has nothing to create but documents.
-            Address::Redis(_) => return Self::open(address, options).await,
+            Address::Redis(urls) => Kind::Redis(Redis::create(urls, options).await?),
         };
         Ok(Self { kind, patience: options.patience, has_history: true })
+    }
+
+    /// Like [`create`](Self::create), for a store that is then [filled](Self::fill).
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn create_to_fill(address: &Address, options: Options) -> Result<Self, StoreError> {
+        match address {
+            Address::Redis(urls) => {
+                let kind = Kind::Redis(Redis::connect(urls, options).await?);
+                Ok(Self { kind, patience: options.patience, has_history: true })
+            }
+            _ => Self::create(address, options).await,
+        }
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -342,6 +379,65 @@ impl Store {
         }
     }
 
+    /// Sends every record of the store: documents, then marks, then the history. Taps go on meanwhile. What was written before this
+    /// call is among the records. A data file and PostgreSQL send what they had at one point in time. Redis refuses changes of
+    /// documents while it sends documents, then sends marks that may be newer, and may send a record twice. The history may have entries
+    /// that are newer than the marks.
+    ///
+    /// A data file grows, and PostgreSQL keeps old rows, until all records are received: the receiver should be fast.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails, or if the receiver is closed. The records that were sent are incomplete then.
+    pub async fn snapshot(&self, sender: mpsc::Sender<Vec<Record>>) -> Result<(), StoreError> {
+        match &self.kind {
+            Kind::Embedded(store) => store.snapshot(sender.clone()).await?,
+            Kind::Postgres(store) => store.snapshot(sender.clone()).await?,
+            Kind::Redis(store) => store.snapshot(sender.clone()).await?,
+        }
+        let mut batch = Batch::new(sender);
+        for stream in Stream::ALL {
+            let mut after = None;
+            loop {
+                let entries = self.entries(stream, after, PAGE).await?;
+                let is_last = entries.len() < PAGE;
+                for (position, entry) in entries {
+                    after = Some(position);
+                    batch.add(Record::History(stream, entry)).await?;
+                }
+                if is_last {
+                    break;
+                }
+            }
+        }
+        batch.finish().await
+    }
+
+    /// Writes records into an empty store: one without marks, and without documents other than those in `replaceable`, which are
+    /// replaced. Marks of the same counter are merged; the greater counter wins. `name` identifies the backup that the records come
+    /// from. Nothing else should use the store meanwhile. This blocks the thread.
+    ///
+    /// # Errors
+    /// Returns [`StoreError::NotEmpty`] if the store is not empty, and [`StoreError::Source`] with the error of `source`. After an
+    /// error nothing is written, except in Redis: there, only the same call can be repeated, and the store does not open before it
+    /// has succeeded.
+    pub async fn fill(&self, name: &str, replaceable: &[&str], source: &mut Source<'_>) -> Result<(), StoreError> {
+        match &self.kind {
+            Kind::Embedded(store) => store.fill(replaceable, source),
+            Kind::Postgres(store) => Box::pin(store.fill(replaceable, source)).await,
+            Kind::Redis(store) => Box::pin(store.fill(name, replaceable, source)).await,
+        }
+    }
+
+    /// Returns the kind of the store in one word.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match &self.kind {
+            Kind::Embedded(_) => "redb",
+            Kind::Postgres(_) => "postgres",
+            Kind::Redis(_) => "redis",
+        }
+    }
+
     /// Closes the store after every accepted tap is on disk.
     pub async fn close(self) {
         if let Kind::Embedded(store) = self.kind {
@@ -398,9 +494,9 @@ impl Store {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         match &self.kind {
+            Kind::Embedded(store) => store.warnings(),
             Kind::Postgres(store) => store.warnings(),
             Kind::Redis(store) => store.warnings(),
-            Kind::Embedded(_) => &[],
         }
     }
 }
@@ -466,6 +562,18 @@ impl fmt::Display for StoreError {
             Self::Late => f.write_str("the store did not answer in time"),
             Self::Contended => f.write_str("another process is changing the registry: try again"),
             Self::Document(key) => write!(f, "invalid document {key}: it was not written by suntap-server"),
+            Self::Newer { format, program } => write!(
+                f,
+                "the store has format {format}, and this program supports formats up to {FORMAT}: use suntap-server {program} or a \
+                 newer one"
+            ),
+            Self::Older { format, cause } => write!(
+                f,
+                "the tables have format {format}, this program needs format {FORMAT}, and this role cannot migrate them: run \
+                 `suntap-server init` once with the role that owns the tables ({cause})"
+            ),
+            Self::NotEmpty => f.write_str("the store is not empty: restore into a new store"),
+            Self::Source(problem) => f.write_str(problem),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use suntap_server::check::check;
+use suntap_server::store::{Address, Embedded};
 
 use super::println;
 use crate::config::StoreArgs;
@@ -17,7 +18,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let opened = args.store.open(None).await?;
+    let mut repaired = None;
+    if let Address::Embedded(path) = args.store.address()?
+        && !Embedded::check_integrity(&path, args.store.options(None))?
+    {
+        repaired = Some("the record of free space in the data file was wrong, and has been corrected".into());
+    }
+    let mut opened = args.store.open(None).await?;
+    opened.warnings.extend(repaired);
     opened.print_warnings();
     let findings = check(&opened.store, opened.secrets).await;
     opened.store.close().await;

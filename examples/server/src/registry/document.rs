@@ -464,7 +464,8 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-fn time_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
+/// Reads a time of ISO 8601 with the offset from UTC.
+pub(crate) fn time_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
     let time = chrono::DateTime::parse_from_rfc3339(&text).ok();
     let millis = time.and_then(|time| u64::try_from(time.timestamp_millis()).ok());

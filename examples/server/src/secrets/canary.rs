@@ -115,6 +115,14 @@ pub async fn check_recorded(store: &Store, secrets: &Secrets) -> anyhow::Result<
     stored(store).await?.map(|stored| checked(&stored, secrets)).transpose()
 }
 
+/// Checks that `secrets` are those of the store that a document with canaries is from, and returns warnings.
+///
+/// # Errors
+/// Returns an error if they are not, or if the document is invalid.
+pub fn check_text(text: &str, secrets: &Secrets) -> anyhow::Result<Vec<String>> {
+    checked(&document(KEY, text)?, secrets)
+}
+
 /// Checks that `secrets` are those of the store, or records them in a store without any. Returns warnings, and `true` if they were
 /// recorded.
 ///

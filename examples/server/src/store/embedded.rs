@@ -26,8 +26,10 @@ use self::guard::{Guard, Guarded};
 use self::history::Log;
 use super::{Change, Entry, Found, Options, Place, StoreError, Stream, raised};
 
+mod format;
 mod guard;
 mod history;
+mod snapshot;
 
 const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
 /// Counter, time and number of accepted taps, by counter id.
@@ -47,6 +49,7 @@ pub struct Embedded {
     guard: Arc<Guard>,
     /// Number of changes of documents.
     changes: AtomicU64,
+    warnings: Vec<String>,
 }
 
 /// A tap that waits for its counter.
@@ -65,31 +68,9 @@ impl Embedded {
     /// # Errors
     /// Returns an error if there is no data file, another process uses it, or it cannot be read and written.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
-        let metadata = path.metadata().map_err(|error| match error.kind() {
-            ErrorKind::NotFound => StoreError::Missing(format!("data file {} does not exist", path.display())),
-            _ => file_error(path, &error.to_string()),
-        })?;
-        if metadata.is_dir() {
-            return Err(file_error(path, "is a directory, expected a data file"));
-        }
-        if !metadata.is_file() {
-            return Err(file_error(path, "is not a regular file"));
-        }
-        if metadata.len() == 0 {
-            return Err(file_error(
-                path,
-                "is empty: restore it from a backup, or remove it and create a new store with `suntap-server init`",
-            ));
-        }
-        let file = OpenOptions::new().read(true).write(true).open(path);
-        let (database, guard) = database(path, file.map_err(|error| file_error(path, &error.to_string()))?, options)?;
-        match quietly(|| has_tables(&database)) {
-            Some(Ok(true)) => Ok(Self::start(database, guard, options)),
-            Some(Ok(false)) => {
-                Err(file_error(path, "is not a data file of suntap-server, or its creation was interrupted"))
-            }
-            Some(Err(_)) | None => Err(file_error(path, DAMAGED)),
-        }
+        let (database, guard) = existing(path, options)?;
+        let migrated = quietly(|| format::migrate(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
+        Ok(Self { warnings: migrated.into_iter().collect(), ..Self::start(database, guard, options) })
     }
 
     /// Opens a data file, and creates it if it does not exist. Only its owner can read and write a new file.
@@ -130,7 +111,7 @@ impl Embedded {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let writer = Writer { database: Arc::clone(&database), guard: Arc::clone(&guard) };
         let writer = tokio::spawn(writer.run(waiting, options.group_commit.max(1)));
-        Self { database, queue, writer, guard, changes: AtomicU64::new(0) }
+        Self { database, queue, writer, guard, changes: AtomicU64::new(0), warnings: Vec::new() }
     }
 
     pub(super) fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
@@ -207,6 +188,10 @@ impl Embedded {
             self.changes.fetch_add(1, Ordering::SeqCst);
             Ok(committed?)
         })
+    }
+
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     pub(super) fn stamp(&self) -> u64 {
@@ -409,6 +394,37 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Opens the database in an existing data file. It may have an older format, and has no newer one.
+fn existing(path: &Path, options: Options) -> Result<(Database, Arc<Guard>), StoreError> {
+    let metadata = path.metadata().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => StoreError::Missing(format!("data file {} does not exist", path.display())),
+        _ => file_error(path, &error.to_string()),
+    })?;
+    if metadata.is_dir() {
+        return Err(file_error(path, "is a directory, expected a data file"));
+    }
+    if !metadata.is_file() {
+        return Err(file_error(path, "is not a regular file"));
+    }
+    if metadata.len() == 0 {
+        return Err(file_error(
+            path,
+            "is empty: restore it from a backup, or remove it and create a new store with `suntap-server init`",
+        ));
+    }
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let (database, guard) = database(path, file.map_err(|error| file_error(path, &error.to_string()))?, options)?;
+    match quietly(|| has_tables(&database)) {
+        Some(Ok(true)) => {}
+        Some(Ok(false)) => {
+            return Err(file_error(path, "is not a data file of suntap-server, or its creation was interrupted"));
+        }
+        Some(Err(_)) | None => return Err(file_error(path, DAMAGED)),
+    }
+    quietly(|| format::check(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
+    Ok((database, guard))
+}
+
 /// Opens the database in a file, and initializes it if the file is empty.
 fn database(path: &Path, file: File, options: Options) -> Result<(Database, Arc<Guard>), StoreError> {
     let guard = Guard::of_file(path, &file).map_err(|error| file_error(path, &error.to_string()))?;
@@ -450,5 +466,6 @@ fn create_tables(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
     transaction.open_table(DOCUMENTS)?;
     transaction.open_table(MARKS)?;
+    format::migrate_new(&transaction)?;
     Ok(transaction.commit()?)
 }

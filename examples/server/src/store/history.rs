@@ -192,7 +192,7 @@ impl Store {
         Ok(HistoryPage { entries, next: Some(cursor).filter(|_| !is_last) })
     }
 
-    async fn entries(
+    pub(super) async fn entries(
         &self,
         stream: Stream,
         after: Option<Position>,

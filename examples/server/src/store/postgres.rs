@@ -13,7 +13,9 @@
 //! quarter of the pool is used for further attempts, so all other taps find free connections.
 
 mod connections;
+mod format;
 mod history;
+mod snapshot;
 mod turns;
 
 use std::collections::HashMap;
@@ -29,27 +31,15 @@ pub(super) use self::connections::cause;
 use self::connections::{Connections, finish};
 use self::history::signed;
 use self::turns::Turns;
+use super::format::FORMAT;
 use super::{Change, Entry, Found, Options, Place, StoreError, Stream, mark, raised};
-
-/// Looks for the tables in the search path, as each statement does.
-const TABLES: &str = "SELECT to_regclass('suntap_documents') IS NOT NULL AND to_regclass('suntap_marks') IS NOT NULL";
-
-/// Two servers that start at once would otherwise both try.
-const CREATE_TABLES: &str = "
-    BEGIN;
-    SET LOCAL lock_timeout = '30s';
-    SET LOCAL statement_timeout = '60s';
-    SELECT pg_advisory_xact_lock(7235938741);
-    CREATE TABLE IF NOT EXISTS suntap_documents (key text PRIMARY KEY, value text NOT NULL);
-    CREATE TABLE IF NOT EXISTS suntap_marks (tag bytea PRIMARY KEY, ctr bigint NOT NULL, at bigint, taps bigint NOT NULL,
-        previous_ctr bigint, previous_at bigint) WITH (fillfactor = 70);
-    COMMIT";
 
 /// Asks for what a server needs. Fails if a table does not exist.
 const READY: &str = "
     SELECT has_table_privilege('suntap_documents', 'SELECT') AND has_table_privilege('suntap_marks', 'SELECT')
             AND has_table_privilege('suntap_marks', 'INSERT') AND has_table_privilege('suntap_marks', 'UPDATE'),
-        current_setting('transaction_read_only')::boolean";
+        current_setting('transaction_read_only')::boolean, format, program
+    FROM suntap_format";
 
 /// Waits for other changes, and has no time limit. Readers of documents do not wait for a change.
 const CHANGE: &str = "
@@ -85,11 +75,11 @@ const RAISE: &str = "
 
 /// Uses the order of the primary key, so that its index finds each page.
 const LIST: &str = "
-    SELECT key, value FROM suntap_documents
+    SELECT key, value::text FROM suntap_documents
     WHERE starts_with(key, $1) AND ($2::text IS NULL OR key > $2) ORDER BY key LIMIT $3";
 
 const MARK: &str = "SELECT ctr, at, taps FROM suntap_marks WHERE tag = $1";
-const DOCUMENTS: &str = "SELECT key, value FROM suntap_documents WHERE key = ANY($1)";
+const DOCUMENTS: &str = "SELECT key, value::text FROM suntap_documents WHERE key = ANY($1)";
 
 /// Rows of one statement.
 const PART: usize = 10_000;
@@ -113,8 +103,8 @@ impl Postgres {
     /// # Errors
     /// Returns an error if the URL or the size of the pool is invalid, if the database cannot be reached, or if a table is missing.
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
-        let store = Self::connect(url, options)?;
-        if store.has_tables().await? {
+        let mut store = Self::connect(url, options)?;
+        if store.migrate().await? {
             store.prepare_history().await
         } else {
             Err(StoreError::Missing("the PostgreSQL database does not have the tables of suntap-server".into()))
@@ -126,9 +116,9 @@ impl Postgres {
     /// # Errors
     /// Returns an error if the URL or the size of the pool is invalid, if the database cannot be reached, or if a table cannot be created.
     pub async fn create(url: &str, options: Options) -> Result<Self, StoreError> {
-        let store = Self::connect(url, options)?;
+        let mut store = Self::connect(url, options)?;
         // Even `IF NOT EXISTS` needs the right to create a table.
-        if !store.has_tables().await? {
+        if !store.migrate().await? {
             store.create_tables().await?;
         }
         store.prepare_history().await
@@ -138,27 +128,6 @@ impl Postgres {
         let connections = Connections::new(url, options.pool, options.patience)?;
         let waiting = Semaphore::new((options.pool / 4).max(1));
         Ok(Self { connections, turns: Turns::default(), waiting, has_history: false, warnings: Vec::new() })
-    }
-
-    async fn has_tables(&self) -> Result<bool, StoreError> {
-        let client = self.connections.get().await?;
-        let row = client.query_one(TABLES, &[]).await.map_err(StoreError::Postgres)?;
-        finish(client);
-        column(&row, 0)
-    }
-
-    async fn create_tables(&self) -> Result<(), StoreError> {
-        let client = self.connections.get().await?;
-        client.batch_execute(CREATE_TABLES).await.map_err(|error| {
-            if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
-                let tables = "the tables suntap_documents and suntap_marks do not exist, or are not in the search path";
-                StoreError::Pool(format!("{tables}, and this role cannot create them: {}", cause(&error)))
-            } else {
-                StoreError::Postgres(error)
-            }
-        })?;
-        finish(client);
-        Ok(())
     }
 
     pub(super) fn warnings(&self) -> &[String] {
@@ -180,6 +149,11 @@ impl Postgres {
         }
         if column(&row, 1)? {
             return Err(StoreError::Pool("the database is read-only: is it a standby?".into()));
+        }
+        // Another program may have migrated the tables since they were opened.
+        let format = u32::try_from(column::<i64>(&row, 2)?).unwrap_or(u32::MAX);
+        if format > FORMAT {
+            return Err(StoreError::Newer { format, program: column(&row, 3)? });
         }
         Ok(())
     }
@@ -336,7 +310,8 @@ async fn write(
     if change.seen.iter().any(|(key, seen)| texts.get(key) != seen.as_ref()) {
         return Ok(false);
     }
-    let put = "INSERT INTO suntap_documents SELECT * FROM unnest($1::text[], $2::text[])
+    let put =
+        "INSERT INTO suntap_documents SELECT key, value::json FROM unnest($1::text[], $2::text[]) AS u (key, value)
         ON CONFLICT (key) DO UPDATE SET value = excluded.value";
     for part in change.writes.chunks(PART) {
         let (keys, texts): (Vec<&str>, Vec<&str>) =
@@ -345,17 +320,23 @@ async fn write(
         let gone: Vec<&str> = part.iter().filter(|(_, text)| text.is_none()).map(|(key, _)| &**key).collect();
         transaction.execute("DELETE FROM suntap_documents WHERE key = ANY($1)", &[&gone]).await?;
     }
-    for part in merged(&change.marks).chunks(PART) {
-        let ids: Vec<&[u8]> = part.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
-        let ctrs: Vec<i64> = part.iter().map(|(_, mark)| mark.ctr.get().into()).collect();
-        let ats: Vec<Option<i64>> = part.iter().map(|(_, mark)| millis(mark.at)).collect();
-        let taps: Vec<i64> = part.iter().map(|(_, mark)| mark.taps.into()).collect();
-        transaction.execute(RAISE, &[&ids, &ctrs, &ats, &taps]).await?;
+    for part in change.marks.chunks(PART) {
+        raise(transaction, part).await?;
     }
     if !history.is_empty() {
         history::add(transaction, Stream::Records, history).await?;
     }
     Ok(true)
+}
+
+/// Merges marks with the stored ones.
+async fn raise(transaction: &Transaction<'_>, marks: &[(CounterId, Mark)]) -> Result<(), tokio_postgres::Error> {
+    let marks = merged(marks);
+    let ids: Vec<&[u8]> = marks.iter().map(|(id, _)| id.as_bytes().as_slice()).collect();
+    let ctrs: Vec<i64> = marks.iter().map(|(_, mark)| mark.ctr.get().into()).collect();
+    let ats: Vec<Option<i64>> = marks.iter().map(|(_, mark)| millis(mark.at)).collect();
+    let taps: Vec<i64> = marks.iter().map(|(_, mark)| mark.taps.into()).collect();
+    transaction.execute(RAISE, &[&ids, &ctrs, &ats, &taps]).await.map(drop)
 }
 
 /// Returns one mark for each counter: a statement cannot change a row twice.

@@ -14,8 +14,10 @@
 //! more completes it. A lock keeps a second change out. It ends 10 s after the process that held it was killed.
 
 mod change;
+mod format;
 mod history;
 mod settings;
+mod snapshot;
 
 use std::time::Duration;
 
@@ -71,6 +73,23 @@ impl Redis {
     /// # Errors
     /// Returns an error if a URL is invalid, if Redis cannot be reached, or if it may evict counters.
     pub async fn open(urls: &[String], options: Options) -> Result<Self, StoreError> {
+        let mut store = Self::connect(urls, options).await?;
+        store.migrate(false).await?;
+        Ok(store)
+    }
+
+    /// Like [`open`](Self::open), for a Redis into which documents will be written.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn create(urls: &[String], options: Options) -> Result<Self, StoreError> {
+        let mut store = Self::connect(urls, options).await?;
+        store.migrate(true).await?;
+        Ok(store)
+    }
+
+    /// Like [`open`](Self::open), for a Redis that will be filled from a backup.
+    pub(super) async fn connect(urls: &[String], options: Options) -> Result<Self, StoreError> {
         let connection = connect(urls, options.patience.min(Duration::from_secs(1_000_000))).await?;
         let settings = Settings::watch(&connection, options.recheck).await?;
         settings.check()?;
@@ -120,12 +139,26 @@ impl Redis {
         place: Place,
         limit: usize,
     ) -> Result<(Vec<(String, String)>, Place), StoreError> {
+        let (keys, next) = self.scan(DOCUMENT, prefix, place, limit).await?;
+        let found = self.read(&keys, None).await?;
+        let documents = keys.into_iter().zip(found.documents).filter_map(|(key, text)| Some((key, text?))).collect();
+        Ok((documents, next))
+    }
+
+    /// Lists a page of the keys in `space` that start with `prefix`, without `space`. A key may be listed twice.
+    async fn scan(
+        &self,
+        space: &str,
+        prefix: &str,
+        place: Place,
+        limit: usize,
+    ) -> Result<(Vec<String>, Place), StoreError> {
         let (node, cursor) = match place {
             Place::Cursor(node, cursor) => (node, cursor),
             _ => (0, 0),
         };
         let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(limit);
+        scan.arg(cursor).arg("MATCH").arg(pattern(space, prefix)).arg("COUNT").arg(limit);
         let (nodes, answer) = match self.connection.clone() {
             Connection::One(mut one, _) => (1, scan.query_async(&mut one).await.map_err(StoreError::Redis)?),
             Connection::Cluster(mut cluster) => {
@@ -141,16 +174,14 @@ impl Redis {
             }
         };
         let (cursor, keys): (u64, Vec<String>) = answer;
-        let keys: Vec<_> = keys.iter().filter_map(|key| key.strip_prefix(DOCUMENT)).map(String::from).collect();
-        let found = self.read(&keys, None).await?;
-        let documents = keys.into_iter().zip(found.documents).filter_map(|(key, text)| Some((key, text?))).collect();
+        let keys = keys.iter().filter_map(|key| key.strip_prefix(space)).map(String::from).collect();
         let following = node.saturating_add(1);
         let next = match cursor {
             0 if following < nodes => Place::Cursor(following, 0),
             0 => Place::End,
             cursor => Place::Cursor(node, cursor),
         };
-        Ok((documents, next))
+        Ok((keys, next))
     }
 
     pub(super) async fn advance(
@@ -230,14 +261,16 @@ fn token() -> String {
 
 /// The prefix of the keys of documents.
 const DOCUMENT: &str = "suntap:document:";
+/// The prefix of the keys of marks.
+const MARK: &str = "suntap:mark:";
 
 fn document_key(key: &str) -> String {
     format!("{DOCUMENT}{key}")
 }
 
-/// Returns the pattern of the keys of documents that start with `prefix`.
-fn pattern(prefix: &str) -> String {
-    let mut pattern = String::from(DOCUMENT);
+/// Returns the pattern of the keys in `space` that start with `prefix`.
+fn pattern(space: &str, prefix: &str) -> String {
+    let mut pattern = String::from(space);
     for c in prefix.chars() {
         if matches!(c, '*' | '?' | '[' | ']' | '\\') {
             pattern.push('\\');
@@ -253,7 +286,7 @@ fn millis(at: Option<UnixMillis>) -> String {
 }
 
 fn mark_key(id: &CounterId) -> String {
-    format!("suntap:mark:{}", crate::hex::encode(id.as_bytes()))
+    format!("{MARK}{}", crate::hex::encode(id.as_bytes()))
 }
 
 /// Returns a time, which is stored as an empty text if it is unknown.

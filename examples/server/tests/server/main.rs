@@ -14,6 +14,7 @@
 
 mod api_keys;
 mod backends;
+mod backup;
 mod browser;
 mod check;
 mod client;
@@ -24,6 +25,7 @@ mod demo;
 mod disk;
 mod factory_keys;
 mod flags;
+mod formats;
 mod health;
 mod history;
 mod http;
@@ -50,4 +52,5 @@ mod tap;
 mod tls;
 mod unnamed;
 mod v1;
+mod views;
 mod visitors;

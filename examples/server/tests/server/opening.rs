@@ -10,13 +10,13 @@ use crate::backends;
 use crate::client::{Server, get};
 use crate::tags::{self, Folder, SECRETS};
 
-fn run(folder: &Folder, store: &str, args: &[&str]) -> Output {
+pub(crate) fn run(folder: &Folder, store: &str, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
     command.args(args).args(["--store", store]).arg("--secrets-file").arg(folder.secrets()).output().unwrap()
 }
 
 /// Asserts that a command fails without a panic, and returns its error.
-fn refused(folder: &Folder, store: &str, args: &[&str]) -> String {
+pub(crate) fn refused(folder: &Folder, store: &str, args: &[&str]) -> String {
     let output = run(folder, store, args);
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
@@ -24,7 +24,7 @@ fn refused(folder: &Folder, store: &str, args: &[&str]) -> String {
     said
 }
 
-fn done(folder: &Folder, store: &str, args: &[&str]) -> String {
+pub(crate) fn done(folder: &Folder, store: &str, args: &[&str]) -> String {
     let output = run(folder, store, args);
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "{args:?}: {said}");
@@ -34,7 +34,7 @@ fn done(folder: &Folder, store: &str, args: &[&str]) -> String {
 const READERS: [&[&str]; 3] =
     [&["serve", "--listen", "127.0.0.1:0"], &["check"], &["key", "new", "--organisation", "1"]];
 
-fn import(folder: &Folder, store: &str, lines: &[Value]) -> String {
+pub(crate) fn import(folder: &Folder, store: &str, lines: &[Value]) -> String {
     let path = folder.path("lines.ndjson");
     tags::write(&path, lines);
     done(folder, store, &["import", path.to_str().unwrap()])

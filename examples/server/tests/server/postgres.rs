@@ -20,7 +20,7 @@ const FAST: Duration = Duration::from_secs(2);
 const TAPS: u32 = 48;
 
 /// Connects as an administrator would.
-async fn connect(url: &str) -> tokio_postgres::Client {
+pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client

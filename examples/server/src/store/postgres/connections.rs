@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{
-    Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+    Client, ClientWrapper, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime,
+    TimeoutType,
 };
 use scopeguard::ScopeGuard;
 use tokio::sync::Semaphore;
@@ -105,6 +106,11 @@ impl Connections {
         let client = self.pool.get().await.map_err(|error| self.error(&error))?;
         let (cancels, tls) = (Arc::clone(&self.cancels), self.tls.clone());
         Ok(scopeguard::guard(client, move |client| abandon(client, cancels, tls)))
+    }
+
+    /// Returns a connection that is no longer counted in the pool, for a long transaction.
+    pub(super) async fn single(&self) -> Result<ClientWrapper, StoreError> {
+        Ok(Object::take(self.pool.get().await.map_err(|error| self.error(&error))?))
     }
 
     pub(super) fn limits(&self) -> Limits {

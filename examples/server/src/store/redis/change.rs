@@ -55,14 +55,24 @@ impl Redis {
     pub(in crate::store) async fn change(&self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
         self.settings.check()?;
         let token = token();
-        let milliseconds = self.lock_script(TAKE, &token).await?;
-        if let Ok(milliseconds @ 1..) = u64::try_from(milliseconds) {
-            return Err(StoreError::Locked { seconds: milliseconds.div_ceil(1000) });
-        }
+        self.lock(&token).await?;
         let changed = self.change_locked(change, history, &token).await;
-        // If this fails, the lock expires.
-        let _ = self.lock_script(GIVE, &token).await;
+        self.unlock(&token).await;
         changed
+    }
+
+    /// Takes the lock.
+    pub(super) async fn lock(&self, token: &str) -> Result<(), StoreError> {
+        let milliseconds = self.lock_script(TAKE, token).await?;
+        match u64::try_from(milliseconds) {
+            Ok(milliseconds @ 1..) => Err(StoreError::Locked { seconds: milliseconds.div_ceil(1000) }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Releases the lock. If this fails, the lock expires.
+    pub(super) async fn unlock(&self, token: &str) {
+        let _ = self.lock_script(GIVE, token).await;
     }
 
     async fn change_locked(&self, change: &Change, history: &[Entry], token: &str) -> Result<(), StoreError> {
@@ -79,7 +89,8 @@ impl Redis {
         written.map_err(|error| if writer.may_have_written { StoreError::Incomplete(Box::new(error)) } else { error })
     }
 
-    async fn renew(&self, token: &str) -> Result<(), StoreError> {
+    /// Keeps the lock for another [`LEASE`].
+    pub(super) async fn renew(&self, token: &str) -> Result<(), StoreError> {
         if self.lock_script(RENEW, token).await? == 1 { Ok(()) } else { Err(StoreError::Contended) }
     }
 
@@ -91,7 +102,7 @@ impl Redis {
 }
 
 /// Writes the parts of one change.
-struct Writer<'c> {
+pub(super) struct Writer<'c> {
     redis: &'c Redis,
     token: &'c str,
     /// A connection for transactions, to a single Redis.
@@ -102,7 +113,7 @@ struct Writer<'c> {
 }
 
 impl<'c> Writer<'c> {
-    async fn new(redis: &'c Redis, token: &'c str) -> Result<Self, StoreError> {
+    pub(super) async fn new(redis: &'c Redis, token: &'c str) -> Result<Self, StoreError> {
         let single = match &redis.connection {
             Connection::One(_, client) => Some(connect(client).await.map_err(StoreError::Redis)?),
             Connection::Cluster(_) => None,
@@ -112,7 +123,7 @@ impl<'c> Writer<'c> {
 
     /// Writes the marks first: an imported tag must not be found before its counter. The commands of a part run in parallel in a
     /// cluster, so no part has both kinds. The history comes last: an entry says that the change was made.
-    async fn write_all(&mut self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
+    pub(super) async fn write_all(&mut self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
         for (id, mark) in &change.marks {
             self.add(raise(id, *mark), 0).await?;
         }
@@ -125,6 +136,25 @@ impl<'c> Writer<'c> {
         self.flush().await?;
         for command in history::add(Stream::Records, history) {
             self.add(command, PART_BYTES).await?;
+        }
+        self.flush().await
+    }
+
+    /// Writes entries of the history that belong to no change.
+    pub(super) async fn write_history(&mut self, history: &[(Stream, Entry)]) -> Result<(), StoreError> {
+        if let Connection::Cluster(cluster) = &self.redis.connection {
+            // In the order of the entries, unlike the commands of a part.
+            for entries in history.chunk_by(|(stream, _), (other, _)| stream == other) {
+                let mut pipe = redis::pipe();
+                for (stream, entry) in entries {
+                    pipe.add_command(history::add(*stream, entry)).ignore();
+                }
+                pipe.query_async::<()>(&mut cluster.clone()).await.map_err(StoreError::Redis)?;
+            }
+            return Ok(());
+        }
+        for (stream, entry) in history {
+            self.add(history::add(*stream, entry), entry.text.len()).await?;
         }
         self.flush().await
     }

@@ -65,6 +65,13 @@ impl Redis {
         reply.ids.iter().map(entry).collect()
     }
 
+    pub(super) async fn remove_history(&self) -> Result<(), StoreError> {
+        for stream in Stream::ALL {
+            self.run::<()>(redis::cmd("DEL").arg(key(stream))).await?;
+        }
+        Ok(())
+    }
+
     pub(in crate::store) async fn prune(&self, stream: Stream, retention: &Retention) -> Result<usize, StoreError> {
         let mut length = redis::cmd("XLEN");
         length.arg(key(stream));

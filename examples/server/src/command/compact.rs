@@ -1,0 +1,26 @@
+//! `suntap-server compact`.
+
+use suntap_server::store::{Address, Embedded};
+
+use super::println;
+use crate::config::StoreArgs;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    match args.store.address()? {
+        Address::Embedded(path) => {
+            let (before, after) = Embedded::compact(&path, args.store.options(None))?;
+            println(&format!("{} had {before} bytes, and has {after} bytes now", path.display()))
+        }
+        Address::Postgres(_) => println(
+            "nothing to do: autovacuum makes the space of old rows free for new ones. To give it back to the file system, run \
+             VACUUM FULL suntap_documents, suntap_marks while no server runs",
+        ),
+        Address::Redis(_) => println("nothing to do: Redis rewrites its append-only file by itself"),
+    }
+}

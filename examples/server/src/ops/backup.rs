@@ -1,0 +1,121 @@
+//! Backups: all documents, marks and history of a store in one file, and stores made from such files.
+//!
+//! A backup is a text, compressed with gzip: one JSON object per line. The first line says what wrote it, and the last one has the
+//! number of lines of each kind and the SHA-256 of everything before it, so that a truncated or damaged backup is detected. It is
+//! the same for all kinds of store, so it can be restored into another kind.
+//!
+//! A backup has sealed keys, and no secrets. Without the secrets of the server it is useless, so they must be kept apart from it,
+//! and must not be lost.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use anyhow::Context as _;
+use suntap::UnixMillis;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+
+use self::line::{Encoder, Header, Line};
+use crate::app::now;
+use crate::store::{FORMAT, Record, Store};
+
+mod history;
+mod line;
+mod reader;
+mod restore;
+
+pub use self::line::Counts;
+pub use self::reader::BackupError;
+pub use self::restore::{Backup, Replays, Restored};
+
+/// Batches of records that wait to be written.
+const QUEUE: usize = 4;
+
+/// Writes a backup of a store, of a running service too. Every tap that was answered before this call is in it. The store reads
+/// until the last byte is accepted, see [`Store::snapshot`]: `to` should be fast.
+///
+/// # Errors
+/// Returns an error if the store fails or `to` cannot be written. What was written then is not a backup, and is refused as one.
+pub async fn backup(store: &Store, to: impl AsyncWrite + Send) -> anyhow::Result<Counts> {
+    let (sender, records) = mpsc::channel(QUEUE);
+    let mut to = std::pin::pin!(to);
+    let header = Header {
+        version: line::VERSION,
+        format: FORMAT,
+        program: env!("CARGO_PKG_VERSION").into(),
+        store: store.kind().into(),
+        at: now().map(time).unwrap_or_default(),
+    };
+    let write = async {
+        let encoder = Encoder::new(&header)?;
+        write_records(encoder, records, &mut to).await
+    };
+    let (sent, written) = tokio::join!(store.snapshot(sender), write);
+    // If the writer failed, the store reports only that nobody received its records.
+    let encoder = written?;
+    sent?;
+    let (rest, counts) = encoder.finish()?;
+    to.write_all(&rest).await?;
+    to.flush().await?;
+    Ok(counts)
+}
+
+async fn write_records(
+    mut encoder: Encoder,
+    mut records: mpsc::Receiver<Vec<Record>>,
+    to: &mut (impl AsyncWrite + Unpin),
+) -> anyhow::Result<Encoder> {
+    while let Some(records) = records.recv().await {
+        // Compression takes milliseconds, in which other requests must be answered.
+        let encode = move || {
+            for record in records {
+                encoder.add(&Line::from(record))?;
+            }
+            let bytes = encoder.take();
+            io::Result::Ok((encoder, bytes))
+        };
+        let (next, bytes) = tokio::task::spawn_blocking(encode).await??;
+        encoder = next;
+        to.write_all(&bytes).await?;
+    }
+    Ok(encoder)
+}
+
+/// Writes a backup into a new file that only its owner can read. The file has its name only when it is complete and on disk.
+///
+/// # Errors
+/// Returns an error if the file exists or cannot be written, or if the store fails. There is no file then.
+pub async fn backup_to_file(store: &Store, path: &Path) -> anyhow::Result<Counts> {
+    let failed = || format!("cannot write {}", path.display());
+    if path.symlink_metadata().is_ok() {
+        return Err(exists()).with_context(failed);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // With mode 0600. It is removed when it is dropped.
+    let file = tempfile::Builder::new().prefix(".suntap-backup-").tempfile_in(folder).with_context(failed)?;
+    let to = tokio::fs::File::from_std(file.as_file().try_clone().with_context(failed)?);
+    let counts = backup(store, to).await.with_context(failed)?;
+    file.as_file().sync_all().with_context(failed)?;
+    file.persist_noclobber(path).map_err(|error| error.error).with_context(failed)?;
+    #[cfg(unix)]
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)?;
+    Ok(counts)
+}
+
+fn exists() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "the file exists: choose another name")
+}
+
+/// Returns a time as RFC 3339 text.
+fn time(at: UnixMillis) -> String {
+    let time = i64::try_from(at.get()).ok().and_then(chrono::DateTime::from_timestamp_millis);
+    time.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)).unwrap_or_default()
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { documents, marks, history } = self;
+        write!(f, "{documents} documents, {marks} counters and {history} entries of the history")
+    }
+}

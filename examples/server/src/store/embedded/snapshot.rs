@@ -1,0 +1,123 @@
+//! Everything in a data file: read in one transaction, and written in one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
+use suntap::CounterId;
+use tokio::sync::mpsc;
+
+use super::Log;
+use super::{
+    DAMAGED, DOCUMENTS, Embedded, MARKS, StoreError, as_mark, columns, existing, file_error, guarded, quietly, raised,
+    verified,
+};
+use crate::store::snapshot::{Batch, Record, Source};
+use crate::store::{Options, Stream};
+
+impl Embedded {
+    /// Sends every record of one read transaction. Taps and changes go on meanwhile. The file grows by what they write, because the
+    /// pages of the transaction are not reused before its end.
+    pub(in crate::store) async fn snapshot(&self, sender: mpsc::Sender<Vec<Record>>) -> Result<(), StoreError> {
+        let (database, guard) = (Arc::clone(&self.database), Arc::clone(&self.guard));
+        let read = move || {
+            guarded(&guard, || {
+                let transaction = database.begin_read()?;
+                let mut batch = Batch::new(sender);
+                for entry in transaction.open_table(DOCUMENTS)?.iter()? {
+                    let (key, text) = entry?;
+                    batch.add_blocking(Record::Document { key: key.value().into(), text: text.value().into() })?;
+                }
+                for entry in transaction.open_table(MARKS)?.iter()? {
+                    let (id, mark) = entry?;
+                    batch.add_blocking(Record::Mark(CounterId::from_bytes(*id.value()), as_mark(mark.value())))?;
+                }
+                batch.finish_blocking()
+            })
+        };
+        tokio::task::spawn_blocking(read).await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Writes all records in one transaction, into a file without marks and without documents other than those in `replaceable`.
+    pub(in crate::store) fn fill(&self, replaceable: &[&str], source: &mut Source<'_>) -> Result<(), StoreError> {
+        verified(&self.guard, || {
+            let transaction = self.database.begin_write()?;
+            {
+                let mut documents = transaction.open_table(DOCUMENTS)?;
+                for key in replaceable {
+                    documents.remove(key)?;
+                }
+                let mut marks = transaction.open_table(MARKS)?;
+                if !documents.is_empty()? || !marks.is_empty()? {
+                    return Err(StoreError::NotEmpty);
+                }
+                while let Some(records) = source().map_err(StoreError::Source)? {
+                    let mut history = Vec::new();
+                    for record in records {
+                        match record {
+                            Record::Document { key, text } => drop(documents.insert(&*key, &*text)?),
+                            Record::Mark(id, mark) => {
+                                let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
+                                marks.insert(id.as_bytes(), columns(raised(stored, mark)))?;
+                            }
+                            Record::History(stream, entry) => history.push((stream, entry)),
+                        }
+                    }
+                    for stream in Stream::ALL {
+                        let mut entries = history.iter().filter(|(of, _)| *of == stream).peekable();
+                        if entries.peek().is_some() {
+                            let mut log = Log::open(&transaction, stream)?;
+                            entries.try_for_each(|(_, entry)| log.append(entry))?;
+                        }
+                    }
+                }
+            }
+            let committed = transaction.commit();
+            self.changes.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(committed?)
+        })
+    }
+
+    /// Gives free space of a data file that nobody has open back to the file system. Returns the lengths before and after it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or if the file cannot be written.
+    pub fn compact(path: &Path, options: Options) -> Result<(u64, u64), StoreError> {
+        let length = || path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+        let before = length();
+        alone(path, options, |database| {
+            // Each call ends when it cannot move any page. The pages that it freed may let the next one move more.
+            while database.compact()? {}
+            // Also corrects the record of free space, which `redb` does not leave as it would be built anew.
+            database.check_integrity()?;
+            Ok(())
+        })?;
+        Ok((before, length()))
+    }
+
+    /// Checks every page of a data file that nobody has open. Returns `false` if only the record of free space was wrong. It is corrected
+    /// then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or if a page is damaged.
+    pub fn check_integrity(path: &Path, options: Options) -> Result<bool, StoreError> {
+        alone(path, options, |database| Ok(database.check_integrity()?))
+    }
+}
+
+/// Runs `work` on a data file that nobody has open.
+fn alone<T>(
+    path: &Path,
+    options: Options,
+    work: impl FnOnce(&mut Database) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let (mut database, guard) = existing(path, options)?;
+    let done = quietly(|| verified(&guard, || work(&mut database)));
+    // After a failed check, `redb` panics when it closes the file.
+    let closed = quietly(|| drop(database));
+    match done.filter(|_| closed.is_some()) {
+        Some(Err(StoreError::Failed(cause))) => Err(file_error(path, &cause)),
+        Some(done) => done,
+        None => Err(file_error(path, DAMAGED)),
+    }
+}
