@@ -69,7 +69,7 @@ async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Resu
         Input::Lines(text) => (text, None),
         Input::Source(source, target) => {
             let mut text = Vec::new();
-            let converted = convert(source, &target, Some(opened.secrets), &mut text).await?;
+            let converted = convert(*source, &target, Some(opened.secrets), &mut text).await?;
             (text, Some(converted))
         }
     };
@@ -153,7 +153,7 @@ async fn print_converted(args: &Args) -> anyhow::Result<()> {
 
 async fn converted(args: &Args, secrets: Option<&Secrets>, out: &mut dyn Write) -> anyhow::Result<Converted> {
     match Input::open(args)? {
-        Input::Source(source, target) => Ok(convert(source, &target, secrets, out).await?),
+        Input::Source(source, target) => Ok(convert(*source, &target, secrets, out).await?),
         Input::Lines(_) => bail!("--from is missing"),
     }
 }
@@ -161,14 +161,14 @@ async fn converted(args: &Args, secrets: Option<&Secrets>, out: &mut dyn Write) 
 /// What is imported.
 enum Input {
     Lines(Vec<u8>),
-    Source(Source, Target),
+    Source(Box<Source>, Target),
 }
 
 impl Input {
     /// Reads lines, or opens the source of a conversion.
     fn open(args: &Args) -> anyhow::Result<Self> {
         if let Some(kind) = args.moving.from {
-            return Ok(Self::Source(args.moving.source(kind, &args.path)?, args.moving.target()?));
+            return Ok(Self::Source(Box::new(args.moving.source(kind, &args.path)?), args.moving.target()?));
         }
         let mut text = Vec::new();
         if args.path.as_os_str() == "-" {
