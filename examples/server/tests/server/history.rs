@@ -364,7 +364,7 @@ fn a_flood_of_forged_requests_removes_nothing() {
     let data = folder.path("data.redb");
     let data = data.to_str().unwrap();
     imported(data, 40);
-    let mut server = serve(data, &folder, &["--history-entries", "1000"]);
+    let mut server = serve(data, &folder, &["--history-entries", "20000"]);
     let mut tapped = Vec::new();
     let mut client = Client::new(&server.address).unwrap();
     let mut emulated: Vec<_> = (0..40).map(tags::tag).collect();
@@ -374,6 +374,7 @@ fn a_flood_of_forged_requests_removes_nothing() {
         tapped.push(target);
     }
     let address = server.address.clone();
+    let started = Instant::now();
     let (taps, longest) = std::thread::scope(|scope| {
         let flood = |part: u32| {
             let mut client = Client::new(&address).unwrap();
@@ -412,7 +413,7 @@ fn a_flood_of_forged_requests_removes_nothing() {
         }
         (taps, longest)
     });
-    assert!(longest < Duration::from_secs(5), "a tap took {longest:?}");
+    assert!(longest < Duration::from_secs(9), "a tap took {longest:?}");
     let metrics = get(&server.address, "/metrics").body;
     assert!(metrics.contains("suntap_history_dropped_total 0\n"), "{metrics}");
     drop(client);
@@ -420,10 +421,11 @@ fn a_flood_of_forged_requests_removes_nothing() {
     let text = export(data, &folder, &[]);
     let lines = parsed(&text);
     let accepted = having(&lines, &[("verdict", "fresh")]).len();
-    assert!(taps + 40 <= 1000 && accepted == taps + 40, "{accepted} of {taps} and 40");
+    assert_eq!(accepted, taps + 40);
     // For each of 40 tags, at most three lines a minute; and one line a minute for all tags that do not exist.
     let others = lines.len() - accepted;
-    assert!(others < 1000 && !text.contains("made"), "{others} lines for {FORGED} forged requests");
+    let minutes = usize::try_from(started.elapsed().as_secs() / 60 + 2).unwrap();
+    assert!(others <= minutes * 121 && !text.contains("made"), "{others} lines for {FORGED} forged requests");
     let refused: u64 = counted(&having(&lines, &[("event", "refused"), ("verdict", "unknown_tag")]));
     assert_eq!(refused, u64::from(FORGED / 10 * 8));
     println!("{FORGED} forged requests made {others} lines; the longest of {taps} taps took {longest:?}");

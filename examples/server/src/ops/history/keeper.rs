@@ -64,7 +64,7 @@ impl History {
         self.drop_entries(lost);
     }
 
-    /// Writes an entry for a tap with a valid MAC that is refused, once per tag and minute, and counts the others. Whoever has one old
+    /// Writes an entry for a tap with a valid MAC that is refused, once per tag and minute, and counts the others. A client with one old
     /// URL can repeat it.
     pub(crate) fn replayed(&self, verdict: &'static str, tag: &str, entry: impl FnOnce(UnixMillis) -> Entry) {
         let now = now_or_zero();
