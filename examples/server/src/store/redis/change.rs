@@ -142,19 +142,13 @@ impl<'c> Writer<'c> {
 
     /// Writes entries of the history that belong to no change.
     pub(super) async fn write_history(&mut self, history: &[(Stream, Entry)]) -> Result<(), StoreError> {
-        if let Connection::Cluster(cluster) = &self.redis.connection {
-            // In the order of the entries, unlike the commands of a part.
-            for entries in history.chunk_by(|(stream, _), (other, _)| stream == other) {
-                let mut pipe = redis::pipe();
-                for (stream, entry) in entries {
-                    pipe.add_command(history::add(*stream, entry)).ignore();
-                }
-                pipe.query_async::<()>(&mut cluster.clone()).await.map_err(StoreError::Redis)?;
+        for entries in history.chunk_by(|(stream, _), (other, _)| stream == other) {
+            let Some((stream, _)) = entries.first() else { continue };
+            let entries: Vec<_> = entries.iter().map(|(_, entry)| entry.clone()).collect();
+            for command in history::add(*stream, &entries) {
+                // A part of its own, because the commands of a part run in parallel in a cluster.
+                self.add(command, PART_BYTES).await?;
             }
-            return Ok(());
-        }
-        for (stream, entry) in history {
-            self.add(history::add(*stream, entry), entry.text.len()).await?;
         }
         self.flush().await
     }
