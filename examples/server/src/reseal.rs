@@ -64,7 +64,10 @@ pub async fn reseal(store: &Store, secrets: &Secrets, mut progress: impl FnMut(&
         }
     }
     if report.derived == 0 && report.unopened == 0 {
-        again(async || canary::drop_server_secrets(store, secrets).await).await?;
+        let mut patience = Patience::new();
+        while let Err(error) = canary::drop_server_secrets(store, secrets).await {
+            patience.wait(error).await?;
+        }
         report.is_complete = true;
     }
     Ok(report)
@@ -72,52 +75,64 @@ pub async fn reseal(store: &Store, secrets: &Secrets, mut progress: impl FnMut(&
 
 /// Records that the store depends on the first secret, before it does.
 async fn record_first(store: &Store, secrets: &Secrets) -> Result<(), StoreError> {
-    again(async || {
+    let mut patience = Patience::new();
+    loop {
         let change = canary::current(store, secrets).await?;
-        if change.writes.is_empty() { Ok(()) } else { store.change(&change).await }
-    })
-    .await
+        if change.writes.is_empty() {
+            return Ok(());
+        }
+        match store.change(&change).await {
+            Ok(()) => return Ok(()),
+            Err(error) => patience.wait(error).await?,
+        }
+    }
 }
 
+/// Seals the keys in some documents, and adds the result to the report.
 async fn reseal_part(
     store: &Store,
     secrets: &Secrets,
-    documents: Vec<(String, String)>,
+    mut documents: Vec<(String, String)>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
     let keys: Vec<_> = documents.iter().map(|(key, _)| key.clone()).collect();
-    let first = std::cell::Cell::new(Some(documents));
-    let part = again(async || {
-        let documents = if let Some(documents) = first.take() {
-            documents
-        } else {
-            // Another process has changed a document, or Redis has written some of them.
-            let found = store.read(&keys, None).await?.documents;
-            keys.iter().cloned().zip(found).filter_map(|(key, text)| Some((key, text?))).collect()
-        };
+    let mut patience = Patience::new();
+    loop {
         let mut part = Part::default();
         for (key, text) in documents {
             part.add(key, text, secrets)?;
         }
-        if !part.change.writes.is_empty() {
-            store.change(&part.change).await?;
+        let changed = if part.change.writes.is_empty() { Ok(()) } else { store.change(&part.change).await };
+        match changed {
+            Ok(()) => {
+                report.add(part.report);
+                return Ok(());
+            }
+            Err(error) => patience.wait(error).await?,
         }
-        Ok(part.report)
-    })
-    .await?;
-    report.add(part);
-    Ok(())
+        // Another process has changed a document, or Redis has written some of them.
+        let found = store.read(&keys, None).await?.documents;
+        documents = keys.iter().cloned().zip(found).filter_map(|(key, text)| Some((key, text?))).collect();
+    }
 }
 
-/// Repeats a change with which another one interfered.
-async fn again<T>(mut work: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    for _ in 1..ATTEMPTS {
-        match work().await {
-            Err(error) if is_passing(&error) => tokio::time::sleep(PAUSE).await,
-            done => return done,
-        }
+/// How often a change is tried again if others interfere with it.
+struct Patience(u32);
+
+impl Patience {
+    const fn new() -> Self {
+        Self(ATTEMPTS)
     }
-    work().await
+
+    /// Waits before the next attempt. Returns an error that another attempt cannot solve.
+    async fn wait(&mut self, error: StoreError) -> Result<(), StoreError> {
+        match self.0.checked_sub(1) {
+            Some(left) if is_passing(&error) => self.0 = left,
+            _ => return Err(error),
+        }
+        tokio::time::sleep(PAUSE).await;
+        Ok(())
+    }
 }
 
 fn is_passing(error: &StoreError) -> bool {
@@ -218,5 +233,19 @@ impl Report {
         self.unopened = self.unopened.saturating_add(part.unopened);
         let more = LISTED.saturating_sub(self.first_unopened.len());
         self.first_unopened.extend(part.first_unopened.into_iter().take(more));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A running service does this in a task.
+    #[test]
+    fn the_future_is_send() {
+        fn spawned(store: &Store, secrets: &Secrets) -> impl Send {
+            reseal(store, secrets, |_| ())
+        }
+        let _ = spawned;
     }
 }

@@ -18,7 +18,8 @@ const WIDTH: usize = 80;
 fn pages(command: &Command, pages: &mut BTreeMap<String, String>) {
     let man = clap_mangen::Man::new(command.clone()).date(DATE);
     let name = man.get_filename();
-    let man = man.title(name.trim_end_matches(".1").to_uppercase());
+    let source = concat!("suntap-server ", env!("CARGO_PKG_VERSION"));
+    let man = man.source(source).title(name.trim_end_matches(".1").to_uppercase());
     let mut page = Vec::new();
     man.render(&mut page).unwrap();
     pages.insert(name, tidy(&String::from_utf8(page).unwrap()));

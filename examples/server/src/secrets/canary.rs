@@ -160,10 +160,7 @@ pub async fn accept(store: &Store, secrets: &Secrets) -> anyhow::Result<()> {
     let text = one(store, KEY.into()).await?;
     let stored: Option<Canaries> = text.as_deref().map(|text| document(KEY, text)).transpose()?;
     let used = stored.into_iter().flat_map(|stored| stored.named.into_keys()).collect();
-    let mut accepted = Canaries::recorded(None, secrets, &used);
-    accepted.server.clone_from(&secrets.canaries.server);
-    accepted.api_keys.clone_from(&secrets.canaries.api_keys);
-    write(store, text, &accepted).await
+    write(store, text, &Canaries::recorded(None, secrets, &used)).await
 }
 
 /// Returns a change that records the first secret of each list, because the store is about to depend on it. Returns an empty change if

@@ -248,28 +248,39 @@ fn the_digits_are_wiped_after_the_start() {
         "metaKeys": { "shoes": digits }, "issuerKeys": { "cards": digits } });
     folder.write_secrets(&secrets.to_string());
     import(&folder, &[tags::levels(), vec![tags::line(1)]].concat());
+    let store = folder.path("data.redb");
+    // The number of copies of a text in the memory of a server.
+    let copies = |server: &Server, text: &str| {
+        assert_eq!(get(&server.address, "/readyz").status, 200);
+        let process = Path::new("/proc").join(server.id().to_string());
+        let maps = std::fs::read_to_string(process.join("maps")).ok()?;
+        let mut memory = std::fs::File::open(process.join("mem")).ok()?;
+        let mut copies = 0;
+        for line in maps.lines().filter(|line| line.contains(" rw")) {
+            let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
+            let [start, end] = [start, end].map(|text| u64::from_str_radix(text, 16).unwrap());
+            let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+            memory.seek(SeekFrom::Start(start)).unwrap();
+            if memory.read_exact(&mut bytes).is_ok() {
+                copies += bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count();
+            }
+        }
+        Some(copies)
+    };
     let server = serve(&folder);
-    assert_eq!(get(&server.address, "/readyz").status, 200);
-    let process = Path::new("/proc").join(server.id().to_string());
-    let (Ok(maps), Ok(mut memory)) =
-        (std::fs::read_to_string(process.join("maps")), std::fs::File::open(process.join("mem")))
-    else {
+    let Some(names) = copies(&server, "shoes") else {
         eprintln!("the memory of the server cannot be read here");
         return;
     };
-    let (mut found, mut names) = (0, 0);
-    for line in maps.lines().filter(|line| line.contains(" rw")) {
-        let (start, end) = line.split(' ').next().unwrap().split_once('-').unwrap();
-        let [start, end] = [start, end].map(|text| u64::from_str_radix(text, 16).unwrap());
-        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
-        memory.seek(SeekFrom::Start(start)).unwrap();
-        if memory.read_exact(&mut bytes).is_err() {
-            continue;
-        }
-        let count = |text: &str| bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count();
-        found += count(&digits[..24]);
-        names += count("shoes");
-    }
-    assert!(names > 0, "the search finds what is in the memory");
-    assert_eq!(found, 0);
+    assert!(names > 0);
+    assert_eq!(copies(&server, &digits[..24]), Some(0));
+    drop(server);
+    // The environment of a process stays in its memory.
+    let mut by_variable = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+    by_variable.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--store"]).arg(store);
+    let server = Server::spawn({
+        by_variable.env("SUNTAP_SECRETS", secrets.to_string());
+        by_variable
+    });
+    assert!(copies(&server, &digits[..24]) > Some(0));
 }
