@@ -11,8 +11,10 @@ const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
 
 key_type! {
-    /// The secret for hashing API keys and tokens. The server stores only the hashes, called [names](ApiKeyName). If
-    /// you replace the secret, the server no longer recognises any existing API key or token.
+    /// The secret for hashing API keys and tokens. The server stores only the hashes, called [names](ApiKeyName). A key
+    /// or token is recognised only with the secret that computed its name. To replace the secret, pass the new one and
+    /// then the old one to [`Ixkio::new`](super::ixkio::Ixkio::new) and [`Etrnl::new`](super::etrnl::Etrnl::new), until
+    /// no stored name depends on the old one.
     ApiKeySecret
 }
 

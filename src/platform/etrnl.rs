@@ -73,7 +73,7 @@ use super::answer::{Answer, MAX_LENGTH, Unfit, check_chip, is_known};
 use super::api_key::ApiKeySecret;
 use super::outcome::Outcome;
 use super::record::{Keys, Record, TagRecord};
-use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
+use super::registry::{AsyncTagRegistry, TagRef, TagRegistry, owner};
 use super::request::Caller;
 use super::service::Service;
 use super::verdict::{Accepted, Failure, Refusal, TapValues, Verdict};
@@ -87,15 +87,19 @@ use crate::value::{Mark, UnixMillis};
 #[derive(Clone, Copy, Debug)]
 pub struct Etrnl<'s> {
     service: Service<'s>,
-    api_keys: &'s ApiKeySecret,
+    api_keys: &'s [ApiKeySecret],
 }
 
 impl<'s> Etrnl<'s> {
     /// Creates an API that uses this service. If the keys of any tag are sealed (encrypted), or derived from an eCode
-    /// (a code in the URL of the tag), pass the server secrets to [`Service::new`]. `api_keys` is the secret for
+    /// (a code in the URL of the tag), pass the server secrets to [`Service::new`]. `api_keys` are the secrets for
     /// [hashing API keys](ApiKeySecret::key_name). The registry knows only the hash of each API key.
+    ///
+    /// The first element must be the secret that computes the hashes of new API keys. While you replace a secret, pass
+    /// the previous one as the second element. A request with an unknown API key costs one lookup for each secret. With
+    /// an empty slice, every API key is unknown.
     #[must_use]
-    pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
+    pub const fn new(service: Service<'s>, api_keys: &'s [ApiKeySecret]) -> Self {
         Self { service, api_keys }
     }
 
@@ -122,7 +126,7 @@ impl<'s> Etrnl<'s> {
         at: Option<UnixMillis>,
     ) -> Answer<Failure<R::Error, S::Error>> {
         let Some(key) = api_key else { return unauthorized() };
-        let organisation = match registry.organisation(&self.api_keys.key_name(key)).await {
+        let organisation = match owner(&registry, self.api_keys, |secret| secret.key_name(key)).await {
             Ok(Some(organisation)) => organisation,
             Ok(None) => return Answer { is_key_invalid: true, ..unauthorized() },
             Err(error) => return unavailable(Failure::Registry(error)),

@@ -93,8 +93,8 @@
 //!     }
 //! }
 //!
-//! let (secret, mut counters) = (ApiKeySecret::from_bytes([7; 16]), MemoryCounters::<64>::new());
-//! let ixkio = Ixkio::new(Service::new(&[]), &secret);
+//! let (secrets, mut counters) = ([ApiKeySecret::from_bytes([7; 16])], MemoryCounters::<64>::new());
+//! let ixkio = Ixkio::new(Service::new(&[]), &secrets);
 //! let mut get = |query| ixkio.answer(query, OneTag, &mut counters, None).body;
 //! let tap = "x=q8w3sbcz&n=00003D&e=31EA1461EC64B74A";
 //! assert_eq!(get(tap), r#"{"xuid":"q8w3sbcz","response":"Pass"}"#);
@@ -113,7 +113,7 @@ use super::answer::{Answer, MAX_LENGTH, Unfit, check_chip, is_known};
 use super::api_key::{ApiKeyName, ApiKeySecret};
 use super::outcome::{Outcome, Response, fields};
 use super::record::{ExtendedData, Keys, Level, OrganisationId, Record, TagRecord, key};
-use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
+use super::registry::{AsyncTagRegistry, TagRef, TagRegistry, owner};
 use super::request::Caller;
 use super::rules::{Budget, Filled, Subtag, Subtags};
 use super::service::Service;
@@ -137,14 +137,18 @@ const MAX_NAME: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub struct Ixkio<'s> {
     service: Service<'s>,
-    api_keys: &'s ApiKeySecret,
+    api_keys: &'s [ApiKeySecret],
 }
 
 impl<'s> Ixkio<'s> {
-    /// Creates an API that uses this service. `api_keys` is the secret for [hashing tokens](ApiKeySecret::token_name).
+    /// Creates an API that uses this service. `api_keys` are the secrets for [hashing tokens](ApiKeySecret::token_name).
     /// The registry knows only the hash of each token.
+    ///
+    /// The first element must be the secret that computes the hashes of new tokens. While you replace a secret, pass
+    /// the previous one as the second element. A request with an unknown token costs one lookup for each secret, if the
+    /// tag needs a token. With an empty slice, every token is unknown.
     #[must_use]
-    pub const fn new(service: Service<'s>, api_keys: &'s ApiKeySecret) -> Self {
+    pub const fn new(service: Service<'s>, api_keys: &'s [ApiKeySecret]) -> Self {
         Self { service, api_keys }
     }
 
@@ -182,32 +186,45 @@ impl<'s> Ixkio<'s> {
             }
             _ => Ok(Presented::Mirrors(&mirrors)),
         };
-        let token = query.token.as_deref().map(|token| self.api_keys.token_name(token.as_bytes()));
+        let (newest, older) = match self.api_keys {
+            [newest, older @ ..] => (Some(newest), older),
+            [] => (None, &[][..]),
+        };
+        let text = query.token.as_deref();
+        let token = newest.zip(text).map(|(secret, token)| secret.token_name(token.as_bytes()));
         let asked = Asked::by(tag);
         let answered = |outcome: Outcome<'_, _, _>| {
             let is_owner = !matches!(outcome.verdict, Ok(Verdict::Refused(Refusal::NotTheOwner)));
-            Answer { is_key_invalid: token.is_some() && !is_owner, ..asked.answered(outcome) }
+            Answer { is_key_invalid: text.is_some() && !is_owner, ..asked.answered(outcome) }
         };
         let request = (tag, Caller::Token(token), at);
-        self.service.verify_chosen(TagsOfIxkio(registry), counters, request, choose, answered).await
+        let registry = TagsOfIxkio { registry, older, token: text.unwrap_or_default().as_bytes() };
+        self.service.verify_chosen(registry, counters, request, choose, answered).await
     }
 }
 
 /// A registry without the tags of other APIs. An ETRNL tag may have an account and a UID too, but only clients with an
-/// API key may ask about it.
-struct TagsOfIxkio<R>(R);
+/// API key may ask about it. The registry also finds a token whose name was computed with an older secret.
+struct TagsOfIxkio<'a, R> {
+    registry: R,
+    older: &'a [ApiKeySecret],
+    token: &'a [u8],
+}
 
-impl<R: AsyncTagRegistry> AsyncTagRegistry for TagsOfIxkio<R> {
+impl<R: AsyncTagRegistry> AsyncTagRegistry for TagsOfIxkio<'_, R> {
     type Record = R::Record;
     type Error = R::Error;
 
     async fn find(&self, tag: TagRef<'_>) -> Result<Option<R::Record>, R::Error> {
-        let found = self.0.find(tag).await?;
+        let found = self.registry.find(tag).await?;
         Ok(found.filter(|found| found.record().names.xuid.is_some()))
     }
 
     async fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, R::Error> {
-        self.0.organisation(key).await
+        match self.registry.organisation(key).await? {
+            Some(organisation) => Ok(Some(organisation)),
+            None => owner(&self.registry, self.older, |secret| secret.token_name(self.token)).await,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::api_key::ApiKeyName;
+use super::api_key::{ApiKeyName, ApiKeySecret};
 use super::record::{OrganisationId, TagRecord};
 use crate::counter::Blocking;
 use crate::value::Uid;
@@ -162,6 +162,23 @@ pub trait AsyncTagRegistry {
         let _ = key;
         core::future::ready(Ok(None))
     }
+}
+
+/// Returns the owner of an API key or token, whichever of the secrets computed its stored name. `name` computes a name.
+/// The registry is asked once for each secret, in this order, until it knows the name.
+#[cfg(feature = "dialects")]
+pub(super) async fn owner<R: AsyncTagRegistry>(
+    registry: &R,
+    secrets: &[ApiKeySecret],
+    name: impl Fn(&ApiKeySecret) -> ApiKeyName,
+) -> Result<Option<OrganisationId>, R::Error> {
+    for secret in secrets {
+        let owner = registry.organisation(&name(secret)).await?;
+        if owner.is_some() {
+            return Ok(owner);
+        }
+    }
+    Ok(None)
 }
 
 /// Uses a [`TagRegistry`] as an [`AsyncTagRegistry`]. Each lookup blocks the async task until the lookup is done.

@@ -1,11 +1,14 @@
 //! Compares both APIs with a simple model of them, and sends them malformed input.
 
+use std::cell::Cell;
+use std::convert::Infallible;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use suntap::platform::rules::{Rule, RulesError};
 use suntap::platform::{
-    Chip, FileKey, Keys, MetaKey, Record, Refusal, Service, Standing, State, TagRecord as _, Unfit, Verdict, etrnl,
-    etrnl::Etrnl, ixkio, ixkio::Ixkio,
+    ApiKeyName, ApiKeySecret, Chip, FileKey, Keys, MetaKey, OrganisationId, Record, Refusal, Service, Standing, State,
+    TagRecord as _, TagRef, TagRegistry, Unfit, Verdict, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio,
 };
 use suntap::{
     Blocking, Field, MasterKey, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis,
@@ -601,5 +604,67 @@ fn import_checks_name_the_fault() {
         ("https://a.b/?e={picc}&c={mac}&k={:eCode}", Ok(())),
     ] {
         assert_eq!(etrnl::check(&Row { layout: layout(template), ..sealed.clone() }), expected, "{template}");
+    }
+}
+
+/// A registry that counts the lookups of API keys and tokens.
+struct Counted<'t> {
+    tags: &'t Tags,
+    lookups: Cell<usize>,
+}
+
+impl<'t> TagRegistry for &Counted<'t> {
+    type Record = &'t Row;
+    type Error = Infallible;
+
+    fn find(&self, tag: TagRef<'_>) -> Result<Option<&'t Row>, Infallible> {
+        self.tags.find(tag)
+    }
+
+    fn organisation(&self, key: &ApiKeyName) -> Result<Option<OrganisationId>, Infallible> {
+        self.lookups.set(self.lookups.get() + 1);
+        self.tags.organisation(key)
+    }
+}
+
+/// While a secret is replaced, the keys and tokens of both secrets are known. Each secret costs at most one lookup.
+#[test]
+fn each_api_key_secret_finds_its_keys() {
+    let tags = world::tags();
+    let secret = |byte| ApiKeySecret::from_bytes([byte; 16]);
+    // The names in the registry were computed with `API_KEYS`.
+    let old = || API_KEYS[0].clone();
+    for (secrets, known, unknown) in [
+        (vec![], None, 0),
+        (vec![old()], Some(1), 1),
+        (vec![secret(1)], None, 1),
+        (vec![secret(1), old()], Some(2), 2),
+        (vec![old(), secret(1)], Some(1), 2),
+        (vec![secret(1), old(), secret(2)], Some(2), 3),
+    ] {
+        let (ixkio, etrnl) = (Ixkio::new(Service::new(&[]), &secrets), Etrnl::new(Service::new(&[]), &secrets));
+        let ask = |token: bool, text: &str| {
+            let counted = Counted { tags: &tags, lookups: Cell::new(0) };
+            let mut counters = MemoryCounters::<2>::new();
+            let answer = if token {
+                ixkio.answer(&format!("x=t0ken000&r={text}"), &counted, &mut counters, None)
+            } else {
+                etrnl.answer(Some(text.as_bytes()), b"{}", &counted, &mut counters, None)
+            };
+            (answer.status == 200, answer.is_key_invalid, counted.lookups.get())
+        };
+        for (token, right, others) in
+            [(true, "rt_one", ["rt_oned", "pk_live_one"]), (false, "pk_live_one", ["pk_live", "rt_one"])]
+        {
+            let expected = known.map_or((false, true, unknown), |lookups| (true, false, lookups));
+            assert_eq!(ask(token, right), expected, "{right} {}", secrets.len());
+            for other in others {
+                assert_eq!(ask(token, other), (false, true, unknown), "{other} {}", secrets.len());
+            }
+        }
+        // A token that is not needed is not looked up.
+        let counted = Counted { tags: &tags, lookups: Cell::new(0) };
+        let _ = ixkio.answer("x=q8w3sbcz&r=rt_one", &counted, &mut MemoryCounters::<2>::new(), None);
+        assert_eq!(counted.lookups.get(), 0);
     }
 }

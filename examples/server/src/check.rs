@@ -1,5 +1,8 @@
 //! Lists the tags that cannot be verified, the tag groups without rules, and documents that this program cannot read.
 
+mod documents;
+mod old_secrets;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -9,14 +12,15 @@ use suntap::platform::TagRecord as _;
 use suntap::platform::rules::Rules;
 
 use crate::import::check::{no_rules, unfit};
-use crate::registry::document::{Entry, key};
+use crate::registry::document::{ApiKey, Entry, key};
 use crate::registry::index::{self, Indexed};
 use crate::registry::row::{Above, Row};
 use crate::registry::{above, document};
-use crate::secrets::{Secrets, canary};
+use crate::secrets::Secrets;
+use crate::secrets::canary::Missing;
 use crate::store::{Store, StoreError};
 
-mod documents;
+pub use self::old_secrets::check_old_secrets;
 
 /// A problem of a tag or a tag group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -34,7 +38,7 @@ pub struct Finding {
 pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<Finding>, StoreError> {
     let mut scan = Scan {
         secrets,
-        is_secret_missing: canary::is_server_secret_missing(store, secrets).await?,
+        missing: Missing::from(store, secrets).await?,
         documents: HashMap::new(),
         above: HashMap::new(),
         claims: HashSet::new(),
@@ -55,13 +59,14 @@ pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<
     for prefix in ["xuid/", "number/"] {
         store.list(prefix, |key, text| scan.tag(key, text)).await?;
     }
+    store.list("key/", |key, text| scan.api_key(key, text)).await?;
     Ok(scan.findings)
 }
 
 struct Scan {
     secrets: &'static Secrets,
-    /// The store was used with a server secret that is no longer listed.
-    is_secret_missing: bool,
+    /// The secrets that the store was used with and that are no longer listed.
+    missing: Missing,
     /// The documents of organisations and levels.
     documents: HashMap<String, String>,
     /// The same documents, parsed, by the key of the innermost level.
@@ -135,8 +140,11 @@ impl Scan {
         if !self.is_found(key, &row) {
             self.add(key, "the page does not find the tag: import a line of it again".into());
         }
-        if self.is_secret_missing && row.needs_code() {
+        if self.missing.server && row.is_derived_from_code() {
             self.add(key, "its keys may need a server secret that is no longer listed".into());
+        }
+        if row.needs_other_secret() {
+            self.add(key, "no server secret opens its keys".into());
         }
         let record = row.record();
         if record.names.xuid.is_some() && record.chip.is_none() && row.has_keys() {
@@ -152,6 +160,20 @@ impl Scan {
             && group_rules.tag_group.groups.iter().all(Option::is_none);
         if let Some(group) = keys.get(2).filter(|_| is_group_empty) {
             self.add(group, "the tag group has no rules".into());
+        }
+        Ok(())
+    }
+
+    fn api_key(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        let one: ApiKey = document(key, text)?;
+        match one.secret {
+            None if self.missing.api_keys => {
+                self.add(key, "it may need an `apiKeys` secret that is no longer listed".into());
+            }
+            Some(id) if !self.secrets.canaries().api_key_ids().any(|listed| listed == id) => {
+                self.add(key, "it needs an `apiKeys` secret that is no longer listed".into());
+            }
+            _ => {}
         }
         Ok(())
     }

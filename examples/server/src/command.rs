@@ -2,12 +2,17 @@
 
 mod backup;
 mod check;
+mod check_config;
 mod compact;
 mod history;
 mod import;
 mod init;
 mod key;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+mod man;
 mod moving;
+mod reseal;
 mod restore;
 mod secrets;
 mod serve;
@@ -19,6 +24,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use suntap_server::ops::within;
+
+use crate::config::load::Loaded;
 
 /// Decides whether NFC taps are genuine and new, with the APIs of ixkio and ETRNL.
 ///
@@ -65,26 +72,31 @@ enum Command {
     /// Create keys for API clients.
     #[command(subcommand)]
     Key(key::Command),
+    /// Seal all stored keys under the first server secret, so that the others can be removed from the list. Restart all servers with the
+    /// new list first. The command can be stopped and repeated.
+    Reseal(reseal::Args),
     /// Create the secrets, which are kept outside of the store.
     #[command(subcommand)]
     Secrets(secrets::Command),
 }
 
 /// Runs the command, and returns the exit code of the process.
-pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {
-        None => serve::run(cli.serve).await?,
-        Some(Command::Serve(args)) => serve::run(args).await?,
-        Some(Command::Init(args)) => init::run(args).await?,
-        Some(Command::Import(args)) => import::run(args).await?,
-        Some(Command::Check(args)) => return check::run(args).await,
-        Some(Command::History(args)) => history::run(args).await?,
-        Some(Command::Backup(args)) => backup::run(args).await?,
-        Some(Command::Restore(args)) => restore::run(args).await?,
-        Some(Command::Compact(args)) => compact::run(&args)?,
-        Some(Command::Tap(args)) => tap::run(args).await?,
-        Some(Command::Key(command)) => key::run(command).await?,
-        Some(Command::Secrets(command)) => secrets::run(command)?,
+pub(crate) async fn run(loaded: Loaded<Cli>) -> anyhow::Result<ExitCode> {
+    let Loaded { cli, effective } = loaded;
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) if args.check_config => check_config::run(&args, &effective).await?,
+        Command::Serve(args) => serve::run(args).await?,
+        Command::Init(args) => init::run(args).await?,
+        Command::Import(args) => import::run(args).await?,
+        Command::Check(args) => return check::run(args).await,
+        Command::History(args) => history::run(args).await?,
+        Command::Backup(args) => backup::run(args).await?,
+        Command::Restore(args) => restore::run(args).await?,
+        Command::Compact(args) => compact::run(&args)?,
+        Command::Tap(args) => tap::run(args).await?,
+        Command::Key(command) => key::run(command).await?,
+        Command::Reseal(args) => reseal::run(args).await?,
+        Command::Secrets(command) => secrets::run(command)?,
     }
     Ok(ExitCode::SUCCESS)
 }

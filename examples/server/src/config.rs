@@ -1,4 +1,4 @@
-//! The options that commands share, and the environment.
+//! The options that commands share, and where they come from.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,18 +7,47 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use suntap_server::secrets::source::{Source, VARIABLE};
 use suntap_server::secrets::{Secrets, canary, readable_by_others};
 use suntap_server::store::{Address, Options, Store, StoreError};
 
+pub(crate) mod file;
+pub(crate) mod load;
+
+#[derive(Args)]
+pub(crate) struct FileArgs {
+    /// A configuration file in TOML. Its keys are the names of flags, such as `listen = "127.0.0.1:8080"`. A section such as `[import]` has
+    /// flags of one command. A flag or an environment variable overrides the file.
+    #[arg(long, env = "SUNTAP_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The source of the secrets. There must be exactly one.
+#[derive(Args)]
+#[allow(clippy::struct_field_names, reason = "the names are those of the flags")]
+pub(crate) struct SecretsArgs {
+    /// The file with the secrets. The other sources are --secrets-fd, --secrets-credential and the variable `SUNTAP_SECRETS`, which other
+    /// processes of the same user can read. Exactly one must be given. Without any, the systemd credential `suntap-secrets` is used.
+    #[arg(long, env = "SUNTAP_SECRETS_FILE")]
+    secrets_file: Option<PathBuf>,
+    /// The number of an open file descriptor from which the secrets are read to the end, for example of a pipe.
+    #[arg(long)]
+    secrets_fd: Option<u32>,
+    /// The name of the systemd credential with the secrets.
+    #[arg(long, env = "SUNTAP_SECRETS_CREDENTIAL")]
+    secrets_credential: Option<String>,
+}
+
 #[derive(Args)]
 pub(crate) struct StoreArgs {
+    #[command(flatten)]
+    file: FileArgs,
     /// A data file, `postgres://…`, or `redis://…` (separate the nodes of a cluster by commas). Use the environment variable for a
     /// URL with a password.
     #[arg(long, env = "SUNTAP_STORE", default_value = "suntap.redb", hide_env_values = true)]
     pub(crate) store: Unshown,
-    /// The file with the secrets. Without this flag they are read from the variable `SUNTAP_SECRETS`.
-    #[arg(long, env = "SUNTAP_SECRETS_FILE")]
-    pub(crate) secrets_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secrets: SecretsArgs,
     /// The largest number of taps that share one write to the data file. With 1, each tap has its own.
     #[arg(long, env = "SUNTAP_GROUP_COMMIT", default_value_t = Options::default().group_commit, value_parser = count(16_384))]
     pub(crate) group_commit: usize,
@@ -124,19 +153,20 @@ impl StoreArgs {
         {
             warnings.push(format!("data file {} can be read by other users: run chmod 600", path.display()));
         }
+        warnings.extend(self.file_warning());
         Ok(Opened { store, secrets, warnings })
     }
 
     pub(crate) fn secrets(&self) -> anyhow::Result<(&'static Secrets, Option<String>)> {
-        let (secrets, warning) = if let Some(path) = &self.secrets_file {
-            Secrets::read(path)?
-        } else {
-            let text = std::env::var("SUNTAP_SECRETS").context(
-                "no secrets: create a file with `suntap-server secrets new FILE`, and name it with --secrets-file",
-            )?;
-            (Secrets::parse(&text).context("variable SUNTAP_SECRETS")?, None)
-        };
+        let (secrets, warning) = self.secrets.source()?.read()?;
         Ok((Box::leak(Box::new(secrets)), warning))
+    }
+
+    /// Returns a warning if other users can read a configuration file that may have the password of a database.
+    pub(crate) fn file_warning(&self) -> Option<String> {
+        let path = self.file.config.as_ref().filter(|path| readable_by_others(path))?;
+        let is_url = !matches!(self.address(), Ok(Address::Embedded(_)));
+        is_url.then(|| format!("configuration file {} can be read by other users: run chmod 600", path.display()))
     }
 
     pub(crate) fn options(&self, patience: Option<Duration>) -> Options {
@@ -152,6 +182,15 @@ impl StoreArgs {
 
     pub(crate) fn address(&self) -> anyhow::Result<Address> {
         self.store.0.parse().map_err(anyhow::Error::msg).context("--store")
+    }
+}
+
+impl SecretsArgs {
+    /// Returns the source that is given.
+    pub(crate) fn source(&self) -> anyhow::Result<Source> {
+        let is_variable = std::env::var_os(VARIABLE).is_some_and(|text| !text.is_empty());
+        let (file, credential) = (self.secrets_file.as_deref(), self.secrets_credential.as_deref());
+        Source::choose(file, self.secrets_fd, credential, is_variable)
     }
 }
 

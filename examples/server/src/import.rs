@@ -44,6 +44,8 @@ use crate::store::{Change, Store, StoreError};
 const PART: usize = 1000;
 /// The number of problems that an error lists. It only counts the others.
 const LISTED: usize = 20;
+/// A kind of key with each of the two ways in which a text is hashed.
+const KINDS: [KeyKind; 2] = [KeyKind::Private, KeyKind::Token];
 const OTHER_OWNER: &str = "the tag belongs to another organisation";
 
 /// What an import does only on request, and its limits.
@@ -218,7 +220,10 @@ impl<'s> Draft<'s> {
     ) -> Result<Vec<Result<Line, String>>, StoreError> {
         let mut keys = vec![canary::KEY.to_owned()];
         for line in lines.iter().filter_map(|(_, line)| line.as_ref().ok()) {
-            keys.extend(self.key(line));
+            match api_key_text(line) {
+                Some((kind, text)) => keys.extend(self.key_names(kind, &text)),
+                None => keys.extend(self.key(line)),
+            }
             keys.extend(line.value("organisation").map(key::organisation));
             keys.extend(line.value::<String>("account").as_deref().map(key::account));
         }
@@ -232,7 +237,7 @@ impl<'s> Draft<'s> {
                 Line::ApiKey(_) | Line::Token(_) => {
                     let Some((text, key)) = line.api_key() else { continue };
                     keys.push(key::organisation(key.organisation));
-                    keys.extend(self.key_names(text));
+                    keys.extend(KINDS.iter().flat_map(|kind| self.key_names(*kind, text)));
                 }
                 Line::Folder(level) | Line::TagGroup(level) | Line::Batch(level) => {
                     keys.extend(levels(&level.path).map(|path| key::level(level.organisation, path)));
@@ -266,8 +271,10 @@ impl<'s> Draft<'s> {
     fn key(&self, line: &Partial<'_>) -> Option<String> {
         Some(match line.kind()? {
             Kind::Organisation => key::organisation(line.value("id")?),
-            Kind::ApiKey => self.key_name(KeyKind::Private, &line.value::<String>("key")?),
-            Kind::Token => self.key_name(KeyKind::Token, &line.value::<String>("token")?),
+            Kind::ApiKey | Kind::Token => {
+                let (kind, text) = api_key_text(line)?;
+                self.stored_key_name(kind, &text)?
+            }
             Kind::Level => key::level(line.value("organisation")?, &line.value::<String>("path")?),
             Kind::Tag => match line.value::<String>("xuid") {
                 Some(xuid) => key::xuid(&xuid),
@@ -399,13 +406,15 @@ impl<'s> Draft<'s> {
         Ok(())
     }
 
-    /// Returns the keys of the documents of a text as an API key and as a token.
-    fn key_names(&self, text: &str) -> [String; 2] {
-        [KeyKind::Private, KeyKind::Token].map(|kind| self.key_name(kind, text))
+    /// Returns the keys of the documents of a text, one for each `apiKeys` secret. A new key has the first.
+    fn key_names(&self, kind: KeyKind, text: &str) -> impl Iterator<Item = String> {
+        keys::names(self.secrets, kind, text).map(|name| key::api_key(&name))
     }
 
-    fn key_name(&self, kind: KeyKind, text: &str) -> String {
-        key::api_key(&keys::name(self.secrets, kind, text))
+    /// Returns the key of the stored document of a text, or of its new document if there is none.
+    fn stored_key_name(&self, kind: KeyKind, text: &str) -> Option<String> {
+        let stored = self.key_names(kind, text).find(|name| self.text(name).is_some());
+        stored.or_else(|| self.key_names(kind, text).next())
     }
 
     fn add_key(&mut self, line: &Line) -> Checked {
@@ -424,17 +433,21 @@ impl<'s> Draft<'s> {
         if length < 12 && !self.allowed.short_keys {
             return problem("a key or token of less than 12 characters can be guessed (--allow-short-keys accepts it)");
         }
-        let name = self.key_name(key.kind, text);
+        let Some(name) = self.stored_key_name(key.kind, text) else { return problem("`apiKeys` has no secret") };
         let before: Option<ApiKey> = self.get(&name)?;
         if before.is_none_or(|before| before.label != key.label) {
             check_text("a label", key.label.as_deref().unwrap_or_default(), 0)?;
         }
-        for name in self.key_names(text) {
+        for name in KINDS.iter().flat_map(|kind| self.key_names(*kind, text)) {
             if self.get(&name)?.is_some_and(|held: ApiKey| held.organisation != key.organisation) {
                 return problem("another organisation has this key or token");
             }
         }
-        self.put(name, &key)?;
+        // A key that an older secret named gets its new name.
+        let older: Vec<_> = self.key_names(key.kind, text).skip(1).filter(|name| self.text(name).is_some()).collect();
+        self.writes.extend(older.into_iter().map(|name| (name, None)));
+        let Some(name) = self.key_names(key.kind, text).next() else { return Ok(()) };
+        self.put(name, &ApiKey { secret: self.secrets.api_key_id().map(String::from), ..key })?;
         self.report.others = self.report.others.saturating_add(1);
         Ok(())
     }
@@ -711,11 +724,21 @@ impl<'s> Draft<'s> {
         writes.sort_by_cached_key(|(key, text)| {
             let is_old = || self.seen.get(key).is_some_and(Option::is_some);
             let is_above = key.starts_with("level/") || key.starts_with("organisation/");
+            let is_removed_key = text.is_none() && key.starts_with("key/");
             let is_tag = text.as_ref().is_some_and(|text| text.starts_with(r#"{"tag":"#));
-            if is_above && is_old() { 2 } else { u8::from(is_tag) }
+            if is_removed_key || (is_above && is_old()) { 2 } else { u8::from(is_tag) }
         });
         let change = Change { seen: self.seen.into_iter().collect(), writes, marks: self.marks, history: Vec::new() };
         Ok((self.report, change))
+    }
+}
+
+/// Returns the kind and the text of the API key or token of a line.
+fn api_key_text(line: &Partial<'_>) -> Option<(KeyKind, String)> {
+    match line.kind()? {
+        Kind::ApiKey => Some((KeyKind::Private, line.value("key")?)),
+        Kind::Token => Some((KeyKind::Token, line.value("token")?)),
+        _ => None,
     }
 }
 

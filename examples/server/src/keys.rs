@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use suntap::platform::ApiKeyName;
 
 use crate::hex;
 use crate::import::check::check_text;
 use crate::registry::document::{ApiKey, KeyKind, key};
 use crate::registry::one;
-use crate::secrets::{Secrets, random};
-use crate::store::{Change, Store};
+use crate::secrets::{Secrets, canary, random};
+use crate::store::Store;
 
 /// A new key. `Debug` does not show it.
 pub struct Created {
@@ -37,18 +37,21 @@ pub async fn create(store: &Store, secrets: &Secrets, key: &ApiKey) -> anyhow::R
         KeyKind::Token => "token",
     };
     let text = format!("{prefix}_{}", hex::encode(&random::<16>()?).to_lowercase());
-    let name = name(secrets, key.kind, &text);
-    let written = (key::api_key(&name), Some(serde_json::to_string(key)?));
-    store.change(&Change { seen: vec![(of, known)], writes: vec![written], ..Change::default() }).await?;
+    let name = names(secrets, key.kind, &text).next().context("`apiKeys` has no secret")?;
+    let key = ApiKey { secret: secrets.api_key_id().map(String::from), ..key.clone() };
+    let mut change = canary::current(store, secrets).await?;
+    change.seen.push((of, known));
+    change.writes.push((key::api_key(&name), Some(serde_json::to_string(&key)?)));
+    store.change(&change).await?;
     Ok(Created { text, name })
 }
 
-/// Returns the name by which a key is found.
-pub(crate) fn name(secrets: &Secrets, kind: KeyKind, text: &str) -> ApiKeyName {
-    match kind {
-        KeyKind::Public | KeyKind::Private => secrets.api_keys.key_name(text.as_bytes()),
-        KeyKind::Token => secrets.api_keys.token_name(text.as_bytes()),
-    }
+/// Returns the names by which a key may be found, one for each `apiKeys` secret. A new key gets the first.
+pub(crate) fn names(secrets: &Secrets, kind: KeyKind, text: &str) -> impl Iterator<Item = ApiKeyName> {
+    secrets.api_keys.iter().map(move |secret| match kind {
+        KeyKind::Public | KeyKind::Private => secret.key_name(text.as_bytes()),
+        KeyKind::Token => secret.token_name(text.as_bytes()),
+    })
 }
 
 impl fmt::Debug for Created {

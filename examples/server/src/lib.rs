@@ -10,6 +10,7 @@ pub mod import;
 pub mod keys;
 pub mod ops;
 pub mod registry;
+pub mod reseal;
 pub mod secrets;
 pub mod store;
 mod text;

@@ -9,13 +9,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use suntap_server::ops::within;
 
 use crate::command::Cli;
+use crate::config::load::load;
 
 fn main() -> ExitCode {
-    match start(Cli::parse()) {
+    match start() {
         Ok(code) => code,
         Err(error) => {
             let text = error_text(&error);
@@ -27,11 +27,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+fn start() -> anyhow::Result<ExitCode> {
+    let loaded = load::<Cli>(std::env::args_os())?;
     check_files()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    let code = runtime.block_on(command::run(cli));
+    let code = runtime.block_on(command::run(loaded));
     // A disk that does not answer must not delay the end.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code

@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 pub mod canary;
+mod digits;
+pub mod source;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
@@ -13,15 +15,18 @@ use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::kdf::sdm_backend::Master;
 use suntap::platform::ApiKeySecret;
 use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmMetaReadKey};
+use zeroize::Zeroizing;
 
 use self::canary::{Canaries, canary};
+use self::digits::{Digits, DigitsList};
 use crate::hex;
 use crate::registry::document::Derivation;
 
 /// The secrets of a server. `Debug` does not show them.
 pub struct Secrets {
-    /// The key of the hashes by which API keys and tokens are found.
-    pub api_keys: ApiKeySecret,
+    /// The keys of the hashes by which API keys and tokens are found. New ones are hashed with the first; each of them finds existing
+    /// ones.
+    pub api_keys: Vec<ApiKeySecret>,
     /// The secrets under which the keys of tags are sealed. New keys are sealed under the first; all of them are tried to open keys.
     pub server: Vec<ServerSecret>,
     meta_keys: HashMap<String, (PreparedMetaReadKey, PreparedMetaReadKey)>,
@@ -38,14 +43,14 @@ pub struct Secrets {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Text {
-    api_keys: String,
-    server: Vec<String>,
+    api_keys: DigitsList,
+    server: Vec<Digits>,
     #[serde(default)]
-    meta_keys: HashMap<String, String>,
+    meta_keys: HashMap<String, Digits>,
     #[serde(default)]
-    master_keys: HashMap<String, String>,
+    master_keys: HashMap<String, Digits>,
     #[serde(default)]
-    issuer_keys: HashMap<String, String>,
+    issuer_keys: HashMap<String, Digits>,
     #[serde(default)]
     sdm_backend: HashMap<String, SdmBackendText>,
 }
@@ -55,11 +60,11 @@ struct Text {
 struct SdmBackendText {
     #[serde(default)]
     legacy: bool,
-    key: String,
+    key: Digits,
 }
 
 impl Secrets {
-    /// Parses secrets from JSON, in which each key has 32 hexadecimal digits.
+    /// Parses secrets from JSON, in which each key has 32 hexadecimal digits. The caller should wipe the text.
     ///
     /// # Errors
     /// Returns an error if the text is not in this format. The error names the secret and does not repeat it.
@@ -68,18 +73,17 @@ impl Secrets {
         let text: Text = serde_json::from_str(text.trim_start_matches('\u{FEFF}')).map_err(|error| {
             anyhow!("line {}, column {}: not in the format of a secrets file", error.line(), error.column())
         })?;
-        if text.server.is_empty() {
-            bail!("`server` needs at least one secret");
+        for (name, is_empty) in [("apiKeys", text.api_keys.0.is_empty()), ("server", text.server.is_empty())] {
+            if is_empty {
+                bail!("`{name}` needs at least one secret");
+            }
         }
-        let mut canaries = Canaries::default();
-        let key = |what: String, digits: &str| {
-            hex::decode::<16>(digits)
-                .with_context(|| format!("{}: a secret must be 32 hexadecimal digits", redacted(&what)))
+        let key = |what: String, digits: &Digits| {
+            digits.key().with_context(|| format!("{}: a secret must be 32 hexadecimal digits", redacted(&what)))
         };
-        let api_keys = key("apiKeys".into(), &text.api_keys)?;
-        canaries.api_keys = canary("apiKeys", &api_keys);
+        let mut canaries = Canaries::default();
         let mut secrets = Self {
-            api_keys: ApiKeySecret::from_bytes(api_keys),
+            api_keys: Vec::new(),
             server: Vec::new(),
             meta_keys: HashMap::new(),
             plain_meta_keys: HashMap::new(),
@@ -89,42 +93,46 @@ impl Secrets {
             canaries: Canaries::default(),
             zero: HashSet::new(),
         };
-        let is_zero = |digits: &str| digits.bytes().all(|digit| digit == b'0');
         let tables =
             [("metaKeys", &text.meta_keys), ("masterKeys", &text.master_keys), ("issuerKeys", &text.issuer_keys)];
         for (table, keys) in tables {
-            let zero = keys.iter().filter(|(_, digits)| is_zero(digits));
+            let zero = keys.iter().filter(|(_, digits)| digits.is_zero());
             secrets.zero.extend(zero.map(|(name, _)| (table, name.clone())));
         }
-        let zero = text.sdm_backend.iter().filter(|(_, master)| is_zero(&master.key));
+        let zero = text.sdm_backend.iter().filter(|(_, master)| master.key.is_zero());
         secrets.zero.extend(zero.map(|(name, _)| ("sdmBackend", name.clone())));
+        for (number, digits) in (1..).zip(&text.api_keys.0) {
+            let secret = key(format!("apiKeys, number {number}"), digits)?;
+            canaries.api_keys.push(canary("apiKeys", &*secret));
+            secrets.api_keys.push(ApiKeySecret::from_bytes(*secret));
+        }
         for (number, digits) in (1..).zip(&text.server) {
             let secret = key(format!("server, number {number}"), digits)?;
-            canaries.server.push(canary("server", &secret));
-            secrets.server.push(ServerSecret::from_bytes(secret));
+            canaries.server.push(canary("server", &*secret));
+            secrets.server.push(ServerSecret::from_bytes(*secret));
         }
-        let mut named = |kind: &str, name: &str, digits: &str| {
+        let mut named = |kind: &str, name: &str, digits: &Digits| {
             let secret = key(format!("{kind}, {name}"), digits)?;
-            canaries.named.insert(format!("{kind}/{name}"), canary(kind, &secret));
+            canaries.named.insert(format!("{kind}/{name}"), canary(kind, &*secret));
             anyhow::Ok(secret)
         };
         for (name, digits) in text.meta_keys {
-            let key = SdmMetaReadKey::from_bytes(named("metaKeys", &name, &digits)?);
+            let key = SdmMetaReadKey::from_bytes(*named("metaKeys", &name, &digits)?);
             secrets.plain_meta_keys.insert(name.clone(), key.clone());
             secrets.meta_keys.insert(name, (key.prepare(Scheme::Aes), key.prepare(Scheme::Lrp)));
         }
         for (name, digits) in text.master_keys {
-            let key = MasterKey::from_bytes(named("masterKeys", &name, &digits)?);
+            let key = MasterKey::from_bytes(*named("masterKeys", &name, &digits)?);
             secrets.master_keys.insert(name, key);
         }
         for (name, digits) in text.issuer_keys {
-            let key = IssuerKey::from_bytes(named("issuerKeys", &name, &digits)?);
+            let key = IssuerKey::from_bytes(*named("issuerKeys", &name, &digits)?);
             secrets.issuer_keys.insert(name, key);
         }
         for (name, text) in text.sdm_backend {
             let wanted =
                 || format!("sdmBackend, {}: a master key must be 32 or 64 hexadecimal digits", redacted(&name));
-            let bytes = base16ct::mixed::decode_vec(&text.key).map_err(|_| anyhow!(wanted()))?;
+            let bytes = text.key.bytes().ok_or_else(|| anyhow!(wanted()))?;
             let (kind, master) = if text.legacy {
                 ("sdmBackend, legacy", Master::legacy(&bytes))
             } else {
@@ -138,25 +146,13 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// Reads a secrets file, and returns a warning if other users can read it.
-    ///
-    /// # Errors
-    /// Returns an error that names the file if it cannot be read or parsed.
-    pub fn read(path: &Path) -> anyhow::Result<(Self, Option<String>)> {
-        let file = || format!("secrets file {}", path.display());
-        let text = std::fs::read_to_string(path).with_context(file)?;
-        let secrets = Self::parse(&text).with_context(file)?;
-        let warning = readable_by_others(path).then(|| format!("{} can be read by other users: run chmod 600", file()));
-        Ok((secrets, warning))
-    }
-
     /// Writes a file with new secrets, which only its owner can read.
     ///
     /// # Errors
     /// Returns an error if the file exists or cannot be written.
     pub fn create(path: &Path) -> anyhow::Result<()> {
         let mut file = private_file(path)?;
-        writeln!(file, "{}", Self::new_text()?)?;
+        file.write_all(Self::new_text()?.as_bytes())?;
         Ok(file.sync_all()?)
     }
 
@@ -168,10 +164,39 @@ impl Secrets {
         Self::parse(&Self::new_text()?)
     }
 
-    fn new_text() -> anyhow::Result<String> {
-        let (api_keys, server) = (hex::encode(&random::<16>()?), hex::encode(&random::<16>()?));
-        let text = serde_json::json!({ "apiKeys": api_keys, "server": [server], "masterKeys": {}, "metaKeys": {} });
-        Ok(format!("{text:#}"))
+    fn new_text() -> anyhow::Result<Zeroizing<String>> {
+        let digits = || anyhow::Ok(Zeroizing::new(hex::encode(&*Zeroizing::new(random::<16>()?))));
+        // A text that grows would leave copies that are not wiped.
+        let mut text = Zeroizing::new(String::with_capacity(512));
+        let (api_keys, server) = (digits()?, digits()?);
+        for part in ["{\n  \"apiKeys\": \"", &api_keys, "\",\n  \"server\": [\n    \"", &server, "\"\n  ],\n"] {
+            text.push_str(part);
+        }
+        text.push_str("  \"masterKeys\": {},\n  \"metaKeys\": {}\n}\n");
+        Ok(text)
+    }
+
+    /// Returns the id of the secret that names new API keys and tokens. The id is a part of a one-way hash.
+    pub(crate) fn api_key_id(&self) -> Option<&str> {
+        self.canaries.api_key_ids().next()
+    }
+
+    /// Returns how many secrets there are, with the ids of those that are rotated.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let ids = |ids: &mut dyn Iterator<Item = &str>| ids.collect::<Vec<_>>().join(", ");
+        let named = self.canaries.named.len();
+        format!(
+            "server secrets {}; apiKeys secrets {}; {named} other key{}",
+            ids(&mut self.canaries.server_ids()),
+            ids(&mut self.canaries.api_key_ids()),
+            if named == 1 { "" } else { "s" }
+        )
+    }
+
+    /// Returns the canaries of these secrets.
+    pub(crate) fn canaries(&self) -> &Canaries {
+        &self.canaries
     }
 
     pub(crate) fn meta_key(&self, name: &str, mode: Scheme) -> Option<&PreparedMetaReadKey> {
@@ -206,6 +231,15 @@ impl Secrets {
         self.server.iter().find_map(|secret| keys.unseal(secret, code, tag).ok())
     }
 
+    /// Seals keys under the first server secret instead of another one. The eCode is not needed.
+    pub(crate) fn rewrap(&self, keys: &SealedKeys, tag: &TagContext) -> Rewrapped {
+        let Some((first, older)) = self.server.split_first() else { return Rewrapped::Unopened };
+        if keys.rewrap(first, first, tag).is_ok() {
+            return Rewrapped::Current;
+        }
+        older.iter().find_map(|old| keys.rewrap(old, first, tag).ok()).map_or(Rewrapped::Unopened, Rewrapped::Older)
+    }
+
     pub(crate) fn master_key(&self, name: &str) -> Option<&MasterKey> {
         self.master_keys.get(name)
     }
@@ -217,6 +251,16 @@ impl Secrets {
     pub(crate) fn sdm_backend(&self, name: &str) -> Option<&Master> {
         self.sdm_backend.get(name)
     }
+}
+
+/// The server secret under which keys are sealed.
+pub(crate) enum Rewrapped {
+    /// The first one.
+    Current,
+    /// Another one. These are the same keys under the first.
+    Older(SealedKeys),
+    /// None of the list, or the keys were changed.
+    Unopened,
 }
 
 impl fmt::Debug for Secrets {
@@ -295,6 +339,9 @@ mod tests {
             &*format!(r#"{{"apiKeys":"{digits}0","server":["{digits}"]}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}Z"]}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":[]}}"#),
+            &*format!(r#"{{"apiKeys":[],"server":["{digits}"]}}"#),
+            &*format!(r#"{{"apiKeys":["{digits}","{digits}0"],"server":["{digits}"]}}"#),
+            &*format!(r#"{{"apiKeys":{{"{digits}":"{digits}"}},"server":["{digits}"]}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":"{digits}"}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"{digits}":1}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"metaKeys":{{"{digits}":"shoes"}}}}"#),

@@ -11,8 +11,8 @@ use suntap::platform::{
 };
 use suntap::{Mark, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
-/// The secret from which the tests compute the names of their API keys.
-pub static API_KEYS: ApiKeySecret = ApiKeySecret::from_bytes([0xA1; 16]);
+/// The secrets from which the tests compute the names of their API keys.
+pub static API_KEYS: [ApiKeySecret; 1] = [ApiKeySecret::from_bytes([0xA1; 16])];
 
 #[derive(Clone)]
 pub enum RowKeys {
@@ -138,12 +138,12 @@ pub struct Tags {
 
 impl Tags {
     pub fn with_api_key(mut self, key: &str, organisation: u128) -> Self {
-        self.api_keys.insert(API_KEYS.key_name(key.as_bytes()), OrganisationId::new(organisation));
+        self.api_keys.insert(API_KEYS[0].key_name(key.as_bytes()), OrganisationId::new(organisation));
         self
     }
 
     pub fn with_token(mut self, token: &str, organisation: u128) -> Self {
-        self.api_keys.insert(API_KEYS.token_name(token.as_bytes()), OrganisationId::new(organisation));
+        self.api_keys.insert(API_KEYS[0].token_name(token.as_bytes()), OrganisationId::new(organisation));
         self
     }
 }

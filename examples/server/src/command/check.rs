@@ -1,9 +1,11 @@
 //! `suntap-server check`.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use suntap_server::check::check;
-use suntap_server::store::{Address, Embedded};
+use suntap_server::check::{Finding, check, check_old_secrets};
+use suntap_server::secrets::Secrets;
+use suntap_server::store::{Address, Embedded, Store, StoreError};
 
 use super::println;
 use crate::config::StoreArgs;
@@ -13,6 +15,10 @@ pub(crate) struct Args {
     /// Print one JSON object per finding, and no count.
     #[arg(long)]
     json: bool,
+    /// Also list what needs a secret that is not the first of `server` or `apiKeys`, or may need one. Without any, the other secrets can be
+    /// removed.
+    #[arg(long)]
+    old_secrets: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -27,7 +33,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut opened = args.store.open(None).await?;
     opened.warnings.extend(repaired);
     opened.print_warnings();
-    let findings = check(&opened.store, opened.secrets).await;
+    let findings = findings(&opened.store, opened.secrets, args.old_secrets).await;
     opened.store.close().await;
     let findings = findings?;
     for finding in &findings {
@@ -37,4 +43,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         println(&format!("{} finding{}", findings.len(), if findings.len() == 1 { "" } else { "s" }))?;
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn findings(
+    store: &Store,
+    secrets: &'static Secrets,
+    old_secrets: bool,
+) -> Result<BTreeSet<Finding>, StoreError> {
+    let mut findings = check(store, secrets).await?;
+    if old_secrets {
+        findings.extend(check_old_secrets(store, secrets).await?);
+    }
+    Ok(findings)
 }

@@ -37,7 +37,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
 async fn new(args: New) -> anyhow::Result<()> {
     let opened = args.store.open(None).await?;
     opened.print_warnings();
-    let key = ApiKey { organisation: args.organisation, kind: args.kind, label: args.label };
+    let key = ApiKey { organisation: args.organisation, kind: args.kind, label: args.label, secret: None };
     let created = create(&opened.store, opened.secrets, &key).await?;
     opened.store.close().await;
     println(&created.text)

@@ -18,18 +18,23 @@ use super::print;
 use crate::config::{StoreArgs, count};
 
 #[derive(clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each of them is a flag")]
 pub(crate) struct Args {
+    /// Read the options and the secrets, print each option with the place that it comes from, and end. Neither opens the store nor
+    /// listens. The exit code is 0 if everything is valid.
+    #[arg(long)]
+    pub(crate) check_config: bool,
     /// Serve tags in software from a temporary data file. Does not use the store or the secrets.
     #[arg(long)]
-    demo: bool,
+    pub(crate) demo: bool,
     /// Host and port, such as `localhost:8080`, or `0.0.0.0:8080` for all IPv4 addresses. With port 0, the system chooses a free port.
     #[arg(long, env = "SUNTAP_LISTEN", default_value = "127.0.0.1:8080")]
-    listen: String,
+    pub(crate) listen: String,
     /// A second address for `/readyz` and `/metrics`, which are then no longer on the first. `/healthz` is on both.
     #[arg(long, env = "SUNTAP_OPS_LISTEN")]
-    ops_listen: Option<String>,
+    pub(crate) ops_listen: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
+    pub(crate) store: StoreArgs,
     /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
     #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096, value_parser = count(1_000_000))]
     max_connections: usize,
@@ -75,9 +80,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
-    let listener = listen(&args.listen).await.with_context(|| format!("--listen {}", args.listen))?;
+    let listener = listen("--listen", &args.listen).await?;
     let ops = match args.ops_listen {
-        Some(address) => Some(listen(&address).await.with_context(|| format!("--ops-listen {address}"))?),
+        Some(address) => Some(listen("--ops-listen", &address).await?),
         None => None,
     };
     let origin = origin(listener.local_addr()?);
@@ -156,12 +161,17 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
 }
 
 /// Listens at a host and port. If the host has several addresses, the first one that works is used, IPv4 before IPv6.
-async fn listen(text: &str) -> anyhow::Result<TcpListener> {
-    let addresses =
-        tokio::net::lookup_host(text).await.context("expected a host and a port, such as 127.0.0.1:8080")?;
-    let mut addresses: Vec<_> = addresses.collect();
+async fn listen(flag: &str, text: &str) -> anyhow::Result<TcpListener> {
+    let mut addresses = addresses(flag, text).await?;
     addresses.sort_by_key(SocketAddr::is_ipv6);
-    Ok(TcpListener::bind(&*addresses).await?)
+    TcpListener::bind(&*addresses).await.with_context(|| format!("{flag} {text}"))
+}
+
+/// Returns the addresses of a host and port.
+pub(crate) async fn addresses(flag: &str, text: &str) -> anyhow::Result<Vec<SocketAddr>> {
+    let found = tokio::net::lookup_host(text).await;
+    let found = found.context("expected a host and a port, such as 127.0.0.1:8080");
+    Ok(found.with_context(|| format!("{flag} {text}"))?.collect())
 }
 
 /// Returns the number of connections that the limit of open files allows, at most `wanted`. Raises the limit if it can be raised.

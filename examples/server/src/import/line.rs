@@ -62,7 +62,7 @@ impl Line {
             Self::Token(ImportedToken { organisation, token, label }) => (token, organisation, KeyKind::Token, label),
             _ => return None,
         };
-        Some((text, ApiKey { organisation: *organisation, kind, label: label.clone() }))
+        Some((text, ApiKey { organisation: *organisation, kind, label: label.clone(), secret: None }))
     }
 }
 
@@ -212,7 +212,8 @@ impl<'l> Partial<'l> {
         let mut text = String::from(head.unwrap_or(self.line));
         let is_kept = |name: &str| match kind {
             Kind::Tag => name != "keys",
-            Kind::Token => name != "kind",
+            Kind::ApiKey => name != "secret",
+            Kind::Token => !matches!(name, "kind" | "secret"),
             _ => true,
         };
         let mut comma = if fields.is_empty() { "" } else { "," };

@@ -68,6 +68,9 @@ pub struct ApiKey {
     /// A name for the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// The id of the `apiKeys` secret that hashed its text, or `None` in a document of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// What a client with this key may do. Clients with every kind of key can verify taps.

@@ -15,7 +15,7 @@ use suntap::{Field, LayoutError, PreparedMetaReadKey, SdmFileReadKey, SdmLayout,
 
 use super::document::{Derivation, KeySource, Layout, StoredKeys, Tag, key, sealed_text};
 use super::row::{WITHOUT_CODE, context_of};
-use crate::secrets::Secrets;
+use crate::secrets::{Rewrapped, Secrets};
 
 /// Maximum number of layouts, and of different meta-read keys, that import accepts for one shape, unless it is told
 /// otherwise. Each request of this shape tries all of them.
@@ -65,6 +65,11 @@ impl MetaKeyRef {
         let secret = secrets.server.first()?;
         let context = context_of("meta keys", None);
         Some(Self::Sealed(SealedKeys::seal(secret, &WITHOUT_CODE, &context, key, &SdmFileReadKey::FACTORY)))
+    }
+
+    /// Seals a key under the current secret without opening it.
+    pub(crate) fn rewrapped(sealed: &SealedKeys, secrets: &Secrets) -> Rewrapped {
+        secrets.rewrap(sealed, &context_of("meta keys", None))
     }
 
     /// Returns the same key, sealed under the current secret. Returns `None` if the secrets do not have it.

@@ -12,7 +12,7 @@ use suntap::{LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKe
 
 use super::index::{self, MetaKeyRef};
 use crate::registry::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
-use crate::secrets::Secrets;
+use crate::secrets::{Rewrapped, Secrets};
 
 /// A tag with its organisation, folder, tag group and batch.
 #[derive(Debug)]
@@ -76,10 +76,16 @@ impl Row {
         index::claimed_uid(&self.tag, self.layout()?.0)
     }
 
-    /// Returns `true` if the keys need an eCode, and a server secret that only a tap can show to be the right one.
-    pub(crate) fn needs_code(&self) -> bool {
+    /// Returns `true` if the keys are derived from an eCode, with a server secret that only a tap can show to be the right one.
+    pub(crate) fn is_derived_from_code(&self) -> bool {
         let source = self.tag.keys.as_ref().map(|keys| &keys.source);
-        matches!(source, Some(KeySource::Sealed { .. } | KeySource::Derived(Derivation::ECode { .. })))
+        matches!(source, Some(KeySource::Derived(Derivation::ECode { .. })))
+    }
+
+    /// Returns `true` if the keys are sealed under an eCode and a server secret that is not listed.
+    pub(crate) fn needs_other_secret(&self) -> bool {
+        let seal = seal_of(&self.tag).filter(|_| !self.has_held_keys());
+        seal.is_some_and(|(sealed, context)| matches!(self.secrets.rewrap(&sealed, &context), Rewrapped::Unopened))
     }
 
     /// Returns the path of the tag group.
@@ -284,6 +290,15 @@ fn open_held<K>(sealed: &SealedKeys, tag: &Tag<K>, secrets: &Secrets) -> Option<
 /// Returns the context of held keys, which binds them to the name and the UID of their tag.
 fn held_context<K>(tag: &Tag<K>) -> TagContext {
     context_of(&tag.key(), tag.uid)
+}
+
+/// Returns the sealed keys of a tag, and their context. Returns `None` if it has no sealed keys.
+pub(crate) fn seal_of(tag: &Tag<StoredKeys>) -> Option<(SealedKeys, TagContext)> {
+    match &tag.keys.as_ref()?.source {
+        KeySource::Held { sealed, .. } => Some((*sealed, held_context(tag))),
+        KeySource::Sealed { sealed, epoch } => Some((*sealed, sealed_context(tag, *epoch)?)),
+        KeySource::Derived(_) => None,
+    }
 }
 
 /// Returns the context of keys that are stored under `place`.

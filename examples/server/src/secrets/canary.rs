@@ -23,7 +23,9 @@ pub const KEY: &str = "canaries";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Canaries {
-    pub(super) api_keys: String,
+    /// In a store: of each secret that may have named API keys and tokens. A store with one has a text, as in earlier versions.
+    #[serde(with = "one_or_many")]
+    pub(super) api_keys: Vec<String>,
     /// In a store: of each secret under which an import may have sealed keys.
     pub(super) server: Vec<String>,
     /// By kind and name, such as `masterKeys/shoes`. In a store: of the secrets that tags use.
@@ -42,13 +44,34 @@ pub(super) fn canary(kind: &str, secret: &[u8]) -> String {
     hex::encode(digest.first_chunk::<16>().unwrap_or(&[0; 16]))
 }
 
+/// The length of the id of a secret in digits.
+const ID_LENGTH: usize = 8;
+
+fn id(canary: &str) -> &str {
+    canary.get(..ID_LENGTH).unwrap_or(canary)
+}
+
 impl Canaries {
+    /// Returns the ids of the `apiKeys` secrets: the first digits of their canaries.
+    pub(crate) fn api_key_ids(&self) -> impl Iterator<Item = &str> {
+        self.api_keys.iter().map(|canary| id(canary))
+    }
+
+    /// Returns the ids of the `server` secrets.
+    pub(crate) fn server_ids(&self) -> impl Iterator<Item = &str> {
+        self.server.iter().map(|canary| id(canary))
+    }
+
     /// Returns the canaries that a store has after an import with `secrets`, of which tags use the ones in `used`.
     pub(crate) fn recorded(stored: Option<Self>, secrets: &Secrets, used: &BTreeSet<String>) -> Self {
         let present = &secrets.canaries;
-        let mut recorded = stored.unwrap_or_default();
-        recorded.api_keys.clone_from(&present.api_keys);
-        recorded.server.extend(present.server.first().filter(|first| !recorded.server.contains(first)).cloned());
+        // A store without canaries may depend on each of the secrets.
+        let mut recorded = stored.unwrap_or_else(|| Self { named: BTreeMap::new(), ..present.clone() });
+        for (recorded, present) in
+            [(&mut recorded.api_keys, &present.api_keys), (&mut recorded.server, &present.server)]
+        {
+            recorded.extend(present.first().filter(|first| !recorded.contains(first)).cloned());
+        }
         let named = present.named.iter().filter(|(name, _)| used.contains(*name));
         recorded.named.extend(named.map(|(name, canary)| (name.clone(), canary.clone())));
         recorded
@@ -58,10 +81,11 @@ impl Canaries {
     fn problems(&self, secrets: &Secrets) -> Vec<String> {
         let present = &secrets.canaries;
         let mut problems = Vec::new();
-        if self.api_keys != present.api_keys {
+        let has_one = |stored: &[String], present: &[String]| stored.iter().any(|canary| present.contains(canary));
+        if !has_one(&self.api_keys, &present.api_keys) {
             problems.push("`apiKeys` is another".into());
         }
-        if !self.server.iter().any(|canary| present.server.contains(canary)) {
+        if !has_one(&self.server, &present.server) {
             problems.push("`server` has none of those that keys were sealed under".into());
         }
         for (name, canary) in &self.named {
@@ -144,9 +168,32 @@ pub async fn accept(store: &Store, secrets: &Secrets) -> anyhow::Result<()> {
     let text = one(store, KEY.into()).await?;
     let stored: Option<Canaries> = text.as_deref().map(|text| document(KEY, text)).transpose()?;
     let used = stored.into_iter().flat_map(|stored| stored.named.into_keys()).collect();
-    let mut accepted = Canaries::recorded(None, secrets, &used);
-    accepted.server.clone_from(&secrets.canaries.server);
-    write(store, text, &accepted).await
+    write(store, text, &Canaries::recorded(None, secrets, &used)).await
+}
+
+/// Returns a change that records the first secret of each list, because the store is about to depend on it. Returns an empty change if
+/// it is recorded, and for a store of an earlier version that records nothing.
+pub(crate) async fn current(store: &Store, secrets: &Secrets) -> Result<Change, StoreError> {
+    let Some(text) = one(store, KEY.into()).await? else { return Ok(Change::default()) };
+    let stored: Canaries = document(KEY, &text)?;
+    let recorded = Canaries::recorded(Some(stored.clone()), secrets, &BTreeSet::new());
+    if recorded == stored { Ok(Change::default()) } else { replaced(text, &recorded) }
+}
+
+/// Records the first server secret as the only one that the store depends on.
+///
+/// # Errors
+/// Returns an error if the store fails, or if an import records secrets at the same time.
+pub(crate) async fn drop_server_secrets(store: &Store, secrets: &Secrets) -> Result<(), StoreError> {
+    let Some(text) = one(store, KEY.into()).await? else { return Ok(()) };
+    let mut recorded: Canaries = document(KEY, &text)?;
+    recorded.server = secrets.canaries.server.first().cloned().into_iter().collect();
+    store.change(&replaced(text, &recorded)?).await
+}
+
+fn replaced(text: String, canaries: &Canaries) -> Result<Change, StoreError> {
+    let written = serde_json::to_string(canaries).map_err(|_| StoreError::Document(KEY.into()))?;
+    Ok(Change { seen: vec![(KEY.into(), Some(text))], writes: vec![(KEY.into(), Some(written))], ..Change::default() })
 }
 
 fn checked(stored: &Canaries, secrets: &Secrets) -> anyhow::Result<Vec<String>> {
@@ -158,29 +205,49 @@ fn checked(stored: &Canaries, secrets: &Secrets) -> anyhow::Result<Vec<String>> 
             problems.join(", ")
         );
     }
-    if !misses_server_secret(stored, secrets) {
-        return Ok(Vec::new());
+    let mut warnings = Vec::new();
+    let missing = Missing::of(stored, secrets);
+    if missing.server {
+        warnings.push(
+            "`server` does not list every secret that keys were sealed under: `suntap-server check` lists the tags whose keys no longer \
+             open. If there are none, `suntap-server init --accept-secrets` ends this warning"
+                .into(),
+        );
     }
-    Ok(vec![
-        "`server` does not list every secret that keys were sealed under: `suntap-server check` lists the tags whose keys no longer \
-         open. If there are none, `suntap-server init --accept-secrets` ends this warning"
-            .into(),
-    ])
+    if missing.api_keys {
+        warnings.push(
+            "`apiKeys` does not list every secret that named API keys and tokens: `suntap-server check` lists the keys that are no longer \
+             found. If there are none, `suntap-server init --accept-secrets` ends this warning"
+                .into(),
+        );
+    }
+    Ok(warnings)
 }
 
-fn misses_server_secret(stored: &Canaries, secrets: &Secrets) -> bool {
-    !stored.server.iter().all(|canary| secrets.canaries.server.contains(canary))
+/// The lists that do not have every secret that the store was used with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Missing {
+    pub(crate) server: bool,
+    pub(crate) api_keys: bool,
 }
 
-/// Returns `true` if the store was used with a server secret that is no longer listed.
-///
-/// # Errors
-/// Returns an error if the store fails.
-pub(crate) async fn is_server_secret_missing(store: &Store, secrets: &Secrets) -> Result<bool, StoreError> {
-    Ok(stored(store).await?.is_some_and(|stored| misses_server_secret(&stored, secrets)))
+impl Missing {
+    /// Compares secrets with those of a store.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub(crate) async fn from(store: &Store, secrets: &Secrets) -> Result<Self, StoreError> {
+        Ok(stored(store).await?.map(|stored| Self::of(&stored, secrets)).unwrap_or_default())
+    }
+
+    fn of(stored: &Canaries, secrets: &Secrets) -> Self {
+        let misses = |stored: &[String], present: &[String]| !stored.iter().all(|canary| present.contains(canary));
+        let present = &secrets.canaries;
+        Self { server: misses(&stored.server, &present.server), api_keys: misses(&stored.api_keys, &present.api_keys) }
+    }
 }
 
-async fn stored(store: &Store) -> Result<Option<Canaries>, StoreError> {
+pub(crate) async fn stored(store: &Store) -> Result<Option<Canaries>, StoreError> {
     one(store, KEY.into()).await?.map(|text| document(KEY, &text)).transpose()
 }
 
@@ -205,5 +272,30 @@ async fn is_empty(store: &Store) -> Result<bool, StoreError> {
         Ok(()) => Ok(true),
         Err(Stop::Found) => Ok(false),
         Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+mod one_or_many {
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(texts: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+        match texts {
+            [one] => one.serialize(serializer),
+            many => many.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+        Ok(match OneOrMany::deserialize(deserializer)? {
+            OneOrMany::One(text) => vec![text],
+            OneOrMany::Many(texts) => texts,
+        })
     }
 }

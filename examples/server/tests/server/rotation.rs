@@ -31,7 +31,7 @@ fn code() -> (ECode, String) {
 }
 
 /// A tag with keys of each kind that needs a server secret, and the lines that import them.
-fn tags() -> (Vec<EmulatedTag>, Vec<Value>) {
+pub(crate) fn tags() -> (Vec<EmulatedTag>, Vec<Value>) {
     let (code, text) = code();
     let secret = ServerSecret::from_hex(A).unwrap();
     let layout = SdmLayout::new(Scheme::Aes, ETRNL_LAYOUT).unwrap();

@@ -29,7 +29,7 @@ struct Service {
     database: Mutex<Connection>,
     counters: Mutex<MemoryCounters<64>>,
     master: MasterKey,
-    api_keys: ApiKeySecret,
+    api_keys: [ApiKeySecret; 1],
 }
 
 /// A row that owns its columns. The keys of the tag are derived from the master key of the service.
@@ -121,7 +121,7 @@ fn service() -> Arc<Service> {
         database: Mutex::new(database),
         counters: Mutex::default(),
         master: MasterKey::from_bytes([4; 16]),
-        api_keys: ApiKeySecret::from_bytes([7; 16]),
+        api_keys: [ApiKeySecret::from_bytes([7; 16])],
     })
 }
 
