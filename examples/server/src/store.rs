@@ -544,7 +544,7 @@ impl fmt::Display for StoreError {
             Self::Missing(what) => {
                 write!(f, "{what}: create a new store with `suntap-server init`, or correct --store")
             }
-            Self::File(problem) => f.write_str(problem),
+            Self::File(problem) | Self::Source(problem) => f.write_str(problem),
             Self::Embedded(error) => write!(f, "data file: {error}"),
             Self::Failed(cause) => write!(f, "data file: {cause}"),
             Self::Closed => f.write_str("the data file has been closed"),
@@ -573,7 +573,6 @@ impl fmt::Display for StoreError {
                  `suntap-server init` once with the role that owns the tables ({cause})"
             ),
             Self::NotEmpty => f.write_str("the store is not empty: restore into a new store"),
-            Self::Source(problem) => f.write_str(problem),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::config::StoreArgs;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The new file, or `-` for standard output. An existing file is never replaced.
+    #[arg(value_name = "FILE")]
     path: PathBuf,
     #[command(flatten)]
     store: StoreArgs,

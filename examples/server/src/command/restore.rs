@@ -14,6 +14,7 @@ use crate::config::StoreArgs;
 #[command(group = ArgGroup::new("replays").required(true).multiple(true))]
 pub(crate) struct Args {
     /// The backup.
+    #[arg(value_name = "FILE")]
     path: PathBuf,
     /// Raise each counter by N, at most to the greatest one, and start tags without a tap after N. A genuine tap is refused until the
     /// counter of its tag is greater. Choose N greater than the number of taps that a tag had since the backup.

@@ -32,7 +32,7 @@ pub(super) fn pending<'m, M>(migrations: &'m [M], stored: &Stored) -> Result<&'m
 /// Returns what an operator should know after a migration.
 pub(super) fn migrated(stored: &Stored) -> String {
     format!(
-        "the store was migrated from format {} to format {FORMAT}: an older suntap-server cannot use it now",
+        "the store was migrated from format {} to format {FORMAT}: do not use an older suntap-server with it",
         stored.number
     )
 }

@@ -145,8 +145,8 @@ fn drill(folder: &Folder, origin: &str, lose: impl Fn(&str), targets: &[String])
             let passed = since.iter().filter(|target| passes(&server, target)).count();
             assert_eq!(passed, if must_pass { 40 } else { 0 }, "{target}, {name}");
             // The tags go on: at once, or when their counter is greater than the raised one.
-            for tag in &mut emulated.iter().cloned().collect::<Vec<_>>() {
-                let taps = (1..).find(|_| passes(&server, &tap(tag))).unwrap();
+            for tag in &mut emulated.to_vec() {
+                let taps = (1..=RAISE + 1).find(|_| passes(&server, &tap(tag))).unwrap();
                 assert!(taps <= if name == "number" { RAISE + 1 } else { 1 }, "{taps}");
                 assert!(passes(&server, &tap(tag)));
             }
@@ -199,7 +199,7 @@ fn no_tap_since_the_backup_passes_after_a_restore_of_postgres() {
 fn no_tap_since_the_backup_passes_after_a_restore_of_redis() {
     let Some(database) = backends::redis(&[]) else { return };
     let folder = Folder::new();
-    drill(&folder, &database.url, lose, &[database.url.clone()]);
+    drill(&folder, &database.url, lose, std::slice::from_ref(&database.url));
 }
 
 #[test]

@@ -27,7 +27,8 @@ pub(super) struct History {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Event {
-    event: String,
+    #[serde(rename = "event")]
+    kind: String,
     #[serde(default, deserialize_with = "time_text")]
     at: Option<UnixMillis>,
     verdict: Option<String>,
@@ -78,7 +79,7 @@ fn tap(line: &str) -> anyhow::Result<Option<(Record, Option<UnixMillis>)>> {
         _ => return Ok(None),
     };
     // Without an id, the tap belongs to no counter.
-    let (Some(id), Some(ctr), "tap") = (event.counter_id, event.ctr, &*event.event) else { return Ok(None) };
+    let (Some(id), Some(ctr), "tap") = (event.counter_id, event.ctr, &*event.kind) else { return Ok(None) };
     let (Some(id), Some(ctr)) = (hex::decode(&id).map(CounterId::from_bytes), SdmReadCtr::new(ctr)) else {
         bail!("invalid counter id or counter");
     };
