@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use suntap::UnixMillis;
 use suntap::platform::{Accepted, Failure, Refusal, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 
 use crate::demo::Demo;
@@ -15,6 +14,7 @@ use crate::ops::metrics::{Api, Metrics, word};
 use crate::registry::{Caches, Registry};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
+pub(crate) use crate::time::now;
 
 type Verdicts = Option<Result<Verdict, Failure<StoreError, StoreError>>>;
 
@@ -87,6 +87,14 @@ impl App {
         Self { invalid_keys: InvalidKeys::new(per_minute), ..self }
     }
 
+    /// Returns `true` if the store has a management key.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn has_manager(&self) -> Result<bool, StoreError> {
+        crate::admin::has_manager(&self.store).await
+    }
+
     /// Waits until the store has written what it accepted.
     pub async fn close(self) {
         self.store.close().await;
@@ -141,10 +149,4 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").field("store", &self.store).finish_non_exhaustive()
     }
-}
-
-/// Returns the time to store with a tap.
-pub(crate) fn now() -> Option<UnixMillis> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok().map(UnixMillis::new)
 }

@@ -1,11 +1,17 @@
 //! The commands.
 
+mod admin;
 mod check;
+mod counter;
 mod import;
 mod init;
 mod key;
+mod level;
+mod manager;
+mod organisation;
 mod secrets;
 mod serve;
+mod tag;
 mod tap;
 
 use std::io::Write as _;
@@ -13,6 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use suntap_server::http::admin::model::Kind;
 use suntap_server::ops::within;
 
 /// Decides whether NFC taps are genuine and new, with the APIs of ixkio and ETRNL.
@@ -44,9 +51,30 @@ enum Command {
     ///
     /// The URL is genuine: the first request with it spends it. The next tap of the real tag may then be refused once as a replay.
     Tap(tap::Args),
-    /// Create keys for API clients.
+    /// List, show, export, disable, enable and delete tags.
+    #[command(subcommand)]
+    Tag(tag::Command),
+    /// Show and raise the counters of tags.
+    #[command(subcommand)]
+    Counter(counter::Command),
+    /// List, show, disable, enable and delete organisations.
+    #[command(subcommand)]
+    Organisation(organisation::Command),
+    /// List, show, disable, enable and delete folders.
+    #[command(subcommand)]
+    Folder(level::Command),
+    /// List, show, disable, enable and delete tag groups.
+    #[command(subcommand)]
+    Group(level::Command),
+    /// List, show, disable, enable and delete batches.
+    #[command(subcommand)]
+    Batch(level::Command),
+    /// List, create, revoke and expire keys and tokens of API clients.
     #[command(subcommand)]
     Key(key::Command),
+    /// List, create and revoke management keys, which authorise the admin API.
+    #[command(subcommand)]
+    Manager(manager::Command),
     /// Create the secrets, which are kept outside of the store.
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -61,7 +89,14 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Import(args)) => import::run(args).await?,
         Some(Command::Check(args)) => return check::run(args).await,
         Some(Command::Tap(args)) => tap::run(args).await?,
+        Some(Command::Tag(command)) => tag::run(command).await?,
+        Some(Command::Counter(command)) => counter::run(command).await?,
+        Some(Command::Organisation(command)) => organisation::run(command).await?,
+        Some(Command::Folder(command)) => level::run(Kind::Folder, command).await?,
+        Some(Command::Group(command)) => level::run(Kind::TagGroup, command).await?,
+        Some(Command::Batch(command)) => level::run(Kind::Batch, command).await?,
         Some(Command::Key(command)) => key::run(command).await?,
+        Some(Command::Manager(command)) => manager::run(command).await?,
         Some(Command::Secrets(command)) => secrets::run(command)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -122,7 +122,7 @@ impl Demo {
         }
         let text: String = lines.iter().flat_map(|line| [line.to_string(), "\n".into()]).collect();
         import(store, secrets, &text, Allowed::default(), |_| ()).await?;
-        let key = ApiKey { organisation: ORGANISATION, kind: KeyKind::Private, label: None };
+        let key = ApiKey { organisation: ORGANISATION, kind: KeyKind::Private, label: None, expires: None };
         demo.api_key = keys::create(store, secrets, &key).await?.text;
         Ok(demo)
     }

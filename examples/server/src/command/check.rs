@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use suntap_server::check::check;
+use suntap_server::http::admin::model::Checked;
 
+use super::admin::AdminArgs;
 use super::println;
-use crate::config::StoreArgs;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -13,17 +13,20 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    store: StoreArgs,
+    admin: AdminArgs,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let opened = args.store.open(None).await?;
-    opened.print_warnings();
-    let findings = check(&opened.store, opened.secrets).await;
-    opened.store.close().await;
-    let findings = findings?;
+    let api = args.admin.open().await?;
+    let checked = api.get("/admin/v1/check").await;
+    api.close().await;
+    let Checked { findings } = checked?;
     for finding in &findings {
-        println(&if args.json { serde_json::to_string(finding)? } else { finding.to_string() })?;
+        println(&if args.json {
+            serde_json::to_string(finding)?
+        } else {
+            format!("{}: {}", finding.key, finding.reason)
+        })?;
     }
     if !args.json {
         println(&format!("{} finding{}", findings.len(), if findings.len() == 1 { "" } else { "s" }))?;

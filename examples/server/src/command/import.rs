@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use suntap_server::import::{Allowed, import};
+use suntap_server::admin::{Actor, Admin};
+use suntap_server::http::admin::model::Imported;
+use suntap_server::import::Allowed;
 use suntap_server::registry::index::MAX_META_KEYS;
 
+use super::admin::AdminArgs;
 use super::println;
-use crate::config::{StoreArgs, count};
+use crate::config::count;
 
 #[derive(clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each of them is a flag")]
@@ -34,7 +37,7 @@ pub(crate) struct Args {
     #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS, value_parser = count(10_000))]
     max_meta_keys: usize,
     #[command(flatten)]
-    store: StoreArgs,
+    admin: AdminArgs,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -45,7 +48,16 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         let mut file = std::fs::File::open(&args.path).with_context(|| args.path.display().to_string())?;
         file.read_to_string(&mut text).with_context(|| args.path.display().to_string())?;
     }
-    let opened = args.store.create().await?;
+    let report = match args.admin.remote()? {
+        Some(api) => api.post_lines(&args.target(), text).await?,
+        None => import(&args, &text).await?,
+    };
+    print(&report)
+}
+
+/// Imports into a store that this process opens, and creates it if there is none.
+async fn import(args: &Args, text: &str) -> anyhow::Result<Imported> {
+    let opened = args.admin.store.create().await?;
     opened.print_warnings();
     // Draws nothing if there is no terminal.
     let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());
@@ -57,10 +69,24 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         factory_keys: args.allow_factory_keys,
         replace: args.replace,
     };
-    let report = import(&opened.store, opened.secrets, &text, allowed, |done| bar.set_position(done)).await;
+    let admin = Admin::new(&opened.store, opened.secrets, Actor::command_line());
+    let report = admin.import(text, allowed, |done| bar.set_position(done)).await;
     bar.finish_and_clear();
     opened.store.close().await;
-    let report = report?;
+    Ok(report?.into())
+}
+
+impl Args {
+    /// Returns the request to a running server.
+    fn target(&self) -> String {
+        format!(
+            "/admin/v1/import?allowShortKeys={}&allowNoRules={}&allowFactoryKeys={}&replace={}&maxMetaKeys={}",
+            self.allow_short_keys, self.allow_no_rules, self.allow_factory_keys, self.replace, self.max_meta_keys
+        )
+    }
+}
+
+fn print(report: &Imported) -> anyhow::Result<()> {
     println(&format!("{} tags imported, and {} other lines", report.tags, report.others))?;
     for warning in &report.warnings {
         println(&format!("warning: {warning}"))?;
