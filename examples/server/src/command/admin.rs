@@ -14,8 +14,8 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use suntap_server::http::admin::LocalAdmin;
 use suntap_server::http::admin::model::{ErrorBody, Page};
+use suntap_server::http::admin::{Cause, LocalAdmin};
 
 use self::connection::Connection;
 pub(super) use self::table::{Row, Table};
@@ -143,6 +143,9 @@ impl Api {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
+        }
+        if let Some(Cause(cause)) = response.extensions().get() {
+            bail!("{cause}");
         }
         let id = response.headers().get(HeaderName::from_static("x-request-id")).cloned();
         let bytes = response.into_body().collect().await?.to_bytes();

@@ -33,6 +33,7 @@ use utoipa_axum::routes;
 
 use self::auth::Session;
 pub use self::auth::UNIX;
+pub use self::error::Cause;
 pub use self::local::LocalAdmin;
 use super::{InvalidKeys, JSON};
 use crate::app::App;

@@ -91,6 +91,7 @@ pub(super) enum Keys {
         epoch: u32,
     },
     /// Keys that were sealed when the tag was set up.
+    #[serde(rename_all = "camelCase")]
     Sealed {
         sealed: String,
         #[serde(default)]

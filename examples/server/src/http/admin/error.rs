@@ -80,8 +80,14 @@ fn of_store(error: &StoreError) -> Response {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         tracing::error!(%error, "administration failed");
     }
-    response(status, name, message)
+    let mut response = response(status, name, message);
+    response.extensions_mut().insert(Cause(error.to_string()));
+    response
 }
+
+/// The error of the store, for a command that has opened the store itself. It is not sent to a client.
+#[derive(Clone, Debug)]
+pub struct Cause(pub String);
 
 /// Returns an answer with an error.
 pub(super) fn response(status: StatusCode, name: &str, message: &str) -> Response {

@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 use suntap::UnixMillis;
 
-use super::error::ApiError;
+use super::error::{ApiError, of_status};
+use super::{MAX_BODY, MAX_IMPORT};
 use crate::http::JSON;
 use crate::secrets::redacted;
 use crate::time;
@@ -48,7 +49,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for BodyOf<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = body(request, JSON, state).await?;
+        let bytes = body(request, JSON, MAX_BODY, state).await?;
         // The message can repeat a value of the body, which may be a key in the wrong place.
         let value = serde_json::from_slice(&bytes).map_err(|error| ApiError::invalid(redacted(&error.to_string())))?;
         Ok(Self(value))
@@ -62,21 +63,27 @@ impl<S: Send + Sync> FromRequest<S> for Lines {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = body(request, NDJSON, state).await?;
+        let bytes = body(request, NDJSON, MAX_IMPORT, state).await?;
         let text = String::from_utf8(bytes.into()).map_err(|_| ApiError::invalid("the body is not UTF-8"))?;
         Ok(Self(text))
     }
 }
 
-async fn body<S: Send + Sync>(request: Request, expected: &str, state: &S) -> Result<Bytes, ApiError> {
+async fn body<S: Send + Sync>(request: Request, expected: &str, most: usize, state: &S) -> Result<Bytes, ApiError> {
     if !has_type(request.headers(), expected) {
         let message = format!("the header Content-Type must be {expected}");
         return Err(ApiError::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message));
     }
-    Bytes::from_request(request, state).await.map_err(|error| {
-        let (name, message) = super::error::of_status(error.status());
-        ApiError::Http(error.status(), name, message.into())
-    })
+    let failed = |status| {
+        let (name, message) = of_status(status);
+        ApiError::Http(status, name, message.into())
+    };
+    // The layer with the limit would first read as much.
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > most) {
+        return Err(failed(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    Bytes::from_request(request, state).await.map_err(|error| failed(error.status()))
 }
 
 /// Returns `true` if the body has this media type.
