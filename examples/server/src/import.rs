@@ -720,11 +720,16 @@ impl<'s> Draft<'s> {
         if self.seen.contains_key(canary::KEY) && canaries.as_ref() != Some(&recorded) {
             self.put(canary::KEY.into(), &recorded)?;
         }
+        // In the order of the keys, a data file changes each of its pages only once, and taps wait a shorter time.
+        let mut seen: Vec<_> = self.seen.into_iter().collect();
+        seen.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut writes: Vec<_> = self.writes.into_iter().collect();
+        writes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         // A store may write one part after the other and be interrupted. Then the same import must find what it has to change: the
         // old tags, and the old groups and organisations, whose change makes it check their tags. New ones precede their tags.
         writes.sort_by_cached_key(|(key, text)| {
-            let is_old = || self.seen.get(key).is_some_and(Option::is_some);
+            let stored = || seen.binary_search_by(|(other, _)| other.cmp(key)).ok().and_then(|at| seen.get(at));
+            let is_old = || stored().is_some_and(|(_, text)| text.is_some());
             let is_above = key.starts_with("level/") || key.starts_with("organisation/");
             // A removed tag goes after its names, so that a second attempt finds it.
             let is_tag = match text {
@@ -733,7 +738,7 @@ impl<'s> Draft<'s> {
             };
             if is_above && is_old() { 2 } else { u8::from(is_tag) }
         });
-        let change = Change { seen: self.seen.into_iter().collect(), writes, marks: self.marks, history: Vec::new() };
+        let change = Change { seen, writes, marks: self.marks, history: Vec::new() };
         Ok((self.report, change))
     }
 }

@@ -52,3 +52,29 @@ impl Actor {
         tracing::info!(act, subject, by, client, request, "administration");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_says_who_did_what() {
+        let text = |actor: &Actor| {
+            let entry = actor.entry("tag.disable", "xuid/q8w3sbcz");
+            assert!(!entry.text.contains('\n'));
+            let mut line: serde_json::Value = serde_json::from_str(&entry.text).unwrap();
+            assert_eq!(line["at"], time::text(entry.at));
+            line.as_object_mut().unwrap().remove("at");
+            line.to_string()
+        };
+        let event = r#"{"act":"tag.disable","by":"command line","event":"admin","subject":"xuid/q8w3sbcz"}"#;
+        assert_eq!(text(&Actor::command_line()), event);
+        let actor =
+            Actor { by: "Ann".into(), client: Some("192.0.2.1".into()), request: Some("0123456789abcdef".into()) };
+        let event = concat!(
+            r#"{"act":"tag.disable","by":"Ann","client":"192.0.2.1","event":"admin","#,
+            r#""request":"0123456789abcdef","subject":"xuid/q8w3sbcz"}"#
+        );
+        assert_eq!(text(&actor), event);
+    }
+}

@@ -185,7 +185,7 @@ impl Api {
                 if args.output.json {
                     println(&serde_json::to_string(&item)?)?;
                 } else {
-                    table.add(&item)?;
+                    table.add(&item);
                 }
             }
             if !args.output.json {

@@ -3,9 +3,10 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use suntap_server::admin::{Actor, Admin};
+use suntap_server::http::admin::MAX_IMPORT;
 use suntap_server::http::admin::model::Imported;
 use suntap_server::import::Allowed;
 use suntap_server::registry::index::MAX_META_KEYS;
@@ -49,6 +50,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         file.read_to_string(&mut text).with_context(|| args.path.display().to_string())?;
     }
     let report = match args.admin.remote()? {
+        Some(_) if text.len() > MAX_IMPORT => bail!(
+            "a running server imports at most {} MiB at once: split the file, levels first",
+            MAX_IMPORT / 1024 / 1024
+        ),
         Some(api) => api.post_lines(&args.target(), text).await?,
         None => import(&args, &text).await?,
     };

@@ -31,7 +31,7 @@ pub(crate) struct List {
     #[arg(long, default_value = "", requires = "organisation")]
     prefix: String,
     #[command(flatten)]
-    list: ListArgs,
+    common: ListArgs,
 }
 
 #[derive(clap::Args)]
@@ -64,12 +64,12 @@ pub(crate) struct Name {
 pub(crate) async fn run(kind: Kind, command: Command) -> anyhow::Result<()> {
     match command {
         Command::List(args) => {
-            let api = args.list.admin.open().await?;
+            let api = args.common.admin.open().await?;
             let mut target = format!("/admin/v1/levels?kind={}&prefix={}", word(kind), encoded(&args.prefix));
             if let Some(organisation) = args.organisation {
                 target = format!("{target}&organisation={organisation}");
             }
-            api.print_list::<Level>(&target, &args.list).await?;
+            api.print_list::<Level>(&target, &args.common).await?;
             api.close().await;
             Ok(())
         }

@@ -7,6 +7,8 @@ use axum::body::Body;
 use axum::http::Method;
 use clap::Subcommand;
 use http_body_util::BodyExt as _;
+use serde::Deserialize;
+use serde_json::Value;
 use suntap_server::http::admin::model::{Tag, TagInfo};
 
 use super::admin::{AdminArgs, ListArgs, Output, encoded, print_one, tag_path};
@@ -35,7 +37,7 @@ pub(crate) struct List {
     #[arg(long, default_value = "")]
     prefix: String,
     #[command(flatten)]
-    list: ListArgs,
+    common: ListArgs,
 }
 
 #[derive(clap::Args)]
@@ -68,9 +70,9 @@ pub(crate) struct Export {
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::List(args) => {
-            let api = args.list.admin.open().await?;
+            let api = args.common.admin.open().await?;
             let target = format!("/admin/v1/tags?prefix={}", encoded(&args.prefix));
-            api.print_list::<Tag>(&target, &args.list).await?;
+            api.print_list::<Tag>(&target, &args.common).await?;
             api.close().await;
             Ok(())
         }
@@ -101,14 +103,65 @@ async fn export(args: Export) -> anyhow::Result<()> {
     let target = format!("/admin/v1/export?prefix={}", encoded(&args.prefix));
     let mut body = api.send(Method::GET, &target, Body::empty(), None).await?.into_body();
     let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut unknown = Unknown::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.context("the export is not complete")?;
         if let Some(lines) = frame.data_ref() {
+            unknown.add(lines);
             output.write_all(lines)?;
         }
     }
     output.flush()?;
+    unknown.print();
     drop(body);
     api.close().await;
     Ok(())
+}
+
+/// Counts tags whose counter id only a tap can open, so that their counters are not in an export.
+#[derive(Default)]
+struct Unknown {
+    /// The start of a line whose end has not arrived yet.
+    rest: Vec<u8>,
+    count: u64,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    tag: Option<LineTag>,
+}
+
+#[derive(Deserialize)]
+struct LineTag {
+    keys: Option<Value>,
+}
+
+impl Unknown {
+    fn add(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.rest.extend(part);
+            if part.ends_with(b"\n") {
+                let line = serde_json::from_slice::<Line>(&self.rest).ok();
+                let keys = line.and_then(|line| line.tag?.keys);
+                let has_code = |keys: &Value| {
+                    keys.get("sealed").is_some_and(|sealed| sealed.get("counterId").is_none())
+                        || keys.get("derived").is_some_and(|derived| derived.get("eCode").is_some())
+                };
+                self.count = self.count.saturating_add(u64::from(keys.as_ref().is_some_and(has_code)));
+                self.rest.clear();
+            }
+        }
+    }
+
+    fn print(&self) {
+        if self.count > 0 {
+            // Standard error may be closed.
+            let _ = writeln!(
+                std::io::stderr(),
+                "warning: the counters of {} tags are not in the export, because only an eCode opens their keys: another store \
+                 accepts their old taps. Use a backup for them",
+                self.count
+            );
+        }
+    }
 }

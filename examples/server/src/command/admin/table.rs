@@ -23,13 +23,12 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn add<R: Row>(&mut self, row: &R) -> anyhow::Result<()> {
+    pub(crate) fn add<R: Row>(&mut self, row: &R) {
         if !self.has_head {
             self.lines.push(R::HEAD.iter().map(|head| (*head).to_owned()).collect());
             self.has_head = true;
         }
         self.lines.push(row.cells());
-        Ok(())
     }
 
     /// Prints the lines. Later lines are at least as wide.
@@ -60,11 +59,11 @@ fn indented(value: &Value, indent: &str, text: &mut String) {
     for (name, value) in fields {
         match value {
             Value::Object(_) => {
-                text.push_str(&format!("{indent}{name}:\n"));
+                text.extend([indent, name, ":\n"]);
                 indented(value, &format!("{indent}  "), text);
             }
-            Value::String(value) => text.push_str(&format!("{indent}{name}: {value}\n")),
-            value => text.push_str(&format!("{indent}{name}: {value}\n")),
+            Value::String(value) => text.extend([indent, name, ": ", value, "\n"]),
+            value => text.extend([indent, name, ": ", &value.to_string(), "\n"]),
         }
     }
 }
@@ -81,9 +80,9 @@ fn name(value: impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(String::from)).unwrap_or_default()
 }
 
-fn end(expires: Option<&String>, expired: bool) -> String {
+fn end(expires: Option<&String>, is_over: bool) -> String {
     match expires {
-        Some(at) if expired => format!("expired {at}"),
+        Some(at) if is_over => format!("expired {at}"),
         Some(at) => at.clone(),
         None => "-".into(),
     }

@@ -485,10 +485,10 @@ pub struct Manager {
 
 impl Manager {
     pub(super) fn new(key: &str, stored: stored::Manager) -> Self {
-        let expired = stored.has_expired();
-        let stored::Manager { label, role, organisation, expires, created } = stored;
-        let (created, expires) = (created.map(time::text), expires.map(time::text));
-        Self { id: id(key), label, role: role.into(), organisation, created, expires, expired }
+        let has_ended = stored.has_expired();
+        let [expires, created] = [stored.expires.map(time::text), stored.created.map(time::text)];
+        let stored::Manager { label, role, organisation, .. } = stored;
+        Self { id: id(key), label, role: role.into(), organisation, created, expires, expired: has_ended }
     }
 }
 

@@ -76,9 +76,9 @@ fn an_export_is_imported_into_an_empty_store() {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("no server secret opens the `held` keys"), "{said}");
     // The keys of one tag do not open for another.
-    let line = exported.lines().find(|line| line.contains("tag00001")).unwrap();
+    let one = exported.lines().find(|line| line.contains("tag00001")).unwrap();
     for (from, to) in [("tag00001", "tag00077"), ("04332200000001", "04332200000077")] {
-        std::fs::write(live.folder.path("moved"), line.replace(from, to)).unwrap();
+        std::fs::write(live.folder.path("moved"), one.replace(from, to)).unwrap();
         let path = live.folder.path("moved").to_str().unwrap().to_owned();
         assert!(live.fail(&["import", &path]).contains("belong to another tag"), "{to}");
     }

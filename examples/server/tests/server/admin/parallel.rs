@@ -65,11 +65,11 @@ fn a_level_is_not_deleted_under_an_import() {
     for round in 0..15 {
         let path = format!("F/G/R{round}");
         live.import(&[json!({ "batch": { "organisation": 1, "path": path } })]);
-        let mut line = tags::line(200 + round);
-        line["tag"]["batch"] = path.clone().into();
+        let mut tag = tags::line(200 + round);
+        tag["tag"]["batch"] = path.clone().into();
         let headers = format!("Authorization: Bearer {}\r\nContent-Type: application/x-ndjson\r\n", live.writer);
         let target = format!("/admin/v1/levels/1/{}", path.replace('/', "%2F"));
-        let text = tags::text(&[line]);
+        let text = tags::text(&[tag]);
         let (imported, deleted) = std::thread::scope(|scope| {
             let import = scope.spawn(|| live.send("POST", "/admin/v1/import", &headers, text.as_bytes()).status);
             let delete = scope.spawn(|| live.ask("DELETE", &target, &Value::Null).0);

@@ -45,9 +45,9 @@ fn the_call_changes_the_response_and_the_state() {
     let by_uid = format!("{}ix_u: 04332200000001\r\nix_status: Active\r\n", key("X-API-Key"));
     assert_eq!(patch("/v1/a/abc123", &by_uid, &Value::Null), (200, json!({ "xuid": "tag00001" })));
     assert!(live.tap(&fresh()).contains("Pass"));
-    let by_cuid = format!("{}ix_c: SHOE-2\r\n", key("X-API-Key"));
+    let of_cuid = format!("{}ix_c: SHOE-2\r\n", key("X-API-Key"));
     assert_eq!(
-        patch("/v1/a/abc123", &by_cuid, &json!({ "ix_status": "Inactive" })),
+        patch("/v1/a/abc123", &of_cuid, &json!({ "ix_status": "Inactive" })),
         (200, json!({ "xuid": "tag00002" }))
     );
     assert!(live.tap(&tags::tag(2).tap().unwrap()).contains("tag_inactive"));
@@ -61,9 +61,9 @@ fn the_call_changes_the_response_and_the_state() {
         ("/v1/x/tag00001", format!("X-API-Key: {}\r\n", live.reader), &status, 403),
         ("/v1/x/tag00001", format!("X-API-Key: {other}\r\n"), &status, 404),
         ("/v1/x/none", key("X-API-Key"), &status, 404),
-        ("/v1/a/other", by_cuid.clone(), &status, 404),
+        ("/v1/a/other", of_cuid.clone(), &status, 404),
         ("/v1/a/abc123", key("X-API-Key"), &status, 400),
-        ("/v1/a/abc123", format!("{by_cuid}ix_u: 04332200000002\r\n"), &status, 400),
+        ("/v1/a/abc123", format!("{of_cuid}ix_u: 04332200000002\r\n"), &status, 400),
         ("/v1/x/tag00001", key("X-API-Key"), &json!({}), 400),
         ("/v1/x/tag00001", key("X-API-Key"), &json!({ "ix_status": "inactive" }), 400),
         ("/v1/x/tag00001", key("X-API-Key"), &json!({ "ix_other": "1" }), 400),

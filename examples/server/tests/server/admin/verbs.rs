@@ -23,6 +23,14 @@ fn an_operator_changes_a_live_postgres() {
     every_verb(&Live::start(Folder::new(), backend.url.clone(), &given, &[]));
 }
 
+#[test]
+fn an_operator_changes_a_live_redis() {
+    let Some(backend) = backends::redis(&[]) else { return };
+    let mut given = lines(4);
+    given.push(etrnl_tag(7000).1);
+    every_verb(&Live::start(Folder::new(), backend.url.clone(), &given, &[]));
+}
+
 fn every_verb(live: &Live) {
     states(live);
     counters(live);
@@ -256,6 +264,7 @@ fn imports(live: &Live) {
     let said = live.print(&["import", &path]);
     assert!(said.starts_with("2 tags imported, and 0 other lines\n") && said.contains("xuid/tag00051"), "{said}");
     assert!(live.tap(&tags::tag(50).tap().unwrap()).contains("Pass"));
+    assert!(live.fail(&["counter", "show", "tag00051"]).contains("the counter id of the tag is unknown"));
     // Without the flag of the command, the factory key is refused.
     let mut factory = tags::line(52);
     factory["tag"]["keys"] = json!({ "plain": { "file": "00".repeat(16) } });
