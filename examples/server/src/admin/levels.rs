@@ -59,16 +59,18 @@ impl Place {
         }
     }
 
-    /// Returns the line of an import that changes the state.
+    /// Returns the line of an import that changes the state. Enabling also ends a deletion that was interrupted.
     fn line(&self, state: State) -> String {
-        let line = match self {
-            Self::Organisation(id) => json!({ "organisation": { "id": id, "state": state } }),
+        let (kind, mut fields) = match self {
+            Self::Organisation(id) => ("organisation", json!({ "id": id, "state": state })),
             Self::Level(organisation, path) => {
-                let fields = json!({ "organisation": organisation, "path": path, "state": state });
-                json!({ LevelKind::of(path).word(): fields })
+                (LevelKind::of(path).word(), json!({ "organisation": organisation, "path": path, "state": state }))
             }
         };
-        line.to_string()
+        if let (State::Active, Some(fields)) = (state, fields.as_object_mut()) {
+            fields.insert("closing".into(), serde_json::Value::Null);
+        }
+        json!({ kind: fields }).to_string()
     }
 
     /// Returns the names of the acts that enable, disable and delete it.

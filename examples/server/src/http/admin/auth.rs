@@ -74,6 +74,10 @@ pub(super) async fn same_site(State(state): State<Arc<AdminState>>, request: Req
         let message = "the header Host must be an IP address, localhost, or a name that --admin-host allows";
         return response(StatusCode::FORBIDDEN, "unknown_host", message);
     }
+    // PostgreSQL cannot store this character, so no document has it.
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().contains("%00")) {
+        return ApiError::invalid("the path and the query must not contain %00").into_response();
+    }
     let has_body = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
         || headers.contains_key(header::TRANSFER_ENCODING);
     if has_body && ![JSON, NDJSON].iter().any(|expected| has_type(headers, expected)) {

@@ -1,13 +1,17 @@
 //! Requests that may take minutes. There is one at a time.
 
-use axum::Json;
-use axum::http::StatusCode;
-use tokio::sync::SemaphorePermit;
+use std::sync::Arc;
 
-use super::Session;
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::error::ApiError;
 use super::extract::{Lines, QueryOf};
 use super::model::{Checked, ImportQuery, Imported};
+use super::{AdminState, Session};
 use crate::check;
 use crate::import::Allowed;
 use crate::registry::index::MAX_META_KEYS;
@@ -19,10 +23,10 @@ use crate::registry::index::MAX_META_KEYS;
         description = "`invalid_lines`: nothing was imported, and `lines` has the first invalid lines")))]
 pub(super) async fn import(
     session: Session,
+    _turn: Turn,
     QueryOf(query): QueryOf<ImportQuery>,
     Lines(text): Lines,
 ) -> Result<Json<Imported>, ApiError> {
-    let _turn = turn(&session)?;
     let allowed = Allowed {
         meta_keys: query.max_meta_keys.unwrap_or(MAX_META_KEYS).clamp(1, 10_000),
         short_keys: query.allow_short_keys,
@@ -35,14 +39,21 @@ pub(super) async fn import(
 
 /// List the tags that cannot be verified, and the tag groups without rules.
 #[utoipa::path(get, path = "/admin/v1/check", tag = "check", responses((status = 200, body = Checked)))]
-pub(super) async fn check(session: Session) -> Result<Json<Checked>, ApiError> {
-    let _turn = turn(&session)?;
+pub(super) async fn check(session: Session, _turn: Turn) -> Result<Json<Checked>, ApiError> {
     let app = &session.state.app;
     let findings = check::check(&app.store, app.secrets).await?;
     Ok(Json(Checked { findings: findings.into_iter().map(Into::into).collect() }))
 }
 
-fn turn(session: &Session) -> Result<SemaphorePermit<'_>, ApiError> {
-    let message = "an import or a check is in progress: try again later";
-    session.state.heavy.try_acquire().map_err(|_| ApiError::Http(StatusCode::CONFLICT, "busy", message.into()))
+/// Held during the request. It is taken before the body is read.
+pub(super) struct Turn(#[allow(dead_code, reason = "dropping it lets the next request start")] OwnedSemaphorePermit);
+
+impl FromRequestParts<Arc<AdminState>> for Turn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, state: &Arc<AdminState>) -> Result<Self, ApiError> {
+        let message = "an import or a check is in progress: try again later";
+        let turn = Arc::clone(&state.heavy).try_acquire_owned();
+        turn.map(Self).map_err(|_| ApiError::Http(StatusCode::CONFLICT, "busy", message.into()))
+    }
 }

@@ -54,6 +54,8 @@ fn bodies_of_the_wrong_size_or_form_are_refused() {
         "/admin/v1/tags/uid/1",
         "/admin/v1/tags/number/x",
         "/admin/v1/organisations/x",
+        "/admin/v1/tags/xuid/a%00b",
+        "/admin/v1/tags?prefix=%00",
     ] {
         let (status, body) = live.ask("GET", target, &Value::Null);
         assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "{target} {body}");
