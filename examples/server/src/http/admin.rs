@@ -1,7 +1,7 @@
 //! The admin API, on a listener of its own.
 //!
-//! **Adding a route.** Write a handler with `#[utoipa::path(…)]` that takes a [`Session`], and name it in [`short_routes`] or
-//! [`long_routes`]. A `GET` needs any management key, every other method one that can write; the handler gets both checks for free.
+//! **Adding a route.** Write a handler with `#[utoipa::path(…)]` that takes a `Session`, and name it in `short_routes` or
+//! `long_routes`. A `GET` needs any management key, every other method one that can write; the handler gets both checks for free.
 
 mod auth;
 mod error;
