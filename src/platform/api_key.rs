@@ -6,9 +6,10 @@ use crate::key::key_type;
 use crate::value::opaque_id;
 
 // The hash input is one of these labels, followed by the API key or token. The crate does not use an `ApiKeySecret` for
-// any other hash. Neither label is a prefix of the other, so an API key and a token never have the same hash input.
+// any other hash. No label is a prefix of another, so two kinds of keys never have the same hash input.
 const KEY: &[u8] = b"suntap api key v1\0";
 const TOKEN: &[u8] = b"suntap token v1\0";
+const MANAGEMENT: &[u8] = b"suntap management key v1\0";
 
 key_type! {
     /// The secret for hashing API keys and tokens. The server stores only the hashes, called [names](ApiKeyName). A key
@@ -51,6 +52,15 @@ impl ApiKeySecret {
         self.name(TOKEN, presented)
     }
 
+    /// Returns the name of a management key, with which an operator administers a service.
+    ///
+    /// The name is computed like [`key_name`](Self::key_name), but with the label `suntap management key v1`. The labels
+    /// differ so that no API key or token works as a management key, and no management key verifies taps.
+    #[must_use]
+    pub fn management_key_name(&self, presented: &[u8]) -> ApiKeyName {
+        self.name(MANAGEMENT, presented)
+    }
+
     fn name(&self, label: &[u8], presented: &[u8]) -> ApiKeyName {
         ApiKeyName(Cmac::new(self.expose_bytes()).of(label.iter().chain(presented).copied()))
     }
@@ -84,6 +94,8 @@ mod tests {
             };
             assert_eq!(secret.key_name(key).as_bytes(), &named(b"suntap api key v1\0"), "{len} bytes");
             assert_eq!(secret.token_name(key).as_bytes(), &named(b"suntap token v1\0"), "{len} bytes");
+            let management = secret.management_key_name(key);
+            assert_eq!(management.as_bytes(), &named(b"suntap management key v1\0"), "{len} bytes");
         }
     }
 }

@@ -3,9 +3,6 @@
 mod recording;
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use suntap::UnixMillis;
 use suntap::platform::{Failure, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 
 pub(crate) use self::recording::Recording;
@@ -115,6 +112,14 @@ impl App {
         Self { trusted_proxies, ..self }
     }
 
+    /// Returns `true` if the store has a management key.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn has_manager(&self) -> Result<bool, StoreError> {
+        crate::admin::has_manager(&self.store).await
+    }
+
     /// Waits until the store has written what it accepted.
     pub async fn close(self) {
         self.store.close().await;
@@ -167,10 +172,4 @@ impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").field("store", &self.store).finish_non_exhaustive()
     }
-}
-
-/// Returns the time to store with a tap.
-pub(crate) fn now() -> Option<UnixMillis> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_millis()).ok().map(UnixMillis::new)
 }

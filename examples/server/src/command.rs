@@ -1,21 +1,27 @@
 //! The commands.
 
+mod admin;
 mod backup;
 mod check;
 mod check_config;
 mod compact;
+mod counter;
 mod history;
 mod import;
 mod init;
 mod key;
+mod level;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod man;
+mod manager;
 mod moving;
+mod organisation;
 mod reseal;
 mod restore;
 mod secrets;
 mod serve;
+mod tag;
 mod tap;
 
 use std::io::Write as _;
@@ -23,6 +29,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use suntap_server::http::admin::model::Kind;
 use suntap_server::ops::within;
 
 use crate::config::load::Loaded;
@@ -69,12 +76,33 @@ enum Command {
     Tap(tap::Args),
     /// Print the history as JSON, one object per line, oldest first. For a data file, the server must be stopped.
     History(history::Args),
-    /// Create keys for API clients.
-    #[command(subcommand)]
-    Key(key::Command),
     /// Seal all stored keys under the first server secret, so that the others can be removed from the list. Restart all servers with the
     /// new list first. The command can be stopped and repeated.
     Reseal(reseal::Args),
+    /// List, show, export, disable, enable and delete tags.
+    #[command(subcommand)]
+    Tag(tag::Command),
+    /// Show and raise the counters of tags.
+    #[command(subcommand)]
+    Counter(counter::Command),
+    /// List, show, disable, enable and delete organisations.
+    #[command(subcommand)]
+    Organisation(organisation::Command),
+    /// List, show, disable, enable and delete folders.
+    #[command(subcommand)]
+    Folder(level::Command),
+    /// List, show, disable, enable and delete tag groups.
+    #[command(subcommand)]
+    Group(level::Command),
+    /// List, show, disable, enable and delete batches.
+    #[command(subcommand)]
+    Batch(level::Command),
+    /// List, create, revoke and expire keys and tokens of API clients.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// List, create and revoke management keys, which authorise the admin API.
+    #[command(subcommand)]
+    Manager(manager::Command),
     /// Create the secrets, which are kept outside of the store.
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -94,6 +122,13 @@ pub(crate) async fn run(loaded: Loaded<Cli>) -> anyhow::Result<ExitCode> {
         Command::Restore(args) => restore::run(args).await?,
         Command::Compact(args) => compact::run(&args)?,
         Command::Tap(args) => tap::run(args).await?,
+        Command::Tag(command) => tag::run(command).await?,
+        Command::Counter(command) => counter::run(command).await?,
+        Command::Organisation(command) => organisation::run(command).await?,
+        Command::Folder(command) => level::run(Kind::Folder, command).await?,
+        Command::Group(command) => level::run(Kind::TagGroup, command).await?,
+        Command::Batch(command) => level::run(Kind::Batch, command).await?,
+        Command::Manager(command) => manager::run(command).await?,
         Command::Key(command) => key::run(command).await?,
         Command::Reseal(args) => reseal::run(args).await?,
         Command::Secrets(command) => secrets::run(command)?,

@@ -18,13 +18,14 @@ use suntap::emulator::EmulatedTag;
 use suntap::kdf::ecode::ECode;
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid};
 
-use crate::app::{App, now};
+use crate::app::App;
 use crate::http::{Sender, page};
 use crate::import::{Allowed, import};
 use crate::ops::metrics::Api;
 use crate::registry::document::{ApiKey, KeyKind};
 use crate::secrets::{Secrets, random};
 use crate::store::Store;
+use crate::time::now;
 use crate::{hex, keys};
 
 const ORGANISATION: u64 = 1;
@@ -122,7 +123,8 @@ impl Demo {
         }
         let text: String = lines.iter().flat_map(|line| [line.to_string(), "\n".into()]).collect();
         import(store, secrets, &text, Allowed::default(), |_| ()).await?;
-        let key = ApiKey { organisation: ORGANISATION, kind: KeyKind::Private, label: None, secret: None };
+        let key =
+            ApiKey { organisation: ORGANISATION, kind: KeyKind::Private, label: None, secret: None, expires: None };
         demo.api_key = keys::create(store, secrets, &key).await?.text;
         Ok(demo)
     }

@@ -1,11 +1,14 @@
 //! Requests and answers.
 
+pub mod admin;
 pub(crate) mod health;
 mod invalid_keys;
 mod listen;
 pub(crate) mod page;
 mod platform;
 mod sender;
+#[cfg(unix)]
+mod unix;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +23,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 pub(crate) use self::invalid_keys::InvalidKeys;
-pub use self::listen::{Limits, origin, serve, serve_ops};
+pub use self::listen::{AdminListener, Limits, origin, serve, serve_admin, serve_ops};
 pub(crate) use self::sender::Sender;
 pub use self::sender::{TrustedProxies, TrustedProxy};
+#[cfg(unix)]
+pub use self::unix::UnixSocket;
 use crate::app::App;
 use crate::demo;
 

@@ -10,10 +10,12 @@
 
 pub(crate) mod check;
 mod dry_run;
+pub(crate) mod export;
 pub mod from;
 mod index_draft;
 mod line;
 mod recheck;
+pub(crate) mod removal;
 mod sealing;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -119,7 +121,7 @@ pub async fn import(
 }
 
 /// Returns what an import changes.
-async fn prepare(
+pub(crate) async fn prepare(
     store: &Store,
     secrets: &'static Secrets,
     text: &str,
@@ -422,6 +424,7 @@ impl<'s> Draft<'s> {
         if self.text(&key::organisation(key.organisation)).is_none() {
             return problem("there is no such organisation");
         }
+        self.are_open([key::organisation(key.organisation)])?;
         let (least, length) = (if self.allowed.short_keys { 1 } else { 12 }, text.chars().count());
         if !(1..=256).contains(&length) || !text.chars().all(is_visible) {
             return problem(format!("a key or token must have {least} to 256 visible characters"));
@@ -455,20 +458,24 @@ impl<'s> Draft<'s> {
     fn add_level(&mut self, level: &Level, depth: usize) -> Checked {
         let key = key::level(level.organisation, &level.path);
         let names: Vec<_> = level.path.split('/').collect();
+        let is_new = self.text(&key).is_none();
         if names.len() != depth {
             let expected = ["Folder", "Folder/TagGroup", "Folder/TagGroup/Batch"];
             return problem(format!("the path must be like {}", expected.get(depth.saturating_sub(1)).unwrap_or(&"")));
         }
         // An older version accepted other names. Their state can still be changed.
-        if self.text(&key).is_none() {
+        if is_new {
             names.iter().try_for_each(|name| check_text("a name in a path", name, 1))?;
         }
         if self.text(&key::organisation(level.organisation)).is_none() {
             return problem("there is no such organisation");
         }
         let outer = level.path.rsplit_once('/').map(|(outer, _)| key::level(level.organisation, outer));
-        if outer.is_some_and(|outer| self.text(&outer).is_none()) {
+        if outer.as_ref().is_some_and(|outer| self.text(outer).is_none()) {
             return problem("the folder or tag group in the path does not exist");
+        }
+        if is_new {
+            self.are_open(outer.into_iter().chain([key::organisation(level.organisation)]))?;
         }
         if depth != 2 && (level.layout.is_some() || level.rules.is_some()) {
             return problem("only a tag group or a tag can have a layout or rules");
@@ -492,6 +499,16 @@ impl<'s> Draft<'s> {
         Ok(())
     }
 
+    /// Checks that nobody deletes these organisations and levels.
+    fn are_open(&self, keys: impl IntoIterator<Item = String>) -> Checked {
+        for key in keys {
+            if self.text(&key).is_some_and(is_closing) {
+                return problem(format!("{key} is being deleted"));
+            }
+        }
+        Ok(())
+    }
+
     async fn add_tag(&mut self, tag: Tag<Keys>) -> Checked {
         check_names(&tag)?;
         let key = tag.key();
@@ -504,6 +521,7 @@ impl<'s> Draft<'s> {
         if tag.above().iter().any(|key| self.text(key).is_none()) {
             return problem("there is no such organisation or batch");
         }
+        self.are_open(tag.above())?;
         let (tag, plain) = self.stored(tag, before.as_deref())?;
         if self.place(tag, plain.as_ref()).await? {
             self.report.waiting = self.report.waiting.saturating_add(1);
@@ -540,7 +558,8 @@ impl<'s> Draft<'s> {
         let old = before.as_ref().and_then(|before| before.keys.as_ref()?.counter);
         let (waits, counter) = self.check(&placed, plain)?;
         // Keys under an eCode are unknown here, and their counter id does not depend on the layout.
-        let counter = counter.or(old.filter(|_| same_key));
+        let given = tag.keys.as_ref().and_then(|keys| keys.counter);
+        let counter = counter.or(old.filter(|_| same_key)).or(given);
         if let (Some(old), Some(new)) = (old.filter(|_| same_key), counter.filter(|new| Some(*new) != old)) {
             // The chip continues its counter, so the mark moves to the new counter id.
             let stored = self.store.read(&[], Some(&old)).await?.mark;
@@ -551,13 +570,13 @@ impl<'s> Draft<'s> {
             self.used_secrets.extend(canary::names(&keys.source));
             keys.counter = counter;
         }
-        if let Some(imported) = &tag.counter {
+        if let Some(imported) = tag.counter.take() {
             let Some(id) = counter else {
                 return problem(
                     "cannot import the counter: the counter id depends on the SDMFileReadKey, which is not known",
                 );
             };
-            let ImportedCounter { ctr, at, taps } = *imported;
+            let ImportedCounter { ctr, at, taps } = imported;
             self.marks.push((id, Mark { ctr, at, taps: taps.unwrap_or(1) }));
         }
 
@@ -718,17 +737,26 @@ impl<'s> Draft<'s> {
         if self.seen.contains_key(canary::KEY) && canaries.as_ref() != Some(&recorded) {
             self.put(canary::KEY.into(), &recorded)?;
         }
+        // In the order of the keys, a data file changes each of its pages only once, and taps wait a shorter time.
+        let mut seen: Vec<_> = self.seen.into_iter().collect();
+        seen.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut writes: Vec<_> = self.writes.into_iter().collect();
+        writes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         // A store may write one part after the other and be interrupted. Then the same import must find what it has to change: the
         // old tags, and the old groups and organisations, whose change makes it check their tags. New ones precede their tags.
         writes.sort_by_cached_key(|(key, text)| {
-            let is_old = || self.seen.get(key).is_some_and(Option::is_some);
+            let stored = || seen.binary_search_by(|(other, _)| other.cmp(key)).ok().and_then(|at| seen.get(at));
+            let is_old = || stored().is_some_and(|(_, text)| text.is_some());
             let is_above = key.starts_with("level/") || key.starts_with("organisation/");
             let is_removed_key = text.is_none() && key.starts_with("key/");
-            let is_tag = text.as_ref().is_some_and(|text| text.starts_with(r#"{"tag":"#));
+            // A removed tag goes after its names, so that a second attempt finds it.
+            let is_tag = match text {
+                Some(text) => text.starts_with(r#"{"tag":"#),
+                None => key.starts_with("xuid/") || key.starts_with("number/"),
+            };
             if is_removed_key || (is_above && is_old()) { 2 } else { u8::from(is_tag) }
         });
-        let change = Change { seen: self.seen.into_iter().collect(), writes, marks: self.marks, history: Vec::new() };
+        let change = Change { seen, writes, marks: self.marks, history: Vec::new() };
         Ok((self.report, change))
     }
 }
@@ -770,6 +798,16 @@ impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
+}
+
+/// Returns `true` if the document of an organisation or level says that it is being deleted.
+pub(crate) fn is_closing(text: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Outline {
+        #[serde(default)]
+        closing: bool,
+    }
+    serde_json::from_str::<Outline>(text).is_ok_and(|outline| outline.closing)
 }
 
 /// Returns the keys of the other documents of a tag. The counter id is among them, because two tags with the same counter id

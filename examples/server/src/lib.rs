@@ -1,5 +1,6 @@
 //! A server for the APIs of ixkio and ETRNL, built on suntap.
 
+pub mod admin;
 mod app;
 pub mod check;
 mod demo;
@@ -14,6 +15,7 @@ pub mod reseal;
 pub mod secrets;
 pub mod store;
 mod text;
+mod time;
 
 pub use app::App;
 pub use demo::Demo;

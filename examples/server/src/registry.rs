@@ -110,7 +110,8 @@ impl AsyncTagRegistry for &Registry<'_> {
     async fn organisation(&self, name: &ApiKeyName) -> Result<Option<OrganisationId>, StoreError> {
         let key = key::api_key(name);
         let Some(text) = one(self.store, key.clone()).await? else { return Ok(None) };
-        Ok(Some(OrganisationId::new(document::<ApiKey>(&key, &text)?.organisation.into())))
+        let key = Some(document::<ApiKey>(&key, &text)?).filter(|key| !key.has_expired());
+        Ok(key.map(|key| OrganisationId::new(key.organisation.into())))
     }
 }
 

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use suntap_server::check::{Finding, check, check_old_secrets};
+use suntap_server::http::admin::model::{self, Checked};
 use suntap_server::secrets::Secrets;
 use suntap_server::store::{Address, Embedded, Store, StoreError};
 
+use super::admin::AdminArgs;
 use super::println;
-use crate::config::StoreArgs;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -20,26 +21,42 @@ pub(crate) struct Args {
     #[arg(long)]
     old_secrets: bool,
     #[command(flatten)]
-    store: StoreArgs,
+    admin: AdminArgs,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(api) = args.admin.remote()? {
+        anyhow::ensure!(
+            !args.old_secrets,
+            "--old-secrets opens the store itself: stop the server of a data file, and leave out --admin"
+        );
+        let Checked { findings } = api.get("/admin/v1/check").await?;
+        return print(&findings, args.json);
+    }
     let mut repaired = None;
-    if let Address::Embedded(path) = args.store.address()?
-        && !Embedded::check_integrity(&path, args.store.options(None))?
+    let store = &args.admin.store;
+    if let Address::Embedded(path) = store.address()?
+        && !Embedded::check_integrity(&path, store.options(None))?
     {
         repaired = Some("the record of free space in the data file was wrong, and has been corrected".into());
     }
-    let mut opened = args.store.open(None).await?;
+    let mut opened = store.open(None).await?;
     opened.warnings.extend(repaired);
     opened.print_warnings();
     let findings = findings(&opened.store, opened.secrets, args.old_secrets).await;
     opened.store.close().await;
-    let findings = findings?;
-    for finding in &findings {
-        println(&if args.json { serde_json::to_string(finding)? } else { finding.to_string() })?;
+    print(&findings?.into_iter().map(Into::into).collect::<Vec<_>>(), args.json)
+}
+
+fn print(findings: &[model::Finding], is_json: bool) -> anyhow::Result<ExitCode> {
+    for finding in findings {
+        println(&if is_json {
+            serde_json::to_string(finding)?
+        } else {
+            format!("{}: {}", finding.key, finding.reason)
+        })?;
     }
-    if !args.json {
+    if !is_json {
         println(&format!("{} finding{}", findings.len(), if findings.len() == 1 { "" } else { "s" }))?;
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

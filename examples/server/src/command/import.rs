@@ -3,17 +3,21 @@
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
+use suntap_server::admin::{Actor, Admin, AdminError};
+use suntap_server::http::admin::MAX_IMPORT;
+use suntap_server::http::admin::model::Imported;
 use suntap_server::import::from::{Converted, Source, Target, convert};
-use suntap_server::import::{Allowed, ImportError, Report, dry_run, import};
+use suntap_server::import::{Allowed, ImportError, dry_run};
 use suntap_server::registry::index::MAX_META_KEYS;
 use suntap_server::secrets::{Secrets, private_file};
 
+use super::admin::{AdminArgs, Api};
 use super::moving::MovingArgs;
 use super::println;
 use super::serve::DemoFile;
-use crate::config::{Opened, StoreArgs, count};
+use crate::config::{Opened, count};
 
 #[derive(clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each of them is a flag")]
@@ -43,7 +47,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     moving: Box<MovingArgs>,
     #[command(flatten)]
-    store: StoreArgs,
+    admin: AdminArgs,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
@@ -52,11 +56,15 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     // A missing file does not create a store.
     let input = Input::open(&args)?;
+    if let Some(api) = args.admin.remote()? {
+        return import_at(&args, input, &api).await;
+    }
+    let store = &args.admin.store;
     // A dry run without a store uses an empty one, which is removed at the end.
     let scratch = args.dry_run.then(|| DemoFile::new("dry-run")).transpose()?;
     let opened = match &scratch {
-        Some(scratch) => args.store.open_or_scratch(&scratch.address()).await?,
-        None => args.store.create().await?,
+        Some(scratch) => store.open_or_scratch(&scratch.address()).await?,
+        None => store.create().await?,
     };
     opened.print_warnings();
     let done = import_into(&args, input, &opened).await;
@@ -65,18 +73,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Result<()> {
-    let (text, converted) = match input {
-        Input::Lines(text) => (text, None),
-        Input::Source(source, target) => {
-            let mut text = Vec::new();
-            let converted = convert(*source, &target, Some(opened.secrets), &mut text).await?;
-            (text, Some(converted))
-        }
-    };
-    let text = String::from_utf8(text).context("the lines must be UTF-8")?;
-    for note in converted.iter().flat_map(|converted| &converted.notes) {
-        println(&format!("note: {note}"))?;
-    }
+    let (text, converted) = lines(input, Some(opened.secrets)).await?;
+    print_notes(converted.as_ref())?;
     // Draws nothing if there is no terminal.
     let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());
     bar.set_style(ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta}")?);
@@ -93,11 +91,17 @@ async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Resu
         None => error.into(),
     };
     if !args.dry_run {
-        let report = import(&opened.store, opened.secrets, &text, allowed, done).await;
+        let admin = Admin::new(&opened.store, opened.secrets, Actor::command_line());
+        let report = admin.import(&text, allowed, done).await;
         bar.finish_and_clear();
-        let report = report.map_err(located)?;
-        println(&format!("{} tags imported, and {} other lines", report.tags, report.others))?;
-        return print_findings(&report);
+        return print(
+            &report
+                .map_err(|error| match error {
+                    AdminError::Import(error) => located(error),
+                    error => error.into(),
+                })?
+                .into(),
+        );
     }
     let preview = dry_run(&opened.store, opened.secrets, &text, allowed, done).await;
     bar.finish_and_clear();
@@ -107,11 +111,39 @@ async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Resu
         println(&format!("  {kind}: {} new, {} changed, {} unchanged", counts.new, counts.changed, counts.unchanged))?;
     }
     println(&format!("  counters: {}, none of which lowers a stored one", preview.counters))?;
-    print_findings(&preview.report)?;
+    print_findings(&preview.report.into())?;
     println("nothing was imported")
 }
 
-fn print_findings(report: &Report) -> anyhow::Result<()> {
+/// Imports into a running server.
+async fn import_at(args: &Args, input: Input, api: &Api) -> anyhow::Result<()> {
+    ensure!(!args.dry_run, "--dry-run opens the store itself: stop the server of a data file, and leave out --admin");
+    let (text, converted) = lines(input, None).await?;
+    print_notes(converted.as_ref())?;
+    ensure!(
+        text.len() <= MAX_IMPORT,
+        "a running server imports at most {} MiB at once: split the file, levels first",
+        MAX_IMPORT / 1024 / 1024
+    );
+    print(&api.post_lines(&args.target(), text).await?)
+}
+
+impl Args {
+    /// Returns the request to a running server.
+    fn target(&self) -> String {
+        format!(
+            "/admin/v1/import?allowShortKeys={}&allowNoRules={}&allowFactoryKeys={}&replace={}&maxMetaKeys={}",
+            self.allow_short_keys, self.allow_no_rules, self.allow_factory_keys, self.replace, self.max_meta_keys
+        )
+    }
+}
+
+fn print(report: &Imported) -> anyhow::Result<()> {
+    println(&format!("{} tags imported, and {} other lines", report.tags, report.others))?;
+    print_findings(report)
+}
+
+fn print_findings(report: &Imported) -> anyhow::Result<()> {
     for warning in &report.warnings {
         println(&format!("warning: {warning}"))?;
     }
@@ -129,7 +161,7 @@ fn print_findings(report: &Report) -> anyhow::Result<()> {
 
 /// Prints the converted lines, or writes them to a file.
 async fn print_converted(args: &Args) -> anyhow::Result<()> {
-    let secrets = if args.moving.needs_secrets() { Some(args.store.secrets()?.0) } else { None };
+    let secrets = if args.moving.needs_secrets() { Some(args.admin.store.secrets()?.0) } else { None };
     let converted = if let Some(path) = &args.moving.output {
         let file = private_file(path)?;
         let mut out = io::BufWriter::new(&file);
@@ -156,6 +188,26 @@ async fn converted(args: &Args, secrets: Option<&Secrets>, out: &mut dyn Write) 
         Input::Source(source, target) => Ok(convert(*source, &target, secrets, out).await?),
         Input::Lines(_) => bail!("--from is missing"),
     }
+}
+
+/// Returns the lines, converted if they come from another service.
+async fn lines(input: Input, secrets: Option<&Secrets>) -> anyhow::Result<(String, Option<Converted>)> {
+    let (text, converted) = match input {
+        Input::Lines(text) => (text, None),
+        Input::Source(source, target) => {
+            let mut text = Vec::new();
+            let converted = convert(*source, &target, secrets, &mut text).await?;
+            (text, Some(converted))
+        }
+    };
+    Ok((String::from_utf8(text).context("the lines must be UTF-8")?, converted))
+}
+
+fn print_notes(converted: Option<&Converted>) -> anyhow::Result<()> {
+    for note in converted.iter().flat_map(|converted| &converted.notes) {
+        println(&format!("note: {note}"))?;
+    }
+    Ok(())
 }
 
 /// What is imported.

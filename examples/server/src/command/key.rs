@@ -1,16 +1,23 @@
 //! `suntap-server key`.
 
+use axum::http::Method;
 use clap::Subcommand;
-use suntap_server::keys::create;
-use suntap_server::registry::document::{ApiKey, KeyKind};
+use suntap_server::http::admin::model::{CreatedKey, Expiry, Key, NewKey};
+use suntap_server::registry::document::KeyKind;
 
+use super::admin::{AdminArgs, ListArgs, encoded, end};
 use super::println;
-use crate::config::StoreArgs;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Create a key and print it. It cannot be shown again: the store keeps only a hash of it.
     New(New),
+    /// List keys and tokens, with the ids by which they are revoked. The keys themselves are not known.
+    List(ListArgs),
+    /// Remove a key or token: from then on, it is unknown.
+    Revoke(Revoke),
+    /// Set or remove the end of a key or token.
+    Expire(Expire),
 }
 
 #[derive(clap::Args)]
@@ -24,21 +31,71 @@ pub(crate) struct New {
     /// A label for your own use.
     #[arg(long)]
     label: Option<String>,
+    /// When it ends: a duration from now, such as `90d`, or a time, such as `2027-01-01T00:00:00Z`.
+    #[arg(long, value_parser = end)]
+    expires: Option<String>,
     #[command(flatten)]
-    store: StoreArgs,
+    admin: AdminArgs,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Revoke {
+    /// Its id, from the list.
+    id: String,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false, args = ["at", "never"])]
+pub(crate) struct Expire {
+    /// Its id, from the list.
+    id: String,
+    /// When it ends: a duration from now, such as `90d`, or a time, such as `2027-01-01T00:00:00Z`.
+    #[arg(long, value_parser = end)]
+    at: Option<String>,
+    /// It does not end.
+    #[arg(long)]
+    never: bool,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::New(args) => new(args).await,
+        Command::New(args) => {
+            let api = args.admin.open().await?;
+            let New { organisation, kind, label, expires, .. } = args;
+            let new = NewKey { organisation, kind: kind.into(), label, expires };
+            let created: CreatedKey = api.post("/admin/v1/keys", &new).await?;
+            api.close().await;
+            println(&created.key)
+        }
+        Command::List(args) => {
+            let api = args.admin.open().await?;
+            api.print_list::<Key>("/admin/v1/keys", &args).await?;
+            api.close().await;
+            Ok(())
+        }
+        Command::Revoke(args) => {
+            let api = args.admin.open().await?;
+            api.act(Method::DELETE, &path(&args.id)).await?;
+            api.close().await;
+            println(&format!("{} is revoked", args.id))
+        }
+        Command::Expire(args) => {
+            let api = args.admin.open().await?;
+            let key: Key = api.post(&format!("{}/expire", path(&args.id)), &Expiry { expires: args.at }).await?;
+            api.close().await;
+            println(&match &key.expires {
+                Some(at) if key.expired => format!("{} has ended at {at}", args.id),
+                Some(at) => format!("{} ends at {at}", args.id),
+                None => format!("{} does not end", args.id),
+            })
+        }
     }
 }
 
-async fn new(args: New) -> anyhow::Result<()> {
-    let opened = args.store.open(None).await?;
-    opened.print_warnings();
-    let key = ApiKey { organisation: args.organisation, kind: args.kind, label: args.label, secret: None };
-    let created = create(&opened.store, opened.secrets, &key).await?;
-    opened.store.close().await;
-    println(&created.text)
+fn path(id: &str) -> String {
+    format!("/admin/v1/keys/{}", encoded(id))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use suntap_server::http::{Limits, TrustedProxy, origin, serve, serve_ops};
+use suntap_server::http::{AdminListener, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
 use suntap_server::ops::{signals, systemd};
 use suntap_server::secrets::{Secrets, random};
@@ -33,6 +33,13 @@ pub(crate) struct Args {
     /// A second address for `/readyz` and `/metrics`, which are then no longer on the first. `/healthz` is on both.
     #[arg(long, env = "SUNTAP_OPS_LISTEN")]
     pub(crate) ops_listen: Option<String>,
+    /// The address of the private admin API, such as `127.0.0.1:8081` or `unix:/run/suntap/admin.sock`. Only the owner can use the
+    /// socket. Without this option, there is no admin API. Create a key for it first: `suntap-server manager new`.
+    #[arg(long, env = "SUNTAP_ADMIN_LISTEN")]
+    pub(crate) admin_listen: Option<String>,
+    /// A name by which clients call the admin API, besides IP addresses and `localhost`. Can be repeated.
+    #[arg(long = "admin-host", env = "SUNTAP_ADMIN_HOST", value_delimiter = ',')]
+    pub(crate) admin_hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
@@ -71,6 +78,8 @@ pub(crate) struct Args {
 
 /// Files that are left to the store, the log and the runtime, besides the connections to a database.
 const OTHER_FILES: u64 = 32;
+/// Connections to the admin API at once.
+const ADMIN_CONNECTIONS: usize = 32;
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let log = Log::start(args.log, args.log_format)?;
@@ -85,10 +94,15 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         Some(address) => Some(listen("--ops-listen", &address).await?),
         None => None,
     };
+    let admin = match &args.admin_listen {
+        Some(address) => Some(admin_listen(address).await?),
+        None => None,
+    };
     let origin = origin(listener.local_addr()?);
     // Before anything is served, so that a signal ends no request.
     let end = signals::end()?;
-    let connections = connections(args.max_connections, args.store.pool)?;
+    let of_admin = if admin.is_some() { ADMIN_CONNECTIONS } else { 0 };
+    let connections = connections(args.max_connections, args.store.pool.saturating_add(of_admin))?;
     let demo = if args.demo { Some(DemoFile::new("demo")?) } else { None };
     let app = if let Some(file) = &demo {
         let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random()?));
@@ -110,6 +124,14 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         print(format!("listening at {origin}, tags and counters in {}", args.store.address()?));
         App::new(opened.store, opened.secrets)
     };
+    if let Some((_, address)) = &admin {
+        print(format!("administration at {address}"));
+        if !app.has_manager().await? {
+            tracing::warn!(
+                "there is no management key yet, so nobody can use the admin API: run suntap-server manager new"
+            );
+        }
+    }
     let app = app.with_log(log.lost_lines(), args.log_uids).with_invalid_keys(args.invalid_keys);
     let app = app.with_trusted_proxies(args.trusted_proxies.into());
     let app = app.with_history(args.history_keep, args.history_entries);
@@ -145,8 +167,14 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
             serve_ops(listener, Arc::clone(&app), limits, until_end()).await;
         }
     };
+    let admin = async {
+        if let Some((listener, _)) = admin {
+            let limits = Limits { connections: ADMIN_CONNECTIONS, ..limits };
+            serve_admin(listener, Arc::clone(&app), args.admin_hosts, args.invalid_keys, limits, until_end()).await;
+        }
+    };
     let history = app.keep_history(until_end());
-    let (failure, (), (), ()) = tokio::join!(end, main, ops, history);
+    let (failure, (), (), (), ()) = tokio::join!(end, main, ops, admin, history);
     app.finish_history().await;
     watchdog.abort();
     // Until it has ended, it may hold the application.
@@ -172,6 +200,17 @@ pub(crate) async fn addresses(flag: &str, text: &str) -> anyhow::Result<Vec<Sock
     let found = tokio::net::lookup_host(text).await;
     let found = found.context("expected a host and a port, such as 127.0.0.1:8080");
     Ok(found.with_context(|| format!("{flag} {text}"))?.collect())
+}
+
+/// Listens for the admin API. Returns the address to print, too.
+async fn admin_listen(text: &str) -> anyhow::Result<(AdminListener, String)> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        let listener = AdminListener::unix(path.as_ref()).with_context(|| format!("--admin-listen {text}"))?;
+        return Ok((listener, text.into()));
+    }
+    let listener = listen("--admin-listen", text).await?;
+    let address = origin(listener.local_addr()?);
+    Ok((AdminListener::Tcp(listener), address))
 }
 
 /// Returns the number of connections that the limit of open files allows, at most `wanted`. Raises the limit if it can be raised.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +13,13 @@ use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::admin::{self, AdminState};
+#[cfg(unix)]
+use super::unix::UnixSocket;
 use super::{ops_routes, routes};
 use crate::app::App;
 
@@ -41,8 +46,68 @@ pub async fn serve_ops(listener: TcpListener, app: Arc<App>, limits: Limits, end
     serve_router(listener, router, app, limits, end).await;
 }
 
+/// Where the admin API is served.
+#[derive(Debug)]
+pub enum AdminListener {
+    /// At an address.
+    Tcp(TcpListener),
+    /// At a Unix socket.
+    #[cfg(unix)]
+    Unix(UnixSocket),
+}
+
+impl AdminListener {
+    /// Creates a Unix socket that only its owner can use. It is removed at the end.
+    ///
+    /// # Errors
+    /// Returns an error if another process listens there, if something else has this path, or if it cannot be created.
+    pub fn unix(path: &Path) -> std::io::Result<Self> {
+        #[cfg(unix)]
+        return UnixSocket::bind(path).map(Self::Unix);
+        #[cfg(not(unix))]
+        return Err(std::io::Error::other(format!("{}: this system has no Unix sockets", path.display())));
+    }
+}
+
+/// Like [`serve`], but only for the admin API. `hosts` are names of this host, besides IP addresses and `localhost`, by which clients
+/// may call it. `invalid_keys` is the number of requests with an invalid key per client and minute after which the status is 429.
+pub async fn serve_admin(
+    listener: AdminListener,
+    app: Arc<App>,
+    hosts: Vec<String>,
+    invalid_keys: u32,
+    limits: Limits,
+    end: impl Future<Output = ()>,
+) {
+    let state = Arc::new(AdminState::new(Arc::clone(&app), hosts, invalid_keys));
+    let router = admin::routes(state, limits.timeout);
+    match listener {
+        AdminListener::Tcp(listener) => serve_router(listener, router, app, limits, end).await,
+        #[cfg(unix)]
+        AdminListener::Unix(socket) => serve_router(socket, router, app, limits, end).await,
+    }
+}
+
+/// A listener for connections of one kind.
+pub(super) trait Listener {
+    type Stream: AsyncRead + AsyncWrite + Send + 'static;
+
+    /// Accepts a connection. A client of a Unix socket has no address.
+    fn accept(&self) -> impl Future<Output = std::io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
+}
+
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> std::io::Result<(TcpStream, Option<IpAddr>)> {
+        let (stream, address) = self.accept().await?;
+        let _ = stream.set_nodelay(true);
+        Ok((stream, Some(address.ip())))
+    }
+}
+
 async fn serve_router(
-    listener: TcpListener,
+    listener: impl Listener,
     router: Router,
     app: Arc<App>,
     limits: Limits,
@@ -66,20 +131,19 @@ async fn serve_router(
             () = &mut end => break,
         };
         let (stream, peer) = match accepted {
-            Ok((stream, address)) => (stream, address.ip()),
+            Ok(accepted) => accepted,
             Err(error) => {
                 failures.note(&app, &error);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             }
         };
-        let _ = stream.set_nodelay(true);
         // A client that does not read its answer holds a place no longer than one that sends nothing.
         let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.timeout));
         let (service, sender_app) = (service.clone(), Arc::clone(&app));
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            let sender = sender_app.trusted_proxies.sender(Some(peer), request.headers());
+            let sender = sender_app.trusted_proxies.sender(peer, request.headers());
             request.extensions_mut().insert(sender);
             service.call(request)
         });

@@ -14,13 +14,14 @@ use suntap::Presented;
 use suntap::platform::{Accepted, Caller, Failure, Outcome, Refusal, Request, Verdict};
 
 use super::sender::Sender;
-use crate::app::{App, now};
+use crate::app::App;
 use crate::demo;
 use crate::ops::metrics::Api;
 use crate::registry::row::Row;
 use crate::registry::tag_ref;
 use crate::store::StoreError;
 use crate::text;
+use crate::time::now;
 
 const STYLE: &str = include_str!("style.css");
 

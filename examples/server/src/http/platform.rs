@@ -10,8 +10,9 @@ use axum::response::Response;
 use suntap::platform::Answer;
 
 use super::sender::Sender;
-use crate::app::{App, now};
+use crate::app::App;
 use crate::ops::metrics::Api;
+use crate::time::now;
 
 pub(super) async fn ixkio(
     State(app): State<Arc<App>>,

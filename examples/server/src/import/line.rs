@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use suntap::kdf::ecode::SealedKeys;
+use suntap::{CounterId, UnixMillis};
 
 use super::check::MAX_LINE;
-use crate::registry::document::{ApiKey, Derivation, KeyKind, Level, Organisation, StoredKeys, Tag};
+use crate::registry::document::{
+    ApiKey, Derivation, KeyKind, Level, Organisation, StoredKeys, Tag, sealed_text, tag_id_text, time_text,
+};
 use crate::secrets::redacted;
 
 /// A complete line.
@@ -30,6 +34,8 @@ pub(super) struct ImportedKey {
     key: String,
     kind: ImportedKind,
     label: Option<String>,
+    #[serde(default, with = "time_text")]
+    expires: Option<UnixMillis>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -46,23 +52,30 @@ pub(super) struct ImportedToken {
     organisation: u64,
     token: String,
     label: Option<String>,
+    #[serde(default, with = "time_text")]
+    expires: Option<UnixMillis>,
 }
 
 impl Line {
     /// Returns the text of an API key or token, and the document to store under its name.
     pub(super) fn api_key(&self) -> Option<(&str, ApiKey)> {
-        let (text, organisation, kind, label) = match self {
-            Self::ApiKey(ImportedKey { organisation, key, kind, label }) => {
+        let (text, organisation, kind, label, expires) = match self {
+            Self::ApiKey(ImportedKey { organisation, key, kind, label, expires }) => {
                 let kind = match kind {
                     ImportedKind::Public => KeyKind::Public,
                     ImportedKind::Private => KeyKind::Private,
                 };
-                (key, organisation, kind, label)
+                (key, organisation, kind, label, expires)
             }
-            Self::Token(ImportedToken { organisation, token, label }) => (token, organisation, KeyKind::Token, label),
+            Self::Token(ImportedToken { organisation, token, label, expires }) => {
+                (token, organisation, KeyKind::Token, label, expires)
+            }
             _ => return None,
         };
-        Some((text, ApiKey { organisation: *organisation, kind, label: label.clone(), secret: None }))
+        Some((
+            text,
+            ApiKey { organisation: *organisation, kind, label: label.clone(), secret: None, expires: *expires },
+        ))
     }
 }
 
@@ -81,10 +94,21 @@ pub(super) enum Keys {
         epoch: u32,
     },
     /// Keys that were sealed when the tag was set up.
+    #[serde(rename_all = "camelCase")]
     Sealed {
         sealed: String,
         #[serde(default)]
         epoch: u32,
+        /// The counter id, which only an export knows.
+        #[serde(default, with = "tag_id_text")]
+        counter_id: Option<CounterId>,
+    },
+    /// Keys that a server sealed under its secret, from an export.
+    #[serde(rename_all = "camelCase")]
+    Held {
+        #[serde(with = "sealed_text")]
+        sealed: SealedKeys,
+        has_meta: bool,
     },
     /// Keys that the server derives for each tap.
     Derived(Derivation),

@@ -9,6 +9,7 @@ use crate::registry::document::{KeySource, StoredKeys, Tag};
 use crate::registry::row;
 
 const NO_CONTEXT: &str = "keys that are sealed under an eCode need a tag with a number and a UID";
+const NO_SECRET: &str = "there is no server secret to seal keys with";
 const FACTORY: &str = "a key is 16 zero bytes, the factory key, with which everybody can make taps that pass (--allow-factory-keys accepts it)";
 
 impl Draft<'_> {
@@ -19,18 +20,21 @@ impl Draft<'_> {
         mut tag: Tag<Keys>,
         before: Option<&Tag<StoredKeys>>,
     ) -> Checked<(Tag<StoredKeys>, Option<SdmFileReadKey>)> {
+        let mut counter = None;
         let (source, plain) = match tag.keys.take() {
             None => (None, None),
             Some(Keys::Plain { meta, file, e_code, epoch }) => {
                 let (source, file) = self.sealed(&tag, meta.as_deref(), &file, e_code.as_deref(), epoch)?;
                 (Some(source), Some(file))
             }
-            Some(Keys::Sealed { sealed, epoch }) => {
+            Some(Keys::Held { sealed, has_meta }) => (Some(self.held(&tag, &sealed, has_meta)?), None),
+            Some(Keys::Sealed { sealed, epoch, counter_id }) => {
                 let sealed = crate::hex::decode(&sealed).map(SealedKeys::from_bytes);
                 let sealed = sealed.ok_or("sealed keys must have 128 hex digits")?;
                 if row::sealed_context(&tag, epoch).is_none() {
                     return problem(NO_CONTEXT);
                 }
+                counter = counter_id;
                 (Some(KeySource::Sealed { sealed, epoch }), None)
             }
             Some(Keys::Derived(derivation)) => {
@@ -41,7 +45,7 @@ impl Draft<'_> {
             }
             Some(Keys::Kept(keys)) => (Some(self.kept(keys.source, &tag, before)?), None),
         };
-        Ok((tag.with_keys(source.map(|source| StoredKeys { source, counter: None })), plain))
+        Ok((tag.with_keys(source.map(|source| StoredKeys { source, counter })), plain))
     }
 
     /// Seals the keys of a line, under the eCode if there is one.
@@ -58,13 +62,9 @@ impl Draft<'_> {
         // Without a `meta` key, none is used.
         let meta = meta.map(SdmMetaReadKey::from_hex).transpose().map_err(digits)?.unwrap_or(SdmMetaReadKey::FACTORY);
         let file = SdmFileReadKey::from_hex(file).map_err(digits)?;
-        let is_factory = (has_meta && meta == SdmMetaReadKey::FACTORY) || file == SdmFileReadKey::FACTORY;
-        if is_factory && !self.allowed.factory_keys {
-            return problem(FACTORY);
-        }
-        let no_secret = || "there is no server secret to seal keys with";
+        self.refuse_factory(has_meta.then_some(&meta), &file)?;
         let Some(code) = e_code else {
-            let sealed = row::hold(tag, self.secrets, &meta, &file).ok_or_else(no_secret)?;
+            let sealed = row::hold(tag, self.secrets, &meta, &file).ok_or(NO_SECRET)?;
             return Ok((KeySource::Held { sealed, has_meta }, file));
         };
         let code = ECode::parse(code).map_err(|error| error.to_string())?;
@@ -72,9 +72,26 @@ impl Draft<'_> {
         if !has_meta {
             return problem("`meta` is missing: an eCode seals both keys");
         }
-        let secret = self.secrets.server.first().ok_or_else(no_secret)?;
+        let secret = self.secrets.server.first().ok_or(NO_SECRET)?;
         let sealed = SealedKeys::seal(secret, &code, &context, &meta, &file);
         Ok((KeySource::Sealed { sealed, epoch }, file))
+    }
+
+    /// Seals keys again that a server sealed for the same tag.
+    fn held(&self, tag: &Tag<Keys>, sealed: &SealedKeys, has_meta: bool) -> Checked<KeySource> {
+        let Some((meta, file)) = row::open_held(sealed, tag, self.secrets) else {
+            return problem(
+                "no server secret opens the `held` keys for this tag: they belong to another tag or another secret",
+            );
+        };
+        self.refuse_factory(has_meta.then_some(&meta), &file)?;
+        let sealed = row::hold(tag, self.secrets, &meta, &file).ok_or(NO_SECRET)?;
+        Ok(KeySource::Held { sealed, has_meta })
+    }
+
+    fn refuse_factory(&self, meta: Option<&SdmMetaReadKey>, file: &SdmFileReadKey) -> Checked {
+        let is_factory = meta == Some(&SdmMetaReadKey::FACTORY) || *file == SdmFileReadKey::FACTORY;
+        if is_factory && !self.allowed.factory_keys { problem(FACTORY) } else { Ok(()) }
     }
 
     /// Returns the stored keys of a tag for a line that does not name `keys`. Sealed keys open only with the UID that they

@@ -17,8 +17,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 use self::line::{Encoder, Header, Line};
-use crate::app::now;
 use crate::store::{FORMAT, Record, Store};
+use crate::time::now;
 
 mod history;
 mod line;

@@ -11,8 +11,9 @@
 //! | `shape/` and a shape | the layouts with this path and these parameters, see [`index`](super::index) |
 //! | `claimed/04AABBCC112233` | the keys of the tags with this UID that their URL does not name |
 //! | `key/` and 32 digits | [`ApiKey`]: the organisation and kind of an API key or token |
+//! | `manager/` and 32 digits | [`Manager`]: the label and role of a management key |
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use suntap::kdf::ecode::SealedKeys;
 use suntap::platform::ApiKeyName;
@@ -20,7 +21,7 @@ use suntap::platform::State as InUse;
 use suntap::platform::rules::{Comparison, Equality, Rule};
 use suntap::{CounterId, LayoutError, Scheme, SdmLayout, SdmReadCtr, Uid, UnixMillis};
 
-use crate::hex;
+use crate::{hex, time};
 
 /// The owner of tags.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -36,6 +37,12 @@ pub struct Organisation {
     /// `true` if ixkio clients need a token.
     #[serde(default, deserialize_with = "or_default")]
     pub needs_token: bool,
+    /// The state. If it is inactive, all of its tags are.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "State::is_active")]
+    pub state: State,
+    /// `true` while it is being deleted: import adds nothing to it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_false")]
+    pub closing: bool,
 }
 
 /// A folder, a tag group or a batch.
@@ -55,6 +62,9 @@ pub struct Level {
     /// The rules that choose the responses of the tags of a tag group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleSet>,
+    /// `true` while it is being deleted: import adds nothing to it.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_false")]
+    pub closing: bool,
 }
 
 /// An API key or token. Its text is not stored: the key of the document is a keyed hash of the text.
@@ -71,6 +81,59 @@ pub struct ApiKey {
     /// The id of the `apiKeys` secret that hashed its text, or `None` in a document of an earlier version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// When it ends. After that, it is answered like an unknown one.
+    #[serde(default, with = "time_text", skip_serializing_if = "Option::is_none")]
+    pub expires: Option<UnixMillis>,
+}
+
+impl ApiKey {
+    /// Returns `true` if the key is not valid any more.
+    #[must_use]
+    pub fn has_expired(&self) -> bool {
+        has_passed(self.expires)
+    }
+}
+
+/// A management key. Its text is not stored: the key of the document is a keyed hash of the text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manager {
+    /// A name for the operator, which the history shows.
+    pub label: String,
+    /// What the key authorises.
+    pub role: Role,
+    /// The organisation to whose tags a key for the vendor's call is restricted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<u64>,
+    /// When it ends. After that, it is answered like an unknown one.
+    #[serde(default, with = "time_text", skip_serializing_if = "Option::is_none")]
+    pub expires: Option<UnixMillis>,
+    /// When it was created.
+    #[serde(default, with = "time_text", skip_serializing_if = "Option::is_none")]
+    pub created: Option<UnixMillis>,
+    /// The id of the `apiKeys` secret that hashed its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+impl Manager {
+    /// Returns `true` if the key is not valid any more.
+    #[must_use]
+    pub fn has_expired(&self) -> bool {
+        has_passed(self.expires)
+    }
+}
+
+/// What a management key authorises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// Reading.
+    ReadOnly,
+    /// Everything.
+    ReadWrite,
+    /// Only the vendor's calls `PATCH /v1/x/…` and `PATCH /v1/a/…`, for the tags of one organisation.
+    Patch,
 }
 
 /// What a client with this key may do. Clients with every kind of key can verify taps.
@@ -86,16 +149,16 @@ pub enum KeyKind {
 }
 
 /// The last accepted tap of a tag, from another service.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImportedCounter {
     /// Its counter.
     pub ctr: SdmReadCtr,
     /// When the tap was accepted: ISO 8601 with the offset from UTC.
-    #[serde(default, deserialize_with = "time_text")]
+    #[serde(default, with = "time_text", skip_serializing_if = "Option::is_none")]
     pub at: Option<UnixMillis>,
     /// The number of accepted taps.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taps: Option<u32>,
 }
 
@@ -155,7 +218,7 @@ pub struct Tag<K> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Box<RawValue>>,
     /// The last tap that another service accepted. Only a line of an import has this field.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counter: Option<ImportedCounter>,
 }
 
@@ -257,6 +320,13 @@ pub enum State {
     Active,
     /// Not in use: the server refuses all taps.
     Inactive,
+}
+
+impl State {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+    fn is_active(&self) -> bool {
+        *self == Self::Active
+    }
 }
 
 impl From<State> for InUse {
@@ -393,6 +463,12 @@ pub mod key {
         format!("claimed/{uid}")
     }
 
+    /// A management key.
+    #[must_use]
+    pub fn manager(name: &ApiKeyName) -> String {
+        format!("manager/{}", hex::encode(name.as_bytes()))
+    }
+
     /// An API key or token.
     #[must_use]
     pub fn api_key(name: &ApiKeyName) -> String {
@@ -403,7 +479,7 @@ pub mod key {
 /// Defines how a type is written as text.
 macro_rules! as_text {
     ($module:ident, $type:ty, $from:expr, $to:expr, $wanted:literal) => {
-        pub(super) mod $module {
+        pub(crate) mod $module {
             use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
             use super::*;
@@ -467,13 +543,35 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserial
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Reads a time of ISO 8601 with the offset from UTC.
-pub(crate) fn time_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
-    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    let time = chrono::DateTime::parse_from_rfc3339(&text).ok();
-    let millis = time.and_then(|time| u64::try_from(time.timestamp_millis()).ok());
-    let millis = millis.ok_or_else(|| D::Error::custom("a time must be like 2023-07-09T09:23:53.672Z"))?;
-    Ok(Some(UnixMillis::new(millis)))
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn has_passed(end: Option<UnixMillis>) -> bool {
+    // Without a clock, nothing that ends is valid.
+    end.is_some_and(|end| time::now().is_none_or(|now| now >= end))
+}
+
+pub(crate) mod time_text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::{UnixMillis, time};
+
+    #[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
+    pub(crate) fn serialize<S: Serializer>(at: &Option<UnixMillis>, serializer: S) -> Result<S::Ok, S::Error> {
+        match at.map(time::text) {
+            Some(text) => serializer.serialize_str(&text),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMillis>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        let time =
+            time::parse(&text).ok_or_else(|| D::Error::custom("a time must be like 2023-07-09T09:23:53.672Z"))?;
+        Ok(Some(time))
+    }
 }
 
 mod rule_texts {

@@ -11,7 +11,9 @@ use suntap::platform::{
 use suntap::{LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
 use super::index::{self, MetaKeyRef};
-use crate::registry::document::{Derivation, KeySource, Layout, Level, Organisation, RuleSet, StoredKeys, Tag, key};
+use crate::registry::document::{
+    Derivation, KeySource, Layout, Level, Organisation, RuleSet, State, StoredKeys, Tag, key,
+};
 use crate::secrets::{Rewrapped, Secrets};
 
 /// A tag with its organisation, folder, tag group and batch.
@@ -167,6 +169,11 @@ impl TagRecord for Row {
     fn record(&self) -> Record<'_> {
         let Above { organisation, folder, tag_group, batch, layout } = &*self.above;
         let state = |level: &Option<Level>| level.as_ref().map_or(InUse::Active, |level| level.state.into());
+        let outermost = match organisation.state {
+            State::Active => state(folder),
+            // The library knows no state of an organisation. Its outermost level is the folder.
+            State::Inactive => InUse::Inactive,
+        };
         let chip = self.layout.as_ref().or(layout.as_ref()).map(|layout| Chip {
             layout,
             keys: self.keys(layout.scheme()).unwrap_or(Keys::NotLoaded),
@@ -178,7 +185,7 @@ impl TagRecord for Row {
         Record {
             needs_token: organisation.needs_token,
             standing: Standing {
-                folder: state(folder),
+                folder: outermost,
                 tag_group: state(tag_group),
                 batch: state(batch),
                 tag_code: self.tag.state.into(),
@@ -283,7 +290,11 @@ pub(crate) fn hold_again<K, L>(
 }
 
 /// Opens held keys with the server secret that they were sealed with.
-fn open_held<K>(sealed: &SealedKeys, tag: &Tag<K>, secrets: &Secrets) -> Option<(SdmMetaReadKey, SdmFileReadKey)> {
+pub(crate) fn open_held<K>(
+    sealed: &SealedKeys,
+    tag: &Tag<K>,
+    secrets: &Secrets,
+) -> Option<(SdmMetaReadKey, SdmFileReadKey)> {
     secrets.unseal(sealed, &WITHOUT_CODE, &held_context(tag))
 }
 

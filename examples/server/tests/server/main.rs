@@ -12,6 +12,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod admin;
 mod api_keys;
 mod backends;
 mod backup;

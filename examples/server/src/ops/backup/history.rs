@@ -29,7 +29,7 @@ pub(super) struct History {
 struct Event {
     #[serde(rename = "event")]
     kind: String,
-    #[serde(default, deserialize_with = "time_text")]
+    #[serde(default, deserialize_with = "time_text::deserialize")]
     at: Option<UnixMillis>,
     verdict: Option<String>,
     counter_id: Option<String>,

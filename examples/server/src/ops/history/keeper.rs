@@ -9,8 +9,8 @@ use suntap::UnixMillis;
 use tokio::sync::{mpsc, watch};
 
 use super::counts::{Counted, Counts};
-use crate::app::now;
 use crate::store::{Entry, Retention, Store, StoreError, Stream};
+use crate::time::now;
 
 /// Entries that may wait to be written. Further ones are dropped and counted.
 const QUEUE: usize = 8192;

@@ -1,0 +1,154 @@
+//! Tags.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use suntap::Mark;
+
+use super::{Admin, AdminError, Listed};
+use crate::import::removal::prepare_removal;
+use crate::registry::document::{Entry, Layout, Level, State, StoredKeys, Tag, key};
+use crate::registry::row::Above;
+use crate::registry::{above, one, tag};
+use crate::store::StoreError;
+
+/// A tag, with what applies to it from the levels around it.
+#[derive(Debug)]
+pub struct TagDetails {
+    /// The key of its document.
+    pub key: String,
+    /// The tag.
+    pub tag: Box<Tag<StoredKeys>>,
+    /// Its layout, its own or that of its tag group.
+    pub layout: Option<Layout>,
+    /// The outermost level that is inactive, if any: `organisation`, `folder`, `tagGroup`, `batch` or `tag`.
+    pub inactive: Option<&'static str>,
+    /// Its last accepted tap, if its counter id is known and it has one.
+    pub mark: Option<Mark>,
+}
+
+/// Returns the key of the document of a tag: `xuid/…` or `number/…`. A text without a slash is an XUID.
+///
+/// # Errors
+/// Returns an error if the text has another form.
+pub fn tag_key(text: &str) -> Result<String, AdminError> {
+    match text.split_once('/') {
+        None => Ok(key::xuid(text)),
+        Some(("xuid", xuid)) => Ok(key::xuid(xuid)),
+        Some(("number", number)) => match number.parse() {
+            Ok(number) => Ok(key::number(number)),
+            Err(_) => Err(AdminError::Invalid("the number of a tag must be an integer".into())),
+        },
+        Some(_) => Err(AdminError::Invalid("a tag must be xuid/XUID or number/NUMBER".into())),
+    }
+}
+
+pub(super) fn unknown_tag(key: &str) -> AdminError {
+    AdminError::Missing(format!("there is no tag {key}"))
+}
+
+impl Admin<'_> {
+    /// Returns a page of tags, in the order of their keys (over Redis in any order). `prefix` is the start of a key, such as `xuid/q8`
+    /// or `number/10`; a text without a slash is the start of an XUID, and without a text all tags are listed.
+    ///
+    /// # Errors
+    /// Returns an error if the prefix or the cursor is invalid, or the store fails.
+    pub async fn tags(
+        &self,
+        prefix: &str,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Listed<Box<Tag<StoredKeys>>>, AdminError> {
+        let page = self.listed(&tag_prefixes(prefix)?, cursor, limit).await?;
+        let items = page.items.into_iter().map(|(key, entry)| match entry {
+            Entry::Tag(tag) => Ok((key, tag)),
+            Entry::See(_) => Err(StoreError::Document(key)),
+        });
+        Ok(Listed { items: items.collect::<Result<_, _>>()?, next: page.next })
+    }
+
+    /// Returns a tag.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such tag, or the store fails.
+    pub async fn tag(&self, key: &str) -> Result<TagDetails, AdminError> {
+        let (key, tag, above) = self.found(key).await?;
+        let counter = tag.keys.as_ref().and_then(|keys| keys.counter);
+        let mark = match &counter {
+            Some(_) => self.store.read(&[], counter.as_ref()).await?.mark,
+            None => None,
+        };
+        let inactive = inactive(&tag, &above);
+        let group = above.tag_group.as_ref().and_then(|group| group.layout.clone());
+        let layout = tag.layout.clone().or(group);
+        Ok(TagDetails { key, tag, layout, inactive, mark })
+    }
+
+    /// Returns the tag with a key, and what is above it.
+    async fn found(&self, key: &str) -> Result<(String, Box<Tag<StoredKeys>>, Arc<Above>), AdminError> {
+        let (key, found) = tag(self.store, key.into()).await?.ok_or_else(|| unknown_tag(key))?;
+        let keys = found.above();
+        let texts = self.store.read(&keys, None).await?.documents;
+        Ok((key, found, above(&keys, &texts)?))
+    }
+
+    /// Takes a tag out of use, or into use again.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such tag, or the store fails.
+    pub async fn set_tag_state(&self, key: &str, state: State) -> Result<(), AdminError> {
+        let line = line_of(key, "state", &json!(state)).ok_or_else(|| unknown_tag(key))?;
+        if one(self.store, key.into()).await?.is_none() {
+            return Err(unknown_tag(key));
+        }
+        self.import_line(if state == State::Active { "tag.enable" } else { "tag.disable" }, key, &line).await
+    }
+
+    /// Removes a tag with all of its names. Its counter stays: if the tag is imported again with the same key, it still refuses old
+    /// taps.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such tag, or the store fails.
+    pub async fn delete_tag(&self, key: &str) -> Result<(), AdminError> {
+        let mut attempts = 0;
+        loop {
+            let change = prepare_removal(self.store, self.secrets, key).await?.ok_or_else(|| unknown_tag(key))?;
+            if self.write("tag.delete", key, change, &mut attempts).await? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Returns the line of an import that changes one field of a tag.
+pub(super) fn line_of(key: &str, field: &str, value: &serde_json::Value) -> Option<String> {
+    let mut fields = match key.split_once('/')? {
+        ("xuid", xuid) => json!({ "xuid": xuid }),
+        ("number", number) => json!({ "number": number.parse::<u64>().ok()? }),
+        _ => return None,
+    };
+    fields.as_object_mut()?.insert(field.into(), value.clone());
+    Some(json!({ "tag": fields }).to_string())
+}
+
+/// Returns the prefixes of the keys to list.
+pub(super) fn tag_prefixes(prefix: &str) -> Result<Vec<String>, AdminError> {
+    match prefix.split_once('/') {
+        None if prefix.is_empty() => Ok(vec!["xuid/".into(), "number/".into()]),
+        None => Ok(vec![key::xuid(prefix)]),
+        Some(("xuid" | "number", _)) => Ok(vec![prefix.into()]),
+        Some(_) => Err(AdminError::Invalid("a prefix must be like q8, xuid/q8 or number/10".into())),
+    }
+}
+
+fn inactive(tag: &Tag<StoredKeys>, above: &Above) -> Option<&'static str> {
+    let state = |level: &Option<Level>| level.as_ref().map(|level| level.state);
+    let states = [
+        ("organisation", Some(above.organisation.state)),
+        ("folder", state(&above.folder)),
+        ("tagGroup", state(&above.tag_group)),
+        ("batch", state(&above.batch)),
+        ("tag", Some(tag.state)),
+    ];
+    states.into_iter().find(|(_, state)| *state == Some(State::Inactive)).map(|(name, _)| name)
+}

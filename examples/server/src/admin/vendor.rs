@@ -1,0 +1,85 @@
+//! The vendor's management call, which changes a tag by its XUID, CUID or UID.
+
+use suntap::Uid;
+
+use super::tags::{line_of, unknown_tag};
+use super::{Admin, AdminError};
+use crate::registry::document::{Level, Manager, Role, RuleGroup, RuleSet, State, key};
+use crate::registry::{document, one, tag};
+
+/// The name of a tag in the vendor's call.
+#[derive(Clone, Debug)]
+pub enum VendorTag {
+    /// Its XUID.
+    Xuid(String),
+    /// Its CUID in an account.
+    Cuid(String, String),
+    /// Its UID in an account.
+    Uid(String, Uid),
+}
+
+/// What the vendor's call changes.
+#[derive(Clone, Debug, Default)]
+pub struct VendorChange {
+    /// The default response of the tag. An empty text removes the tag's own rules, so that those of the tag group apply.
+    pub default_response: Option<String>,
+    /// The state of the tag.
+    pub state: Option<State>,
+}
+
+impl Admin<'_> {
+    /// Changes a tag, and returns its XUID. A management key of the role `patch` reaches only the tags of its organisation: others are
+    /// unknown to it.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such tag, if the change is refused as by an import, or if the store fails.
+    pub async fn vendor_change(
+        &self,
+        by: &Manager,
+        name: &VendorTag,
+        change: &VendorChange,
+    ) -> Result<String, AdminError> {
+        let name = match name {
+            VendorTag::Xuid(xuid) => key::xuid(xuid),
+            VendorTag::Cuid(account, cuid) => key::cuid(account, cuid),
+            VendorTag::Uid(account, uid) => key::uid(account, *uid),
+        };
+        let found = tag(self.store, name.clone()).await?;
+        let is_own = |organisation| by.role == Role::ReadWrite || by.organisation == Some(organisation);
+        let (key, found) = found.filter(|(_, tag)| is_own(tag.organisation)).ok_or_else(|| unknown_tag(&name))?;
+        let xuid = found.xuid.clone().ok_or_else(|| unknown_tag(&name))?;
+        if let Some(response) = &change.default_response {
+            let groups = found.rules.as_ref().map(|rules| rules.groups.clone());
+            let rules = match (response.is_empty(), groups) {
+                (true, _) => serde_json::Value::Null,
+                (false, Some(groups)) => serde_json::json!({ "groups": groups, "default": response }),
+                // The groups of the tag group stay in force: with `{tagcodedr}` in one of its responses only the default is the tag's
+                // own, and otherwise the tag's own rules would replace them.
+                (false, None) => {
+                    let group = found.above().get(2).cloned();
+                    let groups = match group {
+                        Some(group) => self.own_groups(&group).await?,
+                        None => Vec::new(),
+                    };
+                    serde_json::json!({ "groups": groups, "default": response })
+                }
+            };
+            let line = line_of(&key, "rules", &rules).ok_or_else(|| unknown_tag(&key))?;
+            self.import_line("tag.response", &key, &line).await?;
+        }
+        if let Some(state) = change.state {
+            self.set_tag_state(&key, state).await?;
+        }
+        Ok(xuid)
+    }
+
+    /// Returns the rule groups of a tag group that a tag with its own default response needs: none if the tag group has a place for
+    /// this response.
+    async fn own_groups(&self, group: &str) -> Result<Vec<RuleGroup>, AdminError> {
+        let Some(text) = one(self.store, group.into()).await? else { return Ok(Vec::new()) };
+        let rules: Option<RuleSet> = document::<Level>(group, &text)?.rules;
+        let Some(rules) = rules else { return Ok(Vec::new()) };
+        let has_place = rules.groups.iter().any(|group| group.response.to_ascii_lowercase().contains("{tagcodedr}"));
+        Ok(if has_place { Vec::new() } else { rules.groups })
+    }
+}

@@ -1,0 +1,173 @@
+//! Who may use the admin API.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::AdminState;
+use super::error::{ApiError, response};
+use super::extract::{NDJSON, has_type};
+use crate::admin::{Actor, Admin, authenticate as find_manager};
+use crate::http::{JSON, Sender};
+use crate::registry::document::{Manager, Role};
+
+/// Stands for the address of a client of a Unix socket in the history.
+pub const UNIX: &str = "unix";
+
+/// The authenticated client of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(super) state: Arc<AdminState>,
+    pub(super) manager: Arc<Manager>,
+    actor: Actor,
+}
+
+impl Session {
+    pub(super) fn new(state: Arc<AdminState>, manager: Manager, actor: Actor) -> Self {
+        Self { state, manager: Arc::new(manager), actor }
+    }
+
+    /// Returns the admin service, which acts in the name of the client.
+    pub(super) fn admin(&self) -> Admin<'_> {
+        Admin::new(&self.state.app.store, self.state.app.secrets, self.actor.clone())
+    }
+
+    /// Returns `true` for a command that has opened the store itself.
+    pub(super) fn is_local(&self) -> bool {
+        self.actor.client.is_none()
+    }
+
+    /// Refuses a client that cannot write, for a `GET` that shows more than others.
+    pub(super) fn writer(&self) -> Result<(), ApiError> {
+        if self.manager.role == Role::ReadWrite { Ok(()) } else { Err(forbidden()) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let session = Extension::<Self>::from_request_parts(parts, state).await;
+        // The layer that authenticates adds it to every request.
+        session.map(|Extension(session)| session).map_err(|_| unauthorized())
+    }
+}
+
+/// Refuses requests that a web page of another origin may have caused, and requests by a name of this host that is not known.
+pub(super) async fn same_site(State(state): State<Arc<AdminState>>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let site = headers.get("sec-fetch-site").map_or(&b"none"[..], HeaderValue::as_bytes);
+    if headers.contains_key(header::ORIGIN) || !matches!(site, b"none" | b"same-origin") {
+        return response(StatusCode::FORBIDDEN, "cross_origin", "web pages must not use this API");
+    }
+    if !is_known_host(headers, &state.hosts) {
+        let message = "the header Host must be an IP address, localhost, or a name that --admin-host allows";
+        return response(StatusCode::FORBIDDEN, "unknown_host", message);
+    }
+    // PostgreSQL cannot store this character, so no document has it.
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().contains("%00")) {
+        return ApiError::invalid("the path and the query must not contain %00").into_response();
+    }
+    let has_body = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+        || headers.contains_key(header::TRANSFER_ENCODING);
+    if has_body && ![JSON, NDJSON].iter().any(|expected| has_type(headers, expected)) {
+        let message = "the header Content-Type must be application/json, or application/x-ndjson for an import";
+        return response(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message);
+    }
+    next.run(request).await
+}
+
+/// A name that the owner of a web page controls may lead to this host (DNS rebinding). An IP address cannot be such a name.
+fn is_known_host(headers: &HeaderMap, hosts: &[String]) -> bool {
+    let mut all = headers.get_all(header::HOST).into_iter();
+    let (Some(host), None) = (all.next(), all.next()) else { return false };
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else { return false };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    host.parse::<IpAddr>().is_ok()
+        || host.eq_ignore_ascii_case("localhost")
+        || hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
+}
+
+/// Finds the management key of a request, and refuses the request without one or with one of another role.
+pub(super) async fn authenticate(
+    State(state): State<Arc<AdminState>>,
+    Extension(sender): Extension<Sender>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let is_vendors = request.uri().path().starts_with("/v1/");
+    let presented = if is_vendors { vendor_key(request.headers()) } else { bearer(request.headers()) };
+    let found = match presented {
+        Some(text) => find_manager(&state.app.store, state.app.secrets, text).await,
+        None => Ok(None),
+    };
+    let manager = match found {
+        Ok(Some(manager)) => manager,
+        Ok(None) => return refuse(&state, &sender),
+        Err(error) => return ApiError::from(error).into_response(),
+    };
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_allowed = match manager.role {
+        Role::ReadWrite => true,
+        Role::ReadOnly => is_read && !is_vendors,
+        Role::Patch => is_vendors,
+    };
+    if !is_allowed {
+        return forbidden().into_response();
+    }
+    let client = sender.address.map_or_else(|| UNIX.into(), |address| address.to_string());
+    let id = sender.request.to_string();
+    let actor = Actor { by: manager.label.clone(), client: Some(client), request: Some(id.clone()) };
+    request.extensions_mut().insert(Session::new(state, manager, actor));
+    let mut response = next.run(request).await;
+    // The history and the log have the same id.
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+/// Refuses a request without a valid key. Also says so in the log, unless the client has sent too many of them.
+fn refuse(state: &AdminState, sender: &Sender) -> Response {
+    if state.invalid_keys.allows(sender.address) {
+        tracing::warn!(client = sender.address.map(tracing::field::display), "invalid management key");
+        return unauthorized().into_response();
+    }
+    let message = "too many requests with an invalid management key: wait a minute";
+    response(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", message)
+}
+
+fn unauthorized() -> ApiError {
+    let message = "a management key is needed: Authorization: Bearer management_…";
+    ApiError::Http(StatusCode::UNAUTHORIZED, "unauthorized", message.into())
+}
+
+fn forbidden() -> ApiError {
+    ApiError::Http(StatusCode::FORBIDDEN, "forbidden", "the role of the management key does not allow this".into())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, key) = single(headers, "authorization")?.split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| key.trim_ascii())
+}
+
+/// The vendor accepts the token in each of these headers.
+fn vendor_key(headers: &HeaderMap) -> Option<&[u8]> {
+    single(headers, "x-api-key").or_else(|| single(headers, "ixkio-r"))
+}
+
+/// Returns the value of a header that a request has once.
+fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let mut all = headers.get_all(name).into_iter();
+    match (all.next(), all.next()) {
+        (Some(value), None) => Some(value.as_bytes()),
+        _ => None,
+    }
+}

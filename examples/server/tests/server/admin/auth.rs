@@ -1,0 +1,214 @@
+//! Who may use the admin API.
+
+use serde_json::{Value, json};
+
+use super::{Live, command, lines, success};
+use crate::client::{Client, Reply};
+use crate::counters::{etrnl_body, etrnl_tag};
+use crate::tags::{self, Folder};
+
+const READ: &str = "/admin/v1/tags";
+
+fn bearer(key: &str) -> String {
+    format!("Authorization: Bearer {key}\r\n")
+}
+
+fn error(reply: &Reply) -> (u16, String) {
+    let body: Value = serde_json::from_str(&reply.body).unwrap();
+    assert!(!body["message"].as_str().unwrap().is_empty());
+    (reply.status, body["error"].as_str().unwrap().into())
+}
+
+#[test]
+fn only_management_keys_open_the_admin_api() {
+    let mut given = lines(1);
+    given.push(etrnl_tag(7000).1);
+    let live = Live::new(&given);
+    let expired = live.print(&["manager", "new", "--label", "Old", "--role", "read-write", "--expires", "1ms"]);
+    let new = |kind: &str| live.print(&["key", "new", "--organisation", "1", "--kind", kind]).trim().to_owned();
+    let (private, public, token) = (new("private"), new("public"), new("token"));
+    let patch = live.print(&["manager", "new", "--label", "App", "--role", "patch", "--organisation", "1"]);
+    let (patch, expired) = (patch.trim(), expired.trim());
+
+    let unknown = error(&live.send("GET", READ, &bearer("management_00000000000000000000000000000000"), b""));
+    assert_eq!(unknown, (401, "unauthorized".into()));
+    let twice = bearer(&live.writer).repeat(2);
+    for headers in [
+        String::new(),
+        bearer(""),
+        bearer(expired),
+        bearer(&private),
+        bearer(&public),
+        bearer(&token),
+        bearer(&live.writer.to_uppercase()),
+        bearer(&live.writer[..live.writer.len() - 1]),
+        format!("Authorization: Basic {}\r\n", live.writer),
+        format!("Authorization: {}\r\n", live.writer),
+        format!("X-API-Key: {}\r\n", live.writer),
+        format!("API-Key: {}\r\n", live.writer),
+        twice,
+    ] {
+        for (method, target) in [
+            ("GET", READ),
+            ("GET", "/admin/v1/openapi.json"),
+            ("GET", "/nowhere"),
+            ("DELETE", "/admin/v1/tags/xuid/tag00001"),
+        ] {
+            assert_eq!(error(&live.send(method, target, &headers, b"")), unknown, "{headers:?} {method} {target}");
+        }
+    }
+    for key in [&live.writer, &live.reader] {
+        assert_eq!(live.send("GET", READ, &bearer(key), b"").status, 200);
+        assert_eq!(live.send("GET", READ, &format!("authorization: bearer {key}\r\n"), b"").status, 200);
+        let mut client = Client::new(live.admin.strip_prefix("http://").unwrap()).unwrap();
+        client.send(format!("HEAD {READ} HTTP/1.1\r\nHost: [::1]\r\n{}\r\n", bearer(key)).as_bytes()).unwrap();
+        assert_eq!(client.receive_head().unwrap().status, 200);
+    }
+    let forbidden = (403, "forbidden".to_owned());
+    let json = "Content-Type: application/json\r\n";
+    for (method, target, body) in [
+        ("DELETE", "/admin/v1/tags/xuid/tag00001", ""),
+        ("POST", "/admin/v1/tags/xuid/tag00001/disable", ""),
+        ("POST", "/admin/v1/tags/xuid/tag00001/counter/raise", r#"{"ctr":9}"#),
+        ("POST", "/admin/v1/keys", r#"{"organisation":1,"kind":"private"}"#),
+        ("POST", "/admin/v1/managers", r#"{"label":"A","role":"readWrite"}"#),
+        ("PATCH", "/v1/x/tag00001", r#"{"ix_status":"Inactive"}"#),
+        ("GET", "/admin/v1/export", ""),
+        ("POST", "/nowhere", ""),
+    ] {
+        let headers = format!("{}{json}X-API-Key: {}\r\n", bearer(&live.reader), live.reader);
+        assert_eq!(error(&live.send(method, target, &headers, body.as_bytes())), forbidden, "{method} {target}");
+    }
+    assert_eq!(error(&live.send("GET", READ, &bearer(patch), b"")), forbidden);
+    assert!(live.tap(&tags::tag(1).tap().unwrap()).contains("Pass"), "nothing was changed");
+
+    // A management key verifies nothing.
+    let mut client = Client::new(&live.server.address).unwrap();
+    let body = etrnl_body(&etrnl_tag(7000).0.tap().unwrap());
+    for (key, status) in [(&*live.writer, 401), (patch, 401), (&private, 200)] {
+        let headers = format!("API-Key: {key}\r\nContent-Type: application/json\r\n");
+        let reply = client.post("/v1/tags/verify-authenticity", &headers, body.as_bytes()).unwrap();
+        assert_eq!(reply.status, status, "{reply:?}");
+    }
+    live.import(&[json!({ "organisation": { "id": 1, "needsToken": true } })]);
+    let mut tag = tags::tag(1).with_ctr(suntap::SdmReadCtr::new(5).unwrap());
+    let url = tag.tap().unwrap().to_string();
+    assert!(live.tap(&format!("{url}&r={}", live.writer)).contains("token_invalid"));
+    assert!(live.tap(&format!("{url}&r={token}")).contains("Pass"));
+    // The admin API is on its own listener only.
+    for target in [READ, "/admin/v1/openapi.json"] {
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: t\r\n{}\r\n", bearer(&live.writer)).as_bytes()).unwrap();
+        assert_eq!(client.receive().unwrap().status, 404);
+    }
+    client
+        .send(format!("PATCH /v1/x/tag00001 HTTP/1.1\r\nHost: t\r\nX-API-Key: {}\r\n\r\n", live.writer).as_bytes())
+        .unwrap();
+    assert_eq!(client.receive().unwrap().status, 404);
+}
+
+#[test]
+fn web_pages_and_unknown_hosts_are_refused() {
+    let folder = Folder::new();
+    let store = folder.path("data.redb").to_str().unwrap().to_owned();
+    let live = Live::start(folder, store, &lines(1), &["--admin-host", "admin.example"]);
+    let address = live.admin.strip_prefix("http://").unwrap();
+    let ask = |host: &str, headers: &str| {
+        let mut client = Client::new(address).unwrap();
+        let host = if host.is_empty() { String::new() } else { format!("Host: {host}\r\n") };
+        let key = bearer(&live.writer);
+        client.send(format!("GET {READ} HTTP/1.1\r\n{host}{key}{headers}\r\n").as_bytes()).unwrap();
+        client.receive().unwrap()
+    };
+    for host in [
+        "127.0.0.1",
+        "127.0.0.1:8081",
+        "[::1]:8081",
+        "192.0.2.7",
+        "localhost",
+        "LOCALHOST:1",
+        "admin.example",
+        "Admin.Example:9",
+    ] {
+        assert_eq!(ask(host, "").status, 200, "{host}");
+    }
+    for host in
+        ["", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "a@localhost@b", "admin.example."]
+    {
+        assert_eq!(error(&ask(host, "")), (403, "unknown_host".into()), "{host}");
+    }
+    for headers in [
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\n",
+        "Origin: http://127.0.0.1\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+    ] {
+        assert_eq!(error(&ask("127.0.0.1", headers)), (403, "cross_origin".into()), "{headers}");
+    }
+    assert_eq!(ask("127.0.0.1", "Sec-Fetch-Site: none\r\n").status, 200);
+    // The answer to a preflight allows nothing.
+    let reply =
+        live.send("OPTIONS", READ, "Origin: https://evil.example\r\nAccess-Control-Request-Method: DELETE\r\n", b"");
+    assert_eq!(reply.status, 403);
+    assert!(!reply.head.to_lowercase().contains("access-control"));
+}
+
+#[test]
+fn too_many_invalid_keys_get_429_and_a_valid_key_still_works() {
+    let folder = Folder::new();
+    let store = folder.path("data.redb").to_str().unwrap().to_owned();
+    let live = Live::start(folder, store, &lines(1), &["--invalid-keys", "3"]);
+    let statuses: Vec<_> = (0..6).map(|_| live.send("GET", READ, &bearer("management_x"), b"").status).collect();
+    assert_eq!(statuses, [401, 401, 401, 429, 429, 429]);
+    assert_eq!(error(&live.send("GET", READ, "", b"")), (429, "too_many_requests".into()));
+    assert_eq!(live.send("GET", READ, &bearer(&live.writer), b"").status, 200);
+    assert_eq!(live.log().matches("invalid management key").count(), 3);
+    // The limit is not shared with the clients that verify.
+    assert!(live.tap(&tags::tag(1).tap().unwrap()).contains("Pass"));
+}
+
+#[test]
+fn nothing_secret_is_shown_or_logged() {
+    let mut live = Live::new(&lines(2));
+    let key = live.print(&["key", "new", "--organisation", "1", "--label", "Shop"]);
+    let other = live.print(&["manager", "new", "--label", "Cid", "--role", "read-only"]);
+    let (file, tap) = (tags::line(1)["tag"]["keys"]["plain"]["file"].clone(), tags::tag(1).tap().unwrap().to_string());
+    live.tap(&tap);
+    let mut seen = String::new();
+    for target in [
+        "/admin/v1/tags",
+        "/admin/v1/tags/xuid/tag00001",
+        "/admin/v1/keys",
+        "/admin/v1/managers",
+        "/admin/v1/check",
+        "/admin/v1/organisations",
+        "/admin/v1/levels",
+        "/admin/v1/tags/xuid/tag00001/counter",
+        "/admin/v1/openapi.json",
+    ] {
+        let (status, body) = live.ask("GET", target, &Value::Null);
+        assert_eq!(status, 200, "{target}");
+        seen.push_str(&body.to_string());
+    }
+    // A key in the wrong place is not repeated.
+    for body in [json!(key.trim()), json!({ "organisation": 1, "kind": key.trim() }), json!({ key.trim(): 1 })] {
+        seen.push_str(&live.ask("POST", "/admin/v1/keys", &body).1.to_string());
+    }
+    let target = format!("/admin/v1/tags?cursor={}", live.writer);
+    seen.push_str(&live.ask("GET", &target, &Value::Null).1.to_string());
+    live.import(&[tags::line(1)]);
+    live.print(&["tag", "disable", "tag00001"]);
+    live.server.terminate();
+    seen.push_str(&live.log());
+    assert!(seen.contains("tag.disable") && seen.contains("key.new"), "the log has the acts: {seen}");
+    assert!(!seen.contains("sealed\":"), "{seen}");
+    let sealed = success(command(&live.folder, &live.store, &["tag", "export"]).output().unwrap());
+    let sealed: Value = serde_json::from_str(sealed.lines().last().unwrap()).unwrap();
+    let sealed = sealed["tag"]["keys"]["held"]["sealed"].as_str().unwrap().to_owned();
+    let mac = tap.split("&e=").nth(1).unwrap();
+    for secret in [&key, &other, &live.writer, &live.reader, file.as_str().unwrap(), mac, &sealed] {
+        let secret = secret.trim();
+        let random = secret.rsplit('_').next().unwrap();
+        assert!(!seen.to_lowercase().contains(&random.to_lowercase()), "{secret}");
+    }
+}
