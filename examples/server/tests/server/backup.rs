@@ -145,7 +145,7 @@ fn drill(folder: &Folder, origin: &str, lose: impl Fn(&str), targets: &[String])
             let passed = since.iter().filter(|target| passes(&server, target)).count();
             assert_eq!(passed, if must_pass { 40 } else { 0 }, "{target}, {name}");
             // The tags go on: at once, or when their counter is greater than the raised one.
-            for tag in &mut emulated.to_vec() {
+            for tag in &mut emulated.clone() {
                 let taps = (1..=RAISE + 1).find(|_| passes(&server, &tap(tag))).unwrap();
                 assert!(taps <= if name == "number" { RAISE + 1 } else { 1 }, "{taps}");
                 assert!(passes(&server, &tap(tag)));
