@@ -1,5 +1,6 @@
 //! The commands.
 
+mod brand;
 mod check;
 mod import;
 mod init;

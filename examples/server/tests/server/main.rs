@@ -14,6 +14,7 @@
 
 mod api_keys;
 mod backends;
+mod brand;
 mod browser;
 mod check;
 mod client;
@@ -39,7 +40,9 @@ mod rechecks;
 mod redis;
 mod rotation;
 mod sample;
+mod screens;
 mod signals;
+mod states;
 mod stores;
 mod tags;
 mod tap;
