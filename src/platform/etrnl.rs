@@ -278,6 +278,15 @@ fn timestamp(at: UnixMillis) -> Option<String> {
 }
 
 fn answered<R: TagRecord, E>(outcome: Outcome<'_, R, E>) -> Answer<E> {
+    let Answer { status, headers, body, is_key_invalid, .. } = write_answer(&outcome);
+    Answer { status, headers, body, verdict: Some(outcome.verdict), is_key_invalid }
+}
+
+/// Writes the answer of this API about a decision that a [`Service`] has already made. It checks nothing, and changes no counter.
+///
+/// [`Etrnl::answer`] asks the service and then writes this answer. Use this function to write one decision in several formats: asking a
+/// second API would refuse the tap as a replay. `is_key_invalid` is always `false`, because there is no API key.
+pub fn write_answer<'o, R: TagRecord, E>(outcome: &'o Outcome<'_, R, E>) -> Answer<&'o E> {
     let exists = outcome.view.is_some();
     let metadata = outcome.view.and_then(|record| record.metadata);
     let (status, reply) = match &outcome.verdict {
@@ -301,7 +310,7 @@ fn answered<R: TagRecord, E>(outcome: Outcome<'_, R, E>) -> Answer<E> {
         Err(_) => (503, Reply::refused("unavailable", exists)),
     };
     let answer = Answer::json(status, &reply);
-    Answer { verdict: Some(outcome.verdict), ..answer }
+    Answer { verdict: Some(outcome.verdict.as_ref().copied()), ..answer }
 }
 
 fn unauthorized<E>() -> Answer<E> {

@@ -318,6 +318,11 @@ impl<'a> Asked<'a> {
     }
 
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
+        let Answer { status, headers, body, is_key_invalid, .. } = self.write(&outcome);
+        Answer { status, headers, body, verdict: Some(outcome.verdict), is_key_invalid }
+    }
+
+    fn write<'o, R: TagRecord, E>(&self, outcome: &'o Outcome<'_, R, E>) -> Answer<&'o E> {
         let record = outcome.view;
         let xuid = record.and_then(|record| record.names.xuid);
         // If the record has an XUID, an error answer contains this XUID, even if the client identified the tag by its
@@ -345,8 +350,17 @@ impl<'a> Asked<'a> {
             (Ok(_), None) => by.refused(404, "tag_not_found"),
             (Err(_), _) => by.refused(503, "unavailable"),
         };
-        Answer { verdict: Some(outcome.verdict), ..answer }
+        Answer { verdict: Some(outcome.verdict.as_ref().copied()), ..answer }
     }
+}
+
+/// Writes the answer of this API about a decision that a [`Service`] has already made. It checks nothing, and changes no counter.
+/// `tag` is the identifier that the answer repeats if the record has no XUID: an XUID, a CUID or a UID.
+///
+/// [`Ixkio::answer`] asks the service and then writes this answer. Use this function to write one decision in several formats: asking a
+/// second API would refuse the tap as a replay. `is_key_invalid` is always `false`, because there is no token.
+pub fn write_answer<'o, R: TagRecord, E>(tag: TagRef<'_>, outcome: &'o Outcome<'_, R, E>) -> Answer<&'o E> {
+    Asked::by(tag).write(outcome)
 }
 
 fn invalid<E>(xuid: Option<&str>) -> Answer<E> {

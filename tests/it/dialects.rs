@@ -7,11 +7,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use suntap::platform::rules::{Rule, RulesError};
 use suntap::platform::{
-    ApiKeyName, ApiKeySecret, Chip, FileKey, Keys, MetaKey, OrganisationId, Record, Refusal, Service, Standing, State,
-    TagRecord as _, TagRef, TagRegistry, Unfit, Verdict, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio,
+    ApiKeyName, ApiKeySecret, Caller, Chip, FileKey, Keys, MetaKey, OrganisationId, Record, Refusal, Request, Service,
+    Standing, State, TagRecord as _, TagRef, TagRegistry, Unfit, Verdict, etrnl, etrnl::Etrnl, ixkio, ixkio::Ixkio,
 };
 use suntap::{
-    Blocking, Field, MasterKey, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid, UnixMillis,
+    Blocking, Field, MasterKey, MemoryCounters, Mirrors, Presented, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey,
+    Uid, UnixMillis,
 };
 use suntap_testkit::line::OTHER_SCHEMES;
 use suntap_testkit::registry::{API_KEYS, OwnRules, Row, RowKeys, Tags};
@@ -380,6 +381,50 @@ fn async_answers_equal_blocking_answers() {
         matches!(again.verdict, Some(Ok(Verdict::Refused(Refusal::Replayed { .. })))),
         "the tap was accepted above"
     );
+}
+
+/// One decision can be written in both formats, and spends the tap once. Each API then calls the tap a replay, with the same words.
+#[test]
+fn one_decision_is_written_in_both_formats() {
+    let tags = Tags { rows: vec![row(0), row(2)], ..Tags::default() }.with_api_key("key", 1);
+    let mut counters = MemoryCounters::<256>::new();
+    let (mut model, service) = (Model::new(), Service::new(&[]));
+    let [of_ixkio, of_etrnl] = [model.read(0, 1), model.read(2, 1)];
+    let mut write = |tag: TagRef<'_>, mirrors: Mirrors<'_>| {
+        let request = Request { tag, caller: Caller::Anyone, tap: Presented::Mirrors(&mirrors), at: None };
+        service.verify(&tags, &mut counters, request, |outcome| {
+            let (one, other) = (ixkio::write_answer(TagRef::Xuid("asked"), &outcome), etrnl::write_answer(&outcome));
+            let verdict = Some(outcome.verdict.as_ref().copied());
+            assert_eq!((one.verdict, other.verdict), (verdict, verdict));
+            assert!(!one.is_key_invalid && !other.is_key_invalid);
+            [(one.status, one.body), (other.status, other.body)]
+        })
+    };
+    let xuid = [("xuid", XUIDS[0])];
+    let sent =
+        Mirrors { ctr: Some(&of_ixkio.first), enc_mac: Some(&of_ixkio.second), captured: &xuid, ..Mirrors::default() };
+    let [ixkio, etrnl] = write(TagRef::Xuid(XUIDS[0]), sent);
+    assert_eq!(ixkio, (200, format!(r#"{{"xuid":"{}","response":"Pass"}}"#, XUIDS[0])));
+    assert!(etrnl.1.starts_with(r#"{"success":true,"err":null,"exists":true,"authentic":true,"ctr":1,"#), "{etrnl:?}");
+    let again = write(TagRef::Xuid(XUIDS[0]), sent);
+    assert!(again[0].1.contains("Fail") && again[1].1.contains(r#""err":"ctrBehind""#), "{again:?}");
+    let unknown = write(TagRef::Xuid("nobody"), sent);
+    assert_eq!(unknown[0], (404, r#"{"xuid":"asked","error":"tag_not_found"}"#.into()));
+    assert!(unknown[1].1.contains(r#""err":"doesNotExist","exists":false"#), "{unknown:?}");
+
+    // What the functions write about a replay is what the APIs answer.
+    let captured = [("tagId", "2"), ("eCode", "x")];
+    let mirrors = Mirrors {
+        picc_data: Some(&of_etrnl.first),
+        enc_mac: Some(&of_etrnl.second),
+        captured: &captured,
+        ..Mirrors::default()
+    };
+    write(TagRef::Number(2), mirrors);
+    let [_, written] = write(TagRef::Number(2), mirrors);
+    let mut counters = Fragile { counters, fail: None };
+    assert_eq!(send(&tags, &mut counters, 0, [&of_ixkio.first, &of_ixkio.second], 0), again[0]);
+    assert_eq!(send(&tags, &mut counters, 2, [&of_etrnl.first, &of_etrnl.second], 0), written);
 }
 
 /// Extended data cannot replace a field of the answer.

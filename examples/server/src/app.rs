@@ -8,7 +8,7 @@ use suntap::platform::{Failure, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
 pub(crate) use self::recording::Recording;
 use crate::demo::Demo;
 use crate::http::health::Readiness;
-use crate::http::{InvalidKeys, Sender, TrustedProxies};
+use crate::http::{Brand, InvalidKeys, Sender, TrustedProxies};
 use crate::ops::history::History;
 use crate::ops::log::LostLines;
 use crate::ops::metrics::{Api, Metrics};
@@ -27,6 +27,7 @@ pub struct App {
     pub(crate) etrnl: Etrnl<'static>,
     pub(crate) metrics: Metrics,
     pub(crate) demo: Option<Demo>,
+    pub(crate) brand: Brand,
     pub(crate) caches: Caches,
     pub(crate) readiness: Readiness,
     /// Readiness and metrics are on a listener of their own.
@@ -38,9 +39,9 @@ pub struct App {
 }
 
 impl App {
-    /// Creates the application over a store.
+    /// Creates the application over a store. Its pages show the brand.
     #[must_use]
-    pub fn new(store: Store, secrets: &'static Secrets) -> Self {
+    pub fn new(store: Store, secrets: &'static Secrets, brand: Brand) -> Self {
         let service = Service::new(&secrets.server);
         Self {
             store,
@@ -50,6 +51,7 @@ impl App {
             etrnl: Etrnl::new(service, &secrets.api_keys),
             metrics: Metrics::new(),
             demo: None,
+            brand,
             caches: Caches::default(),
             readiness: Readiness::default(),
             ops_moved: false,

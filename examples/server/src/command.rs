@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod brand;
 mod check;
 mod check_config;
 mod compact;

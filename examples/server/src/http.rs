@@ -24,6 +24,7 @@ use tower_http::timeout::TimeoutLayer;
 
 pub(crate) use self::invalid_keys::InvalidKeys;
 pub use self::listen::{AdminListener, Limits, origin, serve, serve_admin, serve_ops};
+pub use self::page::{Brand, Colour, Logo};
 pub(crate) use self::sender::Sender;
 pub use self::sender::{TrustedProxies, TrustedProxy};
 #[cfg(unix)]
@@ -56,8 +57,9 @@ pub(crate) fn routes(app: Arc<App>, timeout: Duration) -> Router {
         people = people.merge(demo::routes());
     }
     // A tag that was set up for another service writes the path of that service.
-    let people =
-        people.fallback(only("GET", get(page::tap_elsewhere))).layer(middleware::map_response(page::sealed_off));
+    let people = people
+        .fallback(only("GET", get(page::tap_elsewhere)))
+        .layer(middleware::map_response_with_state(Arc::clone(&app), page::sealed_off));
     limited(router.merge(people), timeout).with_state(app)
 }
 

@@ -14,6 +14,7 @@ use suntap_server::store::{Address, Options, Store};
 use suntap_server::{App, Demo};
 use tokio::net::TcpListener;
 
+use super::brand::BrandArgs;
 use super::print;
 use crate::config::{StoreArgs, count};
 
@@ -42,6 +43,8 @@ pub(crate) struct Args {
     pub(crate) admin_hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    brand: BrandArgs,
     /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
     #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096, value_parser = count(1_000_000))]
     max_connections: usize,
@@ -89,6 +92,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
+    let brand = args.brand.brand()?;
     let listener = listen("--listen", &args.listen).await?;
     let ops = match args.ops_listen {
         Some(address) => Some(listen("--ops-listen", &address).await?),
@@ -115,14 +119,14 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
              As a client of ETRNL:\n{etrnl}\n",
             file.0.display()
         ));
-        App::new(store, secrets).with_demo(demo)
+        App::new(store, secrets, brand).with_demo(demo)
     } else {
         let opened = args.store.open(Some(Duration::from_millis(args.timeout.saturating_mul(500)))).await?;
         for warning in &opened.warnings {
             tracing::warn!("{warning}");
         }
         print(format!("listening at {origin}, tags and counters in {}", args.store.address()?));
-        App::new(opened.store, opened.secrets)
+        App::new(opened.store, opened.secrets, brand)
     };
     if let Some((_, address)) = &admin {
         print(format!("administration at {address}"));

@@ -42,9 +42,37 @@ impl Driver {
     pub(crate) async fn browser(&self, args: &[&str], mut options: Value) -> Client {
         let always = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
         options["args"] = json!([&always, args].concat());
-        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options });
+        let log = json!({ "browser": "ALL" });
+        let capabilities = json!({ "browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": log });
         let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         builder.capabilities(capabilities.as_object().unwrap().clone());
         builder.connect(&format!("http://127.0.0.1:{}", self.1)).await.unwrap()
+    }
+
+    /// Sends a command of the DevTools protocol, and returns its result.
+    pub(crate) async fn devtools(&self, browser: &Client, command: &str, params: Value) -> Value {
+        self.ask(browser, "goog/cdp/execute", &json!({ "cmd": command, "params": params })).await
+    }
+
+    /// Returns the messages of the console since the last call.
+    pub(crate) async fn console(&self, browser: &Client) -> Vec<String> {
+        let entries = self.ask(browser, "se/log", &json!({ "type": "browser" })).await;
+        entries.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// Sends a command of chromedriver that the client library does not have.
+    async fn ask(&self, browser: &Client, command: &str, params: &Value) -> Value {
+        let session = browser.session_id().await.unwrap().unwrap();
+        let (address, body) = (format!("127.0.0.1:{}", self.1), params.to_string());
+        let head = format!("POST /session/{session}/{command} HTTP/1.1\r\nHost: {address}\r\n");
+        let request = format!("{head}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let reply = tokio::task::spawn_blocking(move || {
+            let mut client = crate::client::Client::new(&address).unwrap();
+            client.send(request.as_bytes()).unwrap();
+            client.receive().unwrap()
+        });
+        let reply = reply.await.unwrap();
+        assert_eq!(reply.status, 200, "{command}: {}", reply.body);
+        serde_json::from_str::<Value>(&reply.body).unwrap()["value"].take()
     }
 }

@@ -146,7 +146,7 @@ async fn a_tap_does_not_pass_again_after_any_import() {
     assert!(ask().contains("Genuine"));
     // The tag itself is imported once more, with another name.
     lines(&[changed(1, json!({ "keys": line["tag"]["keys"], "name": "Boot" }))]).await;
-    assert!(ask().contains("Seen before"));
+    assert!(ask().contains("Link already used"));
 }
 
 /// A tag may write no path at all, where a visitor finds the first page.
@@ -162,7 +162,7 @@ async fn a_tag_may_write_the_root() {
     store.close().await;
     let server = crate::client::Server::on(folder.path("data.redb").to_str().unwrap(), &folder.secrets());
     let target = tags::target(&tags::tag(1).tap().unwrap()).replace("/v1/t?", "/?");
-    for said in ["Genuine", "Seen before"] {
+    for said in ["Genuine", "Link already used"] {
         assert!(get(&server.address, &target).body.contains(said));
     }
     for target in ["/", "/?x=1"] {
@@ -304,7 +304,7 @@ fn keys_of_every_origin_verify() {
     for (line, mut tag) in cases {
         let url = tag.tap().unwrap();
         let target = url.strip_prefix("https://t.example").unwrap();
-        for (page, what) in [("Genuine", "new"), ("Seen before", "again")] {
+        for (page, what) in [("Genuine", "new"), ("Link already used", "again")] {
             assert!(get(&server.address, target).body.contains(page), "{line} {what}");
         }
     }

@@ -1,4 +1,4 @@
-//! The page on the screen of a phone, in a browser.
+//! The demo and the page of a phone, in a browser.
 
 use std::time::{Duration, Instant};
 
@@ -6,27 +6,13 @@ use fantoccini::{Client, Locator};
 use serde_json::json;
 
 use crate::browser::Driver;
+use crate::client::get;
 use crate::demo::start;
 
-/// A phone's, in points.
-const SCREEN: (u32, u32) = (390, 844);
-
 /// Opens a browser with the screen of a phone.
-async fn phone(driver: &Driver, dark: bool) -> Client {
-    let mut args = vec!["--hide-scrollbars"];
-    if dark {
-        args.push("--force-dark-mode");
-        args.push("--blink-settings=preferredColorScheme=0");
-    }
-    let metrics = json!({ "width": SCREEN.0, "height": SCREEN.1, "pixelRatio": 2 });
-    driver.browser(&args, json!({ "mobileEmulation": { "deviceMetrics": metrics } })).await
-}
-
-/// Screens that a person looks at afterwards.
-async fn photograph(browser: &Client, name: &str) {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("screens");
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join(format!("{name}.png")), browser.screenshot().await.unwrap()).unwrap();
+async fn phone(driver: &Driver) -> Client {
+    let metrics = json!({ "width": 390, "height": 844, "pixelRatio": 2 });
+    driver.browser(&["--hide-scrollbars"], json!({ "mobileEmulation": { "deviceMetrics": metrics } })).await
 }
 
 async fn text(browser: &Client, css: &str) -> String {
@@ -34,7 +20,12 @@ async fn text(browser: &Client, css: &str) -> String {
 }
 
 async fn press(browser: &Client, name: &str) {
-    press_at(browser, &format!("//button[normalize-space()='{name}'] | //a[normalize-space()='{name}']")).await;
+    press_at(browser, &format!("//main//*[self::button or self::a][normalize-space()='{name}']")).await;
+}
+
+/// Presses a button of a tag's card.
+async fn press_on(browser: &Client, tag: &str, name: &str) {
+    press_at(browser, &format!("//article[h3='{tag}']//button[normalize-space()='{name}']")).await;
 }
 
 /// Each button and link leads to another page. When this returns, the old one is gone.
@@ -49,69 +40,103 @@ async fn press_at(browser: &Client, path: &str) {
     }
 }
 
-/// A visitor taps, taps again, breaks the seal, copies the URL, changes a digit, and sees what both APIs answer.
+/// The headline of the result, and the results of the five checks in one word each.
+async fn result(browser: &Client) -> (String, Vec<String>) {
+    let mut checks = Vec::new();
+    let words = "return [...document.querySelectorAll('.checks .hidden')].map(word => word.textContent)";
+    for word in browser.execute(words, Vec::new()).await.unwrap().as_array().unwrap() {
+        checks.push(word.as_str().unwrap().trim_end_matches('.').to_owned());
+    }
+    (text(browser, ".result h3").await, checks)
+}
+
+/// A visitor taps, uses the link again, breaks the seal, closes it, changes a digit, and sees what both APIs answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_visitor_sees_each_verdict() {
+    const PASSED: [&str; 5] = ["Passed"; 5];
     let Some(driver) = Driver::start() else { return };
     let (server, _) = start();
     let home = format!("http://{}/", server.address);
-    for dark in [false, true] {
-        let shade = if dark { "dark" } else { "light" };
-        let browser = phone(&driver, dark).await;
-        browser.goto(&home).await.unwrap();
-        photograph(&browser, &format!("home-{shade}")).await;
+    let browser = phone(&driver).await;
+    browser.goto(&home).await.unwrap();
 
-        // The first tag: as a phone opens it, twice.
-        press(&browser, "Tap the tag").await;
-        assert_eq!(text(&browser, "h1").await, "Left shoe");
-        let url = text(&browser, "pre").await;
-        photograph(&browser, &format!("tapped-{shade}")).await;
-        press(&browser, "Open it, as a phone does").await;
+    press_on(&browser, "Running shoe", "Tap").await;
+    assert_eq!(text(&browser, "h2#last").await, "Last tap: Running shoe");
+    assert_eq!(result(&browser).await, ("Genuine and new".into(), PASSED.map(String::from).to_vec()));
+    let url = text(&browser, ".url").await;
+    assert!(url.starts_with(&format!("{home}tap?x=q8w3sbcz&n=")), "{url}");
+    let answers = text(&browser, ".answer pre").await;
+    assert_eq!(answers.replace(['\n', ' '], ""), r#"{"xuid":"q8w3sbcz","response":"Pass"}"#);
+
+    // The page of the phone shows the stored verdict, also after a reload.
+    for _ in 0..2 {
+        press(&browser, "See the phone’s page").await;
         assert_eq!(text(&browser, "[role=status] h1").await, "Genuine");
-        photograph(&browser, &format!("genuine-{shade}")).await;
-        browser.goto(&url).await.unwrap();
-        assert_eq!(text(&browser, "h1").await, "Seen before");
-        photograph(&browser, &format!("seen-before-{shade}")).await;
-        browser.goto(&url.replace("e=", "e=0")).await.unwrap();
-        assert_eq!(text(&browser, "h1").await, "Not recognised");
-        photograph(&browser, &format!("not-recognised-{shade}")).await;
+        browser.refresh().await.unwrap();
+        assert_eq!(text(&browser, "h1").await, "Genuine");
+        press_at(&browser, "//a[.='Back to the demo']").await;
+    }
+    // Anybody else who opens the link is too late.
+    browser.goto(&url).await.unwrap();
+    assert_eq!(text(&browser, "h1").await, "Link already used");
+    browser.back().await.unwrap();
+    press(&browser, "Use the link again").await;
+    let expected = ["Passed", "Passed", "Passed", "Passed", "Failed"].map(String::from).to_vec();
+    assert_eq!(result(&browser).await, ("Link already used".into(), expected));
+    assert!(text(&browser, ".answer:last-child pre").await.contains("\"err\": \"ctrBehind\""));
+    for _ in 0..2 {
+        press(&browser, "Change a digit").await;
+        let expected = ["Passed", "Passed", "Passed", "Failed", "Not reached"].map(String::from).to_vec();
+        assert_eq!(result(&browser).await, ("Not recognised".into(), expected));
+        assert!(text(&browser, ".answer:last-child pre").await.contains("\"err\": \"cmacMismatch\""));
+    }
+    press(&browser, "See the phone’s page").await;
+    assert_eq!(text(&browser, "h1").await, "Not recognised");
 
-        // The same tag as its API's client sees it.
-        browser.goto(&home).await.unwrap();
-        press(&browser, "Tap the tag").await;
-        press(&browser, "Send it with a digit changed").await;
-        assert!(text(&browser, "pre[role=status]").await.contains(r#""response":"Fail""#));
-        browser.goto(&home).await.unwrap();
-        press(&browser, "Tap the tag").await;
-        press(&browser, "Send it to the API").await;
-        assert_eq!(text(&browser, "pre[role=status]").await, r#"{"xuid":"q8w3sbcz","response":"Pass"}"#);
-        press(&browser, "Send the same again").await;
-        assert!(text(&browser, "pre[role=status]").await.contains("Fail"));
+    // The tag itself has lost nothing.
+    browser.back().await.unwrap();
+    press(&browser, "Tap again").await;
+    assert_eq!(result(&browser).await.0, "Genuine and new");
 
-        // A tag with a seal, in the other API.
-        browser.goto(&home).await.unwrap();
-        let whisky = "//section[h2[contains(., 'Whisky')]]";
-        let button = |name: &str| format!("{whisky}//button[normalize-space()='{name}']");
-        if !dark {
-            press_at(&browser, &button("Tap the tag")).await;
-            press(&browser, "Send it to the API").await;
-            let answer = text(&browser, "pre[role=status]").await;
-            assert!(answer.contains(r#""authentic":true"#) && answer.contains(r#""ttCurrStatus":"C""#), "{answer}");
-            photograph(&browser, "api-light").await;
-            browser.goto(&home).await.unwrap();
-        }
-        press_at(&browser, &button("Break the seal")).await;
-        press(&browser, "Tap the tag").await;
-        press(&browser, "Open it, as a phone does").await;
-        assert_eq!(text(&browser, "h1").await, "Genuine, but opened");
-        photograph(&browser, &format!("opened-{shade}")).await;
+    // A tag with a seal.
+    press_on(&browser, "Bottle with a seal", "Tap").await;
+    assert_eq!(result(&browser).await, ("Genuine and new".into(), PASSED.map(String::from).to_vec()));
+    let answer = text(&browser, ".answer:last-child pre").await;
+    assert!(answer.contains("\"authentic\": true") && answer.contains("\"ttCurrStatus\": \"C\""), "{answer}");
+    assert_eq!(text(&browser, ".answer pre").await.replace(['\n', ' '], ""), r#"{"xuid":"1002","response":"Pass"}"#);
+    let legend = text(&browser, ".legend").await;
+    assert!(legend.contains("Decrypted: chip 04") && legend.contains("Decrypted: CC"), "{legend}");
+    for (button, headline, title) in [
+        ("Break the seal", "Genuine, but opened", "Genuine, but opened"),
+        ("Close the seal", "Genuine, but opened before", "Genuine, but opened before"),
+        ("Break the seal", "Genuine, but opened", "Genuine, but opened"),
+    ] {
+        press_at(&browser, &format!("//article[contains(@class, 'result')]//button[normalize-space()='{button}']"))
+            .await;
+        assert_eq!(result(&browser).await.0, headline);
+        press(&browser, "See the phone’s page").await;
+        assert_eq!(text(&browser, "h1").await, title);
+        browser.back().await.unwrap();
+    }
 
-        // It fits the screen, and what there is to press is large enough for a thumb.
-        browser.goto(&home).await.unwrap();
-        for button in browser.find_all(Locator::Css("button")).await.unwrap() {
-            let (x, _, width, height) = button.rectangle().await.unwrap();
-            assert!(height >= 44.0 && x >= 0.0 && x + width <= f64::from(SCREEN.0), "{x} {width} {height}");
-        }
-        browser.close().await.unwrap();
+    // A phone shows the same for these two. The demo says why.
+    for (tag, error) in [("Batch switched off", "batch_inactive"), ("Nobody’s tag", "tag_not_found")] {
+        press_on(&browser, tag, "Tap").await;
+        let expected = ["Passed", "Failed", "Not reached", "Not reached", "Not reached"].map(String::from).to_vec();
+        assert_eq!(result(&browser).await, ("Not recognised".into(), expected));
+        assert!(text(&browser, ".answer pre").await.contains(error));
+    }
+    browser.close().await.unwrap();
+
+    // Each press was one request: 6 genuine taps, 2 uses of a used link, 2 changed digits and 2 taps without a tag in use.
+    let figures = get(&server.address, "/metrics").body;
+    for line in [
+        r#"suntap_taps_total{api="Page",verdict="fresh"} 6"#,
+        r#"suntap_taps_total{api="Page",verdict="replayed"} 2"#,
+        r#"suntap_taps_total{api="Page",verdict="not_authentic"} 2"#,
+        r#"suntap_taps_total{api="Page",verdict="inactive"} 1"#,
+        r#"suntap_taps_total{api="Page",verdict="unknown_tag"} 1"#,
+    ] {
+        assert!(figures.contains(line), "{line}: {figures}");
     }
 }

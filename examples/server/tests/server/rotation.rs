@@ -83,7 +83,7 @@ fn tags_of_every_kind_pass_after_a_rotation() {
         let (path, _) = secrets(&folder, server);
         let server = Server::on(data.to_str().unwrap(), &path);
         for old in &spent {
-            assert!(get(&server.address, old).body.contains("Seen before"));
+            assert!(get(&server.address, old).body.contains("Link already used"));
         }
         for tag in &mut tags {
             let new = target(&tag.tap().unwrap());
@@ -91,7 +91,7 @@ fn tags_of_every_kind_pass_after_a_rotation() {
             let forged = new.replace(mac, "0123456789ABCDEF");
             assert!(get(&server.address, &forged).body.contains("Not recognised"));
             assert!(get(&server.address, &new).body.contains("Genuine"), "{new}");
-            assert!(get(&server.address, &new).body.contains("Seen before"), "{new}");
+            assert!(get(&server.address, &new).body.contains("Link already used"), "{new}");
             spent.push(new);
         }
     }

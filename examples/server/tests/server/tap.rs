@@ -64,7 +64,7 @@ fn a_test_tap_passes_once() {
         }
         let path = page.strip_prefix("https://t.example").unwrap();
         assert!(get(&server.address, path).body.contains("Genuine"), "{page}");
-        assert!(get(&server.address, path).body.contains("Seen before"), "{page}");
+        assert!(get(&server.address, path).body.contains("Link already used"), "{page}");
         for url in etrnl {
             let mut body: Value = serde_json::from_str(&etrnl_body(&url)).unwrap();
             body.as_object_mut().unwrap().entry("eCode").or_insert("".into());

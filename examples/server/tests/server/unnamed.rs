@@ -105,7 +105,7 @@ async fn a_tap_that_names_no_tag_is_fresh_once() {
     for tag in &mut all[..4] {
         let target = tag.tap();
         assert_page(&server, &target, "Genuine");
-        assert_page(&server, &target, "Seen before");
+        assert_page(&server, &target, "Link already used");
         assert_page(&server, &tag.tap(), "Genuine");
         let (start, mac) = target.split_at(target.len() - 1);
         let forged = format!("{start}{}", if mac == "0" { "1" } else { "0" });
@@ -141,7 +141,7 @@ async fn the_last_of_all_meta_keys_finds_its_tag() {
     for number in [0, 500, 1022, 1023] {
         let target = all[number].tap();
         assert_page(&server, &target, "Genuine");
-        assert_page(&server, &target, "Seen before");
+        assert_page(&server, &target, "Link already used");
     }
 }
 
@@ -205,7 +205,7 @@ async fn tags_with_the_same_uid_are_told_apart_by_their_keys() {
     let server = Server::on(folder.path("data.redb").to_str().unwrap(), &folder.secrets());
     let target = tag.tap();
     assert_page(&server, &target, "Genuine");
-    assert_page(&server, &target, "Seen before");
+    assert_page(&server, &target, "Link already used");
 }
 
 /// Import seals the keys of the index again, so that they open after the old secret is gone.

@@ -12,6 +12,7 @@ use super::auth::Session;
 use super::{AdminState, bare_routes};
 use crate::admin::Actor;
 use crate::app::App;
+use crate::http::Brand;
 use crate::registry::document::{Manager, Role};
 use crate::secrets::Secrets;
 use crate::store::Store;
@@ -27,7 +28,7 @@ impl LocalAdmin {
     /// Creates the API over a store.
     #[must_use]
     pub fn new(store: Store, secrets: &'static Secrets) -> Self {
-        let app = Arc::new(App::new(store, secrets));
+        let app = Arc::new(App::new(store, secrets, Brand::default()));
         let state = Arc::new(AdminState::new(app, Vec::new(), 0));
         Self { router: bare_routes(Arc::clone(&state)), state }
     }

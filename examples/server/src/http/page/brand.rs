@@ -1,0 +1,128 @@
+//! The brand of the server: its name, logo and accent colour.
+
+mod colour;
+mod logo;
+
+use axum::http::HeaderValue;
+use base64ct::Encoding as _;
+use maud::{Markup, html};
+use sha2::Digest as _;
+
+pub use self::colour::Colour;
+pub use self::logo::Logo;
+use super::sign;
+use crate::import::check::check_text;
+
+/// The style of all pages.
+const STYLE: &str = include_str!("../style.css");
+
+/// The brand of the server, which each page shows. It is never the brand of the organisation that owns a tag: that would show to whom an
+/// inactive tag belongs.
+#[derive(Debug)]
+pub struct Brand {
+    name: String,
+    logo: Option<Logo>,
+    /// The accent colour, and the style of all pages.
+    style: String,
+    policy: HeaderValue,
+}
+
+impl Brand {
+    /// The name of a server without a brand of its own.
+    pub const NAME: &str = "suntap";
+    /// The default accent colour.
+    pub const ACCENT: Colour = Colour::new([0x24, 0x49, 0xC9]);
+    /// The default accent colour on a dark ground.
+    pub const ACCENT_DARK: Colour = Colour::new([0x9D, 0xB4, 0xFF]);
+
+    /// Creates a brand. `dark` is the accent colour on a dark ground.
+    ///
+    /// # Errors
+    /// Returns an error if the name is empty, is longer than 128 characters, or has hidden characters.
+    pub fn new(name: &str, logo: Option<Logo>, light: Colour, dark: Colour) -> anyhow::Result<Self> {
+        check_text("a brand name", name, 1).map_err(anyhow::Error::msg)?;
+        Ok(Self::build(name, logo, light, dark))
+    }
+
+    fn build(name: &str, logo: Option<Logo>, light: Colour, dark: Colour) -> Self {
+        let (light_ink, dark_ink) = (light.ink(), dark.ink());
+        let style = format!(
+            ":root {{ --accent: {light}; --accent-ink: {light_ink}; }}\n\
+             @media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; --accent-ink: {dark_ink}; }} }}\n{STYLE}"
+        );
+        let hash = base64ct::Base64::encode_string(&sha2::Sha256::digest(&style));
+        // A logo is part of the page, so nothing is loaded for it either.
+        let images = if logo.is_some() { "img-src data:; " } else { "" };
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; {images}form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        );
+        // The policy has only visible ASCII characters.
+        let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+        Self { name: name.into(), logo, style, policy }
+    }
+
+    /// Returns the content of the style element.
+    pub(super) fn style(&self) -> &str {
+        &self.style
+    }
+
+    /// Returns the name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the content security policy of the pages.
+    pub(super) fn policy(&self) -> HeaderValue {
+        self.policy.clone()
+    }
+
+    /// Returns the logo and the name, for the top of a page.
+    pub(super) fn mark(&self) -> Markup {
+        html! {
+            @match &self.logo {
+                Some(logo) => img.brand-picture src=(logo.uri()) alt="";,
+                None => (sign::default_logo()),
+            }
+            span { bdi { (self.name) } }
+        }
+    }
+}
+
+impl Default for Brand {
+    fn default() -> Self {
+        Self::build(Self::NAME, None, Self::ACCENT, Self::ACCENT_DARK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_allows_the_written_style_and_nothing_else() {
+        let colour = |text: &str| text.parse::<Colour>().unwrap();
+        let brand = Brand::new("Acme", None, colour("#FFCC00"), colour("#003300")).unwrap();
+        let hash = base64ct::Base64::encode_string(&sha2::Sha256::digest(brand.style()));
+        let policy = brand.policy();
+        let policy = policy.to_str().unwrap();
+        assert!(policy.contains(&hash) && !policy.contains("data:") && !policy.contains("unsafe"), "{policy}");
+        assert!(brand.style().starts_with(":root { --accent: #ffcc00; --accent-ink: #000; }\n"));
+        assert!(brand.style().contains("{ --accent: #003300; --accent-ink: #fff; }"));
+        // A style element ends at the first `</`.
+        assert!(!STYLE.contains('<'));
+        for name in ["", " ", "a\u{202e}b", &"x".repeat(129)] {
+            assert!(Brand::new(name, None, Brand::ACCENT, Brand::ACCENT_DARK).is_err(), "{name}");
+        }
+    }
+
+    /// The accent fills buttons and marks the current item. A verdict has the colours of its state.
+    #[test]
+    fn the_accent_colours_no_verdict() {
+        for line in STYLE.lines().filter(|line| line.contains("var(--accent")) {
+            let selector = line.split('{').next().unwrap().trim();
+            let known =
+                [".brand-logo", ".brand-logo .on-accent", ".button.primary", ".hero .wave", ".tag[aria-current]"];
+            assert!(known.contains(&selector), "{line}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a page tells a visitor about a tap.
+
+use suntap::platform::{Accepted, Refusal, TagRef, Verdict};
+use suntap::{TagTamper, TtStatus};
+
+use super::Decided;
+use crate::text;
+
+/// What a visitor is told. An unknown tag, an inactive tag, a tag that needs a token and a forged tap are the same value, so a page
+/// cannot show a difference.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Genuine(Product, Seal),
+    SeenBefore { name: String },
+    NotRecognised,
+    NotNow,
+}
+
+/// What a page shows of a product after a genuine and new tap.
+#[derive(Debug)]
+pub(crate) struct Product {
+    /// Empty if the tag has no name.
+    pub(super) name: String,
+    pub(super) serial: Option<String>,
+    /// The number of accepted taps.
+    pub(super) taps: u32,
+}
+
+/// The state of the seal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seal {
+    /// The tag has no seal, or its record says to ignore it.
+    None,
+    Closed,
+    Open,
+    OpenedBefore,
+    /// The chip does not measure the seal, writes other characters, or writes a status that the MAC does not cover.
+    Unknown,
+}
+
+impl Told {
+    /// Returns what the decision about a tap tells. `tag` is the reference by which the tag was found.
+    pub(crate) fn new(tag: Option<TagRef<'_>>, outcome: &Decided<'_>) -> Self {
+        let names = outcome.view.map(|record| record.names).unwrap_or_default();
+        let name = names.tag.map(text::shown).unwrap_or_default();
+        match &outcome.verdict {
+            Ok(Verdict::Fresh(Accepted { tap, now, .. })) => {
+                let number = match tag {
+                    Some(TagRef::Number(number)) => Some(number.to_string()),
+                    _ => None,
+                };
+                let serial = names.cuid.map(text::shown).or(number);
+                Self::Genuine(Product { name, serial, taps: now.taps }, Seal::new(tap.tamper))
+            }
+            Ok(Verdict::Refused(Refusal::Replayed { .. })) => Self::SeenBefore { name },
+            Ok(Verdict::Refused(_)) => Self::NotRecognised,
+            Err(_) => Self::NotNow,
+        }
+    }
+}
+
+impl Seal {
+    pub(crate) fn new(status: Option<TtStatus>) -> Self {
+        let Some(status) = status else { return Self::None };
+        match status.state() {
+            // Anybody can write a closed seal into a URL if the MAC does not cover it.
+            TagTamper::Closed if status.is_intact() => Self::Closed,
+            TagTamper::Open => Self::Open,
+            TagTamper::OpenedNowClosed => Self::OpenedBefore,
+            TagTamper::Closed | TagTamper::NotEnabled | TagTamper::Unknown => Self::Unknown,
+        }
+    }
+}
