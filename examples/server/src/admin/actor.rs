@@ -1,8 +1,8 @@
 //! Who administers a store, for the history and the log.
 
-use serde::Serialize;
 use suntap::UnixMillis;
 
+use crate::ops::history::Line;
 use crate::store::Entry;
 use crate::time;
 
@@ -17,20 +17,6 @@ pub struct Actor {
     pub request: Option<String>,
 }
 
-/// A line of the history.
-#[derive(Serialize)]
-struct Line<'a> {
-    at: String,
-    event: &'static str,
-    act: &'a str,
-    subject: &'a str,
-    by: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<&'a str>,
-}
-
 impl Actor {
     /// Returns the actor of a command that opens the store itself.
     #[must_use]
@@ -42,9 +28,7 @@ impl Actor {
     pub(super) fn entry(&self, act: &str, subject: &str) -> Entry {
         let at = time::now().unwrap_or(UnixMillis::new(0));
         let (client, request) = (self.client.as_deref(), self.request.as_deref());
-        let line = Line { at: time::text(at), event: "admin", act, subject, by: &self.by, client, request };
-        // Texts and numbers can always be written as JSON.
-        Entry { at, text: serde_json::to_string(&line).unwrap_or_default() }
+        Line::Admin { act, subject, by: &self.by, client, request }.entry(at)
     }
 
     pub(super) fn log(&self, act: &str, subject: &str) {
@@ -59,21 +43,14 @@ mod tests {
 
     #[test]
     fn an_entry_says_who_did_what() {
-        let text = |actor: &Actor| {
-            let entry = actor.entry("tag.disable", "xuid/q8w3sbcz");
-            assert!(!entry.text.contains('\n'));
-            let mut line: serde_json::Value = serde_json::from_str(&entry.text).unwrap();
-            assert_eq!(line["at"], time::text(entry.at));
-            line.as_object_mut().unwrap().remove("at");
-            line.to_string()
-        };
-        let event = r#"{"act":"tag.disable","by":"command line","event":"admin","subject":"xuid/q8w3sbcz"}"#;
+        let text = |actor: &Actor| actor.entry("tag.disable", "xuid/q8w3sbcz").text;
+        let event = r#"{"event":"admin","act":"tag.disable","subject":"xuid/q8w3sbcz","by":"command line"}"#;
         assert_eq!(text(&Actor::command_line()), event);
         let actor =
             Actor { by: "Ann".into(), client: Some("192.0.2.1".into()), request: Some("0123456789abcdef".into()) };
         let event = concat!(
-            r#"{"act":"tag.disable","by":"Ann","client":"192.0.2.1","event":"admin","#,
-            r#""request":"0123456789abcdef","subject":"xuid/q8w3sbcz"}"#
+            r#"{"event":"admin","act":"tag.disable","subject":"xuid/q8w3sbcz","by":"Ann","#,
+            r#""client":"192.0.2.1","request":"0123456789abcdef"}"#
         );
         assert_eq!(text(&actor), event);
     }

@@ -12,13 +12,12 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Context as _;
-use suntap::UnixMillis;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
 use self::line::{Encoder, Header, Line};
 use crate::store::{FORMAT, Record, Store};
-use crate::time::now;
+use crate::time::{self, now};
 
 mod history;
 mod line;
@@ -45,7 +44,7 @@ pub async fn backup(store: &Store, to: impl AsyncWrite + Send) -> anyhow::Result
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").into(),
         store: store.kind().into(),
-        at: now().map(time).unwrap_or_default(),
+        at: now().map(time::text).unwrap_or_default(),
     };
     let write = async {
         let encoder = Encoder::new(&header)?;
@@ -105,12 +104,6 @@ pub async fn backup_to_file(store: &Store, path: &Path) -> anyhow::Result<Counts
 
 fn exists() -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, "the file exists: choose another name")
-}
-
-/// Returns a time as RFC 3339 text.
-fn time(at: UnixMillis) -> String {
-    let time = i64::try_from(at.get()).ok().and_then(chrono::DateTime::from_timestamp_millis);
-    time.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)).unwrap_or_default()
 }
 
 impl fmt::Display for Counts {

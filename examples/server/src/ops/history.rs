@@ -12,13 +12,13 @@ mod keeper;
 
 use std::net::IpAddr;
 
-use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use suntap::{CounterId, UnixMillis};
 
 pub use self::export::{Event, Filter, lines, parse_time};
 pub(crate) use self::keeper::History;
 use crate::store::Entry;
+use crate::time;
 
 /// What a line says, besides the time.
 #[derive(Debug, Serialize)]
@@ -62,12 +62,12 @@ pub enum Line<'a> {
         subject: &'a str,
         /// Who did it.
         by: &'a str,
-        /// The address of the client, or `None` if there is none.
+        /// The address of the client, `unix` for a client of a Unix socket, or `None` for a command.
         #[serde(skip_serializing_if = "Option::is_none")]
-        client: Option<IpAddr>,
+        client: Option<&'a str>,
         /// The id of the request, or `None` if there is none.
         #[serde(skip_serializing_if = "Option::is_none")]
-        request: Option<String>,
+        request: Option<&'a str>,
     },
 }
 
@@ -83,9 +83,7 @@ impl Line<'_> {
 /// Returns an entry as a line of the export, without a line break.
 #[must_use]
 pub fn line(entry: &Entry) -> String {
-    let at = i64::try_from(entry.at.get()).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
-    let at = at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    format!(r#"{{"at":"{at}",{}"#, entry.text.strip_prefix('{').unwrap_or("}"))
+    format!(r#"{{"at":"{}",{}"#, time::text(entry.at), entry.text.strip_prefix('{').unwrap_or("}"))
 }
 
 /// Returns the text of a counter id in a line.

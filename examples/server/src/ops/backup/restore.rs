@@ -16,6 +16,7 @@ use super::reader::{BackupError, Reader};
 use crate::registry::document::{Entry, StoredKeys};
 use crate::secrets::{Secrets, canary};
 use crate::store::{Record, Store, StoreError};
+use crate::time;
 
 /// What happens to the taps that were accepted after the backup.
 #[derive(Clone, Debug)]
@@ -194,7 +195,7 @@ impl fmt::Display for Restored {
             }
         }
         if let Some(until) = history_until {
-            let until = super::time(*until);
+            let until = time::text(*until);
             write!(
                 f,
                 "\nCounters were raised to those of the history. Taps that are not in it, such as all after {until}, pass once more"

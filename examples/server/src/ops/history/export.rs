@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use chrono::{DateTime, NaiveDate, NaiveTime};
+use chrono::{NaiveDate, NaiveTime};
 use clap::ValueEnum;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
@@ -12,6 +12,7 @@ use suntap::UnixMillis;
 
 use super::line;
 use crate::store::{Entry, HistoryCursor, Store, StoreError};
+use crate::time;
 
 /// Entries that are read at once.
 const PAGE: usize = 500;
@@ -84,10 +85,12 @@ impl Filter {
 /// # Errors
 /// Returns an error if the text is neither.
 pub fn parse_time(text: &str) -> Result<UnixMillis, String> {
-    let time = DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_millis());
-    let date = || text.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc().timestamp_millis());
-    let millis = time.or_else(|_| date()).ok().and_then(|millis| u64::try_from(millis).ok());
-    millis.map(UnixMillis::new).ok_or_else(|| "expected a time such as 2026-11-26T09:30:00Z, or a date".into())
+    let date = || {
+        let date = text.parse::<NaiveDate>().ok()?;
+        let millis = date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+        u64::try_from(millis).ok().map(UnixMillis::new)
+    };
+    time::parse(text).or_else(date).ok_or_else(|| "expected a time such as 2026-11-26T09:30:00Z, or a date".into())
 }
 
 /// Returns the lines of the history, oldest first. Each text has the lines of a page, each with a line break, and may be empty. `store`
