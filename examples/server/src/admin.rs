@@ -26,8 +26,9 @@ pub use self::tags::{TagDetails, tag_key};
 pub use self::vendor::{VendorChange, VendorTag};
 
 use crate::import::{Allowed, ImportError, Report, prepare};
+use crate::reseal;
 use crate::secrets::Secrets;
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Change, Store, StoreError, Stream};
 
 /// How often a write is computed again after another process has changed the same documents.
 const ATTEMPTS: u32 = 5;
@@ -83,6 +84,25 @@ impl<'s> Admin<'s> {
                 return Ok(());
             }
         }
+    }
+
+    /// Records an act that changes no document by itself.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn record(&self, act: &'static str, subject: &str) -> Result<(), StoreError> {
+        self.store.append(Stream::Records, vec![self.actor.entry(act, subject)]).await?;
+        self.actor.log(act, subject);
+        Ok(())
+    }
+
+    /// Seals the keys of all tags under the first server secret. Calls `progress` after each part.
+    ///
+    /// # Errors
+    /// As [`reseal`](reseal::reseal).
+    pub async fn reseal(&self, progress: impl FnMut(&reseal::Report) + Send) -> Result<reseal::Report, AdminError> {
+        self.record("reseal", "store").await?;
+        Ok(reseal::reseal(self.store, self.secrets, progress).await?)
     }
 
     /// Writes a change with its entry in the history. Returns `false` if the change must be computed again.

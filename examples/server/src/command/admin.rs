@@ -3,6 +3,7 @@
 mod connection;
 mod table;
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -194,6 +195,21 @@ impl Api {
             cursor = page.next;
             if cursor.is_none() {
                 break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the body of an answer as it comes. An error means that it is not complete.
+    pub(crate) async fn download(
+        &self,
+        target: &str,
+        mut write: impl AsyncFnMut(&[u8]) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let mut body = self.send(Method::GET, target, Body::empty(), None).await?.into_body();
+        while let Some(frame) = body.frame().await {
+            if let Some(bytes) = frame.context("the answer is not complete")?.data_ref() {
+                write(bytes).await?;
             }
         }
         Ok(())

@@ -4,10 +4,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use anyhow::bail;
-use suntap_server::ops::backup::{Counts, backup, backup_to_file};
-use suntap_server::store::Store;
+use suntap_server::ops::backup::{Backup, in_new_file};
+use tokio::io::AsyncWriteExt as _;
 
-use crate::config::StoreArgs;
+use super::admin::AdminArgs;
+
+const TARGET: &str = "/admin/v1/backup";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -15,29 +17,32 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE")]
     path: PathBuf,
     #[command(flatten)]
-    store: StoreArgs,
+    admin: AdminArgs,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let opened = args.store.open(None).await?;
-    opened.print_warnings();
-    let counts = write(&opened.store, &args.path).await;
-    opened.store.close().await;
+    let is_stdout = args.path.as_os_str() == "-";
+    if is_stdout && std::io::stdout().is_terminal() {
+        bail!("standard output is a terminal: name a file");
+    }
+    let api = args.admin.open().await?;
+    let what = if is_stdout {
+        let mut output = tokio::io::stdout();
+        api.download(TARGET, async |bytes| output.write_all(bytes).await).await?;
+        output.flush().await?;
+        "the backup".into()
+    } else {
+        let download = async |mut file: tokio::fs::File| {
+            api.download(TARGET, async |bytes| file.write_all(bytes).await).await?;
+            Ok(file.flush().await?)
+        };
+        in_new_file(&args.path, download, |path| Ok(Backup::verify(path)?.counts())).await?.to_string()
+    };
+    api.close().await;
     // Standard output may be the backup, and standard error may be closed.
     let _ = writeln!(
         std::io::stderr(),
-        "wrote {}. The backup has no secrets and is useless without them: keep a copy of the secrets in another place",
-        counts?
+        "wrote {what}. The backup has no secrets and is useless without them: keep a copy of the secrets in another place"
     );
     Ok(())
-}
-
-async fn write(store: &Store, path: &std::path::Path) -> anyhow::Result<Counts> {
-    if path.as_os_str() != "-" {
-        return backup_to_file(store, path).await;
-    }
-    if std::io::stdout().is_terminal() {
-        bail!("standard output is a terminal: name a file");
-    }
-    backup(store, tokio::io::stdout()).await
 }

@@ -1,14 +1,11 @@
 //! `suntap-server history`.
 
 use std::io::Write as _;
-use std::pin::pin;
 
-use anyhow::Context as _;
-use futures_util::TryStreamExt as _;
 use suntap::UnixMillis;
-use suntap_server::ops::history::{Event, Filter, lines, parse_time};
+use suntap_server::ops::history::{Event, parse_time, time_text};
 
-use crate::config::StoreArgs;
+use super::admin::{AdminArgs, encoded};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -25,17 +22,23 @@ pub(crate) struct Args {
     #[arg(long)]
     event: Option<Event>,
     #[command(flatten)]
-    store: StoreArgs,
+    admin: AdminArgs,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let opened = args.store.open(None).await?;
-    opened.print_warnings();
-    let filter = Filter { since: args.since, until: args.until, tag: args.tag, event: args.event };
-    let printed = lines(&opened.store, filter)
-        .map_err(anyhow::Error::from)
-        .try_for_each(async |page| std::io::stdout().lock().write_all(page.as_bytes()).context("standard output"));
-    let printed = pin!(printed).await;
-    opened.store.close().await;
-    printed
+    let event = args.event.map(|event| event.name().to_owned());
+    let fields = [
+        ("since", args.since.map(time_text)),
+        ("until", args.until.map(time_text)),
+        ("tag", args.tag),
+        ("event", event),
+    ];
+    let fields = fields.iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(value.as_ref()?))));
+    let target = format!("/admin/v1/history?{}", fields.collect::<Vec<_>>().join("&"));
+    let api = args.admin.open().await?;
+    let mut output = std::io::BufWriter::new(std::io::stdout());
+    api.download(&target, async |lines| output.write_all(lines)).await?;
+    output.flush()?;
+    api.close().await;
+    Ok(())
 }

@@ -3,10 +3,12 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use suntap_server::reseal::{Report, reseal};
+use suntap_server::admin::{Actor, Admin};
+use suntap_server::http::admin::model::Resealed;
+use suntap_server::reseal::Report;
 
+use super::admin::AdminArgs;
 use super::println;
-use crate::config::StoreArgs;
 
 /// The time between two lines of progress if there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
@@ -14,30 +16,14 @@ const BETWEEN_LINES: Duration = Duration::from_secs(5);
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    store: StoreArgs,
+    admin: AdminArgs,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let opened = args.store.open(None).await?;
-    opened.print_warnings();
-    let bar = ProgressBar::new_spinner();
-    bar.set_style(ProgressStyle::with_template("{spinner} {msg}")?);
-    let mut printed = Instant::now();
-    let progress = |report: &Report| {
-        let text = format!("{} examined, {} resealed", report.examined, report.resealed);
-        if !bar.is_hidden() {
-            bar.set_message(text);
-            bar.tick();
-        } else if printed.elapsed() >= BETWEEN_LINES {
-            printed = Instant::now();
-            // A closed output does not stop the work.
-            let _ = println(&text);
-        }
+    let report = match args.admin.remote()? {
+        Some(api) => api.post("/admin/v1/reseal", &()).await?,
+        None => reseal_here(&args).await?,
     };
-    let report = reseal(&opened.store, opened.secrets, progress).await;
-    bar.finish_and_clear();
-    opened.store.close().await;
-    let report = report?;
     println(&format!(
         "{} tags and layouts examined, and the keys of {} sealed under the first server secret",
         report.examined, report.resealed
@@ -58,4 +44,29 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         println("the other server secrets are no longer needed")?;
     }
     Ok(())
+}
+
+/// Works on a store that this process opens, and shows the progress.
+async fn reseal_here(args: &Args) -> anyhow::Result<Resealed> {
+    let opened = args.admin.store.open(None).await?;
+    opened.print_warnings();
+    let admin = Admin::new(&opened.store, opened.secrets, Actor::command_line());
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::with_template("{spinner} {msg}")?);
+    let mut printed = Instant::now();
+    let progress = |report: &Report| {
+        let text = format!("{} examined, {} resealed", report.examined, report.resealed);
+        if !bar.is_hidden() {
+            bar.set_message(text);
+            bar.tick();
+        } else if printed.elapsed() >= BETWEEN_LINES {
+            printed = Instant::now();
+            // A closed output does not stop the work.
+            let _ = println(&text);
+        }
+    };
+    let report = admin.reseal(progress).await;
+    bar.finish_and_clear();
+    opened.store.close().await;
+    Ok(report?.into())
 }

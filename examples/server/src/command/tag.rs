@@ -2,11 +2,8 @@
 
 use std::io::Write as _;
 
-use anyhow::Context as _;
-use axum::body::Body;
 use axum::http::Method;
 use clap::Subcommand;
-use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 use suntap_server::http::admin::model::{Tag, TagInfo};
@@ -101,19 +98,15 @@ async fn act(args: One, method: Method, verb: &str, done: &str) -> anyhow::Resul
 async fn export(args: Export) -> anyhow::Result<()> {
     let api = args.admin.open().await?;
     let target = format!("/admin/v1/export?prefix={}", encoded(&args.prefix));
-    let mut body = api.send(Method::GET, &target, Body::empty(), None).await?.into_body();
-    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut output = std::io::BufWriter::new(std::io::stdout());
     let mut unknown = Unknown::default();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.context("the export is not complete")?;
-        if let Some(lines) = frame.data_ref() {
-            unknown.add(lines);
-            output.write_all(lines)?;
-        }
-    }
+    let exported = api.download(&target, async |lines| {
+        unknown.add(lines);
+        output.write_all(lines)
+    });
+    exported.await?;
     output.flush()?;
     unknown.print();
-    drop(body);
     api.close().await;
     Ok(())
 }

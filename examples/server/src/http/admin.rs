@@ -13,6 +13,7 @@ mod local;
 mod managers;
 pub mod model;
 mod openapi;
+mod operation;
 mod tags;
 mod vendor;
 
@@ -104,6 +105,7 @@ fn short_routes() -> OpenApiRouter<Arc<AdminState>> {
         .routes(routes!(managers::list, managers::create))
         .routes(routes!(managers::revoke))
         .routes(routes!(openapi::document))
+        .routes(routes!(operation::history))
         .routes(routes!(vendor::by_xuid))
         .routes(routes!(vendor::by_account))
 }
@@ -111,7 +113,11 @@ fn short_routes() -> OpenApiRouter<Arc<AdminState>> {
 /// The routes that may take minutes.
 fn long_routes() -> OpenApiRouter<Arc<AdminState>> {
     let import = OpenApiRouter::new().routes(routes!(heavy::import)).layer(DefaultBodyLimit::max(MAX_IMPORT));
-    OpenApiRouter::new().routes(routes!(heavy::check)).merge(import)
+    OpenApiRouter::new()
+        .routes(routes!(heavy::check))
+        .routes(routes!(operation::backup))
+        .routes(routes!(operation::reseal))
+        .merge(import)
 }
 
 /// Adds the OpenAPI document, and what all routes have in common.

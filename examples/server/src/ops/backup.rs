@@ -81,11 +81,16 @@ async fn write_records(
     Ok(encoder)
 }
 
-/// Writes a backup into a new file that only its owner can read. The file has its name only when it is complete and on disk.
+/// Writes a new file that only its owner can read, and returns what `check` returns about it. The file has its name only when it is
+/// complete, checked and on disk.
 ///
 /// # Errors
-/// Returns an error if the file exists or cannot be written, or if the store fails. There is no file then.
-pub async fn backup_to_file(store: &Store, path: &Path) -> anyhow::Result<Counts> {
+/// Returns an error if the file exists or cannot be written, or the error of `write` or `check`. There is no file then.
+pub async fn in_new_file<T>(
+    path: &Path,
+    write: impl AsyncFnOnce(tokio::fs::File) -> anyhow::Result<()>,
+    check: impl FnOnce(&Path) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let failed = || format!("cannot write {}", path.display());
     if path.symlink_metadata().is_ok() {
         return Err(exists()).with_context(failed);
@@ -93,13 +98,13 @@ pub async fn backup_to_file(store: &Store, path: &Path) -> anyhow::Result<Counts
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // With mode 0600. It is removed when it is dropped.
     let file = tempfile::Builder::new().prefix(".suntap-backup-").tempfile_in(folder).with_context(failed)?;
-    let to = tokio::fs::File::from_std(file.as_file().try_clone().with_context(failed)?);
-    let counts = backup(store, to).await.with_context(failed)?;
+    write(tokio::fs::File::from_std(file.as_file().try_clone().with_context(failed)?)).await.with_context(failed)?;
     file.as_file().sync_all().with_context(failed)?;
+    let checked = check(file.path()).with_context(failed)?;
     file.persist_noclobber(path).map_err(|error| error.error).with_context(failed)?;
     #[cfg(unix)]
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(failed)?;
-    Ok(counts)
+    Ok(checked)
 }
 
 fn exists() -> io::Error {

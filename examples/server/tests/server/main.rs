@@ -40,6 +40,7 @@ mod moving;
 mod moving_boltcard;
 mod moving_sdm_backend;
 mod opening;
+mod operator;
 mod page;
 mod partial;
 mod postgres;

@@ -52,7 +52,7 @@ impl FromRequestParts<Arc<AdminState>> for Turn {
     type Rejection = ApiError;
 
     async fn from_request_parts(_: &mut Parts, state: &Arc<AdminState>) -> Result<Self, ApiError> {
-        let message = "an import or a check is in progress: try again later";
+        let message = "an import, a check, a backup or a reseal is in progress: try again later";
         let turn = Arc::clone(&state.heavy).try_acquire_owned();
         turn.map(Self).map_err(|_| ApiError::Http(StatusCode::CONFLICT, "busy", message.into()))
     }

@@ -6,8 +6,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::admin::{Counter as AdminCounter, LevelKind, Listed, TagDetails};
 use crate::import::Report;
+use crate::ops::history;
 use crate::registry::document::{self as stored, Derivation, KeySource, ModeName, StoredKeys};
-use crate::{check, hex, time};
+use crate::{check, hex, reseal, time};
 
 /// Part of a list.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -65,6 +66,68 @@ pub(super) struct ExportQuery {
     /// As for a list of tags.
     #[serde(default)]
     pub(super) prefix: String,
+}
+
+/// Which lines of the history are written.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct HistoryQuery {
+    /// Only lines from this time on, such as `2026-11-26T09:30:00Z`, or `2026-11-26` for midnight UTC.
+    pub(super) since: Option<String>,
+    /// Only lines before this time.
+    pub(super) until: Option<String>,
+    /// Only lines about the tag, or the subject, with this document key, such as `xuid/q8w3sbcz`.
+    pub(super) tag: Option<String>,
+    /// Only lines of this kind.
+    pub(super) event: Option<Event>,
+}
+
+/// A kind of line in the history.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Event {
+    /// An accepted tap, or a replay.
+    Tap,
+    /// A count of refusals in a minute.
+    Refused,
+    /// What an administrator did.
+    Admin,
+}
+
+impl From<Event> for history::Event {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Tap => Self::Tap,
+            Event::Refused => Self::Refused,
+            Event::Admin => Self::Admin,
+        }
+    }
+}
+
+/// The result of sealing keys again.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Resealed {
+    /// The number of tags and layouts that were examined.
+    pub examined: usize,
+    /// The number of them whose keys were sealed under the first server secret.
+    pub resealed: usize,
+    /// The number of tags whose keys are derived from an eCode. They may need an older secret.
+    pub derived: usize,
+    /// The number of tags whose keys no listed secret opens.
+    pub unopened: usize,
+    /// The keys of the documents of the first ten of these tags.
+    pub first_unopened: Vec<String>,
+    /// `true` if the store depends on no other server secret than the first.
+    pub is_complete: bool,
+}
+
+impl From<reseal::Report> for Resealed {
+    fn from(report: reseal::Report) -> Self {
+        let reseal::Report { examined, resealed, derived, unopened, first_unopened, is_complete } = report;
+        Self { examined, resealed, derived, unopened, first_unopened, is_complete }
+    }
 }
 
 /// Which levels are listed.

@@ -77,6 +77,12 @@ impl Backup {
         Ok(Self { path: path.into(), header, counts, sha256, canaries })
     }
 
+    /// Returns what the backup has.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Checks that the backup was made with these secrets, and returns warnings.
     ///
     /// # Errors

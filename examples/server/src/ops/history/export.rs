@@ -30,6 +30,18 @@ pub enum Event {
     Admin,
 }
 
+impl Event {
+    /// Returns the text of `event` in a line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tap => "tap",
+            Self::Refused => "refused",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// Which lines are exported.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -63,14 +75,7 @@ impl Filter {
         }
         let Ok(head) = serde_json::from_str::<Head<'_>>(&entry.text) else { return false };
         let is_about = |key: &String| [&head.tag, &head.subject].iter().any(|found| found.as_deref() == Some(key));
-        let is_event = |event: Event| {
-            head.event
-                == match event {
-                    Event::Tap => "tap",
-                    Event::Refused => "refused",
-                    Event::Admin => "admin",
-                }
-        };
+        let is_event = |event: Event| head.event == event.name();
         self.tag.as_ref().is_none_or(is_about) && self.event.is_none_or(is_event)
     }
 
@@ -91,6 +96,12 @@ pub fn parse_time(text: &str) -> Result<UnixMillis, String> {
         u64::try_from(millis).ok().map(UnixMillis::new)
     };
     time::parse(text).or_else(date).ok_or_else(|| "expected a time such as 2026-11-26T09:30:00Z, or a date".into())
+}
+
+/// Returns a time as [`parse_time`] reads it.
+#[must_use]
+pub fn time_text(at: UnixMillis) -> String {
+    time::text(at)
 }
 
 /// Returns the lines of the history, oldest first. Each text has the lines of a page, each with a line break, and may be empty. `store`
