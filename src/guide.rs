@@ -15,6 +15,8 @@ chapters! {
     setting_up_a_tag "guide/setting_up_a_tag.md"
     chips "guide/chips.md"
     troubleshooting "guide/troubleshooting.md"
+    operating "guide/operating.md"
+    importing "guide/importing.md"
     moving "guide/moving.md"
     microcontrollers "guide/microcontrollers.md"
     performance "guide/performance.md"

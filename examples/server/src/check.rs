@@ -168,6 +168,9 @@ impl Scan {
     }
 
     fn api_key(&mut self, key: &str, text: &str) -> Result<(), StoreError> {
+        if self.invalid.contains(key) {
+            return Ok(());
+        }
         let one: ApiKey = document(key, text)?;
         match one.secret {
             None if self.missing.api_keys => {

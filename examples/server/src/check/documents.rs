@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::registry::document::{ApiKey, Entry, Level, Organisation};
+use crate::registry::document::{ApiKey, Entry, Level, Manager, Organisation};
 use crate::registry::index::Indexed;
 use crate::secrets::canary::{self, Canaries};
 
@@ -18,6 +18,7 @@ pub(super) fn is_valid(key: &str, text: &str) -> bool {
         Some(("shape", _)) => parses::<Vec<Indexed>>(text),
         Some(("claimed", _)) => parses::<Vec<String>>(text),
         Some(("key", _)) => parses::<ApiKey>(text),
+        Some(("manager", _)) => parses::<Manager>(text),
         _ => parses::<serde::de::IgnoredAny>(text),
     }
 }

@@ -33,15 +33,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let Checked { findings } = api.get("/admin/v1/check").await?;
         return print(&findings, args.json);
     }
-    let mut repaired = None;
     let store = &args.admin.store;
-    if let Address::Embedded(path) = store.address()?
-        && !Embedded::check_integrity(&path, store.options(None))?
-    {
-        repaired = Some("the record of free space in the data file was wrong, and has been corrected".into());
+    if let Address::Embedded(path) = store.address()? {
+        Embedded::check_integrity(&path, store.options(None))?;
     }
-    let mut opened = store.open(None).await?;
-    opened.warnings.extend(repaired);
+    let opened = store.open(None).await?;
     opened.print_warnings();
     let findings = findings(&opened.store, opened.secrets, args.old_secrets).await;
     opened.store.close().await;

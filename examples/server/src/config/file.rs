@@ -19,7 +19,20 @@ use toml::de::{DeTable, DeValue};
 use super::Unshown;
 
 /// Flags that are about one run of a command.
-const NOT_IN_FILE: [&str; 5] = ["help", "version", "config", "check-config", "accept-secrets"];
+const NOT_IN_FILE: [&str; 12] = [
+    "help",
+    "version",
+    "config",
+    "check-config",
+    "accept-secrets",
+    "accept-replays",
+    "raise-counters-by",
+    "raise-from",
+    "dry-run",
+    "convert",
+    "output",
+    "from",
+];
 /// The flag of a secret type that a file may have, because only some of its values have a password.
 const STORE: &str = "store";
 
@@ -279,13 +292,14 @@ mod tests {
     fn value(arg: &Arg, command: &Command) -> (String, String) {
         let default = || arg.get_default_values().iter().map(|text| text.to_string_lossy().into_owned()).next();
         let possible = arg.get_possible_values().into_iter().map(|value| value.get_name().to_owned());
-        let others = ["7", "8", "127.0.0.1:7", "http://127.0.0.1:7/", "/tmp/seven"].map(String::from);
+        let others =
+            ["7", "8", "127.0.0.1:7", "http://127.0.0.1:7/", "/tmp/seven", "#070707", "10.0.0.7", "70000"].map(String::from);
         let mut texts = possible.chain(others).filter(|text| Some(text) != default().as_ref());
         if is_flag(arg) {
             return ("true".into(), "true".into());
         }
-        let text =
-            texts.find(|text| check(arg, std::slice::from_ref(text), &["serve".into()], command).is_ok()).unwrap();
+        let text = texts.find(|text| check(arg, std::slice::from_ref(text), &["serve".into()], command).is_ok());
+        let text = text.unwrap_or_else(|| panic!("a value for {}", arg.get_id()));
         (if is_number(arg) { text.clone() } else { format!("\"{text}\"") }, text)
     }
 

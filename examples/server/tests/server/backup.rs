@@ -462,7 +462,7 @@ fn compact_and_check_look_at_the_whole_data_file() {
 
     let database = redb::Database::open(&data).unwrap();
     let write = database.begin_write().unwrap();
-    for (key, text) in [("xuid/bad", "{}"), ("key/bad", "[]"), ("level/1/bad", "{"), ("manager/other", "{}")] {
+    for (key, text) in [("xuid/bad", "{}"), ("key/bad", "[]"), ("level/1/bad", "{"), ("another/kind", "{}")] {
         write.open_table(documents).unwrap().insert(key, text).unwrap();
     }
     write.commit().unwrap();

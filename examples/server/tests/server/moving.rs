@@ -99,7 +99,7 @@ pub(crate) fn tap(tag: EmulatedTag, ctr: u32) -> String {
 
 /// Asserts that the first tap is old, and that the second passes once.
 pub(crate) fn assert_counter(server: &Server, old: &str, new: &str) {
-    for (target, said) in [(old, "Seen before"), (new, "Genuine"), (new, "Seen before")] {
+    for (target, said) in [(old, "Link already used"), (new, "Genuine"), (new, "Link already used")] {
         let body = get(&server.address, target).body;
         assert!(body.contains(said), "{said}: {target} {body}");
     }

@@ -102,7 +102,7 @@ fn a_tag_with_a_seal_writes_one_parameter() {
     let url = folder.print(&["tap", &number]);
     let target = url.trim().strip_prefix("https://sdm.example.com").unwrap();
     let body = get(&serve(&folder).address, target).body;
-    assert!(body.contains("Its seal is intact"), "{body}");
+    assert!(body.contains("Never opened"), "{body}");
 }
 
 #[test]

@@ -90,7 +90,7 @@ async fn keys_open_without_the_old_secret(url: &str, count: u32) {
         let url = tag.tap().unwrap().to_string();
         let target = url.strip_prefix("https://t.example").unwrap();
         assert!(get(&server.address, target).body.contains("Genuine"), "{target}");
-        assert!(get(&server.address, target).body.contains("Seen before"), "{target}");
+        assert!(get(&server.address, target).body.contains("Link already used"), "{target}");
     }
     drop(server);
 

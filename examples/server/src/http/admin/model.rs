@@ -80,6 +80,7 @@ pub(super) struct HistoryQuery {
     /// Only lines about the tag, or the subject, with this document key, such as `xuid/q8w3sbcz`.
     pub(super) tag: Option<String>,
     /// Only lines of this kind.
+    #[param(inline)]
     pub(super) event: Option<Event>,
 }
 

@@ -95,13 +95,13 @@ impl Embedded {
         Ok((before, length()))
     }
 
-    /// Checks every page of a data file that nobody has open. Returns `false` if only the record of free space was wrong. It is corrected
-    /// then.
+    /// Checks every page of a data file that nobody has open. If the file was not closed, its record of free space may be wrong, and is
+    /// corrected.
     ///
     /// # Errors
     /// As [`open`](Self::open), or if a page is damaged.
-    pub fn check_integrity(path: &Path, options: Options) -> Result<bool, StoreError> {
-        alone(path, options, |database| Ok(database.check_integrity()?))
+    pub fn check_integrity(path: &Path, options: Options) -> Result<(), StoreError> {
+        alone(path, options, |database| database.check_integrity().map(drop).map_err(Into::into))
     }
 }
 

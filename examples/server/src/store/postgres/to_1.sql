@@ -71,7 +71,8 @@ SELECT
     d.key,
     (api_key ->> 'organisation')::numeric AS organisation,
     api_key ->> 'kind' AS kind,
-    api_key ->> 'label' AS label
+    api_key ->> 'label' AS label,
+    (api_key ->> 'expires')::timestamptz AS expires
 FROM suntap_documents d
     CROSS JOIN LATERAL (SELECT replace(d.value::text, '\u0000', '\ufffd')::jsonb AS api_key) a
 WHERE d.key LIKE 'key/%';
@@ -79,3 +80,4 @@ WHERE d.key LIKE 'key/%';
 COMMENT ON VIEW suntap_keys IS 'API keys and tokens. Their texts are not stored.';
 COMMENT ON COLUMN suntap_keys.key IS 'The key of the document: a keyed hash of the text, from which the text cannot be computed.';
 COMMENT ON COLUMN suntap_keys.kind IS 'public, private or token.';
+COMMENT ON COLUMN suntap_keys.expires IS 'When the key ends. NULL if it does not.';

@@ -201,7 +201,7 @@ fn nothing_secret_is_shown_or_logged() {
     live.server.terminate();
     seen.push_str(&live.log());
     assert!(seen.contains("tag.disable") && seen.contains("key.new"), "the log has the acts: {seen}");
-    assert!(!seen.contains("sealed\":"), "{seen}");
+    assert!(!seen.contains("\"sealed\":"), "{seen}");
     let sealed = success(command(&live.folder, &live.store, &["tag", "export"]).output().unwrap());
     let sealed: Value = serde_json::from_str(sealed.lines().last().unwrap()).unwrap();
     let sealed = sealed["tag"]["keys"]["held"]["sealed"].as_str().unwrap().to_owned();
