@@ -18,6 +18,7 @@ mod man;
 mod manager;
 mod moving;
 mod organisation;
+mod probe;
 mod reseal;
 mod restore;
 mod secrets;
@@ -61,6 +62,8 @@ enum Command {
     /// Check the data file, and list the tags that cannot be verified, the tag groups without rules and the documents that cannot be
     /// read. The exit code is 1 if there are any.
     Check(check::Args),
+    /// Ask a running server whether it can serve taps. The exit code is 1 if it cannot. For the health check of a container.
+    Probe(probe::Args),
     /// Write all tags, counters, keys and the history of a store into one file: a data file that no server has open, or a database
     /// in use. The file can be restored into any kind of store. It has no secrets: without the secrets file it is useless.
     Backup(backup::Args),
@@ -122,6 +125,7 @@ pub(crate) async fn run(loaded: Loaded<Cli>) -> anyhow::Result<ExitCode> {
         Command::Backup(args) => backup::run(args).await?,
         Command::Restore(args) => restore::run(args).await?,
         Command::Compact(args) => compact::run(&args)?,
+        Command::Probe(args) => probe::run(args).await?,
         Command::Tap(args) => tap::run(args).await?,
         Command::Tag(command) => tag::run(command).await?,
         Command::Counter(command) => counter::run(command).await?,

@@ -10,6 +10,7 @@ use clap::builder::RangedU64ValueParser;
 use suntap_server::secrets::source::{Source, VARIABLE};
 use suntap_server::secrets::{Secrets, canary, readable_by_others};
 use suntap_server::store::{Address, Options, Store, StoreError};
+use zeroize::Zeroizing;
 
 pub(crate) mod file;
 pub(crate) mod load;
@@ -46,6 +47,9 @@ pub(crate) struct StoreArgs {
     /// URL with a password.
     #[arg(long, env = "SUNTAP_STORE", default_value = "suntap.redb", hide_env_values = true)]
     pub(crate) store: Unshown,
+    /// A file with the value of --store, for a URL with a password.
+    #[arg(long, env = "SUNTAP_STORE_FILE", conflicts_with = "store")]
+    store_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) secrets: SecretsArgs,
     /// The largest number of taps that share one write to the data file. With 1, each tap has its own.
@@ -181,7 +185,12 @@ impl StoreArgs {
     }
 
     pub(crate) fn address(&self) -> anyhow::Result<Address> {
-        self.store.0.parse().map_err(anyhow::Error::msg).context("--store")
+        let Some(path) = &self.store_file else {
+            return self.store.0.parse().map_err(anyhow::Error::msg).context("--store");
+        };
+        let file = || format!("--store-file {}", path.display());
+        let text = Zeroizing::new(std::fs::read_to_string(path).with_context(file)?);
+        text.trim().parse().map_err(anyhow::Error::msg).with_context(file)
     }
 }
 

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use suntap_server::http::admin::model::{ErrorBody, Page};
 use suntap_server::http::admin::{Cause, LocalAdmin};
 
-use self::connection::Connection;
+pub(crate) use self::connection::Connection;
 pub(super) use self::table::{Row, Table};
 use super::println;
 use crate::config::{StoreArgs, Unshown};
@@ -88,7 +88,7 @@ impl AdminArgs {
                 "no management key: name a file with --admin-key-file, or set the variable SUNTAP_ADMIN_KEY",
             )?,
         };
-        Ok(Some(Api::Remote(Connection::new(address, Unshown(key)).context("--admin")?)))
+        Ok(Some(Api::Remote(Connection::new(address, Some(Unshown(key))).context("--admin")?)))
     }
 }
 

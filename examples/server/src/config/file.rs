@@ -292,8 +292,8 @@ mod tests {
     fn value(arg: &Arg, command: &Command) -> (String, String) {
         let default = || arg.get_default_values().iter().map(|text| text.to_string_lossy().into_owned()).next();
         let possible = arg.get_possible_values().into_iter().map(|value| value.get_name().to_owned());
-        let others =
-            ["7", "8", "127.0.0.1:7", "http://127.0.0.1:7/", "/tmp/seven", "#070707", "10.0.0.7", "70000"].map(String::from);
+        let others = ["7", "8", "127.0.0.1:7", "http://127.0.0.1:7/", "/tmp/seven", "#070707", "10.0.0.7", "70000"]
+            .map(String::from);
         let mut texts = possible.chain(others).filter(|text| Some(text) != default().as_ref());
         if is_flag(arg) {
             return ("true".into(), "true".into());

@@ -207,3 +207,18 @@ fn an_idle_server_notices_that_its_file_is_gone() {
     rename_over(&folder.path("data.redb"), &folder.secrets());
     assert_eq!(server.ended().code(), Some(1));
 }
+
+#[test]
+fn a_probe_says_whether_the_server_is_ready() {
+    let (_folder, server, _) = crate::http::server("30");
+    let probe = |address: &str| {
+        let mut probe = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+        probe.args(["probe", "--listen", address]).output().unwrap()
+    };
+    let ready = probe(&server.address);
+    assert!(ready.status.success() && ready.stdout == b"ready\n", "{ready:?}");
+    drop(server);
+    let gone = probe(&format!("127.0.0.1:{}", backends::port()));
+    let error = String::from_utf8_lossy(&gone.stderr);
+    assert!(gone.status.code() == Some(1) && error.contains("cannot connect"), "{gone:?}");
+}

@@ -268,3 +268,20 @@ fn an_older_store_gets_its_canaries_from_an_import() {
     folder.write_secrets(&SECRETS.replace("A1A1", "0000"));
     refused(&folder, &store, READERS[0]);
 }
+
+/// The URL of a store can be in a file, which has a password and is not shown.
+#[test]
+fn the_address_of_the_store_is_read_from_a_file() {
+    let folder = Folder::new();
+    let file = folder.path("store");
+    let init = |address: &str| {
+        std::fs::write(&file, format!("{address}\n")).unwrap();
+        let mut init = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+        init.args(["init", "--store-file"]).arg(&file).arg("--secrets-file").arg(folder.secrets()).output().unwrap()
+    };
+    let path = folder.path("data.redb");
+    assert!(init(path.to_str().unwrap()).status.success() && path.exists());
+    let output = init("mysql://user:s3cret@host/");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("--store-file") && !error.contains("s3cret"), "{error}");
+}

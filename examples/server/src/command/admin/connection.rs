@@ -21,7 +21,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// Where requests are sent. Each has a connection of its own.
 pub(crate) struct Connection {
     to: To,
-    key: HeaderValue,
+    /// The management key.
+    key: Option<HeaderValue>,
 }
 
 enum To {
@@ -31,7 +32,7 @@ enum To {
 
 impl Connection {
     /// Prepares requests to an address.
-    pub(super) fn new(address: &str, Unshown(key): Unshown) -> anyhow::Result<Self> {
+    pub(crate) fn new(address: &str, key: Option<Unshown>) -> anyhow::Result<Self> {
         let to = if let Some(path) = address.strip_prefix("unix:") {
             To::Unix(path.into())
         } else if let Some(authority) = address.strip_prefix("http://") {
@@ -40,12 +41,15 @@ impl Connection {
         } else {
             bail!("expected http://HOST:PORT or unix:PATH (for another host, use a tunnel such as ssh -L)");
         };
-        let mut key = HeaderValue::try_from(format!("Bearer {key}")).ok().context("the management key is malformed")?;
-        key.set_sensitive(true);
+        let key = key.map(|Unshown(key)| HeaderValue::try_from(format!("Bearer {key}"))).transpose();
+        let mut key = key.ok().context("the management key is malformed")?;
+        if let Some(key) = &mut key {
+            key.set_sensitive(true);
+        }
         Ok(Self { to, key })
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> anyhow::Result<Response> {
+    pub(crate) async fn send(&self, request: Request<Body>) -> anyhow::Result<Response> {
         match &self.to {
             To::Tcp(authority) => {
                 let address = (authority.host().trim_matches(['[', ']']), authority.port_u16().unwrap_or(80));
@@ -75,7 +79,7 @@ impl Connection {
         tokio::spawn(connection);
         let headers = request.headers_mut();
         headers.insert(header::HOST, HeaderValue::try_from(host)?);
-        headers.insert(header::AUTHORIZATION, self.key.clone());
+        headers.extend(self.key.clone().map(|key| (header::AUTHORIZATION, key)));
         let response = sender.send_request(request).await.context("the server ended the connection")?;
         Ok(response.map(Body::new))
     }
