@@ -48,7 +48,8 @@ impl Brand {
         let (light_ink, dark_ink) = (light.ink(), dark.ink());
         let style = format!(
             ":root {{ --accent: {light}; --accent-ink: {light_ink}; }}\n\
-             @media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; --accent-ink: {dark_ink}; }} }}\n{STYLE}"
+             @media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; --accent-ink: {dark_ink}; }} }}\n{}",
+            without_comments(STYLE)
         );
         let hash = base64ct::Base64::encode_string(&sha2::Sha256::digest(&style));
         // A logo is part of the page, so nothing is loaded for it either.
@@ -86,6 +87,18 @@ impl Brand {
             span { bdi { (self.name) } }
         }
     }
+}
+
+/// Returns a style without comments and indentation, which each page would carry. No text in the style has `/*`.
+fn without_comments(style: &str) -> String {
+    let mut rest = style;
+    let mut kept = String::with_capacity(style.len());
+    while let Some((before, comment)) = rest.split_once("/*") {
+        kept.push_str(before);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
+    }
+    kept.push_str(rest);
+    kept.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 impl Default for Brand {
