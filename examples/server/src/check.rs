@@ -12,7 +12,7 @@ use suntap::platform::TagRecord as _;
 use suntap::platform::rules::Rules;
 
 use crate::import::check::{no_rules, unfit};
-use crate::registry::document::{ApiKey, Entry, key};
+use crate::registry::document::{ApiKey, Entry, Manager, key};
 use crate::registry::index::{self, Indexed};
 use crate::registry::row::{Above, Row};
 use crate::registry::{above, document};
@@ -63,7 +63,9 @@ pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<
     for prefix in ["xuid/", "number/"] {
         store.list(prefix, |key, text| scan.tag(key, text)).await?;
     }
-    store.list("key/", |key, text| scan.api_key(key, text)).await?;
+    for prefix in ["key/", "manager/"] {
+        store.list(prefix, |key, text| scan.api_key(key, text)).await?;
+    }
     Ok(scan.findings)
 }
 
@@ -171,12 +173,16 @@ impl Scan {
         if self.invalid.contains(key) {
             return Ok(());
         }
-        let one: ApiKey = document(key, text)?;
-        match one.secret {
+        let secret = if key.starts_with("manager/") {
+            document::<Manager>(key, text)?.secret
+        } else {
+            document::<ApiKey>(key, text)?.secret
+        };
+        match secret {
             None if self.missing.api_keys => {
                 self.add(key, "it may need an `apiKeys` secret that is no longer listed".into());
             }
-            Some(id) if !self.secrets.canaries().api_key_ids().any(|listed| listed == id) => {
+            Some(id) if !self.secrets.has_api_key_id(Some(&id)) => {
                 self.add(key, "it needs an `apiKeys` secret that is no longer listed".into());
             }
             _ => {}

@@ -429,6 +429,9 @@ impl<'s> Draft<'s> {
         if !(1..=256).contains(&length) || !text.chars().all(is_visible) {
             return problem(format!("a key or token must have {least} to 256 visible characters"));
         }
+        if text.starts_with("management_") {
+            return problem("this is a management key, which must not be an API key or token");
+        }
         // A header consists of bytes, and clients encode other characters in different ways.
         if key.kind != KeyKind::Token && !text.is_ascii() {
             return problem("an API key must have ASCII characters only: clients encode others in different ways");

@@ -194,6 +194,11 @@ impl Secrets {
         )
     }
 
+    /// Returns `true` if the `apiKeys` secret with this id is listed, or if the id is unknown.
+    pub(crate) fn has_api_key_id(&self, id: Option<&str>) -> bool {
+        id.is_none_or(|id| self.canaries.api_key_ids().any(|listed| listed == id))
+    }
+
     /// Returns the canaries of these secrets.
     pub(crate) fn canaries(&self) -> &Canaries {
         &self.canaries

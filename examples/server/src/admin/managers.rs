@@ -117,7 +117,9 @@ impl Admin<'_> {
     async fn other_writer(&self, key: &str) -> Result<Option<(String, Option<String>)>, StoreError> {
         let found = first(self.store, "manager/", |other, text| {
             let manager: Manager = document(other, text)?;
-            Ok(other != key && manager.role == Role::ReadWrite && manager.expires.is_none())
+            // Without its secret, a key does not authorise anybody any more.
+            let is_usable = self.secrets.has_api_key_id(manager.secret.as_deref());
+            Ok(other != key && is_usable && manager.role == Role::ReadWrite && manager.expires.is_none())
         });
         Ok(found.await?.map(|(key, text)| (key, Some(text))))
     }

@@ -97,7 +97,17 @@ impl Admin<'_> {
     /// # Errors
     /// Returns an error if there is no such tag, or the store fails.
     pub async fn set_tag_state(&self, key: &str, state: State) -> Result<(), AdminError> {
-        let line = line_of(key, "state", &json!(state)).ok_or_else(|| unknown_tag(key))?;
+        self.set_state_of(key, None, state).await
+    }
+
+    /// Like [`set_tag_state`](Self::set_tag_state), but only if the tag belongs to the organisation.
+    pub(super) async fn set_state_of(
+        &self,
+        key: &str,
+        organisation: Option<u64>,
+        state: State,
+    ) -> Result<(), AdminError> {
+        let line = line_of(key, organisation, "state", &json!(state)).ok_or_else(|| unknown_tag(key))?;
         if one(self.store, key.into()).await?.is_none() {
             return Err(unknown_tag(key));
         }
@@ -120,14 +130,16 @@ impl Admin<'_> {
     }
 }
 
-/// Returns the line of an import that changes one field of a tag.
-pub(super) fn line_of(key: &str, field: &str, value: &serde_json::Value) -> Option<String> {
+/// Returns the line of an import that changes one field of a tag. The import refuses it if the tag belongs to another organisation.
+pub(super) fn line_of(key: &str, organisation: Option<u64>, field: &str, value: &serde_json::Value) -> Option<String> {
     let mut fields = match key.split_once('/')? {
         ("xuid", xuid) => json!({ "xuid": xuid }),
         ("number", number) => json!({ "number": number.parse::<u64>().ok()? }),
         _ => return None,
     };
-    fields.as_object_mut()?.insert(field.into(), value.clone());
+    let names = fields.as_object_mut()?;
+    names.insert(field.into(), value.clone());
+    names.extend(organisation.map(|organisation| ("organisation".into(), json!(organisation))));
     Some(json!({ "tag": fields }).to_string())
 }
 

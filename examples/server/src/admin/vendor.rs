@@ -1,11 +1,13 @@
 //! The vendor's management call, which changes a tag by its XUID, CUID or UID.
 
 use suntap::Uid;
+use suntap::platform::rules::Rule;
 
 use super::tags::{line_of, unknown_tag};
 use super::{Admin, AdminError};
-use crate::registry::document::{Level, Manager, Role, RuleGroup, RuleSet, State, key};
+use crate::registry::document::{Level, Manager, Role, RuleGroup, RuleSet, State, StoredKeys, Tag, key};
 use crate::registry::{document, one, tag};
+use crate::text::is_hidden;
 
 /// The name of a tag in the vendor's call.
 #[derive(Clone, Debug)]
@@ -64,21 +66,45 @@ impl Admin<'_> {
                     serde_json::json!({ "groups": groups, "default": response })
                 }
             };
-            let line = line_of(&key, "rules", &rules).ok_or_else(|| unknown_tag(&key))?;
+            self.differs(&found, response).await?;
+            let line = line_of(&key, Some(found.organisation), "rules", &rules).ok_or_else(|| unknown_tag(&key))?;
             self.import_line("tag.response", &key, &line).await?;
         }
         if let Some(state) = change.state {
-            self.set_tag_state(&key, state).await?;
+            self.set_state_of(&key, Some(found.organisation), state).await?;
         }
         Ok(xuid)
+    }
+
+    /// Checks that forged taps do not get the response of genuine ones, nor one that looks like it.
+    async fn differs(&self, tag: &Tag<StoredKeys>, response: &str) -> Result<(), AdminError> {
+        if response.chars().any(is_hidden) {
+            return Err(AdminError::Invalid("the default response must not have invisible characters".into()));
+        }
+        let of_group = match tag.above().get(2) {
+            Some(group) => self.rules_of(group).await?,
+            None => None,
+        };
+        let folded = |text: &str| text.trim().to_lowercase();
+        let mut groups = [&tag.rules, &of_group].into_iter().flatten().flat_map(|rules| &rules.groups);
+        let is_same = groups
+            .any(|group| group.rules.contains(&Rule::TagAuthentication) && folded(&group.response) == folded(response));
+        if is_same {
+            let message = "a rule group with `authentication` has this response: forged taps would get the same answer";
+            return Err(AdminError::Invalid(message.into()));
+        }
+        Ok(())
+    }
+
+    async fn rules_of(&self, group: &str) -> Result<Option<RuleSet>, AdminError> {
+        let Some(text) = one(self.store, group.into()).await? else { return Ok(None) };
+        Ok(document::<Level>(group, &text)?.rules)
     }
 
     /// Returns the rule groups of a tag group that a tag with its own default response needs: none if the tag group has a place for
     /// this response.
     async fn own_groups(&self, group: &str) -> Result<Vec<RuleGroup>, AdminError> {
-        let Some(text) = one(self.store, group.into()).await? else { return Ok(Vec::new()) };
-        let rules: Option<RuleSet> = document::<Level>(group, &text)?.rules;
-        let Some(rules) = rules else { return Ok(Vec::new()) };
+        let Some(rules) = self.rules_of(group).await? else { return Ok(Vec::new()) };
         let has_place = rules.groups.iter().any(|group| group.response.to_ascii_lowercase().contains("{tagcodedr}"));
         Ok(if has_place { Vec::new() } else { rules.groups })
     }

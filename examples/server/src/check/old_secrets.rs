@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Finding;
 use crate::registry::document;
-use crate::registry::document::{ApiKey, Derivation, Entry, KeySource, StoredKeys, Tag};
+use crate::registry::document::{ApiKey, Derivation, Entry, KeySource, Manager, StoredKeys, Tag};
 use crate::registry::index::{Indexed, MetaKeyRef};
 use crate::registry::row::seal_of;
 use crate::secrets::{Rewrapped, Secrets, canary};
@@ -51,8 +51,12 @@ pub async fn check_old_secrets(store: &Store, secrets: &Secrets) -> Result<BTree
     let recorded = canary::stored(store).await?.unwrap_or_else(|| secrets.canaries().clone());
     let is_first_only = recorded.api_key_ids().all(|id| Some(id) == first);
     let key = |key: &str, text: &str| {
-        let one: ApiKey = document(key, text)?;
-        match one.secret.as_deref() {
+        let secret = if key.starts_with("manager/") {
+            document::<Manager>(key, text)?.secret
+        } else {
+            document::<ApiKey>(key, text)?.secret
+        };
+        match secret.as_deref() {
             None if !is_first_only => {
                 add(key, "it may need an older `apiKeys` secret: import it again, or give the client another key");
             }
@@ -63,7 +67,10 @@ pub async fn check_old_secrets(store: &Store, secrets: &Secrets) -> Result<BTree
         }
         Ok::<_, StoreError>(())
     };
-    store.list("key/", key).await?;
+    let mut key = key;
+    for prefix in ["key/", "manager/"] {
+        store.list(prefix, &mut key).await?;
+    }
     Ok(findings)
 }
 

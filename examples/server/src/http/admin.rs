@@ -53,13 +53,21 @@ pub(crate) struct AdminState {
     invalid_keys: InvalidKeys,
     /// Names of this host besides IP addresses and `localhost`.
     hosts: Vec<String>,
-    /// An import or a check takes memory in proportion to its size, so there is one at a time.
+    /// An import takes memory in proportion to its size, so there is one at a time.
     heavy: Arc<Semaphore>,
+    /// As for imports.
+    checks: Arc<Semaphore>,
 }
 
 impl AdminState {
     pub(crate) fn new(app: Arc<App>, hosts: Vec<String>, invalid_keys: u32) -> Self {
-        Self { app, invalid_keys: InvalidKeys::new(invalid_keys), hosts, heavy: Arc::new(Semaphore::new(1)) }
+        Self {
+            app,
+            invalid_keys: InvalidKeys::new(invalid_keys),
+            hosts,
+            heavy: Arc::new(Semaphore::new(1)),
+            checks: Arc::new(Semaphore::new(1)),
+        }
     }
 }
 

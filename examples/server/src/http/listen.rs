@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use super::admin::{self, AdminState};
 #[cfg(unix)]
 use super::unix::UnixSocket;
-use super::{ops_routes, routes};
+use super::{TrustedProxies, ops_routes, routes};
 use crate::app::App;
 
 /// How connections are served.
@@ -37,13 +37,15 @@ pub struct Limits {
 /// Serves until `end`, then finishes the requests that were accepted. A connection that cannot be accepted does not end the server.
 pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
     let router = routes(Arc::clone(&app), limits.timeout);
-    serve_router(listener, router, app, limits, end).await;
+    let proxies = app.trusted_proxies.clone();
+    serve_router(listener, router, app, proxies, limits, end).await;
 }
 
 /// Like [`serve`], but only for `/healthz`, `/readyz` and `/metrics`.
 pub async fn serve_ops(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
     let router = ops_routes(Arc::clone(&app), limits.timeout);
-    serve_router(listener, router, app, limits, end).await;
+    let proxies = app.trusted_proxies.clone();
+    serve_router(listener, router, app, proxies, limits, end).await;
 }
 
 /// Where the admin API is served.
@@ -81,10 +83,12 @@ pub async fn serve_admin(
 ) {
     let state = Arc::new(AdminState::new(Arc::clone(&app), hosts, invalid_keys));
     let router = admin::routes(state, limits.timeout);
+    // A client could invent the headers of a proxy, which are in the history.
+    let proxies = TrustedProxies::default();
     match listener {
-        AdminListener::Tcp(listener) => serve_router(listener, router, app, limits, end).await,
+        AdminListener::Tcp(listener) => serve_router(listener, router, app, proxies, limits, end).await,
         #[cfg(unix)]
-        AdminListener::Unix(socket) => serve_router(socket, router, app, limits, end).await,
+        AdminListener::Unix(socket) => serve_router(socket, router, app, proxies, limits, end).await,
     }
 }
 
@@ -110,10 +114,12 @@ async fn serve_router(
     listener: impl Listener,
     router: Router,
     app: Arc<App>,
+    proxies: TrustedProxies,
     limits: Limits,
     end: impl Future<Output = ()>,
 ) {
     let service = TowerToHyperService::new(router);
+    let proxies = Arc::new(proxies);
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(16 * 1024);
     let graceful = GracefulShutdown::new();
@@ -141,9 +147,9 @@ async fn serve_router(
         // A client that does not read its answer holds a place no longer than one that sends nothing.
         let mut stream = tokio_io_timeout::TimeoutStream::new(stream);
         stream.set_write_timeout(Some(limits.timeout));
-        let (service, sender_app) = (service.clone(), Arc::clone(&app));
+        let (service, proxies) = (service.clone(), Arc::clone(&proxies));
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
-            let sender = sender_app.trusted_proxies.sender(peer, request.headers());
+            let sender = proxies.sender(peer, request.headers());
             request.extensions_mut().insert(sender);
             service.call(request)
         });

@@ -110,7 +110,7 @@ pub(super) async fn authenticate(
     };
     let manager = match found {
         Ok(Some(manager)) => manager,
-        Ok(None) => return refuse(&state, &sender),
+        Ok(None) => return closing(refuse(&state, &sender)),
         Err(error) => return ApiError::from(error).into_response(),
     };
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -120,7 +120,9 @@ pub(super) async fn authenticate(
         Role::Patch => is_vendors,
     };
     if !is_allowed {
-        return forbidden().into_response();
+        let client = sender.address.map(tracing::field::display);
+        tracing::info!(client, by = manager.label, "the role of a management key did not allow a request");
+        return closing(forbidden().into_response());
     }
     let client = sender.address.map_or_else(|| UNIX.into(), |address| address.to_string());
     let id = sender.request.to_string();
@@ -131,6 +133,12 @@ pub(super) async fn authenticate(
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert("x-request-id", id);
     }
+    response
+}
+
+/// Ends the connection after a response, so that clients without rights do not hold the places of others.
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

@@ -23,7 +23,7 @@ use crate::registry::index::MAX_META_KEYS;
         description = "`invalid_lines`: nothing was imported, and `lines` has the first invalid lines")))]
 pub(super) async fn import(
     session: Session,
-    _turn: Turn,
+    _turn: WriteTurn,
     QueryOf(query): QueryOf<ImportQuery>,
     Lines(text): Lines,
 ) -> Result<Json<Imported>, ApiError> {
@@ -39,21 +39,32 @@ pub(super) async fn import(
 
 /// List the tags that cannot be verified, and the tag groups without rules.
 #[utoipa::path(get, path = "/admin/v1/check", tag = "check", responses((status = 200, body = Checked)))]
-pub(super) async fn check(session: Session, _turn: Turn) -> Result<Json<Checked>, ApiError> {
+pub(super) async fn check(session: Session, _turn: CheckTurn) -> Result<Json<Checked>, ApiError> {
     let app = &session.state.app;
     let findings = check::check(&app.store, app.secrets).await?;
     Ok(Json(Checked { findings: findings.into_iter().map(Into::into).collect() }))
 }
 
-/// Held during the request. It is taken before the body is read.
-pub(super) struct Turn(#[allow(dead_code, reason = "dropping it lets the next request start")] OwnedSemaphorePermit);
+/// Held during an import, a backup or a reseal.
+pub(super) type WriteTurn = Turn<false>;
+/// Held during a check. A client that can only read must not delay those that can write.
+pub(super) type CheckTurn = Turn<true>;
 
-impl FromRequestParts<Arc<AdminState>> for Turn {
+/// Held during the request. It is taken before the body is read.
+pub(super) struct Turn<const CHECK: bool>(
+    #[allow(dead_code, reason = "dropping it lets the next request start")] OwnedSemaphorePermit,
+);
+
+impl<const CHECK: bool> FromRequestParts<Arc<AdminState>> for Turn<CHECK> {
     type Rejection = ApiError;
 
     async fn from_request_parts(_: &mut Parts, state: &Arc<AdminState>) -> Result<Self, ApiError> {
-        let message = "an import, a check, a backup or a reseal is in progress: try again later";
-        let turn = Arc::clone(&state.heavy).try_acquire_owned();
+        let (turns, message) = if CHECK {
+            (&state.checks, "a check is in progress: try again later")
+        } else {
+            (&state.heavy, "an import, a backup or a reseal is in progress: try again later")
+        };
+        let turn = Arc::clone(turns).try_acquire_owned();
         turn.map(Self).map_err(|_| ApiError::Http(StatusCode::CONFLICT, "busy", message.into()))
     }
 }

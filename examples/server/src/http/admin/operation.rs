@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::Session;
 use super::error::ApiError;
 use super::extract::{NDJSON, QueryOf};
-use super::heavy::Turn;
+use super::heavy::WriteTurn;
 use super::model::{HistoryQuery, Resealed};
 use crate::ops::backup;
 use crate::ops::history::{Filter, lines, parse_time};
@@ -40,7 +40,7 @@ pub(super) async fn history(session: Session, QueryOf(query): QueryOf<HistoryQue
 /// Write a backup of the store. Needs a key that can write, because the sealed keys of the tags are in it.
 #[utoipa::path(get, path = "/admin/v1/backup", tag = "operation",
     responses((status = 200, body = Vec<u8>, content_type = "application/gzip")))]
-pub(super) async fn backup(session: Session, turn: Turn) -> Result<Response, ApiError> {
+pub(super) async fn backup(session: Session, turn: WriteTurn) -> Result<Response, ApiError> {
     session.writer()?;
     session.admin().record("backup", "store").await?;
     let (write, read) = tokio::io::duplex(BUFFER);
@@ -75,6 +75,6 @@ async fn ended(written: JoinHandle<anyhow::Result<()>>) -> io::Result<()> {
 
 /// Seal the keys of all tags under the first server secret, so that the others can be removed.
 #[utoipa::path(post, path = "/admin/v1/reseal", tag = "operation", responses((status = 200, body = Resealed)))]
-pub(super) async fn reseal(session: Session, _turn: Turn) -> Result<Json<Resealed>, ApiError> {
+pub(super) async fn reseal(session: Session, _turn: WriteTurn) -> Result<Json<Resealed>, ApiError> {
     Ok(Json(session.admin().reseal(|_| ()).await?.into()))
 }

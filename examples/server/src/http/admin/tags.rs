@@ -28,6 +28,7 @@ pub(super) async fn list(session: Session, QueryOf(query): QueryOf<TagQuery>) ->
 pub(super) async fn export(session: Session, QueryOf(query): QueryOf<ExportQuery>) -> Result<Response, ApiError> {
     session.writer()?;
     let export = Export::new(&query.prefix)?;
+    session.admin().record("tag.export", if query.prefix.is_empty() { "all tags" } else { &query.prefix }).await?;
     // An error ends the connection, so that a client does not take a part for the whole.
     let lines = stream::try_unfold((session, export), async |(session, mut export)| {
         let lines = session.admin().export(&mut export).await.inspect_err(|error| {

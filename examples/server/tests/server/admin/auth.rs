@@ -212,3 +212,61 @@ fn nothing_secret_is_shown_or_logged() {
         assert!(!seen.to_lowercase().contains(&random.to_lowercase()), "{secret}");
     }
 }
+
+/// A client without rights does not hold a place, and invents no address.
+#[test]
+fn a_refused_client_loses_its_connection_and_names_no_address() {
+    let folder = Folder::new();
+    let store = folder.path("data.redb").to_str().unwrap().to_owned();
+    let live = Live::start(folder, store, &lines(1), &["--trusted-proxy", "127.0.0.1"]);
+    for key in ["management_00000000000000000000000000000000", &live.reader] {
+        let reply = live.send("DELETE", "/admin/v1/tags/xuid/tag00001", &bearer(key), b"");
+        assert!(matches!(reply.status, 401 | 403));
+        assert_eq!(reply.header("connection"), Some("close"), "{reply:?}");
+    }
+    let forged = format!("{}X-Forwarded-For: 203.0.113.66\r\nX-Request-Id: forged\r\n", bearer(&live.writer));
+    let reply = live.send("POST", "/admin/v1/tags/xuid/tag00001/disable", &forged, b"");
+    assert_eq!(reply.status, 204, "{reply:?}");
+    let exported = live.send("GET", "/admin/v1/export", &bearer(&live.writer), b"");
+    assert_eq!(exported.status, 200);
+    let history = live.print(&["history", "--event", "admin"]);
+    assert!(history.contains(r#""act":"tag.export""#), "{history}");
+    assert!(!history.contains("203.0.113.66") && !history.contains("forged"), "{history}");
+    let of_tag = live.print(&["history", "--tag", "tag00001"]);
+    assert!(of_tag.contains("tag.disable") && of_tag.lines().count() == 1, "{of_tag}");
+}
+
+/// Names of keys depend on an `apiKeys` secret. One that is no longer listed must not leave an operator without a key.
+#[test]
+fn managers_need_their_secret() {
+    let folder = Folder::new();
+    let store = folder.path("data.redb").to_str().unwrap().to_owned();
+    let run = |args: &[&str]| command(&folder, &store, args).output().unwrap();
+    success(run(&["init"]));
+    success(run(&["manager", "new", "--label", "Ann", "--role", "read-write"]));
+    let rotated = |keys: Value| {
+        let mut secrets: Value = serde_json::from_str(tags::SECRETS).unwrap();
+        secrets["apiKeys"] = keys;
+        folder.write_secrets(&secrets.to_string());
+    };
+    let (old, new) = ("A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1", "B2B2B2B2B2B2B2B2B2B2B2B2B2B2B2B2");
+    rotated(json!([new, old]));
+    let found = run(&["check", "--old-secrets"]);
+    let found = String::from_utf8(found.stdout).unwrap();
+    assert!(found.contains("manager/") && found.contains("needs an older `apiKeys` secret"), "{found}");
+    success(run(&["manager", "new", "--label", "Bob", "--role", "read-write"]));
+}
+
+#[test]
+fn a_management_key_does_not_become_an_api_key() {
+    let live = Live::new(&lines(1));
+    for line in [
+        json!({ "apiKey": { "organisation": 1, "key": live.writer, "kind": "private" } }),
+        json!({ "token": { "organisation": 1, "token": live.writer } }),
+    ] {
+        let headers = format!("{}Content-Type: application/x-ndjson\r\n", bearer(&live.writer));
+        let reply = live.send("POST", "/admin/v1/import", &headers, tags::text(&[line.clone()]).as_bytes());
+        assert_eq!(reply.status, 422, "{line}: {reply:?}");
+        assert!(!reply.body.contains(&live.writer));
+    }
+}

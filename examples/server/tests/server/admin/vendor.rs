@@ -9,6 +9,13 @@ use crate::tags;
 fn the_call_changes_the_response_and_the_state() {
     let mut given = lines(2);
     given[5]["tag"]["cuid"] = "SHOE-2".into();
+    let mut layered = tags::line(3);
+    layered["tag"]["xuid"] = "layered".into();
+    layered["tag"]["rules"] = json!({ "groups": [
+        { "rules": ["authentication", "scan count < 5"], "response": "Pass" },
+        { "rules": ["authentication"], "response": "Often" },
+    ], "default": "Fail" });
+    given.push(layered);
     given.push(json!({ "organisation": { "id": 2, "name": "Two", "account": "two222" } }));
     let live = Live::new(&given);
     let manager = |organisation: &str| {
@@ -70,6 +77,10 @@ fn the_call_changes_the_response_and_the_state() {
         ("/v1/x/tag00001", format!("{}ix_status: Active\r\n", key("X-API-Key")), &status, 400),
         // Genuine and forged taps would get the same answer.
         ("/v1/x/tag00001", key("X-API-Key"), &json!({ "ix_dr": "Pass" }), 400),
+        ("/v1/x/tag00001", key("X-API-Key"), &json!({ "ix_dr": " pass" }), 400),
+        ("/v1/x/tag00001", key("X-API-Key"), &json!({ "ix_dr": "Pass\u{200b}" }), 400),
+        ("/v1/x/layered", key("X-API-Key"), &json!({ "ix_dr": "Pass" }), 400),
+        ("/v1/x/layered", key("X-API-Key"), &json!({ "ix_dr": "Often" }), 400),
     ] {
         let (got, body) = patch(target, &headers, body);
         assert_eq!(got, expected, "{target} {headers} {body}");
