@@ -7,6 +7,7 @@ cargo build --locked --profile deploy -p suntap-server --features accel
 binary=${CARGO_TARGET_DIR:-target}/deploy/suntap-server
 install -D -m 0755 "$binary" "$destination/usr/bin/suntap-server"
 packaging=examples/server/packaging
-install -D -m 0644 $packaging/suntap-server.1 "$destination/usr/share/man/man1/suntap-server.1"
+install -d "$destination/usr/share/man/man1"
+install -m 0644 $packaging/*.1 "$destination/usr/share/man/man1/"
 install -D -m 0644 $packaging/suntap-server.service "$destination/usr/lib/systemd/system/suntap-server.service"
 install -d -m 0700 "$destination/var/lib/suntap"

@@ -64,8 +64,8 @@ enum Command {
     Check(check::Args),
     /// Ask a running server whether it can serve taps. The exit code is 1 if it cannot. For the health check of a container.
     Probe(probe::Args),
-    /// Write all tags, counters, keys and the history of a store into one file: a data file that no server has open, or a database
-    /// in use. The file can be restored into any kind of store. It has no secrets: without the secrets file it is useless.
+    /// Write all tags, counters, keys and the history of a store into one file. For a data file in use, pass --admin. The file can be
+    /// restored into any kind of store. It has no secrets: without the secrets file it is useless.
     Backup(backup::Args),
     /// Fill a new or empty store from a backup.
     ///
@@ -78,7 +78,7 @@ enum Command {
     ///
     /// The URL is genuine: the first request with it spends it. The next tap of the real tag may then be refused once as a replay.
     Tap(tap::Args),
-    /// Print the history as JSON, one object per line, oldest first. For a data file, the server must be stopped.
+    /// Print the history as JSON, one object per line, oldest first. For a data file in use, pass --admin.
     History(history::Args),
     /// Seal all stored keys under the first server secret, so that the others can be removed from the list. Restart all servers with the
     /// new list first. The command can be stopped and repeated.

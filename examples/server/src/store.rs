@@ -539,7 +539,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedded(::redb::Error::DatabaseAlreadyOpen) => {
-                f.write_str("the data file is in use: stop the server that has it open")
+                f.write_str("the data file is in use: stop the server that has it open, or use --admin")
             }
             Self::Missing(what) => {
                 write!(f, "{what}: create a new store with `suntap-server init`, or correct --store")

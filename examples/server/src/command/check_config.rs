@@ -17,6 +17,7 @@ pub(crate) async fn run(args: &Args, effective: &[Effective]) -> anyhow::Result<
             addresses(flag, address).await?;
         }
     }
+    args.brand.brand()?;
     for option in effective {
         let value = match &option.value {
             Some(value) => value.clone(),

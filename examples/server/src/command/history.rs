@@ -15,8 +15,8 @@ pub(crate) struct Args {
     /// Print only lines before this time.
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<UnixMillis>,
-    /// Print only lines about the tag with this document key, such as xuid/q8w3sbcz.
-    #[arg(long, value_name = "KEY")]
+    /// Print only lines about this tag: its XUID, or xuid/XUID or number/NUMBER.
+    #[arg(long)]
     tag: Option<String>,
     /// Print only lines of this kind.
     #[arg(long)]
@@ -30,7 +30,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let fields = [
         ("since", args.since.map(time_text)),
         ("until", args.until.map(time_text)),
-        ("tag", args.tag),
+        ("tag", args.tag.map(|tag| if tag.contains('/') { tag } else { format!("xuid/{tag}") })),
         ("event", event),
     ];
     let fields = fields.iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(value.as_ref()?))));

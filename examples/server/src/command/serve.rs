@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
-    brand: BrandArgs,
+    pub(crate) brand: BrandArgs,
     /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
     #[arg(long, env = "SUNTAP_MAX_CONNECTIONS", default_value_t = 4096, value_parser = count(1_000_000))]
     max_connections: usize,

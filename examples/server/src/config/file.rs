@@ -19,7 +19,9 @@ use toml::de::{DeTable, DeValue};
 use super::Unshown;
 
 /// Flags that are about one run of a command.
-const NOT_IN_FILE: [&str; 12] = [
+const NOT_IN_FILE: [&str; 13] = [
+    // The file can have `store` itself.
+    "store-file",
     "help",
     "version",
     "config",
