@@ -265,7 +265,7 @@ fn a_management_key_does_not_become_an_api_key() {
         json!({ "token": { "organisation": 1, "token": live.writer } }),
     ] {
         let headers = format!("{}Content-Type: application/x-ndjson\r\n", bearer(&live.writer));
-        let reply = live.send("POST", "/admin/v1/import", &headers, tags::text(&[line.clone()]).as_bytes());
+        let reply = live.send("POST", "/admin/v1/import", &headers, tags::text(std::slice::from_ref(&line)).as_bytes());
         assert_eq!(reply.status, 422, "{line}: {reply:?}");
         assert!(!reply.body.contains(&live.writer));
     }
