@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use super::api_key::{ApiKeyName, ApiKeySecret};
+use super::api_key::ApiKeyName;
+#[cfg(feature = "dialects")]
+use super::api_key::ApiKeySecret;
 use super::record::{OrganisationId, TagRecord};
 use crate::counter::Blocking;
 use crate::value::Uid;
