@@ -49,13 +49,32 @@ pub(crate) struct Output {
 /// Which part of a list a command prints.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
-    /// Print at most so many.
+    /// Print at most this many.
     #[arg(long)]
     pub(crate) limit: Option<usize>,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) admin: AdminArgs,
+}
+
+/// Which key of any kind is removed.
+#[derive(clap::Args)]
+pub(crate) struct Revoke {
+    /// Its id, from the list.
+    id: String,
+    #[command(flatten)]
+    admin: AdminArgs,
+}
+
+impl Revoke {
+    /// Removes the key. `keys` is the path of the keys of its kind.
+    pub(crate) async fn run(&self, keys: &str) -> anyhow::Result<()> {
+        let api = self.admin.open().await?;
+        api.act(Method::DELETE, &format!("{keys}/{}", encoded(&self.id))).await?;
+        api.close().await;
+        println(&format!("{} is revoked", self.id))
+    }
 }
 
 /// The admin API.

@@ -5,6 +5,7 @@ use suntap_server::http::admin::model::{Counter, Raise, Raised};
 
 use super::admin::{AdminArgs, Output, print_one, tag_path};
 use super::println;
+use super::tag::Show;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -12,16 +13,6 @@ pub(crate) enum Command {
     Show(Show),
     /// Raise the counter of a tag: taps up to it are refused from then on, also genuine ones. A counter is never lowered.
     Raise(RaiseArgs),
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Show {
-    /// `xuid/XUID` or `number/NUMBER`. Without a slash, it is an XUID.
-    tag: String,
-    #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    admin: AdminArgs,
 }
 
 #[derive(clap::Args)]

@@ -2,19 +2,18 @@
 
 use std::io::Write as _;
 
-use suntap::UnixMillis;
-use suntap_server::ops::history::{Event, parse_time, time_text};
+use suntap_server::ops::history::{Event, parse_time};
 
 use super::admin::{AdminArgs, encoded};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Print only lines from this time on, such as 2026-11-26T09:30:00Z, or 2026-11-26 for midnight UTC.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    since: Option<UnixMillis>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<String>,
     /// Print only lines before this time.
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    until: Option<UnixMillis>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<String>,
     /// Print only lines about this tag: its XUID, or xuid/XUID or number/NUMBER.
     #[arg(long)]
     tag: Option<String>,
@@ -25,11 +24,16 @@ pub(crate) struct Args {
     admin: AdminArgs,
 }
 
+/// Checks a time, and returns it as it was given.
+fn time(text: &str) -> Result<String, String> {
+    parse_time(text).map(|_| text.into())
+}
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let event = args.event.map(|event| event.name().to_owned());
     let fields = [
-        ("since", args.since.map(time_text)),
-        ("until", args.until.map(time_text)),
+        ("since", args.since),
+        ("until", args.until),
         ("tag", args.tag.map(|tag| if tag.contains('/') { tag } else { format!("xuid/{tag}") })),
         ("event", event),
     ];

@@ -1,18 +1,19 @@
 //! `suntap-server key`.
 
-use axum::http::Method;
 use clap::Subcommand;
 use suntap_server::http::admin::model::{CreatedKey, Expiry, Key, NewKey};
 use suntap_server::registry::document::KeyKind;
 
-use super::admin::{AdminArgs, ListArgs, encoded, end};
+use super::admin::{AdminArgs, ListArgs, Revoke, encoded, end};
 use super::println;
+
+const KEYS: &str = "/admin/v1/keys";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Create a key and print it. It cannot be shown again: the store keeps only a hash of it.
     New(New),
-    /// List keys and tokens, with the ids by which they are revoked. The keys themselves are not known.
+    /// List keys and tokens, with the ids by which they are revoked. The keys themselves are not stored.
     List(ListArgs),
     /// Remove a key or token: from then on, it is unknown.
     Revoke(Revoke),
@@ -39,14 +40,6 @@ pub(crate) struct New {
 }
 
 #[derive(clap::Args)]
-pub(crate) struct Revoke {
-    /// Its id, from the list.
-    id: String,
-    #[command(flatten)]
-    admin: AdminArgs,
-}
-
-#[derive(clap::Args)]
 #[group(required = true, multiple = false, args = ["at", "never"])]
 pub(crate) struct Expire {
     /// Its id, from the list.
@@ -67,25 +60,21 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             let api = args.admin.open().await?;
             let New { organisation, kind, label, expires, .. } = args;
             let new = NewKey { organisation, kind: kind.into(), label, expires };
-            let created: CreatedKey = api.post("/admin/v1/keys", &new).await?;
+            let created: CreatedKey = api.post(KEYS, &new).await?;
             api.close().await;
             println(&created.key)
         }
         Command::List(args) => {
             let api = args.admin.open().await?;
-            api.print_list::<Key>("/admin/v1/keys", &args).await?;
+            api.print_list::<Key>(KEYS, &args).await?;
             api.close().await;
             Ok(())
         }
-        Command::Revoke(args) => {
-            let api = args.admin.open().await?;
-            api.act(Method::DELETE, &path(&args.id)).await?;
-            api.close().await;
-            println(&format!("{} is revoked", args.id))
-        }
+        Command::Revoke(args) => args.run(KEYS).await,
         Command::Expire(args) => {
             let api = args.admin.open().await?;
-            let key: Key = api.post(&format!("{}/expire", path(&args.id)), &Expiry { expires: args.at }).await?;
+            let key: Key =
+                api.post(&format!("{KEYS}/{}/expire", encoded(&args.id)), &Expiry { expires: args.at }).await?;
             api.close().await;
             println(&match &key.expires {
                 Some(at) if key.expired => format!("{} has ended at {at}", args.id),
@@ -94,8 +83,4 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
             })
         }
     }
-}
-
-fn path(id: &str) -> String {
-    format!("/admin/v1/keys/{}", encoded(id))
 }

@@ -1,18 +1,19 @@
 //! `suntap-server manager`.
 
-use axum::http::Method;
 use clap::Subcommand;
 use suntap_server::http::admin::model::{CreatedKey, Manager, NewManager};
 use suntap_server::registry::document::Role;
 
-use super::admin::{AdminArgs, ListArgs, encoded, end};
+use super::admin::{AdminArgs, ListArgs, Revoke, end};
 use super::println;
+
+const MANAGERS: &str = "/admin/v1/managers";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Create a management key and print it. It cannot be shown again: the store keeps only a hash of it.
     New(New),
-    /// List management keys, with the ids by which they are revoked. The keys themselves are not known.
+    /// List management keys, with the ids by which they are revoked. The keys themselves are not stored.
     List(ListArgs),
     /// Remove a management key. A running server refuses to remove the last one that can write.
     Revoke(Revoke),
@@ -36,35 +37,22 @@ pub(crate) struct New {
     admin: AdminArgs,
 }
 
-#[derive(clap::Args)]
-pub(crate) struct Revoke {
-    /// Its id, from the list.
-    id: String,
-    #[command(flatten)]
-    admin: AdminArgs,
-}
-
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::New(args) => {
             let api = args.admin.open().await?;
             let New { label, role, organisation, expires, .. } = args;
             let new = NewManager { label, role: role.into(), organisation, expires };
-            let created: CreatedKey = api.post("/admin/v1/managers", &new).await?;
+            let created: CreatedKey = api.post(MANAGERS, &new).await?;
             api.close().await;
             println(&created.key)
         }
         Command::List(args) => {
             let api = args.admin.open().await?;
-            api.print_list::<Manager>("/admin/v1/managers", &args).await?;
+            api.print_list::<Manager>(MANAGERS, &args).await?;
             api.close().await;
             Ok(())
         }
-        Command::Revoke(args) => {
-            let api = args.admin.open().await?;
-            api.act(Method::DELETE, &format!("/admin/v1/managers/{}", encoded(&args.id))).await?;
-            api.close().await;
-            println(&format!("{} is revoked", args.id))
-        }
+        Command::Revoke(args) => args.run(MANAGERS).await,
     }
 }

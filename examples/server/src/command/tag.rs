@@ -40,11 +40,11 @@ pub(crate) struct List {
 #[derive(clap::Args)]
 pub(crate) struct Show {
     /// `xuid/XUID` or `number/NUMBER`. Without a slash, it is an XUID.
-    tag: String,
+    pub(crate) tag: String,
     #[command(flatten)]
-    output: Output,
+    pub(crate) output: Output,
     #[command(flatten)]
-    admin: AdminArgs,
+    pub(crate) admin: AdminArgs,
 }
 
 #[derive(clap::Args)]

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 use suntap::{CounterId, UnixMillis};
 
-pub use self::export::{Event, Filter, lines, parse_time, time_text};
+pub use self::export::{Event, Filter, lines, parse_time};
 pub(crate) use self::keeper::History;
 use crate::store::Entry;
 use crate::time;

@@ -98,12 +98,6 @@ pub fn parse_time(text: &str) -> Result<UnixMillis, String> {
     time::parse(text).or_else(date).ok_or_else(|| "expected a time such as 2026-11-26T09:30:00Z, or a date".into())
 }
 
-/// Returns a time as [`parse_time`] reads it.
-#[must_use]
-pub fn time_text(at: UnixMillis) -> String {
-    time::text(at)
-}
-
 /// Returns the lines of the history, oldest first. Each text has the lines of a page, each with a line break, and may be empty. `store`
 /// is a `&Store`, or an `Arc<App>` for an answer that is sent later.
 pub fn lines<S>(store: S, filter: Filter) -> impl Stream<Item = Result<String, StoreError>> + Send
