@@ -179,8 +179,7 @@ impl Embedded {
                     marks.insert(id.as_bytes(), columns(raised(stored, *imported)))?;
                 }
                 if !history.is_empty() {
-                    let mut log = Log::open(&transaction, Stream::Records)?;
-                    history.iter().try_for_each(|entry| log.append(entry))?;
+                    Log::open(&transaction, Stream::Records)?.append(history)?;
                 }
             }
             let committed = transaction.commit();
@@ -303,19 +302,19 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
     let mut moved = false;
     {
         let mut marks = transaction.open_table(MARKS)?;
-        let is_recorded = group.iter().any(|waiting| waiting.entry.is_some());
-        let mut log = if is_recorded { Some(Log::open(&transaction, Stream::Records)?) } else { None };
+        let mut entries = Vec::new();
         for waiting in group {
             let stored = marks.get(&waiting.id)?.map(|mark| as_mark(mark.value()));
             let advance = Advance::decide(stored, waiting.ctr, waiting.at);
             if let Advance::Advanced { now, .. } = advance {
                 marks.insert(&waiting.id, columns(now))?;
-                if let Some((log, entry)) = log.as_mut().zip(waiting.entry.as_ref()) {
-                    log.append(entry)?;
-                }
+                entries.extend(&waiting.entry);
                 moved = true;
             }
             advances.push(advance);
+        }
+        if !entries.is_empty() {
+            Log::open(&transaction, Stream::Records)?.append(entries)?;
         }
     }
     if moved {

@@ -1,19 +1,26 @@
 //! The history in a data file: a table for each stream, which is created with its first entry.
+//!
+//! The entries of one commit share rows. A row for each entry would make taps of a busy service a tenth slower.
 
 use std::ops::Bound;
 use std::sync::Arc;
 
 use redb::{ReadOnlyTable, WriteTransaction};
-use redb::{ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition, TableError};
+use redb::{ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, TableError};
 use suntap::UnixMillis;
 
 use super::{Embedded, StoreError, guarded, verified};
 use crate::store::Entry;
 use crate::store::history::{Position, Retention, STEP, Stream};
 
+/// The [`Position`] of the first entry of a row. The others have the same time, and the numbers that follow. No entry of a row is
+/// younger than this time.
 type Key = (u64, u64);
-/// The time of an entry and its text.
-type Value = (u64, &'static str);
+/// The number of entries that were ever written to this table, up to the last one of the row; the time and the text of each entry.
+type Value = (u64, Vec<(u64, &'static str)>);
+
+/// The bytes of the texts of a row, about. A value that is longer than a few pages of the file leaves much of its last page empty.
+const ROW: usize = 8000;
 
 const fn definition(stream: Stream) -> TableDefinition<'static, Key, Value> {
     TableDefinition::new(stream.table())
@@ -22,27 +29,56 @@ const fn definition(stream: Stream) -> TableDefinition<'static, Key, Value> {
 /// Adds entries to a stream, in a transaction.
 pub(super) struct Log<'t> {
     table: Table<'t, Key, Value>,
-    last: Option<Key>,
+    /// The position after the last entry, and the number of entries that were ever written.
+    last: Option<(Key, u64)>,
 }
 
 impl<'t> Log<'t> {
     pub(super) fn open(transaction: &'t WriteTransaction, stream: Stream) -> Result<Self, StoreError> {
         let table = transaction.open_table(definition(stream))?;
-        let last = table.last()?.map(|(key, _)| key.value());
+        let last = table.last()?.map(|(key, value)| {
+            let ((time, number), (written, entries)) = (key.value(), value.value());
+            ((time, number.saturating_add(length(&entries))), written)
+        });
         Ok(Self { table, last })
     }
 
-    /// Adds an entry after all others, even if the clock was set back.
-    pub(super) fn append(&mut self, entry: &Entry) -> Result<(), StoreError> {
-        let at = entry.at.get();
-        let key = match self.last {
-            Some((time, number)) if at <= time => (time, number.saturating_add(1)),
-            _ => (at, 0),
+    /// Adds entries after all others, even if the clock was set back.
+    pub(super) fn append<'e>(&mut self, entries: impl IntoIterator<Item = &'e Entry>) -> Result<(), StoreError> {
+        let (mut row, mut bytes) = (Vec::new(), 0_usize);
+        for Entry { at, text } in entries {
+            row.push((at.get(), &**text));
+            bytes = bytes.saturating_add(text.len());
+            if bytes >= ROW {
+                self.insert(std::mem::take(&mut row))?;
+                bytes = 0;
+            }
+        }
+        if row.is_empty() { Ok(()) } else { self.insert(row) }
+    }
+
+    fn insert(&mut self, row: Vec<(u64, &str)>) -> Result<(), StoreError> {
+        let count = length(&row);
+        let youngest = row.iter().map(|(at, _)| *at).max().unwrap_or_default();
+        let (key, before) = match self.last {
+            Some((next, written)) if youngest <= next.0 => (next, written),
+            Some((_, written)) => ((youngest, 0), written),
+            None => ((youngest, 0), 0),
         };
-        self.table.insert(key, (at, &*entry.text))?;
-        self.last = Some(key);
+        let written = before.saturating_add(count);
+        self.table.insert(key, (written, row))?;
+        self.last = Some(((key.0, key.1.saturating_add(count)), written));
         Ok(())
     }
+}
+
+fn length<T>(entries: &[T]) -> u64 {
+    u64::try_from(entries.len()).unwrap_or(u64::MAX)
+}
+
+/// Returns the entries of a row with their numbers.
+fn numbered<T>(number: u64, entries: Vec<T>) -> impl Iterator<Item = (u64, T)> {
+    (number..=u64::MAX).zip(entries)
 }
 
 impl Embedded {
@@ -52,7 +88,7 @@ impl Embedded {
             verified(&guard, || {
                 let transaction = database.begin_write()?;
                 let mut log = Log::open(&transaction, stream)?;
-                entries.iter().try_for_each(|entry| log.append(entry))?;
+                log.append(&entries)?;
                 drop(log);
                 Ok(transaction.commit()?)
             })
@@ -68,42 +104,79 @@ impl Embedded {
     ) -> Result<Vec<(Position, Entry)>, StoreError> {
         guarded(&self.guard, || {
             let Some(table) = existing(self, stream)? else { return Ok(Vec::new()) };
-            let start = after.map_or(Bound::Unbounded, |Position(time, number)| Bound::Excluded((time, number)));
-            let mut entries = Vec::new();
-            for entry in table.range::<Key>((start, Bound::Unbounded))?.take(limit) {
-                let (key, value) = entry?;
-                let ((time, number), (at, text)) = (key.value(), value.value());
-                entries.push((Position(time, number), Entry { at: UnixMillis::new(at), text: text.into() }));
+            let after = after.map(|Position(time, number)| (time, number));
+            // The row of this position may have further entries.
+            let start = match after {
+                Some(after) => table.range(..=after)?.next_back().transpose()?.map(|(key, _)| key.value()),
+                None => None,
+            };
+            let mut found = Vec::new();
+            for row in table.range::<Key>((start.map_or(Bound::Unbounded, Bound::Included), Bound::Unbounded))? {
+                let (key, value) = row?;
+                let ((time, number), (_, entries)) = (key.value(), value.value());
+                for (number, (at, text)) in numbered(number, entries) {
+                    if found.len() >= limit {
+                        return Ok(found);
+                    }
+                    if after.is_none_or(|after| after < (time, number)) {
+                        found.push((Position(time, number), Entry { at: UnixMillis::new(at), text: text.into() }));
+                    }
+                }
             }
-            Ok(entries)
+            Ok(found)
         })
     }
 
     /// Removes old entries. Only looks if there are none, because another write would wait.
     pub(in crate::store) async fn prune(&self, stream: Stream, retention: Retention) -> Result<usize, StoreError> {
-        let (count, last) = guarded(&self.guard, || {
+        let (excess, last) = guarded(&self.guard, || {
             let Some(table) = existing(self, stream)? else { return Ok((0, None)) };
-            let (mut keys, mut times) = (Vec::new(), Vec::new());
-            for entry in table.iter()?.take(STEP) {
-                let (key, value) = entry?;
-                keys.push(key.value());
-                times.push(UnixMillis::new(value.value().0));
+            let (mut oldest, mut count) = (Vec::new(), table.last()?.map_or(0, |(_, value)| value.value().0));
+            for row in table.iter()? {
+                let (key, value) = row?;
+                let ((time, number), (written, entries)) = (key.value(), value.value());
+                if oldest.is_empty() {
+                    count = count.saturating_sub(written.saturating_sub(length(&entries)));
+                }
+                oldest.extend(numbered(number, entries).map(|(number, (at, _))| ((time, number), at)));
+                if oldest.len() >= STEP {
+                    break;
+                }
             }
-            let count = retention.excess(stream, table.len()?, times.into_iter());
-            Ok((count, count.checked_sub(1).and_then(|last| keys.get(last).copied())))
+            let times = oldest.iter().take(STEP).map(|(_, at)| UnixMillis::new(*at));
+            let excess = retention.excess(stream, count, times);
+            Ok((excess, excess.checked_sub(1).and_then(|last| oldest.get(last)).map(|(position, _)| *position)))
         })?;
         let Some(last) = last else { return Ok(0) };
         let (database, guard) = (Arc::clone(&self.database), Arc::clone(&self.guard));
         let remove = move || {
             verified(&guard, || {
                 let transaction = database.begin_write()?;
-                transaction.open_table(definition(stream))?.retain_in(..=last, |_, _| false)?;
+                let mut table = transaction.open_table(definition(stream))?;
+                shorten(&mut table, last)?;
+                table.retain_in(..=last, |_, _| false)?;
+                drop(table);
                 Ok(transaction.commit()?)
             })
         };
         tokio::task::spawn_blocking(remove).await.unwrap_or(Err(StoreError::Closed))?;
-        Ok(count)
+        Ok(excess)
     }
+}
+
+/// Gives the entries after `last` of its row a row of their own.
+fn shorten(table: &mut Table<'_, Key, Value>, last: Key) -> Result<(), StoreError> {
+    let Some((key, value)) = table.range(..=last)?.next_back().transpose()? else { return Ok(()) };
+    let ((time, number), (written, entries)) = (key.value(), value.value());
+    let rest = numbered(number, entries).filter(|(number, _)| (time, *number) > last);
+    let rest: Vec<_> = rest.map(|(_, (at, text))| (at, text.to_owned())).collect();
+    drop((key, value));
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let rest = rest.iter().map(|(at, text)| (*at, &**text)).collect();
+    table.insert((last.0, last.1.saturating_add(1)), (written, rest))?;
+    Ok(())
 }
 
 /// Returns the table of a stream, or `None` if it has never had an entry.

@@ -66,8 +66,7 @@ impl Embedded {
                     for stream in Stream::ALL {
                         let mut entries = history.iter().filter(|(of, _)| *of == stream).peekable();
                         if entries.peek().is_some() {
-                            let mut log = Log::open(&transaction, stream)?;
-                            entries.try_for_each(|(_, entry)| log.append(entry))?;
+                            Log::open(&transaction, stream)?.append(entries.map(|(_, entry)| entry))?;
                         }
                     }
                 }
