@@ -91,7 +91,7 @@ impl<'s> Admin<'s> {
     /// # Errors
     /// Returns an error if the store fails.
     pub async fn record(&self, act: &'static str, subject: &str) -> Result<(), StoreError> {
-        self.store.append(Stream::Records, vec![self.actor.entry(act, subject)]).await?;
+        self.store.append(Stream::Acts, vec![self.actor.entry(act, subject)]).await?;
         self.actor.log(act, subject);
         Ok(())
     }

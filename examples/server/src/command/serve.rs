@@ -64,8 +64,8 @@ pub(crate) struct Args {
     /// Days for which the history is kept. With 0, there is no history.
     #[arg(long, env = "SUNTAP_HISTORY_KEEP", default_value_t = 90)]
     history_keep: u32,
-    /// Maximum number of accepted taps and administrative acts in the history. The oldest are removed first. Of replays and of counts
-    /// of other refusals, a tenth of this number is kept. Redis keeps the history in memory, about 200 bytes for each entry.
+    /// Maximum number of accepted taps in the history. The oldest are removed first. Of administrative acts, of replays and of counts of
+    /// other refusals, a tenth of this number each is kept. Redis keeps the history in memory, about 200 bytes for each entry.
     #[arg(long, env = "SUNTAP_HISTORY_ENTRIES", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(10..))]
     history_entries: u64,
     /// The least important lines that are logged.

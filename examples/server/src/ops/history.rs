@@ -2,7 +2,7 @@
 //!
 //! An accepted tap has an entry of its own, in the commit of its counter if the store can do that. Everything else can be caused by
 //! anybody, so its number of entries is bounded: a replay has an entry once per tag and minute, and all other refusals are only
-//! counted. Both have limits of their own in the store, and never remove an entry of an accepted tap.
+//! counted. These and administrative acts have limits of their own in the store, and never remove an entry of an accepted tap.
 //!
 //! No line has a key, a token, a MAC, an eCode, a query string or a whole claimed UID.
 

@@ -179,7 +179,7 @@ impl Embedded {
                     marks.insert(id.as_bytes(), columns(raised(stored, *imported)))?;
                 }
                 if !history.is_empty() {
-                    Log::open(&transaction, Stream::Records)?.append(history)?;
+                    Log::open(&transaction, Stream::Acts)?.append(history)?;
                 }
             }
             let committed = transaction.commit();

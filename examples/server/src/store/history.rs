@@ -1,6 +1,6 @@
 //! The history of a store: entries that are only added, read in the order of their time, and removed when they are old.
 //!
-//! There are three [streams](Stream), each with a limit of its own. What anybody can cause, with an old URL or with an invented one,
+//! There are four [streams](Stream), each with a limit of its own. What anybody can cause, with an old URL or with an invented one,
 //! therefore never removes an entry about an accepted tap or an administrator.
 
 use std::collections::VecDeque;
@@ -14,8 +14,10 @@ use super::{Entry, Kind, Store, StoreError};
 /// A part of the history with a limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
-    /// Accepted taps and administrative acts.
+    /// Accepted taps.
     Records,
+    /// What administrators did. Anybody with a management key can cause many of these.
+    Acts,
     /// Taps that were genuine and are refused. Anybody with an old URL can cause these.
     Replays,
     /// Refusals without a valid MAC. Anybody can cause these.
@@ -24,12 +26,13 @@ pub enum Stream {
 
 impl Stream {
     /// All streams.
-    pub(super) const ALL: [Self; 3] = [Self::Records, Self::Replays, Self::Refusals];
+    pub(super) const ALL: [Self; STREAMS] = [Self::Records, Self::Acts, Self::Replays, Self::Refusals];
 
     /// Returns the name of the table or key of this stream.
     pub(super) const fn table(self) -> &'static str {
         match self {
             Self::Records => "suntap_history",
+            Self::Acts => "suntap_acts",
             Self::Replays => "suntap_replays",
             Self::Refusals => "suntap_refusals",
         }
@@ -60,7 +63,7 @@ impl Position {
 
 /// Where a page of the history starts. Its text can be given to a client and parsed again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HistoryCursor([Option<Position>; 3]);
+pub struct HistoryCursor([Option<Position>; STREAMS]);
 
 /// Some of the entries of the history, oldest first.
 #[derive(Debug, Default)]
@@ -76,7 +79,7 @@ pub struct HistoryPage {
 pub struct Retention {
     /// Older entries are removed.
     pub before: UnixMillis,
-    /// The number of accepted taps and administrative acts that are kept. Of the other streams, a tenth of it is kept.
+    /// The number of accepted taps that are kept. Of each other stream, a tenth of it is kept.
     pub entries: u64,
 }
 
@@ -84,7 +87,7 @@ impl Retention {
     pub(super) fn limit(&self, stream: Stream) -> u64 {
         match stream {
             Stream::Records => self.entries,
-            Stream::Replays | Stream::Refusals => self.entries / 10,
+            Stream::Acts | Stream::Replays | Stream::Refusals => self.entries / 10,
         }
     }
 
@@ -95,6 +98,8 @@ impl Retention {
     }
 }
 
+/// The number of streams.
+const STREAMS: usize = 4;
 /// Entries that one step of pruning looks at. A tap may wait for a step.
 pub(super) const STEP: usize = 500;
 /// Entries of a page, at most.
@@ -171,7 +176,7 @@ impl Store {
         let HistoryCursor(positions) = after.unwrap_or_else(|| {
             let skew = if matches!(self.kind, Kind::Redis(_)) { SKEW } else { 0 };
             let start = since.and_then(|since| Position::before(since.get().saturating_sub(skew)));
-            HistoryCursor([start; 3])
+            HistoryCursor([start; STREAMS])
         });
         let mut pages = Vec::with_capacity(positions.len());
         for (stream, position) in Stream::ALL.into_iter().zip(positions) {
@@ -188,7 +193,7 @@ impl Store {
         }
         let is_last = pages.iter().all(|page| !page.is_full && page.oldest().is_none());
         let mut positions = pages.iter().map(|page| page.position);
-        let cursor = HistoryCursor([(); 3].map(|()| positions.next().flatten()));
+        let cursor = HistoryCursor([(); STREAMS].map(|()| positions.next().flatten()));
         Ok(HistoryPage { entries, next: Some(cursor).filter(|_| !is_last) })
     }
 

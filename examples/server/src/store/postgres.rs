@@ -324,7 +324,7 @@ async fn write(
         raise(transaction, part).await?;
     }
     if !history.is_empty() {
-        history::add(transaction, Stream::Records, history).await?;
+        history::add(transaction, Stream::Acts, history).await?;
     }
     Ok(true)
 }

@@ -46,6 +46,7 @@ pub(super) enum Line {
 #[serde(rename_all = "camelCase")]
 pub(super) enum StreamName {
     Records,
+    Acts,
     Replays,
     Refusals,
 }
@@ -54,6 +55,7 @@ impl From<Stream> for StreamName {
     fn from(stream: Stream) -> Self {
         match stream {
             Stream::Records => Self::Records,
+            Stream::Acts => Self::Acts,
             Stream::Replays => Self::Replays,
             Stream::Refusals => Self::Refusals,
         }
@@ -64,6 +66,7 @@ impl From<StreamName> for Stream {
     fn from(stream: StreamName) -> Self {
         match stream {
             StreamName::Records => Self::Records,
+            StreamName::Acts => Self::Acts,
             StreamName::Replays => Self::Replays,
             StreamName::Refusals => Self::Refusals,
         }

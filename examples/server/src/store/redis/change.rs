@@ -134,7 +134,7 @@ impl<'c> Writer<'c> {
             self.add(command, text.as_ref().map_or(0, String::len)).await?;
         }
         self.flush().await?;
-        for command in history::add(Stream::Records, history) {
+        for command in history::add(Stream::Acts, history) {
             self.add(command, PART_BYTES).await?;
         }
         self.flush().await

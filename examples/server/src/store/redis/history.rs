@@ -12,12 +12,13 @@ use super::{Redis, StoreError};
 use crate::store::Entry;
 use crate::store::history::{Position, Retention, STEP, Stream};
 
-/// The key of accepted taps and administrative acts.
+/// The key of accepted taps.
 pub(super) const RECORDS: &str = key(Stream::Records);
 
 const fn key(stream: Stream) -> &'static str {
     match stream {
         Stream::Records => "suntap:history",
+        Stream::Acts => "suntap:acts",
         Stream::Replays => "suntap:replays",
         Stream::Refusals => "suntap:refusals",
     }
