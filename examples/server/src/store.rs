@@ -24,6 +24,7 @@ pub use self::embedded::Embedded;
 pub use self::format::FORMAT;
 pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
 pub use self::postgres::Postgres;
+pub(crate) use self::postgres::tls as postgres_tls;
 pub use self::redis::Redis;
 use self::snapshot::Batch;
 pub use self::snapshot::{Record, Source};

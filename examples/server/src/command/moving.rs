@@ -132,6 +132,7 @@ impl MovingArgs {
     fn cards(&self, path: &Path, renamed: Renamed) -> anyhow::Result<boltcard::Cards> {
         let url = path.to_str().filter(|text| text.starts_with("postgres://") || text.starts_with("postgresql://"));
         Ok(match url {
+            Some(_) if self.settings.is_some() => bail!("--settings has no effect with a database, which has its own"),
             Some(url) => {
                 let mut database: tokio_postgres::Config = url.parse().context("the URL of the database")?;
                 if let (None, Some(password)) = (database.get_password(), std::env::var_os("PGPASSWORD")) {

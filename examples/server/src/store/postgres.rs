@@ -28,6 +28,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::row::Row;
 
 pub(super) use self::connections::cause;
+pub(crate) use self::connections::tls;
 use self::connections::{Connections, finish};
 use self::history::signed;
 use self::turns::Turns;

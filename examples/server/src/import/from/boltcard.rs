@@ -20,6 +20,7 @@ use super::lines::{Counter, Lines, Origin, TagKeys, TagLine, counter, key, numbe
 use super::table::{self, Columns, Renamed};
 use super::{ConvertError, Input, Secrets};
 use crate::registry::document::{Derivation, Layout, ModeName, State};
+use crate::store::postgres_tls;
 
 /// The greatest version of a card that is tried. The version is the number of times that a card was programmed again.
 const MAX_VERSION: u32 = 255;
@@ -81,7 +82,7 @@ pub enum Cards {
         /// How the columns of `cards` differ.
         renamed: Renamed,
     },
-    /// A database. The connection is not encrypted.
+    /// A database. With `sslmode=require`, the connection is encrypted.
     Postgres(Box<tokio_postgres::Config>),
 }
 
@@ -120,7 +121,7 @@ pub(super) async fn convert(
             table::each_row(&mut reader, |origin, row| converter.card(origin, |name| columns.value(row, name)))?;
             converter.finish();
         }
-        Cards::Postgres(database) => from_database(&database, rules, secrets, lines).await?,
+        Cards::Postgres(database) => from_database(*database, rules, secrets, lines).await?,
     }
     Ok(())
 }
@@ -146,14 +147,20 @@ fn settings_table(input: Input) -> Result<Settings, ConvertError> {
 }
 
 async fn from_database(
-    database: &tokio_postgres::Config,
+    mut database: tokio_postgres::Config,
     rules: Rules,
     secrets: Option<&Secrets>,
     lines: &mut Lines<'_>,
 ) -> Result<(), ConvertError> {
-    let (mut client, connection) = database.connect(NoTls).await.map_err(ConvertError::Database)?;
-    // Ends when the client is dropped.
-    let connection = tokio::spawn(connection);
+    // The connection ends when the client is dropped.
+    let tls = postgres_tls(&mut database).map_err(|error| ConvertError::Source(error.to_string()))?;
+    let (mut client, connection) = if let Some(tls) = tls {
+        let (client, connection) = database.connect(tls).await.map_err(ConvertError::Database)?;
+        (client, tokio::spawn(connection))
+    } else {
+        let (client, connection) = database.connect(NoTls).await.map_err(ConvertError::Database)?;
+        (client, tokio::spawn(connection))
+    };
     let read = async {
         let transaction = client.build_transaction().read_only(true).isolation_level(IsolationLevel::RepeatableRead);
         let transaction = transaction.start().await?;

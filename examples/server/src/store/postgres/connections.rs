@@ -158,7 +158,7 @@ async fn cancel(token: CancelToken, tls: Option<MakeRustlsConnect>) -> Result<()
 
 /// Returns the TLS settings of a database whose URL has `sslmode=require`. The certificate must be valid for the host. Without the
 /// parameter, TLS is not used: libpq would try it, and accept any certificate.
-fn tls(config: &mut Config) -> Result<Option<MakeRustlsConnect>, StoreError> {
+pub(crate) fn tls(config: &mut Config) -> Result<Option<MakeRustlsConnect>, StoreError> {
     if config.get_ssl_mode() != SslMode::Require {
         config.ssl_mode(SslMode::Disable);
         return Ok(None);
