@@ -144,12 +144,18 @@ impl Line {
                 let id = CounterId::from_bytes(hex::decode(&id)?);
                 Record::Mark(id, Mark { ctr: SdmReadCtr::new(ctr)?, at: at.map(UnixMillis::new), taps })
             }
-            Self::History { stream, at, text } => {
+            Self::History { stream, at, text } if is_object(&text) => {
                 Record::History(stream.into(), Entry { at: UnixMillis::new(at), text })
             }
-            Self::Header(_) | Self::End(_) => return None,
+            Self::History { .. } | Self::Header(_) | Self::End(_) => return None,
         })
     }
+}
+
+/// Returns `true` for an object of JSON in one line, as an entry of the history has it.
+fn is_object(text: &str) -> bool {
+    let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    is_json && text.starts_with('{') && !text.contains(['\n', '\r'])
 }
 
 /// Writes lines into memory, from which the compressed bytes are taken.

@@ -14,8 +14,10 @@ use crate::store::{FORMAT, Record};
 
 /// Maximum length of a line in bytes. An import line of this length is refused, too.
 const MAX_LINE: u64 = 64 * 1024 * 1024;
-/// Lines that are returned at once.
+/// Lines that are returned at once, at most.
 const LINES: usize = 500;
+/// Bytes of the lines that are returned at once, about.
+const BYTES: usize = 1024 * 1024;
 
 /// The reason why a file cannot be restored.
 #[derive(Debug)]
@@ -82,9 +84,10 @@ impl Reader {
 
     /// Returns the next records, or `None` at the end of a complete backup.
     pub(super) fn next(&mut self) -> Result<Option<Vec<Record>>, BackupError> {
-        let mut records = Vec::new();
-        while self.end.is_none() && records.len() < LINES {
+        let (mut records, mut bytes) = (Vec::new(), 0_usize);
+        while self.end.is_none() && records.len() < LINES && bytes < BYTES {
             let text = read_line(&mut self.lines)?;
+            bytes = bytes.saturating_add(text.len());
             let line: Line = serde_json::from_slice(&text).map_err(|_| BackupError::Damaged("a line is invalid"))?;
             if let Line::End(end) = line {
                 if end.counts != self.counts {
