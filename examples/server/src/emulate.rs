@@ -12,8 +12,8 @@ use crate::registry::{Caches, Registry};
 use crate::secrets::Secrets;
 use crate::store::Store;
 
-/// Returns the URL that a tag writes if its counter is one greater than the stored counter. `name` is the XUID or the number of the tag.
-/// `code` is its eCode, if its keys need one.
+/// Returns the URL that a tag writes if its counter is one greater than the stored counter. `name` is the XUID or the number of the
+/// tag, also with `xuid/` or `number/` before it. `code` is its eCode, if its keys need one.
 ///
 /// # Errors
 /// Returns an error if the tag is unknown, if its keys or its layout are missing, or if the emulator does not support its chip.
@@ -25,8 +25,12 @@ pub async fn next_tap(
 ) -> anyhow::Result<String> {
     let caches = Caches::default();
     let registry = &Registry::new(store, &caches, secrets);
-    let mut found = registry.find(TagRef::Xuid(name)).await?;
-    if let (None, Ok(number)) = (&found, name.parse()) {
+    let (kind, name) = name.split_once('/').map_or(("", name), |(kind, name)| (kind, name));
+    let mut found = match kind {
+        "" | "xuid" => registry.find(TagRef::Xuid(name)).await?,
+        _ => None,
+    };
+    if let (None, "" | "number", Ok(number)) = (&found, kind, name.parse()) {
         found = registry.find(TagRef::Number(number)).await?;
     }
     let row = found.with_context(|| format!("unknown tag {name}"))?;

@@ -7,7 +7,7 @@ use crate::config::{StoreArgs, Unshown};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The XUID or the number of the tag.
+    /// The XUID or the number of the tag, also as `xuid/XUID` or `number/NUMBER`.
     tag: String,
     /// The eCode of the tag, if its keys are sealed under an eCode or derived from one.
     #[arg(long)]

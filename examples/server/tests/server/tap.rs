@@ -47,14 +47,14 @@ fn a_test_tap_passes_once() {
     let code = code();
 
     for round in 1..=2_u32 {
-        let ixkio = [tap(&folder, &["tag00001"]).unwrap(), tap(&folder, &["tag00003"]).unwrap()];
+        let ixkio = [tap(&folder, &["tag00001"]).unwrap(), tap(&folder, &["xuid/tag00003"]).unwrap()];
         assert!(ixkio[0].contains(&format!("n=00000{round}")), "{ixkio:?}");
         assert!(ixkio[1].contains(&format!("n={:06X}", 60 + round)), "{ixkio:?}");
         let page = tap(&folder, &["tag00002"]).unwrap();
         let etrnl = [
             tap(&folder, &["7000", "--ecode", &code]).unwrap(),
             tap(&folder, &["7001", "--ecode", &code]).unwrap(),
-            tap(&folder, &["7002"]).unwrap(),
+            tap(&folder, &["number/7002"]).unwrap(),
         ];
         let mut server = Server::spawn(command(&folder, &["--log", "warn"]));
         for url in ixkio {
