@@ -22,7 +22,7 @@ printf '/healthz\n%.0s' {1..1000} >"$work/healthz"
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # What of the taps was accepted, by the server's own figures.
-fresh() { curl -s "http://$1/metrics" | sed -n 's/^suntap_taps_total{api="Ixkio",verdict="fresh"} //p'; }
+fresh() { curl -s "http://$1/metrics" | sed -n 's/^suntap_taps_total{api="ixkio",verdict="fresh"} //p'; }
 
 # Name, store, options.
 measure() {

@@ -69,14 +69,14 @@ impl<'a> Recording<'a> {
     }
 
     fn log(&self, verdict: &Verdicts, word: &'static str, micros: u64) {
-        let api = self.api;
+        let api = self.api.name();
         let (client, request) = (self.sender.address.map(tracing::field::display), &self.sender.request);
         let tag = self.registry.found().unwrap_or_default();
         match verdict {
             // Anybody can send these requests, and they are not about a tag.
-            None => tracing::debug!(?api, verdict = word, client, %request, micros),
+            None => tracing::debug!(api, verdict = word, client, %request, micros),
             Some(Err(Failure::Registry(error) | Failure::Counters(error))) => {
-                tracing::error!(?api, verdict = word, tag, client, %request, micros, %error);
+                tracing::error!(api, verdict = word, tag, client, %request, micros, %error);
             }
             Some(Ok(_)) => {
                 let tap = verdict_tap(verdict);
@@ -86,7 +86,7 @@ impl<'a> Recording<'a> {
                     if self.app.log_uids { digits } else { format!("…{}", digits.get(10..).unwrap_or_default()) }
                 });
                 let (uid, ctr) = (uid.unwrap_or_default(), tap.map(|tap| tap.ctr.get()));
-                tracing::info!(?api, verdict = word, tag, uid, ctr, client, %request, micros);
+                tracing::info!(api, verdict = word, tag, uid, ctr, client, %request, micros);
             }
         }
     }

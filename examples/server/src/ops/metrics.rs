@@ -1,10 +1,11 @@
 //! Metrics for Prometheus.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,7 +20,7 @@ use super::log::LostLines;
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.5, 2.0, 10.0];
 
 /// Where a tap was sent to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Api {
     Ixkio,
     Etrnl,
@@ -27,13 +28,19 @@ pub(crate) enum Api {
 }
 
 impl Api {
-    /// Returns the name in the history.
+    /// Returns the name in the metrics, the log and the history.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ixkio => "ixkio",
             Self::Etrnl => "etrnl",
             Self::Page => "page",
         }
+    }
+}
+
+impl EncodeLabelValue for Api {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.name().encode(encoder)
     }
 }
 

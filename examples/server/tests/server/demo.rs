@@ -87,9 +87,9 @@ fn figures_say_what_was_decided() {
     let figures = get(&server.address, "/metrics");
     assert!(figures.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     for line in [
-        r#"suntap_taps_total{api="Ixkio",verdict="fresh"} 1"#,
-        r#"suntap_taps_total{api="Ixkio",verdict="replayed"} 2"#,
-        r#"suntap_tap_seconds_count{api="Ixkio"} 3"#,
+        r#"suntap_taps_total{api="ixkio",verdict="fresh"} 1"#,
+        r#"suntap_taps_total{api="ixkio",verdict="replayed"} 2"#,
+        r#"suntap_tap_seconds_count{api="ixkio"} 3"#,
     ] {
         assert!(figures.body.contains(line), "{}", figures.body);
     }

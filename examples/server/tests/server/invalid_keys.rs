@@ -64,7 +64,7 @@ fn only_invalid_keys_are_limited() {
     assert!(get(&server.address, &format!("{good}&r={TOKEN}")).body.contains("Pass"));
 
     let metrics = get(&server.address, "/metrics").body;
-    for line in [r#"suntap_invalid_api_keys_total{api="Etrnl"} 7"#, r#"suntap_invalid_api_keys_total{api="Ixkio"} 4"#] {
+    for line in [r#"suntap_invalid_api_keys_total{api="etrnl"} 7"#, r#"suntap_invalid_api_keys_total{api="ixkio"} 4"#] {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
     let log = log(&folder, &mut server);

@@ -131,11 +131,11 @@ async fn a_visitor_sees_each_verdict() {
     // Each press was one request: 6 genuine taps, 2 uses of a used link, 2 changed digits and 2 taps without a tag in use.
     let figures = get(&server.address, "/metrics").body;
     for line in [
-        r#"suntap_taps_total{api="Page",verdict="fresh"} 6"#,
-        r#"suntap_taps_total{api="Page",verdict="replayed"} 2"#,
-        r#"suntap_taps_total{api="Page",verdict="not_authentic"} 2"#,
-        r#"suntap_taps_total{api="Page",verdict="inactive"} 1"#,
-        r#"suntap_taps_total{api="Page",verdict="unknown_tag"} 1"#,
+        r#"suntap_taps_total{api="page",verdict="fresh"} 6"#,
+        r#"suntap_taps_total{api="page",verdict="replayed"} 2"#,
+        r#"suntap_taps_total{api="page",verdict="not_authentic"} 2"#,
+        r#"suntap_taps_total{api="page",verdict="inactive"} 1"#,
+        r#"suntap_taps_total{api="page",verdict="unknown_tag"} 1"#,
     ] {
         assert!(figures.contains(line), "{line}: {figures}");
     }
