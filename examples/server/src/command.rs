@@ -26,7 +26,8 @@ mod serve;
 mod tag;
 mod tap;
 
-use std::io::Write as _;
+use std::fmt;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -141,14 +142,31 @@ pub(crate) async fn run(loaded: Loaded<Cli>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Whoever read the standard output has closed it.
+#[derive(Debug)]
+pub(crate) struct Unread;
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output is closed")
+    }
+}
+
+impl std::error::Error for Unread {}
+
+/// Returns the error of a write to standard output.
+fn unwritten(error: io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe { Unread.into() } else { error.into() }
+}
+
 /// Writes a line to standard output. Unlike the macro, returns an error if it is closed.
 fn println(text: &str) -> anyhow::Result<()> {
-    Ok(writeln!(std::io::stdout(), "{text}")?)
+    writeln!(io::stdout(), "{text}").map_err(unwritten)
 }
 
 /// Writes a line to standard output if somebody reads it. A server also works without a reader.
 fn print(text: String) {
     within(Duration::from_secs(1), move || {
-        let _ = writeln!(std::io::stdout(), "{text}");
+        let _ = writeln!(io::stdout(), "{text}");
     });
 }

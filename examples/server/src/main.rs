@@ -10,15 +10,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use suntap_server::ops::within;
+use suntap_server::text::visible;
 
-use crate::command::Cli;
+use crate::command::{Cli, Unread};
 use crate::config::load::load;
 
 fn main() -> ExitCode {
     match start() {
         Ok(code) => code,
+        // As other programs do, such as in `suntap-server tag list | head`.
+        Err(error) if error.is::<Unread>() => ExitCode::SUCCESS,
         Err(error) => {
-            let text = error_text(&error);
+            let text = visible(&error_text(&error));
             within(Duration::from_secs(1), move || {
                 let _ = writeln!(std::io::stderr(), "{text}");
             });

@@ -25,9 +25,31 @@ pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control() || is_invisible
 }
 
+/// Returns a text for a terminal: hidden characters, except line breaks, are shown as `\u{…}`.
+///
+/// A text from a file, a store or a server could otherwise change what the terminal shows, or what it does.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
 /// Returns a stored name for a page: without hidden characters, and with at most 128 characters.
 ///
 /// Import refuses other names. Names that were stored by an older version can still have them.
 pub(crate) fn shown(name: &str) -> String {
     name.chars().filter(|c| !is_hidden(*c)).take(128).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_for_a_terminal_has_no_hidden_characters() {
+        assert_eq!(visible("line 1: ä\nline 2: \u{1b}[2J\r\u{202e}x"), "line 1: ä\nline 2: \\u{1b}[2J\\u{d}\\u{202e}x");
+    }
 }

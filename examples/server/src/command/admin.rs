@@ -20,7 +20,7 @@ use suntap_server::http::admin::{Cause, LocalAdmin};
 
 pub(crate) use self::connection::Connection;
 pub(super) use self::table::{Row, Table};
-use super::println;
+use super::{println, unwritten};
 use crate::config::{StoreArgs, Unshown};
 
 /// Where a command does its work.
@@ -228,7 +228,7 @@ impl Api {
         let mut body = self.send(Method::GET, target, Body::empty(), None).await?.into_body();
         while let Some(frame) = body.frame().await {
             if let Some(bytes) = frame.context("the answer is not complete")?.data_ref() {
-                write(bytes).await?;
+                write(bytes).await.map_err(unwritten)?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use suntap_server::ops::history::{Event, parse_time};
 
 use super::admin::{AdminArgs, encoded};
+use super::unwritten;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -42,7 +43,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let api = args.admin.open().await?;
     let mut output = std::io::BufWriter::new(std::io::stdout());
     api.download(&target, async |lines| output.write_all(lines)).await?;
-    output.flush()?;
+    output.flush().map_err(unwritten)?;
     api.close().await;
     Ok(())
 }

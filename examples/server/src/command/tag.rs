@@ -9,7 +9,7 @@ use serde_json::Value;
 use suntap_server::http::admin::model::{Tag, TagInfo};
 
 use super::admin::{AdminArgs, ListArgs, Output, encoded, print_one, tag_path};
-use super::println;
+use super::{println, unwritten};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -105,7 +105,7 @@ async fn export(args: Export) -> anyhow::Result<()> {
         output.write_all(lines)
     });
     exported.await?;
-    output.flush()?;
+    output.flush().map_err(unwritten)?;
     unknown.print();
     api.close().await;
     Ok(())

@@ -1,5 +1,6 @@
 //! The admin API and its commands, with a running server.
 
+mod acts;
 mod auth;
 mod bodies;
 mod export;
@@ -125,7 +126,7 @@ impl Live {
 pub(crate) fn command(folder: &Folder, store: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
     command.args(args).arg("--store").arg(store).arg("--secrets-file").arg(folder.secrets());
-    command.env_remove("SUNTAP_ADMIN").env_remove("SUNTAP_ADMIN_KEY");
+    command.env_remove("SUNTAP_ADMIN").env_remove("SUNTAP_ADMIN_KEY").env_remove("RUST_BACKTRACE");
     command
 }
 

@@ -57,6 +57,7 @@ mod stores;
 mod systemd;
 mod tags;
 mod tap;
+mod terminal;
 mod tls;
 mod unnamed;
 mod v1;

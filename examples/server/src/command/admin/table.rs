@@ -1,7 +1,10 @@
 //! Tables for people.
 
+use clap::ValueEnum;
 use serde_json::Value;
 use suntap_server::http::admin::model::{Key, Level, Manager, Organisation, State, Tag};
+use suntap_server::registry::document::{KeyKind, Role};
+use suntap_server::text::visible;
 
 use crate::command::println;
 
@@ -28,7 +31,7 @@ impl Table {
             self.lines.push(R::HEAD.iter().map(|head| (*head).to_owned()).collect());
             self.has_head = true;
         }
-        self.lines.push(row.cells());
+        self.lines.push(row.cells().iter().map(|cell| visible(cell)).collect());
     }
 
     /// Prints the lines. Later lines are at least as wide.
@@ -62,7 +65,7 @@ fn indented(value: &Value, indent: &str, text: &mut String) {
                 text.extend([indent, name, ":\n"]);
                 indented(value, &format!("{indent}  "), text);
             }
-            Value::String(value) => text.extend([indent, name, ": ", value, "\n"]),
+            Value::String(value) => text.extend([indent, name, ": ", &visible(value), "\n"]),
             value => text.extend([indent, name, ": ", &value.to_string(), "\n"]),
         }
     }
@@ -75,9 +78,9 @@ fn state(state: State) -> String {
     }
 }
 
-/// Returns the name of a unit variant in JSON.
-fn name(value: impl serde::Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(String::from)).unwrap_or_default()
+/// Returns the word for an option of a command.
+fn word(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 fn end(expires: Option<&String>, is_over: bool) -> String {
@@ -132,7 +135,7 @@ impl Row for Key {
         vec![
             self.id.clone(),
             self.organisation.to_string(),
-            name(self.kind),
+            word(&KeyKind::from(self.kind)),
             end(self.expires.as_ref(), self.expired),
             or_dash(self.label.as_ref()),
         ]
@@ -145,7 +148,7 @@ impl Row for Manager {
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.clone(),
-            name(self.role),
+            word(&Role::from(self.role)),
             self.organisation.map_or_else(|| "-".into(), |id| id.to_string()),
             or_dash(self.created.as_ref()),
             end(self.expires.as_ref(), self.expired),
