@@ -14,6 +14,7 @@ mod managers;
 mod tags;
 mod vendor;
 
+use self::actor::Act;
 pub use self::actor::Actor;
 pub use self::counters::Counter;
 pub use self::error::AdminError;
@@ -62,14 +63,14 @@ impl<'s> Admin<'s> {
         loop {
             let (report, change) = prepare(self.store, self.secrets, text, allowed, &mut done).await?;
             let subject = format!("{} tags, {} other lines", report.tags, report.others);
-            if self.write("import", &subject, change, &mut attempts).await? {
+            if self.write(Act::new("import", &subject), change, &mut attempts).await? {
                 return Ok(report);
             }
         }
     }
 
-    /// Imports one line that this program wrote, as the act `act` on `subject`.
-    async fn import_line(&self, act: &'static str, subject: &str, line: &str) -> Result<(), AdminError> {
+    /// Imports one line that this program wrote. If it changes nothing, nothing is written, also no entry of the history.
+    async fn import_line(&self, act: Act<'_>, line: &str) -> Result<(), AdminError> {
         let mut attempts = 0;
         loop {
             let prepared = prepare(self.store, self.secrets, line, Allowed::default(), |_| ()).await;
@@ -80,7 +81,7 @@ impl<'s> Admin<'s> {
                 }
                 error => error.into(),
             })?;
-            if self.write(act, subject, change, &mut attempts).await? {
+            if self.is_in_place(&change).await? || self.write(act, change, &mut attempts).await? {
                 return Ok(());
             }
         }
@@ -91,8 +92,9 @@ impl<'s> Admin<'s> {
     /// # Errors
     /// Returns an error if the store fails.
     pub async fn record(&self, act: &'static str, subject: &str) -> Result<(), StoreError> {
-        self.store.append(Stream::Acts, vec![self.actor.entry(act, subject)]).await?;
-        self.actor.log(act, subject);
+        let act = Act::new(act, subject);
+        self.store.append(Stream::Acts, vec![self.actor.entry(act)]).await?;
+        self.actor.log(act);
         Ok(())
     }
 
@@ -105,19 +107,20 @@ impl<'s> Admin<'s> {
         Ok(reseal::reseal(self.store, self.secrets, progress).await?)
     }
 
+    /// Returns `true` if the documents are already as a change would write them, and it raises no counter.
+    async fn is_in_place(&self, change: &Change) -> Result<bool, StoreError> {
+        let keys: Vec<_> = change.writes.iter().map(|(key, _)| key.clone()).collect();
+        let stored = self.store.read(&keys, None).await?.documents;
+        Ok(change.marks.is_empty() && change.writes.iter().map(|(_, text)| text).eq(&stored))
+    }
+
     /// Writes a change with its entry in the history. Returns `false` if the change must be computed again.
-    async fn write(
-        &self,
-        act: &'static str,
-        subject: &str,
-        mut change: Change,
-        attempts: &mut u32,
-    ) -> Result<bool, AdminError> {
+    async fn write(&self, act: Act<'_>, mut change: Change, attempts: &mut u32) -> Result<bool, AdminError> {
         *attempts = attempts.saturating_add(1);
-        change.history.push(self.actor.entry(act, subject));
+        change.history.push(self.actor.entry(act));
         match self.store.change(&change).await {
             Ok(()) => {
-                self.actor.log(act, subject);
+                self.actor.log(act);
                 Ok(true)
             }
             Err(StoreError::Contended) if *attempts < ATTEMPTS => Ok(false),

@@ -6,6 +6,27 @@ use crate::ops::history::Line;
 use crate::store::Entry;
 use crate::time;
 
+/// What somebody does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Act<'a> {
+    /// Its name, such as `tag.disable`.
+    pub(super) name: &'static str,
+    /// The document key of what it changes.
+    pub(super) subject: &'a str,
+    /// What else the history should say, or an empty text.
+    pub(super) detail: &'a str,
+}
+
+impl<'a> Act<'a> {
+    pub(super) fn new(name: &'static str, subject: &'a str) -> Self {
+        Self { name, subject, detail: "" }
+    }
+
+    pub(super) fn with(self, detail: &'a str) -> Self {
+        Self { detail, ..self }
+    }
+}
+
 /// Who does something.
 #[derive(Clone, Debug, Default)]
 pub struct Actor {
@@ -25,15 +46,17 @@ impl Actor {
     }
 
     /// Returns the entry of the history for an act.
-    pub(super) fn entry(&self, act: &str, subject: &str) -> Entry {
+    pub(super) fn entry(&self, act: Act<'_>) -> Entry {
         let at = time::now().unwrap_or(UnixMillis::new(0));
         let (client, request) = (self.client.as_deref(), self.request.as_deref());
-        Line::Admin { act, subject, by: &self.by, client, request }.entry(at)
+        let Act { name, subject, detail } = act;
+        Line::Admin { act: name, subject, detail, by: &self.by, client, request }.entry(at)
     }
 
-    pub(super) fn log(&self, act: &str, subject: &str) {
-        let Self { by, client, request } = self;
-        tracing::info!(act, subject, by, client, request, "administration");
+    pub(super) fn log(&self, act: Act<'_>) {
+        let (Self { by, client, request }, Act { name, subject, detail }) = (self, act);
+        let detail = Some(detail).filter(|detail| !detail.is_empty());
+        tracing::info!(act = name, subject, detail, by, client, request, "administration");
     }
 }
 
@@ -43,7 +66,7 @@ mod tests {
 
     #[test]
     fn an_entry_says_who_did_what() {
-        let text = |actor: &Actor| actor.entry("tag.disable", "xuid/q8w3sbcz").text;
+        let text = |actor: &Actor| actor.entry(Act::new("tag.disable", "xuid/q8w3sbcz")).text;
         let event = r#"{"event":"admin","act":"tag.disable","subject":"xuid/q8w3sbcz","by":"command line"}"#;
         assert_eq!(text(&Actor::command_line()), event);
         let actor =
@@ -53,5 +76,8 @@ mod tests {
             r#""client":"192.0.2.1","request":"0123456789abcdef"}"#
         );
         assert_eq!(text(&actor), event);
+        let raise = Act::new("counter.raise", "xuid/q8w3sbcz").with("to 500");
+        let event = r#"{"event":"admin","act":"counter.raise","subject":"xuid/q8w3sbcz","detail":"to 500","by":"command line"}"#;
+        assert_eq!(Actor::command_line().entry(raise).text, event);
     }
 }

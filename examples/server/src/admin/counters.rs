@@ -2,7 +2,7 @@
 
 use suntap::{CounterId, Mark, SdmReadCtr};
 
-use super::{Admin, AdminError};
+use super::{Act, Admin, AdminError};
 use crate::registry::document::{StoredKeys, Tag};
 use crate::store::Change;
 
@@ -40,7 +40,8 @@ impl Admin<'_> {
             // Time and number are those of taps, and this is none. A tap that is accepted at the same time counts on.
             let raised = Mark { ctr, at: mark.and_then(|mark| mark.at), taps: mark.map_or(0, |mark| mark.taps) };
             let change = Change { marks: vec![(id, raised)], ..Change::default() };
-            if self.write("counter.raise", key, change, &mut attempts).await? {
+            let detail = format!("to {}", ctr.get());
+            if self.write(Act::new("counter.raise", key).with(&detail), change, &mut attempts).await? {
                 let mark = self.store.read(&[], Some(&id)).await?.mark;
                 return Ok((Counter { id, mark }, true));
             }

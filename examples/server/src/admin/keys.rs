@@ -2,12 +2,13 @@
 
 use suntap::UnixMillis;
 
-use super::{Admin, AdminError, Listed};
+use super::{Act, Admin, AdminError, Listed};
 use crate::hex;
 use crate::keys::{Created, prepare};
 use crate::registry::document::{ApiKey, Manager};
 use crate::registry::{document, one};
 use crate::store::{Change, StoreError};
+use crate::time;
 
 impl Admin<'_> {
     /// Returns a page of API keys and tokens. Their texts are not known.
@@ -21,12 +22,14 @@ impl Admin<'_> {
     /// Creates an API key or token.
     ///
     /// # Errors
-    /// Returns an error if there is no such organisation, the label is invalid, or the store fails.
+    /// Returns an error if there is no such organisation, the label is invalid, the key would have ended already, or the store fails.
     pub async fn new_key(&self, key: &ApiKey) -> Result<Created, AdminError> {
+        check_end(key.expires)?;
+        let label = key.label.as_deref().unwrap_or_default();
         let mut attempts = 0;
         loop {
             let (created, change) = prepare(self.store, self.secrets, key).await?;
-            if self.write("key.new", &created.key, change, &mut attempts).await? {
+            if self.write(Act::new("key.new", &created.key).with(label), change, &mut attempts).await? {
                 return Ok(created);
             }
         }
@@ -42,7 +45,7 @@ impl Admin<'_> {
         loop {
             let seen = self.existing(&key).await?;
             let change = Change { seen: vec![seen], writes: vec![(key.clone(), None)], ..Change::default() };
-            if self.write("key.revoke", &key, change, &mut attempts).await? {
+            if self.write(Act::new("key.revoke", &key), change, &mut attempts).await? {
                 return Ok(());
             }
         }
@@ -61,7 +64,10 @@ impl Admin<'_> {
             found.expires = expires;
             let text = json(&key, &found)?;
             let change = Change { seen: vec![seen], writes: vec![(key.clone(), Some(text))], ..Change::default() };
-            if self.write("key.expire", &key, change, &mut attempts).await? {
+            let detail = expires.map_or_else(|| "never".into(), time::text);
+            if self.is_in_place(&change).await?
+                || self.write(Act::new("key.expire", &key).with(&detail), change, &mut attempts).await?
+            {
                 return Ok(found);
             }
         }
@@ -74,6 +80,14 @@ impl Admin<'_> {
             None => Err(AdminError::Missing(format!("there is no {key}"))),
         }
     }
+}
+
+/// Refuses a new key that has ended already.
+pub(super) fn check_end(expires: Option<UnixMillis>) -> Result<(), AdminError> {
+    if expires.zip(time::now()).is_some_and(|(expires, now)| expires <= now) {
+        return Err(AdminError::Invalid("the key would have ended already: `expires` must be in the future".into()));
+    }
+    Ok(())
 }
 
 /// Returns the key of the document with an id, which is a name of 32 hex digits.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::keys::{json as text_of, organisation_of};
 use super::listing::first;
-use super::{Admin, AdminError, Listed};
+use super::{Act, Admin, AdminError, Listed};
 use crate::registry::document;
 use crate::registry::document::{Entry, Level, Organisation, State, StoredKeys, Tag, key};
 use crate::store::{Change, StoreError};
@@ -155,7 +155,8 @@ impl Admin<'_> {
         let key = place.key();
         self.existing(&key).await?;
         let [enable, disable, _] = place.acts();
-        self.import_line(if state == State::Active { enable } else { disable }, &key, &place.line(state)).await
+        let act = if state == State::Active { enable } else { disable };
+        self.import_line(Act::new(act, &key), &place.line(state)).await
     }
 
     /// Removes an organisation or a level that has no tags, levels, keys or tokens.
@@ -192,7 +193,7 @@ impl Admin<'_> {
             }
             let mut change = swap(&key, &closing.text, None);
             change.writes.extend(closing.account.map(|account| (key::account(&account), None)));
-            if self.write(act, &key, change, &mut attempts).await? {
+            if self.write(Act::new(act, &key), change, &mut attempts).await? {
                 return Ok(());
             }
         }

@@ -2,9 +2,9 @@
 
 use suntap::UnixMillis;
 
-use super::keys::{document_key, json};
+use super::keys::{check_end, document_key, json};
 use super::listing::first;
-use super::{Admin, AdminError, Listed};
+use super::{Act, Admin, AdminError, Listed};
 use crate::import::check::check_text;
 use crate::keys::{Created, manager_names, new_text, no_secret};
 use crate::registry::document::{Manager, Role, key};
@@ -16,7 +16,7 @@ use crate::time;
 /// A management key that is to be created.
 #[derive(Clone, Debug)]
 pub struct NewManager {
-    /// A name for the operator, which the history shows.
+    /// A name for the operator, which the history shows. No other management key has it.
     pub label: String,
     /// What the key authorises.
     pub role: Role,
@@ -60,11 +60,19 @@ impl Admin<'_> {
     /// Creates a management key.
     ///
     /// # Errors
-    /// Returns an error if the label is invalid, if the organisation does not fit the role, or if the store fails.
+    /// Returns an error if the label is invalid or another key has it, if the organisation does not fit the role, if the key would have
+    /// ended already, or if the store fails.
     pub async fn new_manager(&self, new: &NewManager) -> Result<Created, AdminError> {
         check_text("a label", &new.label, 1).map_err(AdminError::Invalid)?;
         if (new.role == Role::Patch) != new.organisation.is_some() {
             return Err(AdminError::Invalid("the role `patch`, and no other, needs an organisation".into()));
+        }
+        check_end(new.expires)?;
+        let has_label = |key: &str, text: &str| Ok(document::<Manager>(key, text)?.label == new.label);
+        if first(self.store, "manager/", has_label).await?.is_some() {
+            let message =
+                format!("another management key has the label {:?}: the history could not distinguish them", new.label);
+            return Err(AdminError::refused("label_in_use", message));
         }
         let mut attempts = 0;
         loop {
@@ -79,7 +87,7 @@ impl Admin<'_> {
             let secret = self.secrets.api_key_id().map(String::from);
             let manager = Manager { label, role, organisation, expires, created: time::now(), secret };
             change.writes.push((key.clone(), Some(json(&key, &manager)?)));
-            if self.write("manager.new", &key, change, &mut attempts).await? {
+            if self.write(Act::new("manager.new", &key).with(&new.label), change, &mut attempts).await? {
                 return Ok(Created { text, key });
             }
         }
@@ -107,7 +115,7 @@ impl Admin<'_> {
                 seen.push(other);
             }
             let change = Change { seen, writes: vec![(key.clone(), None)], ..Change::default() };
-            if self.write("manager.revoke", &key, change, &mut attempts).await? {
+            if self.write(Act::new("manager.revoke", &key), change, &mut attempts).await? {
                 return Ok(());
             }
         }

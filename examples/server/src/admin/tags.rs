@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use suntap::Mark;
 
-use super::{Admin, AdminError, Listed};
+use super::{Act, Admin, AdminError, Listed};
 use crate::import::removal::prepare_removal;
 use crate::registry::document::{Entry, Layout, Level, State, StoredKeys, Tag, key};
 use crate::registry::row::Above;
@@ -111,7 +111,8 @@ impl Admin<'_> {
         if one(self.store, key.into()).await?.is_none() {
             return Err(unknown_tag(key));
         }
-        self.import_line(if state == State::Active { "tag.enable" } else { "tag.disable" }, key, &line).await
+        let act = if state == State::Active { "tag.enable" } else { "tag.disable" };
+        self.import_line(Act::new(act, key), &line).await
     }
 
     /// Removes a tag with all of its names. Its counter stays: if the tag is imported again with the same key, it still refuses old
@@ -123,7 +124,7 @@ impl Admin<'_> {
         let mut attempts = 0;
         loop {
             let change = prepare_removal(self.store, self.secrets, key).await?.ok_or_else(|| unknown_tag(key))?;
-            if self.write("tag.delete", key, change, &mut attempts).await? {
+            if self.write(Act::new("tag.delete", key), change, &mut attempts).await? {
                 return Ok(());
             }
         }

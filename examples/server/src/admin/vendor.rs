@@ -4,7 +4,7 @@ use suntap::Uid;
 use suntap::platform::rules::Rule;
 
 use super::tags::{line_of, unknown_tag};
-use super::{Admin, AdminError};
+use super::{Act, Admin, AdminError};
 use crate::registry::document::{Level, Manager, Role, RuleGroup, RuleSet, State, StoredKeys, Tag, key};
 use crate::registry::{document, one, tag};
 use crate::text::is_hidden;
@@ -68,7 +68,7 @@ impl Admin<'_> {
             };
             self.differs(&found, response).await?;
             let line = line_of(&key, Some(found.organisation), "rules", &rules).ok_or_else(|| unknown_tag(&key))?;
-            self.import_line("tag.response", &key, &line).await?;
+            self.import_line(Act::new("tag.response", &key), &line).await?;
         }
         if let Some(state) = change.state {
             self.set_state_of(&key, Some(found.organisation), state).await?;

@@ -60,6 +60,9 @@ pub enum Line<'a> {
         act: &'a str,
         /// The document key of what was changed.
         subject: &'a str,
+        /// What else there is to say, such as the new counter.
+        #[serde(skip_serializing_if = "str::is_empty")]
+        detail: &'a str,
         /// Who did it.
         by: &'a str,
         /// The address of the client, `unix` for a client of a Unix socket, or `None` for a command.

@@ -551,7 +551,10 @@ fn postgres_serves_without_the_tables_of_the_history() {
         GRANT SELECT, INSERT, UPDATE, DELETE ON suntap_documents, suntap_marks TO app");
     let (recording, text) = warnings();
     assert_eq!(recording, Recording::Off);
-    assert!(text.contains("the role needs SELECT, INSERT and DELETE on suntap_history, suntap_acts, suntap_replays"), "{text}");
+    assert!(
+        text.contains("the role needs SELECT, INSERT and DELETE on suntap_history, suntap_acts, suntap_replays"),
+        "{text}"
+    );
     let mut server = serve(&url, &folder, &[]);
     assert!(get(&server.address, &tags::target(&tags::tag(0).tap().unwrap())).body.contains("Pass"));
     assert!(get(&server.address, "/metrics").body.contains("suntap_history_dropped_total 1\n"));
@@ -577,7 +580,7 @@ fn an_administrative_act_is_a_line() {
     Runtime::new().unwrap().block_on(async {
         let store = open(folder.path("data.redb").to_str().unwrap()).await;
         let (act, subject, by) = ("tag.disable", "xuid/q8w3sbcz", "command line");
-        let line = Line::Admin { act, subject, by, client: None, request: None };
+        let line = Line::Admin { act, subject, detail: "", by, client: None, request: None };
         let history = vec![line.entry(UnixMillis::new(1_700_000_000_123))];
         store.change(&Change { history, ..Change::default() }).await.unwrap();
         let text: Vec<String> = lines(&store, Filter::default()).try_collect().await.unwrap();

@@ -24,7 +24,7 @@ fn only_management_keys_open_the_admin_api() {
     let mut given = lines(1);
     given.push(etrnl_tag(7000).1);
     let live = Live::new(&given);
-    let expired = live.print(&["manager", "new", "--label", "Old", "--role", "read-write", "--expires", "1ms"]);
+    let expired = live.print(&["manager", "new", "--label", "Old", "--role", "read-write", "--expires", "10s"]);
     let new = |kind: &str| live.print(&["key", "new", "--organisation", "1", "--kind", kind]).trim().to_owned();
     let (private, public, token) = (new("private"), new("public"), new("token"));
     let patch = live.print(&["manager", "new", "--label", "App", "--role", "patch", "--organisation", "1"]);
@@ -32,6 +32,10 @@ fn only_management_keys_open_the_admin_api() {
 
     let unknown = error(&live.send("GET", READ, &bearer("management_00000000000000000000000000000000"), b""));
     assert_eq!(unknown, (401, "unauthorized".into()));
+    // The command refuses a key that would have ended already.
+    while live.send("GET", READ, &bearer(expired), b"").status == 200 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     let twice = bearer(&live.writer).repeat(2);
     for headers in [
         String::new(),

@@ -19,9 +19,8 @@ fn the_call_changes_the_response_and_the_state() {
     given.push(json!({ "organisation": { "id": 2, "name": "Two", "account": "two222" } }));
     let live = Live::new(&given);
     let manager = |organisation: &str| {
-        live.print(&["manager", "new", "--label", "App", "--role", "patch", "--organisation", organisation])
-            .trim()
-            .to_owned()
+        let args = ["manager", "new", "--label", organisation, "--role", "patch", "--organisation", organisation];
+        live.print(&args).trim().to_owned()
     };
     let (own, other) = (manager("1"), manager("2"));
     let patch = |target: &str, headers: &str, body: &Value| {
