@@ -1,8 +1,8 @@
 //! What an import would change. Nothing is written.
 
-use super::{Allowed, Change, ImportError, Report, prepare};
+use super::{Allowed, ImportError, Report, prepare};
 use crate::secrets::Secrets;
-use crate::store::Store;
+use crate::store::{Change, Store};
 
 /// The result of an import that was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]

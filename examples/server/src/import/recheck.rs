@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Draft, Stop, other_names};
+use super::draft::Draft;
+use super::error::Stop;
+use super::tags::other_names;
 use crate::registry::document;
 use crate::registry::document::{Entry, Organisation, StoredKeys, Tag, key};
 use crate::store::StoreError;

@@ -1,6 +1,9 @@
 //! Removes a tag from the registry.
 
-use super::{Allowed, Draft, Stop, other_names};
+use super::Allowed;
+use super::draft::Draft;
+use super::error::Stop;
+use super::tags::other_names;
 use crate::registry::document::{Entry, Organisation, StoredKeys, Tag, key};
 use crate::secrets::Secrets;
 use crate::store::{Change, Store, StoreError};
