@@ -25,10 +25,10 @@ pub(crate) use self::managers::{authenticate, has_manager};
 pub use self::tags::{TagDetails, tag_key};
 pub use self::vendor::{VendorChange, VendorTag};
 
-use crate::import::{Allowed, ImportError, Report, prepare};
+use crate::import::{Allowed, ImportError, Input, Report, prepare};
 use crate::reseal;
 use crate::secrets::Secrets;
-use crate::store::{Change, Store, StoreError, Stream};
+use crate::store::{Pace, Staged, Store, StoreError, Stream};
 
 /// How often a write is computed again after another process has changed the same documents.
 const ATTEMPTS: u32 = 5;
@@ -48,22 +48,26 @@ impl<'s> Admin<'s> {
         Self { store, secrets, actor }
     }
 
-    /// Imports lines: all of them, or none. Calls `done` with the number of bytes that it has processed.
+    /// Imports lines: all of them, or none. Calls `done` with the number of bytes that it has processed. `pace` says whether this
+    /// process also serves taps.
     ///
     /// # Errors
     /// As [`import`](crate::import::import).
     pub async fn import(
         &self,
-        text: &str,
+        input: &mut Input<'_>,
         allowed: Allowed,
+        pace: Pace,
         mut done: impl FnMut(u64) + Send,
     ) -> Result<Report, AdminError> {
         let mut attempts = 0;
         loop {
-            let (report, change) = prepare(self.store, self.secrets, text, allowed, &mut done).await?;
-            let subject = format!("{} tags, {} other lines", report.tags, report.others);
-            if self.write("import", &subject, change, &mut attempts).await? {
+            let (report, staged) = prepare(self.store, self.secrets, input, allowed, &mut done).await?;
+            if self.write_at("import", &report.to_string(), staged, pace, &mut attempts).await? {
                 return Ok(report);
+            }
+            if !input.rewind().map_err(ImportError::Input)? {
+                return Err(StoreError::Contended.into());
             }
         }
     }
@@ -72,7 +76,8 @@ impl<'s> Admin<'s> {
     async fn import_line(&self, act: &'static str, subject: &str, line: &str) -> Result<(), AdminError> {
         let mut attempts = 0;
         loop {
-            let prepared = prepare(self.store, self.secrets, line, Allowed::default(), |_| ()).await;
+            let mut input = Input::text(line);
+            let prepared = prepare(self.store, self.secrets, &mut input, Allowed::default(), |_| ()).await;
             let (_, change) = prepared.map_err(|error| match error {
                 // The caller does not know of a line.
                 ImportError::Lines { mut listed, .. } if !listed.is_empty() => {
@@ -110,12 +115,23 @@ impl<'s> Admin<'s> {
         &self,
         act: &'static str,
         subject: &str,
-        mut change: Change,
+        change: impl Into<Staged>,
+        attempts: &mut u32,
+    ) -> Result<bool, AdminError> {
+        self.write_at(act, subject, change.into(), Pace::BesideTaps, attempts).await
+    }
+
+    async fn write_at(
+        &self,
+        act: &'static str,
+        subject: &str,
+        mut staged: Staged,
+        pace: Pace,
         attempts: &mut u32,
     ) -> Result<bool, AdminError> {
         *attempts = attempts.saturating_add(1);
-        change.history.push(self.actor.entry(act, subject));
-        match self.store.change(&change).await {
+        staged.change.history.push(self.actor.entry(act, subject));
+        match self.store.apply(staged, pace).await {
             Ok(()) => {
                 self.actor.log(act, subject);
                 Ok(true)

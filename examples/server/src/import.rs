@@ -16,6 +16,7 @@ pub(crate) mod export;
 mod findable;
 pub mod from;
 mod index_draft;
+mod input;
 mod levels;
 mod line;
 mod owners;
@@ -24,19 +25,21 @@ pub(crate) mod removal;
 mod sealing;
 mod tags;
 
-pub use self::dry_run::{Counts, Preview, dry_run};
+pub use self::dry_run::{Counters, Counts, Preview, dry_run};
 pub use self::error::ImportError;
+pub use self::input::Input;
 pub(crate) use self::levels::is_closing;
+
+use std::fmt;
 
 use self::draft::Draft;
 use self::error::Stop;
 use self::line::Partial;
 use crate::registry::index::MAX_META_KEYS;
 use crate::secrets::Secrets;
-use crate::store::{Change, Store};
+use crate::store::{Pace, Staged, Store};
+use crate::text::counted;
 
-/// The number of lines that are looked up together.
-const PART: usize = 1000;
 /// The number of problems that an error lists. It only counts the others.
 const LISTED: usize = 20;
 
@@ -79,6 +82,12 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}", counted(self.tags, "tag"), counted(self.others, "other line"))
+    }
+}
+
 /// Imports lines. Calls `done` with the number of bytes that it has processed.
 ///
 /// # Errors
@@ -91,26 +100,40 @@ pub async fn import(
     allowed: Allowed,
     done: impl FnMut(u64),
 ) -> Result<Report, ImportError> {
-    let (report, change) = prepare(store, secrets, text, allowed, done).await?;
-    store.change(&change).await?;
+    let (report, staged) = prepare(store, secrets, &mut Input::text(text), allowed, done).await?;
+    store.apply(staged, Pace::Alone).await?;
     Ok(report)
 }
 
-/// Returns what an import changes.
+/// Returns what an import changes. Most of it is in a temporary file if there are many lines.
 pub(crate) async fn prepare(
     store: &Store,
     secrets: &'static Secrets,
-    text: &str,
+    input: &mut Input<'_>,
     allowed: Allowed,
+    done: impl FnMut(u64),
+) -> Result<(Report, Staged), ImportError> {
+    draft_of(Draft::new(store, secrets, allowed), input, done).await
+}
+
+/// Adds all lines to a draft.
+async fn draft_of(
+    mut draft: Draft<'_>,
+    input: &mut Input<'_>,
     mut done: impl FnMut(u64),
-) -> Result<(Report, Change), ImportError> {
-    let mut draft = Draft::new(store, secrets, allowed);
+) -> Result<(Report, Staged), ImportError> {
     let mut problems = Vec::new();
     let mut all = 0_usize;
-    let lines: Vec<_> = (1..).zip(text.lines().map(without_mark)).filter(|(_, line)| !line.trim().is_empty()).collect();
-    let mut bytes = 0_u64;
-    for part in lines.chunks(PART) {
-        let partials: Vec<_> = part.iter().map(|(number, line)| (*number, Partial::read(line))).collect();
+    loop {
+        let lines = input.part().map_err(ImportError::Input)?;
+        if lines.is_empty() {
+            break;
+        }
+        let mut partials = Vec::with_capacity(lines.len());
+        for (number, line) in &lines {
+            partials.push((*number, line.as_deref().map_err(Clone::clone).and_then(Partial::read)));
+        }
+        draft.spill_if_large()?;
         let complete = draft.look_up(&partials).await?;
         for ((number, partial), line) in partials.into_iter().zip(complete) {
             let problem = match draft.add(number, partial, line).await {
@@ -123,9 +146,9 @@ pub(crate) async fn prepare(
                 problems.push((number, problem));
             }
         }
-        let length = part.iter().map(|(_, line)| line.len().saturating_add(1)).sum::<usize>();
-        bytes = bytes.saturating_add(u64::try_from(length).unwrap_or_default());
-        done(bytes);
+        done(input.bytes());
+        // A data file answers at once, and other requests wait for this thread.
+        tokio::task::yield_now().await;
     }
     if all == 0 {
         problems = draft.recheck().await?;
@@ -135,10 +158,5 @@ pub(crate) async fn prepare(
     if all > 0 {
         return Err(ImportError::Lines { listed: problems, all });
     }
-    Ok(draft.finished()?)
-}
-
-/// Returns a line without a byte order mark. Each of several files that were joined may start with one.
-fn without_mark(line: &str) -> &str {
-    line.trim_start_matches('\u{feff}')
+    Ok(draft.finished().await?)
 }

@@ -14,7 +14,7 @@ pub mod registry;
 pub mod reseal;
 pub mod secrets;
 pub mod store;
-mod text;
+pub mod text;
 mod time;
 
 pub use app::App;

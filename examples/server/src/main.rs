@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use suntap_server::ops::within;
+use suntap_server::text::escaped;
 
 use crate::command::Cli;
 use crate::config::load::load;
@@ -58,6 +59,8 @@ fn error_text(error: &anyhow::Error) -> String {
         }
     }
     let backtrace = error.backtrace();
+    // A file or a server may have sent a part of the text.
+    text = escaped(&text);
     if backtrace.status() == BacktraceStatus::Captured {
         text = format!("{text}\n{backtrace}");
     }

@@ -1,4 +1,4 @@
-//! Characters that a reader cannot see or that change the order of other characters.
+//! Texts that people read.
 
 /// Returns `true` for control characters, for characters that set the direction of text, and for invisible characters.
 ///
@@ -30,4 +30,20 @@ pub(crate) fn is_hidden(c: char) -> bool {
 /// Import refuses other names. Names that were stored by an older version can still have them.
 pub(crate) fn shown(name: &str) -> String {
     name.chars().filter(|c| !is_hidden(*c)).take(128).collect()
+}
+
+/// Returns a number with a noun in the singular or plural, such as `1 tag` or `2 tags`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Returns a text for a terminal: hidden characters are escaped, except for the ends of lines.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || !is_hidden(c) { shown.push(c) } else { shown.extend(c.escape_unicode()) }
+    }
+    shown
 }

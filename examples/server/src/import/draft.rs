@@ -1,11 +1,11 @@
 //! The registry as it will be after an import.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use suntap::{CounterId, Mark, Uid};
 
-use super::error::Checked;
+use super::error::{Checked, problem};
 use super::index_draft::IndexDraft;
 use super::line::{Kind, Line, Partial};
 use super::owners::{KINDS, api_key_text};
@@ -15,7 +15,12 @@ use crate::registry::document::{Level, Organisation, key};
 use crate::registry::{index, levels};
 use crate::secrets::Secrets;
 use crate::secrets::canary::{self, Canaries};
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Change, Spill, Staged, StagedRecord, Store, StoreError, raised};
+
+/// Bytes of documents that are kept in memory, about.
+const MOST_BYTES: usize = 24 * 1024 * 1024;
+/// Bytes that a document needs in memory beside its texts, about.
+const OVERHEAD: usize = 100;
 
 /// The registry as it will be after the import.
 pub(super) struct Draft<'s> {
@@ -26,12 +31,16 @@ pub(super) struct Draft<'s> {
     pub(super) seen: HashMap<String, Option<String>>,
     /// The documents to write. `None` removes a document.
     pub(super) writes: HashMap<String, Option<String>>,
+    /// Bytes in `seen` and `writes`, about.
+    bytes: usize,
+    /// More bytes than this are moved to the temporary file.
+    pub(super) most_bytes: usize,
+    /// What was in `seen` and `writes` before, if there are many documents.
+    pub(super) spill: Option<Spill>,
     pub(super) index: IndexDraft,
-    /// The UIDs by which the tags of this import are found.
-    pub(super) claims: HashMap<String, Option<Uid>>,
-    /// The keys of the tags of the lines.
-    pub(super) tags: HashSet<String>,
-    pub(super) marks: Vec<(CounterId, Mark)>,
+    /// The tags of this import, by their keys.
+    pub(super) tags: HashMap<Box<str>, Placed>,
+    pub(super) marks: HashMap<CounterId, Mark>,
     /// Names of the secrets that tags use.
     pub(super) used_secrets: BTreeSet<String>,
     /// Stored tag groups whose layout or rules change, each with the number of its line.
@@ -39,6 +48,16 @@ pub(super) struct Draft<'s> {
     /// Stored organisations that get an account, each with the number of its line.
     pub(super) new_accounts: HashMap<u64, usize>,
     pub(super) report: Report,
+}
+
+/// What an import has done with a tag.
+#[derive(Clone, Copy, Default)]
+#[allow(clippy::option_option, reason = "the outer one says whether it is known")]
+pub(super) struct Placed {
+    /// A line names the tag.
+    pub(super) has_line: bool,
+    /// The UID by which the tag is found, if it is known: `Some(None)` means by none.
+    pub(super) claim: Option<Option<Uid>>,
 }
 
 impl<'s> Draft<'s> {
@@ -49,10 +68,12 @@ impl<'s> Draft<'s> {
             allowed,
             seen: HashMap::new(),
             writes: HashMap::new(),
+            bytes: 0,
+            most_bytes: MOST_BYTES,
+            spill: None,
             index: IndexDraft::default(),
-            claims: HashMap::new(),
-            tags: HashSet::new(),
-            marks: Vec::new(),
+            tags: HashMap::new(),
+            marks: HashMap::new(),
             used_secrets: BTreeSet::new(),
             changed_groups: HashMap::new(),
             new_accounts: HashMap::new(),
@@ -136,15 +157,59 @@ impl<'s> Draft<'s> {
         line.merged(stored.as_deref().and_then(|key| self.text(key)))
     }
 
+    /// Reads documents that are not known yet.
     pub(super) async fn fetch(&mut self, mut keys: Vec<String>) -> Result<(), StoreError> {
         keys.retain(|key| !self.seen.contains_key(key));
         keys.sort_unstable();
         keys.dedup();
+        if let Some(spill) = &mut self.spill {
+            let mut missing = Vec::new();
+            for key in keys {
+                let StagedRecord { seen, write, .. } = spill.get(&key)?.unwrap_or_default();
+                if let Some(text) = write {
+                    self.writes.entry(key.clone()).or_insert(text);
+                }
+                match seen {
+                    Some(seen) => drop(self.seen.insert(key, seen)),
+                    None => missing.push(key),
+                }
+            }
+            keys = missing;
+        }
         if !keys.is_empty() {
             let found = self.store.read(&keys, None).await?;
-            self.seen.extend(keys.into_iter().zip(found.documents));
+            for (key, text) in keys.into_iter().zip(found.documents) {
+                self.count(&key, text.as_deref());
+                self.seen.insert(key, text);
+            }
         }
         Ok(())
+    }
+
+    /// Moves the documents to a temporary file if there are many. A document that is needed afterwards must be fetched again.
+    pub(super) fn spill_if_large(&mut self) -> Result<(), StoreError> {
+        if self.bytes > self.most_bytes { self.spill() } else { Ok(()) }
+    }
+
+    fn spill(&mut self) -> Result<(), StoreError> {
+        let mut records = HashMap::new();
+        for (key, seen) in std::mem::take(&mut self.seen) {
+            records.insert(key.clone(), StagedRecord { key, seen: Some(seen), ..StagedRecord::default() });
+        }
+        for (key, text) in std::mem::take(&mut self.writes) {
+            let record = records.entry(key.clone()).or_insert_with(|| StagedRecord { key, ..StagedRecord::default() });
+            let is_stored = matches!(record.seen, Some(Some(_)));
+            record.rank = rank(&record.key, text.as_deref(), is_stored);
+            record.write = Some(text);
+        }
+        self.bytes = 0;
+        self.spill.get_or_insert_default().write(records.into_values().collect())
+    }
+
+    /// Counts the bytes of a document that is kept in memory.
+    fn count(&mut self, key: &str, text: Option<&str>) {
+        let length = key.len().saturating_add(text.map_or(0, str::len)).saturating_add(OVERHEAD);
+        self.bytes = self.bytes.saturating_add(length);
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&str> {
@@ -157,6 +222,7 @@ impl<'s> Draft<'s> {
 
     pub(super) fn put(&mut self, key: String, value: &impl Serialize) -> Result<(), StoreError> {
         let text = serde_json::to_string(value).map_err(|_| StoreError::Document(key.clone()))?;
+        self.count(&key, Some(&text));
         self.writes.insert(key, Some(text));
         Ok(())
     }
@@ -169,6 +235,10 @@ impl<'s> Draft<'s> {
         complete: Result<Line, String>,
     ) -> Checked {
         let partial = partial?;
+        // It is only in stored documents.
+        if partial.value::<bool>("closing").is_some() {
+            return problem("unknown field `closing`");
+        }
         // An earlier line of this import may have changed the same document.
         let is_changed = self.key(&partial).is_some_and(|key| self.writes.contains_key(&key));
         let line = if is_changed { self.complete(&partial)? } else { complete? };
@@ -196,6 +266,12 @@ impl<'s> Draft<'s> {
         }
     }
 
+    /// Adds a mark, which a store merges with the stored one.
+    pub(super) fn add_mark(&mut self, id: CounterId, mark: Mark) {
+        let mark = raised(self.marks.get(&id).copied(), mark);
+        self.marks.insert(id, mark);
+    }
+
     pub(super) fn warn(&mut self, warning: String) {
         let warnings = &mut self.report.warnings;
         if warnings.len() < LISTED && !warnings.contains(&warning) {
@@ -203,46 +279,63 @@ impl<'s> Draft<'s> {
         }
     }
 
-    pub(super) fn finished(mut self) -> Result<(Report, Change), StoreError> {
+    /// Returns what the import reports and changes.
+    pub(super) async fn finished(mut self) -> Result<(Report, Staged), StoreError> {
         for (key, layouts) in std::mem::take(&mut self.index).changed() {
             self.put(key, &layouts)?;
         }
-        let canaries: Option<Canaries> = self.get(canary::KEY)?;
-        let recorded = Canaries::recorded(canaries.clone(), self.secrets, &self.used_secrets);
         // An import without lines has not read anything.
-        if self.seen.contains_key(canary::KEY) && canaries.as_ref() != Some(&recorded) {
-            self.put(canary::KEY.into(), &recorded)?;
+        if self.seen.contains_key(canary::KEY) || self.spill.is_some() {
+            self.fetch(vec![canary::KEY.to_owned()]).await?;
+            let canaries: Option<Canaries> = self.get(canary::KEY)?;
+            let recorded = Canaries::recorded(canaries.clone(), self.secrets, &self.used_secrets);
+            if canaries.as_ref() != Some(&recorded) {
+                self.put(canary::KEY.into(), &recorded)?;
+            }
+        }
+        let mut marks: Vec<_> = std::mem::take(&mut self.marks).into_iter().collect();
+        marks.sort_unstable_by_key(|(id, _)| *id.as_bytes());
+        if self.spill.is_some() {
+            self.spill()?;
+            let change = Change { marks, ..Change::default() };
+            return Ok((self.report, Staged { change, spill: self.spill }));
         }
         // In the order of the keys, a data file changes each of its pages only once, and taps wait a shorter time.
         let mut seen: Vec<_> = self.seen.into_iter().collect();
         seen.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let mut writes: Vec<_> = self.writes.into_iter().collect();
         writes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        // A store may write one part after the other and be interrupted. Then the same import must find what it has to change: the
-        // old tags, and the old groups and organisations, whose change makes it check their tags. New ones precede their tags.
         writes.sort_by_cached_key(|(key, text)| {
-            let stored = || seen.binary_search_by(|(other, _)| other.cmp(key)).ok().and_then(|at| seen.get(at));
-            let is_old = || stored().is_some_and(|(_, text)| text.is_some());
-            let is_above = key.starts_with("level/") || key.starts_with("organisation/");
-            let is_removed_key = text.is_none() && key.starts_with("key/");
-            // A removed tag goes after its names, so that a second attempt finds it.
-            let is_tag = match text {
-                Some(text) => text.starts_with(r#"{"tag":"#),
-                None => key.starts_with("xuid/") || key.starts_with("number/"),
-            };
-            if is_removed_key || (is_above && is_old()) { 2 } else { u8::from(is_tag) }
+            let stored = seen.binary_search_by(|(other, _)| other.cmp(key)).ok().and_then(|at| seen.get(at));
+            rank(key, text.as_deref(), stored.is_some_and(|(_, text)| text.is_some()))
         });
-        let change = Change { seen, writes, marks: self.marks, history: Vec::new() };
-        Ok((self.report, change))
+        let change = Change { seen, writes, marks, history: Vec::new() };
+        Ok((self.report, change.into()))
     }
+}
+
+/// Returns the place of a document in the order in which a store writes one part after the other.
+///
+/// A store may be interrupted. Then the same import must find what it has to change: the old tags, and the old groups and
+/// organisations, whose change makes it check their tags. New ones precede their tags.
+fn rank(key: &str, text: Option<&str>, is_stored: bool) -> u8 {
+    let is_above = key.starts_with("level/") || key.starts_with("organisation/");
+    let is_removed_key = text.is_none() && key.starts_with("key/");
+    // A removed tag goes after its names, so that a second attempt finds it.
+    let is_tag = match text {
+        Some(text) => text.starts_with(r#"{"tag":"#),
+        None => key.starts_with("xuid/") || key.starts_with("number/"),
+    };
+    if is_removed_key || (is_above && is_stored) { StagedRecord::LAST } else { u8::from(is_tag) }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::store::{Address, Options};
 
-    use super::super::prepare;
+    use super::super::{Input, draft_of, prepare};
     use super::*;
+    use crate::store::Pace;
 
     /// A store that is interrupted between two writes must leave what makes the same import complete them.
     #[tokio::test]
@@ -255,7 +348,10 @@ mod tests {
             let group = serde_json::json!({ "organisation": 1, "path": "F/G", "layout": { "template": template } });
             format!("{}\n", serde_json::json!({ "tagGroup": group }))
         };
-        let prepared = async |text: &str| prepare(&store, secrets, text, Allowed::default(), |_| ()).await.unwrap().1;
+        let prepared = async |text: &str| {
+            let prepared = prepare(&store, secrets, &mut Input::text(text), Allowed::default(), |_| ()).await;
+            prepared.unwrap().1.change
+        };
         let keys = |change: &Change| -> Vec<String> { change.writes.iter().map(|(key, _)| key.clone()).collect() };
         let named = group("https://t.example/tap?x={:tagId}&e={picc}&m={mac}");
         let around = r#"{"organisation":{"id":1,"name":"One"}}
@@ -282,5 +378,96 @@ mod tests {
             assert!(again.iter().any(|written| written == "number/7"), "after {count} writes: {again:?}");
         }
         store.close().await;
+    }
+
+    async fn store(folder: &tempfile::TempDir, name: &str) -> Store {
+        Store::create(&Address::Embedded(folder.path().join(name)), Options::default()).await.unwrap()
+    }
+
+    fn tag(number: usize) -> serde_json::Value {
+        serde_json::json!({ "tag": { "organisation": 1, "batch": "F/G/B", "xuid": format!("x{number:05}"), "cuid": format!("c{number}"),
+            "uid": format!("04{number:012X}"), "keys": { "plain": { "file": format!("{:032X}", number + 7) } },
+            "counter": { "ctr": number + 1 } } })
+    }
+
+    fn text(lines: impl IntoIterator<Item = serde_json::Value>) -> String {
+        lines.into_iter().flat_map(|line| [line.to_string(), "\n".into()]).collect()
+    }
+
+    fn group(template: &str) -> serde_json::Value {
+        let rules =
+            serde_json::json!({ "groups": [{ "rules": ["authentication"], "response": "Pass" }], "default": "Fail" });
+        serde_json::json!({ "tagGroup": { "organisation": 1, "path": "F/G", "rules": rules, "layout": { "template": template } } })
+    }
+
+    fn short_parts(text: &str) -> Input<'_> {
+        Input { part_size: 20, ..Input::text(text) }
+    }
+
+    /// Nothing but the memory depends on whether documents are moved to a temporary file.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_lines_have_the_effect_of_few() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random().unwrap()));
+        let levels = [
+            serde_json::json!({ "organisation": { "id": 1, "name": "One", "account": "one" } }),
+            serde_json::json!({ "folder": { "organisation": 1, "path": "F" } }),
+            group("https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}"),
+            serde_json::json!({ "batch": { "organisation": 1, "path": "F/G/B" } }),
+        ];
+        let first = text(levels.into_iter().chain((0..50).map(tag)));
+        // The layout of tags of both imports changes, and with it the ids of their counters.
+        let claimed = group("https://t.example/p?e={picc:uid,ctr}&c={mac}");
+        let plain = group("https://t.example/tap?x={:xuid}&n={ctr}&e={mac}");
+        let second = text((50..120).map(tag).chain([plain.clone(), claimed, plain]).chain((120..130).map(tag)));
+        let mut all = Vec::new();
+        for (name, most_bytes, pace) in [
+            ("memory", usize::MAX, Pace::Alone),
+            ("file", 0, Pace::Alone),
+            ("file beside taps", 0, Pace::BesideTaps),
+            ("memory beside taps", usize::MAX, Pace::BesideTaps),
+        ] {
+            let store = store(&folder, name).await;
+            for text in [&first, &second] {
+                let draft = Draft { most_bytes, ..Draft::new(&store, secrets, Allowed::default()) };
+                let (report, staged) = draft_of(draft, &mut short_parts(text), |_| ()).await.unwrap();
+                assert_eq!(report.waiting, 0);
+                assert_eq!(staged.spill.is_some(), most_bytes == 0, "{name}");
+                store.apply(staged, pace).await.unwrap();
+            }
+            let bad = text([tag(1)].into_iter().chain((4000..4050).map(tag)).chain([
+                tag(4000),
+                serde_json::json!({ "tag": { "organisation": 1, "xuid": "other", "batch": "F/G/B", "cuid": "c4001" } }),
+                serde_json::json!({ "tag": { "organisation": 1, "xuid": "another", "batch": "F/G/B",
+                    "keys": { "plain": { "file": format!("{:032X}", 4002 + 7) } } } }),
+            ]));
+            let draft = Draft { most_bytes, ..Draft::new(&store, secrets, Allowed::default()) };
+            let error = draft_of(draft, &mut short_parts(&bad), |_| ()).await.unwrap_err().to_string();
+            for problem in [
+                "line 52: the tag is in this import twice",
+                "line 53: another tag has this CUID or UID",
+                "line 54: another tag has this key",
+            ] {
+                assert!(error.contains(problem), "{name}: {error}");
+            }
+            let mut documents = Vec::new();
+            let mut keep = |key: &str, text: &str| {
+                documents.push((key.to_owned(), text.to_owned()));
+                Ok::<_, StoreError>(())
+            };
+            store.list("", &mut keep).await.unwrap();
+            let mut marks = Vec::new();
+            for (key, _) in documents.iter().filter(|(key, _)| key.starts_with("counter/")) {
+                let id: [u8; 16] = crate::hex::decode(key.trim_start_matches("counter/")).unwrap();
+                marks.push(store.read(&[], Some(&CounterId::from_bytes(id))).await.unwrap().mark);
+            }
+            assert_eq!(marks.len(), 130);
+            assert!(marks.iter().all(Option::is_some), "{name}");
+            all.push((documents, marks));
+            store.close().await;
+        }
+        for other in all.iter().skip(1) {
+            assert!(all.first() == Some(other));
+        }
     }
 }

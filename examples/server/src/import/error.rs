@@ -1,6 +1,7 @@
 //! Why lines are refused.
 
 use std::fmt;
+use std::io;
 
 use crate::store::StoreError;
 
@@ -14,6 +15,8 @@ pub enum ImportError {
         /// The number of invalid lines.
         all: usize,
     },
+    /// The lines cannot be read.
+    Input(io::Error),
     /// The store failed.
     Store(StoreError),
 }
@@ -56,6 +59,7 @@ impl fmt::Display for ImportError {
                 }
                 f.write_str("nothing was imported")
             }
+            Self::Input(_) => f.write_str("cannot read the lines"),
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -65,6 +69,7 @@ impl std::error::Error for ImportError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Lines { .. } => None,
+            Self::Input(error) => Some(error),
             Self::Store(error) => Some(error),
         }
     }

@@ -30,7 +30,7 @@ impl Draft<'_> {
     /// Lets a tag be found by another UID.
     pub(super) async fn claim(&mut self, tag: &Tag<StoredKeys>, before: Option<Uid>, now: Option<Uid>) -> Checked {
         let key = tag.key();
-        self.claims.insert(key.clone(), now);
+        self.tags.entry(key.clone().into_boxed_str()).or_default().claim = Some(now);
         if let Some(old) = before.filter(|old| now != Some(*old)) {
             let (name, mut tags) = self.claimed(old).await?;
             tags.retain(|tag| *tag != key);
@@ -62,8 +62,8 @@ impl Draft<'_> {
 
     /// Returns the UID by which a stored tag is found.
     pub(super) async fn claimed_before(&mut self, tag: &Tag<StoredKeys>) -> Result<Option<Uid>, StoreError> {
-        if let Some(uid) = self.claims.get(&tag.key()) {
-            return Ok(*uid);
+        if let Some(uid) = self.tags.get(&*tag.key()).and_then(|placed| placed.claim) {
+            return Ok(uid);
         }
         let group = match (&tag.layout, tag.above().get(2)) {
             (None, Some(group)) => {

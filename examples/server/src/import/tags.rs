@@ -39,7 +39,8 @@ impl Draft<'_> {
 
     /// Counts a tag. Fails if this import has a line for it already.
     pub(super) fn note_tag(&mut self, key: String) -> Checked {
-        if !self.tags.insert(key) {
+        let placed = self.tags.entry(key.into_boxed_str()).or_default();
+        if std::mem::replace(&mut placed.has_line, true) {
             return problem("the tag is in this import twice");
         }
         self.report.tags = self.report.tags.saturating_add(1);
@@ -100,8 +101,8 @@ impl Draft<'_> {
         if let (Some(old), Some(new)) = (old.filter(|_| same_key), counter.filter(|new| Some(*new) != old)) {
             // The chip continues its counter, so the mark moves to the new counter id.
             let stored = self.store.read(&[], Some(&old)).await?.mark;
-            let imported: Vec<_> = self.marks.iter().filter(|(id, _)| *id == old).map(|(_, mark)| *mark).collect();
-            self.marks.extend(stored.into_iter().chain(imported).map(|mark| (new, mark)));
+            let imported = self.marks.get(&old).copied();
+            stored.into_iter().chain(imported).for_each(|mark| self.add_mark(new, mark));
         }
         if let Some(keys) = &mut tag.keys {
             self.used_secrets.extend(canary::names(&keys.source));
@@ -114,7 +115,7 @@ impl Draft<'_> {
                 );
             };
             let ImportedCounter { ctr, at, taps } = imported;
-            self.marks.push((id, Mark { ctr, at, taps: taps.unwrap_or(1) }));
+            self.add_mark(id, Mark { ctr, at, taps: taps.unwrap_or(1) });
         }
 
         let names: Vec<_> = other_names(&tag, account.as_deref()).collect();

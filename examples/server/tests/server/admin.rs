@@ -3,6 +3,7 @@
 mod auth;
 mod bodies;
 mod export;
+mod large_import;
 mod local;
 mod openapi;
 mod paging;
