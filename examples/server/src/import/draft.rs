@@ -401,7 +401,9 @@ mod tests {
     }
 
     fn short_parts(text: &str) -> Input<'_> {
-        Input { part_size: 20, ..Input::text(text) }
+        let mut input = Input::text(text);
+        input.part_size = 20;
+        input
     }
 
     /// Nothing but the memory depends on whether documents are moved to a temporary file.
