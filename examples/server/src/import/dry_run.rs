@@ -83,7 +83,7 @@ fn kinds(staged: &mut Staged) -> Result<Vec<(&'static str, Counts)>, StoreError>
     Ok(kinds)
 }
 
-/// Counts the stored counters that marks raise, and the new ones.
+/// Counts the counters of marks by what the import would do to the stored ones.
 async fn raised(store: &Store, marks: &[(CounterId, Mark)]) -> Result<Counters, StoreError> {
     let mut counters = Counters::default();
     for (id, mark) in marks {
