@@ -26,10 +26,10 @@ pub(crate) use self::managers::{authenticate, has_manager};
 pub use self::tags::{TagDetails, tag_key};
 pub use self::vendor::{VendorChange, VendorTag};
 
-use crate::import::{Allowed, ImportError, Report, prepare};
+use crate::import::{Allowed, ImportError, Input, Report, prepare};
 use crate::reseal;
 use crate::secrets::Secrets;
-use crate::store::{Change, Store, StoreError, Stream};
+use crate::store::{Pace, Staged, Store, StoreError, Stream};
 
 /// How often a write is computed again after another process has changed the same documents.
 const ATTEMPTS: u32 = 5;
@@ -49,22 +49,27 @@ impl<'s> Admin<'s> {
         Self { store, secrets, actor }
     }
 
-    /// Imports lines: all of them, or none. Calls `done` with the number of bytes that it has processed.
+    /// Imports lines: all of them, or none. Calls `done` with the number of bytes that it has processed. `pace` says whether this
+    /// process also serves taps.
     ///
     /// # Errors
     /// As [`import`](crate::import::import).
     pub async fn import(
         &self,
-        text: &str,
+        input: &mut Input<'_>,
         allowed: Allowed,
+        pace: Pace,
         mut done: impl FnMut(u64) + Send,
     ) -> Result<Report, AdminError> {
         let mut attempts = 0;
         loop {
-            let (report, change) = prepare(self.store, self.secrets, text, allowed, &mut done).await?;
-            let subject = format!("{} tags, {} other lines", report.tags, report.others);
-            if self.write(Act::new("import", &subject), change, &mut attempts).await? {
+            let (report, staged) = prepare(self.store, self.secrets, input, allowed, &mut done).await?;
+            let subject = report.to_string();
+            if self.write_at(Act::new("import", &subject), staged, pace, &mut attempts).await? {
                 return Ok(report);
+            }
+            if !input.rewind().map_err(ImportError::Input)? {
+                return Err(StoreError::Contended.into());
             }
         }
     }
@@ -73,15 +78,16 @@ impl<'s> Admin<'s> {
     async fn import_line(&self, act: Act<'_>, line: &str) -> Result<(), AdminError> {
         let mut attempts = 0;
         loop {
-            let prepared = prepare(self.store, self.secrets, line, Allowed::default(), |_| ()).await;
-            let (_, change) = prepared.map_err(|error| match error {
+            let mut input = Input::text(line);
+            let prepared = prepare(self.store, self.secrets, &mut input, Allowed::default(), |_| ()).await;
+            let (_, staged) = prepared.map_err(|error| match error {
                 // The caller does not know of a line.
                 ImportError::Lines { mut listed, .. } if !listed.is_empty() => {
                     AdminError::Invalid(listed.swap_remove(0).1)
                 }
                 error => error.into(),
             })?;
-            if self.is_in_place(&change).await? || self.write(act, change, &mut attempts).await? {
+            if self.is_in_place(&staged).await? || self.write(act, staged, &mut attempts).await? {
                 return Ok(());
             }
         }
@@ -108,17 +114,30 @@ impl<'s> Admin<'s> {
     }
 
     /// Returns `true` if the documents are already as a change would write them, and it raises no counter.
-    async fn is_in_place(&self, change: &Change) -> Result<bool, StoreError> {
+    async fn is_in_place(&self, Staged { change, spill }: &Staged) -> Result<bool, StoreError> {
+        if spill.is_some() || !change.marks.is_empty() {
+            return Ok(false);
+        }
         let keys: Vec<_> = change.writes.iter().map(|(key, _)| key.clone()).collect();
         let stored = self.store.read(&keys, None).await?.documents;
-        Ok(change.marks.is_empty() && change.writes.iter().map(|(_, text)| text).eq(&stored))
+        Ok(change.writes.iter().map(|(_, text)| text).eq(&stored))
     }
 
     /// Writes a change with its entry in the history. Returns `false` if the change must be computed again.
-    async fn write(&self, act: Act<'_>, mut change: Change, attempts: &mut u32) -> Result<bool, AdminError> {
+    async fn write(&self, act: Act<'_>, change: impl Into<Staged>, attempts: &mut u32) -> Result<bool, AdminError> {
+        self.write_at(act, change.into(), Pace::BesideTaps, attempts).await
+    }
+
+    async fn write_at(
+        &self,
+        act: Act<'_>,
+        mut staged: Staged,
+        pace: Pace,
+        attempts: &mut u32,
+    ) -> Result<bool, AdminError> {
         *attempts = attempts.saturating_add(1);
-        change.history.push(self.actor.entry(act));
-        match self.store.change(&change).await {
+        staged.change.history.push(self.actor.entry(act));
+        match self.store.apply(staged, pace).await {
             Ok(()) => {
                 self.actor.log(act);
                 Ok(true)

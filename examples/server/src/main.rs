@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         // As other programs do, such as in `suntap-server tag list | head`.
         Err(error) if error.is::<Unread>() => ExitCode::SUCCESS,
         Err(error) => {
-            let text = visible(&error_text(&error));
+            let text = error_text(&error);
             within(Duration::from_secs(1), move || {
                 let _ = writeln!(std::io::stderr(), "{text}");
             });
@@ -61,6 +61,8 @@ fn error_text(error: &anyhow::Error) -> String {
         }
     }
     let backtrace = error.backtrace();
+    // A file or a server may have sent a part of the text.
+    text = visible(&text);
     if backtrace.status() == BacktraceStatus::Captured {
         text = format!("{text}\n{backtrace}");
     }

@@ -19,6 +19,8 @@ mod history;
 mod postgres;
 mod redis;
 mod snapshot;
+mod spill;
+mod staged;
 
 pub use self::embedded::Embedded;
 pub use self::format::FORMAT;
@@ -28,6 +30,9 @@ pub(crate) use self::postgres::tls as postgres_tls;
 pub use self::redis::Redis;
 use self::snapshot::Batch;
 pub use self::snapshot::{Record, Source};
+pub(crate) use self::spill::Spill;
+pub(crate) use self::staged::Record as StagedRecord;
+pub use self::staged::{Pace, Staged};
 
 /// A store.
 #[derive(Debug)]
@@ -169,6 +174,8 @@ pub enum StoreError {
     NotEmpty,
     /// The records for a store could not be read.
     Source(String),
+    /// A temporary file for a large change could not be written or read.
+    Temporary(std::io::Error),
 }
 
 /// The result of a read.
@@ -374,9 +381,25 @@ impl Store {
     pub async fn change(&self, change: &Change) -> Result<(), StoreError> {
         let history = if self.recording() == Recording::Off { &[] } else { &*change.history };
         match &self.kind {
-            Kind::Embedded(store) => store.change(change, history),
+            Kind::Embedded(store) => store.change(change, history).await,
             Kind::Postgres(store) => store.change(change, history).await,
             Kind::Redis(store) => store.change(change, history).await,
+        }
+    }
+
+    /// Like [`change`](Self::change), for a change that may be larger than memory. With [`Pace::BesideTaps`], readers of a data file
+    /// may see a part of the change before it is complete. If the process ends then, the documents are restored when the file is
+    /// opened, and marks that were raised stay raised. Redis needs the whole change in memory.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub async fn apply(&self, staged: Staged, pace: Pace) -> Result<(), StoreError> {
+        let history = if self.recording() == Recording::Off { Vec::new() } else { staged.change.history.clone() };
+        match (&self.kind, pace) {
+            (Kind::Embedded(store), Pace::Alone) => store.change_at_once(staged, &history).await,
+            (Kind::Embedded(store), Pace::BesideTaps) => store.change_beside_taps(staged, &history).await,
+            (Kind::Postgres(store), _) => store.apply(staged, &history).await,
+            (Kind::Redis(store), _) => store.change(&staged.in_memory()?, &history).await,
         }
     }
 
@@ -517,7 +540,7 @@ impl AsyncCounterStore for &Store {
 
 /// Returns the mark that results from an import: the greater counter, and at least as many taps as before. If the counters are
 /// equal, the imported time is used if none is stored.
-fn raised(stored: Option<Mark>, imported: Mark) -> Mark {
+pub(crate) fn raised(stored: Option<Mark>, imported: Mark) -> Mark {
     let Some(stored) = stored else { return imported };
     let taps = imported.taps.max(stored.taps);
     match imported.ctr.cmp(&stored.ctr) {
@@ -573,6 +596,9 @@ impl fmt::Display for StoreError {
                 "the tables have format {format}, this program needs format {FORMAT}, and this role cannot migrate them: run \
                  `suntap-server init` once with the role that owns the tables ({cause})"
             ),
+            Self::Temporary(error) => {
+                write!(f, "temporary file in {}: {error}", std::env::temp_dir().display())
+            }
             Self::NotEmpty => f.write_str("the store is not empty: restore into a new store"),
         }
     }
@@ -583,6 +609,7 @@ impl std::error::Error for StoreError {
         match self {
             Self::Embedded(error) => Some(error),
             Self::Redis(error) => Some(error),
+            Self::Temporary(error) => Some(error),
             // The source of a PostgreSQL error has the values that `Display` leaves out.
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! Characters that a reader cannot see or that change the order of other characters.
+//! Texts that people read.
 
 /// Returns `true` for control characters, for characters that set the direction of text, and for invisible characters.
 ///
@@ -42,6 +42,12 @@ pub fn visible(text: &str) -> String {
 /// Import refuses other names. Names that were stored by an older version can still have them.
 pub(crate) fn shown(name: &str) -> String {
     name.chars().filter(|c| !is_hidden(*c)).take(128).collect()
+}
+
+/// Returns a number with a noun in the singular or plural, such as `1 tag` or `2 tags`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl From<ImportError> for AdminError {
     fn from(error: ImportError) -> Self {
         match error {
             ImportError::Store(error) => Self::Store(error),
-            lines @ ImportError::Lines { .. } => Self::Import(lines),
+            error => Self::Import(error),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::hex;
 use crate::keys::{Created, prepare};
 use crate::registry::document::{ApiKey, Manager};
 use crate::registry::{document, one};
-use crate::store::{Change, StoreError};
+use crate::store::{Change, Staged, StoreError};
 use crate::time;
 
 impl Admin<'_> {
@@ -64,7 +64,7 @@ impl Admin<'_> {
             found.expires = expires;
             let text = json(&key, &found)?;
             let change = Change { seen: vec![seen], writes: vec![(key.clone(), Some(text))], ..Change::default() };
-            let detail = expires.map_or_else(|| "never".into(), time::text);
+            let (change, detail) = (Staged::from(change), expires.map_or_else(|| "never".into(), time::text));
             if self.is_in_place(&change).await?
                 || self.write(Act::new("key.expire", &key).with(&detail), change, &mut attempts).await?
             {

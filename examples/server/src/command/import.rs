@@ -1,5 +1,6 @@
 //! `suntap-server import`.
 
+use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::PathBuf;
 
@@ -8,10 +9,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use suntap_server::admin::{Actor, Admin, AdminError};
 use suntap_server::http::admin::MAX_IMPORT;
 use suntap_server::http::admin::model::Imported;
-use suntap_server::import::from::{Converted, Source, Target, convert};
-use suntap_server::import::{Allowed, ImportError, dry_run};
+use suntap_server::import::from::{self, Converted, Target, convert};
+use suntap_server::import::{Allowed, Counters, ImportError, Input, Preview, dry_run};
 use suntap_server::registry::index::MAX_META_KEYS;
 use suntap_server::secrets::{Secrets, private_file};
+use suntap_server::store::{Address, Pace};
+use suntap_server::text::{counted, visible};
 
 use super::admin::{AdminArgs, Api};
 use super::moving::MovingArgs;
@@ -55,29 +58,41 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         return print_converted(&args).await;
     }
     // A missing file does not create a store.
-    let input = Input::open(&args)?;
+    let source = Source::open(&args)?;
     if let Some(api) = args.admin.remote()? {
-        return import_at(&args, input, &api).await;
+        return import_at(&args, source, &api).await;
     }
     let store = &args.admin.store;
     // A dry run without a store uses an empty one, which is removed at the end.
     let scratch = args.dry_run.then(|| DemoFile::new("dry-run")).transpose()?;
+    let new = match store.address()? {
+        Address::Embedded(path) if scratch.is_none() && path.symlink_metadata().is_err() => Some(path),
+        _ => None,
+    };
     let opened = match &scratch {
         Some(scratch) => store.open_or_scratch(&scratch.address()).await?,
         None => store.create().await?,
     };
     opened.print_warnings();
-    let done = import_into(&args, input, &opened).await;
+    let done = import_into(&args, source, &opened).await;
+    let is_empty = done.is_err() && opened.store.page("", None, 1).await?.documents.is_empty();
     opened.store.close().await;
+    if let Some(path) = new.filter(|_| is_empty) {
+        // A store without anything in it would look like the result of an import.
+        let _ = std::fs::remove_file(path);
+    }
     done
 }
 
-async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Result<()> {
-    let (text, converted) = lines(input, Some(opened.secrets)).await?;
+async fn import_into(args: &Args, source: Source, opened: &Opened) -> anyhow::Result<()> {
+    let (lines, converted) = lines(source, Some(opened.secrets)).await?;
     print_notes(converted.as_ref())?;
+    let mut input = lines.input()?;
     // Draws nothing if there is no terminal.
-    let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());
-    bar.set_style(ProgressStyle::with_template("{wide_bar} {bytes} of {total_bytes}, {eta}")?);
+    let bar = match input.length() {
+        Some(length) => ProgressBar::new(length).with_style(style("{wide_bar} {bytes} of {total_bytes}, {eta}")?),
+        None => ProgressBar::no_length().with_style(style("{spinner} {bytes}")?),
+    };
     let allowed = Allowed {
         meta_keys: args.max_meta_keys,
         short_keys: args.allow_short_keys,
@@ -92,7 +107,7 @@ async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Resu
     };
     if !args.dry_run {
         let admin = Admin::new(&opened.store, opened.secrets, Actor::command_line());
-        let report = admin.import(&text, allowed, done).await;
+        let report = admin.import(&mut input, allowed, Pace::Alone, done).await;
         bar.finish_and_clear();
         return print(
             &report
@@ -103,28 +118,43 @@ async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Resu
                 .into(),
         );
     }
-    let preview = dry_run(&opened.store, opened.secrets, &text, allowed, done).await;
+    let preview = dry_run(&opened.store, opened.secrets, &mut input, allowed, done).await;
     bar.finish_and_clear();
-    let preview = preview.map_err(located)?;
-    println(&format!("dry run: {} tags and {} other lines are valid", preview.report.tags, preview.report.others))?;
-    for (kind, counts) in &preview.kinds {
+    print_preview(preview.map_err(located)?)
+}
+
+fn style(template: &str) -> anyhow::Result<ProgressStyle> {
+    Ok(ProgressStyle::with_template(template)?)
+}
+
+fn print_preview(preview: Preview) -> anyhow::Result<()> {
+    let Preview { report, kinds, counters } = preview;
+    let (tags, others) = (counted(report.tags, "tag"), counted(report.others, "other line"));
+    println(&format!("dry run: {tags} and {others} are valid"))?;
+    for (kind, counts) in &kinds {
         println(&format!("  {kind}: {} new, {} changed, {} unchanged", counts.new, counts.changed, counts.unchanged))?;
     }
-    println(&format!("  counters: {}, none of which lowers a stored one", preview.counters))?;
-    print_findings(&preview.report.into())?;
+    let Counters { new, raised, kept } = counters;
+    println(&format!("  counters: {new} new, {raised} raised, {kept} stay because the stored ones are not lower"))?;
+    print_findings(&report.into())?;
     println("nothing was imported")
 }
 
 /// Imports into a running server.
-async fn import_at(args: &Args, input: Input, api: &Api) -> anyhow::Result<()> {
+async fn import_at(args: &Args, source: Source, api: &Api) -> anyhow::Result<()> {
     ensure!(!args.dry_run, "--dry-run opens the store itself: stop the server of a data file, and leave out --admin");
-    let (text, converted) = lines(input, None).await?;
+    let (lines, converted) = lines(source, None).await?;
     print_notes(converted.as_ref())?;
+    let most = u64::try_from(MAX_IMPORT)?;
+    let mut text = Vec::new();
+    // One byte more shows that there are too many.
+    lines.reader().take(most.saturating_add(1)).read_to_end(&mut text)?;
     ensure!(
         text.len() <= MAX_IMPORT,
         "a running server imports at most {} MiB at once: split the file, levels first",
         MAX_IMPORT / 1024 / 1024
     );
+    let text = String::from_utf8(text).context("the lines must be UTF-8")?;
     print(&api.post_lines(&args.target(), text).await?)
 }
 
@@ -139,17 +169,19 @@ impl Args {
 }
 
 fn print(report: &Imported) -> anyhow::Result<()> {
-    println(&format!("{} tags imported, and {} other lines", report.tags, report.others))?;
+    let (tags, others) = (counted(report.tags, "tag"), counted(report.others, "other line"));
+    println(&format!("{tags} imported, and {others}"))?;
     print_findings(report)
 }
 
 fn print_findings(report: &Imported) -> anyhow::Result<()> {
     for warning in &report.warnings {
-        println(&format!("warning: {warning}"))?;
+        println(&visible(&format!("warning: {warning}")))?;
     }
     if report.waiting > 0 {
+        let (have, their) = if report.waiting == 1 { ("has", "its") } else { ("have", "their") };
         println(&format!(
-            "{} of the tags have no keys or no layout yet, and none of their taps passes:",
+            "{} of the tags {have} no keys or no layout yet, and none of {their} taps passes:",
             report.waiting
         ))?;
         for tag in &report.first_waiting {
@@ -178,57 +210,78 @@ async fn print_converted(args: &Args) -> anyhow::Result<()> {
     };
     for note in &converted.notes {
         // Standard error may be closed.
-        let _ = writeln!(io::stderr(), "note: {note}");
+        let _ = writeln!(io::stderr(), "note: {}", visible(note));
     }
     Ok(())
 }
 
 async fn converted(args: &Args, secrets: Option<&Secrets>, out: &mut dyn Write) -> anyhow::Result<Converted> {
-    match Input::open(args)? {
-        Input::Source(source, target) => Ok(convert(*source, &target, secrets, out).await?),
-        Input::Lines(_) => bail!("--from is missing"),
+    match Source::open(args)? {
+        Source::Other(source, target) => Ok(convert(*source, &target, secrets, out).await?),
+        Source::Lines(_) => bail!("--from is missing"),
     }
 }
 
 /// Returns the lines, converted if they come from another service.
-async fn lines(input: Input, secrets: Option<&Secrets>) -> anyhow::Result<(String, Option<Converted>)> {
-    let (text, converted) = match input {
-        Input::Lines(text) => (text, None),
-        Input::Source(source, target) => {
+async fn lines(source: Source, secrets: Option<&Secrets>) -> anyhow::Result<(Lines, Option<Converted>)> {
+    match source {
+        Source::Lines(lines) => Ok((lines, None)),
+        Source::Other(source, target) => {
             let mut text = Vec::new();
             let converted = convert(*source, &target, secrets, &mut text).await?;
-            (text, Some(converted))
+            Ok((Lines::Text(text), Some(converted)))
         }
-    };
-    Ok((String::from_utf8(text).context("the lines must be UTF-8")?, converted))
+    }
 }
 
 fn print_notes(converted: Option<&Converted>) -> anyhow::Result<()> {
     for note in converted.iter().flat_map(|converted| &converted.notes) {
-        println(&format!("note: {note}"))?;
+        println(&visible(&format!("note: {note}")))?;
     }
     Ok(())
 }
 
 /// What is imported.
-enum Input {
-    Lines(Vec<u8>),
-    Source(Box<Source>, Target),
+enum Source {
+    Lines(Lines),
+    Other(Box<from::Source>, Target),
 }
 
-impl Input {
-    /// Reads lines, or opens the source of a conversion.
+/// Where lines are read.
+enum Lines {
+    File(File),
+    Stdin,
+    Text(Vec<u8>),
+}
+
+impl Source {
+    /// Opens a file with lines, or the source of a conversion.
     fn open(args: &Args) -> anyhow::Result<Self> {
         if let Some(kind) = args.moving.from {
-            return Ok(Self::Source(Box::new(args.moving.source(kind, &args.path)?), args.moving.target()?));
+            return Ok(Self::Other(Box::new(args.moving.source(kind, &args.path)?), args.moving.target()?));
         }
-        let mut text = Vec::new();
         if args.path.as_os_str() == "-" {
-            io::stdin().read_to_end(&mut text).context("standard input")?;
-        } else {
-            let name = || args.path.display().to_string();
-            std::fs::File::open(&args.path).with_context(name)?.read_to_end(&mut text).with_context(name)?;
+            return Ok(Self::Lines(Lines::Stdin));
         }
-        Ok(Self::Lines(text))
+        let file = File::open(&args.path).with_context(|| args.path.display().to_string())?;
+        Ok(Self::Lines(Lines::File(file)))
+    }
+}
+
+impl Lines {
+    fn input(&self) -> anyhow::Result<Input<'_>> {
+        Ok(match self {
+            Self::File(file) => Input::file(file.try_clone()?),
+            Self::Stdin => Input::stream(io::stdin()),
+            Self::Text(text) => Input::text(text),
+        })
+    }
+
+    fn reader(&self) -> Box<dyn io::Read + '_> {
+        match self {
+            Self::File(file) => Box::new(file),
+            Self::Stdin => Box::new(io::stdin()),
+            Self::Text(text) => Box::new(&**text),
+        }
     }
 }

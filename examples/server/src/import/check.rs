@@ -2,6 +2,7 @@
 
 use suntap::platform::{TagRecord as _, Unfit, etrnl, ixkio};
 
+use super::error::Checked;
 use crate::registry::document::{Level, RuleSet, Tag};
 use crate::registry::row::Row;
 use crate::text::is_hidden;
@@ -155,4 +156,13 @@ pub(super) fn is_name(text: &str) -> bool {
 /// Returns `true` if a person can see a character, so that two different texts do not look the same.
 pub(super) fn is_visible(c: char) -> bool {
     !c.is_whitespace() && !is_hidden(c)
+}
+
+/// Returns the problem of a line, unless the stored document has the same problem already. An older version had fewer limits,
+/// and its documents can still be changed.
+pub(super) fn unless_stored(checked: Result<(), String>, before: Option<Result<(), String>>) -> Checked {
+    match checked {
+        Err(problem) if before.and_then(Result::err).as_ref() != Some(&problem) => Err(problem.into()),
+        _ => Ok(()),
+    }
 }

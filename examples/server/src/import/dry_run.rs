@@ -1,8 +1,10 @@
 //! What an import would change. Nothing is written.
 
-use super::{Allowed, Change, ImportError, Report, prepare};
+use suntap::{CounterId, Mark};
+
+use super::{Allowed, ImportError, Input, Report, prepare};
 use crate::secrets::Secrets;
-use crate::store::Store;
+use crate::store::{Staged, Store, StoreError};
 
 /// The result of an import that was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +13,19 @@ pub struct Preview {
     pub report: Report,
     /// The number of documents of each kind that lines name.
     pub kinds: Vec<(&'static str, Counts)>,
-    /// The number of counters that would be raised if the stored ones are lower.
-    pub counters: usize,
+    /// The number of counters that lines give.
+    pub counters: Counters,
+}
+
+/// Numbers of counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// None is stored yet.
+    pub new: usize,
+    /// The stored counters are lower, and would be raised.
+    pub raised: usize,
+    /// The stored counters are not lower, and would stay.
+    pub kept: usize,
 }
 
 /// Numbers of documents.
@@ -44,27 +57,45 @@ impl Counts {
 pub async fn dry_run(
     store: &Store,
     secrets: &'static Secrets,
-    text: &str,
+    input: &mut Input<'_>,
     allowed: Allowed,
     done: impl FnMut(u64),
 ) -> Result<Preview, ImportError> {
-    let (report, change) = prepare(store, secrets, text, allowed, done).await?;
-    Ok(Preview { report, kinds: kinds(&change), counters: change.marks.len() })
+    let (report, mut staged) = prepare(store, secrets, input, allowed, done).await?;
+    let kinds = kinds(&mut staged)?;
+    let counters = raised(store, &staged.change.marks).await?;
+    Ok(Preview { report, kinds, counters })
 }
 
 /// Counts the documents of each kind.
-fn kinds(change: &Change) -> Vec<(&'static str, Counts)> {
+fn kinds(staged: &mut Staged) -> Result<Vec<(&'static str, Counts)>, StoreError> {
     let names = ["organisations", "API keys and tokens", "folders", "tag groups", "batches", "tags"];
     let mut kinds: Vec<_> = names.into_iter().map(|name| (name, Counts::default())).collect();
-    let seen: std::collections::HashMap<_, _> = change.seen.iter().map(|(key, text)| (key, text.as_deref())).collect();
-    for (key, text) in &change.writes {
-        let (Some(kind), Some(text)) = (kind(key), text) else { continue };
-        if let Some((_, counts)) = kinds.iter_mut().find(|(name, _)| *name == kind) {
-            counts.add(seen.get(key).copied().flatten(), text);
+    staged.each(|record| {
+        if let (Some(kind), Some(Some(text))) = (kind(&record.key), record.write)
+            && let Some((_, counts)) = kinds.iter_mut().find(|(name, _)| *name == kind)
+        {
+            counts.add(record.seen.flatten().as_deref(), &text);
         }
-    }
+        Ok::<_, StoreError>(())
+    })?;
     kinds.retain(|(_, counts)| *counts != Counts::default());
-    kinds
+    Ok(kinds)
+}
+
+/// Counts the counters of marks by what the import would do to the stored ones.
+async fn raised(store: &Store, marks: &[(CounterId, Mark)]) -> Result<Counters, StoreError> {
+    let mut counters = Counters::default();
+    for (id, mark) in marks {
+        let stored = store.read(&[], Some(id)).await?.mark;
+        let count = match stored {
+            None => &mut counters.new,
+            Some(stored) if stored.ctr < mark.ctr => &mut counters.raised,
+            Some(_) => &mut counters.kept,
+        };
+        *count = count.saturating_add(1);
+    }
+    Ok(counters)
 }
 
 /// Returns the kind of a document, or `None` if it is not what a line names.

@@ -135,7 +135,7 @@ impl Converted {
                 let listed = listed.into_iter().map(|(number, reason)| (origin(number), reason)).collect();
                 ConvertError::Rows { listed, all }.into()
             }
-            error @ ImportError::Store(_) => error.into(),
+            error => error.into(),
         }
     }
 }

@@ -2,10 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{Draft, Stop, other_names};
+use super::draft::{Draft, Placed};
+use super::error::{Checked, Stop};
+use super::tags::other_names;
 use crate::registry::document;
 use crate::registry::document::{Entry, Organisation, StoredKeys, Tag, key};
 use crate::store::StoreError;
+
+/// The number of tags that are looked up together.
+const PART: usize = 1000;
 
 impl Draft<'_> {
     /// Checks all tags of the tag groups whose layout or rules change, and moves their counters if necessary. Adds the names
@@ -35,29 +40,56 @@ impl Draft<'_> {
             self.store.list(prefix, &mut keep).await?;
         }
         for (key, text) in &self.writes {
-            if let (true, Some(text)) = (self.tags.contains(key), text) {
+            if let (Some(Placed { has_line: true, .. }), Some(text)) = (self.tags.get(&**key), text) {
                 keep(key, text)?;
             }
         }
-        let mut problems = Vec::new();
-        for (key, number) in found {
-            self.fetch(vec![key.clone()]).await?;
-            let Some(Entry::Tag(tag)) = self.get(&key)? else { continue };
-            // This import may have moved the tag to another group.
-            if line(&tag) != Some(number) {
-                continue;
+        if let Some(spill) = &mut self.spill {
+            for record in spill.records()? {
+                let record = record?;
+                if let (Some(Placed { has_line: true, .. }), Some(Some(text))) =
+                    (self.tags.get(&*record.key), record.write)
+                {
+                    keep(&record.key, &text)?;
+                }
             }
-            let mut keys = tag.above();
-            let account = self.get::<Organisation>(&key::organisation(tag.organisation))?.and_then(|one| one.account);
-            keys.extend(other_names(&tag, account.as_deref()));
-            self.fetch(keys).await?;
-            match self.place(*tag, None).await {
-                Ok(_) => {}
-                Err(Stop::Line(problem)) => problems.push((number, format!("{key}: {problem}"))),
-                Err(Stop::Store(error)) => return Err(error),
+        }
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_unstable();
+        let mut problems = Vec::new();
+        for part in found.chunks(PART) {
+            self.spill_if_large()?;
+            self.fetch(part.iter().map(|(key, _)| key.clone()).collect()).await?;
+            for (key, number) in part {
+                match self.recheck_tag(key, *number, &line).await {
+                    Ok(()) => {}
+                    Err(Stop::Line(problem)) => problems.push((*number, format!("{key}: {problem}"))),
+                    Err(Stop::Store(error)) => return Err(error),
+                }
             }
         }
         problems.sort();
         Ok(problems)
+    }
+
+    /// Checks a tag that `line` finds at the line `number`.
+    async fn recheck_tag(
+        &mut self,
+        key: &str,
+        number: usize,
+        line: impl Fn(&Tag<StoredKeys>) -> Option<usize>,
+    ) -> Checked {
+        let Some(Entry::Tag(tag)) = self.get(key)? else { return Ok(()) };
+        // This import may have moved the tag to another group.
+        if line(&tag) != Some(number) {
+            return Ok(());
+        }
+        let mut keys = tag.above();
+        // The account of the organisation decides about the names of the tag.
+        self.fetch(keys.clone()).await?;
+        let account = self.get::<Organisation>(&key::organisation(tag.organisation))?.and_then(|one| one.account);
+        keys.extend(other_names(&tag, account.as_deref()));
+        self.fetch(keys).await?;
+        self.place(*tag, None).await.map(drop)
     }
 }

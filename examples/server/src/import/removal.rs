@@ -1,9 +1,12 @@
 //! Removes a tag from the registry.
 
-use super::{Allowed, Draft, Stop, other_names};
+use super::Allowed;
+use super::draft::Draft;
+use super::error::Stop;
+use super::tags::other_names;
 use crate::registry::document::{Entry, Organisation, StoredKeys, Tag, key};
 use crate::secrets::Secrets;
-use crate::store::{Change, Store, StoreError};
+use crate::store::{Staged, Store, StoreError};
 
 /// Returns the change that removes a tag with all of its names. Returns `None` if there is no tag with this key.
 ///
@@ -13,7 +16,7 @@ pub(crate) async fn prepare_removal(
     store: &Store,
     secrets: &'static Secrets,
     key: &str,
-) -> Result<Option<Change>, StoreError> {
+) -> Result<Option<Staged>, StoreError> {
     let mut draft = Draft::new(store, secrets, Allowed::default());
     draft.fetch(vec![key.to_owned()]).await?;
     let Some(Entry::Tag(tag)) = draft.get(key)? else { return Ok(None) };
@@ -23,7 +26,7 @@ pub(crate) async fn prepare_removal(
         // A removal adds no name, so no name can be taken.
         Err(Stop::Line(_)) => return Err(StoreError::Document(key.into())),
     }
-    draft.finished().map(|(_, change)| Some(change))
+    Ok(Some(draft.finished().await?.1))
 }
 
 impl Draft<'_> {

@@ -3,8 +3,9 @@
 use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::{SdmFileReadKey, SdmMetaReadKey};
 
+use super::draft::Draft;
+use super::error::{Checked, problem};
 use super::line::Keys;
-use super::{Checked, Draft, problem};
 use crate::registry::document::{KeySource, StoredKeys, Tag};
 use crate::registry::row;
 

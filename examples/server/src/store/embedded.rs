@@ -29,6 +29,7 @@ use super::{Change, Entry, Found, Options, Place, StoreError, Stream, raised};
 mod format;
 mod guard;
 mod history;
+mod large;
 mod snapshot;
 
 const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
@@ -48,7 +49,9 @@ pub struct Embedded {
     writer: JoinHandle<()>,
     guard: Arc<Guard>,
     /// Number of changes of documents.
-    changes: AtomicU64,
+    changes: Arc<AtomicU64>,
+    /// Held while documents are changed, in one transaction or in many.
+    changing: Arc<tokio::sync::Mutex<()>>,
     warnings: Vec<String>,
 }
 
@@ -70,7 +73,9 @@ impl Embedded {
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         let (database, guard) = existing(path, options)?;
         let migrated = quietly(|| format::migrate(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
-        Ok(Self { warnings: migrated.into_iter().collect(), ..Self::start(database, guard, options) })
+        let undone = quietly(|| large::undo(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
+        let warnings = migrated.into_iter().chain(undone).collect();
+        Ok(Self { warnings, ..Self::start(database, guard, options) })
     }
 
     /// Opens a data file, and creates it if it does not exist. Only its owner can read and write a new file.
@@ -103,7 +108,8 @@ impl Embedded {
         let storage = Guarded::new(storage, Arc::clone(&guard));
         let database = Database::builder().set_cache_size(options.cache_size).create_with_backend(storage)?;
         create_tables(&database)?;
-        Ok(Self::start(database, guard, options))
+        let undone = large::undo(&database)?;
+        Ok(Self { warnings: undone.into_iter().collect(), ..Self::start(database, guard, options) })
     }
 
     fn start(database: Database, guard: Arc<Guard>, options: Options) -> Self {
@@ -111,7 +117,7 @@ impl Embedded {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let writer = Writer { database: Arc::clone(&database), guard: Arc::clone(&guard) };
         let writer = tokio::spawn(writer.run(waiting, options.group_commit.max(1)));
-        Self { database, queue, writer, guard, changes: AtomicU64::new(0), warnings: Vec::new() }
+        Self { database, queue, writer, guard, changes: Arc::default(), changing: Arc::default(), warnings: Vec::new() }
     }
 
     pub(super) fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
@@ -157,7 +163,8 @@ impl Embedded {
         })
     }
 
-    pub(super) fn change(&self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
+    pub(super) async fn change(&self, change: &Change, history: &[Entry]) -> Result<(), StoreError> {
+        let _turn = self.changing.lock().await;
         verified(&self.guard, || {
             let transaction = self.database.begin_write()?;
             {
@@ -174,13 +181,10 @@ impl Embedded {
                     };
                 }
                 let mut marks = transaction.open_table(MARKS)?;
-                for (id, imported) in &change.marks {
-                    let stored = marks.get(id.as_bytes())?.map(|mark| as_mark(mark.value()));
-                    marks.insert(id.as_bytes(), columns(raised(stored, *imported)))?;
+                for (id, mark) in &change.marks {
+                    large::raise(&mut marks, id, *mark)?;
                 }
-                if !history.is_empty() {
-                    Log::open(&transaction, Stream::Acts)?.append(history)?;
-                }
+                large::record(&transaction, history)?;
             }
             let committed = transaction.commit();
             // After a failed commit it is unknown whether the documents have changed.

@@ -15,6 +15,7 @@
 mod connections;
 mod format;
 mod history;
+mod large;
 mod snapshot;
 mod turns;
 
@@ -65,9 +66,11 @@ const ADVANCE_RECORDED: &str = "
     recorded AS (INSERT INTO suntap_history (at, entry) SELECT $4::bigint, $5::text FROM advanced)
     SELECT ctr, at, taps, previous_ctr, previous_at FROM advanced";
 
-/// Merges marks from another service with the stored ones. A counter is never lowered.
 const RAISE: &str = "
-    INSERT INTO suntap_marks (tag, ctr, at, taps) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])
+    INSERT INTO suntap_marks (tag, ctr, at, taps) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])";
+
+/// Merges marks from another service with the stored ones. A counter is never lowered.
+const RAISED: &str = "
     ON CONFLICT (tag) DO UPDATE SET ctr = excluded.ctr, taps = greatest(suntap_marks.taps, excluded.taps),
         at = CASE WHEN excluded.ctr > suntap_marks.ctr THEN excluded.at ELSE coalesce(suntap_marks.at, excluded.at) END,
         previous_ctr = CASE WHEN excluded.ctr > suntap_marks.ctr THEN suntap_marks.ctr ELSE suntap_marks.previous_ctr END,
@@ -288,11 +291,17 @@ async fn change_on(client: &mut ClientWrapper, change: &Change, history: &[Entry
     match write(&transaction, change, history).await {
         Ok(true) => transaction.commit().await.map_err(StoreError::Postgres),
         Ok(false) => Err(StoreError::Contended),
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Err(StoreError::Pool(
-            "another import, or another transaction on the tables, did not end in 30 s: try again later".into(),
-        )),
-        Err(error) => Err(StoreError::Postgres(error)),
+        Err(error) => Err(busy(error)),
     }
+}
+
+/// Says what a change waited for, if it waited too long.
+fn busy(error: tokio_postgres::Error) -> StoreError {
+    if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+        let text = "another import, or another transaction on the tables, did not end in 30 s: try again later";
+        return StoreError::Pool(text.into());
+    }
+    StoreError::Postgres(error)
 }
 
 /// Writes a change. Returns `false` if a document that it was computed from is different now.
@@ -337,7 +346,7 @@ async fn raise(transaction: &Transaction<'_>, marks: &[(CounterId, Mark)]) -> Re
     let ctrs: Vec<i64> = marks.iter().map(|(_, mark)| mark.ctr.get().into()).collect();
     let ats: Vec<Option<i64>> = marks.iter().map(|(_, mark)| millis(mark.at)).collect();
     let taps: Vec<i64> = marks.iter().map(|(_, mark)| mark.taps.into()).collect();
-    transaction.execute(RAISE, &[&ids, &ctrs, &ats, &taps]).await.map(drop)
+    transaction.execute(&[RAISE, RAISED].concat(), &[&ids, &ctrs, &ats, &taps]).await.map(drop)
 }
 
 /// Returns one mark for each counter: a statement cannot change a row twice.

@@ -11,7 +11,8 @@
 //! **A change of documents is not all or nothing.** Redis answers no tap while it runs a transaction, so a change is written in
 //! [parts](change) of at most 100 documents. If the process or the connection ends between two parts, some documents are written and
 //! others are not. The marks are written first and the tags last, so no tag is found before its counter, and the same change made once
-//! more completes it. A lock keeps a second change out. It ends 10 s after the process that held it was killed.
+//! more completes it. A lock keeps a second change out. It ends 10 s after the process that held it was killed. A large change is in
+//! memory as a whole while it is written.
 
 mod change;
 mod format;

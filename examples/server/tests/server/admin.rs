@@ -4,6 +4,7 @@ mod acts;
 mod auth;
 mod bodies;
 mod export;
+mod large_import;
 mod local;
 mod openapi;
 mod paging;

@@ -33,6 +33,7 @@ mod health;
 mod history;
 mod http;
 mod import;
+mod import_command;
 mod invalid_keys;
 mod limits;
 mod log;

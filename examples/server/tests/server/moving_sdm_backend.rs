@@ -51,7 +51,6 @@ fn tags_pass_and_old_taps_do_not() {
         assert!(error.contains("is not that of the configuration"), "{error}");
     }
     write_master(&folder, false, MASTER);
-    std::fs::remove_file(folder.path("data.redb")).unwrap();
     let printed = folder.print(&[&args(&table, &config)[..], &["--dry-run"]].concat());
     for text in ["tags: 2 new", "counters: 1", "1 tags have no counter in the source"] {
         assert!(printed.contains(text), "{text}: {printed}");

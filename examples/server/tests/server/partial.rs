@@ -53,7 +53,7 @@ fn a_state_alone_removes_nothing() {
     };
     let active = r#"{"xuid":"tag00001","response":"Pass","size":"42"}"#;
     assert_eq!(answer().0, active);
-    let counts = |said: (bool, String)| assert_eq!(said, (true, "1 tags imported, and 0 other lines\n".into()));
+    let counts = |said: (bool, String)| assert_eq!(said, (true, "1 tag imported, and 0 other lines\n".into()));
     counts(run_import(&folder, &[state(&"inactive".into())], &[]));
     assert_eq!(answer().0, r#"{"xuid":"tag00001","error":"tag_inactive"}"#);
     // `null` is the default, and it says so of the state as well.
@@ -63,7 +63,7 @@ fn a_state_alone_removes_nothing() {
     assert_eq!(by_cuid, r#"{"xuid":"tag00001","cuid":"A","response":"Fail 2","size":"42"}"#);
     // The group has the layout and the rules.
     let group = json!({ "tagGroup": { "organisation": 1, "path": "F/G", "state": "active" } });
-    assert_eq!(run_import(&folder, &[group], &[]), (true, "0 tags imported, and 1 other lines\n".into()));
+    assert_eq!(run_import(&folder, &[group], &[]), (true, "0 tags imported, and 1 other line\n".into()));
     assert_eq!(answer().0, active);
 }
 

@@ -47,6 +47,9 @@ impl IntoResponse for ApiError {
             AdminError::Invalid(message) => response(StatusCode::BAD_REQUEST, "invalid_request", message),
             AdminError::Refused { name, message } => response(StatusCode::CONFLICT, name, message),
             AdminError::Import(ImportError::Lines { listed, all }) => invalid_lines(listed, *all),
+            AdminError::Import(ImportError::Input(_)) => {
+                response(StatusCode::BAD_REQUEST, "invalid_request", "the lines cannot be read")
+            }
             AdminError::Import(ImportError::Store(error)) | AdminError::Store(error) => of_store(error),
         }
     }

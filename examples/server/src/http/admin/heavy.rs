@@ -13,8 +13,9 @@ use super::extract::{Lines, QueryOf};
 use super::model::{Checked, ImportQuery, Imported};
 use super::{AdminState, Session};
 use crate::check;
-use crate::import::Allowed;
+use crate::import::{Allowed, Input};
 use crate::registry::index::MAX_META_KEYS;
+use crate::store::Pace;
 
 /// Import lines: all of them, or none. Each line is a JSON object, as for the command `import`.
 #[utoipa::path(post, path = "/admin/v1/import", tag = "import", params(ImportQuery),
@@ -34,7 +35,8 @@ pub(super) async fn import(
         factory_keys: query.allow_factory_keys,
         replace: query.replace,
     };
-    Ok(Json(session.admin().import(&text, allowed, |_| ()).await?.into()))
+    let mut input = Input::text(&text);
+    Ok(Json(session.admin().import(&mut input, allowed, Pace::BesideTaps, |_| ()).await?.into()))
 }
 
 /// List the tags that cannot be verified, and the tag groups without rules.

@@ -20,9 +20,12 @@ impl Embedded {
     /// pages of the transaction are not reused before its end.
     pub(in crate::store) async fn snapshot(&self, sender: mpsc::Sender<Vec<Record>>) -> Result<(), StoreError> {
         let (database, guard) = (Arc::clone(&self.database), Arc::clone(&self.guard));
+        // No half of a large change.
+        let turn = Arc::clone(&self.changing).lock_owned().await;
         let read = move || {
             guarded(&guard, || {
                 let transaction = database.begin_read()?;
+                drop(turn);
                 let mut batch = Batch::new(sender);
                 for entry in transaction.open_table(DOCUMENTS)?.iter()? {
                     let (key, text) = entry?;
