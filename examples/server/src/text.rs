@@ -31,3 +31,32 @@ pub(crate) fn is_hidden(c: char) -> bool {
 pub(crate) fn shown(name: &str) -> String {
     name.chars().filter(|c| !is_hidden(*c)).take(128).collect()
 }
+
+/// The greatest number of characters of a text on a page of the operator.
+const MAX_SHOWN: usize = 256;
+
+/// Returns a text for a page of the operator, who should see what is wrong with it: hidden characters are written like `\u{202e}`.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(MAX_SHOWN));
+    let mut rest = text.chars();
+    for c in rest.by_ref().take(MAX_SHOWN) {
+        if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_characters_are_escaped() {
+        assert_eq!(escaped("Schuh – größe 42"), "Schuh – größe 42");
+        assert_eq!(escaped("a\u{202e}b\n\u{0}\u{200b}"), r"a\u{202e}b\u{a}\u{0}\u{200b}");
+        assert_eq!(escaped(&"é".repeat(256)), "é".repeat(256));
+        assert_eq!(escaped(&"é".repeat(257)), format!("{}…", "é".repeat(256)));
+    }
+}
