@@ -84,11 +84,10 @@ impl Rows {
                         thead {
                             tr {
                                 th.nowrap scope="col" { "Time, UTC" }
-                                th scope="col" { "What" }
+                                th scope="col" { @if has_tags { "Verdict" } @else { "What" } }
                                 @if has_tags { th scope="col" { "Tag" } }
                                 th.end.wide-only scope="col" { "Counter" }
-                                th.wide-only scope="col" { "By" }
-                                th.end scope="col" { "Times" }
+                                th.wide-only scope="col" { @if has_tags { "Asked by" } @else { "By" } }
                             }
                         }
                         tbody { @for row in &self.rows { (row.markup(has_tags, now)) } }
@@ -103,16 +102,20 @@ impl Row {
     fn markup(&self, has_tags: bool, now: UnixMillis) -> Markup {
         let none = html! { span.soft { "—" } };
         let is_minute = matches!(self.what, What::Refused { .. });
-        let (what, ctr, by, times) = match &self.what {
+        let (what, ctr, by) = match &self.what {
             What::Tap { verdict, ctr, api } => {
                 let (sign, text) = verdict_of(verdict);
-                (chip(sign, &text), ctr.map(u64::from), Some(api_name(api)), 1)
+                (chip(sign, &text), *ctr, Some(api_name(api)))
             }
             What::Refused { verdict, count } => {
                 let (sign, text) = verdict_of(verdict);
-                (chip(sign, &text), None, None, *count)
+                (
+                    html! { (chip(sign, &text)) @if *count > 1 { " " span.soft { (number(*count)) " times" } } },
+                    None,
+                    None,
+                )
             }
-            What::Admin { act, by } => (html! { code { (shown(act)) } }, None, Some(&**by), 1),
+            What::Admin { act, by } => (html! { code { (shown(act)) } }, None, Some(&**by)),
         };
         html! {
             tr {
@@ -129,7 +132,6 @@ impl Row {
                 }
                 td.end.wide-only { @match ctr { Some(ctr) => (ctr), None => (none) } }
                 td.wide-only { @match by { Some(by) => (shown(by)), None => (none) } }
-                td.end { (number(times)) }
             }
         }
     }
@@ -210,9 +212,15 @@ mod tests {
         rows.add(UnixMillis::new(0), &tap);
         let table = rows.table("Taps", true, at).unwrap().0;
         assert_eq!(table.matches("<tr>").count(), 3, "{table}");
-        for expected in
-            ["2,000", " and others", "/tags/xuid/t0\"", "/tags/number/7\"", ">08:00<", ">14 Jan, 08:00:00<", "ETRNL"]
-        {
+        for expected in [
+            "2,000 times",
+            " and others",
+            "/tags/xuid/t0\"",
+            "/tags/number/7\"",
+            ">08:00<",
+            ">14 Jan, 08:00:00<",
+            "ETRNL",
+        ] {
             assert!(table.contains(expected), "{expected}: {table}");
         }
         assert!(Rows::new(2).table("Taps", true, at).is_none());

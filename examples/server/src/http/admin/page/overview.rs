@@ -95,7 +95,7 @@ fn tiles(figures: &Figures) -> Markup {
     html! {
         (tile(&name("Taps"), &number(all), &html! { (number(accepted)) " of them new" }))
         (tile(&name("Refused"), &number(refused), &html! { (percent) }))
-        (tile(&name("Acts"), &number(figures.acts), &html! { "Of administrators" }))
+        (tile(&name("Admin acts"), &number(figures.acts), &html! { "In the history" }))
     }
 }
 
@@ -141,7 +141,6 @@ fn kinds(figures: &Figures) -> Markup {
                 }
             }
         }
-        p.soft.small { "Refusals are counted when their minute has ended." }
     }
 }
 

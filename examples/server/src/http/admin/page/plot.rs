@@ -45,6 +45,7 @@ pub(super) fn plot(minutes: &[Minute; MINUTES]) -> Markup {
             span { svg.plot viewBox="0 0 24 12" aria-hidden="true" { path d="M0 6H24" {} } "All" }
             span { svg.plot.is-bad viewBox="0 0 24 12" aria-hidden="true" { path.refused d="M0 6H24" {} } "Refused" }
         }
+        p.soft.small { "A refusal is counted when its minute has ended." }
     }
 }
 

@@ -135,10 +135,10 @@ fn table(name: &str, tags: &[Item]) -> Markup {
                         @for (key, tag) in tags {
                             tr {
                                 td.nowrap { (tag_link(key)) }
-                                td { (text(tag.name.as_deref())) }
-                                td.wide-only { (text(tag.cuid.as_deref())) }
-                                td.wide-only { (text(tag.batch.as_deref())) }
-                                td.wide-only { (uid(tag.uid)) }
+                                td.text { (text(tag.name.as_deref())) }
+                                td.text.wide-only { (text(tag.cuid.as_deref())) }
+                                td.text.wide-only { (text(tag.batch.as_deref())) }
+                                td.nowrap.wide-only { (uid(tag.uid)) }
                                 td { (in_use(tag.state == State::Active)) }
                             }
                         }
