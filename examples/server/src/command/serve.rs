@@ -35,15 +35,14 @@ pub(crate) struct Args {
     /// A second address for `/readyz` and `/metrics`, which are then no longer on the first. `/healthz` is on both.
     #[arg(long, env = "SUNTAP_OPS_LISTEN")]
     pub(crate) ops_listen: Option<String>,
-    /// The address of the private admin API, such as `127.0.0.1:8081` or `unix:/run/suntap/admin.sock`. Only the owner can use the
-    /// socket. Without this option, there is no admin API. Create a key for it first: `suntap-server manager new`.
+    /// The address of the private admin API and of the operator's page, such as `127.0.0.1:8081` or `unix:/run/suntap/admin.sock`. Only
+    /// the owner can use the socket. Without this option, there is neither. Create a key for it first: `suntap-server manager new`.
     #[arg(long, env = "SUNTAP_ADMIN_LISTEN")]
     pub(crate) admin_listen: Option<String>,
     /// A name by which clients call the admin API, besides IP addresses and `localhost`. Can be repeated.
     #[arg(long = "admin-host", env = "SUNTAP_ADMIN_HOST", value_delimiter = ',')]
     pub(crate) admin_hosts: Vec<String>,
-    /// Who may see the operator's page on the admin listener: who has a management key that can only read (`key`), also everybody whom
-    /// a proxy named by --trusted-proxy lets in, or who can use the Unix socket (`proxy`), or nobody (`off`).
+    /// Who may see the operator's page, which is at `/` of the admin listener and can only be read.
     #[arg(long, env = "SUNTAP_ADMIN_PAGE", default_value = "key")]
     admin_page: PageLogin,
     #[command(flatten)]

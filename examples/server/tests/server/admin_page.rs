@@ -1,9 +1,10 @@
 //! The operator's page: who may see it, what it shows, and what it never shows.
 
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64, Encoding as _};
+use fantoccini::Locator;
 use serde_json::{Value, json};
 use suntap::UnixMillis;
 use suntap_server::ops::history::Line;
@@ -11,6 +12,7 @@ use suntap_server::store::{Change, Entry, Options, Store, Stream};
 
 use crate::admin::{Live, command, lines, success};
 use crate::backends;
+use crate::browser::Driver;
 use crate::client::{Client, Reply};
 use crate::counters::etrnl_tag;
 use crate::states::sealed;
@@ -275,6 +277,7 @@ fn a_tag_is_found_by_each_of_its_names() {
     for target in ["/tags/", "/tags/x", "/tags/xuid/none", "/tags/number/1", "/tags/xuid/a/b"] {
         let reply = page(&live, target);
         assert_eq!((reply.status, title(&reply)), (404, "Not found"), "{target}");
+        assert!(reply.header("x-request-id").is_some(), "{target}");
     }
     assert_eq!(page(&live, "/tags/number/x").status, 400);
 }
@@ -553,4 +556,42 @@ async fn the_page_says_what_it_did_not_read() {
     let body = shown(&live, "/");
     assert!(body.contains("The history is off") && !body.contains("last hour"), "{body}");
     assert!(shown(&live, "/tags/xuid/tag00001").contains("The history is off"));
+}
+
+/// A person signs in once, finds a tag, and reads about it. A link on another web page leads to a question first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_finds_a_tag_with_a_browser() {
+    let Some(driver) = Driver::start() else { return };
+    let live = Live::new(&lines(3));
+    let address = live.admin.strip_prefix("http://").unwrap();
+    let browser = driver.browser(&[], json!({})).await;
+    let heading = async |expected: &str| {
+        let path = format!("//h1[normalize-space()='{expected}']");
+        browser.wait().at_most(Duration::from_secs(20)).for_element(Locator::XPath(&path)).await.unwrap();
+    };
+    let press = async |path: &str| browser.find(Locator::XPath(path)).await.unwrap().click().await.unwrap();
+    // As a link in a mail program: the browser has no page that led to it.
+    browser.goto(&format!("http://operator:{}@{address}/", live.reader)).await.unwrap();
+    heading("Operator").await;
+    browser.find(Locator::Css("#q")).await.unwrap().send_keys("04332200000002").await.unwrap();
+    press("//button").await;
+    heading("Tag tag00002").await;
+    press("//a[.='Tags']").await;
+    heading("Tags").await;
+    press("//td//a[.='tag00003']").await;
+    heading("Tag tag00003").await;
+    // The other page has another origin, and the browser has the password already.
+    let other = format!("http://localhost:{}/", live.server.address.rsplit(':').next().unwrap());
+    browser.goto(&other).await.unwrap();
+    heading("Is it the original?").await;
+    let link =
+        format!("const link = document.createElement('a'); link.href = '{}/tags'; link.textContent = 'x';", live.admin);
+    browser.execute(&format!("{link} document.querySelector('main').append(link);"), Vec::new()).await.unwrap();
+    press("//a[.='x']").await;
+    heading("Opened from another page").await;
+    press("//a[.='To the overview']").await;
+    heading("Operator").await;
+    let is_blocked = |line: &String| line.contains("Content Security Policy");
+    assert_eq!(driver.console(&browser).await.iter().find(|line| is_blocked(line)), None);
+    browser.close().await.unwrap();
 }

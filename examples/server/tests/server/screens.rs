@@ -30,7 +30,8 @@ while (texts.nextNode()) {
   if (!boxes.length) { faults.push(`hidden: ${node.textContent}`); continue; }
   count += 1;
   // A table scrolls within its frame.
-  if (!element.closest('.scroll')) for (const box of boxes) if (box.left < -.5 || box.right > innerWidth + .5) faults.push(`too wide: ${node.textContent}`);
+  if (!element.closest('.scroll')) for (const box of boxes)
+    if (box.left < -.5 || box.right > innerWidth + .5) faults.push(`too wide: ${node.textContent}`);
   let ground = null;
   for (let around = element; around; around = around.parentElement) {
     const style = getComputedStyle(around), part = parse(style.backgroundColor);

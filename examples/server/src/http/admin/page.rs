@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
@@ -75,7 +75,8 @@ async fn as_page(State(state): State<Arc<AdminState>>, request: Request, next: N
         let content = html! { section.block { (problem.markup()) } };
         let page = operator_desk(brand, problem.title(), &Markup::default(), &content);
         let mut written = (status, answer(&page)).into_response();
-        for name in [header::ALLOW, header::WWW_AUTHENTICATE, header::CONNECTION] {
+        let request_id = HeaderName::from_static("x-request-id");
+        for name in [header::ALLOW, header::WWW_AUTHENTICATE, header::CONNECTION, request_id] {
             written.headers_mut().extend(response.headers_mut().remove(&name).map(|value| (name, value)));
         }
         response = written;

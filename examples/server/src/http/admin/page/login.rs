@@ -18,15 +18,15 @@ use crate::http::admin::AdminState;
 use crate::http::admin::auth::{carry_out, closing, is_below_limit, other_role, single};
 use crate::registry::document::{Manager, Role};
 
-/// How the page of the operator knows who reads it.
+/// Who may see the operator's page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum PageLogin {
-    /// HTTP Basic: the password is a management key of the role `read-only`.
+    /// Who has a management key of the role read-only: it is the password (HTTP Basic), and the user name does not matter.
     #[default]
     Key,
-    /// A trusted proxy lets only people in who are logged in. Other clients need a key.
+    /// Also everybody whom a proxy named by --trusted-proxy lets in, or who can use the Unix socket. The proxy must log people in.
     Proxy,
-    /// There is no page.
+    /// Nobody: there is no page.
     Off,
 }
 

@@ -49,14 +49,19 @@ pub(super) async fn page(session: Session) -> Result<Response, Problem> {
                     section.card.block aria-labelledby="kinds" { (kinds(figures)) }
                 }
                 section.card.block aria-labelledby="taps" {
-                    div.block-head { h2 #taps { "Last taps" } p.soft.small { (extent("The newest eight", figures.last_span, figures.is_cut)) } }
+                    div.block-head {
+                        h2 #taps { "Last taps" }
+                        p.soft.small { (extent("The newest eight", figures.last_span, figures.is_cut)) }
+                    }
                     @match figures.last.table("Last taps", true, at) {
                         Some(table) => (table),
                         None => p.soft { "None." },
                     }
                 }
             }
-            None => p.card.soft { "The history is off, so there are no figures and no last taps. " code { "--history-keep" } " turns it on." },
+            None => p.card.soft {
+                "The history is off, so there are no figures and no last taps. " code { "--history-keep" } " turns it on."
+            },
         }
         section.block aria-labelledby="find" { h2 #find { "Find a tag" } (search("")) }
     };

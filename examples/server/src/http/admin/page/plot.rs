@@ -33,7 +33,8 @@ pub(super) fn plot(minutes: &[Minute; MINUTES]) -> Markup {
         }
         div {
             p.axis { span { (number(top)) " a minute" } }
-            svg.plot.plot-main.is-bad viewBox=(format_args!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img" aria-label=(label) {
+            svg.plot.plot-main.is-bad viewBox=(format_args!("0 0 {WIDTH} {HEIGHT}")) preserveAspectRatio="none" role="img"
+                aria-label=(label) {
                 path.grid d=(format_args!("M0 0H{WIDTH}M0 {}H{WIDTH}M0 {HEIGHT}H{WIDTH}", HEIGHT / 2)) {}
                 path.area d=(format_args!("{all}V{HEIGHT}H0Z")) {}
                 path d=(all) {}

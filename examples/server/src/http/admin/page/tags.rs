@@ -170,8 +170,9 @@ pub(super) async fn show(session: Session, key: Result<Path<String>, PathRejecti
     let details = admin.tag(&tag_key(&key)?).await?;
     let states = states(&admin, &details.tag).await?;
     let TagDetails { key, tag, layout, inactive, mark } = &details;
-    let title = tag.cuid.as_deref().or_else(|| key.split_once('/').map(|(_, name)| name)).unwrap_or(key);
-    let api = if tag.xuid.is_some() { "ixkio" } else { "ETRNL" };
+    let name = key.split_once('/').map_or(&**key, |(_, name)| name);
+    let title = tag.cuid.as_deref().unwrap_or(name);
+    let (api, id) = if tag.xuid.is_some() { ("ixkio", "XUID") } else { ("ETRNL", "Number") };
     let has_counter = tag.keys.as_ref().is_some_and(|keys| keys.counter.is_some());
     let history = match app.store.recording() {
         Recording::Off => html! { p.soft { "The history is off." } },
@@ -193,7 +194,7 @@ pub(super) async fn show(session: Session, key: Result<Path<String>, PathRejecti
                 }
                 dl.facts {
                     (fact(&html! { "API" }, &html! { (api) }))
-                    (fact(&html! { @if tag.xuid.is_some() { "XUID" } @else { "Number" } }, &html! { code { (shown(key.split_once('/').map_or(key, |(_, name)| name))) } }))
+                    (fact(&html! { (id) }, &html! { code { (shown(name)) } }))
                     @if let Some(cuid) = &tag.cuid { (fact(&html! { "CUID" }, &shown(cuid))) }
                     (fact(&html! { "UID" }, &uid(tag.uid)))
                     (fact(&html! { "Last counter" }, &match (mark, has_counter) {
