@@ -71,9 +71,9 @@ impl AdminListener {
     }
 }
 
-/// Like [`serve`], but only for the admin API and the operator's page. `page` says who may see the page. `hosts` are names of this host, besides IP
-/// addresses and `localhost`, by which clients may call it. `invalid_keys` is the number of requests with an invalid key per client and
-/// minute after which the status is 429.
+/// Like [`serve`], but only for the admin API and the operator's page. `hosts` are names of this host, besides IP addresses and
+/// `localhost`, by which clients may call it. `invalid_keys` is the number of requests with an invalid key per client and minute after
+/// which the status is 429. `page` says who may see the page.
 pub async fn serve_admin(
     listener: AdminListener,
     app: Arc<App>,
