@@ -7,6 +7,7 @@ mod actor;
 mod counters;
 mod error;
 mod export;
+mod find;
 mod keys;
 mod levels;
 mod listing;

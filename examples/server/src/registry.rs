@@ -116,7 +116,7 @@ impl AsyncTagRegistry for &Registry<'_> {
 }
 
 /// Returns `false` for a key that no document has. Such a key is not looked up, because a store may reject it.
-fn is_key(key: &str) -> bool {
+pub(crate) fn is_key(key: &str) -> bool {
     key.len() <= 1024 && !key.contains('\0')
 }
 

@@ -32,9 +32,13 @@ pub(crate) fn is_hidden(c: char) -> bool {
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c != '\n' && is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+        if c == '\n' { shown.push(c) } else { push(&mut shown, c) }
     }
     shown
+}
+
+fn push(shown: &mut String, c: char) {
+    if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
 }
 
 /// Returns a stored name for a page: without hidden characters, and with at most 128 characters.
@@ -50,6 +54,22 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
+/// The greatest number of characters of a text on a page of the operator.
+const MAX_SHOWN: usize = 256;
+
+/// Returns a text for a page of the operator, who should see what is wrong with it: hidden characters are written like `\u{202e}`.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(MAX_SHOWN));
+    let mut rest = text.chars();
+    for c in rest.by_ref().take(MAX_SHOWN) {
+        push(&mut shown, c);
+    }
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +77,13 @@ mod tests {
     #[test]
     fn a_text_for_a_terminal_has_no_hidden_characters() {
         assert_eq!(visible("line 1: ä\nline 2: \u{1b}[2J\r\u{202e}x"), "line 1: ä\nline 2: \\u{1b}[2J\\u{d}\\u{202e}x");
+    }
+
+    #[test]
+    fn hidden_characters_are_escaped() {
+        assert_eq!(escaped("Schuh – größe 42"), "Schuh – größe 42");
+        assert_eq!(escaped("a\u{202e}b\n\u{0}\u{200b}"), r"a\u{202e}b\u{a}\u{0}\u{200b}");
+        assert_eq!(escaped(&"é".repeat(256)), "é".repeat(256));
+        assert_eq!(escaped(&"é".repeat(257)), format!("{}…", "é".repeat(256)));
     }
 }

@@ -9,6 +9,7 @@ use crate::config::load::Effective;
 /// Reads everything that `serve` needs before it opens a store, and prints the options in effect. Changes nothing.
 pub(crate) async fn run(args: &Args, effective: &[Effective]) -> anyhow::Result<()> {
     let store = args.store.address()?;
+    args.check()?;
     let admin = args.admin_listen.as_ref().filter(|address| !address.starts_with("unix:"));
     let listeners =
         [("--listen", Some(&args.listen)), ("--ops-listen", args.ops_listen.as_ref()), ("--admin-listen", admin)];

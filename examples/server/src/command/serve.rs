@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use suntap_server::http::admin::PageLogin;
 use suntap_server::http::{AdminListener, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
 use suntap_server::ops::{signals, systemd};
@@ -34,13 +35,16 @@ pub(crate) struct Args {
     /// A second address for `/readyz` and `/metrics`, which are then no longer on the first. `/healthz` is on both.
     #[arg(long, env = "SUNTAP_OPS_LISTEN")]
     pub(crate) ops_listen: Option<String>,
-    /// The address of the private admin API, such as `127.0.0.1:8081` or `unix:/run/suntap/admin.sock`. Only the owner can use the
-    /// socket. Without this option, there is no admin API. Create a key for it first: `suntap-server manager new`.
+    /// The address of the private admin API and of the operator's page, such as `127.0.0.1:8081` or `unix:/run/suntap/admin.sock`. Only
+    /// the owner can use the socket. Without this option, there is neither. Create a key for it first: `suntap-server manager new`.
     #[arg(long, env = "SUNTAP_ADMIN_LISTEN")]
     pub(crate) admin_listen: Option<String>,
     /// A name by which clients call the admin API, besides IP addresses and `localhost`. Can be repeated.
     #[arg(long = "admin-host", env = "SUNTAP_ADMIN_HOST", value_delimiter = ',')]
     pub(crate) admin_hosts: Vec<String>,
+    /// Who may see the operator's page, which is at `/` of the admin listener and can only be read.
+    #[arg(long, env = "SUNTAP_ADMIN_PAGE", default_value = "key")]
+    admin_page: PageLogin,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
@@ -84,6 +88,17 @@ const OTHER_FILES: u64 = 32;
 /// Connections to the admin API at once.
 const ADMIN_CONNECTIONS: usize = 32;
 
+impl Args {
+    /// Checks options that depend on each other.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let is_tcp = self.admin_listen.as_ref().is_some_and(|address| !address.starts_with("unix:"));
+        if self.admin_page == PageLogin::Proxy && is_tcp && self.trusted_proxies.is_empty() {
+            anyhow::bail!("--admin-page proxy needs --trusted-proxy, or a Unix socket for --admin-listen");
+        }
+        Ok(())
+    }
+}
+
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let log = Log::start(args.log, args.log_format)?;
     let served = run_with(args, &log).await;
@@ -92,6 +107,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
+    args.check()?;
     let brand = args.brand.brand()?;
     let listener = listen("--listen", &args.listen).await?;
     let ops = match args.ops_listen {
@@ -174,7 +190,8 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     let admin = async {
         if let Some((listener, _)) = admin {
             let limits = Limits { connections: ADMIN_CONNECTIONS, ..limits };
-            serve_admin(listener, Arc::clone(&app), args.admin_hosts, args.invalid_keys, limits, until_end()).await;
+            let (hosts, invalid_keys) = (args.admin_hosts, args.invalid_keys);
+            serve_admin(listener, Arc::clone(&app), hosts, invalid_keys, args.admin_page, limits, until_end()).await;
         }
     };
     let history = app.keep_history(until_end());

@@ -1,4 +1,4 @@
-//! The admin API, on a listener of its own.
+//! The admin API and the operator's page, on a listener of their own.
 //!
 //! **Adding a route.** Write a handler with `#[utoipa::path(…)]` that takes a `Session`, and name it in `short_routes` or
 //! `long_routes`. A `GET` needs any management key, every other method one that can write; the handler gets both checks for free.
@@ -14,6 +14,7 @@ mod managers;
 pub mod model;
 mod openapi;
 mod operation;
+mod page;
 mod tags;
 mod vendor;
 
@@ -36,6 +37,7 @@ use self::auth::Session;
 pub use self::auth::UNIX;
 pub use self::error::Cause;
 pub use self::local::LocalAdmin;
+pub use self::page::PageLogin;
 use super::{InvalidKeys, JSON};
 use crate::app::App;
 
@@ -53,6 +55,7 @@ pub(crate) struct AdminState {
     invalid_keys: InvalidKeys,
     /// Names of this host besides IP addresses and `localhost`.
     hosts: Vec<String>,
+    page: PageLogin,
     /// An import takes memory in proportion to its size, so there is one at a time.
     heavy: Arc<Semaphore>,
     /// As for imports.
@@ -60,11 +63,12 @@ pub(crate) struct AdminState {
 }
 
 impl AdminState {
-    pub(crate) fn new(app: Arc<App>, hosts: Vec<String>, invalid_keys: u32) -> Self {
+    pub(crate) fn new(app: Arc<App>, hosts: Vec<String>, invalid_keys: u32, page: PageLogin) -> Self {
         Self {
             app,
             invalid_keys: InvalidKeys::new(invalid_keys),
             hosts,
+            page,
             heavy: Arc::new(Semaphore::new(1)),
             checks: Arc::new(Semaphore::new(1)),
         }
@@ -81,6 +85,7 @@ pub(super) fn routes(state: Arc<AdminState>, timeout: Duration) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&state), auth::same_site))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(json_errors))
+        .merge(page::routes(&state, timeout))
         .with_state(state)
 }
 

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::admin::{self, AdminState};
+use super::admin::{self, AdminState, PageLogin};
 #[cfg(unix)]
 use super::unix::UnixSocket;
 use super::{TrustedProxies, ops_routes, routes};
@@ -71,17 +71,19 @@ impl AdminListener {
     }
 }
 
-/// Like [`serve`], but only for the admin API. `hosts` are names of this host, besides IP addresses and `localhost`, by which clients
-/// may call it. `invalid_keys` is the number of requests with an invalid key per client and minute after which the status is 429.
+/// Like [`serve`], but only for the admin API and the operator's page. `hosts` are names of this host, besides IP addresses and
+/// `localhost`, by which clients may call it. `invalid_keys` is the number of requests with an invalid key per client and minute after
+/// which the status is 429. `page` says who may see the page.
 pub async fn serve_admin(
     listener: AdminListener,
     app: Arc<App>,
     hosts: Vec<String>,
     invalid_keys: u32,
+    page: PageLogin,
     limits: Limits,
     end: impl Future<Output = ()>,
 ) {
-    let state = Arc::new(AdminState::new(Arc::clone(&app), hosts, invalid_keys));
+    let state = Arc::new(AdminState::new(Arc::clone(&app), hosts, invalid_keys, page));
     let router = admin::routes(state, limits.timeout);
     // A client could invent the headers of a proxy, which are in the history.
     let proxies = TrustedProxies::default();

@@ -17,7 +17,7 @@ use suntap::platform::{Caller, Failure, Outcome, Refusal, Request, TagRef, Verdi
 use suntap::{Presented, UnixMillis};
 
 pub use self::brand::{Brand, Colour, Logo};
-pub(crate) use self::frame::{desk, host, html, sealed_off, utc};
+pub(crate) use self::frame::{desk, host, html, operator_desk, sealed_off, utc, with_headers};
 pub(crate) use self::phone::{Place, page};
 pub(crate) use self::sign::{Sign, drawing, icon};
 pub(crate) use self::told::{Seal, Told};

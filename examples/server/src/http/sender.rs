@@ -51,7 +51,8 @@ impl From<Vec<TrustedProxy>> for TrustedProxies {
 }
 
 impl TrustedProxies {
-    fn has(&self, address: IpAddr) -> bool {
+    /// Returns `true` if the address is that of a trusted proxy.
+    pub(super) fn has(&self, address: IpAddr) -> bool {
         self.0.iter().any(|TrustedProxy(network)| network.contains(&address))
     }
 

@@ -9,6 +9,7 @@
 mod counts;
 mod export;
 mod keeper;
+mod recent;
 
 use std::net::IpAddr;
 
@@ -17,6 +18,7 @@ use suntap::{CounterId, UnixMillis};
 
 pub use self::export::{Event, Filter, lines, parse_time};
 pub(crate) use self::keeper::History;
+pub(crate) use self::recent::{Past, Recent, Span};
 use crate::store::Entry;
 use crate::time;
 

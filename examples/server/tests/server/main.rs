@@ -13,6 +13,7 @@
 )]
 
 mod admin;
+mod admin_page;
 mod api_keys;
 mod backends;
 mod backup;

@@ -62,26 +62,35 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
 
 /// Refuses requests that a web page of another origin may have caused, and requests by a name of this host that is not known.
 pub(super) async fn same_site(State(state): State<Arc<AdminState>>, request: Request, next: Next) -> Response {
+    match check_site(&state, &request) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Returns why a request is not one that a person or a program of this site has sent, see [`same_site`].
+pub(super) fn check_site(state: &AdminState, request: &Request) -> Result<(), ApiError> {
+    let refused = |status, name, message: &str| Err(ApiError::Http(status, name, message.into()));
     let headers = request.headers();
     let site = headers.get("sec-fetch-site").map_or(&b"none"[..], HeaderValue::as_bytes);
     if headers.contains_key(header::ORIGIN) || !matches!(site, b"none" | b"same-origin") {
-        return response(StatusCode::FORBIDDEN, "cross_origin", "web pages must not use this API");
+        return refused(StatusCode::FORBIDDEN, "cross_origin", "web pages must not use this API");
     }
     if !is_known_host(headers, &state.hosts) {
         let message = "the header Host must be an IP address, localhost, or a name that --admin-host allows";
-        return response(StatusCode::FORBIDDEN, "unknown_host", message);
+        return refused(StatusCode::FORBIDDEN, "unknown_host", message);
     }
     // PostgreSQL cannot store this character, so no document has it.
     if request.uri().path_and_query().is_some_and(|target| target.as_str().contains("%00")) {
-        return ApiError::invalid("the path and the query must not contain %00").into_response();
+        return Err(ApiError::invalid("the path and the query must not contain %00"));
     }
     let has_body = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
         || headers.contains_key(header::TRANSFER_ENCODING);
     if has_body && ![JSON, NDJSON].iter().any(|expected| has_type(headers, expected)) {
         let message = "the header Content-Type must be application/json, or application/x-ndjson for an import";
-        return response(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message);
+        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", message);
     }
-    next.run(request).await
+    Ok(())
 }
 
 /// A name that the owner of a web page controls may lead to this host (DNS rebinding). An IP address cannot be such a name.
@@ -99,7 +108,7 @@ fn is_known_host(headers: &HeaderMap, hosts: &[String]) -> bool {
 pub(super) async fn authenticate(
     State(state): State<Arc<AdminState>>,
     Extension(sender): Extension<Sender>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let is_vendors = request.uri().path().starts_with("/v1/");
@@ -120,10 +129,20 @@ pub(super) async fn authenticate(
         Role::Patch => is_vendors,
     };
     if !is_allowed {
-        let client = sender.address.map(tracing::field::display);
-        tracing::info!(client, by = manager.label, "the role of a management key did not allow a request");
+        other_role(&sender, &manager);
         return closing(forbidden().into_response());
     }
+    carry_out(state, manager, &sender, request, next).await
+}
+
+/// Carries out a request in the name of the owner of a management key.
+pub(super) async fn carry_out(
+    state: Arc<AdminState>,
+    manager: Manager,
+    sender: &Sender,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let client = sender.address.map_or_else(|| UNIX.into(), |address| address.to_string());
     let id = sender.request.to_string();
     let actor = Actor { by: manager.label.clone(), client: Some(client), request: Some(id.clone()) };
@@ -136,16 +155,30 @@ pub(super) async fn authenticate(
     response
 }
 
+/// Writes to the log that a key has another role.
+pub(super) fn other_role(sender: &Sender, manager: &Manager) {
+    let client = sender.address.map(tracing::field::display);
+    tracing::info!(client, by = manager.label, "the role of a management key did not allow a request");
+}
+
 /// Ends the connection after a response, so that clients without rights do not hold the places of others.
-fn closing(mut response: Response) -> Response {
+pub(super) fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// Refuses a request without a valid key. Also says so in the log, unless the client has sent too many of them.
-fn refuse(state: &AdminState, sender: &Sender) -> Response {
-    if state.invalid_keys.allows(sender.address) {
+/// Counts a request without a valid key. Returns `false` if the client has sent too many of them; otherwise also says so in the log.
+pub(super) fn is_below_limit(state: &AdminState, sender: &Sender) -> bool {
+    let is_allowed = state.invalid_keys.allows(sender.address);
+    if is_allowed {
         tracing::warn!(client = sender.address.map(tracing::field::display), "invalid management key");
+    }
+    is_allowed
+}
+
+/// Refuses a request without a valid key.
+fn refuse(state: &AdminState, sender: &Sender) -> Response {
+    if is_below_limit(state, sender) {
         return unauthorized().into_response();
     }
     let message = "too many requests with an invalid management key: wait a minute";
@@ -172,7 +205,7 @@ fn vendor_key(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// Returns the value of a header that a request has once.
-fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+pub(super) fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     let mut all = headers.get_all(name).into_iter();
     match (all.next(), all.next()) {
         (Some(value), None) => Some(value.as_bytes()),

@@ -9,7 +9,7 @@ use axum::response::Response;
 use tower::ServiceExt as _;
 
 use super::auth::Session;
-use super::{AdminState, bare_routes};
+use super::{AdminState, PageLogin, bare_routes};
 use crate::admin::Actor;
 use crate::app::App;
 use crate::http::Brand;
@@ -29,7 +29,7 @@ impl LocalAdmin {
     #[must_use]
     pub fn new(store: Store, secrets: &'static Secrets) -> Self {
         let app = Arc::new(App::new(store, secrets, Brand::default()));
-        let state = Arc::new(AdminState::new(app, Vec::new(), 0));
+        let state = Arc::new(AdminState::new(app, Vec::new(), 0, PageLogin::Off));
         Self { router: bare_routes(Arc::clone(&state)), state }
     }
 

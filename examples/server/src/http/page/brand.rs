@@ -15,6 +15,8 @@ use crate::import::check::check_text;
 
 /// The style of all pages.
 const STYLE: &str = include_str!("../style.css");
+/// What the pages of the operator need besides. The phone's page does not carry it.
+const OPERATOR_STYLE: &str = include_str!("../operator.css");
 
 /// The brand of the server, which each page shows. It is never the brand of the organisation that owns a tag: that would show to whom an
 /// inactive tag belongs.
@@ -22,9 +24,16 @@ const STYLE: &str = include_str!("../style.css");
 pub struct Brand {
     name: String,
     logo: Option<Logo>,
-    /// The accent colour, and the style of all pages.
-    style: String,
-    policy: HeaderValue,
+    look: Look,
+    operator_look: Look,
+}
+
+/// A style, and the policy that allows it.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// The accent colour, and the style of the pages.
+    pub(super) style: String,
+    pub(super) policy: HeaderValue,
 }
 
 impl Brand {
@@ -46,35 +55,34 @@ impl Brand {
 
     fn build(name: &str, logo: Option<Logo>, light: Colour, dark: Colour) -> Self {
         let (light_ink, dark_ink) = (light.ink(), dark.ink());
-        let style = format!(
+        let accent = format!(
             ":root {{ --accent: {light}; --accent-ink: {light_ink}; }}\n\
-             @media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; --accent-ink: {dark_ink}; }} }}\n{}",
-            without_comments(STYLE)
+             @media (prefers-color-scheme: dark) {{ :root {{ --accent: {dark}; --accent-ink: {dark_ink}; }} }}"
         );
-        let hash = base64ct::Base64::encode_string(&sha2::Sha256::digest(&style));
-        // A logo is part of the page, so nothing is loaded for it either.
-        let images = if logo.is_some() { "img-src data:; " } else { "" };
-        let policy = format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; {images}form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-        );
-        // The policy has only visible ASCII characters.
-        let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        Self { name: name.into(), logo, style, policy }
+        let style = format!("{accent}\n{}", without_comments(STYLE));
+        let operator_style = format!("{style}\n{}", without_comments(OPERATOR_STYLE));
+        let has_logo = logo.is_some();
+        Self {
+            name: name.into(),
+            logo,
+            look: Look::new(style, has_logo),
+            operator_look: Look::new(operator_style, has_logo),
+        }
     }
 
-    /// Returns the content of the style element.
-    pub(super) fn style(&self) -> &str {
-        &self.style
+    /// Returns the look of the pages for people.
+    pub(super) fn look(&self) -> &Look {
+        &self.look
+    }
+
+    /// Returns the look of the pages for the operator.
+    pub(crate) fn operator_look(&self) -> &Look {
+        &self.operator_look
     }
 
     /// Returns the name.
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Returns the content security policy of the pages.
-    pub(super) fn policy(&self) -> HeaderValue {
-        self.policy.clone()
     }
 
     /// Returns the logo and the name, for the top of a page.
@@ -86,6 +94,20 @@ impl Brand {
             }
             span { bdi { (self.name) } }
         }
+    }
+}
+
+impl Look {
+    fn new(style: String, has_logo: bool) -> Self {
+        let hash = base64ct::Base64::encode_string(&sha2::Sha256::digest(&style));
+        // A logo is part of the page, so nothing is loaded for it either.
+        let images = if has_logo { "img-src data:; " } else { "" };
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; {images}form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        );
+        // The policy has only visible ASCII characters.
+        let policy = HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+        Self { style, policy }
     }
 }
 
@@ -115,14 +137,15 @@ mod tests {
     fn the_policy_allows_the_written_style_and_nothing_else() {
         let colour = |text: &str| text.parse::<Colour>().unwrap();
         let brand = Brand::new("Acme", None, colour("#FFCC00"), colour("#003300")).unwrap();
-        let hash = base64ct::Base64::encode_string(&sha2::Sha256::digest(brand.style()));
-        let policy = brand.policy();
-        let policy = policy.to_str().unwrap();
-        assert!(policy.contains(&hash) && !policy.contains("data:") && !policy.contains("unsafe"), "{policy}");
-        assert!(brand.style().starts_with(":root { --accent: #ffcc00; --accent-ink: #000; }\n"));
-        assert!(brand.style().contains("{ --accent: #003300; --accent-ink: #fff; }"));
-        // A style element ends at the first `</`.
-        assert!(!STYLE.contains('<'));
+        for Look { style, policy } in [brand.look(), brand.operator_look()] {
+            let hash = base64ct::Base64::encode_string(&sha2::Sha256::digest(style));
+            let policy = policy.to_str().unwrap();
+            assert!(policy.contains(&hash) && !policy.contains("data:") && !policy.contains("unsafe"), "{policy}");
+            assert!(style.starts_with(":root { --accent: #ffcc00; --accent-ink: #000; }\n"));
+            assert!(style.contains("{ --accent: #003300; --accent-ink: #fff; }"));
+            // A style element ends at the first `</`.
+            assert!(!style.contains('<'));
+        }
         for name in ["", " ", "a\u{202e}b", &"x".repeat(129)] {
             assert!(Brand::new(name, None, Brand::ACCENT, Brand::ACCENT_DARK).is_err(), "{name}");
         }
@@ -131,10 +154,16 @@ mod tests {
     /// The accent fills buttons and marks the current item. A verdict has the colours of its state.
     #[test]
     fn the_accent_colours_no_verdict() {
-        for line in STYLE.lines().filter(|line| line.contains("var(--accent")) {
+        for line in STYLE.lines().chain(OPERATOR_STYLE.lines()).filter(|line| line.contains("var(--accent")) {
             let selector = line.split('{').next().unwrap().trim();
-            let known =
-                [".brand-logo", ".brand-logo .on-accent", ".button.primary", ".hero .wave", ".tag[aria-current]"];
+            let known = [
+                ".brand-logo",
+                ".brand-logo .on-accent",
+                ".button.primary",
+                ".hero .wave",
+                ".tag[aria-current]",
+                ".top nav [aria-current]",
+            ];
             assert!(known.contains(&selector), "{line}");
         }
     }

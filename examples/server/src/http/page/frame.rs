@@ -11,10 +11,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use suntap::UnixMillis;
 
 use super::Brand;
+use super::brand::Look;
 use crate::app::App;
 
 /// Returns a whole document. `class` is a class of its body.
-pub(crate) fn document(brand: &Brand, title: &str, class: Option<&str>, body: &Markup) -> Markup {
+pub(crate) fn document(look: &Look, title: &str, class: Option<&str>, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" dir="ltr" {
@@ -23,7 +24,7 @@ pub(crate) fn document(brand: &Brand, title: &str, class: Option<&str>, body: &M
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
                 title { (title) }
-                style { (PreEscaped(brand.style())) }
+                style { (PreEscaped(&look.style)) }
             }
             body class=[class] { (body) }
         }
@@ -32,20 +33,29 @@ pub(crate) fn document(brand: &Brand, title: &str, class: Option<&str>, body: &M
 
 /// Returns a document for a desk: the brand at the top, and `content` in the middle.
 pub(crate) fn desk(brand: &Brand, title: &str, content: &Markup) -> Markup {
-    let body = html! {
-        a.skip href="#main" { "To the content" }
-        header.top { div { a.brand href="/" { (brand.mark()) } } }
-        main #main.desk {
-            (content)
-            footer.desk-foot {
-                p {
-                    "For programs: " code { "GET /v1/t" } " and " code { "POST /v1/tags/verify-authenticity" } ". For operators: "
-                    code { "GET /healthz" } " and " code { "GET /metrics" } "."
-                }
+    let content = html! {
+        (content)
+        footer.desk-foot {
+            p {
+                "For programs: " code { "GET /v1/t" } " and " code { "POST /v1/tags/verify-authenticity" } ". For operators: "
+                code { "GET /healthz" } " and " code { "GET /metrics" } "."
             }
         }
     };
-    document(brand, title, None, &body)
+    document(brand.look(), title, None, &framed(brand, &Markup::default(), &content))
+}
+
+/// Like [`desk`], but for the operator, with links between pages at the top.
+pub(crate) fn operator_desk(brand: &Brand, title: &str, links: &Markup, content: &Markup) -> Markup {
+    document(brand.operator_look(), title, None, &framed(brand, links, content))
+}
+
+fn framed(brand: &Brand, links: &Markup, content: &Markup) -> Markup {
+    html! {
+        a.skip href="#main" { "To the content" }
+        header.top { div { a.brand href="/" { (brand.mark()) } (links) } }
+        main #main.desk { (content) }
+    }
 }
 
 /// Returns a time with its zone, because the server does not know the zone of the reader. The text has a fixed width until the year 9999.
@@ -76,9 +86,14 @@ pub(crate) fn html(markup: &Markup) -> Response {
 }
 
 /// Adds headers: a page uses only its own style, is not shown in a frame, and is not stored.
-pub(crate) async fn sealed_off(State(app): State<Arc<App>>, mut response: Response) -> Response {
+pub(crate) async fn sealed_off(State(app): State<Arc<App>>, response: Response) -> Response {
+    with_headers(app.brand.look(), response)
+}
+
+/// Adds the headers of a page with this look.
+pub(crate) fn with_headers(look: &Look, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, app.brand.policy());
+    headers.insert(header::CONTENT_SECURITY_POLICY, look.policy.clone());
     let others = [
         (header::CACHE_CONTROL, "no-store"),
         (header::REFERRER_POLICY, "no-referrer"),

@@ -67,7 +67,7 @@ pub(crate) fn page(brand: &Brand, told: &Told, at: Option<UnixMillis>, place: Pl
             }
         }
     };
-    document(brand, title, Some("tap-page"), &body)
+    document(brand.look(), title, Some("tap-page"), &body)
 }
 
 /// The sign and the main texts of a page.

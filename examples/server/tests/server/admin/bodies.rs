@@ -61,7 +61,7 @@ fn bodies_of_the_wrong_size_or_form_are_refused() {
         assert_eq!((status, &body["error"]), (400, &json!("invalid_request")), "{target} {body}");
     }
     for (method, target, status, error) in [
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/metrics", 404, "not_found"),
         ("GET", "/v1/t", 404, "not_found"),
         ("PUT", "/admin/v1/tags", 405, "method_not_allowed"),
