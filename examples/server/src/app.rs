@@ -43,13 +43,14 @@ impl App {
     #[must_use]
     pub fn new(store: Store, secrets: &'static Secrets, brand: Brand) -> Self {
         let service = Service::new(&secrets.server);
+        let metrics = Metrics::new(&store);
         Self {
             store,
             secrets,
             service,
             ixkio: Ixkio::new(service, &secrets.api_keys),
             etrnl: Etrnl::new(service, &secrets.api_keys),
-            metrics: Metrics::new(),
+            metrics,
             demo: None,
             brand,
             caches: Caches::default(),

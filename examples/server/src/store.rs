@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 mod embedded;
 mod format;
 mod history;
+mod measure;
 mod postgres;
 mod redis;
 mod snapshot;
@@ -23,6 +24,8 @@ mod snapshot;
 pub use self::embedded::Embedded;
 pub use self::format::FORMAT;
 pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
+pub(crate) use self::measure::Gauges;
+use self::measure::{Calls, timed};
 pub use self::postgres::Postgres;
 pub use self::redis::Redis;
 use self::snapshot::Batch;
@@ -35,6 +38,7 @@ pub struct Store {
     patience: Duration,
     /// Entries of the history are written.
     has_history: bool,
+    calls: Calls,
 }
 
 #[derive(Debug)]
@@ -275,7 +279,7 @@ impl Store {
             Address::Postgres(url) => Kind::Postgres(Postgres::open(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::open(urls, options).await?),
         };
-        Ok(Self { kind, patience: options.patience, has_history: true })
+        Ok(Self::new(kind, options.patience))
     }
 
     /// Opens a store, and creates its data file or its tables if they are missing.
@@ -288,7 +292,7 @@ impl Store {
             Address::Postgres(url) => Kind::Postgres(Postgres::create(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::create(urls, options).await?),
         };
-        Ok(Self { kind, patience: options.patience, has_history: true })
+        Ok(Self::new(kind, options.patience))
     }
 
     /// Like [`create`](Self::create), for a store that is then [filled](Self::fill).
@@ -299,10 +303,15 @@ impl Store {
         match address {
             Address::Redis(urls) => {
                 let kind = Kind::Redis(Redis::connect(urls, options).await?);
-                Ok(Self { kind, patience: options.patience, has_history: true })
+                Ok(Self::new(kind, options.patience))
             }
             _ => Self::create(address, options).await,
         }
+    }
+
+    fn new(kind: Kind, patience: Duration) -> Self {
+        let calls = Calls::new(kind.name());
+        Self { kind, patience, has_history: true, calls }
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -314,11 +323,14 @@ impl Store {
     /// # Errors
     /// Returns an error if the store fails.
     pub async fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
-        match &self.kind {
-            Kind::Embedded(store) => store.read(keys, mark),
-            Kind::Postgres(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
-            Kind::Redis(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
-        }
+        let read = async {
+            match &self.kind {
+                Kind::Embedded(store) => store.read(keys, mark),
+                Kind::Postgres(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
+                Kind::Redis(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
+            }
+        };
+        timed(&self.calls.read, read).await
     }
 
     /// Calls `each` with every document whose key starts with `prefix`, in any order.
@@ -372,11 +384,14 @@ impl Store {
     /// then; for the exception of a Redis cluster see [`Redis`].
     pub async fn change(&self, change: &Change) -> Result<(), StoreError> {
         let history = if self.recording() == Recording::Off { &[] } else { &*change.history };
-        match &self.kind {
-            Kind::Embedded(store) => store.change(change, history),
-            Kind::Postgres(store) => store.change(change, history).await,
-            Kind::Redis(store) => store.change(change, history).await,
-        }
+        let changed = async {
+            match &self.kind {
+                Kind::Embedded(store) => store.change(change, history),
+                Kind::Postgres(store) => store.change(change, history).await,
+                Kind::Redis(store) => store.change(change, history).await,
+            }
+        };
+        timed(&self.calls.change, changed).await
     }
 
     /// Sends every record of the store: documents, then marks, then the history. Taps go on meanwhile. What was written before this
@@ -431,11 +446,7 @@ impl Store {
     /// Returns the kind of the store in one word.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match &self.kind {
-            Kind::Embedded(_) => "redb",
-            Kind::Postgres(_) => "postgres",
-            Kind::Redis(_) => "redis",
-        }
+        self.kind.name()
     }
 
     /// Closes the store after every accepted tap is on disk.
@@ -497,6 +508,16 @@ impl Store {
             Kind::Embedded(store) => store.warnings(),
             Kind::Postgres(store) => store.warnings(),
             Kind::Redis(store) => store.warnings(),
+        }
+    }
+}
+
+impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "redb",
+            Self::Postgres(_) => "postgres",
+            Self::Redis(_) => "redis",
         }
     }
 }
@@ -590,7 +611,7 @@ impl std::error::Error for StoreError {
 
 impl From<Embedded> for Store {
     fn from(store: Embedded) -> Self {
-        Self { kind: Kind::Embedded(store), patience: Options::default().patience, has_history: true }
+        Self::new(Kind::Embedded(store), Options::default().patience)
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use prometheus_client::metrics::histogram::Histogram;
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition, TableHandle as _};
 use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
@@ -24,7 +25,7 @@ use tokio::time::MissedTickBehavior;
 
 use self::guard::{Guard, Guarded};
 use self::history::Log;
-use super::{Change, Entry, Found, Options, Place, StoreError, Stream, raised};
+use super::{Change, Entry, Found, Options, Place, StoreError, Stream, measure, raised};
 
 mod format;
 mod guard;
@@ -50,6 +51,7 @@ pub struct Embedded {
     /// Number of changes of documents.
     changes: AtomicU64,
     warnings: Vec<String>,
+    groups: Histogram,
 }
 
 /// A tap that waits for its counter.
@@ -109,9 +111,10 @@ impl Embedded {
     fn start(database: Database, guard: Arc<Guard>, options: Options) -> Self {
         let database = Arc::new(database);
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let writer = Writer { database: Arc::clone(&database), guard: Arc::clone(&guard) };
+        let groups = measure::groups();
+        let writer = Writer { database: Arc::clone(&database), guard: Arc::clone(&guard), groups: groups.clone() };
         let writer = tokio::spawn(writer.run(waiting, options.group_commit.max(1)));
-        Self { database, queue, writer, guard, changes: AtomicU64::new(0), warnings: Vec::new() }
+        Self { database, queue, writer, guard, changes: AtomicU64::new(0), warnings: Vec::new(), groups }
     }
 
     pub(super) fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
@@ -211,6 +214,16 @@ impl Embedded {
         answered.await.map_err(|_| self.closed())?
     }
 
+    /// Returns the number of taps that share one write.
+    pub(super) fn groups(&self) -> &Histogram {
+        &self.groups
+    }
+
+    /// Returns the number of taps that wait for the writer.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
     fn closed(&self) -> StoreError {
         self.guard.failure().map_or(StoreError::Closed, StoreError::Failed)
     }
@@ -244,6 +257,7 @@ impl Embedded {
 struct Writer {
     database: Arc<Database>,
     guard: Arc<Guard>,
+    groups: Histogram,
 }
 
 impl Writer {
@@ -273,6 +287,7 @@ impl Writer {
         if taps.is_empty() {
             return taps;
         }
+        self.groups.observe(f64::from(u32::try_from(taps.len()).unwrap_or(u32::MAX)));
         let (database, guard) = (Arc::clone(&self.database), Arc::clone(&self.guard));
         let write = move || (verified(&guard, || commit(&database, &taps)), taps);
         let Ok((committed, mut taps)) = tokio::task::spawn_blocking(write).await else { return Vec::new() };

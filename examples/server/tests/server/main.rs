@@ -36,6 +36,7 @@ mod import;
 mod invalid_keys;
 mod limits;
 mod log;
+mod monitoring;
 mod moving;
 mod moving_boltcard;
 mod moving_sdm_backend;
