@@ -85,7 +85,7 @@ impl std::str::FromStr for Unshown {
 /// A store with its secrets.
 pub(crate) struct Opened {
     pub(crate) store: Store,
-    pub(crate) secrets: &'static Secrets,
+    pub(crate) secrets: Secrets,
     /// What an operator should know, one line each.
     pub(crate) warnings: Vec<String>,
 }
@@ -95,7 +95,7 @@ impl StoreArgs {
     pub(crate) async fn open(&self, patience: Option<Duration>) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::open(&self.address()?, self.options(patience)).await?;
-        let checked = canary::check(&store, secrets).await?;
+        let checked = canary::check(&store, &secrets).await?;
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
 
@@ -103,7 +103,7 @@ impl StoreArgs {
     pub(crate) async fn create(&self) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::create(&self.address()?, self.options(None)).await?;
-        let checked = canary::check_recorded(&store, secrets).await?.unwrap_or_default();
+        let checked = canary::check_recorded(&store, &secrets).await?.unwrap_or_default();
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
 
@@ -114,7 +114,7 @@ impl StoreArgs {
             Err(StoreError::Missing(_)) => Store::create(scratch, self.options(None)).await?,
             store => store?,
         };
-        let checked = canary::check_recorded(&store, secrets).await?.unwrap_or_default();
+        let checked = canary::check_recorded(&store, &secrets).await?.unwrap_or_default();
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
 
@@ -122,7 +122,7 @@ impl StoreArgs {
     pub(crate) async fn init(&self) -> anyhow::Result<(Opened, bool)> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::create(&self.address()?, self.options(None)).await?;
-        let (checked, is_new) = canary::record(&store, secrets).await?;
+        let (checked, is_new) = canary::record(&store, &secrets).await?;
         Ok((self.opened(store, secrets, warning.into_iter().chain(checked))?, is_new))
     }
 
@@ -130,7 +130,7 @@ impl StoreArgs {
     pub(crate) async fn accept(&self) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::create(&self.address()?, self.options(None)).await?;
-        canary::accept(&store, secrets).await?;
+        canary::accept(&store, &secrets).await?;
         self.opened(store, secrets, warning)
     }
 
@@ -140,7 +140,7 @@ impl StoreArgs {
         check: impl FnOnce(&Secrets) -> anyhow::Result<Vec<String>>,
     ) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
-        let checked = check(secrets)?;
+        let checked = check(&secrets)?;
         let store = Store::create_to_fill(&self.address()?, self.options(None)).await?;
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
@@ -148,7 +148,7 @@ impl StoreArgs {
     fn opened(
         &self,
         store: Store,
-        secrets: &'static Secrets,
+        secrets: Secrets,
         warnings: impl IntoIterator<Item = String>,
     ) -> anyhow::Result<Opened> {
         let mut warnings: Vec<_> = warnings.into_iter().chain(store.warnings().iter().cloned()).collect();
@@ -161,9 +161,9 @@ impl StoreArgs {
         Ok(Opened { store, secrets, warnings })
     }
 
-    pub(crate) fn secrets(&self) -> anyhow::Result<(&'static Secrets, Option<String>)> {
+    pub(crate) fn secrets(&self) -> anyhow::Result<(Secrets, Option<String>)> {
         let (secrets, warning) = self.secrets.source()?.read()?;
-        Ok((Box::leak(Box::new(secrets)), warning))
+        Ok((secrets, warning))
     }
 
     /// Returns a warning if other users can read a configuration file that may have the password of a database.

@@ -110,7 +110,7 @@ pub enum ImportError {
 /// [`Redis`](crate::store::Redis) says.
 pub async fn import(
     store: &Store,
-    secrets: &'static Secrets,
+    secrets: &Secrets,
     text: &str,
     allowed: Allowed,
     done: impl FnMut(u64),
@@ -123,7 +123,7 @@ pub async fn import(
 /// Returns what an import changes.
 pub(crate) async fn prepare(
     store: &Store,
-    secrets: &'static Secrets,
+    secrets: &Secrets,
     text: &str,
     allowed: Allowed,
     mut done: impl FnMut(u64),
@@ -165,7 +165,7 @@ pub(crate) async fn prepare(
 /// The registry as it will be after the import.
 struct Draft<'s> {
     store: &'s Store,
-    secrets: &'static Secrets,
+    secrets: &'s Secrets,
     allowed: Allowed,
     /// The stored documents.
     seen: HashMap<String, Option<String>>,
@@ -197,7 +197,7 @@ enum Stop {
 type Checked<T = ()> = Result<T, Stop>;
 
 impl<'s> Draft<'s> {
-    fn new(store: &'s Store, secrets: &'static Secrets, allowed: Allowed) -> Self {
+    fn new(store: &'s Store, secrets: &'s Secrets, allowed: Allowed) -> Self {
         Self {
             store,
             secrets,
@@ -866,7 +866,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let address = Address::Embedded(folder.path().join("data.redb"));
         let store = Store::create(&address, Options::default()).await.unwrap();
-        let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random().unwrap()));
+        let secrets = &Secrets::random().unwrap();
         let group = |template: &str| {
             let group = serde_json::json!({ "organisation": 1, "path": "F/G", "layout": { "template": template } });
             format!("{}\n", serde_json::json!({ "tagGroup": group }))

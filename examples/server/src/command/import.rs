@@ -73,7 +73,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Result<()> {
-    let (text, converted) = lines(input, Some(opened.secrets)).await?;
+    let (text, converted) = lines(input, Some(&opened.secrets)).await?;
     print_notes(converted.as_ref())?;
     // Draws nothing if there is no terminal.
     let bar = ProgressBar::new(u64::try_from(text.len()).unwrap_or_default());
@@ -91,7 +91,7 @@ async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Resu
         None => error.into(),
     };
     if !args.dry_run {
-        let admin = Admin::new(&opened.store, opened.secrets, Actor::command_line());
+        let admin = Admin::new(&opened.store, &opened.secrets, Actor::command_line());
         let report = admin.import(&text, allowed, done).await;
         bar.finish_and_clear();
         return print(
@@ -103,7 +103,7 @@ async fn import_into(args: &Args, input: Input, opened: &Opened) -> anyhow::Resu
                 .into(),
         );
     }
-    let preview = dry_run(&opened.store, opened.secrets, &text, allowed, done).await;
+    let preview = dry_run(&opened.store, &opened.secrets, &text, allowed, done).await;
     bar.finish_and_clear();
     let preview = preview.map_err(located)?;
     println(&format!("dry run: {} tags and {} other lines are valid", preview.report.tags, preview.report.others))?;
@@ -165,7 +165,7 @@ async fn print_converted(args: &Args) -> anyhow::Result<()> {
     let converted = if let Some(path) = &args.moving.output {
         let file = private_file(path)?;
         let mut out = io::BufWriter::new(&file);
-        let converted = converted(args, secrets, &mut out).await;
+        let converted = converted(args, secrets.as_ref(), &mut out).await;
         drop(out);
         if converted.is_err() {
             // The file is new, and its lines are not complete.
@@ -174,7 +174,7 @@ async fn print_converted(args: &Args) -> anyhow::Result<()> {
         file.sync_all()?;
         converted?
     } else {
-        converted(args, secrets, &mut io::BufWriter::new(io::stdout())).await?
+        converted(args, secrets.as_ref(), &mut io::BufWriter::new(io::stdout())).await?
     };
     for note in &converted.notes {
         // Standard error may be closed.

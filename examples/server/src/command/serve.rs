@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use suntap_server::http::{AdminListener, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
+use suntap_server::ops::reload::Reload;
 use suntap_server::ops::{signals, systemd};
 use suntap_server::secrets::{Secrets, random};
 use suntap_server::store::{Address, Options, Store};
@@ -104,14 +105,14 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     };
     let origin = origin(listener.local_addr()?);
     // Before anything is served, so that a signal ends no request.
-    let end = signals::end()?;
+    let (end, mut hangups) = (signals::end()?, signals::Hangups::new()?);
     let of_admin = if admin.is_some() { ADMIN_CONNECTIONS } else { 0 };
     let connections = connections(args.max_connections, args.store.pool.saturating_add(of_admin))?;
     let demo = if args.demo { Some(DemoFile::new("demo")?) } else { None };
     let app = if let Some(file) = &demo {
-        let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random()?));
+        let secrets = Secrets::random()?;
         let store = Store::create(&file.address(), Options::default()).await?;
-        let demo = Demo::seed(&store, secrets, &origin).await?;
+        let demo = Demo::seed(&store, &secrets, &origin).await?;
         let [ixkio, etrnl] = demo.curl_lines()?;
         print(format!(
             "The demonstration is at {origin}/ and its data in {}.\n\n\
@@ -178,7 +179,21 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         }
     };
     let history = app.keep_history(until_end());
-    let (failure, (), (), (), ()) = tokio::join!(end, main, ops, admin, history);
+    let reload = Reload { secrets: if demo.is_some() { None } else { Some(args.store.secrets.source()?) } };
+    let reloads = async {
+        let mut end = std::pin::pin!(until_end());
+        let reloads = async {
+            loop {
+                hangups.next().await;
+                reload.run(&app).await;
+            }
+        };
+        tokio::select! {
+            () = reloads => {}
+            () = &mut end => {}
+        }
+    };
+    let (failure, (), (), (), (), ()) = tokio::join!(end, main, ops, admin, history, reloads);
     app.finish_history().await;
     watchdog.abort();
     // Until it has ended, it may hold the application.

@@ -43,7 +43,7 @@ impl Counts {
 /// Fails if a line is invalid or the store fails.
 pub async fn dry_run(
     store: &Store,
-    secrets: &'static Secrets,
+    secrets: &Secrets,
     text: &str,
     allowed: Allowed,
     done: impl FnMut(u64),

@@ -61,6 +61,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     pub(crate) failed_accepts: Counter,
     pub(crate) failed_handshakes: Counter,
+    pub(crate) reloads: Counter,
     pub(crate) failed_reloads: Counter,
     pub(crate) history_dropped: Counter,
     pub(crate) history_removed: Counter,
@@ -82,8 +83,9 @@ impl Metrics {
         registry.register("lost_log_lines", "Log lines that were not written", lost_lines.clone());
         registry.register("connections", "Open connections", connections.clone());
         registry.register("failed_accepts", "Connections that could not be accepted", failed_accepts.clone());
-        let (failed_handshakes, failed_reloads) = (Counter::default(), Counter::default());
+        let (failed_handshakes, reloads, failed_reloads) = (Counter::default(), Counter::default(), Counter::default());
         registry.register("failed_handshakes", "TLS handshakes that failed", failed_handshakes.clone());
+        registry.register("reloads", "How often secrets and certificates were read again", reloads.clone());
         registry.register(
             "failed_reloads",
             "Secrets or certificates that could not be read again",
@@ -103,6 +105,7 @@ impl Metrics {
             connections,
             failed_accepts,
             failed_handshakes,
+            reloads,
             failed_reloads,
             history_dropped,
             history_removed,

@@ -73,6 +73,18 @@ impl Source {
         Ok((secrets, is_readable.then(|| format!("{self} can be read by other users: run chmod 600"))))
     }
 
+    /// Checks that reading the secrets again can give others.
+    ///
+    /// # Errors
+    /// Returns an error for the environment and for a file descriptor.
+    pub fn can_be_read_again(&self) -> anyhow::Result<()> {
+        match self {
+            Self::File(_) | Self::Credential(_) => Ok(()),
+            Self::Environment => bail!("{self}: it cannot change while the process runs: restart it, or use a file"),
+            Self::Descriptor(_) => bail!("{self}: it was read to its end: restart the process, or use a file"),
+        }
+    }
+
     fn text(&self) -> anyhow::Result<(Zeroizing<String>, bool)> {
         Ok(match self {
             Self::File(path) => (read(File::open(path)?)?, readable_by_others(path)),

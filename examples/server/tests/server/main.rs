@@ -47,6 +47,7 @@ mod partial;
 mod postgres;
 mod rechecks;
 mod redis;
+mod reload;
 mod reseal;
 mod rotation;
 mod sample;
