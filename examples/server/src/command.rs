@@ -25,6 +25,7 @@ mod secrets;
 mod serve;
 mod tag;
 mod tap;
+mod tls;
 
 use std::io::Write as _;
 use std::process::ExitCode;

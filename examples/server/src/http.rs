@@ -7,6 +7,7 @@ mod listen;
 pub(crate) mod page;
 mod platform;
 mod sender;
+mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -27,6 +28,7 @@ pub use self::listen::{AdminListener, Limits, origin, serve, serve_admin, serve_
 pub use self::page::{Brand, Colour, Logo};
 pub(crate) use self::sender::Sender;
 pub use self::sender::{TrustedProxies, TrustedProxy};
+pub use self::tls::Identity;
 #[cfg(unix)]
 pub use self::unix::UnixSocket;
 use crate::app::App;

@@ -59,6 +59,23 @@ pub enum Address {
     Redis(Vec<String>),
 }
 
+impl Address {
+    /// Returns `true` if a URL has a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        let urls = match self {
+            Self::Embedded(_) => return false,
+            Self::Postgres(url) => std::slice::from_ref(url),
+            Self::Redis(urls) => urls,
+        };
+        urls.iter().any(|url| {
+            let (authority, parameters) = url.split_once('?').unwrap_or((url, ""));
+            let user = authority.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+            user.is_some_and(|(user, _)| user.contains(':')) || parameters.contains("password=")
+        })
+    }
+}
+
 impl FromStr for Address {
     type Err = String;
 
@@ -293,6 +310,16 @@ impl Store {
             Address::Redis(urls) => Kind::Redis(Redis::create(urls, options).await?),
         };
         Ok(Self::new(kind, options.patience))
+    }
+
+    /// Creates a store in a temporary file, which the system removes when the process ends, even if it is killed.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be created.
+    pub fn temporary(options: Options) -> Result<Self, StoreError> {
+        let file = tempfile::tempfile().map_err(|error| StoreError::File(format!("temporary data file: {error}")))?;
+        let store = Embedded::open_with(::redb::backends::FileBackend::new(file)?, options)?;
+        Ok(Self::new(Kind::Embedded(store), options.patience))
     }
 
     /// Like [`create`](Self::create), for a store that is then [filled](Self::fill).

@@ -16,7 +16,6 @@ use suntap_server::secrets::{Secrets, private_file};
 use super::admin::{AdminArgs, Api};
 use super::moving::MovingArgs;
 use super::println;
-use super::serve::DemoFile;
 use crate::config::{Opened, count};
 
 #[derive(clap::Args)]
@@ -60,12 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         return import_at(&args, input, &api).await;
     }
     let store = &args.admin.store;
-    // A dry run without a store uses an empty one, which is removed at the end.
-    let scratch = args.dry_run.then(|| DemoFile::new("dry-run")).transpose()?;
-    let opened = match &scratch {
-        Some(scratch) => store.open_or_scratch(&scratch.address()).await?,
-        None => store.create().await?,
-    };
+    let opened = if args.dry_run { store.open_or_scratch().await? } else { store.create().await? };
     opened.print_warnings();
     let done = import_into(&args, input, &opened).await;
     opened.store.close().await;

@@ -1,22 +1,22 @@
 //! `suntap-server serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use suntap_server::http::{AdminListener, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops};
+use suntap_server::http::{AdminListener, Identity, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
 use suntap_server::ops::reload::Reload;
 use suntap_server::ops::{signals, systemd};
-use suntap_server::secrets::{Secrets, random};
-use suntap_server::store::{Address, Options, Store};
+use suntap_server::secrets::Secrets;
+use suntap_server::store::{Options, Store};
 use suntap_server::{App, Demo};
 use tokio::net::TcpListener;
 
 use super::brand::BrandArgs;
 use super::print;
+use super::tls::TlsArgs;
 use crate::config::{StoreArgs, count};
 
 #[derive(clap::Args)]
@@ -44,6 +44,8 @@ pub(crate) struct Args {
     pub(crate) admin_hosts: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) brand: BrandArgs,
     /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
@@ -94,31 +96,33 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     let brand = args.brand.brand()?;
+    let tls = args.tls.read()?;
+    for warning in tls.warnings() {
+        tracing::warn!("{warning}");
+    }
     let listener = listen("--listen", &args.listen).await?;
     let ops = match args.ops_listen {
         Some(address) => Some(listen("--ops-listen", &address).await?),
         None => None,
     };
     let admin = match &args.admin_listen {
-        Some(address) => Some(admin_listen(address).await?),
+        Some(address) => Some(admin_listen(address, tls.admin.clone()).await?),
         None => None,
     };
-    let origin = origin(listener.local_addr()?);
+    let origin = origin(listener.local_addr()?, tls.main.is_some());
     // Before anything is served, so that a signal ends no request.
     let (end, mut hangups) = (signals::end()?, signals::Hangups::new()?);
     let of_admin = if admin.is_some() { ADMIN_CONNECTIONS } else { 0 };
     let connections = connections(args.max_connections, args.store.pool.saturating_add(of_admin))?;
-    let demo = if args.demo { Some(DemoFile::new("demo")?) } else { None };
-    let app = if let Some(file) = &demo {
+    let app = if args.demo {
         let secrets = Secrets::random()?;
-        let store = Store::create(&file.address(), Options::default()).await?;
+        let store = Store::temporary(Options::default())?;
         let demo = Demo::seed(&store, &secrets, &origin).await?;
         let [ixkio, etrnl] = demo.curl_lines()?;
         print(format!(
-            "The demonstration is at {origin}/ and its data in {}.\n\n\
+            "The demonstration is at {origin}/. Its data is gone when it ends.\n\n\
              As a client of ixkio, with a new tap. The same line again gets the answer for a used tap:\n{ixkio}\n\n\
-             As a client of ETRNL:\n{etrnl}\n",
-            file.0.display()
+             As a client of ETRNL:\n{etrnl}\n"
         ));
         App::new(store, secrets, brand).with_demo(demo)
     } else {
@@ -149,6 +153,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
             () = end => None,
             error = failed => Some(error),
         };
+        tracing::info!("ending");
         systemd::stopping(timeout);
         drop(ended);
         failure
@@ -166,7 +171,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         let app = Arc::downgrade(&app);
         tokio::spawn(systemd::watchdog(move || app.upgrade().is_some_and(|app| app.works())))
     };
-    let main = serve(listener, Arc::clone(&app), limits, until_end());
+    let main = serve(listener, tls.main.clone(), Arc::clone(&app), limits, until_end());
     let ops = async {
         if let Some(listener) = ops {
             serve_ops(listener, Arc::clone(&app), limits, until_end()).await;
@@ -179,7 +184,8 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         }
     };
     let history = app.keep_history(until_end());
-    let reload = Reload { secrets: if demo.is_some() { None } else { Some(args.store.secrets.source()?) } };
+    let secrets = if args.demo { None } else { Some(args.store.secrets.source()?) };
+    let reload = Reload { secrets, certificates: tls.all() };
     let reloads = async {
         let mut end = std::pin::pin!(until_end());
         let reloads = async {
@@ -222,14 +228,20 @@ pub(crate) async fn addresses(flag: &str, text: &str) -> anyhow::Result<Vec<Sock
 }
 
 /// Listens for the admin API. Returns the address to print, too.
-async fn admin_listen(text: &str) -> anyhow::Result<(AdminListener, String)> {
+async fn admin_listen(text: &str, tls: Option<Arc<Identity>>) -> anyhow::Result<(AdminListener, String)> {
     if let Some(path) = text.strip_prefix("unix:") {
         let listener = AdminListener::unix(path.as_ref()).with_context(|| format!("--admin-listen {text}"))?;
         return Ok((listener, text.into()));
     }
     let listener = listen("--admin-listen", text).await?;
-    let address = origin(listener.local_addr()?);
-    Ok((AdminListener::Tcp(listener), address))
+    let local = listener.local_addr()?;
+    if tls.is_none() && !local.ip().is_loopback() {
+        tracing::warn!(
+            "management keys are sent to {local} without encryption: use --admin-tls-cert, a Unix socket or a tunnel"
+        );
+    }
+    let address = origin(local, tls.is_some());
+    Ok((AdminListener::Tcp(listener, tls), address))
 }
 
 /// Returns the number of connections that the limit of open files allows, at most `wanted`. Raises the limit if it can be raised.
@@ -243,24 +255,4 @@ fn connections(wanted: usize, pool: usize) -> anyhow::Result<usize> {
         tracing::warn!("only {allowed} connections at once, because the process may open only {files} files");
     }
     Ok(wanted.min(allowed))
-}
-
-/// The data file of a demonstration or of a dry run, which is removed at the end.
-pub(super) struct DemoFile(PathBuf);
-
-impl DemoFile {
-    pub(super) fn new(purpose: &str) -> anyhow::Result<Self> {
-        let name = format!("suntap-{purpose}-{:016x}.redb", u64::from_ne_bytes(random()?));
-        Ok(Self(std::env::temp_dir().join(name)))
-    }
-
-    pub(super) fn address(&self) -> Address {
-        Address::Embedded(self.0.clone())
-    }
-}
-
-impl Drop for DemoFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }

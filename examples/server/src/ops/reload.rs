@@ -1,5 +1,6 @@
 //! Reads the secrets and the certificates of a running server again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -7,6 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::systemd;
 use crate::app::App;
+use crate::http::Identity;
 use crate::secrets::canary;
 use crate::secrets::source::Source;
 
@@ -18,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub struct Reload {
     /// The source of the secrets. A demonstration has none.
     pub secrets: Option<Source>,
+    /// The certificates of the listeners.
+    pub certificates: Vec<Arc<Identity>>,
 }
 
 impl Reload {
@@ -28,6 +32,13 @@ impl Reload {
             match secrets(app, source).await {
                 Ok(summary) => tracing::info!("the secrets are reloaded from {source}: {summary}"),
                 Err(error) => failed(app, "the secrets stay as they were", &error),
+            }
+        }
+        for certificate in &self.certificates {
+            let read = Arc::clone(certificate);
+            match blocking(move || read.reload()).await {
+                Ok(()) => tracing::info!("the {certificate} is reloaded"),
+                Err(error) => failed(app, "the certificate stays as it was", &error),
             }
         }
         app.metrics.reloads.inc();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -98,7 +98,11 @@ impl Source {
                     bail!("file descriptors are supported only on Unix");
                 }
                 // Opening by path needs no `unsafe`. The descriptor itself stays open.
-                (read(File::open(format!("/dev/fd/{number}"))?)?, false)
+                let file = File::open(format!("/dev/fd/{number}")).map_err(|error| match error.kind() {
+                    ErrorKind::NotFound => anyhow!("the process has no such open file descriptor"),
+                    _ => error.into(),
+                })?;
+                (read(file)?, false)
             }
             Self::Credential(name) => (read(File::open(credential_path(name)?)?)?, false),
         })

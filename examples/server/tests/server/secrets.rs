@@ -92,7 +92,7 @@ fn secrets_come_from_a_descriptor() {
         accepted(&mut shell);
     }
     let said = refused(check(&folder, &["--secrets-fd", "77"]).stdin(Stdio::null()));
-    assert!(said.contains("file descriptor 77 (--secrets-fd): No such file"), "{said}");
+    assert!(said.contains("file descriptor 77 (--secrets-fd): the process has no such open file descriptor"), "{said}");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn the_secret_of_api_keys_rotates() {
     write_api_keys(&folder, json!(OLD));
     assert!(
         refused(&mut check(&folder, &["--secrets-file", folder.secrets().to_str().unwrap()]))
-            .contains("`apiKeys` is another")
+            .contains("`apiKeys` has none of those")
     );
 }
 
