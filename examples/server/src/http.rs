@@ -62,7 +62,10 @@ pub(crate) fn routes(app: Arc<App>, timeout: Duration) -> Router {
     let people = people
         .fallback(only("GET", get(page::tap_elsewhere)))
         .layer(middleware::map_response_with_state(Arc::clone(&app), page::sealed_off));
-    limited(router.merge(people), timeout).with_state(app)
+    let router = limited(router.merge(people), timeout);
+    #[cfg(feature = "opentelemetry")]
+    let router = router.layer(middleware::from_fn(crate::trace::request));
+    router.with_state(app)
 }
 
 /// Returns the routes of the second listener.

@@ -27,10 +27,10 @@ use crate::registry::document::Derivation;
 /// The secrets of a server. A clone is another handle of the same secrets, which are wiped when the last handle is dropped. `Debug` does
 /// not show them.
 #[derive(Clone)]
-pub struct Secrets(Arc<Keys>);
+pub struct Secrets(Arc<Contents>);
 
 /// What [`Secrets`] gives access to.
-pub struct Keys {
+pub struct Contents {
     /// The keys of the hashes by which API keys and tokens are found. New ones are hashed with the first; each of them finds existing
     /// ones.
     pub api_keys: Vec<ApiKeySecret>,
@@ -89,7 +89,7 @@ impl Secrets {
             digits.key().with_context(|| format!("{}: a secret must be 32 hexadecimal digits", redacted(&what)))
         };
         let mut canaries = Canaries::default();
-        let mut secrets = Keys {
+        let mut secrets = Contents {
             api_keys: Vec::new(),
             server: Vec::new(),
             meta_keys: HashMap::new(),
@@ -276,9 +276,9 @@ pub(crate) enum Rewrapped {
 }
 
 impl Deref for Secrets {
-    type Target = Keys;
+    type Target = Contents;
 
-    fn deref(&self) -> &Keys {
+    fn deref(&self) -> &Contents {
         &self.0
     }
 }
@@ -289,9 +289,9 @@ impl fmt::Debug for Secrets {
     }
 }
 
-impl fmt::Debug for Keys {
+impl fmt::Debug for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").finish_non_exhaustive()
+        f.debug_struct("Contents").finish_non_exhaustive()
     }
 }
 

@@ -357,7 +357,7 @@ impl Store {
                 Kind::Redis(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
             }
         };
-        timed(&self.calls.read, read).await
+        timed("store read", &self.calls.read, read).await
     }
 
     /// Calls `each` with every document whose key starts with `prefix`, in any order.
@@ -418,7 +418,7 @@ impl Store {
                 Kind::Redis(store) => store.change(change, history).await,
             }
         };
-        timed(&self.calls.change, changed).await
+        timed("store change", &self.calls.change, changed).await
     }
 
     /// Sends every record of the store: documents, then marks, then the history. Taps go on meanwhile. What was written before this

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use suntap_server::http::{AdminListener, Identity, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops};
+use suntap_server::http::{
+    AdminListener, Brand, Identity, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops,
+};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
 use suntap_server::ops::reload::Reload;
 use suntap_server::ops::{signals, systemd};
 use suntap_server::secrets::Secrets;
 use suntap_server::store::{Options, Store};
+use suntap_server::trace::Traces;
 use suntap_server::{App, Demo};
 use tokio::net::TcpListener;
 
@@ -89,7 +92,14 @@ const ADMIN_CONNECTIONS: usize = 32;
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let log = Log::start(args.log, args.log_format)?;
-    let served = run_with(args, &log).await;
+    let served = match Traces::start() {
+        Ok(traces) => {
+            let served = run_with(args, &log).await;
+            traces.close();
+            served
+        }
+        Err(error) => Err(error),
+    };
     log.close();
     served
 }
@@ -101,8 +111,8 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let listener = listen("--listen", &args.listen).await?;
-    let ops = match args.ops_listen {
-        Some(address) => Some(listen("--ops-listen", &address).await?),
+    let ops = match &args.ops_listen {
+        Some(address) => Some(listen("--ops-listen", address).await?),
         None => None,
     };
     let admin = match &args.admin_listen {
@@ -114,25 +124,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     let (end, mut hangups) = (signals::end()?, signals::Hangups::new()?);
     let of_admin = if admin.is_some() { ADMIN_CONNECTIONS } else { 0 };
     let connections = connections(args.max_connections, args.store.pool.saturating_add(of_admin))?;
-    let app = if args.demo {
-        let secrets = Secrets::random()?;
-        let store = Store::temporary(Options::default())?;
-        let demo = Demo::seed(&store, &secrets, &origin).await?;
-        let [ixkio, etrnl] = demo.curl_lines()?;
-        print(format!(
-            "The demonstration is at {origin}/. Its data is gone when it ends.\n\n\
-             As a client of ixkio, with a new tap. The same line again gets the answer for a used tap:\n{ixkio}\n\n\
-             As a client of ETRNL:\n{etrnl}\n"
-        ));
-        App::new(store, secrets, brand).with_demo(demo)
-    } else {
-        let opened = args.store.open(Some(Duration::from_millis(args.timeout.saturating_mul(500)))).await?;
-        for warning in &opened.warnings {
-            tracing::warn!("{warning}");
-        }
-        print(format!("listening at {origin}, tags and counters in {}", args.store.address()?));
-        App::new(opened.store, opened.secrets, brand)
-    };
+    let app = open(&args, &origin, brand).await?;
     if let Some((_, address)) = &admin {
         print(format!("administration at {address}"));
         if !app.has_manager().await? {
@@ -211,6 +203,28 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     failure.map_or(Ok(()), |error| {
         Err(anyhow::Error::new(error).context("the server ends, so that a supervisor restarts it"))
     })
+}
+
+/// Opens the store, or creates that of a demonstration, and says where the server listens.
+async fn open(args: &Args, origin: &str, brand: Brand) -> anyhow::Result<App> {
+    if args.demo {
+        let secrets = Secrets::random()?;
+        let store = Store::temporary(Options::default())?;
+        let demo = Demo::seed(&store, &secrets, origin).await?;
+        let [ixkio, etrnl] = demo.curl_lines()?;
+        print(format!(
+            "The demonstration is at {origin}/. Its data is gone when it ends.\n\n\
+             As a client of ixkio, with a new tap. The same line again gets the answer for a used tap:\n{ixkio}\n\n\
+             As a client of ETRNL:\n{etrnl}\n"
+        ));
+        return Ok(App::new(store, secrets, brand).with_demo(demo));
+    }
+    let opened = args.store.open(Some(Duration::from_millis(args.timeout.saturating_mul(500)))).await?;
+    for warning in &opened.warnings {
+        tracing::warn!("{warning}");
+    }
+    print(format!("listening at {origin}, tags and counters in {}", args.store.address()?));
+    Ok(App::new(opened.store, opened.secrets, brand))
 }
 
 /// Listens at a host and port. If the host has several addresses, the first one that works is used, IPv4 before IPv6.

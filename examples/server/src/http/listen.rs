@@ -159,6 +159,10 @@ async fn serve_router(
         let (service, proxies) = (service.clone(), Arc::clone(&proxies));
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
             let sender = proxies.sender(peer, request.headers());
+            if !proxies.has_sent(peer) {
+                // A client must not choose the trace that its request belongs to.
+                request.headers_mut().remove("traceparent");
+            }
             request.extensions_mut().insert(sender);
             service.call(request)
         });

@@ -67,7 +67,7 @@ impl Hangups {
         #[cfg(not(unix))]
         let received = None::<()>;
         if received.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

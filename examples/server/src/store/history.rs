@@ -141,7 +141,7 @@ impl Store {
                 Kind::Redis(store) => self.in_time(Box::pin(store.advance(id, ctr, at, entry.as_ref()))).await,
             }
         };
-        timed(&self.calls.advance, advanced).await
+        timed("store advance", &self.calls.advance, advanced).await
     }
 
     /// Adds entries that belong to no change.

@@ -9,6 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::{Kind, Store};
+use crate::trace;
 
 /// The buckets of a call, in seconds. A read from memory takes microseconds, and a write to disk takes milliseconds.
 const SECONDS: [f64; 13] =
@@ -40,9 +41,10 @@ impl Calls {
     }
 }
 
-/// Waits for a call, and records how long it took.
-pub(super) async fn timed<T>(histogram: &Histogram, call: impl Future<Output = T>) -> T {
+/// Waits for a call, and records how long it took. The name is for traces.
+pub(super) async fn timed<T>(name: &'static str, histogram: &Histogram, call: impl Future<Output = T>) -> T {
     let start = Instant::now();
+    let _span = trace::call(name);
     let result = call.await;
     histogram.observe(start.elapsed().as_secs_f64());
     result

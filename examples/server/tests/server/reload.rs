@@ -182,7 +182,7 @@ fn old_secrets_are_wiped() {
     let (folder, _) = imported(&tags::levels());
     let current = serde_json::from_str::<Value>(tags::SECRETS).unwrap()["server"][0].clone();
     let old: Vec<u8> = (0..16).map(|byte| 0xA7 ^ u8::wrapping_mul(byte, 29)).collect();
-    let digits: String = old.iter().map(|byte| format!("{byte:02X}")).collect();
+    let digits = format!("{:032X}", u128::from_be_bytes(old.clone().try_into().unwrap()));
     write(&folder, json!([NEW, "A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1A1"]), json!([current, digits]));
     let server = serve(&folder, &["--log", "warn"]);
     let Some(before) = copies(&server, &old) else {

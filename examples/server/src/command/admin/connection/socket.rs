@@ -12,10 +12,10 @@ use tokio::net::UnixStream;
 pub(super) async fn connect(path: &Path, has_key: bool) -> anyhow::Result<UnixStream> {
     let metadata = path.metadata()?;
     ensure!(metadata.file_type().is_socket(), "it is not a socket");
+    let mode = metadata.mode() & 0o777;
     ensure!(
-        !has_key || metadata.mode() & 0o077 == 0,
-        "other users can use the socket (mode {:o}, expected 600), so the management key is not sent",
-        metadata.mode() & 0o777
+        !has_key || mode & 0o700 == mode,
+        "other users can use the socket (mode {mode:o}, expected 600), so the management key is not sent"
     );
     let stream = UnixStream::connect(path).await?;
     if !has_key {
