@@ -1,10 +1,15 @@
 #!/bin/sh
 # Builds suntap-server and installs it below a folder: `install.sh /` for this machine, or another folder for an image or a package.
+# With SUNTAP_BINARY, an absolute path, installs this program instead of a new build.
 set -eu
 destination=${1:?usage: install.sh FOLDER}
+case $destination in /*) ;; *) destination=$PWD/$destination ;; esac
 cd "$(dirname "$0")/../../.."
-cargo build --locked --profile deploy -p suntap-server --features accel
-binary=${CARGO_TARGET_DIR:-target}/deploy/suntap-server
+binary=${SUNTAP_BINARY:-}
+if [ -z "$binary" ]; then
+    cargo build --locked --profile deploy -p suntap-server --features accel
+    binary=${CARGO_TARGET_DIR:-target}/deploy/suntap-server
+fi
 install -D -m 0755 "$binary" "$destination/usr/bin/suntap-server"
 packaging=examples/server/packaging
 install -d "$destination/usr/share/man/man1"

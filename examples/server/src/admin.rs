@@ -39,14 +39,14 @@ const ATTEMPTS: u32 = 5;
 #[derive(Debug)]
 pub struct Admin<'s> {
     store: &'s Store,
-    secrets: &'static Secrets,
+    secrets: &'s Secrets,
     actor: Actor,
 }
 
 impl<'s> Admin<'s> {
     /// Creates the service.
     #[must_use]
-    pub fn new(store: &'s Store, secrets: &'static Secrets, actor: Actor) -> Self {
+    pub fn new(store: &'s Store, secrets: &'s Secrets, actor: Actor) -> Self {
         Self { store, secrets, actor }
     }
 

@@ -1,10 +1,14 @@
 //! What all requests share.
 
+mod in_use;
 mod recording;
 
 use std::fmt;
-use suntap::platform::{Failure, Service, Verdict, etrnl::Etrnl, ixkio::Ixkio};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use suntap::platform::{Failure, Verdict};
+
+pub(crate) use self::in_use::InUse;
 pub(crate) use self::recording::Recording;
 use crate::demo::Demo;
 use crate::http::health::Readiness;
@@ -12,23 +16,19 @@ use crate::http::{Brand, InvalidKeys, Sender, TrustedProxies};
 use crate::ops::history::History;
 use crate::ops::log::LostLines;
 use crate::ops::metrics::{Api, Metrics};
-use crate::registry::{Caches, Registry};
+use crate::registry::Registry;
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 
 type Verdicts = Option<Result<Verdict, Failure<StoreError, StoreError>>>;
 
-/// What all requests share: the store, the secrets, both APIs and the metrics.
+/// What all requests share: the store, the secrets and the metrics.
 pub struct App {
     pub(crate) store: Store,
-    pub(crate) secrets: &'static Secrets,
-    pub(crate) service: Service<'static>,
-    pub(crate) ixkio: Ixkio<'static>,
-    pub(crate) etrnl: Etrnl<'static>,
+    in_use: RwLock<Arc<InUse>>,
     pub(crate) metrics: Metrics,
     pub(crate) demo: Option<Demo>,
     pub(crate) brand: Brand,
-    pub(crate) caches: Caches,
     pub(crate) readiness: Readiness,
     /// Readiness and metrics are on a listener of their own.
     pub(crate) ops_moved: bool,
@@ -41,18 +41,14 @@ pub struct App {
 impl App {
     /// Creates the application over a store. Its pages show the brand.
     #[must_use]
-    pub fn new(store: Store, secrets: &'static Secrets, brand: Brand) -> Self {
-        let service = Service::new(&secrets.server);
+    pub fn new(store: Store, secrets: Secrets, brand: Brand) -> Self {
+        let metrics = Metrics::new(&store);
         Self {
             store,
-            secrets,
-            service,
-            ixkio: Ixkio::new(service, &secrets.api_keys),
-            etrnl: Etrnl::new(service, &secrets.api_keys),
-            metrics: Metrics::new(),
+            in_use: RwLock::new(Arc::new(InUse::new(secrets))),
+            metrics,
             demo: None,
             brand,
-            caches: Caches::default(),
             readiness: Readiness::default(),
             ops_moved: false,
             trusted_proxies: TrustedProxies::default(),
@@ -127,8 +123,20 @@ impl App {
         self.store.close().await;
     }
 
-    pub(crate) fn registry(&self) -> Registry<'_> {
-        Registry::new(&self.store, &self.caches, self.secrets)
+    /// Returns the secrets in use, for one request.
+    pub(crate) fn in_use(&self) -> Arc<InUse> {
+        Arc::clone(&self.in_use.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Like [`in_use`](Self::in_use), without what is prepared with them.
+    pub(crate) fn secrets(&self) -> Secrets {
+        self.in_use().secrets.clone()
+    }
+
+    /// Uses other secrets for all requests from now on. The caller has checked that they are those of the store.
+    pub(crate) fn replace_secrets(&self, secrets: Secrets) {
+        let replaced = Arc::new(InUse::new(secrets));
+        *self.in_use.write().unwrap_or_else(PoisonError::into_inner) = replaced;
     }
 
     /// Returns the counters for one request, which record what happens to its tap.

@@ -35,7 +35,7 @@ pub struct Finding {
 ///
 /// # Errors
 /// Returns an error if the store fails, or if an import adds tags to new batches at the same time.
-pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<Finding>, StoreError> {
+pub async fn check(store: &Store, secrets: &Secrets) -> Result<BTreeSet<Finding>, StoreError> {
     let mut scan = Scan {
         secrets,
         missing: Missing::from(store, secrets).await?,
@@ -69,8 +69,8 @@ pub async fn check(store: &Store, secrets: &'static Secrets) -> Result<BTreeSet<
     Ok(scan.findings)
 }
 
-struct Scan {
-    secrets: &'static Secrets,
+struct Scan<'s> {
+    secrets: &'s Secrets,
     /// The secrets that the store was used with and that are no longer listed.
     missing: Missing,
     /// The documents of organisations and levels.
@@ -87,7 +87,7 @@ struct Scan {
     findings: BTreeSet<Finding>,
 }
 
-impl Scan {
+impl Scan<'_> {
     fn parse(&mut self, key: &str, text: &str) {
         if !documents::is_valid(key, text) {
             self.invalid.insert(key.into());

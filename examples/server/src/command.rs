@@ -25,6 +25,7 @@ mod secrets;
 mod serve;
 mod tag;
 mod tap;
+mod tls;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -41,7 +42,10 @@ use crate::config::load::Loaded;
 ///
 /// `suntap-server --demo` needs no preparation: it creates a data file and tags in software, and prints two `curl` lines to try.
 ///
-/// The server speaks HTTP. Put a proxy in front of it for TLS.
+/// The server speaks HTTP, and HTTPS with --tls-cert and --tls-key. For rate limits, put a proxy in front of it.
+///
+/// At SIGHUP (`systemctl reload`), the server reads the secrets and the certificates again. If they cannot be used, the old ones stay in
+/// use, and the log says why. Secrets from a variable or a file descriptor cannot be read again, and a changed option needs a restart.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -53,7 +57,8 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Answer requests from an existing store. This is also what happens without a command.
+    /// Answer requests from an existing store. This is also what happens without a command. SIGHUP reads the secrets and the
+    /// certificates again.
     Serve(serve::Args),
     /// Create a store: the data file, or the tables in PostgreSQL. An existing store is left as it is.
     Init(init::Args),

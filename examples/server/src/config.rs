@@ -85,7 +85,7 @@ impl std::str::FromStr for Unshown {
 /// A store with its secrets.
 pub(crate) struct Opened {
     pub(crate) store: Store,
-    pub(crate) secrets: &'static Secrets,
+    pub(crate) secrets: Secrets,
     /// What an operator should know, one line each.
     pub(crate) warnings: Vec<String>,
 }
@@ -95,7 +95,7 @@ impl StoreArgs {
     pub(crate) async fn open(&self, patience: Option<Duration>) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::open(&self.address()?, self.options(patience)).await?;
-        let checked = canary::check(&store, secrets).await?;
+        let checked = self.named(canary::check(&store, &secrets).await)?;
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
 
@@ -103,18 +103,18 @@ impl StoreArgs {
     pub(crate) async fn create(&self) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::create(&self.address()?, self.options(None)).await?;
-        let checked = canary::check_recorded(&store, secrets).await?.unwrap_or_default();
+        let checked = self.named(canary::check_recorded(&store, &secrets).await)?.unwrap_or_default();
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
 
-    /// Like [`create`](Self::create), but creates nothing: if there is no store, opens a new one at `scratch`.
-    pub(crate) async fn open_or_scratch(&self, scratch: &Address) -> anyhow::Result<Opened> {
+    /// Like [`create`](Self::create), but creates nothing: if there is no store, uses an empty one in a temporary file.
+    pub(crate) async fn open_or_scratch(&self) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
         let store = match Store::open(&self.address()?, self.options(None)).await {
-            Err(StoreError::Missing(_)) => Store::create(scratch, self.options(None)).await?,
+            Err(StoreError::Missing(_)) => Store::temporary(self.options(None))?,
             store => store?,
         };
-        let checked = canary::check_recorded(&store, secrets).await?.unwrap_or_default();
+        let checked = self.named(canary::check_recorded(&store, &secrets).await)?.unwrap_or_default();
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
 
@@ -122,7 +122,7 @@ impl StoreArgs {
     pub(crate) async fn init(&self) -> anyhow::Result<(Opened, bool)> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::create(&self.address()?, self.options(None)).await?;
-        let (checked, is_new) = canary::record(&store, secrets).await?;
+        let (checked, is_new) = self.named(canary::record(&store, &secrets).await)?;
         Ok((self.opened(store, secrets, warning.into_iter().chain(checked))?, is_new))
     }
 
@@ -130,7 +130,7 @@ impl StoreArgs {
     pub(crate) async fn accept(&self) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
         let store = Store::create(&self.address()?, self.options(None)).await?;
-        canary::accept(&store, secrets).await?;
+        canary::accept(&store, &secrets).await?;
         self.opened(store, secrets, warning)
     }
 
@@ -140,7 +140,7 @@ impl StoreArgs {
         check: impl FnOnce(&Secrets) -> anyhow::Result<Vec<String>>,
     ) -> anyhow::Result<Opened> {
         let (secrets, warning) = self.secrets()?;
-        let checked = check(secrets)?;
+        let checked = check(&secrets)?;
         let store = Store::create_to_fill(&self.address()?, self.options(None)).await?;
         self.opened(store, secrets, warning.into_iter().chain(checked))
     }
@@ -148,7 +148,7 @@ impl StoreArgs {
     fn opened(
         &self,
         store: Store,
-        secrets: &'static Secrets,
+        secrets: Secrets,
         warnings: impl IntoIterator<Item = String>,
     ) -> anyhow::Result<Opened> {
         let mut warnings: Vec<_> = warnings.into_iter().chain(store.warnings().iter().cloned()).collect();
@@ -161,16 +161,31 @@ impl StoreArgs {
         Ok(Opened { store, secrets, warnings })
     }
 
-    pub(crate) fn secrets(&self) -> anyhow::Result<(&'static Secrets, Option<String>)> {
-        let (secrets, warning) = self.secrets.source()?.read()?;
-        Ok((Box::leak(Box::new(secrets)), warning))
+    pub(crate) fn secrets(&self) -> anyhow::Result<(Secrets, Option<String>)> {
+        self.secrets.source()?.read()
     }
 
-    /// Returns a warning if other users can read a configuration file that may have the password of a database.
+    /// Adds the source of the secrets to an error about them.
+    fn named<T>(&self, checked: anyhow::Result<T>) -> anyhow::Result<T> {
+        checked.map_err(|error| match (error.is::<StoreError>(), self.secrets.source()) {
+            (false, Ok(source)) => error.context(source.to_string()),
+            _ => error,
+        })
+    }
+
+    /// Returns a warning if other users can read the file that the URL of a database is in, and the URL has a password.
     pub(crate) fn file_warning(&self) -> Option<String> {
-        let path = self.file.config.as_ref().filter(|path| readable_by_others(path))?;
-        let is_url = !matches!(self.address(), Ok(Address::Embedded(_)));
-        is_url.then(|| format!("configuration file {} can be read by other users: run chmod 600", path.display()))
+        let (what, path) = match (&self.store_file, &self.file.config) {
+            (Some(path), _) => ("store file", path),
+            (None, Some(path)) => ("configuration file", path),
+            (None, None) => return None,
+        };
+        let is_readable = self.address().is_ok_and(|address| address.has_password()) && readable_by_others(path);
+        // A flag or a variable may have replaced the URL of the configuration file.
+        let text =
+            if is_readable { Zeroizing::new(std::fs::read_to_string(path).unwrap_or_default()) } else { return None };
+        let is_here = self.store_file.is_some() || text.contains(&self.store.0);
+        is_here.then(|| format!("{what} {} can be read by other users: run chmod 600", path.display()))
     }
 
     pub(crate) fn options(&self, patience: Option<Duration>) -> Options {
@@ -206,9 +221,12 @@ impl SecretsArgs {
 impl Opened {
     /// Prints the warnings, for a command without a log.
     pub(crate) fn print_warnings(&self) {
-        for warning in &self.warnings {
-            // Standard error may be closed.
-            let _ = writeln!(std::io::stderr(), "warning: {warning}");
-        }
+        self.warnings.iter().for_each(|warning| warn(warning));
     }
+}
+
+/// Prints a warning of a command without a log.
+pub(crate) fn warn(warning: &str) {
+    // Standard error may be closed.
+    let _ = writeln!(std::io::stderr(), "warning: {warning}");
 }

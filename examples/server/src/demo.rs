@@ -46,7 +46,7 @@ impl Demo {
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn seed(store: &Store, secrets: &'static Secrets, origin: &str) -> anyhow::Result<Self> {
+    pub async fn seed(store: &Store, secrets: &Secrets, origin: &str) -> anyhow::Result<Self> {
         let layout = |path| json!({ "template": format!("{origin}{path}") });
         let rules = json!({ "groups": [{ "rules": ["authentication"], "response": "Pass" }], "default": "Fail" });
         let mut lines = vec![

@@ -17,12 +17,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// Returns an error if the tag is unknown, if its keys or its layout are missing, or if the emulator does not support its chip.
-pub async fn next_tap(
-    store: &Store,
-    secrets: &'static Secrets,
-    name: &str,
-    code: Option<&str>,
-) -> anyhow::Result<String> {
+pub async fn next_tap(store: &Store, secrets: &Secrets, name: &str, code: Option<&str>) -> anyhow::Result<String> {
     let caches = Caches::default();
     let registry = &Registry::new(store, &caches, secrets);
     let (kind, name) = name.split_once('/').map_or(("", name), |(kind, name)| (kind, name));

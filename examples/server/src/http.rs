@@ -7,6 +7,7 @@ mod listen;
 pub(crate) mod page;
 mod platform;
 mod sender;
+mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -27,6 +28,7 @@ pub use self::listen::{AdminListener, Limits, origin, serve, serve_admin, serve_
 pub use self::page::{Brand, Colour, Logo};
 pub(crate) use self::sender::Sender;
 pub use self::sender::{TrustedProxies, TrustedProxy};
+pub use self::tls::Identity;
 #[cfg(unix)]
 pub use self::unix::UnixSocket;
 use crate::app::App;
@@ -60,7 +62,10 @@ pub(crate) fn routes(app: Arc<App>, timeout: Duration) -> Router {
     let people = people
         .fallback(only("GET", get(page::tap_elsewhere)))
         .layer(middleware::map_response_with_state(Arc::clone(&app), page::sealed_off));
-    limited(router.merge(people), timeout).with_state(app)
+    let router = limited(router.merge(people), timeout);
+    #[cfg(feature = "opentelemetry")]
+    let router = router.layer(middleware::from_fn(crate::trace::request));
+    router.with_state(app)
 }
 
 /// Returns the routes of the second listener.

@@ -95,7 +95,7 @@ impl fmt::Display for Report {
 /// [`Redis`](crate::store::Redis) says.
 pub async fn import(
     store: &Store,
-    secrets: &'static Secrets,
+    secrets: &Secrets,
     text: &str,
     allowed: Allowed,
     done: impl FnMut(u64),
@@ -108,7 +108,7 @@ pub async fn import(
 /// Returns what an import changes. Most of it is in a temporary file if there are many lines.
 pub(crate) async fn prepare(
     store: &Store,
-    secrets: &'static Secrets,
+    secrets: &Secrets,
     input: &mut Input<'_>,
     allowed: Allowed,
     done: impl FnMut(u64),

@@ -16,6 +16,7 @@ pub mod secrets;
 pub mod store;
 pub mod text;
 mod time;
+pub mod trace;
 
 pub use app::App;
 pub use demo::Demo;

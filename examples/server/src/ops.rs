@@ -8,6 +8,7 @@ pub mod backup;
 pub mod history;
 pub mod log;
 pub(crate) mod metrics;
+pub mod reload;
 pub mod signals;
 pub mod systemd;
 

@@ -21,7 +21,7 @@ use crate::store::{Store, StoreError};
 pub struct Registry<'s> {
     store: &'s Store,
     caches: &'s Caches,
-    secrets: &'static Secrets,
+    secrets: &'s Secrets,
     found: Mutex<Option<String>>,
 }
 
@@ -35,7 +35,7 @@ pub struct Caches {
 impl<'s> Registry<'s> {
     /// Creates a registry over a store.
     #[must_use]
-    pub fn new(store: &'s Store, caches: &'s Caches, secrets: &'static Secrets) -> Self {
+    pub fn new(store: &'s Store, caches: &'s Caches, secrets: &'s Secrets) -> Self {
         Self { store, caches, secrets, found: Mutex::default() }
     }
 

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write as _;
+use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 pub mod canary;
 mod digits;
@@ -22,8 +24,13 @@ use self::digits::{Digits, DigitsList};
 use crate::hex;
 use crate::registry::document::Derivation;
 
-/// The secrets of a server. `Debug` does not show them.
-pub struct Secrets {
+/// The secrets of a server. A clone is another handle of the same secrets, which are wiped when the last handle is dropped. `Debug` does
+/// not show them.
+#[derive(Clone)]
+pub struct Secrets(Arc<Contents>);
+
+/// What [`Secrets`] gives access to.
+pub struct Contents {
     /// The keys of the hashes by which API keys and tokens are found. New ones are hashed with the first; each of them finds existing
     /// ones.
     pub api_keys: Vec<ApiKeySecret>,
@@ -82,7 +89,7 @@ impl Secrets {
             digits.key().with_context(|| format!("{}: a secret must be 32 hexadecimal digits", redacted(&what)))
         };
         let mut canaries = Canaries::default();
-        let mut secrets = Self {
+        let mut secrets = Contents {
             api_keys: Vec::new(),
             server: Vec::new(),
             meta_keys: HashMap::new(),
@@ -143,7 +150,7 @@ impl Secrets {
             secrets.sdm_backend.insert(name, master);
         }
         secrets.canaries = canaries;
-        Ok(secrets)
+        Ok(Self(Arc::new(secrets)))
     }
 
     /// Writes a file with new secrets, which only its owner can read.
@@ -268,9 +275,23 @@ pub(crate) enum Rewrapped {
     Unopened,
 }
 
+impl Deref for Secrets {
+    type Target = Contents;
+
+    fn deref(&self) -> &Contents {
+        &self.0
+    }
+}
+
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secrets").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contents").finish_non_exhaustive()
     }
 }
 

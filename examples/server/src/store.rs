@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 mod embedded;
 mod format;
 mod history;
+mod measure;
 mod postgres;
 mod redis;
 mod snapshot;
@@ -25,6 +26,8 @@ mod staged;
 pub use self::embedded::Embedded;
 pub use self::format::FORMAT;
 pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
+pub(crate) use self::measure::Gauges;
+use self::measure::{Calls, timed};
 pub use self::postgres::Postgres;
 pub(crate) use self::postgres::tls as postgres_tls;
 pub use self::redis::Redis;
@@ -41,6 +44,7 @@ pub struct Store {
     patience: Duration,
     /// Entries of the history are written.
     has_history: bool,
+    calls: Calls,
 }
 
 #[derive(Debug)]
@@ -59,6 +63,23 @@ pub enum Address {
     Postgres(String),
     /// URLs of one Redis, or of some nodes of a cluster.
     Redis(Vec<String>),
+}
+
+impl Address {
+    /// Returns `true` if a URL has a password.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        let urls = match self {
+            Self::Embedded(_) => return false,
+            Self::Postgres(url) => std::slice::from_ref(url),
+            Self::Redis(urls) => urls,
+        };
+        urls.iter().any(|url| {
+            let (authority, parameters) = url.split_once('?').unwrap_or((url, ""));
+            let user = authority.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'));
+            user.is_some_and(|(user, _)| user.contains(':')) || parameters.contains("password=")
+        })
+    }
 }
 
 impl FromStr for Address {
@@ -283,7 +304,7 @@ impl Store {
             Address::Postgres(url) => Kind::Postgres(Postgres::open(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::open(urls, options).await?),
         };
-        Ok(Self { kind, patience: options.patience, has_history: true })
+        Ok(Self::new(kind, options.patience))
     }
 
     /// Opens a store, and creates its data file or its tables if they are missing.
@@ -296,7 +317,17 @@ impl Store {
             Address::Postgres(url) => Kind::Postgres(Postgres::create(url, options).await?),
             Address::Redis(urls) => Kind::Redis(Redis::create(urls, options).await?),
         };
-        Ok(Self { kind, patience: options.patience, has_history: true })
+        Ok(Self::new(kind, options.patience))
+    }
+
+    /// Creates a store in a temporary file, which the system removes when the process ends, even if it is killed.
+    ///
+    /// # Errors
+    /// Returns an error if the file cannot be created.
+    pub fn temporary(options: Options) -> Result<Self, StoreError> {
+        let file = tempfile::tempfile().map_err(|error| StoreError::File(format!("temporary data file: {error}")))?;
+        let store = Embedded::open_with(::redb::backends::FileBackend::new(file)?, options)?;
+        Ok(Self::new(Kind::Embedded(store), options.patience))
     }
 
     /// Like [`create`](Self::create), for a store that is then [filled](Self::fill).
@@ -307,10 +338,15 @@ impl Store {
         match address {
             Address::Redis(urls) => {
                 let kind = Kind::Redis(Redis::connect(urls, options).await?);
-                Ok(Self { kind, patience: options.patience, has_history: true })
+                Ok(Self::new(kind, options.patience))
             }
             _ => Self::create(address, options).await,
         }
+    }
+
+    fn new(kind: Kind, patience: Duration) -> Self {
+        let calls = Calls::new(kind.name());
+        Self { kind, patience, has_history: true, calls }
     }
 
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -322,11 +358,14 @@ impl Store {
     /// # Errors
     /// Returns an error if the store fails.
     pub async fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
-        match &self.kind {
-            Kind::Embedded(store) => store.read(keys, mark),
-            Kind::Postgres(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
-            Kind::Redis(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
-        }
+        let read = async {
+            match &self.kind {
+                Kind::Embedded(store) => store.read(keys, mark),
+                Kind::Postgres(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
+                Kind::Redis(store) => self.in_time(Box::pin(store.read(keys, mark))).await,
+            }
+        };
+        timed("store read", &self.calls.read, read).await
     }
 
     /// Calls `each` with every document whose key starts with `prefix`, in any order.
@@ -380,11 +419,14 @@ impl Store {
     /// then; for the exception of a Redis cluster see [`Redis`].
     pub async fn change(&self, change: &Change) -> Result<(), StoreError> {
         let history = if self.recording() == Recording::Off { &[] } else { &*change.history };
-        match &self.kind {
-            Kind::Embedded(store) => store.change(change, history).await,
-            Kind::Postgres(store) => store.change(change, history).await,
-            Kind::Redis(store) => store.change(change, history).await,
-        }
+        let changed = async {
+            match &self.kind {
+                Kind::Embedded(store) => store.change(change, history).await,
+                Kind::Postgres(store) => store.change(change, history).await,
+                Kind::Redis(store) => store.change(change, history).await,
+            }
+        };
+        timed("store change", &self.calls.change, changed).await
     }
 
     /// Like [`change`](Self::change), for a change that may be larger than memory. With [`Pace::BesideTaps`], readers of a data file
@@ -395,12 +437,15 @@ impl Store {
     /// As [`change`](Self::change).
     pub async fn apply(&self, staged: Staged, pace: Pace) -> Result<(), StoreError> {
         let history = if self.recording() == Recording::Off { Vec::new() } else { staged.change.history.clone() };
-        match (&self.kind, pace) {
-            (Kind::Embedded(store), Pace::Alone) => store.change_at_once(staged, &history).await,
-            (Kind::Embedded(store), Pace::BesideTaps) => store.change_beside_taps(staged, &history).await,
-            (Kind::Postgres(store), _) => store.apply(staged, &history).await,
-            (Kind::Redis(store), _) => store.change(&staged.in_memory()?, &history).await,
-        }
+        let changed = async {
+            match (&self.kind, pace) {
+                (Kind::Embedded(store), Pace::Alone) => store.change_at_once(staged, &history).await,
+                (Kind::Embedded(store), Pace::BesideTaps) => store.change_beside_taps(staged, &history).await,
+                (Kind::Postgres(store), _) => store.apply(staged, &history).await,
+                (Kind::Redis(store), _) => store.change(&staged.in_memory()?, &history).await,
+            }
+        };
+        timed("store change", &self.calls.change, changed).await
     }
 
     /// Sends every record of the store: documents, then marks, then the history. Taps go on meanwhile. What was written before this
@@ -455,11 +500,7 @@ impl Store {
     /// Returns the kind of the store in one word.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match &self.kind {
-            Kind::Embedded(_) => "redb",
-            Kind::Postgres(_) => "postgres",
-            Kind::Redis(_) => "redis",
-        }
+        self.kind.name()
     }
 
     /// Closes the store after every accepted tap is on disk.
@@ -521,6 +562,16 @@ impl Store {
             Kind::Embedded(store) => store.warnings(),
             Kind::Postgres(store) => store.warnings(),
             Kind::Redis(store) => store.warnings(),
+        }
+    }
+}
+
+impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "redb",
+            Self::Postgres(_) => "postgres",
+            Self::Redis(_) => "redis",
         }
     }
 }
@@ -618,7 +669,7 @@ impl std::error::Error for StoreError {
 
 impl From<Embedded> for Store {
     fn from(store: Embedded) -> Self {
-        Self { kind: Kind::Embedded(store), patience: Options::default().patience, has_history: true }
+        Self::new(Kind::Embedded(store), Options::default().patience)
     }
 }
 

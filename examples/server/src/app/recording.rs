@@ -11,6 +11,7 @@ use crate::ops::history::{Line, counter_text};
 use crate::ops::metrics::{Api, word};
 use crate::registry::Registry;
 use crate::store::{self, Entry, StoreError, Stream};
+use crate::trace;
 
 /// The counters of one request. An accepted tap gets an entry of the history with the commit of its counter.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ impl<'a> Recording<'a> {
         let word = word(verdict.as_ref());
         let time = self.started.elapsed();
         self.app.metrics.count(self.api, word, time);
+        trace::decided(word);
         self.log(verdict, word, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
         let Some(history) = &self.app.history else { return };
         let (tag, ctr) = (self.registry.found(), verdict_tap(verdict).map(|tap| tap.ctr));

@@ -17,16 +17,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use suntap_server::http::admin::model::{ErrorBody, Page};
 use suntap_server::http::admin::{Cause, LocalAdmin};
+use suntap_server::secrets::readable_by_others;
 
 pub(crate) use self::connection::Connection;
 pub(super) use self::table::{Row, Table};
 use super::{println, unwritten};
-use crate::config::{StoreArgs, Unshown};
+use crate::config::{StoreArgs, Unshown, warn};
 
 /// Where a command does its work.
 #[derive(clap::Args)]
 pub(crate) struct AdminArgs {
-    /// Do it in a running server: the address of its admin API, such as `http://127.0.0.1:8081` or `unix:/run/suntap/admin.sock`. The
+    /// Do it in a running server: the address of its admin API, such as `https://tags.example.com:8081`, `http://127.0.0.1:8081` or
+    /// `unix:/run/suntap/admin.sock`. The
     /// management key is read from the variable `SUNTAP_ADMIN_KEY` or from a file. Without this option, the command opens the store
     /// itself, which is not possible while a server uses a data file.
     #[arg(long, env = "SUNTAP_ADMIN")]
@@ -34,6 +36,9 @@ pub(crate) struct AdminArgs {
     /// A file with the management key. Without this option it is read from the variable `SUNTAP_ADMIN_KEY`.
     #[arg(long)]
     admin_key_file: Option<PathBuf>,
+    /// A file in PEM with the certificates of the authorities that are trusted for https://. Without it, those of the system are.
+    #[arg(long, env = "SUNTAP_ADMIN_CA")]
+    admin_ca: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
 }
@@ -99,15 +104,22 @@ impl AdminArgs {
         let Some(address) = &self.admin else { return Ok(None) };
         let key = match &self.admin_key_file {
             Some(path) => {
+                if readable_by_others(path) {
+                    warn(&format!("management key {} can be read by other users: run chmod 600", path.display()));
+                }
                 let text =
                     std::fs::read_to_string(path).with_context(|| format!("--admin-key-file {}", path.display()))?;
                 text.trim().to_owned()
             }
-            None => std::env::var("SUNTAP_ADMIN_KEY").context(
+            None => std::env::var("SUNTAP_ADMIN_KEY").ok().filter(|key| !key.is_empty()).context(
                 "no management key: name a file with --admin-key-file, or set the variable SUNTAP_ADMIN_KEY",
             )?,
         };
-        Ok(Some(Api::Remote(Connection::new(address, Some(Unshown(key))).context("--admin")?)))
+        let connection = Connection::new(address, self.admin_ca.as_deref(), Some(Unshown(key))).context("--admin")?;
+        if let Some(warning) = connection.warning() {
+            warn(&warning);
+        }
+        Ok(Some(Api::Remote(connection)))
     }
 }
 

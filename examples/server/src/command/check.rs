@@ -39,7 +39,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let opened = store.open(None).await?;
     opened.print_warnings();
-    let findings = findings(&opened.store, opened.secrets, args.old_secrets).await;
+    let findings = findings(&opened.store, &opened.secrets, args.old_secrets).await;
     opened.store.close().await;
     print(&findings?.into_iter().map(Into::into).collect::<Vec<_>>(), args.json)
 }
@@ -58,11 +58,7 @@ fn print(findings: &[model::Finding], is_json: bool) -> anyhow::Result<ExitCode>
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn findings(
-    store: &Store,
-    secrets: &'static Secrets,
-    old_secrets: bool,
-) -> Result<BTreeSet<Finding>, StoreError> {
+async fn findings(store: &Store, secrets: &Secrets, old_secrets: bool) -> Result<BTreeSet<Finding>, StoreError> {
     let mut findings = check(store, secrets).await?;
     if old_secrets {
         findings.extend(check_old_secrets(store, secrets).await?);

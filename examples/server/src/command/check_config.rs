@@ -19,6 +19,7 @@ pub(crate) async fn run(args: &Args, effective: &[Effective]) -> anyhow::Result<
         }
     }
     args.brand.brand()?;
+    let tls = args.tls.read()?;
     for option in effective {
         let value = match &option.value {
             Some(value) => value.clone(),
@@ -38,6 +39,9 @@ pub(crate) async fn run(args: &Args, effective: &[Effective]) -> anyhow::Result<
         for warning in warning.into_iter().chain(args.store.file_warning()) {
             println(&format!("warning: {warning}"))?;
         }
+    }
+    for warning in tls.warnings() {
+        println(&format!("warning: {warning}"))?;
     }
     println("the configuration is valid")
 }

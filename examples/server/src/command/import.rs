@@ -19,7 +19,6 @@ use suntap_server::text::{counted, visible};
 use super::admin::{AdminArgs, Api};
 use super::moving::MovingArgs;
 use super::println;
-use super::serve::DemoFile;
 use crate::config::{Opened, count};
 
 #[derive(clap::Args)]
@@ -63,16 +62,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         return import_at(&args, source, &api).await;
     }
     let store = &args.admin.store;
-    // A dry run without a store uses an empty one, which is removed at the end.
-    let scratch = args.dry_run.then(|| DemoFile::new("dry-run")).transpose()?;
     let new = match store.address()? {
-        Address::Embedded(path) if scratch.is_none() && path.symlink_metadata().is_err() => Some(path),
+        Address::Embedded(path) if !args.dry_run && path.symlink_metadata().is_err() => Some(path),
         _ => None,
     };
-    let opened = match &scratch {
-        Some(scratch) => store.open_or_scratch(&scratch.address()).await?,
-        None => store.create().await?,
-    };
+    // A dry run without a store uses an empty one.
+    let opened = if args.dry_run { store.open_or_scratch().await? } else { store.create().await? };
     opened.print_warnings();
     let done = import_into(&args, source, &opened).await;
     let is_empty = done.is_err() && opened.store.page("", None, 1).await?.documents.is_empty();
@@ -85,7 +80,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn import_into(args: &Args, source: Source, opened: &Opened) -> anyhow::Result<()> {
-    let (lines, converted) = lines(source, Some(opened.secrets)).await?;
+    let (lines, converted) = lines(source, Some(&opened.secrets)).await?;
     print_notes(converted.as_ref())?;
     let mut input = lines.input()?;
     // Draws nothing if there is no terminal.
@@ -106,7 +101,7 @@ async fn import_into(args: &Args, source: Source, opened: &Opened) -> anyhow::Re
         None => error.into(),
     };
     if !args.dry_run {
-        let admin = Admin::new(&opened.store, opened.secrets, Actor::command_line());
+        let admin = Admin::new(&opened.store, &opened.secrets, Actor::command_line());
         let report = admin.import(&mut input, allowed, Pace::Alone, done).await;
         bar.finish_and_clear();
         return print(
@@ -118,7 +113,7 @@ async fn import_into(args: &Args, source: Source, opened: &Opened) -> anyhow::Re
                 .into(),
         );
     }
-    let preview = dry_run(&opened.store, opened.secrets, &mut input, allowed, done).await;
+    let preview = dry_run(&opened.store, &opened.secrets, &mut input, allowed, done).await;
     bar.finish_and_clear();
     print_preview(preview.map_err(located)?)
 }
@@ -197,7 +192,7 @@ async fn print_converted(args: &Args) -> anyhow::Result<()> {
     let converted = if let Some(path) = &args.moving.output {
         let file = private_file(path)?;
         let mut out = io::BufWriter::new(&file);
-        let converted = converted(args, secrets, &mut out).await;
+        let converted = converted(args, secrets.as_ref(), &mut out).await;
         drop(out);
         if converted.is_err() {
             // The file is new, and its lines are not complete.
@@ -206,7 +201,7 @@ async fn print_converted(args: &Args) -> anyhow::Result<()> {
         file.sync_all()?;
         converted?
     } else {
-        converted(args, secrets, &mut io::BufWriter::new(io::stdout())).await?
+        converted(args, secrets.as_ref(), &mut io::BufWriter::new(io::stdout())).await?
     };
     for note in &converted.notes {
         // Standard error may be closed.

@@ -50,7 +50,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 async fn reseal_here(args: &Args) -> anyhow::Result<Resealed> {
     let opened = args.admin.store.open(None).await?;
     opened.print_warnings();
-    let admin = Admin::new(&opened.store, opened.secrets, Actor::command_line());
+    let admin = Admin::new(&opened.store, &opened.secrets, Actor::command_line());
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}")?);
     let mut printed = Instant::now();

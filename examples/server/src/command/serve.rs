@@ -1,22 +1,26 @@
 //! `suntap-server serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use suntap_server::http::admin::PageLogin;
-use suntap_server::http::{AdminListener, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops};
+use suntap_server::http::{
+    AdminListener, Brand, Identity, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops,
+};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
+use suntap_server::ops::reload::Reload;
 use suntap_server::ops::{signals, systemd};
-use suntap_server::secrets::{Secrets, random};
-use suntap_server::store::{Address, Options, Store};
+use suntap_server::secrets::Secrets;
+use suntap_server::store::{Options, Store};
+use suntap_server::trace::Traces;
 use suntap_server::{App, Demo};
 use tokio::net::TcpListener;
 
 use super::brand::BrandArgs;
 use super::print;
+use super::tls::TlsArgs;
 use crate::config::{StoreArgs, count};
 
 #[derive(clap::Args)]
@@ -47,6 +51,8 @@ pub(crate) struct Args {
     admin_page: PageLogin,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     #[command(flatten)]
     pub(crate) brand: BrandArgs,
     /// Maximum number of open connections. Further clients wait. The limit of open files can make it less.
@@ -101,7 +107,14 @@ impl Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let log = Log::start(args.log, args.log_format)?;
-    let served = run_with(args, &log).await;
+    let served = match Traces::start() {
+        Ok(traces) => {
+            let served = run_with(args, &log).await;
+            traces.close();
+            served
+        }
+        Err(error) => Err(error),
+    };
     log.close();
     served
 }
@@ -109,41 +122,25 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     args.check()?;
     let brand = args.brand.brand()?;
+    let tls = args.tls.read()?;
+    for warning in tls.warnings() {
+        tracing::warn!("{warning}");
+    }
     let listener = listen("--listen", &args.listen).await?;
-    let ops = match args.ops_listen {
-        Some(address) => Some(listen("--ops-listen", &address).await?),
+    let ops = match &args.ops_listen {
+        Some(address) => Some(listen("--ops-listen", address).await?),
         None => None,
     };
     let admin = match &args.admin_listen {
-        Some(address) => Some(admin_listen(address).await?),
+        Some(address) => Some(admin_listen(address, tls.admin.clone()).await?),
         None => None,
     };
-    let origin = origin(listener.local_addr()?);
+    let origin = origin(listener.local_addr()?, tls.main.is_some());
     // Before anything is served, so that a signal ends no request.
-    let end = signals::end()?;
+    let (end, mut hangups) = (signals::end()?, signals::Hangups::new()?);
     let of_admin = if admin.is_some() { ADMIN_CONNECTIONS } else { 0 };
     let connections = connections(args.max_connections, args.store.pool.saturating_add(of_admin))?;
-    let demo = if args.demo { Some(DemoFile::new("demo")?) } else { None };
-    let app = if let Some(file) = &demo {
-        let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random()?));
-        let store = Store::create(&file.address(), Options::default()).await?;
-        let demo = Demo::seed(&store, secrets, &origin).await?;
-        let [ixkio, etrnl] = demo.curl_lines()?;
-        print(format!(
-            "The demonstration is at {origin}/ and its data in {}.\n\n\
-             As a client of ixkio, with a new tap. The same line again gets the answer for a used tap:\n{ixkio}\n\n\
-             As a client of ETRNL:\n{etrnl}\n",
-            file.0.display()
-        ));
-        App::new(store, secrets, brand).with_demo(demo)
-    } else {
-        let opened = args.store.open(Some(Duration::from_millis(args.timeout.saturating_mul(500)))).await?;
-        for warning in &opened.warnings {
-            tracing::warn!("{warning}");
-        }
-        print(format!("listening at {origin}, tags and counters in {}", args.store.address()?));
-        App::new(opened.store, opened.secrets, brand)
-    };
+    let app = open(&args, &origin, brand).await?;
     if let Some((_, address)) = &admin {
         print(format!("administration at {address}"));
         if !app.has_manager().await? {
@@ -164,6 +161,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
             () = end => None,
             error = failed => Some(error),
         };
+        tracing::info!("ending");
         systemd::stopping(timeout);
         drop(ended);
         failure
@@ -181,7 +179,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         let app = Arc::downgrade(&app);
         tokio::spawn(systemd::watchdog(move || app.upgrade().is_some_and(|app| app.works())))
     };
-    let main = serve(listener, Arc::clone(&app), limits, until_end());
+    let main = serve(listener, tls.main.clone(), Arc::clone(&app), limits, until_end());
     let ops = async {
         if let Some(listener) = ops {
             serve_ops(listener, Arc::clone(&app), limits, until_end()).await;
@@ -195,7 +193,22 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         }
     };
     let history = app.keep_history(until_end());
-    let (failure, (), (), (), ()) = tokio::join!(end, main, ops, admin, history);
+    let secrets = if args.demo { None } else { Some(args.store.secrets.source()?) };
+    let reload = Reload { secrets, certificates: tls.all() };
+    let reloads = async {
+        let mut end = std::pin::pin!(until_end());
+        let reloads = async {
+            loop {
+                hangups.next().await;
+                reload.run(&app).await;
+            }
+        };
+        tokio::select! {
+            () = reloads => {}
+            () = &mut end => {}
+        }
+    };
+    let (failure, (), (), (), (), ()) = tokio::join!(end, main, ops, admin, history, reloads);
     app.finish_history().await;
     watchdog.abort();
     // Until it has ended, it may hold the application.
@@ -207,6 +220,28 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     failure.map_or(Ok(()), |error| {
         Err(anyhow::Error::new(error).context("the server ends, so that a supervisor restarts it"))
     })
+}
+
+/// Opens the store, or creates that of a demonstration, and says where the server listens.
+async fn open(args: &Args, origin: &str, brand: Brand) -> anyhow::Result<App> {
+    if args.demo {
+        let secrets = Secrets::random()?;
+        let store = Store::temporary(Options::default())?;
+        let demo = Demo::seed(&store, &secrets, origin).await?;
+        let [ixkio, etrnl] = demo.curl_lines()?;
+        print(format!(
+            "The demonstration is at {origin}/. Its data is gone when it ends.\n\n\
+             As a client of ixkio, with a new tap. The same line again gets the answer for a used tap:\n{ixkio}\n\n\
+             As a client of ETRNL:\n{etrnl}\n"
+        ));
+        return Ok(App::new(store, secrets, brand).with_demo(demo));
+    }
+    let opened = args.store.open(Some(Duration::from_millis(args.timeout.saturating_mul(500)))).await?;
+    for warning in &opened.warnings {
+        tracing::warn!("{warning}");
+    }
+    print(format!("listening at {origin}, tags and counters in {}", args.store.address()?));
+    Ok(App::new(opened.store, opened.secrets, brand))
 }
 
 /// Listens at a host and port. If the host has several addresses, the first one that works is used, IPv4 before IPv6.
@@ -224,14 +259,20 @@ pub(crate) async fn addresses(flag: &str, text: &str) -> anyhow::Result<Vec<Sock
 }
 
 /// Listens for the admin API. Returns the address to print, too.
-async fn admin_listen(text: &str) -> anyhow::Result<(AdminListener, String)> {
+async fn admin_listen(text: &str, tls: Option<Arc<Identity>>) -> anyhow::Result<(AdminListener, String)> {
     if let Some(path) = text.strip_prefix("unix:") {
         let listener = AdminListener::unix(path.as_ref()).with_context(|| format!("--admin-listen {text}"))?;
         return Ok((listener, text.into()));
     }
     let listener = listen("--admin-listen", text).await?;
-    let address = origin(listener.local_addr()?);
-    Ok((AdminListener::Tcp(listener), address))
+    let local = listener.local_addr()?;
+    if tls.is_none() && !local.ip().is_loopback() {
+        tracing::warn!(
+            "management keys are sent to {local} without encryption: use --admin-tls-cert, a Unix socket or a tunnel"
+        );
+    }
+    let address = origin(local, tls.is_some());
+    Ok((AdminListener::Tcp(listener, tls), address))
 }
 
 /// Returns the number of connections that the limit of open files allows, at most `wanted`. Raises the limit if it can be raised.
@@ -245,24 +286,4 @@ fn connections(wanted: usize, pool: usize) -> anyhow::Result<usize> {
         tracing::warn!("only {allowed} connections at once, because the process may open only {files} files");
     }
     Ok(wanted.min(allowed))
-}
-
-/// The data file of a demonstration or of a dry run, which is removed at the end.
-pub(super) struct DemoFile(PathBuf);
-
-impl DemoFile {
-    pub(super) fn new(purpose: &str) -> anyhow::Result<Self> {
-        let name = format!("suntap-{purpose}-{:016x}.redb", u64::from_ne_bytes(random()?));
-        Ok(Self(std::env::temp_dir().join(name)))
-    }
-
-    pub(super) fn address(&self) -> Address {
-        Address::Embedded(self.0.clone())
-    }
-}
-
-impl Drop for DemoFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }

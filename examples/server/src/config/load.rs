@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -35,7 +36,7 @@ pub(crate) fn load<C: CommandFactory + FromArgMatches>(
     args: impl IntoIterator<Item = OsString>,
 ) -> anyhow::Result<Loaded<C>> {
     let args: Vec<_> = args.into_iter().collect();
-    let command = C::command();
+    let command = without_empty_variables(C::command());
     let settings = match config_path(&command, &args) {
         Some(path) => Some(Settings::read(&path, &command)?),
         None => None,
@@ -48,6 +49,13 @@ pub(crate) fn load<C: CommandFactory + FromArgMatches>(
     let matches = parser.try_get_matches_from_mut(args).unwrap_or_else(|error| error.exit());
     let cli = C::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut parser).exit());
     Ok(Loaded { cli, effective: effective(&command, &matches, settings.as_ref()) })
+}
+
+/// Returns the command without the environment variables that are empty: an empty one is not set.
+fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(Resettable::Reset) } else { arg });
+    command.mut_subcommands(without_empty_variables)
 }
 
 /// Returns the path of the configuration file. Ends the process if the arguments are invalid.

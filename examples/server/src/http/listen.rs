@@ -15,12 +15,12 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::admin::{self, AdminState, PageLogin};
 #[cfg(unix)]
 use super::unix::UnixSocket;
-use super::{TrustedProxies, ops_routes, routes};
+use super::{Identity, TrustedProxies, ops_routes, routes};
 use crate::app::App;
 
 /// How connections are served.
@@ -35,24 +35,31 @@ pub struct Limits {
 }
 
 /// Serves until `end`, then finishes the requests that were accepted. A connection that cannot be accepted does not end the server.
-pub async fn serve(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
+/// With a certificate, all connections use TLS.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<Identity>>,
+    app: Arc<App>,
+    limits: Limits,
+    end: impl Future<Output = ()>,
+) {
     let router = routes(Arc::clone(&app), limits.timeout);
     let proxies = app.trusted_proxies.clone();
-    serve_router(listener, router, app, proxies, limits, end).await;
+    serve_router(listener, tls, router, app, proxies, limits, end).await;
 }
 
-/// Like [`serve`], but only for `/healthz`, `/readyz` and `/metrics`.
+/// Like [`serve`], but only for `/healthz`, `/readyz` and `/metrics`, and without TLS.
 pub async fn serve_ops(listener: TcpListener, app: Arc<App>, limits: Limits, end: impl Future<Output = ()>) {
     let router = ops_routes(Arc::clone(&app), limits.timeout);
     let proxies = app.trusted_proxies.clone();
-    serve_router(listener, router, app, proxies, limits, end).await;
+    serve_router(listener, None, router, app, proxies, limits, end).await;
 }
 
 /// Where the admin API is served.
 #[derive(Debug)]
 pub enum AdminListener {
-    /// At an address.
-    Tcp(TcpListener),
+    /// At an address, with TLS if there is a certificate.
+    Tcp(TcpListener, Option<Arc<Identity>>),
     /// At a Unix socket.
     #[cfg(unix)]
     Unix(UnixSocket),
@@ -88,9 +95,9 @@ pub async fn serve_admin(
     // A client could invent the headers of a proxy, which are in the history.
     let proxies = TrustedProxies::default();
     match listener {
-        AdminListener::Tcp(listener) => serve_router(listener, router, app, proxies, limits, end).await,
+        AdminListener::Tcp(listener, tls) => serve_router(listener, tls, router, app, proxies, limits, end).await,
         #[cfg(unix)]
-        AdminListener::Unix(socket) => serve_router(socket, router, app, proxies, limits, end).await,
+        AdminListener::Unix(socket) => serve_router(socket, None, router, app, proxies, limits, end).await,
     }
 }
 
@@ -114,6 +121,7 @@ impl Listener for TcpListener {
 
 async fn serve_router(
     listener: impl Listener,
+    tls: Option<Arc<Identity>>,
     router: Router,
     app: Arc<App>,
     proxies: TrustedProxies,
@@ -125,6 +133,7 @@ async fn serve_router(
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.timeout).max_buf_size(16 * 1024);
     let graceful = GracefulShutdown::new();
+    let (ending, is_ending) = watch::channel(());
     let places = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let failures = Failures::new();
     let mut end = std::pin::pin!(end);
@@ -152,21 +161,46 @@ async fn serve_router(
         let (service, proxies) = (service.clone(), Arc::clone(&proxies));
         let service = service_fn(move |mut request: Request<hyper::body::Incoming>| {
             let sender = proxies.sender(peer, request.headers());
+            if !proxies.has_sent(peer) {
+                // A client must not choose the trace that its request belongs to.
+                request.headers_mut().remove("traceparent");
+            }
             request.extensions_mut().insert(sender);
             service.call(request)
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(Box::pin(stream)), service));
-        let connections = app.metrics.connections.clone();
+        let (stream, http, watcher) = (Box::pin(stream), http.clone(), graceful.watcher());
+        let (tls, mut is_ending) = (tls.as_ref().map(|tls| tls.acceptor()), is_ending.clone());
+        let (connections, failed) = (app.metrics.connections.clone(), app.metrics.failed_handshakes.clone());
         tokio::spawn(async move {
             connections.inc();
-            // An error means that the client went away or was too slow.
-            let _ = connection.await;
+            // An error of a connection means that the client went away or was too slow.
+            match tls {
+                None => {
+                    let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+                }
+                Some(tls) => {
+                    let handshake = tokio::time::timeout(limits.timeout, tls.accept(stream));
+                    let handshake = tokio::select! {
+                        handshake = handshake => Some(handshake),
+                        // There is no request yet.
+                        _ = is_ending.changed() => None,
+                    };
+                    match handshake {
+                        Some(Ok(Ok(stream))) => {
+                            let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+                        }
+                        Some(_) => {
+                            failed.inc();
+                        }
+                        None => {}
+                    }
+                }
+            }
             connections.dec();
             drop(place);
         });
     }
-    drop(listener);
-    tracing::info!("ending");
+    drop((listener, ending));
     if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("some requests were not finished in time");
     }
@@ -192,10 +226,11 @@ impl Failures {
 /// Returns the URL of the server without a path. If it listens at all addresses, the URL has the address by which other devices in the
 /// same network reach it.
 #[must_use]
-pub fn origin(address: SocketAddr) -> String {
+pub fn origin(address: SocketAddr, has_tls: bool) -> String {
     let address =
         if address.ip().is_unspecified() { SocketAddr::new(outward(address.ip()), address.port()) } else { address };
-    format!("http://{address}")
+    let scheme = if has_tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// Returns the address of the network interface with the default route, or the loopback address if there is none.

@@ -84,7 +84,8 @@ pub(crate) async fn decide<T>(
     at: Option<UnixMillis>,
     conclude: impl Fn(Option<TagRef<'_>>, &Decided<'_>) -> T,
 ) -> Option<T> {
-    let registry = app.registry();
+    let in_use = app.in_use();
+    let registry = in_use.registry(&app.store);
     let mut recording = app.record(Api::Page, &registry, sender);
     let conclude = |tag, outcome: Decided<'_>| (conclude(tag, &outcome), outcome.verdict);
     let without_record = |verdict| conclude(None, Outcome { record: None, verdict, view: None, message: None });
@@ -95,7 +96,7 @@ pub(crate) async fn decide<T>(
             for tag in suspects.iter().filter_map(|key| tag_ref(key)) {
                 let request = Request { tag, caller: VISITOR, tap: Presented::OriginForm(target), at };
                 let conclude = |outcome: Decided<'_>| conclude(Some(tag), outcome);
-                decided = app.service.verify_async(&registry, &mut recording, request, conclude).await;
+                decided = in_use.service().verify_async(&registry, &mut recording, request, conclude).await;
                 // The MAC proves which tag it was. Only a tap that another tag cannot have written ends the search.
                 if !matches!(decided.1, Ok(Verdict::Refused(ref refusal)) if !matches!(refusal, Refusal::Replayed { .. }))
                 {

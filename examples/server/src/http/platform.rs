@@ -19,9 +19,11 @@ pub(super) async fn ixkio(
     Extension(sender): Extension<Sender>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let registry = app.registry();
+    let in_use = app.in_use();
+    let registry = in_use.registry(&app.store);
     let mut recording = app.record(Api::Ixkio, &registry, &sender);
-    let answer = app.ixkio.answer_async(query.as_deref().unwrap_or_default(), &registry, &mut recording, now()).await;
+    let answer =
+        in_use.ixkio().answer_async(query.as_deref().unwrap_or_default(), &registry, &mut recording, now()).await;
     recording.note(&answer.verdict);
     respond(&app, Api::Ixkio, &sender, answer)
 }
@@ -32,10 +34,11 @@ pub(super) async fn etrnl(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let registry = app.registry();
+    let in_use = app.in_use();
+    let registry = in_use.registry(&app.store);
     let mut recording = app.record(Api::Etrnl, &registry, &sender);
     let key = headers.get("API-Key").map(HeaderValue::as_bytes);
-    let answer = app.etrnl.answer_async(key, &body, &registry, &mut recording, now()).await;
+    let answer = in_use.etrnl().answer_async(key, &body, &registry, &mut recording, now()).await;
     recording.note(&answer.verdict);
     respond(&app, Api::Etrnl, &sender, answer)
 }

@@ -56,14 +56,19 @@ impl TrustedProxies {
         self.0.iter().any(|TrustedProxy(network)| network.contains(&address))
     }
 
+    /// Returns `true` if a connection comes from a proxy whose headers are trusted.
+    pub(super) fn has_sent(&self, peer: Option<IpAddr>) -> bool {
+        // A socket for IPv6 and IPv4 shows an IPv4 address as one of IPv6.
+        peer.is_some_and(|peer| self.has(peer.to_canonical()))
+    }
+
     /// Returns the sender of a request from its connection, or from the headers `X-Forwarded-For` and `X-Request-Id` of a trusted
     /// proxy.
     ///
     /// The header `Forwarded` is not read: a proxy that sets one of the two headers usually forwards the other one from the client.
     pub(super) fn sender(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Sender {
-        // A socket for IPv6 and IPv4 shows an IPv4 address as one of IPv6.
         let peer = peer.map(|peer| peer.to_canonical());
-        if !peer.is_some_and(|peer| self.has(peer)) {
+        if !self.has_sent(peer) {
             return Sender { address: peer, request: RequestId::random() };
         }
         let request = headers.get("x-request-id").and_then(|id| id.to_str().ok()).and_then(RequestId::given);

@@ -25,7 +25,7 @@ const OVERHEAD: usize = 100;
 /// The registry as it will be after the import.
 pub(super) struct Draft<'s> {
     pub(super) store: &'s Store,
-    pub(super) secrets: &'static Secrets,
+    pub(super) secrets: &'s Secrets,
     pub(super) allowed: Allowed,
     /// The stored documents.
     pub(super) seen: HashMap<String, Option<String>>,
@@ -61,7 +61,7 @@ pub(super) struct Placed {
 }
 
 impl<'s> Draft<'s> {
-    pub(super) fn new(store: &'s Store, secrets: &'static Secrets, allowed: Allowed) -> Self {
+    pub(super) fn new(store: &'s Store, secrets: &'s Secrets, allowed: Allowed) -> Self {
         Self {
             store,
             secrets,
@@ -343,7 +343,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let address = Address::Embedded(folder.path().join("data.redb"));
         let store = Store::create(&address, Options::default()).await.unwrap();
-        let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random().unwrap()));
+        let secrets = &Secrets::random().unwrap();
         let group = |template: &str| {
             let group = serde_json::json!({ "organisation": 1, "path": "F/G", "layout": { "template": template } });
             format!("{}\n", serde_json::json!({ "tagGroup": group }))
@@ -410,7 +410,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn many_lines_have_the_effect_of_few() {
         let folder = tempfile::tempdir().unwrap();
-        let secrets: &'static Secrets = Box::leak(Box::new(Secrets::random().unwrap()));
+        let secrets = &Secrets::random().unwrap();
         let levels = [
             serde_json::json!({ "organisation": { "id": 1, "name": "One", "account": "one" } }),
             serde_json::json!({ "folder": { "organisation": 1, "path": "F" } }),

@@ -56,7 +56,7 @@ impl Counts {
 /// Fails if a line is invalid or the store fails.
 pub async fn dry_run(
     store: &Store,
-    secrets: &'static Secrets,
+    secrets: &Secrets,
     input: &mut Input<'_>,
     allowed: Allowed,
     done: impl FnMut(u64),

@@ -12,11 +12,7 @@ use crate::store::{Staged, Store, StoreError};
 ///
 /// The mark stays, so that a tag that is imported again with the same key still refuses old taps. The layout stays in the index: other
 /// tags may have it.
-pub(crate) async fn prepare_removal(
-    store: &Store,
-    secrets: &'static Secrets,
-    key: &str,
-) -> Result<Option<Staged>, StoreError> {
+pub(crate) async fn prepare_removal(store: &Store, secrets: &Secrets, key: &str) -> Result<Option<Staged>, StoreError> {
     let mut draft = Draft::new(store, secrets, Allowed::default());
     draft.fetch(vec![key.to_owned()]).await?;
     let Some(Entry::Tag(tag)) = draft.get(key)? else { return Ok(None) };

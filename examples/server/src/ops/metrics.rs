@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use suntap::platform::{Failure, Refusal, Verdict};
 
 use super::log::LostLines;
+use crate::store::{Gauges, Store};
 
 /// The buckets, in seconds. An answer from memory takes microseconds, and one from disk takes milliseconds. If the store is down, an
 /// answer takes as long as the store may take.
@@ -66,12 +67,17 @@ pub(crate) struct Metrics {
     pub(crate) log: Option<LostLines>,
     pub(crate) connections: Gauge,
     pub(crate) failed_accepts: Counter,
+    pub(crate) failed_handshakes: Counter,
+    pub(crate) reloads: Counter,
+    pub(crate) failed_reloads: Counter,
     pub(crate) history_dropped: Counter,
     pub(crate) history_removed: Counter,
+    store: Gauges,
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// Creates the metrics of a server with this store.
+    pub(crate) fn new(store: &Store) -> Self {
         let mut registry = Registry::with_prefix("suntap");
         let taps = Family::default();
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
@@ -84,9 +90,18 @@ impl Metrics {
         registry.register("lost_log_lines", "Log lines that were not written", lost_lines.clone());
         registry.register("connections", "Open connections", connections.clone());
         registry.register("failed_accepts", "Connections that could not be accepted", failed_accepts.clone());
+        let (failed_handshakes, reloads, failed_reloads) = (Counter::default(), Counter::default(), Counter::default());
+        registry.register("failed_handshakes", "TLS handshakes that failed", failed_handshakes.clone());
+        registry.register("reloads", "How often secrets and certificates were read again", reloads.clone());
+        registry.register(
+            "failed_reloads",
+            "Secrets or certificates that could not be read again",
+            failed_reloads.clone(),
+        );
         let (history_dropped, history_removed) = (Counter::default(), Counter::default());
         registry.register("history_dropped", "Entries that are missing in the history", history_dropped.clone());
         registry.register("history_removed", "Old entries removed from the history", history_removed.clone());
+        let store = Gauges::register(&mut registry, store);
         Self {
             registry,
             taps,
@@ -96,8 +111,12 @@ impl Metrics {
             log: None,
             connections,
             failed_accepts,
+            failed_handshakes,
+            reloads,
+            failed_reloads,
             history_dropped,
             history_removed,
+            store,
         }
     }
 
@@ -111,7 +130,8 @@ impl Metrics {
     }
 
     /// Returns the metrics as OpenMetrics text.
-    pub(crate) fn text(&self) -> String {
+    pub(crate) fn text(&self, store: &Store) -> String {
+        self.store.set(store);
         if let Some(log) = &self.log {
             self.lost_lines.inner().store(log.count(), Ordering::Relaxed);
         }

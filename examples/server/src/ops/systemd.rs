@@ -9,6 +9,14 @@ pub fn ready() {
     send(NotifyState::Ready);
 }
 
+/// Reports that the server reads its secrets and certificates again. Afterwards, call [`ready`].
+pub fn reloading() {
+    // systemd compares the time with that of its request.
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        send_all(&[NotifyState::Reloading, now]);
+    }
+}
+
 /// Reports that the server answers its last requests. It needs at most `grace` for them.
 pub fn stopping(grace: Duration) {
     // systemd counts from this message, and ends the process a second later at the latest.
@@ -29,7 +37,11 @@ pub async fn watchdog(is_alive: impl Fn() -> bool) {
 }
 
 fn send(state: NotifyState<'_>) {
-    if let Err(error) = notify(&[state]) {
+    send_all(&[state]);
+}
+
+fn send_all(states: &[NotifyState<'_>]) {
+    if let Err(error) = notify(states) {
         tracing::warn!(%error, "cannot send a message to systemd");
     }
 }

@@ -24,7 +24,7 @@ pub struct Row {
     /// The layout of the tag itself.
     layout: Option<SdmLayout>,
     held: Option<(SdmMetaReadKey, SdmFileReadKey)>,
-    secrets: &'static Secrets,
+    secrets: Secrets,
     last_seen: Option<Mark>,
 }
 
@@ -48,10 +48,10 @@ impl Row {
         tag: Tag<StoredKeys>,
         above: Arc<Above>,
         last_seen: Option<Mark>,
-        secrets: &'static Secrets,
+        secrets: &Secrets,
     ) -> Result<Self, LayoutError> {
         let layout = tag.layout.as_ref().map(Layout::sdm).transpose()?;
-        let mut row = Self { tag, above, layout, held: None, secrets, last_seen };
+        let mut row = Self { tag, above, layout, held: None, secrets: secrets.clone(), last_seen };
         if let Some(StoredKeys { source: KeySource::Held { sealed, .. }, .. }) = &row.tag.keys {
             row.held = open_held(sealed, &row.tag, secrets);
         }
@@ -108,7 +108,7 @@ impl Row {
         match &self.tag.keys.as_ref()?.source {
             KeySource::Held { has_meta, .. } => {
                 let (meta, _) = self.held.as_ref().filter(|_| *has_meta)?;
-                MetaKeyRef::sealed(meta, self.secrets)
+                MetaKeyRef::sealed(meta, &self.secrets)
             }
             KeySource::Derived(Derivation::An10922 { meta, .. }) => meta.clone().map(MetaKeyRef::MetaKey),
             KeySource::Derived(Derivation::Boltcard { issuer, .. }) => Some(MetaKeyRef::Boltcard(issuer.clone())),
@@ -118,7 +118,7 @@ impl Row {
     }
 
     /// Returns the SDMMetaReadKey that the tag shares with others, if its keys are derived by AN10922.
-    pub(crate) fn shared_meta_key(&self) -> Option<&'static SdmMetaReadKey> {
+    pub(crate) fn shared_meta_key(&self) -> Option<&SdmMetaReadKey> {
         match &self.tag.keys.as_ref()?.source {
             KeySource::Derived(Derivation::An10922 { meta, .. }) => self.secrets.plain_meta_key(meta.as_ref()?),
             _ => None,

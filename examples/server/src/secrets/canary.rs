@@ -83,7 +83,7 @@ impl Canaries {
         let mut problems = Vec::new();
         let has_one = |stored: &[String], present: &[String]| stored.iter().any(|canary| present.contains(canary));
         if !has_one(&self.api_keys, &present.api_keys) {
-            problems.push("`apiKeys` is another".into());
+            problems.push("`apiKeys` has none of those that API keys were named with".into());
         }
         if !has_one(&self.server, &present.server) {
             problems.push("`server` has none of those that keys were sealed under".into());
@@ -91,7 +91,7 @@ impl Canaries {
         for (name, canary) in &self.named {
             match present.named.get(name) {
                 None => problems.push(format!("`{name}` is missing")),
-                Some(other) if other != canary => problems.push(format!("`{name}` is another")),
+                Some(other) if other != canary => problems.push(format!("`{name}` is a different key")),
                 Some(_) => {}
             }
         }

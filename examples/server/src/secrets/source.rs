@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -73,6 +73,18 @@ impl Source {
         Ok((secrets, is_readable.then(|| format!("{self} can be read by other users: run chmod 600"))))
     }
 
+    /// Checks that reading the secrets again can give others.
+    ///
+    /// # Errors
+    /// Returns an error for the environment and for a file descriptor.
+    pub fn can_be_read_again(&self) -> anyhow::Result<()> {
+        match self {
+            Self::File(_) | Self::Credential(_) => Ok(()),
+            Self::Environment => bail!("{self}: it cannot change while the process runs: restart it, or use a file"),
+            Self::Descriptor(_) => bail!("{self}: it was read to its end: restart the process, or use a file"),
+        }
+    }
+
     fn text(&self) -> anyhow::Result<(Zeroizing<String>, bool)> {
         Ok(match self {
             Self::File(path) => (read(File::open(path)?)?, readable_by_others(path)),
@@ -86,7 +98,11 @@ impl Source {
                     bail!("file descriptors are supported only on Unix");
                 }
                 // Opening by path needs no `unsafe`. The descriptor itself stays open.
-                (read(File::open(format!("/dev/fd/{number}"))?)?, false)
+                let file = File::open(format!("/dev/fd/{number}")).map_err(|error| match error.kind() {
+                    ErrorKind::NotFound => anyhow!("the process has no such open file descriptor"),
+                    _ => error.into(),
+                })?;
+                (read(file)?, false)
             }
             Self::Credential(name) => (read(File::open(credential_path(name)?)?)?, false),
         })

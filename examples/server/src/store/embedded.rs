@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use prometheus_client::metrics::histogram::Histogram;
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition, TableHandle as _};
 use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
@@ -24,7 +25,7 @@ use tokio::time::MissedTickBehavior;
 
 use self::guard::{Guard, Guarded};
 use self::history::Log;
-use super::{Change, Entry, Found, Options, Place, StoreError, Stream, raised};
+use super::{Change, Entry, Found, Options, Place, StoreError, Stream, measure, raised};
 
 mod format;
 mod guard;
@@ -53,6 +54,7 @@ pub struct Embedded {
     /// Held while documents are changed, in one transaction or in many.
     changing: Arc<tokio::sync::Mutex<()>>,
     warnings: Vec<String>,
+    groups: Histogram,
 }
 
 /// A tap that waits for its counter.
@@ -115,9 +117,11 @@ impl Embedded {
     fn start(database: Database, guard: Arc<Guard>, options: Options) -> Self {
         let database = Arc::new(database);
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let writer = Writer { database: Arc::clone(&database), guard: Arc::clone(&guard) };
+        let groups = measure::groups();
+        let writer = Writer { database: Arc::clone(&database), guard: Arc::clone(&guard), groups: groups.clone() };
         let writer = tokio::spawn(writer.run(waiting, options.group_commit.max(1)));
-        Self { database, queue, writer, guard, changes: Arc::default(), changing: Arc::default(), warnings: Vec::new() }
+        let (changes, changing) = (Arc::default(), Arc::default());
+        Self { database, queue, writer, guard, changes, changing, warnings: Vec::new(), groups }
     }
 
     pub(super) fn read(&self, keys: &[String], mark: Option<&CounterId>) -> Result<Found, StoreError> {
@@ -214,6 +218,16 @@ impl Embedded {
         answered.await.map_err(|_| self.closed())?
     }
 
+    /// Returns the number of taps that share one write.
+    pub(super) fn groups(&self) -> &Histogram {
+        &self.groups
+    }
+
+    /// Returns the number of taps that wait for the writer.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.max_capacity().saturating_sub(self.queue.capacity())
+    }
+
     fn closed(&self) -> StoreError {
         self.guard.failure().map_or(StoreError::Closed, StoreError::Failed)
     }
@@ -247,6 +261,7 @@ impl Embedded {
 struct Writer {
     database: Arc<Database>,
     guard: Arc<Guard>,
+    groups: Histogram,
 }
 
 impl Writer {
@@ -276,6 +291,7 @@ impl Writer {
         if taps.is_empty() {
             return taps;
         }
+        self.groups.observe(f64::from(u32::try_from(taps.len()).unwrap_or(u32::MAX)));
         let (database, guard) = (Arc::clone(&self.database), Arc::clone(&self.guard));
         let write = move || (verified(&guard, || commit(&database, &taps)), taps);
         let Ok((committed, mut taps)) = tokio::task::spawn_blocking(write).await else { return Vec::new() };

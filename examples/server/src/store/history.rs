@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
 
-use super::{Entry, Kind, Store, StoreError};
+use super::{Entry, Kind, Store, StoreError, timed};
 
 /// A part of the history with a limit of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -138,12 +138,15 @@ impl Store {
         entry: Option<Entry>,
     ) -> Result<Advance, StoreError> {
         let entry = entry.filter(|_| self.recording() == Recording::WithCounter);
-        match &self.kind {
-            Kind::Embedded(store) => self.in_time(store.advance(id, ctr, at, entry)).await,
-            // Boxed, so that the state of every request is not as large as the largest of these futures.
-            Kind::Postgres(store) => self.in_time(Box::pin(store.advance(id, ctr, at, entry.as_ref()))).await,
-            Kind::Redis(store) => self.in_time(Box::pin(store.advance(id, ctr, at, entry.as_ref()))).await,
-        }
+        let advanced = async {
+            match &self.kind {
+                Kind::Embedded(store) => self.in_time(store.advance(id, ctr, at, entry)).await,
+                // Boxed, so that the state of every request is not as large as the largest of these futures.
+                Kind::Postgres(store) => self.in_time(Box::pin(store.advance(id, ctr, at, entry.as_ref()))).await,
+                Kind::Redis(store) => self.in_time(Box::pin(store.advance(id, ctr, at, entry.as_ref()))).await,
+            }
+        };
+        timed("store advance", &self.calls.advance, advanced).await
     }
 
     /// Adds entries that belong to no change.

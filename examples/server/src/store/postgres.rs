@@ -34,6 +34,7 @@ use self::connections::{Connections, finish};
 use self::history::signed;
 use self::turns::Turns;
 use super::format::FORMAT;
+use super::measure::PoolStatus;
 use super::{Change, Entry, Found, Options, Place, StoreError, Stream, mark, raised};
 
 /// Asks for what a server needs. Fails if a table does not exist.
@@ -132,6 +133,11 @@ impl Postgres {
         let connections = Connections::new(url, options.pool, options.patience)?;
         let waiting = Semaphore::new((options.pool / 4).max(1));
         Ok(Self { connections, turns: Turns::default(), waiting, has_history: false, warnings: Vec::new() })
+    }
+
+    /// Returns the numbers of connections.
+    pub(super) fn pool(&self) -> PoolStatus {
+        self.connections.status()
     }
 
     pub(super) fn warnings(&self) -> &[String] {

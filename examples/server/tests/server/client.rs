@@ -101,10 +101,10 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
         // The server writes the line with the address when it is ready.
-        while !said.contains("http://") {
+        while !said.contains("://") {
             assert!(stdout.read_line(&mut said).unwrap() > 0, "the server ended: {said}");
         }
-        let address = said.split("http://").nth(1).unwrap();
+        let address = said.split("://").nth(1).unwrap();
         let end = address.find(|c: char| !"[].:".contains(c) && !c.is_ascii_hexdigit()).unwrap();
         Self { child, stdout, address: address[..end].into(), said: said.clone() }
     }

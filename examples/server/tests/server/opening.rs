@@ -151,7 +151,7 @@ fn a_database_is_created_by_init() {
         drop(Server::on(&backend.url, &folder.secrets()));
         folder.write_secrets(&SECRETS.replace("A1A1", "0000"));
         let said = refused(&folder, &backend.url, READERS[0]);
-        assert!(said.contains("these secrets are not those of this store: `apiKeys` is another"), "{said}");
+        assert!(said.contains("these secrets are not those of this store: `apiKeys` has none of those"), "{said}");
     }
 }
 
@@ -185,11 +185,11 @@ fn wrong_secrets_are_refused() {
     assert_eq!(done(&folder, &store, &["check"]), "0 findings\n");
     import(&folder, &store, &[derived()]);
     let cases: [(Change<'_>, &str); 6] = [
-        (&|secrets| secrets["apiKeys"] = other.into(), "`apiKeys` is another"),
+        (&|secrets| secrets["apiKeys"] = other.into(), "`apiKeys` has none of those"),
         (&|secrets| secrets["server"] = json!([other]), "`server` has none of those"),
-        (&|secrets| secrets["masterKeys"]["shoes"] = other.into(), "`masterKeys/shoes` is another"),
+        (&|secrets| secrets["masterKeys"]["shoes"] = other.into(), "`masterKeys/shoes` is a different key"),
         (&|secrets| secrets["masterKeys"] = json!({ "boots": other }), "`masterKeys/shoes` is missing"),
-        (&|secrets| secrets["metaKeys"]["shoes"] = other.into(), "`metaKeys/shoes` is another"),
+        (&|secrets| secrets["metaKeys"]["shoes"] = other.into(), "`metaKeys/shoes` is a different key"),
         (&|secrets| secrets["metaKeys"] = json!({}), "`metaKeys/shoes` is missing"),
     ];
     for (change, problem) in cases {
@@ -205,7 +205,7 @@ fn wrong_secrets_are_refused() {
     assert!(done(&folder, &store, &["init", "--accept-secrets"]).starts_with("the secrets are now those"));
     assert_eq!(done(&folder, &store, &["check"]), "0 findings\n");
     secrets(&|_| ());
-    assert!(refused(&folder, &store, READERS[0]).contains("`metaKeys/shoes` is another"));
+    assert!(refused(&folder, &store, READERS[0]).contains("`metaKeys/shoes` is a different key"));
 }
 
 #[test]

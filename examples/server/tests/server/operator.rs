@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::admin::success;
 use crate::client::{Server, get};
+use crate::reload::reload;
 use crate::tags::{self, Folder};
 
 const NEW: &str = "6F6F6F6F6F6F6F6F6F6F6F6F6F6F6F6F";
@@ -96,18 +97,16 @@ fn an_operator_has_a_day() {
     terminal.print(&["key", "revoke", &id]);
     assert_eq!(terminal.print(&["key", "list", "--json"]), "");
 
-    // The server secret is replaced. Only here is the server started again, because it reads the secrets at its start.
+    // The server secret is replaced, without stopping.
     let mut secrets: Value = serde_json::from_str(tags::SECRETS).unwrap();
     let old = secrets["server"][0].clone();
     secrets["server"] = json!([NEW, old]);
     terminal.folder.write_secrets(&secrets.to_string());
-    server.terminate();
-    server = terminal.serve();
+    assert!(reload(&server));
     assert!(terminal.print(&["reseal"]).ends_with("the other server secrets are no longer needed\n"));
     secrets["server"] = json!([NEW]);
     terminal.folder.write_secrets(&secrets.to_string());
-    server.terminate();
-    server = terminal.serve();
+    assert!(reload(&server));
     assert_eq!(terminal.print(&["check"]), "0 findings\n");
 
     // A backup, and taps after it.

@@ -8,26 +8,6 @@ use crate::client::{Client, Server, get};
 use crate::http::{command, imported};
 use crate::tags;
 
-#[test]
-fn hangup_is_ignored() {
-    let (folder, _) = imported(&tags::levels());
-    let mut command = command(&folder, &["--log", "warn"]);
-    let log = folder.path("log");
-    command.stderr(std::fs::File::create(&log).unwrap());
-    let mut server = Server::spawn(command);
-    for _ in 0..3 {
-        server.signal("HUP");
-    }
-    let start = Instant::now();
-    while !std::fs::read_to_string(&log).unwrap().contains("SIGHUP is ignored") {
-        assert!(start.elapsed() < Duration::from_secs(30));
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    assert_eq!(get(&server.address, "/healthz").body, "ok\n");
-    server.signal("TERM");
-    assert!(server.ended().success());
-}
-
 /// The first signal waits for requests that were accepted, and the second one does not.
 #[test]
 fn the_second_signal_ends_at_once() {

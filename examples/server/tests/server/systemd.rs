@@ -31,6 +31,14 @@ fn systemd_is_told_of_the_start_the_end_and_that_the_server_is_alive() {
     for _ in 0..3 {
         assert_eq!(receive(), "WATCHDOG=1");
     }
+    server.signal("HUP");
+    let mut message = receive();
+    while message == "WATCHDOG=1" {
+        message = receive();
+    }
+    // `Type=notify-reload` needs the time.
+    assert!(message.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{message}");
+    while receive() != "READY=1" {}
     server.signal("TERM");
     let mut message = receive();
     while message == "WATCHDOG=1" {

@@ -10,14 +10,14 @@ use crate::client::{Server, get};
 use crate::tags::{self, Folder};
 
 /// A certificate for a host, its private key, and the certificate of the authority that signed it, as PEM.
-struct Certificate {
-    chain: String,
-    key: String,
-    authority: String,
+pub(crate) struct Certificate {
+    pub(crate) chain: String,
+    pub(crate) key: String,
+    pub(crate) authority: String,
 }
 
 impl Certificate {
-    fn new(host: &str) -> Self {
+    pub(crate) fn new(host: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -17,6 +17,7 @@ use super::extract::{NDJSON, has_type};
 use crate::admin::{Actor, Admin, authenticate as find_manager};
 use crate::http::{JSON, Sender};
 use crate::registry::document::{Manager, Role};
+use crate::secrets::Secrets;
 
 /// Stands for the address of a client of a Unix socket in the history.
 pub const UNIX: &str = "unix";
@@ -26,17 +27,20 @@ pub const UNIX: &str = "unix";
 pub(crate) struct Session {
     pub(super) state: Arc<AdminState>,
     pub(super) manager: Arc<Manager>,
+    /// Those in use when the request began.
+    pub(super) secrets: Secrets,
     actor: Actor,
 }
 
 impl Session {
     pub(super) fn new(state: Arc<AdminState>, manager: Manager, actor: Actor) -> Self {
-        Self { state, manager: Arc::new(manager), actor }
+        let secrets = state.app.secrets();
+        Self { state, manager: Arc::new(manager), secrets, actor }
     }
 
     /// Returns the admin service, which acts in the name of the client.
     pub(super) fn admin(&self) -> Admin<'_> {
-        Admin::new(&self.state.app.store, self.state.app.secrets, self.actor.clone())
+        Admin::new(&self.state.app.store, &self.secrets, self.actor.clone())
     }
 
     /// Returns `true` for a command that has opened the store itself.
@@ -114,7 +118,7 @@ pub(super) async fn authenticate(
     let is_vendors = request.uri().path().starts_with("/v1/");
     let presented = if is_vendors { vendor_key(request.headers()) } else { bearer(request.headers()) };
     let found = match presented {
-        Some(text) => find_manager(&state.app.store, state.app.secrets, text).await,
+        Some(text) => find_manager(&state.app.store, &state.app.secrets(), text).await,
         None => Ok(None),
     };
     let manager = match found {

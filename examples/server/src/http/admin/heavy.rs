@@ -42,8 +42,7 @@ pub(super) async fn import(
 /// List the tags that cannot be verified, and the tag groups without rules.
 #[utoipa::path(get, path = "/admin/v1/check", tag = "check", responses((status = 200, body = Checked)))]
 pub(super) async fn check(session: Session, _turn: CheckTurn) -> Result<Json<Checked>, ApiError> {
-    let app = &session.state.app;
-    let findings = check::check(&app.store, app.secrets).await?;
+    let findings = check::check(&session.state.app.store, &session.secrets).await?;
     Ok(Json(Checked { findings: findings.into_iter().map(Into::into).collect() }))
 }
 

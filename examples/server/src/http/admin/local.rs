@@ -27,7 +27,7 @@ pub struct LocalAdmin {
 impl LocalAdmin {
     /// Creates the API over a store.
     #[must_use]
-    pub fn new(store: Store, secrets: &'static Secrets) -> Self {
+    pub fn new(store: Store, secrets: Secrets) -> Self {
         let app = Arc::new(App::new(store, secrets, Brand::default()));
         let state = Arc::new(AdminState::new(app, Vec::new(), 0, PageLogin::Off));
         Self { router: bare_routes(Arc::clone(&state)), state }

@@ -19,6 +19,7 @@ use tokio_postgres::{CancelToken, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::StoreError;
+use crate::store::measure::PoolStatus;
 
 /// Greatest number of connections. PostgreSQL accepts 100 by default.
 const MAX_CONNECTIONS: usize = 1024;
@@ -111,6 +112,11 @@ impl Connections {
     /// Returns a connection that is no longer counted in the pool, for a long transaction.
     pub(super) async fn single(&self) -> Result<ClientWrapper, StoreError> {
         Ok(Object::take(self.pool.get().await.map_err(|error| self.error(&error))?))
+    }
+
+    pub(super) fn status(&self) -> PoolStatus {
+        let status = self.pool.status();
+        PoolStatus { limit: status.max_size, size: status.size, available: status.available, waiting: status.waiting }
     }
 
     pub(super) fn limits(&self) -> Limits {

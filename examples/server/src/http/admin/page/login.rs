@@ -54,7 +54,7 @@ async fn reader(state: &AdminState, sender: &Sender, headers: &HeaderMap) -> Res
     let Some(credentials) = basic(headers) else { return Err(Problem::sign_in()) };
     let password = credentials.iter().position(|byte| *byte == b':').and_then(|colon| credentials.get(colon..));
     let key = password.and_then(|password| password.strip_prefix(b":")).unwrap_or_default().trim_ascii();
-    match find_manager(&state.app.store, state.app.secrets, key).await? {
+    match find_manager(&state.app.store, &state.app.secrets(), key).await? {
         Some(manager) if manager.role == Role::ReadOnly => Ok(manager),
         Some(manager) => {
             other_role(sender, &manager);
