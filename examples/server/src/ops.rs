@@ -10,6 +10,7 @@ pub mod log;
 pub(crate) mod metrics;
 pub mod signals;
 pub mod systemd;
+pub mod webhooks;
 
 /// Runs `work` on a thread of its own, and waits at most `limit` for its end. A write to standard output or standard error blocks
 /// while nobody reads a full pipe, and must not stop the server.

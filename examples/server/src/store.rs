@@ -13,6 +13,7 @@ use std::time::Duration;
 use suntap::{Advance, AsyncCounterStore, CounterId, Mark, SdmReadCtr, UnixMillis};
 use tokio::sync::mpsc;
 
+mod cursors;
 mod embedded;
 mod format;
 mod history;
@@ -23,6 +24,7 @@ mod snapshot;
 pub use self::embedded::Embedded;
 pub use self::format::FORMAT;
 pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
+pub(crate) use self::history::{Position, STEP};
 pub use self::postgres::Postgres;
 pub use self::redis::Redis;
 use self::snapshot::Batch;

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use suntap_server::http::{AdminListener, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops};
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
+use suntap_server::ops::webhooks::Endpoint;
 use suntap_server::ops::{signals, systemd};
 use suntap_server::secrets::{Secrets, random};
 use suntap_server::store::{Address, Options, Store};
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 
 use super::brand::BrandArgs;
 use super::print;
+use super::webhook::{self, Webhooks};
 use crate::config::{StoreArgs, count};
 
 #[derive(clap::Args)]
@@ -84,15 +86,34 @@ const OTHER_FILES: u64 = 32;
 /// Connections to the admin API at once.
 const ADMIN_CONNECTIONS: usize = 32;
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+impl Args {
+    /// Checks that there is a history if there are webhooks.
+    pub(crate) fn check_webhooks(&self, endpoints: &[Endpoint]) -> anyhow::Result<()> {
+        if !endpoints.is_empty() && self.history_keep == 0 {
+            bail!("webhooks send events from the history, so --history-keep must not be 0");
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn run(args: Args, webhooks: Webhooks) -> anyhow::Result<()> {
     let log = Log::start(args.log, args.log_format)?;
-    let served = run_with(args, &log).await;
+    let served = run_with(args, webhooks, &log).await;
     log.close();
     served
 }
 
-async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
+async fn run_with(args: Args, webhooks: Webhooks, log: &Log) -> anyhow::Result<()> {
     let brand = args.brand.brand()?;
+    let (mut endpoints, warnings) = webhook::open(webhooks)?;
+    args.check_webhooks(&endpoints)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    if args.demo && !endpoints.is_empty() {
+        tracing::warn!("a demonstration sends no events to webhooks");
+        endpoints.clear();
+    }
     let listener = listen("--listen", &args.listen).await?;
     let ops = match args.ops_listen {
         Some(address) => Some(listen("--ops-listen", &address).await?),
@@ -139,7 +160,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     let app = app.with_log(log.lost_lines(), args.log_uids).with_invalid_keys(args.invalid_keys);
     let app = app.with_trusted_proxies(args.trusted_proxies.into());
     let app = app.with_history(args.history_keep, args.history_entries);
-    let app = Arc::new(app.with_ops_moved(ops.is_some()));
+    let app = Arc::new(app.with_webhooks(endpoints).await?.with_ops_moved(ops.is_some()));
     let timeout = Duration::from_secs(args.timeout);
     let failed = app.store_failed();
     let (ended, has_ended) = tokio::sync::watch::channel(());
@@ -160,6 +181,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
             let _ = has_ended.changed().await;
         }
     };
+    let mut webhooks = app.start_webhooks(&has_ended)?;
     systemd::ready();
     let watchdog = {
         let app = Arc::downgrade(&app);
@@ -178,7 +200,8 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
         }
     };
     let history = app.keep_history(until_end());
-    let (failure, (), (), (), ()) = tokio::join!(end, main, ops, admin, history);
+    let webhooks = async { while webhooks.join_next().await.is_some() {} };
+    let (failure, (), (), (), (), ()) = tokio::join!(end, main, ops, admin, history, webhooks);
     app.finish_history().await;
     watchdog.abort();
     // Until it has ended, it may hold the application.

@@ -22,7 +22,7 @@ pub(super) async fn ixkio(
     let registry = app.registry();
     let mut recording = app.record(Api::Ixkio, &registry, &sender);
     let answer = app.ixkio.answer_async(query.as_deref().unwrap_or_default(), &registry, &mut recording, now()).await;
-    recording.note(&answer.verdict);
+    recording.note(&answer.verdict).await;
     respond(&app, Api::Ixkio, &sender, answer)
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn etrnl(
     let mut recording = app.record(Api::Etrnl, &registry, &sender);
     let key = headers.get("API-Key").map(HeaderValue::as_bytes);
     let answer = app.etrnl.answer_async(key, &body, &registry, &mut recording, now()).await;
-    recording.note(&answer.verdict);
+    recording.note(&answer.verdict).await;
     respond(&app, Api::Etrnl, &sender, answer)
 }
 

@@ -13,6 +13,7 @@ use prometheus_client::registry::Registry;
 use suntap::platform::{Failure, Refusal, Verdict};
 
 use super::log::LostLines;
+use super::webhooks;
 
 /// The buckets, in seconds. An answer from memory takes microseconds, and one from disk takes milliseconds. If the store is down, an
 /// answer takes as long as the store may take.
@@ -61,6 +62,7 @@ pub(crate) struct Metrics {
     pub(crate) failed_accepts: Counter,
     pub(crate) history_dropped: Counter,
     pub(crate) history_removed: Counter,
+    pub(crate) webhooks: webhooks::Metrics,
 }
 
 impl Metrics {
@@ -80,6 +82,7 @@ impl Metrics {
         let (history_dropped, history_removed) = (Counter::default(), Counter::default());
         registry.register("history_dropped", "Entries that are missing in the history", history_dropped.clone());
         registry.register("history_removed", "Old entries removed from the history", history_removed.clone());
+        let webhooks = webhooks::Metrics::register(&mut registry);
         Self {
             registry,
             taps,
@@ -91,6 +94,7 @@ impl Metrics {
             failed_accepts,
             history_dropped,
             history_removed,
+            webhooks,
         }
     }
 

@@ -26,6 +26,7 @@ use self::guard::{Guard, Guarded};
 use self::history::Log;
 use super::{Change, Entry, Found, Options, Place, StoreError, Stream, raised};
 
+mod cursors;
 mod format;
 mod guard;
 mod history;

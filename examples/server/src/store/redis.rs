@@ -14,6 +14,7 @@
 //! more completes it. A lock keeps a second change out. It ends 10 s after the process that held it was killed.
 
 mod change;
+mod cursors;
 mod format;
 mod history;
 mod settings;

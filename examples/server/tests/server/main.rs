@@ -62,3 +62,4 @@ mod unnamed;
 mod v1;
 mod views;
 mod visitors;
+mod webhooks;
