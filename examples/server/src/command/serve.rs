@@ -94,6 +94,19 @@ impl Args {
         }
         Ok(())
     }
+
+    fn endpoints(&self, webhooks: Webhooks) -> anyhow::Result<Vec<Endpoint>> {
+        let (endpoints, warnings) = webhook::open(webhooks)?;
+        self.check_webhooks(&endpoints)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        if self.demo && !endpoints.is_empty() {
+            tracing::warn!("a demonstration sends no events to webhooks");
+            return Ok(Vec::new());
+        }
+        Ok(endpoints)
+    }
 }
 
 pub(crate) async fn run(args: Args, webhooks: Webhooks) -> anyhow::Result<()> {
@@ -105,15 +118,7 @@ pub(crate) async fn run(args: Args, webhooks: Webhooks) -> anyhow::Result<()> {
 
 async fn run_with(args: Args, webhooks: Webhooks, log: &Log) -> anyhow::Result<()> {
     let brand = args.brand.brand()?;
-    let (mut endpoints, warnings) = webhook::open(webhooks)?;
-    args.check_webhooks(&endpoints)?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    if args.demo && !endpoints.is_empty() {
-        tracing::warn!("a demonstration sends no events to webhooks");
-        endpoints.clear();
-    }
+    let endpoints = args.endpoints(webhooks)?;
     let listener = listen("--listen", &args.listen).await?;
     let ops = match args.ops_listen {
         Some(address) => Some(listen("--ops-listen", &address).await?),

@@ -6,15 +6,16 @@
 //! waits for an endpoint.
 //!
 //! **Each event arrives at least once.** The id of an event is computed from the entry, so it is the same after a crash, and a receiver
-//! can drop duplicates. Up to [`WINDOW`](deliver::WINDOW) posts to an endpoint run at once, so events can arrive out of order. An
+//! can drop duplicates. Up to eight posts to an endpoint run at once, so events can arrive out of order. An
 //! event is lost only if its entry is removed from the history before it was delivered, or if the endpoint refuses it for hours while
 //! it accepts others. Both are logged and counted.
 //!
-//! **Servers that share a database** take turns: one of them has the lease of an endpoint ([`lease`]) and delivers. If it is killed,
+//! **Servers that share a database** take turns: one of them has the lease of an endpoint and delivers. If it is killed,
 //! another one goes on after 30 s.
 //!
-//! In PostgreSQL, an entry can become visible after newer ones. The reader looks again at the entries of the last seconds
-//! ([`queue`]), so it skips none unless a transaction is later than [`Store::disorder`](crate::store::Store).
+//! In PostgreSQL, an entry can become visible after newer ones. The reader looks again at the entries of the last time, 30 s and
+//! twice the value of `--timeout`, so it skips none unless a transaction is later, or the clocks of the servers differ by more than
+//! 30 s. For counts of refusals, which are written when their minute has ended, this time is 12 minutes longer.
 
 mod client;
 mod deliver;

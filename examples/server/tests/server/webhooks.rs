@@ -31,9 +31,10 @@ fn imported(url: &str) {
 
 /// Writes a configuration with one endpoint, and returns its path.
 fn configured(folder: &Folder, port: u16, more: &str) -> String {
-    std::fs::write(folder.path("webhook-secret"), format!("{SECRET}\n")).unwrap();
-    let url = format!("http://127.0.0.1:{port}/hooks/t0ken");
-    let text = format!("[webhooks.shop]\nurl = {url:?}\nsecret-file = {:?}\n{more}", folder.path("webhook-secret"));
+    let secret = folder.path("webhook-secret");
+    std::fs::write(&secret, format!("{SECRET}\n")).unwrap();
+    let (url, secret) = (format!("http://127.0.0.1:{port}/hooks/t0ken"), secret.to_str().unwrap());
+    let text = format!("[webhooks.shop]\nurl = {url:?}\nsecret-file = {secret:?}\n{more}");
     let path = folder.path("suntap.toml");
     std::fs::write(&path, text).unwrap();
     path.to_str().unwrap().into()
@@ -422,26 +423,44 @@ fn a_late_commit_is_not_skipped() {
     assert_eq!(receiver.posts().len(), 9);
 }
 
-/// Measures how many events are delivered in a second. Run it with `--ignored --nocapture`.
+/// Measures the time of a tap with an endpoint in several states, and how many events are delivered in a second. Run it with
+/// `--ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
-fn throughput() {
+fn speed() {
     let folder = Folder::new();
     let data = folder.path("data.redb");
     let data = data.to_str().unwrap();
     imported(data);
-    let receiver = Receiver::start(Mode::Status(410, ""));
+    let receiver = Receiver::start(ACCEPT);
     let config = configured(&folder, receiver.port, "");
-    let mut server = serve(data, &folder, &config, &[]);
-    taps(&server, &mut tags::tag(0), 2000);
-    assert!(server.terminate().success());
+    std::fs::write(folder.path("none.toml"), "").unwrap();
+    let none = folder.path("none.toml");
+    let mut tag = tags::tag(0);
+    for round in 0..3 {
+        for (name, config, mode) in [
+            ("no endpoint", none.to_str().unwrap(), ACCEPT),
+            ("it accepts", &config, ACCEPT),
+            ("it hangs", &config, Mode::Hang),
+        ] {
+            receiver.set(mode);
+            let mut server = serve(data, &folder, config, &[]);
+            taps(&server, &mut tag, 100);
+            let start = Instant::now();
+            taps(&server, &mut tag, 500);
+            println!("round {round}, {name}: {:.2} ms a tap", start.elapsed().as_secs_f64() * 2.0);
+            assert!(server.terminate().success());
+        }
+    }
     for mode in [ACCEPT, Mode::Late(Duration::from_millis(50))] {
-        let copy = folder.path("copy.redb");
-        std::fs::copy(data, &copy).unwrap();
+        receiver.set(Mode::Status(410, ""));
+        let mut server = serve(data, &folder, &config, &[]);
+        taps(&server, &mut tag, 2000);
+        assert!(server.terminate().success());
         receiver.set(mode);
         let before = receiver.posts().len();
         let start = Instant::now();
-        let _server = serve(copy.to_str().unwrap(), &folder, &config, &[]);
+        let _server = serve(data, &folder, &config, &[]);
         receiver.wait("all taps", |receiver| receiver.posts().len() - before >= 2000);
         println!("{mode:?}: {:.0} events/s", 2000.0 / start.elapsed().as_secs_f64());
     }

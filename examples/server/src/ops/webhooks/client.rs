@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::DateTime;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Collected, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use hyper::{HeaderMap, Request, StatusCode};
@@ -91,7 +91,7 @@ impl Client {
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
         // Read, so that the connection can be used again.
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-        Ok(Answer { status, retry_after, body: body.map(|body| body.to_bytes()).unwrap_or_default() })
+        Ok(Answer { status, retry_after, body: body.map(Collected::to_bytes).unwrap_or_default() })
     }
 }
 
@@ -114,4 +114,25 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let date = DateTime::parse_from_rfc2822(text).ok()?;
     let wait = u64::try_from(date.timestamp_millis()).ok()?.saturating_sub(now()?.get());
     Some(Duration::from_millis(wait))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+
+    #[test]
+    fn retry_after_has_seconds_or_a_date() {
+        let wait = |text: &str| retry_after(&HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]));
+        assert_eq!(wait(" 120"), Some(Duration::from_secs(120)));
+        assert_eq!(wait("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        let now = DateTime::from_timestamp_millis(i64::try_from(now().unwrap().get()).unwrap()).unwrap();
+        let date = now.checked_add_signed(TimeDelta::seconds(100)).unwrap().to_rfc2822();
+        assert!((95..=100).contains(&wait(&date).unwrap().as_secs()), "{date}");
+        for text in ["", "-1", "soon", "1.5"] {
+            assert_eq!(wait(text), None, "{text}");
+        }
+    }
 }

@@ -66,7 +66,7 @@ pub(super) async fn create(store: &Store, endpoint: &str) -> Result<(), StoreErr
     }
     let now = now().map_or(0, UnixMillis::get);
     // A count of refusals has the time at which its minute began.
-    let mut cursor = HistoryCursor::at(Position::before(now / MINUTE * MINUTE));
+    let mut cursor = HistoryCursor::at(Position::before(now.saturating_sub(now % MINUTE)));
     cursor.set(Stream::Records, Position::before(now));
     let document = Document { cursor: cursor.to_string(), ahead: Default::default(), holder: None, turn: 0 };
     let text = serde_json::to_string(&document).map_err(|_| StoreError::Document(key(endpoint)))?;

@@ -136,10 +136,10 @@ impl<'a> Queue<'a> {
     pub(super) fn progress(&self) -> Progress {
         let mut progress = self.earlier.clone();
         progress.ahead = Default::default();
-        if let Some(now) = now() {
+        if let Some(now) = now().map(UnixMillis::get) {
             for stream in Stream::ALL.into_iter().filter(|stream| !self.endpoint.reads(*stream)) {
                 // Not more precise, so that the document changes rarely.
-                progress.cursor.set(stream, Position::before(now.get() / HOUR * HOUR));
+                progress.cursor.set(stream, Position::before(now.saturating_sub(now % HOUR)));
             }
         }
         for lane in &self.lanes {
@@ -216,5 +216,48 @@ impl Lane {
         let is_next = |number: &u64, next: &u64| number.checked_add(1) == Some(*next);
         let ranges = numbers.chunk_by(is_next).filter_map(|range| Some((*range.first()?, *range.last()?)));
         ranges.take(RANGES).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lane(disorder: u64) -> Lane {
+        let (open, waiting) = (BTreeMap::new(), VecDeque::new());
+        let (stream, has_more, looked) = (Stream::Records, true, Instant::now());
+        Lane { stream, disorder, low: None, high: None, open, waiting, has_more, looked }
+    }
+
+    /// Adds entries with these numbers, all in the year 2001.
+    fn add(lane: &mut Lane, numbers: &[u64], is_done: bool) {
+        for number in numbers {
+            lane.open.insert(Position(1_000_000_000_000, *number), Open { at: UnixMillis::new(0), is_done });
+        }
+    }
+
+    #[test]
+    fn the_cursor_stops_before_the_oldest_open_entry() {
+        let mut lane = lane(0);
+        add(&mut lane, &[1, 2, 4], true);
+        add(&mut lane, &[3], false);
+        lane.settle();
+        assert_eq!((lane.low, lane.open.len()), (Some(Position(1_000_000_000_000, 2)), 2));
+        add(&mut lane, &[3], true);
+        lane.settle();
+        assert_eq!((lane.low, lane.open.len()), (Some(Position(1_000_000_000_000, 4)), 0));
+    }
+
+    #[test]
+    fn delivered_entries_stay_while_others_can_come_before_them() {
+        let mut lane = lane(u64::MAX);
+        add(&mut lane, &[1, 2, 3, 7, 8, 10], true);
+        add(&mut lane, &[9], false);
+        lane.settle();
+        assert_eq!((lane.low, lane.ahead()), (None, vec![(1, 3), (7, 8), (10, 10)]));
+        let progress = Progress { cursor: HistoryCursor::default(), ahead: [lane.ahead(), Vec::new(), Vec::new()] };
+        let has = |number| progress.has(Stream::Records, Position(1_000_000_000_000, number));
+        assert_eq!([1, 3, 4, 7, 9, 10, 11].map(has), [true, true, false, true, false, true, false]);
+        assert!(!progress.has(Stream::Replays, Position(1_000_000_000_000, 1)));
     }
 }

@@ -137,16 +137,16 @@ fn the_test_command_prints_the_answer() {
     let folder = Folder::new();
     let receiver = Receiver::start(Mode::Status(500, ""));
     configured(&folder, receiver.port, "");
-    let test = |name: &str| {
+    let answer = |name: &str| {
         let output = command(&folder, &["webhook", "test", name]).output().unwrap();
         (output.status.success(), said(&output))
     };
-    let (is_success, text) = test("shop");
+    let (is_success, text) = answer("shop");
     assert!(!is_success && text.contains("500 Internal Server Error ok"), "{text}");
     receiver.set(Mode::Status(200, ""));
-    let (is_success, text) = test("shop");
+    let (is_success, text) = answer("shop");
     assert!(is_success && text.contains("200 OK ok\n"), "{text}");
-    let (is_success, text) = test("other");
+    let (is_success, text) = answer("other");
     assert!(!is_success && text.contains("no [webhooks.other], only: shop"), "{text}");
     drop(receiver);
 }
