@@ -6,6 +6,9 @@ mod recording;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
 use suntap::platform::{Failure, Verdict};
 
 pub(crate) use self::in_use::InUse;
@@ -16,6 +19,7 @@ use crate::http::{Brand, InvalidKeys, Sender, TrustedProxies};
 use crate::ops::history::History;
 use crate::ops::log::LostLines;
 use crate::ops::metrics::{Api, Metrics};
+use crate::ops::webhooks::{Endpoint, Webhooks};
 use crate::registry::Registry;
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
@@ -34,6 +38,7 @@ pub struct App {
     pub(crate) ops_moved: bool,
     pub(crate) trusted_proxies: TrustedProxies,
     history: Option<History>,
+    webhooks: Webhooks,
     invalid_keys: InvalidKeys,
     log_uids: bool,
 }
@@ -53,6 +58,7 @@ impl App {
             ops_moved: false,
             trusted_proxies: TrustedProxies::default(),
             history: None,
+            webhooks: Webhooks::default(),
             invalid_keys: InvalidKeys::new(0),
             log_uids: false,
         }
@@ -104,6 +110,23 @@ impl App {
         Self { store: self.store.with_history(days > 0), history, ..self }
     }
 
+    /// Returns the same application that posts events to these endpoints. Call it after [`with_history`](Self::with_history).
+    ///
+    /// # Errors
+    /// Returns an error if there is an endpoint, but no history, or if the store cannot keep the cursors.
+    pub async fn with_webhooks(self, endpoints: Vec<Endpoint>) -> anyhow::Result<Self> {
+        let webhooks = Webhooks::new(endpoints, &self.store, self.metrics.webhooks.clone()).await?;
+        Ok(Self { webhooks, ..self })
+    }
+
+    /// Posts events until `end`. The tasks end when all cursors are written.
+    ///
+    /// # Errors
+    /// Returns an error if there are no trusted certificates for an `https` endpoint.
+    pub fn start_webhooks(self: &Arc<Self>, end: &watch::Receiver<()>) -> anyhow::Result<JoinSet<()>> {
+        self.webhooks.start(self, end)
+    }
+
     /// Returns the same application that takes the address of a client, and the id of a request, from the headers of these proxies.
     #[must_use]
     pub fn with_trusted_proxies(self, trusted_proxies: TrustedProxies) -> Self {
@@ -147,7 +170,7 @@ impl App {
     /// Writes and prunes the history until `end`. Afterwards, call [`finish_history`](Self::finish_history).
     pub async fn keep_history(&self, end: impl Future<Output = ()>) {
         match &self.history {
-            Some(history) => history.keep(&self.store, end).await,
+            Some(history) => history.keep(&self.store, &self.webhooks, end).await,
             None => end.await,
         }
     }

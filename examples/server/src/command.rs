@@ -26,6 +26,7 @@ mod serve;
 mod tag;
 mod tap;
 mod tls;
+mod webhook;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -113,6 +114,9 @@ enum Command {
     /// List, create and revoke management keys, which authorise the admin API.
     #[command(subcommand)]
     Manager(manager::Command),
+    /// Test the endpoints of webhooks, which are sections of the configuration file.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Create the secrets, which are kept outside of the store.
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -120,10 +124,10 @@ enum Command {
 
 /// Runs the command, and returns the exit code of the process.
 pub(crate) async fn run(loaded: Loaded<Cli>) -> anyhow::Result<ExitCode> {
-    let Loaded { cli, effective } = loaded;
+    let Loaded { cli, effective, webhooks } = loaded;
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
-        Command::Serve(args) if args.check_config => check_config::run(&args, &effective).await?,
-        Command::Serve(args) => serve::run(args).await?,
+        Command::Serve(args) if args.check_config => check_config::run(&args, &effective, webhooks).await?,
+        Command::Serve(args) => serve::run(args, webhooks).await?,
         Command::Init(args) => init::run(args).await?,
         Command::Import(args) => import::run(args).await?,
         Command::Check(args) => return check::run(args).await,
@@ -142,6 +146,7 @@ pub(crate) async fn run(loaded: Loaded<Cli>) -> anyhow::Result<ExitCode> {
         Command::Manager(command) => manager::run(command).await?,
         Command::Key(command) => key::run(command).await?,
         Command::Reseal(args) => reseal::run(args).await?,
+        Command::Webhook(command) => webhook::run(command, webhooks).await?,
         Command::Secrets(command) => secrets::run(command)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ pub(crate) mod metrics;
 pub mod reload;
 pub mod signals;
 pub mod systemd;
+pub mod webhooks;
 
 /// Runs `work` on a thread of its own, and waits at most `limit` for its end. A write to standard output or standard error blocks
 /// while nobody reads a full pipe, and must not stop the server.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use suntap::{Advance, AsyncCounterStore, CounterId, Mark, SdmReadCtr, UnixMillis};
 use tokio::sync::mpsc;
 
+mod cursors;
 mod embedded;
 mod format;
 mod history;
@@ -26,6 +27,7 @@ mod staged;
 pub use self::embedded::Embedded;
 pub use self::format::FORMAT;
 pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
+pub(crate) use self::history::{Position, STEP};
 pub(crate) use self::measure::Gauges;
 use self::measure::{Calls, timed};
 pub use self::postgres::Postgres;

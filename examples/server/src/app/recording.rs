@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
-use suntap::platform::{Accepted, Failure, Refusal, Verdict};
+use suntap::platform::{Accepted, Failure, Refusal, TapValues, Verdict};
 use suntap::{Advance, AsyncCounterStore, CounterId, SdmReadCtr, UnixMillis};
 
 use super::{App, Verdicts};
 use crate::http::Sender;
-use crate::ops::history::{Line, counter_text};
+use crate::http::page::Seal;
+use crate::ops::history::{History, Line, counter_text};
 use crate::ops::metrics::{Api, word};
 use crate::registry::Registry;
 use crate::store::{self, Entry, StoreError, Stream};
+use crate::time::now;
 use crate::trace;
 
 /// The counters of one request. An accepted tap gets an entry of the history with the commit of its counter.
@@ -51,7 +53,7 @@ impl<'a> Recording<'a> {
     }
 
     /// Counts a verdict, writes it to the log, and records it unless the counter has.
-    pub(crate) fn note(&self, verdict: &Verdicts) {
+    pub(crate) async fn note(&self, verdict: &Verdicts) {
         let word = word(verdict.as_ref());
         let time = self.started.elapsed();
         self.app.metrics.count(self.api, word, time);
@@ -60,13 +62,32 @@ impl<'a> Recording<'a> {
         let Some(history) = &self.app.history else { return };
         let (tag, ctr) = (self.registry.found(), verdict_tap(verdict).map(|tap| tap.ctr));
         match (verdict, &tag) {
-            (Some(Ok(Verdict::Fresh(_))), _) => {}
+            (Some(Ok(Verdict::Fresh(Accepted { tap, .. }))), _) => {
+                self.note_seal(history, &tag.unwrap_or_default(), tap).await;
+            }
             // These have a valid MAC.
             (Some(Ok(Verdict::Refused(Refusal::Replayed { .. } | Refusal::NoCounter))), Some(tag)) => {
                 let id = self.stale.as_ref().filter(|_| ctr.is_some());
                 history.replayed(word, tag, |at| self.entry(at, word, tag, id, ctr));
             }
             _ => history.refused(word, tag.as_deref()),
+        }
+    }
+
+    /// Records that the seal of an accepted tap was opened. The commit of the counter does not know it, so this is another write, before
+    /// the answer: a client that has the answer knows that the line is in the history.
+    async fn note_seal(&self, history: &History, tag: &str, tap: &TapValues) {
+        let seal = match Seal::new(tap.tamper) {
+            Seal::Open => "open",
+            Seal::OpenedBefore => "opened_before",
+            Seal::None | Seal::Closed | Seal::Unknown => return,
+        };
+        let (api, request) = (self.api.name(), self.sender.request.to_string());
+        let line = Line::Seal { seal, tag, ctr: tap.ctr.get(), api, client: self.sender.address, request };
+        let entry = line.entry(now().unwrap_or(UnixMillis::new(0)));
+        if let Err(error) = self.app.store.append(Stream::Records, vec![entry]).await {
+            history.drop_entries(1);
+            tracing::warn!(%error, "an opened seal could not be written to the history");
         }
     }
 
@@ -124,7 +145,7 @@ impl AsyncCounterStore for Recording<'_> {
     }
 }
 
-fn verdict_tap(verdict: &Verdicts) -> Option<&suntap::platform::TapValues> {
+fn verdict_tap(verdict: &Verdicts) -> Option<&TapValues> {
     match verdict {
         Some(Ok(Verdict::Fresh(Accepted { tap, .. }) | Verdict::Refused(Refusal::Replayed { tap, .. }))) => Some(tap),
         _ => None,

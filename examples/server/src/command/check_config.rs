@@ -4,10 +4,11 @@ use suntap_server::store::Address;
 
 use super::println;
 use super::serve::{Args, addresses};
+use super::webhook::{self, Webhooks};
 use crate::config::load::Effective;
 
 /// Reads everything that `serve` needs before it opens a store, and prints the options in effect. Changes nothing.
-pub(crate) async fn run(args: &Args, effective: &[Effective]) -> anyhow::Result<()> {
+pub(crate) async fn run(args: &Args, effective: &[Effective], webhooks: Webhooks) -> anyhow::Result<()> {
     let store = args.store.address()?;
     args.check()?;
     let admin = args.admin_listen.as_ref().filter(|address| !address.starts_with("unix:"));
@@ -20,6 +21,8 @@ pub(crate) async fn run(args: &Args, effective: &[Effective]) -> anyhow::Result<
     }
     args.brand.brand()?;
     let tls = args.tls.read()?;
+    let (endpoints, warnings) = webhook::open(webhooks)?;
+    args.check_webhooks(&endpoints)?;
     for option in effective {
         let value = match &option.value {
             Some(value) => value.clone(),
@@ -31,6 +34,12 @@ pub(crate) async fn run(args: &Args, effective: &[Effective]) -> anyhow::Result<
             None => "-".into(),
         };
         println(&format!("{:<24} {value:<32} {}", option.name, option.origin))?;
+    }
+    for endpoint in &endpoints {
+        println(&endpoint.to_string())?;
+    }
+    for warning in &warnings {
+        println(&format!("warning: {warning}"))?;
     }
     if !args.demo {
         let source = args.store.secrets.source()?;

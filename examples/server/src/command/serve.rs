@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use suntap_server::http::admin::PageLogin;
 use suntap_server::http::{
     AdminListener, Brand, Identity, Limits, TrustedProxy, origin, serve, serve_admin, serve_ops,
 };
 use suntap_server::ops::log::{Log, LogFormat, LogLevel};
 use suntap_server::ops::reload::Reload;
+use suntap_server::ops::webhooks::Endpoint;
 use suntap_server::ops::{signals, systemd};
 use suntap_server::secrets::Secrets;
 use suntap_server::store::{Options, Store};
@@ -21,6 +22,7 @@ use tokio::net::TcpListener;
 use super::brand::BrandArgs;
 use super::print;
 use super::tls::TlsArgs;
+use super::webhook::{self, Webhooks};
 use crate::config::{StoreArgs, count};
 
 #[derive(clap::Args)]
@@ -99,17 +101,38 @@ impl Args {
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         let is_tcp = self.admin_listen.as_ref().is_some_and(|address| !address.starts_with("unix:"));
         if self.admin_page == PageLogin::Proxy && is_tcp && self.trusted_proxies.is_empty() {
-            anyhow::bail!("--admin-page proxy needs --trusted-proxy, or a Unix socket for --admin-listen");
+            bail!("--admin-page proxy needs --trusted-proxy, or a Unix socket for --admin-listen");
         }
         Ok(())
     }
+
+    /// Checks that there is a history if there are webhooks.
+    pub(crate) fn check_webhooks(&self, endpoints: &[Endpoint]) -> anyhow::Result<()> {
+        if !endpoints.is_empty() && self.history_keep == 0 {
+            bail!("webhooks send events from the history, so --history-keep must not be 0");
+        }
+        Ok(())
+    }
+
+    fn endpoints(&self, webhooks: Webhooks) -> anyhow::Result<Vec<Endpoint>> {
+        let (endpoints, warnings) = webhook::open(webhooks)?;
+        self.check_webhooks(&endpoints)?;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        if self.demo && !endpoints.is_empty() {
+            tracing::warn!("a demonstration sends no events to webhooks");
+            return Ok(Vec::new());
+        }
+        Ok(endpoints)
+    }
 }
 
-pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Args, webhooks: Webhooks) -> anyhow::Result<()> {
     let log = Log::start(args.log, args.log_format)?;
     let served = match Traces::start() {
         Ok(traces) => {
-            let served = run_with(args, &log).await;
+            let served = run_with(args, webhooks, &log).await;
             traces.close();
             served
         }
@@ -119,9 +142,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     served
 }
 
-async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
+async fn run_with(args: Args, webhooks: Webhooks, log: &Log) -> anyhow::Result<()> {
     args.check()?;
     let brand = args.brand.brand()?;
+    let endpoints = args.endpoints(webhooks)?;
     let tls = args.tls.read()?;
     for warning in tls.warnings() {
         tracing::warn!("{warning}");
@@ -137,7 +161,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     };
     let origin = origin(listener.local_addr()?, tls.main.is_some());
     // Before anything is served, so that a signal ends no request.
-    let (end, mut hangups) = (signals::end()?, signals::Hangups::new()?);
+    let (end, hangups) = (signals::end()?, signals::Hangups::new()?);
     let of_admin = if admin.is_some() { ADMIN_CONNECTIONS } else { 0 };
     let connections = connections(args.max_connections, args.store.pool.saturating_add(of_admin))?;
     let app = open(&args, &origin, brand).await?;
@@ -152,7 +176,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     let app = app.with_log(log.lost_lines(), args.log_uids).with_invalid_keys(args.invalid_keys);
     let app = app.with_trusted_proxies(args.trusted_proxies.into());
     let app = app.with_history(args.history_keep, args.history_entries);
-    let app = Arc::new(app.with_ops_moved(ops.is_some()));
+    let app = Arc::new(app.with_webhooks(endpoints).await?.with_ops_moved(ops.is_some()));
     let timeout = Duration::from_secs(args.timeout);
     let failed = app.store_failed();
     let (ended, has_ended) = tokio::sync::watch::channel(());
@@ -174,6 +198,7 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
             let _ = has_ended.changed().await;
         }
     };
+    let mut webhooks = app.start_webhooks(&has_ended)?;
     systemd::ready();
     let watchdog = {
         let app = Arc::downgrade(&app);
@@ -195,20 +220,9 @@ async fn run_with(args: Args, log: &Log) -> anyhow::Result<()> {
     let history = app.keep_history(until_end());
     let secrets = if args.demo { None } else { Some(args.store.secrets.source()?) };
     let reload = Reload { secrets, certificates: tls.all() };
-    let reloads = async {
-        let mut end = std::pin::pin!(until_end());
-        let reloads = async {
-            loop {
-                hangups.next().await;
-                reload.run(&app).await;
-            }
-        };
-        tokio::select! {
-            () = reloads => {}
-            () = &mut end => {}
-        }
-    };
-    let (failure, (), (), (), (), ()) = tokio::join!(end, main, ops, admin, history, reloads);
+    let reloads = reload.keep(&app, hangups, until_end());
+    let webhooks = async { while webhooks.join_next().await.is_some() {} };
+    let (failure, (), (), (), (), (), ()) = tokio::join!(end, main, ops, admin, history, reloads, webhooks);
     app.finish_history().await;
     watchdog.abort();
     // Until it has ended, it may hold the application.

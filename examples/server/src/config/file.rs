@@ -1,7 +1,7 @@
 //! The configuration file: TOML whose keys are the names of flags.
 //!
 //! A key at the top is a flag of `serve`, and holds for every command that has the same flag. A section has the name of a command, and
-//! its keys are flags of this command only. The definition of the flags is the only one: the values of the file become the default
+//! its keys are flags of this command only. A section such as `[webhooks.shop]` is an endpoint of webhooks, which has no flag. The definition of the flags is the only one: the values of the file become the default
 //! values of the argument parser, so that a flag or an environment variable overrides them.
 
 use std::any::TypeId;
@@ -13,10 +13,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command};
+use serde::Deserialize as _;
+use suntap_server::ops::webhooks;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::Unshown;
+
+/// The key of the table of webhooks.
+const WEBHOOKS: &str = "webhooks";
 
 /// Flags that are about one run of a command.
 const NOT_IN_FILE: [&str; 13] = [
@@ -42,6 +47,8 @@ const STORE: &str = "store";
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) path: PathBuf,
+    /// The endpoints of webhooks, by name.
+    pub(crate) webhooks: BTreeMap<String, webhooks::Settings>,
     top: Section,
 }
 
@@ -74,17 +81,22 @@ impl Settings {
     pub(crate) fn read(path: &Path, command: &Command) -> anyhow::Result<Self> {
         let file = || format!("configuration file {}", path.display());
         let text = std::fs::read_to_string(path).with_context(file)?;
-        let top = Self::parse(&text, command).map_err(|Problem(span, problem)| {
+        let (top, webhooks) = Self::parse(&text, command).map_err(|Problem(span, problem)| {
             anyhow!("{}:{}: {problem}", path.display(), Place::of(&text, span.start))
         })?;
-        Ok(Self { path: path.into(), top })
+        Ok(Self { path: path.into(), webhooks, top })
     }
 
-    fn parse(text: &str, command: &Command) -> Result<Section, Problem> {
+    fn parse(text: &str, command: &Command) -> Result<(Section, BTreeMap<String, webhooks::Settings>), Problem> {
         // `Display` of the error would quote the line, which may have a password.
-        let table = DeTable::parse(text)
-            .map_err(|error| Problem(error.span().unwrap_or_default(), error.message().to_owned()))?;
-        section(text, table.get_ref(), command, &mut Vec::new(), command)
+        let problem = |error: toml::de::Error| Problem(error.span().unwrap_or_default(), error.message().to_owned());
+        let table = DeTable::parse(text).map_err(problem)?;
+        let mut table = table.into_inner();
+        let webhooks = match table.remove(WEBHOOKS) {
+            Some(tables) => BTreeMap::deserialize(ValueDeserializer::from(tables)).map_err(problem)?,
+            None => BTreeMap::new(),
+        };
+        Ok((section(text, &table, command, &mut Vec::new(), command)?, webhooks))
     }
 
     /// Returns the command with the values of the file as default values.
@@ -168,6 +180,7 @@ fn unknown(name: &str, command: &Command) -> String {
     known.extend(
         command.get_subcommands().filter(|inner| has_settings(inner)).map(|inner| format!("[{}]", inner.get_name())),
     );
+    known.extend((command.get_name() == env!("CARGO_PKG_NAME")).then(|| format!("[{WEBHOOKS}.NAME]")));
     known.sort_unstable();
     format!("unknown key `{name}`, expected one of: {}", known.join(", "))
 }
@@ -317,9 +330,9 @@ mod tests {
         assert!(texts.len() > 12 && texts.contains_key("listen") && texts.contains_key("store"));
         let toml = texts.iter().map(|(name, (toml, _))| format!("{name} = {toml}\n")).collect::<Vec<_>>().concat();
         for toml in [toml.clone(), format!("[serve]\n{toml}")] {
-            let top =
+            let (top, webhooks) =
                 Settings::parse(&toml, &command).unwrap_or_else(|Problem(_, problem)| panic!("{problem}\n{toml}"));
-            let settings = Settings { path: PathBuf::new(), top };
+            let settings = Settings { path: PathBuf::new(), webhooks, top };
             let matches = settings.defaults(Cli::command()).try_get_matches_from(["suntap-server", "serve"]).unwrap();
             let (_, matches) = matches.subcommand().unwrap();
             for arg in arguments() {
@@ -374,8 +387,9 @@ mod tests {
     #[test]
     fn a_section_is_stronger_than_the_top() {
         let text = "pool = 3\n[import]\npool = 4\nmax-meta-keys = 5\n[key.new]\nkind = \"token\"";
-        let top = Settings::parse(text, &Cli::command()).unwrap_or_else(|Problem(_, problem)| panic!("{problem}"));
-        let settings = Settings { path: PathBuf::new(), top };
+        let (top, webhooks) =
+            Settings::parse(text, &Cli::command()).unwrap_or_else(|Problem(_, problem)| panic!("{problem}"));
+        let settings = Settings { path: PathBuf::new(), webhooks, top };
         let pool = |args: &[&str]| {
             let matches = settings.defaults(Cli::command()).try_get_matches_from(args).unwrap();
             let mut matches = &matches;

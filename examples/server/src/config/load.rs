@@ -1,5 +1,6 @@
 //! Reads the command line, the environment and the configuration file.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -7,6 +8,7 @@ use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
+use suntap_server::ops::webhooks;
 
 use super::file::{Settings, is_flag, is_unshown};
 
@@ -14,6 +16,8 @@ use super::file::{Settings, is_flag, is_unshown};
 pub(crate) struct Loaded<C> {
     pub(crate) cli: C,
     pub(crate) effective: Vec<Effective>,
+    /// The endpoints of webhooks in the configuration file, by name.
+    pub(crate) webhooks: BTreeMap<String, webhooks::Settings>,
 }
 
 /// An option in effect.
@@ -48,7 +52,8 @@ pub(crate) fn load<C: CommandFactory + FromArgMatches>(
     let mut parser = command.clone();
     let matches = parser.try_get_matches_from_mut(args).unwrap_or_else(|error| error.exit());
     let cli = C::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut parser).exit());
-    Ok(Loaded { cli, effective: effective(&command, &matches, settings.as_ref()) })
+    let effective = effective(&command, &matches, settings.as_ref());
+    Ok(Loaded { cli, effective, webhooks: settings.map(|settings| settings.webhooks).unwrap_or_default() })
 }
 
 /// Returns the command without the environment variables that are empty: an empty one is not set.

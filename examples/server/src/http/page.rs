@@ -107,7 +107,7 @@ pub(crate) async fn decide<T>(
         Err(error) => decided = without_record(Err(Failure::Registry(error))),
     }
     let (concluded, verdict) = decided;
-    recording.note(&Some(verdict));
+    recording.note(&Some(verdict)).await;
     Some(concluded)
 }
 

@@ -24,7 +24,7 @@ pub(super) async fn ixkio(
     let mut recording = app.record(Api::Ixkio, &registry, &sender);
     let answer =
         in_use.ixkio().answer_async(query.as_deref().unwrap_or_default(), &registry, &mut recording, now()).await;
-    recording.note(&answer.verdict);
+    recording.note(&answer.verdict).await;
     respond(&app, Api::Ixkio, &sender, answer)
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn etrnl(
     let mut recording = app.record(Api::Etrnl, &registry, &sender);
     let key = headers.get("API-Key").map(HeaderValue::as_bytes);
     let answer = in_use.etrnl().answer_async(key, &body, &registry, &mut recording, now()).await;
-    recording.note(&answer.verdict);
+    recording.note(&answer.verdict).await;
     respond(&app, Api::Etrnl, &sender, answer)
 }
 

@@ -46,6 +46,22 @@ pub enum Line<'a> {
         /// The id of the request.
         request: String,
     },
+    /// An accepted tap says that the seal of its tag is open, or was opened before. The tap has a line of its own.
+    Seal {
+        /// `open`, or `opened_before` if the seal is closed again.
+        seal: &'a str,
+        /// The document key of the tag.
+        tag: &'a str,
+        /// The counter in the tap.
+        ctr: u32,
+        /// The API: `ixkio`, `etrnl` or `page`.
+        api: &'a str,
+        /// The address of the client, or `None` if it is unknown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<IpAddr>,
+        /// The id of the request.
+        request: String,
+    },
     /// A number of refusals within a minute.
     Refused {
         /// The verdict as one word, as in the metrics.

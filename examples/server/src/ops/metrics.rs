@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use suntap::platform::{Failure, Refusal, Verdict};
 
 use super::log::LostLines;
+use super::webhooks;
 use crate::store::{Gauges, Store};
 
 /// The buckets, in seconds. An answer from memory takes microseconds, and one from disk takes milliseconds. If the store is down, an
@@ -73,6 +74,7 @@ pub(crate) struct Metrics {
     pub(crate) history_dropped: Counter,
     pub(crate) history_removed: Counter,
     store: Gauges,
+    pub(crate) webhooks: webhooks::Metrics,
 }
 
 impl Metrics {
@@ -102,6 +104,7 @@ impl Metrics {
         registry.register("history_dropped", "Entries that are missing in the history", history_dropped.clone());
         registry.register("history_removed", "Old entries removed from the history", history_removed.clone());
         let store = Gauges::register(&mut registry, store);
+        let webhooks = webhooks::Metrics::register(&mut registry);
         Self {
             registry,
             taps,
@@ -117,6 +120,7 @@ impl Metrics {
             history_dropped,
             history_removed,
             store,
+            webhooks,
         }
     }
 

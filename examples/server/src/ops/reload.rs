@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::task::spawn_blocking;
 
+use super::signals::Hangups;
 use super::systemd;
 use crate::app::App;
 use crate::http::Identity;
@@ -25,8 +26,22 @@ pub struct Reload {
 }
 
 impl Reload {
+    /// Reads everything again at each signal, until `end`.
+    pub async fn keep(&self, app: &App, mut hangups: Hangups, end: impl Future<Output = ()>) {
+        let reloads = async {
+            loop {
+                hangups.next().await;
+                self.run(app).await;
+            }
+        };
+        tokio::select! {
+            () = reloads => {}
+            () = end => {}
+        }
+    }
+
     /// Reads everything again. What cannot be read or is invalid stays as it was, and the log says why.
-    pub async fn run(&self, app: &App) {
+    async fn run(&self, app: &App) {
         systemd::reloading();
         if let Some(source) = &self.secrets {
             match secrets(app, source).await {

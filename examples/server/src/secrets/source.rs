@@ -87,12 +87,8 @@ impl Source {
 
     fn text(&self) -> anyhow::Result<(Zeroizing<String>, bool)> {
         Ok(match self {
-            Self::File(path) => (read(File::open(path)?)?, readable_by_others(path)),
-            Self::Environment => {
-                let text = std::env::var_os(VARIABLE).context("it is not set")?.into_string();
-                // The error would contain the text.
-                (Zeroizing::new(text.map_err(|_| anyhow!("it is not valid UTF-8"))?), false)
-            }
+            Self::File(path) => file(path)?,
+            Self::Environment => (variable(VARIABLE)?, false),
             Self::Descriptor(number) => {
                 if !cfg!(unix) {
                     bail!("file descriptors are supported only on Unix");
@@ -104,9 +100,26 @@ impl Source {
                 })?;
                 (read(file)?, false)
             }
-            Self::Credential(name) => (read(File::open(credential_path(name)?)?)?, false),
+            Self::Credential(name) => (credential(name)?, false),
         })
     }
+}
+
+/// Reads a file. Returns `true` if other users can read it, too.
+pub(crate) fn file(path: &Path) -> anyhow::Result<(Zeroizing<String>, bool)> {
+    Ok((read(File::open(path)?)?, readable_by_others(path)))
+}
+
+/// Reads a systemd credential.
+pub(crate) fn credential(name: &str) -> anyhow::Result<Zeroizing<String>> {
+    read(File::open(credential_path(name)?)?)
+}
+
+/// Reads an environment variable.
+pub(crate) fn variable(name: &str) -> anyhow::Result<Zeroizing<String>> {
+    let text = std::env::var_os(name).context("it is not set")?.into_string();
+    // The error would contain the text.
+    Ok(Zeroizing::new(text.map_err(|_| anyhow!("it is not valid UTF-8"))?))
 }
 
 /// Returns the path of a systemd credential.

@@ -27,6 +27,7 @@ use self::guard::{Guard, Guarded};
 use self::history::Log;
 use super::{Change, Entry, Found, Options, Place, StoreError, Stream, measure, raised};
 
+mod cursors;
 mod format;
 mod guard;
 mod history;

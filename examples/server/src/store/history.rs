@@ -26,10 +26,10 @@ pub enum Stream {
 
 impl Stream {
     /// All streams.
-    pub(super) const ALL: [Self; STREAMS] = [Self::Records, Self::Acts, Self::Replays, Self::Refusals];
+    pub(crate) const ALL: [Self; STREAMS] = [Self::Records, Self::Acts, Self::Replays, Self::Refusals];
 
     /// Returns the name of the table or key of this stream.
-    pub(super) const fn table(self) -> &'static str {
+    pub(crate) const fn table(self) -> &'static str {
         match self {
             Self::Records => "suntap_history",
             Self::Acts => "suntap_acts",
@@ -52,11 +52,11 @@ pub enum Recording {
 
 /// The place of an entry in its stream: a time in milliseconds, and a number that differs for equal times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Position(pub(super) u64, pub(super) u64);
+pub(crate) struct Position(pub(crate) u64, pub(crate) u64);
 
 impl Position {
     /// Returns the last possible position before `time`, or `None` if there is none.
-    fn before(time: u64) -> Option<Self> {
+    pub(crate) fn before(time: u64) -> Option<Self> {
         Some(Self(time.checked_sub(1)?, u64::MAX))
     }
 }
@@ -64,6 +64,26 @@ impl Position {
 /// Where a page of the history starts. Its text can be given to a client and parsed again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HistoryCursor([Option<Position>; STREAMS]);
+
+impl HistoryCursor {
+    /// Returns a cursor with the same position in each stream.
+    pub(crate) const fn at(position: Option<Position>) -> Self {
+        Self([position; STREAMS])
+    }
+
+    /// Returns the position in a stream.
+    pub(crate) fn get(&self, stream: Stream) -> Option<Position> {
+        Stream::ALL.into_iter().zip(self.0).find_map(|(of, position)| position.filter(|_| of == stream))
+    }
+
+    /// Sets the position in a stream.
+    pub(crate) fn set(&mut self, stream: Stream, position: Option<Position>) {
+        let Self(positions) = self;
+        if let Some((_, place)) = Stream::ALL.into_iter().zip(positions).find(|(of, _)| *of == stream) {
+            *place = position;
+        }
+    }
+}
 
 /// Some of the entries of the history, oldest first.
 #[derive(Debug, Default)]
@@ -101,7 +121,7 @@ impl Retention {
 /// The number of streams.
 const STREAMS: usize = 4;
 /// Entries that one step of pruning looks at. A tap may wait for a step.
-pub(super) const STEP: usize = 500;
+pub(crate) const STEP: usize = 500;
 /// Entries of a page, at most.
 const PAGE: usize = 1000;
 /// The clock of Redis may differ this much from that of a server, in milliseconds.
@@ -200,7 +220,8 @@ impl Store {
         Ok(HistoryPage { entries, next: Some(cursor).filter(|_| !is_last) })
     }
 
-    pub(super) async fn entries(
+    /// Returns at most `limit` entries of one stream, in the order of their positions.
+    pub(crate) async fn entries(
         &self,
         stream: Stream,
         after: Option<Position>,
@@ -220,18 +241,20 @@ impl Store {
     /// Returns an error if the store fails.
     pub async fn prune_history(&self, retention: &Retention) -> Result<usize, StoreError> {
         let mut removed = 0_usize;
-        if self.recording() == Recording::Off {
-            return Ok(removed);
-        }
         for stream in Stream::ALL {
-            let count = match &self.kind {
-                Kind::Embedded(store) => store.prune(stream, *retention).await?,
-                Kind::Postgres(store) => self.in_time(Box::pin(store.prune(stream, retention))).await?,
-                Kind::Redis(store) => self.in_time(Box::pin(store.prune(stream, retention))).await?,
-            };
-            removed = removed.saturating_add(count);
+            removed = removed.saturating_add(self.prune_stream(stream, retention).await?);
         }
         Ok(removed)
+    }
+
+    /// Like [`prune_history`](Self::prune_history), for one stream. Removes its oldest entries, at most [`STEP`].
+    pub(crate) async fn prune_stream(&self, stream: Stream, retention: &Retention) -> Result<usize, StoreError> {
+        match &self.kind {
+            _ if self.recording() == Recording::Off => Ok(0),
+            Kind::Embedded(store) => store.prune(stream, *retention).await,
+            Kind::Postgres(store) => self.in_time(Box::pin(store.prune(stream, retention))).await,
+            Kind::Redis(store) => self.in_time(Box::pin(store.prune(stream, retention))).await,
+        }
     }
 }
 

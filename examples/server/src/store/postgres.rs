@@ -13,6 +13,7 @@
 //! quarter of the pool is used for further attempts, so all other taps find free connections.
 
 mod connections;
+mod cursors;
 mod format;
 mod history;
 mod large;

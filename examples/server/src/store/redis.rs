@@ -15,6 +15,7 @@
 //! memory as a whole while it is written.
 
 mod change;
+mod cursors;
 mod format;
 mod history;
 mod settings;

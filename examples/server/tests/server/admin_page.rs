@@ -90,7 +90,8 @@ pub(crate) async fn busy() -> Live {
     }
     taps.push(before(500, &tap("fresh", "number/1001", 17, "etrnl")));
     taps.push(before(26 * 60 * MINUTE, &tap("fresh", "xuid/tag00001", 1, "page")));
-    let act = Line::Admin { act: "tag.enable", subject: "xuid/tag00001", by: "Ann", client: None, request: None };
+    let act =
+        Line::Admin { act: "tag.enable", subject: "xuid/tag00001", detail: "", by: "Ann", client: None, request: None };
     taps.push(before(3 * MINUTE, &act));
     let replays = (0..20).map(|n| before(n * 170_000, &tap("replayed", "xuid/tag00001", 2, "page"))).collect();
     let counts = [
@@ -499,7 +500,7 @@ fn a_socket_has_the_page_too() {
 async fn hidden_characters_and_markup_are_escaped() {
     let bad = "<b>\u{202e}a\u{0}\n&\"'";
     let tag = format!("xuid/{bad}");
-    let act = Line::Admin { act: bad, subject: "xuid/tag00001", by: bad, client: None, request: None };
+    let act = Line::Admin { act: bad, subject: "xuid/tag00001", detail: "", by: bad, client: None, request: None };
     let refused = Line::Refused { verdict: bad, tag: Some(&tag), count: 3 };
     let entries =
         vec![before(10, &tap(bad, &tag, 1, bad)), before(20, &act), before(30, &tap("fresh", "xuid/tag00001", 1, bad))];

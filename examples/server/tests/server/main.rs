@@ -71,3 +71,4 @@ mod unnamed;
 mod v1;
 mod views;
 mod visitors;
+mod webhooks;

@@ -90,6 +90,8 @@ pub(super) struct HistoryQuery {
 pub(super) enum Event {
     /// An accepted tap, or a replay.
     Tap,
+    /// An accepted tap of a tag whose seal was opened.
+    Seal,
     /// A count of refusals in a minute.
     Refused,
     /// What an administrator did.
@@ -100,6 +102,7 @@ impl From<Event> for history::Event {
     fn from(event: Event) -> Self {
         match event {
             Event::Tap => Self::Tap,
+            Event::Seal => Self::Seal,
             Event::Refused => Self::Refused,
             Event::Admin => Self::Admin,
         }

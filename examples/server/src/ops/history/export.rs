@@ -24,6 +24,8 @@ const DISORDER: u64 = 10 * 60 * 1000;
 pub enum Event {
     /// An accepted tap, or a replay.
     Tap,
+    /// An accepted tap of a tag whose seal was opened.
+    Seal,
     /// A count of refusals in a minute.
     Refused,
     /// What an administrator did.
@@ -36,6 +38,7 @@ impl Event {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tap => "tap",
+            Self::Seal => "seal",
             Self::Refused => "refused",
             Self::Admin => "admin",
         }

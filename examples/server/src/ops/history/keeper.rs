@@ -9,6 +9,7 @@ use suntap::UnixMillis;
 use tokio::sync::{mpsc, watch};
 
 use super::counts::{Counted, Counts};
+use crate::ops::webhooks::Webhooks;
 use crate::store::{Entry, Retention, Store, StoreError, Stream};
 use crate::time::now;
 
@@ -76,7 +77,7 @@ impl History {
     }
 
     /// Writes entries and removes old ones until `end`.
-    pub(crate) async fn keep(&self, store: &Store, end: impl Future<Output = ()>) {
+    pub(crate) async fn keep(&self, store: &Store, webhooks: &Webhooks, end: impl Future<Output = ()>) {
         let (ended, mut has_ended) = watch::channel(());
         let mut write_end = has_ended.clone();
         let end = async move {
@@ -85,7 +86,7 @@ impl History {
         };
         let prune = async {
             tokio::select! {
-                () = self.prune_all(store) => {}
+                () = self.prune_all(store, webhooks) => {}
                 _ = has_ended.changed() => {}
             }
         };
@@ -127,9 +128,9 @@ impl History {
         }
     }
 
-    async fn prune_all(&self, store: &Store) {
+    async fn prune_all(&self, store: &Store, webhooks: &Webhooks) {
         loop {
-            match self.prune(store).await {
+            match self.prune(store, webhooks).await {
                 Ok(0) => tokio::time::sleep(PRUNE).await,
                 Ok(_) => tokio::time::sleep(STEP_PAUSE).await,
                 Err(error) => {
@@ -140,10 +141,16 @@ impl History {
         }
     }
 
-    async fn prune(&self, store: &Store) -> Result<usize, StoreError> {
+    async fn prune(&self, store: &Store, webhooks: &Webhooks) -> Result<usize, StoreError> {
         let before = now_or_zero().get().saturating_sub(u64::from(self.days).saturating_mul(DAY));
-        let removed =
-            store.prune_history(&Retention { before: UnixMillis::new(before), entries: self.entries }).await?;
+        let retention = Retention { before: UnixMillis::new(before), entries: self.entries };
+        let mut removed = 0_usize;
+        for stream in Stream::ALL {
+            let oldest = webhooks.oldest(store, stream).await?;
+            let count = store.prune_stream(stream, &retention).await?;
+            webhooks.note_removed(store, stream, oldest.get(..count).unwrap_or(&oldest)).await;
+            removed = removed.saturating_add(count);
+        }
         self.removed.inc_by(u64::try_from(removed).unwrap_or(u64::MAX));
         Ok(removed)
     }

@@ -228,7 +228,8 @@ mod tests {
             request: "0".into(),
         };
         let refused = Line::Refused { verdict: "inactive", tag: Some(tag), count: 3 };
-        let admin = Line::Admin { act: "tag.disable", subject: tag, detail: "", by: "Ann", client: None, request: None };
+        let admin =
+            Line::Admin { act: "tag.disable", subject: tag, detail: "", by: "Ann", client: None, request: None };
         for (line, expected) in [
             (tap, Past::Tap { verdict: "fresh".into(), tag: tag.into(), ctr: Some(7), api: "page".into() }),
             (refused, Past::Refused { verdict: "inactive".into(), tag: Some(tag.into()), count: 3 }),

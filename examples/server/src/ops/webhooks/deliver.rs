@@ -1,0 +1,196 @@
+//! Delivers events to one endpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use hyper::StatusCode;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::client::{Answer, Client};
+use super::endpoint::Endpoint;
+use super::event::Message;
+use super::health::Health;
+use super::lease::Lease;
+use super::metrics::{Metrics, Of};
+use super::queue::{Queue, Ticket};
+use crate::App;
+use crate::time::now;
+
+/// Posts to an endpoint that run at once.
+pub(super) const WINDOW: usize = 8;
+/// The time between two looks for new entries, and between two writes of the cursor. Until it is written, a crash repeats events.
+const TICK: Duration = Duration::from_secs(1);
+/// The time for posts that run when the server ends.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Delivers events to one endpoint.
+#[derive(Debug)]
+pub(super) struct Worker {
+    app: Arc<App>,
+    endpoint: Arc<Endpoint>,
+    client: Client,
+    metrics: Of,
+    health: Health,
+}
+
+/// What happened to an event.
+enum Outcome {
+    /// It was accepted, or given up.
+    Done,
+    /// The endpoint wants no events any more.
+    Gone,
+    /// The server ends.
+    Unsent,
+}
+
+/// Why a worker stops delivering.
+enum Stop {
+    End,
+    /// The endpoint wants no events any more.
+    Gone,
+    /// Another server delivers.
+    Lost,
+}
+
+impl Worker {
+    /// Creates a worker.
+    ///
+    /// # Errors
+    /// Returns an error if there are no trusted certificates for an `https` endpoint.
+    pub(super) fn new(app: Arc<App>, endpoint: Arc<Endpoint>, metrics: &Metrics) -> anyhow::Result<Self> {
+        let client = Client::new(&endpoint)?;
+        let metrics = metrics.of(endpoint.name());
+        Ok(Self { app, endpoint, client, metrics, health: Health::default() })
+    }
+
+    /// Delivers until `end`.
+    pub(super) async fn run(self, mut end: watch::Receiver<()>) {
+        loop {
+            let lease = tokio::select! {
+                lease = Lease::take(&self.app.store, self.endpoint.name()) => lease,
+                _ = end.changed() => return,
+            };
+            let stop = self.deliver(lease, end.clone()).await;
+            self.metrics.waiting.set(0);
+            match stop {
+                Stop::End | Stop::Gone => return,
+                Stop::Lost => tracing::info!("webhook {}: another server delivers", self.endpoint.name()),
+            }
+        }
+    }
+
+    async fn deliver(&self, mut lease: Lease<'_>, mut end: watch::Receiver<()>) -> Stop {
+        let store = &self.app.store;
+        let mut queue = Queue::new(&self.endpoint, lease.progress(), |stream| store.disorder(stream));
+        let mut posts = FuturesUnordered::new();
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_failing = false;
+        let stop = loop {
+            while posts.len() < WINDOW
+                && let Some((ticket, message)) = queue.next()
+            {
+                posts.push(self.send(ticket, message, end.clone()));
+            }
+            let is_tick = tokio::select! {
+                _ = end.changed() => break Stop::End,
+                Some((ticket, outcome)) = posts.next(), if !posts.is_empty() => {
+                    match outcome {
+                        Outcome::Done => queue.finish(ticket),
+                        Outcome::Gone => break Stop::Gone,
+                        Outcome::Unsent => {}
+                    }
+                    false
+                }
+                _ = tick.tick() => true,
+            };
+            if is_tick || (!is_failing && queue.has_more()) {
+                is_failing = self.read(&mut queue, is_tick, is_failing).await;
+            }
+            if is_tick {
+                match lease.save(&queue.progress()).await {
+                    Ok(true) => {}
+                    Ok(false) => return Stop::Lost,
+                    Err(error) => tracing::warn!(%error, "webhook {}: the cursor is not written", self.endpoint.name()),
+                }
+            }
+        };
+        if matches!(stop, Stop::Gone) {
+            tracing::error!(
+                "webhook {}: the endpoint answered 410 Gone. It gets no further events until the server is restarted",
+                self.endpoint.name()
+            );
+        } else {
+            // Posts that wait for their next attempt end at once.
+            let finished = timeout(GRACE, async {
+                while let Some((ticket, outcome)) = posts.next().await {
+                    if matches!(outcome, Outcome::Done) {
+                        queue.finish(ticket);
+                    }
+                }
+            });
+            let _ = finished.await;
+        }
+        lease.end(&queue.progress()).await;
+        stop
+    }
+
+    /// Reads further entries. Returns `true` if the store fails.
+    async fn read(&self, queue: &mut Queue<'_>, is_tick: bool, was_failing: bool) -> bool {
+        let read = queue.read(&self.app.store, is_tick).await;
+        let age = queue.oldest().zip(now()).map_or(0, |(at, now)| now.get().saturating_sub(at.get()) / 1000);
+        self.metrics.waiting.set(i64::try_from(age).unwrap_or(i64::MAX));
+        match read {
+            Ok(()) => false,
+            Err(error) => {
+                if !was_failing {
+                    tracing::warn!(%error, "webhook {}: the history cannot be read", self.endpoint.name());
+                }
+                true
+            }
+        }
+    }
+
+    /// Posts a message until it is accepted.
+    async fn send(&self, ticket: Ticket, message: Message, mut end: watch::Receiver<()>) -> (Ticket, Outcome) {
+        let (first, mut attempts) = (Instant::now(), 0_u32);
+        loop {
+            tokio::select! {
+                () = self.health.pause() => {}
+                _ = end.changed() => return (ticket, Outcome::Unsent),
+            }
+            let (problem, retry_after) = match self.client.post(&self.endpoint, &message).await {
+                Ok(Answer { status, .. }) if status.is_success() => {
+                    self.metrics.delivered.inc();
+                    if self.health.succeed() {
+                        tracing::info!("webhook {} works again", self.endpoint.name());
+                    }
+                    return (ticket, Outcome::Done);
+                }
+                Ok(Answer { status: StatusCode::GONE, .. }) => return (ticket, Outcome::Gone),
+                Ok(Answer { status, retry_after, .. }) => (format!("status {status}"), retry_after),
+                Err(problem) => (problem, None),
+            };
+            attempts = attempts.saturating_add(1);
+            self.metrics.failed.inc();
+            let (name, id) = (self.endpoint.name(), &message.id);
+            if self.health.fail(retry_after) {
+                tracing::warn!(id, attempts, "webhook {name} fails: {problem}");
+            } else {
+                tracing::debug!(id, attempts, "webhook {name} fails: {problem}");
+            }
+            if self.health.gives_up(attempts, first) {
+                self.metrics.given_up.inc();
+                tracing::error!(id, "webhook {name}: the event is given up after {attempts} attempts: {problem}");
+                return (ticket, Outcome::Done);
+            }
+            tokio::select! {
+                () = self.health.back_off(attempts) => {}
+                _ = end.changed() => return (ticket, Outcome::Unsent),
+            }
+        }
+    }
+}

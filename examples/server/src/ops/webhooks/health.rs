@@ -1,0 +1,130 @@
+//! How an endpoint answers, and when the next attempt is made.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::deliver::WINDOW;
+
+/// The time before the second attempt. It doubles with each attempt.
+const FIRST: Duration = Duration::from_secs(5);
+/// The longest time between two attempts.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// The longest time that an endpoint can ask for with `Retry-After`.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+/// An event is given up after this many attempts, about three hours, if the endpoint accepts other events meanwhile.
+const ATTEMPTS: u32 = 12;
+
+/// What the posts to one endpoint share.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    state: Mutex<State>,
+    recovered: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Failures since the last success.
+    failures: usize,
+    last_success: Option<Instant>,
+    /// No post is started before this time.
+    paused_until: Option<Instant>,
+}
+
+impl Health {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while the endpoint has asked for a pause.
+    pub(super) async fn pause(&self) {
+        while let Some(until) = self.paused_until() {
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        self.state().paused_until.filter(|until| *until > Instant::now())
+    }
+
+    /// Notes a success. Returns `true` if it is the first one after failures.
+    pub(super) fn succeed(&self) -> bool {
+        let mut state = self.state();
+        let failures = std::mem::take(&mut state.failures);
+        state.last_success = Some(Instant::now());
+        // Fewer failures may be those of one event, which must not be tried again each time when another one succeeds.
+        if failures >= WINDOW {
+            self.recovered.notify_waiters();
+        }
+        failures > 0
+    }
+
+    /// Notes a failure. Returns `true` if it is the first one after a success.
+    pub(super) fn fail(&self, retry_after: Option<Duration>) -> bool {
+        let mut state = self.state();
+        state.failures = state.failures.saturating_add(1);
+        if let Some(wait) = retry_after {
+            let until = Instant::now().checked_add(wait.min(LONGEST_PAUSE));
+            state.paused_until = state.paused_until.max(until);
+        }
+        state.failures == 1
+    }
+
+    /// Returns `true` if an event that was first tried at `first` is to be given up.
+    pub(super) fn gives_up(&self, attempts: u32, first: Instant) -> bool {
+        attempts >= ATTEMPTS && self.state().last_success.is_some_and(|success| success > first)
+    }
+
+    /// Waits until the next attempt of an event, or until the endpoint works again.
+    pub(super) async fn back_off(&self, attempts: u32) {
+        tokio::select! {
+            () = tokio::time::sleep(delay(attempts)) => {}
+            () = self.recovered.notified() => {}
+        }
+    }
+}
+
+/// Returns the time after a number of failed attempts: between one half and the whole of the doubled time, so that not all events are
+/// tried at the same moment.
+fn delay(attempts: u32) -> Duration {
+    let doubled = FIRST.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1))).min(LONGEST);
+    doubled.mul_f64(fastrand::f64().mul_add(0.5, 0.5))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_doubles_up_to_an_hour() {
+        for (attempts, seconds) in [(1, 5.0), (2, 10.0), (3, 20.0), (10, 2560.0), (11, 3600.0), (u32::MAX, 3600.0)] {
+            let delay = delay(attempts).as_secs_f64();
+            assert!(seconds / 2.0 <= delay && delay <= seconds, "{attempts}: {delay}");
+        }
+    }
+
+    #[test]
+    fn an_event_is_given_up_only_if_others_are_accepted() {
+        let (health, first) = (Health::default(), Instant::now());
+        assert!(health.fail(None) && !health.fail(None));
+        assert!(!health.gives_up(1000, first));
+        assert!(health.succeed() && !health.succeed());
+        assert!(health.gives_up(ATTEMPTS, first) && !health.gives_up(ATTEMPTS - 1, first));
+        assert!(!health.gives_up(ATTEMPTS, Instant::now()));
+    }
+
+    #[test]
+    fn all_posts_wait_for_the_longest_pause() {
+        let health = Health::default();
+        assert_eq!(health.paused_until(), None);
+        let start = Instant::now();
+        for (asked, least) in [(90, 90), (30, 90), (u64::MAX, 24 * 60 * 60)] {
+            health.fail(Some(Duration::from_secs(asked)));
+            let pause = health.paused_until().unwrap() - start;
+            assert!((least..least + 60).contains(&pause.as_secs()), "{pause:?}");
+        }
+    }
+}
