@@ -33,10 +33,11 @@ fn collector() -> (String, mpsc::Receiver<(String, Vec<u8>)>) {
             }
             let mut body = vec![0; length];
             stream.read_exact(&mut body).unwrap();
-            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            // Before the answer, so that everything is there when the server has ended.
             if sender.send((first.trim().to_owned(), body)).is_err() {
                 return;
             }
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
         }
     });
     (address, received)
@@ -55,8 +56,12 @@ fn a_collector_receives_the_spans_of_a_tap() {
     let mut server = Server::spawn(serve);
     let target = tags::target(&tags::tag(1).tap().unwrap());
     assert!(get(&server.address, &target).body.contains("Pass"));
-    let (first, body) = received.recv_timeout(Duration::from_secs(60)).unwrap();
+    // At least one message is sent while the server runs, and the last spans at its end.
+    let (first, mut body) = received.recv_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(first, "POST /v1/traces HTTP/1.1");
+    get(&server.address, "/some/other/path/0123456789ABCDEF");
+    assert!(server.terminate().success());
+    body.extend(received.try_iter().flat_map(|(_, body)| body));
     for text in
         ["suntap-server", "GET /v1/t", "suntap.verdict", "fresh", "store read", "store advance", "suntap.request"]
     {
@@ -67,10 +72,6 @@ fn a_collector_receives_the_spans_of_a_tap() {
     for value in values.chain([query]) {
         assert!(!has(&body, value), "{value} in {:?}", String::from_utf8_lossy(&body));
     }
-    // The last spans are sent at the end.
-    get(&server.address, "/some/other/path/0123456789ABCDEF");
-    assert!(server.terminate().success());
-    let (_, body) = received.recv_timeout(Duration::from_secs(60)).unwrap();
     assert!(has(&body, "GET other") && !has(&body, "0123456789ABCDEF"), "{:?}", String::from_utf8_lossy(&body));
 }
 

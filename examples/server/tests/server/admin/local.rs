@@ -71,7 +71,7 @@ fn a_command_says_what_it_needs_for_a_server() {
         String::from_utf8(output.stderr).unwrap()
     };
     assert!(run("http://127.0.0.1:9", None).contains("SUNTAP_ADMIN_KEY"));
-    assert!(run("https://127.0.0.1:9", Some("k")).contains("expected http://HOST:PORT or unix:PATH"));
+    assert!(run("ftp://127.0.0.1:9", Some("k")).contains("expected https://HOST:PORT, http://HOST:PORT or unix:PATH"));
     assert!(run("http://127.0.0.1:9", Some("k")).contains("cannot connect to http://127.0.0.1:9"));
     assert!(run("unix:/nowhere/s", Some("k")).contains("cannot connect to unix:/nowhere/s"));
 }
