@@ -3,7 +3,7 @@
 # Needs GNU time, and for the other stores redis-server and PostgreSQL. SERVER=PATH measures another program.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-TAGS=${TAGS:-1000000} LIVE_TAGS=${LIVE_TAGS:-100000} PROFILE=${PROFILE:-deploy} STORES=${STORES:-redb postgres}
+TAGS=${TAGS:-1000000} LIVE_TAGS=${LIVE_TAGS:-100000} PROFILE=${PROFILE:-deploy} STORES=${STORES-redb postgres}
 target=${CARGO_TARGET_DIR:-target}/$PROFILE
 SERVER=${SERVER:-$target/suntap-server}
 

@@ -386,8 +386,8 @@ mod tests {
 
     fn tag(number: usize) -> serde_json::Value {
         serde_json::json!({ "tag": { "organisation": 1, "batch": "F/G/B", "xuid": format!("x{number:05}"), "cuid": format!("c{number}"),
-            "uid": format!("04{number:012X}"), "keys": { "plain": { "file": format!("{:032X}", number + 7) } },
-            "counter": { "ctr": number + 1 } } })
+            "uid": format!("04{number:012X}"), "keys": { "plain": { "file": format!("{:032X}", number.saturating_add(7)) } },
+            "counter": { "ctr": number.saturating_add(1) } } })
     }
 
     fn text(lines: impl IntoIterator<Item = serde_json::Value>) -> String {
