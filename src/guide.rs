@@ -16,6 +16,7 @@ chapters! {
     chips "guide/chips.md"
     troubleshooting "guide/troubleshooting.md"
     operating "guide/operating.md"
+    webhooks "guide/webhooks.md"
     importing "guide/importing.md"
     moving "guide/moving.md"
     microcontrollers "guide/microcontrollers.md"

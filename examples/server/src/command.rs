@@ -152,7 +152,7 @@ pub(crate) async fn run(loaded: Loaded<Cli>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whoever read the standard output has closed it.
+/// The reader of standard output has closed it.
 #[derive(Debug)]
 pub(crate) struct Unread;
 

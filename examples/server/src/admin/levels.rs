@@ -261,3 +261,45 @@ fn swap(key: &str, before: &str, after: Option<String>) -> Change {
 fn not_empty(key: &str, inside: &str) -> AdminError {
     AdminError::refused("not_empty", format!("{key} is not empty: it has {inside}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::Actor;
+    use crate::import::{Allowed, Input};
+    use crate::secrets::Secrets;
+    use crate::store::{Address, Options, Pace, Store};
+
+    #[tokio::test]
+    async fn an_interrupted_deletion_goes_on_or_is_ended_by_enabling() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = Address::Embedded(folder.path().join("data.redb"));
+        let store = Store::create(&address, Options::default()).await.unwrap();
+        let secrets = Secrets::random().unwrap();
+        let admin = Admin::new(&store, &secrets, Actor::command_line());
+        let import = async |lines: &str| {
+            admin.import(&mut Input::text(lines), Allowed::default(), Pace::Alone, |_| ()).await.map(drop)
+        };
+        import("{\"organisation\":{\"id\":5,\"name\":\"Five\"}}\n{\"folder\":{\"organisation\":5,\"path\":\"X\"}}")
+            .await
+            .unwrap();
+        let (place, key) = (Place::Level(5, "X".into()), key::level(5, "X"));
+        let close = async || {
+            let before = admin.existing(&key).await.unwrap().1.unwrap();
+            let closing = closed(&place, &key, &before).unwrap();
+            store.change(&swap(&key, &before, Some(closing.text))).await.unwrap();
+        };
+        let group = r#"{"tagGroup":{"organisation":5,"path":"X/Y"}}"#;
+
+        close().await;
+        let refused = import(group).await.unwrap_err().to_string();
+        assert!(refused.contains("level/5/X is being deleted"), "{refused}");
+        admin.set_state(&place, State::Active).await.unwrap();
+        import(group).await.unwrap();
+        admin.delete_level(&Place::Level(5, "X/Y".into())).await.unwrap();
+        close().await;
+        admin.delete_level(&place).await.unwrap();
+        assert!(admin.level(5, "X").await.is_err());
+        store.close().await;
+    }
+}

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use suntap_server::text::counted;
 
 use crate::client::{Client, Server, get};
 use crate::demo::start;
@@ -36,7 +37,8 @@ pub(crate) fn imported(lines: &[Value]) -> (Folder, String) {
     tags::write(&file, lines);
     let run = |args: &[&str]| folder.print(args);
     let tags = lines.iter().filter(|line| line.get("tag").is_some()).count();
-    let report = format!("{tags} tags imported, and {} other lines\n", lines.len() - tags);
+    let (tags, others) = (counted(tags, "tag"), counted(lines.len() - tags, "other line"));
+    let report = format!("{tags} imported, and {others}\n");
     // Warnings may follow.
     assert!(run(&["import", file.to_str().unwrap()]).starts_with(&report));
     let key = run(&["key", "new", "--organisation", "1"]).trim().to_owned();

@@ -12,6 +12,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 use crate::backends;
 use crate::client::{Client, Server, get};
 use crate::tags::{self, Folder};
+use crate::webhooks::receiver::SECRET;
 
 const DASHBOARD: &str = include_str!("../../packaging/grafana-dashboard.json");
 const ALERTS: &str = include_str!("../../packaging/prometheus-alerts.yaml");
@@ -25,7 +26,12 @@ fn metrics(store: &str, folder: &Folder) -> String {
         import(&store, tags::secrets(), &lines, Allowed::default(), |_| ()).await.unwrap();
         store.close().await;
     });
-    let server = Server::on(store, &folder.secrets());
+    let config = folder.path("suntap.toml");
+    std::fs::write(&config, "[webhooks.shop]\nurl = \"http://127.0.0.1:9/\"\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_suntap-server"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--store", store]).arg("--config").arg(config);
+    command.arg("--secrets-file").arg(folder.secrets()).env("SUNTAP_WEBHOOK_SECRET_SHOP", SECRET);
+    let server = Server::spawn(command);
     let target = tags::target(&tags::tag(1).tap().unwrap());
     assert!(get(&server.address, &target).body.contains("Pass"));
     assert!(!get(&server.address, &target).body.contains("Pass"));
@@ -125,8 +131,8 @@ fn the_examples_use_metrics_that_the_server_exports() {
 fn the_alert_rules_are_valid() {
     match Command::new("promtool").args(["check", "rules"]).arg(Path::new(ALERTS_PATH)).output() {
         Ok(output) => assert!(output.status.success(), "{output:?}"),
-        // The other test parses the file all the same.
-        Err(_) => backends::skipped("promtool"),
+        // Few have it, and the other test parses the file.
+        Err(error) => eprintln!("promtool is not installed, so the queries are not checked: {error}"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Webhooks: each event arrives, signed, whatever the receiver does, and no tap waits for it.
 
-mod receiver;
+pub(crate) mod receiver;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -209,18 +209,6 @@ fn deletion(live: &Live) {
     live.print(&["key", "revoke", &id.unwrap()]);
     live.print(&["organisation", "delete", "5"]);
     assert!(live.fail(&["organisation", "show", "5"]).contains("there is no organisation/5"));
-    // A deletion that was interrupted goes on, or is ended by enabling.
-    live.import(&[around, folder_of(5), json!({ "folder": { "organisation": 5, "path": "X", "closing": true } })]);
-    let group = json!({ "tagGroup": { "organisation": 5, "path": "X/Y" } });
-    tags::write(&live.folder.path("group"), std::slice::from_ref(&group));
-    let path = live.folder.path("group").to_str().unwrap().to_owned();
-    assert!(live.fail(&["import", &path]).contains("level/5/X is being deleted"));
-    live.print(&["folder", "enable", "--organisation", "5", "X"]);
-    live.import(&[group]);
-    live.print(&["group", "delete", "--organisation", "5", "X/Y"]);
-    live.import(&[json!({ "folder": { "organisation": 5, "path": "X", "closing": true } })]);
-    live.print(&["folder", "delete", "--organisation", "5", "X"]);
-    live.print(&["organisation", "delete", "5"]);
     // The account is free again.
     live.import(&[json!({ "organisation": { "id": 6, "name": "Six", "account": "five55" } }), folder_of(6)]);
     live.print(&["folder", "delete", "--organisation", "6", "X"]);
