@@ -289,7 +289,7 @@ fn only_a_key_that_can_do_nothing_but_read_opens_the_page() {
     let patch = live.print(&["manager", "new", "--label", "App", "--role", "patch", "--organisation", "1"]);
     let expired = live.print(&["manager", "new", "--label", "Old", "--role", "read-only", "--expires", "10s"]);
     while get(&live, "/", &basic("Old", expired.trim())).status == 200 {
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     let api_key = live.print(&["key", "new", "--organisation", "1"]);
     let other = "This key can do more than read";
