@@ -255,6 +255,46 @@ fn no_tap_waits_for_a_receiver_that_hangs() {
     receiver.wait("all taps", |receiver| receiver.counters() == (1..=120).collect::<Vec<_>>());
 }
 
+/// The heads of such answers come faster than they are read, so the thread that reads them never waits.
+#[test]
+fn no_tap_waits_for_a_receiver_that_never_ends_its_heads() {
+    let folder = Folder::new();
+    let data = folder.path("data.redb");
+    let data = data.to_str().unwrap();
+    imported(data);
+    let receiver = Receiver::start(Mode::Informational);
+    let config = configured(&folder, receiver.port, "");
+    let server = serve(data, &folder, &config, &[]);
+    let mut tag = tags::tag(0);
+    taps(&server, &mut tag, 10);
+    receiver.wait("posts", |receiver| receiver.posts().len() >= 2);
+    let start = Instant::now();
+    taps(&server, &mut tag, 30);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let start = Instant::now();
+    while metric(&server, "suntap_webhook_failed_total") == 0 {
+        assert!(start.elapsed() < Duration::from_secs(60), "the posts do not end");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Many refused events of one tag do not hold back those of another one.
+#[test]
+fn refused_events_do_not_hold_back_others() {
+    let folder = Folder::new();
+    let data = folder.path("data.redb");
+    let data = data.to_str().unwrap();
+    imported(data);
+    let receiver = Receiver::start(Mode::Refuse("xuid/tag00000"));
+    let config = configured(&folder, receiver.port, "events = [\"tap.accepted\"]\n");
+    let server = serve(data, &folder, &config, &[]);
+    taps(&server, &mut tags::tag(0), 30);
+    taps(&server, &mut tags::tag(1), 30);
+    receiver.wait("the events of the other tag", |receiver| receiver.counters() == (1..=30).collect::<Vec<_>>());
+    receiver.set(ACCEPT);
+    receiver.wait("all events", |receiver| receiver.counters().len() == 60);
+}
+
 /// The receiver dies and comes back, and the server is killed: no accepted tap is missing, and an event always has the same id.
 fn a_kill_loses_no_event(url: &str) {
     let folder = Folder::new();

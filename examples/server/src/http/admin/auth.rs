@@ -76,8 +76,9 @@ pub(super) async fn same_site(State(state): State<Arc<AdminState>>, request: Req
 pub(super) fn check_site(state: &AdminState, request: &Request) -> Result<(), ApiError> {
     let refused = |status, name, message: &str| Err(ApiError::Http(status, name, message.into()));
     let headers = request.headers();
-    let site = headers.get("sec-fetch-site").map_or(&b"none"[..], HeaderValue::as_bytes);
-    if headers.contains_key(header::ORIGIN) || !matches!(site, b"none" | b"same-origin") {
+    let mut sites = headers.get_all("sec-fetch-site").into_iter();
+    let is_same = sites.all(|site| matches!(site.as_bytes(), b"none" | b"same-origin"));
+    if headers.contains_key(header::ORIGIN) || !is_same {
         return refused(StatusCode::FORBIDDEN, "cross_origin", "web pages must not use this API");
     }
     if !is_known_host(headers, &state.hosts) {
@@ -102,6 +103,10 @@ fn is_known_host(headers: &HeaderMap, hosts: &[String]) -> bool {
     let mut all = headers.get_all(header::HOST).into_iter();
     let (Some(host), None) = (all.next(), all.next()) else { return false };
     let Ok(authority) = Authority::try_from(host.as_bytes()) else { return false };
+    // The part before an `@` would not be looked at.
+    if authority.as_str().contains('@') {
+        return false;
+    }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     host.parse::<IpAddr>().is_ok()
         || host.eq_ignore_ascii_case("localhost")

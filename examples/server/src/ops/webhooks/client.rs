@@ -5,15 +5,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::DateTime;
 use http_body_util::{BodyExt as _, Collected, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
 
 use super::endpoint::Endpoint;
 use super::event::Message;
@@ -29,9 +31,18 @@ const IDLE: Duration = Duration::from_secs(30);
 const MAX_BODY: usize = 16 * 1024;
 const AGENT: &str = concat!("suntap-server/", env!("CARGO_PKG_VERSION"));
 
+/// The time for the body of an answer. Its status counts without it.
+const BODY: Duration = Duration::from_secs(2);
+
 /// A client for one endpoint. It follows no redirect, and uses no proxy.
+///
+/// It has a thread of its own: an endpoint that sends without end may keep the thread busy, which no timeout there can interrupt, and must
+/// not delay taps.
 #[derive(Debug)]
-pub(super) struct Client(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(super) struct Client {
+    http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    thread: Option<Runtime>,
+}
 
 /// An answer to a message.
 #[derive(Debug)]
@@ -65,7 +76,8 @@ impl Client {
         let connector = builder.https_or_http().enable_http1().wrap_connector(http);
         let mut client = legacy::Client::builder(TokioExecutor::new());
         client.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
-        Ok(Self(client.build(connector)))
+        let thread = Builder::new_multi_thread().worker_threads(1).thread_name("webhook").enable_all().build()?;
+        Ok(Self { http: client.build(connector), thread: Some(thread) })
     }
 
     /// Posts a message.
@@ -73,26 +85,49 @@ impl Client {
     /// # Errors
     /// Returns why there is no answer. The text does not have the URL.
     pub(super) async fn post(&self, endpoint: &Endpoint, message: &Message) -> Result<Answer, String> {
-        let answer = tokio::time::timeout(LIMIT, self.post_unlimited(endpoint, message)).await;
-        answer.unwrap_or_else(|_| Err(format!("no answer in {} s", LIMIT.as_secs())))
+        let request = request(endpoint, message)?;
+        let Some(thread) = &self.thread else { return Err("the client has ended".into()) };
+        let http = self.http.clone();
+        // Ends the post when it is dropped.
+        let mut posts = JoinSet::new();
+        posts.spawn_on(
+            async move { answer(http.request(request).await.map_err(|error| causes(&error))?).await },
+            thread.handle(),
+        );
+        match tokio::time::timeout(LIMIT, posts.join_next()).await {
+            Ok(Some(Ok(answer))) => answer,
+            Ok(_) => Err("the post was interrupted".into()),
+            Err(_) => Err(format!("no answer in {} s", LIMIT.as_secs())),
+        }
     }
+}
 
-    async fn post_unlimited(&self, endpoint: &Endpoint, message: &Message) -> Result<Answer, String> {
-        let seconds = now().map_or(0, |now| now.get() / 1000);
-        let request = Request::post(endpoint.url())
-            .header(CONTENT_TYPE, "application/json")
-            .header(USER_AGENT, AGENT)
-            .header("webhook-id", &message.id)
-            .header("webhook-timestamp", seconds)
-            .header("webhook-signature", endpoint.secrets.sign(&message.id, seconds, &message.body))
-            .body(Full::from(message.body.clone()));
-        let request = request.map_err(|error| error.to_string())?;
-        let response = self.0.request(request).await.map_err(|error| causes(&error))?;
-        let (status, retry_after) = (response.status(), retry_after(response.headers()));
-        // Read, so that the connection can be used again.
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
-        Ok(Answer { status, retry_after, body: body.map(Collected::to_bytes).unwrap_or_default() })
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.shutdown_background();
+        }
     }
+}
+
+fn request(endpoint: &Endpoint, message: &Message) -> Result<Request<Full<Bytes>>, String> {
+    let seconds = now().map_or(0, |now| now.get() / 1000);
+    let request = Request::post(endpoint.url())
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, AGENT)
+        .header("webhook-id", &message.id)
+        .header("webhook-timestamp", seconds)
+        .header("webhook-signature", endpoint.secrets.sign(&message.id, seconds, &message.body))
+        .body(Full::from(message.body.clone()));
+    request.map_err(|error| error.to_string())
+}
+
+async fn answer(response: Response<Incoming>) -> Result<Answer, String> {
+    let (status, retry_after) = (response.status(), retry_after(response.headers()));
+    // Read, so that the connection can be used again.
+    let body = tokio::time::timeout(BODY, Limited::new(response.into_body(), MAX_BODY).collect()).await;
+    let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
+    Ok(Answer { status, retry_after, body })
 }
 
 /// Returns an error with its causes.

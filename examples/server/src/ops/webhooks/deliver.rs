@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use hyper::StatusCode;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::client::{Answer, Client};
@@ -21,6 +21,8 @@ use crate::time::now;
 
 /// Posts to an endpoint that run at once.
 pub(super) const WINDOW: usize = 8;
+/// Events that wait for their next attempt, or are being posted. If the endpoint refuses as many, all others wait.
+const TRIED: usize = 1000;
 /// The time between two looks for new entries, and between two writes of the cursor. Until it is written, a crash repeats events.
 const TICK: Duration = Duration::from_secs(1);
 /// The time for posts that run when the server ends.
@@ -34,6 +36,7 @@ pub(super) struct Worker {
     client: Client,
     metrics: Of,
     health: Health,
+    permits: Semaphore,
 }
 
 /// What happened to an event.
@@ -63,7 +66,7 @@ impl Worker {
     pub(super) fn new(app: Arc<App>, endpoint: Arc<Endpoint>, metrics: &Metrics) -> anyhow::Result<Self> {
         let client = Client::new(&endpoint)?;
         let metrics = metrics.of(endpoint.name());
-        Ok(Self { app, endpoint, client, metrics, health: Health::default() })
+        Ok(Self { app, endpoint, client, metrics, health: Health::default(), permits: Semaphore::new(WINDOW) })
     }
 
     /// Delivers until `end`.
@@ -90,7 +93,7 @@ impl Worker {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_failing = false;
         let stop = loop {
-            while posts.len() < WINDOW
+            while posts.len() < TRIED
                 && let Some((ticket, message)) = queue.next()
             {
                 posts.push(self.send(ticket, message, end.clone()));
@@ -162,7 +165,11 @@ impl Worker {
                 () = self.health.pause() => {}
                 _ = end.changed() => return (ticket, Outcome::Unsent),
             }
-            let (problem, retry_after) = match self.client.post(&self.endpoint, &message).await {
+            // An event that waits for its next attempt takes no place of another one.
+            let permit = self.permits.acquire().await;
+            let posted = self.client.post(&self.endpoint, &message).await;
+            drop(permit);
+            let (problem, retry_after) = match posted {
                 Ok(Answer { status, .. }) if status.is_success() => {
                     self.metrics.delivered.inc();
                     if self.health.succeed() {

@@ -4,6 +4,7 @@
 //! removes. If the process ends before, the table is found when the file is opened, and the old documents are restored. Marks that
 //! were raised stay raised: a lower counter would let taps pass once more.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -96,7 +97,19 @@ impl Embedded {
         let history = history.to_vec();
         let write = move || {
             let _turn = turn;
-            slices.write_all(staged, &history)
+            let (database, guard, changes) =
+                (Arc::clone(&slices.database), Arc::clone(&slices.guard), Arc::clone(&slices.changes));
+            // Also after a panic, nobody may build on a part of the change.
+            let written = catch_unwind(AssertUnwindSafe(|| slices.write_all(staged, &history)));
+            let written = written.unwrap_or(Err(StoreError::Closed));
+            if written.is_err() {
+                let undone = verified(&guard, || undo(&database));
+                changes.fetch_add(1, Ordering::SeqCst);
+                if let Err(error) = undone {
+                    guard.fail(&format!("an import failed, and is undone when the file is opened next: {error}"));
+                }
+            }
+            written
         };
         tokio::task::spawn_blocking(write).await.unwrap_or(Err(StoreError::Closed))
     }
@@ -181,7 +194,10 @@ impl Slices {
                         Write::Mark(id, mark) => raise(&mut marks, id, *mark)?,
                         Write::Document(key, text) => {
                             let before = put(&mut documents, key, text.as_deref())?;
-                            undo.insert(&**key, before.as_ref().map(AccessGuard::value))?;
+                            // The first one is the document before the change.
+                            if undo.get(&**key)?.is_none() {
+                                undo.insert(&**key, before.as_ref().map(AccessGuard::value))?;
+                            }
                         }
                     }
                 }

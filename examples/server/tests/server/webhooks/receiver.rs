@@ -21,6 +21,10 @@ pub(super) enum Mode {
     /// With 200, after this time.
     Late(Duration),
     Hang,
+    /// With informational heads (status 103) without end.
+    Informational,
+    /// With 500 for this tag, otherwise with 204.
+    Refuse(&'static str),
 }
 
 pub(super) const ACCEPT: Mode = Mode::Status(204, "");
@@ -126,8 +130,12 @@ fn answer(stream: &mut BufReader<TcpStream>, mode: &Mutex<Mode>, posts: &Mutex<V
     Webhook::new(SECRET).unwrap().verify(&body, &headers).unwrap();
     assert_eq!(headers["content-type"], "application/json");
     let id = headers["webhook-id"].to_str().unwrap().to_owned();
-    let body = serde_json::from_slice(&body).unwrap();
-    let mode = *mode.lock().unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let mode = match *mode.lock().unwrap() {
+        Mode::Refuse(tag) if body["data"]["tag"] == tag => Mode::Status(500, ""),
+        Mode::Refuse(_) => ACCEPT,
+        mode => mode,
+    };
     let is_accepted = matches!(mode, Mode::Status(200..300, _) | Mode::Late(_));
     let note = || posts.lock().unwrap().push(Post { id, body, is_accepted });
     let (status, header) = match mode {
@@ -136,6 +144,13 @@ fn answer(stream: &mut BufReader<TcpStream>, mode: &Mutex<Mode>, posts: &Mutex<V
             std::thread::sleep(Duration::from_secs(60));
             return None;
         }
+        Mode::Informational => {
+            note();
+            let heads = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(4000);
+            while stream.get_mut().write_all(&heads).is_ok() {}
+            return None;
+        }
+        Mode::Refuse(_) => return None,
         Mode::Late(time) => {
             std::thread::sleep(time);
             note();
