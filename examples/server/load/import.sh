@@ -8,18 +8,10 @@ target=${CARGO_TARGET_DIR:-target}/$PROFILE
 SERVER=${SERVER:-$target/suntap-server}
 
 [ -n "${NO_BUILD:-}" ] || cargo build --profile "$PROFILE" --locked -q -p suntap-server --bin suntap-server --example taps
-work=$(mktemp -d) pids=()
-# shellcheck disable=SC2317
-clean() {
-    for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap clean EXIT
-chmod 755 "$work"
+# shellcheck source=examples/server/load/local.sh
+. examples/server/load/local.sh
 export SUNTAP_SECRETS_FILE="$work/secrets.json"
 "$target/examples/taps" "$TAGS" 0 "$work"
-
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # Name, store, options.
 measure() {
@@ -38,22 +30,8 @@ for store in $STORES; do
         rm "$work/data.redb"
         ;;
     postgres)
-        # A folder with all of its programs: a distribution may keep them out of the path, or only some of them in it.
-        programs=$(dirname "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1 || command -v initdb)")
-        port=$(free_port) as=()
-        mkdir "$work/postgres"
-        # It refuses to run as root.
-        if [ "$(id -u)" = 0 ]; then
-            as=(setpriv --reuid postgres --regid postgres --clear-groups)
-            chown postgres: "$work/postgres"
-        fi
-        cd "$work/postgres"
-        "${as[@]}" "$programs/initdb" -U suntap -A trust -D data >/dev/null
-        "${as[@]}" "$programs/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -k "$work/postgres" >/dev/null 2>&1 &
-        pids+=($!)
-        cd - >/dev/null
-        until "$programs/pg_isready" -q -h 127.0.0.1 -p "$port"; do sleep 0.2; done
-        measure "PostgreSQL" "postgres://suntap@127.0.0.1:$port/postgres"
+        start_postgres "$(postgres_programs)"
+        measure "PostgreSQL" "$postgres_url"
         kill -INT "${pids[-1]}"
         wait "${pids[-1]}" 2>/dev/null || true
         rm -rf "$work/postgres"

@@ -7,19 +7,11 @@ SECONDS_EACH=${SECONDS_EACH:-8} CONNECTIONS=${CONNECTIONS:-256} TAGS=${TAGS:-200
 export THREADS=${THREADS:-1}
 
 cargo build --profile deploy --locked -q -p suntap-server --bin suntap-server --example taps
-work=$(mktemp -d) pids=()
-# shellcheck disable=SC2317
-clean() {
-    for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap clean EXIT
-chmod 755 "$work"
+# shellcheck source=examples/server/load/local.sh
+. examples/server/load/local.sh
 
 target/deploy/examples/taps "$TAGS" "$ROUNDS" "$work"
 printf '/healthz\n%.0s' {1..1000} >"$work/healthz"
-
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 # What of the taps was accepted, by the server's own figures.
 fresh() { curl -s "http://$1/metrics" | sed -n 's/^suntap_taps_total{api="ixkio",verdict="fresh"} //p'; }
@@ -60,22 +52,8 @@ if command -v redis-server >/dev/null; then
     measure "Redis, appendfsync always" "redis://127.0.0.1:$port"
 fi
 
-# A folder with all of its programs: a distribution may keep them out of the path, or only some of them in it.
-postgres=$(dirname "$(ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1 || true)")
-[ "$postgres" != . ] || postgres=$(dirname "$(command -v initdb || true)")
-if [ "$postgres" != . ]; then
-    port=$(free_port) as=()
-    mkdir "$work/postgres"
-    # It refuses to run as root.
-    if [ "$(id -u)" = 0 ]; then
-        as=(setpriv --reuid postgres --regid postgres --clear-groups)
-        chown postgres: "$work/postgres"
-    fi
-    cd "$work/postgres"
-    "${as[@]}" "$postgres/initdb" -U suntap -A trust -D data >/dev/null
-    "${as[@]}" "$postgres/postgres" -D data -p "$port" -c listen_addresses=127.0.0.1 -k "$work/postgres" >/dev/null 2>&1 &
-    pids+=($!)
-    cd - >/dev/null
-    until "$postgres/pg_isready" -q -h 127.0.0.1 -p "$port"; do sleep 0.2; done
-    measure "PostgreSQL" "postgres://suntap@127.0.0.1:$port/postgres" --pool 32
+programs=$(postgres_programs)
+if [ -n "$programs" ]; then
+    start_postgres "$programs"
+    measure "PostgreSQL" "$postgres_url" --pool 32
 fi
