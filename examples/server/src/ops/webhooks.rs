@@ -13,9 +13,9 @@
 //! **Servers that share a database** take turns: one of them has the lease of an endpoint and delivers. If it is killed,
 //! another one goes on after 30 s.
 //!
-//! In PostgreSQL, an entry can become visible after newer ones. The reader looks again at the entries of the last time, 30 s and
-//! twice the value of `--timeout`, so it skips none unless a transaction is later, or the clocks of the servers differ by more than
-//! 30 s. For counts of refusals, which are written when their minute has ended, this time is 12 minutes longer.
+//! In PostgreSQL, an entry can become visible after newer ones. The reader therefore reads recent entries again, for 30 s plus twice
+//! the value of `--timeout`. It skips an entry only if the commit is later than that, or if the clocks of the servers differ by more
+//! than 30 s. For counts of refusals, which are written when their minute has ended, this time is 12 minutes longer.
 
 mod client;
 mod deliver;

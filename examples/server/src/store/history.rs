@@ -99,7 +99,7 @@ pub struct HistoryPage {
 pub struct Retention {
     /// Older entries are removed.
     pub before: UnixMillis,
-    /// The number of accepted taps that are kept. Of each other stream, a tenth of it is kept.
+    /// The number of accepted taps that are kept. Each other stream keeps a tenth of this number.
     pub entries: u64,
 }
 

@@ -36,8 +36,8 @@ const BODY: Duration = Duration::from_secs(2);
 
 /// A client for one endpoint. It follows no redirect, and uses no proxy.
 ///
-/// It has a thread of its own: an endpoint that sends without end may keep the thread busy, which no timeout there can interrupt, and must
-/// not delay taps.
+/// It has a thread of its own. An endpoint that sends without end can keep a thread busy so that no timeout on it fires. Taps must not
+/// depend on such a thread.
 #[derive(Debug)]
 pub(super) struct Client {
     http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,

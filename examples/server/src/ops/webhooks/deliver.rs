@@ -21,7 +21,7 @@ use crate::time::now;
 
 /// Posts to an endpoint that run at once.
 pub(super) const WINDOW: usize = 8;
-/// Events that wait for their next attempt, or are being posted. If the endpoint refuses as many, all others wait.
+/// The most events that are being posted or wait for their next attempt. If the endpoint refuses so many, all other events wait.
 const TRIED: usize = 1000;
 /// The time between two looks for new entries, and between two writes of the cursor. Until it is written, a crash repeats events.
 const TICK: Duration = Duration::from_secs(1);

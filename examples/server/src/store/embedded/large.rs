@@ -1,7 +1,7 @@
 //! Large changes of a data file: in one transaction, or beside taps in many short ones.
 //!
 //! The short transactions of a change belong together. Each of them also keeps the old documents in a table, which the last one
-//! removes. If the process ends before, the table is found when the file is opened, and the old documents are restored. Marks that
+//! removes. If the change fails, the old documents are restored at once, and if the process ends, when the file is opened. Marks that
 //! were raised stay raised: a lower counter would let taps pass once more.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
