@@ -14,12 +14,14 @@ mod lanes;
 pub mod lrp;
 mod soft;
 mod suite;
+mod wipe;
 
 #[cfg(feature = "emulator")]
 pub(crate) use backend::Encryptor;
-pub(crate) use backend::{decrypt_by_each, side_by_side};
+pub(crate) use backend::{decrypt_by_each, side_by_side, wiping};
 #[cfg(feature = "emulator")]
 pub(crate) use block::BlockEncrypt;
-pub(crate) use block::{Block, LANES, Secret, padded};
+pub(crate) use block::{Block, LANES, padded};
 pub(crate) use cmac::Cmac;
 pub(crate) use suite::{PiccCipher, PiccWire, Suite, SuiteCmac};
+pub(crate) use wipe::{Secret, on_wiped_stack};

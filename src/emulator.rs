@@ -31,7 +31,7 @@ use core::fmt;
 use core::ops::Deref;
 
 use crate::cipher::lrp::Lrp;
-use crate::cipher::{Block, BlockEncrypt as _, Encryptor, Suite, padded};
+use crate::cipher::{Block, BlockEncrypt as _, Encryptor, Secret, Suite, padded};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::SdmLayout;
 use crate::sun::mac::SdmMac;
@@ -174,12 +174,12 @@ impl EmulatedTag {
     /// # Errors
     /// Returns [`ReadLimit`] if the counter has reached SDMReadCtrLimit, which is `FFFFFFh` by default.
     pub fn tap(&mut self) -> Result<Url, ReadLimit> {
-        let prf = Encryptor::new(&self.seed);
+        let prf = Secret(Encryptor::new(&self.seed));
         let mut blocks = [[0; 16]; 2];
         for (number, block) in (0..).zip(&mut blocks) {
             let [low, mid, high] = self.ctr.to_lsb_first();
             *block = padded([number, low, mid, high]);
-            prf.encrypt(block);
+            prf.0.encrypt(block);
         }
         self.tap_with(&padded(blocks.as_flattened().iter().copied()))
     }
@@ -248,7 +248,7 @@ impl EmulatedTag {
         match self.suite {
             Suite::Aes => {
                 let mut block: Block = padded(head.chain(*random));
-                Encryptor::new(self.meta_key.expose_bytes()).encrypt(&mut block);
+                Secret(Encryptor::new(self.meta_key.expose_bytes())).0.encrypt(&mut block);
                 put_digits(file, at, &block);
             }
             Suite::Lrp(enabled) => {
@@ -286,7 +286,7 @@ fn encrypt_file_data(suite: Suite, key: &EncKey, ctr: SdmReadCtr, blocks: &mut [
     let secret = key.expose_bytes();
     match suite {
         Suite::Aes => {
-            let cipher = Encryptor::new(secret);
+            let Secret(cipher) = &Secret(Encryptor::new(secret));
             let mut chain: Block = padded(ctr);
             cipher.encrypt(&mut chain);
             for block in blocks {

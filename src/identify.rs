@@ -32,7 +32,7 @@
 
 use heapless::{Deque, Vec};
 
-use crate::cipher::{Block, LANES, Secret, decrypt_by_each, side_by_side};
+use crate::cipher::{Block, LANES, Secret, decrypt_by_each, wiping};
 use crate::key::{FileReadKey, MetaReadKey};
 use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
@@ -95,7 +95,7 @@ fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option
     let mut opened = [None; LANES];
     if let Some((block, plain)) = tap.picc_block().zip(all_plain(keys)) {
         let mut blocks = [block; LANES];
-        decrypt_by_each(&plain.0, &mut blocks);
+        wiping(|| decrypt_by_each(&plain.0, &mut blocks));
         for ((place, block), _) in opened.iter_mut().zip(&blocks).zip(keys) {
             *place = tap.read_picc_data(block);
         }
@@ -107,14 +107,13 @@ fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option
     opened
 }
 
-/// Returns the bytes of the keys if all keys are plain, and this machine computes the key schedules of several keys
-/// faster in parallel than one after the other. Returns `None` otherwise.
+/// Returns the bytes of the keys if all keys are plain. Returns `None` otherwise.
 fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES]>> {
     let mut plain = Secret([[0; 16]; LANES]);
     for (place, key) in plain.0.iter_mut().zip(keys) {
         *place = *key.plain()?.expose_bytes();
     }
-    side_by_side().then_some(plain)
+    Some(plain)
 }
 
 /// Verifies the [`candidates`] in order, and stops at the first candidate with a matching SDMMAC. A candidate is a

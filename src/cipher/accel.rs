@@ -14,10 +14,9 @@
 
 #![allow(unsafe_code, reason = "`unsafe` is confined to this directory, see above")]
 
-use zeroize::ZeroizeOnDrop;
-
 use super::block::{Block, BlockEncrypt, Chain, halve, mask};
 use super::soft;
+use super::wipe::on_wiped_stack;
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
@@ -201,6 +200,12 @@ with_aes! {
         expanded
     }
 
+    fn inverted(keys: &RoundKeys<1>) -> RoundKeys<1> {
+        let mut keys = keys.clone();
+        invert(&mut keys);
+        keys
+    }
+
     fn encrypt_apart<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
         encrypt(keys, blocks);
     }
@@ -285,6 +290,16 @@ impl Decryptor {
     }
 }
 
+impl From<&Encryptor> for Decryptor {
+    fn from(key: &Encryptor) -> Self {
+        match key {
+            // SAFETY: a `Hard` is constructed only if the processor has the AES instructions.
+            Encryptor::Hard(keys) => Self::Hard(unsafe { inverted(keys) }),
+            Encryptor::Soft(key) => Self::Soft(key.into()),
+        }
+    }
+}
+
 /// Returns the table entry for the low four bits of `index`. The function always reads all entries, so its memory
 /// accesses do not depend on the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
@@ -295,6 +310,12 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
     } else {
         soft::look_up(table, index)
     }
+}
+
+/// Runs a computation with keys that are used once, and wipes what it leaves. With the AES instructions, the round keys
+/// of such a key stay in registers or wipe themselves.
+pub(crate) fn wiping<T>(compute: impl FnOnce() -> T) -> T {
+    if available() { compute() } else { on_wiped_stack(compute) }
 }
 
 /// Runs one chain of encryptions under a key. The round keys are computed for this call only.
@@ -340,9 +361,6 @@ pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [B
         soft::decrypt_by_each(keys, blocks);
     }
 }
-
-impl ZeroizeOnDrop for Encryptor {}
-impl ZeroizeOnDrop for Decryptor {}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,21 @@ use super::block::{Block, xor};
 #[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 use super::soft as chosen;
 
-pub(crate) use chosen::{Decryptor, Encryptor, chain_once, decrypt_by_each, encrypt_by_each, look_up, side_by_side};
+pub(crate) use chosen::{
+    Decryptor, Encryptor, chain_once, decrypt_by_each, encrypt_by_each, look_up, side_by_side, wiping,
+};
+
+impl Default for Encryptor {
+    fn default() -> Self {
+        Self::new(&[0; 16])
+    }
+}
+
+impl Default for Decryptor {
+    fn default() -> Self {
+        Self::new(&[0; 16])
+    }
+}
 
 impl Decryptor {
     /// Decrypts whole blocks in place with cipher block chaining (CBC).

@@ -1,8 +1,6 @@
-//! Defines the 16-byte blocks of the cipher, which are plain byte arrays. A block in a [`Secret`] is wiped on drop.
+//! Defines the 16-byte blocks of the cipher, which are plain byte arrays.
 
 use core::hint::black_box;
-
-use zeroize::optimization_barrier;
 
 /// One block of the cipher, or one key.
 pub(crate) type Block = [u8; 16];
@@ -26,18 +24,6 @@ pub(crate) trait Chain {
     type Output: Default;
 
     fn run(self, encrypt: impl Fn(&mut Block)) -> Self::Output;
-}
-
-/// Secret values that are wiped on drop. The whole value is overwritten in one step, because wiping each byte
-/// separately would take longer than some operations on the value.
-pub(crate) struct Secret<T: Default>(pub(crate) T);
-
-impl<T: Default> Drop for Secret<T> {
-    fn drop(&mut self) {
-        self.0 = T::default();
-        // Without the barrier, the compiler would remove the assignment, because the zeros are never read.
-        optimization_barrier(&self.0);
-    }
 }
 
 /// Returns the first `N` bytes of an iterator. If the iterator has fewer than `N` bytes, zeros are appended.
@@ -76,24 +62,3 @@ macro_rules! halve {
     }};
 }
 pub(super) use halve;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_overwritten() {
-        use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
-
-        static WRITTEN: AtomicU8 = AtomicU8::new(0);
-        struct Counted;
-        impl Default for Counted {
-            fn default() -> Self {
-                WRITTEN.fetch_add(1, Relaxed);
-                Self
-            }
-        }
-        drop(Secret(Counted));
-        assert_eq!(WRITTEN.load(Relaxed), 1);
-    }
-}

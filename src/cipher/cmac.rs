@@ -5,10 +5,11 @@
 //! derivation needs a CMAC function for input that is already padded.
 
 use dbl::Dbl;
-use zeroize::{ZeroizeOnDrop, optimization_barrier};
+use zeroize::optimization_barrier;
 
-use super::backend::{Encryptor, chain_once};
-use super::block::{Block, BlockEncrypt, Chain, Secret, xor};
+use super::backend::{Encryptor, chain_once, wiping};
+use super::block::{Block, BlockEncrypt, Chain, xor};
+use super::wipe::Secret;
 
 /// If `true`, the code for prepared keys also handles keys that are used only once. Separate code for such keys is
 /// faster, but adds 1.2 KB to the firmware.
@@ -71,26 +72,25 @@ impl Drop for Subkeys {
     }
 }
 
+impl Default for Cmac {
+    fn default() -> Self {
+        Self::new(&[0; 16])
+    }
+}
+
 impl Cmac {
-    pub(crate) fn new(key: &Block) -> Self {
+    /// Prepares a key for many MACs.
+    pub(crate) fn prepare(key: &Block) -> Secret<Self> {
+        wiping(|| Secret(Self::new(key)))
+    }
+
+    fn new(key: &Block) -> Self {
         Self::over(Encryptor::new(key))
     }
 
     /// Computes the MAC of a message. The key is prepared for this call only.
     pub(crate) fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
-        struct Once<I>(I);
-
-        impl<I: Iterator<Item = u8>> Chain for Once<I> {
-            type Output = Block;
-
-            fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
-                let mut l = [0; 16];
-                encrypt(&mut l);
-                Of { subkeys: &Subkeys::new(l), message: self.0 }.run(encrypt)
-            }
-        }
-
-        if SHARED { Self::new(key).of(message) } else { chain_once(key, Once(message)) }
+        wiping(|| once(key, message))
     }
 
     /// Like [`once`](Self::once), but for `N` messages of exactly one block each.
@@ -98,33 +98,71 @@ impl Cmac {
     where
         [Block; N]: Default,
     {
-        struct Once<const N: usize>([Block; N]);
-
-        impl<const N: usize> Chain for Once<N>
-        where
-            [Block; N]: Default,
-        {
-            type Output = [Block; N];
-
-            fn run(self, encrypt: impl Fn(&mut Block)) -> [Block; N] {
-                let mut l = [0; 16];
-                encrypt(&mut l);
-                let subkeys = Subkeys::new(l);
-                let mut states = self.0;
-                for state in &mut states {
-                    *state = subkeys.whole(*state);
-                    encrypt(state);
-                }
-                states
-            }
-        }
-
-        if SHARED {
-            let cmac = Self::new(key);
-            return messages.map(|message| cmac.one_block(&message));
-        }
-        chain_once(key, Once(messages))
+        wiping(|| once_each(key, messages))
     }
+
+    /// Computes the MACs of two messages of exactly one block each. Then uses the first MAC as the key for the MAC of a
+    /// message of any length. Returns the three MACs in this order.
+    pub(crate) fn chained(
+        key: &Block,
+        messages: [Block; 2],
+        message: impl Iterator<Item = u8>,
+    ) -> (Block, Block, Block) {
+        wiping(|| {
+            let [first, second] = once_each(key, messages);
+            (first, second, once(&first, message))
+        })
+    }
+}
+
+/// Computes [`Cmac::once`] for a caller that wipes the stack.
+fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
+    struct Once<I>(I);
+
+    impl<I: Iterator<Item = u8>> Chain for Once<I> {
+        type Output = Block;
+
+        fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+            let mut l = [0; 16];
+            encrypt(&mut l);
+            Of { subkeys: &Subkeys::new(l), message: self.0 }.run(encrypt)
+        }
+    }
+
+    if SHARED { Cmac::new(key).of(message) } else { chain_once(key, Once(message)) }
+}
+
+/// Computes [`Cmac::once_each`] for a caller that wipes the stack.
+fn once_each<const N: usize>(key: &Block, messages: [Block; N]) -> [Block; N]
+where
+    [Block; N]: Default,
+{
+    struct Once<const N: usize>([Block; N]);
+
+    impl<const N: usize> Chain for Once<N>
+    where
+        [Block; N]: Default,
+    {
+        type Output = [Block; N];
+
+        fn run(self, encrypt: impl Fn(&mut Block)) -> [Block; N] {
+            let mut l = [0; 16];
+            encrypt(&mut l);
+            let subkeys = Subkeys::new(l);
+            let mut states = self.0;
+            for state in &mut states {
+                *state = subkeys.whole(*state);
+                encrypt(state);
+            }
+            states
+        }
+    }
+
+    if SHARED {
+        let cmac = Cmac::new(key);
+        return messages.map(|message| cmac.one_block(&message));
+    }
+    chain_once(key, Once(messages))
 }
 
 impl<C: BlockEncrypt> Cmac<C> {
@@ -177,8 +215,6 @@ impl<C: BlockEncrypt> Cmac<C> {
         self.cipher.chain(Of { subkeys: &self.subkeys, message })
     }
 }
-
-impl<C: ZeroizeOnDrop> ZeroizeOnDrop for Cmac<C> {}
 
 struct Of<'k, I> {
     subkeys: &'k Subkeys,

@@ -1,8 +1,9 @@
 //! Encrypts blocks and computes CMACs under several keys in parallel. Each key has its own block or message.
 
 use super::backend::encrypt_by_each;
-use super::block::{Block, LANES, Secret, padded, xor};
+use super::block::{Block, LANES, padded, xor};
 use super::cmac::Subkeys;
+use super::wipe::Secret;
 
 /// Encrypts blocks under several keys in parallel. [`CmacLanes`] uses this trait.
 pub(crate) trait LaneEncrypt {

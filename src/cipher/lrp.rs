@@ -10,12 +10,13 @@
 
 use core::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
-use super::backend::{decrypt_by_each, encrypt_by_each, look_up};
-use super::block::{Block, BlockEncrypt, LANES, Secret};
+use super::backend::{decrypt_by_each, encrypt_by_each, look_up, wiping};
+use super::block::{Block, BlockEncrypt, LANES};
 use super::cmac::Cmac;
 use super::lanes::LaneEncrypt;
+use super::wipe::Secret;
 
 /// A value of this type proves that this build supports LRP. Without the feature `lrp`, this type has no values, so the
 /// compiler removes all code that needs a value of this type.
@@ -40,17 +41,18 @@ const OUT: Block = [0xAA; 16];
 #[doc(alias = "generatePlaintexts")]
 #[must_use]
 pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
-    let mut plaintexts = [[0; 16]; 16];
-    fill(key, plaintexts.iter_mut(), |plaintext| plaintext);
-    plaintexts
+    wiping(|| {
+        let mut plaintexts = [[0; 16]; 16];
+        fill(key, plaintexts.iter_mut(), |plaintext| plaintext);
+        plaintexts
+    })
 }
 
 /// Fills `plaintexts` with the secret blocks that NXP calls the plaintexts of a key. `set` converts each plaintext to
 /// the stored type.
 fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set: impl Fn(Block) -> P) {
-    let mut secret = encrypt(key, NEXT);
-    plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret)));
-    secret.zeroize();
+    let mut secret = Secret(encrypt(key, NEXT));
+    plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret.0)));
 }
 
 /// Returns one of the updated keys that LRP derives from a key (`generateUpdatedKeys(key)[index]` in AN12304). Each
@@ -60,13 +62,16 @@ fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set
 #[doc(alias = "generateUpdatedKeys")]
 #[must_use]
 pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
-    let mut secret = encrypt(key, OUT);
+    wiping(|| update(key, index))
+}
+
+/// Computes an [`updated_key`], for a caller that wipes the stack.
+fn update(key: &Block, index: u8) -> Block {
+    let mut secret = Secret(encrypt(key, OUT));
     for _ in 0..index {
-        secret = encrypt(&secret, NEXT);
+        secret.0 = encrypt(&secret.0, NEXT);
     }
-    let updated = step(&mut secret);
-    secret.zeroize();
-    updated
+    encrypt(&secret.0, OUT)
 }
 
 /// Encrypts `OUT` under a secret, and returns the result. Replaces the secret with the next secret in the chain:
@@ -161,10 +166,12 @@ impl Lrp {
     }
 
     pub(crate) fn prepare(enabled: Enabled, key: &Block, updated_key_index: u8) -> Self {
-        let updated_key = updated_key(key, updated_key_index);
-        let mut lrp = Self { plaintexts: [0; 16], updated_key, _enabled: enabled };
-        fill(key, lrp.plaintexts.iter_mut(), u128::from_ne_bytes);
-        lrp
+        wiping(|| {
+            let updated_key = update(key, updated_key_index);
+            let mut lrp = Self { plaintexts: [0; 16], updated_key, _enabled: enabled };
+            fill(key, lrp.plaintexts.iter_mut(), u128::from_ne_bytes);
+            lrp
+        })
     }
 
     /// Evaluates LRP over nibbles in the given order (`eval` in AN12304). Only the low four bits of each item are used.
@@ -173,6 +180,11 @@ impl Lrp {
     /// If `finalize` is `true`, the function encrypts a block of zeros under the result, and returns the encrypted
     /// block instead of the result. Finalize every result that you disclose.
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
+        wiping(|| self.walk(nibbles, finalize))
+    }
+
+    /// Evaluates LRP like [`eval`](Self::eval), for a caller that wipes the stack.
+    fn walk(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> Block {
         let mut state = self.updated_key;
         for nibble in nibbles {
             state = encrypt(&state, look_up(&self.plaintexts, nibble));
@@ -187,22 +199,24 @@ impl Lrp {
     /// maximum counter wraps to 0. With an empty counter, all blocks are decrypted with the same key.
     #[doc(alias = "LRICBDec")]
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
-        for block in blocks {
-            let mut key = self.block_key(counter);
-            decrypt_by_each(&[key], core::array::from_mut(block));
-            key.zeroize();
-        }
+        wiping(|| {
+            for block in blocks {
+                let key = Secret(self.block_key(counter));
+                decrypt_by_each(&[key.0], core::array::from_mut(block));
+            }
+        });
     }
 
     /// Encrypts whole blocks in place with LRICB, the encryption mode of LRP, without padding. The arguments have the
     /// same meaning as in [`decrypt`](Self::decrypt). Source: AN12304 §3.1, Algorithm 4.
     #[doc(alias = "LRICBEnc")]
     pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
-        for block in blocks {
-            let mut key = self.block_key(counter);
-            *block = encrypt(&key, *block);
-            key.zeroize();
-        }
+        wiping(|| {
+            for block in blocks {
+                let key = Secret(self.block_key(counter));
+                *block = encrypt(&key.0, *block);
+            }
+        });
     }
 
     /// Computes `CMAC_LRP` and returns all 16 bytes. Source: AN12304 §3.2, Algorithm 6.
@@ -213,7 +227,7 @@ impl Lrp {
 
     /// Computes the key for one block from the counter, and increments the counter.
     fn block_key(&self, counter: &mut [u8]) -> Block {
-        let key = self.eval(nibbles(counter), true);
+        let key = self.walk(nibbles(counter), true);
         for byte in counter.iter_mut().rev() {
             *byte = byte.wrapping_add(1);
             if *byte != 0 {
@@ -230,6 +244,10 @@ impl Cmac<Lrp> {
     /// first plaintext. After the first plaintext is known, the code runs this encryption in parallel with the
     /// computation of the other 15 plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
+        wiping(|| Self::start(enabled, key))
+    }
+
+    fn start(enabled: Enabled, key: &Block) -> Self {
         let mut started = Secret([NEXT, OUT]);
         encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
         let mut given = Secret([[OUT, NEXT], [OUT, OUT]]);
@@ -274,8 +292,8 @@ fn nibbles(bytes: &[u8]) -> impl Iterator<Item = u8> {
 
 impl Drop for Lrp {
     fn drop(&mut self) {
-        self.plaintexts.zeroize();
-        self.updated_key.zeroize();
+        (self.plaintexts, self.updated_key) = ([0; 16], [0; 16]);
+        optimization_barrier(self);
     }
 }
 

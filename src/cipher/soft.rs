@@ -1,13 +1,13 @@
 //! Implements the block cipher with RustCrypto's crate `aes`. If the processor has AES instructions, the crate uses
 //! them. Otherwise, the crate uses constant-time code.
 
+use super::block::{Block, BlockEncrypt, Chain, halve, mask};
+#[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+pub(crate) use super::wipe::on_wiped_stack as wiping;
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, KeyInit};
 use aes::{Aes128Dec, Aes128Enc};
-use zeroize::ZeroizeOnDrop;
-
-use super::block::{Block, BlockEncrypt, Chain, halve, mask};
 
 /// Returns `true` if it is faster to process several keys in parallel than one by one.
 #[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
@@ -15,10 +15,10 @@ pub(crate) fn side_by_side() -> bool {
     false
 }
 
-/// A key prepared for encryption.
+/// A key prepared for encryption. It does not wipe itself: see [`Secret`](super::wipe::Secret) and [`wiping`].
 pub(crate) struct Encryptor(Aes128Enc);
 
-/// A key prepared for decryption.
+/// A key prepared for decryption, see [`Encryptor`].
 pub(crate) struct Decryptor(Aes128Dec);
 
 impl Encryptor {
@@ -68,6 +68,12 @@ impl Decryptor {
     }
 }
 
+impl From<&Encryptor> for Decryptor {
+    fn from(key: &Encryptor) -> Self {
+        Self(Aes128Dec::from(&key.0))
+    }
+}
+
 /// Returns the table entry for the low four bits of `index`. The function always reads all entries, so its memory
 /// accesses do not depend on the index.
 pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
@@ -78,18 +84,27 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
 }
 
 /// Runs one chain of encryptions under a key. The round keys are computed for this call only.
+// Not inlined, see `encrypt_by`.
+#[inline(never)]
 pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
-    run(&Aes128Enc::new(key.into()), chain)
+    let key = Aes128Enc::new(key.into());
+    run(&key, chain)
 }
 
 /// Encrypts the blocks in `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
 #[inline]
 pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
     for (key, blocks) in keys.iter().zip(blocks) {
-        let key = Encryptor::new(key);
-        for block in blocks {
-            key.encrypt(block);
-        }
+        encrypt_by(key, blocks);
+    }
+}
+
+// Not inlined, because inlining copies the schedule, which takes as long as computing half of it.
+#[inline(never)]
+fn encrypt_by<const M: usize>(key: &Block, blocks: &mut [Block; M]) {
+    let key = Aes128Enc::new(key.into());
+    for block in blocks {
+        key.encrypt_block(block.into());
     }
 }
 
@@ -98,6 +113,3 @@ pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N],
 pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
     keys.iter().zip(blocks).for_each(|(key, block)| Decryptor::new(key).decrypt(block));
 }
-
-impl ZeroizeOnDrop for Encryptor {}
-impl ZeroizeOnDrop for Decryptor {}

@@ -3,11 +3,12 @@
 //! This module handles all differences between AES and LRP. Without the feature `lrp`, the type [`Enabled`] has no
 //! values, so [`Suite::Lrp`] cannot be constructed. The compiler then removes every branch for this variant.
 
-use super::backend::{Decryptor, encrypt_by_each};
-use super::block::{Block, LANES, Secret};
+use super::backend::{Decryptor, Encryptor, wiping};
+use super::block::{Block, BlockEncrypt as _, LANES};
 use super::cmac::Cmac;
 use super::lanes::{CmacLanes, Lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
+use super::wipe::Secret;
 use crate::value::Scheme;
 
 /// Mirrored PICCData, decoded from hexadecimal. With AES, the first 16 bytes are the ciphertext, and the last 8 bytes
@@ -70,13 +71,21 @@ impl Suite {
     /// bytes is SDMReadCtr, LSB first. Source: NT4H2421Gx §9.3.6.
     pub(crate) fn decrypt_file_data(self, key: &Block, [low, mid, high]: [u8; 3], blocks: &mut [Block]) {
         match self {
-            Self::Aes => {
-                let mut iv = [[[low, mid, high, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]]];
-                encrypt_by_each(&[*key], &mut iv);
-                let [[iv]] = iv;
-                Decryptor::new(key).decrypt_cbc(iv, blocks);
-            }
+            Self::Aes => wiping(|| {
+                let key = Encryptor::new(key);
+                let mut iv = [low, mid, high, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+                key.encrypt(&mut iv);
+                Decryptor::from(&key).decrypt_cbc(iv, blocks);
+            }),
             Self::Lrp(enabled) => Lrp::prepare(enabled, key, 1).decrypt(&mut [low, mid, high, 0, 0, 0], blocks),
+        }
+    }
+
+    /// Decrypts PICCData. The key is prepared for this call only.
+    pub(crate) fn decrypt_picc_data(self, key: &Block, picc_data: &PiccWire) -> Block {
+        match self {
+            Self::Aes => wiping(|| decrypt_picc_data_aes(&Decryptor::new(key), picc_data)),
+            Self::Lrp(enabled) => decrypt_picc_data_lrp(&Lrp::prepare(enabled, key, 0), picc_data),
         }
     }
 
@@ -119,57 +128,60 @@ pub(crate) struct Chained {
 /// A key prepared for decrypting PICCData.
 #[allow(clippy::large_enum_variant, reason = "without a heap, no variant can be boxed")]
 pub(crate) enum PiccCipher {
-    Aes(Decryptor),
+    Aes(Secret<Decryptor>),
     Lrp(Lrp),
 }
 
 impl PiccCipher {
     pub(crate) fn new(suite: Suite, key: &Block) -> Self {
         match suite {
-            Suite::Aes => Self::Aes(Decryptor::new(key)),
+            Suite::Aes => Self::Aes(wiping(|| Secret(Decryptor::new(key)))),
             Suite::Lrp(enabled) => Self::Lrp(Lrp::prepare(enabled, key, 0)),
         }
     }
 
-    /// Decrypts PICCData. Source: NT4H2421Gx §9.3.4.
-    pub(crate) fn decrypt(&self, wire: &PiccWire) -> Block {
-        let [rand @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *wire;
-        let [_, _, _, _, _, _, _, _, ciphertext @ ..] = *wire;
+    /// Decrypts PICCData.
+    pub(crate) fn decrypt(&self, picc_data: &PiccWire) -> Block {
         match self {
-            Self::Aes(key) => {
-                let [mut block @ .., _, _, _, _, _, _, _, _] = *wire;
-                key.decrypt(&mut block);
-                block
-            }
-            Self::Lrp(key) => {
-                let (mut counter, mut blocks): ([u8; 8], [Block; 1]) = (rand, [ciphertext]);
-                // In LRICB, the encryption mode of LRP, PICCRand is the counter.
-                key.decrypt(&mut counter, &mut blocks);
-                let [block] = blocks;
-                block
-            }
+            Self::Aes(Secret(key)) => decrypt_picc_data_aes(key, picc_data),
+            Self::Lrp(key) => decrypt_picc_data_lrp(key, picc_data),
         }
     }
+}
+
+/// Source: NT4H2421Gx §9.3.4.
+fn decrypt_picc_data_aes(key: &Decryptor, picc_data: &PiccWire) -> Block {
+    let [mut block @ .., _, _, _, _, _, _, _, _] = *picc_data;
+    key.decrypt(&mut block);
+    block
+}
+
+/// In LRICB, the encryption mode of LRP, PICCRand is the counter. Source: NT4H2421Gx §9.3.4.
+fn decrypt_picc_data_lrp(key: &Lrp, picc_data: &PiccWire) -> Block {
+    let [mut rand @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *picc_data;
+    let [_, _, _, _, _, _, _, _, mut block @ ..] = *picc_data;
+    key.decrypt(&mut rand, core::slice::from_mut(&mut block));
+    block
 }
 
 /// A key prepared for CMAC, with AES or LRP.
 #[allow(clippy::large_enum_variant, reason = "without a heap, no variant can be boxed")]
 pub(crate) enum SuiteCmac {
-    Aes(Cmac),
+    Aes(Secret<Cmac>),
     Lrp { cmac: Cmac<Lrp>, key: Secret<Block> },
 }
 
 impl SuiteCmac {
     pub(crate) fn new(suite: Suite, key: &Block) -> Self {
         match suite {
-            Suite::Aes => Self::Aes(Cmac::new(key)),
+            Suite::Aes => Self::Aes(Cmac::prepare(key)),
             Suite::Lrp(enabled) => Self::Lrp { cmac: Cmac::lrp(enabled, key), key: Secret(*key) },
         }
     }
 
     pub(crate) fn one_block(&self, message: &Block) -> Block {
         match self {
-            Self::Aes(cmac) => cmac.one_block(message),
+            Self::Aes(Secret(cmac)) => cmac.one_block(message),
             Self::Lrp { cmac, .. } => cmac.one_block(message),
         }
     }
@@ -177,14 +189,14 @@ impl SuiteCmac {
     /// Computes the AES-CMAC of one block, even if the suite is LRP. A counter id is always an AES-CMAC.
     pub(crate) fn aes_one_block(&self, message: &Block) -> Block {
         match self {
-            Self::Aes(cmac) => cmac.one_block(message),
+            Self::Aes(Secret(cmac)) => cmac.one_block(message),
             Self::Lrp { key, .. } => Suite::Aes.cmac_of_block(&key.0, message),
         }
     }
 
     pub(crate) fn of(&self, message: impl Iterator<Item = u8>) -> Block {
         match self {
-            Self::Aes(cmac) => cmac.of(message),
+            Self::Aes(Secret(cmac)) => cmac.of(message),
             Self::Lrp { cmac, .. } => cmac.of(message),
         }
     }

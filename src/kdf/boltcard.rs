@@ -27,7 +27,7 @@
 
 use zeroize::Zeroize;
 
-use crate::cipher::{Block, Cmac};
+use crate::cipher::{Block, Cmac, Secret};
 use crate::key::{ApplicationKey, IssuerKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
@@ -59,7 +59,7 @@ pub fn meta_read_key(issuer: &IssuerKey) -> SdmMetaReadKey {
 /// is programmed again.
 #[must_use]
 pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadKey {
-    SdmFileReadKey::from_bytes(card_key(issuer, uid, version).of(K2.into_iter()))
+    SdmFileReadKey::from_bytes(card_key(issuer, uid, version).0.of(K2.into_iter()))
 }
 
 /// Derives the application keys K0 to K4, in this order, for the card with this UID and version. The version increases
@@ -70,15 +70,15 @@ pub fn file_read_key(issuer: &IssuerKey, uid: Uid, version: u32) -> SdmFileReadK
 #[must_use]
 pub fn card_keys(issuer: &IssuerKey, uid: Uid, version: u32) -> [ApplicationKey; 5] {
     let card = card_key(issuer, uid, version);
-    let key = |label: [u8; 4]| ApplicationKey::from_bytes(card.of(label.into_iter()));
+    let key = |label: [u8; 4]| ApplicationKey::from_bytes(card.0.of(label.into_iter()));
     [key(K0), ApplicationKey::from_bytes(*meta_read_key(issuer).expose_bytes()), key(K2), key(K3), key(K4)]
 }
 
 /// Derives `CardKey = CMAC(issuer key, 2D003F75 || UID || version)`. The version is a four-byte little-endian number.
-fn card_key(issuer: &IssuerKey, uid: Uid, version: u32) -> Cmac {
+fn card_key(issuer: &IssuerKey, uid: Uid, version: u32) -> Secret<Cmac> {
     let message = CARD_KEY.into_iter().chain(*uid.as_bytes()).chain(version.to_le_bytes());
     let mut key: Block = issuer.cmac().of(message);
-    let prepared = Cmac::new(&key);
+    let prepared = Cmac::prepare(&key);
     key.zeroize();
     prepared
 }

@@ -68,7 +68,7 @@ use aes_siv::siv::Aes128Siv;
 use base32ct::{Base32Unpadded, Encoding};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cipher::{Block, Cmac, padded};
+use crate::cipher::{Block, Cmac, on_wiped_stack, padded};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey, hex_key, key_type};
 use crate::value::{ParseError, Uid};
 
@@ -154,7 +154,7 @@ impl TagContext {
     fn layer(&self, secret: &[u8; 16]) -> Aes128Siv {
         let context = self.tag_id.to_be_bytes().into_iter().chain(self.epoch.to_be_bytes());
         let mut blocks = [[0; 16]; 2];
-        kdf(&Cmac::new(secret), SEAL, &context, &mut blocks);
+        kdf(secret, SEAL, &context, &mut blocks);
         let mut key = aes_siv::Key::<Aes128Siv>::default();
         key.iter_mut().zip(blocks.as_flattened()).for_each(|(key, byte)| *key = *byte);
         let siv = Aes128Siv::new(&key);
@@ -165,11 +165,11 @@ impl TagContext {
 }
 
 /// Fills `out` with the output of the KDF of SP 800-108 §4.1.
-fn kdf(secret: &Cmac, label: &[u8], context: &(impl Iterator<Item = u8> + Clone), out: &mut [Block]) {
+fn kdf(secret: &[u8; 16], label: &[u8], context: &(impl Iterator<Item = u8> + Clone), out: &mut [Block]) {
     let bits = u32::try_from(out.len()).unwrap_or(u32::MAX).saturating_mul(128);
     for (number, block) in (1u32..).zip(out) {
         let message = number.to_be_bytes().into_iter().chain(label.iter().copied()).chain([0x00]);
-        *block = secret.of(message.chain(context.clone()).chain(bits.to_be_bytes()));
+        *block = Cmac::once(secret, message.chain(context.clone()).chain(bits.to_be_bytes()));
     }
 }
 
@@ -193,8 +193,8 @@ impl SealedKeys {
         let (_, keys) = inner.split_at_mut(TAG_LEN);
         let bytes = meta_key.expose_bytes().iter().chain(file_key.expose_bytes());
         keys.iter_mut().zip(bytes).for_each(|(sealed, byte)| *sealed = *byte);
-        close(&mut tag.layer(ecode.expose_bytes()), tag, inner);
-        close(&mut tag.layer(secret.expose_bytes()), tag, &mut sealed);
+        close(ecode.expose_bytes(), tag, inner);
+        close(secret.expose_bytes(), tag, &mut sealed);
         Self(sealed)
     }
 
@@ -211,8 +211,8 @@ impl SealedKeys {
     ) -> Result<(SdmMetaReadKey, SdmFileReadKey), SealBroken> {
         // The copy contains the keys after decryption, so the copy is wiped on every return, even after an error.
         let mut sealed = Zeroizing::new(self.0);
-        let inner = open(&mut tag.layer(secret.expose_bytes()), tag, &mut *sealed)?;
-        let keys = open(&mut tag.layer(ecode.expose_bytes()), tag, inner)?;
+        let inner = open(secret.expose_bytes(), tag, &mut *sealed)?;
+        let keys = open(ecode.expose_bytes(), tag, inner)?;
         let ([meta_key, file_key], []) = keys.as_chunks() else { return Err(SealBroken) };
         Ok((SdmMetaReadKey::from_bytes(*meta_key), SdmFileReadKey::from_bytes(*file_key)))
     }
@@ -225,8 +225,8 @@ impl SealedKeys {
     /// sealed bytes were changed.
     pub fn rewrap(&self, old: &ServerSecret, new: &ServerSecret, tag: &TagContext) -> Result<Self, SealBroken> {
         let mut sealed = self.0;
-        open(&mut tag.layer(old.expose_bytes()), tag, &mut sealed)?;
-        close(&mut tag.layer(new.expose_bytes()), tag, &mut sealed);
+        open(old.expose_bytes(), tag, &mut sealed)?;
+        close(new.expose_bytes(), tag, &mut sealed);
         Ok(Self(sealed))
     }
 
@@ -249,10 +249,15 @@ impl fmt::Debug for SealedKeys {
     }
 }
 
-/// Encrypts all bytes after the first 16, and writes the SIV tag to the first 16 bytes.
-fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
+/// Encrypts all bytes after the first 16 under the key of one [layer](TagContext::layer), and writes the SIV tag to the
+/// first 16 bytes.
+fn close(secret: &[u8; 16], tag: &TagContext, bytes: &mut [u8]) {
     let (siv_tag, message) = bytes.split_at_mut(TAG_LEN);
-    match siv.encrypt_inout_detached([tag.associated_data()], message.into()) {
+    // The crate `aes-siv` leaves key schedules on the stack.
+    let encrypted = on_wiped_stack(|| {
+        tag.layer(secret).encrypt_inout_detached([tag.associated_data()], message.into()).map(<[u8; TAG_LEN]>::from)
+    });
+    match encrypted {
         Ok(computed) => siv_tag.copy_from_slice(&computed),
         // Encryption fails if a call passes more strings of associated data than RFC 5297 allows. This call passes one
         // string. If encryption fails nevertheless, the plaintext must not remain in the buffer.
@@ -260,12 +265,16 @@ fn close(siv: &mut Aes128Siv, tag: &TagContext, bytes: &mut [u8]) {
     }
 }
 
-/// Checks the SIV tag in the first 16 bytes, and decrypts and returns the rest.
-fn open<'b>(siv: &mut Aes128Siv, tag: &TagContext, bytes: &'b mut [u8]) -> Result<&'b mut [u8], SealBroken> {
+/// Checks the SIV tag in the first 16 bytes under the key of one [layer](TagContext::layer), and decrypts and returns
+/// the rest.
+fn open<'b>(secret: &[u8; 16], tag: &TagContext, bytes: &'b mut [u8]) -> Result<&'b mut [u8], SealBroken> {
     let (siv_tag, message) = bytes.split_first_chunk_mut::<TAG_LEN>().ok_or(SealBroken)?;
     let siv_tag = (*siv_tag).into();
-    siv.decrypt_inout_detached([tag.associated_data()], (&mut *message).into(), &siv_tag).map_err(|_| SealBroken)?;
-    Ok(message)
+    let decrypted = on_wiped_stack(|| {
+        let message = (&mut *message).into();
+        tag.layer(secret).decrypt_inout_detached([tag.associated_data()], message, &siv_tag).is_ok()
+    });
+    if decrypted { Ok(message) } else { Err(SealBroken) }
 }
 
 /// Derives the file-read key of a tag from its eCode and the server secret. The server does not need to store the key.
@@ -302,7 +311,7 @@ fn derive(secret: &ServerSecret, ecode: &ECode, uid: Uid, epoch: u32, purpose: u
     let context = [purpose].into_iter().chain(*ecode.expose_bytes()).chain(*uid.as_bytes());
     let mut key = Zeroizing::new([0; 16]);
     let blocks = core::slice::from_mut(&mut *key);
-    kdf(&Cmac::new(secret.expose_bytes()), DERIVE, &context.chain(epoch.to_be_bytes()), blocks);
+    kdf(secret.expose_bytes(), DERIVE, &context.chain(epoch.to_be_bytes()), blocks);
     key
 }
 

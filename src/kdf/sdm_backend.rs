@@ -133,7 +133,7 @@ impl Master {
                 let slot = Halves::hmac(&self.key, &[b"SlotMasterKey", &[number]]);
                 let base = Halves::hmac(&self.key, &[b"DivBaseKey"]);
                 let diversifier = Halves::hmac(&base.padded(), &[uid.as_bytes()]);
-                Cmac::new(&slot.first).of(core::iter::once(0x01).chain(*diversifier.first))
+                Cmac::once(&slot.first, core::iter::once(0x01).chain(*diversifier.first))
             }
             Derivation::Legacy => self.pbkdf2(&[b"key", uid.as_bytes(), &[number]]),
         }

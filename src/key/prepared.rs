@@ -55,7 +55,7 @@ prepared! {
     /// A master key is 16 bytes long. The constructors compute the key schedule and the CMAC subkeys in advance,
     /// because a master key is used for many tags.
     MasterKey {
-        cmac: Cmac,
+        cmac: Secret<Cmac>,
     }
 }
 
@@ -66,7 +66,7 @@ prepared! {
     /// An issuer key is 16 bytes long. The constructors compute the key schedule and the CMAC subkeys in advance,
     /// because an issuer key is used for many cards.
     IssuerKey {
-        cmac: Cmac,
+        cmac: Secret<Cmac>,
     }
 }
 
@@ -95,7 +95,7 @@ macro_rules! root_key {
             #[must_use]
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 let bytes = Secret(bytes);
-                Self { cmac: Cmac::new(&bytes.0) }
+                Self { cmac: Cmac::prepare(&bytes.0) }
             }
 
             /// Reads a key from 32 hexadecimal digits in upper or lower case, in constant time.
@@ -108,7 +108,7 @@ macro_rules! root_key {
             }
 
             pub(crate) fn cmac(&self) -> &Cmac {
-                &self.cmac
+                &self.cmac.0
             }
         }
 

@@ -25,7 +25,7 @@ pub trait MetaReadKey: sealed::MetaRead {}
 impl<K: sealed::MetaRead + ?Sized> MetaReadKey for K {}
 
 mod sealed {
-    use crate::cipher::{Block, Cmac, PiccWire, Suite};
+    use crate::cipher::{Block, Cmac, PiccWire, Secret, Suite};
     use crate::key::counter_id::message;
     use crate::key::plain::{SdmFileReadKey, SdmMetaReadKey};
     use crate::key::prepared::{PreparedFileReadKey, PreparedMetaReadKey};
@@ -44,12 +44,20 @@ mod sealed {
         /// Returns the id under which a counter store keeps the counter of the tag with this key and UID.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// For AES mode only: returns the session key and the counter id (the name under which a store keeps the
-        /// counter of the tag). The session key is the AES-CMAC of the session vector `vector`. One call computes both
-        /// values, so that the key schedule of a plain key is computed only once. Returns `None` if the key was
-        /// prepared for a different scheme.
-        fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
-            Some((self.one_block_in(scheme, vector)?, self.counter_id(uid)))
+        /// For AES mode only: returns the session key, the counter id (the name under which a store keeps the counter
+        /// of the tag) and the CMAC of `message` under the session key. The session key is the AES-CMAC of the session
+        /// vector `vector`. One call computes all values, so that the key schedule of a plain key is computed only
+        /// once. Returns `None` if the key was prepared for a different scheme.
+        fn aes_session(
+            &self,
+            scheme: Scheme,
+            vector: &Block,
+            uid: Option<Uid>,
+            message: impl Iterator<Item = u8>,
+        ) -> Option<(Block, CounterId, Block)> {
+            let secret = Secret(self.one_block_in(scheme, vector)?);
+            let cmac = Suite::Aes.cmac(&secret.0, message);
+            Some((secret.0, self.counter_id(uid), cmac))
         }
     }
 
@@ -80,9 +88,15 @@ mod sealed {
             CounterId::from_bytes(Suite::Aes.cmac_of_block(self.expose_bytes(), &message(uid)))
         }
 
-        fn aes_session(&self, _: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
-            let [session, id] = Cmac::once_each(self.expose_bytes(), [*vector, message(uid)]);
-            Some((session, CounterId::from_bytes(id)))
+        fn aes_session(
+            &self,
+            _: Scheme,
+            vector: &Block,
+            uid: Option<Uid>,
+            input: impl Iterator<Item = u8>,
+        ) -> Option<(Block, CounterId, Block)> {
+            let (secret, id, cmac) = Cmac::chained(self.expose_bytes(), [*vector, message(uid)], input);
+            Some((secret, CounterId::from_bytes(id), cmac))
         }
     }
 
@@ -99,8 +113,14 @@ mod sealed {
             (**self).counter_id(uid)
         }
 
-        fn aes_session(&self, scheme: Scheme, vector: &Block, uid: Option<Uid>) -> Option<(Block, CounterId)> {
-            (**self).aes_session(scheme, vector, uid)
+        fn aes_session(
+            &self,
+            scheme: Scheme,
+            vector: &Block,
+            uid: Option<Uid>,
+            message: impl Iterator<Item = u8>,
+        ) -> Option<(Block, CounterId, Block)> {
+            (**self).aes_session(scheme, vector, uid, message)
         }
     }
 
@@ -127,7 +147,7 @@ mod sealed {
 
     impl MetaRead for SdmMetaReadKey {
         fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block> {
-            self.prepare(scheme).decrypt(picc_data)
+            Suite::of(scheme).map(|suite| suite.decrypt_picc_data(self.expose_bytes(), picc_data))
         }
 
         fn plain(&self) -> Option<&SdmMetaReadKey> {

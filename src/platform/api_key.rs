@@ -62,7 +62,7 @@ impl ApiKeySecret {
     }
 
     fn name(&self, label: &[u8], presented: &[u8]) -> ApiKeyName {
-        ApiKeyName(Cmac::new(self.expose_bytes()).of(label.iter().chain(presented).copied()))
+        ApiKeyName(Cmac::once(self.expose_bytes(), label.iter().chain(presented).copied()))
     }
 }
 

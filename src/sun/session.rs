@@ -131,12 +131,13 @@ impl MacKey {
         Some(Self::new(suite, key.one_block(&vector_of_mac(suite, uid, ctr))))
     }
 
-    /// Like [`derive`](Self::derive), but accepts any type of file-read key, prepared or not. In AES mode, the result
-    /// also contains the counter id. Returns `None` if the key was prepared for a different scheme.
+    /// Like [`derive`](Self::derive), but accepts any type of file-read key, prepared or not. Also computes the CMAC of
+    /// `input` under the session key and, in AES mode, the counter id. Returns `None` if the key was prepared for a
+    /// different scheme.
     ///
     /// The counter id is the id under which a store keeps the counter of the tag. It is an AES-CMAC over the claimed
-    /// UID under the key of the tag. In AES mode, the session key and the counter id are computed together, so that the
-    /// AES key schedule of a key that was not prepared is computed only once.
+    /// UID under the key of the tag. In AES mode, all values are computed together, so that the AES key schedule of a key
+    /// that was not prepared is computed only once.
     ///
     /// In LRP mode, the counter id must not be computed before the MAC is verified. The sender of a forged tap chooses
     /// the claimed UID, and could thus choose a block that AES encrypts under the key of the tag. LRP itself encrypts
@@ -147,13 +148,20 @@ impl MacKey {
         key: &impl FileReadKey,
         uid: Option<Uid>,
         ctr: Option<SdmReadCtr>,
-    ) -> Option<(Self, Option<CounterId>)> {
+        input: impl Iterator<Item = u8>,
+    ) -> Option<(Self, Option<CounterId>, Block)> {
         let vector = vector_of_mac(suite, uid, ctr);
-        let (secret, id) = match suite {
-            Suite::Aes => key.aes_session(scheme, &vector, uid).map(|(secret, id)| (secret, Some(id)))?,
-            Suite::Lrp(_) => (key.one_block_in(scheme, &vector)?, None),
-        };
-        Some((Self::new(suite, secret), id))
+        match suite {
+            Suite::Aes => {
+                let (secret, id, cmac) = key.aes_session(scheme, &vector, uid, input)?;
+                Some((Self::new(suite, secret), Some(id), cmac))
+            }
+            Suite::Lrp(_) => {
+                let mac_key = Self::new(suite, key.one_block_in(scheme, &vector)?);
+                let cmac = mac_key.cmac_of(input);
+                Some((mac_key, None, cmac))
+            }
+        }
     }
 
     pub(super) fn new(suite: Suite, secret: Block) -> Self {

@@ -74,8 +74,10 @@ impl<'a> ClaimedTap<'a> {
             self.compare(&cmac)?;
             return Ok((None, key.counter_id(Some(uid))));
         };
-        let (mac_key, id) = MacKey::derive_in(layout.scheme(), suite, key, uid, ctr).ok_or(ConfigError::WrongScheme)?;
-        self.compare(&mac_key.cmac_of(window::of(layout, received)))?;
+        let input = window::of(layout, received);
+        let (mac_key, id, cmac) =
+            MacKey::derive_in(layout.scheme(), suite, key, uid, ctr, input).ok_or(ConfigError::WrongScheme)?;
+        self.compare(&cmac)?;
         Ok((self.enc_key(&mac_key, key)?, id.unwrap_or_else(|| key.counter_id(uid))))
     }
 

@@ -22,12 +22,16 @@ mod memory {
     use std::fs::File;
     use std::os::unix::fs::FileExt as _;
 
-    use suntap::kdf::ecode::{ECode, ServerSecret};
+    use suntap::kdf::boltcard;
+    use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext, derive_file_read_key};
     use suntap::kdf::sdm_backend::Master;
     use suntap::lrp::Lrp;
     use suntap::platform::ApiKeySecret;
     use suntap::sun::session::{EncKey, MacKey};
-    use suntap::{ApplicationKey, IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+    use suntap::{
+        ApplicationKey, IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid,
+        identify, verify_batch,
+    };
 
     use super::{Tag, Tap};
 
@@ -37,10 +41,15 @@ mod memory {
         bytes
     }
 
-    /// Overwrites the stack. A move also copies the unused bytes of a value, which hold old stack contents.
+    /// The length in bytes of the part of the stack that the tests clean and search.
+    const STACK: usize = 1 << 14;
+
+    /// Overwrites the stack, and returns the address of the bytes. A move also copies the unused bytes of a value, which
+    /// hold old stack contents.
     #[inline(never)]
-    fn clean_stack() {
-        black_box([0u8; 1 << 14]);
+    fn clean_stack() -> usize {
+        let zeros = [0u8; STACK];
+        black_box(&zeros).as_ptr().addr()
     }
 
     /// Returns the bytes of a value while it lives, and after it was dropped.
@@ -129,6 +138,135 @@ mod memory {
         // With `accel`, the schedule is our own type, and the test of the file key covers it.
         #[cfg(not(feature = "accel"))]
         wiped("meta, AES", || <aes::Aes128Dec as aes::cipher::KeyInit>::new(&KEY.into()), || meta.prepare(Scheme::Aes));
+    }
+
+    /// Returns the key schedule of a key, as the crate `aes` holds it in memory, without the key itself.
+    fn schedule(key: [u8; 16]) -> Vec<u8> {
+        let held = Box::new(<aes::Aes128Enc as aes::cipher::KeyInit>::new(&key.into()));
+        memory_at(core::ptr::from_ref(&*black_box(held)).addr(), size_of::<aes::Aes128Enc>())[16..].to_vec()
+    }
+
+    /// Returns the CMAC of a message under `KEY`.
+    fn cmac(parts: &[&[u8]]) -> [u8; 16] {
+        let mut mac = <cmac::Cmac<aes::Aes128> as cmac::KeyInit>::new(&KEY.into());
+        cmac::Mac::update(&mut mac, &parts.concat());
+        cmac::Mac::finalize(mac).into_bytes().into()
+    }
+
+    /// Runs a computation on a clean stack, and returns what it leaves there.
+    #[inline(never)]
+    fn left_on_stack<T>(compute: impl FnOnce() -> T) -> Vec<u8> {
+        let memory = File::open("/proc/self/mem").unwrap();
+        let mut bytes = vec![0; STACK];
+        let address = u64::try_from(clean_stack()).unwrap();
+        black_box(compute());
+        memory.read_exact_at(&mut bytes, address).unwrap();
+        bytes
+    }
+
+    /// Returns the number of places at which `bytes` holds a part of the schedule of one of the keys.
+    fn schedules_in(bytes: &[u8], keys: &[[u8; 16]]) -> usize {
+        let parts: BTreeSet<Vec<u8>> = keys
+            .iter()
+            .flat_map(|key| schedule(*key).windows(8).filter(telling).map(<[u8]>::to_vec).collect::<Vec<_>>())
+            .collect();
+        assert!(parts.len() > 100, "the schedules look like secrets");
+        bytes.windows(8).filter(|run| parts.contains(*run)).count()
+    }
+
+    /// The search detects a schedule that a computation leaves on the stack.
+    #[test]
+    fn a_schedule_on_the_stack_is_detected() {
+        #[inline(never)]
+        fn careless() -> [u8; 16] {
+            let key = <aes::Aes128Enc as aes::cipher::KeyInit>::new(&KEY.into());
+            let mut block = [7; 16];
+            aes::cipher::BlockCipherEncrypt::encrypt_block(&key, (&mut block).into());
+            block
+        }
+        assert!(schedules_in(&left_on_stack(careless), &[KEY]) > 0);
+    }
+
+    /// A key that is used once has a schedule only during the computation. Nothing of the schedule stays on the stack.
+    /// With `accel`, the processor's registers hold most of a schedule, and a compiler may save some of them on the stack.
+    #[cfg(not(feature = "accel"))]
+    #[test]
+    fn computations_leave_no_schedule_on_the_stack() {
+        fn search<T>(left: &mut Vec<String>, name: &str, keys: &[[u8; 16]], compute: impl FnOnce() -> T) {
+            let found = schedules_in(&left_on_stack(compute), keys);
+            if found > 0 {
+                left.push(format!("{name}: {found}"));
+            }
+        }
+        let mut left = Vec::new();
+        let (meta, file) = (SdmMetaReadKey::from_bytes(KEY), SdmFileReadKey::from_bytes(KEY));
+        let uid = Uid::from_bytes([4; 7]);
+        let ctr = SdmReadCtr::new(7).unwrap();
+        for scheme in [Scheme::Aes, Scheme::Lrp] {
+            let template = "https://a.b/?p={picc}&e=[[{enc}&c={mac}";
+            let tag = Tag { lrp: scheme == Scheme::Lrp, meta_key: KEY, file_key: KEY, uid: [4; 7] };
+            let tap = Tap { ctr: 7, padding: [1; 12], file_data: vec![b'x'; 32], tt: *b"CC" };
+            let url = tag.write(template, &tap).url;
+            let layout = SdmLayout::new(scheme, template).unwrap();
+            let prepared = file.prepare(scheme);
+            let mac_key = MacKey::derive(&prepared, Some(uid), Some(ctr)).unwrap();
+            let enc_key = EncKey::derive(&prepared, uid, ctr).unwrap();
+            let mut keys = vec![KEY, *mac_key.expose_bytes(), *enc_key.expose_bytes()];
+            if scheme == Scheme::Lrp {
+                // Every step of LRP has a key of its own. These are those of the first block that is encrypted.
+                for key in keys.clone() {
+                    for index in [0, 1] {
+                        let lrp = Lrp::new(&key, index);
+                        keys.extend((0..32).map(|len| lrp.eval(vec![0; len], false)));
+                    }
+                }
+            }
+            let parsed = layout.parse(&url).unwrap();
+            let ready = meta.prepare(scheme);
+            search(&mut left, "open", &keys, || layout.parse(&url).unwrap().open(&meta).is_ok());
+            search(&mut left, "open with a prepared key", &keys, || layout.parse(&url).unwrap().open(&ready).is_ok());
+            let claimed = || layout.parse(&url).unwrap().open(&ready).unwrap();
+            search(&mut left, "verify", &keys, || claimed().verify(&file).is_ok());
+            search(&mut left, "verify with a prepared key", &keys, || claimed().verify(&prepared).is_ok());
+            search(&mut left, "verify a batch", &keys, || {
+                verify_batch((0..9).map(|number| (number, claimed(), file.clone())))
+                    .filter(|(_, tap)| tap.is_ok())
+                    .count()
+            });
+            search(&mut left, "search for a key", &keys, || identify::candidates(&parsed, [&meta, &meta]).count());
+            search(&mut left, "read file data", &keys, || {
+                let verified = claimed().verify(&file).unwrap();
+                assert!(verified.message().file_data(&mut [0; 128]).is_some());
+            });
+        }
+        let issuer = IssuerKey::from_bytes(KEY);
+        let card_key = cmac(&[&[0x2D, 0x00, 0x3F, 0x75], uid.as_bytes(), &1_u32.to_le_bytes()]);
+        search(&mut left, "Bolt Card", &[card_key], || boltcard::card_keys(&issuer, uid, 1));
+        search(&mut left, "Bolt Card, one key", &[card_key], || boltcard::file_read_key(&issuer, uid, 1));
+        search(&mut left, "name of an API key", &[KEY], || {
+            ApiKeySecret::from_bytes(KEY).key_name(b"sk_live_0123456789")
+        });
+        let (secret, code) = (ServerSecret::from_bytes(KEY), ECode::from_bytes(KEY));
+        let context = TagContext { tag_id: 7, uid, epoch: 0 };
+        let sealed = SealedKeys::seal(&secret, &code, &context, &meta, &file);
+        // The keys of a seal are derived from `KEY` with a MAC (SP 800-108), for the MAC and for the encryption of SIV.
+        let layer = [1_u32, 2].map(|number| {
+            let parts: [&[u8]; 6] = [
+                &number.to_be_bytes(),
+                b"suntap ecode v1",
+                &[0],
+                &7_u64.to_be_bytes(),
+                &[0; 4],
+                &256_u32.to_be_bytes(),
+            ];
+            cmac(&parts)
+        });
+        let keys = [KEY, layer[0], layer[1]];
+        search(&mut left, "seal", &keys, || SealedKeys::seal(&secret, &code, &context, &meta, &file));
+        search(&mut left, "unseal", &keys, || sealed.unseal(&secret, &code, &context).is_ok());
+        search(&mut left, "rewrap", &keys, || sealed.rewrap(&secret, &secret, &context).is_ok());
+        search(&mut left, "derive from an eCode", &keys, || derive_file_read_key(&secret, &code, uid, 0));
+        assert!(left.is_empty(), "parts of a schedule stay on the stack after: {left:#?}");
     }
 
     /// A verified tap holds the session key of its file data until it is dropped.

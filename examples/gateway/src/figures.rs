@@ -43,9 +43,8 @@ pub(crate) fn run(door: &Door, counters: &mut Counters<'_>) {
         let mode = layout.scheme();
         let meta = SdmMetaReadKey::FACTORY.prepare(mode);
         move || {
-            let file = SdmFileReadKey::FACTORY.prepare(mode);
             let claimed = layout.parse(black_box(url)).ok()?.open(&meta).ok()?;
-            Some(black_box(claimed.verify(&file).is_ok()))
+            Some(black_box(claimed.verify(&SdmFileReadKey::FACTORY).is_ok()))
         }
     };
     let (aes, lrp) = (verdict(&AES, AES_TAP), verdict(&LRP, LRP_TAP));

@@ -8,6 +8,7 @@ pub(super) const ROUND_CONSTANTS: [u32; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 pub(super) const LAST_CONSTANT: u32 = 0x36;
 
 /// The round keys of `N` keys. Each key has 11 round keys: the first, one for each of the rounds 1 to 9, and the last.
+#[derive(Clone)]
 pub(crate) struct RoundKeys<const N: usize> {
     pub(super) first: [u128; N],
     pub(super) rounds: [[u128; N]; 9],

@@ -1,0 +1,73 @@
+//! Wipes secrets: a stored secret when it is dropped, and the stack after a computation.
+
+use zeroize::{ZeroizeOnDrop, optimization_barrier, zeroize_stack};
+
+/// A stored secret that is wiped on drop. The whole value is overwritten with its default in one step, because wiping
+/// each byte separately would take longer than some operations on the value.
+///
+/// The default of a prepared key is the same type of key, prepared from zeros. It is as large as any other value of the
+/// type, so no byte of the secret remains.
+pub(crate) struct Secret<T: Default>(pub(crate) T);
+
+impl<T: Default> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0 = T::default();
+        // Without the barrier, the compiler would remove the assignment, because the new value is never read.
+        optimization_barrier(&self.0);
+    }
+}
+
+impl<T: Default> ZeroizeOnDrop for Secret<T> {}
+
+/// Half the number of bytes that [`on_wiped_stack`] overwrites. On the host, the deepest computation uses 2.3 KiB, and a
+/// test searches the stack for what all of them leave.
+const HALF: usize = if cfg!(target_pointer_width = "32") { 512 } else { 2048 };
+
+/// Runs a computation, and then overwrites the stack that the computation used.
+///
+/// A key that is used once has a key schedule for a moment only. The crate `aes` copies the schedule while it computes
+/// it, so wiping the last copy on drop would leave the others. Overwriting the stack takes less time, and covers all of
+/// them.
+#[inline]
+pub(crate) fn on_wiped_stack<T>(compute: impl FnOnce() -> T) -> T {
+    // Inlined into the caller, the computation would keep its values in the frame of the caller, which stays.
+    #[inline(never)]
+    fn apart<T>(compute: impl FnOnce() -> T) -> T {
+        compute()
+    }
+
+    // Two halves take less time than one piece of twice the size: above 2 KiB, some C libraries fill memory with an
+    // instruction that starts slowly.
+    #[inline(never)]
+    fn wipe() {
+        let zeros = [0_u8; HALF];
+        optimization_barrier(&zeros);
+        zeroize_stack::<HALF>();
+        optimization_barrier(&zeros);
+    }
+
+    let result = apart(compute);
+    wipe();
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_overwritten() {
+        use core::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+        static WRITTEN: AtomicU8 = AtomicU8::new(0);
+        struct Counted;
+        impl Default for Counted {
+            fn default() -> Self {
+                WRITTEN.fetch_add(1, Relaxed);
+                Self
+            }
+        }
+        drop(Secret(Counted));
+        assert_eq!(WRITTEN.load(Relaxed), 1);
+    }
+}
