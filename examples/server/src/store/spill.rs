@@ -3,6 +3,8 @@
 //! Each file is a run: records in the order of their keys. All runs are merged when the change is written. A key that is looked up
 //! before is searched for in each run, the newest first. A set of hashes says without a search that most keys are in none.
 //!
+//! A run can be sorted and written on another thread.
+//!
 //! The files have no names, so they disappear with the process. Documents have sealed keys only.
 
 use std::cmp::Reverse;
@@ -34,25 +36,33 @@ pub(crate) struct Spill {
     hasher: RandomState,
 }
 
+/// Records in the order of their keys, in a file.
 #[derive(Debug)]
-struct Run {
+pub(crate) struct Run {
     file: File,
     /// The keys of some records, and where each starts.
     index: Vec<(String, u64)>,
 }
 
 impl Spill {
-    /// Writes records, of which no two have the same key.
-    pub(crate) fn write(&mut self, mut records: Vec<Record>) -> Result<(), StoreError> {
-        records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        self.keys.extend(records.iter().map(|record| self.hasher.hash_one(&record.key)));
-        self.runs.push(Run::write(&records).map_err(StoreError::Temporary)?);
-        Ok(())
+    /// Takes notice of the keys of the next run. They are not found before the run is [added](Self::add).
+    pub(crate) fn note<'k>(&mut self, keys: impl Iterator<Item = &'k str>) {
+        self.keys.extend(keys.map(|key| self.hasher.hash_one(key)));
+    }
+
+    /// Adds a run, whose keys were [noted](Self::note).
+    pub(crate) fn add(&mut self, run: Run) {
+        self.runs.push(run);
+    }
+
+    /// Returns `false` if no run has this key, also not one that was only noted.
+    pub(crate) fn may_have(&self, key: &str) -> bool {
+        self.keys.contains(&self.hasher.hash_one(key))
     }
 
     /// Returns the record of a key, if there is one.
     pub(crate) fn get(&mut self, key: &str) -> Result<Option<Record>, StoreError> {
-        if !self.keys.contains(&self.hasher.hash_one(key)) {
+        if !self.may_have(key) {
             return Ok(None);
         }
         let mut found: Option<Record> = None;
@@ -79,7 +89,13 @@ impl Spill {
 }
 
 impl Run {
-    fn write(records: &[Record]) -> io::Result<Self> {
+    /// Sorts and writes records, of which no two have the same key.
+    pub(crate) fn write(mut records: Vec<Record>) -> Result<Self, StoreError> {
+        records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Self::write_sorted(&records).map_err(StoreError::Temporary)
+    }
+
+    fn write_sorted(records: &[Record]) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, tempfile::tempfile()?);
         let (mut index, mut place) = (Vec::new(), 0_u64);
         for (number, record) in records.iter().enumerate() {
@@ -237,18 +253,25 @@ mod tests {
         Record { key: key.into(), seen: owned(seen), write: owned(write), rank: 1 }
     }
 
+    impl Spill {
+        fn write(&mut self, records: Vec<Record>) {
+            self.note(records.iter().map(|record| &*record.key));
+            self.add(Run::write(records).unwrap());
+        }
+    }
+
     #[test]
     fn newer_runs_replace_older_ones_and_keep_what_was_seen() {
         let mut spill = Spill::default();
         let numbered = |number: usize, text| record(&format!("{number:04}"), Some(None), Some(Some(text)));
-        spill.write((0..1000).rev().map(|number| numbered(number, "first")).collect()).unwrap();
-        spill.write((500..1500).map(|number| numbered(number, "second")).collect()).unwrap();
+        spill.write((0..1000).rev().map(|number| numbered(number, "first")).collect());
+        spill.write((500..1500).map(|number| numbered(number, "second")).collect());
         let changes = vec![
             record("0007", None, Some(None)),
             record("0700", None, Some(Some("third"))),
             record("a", Some(Some("old")), None),
         ];
-        spill.write(changes).unwrap();
+        spill.write(changes);
 
         let all: Vec<_> = spill.records().unwrap().map(Result::unwrap).collect();
         assert_eq!(all.len(), 1501);
@@ -271,7 +294,7 @@ mod tests {
     #[test]
     fn a_lost_part_of_a_file_is_an_error() {
         let mut spill = Spill::default();
-        spill.write(vec![record("a", Some(Some("text")), Some(None))]).unwrap();
+        spill.write(vec![record("a", Some(Some("text")), Some(None))]);
         for run in &spill.runs {
             run.file.set_len(u64::try_from(HEAD).unwrap() + 2).unwrap();
         }
