@@ -3,7 +3,7 @@
 //! Each file is a run: records in the order of their keys. All runs are merged when the change is written. A key that is looked up
 //! before is searched for in each run, the newest first. A set of hashes says without a search that most keys are in none.
 //!
-//! A run can be sorted and written on another thread.
+//! A run can be sorted and written on another thread, and the merged records can be read on one.
 //!
 //! The files have no names, so they disappear with the process. Documents have sealed keys only.
 
@@ -12,6 +12,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::StoreError;
 use super::staged::Record;
@@ -20,6 +21,10 @@ use super::staged::Record;
 const STEP: usize = 64;
 /// Bytes of a run that are read at once.
 const BUFFER: usize = 64 * 1024;
+/// Records that are sent to another thread together.
+const BATCH: usize = 256;
+/// Batches that wait for the other thread, at most.
+const WAITING: usize = 4;
 /// Bytes before the texts of a record: flags, rank and three lengths.
 const HEAD: usize = 14;
 
@@ -85,6 +90,48 @@ impl Spill {
             records.advance(number)?;
         }
         Ok(records)
+    }
+
+    /// Reads all records on another thread, while the caller uses those before.
+    pub(crate) fn read_ahead(mut self) -> Ahead {
+        let (sender, receiver) = sync_channel(WAITING);
+        tokio::task::spawn_blocking(move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            let mut send = |record| {
+                batch.push(record);
+                let is_full = batch.len() >= BATCH;
+                // The receiver is gone if the caller does not need the other records.
+                !is_full || sender.send(Ok(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))).is_ok()
+            };
+            let read = self.records().and_then(|records| {
+                for record in records {
+                    if !send(record?) {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+            let last = [read.map(|()| batch), Ok(Vec::new())];
+            last.into_iter().try_for_each(|batch| sender.send(batch))
+        });
+        Ahead(receiver)
+    }
+}
+
+/// Records that another thread reads. The last batch is empty.
+pub(crate) struct Ahead(Receiver<Result<Vec<Record>, StoreError>>);
+
+impl Ahead {
+    /// Calls `each` with every record, in the order of the keys.
+    pub(crate) fn each(self, mut each: impl FnMut(Record) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        loop {
+            // If the other thread ends early, the records are not complete.
+            let batch = self.0.recv().unwrap_or(Err(StoreError::Closed))?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            batch.into_iter().try_for_each(&mut each)?;
+        }
     }
 }
 
@@ -289,6 +336,39 @@ mod tests {
         for key in ["", "00000", "0999x", "b"] {
             assert_eq!(spill.get(key).unwrap(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn records_that_are_read_ahead_are_complete() {
+        let written = |count: usize| {
+            let mut spill = Spill::default();
+            let records = (0..count).map(|number| record(&format!("{number:05}"), Some(None), None));
+            spill.write(records.collect());
+            spill
+        };
+        for count in [0, 1, BATCH, BATCH * WAITING * 3 + 1] {
+            let mut keys = Vec::new();
+            let each = |record: Record| {
+                keys.push(record.key);
+                Ok(())
+            };
+            written(count).read_ahead().each(each).unwrap();
+            assert!(keys.len() == count && keys.is_sorted());
+        }
+        // The other thread stops with the caller.
+        let stopped = written(BATCH * WAITING * 3).read_ahead().each(|_| Err(StoreError::Contended));
+        assert!(matches!(stopped, Err(StoreError::Contended)));
+        let lost = written(BATCH * WAITING * 3);
+        for run in &lost.runs {
+            run.file.set_len(run.file.metadata().unwrap().len() - 1).unwrap();
+        }
+        let mut count = 0;
+        let each = |_| {
+            count += 1;
+            Ok(())
+        };
+        assert!(matches!(lost.read_ahead().each(each), Err(StoreError::Temporary(_))));
+        assert!(count > 0);
     }
 
     #[test]
