@@ -83,7 +83,11 @@ pub(crate) fn encode_upper<const N: usize, const DIGITS: usize>(bytes: &[u8; N])
 
 /// Writes `bytes` to a formatter as upper-case hexadecimal digits.
 pub(super) fn write_upper(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+    let mut text = [0; 32];
+    bytes.chunks(16).try_for_each(|bytes| {
+        // `text` has two digits for each byte, so `encode_str` cannot fail.
+        f.write_str(base16ct::upper::encode_str(bytes, &mut text).map_err(|_| fmt::Error)?)
+    })
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! `layout`, `rules`, `extendedData`, `metadata`. With [`Allowed::replace`], a line is the whole object instead.
 
 pub(crate) mod check;
+mod documents;
 mod draft;
 mod dry_run;
 mod error;
@@ -30,11 +31,14 @@ pub use self::error::ImportError;
 pub use self::input::Input;
 pub(crate) use self::levels::is_closing;
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 
 use self::draft::Draft;
 use self::error::Stop;
-use self::line::Partial;
+use self::line::Parsed;
+use self::sealing::Sealer;
 use crate::registry::index::MAX_META_KEYS;
 use crate::secrets::Secrets;
 use crate::store::{Pace, Staged, Store};
@@ -42,6 +46,8 @@ use crate::text::counted;
 
 /// The number of problems that an error lists. It only counts the others.
 const LISTED: usize = 20;
+/// The parts of the input that are parsed at a time: one that is awaited, and two more.
+const AHEAD: usize = 3;
 
 /// What an import does only on request, and its limits.
 #[derive(Clone, Copy, Debug)]
@@ -116,26 +122,56 @@ pub(crate) async fn prepare(
     draft_of(Draft::new(store, secrets, allowed), input, done).await
 }
 
-/// Adds all lines to a draft.
+/// Adds all lines to a draft, and returns what it reports and changes.
 async fn draft_of(
     mut draft: Draft<'_>,
     input: &mut Input<'_>,
-    mut done: impl FnMut(u64),
+    done: impl FnMut(u64),
 ) -> Result<(Report, Staged), ImportError> {
-    let mut problems = Vec::new();
-    let mut all = 0_usize;
+    let added = add_all(&mut draft, input, done).await;
+    // If a temporary file could not be written, the lines after that do not matter.
+    draft.settle().await?;
+    let (mut problems, mut all) = added?;
+    if all == 0 {
+        problems = draft.recheck().await?;
+        all = problems.len();
+        problems.truncate(LISTED);
+    }
+    if all > 0 {
+        return Err(ImportError::Lines { listed: problems, all });
+    }
+    Ok(draft.finished().await?)
+}
+
+/// Adds all lines to a draft. Other threads parse the next ones meanwhile. Returns the first problems, and the number of all.
+async fn add_all(
+    draft: &mut Draft<'_>,
+    input: &mut Input<'_>,
+    mut done: impl FnMut(u64),
+) -> Result<(Vec<(usize, String)>, usize), ImportError> {
+    let (mut problems, mut all) = (Vec::new(), 0_usize);
+    let mut parts = VecDeque::new();
+    let mut end = None;
     loop {
-        let lines = input.part().map_err(ImportError::Input)?;
-        if lines.is_empty() {
-            break;
+        while end.is_none() && parts.len() < AHEAD {
+            match input.part() {
+                Ok(lines) if lines.is_empty() => end = Some(Ok(())),
+                Ok(lines) => {
+                    let (secrets, accepts_factory) = (draft.secrets.clone(), draft.allowed.factory_keys);
+                    let parse = move || {
+                        let sealer = Sealer { secrets: &secrets, accepts_factory };
+                        lines.into_iter().map(|line| Parsed::new(line, |tag| sealer.seal(tag))).collect()
+                    };
+                    parts.push_back((input.bytes(), tokio::task::spawn_blocking(parse)));
+                }
+                Err(error) => end = Some(Err(error)),
+            }
         }
-        let mut partials = Vec::with_capacity(lines.len());
-        for (number, line) in &lines {
-            partials.push((*number, line.as_deref().map_err(Clone::clone).and_then(Partial::read)));
-        }
-        draft.spill_if_large()?;
-        let complete = draft.look_up(&partials).await?;
-        for ((number, partial), line) in partials.into_iter().zip(complete) {
+        let Some((bytes, part)) = parts.pop_front() else { break };
+        let mut lines: Vec<Parsed> = part.await.map_err(|error| ImportError::Input(io::Error::other(error)))?;
+        draft.spill_if_large().await?;
+        let complete = draft.look_up(&mut lines).await?;
+        for (Parsed { number, partial, .. }, line) in lines.into_iter().zip(complete) {
             let problem = match draft.add(number, partial, line).await {
                 Ok(()) => continue,
                 Err(Stop::Line(problem)) => problem,
@@ -146,17 +182,11 @@ async fn draft_of(
                 problems.push((number, problem));
             }
         }
-        done(input.bytes());
+        done(bytes);
         // A data file answers at once, and other requests wait for this thread.
         tokio::task::yield_now().await;
     }
-    if all == 0 {
-        problems = draft.recheck().await?;
-        all = problems.len();
-        problems.truncate(LISTED);
-    }
-    if all > 0 {
-        return Err(ImportError::Lines { listed: problems, all });
-    }
-    Ok(draft.finished().await?)
+    // Lines before an error of the input were added, as if they had been read later.
+    end.unwrap_or(Ok(())).map_err(ImportError::Input)?;
+    Ok((problems, all))
 }

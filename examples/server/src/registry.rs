@@ -152,6 +152,14 @@ impl<K> Tag<K> {
         let batch = self.batch.iter().flat_map(|path| levels(path)).map(|path| key::level(self.organisation, path));
         [key::organisation(self.organisation)].into_iter().chain(batch).collect()
     }
+
+    /// Returns the last of [`above`](Self::above).
+    pub(crate) fn innermost(&self) -> String {
+        match &self.batch {
+            Some(path) => key::level(self.organisation, path),
+            None => key::organisation(self.organisation),
+        }
+    }
 }
 
 /// Returns the paths of a folder, and of the tag group and the batch in it, from the path of the innermost.

@@ -35,7 +35,7 @@ pub(crate) use self::postgres::tls as postgres_tls;
 pub use self::redis::Redis;
 use self::snapshot::Batch;
 pub use self::snapshot::{Record, Source};
-pub(crate) use self::spill::Spill;
+pub(crate) use self::spill::{Run, Spill};
 pub(crate) use self::staged::Record as StagedRecord;
 pub use self::staged::{Pace, Staged};
 

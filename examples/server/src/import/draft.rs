@@ -1,42 +1,47 @@
 //! The registry as it will be after an import.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::sync::Arc;
 
 use serde::Serialize;
-use suntap::{CounterId, Mark, Uid};
+use suntap::{CounterId, Field, Mark, Uid};
+use tokio::task::JoinHandle;
 
+use super::documents::Documents;
 use super::error::{Checked, problem};
 use super::index_draft::IndexDraft;
-use super::line::{Kind, Line, Partial};
-use super::owners::{KINDS, api_key_text};
-use super::{Allowed, LISTED, Report};
+use super::line::{Keys, Kind, Line, Parsed, Partial};
+use super::owners::KINDS;
+use super::{Allowed, LISTED, Report, is_closing};
 use crate::registry::document;
-use crate::registry::document::{Level, Organisation, key};
-use crate::registry::{index, levels};
+use crate::registry::document::{Level, Tag, key};
+use crate::registry::row::Above;
+use crate::registry::{above, index, levels};
 use crate::secrets::Secrets;
 use crate::secrets::canary::{self, Canaries};
-use crate::store::{Change, Spill, Staged, StagedRecord, Store, StoreError, raised};
+use crate::store::{Change, Run, Spill, Staged, StagedRecord, Store, StoreError, raised};
 
-/// Bytes of documents that are kept in memory, about.
-const MOST_BYTES: usize = 24 * 1024 * 1024;
-/// Bytes that a document needs in memory beside its texts, about.
-const OVERHEAD: usize = 100;
+/// Bytes of documents that are kept in memory, about. While they are written to a temporary file, as many again may be added.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// The most batches whose documents are kept parsed.
+const MOST_AROUND: usize = 1000;
 
 /// The registry as it will be after the import.
 pub(super) struct Draft<'s> {
     pub(super) store: &'s Store,
     pub(super) secrets: &'s Secrets,
     pub(super) allowed: Allowed,
-    /// The stored documents.
-    pub(super) seen: HashMap<String, Option<String>>,
-    /// The documents to write. `None` removes a document.
-    pub(super) writes: HashMap<String, Option<String>>,
-    /// Bytes in `seen` and `writes`, about.
-    bytes: usize,
-    /// More bytes than this are moved to the temporary file.
+    pub(super) documents: Documents,
+    /// More bytes than this are moved to a temporary file.
     pub(super) most_bytes: usize,
-    /// What was in `seen` and `writes` before, if there are many documents.
+    /// What was in `documents` before, if there are many.
     pub(super) spill: Option<Spill>,
+    /// The part of `spill` that another thread is writing.
+    writing: Option<JoinHandle<Result<Run, StoreError>>>,
+    /// What is above the tags, by the key of the innermost document.
+    around: HashMap<String, Around>,
     pub(super) index: IndexDraft,
     /// The tags of this import, by their keys.
     pub(super) tags: HashMap<Box<str>, Placed>,
@@ -48,6 +53,14 @@ pub(super) struct Draft<'s> {
     /// Stored organisations that get an account, each with the number of its line.
     pub(super) new_accounts: HashMap<u64, usize>,
     pub(super) report: Report,
+}
+
+/// The documents above the tags of a batch.
+#[derive(Clone)]
+pub(super) struct Around {
+    pub(super) above: Arc<Above>,
+    /// Nobody deletes one of them.
+    pub(super) is_open: bool,
 }
 
 /// What an import has done with a tag.
@@ -66,11 +79,11 @@ impl<'s> Draft<'s> {
             store,
             secrets,
             allowed,
-            seen: HashMap::new(),
-            writes: HashMap::new(),
-            bytes: 0,
+            documents: Documents::default(),
             most_bytes: MOST_BYTES,
             spill: None,
+            writing: None,
+            around: HashMap::new(),
             index: IndexDraft::default(),
             tags: HashMap::new(),
             marks: HashMap::new(),
@@ -82,22 +95,25 @@ impl<'s> Draft<'s> {
     }
 
     /// Merges lines with the stored documents, and reads the documents that [`add`](Self::add) needs for these lines.
-    pub(super) async fn look_up(
-        &mut self,
-        lines: &[(usize, Result<Partial<'_>, String>)],
-    ) -> Result<Vec<Result<Line, String>>, StoreError> {
-        let mut keys = vec![canary::KEY.to_owned()];
-        for line in lines.iter().filter_map(|(_, line)| line.as_ref().ok()) {
-            match api_key_text(line) {
-                Some((kind, text)) => keys.extend(self.key_names(kind, &text)),
-                None => keys.extend(self.key(line)),
+    pub(super) async fn look_up(&mut self, lines: &mut [Parsed]) -> Result<Vec<Result<Line, String>>, StoreError> {
+        let mut keys = Vec::new();
+        // Otherwise it was read for an earlier line.
+        if self.spill.is_none() {
+            keys.push(canary::KEY.to_owned());
+        }
+        for line in lines.iter().filter_map(|line| line.partial.as_ref().ok()) {
+            match &line.credential {
+                Some((kind, text)) => keys.extend(self.key_names(*kind, text)),
+                None => keys.extend(line.key.clone()),
             }
-            keys.extend(line.value("organisation").map(key::organisation));
-            keys.extend(line.value::<String>("account").as_deref().map(key::account));
+            // What is above a tag is read below.
+            if line.kind != Some(Kind::Tag) {
+                keys.extend(line.organisation.map(key::organisation));
+            }
+            keys.extend(line.account.as_deref().map(key::account));
         }
         self.fetch(keys).await?;
-        let complete = lines.iter().map(|(_, line)| self.complete(line.as_ref().map_err(String::clone)?));
-        let complete: Vec<_> = complete.collect();
+        let complete: Vec<_> = lines.iter_mut().map(|line| self.complete(line)).collect();
         let mut keys = Vec::new();
         for line in complete.iter().flatten() {
             match line {
@@ -110,6 +126,7 @@ impl<'s> Draft<'s> {
                 Line::Folder(level) | Line::TagGroup(level) | Line::Batch(level) => {
                     keys.extend(levels(&level.path).map(|path| key::level(level.organisation, path)));
                 }
+                Line::Tag(tag) if self.around.contains_key(&tag.innermost()) => {}
                 Line::Tag(tag) => keys.extend(tag.above()),
             }
         }
@@ -117,18 +134,23 @@ impl<'s> Draft<'s> {
         let mut names = Vec::new();
         for line in complete.iter().flatten() {
             let Line::Tag(tag) = line else { continue };
-            let group = match (&tag.layout, tag.above().get(2)) {
-                (None, Some(group)) => self.get::<Level>(group)?.and_then(|group| group.layout),
-                _ => None,
-            };
-            if let Some(layout) = tag.layout.as_ref().or(group.as_ref()) {
+            let above = self.around(tag).map(|around| around.above);
+            let group = above.as_ref().and_then(|above| above.tag_group.as_ref()?.layout.as_ref());
+            let layout = tag.layout.as_ref().or(group);
+            if let Some(layout) = layout.filter(|layout| !self.index.is_settled(layout, tag.xuid.is_some())) {
                 names.extend(self.index.missing(layout));
                 let uid = tag.uid.filter(|_| !index::names_tag(layout, tag.xuid.is_some()));
                 names.extend(uid.map(key::claimed));
             }
-            if let Some(Organisation { account: Some(account), .. }) = self.get(&key::organisation(tag.organisation))? {
-                names.extend(tag.cuid.as_deref().map(|cuid| key::cuid(&account, cuid)));
-                names.extend(tag.uid.map(|uid| key::uid(&account, uid)));
+            let Some(above) = above else { continue };
+            if let Some(account) = &above.organisation.account {
+                names.extend(tag.cuid.as_deref().map(|cuid| key::cuid(account, cuid)));
+                names.extend(tag.uid.map(|uid| key::uid(account, uid)));
+            }
+            if let (Some(Keys::Ready(ready)), None, Some(sdm)) = (&tag.keys, &tag.layout, &above.layout) {
+                // For `{picc:ctr}` it is the other id, which is read later.
+                let has_uid = sdm.has(Field::PiccData) || sdm.has(Field::Uid);
+                names.push(key::counter(if has_uid { &ready.with_uid } else { &ready.without_uid }));
             }
         }
         self.fetch(names).await?;
@@ -136,84 +158,110 @@ impl<'s> Draft<'s> {
     }
 
     /// Returns the key of the document that a line changes, if the line names it.
-    pub(super) fn key(&self, line: &Partial<'_>) -> Option<String> {
-        Some(match line.kind()? {
-            Kind::Organisation => key::organisation(line.value("id")?),
-            Kind::ApiKey | Kind::Token => {
-                let (kind, text) = api_key_text(line)?;
-                self.stored_key_name(kind, &text)?
-            }
-            Kind::Level => key::level(line.value("organisation")?, &line.value::<String>("path")?),
-            Kind::Tag => match line.value::<String>("xuid") {
-                Some(xuid) => key::xuid(&xuid),
-                None => key::number(line.value("number")?),
-            },
-        })
+    fn key<'l>(&self, line: &'l Partial) -> Option<Cow<'l, str>> {
+        match &line.credential {
+            Some((kind, text)) => self.stored_key_name(*kind, text).map(Cow::Owned),
+            None => line.key.as_deref().map(Cow::Borrowed),
+        }
+    }
+
+    /// Returns the text of the stored document that a line changes, if the line is merged with it.
+    fn merged_text(&self, line: &Partial) -> Option<&str> {
+        if self.allowed.replace { None } else { self.key(line).and_then(|key| self.text(&key)) }
     }
 
     /// Returns a line with the stored values of all fields that it does not name.
-    pub(super) fn complete(&self, line: &Partial<'_>) -> Result<Line, String> {
-        let stored = if self.allowed.replace { None } else { self.key(line) };
-        line.merged(stored.as_deref().and_then(|key| self.text(key)))
+    fn complete(&self, line: &mut Parsed) -> Result<Line, String> {
+        let partial = line.partial.as_ref().map_err(String::clone)?;
+        match (self.merged_text(partial), line.whole.take()) {
+            (None, Some(whole)) => whole,
+            (stored, _) => partial.merged(stored),
+        }
+    }
+
+    /// Returns what is above a tag, if its documents are there and in memory.
+    pub(super) fn around<K>(&mut self, tag: &Tag<K>) -> Option<Around> {
+        let innermost = tag.innermost();
+        if let Some(around) = self.around.get(&innermost) {
+            return Some(around.clone());
+        }
+        let keys = tag.above();
+        let texts = keys.iter().map(|key| self.text(key).map(|text| Some(String::from(text))));
+        let texts: Vec<_> = texts.collect::<Option<_>>()?;
+        let above = above(&keys, &texts).ok()?;
+        let around = Around { above, is_open: !texts.iter().flatten().any(|text| is_closing(text)) };
+        if self.around.len() >= MOST_AROUND {
+            self.around.clear();
+        }
+        self.around.insert(innermost, around.clone());
+        Some(around)
     }
 
     /// Reads documents that are not known yet.
     pub(super) async fn fetch(&mut self, mut keys: Vec<String>) -> Result<(), StoreError> {
-        keys.retain(|key| !self.seen.contains_key(key));
+        keys.retain(|key| !self.documents.is_read(key));
+        if keys.is_empty() {
+            return Ok(());
+        }
         keys.sort_unstable();
         keys.dedup();
+        if self.spill.as_ref().is_some_and(|spill| keys.iter().any(|key| spill.may_have(key))) {
+            self.settle().await?;
+        }
         if let Some(spill) = &mut self.spill {
             let mut missing = Vec::new();
             for key in keys {
-                let StagedRecord { seen, write, .. } = spill.get(&key)?.unwrap_or_default();
-                if let Some(text) = write {
-                    self.writes.entry(key.clone()).or_insert(text);
+                let Some(record) = spill.get(&key)? else {
+                    missing.push(key);
+                    continue;
+                };
+                if record.seen.is_none() {
+                    missing.push(key);
                 }
-                match seen {
-                    Some(seen) => drop(self.seen.insert(key, seen)),
-                    None => missing.push(key),
-                }
+                self.documents.restore(record);
             }
             keys = missing;
         }
         if !keys.is_empty() {
             let found = self.store.read(&keys, None).await?;
             for (key, text) in keys.into_iter().zip(found.documents) {
-                self.count(&key, text.as_deref());
-                self.seen.insert(key, text);
+                self.documents.read(key, text);
             }
         }
         Ok(())
     }
 
+    /// Reads those of the documents that are not known yet.
+    pub(super) async fn fetch_missing(&mut self, keys: &[String]) -> Result<(), StoreError> {
+        self.fetch(keys.iter().filter(|key| !self.documents.is_read(key)).cloned().collect()).await
+    }
+
     /// Moves the documents to a temporary file if there are many. A document that is needed afterwards must be fetched again.
-    pub(super) fn spill_if_large(&mut self) -> Result<(), StoreError> {
-        if self.bytes > self.most_bytes { self.spill() } else { Ok(()) }
+    pub(super) async fn spill_if_large(&mut self) -> Result<(), StoreError> {
+        if self.documents.bytes() > self.most_bytes { self.spill().await } else { Ok(()) }
     }
 
-    fn spill(&mut self) -> Result<(), StoreError> {
-        let mut records = HashMap::new();
-        for (key, seen) in std::mem::take(&mut self.seen) {
-            records.insert(key.clone(), StagedRecord { key, seen: Some(seen), ..StagedRecord::default() });
-        }
-        for (key, text) in std::mem::take(&mut self.writes) {
-            let record = records.entry(key.clone()).or_insert_with(|| StagedRecord { key, ..StagedRecord::default() });
-            let is_stored = matches!(record.seen, Some(Some(_)));
-            record.rank = rank(&record.key, text.as_deref(), is_stored);
-            record.write = Some(text);
-        }
-        self.bytes = 0;
-        self.spill.get_or_insert_default().write(records.into_values().collect())
+    /// Lets another thread sort and write the documents. There is only one such thread, so that the memory is bounded.
+    async fn spill(&mut self) -> Result<(), StoreError> {
+        self.settle().await?;
+        let documents = self.documents.take();
+        self.spill.get_or_insert_default().note(documents.keys());
+        let write = move || Run::write(documents.into_records().collect());
+        self.writing = Some(tokio::task::spawn_blocking(write));
+        Ok(())
     }
 
-    /// Counts the bytes of a document that is kept in memory.
-    fn count(&mut self, key: &str, text: Option<&str>) {
-        let length = key.len().saturating_add(text.map_or(0, str::len)).saturating_add(OVERHEAD);
-        self.bytes = self.bytes.saturating_add(length);
+    /// Waits until all documents that were moved are in the temporary file.
+    pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
+        if let Some(writing) = self.writing.take() {
+            let run = writing.await.map_err(|error| StoreError::Temporary(io::Error::other(error)))??;
+            self.spill.get_or_insert_default().add(run);
+        }
+        Ok(())
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&str> {
-        self.writes.get(key).or_else(|| self.seen.get(key))?.as_deref()
+        self.documents.text(key)
     }
 
     pub(super) fn get<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
@@ -222,26 +270,33 @@ impl<'s> Draft<'s> {
 
     pub(super) fn put(&mut self, key: String, value: &impl Serialize) -> Result<(), StoreError> {
         let text = serde_json::to_string(value).map_err(|_| StoreError::Document(key.clone()))?;
-        self.count(&key, Some(&text));
-        self.writes.insert(key, Some(text));
+        self.write(key, Some(text));
         Ok(())
+    }
+
+    /// Writes or removes a document.
+    pub(super) fn write(&mut self, key: String, text: Option<String>) {
+        if key.starts_with("level/") || key.starts_with("organisation/") {
+            self.around.clear();
+        }
+        self.documents.write(key, text);
     }
 
     /// Adds a line to the draft. `complete` is the line that [`look_up`](Self::look_up) returned.
     pub(super) async fn add(
         &mut self,
         number: usize,
-        partial: Result<Partial<'_>, String>,
+        partial: Result<Partial, String>,
         complete: Result<Line, String>,
     ) -> Checked {
         let partial = partial?;
         // It is only in stored documents.
-        if partial.value::<bool>("closing").is_some() {
+        if partial.is_closing {
             return problem("unknown field `closing`");
         }
         // An earlier line of this import may have changed the same document.
-        let is_changed = self.key(&partial).is_some_and(|key| self.writes.contains_key(&key));
-        let line = if is_changed { self.complete(&partial)? } else { complete? };
+        let is_changed = self.key(&partial).is_some_and(|key| self.documents.is_written(&key));
+        let line = if is_changed { partial.merged(self.merged_text(&partial))? } else { complete? };
         match line {
             Line::Organisation(organisation) => self.add_organisation(number, &organisation),
             Line::ApiKey(_) | Line::Token(_) => self.add_key(&line),
@@ -285,7 +340,7 @@ impl<'s> Draft<'s> {
             self.put(key, &layouts)?;
         }
         // An import without lines has not read anything.
-        if self.seen.contains_key(canary::KEY) || self.spill.is_some() {
+        if self.documents.is_read(canary::KEY) || self.spill.is_some() {
             self.fetch(vec![canary::KEY.to_owned()]).await?;
             let canaries: Option<Canaries> = self.get(canary::KEY)?;
             let recorded = Canaries::recorded(canaries.clone(), self.secrets, &self.used_secrets);
@@ -296,44 +351,31 @@ impl<'s> Draft<'s> {
         let mut marks: Vec<_> = std::mem::take(&mut self.marks).into_iter().collect();
         marks.sort_unstable_by_key(|(id, _)| *id.as_bytes());
         if self.spill.is_some() {
-            self.spill()?;
+            self.spill().await?;
+            self.settle().await?;
             let change = Change { marks, ..Change::default() };
             return Ok((self.report, Staged { change, spill: self.spill }));
         }
         // In the order of the keys, a data file changes each of its pages only once, and taps wait a shorter time.
-        let mut seen: Vec<_> = self.seen.into_iter().collect();
-        seen.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let mut writes: Vec<_> = self.writes.into_iter().collect();
-        writes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        writes.sort_by_cached_key(|(key, text)| {
-            let stored = seen.binary_search_by(|(other, _)| other.cmp(key)).ok().and_then(|at| seen.get(at));
-            rank(key, text.as_deref(), stored.is_some_and(|(_, text)| text.is_some()))
-        });
+        let mut records: Vec<_> = self.documents.into_records().collect();
+        records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let (mut seen, mut writes) = (Vec::new(), Vec::new());
+        for StagedRecord { key, seen: stored, write, rank } in records {
+            writes.extend(write.map(|text| (rank, (key.clone(), text))));
+            seen.extend(stored.map(|text| (key, text)));
+        }
+        writes.sort_by_key(|(rank, _)| *rank);
+        let writes = writes.into_iter().map(|(_, write)| write).collect();
         let change = Change { seen, writes, marks, history: Vec::new() };
         Ok((self.report, change.into()))
     }
-}
-
-/// Returns the place of a document in the order in which a store writes one part after the other.
-///
-/// A store may be interrupted. Then the same import must find what it has to change: the old tags, and the old groups and
-/// organisations, whose change makes it check their tags. New ones precede their tags.
-fn rank(key: &str, text: Option<&str>, is_stored: bool) -> u8 {
-    let is_above = key.starts_with("level/") || key.starts_with("organisation/");
-    let is_removed_key = text.is_none() && key.starts_with("key/");
-    // A removed tag goes after its names, so that a second attempt finds it.
-    let is_tag = match text {
-        Some(text) => text.starts_with(r#"{"tag":"#),
-        None => key.starts_with("xuid/") || key.starts_with("number/"),
-    };
-    if is_removed_key || (is_above && is_stored) { StagedRecord::LAST } else { u8::from(is_tag) }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::store::{Address, Options};
 
-    use super::super::{Input, draft_of, prepare};
+    use super::super::{ImportError, Input, draft_of, prepare};
     use super::*;
     use crate::store::Pace;
 
@@ -404,6 +446,128 @@ mod tests {
         let mut input = Input::text(text);
         input.part_size = 20;
         input
+    }
+
+    fn levels() -> Vec<serde_json::Value> {
+        vec![
+            serde_json::json!({ "organisation": { "id": 1, "name": "One" } }),
+            serde_json::json!({ "folder": { "organisation": 1, "path": "F" } }),
+            group("https://t.example/tap?x={:xuid}&n={ctr}&e={mac}"),
+            serde_json::json!({ "batch": { "organisation": 1, "path": "F/G/B" } }),
+        ]
+    }
+
+    fn without_cuid(number: usize) -> serde_json::Value {
+        let mut tag = tag(number);
+        tag["tag"].as_object_mut().unwrap().remove("cuid");
+        tag
+    }
+
+    #[tokio::test]
+    async fn problems_are_in_the_order_of_the_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, secrets) = (store(&folder, "store").await, &Secrets::random().unwrap());
+        let mut lines: Vec<_> = levels().into_iter().chain((0..200).map(without_cuid)).collect();
+        let wrong = [30, 31, 77, 120, 199];
+        for number in wrong {
+            lines[number - 1]["tag"]["uid"] = "04".into();
+        }
+        // The last one is only known to the draft.
+        lines.push(without_cuid(0));
+        let lines = text(lines);
+        for most_bytes in [0, usize::MAX] {
+            let draft = Draft { most_bytes, ..Draft::new(&store, secrets, Allowed::default()) };
+            let mut parts = Vec::new();
+            let error = draft_of(draft, &mut short_parts(&lines), |bytes| parts.push(bytes)).await.unwrap_err();
+            let ImportError::Lines { listed, all } = error else { panic!("{error}") };
+            let numbers: Vec<_> = listed.iter().map(|(number, _)| *number).collect();
+            assert_eq!((&numbers[..5], numbers[5], all), (&wrong[..], 205, 6));
+            assert!(listed[0].1.starts_with("a UID must have 14 hex digits, column "), "{}", listed[0].1);
+            assert_eq!(listed[5].1, "the tag is in this import twice");
+            assert!(parts.len() == 11 && parts.is_sorted() && parts.last() == u64::try_from(lines.len()).ok().as_ref());
+        }
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_input_comes_after_the_lines_before_it() {
+        struct Broken;
+        impl io::Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (store, secrets) = (store(&folder, "store").await, &Secrets::random().unwrap());
+        let lines = text(levels().into_iter().chain((0..100).map(without_cuid)));
+        let mut input = Input::stream(io::Read::chain(lines.as_bytes(), Broken));
+        input.part_size = 20;
+        let mut done = 0;
+        let draft = Draft::new(&store, secrets, Allowed::default());
+        let error = draft_of(draft, &mut input, |bytes| done = bytes).await.unwrap_err();
+        assert!(matches!(error, ImportError::Input(error) if error.kind() == io::ErrorKind::ConnectionReset));
+        // The lines of the last part are read together with the error.
+        assert!(done > u64::try_from(lines.len() * 9 / 10).unwrap(), "{done}");
+        assert!(store.page("", None, 1).await.unwrap().documents.is_empty());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_temporary_file_that_cannot_be_written_ends_the_import() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, secrets) = (store(&folder, "store").await, &Secrets::random().unwrap());
+        let good = text(levels().into_iter().chain((0..100).map(without_cuid)));
+        let bad = format!("{good}{}", text([without_cuid(0)]));
+        for lines in [&good, &bad] {
+            for most_bytes in [0, usize::MAX] {
+                let full = || Err(StoreError::Temporary(io::ErrorKind::StorageFull.into()));
+                let writing = Some(tokio::task::spawn_blocking(full));
+                let draft = Draft { most_bytes, writing, ..Draft::new(&store, secrets, Allowed::default()) };
+                let error = draft_of(draft, &mut short_parts(lines), |_| ()).await.unwrap_err();
+                assert!(
+                    matches!(&error, ImportError::Store(StoreError::Temporary(error))
+                    if error.kind() == io::ErrorKind::StorageFull),
+                    "{error}"
+                );
+                assert!(error.to_string().starts_with("temporary file in "), "{error}");
+            }
+        }
+        assert!(store.page("", None, 1).await.unwrap().documents.is_empty());
+        store.close().await;
+    }
+
+    /// What is above a tag is parsed once, until a line changes it.
+    #[tokio::test]
+    async fn a_line_changes_what_is_above_the_next_tags() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = &Secrets::random().unwrap();
+        let with_account = serde_json::json!({ "organisation": { "id": 1, "name": "One", "account": "one" } });
+        let with_uid = group("https://t.example/tap?x={:xuid}&u={uid}&n={ctr}&e={mac}");
+        let before = levels().into_iter().chain([without_cuid(1)]);
+        let lines = text(before.chain([with_account, tag(2), with_uid, tag(3)]));
+        let mut all = Vec::new();
+        for (name, most_bytes, part_size) in [("memory", usize::MAX, 1000), ("file", 0, 1000), ("short parts", 0, 1)] {
+            let store = store(&folder, name).await;
+            let draft = Draft { most_bytes, ..Draft::new(&store, secrets, Allowed::default()) };
+            let mut input = Input::text(&lines);
+            input.part_size = part_size;
+            let (_, staged) = draft_of(draft, &mut input, |_| ()).await.unwrap();
+            store.apply(staged, Pace::Alone).await.unwrap();
+            let mut documents = Vec::new();
+            let mut keep = |key: &str, text: &str| {
+                documents.push((key.to_owned(), text.to_owned()));
+                Ok::<_, StoreError>(())
+            };
+            store.list("", &mut keep).await.unwrap();
+            let keys: Vec<_> = documents.iter().map(|(key, _)| &**key).collect();
+            for key in ["cuid/one/c2", "cuid/one/c3", "uid/one/04000000000002", "uid/one/04000000000003"] {
+                assert!(keys.contains(&key), "{name}: {keys:?}");
+            }
+            assert_eq!(keys.iter().filter(|key| key.starts_with("counter/")).count(), 3);
+            all.push(documents);
+            store.close().await;
+        }
+        assert!(all.iter().all(|documents| Some(documents) == all.first()));
     }
 
     /// Nothing but the memory depends on whether documents are moved to a temporary file.

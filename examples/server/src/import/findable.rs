@@ -2,7 +2,7 @@
 
 use suntap::Uid;
 
-use super::draft::Draft;
+use super::draft::{Draft, Placed};
 use super::error::{Checked, problem};
 use crate::registry::document;
 use crate::registry::document::{Level, StoredKeys, Tag, key};
@@ -12,11 +12,16 @@ use crate::store::StoreError;
 
 impl Draft<'_> {
     /// Makes a tag findable by the URL that it writes. `before` is the UID by which it was found until now.
-    pub(super) async fn index_tag(&mut self, tag: &Tag<StoredKeys>, row: &Row, before: Option<Uid>) -> Checked {
+    pub(super) async fn index_tag(&mut self, row: &Row, before: Option<Uid>) -> Checked {
+        let tag = row.tag();
         let Some((layout, sdm)) = row.layout() else { return self.claim(tag, before, None).await };
+        if self.index.is_settled(layout, tag.xuid.is_some()) {
+            return self.claim(tag, before, None).await;
+        }
         let uid = index::claimed_uid(tag, layout);
         self.claim(tag, before, uid).await?;
-        if let Some(reason) = index::unfindable(tag, layout, sdm) {
+        let unfindable = index::unfindable(tag, layout, sdm);
+        if let Some(reason) = unfindable {
             self.warn(format!("the page may not find tags with the layout {}: {reason}", layout.template));
         }
         if let Some(shape) = self.index.missing(layout) {
@@ -24,18 +29,26 @@ impl Draft<'_> {
             let layouts = self.get(&shape)?.unwrap_or_default();
             self.index.load(shape, layouts, self.secrets);
         }
-        Ok(self.index.add(layout, uid.is_some(), row.meta_key(), self.allowed.meta_keys)?)
+        self.index.add(layout, uid.is_some(), row.meta_key(), self.allowed.meta_keys)?;
+        let has_xuid = tag.xuid.is_some();
+        if unfindable.is_none() && index::names_tag(layout, has_xuid) {
+            self.index.settle(layout, has_xuid);
+        }
+        Ok(())
     }
 
     /// Lets a tag be found by another UID.
     pub(super) async fn claim(&mut self, tag: &Tag<StoredKeys>, before: Option<Uid>, now: Option<Uid>) -> Checked {
         let key = tag.key();
-        self.tags.entry(key.clone().into_boxed_str()).or_default().claim = Some(now);
+        match self.tags.get_mut(&*key) {
+            Some(placed) => placed.claim = Some(now),
+            None => drop(self.tags.insert((&*key).into(), Placed { claim: Some(now), ..Placed::default() })),
+        }
         if let Some(old) = before.filter(|old| now != Some(*old)) {
             let (name, mut tags) = self.claimed(old).await?;
             tags.retain(|tag| *tag != key);
             if tags.is_empty() {
-                self.writes.insert(name, None);
+                self.write(name, None);
             } else {
                 self.put(name, &tags)?;
             }
@@ -55,7 +68,7 @@ impl Draft<'_> {
     /// Returns the tags that are found by a UID, and the key of the document.
     pub(super) async fn claimed(&mut self, uid: Uid) -> Checked<(String, Vec<String>)> {
         let name = key::claimed(uid);
-        self.fetch(vec![name.clone()]).await?;
+        self.fetch_missing(std::slice::from_ref(&name)).await?;
         let tags = self.get(&name)?.unwrap_or_default();
         Ok((name, tags))
     }
@@ -69,7 +82,7 @@ impl Draft<'_> {
             (None, Some(group)) => {
                 self.fetch(vec![group.clone()]).await?;
                 // This import may change the layout of the group.
-                let stored = self.seen.get(group).and_then(Option::as_deref);
+                let stored = self.documents.stored(group);
                 stored.map(|text| document::<Level>(group, text)).transpose()?.and_then(|group| group.layout)
             }
             _ => None,

@@ -1,14 +1,23 @@
 //! The index of layouts, as an import changes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::registry::document::Layout;
 use crate::registry::index::{self, Indexed, MetaKeyRef};
 use crate::secrets::Secrets;
 
+/// The most layouts that are remembered as settled, for each of the two ids of a tag.
+const MOST_SETTLED: usize = 1000;
+
 /// The layouts of each shape.
 #[derive(Default)]
-pub(super) struct IndexDraft(HashMap<String, Shape>);
+pub(super) struct IndexDraft {
+    shapes: HashMap<String, Shape>,
+    /// Indexed layouts that name their tags by the XUID.
+    by_xuid: HashSet<Layout>,
+    /// Indexed layouts that name their tags by the number.
+    by_number: HashSet<Layout>,
+}
 
 struct Shape {
     layouts: Vec<Indexed>,
@@ -25,12 +34,12 @@ impl IndexDraft {
             is_changed |= *keys != renewed;
             *keys = renewed;
         }
-        self.0.insert(shape, Shape { layouts, is_changed });
+        self.shapes.insert(shape, Shape { layouts, is_changed });
     }
 
     /// Returns the key of the shape of a layout, unless it is loaded.
     pub(super) fn missing(&self, layout: &Layout) -> Option<String> {
-        Some(index::shape_of(layout)).filter(|shape| !self.0.contains_key(shape))
+        Some(index::shape_of(layout)).filter(|shape| !self.shapes.contains_key(shape))
     }
 
     /// Adds the layout of a tag. With `search`, its URL does not name the tag, and the page searches for its UID with
@@ -42,7 +51,7 @@ impl IndexDraft {
         meta_key: Option<MetaKeyRef>,
         limit: usize,
     ) -> Result<(), String> {
-        let Some(Shape { layouts, is_changed }) = self.0.get_mut(&index::shape_of(layout)) else { return Ok(()) };
+        let Some(Shape { layouts, is_changed }) = self.shapes.get_mut(&index::shape_of(layout)) else { return Ok(()) };
         let layout = index::without_host(layout);
         let place = layouts.iter().position(|indexed| indexed.layout == layout);
         if place.is_none() {
@@ -77,9 +86,24 @@ impl IndexDraft {
         Ok(())
     }
 
+    /// Remembers that a layout is in the index, that it names its tags, and that the page finds them. Nothing is to be done for
+    /// another tag with the same kind of id then.
+    pub(super) fn settle(&mut self, layout: &Layout, has_xuid: bool) {
+        let settled = if has_xuid { &mut self.by_xuid } else { &mut self.by_number };
+        if settled.len() < MOST_SETTLED {
+            settled.insert(layout.clone());
+        }
+    }
+
+    /// Returns `true` if [`settle`](Self::settle) was called for this layout and kind of id.
+    pub(super) fn is_settled(&self, layout: &Layout, has_xuid: bool) -> bool {
+        let settled = if has_xuid { &self.by_xuid } else { &self.by_number };
+        settled.contains(layout)
+    }
+
     /// Returns the documents to write.
     pub(super) fn changed(self) -> impl Iterator<Item = (String, Vec<Indexed>)> {
-        let changed = self.0.into_iter().filter(|(_, shape)| shape.is_changed);
+        let changed = self.shapes.into_iter().filter(|(_, shape)| shape.is_changed);
         changed.map(|(key, shape)| (key, shape.layouts))
     }
 }

@@ -8,6 +8,8 @@ use super::check::MAX_LINE;
 
 /// The number of lines that are looked up together, except in tests.
 const PART: usize = 1000;
+/// Fewer lines are looked up together if they have more bytes than this. Several parts are in memory at a time.
+const PART_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Lines. `Debug` does not show them.
 pub struct Input<'t> {
@@ -76,7 +78,9 @@ impl<'t> Input<'t> {
     /// Returns the next lines that are not empty, or none at the end.
     pub(super) fn part(&mut self) -> io::Result<Vec<Numbered>> {
         let mut lines = Vec::new();
+        let end = self.bytes.saturating_add(PART_BYTES);
         while lines.len() < self.part_size
+            && (lines.is_empty() || self.bytes < end)
             && let Some((line, length)) = self.line()?
         {
             self.number = self.number.saturating_add(1);
@@ -111,7 +115,7 @@ impl<'t> Input<'t> {
             length = length.saturating_add(taken);
             // With its end and a byte order mark.
             if length <= MAX_LINE.saturating_add(5) {
-                line.extend(bytes.iter().take(taken));
+                line.extend_from_slice(bytes.get(..taken).unwrap_or(bytes));
             }
             reader.consume(taken);
             if end.is_some() {
@@ -168,5 +172,10 @@ mod tests {
         assert!(input.rewind().unwrap());
         assert_eq!(input.part().unwrap(), expected);
         assert!(!Input::stream(&*bytes).rewind().unwrap());
+
+        let long = format!("{}\n", "x".repeat(MAX_LINE)).repeat(6);
+        let mut input = Input::text(&long);
+        let counts = [(); 3].map(|()| input.part().unwrap().len());
+        assert_eq!(counts, [4, 2, 0]);
     }
 }

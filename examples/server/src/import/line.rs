@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use suntap::kdf::ecode::SealedKeys;
-use suntap::{CounterId, UnixMillis};
+use suntap::{CounterId, SdmFileReadKey, SdmMetaReadKey, UnixMillis};
 
 use super::check::MAX_LINE;
+use super::input::Numbered;
 use crate::registry::document::{
-    ApiKey, Derivation, KeyKind, Level, Organisation, StoredKeys, Tag, sealed_text, tag_id_text, time_text,
+    ApiKey, Derivation, KeyKind, KeySource, Level, Organisation, StoredKeys, Tag, key, sealed_text, tag_id_text,
+    time_text,
 };
 use crate::secrets::redacted;
 
@@ -115,6 +117,25 @@ pub(super) enum Keys {
     /// The line does not name the keys, so the stored ones stay.
     #[serde(skip)]
     Kept(Box<StoredKeys>),
+    /// The keys themselves, which are sealed already.
+    #[serde(skip)]
+    Ready(Box<ReadyKeys>),
+}
+
+/// Keys that were sealed when the line was parsed.
+pub(super) struct ReadyKeys {
+    pub(super) source: KeySource,
+    pub(super) plain: PlainKeys,
+    /// The counter id if the URL contains the UID.
+    pub(super) with_uid: CounterId,
+    /// The counter id if the URL does not contain the UID.
+    pub(super) without_uid: CounterId,
+}
+
+/// The keys of a tag, from its line. They are wiped when they are dropped.
+pub(super) struct PlainKeys {
+    pub(super) meta: SdmMetaReadKey,
+    pub(super) file: SdmFileReadKey,
 }
 
 /// The fields of a JSON object: the text of each value by its name.
@@ -163,47 +184,95 @@ impl<'t> Outline<'t> {
 }
 
 /// A line that is not merged with the stored document yet. It may have only some of the fields.
-pub(super) struct Partial<'l> {
-    line: &'l str,
+#[derive(Default)]
+pub(super) struct Partial {
+    line: String,
     /// `None` if the line is not an object of a known kind. Parsing it as a complete line then fails with the reason.
-    object: Option<(Kind, Fields<'l>)>,
+    pub(super) kind: Option<Kind>,
+    /// The key of the document that the line changes, if the line names it. That of an API key or token depends on what is stored.
+    pub(super) key: Option<String>,
+    /// The text of an API key or token.
+    pub(super) credential: Option<(KeyKind, String)>,
+    pub(super) organisation: Option<u64>,
+    pub(super) account: Option<String>,
+    /// The line has the field `closing`.
+    pub(super) is_closing: bool,
+    /// The line names a tag and its state, and nothing else.
+    pub(super) has_only_state: bool,
 }
 
-impl<'l> Partial<'l> {
+/// A line that was parsed before the lines in front of it were added.
+pub(super) struct Parsed {
+    pub(super) number: usize,
+    pub(super) partial: Result<Partial, String>,
+    /// The complete line, if no document is stored that it is merged with.
+    pub(super) whole: Option<Result<Line, String>>,
+}
+
+impl Parsed {
+    /// Parses a line. `seal` replaces the keys of a tag by sealed ones, if it can.
+    pub(super) fn new((number, line): Numbered, seal: impl Fn(&mut Tag<Keys>)) -> Self {
+        let partial = line.and_then(Partial::read);
+        let whole = partial.as_ref().ok().map(|partial| {
+            let mut whole = partial.merged(None);
+            if let Ok(Line::Tag(tag)) = &mut whole {
+                seal(tag);
+            }
+            whole
+        });
+        Self { number, partial, whole }
+    }
+}
+
+/// Returns the kind and the fields of the object of a line.
+fn outline(line: &str) -> Option<(Kind, &RawValue)> {
+    serde_json::from_str::<Outline<'_>>(line).ok().map(Outline::parts)
+}
+
+impl Partial {
     /// Reads the outline of a line.
     ///
     /// # Errors
     /// Fails if the line is too long or contains a NUL character.
-    pub(super) fn read(line: &'l str) -> Result<Self, String> {
+    pub(super) fn read(line: String) -> Result<Self, String> {
         if line.len() > MAX_LINE {
             return Err(format!("a line must have at most {MAX_LINE} bytes, got {}", line.len()));
         }
         if line.contains("\\u0000") {
             return Err(r"text must not contain the character \u0000".into());
         }
-        let object = serde_json::from_str::<Outline<'_>>(line).ok().map(Outline::parts);
+        let object = outline(&line);
         if object.is_some_and(|(_, object)| !object.get().starts_with('{')) {
             return Err("a line must be like {\"tag\":{…}}".into());
         }
         let object = object.and_then(|(kind, object)| Some((kind, serde_json::from_str(object.get()).ok()?)));
-        Ok(Self { line, object })
+        let mut partial = Self::default();
+        if let Some((kind, fields)) = object {
+            partial.describe(kind, &fields);
+        }
+        Ok(Self { line, ..partial })
     }
 
-    pub(super) fn kind(&self) -> Option<Kind> {
-        self.object.as_ref().map(|(kind, _)| *kind)
-    }
-
-    /// Returns the value of a field, if the line has it and it has this type.
-    pub(super) fn value<T: Deserialize<'l>>(&self, name: &str) -> Option<T> {
-        let (_, fields) = self.object.as_ref()?;
-        serde_json::from_str(fields.get(name)?.get()).ok()
-    }
-
-    /// Returns `true` if the line names a tag and its state, and nothing else.
-    pub(super) fn has_only_state(&self) -> bool {
-        let known = |name: &String| matches!(&**name, "organisation" | "xuid" | "number" | "state");
-        let fields = self.object.as_ref().filter(|(kind, _)| *kind == Kind::Tag).map(|(_, fields)| fields);
-        fields.is_some_and(|fields| fields.contains_key("state") && fields.keys().all(known))
+    fn describe(&mut self, kind: Kind, fields: &Fields<'_>) {
+        self.kind = Some(kind);
+        self.organisation = value(fields, "organisation");
+        self.account = value(fields, "account");
+        self.is_closing = value::<bool>(fields, "closing").is_some();
+        let is_known = |name: &String| matches!(&**name, "organisation" | "xuid" | "number" | "state");
+        self.has_only_state = kind == Kind::Tag && fields.contains_key("state") && fields.keys().all(is_known);
+        match kind {
+            Kind::Organisation => self.key = value(fields, "id").map(key::organisation),
+            Kind::ApiKey => self.credential = value(fields, "key").map(|text| (KeyKind::Private, text)),
+            Kind::Token => self.credential = value(fields, "token").map(|text| (KeyKind::Token, text)),
+            Kind::Level => {
+                let path: Option<String> = value(fields, "path");
+                self.key = self.organisation.zip(path).map(|(organisation, path)| key::level(organisation, &path));
+            }
+            Kind::Tag => {
+                let xuid: Option<String> = value(fields, "xuid");
+                self.key = xuid.map(|xuid| key::xuid(&xuid)).or_else(|| value(fields, "number").map(key::number));
+            }
+        }
     }
 
     /// Returns the complete line: each field that the line does not have is taken from the stored document.
@@ -211,7 +280,8 @@ impl<'l> Partial<'l> {
     /// # Errors
     /// Fails if the result is not a valid line. The error names the column of the line.
     pub(super) fn merged(&self, stored: Option<&str>) -> Result<Line, String> {
-        let Some(((kind, fields), stored)) = self.object.as_ref().zip(stored) else {
+        let object = stored.filter(|_| self.kind.is_some()).zip(outline(&self.line));
+        let Some((stored, (kind, object))) = object else {
             let hint = |error: String| {
                 let is_missing = error.starts_with("missing field");
                 let hint = if is_missing {
@@ -221,9 +291,10 @@ impl<'l> Partial<'l> {
                 };
                 error + hint
             };
-            return parse(self.line, self.line).map_err(hint);
+            return parse(&self.line, &self.line).map_err(hint);
         };
         let unreadable = || String::from("the stored document cannot be read");
+        let fields: Fields<'_> = serde_json::from_str(object.get()).unwrap_or_default();
         let stored: Fields<'_> = match kind {
             Kind::Tag => match serde_json::from_str(stored).map_err(|_| unreadable())? {
                 Outline::Tag(tag) => serde_json::from_str(tag.get()).map_err(|_| unreadable())?,
@@ -233,7 +304,7 @@ impl<'l> Partial<'l> {
         };
         // The stored fields are appended, so that the columns in errors are those of the line.
         let head = self.line.trim_end().strip_suffix('}').and_then(|head| head.trim_end().strip_suffix('}'));
-        let mut text = String::from(head.unwrap_or(self.line));
+        let mut text = String::from(head.unwrap_or(&self.line));
         let is_kept = |name: &str| match kind {
             Kind::Tag => name != "keys",
             Kind::ApiKey => name != "secret",
@@ -246,13 +317,18 @@ impl<'l> Partial<'l> {
             comma = ",";
         }
         text.push_str("}}");
-        let mut line = parse(&text, self.line)?;
+        let mut line = parse(&text, &self.line)?;
         if let (Line::Tag(tag), false, Some(keys)) = (&mut line, fields.contains_key("keys"), stored.get("keys")) {
             let keys = serde_json::from_str(keys.get()).map_err(|_| unreadable())?;
             tag.keys = Some(Keys::Kept(Box::new(keys)));
         }
         Ok(line)
     }
+}
+
+/// Returns the value of a field, if there is one and it has this type.
+fn value<'t, T: Deserialize<'t>>(fields: &Fields<'t>, name: &str) -> Option<T> {
+    serde_json::from_str(fields.get(name)?.get()).ok()
 }
 
 /// Parses a complete line. `line` is the line that was imported, without the stored fields.

@@ -3,7 +3,7 @@
 use super::check::{check_text, is_name, is_visible};
 use super::draft::Draft;
 use super::error::{Checked, problem};
-use super::line::{Kind, Line, Partial};
+use super::line::Line;
 use crate::keys;
 use crate::registry::document::{ApiKey, KeyKind, Organisation, key};
 
@@ -84,19 +84,12 @@ impl Draft<'_> {
         }
         // A key that an older secret named gets its new name.
         let older: Vec<_> = self.key_names(key.kind, text).skip(1).filter(|name| self.text(name).is_some()).collect();
-        self.writes.extend(older.into_iter().map(|name| (name, None)));
+        for name in older {
+            self.write(name, None);
+        }
         let Some(name) = self.key_names(key.kind, text).next() else { return Ok(()) };
         self.put(name, &ApiKey { secret: self.secrets.api_key_id().map(String::from), ..key })?;
         self.report.others = self.report.others.saturating_add(1);
         Ok(())
-    }
-}
-
-/// Returns the kind and the text of the API key or token of a line.
-pub(super) fn api_key_text(line: &Partial<'_>) -> Option<(KeyKind, String)> {
-    match line.kind()? {
-        Kind::ApiKey => Some((KeyKind::Private, line.value("key")?)),
-        Kind::Token => Some((KeyKind::Token, line.value("token")?)),
-        _ => None,
     }
 }

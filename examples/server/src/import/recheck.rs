@@ -39,11 +39,12 @@ impl Draft<'_> {
         for prefix in ["xuid/", "number/"] {
             self.store.list(prefix, &mut keep).await?;
         }
-        for (key, text) in &self.writes {
-            if let (Some(Placed { has_line: true, .. }), Some(text)) = (self.tags.get(&**key), text) {
+        for (key, text) in self.documents.written() {
+            if let (Some(Placed { has_line: true, .. }), Some(text)) = (self.tags.get(key), text) {
                 keep(key, text)?;
             }
         }
+        self.settle().await?;
         if let Some(spill) = &mut self.spill {
             for record in spill.records()? {
                 let record = record?;
@@ -58,7 +59,7 @@ impl Draft<'_> {
         found.sort_unstable();
         let mut problems = Vec::new();
         for part in found.chunks(PART) {
-            self.spill_if_large()?;
+            self.spill_if_large().await?;
             self.fetch(part.iter().map(|(key, _)| key.clone()).collect()).await?;
             for (key, number) in part {
                 match self.recheck_tag(key, *number, &line).await {

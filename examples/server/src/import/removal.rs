@@ -35,12 +35,12 @@ impl Draft<'_> {
         self.fetch(names.clone()).await?;
         for name in names {
             if matches!(self.get(&name)?, Some(Entry::See(other)) if other == key) {
-                self.writes.insert(name, None);
+                self.write(name, None);
             }
         }
         let found_by = self.claimed_before(tag).await?;
         self.claim(tag, found_by, None).await?;
-        self.writes.insert(key, None);
+        self.write(key, None);
         Ok(())
     }
 }

@@ -1,33 +1,89 @@
 //! Turns the keys of a line into keys as they are stored.
 
 use suntap::kdf::ecode::{ECode, SealedKeys};
-use suntap::{SdmFileReadKey, SdmMetaReadKey};
+use suntap::{Scheme, SdmFileReadKey, SdmMetaReadKey};
 
 use super::draft::Draft;
 use super::error::{Checked, problem};
-use super::line::Keys;
+use super::line::{Keys, PlainKeys, ReadyKeys};
 use crate::registry::document::{KeySource, StoredKeys, Tag};
 use crate::registry::row;
+use crate::secrets::Secrets;
 
 const NO_CONTEXT: &str = "keys that are sealed under an eCode need a tag with a number and a UID";
 const NO_SECRET: &str = "there is no server secret to seal keys with";
 const FACTORY: &str = "a key is 16 zero bytes, the factory key, with which everybody can make taps that pass (--allow-factory-keys accepts it)";
 
+/// Seals the keys of lines. It needs nothing of the draft, so another thread can do it.
+pub(super) struct Sealer<'s> {
+    pub(super) secrets: &'s Secrets,
+    pub(super) accepts_factory: bool,
+}
+
+impl Sealer<'_> {
+    /// Seals the keys of a tag if its line contains them. If they cannot be sealed, they stay as they are, so that the reason is
+    /// reported in its turn.
+    pub(super) fn seal(&self, tag: &mut Tag<Keys>) {
+        let Some(Keys::Plain { meta, file, e_code, epoch }) = &tag.keys else { return };
+        let sealed = self.sealed(tag, meta.as_deref(), file, e_code.as_deref(), *epoch);
+        let Ok((source, plain)) = sealed else { return };
+        // The counter id is the same for each scheme.
+        let prepared = plain.file.prepare(Scheme::Aes);
+        let (with_uid, without_uid) = (prepared.counter_id(tag.uid), prepared.counter_id(None));
+        tag.keys = Some(Keys::Ready(Box::new(ReadyKeys { source, plain, with_uid, without_uid })));
+    }
+
+    /// Seals the keys of a line, under the eCode if there is one.
+    fn sealed(
+        &self,
+        tag: &Tag<Keys>,
+        meta: Option<&str>,
+        file: &str,
+        e_code: Option<&str>,
+        epoch: u32,
+    ) -> Checked<(KeySource, PlainKeys)> {
+        let digits = |_| "a key must have 32 hex digits";
+        let has_meta = meta.is_some();
+        // Without a `meta` key, none is used.
+        let meta = meta.map(SdmMetaReadKey::from_hex).transpose().map_err(digits)?.unwrap_or(SdmMetaReadKey::FACTORY);
+        let file = SdmFileReadKey::from_hex(file).map_err(digits)?;
+        self.refuse_factory(has_meta.then_some(&meta), &file)?;
+        let Some(code) = e_code else {
+            let sealed = row::hold(tag, self.secrets, &meta, &file).ok_or(NO_SECRET)?;
+            return Ok((KeySource::Held { sealed, has_meta }, PlainKeys { meta, file }));
+        };
+        let code = ECode::parse(code).map_err(|error| error.to_string())?;
+        let context = row::sealed_context(tag, epoch).ok_or(NO_CONTEXT)?;
+        if !has_meta {
+            return problem("`meta` is missing: an eCode seals both keys");
+        }
+        let secret = self.secrets.server.first().ok_or(NO_SECRET)?;
+        let sealed = SealedKeys::seal(secret, &code, &context, &meta, &file);
+        Ok((KeySource::Sealed { sealed, epoch }, PlainKeys { meta, file }))
+    }
+
+    fn refuse_factory(&self, meta: Option<&SdmMetaReadKey>, file: &SdmFileReadKey) -> Checked {
+        let is_factory = meta == Some(&SdmMetaReadKey::FACTORY) || *file == SdmFileReadKey::FACTORY;
+        if is_factory && !self.accepts_factory { problem(FACTORY) } else { Ok(()) }
+    }
+}
+
 impl Draft<'_> {
-    /// Returns a tag with its keys as they are stored, and the SDMFileReadKey if the line contains it. `before` is the
+    /// Returns a tag with its keys as they are stored, and the keys themselves if the line contains them. `before` is the
     /// stored tag.
     pub(super) fn stored(
         &self,
         mut tag: Tag<Keys>,
         before: Option<&Tag<StoredKeys>>,
-    ) -> Checked<(Tag<StoredKeys>, Option<SdmFileReadKey>)> {
+    ) -> Checked<(Tag<StoredKeys>, Option<PlainKeys>)> {
         let mut counter = None;
         let (source, plain) = match tag.keys.take() {
             None => (None, None),
             Some(Keys::Plain { meta, file, e_code, epoch }) => {
-                let (source, file) = self.sealed(&tag, meta.as_deref(), &file, e_code.as_deref(), epoch)?;
-                (Some(source), Some(file))
+                let (source, plain) = self.sealer().sealed(&tag, meta.as_deref(), &file, e_code.as_deref(), epoch)?;
+                (Some(source), Some(plain))
             }
+            Some(Keys::Ready(ready)) => (Some(ready.source), Some(ready.plain)),
             Some(Keys::Held { sealed, has_meta }) => (Some(self.held(&tag, &sealed, has_meta)?), None),
             Some(Keys::Sealed { sealed, epoch, counter_id }) => {
                 let sealed = crate::hex::decode(&sealed).map(SealedKeys::from_bytes);
@@ -49,33 +105,8 @@ impl Draft<'_> {
         Ok((tag.with_keys(source.map(|source| StoredKeys { source, counter })), plain))
     }
 
-    /// Seals the keys of a line, under the eCode if there is one.
-    fn sealed(
-        &self,
-        tag: &Tag<Keys>,
-        meta: Option<&str>,
-        file: &str,
-        e_code: Option<&str>,
-        epoch: u32,
-    ) -> Checked<(KeySource, SdmFileReadKey)> {
-        let digits = |_| "a key must have 32 hex digits";
-        let has_meta = meta.is_some();
-        // Without a `meta` key, none is used.
-        let meta = meta.map(SdmMetaReadKey::from_hex).transpose().map_err(digits)?.unwrap_or(SdmMetaReadKey::FACTORY);
-        let file = SdmFileReadKey::from_hex(file).map_err(digits)?;
-        self.refuse_factory(has_meta.then_some(&meta), &file)?;
-        let Some(code) = e_code else {
-            let sealed = row::hold(tag, self.secrets, &meta, &file).ok_or(NO_SECRET)?;
-            return Ok((KeySource::Held { sealed, has_meta }, file));
-        };
-        let code = ECode::parse(code).map_err(|error| error.to_string())?;
-        let context = row::sealed_context(tag, epoch).ok_or(NO_CONTEXT)?;
-        if !has_meta {
-            return problem("`meta` is missing: an eCode seals both keys");
-        }
-        let secret = self.secrets.server.first().ok_or(NO_SECRET)?;
-        let sealed = SealedKeys::seal(secret, &code, &context, &meta, &file);
-        Ok((KeySource::Sealed { sealed, epoch }, file))
+    fn sealer(&self) -> Sealer<'_> {
+        Sealer { secrets: self.secrets, accepts_factory: self.allowed.factory_keys }
     }
 
     /// Seals keys again that a server sealed for the same tag.
@@ -85,14 +116,9 @@ impl Draft<'_> {
                 "no server secret opens the `held` keys for this tag: they belong to another tag or another secret",
             );
         };
-        self.refuse_factory(has_meta.then_some(&meta), &file)?;
+        self.sealer().refuse_factory(has_meta.then_some(&meta), &file)?;
         let sealed = row::hold(tag, self.secrets, &meta, &file).ok_or(NO_SECRET)?;
         Ok(KeySource::Held { sealed, has_meta })
-    }
-
-    fn refuse_factory(&self, meta: Option<&SdmMetaReadKey>, file: &SdmFileReadKey) -> Checked {
-        let is_factory = meta == Some(&SdmMetaReadKey::FACTORY) || *file == SdmFileReadKey::FACTORY;
-        if is_factory && !self.allowed.factory_keys { problem(FACTORY) } else { Ok(()) }
     }
 
     /// Returns the stored keys of a tag for a line that does not name `keys`. Sealed keys open only with the UID that they

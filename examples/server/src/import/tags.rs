@@ -9,10 +9,10 @@ use suntap::{CounterId, Mark, SdmFileReadKey};
 use super::check::{check_names, check_texts, no_rules, unfit, unless_stored};
 use super::draft::Draft;
 use super::error::{Checked, problem};
-use super::line::{Keys, Partial};
+use super::line::{Keys, Partial, PlainKeys};
 use crate::registry::above;
-use crate::registry::document::{Entry, ImportedCounter, StoredKeys, Tag, key};
-use crate::registry::row::Row;
+use crate::registry::document::{Entry, EntryRef, ImportedCounter, KeySource, StoredKeys, Tag, key};
+use crate::registry::row::{Above, Row};
 use crate::secrets::canary;
 use crate::store::StoreError;
 
@@ -21,15 +21,15 @@ const OTHER_OWNER: &str = "the tag belongs to another organisation";
 impl Draft<'_> {
     /// Returns the stored tag with another state, if a line changes nothing else. The tag is not checked, so that every tag
     /// can be taken out of use, even one that import would refuse now.
-    pub(super) fn with_state(&mut self, partial: &Partial<'_>, tag: &Tag<Keys>) -> Checked<Option<Entry>> {
+    pub(super) fn with_state(&mut self, partial: &Partial, tag: &Tag<Keys>) -> Checked<Option<Entry>> {
+        if self.allowed.replace || !partial.has_only_state {
+            return Ok(None);
+        }
         let key = tag.key();
         let before = match self.get(&key)? {
             Some(Entry::Tag(before)) if before.xuid == tag.xuid && before.number == tag.number => before,
             _ => return Ok(None),
         };
-        if self.allowed.replace || !partial.has_only_state() {
-            return Ok(None);
-        }
         if before.organisation != tag.organisation {
             return problem(OTHER_OWNER);
         }
@@ -56,12 +56,16 @@ impl Draft<'_> {
         };
         unless_stored(check_texts(&tag), before.as_deref().map(check_texts))?;
         self.note_tag(key.clone())?;
-        if tag.above().iter().any(|key| self.text(key).is_none()) {
-            return problem("there is no such organisation or batch");
+        if !self.around(&tag).is_some_and(|around| around.is_open) {
+            let above = tag.above();
+            self.fetch_missing(&above).await?;
+            if above.iter().any(|key| self.text(key).is_none()) {
+                return problem("there is no such organisation or batch");
+            }
+            self.are_open(above)?;
         }
-        self.are_open(tag.above())?;
         let (tag, plain) = self.stored(tag, before.as_deref())?;
-        if self.place(tag, plain.as_ref()).await? {
+        if self.place(tag, plain).await? {
             self.report.waiting = self.report.waiting.saturating_add(1);
             if self.report.first_waiting.len() < 10 {
                 self.report.first_waiting.push(key);
@@ -70,33 +74,48 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Puts a tag and its names into the registry. Returns `true` if the tag waits for its keys or its layout. `plain` is its
-    /// SDMFileReadKey if the line contains it.
-    pub(super) async fn place(&mut self, mut tag: Tag<StoredKeys>, plain: Option<&SdmFileReadKey>) -> Checked<bool> {
-        let key = tag.key();
+    /// Returns the documents above a tag.
+    async fn above(&mut self, tag: &Tag<StoredKeys>) -> Result<Arc<Above>, StoreError> {
+        if let Some(around) = self.around(tag) {
+            return Ok(around.above);
+        }
         let keys = tag.above();
+        self.fetch_missing(&keys).await?;
+        if let Some(around) = self.around(tag) {
+            return Ok(around.above);
+        }
         let texts: Vec<_> = keys.iter().map(|key| self.text(key).map(String::from)).collect();
-        let above = above(&keys, &texts)?;
-        let account = above.organisation.account.clone();
+        above(&keys, &texts)
+    }
+
+    /// Puts a tag and its names into the registry. Returns `true` if the tag waits for its keys or its layout. `plain` are its
+    /// keys if the line contains them.
+    pub(super) async fn place(&mut self, tag: Tag<StoredKeys>, mut plain: Option<PlainKeys>) -> Checked<bool> {
+        let key = tag.key();
+        let above = self.above(&tag).await?;
+        let account = above.organisation.account.as_deref();
         if tag.cuid.is_some() && account.is_none() {
             return problem("a CUID needs an organisation with an account, because requests name both");
         }
-        let row = |tag: &Tag<StoredKeys>| {
-            Row::new(tag.clone(), Arc::clone(&above), None, self.secrets).map_err(|error| error.to_string())
+        let is_held = matches!(tag.keys, Some(StoredKeys { source: KeySource::Held { .. }, .. }));
+        let row = |tag| Row::new(tag, Arc::clone(&above), None, self.secrets);
+        let placed = match plain.take_if(|_| is_held) {
+            Some(PlainKeys { meta, file }) => Row::with_held(tag, Arc::clone(&above), Some((meta, file)), self.secrets),
+            None => row(tag),
         };
-        let placed = row(&tag)?;
+        let mut placed = placed.map_err(|error| error.to_string())?;
         let before = match self.get(&key)? {
             Some(Entry::Tag(before)) => Some(*before),
             _ => None,
         };
         let same_key = match &before {
-            Some(before) => row(before).is_ok_and(|before| before.has_same_key(&placed)),
+            Some(before) => row(before.clone()).is_ok_and(|before| before.has_same_key(&placed)),
             None => false,
         };
         let old = before.as_ref().and_then(|before| before.keys.as_ref()?.counter);
-        let (waits, counter) = self.check(&placed, plain)?;
+        let (waits, counter) = self.check(&placed, plain.as_ref().map(|plain| &plain.file))?;
         // Keys under an eCode are unknown here, and their counter id does not depend on the layout.
-        let given = tag.keys.as_ref().and_then(|keys| keys.counter);
+        let given = placed.tag().keys.as_ref().and_then(|keys| keys.counter);
         let counter = counter.or(old.filter(|_| same_key)).or(given);
         if let (Some(old), Some(new)) = (old.filter(|_| same_key), counter.filter(|new| Some(*new) != old)) {
             // The chip continues its counter, so the mark moves to the new counter id.
@@ -104,11 +123,11 @@ impl Draft<'_> {
             let imported = self.marks.get(&old).copied();
             stored.into_iter().chain(imported).for_each(|mark| self.add_mark(new, mark));
         }
-        if let Some(keys) = &mut tag.keys {
+        if let Some(keys) = &placed.tag().keys {
             self.used_secrets.extend(canary::names(&keys.source));
-            keys.counter = counter;
         }
-        if let Some(imported) = tag.counter.take() {
+        placed.set_counter_id(counter);
+        if let Some(imported) = placed.take_counter() {
             let Some(id) = counter else {
                 return problem(
                     "cannot import the counter: the counter id depends on the SDMFileReadKey, which is not known",
@@ -118,24 +137,25 @@ impl Draft<'_> {
             self.add_mark(id, Mark { ctr, at, taps: taps.unwrap_or(1) });
         }
 
-        let names: Vec<_> = other_names(&tag, account.as_deref()).collect();
-        self.fetch(names.clone()).await?;
-        self.is_free(&key, &tag, &names)?;
+        let names: Vec<_> = other_names(placed.tag(), account).collect();
+        self.fetch_missing(&names).await?;
+        self.is_free(&key, placed.tag(), &names)?;
         let mut found_by = None;
         if let Some(before) = before {
             found_by = self.claimed_before(&before).await?;
-            for name in other_names(&before, account.as_deref()).filter(|name| !names.contains(name)) {
-                self.fetch(vec![name.clone()]).await?;
+            for name in other_names(&before, account).filter(|name| !names.contains(name)) {
+                self.fetch_missing(std::slice::from_ref(&name)).await?;
                 if matches!(self.get(&name)?, Some(Entry::See(other)) if other == key) {
-                    self.writes.insert(name, None);
+                    self.write(name, None);
                 }
             }
         }
+        let see = serde_json::to_string(&EntryRef::See(&key)).map_err(|_| StoreError::Document(key.clone()))?;
         for name in names {
-            self.put(name, &Entry::See(key.clone()))?;
+            self.write(name, Some(see.clone()));
         }
-        self.index_tag(&tag, &placed, found_by).await?;
-        self.put(key, &Entry::Tag(Box::new(tag)))?;
+        self.index_tag(&placed, found_by).await?;
+        self.put(key, &EntryRef::Tag(placed.tag()))?;
         Ok(waits)
     }
 

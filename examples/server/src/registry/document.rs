@@ -172,6 +172,16 @@ pub enum Entry {
     See(String),
 }
 
+/// An [`Entry`] that is only written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum EntryRef<'t> {
+    /// The tag.
+    Tag(&'t Tag<StoredKeys>),
+    /// The key of the document with the tag.
+    See(&'t str),
+}
+
 /// A tag with its keys, as they are stored or as they are imported.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -8,11 +8,11 @@ use suntap::platform::rules::{self, Rules};
 use suntap::platform::{
     Chip, ExtendedData, FileKey, Keys, MetaKey, Names, OrganisationId, Record, Standing, State as InUse, TagRecord,
 };
-use suntap::{LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
+use suntap::{CounterId, LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
 
 use super::index::{self, MetaKeyRef};
 use crate::registry::document::{
-    Derivation, KeySource, Layout, Level, Organisation, RuleSet, State, StoredKeys, Tag, key,
+    Derivation, ImportedCounter, KeySource, Layout, Level, Organisation, RuleSet, State, StoredKeys, Tag, key,
 };
 use crate::secrets::{Rewrapped, Secrets};
 
@@ -50,12 +50,43 @@ impl Row {
         last_seen: Option<Mark>,
         secrets: &Secrets,
     ) -> Result<Self, LayoutError> {
-        let layout = tag.layout.as_ref().map(Layout::sdm).transpose()?;
-        let mut row = Self { tag, above, layout, held: None, secrets: secrets.clone(), last_seen };
+        let mut row = Self::with_held(tag, above, None, secrets)?;
+        row.last_seen = last_seen;
         if let Some(StoredKeys { source: KeySource::Held { sealed, .. }, .. }) = &row.tag.keys {
             row.held = open_held(sealed, &row.tag, secrets);
         }
         Ok(row)
+    }
+
+    /// Creates a row. `held` are the keys that are sealed under a server secret alone, if they are known.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn with_held(
+        tag: Tag<StoredKeys>,
+        above: Arc<Above>,
+        held: Option<(SdmMetaReadKey, SdmFileReadKey)>,
+        secrets: &Secrets,
+    ) -> Result<Self, LayoutError> {
+        let layout = tag.layout.as_ref().map(Layout::sdm).transpose()?;
+        Ok(Self { tag, above, layout, held, secrets: secrets.clone(), last_seen: None })
+    }
+
+    /// Returns the tag.
+    pub(crate) fn tag(&self) -> &Tag<StoredKeys> {
+        &self.tag
+    }
+
+    /// Takes the counter that a line gives out of the tag.
+    pub(crate) fn take_counter(&mut self) -> Option<ImportedCounter> {
+        self.tag.counter.take()
+    }
+
+    /// Sets the counter id that is stored with the keys, if there are keys.
+    pub(crate) fn set_counter_id(&mut self, id: Option<CounterId>) {
+        if let Some(keys) = &mut self.tag.keys {
+            keys.counter = id;
+        }
     }
 
     /// Returns `true` if both rows are known to have the same SDMFileReadKey.

@@ -3,6 +3,8 @@
 //! Each file is a run: records in the order of their keys. All runs are merged when the change is written. A key that is looked up
 //! before is searched for in each run, the newest first. A set of hashes says without a search that most keys are in none.
 //!
+//! A run can be sorted and written on another thread, and the merged records can be read on one.
+//!
 //! The files have no names, so they disappear with the process. Documents have sealed keys only.
 
 use std::cmp::Reverse;
@@ -10,6 +12,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use super::StoreError;
 use super::staged::Record;
@@ -18,6 +21,10 @@ use super::staged::Record;
 const STEP: usize = 64;
 /// Bytes of a run that are read at once.
 const BUFFER: usize = 64 * 1024;
+/// Records that are sent to another thread together.
+const BATCH: usize = 256;
+/// Batches that wait for the other thread, at most.
+const WAITING: usize = 4;
 /// Bytes before the texts of a record: flags, rank and three lengths.
 const HEAD: usize = 14;
 
@@ -34,25 +41,33 @@ pub(crate) struct Spill {
     hasher: RandomState,
 }
 
+/// Records in the order of their keys, in a file.
 #[derive(Debug)]
-struct Run {
+pub(crate) struct Run {
     file: File,
     /// The keys of some records, and where each starts.
     index: Vec<(String, u64)>,
 }
 
 impl Spill {
-    /// Writes records, of which no two have the same key.
-    pub(crate) fn write(&mut self, mut records: Vec<Record>) -> Result<(), StoreError> {
-        records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        self.keys.extend(records.iter().map(|record| self.hasher.hash_one(&record.key)));
-        self.runs.push(Run::write(&records).map_err(StoreError::Temporary)?);
-        Ok(())
+    /// Takes notice of the keys of the next run. They are not found before the run is [added](Self::add).
+    pub(crate) fn note<'k>(&mut self, keys: impl Iterator<Item = &'k str>) {
+        self.keys.extend(keys.map(|key| self.hasher.hash_one(key)));
+    }
+
+    /// Adds a run, whose keys were [noted](Self::note).
+    pub(crate) fn add(&mut self, run: Run) {
+        self.runs.push(run);
+    }
+
+    /// Returns `false` if no run has this key, also not one that was only noted.
+    pub(crate) fn may_have(&self, key: &str) -> bool {
+        self.keys.contains(&self.hasher.hash_one(key))
     }
 
     /// Returns the record of a key, if there is one.
     pub(crate) fn get(&mut self, key: &str) -> Result<Option<Record>, StoreError> {
-        if !self.keys.contains(&self.hasher.hash_one(key)) {
+        if !self.may_have(key) {
             return Ok(None);
         }
         let mut found: Option<Record> = None;
@@ -76,10 +91,58 @@ impl Spill {
         }
         Ok(records)
     }
+
+    /// Reads all records on another thread, while the caller uses those before.
+    pub(crate) fn read_ahead(mut self) -> Ahead {
+        let (sender, receiver) = sync_channel(WAITING);
+        tokio::task::spawn_blocking(move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            let mut send = |record| {
+                batch.push(record);
+                let is_full = batch.len() >= BATCH;
+                // The receiver is gone if the caller does not need the other records.
+                !is_full || sender.send(Ok(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)))).is_ok()
+            };
+            let read = self.records().and_then(|records| {
+                for record in records {
+                    if !send(record?) {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+            let last = [read.map(|()| batch), Ok(Vec::new())];
+            last.into_iter().try_for_each(|batch| sender.send(batch))
+        });
+        Ahead(receiver)
+    }
+}
+
+/// Records that another thread reads. The last batch is empty.
+pub(crate) struct Ahead(Receiver<Result<Vec<Record>, StoreError>>);
+
+impl Ahead {
+    /// Calls `each` with every record, in the order of the keys.
+    pub(crate) fn each(self, mut each: impl FnMut(Record) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        loop {
+            // If the other thread ends early, the records are not complete.
+            let batch = self.0.recv().unwrap_or(Err(StoreError::Closed))?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            batch.into_iter().try_for_each(&mut each)?;
+        }
+    }
 }
 
 impl Run {
-    fn write(records: &[Record]) -> io::Result<Self> {
+    /// Sorts and writes records, of which no two have the same key.
+    pub(crate) fn write(mut records: Vec<Record>) -> Result<Self, StoreError> {
+        records.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Self::write_sorted(&records).map_err(StoreError::Temporary)
+    }
+
+    fn write_sorted(records: &[Record]) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, tempfile::tempfile()?);
         let (mut index, mut place) = (Vec::new(), 0_u64);
         for (number, record) in records.iter().enumerate() {
@@ -237,18 +300,25 @@ mod tests {
         Record { key: key.into(), seen: owned(seen), write: owned(write), rank: 1 }
     }
 
+    impl Spill {
+        fn write(&mut self, records: Vec<Record>) {
+            self.note(records.iter().map(|record| &*record.key));
+            self.add(Run::write(records).unwrap());
+        }
+    }
+
     #[test]
     fn newer_runs_replace_older_ones_and_keep_what_was_seen() {
         let mut spill = Spill::default();
         let numbered = |number: usize, text| record(&format!("{number:04}"), Some(None), Some(Some(text)));
-        spill.write((0..1000).rev().map(|number| numbered(number, "first")).collect()).unwrap();
-        spill.write((500..1500).map(|number| numbered(number, "second")).collect()).unwrap();
+        spill.write((0..1000).rev().map(|number| numbered(number, "first")).collect());
+        spill.write((500..1500).map(|number| numbered(number, "second")).collect());
         let changes = vec![
             record("0007", None, Some(None)),
             record("0700", None, Some(Some("third"))),
             record("a", Some(Some("old")), None),
         ];
-        spill.write(changes).unwrap();
+        spill.write(changes);
 
         let all: Vec<_> = spill.records().unwrap().map(Result::unwrap).collect();
         assert_eq!(all.len(), 1501);
@@ -268,10 +338,43 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn records_that_are_read_ahead_are_complete() {
+        let written = |count: usize| {
+            let mut spill = Spill::default();
+            let records = (0..count).map(|number| record(&format!("{number:05}"), Some(None), None));
+            spill.write(records.collect());
+            spill
+        };
+        for count in [0, 1, BATCH, BATCH * WAITING * 3 + 1] {
+            let mut keys = Vec::new();
+            let each = |record: Record| {
+                keys.push(record.key);
+                Ok(())
+            };
+            written(count).read_ahead().each(each).unwrap();
+            assert!(keys.len() == count && keys.is_sorted());
+        }
+        // The other thread stops with the caller.
+        let stopped = written(BATCH * WAITING * 3).read_ahead().each(|_| Err(StoreError::Contended));
+        assert!(matches!(stopped, Err(StoreError::Contended)));
+        let lost = written(BATCH * WAITING * 3);
+        for run in &lost.runs {
+            run.file.set_len(run.file.metadata().unwrap().len() - 1).unwrap();
+        }
+        let mut count = 0;
+        let each = |_| {
+            count += 1;
+            Ok(())
+        };
+        assert!(matches!(lost.read_ahead().each(each), Err(StoreError::Temporary(_))));
+        assert!(count > 0);
+    }
+
     #[test]
     fn a_lost_part_of_a_file_is_an_error() {
         let mut spill = Spill::default();
-        spill.write(vec![record("a", Some(Some("text")), Some(None))]).unwrap();
+        spill.write(vec![record("a", Some(Some("text")), Some(None))]);
         for run in &spill.runs {
             run.file.set_len(u64::try_from(HEAD).unwrap() + 2).unwrap();
         }

@@ -41,18 +41,16 @@ impl Embedded {
     /// Writes a change in one transaction.
     pub(in crate::store) async fn change_at_once(
         &self,
-        mut staged: Staged,
+        Staged { change, spill }: Staged,
         history: &[Entry],
     ) -> Result<(), StoreError> {
-        if staged.spill.is_none() {
-            return self.change(&staged.change, history).await;
-        }
+        let Some(spill) = spill else { return self.change(&change, history).await };
         let _turn = self.changing.lock().await;
         verified(&self.guard, || {
             let transaction = self.database.begin_write()?;
             {
                 let mut documents = transaction.open_table(DOCUMENTS)?;
-                staged.each(|Record { key, seen, write, .. }| {
+                spill.read_ahead().each(|Record { key, seen, write, .. }| {
                     let is_seen = |before: Option<AccessGuard<'_, &str>>| {
                         let before = before.as_ref().map(AccessGuard::value);
                         seen.as_ref().is_none_or(|seen| seen.as_deref() == before)
@@ -65,7 +63,7 @@ impl Embedded {
                     if is_seen { Ok(()) } else { Err(StoreError::Contended) }
                 })?;
                 let mut marks = transaction.open_table(MARKS)?;
-                for (id, mark) in &staged.change.marks {
+                for (id, mark) in &change.marks {
                     raise(&mut marks, id, *mark)?;
                 }
                 record(&transaction, history)?;
