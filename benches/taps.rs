@@ -1,6 +1,12 @@
 //! Benchmarks of taps, keys and counters, with `ntag424` on the same inputs. `README.md` has the results.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "a benchmark fails by panicking")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a benchmark fails by panicking"
+)]
 
 use std::hint::black_box;
 
@@ -8,18 +14,21 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use suntap::{
     CounterId, CounterStore, MemoryCounters, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, UnixMillis, identify,
 };
-use suntap_benches::{AES, FILE_DATA, LRP, PLAIN, PeerCounters, Random, RepeatedCounters, Set};
-use suntap_testkit::ready;
+use suntap_benches::peer::{self, IDENTIFY_KEYS, IDENTIFY_KEYS_LRP, Random, other_keys};
+use suntap_benches::{AES, LRP, PEER_GROUPS, RepeatedCounters, Set};
+
+#[path = "src/peer_groups.rs"]
+mod peer_groups;
+
+use peer_groups::BATCH;
 
 /// Measures the verification of a URL without a counter store. Each tap has its own file key.
 fn verify(c: &mut Criterion) {
-    for (name, written) in
-        [("verify_aes", AES), ("verify_plain", PLAIN), ("verify_file_data", FILE_DATA), ("verify_lrp", LRP)]
-    {
+    for (name, written, _) in PEER_GROUPS.into_iter().filter(|(_, _, derived)| !derived) {
         let set = Set::new(written, false);
         let mut group = c.benchmark_group(name);
         group.bench_function("suntap", |b| b.iter(|| set.ours(black_box(set.next()))));
-        group.bench_function("ntag424", |b| b.iter(|| set.theirs(black_box(set.next()))));
+        peer_groups::verify(&mut group, &set.peer);
         group.finish();
     }
 }
@@ -28,22 +37,16 @@ fn verify(c: &mut Criterion) {
 /// times.
 fn verify_an10922(c: &mut Criterion) {
     let set = Set::new(AES, true);
-    let application = set.application(AES.theirs);
-    let (mut ours, mut theirs) = (RepeatedCounters::default(), PeerCounters::default());
+    let mut counters = RepeatedCounters::default();
     let mut group = c.benchmark_group("verify_aes_an10922");
     group.bench_function("suntap", |b| {
         b.iter(|| {
             let tap = set.claimed(black_box(set.next()));
             let key = set.derived(&tap);
-            tap.verify(&key).unwrap().commit(&mut ours, None).unwrap().ctr()
+            tap.verify(&key).unwrap().commit(&mut counters, None).unwrap().ctr()
         });
     });
-    group.bench_function("ntag424", |b| {
-        b.iter(|| {
-            let url = black_box(set.next()).url.as_bytes();
-            ready(application.verify(&set.master_key, url, &mut theirs)).unwrap().read_ctr
-        });
-    });
+    peer_groups::verify_an10922(&mut group, &set.peer);
     group.finish();
 }
 
@@ -51,41 +54,35 @@ fn verify_an10922(c: &mut Criterion) {
 fn batch(c: &mut Criterion) {
     for (name, written) in [("batch", AES), ("batch_lrp", LRP)] {
         let set = Set::new(written, false);
-        let parts: Vec<_> = set.samples.chunks(64).collect();
+        let parts: Vec<_> = set.samples().chunks(BATCH).collect();
         let mut turn = 0;
         let mut next = || {
             turn = (turn + 1) % parts.len();
             black_box(parts.get(turn).copied().unwrap_or_default())
         };
         let mut group = c.benchmark_group(name);
-        group.throughput(Throughput::Elements(64));
-        group.bench_function("suntap", |b| b.iter(|| assert_eq!(set.ours_by_batch(next()), 64)));
-        group.bench_function("ntag424", |b| {
-            b.iter(|| next().iter().map(|sample| u64::from(set.theirs(sample))).sum::<u64>());
-        });
+        group.throughput(Throughput::Elements(BATCH.try_into().unwrap()));
+        group.bench_function("suntap", |b| b.iter(|| assert_eq!(set.ours_by_batch(next()), BATCH)));
+        peer_groups::batch(&mut group, &set.peer);
         group.finish();
     }
 }
 
 /// Measures the search for the meta-read key of a tap that no key opens.
 fn find_key(c: &mut Criterion) {
-    for (name, written, count) in [("identify", AES, 65_536_u32), ("identify_lrp", LRP, 256)] {
+    for (name, written, count) in [("identify", AES, IDENTIFY_KEYS), ("identify_lrp", LRP, IDENTIFY_KEYS_LRP)] {
         let set = Set::new(written, false);
-        let mut random = Random(2);
-        let raw: Vec<[u8; 16]> = (0..count).map(|_| random.bytes()).collect();
+        let raw = other_keys(count);
         let keys: Vec<_> = raw.iter().map(|key| SdmMetaReadKey::from_bytes(*key)).collect();
         let mode = set.layout.scheme();
         let prepared: Vec<_> = keys.iter().map(|key| key.prepare(mode)).collect();
         let url = &set.next().url;
         let parsed = set.layout.parse(url).unwrap();
         let mut group = c.benchmark_group(name);
-        group.sample_size(20).throughput(Throughput::Elements(count.into()));
+        group.sample_size(20).throughput(Throughput::Elements(count.try_into().unwrap()));
         group.bench_function("suntap", |b| b.iter(|| identify::candidates(black_box(&parsed), &keys).count()));
         group.bench_function("prepared", |b| b.iter(|| identify::candidates(black_box(&parsed), &prepared).count()));
-        group.bench_function("ntag424", |b| {
-            let opens = |key| set.peer.decrypt_picc_data(key, black_box(url.as_bytes())).is_ok();
-            b.iter(|| raw.iter().filter(|key| opens(*key)).count());
-        });
+        peer_groups::identify(&mut group, &set.peer, &raw);
         group.finish();
     }
 }

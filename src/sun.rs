@@ -117,6 +117,7 @@
 pub(crate) mod batch;
 pub(crate) mod counter_tag;
 pub(crate) mod error;
+pub(crate) mod fixed;
 pub(crate) mod layout;
 pub(crate) mod mac;
 pub(crate) mod message;

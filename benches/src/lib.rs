@@ -11,22 +11,23 @@
     reason = "a measurement fails by panicking"
 )]
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hint::black_box;
 
-use ntag424::high_level::{ApplicationVerifier, ReadCounterStorage, picc_key};
+use ntag424::high_level::picc_key;
 use ntag424::key_diversification::diversify_ntag424;
-use ntag424::sdm::{SdmUrlOptions, Verifier, sdm_url_config};
 use ntag424::types::KeyNumber;
-use ntag424::types::file_settings::CryptoMode;
 use suntap::kdf::an10922;
 use suntap::{
     Advance, ClaimedTap, CounterId, CounterStore, Mark, MasterKey, PreparedMetaReadKey, Scheme, SdmFileReadKey,
     SdmLayout, SdmMetaReadKey, SdmReadCtr, UnixMillis, verify_batch,
 };
 use suntap_testkit::{Tag, Tap};
+
+use peer::{PeerSet, Random, Sample};
+
+pub mod peer;
 
 /// The number of taps in one set.
 pub const TAPS: usize = 256;
@@ -56,45 +57,24 @@ pub const FILE_DATA: Written = Written {
     theirs: "https://example.com/t?picc_data={picc:uid+ctr}&enc=[[[0000000000000000000000000000000000000000000000000000000000000000]&cmac={mac}",
 };
 
-/// Reproducible pseudorandom numbers: SplitMix64.
-#[derive(Debug)]
-pub struct Random(pub u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
-        core::array::from_fn(|_| self.next().to_le_bytes()[0])
-    }
-}
-
-/// One tap. Each tap comes from a different tag, which has its own file key.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    pub url: String,
-    pub file_key: [u8; 16],
-    pub ctr: u32,
-}
+/// The groups whose taps `benches/peer` also measures: the name of the group, the layout, and `true` if the file keys are
+/// derived.
+pub const PEER_GROUPS: [(&str, Written, bool); 5] = [
+    ("verify_aes", AES, false),
+    ("verify_plain", PLAIN, false),
+    ("verify_file_data", FILE_DATA, false),
+    ("verify_lrp", LRP, false),
+    ("verify_aes_an10922", AES, true),
+];
 
 /// A set of taps, and the verifiers of suntap and of the peer for these taps.
 #[derive(Debug)]
 pub struct Set {
     pub layout: SdmLayout,
-    pub samples: Vec<Sample>,
-    pub meta_key: [u8; 16],
     pub ready_meta: PreparedMetaReadKey,
-    pub master_key: [u8; 16],
     pub ready_master: MasterKey,
-    pub peer: Verifier,
-    pub peer_mode: CryptoMode,
+    pub peer: PeerSet,
     encrypted: bool,
-    turn: Cell<usize>,
 }
 
 impl Set {
@@ -119,29 +99,25 @@ impl Set {
             Sample { url: tag.write(ours, &tap).url, file_key, ctr }
         });
         let samples = samples.collect();
-        let peer_mode = if lrp { CryptoMode::Lrp } else { CryptoMode::Aes };
         let set = Self {
             layout: SdmLayout::new(mode, ours).unwrap(),
-            samples,
-            meta_key,
             ready_meta: SdmMetaReadKey::from_bytes(meta_key).prepare(mode),
-            master_key,
             ready_master: MasterKey::from_bytes(master_key),
-            peer: peer(theirs, peer_mode),
-            peer_mode,
+            peer: PeerSet::new(theirs, lrp, [meta_key, master_key], samples),
             encrypted: ours.contains("{picc"),
-            turn: Cell::new(0),
         };
-        assert!(set.samples.iter().all(|sample| set.ours(sample) == sample.ctr), "ours");
-        assert!(set.samples.iter().all(|sample| set.theirs(sample) == sample.ctr), "theirs");
+        assert!(set.samples().iter().all(|sample| set.ours(sample) == sample.ctr), "suntap rejects a tap");
         set
+    }
+
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.peer.samples
     }
 
     /// Returns the next tap of the set, so that no tap is used twice in a row.
     pub fn next(&self) -> &Sample {
-        let turn = self.turn.get();
-        self.turn.set((turn + 1) % self.samples.len());
-        &self.samples[turn]
+        self.peer.next()
     }
 
     pub fn claimed<'a>(&'a self, sample: &'a Sample) -> ClaimedTap<'a> {
@@ -169,17 +145,10 @@ impl Set {
         verify_batch(taps).filter(|((), verified)| verified.is_ok()).count()
     }
 
-    /// Like [`Self::ours`], but with the peer.
-    #[must_use]
-    pub fn theirs(&self, sample: &Sample) -> u32 {
-        let seen = self.peer.verify_with_meta_key(sample.url.as_bytes(), &sample.file_key, &self.meta_key).unwrap();
-        seen.read_ctr.unwrap()
-    }
-
     /// Returns all taps with the last digit changed, and the URL of one tap without its last digit.
     #[must_use]
     pub fn spoilt(&self) -> (Vec<Sample>, String) {
-        let mut forged = self.samples.clone();
+        let mut forged = self.samples().to_vec();
         for Sample { url, .. } in &mut forged {
             let last = url.pop();
             url.push(if last == Some('0') { '1' } else { '0' });
@@ -196,24 +165,6 @@ impl Set {
         let application = [0xD2, 0x76, 0x00, 0x00, 0x85, 0x01, 0x01];
         an10922::derive(&self.ready_master, &[uid.as_bytes(), &application, &[2], b"shop"]).unwrap()
     }
-
-    /// Returns the peer's verifier that derives keys and uses a counter store.
-    #[must_use]
-    pub fn application(&self, theirs: &str) -> ApplicationVerifier {
-        ApplicationVerifier {
-            url_template: theirs.into(),
-            verifier: peer(theirs, self.peer_mode),
-            prefix: None,
-            system_identifier: b"shop".to_vec(),
-        }
-    }
-}
-
-/// Returns the peer's verifier for a layout, configured for full URLs.
-fn peer(template: &str, mode: CryptoMode) -> Verifier {
-    let config = sdm_url_config(template, mode, SdmUrlOptions::default()).unwrap();
-    let shift = i32::try_from(config.prefix_len).unwrap() - i32::try_from(config.offset).unwrap();
-    Verifier::try_new(&config.sdm_settings, mode).unwrap().with_offset(shift).unwrap()
 }
 
 /// Counters in memory that stay at 0, so that each tap is accepted any number of times.
@@ -228,23 +179,5 @@ impl CounterStore for RepeatedCounters {
         let advance = Advance::decide(stored, ctr, at);
         self.0.insert(*tag, Mark { ctr: SdmReadCtr::ZERO, at, taps: 1 });
         Ok(advance)
-    }
-}
-
-/// Counters in memory, with the interface that the peer needs.
-#[derive(Debug, Default)]
-pub struct PeerCounters(pub HashMap<[u8; 7], u32>);
-
-impl ReadCounterStorage for PeerCounters {
-    type Error = Infallible;
-
-    async fn get(&mut self, uid: &[u8; 7]) -> Result<u32, Infallible> {
-        Ok(self.0.get(uid).copied().unwrap_or_default())
-    }
-
-    async fn set(&mut self, uid: &[u8; 7], _: u32) -> Result<(), Infallible> {
-        // The counter stays at 0, so each tap is accepted any number of times.
-        self.0.insert(*uid, 0);
-        Ok(())
     }
 }

@@ -16,8 +16,8 @@ use super::url_parts::UrlParts;
 use super::wrong_offsets;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::error::Field;
+use crate::sun::fixed::MAX_URL;
 use crate::sun::layout::SdmLayout;
-use crate::sun::received::MAX_URL;
 use crate::sun::span::Span;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 

@@ -14,7 +14,7 @@ use super::shift::Shift;
 use super::url_parts::UrlParts;
 use super::wrong_offsets;
 use crate::sun::error::{Field, Malformed};
-use crate::sun::received::MAX_URL;
+use crate::sun::fixed::MAX_URL;
 use crate::value::{Scheme, Uid};
 
 /// Adds the findings. Returns the content of the tap if a key decrypts its PICCData, or if its UID is not encrypted.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::error::Field;
+use super::fixed::FixedUrl;
 use super::span::Span;
 use crate::cipher::Suite;
 use crate::value::Scheme;
@@ -35,6 +36,8 @@ pub struct SdmLayout {
     /// The number of bytes of `template` in use.
     pub(crate) len: usize,
     pub(crate) elements: [LayoutElement; MAX_ELEMENTS],
+    /// The form of a URL, if the layout fixes the length of each element.
+    pub(super) fixed: Option<FixedUrl>,
     /// The offset in `template` at which the path begins, or the query if there is no path.
     pub(crate) origin: usize,
     /// The values that PICCData must contain, for example UID and counter for `{picc:uid,ctr}`. `None` for `{picc}`

@@ -2,11 +2,12 @@
 //! decrypted or verified.
 
 use super::error::{Field, Malformed};
+use super::fixed::{FixedUrl, MAX_URL};
 use super::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, SdmLayout};
 use super::mac::SdmMac;
 use super::ndef::UriRecord;
 use super::ntag22x::StatusDetect;
-use super::received::{MAX_URL, Mirrors, Received, Source};
+use super::received::{Mirrors, Received, Source};
 use super::tap::UnverifiedTap;
 use super::template::is_name_byte;
 use crate::cipher::PiccWire;
@@ -20,8 +21,18 @@ impl<'a> UnverifiedTap<'a> {
         Self { layout, received, picc_data: PiccWire::default() }
     }
 
+    /// Returns `true` if both taps have the same texts and values.
+    fn reads_like(&self, other: &Self) -> bool {
+        let values = |Received { uid, ctr, mac, status_detect, .. }: Received<'_>| (uid, ctr, mac, status_detect);
+        self.texts().eq(other.texts())
+            && self.picc_data == other.picc_data
+            && values(self.received) == values(other.received)
+    }
+
     /// Checks the length and the characters of `text`, which is the received text of the element `field`. Stores the
     /// decoded value if later steps need the value.
+    #[allow(clippy::inline_always, reason = "`read_fixed` needs only a small part of this method for each mirror")]
+    #[inline(always)]
     fn accept(&mut self, field: Field, text: &[u8]) -> Result<(), Malformed> {
         let Self { layout, received, picc_data } = self;
         if layout.fixed_chars(field).is_some_and(|chars| chars != text.len()) {
@@ -184,6 +195,19 @@ impl SdmLayout {
 
     /// Parses `input` against the part of the template that begins at the offset `origin`.
     fn read<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
+        let mut tap = UnverifiedTap::begun(self, Source::Fixed(input));
+        match tap.read_fixed(input, origin) {
+            Some(()) => {
+                debug_assert!(self.read_in_order(input, origin).is_ok_and(|expected| tap.reads_like(&expected)));
+                Ok(tap)
+            }
+            None => self.read_in_order(input, origin),
+        }
+    }
+
+    /// Like [`read`](Self::read), but reads one element after the other, and explains errors. This method also reads the
+    /// URLs of layouts that do not fix the length of each element.
+    fn read_in_order<'a>(&'a self, input: &'a [u8], origin: usize) -> Result<UnverifiedTap<'a>, Malformed> {
         // No tag can write a text this long, so return at once, without a search for a more precise error.
         if input.len() > 4 * MAX_URL {
             return Err(Malformed::TooLong);
@@ -328,4 +352,132 @@ fn refine(error: Malformed, field: Field, text: &[u8], next: &[u8]) -> Malformed
 /// Splits text at the characters that begin or end a query parameter.
 fn parts(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     text.split(|byte| matches!(byte, b'?' | b'&' | b'#'))
+}
+
+impl UnverifiedTap<'_> {
+    /// Reads the mirrors in `input`, which must match the part of the template that begins at the offset `origin`.
+    ///
+    /// Returns `None` if `input` is invalid, or if the layout does not fix the length of each element. The caller must then
+    /// discard the tap and call the parser that explains errors.
+    #[inline]
+    fn read_fixed(&mut self, input: &[u8], origin: usize) -> Option<()> {
+        let url = self.layout.fixed.as_ref().filter(|_| FixedUrl::ENABLED)?;
+        let [first, ..] = &self.layout.elements;
+        // If no element begins before `origin`, then `origin` is also the offset in the URL.
+        if first.text.to < origin || !url.fits(input, origin) {
+            return None;
+        }
+        // These calls are not a loop, so that the compiler generates code without a table for each mirror.
+        self.read_mirror(url, input, Field::PiccData)?;
+        self.read_mirror(url, input, Field::Uid)?;
+        self.read_mirror(url, input, Field::SdmReadCtr)?;
+        self.read_mirror(url, input, Field::TtStatus)?;
+        self.read_mirror(url, input, Field::EncFileData)?;
+        self.read_mirror(url, input, Field::SdmMac)
+    }
+
+    #[allow(clippy::inline_always, reason = "see `read_fixed`")]
+    #[inline(always)]
+    fn read_mirror(&mut self, url: &FixedUrl, input: &[u8], mirror: Field) -> Option<()> {
+        if !url.has(mirror) {
+            return Some(());
+        }
+        let chars = self.layout.fixed_chars(mirror)?;
+        self.accept(mirror, url.mirror(input, mirror, chars)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Layouts that together have every mirror, each with a URL.
+    const EXAMPLES: [(Scheme, &str, &str); 6] = [
+        (
+            Scheme::Aes,
+            "https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}",
+            "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086",
+        ),
+        (
+            Scheme::Aes,
+            "https://a.b/?u=[[{uid}x{ctr}{tt}&e={enc:32}{mac}#v",
+            "https://a.b/?u=04de5f1eacc040x00003DCC&e=CEE9A53E3E463EF1F459635736738962ecc1e7f6c6c73bf6#v",
+        ),
+        (
+            Scheme::Aes,
+            "lnurlw://card.example.com?p={picc}&c={mac}",
+            "lnurlw://card.example.com?p=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086",
+        ),
+        (Scheme::Aes, "https://[[a.example.com/{uid}/{mac}", "https://a.example.com/04DE5F1EACC040/94EED9EE65337086"),
+        (Scheme::Aes, "https://{uid}.example.com/{mac}", "https://04DE5F1EACC040.example.com/94EED9EE65337086"),
+        (
+            Scheme::Suncmac,
+            "https://example.com/?m={uid}x{ctr}x{tt}x{mac}",
+            "https://example.com/?m=04C767F2066180x000003xCO11223344x3779793DFE592188",
+        ),
+    ];
+
+    /// Asserts that `read_fixed` gives the same result as the parser that explains errors. Returns `true` if `input` is
+    /// valid.
+    fn agree(layout: &SdmLayout, input: &[u8], origin: usize) -> bool {
+        let mut tap = UnverifiedTap::begun(layout, Source::Fixed(input));
+        let fixed = tap.read_fixed(input, origin);
+        let expected = layout.read_in_order(input, origin);
+        if fixed.is_some() {
+            let text = str::from_utf8(input);
+            assert!(expected.as_ref().is_ok_and(|expected| tap.reads_like(expected)), "{text:?} of {layout}");
+        }
+        // This module does not read every valid origin form, but all URLs.
+        assert!(origin > 0 || fixed.is_some() == expected.is_ok(), "{input:?} of {layout}");
+        expected.is_ok()
+    }
+
+    /// Tries every byte value at each position, and every length, for the full URL and for each possible origin.
+    #[test]
+    fn agrees_with_the_parser_that_explains_errors() {
+        for (scheme, template, url) in EXAMPLES {
+            let layout = SdmLayout::new(scheme, template).unwrap();
+            assert!(agree(&layout, url.as_bytes(), 0), "{url}");
+            for origin in 0..=template.len() {
+                for skipped in 0..=url.len() {
+                    agree(&layout, &url.as_bytes()[skipped..], origin);
+                    agree(&layout, &url.as_bytes()[..skipped], origin);
+                }
+            }
+            let mut origins = [0, 8, layout.origin].to_vec();
+            origins.dedup();
+            for origin in origins {
+                let mut input = url.as_bytes()[origin..].to_vec();
+                for position in 0..input.len() {
+                    let before = input[position];
+                    for byte in 0..=u8::MAX {
+                        input[position] = byte;
+                        agree(&layout, &input, origin);
+                    }
+                    input[position] = before;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn origin_forms_and_ndef_texts_are_read_at_fixed_offsets() {
+        for (index, (scheme, template, url)) in EXAMPLES.into_iter().enumerate() {
+            let layout = SdmLayout::new(scheme, template).unwrap();
+            for origin in [layout.origin, 8] {
+                let input = &url.as_bytes()[origin.min(url.len())..];
+                let mut tap = UnverifiedTap::begun(&layout, Source::Fixed(input));
+                // In the last two layouts with AES, an element begins before the path.
+                let expected = template.as_bytes()[..origin] == url.as_bytes()[..origin];
+                assert_eq!(tap.read_fixed(input, origin).is_some(), expected, "{index} {origin}");
+            }
+        }
+    }
+
+    #[test]
+    fn layouts_with_a_variable_length_have_no_fixed_offsets() {
+        for template in ["https://a.b/{:id}?c={mac}", "https://a.b/?p={picc}&e=[[{enc}&c={mac}"] {
+            assert!(SdmLayout::new(Scheme::Aes, template).unwrap().fixed.is_none());
+        }
+    }
 }

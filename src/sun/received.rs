@@ -8,10 +8,6 @@ use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
 
-/// Maximum length of a URL in a 256-byte file, in characters. In the file, a one-byte URI code stands for up to 12
-/// characters at the start of the URL. At most 249 more characters fit into the file after this code.
-pub(crate) const MAX_URL: usize = 261;
-
 /// The mirrors of a tap, sent as separate values and not as one URL. [`SdmLayout::assemble`] makes a tap from the
 /// mirrors.
 ///
@@ -105,6 +101,8 @@ pub(super) enum Source<'a> {
         input: &'a [u8],
         starts: Starts,
     },
+    /// All elements are in one string, and the layout fixes the offset of each element.
+    Fixed(&'a [u8]),
     Separate(&'a Mirrors<'a>),
 }
 
@@ -125,6 +123,10 @@ impl<'a> Received<'a> {
                 let to = usize::from(to).checked_sub(layout.elements.get(after)?.text.len())?;
                 input.get(usize::from(from)..to)
             }
+            Source::Fixed(input) => match layout.elements.get(index)?.kind {
+                ElementKind::Value(field) => layout.fixed.as_ref()?.mirror(input, field, layout.fixed_chars(field)?),
+                ElementKind::MacInput | ElementKind::End => None,
+            },
             Source::Separate(mirrors) => mirrors.text(layout, layout.elements.get(index)?).map(str::as_bytes),
         }
     }

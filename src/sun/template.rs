@@ -3,6 +3,7 @@
 use core::str::FromStr;
 
 use super::error::Field;
+use super::fixed::FixedUrl;
 use super::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, MAX_TEMPLATE, Mirrored, SdmLayout};
 use super::span::Span;
 use crate::value::Scheme;
@@ -215,8 +216,30 @@ impl SdmLayout {
         match layout.checked(makes_mac) {
             Ok(_) if !has_scheme(bytes) => Err(LayoutError::NoScheme),
             Ok(_) if is_html(bytes) => Err(LayoutError::HtmlEscaped),
-            checked => checked,
+            Ok(mut layout) => {
+                layout.fixed = layout.fixed_url();
+                Ok(layout)
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// Returns the form of a URL, or `None` if the layout does not fix the length of each element.
+    const fn fixed_url(&self) -> Option<FixedUrl> {
+        let mut url = FixedUrl::EMPTY;
+        // The elements after `End` have no text.
+        let mut elements: &[LayoutElement] = &self.elements;
+        while let [element, later @ ..] = elements {
+            elements = later;
+            let Some(longer) = url.with_text(self.text(element.text)) else { return None };
+            url = longer;
+            if let ElementKind::Value(field) = element.kind {
+                let Some(chars) = self.fixed_chars(field) else { return None };
+                let Some(longer) = url.with_mirror(field, chars) else { return None };
+                url = longer;
+            }
+        }
+        Some(url)
     }
 
     const fn blank(scheme: Scheme) -> Self {
@@ -225,6 +248,7 @@ impl SdmLayout {
             template: [0; MAX_TEMPLATE],
             len: 0,
             elements: [LayoutElement { kind: ElementKind::End, text: Span::EMPTY, name: Span::EMPTY }; MAX_ELEMENTS],
+            fixed: None,
             origin: 0,
             picc: None,
             enc_chars: None,

@@ -6,6 +6,7 @@ use core::fmt;
 use super::parse_error::ParseError;
 
 /// Decodes exactly `N` bytes from `2 * N` hexadecimal digits in upper or lower case.
+#[inline]
 pub(crate) fn decode<const N: usize>(text: &[u8]) -> Result<[u8; N], ParseError> {
     let mut bytes = [0; N];
     decode_into(text, &mut bytes)?;
@@ -13,63 +14,73 @@ pub(crate) fn decode<const N: usize>(text: &[u8]) -> Result<[u8; N], ParseError>
 }
 
 /// Decodes hexadecimal digits in upper or lower case into `bytes`. The text must have exactly two digits for each byte.
+#[allow(clippy::inline_always, reason = "most lengths are known at compile time")]
+#[inline(always)]
 pub(crate) fn decode_into(text: &[u8], bytes: &mut [u8]) -> Result<(), ParseError> {
     let expected = bytes.len().saturating_mul(2);
     if text.len() != expected {
         return Err(ParseError::Length { expected, found: text.len() });
     }
     let (chunks, rest) = text.as_chunks();
-    let (words, tail) = bytes.as_chunks_mut();
-    let mut wrong = 0;
-    for (chunk, word) in chunks.iter().zip(words) {
-        *word = eight_digits(u64::from_le_bytes(*chunk), &mut wrong);
+    let (blocks, tail) = bytes.as_chunks_mut();
+    let mut wrong = false;
+    for (chunk, block) in chunks.iter().zip(blocks) {
+        wrong |= digits(chunk, block);
     }
     if !rest.is_empty() {
-        let read = eight_digits(filled_up(rest), &mut wrong);
-        tail.iter_mut().zip(read).for_each(|(byte, read)| *byte = read);
+        let mut block = [0; DIGITS / 2];
+        wrong |= digits(&filled_up(rest), &mut block);
+        tail.iter_mut().zip(block).for_each(|(byte, decoded)| *byte = decoded);
     }
-    if wrong == 0 { Ok(()) } else { Err(ParseError::HexDigit) }
+    if wrong { Err(ParseError::HexDigit) } else { Ok(()) }
 }
 
 /// Checks that all characters are hexadecimal digits in upper or lower case.
 pub(crate) fn check(text: &[u8]) -> Result<(), ParseError> {
     let (chunks, rest) = text.as_chunks();
-    let mut wrong = 0;
-    for chunk in chunks {
-        eight_digits(u64::from_le_bytes(*chunk), &mut wrong);
+    let mut block = [0; DIGITS / 2];
+    let wrong = chunks.iter().fold(false, |wrong, chunk| wrong | digits(chunk, &mut block));
+    if wrong | digits(&filled_up(rest), &mut block) { Err(ParseError::HexDigit) } else { Ok(()) }
+}
+
+/// The number of digits that are decoded together. A microcontroller has no vector instructions. Pairs of digits then
+/// need the least code.
+const DIGITS: usize = if cfg!(target_pointer_width = "32") { 2 } else { 32 };
+
+/// Returns a block that begins with `text`. The character `0` fills the rest of the block.
+#[inline]
+fn filled_up(text: &[u8]) -> [u8; DIGITS] {
+    let mut block = [b'0'; DIGITS];
+    if let Some((start, _)) = block.split_at_mut_checked(text.len()) {
+        start.copy_from_slice(text);
     }
-    eight_digits(filled_up(rest), &mut wrong);
-    if wrong == 0 { Ok(()) } else { Err(ParseError::HexDigit) }
+    block
 }
 
-/// Packs at most seven bytes of hexadecimal text into a word, and fills the rest of the word with the character `0`.
-fn filled_up(digits: &[u8]) -> u64 {
-    digits.iter().rev().fold(0x3030_3030_3030_3030, |word, digit| word << 8 | u64::from(*digit))
-}
-
-/// Decodes eight hexadecimal digits at once. Each byte of `word` is one ASCII digit, and the lowest byte is the first
-/// digit. The function sets a bit in `wrong` for each character that is not a hexadecimal digit.
-fn eight_digits(word: u64, wrong: &mut u64) -> [u8; 4] {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const TOP: u64 = EACH << 7;
-    // Sets the top bit of each byte whose value is at least `low`. The top bit of each input byte must be clear.
-    let at_least = |bytes: u64, low: u8| bytes.wrapping_add(EACH.wrapping_mul(u64::from(0x80_u8.wrapping_sub(low))));
-
-    let ascii = word & !TOP;
-    let lower = ascii | EACH << 5;
-    let number = at_least(ascii, b'0') & !at_least(ascii, b'9'.wrapping_add(1));
-    let letter = at_least(lower, b'a') & !at_least(lower, b'f'.wrapping_add(1));
-    *wrong |= (word | !(number | letter)) & TOP;
-
-    // Bit 6 is set in a letter but not in a decimal digit. The low nibble of a letter is 1 for `A` to 6 for `F`, so the
-    // value of the letter is the low nibble plus nine.
-    let nine_more = (ascii >> 6 & EACH).wrapping_mul(9);
-    let halves = (ascii & EACH.wrapping_mul(0x0F)).wrapping_add(nine_more);
-    // The first digit of each pair becomes the high nibble of a byte. The last two steps pack the four bytes together.
-    let bytes = (halves << 4 | halves >> 8) & 0x00FF_00FF_00FF_00FF;
-    let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
-    let [a, b, c, d, ..] = (pairs | pairs >> 16).to_le_bytes();
-    [a, b, c, d]
+/// Decodes a block of hexadecimal digits. Also returns `true` if a character is not a hexadecimal digit.
+///
+/// The function treats all characters alike and evaluates both sides of each `&`, so the compiler can use vector
+/// instructions and generates no branch that depends on a digit.
+#[allow(clippy::needless_bitwise_bool, reason = "`&&` could branch on a digit")]
+#[inline(never)]
+fn digits(text: &[u8; DIGITS], bytes: &mut [u8; DIGITS / 2]) -> bool {
+    let mut wrong = false;
+    let mut values = [0; DIGITS];
+    for (value, digit) in values.iter_mut().zip(text) {
+        let number = digit.wrapping_sub(b'0');
+        let letter = (digit | 0x20).wrapping_sub(b'a');
+        wrong |= (number > 9) & (letter > 5);
+        // Bit 6 is set in a letter but not in a decimal digit. The low nibble of a letter is 1 for `A` to 6 for `F`, so
+        // the value of the letter is the low nibble plus nine.
+        *value = (digit & 0x0F).wrapping_add((digit >> 6).wrapping_mul(9));
+    }
+    let (pairs, _) = values.as_chunks();
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        // The first digit of a pair becomes the high nibble of the byte.
+        let pair = u16::from_le_bytes(*pair);
+        [*byte, _] = (pair << 4 | pair >> 8).to_le_bytes();
+    }
+    wrong
 }
 
 /// Encodes `bytes` as upper-case hexadecimal digits, the format of a tag's mirrors. `DIGITS` must be twice `N`.

@@ -34,7 +34,7 @@ fn main() {
                 black_box(tap.verify(&key).unwrap().ctr());
             }
             // Each turn verifies 256 taps.
-            "batch" | "batch-lrp" => assert_eq!(set.ours_by_batch(black_box(&set.samples)), set.samples.len()),
+            "batch" | "batch-lrp" => assert_eq!(set.ours_by_batch(black_box(set.samples())), set.samples().len()),
             "parse" => {
                 black_box(set.layout.parse(black_box(&set.next().url)).unwrap().captured(""));
             }
@@ -42,7 +42,7 @@ fn main() {
                 black_box(set.claimed(black_box(set.next())).ctr());
             }
             "ntag424" => {
-                black_box(set.theirs(black_box(set.next())));
+                black_box(set.peer.verify(black_box(set.next())));
             }
             "reject" => {
                 let sample = black_box(&forged[turn % forged.len()]);
