@@ -6,9 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# If the target is installed, cargo uses it. Otherwise a compiler with its own source builds `core` (Debian: rustc-web, cargo-web,
+# If both targets are installed, cargo uses them. Otherwise a compiler with its own source builds `core` (Debian: rustc-web, cargo-web,
 # rust-web-src, and binutils-arm-none-eabi as the linker).
-if rustup target list --installed 2>/dev/null | grep -qx thumbv7m-none-eabi; then
+if [ "$(rustup target list --installed 2>/dev/null | grep -cxE 'thumbv7e?m-none-eabi')" = 2 ]; then
     cargo=(cargo)
     std=()
 else
