@@ -22,32 +22,28 @@ mod memory {
     use std::fs::File;
     use std::os::unix::fs::FileExt as _;
 
-    use suntap::kdf::boltcard;
-    use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext, derive_file_read_key};
+    use suntap::kdf::ecode::{ECode, ServerSecret};
     use suntap::kdf::sdm_backend::Master;
     use suntap::lrp::Lrp;
     use suntap::platform::ApiKeySecret;
     use suntap::sun::session::{EncKey, MacKey};
-    use suntap::{
-        ApplicationKey, IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid,
-        identify, verify_batch,
-    };
+    use suntap::{ApplicationKey, IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
 
     use super::{Tag, Tap};
 
-    fn memory_at(address: usize, len: usize) -> Vec<u8> {
+    pub(super) fn memory_at(address: usize, len: usize) -> Vec<u8> {
         let mut bytes = vec![0; len];
         File::open("/proc/self/mem").unwrap().read_exact_at(&mut bytes, u64::try_from(address).unwrap()).unwrap();
         bytes
     }
 
     /// The length in bytes of the part of the stack that the tests clean and search.
-    const STACK: usize = 1 << 14;
+    pub(super) const STACK: usize = 1 << 14;
 
     /// Overwrites the stack, and returns the address of the bytes. A move also copies the unused bytes of a value, which
     /// hold old stack contents.
     #[inline(never)]
-    fn clean_stack() -> usize {
+    pub(super) fn clean_stack() -> usize {
         let zeros = [0u8; STACK];
         black_box(&zeros).as_ptr().addr()
     }
@@ -65,7 +61,7 @@ mod memory {
 
     /// Returns `true` if the eight bytes are nearly all different. This holds for bytes of keys, but not for bytes of
     /// addresses and times.
-    fn telling(run: &&[u8]) -> bool {
+    pub(super) fn telling(run: &&[u8]) -> bool {
         run.iter().collect::<BTreeSet<_>>().len() >= 7
     }
 
@@ -77,7 +73,7 @@ mod memory {
     }
 
     /// A key whose bytes are all different.
-    const KEY: [u8; 16] = *b"0aB1cD2eF3gH4iJ5";
+    pub(super) const KEY: [u8; 16] = *b"0aB1cD2eF3gH4iJ5";
 
     /// The harness detects a value that is not wiped. Otherwise the other tests would prove nothing.
     #[test]
@@ -140,6 +136,48 @@ mod memory {
         wiped("meta, AES", || <aes::Aes128Dec as aes::cipher::KeyInit>::new(&KEY.into()), || meta.prepare(Scheme::Aes));
     }
 
+    /// A verified tap holds the session key of its file data until it is dropped.
+    #[test]
+    fn the_session_key_of_a_tap_is_wiped_with_it() {
+        for lrp in [false, true] {
+            let template = "https://a.b/?p={picc}&e=[[{enc}&c={mac}";
+            let tag = Tag { lrp, meta_key: KEY, file_key: KEY, uid: [4; 7] };
+            let tap = Tap { ctr: 7, padding: [1; 12], file_data: vec![b'x'; 32], tt: *b"CC" };
+            let url = tag.write(template, &tap).url;
+            let mode = if lrp { Scheme::Lrp } else { Scheme::Aes };
+            let layout = SdmLayout::new(mode, template).unwrap();
+            let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::from_bytes(KEY).prepare(mode)).unwrap();
+            let key = SdmFileReadKey::from_bytes(KEY).prepare(mode);
+            let session = EncKey::derive(&key, claimed.uid().unwrap(), claimed.ctr().unwrap()).unwrap();
+            let secret = *session.expose_bytes();
+            let (before, kept) = kept(|| claimed.verify(&key).unwrap());
+            assert!(before.windows(16).any(|run| run == secret), "the session key was not in memory");
+            assert!(!kept.iter().any(|run| secret.windows(8).any(|part| part == run)), "{kept:02x?}");
+        }
+    }
+}
+
+/// Searches the stack for key schedules. With `accel`, round keys are in registers, and a compiler may save some of them
+/// on the stack.
+#[cfg(all(target_os = "linux", not(feature = "accel")))]
+mod stack {
+    use core::hint::black_box;
+    use std::collections::BTreeSet;
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+
+    use suntap::kdf::boltcard;
+    use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext, derive_file_read_key};
+    use suntap::lrp::Lrp;
+    use suntap::platform::ApiKeySecret;
+    use suntap::sun::session::{EncKey, MacKey};
+    use suntap::{
+        IssuerKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, Uid, identify, verify_batch,
+    };
+
+    use super::memory::{KEY, STACK, clean_stack, memory_at, telling};
+    use super::{Tag, Tap};
+
     /// Returns the key schedule of a key, as the crate `aes` holds it in memory, without the key itself.
     fn schedule(key: [u8; 16]) -> Vec<u8> {
         let held = Box::new(<aes::Aes128Enc as aes::cipher::KeyInit>::new(&key.into()));
@@ -188,8 +226,6 @@ mod memory {
     }
 
     /// A key that is used once has a schedule only during the computation. Nothing of the schedule stays on the stack.
-    /// With `accel`, the processor's registers hold most of a schedule, and a compiler may save some of them on the stack.
-    #[cfg(not(feature = "accel"))]
     #[test]
     fn computations_leave_no_schedule_on_the_stack() {
         fn search<T>(left: &mut Vec<String>, name: &str, keys: &[[u8; 16]], compute: impl FnOnce() -> T) {
@@ -267,26 +303,6 @@ mod memory {
         search(&mut left, "rewrap", &keys, || sealed.rewrap(&secret, &secret, &context).is_ok());
         search(&mut left, "derive from an eCode", &keys, || derive_file_read_key(&secret, &code, uid, 0));
         assert!(left.is_empty(), "parts of a schedule stay on the stack after: {left:#?}");
-    }
-
-    /// A verified tap holds the session key of its file data until it is dropped.
-    #[test]
-    fn the_session_key_of_a_tap_is_wiped_with_it() {
-        for lrp in [false, true] {
-            let template = "https://a.b/?p={picc}&e=[[{enc}&c={mac}";
-            let tag = Tag { lrp, meta_key: KEY, file_key: KEY, uid: [4; 7] };
-            let tap = Tap { ctr: 7, padding: [1; 12], file_data: vec![b'x'; 32], tt: *b"CC" };
-            let url = tag.write(template, &tap).url;
-            let mode = if lrp { Scheme::Lrp } else { Scheme::Aes };
-            let layout = SdmLayout::new(mode, template).unwrap();
-            let claimed = layout.parse(&url).unwrap().open(&SdmMetaReadKey::from_bytes(KEY).prepare(mode)).unwrap();
-            let key = SdmFileReadKey::from_bytes(KEY).prepare(mode);
-            let session = EncKey::derive(&key, claimed.uid().unwrap(), claimed.ctr().unwrap()).unwrap();
-            let secret = *session.expose_bytes();
-            let (before, kept) = kept(|| claimed.verify(&key).unwrap());
-            assert!(before.windows(16).any(|run| run == secret), "the session key was not in memory");
-            assert!(!kept.iter().any(|run| secret.windows(8).any(|part| part == run)), "{kept:02x?}");
-        }
     }
 }
 
