@@ -132,7 +132,9 @@ fn taps_that_wait_for_a_row_pass_once() {
     replies.extend(all_at_once(&servers[0].address, &targets));
     let passed = replies.iter().filter(|(_, body)| body.contains("Pass")).count();
     let taps = runtime.block_on(database.query_one("SELECT taps FROM suntap_marks", &[])).unwrap().get::<_, i64>(0);
-    assert_eq!(i64::try_from(passed + 1).unwrap(), taps);
+    // On a slow machine a call can end before its row is free. Its tap may be counted, and then never passes.
+    let unanswered = replies.iter().filter(|(status, _)| *status != 200).count();
+    assert!((passed + 1..=passed + 1 + unanswered).contains(&usize::try_from(taps).unwrap()), "{taps}: {replies:?}");
     assert!(passed > 0, "{replies:?}");
 }
 

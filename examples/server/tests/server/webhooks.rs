@@ -96,6 +96,8 @@ fn each_line_is_an_event(url: &str) {
     receiver.wait("a replay", |receiver| !receiver.of("tap.replayed").is_empty());
     // The counts of the last minute are written when the server ends, and delivered when it starts again.
     assert!(server.terminate().success());
+    // If a minute ended before that, the first server has delivered its counts.
+    let early = receiver.of("tap.refused").len();
     let server = serve(url, &folder, &config, &[]);
     receiver.wait("counts of refusals", |receiver| {
         let sum = |verdict: &str| {
@@ -137,7 +139,7 @@ fn each_line_is_an_event(url: &str) {
     // Both servers ended in good order, so nothing was sent twice.
     assert_eq!(receiver.posts().len(), receiver.events().len());
     assert_eq!(metric(&server, "suntap_webhook_failed_total"), 0);
-    assert_eq!(metric(&server, "suntap_webhook_delivered_total"), u64::try_from(refused.len()).unwrap());
+    assert_eq!(metric(&server, "suntap_webhook_delivered_total"), u64::try_from(refused.len() - early).unwrap());
     drop(server);
     let history = history_events(url, &folder);
     let mut sent: Vec<String> = receiver.events().values().map(|event| event["data"].to_string()).collect();
