@@ -15,7 +15,7 @@ pub(crate) fn side_by_side() -> bool {
     false
 }
 
-/// A key prepared for encryption. It does not wipe itself: see [`Secret`](super::wipe::Secret) and [`wiping`].
+/// A key prepared for encryption. It does not wipe itself: see `Secret` and `wiping`.
 pub(crate) struct Encryptor(Aes128Enc);
 
 /// A key prepared for decryption, see [`Encryptor`].
