@@ -313,7 +313,7 @@ pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
 }
 
 /// Runs a computation with keys that are used once, and wipes what it leaves. With the AES instructions, the round keys
-/// of such a key stay in registers or wipe themselves.
+/// of such a key are in registers or wipe themselves, so nothing else is wiped.
 pub(crate) fn wiping<T>(compute: impl FnOnce() -> T) -> T {
     if available() { compute() } else { on_wiped_stack(compute) }
 }

@@ -20,17 +20,17 @@ impl<T: Default> Drop for Secret<T> {
 impl<T: Default> ZeroizeOnDrop for Secret<T> {}
 
 /// Half the number of bytes that [`on_wiped_stack`] overwrites. On the host, the deepest computation uses 2.3 KiB, and a
-/// test searches the stack for what all of them leave.
+/// test searches the stack for key schedules that a computation leaves.
 const HALF: usize = if cfg!(target_pointer_width = "32") { 512 } else { 2048 };
 
 /// Runs a computation, and then overwrites the stack that the computation used.
 ///
-/// A key that is used once has a key schedule for a moment only. The crate `aes` copies the schedule while it computes
-/// it, so wiping the last copy on drop would leave the others. Overwriting the stack takes less time, and covers all of
-/// them.
+/// A key that is used once needs its key schedule only during one computation. The crate `aes` copies the schedule while
+/// it computes it, so wiping the last copy on drop would leave the others. Overwriting the stack takes less time, and
+/// wipes all copies.
 #[inline]
 pub(crate) fn on_wiped_stack<T>(compute: impl FnOnce() -> T) -> T {
-    // Inlined into the caller, the computation would keep its values in the frame of the caller, which stays.
+    // If the computation were inlined, its values would be in the stack frame of the caller, which `wipe` does not reach.
     #[inline(never)]
     fn apart<T>(compute: impl FnOnce() -> T) -> T {
         compute()
