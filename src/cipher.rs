@@ -12,16 +12,18 @@ mod lanes;
     allow(dead_code, unreachable_pub, reason = "its public functions are not exported then")
 )]
 pub mod lrp;
+mod once;
 mod soft;
 mod suite;
 mod wipe;
 
 #[cfg(feature = "emulator")]
 pub(crate) use backend::Encryptor;
-pub(crate) use backend::{decrypt_by_each, side_by_side, wiping};
+pub(crate) use backend::side_by_side;
 #[cfg(feature = "emulator")]
 pub(crate) use block::BlockEncrypt;
-pub(crate) use block::{Block, LANES, padded};
+pub(crate) use block::{Block, Chunk, LANES, chunks, padded};
 pub(crate) use cmac::Cmac;
-pub(crate) use suite::{PiccCipher, PiccWire, Suite, SuiteCmac};
+pub(crate) use lanes::decrypt_by_each;
+pub(crate) use suite::{Chained, PiccCipher, PiccWire, Suite, SuiteCmac};
 pub(crate) use wipe::{Secret, on_wiped_stack};

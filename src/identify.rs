@@ -32,7 +32,7 @@
 
 use heapless::{Deque, Vec};
 
-use crate::cipher::{Block, LANES, Secret, decrypt_by_each, wiping};
+use crate::cipher::{Block, LANES, Secret, decrypt_by_each};
 use crate::key::{FileReadKey, MetaReadKey};
 use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
@@ -94,8 +94,7 @@ impl<'a, I: Iterator<Item: MetaReadKey>> Iterator for Candidates<'_, 'a, I> {
 fn open(tap: &UnverifiedTap<'_>, keys: &Vec<impl MetaReadKey, LANES>) -> [Option<PiccData>; LANES] {
     let mut opened = [None; LANES];
     if let Some((block, plain)) = tap.picc_block().zip(all_plain(keys)) {
-        let mut blocks = [block; LANES];
-        wiping(|| decrypt_by_each(&plain.0, &mut blocks));
+        let blocks = decrypt_by_each(&plain.0, &[block; LANES]);
         for ((place, block), _) in opened.iter_mut().zip(&blocks).zip(keys) {
             *place = tap.read_picc_data(block);
         }

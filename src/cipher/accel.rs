@@ -1,9 +1,10 @@
 //! Implements the block cipher with the processor's AES instructions. On a processor without these instructions, this
 //! module uses [`soft`].
 //!
-//! All `unsafe` code of this crate is in this module and its submodules. The code is `unsafe` for two reasons. First, a
-//! function that uses the AES instructions may be called only on a processor with these instructions. Second, registers
-//! are loaded and stored through raw pointers.
+//! All `unsafe` code of this crate is in this module and its submodules. The code is `unsafe` for two reasons. First, an
+//! instruction may be used only on a processor that has it. Each method that uses an instruction is a method of a type
+//! that exists only on such a processor, so it is safe to call. Second, registers are loaded and stored through raw
+//! pointers.
 //!
 //! This module is faster than a separate cipher call for each block, for three reasons.
 //! - To compute SubWord, a step of the key schedule, this module uses the instruction for the last round of the cipher.
@@ -11,236 +12,355 @@
 //! - If a key is used for only one block, its round keys are computed while the block is encrypted.
 //! - The round keys of several tags are computed in parallel. The processor works on one key while it waits for the
 //!   result of another key.
+//!
+//! The compiler keeps blocks in registers only if it inlines everything into [`OnceAes::within`], the one function that
+//! is compiled for the instructions. So all functions here are always inlined.
 
 #![allow(unsafe_code, reason = "`unsafe` is confined to this directory, see above")]
+#![allow(clippy::inline_always, reason = "see above")]
 
-use super::block::{Block, BlockEncrypt, Chain, halve, mask};
+use core::hint::black_box;
+
+use zeroize::optimization_barrier;
+
+use super::block::{Block, BlockEncrypt, Chain, LANES, halve};
+use super::lanes::{LaneAes, Table};
+use super::once::OnceAes;
 use super::soft;
-use super::wipe::on_wiped_stack;
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
-mod round_keys;
-mod target;
 #[cfg(target_arch = "x86_64")]
 mod vaes;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 #[cfg(target_arch = "aarch64")]
-use arm as arch;
+pub(crate) use arm::Hard;
 #[cfg(target_arch = "x86_64")]
-use x86 as arch;
+pub(crate) use vaes::Wide;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::Hard;
 
-use arch::{
-    Register, and, decrypt_last, decrypt_round, encrypt_last, encrypt_round, inverse_mix, load, next_round_key, spread,
-    store, xor,
-};
-use round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
-use target::with_aes;
+/// The round constants of rounds 1 to 9. The constant of round 10 is separate, because round 10 has no MixColumns.
+/// Source: FIPS 197 §5.2.
+const ROUND_CONSTANTS: [u32; 9] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1B];
+const LAST_CONSTANT: u32 = 0x36;
 
-/// Returns `true` if the processor has the AES instructions. With `--cfg suntap_backend="soft"`, the function always
-/// returns `false`, so that tests can cover the software path.
-fn available() -> bool {
-    !cfg!(suntap_backend = "soft") && arch::available()
+/// Instructions on registers that hold one or more blocks.
+pub(crate) trait Vectors: Copy {
+    type Register: Copy;
+
+    /// Copies `byte` into each byte of a register.
+    fn spread(self, byte: u8) -> Self::Register;
+
+    fn xor(self, a: Self::Register, b: Self::Register) -> Self::Register;
+
+    fn encrypt_round(self, state: Self::Register, key: Self::Register) -> Self::Register;
+
+    fn encrypt_last(self, state: Self::Register, key: Self::Register) -> Self::Register;
+
+    fn decrypt_round(self, state: Self::Register, key: Self::Register) -> Self::Register;
+
+    fn decrypt_last(self, state: Self::Register, key: Self::Register) -> Self::Register;
+
+    /// Computes InvMixColumns.
+    fn inverse_mix(self, key: Self::Register) -> Self::Register;
+
+    /// Computes the next round key. To compute SubWord, a step of the key schedule, this method uses the instruction for
+    /// the last round of the cipher. The instruction also applies ShiftRows. The method passes four equal columns, and
+    /// on these, ShiftRows has no effect. Source: FIPS 197 §5.2.
+    fn next_round_key(self, key: Self::Register, constant: u32) -> Self::Register;
+
+    /// Doubles each block in GF(2^128), with the first byte as the highest. Does not branch on the blocks.
+    fn double_each(self, blocks: Self::Register) -> Self::Register;
+
+    /// Copies the byte at the offset `index` of each block into each byte of this block.
+    fn select_byte(self, blocks: Self::Register, index: u8) -> Self::Register;
+
+    /// Moves the high nibble of each byte to the low nibble. The high nibbles of the result are undefined.
+    fn high_nibbles(self, bytes: Self::Register) -> Self::Register;
+
+    /// Returns a mask for [`choose`](Self::choose) for each of the low four bits of each byte, from the lowest bit.
+    fn masks(self, nibbles: Self::Register) -> [Self::Register; 4];
+
+    /// Takes a byte of `odd` where `mask` is set, and a byte of `even` elsewhere.
+    fn choose(self, even: Self::Register, odd: Self::Register, mask: Self::Register) -> Self::Register;
 }
 
-with_aes! {
-    // A loop is faster than `map` here. The function `map` is compiled without the target features for AES, so a
-    // closure would not be inlined into `map`.
-    #[inline]
-    fn load_each<const N: usize>(blocks: &[Block; N]) -> [Register; N] {
-        let mut registers = [load(&[0; 16]); N];
+/// The round keys of `N` registers with keys. They are wiped on drop.
+pub(crate) struct RoundKeys<R: Copy, const N: usize> {
+    first: [R; N],
+    rounds: [[R; N]; 9],
+    last: [R; N],
+    zero: R,
+}
+
+impl<R: Copy, const N: usize> Drop for RoundKeys<R, N> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        (self.first, self.rounds, self.last) = ([self.zero; N], [[self.zero; N]; 9], [self.zero; N]);
+        optimization_barrier(self);
+    }
+}
+
+#[inline(always)]
+fn expand<V: Vectors, const N: usize>(v: V, first: [V::Register; N]) -> RoundKeys<V::Register, N> {
+    let zero = v.spread(0);
+    let mut expanded = RoundKeys { first, rounds: [[zero; N]; 9], last: [zero; N], zero };
+    let mut keys = first;
+    for (round, constant) in expanded.rounds.iter_mut().zip(ROUND_CONSTANTS) {
+        for (kept, key) in round.iter_mut().zip(&mut keys) {
+            *key = v.next_round_key(*key, constant);
+            *kept = *key;
+        }
+    }
+    for (kept, key) in expanded.last.iter_mut().zip(keys) {
+        *kept = v.next_round_key(key, LAST_CONSTANT);
+    }
+    expanded
+}
+
+#[inline(always)]
+fn xor_each<V: Vectors, const N: usize>(v: V, mut a: [V::Register; N], b: &[V::Register; N]) -> [V::Register; N] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = v.xor(*a, *b);
+    }
+    a
+}
+
+#[inline(always)]
+fn double_lanes<V: Vectors, const N: usize>(v: V, mut lanes: [V::Register; N]) -> [V::Register; N] {
+    for lane in &mut lanes {
+        *lane = v.double_each(*lane);
+    }
+    lanes
+}
+
+/// Encrypts one register under each key.
+#[inline(always)]
+fn encrypt<V: Vectors, const N: usize>(
+    v: V,
+    keys: &RoundKeys<V::Register, N>,
+    states: [V::Register; N],
+) -> [V::Register; N] {
+    let mut states = xor_each(v, states, &keys.first);
+    for round in &keys.rounds {
+        for (state, key) in states.iter_mut().zip(round) {
+            *state = v.encrypt_round(*state, *key);
+        }
+    }
+    for (state, key) in states.iter_mut().zip(&keys.last) {
+        *state = v.encrypt_last(*state, *key);
+    }
+    states
+}
+
+/// Decrypts one register under each key.
+#[inline(always)]
+fn decrypt<V: Vectors, const N: usize>(
+    v: V,
+    keys: &RoundKeys<V::Register, N>,
+    states: [V::Register; N],
+) -> [V::Register; N] {
+    let mut states = xor_each(v, states, &keys.last);
+    for round in keys.rounds.iter().rev() {
+        for (state, key) in states.iter_mut().zip(round) {
+            *state = v.decrypt_round(*state, v.inverse_mix(*key));
+        }
+    }
+    for (state, key) in states.iter_mut().zip(&keys.first) {
+        *state = v.decrypt_last(*state, *key);
+    }
+    states
+}
+
+/// Encrypts `M` registers under each key. The round keys are computed during the encryption, and are not stored.
+#[inline(always)]
+fn expand_and_encrypt<V: Vectors, const N: usize, const M: usize>(
+    v: V,
+    mut keys: [V::Register; N],
+    mut states: [[V::Register; N]; M],
+) -> [[V::Register; N]; M] {
+    for states in &mut states {
+        *states = xor_each(v, *states, &keys);
+    }
+    for constant in ROUND_CONSTANTS {
+        for key in &mut keys {
+            *key = v.next_round_key(*key, constant);
+        }
+        for states in &mut states {
+            for (state, key) in states.iter_mut().zip(&keys) {
+                *state = v.encrypt_round(*state, *key);
+            }
+        }
+    }
+    for key in &mut keys {
+        *key = v.next_round_key(*key, LAST_CONSTANT);
+    }
+    for states in &mut states {
+        for (state, key) in states.iter_mut().zip(&keys) {
+            *state = v.encrypt_last(*state, *key);
+        }
+    }
+    states
+}
+
+/// Selects one of 16 entries for each block. `nibbles` has the index in each byte of the block.
+#[inline(always)]
+fn look_up<V: Vectors, T>(
+    v: V,
+    table: &[T; 16],
+    nibbles: V::Register,
+    load: impl Fn(&T) -> V::Register,
+) -> V::Register {
+    let load = |entry| load(entry);
+    let choose = |even, odd, mask| v.choose(even, odd, mask);
+    halve!(table, v.masks(nibbles), load, choose)
+}
+
+impl OnceAes for Hard {
+    #[inline(always)]
+    fn within<T>(self, compute: impl FnOnce() -> T) -> T {
+        self.run(compute)
+    }
+
+    #[inline(always)]
+    fn encrypt_by<const N: usize, const M: usize>(self, keys: [Block; N], blocks: [[Block; N]; M]) -> [[Block; N]; M] {
+        let mut states = [[self.spread(0); N]; M];
+        for (states, blocks) in states.iter_mut().zip(&blocks) {
+            *states = self.load_each(blocks);
+        }
+        let states = expand_and_encrypt(self, self.load_each(&keys), states);
+        let mut blocks = blocks;
+        for (blocks, states) in blocks.iter_mut().zip(states) {
+            *blocks = self.store_each(states);
+        }
+        blocks
+    }
+
+    #[inline(always)]
+    fn decrypt(self, key: Block, block: Block) -> Block {
+        let expanded = expand(self, [self.load(&key)]);
+        let [block] = decrypt(self, &expanded, [self.load(&block)]);
+        self.store(block)
+    }
+
+    #[inline(always)]
+    fn chain<C: Chain>(self, key: Block, chain: C) -> C::Output {
+        let expanded = expand(self, [self.load(&key)]);
+        chain.run(
+            #[inline(always)]
+            |block| {
+                let [block] = encrypt(self, &expanded, [self.load(&block)]);
+                self.store(block)
+            },
+        )
+    }
+
+    #[inline(always)]
+    fn double(self, block: Block) -> Block {
+        self.store(self.double_each(self.load(&block)))
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: &[u128; 16], index: u8) -> Block {
+        // `black_box` hides that all bytes of the register are equal. Otherwise, the compiler could select with a branch.
+        let nibbles = black_box(self.spread(index));
+        self.store(look_up(self, table, nibbles, |entry| self.load(&entry.to_ne_bytes())))
+    }
+}
+
+impl LaneAes for Hard {
+    type Lanes = [<Self as Vectors>::Register; LANES];
+
+    #[inline(always)]
+    fn load_lanes(self, blocks: &[Block; LANES]) -> Self::Lanes {
+        self.load_each(blocks)
+    }
+
+    #[inline(always)]
+    fn store_lanes(self, lanes: Self::Lanes) -> [Block; LANES] {
+        self.store_each(lanes)
+    }
+
+    #[inline(always)]
+    fn xor_lanes(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes {
+        xor_each(self, a, &b)
+    }
+
+    #[inline(always)]
+    fn double_lanes(self, lanes: Self::Lanes) -> Self::Lanes {
+        double_lanes(self, lanes)
+    }
+
+    #[inline(always)]
+    fn encrypt_lanes<const M: usize>(self, keys: Self::Lanes, blocks: [Self::Lanes; M]) -> [Self::Lanes; M] {
+        expand_and_encrypt(self, keys, blocks)
+    }
+
+    #[inline(always)]
+    fn decrypt_lanes(self, keys: Self::Lanes, blocks: Self::Lanes) -> Self::Lanes {
+        decrypt(self, &expand(self, keys), blocks)
+    }
+
+    #[inline(always)]
+    fn look_up_lanes(self, table: &Table, mut numbers: Self::Lanes, byte: u8, low: bool) -> Self::Lanes {
+        for (lane, number) in numbers.iter_mut().enumerate() {
+            let bytes = self.select_byte(*number, byte);
+            let nibbles = black_box(if low { bytes } else { self.high_nibbles(bytes) });
+            let load = |row: &[Block; LANES]| row.get(lane).map_or_else(|| self.spread(0), |block| self.load(block));
+            *number = look_up(self, table, nibbles, load);
+        }
+        numbers
+    }
+}
+
+impl Hard {
+    #[inline(always)]
+    fn load_each<const N: usize>(self, blocks: &[Block; N]) -> [<Self as Vectors>::Register; N] {
+        let mut registers = [self.spread(0); N];
         for (register, block) in registers.iter_mut().zip(blocks) {
-            *register = load(block);
+            *register = self.load(block);
         }
         registers
     }
 
-    #[inline]
-    fn expand<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
-        let mut expanded = RoundKeys::none();
-        expanded.first = keys.map(u128::from_ne_bytes);
-        let mut key = load_each(keys);
-        for (round, constant) in expanded.rounds.iter_mut().zip(ROUND_CONSTANTS) {
-            for (kept, key) in round.iter_mut().zip(&mut key) {
-                *key = next_round_key(*key, constant);
-                *kept = u128::from_ne_bytes(store(*key));
-            }
+    #[inline(always)]
+    fn store_each<const N: usize>(self, registers: [<Self as Vectors>::Register; N]) -> [Block; N] {
+        let mut blocks = [[0; 16]; N];
+        for (block, register) in blocks.iter_mut().zip(registers) {
+            *block = self.store(register);
         }
-        for (kept, key) in expanded.last.iter_mut().zip(key) {
-            *kept = u128::from_ne_bytes(store(next_round_key(key, LAST_CONSTANT)));
-        }
-        expanded
-    }
-
-    /// Converts encryption round keys to decryption round keys, in the order in which decryption uses them.
-    #[inline]
-    fn invert<const N: usize>(keys: &mut RoundKeys<N>) {
-        core::mem::swap(&mut keys.first, &mut keys.last);
-        keys.rounds.reverse();
-        for key in keys.rounds.as_flattened_mut() {
-            *key = u128::from_ne_bytes(store(inverse_mix(load(&key.to_ne_bytes()))));
-        }
-    }
-
-    #[inline]
-    fn encrypt<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
-        let mut states = load_each(blocks);
-        for (state, key) in states.iter_mut().zip(&keys.first) {
-            *state = xor(*state, load(&key.to_ne_bytes()));
-        }
-        for round in &keys.rounds {
-            for (state, key) in states.iter_mut().zip(round) {
-                *state = encrypt_round(*state, load(&key.to_ne_bytes()));
-            }
-        }
-        for ((block, state), key) in blocks.iter_mut().zip(states).zip(&keys.last) {
-            *block = store(encrypt_last(state, load(&key.to_ne_bytes())));
-        }
-    }
-
-    #[inline]
-    fn decrypt<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
-        let mut states = load_each(blocks);
-        for (state, key) in states.iter_mut().zip(&keys.first) {
-            *state = xor(*state, load(&key.to_ne_bytes()));
-        }
-        for round in &keys.rounds {
-            for (state, key) in states.iter_mut().zip(round) {
-                *state = decrypt_round(*state, load(&key.to_ne_bytes()));
-            }
-        }
-        for ((block, state), key) in blocks.iter_mut().zip(states).zip(&keys.last) {
-            *block = store(decrypt_last(state, load(&key.to_ne_bytes())));
-        }
-    }
-
-    /// Encrypts the blocks in `blocks[i]` under `keys[i]`. The round keys are computed during the encryption, and are
-    /// not stored.
-    fn expand_and_encrypt<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
-        let mut key = load_each(keys);
-        let mut states = [load_each(&[[0; 16]; M]); N];
-        for (states, blocks) in states.iter_mut().zip(&*blocks) {
-            *states = load_each(blocks);
-        }
-        for (states, key) in states.iter_mut().zip(&key) {
-            for state in states {
-                *state = xor(*state, *key);
-            }
-        }
-        for constant in ROUND_CONSTANTS {
-            for (states, key) in states.iter_mut().zip(&mut key) {
-                *key = next_round_key(*key, constant);
-                for state in states {
-                    *state = encrypt_round(*state, *key);
-                }
-            }
-        }
-        for ((blocks, states), key) in blocks.iter_mut().zip(states).zip(key) {
-            let key = next_round_key(key, LAST_CONSTANT);
-            for (block, state) in blocks.iter_mut().zip(states) {
-                *block = store(encrypt_last(state, key));
-            }
-        }
-    }
-
-    fn expand_and_decrypt<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
-        let expanded = expand(keys);
-        let mut states = load_each(blocks);
-        for (state, key) in states.iter_mut().zip(&expanded.last) {
-            *state = xor(*state, load(&key.to_ne_bytes()));
-        }
-        for round in expanded.rounds.iter().rev() {
-            for (state, key) in states.iter_mut().zip(round) {
-                *state = decrypt_round(*state, inverse_mix(load(&key.to_ne_bytes())));
-            }
-        }
-        for ((block, state), key) in blocks.iter_mut().zip(states).zip(&expanded.first) {
-            *block = store(decrypt_last(state, load(&key.to_ne_bytes())));
-        }
-    }
-
-    fn encrypt_chain<C: Chain>(keys: &RoundKeys<1>, chain: C) -> C::Output {
-        chain.run(|block| {
-            let mut one = [*block];
-            encrypt(keys, &mut one);
-            [*block] = one;
-        })
-    }
-
-    fn expand_and_chain<C: Chain>(key: &Block, chain: C) -> C::Output {
-        encrypt_chain(&expand(&[*key]), chain)
-    }
-
-        fn look_up_by_registers(table: &[u128; 16], [one, two, four, eight]: [u64; 4]) -> Block {
-        let masks = [spread(one), spread(two), spread(four), spread(eight)];
-        store(halve!(table, masks, load_number, choose))
-    }
-
-        #[inline]
-    fn load_number(number: &u128) -> Register {
-        load(&number.to_ne_bytes())
-    }
-
-        #[inline]
-    fn choose(even: Register, odd: Register, mask: Register) -> Register {
-        xor(even, and(xor(even, odd), mask))
-    }
-
-    // `expand`, `encrypt` and `decrypt` are inlined into other functions inside `with_aes!`. Code outside `with_aes!`
-    // calls the functions below instead.
-    fn expand_apart<const N: usize>(keys: &[Block; N]) -> RoundKeys<N> {
-        expand(keys)
-    }
-
-    fn expand_for_decryption(key: &Block) -> RoundKeys<1> {
-        let mut expanded = expand(&[*key]);
-        invert(&mut expanded);
-        expanded
-    }
-
-    fn inverted(keys: &RoundKeys<1>) -> RoundKeys<1> {
-        let mut keys = keys.clone();
-        invert(&mut keys);
-        keys
-    }
-
-    fn encrypt_apart<const N: usize>(keys: &RoundKeys<N>, blocks: &mut [Block; N]) {
-        encrypt(keys, blocks);
-    }
-
-    fn decrypt_apart(keys: &RoundKeys<1>, blocks: &mut [Block; 1]) {
-        decrypt(keys, blocks);
+        blocks
     }
 }
 
-/// Returns `true` if it is faster to process several keys in parallel than one by one.
-pub(crate) fn side_by_side() -> bool {
-    available()
-}
+/// The round keys of one key, for a key that is stored.
+pub(crate) type Schedule = RoundKeys<<Hard as Vectors>::Register, 1>;
 
 /// A key prepared for encryption.
 pub(crate) enum Encryptor {
-    /// The round keys for the AES instructions. Each variant `Hard` in this module is constructed only if the processor
-    /// has these instructions.
-    Hard(RoundKeys<1>),
+    /// The round keys for the AES instructions.
+    Hard(Hard, Schedule),
     Soft(soft::Encryptor),
 }
 
 /// A key prepared for decryption.
 pub(crate) enum Decryptor {
-    Hard(RoundKeys<1>),
+    /// The round keys in the order in which decryption uses them, with InvMixColumns applied.
+    Hard(Hard, Schedule),
     Soft(soft::Decryptor),
 }
 
 impl Encryptor {
     pub(crate) fn new(key: &Block) -> Self {
-        if available() {
-            // SAFETY: `available` has checked that the processor has the AES instructions.
-            Self::Hard(unsafe { expand_apart(&[*key]) })
-        } else {
-            Self::Soft(soft::Encryptor::new(key))
+        match Hard::detect() {
+            Some(aes) => aes.within(
+                #[inline(always)]
+                || Self::Hard(aes, expand(aes, [aes.load(key)])),
+            ),
+            None => Self::Soft(soft::Encryptor::new(key)),
         }
     }
 }
@@ -248,20 +368,31 @@ impl Encryptor {
 impl BlockEncrypt for Encryptor {
     fn encrypt(&self, block: &mut Block) {
         match self {
-            Self::Hard(keys) => {
-                let mut one = [*block];
-                // SAFETY: a `Hard` is constructed only if the processor has the AES instructions.
-                unsafe { encrypt_apart(keys, &mut one) };
-                [*block] = one;
-            }
+            Self::Hard(aes, keys) => aes.within(
+                #[inline(always)]
+                || {
+                    let [state] = encrypt(*aes, keys, [aes.load(block)]);
+                    *block = aes.store(state);
+                },
+            ),
             Self::Soft(key) => key.encrypt(block),
         }
     }
 
     fn chain<C: Chain>(&self, chain: C) -> C::Output {
         match self {
-            // SAFETY: a `Hard` is constructed only if the processor has the AES instructions.
-            Self::Hard(keys) => unsafe { encrypt_chain(keys, chain) },
+            Self::Hard(aes, keys) => aes.within(
+                #[inline(always)]
+                || {
+                    chain.run(
+                        #[inline(always)]
+                        |block| {
+                            let [state] = encrypt(*aes, keys, [aes.load(&block)]);
+                            aes.store(state)
+                        },
+                    )
+                },
+            ),
             Self::Soft(key) => key.chain(chain),
         }
     }
@@ -269,96 +400,57 @@ impl BlockEncrypt for Encryptor {
 
 impl Decryptor {
     pub(crate) fn new(key: &Block) -> Self {
-        if available() {
-            // SAFETY: `available` has checked that the processor has the AES instructions.
-            Self::Hard(unsafe { expand_for_decryption(key) })
-        } else {
-            Self::Soft(soft::Decryptor::new(key))
+        match Hard::detect() {
+            Some(aes) => aes.within(
+                #[inline(always)]
+                || Self::Hard(aes, inverted(aes, expand(aes, [aes.load(key)]))),
+            ),
+            None => Self::Soft(soft::Decryptor::new(key)),
         }
     }
 
     pub(crate) fn decrypt(&self, block: &mut Block) {
         match self {
-            Self::Hard(keys) => {
-                let mut one = [*block];
-                // SAFETY: a `Hard` is constructed only if the processor has the AES instructions.
-                unsafe { decrypt_apart(keys, &mut one) };
-                [*block] = one;
-            }
+            Self::Hard(aes, keys) => aes.within(
+                #[inline(always)]
+                || {
+                    let [mut state] = xor_each(*aes, [aes.load(block)], &keys.first);
+                    for [key] in &keys.rounds {
+                        state = aes.decrypt_round(state, *key);
+                    }
+                    let [last] = keys.last;
+                    *block = aes.store(aes.decrypt_last(state, last));
+                },
+            ),
             Self::Soft(key) => key.decrypt(block),
         }
     }
 }
 
+/// Converts encryption round keys to decryption round keys, in the order in which decryption uses them.
+#[inline(always)]
+fn inverted(aes: Hard, mut keys: Schedule) -> Schedule {
+    let RoundKeys { first, rounds, last, .. } = &mut keys;
+    core::mem::swap(first, last);
+    rounds.reverse();
+    for [key] in rounds {
+        *key = aes.inverse_mix(*key);
+    }
+    keys
+}
+
 impl From<&Encryptor> for Decryptor {
     fn from(key: &Encryptor) -> Self {
         match key {
-            // SAFETY: a `Hard` is constructed only if the processor has the AES instructions.
-            Encryptor::Hard(keys) => Self::Hard(unsafe { inverted(keys) }),
+            Encryptor::Hard(aes, RoundKeys { first, rounds, last, zero }) => aes.within(
+                #[inline(always)]
+                || {
+                    let keys = RoundKeys { first: *first, rounds: *rounds, last: *last, zero: *zero };
+                    Self::Hard(*aes, inverted(*aes, keys))
+                },
+            ),
             Encryptor::Soft(key) => Self::Soft(key.into()),
         }
-    }
-}
-
-/// Returns the table entry for the low four bits of `index`. The function always reads all entries, so its memory
-/// accesses do not depend on the index.
-pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
-    if available() {
-        let masks = [mask(index, 0), mask(index, 1), mask(index, 2), mask(index, 3)];
-        // SAFETY: `available` has checked that the processor has the AES instructions.
-        unsafe { look_up_by_registers(table, masks) }
-    } else {
-        soft::look_up(table, index)
-    }
-}
-
-/// Runs a computation with keys that are used once, and wipes what it leaves. With the AES instructions, the round keys
-/// of such a key are in registers or wipe themselves, so nothing else is wiped.
-pub(crate) fn wiping<T>(compute: impl FnOnce() -> T) -> T {
-    if available() { compute() } else { on_wiped_stack(compute) }
-}
-
-/// Runs one chain of encryptions under a key. The round keys are computed for this call only.
-pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
-    if available() {
-        // SAFETY: `available` has checked that the processor has the AES instructions.
-        unsafe { expand_and_chain(key, chain) }
-    } else {
-        soft::chain_once(key, chain)
-    }
-}
-
-/// Encrypts the blocks in `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
-pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
-    if available() {
-        #[cfg(target_arch = "x86_64")]
-        if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
-            && vaes::available()
-        {
-            // SAFETY: `vaes::available` has checked that the processor has VAES.
-            return unsafe { vaes::expand_and_encrypt(keys, blocks) };
-        }
-        // SAFETY: `available` has checked that the processor has the AES instructions.
-        unsafe { expand_and_encrypt(keys, blocks) }
-    } else {
-        soft::encrypt_by_each(keys, blocks);
-    }
-}
-
-/// Decrypts the block `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
-pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
-    if available() {
-        #[cfg(target_arch = "x86_64")]
-        if let (Ok(keys), Ok(blocks)) = (keys.as_slice().try_into(), blocks.as_mut_slice().try_into())
-            && vaes::available()
-        {
-            // SAFETY: `vaes::available` has checked that the processor has VAES.
-            return unsafe { vaes::expand_and_decrypt(keys, blocks) };
-        }
-        // SAFETY: `available` has checked that the processor has the AES instructions.
-        unsafe { expand_and_decrypt(keys, blocks) }
-    } else {
-        soft::decrypt_by_each(keys, blocks);
     }
 }
 
@@ -373,10 +465,10 @@ mod tests {
         let wanted = std::env::var("SUNTAP_WANTS").unwrap_or_default();
         for wanted in wanted.split_whitespace() {
             let is_covered = match wanted {
-                "aes" => available(),
-                "soft" => !available(),
+                "aes" => Hard::detect().is_some(),
+                "soft" => Hard::detect().is_none(),
                 #[cfg(target_arch = "x86_64")]
-                "vaes" => available() && vaes::available(),
+                "vaes" => Wide::detect().is_some(),
                 other => panic!("unknown instructions in SUNTAP_WANTS: {other}"),
             };
             assert!(is_covered, "{wanted}");

@@ -3,13 +3,61 @@
 
 #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 use super::accel as chosen;
+#[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use super::accel::Hard;
+#[cfg(all(feature = "accel", target_arch = "x86_64"))]
+use super::accel::Wide;
 use super::block::{Block, xor};
 #[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 use super::soft as chosen;
+use super::soft::Soft;
 
-pub(crate) use chosen::{
-    Decryptor, Encryptor, chain_once, decrypt_by_each, encrypt_by_each, look_up, side_by_side, wiping,
-};
+pub(crate) use chosen::{Decryptor, Encryptor};
+
+/// The ciphers for keys that are used once.
+pub(crate) enum Engine {
+    Soft(Soft),
+    #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    Hard(Hard),
+}
+
+/// Returns the fastest cipher for a key that is used once.
+#[inline]
+pub(crate) fn engine() -> Engine {
+    #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    if let Some(aes) = Hard::detect() {
+        return Engine::Hard(aes);
+    }
+    Engine::Soft(Soft)
+}
+
+/// The ciphers for several keys that are used once.
+pub(crate) enum LaneEngine {
+    Soft(Soft),
+    #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    Hard(Hard),
+    #[cfg(all(feature = "accel", target_arch = "x86_64"))]
+    Wide(Wide),
+}
+
+/// Returns the fastest cipher for several keys that are used once.
+#[inline]
+pub(crate) fn lane_engine() -> LaneEngine {
+    #[cfg(all(feature = "accel", target_arch = "x86_64"))]
+    if let Some(aes) = Wide::detect() {
+        return LaneEngine::Wide(aes);
+    }
+    match engine() {
+        Engine::Soft(aes) => LaneEngine::Soft(aes),
+        #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        Engine::Hard(aes) => LaneEngine::Hard(aes),
+    }
+}
+
+/// Returns `true` if it is faster to process several keys in parallel than one by one.
+pub(crate) fn side_by_side() -> bool {
+    !matches!(lane_engine(), LaneEngine::Soft(_))
+}
 
 impl Default for Encryptor {
     fn default() -> Self {
@@ -42,7 +90,8 @@ mod tests {
     use super::*;
     use crate::cipher::block::{BlockEncrypt as _, LANES};
     use crate::cipher::cmac::tests::{random_blocks, take};
-    use crate::cipher::lanes::{LaneEncrypt as _, Lanes};
+    use crate::cipher::lanes::{LaneAes as _, Table, compute_lanes, decrypt_by_each};
+    use crate::cipher::once::{OnceAes as _, compute};
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 
@@ -50,6 +99,13 @@ mod tests {
     fn rustcrypto(key: &Block, mut block: Block) -> Block {
         aes::Aes128Enc::new(key.into()).encrypt_block((&mut block).into());
         block
+    }
+
+    fn encrypt_lanes(keys: &[Block; LANES], blocks: [&[Block; LANES]; 2]) -> [[Block; LANES]; 2] {
+        compute_lanes!(|aes| {
+            let blocks = blocks.map(|blocks| aes.load_lanes(blocks));
+            aes.encrypt_lanes(aes.load_lanes(keys), blocks).map(|blocks| aes.store_lanes(blocks))
+        })
     }
 
     /// Checks the example of FIPS 197 appendix B, first with one key and then with several copies of the key in
@@ -64,14 +120,10 @@ mod tests {
         assert_eq!(block, cipher);
         Decryptor::new(&KEY).decrypt(&mut block);
         assert_eq!(block, plain);
-        let mut blocks = [plain; LANES];
-        Lanes::new(&[KEY; LANES]).encrypt(&mut blocks);
-        assert_eq!(blocks, [cipher; LANES]);
-        decrypt_by_each(&[KEY; LANES], &mut blocks);
-        assert_eq!(blocks, [plain; LANES]);
-        let mut blocks = [[plain, cipher]; 3];
-        encrypt_by_each(&[KEY; 3], &mut blocks);
-        assert_eq!(blocks.map(|[block, _]| block), [cipher; 3]);
+        assert_eq!(compute!(|aes| aes.encrypt_by([KEY; 3], [[plain; 3]])), [[cipher; 3]]);
+        assert_eq!(compute!(|aes| aes.decrypt(KEY, cipher)), plain);
+        assert_eq!(encrypt_lanes(&[KEY; LANES], [&[plain; LANES]; 2]), [[cipher; LANES]; 2]);
+        assert_eq!(decrypt_by_each(&[KEY; LANES], &[cipher; LANES]), [plain; LANES]);
     }
 
     #[test]
@@ -84,19 +136,45 @@ mod tests {
             let mut one_by_one = blocks;
             one_by_one.iter_mut().zip(&keys).for_each(|(block, key)| Encryptor::new(key).encrypt(block));
             assert_eq!(one_by_one, expected);
-            let mut lanes = blocks;
-            Lanes::new(&keys).encrypt(&mut lanes);
-            assert_eq!(lanes, expected);
-            let mut by_each = blocks.map(|block| [block, [7; 16]]);
-            encrypt_by_each(&keys, &mut by_each);
-            assert_eq!(by_each.map(|[block, _]| block), expected);
-            assert_eq!(by_each[LANES - 1][1], rustcrypto(&keys[LANES - 1], [7; 16]));
+            let sevens = keys.map(|key| rustcrypto(&key, [7; 16]));
+            assert_eq!(encrypt_lanes(&keys, [&blocks, &[[7; 16]; LANES]]), [expected, sevens]);
+            assert_eq!(compute!(|aes| aes.encrypt_by(keys, [blocks, [[7; 16]; LANES]])), [expected, sevens]);
+            assert_eq!(decrypt_by_each(&keys, &expected), blocks);
             let mut decrypted = expected;
-            decrypt_by_each(&keys, &mut decrypted);
+            decrypted.iter_mut().zip(keys).for_each(|(block, key)| *block = compute!(|aes| aes.decrypt(key, *block)));
             assert_eq!(decrypted, blocks);
             decrypted = expected;
             decrypted.iter_mut().zip(&keys).for_each(|(block, key)| Decryptor::new(key).decrypt(block));
             assert_eq!(decrypted, blocks);
+        }
+    }
+
+    /// Looks up each nibble in tables of random blocks.
+    #[test]
+    fn look_ups_find_every_entry() {
+        let mut random = random_blocks();
+        let table: Table = core::array::from_fn(|_| take(&mut random));
+        let columns: [[u128; 16]; LANES] = core::array::from_fn(|lane| table.map(|row| u128::from_ne_bytes(row[lane])));
+        for _ in 0..16 {
+            let numbers = take::<LANES>(&mut random);
+            for (byte, low) in (0..16).flat_map(|byte| [(byte, false), (byte, true)]) {
+                let nibbles = numbers.map(|number| {
+                    let byte = number[usize::from(byte)];
+                    if low { byte & 0x0F } else { byte >> 4 }
+                });
+                let expected: [Block; LANES] = core::array::from_fn(|lane| table[usize::from(nibbles[lane])][lane]);
+                let found = compute_lanes!(|aes| aes.store_lanes(aes.look_up_lanes(
+                    &table,
+                    aes.load_lanes(&numbers),
+                    byte,
+                    low
+                )));
+                assert_eq!(found, expected);
+                for ((column, nibble), expected) in columns.iter().zip(nibbles).zip(expected) {
+                    // The high nibble of the index is ignored.
+                    assert_eq!(compute!(|aes| aes.look_up(column, nibble | 0xA0)), expected);
+                }
+            }
         }
     }
 }

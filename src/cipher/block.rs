@@ -15,7 +15,10 @@ pub(crate) trait BlockEncrypt {
     /// Runs a sequence of encryptions in which each block depends on the previous result. If a cipher has a setup cost
     /// for each call, one chain is cheaper than separate calls of `encrypt`.
     fn chain<C: Chain>(&self, chain: C) -> C::Output {
-        chain.run(|block| self.encrypt(block))
+        chain.run(|mut block| {
+            self.encrypt(&mut block);
+            block
+        })
     }
 }
 
@@ -23,7 +26,7 @@ pub(crate) trait BlockEncrypt {
 pub(crate) trait Chain {
     type Output: Default;
 
-    fn run(self, encrypt: impl Fn(&mut Block)) -> Self::Output;
+    fn run(self, encrypt: impl Fn(Block) -> Block) -> Self::Output;
 }
 
 /// Returns the first `N` bytes of an iterator. If the iterator has fewer than `N` bytes, zeros are appended.
@@ -33,9 +36,41 @@ pub(crate) fn padded<const N: usize>(bytes: impl IntoIterator<Item = u8>) -> [u8
     padded
 }
 
+/// Up to 16 bytes of a message. Each chunk of a message except the last one is full. A chunk is empty only if the whole
+/// message is.
+#[derive(Clone, Copy)]
+pub(crate) struct Chunk {
+    /// The bytes of the message, followed by zeros.
+    pub(crate) block: Block,
+    pub(crate) len: usize,
+}
+
+impl Chunk {
+    pub(crate) const EMPTY: Self = Self { block: [0; 16], len: 0 };
+
+    /// Returns the space that is not filled.
+    pub(crate) fn free(&mut self) -> &mut [u8] {
+        self.block.get_mut(self.len..).unwrap_or_default()
+    }
+}
+
+/// Splits a message into chunks.
 #[inline]
-pub(crate) fn xor(block: Block, other: Block) -> Block {
-    (u128::from_ne_bytes(block) ^ u128::from_ne_bytes(other)).to_ne_bytes()
+pub(crate) fn chunks(mut message: impl Iterator<Item = u8>) -> impl Iterator<Item = Chunk> {
+    core::iter::from_fn(move || {
+        let mut chunk = Chunk::EMPTY;
+        for (free, byte) in chunk.block.iter_mut().zip(&mut message) {
+            *free = byte;
+            chunk.len = chunk.len.saturating_add(1);
+        }
+        (chunk.len > 0).then_some(chunk)
+    })
+}
+
+#[inline]
+pub(crate) fn xor(mut block: Block, other: Block) -> Block {
+    block.iter_mut().zip(other).for_each(|(byte, other)| *byte ^= other);
+    block
 }
 
 /// Returns a mask for the bit `bit` of `index`. If this bit is 1, all bits of the mask are 1. Otherwise, the mask is 0.

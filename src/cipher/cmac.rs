@@ -4,11 +4,14 @@
 //! message costs only one block encryption. Second, the key derivation of AN10922 has its own padding rule, so this
 //! derivation needs a CMAC function for input that is already padded.
 
+#![allow(clippy::inline_always, reason = "see `compute!`")]
+
 use dbl::Dbl;
 use zeroize::optimization_barrier;
 
-use super::backend::{Encryptor, chain_once, wiping};
-use super::block::{Block, BlockEncrypt, Chain, xor};
+use super::backend::Encryptor;
+use super::block::{Block, BlockEncrypt, Chain, Chunk, xor};
+use super::once::{OnceAes, compute};
 use super::wipe::Secret;
 
 /// If `true`, the code for prepared keys also handles keys that are used only once. Separate code for such keys is
@@ -23,51 +26,54 @@ pub(crate) struct Cmac<C = Encryptor> {
 
 /// The subkeys K1 and K2 of CMAC.
 pub(crate) struct Subkeys {
-    k1: u128,
-    k2: u128,
+    pub(super) k1: Block,
+    pub(super) k2: Block,
 }
 
 impl Subkeys {
     /// Derives the subkeys from `l`, which is a block of zeros encrypted under the CMAC key.
+    #[inline(always)]
     pub(crate) fn new(l: Block) -> Self {
-        let l = Secret([l]);
-        let k1 = Secret(l.0.map(double));
-        let k2 = Secret(k1.0.map(double));
-        let number = |Secret([block]): &Secret<[Block; 1]>| u128::from_ne_bytes(*block);
-        Self { k1: number(&k1), k2: number(&k2) }
+        let k1 = double(l);
+        Self { k1, k2: double(k1) }
     }
 
-    /// Pads the last block of a message if necessary, and XORs the block with a subkey: K1 for a full block, K2 for a
-    /// padded block. Only the first `filled` bytes of `block` are part of the message. The other bytes, if any, are
-    /// overwritten with padding.
-    pub(crate) fn last(&self, mut block: Block, filled: usize) -> Block {
-        let (_, padding) = block.split_at_mut_checked(filled).unwrap_or_default();
-        match padding {
-            [] => self.whole(block),
-            [first, rest @ ..] => {
-                *first = 0x80;
-                rest.fill(0);
-                self.padded(block)
+    /// Like [`new`](Self::new), but for a key that is used once.
+    #[inline(always)]
+    fn once(aes: impl OnceAes, l: Block) -> Self {
+        let k1 = aes.double(l);
+        Self { k1, k2: aes.double(k1) }
+    }
+
+    /// Pads the last chunk of a message if necessary, and XORs it with a subkey: K1 for a full block, K2 for a padded
+    /// block.
+    #[inline(always)]
+    pub(crate) fn last(&self, mut chunk: Chunk) -> Block {
+        match chunk.free() {
+            [] => self.whole(chunk.block),
+            [padding, ..] => {
+                *padding = 0x80;
+                self.padded(chunk.block)
             }
         }
     }
 
     /// XORs a full last block with K1, the subkey for full blocks.
-    #[inline]
+    #[inline(always)]
     pub(super) fn whole(&self, last: Block) -> Block {
-        (u128::from_ne_bytes(last) ^ self.k1).to_ne_bytes()
+        xor(last, self.k1)
     }
 
     /// XORs a padded last block with K2, the subkey for padded blocks.
-    #[inline]
+    #[inline(always)]
     fn padded(&self, last: Block) -> Block {
-        (u128::from_ne_bytes(last) ^ self.k2).to_ne_bytes()
+        xor(last, self.k2)
     }
 }
 
 impl Drop for Subkeys {
     fn drop(&mut self) {
-        (self.k1, self.k2) = (0, 0);
+        (self.k1, self.k2) = ([0; 16], [0; 16]);
         optimization_barrier(self);
     }
 }
@@ -81,7 +87,7 @@ impl Default for Cmac {
 impl Cmac {
     /// Prepares a key for many MACs.
     pub(crate) fn prepare(key: &Block) -> Secret<Self> {
-        wiping(|| Secret(Self::new(key)))
+        compute!(|_aes| Secret(Self::new(key)))
     }
 
     fn new(key: &Block) -> Self {
@@ -89,8 +95,8 @@ impl Cmac {
     }
 
     /// Computes the MAC of a message. The key is prepared for this call only.
-    pub(crate) fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
-        wiping(|| once(key, message))
+    pub(crate) fn once(key: &Block, message: impl Iterator<Item = Chunk>) -> Block {
+        compute!(|aes| once(aes, key, message))
     }
 
     /// Like [`once`](Self::once), but for `N` messages of exactly one block each.
@@ -98,7 +104,7 @@ impl Cmac {
     where
         [Block; N]: Default,
     {
-        wiping(|| once_each(key, messages))
+        compute!(|aes| once_each(aes, key, messages))
     }
 
     /// Computes the MACs of two messages of exactly one block each. Then uses the first MAC as the key for the MAC of a
@@ -106,53 +112,53 @@ impl Cmac {
     pub(crate) fn chained(
         key: &Block,
         messages: [Block; 2],
-        message: impl Iterator<Item = u8>,
+        message: impl Iterator<Item = Chunk>,
     ) -> (Block, Block, Block) {
-        wiping(|| {
-            let [first, second] = once_each(key, messages);
-            (first, second, once(&first, message))
+        compute!(|aes| {
+            let [first, second] = once_each(aes, key, messages);
+            (first, second, once(aes, &first, message))
         })
     }
 }
 
-/// Computes [`Cmac::once`] for a caller that wipes the stack.
-fn once(key: &Block, message: impl Iterator<Item = u8>) -> Block {
-    struct Once<I>(I);
+/// Computes [`Cmac::once`] inside of [`compute!`].
+#[inline(always)]
+fn once(aes: impl OnceAes, key: &Block, message: impl Iterator<Item = Chunk>) -> Block {
+    struct Once<A, I>(A, I);
 
-    impl<I: Iterator<Item = u8>> Chain for Once<I> {
+    impl<A: OnceAes, I: Iterator<Item = Chunk>> Chain for Once<A, I> {
         type Output = Block;
 
-        fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
-            let mut l = [0; 16];
-            encrypt(&mut l);
-            Of { subkeys: &Subkeys::new(l), message: self.0 }.run(encrypt)
+        #[inline(always)]
+        fn run(self, encrypt: impl Fn(Block) -> Block) -> Block {
+            let subkeys = Subkeys::once(self.0, encrypt([0; 16]));
+            Of { subkeys: &subkeys, message: self.1 }.run(encrypt)
         }
     }
 
-    if SHARED { Cmac::new(key).of(message) } else { chain_once(key, Once(message)) }
+    if SHARED { Cmac::new(key).of(message) } else { aes.chain(*key, Once(aes, message)) }
 }
 
-/// Computes [`Cmac::once_each`] for a caller that wipes the stack.
-fn once_each<const N: usize>(key: &Block, messages: [Block; N]) -> [Block; N]
+/// Computes [`Cmac::once_each`] inside of [`compute!`].
+#[inline(always)]
+fn once_each<const N: usize>(aes: impl OnceAes, key: &Block, messages: [Block; N]) -> [Block; N]
 where
     [Block; N]: Default,
 {
-    struct Once<const N: usize>([Block; N]);
+    struct Once<A, const N: usize>(A, [Block; N]);
 
-    impl<const N: usize> Chain for Once<N>
+    impl<A: OnceAes, const N: usize> Chain for Once<A, N>
     where
         [Block; N]: Default,
     {
         type Output = [Block; N];
 
-        fn run(self, encrypt: impl Fn(&mut Block)) -> [Block; N] {
-            let mut l = [0; 16];
-            encrypt(&mut l);
-            let subkeys = Subkeys::new(l);
-            let mut states = self.0;
+        #[inline(always)]
+        fn run(self, encrypt: impl Fn(Block) -> Block) -> [Block; N] {
+            let subkeys = Subkeys::once(self.0, encrypt([0; 16]));
+            let mut states = self.1;
             for state in &mut states {
-                *state = subkeys.whole(*state);
-                encrypt(state);
+                *state = encrypt(subkeys.whole(*state));
             }
             states
         }
@@ -162,7 +168,7 @@ where
         let cmac = Cmac::new(key);
         return messages.map(|message| cmac.one_block(&message));
     }
-    chain_once(key, Once(messages))
+    aes.chain(*key, Once(aes, messages))
 }
 
 impl<C: BlockEncrypt> Cmac<C> {
@@ -197,12 +203,9 @@ impl<C: BlockEncrypt> Cmac<C> {
         impl Chain for Two {
             type Output = Block;
 
-            fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
-                let mut state = self.first;
-                encrypt(&mut state);
-                state = xor(state, self.last);
-                encrypt(&mut state);
-                state
+            #[inline(always)]
+            fn run(self, encrypt: impl Fn(Block) -> Block) -> Block {
+                encrypt(xor(encrypt(self.first), self.last))
             }
         }
 
@@ -211,7 +214,7 @@ impl<C: BlockEncrypt> Cmac<C> {
     }
 
     /// Computes the MAC of a message of any length.
-    pub(crate) fn of(&self, message: impl Iterator<Item = u8>) -> Block {
+    pub(crate) fn of(&self, message: impl Iterator<Item = Chunk>) -> Block {
         self.cipher.chain(Of { subkeys: &self.subkeys, message })
     }
 }
@@ -221,42 +224,32 @@ struct Of<'k, I> {
     message: I,
 }
 
-impl<I: Iterator<Item = u8>> Chain for Of<'_, I> {
+impl<I: Iterator<Item = Chunk>> Chain for Of<'_, I> {
     type Output = Block;
 
-    fn run(self, encrypt: impl Fn(&mut Block)) -> Block {
+    #[inline(always)]
+    fn run(mut self, encrypt: impl Fn(Block) -> Block) -> Block {
         let mut state = [0; 16];
-        // The block that is being filled. The last block of a message must be XORed with a subkey before it is
-        // encrypted. A full block is therefore not encrypted until the next byte shows that the block is not the last
-        // one.
-        let mut block = [0; 16];
-        let mut filled: usize = 0;
-        // `for_each` is faster than a loop here, because `next` is slow on chained iterators.
-        self.message.for_each(|byte| {
-            if filled == block.len() {
-                state = xor(state, block);
-                encrypt(&mut state);
-                filled = 0;
-            }
-            if let Some(free) = block.get_mut(filled) {
-                *free = byte;
-            }
-            filled = filled.saturating_add(1);
-        });
-        state = xor(state, self.subkeys.last(block, filled));
-        encrypt(&mut state);
-        state
+        // The last chunk is XORed with a subkey. A chunk is therefore not encrypted until the next one is known.
+        let mut chunk = self.message.next().unwrap_or(Chunk::EMPTY);
+        for next in self.message {
+            state = encrypt(xor(state, chunk.block));
+            chunk = next;
+        }
+        encrypt(xor(state, self.subkeys.last(chunk)))
     }
 }
 
 /// Doubles a block in GF(2^128) without branching on its value.
-fn double(block: Block) -> Block {
+#[inline(always)]
+pub(super) fn double(block: Block) -> Block {
     aes::Block::from(block).dbl().into()
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::cipher::block::chunks;
     use aes::cipher::BlockCipherEncrypt as _;
     use cmac::{KeyInit as _, Mac as _};
 
@@ -266,15 +259,15 @@ pub(super) mod tests {
     #[test]
     fn rfc4493_subkeys() {
         let key = Cmac::new(&KEY);
-        assert_eq!(u128::from_be_bytes(key.subkeys.k1.to_ne_bytes()), 0xfbee_d618_3571_3366_7c85_e08f_7236_a8de);
-        assert_eq!(u128::from_be_bytes(key.subkeys.k2.to_ne_bytes()), 0xf7dd_ac30_6ae2_66cc_f90b_c11e_e46d_513b);
+        assert_eq!(u128::from_be_bytes(key.subkeys.k1), 0xfbee_d618_3571_3366_7c85_e08f_7236_a8de);
+        assert_eq!(u128::from_be_bytes(key.subkeys.k2), 0xf7dd_ac30_6ae2_66cc_f90b_c11e_e46d_513b);
     }
 
     /// Checks examples 1 and 2 of RFC 4493 §4.
     #[test]
     fn rfc4493_examples_1_and_2() {
         let key = Cmac::new(&KEY);
-        assert_eq!(u128::from_be_bytes(key.of(core::iter::empty())), 0xbb1d_6929_e959_3728_7fa3_7d12_9b75_6746);
+        assert_eq!(u128::from_be_bytes(key.of(chunks(core::iter::empty()))), 0xbb1d_6929_e959_3728_7fa3_7d12_9b75_6746);
         let block = 0x6bc1_bee2_2e40_9f96_e93d_7e11_7393_172a_u128.to_be_bytes();
         assert_eq!(u128::from_be_bytes(key.one_block(&block)), 0x070a_16b4_6b4d_4144_f79b_dd9d_d04a_287c);
     }
@@ -308,8 +301,8 @@ pub(super) mod tests {
         let text: std::vec::Vec<u8> = random.by_ref().take(5).flatten().collect();
         for (length, key) in (0..=80).cycle().zip(random).take(810) {
             let message = &text[..length];
-            assert_eq!(Cmac::new(&key).of(message.iter().copied()), oracle(&key, message), "{length} bytes");
-            assert_eq!(Cmac::once(&key, message.iter().copied()), oracle(&key, message), "{length} bytes");
+            assert_eq!(Cmac::new(&key).of(chunks(message.iter().copied())), oracle(&key, message), "{length} bytes");
+            assert_eq!(Cmac::once(&key, chunks(message.iter().copied())), oracle(&key, message), "{length} bytes");
         }
     }
 

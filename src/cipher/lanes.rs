@@ -1,91 +1,142 @@
-//! Encrypts blocks and computes CMACs under several keys in parallel. Each key has its own block or message.
+//! Computes CMACs under several keys in parallel. Each key has its own message.
 
-use super::backend::encrypt_by_each;
-use super::block::{Block, LANES, padded, xor};
+#![allow(clippy::inline_always, reason = "see `compute!`")]
+
+use super::block::{Block, Chunk, LANES};
 use super::cmac::Subkeys;
-use super::wipe::Secret;
+use super::once::OnceAes;
+
+/// A cipher that processes several keys in parallel. [`compute_lanes!`] selects the implementation.
+pub(crate) trait LaneAes: OnceAes {
+    /// One block for each key.
+    type Lanes: Copy;
+
+    fn load_lanes(self, blocks: &[Block; LANES]) -> Self::Lanes;
+
+    fn store_lanes(self, lanes: Self::Lanes) -> [Block; LANES];
+
+    fn xor_lanes(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
+
+    /// Doubles each block in GF(2^128), for the subkeys of CMAC.
+    fn double_lanes(self, lanes: Self::Lanes) -> Self::Lanes;
+
+    /// Encrypts one or more blocks under each key.
+    fn encrypt_lanes<const M: usize>(self, keys: Self::Lanes, blocks: [Self::Lanes; M]) -> [Self::Lanes; M];
+
+    /// Decrypts one block under each key.
+    fn decrypt_lanes(self, keys: Self::Lanes, blocks: Self::Lanes) -> Self::Lanes;
+
+    /// For each key, returns one of the 16 blocks in its column of `table`. The index of the block is a nibble of the
+    /// byte at the offset `byte` of `numbers`: the low nibble if `low` is `true`, and the high nibble otherwise. Always
+    /// reads the whole table.
+    fn look_up_lanes(self, table: &Table, numbers: Self::Lanes, byte: u8, low: bool) -> Self::Lanes;
+}
+
+/// Sixteen blocks for each key: `table[index][key]`.
+pub(crate) type Table = [[Block; LANES]; 16];
+
+/// Runs a computation with several keys that are used once, like [`compute!`](super::once::compute).
+macro_rules! compute_lanes {
+    (|$aes:ident| $body:expr) => {
+        match $crate::cipher::backend::lane_engine() {
+            $crate::cipher::backend::LaneEngine::Soft($aes) => $crate::cipher::once::OnceAes::within(
+                $aes,
+                #[inline(always)]
+                || $body,
+            ),
+            #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+            $crate::cipher::backend::LaneEngine::Hard($aes) => $crate::cipher::once::OnceAes::within(
+                $aes,
+                #[inline(always)]
+                || $body,
+            ),
+            #[cfg(all(feature = "accel", target_arch = "x86_64"))]
+            $crate::cipher::backend::LaneEngine::Wide($aes) => $crate::cipher::once::OnceAes::within(
+                $aes,
+                #[inline(always)]
+                || $body,
+            ),
+        }
+    };
+}
+pub(crate) use compute_lanes;
+
+/// Decrypts the block `blocks[i]` under `keys[i]`.
+pub(crate) fn decrypt_by_each(keys: &[Block; LANES], blocks: &[Block; LANES]) -> [Block; LANES] {
+    compute_lanes!(|aes| aes.store_lanes(aes.decrypt_lanes(aes.load_lanes(keys), aes.load_lanes(blocks))))
+}
 
 /// Encrypts blocks under several keys in parallel. [`CmacLanes`] uses this trait.
-pub(crate) trait LaneEncrypt {
-    /// Encrypts each block under the key at the same index.
-    fn encrypt(&self, blocks: &mut [Block; LANES]);
+pub(crate) trait LaneEncrypt<A: LaneAes> {
+    /// Encrypts blocks under each key. [`CmacLanes`] encrypts one block or two.
+    fn encrypt<const M: usize>(&self, aes: A, blocks: [A::Lanes; M]) -> [A::Lanes; M];
 }
 
 /// AES keys for parallel use. The round keys are not stored but computed again for each encryption, because each key
 /// encrypts only a few blocks.
-pub(crate) struct Lanes(Secret<[Block; LANES]>);
+pub(crate) struct Keys<A: LaneAes>(pub(crate) A::Lanes);
 
-impl Lanes {
-    pub(crate) fn new(keys: &[Block; LANES]) -> Self {
-        Self(Secret(*keys))
-    }
-}
-
-impl LaneEncrypt for Lanes {
-    fn encrypt(&self, blocks: &mut [Block; LANES]) {
-        let mut given = blocks.map(|block| [block]);
-        encrypt_by_each(&self.0.0, &mut given);
-        *blocks = given.map(|[block]| block);
+impl<A: LaneAes> LaneEncrypt<A> for Keys<A> {
+    #[inline(always)]
+    fn encrypt<const M: usize>(&self, aes: A, blocks: [A::Lanes; M]) -> [A::Lanes; M] {
+        aes.encrypt_lanes(self.0, blocks)
     }
 }
 
 /// CMAC under several keys in parallel.
-pub(crate) struct CmacLanes<C = Lanes> {
+pub(crate) struct CmacLanes<A, C> {
+    aes: A,
     cipher: C,
     subkeys: [Subkeys; LANES],
 }
 
-impl CmacLanes {
-    /// Computes two MACs for each key. Each message is exactly one block long.
-    pub(crate) fn two_blocks(&self, messages: &[[Block; 2]; LANES]) -> [[Block; 2]; LANES] {
-        let mut states = *messages;
-        for (states, subkeys) in states.iter_mut().zip(&self.subkeys) {
-            for state in states {
-                *state = subkeys.whole(*state);
-            }
+impl<A: LaneAes, C: LaneEncrypt<A>> CmacLanes<A, C> {
+    #[inline(always)]
+    pub(crate) fn over(aes: A, cipher: C) -> Self {
+        let [l] = cipher.encrypt(aes, [aes.load_lanes(&[[0; 16]; LANES])]);
+        let k1 = aes.double_lanes(l);
+        let (k1, k2) = (aes.store_lanes(k1), aes.store_lanes(aes.double_lanes(k1)));
+        let mut subkeys = [const { Subkeys { k1: [0; 16], k2: [0; 16] } }; LANES];
+        for (subkeys, (k1, k2)) in subkeys.iter_mut().zip(k1.into_iter().zip(k2)) {
+            *subkeys = Subkeys { k1, k2 };
         }
-        encrypt_by_each(&self.cipher.0.0, &mut states);
-        states
-    }
-}
-
-impl<C: LaneEncrypt> CmacLanes<C> {
-    pub(crate) fn over(cipher: C) -> Self {
-        let mut l = [[0; 16]; LANES];
-        cipher.encrypt(&mut l);
-        Self { cipher, subkeys: l.map(Subkeys::new) }
+        Self { aes, cipher, subkeys }
     }
 
-    /// Computes one MAC for each key. Each message is exactly one block long.
-    pub(crate) fn one_block(&self, messages: &[Block; LANES]) -> [Block; LANES] {
-        let mut states = *messages;
-        states.iter_mut().zip(&self.subkeys).for_each(|(state, subkeys)| *state = subkeys.whole(*state));
-        self.cipher.encrypt(&mut states);
-        states
+    /// Computes `M` MACs for each key. Each message is exactly one block long.
+    #[inline(always)]
+    pub(crate) fn one_block<const M: usize>(&self, messages: [&[Block; LANES]; M]) -> [A::Lanes; M] {
+        let mut states = [self.aes.load_lanes(&[[0; 16]; LANES]); M];
+        for (state, message) in states.iter_mut().zip(messages) {
+            let mut blocks = *message;
+            for (block, subkeys) in blocks.iter_mut().zip(&self.subkeys) {
+                *block = subkeys.whole(*block);
+            }
+            *state = self.aes.load_lanes(&blocks);
+        }
+        self.cipher.encrypt(self.aes, states)
     }
 
     /// Computes one MAC for each key. The messages may have different lengths. Encryption continues for all keys until
     /// the longest message ends, and the extra results for shorter messages are ignored.
-    pub(crate) fn of(&self, messages: &[&[u8]; LANES]) -> [Block; LANES] {
-        let (mut states, mut tags) = ([[0; 16]; LANES], [[0; 16]; LANES]);
-        let mut rests = messages.map(Some);
-        while rests.iter().any(Option::is_some) {
-            let mut ends = [false; LANES];
-            for (((rest, state), end), subkeys) in rests.iter_mut().zip(&mut states).zip(&mut ends).zip(&self.subkeys) {
-                let Some(bytes) = *rest else { continue };
-                let absorbed = if let Some((block, following @ [_, ..])) = bytes.split_first_chunk::<16>() {
-                    *rest = Some(following);
-                    *block
-                } else {
-                    (*rest, *end) = (None, true);
-                    subkeys.last(padded(bytes.iter().copied()), bytes.len())
-                };
-                *state = xor(*state, absorbed);
+    #[inline(always)]
+    pub(crate) fn of(&self, mut messages: [impl Iterator<Item = Chunk>; LANES]) -> [Block; LANES] {
+        let (mut states, mut tags) = (self.aes.load_lanes(&[[0; 16]; LANES]), [[0; 16]; LANES]);
+        // The chunk of each message that is encrypted next, or `None` after the end of the message.
+        let mut chunks = messages.each_mut().map(|message| Some(message.next().unwrap_or(Chunk::EMPTY)));
+        while chunks.iter().any(Option::is_some) {
+            let (mut absorbed, mut ends) = ([[0; 16]; LANES], [false; LANES]);
+            let lanes = chunks.iter_mut().zip(&mut messages).zip(&self.subkeys);
+            for (((chunk, message), subkeys), (block, end)) in lanes.zip(absorbed.iter_mut().zip(&mut ends)) {
+                let Some(current) = *chunk else { continue };
+                *chunk = message.next();
+                *end = chunk.is_none();
+                *block = if *end { subkeys.last(current) } else { current.block };
             }
-            self.cipher.encrypt(&mut states);
-            for ((tag, state), end) in tags.iter_mut().zip(&states).zip(ends) {
+            [states] = self.cipher.encrypt(self.aes, [self.aes.xor_lanes(states, self.aes.load_lanes(&absorbed))]);
+            for ((tag, state), end) in tags.iter_mut().zip(self.aes.store_lanes(states)).zip(ends) {
                 if end {
-                    *tag = *state;
+                    *tag = state;
                 }
             }
         }
@@ -98,6 +149,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::cipher::block::chunks;
     use crate::cipher::cmac::tests::{oracle, random_blocks, take};
 
     /// Computes the CMACs of messages of different lengths in parallel, and compares them with the `cmac` crate.
@@ -110,14 +162,18 @@ mod tests {
                 let length = (37 * lane + round) % 81;
                 random.by_ref().take(5).flatten().take(length).collect()
             });
-            let lanes = CmacLanes::over(Lanes::new(&keys));
-            let tags = lanes.of(&messages.each_ref().map(Vec::as_slice));
-            let single = lanes.one_block(&whole);
-            let pairs = lanes.two_blocks(&whole.map(|block| [block, [7; 16]]));
+            let (tags, [single, sevens]) = compute_lanes!(|aes| {
+                let lanes = CmacLanes::over(aes, Keys(aes.load_lanes(&keys)));
+                let blocks = lanes.one_block([&whole, &[[7; 16]; LANES]]);
+                (
+                    lanes.of(messages.each_ref().map(|message| chunks(message.iter().copied()))),
+                    blocks.map(|blocks| aes.store_lanes(blocks)),
+                )
+            });
             for (lane, key) in keys.iter().enumerate() {
                 assert_eq!(tags[lane], oracle(key, &messages[lane]));
                 assert_eq!(single[lane], oracle(key, &whole[lane]));
-                assert_eq!(pairs[lane], [oracle(key, &whole[lane]), oracle(key, &[7; 16])]);
+                assert_eq!(sevens[lane], oracle(key, &[7; 16]));
             }
         }
     }

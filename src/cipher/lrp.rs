@@ -8,14 +8,16 @@
 //! calls these blocks plaintexts. To select one plaintext, the code reads all 16, so memory accesses do not reveal
 //! which plaintext is selected.
 
+#![allow(clippy::inline_always, reason = "see `compute!`")]
+
 use core::fmt;
 
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
-use super::backend::{decrypt_by_each, encrypt_by_each, look_up, wiping};
-use super::block::{Block, BlockEncrypt, LANES};
+use super::block::{Block, BlockEncrypt, LANES, chunks};
 use super::cmac::Cmac;
-use super::lanes::LaneEncrypt;
+use super::lanes::{LaneAes, LaneEncrypt, Table};
+use super::once::{OnceAes, compute};
 use super::wipe::Secret;
 
 /// A value of this type proves that this build supports LRP. Without the feature `lrp`, this type has no values, so the
@@ -41,18 +43,27 @@ const OUT: Block = [0xAA; 16];
 #[doc(alias = "generatePlaintexts")]
 #[must_use]
 pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
-    wiping(|| {
+    compute!(|aes| {
         let mut plaintexts = [[0; 16]; 16];
-        fill(key, plaintexts.iter_mut(), |plaintext| plaintext);
+        fill(aes, key, plaintexts.iter_mut(), |plaintext| plaintext);
         plaintexts
     })
 }
 
 /// Fills `plaintexts` with the secret blocks that NXP calls the plaintexts of a key. `set` converts each plaintext to
 /// the stored type.
-fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set: impl Fn(Block) -> P) {
-    let mut secret = Secret(encrypt(key, NEXT));
-    plaintexts.for_each(|plaintext| *plaintext = set(step(&mut secret.0)));
+#[inline(always)]
+fn fill<'p, P: 'p>(
+    aes: impl OnceAes,
+    key: &Block,
+    plaintexts: impl Iterator<Item = &'p mut P>,
+    set: impl Fn(Block) -> P,
+) {
+    let mut secret = aes.encrypt(*key, NEXT);
+    for plaintext in plaintexts {
+        let [[out], [next]] = aes.encrypt_by([secret], [[OUT], [NEXT]]);
+        (*plaintext, secret) = (set(out), next);
+    }
 }
 
 /// Returns one of the updated keys that LRP derives from a key (`generateUpdatedKeys(key)[index]` in AN12304). Each
@@ -62,33 +73,17 @@ fn fill<'p, P: 'p>(key: &Block, plaintexts: impl Iterator<Item = &'p mut P>, set
 #[doc(alias = "generateUpdatedKeys")]
 #[must_use]
 pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
-    wiping(|| update(key, index))
+    compute!(|aes| update(aes, key, index))
 }
 
-/// Computes an [`updated_key`], for a caller that wipes the stack.
-fn update(key: &Block, index: u8) -> Block {
-    let mut secret = Secret(encrypt(key, OUT));
+/// Computes an [`updated_key`] inside of [`compute!`].
+#[inline(always)]
+fn update(aes: impl OnceAes, key: &Block, index: u8) -> Block {
+    let mut secret = aes.encrypt(*key, OUT);
     for _ in 0..index {
-        secret.0 = encrypt(&secret.0, NEXT);
+        secret = aes.encrypt(secret, NEXT);
     }
-    encrypt(&secret.0, OUT)
-}
-
-/// Encrypts `OUT` under a secret, and returns the result. Replaces the secret with the next secret in the chain:
-/// `NEXT`, encrypted under the old secret.
-fn step(secret: &mut Block) -> Block {
-    let mut given = Secret([OUT, NEXT]);
-    encrypt_by_each(&[*secret], core::array::from_mut(&mut given.0));
-    let [out, next] = given.0;
-    *secret = next;
-    out
-}
-
-fn encrypt(key: &Block, block: Block) -> Block {
-    let mut given = [[block]];
-    encrypt_by_each(&[*key], &mut given);
-    let [[block]] = given;
-    block
+    aes.encrypt(secret, OUT)
 }
 
 /// A key prepared for LRP. It contains 16 secret blocks, which NXP calls plaintexts, and one updated key. All of them
@@ -99,59 +94,48 @@ pub struct Lrp {
     _enabled: Enabled,
 }
 
-/// Several keys that are prepared for LRP and used in parallel. For each key, the plaintexts and updated key 0 are
-/// stored. All stored values are wiped on drop.
-pub(crate) struct LrpLanes {
-    plaintexts: Secret<[[u128; 16]; LANES]>,
-    updated_keys: Secret<[Block; LANES]>,
+/// Several keys that are prepared for LRP and used in parallel, each with updated key 0.
+pub(crate) struct LrpLanes<A: LaneAes> {
+    plaintexts: Secret<Table>,
+    updated_keys: A::Lanes,
     _enabled: Enabled,
 }
 
-impl LrpLanes {
-    pub(crate) fn new(enabled: Enabled, keys: &[Block; LANES]) -> Self {
-        let (mut secrets, update_secrets) = encrypt_both(keys, [NEXT, OUT]);
-        let mut lanes = Self {
-            plaintexts: Secret([[0; 16]; LANES]),
-            updated_keys: encrypt_both(&update_secrets.0, [OUT, OUT]).0,
-            _enabled: enabled,
-        };
-        for index in 0..16 {
-            let (given, next) = encrypt_both(&secrets.0, [OUT, NEXT]);
-            for (plaintexts, given) in lanes.plaintexts.0.iter_mut().zip(&given.0) {
-                if let Some(plaintext) = plaintexts.get_mut(index) {
-                    *plaintext = u128::from_ne_bytes(*given);
-                }
-            }
-            secrets = next;
+impl<A: LaneAes> LrpLanes<A> {
+    #[inline(always)]
+    pub(crate) fn new(aes: A, enabled: Enabled, keys: A::Lanes) -> Self {
+        let (next, out) = (aes.load_lanes(&[NEXT; LANES]), aes.load_lanes(&[OUT; LANES]));
+        let [mut secrets, update_secrets] = aes.encrypt_lanes(keys, [next, out]);
+        let [updated_keys] = aes.encrypt_lanes(update_secrets, [out]);
+        let mut plaintexts = Secret([[[0; 16]; LANES]; 16]);
+        for row in &mut plaintexts.0 {
+            let [given, following] = aes.encrypt_lanes(secrets, [out, next]);
+            (*row, secrets) = (aes.store_lanes(given), following);
         }
-        lanes
+        Self { plaintexts, updated_keys, _enabled: enabled }
+    }
+
+    #[inline(always)]
+    fn eval(&self, aes: A, numbers: A::Lanes) -> A::Lanes {
+        let mut states = self.updated_keys;
+        for byte in 0..16 {
+            for low in [false, true] {
+                [states] = aes.encrypt_lanes(states, [aes.look_up_lanes(&self.plaintexts.0, numbers, byte, low)]);
+            }
+        }
+        let [finalized] = aes.encrypt_lanes(states, [aes.load_lanes(&[[0; 16]; LANES])]);
+        finalized
     }
 }
 
-/// Encrypts the same two blocks under each key. Returns the results for the first block and the results for the second
-/// block.
-fn encrypt_both(keys: &[Block; LANES], blocks: [Block; 2]) -> (Secret<[Block; LANES]>, Secret<[Block; LANES]>) {
-    let mut given = Secret([blocks; LANES]);
-    encrypt_by_each(keys, &mut given.0);
-    (Secret(given.0.map(|[first, _]| first)), Secret(given.0.map(|[_, second]| second)))
-}
-
-impl LaneEncrypt for LrpLanes {
-    fn encrypt(&self, blocks: &mut [Block; LANES]) {
-        let numbers = blocks.map(u128::from_be_bytes);
-        let mut states = self.updated_keys.0;
-        for place in (0..32_u32).rev() {
-            let mut given = [[[0; 16]]; LANES];
-            for ((given, number), plaintexts) in given.iter_mut().zip(&numbers).zip(&self.plaintexts.0) {
-                let [.., nibble] = number.wrapping_shr(place.wrapping_mul(4)).to_be_bytes();
-                *given = [look_up(plaintexts, nibble)];
-            }
-            encrypt_by_each(&states, &mut given);
-            states = given.map(|[state]| state);
+impl<A: LaneAes> LaneEncrypt<A> for LrpLanes<A> {
+    #[inline(always)]
+    fn encrypt<const M: usize>(&self, aes: A, blocks: [A::Lanes; M]) -> [A::Lanes; M] {
+        let mut states = blocks;
+        for state in &mut states {
+            *state = self.eval(aes, *state);
         }
-        let mut last = [[[0; 16]]; LANES];
-        encrypt_by_each(&states, &mut last);
-        *blocks = last.map(|[block]| block);
+        states
     }
 }
 
@@ -166,10 +150,10 @@ impl Lrp {
     }
 
     pub(crate) fn prepare(enabled: Enabled, key: &Block, updated_key_index: u8) -> Self {
-        wiping(|| {
-            let updated_key = update(key, updated_key_index);
+        compute!(|aes| {
+            let updated_key = update(aes, key, updated_key_index);
             let mut lrp = Self { plaintexts: [0; 16], updated_key, _enabled: enabled };
-            fill(key, lrp.plaintexts.iter_mut(), u128::from_ne_bytes);
+            fill(aes, key, lrp.plaintexts.iter_mut(), u128::from_ne_bytes);
             lrp
         })
     }
@@ -180,16 +164,17 @@ impl Lrp {
     /// If `finalize` is `true`, the function encrypts a block of zeros under the result, and returns the encrypted
     /// block instead of the result. Finalize every result that you disclose.
     pub fn eval(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> [u8; 16] {
-        wiping(|| self.walk(nibbles, finalize))
+        compute!(|aes| self.walk(aes, nibbles, finalize))
     }
 
-    /// Evaluates LRP like [`eval`](Self::eval), for a caller that wipes the stack.
-    fn walk(&self, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> Block {
+    /// Evaluates LRP like [`eval`](Self::eval) inside of [`compute!`].
+    #[inline(always)]
+    fn walk(&self, aes: impl OnceAes, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> Block {
         let mut state = self.updated_key;
         for nibble in nibbles {
-            state = encrypt(&state, look_up(&self.plaintexts, nibble));
+            state = aes.encrypt(state, aes.look_up(&self.plaintexts, nibble));
         }
-        if finalize { encrypt(&state, [0; 16]) } else { state }
+        if finalize { aes.encrypt(state, [0; 16]) } else { state }
     }
 
     /// Decrypts whole blocks in place with LRICB, the encryption mode of LRP, without padding. Source: AN12304 §3.1,
@@ -199,10 +184,10 @@ impl Lrp {
     /// maximum counter wraps to 0. With an empty counter, all blocks are decrypted with the same key.
     #[doc(alias = "LRICBDec")]
     pub fn decrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
-        wiping(|| {
+        compute!(|aes| {
             for block in blocks {
-                let key = Secret(self.block_key(counter));
-                decrypt_by_each(&[key.0], core::array::from_mut(block));
+                let key = self.block_key(aes, counter);
+                *block = aes.decrypt(key, *block);
             }
         });
     }
@@ -211,10 +196,10 @@ impl Lrp {
     /// same meaning as in [`decrypt`](Self::decrypt). Source: AN12304 §3.1, Algorithm 4.
     #[doc(alias = "LRICBEnc")]
     pub fn encrypt(&self, counter: &mut [u8], blocks: &mut [[u8; 16]]) {
-        wiping(|| {
+        compute!(|aes| {
             for block in blocks {
-                let key = Secret(self.block_key(counter));
-                *block = encrypt(&key.0, *block);
+                let key = self.block_key(aes, counter);
+                *block = aes.encrypt(key, *block);
             }
         });
     }
@@ -222,12 +207,13 @@ impl Lrp {
     /// Computes `CMAC_LRP` and returns all 16 bytes. Source: AN12304 §3.2, Algorithm 6.
     #[must_use]
     pub fn cmac(&self, message: &[u8]) -> [u8; 16] {
-        Cmac::over(self).of(message.iter().copied())
+        Cmac::over(self).of(chunks(message.iter().copied()))
     }
 
     /// Computes the key for one block from the counter, and increments the counter.
-    fn block_key(&self, counter: &mut [u8]) -> Block {
-        let key = self.walk(nibbles(counter), true);
+    #[inline(always)]
+    fn block_key(&self, aes: impl OnceAes, counter: &mut [u8]) -> Block {
+        let key = self.walk(aes, nibbles(counter), true);
         for byte in counter.iter_mut().rev() {
             *byte = byte.wrapping_add(1);
             if *byte != 0 {
@@ -244,33 +230,29 @@ impl Cmac<Lrp> {
     /// first plaintext. After the first plaintext is known, the code runs this encryption in parallel with the
     /// computation of the other 15 plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
-        wiping(|| Self::start(enabled, key))
+        compute!(|aes| Self::start(aes, enabled, key))
     }
 
-    fn start(enabled: Enabled, key: &Block) -> Self {
-        let mut started = Secret([NEXT, OUT]);
-        encrypt_by_each(&[*key], core::array::from_mut(&mut started.0));
-        let mut given = Secret([[OUT, NEXT], [OUT, OUT]]);
-        encrypt_by_each(&started.0, &mut given.0);
-        let [[first, secret], [updated_key, _]] = given.0;
+    #[inline(always)]
+    fn start(aes: impl OnceAes, enabled: Enabled, key: &Block) -> Self {
+        let [[secret], [update_secret]] = aes.encrypt_by([*key], [[NEXT], [OUT]]);
+        let [[first, updated_key], [secret, _]] = aes.encrypt_by([secret, update_secret], [[OUT, OUT], [NEXT, OUT]]);
         let mut lrp = Lrp { plaintexts: [u128::from_ne_bytes(first); 16], updated_key, _enabled: enabled };
         // Two chains of encryptions run in parallel, and `keys` contains the current key of each chain. The first chain
         // computes the plaintexts. The second chain encrypts the block of zeros.
-        let mut keys = Secret([secret, updated_key]);
+        let mut keys = [secret, updated_key];
         let mut nibbles: u8 = 32;
         for plaintext in lrp.plaintexts.iter_mut().skip(1) {
-            given.0 = [[OUT, NEXT], [first, first]];
-            encrypt_by_each(&keys.0, &mut given.0);
-            let [[out, secret], [state, _]] = given.0;
+            let [[out, state], [secret, _]] = aes.encrypt_by(keys, [[OUT, first], [NEXT, first]]);
             *plaintext = u128::from_ne_bytes(out);
-            keys.0 = [secret, state];
+            keys = [secret, state];
             nibbles = nibbles.saturating_sub(1);
         }
-        let [_, mut state] = keys.0;
+        let [_, mut state] = keys;
         for _ in 0..nibbles {
-            state = encrypt(&state, first);
+            state = aes.encrypt(state, first);
         }
-        Self::knowing(lrp, encrypt(&state, [0; 16]))
+        Self::knowing(lrp, aes.encrypt(state, [0; 16]))
     }
 }
 
@@ -309,20 +291,25 @@ impl fmt::Debug for Lrp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cipher::lanes::compute_lanes;
 
     /// Encrypting under several keys in parallel gives the same results as encrypting under one key at a time.
     #[test]
     fn lanes_equal_one_by_one() {
         let keys: [Block; LANES] = core::array::from_fn(|lane| [0x11 * u8::try_from(lane).unwrap(); 16]);
-        let mut blocks: [Block; LANES] =
+        let blocks: [Block; LANES] =
             core::array::from_fn(|lane| core::array::from_fn(|at| (lane * 37 + at * 59).to_le_bytes()[0]));
         let expected = core::array::from_fn(|lane| {
             let mut block = blocks[lane];
             BlockEncrypt::encrypt(&Lrp::new(&keys[lane], 0), &mut block);
             block
         });
-        LrpLanes::new(Enabled, &keys).encrypt(&mut blocks);
-        assert_eq!(blocks, expected);
+        let encrypted = compute_lanes!(|aes| {
+            let lanes = LrpLanes::new(aes, Enabled, aes.load_lanes(&keys));
+            let [encrypted] = lanes.encrypt(aes, [aes.load_lanes(&blocks)]);
+            aes.store_lanes(encrypted)
+        });
+        assert_eq!(encrypted, expected);
     }
 
     /// Computing the subkeys and the plaintexts in parallel gives the same results as computing them one after another.
@@ -334,7 +321,7 @@ mod tests {
             let (parallel, sequential) = (Cmac::lrp(Enabled, &key), Cmac::over(Lrp::new(&key, 0)));
             for length in [0, 1, 16, 17, 40] {
                 let message = (0..length).map(|byte: u8| byte.wrapping_mul(seed | 1));
-                assert_eq!(parallel.of(message.clone()), sequential.of(message), "{seed} {length}");
+                assert_eq!(parallel.of(chunks(message.clone())), sequential.of(chunks(message)), "{seed} {length}");
             }
         }
     }
@@ -375,7 +362,7 @@ mod tests {
     #[test]
     fn an12304_cmac() {
         let parallel = Cmac::lrp(Enabled, &bytes("63A0169B4D9FE42C72B2784C806EAC21"));
-        assert_eq!(parallel.of(core::iter::empty()), bytes("0E07C601970814A4176FDA633C6FC3DE"));
+        assert_eq!(parallel.of(chunks(core::iter::empty())), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("63A0169B4D9FE42C72B2784C806EAC21"), 0);
         assert_eq!(lrp.cmac(&[]), bytes("0E07C601970814A4176FDA633C6FC3DE"));
         let lrp = Lrp::new(&bytes("8195088CE6C393708EBBE6C7914ECB0B"), 0);

@@ -1,21 +1,17 @@
 //! Implements the block cipher with RustCrypto's crate `aes`. If the processor has AES instructions, the crate uses
 //! them. Otherwise, the crate uses constant-time code.
 
-use super::block::{Block, BlockEncrypt, Chain, halve, mask};
-#[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub(crate) use super::wipe::on_wiped_stack as wiping;
+use super::block::{Block, BlockEncrypt, Chain, LANES, halve, mask, xor};
+use super::cmac::double;
+use super::lanes::{LaneAes, Table};
+use super::once::OnceAes;
+use super::wipe::on_wiped_stack;
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, KeyInit};
 use aes::{Aes128Dec, Aes128Enc};
 
-/// Returns `true` if it is faster to process several keys in parallel than one by one.
-#[cfg(not(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-pub(crate) fn side_by_side() -> bool {
-    false
-}
-
-/// A key prepared for encryption. It does not wipe itself: see `Secret` and `wiping`.
+/// A key prepared for encryption. It does not wipe itself: see `Secret` and `compute!`.
 pub(crate) struct Encryptor(Aes128Enc);
 
 /// A key prepared for decryption, see [`Encryptor`].
@@ -49,7 +45,10 @@ fn run<C: Chain>(key: &Aes128Enc, chain: C) -> C::Output {
 
     impl<C: Chain> BlockCipherEncClosure for Run<'_, C> {
         fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
-            *self.output = self.chain.run(|block| backend.encrypt_block_inplace(block.into()));
+            *self.output = self.chain.run(|mut block| {
+                backend.encrypt_block_inplace((&mut block).into());
+                block
+            });
         }
     }
 
@@ -74,42 +73,98 @@ impl From<&Encryptor> for Decryptor {
     }
 }
 
-/// Returns the table entry for the low four bits of `index`. The function always reads all entries, so its memory
-/// accesses do not depend on the index.
-pub(crate) fn look_up(table: &[u128; 16], index: u8) -> Block {
-    let load = |entry: &u128| *entry;
-    let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);
-    let masks = [0, 1, 2, 3].map(|bit| u128::from(mask(index, bit)));
-    halve!(table, masks.map(|mask| mask << 64 | mask), load, choose).to_ne_bytes()
-}
+/// The cipher for keys that are used once.
+#[derive(Clone, Copy)]
+pub(crate) struct Soft;
 
-/// Runs one chain of encryptions under a key. The round keys are computed for this call only.
-// Not inlined, see `encrypt_by`.
-#[inline(never)]
-pub(crate) fn chain_once<C: Chain>(key: &Block, chain: C) -> C::Output {
-    let key = Aes128Enc::new(key.into());
-    run(&key, chain)
-}
+impl OnceAes for Soft {
+    fn within<T>(self, compute: impl FnOnce() -> T) -> T {
+        on_wiped_stack(compute)
+    }
 
-/// Encrypts the blocks in `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
-#[inline]
-pub(crate) fn encrypt_by_each<const N: usize, const M: usize>(keys: &[Block; N], blocks: &mut [[Block; M]; N]) {
-    for (key, blocks) in keys.iter().zip(blocks) {
-        encrypt_by(key, blocks);
+    #[inline]
+    fn encrypt_by<const N: usize, const M: usize>(
+        self,
+        keys: [Block; N],
+        mut blocks: [[Block; N]; M],
+    ) -> [[Block; N]; M] {
+        for (lane, key) in keys.iter().enumerate() {
+            encrypt_column(key, &mut blocks, lane);
+        }
+        blocks
+    }
+
+    #[inline]
+    fn decrypt(self, key: Block, mut block: Block) -> Block {
+        Decryptor::new(&key).decrypt(&mut block);
+        block
+    }
+
+    // Not inlined, see `encrypt_column`.
+    #[inline(never)]
+    fn chain<C: Chain>(self, key: Block, chain: C) -> C::Output {
+        let key = Aes128Enc::new(&key.into());
+        run(&key, chain)
+    }
+
+    #[inline]
+    fn double(self, block: Block) -> Block {
+        double(block)
+    }
+
+    fn look_up(self, table: &[u128; 16], index: u8) -> Block {
+        let load = |entry: &u128| *entry;
+        let choose = |even: u128, odd: u128, mask: u128| even ^ ((even ^ odd) & mask);
+        let masks = [0, 1, 2, 3].map(|bit| u128::from(mask(index, bit)));
+        halve!(table, masks.map(|mask| mask << 64 | mask), load, choose).to_ne_bytes()
     }
 }
 
 // Not inlined, because inlining copies the schedule, which takes as long as computing half of it.
 #[inline(never)]
-fn encrypt_by<const M: usize>(key: &Block, blocks: &mut [Block; M]) {
+fn encrypt_column<const N: usize, const M: usize>(key: &Block, blocks: &mut [[Block; N]; M], lane: usize) {
     let key = Aes128Enc::new(key.into());
-    for block in blocks {
+    for block in blocks.iter_mut().filter_map(|blocks| blocks.get_mut(lane)) {
         key.encrypt_block(block.into());
     }
 }
 
-/// Decrypts the block `blocks[i]` under `keys[i]`. The round keys are computed for this call only.
-#[inline]
-pub(crate) fn decrypt_by_each<const N: usize>(keys: &[Block; N], blocks: &mut [Block; N]) {
-    keys.iter().zip(blocks).for_each(|(key, block)| Decryptor::new(key).decrypt(block));
+impl LaneAes for Soft {
+    type Lanes = [Block; LANES];
+
+    fn load_lanes(self, blocks: &[Block; LANES]) -> [Block; LANES] {
+        *blocks
+    }
+
+    fn store_lanes(self, lanes: [Block; LANES]) -> [Block; LANES] {
+        lanes
+    }
+
+    fn xor_lanes(self, mut a: [Block; LANES], b: [Block; LANES]) -> [Block; LANES] {
+        a.iter_mut().zip(b).for_each(|(a, b)| *a = xor(*a, b));
+        a
+    }
+
+    fn double_lanes(self, lanes: [Block; LANES]) -> [Block; LANES] {
+        lanes.map(double)
+    }
+
+    fn encrypt_lanes<const M: usize>(self, keys: [Block; LANES], blocks: [[Block; LANES]; M]) -> [[Block; LANES]; M] {
+        self.encrypt_by(keys, blocks)
+    }
+
+    fn decrypt_lanes(self, keys: [Block; LANES], mut blocks: [Block; LANES]) -> [Block; LANES] {
+        keys.into_iter().zip(&mut blocks).for_each(|(key, block)| *block = self.decrypt(key, *block));
+        blocks
+    }
+
+    fn look_up_lanes(self, table: &Table, numbers: [Block; LANES], byte: u8, low: bool) -> [Block; LANES] {
+        let mut chosen = [[0; 16]; LANES];
+        for (lane, (chosen, number)) in chosen.iter_mut().zip(&numbers).enumerate() {
+            let column = table.map(|row| row.get(lane).map_or(0, |block| u128::from_ne_bytes(*block)));
+            let byte = number.get(usize::from(byte)).copied().unwrap_or_default();
+            *chosen = self.look_up(&column, if low { byte } else { byte >> 4 });
+        }
+        chosen
+    }
 }

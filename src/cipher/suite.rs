@@ -3,11 +3,12 @@
 //! This module handles all differences between AES and LRP. Without the feature `lrp`, the type [`Enabled`] has no
 //! values, so [`Suite::Lrp`] cannot be constructed. The compiler then removes every branch for this variant.
 
-use super::backend::{Decryptor, Encryptor, wiping};
-use super::block::{Block, BlockEncrypt as _, LANES};
+use super::backend::{Decryptor, Encryptor};
+use super::block::{Block, BlockEncrypt as _, Chunk, LANES};
 use super::cmac::Cmac;
-use super::lanes::{CmacLanes, Lanes};
+use super::lanes::{CmacLanes, Keys, LaneAes, compute_lanes};
 use super::lrp::{Enabled, Lrp, LrpLanes};
+use super::once::compute;
 use super::wipe::Secret;
 use crate::value::Scheme;
 
@@ -49,7 +50,7 @@ impl Suite {
     }
 
     /// Computes the CMAC of a message. The key is prepared for this call only.
-    pub(crate) fn cmac(self, key: &Block, message: impl Iterator<Item = u8>) -> Block {
+    pub(crate) fn cmac(self, key: &Block, message: impl Iterator<Item = Chunk>) -> Block {
         match self {
             Self::Aes => Cmac::once(key, message),
             Self::Lrp(enabled) => Cmac::lrp(enabled, key).of(message),
@@ -71,7 +72,7 @@ impl Suite {
     /// bytes is SDMReadCtr, LSB first. Source: NT4H2421Gx §9.3.6.
     pub(crate) fn decrypt_file_data(self, key: &Block, [low, mid, high]: [u8; 3], blocks: &mut [Block]) {
         match self {
-            Self::Aes => wiping(|| {
+            Self::Aes => compute!(|_aes| {
                 let key = Encryptor::new(key);
                 let mut iv = [low, mid, high, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
                 key.encrypt(&mut iv);
@@ -84,7 +85,7 @@ impl Suite {
     /// Decrypts PICCData. The key is prepared for this call only.
     pub(crate) fn decrypt_picc_data(self, key: &Block, picc_data: &PiccWire) -> Block {
         match self {
-            Self::Aes => wiping(|| decrypt_picc_data_aes(&Decryptor::new(key), picc_data)),
+            Self::Aes => compute!(|_aes| decrypt_picc_data_aes(&Decryptor::new(key), picc_data)),
             Self::Lrp(enabled) => decrypt_picc_data_lrp(&Lrp::prepare(enabled, key, 0), picc_data),
         }
     }
@@ -96,24 +97,36 @@ impl Suite {
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],
-        blocks: &[[Block; 2]; LANES],
-        messages: &[&[u8]; LANES],
+        [first, second]: [&[Block; LANES]; 2],
+        messages: [impl Iterator<Item = Chunk>; LANES],
     ) -> Chained {
-        let aes = CmacLanes::over(Lanes::new(keys));
-        let (first, second) = (blocks.map(|[first, _]| first), blocks.map(|[_, second]| second));
-        match self {
+        compute_lanes!(|aes| self.chain_lanes(aes, keys, [first, second], messages))
+    }
+
+    /// Computes [`chained_cmacs`](Self::chained_cmacs) inside of [`compute_lanes!`].
+    #[allow(clippy::inline_always, reason = "see `compute!`")]
+    #[inline(always)]
+    fn chain_lanes<A: LaneAes>(
+        self,
+        aes: A,
+        keys: &[Block; LANES],
+        [first, second]: [&[Block; LANES]; 2],
+        messages: [impl Iterator<Item = Chunk>; LANES],
+    ) -> Chained {
+        let keys = aes.load_lanes(keys);
+        let (secrets, ids, cmacs) = match self {
             Self::Aes => {
-                let given = Secret(aes.two_blocks(blocks));
-                let secrets = Secret(given.0.map(|[secret, _]| secret));
-                let cmacs = CmacLanes::over(Lanes::new(&secrets.0)).of(messages);
-                Chained { secrets, ids: given.0.map(|[_, id]| id), cmacs }
+                let [secrets, ids] = CmacLanes::over(aes, Keys(keys)).one_block([first, second]);
+                (secrets, ids, CmacLanes::over(aes, Keys(secrets)).of(messages))
             }
             Self::Lrp(enabled) => {
-                let secrets = Secret(CmacLanes::over(LrpLanes::new(enabled, keys)).one_block(&first));
-                let cmacs = CmacLanes::over(LrpLanes::new(enabled, &secrets.0)).of(messages);
-                Chained { secrets, ids: aes.one_block(&second), cmacs }
+                let [secrets] = CmacLanes::over(aes, LrpLanes::new(aes, enabled, keys)).one_block([first]);
+                let cmacs = CmacLanes::over(aes, LrpLanes::new(aes, enabled, secrets)).of(messages);
+                let [ids] = CmacLanes::over(aes, Keys(keys)).one_block([second]);
+                (secrets, ids, cmacs)
             }
-        }
+        };
+        Chained { secrets: Secret(aes.store_lanes(secrets)), ids: aes.store_lanes(ids), cmacs }
     }
 }
 
@@ -135,7 +148,7 @@ pub(crate) enum PiccCipher {
 impl PiccCipher {
     pub(crate) fn new(suite: Suite, key: &Block) -> Self {
         match suite {
-            Suite::Aes => Self::Aes(wiping(|| Secret(Decryptor::new(key)))),
+            Suite::Aes => Self::Aes(compute!(|_aes| Secret(Decryptor::new(key)))),
             Suite::Lrp(enabled) => Self::Lrp(Lrp::prepare(enabled, key, 0)),
         }
     }
@@ -194,7 +207,7 @@ impl SuiteCmac {
         }
     }
 
-    pub(crate) fn of(&self, message: impl Iterator<Item = u8>) -> Block {
+    pub(crate) fn of(&self, message: impl Iterator<Item = Chunk>) -> Block {
         match self {
             Self::Aes(Secret(cmac)) => cmac.of(message),
             Self::Lrp { cmac, .. } => cmac.of(message),

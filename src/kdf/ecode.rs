@@ -68,7 +68,7 @@ use aes_siv::siv::Aes128Siv;
 use base32ct::{Base32Unpadded, Encoding};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cipher::{Block, Cmac, on_wiped_stack, padded};
+use crate::cipher::{Block, Cmac, chunks, on_wiped_stack, padded};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey, hex_key, key_type};
 use crate::value::{ParseError, Uid};
 
@@ -169,7 +169,7 @@ fn kdf(secret: &[u8; 16], label: &[u8], context: &(impl Iterator<Item = u8> + Cl
     let bits = u32::try_from(out.len()).unwrap_or(u32::MAX).saturating_mul(128);
     for (number, block) in (1u32..).zip(out) {
         let message = number.to_be_bytes().into_iter().chain(label.iter().copied()).chain([0x00]);
-        *block = Cmac::once(secret, message.chain(context.clone()).chain(bits.to_be_bytes()));
+        *block = Cmac::once(secret, chunks(message.chain(context.clone()).chain(bits.to_be_bytes())));
     }
 }
 

@@ -10,6 +10,7 @@
 use zeroize::Zeroize;
 
 use super::an10922::{DIV_CONSTANT, check_length};
+use crate::cipher::chunks;
 use crate::key::MasterKey;
 use crate::value::ConfigError;
 
@@ -31,7 +32,7 @@ use crate::value::ConfigError;
 pub fn derive<K: From<[u8; 16]>>(master: &MasterKey, input: &[&[u8]]) -> Result<K, ConfigError> {
     check_length(input)?;
     let message = [DIV_CONSTANT].into_iter().chain(input.iter().flat_map(|part| part.iter().copied()));
-    let mut bytes = master.cmac().of(message);
+    let mut bytes = master.cmac().of(chunks(message));
     let key = K::from(bytes);
     bytes.zeroize();
     Ok(key)

@@ -28,7 +28,7 @@ use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::cipher::{Block, Cmac, padded};
+use crate::cipher::{Block, Cmac, chunks, padded};
 use crate::key::{ApplicationKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::value::Uid;
 
@@ -133,7 +133,7 @@ impl Master {
                 let slot = Halves::hmac(&self.key, &[b"SlotMasterKey", &[number]]);
                 let base = Halves::hmac(&self.key, &[b"DivBaseKey"]);
                 let diversifier = Halves::hmac(&base.padded(), &[uid.as_bytes()]);
-                Cmac::once(&slot.first, core::iter::once(0x01).chain(*diversifier.first))
+                Cmac::once(&slot.first, chunks(core::iter::once(0x01).chain(*diversifier.first)))
             }
             Derivation::Legacy => self.pbkdf2(&[b"key", uid.as_bytes(), &[number]]),
         }

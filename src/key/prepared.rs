@@ -8,7 +8,7 @@ use zeroize::ZeroizeOnDrop;
 
 use super::counter_id::message;
 use super::plain::{SdmFileReadKey, SdmMetaReadKey, hex_key};
-use crate::cipher::{Block, Cmac, PiccCipher, PiccWire, Secret, Suite, SuiteCmac};
+use crate::cipher::{Block, Chunk, Cmac, PiccCipher, PiccWire, Secret, Suite, SuiteCmac};
 use crate::value::{CounterId, ParseError, Scheme, Uid, hex};
 
 /// Declares a type for a prepared key. Each secret field must have a type that wipes its value on drop.
@@ -194,7 +194,7 @@ impl PreparedFileReadKey {
     }
 
     /// Computes the CMAC of a message.
-    pub(crate) fn cmac(&self, message: impl Iterator<Item = u8>) -> Block {
+    pub(crate) fn cmac(&self, message: impl Iterator<Item = Chunk>) -> Block {
         self.cmac.of(message)
     }
 }

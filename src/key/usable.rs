@@ -24,8 +24,9 @@ pub trait MetaReadKey: sealed::MetaRead {}
 
 impl<K: sealed::MetaRead + ?Sized> MetaReadKey for K {}
 
+#[allow(private_bounds, private_interfaces, reason = "other crates cannot call these methods")]
 mod sealed {
-    use crate::cipher::{Block, Cmac, PiccWire, Secret, Suite};
+    use crate::cipher::{Block, Chunk, Cmac, PiccWire, Secret, Suite};
     use crate::key::counter_id::message;
     use crate::key::plain::{SdmFileReadKey, SdmMetaReadKey};
     use crate::key::prepared::{PreparedFileReadKey, PreparedMetaReadKey};
@@ -39,7 +40,7 @@ mod sealed {
 
         /// Computes the CMAC of a message under this scheme. Returns `None` if the key was prepared for a different
         /// scheme.
-        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block>;
+        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = Chunk>) -> Option<Block>;
 
         /// Returns the id under which a counter store keeps the counter of the tag with this key and UID.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
@@ -53,11 +54,11 @@ mod sealed {
             scheme: Scheme,
             vector: &Block,
             uid: Option<Uid>,
-            message: impl Iterator<Item = u8>,
-        ) -> Option<(Block, CounterId, Block)> {
+            message: impl Iterator<Item = Chunk>,
+        ) -> Option<(Secret<Block>, CounterId, Block)> {
             let secret = Secret(self.one_block_in(scheme, vector)?);
             let cmac = Suite::Aes.cmac(&secret.0, message);
-            Some((secret.0, self.counter_id(uid), cmac))
+            Some((secret, self.counter_id(uid), cmac))
         }
     }
 
@@ -66,7 +67,7 @@ mod sealed {
             (self.scheme() == scheme).then(|| self.one_block(message))
         }
 
-        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
+        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = Chunk>) -> Option<Block> {
             (self.scheme() == scheme).then(|| self.cmac(message))
         }
 
@@ -80,7 +81,7 @@ mod sealed {
             Some(Suite::of_cmac(scheme).cmac_of_block(self.expose_bytes(), message))
         }
 
-        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
+        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = Chunk>) -> Option<Block> {
             Some(Suite::of_cmac(scheme).cmac(self.expose_bytes(), message))
         }
 
@@ -93,10 +94,10 @@ mod sealed {
             _: Scheme,
             vector: &Block,
             uid: Option<Uid>,
-            input: impl Iterator<Item = u8>,
-        ) -> Option<(Block, CounterId, Block)> {
+            input: impl Iterator<Item = Chunk>,
+        ) -> Option<(Secret<Block>, CounterId, Block)> {
             let (secret, id, cmac) = Cmac::chained(self.expose_bytes(), [*vector, message(uid)], input);
-            Some((secret, CounterId::from_bytes(id), cmac))
+            Some((Secret(secret), CounterId::from_bytes(id), cmac))
         }
     }
 
@@ -105,7 +106,7 @@ mod sealed {
             (**self).one_block_in(scheme, message)
         }
 
-        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = u8>) -> Option<Block> {
+        fn cmac_in(&self, scheme: Scheme, message: impl Iterator<Item = Chunk>) -> Option<Block> {
             (**self).cmac_in(scheme, message)
         }
 
@@ -118,8 +119,8 @@ mod sealed {
             scheme: Scheme,
             vector: &Block,
             uid: Option<Uid>,
-            message: impl Iterator<Item = u8>,
-        ) -> Option<(Block, CounterId, Block)> {
+            message: impl Iterator<Item = Chunk>,
+        ) -> Option<(Secret<Block>, CounterId, Block)> {
             (**self).aes_session(scheme, vector, uid, message)
         }
     }

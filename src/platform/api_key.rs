@@ -1,7 +1,7 @@
 //! Names of API keys and tokens. A name is a keyed hash of an API key or token. The server stores only the names,
 //! because a name reveals nothing about the key or token.
 
-use crate::cipher::Cmac;
+use crate::cipher::{Cmac, chunks};
 use crate::key::key_type;
 use crate::value::opaque_id;
 
@@ -62,7 +62,7 @@ impl ApiKeySecret {
     }
 
     fn name(&self, label: &[u8], presented: &[u8]) -> ApiKeyName {
-        ApiKeyName(Cmac::once(self.expose_bytes(), label.iter().chain(presented).copied()))
+        ApiKeyName(Cmac::once(self.expose_bytes(), chunks(label.iter().chain(presented).copied())))
     }
 }
 

@@ -3,16 +3,12 @@
 use heapless::Deque;
 
 use super::error::VerifyError;
-use super::session::{MacKey, vector_of_mac};
+use super::session::{Session, vector_of_mac};
 use super::tap::{ClaimedTap, VerifiedTap};
 use super::window;
-use crate::cipher::{Block, LANES, Secret, Suite, side_by_side};
+use crate::cipher::{Chained, LANES, Secret, Suite, side_by_side};
 use crate::key::{SdmFileReadKey, counter_id_message};
 use crate::value::CounterId;
-
-/// Maximum length of a MAC input in bytes, for parallel verification. Longer MAC inputs are rare. If one tap of a group
-/// (up to eight taps) has a longer MAC input, all taps of the group are verified one at a time.
-const INPUT: usize = 256;
 
 /// Verifies many taps, each with the file-read key of its tag. Each item of `taps` consists of three parts: any value
 /// that identifies the tap to the caller (for example a line number), the tap, and the key.
@@ -47,7 +43,7 @@ pub fn verify_batch<'a, P, I>(taps: I) -> impl Iterator<Item = (P, Result<Verifi
 where
     I: IntoIterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>,
 {
-    Batch { taps: taps.into_iter(), group: Deque::new(), macs: None }
+    Batch { taps: taps.into_iter(), group: Deque::new(), sessions: Sessions::default() }
 }
 
 /// The iterator that [`verify_batch`] returns.
@@ -55,9 +51,9 @@ struct Batch<'a, P, I> {
     taps: I,
     /// The taps that were taken from `taps` and are not verified yet.
     group: Deque<(P, ClaimedTap<'a>, SdmFileReadKey), LANES>,
-    /// The session keys, CMACs and counter ids (the ids under which a store keeps the counters) of the taps in `group`.
-    /// `None` if the taps of the group are verified one at a time.
-    macs: Option<core::array::IntoIter<(MacKey, Block, CounterId), LANES>>,
+    /// The values that verification needs, for the taps in `group`. No values if the taps of the group are verified one
+    /// at a time.
+    sessions: Sessions,
 }
 
 impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator for Batch<'a, P, I> {
@@ -66,11 +62,11 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
     fn next(&mut self) -> Option<Self::Item> {
         if self.group.is_empty() {
             self.group.extend(self.taps.by_ref().take(LANES));
-            self.macs = macs(&self.group).map(IntoIterator::into_iter);
+            self.sessions = Sessions::of(&self.group);
         }
         let (payload, tap, key) = self.group.pop_front()?;
-        let verified = match self.macs.as_mut().and_then(Iterator::next) {
-            Some((mac_key, cmac, id)) => tap.verified_by(&mac_key, &cmac, id, &key),
+        let verified = match self.sessions.next() {
+            Some(session) => tap.verified_by(&session, &key),
             None => tap.verify(&key),
         };
         Some((payload, verified))
@@ -83,39 +79,59 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
     }
 }
 
-/// Computes the session keys, CMACs and counter ids of a group of taps in parallel. A counter id is the id under which
-/// a store keeps the counter of a tag.
-///
-/// Returns `None` in these cases:
-/// - The feature `accel` is off, or the processor has no AES instructions.
-/// - The group is empty.
-/// - The taps have different schemes, or their scheme has no session keys.
-/// - A MAC input is longer than [`INPUT`].
-fn macs<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<[(MacKey, Block, CounterId); LANES]> {
-    let scheme = group.front()?.1.layout.scheme();
-    let mixed = group.iter().any(|(_, tap, _)| tap.layout.scheme() != scheme);
-    if !side_by_side() || mixed {
-        return None;
+/// The results of [`Suite::chained_cmacs`] for the taps of a group, and the index of the tap that is next.
+#[derive(Default)]
+struct Sessions {
+    computed: Option<Chained>,
+    next: usize,
+}
+
+impl Sessions {
+    /// Computes the sessions of a group of taps in parallel.
+    ///
+    /// There are no sessions in these cases:
+    /// - The feature `accel` is off, or the processor has no AES instructions.
+    /// - The group is empty.
+    /// - The taps have different schemes, or their scheme has no session keys.
+    fn of<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Self {
+        Self { computed: Self::compute(group), next: 0 }
     }
-    let suite = Suite::of(scheme)?;
-    let mut keys = Secret([[0; 16]; LANES]);
-    // Holds two blocks for each tap: the session vector, and the message from which the counter id is computed.
-    let mut vectors = [[[0; 16]; 2]; LANES];
-    let mut inputs = [const { heapless::Vec::<u8, INPUT>::new() }; LANES];
-    let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut inputs);
-    for ((_, tap, key), ((key_place, vector), input)) in group.iter().zip(places) {
-        *key_place = *key.expose_bytes();
-        let (uid, ctr) = (tap.received.uid, tap.received.ctr);
-        *vector = [vector_of_mac(suite, uid, ctr), counter_id_message(uid)];
-        window::of(tap.layout, &tap.received).try_for_each(|byte| input.push(byte)).ok()?;
+
+    fn compute<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<Chained> {
+        let (_, first, _) = group.front()?;
+        let scheme = first.layout.scheme();
+        let mixed = group.iter().any(|(_, tap, _)| tap.layout.scheme() != scheme);
+        if !side_by_side() || mixed {
+            return None;
+        }
+        let suite = Suite::of(scheme)?;
+        let mut keys = Secret([[0; 16]; LANES]);
+        // The messages are those from which the counter ids are computed.
+        let (mut vectors, mut messages) = ([[0; 16]; LANES], [[0; 16]; LANES]);
+        let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut messages);
+        for ((_, tap, key), ((key_place, vector), message)) in group.iter().zip(places) {
+            *key_place = *key.expose_bytes();
+            let (uid, ctr) = (tap.received.uid, tap.received.ctr);
+            (*vector, *message) = (vector_of_mac(suite, uid, ctr), counter_id_message(uid));
+        }
+        let mut taps = group.iter();
+        // In a group of less than eight taps, the first tap fills the rest.
+        let mut input = || taps.next().map_or(first, |(_, tap, _)| tap);
+        let inputs = [(); LANES].map(|()| input()).map(|tap| window::of(tap.layout, &tap.received));
+        Some(suite.chained_cmacs(&keys.0, [&vectors, &messages], inputs))
     }
-    let chained = suite.chained_cmacs(&keys.0, &vectors, &inputs.each_ref().map(heapless::Vec::as_slice));
-    let mut macs =
-        chained.secrets.0.map(|secret| (MacKey::new(suite, secret), [0; 16], CounterId::from_bytes([0; 16])));
-    for (((_, cmac, id), computed), id_bytes) in macs.iter_mut().zip(chained.cmacs).zip(chained.ids) {
-        (*cmac, *id) = (computed, CounterId::from_bytes(id_bytes));
+}
+
+impl Iterator for Sessions {
+    type Item = Session;
+
+    fn next(&mut self) -> Option<Session> {
+        let Chained { secrets, ids, cmacs } = self.computed.as_ref()?;
+        let index = self.next;
+        self.next = index.saturating_add(1);
+        let id = Some(CounterId::from_bytes(*ids.get(index)?));
+        Some(Session { secret: Secret(*secrets.0.get(index)?), id, cmac: *cmacs.get(index)? })
     }
-    Some(macs)
 }
 
 #[cfg(test)]
@@ -126,7 +142,7 @@ mod tests {
 
     /// The MACs of a group are computed in parallel only if all taps have the same scheme and the processor supports
     /// parallel computation. `verify_batch` returns the same results with and without parallel computation, so this
-    /// test calls `macs` directly.
+    /// test asks for the sessions.
     #[test]
     fn taps_of_one_scheme_are_computed_in_parallel() {
         let url = "https://a.b/04112233445566/000007/0123456789ABCDEF";
@@ -138,7 +154,7 @@ mod tests {
                 let tap = layout.parse(url).unwrap().read_plain().unwrap();
                 group.push_back(((), tap, SdmFileReadKey::FACTORY)).ok().unwrap();
             }
-            macs(&group).is_some()
+            Sessions::of(&group).next().is_some()
         };
         for scheme in Scheme::ALL {
             assert_eq!(is_parallel(&|_| *scheme), side_by_side() && Suite::of(*scheme).is_some(), "{scheme:?}");

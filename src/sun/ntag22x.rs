@@ -28,6 +28,7 @@
 //! even if the MAC matches, because a copy of such a URL cannot be detected. All recorded taps of NTAG 223 DNA
 //! StatusDetect chips have counter 0, so this crate rejects them.
 
+use crate::cipher::chunks;
 use crate::key::FileReadKey;
 use crate::value::{Scheme, SdmReadCtr, Uid};
 
@@ -88,5 +89,5 @@ pub fn suncmac(
         None => None,
     };
     let message = uid.as_bytes().iter().copied().chain(ctr.to_msb_first()).chain(status.into_iter().flatten());
-    key.cmac_in(Scheme::Suncmac, message)
+    key.cmac_in(Scheme::Suncmac, chunks(message))
 }

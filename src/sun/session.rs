@@ -8,7 +8,7 @@
 //!
 //! An NTAG 22x has no session keys. Such a chip computes the MAC directly with the key of the tag.
 
-use crate::cipher::{Block, Suite};
+use crate::cipher::{Block, Chunk, Secret, Suite, chunks};
 use crate::key::{FileReadKey, PreparedFileReadKey};
 use crate::value::{CounterId, Scheme, SdmReadCtr, Uid};
 
@@ -128,54 +128,62 @@ impl MacKey {
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Option<Self> {
         let suite = Suite::of(key.scheme())?;
-        Some(Self::new(suite, key.one_block(&vector_of_mac(suite, uid, ctr))))
-    }
-
-    /// Like [`derive`](Self::derive), but accepts any type of file-read key, prepared or not. Also computes the CMAC of
-    /// `input` under the session key and, in AES mode, the counter id. Returns `None` if the key was prepared for a
-    /// different scheme.
-    ///
-    /// The counter id is the id under which a store keeps the counter of the tag. It is an AES-CMAC over the claimed
-    /// UID under the key of the tag. In AES mode, all values are computed together, so that the AES key schedule of a key
-    /// that was not prepared is computed only once.
-    ///
-    /// In LRP mode, the counter id must not be computed before the MAC is verified. The sender of a forged tap chooses
-    /// the claimed UID, and could thus choose a block that AES encrypts under the key of the tag. LRP itself encrypts
-    /// only constant blocks directly under this key.
-    pub(super) fn derive_in(
-        scheme: Scheme,
-        suite: Suite,
-        key: &impl FileReadKey,
-        uid: Option<Uid>,
-        ctr: Option<SdmReadCtr>,
-        input: impl Iterator<Item = u8>,
-    ) -> Option<(Self, Option<CounterId>, Block)> {
-        let vector = vector_of_mac(suite, uid, ctr);
-        match suite {
-            Suite::Aes => {
-                let (secret, id, cmac) = key.aes_session(scheme, &vector, uid, input)?;
-                Some((Self::new(suite, secret), Some(id), cmac))
-            }
-            Suite::Lrp(_) => {
-                let mac_key = Self::new(suite, key.one_block_in(scheme, &vector)?);
-                let cmac = mac_key.cmac_of(input);
-                Some((mac_key, None, cmac))
-            }
-        }
-    }
-
-    pub(super) fn new(suite: Suite, secret: Block) -> Self {
-        Self { suite, secret: SessionSecret::from_bytes(secret) }
+        let secret = SessionSecret::from_bytes(key.one_block(&vector_of_mac(suite, uid, ctr)));
+        Some(Self { suite, secret })
     }
 
     /// Computes the full CMAC of a MAC input. SDMMAC is the [truncation](crate::SdmMac::truncate) of this CMAC.
     #[must_use]
     pub fn cmac(&self, input: &[u8]) -> [u8; 16] {
-        self.cmac_of(input.iter().copied())
+        self.cmac_of(chunks(input.iter().copied()))
     }
 
-    pub(crate) fn cmac_of(&self, input: impl Iterator<Item = u8>) -> [u8; 16] {
+    pub(crate) fn cmac_of(&self, input: impl Iterator<Item = Chunk>) -> [u8; 16] {
         self.suite.cmac(self.secret.expose_bytes(), input)
+    }
+}
+
+/// What the verification of a tap computes.
+pub(crate) struct Session {
+    /// The secret of the [`MacKey`].
+    pub(crate) secret: Secret<Block>,
+    /// The id under which a store keeps the counter of the tag, or `None` in LRP mode.
+    pub(crate) id: Option<CounterId>,
+    /// The full CMAC of the MAC input.
+    pub(crate) cmac: Block,
+}
+
+impl Session {
+    /// Computes the session of a tap from any type of file-read key, prepared or not. Returns `None` if the key was
+    /// prepared for a different scheme.
+    ///
+    /// The counter id is an AES-CMAC over the claimed UID under the key of the tag. In AES mode, all values are computed
+    /// together, so that the AES key schedule of a key that was not prepared is computed only once.
+    ///
+    /// In LRP mode, the counter id must not be computed before the MAC is verified. The sender of a forged tap chooses
+    /// the claimed UID, and could thus choose a block that AES encrypts under the key of the tag. LRP itself encrypts
+    /// only constant blocks directly under this key.
+    #[inline]
+    pub(super) fn of(
+        scheme: Scheme,
+        suite: Suite,
+        key: &impl FileReadKey,
+        uid: Option<Uid>,
+        ctr: Option<SdmReadCtr>,
+        input: impl Iterator<Item = Chunk>,
+    ) -> Option<Self> {
+        let vector = vector_of_mac(suite, uid, ctr);
+        match suite {
+            Suite::Aes => {
+                let (secret, id, cmac) = key.aes_session(scheme, &vector, uid, input)?;
+                Some(Self { secret, id: Some(id), cmac })
+            }
+            Suite::Lrp(_) => {
+                let secret = Secret(key.one_block_in(scheme, &vector)?);
+                let cmac = suite.cmac(&secret.0, input);
+                Some(Self { secret, id: None, cmac })
+            }
+        }
     }
 }
 
@@ -194,21 +202,21 @@ impl EncKey {
         Some(Self { suite, secret: SessionSecret::from_bytes(key.one_block(&vector)) })
     }
 
-    /// Like [`derive`](Self::derive), but copies the secret of `mac_key` in LRP mode. In LRP mode, both session keys of
-    /// a tap have the same secret.
+    /// Like [`derive`](Self::derive), but copies the secret of the [`MacKey`] in LRP mode. In LRP mode, both session
+    /// keys of a tap have the same secret.
     pub(super) fn beside(
-        mac_key: &MacKey,
+        mac_key: &Secret<Block>,
         scheme: Scheme,
         key: &impl FileReadKey,
         uid: Uid,
         ctr: SdmReadCtr,
     ) -> Option<Self> {
-        let suite = mac_key.suite;
+        let suite = Suite::of(scheme)?;
         let secret = match suite {
-            Suite::Aes => SessionSecret::from_bytes(key.one_block_in(scheme, &sv1(uid, ctr))?),
-            Suite::Lrp(_) => mac_key.secret.clone(),
+            Suite::Aes => key.one_block_in(scheme, &sv1(uid, ctr))?,
+            Suite::Lrp(_) => mac_key.0,
         };
-        Some(Self { suite, secret })
+        Some(Self { suite, secret: SessionSecret::from_bytes(secret) })
     }
 
     /// Decrypts whole blocks of SDMENCFileData in place. `blocks` must begin with the first block of the file data. The

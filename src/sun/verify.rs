@@ -4,10 +4,10 @@ use super::error::{Field, VerifyError};
 use super::mac::SdmMac;
 use super::message::SunMessage;
 use super::received::Received;
-use super::session::{EncKey, MacKey};
+use super::session::{EncKey, Session};
 use super::tap::{ClaimedTap, ReplayableTap, VerifiedTap};
 use super::{ntag22x, window};
-use crate::cipher::Suite;
+use crate::cipher::{Block, Secret, Suite};
 use crate::key::FileReadKey;
 use crate::value::{ConfigError, CounterId, SdmReadCtr};
 
@@ -42,17 +42,9 @@ impl<'a> ClaimedTap<'a> {
         }
     }
 
-    /// Like [`verify`](Self::verify), but with values that were computed in a batch: the session key, the CMAC of the
-    /// MAC input under the session key, and the id under which a store keeps the counter.
-    pub(super) fn verified_by(
-        self,
-        mac_key: &MacKey,
-        cmac: &[u8; 16],
-        id: CounterId,
-        key: &impl FileReadKey,
-    ) -> Result<VerifiedTap<'a>, VerifyError> {
-        self.compare(cmac)?;
-        let enc = self.enc_key(mac_key, key)?;
+    /// Like [`verify`](Self::verify), but with values that were computed in a batch.
+    pub(super) fn verified_by(self, session: &Session, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
+        let (enc, id) = self.judge(session, key)?;
         self.counted(enc, id)
     }
 
@@ -75,10 +67,15 @@ impl<'a> ClaimedTap<'a> {
             return Ok((None, key.counter_id(Some(uid))));
         };
         let input = window::of(layout, received);
-        let (mac_key, id, cmac) =
-            MacKey::derive_in(layout.scheme(), suite, key, uid, ctr, input).ok_or(ConfigError::WrongScheme)?;
-        self.compare(&cmac)?;
-        Ok((self.enc_key(&mac_key, key)?, id.unwrap_or_else(|| key.counter_id(uid))))
+        let session = Session::of(layout.scheme(), suite, key, uid, ctr, input).ok_or(ConfigError::WrongScheme)?;
+        self.judge(&session, key)
+    }
+
+    /// Does what [`authenticate`](Self::authenticate) does, from computed values.
+    fn judge(&self, session: &Session, key: &impl FileReadKey) -> Result<(Option<EncKey>, CounterId), VerifyError> {
+        self.compare(&session.cmac)?;
+        let enc = self.enc_key(&session.secret, key)?;
+        Ok((enc, session.id.unwrap_or_else(|| key.counter_id(self.received.uid))))
     }
 
     /// Truncates `cmac`, the full CMAC that a genuine tag computes, and compares the result with the SDMMAC of the tap.
@@ -94,7 +91,7 @@ impl<'a> ClaimedTap<'a> {
     }
 
     /// Derives the key of the file data if the layout has `{enc}`. The caller must have checked that the MAC matches.
-    fn enc_key(&self, mac_key: &MacKey, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
+    fn enc_key(&self, mac_key: &Secret<Block>, key: &impl FileReadKey) -> Result<Option<EncKey>, VerifyError> {
         if !self.layout.has(Field::EncFileData) {
             return Ok(None);
         }

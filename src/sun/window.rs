@@ -1,10 +1,11 @@
 //! The MAC input: the text that SDMMAC covers. Source: NT4H2421Gx §9.3.8.
 
-use core::{iter, slice};
+use core::iter;
 
 use super::error::Field;
 use super::layout::{ElementKind, SdmLayout};
 use super::received::Received;
+use crate::cipher::Chunk;
 
 /// A piece of text in the MAC window, and a flag. The flag is `true` if the text is a mirror that consists of
 /// hexadecimal digits.
@@ -14,23 +15,28 @@ pub(crate) type Piece<'a> = (&'a [u8], bool);
 ///
 /// The chip writes hexadecimal digits in upper case and computes the MAC over the upper-case digits. Some phones change
 /// the case of a URL, so this function converts the hexadecimal digits of each mirror to upper case.
-pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = u8> {
-    let nothing: slice::Iter<'_, u8> = [].iter();
-    let (mut text, mut digits) = (nothing, false);
-    // This code does not use `flat_map`, because `flat_map` takes more instructions for each byte.
+pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Iterator<Item = Chunk> {
+    let (mut text, mut digits): Piece<'a> = (&[], false);
     iter::from_fn(move || {
-        loop {
-            if let Some(byte) = text.next() {
-                return Some(if digits { byte.to_ascii_uppercase() } else { *byte });
+        let mut chunk = Chunk::EMPTY;
+        while let free @ [_, ..] = chunk.free() {
+            if text.is_empty() {
+                let Some(piece) = pieces.next() else { break };
+                (text, digits) = piece;
             }
-            let (next, is_digits) = pieces.next()?;
-            (text, digits) = (next.iter(), is_digits);
+            let len = free.len().min(text.len());
+            let Some((part, rest)) = text.split_at_checked(len) else { break };
+            for (free, byte) in free.iter_mut().zip(part) {
+                *free = if digits { byte.to_ascii_uppercase() } else { *byte };
+            }
+            (text, chunk.len) = (rest, chunk.len.saturating_add(len));
         }
+        (chunk.len > 0).then_some(chunk)
     })
 }
 
 /// Returns the MAC input of a tap: the text between `[[` and the hexadecimal digits of `{mac}`.
-pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
+pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = Chunk> {
     let mut elements = layout.elements().enumerate();
     // This call of `any` skips the elements up to and including `[[`. Without `[[`, the MAC input is empty.
     let mut ended = !elements.any(|(_, element)| matches!(element.kind, ElementKind::MacInput));

@@ -1,16 +1,19 @@
-//! Uses VAES, which applies the AES instructions to two blocks in one register. VAES has no instruction for
-//! InvMixColumns, so [`inverse_mix`] combines two other instructions.
+//! VAES, which applies the AES instructions to two blocks in one register.
+
+#![allow(clippy::unused_self, reason = "`self` proves that the processor has the instructions")]
 
 use core::arch::x86_64::{
-    __cpuid_count, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_aesdec_epi128, _mm256_aesdeclast_epi128,
-    _mm256_aesenc_epi128, _mm256_aesenclast_epi128, _mm256_bslli_epi128, _mm256_castsi256_si128,
-    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_set_m128i, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_xor_si256,
+    __cpuid_count, __m128i, __m256i, _mm256_add_epi8, _mm256_aesdec_epi128, _mm256_aesdeclast_epi128,
+    _mm256_aesenc_epi128, _mm256_aesenclast_epi128, _mm256_blendv_epi8, _mm256_bslli_epi128, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_xor_si256,
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::round_keys::{LAST_CONSTANT, ROUND_CONSTANTS, RoundKeys};
-use crate::cipher::block::{Block, LANES};
+use super::{Hard, Vectors, decrypt, double_lanes, expand, expand_and_encrypt, look_up, xor_each};
+use crate::cipher::block::{Block, Chain, LANES};
+use crate::cipher::lanes::{LaneAes, Table};
+use crate::cipher::once::OnceAes;
 
 // The `cpufeatures` crate detects VAES only together with AVX-512, but some processors have VAES without AVX-512.
 // `available` therefore queries CPUID directly.
@@ -18,7 +21,7 @@ cpufeatures::new!(avx2, "avx2");
 
 /// Returns `true` if the processor has VAES and the operating system supports the AVX registers. The result is cached,
 /// because querying CPUID takes microseconds in a virtual machine.
-pub(super) fn available() -> bool {
+fn available() -> bool {
     const UNKNOWN: u8 = 0;
     const NO: u8 = 1;
     const YES: u8 = 2;
@@ -38,119 +41,214 @@ pub(super) fn available() -> bool {
     is_available
 }
 
-const PAIRS: usize = LANES / 2;
-
-type Pair = __m256i;
-
-/// Like `with_aes`, but for VAES and AVX2.
+/// Uses instructions. The argument of the macro must be code in a method of `Wide`.
 macro_rules! with_vaes {
-    ($($function:item)*) => {$(
-        #[target_feature(enable = "vaes,avx2")]
-        $function
-    )*};
+    ($code:expr) => {
+        // SAFETY: a `Wide` exists only if the processor has VAES and AVX2.
+        unsafe { $code }
+    };
 }
 
-with_vaes! {
+/// Proves that the processor has VAES and AVX2, and also AES-NI and AVX.
+#[derive(Clone, Copy)]
+pub(crate) struct Wide(Hard);
+
+impl Wide {
     #[inline]
-    fn load(first: &Block, second: &Block) -> Pair {
-        // SAFETY: each load reads only the 16 bytes of its block, and needs no alignment.
-        unsafe { _mm256_set_m128i(_mm_loadu_si128(second.as_ptr().cast()), _mm_loadu_si128(first.as_ptr().cast())) }
+    pub(crate) fn detect() -> Option<Self> {
+        Hard::detect().filter(|_| available()).map(Self)
     }
 
-    #[inline]
-    fn store(pair: Pair, first: &mut Block, second: &mut Block) {
-        // SAFETY: each store writes only the 16 bytes of its block, and needs no alignment.
-        unsafe {
-            _mm_storeu_si128(first.as_mut_ptr().cast(), _mm256_castsi256_si128(pair));
-            _mm_storeu_si128(second.as_mut_ptr().cast(), _mm256_extracti128_si256::<1>(pair));
-        }
+    #[inline(always)]
+    fn join(self, low: __m128i, high: __m128i) -> __m256i {
+        with_vaes!(_mm256_set_m128i(high, low))
     }
 
-    #[inline]
-    fn next_round_keys(keys: Pair, constant: u32) -> Pair {
-        let rotated = _mm256_shuffle_epi8(keys, _mm256_set1_epi32(0x0C0F_0E0D));
-        let words = _mm256_aesenclast_epi128(rotated, _mm256_set1_epi32(constant.cast_signed()));
-        let pairs = _mm256_xor_si256(keys, _mm256_bslli_epi128::<4>(keys));
-        let sums = _mm256_xor_si256(pairs, _mm256_bslli_epi128::<8>(pairs));
-        _mm256_xor_si256(sums, words)
+    #[inline(always)]
+    fn split(self, pair: __m256i) -> [__m128i; 2] {
+        with_vaes!([_mm256_castsi256_si128(pair), _mm256_extracti128_si256::<1>(pair)])
+    }
+}
+
+impl Vectors for Wide {
+    type Register = __m256i;
+
+    #[inline(always)]
+    fn spread(self, byte: u8) -> __m256i {
+        with_vaes!(_mm256_set1_epi8(byte.cast_signed()))
     }
 
-    /// Computes InvMixColumns. The function applies the last encryption round and then a decryption round, both with a
-    /// key of zeros. The decryption round undoes the encryption round, and then applies InvMixColumns.
-    #[inline]
-    fn inverse_mix(keys: Pair) -> Pair {
-        let zero = _mm256_setzero_si256();
-        _mm256_aesdec_epi128(_mm256_aesenclast_epi128(keys, zero), zero)
+    #[inline(always)]
+    fn xor(self, a: __m256i, b: __m256i) -> __m256i {
+        with_vaes!(_mm256_xor_si256(a, b))
     }
 
-    /// Like [`expand_and_encrypt`](super::expand_and_encrypt), but with VAES.
-    pub(super) fn expand_and_encrypt<const M: usize>(keys: &[Block; LANES], blocks: &mut [[Block; M]; LANES]) {
-        let mut keys = load_keys(keys);
-        let mut states = [[_mm256_setzero_si256(); M]; PAIRS];
-        for ((states, key), [first, second]) in states.iter_mut().zip(&keys).zip(blocks.as_chunks().0) {
-            for ((state, first), second) in states.iter_mut().zip(first).zip(second) {
-                *state = _mm256_xor_si256(load(first, second), *key);
-            }
-        }
-        for constant in ROUND_CONSTANTS {
-            for (states, key) in states.iter_mut().zip(&mut keys) {
-                *key = next_round_keys(*key, constant);
-                for state in states {
-                    *state = _mm256_aesenc_epi128(*state, *key);
-                }
-            }
-        }
-        for ((states, key), [first, second]) in states.iter_mut().zip(keys).zip(blocks.as_chunks_mut().0) {
-            let key = next_round_keys(key, LAST_CONSTANT);
-            for ((state, first), second) in states.iter_mut().zip(first).zip(second) {
-                store(_mm256_aesenclast_epi128(*state, key), first, second);
-            }
-        }
+    #[inline(always)]
+    fn encrypt_round(self, state: __m256i, key: __m256i) -> __m256i {
+        with_vaes!(_mm256_aesenc_epi128(state, key))
     }
 
-    /// Like [`expand_and_decrypt`](super::expand_and_decrypt), but with VAES.
-    pub(super) fn expand_and_decrypt(keys: &[Block; LANES], blocks: &mut [Block; LANES]) {
-        let first = load_keys(keys);
-        let mut expanded = RoundKeys::<LANES>::none();
-        let mut keys = first;
-        for (round, constant) in expanded.rounds.iter_mut().zip(ROUND_CONSTANTS) {
-            for (key, kept) in keys.iter_mut().zip(round.as_chunks_mut().0) {
-                *key = next_round_keys(*key, constant);
-                store_numbers(*key, kept);
-            }
-        }
-        let mut states = load_keys(blocks);
-        for (state, key) in states.iter_mut().zip(keys) {
-            *state = _mm256_xor_si256(*state, next_round_keys(key, LAST_CONSTANT));
-        }
-        for round in expanded.rounds.iter().rev() {
-            for (state, kept) in states.iter_mut().zip(round.as_chunks().0) {
-                *state = _mm256_aesdec_epi128(*state, inverse_mix(load_numbers(kept)));
-            }
-        }
-        for ((state, key), [one, two]) in states.into_iter().zip(first).zip(blocks.as_chunks_mut().0) {
-            store(_mm256_aesdeclast_epi128(state, key), one, two);
-        }
+    #[inline(always)]
+    fn encrypt_last(self, state: __m256i, key: __m256i) -> __m256i {
+        with_vaes!(_mm256_aesenclast_epi128(state, key))
     }
 
-    #[inline]
-    fn load_keys(keys: &[Block; LANES]) -> [Pair; PAIRS] {
-        let mut pairs = [_mm256_setzero_si256(); PAIRS];
-        for (pair, [first, second]) in pairs.iter_mut().zip(keys.as_chunks().0) {
-            *pair = load(first, second);
+    #[inline(always)]
+    fn decrypt_round(self, state: __m256i, key: __m256i) -> __m256i {
+        with_vaes!(_mm256_aesdec_epi128(state, key))
+    }
+
+    #[inline(always)]
+    fn decrypt_last(self, state: __m256i, key: __m256i) -> __m256i {
+        with_vaes!(_mm256_aesdeclast_epi128(state, key))
+    }
+
+    /// VAES has no instruction for InvMixColumns. So this method applies the last encryption round and then a decryption
+    /// round, both with a key of zeros. The decryption round undoes the encryption round, and then applies
+    /// InvMixColumns.
+    #[inline(always)]
+    fn inverse_mix(self, key: __m256i) -> __m256i {
+        with_vaes!({
+            let zero = _mm256_setzero_si256();
+            _mm256_aesdec_epi128(_mm256_aesenclast_epi128(key, zero), zero)
+        })
+    }
+
+    #[inline(always)]
+    fn next_round_key(self, key: __m256i, constant: u32) -> __m256i {
+        with_vaes!({
+            // Rotates the last word of each key (RotWord), and copies the result into each column.
+            let rotated = _mm256_shuffle_epi8(key, _mm256_set1_epi32(0x0C0F_0E0D));
+            let words = _mm256_aesenclast_epi128(rotated, _mm256_set1_epi32(constant.cast_signed()));
+            let pairs = _mm256_xor_si256(key, _mm256_bslli_epi128::<4>(key));
+            let sums = _mm256_xor_si256(pairs, _mm256_bslli_epi128::<8>(pairs));
+            _mm256_xor_si256(sums, words)
+        })
+    }
+
+    #[inline(always)]
+    fn double_each(self, blocks: __m256i) -> __m256i {
+        let [first, second] = self.split(blocks);
+        self.join(self.0.double_each(first), self.0.double_each(second))
+    }
+
+    #[inline(always)]
+    fn select_byte(self, blocks: __m256i, index: u8) -> __m256i {
+        with_vaes!(_mm256_shuffle_epi8(blocks, _mm256_set1_epi8(index.cast_signed())))
+    }
+
+    #[inline(always)]
+    fn high_nibbles(self, bytes: __m256i) -> __m256i {
+        with_vaes!(_mm256_srli_epi16::<4>(bytes))
+    }
+
+    /// The highest bit of each byte is the mask.
+    #[inline(always)]
+    fn masks(self, nibbles: __m256i) -> [__m256i; 4] {
+        with_vaes!({
+            let eight = _mm256_slli_epi16::<4>(nibbles);
+            let four = _mm256_add_epi8(eight, eight);
+            let two = _mm256_add_epi8(four, four);
+            [_mm256_add_epi8(two, two), two, four, eight]
+        })
+    }
+
+    #[inline(always)]
+    fn choose(self, even: __m256i, odd: __m256i, mask: __m256i) -> __m256i {
+        with_vaes!(_mm256_blendv_epi8(even, odd, mask))
+    }
+}
+
+impl OnceAes for Wide {
+    #[inline(always)]
+    fn within<T>(self, compute: impl FnOnce() -> T) -> T {
+        #[target_feature(enable = "vaes,avx2,aes")]
+        fn run<T>(compute: impl FnOnce() -> T) -> T {
+            compute()
         }
-        pairs
+
+        with_vaes!(run(compute))
     }
 
-    #[inline]
-    fn load_numbers(numbers: &[u128; 2]) -> Pair {
-        // SAFETY: the load reads only the 32 bytes of the two numbers, and needs no alignment.
-        unsafe { _mm256_loadu_si256(numbers.as_ptr().cast()) }
+    #[inline(always)]
+    fn encrypt_by<const N: usize, const M: usize>(self, keys: [Block; N], blocks: [[Block; N]; M]) -> [[Block; N]; M] {
+        self.0.encrypt_by(keys, blocks)
     }
 
-    #[inline]
-    fn store_numbers(pair: Pair, numbers: &mut [u128; 2]) {
-        // SAFETY: the store writes only the 32 bytes of the two numbers, and needs no alignment.
-        unsafe { _mm256_storeu_si256(numbers.as_mut_ptr().cast(), pair) }
+    #[inline(always)]
+    fn decrypt(self, key: Block, block: Block) -> Block {
+        self.0.decrypt(key, block)
+    }
+
+    #[inline(always)]
+    fn chain<C: Chain>(self, key: Block, chain: C) -> C::Output {
+        self.0.chain(key, chain)
+    }
+
+    #[inline(always)]
+    fn double(self, block: Block) -> Block {
+        self.0.double(block)
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: &[u128; 16], index: u8) -> Block {
+        self.0.look_up(table, index)
+    }
+}
+
+impl LaneAes for Wide {
+    type Lanes = [__m256i; LANES / 2];
+
+    #[inline(always)]
+    fn load_lanes(self, blocks: &[Block; LANES]) -> Self::Lanes {
+        let mut lanes = [self.spread(0); LANES / 2];
+        for (pair, [first, second]) in lanes.iter_mut().zip(blocks.as_chunks().0) {
+            *pair = self.join(self.0.load(first), self.0.load(second));
+        }
+        lanes
+    }
+
+    #[inline(always)]
+    fn store_lanes(self, lanes: Self::Lanes) -> [Block; LANES] {
+        let mut blocks = [[0; 16]; LANES];
+        for (pair, blocks) in lanes.into_iter().zip(blocks.as_chunks_mut().0) {
+            let [first, second] = self.split(pair);
+            *blocks = [self.0.store(first), self.0.store(second)];
+        }
+        blocks
+    }
+
+    #[inline(always)]
+    fn xor_lanes(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes {
+        xor_each(self, a, &b)
+    }
+
+    #[inline(always)]
+    fn double_lanes(self, lanes: Self::Lanes) -> Self::Lanes {
+        double_lanes(self, lanes)
+    }
+
+    #[inline(always)]
+    fn encrypt_lanes<const M: usize>(self, keys: Self::Lanes, blocks: [Self::Lanes; M]) -> [Self::Lanes; M] {
+        expand_and_encrypt(self, keys, blocks)
+    }
+
+    #[inline(always)]
+    fn decrypt_lanes(self, keys: Self::Lanes, blocks: Self::Lanes) -> Self::Lanes {
+        decrypt(self, &expand(self, keys), blocks)
+    }
+
+    #[inline(always)]
+    fn look_up_lanes(self, table: &Table, mut numbers: Self::Lanes, byte: u8, low: bool) -> Self::Lanes {
+        for (pair, number) in numbers.iter_mut().enumerate() {
+            let bytes = self.select_byte(*number, byte);
+            let nibbles = if low { bytes } else { self.high_nibbles(bytes) };
+            let load = |row: &[Block; LANES]| match row.as_chunks().0.get(pair) {
+                Some([first, second]) => self.join(self.0.load(first), self.0.load(second)),
+                None => self.spread(0),
+            };
+            *number = look_up(self, table, nibbles, load);
+        }
+        numbers
     }
 }
