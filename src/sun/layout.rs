@@ -51,6 +51,8 @@ pub struct SdmLayout {
     pub(crate) enc_reserve: usize,
     /// The offset of the tamper status in the plaintext of `{enc}`.
     pub(crate) tt_at: Option<usize>,
+    /// The index in `elements` of the first element after `[[`, or [`MAX_ELEMENTS`] if the MAC input is always empty.
+    pub(crate) window_from: usize,
     /// `true` if `{tt}` is between `[[` and `{mac}`, so that the MAC covers `{tt}`. Always `false` for an NTAG 22x: the
     /// template has no `[[`, although the MAC of this chip always covers `{tt}`.
     pub(crate) tt_in_window: bool,

@@ -254,6 +254,7 @@ impl SdmLayout {
             enc_chars: None,
             enc_reserve: 0,
             tt_at: None,
+            window_from: MAX_ELEMENTS,
             tt_in_window: false,
         }
     }

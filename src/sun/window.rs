@@ -3,7 +3,7 @@
 use core::iter;
 
 use super::error::Field;
-use super::layout::{ElementKind, SdmLayout};
+use super::layout::{ElementKind, MAX_ELEMENTS, SdmLayout};
 use super::received::Received;
 use crate::cipher::Chunk;
 
@@ -37,24 +37,21 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
 
 /// Returns the MAC input of a tap: the text between `[[` and the hexadecimal digits of `{mac}`.
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = Chunk> {
-    let mut elements = layout.elements().enumerate();
-    // This call of `any` skips the elements up to and including `[[`. Without `[[`, the MAC input is empty.
-    let mut ended = !elements.any(|(_, element)| matches!(element.kind, ElementKind::MacInput));
+    let mut index = layout.window_from;
     let mut value = None;
     input(iter::from_fn(move || {
         if let Some(value) = value.take() {
             return Some(value);
         }
-        if ended {
-            return None;
-        }
-        let (index, element) = elements.next()?;
+        let element = layout.elements.get(index)?;
         let field = if let ElementKind::Value(field) = element.kind { Some(field) } else { None };
-        // The MAC covers the static text before `{mac}`, but not the hexadecimal digits of the MAC itself.
-        ended = field == Some(Field::SdmMac);
-        if !ended {
+        if field == Some(Field::SdmMac) {
+            // The MAC covers the static text before `{mac}`, but not the hexadecimal digits of the MAC itself.
+            index = MAX_ELEMENTS;
+        } else {
             let digits = !matches!(field, Some(Field::TtStatus | Field::Captured));
             value = received.text(layout, index).map(|text| (text, digits));
+            index = index.saturating_add(1);
         }
         Some((layout.text(element.text), false))
     }))

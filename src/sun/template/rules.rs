@@ -4,7 +4,7 @@
 use super::chars::is_name_byte;
 use super::error::LayoutError;
 use crate::sun::error::Field;
-use crate::sun::layout::{ElementKind, LayoutElement, SdmLayout};
+use crate::sun::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, SdmLayout};
 use crate::sun::span::Span;
 use crate::value::Scheme;
 
@@ -22,13 +22,17 @@ impl SdmLayout {
         let mut window = false;
         let mut names = 0u8;
         let mut elements: &[LayoutElement] = &self.elements;
+        let mut following: usize = 0;
         while let [element, rest @ ..] = elements {
             elements = rest;
+            let index = following;
+            following = index.saturating_add(1);
             let twice = match element.kind {
                 ElementKind::MacInput if window => return Err(LayoutError::RepeatedMacInput),
                 ElementKind::MacInput if mac => return Err(LayoutError::MacInputAfterMac),
                 ElementKind::MacInput => {
                     window = true;
+                    self.window_from = following;
                     continue;
                 }
                 ElementKind::End => break,
@@ -52,7 +56,12 @@ impl SdmLayout {
                         }
                         replace(&mut enc)
                     }
-                    Field::SdmMac => replace(&mut mac),
+                    Field::SdmMac => {
+                        if self.window_from == index && element.text.len() == 0 {
+                            self.window_from = MAX_ELEMENTS;
+                        }
+                        replace(&mut mac)
+                    }
                     Field::Captured => {
                         if self.name_in(element.name, rest) {
                             return Err(LayoutError::RepeatedName);
