@@ -54,6 +54,57 @@ pub(crate) fn lane_engine() -> LaneEngine {
     }
 }
 
+/// Runs a computation with keys that are used once, and wipes what it leaves. In `compute!(|aes| ..)`, `aes` is an
+/// [`OnceAes`].
+///
+/// This is a macro and not a function, because the type of `aes` depends on the processor. With `accel`, blocks stay in
+/// registers if the compiler inlines the computation into a function that may use the AES instructions. So every function
+/// that gets `aes` is always inlined.
+macro_rules! compute {
+    (|$aes:ident| $body:expr) => {
+        match $crate::cipher::backend::engine() {
+            $crate::cipher::backend::Engine::Soft($aes) => $crate::cipher::once::OnceAes::within(
+                $aes,
+                #[inline(always)]
+                || $body,
+            ),
+            #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+            $crate::cipher::backend::Engine::Hard($aes) => $crate::cipher::once::OnceAes::within(
+                $aes,
+                #[inline(always)]
+                || $body,
+            ),
+        }
+    };
+}
+pub(crate) use compute;
+
+/// Runs a computation with several keys that are used once, like [`compute!`].
+macro_rules! compute_lanes {
+    (|$aes:ident| $body:expr) => {
+        match $crate::cipher::backend::lane_engine() {
+            $crate::cipher::backend::LaneEngine::Soft($aes) => $crate::cipher::once::OnceAes::within(
+                $aes,
+                #[inline(always)]
+                || $body,
+            ),
+            #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+            $crate::cipher::backend::LaneEngine::Hard($aes) => $crate::cipher::once::OnceAes::within(
+                $aes,
+                #[inline(always)]
+                || $body,
+            ),
+            #[cfg(all(feature = "accel", target_arch = "x86_64"))]
+            $crate::cipher::backend::LaneEngine::Wide($aes) => $crate::cipher::once::OnceAes::within(
+                $aes,
+                #[inline(always)]
+                || $body,
+            ),
+        }
+    };
+}
+pub(crate) use compute_lanes;
+
 /// Returns `true` if it is faster to process several keys in parallel than one by one.
 pub(crate) fn side_by_side() -> bool {
     !matches!(lane_engine(), LaneEngine::Soft(_))
@@ -90,8 +141,8 @@ mod tests {
     use super::*;
     use crate::cipher::block::{BlockEncrypt as _, LANES};
     use crate::cipher::cmac::tests::{random_blocks, take};
-    use crate::cipher::lanes::{LaneAes as _, Table, compute_lanes, decrypt_by_each};
-    use crate::cipher::once::{OnceAes as _, compute};
+    use crate::cipher::lanes::decrypt_by_each;
+    use crate::cipher::once::{LaneAes as _, OnceAes as _, Table};
 
     const KEY: Block = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
 

@@ -2,6 +2,8 @@
 
 use core::hint::black_box;
 
+use dbl::Dbl;
+
 /// One block of the cipher, or one key.
 pub(crate) type Block = [u8; 16];
 
@@ -71,6 +73,12 @@ pub(crate) fn chunks(mut message: impl Iterator<Item = u8>) -> impl Iterator<Ite
 pub(crate) fn xor(mut block: Block, other: Block) -> Block {
     block.iter_mut().zip(other).for_each(|(byte, other)| *byte ^= other);
     block
+}
+
+/// Doubles a block in GF(2^128) without branching on its value.
+#[inline]
+pub(super) fn double(block: Block) -> Block {
+    aes::Block::from(block).dbl().into()
 }
 
 /// Returns a mask for the bit `bit` of `index`. If this bit is 1, all bits of the mask are 1. Otherwise, the mask is 0.

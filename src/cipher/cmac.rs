@@ -6,12 +6,11 @@
 
 #![allow(clippy::inline_always, reason = "see `compute!`")]
 
-use dbl::Dbl;
 use zeroize::optimization_barrier;
 
-use super::backend::Encryptor;
-use super::block::{Block, BlockEncrypt, Chain, Chunk, xor};
-use super::once::{OnceAes, compute};
+use super::backend::{Encryptor, compute};
+use super::block::{Block, BlockEncrypt, Chain, Chunk, double, xor};
+use super::once::OnceAes;
 use super::wipe::Secret;
 
 /// If `true`, the code for prepared keys also handles keys that are used only once. Separate code for such keys is
@@ -238,12 +237,6 @@ impl<I: Iterator<Item = Chunk>> Chain for Of<'_, I> {
         }
         encrypt(xor(state, self.subkeys.last(chunk)))
     }
-}
-
-/// Doubles a block in GF(2^128) without branching on its value.
-#[inline(always)]
-pub(super) fn double(block: Block) -> Block {
-    aes::Block::from(block).dbl().into()
 }
 
 #[cfg(test)]

@@ -2,64 +2,10 @@
 
 #![allow(clippy::inline_always, reason = "see `compute!`")]
 
+use super::backend::compute_lanes;
 use super::block::{Block, Chunk, LANES};
 use super::cmac::Subkeys;
-use super::once::OnceAes;
-
-/// A cipher that processes several keys in parallel. [`compute_lanes!`] selects the implementation.
-pub(crate) trait LaneAes: OnceAes {
-    /// One block for each key.
-    type Lanes: Copy;
-
-    fn load_lanes(self, blocks: &[Block; LANES]) -> Self::Lanes;
-
-    fn store_lanes(self, lanes: Self::Lanes) -> [Block; LANES];
-
-    fn xor_lanes(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
-
-    /// Doubles each block in GF(2^128), for the subkeys of CMAC.
-    fn double_lanes(self, lanes: Self::Lanes) -> Self::Lanes;
-
-    /// Encrypts one or more blocks under each key.
-    fn encrypt_lanes<const M: usize>(self, keys: Self::Lanes, blocks: [Self::Lanes; M]) -> [Self::Lanes; M];
-
-    /// Decrypts one block under each key.
-    fn decrypt_lanes(self, keys: Self::Lanes, blocks: Self::Lanes) -> Self::Lanes;
-
-    /// For each key, returns one of the 16 blocks in its column of `table`. The index of the block is a nibble of the
-    /// byte at the offset `byte` of `numbers`: the low nibble if `low` is `true`, and the high nibble otherwise. Always
-    /// reads the whole table.
-    fn look_up_lanes(self, table: &Table, numbers: Self::Lanes, byte: u8, low: bool) -> Self::Lanes;
-}
-
-/// Sixteen blocks for each key: `table[index][key]`.
-pub(crate) type Table = [[Block; LANES]; 16];
-
-/// Runs a computation with several keys that are used once, like [`compute!`](super::once::compute).
-macro_rules! compute_lanes {
-    (|$aes:ident| $body:expr) => {
-        match $crate::cipher::backend::lane_engine() {
-            $crate::cipher::backend::LaneEngine::Soft($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
-            #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
-            $crate::cipher::backend::LaneEngine::Hard($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
-            #[cfg(all(feature = "accel", target_arch = "x86_64"))]
-            $crate::cipher::backend::LaneEngine::Wide($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
-        }
-    };
-}
-pub(crate) use compute_lanes;
+use super::once::LaneAes;
 
 /// Decrypts the block `blocks[i]` under `keys[i]`.
 pub(crate) fn decrypt_by_each(keys: &[Block; LANES], blocks: &[Block; LANES]) -> [Block; LANES] {

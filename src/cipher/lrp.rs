@@ -14,10 +14,11 @@ use core::fmt;
 
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
+use super::backend::compute;
 use super::block::{Block, BlockEncrypt, LANES, chunks};
 use super::cmac::Cmac;
-use super::lanes::{LaneAes, LaneEncrypt, Table};
-use super::once::{OnceAes, compute};
+use super::lanes::LaneEncrypt;
+use super::once::{LaneAes, OnceAes, Table};
 use super::wipe::Secret;
 
 /// A value of this type proves that this build supports LRP. Without the feature `lrp`, this type has no values, so the
@@ -52,7 +53,7 @@ pub fn plaintexts(key: &[u8; 16]) -> [[u8; 16]; 16] {
 
 /// Fills `plaintexts` with the secret blocks that NXP calls the plaintexts of a key. `set` converts each plaintext to
 /// the stored type.
-#[inline(always)]
+#[cfg_attr(feature = "accel", inline(always))]
 fn fill<'p, P: 'p>(
     aes: impl OnceAes,
     key: &Block,
@@ -77,7 +78,7 @@ pub fn updated_key(key: &[u8; 16], index: u8) -> [u8; 16] {
 }
 
 /// Computes an [`updated_key`] inside of [`compute!`].
-#[inline(always)]
+#[cfg_attr(feature = "accel", inline(always))]
 fn update(aes: impl OnceAes, key: &Block, index: u8) -> Block {
     let mut secret = aes.encrypt(*key, OUT);
     for _ in 0..index {
@@ -102,7 +103,7 @@ pub(crate) struct LrpLanes<A: LaneAes> {
 }
 
 impl<A: LaneAes> LrpLanes<A> {
-    #[inline(always)]
+    #[cfg_attr(feature = "accel", inline(always))]
     pub(crate) fn new(aes: A, enabled: Enabled, keys: A::Lanes) -> Self {
         let (next, out) = (aes.load_lanes(&[NEXT; LANES]), aes.load_lanes(&[OUT; LANES]));
         let [mut secrets, update_secrets] = aes.encrypt_lanes(keys, [next, out]);
@@ -115,7 +116,7 @@ impl<A: LaneAes> LrpLanes<A> {
         Self { plaintexts, updated_keys, _enabled: enabled }
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "accel", inline(always))]
     fn eval(&self, aes: A, numbers: A::Lanes) -> A::Lanes {
         let mut states = self.updated_keys;
         for byte in 0..16 {
@@ -129,7 +130,7 @@ impl<A: LaneAes> LrpLanes<A> {
 }
 
 impl<A: LaneAes> LaneEncrypt<A> for LrpLanes<A> {
-    #[inline(always)]
+    #[cfg_attr(feature = "accel", inline(always))]
     fn encrypt<const M: usize>(&self, aes: A, blocks: [A::Lanes; M]) -> [A::Lanes; M] {
         let mut states = blocks;
         for state in &mut states {
@@ -168,7 +169,7 @@ impl Lrp {
     }
 
     /// Evaluates LRP like [`eval`](Self::eval) inside of [`compute!`].
-    #[inline(always)]
+    #[cfg_attr(feature = "accel", inline(always))]
     fn walk(&self, aes: impl OnceAes, nibbles: impl IntoIterator<Item = u8>, finalize: bool) -> Block {
         let mut state = self.updated_key;
         for nibble in nibbles {
@@ -211,7 +212,7 @@ impl Lrp {
     }
 
     /// Computes the key for one block from the counter, and increments the counter.
-    #[inline(always)]
+    #[cfg_attr(feature = "accel", inline(always))]
     fn block_key(&self, aes: impl OnceAes, counter: &mut [u8]) -> Block {
         let key = self.walk(aes, nibbles(counter), true);
         for byte in counter.iter_mut().rev() {
@@ -233,7 +234,7 @@ impl Cmac<Lrp> {
         compute!(|aes| Self::start(aes, enabled, key))
     }
 
-    #[inline(always)]
+    #[cfg_attr(feature = "accel", inline(always))]
     fn start(aes: impl OnceAes, enabled: Enabled, key: &Block) -> Self {
         let [[secret], [update_secret]] = aes.encrypt_by([*key], [[NEXT], [OUT]]);
         let [[first, updated_key], [secret, _]] = aes.encrypt_by([secret, update_secret], [[OUT, OUT], [NEXT, OUT]]);
@@ -291,7 +292,7 @@ impl fmt::Debug for Lrp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cipher::lanes::compute_lanes;
+    use crate::cipher::backend::compute_lanes;
 
     /// Encrypting under several keys in parallel gives the same results as encrypting under one key at a time.
     #[test]

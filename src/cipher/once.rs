@@ -1,10 +1,10 @@
-//! Keys that are used once: their round keys are computed for one computation, and wiped after it.
+//! Defines traits for keys that are used once. Their round keys are computed for one computation, and wiped after it.
 
 #![allow(clippy::inline_always, reason = "see `compute!`")]
 
-use super::block::{Block, Chain};
+use super::block::{Block, Chain, LANES};
 
-/// A cipher for keys that are used once. [`compute!`] selects the implementation.
+/// A cipher for keys that are used once. `compute!` selects the implementation.
 pub(crate) trait OnceAes: Copy {
     /// Runs a computation that uses this cipher, and wipes what it leaves.
     fn within<T>(self, compute: impl FnOnce() -> T) -> T;
@@ -33,27 +33,31 @@ pub(crate) trait OnceAes: Copy {
     fn look_up(self, table: &[u128; 16], index: u8) -> Block;
 }
 
-/// Runs a computation with keys that are used once, and wipes what it leaves. In `compute!(|aes| ..)`, `aes` is an
-/// [`OnceAes`].
-///
-/// This is a macro and not a function, because the type of `aes` depends on the processor. With `accel`, blocks stay in
-/// registers if the compiler inlines the computation into a function that may use the AES instructions. So every function
-/// that gets `aes` is always inlined.
-macro_rules! compute {
-    (|$aes:ident| $body:expr) => {
-        match $crate::cipher::backend::engine() {
-            $crate::cipher::backend::Engine::Soft($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
-            #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
-            $crate::cipher::backend::Engine::Hard($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
-        }
-    };
+/// A cipher that processes several keys in parallel. `compute_lanes!` selects the implementation.
+pub(crate) trait LaneAes: OnceAes {
+    /// One block for each key.
+    type Lanes: Copy;
+
+    fn load_lanes(self, blocks: &[Block; LANES]) -> Self::Lanes;
+
+    fn store_lanes(self, lanes: Self::Lanes) -> [Block; LANES];
+
+    fn xor_lanes(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes;
+
+    /// Doubles each block in GF(2^128), for the subkeys of CMAC.
+    fn double_lanes(self, lanes: Self::Lanes) -> Self::Lanes;
+
+    /// Encrypts one or more blocks under each key.
+    fn encrypt_lanes<const M: usize>(self, keys: Self::Lanes, blocks: [Self::Lanes; M]) -> [Self::Lanes; M];
+
+    /// Decrypts one block under each key.
+    fn decrypt_lanes(self, keys: Self::Lanes, blocks: Self::Lanes) -> Self::Lanes;
+
+    /// For each key, returns one of the 16 blocks in its column of `table`. The index of the block is a nibble of the
+    /// byte at the offset `byte` of `numbers`: the low nibble if `low` is `true`, and the high nibble otherwise. Always
+    /// reads the whole table.
+    fn look_up_lanes(self, table: &Table, numbers: Self::Lanes, byte: u8, low: bool) -> Self::Lanes;
 }
-pub(crate) use compute;
+
+/// Sixteen blocks for each key: `table[index][key]`.
+pub(crate) type Table = [[Block; LANES]; 16];

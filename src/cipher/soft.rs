@@ -1,10 +1,8 @@
 //! Implements the block cipher with RustCrypto's crate `aes`. If the processor has AES instructions, the crate uses
 //! them. Otherwise, the crate uses constant-time code.
 
-use super::block::{Block, BlockEncrypt, Chain, LANES, halve, mask, xor};
-use super::cmac::double;
-use super::lanes::{LaneAes, Table};
-use super::once::OnceAes;
+use super::block::{Block, BlockEncrypt, Chain, LANES, double, halve, mask, xor};
+use super::once::{LaneAes, OnceAes, Table};
 use super::wipe::on_wiped_stack;
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;

@@ -3,12 +3,12 @@
 //! This module handles all differences between AES and LRP. Without the feature `lrp`, the type [`Enabled`] has no
 //! values, so [`Suite::Lrp`] cannot be constructed. The compiler then removes every branch for this variant.
 
-use super::backend::{Decryptor, Encryptor};
+use super::backend::{Decryptor, Encryptor, compute, compute_lanes};
 use super::block::{Block, BlockEncrypt as _, Chunk, LANES};
 use super::cmac::Cmac;
-use super::lanes::{CmacLanes, Keys, LaneAes, compute_lanes};
+use super::lanes::{CmacLanes, Keys};
 use super::lrp::{Enabled, Lrp, LrpLanes};
-use super::once::compute;
+use super::once::LaneAes;
 use super::wipe::Secret;
 use crate::value::Scheme;
 

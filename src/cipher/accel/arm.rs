@@ -9,7 +9,7 @@ use core::arch::aarch64::{
     vld1q_u8, vmulq_u8, vqtbl1q_u8, vreinterpretq_u8_u32, vshlq_n_u8, vshrq_n_u8, vst1q_u8, vtstq_u8,
 };
 
-use super::Vectors;
+use super::vectors::Vectors;
 use crate::cipher::block::Block;
 
 cpufeatures::new!(detected, "aes");

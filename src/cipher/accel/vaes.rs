@@ -10,10 +10,10 @@ use core::arch::x86_64::{
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::{Hard, Vectors, decrypt, double_lanes, expand, expand_and_encrypt, look_up, xor_each};
+use super::vectors::{Vectors, decrypt, double_lanes, expand, expand_and_encrypt, look_up, xor_each};
+use super::x86::Hard;
 use crate::cipher::block::{Block, Chain, LANES};
-use crate::cipher::lanes::{LaneAes, Table};
-use crate::cipher::once::OnceAes;
+use crate::cipher::once::{LaneAes, OnceAes, Table};
 
 // The `cpufeatures` crate detects VAES only together with AVX-512, but some processors have VAES without AVX-512.
 // `available` therefore queries CPUID directly.

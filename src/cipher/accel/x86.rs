@@ -10,7 +10,7 @@ use core::arch::x86_64::{
     _mm_slli_si128, _mm_srli_epi16, _mm_srli_epi64, _mm_storeu_si128, _mm_sub_epi64, _mm_xor_si128,
 };
 
-use super::Vectors;
+use super::vectors::Vectors;
 use crate::cipher::block::Block;
 
 cpufeatures::new!(detected, "aes", "avx");
