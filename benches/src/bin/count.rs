@@ -10,7 +10,8 @@
 
 use std::hint::black_box;
 
-use suntap::{SdmFileReadKey, VerifyError};
+use suntap::{SdmFileReadKey, SdmMetaReadKey, VerifyError, identify};
+use suntap_benches::peer::other_keys;
 use suntap_benches::{AES, FILE_DATA, LRP, Set};
 
 fn main() {
@@ -23,6 +24,7 @@ fn main() {
     };
     let set = Set::new(written, kind == "an10922");
     let (forged, short) = set.spoilt();
+    let keys: Vec<_> = other_keys(256).into_iter().map(SdmMetaReadKey::from_bytes).collect();
     for turn in 0..turns {
         match kind {
             "aes" | "lrp" | "file-data" => {
@@ -35,6 +37,11 @@ fn main() {
             }
             // Each turn verifies 256 taps.
             "batch" | "batch-lrp" => assert_eq!(set.ours_by_batch(black_box(set.samples())), set.samples().len()),
+            // Each turn tries 256 keys.
+            "identify" => {
+                let tap = set.layout.parse(black_box(&set.next().url)).unwrap();
+                assert!(identify::candidates(&tap, &keys).count() < keys.len());
+            }
             "parse" => {
                 black_box(set.layout.parse(black_box(&set.next().url)).unwrap().captured(""));
             }
