@@ -29,11 +29,12 @@ struct Taps {
 }
 
 impl Taps {
-    fn new(taps: usize, tags: usize) -> Self {
+    fn new(count: usize, tag_count: usize) -> Self {
         let mut random = Random(5);
         let meta_key = random.bytes();
-        let tags: Vec<_> =
-            (0..tags).map(|_| Tag { lrp: false, meta_key, file_key: random.bytes(), uid: random.bytes() }).collect();
+        let tags: Vec<_> = (0..tag_count)
+            .map(|_| Tag { lrp: false, meta_key, file_key: random.bytes(), uid: random.bytes() })
+            .collect();
         let url = |turn: usize| {
             let tap = Tap {
                 ctr: u32::try_from(turn / tags.len()).unwrap() + 1,
@@ -47,7 +48,7 @@ impl Taps {
             layout: SdmLayout::new(Scheme::Aes, AES.ours).unwrap(),
             meta_key,
             prepared: SdmMetaReadKey::from_bytes(meta_key).prepare(Scheme::Aes),
-            urls: (0..taps).map(url).collect(),
+            urls: (0..count).map(url).collect(),
             file_keys: tags.iter().map(|tag| (Uid::from_bytes(tag.uid), tag.file_key)).collect(),
         }
     }
@@ -75,7 +76,7 @@ impl Taps {
     }
 
     fn print_lines(&self) {
-        let hex = |key: &[u8; 16]| key.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |key: [u8; 16]| format!("{:032x}", u128::from_be_bytes(key));
         let mut out = BufWriter::new(stdout().lock());
         for (id, url) in self.urls.iter().enumerate() {
             let uid = self.layout.parse(url).unwrap().open(&self.prepared).unwrap().uid().unwrap();
@@ -83,8 +84,8 @@ impl Taps {
                 "id": id,
                 "url": url,
                 "template": AES.ours,
-                "meta_key": hex(&self.meta_key),
-                "file_key": hex(&self.file_keys[&uid]),
+                "meta_key": hex(self.meta_key),
+                "file_key": hex(self.file_keys[&uid]),
                 "store": "taps",
             });
             writeln!(out, "{line}").unwrap();
