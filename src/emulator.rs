@@ -80,7 +80,7 @@ impl EmulatedTag {
     ) -> Result<Self, SettingsError> {
         let mut tag = Self {
             layout: layout.clone(),
-            suite: Suite::of(layout.scheme()).ok_or(SettingsError::NoSdm)?,
+            suite: suite(layout)?,
             meta_key,
             file_key,
             uid,
@@ -268,6 +268,15 @@ impl EmulatedTag {
         (self.file, self.len, self.offsets) = (padded(file.iter().copied()), file.len(), offsets);
         Ok(())
     }
+}
+
+/// Returns the suite of the session keys. Returns an error for a chip that is not emulated.
+fn suite(layout: &SdmLayout) -> Result<Suite, SettingsError> {
+    #[cfg(feature = "ecdsa")]
+    if layout.scheme().is_signed() {
+        return Err(SettingsError::EccKey);
+    }
+    Suite::of(layout.scheme()).ok_or(SettingsError::NoSdm)
 }
 
 /// Returns the offset of the first `/`, `?` or `#` after the host and port of a URL, or the length of the URL if none

@@ -44,6 +44,8 @@ pub use counter::{
 };
 #[cfg(feature = "flash")]
 pub use counter::{FlashCounters, FlashError};
+#[cfg(feature = "ecdsa")]
+pub use key::TagPublicKey;
 pub use key::{
     ApplicationKey, FileReadKey, IssuerKey, MasterKey, MetaReadKey, PreparedFileReadKey, PreparedMetaReadKey,
     SdmFileReadKey, SdmMetaReadKey,

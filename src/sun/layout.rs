@@ -115,6 +115,15 @@ impl SdmLayout {
         }
     }
 
+    /// Returns the mirror that authenticates the tap.
+    pub(crate) const fn authenticator(&self) -> Field {
+        match self.scheme {
+            #[cfg(feature = "ecdsa")]
+            Scheme::Ecdsa => Field::Signature,
+            _ => Field::SdmMac,
+        }
+    }
+
     /// Returns `true` if the layout has this element.
     #[must_use]
     pub fn has(&self, wanted: Field) -> bool {
@@ -147,7 +156,7 @@ impl SdmLayout {
                 element.text.len() == 0 && matches!(element.kind, ElementKind::Value(field) if field == wanted)
             })
         };
-        next_is(Field::EncFileData) && next_is(Field::SdmMac)
+        next_is(Field::EncFileData) && next_is(self.authenticator())
     }
 
     /// Returns `true` if the taps of this layout carry a tamper status: `{tt}`, or a status inside `{enc}`.
@@ -182,7 +191,7 @@ impl SdmLayout {
 /// Returns the number of characters of a mirror, or `None` if the chip does not fix this number.
 pub(crate) const fn mirror_chars(scheme: Scheme, field: Field) -> Option<usize> {
     match (field, scheme) {
-        (Field::PiccData, _) => match Suite::of(scheme) {
+        (Field::PiccData, _) => match Suite::of_picc_data(scheme) {
             Some(suite) => Some(suite.picc_data_chars()),
             None => None,
         },
@@ -191,6 +200,8 @@ pub(crate) const fn mirror_chars(scheme: Scheme, field: Field) -> Option<usize> 
         (Field::TtStatus, Scheme::Suncmac) => Some(10),
         (Field::TtStatus, _) => Some(2),
         (Field::SdmMac, _) => Some(16),
+        #[cfg(feature = "ecdsa")]
+        (Field::Signature, _) => Some(128),
         (Field::EncFileData | Field::Captured, _) => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The MAC input: the text that SDMMAC covers. Source: NT4H2421Gx §9.3.8.
+//! The MAC input: the text that SDMMAC or the signature covers. Source: NT4H2421Gx §9.3.8.
 
 use core::{iter, slice};
 
@@ -29,11 +29,12 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
     })
 }
 
-/// Returns the MAC input of a tap: the text between `[[` and the hexadecimal digits of `{mac}`.
+/// Returns the MAC input of a tap: the text between `[[` and the hexadecimal digits of `{mac}` or `{sig}`.
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = u8> {
     let mut elements = layout.elements().enumerate();
     // This call of `any` skips the elements up to and including `[[`. Without `[[`, the MAC input is empty.
     let mut ended = !elements.any(|(_, element)| matches!(element.kind, ElementKind::MacInput));
+    let authenticator = layout.authenticator();
     let mut value = None;
     input(iter::from_fn(move || {
         if let Some(value) = value.take() {
@@ -45,7 +46,7 @@ pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl 
         let (index, element) = elements.next()?;
         let field = if let ElementKind::Value(field) = element.kind { Some(field) } else { None };
         // The MAC covers the static text before `{mac}`, but not the hexadecimal digits of the MAC itself.
-        ended = field == Some(Field::SdmMac);
+        ended = field == Some(authenticator);
         if !ended {
             let digits = !matches!(field, Some(Field::TtStatus | Field::Captured));
             value = received.text(layout, index).map(|text| (text, digits));

@@ -21,6 +21,8 @@ mod dialects;
 mod doctor_cases;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod doctor_measured;
+#[cfg(feature = "ecdsa")]
+mod ecdsa;
 #[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(all(feature = "flash", feature = "conformance"))]

@@ -18,6 +18,10 @@ impl SdmLayout {
     /// Checks the number, the order, the combination and the lengths of the elements, and returns the layout.
     /// `makes_mac` is `false` for a tag without cryptography.
     pub(super) const fn checked(mut self, makes_mac: bool) -> Result<Self, LayoutError> {
+        #[cfg(feature = "ecdsa")]
+        if makes_mac && let Err(error) = self.check_signed() {
+            return Err(error);
+        }
         let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
         let mut window = false;
         let mut names = 0u8;
@@ -53,6 +57,8 @@ impl SdmLayout {
                         replace(&mut enc)
                     }
                     Field::SdmMac => replace(&mut mac),
+                    #[cfg(feature = "ecdsa")]
+                    Field::Signature => replace(&mut mac),
                     Field::Captured => {
                         if self.name_in(element.name, rest) {
                             return Err(LayoutError::RepeatedName);
