@@ -70,6 +70,11 @@ impl TagPublicKey {
         }
     }
 
+    #[cfg(feature = "emulator")]
+    pub(crate) fn of(private_key: &p256::ecdsa::SigningKey) -> Self {
+        Self(*private_key.verifying_key())
+    }
+
     /// Returns the compressed form of the key: `02` or `03`, then x, MSB first.
     #[must_use]
     pub fn to_compressed(&self) -> [u8; 33] {

@@ -471,3 +471,93 @@ fn layouts_and_keys_are_text_in_configuration_files() {
     assert_eq!(to_value(key).unwrap(), json!(upper(&key.to_compressed())));
     assert!(from_value::<TagPublicKey>(json!("00")).is_err());
 }
+
+#[cfg(feature = "emulator")]
+mod emulated {
+    use suntap::SdmReadCtr;
+    use suntap::emulator::{EmulatedTag, TagPrivateKey};
+
+    use super::*;
+
+    fn key() -> TagPrivateKey {
+        TagPrivateKey::from_bytes([7; 32]).unwrap()
+    }
+
+    fn tag(layout: &SdmLayout, texts: &TagTexts<'_>) -> EmulatedTag {
+        let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
+        let (meta_key, file_key) = (SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY);
+        EmulatedTag::new_signing(layout, texts, meta_key, file_key, key(), uid).unwrap()
+    }
+
+    #[test]
+    fn emulated_tags_sign_their_taps() {
+        for template in [
+            PLAIN.template(),
+            PICC.template(),
+            "[[https://a.b/{:gpio}?e={picc}&f={enc:32}&s={sig}&q=0",
+            "https://a.b/?c=[[{ctr}{sig}",
+        ] {
+            let layout = SdmLayout::new(Scheme::Ecdsa, template).unwrap();
+            let texts = TagTexts {
+                captured: if template.contains("gpio") { &[("gpio", "I0c")] } else { &[] },
+                file_data: if template.contains("enc") { "hello" } else { "" },
+            };
+            let mut tag = tag(&layout, &texts).with_ctr(SdmReadCtr::new(9).unwrap());
+            let first = tag.tap().unwrap();
+            let uid = (!template.contains("{ctr}{sig}")).then(|| tag.uid());
+            assert_eq!(verify(&layout, &key().public_key(), &first), Ok((uid, 10)), "{first}");
+            assert_eq!(verify(&layout, &key().public_key(), &tag.tap().unwrap()), Ok((uid, 11)));
+            assert_eq!(verify(&layout, &recorded_key(), &first), Err(VerifyError::NotAuthentic));
+        }
+    }
+
+    /// The same tap always has the same signature, as RFC 6979 §3.2 requires. Computed with the crate `p256`.
+    #[test]
+    fn emulated_signatures_are_deterministic() {
+        let [first, second] = [(); 2].map(|()| tag(&PLAIN, &TagTexts::default()).tap().unwrap());
+        assert_eq!(first, second);
+        let expected = Signing::new(7).sign("https://ntag.nxp.com/xdna?m=04010203040506&c=000001&s=", "0401");
+        assert_eq!(&*first, expected);
+    }
+
+    /// A chip keeps its private key when it is set up again.
+    #[test]
+    fn the_private_key_stays() {
+        let mut tag = tag(&PLAIN, &TagTexts::default());
+        let (meta_key, file_key) = (SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY);
+        let aes = SdmLayout::new(Scheme::Aes, "https://a.b/?c={mac}").unwrap();
+        let refused = tag.personalise(&aes, &TagTexts::default(), meta_key.clone(), file_key.clone());
+        assert_eq!(refused, Err(SettingsError::EccKey));
+        tag.tap().unwrap();
+        tag.personalise(&PICC, &TagTexts::default(), meta_key, file_key).unwrap();
+        assert_eq!(verify(&PICC, &key().public_key(), &tag.tap().unwrap()), Ok((Some(tag.uid()), 1)));
+    }
+
+    #[test]
+    fn only_signed_layouts_need_a_private_key() {
+        let (meta_key, file_key) = (SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY);
+        let (texts, uid) = (TagTexts::default(), Uid::from_bytes([4; 7]));
+        let without = EmulatedTag::new(&PLAIN, &texts, meta_key.clone(), file_key.clone(), uid).map(|_| ());
+        assert_eq!(without, Err(SettingsError::EccKey));
+        let aes = SdmLayout::new(Scheme::Aes, "https://a.b/?c={mac}").unwrap();
+        let with = EmulatedTag::new_signing(&aes, &texts, meta_key, file_key, key(), uid).map(|_| ());
+        assert_eq!(with, Err(SettingsError::EccKey));
+        for wrong in [[0; 32], ORDER, [0xFF; 32]] {
+            assert!(TagPrivateKey::from_bytes(wrong).is_none());
+        }
+        assert_eq!(format!("{:?}", key()), "TagPrivateKey(secret)");
+    }
+}
+
+/// The doctor has no public keys. It names the signature, and does not look for a MAC.
+#[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
+#[test]
+fn the_doctor_names_a_signature() {
+    use suntap::diagnose::{self, Assumptions, Finding};
+
+    for (layout, index) in [(&PLAIN, 0), (&PICC, 1)] {
+        let assumptions = Assumptions { layout: Some(layout), ..Assumptions::about(recorded(index, "url")) };
+        let diagnosis = diagnose::diagnose(&assumptions);
+        assert!(diagnosis.findings().iter().any(|finding| matches!(finding, Finding::EccSignature)), "{diagnosis:?}");
+    }
+}
