@@ -97,7 +97,7 @@ impl EmulatedTag {
     }
 
     /// Creates a tag that signs its taps, like [`new`](Self::new). The layout must have the scheme
-    /// [`Scheme::Ecdsa`](crate::Scheme::Ecdsa).
+    /// [`Scheme::Ecdsa`].
     ///
     /// The emulator generates signatures as RFC 6979 describes: the same tap always has the same signature. A chip
     /// generates them with random numbers. `file_key` encrypts the file data if the layout has `{enc}`.

@@ -13,6 +13,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "certificate")]
+pub mod certificate;
 mod cipher;
 #[cfg(feature = "conformance")]
 pub mod conformance;

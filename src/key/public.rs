@@ -15,8 +15,9 @@ use crate::value::{CounterId, ParseError, Uid, hex};
 /// P-256.
 ///
 /// The private key never leaves the chip. Nobody can forge a tap with the public key, so it needs no protection from
-/// being read. It must be protected from being *replaced*: who can write a different public key into your records can
-/// forge taps. Read the key from the certificate of the chip when you enrol the tag.
+/// being read. Protect it from being *replaced*: anybody who can write a different public key into your records can
+/// forge taps. Read the key from the certificate of the chip when you enrol the tag, with `certificate::tag_public_key`
+/// (feature `certificate`).
 ///
 /// A signature proves the text that it covers, and nothing else. If the layout has `{picc}`, this text contains the
 /// *encrypted* UID and counter. A wrong SDMMetaReadKey can decrypt them to different values that look valid, with a
@@ -84,7 +85,7 @@ impl TagPublicKey {
     /// Returns the counter id of the tag with this UID and this public key, like
     /// [`PreparedFileReadKey::counter_id`](crate::PreparedFileReadKey::counter_id).
     ///
-    /// **This counter id is not a keyed pseudonym.** There is no secret in it: who knows the public key and the UID can
+    /// **This counter id is not a keyed pseudonym.** It contains no secret: anybody who knows the public key and the UID can
     /// compute it, and can find the tag in your store.
     ///
     /// The counter id is the first 16 bytes of a SHA-256 hash. The hash covers the text `suntap counter of P-256 key`, the

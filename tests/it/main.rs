@@ -11,6 +11,8 @@
 
 mod architecture;
 mod batch;
+#[cfg(feature = "certificate")]
+mod certificate;
 #[cfg(feature = "conformance")]
 mod conformance;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
