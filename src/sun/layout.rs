@@ -15,6 +15,11 @@ pub(crate) const MAX_NAMES: usize = 4;
 /// Maximum number of elements: `[[`, at most five mirrors, the `{:name}` elements and [`ElementKind::End`].
 pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
+/// The number of characters of SDMMAC.
+pub(crate) const MAC_CHARS: usize = 16;
+/// The number of characters of a signature: r and s, 32 bytes each.
+pub(crate) const SIGNATURE_CHARS: usize = 128;
+
 /// A parsed URL template: the static text of the URL, the positions of the mirrors, and the part of the URL that the
 /// MAC covers.
 ///
@@ -199,9 +204,9 @@ pub(crate) const fn mirror_chars(scheme: Scheme, field: Field) -> Option<usize> 
         (Field::SdmReadCtr, _) => Some(6),
         (Field::TtStatus, Scheme::Suncmac) => Some(10),
         (Field::TtStatus, _) => Some(2),
-        (Field::SdmMac, _) => Some(16),
+        (Field::SdmMac, _) => Some(MAC_CHARS),
         #[cfg(feature = "ecdsa")]
-        (Field::Signature, _) => Some(128),
+        (Field::Signature, _) => Some(SIGNATURE_CHARS),
         (Field::EncFileData | Field::Captured, _) => None,
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::error::Field;
-use super::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, SdmLayout};
+use super::layout::{ElementKind, LayoutElement, MAC_CHARS, MAX_ELEMENTS, SIGNATURE_CHARS, SdmLayout};
 use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
@@ -37,10 +37,9 @@ pub struct Mirrors<'a> {
 impl<'a> Mirrors<'a> {
     /// Returns the value that was sent for this field.
     pub(super) fn of(&self, layout: &SdmLayout, field: Field) -> Option<&'a str> {
-        let run_together = || {
-            let text = self.enc_mac.filter(|_| layout.has(Field::EncFileData))?;
-            Some(split_mac(text, layout.fixed_chars(layout.authenticator())?))
-        };
+        let chars = if layout.scheme().is_signed() { SIGNATURE_CHARS } else { MAC_CHARS };
+        let run_together =
+            || self.enc_mac.filter(|_| layout.has(Field::EncFileData)).map(|text| split_mac(text, chars));
         match field {
             Field::PiccData => self.picc_data,
             Field::Uid => self.uid,
