@@ -6,6 +6,8 @@
 //! and the ciphers. The emulator does not use the verifier's parser or the verifier's code for the MAC input. Tests
 //! with the emulator can therefore find mistakes in these two parts of the verifier.
 //!
+//! With the feature `ecdsa`, an emulated NTAG X DNA signs its taps: see `EmulatedTag::new_signing`.
+//!
 //! **Anybody can copy an emulated tag.** Give an emulated tag only keys that no real tag uses.
 //!
 //! ```
@@ -30,8 +32,15 @@
 use core::fmt;
 use core::ops::Deref;
 
+#[cfg(feature = "ecdsa")]
+use p256::ecdsa::signature::Signer as _;
+#[cfg(feature = "ecdsa")]
+use p256::ecdsa::{Signature, SigningKey};
+
 use crate::cipher::lrp::Lrp;
 use crate::cipher::{Block, BlockEncrypt as _, Encryptor, Secret, Suite, padded};
+#[cfg(feature = "ecdsa")]
+use crate::key::TagPublicKey;
 use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::fixed::MAX_URL;
 use crate::sun::layout::SdmLayout;
@@ -39,7 +48,7 @@ use crate::sun::mac::SdmMac;
 use crate::sun::session::{EncKey, MacKey};
 use crate::sun::settings::{Offsets, SettingsError, TagTexts};
 use crate::sun::template::{FILE_HEADER, FILE_SIZE};
-use crate::value::{SdmReadCtr, Uid, hex};
+use crate::value::{Scheme, SdmReadCtr, Uid, hex};
 
 /// An emulated tag.
 #[derive(Clone)]
@@ -48,6 +57,8 @@ pub struct EmulatedTag {
     suite: Suite,
     meta_key: SdmMetaReadKey,
     file_key: SdmFileReadKey,
+    #[cfg(feature = "ecdsa")]
+    private_key: Option<TagPrivateKey>,
     uid: Uid,
     ctr: SdmReadCtr,
     limit: SdmReadCtr,
@@ -69,9 +80,62 @@ impl EmulatedTag {
     /// the file data and the tamper status.
     ///
     /// # Errors
-    /// Returns [`SettingsError`] if the layout or the `texts` cannot be written to a chip, or if the layout describes
-    /// an NTAG 22x, which the emulator does not support.
+    /// Returns [`SettingsError`] if the layout or the `texts` cannot be written to a chip, if the layout describes an
+    /// NTAG 22x, which the emulator does not support, or if the layout has `{sig}`, which needs a private key.
     pub fn new(
+        layout: &SdmLayout,
+        texts: &TagTexts<'_>,
+        meta_key: SdmMetaReadKey,
+        file_key: SdmFileReadKey,
+        uid: Uid,
+    ) -> Result<Self, SettingsError> {
+        #[cfg(feature = "ecdsa")]
+        if layout.scheme().is_signed() {
+            return Err(SettingsError::EccKey);
+        }
+        Self::build(layout, texts, meta_key, file_key, uid)
+    }
+
+    /// Creates a tag that signs its taps, like [`new`](Self::new). The layout must have the scheme
+    /// [`Scheme::Ecdsa`].
+    ///
+    /// The emulator generates signatures as RFC 6979 describes: the same tap always has the same signature. A chip
+    /// generates them with random numbers. `file_key` encrypts the file data if the layout has `{enc}`.
+    ///
+    /// ```
+    /// use suntap::emulator::{EmulatedTag, TagPrivateKey};
+    /// use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagTexts, Uid, Verifier, sdm_layout};
+    ///
+    /// static LAYOUT: SdmLayout = sdm_layout!(Scheme::Ecdsa, "https://example.com/t?m=[[{uid}&c={ctr}&s={sig}");
+    ///
+    /// let key = TagPrivateKey::from_bytes([1; 32]).ok_or("not a private key")?;
+    /// let (meta_key, file_key) = (SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY);
+    /// let verifier = Verifier::new(&LAYOUT, (), key.public_key())?;
+    /// let uid = Uid::from_bytes([4, 1, 2, 3, 4, 5, 6]);
+    /// let mut tag = EmulatedTag::new_signing(&LAYOUT, &TagTexts::default(), meta_key, file_key, key, uid)?;
+    /// assert_eq!(verifier.verify(&tag.tap()?)?.uid(), Some(uid));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`SettingsError::EccKey`] if the layout has no `{sig}`, and otherwise the same errors as
+    /// [`new`](Self::new).
+    #[cfg(feature = "ecdsa")]
+    pub fn new_signing(
+        layout: &SdmLayout,
+        texts: &TagTexts<'_>,
+        meta_key: SdmMetaReadKey,
+        file_key: SdmFileReadKey,
+        private_key: TagPrivateKey,
+        uid: Uid,
+    ) -> Result<Self, SettingsError> {
+        if !layout.scheme().is_signed() {
+            return Err(SettingsError::EccKey);
+        }
+        Ok(Self { private_key: Some(private_key), ..Self::build(layout, texts, meta_key, file_key, uid)? })
+    }
+
+    fn build(
         layout: &SdmLayout,
         texts: &TagTexts<'_>,
         meta_key: SdmMetaReadKey,
@@ -80,9 +144,11 @@ impl EmulatedTag {
     ) -> Result<Self, SettingsError> {
         let mut tag = Self {
             layout: layout.clone(),
-            suite: Suite::of(layout.scheme()).ok_or(SettingsError::NoSdm)?,
+            suite: Suite::of(aes_scheme(layout)).ok_or(SettingsError::NoSdm)?,
             meta_key,
             file_key,
+            #[cfg(feature = "ecdsa")]
+            private_key: None,
             uid,
             ctr: SdmReadCtr::ZERO,
             limit: SdmReadCtr::MAX,
@@ -97,7 +163,8 @@ impl EmulatedTag {
     }
 
     /// Sets up the tag again, like [`new`](Self::new). The tag gets new keys, and its counter starts at 0 again. The
-    /// state of the seal does not change. A chip remembers forever that its seal was opened, even if the chip is set up
+    /// private key of a tag that signs its taps does not change, and the new layout must also have `{sig}`. The state of
+    /// the seal does not change. A chip remembers forever that its seal was opened, even if the chip is set up
     /// again.
     ///
     /// # Errors
@@ -109,6 +176,12 @@ impl EmulatedTag {
         meta_key: SdmMetaReadKey,
         file_key: SdmFileReadKey,
     ) -> Result<(), SettingsError> {
+        #[cfg(feature = "ecdsa")]
+        if let Some(private_key) = self.private_key.clone() {
+            let fresh = Self::new_signing(layout, texts, meta_key, file_key, private_key, self.uid)?;
+            *self = Self { seal: self.seal, seed: self.seed, ..fresh };
+            return Ok(());
+        }
         let fresh = Self::new(layout, texts, meta_key, file_key, self.uid)?;
         *self = Self { seal: self.seal, seed: self.seed, ..fresh };
         Ok(())
@@ -209,7 +282,7 @@ impl EmulatedTag {
         let letter = |open| if open { b'O' } else { b'C' };
         let status = self.seal.map_or(*b"II", |(ever, now)| [letter(ever), letter(now)]);
         put(&mut file, offsets.tt_status, &status);
-        let key = self.file_key.prepare(self.layout.scheme());
+        let key = self.file_key.prepare(aes_scheme(&self.layout));
         let enc_key = uid.zip(counted).and_then(|(uid, ctr)| EncKey::derive(&key, uid, ctr));
         if let (Some(at), Some(enc_key)) = (offsets.enc, enc_key) {
             let mut blocks = [[0; 16]; 8];
@@ -221,8 +294,17 @@ impl EmulatedTag {
         }
         let covered = file.get(offsets.mac_input.unwrap_or(offsets.mac)..offsets.mac).unwrap_or_default();
         let mac = MacKey::derive(&key, uid, counted).map(|key| SdmMac::truncate(&key.cmac(covered)));
+        #[cfg(feature = "ecdsa")]
+        let (signature, mac) = match &self.private_key {
+            Some(TagPrivateKey(private_key)) => (Some(private_key.sign(covered)), None),
+            None => (None::<Signature>, mac),
+        };
         if let Some(mac) = mac {
             put_digits(&mut file, offsets.mac, mac.as_bytes());
+        }
+        #[cfg(feature = "ecdsa")]
+        if let Some(signature) = signature {
+            put_digits(&mut file, offsets.mac, &signature.to_bytes());
         }
 
         // The file has a one-byte URI code in place of the URL's beginning (for example `https://`), so add the
@@ -268,6 +350,11 @@ impl EmulatedTag {
         (self.file, self.len, self.offsets) = (padded(file.iter().copied()), file.len(), offsets);
         Ok(())
     }
+}
+
+/// Returns the scheme of the file-read key. A tag that signs its taps has a file-read key for `{enc}`.
+fn aes_scheme(layout: &SdmLayout) -> Scheme {
+    if layout.scheme().is_signed() { Scheme::Aes } else { layout.scheme() }
 }
 
 /// Returns the offset of the first `/`, `?` or `#` after the host and port of a URL, or the length of the URL if none
@@ -319,6 +406,37 @@ impl fmt::Debug for EmulatedTag {
             .field("uid", &self.uid)
             .field("ctr", &self.ctr)
             .finish_non_exhaustive()
+    }
+}
+
+/// The private key of an emulated tag that signs its taps. A real chip generates this key and never reveals it.
+///
+/// The key is wiped on drop, and `Debug` does not show it.
+#[cfg(feature = "ecdsa")]
+#[derive(Clone)]
+pub struct TagPrivateKey(SigningKey);
+
+#[cfg(feature = "ecdsa")]
+impl TagPrivateKey {
+    /// Creates a private key from 32 bytes, MSB first. Returns `None` if the number is 0, or is not less than the order
+    /// of the curve P-256.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 32]) -> Option<Self> {
+        let bytes = Secret(bytes);
+        SigningKey::from_slice(&bytes.0).ok().map(Self)
+    }
+
+    /// Returns the public key, with which the taps of the tag are verified.
+    #[must_use]
+    pub fn public_key(&self) -> TagPublicKey {
+        TagPublicKey::of(&self.0)
+    }
+}
+
+#[cfg(feature = "ecdsa")]
+impl fmt::Debug for TagPrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TagPrivateKey(secret)")
     }
 }
 

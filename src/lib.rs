@@ -13,6 +13,8 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "certificate")]
+pub mod certificate;
 mod cipher;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -44,6 +46,8 @@ pub use counter::{
 };
 #[cfg(feature = "flash")]
 pub use counter::{FlashCounters, FlashError};
+#[cfg(feature = "ecdsa")]
+pub use key::TagPublicKey;
 pub use key::{
     ApplicationKey, FileReadKey, IssuerKey, MasterKey, MetaReadKey, PreparedFileReadKey, PreparedMetaReadKey,
     SdmFileReadKey, SdmMetaReadKey,

@@ -1,7 +1,7 @@
 //! Implements `Serialize` and `Deserialize` (feature `serde`). Most types are serialized as their `Display` text, and
 //! deserialized with `FromStr`.
 //!
-//! Keys can be deserialized but not serialized. The errors of this module never contain the text of a key. However, the
+//! Secret keys can be deserialized but not serialized. The errors of this module never contain the text of a key. However, the
 //! crate that parses the configuration file may put the key into its own error. For example, the `Display` output of an
 //! error of the crate `toml` shows the line with the key. The `message()` of a `toml` error does not show the line.
 
@@ -13,6 +13,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::kdf::ecode::{ECode, ServerSecret};
+#[cfg(feature = "ecdsa")]
+use crate::key::TagPublicKey;
 use crate::key::{ApplicationKey, IssuerKey, MasterKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::{MAX_TEMPLATE, SdmLayout};
 use crate::value::{CounterId, Scheme, SdmReadCtr, Uid, UnixMillis};
@@ -70,6 +72,9 @@ from_text! {
     ECode: "an eCode of 26 characters",
 }
 
+#[cfg(feature = "ecdsa")]
+from_text!(TagPublicKey: "a public key of 66 or 130 hexadecimal digits");
+
 macro_rules! to_text {
     ($($name:ty)*) => {$(
         impl Serialize for $name {
@@ -81,6 +86,8 @@ macro_rules! to_text {
 }
 
 to_text!(Uid CounterId Scheme);
+#[cfg(feature = "ecdsa")]
+to_text!(TagPublicKey);
 
 /// Serializes the counter as a number.
 impl Serialize for SdmReadCtr {

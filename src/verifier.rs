@@ -19,6 +19,7 @@ mod meta_keys;
 
 pub(crate) use claims::Claims;
 pub use derived::{An10922, BoltCard, ECodeKeys};
+use file_keys::check_key_type;
 pub use file_keys::{AsyncFileKeys, FileKeys};
 pub use meta_keys::MetaKeys;
 
@@ -71,11 +72,12 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     ///
     /// # Errors
     /// Returns [`ConfigError`] if the layout mirrors no counter, or if the meta-read keys or the source of the
-    /// file-read keys do not fit the layout.
+    /// file-read keys do not fit the layout. For a layout with `{sig}` and `{picc}`, only one meta-read key is accepted.
     pub fn new<K: MetaKeys<Prepared = M>>(layout: L, meta_keys: K, file_keys: F) -> Result<Self, ConfigError>
     where
         F: FileKeys,
     {
+        check_key_type::<F::Key<'_>>(layout.borrow())?;
         file_keys.check(layout.borrow())?;
         Self::checked(layout, meta_keys, file_keys)
     }
@@ -89,6 +91,7 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
     where
         F: AsyncFileKeys,
     {
+        check_key_type::<F::Key<'_>>(layout.borrow())?;
         file_keys.check(layout.borrow())?;
         Self::checked(layout, meta_keys, file_keys)
     }
@@ -102,6 +105,8 @@ impl<F, M: AsRef<[PreparedMetaReadKey]>, L: Borrow<SdmLayout>> Verifier<F, M, L>
             (_, keys) if keys.iter().any(|key| key.scheme() != checked.scheme()) => {
                 return Err(ConfigError::WrongScheme);
             }
+            #[cfg(feature = "ecdsa")]
+            (true, [_, _, ..]) if checked.scheme().is_signed() => return Err(ConfigError::ManyMetaKeys),
             _ => {}
         }
         if !checked.carries_ctr() {

@@ -55,7 +55,7 @@ pub(crate) fn lane_engine() -> LaneEngine {
 }
 
 /// Runs a computation with keys that are used once, and wipes what it leaves. In `compute!(|aes| ..)`, `aes` is an
-/// [`OnceAes`].
+/// [`OnceAes`](super::once::OnceAes).
 ///
 /// This is a macro and not a function, because the type of `aes` depends on the processor. With `accel`, blocks stay in
 /// registers if the compiler inlines the computation into a function that may use the AES instructions. So every function

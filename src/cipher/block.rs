@@ -56,6 +56,14 @@ impl Chunk {
     }
 }
 
+/// Returns the bytes of the message.
+#[cfg(feature = "ecdsa")]
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        self.block.get(..self.len).unwrap_or_default()
+    }
+}
+
 /// Splits a message into chunks.
 #[inline]
 pub(crate) fn chunks(mut message: impl Iterator<Item = u8>) -> impl Iterator<Item = Chunk> {

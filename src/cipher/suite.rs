@@ -26,13 +26,24 @@ pub(crate) enum Suite {
 }
 
 impl Suite {
-    /// Returns the suite of a scheme, or `None` for SUNCMAC, which is not part of SDM.
+    /// Returns the suite of the session keys of a scheme, or `None` if the scheme has no session keys.
     pub(crate) const fn of(scheme: Scheme) -> Option<Self> {
         match scheme {
             Scheme::Aes => Some(Self::Aes),
             #[cfg(feature = "lrp")]
             Scheme::Lrp => Some(Self::Lrp(Enabled)),
             Scheme::Suncmac => None,
+            #[cfg(feature = "ecdsa")]
+            Scheme::Ecdsa => None,
+        }
+    }
+
+    /// Returns the suite that encrypts PICCData, or `None` for SUNCMAC, which has no PICCData.
+    pub(crate) const fn of_picc_data(scheme: Scheme) -> Option<Self> {
+        match scheme {
+            #[cfg(feature = "ecdsa")]
+            Scheme::Ecdsa => Some(Self::Aes),
+            scheme => Self::of(scheme),
         }
     }
 

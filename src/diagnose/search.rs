@@ -370,7 +370,8 @@ pub(super) fn schemes(parts: &UrlParts, url: &str) -> impl Iterator<Item = Schem
     let is_plain_pair = parts.uid.is_some() && parts.ctr.is_some() && parts.enc.is_none();
     Scheme::ALL.iter().copied().filter(move |scheme| match Suite::of(*scheme) {
         Some(suite) => picc_data_chars.is_none_or(|chars| chars == suite.picc_data_chars()),
-        None => picc_data_chars.is_none() && is_plain_pair,
+        // The search has no public keys, so it does not try signatures.
+        None => !scheme.is_signed() && picc_data_chars.is_none() && is_plain_pair,
     })
 }
 

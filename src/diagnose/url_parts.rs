@@ -54,7 +54,7 @@ impl UrlParts {
             offset = part.to;
             match element.kind {
                 ElementKind::MacInput => window_start = Some(part.from),
-                ElementKind::Value(Field::SdmMac) => parts.mac = part,
+                ElementKind::Value(field) if field == layout.authenticator() => parts.mac = part,
                 ElementKind::Value(Field::Captured) => {
                     free_slots = free_slots.saturating_sub(1);
                     if let Some(slot) = parts.captured.get_mut(free_slots) {
@@ -86,6 +86,8 @@ impl UrlParts {
             Field::SdmReadCtr => Some(&mut self.ctr),
             Field::TtStatus => Some(&mut self.tt_status),
             Field::EncFileData => Some(&mut self.enc),
+            #[cfg(feature = "ecdsa")]
+            Field::Signature => None,
             Field::SdmMac | Field::Captured => None,
         }
     }
@@ -163,6 +165,8 @@ impl UrlParts {
             Field::SdmReadCtr => "{ctr}",
             Field::TtStatus => "{tt}",
             Field::SdmMac => "{mac}",
+            #[cfg(feature = "ecdsa")]
+            Field::Signature => "{sig}",
             Field::EncFileData => {
                 return match self.tt_at {
                     None => write!(template, "{{enc:{}}}", part.len()),

@@ -74,7 +74,7 @@ impl SdmMetaReadKey {
     /// Prepares the key for decrypting the PICCData of many taps.
     #[must_use]
     pub fn prepare(&self, scheme: Scheme) -> PreparedMetaReadKey {
-        let cipher = Suite::of(scheme).map(|suite| PiccCipher::new(suite, self.expose_bytes()));
+        let cipher = Suite::of_picc_data(scheme).map(|suite| PiccCipher::new(suite, self.expose_bytes()));
         PreparedMetaReadKey { scheme, cipher }
     }
 }

@@ -2,13 +2,15 @@
 //! precomputed values) for many taps.
 
 /// A file-read key: an [`SdmFileReadKey`](crate::SdmFileReadKey), a
-/// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to either.
+/// [`PreparedFileReadKey`](crate::PreparedFileReadKey), or a reference to either. With the feature `ecdsa`, also the
+/// public key of a tag that signs its taps, `TagPublicKey`, which takes the place of a file-read key.
 ///
 /// For a single tap, an `SdmFileReadKey` is faster. For two or more taps, a `PreparedFileReadKey` is faster, because it
 /// contains precomputed values.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a file-read key",
-    note = "pass an `SdmFileReadKey`, a `PreparedFileReadKey`, or a reference to one"
+    note = "pass an `SdmFileReadKey`, a `PreparedFileReadKey`, or a reference to one",
+    note = "pass a `TagPublicKey` if the tag signs its taps (feature `ecdsa`)"
 )]
 pub trait FileReadKey: sealed::FileRead {}
 
@@ -30,10 +32,23 @@ mod sealed {
     use crate::key::counter_id::message;
     use crate::key::plain::{SdmFileReadKey, SdmMetaReadKey};
     use crate::key::prepared::{PreparedFileReadKey, PreparedMetaReadKey};
+    #[cfg(feature = "ecdsa")]
+    use crate::key::public::TagPublicKey;
     use crate::value::{CounterId, Scheme, Uid};
 
     #[allow(unnameable_types, reason = "this is what seals `FileReadKey`")]
     pub trait FileRead {
+        /// Returns `true` if a key of this type can verify the taps of this scheme.
+        fn is_for(scheme: Scheme) -> bool {
+            !scheme.is_signed()
+        }
+
+        /// Returns the key if it is public. Returns `None` if it is an AES key.
+        #[cfg(feature = "ecdsa")]
+        fn public(&self) -> Option<&TagPublicKey> {
+            None
+        }
+
         /// Computes the CMAC of one block under this scheme. Returns `None` if the key was prepared for a different
         /// scheme.
         fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block>;
@@ -101,7 +116,40 @@ mod sealed {
         }
     }
 
+    /// A public key computes no MAC, for any scheme.
+    #[cfg(feature = "ecdsa")]
+    impl FileRead for TagPublicKey {
+        fn is_for(scheme: Scheme) -> bool {
+            scheme.is_signed()
+        }
+
+        fn public(&self) -> Option<&TagPublicKey> {
+            Some(self)
+        }
+
+        fn one_block_in(&self, _: Scheme, _: &Block) -> Option<Block> {
+            None
+        }
+
+        fn cmac_in(&self, _: Scheme, _: impl Iterator<Item = Chunk>) -> Option<Block> {
+            None
+        }
+
+        fn counter_id(&self, uid: Option<Uid>) -> CounterId {
+            self.counter_id(uid)
+        }
+    }
+
     impl<K: FileRead + ?Sized> FileRead for &K {
+        fn is_for(scheme: Scheme) -> bool {
+            K::is_for(scheme)
+        }
+
+        #[cfg(feature = "ecdsa")]
+        fn public(&self) -> Option<&TagPublicKey> {
+            (**self).public()
+        }
+
         fn one_block_in(&self, scheme: Scheme, message: &Block) -> Option<Block> {
             (**self).one_block_in(scheme, message)
         }
@@ -148,7 +196,7 @@ mod sealed {
 
     impl MetaRead for SdmMetaReadKey {
         fn decrypt_in(&self, scheme: Scheme, picc_data: &PiccWire) -> Option<Block> {
-            Suite::of(scheme).map(|suite| suite.decrypt_picc_data(self.expose_bytes(), picc_data))
+            Suite::of_picc_data(scheme).map(|suite| suite.decrypt_picc_data(self.expose_bytes(), picc_data))
         }
 
         fn plain(&self) -> Option<&SdmMetaReadKey> {

@@ -156,7 +156,7 @@ mod tests {
             }
             Sessions::of(&group).next().is_some()
         };
-        for scheme in Scheme::ALL {
+        for scheme in Scheme::ALL.iter().filter(|scheme| !scheme.is_signed()) {
             assert_eq!(is_parallel(&|_| *scheme), side_by_side() && Suite::of(*scheme).is_some(), "{scheme:?}");
             let mixed = |index| if index == 3 { *scheme } else { Scheme::Aes };
             assert!(*scheme == Scheme::Aes || !is_parallel(&mixed), "{scheme:?} among taps in AES mode");

@@ -24,6 +24,9 @@ pub enum Field {
     EncFileData,
     /// `{mac}`: SDMMAC (the MAC of the tap).
     SdmMac,
+    /// `{sig}`: the ECDSA signature of the tap, which NTAG X DNA mirrors at SDMMACOffset in place of SDMMAC.
+    #[cfg(feature = "ecdsa")]
+    Signature,
     /// `{:name}`: a capture, which is static text that can differ from tag to tag.
     Captured,
 }
@@ -37,6 +40,8 @@ impl fmt::Display for Field {
             Self::TtStatus => "TTStatus",
             Self::EncFileData => "SDMENCFileData",
             Self::SdmMac => "SDMMAC",
+            #[cfg(feature = "ecdsa")]
+            Self::Signature => "the signature",
             Self::Captured => "the text of a {:name}",
         })
     }

@@ -41,6 +41,9 @@ impl Offsets {
             Field::TtStatus => Some(tt),
             Field::EncFileData => Some(enc),
             Field::SdmMac => Some(mac),
+            // A layout never has both.
+            #[cfg(feature = "ecdsa")]
+            Field::Signature => Some(mac),
             Field::Captured => None,
         }
     }

@@ -15,6 +15,11 @@ pub(crate) const MAX_NAMES: usize = 4;
 /// Maximum number of elements: `[[`, at most five mirrors, the `{:name}` elements and [`ElementKind::End`].
 pub(crate) const MAX_ELEMENTS: usize = 1 + 5 + MAX_NAMES + 1;
 
+/// The number of characters of SDMMAC.
+pub(crate) const MAC_CHARS: usize = 16;
+/// The number of characters of a signature: r and s, 32 bytes each.
+pub(crate) const SIGNATURE_CHARS: usize = 128;
+
 /// A parsed URL template: the static text of the URL, the positions of the mirrors, and the part of the URL that the
 /// MAC covers.
 ///
@@ -117,6 +122,15 @@ impl SdmLayout {
         }
     }
 
+    /// Returns the mirror that authenticates the tap.
+    pub(crate) const fn authenticator(&self) -> Field {
+        match self.scheme {
+            #[cfg(feature = "ecdsa")]
+            Scheme::Ecdsa => Field::Signature,
+            _ => Field::SdmMac,
+        }
+    }
+
     /// Returns `true` if the layout has this element.
     #[must_use]
     pub fn has(&self, wanted: Field) -> bool {
@@ -149,7 +163,7 @@ impl SdmLayout {
                 element.text.len() == 0 && matches!(element.kind, ElementKind::Value(field) if field == wanted)
             })
         };
-        next_is(Field::EncFileData) && next_is(Field::SdmMac)
+        next_is(Field::EncFileData) && next_is(self.authenticator())
     }
 
     /// Returns `true` if the taps of this layout carry a tamper status: `{tt}`, or a status inside `{enc}`.
@@ -184,7 +198,7 @@ impl SdmLayout {
 /// Returns the number of characters of a mirror, or `None` if the chip does not fix this number.
 pub(crate) const fn mirror_chars(scheme: Scheme, field: Field) -> Option<usize> {
     match (field, scheme) {
-        (Field::PiccData, _) => match Suite::of(scheme) {
+        (Field::PiccData, _) => match Suite::of_picc_data(scheme) {
             Some(suite) => Some(suite.picc_data_chars()),
             None => None,
         },
@@ -192,7 +206,9 @@ pub(crate) const fn mirror_chars(scheme: Scheme, field: Field) -> Option<usize> 
         (Field::SdmReadCtr, _) => Some(6),
         (Field::TtStatus, Scheme::Suncmac) => Some(10),
         (Field::TtStatus, _) => Some(2),
-        (Field::SdmMac, _) => Some(16),
+        (Field::SdmMac, _) => Some(MAC_CHARS),
+        #[cfg(feature = "ecdsa")]
+        (Field::Signature, _) => Some(SIGNATURE_CHARS),
         (Field::EncFileData | Field::Captured, _) => None,
     }
 }

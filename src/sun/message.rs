@@ -13,9 +13,10 @@ use crate::value::{SdmReadCtr, Uid, hex};
 /// Maximum length of the decrypted SDMENCFileData in bytes. Source: NT4H2421Gx §9.3.6, Table 71.
 const MAX_FILE_DATA: usize = 128;
 
-/// The content of a tap whose SDMMAC matches.
+/// The content of a tap whose SDMMAC or signature matches.
 ///
-/// SDMMAC authenticates the UID, the counter, and the text inside the MAC window of the layout. You get a message from
+/// SDMMAC authenticates the UID, the counter, and the text inside the MAC window of the layout. A signature authenticates
+/// the text inside the MAC window, which contains the UID and the counter. You get a message from
 /// a [`VerifiedTap`](crate::VerifiedTap), [`FreshTap`](crate::FreshTap) or [`ReplayableTap`](crate::ReplayableTap). If
 /// you get the message from a `FreshTap`, the tap is not a replay. Otherwise, the tap may be a replay.
 #[doc(alias = "Secure Unique NFC")]
@@ -26,7 +27,7 @@ pub struct SunMessage<'a> {
 }
 
 impl<'a> SunMessage<'a> {
-    /// Wraps a received tap. The caller must have checked that the SDMMAC matches.
+    /// Wraps a received tap. The caller must have checked that the SDMMAC or the signature matches.
     pub(super) fn new(layout: &'a SdmLayout, received: Received<'a>, enc: Option<EncKey>) -> Self {
         Self { layout, received, enc }
     }
@@ -44,7 +45,7 @@ impl<'a> SunMessage<'a> {
     }
 
     /// Returns the text of the element `{:name}` (a capture), or `None` if the layout has no element with this name.
-    /// The MAC authenticates the text only if `{:name}` is between `[[` and `{mac}` in the layout.
+    /// The text is authentic only if `{:name}` is between `[[` and `{mac}` or `{sig}` in the layout.
     #[must_use]
     pub fn captured(&self, name: &str) -> Option<&'a str> {
         self.received.captured(self.layout, name)
@@ -92,7 +93,8 @@ impl<'a> SunMessage<'a> {
     }
 
     /// Decrypts the SDMENCFileData into `buffer` and returns the part of `buffer` that contains the plaintext. Returns
-    /// `None` if the layout has no `{enc}`.
+    /// `None` if the layout has no `{enc}`, or if the tap was verified with a public key, from which no key of the file
+    /// data can be derived.
     ///
     /// The plaintext is at most 128 bytes long: the mirror has two hexadecimal digits for each byte, and the file of
     /// the tag is 256 bytes long.

@@ -51,6 +51,9 @@ impl<'a> UnverifiedTap<'a> {
             Field::Uid => received.uid = Some(Uid::from_bytes(hex::decode(text).map_err(digits)?)),
             Field::SdmReadCtr => received.ctr = Some(SdmReadCtr::from_msb_first(hex::decode(text).map_err(digits)?)),
             Field::SdmMac => received.mac = SdmMac::from_bytes(hex::decode(text).map_err(digits)?),
+            // The signature is decoded when it is verified, because `Received` is kept small.
+            #[cfg(feature = "ecdsa")]
+            Field::Signature => hex::check(text).map_err(digits)?,
             Field::EncFileData => {
                 let enough = layout.tt_at.is_none_or(|at| at.saturating_add(2) <= text.len() / 2);
                 if text.is_empty() || !text.len().is_multiple_of(32) || !enough {
@@ -165,7 +168,7 @@ impl SdmLayout {
         known: Option<Uid>,
     ) -> Result<UnverifiedTap<'a>, Malformed> {
         if mirrors.enc_mac.is_some() && (mirrors.enc_file_data.is_some() || mirrors.mac.is_some()) {
-            return Err(Malformed::Duplicate(Field::SdmMac));
+            return Err(Malformed::Duplicate(self.authenticator()));
         }
         let captured = mirrors.captured;
         if self.names().any(|name| captured.iter().filter(|(given, _)| *given == name).count() > 1) {
@@ -181,7 +184,7 @@ impl SdmLayout {
             }
         }
         let fields =
-            [Field::PiccData, Field::Uid, Field::SdmReadCtr, Field::TtStatus, Field::EncFileData, Field::SdmMac];
+            [Field::PiccData, Field::Uid, Field::SdmReadCtr, Field::TtStatus, Field::EncFileData, self.authenticator()];
         for field in fields {
             if mirrors.of(self, field).is_some() && !self.has(field) {
                 return Err(Malformed::Unexpected(field));
@@ -373,6 +376,10 @@ impl UnverifiedTap<'_> {
         self.read_mirror(url, input, Field::SdmReadCtr)?;
         self.read_mirror(url, input, Field::TtStatus)?;
         self.read_mirror(url, input, Field::EncFileData)?;
+        #[cfg(feature = "ecdsa")]
+        if self.layout.authenticator() == Field::Signature {
+            return self.read_mirror(url, input, Field::Signature);
+        }
         self.read_mirror(url, input, Field::SdmMac)
     }
 

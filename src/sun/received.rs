@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::error::Field;
-use super::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, SdmLayout};
+use super::layout::{ElementKind, LayoutElement, MAC_CHARS, MAX_ELEMENTS, SIGNATURE_CHARS, SdmLayout};
 use super::mac::SdmMac;
 use super::ntag22x::StatusDetect;
 use crate::value::{SdmReadCtr, Uid};
@@ -24,11 +24,11 @@ pub struct Mirrors<'a> {
     pub tt_status: Option<&'a str>,
     /// `{enc}`
     pub enc_file_data: Option<&'a str>,
-    /// `{mac}`
+    /// `{mac}` or `{sig}`
     pub mac: Option<&'a str>,
-    /// `{enc}` directly followed by `{mac}`, or `{mac}` alone if the layout has no `{enc}`. This field exists because
-    /// some APIs send `{enc}` and `{mac}` in one parameter. If you set this field, leave `enc_file_data` and `mac` as
-    /// `None`.
+    /// `{enc}` directly followed by `{mac}` or `{sig}`, or `{mac}` or `{sig}` alone if the layout has no `{enc}`. This
+    /// field exists because some APIs send `{enc}` and `{mac}` in one parameter. If you set this field, leave
+    /// `enc_file_data` and `mac` as `None`.
     pub enc_mac: Option<&'a str>,
     /// The texts of the `{:name}` elements, as pairs of name and text.
     pub captured: &'a [(&'a str, &'a str)],
@@ -37,7 +37,9 @@ pub struct Mirrors<'a> {
 impl<'a> Mirrors<'a> {
     /// Returns the value that was sent for this field.
     pub(super) fn of(&self, layout: &SdmLayout, field: Field) -> Option<&'a str> {
-        let run_together = || self.enc_mac.filter(|_| layout.has(Field::EncFileData)).map(split_mac);
+        let chars = if layout.scheme().is_signed() { SIGNATURE_CHARS } else { MAC_CHARS };
+        let run_together =
+            || self.enc_mac.filter(|_| layout.has(Field::EncFileData)).map(|text| split_mac(text, chars));
         match field {
             Field::PiccData => self.picc_data,
             Field::Uid => self.uid,
@@ -45,6 +47,8 @@ impl<'a> Mirrors<'a> {
             Field::TtStatus => self.tt_status,
             Field::EncFileData => run_together().map_or(self.enc_file_data, |(enc, _)| enc),
             Field::SdmMac => run_together().map_or(self.enc_mac.or(self.mac), |(_, mac)| Some(mac)),
+            #[cfg(feature = "ecdsa")]
+            Field::Signature => self.of(layout, Field::SdmMac),
             Field::Captured => None,
         }
     }
@@ -65,13 +69,13 @@ impl<'a> Mirrors<'a> {
     }
 }
 
-/// Splits the value of [`Mirrors::enc_mac`] into the encrypted file data and the MAC. The MAC is the last 16
-/// characters.
+/// Splits the value of [`Mirrors::enc_mac`] into the encrypted file data and the MAC or signature, which is the last
+/// `chars` characters.
 ///
 /// If the value cannot be split, returns `None` and the whole value. [`SdmLayout::assemble`] rejects such a tap,
 /// because the file data is missing.
-fn split_mac(text: &str) -> (Option<&str>, &str) {
-    let split = text.len().checked_sub(16).and_then(|at| text.split_at_checked(at));
+fn split_mac(text: &str, chars: usize) -> (Option<&str>, &str) {
+    let split = text.len().checked_sub(chars).and_then(|at| text.split_at_checked(at));
     split.map_or((None, text), |(enc, mac)| (Some(enc), mac))
 }
 

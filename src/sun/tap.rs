@@ -69,7 +69,7 @@ impl<'a> UnverifiedTap<'a> {
     /// Returns the encrypted PICCData of a tap in AES mode. Returns `None` if the tap has no PICCData or is not in AES
     /// mode.
     pub(crate) fn picc_block(&self) -> Option<Block> {
-        let is_aes = Suite::of(self.layout.scheme()) == Some(Suite::Aes);
+        let is_aes = Suite::of_picc_data(self.layout.scheme()) == Some(Suite::Aes);
         self.picc_data.first_chunk().copied().filter(|_| is_aes && self.layout.has(Field::PiccData))
     }
 

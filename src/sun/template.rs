@@ -11,6 +11,8 @@ use crate::value::Scheme;
 mod chars;
 mod error;
 mod rules;
+#[cfg(feature = "ecdsa")]
+mod signed;
 
 use chars::is_url_byte;
 pub(crate) use chars::{is_name, is_name_byte};
@@ -73,6 +75,8 @@ impl Braced {
             b"ctr" => return Some(Self::plain(Field::SdmReadCtr)),
             b"tt" => return Some(Self::plain(Field::TtStatus)),
             b"mac" => return Some(Self::plain(Field::SdmMac)),
+            #[cfg(feature = "ecdsa")]
+            b"sig" => return Some(Self::plain(Field::Signature)),
             [b':', name @ ..] if is_name(name) => return Some(Self::plain(Field::Captured)),
             _ => return None,
         };
@@ -117,14 +121,17 @@ impl SdmLayout {
     /// | `{enc:N}` | SDMENCFileData: exactly N hexadecimal digits |
     /// | `{enc:N,tt@K}` `{enc:tt@K}` | SDMENCFileData; the tamper status begins at offset K of the plaintext |
     /// | `{mac}` | SDMMAC: 16 hexadecimal digits |
+    /// | `{sig}` | the signature of an NTAG X DNA: 128 hexadecimal digits, only with `Scheme::Ecdsa` (feature `ecdsa`) |
     /// | `{:name}` | static text that can differ from tag to tag, `[A-Za-z0-9_-]+`; [`captured`] returns it |
     /// | `[[` | the start of the MAC input (SDMMACInputOffset); without `[[`, the MAC input is empty |
     ///
     /// [`captured`]: crate::UnverifiedTap::captured
     ///
     /// The elements may be in any order, with two exceptions: `[[` must not follow `{mac}`, and `{enc}` must be between
-    /// `[[` and `{mac}`. All other text of the template is static: the URL of a tap must contain exactly the same
-    /// bytes. You can call this function in `const` context, as [`sdm_layout!`](crate::sdm_layout) does.
+    /// `[[` and `{mac}`. A signature proves only what it covers, so with `{sig}`, the elements `{uid}`, `{ctr}`, `{picc}`
+    /// and `{enc}` must all be between `[[` and `{sig}`. All other text of the template is static: the URL of a tap must
+    /// contain exactly the same bytes. You can call this function in `const` context, as
+    /// [`sdm_layout!`](crate::sdm_layout) does.
     ///
     /// The URL must fit into the 256-byte file of the chip. In the file, a one-byte URI code stands for one of these
     /// prefixes of the URL: `https://www.` (02h), `http://www.` (01h), `https://` (04h), `http://` (03h). This crate
@@ -218,10 +225,26 @@ impl SdmLayout {
             Ok(_) if is_html(bytes) => Err(LayoutError::HtmlEscaped),
             Ok(mut layout) => {
                 layout.fixed = layout.fixed_url();
+                layout.window_from = layout.window_start();
                 Ok(layout)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns the index of the first element after `[[`, or [`MAX_ELEMENTS`] if the MAC input is always empty.
+    const fn window_start(&self) -> usize {
+        let mut elements: &[LayoutElement] = &self.elements;
+        let mut after: usize = 0;
+        while let [element, later @ ..] = elements {
+            elements = later;
+            after = after.saturating_add(1);
+            if let (ElementKind::MacInput, [next, ..]) = (element.kind, later) {
+                let is_empty = next.text.len() == 0 && matches!(next.kind, ElementKind::Value(Field::SdmMac));
+                return if is_empty { MAX_ELEMENTS } else { after };
+            }
+        }
+        MAX_ELEMENTS
     }
 
     /// Returns the form of a URL, or `None` if the layout does not fix the length of each element.
@@ -342,6 +365,7 @@ const fn percent_encoded(text: &[u8]) -> Option<usize> {
             | [b'c', b't', b'r', ..]
             | [b't', b't', ..]
             | [b'm', b'a', b'c', ..]
+            | [b's', b'i', b'g', ..]
             | [b':', ..] = name
         {
             return Some(at);

@@ -1,4 +1,5 @@
-//! Verifies a claimed tap: derives the session key, compares the SDMMAC, and derives the key of the file data.
+//! Verifies a claimed tap: derives the session key, compares the SDMMAC, and derives the key of the file data. Or
+//! verifies the signature.
 
 use super::error::{Field, VerifyError};
 use super::mac::SdmMac;
@@ -9,31 +10,34 @@ use super::tap::{ClaimedTap, ReplayableTap, VerifiedTap};
 use super::{ntag22x, window};
 use crate::cipher::{Block, Secret, Suite};
 use crate::key::FileReadKey;
+#[cfg(feature = "ecdsa")]
+use crate::value::hex;
 use crate::value::{ConfigError, CounterId, SdmReadCtr};
 
 impl<'a> ClaimedTap<'a> {
-    /// Verifies the SDMMAC and returns the verified tap.
+    /// Verifies the SDMMAC or the signature, and returns the verified tap.
     ///
     /// To verify one tap, pass an [`SdmFileReadKey`](crate::SdmFileReadKey). To verify many taps with the same key,
-    /// prepare the key once and pass the prepared key.
+    /// prepare the key once and pass the prepared key. If the tag signs its taps, pass its `TagPublicKey` (feature
+    /// `ecdsa`).
     ///
     /// # Errors
-    /// Returns [`ConfigError::WrongScheme`] if the key was prepared for a scheme other than the scheme of the layout.
-    /// Returns [`VerifyError::NotAuthentic`] if the MAC does not match or the counter is 0. Returns
-    /// [`VerifyError::NoCounter`] if the MAC matches but the tap carries no counter.
+    /// Returns [`ConfigError::WrongScheme`] if the key is for a scheme other than the scheme of the layout. Returns
+    /// [`VerifyError::NotAuthentic`] if the MAC or signature does not match or the counter is 0. Returns
+    /// [`VerifyError::NoCounter`] if the MAC or signature matches but the tap carries no counter.
     pub fn verify(self, key: &impl FileReadKey) -> Result<VerifiedTap<'a>, VerifyError> {
         let (enc, id) = self.authenticate(key)?;
         self.counted(enc, id)
     }
 
-    /// Verifies the SDMMAC of a tap that carries no counter, and returns a [`ReplayableTap`].
+    /// Verifies the SDMMAC or the signature of a tap that carries no counter, and returns a [`ReplayableTap`].
     ///
     /// A tap without a counter may be a replay: a copy of its URL passes verification any number of times.
     ///
     /// # Errors
     /// Returns [`ConfigError::WrongScheme`] and [`VerifyError::NotAuthentic`] in the same cases as
-    /// [`verify`](Self::verify). Returns [`ConfigError::HasCounter`] if the MAC matches but the tap carries a counter.
-    /// For a tap with a counter, call [`verify`](Self::verify).
+    /// [`verify`](Self::verify). Returns [`ConfigError::HasCounter`] if the MAC or signature matches but the tap carries
+    /// a counter. For a tap with a counter, call [`verify`](Self::verify).
     pub fn verify_replayable(self, key: &impl FileReadKey) -> Result<ReplayableTap<'a>, VerifyError> {
         let (enc, _) = self.authenticate(key)?;
         match self.received.ctr {
@@ -53,12 +57,16 @@ impl<'a> ClaimedTap<'a> {
         Ok(VerifiedTap::new(SunMessage::new(self.layout, self.received, enc), ctr, id))
     }
 
-    /// Verifies the SDMMAC. Returns the id under which a store keeps the counter. Also returns the key of the file data
-    /// if the layout has `{enc}`.
+    /// Verifies the SDMMAC or the signature. Returns the id under which a store keeps the counter. Also returns the key
+    /// of the file data if the layout has `{enc}` and the tap has an SDMMAC.
     fn authenticate(&self, key: &impl FileReadKey) -> Result<(Option<EncKey>, CounterId), VerifyError> {
         let Self { layout, received } = self;
         let Received { uid, ctr, status_detect, .. } = *received;
         let Some(suite) = Suite::of(layout.scheme()) else {
+            #[cfg(feature = "ecdsa")]
+            if layout.scheme().is_signed() {
+                return Ok((None, self.check_signature(key)?));
+            }
             let (uid, ctr) = uid.zip(ctr).ok_or(VerifyError::NotAuthentic)?;
             // `StatusDetect::from_ascii` has already checked the status block, so `None` means that the key was
             // prepared for a different scheme.
@@ -76,6 +84,20 @@ impl<'a> ClaimedTap<'a> {
         self.compare(&session.cmac)?;
         let enc = self.enc_key(&session.secret, key)?;
         Ok((enc, session.id.unwrap_or_else(|| key.counter_id(self.received.uid))))
+    }
+
+    /// Verifies the signature. Returns the id under which a store keeps the counter.
+    #[cfg(feature = "ecdsa")]
+    fn check_signature(&self, key: &impl FileReadKey) -> Result<CounterId, VerifyError> {
+        let Self { layout, received } = self;
+        let key = key.public().ok_or(ConfigError::WrongScheme)?;
+        let digits = received.text_of(layout, Field::Signature).unwrap_or_default();
+        let signature = hex::decode(digits).map_err(|_| VerifyError::NotAuthentic)?;
+        // A chip never sends counter 0, as in `compare`.
+        if !key.has_signed(window::of(layout, received), &signature) || received.ctr == Some(SdmReadCtr::ZERO) {
+            return Err(VerifyError::NotAuthentic);
+        }
+        Ok(key.counter_id(received.uid))
     }
 
     /// Truncates `cmac`, the full CMAC that a genuine tag computes, and compares the result with the SDMMAC of the tap.

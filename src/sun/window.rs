@@ -1,4 +1,4 @@
-//! The MAC input: the text that SDMMAC covers. Source: NT4H2421Gx §9.3.8.
+//! The MAC input: the text that SDMMAC or the signature covers. Source: NT4H2421Gx §9.3.8.
 
 use core::iter;
 
@@ -35,8 +35,9 @@ pub(crate) fn input<'a>(mut pieces: impl Iterator<Item = Piece<'a>>) -> impl Ite
     })
 }
 
-/// Returns the MAC input of a tap: the text between `[[` and the hexadecimal digits of `{mac}`.
+/// Returns the MAC input of a tap: the text between `[[` and the hexadecimal digits of `{mac}` or `{sig}`.
 pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl Iterator<Item = Chunk> {
+    let authenticator = layout.authenticator();
     let mut index = layout.window_from;
     let mut value = None;
     input(iter::from_fn(move || {
@@ -45,7 +46,7 @@ pub(super) fn of<'a>(layout: &'a SdmLayout, received: &'a Received<'a>) -> impl 
         }
         let element = layout.elements.get(index)?;
         let field = if let ElementKind::Value(field) = element.kind { Some(field) } else { None };
-        if field == Some(Field::SdmMac) {
+        if field == Some(authenticator) {
             // The MAC covers the static text before `{mac}`, but not the hexadecimal digits of the MAC itself.
             index = MAX_ELEMENTS;
         } else {

@@ -10,8 +10,14 @@ pub enum ConfigError {
     NeedsMetaKey,
     /// There is an SDMMetaReadKey, but the layout has no `{picc}`, and therefore no PICCData to decrypt.
     NoPiccData,
-    /// A key was prepared for one [`Scheme`](crate::Scheme), but the layout has a different scheme.
+    /// A key is for a different [`Scheme`](crate::Scheme) than the scheme of the layout. Either the key was prepared for a
+    /// different scheme, or it is the wrong type of key: a public key verifies only taps with a signature, and an AES key
+    /// verifies only taps with a MAC.
     WrongScheme,
+    /// The layout has `{sig}` and `{picc}`, and there is more than one SDMMetaReadKey. A signature covers the encrypted
+    /// PICCData, and therefore does not show which key decrypts it: a wrong key could decrypt it to a different UID.
+    #[cfg(feature = "ecdsa")]
+    ManyMetaKeys,
     /// `verify_replayable`, which is only for taps without a counter, was called for a tap that carries a counter. Such
     /// a tap must be checked for a replay: call `verify` and `commit`.
     HasCounter,
@@ -35,7 +41,13 @@ impl fmt::Display for ConfigError {
             Self::NeedsMetaKey => "the layout has {picc}: an SDMMetaReadKey is needed to decrypt it",
             Self::NoPiccData => "there is an SDMMetaReadKey, but the layout has no {picc} to decrypt",
             Self::WrongScheme => {
-                "a key was prepared for a different scheme than the layout's: call prepare(layout.scheme())"
+                "a key is for a different scheme than the layout's: call prepare(layout.scheme()), or pass a public key if \
+                 and only if the scheme is ecdsa"
+            }
+            #[cfg(feature = "ecdsa")]
+            Self::ManyMetaKeys => {
+                "the layout has {sig} and {picc}: pass one SDMMetaReadKey, because a signature does not show which key \
+                 decrypts the PICCData"
             }
             Self::NoCounter => {
                 "the layout mirrors no counter, so none of its taps can become fresh: it needs {ctr} or {picc}"

@@ -93,7 +93,7 @@ pub(crate) fn encode_upper<const N: usize, const DIGITS: usize>(bytes: &[u8; N])
 }
 
 /// Writes `bytes` to a formatter as upper-case hexadecimal digits.
-pub(super) fn write_upper(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn write_upper(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut text = [0; 32];
     bytes.chunks(16).try_for_each(|bytes| {
         // `text` has two digits for each byte, so `encode_str` cannot fail.

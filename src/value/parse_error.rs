@@ -24,6 +24,9 @@ pub enum ParseError {
     ECode,
     /// The text is not the name of a [`Scheme`](crate::Scheme).
     Scheme,
+    /// The bytes are not the SEC1 encoding of a point on the curve P-256, or they encode the point at infinity.
+    #[cfg(feature = "ecdsa")]
+    PublicKey,
 }
 
 impl fmt::Display for ParseError {
@@ -36,7 +39,11 @@ impl fmt::Display for ParseError {
             Self::Decimal => f.write_str("expected a decimal number"),
             Self::Range => f.write_str("the number is too large"),
             Self::ECode => f.write_str("an eCode has 26 characters of base32: a-z and 2-7"),
-            Self::Scheme => f.write_str("unknown scheme, expected `aes`, `lrp` or `suncmac`"),
+            Self::Scheme => f.write_str("unknown scheme, expected `aes`, `lrp`, `suncmac` or `ecdsa`"),
+            #[cfg(feature = "ecdsa")]
+            Self::PublicKey => {
+                f.write_str("expected a point on P-256 in SEC1 form: 02 or 03 and 32 bytes, or 04 and 64 bytes")
+            }
         }
     }
 }

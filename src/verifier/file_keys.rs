@@ -3,6 +3,8 @@
 use core::convert::Infallible;
 
 use crate::counter::Blocking;
+#[cfg(feature = "ecdsa")]
+use crate::key::TagPublicKey;
 use crate::key::{FileReadKey, PreparedFileReadKey, SdmFileReadKey};
 use crate::sun::layout::SdmLayout;
 use crate::sun::tap::ClaimedTap;
@@ -13,7 +15,7 @@ use crate::value::{ConfigError, Uid};
 ///
 /// | source | the key is |
 /// |---|---|
-/// | [`SdmFileReadKey`], [`PreparedFileReadKey`] | the same for all tags |
+/// | [`SdmFileReadKey`], [`PreparedFileReadKey`], `TagPublicKey` | the same for all tags |
 /// | [`An10922`](crate::An10922), [`BoltCard`](crate::BoltCard), [`ECodeKeys`](crate::ECodeKeys), `sdm_backend::Master` | derived for each tag |
 /// | a closure `Fn(Uid) -> Result<Option<K>, E>` | looked up by the claimed UID, for example in a map |
 ///
@@ -57,7 +59,8 @@ use crate::value::{ConfigError, Uid};
     note = "a reference or an `Arc` to a source is not a source: move the source into the verifier, and borrow it with `file_keys()`"
 )]
 pub trait FileKeys {
-    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], or a reference to one of these types.
+    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], `TagPublicKey`, or a reference to one of these
+    /// types.
     type Key<'k>: FileReadKey
     where
         Self: 'k;
@@ -100,7 +103,8 @@ pub trait FileKeys {
     note = "`Blocking(source)` makes an async source of a blocking one"
 )]
 pub trait AsyncFileKeys {
-    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], or a reference to one of these types.
+    /// The type of the key: [`SdmFileReadKey`], [`PreparedFileReadKey`], `TagPublicKey`, or a reference to one of these
+    /// types.
     type Key<'k>: FileReadKey
     where
         Self: 'k;
@@ -126,11 +130,30 @@ pub trait AsyncFileKeys {
     ) -> impl Future<Output = Result<Option<Self::Key<'k>>, Self::Error>>;
 }
 
+/// Checks that keys of the type `K` verify the taps of the layout.
+pub(super) fn check_key_type<K: FileReadKey>(layout: &SdmLayout) -> Result<(), ConfigError> {
+    if K::is_for(layout.scheme()) { Ok(()) } else { Err(ConfigError::WrongScheme) }
+}
+
 fn check_uid(layout: &SdmLayout) -> Result<(), ConfigError> {
     if layout.mirrored().uid { Ok(()) } else { Err(ConfigError::NoUid) }
 }
 
 impl FileKeys for SdmFileReadKey {
+    type Key<'k> = &'k Self;
+    type Error = Infallible;
+
+    fn check(&self, _: &SdmLayout) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    fn file_key(&self, _: &ClaimedTap<'_>, _: usize) -> Result<Option<&Self>, Infallible> {
+        Ok(Some(self))
+    }
+}
+
+#[cfg(feature = "ecdsa")]
+impl FileKeys for TagPublicKey {
     type Key<'k> = &'k Self;
     type Error = Infallible;
 
@@ -232,3 +255,5 @@ macro_rules! never_waits {
 pub(super) use never_waits;
 
 never_waits!(SdmFileReadKey PreparedFileReadKey);
+#[cfg(feature = "ecdsa")]
+never_waits!(TagPublicKey);

@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("verifier", &["identify", "kdf"]),
     ("platform", &["verifier"]),
     ("serde", &["sun", "kdf"]),
+    ("certificate", &["key"]),
     // Tools, which nothing imports.
     ("diagnose", &["sun", "kdf"]),
     ("emulator", &["sun"]),

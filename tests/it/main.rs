@@ -11,6 +11,8 @@
 
 mod architecture;
 mod batch;
+#[cfg(feature = "certificate")]
+mod certificate;
 #[cfg(feature = "conformance")]
 mod conformance;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
@@ -21,6 +23,8 @@ mod dialects;
 mod doctor_cases;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod doctor_measured;
+#[cfg(feature = "ecdsa")]
+mod ecdsa;
 #[cfg(feature = "emulator")]
 mod emulator;
 #[cfg(all(feature = "flash", feature = "conformance"))]

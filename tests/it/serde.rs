@@ -45,7 +45,7 @@ fn a_layout_is_text_or_a_scheme_and_text() {
     for (wrong, reason) in [
         (json!("https://a.b/"), "{mac}"),
         (json!({ "scheme": "aes" }), "template"),
-        (json!({ "scheme": "des", "template": template }), "expected `aes`, `lrp` or `suncmac`"),
+        (json!({ "scheme": "des", "template": template }), "expected `aes`, `lrp`, `suncmac` or `ecdsa`"),
         (json!({ "shceme": "aes", "template": template }), "unknown field"),
         (json!({ "template": "x".repeat(300) }), "256 characters"),
         (json!(7), "a URL template"),

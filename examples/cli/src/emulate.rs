@@ -6,12 +6,12 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use suntap::emulator::EmulatedTag;
-use suntap::{SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
+use suntap::emulator::{EmulatedTag, TagPrivateKey};
+use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
 
 use crate::hex;
 use crate::keys::{self, key_help};
-use crate::mode::SdmMode;
+use crate::mode::EmulatedMode;
 use crate::text::pasted;
 use crate::{Outcome, files, redact};
 
@@ -25,9 +25,10 @@ Keys:
     "
 
 Batch:
-One JSON object in each line, and its URL in each line of the output. Fields: template; and optionally mode (aes or lrp),
-uid, meta_key, file_key (hexadecimal digits; zeros if missing), ctr (the number of reads before this one), file_data (the
-text in {enc:N}), captured (an object with the texts of {:name}). The first line that is wrong ends the batch.
+One JSON object in each line, and its URL in each line of the output. Fields: template; and optionally mode (aes, lrp or
+ecdsa), uid, meta_key, file_key (hexadecimal digits; zeros if missing), private_key (for ecdsa), ctr (the number of reads
+before this one), file_data (the text in {enc:N}), captured (an object with the texts of {:name}). The first line that is
+wrong ends the batch.
 
 Examples:
   suntap emulate --template 'https://a.example/t?e={picc:uid,ctr}&c={mac}' --count 3
@@ -48,15 +49,18 @@ pub(crate) struct Args {
     /// MAC input begins. See suntap layout --help
     #[arg(long, value_name = "T", required_unless_present = "batch")]
     template: Option<String>,
-    /// How the tag computes its MAC
+    /// How the tag authenticates its taps
     #[arg(long, value_enum, default_value_t)]
-    mode: SdmMode,
+    mode: EmulatedMode,
     /// The SDMMetaReadKey [default: 16 zero bytes]
     #[arg(long, value_name = "KEY")]
     meta_key: Option<String>,
     /// The SDMFileReadKey [default: 16 zero bytes]
     #[arg(long, value_name = "KEY")]
     file_key: Option<String>,
+    /// The private key of a tag that signs its taps (--mode ecdsa): 64 hexadecimal digits
+    #[arg(long, value_name = "KEY")]
+    private_key: Option<String>,
     /// The UID of the tag
     #[arg(long, value_name = "HEX", value_parser = hex::uid, default_value = "04000000000000")]
     uid: Uid,
@@ -79,7 +83,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["template", "mode", "meta_key", "file_key", "uid", "ctr", "count", "text", "file_data"]
+        conflicts_with_all = ["template", "mode", "meta_key", "file_key", "private_key", "uid", "ctr", "count", "text", "file_data"]
     )]
     batch: Option<String>,
 }
@@ -121,7 +125,29 @@ impl Args {
         let file_key = self.file_key.as_ref().map(|key| keys::read_key("--file-key", key)).transpose()?;
         let meta_key = meta_key.unwrap_or(SdmMetaReadKey::FACTORY);
         let file_key = file_key.unwrap_or(SdmFileReadKey::FACTORY);
-        Ok(EmulatedTag::new(&layout, &texts, meta_key, file_key, self.uid)?.with_ctr(self.ctr))
+        let private_key = self.private_key.as_ref().map(|key| keys::read("--private-key", key)).transpose()?;
+        let tag = match private_key_of(&layout, private_key.as_ref().map(|key| key.as_str()), "--private-key")? {
+            Some(key) => EmulatedTag::new_signing(&layout, &texts, meta_key, file_key, key, self.uid)?,
+            None => EmulatedTag::new(&layout, &texts, meta_key, file_key, self.uid)?,
+        };
+        Ok(tag.with_ctr(self.ctr))
+    }
+}
+
+/// Reads the private key of a tag that signs its taps. Returns `None` for any other tag. `name` is the name of the key in
+/// errors.
+fn private_key_of(layout: &SdmLayout, text: Option<&str>, name: &str) -> Result<Option<TagPrivateKey>, String> {
+    match (layout.scheme() == Scheme::Ecdsa, text) {
+        (false, None) => Ok(None),
+        (false, Some(_)) => Err(format!("{name} needs the mode ecdsa")),
+        (true, None) => Err(format!("{name} is missing")),
+        (true, Some(text)) => {
+            let bytes = keys::read_bytes(name, text)?;
+            let key = <[u8; 32]>::try_from(&bytes[..]).ok().and_then(TagPrivateKey::from_bytes);
+            key.map(Some).ok_or_else(|| {
+                format!("{name}: expected the 64 hexadecimal digits of a number below the order of P-256")
+            })
+        }
     }
 }
 
@@ -160,8 +186,8 @@ fn line_tag(line: &str) -> Result<EmulatedTag, Box<dyn Error>> {
         Some(_) => Err(format!("{name} is not a string")),
     };
     let mode = match text("mode")? {
-        None => SdmMode::default(),
-        Some(name) => clap::ValueEnum::from_str(name, false).map_err(|_| "mode is not aes or lrp")?,
+        None => EmulatedMode::default(),
+        Some(name) => clap::ValueEnum::from_str(name, false).map_err(|_| "mode is not aes, lrp or ecdsa")?,
     };
     let layout = SdmLayout::new(mode.scheme(), text("template")?.ok_or("template is missing")?)?;
     let captured = line.get("captured").and_then(Value::as_object).into_iter().flatten();
@@ -175,5 +201,9 @@ fn line_tag(line: &str) -> Result<EmulatedTag, Box<dyn Error>> {
         Some(ctr) => ctr.as_u64().and_then(|ctr| ctr.try_into().ok()).and_then(SdmReadCtr::new),
     };
     let ctr = ctr.ok_or("ctr is not a whole number up to 16777215")?;
-    Ok(EmulatedTag::new(&layout, &texts, meta_key, file_key, uid)?.with_ctr(ctr))
+    let tag = match private_key_of(&layout, text("private_key")?, "private_key")? {
+        Some(key) => EmulatedTag::new_signing(&layout, &texts, meta_key, file_key, key, uid)?,
+        None => EmulatedTag::new(&layout, &texts, meta_key, file_key, uid)?,
+    };
+    Ok(tag.with_ctr(ctr))
 }

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use suntap::Scheme;
 
-/// How a tag computes its MAC.
+/// How a tag authenticates its taps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
     /// AES mode of NTAG 424 DNA
@@ -14,6 +14,8 @@ pub(crate) enum Mode {
     /// NTAG 223 DNA and NTAG 224 DNA
     #[value(alias = "suncmac")]
     Ntag22x,
+    /// NTAG X DNA that signs its taps
+    Ecdsa,
 }
 
 /// How a tag with SDM computes its MAC. An NTAG 22x has no SDM settings, and cannot be emulated.
@@ -24,6 +26,28 @@ pub(crate) enum SdmMode {
     Aes,
     /// LRP mode of NTAG 424 DNA
     Lrp,
+}
+
+/// How an emulated tag authenticates its taps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EmulatedMode {
+    /// AES mode of NTAG 424 DNA
+    #[default]
+    Aes,
+    /// LRP mode of NTAG 424 DNA
+    Lrp,
+    /// NTAG X DNA that signs its taps
+    Ecdsa,
+}
+
+impl EmulatedMode {
+    pub(crate) fn scheme(self) -> Scheme {
+        match self {
+            Self::Aes => Scheme::Aes,
+            Self::Lrp => Scheme::Lrp,
+            Self::Ecdsa => Scheme::Ecdsa,
+        }
+    }
 }
 
 impl SdmMode {
@@ -41,6 +65,7 @@ impl Mode {
             Self::Aes => Scheme::Aes,
             Self::Lrp => Scheme::Lrp,
             Self::Ntag22x => Scheme::Suncmac,
+            Self::Ecdsa => Scheme::Ecdsa,
         }
     }
 }
@@ -51,6 +76,7 @@ pub(crate) fn name(scheme: Scheme) -> &'static str {
         Scheme::Aes => "aes",
         Scheme::Lrp => "lrp",
         Scheme::Suncmac => "ntag22x",
+        Scheme::Ecdsa => "ecdsa",
         _ => "unknown",
     }
 }

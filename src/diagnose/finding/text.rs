@@ -351,6 +351,8 @@ fn offset_name(mirror: Field) -> &'static str {
         Field::TtStatus => "TTStatusOffset",
         Field::EncFileData => "SDMENCOffset",
         Field::SdmMac => "SDMMACOffset",
+        #[cfg(feature = "ecdsa")]
+        Field::Signature => "SDMMACOffset",
         Field::Captured => "the offset",
     }
 }

@@ -13,6 +13,11 @@ pub enum SettingsError {
     BufferTooSmall,
     /// The layout describes an NTAG 22x, which does not have SDM.
     NoSdm,
+    /// The layout has `{sig}`. The settings of a chip that signs its taps contain the number of an ECC key, which
+    /// [`SdmAccess`](crate::SdmAccess) does not have. An emulated tag needs a private key if, and only if, the layout has
+    /// `{sig}`.
+    #[cfg(feature = "ecdsa")]
+    EccKey,
     /// The layout has `{picc}`, but `SdmAccess::meta_read` is `None`. The error also occurs if the layout has no
     /// `{picc}`, but `SdmAccess::meta_read` is a key.
     MetaReadKey,
@@ -108,6 +113,8 @@ impl fmt::Display for SettingsError {
         match self {
             Self::BufferTooSmall => f.write_str("the buffer is too small: 256 bytes for a file, 27 for settings"),
             Self::NoSdm => f.write_str("an NTAG 22x has no SDM settings"),
+            #[cfg(feature = "ecdsa")]
+            Self::EccKey => f.write_str("a layout with {sig} needs an ECC key, and no other layout has one"),
             Self::MetaReadKey => f.write_str("name an SDMMetaRead key if the layout has {picc}, and only then"),
             Self::EncNotPinned => f.write_str("the length of {enc} is not pinned: use {enc:N}"),
             Self::MissingText(name) => write!(f, "there is no text for {{:{name}}}"),

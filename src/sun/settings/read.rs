@@ -72,6 +72,10 @@ impl SdmLayout {
         if scheme == Scheme::Suncmac {
             return Err(SettingsError::NoSdm);
         }
+        #[cfg(feature = "ecdsa")]
+        if scheme.is_signed() {
+            return Err(SettingsError::EccKey);
+        }
         let (settings, access) = Settings::read(scheme, file_settings)?;
         let mut template = Template::new();
         settings.write_template(ndef_file, &mut template)?;
@@ -242,6 +246,8 @@ impl Settings {
             Field::SdmReadCtr => "{ctr}",
             Field::TtStatus => "{tt}",
             Field::SdmMac => "{mac}",
+            #[cfg(feature = "ecdsa")]
+            Field::Signature => "{sig}",
             Field::EncFileData | Field::Captured => {
                 let written = match self.tt_at {
                     Some(at) => write!(out, "{{enc:{},tt@{at}}}", place.span.len()),

@@ -92,6 +92,7 @@ impl SdmLayout {
     ///
     /// # Errors
     /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file), and in these cases:
+    /// - The layout has `{sig}`.
     /// - `access.meta_read` is a key, but the layout has no `{picc}`.
     /// - `access.meta_read` is `None`, but the layout has `{picc}`.
     /// - `access.ctr_ret` makes the counter readable, or `access.read_ctr_limit` sets a limit, but the layout does not
@@ -103,6 +104,10 @@ impl SdmLayout {
         texts: &TagTexts<'_>,
         out: &'b mut [u8],
     ) -> Result<&'b [u8], SettingsError> {
+        #[cfg(feature = "ecdsa")]
+        if self.scheme().is_signed() {
+            return Err(SettingsError::EccKey);
+        }
         let (_, offsets) = self.lay_out(texts, None)?;
         let mirrored = self.mirrored();
         let meta_read = match (access.meta_read, offsets.picc_data) {
@@ -203,6 +208,8 @@ impl SdmLayout {
                 Field::SdmReadCtr => offsets.ctr = Some(at),
                 Field::TtStatus => offsets.tt_status = Some(at),
                 Field::SdmMac => offsets.mac = at,
+                #[cfg(feature = "ecdsa")]
+                Field::Signature => offsets.mac = at,
             }
             let chars = self.fixed_chars(field).or(enc_chars).ok_or(SettingsError::EncNotPinned)?;
             if matches!(field, Field::EncFileData) {

@@ -51,10 +51,32 @@ pub enum LayoutError {
     },
     /// `{mac}` is missing, so no tap could be verified.
     NoMac,
-    /// `[[` (SDMMACInputOffset) is after `{mac}` (SDMMACOffset). The chip requires SDMMACInputOffset <= SDMMACOffset.
+    /// The scheme is [`Scheme::Ecdsa`](crate::Scheme::Ecdsa), but `{sig}` is missing, so no tap could be verified.
+    #[cfg(feature = "ecdsa")]
+    NoSignature,
+    /// The template has `{sig}`, but the scheme is not [`Scheme::Ecdsa`](crate::Scheme::Ecdsa).
+    #[cfg(feature = "ecdsa")]
+    UnexpectedSignature,
+    /// `{sig}` is combined with `{mac}`. A chip writes one of them at SDMMACOffset.
+    #[cfg(feature = "ecdsa")]
+    SignatureAndMac,
+    /// The template has `{sig}`, but no `[[` (SDMMACInputOffset). The signature would cover no text, and therefore prove
+    /// nothing.
+    #[cfg(feature = "ecdsa")]
+    NoMacInput,
+    /// The template has `{sig}`, but this `{uid}`, `{ctr}` or `{picc}` is not between `[[` and `{sig}`. Unlike a MAC, a
+    /// signature proves only what it covers: anybody could change this value in a genuine tap.
+    #[cfg(feature = "ecdsa")]
+    Unsigned(Field),
+    /// `{sig}` is combined with `{tt}`, or with a tamper status in `{enc}`. NTAG X DNA has no tamper status. To read its
+    /// GPIO status, put a `{:name}` element between `[[` and `{sig}`.
+    #[cfg(feature = "ecdsa")]
+    SignatureAndTamper,
+    /// `[[` (SDMMACInputOffset) is after `{mac}` or `{sig}` (SDMMACOffset). The chip requires SDMMACInputOffset <=
+    /// SDMMACOffset.
     MacInputAfterMac,
-    /// `{enc}` is not between `[[` and `{mac}`. The chip requires that SDMMACInputOffset <= SDMENCOffset and that
-    /// SDMENCOffset + SDMENCLength <= SDMMACOffset.
+    /// `{enc}` is not between `[[` and `{mac}` or `{sig}`. The chip requires that SDMMACInputOffset <= SDMENCOffset and
+    /// that SDMENCOffset + SDMENCLength <= SDMMACOffset.
     EncOutsideMacInput,
     /// The length N in `{enc:N}` is not a positive multiple of 32 characters.
     EncLength,
@@ -86,7 +108,7 @@ impl LayoutError {
             Self::Character { .. } => "a template may contain only characters of a URL, and no unmatched brace",
             Self::UnknownElement { .. } => {
                 "an element must be one of {picc} {picc:uid,ctr} {picc:uid} {picc:ctr} {uid} {ctr} {tt} {enc} {enc:N} \
-                 {enc:N,tt@K} {enc:tt@K} {mac} {:name} [["
+                 {enc:N,tt@K} {enc:tt@K} {mac} {:name} [[, or with the feature ecdsa {sig}"
             }
             Self::Repeated(_) => "each element may occur only once",
             Self::RepeatedName => "each {:name} must have a different name",
@@ -98,8 +120,22 @@ impl LayoutError {
             Self::PercentEncoded { .. } => "braces must not be percent-encoded: write {mac}, not %7Bmac%7D",
             Self::Unclosed { .. } => "a { needs a } after it",
             Self::NoMac => "{mac} is missing",
-            Self::MacInputAfterMac => "[[ must not be after {mac}",
-            Self::EncOutsideMacInput => "{enc} must be between [[ and {mac}",
+            #[cfg(feature = "ecdsa")]
+            Self::NoSignature => "{sig} is missing",
+            #[cfg(feature = "ecdsa")]
+            Self::UnexpectedSignature => "{sig} needs the scheme ecdsa",
+            #[cfg(feature = "ecdsa")]
+            Self::SignatureAndMac => "{sig} cannot be combined with {mac}",
+            #[cfg(feature = "ecdsa")]
+            Self::NoMacInput => "{sig} needs [[, or the signature covers nothing",
+            #[cfg(feature = "ecdsa")]
+            Self::Unsigned(_) => {
+                "{uid}, {ctr} and {picc} must be between [[ and {sig}, or the signature does not prove them"
+            }
+            #[cfg(feature = "ecdsa")]
+            Self::SignatureAndTamper => "a chip that writes {sig} has no tamper status",
+            Self::MacInputAfterMac => "[[ must not be after {mac} or {sig}",
+            Self::EncOutsideMacInput => "{enc} must be between [[ and {mac} or {sig}",
             Self::EncLength => "the length of {enc:N} must be a positive multiple of 32",
             Self::EncNeedsUidAndCtr => "{enc} needs both UID and counter mirrored",
             Self::TamperOutsideEnc => "the tamper status of {enc:N,tt@K} needs K + 2 <= N / 2",
@@ -176,6 +212,8 @@ impl fmt::Display for LayoutError {
             | Self::PercentEncoded { at }
             | Self::Unclosed { at } => write!(f, " (byte {at} of the template)"),
             Self::Repeated(field) | Self::Unbounded(field) => write!(f, " ({field})"),
+            #[cfg(feature = "ecdsa")]
+            Self::Unsigned(field) => write!(f, " ({field})"),
             _ => Ok(()),
         }
     }

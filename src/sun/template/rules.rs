@@ -4,7 +4,7 @@
 use super::chars::is_name_byte;
 use super::error::LayoutError;
 use crate::sun::error::Field;
-use crate::sun::layout::{ElementKind, LayoutElement, MAX_ELEMENTS, SdmLayout};
+use crate::sun::layout::{ElementKind, LayoutElement, SdmLayout};
 use crate::sun::span::Span;
 use crate::value::Scheme;
 
@@ -18,21 +18,21 @@ impl SdmLayout {
     /// Checks the number, the order, the combination and the lengths of the elements, and returns the layout.
     /// `makes_mac` is `false` for a tag without cryptography.
     pub(super) const fn checked(mut self, makes_mac: bool) -> Result<Self, LayoutError> {
+        #[cfg(feature = "ecdsa")]
+        if makes_mac && let Err(error) = self.check_signed() {
+            return Err(error);
+        }
         let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
         let mut window = false;
         let mut names = 0u8;
         let mut elements: &[LayoutElement] = &self.elements;
-        let mut following: usize = 0;
         while let [element, rest @ ..] = elements {
             elements = rest;
-            let index = following;
-            following = index.saturating_add(1);
             let twice = match element.kind {
                 ElementKind::MacInput if window => return Err(LayoutError::RepeatedMacInput),
                 ElementKind::MacInput if mac => return Err(LayoutError::MacInputAfterMac),
                 ElementKind::MacInput => {
                     window = true;
-                    self.window_from = following;
                     continue;
                 }
                 ElementKind::End => break,
@@ -56,12 +56,9 @@ impl SdmLayout {
                         }
                         replace(&mut enc)
                     }
-                    Field::SdmMac => {
-                        if self.window_from == index && element.text.len() == 0 {
-                            self.window_from = MAX_ELEMENTS;
-                        }
-                        replace(&mut mac)
-                    }
+                    Field::SdmMac => replace(&mut mac),
+                    #[cfg(feature = "ecdsa")]
+                    Field::Signature => replace(&mut mac),
                     Field::Captured => {
                         if self.name_in(element.name, rest) {
                             return Err(LayoutError::RepeatedName);

@@ -5,7 +5,7 @@ code of suntap.
     taps.py N [SEED]    suntap verifies N taps of this program, and this program verifies N taps of suntap's emulator
 
 It covers combinations of mirrors, MAC windows, file data, the tamper status, both modes, and taps with one character changed. Only this
-program generates taps of NTAG 22x DNA, because suntap has no emulator for it.
+program generates taps of NTAG 22x DNA, because suntap has no emulator for it. Then it does the same with N taps that are signed with ECDSA.
 """
 
 import json
@@ -14,10 +14,14 @@ import re
 import subprocess
 import sys
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB
 from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 TEMPLATES = [
     "https://a.example/t?p={picc:uid,ctr}&c={mac}",
@@ -38,8 +42,18 @@ NTAG_22X = [
     "https://a.example/t?m={uid}x{ctr}x{mac}",
     "https://a.example/t?s={tt}&m={uid}x{ctr}x{mac}",
 ]
+SIGNED = [
+    "https://a.example/t?m=[[{uid}&c={ctr}&s={sig}",
+    "https://a.example/t?v=[[EE&e={picc:uid,ctr}&s={sig}",
+    "https://a.example/t?p=[[{picc:ctr}{sig}&q=0",
+    "https://a.example/t?[[n={ctr}&s={sig}",
+    "https://a.example/[[{picc:uid}/{sig}",
+    "[[https://a.example/t?p={picc:uid,ctr}&e={enc:32}&s={sig}",
+]
+# The order of the group of P-256.
+ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 ELEMENT = re.compile(r"\[\[|\{([a-z]+)(?::([a-z0-9,]+))?\}")
-LENGTHS = {"uid": 14, "ctr": 6, "mac": 16, "tt": 2}
+LENGTHS = {"uid": 14, "ctr": 6, "mac": 16, "tt": 2, "sig": 128}
 
 
 def encrypt(key: bytes, block: bytes) -> bytes:
@@ -103,9 +117,14 @@ def cmac(key: bytes, message: bytes) -> bytes:
 
 
 class Tag:
-    def __init__(self, rng: random.Random, ntag_22x: bool = False):
-        self.ntag_22x = ntag_22x
+    def __init__(self, rng: random.Random, ntag_22x: bool = False, signs: bool = False):
+        self.ntag_22x, self.private_key = ntag_22x, None
         self.template, self.lrp = rng.choice(NTAG_22X if ntag_22x else TEMPLATES), not ntag_22x and rng.random() < 0.3
+        if signs:
+            self.template, self.lrp, self.secret = rng.choice(SIGNED), False, rng.randrange(1, ORDER)
+            self.private_key, form = ec.derive_private_key(self.secret, ec.SECP256R1()), rng.choice(["Compressed", "Uncompressed"])
+            public_key = self.private_key.public_key().public_bytes(Encoding.X962, getattr(PublicFormat, form + "Point"))
+            self.public_key = public_key.hex()
         self.meta, self.file = rng.randbytes(16), rng.randbytes(16)
         self.uid, self.ctr = b"\x04" + rng.randbytes(6), rng.randrange(1, 1 << 24)
         self.tt = rng.choice(["CC", "OC", "OO", "II"])
@@ -139,6 +158,19 @@ class Tag:
         key = self.session("3CC3")
         whole = Lrp(key).cmac(window) if self.lrp else cmac(key, window)
         return whole[1::2].hex().upper()
+
+    def sign(self, rng: random.Random, window: bytes) -> str:
+        """Returns r and s. About half of the signatures have a high s, because (r, n - s) is also a signature."""
+        r, s = utils.decode_dss_signature(self.private_key.sign(window, ec.ECDSA(SHA256())))
+        return f"{r:064X}{rng.choice([s, ORDER - s]):064X}"
+
+    def is_signed(self, window: bytes, digits: str) -> bool:
+        signature = utils.encode_dss_signature(int(digits[:64], 16), int(digits[64:], 16))
+        try:
+            self.private_key.public_key().verify(signature, window, ec.ECDSA(SHA256()))
+        except InvalidSignature:
+            return False
+        return True
 
     def file_data(self, data: bytes, encrypting: bool) -> bytes:
         key, ctr = self.session("C33C"), self.ctr.to_bytes(3, "little")
@@ -180,7 +212,8 @@ class Tag:
             elif name == "tt":
                 text = self.tt
             else:
-                text = self.mac(b"" if window is None else url[window:].encode())
+                signed = b"" if window is None else url[window:].encode()
+                text = self.sign(rng, signed) if name == "sig" else self.mac(signed)
                 window = None
             # A status outside the MAC window is not authenticated, except for NTAG 22x.
             if name != "tt" or window is not None or self.ntag_22x:
@@ -189,11 +222,14 @@ class Tag:
         self.covered = covered
         return url + self.template[at:]
 
-    def job(self) -> dict:
-        mode = "ntag22x" if self.ntag_22x else "lrp" if self.lrp else "aes"
-        return {"template": self.template, "mode": mode, "file_key": self.file.hex()} | (
-            {"meta_key": self.meta.hex()} if self.held else {}
-        )
+    def job(self, emulated: bool = False) -> dict:
+        mode = "ntag22x" if self.ntag_22x else "lrp" if self.lrp else "ecdsa" if self.private_key else "aes"
+        keys = {"meta_key": self.meta.hex()} if self.held else {}
+        if self.private_key:
+            keys |= {"private_key": f"{self.secret:064x}"} if emulated else {"public_key": self.public_key}
+        if emulated or not self.private_key:
+            keys |= {"file_key": self.file.hex()}
+        return {"template": self.template, "mode": mode} | keys
 
     def check(self, url: str, text: str) -> None:
         """Verifies a tap, and asserts that it has the UID, counter, status and file data that the tag was given."""
@@ -208,6 +244,9 @@ class Tag:
             length = {"picc": 48 if self.lrp else 32, "enc": int(found.group(2) or 0) if name == "enc" else 0}.get(name) or LENGTHS[name]
             if name == "mac":
                 assert url[at : at + 16] == self.mac(b"" if window is None else url[window:at].encode()), "SDMMAC"
+                window = None
+            if name == "sig":
+                assert self.is_signed(url[window:at].encode(), url[at : at + 128]), "signature"
                 window = None
             values[name] = url[at : at + length]
             at += length
@@ -240,10 +279,10 @@ def suntap(subcommand: str, jobs: list) -> list:
     return lines
 
 
-def check_suntap_verifier(rng: random.Random, count: int) -> dict:
+def check_suntap_verifier(rng: random.Random, count: int, signs: bool = False) -> dict:
     jobs, wanted = [], []
     for number in range(count):
-        tag = Tag(rng, rng.random() < 0.1)
+        tag = Tag(rng, signs=True) if signs else Tag(rng, rng.random() < 0.1)
         url, changed = tag.url(rng), rng.random() < 0.3
         if changed:
             at = rng.choice(tag.covered)
@@ -264,17 +303,18 @@ def check_suntap_verifier(rng: random.Random, count: int) -> dict:
         assert answer["ctr"] == (tag.ctr if tag.has_ctr else None), answer
         if "{tt}" in tag.template and not tag.ntag_22x:
             assert answer["tt"] == tag.tt and answer["tt_authenticated"] == ("[[{tt}" in tag.template), answer
-        assert answer["file_data"] == (tag.data.hex() or None), answer
+        # A public key decrypts nothing.
+        assert answer["file_data"] == (tag.data.hex() if tag.data and not signs else None), answer
     return verdicts
 
 
-def check_suntap_emulator(rng: random.Random, count: int) -> None:
+def check_suntap_emulator(rng: random.Random, count: int, signs: bool = False) -> None:
     jobs, tags = [], []
     for _ in range(count):
-        tag = Tag(rng)
+        tag = Tag(rng, signs=signs)
         enc = re.search(r"\{enc:(\d+)\}", tag.template)
         text = "".join(rng.choice("abcXYZ-_.~ 019") for _ in range(rng.randrange(int(enc.group(1)) // 2 + 1))) if enc else ""
-        jobs.append(tag.job() | {"uid": tag.uid.hex(), "ctr": tag.ctr - 1, "file_data": text})
+        jobs.append(tag.job(emulated=True) | {"uid": tag.uid.hex(), "ctr": tag.ctr - 1, "file_data": text})
         tags.append((tag, text))
     for url, (tag, text) in zip(suntap("emulate", jobs), tags):
         tag.check(url, text)
@@ -285,11 +325,12 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     count, seed = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "suntap"
-    rng = random.Random(seed)
-    verdicts = check_suntap_verifier(rng, count)
-    check_suntap_emulator(rng, count)
-    assert min(verdicts.get(verdict, 0) for verdict in ("verified", "not_authentic")) > count // 10, verdicts
-    print(f"taps: suntap verified {count} taps of this program with the expected results {verdicts}; this program verified {count} taps of suntap's emulator")
+    for kind, signs in [("taps", False), ("signed taps", True)]:
+        rng = random.Random(seed + kind if signs else seed)
+        verdicts = check_suntap_verifier(rng, count, signs)
+        check_suntap_emulator(rng, count, signs)
+        assert min(verdicts.get(verdict, 0) for verdict in ("verified", "not_authentic")) > count // 10, verdicts
+        print(f"{kind}: suntap verified {count} of this program with the expected results {verdicts}; this program verified {count} of suntap's emulator")
     return 0
 
 

@@ -26,8 +26,8 @@ Schemes:
 The last three derive the SDMMetaReadKey too, if --meta-key is not given.
 
 Batch:
-One JSON object in each line. Fields: id url template mode meta_key file_key store tt_in_plain_off file_key_scheme
-master_key div_suffix key_version. Taps with the same store share a counter store; without a store, replays are not
+One JSON object in each line. Fields: id url template mode meta_key file_key public_key store tt_in_plain_off
+file_key_scheme master_key div_suffix key_version. Taps with the same store share a counter store; without a store, replays are not
 detected. tt_in_plain_off is the offset of the tamper status in the file data. Without a file_key, the key is derived
 by file_key_scheme from master_key and, depending on the scheme, div_suffix and key_version. The values of
 file_key_scheme are static (the default), an10922, cmac, boltcard, sdm_backend and sdm_backend_legacy, as above.
@@ -37,6 +37,8 @@ error. A verdict is fresh, verified (replays are not detected), replayed, not_au
 Verdicts:
 fresh means that the tap is genuine and that its counter is greater than the counters of the earlier URLs of its tag in
 this command. Counters are not kept after the command ends.
+
+A tag that signs its taps (NTAG X DNA, --mode ecdsa) needs {sig} in place of {mac} in the template, and --public-key.
 
 Examples:
   suntap verify --template 'https://ntag.nxp.com/424?e={picc:uid,ctr}&c={mac}' \\
@@ -65,7 +67,7 @@ pub(crate) struct Args {
     /// MAC input begins. See suntap layout --help
     #[arg(long, value_name = "T", required_unless_present = "batch")]
     pub(super) template: Option<String>,
-    /// How the tag computes its MAC
+    /// How the tag authenticates its taps
     #[arg(long, value_enum, default_value_t)]
     pub(super) mode: Mode,
     /// The SDMMetaReadKey, if the template has {picc}
@@ -74,6 +76,9 @@ pub(crate) struct Args {
     /// The SDMFileReadKey
     #[arg(long, value_name = "KEY", conflicts_with_all = ["master_key"])]
     file_key: Option<String>,
+    /// The public key of a tag that signs its taps (--mode ecdsa), in SEC1 form: 66 or 130 hexadecimal digits, or @FILE
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["file_key", "master_key"])]
+    public_key: Option<String>,
     /// How the SDMFileReadKey of a tag is derived
     #[arg(long, value_enum, default_value_t)]
     scheme: KeyScheme,
@@ -92,7 +97,7 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["urls", "template", "mode", "meta_key", "file_key", "scheme", "master_key", "aid", "suffix", "suffix_text", "version"]
+        conflicts_with_all = ["urls", "template", "mode", "meta_key", "file_key", "public_key", "scheme", "master_key", "aid", "suffix", "suffix_text", "version"]
     )]
     pub(super) batch: Option<String>,
     /// The number of threads for a batch [default: one for each core]
@@ -118,10 +123,12 @@ impl Args {
             |option: &str, source: &Option<String>| source.as_ref().map(|text| keys::read(option, text)).transpose();
         let meta_key = read("--meta-key", &self.meta_key)?;
         let file_key = read("--file-key", &self.file_key)?;
+        let public_key = read("--public-key", &self.public_key)?;
         let master_key = read("--master-key", &self.master_key)?;
         let texts = KeyTexts {
             scheme: self.scheme,
             file_key: file_key.as_ref().map(|text| text.as_str()),
+            public_key: public_key.as_ref().map(|text| text.as_str()),
             meta_key: meta_key.as_ref().map(|text| text.as_str()),
             master_key: master_key.as_ref().map(|text| text.as_str()),
             suffix: suffix.as_deref(),

@@ -43,7 +43,7 @@ impl Verdict {
     }
 }
 
-/// A verdict and, if the MAC matches, the content of the tap.
+/// A verdict and, if the MAC or signature matches, the content of the tap.
 pub(super) struct Answer {
     pub(super) verdict: Verdict,
     pub(super) reason: Option<String>,
@@ -83,8 +83,10 @@ impl Check {
             Err(reason @ VerifyError::NotAuthentic) => return Ok(Checked::refused(Verdict::NotAuthentic, &reason)),
             claimed => claimed?,
         };
-        if let FileKeys::Static(key) = &self.keys.file_keys {
-            return Ok(verify(claimed, &**key));
+        match &self.keys.file_keys {
+            FileKeys::Static(key) => return Ok(verify(claimed, &**key)),
+            FileKeys::Public(key) => return Ok(verify(claimed, key)),
+            _ => {}
         }
         // The layout mirrors a UID, so PICCData without a UID is not from one of these tags.
         match claimed.uid().map(|uid| self.keys.file_keys.derive(uid)).transpose()?.flatten() {

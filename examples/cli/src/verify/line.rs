@@ -21,7 +21,8 @@ use crate::redact;
 /// The fields from which a layout is prepared.
 const LAYOUT_FIELDS: [&str; 3] = ["template", "mode", "tt_in_plain_off"];
 /// The fields from which keys are prepared, in addition to the layout.
-const KEY_FIELDS: [&str; 6] = ["file_key_scheme", "file_key", "meta_key", "master_key", "div_suffix", "key_version"];
+const KEY_FIELDS: [&str; 7] =
+    ["file_key_scheme", "file_key", "public_key", "meta_key", "master_key", "div_suffix", "key_version"];
 
 /// The fields of a JSON object. If a field occurs twice, the last one counts.
 struct Line<'a>(BTreeMap<Text<'a>, &'a RawValue>);
@@ -109,6 +110,7 @@ impl Worker {
 struct LineKeys<'a> {
     scheme: KeyScheme,
     file_key: Option<Cow<'a, str>>,
+    public_key: Option<Cow<'a, str>>,
     meta_key: Option<Cow<'a, str>>,
     master_key: Option<Cow<'a, str>>,
     suffix: Option<Bytes>,
@@ -120,6 +122,7 @@ impl LineKeys<'_> {
         KeyTexts {
             scheme: self.scheme,
             file_key: self.file_key.as_deref(),
+            public_key: self.public_key.as_deref(),
             meta_key: self.meta_key.as_deref(),
             master_key: self.master_key.as_deref(),
             suffix: self.suffix.as_ref().map(|suffix| &*suffix.0),
@@ -164,7 +167,7 @@ impl<'a> Line<'a> {
     fn layout(&self) -> Result<SdmLayout, String> {
         let mode = match self.text("mode")? {
             None => Mode::default(),
-            Some(name) => Mode::from_str(&name, false).map_err(|_| "mode is not aes, lrp or ntag22x")?,
+            Some(name) => Mode::from_str(&name, false).map_err(|_| "mode is not aes, lrp, ntag22x or ecdsa")?,
         };
         let mut template = self.text("template")?.ok_or("template is missing")?;
         if let Some(offset) = self.number("tt_in_plain_off")? {
@@ -182,6 +185,7 @@ impl<'a> Line<'a> {
         Ok(LineKeys {
             scheme,
             file_key: self.text("file_key")?,
+            public_key: self.text("public_key")?,
             meta_key: self.text("meta_key")?,
             master_key: self.text("master_key")?,
             suffix: suffix.map_err(|error| format!("{}: {error}", Names::FIELDS.suffix))?,

@@ -4,11 +4,12 @@ use clap::ValueEnum;
 use suntap::kdf::sdm_backend::Master;
 use suntap::kdf::{an10922, boltcard, plain_cmac};
 use suntap::{
-    ConfigError, Field, IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmLayout,
-    SdmMetaReadKey, Uid,
+    ConfigError, Field, IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey, Scheme, SdmFileReadKey,
+    SdmLayout, SdmMetaReadKey, TagPublicKey, Uid,
 };
 
 use crate::keys;
+use crate::text::pasted;
 
 /// How the file-read key of a tag is derived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -35,6 +36,7 @@ impl KeyScheme {
 pub(super) struct KeyTexts<'a> {
     pub(super) scheme: KeyScheme,
     pub(super) file_key: Option<&'a str>,
+    pub(super) public_key: Option<&'a str>,
     pub(super) meta_key: Option<&'a str>,
     pub(super) master_key: Option<&'a str>,
     pub(super) suffix: Option<&'a [u8]>,
@@ -44,6 +46,7 @@ pub(super) struct KeyTexts<'a> {
 /// The names of the keys in errors: options, or fields of a batch.
 pub(super) struct Names {
     file_key: &'static str,
+    public_key: &'static str,
     meta_key: &'static str,
     master_key: &'static str,
     pub(super) suffix: &'static str,
@@ -52,12 +55,18 @@ pub(super) struct Names {
 impl Names {
     pub(super) const OPTIONS: Self = Self {
         file_key: "--file-key",
+        public_key: "--public-key",
         meta_key: "--meta-key",
         master_key: "--master-key",
         suffix: "--aid, --suffix or --suffix-text",
     };
-    pub(super) const FIELDS: Self =
-        Self { file_key: "file_key", meta_key: "meta_key", master_key: "master_key", suffix: "div_suffix" };
+    pub(super) const FIELDS: Self = Self {
+        file_key: "file_key",
+        public_key: "public_key",
+        meta_key: "meta_key",
+        master_key: "master_key",
+        suffix: "div_suffix",
+    };
 }
 
 /// The keys of a tag, prepared for many taps.
@@ -73,15 +82,27 @@ type Diversify = fn(&MasterKey, &[&[u8]]) -> Result<SdmFileReadKey, ConfigError>
 /// The source of file-read keys.
 pub(super) enum FileKeys {
     Static(Box<PreparedFileReadKey>),
-    Diversified { derive: Diversify, master: Box<MasterKey>, suffix: Vec<u8> },
-    Boltcard { issuer: Box<IssuerKey>, version: u32 },
+    Diversified {
+        derive: Diversify,
+        master: Box<MasterKey>,
+        suffix: Vec<u8>,
+    },
+    Boltcard {
+        issuer: Box<IssuerKey>,
+        version: u32,
+    },
     SdmBackend(Box<Master>),
+    /// The key of a tag that signs its taps.
+    Public(TagPublicKey),
 }
 
 impl KeyTexts<'_> {
     /// Reads and prepares the keys. A file key that is given is used, whatever the scheme is. A key that is not given is
     /// derived.
     pub(super) fn prepare(&self, layout: &SdmLayout, names: &Names) -> Result<Keys, String> {
+        if let Some(key) = self.public_key(layout, names)? {
+            return Ok(Keys { meta_key: self.meta_key(layout, names, None)?, file_keys: FileKeys::Public(key) });
+        }
         let derived = match (self.file_key, self.master_key) {
             (Some(_), None) => None,
             _ => self.derived(names)?,
@@ -101,6 +122,23 @@ impl KeyTexts<'_> {
         Ok(Keys { meta_key, file_keys })
     }
 
+    /// Reads the public key of a tag that signs its taps. Returns `None` for any other tag.
+    fn public_key(&self, layout: &SdmLayout, names: &Names) -> Result<Option<TagPublicKey>, String> {
+        let secret = [(self.file_key, names.file_key), (self.master_key, names.master_key)];
+        match (layout.scheme() == Scheme::Ecdsa, self.public_key) {
+            (false, None) => Ok(None),
+            (false, Some(_)) => Err(format!("{} needs the mode ecdsa", names.public_key)),
+            (true, None) => Err(format!("{} is missing", names.public_key)),
+            (true, Some(text)) => match secret.into_iter().find(|(key, _)| key.is_some()) {
+                Some((_, name)) => Err(format!("{name} does not go with the mode ecdsa")),
+                None => match pasted(text).parse() {
+                    Ok(key) => Ok(Some(key)),
+                    Err(error) => Err(format!("{}: {error}", names.public_key)),
+                },
+            },
+        }
+    }
+
     fn meta_key(
         &self,
         layout: &SdmLayout,
@@ -114,7 +152,7 @@ impl KeyTexts<'_> {
         let key = given.or_else(|| match derived? {
             FileKeys::Boltcard { issuer, .. } => Some(boltcard::meta_read_key(issuer)),
             FileKeys::SdmBackend(master) => Some(master.meta_read_key()),
-            FileKeys::Static(_) | FileKeys::Diversified { .. } => None,
+            FileKeys::Static(_) | FileKeys::Diversified { .. } | FileKeys::Public(_) => None,
         });
         let key = key.ok_or_else(|| format!("{} is missing", names.meta_key))?;
         Ok(Some(key.prepare(layout.scheme())))
@@ -153,7 +191,7 @@ impl FileKeys {
     /// Derives the file-read key of the tag with this UID. Returns `None` if there is nothing to derive.
     pub(super) fn derive(&self, uid: Uid) -> Result<Option<SdmFileReadKey>, ConfigError> {
         Ok(Some(match self {
-            Self::Static(_) => return Ok(None),
+            Self::Static(_) | Self::Public(_) => return Ok(None),
             Self::Diversified { derive, master, suffix } => derive(master, &[uid.as_bytes(), suffix])?,
             Self::Boltcard { issuer, version } => boltcard::file_read_key(issuer, uid, *version),
             Self::SdmBackend(master) => master.file_read_key(uid),

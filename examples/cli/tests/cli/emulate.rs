@@ -64,10 +64,10 @@ fn only_modes_that_can_be_emulated_are_offered() {
         assert!(help.contains("- lrp:") && !help.contains("ntag22x"), "{help}");
     }
     let ran = suntap(&["emulate", "--template", TEMPLATE, "--mode", "ntag22x"], "");
-    assert!(ran.code == 2 && ran.err.contains("(one of: aes, lrp)"), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains("(one of: aes, lrp, ecdsa)"), "{}", ran.err);
     let line = json!({"template": TEMPLATE, "mode": "ntag22x"}).to_string();
     let ran = suntap(&["emulate", "--batch", "-"], &line);
-    assert_eq!((ran.code, &*ran.err), (2, "suntap: -:1: mode is not aes or lrp\n"));
+    assert_eq!((ran.code, &*ran.err), (2, "suntap: -:1: mode is not aes, lrp or ecdsa\n"));
 }
 
 #[test]

@@ -42,6 +42,51 @@ fn an10922_keys_are_derived() {
     assert!(ran.out.starts_with(&format!("fresh  uid {}", text("uid").to_uppercase())), "{}", ran.out);
 }
 
+/// The recorded taps of an NTAG X DNA, from `tests/vectors/xdna-vectors.json`.
+#[test]
+fn signed_taps_are_verified_with_a_public_key() {
+    let vectors = include_str!("../../../../tests/vectors/xdna-vectors.json");
+    let vectors: serde_json::Value = serde_json::from_str(vectors).unwrap();
+    let text = |pointer: &str| vectors.pointer(pointer).and_then(serde_json::Value::as_str).unwrap();
+    let (plain, picc, key) = (text("/taps/0/url"), text("/taps/1/url"), text("/taps/0/public_key"));
+    let mode = ["--mode", "ecdsa", "--template", "https://ntag.nxp.com/xdna?m=[[{uid}&c={ctr}&s={sig}"];
+    let with = |keys: &[&str]| verify(&[&mode[..], keys, &[plain]].concat(), "");
+    let ran = with(&["--public-key", key]);
+    assert_eq!((ran.code, &*ran.out), (0, "fresh  uid 04260471C88990  ctr 226\n"), "{}", ran.err);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{}\n", key.to_lowercase())).unwrap();
+    assert_eq!(with(&["--public-key", &format!("@{}", file.path().display())]).code, 0);
+    let other = with(&["--public-key", text("/app_cert/public_key")]);
+    assert_eq!((other.code, &*other.out), (1, "not_authentic  (tap is not authentic)\n"));
+    for (keys, error) in [
+        (&[][..], "--public-key is missing"),
+        (&["--file-key", ZERO], "--public-key is missing"),
+        (&["--public-key", ZERO], "--public-key: expected a point on P-256"),
+        (&["--public-key", key, "--file-key", ZERO], "cannot be used together with"),
+    ] {
+        let ran = with(keys);
+        assert!(ran.code == 2 && ran.err.contains(error), "{keys:?}: {}", ran.err);
+    }
+    let ran = verify(&["--template", TEMPLATE, "--meta-key", ZERO, "--public-key", key, URL], "");
+    assert!(ran.code == 2 && ran.err.contains("--public-key needs the mode ecdsa"), "{}", ran.err);
+
+    let template = "https://ntag.nxp.com/xdna?v=[[EE&e={picc:uid,ctr}&s={sig}";
+    let line = serde_json::json!({
+        "id": 1, "url": picc, "template": template, "mode": "ecdsa", "public_key": key, "meta_key": ZERO, "store": "a",
+    });
+    let refused = serde_json::json!({
+        "id": 2, "url": picc, "template": template.replace("[[", ""), "mode": "ecdsa", "public_key": key,
+    });
+    let ran = verify(&["--batch", "-"], &format!("{line}\n{line}\n{refused}\n"));
+    let fields = r#""uid":"04260471c88990","ctr":224,"tt":null,"tt_authenticated":null,"file_data":null"#;
+    let rule = "template: {sig} needs [[, or the signature covers nothing";
+    let expected = format!(
+        "{{\"id\":1,\"verdict\":\"fresh\",{fields}}}\n{{\"id\":1,\"verdict\":\"replayed\",{fields}}}\n\
+         {{\"id\":2,\"error\":\"{rule}\"}}\n"
+    );
+    assert_eq!((ran.code, ran.out), (1, expected));
+}
+
 /// A suffix that is one byte longer than AN10922 allows after a UID.
 static LONG: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| "FF".repeat(25));
 
