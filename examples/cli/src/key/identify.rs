@@ -75,6 +75,9 @@ pub(super) fn run(args: &Args, out: &mut impl Write) -> Outcome {
     if keys.is_empty() {
         return Err("there are no keys: use --keys or --key; see --help".into());
     }
+    if args.mode == Mode::Ecdsa {
+        return Err("--mode ecdsa: no secret key verifies a signed tap; use suntap verify --public-key".into());
+    }
     let layout =
         SdmLayout::new(args.mode.scheme(), pasted(&args.template)).map_err(|error| format!("--template: {error}"))?;
     let search = Search { layout: &layout, url: pasted(&args.url), keys: &keys };

@@ -160,6 +160,15 @@ fn taps_without_picc_data_or_without_a_counter_are_identified() {
 }
 
 #[test]
+fn a_signed_tap_has_no_secret_key_to_find() {
+    let template = "https://a.example/?m=[[{uid}&c={ctr}&s={sig}";
+    let key = format!("meta={ZERO}");
+    let ran = suntap(&["key", "identify", SAMPLE, "--template", template, "--mode", "ecdsa", "--key", &key], "");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("--public-key"), "{}", ran.err);
+}
+
+#[test]
 fn invalid_keys_are_rejected_without_repeating_them() {
     let secret = "A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7A7";
     let file = tempfile::NamedTempFile::new().unwrap();
