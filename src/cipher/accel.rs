@@ -40,7 +40,7 @@ pub(crate) use vaes::Wide;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::Hard;
 
-use vectors::{RoundKeys, Vectors, decrypt, double_lanes, encrypt, expand, expand_and_encrypt, look_up, xor_each};
+use vectors::{RoundKeys, Vectors, decrypt, encrypt, expand, expand_and_encrypt, lane_methods, look_up, xor_each};
 
 impl OnceAes for Hard {
     /// Wipes nothing: round keys are in registers or wipe themselves.
@@ -108,25 +108,7 @@ impl LaneAes for Hard {
         self.store_each(lanes)
     }
 
-    #[inline(always)]
-    fn xor_lanes(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes {
-        xor_each(self, a, &b)
-    }
-
-    #[inline(always)]
-    fn double_lanes(self, lanes: Self::Lanes) -> Self::Lanes {
-        double_lanes(self, lanes)
-    }
-
-    #[inline(always)]
-    fn encrypt_lanes<const M: usize>(self, keys: Self::Lanes, blocks: [Self::Lanes; M]) -> [Self::Lanes; M] {
-        expand_and_encrypt(self, keys, blocks)
-    }
-
-    #[inline(always)]
-    fn decrypt_lanes(self, keys: Self::Lanes, blocks: Self::Lanes) -> Self::Lanes {
-        decrypt(self, &expand(self, keys), blocks)
-    }
+    lane_methods!();
 
     #[inline(always)]
     fn look_up_lanes(self, table: &Table, mut numbers: Self::Lanes, byte: u8, low: bool) -> Self::Lanes {

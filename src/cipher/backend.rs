@@ -54,6 +54,18 @@ pub(crate) fn lane_engine() -> LaneEngine {
     }
 }
 
+/// Inlines a computation into [`OnceAes::within`](super::once::OnceAes::within).
+macro_rules! within {
+    ($aes:ident, $body:expr) => {
+        $crate::cipher::once::OnceAes::within(
+            $aes,
+            #[inline(always)]
+            || $body,
+        )
+    };
+}
+pub(crate) use within;
+
 /// Runs a computation with keys that are used once, and wipes what it leaves. In `compute!(|aes| ..)`, `aes` is an
 /// [`OnceAes`](super::once::OnceAes).
 ///
@@ -63,17 +75,9 @@ pub(crate) fn lane_engine() -> LaneEngine {
 macro_rules! compute {
     (|$aes:ident| $body:expr) => {
         match $crate::cipher::backend::engine() {
-            $crate::cipher::backend::Engine::Soft($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
+            $crate::cipher::backend::Engine::Soft($aes) => $crate::cipher::backend::within!($aes, $body),
             #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
-            $crate::cipher::backend::Engine::Hard($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
+            $crate::cipher::backend::Engine::Hard($aes) => $crate::cipher::backend::within!($aes, $body),
         }
     };
 }
@@ -83,23 +87,11 @@ pub(crate) use compute;
 macro_rules! compute_lanes {
     (|$aes:ident| $body:expr) => {
         match $crate::cipher::backend::lane_engine() {
-            $crate::cipher::backend::LaneEngine::Soft($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
+            $crate::cipher::backend::LaneEngine::Soft($aes) => $crate::cipher::backend::within!($aes, $body),
             #[cfg(all(feature = "accel", any(target_arch = "x86_64", target_arch = "aarch64")))]
-            $crate::cipher::backend::LaneEngine::Hard($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
+            $crate::cipher::backend::LaneEngine::Hard($aes) => $crate::cipher::backend::within!($aes, $body),
             #[cfg(all(feature = "accel", target_arch = "x86_64"))]
-            $crate::cipher::backend::LaneEngine::Wide($aes) => $crate::cipher::once::OnceAes::within(
-                $aes,
-                #[inline(always)]
-                || $body,
-            ),
+            $crate::cipher::backend::LaneEngine::Wide($aes) => $crate::cipher::backend::within!($aes, $body),
         }
     };
 }

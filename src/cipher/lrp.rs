@@ -8,6 +8,7 @@
 //! calls these blocks plaintexts. To select one plaintext, the code reads all 16, so memory accesses do not reveal
 //! which plaintext is selected.
 
+// Only with `accel`, because the default build needs more instructions if these functions are inlined.
 #![allow(clippy::inline_always, reason = "see `compute!`")]
 
 use core::fmt;

@@ -115,7 +115,7 @@ impl Sessions {
             (*vector, *message) = (vector_of_mac(suite, uid, ctr), counter_id_message(uid));
         }
         let mut taps = group.iter();
-        // In a group of less than eight taps, the first tap fills the rest.
+        // In a group of fewer than eight taps, the first tap fills the rest.
         let mut input = || taps.next().map_or(first, |(_, tap, _)| tap);
         let inputs = [(); LANES].map(|()| input()).map(|tap| window::of(tap.layout, &tap.received));
         Some(suite.chained_cmacs(&keys.0, [&vectors, &messages], inputs))

@@ -1,5 +1,5 @@
-//! Verifies a claimed tap: derives the session key, compares the SDMMAC, and derives the key of the file data. Or
-//! verifies the signature.
+//! Verifies a claimed tap: derives the session key and compares the SDMMAC, or verifies the signature. Also derives the
+//! key of the file data.
 
 use super::error::{Field, VerifyError};
 use super::mac::SdmMac;

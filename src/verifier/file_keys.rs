@@ -139,32 +139,27 @@ fn check_uid(layout: &SdmLayout) -> Result<(), ConfigError> {
     if layout.mirrored().uid { Ok(()) } else { Err(ConfigError::NoUid) }
 }
 
-impl FileKeys for SdmFileReadKey {
-    type Key<'k> = &'k Self;
-    type Error = Infallible;
+/// Implements [`FileKeys`] for a key that all tags share. The type of the key is checked elsewhere.
+macro_rules! shared_key {
+    ($key:ty) => {
+        impl FileKeys for $key {
+            type Key<'k> = &'k Self;
+            type Error = Infallible;
 
-    fn check(&self, _: &SdmLayout) -> Result<(), ConfigError> {
-        Ok(())
-    }
+            fn check(&self, _: &SdmLayout) -> Result<(), ConfigError> {
+                Ok(())
+            }
 
-    fn file_key(&self, _: &ClaimedTap<'_>, _: usize) -> Result<Option<&Self>, Infallible> {
-        Ok(Some(self))
-    }
+            fn file_key(&self, _: &ClaimedTap<'_>, _: usize) -> Result<Option<&Self>, Infallible> {
+                Ok(Some(self))
+            }
+        }
+    };
 }
 
+shared_key!(SdmFileReadKey);
 #[cfg(feature = "ecdsa")]
-impl FileKeys for TagPublicKey {
-    type Key<'k> = &'k Self;
-    type Error = Infallible;
-
-    fn check(&self, _: &SdmLayout) -> Result<(), ConfigError> {
-        Ok(())
-    }
-
-    fn file_key(&self, _: &ClaimedTap<'_>, _: usize) -> Result<Option<&Self>, Infallible> {
-        Ok(Some(self))
-    }
-}
+shared_key!(TagPublicKey);
 
 impl FileKeys for PreparedFileReadKey {
     type Key<'k> = &'k Self;

@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 };
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::vectors::{Vectors, decrypt, double_lanes, expand, expand_and_encrypt, look_up, xor_each};
+use super::vectors::{Vectors, lane_methods, look_up};
 use super::x86::Hard;
 use crate::cipher::block::{Block, Chain, LANES};
 use crate::cipher::once::{LaneAes, OnceAes, Table};
@@ -218,25 +218,7 @@ impl LaneAes for Wide {
         blocks
     }
 
-    #[inline(always)]
-    fn xor_lanes(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes {
-        xor_each(self, a, &b)
-    }
-
-    #[inline(always)]
-    fn double_lanes(self, lanes: Self::Lanes) -> Self::Lanes {
-        double_lanes(self, lanes)
-    }
-
-    #[inline(always)]
-    fn encrypt_lanes<const M: usize>(self, keys: Self::Lanes, blocks: [Self::Lanes; M]) -> [Self::Lanes; M] {
-        expand_and_encrypt(self, keys, blocks)
-    }
-
-    #[inline(always)]
-    fn decrypt_lanes(self, keys: Self::Lanes, blocks: Self::Lanes) -> Self::Lanes {
-        decrypt(self, &expand(self, keys), blocks)
-    }
+    lane_methods!();
 
     #[inline(always)]
     fn look_up_lanes(self, table: &Table, mut numbers: Self::Lanes, byte: u8, low: bool) -> Self::Lanes {

@@ -1,4 +1,4 @@
-//! AES in terms of instructions on registers that hold one or more blocks.
+//! Implements AES with instructions on registers that hold one or more blocks.
 
 use zeroize::optimization_barrier;
 
@@ -184,3 +184,29 @@ pub(super) fn look_up<V: Vectors, T>(
     let choose = |even, odd, mask| v.choose(even, odd, mask);
     halve!(table, v.masks(nibbles), load, choose)
 }
+
+/// The methods of `LaneAes` that are the same for each type of register.
+macro_rules! lane_methods {
+    () => {
+        #[inline(always)]
+        fn xor_lanes(self, a: Self::Lanes, b: Self::Lanes) -> Self::Lanes {
+            $crate::cipher::accel::vectors::xor_each(self, a, &b)
+        }
+
+        #[inline(always)]
+        fn double_lanes(self, lanes: Self::Lanes) -> Self::Lanes {
+            $crate::cipher::accel::vectors::double_lanes(self, lanes)
+        }
+
+        #[inline(always)]
+        fn encrypt_lanes<const M: usize>(self, keys: Self::Lanes, blocks: [Self::Lanes; M]) -> [Self::Lanes; M] {
+            $crate::cipher::accel::vectors::expand_and_encrypt(self, keys, blocks)
+        }
+
+        #[inline(always)]
+        fn decrypt_lanes(self, keys: Self::Lanes, blocks: Self::Lanes) -> Self::Lanes {
+            $crate::cipher::accel::vectors::decrypt(self, &$crate::cipher::accel::vectors::expand(self, keys), blocks)
+        }
+    };
+}
+pub(super) use lane_methods;
