@@ -50,6 +50,11 @@ pub(crate) struct Chunk {
 impl Chunk {
     pub(crate) const EMPTY: Self = Self { block: [0; 16], len: 0 };
 
+    /// A chunk that is full.
+    pub(crate) const fn whole(block: Block) -> Self {
+        Self { block, len: 16 }
+    }
+
     /// Returns the space that is not filled.
     pub(crate) fn free(&mut self) -> &mut [u8] {
         self.block.get_mut(self.len..).unwrap_or_default()

@@ -15,7 +15,7 @@ use super::wipe::Secret;
 
 /// If `true`, the code for prepared keys also handles keys that are used only once. Separate code for such keys is
 /// faster, but adds 1.2 KB to the firmware.
-const SHARED: bool = cfg!(target_pointer_width = "32");
+pub(super) const SHARED: bool = cfg!(target_pointer_width = "32");
 
 /// A key prepared for CMAC: the cipher and the two subkeys.
 pub(crate) struct Cmac<C = Encryptor> {
@@ -130,12 +130,23 @@ fn once(aes: impl OnceAes, key: &Block, message: impl Iterator<Item = Chunk>) ->
 
         #[inline(always)]
         fn run(self, encrypt: impl Fn(Block) -> Block) -> Block {
-            let subkeys = Subkeys::once(self.0, encrypt([0; 16]));
-            Of { subkeys: &subkeys, message: self.1 }.run(encrypt)
+            once_knowing(self.0, encrypt([0; 16]), self.1, encrypt)
         }
     }
 
     if SHARED { Cmac::new(key).of(message) } else { aes.chain(*key, Once(aes, message)) }
+}
+
+/// Computes the MAC of a message inside of [`compute!`]. `encrypt` is the cipher, and `l` is a block of zeros encrypted
+/// with it.
+#[inline(always)]
+pub(super) fn once_knowing(
+    aes: impl OnceAes,
+    l: Block,
+    message: impl Iterator<Item = Chunk>,
+    encrypt: impl Fn(Block) -> Block,
+) -> Block {
+    Of { subkeys: &Subkeys::once(aes, l), message }.run(encrypt)
 }
 
 /// Computes [`Cmac::once_each`] inside of [`compute!`].

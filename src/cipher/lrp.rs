@@ -16,8 +16,8 @@ use core::fmt;
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
 use super::backend::compute;
-use super::block::{Block, BlockEncrypt, LANES, chunks};
-use super::cmac::Cmac;
+use super::block::{Block, BlockEncrypt, Chunk, LANES, chunks};
+use super::cmac::{Cmac, SHARED, once_knowing};
 use super::lanes::LaneEncrypt;
 use super::once::{LaneAes, OnceAes, Table};
 use super::wipe::Secret;
@@ -232,11 +232,35 @@ impl Cmac<Lrp> {
     /// first plaintext. After the first plaintext is known, the code runs this encryption in parallel with the
     /// computation of the other 15 plaintexts.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
-        compute!(|aes| Self::start(aes, enabled, key))
+        compute!(|aes| {
+            let (lrp, l) = Lrp::start(aes, enabled, key);
+            Self::knowing(lrp, l)
+        })
     }
 
+    /// Computes the `CMAC_LRP` of a message. The key is prepared for this call only.
+    #[cfg_attr(not(feature = "lrp"), allow(unused_assignments, reason = "without LRP, this function cannot be called"))]
+    pub(crate) fn once_lrp(enabled: Enabled, key: &Block, message: impl Iterator<Item = Chunk>) -> Block {
+        if SHARED {
+            return Self::lrp(enabled, key).of(message);
+        }
+        compute!(|aes| {
+            let (lrp, l) = Lrp::start(aes, enabled, key);
+            once_knowing(
+                aes,
+                l,
+                message,
+                #[inline(always)]
+                |block| lrp.walk(aes, nibbles(&block), true),
+            )
+        })
+    }
+}
+
+impl Lrp {
+    /// Prepares a key for `CMAC_LRP`, and encrypts a block of zeros.
     #[cfg_attr(feature = "accel", inline(always))]
-    fn start(aes: impl OnceAes, enabled: Enabled, key: &Block) -> Self {
+    fn start(aes: impl OnceAes, enabled: Enabled, key: &Block) -> (Self, Block) {
         let [[secret], [update_secret]] = aes.encrypt_by([*key], [[NEXT], [OUT]]);
         let [[first, updated_key], [secret, _]] = aes.encrypt_by([secret, update_secret], [[OUT, OUT], [NEXT, OUT]]);
         let mut lrp = Lrp { plaintexts: [u128::from_ne_bytes(first); 16], updated_key, _enabled: enabled };
@@ -254,7 +278,8 @@ impl Cmac<Lrp> {
         for _ in 0..nibbles {
             state = aes.encrypt(state, first);
         }
-        Self::knowing(lrp, aes.encrypt(state, [0; 16]))
+        let l = aes.encrypt(state, [0; 16]);
+        (lrp, l)
     }
 }
 

@@ -7,7 +7,7 @@ use super::wipe::on_wiped_stack;
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, KeyInit};
-use aes::{Aes128Dec, Aes128Enc};
+use aes::{Aes128, Aes128Dec, Aes128Enc};
 
 /// A key prepared for encryption. It does not wipe itself: see `Secret` and `compute!`.
 pub(crate) struct Encryptor(Aes128Enc);
@@ -118,10 +118,12 @@ impl OnceAes for Soft {
     }
 }
 
-// Not inlined, because inlining copies the schedule, which takes as long as computing half of it.
+// Not inlined, because inlining copies the schedule, which takes as long as computing half of it. `Aes128Enc` is copied as
+// well, but `Aes128` is not: the compiler keeps the round keys in registers to compute the keys for decryption, which takes
+// less time than the copy.
 #[inline(never)]
 fn encrypt_column<const N: usize, const M: usize>(key: &Block, blocks: &mut [[Block; N]; M], lane: usize) {
-    let key = Aes128Enc::new(key.into());
+    let key = Aes128::new(key.into());
     for block in blocks.iter_mut().filter_map(|blocks| blocks.get_mut(lane)) {
         key.encrypt_block(block.into());
     }

@@ -64,7 +64,7 @@ impl Suite {
     pub(crate) fn cmac(self, key: &Block, message: impl Iterator<Item = Chunk>) -> Block {
         match self {
             Self::Aes => Cmac::once(key, message),
-            Self::Lrp(enabled) => Cmac::lrp(enabled, key).of(message),
+            Self::Lrp(enabled) => Cmac::once_lrp(enabled, key, message),
         }
     }
 
@@ -75,7 +75,7 @@ impl Suite {
                 let [mac] = Cmac::once_each(key, [*message]);
                 mac
             }
-            Self::Lrp(enabled) => Cmac::lrp(enabled, key).one_block(message),
+            Self::Lrp(enabled) => Cmac::once_lrp(enabled, key, core::iter::once(Chunk::whole(*message))),
         }
     }
 

@@ -18,7 +18,7 @@ fn main() {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let (kind, turns): (&str, usize) = (&args[0], args[1].parse().unwrap());
     let written = match kind {
-        "lrp" | "batch-lrp" => LRP,
+        "lrp" | "batch-lrp" | "ntag424-lrp" => LRP,
         "file-data" => FILE_DATA,
         _ => AES,
     };
@@ -48,7 +48,7 @@ fn main() {
             "open" => {
                 black_box(set.claimed(black_box(set.next())).ctr());
             }
-            "ntag424" => {
+            "ntag424" | "ntag424-lrp" => {
                 black_box(set.peer.verify(black_box(set.next())));
             }
             "reject" => {
