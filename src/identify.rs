@@ -37,6 +37,8 @@ use crate::key::{FileReadKey, MetaReadKey};
 use crate::sun::error::VerifyError;
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
+#[cfg(feature = "ecdsa")]
+use crate::value::ConfigError;
 
 /// Returns an iterator over the keys that decrypt the PICCData of a tap to valid content. Each item consists of the
 /// index of a key, counted from 0, and of the tap with the decrypted values (the claimed tap). The items are in the
@@ -46,6 +48,9 @@ use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
 /// computed again for each tap. The AES round keys of a prepared key are computed only once. Without the feature
 /// `accel`, prepare the keys if you try them on many taps. With `accel`, the round keys of eight plain keys are
 /// computed in parallel. Prepared keys then save time only if all of them fit into the CPU cache.
+///
+/// If the tag signs its taps, do not verify the candidates of several keys: a signature does not show which key decrypts
+/// the PICCData.
 ///
 /// The claimed taps are not verified. Before verification, use the values of a claimed tap only to choose a key.
 pub fn candidates<'a, I>(tap: &UnverifiedTap<'a>, keys: I) -> impl Iterator<Item = (usize, ClaimedTap<'a>)>
@@ -119,12 +124,16 @@ fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES
 /// claimed tap, decrypted with one of the meta-read keys. Returns the index of the meta-read key, counted from 0, and
 /// the verified tap.
 ///
+/// A signature does not show which key decrypts the PICCData. If the tag signs its taps, this function therefore accepts
+/// only one meta-read key.
+///
 /// For each candidate, this function calls `file_key` with the index of the meta-read key and the claimed tap.
 /// `file_key` returns the file-read key for the claimed UID, or `None` to skip the candidate.
 ///
 /// # Errors
 /// Returns [`VerifyError::NotAuthentic`] if no candidate has a matching SDMMAC. Returns [`VerifyError::NoCounter`] if a
-/// candidate has a matching SDMMAC but no counter.
+/// candidate has a matching SDMMAC but no counter. Returns `ConfigError::ManyMetaKeys` if there is more than one key for
+/// a layout with `{sig}`.
 pub fn first_verified<'a, I, K: FileReadKey>(
     tap: &UnverifiedTap<'a>,
     keys: I,
@@ -133,7 +142,13 @@ pub fn first_verified<'a, I, K: FileReadKey>(
 where
     I: IntoIterator<Item: MetaReadKey>,
 {
-    for (index, tap) in candidates(tap, keys) {
+    let mut keys = keys.into_iter().fuse();
+    let first = keys.next();
+    #[cfg(feature = "ecdsa")]
+    if tap.layout().scheme().is_signed() && keys.next().is_some() {
+        return Err(ConfigError::ManyMetaKeys.into());
+    }
+    for (index, tap) in candidates(tap, first.into_iter().chain(keys)) {
         let Some(key) = file_key(index, &tap) else { continue };
         match tap.verify(&key) {
             Ok(tap) => return Ok((index, tap)),

@@ -58,7 +58,7 @@ pub enum Unfit {
     NoMetaKey,
     /// The record has no UID, but the layout or the key derivation needs a UID.
     NoUid,
-    /// A key in the record was prepared for a [scheme](crate::Scheme) other than the scheme of the layout.
+    /// A key in the record is for a [scheme](crate::Scheme) other than the scheme of the layout.
     WrongScheme,
     /// The keys were sealed (encrypted) for a UID other than the UID of the record.
     SealedForAnother,
@@ -99,7 +99,7 @@ impl fmt::Display for Unfit {
             Self::KeysNotLoaded => "the keys are not loaded",
             Self::NoMetaKey => "the layout has {picc}, but the record has no SDMMetaReadKey",
             Self::NoUid => "the layout or the keys need a UID, but the record has none",
-            Self::WrongScheme => "a key was prepared for a scheme other than the layout's",
+            Self::WrongScheme => "a key is for a scheme other than the layout's",
             Self::SealedForAnother => "the keys are sealed for another UID",
             Self::SuffixLength => "the suffix after the UID in the diversification input must have at most 24 bytes",
             Self::NoCounter => "the layout mirrors no counter, so a tap that passes would pass forever",
@@ -129,15 +129,21 @@ pub(super) fn check_chip(record: &Record<'_>) -> Result<(), Unfit> {
     if chip.tamper && !layout.carries_tamper() {
         return Err(Unfit::Tamper);
     }
+    let check_meta_key = |meta: &Option<MetaKey<'_>>| match meta {
+        None if layout.has(Field::PiccData) => Err(Unfit::NoMetaKey),
+        Some(MetaKey::Prepared(key)) if key.scheme() != layout.scheme() => Err(Unfit::WrongScheme),
+        _ => Ok(()),
+    };
     let mut is_derived = false;
     match &chip.keys {
         Keys::NotLoaded => return Err(Unfit::KeysNotLoaded),
+        #[cfg(feature = "ecdsa")]
+        Keys::Signing { meta, .. } if layout.scheme().is_signed() => check_meta_key(meta)?,
+        #[cfg(feature = "ecdsa")]
+        Keys::Signing { .. } => return Err(Unfit::WrongScheme),
+        _ if layout.scheme().is_signed() => return Err(Unfit::WrongScheme),
         Keys::Loaded { meta, file } => {
-            match meta {
-                None if layout.has(Field::PiccData) => return Err(Unfit::NoMetaKey),
-                Some(MetaKey::Prepared(key)) if key.scheme() != layout.scheme() => return Err(Unfit::WrongScheme),
-                _ => {}
-            }
+            check_meta_key(meta)?;
             match file {
                 FileKey::Prepared(key) if key.scheme() != layout.scheme() => return Err(Unfit::WrongScheme),
                 FileKey::An10922 { suffix, .. } if suffix.len() > 24 => return Err(Unfit::SuffixLength),

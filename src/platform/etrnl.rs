@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `tagId` | the number of the tag, as a JSON number or as text |
 //! | `enc` | `{picc}` |
-//! | `cmac` | `{mac}`, for a tag without a tamper status |
+//! | `cmac` | `{mac}` or `{sig}`, for a tag without a tamper status |
 //! | `tt` | `{enc}` directly followed by `{mac}`, for a tag with a tamper status |
 //! | `eCode` | the text of `{:eCode}`, a code that is needed to [unseal or derive](crate::kdf::ecode) the keys |
 //!

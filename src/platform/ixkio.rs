@@ -9,7 +9,7 @@
 //! | `a` and `c` | an account and the customer's own name for the tag |
 //! | `a` and `u` | an account and the UID, 14 upper-case hexadecimal digits |
 //! | `n` | the mirrored counter, `{ctr}` |
-//! | `e` | `{mac}`; for a layout with `{enc}`: `{enc}` directly followed by `{mac}` |
+//! | `e` | `{mac}` or `{sig}`; for a layout with `{enc}`: `{enc}` directly followed by `{mac}` or `{sig}` |
 //! | `r` | the response API token, for tags that need one |
 //!
 //! A request identifies the tag in exactly one of three ways: by `x`, by `a` and `c`, or by `a` and `u`. In a request

@@ -6,13 +6,58 @@ use super::record::{FileKey, Keys, MetaKey};
 use super::verdict::Refusal;
 use crate::kdf::ecode::{ECode, ServerSecret, derive_file_read_key, derive_meta_read_key};
 use crate::kdf::{an10922, boltcard};
+#[cfg(feature = "ecdsa")]
+use crate::key::TagPublicKey;
 use crate::key::{PreparedFileReadKey, PreparedMetaReadKey};
-use crate::value::{Scheme, Uid};
+use crate::sun::error::VerifyError;
+use crate::sun::tap::{ClaimedTap, VerifiedTap};
+use crate::value::{CounterId, Scheme, Uid};
 
 /// The keys of one tag, prepared for the scheme of the layout.
 pub(super) struct TagKeys<'r> {
     pub(super) meta: Option<Ready<'r, PreparedMetaReadKey>>,
-    pub(super) file: Ready<'r, PreparedFileReadKey>,
+    pub(super) file: VerifyingKey<'r>,
+}
+
+/// The key that verifies the taps of a tag.
+#[cfg_attr(
+    feature = "ecdsa",
+    allow(clippy::large_enum_variant, reason = "the key is on the stack for one tap, and there is no heap")
+)]
+pub(super) enum VerifyingKey<'r> {
+    /// Verifies a MAC.
+    File(Ready<'r, PreparedFileReadKey>),
+    /// Verifies a signature.
+    #[cfg(feature = "ecdsa")]
+    Public(&'r TagPublicKey),
+}
+
+impl VerifyingKey<'_> {
+    fn is_for(&self, scheme: Scheme) -> bool {
+        match self {
+            Self::File(key) => key.scheme() == scheme && !scheme.is_signed(),
+            #[cfg(feature = "ecdsa")]
+            Self::Public(_) => scheme.is_signed(),
+        }
+    }
+
+    /// Verifies a claimed tap, like [`ClaimedTap::verify`].
+    pub(super) fn verify<'a>(&self, tap: ClaimedTap<'a>) -> Result<VerifiedTap<'a>, VerifyError> {
+        match self {
+            Self::File(key) => tap.verify(&**key),
+            #[cfg(feature = "ecdsa")]
+            Self::Public(key) => tap.verify(key),
+        }
+    }
+
+    /// Returns the counter id of the tag with this key and UID.
+    pub(super) fn counter_id(&self, uid: Option<Uid>) -> CounterId {
+        match self {
+            Self::File(key) => key.counter_id(uid),
+            #[cfg(feature = "ecdsa")]
+            Self::Public(key) => key.counter_id(uid),
+        }
+    }
 }
 
 /// A prepared key. Either the service prepared the key for this tap (`Now`), or the caller prepared it earlier
@@ -46,15 +91,19 @@ impl<'r> TagKeys<'r> {
         ecode: Option<&str>,
     ) -> Result<Self, Refusal> {
         let ecode = || ecode.and_then(|text| ECode::parse(text).ok()).ok_or(Refusal::SealBroken);
+        let meta_key = |meta: &Option<MetaKey<'r>>| {
+            let ready = |key: &MetaKey<'r>| key.ready(scheme);
+            if needs_meta_key { meta.as_ref().map(ready).ok_or(Refusal::NoKeys).map(Some) } else { Ok(None) }
+        };
         let (meta, file) = match keys {
             Keys::NotLoaded => return Err(Refusal::NoKeys),
             Keys::Loaded { meta, file } => {
-                let meta =
-                    if needs_meta_key { Some(meta.as_ref().ok_or(Refusal::NoKeys)?.ready(scheme)) } else { None };
-                let keys = Self { meta, file: file.ready(scheme, uid)? };
-                let is_right_scheme =
-                    keys.file.scheme() == scheme && keys.meta.as_ref().is_none_or(|key| key.scheme() == scheme);
-                return if is_right_scheme { Ok(keys) } else { Err(Refusal::WrongScheme) };
+                let (meta, file) = (meta_key(meta)?, VerifyingKey::File(file.ready(scheme, uid)?));
+                return Self { meta, file }.checked(scheme);
+            }
+            #[cfg(feature = "ecdsa")]
+            Keys::Signing { meta, public } => {
+                return Self { meta: meta_key(meta)?, file: VerifyingKey::Public(public) }.checked(scheme);
             }
             Keys::Sealed { keys, tag } => {
                 if secrets.is_empty() {
@@ -72,7 +121,13 @@ impl<'r> TagKeys<'r> {
             }
         };
         let meta = needs_meta_key.then(|| Ready::Now(meta.prepare(scheme)));
-        Ok(Self { meta, file: Ready::Now(file.prepare(scheme)) })
+        Self { meta, file: VerifyingKey::File(Ready::Now(file.prepare(scheme))) }.checked(scheme)
+    }
+
+    /// Checks that the keys are for the scheme of the layout.
+    fn checked(self, scheme: Scheme) -> Result<Self, Refusal> {
+        let is_for = self.file.is_for(scheme) && self.meta.as_ref().is_none_or(|key| key.scheme() == scheme);
+        if is_for { Ok(self) } else { Err(Refusal::WrongScheme) }
     }
 }
 

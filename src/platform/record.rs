@@ -4,6 +4,8 @@ use super::rules::{RuleSet, Rules};
 use crate::kdf::ecode::{SealedKeys, TagContext};
 #[cfg(feature = "sdm-backend")]
 use crate::kdf::sdm_backend;
+#[cfg(feature = "ecdsa")]
+use crate::key::TagPublicKey;
 use crate::key::{IssuerKey, MasterKey, PreparedFileReadKey, PreparedMetaReadKey, SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::layout::SdmLayout;
 use crate::value::{CounterId, Mark, Uid};
@@ -104,12 +106,12 @@ pub struct Chip<'r> {
     /// ignores the tamper status.
     pub tamper: bool,
     /// The counter id, under which the counter store keeps the counter. If this field is `None`, the id is [derived
-    /// from the file-read key](PreparedFileReadKey::counter_id). Set this field only if the counter of the tag is
+    /// from the file-read key](PreparedFileReadKey::counter_id), or from the public key of a tag that signs its taps. Set this field only if the counter of the tag is
     /// already stored under a different id.
     pub counter: Option<CounterId>,
 }
 
-/// The source of the two keys of a tag: the keys themselves, or the data from which the service derives or decrypts the
+/// The source of the keys of a tag: the keys themselves, or the data from which the service derives or decrypts the
 /// keys.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -123,6 +125,16 @@ pub enum Keys<'r> {
         meta: Option<MetaKey<'r>>,
         /// The SDMFileReadKey, which verifies the SDMMAC.
         file: FileKey<'r>,
+    },
+    /// The public key of a tag that signs its taps. The layout must have the scheme
+    /// [`Scheme::Ecdsa`](crate::Scheme::Ecdsa).
+    #[cfg(feature = "ecdsa")]
+    Signing {
+        /// The SDMMetaReadKey, which decrypts `{picc}`. Set this field to `None` if the layout has no `{picc}`. A tap is
+        /// only ever opened with this key, because a signature does not show which key decrypts the PICCData.
+        meta: Option<MetaKey<'r>>,
+        /// The public key, which verifies the signature.
+        public: &'r TagPublicKey,
     },
     /// The keys are sealed (encrypted). To unseal the keys, the service needs its server secret and the eCode, a code
     /// in the URL of the tag.

@@ -56,7 +56,8 @@ pub struct UnnamedRequest<'a> {
     /// The tap.
     pub tap: UnverifiedTap<'a>,
     /// The meta-read keys. The service tries to decrypt the PICCData with each of these keys. Prepare the keys for the
-    /// scheme of the layout. Pass an empty slice if the layout has no `{picc}`.
+    /// scheme of the layout. Pass an empty slice if the layout has no `{picc}`. If the layout has `{sig}`, the keys only
+    /// find records, and each record needs its own meta-read key.
     pub meta_keys: &'a [PreparedMetaReadKey],
     /// The client that sends the request.
     pub caller: Caller,

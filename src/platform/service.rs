@@ -1,6 +1,6 @@
 //! The service that turns a request into a verdict.
 
-use super::keys::TagKeys;
+use super::keys::{TagKeys, VerifyingKey};
 use super::outcome::Outcome;
 use super::record::{Chip, Keys, OrganisationId, Record, TagRecord};
 use super::registry::{AsyncTagRegistry, TagRef, TagRegistry};
@@ -8,7 +8,7 @@ use super::request::{Caller, Request, Supplied, UnnamedRequest};
 use super::verdict::{Failure, Refusal, TapValues, Verdict};
 use crate::counter::{AsyncCounterStore, Blocking, CounterStore, run_ready};
 use crate::kdf::ecode::ServerSecret;
-use crate::key::PreparedFileReadKey;
+use crate::key::PreparedMetaReadKey;
 use crate::sun::error::{Field, VerifyError};
 use crate::sun::message::SunMessage;
 use crate::sun::presented::Presented;
@@ -29,7 +29,7 @@ const ECODE: &str = "eCode";
 ///
 /// The step *owner* checks that the caller may ask about the tag, and *state* checks that the tag is active. *Keys*
 /// prepares the keys of the tag. *Shape* checks that the tap matches the layout. *Open* decrypts the PICCData. *UID*
-/// compares the UID in the tap with the UID of the record, and *SDMMAC* verifies the MAC.
+/// compares the UID in the tap with the UID of the record, and *SDMMAC* verifies the MAC or the signature.
 ///
 /// The diagram shows the order for a tap that arrives as separate values. If the tap arrives in another form, such as a
 /// URL, *shape* runs before *keys*. The keys of some tags depend on an eCode, a code in the URL. The service can read
@@ -201,6 +201,10 @@ impl<'s> Service<'s> {
     /// ends at the first record that meets three conditions: its keys verify the tap, its tag is active, and the caller
     /// may ask about the tag.
     ///
+    /// A signature does not show which key decrypts the PICCData. If the layout has `{sig}` and `{picc}`, a meta-read key
+    /// in the request therefore only finds records. The UID and the counter come from the PICCData that the meta-read
+    /// key in the record decrypts. A record without this key is refused with [`Refusal::NoKeys`].
+    ///
     /// If the keys of a record verify the tap, but no record meets all three conditions, the tap is refused. The
     /// outcome contains the first record whose keys verify the tap, and the refusal for this record.
     ///
@@ -337,14 +341,12 @@ impl<'s> Service<'s> {
             let keys = TagKeys::prepare(secrets, &chip.keys, layout.scheme(), has_picc_data, record.uid, ecode)?;
             let tap = tap.as_ref().map_err(|error| Refusal::Malformed(*error))?;
 
-            let meta_key = keys.meta.as_deref().map(core::slice::from_ref).unwrap_or_default();
-            let claim = Claims::new(tap, meta_key).next();
+            let claim = claim(tap, keys.meta.as_deref());
             // A wrong eCode gives wrong keys, which usually do not decrypt the PICCData to valid content. Therefore, if
             // the keys are derived from an eCode and decryption fails, the refusal is `SealBroken` (wrong eCode).
             let is_derived = matches!(chip.keys, Keys::ECode { .. });
             let unopened = if is_derived { Refusal::SealBroken } else { Refusal::NotOpened };
-            let (_, claimed) = claim.ok_or(unopened)?;
-            verify_claim(record, chip, claimed, &keys.file)
+            verify_claim(record, chip, claim.ok_or(unopened)?, &keys.file)
         })
     }
 
@@ -359,10 +361,16 @@ impl<'s> Service<'s> {
         if tap.layout() != chip.layout {
             return Err(Refusal::OtherLayout);
         }
-        let (scheme, ecode) = (chip.layout.scheme(), tap.captured(ECODE));
+        let (layout, ecode) = (chip.layout, tap.captured(ECODE));
+        let scheme = layout.scheme();
+        let needs_meta_key = scheme.is_signed() && layout.has(Field::PiccData);
         self.first_verified(&chip.keys, |secrets| {
-            let keys = TagKeys::prepare(secrets, &chip.keys, scheme, false, record.uid, ecode)?;
-            verify_claim(record, chip, claimed.again(), &keys.file)
+            let keys = TagKeys::prepare(secrets, &chip.keys, scheme, needs_meta_key, record.uid, ecode)?;
+            let claimed = match keys.meta.as_deref() {
+                None => claimed.again(),
+                Some(key) => claim(tap, Some(key)).ok_or(Refusal::NotOpened)?,
+            };
+            verify_claim(record, chip, claimed, &keys.file)
         })
     }
 
@@ -425,13 +433,19 @@ fn usable(caller: &Caller, asker: Option<OrganisationId>, record: &Record<'_>) -
     record.standing.inactive().map_or(Ok(()), |level| Err(Refusal::Inactive(level)))
 }
 
-/// Compares the UID of a tap with the UID of a record, and verifies the MAC with the file-read key of the record. The
-/// PICCData of the tap is already decrypted.
+/// Opens a tap with the meta-read key of its record. Returns `None` if the key does not open the tap.
+fn claim<'a>(tap: &UnverifiedTap<'a>, meta_key: Option<&PreparedMetaReadKey>) -> Option<ClaimedTap<'a>> {
+    let keys = meta_key.map(core::slice::from_ref).unwrap_or_default();
+    Claims::new(tap, keys).next().map(|(_, claimed)| claimed)
+}
+
+/// Compares the UID of a tap with the UID of a record, and verifies the MAC or signature with the key of the
+/// record. The PICCData of the tap is already decrypted.
 fn verify_claim<'a>(
     record: &Record<'_>,
     chip: &Chip<'_>,
     claimed: ClaimedTap<'a>,
-    file_key: &PreparedFileReadKey,
+    key: &VerifyingKey<'_>,
 ) -> Result<Examined<'a>, Refusal> {
     // If the layout can mirror a UID, a missing UID in the tap or in the record counts as a mismatch too. Otherwise,
     // the service would accept a tap of another tag with the same keys under this record.
@@ -439,7 +453,7 @@ fn verify_claim<'a>(
     if expected && (claimed.uid().is_none() || claimed.uid() != record.uid) {
         return Err(Refusal::OtherUid);
     }
-    let tap = claimed.verify(file_key).map_err(refusal)?;
+    let tap = key.verify(claimed).map_err(refusal)?;
     let tamper = if chip.tamper { tap.message().tamper() } else { None };
     let values = TapValues { uid: tap.uid().or(record.uid), ctr: tap.ctr(), tamper };
     let counter = chip.counter.unwrap_or_else(|| tap.counter_id());
@@ -464,7 +478,7 @@ fn refusal(error: VerifyError) -> Refusal {
         VerifyError::NoCounter => Refusal::NoCounter,
         VerifyError::NotAuthentic => Refusal::NotAuthentic,
         VerifyError::WrongTag => Refusal::OtherUid,
-        // A key in the record was prepared for the wrong scheme. The tap may be genuine.
+        // A key in the record is for the wrong scheme. The tap may be genuine.
         VerifyError::Config(_) => Refusal::WrongScheme,
     }
 }

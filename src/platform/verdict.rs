@@ -65,7 +65,8 @@ pub enum Refusal {
     /// - The keys are sealed (encrypted), and the service has no server secret.
     /// - The keys are derived from an eCode (a code in the URL of the tag), and the service has no server secret.
     NoKeys,
-    /// A key in the record was prepared for a [scheme](crate::Scheme) other than the scheme of the layout.
+    /// A key in the record is for a [scheme](crate::Scheme) other than the scheme of the layout: it was prepared for
+    /// another scheme, or only one of layout and record is for a tag that signs its taps.
     WrongScheme,
     /// The service needs an eCode (a code in the URL of the tag) to unseal or derive the keys, but the eCode in the tap
     /// is missing or wrong.
@@ -79,7 +80,7 @@ pub enum Refusal {
     /// The UID in the tap does not match the UID of the record. If the layout mirrors the UID, a UID that is missing in
     /// the tap or in the record also counts as a mismatch.
     OtherUid,
-    /// The SDMMAC does not match, or the counter is 0.
+    /// The SDMMAC or the signature does not match, or the counter is 0.
     NotAuthentic,
     /// The tap is genuine, but it carries no counter, so the service cannot detect a replay.
     NoCounter,
@@ -124,13 +125,13 @@ impl fmt::Display for Refusal {
             Self::Inactive(Level::TagCode) => "the tag is inactive",
             Self::NoChip => "the tag has no chip that can be authenticated",
             Self::NoKeys => "the record lacks a key that its layout needs",
-            Self::WrongScheme => "a key of the record was prepared for a scheme other than its layout's",
+            Self::WrongScheme => "a key of the record is for a scheme other than its layout's",
             Self::SealBroken => "the tap has no eCode that opens the keys",
             Self::Malformed(error) => return error.fmt(f),
             Self::OtherLayout => "the tap was parsed by another layout",
             Self::NotOpened => "the PICCData does not open",
             Self::OtherUid => "the tap does not have the UID of the record",
-            Self::NotAuthentic => "the SDMMAC does not match",
+            Self::NotAuthentic => "the SDMMAC or signature does not match",
             Self::NoCounter => "the tap is genuine but carries no counter",
             Self::Replayed { tap, stored } => return write_replayed(f, tap.ctr, stored.ctr),
         })

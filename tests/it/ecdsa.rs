@@ -15,7 +15,7 @@ use suntap::sun::session::{EncKey, MacKey};
 use suntap::{
     An10922, BoltCard, CommitError, ConfigError, CounterId, Error, Field, IssuerKey, Malformed, MasterKey,
     MemoryCounters, Mirrors, Presented, Scheme, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SettingsError,
-    TagPublicKey, TagTexts, Uid, Verifier, VerifyError, sdm_layout, verify_batch,
+    TagPublicKey, TagTexts, Uid, Verifier, VerifyError, identify, sdm_layout, verify_batch,
 };
 
 static FILE: LazyLock<Value> = LazyLock::new(|| {
@@ -358,6 +358,16 @@ fn only_one_meta_key_is_accepted() {
     let wrong = Verifier::new(&PICC, SdmMetaReadKey::from_bytes([1; 16]), recorded_key()).unwrap();
     let refused = wrong.verify(recorded(1, "url")).map(|_| ());
     assert_eq!(refused, Err(Error::Verify(VerifyError::NotAuthentic)));
+
+    let tap = PICC.parse(recorded(1, "url")).unwrap();
+    let found = |keys: &[SdmMetaReadKey]| {
+        identify::first_verified(&tap, keys, |_, _| Some(recorded_key())).map(|(index, tap)| (index, tap.ctr().get()))
+    };
+    let many = [SdmMetaReadKey::FACTORY, SdmMetaReadKey::from_bytes([1; 16])];
+    assert_eq!(found(&many[..1]), Ok((0, 224)));
+    assert_eq!(found(&many[1..]), Err(VerifyError::NotAuthentic));
+    assert_eq!(found(&[]), Err(VerifyError::NotAuthentic));
+    assert_eq!(found(&many), Err(VerifyError::Config(ConfigError::ManyMetaKeys)));
 }
 
 #[test]

@@ -44,6 +44,8 @@ mod rules;
 mod serde;
 #[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod service;
+#[cfg(all(feature = "dialects", feature = "ecdsa", feature = "emulator"))]
+mod service_ecdsa;
 mod settings;
 mod states;
 #[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "sdm-backend"))]

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
+#[cfg(feature = "ecdsa")]
+use suntap::TagPublicKey;
 use suntap::kdf::ecode::{SealedKeys, TagContext};
 use suntap::platform::rules::{Rule, RuleGroup, RuleSet, Rules};
 use suntap::platform::{ApiKeyName, ApiKeySecret};
@@ -17,8 +19,19 @@ pub static API_KEYS: [ApiKeySecret; 1] = [ApiKeySecret::from_bytes([0xA1; 16])];
 #[derive(Clone)]
 pub enum RowKeys {
     NotLoaded,
-    Held { meta: Option<SdmMetaReadKey>, file: SdmFileReadKey },
-    Sealed { keys: SealedKeys, tag: TagContext },
+    Held {
+        meta: Option<SdmMetaReadKey>,
+        file: SdmFileReadKey,
+    },
+    Sealed {
+        keys: SealedKeys,
+        tag: TagContext,
+    },
+    #[cfg(feature = "ecdsa")]
+    Signing {
+        meta: Option<SdmMetaReadKey>,
+        public: TagPublicKey,
+    },
 }
 
 #[derive(Clone, Default)]
@@ -102,6 +115,8 @@ impl TagRecord for Row {
                 Keys::Loaded { meta: meta.as_ref().map(MetaKey::Plain), file: FileKey::Plain(file) }
             }
             RowKeys::Sealed { keys, tag } => Keys::Sealed { keys, tag: *tag },
+            #[cfg(feature = "ecdsa")]
+            RowKeys::Signing { meta, public } => Keys::Signing { meta: meta.as_ref().map(MetaKey::Plain), public },
         };
         let chip = self.layout.as_ref().map(|layout| Chip { layout, keys, tamper: self.tamper, counter: None });
         Record {
