@@ -160,6 +160,8 @@ pub enum StoreError {
     Closed,
     /// PostgreSQL returned an error.
     Postgres(tokio_postgres::Error),
+    /// The error of a statement that served several calls.
+    Shared(Arc<StoreError>),
     /// No connection to PostgreSQL was available.
     Pool(String),
     /// Redis returned an error.
@@ -626,6 +628,7 @@ impl fmt::Display for StoreError {
             Self::Failed(cause) => write!(f, "data file: {cause}"),
             Self::Closed => f.write_str("the data file has been closed"),
             Self::Postgres(error) => write!(f, "PostgreSQL: {}", postgres::cause(error)),
+            Self::Shared(error) => error.fmt(f),
             Self::Pool(error) => write!(f, "PostgreSQL: {error}"),
             Self::Redis(error) => write!(f, "Redis: {error}"),
             Self::Unfit(problem) => write!(f, "Redis: {problem}"),

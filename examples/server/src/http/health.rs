@@ -52,6 +52,7 @@ async fn ask(store: &Store) -> Result<(), StoreError> {
 /// Returns what anybody may see: an error of a database could have its address or the name of a user.
 fn cause(error: &StoreError) -> &'static str {
     match error {
+        StoreError::Shared(error) => cause(error),
         StoreError::Postgres(_) | StoreError::Pool(_) => "PostgreSQL does not answer",
         StoreError::Redis(_) => "Redis does not answer",
         StoreError::Unfit(_) => "Redis cannot keep counters as it is configured",

@@ -8,31 +8,41 @@
 //! A connection pooler that shares connections by transaction (PgBouncer in transaction mode) loses these settings. With one, set
 //! them as defaults of the role, together with `lock_timeout` and `statement_timeout`.
 //!
+//! **Taps share statements.** While statements are in progress, reads and taps are collected, and the next statement serves all of
+//! them ([`reads`], [`taps`]). A tap that a shared statement cannot decide is then decided alone.
+//!
 //! **Only the taps of a locked row wait.** Another transaction, of an import or of an administrator, can lock the row of a counter.
 //! In each server, at most one tap of a counter uses a connection ([`turns`]). An attempt waits 100 ms for the row. At most a
 //! quarter of the pool is used for further attempts, so all other taps find free connections.
 
+mod batches;
 mod connections;
 mod cursors;
 mod format;
 mod history;
 mod large;
+mod reads;
 mod snapshot;
+mod taps;
 mod turns;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::{ClientWrapper, Transaction};
 use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::row::Row;
 
+use self::batches::Batches;
 pub(super) use self::connections::cause;
 pub(crate) use self::connections::tls;
 use self::connections::{Connections, finish};
 use self::history::signed;
+use self::reads::{Read, Wanted};
+use self::taps::{Call, Decision, Tap};
 use self::turns::Turns;
 use super::format::FORMAT;
 use super::measure::PoolStatus;
@@ -89,12 +99,16 @@ const DOCUMENTS: &str = "SELECT key, value::text FROM suntap_documents WHERE key
 
 /// Rows of one statement.
 const PART: usize = 10_000;
+/// Batches of reads, and batches of taps, that are in progress at the same time. With fewer, batches are larger.
+const BATCHES: usize = 2;
 /// Further attempts after a serialization failure or a deadlock.
 const CONFLICTS: u32 = 10;
 
 /// A pool of connections.
 pub struct Postgres {
-    connections: Connections,
+    connections: Arc<Connections>,
+    reads: Arc<Batches<Read>>,
+    taps: Arc<Batches<Call>>,
     turns: Turns,
     /// Limits the connections that are used for further attempts.
     waiting: Semaphore,
@@ -132,8 +146,18 @@ impl Postgres {
 
     fn connect(url: &str, options: Options) -> Result<Self, StoreError> {
         let connections = Connections::new(url, options.pool, options.patience)?;
-        let waiting = Semaphore::new((options.pool / 4).max(1));
-        Ok(Self { connections, turns: Turns::default(), waiting, has_history: false, warnings: Vec::new() })
+        let quarter = (options.pool / 4).max(1);
+        let (reads, taps) = (Batches::new(quarter.min(BATCHES)), Batches::new(quarter.min(BATCHES)));
+        let waiting = Semaphore::new(quarter);
+        Ok(Self {
+            connections: Arc::new(connections),
+            reads,
+            taps,
+            turns: Turns::default(),
+            waiting,
+            has_history: false,
+            warnings: Vec::new(),
+        })
     }
 
     /// Returns the numbers of connections.
@@ -180,27 +204,11 @@ impl Postgres {
     }
 
     async fn try_read(&self, keys: &[String], tag: Option<&CounterId>) -> Result<Found, StoreError> {
-        let client = self.connections.get().await?;
-        let documents = async {
-            let statement = client.prepare_cached(DOCUMENTS).await?;
-            client.query(&statement, &[&keys]).await
-        };
-        let stored = async {
-            let Some(tag) = tag else { return Ok(None) };
-            let statement = client.prepare_cached(MARK).await?;
-            client.query_opt(&statement, &[&tag.as_bytes().as_slice()]).await
-        };
-        // Waits for both even if one fails, so that the connection has no unfinished statement.
-        let (rows, stored) = tokio::join!(documents, stored);
-        finish(client);
-        let (rows, stored) = (rows.map_err(StoreError::Postgres)?, stored.map_err(StoreError::Postgres)?);
-        let mut found = HashMap::new();
-        for row in rows {
-            let (key, text): (String, String) = (column(&row, 0)?, column(&row, 1)?);
-            found.insert(key, text);
-        }
-        let mark = stored.as_ref().map(stored_mark).transpose()?;
-        Ok(Found { documents: keys.iter().map(|key| found.remove(key)).collect(), mark })
+        let (answer, answered) = oneshot::channel();
+        let connections = Arc::clone(&self.connections);
+        let read = Read { wanted: Wanted { keys: keys.to_vec(), tag: tag.copied() }, answer };
+        self.reads.add(read, move |batch| reads::answer(Arc::clone(&connections), batch));
+        answered.await.unwrap_or(Err(StoreError::Late))
     }
 
     pub(super) async fn list(
@@ -241,6 +249,12 @@ impl Postgres {
         entry: Option<&Entry>,
     ) -> Result<Advance, StoreError> {
         let mut retries = Retries::new(self);
+        // If a tap of this counter is decided alone, its row may be locked.
+        if !self.turns.is_taken(id)
+            && let Decision::Decided(advance) = self.share(id, ctr, at, entry).await?
+        {
+            return Ok(advance);
+        }
         let _turn = self.turns.wait(id).await;
         if retries.are_over() {
             return Err(StoreError::Late);
@@ -251,6 +265,21 @@ impl Postgres {
                 return advance;
             }
         }
+    }
+
+    /// Decides a tap in a statement with others.
+    async fn share(
+        &self,
+        id: &CounterId,
+        ctr: SdmReadCtr,
+        at: Option<UnixMillis>,
+        entry: Option<&Entry>,
+    ) -> Result<Decision, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let connections = Arc::clone(&self.connections);
+        let tap = Tap { id: *id, ctr, at, entry: entry.cloned() };
+        self.taps.add(Call { tap, answer }, move |batch| taps::decide(Arc::clone(&connections), batch));
+        answered.await.unwrap_or(Err(StoreError::Late))
     }
 
     async fn try_advance(
@@ -286,10 +315,7 @@ impl Postgres {
         }
         let row = advanced.ok_or_else(|| StoreError::Document("a counter".into()))?;
         let now = stored_mark(&row)?;
-        let before = i64::from(now.taps).saturating_sub(1);
-        let previous: Option<i64> = column(&row, 3)?;
-        let previous_at = column(&row, 4)?;
-        Ok(Advance::Advanced { previous: previous.map(|ctr| mark(ctr, previous_at, before)), now })
+        Ok(Advance::Advanced { previous: previous_mark(&row, now)?, now })
     }
 }
 
@@ -384,16 +410,13 @@ impl<'s> Retries<'s> {
 
     /// Returns `true` if the call must be tried again, and waits until it may.
     async fn again<T>(&mut self, result: &Result<T, StoreError>) -> bool {
-        let Err(StoreError::Postgres(error)) = result else { return false };
-        match error.code() {
-            // The server has already waited for the locked row.
-            Some(&SqlState::LOCK_NOT_AVAILABLE) => {}
-            Some(&(SqlState::T_R_SERIALIZATION_FAILURE | SqlState::T_R_DEADLOCK_DETECTED))
-                if self.conflicts < CONFLICTS =>
-            {
-                self.conflicts = self.conflicts.saturating_add(1);
+        let Err(error) = result else { return false };
+        // The server has already waited for the locked row, so there is no limit for this conflict.
+        if code(error) != Some(&SqlState::LOCK_NOT_AVAILABLE) {
+            if !is_conflict(error) || self.conflicts >= CONFLICTS {
+                return false;
             }
-            _ => return false,
+            self.conflicts = self.conflicts.saturating_add(1);
         }
         // Given back first, so that the tags with a locked row take turns.
         self.permit = None;
@@ -407,6 +430,22 @@ impl<'s> Retries<'s> {
     }
 }
 
+/// Returns the code of an error of the database.
+fn code(error: &StoreError) -> Option<&SqlState> {
+    match error {
+        StoreError::Postgres(error) => error.code(),
+        StoreError::Shared(error) => code(error),
+        _ => None,
+    }
+}
+
+/// Returns `true` if another transaction was in the way, and nothing was changed.
+fn is_conflict(error: &StoreError) -> bool {
+    use SqlState as State;
+    let conflicts = [State::LOCK_NOT_AVAILABLE, State::T_R_SERIALIZATION_FAILURE, State::T_R_DEADLOCK_DETECTED];
+    code(error).is_some_and(|code| conflicts.contains(code))
+}
+
 fn millis(at: Option<UnixMillis>) -> Option<i64> {
     at.and_then(|at| i64::try_from(at.get()).ok())
 }
@@ -417,6 +456,13 @@ fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize)
 
 fn stored_mark(row: &Row) -> Result<Mark, StoreError> {
     Ok(mark(column(row, 0)?, column(row, 1)?, column(row, 2)?))
+}
+
+/// Returns the mark before a counter advanced to `now`.
+fn previous_mark(row: &Row, now: Mark) -> Result<Option<Mark>, StoreError> {
+    let before = i64::from(now.taps).saturating_sub(1);
+    let (ctr, at): (Option<i64>, _) = (column(row, 3)?, column(row, 4)?);
+    Ok(ctr.map(|ctr| mark(ctr, at, before)))
 }
 
 impl std::fmt::Debug for Postgres {

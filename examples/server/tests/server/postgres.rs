@@ -153,7 +153,7 @@ fn a_connection_with_an_unfinished_statement_leaves_the_pool() {
         // Unlike a locked row, this ends only with the statement.
         let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN IF NEW.ctr > 1000 THEN PERFORM pg_sleep(1000); END IF; RETURN NEW; END $$;
-            CREATE TRIGGER slow BEFORE INSERT ON suntap_marks FOR EACH ROW EXECUTE FUNCTION slow()";
+            CREATE TRIGGER slow BEFORE INSERT OR UPDATE ON suntap_marks FOR EACH ROW EXECUTE FUNCTION slow()";
         database.batch_execute(slow).await.unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(500), advance(1, 1001)).await.is_err());
         let start = Instant::now();

@@ -35,6 +35,11 @@ impl Turns {
         Turn { _lock: lock.lock_owned().await, _entry: entry }
     }
 
+    /// Returns `true` if a tap of this counter is in progress.
+    pub(super) fn is_taken(&self, id: &CounterId) -> bool {
+        self.locks().contains_key(id.as_bytes())
+    }
+
     fn lock(&self, id: [u8; 16]) -> Arc<Lock> {
         let mut locks = self.locks();
         if let Some(lock) = locks.get(&id).and_then(Weak::upgrade) {
