@@ -106,8 +106,8 @@ pub struct Chip<'r> {
     /// ignores the tamper status.
     pub tamper: bool,
     /// The counter id, under which the counter store keeps the counter. If this field is `None`, the id is [derived
-    /// from the file-read key](PreparedFileReadKey::counter_id), or from the public key of a tag that signs its taps. Set this field only if the counter of the tag is
-    /// already stored under a different id.
+    /// from the file-read key](PreparedFileReadKey::counter_id), or from the public key of a tag that signs its taps. Set
+    /// this field only if the counter of the tag is already stored under a different id.
     pub counter: Option<CounterId>,
 }
 
