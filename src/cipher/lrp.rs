@@ -227,10 +227,7 @@ impl Lrp {
 }
 
 impl Cmac<Lrp> {
-    /// Prepares `CMAC_LRP` with updated key 0. The subkeys are derived from the encryption of a block of zeros. In LRP,
-    /// each nibble of a block selects a plaintext. All nibbles of this block are zero, so its encryption needs only the
-    /// first plaintext. After the first plaintext is known, the code runs this encryption in parallel with the
-    /// computation of the other 15 plaintexts.
+    /// Prepares `CMAC_LRP` with updated key 0.
     pub(crate) fn lrp(enabled: Enabled, key: &Block) -> Self {
         compute!(|aes| {
             let (lrp, l) = Lrp::start(aes, enabled, key);
@@ -258,7 +255,10 @@ impl Cmac<Lrp> {
 }
 
 impl Lrp {
-    /// Prepares a key for `CMAC_LRP`, and encrypts a block of zeros.
+    /// Prepares a key with updated key 0, and encrypts a block of zeros, from which `CMAC_LRP` derives its subkeys. In
+    /// LRP, each nibble of a block selects a plaintext. All nibbles of this block are zero, so its encryption needs only
+    /// the first plaintext. After the first plaintext is known, the code runs this encryption in parallel with the
+    /// computation of the other 15 plaintexts.
     #[cfg_attr(feature = "accel", inline(always))]
     fn start(aes: impl OnceAes, enabled: Enabled, key: &Block) -> (Self, Block) {
         let [[secret], [update_secret]] = aes.encrypt_by([*key], [[NEXT], [OUT]]);

@@ -249,9 +249,10 @@ impl Postgres {
         entry: Option<&Entry>,
     ) -> Result<Advance, StoreError> {
         let mut retries = Retries::new(self);
+        let tap = Tap { id: *id, ctr, at, entry: entry.cloned() };
         // If a tap of this counter is decided alone, its row may be locked.
         if !self.turns.is_taken(id)
-            && let Decision::Decided(advance) = self.share(id, ctr, at, entry).await?
+            && let Decision::Decided(advance) = self.share(tap.clone()).await?
         {
             return Ok(advance);
         }
@@ -260,7 +261,7 @@ impl Postgres {
             return Err(StoreError::Late);
         }
         loop {
-            let advance = self.try_advance(id, ctr, at, entry).await;
+            let advance = self.try_advance(&tap).await;
             if !retries.again(&advance).await {
                 return advance;
             }
@@ -268,32 +269,20 @@ impl Postgres {
     }
 
     /// Decides a tap in a statement with others.
-    async fn share(
-        &self,
-        id: &CounterId,
-        ctr: SdmReadCtr,
-        at: Option<UnixMillis>,
-        entry: Option<&Entry>,
-    ) -> Result<Decision, StoreError> {
+    async fn share(&self, tap: Tap) -> Result<Decision, StoreError> {
         let (answer, answered) = oneshot::channel();
         let connections = Arc::clone(&self.connections);
-        let tap = Tap { id: *id, ctr, at, entry: entry.cloned() };
         self.taps.add(Call { tap, answer }, move |batch| taps::decide(Arc::clone(&connections), batch));
         answered.await.unwrap_or(Err(StoreError::Late))
     }
 
-    async fn try_advance(
-        &self,
-        id: &CounterId,
-        ctr: SdmReadCtr,
-        at: Option<UnixMillis>,
-        entry: Option<&Entry>,
-    ) -> Result<Advance, StoreError> {
+    /// Decides a tap alone.
+    async fn try_advance(&self, tap: &Tap) -> Result<Advance, StoreError> {
         let client = self.connections.get().await?;
-        let id = id.as_bytes().as_slice();
+        let id = tap.id.as_bytes().as_slice();
         let rows = async {
-            let (ctr, at) = (i64::from(ctr.get()), millis(at));
-            let advanced = if let Some(Entry { at: time, text }) = entry {
+            let (ctr, at) = (i64::from(tap.ctr.get()), millis(tap.at));
+            let advanced = if let Some(Entry { at: time, text }) = &tap.entry {
                 let statement = client.prepare_cached(ADVANCE_RECORDED).await?;
                 client.query_opt(&statement, &[&id, &ctr, &at, &signed(time.get()), text]).await?
             } else {
@@ -452,6 +441,11 @@ fn millis(at: Option<UnixMillis>) -> Option<i64> {
 
 fn column<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, StoreError> {
     row.try_get(index).map_err(StoreError::Postgres)
+}
+
+/// Returns the id of a counter in a column.
+fn id(row: &Row, index: usize) -> Result<[u8; 16], StoreError> {
+    column::<&[u8]>(row, index)?.try_into().map_err(|_| StoreError::Document("a counter".into()))
 }
 
 fn stored_mark(row: &Row) -> Result<Mark, StoreError> {

@@ -1,15 +1,14 @@
 //! Reads documents and marks for many taps in two statements.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use suntap::{CounterId, Mark};
 use tokio::sync::oneshot;
-use tokio_postgres::Row;
 
 use super::batches::while_wanted;
 use super::connections::{Connections, finish};
-use super::{DOCUMENTS, column, stored_mark};
+use super::{DOCUMENTS, column, id, stored_mark};
 use crate::store::{Found, StoreError};
 
 /// What a read asks for.
@@ -73,11 +72,6 @@ async fn read(connections: &Connections, reads: &[Wanted]) -> Result<Results, St
     Ok((documents.collect::<Result<_, StoreError>>()?, marks.collect::<Result<_, StoreError>>()?))
 }
 
-/// Returns the id of a counter in a column.
-pub(super) fn id(row: &Row, index: usize) -> Result<[u8; 16], StoreError> {
-    column::<&[u8]>(row, index)?.try_into().map_err(|_| StoreError::Document("a counter".into()))
-}
-
 fn unique<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
-    values.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    values.collect::<BTreeSet<_>>().into_iter().collect()
 }

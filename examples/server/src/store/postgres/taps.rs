@@ -16,8 +16,7 @@ use tokio_postgres::Row;
 use super::batches::while_wanted;
 use super::connections::{Connections, finish};
 use super::history::signed;
-use super::reads::id;
-use super::{column, is_conflict, millis, previous_mark, stored_mark};
+use super::{column, id, is_conflict, millis, previous_mark, stored_mark};
 use crate::store::{Entry, StoreError};
 
 /// A counter to advance, with the entry of the history.
