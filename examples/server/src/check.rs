@@ -14,7 +14,7 @@ use suntap::platform::rules::Rules;
 use crate::import::check::{no_rules, unfit};
 use crate::registry::document::{ApiKey, Entry, Manager, key};
 use crate::registry::index::{self, Indexed};
-use crate::registry::row::{Above, Row};
+use crate::registry::row::{Above, OpenTag, Row};
 use crate::registry::{above, document};
 use crate::secrets::Secrets;
 use crate::secrets::canary::Missing;
@@ -138,7 +138,8 @@ impl Scan<'_> {
             return Ok(());
         }
         let above = self.above(&keys)?;
-        let row = Row::new(*tag, above, None, self.secrets).map_err(|_| StoreError::Document(key.into()))?;
+        let open = OpenTag::new(*tag, self.secrets).map_err(|_| StoreError::Document(key.into()))?;
+        let row = Row::new(Arc::new(open), above, None, self.secrets);
         if let Err(reason) = unfit(&row) {
             self.add(key, reason.to_string());
         }

@@ -7,12 +7,13 @@ pub mod row;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use suntap::Mark;
 use suntap::platform::{ApiKeyName, AsyncTagRegistry, OrganisationId, TagRef};
 
-use self::cache::{Cache, Readers};
+use self::cache::{Cache, FoundTag, KnownTag, KnownTags, Readers};
 use self::document::{ApiKey, Entry, Layout, Level, StoredKeys, Tag, key};
 use self::index::{Reader, Suspects};
-use self::row::{Above, Row};
+use self::row::{Above, OpenTag, Row};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 
@@ -30,6 +31,7 @@ pub struct Registry<'s> {
 pub struct Caches {
     readers: Readers,
     above: Cache<Above>,
+    tags: KnownTags,
 }
 
 impl<'s> Registry<'s> {
@@ -75,15 +77,31 @@ impl<'s> Registry<'s> {
         Ok(Some(tags))
     }
 
-    async fn row(&self, key: String) -> Result<Option<Box<Row>>, StoreError> {
-        let Some((key, tag)) = tag(self.store, key).await? else { return Ok(None) };
-        let keys = tag.above();
-        let counter = tag.keys.as_ref().and_then(|keys: &StoredKeys| keys.counter);
-        let parse = |documents: &[Option<String>]| above(&keys, documents);
-        let (above, mark) = self.caches.above.get(self.store, &keys, counter.as_ref(), parse).await?;
-        let row = Row::new(*tag, above, mark, self.secrets).map_err(|_| StoreError::Document(key.clone()))?;
+    async fn row(&self, name: String) -> Result<Option<Box<Row>>, StoreError> {
+        let found = match self.caches.tags.get(self.store, &name).await? {
+            Some(found) => Some(found),
+            None => self.load(name).await?,
+        };
+        let Some((FoundTag { key, open, above }, mark)) = found else { return Ok(None) };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
-        Ok(Some(Box::new(row)))
+        Ok(Some(Box::new(Row::new(open, above, mark, self.secrets))))
+    }
+
+    /// Reads the tag with a name.
+    async fn load(&self, name: String) -> Result<Option<(FoundTag, Option<Mark>)>, StoreError> {
+        // Taken before the first read, so a change in between only makes the next request read again.
+        let stamp = self.store.stamp();
+        let Some((mut keys, named, tag)) = named_tag(self.store, name.clone()).await? else { return Ok(None) };
+        let key = keys.last().unwrap_or(&name).clone();
+        let above_keys = tag.above();
+        let counter = tag.keys.as_ref().and_then(|keys: &StoredKeys| keys.counter);
+        let parse = |documents: &[Option<String>]| above(&above_keys, documents);
+        let (above, mark) = self.caches.above.get(self.store, &above_keys, counter.as_ref(), parse).await?;
+        let open = OpenTag::new(*tag, self.secrets).map_err(|_| StoreError::Document(key.clone()))?;
+        let found = FoundTag { key, open: Arc::new(open), above: above.value };
+        keys.extend(above_keys);
+        self.caches.tags.insert(name, KnownTag { stamp, keys, named, above: above.documents, tag: found.clone() });
+        Ok(Some((found, mark)))
     }
 }
 
@@ -131,18 +149,28 @@ pub fn tag_ref(key: &str) -> Option<TagRef<'_>> {
 }
 
 /// Returns the tag with a name, and the key of its document.
-pub(crate) async fn tag(store: &Store, mut key: String) -> Result<Option<(String, Box<Tag<StoredKeys>>)>, StoreError> {
-    let Some(text) = one(store, key.clone()).await? else { return Ok(None) };
-    let mut entry = document(&key, &text)?;
-    if let Entry::See(other) = entry {
+pub(crate) async fn tag(store: &Store, name: String) -> Result<Option<(String, Box<Tag<StoredKeys>>)>, StoreError> {
+    let found = named_tag(store, name).await?;
+    Ok(found.and_then(|(mut keys, _, tag)| Some((keys.pop()?, tag))))
+}
+
+/// Keys, the documents under them, and the tag that the last one has.
+type NamedTag = (Vec<String>, Vec<Option<String>>, Box<Tag<StoredKeys>>);
+
+/// Returns the tag with a name, and the documents that lead to it.
+async fn named_tag(store: &Store, name: String) -> Result<Option<NamedTag>, StoreError> {
+    let (mut key, mut keys, mut documents) = (name, Vec::new(), Vec::new());
+    loop {
         // The tag may have been removed between the two reads.
-        let Some(text) = one(store, other.clone()).await? else { return Ok(None) };
-        entry = document(&other, &text)?;
-        key = other;
-    }
-    match entry {
-        Entry::Tag(tag) => Ok(Some((key, tag))),
-        Entry::See(_) => Err(StoreError::Document(key)),
+        let Some(text) = one(store, key.clone()).await? else { return Ok(None) };
+        let entry = document(&key, &text)?;
+        keys.push(key);
+        documents.push(Some(text));
+        key = match entry {
+            Entry::Tag(tag) => return Ok(Some((keys, documents, tag))),
+            Entry::See(other) if keys.len() == 1 => other,
+            Entry::See(_) => return Err(StoreError::Document(keys.pop().unwrap_or_default())),
+        };
     }
 }
 

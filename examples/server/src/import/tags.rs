@@ -12,7 +12,7 @@ use super::error::{Checked, problem};
 use super::line::{Keys, Partial, PlainKeys};
 use crate::registry::above;
 use crate::registry::document::{Entry, EntryRef, ImportedCounter, KeySource, StoredKeys, Tag, key};
-use crate::registry::row::{Above, Row};
+use crate::registry::row::{Above, OpenTag, Row};
 use crate::secrets::canary;
 use crate::store::StoreError;
 
@@ -98,18 +98,21 @@ impl Draft<'_> {
             return problem("a CUID needs an organisation with an account, because requests name both");
         }
         let is_held = matches!(tag.keys, Some(StoredKeys { source: KeySource::Held { .. }, .. }));
-        let row = |tag| Row::new(tag, Arc::clone(&above), None, self.secrets);
-        let placed = match plain.take_if(|_| is_held) {
-            Some(PlainKeys { meta, file }) => Row::with_held(tag, Arc::clone(&above), Some((meta, file)), self.secrets),
-            None => row(tag),
+        let row = |open| Row::new(Arc::new(open), Arc::clone(&above), None, self.secrets);
+        let open = match plain.take_if(|_| is_held) {
+            Some(PlainKeys { meta, file }) => OpenTag::with_held(tag, Some((meta, file))),
+            None => OpenTag::new(tag, self.secrets),
         };
-        let mut placed = placed.map_err(|error| error.to_string())?;
+        let mut placed = row(open.map_err(|error| error.to_string())?);
         let before = match self.get(&key)? {
             Some(Entry::Tag(before)) => Some(*before),
             _ => None,
         };
         let same_key = match &before {
-            Some(before) => row(before.clone()).is_ok_and(|before| before.has_same_key(&placed)),
+            Some(before) => {
+                let before = OpenTag::new(before.clone(), self.secrets);
+                before.is_ok_and(|before| row(before).has_same_key(&placed))
+            }
             None => false,
         };
         let old = before.as_ref().and_then(|before| before.keys.as_ref()?.counter);

@@ -8,11 +8,16 @@ use suntap::{CounterId, Mark};
 
 use super::document;
 use super::index::{Indexed, Reader};
+use super::row::{Above, OpenTag};
 use crate::secrets::Secrets;
 use crate::store::{Store, StoreError};
 
 /// Maximum number of values in a cache, for example of batches.
 const CAPACITY: usize = 4096;
+/// About how many bytes the known tags take.
+const KNOWN: u64 = 48 * 1024 * 1024;
+/// About how many bytes a known tag takes in addition to its documents, and to what is parsed from them, which is about as long.
+const TAG: usize = 1024;
 /// Maximum number of layouts and prepared meta-read keys in a cache. They take some 16 MiB.
 const READERS: u64 = 32_768;
 
@@ -25,36 +30,41 @@ pub(crate) struct Cache<T: ?Sized>(Values<String, Kept<T>>);
 #[derive(Debug)]
 struct Kept<T: ?Sized> {
     stamp: Option<u64>,
-    documents: Arc<[Option<String>]>,
-    value: Arc<T>,
+    parsed: Parsed<T>,
+}
+
+/// A value, and the documents that it was parsed from.
+#[derive(Debug)]
+pub(crate) struct Parsed<T: ?Sized> {
+    pub(crate) value: Arc<T>,
+    pub(crate) documents: Arc<[Option<String>]>,
 }
 
 impl<T: ?Sized> Cache<T> {
-    /// Returns the value of the documents under these keys, and the mark. The last key determines the others.
+    /// Returns the value of the documents under these keys with the documents, and the mark. The last key determines the others.
     pub(crate) async fn get(
         &self,
         store: &Store,
         keys: &[String],
         mark: Option<&CounterId>,
         parse: impl FnOnce(&[Option<String>]) -> Result<Arc<T>, StoreError>,
-    ) -> Result<(Arc<T>, Option<Mark>), StoreError> {
+    ) -> Result<(Parsed<T>, Option<Mark>), StoreError> {
         let name = keys.last().map(String::as_str).unwrap_or_default();
         // The stamp is taken before the documents are read, so a change in between only makes them be read again.
         let stamp = store.stamp();
         let kept = self.0.get(name);
         if let Some(kept) = kept.as_ref().filter(|kept| stamp.is_some() && kept.stamp == stamp) {
             let mark = if mark.is_some() { store.read(&[], mark).await?.mark } else { None };
-            return Ok((Arc::clone(&kept.value), mark));
+            return Ok((kept.parsed.clone(), mark));
         }
         let found = store.read(keys, mark).await?;
-        let value = match kept.filter(|kept| *kept.documents == *found.documents) {
-            Some(kept) if stamp.is_none() => return Ok((kept.value, found.mark)),
-            Some(kept) => kept.value,
-            None => parse(&found.documents)?,
+        let parsed = match kept.filter(|kept| *kept.parsed.documents == *found.documents) {
+            Some(kept) if stamp.is_none() => return Ok((kept.parsed, found.mark)),
+            Some(kept) => kept.parsed,
+            None => Parsed { value: parse(&found.documents)?, documents: found.documents.into() },
         };
-        let kept = Kept { stamp, documents: found.documents.into(), value: Arc::clone(&value) };
-        self.0.insert(name.into(), kept);
-        Ok((value, found.mark))
+        self.0.insert(name.into(), Kept { stamp, parsed: parsed.clone() });
+        Ok((parsed, found.mark))
     }
 }
 
@@ -66,7 +76,89 @@ impl<T: ?Sized> Default for Cache<T> {
 
 impl<T: ?Sized> Clone for Kept<T> {
     fn clone(&self) -> Self {
-        Self { stamp: self.stamp, documents: Arc::clone(&self.documents), value: Arc::clone(&self.value) }
+        Self { stamp: self.stamp, parsed: self.parsed.clone() }
+    }
+}
+
+impl<T: ?Sized> Clone for Parsed<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), documents: Arc::clone(&self.documents) }
+    }
+}
+
+/// Tags that were tapped, with open keys, by the name that a request gives. The keys are wiped when a tag is dropped.
+#[derive(Debug)]
+pub(crate) struct KnownTags(Values<String, Arc<KnownTag>, BySize>);
+
+/// A tag, and what must not have changed since it was read.
+#[derive(Debug)]
+pub(crate) struct KnownTag {
+    /// The stamp of the store before the first read.
+    pub(crate) stamp: Option<u64>,
+    /// The keys of the document under the name, of the tag if that is another one, and of those above it.
+    pub(crate) keys: Vec<String>,
+    /// The first documents under these keys.
+    pub(crate) named: Vec<Option<String>>,
+    /// The others.
+    pub(crate) above: Arc<[Option<String>]>,
+    pub(crate) tag: FoundTag,
+}
+
+/// A tag and everything above it.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundTag {
+    /// The key of its document.
+    pub(crate) key: String,
+    pub(crate) open: Arc<OpenTag>,
+    pub(crate) above: Arc<Above>,
+}
+
+impl FoundTag {
+    /// Returns the id of the counter whose mark a record shows.
+    fn counter(&self) -> Option<&CounterId> {
+        self.open.tag().keys.as_ref().and_then(|keys| keys.counter.as_ref())
+    }
+}
+
+#[derive(Clone, Debug)]
+struct BySize;
+
+impl Weighter<String, Arc<KnownTag>> for BySize {
+    fn weight(&self, _: &String, known: &Arc<KnownTag>) -> u64 {
+        let documents: usize = known.named.iter().flatten().map(String::len).sum();
+        u64::try_from(documents.saturating_mul(2).saturating_add(TAG)).unwrap_or(u64::MAX)
+    }
+}
+
+impl KnownTags {
+    /// Returns the tag with a name, and its mark. Returns `None` if it is not known, or has changed. If the store does not know when a
+    /// document changes, all documents are read, in one call with the mark.
+    pub(crate) async fn get(&self, store: &Store, name: &str) -> Result<Option<(FoundTag, Option<Mark>)>, StoreError> {
+        let Some(known) = self.0.get(name) else { return Ok(None) };
+        let counter = known.tag.counter();
+        let mark = match store.stamp() {
+            Some(stamp) if Some(stamp) != known.stamp => return Ok(None),
+            Some(_) if counter.is_none() => None,
+            Some(_) => store.read(&[], counter).await?.mark,
+            None => {
+                let found = store.read(&known.keys, counter).await?;
+                if !found.documents.iter().eq(known.named.iter().chain(&*known.above)) {
+                    return Ok(None);
+                }
+                found.mark
+            }
+        };
+        Ok(Some((known.tag.clone(), mark)))
+    }
+
+    pub(crate) fn insert(&self, name: String, known: KnownTag) {
+        self.0.insert(name, Arc::new(known));
+    }
+}
+
+impl Default for KnownTags {
+    fn default() -> Self {
+        Self(Values::with_weighter(32_768, KNOWN, BySize))
     }
 }
 

@@ -19,13 +19,50 @@ use crate::secrets::{Rewrapped, Secrets};
 /// A tag with its organisation, folder, tag group and batch.
 #[derive(Debug)]
 pub struct Row {
-    tag: Tag<StoredKeys>,
+    open: Arc<OpenTag>,
     above: Arc<Above>,
+    secrets: Secrets,
+    last_seen: Option<Mark>,
+}
+
+/// A tag whose layout is parsed, and whose keys are open if they are sealed under a server secret alone.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenTag {
+    tag: Tag<StoredKeys>,
     /// The layout of the tag itself.
     layout: Option<SdmLayout>,
     held: Option<(SdmMetaReadKey, SdmFileReadKey)>,
-    secrets: Secrets,
-    last_seen: Option<Mark>,
+}
+
+impl OpenTag {
+    /// Parses the layout of a tag, and opens its keys.
+    ///
+    /// # Errors
+    /// Fails if the layout of the tag itself is invalid.
+    pub(crate) fn new(tag: Tag<StoredKeys>, secrets: &Secrets) -> Result<Self, LayoutError> {
+        let mut open = Self::with_held(tag, None)?;
+        if let Some(StoredKeys { source: KeySource::Held { sealed, .. }, .. }) = &open.tag.keys {
+            open.held = open_held(sealed, &open.tag, secrets);
+        }
+        Ok(open)
+    }
+
+    /// Parses the layout of a tag. `held` are the keys that are sealed under a server secret alone, if they are known.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(crate) fn with_held(
+        tag: Tag<StoredKeys>,
+        held: Option<(SdmMetaReadKey, SdmFileReadKey)>,
+    ) -> Result<Self, LayoutError> {
+        let layout = tag.layout.as_ref().map(Layout::sdm).transpose()?;
+        Ok(Self { tag, layout, held })
+    }
+
+    /// Returns the tag.
+    pub(crate) fn tag(&self) -> &Tag<StoredKeys> {
+        &self.tag
+    }
 }
 
 /// The organisation of a tag, and its folder, tag group and batch if it has them.
@@ -40,51 +77,24 @@ pub(crate) struct Above {
 }
 
 impl Row {
-    /// Creates a row, and opens the keys of the tag if they are sealed under a server secret alone.
-    ///
-    /// # Errors
-    /// Fails if the layout of the tag itself is invalid.
-    pub(crate) fn new(
-        tag: Tag<StoredKeys>,
-        above: Arc<Above>,
-        last_seen: Option<Mark>,
-        secrets: &Secrets,
-    ) -> Result<Self, LayoutError> {
-        let mut row = Self::with_held(tag, above, None, secrets)?;
-        row.last_seen = last_seen;
-        if let Some(StoredKeys { source: KeySource::Held { sealed, .. }, .. }) = &row.tag.keys {
-            row.held = open_held(sealed, &row.tag, secrets);
-        }
-        Ok(row)
-    }
-
-    /// Creates a row. `held` are the keys that are sealed under a server secret alone, if they are known.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub(crate) fn with_held(
-        tag: Tag<StoredKeys>,
-        above: Arc<Above>,
-        held: Option<(SdmMetaReadKey, SdmFileReadKey)>,
-        secrets: &Secrets,
-    ) -> Result<Self, LayoutError> {
-        let layout = tag.layout.as_ref().map(Layout::sdm).transpose()?;
-        Ok(Self { tag, above, layout, held, secrets: secrets.clone(), last_seen: None })
+    /// Creates a row.
+    pub(crate) fn new(open: Arc<OpenTag>, above: Arc<Above>, last_seen: Option<Mark>, secrets: &Secrets) -> Self {
+        Self { open, above, secrets: secrets.clone(), last_seen }
     }
 
     /// Returns the tag.
     pub(crate) fn tag(&self) -> &Tag<StoredKeys> {
-        &self.tag
+        &self.open.tag
     }
 
     /// Takes the counter that a line gives out of the tag.
     pub(crate) fn take_counter(&mut self) -> Option<ImportedCounter> {
-        self.tag.counter.take()
+        Arc::make_mut(&mut self.open).tag.counter.take()
     }
 
     /// Sets the counter id that is stored with the keys, if there are keys.
     pub(crate) fn set_counter_id(&mut self, id: Option<CounterId>) {
-        if let Some(keys) = &mut self.tag.keys {
+        if let Some(keys) = &mut Arc::make_mut(&mut self.open).tag.keys {
             keys.counter = id;
         }
     }
@@ -92,12 +102,12 @@ impl Row {
     /// Returns `true` if both rows are known to have the same SDMFileReadKey.
     pub(crate) fn has_same_key(&self, other: &Self) -> bool {
         let source = |row: &Self| {
-            let source = row.tag.keys.as_ref().map(|keys| &keys.source)?;
+            let source = row.open.tag.keys.as_ref().map(|keys| &keys.source)?;
             serde_json::to_string(source).ok()
         };
         // With another UID, it is another chip, which counts from 0.
-        self.tag.uid == other.tag.uid
-            && match (&self.held, &other.held) {
+        self.open.tag.uid == other.open.tag.uid
+            && match (&self.open.held, &other.open.held) {
                 (Some((_, file)), Some((_, other))) => file == other,
                 (None, None) => source(self).is_some() && source(self) == source(other),
                 _ => false,
@@ -106,18 +116,18 @@ impl Row {
 
     /// Returns the UID by which the page must find the tag. See [`index::claimed_uid`].
     pub(crate) fn claimed_uid(&self) -> Option<Uid> {
-        index::claimed_uid(&self.tag, self.layout()?.0)
+        index::claimed_uid(&self.open.tag, self.layout()?.0)
     }
 
     /// Returns `true` if the keys are derived from an eCode, with a server secret that only a tap can show to be the right one.
     pub(crate) fn is_derived_from_code(&self) -> bool {
-        let source = self.tag.keys.as_ref().map(|keys| &keys.source);
+        let source = self.open.tag.keys.as_ref().map(|keys| &keys.source);
         matches!(source, Some(KeySource::Derived(Derivation::ECode { .. })))
     }
 
     /// Returns `true` if the keys are sealed under an eCode and a server secret that is not listed.
     pub(crate) fn needs_other_secret(&self) -> bool {
-        let seal = seal_of(&self.tag).filter(|_| !self.has_held_keys());
+        let seal = seal_of(&self.open.tag).filter(|_| !self.has_held_keys());
         seal.is_some_and(|(sealed, context)| matches!(self.secrets.rewrap(&sealed, &context), Rewrapped::Unopened))
     }
 
@@ -130,15 +140,15 @@ impl Row {
     pub(crate) fn layout(&self) -> Option<(&Layout, &SdmLayout)> {
         let group =
             || self.above.tag_group.as_ref().and_then(|group| group.layout.as_ref()).zip(self.above.layout.as_ref());
-        self.tag.layout.as_ref().zip(self.layout.as_ref()).or_else(group)
+        self.open.tag.layout.as_ref().zip(self.open.layout.as_ref()).or_else(group)
     }
 
     /// Returns the meta-read key of the tag, as the index stores it. Returns `None` if the tag has none, or if it depends on an
     /// eCode.
     pub(crate) fn meta_key(&self) -> Option<MetaKeyRef> {
-        match &self.tag.keys.as_ref()?.source {
+        match &self.open.tag.keys.as_ref()?.source {
             KeySource::Held { has_meta, .. } => {
-                let (meta, _) = self.held.as_ref().filter(|_| *has_meta)?;
+                let (meta, _) = self.open.held.as_ref().filter(|_| *has_meta)?;
                 MetaKeyRef::sealed(meta, &self.secrets)
             }
             KeySource::Derived(Derivation::An10922 { meta, .. }) => meta.clone().map(MetaKeyRef::MetaKey),
@@ -150,29 +160,29 @@ impl Row {
 
     /// Returns the SDMMetaReadKey that the tag shares with others, if its keys are derived by AN10922.
     pub(crate) fn shared_meta_key(&self) -> Option<&SdmMetaReadKey> {
-        match &self.tag.keys.as_ref()?.source {
+        match &self.open.tag.keys.as_ref()?.source {
             KeySource::Derived(Derivation::An10922 { meta, .. }) => self.secrets.plain_meta_key(meta.as_ref()?),
             _ => None,
         }
     }
 
     pub(crate) fn has_keys(&self) -> bool {
-        self.tag.keys.is_some()
+        self.open.tag.keys.is_some()
     }
 
     /// Returns `true` if the keys are sealed under a server secret alone.
     pub(crate) fn has_held_keys(&self) -> bool {
-        self.tag.keys.as_ref().is_some_and(|keys| matches!(keys.source, KeySource::Held { .. }))
+        self.open.tag.keys.as_ref().is_some_and(|keys| matches!(keys.source, KeySource::Held { .. }))
     }
 
     fn keys(&self, mode: Scheme) -> Option<Keys<'_>> {
-        Some(match &self.tag.keys.as_ref()?.source {
+        Some(match &self.open.tag.keys.as_ref()?.source {
             KeySource::Held { has_meta, .. } => {
-                let (meta, file) = self.held.as_ref()?;
+                let (meta, file) = self.open.held.as_ref()?;
                 Keys::Loaded { meta: has_meta.then_some(MetaKey::Plain(meta)), file: FileKey::Plain(file) }
             }
             KeySource::Sealed { sealed, epoch } => {
-                Keys::Sealed { keys: sealed, tag: sealed_context(&self.tag, *epoch)? }
+                Keys::Sealed { keys: sealed, tag: sealed_context(&self.open.tag, *epoch)? }
             }
             KeySource::Derived(Derivation::An10922 { meta, master, suffix, epoch }) => {
                 let meta = match meta {
@@ -205,10 +215,10 @@ impl TagRecord for Row {
             // The library knows no state of an organisation. Its outermost level is the folder.
             State::Inactive => InUse::Inactive,
         };
-        let chip = self.layout.as_ref().or(layout.as_ref()).map(|layout| Chip {
+        let chip = self.open.layout.as_ref().or(layout.as_ref()).map(|layout| Chip {
             layout,
             keys: self.keys(layout.scheme()).unwrap_or(Keys::NotLoaded),
-            tamper: self.tag.tamper,
+            tamper: self.open.tag.tamper,
             // The stored counter id is as old as the import. The id that is computed from the key always matches the key.
             counter: None,
         });
@@ -219,13 +229,13 @@ impl TagRecord for Row {
                 folder: outermost,
                 tag_group: state(tag_group),
                 batch: state(batch),
-                tag_code: self.tag.state.into(),
+                tag_code: self.open.tag.state.into(),
             },
-            uid: self.tag.uid,
+            uid: self.open.tag.uid,
             names: Names {
-                xuid: self.tag.xuid.as_deref(),
-                cuid: self.tag.cuid.as_deref(),
-                tag: self.tag.name.as_deref(),
+                xuid: self.open.tag.xuid.as_deref(),
+                cuid: self.open.tag.cuid.as_deref(),
+                tag: self.open.tag.name.as_deref(),
                 batch: name(batch.as_ref()),
                 tag_group: name(tag_group.as_ref()),
                 folder: name(folder.as_ref()),
@@ -233,16 +243,16 @@ impl TagRecord for Row {
             chip,
             rules: Rules {
                 tag_group: group_rules.map(RuleSet::rules).unwrap_or_default(),
-                tag_code: self.tag.rules.as_ref().map(RuleSet::rules),
+                tag_code: self.open.tag.rules.as_ref().map(RuleSet::rules),
             },
-            metadata: self.tag.metadata.as_deref().map(RawValue::get),
+            metadata: self.open.tag.metadata.as_deref().map(RawValue::get),
             last_seen: self.last_seen,
             ..Record::new(OrganisationId::new(organisation.id.into()))
         }
     }
 
     fn extended_data(&self, index: usize) -> Option<ExtendedData<'_>> {
-        let field = self.tag.extended_data.get(index)?;
+        let field = self.open.tag.extended_data.get(index)?;
         Some(ExtendedData { name: &field.name, value: &field.value, in_response: field.in_response })
     }
 }
