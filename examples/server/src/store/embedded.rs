@@ -6,6 +6,7 @@
 //! **Failures.** After a failed write, or when another program has changed the file, the store refuses every call, and
 //! [`Store::failed`](super::Store::failed) returns. The server then ends: opening the file again is what repairs it.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::ops::Bound;
@@ -17,7 +18,9 @@ use std::time::Duration;
 
 use prometheus_client::metrics::histogram::Histogram;
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition, TableHandle as _};
+use redb::{
+    AccessGuard, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend, TableDefinition, TableHandle as _,
+};
 use suntap::{Advance, CounterId, Mark, SdmReadCtr, UnixMillis};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -25,6 +28,7 @@ use tokio::time::MissedTickBehavior;
 
 use self::guard::{Guard, Guarded};
 use self::history::Log;
+use self::text::Text;
 use super::{Change, Entry, Found, Options, Place, StoreError, Stream, measure, raised};
 
 mod cursors;
@@ -33,8 +37,9 @@ mod guard;
 mod history;
 mod large;
 mod snapshot;
+mod text;
 
-const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
+const DOCUMENTS: TableDefinition<'_, &str, Text> = TableDefinition::new("documents");
 /// Counter, time and number of accepted taps, by counter id.
 const MARKS: TableDefinition<'_, &[u8; 16], (u32, Option<u64>, u32)> = TableDefinition::new("marks");
 
@@ -132,7 +137,7 @@ impl Embedded {
                 Vec::new()
             } else {
                 let table = transaction.open_table(DOCUMENTS)?;
-                let document = |key: &String| Ok(table.get(&**key)?.map(|text| text.value().to_owned()));
+                let document = |key: &String| Ok(table.get(&**key)?.map(|text| text.value().into_owned()));
                 keys.iter().map(document).collect::<Result<_, redb::StorageError>>()?
             };
             let mark = match mark {
@@ -161,7 +166,7 @@ impl Embedded {
                 if !key.value().starts_with(prefix) {
                     return Ok((documents, Place::End));
                 }
-                documents.push((key.value().to_owned(), text.value().to_owned()));
+                documents.push((key.value().to_owned(), text.value().into_owned()));
             }
             let next = Place::after_page(&documents, limit);
             Ok((documents, next))
@@ -175,13 +180,13 @@ impl Embedded {
             {
                 let mut documents = transaction.open_table(DOCUMENTS)?;
                 for (key, seen) in &change.seen {
-                    if documents.get(&**key)?.as_ref().map(redb::AccessGuard::value) != seen.as_deref() {
+                    if !is_text(documents.get(&**key)?.as_ref(), seen.as_deref()) {
                         return Err(StoreError::Contended);
                     }
                 }
                 for (key, text) in &change.writes {
                     match text {
-                        Some(text) => documents.insert(&**key, &**text)?,
+                        Some(text) => documents.insert(&**key, Cow::from(text))?,
                         None => documents.remove(&**key)?,
                     };
                 }
@@ -346,6 +351,11 @@ fn commit(database: &Database, group: &[Waiting]) -> Result<Vec<Advance>, StoreE
     Ok(advances)
 }
 
+/// Returns `true` if a document is `text`, or if there are none.
+fn is_text(document: Option<&AccessGuard<'_, Text>>, text: Option<&str>) -> bool {
+    document.map(AccessGuard::value).as_deref() == text
+}
+
 fn columns(mark: Mark) -> (u32, Option<u64>, u32) {
     (mark.ctr.get(), mark.at.map(UnixMillis::get), mark.taps)
 }
@@ -486,6 +496,6 @@ fn create_tables(database: &Database) -> Result<(), StoreError> {
     let transaction = database.begin_write()?;
     transaction.open_table(DOCUMENTS)?;
     transaction.open_table(MARKS)?;
-    format::migrate_new(&transaction)?;
+    format::write(&transaction)?;
     Ok(transaction.commit()?)
 }

@@ -443,12 +443,40 @@ fn an_interrupted_restore_into_redis_is_completed() {
     assert_eq!(done(&folder, &database.url, &["check"]), "0 findings\n");
 }
 
+/// A document of a data file, as it is stored.
+#[derive(Debug)]
+struct Stored;
+
+impl redb::Value for Stored {
+    type SelfType<'a> = &'a [u8];
+    type AsBytes<'a> = &'a [u8];
+
+    fn fixed_width() -> Option<usize> {
+        None
+    }
+
+    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
+    where
+        Self: 'a,
+    {
+        data
+    }
+
+    fn as_bytes<'a, 'b: 'a>(bytes: &'a &'b [u8]) -> &'a [u8] {
+        bytes
+    }
+
+    fn type_name() -> redb::TypeName {
+        redb::TypeName::new("suntap::Text")
+    }
+}
+
 #[test]
 fn compact_and_check_look_at_the_whole_data_file() {
     let folder = Folder::new();
     let data = path(&folder, "data.redb");
     import(&folder, &data, &[tags::levels(), (0..3000).map(tags::line).collect()].concat());
-    let documents = redb::TableDefinition::<&str, &str>::new("documents");
+    let documents = redb::TableDefinition::<&str, Stored>::new("documents");
     {
         let database = redb::Database::open(&data).unwrap();
         let write = database.begin_write().unwrap();
@@ -469,7 +497,8 @@ fn compact_and_check_look_at_the_whole_data_file() {
     let database = redb::Database::open(&data).unwrap();
     let write = database.begin_write().unwrap();
     for (key, text) in [("xuid/bad", "{}"), ("key/bad", "[]"), ("level/1/bad", "{"), ("another/kind", "{}")] {
-        write.open_table(documents).unwrap().insert(key, text).unwrap();
+        let plain = [&[0], text.as_bytes()].concat();
+        write.open_table(documents).unwrap().insert(key, &*plain).unwrap();
     }
     write.commit().unwrap();
     drop(database);

@@ -1,7 +1,13 @@
 //! The format number of a data file.
 
-use redb::{Database, ReadableDatabase as _, TableDefinition, TableError, WriteTransaction};
+use std::borrow::Cow;
 
+use redb::{
+    Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, TableError, TableHandle as _,
+    WriteTransaction,
+};
+
+use super::DOCUMENTS;
 use crate::store::StoreError;
 use crate::store::format::{FORMAT, PROGRAM, Stored, migrated, pending};
 
@@ -13,9 +19,20 @@ type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 const MIGRATIONS: &[Migration] = &[to_1];
 
-/// Adds the number itself.
-#[allow(clippy::unnecessary_wraps, reason = "it is in the list of migrations")]
-fn to_1(_: &WriteTransaction) -> Result<(), StoreError> {
+/// The documents of format 0.
+const DOCUMENTS_0: TableDefinition<'_, &str, &str> = TableDefinition::new("documents_0");
+
+/// Adds the number itself, and compresses the documents.
+fn to_1(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.rename_table(TableDefinition::<&str, &str>::new(DOCUMENTS.name()), DOCUMENTS_0)?;
+    {
+        let mut documents = transaction.open_table(DOCUMENTS)?;
+        for entry in transaction.open_table(DOCUMENTS_0)?.iter()? {
+            let (key, text) = entry?;
+            documents.insert(key.value(), Cow::from(text.value()))?;
+        }
+    }
+    transaction.delete_table(DOCUMENTS_0)?;
     Ok(())
 }
 
@@ -27,24 +44,21 @@ pub(super) fn check(database: &Database) -> Result<(), StoreError> {
 /// Migrates a data file to the present format. Returns what an operator should know about it.
 pub(super) fn migrate(database: &Database) -> Result<Option<String>, StoreError> {
     let stored = stored(database)?;
-    if pending(MIGRATIONS, &stored)?.is_empty() {
+    let pending = pending(MIGRATIONS, &stored)?;
+    if pending.is_empty() {
         return Ok(None);
     }
     let transaction = database.begin_write()?;
-    migrate_in(&transaction, &stored)?;
+    for migration in pending {
+        migration(&transaction)?;
+    }
+    write(&transaction)?;
     transaction.commit()?;
     Ok(Some(migrated(&stored)))
 }
 
-/// Migrates new tables of format 0.
-pub(super) fn migrate_new(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    migrate_in(transaction, &Stored::default())
-}
-
-fn migrate_in(transaction: &WriteTransaction, stored: &Stored) -> Result<(), StoreError> {
-    for migration in pending(MIGRATIONS, stored)? {
-        migration(transaction)?;
-    }
+/// Writes the number of the present format.
+pub(super) fn write(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(TABLE)?.insert((), (FORMAT, PROGRAM))?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! removes. If the change fails, the old documents are restored at once, and if the process ends, when the file is opened. Marks that
 //! were raised stay raised: a lower counter would let taps pass once more.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +16,14 @@ use redb::{
 };
 use suntap::{CounterId, Mark};
 
-use super::{DOCUMENTS, Embedded, Guard, Log, MARKS, StoreError, as_mark, columns, guarded, raised, verified};
+use super::{
+    DOCUMENTS, Embedded, Guard, Log, MARKS, StoreError, Text, as_mark, columns, guarded, is_text, raised, verified,
+};
 use crate::store::staged::{Record, Staged};
 use crate::store::{Change, Entry, Stream};
 
 /// The documents before an unfinished change. The table only exists during one.
-const UNDO: TableDefinition<'_, &str, Option<&str>> = TableDefinition::new("undo");
+const UNDO: TableDefinition<'_, &str, Option<Text>> = TableDefinition::new("undo");
 
 /// The most documents and marks of a change that is written in one transaction.
 const SMALL: usize = 100;
@@ -51,12 +54,11 @@ impl Embedded {
             {
                 let mut documents = transaction.open_table(DOCUMENTS)?;
                 spill.read_ahead().each(|Record { key, seen, write, .. }| {
-                    let is_seen = |before: Option<AccessGuard<'_, &str>>| {
-                        let before = before.as_ref().map(AccessGuard::value);
-                        seen.as_ref().is_none_or(|seen| seen.as_deref() == before)
+                    let is_seen = |before: Option<AccessGuard<'_, Text>>| {
+                        seen.as_ref().is_none_or(|seen| is_text(before.as_ref(), seen.as_deref()))
                     };
                     let is_seen = match write {
-                        Some(Some(text)) => is_seen(documents.insert(&*key, &*text)?),
+                        Some(Some(text)) => is_seen(documents.insert(&*key, Cow::from(text))?),
                         Some(None) => is_seen(documents.remove(&*key)?),
                         None => is_seen(documents.get(&*key)?),
                     };
@@ -154,8 +156,7 @@ impl Slices {
         guarded(&self.guard, || {
             let documents = self.database.begin_read()?.open_table(DOCUMENTS)?;
             let check = |key: &str, seen: Option<&str>| {
-                let is_seen = documents.get(key)?.as_ref().map(AccessGuard::value) == seen;
-                if is_seen { Ok(()) } else { Err(StoreError::Contended) }
+                if is_text(documents.get(key)?.as_ref(), seen) { Ok(()) } else { Err(StoreError::Contended) }
             };
             staged.change.seen.iter().try_for_each(|(key, seen)| check(key, seen.as_deref()))?;
             let Some(spill) = &mut staged.spill else { return Ok(()) };
@@ -234,7 +235,7 @@ pub(super) fn undo(database: &Database) -> Result<Option<String>, StoreError> {
         let mut documents = transaction.open_table(DOCUMENTS)?;
         for entry in transaction.open_table(UNDO)?.iter()? {
             let (key, text) = entry?;
-            put(&mut documents, key.value(), text.value())?;
+            put(&mut documents, key.value(), text.value().as_deref())?;
         }
     }
     transaction.delete_table(UNDO)?;
@@ -244,12 +245,12 @@ pub(super) fn undo(database: &Database) -> Result<Option<String>, StoreError> {
 
 /// Writes or removes a document, and returns the old one.
 fn put<'t>(
-    documents: &'t mut Table<'_, &str, &str>,
+    documents: &'t mut Table<'_, &str, Text>,
     key: &str,
     text: Option<&str>,
-) -> Result<Option<AccessGuard<'t, &'static str>>, StorageError> {
+) -> Result<Option<AccessGuard<'t, Text>>, StorageError> {
     match text {
-        Some(text) => documents.insert(key, text),
+        Some(text) => documents.insert(key, Cow::from(text)),
         None => documents.remove(key),
     }
 }

@@ -1,0 +1,144 @@
+//! How a document is stored in a data file: compressed, with a dictionary of what most documents contain.
+//!
+//! | first byte | the rest |
+//! |---|---|
+//! | 0 | the text |
+//! | 1 | the text, compressed by DEFLATE with [`DICTIONARY`] |
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use redb::{TypeName, Value};
+
+const PLAIN: u8 = 0;
+const DEFLATED: u8 = 1;
+
+/// It must never change, because stored documents need it. A better one needs another first byte.
+const DICTIONARY: &[u8] = br#"{"id":"name":"account":"needsToken":false,"state":"inactive"}"rules":{"groups":[{"rules":["authentication","scan count < "tamper != CC"],"response":"Pass"}],"default":"Fail"},"extendedData":[{"name":"","value":"","inResponse":true}],"metadata":{"layout":{"mode":"lrp","template":"https://"path":"number":"cuid":"{"derived":{"an10922":{"meta":"","master":"","suffix":"","epoch":0}}},"counter":"{"sealed":{"sealed":"","epoch":0}},"counter":"{"tag":{"organisation":1,"batch":"","xuid":"","uid":"04","state":"active","keys":{"source":{"held":{"sealed":"0123456789ABCDEF","hasMeta":false}},"counter":""},"tamper":false}}"#;
+
+/// Texts that are shorter are stored as they are: compression would gain little, and these documents are read for each tap by another
+/// name.
+const SHORT: usize = 64;
+
+thread_local! {
+    static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::default(), false));
+    static DECOMPRESS: RefCell<Decompress> = RefCell::new(Decompress::new(false));
+}
+
+/// The text of a document.
+#[derive(Debug)]
+pub(super) struct Text;
+
+impl Value for Text {
+    type SelfType<'a> = Cow<'a, str>;
+    type AsBytes<'a> = Vec<u8>;
+
+    fn fixed_width() -> Option<usize> {
+        None
+    }
+
+    /// A damaged document is read as an empty text, which no document is.
+    fn from_bytes<'a>(data: &'a [u8]) -> Cow<'a, str>
+    where
+        Self: 'a,
+    {
+        match data.split_first() {
+            Some((&PLAIN, text)) => std::str::from_utf8(text).map(Cow::Borrowed).unwrap_or_default(),
+            Some((&DEFLATED, packed)) => {
+                inflated(packed).and_then(|text| String::from_utf8(text).ok()).map(Cow::Owned).unwrap_or_default()
+            }
+            _ => Cow::default(),
+        }
+    }
+
+    fn as_bytes<'a, 'b: 'a>(text: &'a Cow<'b, str>) -> Vec<u8> {
+        if text.len() >= SHORT
+            && let Some(packed) = deflated(text.as_bytes())
+        {
+            return packed;
+        }
+        [&[PLAIN], text.as_bytes()].concat()
+    }
+
+    fn type_name() -> TypeName {
+        TypeName::new("suntap::Text")
+    }
+}
+
+/// Returns the first byte and the compressed text. Returns `None` if they are not shorter than the text.
+fn deflated(text: &[u8]) -> Option<Vec<u8>> {
+    COMPRESS.with_borrow_mut(|compress| {
+        compress.reset();
+        compress.set_dictionary(DICTIONARY).ok()?;
+        let mut packed = Vec::with_capacity(text.len());
+        packed.push(DEFLATED);
+        let status = compress.compress_vec(text, &mut packed, FlushCompress::Finish).ok()?;
+        (status == Status::StreamEnd).then_some(packed)
+    })
+}
+
+fn inflated(packed: &[u8]) -> Option<Vec<u8>> {
+    DECOMPRESS.with_borrow_mut(|decompress| {
+        decompress.reset(false);
+        decompress.set_dictionary(DICTIONARY).ok()?;
+        let mut text = Vec::with_capacity(packed.len().saturating_mul(4));
+        loop {
+            let rest = packed.get(usize::try_from(decompress.total_in()).ok()?..)?;
+            let before = text.len();
+            match decompress.decompress_vec(rest, &mut text, FlushDecompress::Finish).ok()? {
+                Status::StreamEnd => return Some(text),
+                // Without more input or more text, it would never end.
+                _ if text.len() == before => return None,
+                _ => text.reserve(text.len()),
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn stored(text: &str) -> Vec<u8> {
+        Text::as_bytes(&Cow::Borrowed(text))
+    }
+
+    #[test]
+    fn a_tag_takes_less_than_half() {
+        let text = r#"{"tag":{"organisation":1,"batch":"F/G/B","xuid":"00500000","uid":"0400010007A120","state":"active","keys":{"source":{"held":{"sealed":"B96006956D6E2B204998802AB9A9DB9B25428253C3FC5AAD72315F19D1AA220A8D3CBB5ABAE70176E2EBF224763B45529D4935D242E3787B433423E542C2C455","hasMeta":false}},"counter":"40CA1504A6E720FC18ABA6C8BDC6A068"},"tamper":false}}"#;
+        let bytes = stored(text);
+        assert!(bytes.len() < text.len() / 2, "{} of {}", bytes.len(), text.len());
+        assert_eq!(Text::from_bytes(&bytes), text);
+    }
+
+    #[test]
+    fn damaged_documents_are_empty() {
+        let text = "a text of a document, and the same text of a document, and the same text of a document";
+        let bytes = stored(text);
+        assert_eq!(bytes.first(), Some(&DEFLATED));
+        for length in 0..bytes.len() {
+            assert_eq!(Text::from_bytes(&bytes[..length]), "", "{length}");
+        }
+        assert_eq!(Text::from_bytes(&[2, b'{', b'}']), "");
+        assert_eq!(Text::from_bytes(&[PLAIN, 0xFF]), "");
+    }
+
+    proptest! {
+        #[test]
+        fn each_text_is_read_as_it_was(text in "\\PC{0,400}", repeats in 1_usize..20) {
+            for text in [text.clone(), text.repeat(repeats)] {
+                let bytes = stored(&text);
+                prop_assert_eq!(Text::from_bytes(&bytes), text);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_reading_panic(data in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = Text::from_bytes(&data);
+            let _ = Text::from_bytes(&[&[DEFLATED], &*data].concat());
+        }
+    }
+}
