@@ -21,6 +21,7 @@ chapters! {
     moving "guide/moving.md"
     microcontrollers "guide/microcontrollers.md"
     performance "guide/performance.md"
+    scaling "guide/scaling.md"
     glossary "guide/glossary.md"
     threat_model "guide/threat_model.md"
     evidence "guide/evidence.md"

@@ -23,6 +23,18 @@ impl Backend {
         }
     }
 
+    /// Starts PostgreSQL again, without the settings of its first start.
+    pub(crate) fn restart_postgres(&mut self) {
+        let port = self.url.rsplit_once('/').unwrap().0.rsplit_once(':').unwrap().1.parse().unwrap();
+        // The processes of a killed PostgreSQL end a little later, and a new one does not start before.
+        wait("PostgreSQL", || {
+            if self.children.last_mut().is_none_or(|child| child.try_wait().unwrap().is_some()) {
+                self.children.extend(postgres_server(&self.folder, port, &[]));
+            }
+            accepts(port)
+        });
+    }
+
     /// Starts the single Redis again.
     pub(crate) fn restart_redis(&mut self) {
         let port = self.url.rsplit_once(':').unwrap().1.parse().unwrap();
@@ -105,46 +117,60 @@ pub(crate) fn postgres() -> Option<Backend> {
 
 /// Starts PostgreSQL with more settings. The files, each with a name and a text, are in its data folder.
 pub(crate) fn postgres_with(settings: &[&str], files: &[(&str, &str)]) -> Option<Backend> {
-    let (initdb, postgres) = (program(&["initdb"])?, program(&["postgres"])?);
+    let initdb = program(&["initdb"])?;
+    program(&["pg_isready"])?;
     let (folder, port) = (folder("postgres"), port());
-    let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-    // PostgreSQL does not run as root.
-    let command = |program: &PathBuf| {
-        let mut command = Command::new(if root { "setpriv".as_ref() } else { program.as_os_str() });
-        if root {
-            command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]).arg(program);
-        }
-        command.current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    };
-    if root {
+    if is_root() {
         assert!(Command::new("chown").arg("postgres:").arg(&folder).status().unwrap().success());
     }
     let data = folder.join("data");
-    let made = command(&initdb).args(["-U", "suntap", "-A", "trust", "-D"]).arg(&data).status().unwrap();
+    let mut initdb = as_postgres(&initdb, &folder);
+    let made = initdb.args(["-U", "suntap", "-A", "trust", "-D"]).arg(&data).status().unwrap();
     assert!(made.success());
     for (name, text) in files {
         let path = data.join(name);
         std::fs::write(&path, text).unwrap();
         // PostgreSQL rejects a private key that others can read.
         assert!(Command::new("chmod").arg("600").arg(&path).status().unwrap().success());
-        if root {
+        if is_root() {
             assert!(Command::new("chown").arg("postgres:").arg(&path).status().unwrap().success());
         }
     }
-    let mut server = command(&postgres);
-    server.args(settings.iter().flat_map(|setting| ["-c", setting]));
-    server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-k"]).arg(&folder);
-    let child = server.spawn().unwrap();
+    let child = postgres_server(&folder, port, settings)?;
     let backend =
         Backend { url: format!("postgres://suntap@127.0.0.1:{port}/postgres"), children: vec![child], folder };
-    let ready = program(&["pg_isready"])?;
-    wait("PostgreSQL", || {
-        let port = port.to_string();
-        let status = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", &port]).status();
-        status.unwrap().success()
-    });
+    wait("PostgreSQL", || accepts(port));
     Some(backend)
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+/// A command of a user other than root, as whom PostgreSQL does not run.
+fn as_postgres(program: &PathBuf, folder: &PathBuf) -> Command {
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn postgres_server(folder: &PathBuf, port: u16, settings: &[&str]) -> Option<Child> {
+    let mut command = as_postgres(&program(&["postgres"])?, folder);
+    command.args(settings.iter().flat_map(|setting| ["-c", setting])).arg("-D").arg(folder.join("data"));
+    command.args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-k"]).arg(folder);
+    Some(command.spawn().unwrap())
+}
+
+/// Returns `true` if PostgreSQL accepts connections.
+fn accepts(port: u16) -> bool {
+    let Some(ready) = program(&["pg_isready"]) else { return false };
+    Command::new(ready).args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]).status().unwrap().success()
 }
 
 fn redis_server(folder: &PathBuf, port: u16, more: &[&str]) -> Option<Child> {

@@ -59,6 +59,7 @@ mod rotation;
 mod sample;
 mod screens;
 mod secrets;
+mod sharded;
 mod signals;
 mod states;
 mod stores;

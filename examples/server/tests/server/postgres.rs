@@ -186,6 +186,31 @@ fn a_slow_statement_ends_before_the_tap_is_given_up() {
     });
 }
 
+/// Without a synchronous standby, a tap is not accepted. Its mark is already on the primary, so the same tap is a replay later.
+#[test]
+fn a_missing_synchronous_standby_accepts_nothing() {
+    let Some(backend) = backends::postgres() else { return };
+    Runtime::new().unwrap().block_on(async {
+        let options = Options { patience: Duration::from_secs(2), ..Options::default() };
+        let store = Store::create(&backend.url.parse().unwrap(), options).await.unwrap();
+        let advance =
+            async || (&mut &store).advance(&CounterId::from_bytes([1; 16]), SdmReadCtr::new(1).unwrap(), None).await;
+        let database = connect(&backend.url).await;
+        let reload = async |names: &str| {
+            database.batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = '{names}'")).await.unwrap();
+            database.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+            while database.query_one("SHOW synchronous_standby_names", &[]).await.unwrap().get::<_, &str>(0) != names {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        reload("elsewhere").await;
+        let start = Instant::now();
+        assert!(matches!(advance().await, Err(StoreError::Late)), "{:?}", start.elapsed());
+        reload("").await;
+        assert!(matches!(advance().await, Ok(Advance::Stale { .. })));
+    });
+}
+
 /// The default isolation level of the database does not matter.
 #[test]
 fn postgres_with_other_isolation_keeps_the_laws() {
