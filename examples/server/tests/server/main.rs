@@ -60,6 +60,7 @@ mod sample;
 mod screens;
 mod secrets;
 mod signals;
+mod signed;
 mod states;
 mod stores;
 mod systemd;
