@@ -11,7 +11,7 @@ use serde::Serialize;
 use suntap::platform::TagRecord as _;
 use suntap::platform::rules::Rules;
 
-use crate::import::check::{no_rules, unfit};
+use crate::import::check::{no_rules, unfit, unfit_reason};
 use crate::registry::document::{ApiKey, Entry, Manager, key};
 use crate::registry::index::{self, Indexed};
 use crate::registry::row::{Above, OpenTag, Row};
@@ -140,8 +140,8 @@ impl Scan<'_> {
         let above = self.above(&keys)?;
         let open = OpenTag::new(*tag, self.secrets).map_err(|_| StoreError::Document(key.into()))?;
         let row = Row::new(Arc::new(open), above, None, self.secrets);
-        if let Err(reason) = unfit(&row) {
-            self.add(key, reason.to_string());
+        if let Err(unfit) = unfit(&row) {
+            self.add(key, unfit_reason(&row, unfit));
         }
         if !self.is_found(key, &row) {
             self.add(key, "the page does not find the tag: import a line of it again".into());

@@ -16,7 +16,8 @@ use crate::store::Store;
 /// tag, also with `xuid/` or `number/` before it. `code` is its eCode, if its keys need one.
 ///
 /// # Errors
-/// Returns an error if the tag is unknown, if its keys or its layout are missing, or if the emulator does not support its chip.
+/// Returns an error if the tag is unknown, if its keys or its layout are missing, if it signs its taps, or if the emulator does not
+/// support its chip.
 pub async fn next_tap(store: &Store, secrets: &Secrets, name: &str, code: Option<&str>) -> anyhow::Result<String> {
     let caches = Caches::default();
     let registry = &Registry::new(store, &caches, secrets);
@@ -113,6 +114,7 @@ fn keys(
             let meta = ecode::derive_meta_read_key(secret, &code, uid()?, epoch);
             (meta, ecode::derive_file_read_key(secret, &code, uid()?, epoch))
         }
+        Keys::Signing { .. } => bail!("the tag signs its taps, and only its chip has the private key"),
         _ => bail!("the tag has no keys"),
     })
 }

@@ -24,6 +24,7 @@ mod owners;
 mod recheck;
 pub(crate) mod removal;
 mod sealing;
+mod signing;
 mod tags;
 
 pub use self::dry_run::{Counters, Counts, Preview, dry_run};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::registry::document;
-use crate::registry::document::{Derivation, Entry, KeySource, StoredKeys, Tag};
+use crate::registry::document::{Derivation, Entry, KeySource, SigningMeta, StoredKeys, Tag};
 use crate::registry::index::{Indexed, MetaKeyRef};
 use crate::registry::row::seal_of;
 use crate::secrets::{Rewrapped, Secrets, canary};
@@ -184,21 +184,26 @@ impl Part {
                 self.report.derived = self.report.derived.saturating_add(1);
                 false
             }
-            None | Some(KeySource::Derived(_)) => false,
-            Some(KeySource::Held { sealed, .. } | KeySource::Sealed { sealed, .. }) => {
-                match seal.map_or(Rewrapped::Unopened, |(keys, context)| secrets.rewrap(&keys, &context)) {
-                    Rewrapped::Current => false,
-                    Rewrapped::Older(rewrapped) => {
-                        *sealed = rewrapped;
-                        true
-                    }
-                    Rewrapped::Unopened => {
-                        self.report.unopened = self.report.unopened.saturating_add(1);
-                        self.report.first_unopened.push(key.into());
-                        false
-                    }
-                }
+            None
+            | Some(KeySource::Derived(_) | KeySource::Signing { meta: None | Some(SigningMeta::Named(_)), .. }) => {
+                false
             }
+            Some(
+                KeySource::Held { sealed, .. }
+                | KeySource::Sealed { sealed, .. }
+                | KeySource::Signing { meta: Some(SigningMeta::Held(sealed)), .. },
+            ) => match seal.map_or(Rewrapped::Unopened, |(keys, context)| secrets.rewrap(&keys, &context)) {
+                Rewrapped::Current => false,
+                Rewrapped::Older(rewrapped) => {
+                    *sealed = rewrapped;
+                    true
+                }
+                Rewrapped::Unopened => {
+                    self.report.unopened = self.report.unopened.saturating_add(1);
+                    self.report.first_unopened.push(key.into());
+                    false
+                }
+            },
         }
     }
 }

@@ -221,12 +221,17 @@ impl Secrets {
         let is_zero = |table, name: &String| self.zero.contains(&(table, name.clone()));
         match derivation {
             Derivation::An10922 { meta, master, .. } => {
-                is_zero("masterKeys", master) || meta.as_ref().is_some_and(|meta| is_zero("metaKeys", meta))
+                is_zero("masterKeys", master) || meta.as_ref().is_some_and(|meta| self.has_zero_meta_key(meta))
             }
             Derivation::Boltcard { issuer, .. } => is_zero("issuerKeys", issuer),
             Derivation::SdmBackend { master } => is_zero("sdmBackend", master),
             Derivation::ECode { .. } => self.server.iter().any(|secret| secret.expose_bytes() == &[0; 16]),
         }
+    }
+
+    /// Returns `true` if all bytes of the SDMMetaReadKey with this name are zero.
+    pub(crate) fn has_zero_meta_key(&self, name: &str) -> bool {
+        self.zero.contains(&("metaKeys", name.to_owned()))
     }
 
     pub(crate) fn plain_meta_key(&self, name: &str) -> Option<&SdmMetaReadKey> {

@@ -3,7 +3,7 @@
 use suntap::platform::{TagRecord as _, Unfit, etrnl, ixkio};
 
 use super::error::Checked;
-use crate::registry::document::{Level, RuleSet, Tag};
+use crate::registry::document::{Level, ModeName, RuleSet, Tag};
 use crate::registry::row::Row;
 use crate::text::is_hidden;
 
@@ -25,6 +25,20 @@ const MAX_RULES: usize = 16;
 /// Checks whether the API of a tag can answer requests about it.
 pub(crate) fn unfit(row: &Row) -> Result<(), Unfit> {
     if row.record().names.xuid.is_some() { ixkio::check(row) } else { etrnl::check(row) }
+}
+
+/// Returns the reason why the API of a tag cannot answer requests about it. It names the field of the line to change.
+pub(crate) fn unfit_reason(row: &Row, unfit: Unfit) -> String {
+    let is_signing = row.public_key().is_some();
+    let is_signed = row.layout().is_some_and(|(layout, _)| layout.mode == ModeName::Ecdsa);
+    match unfit {
+        Unfit::WrongScheme if is_signing => "`keys.signing` needs a layout with {sig}, in the mode `ecdsa`".into(),
+        Unfit::WrongScheme if is_signed => {
+            "a layout with {sig} needs the public key of the tag in `keys.signing`".into()
+        }
+        Unfit::NoMetaKey if is_signing => "the layout has {picc}, so `keys.signing` needs `meta`".into(),
+        unfit => unfit.to_string(),
+    }
 }
 
 /// Returns the reason why genuine and forged taps of an ixkio tag get the same answer, if they do.

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use suntap::kdf::ecode::SealedKeys;
-use suntap::{CounterId, Mark};
+use suntap::{CounterId, Mark, TagPublicKey};
 
 use crate::registry::document::{
-    Derivation, ImportedCounter, KeySource, Level, Organisation, StoredKeys, Tag, sealed_text, tag_id_text,
+    Derivation, ImportedCounter, KeySource, Level, Organisation, SigningMeta, StoredKeys, Tag, public_key_text,
+    sealed_text, tag_id_text,
 };
 
 /// A line. Its form is that of [`Line`](super::line::Line).
@@ -38,6 +39,12 @@ pub(crate) enum ExportedKeys {
         counter_id: Option<CounterId>,
     },
     Derived(Derivation),
+    Signing {
+        #[serde(with = "public_key_text")]
+        public: TagPublicKey,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        meta: Option<SigningMeta>,
+    },
 }
 
 impl ExportedKeys {
@@ -46,6 +53,7 @@ impl ExportedKeys {
             KeySource::Held { sealed, has_meta } => Self::Held { sealed, has_meta },
             KeySource::Sealed { sealed, epoch } => Self::Sealed { sealed, epoch, counter_id: keys.counter },
             KeySource::Derived(derivation) => Self::Derived(derivation),
+            KeySource::Signing { public, meta } => Self::Signing { public, meta },
         }
     }
 }

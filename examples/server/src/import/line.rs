@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use suntap::kdf::ecode::SealedKeys;
-use suntap::{CounterId, SdmFileReadKey, SdmMetaReadKey, UnixMillis};
+use suntap::{CounterId, SdmFileReadKey, SdmMetaReadKey, TagPublicKey, UnixMillis};
 
 use super::check::MAX_LINE;
 use super::input::Numbered;
 use crate::registry::document::{
-    ApiKey, Derivation, KeyKind, KeySource, Level, Organisation, StoredKeys, Tag, key, sealed_text, tag_id_text,
-    time_text,
+    ApiKey, Derivation, KeyKind, KeySource, Level, Organisation, StoredKeys, Tag, key, public_key_text, sealed_text,
+    tag_id_text, time_text,
 };
 use crate::secrets::redacted;
 
@@ -114,12 +114,31 @@ pub(super) enum Keys {
     },
     /// Keys that the server derives for each tap.
     Derived(Derivation),
+    /// The public key of a tag that signs its taps.
+    Signing {
+        #[serde(with = "public_key_text")]
+        public: TagPublicKey,
+        /// The SDMMetaReadKey, if the layout has `{picc}`.
+        meta: Option<ImportedMeta>,
+    },
     /// The line does not name the keys, so the stored ones stay.
     #[serde(skip)]
     Kept(Box<StoredKeys>),
     /// The keys themselves, which are sealed already.
     #[serde(skip)]
     Ready(Box<ReadyKeys>),
+}
+
+/// The SDMMetaReadKey of a tag that signs its taps.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum ImportedMeta {
+    /// The key itself. Import seals it before it stores it.
+    Plain(String),
+    /// The key, which a server sealed under its secret, from an export.
+    Held(#[serde(with = "sealed_text")] SealedKeys),
+    /// The key has this name in the secrets.
+    Named(String),
 }
 
 /// Keys that were sealed when the line was parsed.

@@ -6,12 +6,14 @@ use suntap::{Scheme, SdmFileReadKey, SdmMetaReadKey};
 use super::draft::Draft;
 use super::error::{Checked, problem};
 use super::line::{Keys, PlainKeys, ReadyKeys};
-use crate::registry::document::{KeySource, StoredKeys, Tag};
+use crate::registry::document::{KeySource, SigningMeta, StoredKeys, Tag};
 use crate::registry::row;
 use crate::secrets::Secrets;
 
 const NO_CONTEXT: &str = "keys that are sealed under an eCode need a tag with a number and a UID";
-const NO_SECRET: &str = "there is no server secret to seal keys with";
+pub(super) const NO_SECRET: &str = "there is no server secret to seal keys with";
+pub(super) const NOT_OPENED: &str =
+    "no server secret opens the `held` keys for this tag: they belong to another tag or another secret";
 const FACTORY: &str = "a key is 16 zero bytes, the factory key, with which everybody can make taps that pass (--allow-factory-keys accepts it)";
 
 /// Seals the keys of lines. It needs nothing of the draft, so another thread can do it.
@@ -100,6 +102,10 @@ impl Draft<'_> {
                 }
                 (Some(KeySource::Derived(derivation)), None)
             }
+            Some(Keys::Signing { public, meta }) => {
+                let meta = meta.map(|meta| self.signing_meta(&tag, meta)).transpose()?;
+                (Some(KeySource::Signing { public, meta }), None)
+            }
             Some(Keys::Kept(keys)) => (Some(self.kept(keys.source, &tag, before)?), None),
         };
         Ok((tag.with_keys(source.map(|source| StoredKeys { source, counter })), plain))
@@ -111,11 +117,7 @@ impl Draft<'_> {
 
     /// Seals keys again that a server sealed for the same tag.
     fn held(&self, tag: &Tag<Keys>, sealed: &SealedKeys, has_meta: bool) -> Checked<KeySource> {
-        let Some((meta, file)) = row::open_held(sealed, tag, self.secrets) else {
-            return problem(
-                "no server secret opens the `held` keys for this tag: they belong to another tag or another secret",
-            );
-        };
+        let (meta, file) = row::open_held(sealed, tag, self.secrets).ok_or(NOT_OPENED)?;
         self.sealer().refuse_factory(has_meta.then_some(&meta), &file)?;
         let sealed = row::hold(tag, self.secrets, &meta, &file).ok_or(NO_SECRET)?;
         Ok(KeySource::Held { sealed, has_meta })
@@ -125,14 +127,16 @@ impl Draft<'_> {
     /// were sealed with, so another UID needs new seals.
     fn kept(&self, source: KeySource, tag: &Tag<Keys>, before: Option<&Tag<StoredKeys>>) -> Checked<KeySource> {
         let is_same_uid = before.is_none_or(|before| before.uid == tag.uid);
+        let hold_again = |sealed| match before.and_then(|before| row::hold_again(&sealed, before, tag, self.secrets)) {
+            Some(sealed) => Ok(sealed),
+            // `check` reports keys that no secret opens.
+            None if is_same_uid => Ok(sealed),
+            None => problem("no server secret opens the stored keys, so they cannot be sealed for another UID"),
+        };
         match source {
-            KeySource::Held { sealed, has_meta } => {
-                match before.and_then(|before| row::hold_again(&sealed, before, tag, self.secrets)) {
-                    Some(sealed) => Ok(KeySource::Held { sealed, has_meta }),
-                    // `check` reports keys that no secret opens.
-                    None if is_same_uid => Ok(KeySource::Held { sealed, has_meta }),
-                    None => problem("no server secret opens the stored keys, so they cannot be sealed for another UID"),
-                }
+            KeySource::Held { sealed, has_meta } => Ok(KeySource::Held { sealed: hold_again(sealed)?, has_meta }),
+            KeySource::Signing { public, meta: Some(SigningMeta::Held(sealed)) } => {
+                Ok(KeySource::Signing { public, meta: Some(SigningMeta::Held(hold_again(sealed)?)) })
             }
             KeySource::Sealed { .. } if !is_same_uid => {
                 problem("the stored keys are sealed for the stored UID: a line with another `uid` needs `keys` too")

@@ -6,7 +6,7 @@ use suntap::platform::Service;
 use suntap::platform::{FileKey, Keys as RecordKeys, TagRecord as _, Unfit};
 use suntap::{CounterId, Mark, SdmFileReadKey};
 
-use super::check::{check_names, check_texts, no_rules, unfit, unless_stored};
+use super::check::{check_names, check_texts, no_rules, unfit, unfit_reason, unless_stored};
 use super::draft::Draft;
 use super::error::{Checked, problem};
 use super::line::{Keys, Partial, PlainKeys};
@@ -185,7 +185,7 @@ impl Draft<'_> {
         let waits = match unfit(row) {
             Ok(()) => false,
             Err(Unfit::KeysNotLoaded | Unfit::NotProgrammed) => true,
-            Err(unfit) => return problem(unfit.to_string()),
+            Err(unfit) => return problem(unfit_reason(row, unfit)),
         };
         // Keys that are sealed under an eCode are known now, but not when a tap is looked up.
         if let (Some(chip), Some(file)) = (&mut record.chip, plain) {

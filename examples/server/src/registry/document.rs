@@ -19,7 +19,7 @@ use suntap::kdf::ecode::SealedKeys;
 use suntap::platform::ApiKeyName;
 use suntap::platform::State as InUse;
 use suntap::platform::rules::{Comparison, Equality, Rule};
-use suntap::{CounterId, LayoutError, Scheme, SdmLayout, SdmReadCtr, Uid, UnixMillis};
+use suntap::{CounterId, LayoutError, Scheme, SdmLayout, SdmReadCtr, TagPublicKey, Uid, UnixMillis};
 
 use crate::{hex, time};
 
@@ -280,6 +280,35 @@ pub enum KeySource {
     },
     /// Keys that the server derives for each tap.
     Derived(Derivation),
+    /// The public key of a tag that signs its taps.
+    Signing {
+        /// The public key. It is not secret.
+        #[serde(with = "public_key_text")]
+        public: TagPublicKey,
+        /// The SDMMetaReadKey, if the layout has `{picc}`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        meta: Option<SigningMeta>,
+    },
+}
+
+impl KeySource {
+    /// Returns the keys that are sealed under the server secret alone, if there are any.
+    pub(crate) fn held(&self) -> Option<&SealedKeys> {
+        match self {
+            Self::Held { sealed, .. } | Self::Signing { meta: Some(SigningMeta::Held(sealed)), .. } => Some(sealed),
+            Self::Sealed { .. } | Self::Derived(_) | Self::Signing { .. } => None,
+        }
+    }
+}
+
+/// The SDMMetaReadKey of a tag that signs its taps.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum SigningMeta {
+    /// The key is sealed under the server secret. The SDMFileReadKey in the seal is not used.
+    Held(#[serde(with = "sealed_text")] SealedKeys),
+    /// The key has this name in the secrets.
+    Named(String),
 }
 
 /// How the keys of a tag are derived. The names are those of the secrets.
@@ -369,6 +398,7 @@ impl Layout {
             ModeName::Aes => Scheme::Aes,
             ModeName::Lrp => Scheme::Lrp,
             ModeName::Ntag22x => Scheme::Suncmac,
+            ModeName::Ecdsa => Scheme::Ecdsa,
         };
         SdmLayout::new(mode, &self.template)
     }
@@ -385,6 +415,8 @@ pub enum ModeName {
     Lrp,
     /// NTAG 223 and 224 DNA.
     Ntag22x,
+    /// NTAG X DNA that signs its taps: the layout has `{sig}`.
+    Ecdsa,
 }
 
 /// At most three groups of rules, and the default response.
@@ -513,6 +545,13 @@ as_text!(
     |text: &str| hex::decode(text).map(SealedKeys::from_bytes),
     |keys: &SealedKeys| hex::encode(keys.as_bytes()),
     "sealed keys must have 128 hex digits"
+);
+as_text!(
+    public_key_text,
+    TagPublicKey,
+    |text: &str| TagPublicKey::from_hex(text).ok(),
+    TagPublicKey::to_string,
+    "`public` must be a point on the curve P-256 with 66 or 130 hex digits"
 );
 as_text!(
     bytes_text,

@@ -8,11 +8,12 @@ use suntap::platform::rules::{self, Rules};
 use suntap::platform::{
     Chip, ExtendedData, FileKey, Keys, MetaKey, Names, OrganisationId, Record, Standing, State as InUse, TagRecord,
 };
-use suntap::{CounterId, LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, Uid};
+use suntap::{CounterId, LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagPublicKey, Uid};
 
 use super::index::{self, MetaKeyRef};
 use crate::registry::document::{
-    Derivation, ImportedCounter, KeySource, Layout, Level, Organisation, RuleSet, State, StoredKeys, Tag, key,
+    Derivation, ImportedCounter, KeySource, Layout, Level, Organisation, RuleSet, SigningMeta, State, StoredKeys, Tag,
+    key,
 };
 use crate::secrets::{Rewrapped, Secrets};
 
@@ -41,7 +42,7 @@ impl OpenTag {
     /// Fails if the layout of the tag itself is invalid.
     pub(crate) fn new(tag: Tag<StoredKeys>, secrets: &Secrets) -> Result<Self, LayoutError> {
         let mut open = Self::with_held(tag, None)?;
-        if let Some(StoredKeys { source: KeySource::Held { sealed, .. }, .. }) = &open.tag.keys {
+        if let Some(sealed) = open.tag.keys.as_ref().and_then(|keys| keys.source.held()) {
             open.held = open_held(sealed, &open.tag, secrets);
         }
         Ok(open)
@@ -99,19 +100,30 @@ impl Row {
         }
     }
 
-    /// Returns `true` if both rows are known to have the same SDMFileReadKey.
+    /// Returns `true` if both rows are known to have the same key that verifies taps.
     pub(crate) fn has_same_key(&self, other: &Self) -> bool {
-        let source = |row: &Self| {
-            let source = row.open.tag.keys.as_ref().map(|keys| &keys.source)?;
-            serde_json::to_string(source).ok()
-        };
+        let source = |row: &Self| serde_json::to_string(row.source()?).ok();
         // With another UID, it is another chip, which counts from 0.
         self.open.tag.uid == other.open.tag.uid
-            && match (&self.open.held, &other.open.held) {
-                (Some((_, file)), Some((_, other))) => file == other,
-                (None, None) => source(self).is_some() && source(self) == source(other),
+            && match (self.public_key(), other.public_key(), &self.open.held, &other.open.held) {
+                (None, None, Some((_, file)), Some((_, other))) => file == other,
+                (None, None, None, None) => source(self).is_some() && source(self) == source(other),
+                (Some(public), Some(other), ..) => public == other,
                 _ => false,
             }
+    }
+
+    /// Returns the source of the keys.
+    fn source(&self) -> Option<&KeySource> {
+        self.open.tag.keys.as_ref().map(|keys| &keys.source)
+    }
+
+    /// Returns the public key of a tag that signs its taps.
+    pub(crate) fn public_key(&self) -> Option<&TagPublicKey> {
+        match self.source()? {
+            KeySource::Signing { public, .. } => Some(public),
+            _ => None,
+        }
     }
 
     /// Returns the UID by which the page must find the tag. See [`index::claimed_uid`].
@@ -121,8 +133,7 @@ impl Row {
 
     /// Returns `true` if the keys are derived from an eCode, with a server secret that only a tap can show to be the right one.
     pub(crate) fn is_derived_from_code(&self) -> bool {
-        let source = self.open.tag.keys.as_ref().map(|keys| &keys.source);
-        matches!(source, Some(KeySource::Derived(Derivation::ECode { .. })))
+        matches!(self.source(), Some(KeySource::Derived(Derivation::ECode { .. })))
     }
 
     /// Returns `true` if the keys are sealed under an eCode and a server secret that is not listed.
@@ -146,21 +157,25 @@ impl Row {
     /// Returns the meta-read key of the tag, as the index stores it. Returns `None` if the tag has none, or if it depends on an
     /// eCode.
     pub(crate) fn meta_key(&self) -> Option<MetaKeyRef> {
-        match &self.open.tag.keys.as_ref()?.source {
-            KeySource::Held { has_meta, .. } => {
-                let (meta, _) = self.open.held.as_ref().filter(|_| *has_meta)?;
+        match self.source()? {
+            KeySource::Held { has_meta: true, .. } | KeySource::Signing { meta: Some(SigningMeta::Held(_)), .. } => {
+                let (meta, _) = self.open.held.as_ref()?;
                 MetaKeyRef::sealed(meta, &self.secrets)
             }
+            KeySource::Signing { meta: Some(SigningMeta::Named(name)), .. } => Some(MetaKeyRef::MetaKey(name.clone())),
             KeySource::Derived(Derivation::An10922 { meta, .. }) => meta.clone().map(MetaKeyRef::MetaKey),
             KeySource::Derived(Derivation::Boltcard { issuer, .. }) => Some(MetaKeyRef::Boltcard(issuer.clone())),
             KeySource::Derived(Derivation::SdmBackend { master }) => Some(MetaKeyRef::SdmBackend(master.clone())),
-            KeySource::Sealed { .. } | KeySource::Derived(Derivation::ECode { .. }) => None,
+            KeySource::Held { has_meta: false, .. }
+            | KeySource::Sealed { .. }
+            | KeySource::Derived(Derivation::ECode { .. })
+            | KeySource::Signing { meta: None, .. } => None,
         }
     }
 
     /// Returns the SDMMetaReadKey that the tag shares with others, if its keys are derived by AN10922.
     pub(crate) fn shared_meta_key(&self) -> Option<&SdmMetaReadKey> {
-        match &self.open.tag.keys.as_ref()?.source {
+        match self.source()? {
             KeySource::Derived(Derivation::An10922 { meta, .. }) => self.secrets.plain_meta_key(meta.as_ref()?),
             _ => None,
         }
@@ -172,11 +187,11 @@ impl Row {
 
     /// Returns `true` if the keys are sealed under a server secret alone.
     pub(crate) fn has_held_keys(&self) -> bool {
-        self.open.tag.keys.as_ref().is_some_and(|keys| matches!(keys.source, KeySource::Held { .. }))
+        self.source().and_then(KeySource::held).is_some()
     }
 
     fn keys(&self, mode: Scheme) -> Option<Keys<'_>> {
-        Some(match &self.open.tag.keys.as_ref()?.source {
+        Some(match self.source()? {
             KeySource::Held { has_meta, .. } => {
                 let (meta, file) = self.open.held.as_ref()?;
                 Keys::Loaded { meta: has_meta.then_some(MetaKey::Plain(meta)), file: FileKey::Plain(file) }
@@ -202,6 +217,15 @@ impl Row {
                 Keys::Loaded { meta: Some(MetaKey::SdmBackend(master)), file: FileKey::SdmBackend(master) }
             }
             KeySource::Derived(Derivation::ECode { epoch }) => Keys::ECode { epoch: *epoch },
+            KeySource::Signing { public, meta } => {
+                let meta = match meta {
+                    Some(SigningMeta::Held(_)) => Some(&self.open.held.as_ref()?.0),
+                    Some(SigningMeta::Named(name)) => Some(self.secrets.plain_meta_key(name)?),
+                    None => None,
+                };
+                // The time to prepare the key is short beside that of the signature.
+                Keys::Signing { meta: meta.map(MetaKey::Plain), public }
+            }
         })
     }
 }
@@ -347,9 +371,8 @@ fn held_context<K>(tag: &Tag<K>) -> TagContext {
 /// Returns the sealed keys of a tag, and their context. Returns `None` if it has no sealed keys.
 pub(crate) fn seal_of(tag: &Tag<StoredKeys>) -> Option<(SealedKeys, TagContext)> {
     match &tag.keys.as_ref()?.source {
-        KeySource::Held { sealed, .. } => Some((*sealed, held_context(tag))),
         KeySource::Sealed { sealed, epoch } => Some((*sealed, sealed_context(tag, *epoch)?)),
-        KeySource::Derived(_) => None,
+        source => Some((*source.held()?, held_context(tag))),
     }
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Secrets;
 use crate::hex;
-use crate::registry::document::{Derivation, KeySource};
+use crate::registry::document::{Derivation, KeySource, SigningMeta};
 use crate::registry::{document, one};
 use crate::store::{Change, Store, StoreError};
 
@@ -108,9 +108,11 @@ pub(crate) fn names(source: &KeySource) -> impl Iterator<Item = String> {
         }
         KeySource::Derived(Derivation::Boltcard { issuer, .. }) => [name("issuerKeys", issuer), None],
         KeySource::Derived(Derivation::SdmBackend { master }) => [name("sdmBackend", master), None],
-        KeySource::Derived(Derivation::ECode { .. }) | KeySource::Held { .. } | KeySource::Sealed { .. } => {
-            [None, None]
-        }
+        KeySource::Signing { meta: Some(SigningMeta::Named(meta)), .. } => [name("metaKeys", meta), None],
+        KeySource::Derived(Derivation::ECode { .. })
+        | KeySource::Held { .. }
+        | KeySource::Sealed { .. }
+        | KeySource::Signing { .. } => [None, None],
     };
     names.into_iter().flatten()
 }

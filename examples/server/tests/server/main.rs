@@ -61,6 +61,7 @@ mod screens;
 mod secrets;
 mod sharded;
 mod signals;
+mod signed;
 mod states;
 mod stores;
 mod systemd;

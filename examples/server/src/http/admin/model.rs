@@ -230,7 +230,7 @@ impl From<Kind> for LevelKind {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Layout {
-    /// `aes`, `lrp` or `ntag22x`.
+    /// `aes`, `lrp`, `ntag22x` or `ecdsa`.
     pub mode: String,
     /// The template.
     pub template: String,
@@ -242,6 +242,7 @@ impl From<stored::Layout> for Layout {
             ModeName::Aes => "aes",
             ModeName::Lrp => "lrp",
             ModeName::Ntag22x => "ntag22x",
+            ModeName::Ecdsa => "ecdsa",
         };
         Self { mode: mode.into(), template: layout.template }
     }
@@ -269,7 +270,7 @@ pub struct Tag {
     pub name: Option<String>,
     /// Its own state. A level around it can be inactive too.
     pub state: State,
-    /// Where its keys come from: `held`, `sealed`, `an10922`, `boltcard`, `sdmBackend` or `eCode`. Absent if they are not known yet.
+    /// Where its keys come from: `held`, `sealed`, `an10922`, `boltcard`, `sdmBackend`, `eCode` or `signing`. Absent if they are not known yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<String>,
 }
@@ -297,6 +298,7 @@ fn source(source: &KeySource) -> &'static str {
         KeySource::Derived(Derivation::Boltcard { .. }) => "boltcard",
         KeySource::Derived(Derivation::SdmBackend { .. }) => "sdmBackend",
         KeySource::Derived(Derivation::ECode { .. }) => "eCode",
+        KeySource::Signing { .. } => "signing",
     }
 }
 

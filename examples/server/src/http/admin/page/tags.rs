@@ -249,6 +249,7 @@ fn keys(keys: Option<&StoredKeys>) -> String {
         }
         Some(KeySource::Derived(Derivation::SdmBackend { .. })) => "Derived (sdm-backend)".into(),
         Some(KeySource::Derived(Derivation::ECode { epoch })) => format!("Derived (eCode), epoch {epoch}"),
+        Some(KeySource::Signing { .. }) => "Public key of a tag that signs its taps".into(),
     }
 }
 
