@@ -39,7 +39,7 @@ COMMENT ON COLUMN suntap_tags.organisation IS 'The number of the organisation.';
 COMMENT ON COLUMN suntap_tags.batch IS 'The path of the batch.';
 COMMENT ON COLUMN suntap_tags.state IS 'active or inactive: of the tag itself. A batch, tag group or folder can be inactive too.';
 COMMENT ON COLUMN suntap_tags.keys IS
-    'The source of the keys: held, sealed, an10922, boltcard, sdmBackend or eCode. NULL if they are not known yet.';
+    'The source of the keys: held, sealed, an10922, boltcard, sdmBackend, eCode or signing. NULL if they are not known yet.';
 COMMENT ON COLUMN suntap_tags.counter_id IS
     'The counter id in hex digits. NULL if it depends on a key that only a tap opens (keys: sealed or eCode).';
 COMMENT ON COLUMN suntap_tags.ctr IS 'The counter of the last accepted tap. NULL if there was none, or if the counter id is not known.';
@@ -64,7 +64,7 @@ COMMENT ON VIEW suntap_groups IS 'Folders, tag groups and batches.';
 COMMENT ON COLUMN suntap_groups.path IS 'Demo/Shoes/May is the batch May of the tag group Shoes in the folder Demo.';
 COMMENT ON COLUMN suntap_groups.kind IS 'folder, tagGroup or batch.';
 COMMENT ON COLUMN suntap_groups.template IS 'The URL template of the tags of a tag group.';
-COMMENT ON COLUMN suntap_groups.mode IS 'The mode of their chips: aes, lrp or ntag22x.';
+COMMENT ON COLUMN suntap_groups.mode IS 'The mode of their chips: aes, lrp, ntag22x or ecdsa.';
 
 CREATE VIEW suntap_keys WITH (security_barrier) AS
 SELECT
