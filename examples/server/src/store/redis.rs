@@ -117,12 +117,7 @@ impl Redis {
     }
 
     pub(super) async fn read(&self, keys: &[String], tag: Option<&CounterId>) -> Result<Found, StoreError> {
-        // All are sent at once over one connection, or each to its node of a cluster.
-        let documents = futures_util::future::try_join_all(keys.iter().map(|key| async move {
-            let mut command = redis::cmd("GET");
-            command.arg(document_key(key));
-            self.run::<Option<String>>(&command).await
-        }));
+        let documents = self.documents(keys);
         let stored = async {
             let Some(tag) = tag else { return Ok(None) };
             let mut command = redis::cmd("HMGET");
@@ -132,6 +127,23 @@ impl Redis {
         let (documents, stored) = tokio::try_join!(documents, stored)?;
         let mark = stored.and_then(|(ctr, at, taps)| Some(mark(ctr?, time(at), taps.unwrap_or(i64::MAX))));
         Ok(Found { documents, mark })
+    }
+
+    async fn documents(&self, keys: &[String]) -> Result<Vec<Option<String>>, StoreError> {
+        if !self.is_cluster() && !keys.is_empty() {
+            let mut command = redis::cmd("MGET");
+            for key in keys {
+                command.arg(document_key(key));
+            }
+            return self.run(&command).await;
+        }
+        // In a cluster, each is sent to its node.
+        let documents = keys.iter().map(|key| async move {
+            let mut command = redis::cmd("GET");
+            command.arg(document_key(key));
+            self.run(&command).await
+        });
+        futures_util::future::try_join_all(documents).await
     }
 
     /// Lists a page of documents. A document may be listed twice.
