@@ -26,7 +26,7 @@ mod snapshot;
 mod taps;
 mod turns;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -371,9 +371,10 @@ async fn raise(transaction: &Transaction<'_>, marks: &[(CounterId, Mark)]) -> Re
     transaction.execute(&[RAISE, RAISED].concat(), &[&ids, &ctrs, &ats, &taps]).await.map(drop)
 }
 
-/// Returns one mark for each counter: a statement cannot change a row twice.
+/// Returns one mark for each counter, because a statement cannot change a row twice. The ids are sorted, so that two statements
+/// cannot wait for each other.
 fn merged(marks: &[(CounterId, Mark)]) -> Vec<(CounterId, Mark)> {
-    let mut merged = HashMap::new();
+    let mut merged = BTreeMap::new();
     for (id, mark) in marks {
         let mark = raised(merged.get(id).copied(), *mark);
         merged.insert(*id, mark);

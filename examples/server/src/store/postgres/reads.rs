@@ -27,7 +27,11 @@ const MARKS: &str = "SELECT ctr, at, taps, tag FROM suntap_marks WHERE tag = ANY
 
 /// Carries out a batch, and answers each of its reads.
 pub(super) async fn answer(connections: Arc<Connections>, reads: Vec<Read>) {
-    let (wanted, mut answers): (Vec<Wanted>, Vec<_>) = reads.into_iter().map(|read| (read.wanted, read.answer)).unzip();
+    let reads = reads.into_iter().filter(|read| !read.answer.is_closed());
+    let (wanted, mut answers): (Vec<Wanted>, Vec<_>) = reads.map(|read| (read.wanted, read.answer)).unzip();
+    if wanted.is_empty() {
+        return;
+    }
     let Some(result) = while_wanted(&mut answers, read(&connections, &wanted)).await else { return };
     match result {
         Ok((documents, marks)) => {

@@ -1,10 +1,10 @@
 //! Advances the counters of many taps in one statement.
 //!
 //! A statement has at most one tap of each counter. Another tap of the same counter in the batch is refused if the result of the
-//! statement shows that its counter is used. Otherwise it is decided alone. A row that another transaction has locked is skipped, and
-//! its tap is decided alone, so the other taps do not wait for it. The ids are sorted, so that two statements cannot wait for each
-//! other. New rows are inserted with `ON CONFLICT DO NOTHING`: a row that another transaction inserts at the same time is not
-//! returned, and its tap is decided alone.
+//! statement shows that its counter is used. Otherwise it is decided alone. A row that another transaction has locked or changed is
+//! skipped, and its tap is decided alone, so the other taps do not wait for it. New rows are inserted with `ON CONFLICT DO NOTHING`:
+//! the statement waits for a row that another transaction is inserting, but does not return it, and its tap is decided alone. The
+//! ids are sorted, so that two statements cannot wait for each other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,7 +43,8 @@ pub(super) enum Decision {
 }
 
 /// Locks the rows of known counters, moves those that advance, and inserts those of new counters. Returns one row for each tap that
-/// it decides. A row of `advanced` without a previous counter is new.
+/// it decides. A row of `advanced` without a previous counter is new. `created` must not try a row that `known` skipped, because
+/// `ON CONFLICT` waits for the end of a transaction that has changed it.
 const ADVANCE: &str = "
     WITH tap AS (
         SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) AS tap (tag, ctr, at, time, entry)),
@@ -56,7 +57,7 @@ const ADVANCE: &str = "
         RETURNING stored.tag, stored.ctr, stored.at, stored.taps, stored.previous_ctr, stored.previous_at),
     created AS (
         INSERT INTO suntap_marks (tag, ctr, at, taps)
-        SELECT tag, ctr, at, 1 FROM tap WHERE tag NOT IN (SELECT tag FROM known) ORDER BY tag
+        SELECT tag, ctr, at, 1 FROM tap WHERE NOT EXISTS (SELECT FROM suntap_marks AS stored WHERE stored.tag = tap.tag) ORDER BY tag
         ON CONFLICT (tag) DO NOTHING
         RETURNING tag, ctr, at, taps, previous_ctr, previous_at),
     advanced AS (SELECT * FROM moved UNION ALL SELECT * FROM created)";
@@ -73,8 +74,12 @@ const RESULT: &str = "
 /// Decides a batch, and answers each of its taps.
 pub(super) async fn decide(connections: Arc<Connections>, calls: Vec<Call>) {
     let mut waiting: BTreeMap<CounterId, Vec<Call>> = BTreeMap::new();
-    for call in calls {
+    // A request that waits no longer was answered with an error. Its tap is not spent.
+    for call in calls.into_iter().filter(|call| !call.answer.is_closed()) {
         waiting.entry(call.tap.id).or_default().push(call);
+    }
+    if waiting.is_empty() {
+        return;
     }
     let first: Vec<Tap> = waiting.values().filter_map(|calls| Some(calls.first()?.tap.clone())).collect();
     let answers: Vec<_> = waiting.values_mut().flatten().map(|call| &mut call.answer).collect();
