@@ -125,7 +125,8 @@ struct BySize;
 
 impl Weighter<String, Arc<KnownTag>> for BySize {
     fn weight(&self, _: &String, known: &Arc<KnownTag>) -> u64 {
-        let documents: usize = known.named.iter().flatten().map(String::len).sum();
+        // Those above are often shared with other tags, but need not be.
+        let documents: usize = known.named.iter().chain(&*known.above).flatten().map(String::len).sum();
         u64::try_from(documents.saturating_mul(2).saturating_add(TAG)).unwrap_or(u64::MAX)
     }
 }
@@ -136,19 +137,20 @@ impl KnownTags {
     pub(crate) async fn get(&self, store: &Store, name: &str) -> Result<Option<(FoundTag, Option<Mark>)>, StoreError> {
         let Some(known) = self.0.get(name) else { return Ok(None) };
         let counter = known.tag.counter();
-        let mark = match store.stamp() {
-            Some(stamp) if Some(stamp) != known.stamp => return Ok(None),
-            Some(_) if counter.is_none() => None,
-            Some(_) => store.read(&[], counter).await?.mark,
+        let unchanged = match store.stamp() {
+            Some(stamp) if Some(stamp) != known.stamp => None,
+            Some(_) if counter.is_none() => Some(None),
+            Some(_) => Some(store.read(&[], counter).await?.mark),
             None => {
                 let found = store.read(&known.keys, counter).await?;
-                if !found.documents.iter().eq(known.named.iter().chain(&*known.above)) {
-                    return Ok(None);
-                }
-                found.mark
+                let is_same = found.documents.iter().eq(known.named.iter().chain(&*known.above));
+                is_same.then_some(found.mark)
             }
         };
-        Ok(Some((known.tag.clone(), mark)))
+        if unchanged.is_none() {
+            self.0.remove(name);
+        }
+        Ok(unchanged.map(|mark| (known.tag.clone(), mark)))
     }
 
     pub(crate) fn insert(&self, name: String, known: KnownTag) {
