@@ -497,7 +497,9 @@ fn compact_and_check_look_at_the_whole_data_file() {
     let database = redb::Database::open(&data).unwrap();
     let write = database.begin_write().unwrap();
     for (key, text) in [("xuid/bad", "{}"), ("key/bad", "[]"), ("level/1/bad", "{"), ("another/kind", "{}")] {
-        let plain = [&[0], text.as_bytes()].concat();
+        let mut sum = flate2::Crc::new();
+        sum.update(text.as_bytes());
+        let plain = [&[0], &sum.sum().to_le_bytes()[..], text.as_bytes()].concat();
         write.open_table(documents).unwrap().insert(key, &*plain).unwrap();
     }
     write.commit().unwrap();

@@ -10,11 +10,11 @@ use redb::{
 use suntap::CounterId;
 use tokio::sync::mpsc;
 
-use super::Log;
 use super::{
     DAMAGED, DOCUMENTS, Embedded, MARKS, StoreError, Text, as_mark, columns, existing, file_error, guarded, quietly,
     raised, verified,
 };
+use super::{Log, format, large};
 use crate::store::snapshot::{Batch, Record, Source};
 use crate::store::{Options, Stream};
 
@@ -32,7 +32,11 @@ impl Embedded {
                 let mut batch = Batch::new(sender);
                 for entry in transaction.open_table(DOCUMENTS)?.iter()? {
                     let (key, text) = entry?;
-                    batch.add_blocking(Record::Document { key: key.value().into(), text: text.value().into() })?;
+                    let (key, text) = (key.value().to_owned(), text.value().into_owned());
+                    if text.is_empty() {
+                        return Err(StoreError::Document(key));
+                    }
+                    batch.add_blocking(Record::Document { key, text })?;
                 }
                 for entry in transaction.open_table(MARKS)?.iter()? {
                     let (id, mark) = entry?;
@@ -91,6 +95,10 @@ impl Embedded {
         let length = || path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
         let before = length();
         alone(path, options, |database| {
+            // Documents that are written again get new checksums of their pages, which would hide that they are damaged.
+            database.check_integrity()?;
+            format::migrate(database)?;
+            large::undo(database)?;
             let transaction = database.begin_write()?;
             fill_pages(&transaction)?;
             transaction.commit()?;
@@ -127,6 +135,9 @@ fn fill_pages(transaction: &WriteTransaction) -> Result<(), StoreError> {
         for is_first in [true, false] {
             for (number, entry) in old.iter()?.enumerate() {
                 let (key, text) = entry?;
+                if text.value().is_empty() {
+                    return Err(StoreError::Document(key.value().into()));
+                }
                 if (number.wrapping_rem(OF) < FIRST) == is_first {
                     documents.insert(key.value(), text.value())?;
                 }

@@ -1,14 +1,15 @@
 //! How a document is stored in a data file: compressed, with a dictionary of what most documents contain.
 //!
-//! | first byte | the rest |
+//! | bytes | contents |
 //! |---|---|
-//! | 0 | the text |
-//! | 1 | the text, compressed by DEFLATE with [`DICTIONARY`] |
+//! | 1 | 0: plain, 1: compressed by DEFLATE with [`DICTIONARY`] |
+//! | 4 | CRC-32 of the text, LSB first |
+//! | the others | the text, plain or compressed |
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
 use redb::{TypeName, Value};
 
 const PLAIN: u8 = 0;
@@ -43,22 +44,21 @@ impl Value for Text {
     where
         Self: 'a,
     {
-        match data.split_first() {
-            Some((&PLAIN, text)) => std::str::from_utf8(text).map(Cow::Borrowed).unwrap_or_default(),
-            Some((&DEFLATED, packed)) => {
-                inflated(packed).and_then(|text| String::from_utf8(text).ok()).map(Cow::Owned).unwrap_or_default()
-            }
-            _ => Cow::default(),
-        }
+        read(data).unwrap_or_default()
     }
 
     fn as_bytes<'a, 'b: 'a>(text: &'a Cow<'b, str>) -> Vec<u8> {
-        if text.len() >= SHORT
-            && let Some(packed) = deflated(text.as_bytes())
-        {
-            return packed;
+        let mut data = Vec::with_capacity(text.len().saturating_add(5));
+        data.push(DEFLATED);
+        data.extend(checksum(text.as_bytes()));
+        if text.len() < SHORT || deflate(text.as_bytes(), &mut data).is_none() {
+            data.truncate(5);
+            if let Some(first) = data.first_mut() {
+                *first = PLAIN;
+            }
+            data.extend(text.as_bytes());
         }
-        [&[PLAIN], text.as_bytes()].concat()
+        data
     }
 
     fn type_name() -> TypeName {
@@ -66,15 +66,37 @@ impl Value for Text {
     }
 }
 
-/// Returns the first byte and the compressed text. Returns `None` if they are not shorter than the text.
-fn deflated(text: &[u8]) -> Option<Vec<u8>> {
+fn read(data: &[u8]) -> Option<Cow<'_, str>> {
+    let (&kind, rest) = data.split_first()?;
+    let (sum, stored) = rest.split_first_chunk()?;
+    let text = match kind {
+        PLAIN => Cow::Borrowed(stored),
+        DEFLATED => Cow::Owned(inflated(stored)?),
+        _ => return None,
+    };
+    if checksum(&text) != *sum {
+        return None;
+    }
+    match text {
+        Cow::Borrowed(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
+        Cow::Owned(text) => String::from_utf8(text).ok().map(Cow::Owned),
+    }
+}
+
+fn checksum(text: &[u8]) -> [u8; 4] {
+    let mut crc = Crc::new();
+    crc.update(text);
+    crc.sum().to_le_bytes()
+}
+
+/// Appends the compressed text. Returns `None` if it does not get shorter.
+fn deflate(text: &[u8], data: &mut Vec<u8>) -> Option<()> {
     COMPRESS.with_borrow_mut(|compress| {
         compress.reset();
         compress.set_dictionary(DICTIONARY).ok()?;
-        let mut packed = Vec::with_capacity(text.len());
-        packed.push(DEFLATED);
-        let status = compress.compress_vec(text, &mut packed, FlushCompress::Finish).ok()?;
-        (status == Status::StreamEnd).then_some(packed)
+        // It only writes into the capacity, which leaves as many bytes as the text has.
+        let status = compress.compress_vec(text, data, FlushCompress::Finish).ok()?;
+        (status == Status::StreamEnd).then_some(())
     })
 }
 
@@ -87,7 +109,7 @@ fn inflated(packed: &[u8]) -> Option<Vec<u8>> {
             let rest = packed.get(usize::try_from(decompress.total_in()).ok()?..)?;
             let before = text.len();
             match decompress.decompress_vec(rest, &mut text, FlushDecompress::Finish).ok()? {
-                Status::StreamEnd => return Some(text),
+                Status::StreamEnd if decompress.total_in() == u64::try_from(packed.len()).ok()? => return Some(text),
                 // Without more input or more text, it would never end.
                 _ if text.len() == before => return None,
                 _ => text.reserve(text.len()),
@@ -119,11 +141,19 @@ mod tests {
         let text = "a text of a document, and the same text of a document, and the same text of a document";
         let bytes = stored(text);
         assert_eq!(bytes.first(), Some(&DEFLATED));
-        for length in 0..bytes.len() {
-            assert_eq!(Text::from_bytes(&bytes[..length]), "", "{length}");
+        for (text, bytes) in [(text, bytes), ("{}", stored("{}"))] {
+            for length in 0..bytes.len() {
+                assert_eq!(Text::from_bytes(&bytes[..length]), "", "{length}");
+            }
+            for bit in 0..bytes.len() * 8 {
+                let mut damaged = bytes.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                // The last byte of a compressed text has unused bits.
+                let read = Text::from_bytes(&damaged);
+                assert!(read.is_empty() || read == text, "{bit}");
+            }
+            assert_eq!(Text::from_bytes(&[&*bytes, &[0]].concat()), "");
         }
-        assert_eq!(Text::from_bytes(&[2, b'{', b'}']), "");
-        assert_eq!(Text::from_bytes(&[PLAIN, 0xFF]), "");
     }
 
     proptest! {
