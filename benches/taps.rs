@@ -11,8 +11,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use suntap::emulator::{EmulatedTag, TagPrivateKey};
 use suntap::{
-    CounterId, CounterStore, MemoryCounters, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, UnixMillis, identify,
+    CounterId, CounterStore, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts,
+    Uid, UnixMillis, Verifier, identify,
 };
 use suntap_benches::peer::{self, IDENTIFY_KEYS, IDENTIFY_KEYS_LRP, Random, other_keys};
 use suntap_benches::{AES, LRP, PEER_GROUPS, RepeatedCounters, Set};
@@ -87,6 +89,20 @@ fn find_key(c: &mut Criterion) {
     }
 }
 
+/// Measures the verification of a signed tap. The peer does not verify such taps.
+fn verify_ecdsa(c: &mut Criterion) {
+    let layout = SdmLayout::new(Scheme::Ecdsa, "https://example.com/t?m=[[{uid}&c={ctr}&s={sig}").unwrap();
+    let key = TagPrivateKey::from_bytes([7; 32]).unwrap();
+    let (public, uid) = (key.public_key(), Uid::from_bytes([4; 7]));
+    let (meta_key, file_key) = (SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY);
+    let tag = EmulatedTag::new_signing(&layout, &TagTexts::default(), meta_key, file_key, key, uid);
+    let url = tag.unwrap().tap().unwrap();
+    let verifier = Verifier::new(&layout, (), public).unwrap();
+    c.benchmark_group("verify_ecdsa").bench_function("suntap", |b| {
+        b.iter(|| verifier.verify(black_box(&url)).unwrap());
+    });
+}
+
 /// Measures the rejection of a forged tap and of a tap that is too short, compared with a genuine tap.
 fn reject(c: &mut Criterion) {
     let set = Set::new(AES, false);
@@ -121,5 +137,5 @@ fn store(c: &mut Criterion) {
     });
 }
 
-criterion_group!(taps, verify, verify_an10922, batch, find_key, reject, store);
+criterion_group!(taps, verify, verify_an10922, verify_ecdsa, batch, find_key, reject, store);
 criterion_main!(taps);

@@ -6,35 +6,9 @@ use std::sync::OnceLock;
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use suntap::{CounterStore as _, MemoryCounters, SdmFileReadKey, SdmLayout, SdmReadCtr};
+use suntap_fuzz::edits::{Edit, edited};
 use suntap_testkit::line::{Said, TEMPLATES, claim, scheme};
 use suntap_testkit::{Tag, Tap};
-
-#[derive(Arbitrary, Debug)]
-enum Edit {
-    Set {
-        at: u16,
-        byte: u8,
-    },
-    Insert {
-        at: u16,
-        byte: u8,
-    },
-    Remove {
-        at: u16,
-        len: u8,
-    },
-    /// Copies a part of any tap to any offset.
-    Graft {
-        donor: u8,
-        from: u16,
-        len: u8,
-        to: u16,
-    },
-    LowerCase {
-        at: u16,
-        len: u8,
-    },
-}
 
 #[derive(Arbitrary, Debug)]
 struct Input {
@@ -77,45 +51,10 @@ fn made(template: usize, lrp: bool) -> &'static Made {
     &all[template][usize::from(lrp)]
 }
 
-fn edited(made: &Made, input: &Input) -> Vec<u8> {
-    let mut text = made.urls[usize::from(input.base) % made.urls.len()].clone().into_bytes();
-    for edit in input.edits.iter().take(12) {
-        let place = |at: u16| usize::from(at) % (text.len() + 1);
-        match *edit {
-            Edit::Set { at, byte } => {
-                let at = place(at);
-                if let Some(place) = text.get_mut(at) {
-                    *place = byte;
-                }
-            }
-            Edit::Insert { at, byte } => text.insert(place(at), byte),
-            Edit::Remove { at, len } => {
-                let from = place(at);
-                let to = text.len().min(from + usize::from(len));
-                text.drain(from..to);
-            }
-            Edit::Graft { donor, from, len, to } => {
-                let donor = made.urls[usize::from(donor) % made.urls.len()].as_bytes();
-                let from = usize::from(from) % donor.len();
-                let part = &donor[from..donor.len().min(from + usize::from(len))];
-                let to = place(to);
-                let end = text.len().min(to + part.len());
-                text.splice(to..end, part.iter().copied());
-            }
-            Edit::LowerCase { at, len } => {
-                let from = place(at);
-                let to = text.len().min(from + usize::from(len));
-                text[from..to].make_ascii_lowercase();
-            }
-        }
-    }
-    text
-}
-
 fuzz_target!(|input: Input| {
     let template = usize::from(input.template) % TEMPLATES.len();
     let made = made(template, input.lrp);
-    let Ok(text) = String::from_utf8(edited(made, &input)) else { return };
+    let Some(text) = edited(&made.urls, input.base, &input.edits) else { return };
     for (tag, own) in made.tags.iter().zip(made.said.chunks(2)) {
         let parse = || made.layout.parse(&text).ok().and_then(|tap| claim(tag, tap, TEMPLATES[template]).ok());
         let Some(claimed) = parse() else { continue };
