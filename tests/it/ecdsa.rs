@@ -33,7 +33,7 @@ const ORDER: [u8; 32] = [
     0x17, 0x9E, 0x84, 0xF3, 0xB9, 0xCA, 0xC2, 0xFC, 0x63, 0x25, 0x51,
 ];
 
-fn upper(bytes: &[u8]) -> String {
+pub(crate) fn upper(bytes: &[u8]) -> String {
     base16ct::upper::encode_string(bytes)
 }
 
@@ -62,19 +62,19 @@ fn split(url: &str) -> (&str, Vec<u8>) {
 }
 
 /// A tag with a key of its own.
-struct Signing(SigningKey);
+pub(crate) struct Signing(SigningKey);
 
 impl Signing {
-    fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         Self(SigningKey::from_slice(&[seed; 32]).unwrap())
     }
 
-    fn public(&self) -> TagPublicKey {
+    pub(crate) fn public(&self) -> TagPublicKey {
         TagPublicKey::from_sec1(self.0.verifying_key().to_sec1_point(false).as_bytes()).unwrap()
     }
 
     /// Returns `url` with the signature over its end, which begins at `start`.
-    fn sign(&self, url: &str, start: &str) -> String {
+    pub(crate) fn sign(&self, url: &str, start: &str) -> String {
         let signature: Signature = self.0.sign(&url.as_bytes()[url.find(start).unwrap()..]);
         format!("{url}{}", upper(&signature.to_bytes()))
     }

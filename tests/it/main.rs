@@ -24,6 +24,8 @@ mod doctor_cases;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod doctor_measured;
 #[cfg(feature = "ecdsa")]
+mod doctor_signed;
+#[cfg(feature = "ecdsa")]
 mod ecdsa;
 #[cfg(feature = "emulator")]
 mod emulator;
