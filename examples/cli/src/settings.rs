@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// The content of the NDEF file, from NLEN on
     #[arg(long, value_name = "HEX", conflicts_with = "template")]
     file: Option<Bytes>,
-    /// How the tag computes its MAC
+    /// How the tag computes its MAC or its signature
     #[arg(long, value_enum, default_value_t)]
     mode: SdmMode,
     /// Print a JSON object: fields, faults, remarks, template
