@@ -13,6 +13,7 @@ mod architecture;
 mod batch;
 #[cfg(feature = "certificate")]
 mod certificate;
+mod chips;
 #[cfg(feature = "conformance")]
 mod conformance;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]

@@ -10,7 +10,7 @@ const EXAMPLES: &[(&[&str], &[i32])] = &[
     (&["doctor"], &[1, 1, 0]),
     (&["emulate"], &[0, 0, 0]),
     (&["layout"], &[0, 0, 0, 0]),
-    (&["settings"], &[0, 0, 1]),
+    (&["settings"], &[0, 0, 0, 1]),
     (&["key", "derive"], &[0, 0, 0]),
     (&["key", "identify"], &[0, 0]),
     (&["key", "new"], &[0, 0]),

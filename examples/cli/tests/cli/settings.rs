@@ -228,3 +228,16 @@ fn settings_of_a_tag_that_signs_name_an_ecc_key() {
     assert!(faults(&gpio, &ecdsa).contains("GPIO status"));
     assert!(faults(&command.replace("C100E1", "C100EF"), &ecdsa).contains("SDMFileRead names no key"));
 }
+
+#[test]
+fn the_chip_is_checked() {
+    let template = "https://a.b/?m=[[{uid}x{ctr}&t={tt}&c={mac}";
+    let layout = suntap(&["layout", template, "--json"], "").json();
+    let command = layout["change_file_settings"].as_str().unwrap();
+    let faults = |chip: &str| judged(&["--command", command, "--template", template, "--chip", chip]);
+    assert_eq!(faults("ntag424tt").0, 0);
+    assert_eq!(faults("ntag424").1, "NTAG 424 DNA: the chip cannot mirror TTStatus");
+    assert_eq!(faults("ntag223").1, "NTAG 223 DNA: the chip does not have the scheme aes");
+    let ran = settings(&[ANSWER, "--chip", "ntag999"]);
+    assert!(ran.code == 2 && ran.err.contains("(one of: ntag424, ntag424tt, ntagx"), "{}", ran.err);
+}
