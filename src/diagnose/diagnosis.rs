@@ -24,11 +24,11 @@ pub(super) fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
 pub enum Conclusion {
     /// The tap verifies, and every assumption about it is right.
     Healthy,
-    /// The search found how the MAC or the signature of the tap was made. The findings say what is wrong with the tap or
-    /// with the assumptions.
+    /// The search found how the MAC or the signature of the tap was made. The findings say what is wrong with the tap
+    /// or with the assumptions.
     Explained,
-    /// No MAC that the search computed equals the MAC of the tap, and no signature verifies. The findings say only what can be seen without a
-    /// matching MAC.
+    /// No MAC that the search computed equals the MAC of the tap, and no signature verifies. The findings say only what
+    /// can be seen without a matching MAC.
     Unexplained,
 }
 
@@ -50,8 +50,8 @@ pub struct Diagnosis<'a> {
     /// `false`, they may be forged.
     pub contents: Option<Contents>,
     /// The work that the search did. The unit is the work of one MAC in AES mode. Each MAC, each session key and each
-    /// prepared (expanded) key counts 1, or 32 in LRP mode. Each signature counts 256. Deriving a key counts nothing, except that a legacy key of
-    /// sdm-backend counts 5000.
+    /// prepared (expanded) key counts 1, or 32 in LRP mode. Each signature counts 256. Deriving a key counts nothing,
+    /// except that a legacy key of sdm-backend counts 5000.
     pub tried: u32,
     /// `true` if a MAC that the search computed equals the MAC of the tap, or if the search tried everything. `false`
     /// if the search left something out to limit its work: see [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
