@@ -25,6 +25,9 @@
 //! assert_eq!(layout.template(), "https://example.com/?uid=[[{uid}&ctr={ctr}&mac={mac}");
 //! ```
 //!
+//! If a tag signs its taps (NTAG X DNA), give its public key in `Assumptions::public_key` (feature `ecdsa`). The search
+//! then tries every start of the signed text. It also tries three forms of the signature that no chip writes.
+//!
 //! The search does at most about as much work as computing [`MAX_TRIED`] MACs. [`Diagnosis::tried`] counts this work,
 //! and [`Diagnosis::complete`] says whether the search finished. The search covers:
 //!
@@ -45,6 +48,7 @@
 
 mod assumptions;
 mod candidates;
+mod checks;
 mod compare;
 mod contents;
 mod diagnosis;
@@ -56,6 +60,8 @@ mod recipe;
 mod repair;
 mod search;
 mod shift;
+#[cfg(feature = "ecdsa")]
+mod signature;
 mod unexplained;
 mod url_parts;
 mod wrong_offsets;

@@ -89,7 +89,6 @@ impl EmulatedTag {
         file_key: SdmFileReadKey,
         uid: Uid,
     ) -> Result<Self, SettingsError> {
-        #[cfg(feature = "ecdsa")]
         if layout.scheme().is_signed() {
             return Err(SettingsError::EccKey);
         }

@@ -53,6 +53,7 @@ pub use key::{
     SdmFileReadKey, SdmMetaReadKey,
 };
 pub use sun::batch::verify_batch;
+pub use sun::chip::{Chip, ChipError, Evidence};
 pub use sun::counter_tag::{CounterTagLayout, UnverifiableTap};
 pub use sun::error::{CommitError, Error, Field, Malformed, VerifyError};
 pub use sun::layout::SdmLayout;

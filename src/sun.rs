@@ -115,6 +115,7 @@
 //! ```
 
 pub(crate) mod batch;
+pub(crate) mod chip;
 pub(crate) mod counter_tag;
 pub(crate) mod error;
 pub(crate) mod fixed;

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "ecdsa")]
+use crate::key::TagPublicKey;
 use crate::sun::layout::SdmLayout;
 use crate::value::{SdmReadCtr, Uid};
 
@@ -24,6 +26,9 @@ pub struct Assumptions<'a> {
     pub aid: Option<&'a [u8; 3]>,
     /// The assumed UID of the tag.
     pub uid: Option<Uid>,
+    /// The public key of a tag that signs its taps.
+    #[cfg(feature = "ecdsa")]
+    pub public_key: Option<&'a TagPublicKey>,
     /// The URL of a second tap of the same tag. The second tap was made after the tap in `url`.
     pub second_url: Option<&'a str>,
     /// The last accepted counter of the tag, from your counter store.
@@ -34,7 +39,18 @@ impl<'a> Assumptions<'a> {
     /// Creates the input of a diagnosis from a URL, without assumptions.
     #[must_use]
     pub const fn about(url: &'a str) -> Self {
-        Self { url, layout: None, keys: &[], suffixes: &[], aid: None, uid: None, second_url: None, stored_ctr: None }
+        Self {
+            url,
+            layout: None,
+            keys: &[],
+            suffixes: &[],
+            aid: None,
+            uid: None,
+            #[cfg(feature = "ecdsa")]
+            public_key: None,
+            second_url: None,
+            stored_ctr: None,
+        }
     }
 }
 

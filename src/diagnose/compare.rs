@@ -2,6 +2,7 @@
 
 use super::assumptions::{Assumptions, Role};
 use super::candidates::{public_derivation, reversed_uid};
+use super::checks::{check_case, check_values, compare_keys, compare_second_tap, covered_text, is_factory, verify};
 use super::contents::{self, Contents};
 use super::diagnosis::{Conclusion, Diagnosis, Explanation, Findings, add};
 use super::finding::Finding;
@@ -11,15 +12,16 @@ use super::recipe::{MacKeySource, MacMessage, SessionVector, Truncation};
 use super::repair::{Repair, Tap};
 use super::search::{Match, QUICK_ROUNDS, Round, SLOW_ROUNDS, Search};
 use super::shift::Shift;
+#[cfg(feature = "ecdsa")]
+use super::signature;
 use super::unexplained;
 use super::url_parts::UrlParts;
 use super::wrong_offsets;
-use crate::key::{SdmFileReadKey, SdmMetaReadKey};
 use crate::sun::error::Field;
 use crate::sun::fixed::MAX_URL;
 use crate::sun::layout::SdmLayout;
 use crate::sun::span::Span;
-use crate::value::{Scheme, SdmReadCtr, Uid};
+use crate::value::Scheme;
 
 pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(u32)) -> Diagnosis<'a> {
     let mut search = Search::new(assumptions, watch);
@@ -36,22 +38,27 @@ pub(super) fn diagnose<'a>(assumptions: &Assumptions<'a>, watch: &mut dyn FnMut(
     let layout = repair.layout.as_ref();
     let (readings, layout_error) = readings::readings(layout, url);
     let tap = Tap { url, layout, layout_error };
-    let found = find(&mut search, &tap, &readings);
-
     let mut findings = Findings::new();
     for finding in &repair.findings {
         add(&mut findings, *finding);
     }
+    #[cfg(feature = "ecdsa")]
+    if let Some(signed) = signature::find(&mut search, assumptions, &tap) {
+        return signature::report(&search, assumptions, &tap, &signed, findings);
+    }
+    let found = find(&mut search, &tap, &readings);
     let explanation = found.as_ref().map(|found| explain(&tap, found));
     let contents;
     let conclusion = if let (Some(found), Some(explanation)) = (&found, &explanation) {
         add_faults(assumptions, &tap, found, explanation, &mut findings);
-        compare_second_tap(assumptions, explanation, &mut findings);
-        add_factory_keys(assumptions, explanation, &mut findings);
+        let (key, source) = &found.file_key;
+        let is_derived = matches!(source, KeySource::Derived { .. });
+        compare_second_tap(assumptions, explanation, key, is_derived, &mut findings);
+        add_factory_keys(assumptions, found, explanation, &mut findings);
         add_remarks(&tap, found, &mut findings);
         let is_proven = !findings.iter().any(Finding::allows_forgery);
         contents = Some(Contents::of_match(url, found, is_proven));
-        if findings.iter().any(Finding::is_fault) { Conclusion::Explained } else { Conclusion::Healthy }
+        Conclusion::of(&findings)
     } else {
         search.use_reserve();
         contents = unexplained::report(&mut search, assumptions, &tap, &readings, &mut findings);
@@ -118,74 +125,26 @@ fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
     let fits = |layout: &SdmLayout| verify(layout, tap.url, meta_key.as_ref(), &file_key.0).is_some();
     let assumed = tap.layout.filter(|layout| layout.scheme() == scheme && fits(layout));
     let layout = assumed.cloned().or_else(|| parts.build_layout(scheme, tap.url, tap.layout).ok().filter(fits));
-    Explanation { layout, scheme, meta_key: claimed.meta_key, file_key, uid, ctr }
+    Explanation { layout, scheme, meta_key: claimed.meta_key, file_key: Some(file_key), uid, ctr }
 }
 
 fn is_covered(parts: &UrlParts, part: Span) -> bool {
     (parts.window_start..parts.mac.from).contains(&part.from)
 }
 
-/// Returns the UID and the counter of the URL if the tap verifies with this layout and these keys. If the counter is 0,
-/// the MAC is not checked.
-fn verify(
-    layout: &SdmLayout,
-    url: &str,
-    meta_key: Option<&SdmMetaReadKey>,
-    file_key: &SdmFileReadKey,
-) -> Option<(Option<Uid>, Option<SdmReadCtr>)> {
-    let tap = layout.parse(url).ok()?;
-    let claimed = match meta_key {
-        Some(key) => tap.open(&key.prepare(layout.scheme())).ok()?,
-        None => tap.read_plain().ok()?,
-    };
-    let (uid, ctr) = (claimed.uid(), claimed.ctr());
-    let key = file_key.prepare(layout.scheme());
-    let is_genuine = match ctr {
-        // `claimed.verify` rejects counter 0. For the first tap, the search already found that the MAC is right.
-        Some(SdmReadCtr::ZERO) => true,
-        Some(_) => claimed.verify(&key).is_ok(),
-        None => claimed.verify_replayable(&key).is_ok(),
-    };
-    is_genuine.then_some((uid, ctr))
-}
-
-/// Adds the findings about keys that differ from the given keys.
-fn compare_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
-    let meta = explanation.meta_key.as_ref().map(|(key, source)| (key.expose_bytes(), *source));
-    let file = (explanation.file_key.0.expose_bytes(), explanation.file_key.1);
-    let is_given_as =
-        |role: Role, key: &[u8; 16]| assumptions.keys.iter().any(|given| given.role == role && given.key == key);
-    let has_role = |role: Role| assumptions.keys.iter().any(|given| given.role == role);
-    // If no key was given for a role, any key is accepted for this role. If all keys were given with `Role::Any`, this
-    // applies to both roles.
-    let is_accepted = |role: Role, key: &[u8; 16]| is_given_as(role, key) || !has_role(role);
-    let meta_is_file = meta.is_some_and(|(key, _)| is_given_as(Role::File, key) && !is_accepted(Role::Meta, key));
-    if meta_is_file && is_given_as(Role::Meta, file.0) && !is_accepted(Role::File, file.0) {
-        return add(findings, Finding::KeysSwapped);
-    }
-    for (role, key) in [(Role::Meta, meta), (Role::File, Some(file))] {
-        match key {
-            Some((_, source @ KeySource::Derived { .. })) => add(findings, Finding::DerivedKey { role, source }),
-            Some((key, source)) if !is_factory(key) && !is_accepted(role, key) => {
-                add(findings, Finding::OtherKey { role, source });
-            }
-            _ => {}
-        }
-    }
-}
-
-fn is_factory(key: &[u8; 16]) -> bool {
-    *key == [0; 16]
-}
-
 /// Adds the findings about keys that everybody knows: the key of a new chip, and a given SDMFileReadKey that is derived
 /// from it. These findings come after all other faults, because a tap with such keys can still verify.
-fn add_factory_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
+fn add_factory_keys<'a>(
+    assumptions: &Assumptions<'a>,
+    found: &Match<'a>,
+    explanation: &Explanation<'a>,
+    findings: &mut Findings<'a>,
+) {
     let meta = explanation.meta_key.as_ref().map(|(key, _)| is_factory(key.expose_bytes()));
-    let file = is_factory(explanation.file_key.0.expose_bytes());
-    let source = explanation.file_key.1;
+    let (key, source) = &found.file_key;
+    let file = is_factory(key.expose_bytes());
     if !matches!(source, KeySource::Derived { .. }) && !file {
-        let derivation = public_derivation(assumptions, explanation.uid, &explanation.file_key.0);
+        let derivation = public_derivation(assumptions, explanation.uid, key);
         if let Some(derivation) = derivation {
             let source = KeySource::Derived { from: None, derivation };
             add(findings, Finding::DerivedKey { role: Role::File, source });
@@ -196,16 +155,6 @@ fn add_factory_keys<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation
     } else if file || meta == Some(true) {
         add(findings, Finding::FactoryKey { meta: meta == Some(true), file });
     }
-}
-
-/// Returns the text that the MAC covers, as it stands in the original URL.
-fn covered_text<'a>(assumptions: &Assumptions<'a>, tap: &Tap<'_>, parts: &UrlParts) -> &'a str {
-    let covered = Span { from: parts.window_start, to: parts.mac.from };
-    let original = assumptions.url;
-    // If the repair changed the length of the URL, the text may have moved, so it is searched for. Otherwise it has the
-    // same position, but its case may differ.
-    let moved = original.find(covered.of(tap.url)).map(|from| Span::at(from, covered.len()));
-    moved.filter(|_| original.len() != tap.url.len()).unwrap_or(covered).of(original)
 }
 
 /// Adds the findings about faults in the tap or in the assumptions. Findings about the second tap and about keys that
@@ -259,7 +208,7 @@ fn add_faults<'a>(
     add_recipe_faults(claimed.session_vector(), found, *truncation, findings);
     // `Parts` is added only if the assumed layout does not verify the tap and no finding above says why.
     let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
-    let accepts = |layout: &SdmLayout| verify(layout, tap.url, meta_key, &explanation.file_key.0).is_some();
+    let accepts = |layout: &SdmLayout| verify(layout, tap.url, meta_key, &found.file_key.0).is_some();
     if layout.is_some_and(|layout| !accepts(layout)) && findings.len() == earlier_findings {
         add(findings, Finding::Parts);
     }
@@ -268,15 +217,7 @@ fn add_faults<'a>(
         add(findings, Finding::SurroundingText);
     }
     let vector = recipe.vector;
-    if let Some(uid) = vector.uid.filter(|uid| assumptions.uid.is_some_and(|assumed| assumed != *uid)) {
-        add(findings, Finding::OtherTag { uid });
-    }
-    match (vector.ctr, assumptions.stored_ctr) {
-        (None, _) => add(findings, Finding::NoCounter),
-        (Some(SdmReadCtr::ZERO), _) => add(findings, Finding::CounterZero),
-        (Some(ctr), Some(stored)) if ctr <= stored => add(findings, Finding::CounterBehind { ctr, stored }),
-        _ => {}
-    }
+    check_values(assumptions, vector.uid, vector.ctr, findings);
     // If there is no layout, two letters that look like a tamper status are treated as a tamper status.
     let status = if layout.is_some() { assumed.and_then(|assumed| assumed.tt_status) } else { parts.tt_status };
     if status.is_some_and(|part| !is_covered(parts, part)) && covers_text && *scheme != Scheme::Suncmac {
@@ -338,44 +279,6 @@ fn add_recipe_faults(claimed: SessionVector, found: &Match<'_>, truncation: Trun
     }
 }
 
-/// Adds the findings about the second tap.
-///
-/// A derived SDMFileReadKey is usually different for each tag. If the second tap has a different UID and does not
-/// verify with this key, its UID is reported although its MAC is not checked.
-fn compare_second_tap<'a>(assumptions: &Assumptions<'a>, explanation: &Explanation<'a>, findings: &mut Findings<'a>) {
-    let Some(original) = assumptions.second_url else { return };
-    let repair = Repair::of(explanation.layout.as_ref(), original);
-    let url = repair.url(original);
-    let meta_key = explanation.meta_key.as_ref().map(|(key, _)| key);
-    let second = repair.layout.as_ref().and_then(|layout| {
-        verify(layout, url, meta_key, &explanation.file_key.0).or_else(|| {
-            let tap = layout.parse(url).ok()?;
-            let claimed = match meta_key {
-                Some(key) => tap.open(&key.prepare(explanation.scheme)).ok()?,
-                None => tap.read_plain().ok()?,
-            };
-            let is_derived = matches!(explanation.file_key.1, KeySource::Derived { .. });
-            (is_derived && claimed.uid() != explanation.uid).then(|| (claimed.uid(), claimed.ctr()))
-        })
-    });
-    match second {
-        None => add(findings, Finding::SecondDiffers),
-        Some((Some(uid), _)) if explanation.uid.is_some_and(|first| first != uid) => {
-            add(findings, Finding::SecondOfOther { uid });
-        }
-        Some((_, Some(later))) => {
-            if let Some(first) = explanation.ctr {
-                match later.get().checked_sub(first.get()) {
-                    None => add(findings, Finding::CounterBack),
-                    Some(0) => add(findings, Finding::CounterStuck),
-                    Some(reads) => add(findings, Finding::CounterRunning { reads }),
-                }
-            }
-        }
-        Some(_) => {}
-    }
-}
-
 /// Adds the findings that are not faults.
 fn add_remarks(tap: &Tap<'_>, found: &Match<'_>, findings: &mut Findings<'_>) {
     let parts = &found.parts;
@@ -387,9 +290,5 @@ fn add_remarks(tap: &Tap<'_>, found: &Match<'_>, findings: &mut Findings<'_>) {
         Some(status) if status.contains('O') => add(findings, Finding::SealOpened),
         _ => {}
     }
-    let mirrors = [parts.picc_data, parts.uid, parts.ctr, parts.enc, Some(parts.mac)];
-    let has_lower_case = |part: Span| part.of(tap.url).bytes().any(|byte| byte.is_ascii_lowercase());
-    if mirrors.into_iter().flatten().any(has_lower_case) {
-        add(findings, Finding::HexCase);
-    }
+    check_case(parts, tap.url, findings);
 }

@@ -24,12 +24,19 @@ pub(super) fn add<'a>(findings: &mut Findings<'a>, finding: Finding<'a>) {
 pub enum Conclusion {
     /// The tap verifies, and every assumption about it is right.
     Healthy,
-    /// The search found keys and a MAC input that reproduce the MAC of the tap. The findings say what is wrong with the
-    /// tap or with the assumptions.
+    /// The search found how the MAC or the signature of the tap was made. The findings say what is wrong with the tap
+    /// or with the assumptions.
     Explained,
-    /// No MAC that the search computed equals the MAC of the tap. The findings say only what can be seen without a
-    /// matching MAC.
+    /// No MAC that the search computed equals the MAC of the tap, and no signature verifies. The findings say only what
+    /// can be seen without a matching MAC.
     Unexplained,
+}
+
+impl Conclusion {
+    /// Returns the conclusion about an explained tap.
+    pub(super) fn of(findings: &[Finding<'_>]) -> Self {
+        if findings.iter().any(Finding::is_fault) { Self::Explained } else { Self::Healthy }
+    }
 }
 
 /// The result of a diagnosis: what is wrong with a tap or with the assumptions about it.
@@ -37,14 +44,14 @@ pub enum Conclusion {
 pub struct Diagnosis<'a> {
     /// The conclusion: healthy, explained or unexplained.
     pub conclusion: Conclusion,
-    /// The layout and the keys of the tap; `None` if no MAC that the search computed equals the MAC of the tap.
+    /// The layout and the keys of the tap; `None` if the search did not find how the tap was made.
     pub explanation: Option<Explanation<'a>>,
     /// The UID, the counter and other content of the tap; `None` if they cannot be read. If [`Contents::is_proven`] is
     /// `false`, they may be forged.
     pub contents: Option<Contents>,
     /// The work that the search did. The unit is the work of one MAC in AES mode. Each MAC, each session key and each
-    /// prepared (expanded) key counts 1, or 32 in LRP mode. Deriving a key counts nothing, except that a legacy key of
-    /// sdm-backend counts 5000.
+    /// prepared (expanded) key counts 1, or 32 in LRP mode. Each signature counts 256. Deriving a key counts nothing,
+    /// except that a legacy key of sdm-backend counts 5000.
     pub tried: u32,
     /// `true` if a MAC that the search computed equals the MAC of the tap, or if the search tried everything. `false`
     /// if the search left something out to limit its work: see [`MAX_TRIED`](crate::diagnose::MAX_TRIED).
@@ -62,8 +69,8 @@ pub struct Explanation<'a> {
     pub scheme: Scheme,
     /// The SDMMetaReadKey and its source; `None` if the tap has no PICCData to decrypt.
     pub meta_key: Option<(SdmMetaReadKey, KeySource<'a>)>,
-    /// The SDMFileReadKey and its source.
-    pub file_key: (SdmFileReadKey, KeySource<'a>),
+    /// The SDMFileReadKey and its source; `None` if the tag signs its taps.
+    pub file_key: Option<(SdmFileReadKey, KeySource<'a>)>,
     /// The UID of the tag; `None` if the tag mirrors no UID.
     pub uid: Option<Uid>,
     /// The counter of the tap; `None` if the tag mirrors no counter.
@@ -101,7 +108,7 @@ impl fmt::Debug for Explanation<'_> {
         f.debug_struct("Explanation")
             .field("layout", &self.layout)
             .field("meta_key", &self.meta_key.as_ref().map(|(_, source)| source))
-            .field("file_key", &self.file_key.1)
+            .field("file_key", &self.file_key.as_ref().map(|(_, source)| source))
             .field("uid", &self.uid)
             .field("ctr", &self.ctr)
             .finish_non_exhaustive()

@@ -33,8 +33,35 @@ pub enum Finding<'a> {
     FileDataNotCovered,
     /// The bytes of the UID are in reverse order.
     UidByteOrder,
-    /// The URL contains an ECDSA signature instead of a MAC.
+    /// The URL contains an ECDSA signature instead of a MAC, and no public key is given.
     EccSignature,
+    /// No text verifies under the given public key. Only with the feature `ecdsa`, as are the next four findings.
+    SignatureKey {
+        /// The UID in the URL, which is not proven; `None` if the URL has no plain UID.
+        uid: Option<Uid>,
+    },
+    /// The signature covers a text that begins at another place than the layout says.
+    SignatureInput {
+        /// The text that the signature covers.
+        covered: &'a str,
+    },
+    /// The signature is right, but does not cover this mirror.
+    Unsigned {
+        /// The first mirror that is not covered.
+        mirror: Field,
+        /// The text that the signature covers.
+        covered: &'a str,
+    },
+    /// The signature is right, but it is not written as r and then s, 32 bytes each, MSB first.
+    SignatureForm {
+        /// The form in which it is written.
+        form: &'static str,
+    },
+    /// The layout has a signature, but the URL has none.
+    NoSignature {
+        /// `true` if the URL has 16 hexadecimal digits, which may be a MAC.
+        has_mac: bool,
+    },
     /// The URL was made with a scheme other than SDM. The value describes this scheme.
     OtherScheme(&'static str),
     /// The URL and the layout differ only in the URL scheme: for example, one has `http` and the other `https`.
@@ -199,6 +226,11 @@ impl Finding<'_> {
             Self::FileDataNotCovered => "file-data-not-covered",
             Self::UidByteOrder => "uid-byte-order",
             Self::EccSignature => "ecc-signature",
+            Self::SignatureKey { .. } => "signature-key",
+            Self::SignatureInput { .. } => "signature-input",
+            Self::Unsigned { .. } => "unsigned-mirror",
+            Self::SignatureForm { .. } => "signature-form",
+            Self::NoSignature { .. } => "no-signature",
             Self::OtherScheme(_) => "other-scheme",
             Self::SchemeDiffers => "scheme-differs",
             Self::OffsetShift { .. } => "offset-shift",
@@ -253,6 +285,8 @@ impl Finding<'_> {
                 | Self::CounterByteOrder
                 | Self::UidByteOrder
                 | Self::CounterZero
+                | Self::Unsigned { .. }
+                | Self::SignatureForm { .. }
                 | Self::MacLength { digits: ..=15 }
         )
     }

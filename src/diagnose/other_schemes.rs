@@ -2,16 +2,6 @@
 
 use super::url_parts::path_start;
 
-/// The number of hexadecimal digits of an ECDSA signature on the curve P-256.
-const SIGNATURE_DIGITS: usize = 128;
-
-/// Returns `true` if the URL contains a run of hexadecimal digits as long as an ECDSA signature. An NTAG X DNA writes
-/// such a signature.
-pub(super) fn has_ecc_signature(url: &str) -> bool {
-    let rest = url.get(path_start(url)..).unwrap_or_default();
-    rest.split(|c: char| !c.is_ascii_hexdigit()).any(|run| run.len() == SIGNATURE_DIGITS)
-}
-
 /// Recognises a scheme other than SDM by the parameters of the URL, and returns its name. Returns `None` if the
 /// parameters fit no known scheme.
 pub(super) fn name(url: &str) -> Option<&'static str> {

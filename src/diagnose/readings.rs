@@ -6,7 +6,7 @@ use heapless::Vec;
 use super::url_parts::{UrlParts, path_start};
 use super::wrong_offsets::{self, MAX_SHIFT_IN_RUN, MIN_MAC_DIGITS};
 use crate::sun::error::{Field, Malformed};
-use crate::sun::layout::{ElementKind, SdmLayout};
+use crate::sun::layout::{ElementKind, SIGNATURE_CHARS, SdmLayout};
 use crate::sun::span::Span;
 
 /// The possible readings of one URL, the most likely first.
@@ -311,6 +311,17 @@ pub(super) fn blank(layout: Option<&SdmLayout>, url: &str, readings: &Readings) 
     let mac = runs.iter().rfind(|run| run.len() == MAC_CHARS);
     let of_reading = readings.first().is_some_and(|reading| is_zero(&reading.mac));
     if of_reading || mac.is_some_and(is_zero) { Blank::Mac } else { Blank::None }
+}
+
+/// Returns the position of the last run of hexadecimal digits that is as long as an ECDSA signature. Zeros are a
+/// placeholder, and do not count.
+pub(super) fn signature(url: &str) -> Option<Span> {
+    last_run(url, |run| run.len() == SIGNATURE_CHARS && run.bytes().any(|digit| digit != b'0'))
+}
+
+/// Returns the last run of hexadecimal digits that fulfils the condition.
+pub(super) fn last_run(url: &str, is_wanted: impl Fn(&str) -> bool) -> Option<Span> {
+    digit_runs(url).into_iter().rfind(|run| is_wanted(run.of(url)))
 }
 
 /// Returns the positions of mirrors in a URL without a MAC: PICCData and file data, or UID and counter.

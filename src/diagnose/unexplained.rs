@@ -1,20 +1,23 @@
 //! The findings about a tap if the search found no keys and no MAC input that reproduce its MAC.
 
-use super::assumptions::{Assumptions, GivenKey, Role};
+use super::assumptions::Assumptions;
 use super::candidates::KeyTier;
 use super::contents::Contents;
 use super::diagnosis::{Findings, add};
 use super::finding::Finding;
-use super::key_source::KeySource;
 use super::other_schemes;
 use super::readings::{self, Blank, Readings};
 use super::repair::Tap;
 use super::search::{ClaimedValues, Search, schemes};
 use super::shift::Shift;
+#[cfg(feature = "ecdsa")]
+use super::signature;
 use super::url_parts::UrlParts;
 use super::wrong_offsets;
 use crate::sun::error::{Field, Malformed};
 use crate::sun::fixed::MAX_URL;
+#[cfg(feature = "ecdsa")]
+use crate::sun::layout::MAC_CHARS;
 use crate::value::{Scheme, Uid};
 
 /// Adds the findings. Returns the content of the tap if a key decrypts its PICCData, or if its UID is not encrypted.
@@ -29,11 +32,9 @@ pub(super) fn report<'a>(
         add(findings, Finding::OtherScheme(name));
         return None;
     }
-    if other_schemes::has_ecc_signature(tap.url) {
-        add(findings, Finding::EccSignature);
-        let parts = readings::without_mac(tap.url).filter(|parts| parts.picc_data.is_none())?;
-        let claimed = search.open(tap.url, &parts, Scheme::Aes, KeyTier::Direct).pop()?;
-        return Contents::claimed(assumptions, tap.url, &parts, Scheme::Aes, &claimed).map(|(contents, _)| contents);
+    let is_signed = tap.layout.is_some_and(|layout| layout.scheme().is_signed());
+    if is_signed || readings::signature(tap.url).is_some() {
+        return report_signature(search, assumptions, tap, findings);
     }
     if tap.url.len() > MAX_URL {
         add(findings, Finding::Layout(Malformed::TooLong));
@@ -69,6 +70,33 @@ pub(super) fn report<'a>(
     Some(contents)
 }
 
+/// Adds the finding about a signature that does not verify, or that the layout has but the URL does not. Returns the
+/// content of the tap if its UID is not encrypted.
+fn report_signature<'a>(
+    search: &mut Search<'_, 'a>,
+    assumptions: &Assumptions<'a>,
+    tap: &Tap<'_>,
+    findings: &mut Findings<'a>,
+) -> Option<Contents> {
+    let parts = readings::without_mac(tap.url).filter(|parts| parts.picc_data.is_none()).unwrap_or_default();
+    let claimed = search.open(tap.url, &parts, Scheme::Aes, KeyTier::Direct).pop()?;
+    #[cfg(not(feature = "ecdsa"))]
+    let finding = Finding::EccSignature;
+    #[cfg(feature = "ecdsa")]
+    let finding = if readings::signature(tap.url).is_none() {
+        let has_mac = readings::last_run(tap.url, |run| run.len() == MAC_CHARS).is_some();
+        Finding::NoSignature { has_mac }
+    } else if assumptions.public_key.is_none() {
+        Finding::EccSignature
+    } else if signature::is_second_signed(search, assumptions, tap) {
+        Finding::Altered
+    } else {
+        Finding::SignatureKey { uid: claimed.uid }
+    };
+    add(findings, finding);
+    Contents::claimed(assumptions, tap.url, &parts, Scheme::Aes, &claimed).map(|(contents, _)| contents)
+}
+
 /// Adds the findings about the parts of the URL and their lengths.
 fn report_shape<'a>(
     search: &mut Search<'_, 'a>,
@@ -82,7 +110,7 @@ fn report_shape<'a>(
     let shift = tap.layout.filter(|_| !layout_fits).and_then(|layout| {
         wrong_offsets::visible_shift(layout, tap.url, |parts| {
             let mut claims = search.open(tap.url, parts, layout.scheme(), KeyTier::Derived).into_iter();
-            claims.any(|claimed| doubt(assumptions, &claimed) == Some(0))
+            claims.any(|claimed| claimed.doubt(assumptions) == Some(0))
         })
     });
     if let Some(Shift { field, by, cause }) = shift {
@@ -140,30 +168,13 @@ fn open<'a>(
         opened.is_encrypted |= reading.picc_data.is_some();
         for scheme in schemes(&reading, tap.url) {
             for claimed in search.open(tap.url, &reading, scheme, KeyTier::Derived) {
-                let Some(doubt) = doubt(assumptions, &claimed).filter(|doubt| *doubt < least) else { continue };
+                let Some(doubt) = claimed.doubt(assumptions).filter(|doubt| *doubt < least) else { continue };
                 least = doubt;
                 opened.likely = Some((reading, scheme, claimed));
             }
         }
     }
     opened
-}
-
-/// Rates how doubtful it is that the tag wrote these values; 0 is the least doubtful. Returns `None` if the values were
-/// probably decrypted with a wrong key, or if they are plain and have no UID.
-///
-/// With about 1 in 85 wrong keys, the decrypted bytes look valid. A decrypted result counts only if its UID is the
-/// assumed UID or begins with 04h (NXP), or if the key was given as SDMMetaReadKey.
-fn doubt(assumptions: &Assumptions<'_>, claimed: &ClaimedValues<'_>) -> Option<usize> {
-    let is_given = |given: &GivenKey<'_>, key: &[u8; 16]| given.role == Role::Meta && given.key == key;
-    match &claimed.meta_key {
-        _ if claimed.has_likely_uid(assumptions) => Some(0),
-        Some((key, source)) if !matches!(source, KeySource::Derived { .. }) => {
-            assumptions.keys.iter().any(|given| is_given(given, key.expose_bytes())).then_some(1)
-        }
-        Some(_) => None,
-        None => claimed.uid.map(|_| 2),
-    }
 }
 
 /// Adds the findings about the keys. Also adds [`Finding::Altered`] if the search finds keys and a MAC input that

@@ -6,7 +6,7 @@ use heapless::String;
 
 use super::shift::Shift;
 use crate::sun::error::{Field, Malformed};
-use crate::sun::layout::{ElementKind, LayoutElement, MAX_NAMES, MAX_TEMPLATE, SdmLayout};
+use crate::sun::layout::{ElementKind, LayoutElement, MAX_NAMES, MAX_TEMPLATE, SIGNATURE_CHARS, SdmLayout};
 use crate::sun::span::Span;
 use crate::sun::template::LayoutError;
 use crate::value::Scheme;
@@ -19,7 +19,7 @@ pub(super) struct UrlParts {
     pub(super) ctr: Option<Span>,
     pub(super) tt_status: Option<Span>,
     pub(super) enc: Option<Span>,
-    /// The MAC. It has fewer than 16 digits if the URL ends inside the MAC.
+    /// The MAC or the signature. A MAC has fewer than 16 digits if the URL ends inside it.
     pub(super) mac: Span,
     /// The offset at which the MAC input begins. The MAC input ends where the MAC begins.
     pub(super) window_start: usize,
@@ -164,6 +164,8 @@ impl UrlParts {
             Field::Uid => "{uid}",
             Field::SdmReadCtr => "{ctr}",
             Field::TtStatus => "{tt}",
+            // `mac` is the place of the signature if the tag signs its taps.
+            Field::SdmMac if part.len() == SIGNATURE_CHARS => "{sig}",
             Field::SdmMac => "{mac}",
             #[cfg(feature = "ecdsa")]
             Field::Signature => "{sig}",

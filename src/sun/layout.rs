@@ -124,11 +124,7 @@ impl SdmLayout {
 
     /// Returns the mirror that authenticates the tap.
     pub(crate) const fn authenticator(&self) -> Field {
-        match self.scheme {
-            #[cfg(feature = "ecdsa")]
-            Scheme::Ecdsa => Field::Signature,
-            _ => Field::SdmMac,
-        }
+        authenticator(self.scheme)
     }
 
     /// Returns `true` if the layout has this element.
@@ -192,6 +188,15 @@ impl SdmLayout {
             Field::EncFileData => self.enc_chars,
             _ => mirror_chars(self.scheme, field),
         }
+    }
+}
+
+/// Returns the mirror that authenticates the taps of a scheme.
+pub(crate) const fn authenticator(scheme: Scheme) -> Field {
+    match scheme {
+        #[cfg(feature = "ecdsa")]
+        Scheme::Ecdsa => Field::Signature,
+        _ => Field::SdmMac,
     }
 }
 

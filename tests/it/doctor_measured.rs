@@ -47,7 +47,7 @@ fn verifies(diagnosis: &Diagnosis<'_>, url: &str) -> bool {
         None => tap.read_plain(),
     };
     let Ok(claimed) = claimed else { return false };
-    let key = explanation.file_key.0.prepare(explanation.scheme);
+    let key = explanation.file_key.as_ref().unwrap().0.prepare(explanation.scheme);
     if claimed.ctr().is_some() { claimed.verify(&key).is_ok() } else { claimed.verify_replayable(&key).is_ok() }
 }
 

@@ -13,9 +13,9 @@ use p256::ecdsa::{Signature, SigningKey};
 use serde_json::Value;
 use suntap::sun::session::{EncKey, MacKey};
 use suntap::{
-    An10922, BoltCard, CommitError, ConfigError, CounterId, Error, Field, IssuerKey, Malformed, MasterKey,
-    MemoryCounters, Mirrors, Presented, Scheme, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SettingsError,
-    TagPublicKey, TagTexts, Uid, Verifier, VerifyError, identify, sdm_layout, verify_batch,
+    Access, An10922, BoltCard, CommitError, ConfigError, CounterId, Error, Field, IssuerKey, KeyNumber, Malformed,
+    MasterKey, MemoryCounters, Mirrors, Presented, Scheme, SdmAccess, SdmFileReadKey, SdmLayout, SdmMetaReadKey,
+    SettingsError, TagPublicKey, TagTexts, Uid, Verifier, VerifyError, identify, sdm_layout, verify_batch,
 };
 
 static FILE: LazyLock<Value> = LazyLock::new(|| {
@@ -33,7 +33,7 @@ const ORDER: [u8; 32] = [
     0x17, 0x9E, 0x84, 0xF3, 0xB9, 0xCA, 0xC2, 0xFC, 0x63, 0x25, 0x51,
 ];
 
-fn upper(bytes: &[u8]) -> String {
+pub(crate) fn upper(bytes: &[u8]) -> String {
     base16ct::upper::encode_string(bytes)
 }
 
@@ -62,19 +62,19 @@ fn split(url: &str) -> (&str, Vec<u8>) {
 }
 
 /// A tag with a key of its own.
-struct Signing(SigningKey);
+pub(crate) struct Signing(SigningKey);
 
 impl Signing {
-    fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         Self(SigningKey::from_slice(&[seed; 32]).unwrap())
     }
 
-    fn public(&self) -> TagPublicKey {
+    pub(crate) fn public(&self) -> TagPublicKey {
         TagPublicKey::from_sec1(self.0.verifying_key().to_sec1_point(false).as_bytes()).unwrap()
     }
 
     /// Returns `url` with the signature over its end, which begins at `start`.
-    fn sign(&self, url: &str, start: &str) -> String {
+    pub(crate) fn sign(&self, url: &str, start: &str) -> String {
         let signature: Signature = self.0.sign(&url.as_bytes()[url.find(start).unwrap()..]);
         format!("{url}{}", upper(&signature.to_bytes()))
     }
@@ -455,17 +455,50 @@ fn file_data_and_captured_texts_are_covered() {
     assert!(tap.verify(&signing.public()).is_ok());
 }
 
+/// The settings of the tag of the recorded taps. Source: NXP/nxmw v02.07.00: the values are in the readme files of
+/// `demos/nx/sdm/sdm_apps`, and `nx_ChangeFileSettings` writes them as these bytes. SDMCtrRet is key 0.
 #[test]
-fn settings_of_a_chip_that_signs_are_not_supported() {
-    let access = SdmAccess {
-        meta_read: None,
-        file_read: suntap::KeyNumber::Key1,
-        ctr_ret: suntap::Access::Never,
-        read_ctr_limit: None,
-    };
-    let settings = PLAIN.sdm_settings(&access, &TagTexts::default(), &mut [0; 27]).map(|_| ());
-    assert_eq!(settings, Err(SettingsError::EccKey));
-    assert_eq!(SdmLayout::from_tag(Scheme::Ecdsa, &[], &[]).map(|_| ()), Err(SettingsError::EccKey));
+fn settings_of_the_recorded_taps() {
+    let key = |number| KeyNumber::new(number).unwrap();
+    for (layout, meta_read, file_read, settings) in
+        [(&PLAIN, None, 1, "C100E11B00002C00001B0000350000"), (&PICC, Some(key(1)), 0, "C100102000001B0000430000")]
+    {
+        let access = SdmAccess {
+            meta_read,
+            file_read: key(file_read),
+            ecc_key: Some(key(0)),
+            ctr_ret: Access::Key(key(0)),
+            read_ctr_limit: None,
+        };
+        let texts = TagTexts::default();
+        let (mut file, mut buffer) = ([0; 256], [0; 27]);
+        let file = layout.ndef_file(&texts, &mut file).unwrap();
+        assert_eq!(upper(layout.sdm_settings(&access, &texts, &mut buffer).unwrap()), settings);
+        let answer = |settings: &str| [&[0x00, 0x40, 0x00, 0xE0, 0x00, 0x01, 0x00], &unhex(settings)[..]].concat();
+        assert_eq!(SdmLayout::from_tag(Scheme::Ecdsa, &answer(settings), file).unwrap(), (layout.clone(), access));
+
+        let refused = |scheme, settings: &str| SdmLayout::from_tag(scheme, &answer(settings), file).map(|_| ());
+        assert_eq!(refused(Scheme::Aes, settings), Err(SettingsError::EccKey));
+        let rights = |settings: &str, low: &str| format!("{}{low}{}", &settings[..2], &settings[4..]);
+        assert_eq!(refused(Scheme::Ecdsa, &rights(settings, "F0")), Err(SettingsError::EccKey));
+        assert_eq!(refused(Scheme::Ecdsa, &rights(settings, "50")), Err(SettingsError::Options));
+        let gpio = settings.replacen("C1", "C9", 1);
+        assert_eq!(refused(Scheme::Ecdsa, &gpio), Err(SettingsError::GpioStatus));
+        let without_file_read = format!("{}F{}", &settings[..5], &settings[6..]);
+        assert_eq!(refused(Scheme::Ecdsa, &without_file_read), Err(SettingsError::NoFileRead));
+
+        let without = SdmAccess { ecc_key: None, ..access };
+        assert_eq!(layout.sdm_settings(&without, &texts, &mut [0; 27]), Err(SettingsError::EccKey));
+        let aes = SdmLayout::new(Scheme::Aes, &layout.template().replace("{sig}", "{mac}")).unwrap();
+        assert_eq!(aes.sdm_settings(&access, &texts, &mut [0; 27]), Err(SettingsError::EccKey));
+    }
+    // Without `[[`, the signature covers nothing.
+    let mac_input_is_mac = "C100E11B00002C0000350000350000";
+    let answer = [&[0x00, 0x40, 0x00, 0xE0, 0x00, 0x01, 0x00], &unhex(mac_input_is_mac)[..]].concat();
+    let mut file = [0; 256];
+    let file = PLAIN.ndef_file(&TagTexts::default(), &mut file).unwrap();
+    let refused = SdmLayout::from_tag(Scheme::Ecdsa, &answer, file).map(|_| ());
+    assert_eq!(refused, Err(SettingsError::Layout(suntap::LayoutError::NoMacInput)));
 }
 
 #[cfg(feature = "serde")]

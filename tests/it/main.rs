@@ -13,6 +13,7 @@ mod architecture;
 mod batch;
 #[cfg(feature = "certificate")]
 mod certificate;
+mod chips;
 #[cfg(feature = "conformance")]
 mod conformance;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
@@ -23,6 +24,8 @@ mod dialects;
 mod doctor_cases;
 #[cfg(all(feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod doctor_measured;
+#[cfg(feature = "ecdsa")]
+mod doctor_signed;
 #[cfg(feature = "ecdsa")]
 mod ecdsa;
 #[cfg(feature = "emulator")]

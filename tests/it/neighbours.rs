@@ -117,6 +117,7 @@ fn an_ntag22x_layout_has_its_own_rules() {
     let access = SdmAccess {
         meta_read: None,
         file_read: suntap::KeyNumber::new(0).unwrap(),
+        ecc_key: None,
         ctr_ret: suntap::Access::Never,
         read_ctr_limit: None,
     };

@@ -39,8 +39,13 @@ fn an12196_personalization_example() {
         + "26633D"
         + &"30".repeat(16);
     assert_eq!(file_of(&layout, &TagTexts::default()), unhex(&file));
-    let access =
-        SdmAccess { meta_read: Some(key(2)), file_read: key(1), ctr_ret: Access::Key(key(1)), read_ctr_limit: None };
+    let access = SdmAccess {
+        meta_read: Some(key(2)),
+        file_read: key(1),
+        ecc_key: None,
+        ctr_ret: Access::Key(key(1)),
+        read_ctr_limit: None,
+    };
     let settings = unhex("C1F121200000430000430000");
     assert_eq!(settings_of(&layout, &access, &TagTexts::default()), settings);
 
@@ -60,8 +65,13 @@ fn an12196_file_settings_with_file_data() {
     let settings = unhex("0040EEEE000100D1FE001F00004400004400002000006A0000");
     let (read, access) = SdmLayout::from_tag(Scheme::Aes, &settings, &file).unwrap();
     assert_eq!(read.template(), "https://www.my424dna.com/?picc_data={picc:uid,ctr}&enc=[[{enc:32}&cmac={mac}");
-    let expected =
-        SdmAccess { meta_read: Some(key(0)), file_read: key(0), ctr_ret: Access::Free, read_ctr_limit: None };
+    let expected = SdmAccess {
+        meta_read: Some(key(0)),
+        file_read: key(0),
+        ecc_key: None,
+        ctr_ret: Access::Free,
+        read_ctr_limit: None,
+    };
     assert_eq!(access, expected);
     assert_eq!(file_of(&read, &TagTexts::default()), file);
     assert_eq!(settings_of(&read, &access, &TagTexts::default()), settings[7..]);
@@ -78,6 +88,7 @@ fn each_tag_has_its_own_file_data_and_captured_texts() {
     let access = SdmAccess {
         meta_read: Some(key(3)),
         file_read: key(4),
+        ecc_key: None,
         ctr_ret: Access::Never,
         read_ctr_limit: Some(SdmReadCtr::from_lsb_first([3, 2, 1])),
     };
@@ -100,7 +111,13 @@ fn each_tag_has_its_own_file_data_and_captured_texts() {
 #[test]
 fn lrp_mirrors_a_longer_picc_data() {
     let layout = SdmLayout::new(Scheme::Lrp, "https://a.b/{picc:uid}{mac}").unwrap();
-    let access = SdmAccess { meta_read: Some(key(1)), file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+    let access = SdmAccess {
+        meta_read: Some(key(1)),
+        file_read: key(1),
+        ecc_key: None,
+        ctr_ret: Access::Never,
+        read_ctr_limit: None,
+    };
     let (file, settings) =
         (file_of(&layout, &TagTexts::default()), settings_of(&layout, &access, &TagTexts::default()));
     assert_eq!((file.len(), settings[3], settings[9]), (7 + 4 + 48 + 16, 11, 11 + 48));
@@ -112,7 +129,8 @@ fn lrp_mirrors_a_longer_picc_data() {
 
 #[test]
 fn invalid_texts_and_access_are_rejected() {
-    let access = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+    let access =
+        SdmAccess { meta_read: None, file_read: key(1), ecc_key: None, ctr_ret: Access::Never, read_ctr_limit: None };
     let none = TagTexts::default();
     let file = |template: &str, texts: &TagTexts<'_>, len: usize| {
         layout(template).ndef_file(texts, &mut vec![0; len]).map(<[u8]>::len)
@@ -171,7 +189,8 @@ fn invalid_texts_and_access_are_rejected() {
 #[test]
 fn broken_settings_name_the_rule() {
     let plain = layout("https://a.b/[[{uid}x{ctr}/{mac}");
-    let access = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+    let access =
+        SdmAccess { meta_read: None, file_read: key(1), ecc_key: None, ctr_ret: Access::Never, read_ctr_limit: None };
     let file = file_of(&plain, &TagTexts::default());
     let good = answer(&settings_of(&plain, &access, &TagTexts::default()));
     assert_eq!(good[7..], unhex("C1FFE10B00001A00000B0000210000"));
@@ -194,7 +213,8 @@ fn broken_settings_name_the_rule() {
         (&[(ctr_ret, 0xF5)], SettingsError::AccessRight),
         (&[(meta_file, 0xE9)], SettingsError::AccessRight),
         (&[(meta_file, 0xEE)], SettingsError::AccessRight),
-        (&[(ctr_ret, 0x0F)], SettingsError::Options),
+        (&[(ctr_ret, 0x0F)], SettingsError::EccKey),
+        (&[(ctr_ret, 0x5F)], SettingsError::Options),
         (&[(1, 0x44)], SettingsError::Options),
         (&[(1, 0xC0)], SettingsError::Options),
         (&[(meta_file, 0xF1)], SettingsError::MetaRead),
@@ -232,7 +252,13 @@ fn broken_settings_name_the_rule() {
 #[test]
 fn broken_settings_of_encrypted_mirrors_name_the_rule() {
     let encrypted = layout("https://a.b/{picc:uid,ctr}[[{enc:64,tt@30}{mac}");
-    let access = SdmAccess { meta_read: Some(key(2)), file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+    let access = SdmAccess {
+        meta_read: Some(key(2)),
+        file_read: key(1),
+        ecc_key: None,
+        ctr_ret: Access::Never,
+        read_ctr_limit: None,
+    };
     let file = file_of(&encrypted, &TagTexts::default());
     let good = answer(&settings_of(&encrypted, &access, &TagTexts::default()));
     assert_eq!(good[7..], unhex("D9FF210B00004900002B00002B00004000006B0000"));
@@ -279,7 +305,8 @@ fn settings_round_trip() {
     ] {
         let layout = layout(template);
         let meta_read = layout.has(Field::PiccData).then(|| key(2));
-        let access = SdmAccess { meta_read, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+        let access =
+            SdmAccess { meta_read, file_read: key(1), ecc_key: None, ctr_ret: Access::Never, read_ctr_limit: None };
         let none = TagTexts::default();
         let (file, settings) = (file_of(&layout, &none), settings_of(&layout, &access, &none));
         assert_eq!(SdmLayout::from_tag(Scheme::Aes, &answer(&settings), &file), Ok((layout, access)), "{template}");
@@ -310,7 +337,8 @@ fn meta_read_and_options_must_match() {
 /// A counter that is not mirrored cannot be read or limited, and a chip with a limit of 0 cannot be read.
 #[test]
 fn a_counter_is_read_and_limited_only_if_it_is_mirrored() {
-    let never = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+    let never =
+        SdmAccess { meta_read: None, file_read: key(1), ecc_key: None, ctr_ret: Access::Never, read_ctr_limit: None };
     let settings = |template: &str, access: &SdmAccess| {
         layout(template).sdm_settings(access, &TagTexts::default(), &mut [0; 27]).map(<[u8]>::len)
     };
@@ -347,7 +375,8 @@ fn texts_without_a_place_are_rejected() {
 #[test]
 fn files_without_a_url_or_template_are_rejected() {
     let plain = layout("https://a.b/{uid}/{ctr}/{mac}");
-    let access = SdmAccess { meta_read: None, file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+    let access =
+        SdmAccess { meta_read: None, file_read: key(1), ecc_key: None, ctr_ret: Access::Never, read_ctr_limit: None };
     let settings = answer(&settings_of(&plain, &access, &TagTexts::default()));
     let good = file_of(&plain, &TagTexts::default());
     let read = |file: &[u8]| SdmLayout::from_tag(Scheme::Aes, &settings, file).map(|(layout, _)| layout);
@@ -401,7 +430,7 @@ proptest! {
         let access = SdmAccess {
             meta_read: template.contains("{picc").then(|| key(meta)),
             file_read: key(file),
-            ctr_ret: if template.contains("ctr}") { Access::Free } else { Access::Never },
+            ecc_key: None, ctr_ret: if template.contains("ctr}") { Access::Free } else { Access::Never },
             read_ctr_limit: limit.and_then(SdmReadCtr::new).filter(|_| template.contains("ctr}")),
         };
         let settings = answer(&settings_of(&layout, &access, &TagTexts::default()));
@@ -421,7 +450,7 @@ proptest! {
     #[test]
     fn nearly_valid_bytes_never_panic(changes in prop::collection::vec((0usize..28, any::<u8>()), 1..4)) {
         let layout = layout("https://a.b/{picc:uid,ctr}[[{enc:64,tt@30}/{mac}");
-        let access = SdmAccess { meta_read: Some(key(2)), file_read: key(1), ctr_ret: Access::Never, read_ctr_limit: None };
+        let access = SdmAccess { meta_read: Some(key(2)), file_read: key(1), ecc_key: None, ctr_ret: Access::Never, read_ctr_limit: None };
         let mut settings = answer(&settings_of(&layout, &access, &TagTexts::default()));
         for (at, byte) in changes {
             settings[at] = byte;

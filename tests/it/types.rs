@@ -214,7 +214,7 @@ fn debug_shows_names() {
     assert_eq!(
         format!("{explanation:?}"),
         format!(
-            "Explanation {{ layout: {:?}, meta_key: Some(Given(\"mine\")), file_key: Given(\"mine\"), uid: \
+            "Explanation {{ layout: {:?}, meta_key: Some(Given(\"mine\")), file_key: Some(Given(\"mine\")), uid: \
              Some(Uid(04040404040404)), ctr: Some(SdmReadCtr(1)), .. }}",
             explanation.layout
         )

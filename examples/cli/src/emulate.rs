@@ -11,7 +11,7 @@ use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagT
 
 use crate::hex;
 use crate::keys::{self, key_help};
-use crate::mode::EmulatedMode;
+use crate::mode::SdmMode;
 use crate::text::pasted;
 use crate::{Outcome, files, redact};
 
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     template: Option<String>,
     /// How the tag authenticates its taps
     #[arg(long, value_enum, default_value_t)]
-    mode: EmulatedMode,
+    mode: SdmMode,
     /// The SDMMetaReadKey [default: 16 zero bytes]
     #[arg(long, value_name = "KEY")]
     meta_key: Option<String>,
@@ -186,7 +186,7 @@ fn line_tag(line: &str) -> Result<EmulatedTag, Box<dyn Error>> {
         Some(_) => Err(format!("{name} is not a string")),
     };
     let mode = match text("mode")? {
-        None => EmulatedMode::default(),
+        None => SdmMode::default(),
         Some(name) => clap::ValueEnum::from_str(name, false).map_err(|_| "mode is not aes, lrp or ecdsa")?,
     };
     let layout = SdmLayout::new(mode.scheme(), text("template")?.ok_or("template is missing")?)?;

@@ -22,7 +22,8 @@ A template is the URL as the tag writes it. Its elements stand for what the chip
   {enc:N}          encrypted file data (SDMENCFileData), N digits, a multiple of 32
   {enc:N,tt@K}     the same, with the tamper status at byte K of the plaintext
   {tt}             the tamper status in plain text, 2 characters
-  {mac}            the MAC (SDMMAC), 16 digits; it is always needed
+  {mac}            the MAC (SDMMAC), 16 digits; it is always needed, except with {sig}
+  {sig}            the signature in place of {mac}, 128 digits, with --mode ecdsa
   {:name}          text that differs between tags, such as an id; see --text
   [[               where the MAC input begins (SDMMACInputOffset); without it, the MAC covers no text of the URL
 {enc:N} and {tt} must be between [[ and {mac} to be protected. {picc} and plain {uid} or {ctr} exclude each other.
@@ -34,6 +35,7 @@ Examples:
   suntap layout 'https://choose.url.com/ntag424?e={picc}&c={mac}'
   suntap layout 'https://example.com/{:id}?uid=[[{uid}&ctr={ctr}&mac={mac}' --text id=A7 --file-read 2
   suntap layout 'https://example.com/?e={picc}&d=[[{enc:32}&c={mac}' --mode lrp --json
+  suntap layout 'https://example.com/?m=[[{uid}&c={ctr}&s={sig}' --mode ecdsa
 
 Exit codes:
   0  the layout can be written to a tag
@@ -47,7 +49,7 @@ pub(crate) struct Args {
     /// The URL as the tag writes it, with {picc} {uid} {ctr} {tt} {enc:N} {mac} {:name} for what changes, and [[ where the
     /// MAC input begins
     template: String,
-    /// How the tag computes its MAC
+    /// How the tag computes its MAC or its signature
     #[arg(long, value_enum, default_value_t)]
     mode: SdmMode,
     /// The text of a {:name} in the template
@@ -62,6 +64,9 @@ pub(crate) struct Args {
     /// The number of the application key from which session keys are derived (SDMFileRead)
     #[arg(long, value_name = "N", value_parser = key_number(), default_value = "2")]
     file_read: KeyNumber,
+    /// The number of the ECC key with which the tag signs its taps, for {sig}
+    #[arg(long, value_name = "N", value_parser = key_number(), default_value = "0")]
+    ecc_key: KeyNumber,
     /// Who may read the counter with GetFileCounters: a key number, free or never (SDMCtrRet)
     #[arg(long, value_name = "WHO", value_parser = access, default_value = "never")]
     ctr_ret: Access,
@@ -123,6 +128,7 @@ impl Args {
         let access = SdmAccess {
             meta_read: layout.has(Field::PiccData).then_some(self.meta_read),
             file_read: self.file_read,
+            ecc_key: layout.has(Field::Signature).then_some(self.ecc_key),
             ctr_ret: self.ctr_ret,
             read_ctr_limit: self.limit,
         };

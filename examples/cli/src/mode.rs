@@ -18,19 +18,9 @@ pub(crate) enum Mode {
     Ecdsa,
 }
 
-/// How a tag with SDM computes its MAC. An NTAG 22x has no SDM settings, and cannot be emulated.
+/// How a tag with SDM authenticates its taps. An NTAG 22x has no SDM settings, and cannot be emulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SdmMode {
-    /// AES mode of NTAG 424 DNA
-    #[default]
-    Aes,
-    /// LRP mode of NTAG 424 DNA
-    Lrp,
-}
-
-/// How an emulated tag authenticates its taps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EmulatedMode {
     /// AES mode of NTAG 424 DNA
     #[default]
     Aes,
@@ -40,21 +30,12 @@ pub(crate) enum EmulatedMode {
     Ecdsa,
 }
 
-impl EmulatedMode {
-    pub(crate) fn scheme(self) -> Scheme {
-        match self {
-            Self::Aes => Scheme::Aes,
-            Self::Lrp => Scheme::Lrp,
-            Self::Ecdsa => Scheme::Ecdsa,
-        }
-    }
-}
-
 impl SdmMode {
     pub(crate) fn scheme(self) -> Scheme {
         match self {
             Self::Aes => Scheme::Aes,
             Self::Lrp => Scheme::Lrp,
+            Self::Ecdsa => Scheme::Ecdsa,
         }
     }
 }

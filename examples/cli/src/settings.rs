@@ -7,8 +7,9 @@ pub(crate) mod rules;
 
 use std::io::Write;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde_json::json;
-use suntap::{Scheme, SdmLayout, TagTexts};
+use suntap::{Chip, ChipError, Scheme, SdmLayout, TagTexts};
 
 use crate::hex::Bytes;
 use crate::mode::SdmMode;
@@ -22,12 +23,13 @@ const HELP: &str = "\
 The bytes are the answer to GetFileSettings, from FileType on; a status at the end is ignored. With --command, they are the
 data of ChangeFileSettings before encryption, from FileOption on, without the file number.
 
-With --template or --file, the tool also shows where each offset points. With --template, it compares the offsets with
+With --chip, it also checks what this chip can mirror. With --template or --file, it shows where each offset points. With --template, it compares the offsets with
 those of the template.
 
 Examples:
   suntap settings 0040EEEE000100D1FE001F00004400004400002000006A0000
   suntap settings --command 4000E0C1F121200000430000430000 --template 'https://choose.url.com/ntag424?e={picc}&c={mac}'
+  suntap settings --chip ntag424 0040EEEE000100D1FE001F00004400004400002000006A0000
   suntap settings --command 4000E0C1F1211F0000430000430000 --template 'https://choose.url.com/ntag424?e={picc}&c={mac}' --json
 
 Exit codes:
@@ -57,12 +59,21 @@ pub(crate) struct Args {
     /// The content of the NDEF file, from NLEN on
     #[arg(long, value_name = "HEX", conflicts_with = "template")]
     file: Option<Bytes>,
-    /// How the tag computes its MAC
+    /// How the tag computes its MAC or its signature
     #[arg(long, value_enum, default_value_t)]
     mode: SdmMode,
+    /// The chip of the tag. The tool then says what this chip cannot do
+    #[arg(long, value_name = "NAME", value_parser = chip())]
+    chip: Option<Chip>,
     /// Print a JSON object: fields, faults, remarks, template
     #[arg(long)]
     json: bool,
+}
+
+/// Reads the name of a chip.
+fn chip() -> impl clap::builder::TypedValueParser<Value = Chip> {
+    let named = |name: String| Chip::ALL.iter().copied().find(|chip| chip.name() == name).ok_or("unknown chip");
+    PossibleValuesParser::new(Chip::ALL.iter().map(|chip| chip.name())).try_map(named)
 }
 
 /// What is known about the settings.
@@ -96,7 +107,16 @@ pub(crate) fn run(args: &Args, out: &mut impl Write) -> Outcome {
         remarks.extend(place::leftovers(&settings, scheme, file));
     }
     // Without a file, a long URL takes its place, so that the reader checks the settings alone.
-    let read = SdmLayout::from_tag(scheme, &settings.answer(), file.as_deref().unwrap_or(&place::any_file()));
+    let any_file = place::any_file();
+    let (answer, ndef_file) = (settings.answer(), file.as_deref().unwrap_or(&any_file));
+    if let Some(chip) = args.chip {
+        match chip.check_settings(scheme, &answer, ndef_file) {
+            // The rules and `from_tag` report these.
+            Ok(_) | Err(ChipError::Settings(_)) => {}
+            Err(error) => faults.push(format!("{chip}: {error}")),
+        }
+    }
+    let read = SdmLayout::from_tag(scheme, &answer, ndef_file);
     if let (Err(error), true) = (&read, faults.is_empty()) {
         faults.push(error.to_string());
     }

@@ -63,7 +63,58 @@ impl fmt::Display for Finding<'_> {
             }
             Self::EccSignature => {
                 "The URL contains an ECDSA signature of 128 hexadecimal digits instead of an SDMMAC. An NTAG X DNA \
-                 writes such URLs. There is no secret key to try: verify the signature with the public key of the tag."
+                 writes such URLs. There is no secret key to try: verify the signature with the public key of the tag, and \
+                 write {sig} in place of {mac} in the layout."
+            }
+            Self::SignatureKey { uid } => {
+                f.write_str(
+                    "The signature does not verify under the given public key, whichever text before it is taken. Either \
+                     the key belongs to another tag, or the URL was changed. Each chip has a key of its own: ",
+                )?;
+                return match uid {
+                    Some(uid) => write!(
+                        f,
+                        "read the certificate of the tag with the UID {uid}, and compare its key. Then tap again, and \
+                         pass the URL on unchanged."
+                    ),
+                    None => f.write_str(
+                        "read the certificate of the tag, and compare its key. Then tap again, and pass the URL on \
+                         unchanged.",
+                    ),
+                };
+            }
+            Self::SignatureInput { covered } => {
+                return write!(
+                    f,
+                    "The signature covers the text \"{covered}\", which is not what the layout says. Put [[ before this \
+                     text in the layout, or set SDMMACInputOffset on the tag to the place of [[."
+                );
+            }
+            Self::Unsigned { mirror, covered } => {
+                return write!(
+                    f,
+                    "The signature is right, but it covers only the text \"{covered}\". It does not prove {mirror}, \
+                     because anybody can change it. Set SDMMACInputOffset on the tag to the first mirror or to text before \
+                     it, and put [[ at the same place in the layout."
+                );
+            }
+            Self::SignatureForm { form } => {
+                return write!(
+                    f,
+                    "The signature is right, but it is written as {form}. A chip writes r and then s, 32 bytes each, most \
+                     significant byte first, so a program that simulates a chip made this URL. Use this form in that \
+                     program."
+                );
+            }
+            Self::NoSignature { has_mac: true } => {
+                "The layout has {sig}, but the URL has no signature of 128 hexadecimal digits. It has 16 hexadecimal \
+                 digits, so the tag probably writes a MAC. Write {mac} in place of {sig} in the layout, and use the mode \
+                 of the tag (Scheme::Aes or Scheme::Lrp) and its SDMFileReadKey."
+            }
+            Self::NoSignature { has_mac: false } => {
+                "The layout has {sig}, but the URL has no signature of 128 hexadecimal digits. Check that the server \
+                 received the whole URL, that SDMMACOffset points to a placeholder of 128 characters, and that the file \
+                 settings name an ECC key."
             }
             Self::OtherScheme(name) => {
                 return write!(
@@ -139,6 +190,11 @@ impl fmt::Display for Finding<'_> {
                 Some(Suite::Lrp(_)) => {
                     "The tag is in LRP mode, but the layout says otherwise. Use LRP mode (Scheme::Lrp). A tag in LRP \
                      mode cannot return to AES mode."
+                }
+                #[cfg(feature = "ecdsa")]
+                None if actual.is_signed() => {
+                    "The tag signs its taps, but the layout says otherwise. Use its mode (Scheme::Ecdsa), write {sig} in \
+                     place of {mac}, and put [[ before the first mirror."
                 }
                 None => "The tag is an NTAG 22x, but the layout says otherwise. Use its mode (Scheme::Suncmac).",
             },

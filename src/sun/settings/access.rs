@@ -95,8 +95,13 @@ pub struct SdmAccess {
     /// SDMMetaRead: the application key that encrypts PICCData. Use `None` for a layout without `{picc}`. SDMMetaRead
     /// is then `Eh` (free access) if the layout has `{uid}` or `{ctr}`, and `Fh` (no access) otherwise.
     pub meta_read: Option<KeyNumber>,
-    /// SDMFileRead: the application key from which the session keys are derived.
+    /// SDMFileRead: the application key from which the session keys are derived. If the tag signs its taps, this key
+    /// encrypts the file data only.
     pub file_read: KeyNumber,
+    /// The number of the ECC key with which the tag signs its taps, in bits 7 to 4 of SDMAccessRights. Use `None` for a
+    /// layout without `{sig}`: these bits are then `Fh`. Source: NXP/nxmw v02.07.00, `nx_ChangeFileSettings`, which calls
+    /// them SDMFileRead2.
+    pub ecc_key: Option<KeyNumber>,
     /// SDMCtrRet: who may read the counter with the command GetFileCounters. The value must be `Never` if the layout
     /// does not mirror the counter.
     pub ctr_ret: Access,

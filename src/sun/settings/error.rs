@@ -13,11 +13,12 @@ pub enum SettingsError {
     BufferTooSmall,
     /// The layout describes an NTAG 22x, which does not have SDM.
     NoSdm,
-    /// The layout has `{sig}`. The settings of a chip that signs its taps contain the number of an ECC key, which
-    /// [`SdmAccess`](crate::SdmAccess) does not have. An emulated tag needs a private key if, and only if, the layout has
-    /// `{sig}`.
-    #[cfg(feature = "ecdsa")]
+    /// The layout has `{sig}`, but `SdmAccess::ecc_key` is `None`, or the layout has no `{sig}`, but `SdmAccess::ecc_key`
+    /// is a key. When settings are read, the scheme contradicts the ECC key in the settings. An emulated tag needs a
+    /// private key if, and only if, the layout has `{sig}`.
     EccKey,
+    /// The settings of a tag that signs its taps mirror the GPIO status, for which a template has no element.
+    GpioStatus,
     /// The layout has `{picc}`, but `SdmAccess::meta_read` is `None`. The error also occurs if the layout has no
     /// `{picc}`, but `SdmAccess::meta_read` is a key.
     MetaReadKey,
@@ -50,7 +51,8 @@ pub enum SettingsError {
     Options,
     /// An access right has a reserved value, or SDMFileRead grants free access.
     AccessRight,
-    /// SDMFileRead names no key, so the tag writes no MAC.
+    /// SDMFileRead names no key, so the tag writes no MAC. The error also occurs for a tag that signs its taps, because it
+    /// is unknown which offsets the answer to GetFileSettings has without this key.
     NoFileRead,
     /// The NDEF message in the file does not consist of exactly one short URI record, or the URI code of the record is
     /// above 04h.
@@ -113,8 +115,8 @@ impl fmt::Display for SettingsError {
         match self {
             Self::BufferTooSmall => f.write_str("the buffer is too small: 256 bytes for a file, 27 for settings"),
             Self::NoSdm => f.write_str("an NTAG 22x has no SDM settings"),
-            #[cfg(feature = "ecdsa")]
-            Self::EccKey => f.write_str("a layout with {sig} needs an ECC key, and no other layout has one"),
+            Self::EccKey => f.write_str("name an ECC key if the layout has {sig}, and only then"),
+            Self::GpioStatus => f.write_str("the settings mirror the GPIO status, for which a template has no element"),
             Self::MetaReadKey => f.write_str("name an SDMMetaRead key if the layout has {picc}, and only then"),
             Self::EncNotPinned => f.write_str("the length of {enc} is not pinned: use {enc:N}"),
             Self::MissingText(name) => write!(f, "there is no text for {{:{name}}}"),

@@ -4,10 +4,10 @@ use core::fmt::Write as _;
 
 use heapless::Vec;
 
-use super::access::{ASCII, Access, ENC_FILE_DATA, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID};
+use super::access::{ASCII, Access, ENC_FILE_DATA, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, UID};
 use super::error::SettingsError;
 use crate::sun::error::Field;
-use crate::sun::layout::{MAX_TEMPLATE, SdmLayout, mirror_chars};
+use crate::sun::layout::{MAX_TEMPLATE, SdmLayout, authenticator, mirror_chars};
 use crate::sun::ndef::UriRecord;
 use crate::sun::span::Span;
 use crate::sun::template::{FILE_HEADER, LayoutError};
@@ -33,7 +33,7 @@ type Template = Vec<u8, MAX_TEMPLATE>;
 #[derive(Default)]
 struct Settings {
     options: u8,
-    /// The positions of UID, counter, PICCData, tamper status, file data and MAC, in this order. An entry is `None` if
+    /// The positions of UID, counter, PICCData, tamper status, file data and MAC or signature, in this order. An entry is `None` if
     /// the tag does not have this mirror.
     places: [Option<Place>; 6],
     mac_input: Option<usize>,
@@ -53,6 +53,8 @@ impl SdmLayout {
     ///
     /// The settings do not contain the [`Scheme`], so the caller must pass `scheme`.
     ///
+    /// The settings of a tag that signs its taps name an ECC key. They must name an SDMFileRead key too.
+    ///
     /// The counter of a tag can be enabled but not mirrored (SDMReadCtrOffset FFFFFFh). The returned layout of such a
     /// tag has no `{ctr}`. [`sdm_settings`](Self::sdm_settings) cannot enable a counter that is not mirrored. It
     /// rejects an [`SdmAccess`] that makes this counter readable or sets a limit for it, even if this function returned
@@ -71,10 +73,6 @@ impl SdmLayout {
     ) -> Result<(Self, SdmAccess), SettingsError> {
         if scheme == Scheme::Suncmac {
             return Err(SettingsError::NoSdm);
-        }
-        #[cfg(feature = "ecdsa")]
-        if scheme.is_signed() {
-            return Err(SettingsError::EccKey);
         }
         let (settings, access) = Settings::read(scheme, file_settings)?;
         let mut template = Template::new();
@@ -116,10 +114,21 @@ impl Settings {
         if file_option & SDM_ON == 0 {
             return Err(SettingsError::SdmOff);
         }
-        let [options, ctr_ret, meta_and_file] = reader.take()?;
+        let [options, ecc_and_ctr, meta_and_file] = reader.take()?;
         let unknown = options & !(UID | READ_CTR | READ_CTR_LIMIT | ENC_FILE_DATA | TT_STATUS) != ASCII;
-        if unknown || file_option & !(SDM_ON | COMM_MODE) != 0 || ctr_ret >> 4 != NO_ACCESS {
+        if unknown || file_option & !(SDM_ON | COMM_MODE) != 0 {
             return Err(SettingsError::Options);
+        }
+        let ecc_key = match Access::read(ecc_and_ctr >> 4) {
+            Some(Access::Key(number)) => Some(number),
+            Some(Access::Never) => None,
+            Some(Access::Free) | None => return Err(SettingsError::Options),
+        };
+        if ecc_key.is_some() != scheme.is_signed() {
+            return Err(SettingsError::EccKey);
+        }
+        if scheme.is_signed() && options & TT_STATUS != 0 {
+            return Err(SettingsError::GpioStatus);
         }
         let right = |nibble| Access::read(nibble & 0x0F).ok_or(SettingsError::AccessRight);
         let meta_read = right(meta_and_file >> 4)?;
@@ -164,7 +173,7 @@ impl Settings {
             place(Field::PiccData, picc_data),
             place(Field::TtStatus, tt_status),
             place(Field::EncFileData, enc),
-            place(Field::SdmMac, mac),
+            place(authenticator(scheme), mac),
         ];
         // A MAC input that begins at the MAC is empty, so the template needs no `[[`.
         let mac_input = mac_input.filter(|from| Some(*from) != mac);
@@ -172,8 +181,8 @@ impl Settings {
             Access::Key(number) => Some(number),
             Access::Free | Access::Never => None,
         };
-        let ctr_ret = right(ctr_ret)?;
-        let access = SdmAccess { meta_read, file_read, ctr_ret, read_ctr_limit: limit };
+        let ctr_ret = right(ecc_and_ctr)?;
+        let access = SdmAccess { meta_read, file_read, ecc_key, ctr_ret, read_ctr_limit: limit };
         Ok((Self { options, places, mac_input, tt_at }, access))
     }
 

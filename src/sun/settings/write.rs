@@ -3,7 +3,8 @@
 use heapless::Vec;
 
 use super::access::{
-    ASCII, Access, ENC_FILE_DATA, FREE, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, TagTexts, UID,
+    ASCII, Access, ENC_FILE_DATA, FREE, KeyNumber, NO_ACCESS, READ_CTR, READ_CTR_LIMIT, SdmAccess, TT_STATUS, TagTexts,
+    UID,
 };
 use super::error::{CapturedName, SettingsError};
 use crate::sun::error::Field;
@@ -81,6 +82,7 @@ impl SdmLayout {
     /// let access = SdmAccess {
     ///     meta_read: Some(KeyNumber::Key2),
     ///     file_read: KeyNumber::Key1,
+    ///     ecc_key: None,
     ///     ctr_ret: Access::Key(KeyNumber::Key1),
     ///     read_ctr_limit: None,
     /// };
@@ -92,7 +94,7 @@ impl SdmLayout {
     ///
     /// # Errors
     /// Returns [`SettingsError`] for the same reasons as [`ndef_file`](Self::ndef_file), and in these cases:
-    /// - The layout has `{sig}`.
+    /// - `access.ecc_key` is `None`, but the layout has `{sig}`, or the reverse.
     /// - `access.meta_read` is a key, but the layout has no `{picc}`.
     /// - `access.meta_read` is `None`, but the layout has `{picc}`.
     /// - `access.ctr_ret` makes the counter readable, or `access.read_ctr_limit` sets a limit, but the layout does not
@@ -104,8 +106,7 @@ impl SdmLayout {
         texts: &TagTexts<'_>,
         out: &'b mut [u8],
     ) -> Result<&'b [u8], SettingsError> {
-        #[cfg(feature = "ecdsa")]
-        if self.scheme().is_signed() {
+        if self.scheme().is_signed() != access.ecc_key.is_some() {
             return Err(SettingsError::EccKey);
         }
         let (_, offsets) = self.lay_out(texts, None)?;
@@ -132,7 +133,8 @@ impl SdmLayout {
         let mut settings = Vec::<u8, MAX_SETTINGS>::new();
         // `MAX_SETTINGS` is enough for the longest settings, so `extend_from_slice` cannot fail.
         let mut put = |bytes: [u8; 3]| settings.extend_from_slice(&bytes).map_err(|_| SettingsError::BufferTooSmall);
-        put([options, NO_ACCESS << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
+        let ecc_key = access.ecc_key.map_or(NO_ACCESS, KeyNumber::get);
+        put([options, ecc_key << 4 | access.ctr_ret.nibble(), meta_read << 4 | access.file_read.get()])?;
         let enc_chars = offsets.enc.map(|_| offsets.enc_chars);
         let numbers = [
             offsets.uid,

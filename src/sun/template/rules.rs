@@ -120,7 +120,7 @@ impl SdmLayout {
     }
 
     /// Returns the length in bytes of an NDEF file that contains the shortest URL of this layout.
-    const fn shortest_file(&self) -> usize {
+    pub(crate) const fn shortest_file(&self) -> usize {
         let mut total = FILE_HEADER;
         let mut elements: &[LayoutElement] = &self.elements;
         while let [element, rest @ ..] = elements {

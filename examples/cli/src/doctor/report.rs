@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use suntap::SdmLayout;
 use suntap::diagnose::{Assumptions, Conclusion, Contents, Diagnosis, Explanation, KeyDerivation, KeySource};
 
-use super::signature::Checked;
 use crate::hex::upper;
 use crate::mode;
 use crate::style::{BAD, GOOD, MILD};
@@ -15,16 +14,9 @@ use crate::text::wrapped;
 /// Maximum number of characters of a line of a finding.
 const WIDTH: usize = 96;
 
-pub(super) fn text(
-    assumptions: &Assumptions<'_>,
-    diagnosis: &Diagnosis<'_>,
-    signature: Option<&Checked<'_>>,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub(super) fn text(assumptions: &Assumptions<'_>, diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}\n", assumptions.url)?;
-    let is_signed = signature.is_some_and(Checked::is_proof);
     let (style, conclusion) = match diagnosis.conclusion {
-        _ if is_signed => (GOOD, "The signature is right. This is a tap of an NTAG X DNA."),
         Conclusion::Healthy => (GOOD, "Healthy: the tap verifies."),
         Conclusion::Explained => (BAD, "The doctor found how this tap was made, and something is wrong."),
         Conclusion::Unexplained => (BAD, "Nothing that was tried explains this tap."),
@@ -41,15 +33,13 @@ pub(super) fn text(
         works(explanation, out)?;
     }
     if let Some(contents) = &diagnosis.contents {
-        says(contents, is_signed, out)?;
+        says(contents, out)?;
     }
-    if assumptions.keys.is_empty() && diagnosis.explanation.is_none() && signature.is_none() {
+    let is_alone = assumptions.keys.is_empty() && assumptions.public_key.is_none();
+    if is_alone && diagnosis.explanation.is_none() && !has(diagnosis, "ecc-signature") {
         writeln!(out, "\nNo key was given, so only the key of a new chip was tried. To try a key: --key NAME=@FILE")?;
     }
-    hints(diagnosis, signature.is_some(), out)?;
-    if let Some(signature) = signature {
-        signature.text(out)?;
-    }
+    hints(diagnosis, out)?;
     if !diagnosis.complete {
         let tried = diagnosis.tried;
         writeln!(out, "\nThe search stopped after the work of {tried} MACs. With fewer keys, it gets further.")?;
@@ -66,25 +56,31 @@ fn works(explanation: &Explanation<'_>, out: &mut impl Write) -> io::Result<()> 
     if let Some((_, source)) = &explanation.meta_key {
         writeln!(out, "  meta key  {source}")?;
     }
-    writeln!(out, "  file key  {}", explanation.file_key.1)
+    match &explanation.file_key {
+        Some((_, source)) => writeln!(out, "  file key  {source}"),
+        None => writeln!(out, "  signed    with the private key of the given public key"),
+    }
 }
 
 /// Writes which command helps with a finding.
-fn hints(diagnosis: &Diagnosis<'_>, is_checked: bool, out: &mut impl Write) -> io::Result<()> {
-    let has = |code: &str| diagnosis.findings().iter().any(|finding| finding.code() == code);
-    if has("offset-shift") {
+fn hints(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Result<()> {
+    if has(diagnosis, "offset-shift") {
         writeln!(out, "\nThe correct offsets: suntap layout 'TEMPLATE'")?;
     }
-    if has("ecc-signature") && !is_checked {
-        writeln!(out, "\nTo verify the signature, give the public key of the tag: --public-key HEX")?;
+    if has(diagnosis, "ecc-signature") {
+        writeln!(out, "\nTo verify the signature, give the public key of the tag: --public-key KEY")?;
     }
     for (_, source) in diagnosis.explanation.iter().flat_map(|explanation| &explanation.meta_key) {
         derivation(*source, out)?;
     }
-    match &diagnosis.explanation {
-        Some(explanation) => derivation(explanation.file_key.1, out),
-        None => Ok(()),
+    for (_, source) in diagnosis.explanation.iter().flat_map(|explanation| &explanation.file_key) {
+        derivation(*source, out)?;
     }
+    Ok(())
+}
+
+fn has(diagnosis: &Diagnosis<'_>, code: &str) -> bool {
+    diagnosis.findings().iter().any(|finding| finding.code() == code)
 }
 
 /// Writes the command that derives a key, if there is one.
@@ -113,12 +109,8 @@ fn derivation(source: KeySource<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Writes what the tap says.
-fn says(contents: &Contents, is_signed: bool, out: &mut impl Write) -> io::Result<()> {
-    let proof = match (contents.is_proven, is_signed) {
-        (true, _) => "",
-        (false, true) => " (proven by the signature; whether the tap is new is not checked)",
-        (false, false) => " (not proven: anybody may have made this up)",
-    };
+fn says(contents: &Contents, out: &mut impl Write) -> io::Result<()> {
+    let proof = if contents.is_proven { "" } else { " (not proven: anybody may have made this up)" };
     writeln!(out, "\nWhat it says{proof}:")?;
     if let Some(uid) = contents.uid {
         writeln!(out, "  UID       {uid}")?;
@@ -136,7 +128,7 @@ fn says(contents: &Contents, is_signed: bool, out: &mut impl Write) -> io::Resul
     Ok(())
 }
 
-pub(super) fn json(diagnosis: &Diagnosis<'_>, signature: Option<&Checked<'_>>, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn json(diagnosis: &Diagnosis<'_>, out: &mut impl Write) -> io::Result<()> {
     let findings: Vec<Value> = diagnosis
         .findings()
         .iter()
@@ -147,16 +139,15 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, signature: Option<&Checked<'_>>, o
             "template": explanation.layout.as_ref().map(SdmLayout::template),
             "mode": mode::name(explanation.scheme),
             "meta_key": explanation.meta_key.as_ref().map(|(_, source)| source.to_string()),
-            "file_key": explanation.file_key.1.to_string(),
+            "file_key": explanation.file_key.as_ref().map(|(_, source)| source.to_string()),
             "uid": explanation.uid.map(|uid| uid.to_string()),
             "ctr": explanation.ctr.map(suntap::SdmReadCtr::get),
         })
     });
-    let is_signed = signature.is_some_and(Checked::is_proof);
     let contents = diagnosis.contents.as_ref().map(|contents| {
         let data = Some(contents.file_data()).filter(|data| !data.is_empty());
         json!({
-            "proven": contents.is_proven || is_signed,
+            "proven": contents.is_proven,
             "uid": contents.uid.map(|uid| uid.to_string()),
             "ctr": contents.ctr.map(suntap::SdmReadCtr::get),
             "tamper": contents.tt_status.map(|status| status.escape_ascii().to_string()),
@@ -165,12 +156,11 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, signature: Option<&Checked<'_>>, o
         })
     });
     let verdict = match diagnosis.conclusion {
-        _ if is_signed => "signed",
         Conclusion::Healthy => "healthy",
         Conclusion::Explained => "explained",
         Conclusion::Unexplained => "unexplained",
     };
-    let mut report = json!({
+    let report = json!({
         "verdict": verdict,
         "findings": findings,
         "works": works,
@@ -178,8 +168,5 @@ pub(super) fn json(diagnosis: &Diagnosis<'_>, signature: Option<&Checked<'_>>, o
         "tried": diagnosis.tried,
         "complete": diagnosis.complete,
     });
-    if let (Some(signature), Some(fields)) = (signature, report.as_object_mut()) {
-        fields.insert("signature".into(), signature.to_json());
-    }
     writeln!(out, "{report}")
 }

@@ -58,6 +58,6 @@ fn heading(out: &mut impl Write, text: &str) -> io::Result<()> {
 /// Writes the diagnosis. Returns `true` if its first finding has the expected code.
 fn show(assumptions: &Assumptions<'_>, expected: &str, out: &mut impl Write) -> io::Result<bool> {
     let diagnosis = diagnose(assumptions);
-    report::text(assumptions, &diagnosis, None, out)?;
+    report::text(assumptions, &diagnosis, out)?;
     Ok(diagnosis.findings().first().is_some_and(|finding| finding.code() == expected))
 }

@@ -64,7 +64,8 @@ fn sdm_fields(sdm: &Sdm, scheme: Scheme, file: Option<&[u8]>, fields: &mut Vec<F
         NEVER => "no mirror of UID or counter (F)".to_owned(),
         key => format!("PICCData under {}", access(key)),
     };
-    let rights = format!("meta read: {meta}; file read: {}; counter: {}", access(file_read), access(ctr));
+    let ecc_key = if sdm.ecc_key() == NEVER { String::new() } else { format!("; ECC key: {}", access(sdm.ecc_key())) };
+    let rights = format!("meta read: {meta}; file read: {}; counter: {}{ecc_key}", access(file_read), access(ctr));
     fields.push(field("SDMOptions", &[sdm.options], names.join(", ")));
     fields.push(field("SDMAccessRights", &sdm.rights, rights));
     for (number, value) in &sdm.numbers {

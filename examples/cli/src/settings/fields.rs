@@ -1,4 +1,5 @@
-//! The fields of the settings. Source: NT4H2421Gx §10.7.1, Tables 69 and 73.
+//! The fields of the settings. Source: NT4H2421Gx §10.7.1, Tables 69 and 73; NXP/nxmw v02.07.00, `nx_ChangeFileSettings`,
+//! for the ECC key of NTAG X DNA.
 
 use suntap::Scheme;
 
@@ -56,6 +57,7 @@ impl Number {
             Self::PiccData if scheme == Scheme::Lrp => Some(("PICCData", 48)),
             Self::PiccData => Some(("PICCData", 32)),
             Self::TtStatus => Some(("TTStatus", 2)),
+            Self::Mac if scheme == Scheme::Ecdsa => Some(("signature", 128)),
             Self::Mac => Some(("SDMMAC", 16)),
             Self::MacInput | Self::Enc | Self::EncLength | Self::Limit => None,
         }
@@ -158,6 +160,12 @@ impl Sdm {
         high & 0x0F
     }
 
+    /// Returns the number of the ECC key of a tag that signs its taps. On other tags, this part is reserved.
+    pub(super) fn ecc_key(&self) -> u8 {
+        let [low, _] = self.rights;
+        low >> 4
+    }
+
     pub(super) fn ctr_ret(&self) -> u8 {
         let [low, _] = self.rights;
         low & 0x0F
@@ -167,15 +175,16 @@ impl Sdm {
     fn announced(&self) -> Vec<Number> {
         let plain = self.meta_read() == FREE;
         let encrypted = !matches!(self.meta_read(), FREE | NEVER);
-        let has_mac = self.file_read() != NEVER;
+        let has_file_read = self.file_read() != NEVER;
+        let has_mac = has_file_read || self.ecc_key() != NEVER;
         let numbers = [
             (Number::Uid, plain && self.has(UID)),
             (Number::ReadCtr, plain && self.has(READ_CTR)),
             (Number::PiccData, encrypted),
             (Number::TtStatus, self.has(TT_STATUS)),
             (Number::MacInput, has_mac),
-            (Number::Enc, has_mac && self.has(ENC_FILE_DATA)),
-            (Number::EncLength, has_mac && self.has(ENC_FILE_DATA)),
+            (Number::Enc, has_file_read && self.has(ENC_FILE_DATA)),
+            (Number::EncLength, has_file_read && self.has(ENC_FILE_DATA)),
             (Number::Mac, has_mac),
             (Number::Limit, self.has(READ_CTR_LIMIT)),
         ];

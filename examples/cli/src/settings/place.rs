@@ -19,6 +19,7 @@ fn expected(layout: &SdmLayout, texts: &TagTexts<'_>) -> Result<Sdm, SettingsErr
     let access = SdmAccess {
         meta_read: layout.has(Field::PiccData).then_some(KeyNumber::Key0),
         file_read: KeyNumber::Key0,
+        ecc_key: layout.has(Field::Signature).then_some(KeyNumber::Key0),
         ctr_ret: Access::Never,
         read_ctr_limit: None,
     };

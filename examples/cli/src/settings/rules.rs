@@ -1,4 +1,5 @@
-//! The rules of the chip. Sources: NT4H2421Gx §9.3.3 to §9.3.7, §10.7.1, Tables 10, 11, 69, 71 and 73.
+//! The rules of the chip. Sources: NT4H2421Gx §9.3.3 to §9.3.7, §10.7.1, Tables 10, 11, 69, 71 and 73; NXP/nxmw v02.07.00,
+//! `nx_ChangeFileSettings`, for a tag that signs its taps.
 
 use suntap::Scheme;
 
@@ -27,7 +28,7 @@ pub(super) fn broken(settings: &FileSettings, scheme: Scheme) -> Faults {
     }
     if let Some(sdm) = &settings.sdm {
         shape(sdm, &mut require);
-        rights(sdm, &mut require);
+        rights(sdm, scheme, &mut require);
         offsets(sdm, size(settings), scheme, &mut require);
         encryption(sdm, &mut require);
     }
@@ -54,16 +55,28 @@ fn shape(sdm: &Sdm, require: &mut impl FnMut(bool, &str)) {
     require(sdm.rest.is_empty() || sdm.missing.is_some(), more);
 }
 
-fn rights(sdm: &Sdm, require: &mut impl FnMut(bool, &str)) {
-    let [low, _] = sdm.rights;
-    require(low >> 4 == NEVER, "SDMAccessRights has a reserved part, bits 7 to 4, that must be F");
+fn rights(sdm: &Sdm, scheme: Scheme, require: &mut impl FnMut(bool, &str)) {
+    if scheme == Scheme::Ecdsa {
+        let is_key = matches!(sdm.ecc_key(), 0..=4);
+        require(is_key, "SDMAccessRights must have the number of an ECC key, 0 to 4, in bits 7 to 4");
+        require(!sdm.has(TT_STATUS), "SDMOptions bit 3 mirrors the GPIO status, for which a template has no element");
+    } else {
+        let is_reserved = sdm.ecc_key() == NEVER;
+        require(
+            is_reserved,
+            "SDMAccessRights has a reserved part, bits 7 to 4, that must be F, or a key with --mode ecdsa",
+        );
+    }
     for (name, nibble) in
         [("SDMMetaRead", sdm.meta_read()), ("SDMFileRead", sdm.file_read()), ("SDMCtrRet", sdm.ctr_ret())]
     {
         require(is_valid(nibble), &format!("{name} has the value {}", access(nibble)));
     }
     require(sdm.file_read() != FREE, "SDMFileRead must name a key: it cannot be free (E)");
-    require(sdm.file_read() != NEVER, "SDMFileRead is F: the tag writes no MAC, so no tap can be verified");
+    require(
+        sdm.file_read() != NEVER || scheme == Scheme::Ecdsa,
+        "SDMFileRead is F: the tag writes no MAC, so no tap can be verified",
+    );
     let mirrored = sdm.has(UID) || sdm.has(READ_CTR);
     require(mirrored || sdm.meta_read() == NEVER, "SDMMetaRead must be F, because neither UID nor counter is mirrored");
     require(

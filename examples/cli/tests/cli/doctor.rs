@@ -176,16 +176,33 @@ const PUBLIC_KEY: &str = "04A17C02DAB2E67FD77DB3B7C5956858420BF43D47632F89FA9616
 /// Source: NXP's middleware nxmw v02.07.00, a recorded tap of an NTAG X DNA.
 #[test]
 fn a_signature_is_verified_with_the_public_key() {
-    assert_eq!(doctor_json(&[SIGNED]).0, 1, "without the key, nothing is proven");
-    let (code, report) = doctor_json(&[SIGNED, "--public-key", PUBLIC_KEY]);
-    assert_eq!((code, report["verdict"].as_str(), codes(&report)), (0, Some("signed"), vec!["ecc-signature"]));
-    let covered = "04260471C88990&c=0000E2&s=";
-    assert_eq!(report["signature"], json!({ "verified": true, "covers": covered, "proof": true }));
-    let (_, text, _) = doctor(&[SIGNED, "--public-key", &PUBLIC_KEY[2..]]);
-    assert!(text.contains("Verified: the signature is right.") && text.contains(covered), "{text}");
+    let (code, report) = doctor_json(&[SIGNED]);
+    assert_eq!((code, codes(&report)), (1, vec!["ecc-signature"]), "without the key, nothing is proven");
+    let text = doctor(&[SIGNED]).1;
+    assert!(text.contains("--public-key KEY") && !text.contains("No key was given"), "{text}");
+    let key = ["--mode", "ecdsa", "--public-key", PUBLIC_KEY];
+    let with_key = |args: &[&str]| doctor_json(&[args, &key[..]].concat());
+    let (code, report) = with_key(&[SIGNED]);
+    assert_eq!((code, report["verdict"].as_str(), codes(&report)), (0, Some("healthy"), vec![]));
+    let template = "https://ntag.nxp.com/xdna?m=[[{uid}&c={ctr}&s={sig}";
+    assert_eq!((&report["works"]["template"], &report["works"]["mode"]), (&json!(template), &json!("ecdsa")));
+    assert_eq!((&report["works"]["file_key"], &report["contents"]["proven"]), (&Value::Null, &json!(true)));
+    let (code, report) = with_key(&[SIGNED, "--template", "https://ntag.nxp.com/xdna?[[m={uid}&c={ctr}&s={sig}"]);
+    assert_eq!((code, codes(&report)), (1, vec!["signature-input"]));
+    assert_eq!(report["works"]["template"], template);
+    let mac = ["--template", "https://ntag.nxp.com/xdna?m=[[{uid}&c={ctr}&s={mac}", "--public-key", PUBLIC_KEY];
+    assert_eq!(codes(&doctor_json(&[&[SIGNED], &mac[..]].concat()).1), ["mode"]);
     let forged = SIGNED.replace("0000E2", "0000E3");
-    let (code, report) = doctor_json(&[&forged, "--public-key", PUBLIC_KEY]);
-    assert_eq!((code, &report["signature"]["verified"]), (1, &json!(false)));
+    let (code, report) = with_key(&[&forged]);
+    assert_eq!((code, codes(&report), &report["contents"]["proven"]), (1, vec!["signature-key"], &json!(false)));
+    let (code, report) = doctor_json(&[PLAIN, "--template", template, "--mode", "ecdsa"]);
+    assert_eq!((code, codes(&report)[0]), (1, "mode"), "the tag writes a MAC");
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key.txt");
+    std::fs::write(&file, PUBLIC_KEY).unwrap();
+    let (code, text, _) = doctor(&[SIGNED, "--public-key", &format!("@{}", file.display())]);
+    assert!(code == 0 && text.contains("signed    with the private key of the given public key"), "{text}");
     let (code, _, error) = doctor(&[SIGNED, "--public-key", "04A1"]);
     assert!(code == 2 && error.contains("P-256"), "{error}");
 }

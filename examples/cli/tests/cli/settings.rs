@@ -206,3 +206,38 @@ fn invalid_input_is_rejected() {
         assert_rejected(&[&["settings"], args].concat(), "0G");
     }
 }
+
+/// The settings of the recorded taps of an NTAG X DNA. Source: NXP/nxmw v02.07.00, `demos/nx/sdm/sdm_apps`.
+#[test]
+fn settings_of_a_tag_that_signs_name_an_ecc_key() {
+    let command = "4000E0C100E11B00002C00001B0000350000";
+    let template = "https://ntag.nxp.com/xdna?m=[[{uid}&c={ctr}&s={sig}";
+    let ecdsa = ["--command", "--mode", "ecdsa"];
+    let ran = settings(&[&[command, "--template", template], &ecdsa[..]].concat());
+    assert_eq!((ran.code, &*ran.err), (0, ""), "{}", ran.out);
+    for shown in ["ECC key: key 0", "SDMMACOffset       350000  53 (35h)", &format!("The tag writes  {template}")] {
+        assert!(ran.out.contains(shown), "{shown}: {}", ran.out);
+    }
+    let layout = ["layout", template, "--mode", "ecdsa", "--file-read", "1", "--ctr-ret", "0", "--json"];
+    assert_eq!(suntap(&layout, "").json()["change_file_settings"], command);
+
+    let faults = |settings: &str, args: &[&str]| judged(&[&[settings], args].concat()).1;
+    assert!(faults(command, &["--command"]).contains("bits 7 to 4, that must be F, or a key with --mode ecdsa"));
+    assert!(faults(&command.replace("C100E1", "C1F0E1"), &ecdsa).contains("number of an ECC key"));
+    let gpio = command.replace("C100E11B00002C0000", "C900E11B00002C0000680000");
+    assert!(faults(&gpio, &ecdsa).contains("GPIO status"));
+    assert!(faults(&command.replace("C100E1", "C100EF"), &ecdsa).contains("SDMFileRead names no key"));
+}
+
+#[test]
+fn the_chip_is_checked() {
+    let template = "https://a.b/?m=[[{uid}x{ctr}&t={tt}&c={mac}";
+    let layout = suntap(&["layout", template, "--json"], "").json();
+    let command = layout["change_file_settings"].as_str().unwrap();
+    let faults = |chip: &str| judged(&["--command", command, "--template", template, "--chip", chip]);
+    assert_eq!(faults("ntag424tt").0, 0);
+    assert_eq!(faults("ntag424").1, "NTAG 424 DNA: the chip cannot mirror TTStatus");
+    assert_eq!(faults("ntag223").1, "NTAG 223 DNA: the chip does not have the scheme aes");
+    let ran = settings(&[ANSWER, "--chip", "ntag999"]);
+    assert!(ran.code == 2 && ran.err.contains("(one of: ntag424, ntag424tt, ntagx"), "{}", ran.err);
+}

@@ -118,6 +118,7 @@ proptest! {
         let access = SdmAccess {
             meta_read: template.contains("{picc").then(|| KeyNumber::new(meta).unwrap()),
             file_read: KeyNumber::new(file).unwrap(),
+            ecc_key: None,
             ctr_ret,
             read_ctr_limit: None,
         };
