@@ -4,17 +4,15 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{
-    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition, WriteTransaction,
-};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
 use suntap::CounterId;
 use tokio::sync::mpsc;
 
+use super::Log;
 use super::{
-    DAMAGED, DOCUMENTS, Embedded, MARKS, StoreError, Text, as_mark, columns, existing, file_error, guarded, quietly,
-    raised, verified,
+    DAMAGED, DOCUMENTS, Embedded, MARKS, StoreError, as_mark, columns, existing, file_error, guarded, quietly, raised,
+    verified,
 };
-use super::{Log, format, large};
 use crate::store::snapshot::{Batch, Record, Source};
 use crate::store::{Options, Stream};
 
@@ -95,13 +93,6 @@ impl Embedded {
         let length = || path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
         let before = length();
         alone(path, options, |database| {
-            // Documents that are written again get new checksums of their pages, which would hide that they are damaged.
-            database.check_integrity()?;
-            format::migrate(database)?;
-            large::undo(database)?;
-            let transaction = database.begin_write()?;
-            fill_pages(&transaction)?;
-            transaction.commit()?;
             // Each call ends when it cannot move any page. The pages that it freed may let the next one move more.
             while database.compact()? {}
             // Also corrects the record of free space, which `redb` does not leave as it would be built anew.
@@ -119,33 +110,6 @@ impl Embedded {
     pub fn check_integrity(path: &Path, options: Options) -> Result<(), StoreError> {
         alone(path, options, |database| database.check_integrity().map(drop).map_err(Into::into))
     }
-}
-
-/// Writes all documents again, so that they fill their pages. `redb` splits a full page in the middle, so pages are half full after
-/// documents came in the order of their keys. Here, some of the documents come first and leave half-full pages, and the others fill these.
-fn fill_pages(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    const OLD: TableDefinition<'_, &str, Text> = TableDefinition::new("documents_old");
-    // With 5 of 9, pages become 9/10 full.
-    const FIRST: usize = 5;
-    const OF: usize = 9;
-    transaction.rename_table(DOCUMENTS, OLD)?;
-    {
-        let old = transaction.open_table(OLD)?;
-        let mut documents = transaction.open_table(DOCUMENTS)?;
-        for is_first in [true, false] {
-            for (number, entry) in old.iter()?.enumerate() {
-                let (key, text) = entry?;
-                if text.value().is_empty() {
-                    return Err(StoreError::Document(key.value().into()));
-                }
-                if (number.wrapping_rem(OF) < FIRST) == is_first {
-                    documents.insert(key.value(), text.value())?;
-                }
-            }
-        }
-    }
-    transaction.delete_table(OLD)?;
-    Ok(())
 }
 
 /// Runs `work` on a data file that nobody has open.
