@@ -29,6 +29,9 @@ use crate::registry::document::Derivation;
 #[derive(Clone)]
 pub struct Secrets(Arc<Contents>);
 
+/// How many bytes of the stack are overwritten after secrets were parsed.
+const STACK: usize = 64 * 1024;
+
 /// What [`Secrets`] gives access to.
 pub struct Contents {
     /// The keys of the hashes by which API keys and tokens are found. New ones are hashed with the first; each of them finds existing
@@ -76,6 +79,15 @@ impl Secrets {
     /// # Errors
     /// Returns an error if the text is not in this format. The error names the secret and does not repeat it.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let parsed = Self::parse_apart(text);
+        // Keys are copied while they are parsed and moved.
+        zeroize::zeroize_stack::<STACK>();
+        parsed
+    }
+
+    /// Its stack frame, and those of all functions that it calls, are below that of the caller.
+    #[inline(never)]
+    fn parse_apart(text: &str) -> anyhow::Result<Self> {
         // The message of serde could repeat a value.
         let text: Text = serde_json::from_str(text.trim_start_matches('\u{FEFF}')).map_err(|error| {
             anyhow!("line {}, column {}: not in the format of a secrets file", error.line(), error.column())
