@@ -85,7 +85,7 @@ impl Secrets {
         parsed
     }
 
-    /// Its stack frame, and those of all functions that it calls, are below that of the caller.
+    /// Not inlined, so that its copies of keys are in the part of the stack that the caller overwrites.
     #[inline(never)]
     fn parse_apart(text: &str) -> anyhow::Result<Self> {
         // The message of serde could repeat a value.

@@ -18,8 +18,7 @@ const DEFLATED: u8 = 1;
 /// It must never change, because stored documents need it. A better one needs another first byte.
 const DICTIONARY: &[u8] = br#"{"id":"name":"account":"needsToken":false,"state":"inactive"}"rules":{"groups":[{"rules":["authentication","scan count < "tamper != CC"],"response":"Pass"}],"default":"Fail"},"extendedData":[{"name":"","value":"","inResponse":true}],"metadata":{"layout":{"mode":"lrp","template":"https://"path":"number":"cuid":"{"derived":{"an10922":{"meta":"","master":"","suffix":"","epoch":0}}},"counter":"{"sealed":{"sealed":"","epoch":0}},"counter":"{"tag":{"organisation":1,"batch":"","xuid":"","uid":"04","state":"active","keys":{"source":{"held":{"sealed":"0123456789ABCDEF","hasMeta":false}},"counter":""},"tamper":false}}"#;
 
-/// Texts that are shorter are stored as they are: compression would gain little, and these documents are read for each tap by another
-/// name.
+/// Texts with fewer bytes than this are stored as they are, because compression would gain little.
 const SHORT: usize = 64;
 
 thread_local! {
