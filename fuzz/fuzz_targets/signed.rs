@@ -65,7 +65,7 @@ fuzz_target!(|input: Input| {
     for (number, (uid, key)) in made.tags.iter().enumerate() {
         let mut counters = MemoryCounters::<2>::new();
         let mut admit = |text: &str| {
-            let key = key.clone();
+            let key = *key;
             if made.layout.has(Field::PiccData) {
                 let verifier = Verifier::new(&made.layout, SdmMetaReadKey::FACTORY, key).unwrap();
                 verifier.admit(text, &mut counters, None).map(|tap| (tap.uid(), tap.ctr().get())).ok()
