@@ -7,7 +7,7 @@ case $destination in /*) ;; *) destination=$PWD/$destination ;; esac
 cd "$(dirname "$0")/../../.."
 binary=${SUNTAP_BINARY:-}
 if [ -z "$binary" ]; then
-    cargo build --locked --profile deploy -p suntap-server --features accel
+    cargo build --locked --profile deploy -p suntap-server
     binary=${CARGO_TARGET_DIR:-target}/deploy/suntap-server
 fi
 install -D -m 0755 "$binary" "$destination/usr/bin/suntap-server"
