@@ -60,6 +60,7 @@ pub use sun::layout::SdmLayout;
 pub use sun::mac::SdmMac;
 pub use sun::message::SunMessage;
 pub use sun::presented::Presented;
+pub use sun::proof::FreshProof;
 pub use sun::received::Mirrors;
 pub use sun::settings::{Access, CapturedName, KeyNumber, SdmAccess, SettingsError, TagTexts};
 pub use sun::tamper::{TagTamper, TtStatus};

@@ -109,8 +109,8 @@
 //!
 //! ```compile_fail,E0451
 //! # use suntap::*;
-//! fn forge<'a>(message: SunMessage<'a>, ctr: SdmReadCtr, now: Mark) -> FreshTap<'a> {
-//!     FreshTap { message, ctr, previous: None, now }
+//! fn forge<'a>(message: SunMessage<'a>, ctr: SdmReadCtr, id: CounterId, now: Mark) -> FreshTap<'a> {
+//!     FreshTap { message, ctr, id, previous: None, now }
 //! }
 //! ```
 
@@ -127,6 +127,7 @@ pub mod ntag22x;
 mod parse;
 pub(crate) mod picc;
 pub(crate) mod presented;
+pub(crate) mod proof;
 pub(crate) mod received;
 pub mod session;
 pub(crate) mod settings;

@@ -104,7 +104,8 @@ impl<'a> Examined<'a> {
         at: Option<UnixMillis>,
     ) -> (SunMessage<'a>, Result<Verdict, S::Error>) {
         let advance = counters.advance(&self.counter, self.tap.ctr(), at).await;
-        (self.tap.into_message(), advance.map(|advance| self.values.verdict(advance)))
+        let Self { tap, values, counter } = self;
+        (tap.into_message(), advance.map(|advance| values.verdict(counter, advance)))
     }
 }
 

@@ -5,8 +5,9 @@ use core::fmt;
 use super::record::Level;
 use crate::counter::Advance;
 use crate::sun::error::{Malformed, write_replayed};
+use crate::sun::proof::FreshProof;
 use crate::sun::tamper::TtStatus;
-use crate::value::{Mark, SdmReadCtr, Uid};
+use crate::value::{CounterId, Mark, SdmReadCtr, Uid};
 
 /// The values of a verified tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,13 @@ pub struct Accepted {
     pub previous: Option<Mark>,
     /// The mark in the counter store after this tap.
     pub now: Mark,
+    proof: FreshProof,
+}
+
+impl From<&Accepted> for FreshProof {
+    fn from(accepted: &Accepted) -> Self {
+        accepted.proof
+    }
 }
 
 /// Why the service refused a tap. The service stops at the first check that fails.
@@ -105,10 +113,13 @@ pub enum Failure<R, S> {
 }
 
 impl TapValues {
-    /// Converts the result of the counter store into a verdict.
-    pub(super) fn verdict(self, advance: Advance) -> Verdict {
+    /// Converts the result of the counter store into a verdict. `counter` is the id of the counter.
+    pub(super) fn verdict(self, counter: CounterId, advance: Advance) -> Verdict {
         match advance.checked(self.ctr) {
-            Advance::Advanced { previous, now } => Verdict::Fresh(Accepted { tap: self, previous, now }),
+            Advance::Advanced { previous, now } => {
+                let proof = FreshProof::new(counter, self.ctr, self.uid, self.tamper);
+                Verdict::Fresh(Accepted { tap: self, previous, now, proof })
+            }
             Advance::Stale { stored } => Verdict::Refused(Refusal::Replayed { tap: self, stored }),
         }
     }

@@ -31,7 +31,7 @@ pub enum TagTamper {
 }
 
 impl TtStatus {
-    pub(super) fn new(perm: u8, curr: u8, authenticated: bool) -> Self {
+    pub(crate) fn new(perm: u8, curr: u8, authenticated: bool) -> Self {
         Self { perm, curr, authenticated }
     }
 

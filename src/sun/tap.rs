@@ -255,7 +255,9 @@ impl<'a> VerifiedTap<'a> {
 
     fn conclude<E>(self, advance: Advance) -> Result<FreshTap<'a>, CommitError<E>> {
         match advance.checked(self.ctr) {
-            Advance::Advanced { previous, now } => Ok(FreshTap { message: self.message, ctr: self.ctr, previous, now }),
+            Advance::Advanced { previous, now } => {
+                Ok(FreshTap { message: self.message, ctr: self.ctr, id: self.id, previous, now })
+            }
             Advance::Stale { stored } => Err(CommitError::Replayed { ctr: self.ctr, stored }),
         }
     }
@@ -266,6 +268,7 @@ impl<'a> VerifiedTap<'a> {
 pub struct FreshTap<'a> {
     message: SunMessage<'a>,
     ctr: SdmReadCtr,
+    id: CounterId,
     previous: Option<Mark>,
     now: Mark,
 }
@@ -287,6 +290,12 @@ impl<'a> FreshTap<'a> {
     #[must_use]
     pub fn message(&self) -> &SunMessage<'a> {
         &self.message
+    }
+
+    /// Returns the id under which the store keeps the counter, like [`VerifiedTap::counter_id`].
+    #[must_use]
+    pub fn counter_id(&self) -> CounterId {
+        self.id
     }
 
     /// Returns the [`Mark`] of this tap. A mark is a record in the counter store: the counter, the time and the number

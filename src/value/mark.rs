@@ -1,5 +1,7 @@
 //! Defines the record that a counter store keeps for a tag.
 
+use core::time::Duration;
+
 use super::ctr::SdmReadCtr;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, from the caller's clock.
@@ -17,6 +19,12 @@ impl UnixMillis {
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
+    }
+
+    /// Returns the time that is later by `duration`, in whole milliseconds. The result stops at the last time.
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        Self(u64::try_from(duration.as_millis()).map_or(u64::MAX, |millis| self.0.saturating_add(millis)))
     }
 }
 
