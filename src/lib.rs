@@ -36,6 +36,8 @@ pub mod platform;
 #[cfg(feature = "serde")]
 mod serde;
 pub mod sun;
+#[cfg(feature = "token")]
+pub mod token;
 mod value;
 mod verifier;
 

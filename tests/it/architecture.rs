@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("identify", &["sun"]),
     ("verifier", &["identify", "kdf"]),
     ("platform", &["verifier"]),
+    ("token", &["sun"]),
     ("serde", &["sun", "kdf"]),
     ("certificate", &["key"]),
     // Tools, which nothing imports.

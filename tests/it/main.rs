@@ -51,6 +51,8 @@ mod service;
 mod service_ecdsa;
 mod settings;
 mod states;
+#[cfg(feature = "token")]
+mod token;
 #[cfg(all(feature = "dialects", feature = "emulator", feature = "lrp", feature = "sdm-backend"))]
 mod types;
 mod vectors;

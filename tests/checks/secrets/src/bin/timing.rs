@@ -1,13 +1,18 @@
 //! Measures whether time depends on keys, with dudect (Welch's t-test). It compares a fixed key with random keys, or
 //! values that differ early with values that differ late. |t| below 5 shows no difference, |t| above 10 shows one.
 
+use core::time::Duration;
 use std::hint::black_box;
 
 use dudect_bencher::{BenchRng, Class, CtRunner, ctbench_main};
 use rand::{Rng, RngExt as _};
 use suntap::lrp::Lrp;
 use suntap::sun::session::MacKey;
-use suntap::{MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid, sdm_layout};
+use suntap::token::{self, Grant, TokenError, TokenKey};
+use suntap::{
+    MasterKey, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid, UnixMillis,
+    sdm_layout,
+};
 
 const SAMPLES: usize = 200_000;
 
@@ -106,6 +111,31 @@ fn forged(runner: &mut CtRunner, rng: &mut BenchRng) {
     });
 }
 
+/// Verifies a token whose MAC is wrong in the first or the last byte.
+fn forged_token(runner: &mut CtRunner, rng: &mut BenchRng) {
+    let keys = [TokenKey::from_bytes(1, [0x3C; 16])];
+    let file = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
+    let session = MacKey::derive(&file, Some(Uid::from_bytes([4; 7])), SdmReadCtr::new(7)).unwrap();
+    let mac: String =
+        SdmMac::truncate(&session.cmac(&[])).as_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
+    let url = format!("https://a.b/?u=04040404040404&n=000007&c={mac}");
+    let make = |class, rng: &mut BenchRng| {
+        let tap = LAYOUT.parse(&url).unwrap().read_plain().unwrap().verify(&file).unwrap();
+        let fresh = tap.commit(&mut MemoryCounters::<2>::new(), None).unwrap();
+        let issued_at = UnixMillis::new(rng.random::<u64>() >> 20);
+        let token = keys[0].mint(&fresh, &Grant::new("page", issued_at, Duration::from_secs(1)));
+        // The MAC is the last 16 of 66 bytes. Its first byte ends in character 67, counted from 0, and its last is in 87.
+        let mut text = token.to_string().into_bytes();
+        let at = if matches!(class, Class::Left) { 67 } else { 87 };
+        text[at] = if text[at] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(text).unwrap()
+    };
+    let now = UnixMillis::new(0);
+    measure(runner, rng, SAMPLES, make, |text: &String| {
+        token::verify(text, &keys, "page", now, Duration::ZERO) == Err(TokenError::NotAuthentic)
+    });
+}
+
 /// The control, which must show a difference: a comparison that stops at the first byte that differs.
 fn early_return(runner: &mut CtRunner, rng: &mut BenchRng) {
     let make = |class, rng: &mut BenchRng| {
@@ -119,4 +149,4 @@ fn early_return(runner: &mut CtRunner, rng: &mut BenchRng) {
     });
 }
 
-ctbench_main!(mac_compare, key_parse, cmac, lrp, lrp_meta_key, forged, early_return);
+ctbench_main!(mac_compare, key_parse, cmac, lrp, lrp_meta_key, forged, forged_token, early_return);

@@ -5,6 +5,7 @@
 //! `valgrind` runs the computations that must not be reported. `valgrind disclosed` also runs those that branch on a
 //! secret because their result discloses it. `valgrind leak` runs a table lookup that must be reported.
 
+use core::time::Duration;
 use std::process::ExitCode;
 
 use suntap::kdf::ecode::{self, ECode, SealedKeys, ServerSecret, TagContext};
@@ -14,7 +15,11 @@ use suntap::lrp::Lrp;
 use suntap::platform::ApiKeySecret;
 use suntap::sun::ntag22x;
 use suntap::sun::session::{EncKey, MacKey};
-use suntap::{IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid};
+use suntap::token::{Grant, TOKEN_CHARS, TokenKey};
+use suntap::{
+    IssuerKey, MasterKey, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SdmReadCtr, Uid,
+    UnixMillis,
+};
 
 unsafe extern "C" {
     fn make_secret(bytes: *const u8, len: usize);
@@ -101,6 +106,18 @@ fn main() -> ExitCode {
     let silent =
         ntag22x::suncmac(&SdmFileReadKey::from_bytes(key), uid, ctr.unwrap(), None).expect("the key is unprepared");
     right += u32::from(public(silent) != [0; 16]);
+    let token_key = TokenKey::from_bytes(1, key);
+    let layout = SdmLayout::new(Scheme::Aes, "https://a.b/?u={uid}&n={ctr}&c={mac}").unwrap();
+    let file = SdmFileReadKey::FACTORY.prepare(Scheme::Aes);
+    let session = MacKey::derive(&file, Some(uid), ctr).unwrap();
+    let mac: String =
+        SdmMac::truncate(&session.cmac(&[])).as_bytes().iter().map(|byte| format!("{byte:02X}")).collect();
+    let url = format!("https://a.b/?u={uid}&n={:06X}&c={mac}", ctr.unwrap().get());
+    let tap = layout.parse(&url).unwrap().read_plain().unwrap().verify(&file).unwrap();
+    let fresh = tap.commit(&mut MemoryCounters::<2>::new(), None).unwrap();
+    let token = token_key.mint(&fresh, &Grant::new("page", UnixMillis::new(0), Duration::from_secs(1)));
+    let text: [u8; TOKEN_CHARS] = token.as_str().as_bytes().try_into().unwrap();
+    right += u32::from(public(text) != [0; TOKEN_CHARS]);
     // Plaintexts are chosen by nibbles of what is secret as well: the chain of a CMAC.
     let lrp = Lrp::new(&key, 0);
     let mut blocks = [secret([0x5A; 16]); 3];
@@ -108,6 +125,6 @@ fn main() -> ExitCode {
     lrp.encrypt(&mut encrypt_counter, &mut blocks);
     lrp.decrypt(&mut decrypt_counter, &mut blocks);
     right += u32::from(public(blocks[2]) == [0x5A; 16]);
-    println!("{right} of 31");
-    if right == 31 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{right} of 32");
+    if right == 32 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,0 +1,132 @@
+//! The keys that sign tokens: minting and verifying.
+
+use core::fmt;
+use core::time::Duration;
+
+use subtle::ConstantTimeEq as _;
+use zeroize::ZeroizeOnDrop;
+
+use super::claims::Claims;
+use super::content::{AudienceId, Content, TapToken};
+use super::error::TokenError;
+use super::grant::Grant;
+use crate::cipher::{Block, Cmac, Secret, chunks};
+use crate::sun::proof::FreshProof;
+use crate::value::{CounterId, ParseError, UnixMillis, hex};
+
+/// The first bytes of the messages for which a key computes CMACs. The content of a token begins with its version, which
+/// is 10 or more.
+const AUDIENCE: u8 = 0x01;
+const USE: u8 = 0x02;
+
+/// A key that signs tokens and verifies them. It has 16 bytes and a number, which a token contains.
+///
+/// To replace a key, verify with the old one and the new one, mint with the new one, and remove the old one when its
+/// tokens have expired. Do not give two keys the same number.
+///
+/// The key is wiped on drop, and `Debug` does not show it.
+pub struct TokenKey {
+    number: u8,
+    cmac: Secret<Cmac>,
+}
+
+impl TokenKey {
+    /// Creates a key from its number and its 16 bytes. The bytes must be random, and have no other use.
+    #[must_use]
+    pub fn from_bytes(number: u8, bytes: [u8; 16]) -> Self {
+        let bytes = Secret(bytes);
+        Self { number, cmac: Cmac::prepare(&bytes.0) }
+    }
+
+    /// Reads a key from 32 hexadecimal digits in upper or lower case, in constant time.
+    ///
+    /// # Errors
+    /// Returns [`ParseError`] if the length is not 32 or a character is not a hexadecimal digit. The error contains no
+    /// part of the text.
+    pub fn from_hex(number: u8, text: &str) -> Result<Self, ParseError> {
+        hex::decode(text.as_bytes()).map(|bytes| Self::from_bytes(number, bytes))
+    }
+
+    /// Returns the number of the key.
+    #[must_use]
+    pub fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// Mints a token for a fresh tap, for example a [`&FreshTap`](crate::FreshTap).
+    #[must_use]
+    pub fn mint(&self, tap: impl Into<FreshProof>, grant: &Grant<'_>) -> TapToken {
+        let tap = tap.into();
+        let content = Content {
+            key: self.number,
+            counter_id: tap.counter_id(),
+            ctr: tap.ctr(),
+            uid: tap.uid().filter(|_| grant.uid),
+            tamper: tap.tamper().filter(|_| grant.tamper),
+            audience: self.audience_id(grant.audience),
+            issued_at: grant.issued_at,
+            expires_at: grant.expires_at,
+        };
+        let bytes = content.to_bytes();
+        TapToken::encode(&bytes, self.cmac(bytes))
+    }
+
+    fn cmac(&self, message: impl IntoIterator<Item = u8>) -> Block {
+        self.cmac.0.of(chunks(message.into_iter()))
+    }
+
+    fn audience_id(&self, audience: &str) -> AudienceId {
+        let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = self.cmac([AUDIENCE].into_iter().chain(audience.bytes()));
+        [b0, b1, b2, b3, b4, b5, b6, b7]
+    }
+
+    /// Returns the id under which a store keeps the last use of a tag's tokens for an audience.
+    fn use_id(&self, content: &Content) -> CounterId {
+        let message = [USE].into_iter().chain(*content.counter_id.as_bytes()).chain(content.audience);
+        CounterId::from_bytes(self.cmac(message))
+    }
+}
+
+impl ZeroizeOnDrop for TokenKey {}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenKey({}, secret)", self.number)
+    }
+}
+
+/// Verifies a token, and returns what it claims. `now` is the current time, and `skew` is the greatest difference
+/// between the clock of this service and the clock of the service that mints.
+///
+/// **This function accepts a token any number of times until it expires.** For single use, call [`Claims::use_once`].
+///
+/// # Errors
+/// Returns [`TokenError::Malformed`] if the text is not a token of this version, and [`TokenError::NotAuthentic`] if none
+/// of the keys has signed it. Only an authentic token gives another error. Answer all of them to clients alike.
+pub fn verify(
+    token: &str,
+    keys: &[TokenKey],
+    audience: &str,
+    now: UnixMillis,
+    skew: Duration,
+) -> Result<Claims, TokenError> {
+    let (bytes, mac) = TapToken::decode(token).ok_or(TokenError::Malformed)?;
+    let content = Content::from_bytes(&bytes).ok_or(TokenError::Malformed)?;
+    let mac = u128::from_ne_bytes(mac);
+    let key = keys
+        .iter()
+        .filter(|key| key.number == content.key)
+        .find(|key| u128::from_ne_bytes(key.cmac(bytes)).ct_eq(&mac).into())
+        .ok_or(TokenError::NotAuthentic)?;
+    if key.audience_id(audience) != content.audience {
+        return Err(TokenError::WrongAudience);
+    }
+    let Content { issued_at, expires_at, .. } = content;
+    if now.saturating_add(skew) < issued_at {
+        return Err(TokenError::NotYetValid { issued_at });
+    }
+    if now >= expires_at.saturating_add(skew) {
+        return Err(TokenError::Expired { expires_at });
+    }
+    Ok(Claims::new(content, key.use_id(&content)))
+}
