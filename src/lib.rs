@@ -33,6 +33,7 @@ pub mod kdf;
 mod key;
 #[cfg(feature = "platform")]
 pub mod platform;
+pub mod risk;
 #[cfg(feature = "serde")]
 mod serde;
 pub mod sun;

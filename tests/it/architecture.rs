@@ -16,6 +16,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("verifier", &["identify", "kdf"]),
     ("platform", &["verifier"]),
     ("token", &["sun"]),
+    ("risk", &["sun"]),
     ("serde", &["sun", "kdf"]),
     ("certificate", &["key"]),
     // Tools, which nothing imports.

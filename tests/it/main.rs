@@ -41,6 +41,7 @@ mod layout;
 mod leaks;
 mod neighbours;
 mod properties;
+mod risk;
 #[cfg(feature = "platform")]
 mod rules;
 #[cfg(feature = "serde")]
