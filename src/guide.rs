@@ -12,6 +12,7 @@ chapters! {
     keys "guide/keys.md"
     counter_stores "guide/counter_stores.md"
     web_service "guide/web_service.md"
+    after_the_tap "guide/after_the_tap.md"
     setting_up_a_tag "guide/setting_up_a_tag.md"
     chips "guide/chips.md"
     troubleshooting "guide/troubleshooting.md"
