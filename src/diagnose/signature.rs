@@ -15,7 +15,6 @@ use super::url_parts::UrlParts;
 use crate::key::TagPublicKey;
 use crate::sun::fixed::MAX_URL;
 use crate::sun::layout::{SIGNATURE_CHARS, SdmLayout};
-use crate::sun::span::Span;
 use crate::sun::window;
 use crate::value::{Scheme, hex};
 
@@ -97,8 +96,8 @@ fn find_window(
 
 type Forms = Vec<(Option<&'static str>, [u8; 64]), 3>;
 
-/// Returns the signatures that these digits can stand for, each with the name of its form. The form of a chip has no name
-/// and is first.
+/// Returns the signatures that these digits can stand for, each with the name of its form. The form of a chip has no
+/// name and is first.
 fn forms(digits: &str) -> Forms {
     let mut forms = Forms::new();
     // There are at most three forms, so `push` cannot fail.
@@ -164,7 +163,7 @@ pub(super) fn report<'a>(
     }
     let covered = covered_text(assumptions, tap, parts);
     let mirrors = parts.mirrors().filter(|(_, part)| *part != parts.mac);
-    let unsigned = mirrors.filter(|(_, part)| !(parts.window_start..parts.mac.from).contains(&part.from));
+    let unsigned = mirrors.filter(|(_, part)| !parts.covered().contains(part.from));
     let assumed = tap.assumed_parts().filter(|assumed| assumed.mac == parts.mac);
     if let Some((mirror, _)) = unsigned.min_by_key(|(_, part)| part.from) {
         add(&mut findings, Finding::Unsigned { mirror, covered });
@@ -204,7 +203,7 @@ fn explain<'a>(tap: &Tap<'_>, signed: &Signed<'a>) -> Explanation<'a> {
     let fits = |layout: &SdmLayout| match claimed {
         Some(_) => verify(layout, tap.url, meta_key.as_ref().map(|(key, _)| key), *key).is_some(),
         // Without the SDMMetaReadKey, only the signed text can be compared.
-        None => UrlParts::locate(layout, tap.url).is_ok_and(|located| window_of(&located) == window_of(parts)),
+        None => UrlParts::locate(layout, tap.url).is_ok_and(|located| located.covered() == parts.covered()),
     };
     let assumed = tap.layout.filter(|layout| layout.scheme().is_signed() && fits(layout));
     let built = || parts.build_layout(Scheme::Ecdsa, tap.url, tap.layout).ok().filter(fits);
@@ -216,9 +215,4 @@ fn explain<'a>(tap: &Tap<'_>, signed: &Signed<'a>) -> Explanation<'a> {
         meta_key,
         file_key: None,
     }
-}
-
-/// Returns the span of the signed text.
-fn window_of(parts: &UrlParts) -> Span {
-    Span { from: parts.window_start, to: parts.mac.from }
 }
