@@ -19,7 +19,7 @@ use crate::sun::window;
 use crate::value::{Scheme, hex};
 
 /// The cost of verifying one signature, in MACs.
-const COST: u32 = 256;
+pub(super) const COST: u32 = 256;
 /// Maximum length of a signature in DER form in bytes: three headers of 2 bytes, and two numbers of 33 bytes.
 const MAX_DER: usize = 72;
 
@@ -43,8 +43,7 @@ pub(super) fn find<'a>(
     if url.len() > MAX_URL {
         return None;
     }
-    let assumed = tap.assumed_parts().filter(|parts| parts.mac.len() == SIGNATURE_CHARS);
-    let parts = assumed.or_else(|| guess(url))?;
+    let parts = locate(tap)?;
     let (window_start, form) = find_window(search, url, &parts, key)?;
     let claims = search.open(url, &parts, Scheme::Ecdsa, KeyTier::Derived).into_iter();
     let claimed = claims.min_by_key(|claimed| claimed.doubt(assumptions).unwrap_or(usize::MAX));
@@ -57,6 +56,12 @@ pub(super) fn is_second_signed<'a>(search: &mut Search<'_, 'a>, assumptions: &As
         let second = Tap { url, layout: tap.layout, layout_error: None };
         find(search, assumptions, &second).is_some()
     })
+}
+
+/// Returns the parts of a URL with a signature: those of the layout if it fits, and otherwise a guess.
+pub(super) fn locate(tap: &Tap<'_>) -> Option<UrlParts> {
+    let assumed = tap.assumed_parts().filter(|parts| parts.mac.len() == SIGNATURE_CHARS);
+    assumed.or_else(|| guess(tap.url))
 }
 
 /// Returns the parts of a URL without a layout. The start of the signed text is the start of the first mirror.
