@@ -25,7 +25,7 @@ Examples:
     BEF07969E60B3568CE0CD05396C9389172F1C03DC16A03AB5578F0871EA8EF15022100BEA38F38F28016BA9381D18BF35441 \\
     1A0E2FFD67A8A11D00F0D27C219816BA20 \\
     > certificate.txt && suntap key certificate @certificate.txt --uid 04AC4DBAD71E90 > key.txt
-  suntap key certificate @certificate.txt --uid 04:AC:4D:BA:D7:1E:90 --at 2026-01-01T00:00:00Z --json
+  suntap key certificate @certificate.txt --uid 04AC4DBAD71E90 --at 2026-01-01T00:00:00Z --json
 
 Exit codes:
   0  the key is printed
