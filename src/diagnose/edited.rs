@@ -1,7 +1,7 @@
 //! Finds out whether the UID or the counter of a signed tap was changed after the tag wrote it.
 //!
-//! If a text with another UID or another counter verifies under the public key, the tag wrote that text. A signature does
-//! not verify by chance.
+//! If a text with another UID or another counter verifies under the public key, the tag wrote that text. A signature
+//! does not verify by chance.
 
 use super::assumptions::Assumptions;
 use super::finding::Finding;
@@ -14,8 +14,8 @@ use crate::sun::fixed::MAX_URL;
 use crate::sun::window;
 use crate::value::{SdmReadCtr, Uid, hex};
 
-/// Searches for the text that the tag signed: the URL with the assumed UID, or with one other digit in the UID or in the
-/// counter. Returns `None` if the URL has no plain UID and no plain counter, or if no text verifies.
+/// Searches for the text that the tag signed: the URL with the assumed UID, or with one other digit in the UID or in
+/// the counter. Returns `None` if the URL has no plain UID and no plain counter, or if no text verifies.
 pub(super) fn find<'a>(
     search: &mut Search<'_, '_>,
     assumptions: &Assumptions<'_>,
