@@ -24,6 +24,10 @@ for number, tap in enumerate(vectors["taps"]):
     # Each takes the doctor a while.
     if number % 20 == 0:
         seed("diagnose", tap["url"])
+for tap in json.loads((here / "../tests/vectors/xdna-vectors.json").read_text())["taps"]:
+    seed("diagnose", tap["url"])
+    # A changed character, so that no text verifies.
+    seed("diagnose", tap["url"].replace("88990", "88991").replace("=EE&", "=EF&"))
 for mirror in vectors["ntag22x_suncmac"]:
     seed("parse_tap", "https://a.b/?m=" + mirror["mirror_ascii"])
 

@@ -1,11 +1,11 @@
 //! The certificate of an NTAG X DNA, from which its public key comes (feature `certificate`).
 //!
-//! Each chip carries an X.509 certificate. It names the UID and the public key of the chip, and is signed by a root key of
-//! NXP. When you enrol a tag, read its UID and its certificate with the commands of the chip, call [`tag_public_key`], and
-//! store the key in your record of the tag. A tap does not contain the certificate.
+//! Each chip carries an X.509 certificate. It names the UID and the public key of the chip, and is signed by a root key
+//! of NXP. When you enrol a tag, read its UID and its certificate with the commands of the chip, call
+//! [`tag_public_key`], and store the key in your record of the tag. A tap does not contain the certificate.
 //!
-//! A certificate is public, and anybody can copy it. It proves that the chip with this UID has this key. Only a tap that
-//! verifies with the key proves that the chip was there.
+//! A certificate is public, and anybody can copy it. It proves that the chip with this UID has this key. Only a tap
+//! that verifies with the key proves that the chip was there.
 //!
 //! ```
 //! use suntap::certificate::{NXP_AUTH_ROOT_CA_E201, RootKey, tag_public_key};
@@ -15,13 +15,14 @@
 //! #     text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 //! # }
 //! # let certificate = unhex(concat!(
-//! #     "7F2182016A308201663082010BA003020102020704AC4DBAD71E90300A06082A8648CE3D0403023046310C300A060355040A0C034E5850311D301B06",
-//! #     "035504030C144E5850204175746820526F6F7443417645323031311730150603550405130E3633373039333230313031303031301E170D3234313030",
-//! #     "323030303030305A170D3434313030323030303030305A302C31173015060355040D0C0E30344130303030343031303030313111300F060355042D03",
-//! #     "080004AC4DBAD71E903059301306072A8648CE3D020106082A8648CE3D03010703420004BDD47762CE1E6C3D891A687A9E3ED186FCE921D98FD55040",
-//! #     "106F6CD734423DCC94BA0EF8C1CD6DB3E9B1482E8F2DBFCA92EA2D819737D71F3B1D7D5C83BE3F01300A06082A8648CE3D0403020349003046022100",
-//! #     "BEF07969E60B3568CE0CD05396C9389172F1C03DC16A03AB5578F0871EA8EF15022100BEA38F38F28016BA9381D18BF354411A0E2FFD67A8A11D00F0",
-//! #     "D27C219816BA20",
+//! #     "7F2182016A308201663082010BA003020102020704AC4DBAD71E90300A06082A8648CE3D0403023046310C300A060355040A0C03",
+//! #     "4E5850311D301B06035504030C144E5850204175746820526F6F7443417645323031311730150603550405130E36333730393332",
+//! #     "30313031303031301E170D3234313030323030303030305A170D3434313030323030303030305A302C31173015060355040D0C0E",
+//! #     "30344130303030343031303030313111300F060355042D03080004AC4DBAD71E903059301306072A8648CE3D020106082A8648CE",
+//! #     "3D03010703420004BDD47762CE1E6C3D891A687A9E3ED186FCE921D98FD55040106F6CD734423DCC94BA0EF8C1CD6DB3E9B1482E",
+//! #     "8F2DBFCA92EA2D819737D71F3B1D7D5C83BE3F01300A06082A8648CE3D0403020349003046022100BEF07969E60B3568CE0CD053",
+//! #     "96C9389172F1C03DC16A03AB5578F0871EA8EF15022100BEA38F38F28016BA9381D18BF354411A0E2FFD67A8A11D00F0D27C2198",
+//! #     "16BA20",
 //! # ));
 //! // `certificate` was read from the chip.
 //! let root = RootKey::from_hex(NXP_AUTH_ROOT_CA_E201)?;
@@ -31,8 +32,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Sources: NXP/nxmw v02.07.00, `demos/nx/sdm`, for the wrapper and the UID; RFC 5280 for certificates; RFC 5480 and RFC
-//! 5758 for keys and signatures.
+//! Sources: NXP/nxmw v02.07.00, `demos/nx/sdm`, for the wrapper and the UID; RFC 5280 for certificates; RFC 5480 and
+//! RFC 5758 for keys and signatures.
 
 use core::fmt;
 use core::str::FromStr;
@@ -47,8 +48,8 @@ use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use crate::key::TagPublicKey;
 use crate::value::{ParseError, Uid, UnixMillis};
 
-/// The root key "NXP Auth RootCAvE201" as hexadecimal digits, valid from 2024-06-26 to 2064-06-26. Other batches of chips
-/// may have other root keys. The demonstration certificates of NXP have the same name, but other keys.
+/// The root key "NXP Auth RootCAvE201" as hexadecimal digits, valid from 2024-06-26 to 2064-06-26. Other batches of
+/// chips may have other root keys. The demonstration certificates of NXP have the same name, but other keys.
 pub const NXP_AUTH_ROOT_CA_E201: &str = concat!(
     "04D4565EABFFF201C2B78513A94A27AE2D1D5A16137B892AD16CB073144B228308",
     "0BA400B32E25D7CBD1FE33DADF62FF1D01B87708621AA62E63C54241E1B93361",
@@ -95,9 +96,16 @@ impl FromStr for RootKey {
     }
 }
 
+/// Writes the compressed form of the key as 66 upper-case hexadecimal digits.
+impl fmt::Display for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 impl fmt::Debug for RootKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RootKey({})", self.0)
+        write!(f, "RootKey({self})")
     }
 }
 
@@ -109,8 +117,8 @@ pub enum CertificateError {
     Wrapper,
     /// The content of the wrapper is not a DER-encoded X.509 certificate.
     Encoding,
-    /// The certificate has a different form than the certificates of chips: its signature is not ECDSA with SHA-256, its
-    /// public key is not on the curve P-256, or it has a critical extension.
+    /// The certificate has a different form than the certificates of chips: its signature is not ECDSA with SHA-256,
+    /// its public key is not on the curve P-256, or it has a critical extension.
     Unsupported,
     /// None of the given root keys has signed the certificate.
     UnknownRoot,
@@ -133,7 +141,7 @@ impl fmt::Display for CertificateError {
             Self::Wrapper => f.write_str("expected 7F2182, the length and the certificate, as the chip returns them"),
             Self::Encoding => f.write_str("not a DER-encoded X.509 certificate"),
             Self::Unsupported => f.write_str(
-                "unsupported certificate: expected a key on P-256, signed with ECDSA and SHA-256, without critical extensions",
+                "unsupported certificate: expected a key on P-256, ECDSA with SHA-256, and no critical extensions",
             ),
             Self::UnknownRoot => f.write_str("none of the trusted root keys has signed the certificate"),
             Self::NotYetValid => f.write_str("the certificate is not valid yet"),
@@ -152,8 +160,8 @@ impl core::error::Error for CertificateError {}
 /// that you trust. `uid` is the UID of the tag, which you read from the chip itself. `at` is the current time.
 ///
 /// # Errors
-/// Returns a [`CertificateError`] if the bytes are not a certificate, if none of the root keys has signed it, if it is not
-/// valid at this time, or if it is the certificate of a different tag.
+/// Returns a [`CertificateError`] if the bytes are not a certificate, if none of the root keys has signed it, if it is
+/// not valid at this time, or if it is the certificate of a different tag.
 pub fn tag_public_key(
     certificate: &[u8],
     roots: &[RootKey],
@@ -206,8 +214,8 @@ fn is_ecdsa_with_sha256(algorithm: &AlgorithmIdentifierOwned) -> bool {
     algorithm.oid == ECDSA_WITH_SHA256 && algorithm.parameters.is_none()
 }
 
-/// Returns `true` if the certificate has an extension that a verifier must not ignore. The certificates of chips have no
-/// extensions. Source: RFC 5280 §4.2.
+/// Returns `true` if the certificate has an extension that a verifier must not ignore. The certificates of chips have
+/// no extensions. Source: RFC 5280 §4.2.
 fn has_critical_extension(content: &TbsCertificate) -> bool {
     content.extensions().into_iter().flatten().any(|extension| extension.critical)
 }

@@ -26,7 +26,8 @@
 //! ```
 //!
 //! If a tag signs its taps (NTAG X DNA), give its public key in `Assumptions::public_key` (feature `ecdsa`). The search
-//! then tries every start of the signed text. It also tries three forms of the signature that no chip writes.
+//! then tries every start of the signed text. It also tries three forms of the signature that no chip writes, and texts
+//! with one other digit in the UID or in the counter.
 //!
 //! The search does at most about as much work as computing [`MAX_TRIED`] MACs. [`Diagnosis::tried`] counts this work,
 //! and [`Diagnosis::complete`] says whether the search finished. The search covers:
@@ -52,6 +53,8 @@ mod checks;
 mod compare;
 mod contents;
 mod diagnosis;
+#[cfg(feature = "ecdsa")]
+mod edited;
 mod finding;
 mod key_source;
 mod other_schemes;

@@ -58,6 +58,8 @@ size size-verify verify-an10922
 size size-verifier verifier-an10922
 build --target thumbv7m-none-eabi --no-default-features --features lrp --bin size-verify
 size size-verify verify-an10922-lrp
+build --target thumbv7m-none-eabi --no-default-features --features ecdsa --bin size-signed
+size size-signed verify-signed
 build --target thumbv7m-none-eabi --no-default-features --features flash --bin size-flash
 size size-flash flash-counters
 build --target thumbv7m-none-eabi --no-default-features --features peer --bin size-peer

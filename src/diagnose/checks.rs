@@ -71,7 +71,7 @@ pub(super) fn is_factory(key: &[u8; 16]) -> bool {
 
 /// Returns the text that the MAC or the signature covers, as it stands in the original URL.
 pub(super) fn covered_text<'a>(assumptions: &Assumptions<'a>, tap: &Tap<'_>, parts: &UrlParts) -> &'a str {
-    let covered = Span { from: parts.window_start, to: parts.mac.from };
+    let covered = parts.covered();
     let original = assumptions.url;
     // If the repair changed the length of the URL, the text may have moved, so it is searched for. Otherwise it has the
     // same position, but its case may differ.
@@ -97,8 +97,8 @@ pub(super) fn check_values(
     }
 }
 
-/// Adds the findings about the second tap. `is_own_key` is `true` if `key` usually belongs to one tag alone, because it is
-/// derived or is a public key. If the second tap then has a different UID and does not verify, its UID is reported
+/// Adds the findings about the second tap. `is_own_key` is `true` if `key` usually belongs to one tag alone, because it
+/// is derived or is a public key. If the second tap then has a different UID and does not verify, its UID is reported
 /// although its MAC or its signature is not checked.
 pub(super) fn compare_second_tap<'a>(
     assumptions: &Assumptions<'a>,

@@ -129,7 +129,7 @@ fn explain<'a>(tap: &Tap<'_>, found: &Match<'a>) -> Explanation<'a> {
 }
 
 fn is_covered(parts: &UrlParts, part: Span) -> bool {
-    (parts.window_start..parts.mac.from).contains(&part.from)
+    parts.covered().contains(part.from)
 }
 
 /// Adds the findings about keys that everybody knows: the key of a new chip, and a given SDMFileReadKey that is derived

@@ -35,10 +35,17 @@ pub enum Finding<'a> {
     UidByteOrder,
     /// The URL contains an ECDSA signature instead of a MAC, and no public key is given.
     EccSignature,
-    /// No text verifies under the given public key. Only with the feature `ecdsa`, as are the next four findings.
+    /// No text verifies under the given public key. Only with the feature `ecdsa`, as are the next five findings.
     SignatureKey {
         /// The UID in the URL, which is not proven; `None` if the URL has no plain UID.
         uid: Option<Uid>,
+    },
+    /// The signature is that of another UID or another counter, so the URL was changed.
+    MirrorChanged {
+        /// The UID that the tag signed; `None` if the URL has none.
+        uid: Option<Uid>,
+        /// The counter that the tag signed; `None` if the URL has none.
+        ctr: Option<SdmReadCtr>,
     },
     /// The signature covers a text that begins at another place than the layout says.
     SignatureInput {
@@ -227,6 +234,7 @@ impl Finding<'_> {
             Self::UidByteOrder => "uid-byte-order",
             Self::EccSignature => "ecc-signature",
             Self::SignatureKey { .. } => "signature-key",
+            Self::MirrorChanged { .. } => "mirror-changed",
             Self::SignatureInput { .. } => "signature-input",
             Self::Unsigned { .. } => "unsigned-mirror",
             Self::SignatureForm { .. } => "signature-form",

@@ -15,12 +15,11 @@ use super::url_parts::UrlParts;
 use crate::key::TagPublicKey;
 use crate::sun::fixed::MAX_URL;
 use crate::sun::layout::{SIGNATURE_CHARS, SdmLayout};
-use crate::sun::span::Span;
 use crate::sun::window;
 use crate::value::{Scheme, hex};
 
 /// The cost of verifying one signature, in MACs.
-const COST: u32 = 256;
+pub(super) const COST: u32 = 256;
 /// Maximum length of a signature in DER form in bytes: three headers of 2 bytes, and two numbers of 33 bytes.
 const MAX_DER: usize = 72;
 
@@ -44,8 +43,7 @@ pub(super) fn find<'a>(
     if url.len() > MAX_URL {
         return None;
     }
-    let assumed = tap.assumed_parts().filter(|parts| parts.mac.len() == SIGNATURE_CHARS);
-    let parts = assumed.or_else(|| guess(url))?;
+    let parts = locate(tap)?;
     let (window_start, form) = find_window(search, url, &parts, key)?;
     let claims = search.open(url, &parts, Scheme::Ecdsa, KeyTier::Derived).into_iter();
     let claimed = claims.min_by_key(|claimed| claimed.doubt(assumptions).unwrap_or(usize::MAX));
@@ -58,6 +56,12 @@ pub(super) fn is_second_signed<'a>(search: &mut Search<'_, 'a>, assumptions: &As
         let second = Tap { url, layout: tap.layout, layout_error: None };
         find(search, assumptions, &second).is_some()
     })
+}
+
+/// Returns the parts of a URL with a signature: those of the layout if it fits, and otherwise a guess.
+pub(super) fn locate(tap: &Tap<'_>) -> Option<UrlParts> {
+    let assumed = tap.assumed_parts().filter(|parts| parts.mac.len() == SIGNATURE_CHARS);
+    assumed.or_else(|| guess(tap.url))
 }
 
 /// Returns the parts of a URL without a layout. The start of the signed text is the start of the first mirror.
@@ -97,8 +101,8 @@ fn find_window(
 
 type Forms = Vec<(Option<&'static str>, [u8; 64]), 3>;
 
-/// Returns the signatures that these digits can stand for, each with the name of its form. The form of a chip has no name
-/// and is first.
+/// Returns the signatures that these digits can stand for, each with the name of its form. The form of a chip has no
+/// name and is first.
 fn forms(digits: &str) -> Forms {
     let mut forms = Forms::new();
     // There are at most three forms, so `push` cannot fail.
@@ -164,7 +168,7 @@ pub(super) fn report<'a>(
     }
     let covered = covered_text(assumptions, tap, parts);
     let mirrors = parts.mirrors().filter(|(_, part)| *part != parts.mac);
-    let unsigned = mirrors.filter(|(_, part)| !(parts.window_start..parts.mac.from).contains(&part.from));
+    let unsigned = mirrors.filter(|(_, part)| !parts.covered().contains(part.from));
     let assumed = tap.assumed_parts().filter(|assumed| assumed.mac == parts.mac);
     if let Some((mirror, _)) = unsigned.min_by_key(|(_, part)| part.from) {
         add(&mut findings, Finding::Unsigned { mirror, covered });
@@ -204,7 +208,7 @@ fn explain<'a>(tap: &Tap<'_>, signed: &Signed<'a>) -> Explanation<'a> {
     let fits = |layout: &SdmLayout| match claimed {
         Some(_) => verify(layout, tap.url, meta_key.as_ref().map(|(key, _)| key), *key).is_some(),
         // Without the SDMMetaReadKey, only the signed text can be compared.
-        None => UrlParts::locate(layout, tap.url).is_ok_and(|located| window_of(&located) == window_of(parts)),
+        None => UrlParts::locate(layout, tap.url).is_ok_and(|located| located.covered() == parts.covered()),
     };
     let assumed = tap.layout.filter(|layout| layout.scheme().is_signed() && fits(layout));
     let built = || parts.build_layout(Scheme::Ecdsa, tap.url, tap.layout).ok().filter(fits);
@@ -216,9 +220,4 @@ fn explain<'a>(tap: &Tap<'_>, signed: &Signed<'a>) -> Explanation<'a> {
         meta_key,
         file_key: None,
     }
-}
-
-/// Returns the span of the signed text.
-fn window_of(parts: &UrlParts) -> Span {
-    Span { from: parts.window_start, to: parts.mac.from }
 }

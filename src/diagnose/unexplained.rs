@@ -4,6 +4,8 @@ use super::assumptions::Assumptions;
 use super::candidates::KeyTier;
 use super::contents::Contents;
 use super::diagnosis::{Findings, add};
+#[cfg(feature = "ecdsa")]
+use super::edited;
 use super::finding::Finding;
 use super::other_schemes;
 use super::readings::{self, Blank, Readings};
@@ -88,6 +90,8 @@ fn report_signature<'a>(
         Finding::NoSignature { has_mac }
     } else if assumptions.public_key.is_none() {
         Finding::EccSignature
+    } else if let Some(changed) = edited::find(search, assumptions, tap) {
+        changed
     } else if signature::is_second_signed(search, assumptions, tap) {
         Finding::Altered
     } else {

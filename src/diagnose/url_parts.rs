@@ -73,6 +73,11 @@ impl UrlParts {
         parts
     }
 
+    /// Returns the span of the text that the MAC or the signature covers.
+    pub(super) fn covered(&self) -> Span {
+        Span { from: self.window_start, to: self.mac.from }
+    }
+
     /// Returns `true` if the mirrors are at their placeholders and the MAC is whole.
     pub(super) fn is_regular(&self) -> bool {
         self.shift.is_none() && self.mac.len() >= 16

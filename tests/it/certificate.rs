@@ -91,7 +91,8 @@ fn the_recorded_certificate_gives_the_key() {
         let refused = tag_public_key(&recorded(), roots, uid(), NOW);
         assert_eq!(refused, Err(CertificateError::UnknownRoot));
     }
-    assert_eq!(format!("{:?}", nxp()), format!("RootKey({})", NXP_AUTH_ROOT_CA_E201.parse::<TagPublicKey>().unwrap()));
+    let point = NXP_AUTH_ROOT_CA_E201.parse::<TagPublicKey>().unwrap().to_string();
+    assert_eq!((nxp().to_string(), format!("{:?}", nxp())), (point.clone(), format!("RootKey({point})")));
 }
 
 /// Every changed bit is noticed, in the wrapper and the certificate.

@@ -1056,6 +1056,9 @@ fn findings_have_distinct_codes_and_texts() {
         Finding::EccSignature,
         Finding::SignatureKey { uid: Some(UID) },
         Finding::SignatureKey { uid: None },
+        Finding::MirrorChanged { uid: Some(UID), ctr: Some(ctr) },
+        Finding::MirrorChanged { uid: Some(UID), ctr: None },
+        Finding::MirrorChanged { uid: None, ctr: Some(ctr) },
         Finding::SignatureInput { covered: "abc" },
         Finding::Unsigned { mirror: Field::Uid, covered: "abc" },
         Finding::SignatureForm { form: "a DER sequence" },
@@ -1140,7 +1143,7 @@ fn findings_have_distinct_codes_and_texts() {
     let text = |stored| Finding::CounterBehind { ctr, stored }.to_string();
     assert!(text(ctr).contains("accepted before") && text(stored).contains("old: its counter is 5, and 7"));
     let codes: std::collections::HashSet<&str> = all.iter().map(Finding::code).collect();
-    assert_eq!(codes.len(), 53);
+    assert_eq!(codes.len(), 54);
     let url = tap(&layout(TEMPLATES[0]), 1);
     let assumptions = Assumptions { keys: &KEYS, ..Assumptions::about(&url) };
     let text = format!("{assumptions:?} {:?}", diagnose(&assumptions)).to_lowercase();

@@ -121,12 +121,43 @@ fn a_foreign_key_or_a_changed_url_verifies_nothing() {
         assert_eq!((diagnosis.conclusion, diagnosis.complete), (Conclusion::Unexplained, true));
         assert!(!diagnosis.contents.unwrap().is_proven);
     }
-    let (public, changed) = (tag.public(), url.replace("00003D", "00003E"));
+    let (public, changed) = (tag.public(), url.replace("00003D", "00004E"));
     let diagnosis = diagnose(&about(&changed, Some(&layout), &public));
     assert_eq!(diagnosis.findings(), [Finding::SignatureKey { uid }]);
     let second = Assumptions { second_url: Some(&url), ..about(&changed, Some(&layout), &public) };
     assert_eq!(diagnose(&second).findings(), [Finding::Altered]);
     assert_eq!(diagnose(&Assumptions { public_key: None, ..second }).findings(), [Finding::EccSignature]);
+}
+
+/// The text that the tag signed is found if one digit of it was changed, or if its UID is given.
+#[test]
+fn a_changed_uid_or_counter_is_found() {
+    let (tag, layout) = (Signing::new(5), ecdsa(TEMPLATE));
+    let public = tag.public();
+    let url = tag.sign(TEXT, "04A1");
+    let (uid, ctr) = (Uid::from_hex("04A1B2C3D4E580").ok(), SdmReadCtr::new(61));
+    for (from, to) in [("00003D", "00003E"), ("00003D", "10003D"), ("m=0", "m=1"), ("E580", "E58f")] {
+        let changed = url.replace(from, to);
+        for layout in [None, Some(&layout)] {
+            let diagnosis = diagnose(&about(&changed, layout, &public));
+            assert_eq!(diagnosis.findings(), [Finding::MirrorChanged { uid, ctr }], "{to}");
+            assert_eq!((diagnosis.conclusion, diagnosis.complete), (Conclusion::Unexplained, true));
+            assert!(!diagnosis.contents.unwrap().is_proven);
+        }
+    }
+    let changed = url.replace("04A1B2C3D4E580", "04112233445566");
+    let tap = about(&changed, Some(&layout), &public);
+    assert_eq!(diagnose(&Assumptions { uid, ..tap }).findings(), [Finding::MirrorChanged { uid, ctr }]);
+    let shown = Uid::from_hex("04112233445566").ok();
+    assert_eq!(diagnose(&tap).findings(), [Finding::SignatureKey { uid: shown }]);
+    // A URL with the counter alone, and one with another text changed.
+    let url = tag.sign("https://example.com/t?c=00003D&s=", "0000");
+    let changed = url.replace("00003D", "00003C");
+    let layout = ecdsa("https://example.com/t?c=[[{ctr}&s={sig}");
+    let found = Finding::MirrorChanged { uid: None, ctr };
+    assert_eq!(diagnose(&about(&changed, Some(&layout), &public)).findings(), [found]);
+    let changed = url.replace("&s=", "&t=");
+    assert_eq!(diagnose(&about(&changed, None, &public)).findings(), [Finding::SignatureKey { uid: None }]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! `suntap key`: derives, finds and creates keys.
+//! `suntap key`: derives, finds and creates keys, and reads certificates.
 
+mod certificate;
 mod derive;
 mod identify;
 mod new;
@@ -10,7 +11,7 @@ use clap::Subcommand;
 
 use crate::Outcome;
 
-/// Derives, finds and creates keys
+/// Derives, finds and creates keys, and reads certificates
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -22,6 +23,7 @@ enum Command {
     Derive(derive::Args),
     Identify(identify::Args),
     New(new::Args),
+    Certificate(certificate::Args),
 }
 
 pub(crate) fn run(args: Args, out: &mut impl Write) -> Outcome {
@@ -29,5 +31,6 @@ pub(crate) fn run(args: Args, out: &mut impl Write) -> Outcome {
         Command::Derive(args) => derive::run(&args, out),
         Command::Identify(args) => identify::run(&args, out),
         Command::New(args) => new::run(&args, out),
+        Command::Certificate(args) => certificate::run(&args, out),
     }
 }

@@ -64,7 +64,7 @@ impl<'s> Admin<'s> {
     ) -> Result<Report, AdminError> {
         let mut attempts = 0;
         loop {
-            let (report, staged) = prepare(self.store, self.secrets, input, allowed, &mut done).await?;
+            let (report, staged) = prepare(self.store, self.secrets, input, allowed.clone(), &mut done).await?;
             let subject = report.to_string();
             if self.write_at(Act::new("import", &subject), staged, pace, &mut attempts).await? {
                 return Ok(report);

@@ -23,6 +23,7 @@ mod line;
 mod owners;
 mod recheck;
 pub(crate) mod removal;
+mod roots;
 mod sealing;
 mod signing;
 mod tags;
@@ -31,6 +32,7 @@ pub use self::dry_run::{Counters, Counts, Preview, dry_run};
 pub use self::error::ImportError;
 pub use self::input::Input;
 pub(crate) use self::levels::is_closing;
+pub use self::roots::Roots;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -51,7 +53,7 @@ const LISTED: usize = 20;
 const AHEAD: usize = 3;
 
 /// What an import does only on request, and its limits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each of them is a flag of the command")]
 pub struct Allowed {
     /// The maximum number of different meta-read keys, and of different layouts, of tags whose URLs have the same path and
@@ -65,12 +67,14 @@ pub struct Allowed {
     pub factory_keys: bool,
     /// Reads each line as the whole object: removes the stored fields that a line does not name.
     pub replace: bool,
+    /// The root keys that may have signed the certificates in lines.
+    pub roots: Roots,
 }
 
 impl Default for Allowed {
     fn default() -> Self {
         let (short_keys, no_rules, factory_keys, replace) = (false, false, false, false);
-        Self { meta_keys: MAX_META_KEYS, short_keys, no_rules, factory_keys, replace }
+        Self { meta_keys: MAX_META_KEYS, short_keys, no_rules, factory_keys, replace, roots: Roots::default() }
     }
 }
 
@@ -158,9 +162,9 @@ async fn add_all(
             match input.part() {
                 Ok(lines) if lines.is_empty() => end = Some(Ok(())),
                 Ok(lines) => {
-                    let (secrets, accepts_factory) = (draft.secrets.clone(), draft.allowed.factory_keys);
+                    let (secrets, allowed) = (draft.secrets.clone(), draft.allowed.clone());
                     let parse = move || {
-                        let sealer = Sealer { secrets: &secrets, accepts_factory };
+                        let sealer = Sealer { secrets: &secrets, allowed: &allowed };
                         lines.into_iter().map(|line| Parsed::new(line, |tag| sealer.seal(tag))).collect()
                     };
                     parts.push_back((input.bytes(), tokio::task::spawn_blocking(parse)));

@@ -83,6 +83,18 @@ impl fmt::Display for Finding<'_> {
                     ),
                 };
             }
+            Self::MirrorChanged { uid, ctr } => {
+                f.write_str("The tag signed another text: ")?;
+                if let Some(uid) = uid {
+                    write!(f, "the UID {uid}")?;
+                }
+                if let Some(ctr) = ctr {
+                    write!(f, "{}the counter {ctr}", if uid.is_some() { " and " } else { "" })?;
+                }
+                return f.write_str(
+                    ". The URL was changed after the tag wrote it. Check that the URL is passed on as the tag wrote it.",
+                );
+            }
             Self::SignatureInput { covered } => {
                 return write!(
                     f,

@@ -14,6 +14,7 @@ const EXAMPLES: &[(&[&str], &[i32])] = &[
     (&["key", "derive"], &[0, 0, 0]),
     (&["key", "identify"], &[0, 0]),
     (&["key", "new"], &[0, 0]),
+    (&["key", "certificate"], &[0, 0]),
     (&["completions"], &[0, 0]),
     (&["man"], &[0, 0]),
 ];

@@ -14,6 +14,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 mod batch;
+mod certificate;
 mod doctor;
 mod emulate;
 mod help;

@@ -10,7 +10,7 @@ use suntap_server::admin::{Actor, Admin, AdminError};
 use suntap_server::http::admin::MAX_IMPORT;
 use suntap_server::http::admin::model::Imported;
 use suntap_server::import::from::{self, Converted, Target, convert};
-use suntap_server::import::{Allowed, Counters, ImportError, Input, Preview, dry_run};
+use suntap_server::import::{Allowed, Counters, ImportError, Input, Preview, Roots, dry_run};
 use suntap_server::registry::index::MAX_META_KEYS;
 use suntap_server::secrets::{Secrets, private_file};
 use suntap_server::store::{Address, Pace};
@@ -46,6 +46,10 @@ pub(crate) struct Args {
     /// that the URL does not name. For each tap with this path, the page tries all of them.
     #[arg(long, env = "SUNTAP_MAX_META_KEYS", default_value_t = MAX_META_KEYS, value_parser = count(10_000))]
     max_meta_keys: usize,
+    /// The root keys that may have signed the certificates in lines, in place of NXP's "NXP Auth RootCAvE201". Each key has 66 or
+    /// 130 hex digits, with commas between the keys.
+    #[arg(long, env = "SUNTAP_CERTIFICATE_ROOTS", value_name = "HEX")]
+    certificate_roots: Option<Roots>,
     #[command(flatten)]
     moving: Box<MovingArgs>,
     #[command(flatten)]
@@ -94,6 +98,7 @@ async fn import_into(args: &Args, source: Source, opened: &Opened) -> anyhow::Re
         no_rules: args.allow_no_rules,
         factory_keys: args.allow_factory_keys,
         replace: args.replace,
+        roots: args.certificate_roots.clone().unwrap_or_default(),
     };
     let done = |done| bar.set_position(done);
     let located = |error: ImportError| match &converted {
@@ -156,9 +161,15 @@ async fn import_at(args: &Args, source: Source, api: &Api) -> anyhow::Result<()>
 impl Args {
     /// Returns the request to a running server.
     fn target(&self) -> String {
+        let roots = self.certificate_roots.as_ref().map(|roots| format!("&certificateRoots={roots}"));
         format!(
-            "/admin/v1/import?allowShortKeys={}&allowNoRules={}&allowFactoryKeys={}&replace={}&maxMetaKeys={}",
-            self.allow_short_keys, self.allow_no_rules, self.allow_factory_keys, self.replace, self.max_meta_keys
+            "/admin/v1/import?allowShortKeys={}&allowNoRules={}&allowFactoryKeys={}&replace={}&maxMetaKeys={}{}",
+            self.allow_short_keys,
+            self.allow_no_rules,
+            self.allow_factory_keys,
+            self.replace,
+            self.max_meta_keys,
+            roots.unwrap_or_default()
         )
     }
 }

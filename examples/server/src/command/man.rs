@@ -11,7 +11,7 @@ use super::Cli;
 const WRITE: &str = "SUNTAP_WRITE_MAN_PAGES";
 
 /// Change it when the text of a page changes.
-const DATE: &str = "2026-11-26";
+const DATE: &str = "2026-11-27";
 const WIDTH: usize = 80;
 
 /// Returns the pages of a command and of its subcommands, by the name of their file.

@@ -115,12 +115,7 @@ pub(super) enum Keys {
     /// Keys that the server derives for each tap.
     Derived(Derivation),
     /// The public key of a tag that signs its taps.
-    Signing {
-        #[serde(with = "public_key_text")]
-        public: TagPublicKey,
-        /// The SDMMetaReadKey, if the layout has `{picc}`.
-        meta: Option<ImportedMeta>,
-    },
+    Signing(Signing),
     /// The line does not name the keys, so the stored ones stay.
     #[serde(skip)]
     Kept(Box<StoredKeys>),
@@ -128,6 +123,21 @@ pub(super) enum Keys {
     #[serde(skip)]
     Ready(Box<ReadyKeys>),
 }
+
+/// The keys of a tag that signs its taps. The public key is given by itself or in a certificate.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Signing {
+    pub(super) public: Option<ImportedPublic>,
+    /// The certificate as the chip returns it, in hex.
+    pub(super) certificate: Option<String>,
+    /// The SDMMetaReadKey, if the layout has `{picc}`.
+    pub(super) meta: Option<ImportedMeta>,
+}
+
+/// The public key of a tag that signs its taps.
+#[derive(Deserialize)]
+pub(super) struct ImportedPublic(#[serde(with = "public_key_text")] pub(super) TagPublicKey);
 
 /// The SDMMetaReadKey of a tag that signs its taps.
 #[derive(Deserialize)]

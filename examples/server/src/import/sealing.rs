@@ -3,6 +3,7 @@
 use suntap::kdf::ecode::{ECode, SealedKeys};
 use suntap::{Scheme, SdmFileReadKey, SdmMetaReadKey};
 
+use super::Allowed;
 use super::draft::Draft;
 use super::error::{Checked, problem};
 use super::line::{Keys, PlainKeys, ReadyKeys};
@@ -19,13 +20,16 @@ const FACTORY: &str = "a key is 16 zero bytes, the factory key, with which every
 /// Seals the keys of lines. It needs nothing of the draft, so another thread can do it.
 pub(super) struct Sealer<'s> {
     pub(super) secrets: &'s Secrets,
-    pub(super) accepts_factory: bool,
+    pub(super) allowed: &'s Allowed,
 }
 
 impl Sealer<'_> {
-    /// Seals the keys of a tag if its line contains them. If they cannot be sealed, they stay as they are, so that the reason is
-    /// reported in its turn.
+    /// Seals the keys of a tag if its line contains them, and reads its certificate. If this fails, they stay as they are, so
+    /// that the reason is reported in its turn.
     pub(super) fn seal(&self, tag: &mut Tag<Keys>) {
+        if let Some(Keys::Signing(signing)) = &mut tag.keys {
+            self.read_certificate(tag.uid, signing);
+        }
         let Some(Keys::Plain { meta, file, e_code, epoch }) = &tag.keys else { return };
         let sealed = self.sealed(tag, meta.as_deref(), file, e_code.as_deref(), *epoch);
         let Ok((source, plain)) = sealed else { return };
@@ -66,7 +70,7 @@ impl Sealer<'_> {
 
     fn refuse_factory(&self, meta: Option<&SdmMetaReadKey>, file: &SdmFileReadKey) -> Checked {
         let is_factory = meta == Some(&SdmMetaReadKey::FACTORY) || *file == SdmFileReadKey::FACTORY;
-        if is_factory && !self.accepts_factory { problem(FACTORY) } else { Ok(()) }
+        if is_factory && !self.allowed.factory_keys { problem(FACTORY) } else { Ok(()) }
     }
 }
 
@@ -102,8 +106,9 @@ impl Draft<'_> {
                 }
                 (Some(KeySource::Derived(derivation)), None)
             }
-            Some(Keys::Signing { public, meta }) => {
-                let meta = meta.map(|meta| self.signing_meta(&tag, meta)).transpose()?;
+            Some(Keys::Signing(signing)) => {
+                let public = self.sealer().public_key(tag.uid, &signing)?;
+                let meta = signing.meta.map(|meta| self.signing_meta(&tag, meta)).transpose()?;
                 (Some(KeySource::Signing { public, meta }), None)
             }
             Some(Keys::Kept(keys)) => (Some(self.kept(keys.source, &tag, before)?), None),
@@ -112,7 +117,7 @@ impl Draft<'_> {
     }
 
     fn sealer(&self) -> Sealer<'_> {
-        Sealer { secrets: self.secrets, accepts_factory: self.allowed.factory_keys }
+        Sealer { secrets: self.secrets, allowed: &self.allowed }
     }
 
     /// Seals keys again that a server sealed for the same tag.

@@ -1,16 +1,42 @@
-//! The SDMMetaReadKey of a tag that signs its taps.
+//! The keys of a tag that signs its taps: its public key, and its SDMMetaReadKey.
 
-use suntap::{SdmFileReadKey, SdmMetaReadKey};
+use suntap::certificate::tag_public_key;
+use suntap::{SdmFileReadKey, SdmMetaReadKey, TagPublicKey, Uid};
 
 use super::draft::Draft;
 use super::error::{Checked, problem};
-use super::line::{ImportedMeta, Keys};
-use super::sealing::{NO_SECRET, NOT_OPENED};
+use super::line::{ImportedMeta, ImportedPublic, Keys, Signing};
+use super::sealing::{NO_SECRET, NOT_OPENED, Sealer};
 use crate::registry::document::{SigningMeta, Tag};
 use crate::registry::row;
+use crate::time;
 
 /// With this key nobody can sign a tap, but everybody can decrypt its PICCData.
 const FACTORY: &str = "`meta` is 16 zero bytes, the factory key, with which everybody can read the UID and the counter of a tap (--allow-factory-keys accepts it)";
+
+impl Sealer<'_> {
+    /// Replaces the certificate in a line by its public key. If this fails, the certificate stays.
+    pub(super) fn read_certificate(&self, uid: Option<Uid>, signing: &mut Signing) {
+        if let Ok(key) = self.public_key(uid, signing) {
+            (signing.public, signing.certificate) = (Some(ImportedPublic(key)), None);
+        }
+    }
+
+    /// Returns the public key, from the certificate if the line has one. `uid` is the UID of the tag.
+    pub(super) fn public_key(&self, uid: Option<Uid>, signing: &Signing) -> Checked<TagPublicKey> {
+        let digits = match (&signing.public, &signing.certificate) {
+            (Some(ImportedPublic(key)), None) => return Ok(*key),
+            (None, Some(digits)) => digits,
+            _ => return problem("`keys.signing` needs either `public` or `certificate`"),
+        };
+        let certificate = base16ct::mixed::decode_vec(digits);
+        let certificate = certificate.map_err(|_| "`certificate` must have an even number of hex digits")?;
+        let uid = uid.ok_or("`certificate` needs the `uid` of the tag")?;
+        let now = time::now().ok_or("`certificate` needs a clock after 1970")?;
+        let key = tag_public_key(&certificate, self.allowed.roots.keys(), uid, now);
+        key.map_err(|error| format!("`certificate`: {error}").into())
+    }
+}
 
 impl Draft<'_> {
     /// Returns the key as it is stored.

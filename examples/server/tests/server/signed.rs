@@ -1,5 +1,6 @@
 //! Tags that sign their taps: only their public keys are known here.
 
+use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
 use suntap::emulator::{EmulatedTag, TagPrivateKey};
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts, Uid};
@@ -171,7 +172,7 @@ async fn signed_taps_pass_once_over_databases() {
 /// The taps of NXP's repository, see `tests/it/service_ecdsa.rs`.
 #[test]
 fn recorded_taps_pass_once() {
-    let file: Value = serde_json::from_str(include_str!("../../../../tests/vectors/xdna-vectors.json")).unwrap();
+    let file = vectors();
     let text = |index: usize, name: &str| file["taps"][index][name].as_str().unwrap().to_owned();
     let [plain, picc] = [0, 1].map(|index| text(index, "url").strip_prefix("https://ntag.nxp.com").unwrap().to_owned());
     let recorded = |line: Value, template: &str| {
@@ -213,6 +214,121 @@ fn recorded_taps_pass_once() {
     assert_eq!([etrnl(&server, &key, &body), etrnl(&server, &key, &body)], [Value::Null, "ctrBehind".into()]);
 }
 
+pub(crate) fn vectors() -> Value {
+    serde_json::from_str(include_str!("../../../../tests/vectors/xdna-vectors.json")).unwrap()
+}
+
+/// Returns an element of DER with fewer than 65,536 bytes. All texts here are hex digits.
+fn element(tag: &str, content: &str) -> String {
+    let length = match content.len() / 2 {
+        length @ 0..128 => format!("{length:02X}"),
+        length @ 128..256 => format!("81{length:02X}"),
+        length => format!("82{length:04X}"),
+    };
+    format!("{tag}{length}{content}")
+}
+
+/// Returns the recorded certificate with another UID and public key, signed by another root.
+fn certificate(root: &KeyPair, uid: Uid, public: &str) -> String {
+    let vectors = vectors();
+    let recorded = |name: &str| vectors["app_cert"][name].as_str().unwrap();
+    let content = &recorded("hex")[26..][..2 * 0x10B];
+    // The key is the last element of the content.
+    let (names, _) = content.split_once("3059301306072A8648CE3D").unwrap();
+    assert_eq!(names.matches(recorded("uid")).count(), 2);
+    let algorithms = "301306072A8648CE3D020106082A8648CE3D030107";
+    let key = element("30", &format!("{algorithms}{}", element("03", &format!("00{public}"))));
+    let signed = element("30", &format!("{}{key}", names.replace(recorded("uid"), &uid.to_string())));
+    let signature = root.sign(&base16ct::mixed::decode_vec(&signed).unwrap()).unwrap();
+    let signature = element("03", &format!("00{}", base16ct::upper::encode_string(&signature)));
+    let der = element("30", &format!("{signed}300A06082A8648CE3D040302{signature}"));
+    element("7F21", &der)
+}
+
+fn own_root() -> (KeyPair, String) {
+    let root = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let public = base16ct::upper::encode_string(root.public_key_raw());
+    (root, public)
+}
+
+/// The recorded certificate, from NXP's repository. No tap of its chip is recorded.
+#[test]
+fn the_recorded_certificate_is_imported() {
+    let file = vectors();
+    let text = |name: &str| file["app_cert"][name].as_str().unwrap();
+    let mut line = line(1, IXKIO);
+    line["tag"]["uid"] = text("uid").into();
+    line["tag"]["keys"] = json!({ "signing": { "certificate": text("hex") } });
+    let (folder, _) = imported(&[tags::levels(), vec![line.clone()]].concat());
+    let exported = folder.print(&["tag", "export"]);
+    let expected =
+        r#""keys":{"signing":{"public":"03BDD47762CE1E6C3D891A687A9E3ED186FCE921D98FD55040106F6CD734423DCC"}}"#;
+    assert!(exported.contains(expected), "{exported}");
+    // The same line again, and a later line without the UID, which is stored.
+    for _ in 0..2 {
+        let (is_done, said) = run_import(&folder, &[line.clone()], &[]);
+        assert!(is_done, "{said}");
+        line["tag"].as_object_mut().unwrap().remove("uid");
+    }
+    assert_eq!(folder.print(&["tag", "export"]), exported);
+    // A key that is given takes the place of the default.
+    let (_, other) = own_root();
+    let (is_done, said) = run_import(&folder, &[line.clone()], &["--certificate-roots", &other]);
+    let reason = "line 1: `certificate`: none of the trusted root keys has signed the certificate";
+    assert!(!is_done && said.contains(reason), "{said}");
+    let both = format!("{other},{}", suntap::certificate::NXP_AUTH_ROOT_CA_E201);
+    assert!(run_import(&folder, &[line], &["--certificate-roots", &both]).0);
+}
+
+/// A root of our own signs the certificates of two tags. Their taps pass once.
+#[test]
+fn tags_with_a_certificate_are_verified() {
+    let (root, public) = own_root();
+    let mut lines = [line(1, IXKIO), number_line(2, UNNAMED, &plain(OTHER))];
+    for (number, line) in (1..).zip(&mut lines) {
+        let signing = line["tag"]["keys"]["signing"].as_object_mut().unwrap();
+        signing.remove("public");
+        signing.insert("certificate".into(), certificate(&root, uid(number), &public_key(number)).into());
+    }
+    let folder = Folder::new();
+    let lines = [tags::levels(), lines.to_vec()].concat();
+    let (is_done, said) = run_import(&folder, &lines, &["--certificate-roots", &public]);
+    assert!(is_done, "{said}");
+    assert_eq!(folder.print(&["check"]), "0 findings\n");
+    let server = Server::spawn(command(&folder, &["--log", "warn"]));
+    let target = tap(&mut tag(1, IXKIO, SHOES));
+    assert_has(&server, &target, "Genuine");
+    assert_has(&server, &target, "Link already used");
+    let target = tap(&mut tag(2, UNNAMED, OTHER));
+    assert_has(&server, &forged(&target), "Not recognised");
+    assert_has(&server, &target, "Genuine");
+}
+
+/// The taps of a tag with the certificate of another tag do not pass, so the line is refused.
+#[tokio::test]
+async fn a_certificate_that_does_not_fit_is_refused() {
+    let file = vectors();
+    let recorded = file["app_cert"]["hex"].as_str().unwrap();
+    let own = certificate(&own_root().0, uid(1), &public_key(1));
+    let cases = [
+        (recorded.replace("BEF07969", "BEF07968"), "none of the trusted root keys has signed the certificate"),
+        (recorded.into(), "the certificate is that of a different tag, with UID 04AC4DBAD71E90"),
+        (own, "none of the trusted root keys has signed the certificate"),
+        (recorded[10..].into(), "expected 7F2182"),
+        (recorded[1..].into(), "must have an even number of hex digits"),
+    ];
+    let folder = Folder::new();
+    let store = open(&folder).await;
+    for (certificate, reason) in cases {
+        let mut line = line(1, IXKIO);
+        line["tag"]["keys"] = json!({ "signing": { "certificate": certificate } });
+        let error = import_into(&store, &[tags::levels(), vec![line]].concat()).await.unwrap_err().to_string();
+        assert!(error.starts_with("line 5: `certificate`") && error.contains(reason), "{error}");
+        assert!(!error.contains("04AC4DBAD71E9030"), "{error}");
+    }
+    store.close().await;
+}
+
 #[tokio::test]
 async fn an_invalid_line_is_named() {
     let signing = |signing: Value| json!({ "signing": signing });
@@ -226,7 +342,11 @@ async fn an_invalid_line_is_named() {
     let cases = [
         (with_keys(1, signing(json!({ "public": off_curve }))), "`public` must be a point on the curve P-256"),
         (with_keys(1, signing(json!({ "public": &public[2..] }))), "66 or 130 hex digits"),
-        (with_keys(1, signing(json!({}))), "missing field `public`"),
+        (with_keys(1, signing(json!({}))), "`keys.signing` needs either `public` or `certificate`"),
+        (
+            with_keys(1, signing(json!({ "public": public, "certificate": "7F21" }))),
+            "`keys.signing` needs either `public` or `certificate`",
+        ),
         (with_keys(1, signing(json!({ "public": public, "file": "00" }))), "unknown field `file`"),
         (
             changed(1, json!({ "keys": signing(json!({ "public": public })) })),

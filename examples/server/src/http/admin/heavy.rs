@@ -34,6 +34,7 @@ pub(super) async fn import(
         no_rules: query.allow_no_rules,
         factory_keys: query.allow_factory_keys,
         replace: query.replace,
+        roots: query.certificate_roots.unwrap_or_default(),
     };
     let mut input = Input::text(&text);
     Ok(Json(session.admin().import(&mut input, allowed, Pace::BesideTaps, |_| ()).await?.into()))

@@ -5,7 +5,7 @@ use suntap::Mark;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::admin::{Counter as AdminCounter, LevelKind, Listed, TagDetails};
-use crate::import::Report;
+use crate::import::{Report, Roots};
 use crate::ops::history;
 use crate::registry::document::{self as stored, Derivation, KeySource, ModeName, StoredKeys};
 use crate::{check, hex, reseal, time};
@@ -173,6 +173,9 @@ pub(super) struct ImportQuery {
     pub(super) replace: bool,
     /// Maximum number of layouts and meta-read keys with the same path and parameters.
     pub(super) max_meta_keys: Option<usize>,
+    /// The root keys to trust in place of NXP's, with commas between them.
+    #[param(value_type = Option<String>)]
+    pub(super) certificate_roots: Option<Roots>,
 }
 
 /// In use, or not.

@@ -6,6 +6,7 @@ use super::{Live, lines};
 use crate::backends;
 use crate::client::Client;
 use crate::counters::{etrnl_body, etrnl_tag};
+use crate::signed::vectors;
 use crate::tags::{self, Folder};
 
 #[test]
@@ -272,6 +273,18 @@ fn imports(live: &Live) {
     let path = live.folder.path("factory").to_str().unwrap().to_owned();
     assert!(live.fail(&["import", &path]).contains("factory key"));
     live.print(&["import", &path, "--allow-factory-keys"]);
+    // The root keys are sent with the lines.
+    let vectors = vectors();
+    let mut signing = tags::line(53);
+    signing["tag"]["uid"] = vectors["app_cert"]["uid"].clone();
+    signing["tag"]["layout"] =
+        json!({ "mode": "ecdsa", "template": "https://t.example/tap?x={:xuid}&u=[[{uid}&n={ctr}&e={sig}" });
+    signing["tag"]["keys"] = json!({ "signing": { "certificate": vectors["app_cert"]["hex"] } });
+    tags::write(&live.folder.path("signing"), &[signing]);
+    let path = live.folder.path("signing").to_str().unwrap().to_owned();
+    let other = vectors["taps"][0]["public_key"].as_str().unwrap();
+    assert!(live.fail(&["import", &path, "--certificate-roots", other]).contains("none of the trusted root keys"));
+    live.print(&["import", &path]);
     let found = live.run(&["check"]);
     assert_eq!(found.status.code(), Some(1), "{found:?}");
     assert!(String::from_utf8_lossy(&found.stdout).contains("xuid/tag00051"), "{found:?}");
