@@ -8,10 +8,12 @@
     reason = "a benchmark fails by panicking"
 )]
 
+use core::time::Duration;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use suntap::emulator::{EmulatedTag, TagPrivateKey};
+use suntap::token::{self, Grant, TokenKey};
 use suntap::{
     CounterId, CounterStore, MemoryCounters, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, SdmReadCtr, TagTexts,
     Uid, UnixMillis, Verifier, identify,
@@ -49,6 +51,25 @@ fn verify_an10922(c: &mut Criterion) {
         });
     });
     peer_groups::verify_an10922(&mut group, &set.peer);
+    group.finish();
+}
+
+/// Measures a token for a page: making it from a fresh tap, and verifying it, without a store for single use.
+fn token(c: &mut Criterion) {
+    let set = Set::new(AES, false);
+    let sample = set.next();
+    let verified = set.claimed(sample).verify(&SdmFileReadKey::from_bytes(sample.file_key)).unwrap();
+    let fresh = verified.commit(&mut RepeatedCounters::default(), None).unwrap();
+    let keys = [TokenKey::from_bytes(1, [7; 16])];
+    let (page, now) = ("https://shop.example/members", UnixMillis::new(1_795_000_000_000));
+    let grant = Grant::new(page, now, Duration::from_secs(60));
+    let [key] = &keys;
+    let token = key.mint(&fresh, &grant);
+    let mut group = c.benchmark_group("token");
+    group.bench_function("mint", |b| b.iter(|| key.mint(black_box(&fresh), &grant)));
+    group.bench_function("verify", |b| {
+        b.iter(|| token::verify(black_box(token.as_str()), &keys, page, now, Duration::ZERO).unwrap().ctr());
+    });
     group.finish();
 }
 
@@ -137,5 +158,5 @@ fn store(c: &mut Criterion) {
     });
 }
 
-criterion_group!(taps, verify, verify_an10922, verify_ecdsa, batch, find_key, reject, store);
+criterion_group!(taps, verify, verify_an10922, verify_ecdsa, token, batch, find_key, reject, store);
 criterion_main!(taps);

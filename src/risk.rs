@@ -1,11 +1,11 @@
-//! Signs in the history of a tag that somebody should look at it.
+//! Signals from the history of a tag: what an operator may want to look at.
 //!
 //! A verdict says whether a tap is genuine and new. The history of a tag says more: somebody opens old links, taps get
 //! lost, a seal was opened. [`signals`] compares a tap with earlier ones and returns what it notices.
 //!
 //! - A signal is not a probability. What it is worth depends on what your tags are for, and the weights are yours.
 //! - **Only a tap whose MAC or signature verified can speak against its tag.** Anybody can send forged URLs with the UID
-//!   of a tag, so [`Signal::NotAuthentic`] says something about the sender. [`Signal::is_authentic`] makes the difference.
+//!   of a tag, so [`Signal::NotAuthentic`] says something about the sender only. See [`Signal::is_authentic`].
 //! - No signal proves that a chip was copied. A genuine tap can arrive late, because the phone had no network.
 //!
 //! ```
@@ -13,7 +13,7 @@
 //! use suntap::risk::{Decision, Limits, Signal, Tap, signals};
 //! use suntap::{SdmReadCtr, UnixMillis};
 //!
-//! let tap = |ctr, decision, seconds| Tap {
+//! let tap = |ctr, decision, seconds: u64| Tap {
 //!     ctr: SdmReadCtr::new(ctr),
 //!     at: Some(UnixMillis::new(1_795_000_000_000 + seconds * 1000)),
 //!     ..Tap::new(decision)
@@ -21,17 +21,17 @@
 //! let history = [tap(5, Decision::Fresh, 0), tap(9, Decision::Fresh, 60)];
 //!
 //! // Somebody opens the link of the last tap again.
-//! let found = signals(&history, &tap(9, Decision::Replayed, 70), &Limits::default());
-//! assert!(found.eq([Signal::ReplayOfLast]));
+//! let again = tap(9, Decision::Replayed, 70);
+//! assert!(signals(&history, &again, &Limits::default()).eq([Signal::ReplayOfLast]));
 //!
 //! // A tap between two known ones: a phone had no network, or somebody saved the link before using it.
-//! let found = signals(&history, &tap(7, Decision::Replayed, 80), &Limits::default());
-//! assert!(found.eq([Signal::Late]));
+//! let late = tap(7, Decision::Replayed, 80);
+//! assert!(signals(&history, &late, &Limits::default()).eq([Signal::Late]));
 //! ```
 
+use core::array;
+use core::iter::Flatten;
 use core::time::Duration;
-
-use heapless::Vec;
 
 use crate::sun::tamper::{TagTamper, TtStatus};
 use crate::value::{SdmReadCtr, UnixMillis};
@@ -80,18 +80,18 @@ pub struct Limits {
     /// The greatest number of skipped counters that is not a [`Signal::Gap`]. The default is 50. Taps get lost often: a
     /// phone reads a tag several times, has no network, or its owner does not open the link.
     pub gap: u32,
-    /// The greatest time between taps at different readers that is a [`Signal::TwoReaders`]. The default is 10 seconds.
-    pub apart: Duration,
+    /// The greatest time between taps at two readers that is a [`Signal::TwoReaders`]. The default is 10 seconds.
+    pub reader_window: Duration,
     /// The counter at which the chip stops: SDMReadCtrLimit. The default is that of the chip,
     /// [`SdmReadCtr::MAX`].
     pub ctr_limit: SdmReadCtr,
-    /// The number of counters before `ctr_limit` that are a [`Signal::NearLimit`]. The default is 1000.
-    pub near: u32,
+    /// The number of taps before `ctr_limit` from which on there is a [`Signal::NearLimit`]. The default is 1000.
+    pub near_limit: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { gap: 50, apart: Duration::from_secs(10), ctr_limit: SdmReadCtr::MAX, near: 1000 }
+        Self { gap: 50, reader_window: Duration::from_secs(10), ctr_limit: SdmReadCtr::MAX, near_limit: 1000 }
     }
 }
 
@@ -103,23 +103,26 @@ pub enum Signal {
     NotAuthentic,
     /// The last accepted tap came again. Often, the visitor reloaded the page or shared the link.
     ReplayOfLast,
-    /// A tap came again that is older than the last accepted one, or the tap is older than the given history.
+    /// A tap came again that is older than the last accepted one.
     ReplayOfEarlier,
-    /// A tap that was never seen came after a newer one was accepted. Either the phone had no network, or somebody saved
-    /// the link before anybody opened it.
+    /// A tap that is not in the history came after a newer one was accepted. The phone had no network, or somebody saved
+    /// the link and opened it now. If your history has gaps, it may also be a replay.
     Late,
+    /// The tap is older than the whole history, so it is not known whether it came before.
+    BeforeHistory,
     /// Many counters were skipped before this fresh tap. Somebody reads the tag without opening the links, and may save
     /// them.
     Gap {
         /// The number of skipped counters.
         skipped: u32,
     },
-    /// Two readers saw taps of the tag at nearly the same time. A relay, or a wrong clock.
+    /// Two readers saw fresh taps of the tag at nearly the same time. The tag was relayed, somebody saved a tap, or a clock
+    /// is wrong.
     TwoReaders {
         /// The number of the other reader.
         other: u64,
     },
-    /// The counter is near the value at which the chip stops to write URLs. Replace the tag.
+    /// The counter is near the value at which the chip stops writing URLs. Replace the tag.
     NearLimit {
         /// The number of taps that are left.
         left: u32,
@@ -144,6 +147,7 @@ impl Signal {
             Self::ReplayOfLast => "replay_of_last",
             Self::ReplayOfEarlier => "replay_of_earlier",
             Self::Late => "late",
+            Self::BeforeHistory => "before_history",
             Self::Gap { .. } => "gap",
             Self::TwoReaders { .. } => "two_readers",
             Self::NearLimit { .. } => "near_limit",
@@ -152,7 +156,19 @@ impl Signal {
     }
 }
 
-/// What the authentic taps of a history say.
+/// The result of [`signals`].
+#[derive(Clone, Debug)]
+pub struct Signals(Flatten<array::IntoIter<Option<Signal>, 4>>);
+
+impl Iterator for Signals {
+    type Item = Signal;
+
+    fn next(&mut self) -> Option<Signal> {
+        self.0.next()
+    }
+}
+
+/// What the authentic taps of a history say about a new tap.
 #[derive(Default)]
 struct Seen {
     /// The greatest counter that was accepted.
@@ -162,31 +178,33 @@ struct Seen {
     lower: bool,
     /// Another reader at nearly the same time.
     other: Option<u64>,
-    /// The last known state of the seal.
-    seal: Option<TagTamper>,
+    /// The seal at the newest tap before the new tap, by its counter.
+    seal: Option<(SdmReadCtr, Seal)>,
 }
 
-/// Compares a tap with the earlier taps of the same tag, oldest first, and returns what it notices, each signal at most
-/// once. The history may begin anywhere, and may contain taps that were not authentic: these are ignored.
-pub fn signals<'a, I: IntoIterator<Item = &'a Tap>>(
-    history: I,
-    tap: &Tap,
-    limits: &Limits,
-) -> impl Iterator<Item = Signal> + use<'a, I> {
-    // One place for each signal that an authentic tap can have.
-    let mut found = Vec::<Signal, 5>::new();
-    let mut report = |signal: Option<Signal>| signal.map(|signal| found.push(signal));
-    if tap.is_authentic() {
+/// What a tamper status says about the seal, if it says anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seal {
+    Closed,
+    Opened,
+}
+
+/// Compares a tap with the earlier taps of the same tag, and returns what it notices, each signal at most once.
+///
+/// The history may begin anywhere and may be in any order. Taps in it that were not authentic are ignored.
+pub fn signals<'a>(history: impl IntoIterator<Item = &'a Tap>, tap: &Tap, limits: &Limits) -> Signals {
+    let found = if tap.is_authentic() {
         let seen = Seen::of(history, tap, limits);
-        report(tap.ctr.and_then(|ctr| seen.order(tap.decision, ctr, limits)));
-        report(seen.other.map(|other| Signal::TwoReaders { other }));
-        report(tap.ctr.and_then(|ctr| near_limit(ctr, limits)));
-        let opened = seal(tap).is_some_and(|seal| matches!(seal, TagTamper::Open | TagTamper::OpenedNowClosed));
-        report((seen.seal == Some(TagTamper::Closed) && opened).then_some(Signal::SealOpened));
+        let order = tap.ctr.and_then(|ctr| seen.order(tap.decision, ctr, limits));
+        let reader = seen.other.map(|other| Signal::TwoReaders { other });
+        let limit = tap.ctr.max(seen.last).and_then(|ctr| near_limit(ctr, limits));
+        let closed = seen.seal.is_some_and(|(_, seal)| seal == Seal::Closed);
+        let opened = (closed && seal(tap) == Some(Seal::Opened)).then_some(Signal::SealOpened);
+        [order, reader, limit, opened]
     } else {
-        report(Some(Signal::NotAuthentic));
-    }
-    found.into_iter()
+        [Some(Signal::NotAuthentic), None, None, None]
+    };
+    Signals(found.into_iter().flatten())
 }
 
 impl Seen {
@@ -196,15 +214,16 @@ impl Seen {
             if earlier.decision == Decision::Fresh {
                 seen.last = seen.last.max(earlier.ctr);
             }
-            if let Some((earlier, ctr)) = earlier.ctr.zip(tap.ctr) {
-                seen.same |= earlier == ctr;
-                seen.lower |= earlier < ctr;
+            if are_two_readers(earlier, tap, limits) {
+                seen.other = earlier.reader;
             }
-            let other = earlier.reader.filter(|other| tap.reader.is_some_and(|reader| reader != *other));
-            if other.is_some() && is_near(earlier.at, tap.at, limits.apart) {
-                seen.other = other;
+            let Some((ctr, new)) = earlier.ctr.zip(tap.ctr) else { continue };
+            seen.same |= ctr == new;
+            seen.lower |= ctr < new;
+            let newest = seen.seal.is_none_or(|(newest, _)| newest < ctr);
+            if let Some(seal) = seal(earlier).filter(|_| ctr < new && newest) {
+                seen.seal = Some((ctr, seal));
             }
-            seen.seal = seal(earlier).or(seen.seal);
         }
         seen
     }
@@ -218,24 +237,33 @@ impl Seen {
                 (skipped > limits.gap).then_some(Signal::Gap { skipped })
             }
             _ if ctr == last => Some(Signal::ReplayOfLast),
-            _ if ctr < last && self.lower && !self.same => Some(Signal::Late),
-            _ if ctr < last => Some(Signal::ReplayOfEarlier),
-            _ => None,
+            _ if ctr > last => None,
+            _ if self.same => Some(Signal::ReplayOfEarlier),
+            _ if self.lower => Some(Signal::Late),
+            _ => Some(Signal::BeforeHistory),
         }
     }
 }
 
-/// Returns `true` if the two times are known and at most `apart` from each other.
-fn is_near(one: Option<UnixMillis>, other: Option<UnixMillis>, apart: Duration) -> bool {
-    one.zip(other).is_some_and(|(one, other)| Duration::from_millis(one.get().abs_diff(other.get())) <= apart)
+/// Returns `true` if two readers saw two fresh taps at nearly the same time. A replay does not count, because anybody can
+/// open a shared link anywhere.
+fn are_two_readers(one: &Tap, other: &Tap, limits: &Limits) -> bool {
+    let fresh = [one, other].iter().all(|tap| tap.decision == Decision::Fresh);
+    let differ = one.reader.zip(other.reader).is_some_and(|(one, other)| one != other);
+    let apart = one.at.zip(other.at).map(|(one, other)| Duration::from_millis(one.get().abs_diff(other.get())));
+    fresh && differ && apart.is_some_and(|apart| apart <= limits.reader_window)
 }
 
 fn near_limit(ctr: SdmReadCtr, limits: &Limits) -> Option<Signal> {
     let left = limits.ctr_limit.get().saturating_sub(ctr.get());
-    (left <= limits.near).then_some(Signal::NearLimit { left })
+    (left <= limits.near_limit).then_some(Signal::NearLimit { left })
 }
 
-/// Returns what an authenticated tamper status says.
-fn seal(tap: &Tap) -> Option<TagTamper> {
-    tap.tamper.filter(TtStatus::is_authenticated).map(|status| status.state())
+/// Returns what the tamper status of a tap says. A status that is not authenticated, not enabled or unknown says nothing.
+fn seal(tap: &Tap) -> Option<Seal> {
+    match tap.tamper.filter(TtStatus::is_authenticated)?.state() {
+        TagTamper::Closed => Some(Seal::Closed),
+        TagTamper::Open | TagTamper::OpenedNowClosed => Some(Seal::Opened),
+        TagTamper::NotEnabled | TagTamper::Unknown => None,
+    }
 }

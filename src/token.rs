@@ -1,10 +1,10 @@
-//! Tokens for the page behind a tap (feature `token`).
+//! Tokens for the page that a tap opens (feature `token`).
 //!
 //! A verdict alone does not protect a page. The server checks the tap and redirects the phone to the page, but the page
 //! cannot know whether its visitor has just tapped, or opened a link that somebody shared. A [`TapToken`] carries the
 //! verdict to the page: the server mints a token after a fresh tap, and adds it to the link. The page verifies it.
 //!
-//! - Only a [`FreshTap`] gives a token. A replay gives none.
+//! - Only a [`FreshTap`](crate::FreshTap) gives a token. A replay gives none.
 //! - A token expires. Its audience is the service that may accept it.
 //! - [`Claims::use_once`] accepts a token only once. [`Claims::require_latest`] refuses a token after a newer tap.
 //!
@@ -31,7 +31,7 @@
 //! let (_, text) = redirect.split_once("?t=").unwrap();
 //! let claims = token::verify(text, &keys, PAGE, now, Duration::ZERO)?;
 //! assert_eq!(claims.uid(), fresh.uid());
-//! let mut used = MemoryCounters::<64>::new(); // a store of its own, not that of the taps
+//! let mut used = MemoryCounters::<64>::new();
 //! assert!(claims.use_once(&mut used, now).is_ok());
 //! assert!(matches!(claims.use_once(&mut used, now), Err(UseError::Used { .. })));
 //!
@@ -42,9 +42,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A token is not encrypted: whoever sees it can read its content. It contains the counter id of the tag, which is a
-//! pseudonym, and contains the UID only if [`Grant::with_uid`] asks for it. **Whoever has a token can use it**, until it
-//! expires or is used. The guide chapter [`after_the_tap`](crate::guide::after_the_tap) says what a page must do.
+//! A verified tap that was not committed gives no token:
+//!
+//! ```compile_fail,E0277
+//! # use suntap::{VerifiedTap, token::{Grant, TapToken, TokenKey}};
+//! fn mint(key: &TokenKey, tap: &VerifiedTap<'_>, grant: &Grant<'_>) -> TapToken {
+//!     key.mint(tap, grant)
+//! }
+//! ```
+//!
+//! A token is not encrypted: everybody who sees it can read its content. It contains the counter id of the tag, which is a
+//! pseudonym, so two tokens show that they are of the same tag. It contains the UID only if [`Grant::with_uid`] asks for
+//! it. **Everybody who has a token can use it**, until it expires or is used. **Everybody who has a [`TokenKey`] can mint
+//! tokens** for all audiences: give each service that verifies, and that you do not trust with the others, a key of its
+//! own.
+//!
+//! The guide chapter [`after_the_tap`](crate::guide::after_the_tap) says what a page must do.
 //!
 //! # Format
 //!
@@ -64,7 +77,7 @@
 //! | 50 | 16 | `CMAC(key, bytes 0 to 49)` |
 //!
 //! CMAC is AES-CMAC (RFC 4493). A store keeps the use of a token under `CMAC(key, 02 ‖ bytes 2 to 17 ‖ bytes 30 to 37)`.
-//! The first byte of each message is different, so none of these values can stand for another one.
+//! The version is never 0, so the first bytes of these messages differ, and none of these values can take the place of another one.
 
 mod claims;
 mod content;

@@ -54,3 +54,9 @@ impl From<&FreshTap<'_>> for FreshProof {
         Self::new(tap.counter_id(), tap.ctr(), tap.uid(), tap.message().tamper())
     }
 }
+
+impl From<FreshTap<'_>> for FreshProof {
+    fn from(tap: FreshTap<'_>) -> Self {
+        Self::from(&tap)
+    }
+}

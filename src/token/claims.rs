@@ -14,6 +14,8 @@ use crate::value::{CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 pub struct Claims {
     content: Content,
     use_id: CounterId,
+    /// The time of expiry and the skew that was allowed when the token was verified.
+    ends_at: UnixMillis,
 }
 
 /// How often a single-use token was accepted.
@@ -29,8 +31,12 @@ pub enum Used {
 }
 
 impl Claims {
-    pub(super) fn new(content: Content, use_id: CounterId) -> Self {
-        Self { content, use_id }
+    pub(super) fn new(content: Content, use_id: CounterId, ends_at: UnixMillis) -> Self {
+        Self { content, use_id, ends_at }
+    }
+
+    pub(super) fn has_expired(&self, now: UnixMillis) -> bool {
+        now >= self.ends_at
     }
 
     /// Returns the counter id of the tag, as [`VerifiedTap::counter_id`](crate::VerifiedTap::counter_id) does.
@@ -45,7 +51,7 @@ impl Claims {
         self.content.ctr
     }
 
-    /// Returns the UID, or `None` if the grant did not ask for it or the tap has none.
+    /// Returns the UID, or `None` if the grant did not ask for it or the UID is not known.
     #[must_use]
     pub fn uid(&self) -> Option<Uid> {
         self.content.uid
@@ -64,27 +70,29 @@ impl Claims {
         self.content.issued_at
     }
 
-    /// Returns the time from which the token is refused.
+    /// Returns the time from which the token is refused. The skew comes on top of it.
     #[must_use]
     pub fn expires_at(&self) -> UnixMillis {
         self.content.expires_at
     }
 
     /// Returns the id under which [`use_once`](Self::use_once) stores the counter. It depends on the key of the token, the
-    /// tag and the audience, so a store needs one row for each tag and audience.
+    /// tag and the audience, so a store needs one row for each of these.
     #[must_use]
     pub fn use_id(&self) -> CounterId {
         self.use_id
     }
 
-    /// Accepts the token once. Of two calls for the same tap and audience, only one succeeds, even if they reach two
+    /// Accepts the token once. Of two calls for the same tap, audience and key, only one succeeds, even if they reach two
     /// servers at once. When a token of a newer tap was used, older tokens for the audience are refused.
     ///
-    /// `store` may be the store of the taps or a separate one, but must be the same for all servers of the audience.
+    /// All servers of the audience must share `store`. The store of the taps also works, but prefer a separate one: a token
+    /// then stays used even if the store of the taps is lost. A row may be deleted when all its tokens have expired.
     ///
     /// # Errors
     /// Returns [`UseError::Used`] if the token was used before, [`UseError::NewerTap`] if a token of a newer tap was used,
-    /// and [`UseError::Store`] if the store failed; the token may be spent then.
+    /// [`UseError::Expired`] if the token has expired, and [`UseError::Store`] if the store failed; the token may be spent
+    /// then.
     pub fn use_once<S: CounterStore + ?Sized>(&self, store: &mut S, now: UnixMillis) -> Result<(), UseError<S::Error>> {
         self.use_within(store, now, Duration::ZERO).map(drop)
     }
@@ -100,6 +108,7 @@ impl Claims {
         now: UnixMillis,
         grace: Duration,
     ) -> Result<Used, UseError<S::Error>> {
+        self.check_expiry(now)?;
         let advance = store.advance(&self.use_id, self.ctr(), Some(now)).map_err(UseError::Store)?;
         self.used(advance, now, grace)
     }
@@ -116,6 +125,7 @@ impl Claims {
         now: UnixMillis,
         grace: Duration,
     ) -> Result<Used, UseError<S::Error>> {
+        self.check_expiry(now)?;
         let advance = store.advance(&self.use_id, self.ctr(), Some(now)).await.map_err(UseError::Store)?;
         self.used(advance, now, grace)
     }
@@ -123,7 +133,10 @@ impl Claims {
     /// Checks that the tag was not tapped again since the tap of this token. `taps` is the store of the taps.
     ///
     /// The check asks the store to advance to the counter of the token. A store that accepted the tap refuses this. If it
-    /// does not, it has lost the counter, and contains it again after this call.
+    /// does not, it has lost the counter. It then contains the counter again, so that a copy of the tap stays a replay, and
+    /// a second call succeeds. After [`UseError::CounterLost`], therefore end the session, and ask for a new tap.
+    ///
+    /// The expiry of the token does not matter, so that a session can ask at each request.
     ///
     /// # Errors
     /// Returns [`UseError::NewerTap`] if the tag was tapped again, [`UseError::CounterLost`] if the store does not know the
@@ -143,6 +156,10 @@ impl Claims {
     ) -> Result<(), UseError<S::Error>> {
         let advance = taps.advance(&self.counter_id(), self.ctr(), Some(self.issued_at())).await;
         self.latest(advance.map_err(UseError::Store)?)
+    }
+
+    fn check_expiry<E>(&self, now: UnixMillis) -> Result<(), UseError<E>> {
+        if self.has_expired(now) { Err(UseError::Expired) } else { Ok(()) }
     }
 
     fn used<E>(&self, advance: Advance, now: UnixMillis, grace: Duration) -> Result<Used, UseError<E>> {

@@ -97,7 +97,7 @@ fn time_from_bytes([b0, b1, b2, b3, b4, b5]: [u8; 6]) -> UnixMillis {
 /// A token: proof of a fresh tap for one audience. [`TokenKey::mint`](super::TokenKey::mint) creates it.
 ///
 /// `Display` and [`as_str`](Self::as_str) give the text, which needs no escaping in a URL. `Debug` does not show the
-/// text, because whoever reads it in a log could use the token.
+/// text, because everybody who reads it in a log could use the token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TapToken([u8; TOKEN_CHARS]);
 

@@ -10,7 +10,7 @@ use crate::value::{Mark, UnixMillis};
 pub enum TokenError {
     /// The text is not a token: it has another length, other characters or an unknown version.
     Malformed,
-    /// None of the keys has signed the token.
+    /// None of the keys has minted the token.
     NotAuthentic,
     /// The token is for a different audience.
     WrongAudience,
@@ -54,6 +54,8 @@ pub enum UseError<S> {
         /// The record of the newer tap.
         stored: Mark,
     },
+    /// The token has expired since it was verified.
+    Expired,
     /// The store of the taps does not know the tap of the token, so it has lost counters.
     CounterLost,
     /// The store failed. The token may be spent.
@@ -65,6 +67,7 @@ impl<S> fmt::Display for UseError<S> {
         f.write_str(match self {
             Self::Used { .. } => "token was used before",
             Self::NewerTap { .. } => "there is a newer tap of the tag",
+            Self::Expired => "token has expired",
             Self::CounterLost => "the counter store does not know the tap of the token",
             Self::Store(_) => "the counter store failed",
         })

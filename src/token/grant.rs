@@ -26,7 +26,7 @@ impl<'a> Grant<'a> {
         Self { audience, issued_at: now, expires_at, uid: false, tamper: false }
     }
 
-    /// Also puts the UID into the token, if the tap has one. Whoever sees the token can read the UID.
+    /// Also puts the UID into the token, if the tap has one. Everybody who sees the token can read the UID.
     pub fn with_uid(self) -> Self {
         Self { uid: true, ..self }
     }

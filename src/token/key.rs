@@ -1,4 +1,4 @@
-//! The keys that sign tokens: minting and verifying.
+//! The keys of tokens: minting and verifying.
 
 use core::fmt;
 use core::time::Duration;
@@ -14,15 +14,16 @@ use crate::cipher::{Block, Cmac, Secret, chunks};
 use crate::sun::proof::FreshProof;
 use crate::value::{CounterId, ParseError, UnixMillis, hex};
 
-/// The first bytes of the messages for which a key computes CMACs. The content of a token begins with its version, which
-/// is 10 or more.
+/// The first bytes of the messages for which a key computes CMACs, apart from tokens. A token begins with 0x10 or more,
+/// because its version is in the high nibble.
 const AUDIENCE: u8 = 0x01;
 const USE: u8 = 0x02;
 
-/// A key that signs tokens and verifies them. It has 16 bytes and a number, which a token contains.
+/// A key that mints tokens and verifies them. It has 16 bytes and a number, which a token contains.
 ///
 /// To replace a key, verify with the old one and the new one, mint with the new one, and remove the old one when its
-/// tokens have expired. Do not give two keys the same number.
+/// tokens have expired. Do not give two keys the same number. [Single use](Claims::use_once) holds for each key: tokens of
+/// one tap that were minted with two keys can be used once each.
 ///
 /// The key is wiped on drop, and `Debug` does not show it.
 pub struct TokenKey {
@@ -53,7 +54,8 @@ impl TokenKey {
         self.number
     }
 
-    /// Mints a token for a fresh tap, for example a [`&FreshTap`](crate::FreshTap).
+    /// Mints a token for a fresh tap: a [`FreshTap`](crate::FreshTap) or a reference to one, or an accepted tap of a
+    /// [`Service`](crate::platform::Service). Mint at once: the token says when it was minted, and not when the tap came.
     #[must_use]
     pub fn mint(&self, tap: impl Into<FreshProof>, grant: &Grant<'_>) -> TapToken {
         let tap = tap.into();
@@ -102,7 +104,7 @@ impl fmt::Debug for TokenKey {
 ///
 /// # Errors
 /// Returns [`TokenError::Malformed`] if the text is not a token of this version, and [`TokenError::NotAuthentic`] if none
-/// of the keys has signed it. Only an authentic token gives another error. Answer all of them to clients alike.
+/// of the keys has minted it. Only an authentic token gives another error. Give clients the same answer for all of them.
 pub fn verify(
     token: &str,
     keys: &[TokenKey],
@@ -125,8 +127,9 @@ pub fn verify(
     if now.saturating_add(skew) < issued_at {
         return Err(TokenError::NotYetValid { issued_at });
     }
-    if now >= expires_at.saturating_add(skew) {
+    let ends_at = expires_at.saturating_add(skew);
+    if now >= ends_at {
         return Err(TokenError::Expired { expires_at });
     }
-    Ok(Claims::new(content, key.use_id(&content)))
+    Ok(Claims::new(content, key.use_id(&content), ends_at))
 }

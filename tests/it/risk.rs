@@ -34,7 +34,7 @@ fn usual_taps_give_no_signal() {
 }
 
 #[test]
-fn replays_and_late_taps_are_told_apart() {
+fn replays_and_late_taps_give_different_signals() {
     let history = [fresh(3), fresh(5), replayed(4), fresh(9)];
     let cases = [
         (9, Signal::ReplayOfLast),
@@ -44,8 +44,7 @@ fn replays_and_late_taps_are_told_apart() {
         (4, Signal::ReplayOfEarlier),
         (6, Signal::Late),
         (8, Signal::Late),
-        // The history does not reach that far.
-        (2, Signal::ReplayOfEarlier),
+        (2, Signal::BeforeHistory),
     ];
     for (ctr, signal) in cases {
         assert_eq!(found(&history, replayed(ctr)), [signal], "{ctr}");
@@ -75,7 +74,10 @@ fn two_readers_at_once_are_reported() {
     assert_eq!(found(&history, at(3, None, 60_001)), []);
     assert_eq!(found(&[at(1, None, 0)], at(2, Some(1), 1)), []);
     assert_eq!(found(&[Tap { at: None, ..at(1, Some(2), 0) }], at(2, Some(1), 1)), []);
-    let limits = Limits { apart: Duration::ZERO, ..Limits::default() };
+    // A shared link is opened elsewhere.
+    let elsewhere = Tap { decision: Decision::Replayed, ..at(2, Some(1), 60_001) };
+    assert_eq!(found(&history, elsewhere), [Signal::ReplayOfLast]);
+    let limits = Limits { reader_window: Duration::ZERO, ..Limits::default() };
     assert_eq!(signals(&history, &at(3, Some(1), 60_001), &limits).count(), 0);
 }
 
@@ -85,9 +87,11 @@ fn a_counter_near_its_limit_is_reported() {
     assert_eq!(found(&[fresh(max - 1002)], fresh(max - 1001)), []);
     assert_eq!(found(&[fresh(max - 1001)], fresh(max - 1000)), [Signal::NearLimit { left: 1000 }]);
     assert_eq!(found(&[], fresh(max)), [Signal::NearLimit { left: 0 }]);
-    let limits = Limits { ctr_limit: SdmReadCtr::new(500).unwrap(), near: 10, ..Limits::default() };
+    let limits = Limits { ctr_limit: SdmReadCtr::new(500).unwrap(), near_limit: 10, ..Limits::default() };
     assert!(signals(&[], &fresh(490), &limits).eq([Signal::NearLimit { left: 10 }]));
     assert!(signals(&[], &fresh(501), &limits).eq([Signal::NearLimit { left: 0 }]));
+    let replay = signals(&[fresh(1), fresh(495)], &replayed(1), &limits);
+    assert!(replay.eq([Signal::ReplayOfEarlier, Signal::NearLimit { left: 5 }]));
 }
 
 #[test]
@@ -97,6 +101,7 @@ fn signals_have_names_and_say_whether_they_count() {
         Signal::ReplayOfLast,
         Signal::ReplayOfEarlier,
         Signal::Late,
+        Signal::BeforeHistory,
         Signal::Gap { skipped: 1 },
         Signal::TwoReaders { other: 1 },
         Signal::NearLimit { left: 1 },
@@ -132,6 +137,10 @@ fn an_opened_seal_is_reported_once_it_was_seen_closed() {
     assert_eq!(found(&[closed, open], was_open), [], "it was reported before");
     assert_eq!(found(&[], open), []);
     assert_eq!(found(&[open], closed), []);
+    // The order of the counters decides: an old link that comes again does not close the seal.
+    let closed_again = Tap { decision: Decision::Replayed, ..closed };
+    assert_eq!(found(&[closed, open, closed_again], was_open), []);
+    assert_eq!(found(&[closed, event(4, *b"II")], event(5, *b"OO")), [Signal::SealOpened], "II says nothing");
 }
 
 fn any_tap() -> impl Strategy<Value = Tap> {

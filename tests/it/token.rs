@@ -1,4 +1,4 @@
-//! Tokens for the page behind a tap.
+//! Tokens for the page that a tap opens.
 
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -153,7 +153,7 @@ fn a_token_is_valid_from_its_issue_until_it_expires() {
     // A lifetime of zero is over at once.
     let dead = fresh(UID, 7, |tap| key().mint(tap, &Grant::new(PAGE, NOW, Duration::ZERO)));
     assert_eq!(check(dead.as_str()).map(drop), Err(TokenError::Expired { expires_at: NOW }));
-    // A lifetime without an end is one.
+    // A lifetime can be longer than a token can say.
     let endless = fresh(UID, 7, |tap| key().mint(tap, &Grant::new(PAGE, NOW, Duration::MAX)));
     assert!(token::verify(endless.as_str(), &[key()], PAGE, after(1 << 40), Duration::ZERO).is_ok());
 }
@@ -216,6 +216,28 @@ fn a_token_is_used_once() {
     // Another tag is independent.
     let tag = fresh([4, 9, 9, 9, 9, 9, 9], 1, |tap| key().mint(tap, &grant()));
     assert_eq!(check(tag.as_str()).unwrap().use_once(&mut store, NOW), Ok(()));
+}
+
+/// Claims that are kept do not outlive their token. The skew with which the token was verified also counts here.
+#[test]
+fn expired_claims_cannot_be_used() {
+    let mut store = MemoryCounters::<8>::new();
+    assert_eq!(claims(7).use_once(&mut store, after(60_000)), Err(UseError::Expired));
+    let skewed = token::verify(minted(7).as_str(), &[key()], PAGE, NOW, Duration::from_millis(1)).unwrap();
+    assert_eq!(skewed.use_once(&mut store, after(60_001)), Err(UseError::Expired));
+    assert_eq!(skewed.use_once(&mut store, after(60_000)), Ok(()));
+}
+
+/// A new key is a new use, so old tokens are not ended by those of the new key.
+#[test]
+fn single_use_holds_for_each_key() {
+    let mut store = MemoryCounters::<8>::new();
+    let new = TokenKey::from_bytes(4, [9; 16]);
+    let token = fresh(UID, 7, |tap| new.mint(tap, &grant()));
+    let twin = token::verify(token.as_str(), &[new], PAGE, NOW, Duration::ZERO).unwrap();
+    assert_eq!(twin.use_once(&mut store, NOW), Ok(()));
+    assert_eq!(claims(7).use_once(&mut store, NOW), Ok(()));
+    assert_ne!(twin.use_id(), claims(7).use_id());
 }
 
 #[test]
@@ -286,7 +308,7 @@ fn a_faulty_store_admits_no_second_use() {
 #[test]
 fn a_newer_tap_ends_a_token_that_must_be_the_latest() {
     let mut taps = MemoryCounters::<2>::new();
-    let token = verified(UID, 7, |tap| key().mint(&tap.commit(&mut taps, Some(NOW)).unwrap(), &grant()));
+    let token = verified(UID, 7, |tap| key().mint(tap.commit(&mut taps, Some(NOW)).unwrap(), &grant()));
     let token = check(token.as_str()).unwrap();
     assert_eq!(token.require_latest(&mut taps), Ok(()));
     assert_eq!(ready(token.require_latest_async(&mut Blocking(&mut taps))), Ok(()));
@@ -295,6 +317,7 @@ fn a_newer_tap_ends_a_token_that_must_be_the_latest() {
     // A store that lost the tap is found out once, and then knows the tap again: a copy of it stays a replay.
     let mut lost = MemoryCounters::<2>::new();
     assert_eq!(token.require_latest(&mut lost), Err(UseError::CounterLost));
+    assert_eq!(token.require_latest(&mut lost), Ok(()));
     verified(UID, 7, |tap| assert!(tap.commit(&mut lost, None).is_err()));
 }
 
@@ -308,6 +331,8 @@ fn a_second_tap_comes_later_from_the_same_tag() {
     assert_eq!(check(UID, 7, 800), Err(SecondTapError::NotLater));
     assert_eq!(check(UID, 6, 800), Err(SecondTapError::NotLater));
     assert_eq!(check(UID, 8, 799), Err(SecondTapError::TooSoon));
+    assert_eq!(check(UID, 8, 59_999), Ok(()));
+    assert_eq!(check(UID, 8, 60_000), Err(SecondTapError::TooLate));
     assert_eq!(check([4, 9, 9, 9, 9, 9, 9], 8, 800), Err(SecondTapError::OtherTag));
 }
 

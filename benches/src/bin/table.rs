@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 
 /// The group, and the function that is compared with the peer.
-const ROWS: [(&str, &str); 14] = [
+const ROWS: [(&str, &str); 16] = [
     ("verify_aes", "suntap"),
     ("verify_aes_an10922", "suntap"),
     ("verify_plain", "suntap"),
     ("verify_file_data", "suntap"),
     ("verify_lrp", "suntap"),
     ("verify_ecdsa", "suntap"),
+    ("token", "mint"),
+    ("token", "verify"),
     ("batch", "suntap"),
     ("batch_lrp", "suntap"),
     ("identify", "suntap"),
