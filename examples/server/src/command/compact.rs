@@ -15,7 +15,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match args.store.address()? {
         Address::Embedded(path) => {
             let Compacted { before, after, warnings } = Embedded::compact(&path, args.store.options(None))?;
-            warnings.iter().for_each(|warning| warn(warning));
+            for warning in &warnings {
+                warn(warning);
+            }
             println(&format!("{} had {before} bytes, and has {after} bytes now", path.display()))
         }
         Address::Postgres(_) => println(
