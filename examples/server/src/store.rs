@@ -24,7 +24,7 @@ mod snapshot;
 mod spill;
 mod staged;
 
-pub use self::embedded::Embedded;
+pub use self::embedded::{Compacted, Embedded};
 pub use self::format::FORMAT;
 pub use self::history::{HistoryCursor, HistoryPage, Recording, Retention, Stream};
 pub(crate) use self::history::{Position, STEP};

@@ -1,9 +1,9 @@
 //! `suntap-server compact`.
 
-use suntap_server::store::{Address, Embedded};
+use suntap_server::store::{Address, Compacted, Embedded};
 
 use super::println;
-use crate::config::StoreArgs;
+use crate::config::{StoreArgs, warn};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -14,7 +14,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match args.store.address()? {
         Address::Embedded(path) => {
-            let (before, after) = Embedded::compact(&path, args.store.options(None))?;
+            let Compacted { before, after, warnings } = Embedded::compact(&path, args.store.options(None))?;
+            for warning in &warnings {
+                warn(warning);
+            }
             println(&format!("{} had {before} bytes, and has {after} bytes now", path.display()))
         }
         Address::Postgres(_) => println(

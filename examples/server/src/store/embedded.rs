@@ -26,17 +26,22 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+pub use self::compact::Compacted;
 use self::guard::{Guard, Guarded};
 use self::history::Log;
 use self::text::Text;
 use super::{Change, Entry, Found, Options, Place, StoreError, Stream, measure, raised};
 
+mod alone;
+mod compact;
+mod copy;
 mod cursors;
 mod format;
 mod guard;
 mod history;
 mod large;
 mod snapshot;
+mod spare;
 mod text;
 
 const DOCUMENTS: TableDefinition<'_, &str, Text> = TableDefinition::new("documents");
@@ -80,9 +85,7 @@ impl Embedded {
     /// Returns an error if there is no data file, another process uses it, or it cannot be read and written.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         let (database, guard) = existing(path, options)?;
-        let migrated = quietly(|| format::migrate(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
-        let undone = quietly(|| large::undo(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
-        let warnings = migrated.into_iter().chain(undone).collect();
+        let warnings = quietly(|| settle(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
         Ok(Self { warnings, ..Self::start(database, guard, options) })
     }
 
@@ -453,6 +456,12 @@ fn existing(path: &Path, options: Options) -> Result<(Database, Arc<Guard>), Sto
     }
     quietly(|| format::check(&database)).unwrap_or_else(|| Err(file_error(path, DAMAGED)))?;
     Ok((database, guard))
+}
+
+/// Migrates a data file to the present format, and undoes an unfinished change. Returns what an operator should know about it.
+fn settle(database: &Database) -> Result<Vec<String>, StoreError> {
+    let migrated = format::migrate(database)?;
+    Ok(migrated.into_iter().chain(large::undo(database)?).collect())
 }
 
 /// Opens the database in a file, and initializes it if the file is empty.

@@ -445,7 +445,7 @@ fn an_interrupted_restore_into_redis_is_completed() {
 
 /// A document of a data file, as it is stored.
 #[derive(Debug)]
-struct Stored;
+pub(crate) struct Stored;
 
 impl redb::Value for Stored {
     type SelfType<'a> = &'a [u8];

@@ -63,7 +63,7 @@ fn is_refused(folder: &Folder, store: &str) {
 #[test]
 fn a_data_file_is_migrated_or_refused() {
     let folder = Folder::new();
-    let path = folder.path("data.redb");
+    let (path, other) = (folder.path("data.redb"), folder.path("other.redb"));
     let documents = Runtime::new().unwrap().block_on(documents());
     let write = |edit: &dyn Fn(&redb::WriteTransaction)| {
         let database = redb::Database::create(&path).unwrap();
@@ -81,8 +81,12 @@ fn a_data_file_is_migrated_or_refused() {
     });
     #[cfg(unix)]
     std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::copy(&path, &other).unwrap();
     let store = path.to_str().unwrap();
     is_migrated_once(&folder, store);
+    let said = done(&folder, other.to_str().unwrap(), &["compact"]);
+    assert!(said.contains(MIGRATED), "{said}");
+    assert_eq!(done(&folder, other.to_str().unwrap(), &["check"]), "0 findings\n");
     {
         let database = redb::Database::open(&path).unwrap();
         let table = database.begin_read().unwrap().open_table(NUMBER).unwrap();

@@ -23,6 +23,7 @@ mod careful;
 mod check;
 mod client;
 mod clients;
+mod compact;
 mod config;
 mod counters;
 mod crash;

@@ -6,7 +6,7 @@ use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition, TableErro
 
 use super::{Embedded, StoreError, guarded, verified};
 
-const TABLE: TableDefinition<'_, &str, &str> = TableDefinition::new("suntap_cursors");
+pub(super) const TABLE: TableDefinition<'_, &str, &str> = TableDefinition::new("suntap_cursors");
 
 impl Embedded {
     pub(in crate::store) fn cursor(&self, reader: &str) -> Result<Option<String>, StoreError> {

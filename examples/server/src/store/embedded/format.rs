@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use crate::store::format::{FORMAT, PROGRAM, Stored, migrated, pending};
 
 /// The number, and the version of the program that wrote it. All versions of the program can read this table.
-const TABLE: TableDefinition<'_, (), (u32, &str)> = TableDefinition::new("format");
+pub(super) const TABLE: TableDefinition<'_, (), (u32, &str)> = TableDefinition::new("format");
 
 /// Changes the tables in the transaction that also writes the new number.
 type Migration = fn(&WriteTransaction) -> Result<(), StoreError>;

@@ -15,14 +15,14 @@ use crate::store::history::{Position, Retention, STEP, Stream};
 
 /// The [`Position`] of the first entry of a row. The others have the same time, and the numbers that follow. No entry of a row is
 /// younger than this time.
-type Key = (u64, u64);
+pub(super) type Key = (u64, u64);
 /// The number of entries that were ever written to this table, up to the last one of the row; the time and the text of each entry.
-type Value = (u64, Vec<(u64, &'static str)>);
+pub(super) type Value = (u64, Vec<(u64, &'static str)>);
 
 /// About how many bytes of text a row has. A much longer value would leave a large part of its last page empty.
 const ROW: usize = 8000;
 
-const fn definition(stream: Stream) -> TableDefinition<'static, Key, Value> {
+pub(super) const fn definition(stream: Stream) -> TableDefinition<'static, Key, Value> {
     TableDefinition::new(stream.table())
 }
 

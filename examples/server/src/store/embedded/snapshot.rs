@@ -1,20 +1,16 @@
 //! Everything in a data file: read in one transaction, and written in one.
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
+use redb::{ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _};
 use suntap::CounterId;
 use tokio::sync::mpsc;
 
 use super::Log;
-use super::{
-    DAMAGED, DOCUMENTS, Embedded, MARKS, StoreError, as_mark, columns, existing, file_error, guarded, quietly, raised,
-    verified,
-};
+use super::{DOCUMENTS, Embedded, MARKS, StoreError, as_mark, columns, guarded, raised, verified};
+use crate::store::Stream;
 use crate::store::snapshot::{Batch, Record, Source};
-use crate::store::{Options, Stream};
 
 impl Embedded {
     /// Sends every record of one read transaction. Taps and changes go on meanwhile. The file grows by what they write, because the
@@ -83,48 +79,5 @@ impl Embedded {
             self.changes.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             Ok(committed?)
         })
-    }
-
-    /// Gives free space of a data file that nobody has open back to the file system. Returns the lengths before and after it.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), or if the file cannot be written.
-    pub fn compact(path: &Path, options: Options) -> Result<(u64, u64), StoreError> {
-        let length = || path.metadata().map(|metadata| metadata.len()).unwrap_or_default();
-        let before = length();
-        alone(path, options, |database| {
-            // Each call ends when it cannot move any page. The pages that it freed may let the next one move more.
-            while database.compact()? {}
-            // Also corrects the record of free space, which `redb` does not leave as it would be built anew.
-            database.check_integrity()?;
-            Ok(())
-        })?;
-        Ok((before, length()))
-    }
-
-    /// Checks every page of a data file that nobody has open. If the file was not closed, its record of free space may be wrong, and is
-    /// corrected.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), or if a page is damaged.
-    pub fn check_integrity(path: &Path, options: Options) -> Result<(), StoreError> {
-        alone(path, options, |database| database.check_integrity().map(drop).map_err(Into::into))
-    }
-}
-
-/// Runs `work` on a data file that nobody has open.
-fn alone<T>(
-    path: &Path,
-    options: Options,
-    work: impl FnOnce(&mut Database) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
-    let (mut database, guard) = existing(path, options)?;
-    let done = quietly(|| verified(&guard, || work(&mut database)));
-    // After a failed check, `redb` panics when it closes the file.
-    let closed = quietly(|| drop(database));
-    match done.filter(|_| closed.is_some()) {
-        Some(Err(StoreError::Failed(cause))) => Err(file_error(path, &cause)),
-        Some(done) => done,
-        None => Err(file_error(path, DAMAGED)),
     }
 }

@@ -12,6 +12,9 @@ use std::cell::RefCell;
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress, Status};
 use redb::{TypeName, Value};
 
+/// The name of the type in a data file.
+const NAME: &str = "suntap::Text";
+
 const PLAIN: u8 = 0;
 const DEFLATED: u8 = 1;
 
@@ -61,7 +64,35 @@ impl Value for Text {
     }
 
     fn type_name() -> TypeName {
-        TypeName::new("suntap::Text")
+        TypeName::new(NAME)
+    }
+}
+
+/// A document as it is stored.
+#[derive(Debug)]
+pub(super) struct Stored;
+
+impl Value for Stored {
+    type SelfType<'a> = &'a [u8];
+    type AsBytes<'a> = &'a [u8];
+
+    fn fixed_width() -> Option<usize> {
+        None
+    }
+
+    fn from_bytes<'a>(data: &'a [u8]) -> &'a [u8]
+    where
+        Self: 'a,
+    {
+        data
+    }
+
+    fn as_bytes<'a, 'b: 'a>(data: &'a &'b [u8]) -> &'a [u8] {
+        data
+    }
+
+    fn type_name() -> TypeName {
+        TypeName::new(NAME)
     }
 }
 
