@@ -22,6 +22,8 @@ pub(crate) use backend::Encryptor;
 pub(crate) use backend::side_by_side;
 #[cfg(feature = "emulator")]
 pub(crate) use block::BlockEncrypt;
+#[cfg(feature = "token")]
+pub(crate) use block::chunks_of;
 pub(crate) use block::{Block, Chunk, LANES, chunks, padded};
 pub(crate) use cmac::Cmac;
 pub(crate) use lanes::decrypt_by_each;

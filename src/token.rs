@@ -71,13 +71,14 @@
 //! | 18 | 3 | SDMReadCtr |
 //! | 21 | 7 | UID, or zeros |
 //! | 28 | 2 | TTPermStatus and TTCurrStatus, or zeros |
-//! | 30 | 8 | first 8 bytes of `CMAC(key, 01 ‖ audience)` |
+//! | 30 | 8 | first 8 bytes of `CMAC(key, 01 ‖ 15 zero bytes ‖ audience)` |
 //! | 38 | 6 | time of issue, milliseconds since 1970-01-01T00:00:00Z |
 //! | 44 | 6 | time of expiry, likewise |
 //! | 50 | 16 | `CMAC(key, bytes 0 to 49)` |
 //!
-//! CMAC is AES-CMAC (RFC 4493). A store keeps the use of a token under `CMAC(key, 02 ‖ bytes 2 to 17 ‖ bytes 30 to 37)`.
-//! The version is never 0, so the first bytes of these messages differ, and none of these values can take the place of another one.
+//! CMAC is AES-CMAC (RFC 4493). A store keeps the use of a token under
+//! `CMAC(key, 02 ‖ 7 zero bytes ‖ bytes 30 to 37 ‖ bytes 2 to 17)`. The version is never 0, so the first bytes of these
+//! messages differ, and none of these values can take the place of another one.
 
 mod claims;
 mod content;

@@ -82,6 +82,18 @@ pub(crate) fn chunks(mut message: impl Iterator<Item = u8>) -> impl Iterator<Ite
     })
 }
 
+/// Splits a message that is in memory into chunks, which takes less time than [`chunks`].
+#[cfg(feature = "token")]
+pub(crate) fn chunks_of(message: &[u8]) -> impl Iterator<Item = Chunk> {
+    message.chunks(16).map(|part| {
+        let mut chunk = Chunk { len: part.len(), ..Chunk::EMPTY };
+        if let Some(filled) = chunk.block.get_mut(..part.len()) {
+            filled.copy_from_slice(part);
+        }
+        chunk
+    })
+}
+
 #[inline]
 pub(crate) fn xor(mut block: Block, other: Block) -> Block {
     block.iter_mut().zip(other).for_each(|(byte, other)| *byte ^= other);

@@ -4,7 +4,7 @@ use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 
-use crate::cipher::{Block, padded};
+use crate::cipher::Block;
 use crate::sun::tamper::TtStatus;
 use crate::value::{CounterId, SdmReadCtr, Uid, UnixMillis};
 
@@ -43,17 +43,17 @@ impl Content {
         let uid = self.uid.map_or(0, |_| HAS_UID);
         let tamper = self.tamper.map_or(0, |_| HAS_TAMPER);
         let [_, ctr @ ..] = self.ctr.get().to_be_bytes();
-        padded(
-            [VERSION << 4 | uid | tamper, self.key]
-                .into_iter()
-                .chain(*self.counter_id.as_bytes())
-                .chain(ctr)
-                .chain(self.uid.map_or([0; 7], |uid| *uid.as_bytes()))
-                .chain(self.tamper.map_or([0; 2], |tamper| [tamper.perm(), tamper.curr()]))
-                .chain(self.audience)
-                .chain(time_to_bytes(self.issued_at))
-                .chain(time_to_bytes(self.expires_at)),
-        )
+        let mut bytes = [0; CONTENT_LEN];
+        let rest = &mut bytes[..];
+        let rest = put(rest, [VERSION << 4 | uid | tamper, self.key]);
+        let rest = put(rest, *self.counter_id.as_bytes());
+        let rest = put(rest, ctr);
+        let rest = put(rest, self.uid.map_or([0; 7], |uid| *uid.as_bytes()));
+        let rest = put(rest, self.tamper.map_or([0; 2], |tamper| [tamper.perm(), tamper.curr()]));
+        let rest = put(rest, self.audience);
+        let rest = put(rest, time_to_bytes(self.issued_at));
+        put(rest, time_to_bytes(self.expires_at));
+        bytes
     }
 
     /// Reads the content of a token. Returns `None` if the version or a flag is unknown.
@@ -82,6 +82,18 @@ impl Content {
     }
 }
 
+/// Writes a field, and returns the space after it.
+fn put<const N: usize>(space: &mut [u8], field: [u8; N]) -> &mut [u8] {
+    match space.split_first_chunk_mut() {
+        Some((place, rest)) => {
+            *place = field;
+            rest
+        }
+        // The lengths of the fields add up to the length of the content, so this does not happen.
+        None => &mut [],
+    }
+}
+
 /// The last time that a token can contain: in the year 10889.
 const LAST: u64 = (1 << 48) - 1;
 
@@ -103,7 +115,8 @@ pub struct TapToken([u8; TOKEN_CHARS]);
 
 impl TapToken {
     pub(super) fn encode(content: &ContentBytes, mac: Block) -> Self {
-        let bytes: [u8; TOKEN_LEN] = padded(content.iter().copied().chain(mac));
+        let mut bytes = [0; TOKEN_LEN];
+        put(put(&mut bytes, *content), mac);
         let mut text = [b'A'; TOKEN_CHARS];
         // The lengths fit, so encoding cannot fail.
         let _ = Base64UrlUnpadded::encode(&bytes, &mut text);

@@ -1,22 +1,23 @@
 //! The keys of tokens: minting and verifying.
 
 use core::fmt;
+use core::iter;
 use core::time::Duration;
 
 use subtle::ConstantTimeEq as _;
 use zeroize::ZeroizeOnDrop;
 
 use super::claims::Claims;
-use super::content::{AudienceId, Content, TapToken};
+use super::content::{AudienceId, Content, ContentBytes, TapToken};
 use super::error::TokenError;
 use super::grant::Grant;
-use crate::cipher::{Block, Cmac, Secret, chunks};
+use crate::cipher::{Block, Chunk, Cmac, Secret, chunks_of};
 use crate::sun::proof::FreshProof;
 use crate::value::{CounterId, ParseError, UnixMillis, hex};
 
 /// The first bytes of the messages for which a key computes CMACs, apart from tokens. A token begins with 0x10 or more,
 /// because its version is in the high nibble.
-const AUDIENCE: u8 = 0x01;
+const AUDIENCE: Chunk = Chunk::whole(0x01_u128.rotate_right(8).to_be_bytes());
 const USE: u8 = 0x02;
 
 /// A key that mints tokens and verifies them. It has 16 bytes and a number, which a token contains.
@@ -70,22 +71,24 @@ impl TokenKey {
             expires_at: grant.expires_at,
         };
         let bytes = content.to_bytes();
-        TapToken::encode(&bytes, self.cmac(bytes))
+        TapToken::encode(&bytes, self.mac(&bytes))
     }
 
-    fn cmac(&self, message: impl IntoIterator<Item = u8>) -> Block {
-        self.cmac.0.of(chunks(message.into_iter()))
+    fn mac(&self, content: &ContentBytes) -> Block {
+        self.cmac.0.of(chunks_of(content))
     }
 
     fn audience_id(&self, audience: &str) -> AudienceId {
-        let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = self.cmac([AUDIENCE].into_iter().chain(audience.bytes()));
+        let message = iter::once(AUDIENCE).chain(chunks_of(audience.as_bytes()));
+        let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = self.cmac.0.of(message);
         [b0, b1, b2, b3, b4, b5, b6, b7]
     }
 
     /// Returns the id under which a store keeps the last use of a tag's tokens for an audience.
     fn use_id(&self, content: &Content) -> CounterId {
-        let message = [USE].into_iter().chain(*content.counter_id.as_bytes()).chain(content.audience);
-        CounterId::from_bytes(self.cmac(message))
+        let first = u128::from(USE) << 120 | u128::from(u64::from_be_bytes(content.audience));
+        let id = self.cmac.0.two_blocks(&first.to_be_bytes(), content.counter_id.as_bytes(), false);
+        CounterId::from_bytes(id)
     }
 }
 
@@ -118,7 +121,7 @@ pub fn verify(
     let key = keys
         .iter()
         .filter(|key| key.number == content.key)
-        .find(|key| u128::from_ne_bytes(key.cmac(bytes)).ct_eq(&mac).into())
+        .find(|key| u128::from_ne_bytes(key.mac(&bytes)).ct_eq(&mac).into())
         .ok_or(TokenError::NotAuthentic)?;
     if key.audience_id(audience) != content.audience {
         return Err(TokenError::WrongAudience);

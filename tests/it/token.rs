@@ -101,13 +101,13 @@ fn tokens_have_the_documented_format() {
         bits.as_bytes().chunks(6).map(|six| char::from(DIGITS[digit(six)])).collect()
     }
     fresh(UID, 0x01_0203, |tap| {
-        let audience = &cmac(&[&[1], PAGE.as_bytes()])[..8];
+        let audience = &cmac(&[&[1], &[0; 15], PAGE.as_bytes()])[..8];
         let times = [NOW, after(60_000)].map(|time| time.get().to_be_bytes());
         let id = *tap.counter_id().as_bytes();
         let content = [&[0x13, 3], &id[..], &[1, 2, 3], &UID, b"OC", audience, &times[0][2..], &times[1][2..]].concat();
         let token = base64url(&[&content[..], &cmac(&[&content])].concat());
         assert_eq!(key().mint(tap, &grant().with_uid().with_tamper()).as_str(), token);
-        let use_id = cmac(&[&[2], &id, audience]);
+        let use_id = cmac(&[&[2], &[0; 7], audience, &id]);
         assert_eq!(check(&token).unwrap().use_id(), CounterId::from_bytes(use_id));
     });
 }
