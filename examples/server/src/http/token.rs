@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 use suntap::UnixMillis;
-use suntap::token::{self, Claims, UseError};
+use suntap::token::{self, Claims, UseError, Used};
 
 use super::JSON;
 use super::page::Seal;
@@ -146,10 +146,10 @@ async fn decide(
     if body.single_use {
         let mut counters = store;
         match claims.use_within_async(&mut counters, now, Duration::ZERO).await {
-            Ok(_) => {}
+            Ok(Used::First) => {}
             Err(UseError::Store(error)) => return Err(error),
             Err(UseError::NewerTap { .. }) => return Ok(Reply::refused(Reason::NewerTap)),
-            Err(_) => return Ok(Reply::refused(Reason::Used)),
+            Ok(Used::Again { .. }) | Err(_) => return Ok(Reply::refused(Reason::Used)),
         }
     }
     Ok(Reply::valid(name, &tag, &claims))
