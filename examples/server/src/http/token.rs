@@ -43,14 +43,14 @@ fn yes() -> bool {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Reply {
-    Valid(Valid),
+    Valid(TapReply),
     Invalid { valid: bool, reason: Reason },
 }
 
 /// The tap of a valid token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Valid {
+struct TapReply {
     valid: bool,
     tag: String,
     counter: u32,
@@ -171,7 +171,7 @@ impl Reply {
     }
 
     fn valid(name: String, tag: &Tag<StoredKeys>, claims: &Claims) -> Self {
-        Self::Valid(Valid {
+        Self::Valid(TapReply {
             valid: true,
             tag: name,
             counter: claims.ctr().get(),

@@ -91,9 +91,9 @@ fn a_fresh_tap_is_redirected_and_a_replay_shows_the_page() {
     assert_eq!((reply.status, names.map(|name| reply.header(name))), (303, expected), "{reply:?}");
     assert!(reply.header("location").unwrap().starts_with("https://shop.example/members?t="), "{reply:?}");
     for _ in 0..2 {
-        let replay = get(&server.address, &url);
-        assert_eq!((replay.status, replay.header("location")), (200, None), "{replay:?}");
-        assert!(replay.body.contains("already used"), "{}", replay.body);
+        let again = get(&server.address, &url);
+        assert_eq!((again.status, again.header("location")), (200, None), "{again:?}");
+        assert!(again.body.contains("already used"), "{}", again.body);
     }
     let forged = get(&server.address, &page(&tags::tag(9).tap().unwrap()));
     assert_eq!((forged.status, forged.header("location")), (200, None), "{forged:?}");
@@ -118,8 +118,8 @@ fn the_apis_do_not_redirect() {
         let reply = get(&server.address, &target);
         assert_eq!((&*reply.body, reply.header("location")), (body, None));
     }
-    let replay = get(&server.address, &target.replace("/v1/t?", "/tap?"));
-    assert_eq!((replay.status, replay.header("location")), (200, None), "a tap of the API is not fresh for the page");
+    let again = get(&server.address, &target.replace("/v1/t?", "/tap?"));
+    assert_eq!((again.status, again.header("location")), (200, None), "a tap of the API is not fresh for the page");
     // The keys are sealed under an eCode, but import has seen them, so the counter is known.
     let mut etrnl = etrnl;
     let url = etrnl.tap().unwrap();
