@@ -166,7 +166,11 @@ impl Claims {
         match advance.checked(self.ctr()) {
             Advance::Advanced { .. } => Ok(Used::First),
             Advance::Stale { stored } if stored.ctr != self.ctr() => Err(UseError::NewerTap { stored }),
-            Advance::Stale { stored: Mark { at: Some(first), .. } } if now < first.saturating_add(grace) => {
+            // Without a grace period, `now` must not count: a request that lost the race may have an earlier time than the
+            // one that won.
+            Advance::Stale { stored: Mark { at: Some(first), .. } }
+                if !grace.is_zero() && now < first.saturating_add(grace) =>
+            {
                 Ok(Used::Again { first })
             }
             Advance::Stale { stored } => Err(UseError::Used { stored }),

@@ -200,6 +200,9 @@ fn a_token_is_used_once() {
     assert_eq!(token.use_once(&mut store, NOW), Ok(()));
     let used = token.use_once(&mut store, after(1));
     assert!(matches!(used, Err(UseError::Used { stored }) if stored.at == Some(NOW)), "{used:?}");
+    // A request that lost the race can have an earlier time than the one that won.
+    let earlier = UnixMillis::new(NOW.get() - 1);
+    assert!(matches!(token.use_once(&mut store, earlier), Err(UseError::Used { .. })));
     // A second token of the same tap is the same use.
     let twin = fresh(UID, 7, |tap| key().mint(tap, &Grant::new(PAGE, after(5), MINUTE).with_uid()));
     let twin = token::verify(twin.as_str(), &[key()], PAGE, after(5), Duration::ZERO).unwrap();

@@ -5,6 +5,7 @@ mod recording;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -41,6 +42,7 @@ pub struct App {
     webhooks: Webhooks,
     invalid_keys: InvalidKeys,
     log_uids: bool,
+    pub(crate) token_lifetime: Duration,
 }
 
 impl App {
@@ -61,6 +63,7 @@ impl App {
             webhooks: Webhooks::default(),
             invalid_keys: InvalidKeys::new(0),
             log_uids: false,
+            token_lifetime: Duration::from_secs(60),
         }
     }
 
@@ -92,6 +95,12 @@ impl App {
     pub fn with_log(mut self, lost: LostLines, log_uids: bool) -> Self {
         self.metrics.log = Some(lost);
         Self { log_uids, ..self }
+    }
+
+    /// Returns the same application whose tokens expire after this time.
+    #[must_use]
+    pub fn with_token_lifetime(self, token_lifetime: Duration) -> Self {
+        Self { token_lifetime, ..self }
     }
 
     /// Returns the same application with a limit of requests with an invalid API key or token, per client address and minute. With 0,

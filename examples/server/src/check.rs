@@ -159,6 +159,9 @@ impl Scan<'_> {
         if let Some(reason) = no_rules(&row) {
             self.add(key, reason);
         }
+        if let Some(reason) = row.no_redirect() {
+            self.add(key, reason.into());
+        }
         // A tag may have rules of its own. The next tag of the group may not.
         let group_rules = Rules { tag_code: None, ..record.rules };
         let is_group_empty = record.names.xuid.is_some()

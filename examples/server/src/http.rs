@@ -8,6 +8,7 @@ pub(crate) mod page;
 mod platform;
 mod sender;
 mod tls;
+mod token;
 #[cfg(unix)]
 mod unix;
 
@@ -54,6 +55,7 @@ pub(crate) fn routes(app: Arc<App>, timeout: Duration) -> Router {
             router = router.route(path, api("POST, OPTIONS", post(platform::etrnl)));
         }
     }
+    router = router.route("/v1/taps/verify-token", api("POST, OPTIONS", post(token::verify)));
     let mut people = Router::new().route("/", only("GET", get(page::home))).route("/tap", only("GET", get(page::tap)));
     if app.demo.is_some() {
         people = people.merge(demo::routes());

@@ -17,6 +17,7 @@ pub mod store;
 pub mod text;
 mod time;
 pub mod trace;
+mod url;
 
 pub use app::App;
 pub use demo::Demo;

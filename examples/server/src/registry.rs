@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub mod document;
 pub mod index;
+pub mod redirect;
 pub mod row;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -126,11 +127,16 @@ impl AsyncTagRegistry for &Registry<'_> {
     }
 
     async fn organisation(&self, name: &ApiKeyName) -> Result<Option<OrganisationId>, StoreError> {
-        let key = key::api_key(name);
-        let Some(text) = one(self.store, key.clone()).await? else { return Ok(None) };
-        let key = Some(document::<ApiKey>(&key, &text)?).filter(|key| !key.has_expired());
+        let key = api_key(self.store, name).await?;
         Ok(key.map(|key| OrganisationId::new(key.organisation.into())))
     }
+}
+
+/// Returns the API key or token with a name, unless it has expired.
+pub(crate) async fn api_key(store: &Store, name: &ApiKeyName) -> Result<Option<ApiKey>, StoreError> {
+    let key = key::api_key(name);
+    let Some(text) = one(store, key.clone()).await? else { return Ok(None) };
+    Ok(Some(document::<ApiKey>(&key, &text)?).filter(|key| !key.has_expired()))
 }
 
 /// Returns `false` for a key that no document has. Such a key is not looked up, because a store may reject it.

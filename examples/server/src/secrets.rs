@@ -16,6 +16,7 @@ use serde::Deserialize;
 use suntap::kdf::ecode::{ECode, SealedKeys, ServerSecret, TagContext};
 use suntap::kdf::sdm_backend::Master;
 use suntap::platform::ApiKeySecret;
+use suntap::token::TokenKey;
 use suntap::{IssuerKey, MasterKey, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmMetaReadKey};
 use zeroize::Zeroizing;
 
@@ -23,6 +24,7 @@ use self::canary::{Canaries, canary};
 use self::digits::{Digits, DigitsList};
 use crate::hex;
 use crate::registry::document::Derivation;
+use crate::text::counted;
 
 /// The secrets of a server. A clone is another handle of the same secrets, which are wiped when the last handle is dropped. `Debug` does
 /// not show them.
@@ -39,6 +41,8 @@ pub struct Contents {
     pub api_keys: Vec<ApiKeySecret>,
     /// The secrets under which the keys of tags are sealed. New keys are sealed under the first; all of them are tried to open keys.
     pub server: Vec<ServerSecret>,
+    /// The keys of the tokens for pages. New tokens are minted with the first; all of them verify tokens. Without any, there are no tokens.
+    pub token_keys: Vec<TokenKey>,
     meta_keys: HashMap<String, (PreparedMetaReadKey, PreparedMetaReadKey)>,
     plain_meta_keys: HashMap<String, SdmMetaReadKey>,
     master_keys: HashMap<String, MasterKey>,
@@ -55,6 +59,8 @@ pub struct Contents {
 struct Text {
     api_keys: DigitsList,
     server: Vec<Digits>,
+    #[serde(default)]
+    token_keys: DigitsList,
     #[serde(default)]
     meta_keys: HashMap<String, Digits>,
     #[serde(default)]
@@ -104,6 +110,7 @@ impl Secrets {
         let mut secrets = Contents {
             api_keys: Vec::new(),
             server: Vec::new(),
+            token_keys: Vec::new(),
             meta_keys: HashMap::new(),
             plain_meta_keys: HashMap::new(),
             master_keys: HashMap::new(),
@@ -129,6 +136,14 @@ impl Secrets {
             let secret = key(format!("server, number {number}"), digits)?;
             canaries.server.push(canary("server", &*secret));
             secrets.server.push(ServerSecret::from_bytes(*secret));
+        }
+        for (number, digits) in (1..).zip(&text.token_keys.0) {
+            let what = format!("tokenKeys, number {number}");
+            if digits.is_zero() {
+                bail!("{what}: the bytes of a token key must be random, and not all zero");
+            }
+            let secret = key(what, digits)?;
+            secrets.token_keys.push(TokenKey::from_bytes(token_key_number(&secret), *secret));
         }
         let mut named = |kind: &str, name: &str, digits: &Digits| {
             let secret = key(format!("{kind}, {name}"), digits)?;
@@ -206,9 +221,10 @@ impl Secrets {
         let ids = |ids: &mut dyn Iterator<Item = &str>| ids.collect::<Vec<_>>().join(", ");
         let named = self.canaries.named.len();
         format!(
-            "server secrets {}; apiKeys secrets {}; {named} other key{}",
+            "server secrets {}; apiKeys secrets {}; {} for tokens; {named} other key{}",
             ids(&mut self.canaries.server_ids()),
             ids(&mut self.canaries.api_key_ids()),
+            counted(self.token_keys.len(), "key"),
             if named == 1 { "" } else { "s" }
         )
     }
@@ -280,6 +296,13 @@ impl Secrets {
     pub(crate) fn sdm_backend(&self, name: &str) -> Option<&Master> {
         self.sdm_backend.get(name)
     }
+}
+
+/// Returns the number of a token key. It depends only on the key, so a key keeps its number when the list changes. Two keys may have the
+/// same number: a token is then tried with both.
+fn token_key_number(secret: &[u8; 16]) -> u8 {
+    let digits = canary("tokenKeys", secret);
+    digits.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or_default()
 }
 
 /// The server secret under which keys are sealed.
@@ -386,6 +409,7 @@ mod tests {
             &*format!(r#"{{"apiKeys":["{digits}","{digits}0"],"server":["{digits}"]}}"#),
             &*format!(r#"{{"apiKeys":{{"{digits}":"{digits}"}},"server":["{digits}"]}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":"{digits}"}}"#),
+            &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"tokenKeys":["{digits}0"]}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"{digits}":1}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"metaKeys":{{"{digits}":"shoes"}}}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"sdmBackend":{{"a":{{"key":"{digits}00"}}}}}}"#),
@@ -395,5 +419,20 @@ mod tests {
         }
         let secrets = Secrets::parse(&format!(r#"{{"apiKeys":"{digits}","server":["{digits}"]}}"#)).unwrap();
         assert_eq!(format!("{secrets:?}"), "Secrets { .. }");
+    }
+
+    #[test]
+    fn a_token_key_keeps_its_number() {
+        let (first, second) = ("00112233445566778899AABBCCDDEEFF", "FF112233445566778899AABBCCDDEEFF");
+        let numbers = |keys: &str| -> Vec<u8> {
+            let text = format!(r#"{{"apiKeys":"{first}","server":["{first}"],"tokenKeys":{keys}}}"#);
+            Secrets::parse(&text).unwrap().token_keys.iter().map(TokenKey::number).collect()
+        };
+        let both = numbers(&format!(r#"["{first}","{second}"]"#));
+        assert_eq!([numbers(&format!("\"{first}\"")), numbers(&format!("\"{second}\""))].concat(), both);
+        assert_ne!(both[0], both[1]);
+        assert!(numbers("[]").is_empty());
+        let zero = format!(r#"{{"apiKeys":"{first}","server":["{first}"],"tokenKeys":["{}"]}}"#, "0".repeat(32));
+        assert!(Secrets::parse(&zero).is_err());
     }
 }

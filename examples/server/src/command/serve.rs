@@ -68,6 +68,9 @@ pub(crate) struct Args {
     /// there is no limit. Behind a proxy that is not trusted, all clients share one address. Requests with a valid key are not limited.
     #[arg(long, env = "SUNTAP_INVALID_KEYS", default_value_t = 60)]
     invalid_keys: u32,
+    /// Seconds for which the token of a redirect is valid. The visitor's phone follows the redirect at once.
+    #[arg(long, env = "SUNTAP_TOKEN_LIFETIME", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    token_lifetime: u64,
     /// The address or network of a proxy, such as 10.0.0.1 or 10.0.0.0/8. Can be repeated; separate several by commas in the variable.
     /// If a connection comes from it, the address of the client is the rightmost one in `X-Forwarded-For` that is not a trusted proxy,
     /// and the id of the request is its `X-Request-Id`. The header `Forwarded` is not read.
@@ -175,6 +178,7 @@ async fn run_with(args: Args, webhooks: Webhooks, log: &Log) -> anyhow::Result<(
     }
     let app = app.with_log(log.lost_lines(), args.log_uids).with_invalid_keys(args.invalid_keys);
     let app = app.with_trusted_proxies(args.trusted_proxies.into());
+    let app = app.with_token_lifetime(Duration::from_secs(args.token_lifetime));
     let app = app.with_history(args.history_keep, args.history_entries);
     let app = Arc::new(app.with_webhooks(endpoints).await?.with_ops_moved(ops.is_some()));
     let timeout = Duration::from_secs(args.timeout);

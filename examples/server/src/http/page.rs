@@ -3,6 +3,7 @@
 mod brand;
 mod frame;
 mod phone;
+mod redirect;
 mod sign;
 mod told;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use maud::html;
 use suntap::platform::{Caller, Failure, Outcome, Refusal, Request, TagRef, Verdict};
@@ -46,8 +47,8 @@ pub(crate) async fn tap(
 ) -> Response {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     let at = now();
-    let told = decide(&app, &sender, target, at, Told::new).await;
-    answer(&app, &told.unwrap_or(Told::NotRecognised), at, &headers)
+    let result = tapped(&app, &sender, target, at).await;
+    answer(&app, &result.unwrap_or(Tapped::Page(Told::NotRecognised)), at, &headers)
 }
 
 /// Any other path, which a tag may write if a layout has it.
@@ -59,13 +60,33 @@ pub(crate) async fn tap_elsewhere(
 ) -> Response {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     let at = now();
-    match decide(&app, &sender, target, at, Told::new).await {
-        Some(told) => answer(&app, &told, at, &headers),
+    match tapped(&app, &sender, target, at).await {
+        Some(result) => answer(&app, &result, at, &headers),
         None => (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response(),
     }
 }
 
-fn answer(app: &App, told: &Told, at: Option<UnixMillis>, headers: &HeaderMap) -> Response {
+/// What a visitor gets for a tap.
+enum Tapped {
+    Page(Told),
+    /// The address of the page behind the tag.
+    Redirect(HeaderValue),
+}
+
+/// Decides about a tap. Returns `None` if no layout reads such a URL.
+async fn tapped(app: &App, sender: &Sender, target: &str, at: Option<UnixMillis>) -> Option<Tapped> {
+    let conclude = |tag: Option<TagRef<'_>>, outcome: &Decided<'_>| {
+        let location = redirect::location(outcome, at, app.token_lifetime);
+        location.map_or_else(|| Tapped::Page(Told::new(tag, outcome)), Tapped::Redirect)
+    };
+    decide(app, sender, target, at, conclude).await
+}
+
+fn answer(app: &App, result: &Tapped, at: Option<UnixMillis>, headers: &HeaderMap) -> Response {
+    let told = match result {
+        Tapped::Page(told) => told,
+        Tapped::Redirect(location) => return redirect::response(location.clone()),
+    };
     let place = Place { host: host(headers), demo: app.demo.is_some().then_some("/") };
     (status(told), html(&page(&app.brand, told, at, place))).into_response()
 }
@@ -120,9 +141,9 @@ pub(crate) async fn home(
 ) -> Response {
     let at = now();
     if let Some(target) = uri.path_and_query().filter(|target| target.query().is_some())
-        && let Some(told) = decide(&app, &sender, target.as_str(), at, Told::new).await
+        && let Some(result) = tapped(&app, &sender, target.as_str(), at).await
     {
-        return answer(&app, &told, at, &headers);
+        return answer(&app, &result, at, &headers);
     }
     if let Some(demo) = &app.demo {
         return demo::start(&app.brand, demo);

@@ -4,6 +4,7 @@ use suntap::platform::{TagRecord as _, Unfit, etrnl, ixkio};
 
 use super::error::Checked;
 use crate::registry::document::{Level, ModeName, RuleSet, Tag};
+use crate::registry::redirect::Redirect;
 use crate::registry::row::Row;
 use crate::text::is_hidden;
 
@@ -98,12 +99,18 @@ pub(super) fn check_texts<K>(tag: &Tag<K>) -> Result<(), String> {
             return Err(format!("metadata must have at most {MAX_DEPTH} levels of arrays and objects, got {depth}"));
         }
     }
+    check_redirect(tag.redirect.as_ref())?;
     tag.rules.as_ref().map_or(Ok(()), check_rules)
 }
 
 /// Checks the texts of a folder, tag group or batch, without its path.
 pub(super) fn check_level(level: &Level) -> Result<(), String> {
+    check_redirect(level.redirect.as_ref())?;
     level.rules.as_ref().map_or(Ok(()), check_rules)
+}
+
+fn check_redirect(redirect: Option<&Redirect>) -> Result<(), String> {
+    redirect.map_or(Ok(()), |redirect| redirect.audience().map(drop).map_err(|error| error.to_string()))
 }
 
 fn check_rules(rules: &RuleSet) -> Result<(), String> {

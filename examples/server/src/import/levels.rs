@@ -7,6 +7,7 @@ use super::check::{check_level, check_text, unless_stored};
 use super::draft::Draft;
 use super::error::{Checked, problem};
 use crate::registry::document::{Level, key};
+use crate::registry::row::NO_TOKEN_KEY;
 
 impl Draft<'_> {
     pub(super) fn add_level(&mut self, level: &Level, depth: usize) -> Checked {
@@ -31,8 +32,8 @@ impl Draft<'_> {
         if is_new {
             self.are_open(outer.into_iter().chain([key::organisation(level.organisation)]))?;
         }
-        if depth != 2 && (level.layout.is_some() || level.rules.is_some()) {
-            return problem("only a tag group or a tag can have a layout or rules");
+        if depth != 2 && (level.layout.is_some() || level.rules.is_some() || level.redirect.is_some()) {
+            return problem("only a tag group or a tag can have a layout, rules or a redirect");
         }
         let before: Option<Level> = self.get(&key)?;
         unless_stored(check_level(level), before.as_ref().map(check_level))?;
@@ -47,6 +48,9 @@ impl Draft<'_> {
             if !sdm.carries_ctr() {
                 return problem(Unfit::NoCounter.to_string());
             }
+        }
+        if level.redirect.is_some() && self.secrets.token_keys.is_empty() {
+            self.warn(format!("{key}: {NO_TOKEN_KEY}"));
         }
         self.put(key, level)?;
         self.report.others = self.report.others.saturating_add(1);

@@ -130,6 +130,9 @@ impl Draft<'_> {
             self.used_secrets.extend(canary::names(&keys.source));
         }
         placed.set_counter_id(counter);
+        if let Some(reason) = placed.no_redirect() {
+            self.warn(format!("{key}: {reason}"));
+        }
         if let Some(imported) = placed.take_counter() {
             let Some(id) = counter else {
                 return problem(

@@ -27,6 +27,8 @@ pub(crate) enum Api {
     Ixkio,
     Etrnl,
     Page,
+    /// Not a tap: the token of a tap.
+    Token,
 }
 
 impl Api {
@@ -36,6 +38,7 @@ impl Api {
             Self::Ixkio => "ixkio",
             Self::Etrnl => "etrnl",
             Self::Page => "page",
+            Self::Token => "token",
         }
     }
 }

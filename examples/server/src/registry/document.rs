@@ -21,6 +21,7 @@ use suntap::platform::State as InUse;
 use suntap::platform::rules::{Comparison, Equality, Rule};
 use suntap::{CounterId, LayoutError, Scheme, SdmLayout, SdmReadCtr, TagPublicKey, Uid, UnixMillis};
 
+use super::redirect::Redirect;
 use crate::{hex, time};
 
 /// The owner of tags.
@@ -62,6 +63,9 @@ pub struct Level {
     /// The rules that choose the responses of the tags of a tag group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleSet>,
+    /// Where the page of the tags of a tag group sends a visitor. A tag can have another redirect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
     /// `true` while it is being deleted: import adds nothing to it.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_false")]
     pub closing: bool,
@@ -221,6 +225,9 @@ pub struct Tag<K> {
     /// Its own rules, which replace those of its tag group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<RuleSet>,
+    /// Where its page sends a visitor after a fresh tap, if this differs from its tag group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
     /// The customer's fields.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub extended_data: Vec<Field>,

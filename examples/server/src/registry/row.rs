@@ -8,14 +8,20 @@ use suntap::platform::rules::{self, Rules};
 use suntap::platform::{
     Chip, ExtendedData, FileKey, Keys, MetaKey, Names, OrganisationId, Record, Standing, State as InUse, TagRecord,
 };
+use suntap::token::TokenKey;
 use suntap::{CounterId, LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagPublicKey, Uid};
 
 use super::index::{self, MetaKeyRef};
+use super::redirect::Redirect;
 use crate::registry::document::{
     Derivation, ImportedCounter, KeySource, Layout, Level, Organisation, RuleSet, SigningMeta, State, StoredKeys, Tag,
     key,
 };
 use crate::secrets::{Rewrapped, Secrets};
+
+/// Why a tag with a redirect has none.
+pub(crate) const NO_TOKEN_KEY: &str =
+    "it has a redirect, and the secrets have no `tokenKeys`: a tap shows the page instead";
 
 /// A tag with its organisation, folder, tag group and batch.
 #[derive(Debug)]
@@ -86,6 +92,28 @@ impl Row {
     /// Returns the tag.
     pub(crate) fn tag(&self) -> &Tag<StoredKeys> {
         &self.open.tag
+    }
+
+    /// Returns the keys of the tokens that a fresh tap of the tag gives.
+    pub(crate) fn token_keys(&self) -> &[TokenKey] {
+        &self.secrets.token_keys
+    }
+
+    /// Returns where the page sends a visitor after a fresh tap.
+    pub(crate) fn redirect(&self) -> Option<&Redirect> {
+        let group = || self.above.tag_group.as_ref().and_then(|group| group.redirect.as_ref());
+        self.open.tag.redirect.as_ref().or_else(group)
+    }
+
+    /// Returns the reason why a fresh tap of a tag with a redirect shows the page instead, if it does.
+    pub(crate) fn no_redirect(&self) -> Option<&'static str> {
+        self.redirect()?;
+        if self.token_keys().is_empty() {
+            return Some(NO_TOKEN_KEY);
+        }
+        // A token names the counter, and leads to the tag only if the counter is known before a tap.
+        let has_unknown_counter = self.open.tag.keys.as_ref().is_some_and(|keys| keys.counter.is_none());
+        has_unknown_counter.then_some("it has a redirect, and only a tap opens its keys: a tap shows the page instead")
     }
 
     /// Takes the counter that a line gives out of the tag.
@@ -308,7 +336,7 @@ impl<K> Tag<K> {
     /// Returns the tag with other keys.
     pub(crate) fn with_keys<L>(self, keys: Option<L>) -> Tag<L> {
         let Self { organisation, batch, xuid, cuid, number, uid, name, state, layout, keys: _, tamper, .. } = self;
-        let Self { rules, extended_data, metadata, counter, .. } = self;
+        let Self { rules, redirect, extended_data, metadata, counter, .. } = self;
         Tag {
             organisation,
             batch,
@@ -322,6 +350,7 @@ impl<K> Tag<K> {
             keys,
             tamper,
             rules,
+            redirect,
             extended_data,
             metadata,
             counter,

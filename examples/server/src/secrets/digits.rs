@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 pub(super) struct Digits(Zeroizing<String>);
 
 /// One secret, or a list of secrets.
+#[derive(Default)]
 pub(super) struct DigitsList(pub(super) Vec<Digits>);
 
 impl Digits {

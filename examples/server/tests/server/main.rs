@@ -70,6 +70,7 @@ mod tags;
 mod tap;
 mod terminal;
 mod tls;
+mod tokens;
 mod unnamed;
 mod v1;
 mod views;

@@ -623,13 +623,16 @@ pub struct Level {
     pub layout: Option<Layout>,
     /// `true` if it is a tag group with rules.
     pub has_rules: bool,
+    /// Where the page of the tags of a tag group sends a visitor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<String>,
     /// `true` if deleting it was interrupted: import adds nothing to it.
     pub closing: bool,
 }
 
 impl From<stored::Level> for Level {
     fn from(stored: stored::Level) -> Self {
-        let stored::Level { organisation, path, state, layout, rules, closing } = stored;
+        let stored::Level { organisation, path, state, layout, rules, redirect, closing } = stored;
         Self {
             organisation,
             kind: LevelKind::of(&path).into(),
@@ -637,6 +640,7 @@ impl From<stored::Level> for Level {
             state: state.into(),
             layout: layout.map(Layout::from),
             has_rules: rules.is_some(),
+            redirect: redirect.map(|redirect| redirect.url),
             closing,
         }
     }

@@ -1,7 +1,6 @@
 //! An endpoint, as the operator configured it.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -13,6 +12,7 @@ use super::event::{Kind, kind};
 use super::signature::Secrets;
 use crate::secrets::source;
 use crate::store::Stream;
+use crate::url::{self, UrlError};
 
 /// The variable with the secrets of an endpoint is this text and the name of the endpoint in upper case, with `_` for `-`.
 const VARIABLE: &str = "SUNTAP_WEBHOOK_SECRET_";
@@ -121,23 +121,17 @@ impl fmt::Debug for Endpoint {
 }
 
 fn url(text: &str, allow_http: bool) -> anyhow::Result<Uri> {
-    let url = text.parse::<Uri>().ok().filter(|url| url.scheme().is_some() && url.authority().is_some());
-    let url = url.context("`url` must be a URL such as https://shop.example/hooks")?;
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        bail!("`url` must not have a user name or a password: the receiver checks the signature");
-    }
-    let host = url.host().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    let is_local = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    match url.scheme_str() {
-        Some("https") => Ok(url),
-        Some("http") if is_local || allow_http => Ok(url),
-        Some("http") => bail!(
-            "`url` must start with https://, because anybody on the way can read an event over http://. In a network that you \
-             trust, set `allow-http = true`"
-        ),
-        _ => bail!("`url` must start with https://"),
-    }
+    url::parse(text, allow_http).map_err(|error| {
+        anyhow!(match error {
+            UrlError::Malformed => "`url` must be a URL such as https://shop.example/hooks",
+            UrlError::User =>
+                "`url` must not have a user name or a password: the receiver checks the signature",
+            UrlError::Plain =>
+                "`url` must start with https://, because anybody on the way can read an event over http://. In a network that you \
+                 trust, set `allow-http = true`",
+            UrlError::Scheme => "`url` must start with https://",
+        })
+    })
 }
 
 /// Reads the secrets from exactly one source, and returns a warning if other users can read it.
