@@ -23,8 +23,8 @@ const USE: u8 = 0x02;
 /// A key that mints tokens and verifies them. It has 16 bytes and a number, which a token contains.
 ///
 /// To replace a key, verify with the old one and the new one, mint with the new one, and remove the old one when its
-/// tokens have expired. Do not give two keys the same number. [Single use](Claims::use_once) holds for each key: tokens of
-/// one tap that were minted with two keys can be used once each.
+/// tokens have expired. The number only saves time: keys with the same number are tried in turn. [Single
+/// use](Claims::use_once) holds for each key: tokens of one tap that were minted with two keys can be used once each.
 ///
 /// The key is wiped on drop, and `Debug` does not show it.
 pub struct TokenKey {
