@@ -42,8 +42,9 @@ impl Embedded {
             let failed = |error: io::Error| file_error(path, &format!("cannot be replaced: {error}"));
             // A symbolic link stays one.
             let target = path.canonicalize().map_err(failed)?;
-            let length = || target.metadata().map(|metadata| metadata.len()).map_err(failed);
-            let before = length()?;
+            refuse_other_names(path, &target)?;
+            let length = || target.metadata().map(|metadata| metadata.len());
+            let before = length().map_err(failed)?;
             let (warnings, new) = verified(guard, || {
                 // The copy has new checksums, which would hide a damaged page.
                 database.check_integrity()?;
@@ -58,11 +59,34 @@ impl Embedded {
                 })?;
                 Ok((warnings, new))
             })?;
+            // Until the new name is on disk, a power cut can bring the old file back, so no server may write to the new one.
+            let held = File::open(&new).and_then(|file| Ok(file.try_lock().map(|()| file)?)).map_err(failed)?;
             std::fs::rename(&new, &target).map_err(failed)?;
-            sync_folder(&target).map_err(failed)?;
-            Ok(Compacted { before, after: length()?, warnings })
+            let replaced =
+                |error: io::Error| file_error(path, &format!("is replaced by the smaller file, but {error}"));
+            sync_folder(&target).map_err(replaced)?;
+            let after = length().map_err(replaced)?;
+            drop(held);
+            Ok(Compacted { before, after, warnings })
         })
     }
+}
+
+/// Refuses a file with hard links: the other names would keep the old file with its old counters.
+fn refuse_other_names(path: &Path, target: &Path) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let metadata = target.metadata().map_err(|error| file_error(path, &error.to_string()))?;
+        if metadata.nlink() > 1 {
+            return Err(file_error(
+                path,
+                "has another name (a hard link), which would stay the old file: remove it first",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Writes a compact copy of a data file beside it. The copy is removed when its path is dropped.
