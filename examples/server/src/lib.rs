@@ -10,6 +10,7 @@ pub mod http;
 pub mod import;
 pub mod keys;
 pub mod ops;
+mod panics;
 pub mod registry;
 pub mod reseal;
 pub mod secrets;

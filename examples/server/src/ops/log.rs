@@ -13,6 +13,7 @@ use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGua
 use tracing_subscriber::filter::LevelFilter;
 
 use super::within;
+use crate::panics;
 
 /// The greatest number of lines in the queue. When the queue is full, new lines are dropped.
 const QUEUE: usize = 8192;
@@ -84,7 +85,7 @@ impl Log {
             LogFormat::Json => log.json().flatten_event(true).try_init(),
         };
         started.map_err(anyhow::Error::from_boxed)?;
-        log_panics();
+        panics::log();
         Ok(Self { writer, lost })
     }
 
@@ -106,13 +107,6 @@ impl LostLines {
         let dropped = u64::try_from(self.queue.dropped_lines()).unwrap_or(u64::MAX);
         dropped.saturating_add(self.failed.load(Ordering::Relaxed))
     }
-}
-
-/// Writes panics to the log. The hook of the standard library would wait for standard error.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        tracing::error!("{}", panic.to_string().replace('\n', " "));
-    }));
 }
 
 impl Write for Output {

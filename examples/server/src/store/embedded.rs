@@ -31,6 +31,7 @@ use self::guard::{Guard, Guarded};
 use self::history::Log;
 use self::text::Text;
 use super::{Change, Entry, Found, Options, Place, StoreError, Stream, measure, raised};
+use crate::panics::quietly;
 
 mod alone;
 mod compact;
@@ -484,15 +485,6 @@ fn database(path: &Path, file: File, options: Options) -> Result<(Database, Arc<
         Some(Err(error)) => Err(file_error(path, &format!("{DAMAGED} ({error})"))),
         None => Err(file_error(path, DAMAGED)),
     }
-}
-
-/// Runs `open`, and returns `None` if it panics: `redb` asserts that a file has the length that its header says. Nothing is printed.
-fn quietly<T>(open: impl FnOnce() -> T) -> Option<T> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let result = catch_unwind(AssertUnwindSafe(open)).ok();
-    std::panic::set_hook(hook);
-    result
 }
 
 fn has_tables(database: &Database) -> Result<bool, StoreError> {
