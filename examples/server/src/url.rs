@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::http::Uri;
-use axum::http::uri::Scheme;
+use axum::http::uri::{Authority, Scheme};
 
 /// Why a URL is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +23,14 @@ pub(crate) enum UrlError {
 pub(crate) fn parse(text: &str, allow_http: bool) -> Result<Uri, UrlError> {
     let url = text.parse::<Uri>().ok().filter(|url| url.scheme().is_some() && url.authority().is_some());
     let url = url.ok_or(UrlError::Malformed)?;
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+    let authority = url.authority().map_or("", Authority::as_str);
+    if authority.contains('@') {
         return Err(UrlError::User);
+    }
+    // The parser does not read a port that is no number, nor what follows a `]`.
+    let host = url.host().unwrap_or_default();
+    if authority != host && Some(authority) != url.port_u16().map(|port| format!("{host}:{port}")).as_deref() {
+        return Err(UrlError::Malformed);
     }
     match url.scheme_str() {
         Some("https") => Ok(url),
@@ -54,6 +60,19 @@ fn is_local(url: &Uri) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_a_number() {
+        for text in [
+            "https://shop.example:99999/",
+            "https://shop.example:80a/",
+            "https://shop.example:/",
+            "https://[::1]evil/",
+            "http://[::1]x:80/",
+        ] {
+            assert_eq!(parse(text, false), Err(UrlError::Malformed), "{text}");
+        }
+    }
 
     #[test]
     fn an_origin_is_that_of_a_browser() {

@@ -130,8 +130,9 @@ async fn decide(
     now: UnixMillis,
 ) -> Result<Reply, StoreError> {
     let keys = &in_use.secrets.token_keys;
-    // The times are checked when the organisation is known: a token of another one is answered like a forged one.
-    let Ok(claims) = token::verify(&body.token, keys, &body.audience, now, Duration::MAX) else {
+    // The times are checked when the tag is known, because only its owner may learn that a token was once valid.
+    let audience = audience_for(organisation, &body.audience);
+    let Ok(claims) = token::verify(&body.token, keys, &audience, now, Duration::MAX) else {
         return Ok(Reply::refused(Reason::Invalid));
     };
     let Some((name, tag)) = owned(store, organisation, &claims).await? else {
@@ -153,6 +154,12 @@ async fn decide(
         }
     }
     Ok(Reply::valid(name, &tag, &claims))
+}
+
+/// Returns the audience of a token. The organisation is part of it, so a token of another organisation is not read further than a forged
+/// one.
+pub(super) fn audience_for(organisation: u64, audience: &str) -> String {
+    format!("{organisation} {audience}")
 }
 
 /// Returns the tag of a token, with the key of its document. Returns `None` if it is not a tag of this organisation.
