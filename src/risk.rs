@@ -74,7 +74,7 @@ impl Tap {
     }
 }
 
-/// From which values on [`signals`] reports something. Write `Limits { gap: 10, ..Limits::default() }` to change one.
+/// The limits at which [`signals`] reports something. Write `Limits { gap: 10, ..Limits::default() }` to change one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The greatest number of skipped counters that is not a [`Signal::Gap`]. The default is 50. Taps get lost often: a

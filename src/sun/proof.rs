@@ -4,7 +4,7 @@ use super::tamper::TtStatus;
 use super::tap::FreshTap;
 use crate::value::{CounterId, SdmReadCtr, Uid};
 
-/// Proof that a tap was fresh. It does not borrow the text of the tap, so that it can be kept.
+/// Proof that a tap was fresh. It does not borrow the text of the tap.
 ///
 /// Only a [`FreshTap`] or an accepted tap of a [`Service`](crate::platform::Service) converts into a proof, and its
 /// values cannot be changed. A [`TokenKey`](crate::token::TokenKey) mints tokens from it.

@@ -19,8 +19,8 @@ impl<'a> Grant<'a> {
     /// Creates a grant for tokens that `audience` may accept, from now on for `lifetime`.
     ///
     /// The audience is any text on which both sides agree, for example the address of a page. Give each kind of use an
-    /// audience of its own, so that a token for one page does not open another one. Times after the year 10889 count as
-    /// the end of that range.
+    /// audience of its own, so that a token for one page does not open another one. A time after the year 10889 is stored
+    /// as the last time that fits into a token.
     pub fn new(audience: &'a str, now: UnixMillis, lifetime: Duration) -> Self {
         let expires_at = now.saturating_add(lifetime);
         Self { audience, issued_at: now, expires_at, uid: false, tamper: false }

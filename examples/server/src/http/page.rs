@@ -69,7 +69,7 @@ pub(crate) async fn tap_elsewhere(
 /// What a visitor gets for a tap.
 enum Tapped {
     Page(Told),
-    /// The address of the page behind the tag.
+    /// The address of the page that the tag opens.
     Redirect(HeaderValue),
 }
 

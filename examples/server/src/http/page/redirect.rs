@@ -1,4 +1,4 @@
-//! Redirects a visitor who has just tapped, with a token for the page behind the tag.
+//! Redirects a visitor who has just tapped, with a token for the page that the tag opens.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::http::token::audience_for;
 use crate::registry::redirect::Redirect;
 use crate::registry::row::Row;
 
-/// Returns the address of the page behind the tag, with a token. Returns `None` if the tap is not fresh, or if its tag has no redirect.
+/// Returns the address of the page that the tag opens, with a token. Returns `None` if the tap is not fresh, or if its tag has no redirect.
 pub(super) fn location(decided: &Decided<'_>, at: Option<UnixMillis>, lifetime: Duration) -> Option<HeaderValue> {
     let Ok(Verdict::Fresh(accepted)) = &decided.verdict else { return None };
     let row = decided.record?;
