@@ -2,6 +2,7 @@
 
 mod in_use;
 mod recording;
+mod risk;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

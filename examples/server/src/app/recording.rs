@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use suntap::platform::{Accepted, Failure, Refusal, TapValues, Verdict};
+use suntap::risk::Signal;
 use suntap::{Advance, AsyncCounterStore, CounterId, SdmReadCtr, UnixMillis};
 
-use super::{App, Verdicts};
+use super::{App, Verdicts, risk};
 use crate::http::Sender;
 use crate::http::page::Seal;
 use crate::ops::history::{History, Line, counter_text};
@@ -36,12 +37,14 @@ impl<'a> Recording<'a> {
         &self,
         at: UnixMillis,
         verdict: &str,
+        signal: Option<&str>,
         tag: &str,
         id: Option<&CounterId>,
         ctr: Option<SdmReadCtr>,
     ) -> Entry {
         let line = Line::Tap {
             verdict,
+            signal,
             tag,
             counter_id: id.map(counter_text),
             ctr: ctr.map(SdmReadCtr::get),
@@ -59,35 +62,54 @@ impl<'a> Recording<'a> {
         self.app.metrics.count(self.api, word, time);
         trace::decided(word);
         self.log(verdict, word, u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        let signals: Vec<_> = match verdict {
+            Some(Ok(verdict)) => risk::signals_of(verdict, now()).collect(),
+            _ => Vec::new(),
+        };
+        for signal in &signals {
+            self.app.metrics.count_signal(*signal);
+        }
         let Some(history) = &self.app.history else { return };
         let (tag, ctr) = (self.registry.found(), verdict_tap(verdict).map(|tap| tap.ctr));
         match (verdict, &tag) {
             (Some(Ok(Verdict::Fresh(Accepted { tap, .. }))), _) => {
-                self.note_seal(history, &tag.unwrap_or_default(), tap).await;
+                self.note_accepted(history, &tag.unwrap_or_default(), tap, &signals).await;
             }
             // These have a valid MAC.
             (Some(Ok(Verdict::Refused(Refusal::Replayed { .. } | Refusal::NoCounter))), Some(tag)) => {
                 let id = self.stale.as_ref().filter(|_| ctr.is_some());
-                history.replayed(word, tag, |at| self.entry(at, word, tag, id, ctr));
+                let signal = signals.first().map(|signal| signal.name());
+                history.replayed(word, tag, |at| self.entry(at, word, signal, tag, id, ctr));
             }
             _ => history.refused(word, tag.as_deref()),
         }
     }
 
-    /// Records that the seal of an accepted tap was opened. The commit of the counter does not know it, so this is another write, before
-    /// the answer: a client that has the answer knows that the line is in the history.
-    async fn note_seal(&self, history: &History, tag: &str, tap: &TapValues) {
+    /// Records signals of an accepted tap, and that its seal was opened. The commit of the counter does not know them, so this is another
+    /// write, before the answer: a client that has the answer knows that the lines are in the history.
+    async fn note_accepted(&self, history: &History, tag: &str, tap: &TapValues, signals: &[Signal]) {
         let seal = match Seal::new(tap.tamper) {
-            Seal::Open => "open",
-            Seal::OpenedBefore => "opened_before",
-            Seal::None | Seal::Closed | Seal::Unknown => return,
+            Seal::Open => Some("open"),
+            Seal::OpenedBefore => Some("opened_before"),
+            Seal::None | Seal::Closed | Seal::Unknown => None,
         };
-        let (api, request) = (self.api.name(), self.sender.request.to_string());
-        let line = Line::Seal { seal, tag, ctr: tap.ctr.get(), api, client: self.sender.address, request };
-        let entry = line.entry(now().unwrap_or(UnixMillis::new(0)));
-        if let Err(error) = self.app.store.append(Stream::Records, vec![entry]).await {
-            history.drop_entries(1);
-            tracing::warn!(%error, "an opened seal could not be written to the history");
+        let (api, client, ctr) = (self.api.name(), self.sender.address, tap.ctr.get());
+        let request = || self.sender.request.to_string();
+        let seal = seal.map(|seal| Line::Seal { seal, tag, ctr, api, client, request: request() });
+        let signals = signals.iter().map(|signal| {
+            let (skipped, left) = match signal {
+                Signal::Gap { skipped } => (Some(*skipped), None),
+                Signal::NearLimit { left } => (None, Some(*left)),
+                _ => (None, None),
+            };
+            Line::Signal { signal: signal.name(), skipped, left, tag, ctr, api, client, request: request() }
+        });
+        let at = now().unwrap_or(UnixMillis::new(0));
+        let entries: Vec<_> = seal.into_iter().chain(signals).map(|line| line.entry(at)).collect();
+        let count = entries.len();
+        if let Err(error) = self.app.store.append(Stream::Records, entries).await {
+            history.drop_entries(count);
+            tracing::warn!(%error, "a seal or a signal could not be written to the history");
         }
     }
 
@@ -128,7 +150,7 @@ impl AsyncCounterStore for Recording<'_> {
         let Some(history) = history else { return store.advance_recorded(id, ctr, at, None).await };
         let recording = store.recording();
         let tag = self.registry.found().unwrap_or_default();
-        let entry = self.entry(at.unwrap_or(UnixMillis::new(0)), "fresh", &tag, Some(id), Some(ctr));
+        let entry = self.entry(at.unwrap_or(UnixMillis::new(0)), "fresh", None, &tag, Some(id), Some(ctr));
         let (entry, later) = match recording {
             store::Recording::WithCounter => (Some(entry), None),
             store::Recording::Later => (None, Some(entry)),

@@ -30,6 +30,9 @@ pub enum Line<'a> {
     Tap {
         /// The verdict as one word, as in the metrics.
         verdict: &'a str,
+        /// What a replay says about its tag: see [`suntap::risk::Signal::name`].
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signal: Option<&'a str>,
         /// The document key of the tag.
         tag: &'a str,
         /// The counter id in hexadecimal digits, or `None` if the tap has no counter.
@@ -50,6 +53,28 @@ pub enum Line<'a> {
     Seal {
         /// `open`, or `opened_before` if the seal is closed again.
         seal: &'a str,
+        /// The document key of the tag.
+        tag: &'a str,
+        /// The counter in the tap.
+        ctr: u32,
+        /// The API: `ixkio`, `etrnl` or `page`.
+        api: &'a str,
+        /// The address of the client, or `None` if it is unknown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<IpAddr>,
+        /// The id of the request.
+        request: String,
+    },
+    /// Something about an accepted tap that an operator may want to look at. The tap has a line of its own.
+    Signal {
+        /// `gap`, or `near_limit`: see [`suntap::risk::Signal::name`].
+        signal: &'a str,
+        /// The number of counters that a gap skips.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        skipped: Option<u32>,
+        /// The number of taps that are left before the limit.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<u32>,
         /// The document key of the tag.
         tag: &'a str,
         /// The counter in the tap.

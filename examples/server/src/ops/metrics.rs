@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use suntap::platform::{Failure, Refusal, Verdict};
+use suntap::risk::Signal;
 
 use super::log::LostLines;
 use super::webhooks;
@@ -60,12 +61,18 @@ struct ByApi {
     api: Api,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySignal {
+    signal: &'static str,
+}
+
 /// The metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     taps: Family<Tap, Counter>,
     seconds: Family<ByApi, Histogram>,
+    signals: Family<BySignal, Counter>,
     invalid_keys: Family<ByApi, Counter>,
     lost_lines: Counter,
     pub(crate) log: Option<LostLines>,
@@ -87,6 +94,8 @@ impl Metrics {
         let taps = Family::default();
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let seconds = Family::new_with_constructor(histogram);
+        let signals = Family::default();
+        registry.register("signals", "Genuine taps that an operator may want to look at", signals.clone());
         let (invalid_keys, lost_lines) = (Family::default(), Counter::default());
         let (connections, failed_accepts) = (Gauge::default(), Counter::default());
         registry.register("taps", "Requests by verdict", taps.clone());
@@ -112,6 +121,7 @@ impl Metrics {
             registry,
             taps,
             seconds,
+            signals,
             invalid_keys,
             lost_lines,
             log: None,
@@ -130,6 +140,10 @@ impl Metrics {
     pub(crate) fn count(&self, api: Api, verdict: &'static str, time: Duration) {
         self.taps.get_or_create(&Tap { api, verdict }).inc();
         self.seconds.get_or_create(&ByApi { api }).observe(time.as_secs_f64());
+    }
+
+    pub(crate) fn count_signal(&self, signal: Signal) {
+        self.signals.get_or_create(&BySignal { signal: signal.name() }).inc();
     }
 
     pub(crate) fn count_invalid_key(&self, api: Api) {

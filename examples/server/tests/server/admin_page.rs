@@ -52,7 +52,16 @@ fn now() -> u64 {
 fn tap<'a>(verdict: &'a str, tag: &'a str, ctr: u32, api: &'a str) -> Line<'a> {
     let client = Some([192, 0, 2, 77].into());
     let counter_id = Some("0123456789ABCDEF0123456789ABCDEF".into());
-    Line::Tap { verdict, tag, counter_id, ctr: Some(ctr), api, client, request: "0123456789abcdef".into() }
+    Line::Tap {
+        verdict,
+        signal: None,
+        tag,
+        counter_id,
+        ctr: Some(ctr),
+        api,
+        client,
+        request: "0123456789abcdef".into(),
+    }
 }
 
 fn before(ago: u64, line: &Line<'_>) -> Entry {

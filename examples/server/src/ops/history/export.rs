@@ -26,6 +26,8 @@ pub enum Event {
     Tap,
     /// An accepted tap of a tag whose seal was opened.
     Seal,
+    /// A signal of an accepted tap.
+    Signal,
     /// A count of refusals in a minute.
     Refused,
     /// What an administrator did.
@@ -39,6 +41,7 @@ impl Event {
         match self {
             Self::Tap => "tap",
             Self::Seal => "seal",
+            Self::Signal => "signal",
             Self::Refused => "refused",
             Self::Admin => "admin",
         }

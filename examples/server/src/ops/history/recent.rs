@@ -220,6 +220,7 @@ mod tests {
         let (tag, at) = ("xuid/a\"b", UnixMillis::new(1));
         let tap = Line::Tap {
             verdict: "fresh",
+            signal: None,
             tag,
             counter_id: None,
             ctr: Some(7),

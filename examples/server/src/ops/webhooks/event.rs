@@ -26,6 +26,9 @@ pub(super) enum Kind {
     /// An accepted tap says that the seal of the tag is open, or was opened before.
     #[serde(rename = "seal.opened")]
     SealOpened,
+    /// An accepted tap has a signal: many counters were skipped, or the counter is near its limit.
+    #[serde(rename = "tap.signal")]
+    Signal,
     /// A message by which an operator tests an endpoint.
     #[serde(rename = "webhook.test", skip_deserializing)]
     Test,
@@ -33,7 +36,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// The types that an endpoint can ask for.
-    pub(super) const ALL: [Self; 4] = [Self::Accepted, Self::Replayed, Self::Refused, Self::SealOpened];
+    pub(super) const ALL: [Self; 5] = [Self::Accepted, Self::Replayed, Self::Refused, Self::SealOpened, Self::Signal];
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -41,6 +44,7 @@ impl Kind {
             Self::Replayed => "tap.replayed",
             Self::Refused => "tap.refused",
             Self::SealOpened => "seal.opened",
+            Self::Signal => "tap.signal",
             Self::Test => "webhook.test",
         }
     }
@@ -48,7 +52,7 @@ impl Kind {
     /// Returns the streams of the history with events of this type.
     pub(super) fn streams(self) -> &'static [Stream] {
         match self {
-            Self::Accepted | Self::SealOpened => &[Stream::Records],
+            Self::Accepted | Self::SealOpened | Self::Signal => &[Stream::Records],
             Self::Replayed => &[Stream::Replays],
             Self::Refused => &[Stream::Replays, Stream::Refusals],
             Self::Test => &[],
@@ -73,6 +77,7 @@ pub(super) fn kind(entry: &str) -> Option<Kind> {
         ("tap", Some(_)) => Some(Kind::Replayed),
         ("refused", _) => Some(Kind::Refused),
         ("seal", _) => Some(Kind::SealOpened),
+        ("signal", _) => Some(Kind::Signal),
         _ => None,
     }
 }

@@ -41,8 +41,7 @@ fn invalid_settings_are_refused_with_a_reason() {
     };
     let (code, text) = check(&format!("[webhooks.shop-1]\n{good}"), &[]);
     assert_eq!(code, Some(0), "{text}");
-    let shown =
-        "webhook shop-1: https://shop.example/…, one secret, tap.accepted, tap.replayed, tap.refused, seal.opened";
+    let shown = "webhook shop-1: https://shop.example/…, one secret, tap.accepted, tap.replayed, tap.refused, seal.opened, tap.signal";
     assert!(text.contains(shown), "{text}");
     assert!(text.contains("can be read by other users: run chmod 600"), "{text}");
     for (text, args, expected) in [
