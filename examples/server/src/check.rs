@@ -14,7 +14,7 @@ use suntap::platform::rules::Rules;
 use crate::import::check::{no_rules, unfit, unfit_reason};
 use crate::registry::document::{ApiKey, Entry, Manager, key};
 use crate::registry::index::{self, Indexed};
-use crate::registry::row::{Above, OpenTag, Row};
+use crate::registry::row::{Above, NO_SECOND_TAP, OpenTag, Row};
 use crate::registry::{above, document};
 use crate::secrets::Secrets;
 use crate::secrets::canary::Missing;
@@ -161,6 +161,9 @@ impl Scan<'_> {
         }
         if let Some(reason) = row.no_redirect() {
             self.add(key, reason.into());
+        }
+        if let Some(group) = keys.get(2).filter(|_| row.needs_two_taps() && row.token_keys().is_empty()) {
+            self.add(group, NO_SECOND_TAP.into());
         }
         // A tag may have rules of its own. The next tag of the group may not.
         let group_rules = Rules { tag_code: None, ..record.rules };

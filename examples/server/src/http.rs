@@ -55,7 +55,9 @@ pub(crate) fn routes(app: Arc<App>, timeout: Duration) -> Router {
             router = router.route(path, api("POST, OPTIONS", post(platform::etrnl)));
         }
     }
-    router = router.route("/v1/taps/verify-token", api("POST, OPTIONS", post(token::verify)));
+    router = router
+        .route("/v1/taps/verify-token", api("POST, OPTIONS", post(token::verify)))
+        .route("/v1/taps/token-key", api("GET, OPTIONS", get(token::public_keys)));
     let mut people = Router::new().route("/", only("GET", get(page::home))).route("/tap", only("GET", get(page::tap)));
     if app.demo.is_some() {
         people = people.merge(demo::routes());

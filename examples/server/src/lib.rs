@@ -8,6 +8,7 @@ pub mod emulate;
 mod hex;
 pub mod http;
 pub mod import;
+pub mod jwt;
 pub mod keys;
 pub mod ops;
 mod panics;

@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use self::canary::{Canaries, canary};
 use self::digits::{Digits, DigitsList};
 use crate::hex;
+use crate::jwt::JwtKey;
 use crate::registry::document::Derivation;
 use crate::text::counted;
 
@@ -43,6 +44,8 @@ pub struct Contents {
     pub server: Vec<ServerSecret>,
     /// The keys of the tokens for pages. New tokens are minted with the first; all of them verify tokens. Without any, there are no tokens.
     pub token_keys: Vec<TokenKey>,
+    /// The keys of the JSON Web Tokens for pages. New tokens are signed with the first; the public keys of all are shown.
+    pub jwt_keys: Vec<JwtKey>,
     meta_keys: HashMap<String, (PreparedMetaReadKey, PreparedMetaReadKey)>,
     plain_meta_keys: HashMap<String, SdmMetaReadKey>,
     master_keys: HashMap<String, MasterKey>,
@@ -61,6 +64,8 @@ struct Text {
     server: Vec<Digits>,
     #[serde(default)]
     token_keys: DigitsList,
+    #[serde(default)]
+    jwt_keys: DigitsList,
     #[serde(default)]
     meta_keys: HashMap<String, Digits>,
     #[serde(default)]
@@ -111,6 +116,7 @@ impl Secrets {
             api_keys: Vec::new(),
             server: Vec::new(),
             token_keys: Vec::new(),
+            jwt_keys: Vec::new(),
             meta_keys: HashMap::new(),
             plain_meta_keys: HashMap::new(),
             master_keys: HashMap::new(),
@@ -142,8 +148,22 @@ impl Secrets {
             if digits.is_zero() {
                 bail!("{what}: the bytes of a token key must be random, and not all zero");
             }
+            let others = text.api_keys.0.iter().chain(&text.server);
+            if others.into_iter().any(|other| other.as_str().eq_ignore_ascii_case(digits.as_str())) {
+                bail!("{what}: a token key must differ from the other secrets");
+            }
             let secret = key(what, digits)?;
             secrets.token_keys.push(TokenKey::from_bytes(token_key_number(&secret), *secret));
+        }
+        for (number, digits) in (1..).zip(&text.jwt_keys.0) {
+            let wanted =
+                || format!("jwtKeys, number {number}: a secret must be 64 hexadecimal digits, and not all zero");
+            let bytes = digits.bytes().filter(|_| !digits.is_zero());
+            let secret = bytes
+                .as_ref()
+                .and_then(|bytes| bytes.first_chunk::<32>().filter(|_| bytes.len() == 32))
+                .with_context(wanted)?;
+            secrets.jwt_keys.push(JwtKey::new(canary::id(&canary("jwtKeys", secret)), secret));
         }
         let mut named = |kind: &str, name: &str, digits: &Digits| {
             let secret = key(format!("{kind}, {name}"), digits)?;
@@ -202,8 +222,11 @@ impl Secrets {
         let digits = || anyhow::Ok(Zeroizing::new(hex::encode(&*Zeroizing::new(random::<16>()?))));
         // A text that grows would leave copies that are not wiped.
         let mut text = Zeroizing::new(String::with_capacity(512));
-        let (api_keys, server) = (digits()?, digits()?);
+        let (api_keys, server, token_keys) = (digits()?, digits()?, digits()?);
         for part in ["{\n  \"apiKeys\": \"", &api_keys, "\",\n  \"server\": [\n    \"", &server, "\"\n  ],\n"] {
+            text.push_str(part);
+        }
+        for part in ["  \"tokenKeys\": [\n    \"", &token_keys, "\"\n  ],\n"] {
             text.push_str(part);
         }
         text.push_str("  \"masterKeys\": {},\n  \"metaKeys\": {}\n}\n");
@@ -221,10 +244,11 @@ impl Secrets {
         let ids = |ids: &mut dyn Iterator<Item = &str>| ids.collect::<Vec<_>>().join(", ");
         let named = self.canaries.named.len();
         format!(
-            "server secrets {}; apiKeys secrets {}; {} for tokens; {named} other key{}",
+            "server secrets {}; apiKeys secrets {}; {} and {} for tokens; {named} other key{}",
             ids(&mut self.canaries.server_ids()),
             ids(&mut self.canaries.api_key_ids()),
-            counted(self.token_keys.len(), "key"),
+            counted(self.token_keys.len(), "tokenKeys secret"),
+            counted(self.jwt_keys.len(), "jwtKeys secret"),
             if named == 1 { "" } else { "s" }
         )
     }
@@ -410,6 +434,9 @@ mod tests {
             &*format!(r#"{{"apiKeys":{{"{digits}":"{digits}"}},"server":["{digits}"]}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":"{digits}"}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"tokenKeys":["{digits}0"]}}"#),
+            &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"tokenKeys":["{digits}"]}}"#),
+            &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"jwtKeys":["{digits}"]}}"#),
+            &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"jwtKeys":["{digits}{digits}00"]}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"{digits}":1}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"metaKeys":{{"{digits}":"shoes"}}}}"#),
             &*format!(r#"{{"apiKeys":"{digits}","server":["{digits}"],"sdmBackend":{{"a":{{"key":"{digits}00"}}}}}}"#),
@@ -424,15 +451,18 @@ mod tests {
     #[test]
     fn a_token_key_keeps_its_number() {
         let (first, second) = ("00112233445566778899AABBCCDDEEFF", "FF112233445566778899AABBCCDDEEFF");
+        let other = "F0112233445566778899AABBCCDDEEFF";
         let numbers = |keys: &str| -> Vec<u8> {
-            let text = format!(r#"{{"apiKeys":"{first}","server":["{first}"],"tokenKeys":{keys}}}"#);
+            let text = format!(r#"{{"apiKeys":"{other}","server":["{other}"],"tokenKeys":{keys}}}"#);
             Secrets::parse(&text).unwrap().token_keys.iter().map(TokenKey::number).collect()
         };
         let both = numbers(&format!(r#"["{first}","{second}"]"#));
         assert_eq!([numbers(&format!("\"{first}\"")), numbers(&format!("\"{second}\""))].concat(), both);
         assert_ne!(both[0], both[1]);
         assert!(numbers("[]").is_empty());
-        let zero = format!(r#"{{"apiKeys":"{first}","server":["{first}"],"tokenKeys":["{}"]}}"#, "0".repeat(32));
-        assert!(Secrets::parse(&zero).is_err());
+        for invalid in ["0".repeat(32), other.to_lowercase()] {
+            let text = format!(r#"{{"apiKeys":"{other}","server":["{other}"],"tokenKeys":["{invalid}"]}}"#);
+            assert!(Secrets::parse(&text).is_err());
+        }
     }
 }

@@ -8,6 +8,7 @@ use suntap::Mark;
 use super::{Act, Admin, AdminError, Listed};
 use crate::import::removal::prepare_removal;
 use crate::registry::document::{Entry, Layout, Level, State, StoredKeys, Tag, key};
+use crate::registry::redirect::Redirect;
 use crate::registry::row::Above;
 use crate::registry::{above, one, tag};
 use crate::store::StoreError;
@@ -21,6 +22,10 @@ pub struct TagDetails {
     pub tag: Box<Tag<StoredKeys>>,
     /// Its layout, its own or that of its tag group.
     pub layout: Option<Layout>,
+    /// Its redirect, its own or that of its tag group.
+    pub redirect: Option<Redirect>,
+    /// `true` if its tag group asks for two taps.
+    pub two_taps: bool,
     /// The outermost level that is inactive, if any: `organisation`, `folder`, `tagGroup`, `batch` or `tag`.
     pub inactive: Option<&'static str>,
     /// Its last accepted tap, if its counter id is known and it has one.
@@ -81,7 +86,10 @@ impl Admin<'_> {
         let inactive = inactive(&tag, &above);
         let group = above.tag_group.as_ref().and_then(|group| group.layout.clone());
         let layout = tag.layout.clone().or(group);
-        Ok(TagDetails { key, tag, layout, inactive, mark })
+        let group = above.tag_group.as_ref();
+        let redirect = tag.redirect.clone().or_else(|| group?.redirect.clone());
+        let two_taps = group.is_some_and(|group| group.two_taps);
+        Ok(TagDetails { key, tag, layout, redirect, two_taps, inactive, mark })
     }
 
     /// Returns the tag with a key, and what is above it.

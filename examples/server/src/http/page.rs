@@ -1,9 +1,11 @@
 //! Pages for people: the page that a phone shows after it has read a tag, and the first page.
 
 mod brand;
+pub(crate) mod cookie;
 mod frame;
 mod phone;
 mod redirect;
+mod second_tap;
 mod sign;
 mod told;
 
@@ -11,15 +13,16 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::html;
 use suntap::platform::{Caller, Failure, Outcome, Refusal, Request, TagRef, Verdict};
 use suntap::{Presented, UnixMillis};
 
 pub use self::brand::{Brand, Colour, Logo};
-pub(crate) use self::frame::{desk, host, html, operator_desk, sealed_off, utc, with_headers};
-pub(crate) use self::phone::{Place, page};
+pub(crate) use self::frame::{desk, host, html, operator_desk, sealed_off, utc, utc_time, with_headers};
+pub(crate) use self::phone::{Place, fact, how, page, sheet};
+use self::second_tap::Step;
 pub(crate) use self::sign::{Sign, drawing, icon};
 pub(crate) use self::told::{Seal, Told};
 use super::sender::Sender;
@@ -47,8 +50,8 @@ pub(crate) async fn tap(
 ) -> Response {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     let at = now();
-    let result = tapped(&app, &sender, target, at).await;
-    answer(&app, &result.unwrap_or(Tapped::Page(Told::NotRecognised)), at, &headers)
+    let result = tapped(&app, &sender, target, at, &headers).await;
+    answer(&app, &result.unwrap_or_else(Tapped::not_recognised), at, &headers)
 }
 
 /// Any other path, which a tag may write if a layout has it.
@@ -60,35 +63,68 @@ pub(crate) async fn tap_elsewhere(
 ) -> Response {
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     let at = now();
-    match tapped(&app, &sender, target, at).await {
+    match tapped(&app, &sender, target, at, &headers).await {
         Some(result) => answer(&app, &result, at, &headers),
         None => (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response(),
     }
 }
 
 /// What a visitor gets for a tap.
-enum Tapped {
-    Page(Told),
+struct Tapped {
+    told: Told,
     /// The address of the page that the tag opens.
-    Redirect(HeaderValue),
+    location: Option<HeaderValue>,
+    /// A change of the visitor's cookie.
+    cookie: Option<HeaderValue>,
+}
+
+impl Tapped {
+    fn not_recognised() -> Self {
+        Self { told: Told::NotRecognised, location: None, cookie: None }
+    }
 }
 
 /// Decides about a tap. Returns `None` if no layout reads such a URL.
-async fn tapped(app: &App, sender: &Sender, target: &str, at: Option<UnixMillis>) -> Option<Tapped> {
+async fn tapped(
+    app: &App,
+    sender: &Sender,
+    target: &str,
+    at: Option<UnixMillis>,
+    headers: &HeaderMap,
+) -> Option<Tapped> {
     let conclude = |tag: Option<TagRef<'_>>, outcome: &Decided<'_>| {
-        let location = redirect::location(outcome, at, app.token_lifetime);
-        location.map_or_else(|| Tapped::Page(Told::new(tag, outcome)), Tapped::Redirect)
+        let (told, cookie) = tell(tag, outcome, at, headers);
+        let is_genuine = matches!(told, Told::Genuine(..));
+        let location = is_genuine.then(|| redirect::location(outcome, at, app.token_lifetime)).flatten();
+        Tapped { told, location, cookie }
     };
     decide(app, sender, target, at, conclude).await
 }
 
+/// Returns what the page tells about a tap, and the cookie that the answer sets. `headers` are those of the request.
+pub(crate) fn tell(
+    tag: Option<TagRef<'_>>,
+    outcome: &Decided<'_>,
+    at: Option<UnixMillis>,
+    headers: &HeaderMap,
+) -> (Told, Option<HeaderValue>) {
+    match second_tap::step(outcome, at, headers) {
+        None => (Told::new(tag, outcome), None),
+        Some(Step::Second { cookie }) => (Told::new(tag, outcome), Some(cookie)),
+        Some(Step::First { until, cookie }) => (Told::first_tap(outcome, until), cookie),
+        Some(Step::Unknown) => (Told::NotNow, None),
+    }
+}
+
 fn answer(app: &App, result: &Tapped, at: Option<UnixMillis>, headers: &HeaderMap) -> Response {
-    let told = match result {
-        Tapped::Page(told) => told,
-        Tapped::Redirect(location) => return redirect::response(location.clone()),
-    };
+    let Tapped { told, location, cookie } = result;
     let place = Place { host: host(headers), demo: app.demo.is_some().then_some("/") };
-    (status(told), html(&page(&app.brand, told, at, place))).into_response()
+    let mut response = match location {
+        Some(location) => redirect::response(location.clone()),
+        None => (status(told), html(&page(&app.brand, told, at, place))).into_response(),
+    };
+    response.headers_mut().extend(cookie.clone().map(|cookie| (header::SET_COOKIE, cookie)));
+    response
 }
 
 /// Returns the status of the page.
@@ -141,7 +177,7 @@ pub(crate) async fn home(
 ) -> Response {
     let at = now();
     if let Some(target) = uri.path_and_query().filter(|target| target.query().is_some())
-        && let Some(result) = tapped(&app, &sender, target.as_str(), at).await
+        && let Some(result) = tapped(&app, &sender, target.as_str(), at, &headers).await
     {
         return answer(&app, &result, at, &headers);
     }

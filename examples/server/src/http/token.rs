@@ -1,13 +1,13 @@
 //! `POST /v1/taps/verify-token`: verifies the token of a redirect, and uses it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use suntap::UnixMillis;
 use suntap::token::{self, Claims, UseError, Used};
@@ -16,6 +16,7 @@ use super::JSON;
 use super::page::Seal;
 use super::sender::Sender;
 use crate::app::{App, InUse};
+use crate::jwt::{JwtKey, PublicKey};
 use crate::ops::metrics::Api;
 use crate::registry::document::{ApiKey, KeyKind, StoredKeys, Tag, key};
 use crate::registry::{api_key, tag};
@@ -23,7 +24,7 @@ use crate::store::{Store, StoreError};
 use crate::time;
 
 /// How far the clocks of the servers of one store may differ.
-const SKEW: Duration = Duration::from_secs(5);
+pub(super) const SKEW: Duration = Duration::from_secs(5);
 
 /// The body of a request.
 #[derive(Deserialize)]
@@ -72,12 +73,27 @@ enum Reason {
     NewerTap,
 }
 
+impl Reason {
+    /// Returns the reason as one word, for metrics and logs.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Expired => "expired",
+            Self::Used => "used",
+            Self::NewerTap => "newer_tap",
+        }
+    }
+}
+
+/// `POST /v1/taps/verify-token`
 pub(super) async fn verify(
     State(app): State<Arc<App>>,
     Extension(sender): Extension<Sender>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let started = Instant::now();
     let in_use = app.in_use();
     if in_use.secrets.token_keys.is_empty() {
         return StatusCode::NOT_FOUND.into_response();
@@ -99,9 +115,25 @@ pub(super) async fn verify(
     let Ok(body) = serde_json::from_slice::<Body>(&body) else { return StatusCode::BAD_REQUEST.into_response() };
     let Some(now) = time::now() else { return refused(StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
     match decide(&app.store, &in_use, key.organisation, &body, now).await {
-        Ok(reply) => answer(&sender, &reply),
-        Err(error) => failed(&sender, &error),
+        Ok(reply) => answer(&app, &sender, key.organisation, started, &reply),
+        Err(error) => {
+            app.metrics.count(Api::Token, "counters_failed", started.elapsed());
+            failed(&sender, &error)
+        }
     }
+}
+
+/// `GET /v1/taps/token-key`: the public keys of the JSON Web Tokens, as a set (RFC 7517 §5).
+pub(super) async fn public_keys(State(app): State<Arc<App>>) -> Response {
+    #[derive(Serialize)]
+    struct Set {
+        keys: Vec<PublicKey>,
+    }
+    let keys: Vec<_> = app.in_use().secrets.jwt_keys.iter().map(JwtKey::public).collect();
+    if keys.is_empty() {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    Json(Set { keys }).into_response()
 }
 
 /// Why the caller is unknown.
@@ -185,24 +217,19 @@ impl Reply {
             uid: tag.uid.map(|uid| uid.to_string()),
             issued_at: time::text(claims.issued_at()),
             expires_at: time::text(claims.expires_at()),
-            tamper: match Seal::new(claims.tamper()) {
-                Seal::None => None,
-                Seal::Closed => Some("closed"),
-                Seal::Open => Some("open"),
-                Seal::OpenedBefore => Some("openedBefore"),
-                Seal::Unknown => Some("unknown"),
-            },
+            tamper: Seal::new(claims.tamper()).word(),
         })
     }
 }
 
-fn answer(sender: &Sender, reply: &Reply) -> Response {
-    let (tag, refusal) = match reply {
-        Reply::Valid(valid) => (&*valid.tag, None),
-        Reply::Invalid { reason, .. } => ("", Some(*reason)),
+fn answer(app: &App, sender: &Sender, organisation: u64, started: Instant, reply: &Reply) -> Response {
+    let (tag, result) = match reply {
+        Reply::Valid(valid) => (&*valid.tag, "valid"),
+        Reply::Invalid { reason, .. } => ("", reason.word()),
     };
+    app.metrics.count(Api::Token, result, started.elapsed());
     let (api, client) = (Api::Token.name(), sender.address.map(tracing::field::display));
-    tracing::info!(api, tag, ?refusal, client, request = %sender.request, "a token was verified");
+    tracing::info!(api, result, tag, organisation, client, request = %sender.request, "a token was checked");
     match serde_json::to_string(reply) {
         Ok(body) => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -7,7 +7,8 @@ use super::check::{check_level, check_text, unless_stored};
 use super::draft::Draft;
 use super::error::{Checked, problem};
 use crate::registry::document::{Level, key};
-use crate::registry::row::NO_TOKEN_KEY;
+use crate::registry::redirect::{Kind, Redirect};
+use crate::registry::row::{NO_JWT_KEY, NO_SECOND_TAP, NO_TOKEN_KEY};
 
 impl Draft<'_> {
     pub(super) fn add_level(&mut self, level: &Level, depth: usize) -> Checked {
@@ -32,6 +33,9 @@ impl Draft<'_> {
         if is_new {
             self.are_open(outer.into_iter().chain([key::organisation(level.organisation)]))?;
         }
+        if depth != 2 && level.two_taps {
+            return problem("only a tag group can ask for two taps");
+        }
         if depth != 2 && (level.layout.is_some() || level.rules.is_some() || level.redirect.is_some()) {
             return problem("only a tag group or a tag can have a layout, rules or a redirect");
         }
@@ -49,8 +53,16 @@ impl Draft<'_> {
                 return problem(Unfit::NoCounter.to_string());
             }
         }
-        if level.redirect.is_some() && self.secrets.token_keys.is_empty() {
-            self.warn(format!("{key}: {NO_TOKEN_KEY}"));
+        let missing = match level.redirect.as_ref().map(Redirect::kind) {
+            Some(Kind::Token) => self.secrets.token_keys.is_empty().then_some(NO_TOKEN_KEY),
+            Some(Kind::Jwt) => self.secrets.jwt_keys.is_empty().then_some(NO_JWT_KEY),
+            None => None,
+        };
+        if let Some(reason) = missing {
+            self.warn(format!("{key}: {reason}"));
+        }
+        if level.two_taps && self.secrets.token_keys.is_empty() {
+            self.warn(format!("{key}: {NO_SECOND_TAP}"));
         }
         self.put(key, level)?;
         self.report.others = self.report.others.saturating_add(1);

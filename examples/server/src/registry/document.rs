@@ -66,6 +66,9 @@ pub struct Level {
     /// Where the page of the tags of a tag group sends a visitor. A tag can have another redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Redirect>,
+    /// `true` if the page of the tags of a tag group shows a verdict only after a second fresh tap.
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_false")]
+    pub two_taps: bool,
     /// `true` while it is being deleted: import adds nothing to it.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_false")]
     pub closing: bool,

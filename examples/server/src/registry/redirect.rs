@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::url::{self, UrlError};
 
 /// What stands in the URL of a redirect for the token.
-const PLACEHOLDER: &str = "{token}";
+const PLACEHOLDERS: [(&str, Kind); 2] = [("{token}", Kind::Token), ("{jwt}", Kind::Jwt)];
 /// The greatest length of the URL, and of the audience, in bytes.
 const MAX_LENGTH: usize = 2048;
 
@@ -15,11 +15,20 @@ const MAX_LENGTH: usize = 2048;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Redirect {
-    /// The URL, with `{token}` in its path, query or fragment.
+    /// The URL, with `{token}` or `{jwt}` in its path, query or fragment.
     pub url: String,
     /// The audience of the token, if it is not the origin of the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+}
+
+/// The kind of the token in a redirect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A token that only the server can verify, and that can be valid once: `{token}`.
+    Token,
+    /// A JSON Web Token, which everybody can verify with the public key: `{jwt}`.
+    Jwt,
 }
 
 /// Why a redirect is invalid.
@@ -29,9 +38,9 @@ pub enum RedirectError {
     Length,
     /// The URL has characters that a URL does not have.
     Characters,
-    /// The URL does not have `{token}` exactly once.
+    /// The URL does not have exactly one `{token}` or `{jwt}`.
     Placeholder,
-    /// `{token}` is in the host, or in the port.
+    /// The placeholder is in the host, or in the port.
     PlaceholderInHost,
     /// The URL is not an absolute `https` URL, or one of `http` for this machine.
     Url,
@@ -52,9 +61,7 @@ impl Redirect {
         if !self.url.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(RedirectError::Characters);
         }
-        if self.url.matches(PLACEHOLDER).count() != 1 {
-            return Err(RedirectError::Placeholder);
-        }
+        self.placeholder().ok_or(RedirectError::Placeholder)?;
         let parsed = |token| match url::parse(&self.location(token), false) {
             Ok(url) => Ok(url::origin(&url)),
             Err(UrlError::User) => Err(RedirectError::User),
@@ -68,10 +75,24 @@ impl Redirect {
         Ok(audience.map_or(origin, String::from))
     }
 
+    /// Returns the kind of its token.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.placeholder().map_or(Kind::Token, |(_, kind)| kind)
+    }
+
     /// Returns the URL with a token.
     #[must_use]
     pub fn location(&self, token: &str) -> String {
-        self.url.replace(PLACEHOLDER, token)
+        self.placeholder().map_or_else(|| self.url.clone(), |(placeholder, _)| self.url.replace(placeholder, token))
+    }
+
+    /// Returns the placeholder in the URL if there is exactly one.
+    fn placeholder(&self) -> Option<(&'static str, Kind)> {
+        let mut found = PLACEHOLDERS.into_iter().filter(|(placeholder, _)| self.url.contains(placeholder));
+        let (placeholder, kind) = found.next()?;
+        let is_only = found.next().is_none() && self.url.matches(placeholder).count() == 1;
+        is_only.then_some((placeholder, kind))
     }
 }
 
@@ -82,13 +103,12 @@ impl fmt::Display for RedirectError {
             Self::Characters => {
                 f.write_str("`redirect.url` must have only visible ASCII characters: encode others as %XX")
             }
-            Self::Placeholder => write!(f, "`redirect.url` must have {PLACEHOLDER} exactly once"),
+            Self::Placeholder => f.write_str("`redirect.url` must have {token} or {jwt} exactly once"),
             Self::PlaceholderInHost => {
-                write!(f, "`redirect.url` must have {PLACEHOLDER} in the path, query or fragment, not in the host")
+                f.write_str("`redirect.url` must have the placeholder in the path, query or fragment, not in the host")
             }
-            Self::Url => write!(
-                f,
-                "`redirect.url` must be like https://shop.example/p?t={PLACEHOLDER}, or start with http://localhost"
+            Self::Url => f.write_str(
+                "`redirect.url` must be like https://shop.example/p?t={token}, or start with http://localhost",
             ),
             Self::User => f.write_str("`redirect.url` must not have a user name or a password"),
         }
@@ -116,6 +136,8 @@ mod tests {
         ] {
             assert_eq!(audience(url).as_deref(), Ok(expected), "{url}");
         }
+        let kind = |url: &str| Redirect { url: url.into(), audience: None }.kind();
+        assert_eq!((kind("https://a.example/{jwt}"), kind("https://a.example/{token}")), (Kind::Jwt, Kind::Token));
         let given = Redirect { url: "https://a.example/{token}".into(), audience: Some("members".into()) };
         assert_eq!(given.audience().as_deref(), Ok("members"));
         let empty = Redirect { audience: Some(String::new()), ..given };
@@ -128,6 +150,9 @@ mod tests {
             ("https://shop.example/p", RedirectError::Placeholder),
             ("https://shop.example/{token}/{token}", RedirectError::Placeholder),
             ("https://shop.example/{Token}", RedirectError::Placeholder),
+            ("https://shop.example/{jwt}{jwt}", RedirectError::Placeholder),
+            ("https://shop.example/{token}?{jwt}", RedirectError::Placeholder),
+            ("https://{jwt}.example/", RedirectError::PlaceholderInHost),
             ("http://shop.example/{token}", RedirectError::Url),
             ("ftp://shop.example/{token}", RedirectError::Url),
             ("javascript:alert('{token}')", RedirectError::Url),

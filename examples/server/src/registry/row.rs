@@ -12,7 +12,8 @@ use suntap::token::TokenKey;
 use suntap::{CounterId, LayoutError, Mark, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TagPublicKey, Uid};
 
 use super::index::{self, MetaKeyRef};
-use super::redirect::Redirect;
+use super::redirect::{Kind, Redirect};
+use crate::jwt::JwtKey;
 use crate::registry::document::{
     Derivation, ImportedCounter, KeySource, Layout, Level, Organisation, RuleSet, SigningMeta, State, StoredKeys, Tag,
     key,
@@ -22,6 +23,14 @@ use crate::secrets::{Rewrapped, Secrets};
 /// Why a tag with a redirect has none.
 pub(crate) const NO_TOKEN_KEY: &str =
     "it has a redirect, and the secrets have no `tokenKeys`: a tap shows the page instead";
+
+/// Why a tag with a redirect for a JSON Web Token has none.
+pub(crate) const NO_JWT_KEY: &str =
+    "it has a redirect with {jwt}, and the secrets have no `jwtKeys`: a tap shows the page instead";
+
+/// Why the page shows no verdict for the tags of a group that asks for two taps.
+pub(crate) const NO_SECOND_TAP: &str =
+    "it asks for two taps, and the secrets have no `tokenKeys`: the page refuses to answer";
 
 /// A tag with its organisation, folder, tag group and batch.
 #[derive(Debug)]
@@ -99,15 +108,27 @@ impl Row {
         &self.secrets.token_keys
     }
 
+    /// Returns the key that signs the JSON Web Token of a fresh tap.
+    pub(crate) fn jwt_key(&self) -> Option<&JwtKey> {
+        self.secrets.jwt_keys.first()
+    }
+
     /// Returns where the page sends a visitor after a fresh tap.
     pub(crate) fn redirect(&self) -> Option<&Redirect> {
         let group = || self.above.tag_group.as_ref().and_then(|group| group.redirect.as_ref());
         self.open.tag.redirect.as_ref().or_else(group)
     }
 
+    /// Returns `true` if the page shows a verdict only after a second fresh tap.
+    pub(crate) fn needs_two_taps(&self) -> bool {
+        self.above.tag_group.as_ref().is_some_and(|group| group.two_taps)
+    }
+
     /// Returns the reason why a fresh tap of a tag with a redirect shows the page instead, if it does.
     pub(crate) fn no_redirect(&self) -> Option<&'static str> {
-        self.redirect()?;
+        if self.redirect()?.kind() == Kind::Jwt {
+            return self.secrets.jwt_keys.is_empty().then_some(NO_JWT_KEY);
+        }
         if self.token_keys().is_empty() {
             return Some(NO_TOKEN_KEY);
         }

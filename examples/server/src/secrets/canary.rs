@@ -47,7 +47,8 @@ pub(super) fn canary(kind: &str, secret: &[u8]) -> String {
 /// The length of the id of a secret in digits.
 const ID_LENGTH: usize = 8;
 
-fn id(canary: &str) -> &str {
+/// Returns the id of a secret: the first digits of its canary.
+pub(super) fn id(canary: &str) -> &str {
     canary.get(..ID_LENGTH).unwrap_or(canary)
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use serde_json::{Value, json};
 
 use crate::backends;
@@ -241,6 +242,99 @@ fn without_token_keys_the_page_is_shown() {
     assert_eq!((reply.status, &*reply.body), (404, r#"{"error":"not_found"}"#));
 }
 
+/// The parts of a JSON Web Token: header, claims, what is signed, and the signature.
+fn parts(jwt: &str) -> (Value, Value, &str, Vec<u8>) {
+    let (signed, signature) = jwt.rsplit_once('.').unwrap();
+    let (header, claims) = signed.split_once('.').unwrap();
+    let decode = |text: &str| Base64UrlUnpadded::decode_vec(text).unwrap();
+    let json = |text: &str| serde_json::from_slice(&decode(text)).unwrap();
+    (json(header), json(claims), signed, decode(signature))
+}
+
+#[test]
+fn a_json_web_token_verifies_with_the_public_key() {
+    const MEMBERS: &str = "https://shop.example/members#";
+    let folder = Folder::new();
+    let mut secrets: Value = serde_json::from_str(tags::SECRETS).unwrap();
+    secrets["jwtKeys"] = json!(["5C".repeat(32), "C5".repeat(32)]);
+    folder.write_secrets(&secrets.to_string());
+    let own = json!({ "url": format!("{MEMBERS}{{jwt}}") });
+    let mut lines = lines(&[changed(1, json!({ "redirect": own }))]);
+    lines[2]["tagGroup"].as_object_mut().unwrap().remove("redirect");
+    let printed = import(&folder, &lines);
+    assert!(!printed.contains("warning"), "{printed}");
+    let server = Server::spawn(command(&folder, &["--log", "off", "--token-lifetime", "90"]));
+    let mut tag = tags::tag(1);
+    let url = page(&tag.tap().unwrap());
+    let reply = get(&server.address, &url);
+    assert_eq!((reply.status, reply.header("cache-control")), (303, Some("no-store")));
+    let jwt = reply.header("location").unwrap().strip_prefix(MEMBERS).unwrap();
+    let (header, claims, signed, signature) = parts(jwt);
+
+    let keys = get(&server.address, "/v1/taps/token-key");
+    let keys: Value = serde_json::from_str(&keys.body).unwrap();
+    let [key, second] = &keys["keys"].as_array().unwrap()[..] else { panic!("{keys}") };
+    let kid = key["kid"].as_str().unwrap();
+    assert_eq!(header, json!({ "alg": "EdDSA", "typ": "JWT", "kid": kid }));
+    assert_eq!([&key["kty"], &key["crv"], &key["alg"], &key["use"]], ["OKP", "Ed25519", "EdDSA", "sig"]);
+    assert_eq!(key.as_object().unwrap().len(), 6, "no other part of the key is shown");
+    // `ring` shares no code with the library that signs.
+    let verifies = |key: &Value, signed: &str| {
+        let public = Base64UrlUnpadded::decode_vec(key["x"].as_str().unwrap()).unwrap();
+        ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, public).verify(signed.as_bytes(), &signature)
+    };
+    assert!(verifies(key, signed).is_ok());
+    assert!(verifies(second, signed).is_err() && verifies(key, &signed[1..]).is_err());
+
+    let [iat, exp] = ["iat", "exp"].map(|name| claims[name].as_u64().unwrap());
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!((now - 60..=now).contains(&iat) && (90..=91).contains(&(exp - iat)), "{claims}");
+    let expected = json!({ "iss": "organisation/1", "aud": "https://shop.example", "sub": "xuid/tag00001",
+        "iat": iat, "exp": exp, "ctr": 1 });
+    assert_eq!(claims, expected);
+    assert!(!jwt.contains(&tag.uid().to_string()));
+
+    // A replay has no token, and no token is spent.
+    let again = get(&server.address, &url);
+    assert_eq!((again.status, again.header("location")), (200, None));
+    let newer = get(&server.address, &page(&tag.tap().unwrap()));
+    assert_eq!(parts(newer.header("location").unwrap().strip_prefix(MEMBERS).unwrap()).1["ctr"], 2);
+}
+
+#[test]
+fn without_jwt_keys_the_page_is_shown() {
+    const WARNING: &str =
+        "it has a redirect with {jwt}, and the secrets have no `jwtKeys`: a tap shows the page instead";
+    let own = json!({ "url": "https://shop.example/{jwt}" });
+    let folder = Folder::new();
+    with_keys(&folder, &["7A"]);
+    let mut lines = lines(&[changed(1, json!({ "redirect": own }))]);
+    lines[2]["tagGroup"]["redirect"] = own;
+    let printed = import(&folder, &lines);
+    for key in ["level/1/F/G", "xuid/tag00001"] {
+        assert!(printed.contains(&format!("warning: {key}: {WARNING}")), "{printed}");
+    }
+    let server = Server::spawn(command(&folder, &["--log", "off"]));
+    let reply = get(&server.address, &page(&tags::tag(1).tap().unwrap()));
+    assert!(reply.status == 200 && reply.body.contains("Genuine"), "{reply:?}");
+    let reply = get(&server.address, "/v1/taps/token-key");
+    assert_eq!((reply.status, &*reply.body), (404, r#"{"error":"not_found"}"#));
+}
+
+#[test]
+fn results_are_counted() {
+    let (_folder, server) = server(&[tags::line(1)], &[]);
+    let token = token(&server, &tags::tag(1).tap().unwrap());
+    answer(&server, &token);
+    answer(&server, &token);
+    answer(&server, "");
+    let metrics = get(&server.address, "/metrics").body;
+    for (word, count) in [("valid", 1), ("used", 1), ("invalid", 1)] {
+        let line = format!(r#"suntap_taps_total{{api="token",verdict="{word}"}} {count}"#);
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+}
+
 /// The first key mints, and all of them verify.
 #[cfg(unix)]
 #[test]
@@ -265,9 +359,9 @@ fn token_keys_are_replaced_while_the_server_runs() {
 #[tokio::test]
 async fn an_invalid_redirect_is_refused() {
     for (url, reason) in [
-        ("https://shop.example/p", "`redirect.url` must have {token} exactly once"),
+        ("https://shop.example/p", "`redirect.url` must have {token} or {jwt} exactly once"),
         ("http://shop.example/{token}", "`redirect.url` must be like https://shop.example/p?t={token}"),
-        ("https://{token}.example/", "`redirect.url` must have {token} in the path, query or fragment"),
+        ("https://{token}.example/", "`redirect.url` must have the placeholder in the path, query or fragment"),
         ("https://a:b@shop.example/{token}", "`redirect.url` must not have a user name"),
         ("https://shop.example/ü{token}", "`redirect.url` must have only visible ASCII characters"),
     ] {

@@ -8,6 +8,7 @@ use crate::admin::{Counter as AdminCounter, LevelKind, Listed, TagDetails};
 use crate::import::{Report, Roots};
 use crate::ops::history;
 use crate::registry::document::{self as stored, Derivation, KeySource, ModeName, StoredKeys};
+use crate::registry::redirect::Redirect as StoredRedirect;
 use crate::{check, hex, reseal, time};
 
 /// Part of a list.
@@ -319,6 +320,11 @@ pub struct TagInfo {
     pub tamper: bool,
     /// `true` if the tag has rules of its own.
     pub own_rules: bool,
+    /// Where its page sends a visitor after a fresh tap, its own or that of its tag group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
+    /// `true` if its page shows a verdict only after a second fresh tap.
+    pub two_taps: bool,
     /// `inactive` if the tag or a level around it is.
     pub effective_state: State,
     /// The outermost level that is inactive: `organisation`, `folder`, `tagGroup`, `batch` or `tag`.
@@ -331,12 +337,14 @@ pub struct TagInfo {
 
 impl From<TagDetails> for TagInfo {
     fn from(details: TagDetails) -> Self {
-        let TagDetails { key, tag, layout, inactive, mark } = details;
+        let TagDetails { key, tag, layout, redirect, two_taps, inactive, mark } = details;
         let id = tag.keys.as_ref().and_then(|keys| keys.counter);
         Self {
             layout: layout.map(Layout::from),
             tamper: tag.tamper,
             own_rules: tag.rules.is_some(),
+            redirect: redirect.map(Redirect::from),
+            two_taps,
             effective_state: if inactive.is_some() { State::Inactive } else { State::Active },
             inactive_level: inactive.map(String::from),
             counter: id.map(|id| AdminCounter { id, mark }.into()),
@@ -606,6 +614,23 @@ impl From<stored::Organisation> for Organisation {
     }
 }
 
+/// Where a page sends a visitor after a fresh tap.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Redirect {
+    /// The URL, with `{token}` or `{jwt}`.
+    pub url: String,
+    /// The audience of its tokens, if it is not the origin of the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+}
+
+impl From<StoredRedirect> for Redirect {
+    fn from(StoredRedirect { url, audience }: StoredRedirect) -> Self {
+        Self { url, audience }
+    }
+}
+
 /// A folder, tag group or batch.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -625,14 +650,16 @@ pub struct Level {
     pub has_rules: bool,
     /// Where the page of the tags of a tag group sends a visitor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub redirect: Option<String>,
+    pub redirect: Option<Redirect>,
+    /// `true` if the page of the tags of a tag group shows a verdict only after a second fresh tap.
+    pub two_taps: bool,
     /// `true` if deleting it was interrupted: import adds nothing to it.
     pub closing: bool,
 }
 
 impl From<stored::Level> for Level {
     fn from(stored: stored::Level) -> Self {
-        let stored::Level { organisation, path, state, layout, rules, redirect, closing } = stored;
+        let stored::Level { organisation, path, state, layout, rules, redirect, two_taps, closing } = stored;
         Self {
             organisation,
             kind: LevelKind::of(&path).into(),
@@ -640,7 +667,8 @@ impl From<stored::Level> for Level {
             state: state.into(),
             layout: layout.map(Layout::from),
             has_rules: rules.is_some(),
-            redirect: redirect.map(|redirect| redirect.url),
+            redirect: redirect.map(Redirect::from),
+            two_taps,
             closing,
         }
     }

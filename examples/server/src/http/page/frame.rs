@@ -66,6 +66,12 @@ pub(crate) fn utc(at: Option<UnixMillis>) -> Option<Markup> {
     })
 }
 
+/// Returns the time of a day, with seconds, for a moment within the next minutes.
+pub(crate) fn utc_time(at: UnixMillis) -> Option<Markup> {
+    let time: DateTime<Utc> = DateTime::from_timestamp_millis(i64::try_from(at.get()).ok()?)?;
+    Some(html! { time datetime=(time.to_rfc3339_opts(SecondsFormat::Secs, true)) { (time.format("%H:%M:%S UTC")) } })
+}
+
 /// Returns the host of a request if it is a name that a visitor knows. An address, a single word, or an invalid name is left out: it is
 /// usually not in the address line of a visitor.
 pub(crate) fn host(headers: &HeaderMap) -> Option<&str> {

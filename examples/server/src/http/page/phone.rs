@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use suntap::UnixMillis;
 
 use super::Brand;
-use super::frame::{document, utc};
+use super::frame::{document, utc, utc_time};
 use super::sign::{Sign, drawing};
 use super::told::{Product, Seal, Told};
 
@@ -25,6 +25,55 @@ const HOW: &str = "<rect class=\"pale\" x=\"28\" y=\"38\" width=\"32\" height=\"
 /// Returns the page. `at` is the time of the check.
 pub(crate) fn page(brand: &Brand, told: &Told, at: Option<UnixMillis>, place: Place<'_>) -> Markup {
     let Copy { sign, title, text } = Copy::new(told);
+    let content = html! {
+        @match told {
+            Told::Genuine(product, seal) => (genuine(product, *seal, at)),
+            Told::TapOnceMore { name, until } => {
+                (how())
+                dl.facts {
+                    @if !name.is_empty() { (fact("Link of", &html! { bdi { (name) } })) }
+                    @if let Some(until) = utc_time(*until) { (fact("Finish before", &until)) }
+                    @if let Some(time) = utc(at) { (fact("First tap", &time)) }
+                }
+            }
+            Told::SeenBefore { name } => {
+                (how())
+                p.small.soft {
+                    "A reload or a link from somebody else leads here too. But if you see this page again straight after a tap, "
+                    "the tag may be a copy."
+                }
+                dl.facts {
+                    @if !name.is_empty() { (fact("Link of", &html! { bdi { (name) } })) }
+                    (checked(at))
+                }
+            }
+            Told::NotRecognised => {
+                (how())
+                p.small.soft { "We cannot confirm this tag. If in doubt, ask the seller or the brand." }
+                dl.facts { (checked(at)) }
+            }
+            Told::NotNow => {
+                (how())
+                p.small.soft { "The service did not answer. That says nothing about the product." }
+                dl.facts { (checked(at)) }
+            }
+        }
+    };
+    let steps = html! {
+        @if let Told::TapOnceMore { .. } = told { p.steps { i.done {} i {} span.nowrap { "1 of 2 taps" } } }
+    };
+    sheet(brand, sign, (title, text), &steps, &content, place)
+}
+
+/// Returns a page for a phone: a sign, a title and its text, steps under them, and the content.
+pub(crate) fn sheet(
+    brand: &Brand,
+    sign: Sign,
+    (title, text): (&str, &str),
+    steps: &Markup,
+    content: &Markup,
+    place: Place<'_>,
+) -> Markup {
     let body = html! {
         header.brand { (brand.mark()) }
         main.tap {
@@ -32,33 +81,9 @@ pub(crate) fn page(brand: &Brand, told: &Told, at: Option<UnixMillis>, place: Pl
                 (sign.draw())
                 h1.verdict-title { (title) }
                 p.verdict-text { (text) }
+                (steps)
             }
-            div.tap-body {
-                @match told {
-                    Told::Genuine(product, seal) => (genuine(product, *seal, at)),
-                    Told::SeenBefore { name } => {
-                        (how())
-                        p.small.soft {
-                            "A reload or a link from somebody else leads here too. But if you see this page again straight after a tap, "
-                            "the tag may be a copy."
-                        }
-                        dl.facts {
-                            @if !name.is_empty() { (fact("Link of", &html! { bdi { (name) } })) }
-                            (checked(at))
-                        }
-                    }
-                    Told::NotRecognised => {
-                        (how())
-                        p.small.soft { "We cannot confirm this tag. If in doubt, ask the seller or the brand." }
-                        dl.facts { (checked(at)) }
-                    }
-                    Told::NotNow => {
-                        (how())
-                        p.small.soft { "The service did not answer. That says nothing about the product." }
-                        dl.facts { (checked(at)) }
-                    }
-                }
-            }
+            div.tap-body { (content) }
         }
         @if place.host.is_some() || place.demo.is_some() {
             footer.tap-foot {
@@ -98,6 +123,11 @@ impl Copy {
                 "Genuine, seal unknown",
                 "The tag cannot say whether its seal was opened: check the seal before you accept the product as new.",
             ),
+            Told::TapOnceMore { .. } => (
+                Sign::OnceMore,
+                "Tap once more",
+                "Hold your phone to the same tag again within one minute to finish the check.",
+            ),
             Told::SeenBefore { .. } => {
                 (Sign::Used, "Link already used", "Hold your phone to the tag again to get a new link.")
             }
@@ -131,7 +161,8 @@ fn genuine(product: &Product, seal: Seal, at: Option<UnixMillis>) -> Markup {
     }
 }
 
-fn fact(name: &str, value: &Markup) -> Markup {
+/// Returns one fact of a list.
+pub(crate) fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
@@ -140,7 +171,7 @@ fn checked(at: Option<UnixMillis>) -> Markup {
 }
 
 /// Says how to hold a phone to a tag.
-fn how() -> Markup {
+pub(crate) fn how() -> Markup {
     html! {
         p.how {
             (drawing("22 0 44 96", HOW))

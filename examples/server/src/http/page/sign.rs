@@ -25,12 +25,18 @@ pub(crate) enum Sign {
     OpenedBefore,
     /// A seal with a question mark.
     SealUnknown,
+    /// A disc with a phone and waves.
+    OnceMore,
     /// A clock with an arrow back.
     Used,
     /// An octagon with a cross.
     NotRecognised,
     /// A cloud with an exclamation mark.
     NoAnswer,
+    /// A closed lock.
+    Locked,
+    /// An open lock.
+    LockOpen,
     /// A dashed circle, for a check that was not reached.
     NotReached,
 }
@@ -39,10 +45,11 @@ impl Sign {
     /// Returns the class that sets the colours.
     pub(crate) fn class(self) -> &'static str {
         match self {
-            Self::Genuine => "is-good",
+            Self::Genuine | Self::LockOpen => "is-good",
             Self::Open | Self::OpenedBefore | Self::SealUnknown | Self::Used => "is-warn",
+            Self::OnceMore => "is-act",
             Self::NotRecognised => "is-bad",
-            Self::NoAnswer | Self::NotReached => "is-mute",
+            Self::NoAnswer | Self::Locked | Self::NotReached => "is-mute",
         }
     }
 
@@ -72,6 +79,12 @@ impl Sign {
                     path.glyph d="M62 62A19 19 0 1 1 90 80C83 84 80 87 80 95" {}
                     path.glyph d="M80 116V116.5" {}
                 }
+                Self::OnceMore => {
+                    circle.fill cx="80" cy="80" r="72" {}
+                    rect.glyph.thin x="40" y="38" width="42" height="76" rx="9" {}
+                    path.glyph.thin d="M57 100H65" {}
+                    path.glyph.thin d="M97 62A24 24 0 0 1 97 94M110 50A42 42 0 0 1 110 106" {}
+                }
                 Self::Used => {
                     path.stroke d="M36 45A56 56 0 1 1 24 84" {}
                     path.stroke d="M33 17V48H64" {}
@@ -86,12 +99,23 @@ impl Sign {
                     path.glyph d="M80 66V92" {}
                     path.glyph d="M80 111V111.5" {}
                 }
+                Self::Locked => { (lock("M52 70V48A28 28 0 0 1 108 48V70")) }
+                Self::LockOpen => { (lock("M52 70V42A28 28 0 0 1 107 34")) }
                 Self::NotReached => {
                     circle.stroke.thin cx="80" cy="80" r="64" stroke-dasharray="6 22" {}
                     path.stroke.thin d="M56 80H104" {}
                 }
             }
         }
+    }
+}
+
+/// Draws a lock with this shackle.
+fn lock(shackle: &str) -> Markup {
+    html! {
+        rect.fill x="28" y="70" width="104" height="78" rx="16" {}
+        path.stroke d=(shackle) {}
+        path.glyph.thin d="M80 100V118" {}
     }
 }
 

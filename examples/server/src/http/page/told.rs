@@ -1,7 +1,7 @@
 //! What a page tells a visitor about a tap.
 
 use suntap::platform::{Accepted, Refusal, TagRef, Verdict};
-use suntap::{TagTamper, TtStatus};
+use suntap::{TagTamper, TtStatus, UnixMillis};
 
 use super::Decided;
 use crate::text;
@@ -11,7 +11,14 @@ use crate::text;
 #[derive(Debug)]
 pub(crate) enum Told {
     Genuine(Product, Seal),
-    SeenBefore { name: String },
+    /// The tap was fresh, and the tag asks for a second one before `until`.
+    TapOnceMore {
+        name: String,
+        until: UnixMillis,
+    },
+    SeenBefore {
+        name: String,
+    },
     NotRecognised,
     NotNow,
 }
@@ -42,7 +49,7 @@ impl Told {
     /// Returns what the decision about a tap tells. `tag` is the reference by which the tag was found.
     pub(crate) fn new(tag: Option<TagRef<'_>>, outcome: &Decided<'_>) -> Self {
         let names = outcome.view.map(|record| record.names).unwrap_or_default();
-        let name = names.tag.map(text::shown).unwrap_or_default();
+        let name = name(outcome);
         match &outcome.verdict {
             Ok(Verdict::Fresh(Accepted { tap, now, .. })) => {
                 let number = match tag {
@@ -57,9 +64,30 @@ impl Told {
             Err(_) => Self::NotNow,
         }
     }
+
+    /// Returns what the first of two taps tells. It does not tell what only a complete check may show.
+    pub(crate) fn first_tap(outcome: &Decided<'_>, until: UnixMillis) -> Self {
+        Self::TapOnceMore { name: name(outcome), until }
+    }
+}
+
+/// Returns the name of the tag, or an empty text.
+fn name(outcome: &Decided<'_>) -> String {
+    outcome.view.and_then(|record| record.names.tag).map(text::shown).unwrap_or_default()
 }
 
 impl Seal {
+    /// Returns the state as programs get it, or `None` without a seal.
+    pub(crate) fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Closed => Some("closed"),
+            Self::Open => Some("open"),
+            Self::OpenedBefore => Some("openedBefore"),
+            Self::Unknown => Some("unknown"),
+        }
+    }
+
     pub(crate) fn new(status: Option<TtStatus>) -> Self {
         let Some(status) = status else { return Self::None };
         match status.state() {

@@ -169,7 +169,7 @@ pub(super) async fn show(session: Session, key: Result<Path<String>, PathRejecti
     let (app, admin, at) = (&session.state.app, session.admin(), now());
     let details = admin.tag(&tag_key(&key)?).await?;
     let states = states(&admin, &details.tag).await?;
-    let TagDetails { key, tag, layout, inactive, mark } = &details;
+    let TagDetails { key, tag, layout, redirect, two_taps, inactive, mark } = &details;
     let name = key.split_once('/').map_or(&**key, |(_, name)| name);
     let title = tag.cuid.as_deref().unwrap_or(name);
     let (api, id) = if tag.xuid.is_some() { ("ixkio", "XUID") } else { ("ETRNL", "Number") };
@@ -208,6 +208,8 @@ pub(super) async fn show(session: Session, key: Result<Path<String>, PathRejecti
                     }
                     (fact(&html! { "Keys" }, &html! { (keys(tag.keys.as_ref())) }))
                     (fact(&html! { "Link" }, &link(layout.as_ref())))
+                    @if *two_taps { (fact(&html! { "Page" }, &html! { "After two taps" })) }
+                    @if let Some(redirect) = redirect { (fact(&html! { "Redirect" }, &html! { code { (shown(&redirect.url)) } })) }
                     (fact(&html! { "Seal" }, &html! { (seal(layout.as_ref(), tag.tamper)) }))
                 }
             }
