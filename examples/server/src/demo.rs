@@ -7,38 +7,40 @@ mod art;
 mod asked;
 mod checks;
 mod decision;
+mod kept;
 mod link;
 mod routes;
+mod secure;
 mod tags;
 mod view;
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use self::asked::Asked;
 use self::decision::Decision;
+use self::kept::Kept;
 pub(crate) use self::routes::{routes, start};
+use self::secure::Session;
 use self::tags::{Chip, SHOES, SPIRITS, TAGS, TagOfDemo, personalise};
 use crate::import::{Allowed, import};
+use crate::keys;
 use crate::registry::document::{ApiKey, KeyKind};
-use crate::secrets::{Secrets, random};
+use crate::secrets::Secrets;
 use crate::store::Store;
-use crate::{hex, keys};
 
 const ORGANISATION: u64 = 1;
-/// The number of decisions that are kept for their pages.
-const DECISIONS: usize = 512;
 
 /// The emulated tags of a demo, and the last decisions.
 pub struct Demo {
     tags: Vec<(&'static TagOfDemo, Mutex<Chip>)>,
     api_key: String,
     origin: String,
-    decisions: Mutex<VecDeque<(String, Arc<Decision>)>>,
+    decisions: Kept<Decision>,
+    sessions: Kept<Session>,
 }
 
 impl Demo {
@@ -57,6 +59,8 @@ impl Demo {
             json!({ "batch": { "organisation": ORGANISATION, "path": "Demo/Shoes/June", "state": "inactive" } }),
             json!({ "tagGroup": { "organisation": ORGANISATION, "path": "Demo/Spirits", "layout": layout(SPIRITS), "rules": rules } }),
             json!({ "batch": { "organisation": ORGANISATION, "path": "Demo/Spirits/May" } }),
+            json!({ "tagGroup": { "organisation": ORGANISATION, "path": "Demo/Tickets", "layout": layout(SHOES), "rules": rules, "twoTaps": true } }),
+            json!({ "batch": { "organisation": ORGANISATION, "path": "Demo/Tickets/May" } }),
         ];
         let mut tags = Vec::new();
         for tag in &TAGS {
@@ -78,7 +82,7 @@ impl Demo {
         let key =
             ApiKey { organisation: ORGANISATION, kind: KeyKind::Private, label: None, secret: None, expires: None };
         let api_key = keys::create(store, secrets, &key).await?.text;
-        Ok(Self { tags, api_key, origin: origin.into(), decisions: Mutex::default() })
+        Ok(Self { tags, api_key, origin: origin.into(), decisions: Kept::default(), sessions: Kept::default() })
     }
 
     /// Returns a `curl` line for each API, with a new tap.
@@ -97,20 +101,6 @@ impl Demo {
     /// Returns the tag with a name in forms.
     fn tag(&self, slug: &str) -> Option<(&'static TagOfDemo, &Mutex<Chip>)> {
         self.tags.iter().find(|(tag, _)| tag.slug == slug).map(|(tag, chip)| (*tag, chip))
-    }
-
-    /// Keeps a decision, and returns the name under which it is found. The oldest decision is dropped if there are many.
-    fn keep(&self, decision: Decision) -> anyhow::Result<String> {
-        let name = hex::encode(&random::<16>()?);
-        let mut decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        decisions.truncate(DECISIONS.saturating_sub(1));
-        decisions.push_front((name.clone(), Arc::new(decision)));
-        Ok(name)
-    }
-
-    fn decision(&self, name: &str) -> Option<Arc<Decision>> {
-        let decisions = self.decisions.lock().unwrap_or_else(PoisonError::into_inner);
-        decisions.iter().find(|(known, _)| known == name).map(|(_, decision)| Arc::clone(decision))
     }
 }
 

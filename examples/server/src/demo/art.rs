@@ -4,6 +4,8 @@ pub(super) const SHOE: &str = "<path class=\"pale\" d=\"M10 64V40C10 36 15 35 19
 <path d=\"M8 64H88V68A6 6 0 0 1 82 74H14A6 6 0 0 1 8 68Z\"/><path d=\"M47 47L52 41M55 53L60 47M10 52C20 56 30 55 38 50\"/>";
 pub(super) const BOTTLE: &str = "<path class=\"pale\" d=\"M41 10H55V28C55 36 68 40 68 54V82A6 6 0 0 1 62 88H34A6 6 0 0 1 28 82V54\
 C28 40 41 36 41 28Z\"/><path d=\"M41 18H55M28 58H68M28 76H68\"/><path class=\"solid\" d=\"M45 6H51V38L48 34L45 38Z\"/>";
+pub(super) const TICKET: &str = "<path class=\"pale\" d=\"M10 30H86V42A7 7 0 0 0 86 56V68H10V56A7 7 0 0 0 10 42Z\"/>\
+<path d=\"M62 34V40M62 46V52M62 58V64M22 42H50M22 54H42\"/>";
 pub(super) const BATCH: &str = "<path class=\"pale\" d=\"M12 36L48 20L84 36V72L48 88L12 72Z\"/>\
 <path d=\"M12 36L48 52L84 36M48 52V88M30 28L66 44\"/><path d=\"M60 62L76 78M76 62L60 78\" stroke-width=\"4\"/>";
 pub(super) const NOBODY: &str = "<circle class=\"pale\" cx=\"48\" cy=\"48\" r=\"38\" stroke-dasharray=\"5 5\"/>\

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::http::{HeaderMap, HeaderValue};
 use suntap::UnixMillis;
 use suntap::platform::{
     Accepted, Answer, Level, Names, Outcome, Record, Refusal, TagRef, TapValues, Verdict, etrnl, ixkio,
 };
 
 use super::link::Link;
+use super::secure::Pass;
 use super::tags::TagOfDemo;
 use crate::app::App;
 use crate::http::Sender;
@@ -23,6 +25,8 @@ pub(super) struct Decision {
     pub(super) verdict: Option<Verdict>,
     /// What the page of a phone tells.
     pub(super) told: Told,
+    /// The way to the page that opens only just after a tap.
+    pub(super) pass: Option<Pass>,
     /// The same decision in the formats of ixkio and ETRNL.
     pub(super) answers: [Written; 2],
 }
@@ -34,15 +38,25 @@ pub(super) struct Written {
 }
 
 impl Decision {
-    /// Sends the link to the server, which spends the tap. Returns `None` if no layout reads the link.
-    pub(super) async fn new(app: &Arc<App>, sender: &Sender, tag: &'static TagOfDemo, link: Link) -> Option<Self> {
+    /// Sends the link to the server, which spends the tap. Also returns the cookie that the answer sets. Returns `None` if no layout reads
+    /// the link.
+    pub(super) async fn new(
+        app: &Arc<App>,
+        sender: &Sender,
+        tag: &'static TagOfDemo,
+        link: Link,
+        headers: &HeaderMap,
+    ) -> Option<(Self, Option<HeaderValue>)> {
         let target = link.sent.strip_prefix(&*app.demo.as_ref()?.origin)?;
         let at = now();
         let conclude = |by: Option<TagRef<'_>>, outcome: &Decided<'_>| {
-            (outcome.verdict.as_ref().ok().copied(), Told::new(by, outcome), written(tag, outcome))
+            let (told, cookie) = page::tell(by, outcome, at, headers);
+            let is_genuine = matches!(told, Told::Genuine(..));
+            let pass = is_genuine.then(|| Pass::new(outcome, at)).flatten();
+            (outcome.verdict.as_ref().ok().copied(), told, cookie, pass, written(tag, outcome))
         };
-        let (verdict, told, answers) = page::decide(app, sender, target, at, conclude).await?;
-        Some(Self { tag, link, at, verdict, told, answers })
+        let (verdict, told, cookie, pass, answers) = page::decide(app, sender, target, at, conclude).await?;
+        Some((Self { tag, link, at, verdict, told, pass, answers }, cookie))
     }
 
     /// Returns the values of a tap that is genuine, even if it is a replay.
@@ -55,6 +69,11 @@ impl Decision {
 
     /// Returns the sign, the headline and the explanation of the verdict.
     pub(super) fn headline(&self) -> (Sign, &'static str, String) {
+        if matches!(self.told, Told::TapOnceMore { .. }) {
+            let text =
+                "The tag is the original, and the tap is new. Its group asks for a second tap within one minute.";
+            return (Sign::OnceMore, "Tap once more", text.into());
+        }
         let refusal = match &self.verdict {
             None => {
                 let text = "The store did not answer. That says nothing about the tag.";

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Extension;
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use super::Demo;
 use super::decision::Decision;
 use super::link::Link;
 use super::tags::{Chip, TagOfDemo, lock};
-use super::view;
+use super::{secure, view};
 use crate::app::App;
 use crate::http::Sender;
 use crate::http::page::{self, Brand, Place};
@@ -22,6 +22,7 @@ use crate::http::page::{self, Brand, Place};
 pub(crate) fn routes() -> axum::Router<Arc<App>> {
     axum::Router::new()
         .route("/demo", post(act))
+        .route("/demo/secure", get(secure::secure))
         .route("/demo/{decision}", get(shown))
         .route("/demo/{decision}/phone", get(phone))
 }
@@ -56,10 +57,15 @@ enum Act {
 }
 
 /// `POST /demo`. It leads to the page about the decision, so that a reload does not send the link once more.
-async fn act(State(app): State<Arc<App>>, Extension(sender): Extension<Sender>, Form(wish): Form<Wish>) -> Response {
+async fn act(
+    State(app): State<Arc<App>>,
+    Extension(sender): Extension<Sender>,
+    headers: HeaderMap,
+    Form(wish): Form<Wish>,
+) -> Response {
     let Some(demo) = app.demo.as_ref() else { return StatusCode::NOT_FOUND.into_response() };
     let Some((tag, chip)) = demo.tag(&wish.tag) else { return StatusCode::NOT_FOUND.into_response() };
-    let last = wish.last.and_then(|name| demo.decision(&name)).filter(|last| last.tag.slug == tag.slug);
+    let last = wish.last.and_then(|name| demo.decisions.get(&name)).filter(|last| last.tag.slug == tag.slug);
     let link = match (wish.act, last) {
         (Act::Again, Some(last)) => last.link.clone(),
         (Act::Digit, Some(last)) => last.link.changed(),
@@ -71,13 +77,15 @@ async fn act(State(app): State<Arc<App>>, Extension(sender): Extension<Sender>, 
             Err(_) => return StatusCode::GONE.into_response(),
         },
     };
-    let Some(decision) = Decision::new(&app, &sender, tag, link).await else {
+    let Some((decision, cookie)) = Decision::new(&app, &sender, tag, link, &headers).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    match demo.keep(decision) {
+    let mut response = match demo.decisions.keep(decision) {
         Ok(name) => Redirect::to(&format!("/demo/{name}#last")).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
+        Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    };
+    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+    response
 }
 
 fn tapped(act: Act, tag: &TagOfDemo, chip: &Mutex<Chip>) -> anyhow::Result<Link> {
@@ -92,7 +100,7 @@ fn tapped(act: Act, tag: &TagOfDemo, chip: &Mutex<Chip>) -> anyhow::Result<Link>
 
 /// `GET /demo/{decision}`
 async fn shown(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
-    match app.demo.as_ref().and_then(|demo| Some((demo, demo.decision(&name)?))) {
+    match app.demo.as_ref().and_then(|demo| Some((demo, demo.decisions.get(&name)?))) {
         Some((demo, decision)) => page::html(&view::page(&app.brand, demo, Some((&name, &decision)))),
         None => Redirect::to("/").into_response(),
     }
@@ -100,7 +108,7 @@ async fn shown(State(app): State<Arc<App>>, Path(name): Path<String>) -> Respons
 
 /// `GET /demo/{decision}/phone`: the page that a phone would have shown.
 async fn phone(State(app): State<Arc<App>>, Path(name): Path<String>) -> Response {
-    let Some(decision) = app.demo.as_ref().and_then(|demo| demo.decision(&name)) else {
+    let Some(decision) = app.demo.as_ref().and_then(|demo| demo.decisions.get(&name)) else {
         return Redirect::to("/").into_response();
     };
     let back = format!("/demo/{name}#last");

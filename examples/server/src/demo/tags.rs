@@ -42,7 +42,7 @@ pub(super) struct TagOfDemo {
     pub(super) fields: Option<&'static str>,
 }
 
-pub(super) static TAGS: [TagOfDemo; 5] = [
+pub(super) static TAGS: [TagOfDemo; 6] = [
     TagOfDemo {
         slug: "shoe",
         name: "Running shoe",
@@ -73,6 +73,19 @@ pub(super) static TAGS: [TagOfDemo; 5] = [
             r#"{ "number": 1002, "name": "Bottle with a seal", "batch": "Demo/Spirits/May", "tamper": true,
                 "metadata": {"bottled":2021,"sku":"B-1002"} }"#,
         ),
+    },
+    TagOfDemo {
+        slug: "ticket",
+        name: "Concert ticket",
+        about: "A genuine tag of a group that asks for two taps within a minute.",
+        art: art::TICKET,
+        text: "t5k2wnvb",
+        api: Api::Ixkio,
+        path: SHOES,
+        parts: SHOE_PARTS,
+        has_seal: false,
+        is_listed: true,
+        fields: Some(r#"{ "xuid": "t5k2wnvb", "name": "Concert ticket, row 7", "batch": "Demo/Tickets/May" }"#),
     },
     TagOfDemo {
         slug: "batch",

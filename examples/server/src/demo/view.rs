@@ -11,7 +11,7 @@ use super::checks::{Check, checks};
 use super::decision::{Decision, Written};
 use super::link::{annotated, legend};
 use super::tags::{TagOfDemo, lock};
-use super::{Demo, art};
+use super::{Demo, art, secure};
 use crate::http::page::{self, Brand, Sign, drawing, icon};
 use crate::ops::metrics::Api;
 
@@ -48,6 +48,10 @@ pub(super) fn page(brand: &Brand, demo: &Demo, last: Option<(&str, &Decision)>) 
                 }
             }
         }
+    };
+    let content = html! {
+        (content)
+        (secure::section(last.and_then(|(_, decision)| decision.pass.as_ref())))
     };
     page::desk(brand, "Demo", &content)
 }
