@@ -93,7 +93,7 @@ fn api(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Ar
 }
 
 /// Refuses all methods except `methods`. `HEAD` is refused too: axum would answer it like `GET`, which spends the tap.
-fn only(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+pub(crate) fn only(methods: &'static str, router: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
     let refuse = move || async move { not_allowed(methods) };
     router.head(refuse).fallback(refuse)
 }

@@ -4,8 +4,7 @@ use suntap::platform::{Accepted, Refusal, Verdict};
 use suntap::risk::{Decision, Limits, Signal, Tap, signals};
 use suntap::{Mark, SdmReadCtr, UnixMillis};
 
-/// Returns what a verdict says about its tag, together with the last accepted tap. Anybody can cause another verdict than these two, so
-/// they say nothing.
+/// Returns the signals of a genuine tap: one that is fresh, or a replay. Other verdicts have none, because anybody can cause them.
 pub(super) fn signals_of(verdict: &Verdict, at: Option<UnixMillis>) -> impl Iterator<Item = Signal> + use<> {
     let compared = match verdict {
         Verdict::Fresh(Accepted { tap, previous, .. }) => Some((Decision::Fresh, tap.ctr, *previous)),

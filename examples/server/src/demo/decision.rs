@@ -13,7 +13,7 @@ use super::secure::Pass;
 use super::tags::TagOfDemo;
 use crate::app::App;
 use crate::http::Sender;
-use crate::http::page::{self, Decided, Seal, Sign, Told};
+use crate::http::page::{self, Decided, Draft, Reply, Seal, Sign, Told};
 use crate::time::now;
 
 /// What was decided about a tap.
@@ -50,12 +50,12 @@ impl Decision {
         let target = link.sent.strip_prefix(&*app.demo.as_ref()?.origin)?;
         let at = now();
         let conclude = |by: Option<TagRef<'_>>, outcome: &Decided<'_>| {
-            let (told, cookie) = page::tell(by, outcome, at, headers);
-            let is_genuine = matches!(told, Told::Genuine(..));
-            let pass = is_genuine.then(|| Pass::new(outcome, at)).flatten();
-            (outcome.verdict.as_ref().ok().copied(), told, cookie, pass, written(tag, outcome))
+            let draft = Draft::new(by, outcome, at, headers);
+            (outcome.verdict.as_ref().ok().copied(), draft, Pass::new(outcome, at), written(tag, outcome))
         };
-        let (verdict, told, cookie, pass, answers) = page::decide(app, sender, target, at, conclude).await?;
+        let (verdict, draft, pass, answers) = page::decide(app, sender, target, at, conclude).await?;
+        let Reply { told, cookie } = draft.settle(app, at).await;
+        let pass = pass.filter(|_| matches!(told, Told::Genuine(..)));
         Some((Self { tag, link, at, verdict, told, pass, answers }, cookie))
     }
 

@@ -15,14 +15,14 @@ use super::link::Link;
 use super::tags::{Chip, TagOfDemo, lock};
 use super::{secure, view};
 use crate::app::App;
-use crate::http::Sender;
 use crate::http::page::{self, Brand, Place};
+use crate::http::{Sender, only};
 
 /// Returns the routes of the demo.
 pub(crate) fn routes() -> axum::Router<Arc<App>> {
     axum::Router::new()
         .route("/demo", post(act))
-        .route("/demo/secure", get(secure::secure))
+        .route("/demo/secure", only("GET", get(secure::secure)))
         .route("/demo/{decision}", get(shown))
         .route("/demo/{decision}/phone", get(phone))
 }

@@ -15,9 +15,10 @@ use suntap::platform::Verdict;
 use suntap::token::{self, Grant, TokenError, UseError};
 use suntap::{FreshProof, UnixMillis};
 
+use super::decision::Decision;
 use super::tags::{TAGS, TagOfDemo};
 use crate::app::App;
-use crate::http::page::{self, Decided, Place, Sign, cookie};
+use crate::http::page::{self, Decided, Place, Seal, Sign, Told, cookie};
 use crate::registry::document::key;
 use crate::registry::tag;
 use crate::store::StoreError;
@@ -30,7 +31,6 @@ const AUDIENCE: &str = "demo page";
 /// How long the page is open after a tap.
 const OPEN: Duration = Duration::from_secs(60);
 const LATE: &str = "The minute after the tap has passed.";
-const BACK: Place<'_> = Place { host: None, demo: Some("/") };
 
 /// The way to the page, for the visitor who has just tapped.
 pub(super) struct Pass {
@@ -44,7 +44,8 @@ impl Pass {
         let (Ok(Verdict::Fresh(accepted)), Some(row), Some(at)) = (&decided.verdict, decided.record, at) else {
             return None;
         };
-        let token = row.token_keys().first()?.mint(FreshProof::from(accepted), &Grant::new(AUDIENCE, at, OPEN));
+        let token =
+            row.token_keys().first()?.mint(FreshProof::from(accepted), &Grant::new(AUDIENCE, at, OPEN).with_tamper());
         Some(Self { token: token.as_str().into(), until: at.saturating_add(OPEN) })
     }
 
@@ -56,6 +57,9 @@ impl Pass {
 /// A visitor for whom the page is open.
 pub(super) struct Session {
     tag: &'static TagOfDemo,
+    /// The name in the record of the tag.
+    name: String,
+    seal: Seal,
     from: UnixMillis,
     until: UnixMillis,
 }
@@ -68,17 +72,18 @@ pub(super) struct Asked {
 /// `GET /demo/secure`. With a token, it leads to the same address without one.
 pub(super) async fn secure(State(app): State<Arc<App>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     let (Some(demo), Some(now)) = (&app.demo, now()) else { return StatusCode::NOT_FOUND.into_response() };
+    let place = Place { host: page::host(&headers), demo: Some("/") };
     let Some(token) = asked.t else {
         let session = cookie::read(&headers, COOKIE).and_then(|name| demo.sessions.get(&name));
         return page::html(&match session {
-            Some(session) if now < session.until => opened(&app, &session),
-            Some(_) => closed(&app, now, Some(LATE)),
-            None => closed(&app, now, None),
+            Some(session) if now < session.until => opened(&app, &session, place),
+            Some(_) => closed(&app, now, Some(LATE), place),
+            None => closed(&app, now, None, place),
         });
     };
     let session = match open(&app, &token, now).await {
         Ok(Ok(session)) => session,
-        Ok(Err(reason)) => return page::html(&closed(&app, now, Some(reason))),
+        Ok(Err(reason)) => return page::html(&closed(&app, now, Some(reason), place)),
         Err(_) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
     };
     let Ok(name) = demo.sessions.keep(session) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
@@ -103,29 +108,33 @@ async fn open(app: &App, token: &str, now: UnixMillis) -> Result<Result<Session,
         Err(_) => return Ok(Err("The link was opened before.")),
     }
     let found = tag(&app.store, key::counter(&claims.counter_id())).await?;
-    let name = found.and_then(|(_, tag)| tag.xuid.or_else(|| tag.number.map(|number| number.to_string())));
-    let tag = TAGS.iter().find(|tag| Some(tag.text) == name.as_deref());
-    let session = tag.map(|tag| Session { tag, from: claims.issued_at(), until: claims.expires_at() });
+    let session = found.and_then(|(name, stored)| {
+        let (_, text) = name.split_once('/')?;
+        let tag = TAGS.iter().find(|tag| tag.text == text)?;
+        let (name, seal) = (stored.name.unwrap_or_default(), Seal::new(claims.tamper()));
+        Some(Session { tag, name, seal, from: claims.issued_at(), until: claims.expires_at() })
+    });
     Ok(session.ok_or("The tag is not one of the demo."))
 }
 
-fn opened(app: &App, session: &Session) -> Markup {
+fn opened(app: &App, session: &Session, place: Place<'_>) -> Markup {
     let title = ("Open for one minute", "You tapped the tag just now, so this page opened: it closes by itself.");
     let content = html! {
         section.product {
             div.product-picture { (page::drawing("0 0 96 96", session.tag.art)) }
-            div { h2 { (session.tag.name) } p.soft { "Care instructions" } }
+            div { h2 { (session.name) } p.soft { "Care instructions" } }
         }
         p { "Whatever belongs behind a tap stands here: a manual, a registration, a warranty form." }
         dl.facts {
+            @if let Some(seal) = session.seal.text() { (page::fact("Seal", &html! { (seal) })) }
             @if let Some(time) = page::utc(Some(session.from)) { (page::fact("Opened", &time)) }
             @if let Some(time) = page::utc_time(session.until) { (page::fact("Closes", &time)) }
         }
     };
-    page::sheet(&app.brand, Sign::LockOpen, title, &Markup::default(), &content, BACK)
+    page::sheet(&app.brand, Sign::LockOpen, title, &Markup::default(), &content, place)
 }
 
-fn closed(app: &App, now: UnixMillis, reason: Option<&str>) -> Markup {
+fn closed(app: &App, now: UnixMillis, reason: Option<&str>, place: Place<'_>) -> Markup {
     let title = ("Tap to open", "This page opens only just after a tap: hold your phone to the tag.");
     let content = html! {
         (page::how())
@@ -134,11 +143,13 @@ fn closed(app: &App, now: UnixMillis, reason: Option<&str>) -> Markup {
             @if let Some(time) = page::utc(Some(now)) { (page::fact("Checked", &time)) }
         }
     };
-    page::sheet(&app.brand, Sign::Locked, title, &Markup::default(), &content, BACK)
+    page::sheet(&app.brand, Sign::Locked, title, &Markup::default(), &content, place)
 }
 
 /// Returns the part of the demo's page that leads to the page.
-pub(super) fn section(pass: Option<&Pass>) -> Markup {
+pub(super) fn section(last: Option<&Decision>) -> Markup {
+    let pass = last.and_then(|last| last.pass.as_ref()).filter(|pass| now().is_some_and(|now| now < pass.until));
+    let is_first = last.is_some_and(|last| matches!(last.told, Told::TapOnceMore { .. }));
     let (sign, class) = match pass {
         Some(_) => (Sign::LockOpen, "is-good"),
         None => (Sign::Locked, "is-mute"),
@@ -154,6 +165,7 @@ pub(super) fn section(pass: Option<&Pass>) -> Markup {
                             "Open until " (page::utc_time(pass.until).unwrap_or_default()) ", for the first who uses the link. "
                             "After that it is closed to everybody, with the same link too."
                         }
+                        None if is_first => "Closed. The second tap opens it, for one minute.",
                         None => "Closed. Only a genuine and new tap opens it, for one minute.",
                     }
                 }

@@ -12,7 +12,7 @@ use super::decision::{Decision, Written};
 use super::link::{annotated, legend};
 use super::tags::{TagOfDemo, lock};
 use super::{Demo, art, secure};
-use crate::http::page::{self, Brand, Sign, drawing, icon};
+use crate::http::page::{self, Brand, Sign, Told, drawing, icon};
 use crate::ops::metrics::Api;
 
 /// A phone beside a tag. The sign on the screen is drawn apart.
@@ -51,7 +51,7 @@ pub(super) fn page(brand: &Brand, demo: &Demo, last: Option<(&str, &Decision)>) 
     };
     let content = html! {
         (content)
-        (secure::section(last.and_then(|(_, decision)| decision.pass.as_ref())))
+        (secure::section(last.map(|(_, decision)| decision)))
     };
     page::desk(brand, "Demo", &content)
 }
@@ -147,6 +147,7 @@ fn result(demo: &Demo, name: &str, decision: &Decision) -> Markup {
                     p.small.soft {
                         "A tag belongs to one API, this one to that of " (service(tag.api)) ". The server decided once, and wrote the "
                         "decision in both formats."
+                        @if let Told::TapOnceMore { .. } = decision.told { " The APIs answer each tap: only pages ask for a second one." }
                         @if tag.api == Api::Etrnl { " A tag of ETRNL has a number; the XUID is only for this page." }
                     }
                     div.columns {

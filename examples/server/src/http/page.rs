@@ -22,7 +22,7 @@ use suntap::{Presented, UnixMillis};
 pub use self::brand::{Brand, Colour, Logo};
 pub(crate) use self::frame::{desk, host, html, operator_desk, sealed_off, utc, utc_time, with_headers};
 pub(crate) use self::phone::{Place, fact, how, page, sheet};
-use self::second_tap::Step;
+pub(crate) use self::second_tap::{Draft, Reply};
 pub(crate) use self::sign::{Sign, drawing, icon};
 pub(crate) use self::told::{Seal, Told};
 use super::sender::Sender;
@@ -93,27 +93,14 @@ async fn tapped(
     headers: &HeaderMap,
 ) -> Option<Tapped> {
     let conclude = |tag: Option<TagRef<'_>>, outcome: &Decided<'_>| {
-        let (told, cookie) = tell(tag, outcome, at, headers);
-        let is_genuine = matches!(told, Told::Genuine(..));
-        let location = is_genuine.then(|| redirect::location(outcome, at, app.token_lifetime)).flatten();
-        Tapped { told, location, cookie }
+        let draft = Draft::new(tag, outcome, at, headers);
+        let is_genuine = matches!(draft.reply.told, Told::Genuine(..));
+        (draft, is_genuine.then(|| redirect::location(outcome, at, app.token_lifetime)).flatten())
     };
-    decide(app, sender, target, at, conclude).await
-}
-
-/// Returns what the page tells about a tap, and the cookie that the answer sets. `headers` are those of the request.
-pub(crate) fn tell(
-    tag: Option<TagRef<'_>>,
-    outcome: &Decided<'_>,
-    at: Option<UnixMillis>,
-    headers: &HeaderMap,
-) -> (Told, Option<HeaderValue>) {
-    match second_tap::step(outcome, at, headers) {
-        None => (Told::new(tag, outcome), None),
-        Some(Step::Second { cookie }) => (Told::new(tag, outcome), Some(cookie)),
-        Some(Step::First { until, cookie }) => (Told::first_tap(outcome, until), cookie),
-        Some(Step::Unknown) => (Told::NotNow, None),
-    }
+    let (draft, location) = decide(app, sender, target, at, conclude).await?;
+    let Reply { told, cookie } = draft.settle(app, at).await;
+    let location = location.filter(|_| matches!(told, Told::Genuine(..)));
+    Some(Tapped { told, location, cookie })
 }
 
 fn answer(app: &App, result: &Tapped, at: Option<UnixMillis>, headers: &HeaderMap) -> Response {

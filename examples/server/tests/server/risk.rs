@@ -6,8 +6,8 @@ use crate::client::{Server, get};
 use crate::http::command;
 use crate::tags::{self, Folder};
 
-fn signals(folder: &Folder) -> Vec<(String, Value)> {
-    let lines = folder.print(&["history"]);
+fn signals(folder: &Folder, args: &[&str]) -> Vec<(String, Value)> {
+    let lines = folder.print(&[&["history"], args].concat());
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter_map(|line| Some((line["signal"].as_str()?.to_owned(), line))).collect()
 }
@@ -43,7 +43,8 @@ fn genuine_taps_have_signals() {
     assert!(!metrics.contains(r#"signal="not_authentic""#), "anybody can forge a tap");
     // The history writes replays later.
     server.terminate();
-    let found = signals(&folder);
+    assert_eq!(signals(&folder, &["--event", "signal"]).len(), 2);
+    let found = signals(&folder, &[]);
     let names: Vec<_> = found.iter().map(|(name, line)| (&**name, line["event"].as_str().unwrap())).collect();
     assert_eq!(names, [("gap", "signal"), ("near_limit", "signal"), ("replay_of_last", "tap")]);
     let (gap, limit) = (&found[0].1, &found[1].1);

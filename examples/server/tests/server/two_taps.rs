@@ -118,14 +118,55 @@ fn two_taps_at_once_are_one() {
     assert_eq!(title(&visitor.open(&tag.tap().unwrap())), "Genuine");
 }
 
+/// Only the first of several second taps gets the verdict, whatever the visitor does with the cookie.
 #[test]
-fn a_forged_tap_never_leads_to_a_second_one() {
+fn a_first_tap_is_good_for_one_verdict() {
     let (_folder, server) = server(|_, _| ());
-    let mut forged = tags::tag(1).tap().unwrap().to_string();
-    forged.replace_range(forged.len() - 1.., "X");
+    let mut tag = tags::tag(1);
     let mut visitor = Visitor::new(&server);
-    assert_eq!(title(&visitor.open(&forged)), "Not recognised");
+    visitor.open(&tag.tap().unwrap());
+    let kept = visitor.cookie.clone();
+    std::thread::sleep(PAUSE);
+    assert_eq!(title(&visitor.open(&tag.tap().unwrap())), "Genuine");
+    visitor.cookie.clone_from(&kept);
+    assert_eq!(title(&visitor.open(&tag.tap().unwrap())), "Tap once more");
+    assert!(visitor.cookie.is_some() && visitor.cookie != kept, "the tap is the first one of two");
+    std::thread::sleep(PAUSE);
+    assert_eq!(title(&visitor.open(&tag.tap().unwrap())), "Genuine");
+
+    // The same for second taps at the same time.
+    visitor.open(&tag.tap().unwrap());
+    let kept = visitor.cookie.clone();
+    std::thread::sleep(PAUSE);
+    let urls: Vec<_> = (0..8).map(|_| tag.tap().unwrap().to_string()).collect();
+    let genuine = std::thread::scope(|scope| {
+        let open = |url| title(&Visitor { server: &server, cookie: kept.clone() }.open(url)) == "Genuine";
+        let threads: Vec<_> = urls.iter().map(|url| scope.spawn(move || open(url))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).filter(|genuine| *genuine).count()
+    });
+    assert!(genuine <= 1, "{genuine}");
+}
+
+#[test]
+fn a_forged_tap_is_neither_a_first_nor_a_second_one() {
+    let (_folder, server) = server(|_, _| ());
+    let mut tag = tags::tag(1);
+    let mut visitor = Visitor::new(&server);
+    let mut forged = |visitor: &mut Visitor<'_>| {
+        let mut url = tag.tap().unwrap().to_string();
+        let last = if url.ends_with('0') { "1" } else { "0" };
+        url.replace_range(url.len() - 1.., last);
+        title(&visitor.open(&url)).to_owned()
+    };
+    assert_eq!(forged(&mut visitor), "Not recognised");
     assert_eq!(visitor.cookie, None);
+    let mut other = tags::tag(1).with_ctr(suntap::SdmReadCtr::new(100).unwrap());
+    visitor.open(&other.tap().unwrap());
+    let kept = visitor.cookie.clone();
+    std::thread::sleep(PAUSE);
+    assert_eq!(forged(&mut visitor), "Not recognised");
+    assert!(kept.is_some() && visitor.cookie == kept, "nothing is spent");
+    assert_eq!(title(&visitor.open(&other.tap().unwrap())), "Genuine");
 }
 
 /// A redirect follows the second tap. The first tap's token opens no page.

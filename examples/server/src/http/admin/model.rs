@@ -93,6 +93,8 @@ pub(super) enum Event {
     Tap,
     /// An accepted tap of a tag whose seal was opened.
     Seal,
+    /// A signal of an accepted tap.
+    Signal,
     /// A count of refusals in a minute.
     Refused,
     /// What an administrator did.
@@ -104,6 +106,7 @@ impl From<Event> for history::Event {
         match event {
             Event::Tap => Self::Tap,
             Event::Seal => Self::Seal,
+            Event::Signal => Self::Signal,
             Event::Refused => Self::Refused,
             Event::Admin => Self::Admin,
         }

@@ -143,17 +143,10 @@ impl Copy {
 }
 
 fn genuine(product: &Product, seal: Seal, at: Option<UnixMillis>) -> Markup {
-    let seal = match seal {
-        Seal::None => None,
-        Seal::Closed => Some("Never opened"),
-        Seal::Open => Some("Open now"),
-        Seal::OpenedBefore => Some("Closed now, opened before"),
-        Seal::Unknown => Some("Not known"),
-    };
     html! {
         @if !product.name.is_empty() { section.product { div { h2 { bdi { (product.name) } } } } }
         dl.facts {
-            @if let Some(seal) = seal { (fact("Seal", &html! { (seal) })) }
+            @if let Some(seal) = seal.text() { (fact("Seal", &html! { (seal) })) }
             (checked(at))
             @if let Some(serial) = &product.serial { (fact("Serial", &html! { bdi { (serial) } })) }
             (fact("Tap number", &html! { span.number { (product.taps) } }))

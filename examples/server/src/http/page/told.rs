@@ -77,6 +77,17 @@ fn name(outcome: &Decided<'_>) -> String {
 }
 
 impl Seal {
+    /// Returns the state as people read it, or `None` without a seal.
+    pub(crate) fn text(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Closed => Some("Never opened"),
+            Self::Open => Some("Open now"),
+            Self::OpenedBefore => Some("Closed now, opened before"),
+            Self::Unknown => Some("Not known"),
+        }
+    }
+
     /// Returns the state as programs get it, or `None` without a seal.
     pub(crate) fn word(self) -> Option<&'static str> {
         match self {
