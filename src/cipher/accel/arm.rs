@@ -19,11 +19,10 @@ cpufeatures::new!(detected, "aes");
 pub(crate) struct Hard(());
 
 impl Hard {
-    /// Returns `None` if the processor does not have the instructions. With `--cfg suntap_backend="soft"`, always
-    /// returns `None`, so that tests can cover the software path.
+    /// Returns `None` if the processor does not have the instructions.
     #[inline]
     pub(crate) fn detect() -> Option<Self> {
-        (!cfg!(suntap_backend = "soft") && detected::get()).then_some(Self(()))
+        detected::get().then_some(Self(()))
     }
 
     /// Runs a computation that is compiled for the instructions.
