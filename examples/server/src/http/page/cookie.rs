@@ -34,12 +34,12 @@ mod tests {
 
     #[test]
     fn a_cookie_is_found_among_others() {
-        let read = |lines: &[&[u8]]| {
+        let found = |lines: &[&[u8]]| {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
             }
-            super::read(&headers, "__Host-a")
+            read(&headers, "__Host-a")
         };
         for lines in [
             &[&b"__Host-a=1"[..]][..],
@@ -48,10 +48,10 @@ mod tests {
             &[b"b=\xe9; ; =; __Host-a=1"],
             &["é=ü; __Host-a=1".as_bytes()],
         ] {
-            assert_eq!(read(lines).as_deref(), Some("1"), "{lines:?}");
+            assert_eq!(found(lines).as_deref(), Some("1"), "{lines:?}");
         }
         for lines in [&[][..], &[&b"a=1"[..]], &[b"__host-a=1"], &[b"b=__Host-a=1"]] {
-            assert_eq!(read(lines), None, "{lines:?}");
+            assert_eq!(found(lines), None, "{lines:?}");
         }
     }
 }
