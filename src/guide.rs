@@ -21,6 +21,7 @@ chapters! {
     importing "guide/importing.md"
     moving "guide/moving.md"
     microcontrollers "guide/microcontrollers.md"
+    other_languages "guide/other_languages.md"
     performance "guide/performance.md"
     scaling "guide/scaling.md"
     glossary "guide/glossary.md"
