@@ -12,12 +12,15 @@ use crate::emulator::layout;
 use crate::errors;
 use crate::input::{self, Key};
 
-/// What is wrong with a tap, or a remark. See the type stub.
+/// A fault in a tap or in what you assumed about it, or a remark.
 #[pyclass(frozen, get_all, module = "suntap")]
 #[derive(Clone)]
 pub(crate) struct Finding {
+    /// The short name, for example ``mac-input``. It does not change between versions.
     code: &'static str,
+    /// What is wrong, and what to do.
     text: String,
+    /// ``False`` for a remark.
     is_fault: bool,
 }
 
@@ -32,24 +35,36 @@ impl Finding {
     }
 }
 
-/// The result of a diagnosis. See the type stub.
+/// What is wrong with a tap. Show it only to the owner of the tag.
 #[pyclass(frozen, get_all, module = "suntap")]
 pub(crate) struct Diagnosis {
+    /// ``explained`` if it was found how the tap was made, and something is wrong.
     verdict: &'static str,
+    /// The findings, the most serious first.
     findings: Vec<Finding>,
+    /// A template that verifies the tap.
     template: Option<String>,
+    /// The scheme that the tag uses.
     scheme: Option<&'static str>,
+    /// Where the SDMMetaReadKey of the tag comes from. This is not the key.
     meta_key: Option<String>,
+    /// Where the SDMFileReadKey of the tag comes from. This is not the key.
     file_key: Option<String>,
+    /// The UID in the tap. It may be forged if ``is_proven`` is ``False``.
     uid: Option<String>,
+    /// The counter in the tap. It may be forged if ``is_proven`` is ``False``.
     ctr: Option<u32>,
+    /// ``True`` if only the tag can have made the tap.
     is_proven: bool,
+    /// The work that was done, in MACs.
     tried: u32,
+    /// ``False`` if the search stopped before it tried everything.
     is_complete: bool,
 }
 
 #[pymethods]
 impl Diagnosis {
+    /// ``True`` if the tap verifies and everything that was assumed is right.
     #[getter]
     fn is_healthy(&self) -> bool {
         self.verdict == "healthy"
@@ -90,7 +105,12 @@ impl Diagnosis {
     }
 }
 
-/// Finds out what is wrong with a tap. See the type stub.
+/// Finds out why a tap does not verify, and what to do.
+///
+/// Only ``url`` is needed. Everything else is what you think is true about the tag; ``keys`` has other keys that may belong
+/// to it, by name. The key of a new chip is always tried. The search can take seconds, and other threads run meanwhile.
+///
+/// Raises ``InvalidTemplate``, ``InvalidKey`` or ``InvalidArgument``.
 #[pyfunction]
 #[pyo3(signature = (
     url, template=None, *, meta_read_key=None, file_read_key=None, master_key=None, keys=None, suffixes=None, scheme="aes",

@@ -11,7 +11,13 @@ use suntap_bindings::{Code, Failure, FileKey};
 
 use crate::{errors, input};
 
-/// A tag in software. See the type stub.
+/// A tag in software, for tests and demonstrations. **Give it only keys that no real tag uses.**
+///
+/// It was just set up with this template, UID (14 hexadecimal digits) and these keys, as for ``Verifier``. ``ctr`` is the
+/// number of earlier reads. ``file_data`` is the text that ``{enc}`` encrypts, and ``captured`` has the text of each
+/// ``{:name}``.
+///
+/// Raises the exceptions of ``Verifier``; ``InvalidSettings`` also if no chip can write this template.
 #[pyclass(frozen, module = "suntap")]
 pub(crate) struct EmulatedTag {
     tag: Mutex<suntap::emulator::EmulatedTag>,
@@ -70,29 +76,35 @@ impl EmulatedTag {
         Ok(Self { tag: Mutex::new(tag.with_ctr(ctr)), template: template.to_owned() })
     }
 
+    /// The template.
     #[getter]
     fn template(&self) -> &str {
         &self.template
     }
 
+    /// The UID as 14 upper-case hexadecimal digits.
     #[getter]
     fn uid(&self) -> String {
         self.tag().uid().to_string()
     }
 
+    /// The counter of the last tap.
     #[getter]
     fn ctr(&self) -> u32 {
         self.tag().ctr().get()
     }
 
+    /// Reads the tag: advances its counter by one, and returns the URL. Raises ``RuntimeError`` after 0xFFFFFF reads.
     fn tap(&self) -> PyResult<String> {
         self.tag().tap().map(|url| url.to_string()).map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }
 
+    /// Opens the tamper seal. The tag remembers this forever.
     fn open_seal(&self) {
         self.tag().open_seal();
     }
 
+    /// Closes the tamper seal again.
     fn close_seal(&self) {
         self.tag().close_seal();
     }

@@ -3,7 +3,8 @@
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyInt};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyInt, PyType};
 use suntap::{Advance, CounterId, CounterStore, Mark, SdmReadCtr, UnixMillis};
 
 use crate::input;
@@ -35,18 +36,27 @@ impl CounterStore for Answered<'_, '_> {
     }
 }
 
-fn class<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    py.import(intern!(py, "suntap._marks"))?.getattr(name)
+/// A class of `_marks.py`.
+struct Class(&'static str, PyOnceLock<Py<PyType>>);
+
+static MARK: Class = Class("Mark", PyOnceLock::new());
+static ADVANCED: Class = Class("Advanced", PyOnceLock::new());
+static STALE: Class = Class("Stale", PyOnceLock::new());
+
+impl Class {
+    fn get<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyType>> {
+        self.1.import(py, "suntap._marks", self.0)
+    }
 }
 
 fn read_advance(answer: &Bound<'_, PyAny>) -> PyResult<Advance> {
     let py = answer.py();
-    if answer.is_instance(&class(py, "Advanced")?)? {
+    if answer.is_instance(ADVANCED.get(py)?)? {
         let previous = answer.getattr(intern!(py, "previous"))?;
         let previous = if previous.is_none() { None } else { Some(read_mark(&previous)?) };
         return Ok(Advance::Advanced { previous, now: read_mark(&answer.getattr(intern!(py, "now"))?)? });
     }
-    if answer.is_instance(&class(py, "Stale")?)? {
+    if answer.is_instance(STALE.get(py)?)? {
         return Ok(Advance::Stale { stored: read_mark(&answer.getattr(intern!(py, "stored"))?)? });
     }
     let kind = answer.get_type().name()?;
@@ -72,10 +82,10 @@ fn read_mark(mark: &Bound<'_, PyAny>) -> PyResult<Mark> {
 
 /// Creates a `Mark` of `_marks.py`.
 pub(crate) fn to_mark(py: Python<'_>, mark: Mark) -> PyResult<Bound<'_, PyAny>> {
-    class(py, "Mark")?.call1((mark.ctr.get(), mark.at.map(UnixMillis::get), mark.taps))
+    MARK.get(py)?.call1((mark.ctr.get(), mark.at.map(UnixMillis::get), mark.taps))
 }
 
-/// Decides whether a counter advances. See the type stub.
+/// Decides whether a counter advances. It stores nothing: use it inside the lock or the transaction of a store.
 #[pyfunction]
 pub(crate) fn decide<'py>(
     py: Python<'py>,
@@ -87,8 +97,8 @@ pub(crate) fn decide<'py>(
     match Advance::decide(stored, input::ctr(ctr)?, input::time(at)?) {
         Advance::Advanced { previous, now } => {
             let previous = previous.map(|mark| to_mark(py, mark)).transpose()?;
-            class(py, "Advanced")?.call1((previous, to_mark(py, now)?))
+            ADVANCED.get(py)?.call1((previous, to_mark(py, now)?))
         }
-        Advance::Stale { stored } => class(py, "Stale")?.call1((to_mark(py, stored)?,)),
+        Advance::Stale { stored } => STALE.get(py)?.call1((to_mark(py, stored)?,)),
     }
 }

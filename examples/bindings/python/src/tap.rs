@@ -3,12 +3,12 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt};
-use suntap::{CommitError, CounterId, Mark, SunMessage, UnixMillis};
+use suntap::{CounterId, Mark, SunMessage, UnixMillis};
 use suntap_bindings::seal;
 
+use crate::input;
 use crate::store::{self, Answered, PyStore};
 use crate::verifier::Verifier;
-use crate::{errors, input};
 
 /// Maximum length of the decrypted file data in bytes.
 const MAX_FILE_DATA: usize = 128;
@@ -51,7 +51,7 @@ impl Content {
     }
 }
 
-/// A genuine tap that may be a replay. See the type stub.
+/// A genuine tap that may be a replay. Call ``commit`` before you grant anything.
 #[pyclass(frozen, module = "suntap")]
 pub(crate) struct VerifiedTap {
     verifier: Py<Verifier>,
@@ -68,41 +68,49 @@ impl VerifiedTap {
 
 #[pymethods]
 impl VerifiedTap {
+    /// The UID as 14 upper-case hexadecimal digits, or ``None`` if the tag does not write it.
     #[getter]
     fn uid(&self) -> Option<&str> {
         self.content.uid.as_deref()
     }
 
+    /// The counter of the tap.
     #[getter]
     fn ctr(&self) -> u32 {
         self.content.ctr
     }
 
+    /// The id under which a store keeps the counter.
     #[getter]
     fn counter_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.content.id.as_bytes())
     }
 
+    /// The state of the seal, or ``None`` if the template has no tamper status.
     #[getter]
     fn seal(&self) -> Option<&'static str> {
         self.content.seal
     }
 
+    /// The texts of the ``{:name}`` elements. A text is authentic only if it is between ``[[`` and ``{mac}``.
     #[getter]
     fn captured<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.content.captured(py)
     }
 
+    /// The decrypted ``{enc}``, or ``None`` if the template has none.
     #[getter]
     fn file_data(&self) -> Option<&[u8]> {
         self.content.file_data.as_deref()
     }
 
+    /// Advances the counter of the tag, like ``Verifier.admit``.
     #[pyo3(signature = (store, at=None))]
     fn commit(&self, py: Python<'_>, store: &Bound<'_, PyAny>, at: Option<&Bound<'_, PyInt>>) -> PyResult<FreshTap> {
         self.verifier.get().admitted(py, &self.url, &mut PyStore(store), input::time(at)?)
     }
 
+    /// Advances the counter of the tag, like ``Verifier.admit_async``.
     #[pyo3(signature = (store, at=None))]
     fn commit_async<'py>(
         slf: &Bound<'py, Self>,
@@ -125,7 +133,7 @@ impl VerifiedTap {
     }
 }
 
-/// A genuine tap that is not a replay. See the type stub.
+/// A genuine tap that is not a replay. Only ``admit`` and ``commit`` return one.
 #[pyclass(frozen, module = "suntap")]
 pub(crate) struct FreshTap {
     content: Content,
@@ -142,41 +150,49 @@ impl FreshTap {
 
 #[pymethods]
 impl FreshTap {
+    /// The UID as 14 upper-case hexadecimal digits, or ``None`` if the tag does not write it.
     #[getter]
     fn uid(&self) -> Option<&str> {
         self.content.uid.as_deref()
     }
 
+    /// The counter of the tap.
     #[getter]
     fn ctr(&self) -> u32 {
         self.content.ctr
     }
 
+    /// The id under which the store keeps the counter.
     #[getter]
     fn counter_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.content.id.as_bytes())
     }
 
+    /// The state of the seal, or ``None`` if the template has no tamper status.
     #[getter]
     fn seal(&self) -> Option<&'static str> {
         self.content.seal
     }
 
+    /// The texts of the ``{:name}`` elements. A text is authentic only if it is between ``[[`` and ``{mac}``.
     #[getter]
     fn captured<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.content.captured(py)
     }
 
+    /// The decrypted ``{enc}``, or ``None`` if the template has none.
     #[getter]
     fn file_data(&self) -> Option<&[u8]> {
         self.content.file_data.as_deref()
     }
 
+    /// What the store has for this tag now.
     #[getter]
     fn mark<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         store::to_mark(py, self.mark)
     }
 
+    /// What the store had before this tap, or ``None`` for the first tap of a tag.
     #[getter]
     fn previous<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.previous.map(|mark| store::to_mark(py, mark)).transpose()
@@ -185,9 +201,4 @@ impl FreshTap {
     fn __repr__(&self) -> String {
         self.content.repr("FreshTap")
     }
-}
-
-/// Converts the error of a commit.
-pub(crate) fn refused(py: Python<'_>, error: CommitError<PyErr>) -> PyErr {
-    errors::from_commit(py, error)
 }

@@ -1,6 +1,8 @@
-"""Runs the code of the README and of the docstrings."""
+"""Runs the code of the README and of the docstrings, and compares the docstrings of the native module with its stub."""
 
+import ast
 import doctest
+import inspect
 import os
 import re
 import subprocess
@@ -35,3 +37,19 @@ def test_the_example_of_the_package() -> None:
 def test_the_wheel_is_tested_and_not_the_sources() -> None:
     assert "site-packages" in str(suntap.__file__)
     assert (Path(str(suntap.__file__)).parent / "py.typed").exists()
+
+
+def test_help_shows_the_documentation_of_the_stub() -> None:
+    """Editors read the stub, and ``help()`` the native module."""
+    stub = ast.parse((Path(str(suntap.__file__)).parent / "_native.pyi").read_text(encoding="utf-8"))
+    documented: list[tuple[object, str]] = []
+    for node in stub.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+            documented.append((getattr(suntap, node.name), text))
+        if isinstance(node, ast.ClassDef):
+            methods = [method for method in node.body if isinstance(method, ast.FunctionDef)]
+            texts = [(getattr(suntap, node.name), method.name, ast.get_docstring(method)) for method in methods]
+            documented += [(getattr(kind, name), text) for kind, name, text in texts if text]
+    assert len(documented) > 40
+    for shown, text in documented:
+        assert inspect.getdoc(shown) == text

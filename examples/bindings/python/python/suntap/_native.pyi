@@ -33,6 +33,16 @@ class Verifier:
     """Verifies the taps of all tags that share one template and one source of keys.
 
     It is immutable, and several threads can share it. Create it once per program.
+
+    ``template`` is the URL as the tag writes it, with a placeholder for each part that changes: ``{picc}`` for the encrypted
+    UID and counter, ``{uid}`` and ``{ctr}`` for the plain ones, ``{mac}``, ``{enc}``, ``{tt}``, and ``{:name}`` for other
+    text. ``[[`` marks the place where the MAC input begins. ``scheme`` is ``aes``, ``lrp`` or ``suncmac``.
+
+    Each key is 32 hexadecimal digits or 16 bytes. ``meta_read_key`` decrypts ``{picc}``. Either all tags have the same
+    ``file_read_key``, or the key of each tag is derived from ``master_key`` as in NXP AN10922, from the UID and ``suffix``
+    (at most 24 bytes); ``epoch`` is the number of times that the keys of the tags were changed.
+
+    Raises ``InvalidTemplate``, ``InvalidKey``, ``InvalidSettings`` or ``InvalidArgument``.
     """
 
     def __new__(
@@ -45,24 +55,16 @@ class Verifier:
         suffix: bytes | None = None,
         epoch: int | None = None,
         scheme: _Scheme = "aes",
-    ) -> Verifier:
-        """Creates a verifier.
-
-        ``template`` is the URL as the tag writes it, with a placeholder for each part that changes: ``{picc}`` for the
-        encrypted UID and counter, ``{uid}`` and ``{ctr}`` for the plain ones, ``{mac}``, ``{enc}``, ``{tt}``, and
-        ``{:name}`` for other text. ``[[`` stands where the MAC input begins.
-
-        Each key is 32 hexadecimal digits or 16 bytes. ``meta_read_key`` decrypts ``{picc}``. Either all tags have the same
-        ``file_read_key``, or the key of each tag is derived from ``master_key`` as in NXP AN10922, from the UID and
-        ``suffix`` (at most 24 bytes); ``epoch`` is the number of times that the keys of the tags were changed.
-
-        Raises ``InvalidTemplate``, ``InvalidKey``, ``InvalidSettings`` or ``InvalidArgument``.
-        """
+    ) -> Verifier: ...
 
     @property
-    def template(self) -> str: ...
+    def template(self) -> str:
+        """The template."""
+
     @property
-    def scheme(self) -> _Scheme: ...
+    def scheme(self) -> _Scheme:
+        """The scheme."""
+
     def admit(self, url: str, store: Store, at: int | None = None) -> FreshTap:
         """Verifies a tap and advances the counter of its tag. If this returns, the tap is genuine and new.
 
@@ -75,7 +77,11 @@ class Verifier:
     def admit_async(
         self, url: str, store: AsyncStore | Store, at: int | None = None
     ) -> Coroutine[Any, Any, FreshTap]:
-        """Like ``admit``, but awaits the store. A store that is no ``AsyncStore`` blocks the event loop: see ``ThreadedStore``."""
+        """Like ``admit``, but awaits the store.
+
+        A store that is not an ``AsyncStore`` blocks the event loop: see ``ThreadedStore``. If the task is cancelled, the
+        counter may have advanced.
+        """
 
     def verify(self, url: str) -> VerifiedTap:
         """Verifies a tap. **This does not detect replays: a copy of a tap verifies any number of times.**
@@ -157,7 +163,14 @@ class FreshTap:
 
 @final
 class EmulatedTag:
-    """A tag in software, for tests and demonstrations. **Give it only keys that no real tag uses.**"""
+    """A tag in software, for tests and demonstrations. **Give it only keys that no real tag uses.**
+
+    It was just set up with this template, UID (14 hexadecimal digits) and these keys, as for ``Verifier``. ``ctr`` is the
+    number of earlier reads. ``file_data`` is the text that ``{enc}`` encrypts, and ``captured`` has the text of each
+    ``{:name}``.
+
+    Raises the exceptions of ``Verifier``; ``InvalidSettings`` also if no chip can write this template.
+    """
 
     def __new__(
         cls,
@@ -173,19 +186,16 @@ class EmulatedTag:
         ctr: int | None = None,
         file_data: str = "",
         captured: Mapping[str, str] | None = None,
-    ) -> EmulatedTag:
-        """Creates a tag that was set up with this template and these keys, as for ``Verifier``.
-
-        ``ctr`` is the number of earlier reads. ``file_data`` is the text that ``{enc}`` encrypts, and ``captured`` has the
-        text of each ``{:name}``.
-
-        Raises the exceptions of ``Verifier``; ``InvalidSettings`` also if no chip can write this template.
-        """
+    ) -> EmulatedTag: ...
 
     @property
-    def template(self) -> str: ...
+    def template(self) -> str:
+        """The template."""
+
     @property
-    def uid(self) -> str: ...
+    def uid(self) -> str:
+        """The UID as 14 upper-case hexadecimal digits."""
+
     @property
     def ctr(self) -> int:
         """The counter of the last tap."""
@@ -224,7 +234,9 @@ class Diagnosis:
         """``explained`` if it was found how the tap was made, and something is wrong."""
 
     @property
-    def is_healthy(self) -> bool: ...
+    def is_healthy(self) -> bool:
+        """``True`` if the tap verifies and everything that was assumed is right."""
+
     @property
     def findings(self) -> list[Finding]:
         """The findings, the most serious first."""
@@ -234,7 +246,9 @@ class Diagnosis:
         """A template that verifies the tap."""
 
     @property
-    def scheme(self) -> str | None: ...
+    def scheme(self) -> str | None:
+        """The scheme that the tag uses."""
+
     @property
     def meta_key(self) -> str | None:
         """Where the SDMMetaReadKey of the tag comes from. This is not the key."""
