@@ -16,7 +16,7 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     apt install -y --no-install-recommends gcc libc6-dev python3 python3-venv >/dev/null
 fi
 
-cargo fmt --check
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed: set PYTHON")'
 rm -rf "$venv" "$target/wheels"
 "$python" -m venv "$venv"
 PATH=$venv/bin:$PATH

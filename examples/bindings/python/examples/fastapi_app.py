@@ -1,10 +1,11 @@
 """A web service that verifies taps, with FastAPI and SQLite.
 
     pip install fastapi uvicorn
-    uvicorn --factory fastapi_app:demo --app-dir examples
+    uvicorn --factory fastapi_app:demo --app-dir examples --no-access-log
 
 The demo prints taps of an emulated tag, to open in a browser. For real tags, set the environment variables that
-``from_environment`` reads, and start ``fastapi_app:from_environment``.
+``from_environment`` reads, and start ``fastapi_app:from_environment``. An access log would contain taps that were opened but
+not spent, and a reader of the log could spend them.
 """
 
 import html

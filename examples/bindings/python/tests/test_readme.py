@@ -3,7 +3,6 @@
 import ast
 import doctest
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -18,14 +17,13 @@ def test_the_ten_lines_of_the_readme(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     said = " ".join(README.split())
-    environment = {**os.environ, "PYTHONWARNINGS": "error"}
     for output in (
         "genuine and new: 04DE5F1EACC040",
         "refused: replayed tap: this tap, with counter 61, was already accepted",
     ):
         assert f"`{output}`" in said
         run = subprocess.run(
-            [sys.executable, "-I", "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-I", "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert (run.stdout, run.stderr, run.returncode) == (output + "\n", "", 0)
 

@@ -116,5 +116,10 @@ class SqliteStore:
     ) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        # Python 3.13 warns about a connection that nobody closed, but a store may live as long as its program.
+        if hasattr(self, "_opened"):
+            self.close()
+
     def __repr__(self) -> str:
         return f"SqliteStore({self._path!r})"
