@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the wheel, installs it into a fresh virtual environment, and runs its tests. It needs Rust, Python 3.10 or later, and PyPI.
+# Builds the wheel, installs it into a fresh virtual environment, and runs its tests. It needs Rust and Python 3.10 or later.
 set -euo pipefail
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
@@ -20,10 +20,12 @@ fi
 rm -rf "$venv" "$target/wheels"
 "$python" -m venv "$venv"
 PATH=$venv/bin:$PATH
-pip install --quiet --disable-pip-version-check -r requirements.txt
+pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
 maturin build --quiet --release --locked --out "$target/wheels"
 pip install --quiet --disable-pip-version-check --no-index "$target"/wheels/suntap-*-abi3-*.whl
 
+ruff check --quiet .
+ruff format --quiet --check .
 mypy
 python -m mypy.stubtest suntap
 # From another folder, so that Python imports the installed wheel and not the sources.

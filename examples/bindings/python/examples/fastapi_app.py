@@ -4,8 +4,8 @@
     uvicorn --factory fastapi_app:demo --app-dir examples --no-access-log
 
 The demo prints taps of an emulated tag, to open in a browser. For real tags, set the environment variables that
-``from_environment`` reads, and start ``fastapi_app:from_environment``. An access log would contain taps that were opened but
-not spent, and a reader of the log could spend them.
+``from_environment`` reads, and start ``fastapi_app:from_environment``. An access log would contain taps that were
+opened but not spent, and a reader of the log could spend them.
 """
 
 import html
@@ -14,15 +14,14 @@ import os
 import tempfile
 import time
 
+import suntap
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
 
-import suntap
-
 log = logging.getLogger("taps")
 
-# Only POST spends a tap. Prefetches and link previews send GET, and get this page, whose form posts the same URL. A prerendered
-# page is hidden, so the script waits until a person can see the page.
+# Only POST spends a tap. Prefetches and link previews send GET, and get this page, whose form posts the same URL. A
+# prerendered page is hidden, so the script waits until a person can see the page.
 ASK = """<!doctype html><meta name="viewport" content="width=device-width"><title>Tap</title>
 <form method="post"><button>Check this tag</button></form><script>
 const check = () => { if (!document.hidden) { document.onvisibilitychange = null; document.forms[0].submit(); } };
@@ -57,7 +56,8 @@ def create_app(verifier: suntap.Verifier, store: suntap.AsyncStore) -> FastAPI:
 def target(request: Request) -> str:
     """Returns the path and the query as they were received.
 
-    ``request.url`` can differ from what the tag wrote: a proxy changes the scheme and the host, and Starlette decodes the path.
+    ``request.url`` can differ from what the tag wrote: a proxy changes the scheme and the host, and Starlette decodes
+    the path.
     """
     received: bytes = request.scope["raw_path"] + b"?" + request.scope["query_string"]
     return received.decode("ascii", "replace")

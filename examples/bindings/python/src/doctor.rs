@@ -18,9 +18,9 @@ use crate::input::{self, Key};
 pub(crate) struct Finding {
     /// The short name, for example ``mac-input``. It does not change between versions.
     code: &'static str,
-    /// What is wrong, and what to do.
+    /// The text, which says what is wrong and what to do.
     text: String,
-    /// ``False`` for a remark.
+    /// ``True`` for a fault, ``False`` for a remark.
     is_fault: bool,
 }
 
@@ -35,10 +35,11 @@ impl Finding {
     }
 }
 
-/// What is wrong with a tap. Show it only to the owner of the tag.
+/// The result of ``diagnose``: what is wrong with a tap. Show it only to the owner of the tag.
 #[pyclass(frozen, get_all, module = "suntap")]
 pub(crate) struct Diagnosis {
-    /// ``explained`` if it was found how the tap was made, and something is wrong.
+    /// ``healthy``; ``explained`` if the search found how the tap was made, and something is wrong; or
+    /// ``unexplained``.
     verdict: &'static str,
     /// The findings, the most serious first.
     findings: Vec<Finding>,
@@ -46,9 +47,9 @@ pub(crate) struct Diagnosis {
     template: Option<String>,
     /// The scheme that the tag uses.
     scheme: Option<&'static str>,
-    /// Where the SDMMetaReadKey of the tag comes from. This is not the key.
+    /// The source of the SDMMetaReadKey, such as the name of a given key. It does not contain the key.
     meta_key: Option<String>,
-    /// Where the SDMFileReadKey of the tag comes from. This is not the key.
+    /// The source of the SDMFileReadKey, such as the name of a given key. It does not contain the key.
     file_key: Option<String>,
     /// The UID in the tap. It may be forged if ``is_proven`` is ``False``.
     uid: Option<String>,
@@ -56,7 +57,7 @@ pub(crate) struct Diagnosis {
     ctr: Option<u32>,
     /// ``True`` if only the tag can have made the tap.
     is_proven: bool,
-    /// The work that was done, in MACs.
+    /// The work of the search, in MACs.
     tried: u32,
     /// ``False`` if the search stopped before it tried everything.
     is_complete: bool,
@@ -107,14 +108,15 @@ impl Diagnosis {
 
 /// Finds out why a tap does not verify, and what to do.
 ///
-/// Only ``url`` is needed. Everything else is what you think is true about the tag; ``keys`` has other keys that may belong
-/// to it, by name. The key of a new chip is always tried. The search can take seconds, and other threads run meanwhile.
+/// Only ``url`` is needed. Everything else is what you think is true about the tag; ``keys`` has other keys
+/// that may belong to it, by name. The key of a new chip is always tried. The search can take seconds, and
+/// other threads run meanwhile.
 ///
 /// Raises ``InvalidTemplate``, ``InvalidKey`` or ``InvalidArgument``.
 #[pyfunction]
 #[pyo3(signature = (
-    url, template=None, *, meta_read_key=None, file_read_key=None, master_key=None, keys=None, suffixes=None, scheme="aes",
-    uid=None, second_url=None, stored_ctr=None
+    url, template=None, *, meta_read_key=None, file_read_key=None, master_key=None, keys=None, suffixes=None,
+    scheme="aes", uid=None, second_url=None, stored_ctr=None
 ))]
 #[allow(clippy::too_many_arguments, reason = "Python names the arguments")]
 #[allow(clippy::needless_pass_by_value, reason = "pyo3 creates the map and the lists")]

@@ -13,9 +13,9 @@ use crate::{errors, input};
 
 /// A tag in software, for tests and demonstrations. **Give it only keys that no real tag uses.**
 ///
-/// It was just set up with this template, UID (14 hexadecimal digits) and these keys, as for ``Verifier``. ``ctr`` is the
-/// number of earlier reads. ``file_data`` is the text that ``{enc}`` encrypts, and ``captured`` has the text of each
-/// ``{:name}``.
+/// It was just set up with this template, UID (14 hexadecimal digits) and these keys, as for ``Verifier``.
+/// ``ctr`` is the number of earlier reads. ``file_data`` is the text that ``{enc}`` encrypts, and
+/// ``captured`` has the text of each ``{:name}``.
 ///
 /// Raises the exceptions of ``Verifier``; ``InvalidSettings`` also if no chip can write this template.
 #[pyclass(frozen, module = "suntap")]
@@ -34,8 +34,8 @@ impl EmulatedTag {
 impl EmulatedTag {
     #[new]
     #[pyo3(signature = (
-        template, *, uid, meta_read_key=None, file_read_key=None, master_key=None, suffix=None, epoch=None, scheme="aes",
-        ctr=None, file_data="", captured=None
+        template, *, uid, meta_read_key=None, file_read_key=None, master_key=None, suffix=None, epoch=None,
+        scheme="aes", ctr=None, file_data="", captured=None
     ))]
     #[allow(clippy::too_many_arguments, reason = "Python names the arguments")]
     #[allow(clippy::needless_pass_by_value, reason = "pyo3 creates the map")]
@@ -94,7 +94,8 @@ impl EmulatedTag {
         self.tag().ctr().get()
     }
 
-    /// Reads the tag: advances its counter by one, and returns the URL. Raises ``RuntimeError`` after 0xFFFFFF reads.
+    /// Reads the tag: advances its counter by one, and returns the URL. Raises ``RuntimeError`` after 0xFFFFFF
+    /// reads.
     fn tap(&self) -> PyResult<String> {
         self.tag().tap().map(|url| url.to_string()).map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }

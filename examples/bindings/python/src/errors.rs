@@ -42,8 +42,8 @@ pub(crate) fn from_failure(py: Python<'_>, failure: &Failure) -> PyErr {
 
 /// Converts the failure of a call that uses a store.
 ///
-/// An error of the store becomes the `__cause__` of `StoreFailed`. What is not an `Exception`, for example
-/// `KeyboardInterrupt`, is raised unchanged. In both cases, there is no fresh tap.
+/// An `Exception` of the store becomes the `__cause__` of `StoreFailed`. Any other exception, for example
+/// `KeyboardInterrupt`, is raised unchanged. In both cases, the tap is refused.
 pub(crate) fn from_commit(py: Python<'_>, error: CommitError<PyErr>) -> PyErr {
     let failure = Failure::Tap(Error::Commit(error));
     let (code, message) = (failure.code(), failure.to_string());

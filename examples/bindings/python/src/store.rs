@@ -85,7 +85,8 @@ pub(crate) fn to_mark(py: Python<'_>, mark: Mark) -> PyResult<Bound<'_, PyAny>> 
     MARK.get(py)?.call1((mark.ctr.get(), mark.at.map(UnixMillis::get), mark.taps))
 }
 
-/// Decides whether a counter advances. It stores nothing: use it inside the lock or the transaction of a store.
+/// Decides whether a counter advances. It stores nothing: use it inside the lock or the transaction of a
+/// store.
 #[pyfunction]
 pub(crate) fn decide<'py>(
     py: Python<'py>,

@@ -186,13 +186,13 @@ impl FreshTap {
         self.content.file_data.as_deref()
     }
 
-    /// What the store has for this tag now.
+    /// The mark that the store contains for this tag now.
     #[getter]
     fn mark<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         store::to_mark(py, self.mark)
     }
 
-    /// What the store had before this tap, or ``None`` for the first tap of a tag.
+    /// The mark that the store contained before this tap, or ``None`` for the first tap of a tag.
     #[getter]
     fn previous<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         self.previous.map(|mark| store::to_mark(py, mark)).transpose()

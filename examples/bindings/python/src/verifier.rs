@@ -14,13 +14,15 @@ use crate::{errors, input};
 ///
 /// It is immutable, and several threads can share it. Create it once per program.
 ///
-/// ``template`` is the URL as the tag writes it, with a placeholder for each part that changes: ``{picc}`` for the encrypted
-/// UID and counter, ``{uid}`` and ``{ctr}`` for the plain ones, ``{mac}``, ``{enc}``, ``{tt}``, and ``{:name}`` for other
-/// text. ``[[`` marks the place where the MAC input begins. ``scheme`` is ``aes``, ``lrp`` or ``suncmac``.
+/// ``template`` is the URL as the tag writes it, with a placeholder for each part that changes: ``{picc}``
+/// for the encrypted UID and counter, ``{uid}`` and ``{ctr}`` for the plain ones, ``{mac}``, ``{enc}``,
+/// ``{tt}``, and ``{:name}`` for other text. ``[[`` marks the place where the MAC input begins. ``scheme``
+/// is ``aes``, ``lrp`` or ``suncmac``.
 ///
-/// Each key is 32 hexadecimal digits or 16 bytes. ``meta_read_key`` decrypts ``{picc}``. Either all tags have the same
-/// ``file_read_key``, or the key of each tag is derived from ``master_key`` as in NXP AN10922, from the UID and ``suffix``
-/// (at most 24 bytes); ``epoch`` is the number of times that the keys of the tags were changed.
+/// Each key is 32 hexadecimal digits or 16 bytes. ``meta_read_key`` decrypts ``{picc}``. Either all tags
+/// have the same ``file_read_key``, or the key of each tag is derived from ``master_key`` as in NXP
+/// AN10922, from the UID and ``suffix`` (at most 24 bytes); ``epoch`` is the number of times that the keys
+/// of the tags were changed.
 ///
 /// Raises ``InvalidTemplate``, ``InvalidKey``, ``InvalidSettings`` or ``InvalidArgument``.
 #[pyclass(frozen, module = "suntap")]
@@ -88,8 +90,8 @@ impl Verifier {
 
     /// Verifies a tap and advances the counter of its tag. If this returns, the tap is genuine and new.
     ///
-    /// ``url`` is the whole URL, or the path and the query that an HTTP server received, beginning with ``/``. The store
-    /// keeps ``at`` with the counter: milliseconds since 1970.
+    /// ``url`` is the whole URL, or the path and the query that an HTTP server received, beginning with ``/``.
+    /// The store keeps ``at`` with the counter: milliseconds since 1970.
     ///
     /// Raises a subclass of ``Refused``. Give untrusted clients the same answer for all of them.
     #[pyo3(signature = (url, store, at=None))]
@@ -105,8 +107,8 @@ impl Verifier {
 
     /// Like ``admit``, but awaits the store.
     ///
-    /// A store that is not an ``AsyncStore`` blocks the event loop: see ``ThreadedStore``. If the task is cancelled, the
-    /// counter may have advanced.
+    /// A store that is not an ``AsyncStore`` blocks the event loop: see ``ThreadedStore``. If the task is
+    /// cancelled, the counter may have advanced.
     #[pyo3(signature = (url, store, at=None))]
     fn admit_async<'py>(
         slf: &Bound<'py, Self>,
@@ -120,7 +122,8 @@ impl Verifier {
 
     /// Verifies a tap. **This does not detect replays: a copy of a tap verifies any number of times.**
     ///
-    /// Use it if you need the UID before you advance the counter, then call ``commit``. Otherwise, use ``admit``.
+    /// Use it if you need the UID before you advance the counter, then call ``commit``. Otherwise, use
+    /// ``admit``.
     fn verify(slf: &Bound<'_, Self>, url: &Bound<'_, PyString>) -> PyResult<VerifiedTap> {
         let url = input::url(url);
         let verified = slf.get().verified(slf.py(), &url)?;

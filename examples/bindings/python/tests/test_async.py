@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import suntap
 
 TEMPLATE = "https://tag.example/t?e={picc:uid,ctr}&c={mac}"

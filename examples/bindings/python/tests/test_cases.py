@@ -4,7 +4,6 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
-
 import suntap
 
 
@@ -22,7 +21,9 @@ def verifier(given: dict[str, Any]) -> suntap.Verifier:
 
 def test_version_and_codes_come_from_the_shared_crate(cases: dict[str, Any]) -> None:
     assert suntap.__version__ == version("suntap") == cases["version"]
-    classes = {kind for kind in vars(suntap).values() if isinstance(kind, type) and issubclass(kind, suntap.SuntapError)}
+    classes = {
+        kind for kind in vars(suntap).values() if isinstance(kind, type) and issubclass(kind, suntap.SuntapError)
+    }
     coded = {kind.code: [kind.number, kind.text] for kind in classes - {suntap.SuntapError, suntap.Refused}}
     assert coded == {code: value for code, value in cases["codes"].items() if code != "fresh"}
 

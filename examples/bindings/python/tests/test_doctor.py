@@ -4,7 +4,6 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-
 import suntap
 
 TEMPLATE = "https://shop.example/t?p={picc:uid,ctr}&c={mac}"

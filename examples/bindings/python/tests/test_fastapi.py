@@ -6,13 +6,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from fastapi.testclient import TestClient
-
 import suntap
+from fastapi.testclient import TestClient
 
 
 def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fastapi_app", Path(__file__).parents[1] / "examples" / "fastapi_app.py")
+    spec = importlib.util.spec_from_file_location(
+        "fastapi_app", Path(__file__).parents[1] / "examples" / "fastapi_app.py"
+    )
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -57,7 +58,10 @@ def test_every_refusal_looks_the_same(
     assert client.post(url).status_code == 200
     with caplog.at_level(logging.WARNING, logger="taps"):
         replayed = client.post(url)
-        answers = [client.post(forged) for forged in (url[:-16] + "0" * 16, "/t", "/t?e=1", url + "&utm=1", url.replace("/t", "/%74"))]
+        answers = [
+            client.post(forged)
+            for forged in (url[:-16] + "0" * 16, "/t", "/t?e=1", url + "&utm=1", url.replace("/t", "/%74"))
+        ]
     assert replayed.status_code == 403 and replayed.text == example.REFUSAL
     for answer in answers:
         headers = (dict(answer.headers), dict(replayed.headers))

@@ -41,7 +41,7 @@ made = [
 ]
 url = made[2].tap()
 made[0].admit(url, suntap.MemoryStore())
-suntap.diagnose(url, template, meta_read_key=meta, file_read_key=file, master_key=master, keys={"other": file}, scheme=scheme)
+suntap.diagnose(url, meta_read_key=meta, file_read_key=file, master_key=master, keys={"other": file}, scheme=scheme)
 try:
     suntap.Verifier(template, meta_read_key=meta, file_read_key=file, scheme="des")
 except suntap.InvalidArgument:

@@ -10,7 +10,6 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-
 import suntap
 from suntap.testing import check_store
 
@@ -88,7 +87,8 @@ def test_counters_survive_a_restart(tmp_path: Path) -> None:
 
 def test_a_killed_process_loses_no_counter(tmp_path: Path) -> None:
     path = tmp_path / "counters.sqlite"
-    script = "import os, suntap, sys; print(suntap.SqliteStore(sys.argv[1]).advance(bytes(16), 7, None)); sys.stdout.flush(); os._exit(9)"
+    script = "import os, suntap, sys; print(suntap.SqliteStore(sys.argv[1]).advance(bytes(16), 7, None), flush=True)"
+    script += "; os._exit(9)"
     killed = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
     assert (killed.returncode, killed.stderr) == (9, "") and killed.stdout.startswith("Advanced(")
     with suntap.SqliteStore(path) as store:
@@ -138,7 +138,10 @@ def test_a_locked_or_damaged_database_refuses_and_recovers(tmp_path: Path) -> No
         other.execute("CREATE TRIGGER lost BEFORE INSERT ON suntap_counters BEGIN SELECT RAISE(IGNORE); END")
         assert admitted(url, store) == "store_failed"
         other.execute("DROP TRIGGER lost")
-        other.execute("INSERT INTO suntap_counters VALUES (?, -5, NULL, 1)", (suntap.Verifier(TEMPLATE, **KEYS).verify(url).counter_id,))
+        other.execute(
+            "INSERT INTO suntap_counters VALUES (?, -5, NULL, 1)",
+            (suntap.Verifier(TEMPLATE, **KEYS).verify(url).counter_id,),
+        )
         assert admitted(url, store) == "store_failed"
         other.execute("DELETE FROM suntap_counters")
         other.close()
@@ -189,7 +192,9 @@ def test_of_many_processes_exactly_one_is_accepted(tmp_path: Path) -> None:
     command = [sys.executable, "-c", RACE, str(tmp_path / "counters.sqlite"), TEMPLATE]
     with ExitStack() as stack:
         running = [
-            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1))
+            stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+            )
             for _ in range(4)
         ]
 
@@ -222,7 +227,9 @@ sys.exit(status or (0 if answers == ["Stale", "Advanced"] else 2))
 
 def test_a_store_works_in_a_forked_process(tmp_path: Path) -> None:
     path = tmp_path / "counters.sqlite"
-    forked = subprocess.run([sys.executable, "-c", FORK, str(path)], capture_output=True, text=True, timeout=60, check=False)
+    forked = subprocess.run(
+        [sys.executable, "-c", FORK, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (forked.returncode, forked.stderr) == (0, "")
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT ctr, taps FROM suntap_counters").fetchall() == [(3, 3)]

@@ -6,7 +6,6 @@ from threading import Thread
 from typing import Any
 
 import pytest
-
 import suntap
 
 TEMPLATE = "https://tag.example/t?e={picc:uid,ctr}&c={mac}"
@@ -58,7 +57,9 @@ def test_a_key_is_digits_or_bytes(key: str | bytes | bytearray) -> None:
     assert verifier.admit(tag().tap(), suntap.MemoryStore()).uid == UID
 
 
-@pytest.mark.parametrize("key", ["", "0" * 31, "g" * 32, "0" * 31 + "\udc80", "０" * 32, b"", bytes(15), bytes(17), bytearray(3)])
+@pytest.mark.parametrize(
+    "key", ["", "0" * 31, "g" * 32, "0" * 31 + "\udc80", "０" * 32, b"", bytes(15), bytes(17), bytearray(3)]
+)
 def test_invalid_keys_are_rejected(key: Any) -> None:
     for name in ("meta_read_key", "file_read_key"):
         with pytest.raises(suntap.InvalidKey, match=f"^{name}: ") as caught:
@@ -70,7 +71,9 @@ def test_invalid_keys_are_rejected(key: Any) -> None:
 
 def test_derived_keys_depend_on_suffix_and_epoch() -> None:
     def verifier(**changes: Any) -> suntap.Verifier:
-        return suntap.Verifier(TEMPLATE, meta_read_key=META, **{"master_key": MASTER, "suffix": b"door", "epoch": 2, **changes})
+        return suntap.Verifier(
+            TEMPLATE, meta_read_key=META, **{"master_key": MASTER, "suffix": b"door", "epoch": 2, **changes}
+        )
 
     url = suntap.EmulatedTag(TEMPLATE, uid=UID, meta_read_key=META, master_key=MASTER, suffix=b"door", epoch=2).tap()
     assert verifier().admit(url, suntap.MemoryStore()).uid == UID
@@ -100,7 +103,11 @@ def test_invalid_arguments_are_rejected(arguments: Any) -> None:
 
 def test_wrong_types_raise_type_errors() -> None:
     make: Any = suntap.Verifier
-    for arguments in ({"file_read_key": 5}, {"file_read_key": FILE, "meta_read_key": [0] * 16}, {"master_key": MASTER, "suffix": "x"}):
+    for arguments in (
+        {"file_read_key": 5},
+        {"file_read_key": FILE, "meta_read_key": [0] * 16},
+        {"master_key": MASTER, "suffix": "x"},
+    ):
         with pytest.raises(TypeError):
             make(TEMPLATE, **arguments)
     admit: Any = suntap.Verifier(TEMPLATE, **KEYS).admit
@@ -119,7 +126,9 @@ def test_an_invalid_time_is_rejected_before_the_store_is_called(at: int) -> None
     assert verifier.admit(url, store).ctr == 1
 
 
-@pytest.mark.parametrize("url", ["", "x", "https://tag.example/t", "https://tag.example/t?e=\udcff&c=\udcff", "/t?e=é", "\0" * 300])
+@pytest.mark.parametrize(
+    "url", ["", "x", "https://tag.example/t", "https://tag.example/t?e=\udcff&c=\udcff", "/t?e=é", "\0" * 300]
+)
 def test_unusual_text_is_malformed(url: str) -> None:
     with pytest.raises(suntap.Malformed):
         suntap.Verifier(TEMPLATE, **KEYS).admit(url, suntap.MemoryStore())

@@ -13,7 +13,10 @@ async def admit(verifier: Verifier, url: str, store: AsyncStore | Store, at: int
 
 
 async def commit(tap: VerifiedTap, store: AsyncStore | Store, at: int | None) -> FreshTap:
-    """Advances the counter of a verified tap. A cancelled task raises ``CancelledError``, which is no ``Exception``."""
+    """Advances the counter of a verified tap.
+
+    ``CancelledError`` is not an ``Exception``, so it passes through.
+    """
     answer: Any
     try:
         answer = store.advance(tap.counter_id, tap.ctr, at)

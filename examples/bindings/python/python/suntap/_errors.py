@@ -9,8 +9,8 @@ from suntap._native import CODES
 class SuntapError(Exception):
     """The base of all exceptions of suntap.
 
-    ``str()`` gives the detail for a log. Answer every untrusted client with the same refusal: the difference between two
-    texts can help an attacker.
+    ``str()`` gives the detail for a log. Answer every untrusted client with the same refusal: the difference between
+    two texts can help an attacker.
     """
 
     code: ClassVar[str]
@@ -18,7 +18,7 @@ class SuntapError(Exception):
     number: ClassVar[int]
     """The number of the code, which is the same in the bindings for other languages."""
     text: ClassVar[str]
-    """What the code means."""
+    """The meaning of the code."""
 
     def __init_subclass__(cls, code: str = "") -> None:
         if code:
@@ -54,7 +54,7 @@ class Replayed(Refused, code="replayed"):
         self.ctr = ctr
         """The counter of the tap."""
         self.stored = stored
-        """What the store has for this tag. If its counter equals ``ctr``, the tap is a copy of the last accepted one."""
+        """The mark in the store. If its counter equals ``ctr``, the tap is a copy of the last accepted tap."""
 
 
 class StoreFailed(Refused, code="store_failed"):

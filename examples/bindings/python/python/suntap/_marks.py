@@ -1,4 +1,4 @@
-"""What counter stores keep and answer."""
+"""The records and the answers of counter stores."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -21,9 +21,9 @@ class Advanced:
     """The counter was greater than the stored one, or none was stored. The store now contains the new counter."""
 
     previous: Mark | None
-    """What was stored before this tap, or ``None`` for the first tap of a tag."""
+    """The mark that was stored before this tap, or ``None`` for the first tap of a tag."""
     now: Mark
-    """What is stored now."""
+    """The mark that is stored now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Stale:
     """The counter was not greater than the stored one. The store did not change."""
 
     stored: Mark
+    """The mark that is stored."""
 
 
 Advance: TypeAlias = Advanced | Stale

@@ -34,13 +34,15 @@ class Verifier:
 
     It is immutable, and several threads can share it. Create it once per program.
 
-    ``template`` is the URL as the tag writes it, with a placeholder for each part that changes: ``{picc}`` for the encrypted
-    UID and counter, ``{uid}`` and ``{ctr}`` for the plain ones, ``{mac}``, ``{enc}``, ``{tt}``, and ``{:name}`` for other
-    text. ``[[`` marks the place where the MAC input begins. ``scheme`` is ``aes``, ``lrp`` or ``suncmac``.
+    ``template`` is the URL as the tag writes it, with a placeholder for each part that changes: ``{picc}``
+    for the encrypted UID and counter, ``{uid}`` and ``{ctr}`` for the plain ones, ``{mac}``, ``{enc}``,
+    ``{tt}``, and ``{:name}`` for other text. ``[[`` marks the place where the MAC input begins. ``scheme``
+    is ``aes``, ``lrp`` or ``suncmac``.
 
-    Each key is 32 hexadecimal digits or 16 bytes. ``meta_read_key`` decrypts ``{picc}``. Either all tags have the same
-    ``file_read_key``, or the key of each tag is derived from ``master_key`` as in NXP AN10922, from the UID and ``suffix``
-    (at most 24 bytes); ``epoch`` is the number of times that the keys of the tags were changed.
+    Each key is 32 hexadecimal digits or 16 bytes. ``meta_read_key`` decrypts ``{picc}``. Either all tags
+    have the same ``file_read_key``, or the key of each tag is derived from ``master_key`` as in NXP
+    AN10922, from the UID and ``suffix`` (at most 24 bytes); ``epoch`` is the number of times that the keys
+    of the tags were changed.
 
     Raises ``InvalidTemplate``, ``InvalidKey``, ``InvalidSettings`` or ``InvalidArgument``.
     """
@@ -56,7 +58,6 @@ class Verifier:
         epoch: int | None = None,
         scheme: _Scheme = "aes",
     ) -> Verifier: ...
-
     @property
     def template(self) -> str:
         """The template."""
@@ -68,25 +69,24 @@ class Verifier:
     def admit(self, url: str, store: Store, at: int | None = None) -> FreshTap:
         """Verifies a tap and advances the counter of its tag. If this returns, the tap is genuine and new.
 
-        ``url`` is the whole URL, or the path and the query that an HTTP server received, beginning with ``/``. The store
-        keeps ``at`` with the counter: milliseconds since 1970.
+        ``url`` is the whole URL, or the path and the query that an HTTP server received, beginning with ``/``.
+        The store keeps ``at`` with the counter: milliseconds since 1970.
 
         Raises a subclass of ``Refused``. Give untrusted clients the same answer for all of them.
         """
 
-    def admit_async(
-        self, url: str, store: AsyncStore | Store, at: int | None = None
-    ) -> Coroutine[Any, Any, FreshTap]:
+    def admit_async(self, url: str, store: AsyncStore | Store, at: int | None = None) -> Coroutine[Any, Any, FreshTap]:
         """Like ``admit``, but awaits the store.
 
-        A store that is not an ``AsyncStore`` blocks the event loop: see ``ThreadedStore``. If the task is cancelled, the
-        counter may have advanced.
+        A store that is not an ``AsyncStore`` blocks the event loop: see ``ThreadedStore``. If the task is
+        cancelled, the counter may have advanced.
         """
 
     def verify(self, url: str) -> VerifiedTap:
         """Verifies a tap. **This does not detect replays: a copy of a tap verifies any number of times.**
 
-        Use it if you need the UID before you advance the counter, then call ``commit``. Otherwise, use ``admit``.
+        Use it if you need the UID before you advance the counter, then call ``commit``. Otherwise, use
+        ``admit``.
         """
 
 @final
@@ -155,19 +155,19 @@ class FreshTap:
 
     @property
     def mark(self) -> Mark:
-        """What the store has for this tag now."""
+        """The mark that the store contains for this tag now."""
 
     @property
     def previous(self) -> Mark | None:
-        """What the store had before this tap, or ``None`` for the first tap of a tag."""
+        """The mark that the store contained before this tap, or ``None`` for the first tap of a tag."""
 
 @final
 class EmulatedTag:
     """A tag in software, for tests and demonstrations. **Give it only keys that no real tag uses.**
 
-    It was just set up with this template, UID (14 hexadecimal digits) and these keys, as for ``Verifier``. ``ctr`` is the
-    number of earlier reads. ``file_data`` is the text that ``{enc}`` encrypts, and ``captured`` has the text of each
-    ``{:name}``.
+    It was just set up with this template, UID (14 hexadecimal digits) and these keys, as for ``Verifier``.
+    ``ctr`` is the number of earlier reads. ``file_data`` is the text that ``{enc}`` encrypts, and
+    ``captured`` has the text of each ``{:name}``.
 
     Raises the exceptions of ``Verifier``; ``InvalidSettings`` also if no chip can write this template.
     """
@@ -187,7 +187,6 @@ class EmulatedTag:
         file_data: str = "",
         captured: Mapping[str, str] | None = None,
     ) -> EmulatedTag: ...
-
     @property
     def template(self) -> str:
         """The template."""
@@ -201,7 +200,9 @@ class EmulatedTag:
         """The counter of the last tap."""
 
     def tap(self) -> str:
-        """Reads the tag: advances its counter by one, and returns the URL. Raises ``RuntimeError`` after 0xFFFFFF reads."""
+        """Reads the tag: advances its counter by one, and returns the URL. Raises ``RuntimeError`` after 0xFFFFFF
+        reads.
+        """
 
     def open_seal(self) -> None:
         """Opens the tamper seal. The tag remembers this forever."""
@@ -219,19 +220,21 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """What is wrong, and what to do."""
+        """The text, which says what is wrong and what to do."""
 
     @property
     def is_fault(self) -> bool:
-        """``False`` for a remark."""
+        """``True`` for a fault, ``False`` for a remark."""
 
 @final
 class Diagnosis:
-    """What is wrong with a tap. Show it only to the owner of the tag."""
+    """The result of ``diagnose``: what is wrong with a tap. Show it only to the owner of the tag."""
 
     @property
     def verdict(self) -> Literal["healthy", "explained", "unexplained"]:
-        """``explained`` if it was found how the tap was made, and something is wrong."""
+        """``healthy``; ``explained`` if the search found how the tap was made, and something is wrong; or
+        ``unexplained``.
+        """
 
     @property
     def is_healthy(self) -> bool:
@@ -251,11 +254,11 @@ class Diagnosis:
 
     @property
     def meta_key(self) -> str | None:
-        """Where the SDMMetaReadKey of the tag comes from. This is not the key."""
+        """The source of the SDMMetaReadKey, such as the name of a given key. It does not contain the key."""
 
     @property
     def file_key(self) -> str | None:
-        """Where the SDMFileReadKey of the tag comes from. This is not the key."""
+        """The source of the SDMFileReadKey, such as the name of a given key. It does not contain the key."""
 
     @property
     def uid(self) -> str | None:
@@ -271,7 +274,7 @@ class Diagnosis:
 
     @property
     def tried(self) -> int:
-        """The work that was done, in MACs."""
+        """The work of the search, in MACs."""
 
     @property
     def is_complete(self) -> bool:
@@ -293,14 +296,17 @@ def diagnose(
 ) -> Diagnosis:
     """Finds out why a tap does not verify, and what to do.
 
-    Only ``url`` is needed. Everything else is what you think is true about the tag; ``keys`` has other keys that may belong
-    to it, by name. The key of a new chip is always tried. The search can take seconds, and other threads run meanwhile.
+    Only ``url`` is needed. Everything else is what you think is true about the tag; ``keys`` has other keys
+    that may belong to it, by name. The key of a new chip is always tried. The search can take seconds, and
+    other threads run meanwhile.
 
     Raises ``InvalidTemplate``, ``InvalidKey`` or ``InvalidArgument``.
     """
 
 def decide(stored: Mark | None, ctr: int, at: int | None) -> Advance:
-    """Decides whether a counter advances. It stores nothing: use it inside the lock or the transaction of a store."""
+    """Decides whether a counter advances. It stores nothing: use it inside the lock or the transaction of a
+    store.
+    """
 
 def check_sequential(store: Store, run: int) -> None: ...
 def check_contest(store: Store, law: str, run: int, threads: int) -> None: ...

@@ -33,8 +33,8 @@ class _Opened:
         self.connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
         try:
             self.connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            # EXTRA is FULL, plus a sync that a database without WAL needs. With less, a power failure could undo the last
-            # commit, and its tap would be accepted again.
+            # EXTRA is FULL, plus a sync that a database without WAL needs. With less, a power failure could undo the
+            # last commit, and its tap would be accepted again.
             self.connection.execute("PRAGMA synchronous = EXTRA")
             self.connection.execute(_TABLE)
         except BaseException:
@@ -45,11 +45,11 @@ class _Opened:
 class SqliteStore:
     """Keeps the counters in a SQLite database, in the table ``suntap_counters``.
 
-    Several threads, several processes and several stores can share one database file. The file must be on a disk of this
-    machine, because SQLite does not lock reliably over a network. A counter is on disk before its tap is accepted.
+    Several threads, several processes and several stores can share one database file. The file must be on a disk of
+    this machine, because SQLite does not lock reliably over a network. A counter is on disk before its tap is accepted.
 
-    A call waits at most ``timeout`` seconds for other writers; then the tap is refused with ``StoreFailed``. In asyncio,
-    wrap the store in ``ThreadedStore``.
+    A call waits at most ``timeout`` seconds for other writers; then the tap is refused with ``StoreFailed``. In
+    asyncio, wrap the store in ``ThreadedStore``.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:

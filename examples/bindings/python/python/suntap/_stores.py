@@ -1,4 +1,4 @@
-"""Counter stores: where the last accepted counter of each tag is kept."""
+"""Counter stores, which keep the last accepted counter of each tag."""
 
 import asyncio
 from threading import Lock
@@ -25,8 +25,8 @@ class Store(Protocol):
     def advance(self, counter_id: bytes, ctr: int, at: int | None, /) -> Advance:
         """Advances the counter to ``ctr`` if ``ctr`` is greater than the stored counter, or if none is stored.
 
-        ``counter_id`` has 16 bytes. It is a pseudonym of the tag, computed with the key of the tag. ``at`` is stored with
-        the counter. In a store that has its own lock or transaction, ``suntap.decide`` makes the comparison.
+        ``counter_id`` has 16 bytes. It is a pseudonym of the tag, computed with the key of the tag. ``at`` is stored
+        with the counter. In a store that has its own lock or transaction, ``suntap.decide`` makes the comparison.
         """
         ...
 
@@ -67,8 +67,8 @@ class MemoryStore:
 class ThreadedStore:
     """Makes an ``AsyncStore`` from a ``Store`` that blocks: each call runs in a worker thread of asyncio.
 
-    The store must be safe to use from several threads, like ``SqliteStore``. If the task is cancelled, the worker thread
-    still finishes its call.
+    The store must be safe to use from several threads, like ``SqliteStore``. If the task is cancelled, the worker
+    thread still finishes its call.
     """
 
     def __init__(self, store: Store) -> None:

@@ -11,8 +11,8 @@ def check_store(store: Store, *, run: int = 0, threads: int = 8, rounds: int = 2
 
     These are the checks that suntap has for stores in Rust. They cannot see whether counters survive a power failure.
 
-    The checks store counters of tags that do not exist, under ids that they compute from ``run``. Use an empty store, or a
-    different ``run`` for each check. Raises ``AssertionError`` with the broken rule.
+    The checks store counters of tags that do not exist, under ids that they compute from ``run``. Use an empty store,
+    or a different ``run`` for each check. Raises ``AssertionError`` with the broken rule.
     """
     first = run << 32
     check_sequential(store, first)
