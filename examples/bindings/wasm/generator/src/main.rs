@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Bindgen::new()
             .input_path(Path::new(&modules).join(format!("suntap_wasm_{name}.wasm")))
             .web(true)?
+            .typescript(true)
             .omit_default_module_path(true)
             .remove_name_section(true)
             .remove_producers_section(true)
