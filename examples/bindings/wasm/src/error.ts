@@ -40,12 +40,16 @@ function isErrorCode(code: string): code is ErrorCode {
   return code !== "fresh" && Object.hasOwn(codes, code);
 }
 
+function isFailure(error: unknown, type: Function): error is Failure {
+  return error instanceof type;
+}
+
 /** Calls a WebAssembly module, and changes its error, an instance of `type`, to a `SunTapError`. */
-export function call<T>(type: Function & { readonly prototype: Failure }, action: () => T, options: { cause?: unknown } = {}): T {
+export function call<T>(type: Function, action: () => T, options: { cause?: unknown } = {}): T {
   try {
     return action();
   } catch (error) {
-    if (!(error instanceof type)) throw error;
+    if (!isFailure(error, type)) throw error;
     const { code, message, stored } = error;
     const mark = stored ? { ctr: stored.ctr, at: stored.at === undefined ? null : Number(stored.at), taps: stored.taps } : null;
     stored?.free();
