@@ -29,7 +29,7 @@ export interface DerivedKeys extends CommonKeys {
   readonly masterKey: Key;
   /** The AN10922 input is the UID, then these bytes (at most 24). For a text: `new TextEncoder().encode("…")`. */
   readonly suffix?: Uint8Array | null | undefined;
-  /** The number of times that the keys of the tags were changed. The default is 0. */
+  /** The number of earlier setups of the tags: 0 (the default) after the first setup. It changes all keys. */
   readonly epoch?: number | null | undefined;
   readonly fileReadKey?: null | undefined;
 }

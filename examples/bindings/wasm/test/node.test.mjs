@@ -5,6 +5,7 @@ import test from "node:test";
 import { MemoryStore, SunTapError, VerifiedTap, Verifier, codes, decide, version } from "suntap";
 import { diagnose } from "suntap/doctor";
 import * as suntap from "suntap";
+import { initSync } from "../node_modules/suntap/dist/generated/verifier.js";
 import { runCases } from "./cases.mjs";
 import { checkStore } from "./store-laws.mjs";
 
@@ -198,9 +199,37 @@ test("invalid arguments are errors", async () => {
 test("the epoch changes the keys", async () => {
   const tap = cases.taps.find((tap) => tap.code === "fresh" && tap.masterKey);
   const given = { ...tap, suffix: tap.suffix === null ? undefined : Uint8Array.from(Buffer.from(tap.suffix, "hex")) };
-  const first = new Verifier(tap.template, given).verify(tap.url).counterId;
-  const later = new Verifier(tap.template, { ...given, epoch: 1 }).verify(tap.url).counterId;
-  assert.notEqual(first, later);
+  assert.equal(new Verifier(tap.template, { ...given, epoch: 0 }).verify(tap.url).ctr, tap.ctr);
+  assert.throws(() => new Verifier(tap.template, { ...given, epoch: 1 }).verify(tap.url), fails("not_authentic"));
+});
+
+test("free wipes the keys in the memory of the module", async () => {
+  const tap = cases.taps.find((tap) => tap.code === "fresh" && tap.scheme === "aes" && tap.fileReadKey && !/^0+$/.test(tap.fileReadKey));
+  const { memory } = initSync();
+  const count = (key) => {
+    const all = Buffer.from(memory.buffer);
+    const forms = [Buffer.from(key, "hex"), Buffer.from(key.toUpperCase()), Buffer.from(key.toLowerCase())];
+    return forms.reduce((sum, form) => sum + (all.includes(form) ? 1 : 0), 0);
+  };
+  for (const key of [tap.fileReadKey, Uint8Array.from(Buffer.from(tap.fileReadKey, "hex"))]) {
+    assert.equal(count(tap.fileReadKey), 0, "before");
+    const verifier = new Verifier(tap.template, { ...tap, fileReadKey: key });
+    assert.equal(count(tap.fileReadKey), 1, "while the verifier holds its key");
+    await verifier.admit(tap.url, new MemoryStore());
+    // An admission that waits also holds the keys.
+    const waiting = verifier.admit(tap.url, { advance: () => new Promise(() => {}) });
+    verifier.verify(tap.url);
+    verifier.free();
+    assert.equal(count(tap.fileReadKey), 0, "after free");
+    void waiting;
+  }
+  const master = "00112233445566778899AABBCCDDEEFF";
+  assert.throws(() => new Verifier(template, { masterKey: master, fileReadKey: master }), fails("invalid_argument"));
+  assert.throws(() => new Verifier("https://x/?c={mac}", { masterKey: master, metaReadKey: master }), SunTapError);
+  const derived = new Verifier(template, { masterKey: master, metaReadKey: master });
+  assert.throws(() => derived.verify(url), fails("not_authentic"));
+  assert.equal(count(master), 0, "only the prepared master key is kept");
+  derived.free();
 });
 
 test("errors show no key", () => {
