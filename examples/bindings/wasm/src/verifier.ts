@@ -2,7 +2,8 @@
 import { bytes, integer, keyBytes, text, type Key } from "./bytes.js";
 import { SunTapError, call, invalid } from "./error.js";
 import * as raw from "./generated/verifier.js";
-import { fromRaw, readAdvance, toRaw, type CounterStore, type Mark } from "./store.js";
+import { fromRaw, readAdvance, toRaw } from "./mark.js";
+import type { CounterStore, Mark } from "./store.js";
 
 /** How a tag computes its MAC: `aes` or `lrp` for an NTAG 424 DNA, `suncmac` for an NTAG 223 or 224 DNA. */
 export type Scheme = "aes" | "lrp" | "suncmac";

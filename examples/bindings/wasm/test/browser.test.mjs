@@ -9,7 +9,7 @@ import test from "node:test";
 
 const root = new URL("../", import.meta.url);
 const page = `<!doctype html><meta charset="utf-8"><title>suntap</title>
-<script type="importmap">{ "imports": { "suntap": "/pkg/dist/index.web.js", "suntap/doctor": "/pkg/dist/doctor.web.js" } }</script>
+<script type="importmap">{ "imports": { "suntap": "/node_modules/suntap/dist/index.web.js", "suntap/doctor": "/node_modules/suntap/dist/doctor.web.js" } }</script>
 <script>addEventListener("error", (event) => fetch("/result", { method: "POST", body: JSON.stringify({ wrong: [event.message] }) }));</script>
 <script type="module" src="/test/browser.mjs"></script>`;
 const types = { ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm", ".json": "application/json" };

@@ -9,7 +9,7 @@ extern crate alloc;
 mod diagnosis;
 mod failure;
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -36,7 +36,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 /// A key with its name and its role.
 struct Key {
     name: String,
-    key: SdmFileReadKey,
+    value: SdmFileReadKey,
     role: Role,
 }
 
@@ -98,7 +98,7 @@ impl Doctor {
             Ok(key) => key,
             Err(_) => str::from_utf8(&key).ok().and_then(|hex| SdmFileReadKey::from_hex(hex).ok()).ok_or(Cause::Key)?,
         };
-        self.keys.push(Key { name, key, role });
+        self.keys.push(Key { name, value: key, role });
         Ok(())
     }
 
@@ -147,7 +147,7 @@ impl Doctor {
         let keys: Vec<GivenKey<'_>> = self
             .keys
             .iter()
-            .map(|Key { name, key, role }| GivenKey { name, key: key.expose_bytes(), role: *role })
+            .map(|Key { name, value, role }| GivenKey { name, key: value.expose_bytes(), role: *role })
             .collect();
         let suffixes: Vec<&[u8]> = self.suffixes.iter().map(Vec::as_slice).collect();
         let assumptions = Assumptions {
@@ -166,7 +166,7 @@ impl Doctor {
 
 impl fmt::Debug for Doctor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.keys.iter().map(|key| key.name.to_string()).collect();
+        let names: Vec<&str> = self.keys.iter().map(|key| key.name.as_str()).collect();
         f.debug_struct("Doctor").field("keys", &names).finish_non_exhaustive()
     }
 }

@@ -44,7 +44,10 @@ fn codes() -> Result<String, Box<dyn Error>> {
     writeln!(text, "/** The result of a call. The names are the same in all bindings and versions. */")?;
     writeln!(text, "export type Code = {};\n", names.join(" | "))?;
     writeln!(text, "/** The number and the meaning of each code. */")?;
-    writeln!(text, "export const codes: Readonly<Record<Code, {{ readonly number: number; readonly text: string }}>> = {{")?;
+    writeln!(
+        text,
+        "export const codes: Readonly<Record<Code, {{ readonly number: number; readonly text: string }}>> = {{"
+    )?;
     for code in Code::ALL {
         writeln!(text, "  {}: {{ number: {}, text: {} }},", code.name(), code.number(), json!(code.text()))?;
     }

@@ -10,6 +10,7 @@ use core::task::{Context, Poll, Waker};
 use suntap::{Advance, CommitError, Error, UnixMillis};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::keys::on_wiped_stack;
 use crate::link::{HostStore, Link, StoreFailed};
 use crate::{Failure, Mark, Tap, presented};
 
@@ -36,8 +37,8 @@ impl Admission {
         let link = Rc::new(Link::default());
         let mut store = HostStore(Rc::clone(&link));
         let mut outcome: Outcome = Box::pin(async move {
-            let verified = verifier.verify(presented(&tap)).map_err(Failure::tap)?;
-            let fresh = verified.commit_async(&mut store, at).await;
+            let genuine = verifier.verify(presented(&tap)).map_err(Failure::tap)?;
+            let fresh = genuine.commit_async(&mut store, at).await;
             Ok(Tap::of_fresh(&fresh.map_err(|error| Failure::tap(Error::Commit(error)))?))
         });
         match poll(&mut outcome) {
@@ -110,7 +111,7 @@ impl fmt::Debug for Admission {
 }
 
 fn poll(outcome: &mut Outcome) -> Poll<Result<Tap, Failure>> {
-    outcome.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    on_wiped_stack(|| outcome.as_mut().poll(&mut Context::from_waker(Waker::noop())))
 }
 
 fn store_failed() -> Failure {

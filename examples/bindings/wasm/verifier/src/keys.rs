@@ -5,7 +5,7 @@ use core::hint::black_box;
 
 use suntap::{MasterKey, ParseError, SdmFileReadKey, SdmMetaReadKey};
 use suntap_bindings::{Failure as Cause, FileKey, MetaKey};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::Failure;
 
@@ -48,10 +48,22 @@ fn read<K>(
     from_hex(str::from_utf8(&bytes).map_err(|_| Cause::Key)?).map_err(Cause::from)
 }
 
-/// Overwrites the part of the stack below the caller, where moved keys may have left copies.
+/// Calls `action`, and then overwrites the part of the stack that it used, where moved keys may have left copies.
+pub(crate) fn on_wiped_stack<T>(action: impl FnOnce() -> T) -> T {
+    let result = apart(action);
+    wipe_stack();
+    result
+}
+
+/// Calls `action` in a stack frame of its own, which is below the frame of the caller.
 #[inline(never)]
-pub(crate) fn wipe_stack() {
+fn apart<T>(action: impl FnOnce() -> T) -> T {
+    action()
+}
+
+#[inline(never)]
+fn wipe_stack() {
     let mut unused = [0_u8; 16 * 1024];
-    zeroize::Zeroize::zeroize(&mut unused);
+    unused.zeroize();
     black_box(&unused);
 }

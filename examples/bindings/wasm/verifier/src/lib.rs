@@ -60,13 +60,13 @@ impl Verifier {
         suffix: &[u8],
         epoch: u32,
     ) -> Result<Self, Failure> {
-        let meta_read_key = keys::meta(meta_read_key);
-        let file_read_key = keys::file(file_read_key, master_key, suffix, epoch);
-        let settings =
-            Settings { scheme, template, meta_read_key: meta_read_key?, file_read_key: file_read_key? };
-        let verifier = settings.verifier().map(Rc::new);
-        keys::wipe_stack();
-        Ok(Self(verifier?))
+        keys::on_wiped_stack(|| {
+            // Both are read before the first error, because reading a key also wipes its bytes.
+            let meta_read_key = keys::meta(meta_read_key);
+            let file_read_key = keys::file(file_read_key, master_key, suffix, epoch);
+            let settings = Settings { scheme, template, meta_read_key: meta_read_key?, file_read_key: file_read_key? };
+            Ok(Self(Rc::new(settings.verifier()?)))
+        })
     }
 
     /// Verifies a tap. The tap may be a replay.
@@ -74,8 +74,10 @@ impl Verifier {
     /// # Errors
     /// Fails if the tap is malformed or not authentic.
     pub fn verify(&self, tap: &str) -> Result<Tap, Failure> {
-        let verified = self.0.verify(presented(tap)).map(|tap| Tap::of_verified(&tap));
-        Ok(verified.map_err(suntap_bindings::Failure::from)?)
+        keys::on_wiped_stack(|| {
+            let verified = self.0.verify(presented(tap)).map_err(Failure::tap)?;
+            Ok(Tap::of_verified(&verified))
+        })
     }
 
     /// Verifies a tap, and asks for its counter. `at` is the time to store with the counter, in milliseconds.

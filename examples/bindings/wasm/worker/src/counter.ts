@@ -22,7 +22,7 @@ interface Row extends Record<string, SqlStorageValue> {
 /**
  * The counter of one tag. All requests for this tag reach the same object. The runtime sends the answer only after the write is durable.
  */
-export class TagCounter extends DurableObject {
+export class TagCounter extends DurableObject<unknown> {
   constructor(state: DurableObjectState, env: unknown) {
     super(state, env);
     state.storage.sql.exec(TABLE);
