@@ -5,7 +5,8 @@ import test from "node:test";
 import { MemoryStore, SunTapError, VerifiedTap, Verifier, codes, decide, version } from "suntap";
 import { diagnose } from "suntap/doctor";
 import * as suntap from "suntap";
-import { initSync } from "../node_modules/suntap/dist/generated/verifier.js";
+import { initSync as initDoctor } from "../node_modules/suntap/dist/generated/doctor.js";
+import { initSync as initVerifier } from "../node_modules/suntap/dist/generated/verifier.js";
 import { runCases } from "./cases.mjs";
 import { checkStore } from "./store-laws.mjs";
 
@@ -203,14 +204,16 @@ test("the epoch changes the keys", async () => {
   assert.throws(() => new Verifier(tap.template, { ...given, epoch: 1 }).verify(tap.url), fails("not_authentic"));
 });
 
+/** Returns how many forms of the key the memory of a module contains: its bytes, and its digits in either case. */
+function copies(memory, key) {
+  const all = Buffer.from(memory.buffer);
+  const forms = [Buffer.from(key, "hex"), Buffer.from(key.toUpperCase()), Buffer.from(key.toLowerCase())];
+  return forms.filter((form) => all.includes(form)).length;
+}
+
 test("free wipes the keys in the memory of the module", async () => {
   const tap = cases.taps.find((tap) => tap.code === "fresh" && tap.scheme === "aes" && tap.fileReadKey && !/^0+$/.test(tap.fileReadKey));
-  const { memory } = initSync();
-  const count = (key) => {
-    const all = Buffer.from(memory.buffer);
-    const forms = [Buffer.from(key, "hex"), Buffer.from(key.toUpperCase()), Buffer.from(key.toLowerCase())];
-    return forms.reduce((sum, form) => sum + (all.includes(form) ? 1 : 0), 0);
-  };
+  const count = (key) => copies(initVerifier().memory, key);
   for (const key of [tap.fileReadKey, Uint8Array.from(Buffer.from(tap.fileReadKey, "hex"))]) {
     assert.equal(count(tap.fileReadKey), 0, "before");
     const verifier = new Verifier(tap.template, { ...tap, fileReadKey: key });
@@ -303,6 +306,52 @@ test("invalid arguments of the doctor are errors", () => {
   assert.throws(() => diagnose({ url, suffixes: ["NXP"] }), invalid);
   assert.throws(() => diagnose({ url, keys: [{ name: "a", key: "00" }] }), fails("invalid_key"));
   assert.throws(() => diagnose({ url, template: "{" }), fails("invalid_template"));
+});
+
+test("the doctor wipes the keys in the memory of its module", () => {
+  const tap = cases.taps.find((tap) => tap.code === "fresh" && tap.scheme === "aes" && tap.fileReadKey && !/^0+$/.test(tap.fileReadKey));
+  const others = ["00112233445566778899AABBCCDDEEFF", "FEDCBA98765432100123456789ABCDEF", tap.fileReadKey];
+  const keys = others.map((key, index) => ({ name: `${index}`, key, role: "any" }));
+  // The tap is found, or the search tries everything.
+  for (const last of [tap.metaReadKey ?? zero, "11111111111111111111111111111111"]) {
+    diagnose({ url: tap.url, template: tap.template, keys: [...keys, { name: "last", key: last }] });
+    assert.throws(() => diagnose({ url, keys: [...keys, { name: "invalid", key: last.replace("1", "X") }], uid: "0" }), SunTapError);
+    for (const key of [...others, last]) assert(/^0+$/.test(key) || copies(initDoctor().memory, key) === 0, "wiped");
+  }
+});
+
+test("no input stops the module", async () => {
+  let state = 1;
+  const random = (limit) => (state = (state * 48271) % 2147483647) % limit;
+  const pieces = ["{picc}", "{picc:uid,ctr}", "{uid}", "{ctr}", "{mac}", "{enc}", "{tt}", "[[", "{:a}", "{", "}", "/", "?", "=", "&", "é", "0"];
+  const counts = {};
+  const count = (error) => {
+    assert(error instanceof SunTapError, `${error.stack}`);
+    counts[error.code] = (counts[error.code] ?? 0) + 1;
+  };
+  for (let round = 0; round < 3000; round += 1) {
+    const tap = cases.taps[random(cases.taps.length)];
+    const given = { ...tap, suffix: tap.suffix === null ? undefined : Uint8Array.from(Buffer.from(tap.suffix, "hex")) };
+    const change = (text, by) => {
+      const at = random(text.length + 1);
+      return text.slice(0, at) + by + text.slice(at + random(3));
+    };
+    const isTemplate = round % 2 === 0;
+    try {
+      const template = isTemplate ? change(tap.template, pieces[random(pieces.length)]) : tap.template;
+      const verifier = new Verifier(template, given);
+      try {
+        const changed = isTemplate ? tap.url : change(tap.url, String.fromCharCode(random(0x180)));
+        const fresh = await verifier.admit(changed, new MemoryStore());
+        assert(tap.code === "fresh" && fresh.ctr === tap.ctr && fresh.uid === tap.uid, `${changed} with ${template}`);
+      } finally {
+        verifier.free();
+      }
+    } catch (error) {
+      count(error);
+    }
+  }
+  for (const code of ["malformed", "not_authentic", "invalid_template", "invalid_settings"]) assert(counts[code] > 10, JSON.stringify(counts));
 });
 
 test("the version is that of the package", () => {

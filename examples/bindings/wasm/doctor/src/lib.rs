@@ -9,6 +9,7 @@ extern crate alloc;
 mod diagnosis;
 mod failure;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,32 +17,21 @@ use core::fmt;
 use suntap::diagnose::{Assumptions, GivenKey, Role, diagnose};
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmReadCtr, Uid};
 use suntap_bindings::Failure as Cause;
+use suntap_wasm_shared::read_key;
 use wasm_bindgen::prelude::wasm_bindgen;
-use zeroize::Zeroizing;
 
 pub use diagnosis::{Diagnosis, Explanation, Finding};
 pub use failure::Failure;
 
-#[cfg(target_arch = "wasm32")]
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
-/// Stops the module. No input is known to cause a panic.
-#[cfg(target_arch = "wasm32")]
-#[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    core::arch::wasm32::unreachable()
-}
-
-/// A key with its name and its role.
+/// A key with its name and its role. The key has a place of its own on the heap, so that a growing list leaves no copies.
 struct Key {
     name: String,
-    value: SdmFileReadKey,
+    value: Box<SdmFileReadKey>,
     role: Role,
 }
 
-/// What is known about a tap. The host adds what it knows, and calls [`Doctor::diagnose`]. The keys are wiped when the host frees
-/// the doctor.
+/// What is known about a tap. The host adds what it knows, and calls [`Doctor::diagnose`]. The keys are wiped when the
+/// host frees the doctor.
 #[wasm_bindgen]
 pub struct Doctor {
     url: String,
@@ -82,23 +72,20 @@ impl Doctor {
         Ok(())
     }
 
-    /// Adds a key. The key has 16 bytes, or it is text: the bytes of 32 hexadecimal digits. `role` is `meta`, `file` or `any`.
+    /// Adds a key. The key has 16 bytes, or it is text: the bytes of 32 hexadecimal digits. `role` is `meta`, `file` or
+    /// `any`.
     ///
     /// # Errors
     /// Fails if the key or the role is invalid.
     pub fn key(&mut self, name: String, key: Vec<u8>, role: &str) -> Result<(), Failure> {
-        let key = Zeroizing::new(key);
+        let key = on_wiped_stack(|| read_key(key, SdmFileReadKey::from_bytes, SdmFileReadKey::from_hex).map(Box::new));
         let role = match role {
             "meta" => Role::Meta,
             "file" => Role::File,
             "any" => Role::Any,
             _ => return Err(Failure::argument("the role of a key must be meta, file or any")),
         };
-        let key = match SdmFileReadKey::try_from(&**key) {
-            Ok(key) => key,
-            Err(_) => str::from_utf8(&key).ok().and_then(|hex| SdmFileReadKey::from_hex(hex).ok()).ok_or(Cause::Key)?,
-        };
-        self.keys.push(Key { name, value: key, role });
+        self.keys.push(Key { name, value: key.ok_or(Cause::Key)?, role });
         Ok(())
     }
 
@@ -160,7 +147,7 @@ impl Doctor {
             stored_ctr: self.stored_ctr,
             ..Assumptions::about(&self.url)
         };
-        Diagnosis::of(&diagnose(&assumptions))
+        on_wiped_stack(|| Diagnosis::of(&diagnose(&assumptions)))
     }
 }
 
@@ -169,4 +156,9 @@ impl fmt::Debug for Doctor {
         let names: Vec<&str> = self.keys.iter().map(|key| key.name.as_str()).collect();
         f.debug_struct("Doctor").field("keys", &names).finish_non_exhaustive()
     }
+}
+
+/// Calls `action`, and wipes 64 KiB of the stack that it used.
+fn on_wiped_stack<T>(action: impl FnOnce() -> T) -> T {
+    suntap_wasm_shared::on_wiped_stack::<8192, _>(action)
 }

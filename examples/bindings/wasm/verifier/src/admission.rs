@@ -10,16 +10,15 @@ use core::task::{Context, Poll, Waker};
 use suntap::{Advance, CommitError, Error, UnixMillis};
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::keys::on_wiped_stack;
 use crate::link::{HostStore, Link, StoreFailed};
-use crate::{Failure, Mark, Tap, presented};
+use crate::{Failure, Mark, Tap, on_wiped_stack, presented};
 
 type Outcome = Pin<Box<dyn Future<Output = Result<Tap, Failure>>>>;
 
 /// A verified tap that waits for the answer of the store.
 ///
-/// The future owns the verified tap and a reference to the keys. It ends when the host answers, or when the host frees the
-/// admission.
+/// The future owns the verified tap and a reference to the keys. It ends when the host answers, or when the host frees
+/// the admission.
 #[wasm_bindgen]
 pub struct Admission {
     link: Rc<Link>,
