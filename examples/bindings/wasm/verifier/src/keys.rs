@@ -3,11 +3,13 @@
 use alloc::vec::Vec;
 
 use suntap::{MasterKey, SdmFileReadKey, SdmMetaReadKey};
-use suntap_bindings::{Failure as Cause, FileKey, MetaKey};
+use suntap_bindings::{FileKey, MetaKey};
 use suntap_wasm_shared::read_key;
 use zeroize::Zeroizing;
 
 use crate::Failure;
+
+type Cause = suntap_bindings::Failure;
 
 /// Reads the SDMMetaReadKey.
 pub(crate) fn meta(key: Option<Vec<u8>>) -> Result<MetaKey, Failure> {
