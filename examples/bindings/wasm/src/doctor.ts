@@ -109,8 +109,8 @@ function readConclusion(conclusion: string): Diagnosis["conclusion"] {
 /**
  * Says why a tap does not verify, and what to do.
  *
- * **Show the result only to the owner of the tag**: it helps an attacker. The call blocks: it can take a second or more. It is for
- * setting up tags, not for the path of a request.
+ * **Show the result only to the owner of the tag**: it helps an attacker. The call blocks, and a search that finds nothing takes
+ * seconds. It is for setting up tags, not for the path of a request.
  *
  * @throws SunTapError with the code `invalid_template`, `invalid_key` or `invalid_argument`
  */
