@@ -3,7 +3,6 @@ export { SunTapError, type ErrorCode } from "./error.js";
 export { codes, version, type Code } from "./generated/codes.js";
 export { MemoryStore, decide, type Advance, type CounterStore, type Mark } from "./store.js";
 export {
-  VerifiedTap,
   Verifier,
   type AdmitOptions,
   type DerivedKeys,
@@ -11,5 +10,6 @@ export {
   type SameKey,
   type Scheme,
   type Seal,
+  type VerifiedTap,
   type VerifierKeys,
 } from "./verifier.js";

@@ -93,7 +93,7 @@ export class VerifiedTap implements Content {
    *
    * @throws SunTapError with the code `replayed` or `store_failed`, or with a code of `Verifier.admit`
    */
-  commit(store: CounterStore, options?: AdmitOptions): Promise<FreshTap> {
+  commit(store: CounterStore, options?: AdmitOptions | null): Promise<FreshTap> {
     return this.#commit(store, options);
   }
 }
@@ -201,9 +201,10 @@ export class Verifier {
    * @throws SunTapError with the code `malformed`, `not_authentic`, `no_counter`, `replayed` or `store_failed`; with `store_failed`,
    * `cause` is what the store threw
    */
-  async admit(tap: string, store: CounterStore, { at = null }: AdmitOptions = {}): Promise<FreshTap> {
+  async admit(tap: string, store: CounterStore, options?: AdmitOptions | null): Promise<FreshTap> {
     const verifier = this.#open();
     const value = tapText(tap);
+    const at = options?.at ?? null;
     const time = at === null ? null : integer(at, "at", Number.MAX_SAFE_INTEGER);
     if (typeof store?.advance !== "function") throw invalid("the store must have a method advance");
     const admission = call(raw.Failure, () => verifier.begin(value, time === null ? undefined : BigInt(time)));

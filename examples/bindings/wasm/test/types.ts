@@ -39,6 +39,8 @@ const verified: VerifiedTap = verifier.verify("");
 const committed: FreshTap = await verified.commit(store);
 // @ts-expect-error: a verified tap is not a fresh one
 const wrong: FreshTap = verifier.verify("");
+// @ts-expect-error: only a verifier makes verified taps
+const made: VerifiedTap = { uid: null, ctr: 1, counterId: "", seal: null, fileData: null, commit: () => verifier.admit("", store) };
 // @ts-expect-error: the store is required
 await verifier.admit("");
 // @ts-expect-error: a tap cannot be changed
@@ -86,4 +88,4 @@ function text(error: SunTapError): string {
   disposable.verify("");
 }
 
-export { boolean, committed, incomplete, stores, text, wrong };
+export { boolean, committed, incomplete, made, stores, text, wrong };
