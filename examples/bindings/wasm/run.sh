@@ -37,7 +37,7 @@ export CHROMIUM=$chromium
 generator_target=${CARGO_TARGET_DIR:-generator/target}
 cargo build --locked --quiet --manifest-path generator/Cargo.toml --target-dir "$generator_target" &
 generator=$!
-npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
 out=${CARGO_TARGET_DIR:-target}
 "${wasm[@]}" --locked --quiet --release --target "$target" --target-dir "$out"
 wait "$generator"
