@@ -236,6 +236,26 @@ test("free wipes the keys in the memory of the module", async () => {
   derived.free();
 });
 
+test("the copies of a key on the way to the module are wiped, and the key of the caller is not", () => {
+  const [copies, encode, from] = [[], TextEncoder.prototype.encode, Uint8Array.from];
+  const record = (copy) => (copies.push(copy), copy);
+  TextEncoder.prototype.encode = function (text) {
+    return record(encode.call(this, text));
+  };
+  Uint8Array.from = (bytes) => record(from.call(Uint8Array, bytes));
+  try {
+    const key = new Uint8Array(16).fill(7);
+    new Verifier(template, { metaReadKey: "7".repeat(32), fileReadKey: key }).free();
+    diagnose({ url, template, keys: [{ name: "a", key }, { name: "b", key: "7".repeat(32) }] });
+    assert.deepEqual(key, new Uint8Array(16).fill(7));
+  } finally {
+    TextEncoder.prototype.encode = encode;
+    Uint8Array.from = from;
+  }
+  const keys = copies.filter(({ length }) => length === 16 || length === 32);
+  assert(keys.length >= 4 && keys.every((copy) => copy.every((byte) => byte === 0)));
+});
+
 test("errors show no key", () => {
   const key = "00112233445566778899AABBCCDDEEFF";
   for (const value of [`${key}0`, key.replace("F", "G")]) {
