@@ -174,7 +174,7 @@ fn a_forged_tap_is_neither_a_first_nor_a_second_one() {
 fn a_redirect_follows_the_second_tap() {
     const KEY: &str = "private-key-of-one";
     let (folder, server) = server(|_, group| {
-        group["redirect"] = json!({ "url": "https://shop.example/?t={token}", "audience": "first tap 1" })
+        group["redirect"] = json!({ "url": "https://shop.example/?t={token}", "audience": "first tap 1" });
     });
     tags::write(&folder.path("key"), &[json!({ "apiKey": { "organisation": 1, "key": KEY, "kind": "private" } })]);
     drop(server);
