@@ -5,13 +5,13 @@
  *
  * Rules for all functions:
  * - The caller owns all memory. The library has no heap and no global state, and keeps no pointer after it returns.
- * - A pointer that is NULL where this is not allowed, or misaligned, or that overlaps another argument of the same call, gives
+ * - A pointer that is misaligned, that overlaps another argument, or that is NULL where this is not allowed, gives
  *   SUNTAP_INVALID_ARGUMENT. If results overlap another argument, nothing is written.
  * - Any other pointer must point to memory of the size that its type or its length says. The library cannot check this.
  * - No other thread may write to an argument during a call.
  * - A function that returns suntap_code_t returns 0 if it succeeds.
- * - No Rust panic unwinds into C. No input is known to cause a panic. A panic would stop the program: it calls abort, or
- *   executes an undefined instruction on a microcontroller.
+ * - No Rust panic unwinds into C. No input is known to cause a panic. A panic would stop the program: it
+ *   calls abort, or executes an undefined instruction on a microcontroller.
  */
 
 #ifndef SUNTAP_H

@@ -79,15 +79,16 @@ pub unsafe extern "C" fn suntap_verifier_init(
     to.wipe();
     let made = match checked {
         None => Err(Problem::Argument("settings is NULL or misaligned")),
-        Some((checked, _)) => checked.and_then(|checked| checked.verifier()),
+        Some((checked, _)) => checked.and_then(|checked| make(&checked, &mut to)),
     };
-    match made {
-        Ok(made) => {
-            to.write_as(Slot::new(made));
-            OK
-        }
-        Err(problem) => refuse(&mut why, &problem),
-    }
+    made.map_or_else(|problem| refuse(&mut why, &problem), |()| OK)
+}
+
+/// Makes the verifier in its place. A separate function, because a verifier on the stack of its caller would stay there longer.
+#[inline(never)]
+fn make(checked: &Checked<'_>, to: &mut Out<VerifierBuffer>) -> Result<(), Problem> {
+    to.write_as(Slot::new(checked.verifier()?));
+    Ok(())
 }
 
 /// Returns the settings behind the pointers, and the places of all parts.

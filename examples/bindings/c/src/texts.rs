@@ -44,10 +44,10 @@ struct Writer {
 impl Write for Writer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            // All texts are ASCII, which the test of this module checks. The last byte stays null.
+            // The last byte stays null. A cut or foreign character would not be valid text in C.
             if self.len < SUNTAP_WHY_SIZE.saturating_sub(1) {
                 if let Some(place) = self.why.text.get_mut(self.len) {
-                    *place = c_char::from_ne_bytes([byte]);
+                    *place = c_char::from_ne_bytes([if byte.is_ascii() { byte } else { b'?' }]);
                 }
                 self.len = self.len.saturating_add(1);
             }

@@ -43,7 +43,7 @@ fn literal(text: &str) -> String {
     let mut literal = String::from("\"");
     for byte in text.bytes() {
         match byte {
-            b'"' | b'\\' | b'?' | 0..0x20 | 0x7F.. => literal.push_str(&format!("\\{byte:03o}")),
+            b'"' | b'\\' | b'?' | 0..0x20 | 0x7F.. => literal.extend(format!("\\{byte:03o}").chars()),
             _ => literal.push(byte.into()),
         }
     }
