@@ -1,4 +1,4 @@
-//! Tests of the border. `test/checks.c` tests the same functions from C, with all cases. These tests also run in Miri.
+//! Tests of the border. `test/checks.c` tests the same functions from C, with all cases.
 
 #![allow(unsafe_code, clippy::undocumented_unsafe_blocks, reason = "the tests call the functions like C does")]
 
@@ -8,6 +8,7 @@ use core::ptr;
 use std::string::String;
 
 use crate::api::*;
+use crate::border::Place;
 use crate::mark::Mark;
 use crate::store::{SUNTAP_ADVANCED, SUNTAP_STALE};
 use crate::{Key, SUNTAP_WHY_SIZE, Settings, Store, Tap, VerifierBuffer, Why};
@@ -80,6 +81,20 @@ fn results_that_overlap_an_argument_are_refused() {
     let mut mark = Mark::default();
     let mark = &raw mut mark;
     assert_eq!(unsafe { suntap_mark_advance(mark, 1, 0, mark) }, crate::SUNTAP_FAILED);
+}
+
+#[test]
+fn places_that_cannot_exist_are_refused() {
+    let at = |address| ptr::without_provenance::<u16>(address);
+    let half = usize::MAX / 4;
+    assert!(Place::of(at(2), half).is_some());
+    for (address, count) in [(2, half + 1), (2, usize::MAX), (2, usize::MAX / 2 + 1), (usize::MAX - 1, 1)] {
+        assert!(Place::of(at(address), count).is_none(), "{address} {count}");
+    }
+    // A null pointer has no bytes, so it overlaps nothing.
+    let (null, all) = (Place::of(at(0), 8), Place::of(at(2), half));
+    assert!(all.unwrap().is_apart(&[null]) && null.unwrap().is_apart(&[all]));
+    assert!(!all.unwrap().is_apart(&[None]));
 }
 
 #[test]

@@ -302,6 +302,22 @@ static void other_forms_give_the_same_tap(void)
         CHECK(suntap_admit_ndef_file(&verifier, file, short_len, &RAM, 0, &other, NULL) == SUNTAP_MALFORMED);
 }
 
+static void file_data_is_decrypted(void)
+{
+    /* The sample of NXP AN12196 with encrypted file data. */
+    size_t i = 0;
+    while (!same_text(TAP_CASES[i].id, "pub-taps-0002"))
+        i++;
+    suntap_tap_t tap;
+    ram.count = 0;
+    CHECK(make_verifier(&TAP_CASES[i], &verifier, NULL) == 0);
+    CHECK(suntap_admit(&verifier, TAP_CASES[i].url, length(TAP_CASES[i].url), &RAM, 0, &tap, NULL) == 0);
+    CHECK(tap.file_data_len == 16 && same_bytes(tap.file_data, "xxxxxxxxxxxxxxxx", 16));
+    CHECK(is_zero(&tap.file_data[16], sizeof tap.file_data - 16));
+    sample_verifier();
+    CHECK(admit_sample(&RAM, 0, &tap, NULL) == 0 && tap.file_data_len == 0);
+}
+
 static void changed_and_shorter_urls_are_refused(void)
 {
     static char url[512];
@@ -721,6 +737,7 @@ static void settings_are_checked(void)
     fill(template, 'a', sizeof template);
     settings.url_template = fenced(template, sizeof template);
     CHECK(INIT() == SUNTAP_INVALID_TEMPLATE);
+    CHECK(same_text(why.text, "url_template has more than 256 bytes"));
     settings = valid;
     settings.master_key = &key;
     CHECK(INIT() == SUNTAP_INVALID_ARGUMENT);
@@ -793,6 +810,7 @@ unsigned run_checks(void)
     unsigned settings = settings_cases();
     unsigned taps = tap_cases(&fresh);
     other_forms_give_the_same_tap();
+    file_data_is_decrypted();
     changed_and_shorter_urls_are_refused();
     store_gets_the_tap();
     failing_stores_refuse_the_tap();
