@@ -115,13 +115,13 @@ firmware() {
 }
 qemu() {
     timeout 120 qemu-system-arm -M lm3s6965evb -cpu cortex-m3 -nographic -monitor none -serial none \
-        -semihosting-config enable=on,target=native -kernel "$out/$1.elf" 2>&1 | grep -v '^Timer with period zero'
+        -semihosting-config enable=on,target=native -kernel "$out/$1.elf" 2>&1 | sed '/^Timer with period zero/d'
 }
 firmware checks firmware/checks.c test/checks.c
 firmware size-nothing firmware/size-nothing.c
 firmware size-admit firmware/size-admit.c
 qemu checks | tee "$out/firmware.log"
-qemu size-admit || true
+qemu size-admit
 grep -qE '^cases ([0-9]+) of \1, .* checks ([0-9]+) of \2$' "$out/firmware.log" || fail "checks failed on the microcontroller"
 
 # Figures: the size of a program is its .text and .rodata, minus those of an empty program. Stack was measured by painting.

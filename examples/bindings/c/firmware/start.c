@@ -58,7 +58,7 @@ static uint32_t *stack_pointer(void)
 
 void stack_paint(void)
 {
-    for (volatile uint32_t *word = &ld_bss_end; word < stack_pointer() - 16; word++)
+    for (volatile uint32_t *word = &ld_bss_end; word < stack_pointer(); word++)
         *word = PAINT;
 }
 
@@ -68,4 +68,17 @@ uint32_t stack_used(void)
     while (*word == PAINT)
         word++;
     return (uint32_t)((uintptr_t)stack_pointer() - (uintptr_t)word);
+}
+
+int stack_contains(const uint8_t *bytes, uint32_t len)
+{
+    const volatile uint8_t *end = (const volatile uint8_t *)stack_pointer();
+    for (const volatile uint8_t *at = (const volatile uint8_t *)&ld_bss_end; at + len <= end; at++) {
+        uint32_t same = 0;
+        while (same < len && at[same] == bytes[same])
+            same++;
+        if (same == len)
+            return 1;
+    }
+    return 0;
 }

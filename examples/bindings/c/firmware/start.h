@@ -18,4 +18,7 @@ void stack_paint(void);
 /* Returns the bytes of stack that were used since stack_paint, below the caller. */
 uint32_t stack_used(void);
 
+/* Returns 1 if the free stack contains these bytes. */
+int stack_contains(const uint8_t *bytes, uint32_t len);
+
 #endif

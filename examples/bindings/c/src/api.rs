@@ -9,6 +9,7 @@ use core::ffi::c_char;
 
 use suntap::conformance;
 use suntap_bindings::Code;
+use zeroize::zeroize_stack;
 
 use crate::border::{self, Callback, Out, Place};
 use crate::mark::time;
@@ -81,10 +82,15 @@ pub unsafe extern "C" fn suntap_verifier_init(
         None => Err(Problem::Argument("settings is NULL or misaligned")),
         Some((checked, _)) => checked.and_then(|checked| make(&checked, &mut to)),
     };
+    zeroize_stack::<INIT_STACK>();
     made.map_or_else(|problem| refuse(&mut why, &problem), |()| OK)
 }
 
-/// Makes the verifier in its place. A separate function, because a verifier on the stack of its caller would stay there longer.
+/// The bytes of stack that are overwritten after a verifier was made, because moves leave copies of its keys there. The checks on the
+/// microcontroller search the stack for a key.
+const INIT_STACK: usize = if cfg!(target_pointer_width = "32") { 8 << 10 } else { 16 << 10 };
+
+/// Makes the verifier. A separate function, so that its stack can be overwritten after it returned.
 #[inline(never)]
 fn make(checked: &Checked<'_>, to: &mut Out<VerifierBuffer>) -> Result<(), Problem> {
     to.write_as(Slot::new(checked.verifier()?));
@@ -373,13 +379,18 @@ pub unsafe extern "C" fn suntap_key_from_hex(key: *mut Key, hex: *const c_char, 
     key.wipe();
     // SAFETY: the caller passes null or this number of bytes.
     let Some(hex) = (unsafe { border::bytes(hex, hex_len) }) else { return INVALID_ARGUMENT };
-    match Key::from_hex(hex) {
-        Some(read) => {
-            key.write(read);
-            OK
-        }
-        None => Code::InvalidKey.number(),
-    }
+    let is_read = read_key(hex, &mut key);
+    zeroize_stack::<KEY_STACK>();
+    if is_read { OK } else { Code::InvalidKey.number() }
+}
+
+/// The bytes of stack that are overwritten after a key was read.
+const KEY_STACK: usize = 512;
+
+/// Reads a key. Returns `false` if the text is not a key. A separate function, so that its stack can be overwritten.
+#[inline(never)]
+fn read_key(hex: &[u8], to: &mut Out<Key>) -> bool {
+    Key::from_hex(hex).map(|key| to.write(key)).is_some()
 }
 
 /// Overwrites a key with zeros. NULL is allowed.

@@ -306,7 +306,7 @@ static void file_data_is_decrypted(void)
 {
     /* The sample of NXP AN12196 with encrypted file data. */
     size_t i = 0;
-    while (!same_text(TAP_CASES[i].id, "pub-taps-0002"))
+    while (!same_text(TAP_CASES[i].id, "pub-taps-0003"))
         i++;
     suntap_tap_t tap;
     ram.count = 0;
