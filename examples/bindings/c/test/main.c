@@ -1,13 +1,18 @@
 /* Runs the checks on a computer: with guard pages after each text, and with threads. */
 #define _GNU_SOURCE
+#include "../example/file_store.h"
 #include "checks.h"
 #include "ram_store.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void say(const char *text)
@@ -127,13 +132,73 @@ static unsigned nothing_after_an_argument_is_touched(void)
     return wrong;
 }
 
+/* The store in a file: keeps the rules, also for many processes; keeps its marks; and fails if it cannot read or write. */
+static unsigned file_store_keeps_its_marks(void)
+{
+    char folder[] = "/tmp/suntap-XXXXXX", path[64];
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    snprintf(path, sizeof path, "%s/counters", folder);
+    static suntap_verifier_t verifier;
+    suntap_store_t store = {path, file_store_advance};
+    suntap_tap_t tap;
+    suntap_why_t why = {{0}};
+    size_t len = strlen(SAMPLE->url);
+    unsigned wrong = make_verifier(SAMPLE, &verifier, NULL) != 0;
+    /* The file is missing. */
+    wrong += suntap_admit(&verifier, SAMPLE->url, len, &store, 0, &tap, NULL) != SUNTAP_STORE_FAILED;
+    wrong += file_store_create(folder, "counters") != 0;
+    wrong += file_store_create(folder, "counters") == 0;
+    wrong += suntap_store_check(&store, 1, &why) != 0;
+    say(why.text);
+    /* A power cut during the write of a new record. */
+    struct stat before;
+    wrong += stat(path, &before) != 0 || truncate(path, before.st_size + 5) != 0;
+    /* Eight processes send the same tap. Exactly one may be accepted. */
+    fflush(stdout);
+    int accepted = 0;
+    for (int i = 0; i < 8; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(suntap_admit(&verifier, SAMPLE->url, len, &store, 0, &tap, NULL));
+        wrong += child < 0;
+    }
+    int status;
+    while (wait(&status) > 0) {
+        int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        accepted += code == SUNTAP_FRESH;
+        wrong += code != SUNTAP_FRESH && code != SUNTAP_REPLAYED;
+    }
+    wrong += accepted != 1;
+    struct stat after;
+    wrong += stat(path, &after) != 0 || after.st_size != before.st_size + 32;
+    wrong += suntap_admit(&verifier, SAMPLE->url, len, &store, 0, &tap, NULL) != SUNTAP_REPLAYED;
+    wrong += suntap_store_check(&store, 2, NULL) != 0;
+    wrong += suntap_admit(&verifier, SAMPLE->url, len, &store, 0, &tap, NULL) != SUNTAP_REPLAYED;
+    suntap_store_t device = {(void *)(uintptr_t)"/dev/zero", file_store_advance};
+    wrong += suntap_admit(&verifier, SAMPLE->url, len, &device, 0, &tap, NULL) != SUNTAP_STORE_FAILED;
+    /* No space: the process may not write to files. */
+    pid_t child = fork();
+    if (child == 0) {
+        struct rlimit none = {0, 0};
+        signal(SIGXFSZ, SIG_IGN);
+        _exit(setrlimit(RLIMIT_FSIZE, &none) != 0 || suntap_store_check(&store, 3, NULL) != SUNTAP_STORE_FAILED);
+    }
+    wrong += waitpid(child, &status, 0) != child || status != 0;
+    unlink(path);
+    rmdir(folder);
+    return wrong;
+}
+
 int main(void)
 {
     unsigned failures = run_checks();
     unsigned threads = one_of_many_threads_is_accepted();
     unsigned guards = nothing_after_an_argument_is_touched();
+    unsigned file = file_store_keeps_its_marks();
     say_number("rounds of threads that failed: ", threads);
     say_number("; calls at the end of a page that failed: ", guards);
+    say_number("; steps with the store in a file that failed: ", file);
     say("\n");
-    return failures + threads + guards == 0 ? 0 : 1;
+    return failures + threads + guards + file == 0 ? 0 : 1;
 }
