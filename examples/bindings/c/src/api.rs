@@ -194,7 +194,7 @@ pub unsafe extern "C" fn suntap_admit_origin_form(
     why: *mut Why,
 ) -> CodeNumber {
     // SAFETY: the caller keeps the same rules.
-    unsafe { admit(verifier, Form::OriginForm, target, target_len, store, at, tap, why) }
+    unsafe { admit(verifier, Form::Origin, target, target_len, store, at, tap, why) }
 }
 
 /// Like suntap_admit, but for the NDEF file that an NFC reader reads from the tag.
@@ -213,7 +213,7 @@ pub unsafe extern "C" fn suntap_admit_ndef_file(
     why: *mut Why,
 ) -> CodeNumber {
     // SAFETY: the caller keeps the same rules.
-    unsafe { admit(verifier, Form::NdefFile, file.cast(), file_len, store, at, tap, why) }
+    unsafe { admit(verifier, Form::Ndef, file.cast(), file_len, store, at, tap, why) }
 }
 
 /// # Safety

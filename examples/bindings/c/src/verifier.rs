@@ -64,9 +64,9 @@ pub(crate) enum Form {
     /// The whole URL.
     Url,
     /// The path and the query of an HTTP request.
-    OriginForm,
+    Origin,
     /// The NDEF file, as read from the tag.
-    NdefFile,
+    Ndef,
 }
 
 /// Verifies a tap and advances its counter.
@@ -80,8 +80,8 @@ pub(crate) fn admit(
     let text = || str::from_utf8(tap).map_err(|_| Problem::Malformed("the URL is not UTF-8"));
     let presented = match form {
         Form::Url => Presented::Url(text()?),
-        Form::OriginForm => Presented::OriginForm(text()?),
-        Form::NdefFile => Presented::NdefFile(tap),
+        Form::Origin => Presented::OriginForm(text()?),
+        Form::Ndef => Presented::NdefFile(tap),
     };
     let fresh = verifier.admit(presented, store, at).map_err(|error| Problem::Tap(Failure::from(error)))?;
     Ok(Tap::from(&fresh))
