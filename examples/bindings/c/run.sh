@@ -53,7 +53,7 @@ tool=$CARGO_TARGET_DIR/debug/suntap-c-tool
 "$tool" header >"$out/suntap.h"
 [ "$record" = --record ] && cp "$out/suntap.h" include/suntap.h
 diff -u include/suntap.h "$out/suntap.h" || fail "include/suntap.h is old: run run.sh --record"
-strict=(-Wall -Wextra -Werror -pedantic -Iinclude)
+strict=(-Wall -Wextra -Werror -pedantic -I include)
 gcc -std=c99 "${strict[@]}" -fsyntax-only -x c include/suntap.h
 gcc -std=c11 "${strict[@]}" -Wconversion -Wcast-align -fsyntax-only -x c include/suntap.h
 g++ -std=c++11 "${strict[@]}" -fsyntax-only -x c++ include/suntap.h

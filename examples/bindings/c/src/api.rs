@@ -38,8 +38,8 @@ fn refuse(why: &mut Option<Out<Why>>, problem: &Problem) -> CodeNumber {
 /// `size` is sizeof(suntap_verifier_t): a program that was compiled with the header of another version gets an error.
 /// `why` receives the text of an error, and can be NULL.
 ///
-/// Returns 0, SUNTAP_INVALID_TEMPLATE, SUNTAP_INVALID_SETTINGS or SUNTAP_INVALID_ARGUMENT. After an error, the verifier
-/// refuses all calls.
+/// Returns 0, SUNTAP_INVALID_TEMPLATE, SUNTAP_INVALID_SETTINGS or SUNTAP_INVALID_ARGUMENT. After an error, do not use the
+/// verifier. It refuses all calls, unless nothing was written because of an overlap or a wrong `size`.
 ///
 /// # Safety
 /// The rules at the beginning of the header.
@@ -86,8 +86,8 @@ pub unsafe extern "C" fn suntap_verifier_init(
     made.map_or_else(|problem| refuse(&mut why, &problem), |()| OK)
 }
 
-/// The bytes of stack that are overwritten after a verifier was made, because moves leave copies of its keys there. The checks on the
-/// microcontroller search the stack for a key.
+/// The bytes of stack that are overwritten after a verifier was made, because moves leave copies of its keys there. The
+/// checks on the microcontroller search the stack for a key.
 const INIT_STACK: usize = if cfg!(target_pointer_width = "32") { 8 << 10 } else { 16 << 10 };
 
 /// Makes the verifier. A separate function, so that its stack can be overwritten after it returned.
