@@ -38,8 +38,8 @@ fn refuse(why: &mut Option<Out<Why>>, problem: &Problem) -> CodeNumber {
 /// `size` is sizeof(suntap_verifier_t): a program that was compiled with the header of another version gets an error.
 /// `why` receives the text of an error, and can be NULL.
 ///
-/// Returns 0, SUNTAP_INVALID_TEMPLATE, SUNTAP_INVALID_SETTINGS or SUNTAP_INVALID_ARGUMENT. After an error, do not use the
-/// verifier. It refuses all calls, unless nothing was written because of an overlap or a wrong `size`.
+/// Returns 0, SUNTAP_INVALID_TEMPLATE, SUNTAP_INVALID_SETTINGS or SUNTAP_INVALID_ARGUMENT. After an error, do not use
+/// the verifier. It refuses all calls, unless nothing was written because of an overlap or a wrong `size`.
 ///
 /// # Safety
 /// The rules at the beginning of the header.
