@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 use suntap::diagnose::{Assumptions, Conclusion, GivenKey, Role};
-use suntap::{SdmLayout, SdmReadCtr};
+use suntap::{SdmFileReadKey, SdmLayout, SdmReadCtr};
 use suntap_bindings::{Code, Failure};
 
 use crate::emulator::layout;
@@ -149,6 +149,10 @@ pub(crate) fn diagnose(
         }
     }
     for (name, key) in keys.unwrap_or_default() {
+        if SdmFileReadKey::from_hex(&name).is_ok() {
+            // The caller exchanged names and keys. An error or a finding must not show the key.
+            return Err(errors::new(py, Code::InvalidArgument, "keys: a name is 32 hexadecimal digits, like a key"));
+        }
         if named.iter().any(|(other, ..)| *other == name) {
             return Err(errors::new(py, Code::InvalidArgument, &format!("two keys have the name {name}")));
         }

@@ -18,7 +18,7 @@ impl CounterStore for PyStore<'_, '_> {
     fn advance(&mut self, id: &CounterId, ctr: SdmReadCtr, at: Option<UnixMillis>) -> PyResult<Advance> {
         let py = self.0.py();
         let arguments = (PyBytes::new(py, id.as_bytes()), ctr.get(), at.map(UnixMillis::get));
-        read_advance(&self.0.call_method1(intern!(py, "advance"), arguments)?)
+        read_advance(&self.0.call_method1(intern!(py, "advance"), arguments)?, ctr)
     }
 }
 
@@ -28,11 +28,11 @@ pub(crate) struct Answered<'a, 'py>(pub(crate) &'a Bound<'py, PyAny>);
 impl CounterStore for Answered<'_, '_> {
     type Error = PyErr;
 
-    fn advance(&mut self, _: &CounterId, _: SdmReadCtr, _: Option<UnixMillis>) -> PyResult<Advance> {
+    fn advance(&mut self, _: &CounterId, ctr: SdmReadCtr, _: Option<UnixMillis>) -> PyResult<Advance> {
         if self.0.is_instance_of::<PyException>() {
             return Err(PyErr::from_value(self.0.clone()));
         }
-        read_advance(self.0)
+        read_advance(self.0, ctr)
     }
 }
 
@@ -49,15 +49,24 @@ impl Class {
     }
 }
 
-fn read_advance(answer: &Bound<'_, PyAny>) -> PyResult<Advance> {
+/// Reads the answer of a store to `ctr`. An answer to another counter is an error.
+fn read_advance(answer: &Bound<'_, PyAny>, ctr: SdmReadCtr) -> PyResult<Advance> {
     let py = answer.py();
     if answer.is_instance(ADVANCED.get(py)?)? {
         let previous = answer.getattr(intern!(py, "previous"))?;
         let previous = if previous.is_none() { None } else { Some(read_mark(&previous)?) };
-        return Ok(Advance::Advanced { previous, now: read_mark(&answer.getattr(intern!(py, "now"))?)? });
+        let now = read_mark(&answer.getattr(intern!(py, "now"))?)?;
+        if now.ctr != ctr {
+            return Err(PyValueError::new_err("advance returned Advanced for another counter"));
+        }
+        return Ok(Advance::Advanced { previous, now });
     }
     if answer.is_instance(STALE.get(py)?)? {
-        return Ok(Advance::Stale { stored: read_mark(&answer.getattr(intern!(py, "stored"))?)? });
+        let stored = read_mark(&answer.getattr(intern!(py, "stored"))?)?;
+        if stored.ctr < ctr {
+            return Err(PyValueError::new_err("advance returned Stale, but the stored counter is less"));
+        }
+        return Ok(Advance::Stale { stored });
     }
     let kind = answer.get_type().name()?;
     if answer.hasattr(intern!(py, "__await__"))? {

@@ -77,6 +77,7 @@ def test_a_remark_is_no_fault() -> None:
         ({"file_read_key": "00"}, suntap.InvalidKey),
         ({"keys": {"mine": b"short"}}, suntap.InvalidKey),
         ({"file_read_key": FILE, "keys": {"file_read_key": META}}, suntap.InvalidArgument),
+        ({"keys": {META: "name"}}, suntap.InvalidArgument),
         ({"uid": "04"}, suntap.InvalidArgument),
         ({"stored_ctr": -1}, suntap.InvalidArgument),
         ({"template": TEMPLATE, "scheme": "des"}, suntap.InvalidArgument),
@@ -85,8 +86,9 @@ def test_a_remark_is_no_fault() -> None:
     ],
 )
 def test_invalid_arguments_are_rejected(arguments: Any, error: type[Exception]) -> None:
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         suntap.diagnose(tap(), **arguments)
+    assert META not in str(caught.value)
 
 
 def test_other_threads_run_during_a_search() -> None:

@@ -97,10 +97,10 @@ def test_a_killed_process_loses_no_counter(tmp_path: Path) -> None:
 
 def test_the_database_syncs_each_commit(tmp_path: Path) -> None:
     with suntap.SqliteStore(tmp_path / "counters.sqlite") as store:
-        opened = store._opened
-        assert opened is not None
-        assert opened.connection.execute("PRAGMA synchronous").fetchone() == (3,)
-        assert opened.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection = store._connection
+        assert connection is not None
+        assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize("path", ["", ":memory:"])
@@ -213,14 +213,20 @@ FORK = """
 import os, sys, threading, suntap
 store = suntap.SqliteStore(sys.argv[1])
 store.advance(bytes(16), 1, None)
-with store._opened.lock:  # as if another thread were in the middle of a call
-    child = os.fork()
-    if child == 0:
-        answers = [type(store.advance(bytes(16), ctr, None)).__name__ for ctr in (1, 2, 2)]
-        store.close()
-        os._exit(0 if answers == ["Stale", "Advanced", "Stale"] else 1)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-answers = [type(store.advance(bytes(16), ctr, None)).__name__ for ctr in (2, 3)]
+read, write = os.pipe()
+child = os.fork()
+if child == 0:
+    answers = [type(store.advance(bytes(16), ctr, None)).__name__ for ctr in (1, 2, 2)]
+    os.read(read, 1)  # until the parent has closed its store
+    answers += [type(store.advance(bytes(16), ctr, None)).__name__ for ctr in (2, 3)]
+    other = suntap.SqliteStore(sys.argv[1])
+    answers += [type(other.advance(bytes(16), ctr, None)).__name__ for ctr in (3, 4)]
+    os._exit(0 if answers == ["Stale", "Advanced", "Stale"] + ["Stale", "Advanced"] * 2 else 1)
+store.close()
+os.write(write, b"1")
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+store = suntap.SqliteStore(sys.argv[1])
+answers = [type(store.advance(bytes(16), ctr, None)).__name__ for ctr in (4, 5)]
 sys.exit(status or (0 if answers == ["Stale", "Advanced"] else 2))
 """
 
@@ -232,5 +238,5 @@ def test_a_store_works_in_a_forked_process(tmp_path: Path) -> None:
     )
     assert (forked.returncode, forked.stderr) == (0, "")
     with sqlite3.connect(path) as database:
-        assert database.execute("SELECT ctr, taps FROM suntap_counters").fetchall() == [(3, 3)]
+        assert database.execute("SELECT ctr, taps FROM suntap_counters").fetchall() == [(5, 5)]
     database.close()

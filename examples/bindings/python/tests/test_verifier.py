@@ -229,6 +229,8 @@ class Answering:
         suntap.Advanced(None, suntap.Mark(-1, None, 1)),
         suntap.Advanced(None, suntap.Mark(1, -1, 1)),
         suntap.Advanced(None, suntap.Mark(1, None, 2**32)),
+        suntap.Advanced(None, suntap.Mark(2, None, 1)),
+        suntap.Stale(suntap.Mark(0, None, 1)),
         suntap.Stale(None),  # type: ignore[arg-type]
         suntap.Stale("1"),  # type: ignore[arg-type]
     ],

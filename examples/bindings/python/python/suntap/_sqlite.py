@@ -2,9 +2,11 @@
 
 import os
 import sqlite3
+import time
 from threading import Lock
 from types import TracebackType
 from typing import Final
+from weakref import WeakSet
 
 from suntap._errors import InvalidArgument
 from suntap._marks import Advance, Advanced, Mark
@@ -19,27 +21,54 @@ _WRITE: Final = """INSERT INTO suntap_counters (counter_id, ctr, at, taps) VALUE
 ON CONFLICT (counter_id) DO UPDATE SET ctr = excluded.ctr, at = excluded.at, taps = excluded.taps
 WHERE excluded.ctr > suntap_counters.ctr"""
 
-# Connections that a process inherited from its parent. To close one would release the file locks of this process.
-_inherited: list["_Opened"] = []
+# The stores of this process, and those whose locks are held during a fork.
+_stores: "WeakSet[SqliteStore]" = WeakSet()
+_forking: list["SqliteStore"] = []
 
 
-class _Opened:
-    """A connection, the lock that protects it, and the process that opened it."""
+def _connect(path: str, timeout: float) -> sqlite3.Connection:
+    # The lock of the store allows one thread at a time, so the threads can share the connection.
+    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+    try:
+        _use_wal(connection, timeout)
+        # EXTRA is FULL, plus a sync that a database without WAL needs. With less, a power failure could undo the last
+        # commit, and its tap would be accepted again.
+        connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute(_TABLE)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    def __init__(self, path: str, timeout: float) -> None:
-        self.pid = os.getpid()
-        self.lock = Lock()
-        # The lock allows one thread at a time, so the threads can share the connection.
-        self.connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+
+def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
+    """Switches to WAL. SQLite does not wait for this lock, so several processes that start together need a loop."""
+    end = time.monotonic() + timeout
+    while True:
         try:
-            self.connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            # EXTRA is FULL, plus a sync that a database without WAL needs. With less, a power failure could undo the
-            # last commit, and its tap would be accepted again.
-            self.connection.execute("PRAGMA synchronous = EXTRA")
-            self.connection.execute(_TABLE)
-        except BaseException:
-            self.connection.close()
-            raise
+            connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(0.01)
+
+
+def _before_fork() -> None:
+    """Closes all connections, because a forked process would take no locks that its parent held."""
+    for store in list(_stores):
+        store._lock.acquire()
+        _forking.append(store)
+        store._disconnect()
+
+
+def _after_fork() -> None:
+    while _forking:
+        _forking.pop()._lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 class SqliteStore:
@@ -47,6 +76,7 @@ class SqliteStore:
 
     Several threads, several processes and several stores can share one database file. The file must be on a disk of
     this machine, because SQLite does not lock reliably over a network. A counter is on disk before its tap is accepted.
+    A process can fork: each process then opens the file again.
 
     A call waits at most ``timeout`` seconds for other writers; then the tap is refused with ``StoreFailed``. In
     asyncio, wrap the store in ``ThreadedStore``.
@@ -63,16 +93,18 @@ class SqliteStore:
         # A process that changes its folder would otherwise open another file after a fork.
         self._path = os.path.abspath(self._path)
         self._timeout = timeout
-        self._opened: _Opened | None = _Opened(self._path, timeout)
+        self._lock = Lock()
+        self._is_closed = False
+        self._connection: sqlite3.Connection | None = _connect(self._path, timeout)
+        _stores.add(self)
 
     def advance(self, counter_id: bytes, ctr: int, at: int | None, /) -> Advance:
         """Advances the counter in one transaction, like ``Store.advance``."""
-        opened = self._current()
-        with opened.lock:
-            connection = opened.connection
-            # IMMEDIATE takes the write lock before the read, so no other writer comes between the read and the write.
-            connection.execute("BEGIN IMMEDIATE")
+        with self._lock:
+            connection = self._connected()
             try:
+                # IMMEDIATE takes the write lock before the read, so no other writer comes between both.
+                connection.execute("BEGIN IMMEDIATE")
                 row = connection.execute(_READ, (counter_id,)).fetchone()
                 advance = decide(None if row is None else Mark(*row), ctr, at)
                 if isinstance(advance, Advanced):
@@ -87,26 +119,23 @@ class SqliteStore:
                 raise
             return advance
 
-    def _current(self) -> _Opened:
-        opened = self._opened
-        if opened is None:
+    def _connected(self) -> sqlite3.Connection:
+        if self._is_closed:
             raise sqlite3.ProgrammingError("the store is closed")
-        if opened.pid != os.getpid():
-            # SQLite forbids the use of a connection after a fork, and a thread of the parent may hold the lock.
-            _inherited.append(opened)
-            opened = self._opened = _Opened(self._path, self._timeout)
-        return opened
+        if self._connection is None:
+            self._connection = _connect(self._path, self._timeout)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def close(self) -> None:
         """Closes the database. Afterwards, every tap is refused."""
-        opened, self._opened = self._opened, None
-        if opened is None:
-            return
-        if opened.pid != os.getpid():
-            _inherited.append(opened)
-            return
-        with opened.lock:
-            opened.connection.close()
+        with self._lock:
+            self._is_closed = True
+            self._disconnect()
 
     def __enter__(self) -> "SqliteStore":
         return self
@@ -118,7 +147,7 @@ class SqliteStore:
 
     def __del__(self) -> None:
         # Python 3.13 warns about a connection that nobody closed, but a store may live as long as its program.
-        if hasattr(self, "_opened"):
+        if hasattr(self, "_connection"):
             self.close()
 
     def __repr__(self) -> str:
