@@ -40,8 +40,8 @@ async function stop() {
   await ended;
 }
 
-async function get(socket, path) {
-  const response = await fetch(`http://127.0.0.1:${ports[socket]}${path}`);
+async function get(socket, path, options = {}) {
+  const response = await fetch(`http://127.0.0.1:${ports[socket]}${path}`, options);
   return { status: response.status, text: await response.text() };
 }
 
@@ -85,6 +85,12 @@ const refused = { status: 403, text: "refused\n" };
 test("the example refuses a forged tap, and does not say why", async () => {
   assert.deepEqual(await get("example", tap.replace("94EE", "94EF")), refused);
   assert.deepEqual(await get("example", "/424"), refused);
+});
+
+test("the example does not spend a tap for a prefetch or another method", async () => {
+  for (const method of ["HEAD", "POST", "OPTIONS"]) assert.equal((await get("example", tap, { method })).status, 405);
+  for (const purpose of ["prefetch", "prefetch;prerender"])
+    assert.equal((await get("example", tap, { headers: { "Sec-Purpose": purpose } })).status, 503);
 });
 
 test("of concurrent copies of a tap, the example accepts one", async () => {

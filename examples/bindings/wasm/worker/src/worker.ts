@@ -17,6 +17,10 @@ let verifier: Verifier | undefined;
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
+    // A phone opens the URL of a tag with GET. HEAD and a prefetch of a browser would spend the tap before the person sees the answer.
+    if (request.method !== "GET") return new Response("use GET\n", { status: 405, headers: { Allow: "GET" } });
+    const purpose = request.headers.get("Sec-Purpose") ?? request.headers.get("Purpose") ?? "";
+    if (purpose.startsWith("prefetch")) return new Response("try again\n", { status: 503 });
     verifier ??= new Verifier(env.TEMPLATE, { metaReadKey: env.META_READ_KEY, fileReadKey: env.FILE_READ_KEY });
     const { pathname, search } = new URL(request.url);
     try {
