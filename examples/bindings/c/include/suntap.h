@@ -8,7 +8,7 @@
  * - A pointer that is misaligned, that overlaps another argument, or that is NULL where this is not allowed, gives
  *   SUNTAP_INVALID_ARGUMENT. If results overlap another argument, nothing is written.
  * - Any other pointer must point to memory of the size that its type or its length says. The library cannot check this.
- * - No other thread may write to an argument during a call.
+ * - No other thread, and not the function of the store, may write to an argument during a call.
  * - A function that returns suntap_code_t returns 0 if it succeeds.
  * - No Rust panic unwinds into C. No input is known to cause a panic. A panic would stop the program: it
  *   calls abort, or executes an undefined instruction on a microcontroller.
@@ -217,7 +217,8 @@ extern "C" {
 
 // Makes a verifier from its settings.
 //
-// `size` is sizeof(suntap_verifier_t): a program that was compiled with the header of another version gets an error.
+// `size` is sizeof(suntap_verifier_t), so that a smaller buffer gets an error. It does not detect every header of
+// another version: compile with the header of the library that you link.
 // `why` receives the text of an error, and can be NULL.
 //
 // Returns 0, SUNTAP_INVALID_TEMPLATE, SUNTAP_INVALID_SETTINGS or SUNTAP_INVALID_ARGUMENT. After an error, do not use

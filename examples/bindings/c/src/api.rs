@@ -35,7 +35,8 @@ fn refuse(why: &mut Option<Out<Why>>, problem: &Problem) -> CodeNumber {
 
 /// Makes a verifier from its settings.
 ///
-/// `size` is sizeof(suntap_verifier_t): a program that was compiled with the header of another version gets an error.
+/// `size` is sizeof(suntap_verifier_t), so that a smaller buffer gets an error. It does not detect every header of
+/// another version: compile with the header of the library that you link.
 /// `why` receives the text of an error, and can be NULL.
 ///
 /// Returns 0, SUNTAP_INVALID_TEMPLATE, SUNTAP_INVALID_SETTINGS or SUNTAP_INVALID_ARGUMENT. After an error, do not use

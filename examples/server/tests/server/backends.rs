@@ -125,7 +125,7 @@ pub(crate) fn postgres_with(settings: &[&str], files: &[(&str, &str)]) -> Option
     }
     let data = folder.join("data");
     let mut initdb = as_postgres(&initdb, &folder);
-    let made = initdb.args(["-U", "suntap", "-A", "trust", "-D"]).arg(&data).status().unwrap();
+    let made = initdb.args(["--no-sync", "-U", "suntap", "-A", "trust", "-D"]).arg(&data).status().unwrap();
     assert!(made.success());
     for (name, text) in files {
         let path = data.join(name);
