@@ -9,7 +9,7 @@ use suntap::{
 
 use crate::Failure;
 
-/// Where the SDMFileReadKey of a tag comes from. The keys are wiped on drop.
+/// The source of the SDMFileReadKey of a tag. The keys are wiped on drop.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is no heap, and a verifier holds one of them")]
 pub enum FileKey {

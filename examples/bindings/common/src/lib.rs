@@ -1,4 +1,4 @@
-//! What the bindings of suntap for C, WebAssembly and Python share: the verifier, its settings, and the codes of its results.
+//! The part that the bindings of suntap for C, WebAssembly and Python share: the verifier, its settings, and the codes of its results.
 //!
 //! No heap. `../cases.json` lists taps and settings with their codes. Each binding runs all of them.
 

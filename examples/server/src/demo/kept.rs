@@ -1,4 +1,4 @@
-//! What the demo keeps for a while, under random names.
+//! Keeps values of the demo for a while, under random names.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,28 +6,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::hex;
 use crate::secrets::random;
 
-/// The number of things that are kept.
+/// The number of values that are kept.
 const LIMIT: usize = 512;
 
-/// Things under random names. The oldest is dropped if there are many.
+/// Values under random names. The oldest is dropped if there are many.
 pub(super) struct Kept<T>(Mutex<VecDeque<(String, Arc<T>)>>);
 
 impl<T> Kept<T> {
-    /// Keeps a thing, and returns its name, which nobody can guess.
+    /// Keeps a value, and returns its name, which nobody can guess.
     ///
     /// # Errors
     /// Returns an error if the system has no random bytes.
-    pub(super) fn keep(&self, thing: T) -> anyhow::Result<String> {
+    pub(super) fn keep(&self, value: T) -> anyhow::Result<String> {
         let name = hex::encode(&random::<16>()?);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.truncate(LIMIT.saturating_sub(1));
-        kept.push_front((name.clone(), Arc::new(thing)));
+        kept.push_front((name.clone(), Arc::new(value)));
         Ok(name)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Arc<T>> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(known, _)| known == name).map(|(_, thing)| Arc::clone(thing))
+        kept.iter().find(|(known, _)| known == name).map(|(_, value)| Arc::clone(value))
     }
 }
 

@@ -22,7 +22,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// The time between both taps, at least. A phone that stays at a tag often reads it twice.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the page tells about a tap.
+/// The answer to a tap.
 pub(crate) struct Reply {
     pub(crate) told: Told,
     /// A change of the visitor's cookie.
