@@ -59,6 +59,7 @@ const READY: &str = "
 const CHANGE: &str = "
     SET LOCAL lock_timeout = '30s';
     SET LOCAL statement_timeout = 0;
+    SET LOCAL enable_seqscan = on;
     LOCK TABLE suntap_documents IN SHARE ROW EXCLUSIVE MODE";
 
 const ADVANCE: &str = "

@@ -12,6 +12,7 @@ use crate::store::{StoreError, Stream};
 /// The first query sees everything that was committed before it, and the others see the same. The consumer may be slow.
 const READ: &str = "
     SET statement_timeout = 0;
+    SET enable_seqscan = on;
     SET idle_in_transaction_session_timeout = 0;
     SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 

@@ -49,15 +49,17 @@ const ADVANCE: &str = "
     WITH tap AS (
         SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) AS tap (tag, ctr, at, time, entry)),
     known AS MATERIALIZED (
-        SELECT tag, ctr, at, taps FROM suntap_marks WHERE tag = ANY($1) ORDER BY tag FOR UPDATE SKIP LOCKED),
+        SELECT tag, stored.ctr, stored.at, stored.taps, tap.ctr AS new_ctr, tap.at AS new_at
+        FROM suntap_marks AS stored JOIN tap USING (tag) WHERE stored.tag = ANY($1) ORDER BY tag FOR UPDATE OF stored SKIP LOCKED),
+    seen AS MATERIALIZED (SELECT tag FROM suntap_marks WHERE tag = ANY($1)),
     moved AS (
         UPDATE suntap_marks AS stored SET previous_ctr = stored.ctr, previous_at = stored.at,
-            ctr = tap.ctr, at = tap.at, taps = least(stored.taps + 1, 4294967295)
-        FROM known JOIN tap USING (tag) WHERE stored.tag = known.tag AND tap.ctr > stored.ctr
+            ctr = new_ctr, at = new_at, taps = least(stored.taps + 1, 4294967295)
+        FROM known WHERE stored.tag = known.tag AND new_ctr > stored.ctr
         RETURNING stored.tag, stored.ctr, stored.at, stored.taps, stored.previous_ctr, stored.previous_at),
     created AS (
         INSERT INTO suntap_marks (tag, ctr, at, taps)
-        SELECT tag, ctr, at, 1 FROM tap WHERE NOT EXISTS (SELECT FROM suntap_marks AS stored WHERE stored.tag = tap.tag) ORDER BY tag
+        SELECT tag, ctr, at, 1 FROM tap WHERE tag NOT IN (SELECT tag FROM seen) ORDER BY tag
         ON CONFLICT (tag) DO NOTHING
         RETURNING tag, ctr, at, taps, previous_ctr, previous_at),
     advanced AS (SELECT * FROM moved UNION ALL SELECT * FROM created)";
