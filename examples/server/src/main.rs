@@ -15,6 +15,10 @@ use suntap_server::text::visible;
 use crate::command::{Cli, Unread};
 use crate::config::load::load;
 
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match start() {
         Ok(code) => code,

@@ -101,7 +101,7 @@ impl<'s> Registry<'s> {
         let open = OpenTag::new(*tag, self.secrets).map_err(|_| StoreError::Document(key.clone()))?;
         let found = FoundTag { key, open: Arc::new(open), above: above.value };
         keys.extend(above_keys);
-        self.caches.tags.insert(name, KnownTag { stamp, keys, named, above: above.documents, tag: found.clone() });
+        self.caches.tags.insert(name, KnownTag::new(stamp, keys, named, above.documents, found.clone()));
         Ok(Some((found, mark)))
     }
 }

@@ -102,6 +102,21 @@ pub(crate) struct KnownTag {
     /// The others.
     pub(crate) above: Arc<[Option<String>]>,
     pub(crate) tag: FoundTag,
+    /// About how many bytes it takes.
+    weight: u64,
+}
+
+impl KnownTag {
+    pub(crate) fn new(
+        stamp: Option<u64>,
+        keys: Vec<String>,
+        named: Vec<Option<String>>,
+        above: Arc<[Option<String>]>,
+        tag: FoundTag,
+    ) -> Self {
+        let weight = weight(&named, &above);
+        Self { stamp, keys, named, above, tag, weight }
+    }
 }
 
 /// A tag and everything above it.
@@ -120,14 +135,20 @@ impl FoundTag {
     }
 }
 
+fn weight(named: &[Option<String>], above: &Arc<[Option<String>]>) -> u64 {
+    // The cache of what is above has one, and the caller another. Further ones belong to known tags, and the first of those counts.
+    let is_shared = Arc::strong_count(above) > 2;
+    let above: &[_] = if is_shared { &[] } else { above };
+    let documents: usize = named.iter().chain(above).flatten().map(String::len).sum();
+    u64::try_from(documents.saturating_mul(2).saturating_add(TAG)).unwrap_or(u64::MAX)
+}
+
 #[derive(Clone, Debug)]
 struct BySize;
 
 impl Weighter<String, Arc<KnownTag>> for BySize {
     fn weight(&self, _: &String, known: &Arc<KnownTag>) -> u64 {
-        // Those above are often shared with other tags, but need not be.
-        let documents: usize = known.named.iter().chain(&*known.above).flatten().map(String::len).sum();
-        u64::try_from(documents.saturating_mul(2).saturating_add(TAG)).unwrap_or(u64::MAX)
+        known.weight
     }
 }
 
@@ -215,6 +236,17 @@ impl Default for Readers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Otherwise a batch with long texts leaves room for few of its tags.
+    #[test]
+    fn what_is_above_counts_for_one_tag() {
+        let cached: Arc<[Option<String>]> = vec![Some("x".repeat(5_000))].into();
+        let first = Arc::clone(&cached);
+        let named = [Some("12345".into()), None];
+        assert_eq!(weight(&named, &first), 2 * 5_005 + 1024);
+        let second = Arc::clone(&cached);
+        assert_eq!(weight(&named, &second), 2 * 5 + 1024);
+    }
 
     /// A large shape must not be prepared again for each request.
     #[test]
