@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 counts() {
-    local features all=accel,alloc,certificate,conformance,dialects,ecdsa,emulator,flash,lrp,platform,sdm-backend
+    local features all=accel,alloc,certificate,conformance,dialects,ecdsa,emulator,flash,lrp,platform,sdm-backend,serde,std,token
     for features in none ${all//,/ } "$all"; do
         printf '%4d  %s\n' "$(cargo tree --locked -p suntap -e normal --prefix none --target x86_64-unknown-linux-gnu --features "${features/none/}" |
             sed 's/ (.*//' | sort -u | grep -cv '^suntap ')" "${features/"$all"/all}"
