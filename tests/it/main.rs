@@ -35,6 +35,9 @@ mod flash;
 #[cfg(feature = "dialects")]
 mod golden;
 mod identify;
+// loom does not support all processors.
+#[cfg(all(feature = "token", target_arch = "x86_64"))]
+mod interleavings;
 mod keys;
 mod layout;
 #[cfg(all(feature = "dialects", feature = "lrp", feature = "sdm-backend"))]
