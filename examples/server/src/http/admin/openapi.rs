@@ -56,7 +56,10 @@ const ERRORS: [(&str, &str); 9] = [
     ("401", "`unauthorized`: the management key is missing, unknown or expired"),
     ("403", "`forbidden`, `cross_origin`, `unknown_host`: the role or the origin of the request does not allow it"),
     ("404", "`not_found`: there is no such object or path"),
-    ("409", "`contended`, `busy`, `not_empty`, `last_manager`, `label_in_use`, `counter_unknown`: not in the present state"),
+    (
+        "409",
+        "`contended`, `busy`, `not_empty`, `last_manager`, `label_in_use`, `counter_unknown`: not in the present state",
+    ),
     ("413", "`body_too_large`"),
     ("415", "`content_type`: the media type of the body is wrong"),
     ("429", "`too_many_requests`: too many requests with an invalid key"),
