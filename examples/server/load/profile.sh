@@ -37,7 +37,7 @@ report --sort sym --comm tokio-rt-worker | awk '
     /redb/ { part = "redb" }
     /redis|postgres/ { part = "client of the database" }
     /hyper|http::|axum|tower|matchit/ { part = "HTTP" }
-    /zlib|flate|serde/ { part = "documents" }
+    /zlib|serde/ { part = "documents" }
     /suntap::|aes|cmac|siv|zeroize/ { part = "suntap and ciphers" }
     /mi_|malloc|free|memmove|memcpy|memcmp|memset|memchr/ { part = "memory" }
     /\[k\]/ { part = "kernel" }

@@ -70,6 +70,40 @@ fn while_another_tag_is_fast<T>(address: &str, number: u32, work: impl FnOnce() 
     })
 }
 
+/// Statements that were prepared when the table was empty must not read all of it later.
+#[test]
+fn taps_never_read_the_whole_table() {
+    let Some(backend) = backends::postgres() else { return };
+    Runtime::new().unwrap().block_on(async {
+        let store = open(&backend.url).await;
+        let client = connect(&backend.url).await;
+        // Now PostgreSQL knows that the table is empty.
+        client.batch_execute("VACUUM ANALYZE suntap_marks").await.unwrap();
+        for ctr in 1..=3 {
+            let taps = (0..100).map(|number| {
+                let (mut store, id) = (&store, CounterId::from_bytes([number; 16]));
+                async move { store.advance(&id, SdmReadCtr::new(ctr).unwrap(), None).await.unwrap() }
+            });
+            let taps = futures_util::future::join_all(taps).await;
+            assert!(taps.iter().all(|advance| matches!(advance, Advance::Advanced { .. })));
+        }
+        store.read(&["xuid/none".into()], Some(&CounterId::from_bytes([1; 16]))).await.unwrap();
+        // A connection reports its statistics at the latest when it is closed.
+        drop(store);
+        let statistics = "SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = 'suntap_marks'";
+        let scans = loop {
+            let row = client.query_one(statistics, &[]).await.unwrap();
+            let (whole, by_index) = (row.get::<_, i64>(0), row.get::<_, Option<i64>>(1).unwrap_or_default());
+            if by_index > 0 {
+                break (whole, by_index);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        // ANALYZE reads it once.
+        assert!(scans.0 <= 1, "{scans:?}");
+    });
+}
+
 /// Many taps of one locked tag, and one tap of each of many locked tags.
 #[test]
 fn a_locked_row_stops_its_own_tag_only() {
