@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Where the time goes while taps are sent: the share of each process and of the idle processors, and the share of each part in the time of
-# the server. Needs wrk, and perf with the right to see all processes.
+# the worker threads of the server. Needs wrk, and perf with the right to see all processes.
 #
 #   profile.sh [STORE]    a new data file, or an empty database
 set -euo pipefail
@@ -17,19 +17,23 @@ export SUNTAP_SECRETS_FILE="$work/secrets.json"
 target/deploy/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
 target/deploy/suntap-server --store "$store" --listen 127.0.0.1:0 --log warn >"$work/said" 2>"$work/log" &
 pids+=($!)
-until address=$(grep -o '127.0.0.1:[0-9]*' "$work/said"); do sleep 0.1; done
+until address=$(grep -o '127.0.0.1:[0-9]*' "$work/said"); do
+    kill -0 "${pids[-1]}" || { cat "$work/log" >&2; exit 1; }
+    sleep 0.1
+done
 
 TARGETS="$work/targets" wrk -t1 -c"$CONNECTIONS" -d"${SECONDS_EACH}s" --latency -s examples/server/load/taps.lua "http://$address" >"$work/result" &
 load=$!
+pids+=("$load")
 sleep 1
 perf record -q -a -F 999 -e cpu-clock -o "$work/perf" -- sleep "$((SECONDS_EACH - 2))" >/dev/null
 wait "$load"
 
 report() { perf report -i "$work/perf" --no-children --stdio "$@" 2>/dev/null | grep -v '^#' | grep -v '^$'; }
 awk '/RESULT/ { printf "%d taps per second\n\nprocess (swapper: idle)\n", $2 }' "$work/result"
-report --sort comm | head -6
+report --sort comm | sed -n 1,6p
 echo "
-the server's threads"
+worker threads of the server"
 report --sort sym --comm tokio-rt-worker | awk '
     { part = "other" }
     /suntap_server/ { part = "suntap-server" }

@@ -2,6 +2,7 @@
 # Verified taps per second over each store, next to one write to disk for each tap, and to a request that verifies nothing.
 # Needs wrk, and for the other stores redis-server and PostgreSQL. Everything runs on this machine and ends by itself.
 set -euo pipefail
+shopt -s inherit_errexit
 cd "$(dirname "$0")/../../.."
 SECONDS_EACH=${SECONDS_EACH:-8} CONNECTIONS=${CONNECTIONS:-256} TAGS=${TAGS:-20000} ROUNDS=${ROUNDS:-24}
 export THREADS=${THREADS:-1}
@@ -27,7 +28,7 @@ load() {
     done
     wait "${loads[@]}"
     loads=()
-    awk '/RESULT/ { rate += $2; if ($3 > p50) p50 = $3; if ($4 > p99) p99 = $4; errors += $5 } END { print rate, p50, p99, errors }' "$work"/result.*
+    awk '/RESULT/ { rate += $2; if ($3 > p50) p50 = $3; if ($4 > p99) p99 = $4; errors += $5 } END { if (!rate) exit 1; print rate, p50, p99, errors }' "$work"/result.*
 }
 
 # What of the taps was accepted, by the servers' own figures.
@@ -53,7 +54,10 @@ measure() {
         target/deploy/suntap-server --store "$store" --listen 127.0.0.1:0 --log warn "$@" >"$work/said" 2>"$work/log" &
         servers+=($!)
         pids+=($!)
-        until address=$(grep -so '127.0.0.1:[0-9]*' "$work/said"); do sleep 0.1; done
+        until address=$(grep -so '127.0.0.1:[0-9]*' "$work/said"); do
+            kill -0 "${pids[-1]}" || { cat "$work/log" >&2; exit 1; }
+            sleep 0.1
+        done
         addresses+=("$address")
     done
     ceiling=$(load "$work/healthz")
@@ -61,6 +65,7 @@ measure() {
     taps=$(load "$work/targets")
     cpu=$(($(each '{ print $14 + $15 }' stat) - before))
     accepted=$(fresh)
+    [ "$accepted" -gt 0 ] || { echo "no tap was accepted" >&2; exit 1; }
     memory=$(each '/VmHWM/ { print int($2 / 1024) }' status)
     kill "${servers[@]}"
     wait "${servers[@]}" 2>/dev/null || true

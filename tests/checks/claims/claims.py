@@ -64,7 +64,7 @@ def files(pattern):
 
 
 def tests_of_packages():
-    """Returns the paths of the tests of each package, such as `tests::it::vectors::lrp::lricb`."""
+    """Returns the paths of the tests of each package, such as `vectors::lrp::lricb`."""
     packages = {"src/": "suntap"}
     for manifest in files("*/Cargo.toml"):
         package = tomllib.loads((ROOT / manifest).read_text()).get("package", {})
@@ -72,7 +72,8 @@ def tests_of_packages():
     tests = {name: [] for name in packages.values()}
     for file in files("*.rs"):
         folder = max(filter(file.startswith, packages), key=len, default="src/")
-        path = file.removesuffix(".rs").replace("/", "::")
+        module = re.sub(r"^(src/|tests/[^/]+/|[a-z]+/(?=[^/]+$))", "", file.removeprefix(folder)).removesuffix(".rs")
+        path = module.replace("/", "::")
         tests[packages[folder]] += [f"{path}::{test}" for test in TEST.findall((ROOT / file).read_text())]
     return tests
 
@@ -121,7 +122,8 @@ def check():
     data = tomllib.loads(text)
     pages = {path.relative_to(ROOT).as_posix(): path.read_text() for pattern in data["files"] for path in ROOT.glob(pattern)}
     covered = {file: [] for file in pages}
-    claims, problems, tests = [], [], tests_of_packages()
+    claims, tests = [], tests_of_packages()
+    problems = [f"{pattern}: no such file" for pattern in data["files"] if not any(ROOT.glob(pattern))]
     for evidence in data["evidence"]:
         shown_by = evidence[SHOWN_BY[evidence["kind"]]]
         if "command" in evidence:

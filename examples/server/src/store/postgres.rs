@@ -6,7 +6,7 @@
 //! the last taps, and they pass once more.
 //!
 //! A connection pooler that shares connections by transaction (PgBouncer in transaction mode) loses these settings. With one, set
-//! them as defaults of the role, together with `lock_timeout` and `statement_timeout`.
+//! them as defaults of the role, together with the [others](connections), and let no other program use this role.
 //!
 //! **Taps share statements.** While statements are in progress, reads and taps are collected, and the next statement serves all of
 //! them ([`reads`], [`taps`]). A tap that a shared statement cannot decide is then decided alone.

@@ -1,10 +1,10 @@
 //! Advances the counters of many taps in one statement.
 //!
 //! A statement has at most one tap of each counter. Another tap of the same counter in the batch is refused if the result of the
-//! statement shows that its counter is used. Otherwise it is decided alone. A row that another transaction has locked or changed is
-//! skipped, and its tap is decided alone, so the other taps do not wait for it. New rows are inserted with `ON CONFLICT DO NOTHING`:
-//! the statement waits for a row that another transaction is inserting, but does not return it, and its tap is decided alone. The
-//! ids are sorted, so that two statements cannot wait for each other.
+//! statement shows that its counter is used. Otherwise it is decided alone. A row that another transaction has locked, or has changed
+//! without committing, is skipped, and its tap is decided alone, so the other taps do not wait for it. New rows are inserted with
+//! `ON CONFLICT DO NOTHING`: the statement waits for a row that another transaction is inserting, but does not return it, and its tap
+//! is decided alone. The ids are sorted, so that two statements cannot wait for each other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
