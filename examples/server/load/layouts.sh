@@ -31,11 +31,8 @@ addresses=()
 for layouts in 1 "$LAYOUTS"; do
     lines "$layouts" >"$work/lines.ndjson"
     target/deploy/suntap-server import "$work/lines.ndjson" --store "$work/$layouts.redb" >/dev/null
-    target/deploy/suntap-server --store "$work/$layouts.redb" --listen 127.0.0.1:0 --log warn >"$work/said" 2>"$work/log" &
-    pids+=($!)
-    until address=$(grep -o '127.0.0.1:[0-9]*' "$work/said"); do sleep 0.1; done
+    start_server "$work/$layouts.redb"
     addresses+=("$address")
-    rm "$work/said"
 done
 
 echo "| layouts | requests per second | p50 ms | p99 ms |"

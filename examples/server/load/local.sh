@@ -11,6 +11,17 @@ chmod 755 "$work"
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
+# Starts a server over a store, with further options, and sets `address` when it listens.
+start_server() {
+    rm -f "$work/said"
+    target/deploy/suntap-server --store "$1" --listen 127.0.0.1:0 --log warn "${@:2}" >"$work/said" 2>"$work/log" &
+    pids+=($!)
+    until address=$(grep -so '127.0.0.1:[0-9]*' "$work/said"); do
+        kill -0 "${pids[-1]}" || { cat "$work/log" >&2; exit 1; }
+        sleep 0.1
+    done
+}
+
 # The folder with all programs of PostgreSQL, or nothing: a distribution may keep them out of the path, or only some of them in it.
 postgres_programs() {
     local initdb

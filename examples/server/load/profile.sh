@@ -15,12 +15,7 @@ store=${1:-$work/profile.redb}
 target/deploy/examples/taps "$TAGS" "$ROUNDS" "$work"
 export SUNTAP_SECRETS_FILE="$work/secrets.json"
 target/deploy/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
-target/deploy/suntap-server --store "$store" --listen 127.0.0.1:0 --log warn >"$work/said" 2>"$work/log" &
-pids+=($!)
-until address=$(grep -o '127.0.0.1:[0-9]*' "$work/said"); do
-    kill -0 "${pids[-1]}" || { cat "$work/log" >&2; exit 1; }
-    sleep 0.1
-done
+start_server "$store"
 
 TARGETS="$work/targets" wrk -t1 -c"$CONNECTIONS" -d"${SECONDS_EACH}s" --latency -s examples/server/load/taps.lua "http://$address" >"$work/result" &
 load=$!

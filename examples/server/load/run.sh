@@ -44,20 +44,14 @@ each() { for server in "${servers[@]}"; do awk "$1" "/proc/$server/$2"; done | a
 
 # Name, number of servers, store, options.
 measure() {
-    local name=$1 count=$2 store=$3 address ceiling taps accepted memory before cpu
+    local name=$1 count=$2 store=$3 ceiling taps accepted memory before cpu
     shift 3
     export SUNTAP_SECRETS_FILE="$work/secrets.json"
     target/deploy/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
     addresses=() servers=() loads=()
     while [ "${#servers[@]}" -lt "$count" ]; do
-        rm -f "$work/said"
-        target/deploy/suntap-server --store "$store" --listen 127.0.0.1:0 --log warn "$@" >"$work/said" 2>"$work/log" &
-        servers+=($!)
-        pids+=($!)
-        until address=$(grep -so '127.0.0.1:[0-9]*' "$work/said"); do
-            kill -0 "${pids[-1]}" || { cat "$work/log" >&2; exit 1; }
-            sleep 0.1
-        done
+        start_server "$store" "$@"
+        servers+=("${pids[-1]}")
         addresses+=("$address")
     done
     ceiling=$(load "$work/healthz")
