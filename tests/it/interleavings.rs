@@ -19,14 +19,8 @@ trait Shared: CounterStore<Error = Full> + Default + Clone + Send + 'static {}
 
 impl<S: CounterStore<Error = Full> + Default + Clone + Send + 'static> Shared for S {}
 
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Atomic(Arc<Mutex<MemoryCounters<4>>>);
-
-impl Default for Atomic {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(MemoryCounters::new())))
-    }
-}
 
 impl CounterStore for Atomic {
     type Error = Full;
@@ -37,14 +31,8 @@ impl CounterStore for Atomic {
 }
 
 /// Breaks the contract: another request can come between reading the mark and writing it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct InTwoSteps(Arc<Mutex<Option<Mark>>>);
-
-impl Default for InTwoSteps {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(None)))
-    }
-}
 
 impl CounterStore for InTwoSteps {
     type Error = Full;

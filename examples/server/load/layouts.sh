@@ -39,7 +39,7 @@ echo "| layouts | requests per second | p50 ms | p99 ms |"
 echo "|---|---|---|---|"
 for _ in 1 2 3; do
     for number in 0 1; do
-        TARGETS="$work/targets" wrk -t1 -c64 -d"${SECONDS_EACH}s" --latency -s examples/server/load/taps.lua "http://${addresses[$number]}" |
-            awk -v layouts="$([ "$number" = 0 ] && echo 1 || echo "$LAYOUTS")" '/RESULT/ { printf "| %s | %d | %s | %s |\n", layouts, $2, $3, $4 }'
+        send "$work/targets" "${addresses[$number]}" 64 |
+            awk -v layouts="$([ "$number" = 0 ] && echo 1 || echo "$LAYOUTS")" '{ printf "| %s | %d | %s | %s |\n", layouts, $2, $3, $4 }'
     done
 done

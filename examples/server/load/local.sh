@@ -22,6 +22,11 @@ start_server() {
     done
 }
 
+# Sends the targets of a file to an address for some seconds, over a number of connections, and prints the line with the results.
+send() {
+    TARGETS=$1 wrk -t"$THREADS" -c"$3" -d"${SECONDS_EACH}s" --latency -s examples/server/load/taps.lua "http://$2" | grep RESULT
+}
+
 # The folder with all programs of PostgreSQL, or nothing: a distribution may keep them out of the path, or only some of them in it.
 postgres_programs() {
     local initdb

@@ -17,7 +17,7 @@ export SUNTAP_SECRETS_FILE="$work/secrets.json"
 target/deploy/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
 start_server "$store"
 
-TARGETS="$work/targets" wrk -t1 -c"$CONNECTIONS" -d"${SECONDS_EACH}s" --latency -s examples/server/load/taps.lua "http://$address" >"$work/result" &
+send "$work/targets" "$address" "$CONNECTIONS" >"$work/result" &
 load=$!
 pids+=("$load")
 sleep 1
@@ -25,7 +25,7 @@ perf record -q -a -F 999 -e cpu-clock -o "$work/perf" -- sleep "$((SECONDS_EACH 
 wait "$load"
 
 report() { perf report -i "$work/perf" --no-children --stdio "$@" 2>/dev/null | grep -v '^#' | grep -v '^$'; }
-awk '/RESULT/ { printf "%d taps per second\n\nprocess (swapper: idle)\n", $2 }' "$work/result"
+awk '{ printf "%d taps per second\n\nprocess (swapper: idle)\n", $2 }' "$work/result"
 report --sort comm | sed -n 1,6p
 echo "
 worker threads of the server"

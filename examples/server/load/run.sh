@@ -17,18 +17,16 @@ printf '/healthz\n%.0s' {1..1000} >"$work/healthz"
 # Sends the targets of a file for some seconds, an equal part of them to each server, and prints the sum of the rates, the worst of the
 # percentiles, and the number of errors.
 load() {
-    local file=$1 number=0 address
+    local file=$1 number=0 address loads=()
     rm -f "$work"/result.*
     for address in "${addresses[@]}"; do
         awk -v count="${#addresses[@]}" -v number="$number" 'NR % count == number' "$file" >"$work/part.$number"
-        TARGETS="$work/part.$number" wrk -t"$THREADS" -c"$((CONNECTIONS / ${#addresses[@]}))" -d"${SECONDS_EACH}s" --latency \
-            -s examples/server/load/taps.lua "http://$address" >"$work/result.$number" &
+        send "$work/part.$number" "$address" "$((CONNECTIONS / ${#addresses[@]}))" >"$work/result.$number" &
         loads+=($!)
         number=$((number + 1))
     done
     wait "${loads[@]}"
-    loads=()
-    awk '/RESULT/ { rate += $2; if ($3 > p50) p50 = $3; if ($4 > p99) p99 = $4; errors += $5 } END { if (!rate) exit 1; print rate, p50, p99, errors }' "$work"/result.*
+    awk '{ rate += $2; if ($3 > p50) p50 = $3; if ($4 > p99) p99 = $4; errors += $5 } END { if (!rate) exit 1; print rate, p50, p99, errors }' "$work"/result.*
 }
 
 # What of the taps was accepted, by the servers' own figures.
@@ -48,7 +46,7 @@ measure() {
     shift 3
     export SUNTAP_SECRETS_FILE="$work/secrets.json"
     target/deploy/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
-    addresses=() servers=() loads=()
+    addresses=() servers=()
     while [ "${#servers[@]}" -lt "$count" ]; do
         start_server "$store" "$@"
         servers+=("${pids[-1]}")

@@ -13,10 +13,7 @@ if [ "${1:-}" != --record ] && [ "$compiler" != "$recorded" ]; then
     echo "THE PUBLIC API IS NOT CHECKED: the list is of $recorded, this is $compiler"
     exit
 fi
-# RUSTC_BOOTSTRAP is set for rustdoc only, so that nothing else is rebuilt.
-printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec rustdoc "$@"\n' >target/rustdoc
-chmod +x target/rustdoc
-RUSTDOC=$PWD/target/rustdoc cargo rustdoc --locked --quiet -p suntap --lib --all-features -- -Z unstable-options --output-format json
+RUSTDOC=$PWD/.ci/rustdoc cargo rustdoc --locked --quiet -p suntap --lib --all-features -- -Z unstable-options --output-format json
 {
     echo "$compiler"
     cargo run --locked --quiet --manifest-path tests/checks/api/Cargo.toml -- "${CARGO_TARGET_DIR:-target}/doc/suntap.json"

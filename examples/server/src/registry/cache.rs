@@ -137,8 +137,8 @@ impl FoundTag {
 
 fn weight(named: &[Option<String>], above: &Arc<[Option<String>]>) -> u64 {
     let length = |documents: &[Option<String>]| documents.iter().flatten().map(String::len).sum::<usize>();
-    // The cache of what is above has one, and the caller another. Further ones belong to known tags. Each counts a part, because the
-    // one that counted everything may go first.
+    // The cache of `Above` and the caller have a reference each. Any further one belongs to a known tag. What is shared still counts in
+    // part, because the tag that counted all of it may be removed first.
     let is_shared = Arc::strong_count(above) > 2;
     let part = if is_shared { length(above) / 8 } else { length(above) };
     let documents = length(named).saturating_add(part);
@@ -239,7 +239,7 @@ impl Default for Readers {
 mod tests {
     use super::*;
 
-    /// Otherwise a batch with long texts leaves room for few of its tags.
+    /// Otherwise few tags of a batch with long texts would fit.
     #[test]
     fn what_is_above_counts_once_and_then_in_part() {
         let cached: Arc<[Option<String>]> = vec![Some("x".repeat(5_000))].into();
