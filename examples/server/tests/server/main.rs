@@ -30,6 +30,7 @@ mod crash;
 mod demo;
 mod disk;
 mod factory_keys;
+mod faults;
 mod flags;
 mod formats;
 mod health;
