@@ -21,6 +21,8 @@ pub(super) enum Mode {
     /// With 200, after this time.
     Late(Duration),
     Hang,
+    /// Accepts the post, and closes the connection without an answer.
+    Lose,
     /// With informational heads (status 103) without end.
     Informational,
     /// With 500 for this tag, otherwise with 204.
@@ -34,7 +36,7 @@ pub(super) const ACCEPT: Mode = Mode::Status(204, "");
 pub(super) struct Post {
     pub(super) id: String,
     pub(super) body: Value,
-    /// It was answered with 2xx.
+    /// It was answered with 2xx, or its answer was lost.
     pub(super) is_accepted: bool,
 }
 
@@ -136,12 +138,16 @@ fn answer(stream: &mut BufReader<TcpStream>, mode: &Mutex<Mode>, posts: &Mutex<V
         Mode::Refuse(_) => ACCEPT,
         mode => mode,
     };
-    let is_accepted = matches!(mode, Mode::Status(200..300, _) | Mode::Late(_));
+    let is_accepted = matches!(mode, Mode::Status(200..300, _) | Mode::Late(_) | Mode::Lose);
     let note = || posts.lock().unwrap().push(Post { id, body, is_accepted });
     let (status, header) = match mode {
         Mode::Hang => {
             note();
             std::thread::sleep(Duration::from_secs(60));
+            return None;
+        }
+        Mode::Lose => {
+            note();
             return None;
         }
         Mode::Informational => {
