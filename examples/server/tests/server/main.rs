@@ -52,6 +52,7 @@ mod operator;
 mod otlp;
 mod page;
 mod partial;
+mod planted;
 mod postgres;
 mod rechecks;
 mod redis;
