@@ -24,11 +24,11 @@ use crate::reload::reload;
 use crate::tags::{self, Folder};
 use crate::webhooks::receiver::{ACCEPT, Receiver, SECRET};
 
-const API_KEY: &str = "private_pqKx7wZr2mVt9cBn5dGy3fHs8jLk4nQe";
-const TOKEN: &str = "token_hJ4sYd8gQf6uLe3aXo9zRt2wMv7bKc5p";
+pub(crate) const API_KEY: &str = "private_pqKx7wZr2mVt9cBn5dGy3fHs8jLk4nQe";
+pub(crate) const TOKEN: &str = "token_hJ4sYd8gQf6uLe3aXo9zRt2wMv7bKc5p";
 
 /// Returns the key of this name.
-pub(crate) fn key(name: u8) -> [u8; 16] {
+fn key(name: u8) -> [u8; 16] {
     let mut state = u32::from(name).wrapping_mul(2_654_435_761);
     std::array::from_fn(|_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -46,11 +46,11 @@ fn random_part(key: &str) -> &str {
 }
 
 /// Returns the bytes of hexadecimal digits. Few digits are in many texts by chance, a few bytes of them are not.
-fn bytes(digits: &str) -> Vec<u8> {
+pub(crate) fn bytes(digits: &str) -> Vec<u8> {
     base16ct::mixed::decode_vec(digits).unwrap()
 }
 
-fn secrets() -> Value {
+pub(crate) fn secrets() -> Value {
     json!({ "apiKeys": [digits(1), digits(2)], "server": [digits(3), digits(4)], "tokenKeys": digits(5),
         "metaKeys": { "shoes": digits(6) }, "masterKeys": { "shoes": digits(7) }, "issuerKeys": { "cards": digits(8) },
         "sdmBackend": { "backend": { "key": digits(9) } } })
@@ -68,7 +68,7 @@ pub(crate) fn planted() -> Planted {
 }
 
 /// Returns two tags, and the lines of an import with both.
-fn tags() -> (EmulatedTag, EmulatedTag, Vec<Value>) {
+pub(crate) fn tags() -> (EmulatedTag, EmulatedTag, Vec<Value>) {
     let uid = |last| Uid::from_bytes([4, 0x51, 0x52, 0x53, 0x54, 0x55, last]);
     let tag = |template: &str, captured: &[(&str, &str)], [meta, file]: [u8; 2], last| {
         let layout = SdmLayout::new(Scheme::Aes, template).unwrap();
