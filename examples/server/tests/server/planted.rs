@@ -96,111 +96,113 @@ fn said(output: Output) -> Vec<u8> {
     [output.stdout, output.stderr].concat()
 }
 
+/// Returns a key with another last character.
+fn wrong(key: &str) -> String {
+    format!("{}x", &key[..key.len() - 1])
+}
+
+/// Returns genuine, replayed, forged and malformed taps, with right and wrong keys, and with keys in the wrong place. Also returns
+/// the MACs of the taps.
+fn requests(plain: &mut EmulatedTag, sealed: &mut EmulatedTag, hex: &str) -> (Vec<String>, Vec<String>) {
+    let (mut targets, mut macs, mut requests) = (Vec::new(), Vec::new(), Vec::new());
+    for token in [TOKEN, &wrong(TOKEN), API_KEY] {
+        let target = tags::target(&plain.tap().unwrap());
+        let (rest, mac) = target.split_once("&e=").unwrap();
+        macs.push(mac.to_owned());
+        targets.extend([0, 0].map(|_| format!("{target}&r={token}")));
+        targets.push(format!("{rest}&e={}&r={token}", mac.chars().rev().collect::<String>()));
+        targets.push(format!("{}&e={mac}&r={token}", target.replace("/v1/t?", "/tap?")));
+    }
+    let starts = ["/v1/", "/", "/tap?x=planted1&e=", "/v1/t?x=planted1&n=000001&e="];
+    targets.extend(starts.map(|start| format!("{start}{hex}")));
+    targets.extend(["/metrics", "/readyz", "/healthz", "/v1/taps/token-key"].map(String::from));
+    requests.extend(targets.iter().map(|target| format!("GET {target} HTTP/1.1\r\nHost: t\r\nX-Key: {hex}\r\n\r\n")));
+    for api_key in [API_KEY, &wrong(API_KEY), TOKEN] {
+        let body = etrnl_body(&sealed.tap().unwrap());
+        let tap: Value = serde_json::from_str(&body).unwrap();
+        macs.push(tap["cmac"].as_str().unwrap().to_owned());
+        let [other_code, other_name] = [body.replace(&e_code(), &wrong(&e_code())), body.replace("enc", hex)];
+        for body in [&*body, &body, &other_code, &other_name, &body[1..]] {
+            for path in ["/v1/tags/verify-authenticity", "/v1/taps/verify-token"] {
+                let head = format!("Host: t\r\nAPI-Key: {api_key}\r\nContent-Length: {}", body.len());
+                requests.push(format!("POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}"));
+            }
+        }
+    }
+    (requests, macs)
+}
+
+/// Searches each list and page of an administrator, and the answers to keys in the wrong place.
+fn search_administration(live: &Live, planted: &Planted, hex: &str) {
+    let description = live.ask("GET", "/admin/v1/openapi.json", &Value::Null).1;
+    let mut targets: Vec<String> = description["paths"].as_object().unwrap().keys().cloned().collect();
+    // The commands below ask for what is not JSON.
+    targets.retain(|target| !["export", "history", "backup", "import"].iter().any(|end| target.ends_with(end)));
+    targets.extend(["/", "/tags", "/tags/xuid/planted1", "/tags/number/77"].map(String::from));
+    assert!(targets.len() > 25, "{targets:?}");
+    let basic = format!("Basic {}", Base64::encode_string(format!("Bob:{}", live.reader).as_bytes()));
+    let known = [("{kind}/{name}", "xuid/planted1"), ("{organisation}/{path}", "1/F%2FG"), ("{id}", "1")];
+    let mut found = 0;
+    for target in targets {
+        let target = known.iter().fold(target, |target, (name, value)| target.replace(name, value));
+        for authorization in [&format!("Bearer {}", live.writer), &basic, &format!("Bearer {hex}"), hex] {
+            for target in [target.clone(), format!("{target}?cursor={hex}"), format!("{target}/{hex}")] {
+                let reply = live.send("GET", &target, &format!("Authorization: {authorization}\r\n"), b"");
+                found += usize::from(reply.status == 200);
+                planted.assert_absent(&target, reply.head + &reply.body);
+            }
+        }
+        let body = json!({ hex: API_KEY, "keys": { "plain": { "file": hex } } });
+        planted.assert_absent(&target, live.ask("POST", &target, &body).1.to_string());
+    }
+    assert!(found > 20, "{found}");
+    for args in [
+        &["tag", "export"][..],
+        &["tag", "show", hex],
+        &["key", "list"],
+        &["key", "revoke", API_KEY],
+        &["manager", "list"],
+        &["check"],
+        &["history"],
+        &["history", "--tag", hex],
+        &["counter", "show", hex],
+    ] {
+        planted.assert_absent(&args.join(" "), said(live.run(args)));
+    }
+}
+
 #[test]
 fn planted_secrets_are_in_no_output() {
     let (mut plain, mut sealed, lines) = tags();
-    let (folder, planted) = (Folder::new(), planted());
+    let (folder, planted, hex) = (Folder::new(), planted(), digits(11));
     folder.write_secrets(&secrets().to_string());
     let receiver = Receiver::start(ACCEPT);
     let hook = format!("[webhooks.shop]\nurl = {:?}\nsecret-file = {:?}\n", receiver.url(), folder.path("hook"));
     std::fs::write(folder.path("hook"), SECRET).unwrap();
     std::fs::write(folder.path("suntap.toml"), hook).unwrap();
     let (config, store) = (folder.path("suntap.toml"), folder.path("data.redb").to_str().unwrap().to_owned());
-    let flags = ["--config", config.to_str().unwrap(), "--log-format", "json", "--log-uids"];
+    let config = config.to_str().unwrap();
+    let flags = ["--config", config, "--log-format", "json", "--log-uids"];
     let mut live = Live::start(folder, store, &lines, &flags);
-    let mut planted = planted
+    let planted = planted
         .with("management key", bytes(random_part(&live.writer)))
         .with("read-only key", bytes(random_part(&live.reader)));
 
-    // Genuine, replayed, forged and malformed taps, with right and wrong keys, and keys in the wrong place.
-    let mut client = Client::new(&live.server.address).unwrap();
-    let mut output = String::new();
-    let mut ask = |request: String| {
+    let (requests, macs) = requests(&mut plain, &mut sealed, &hex);
+    let planted = macs.iter().fold(planted, |planted, mac| planted.with("MAC of a tap", bytes(mac)));
+    let (mut client, mut answers) = (Client::new(&live.server.address).unwrap(), String::new());
+    for request in requests {
         client.send(request.as_bytes()).unwrap();
         let reply = client.receive().unwrap();
-        output.push_str(&reply.head);
-        output.push_str(&reply.body);
-    };
-    let mut macs = Vec::new();
-    let wrong = |text: &str| format!("{}x", &text[..text.len() - 1]);
-    let mut gets = Vec::new();
-    for token in [TOKEN, &wrong(TOKEN), API_KEY] {
-        let target = tags::target(&plain.tap().unwrap());
-        let (rest, mac) = target.split_once("&e=").unwrap();
-        macs.push(mac.to_owned());
-        gets.extend([0, 0].map(|_| format!("{target}&r={token}")));
-        gets.push(format!("{rest}&e={}&r={token}", mac.chars().rev().collect::<String>()));
-        gets.push(format!("{}&e={mac}&r={token}", target.replace("/v1/t?", "/tap?")));
+        answers += &(reply.head + &reply.body);
     }
-    let hex = digits(11);
-    gets.extend(
-        ["/v1/", "/", "/tap?x=planted1&e=", "/v1/t?x=planted1&n=000001&e="].map(|start| format!("{start}{hex}")),
-    );
-    gets.extend(["/metrics", "/readyz", "/healthz", "/v1/taps/token-key"].map(String::from));
-    for target in gets {
-        ask(format!("GET {target} HTTP/1.1\r\nHost: t\r\nX-Key: {hex}\r\n\r\n"));
-    }
-    for api_key in [API_KEY, &wrong(API_KEY), TOKEN] {
-        let body = etrnl_body(&sealed.tap().unwrap());
-        let of_tap: Value = serde_json::from_str(&body).unwrap();
-        macs.push(of_tap["cmac"].as_str().unwrap().to_owned());
-        for body in [&*body, &body, &body.replace(&e_code(), &wrong(&e_code())), &body.replace("enc", &hex), &body[1..]]
-        {
-            for path in ["/v1/tags/verify-authenticity", "/v1/taps/verify-token"] {
-                let length = body.len();
-                ask(format!(
-                    "POST {path} HTTP/1.1\r\nHost: t\r\nAPI-Key: {api_key}\r\nContent-Length: {length}\r\n\r\n{body}"
-                ));
-            }
-        }
-    }
+    assert!(answers.contains(r#""response":"Pass""#) && answers.contains(r#""authentic":true"#), "{answers}");
+    planted.assert_absent("an answer", &answers);
     // This answer repeats the XUID of the request. The log must not.
-    client.send(format!("GET /v1/t?x={hex}&n=000001&e=00 HTTP/1.1\r\nHost: t\r\n\r\n").as_bytes()).unwrap();
-    assert!(client.receive().unwrap().body.contains("tag_not_found"));
-    assert!(output.contains(r#""response":"Pass""#) && output.contains(r#""authentic":true"#), "{output}");
-    planted.assert_absent("an answer", &output);
-    for mac in macs {
-        planted = planted.with("MAC of a tap", bytes(&mac));
-    }
-    planted.assert_absent("metrics", crate::client::get(&live.server.address, "/metrics").body);
-    // An answer repeats no MAC, except the page with a link to itself.
-    planted.assert_absent("an answer with a MAC", &output);
-
-    // Each list and page of an administrator, and keys in the wrong place. The commands below ask for what is not JSON.
-    let description = live.ask("GET", "/admin/v1/openapi.json", &Value::Null).1;
-    let mut targets: Vec<String> = description["paths"].as_object().unwrap().keys().cloned().collect();
-    targets.retain(|target| !["export", "history", "backup", "import"].iter().any(|end| target.ends_with(end)));
-    targets.extend(["/", "/tags", "/tags/xuid/planted1", "/tags/number/77"].map(String::from));
-    assert!(targets.len() > 25, "{targets:?}");
-    let basic = format!("Basic {}", Base64::encode_string(format!("Bob:{}", live.reader).as_bytes()));
-    let known = [("{kind}/{name}", "xuid/planted1"), ("{organisation}/{path}", "1/F%2FG"), ("{id}", "1")];
-    let mut pages = 0;
-    for target in targets {
-        let target = known.iter().fold(target, |target, (name, value)| target.replace(name, value));
-        for authorization in [format!("Bearer {}", live.writer), basic.clone(), format!("Bearer {hex}"), hex.clone()] {
-            for target in [target.clone(), format!("{target}?cursor={hex}"), format!("{target}/{hex}")] {
-                let reply = live.send("GET", &target, &format!("Authorization: {authorization}\r\n"), b"");
-                pages += usize::from(reply.status == 200);
-                planted.assert_absent(&target, reply.head + &reply.body);
-            }
-        }
-        let body = json!({ &hex: API_KEY, "keys": { "plain": { "file": hex } } });
-        planted.assert_absent(&target, live.ask("POST", &target, &body).1.to_string());
-    }
-    assert!(pages > 20, "{pages}");
-    for args in [
-        &["tag", "export"][..],
-        &["tag", "show", &hex],
-        &["key", "list"],
-        &["key", "revoke", API_KEY],
-        &["manager", "list"],
-        &["check"],
-        &["history"],
-        &["history", "--tag", &hex],
-        &["counter", "show", &hex],
-    ] {
-        planted.assert_absent(&args.join(" "), said(live.run(args)));
-    }
+    assert!(client.get(&format!("/v1/t?x={hex}&n=000001&e=00")).unwrap().body.contains("tag_not_found"));
+    planted.assert_absent("metrics", client.get("/metrics").unwrap().body);
+    drop(client);
+    search_administration(&live, &planted, &hex);
 
     // A broken file of secrets, and the end.
     live.folder.write_secrets(&secrets().to_string().replace(&digits(3), &wrong(&digits(3))));
@@ -215,7 +217,6 @@ fn planted_secrets_are_in_no_output() {
     planted.assert_absent("the log", log);
     live.folder.write_secrets(&secrets().to_string());
     planted.assert_absent("the data file", std::fs::read(&live.store).unwrap());
-    let config = config.to_str().unwrap();
     for args in [&["check", "--old-secrets"][..], &["serve", "--check-config", "--config", config], &["history"]] {
         planted.assert_absent(&args.join(" "), said(live.folder.run(args)));
     }
@@ -281,8 +282,6 @@ async fn errors_and_debug_output_have_no_planted_secret() {
     }
     assert!(errors > 100, "{errors}");
     let app = App::new(store, secrets.clone(), Brand::default());
+    // A panic shows the `Debug` output of an error.
     planted.assert_absent("Debug", format!("{secrets:?} {secrets:#?} {app:?} {app:#?}"));
-    // A panic prints the `Debug` output of an error.
-    let panic = std::panic::catch_unwind(|| Err::<(), _>(secrets).unwrap()).unwrap_err();
-    planted.assert_absent("a panic", panic.downcast_ref::<String>().unwrap());
 }
