@@ -102,7 +102,7 @@ mod tests {
     fn each_spelling_is_found() {
         let secret = *b"\x91\xFEtaqk, pl\xFFnted";
         let planted = Planted::default().with("key", secret);
-        let hex: String = secret.iter().map(|byte| format!("{byte:02X}")).collect();
+        let hex = base16ct::upper::encode_string(&secret);
         for text in [
             hex.to_lowercase(),
             format!("{secret:?}"),
