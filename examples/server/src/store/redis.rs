@@ -35,7 +35,8 @@ use self::settings::{Settings, line, masters};
 use super::{Change, Entry, Found, Options, Place, StoreError, mark};
 
 /// Advances a counter. Returns the new number of taps, or 0 if the counter did not advance, and the previous mark. A client that
-/// lost the connection sends its call again, and gets the answer of the first. If there is a second key, adds an entry to the history.
+/// lost the connection sends its call again, and gets the answer of the first, or a replay if another call has moved the counter
+/// meanwhile. If there is a second key, adds an entry to the history.
 const ADVANCE: &str = "
     local old = redis.call('HMGET', KEYS[1], 'ctr', 'at', 'taps', 'call', 'was_ctr', 'was_at', 'was_taps')
     if old[1] == ARGV[1] and old[4] == ARGV[3] then
