@@ -256,7 +256,7 @@ async fn late_and_lost_messages(backend: &Backend) {
     conformance::sequential_async(&mut &stores[0], 1).await.unwrap();
     for (run, fault) in (10..).step_by(10).zip([Fault::Hold, Fault::Cut]) {
         let requests = strike(&proxy, &stores, &judge, run, |message| fault(Way::Request, message)).await;
-        assert!(requests.accepted > 0 && requests.replays == 0, "{requests:?}");
+        assert!(requests.accepted > 0, "{requests:?}");
         let answers = strike(&proxy, &stores, &judge, run + 1, |message| fault(Way::Answer, message)).await;
         assert!(answers.replays > 0, "{answers:?}");
         println!("requests: {requests:?}, answers: {answers:?}");
@@ -278,12 +278,13 @@ fn no_fault_of_the_network_accepts_twice_in_redis() {
     let Some(backend) = backends::redis(&[]) else { return };
     Runtime::new().unwrap().block_on(async {
         late_and_lost_messages(&backend).await;
-        // The second of two equal calls gets the answer of the first, so all laws hold.
+        // The second of two equal calls gets the answer of the first, so the laws hold. `Contest::Increasing` is not one of them: if
+        // another call moves the counter between the two, the second gets a replay.
         let proxy = Proxy::start(port(&backend), true).await;
         let store = Arc::new(open(&proxy.url(&backend)).await);
         for run in 0..20 {
             conformance::sequential_async(&mut &*store, 100 + run).await.unwrap();
-            for contest in [Contest::Equal { run: 200 + run }, Contest::Increasing { run: 300 + run }] {
+            for contest in [Contest::Equal { run: 200 + run }, Contest::Apart { run: 300 + run }] {
                 let enter = |number| {
                     let store = Arc::clone(&store);
                     tokio::spawn(async move { contest.enter_async(&mut &*store, number).await })
@@ -307,12 +308,12 @@ async fn statements_that_arrive_twice(backend: &Backend) {
     let doubled = Store::open(&proxy.url(backend).parse().unwrap(), options).await.unwrap();
     let (stores, judge) = ([doubled, direct], Judge::default());
     let [mut doubled, mut direct] = stores.each_ref().map(|store| Watched(store, &judge));
-    for ctr in 1..=100 {
+    for ctr in 1..=50 {
         let tap = Promise::make_failing_async(&mut doubled, 500, ctr).await;
         tap.keep_async(&mut doubled).await.unwrap();
         tap.keep_async(&mut direct).await.unwrap();
     }
-    println!("{} of 100 taps that arrived twice were accepted", judge.accepted());
+    println!("{} of 50 taps that arrived twice were accepted", judge.accepted());
     assert!(judge.accepted() > 0);
 }
 
