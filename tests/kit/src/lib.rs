@@ -28,6 +28,7 @@ pub mod flash;
 pub mod line;
 #[cfg(feature = "ntag424")]
 pub mod peer;
+pub mod planted;
 #[cfg(feature = "platform")]
 pub mod registry;
 #[cfg(feature = "lrp")]

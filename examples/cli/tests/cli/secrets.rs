@@ -1,5 +1,7 @@
 //! No error repeats a key, wherever it was put by mistake.
 
+use suntap_testkit::planted::Planted;
+
 use crate::{SAMPLE, TEMPLATE, ZERO, assert_rejected, suntap};
 
 /// A key in each form, and keys with one wrong or missing character.
@@ -101,4 +103,47 @@ fn a_batch_hides_a_key_in_a_template() {
         let ran = suntap(&[command, "--batch", "-"], &line);
         assert_hidden(&(ran.out + &ran.err), KEYS[0], &[command]);
     }
+}
+
+/// Keys in their right places: no report, text or JSON, shows them.
+#[test]
+fn a_key_that_is_used_is_not_printed() {
+    const META: [u8; 16] = *b"\x91metaqk, planted";
+    const FILE: [u8; 16] = *b"\x92fileqk, planted";
+    let planted = Planted::default().with("meta-read key", META).with("file-read key", FILE);
+    let [meta, file] = [META, FILE].map(|key| base16ct::upper::encode_string(&key));
+    let template = "https://a.example/t?e={picc:uid,ctr}&c={mac}";
+    let keys = ["--template", template, "--meta-key", &meta, "--file-key", &file];
+    let url = suntap(&[&["emulate"], &keys[..]].concat(), "").out.trim().to_owned();
+    assert!(url.starts_with("https://a.example/t?e="), "{url}");
+    let forged = format!("{}{}", &url[..url.len() - 1], if url.ends_with('0') { '1' } else { '0' });
+    let [of_meta, of_file] = [format!("one={meta}"), format!("two={file}")];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.csv");
+    std::fs::write(&path, format!("one,{meta}\ntwo,{file}\nthree,{}\n", &file[1..])).unwrap();
+    let path = path.to_str().unwrap();
+    let line = format!(r#"{{"template":"{template}","meta_key":"{meta}","file_key":"{file}","url":"{url}"}}"#);
+    let identify = ["key", "identify", &url, "--template", template];
+    let mut proven = 0;
+    for args in [
+        [&["verify"], &keys[..], &[&url, &url, &forged, &url[..40]]].concat(),
+        [&["verify", "--json"], &keys[..], &[&url, &forged]].concat(),
+        vec!["verify", "--batch", "-"],
+        [&["emulate", "--json"], &keys[..]].concat(),
+        vec!["emulate", "--batch", "-"],
+        vec!["doctor", &url, "--key", &of_meta, "--key", &of_file],
+        vec!["doctor", &url, "--key", &of_meta, "--key", &of_file, "--json"],
+        vec!["doctor", &url, "--key", &of_file, "--template", template],
+        vec!["doctor", &forged, "--keys", path],
+        vec!["doctor", &meta, "--keys", path],
+        [&identify[..], &["--key", &of_meta, "--key", &of_file]].concat(),
+        [&identify[..], &["--keys", path, "--json"]].concat(),
+        vec!["key", "derive", "an10922", "--master-key", &format!("{file}0"), "--uid", "04782E21801D80"],
+    ] {
+        let ran = suntap(&args, &format!("{line}\n{}\n", line.replace(&file, &file[1..])));
+        proven +=
+            usize::from(["fresh", "verified", "Healthy", "file key  two"].iter().any(|word| ran.out.contains(word)));
+        planted.assert_absent(&args.join(" "), ran.out + &ran.err);
+    }
+    assert!(proven >= 5, "{proven}");
 }

@@ -7,6 +7,7 @@ use crate::hex;
 use crate::keys::{Created, prepare};
 use crate::registry::document::{ApiKey, Manager};
 use crate::registry::{document, one};
+use crate::secrets::redacted;
 use crate::store::{Change, Staged, StoreError};
 use crate::time;
 
@@ -77,7 +78,8 @@ impl Admin<'_> {
     pub(super) async fn existing(&self, key: &str) -> Result<(String, Option<String>), AdminError> {
         match one(self.store, key.into()).await? {
             Some(text) => Ok((key.into(), Some(text))),
-            None => Err(AdminError::Missing(format!("there is no {key}"))),
+            // An API key may be in the place of its id.
+            None => Err(AdminError::Missing(redacted(&format!("there is no {key}")))),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::registry::document::{Entry, Layout, Level, State, StoredKeys, Tag, ke
 use crate::registry::redirect::Redirect;
 use crate::registry::row::Above;
 use crate::registry::{above, one, tag};
+use crate::secrets::redacted;
 use crate::store::StoreError;
 
 /// A tag, with what applies to it from the levels around it.
@@ -49,7 +50,8 @@ pub fn tag_key(text: &str) -> Result<String, AdminError> {
 }
 
 pub(super) fn unknown_tag(key: &str) -> AdminError {
-    AdminError::Missing(format!("there is no tag {key}"))
+    // A key may be in the wrong place.
+    AdminError::Missing(redacted(&format!("there is no tag {key}")))
 }
 
 impl Admin<'_> {

@@ -27,14 +27,16 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Client, Cmd, FromRedisValue, RedisError, Script, Value};
+use redis::io::tcp::TcpSettings;
+use redis::{Client, Cmd, FromRedisValue, IntoConnectionInfo as _, RedisError, Script, Value};
 use suntap::{Advance, CounterId, SdmReadCtr, UnixMillis};
 
 use self::settings::{Settings, line, masters};
 use super::{Change, Entry, Found, Options, Place, StoreError, mark};
 
 /// Advances a counter. Returns the new number of taps, or 0 if the counter did not advance, and the previous mark. A client that
-/// lost the connection sends its call again, and gets the answer of the first. If there is a second key, adds an entry to the history.
+/// lost the connection sends its call again, and gets the answer of the first, or a replay if another call has moved the counter
+/// meanwhile. If there is a second key, adds an entry to the history.
 const ADVANCE: &str = "
     local old = redis.call('HMGET', KEYS[1], 'ctr', 'at', 'taps', 'call', 'was_ctr', 'was_at', 'was_taps')
     if old[1] == ARGV[1] and old[4] == ARGV[3] then
@@ -251,7 +253,8 @@ async fn connect(urls: &[String], patience: Duration) -> Result<Connection, Stor
     let config = ConnectionManagerConfig::new().set_number_of_retries(2).set_response_timeout(Some(patience));
     let invalid =
         |_| StoreError::Unfit("invalid URL: must be like redis://USER:PASSWORD@HOST:PORT, or rediss:// for TLS".into());
-    let client = Client::open(first).map_err(invalid)?;
+    let info = first.into_connection_info().map_err(invalid)?.set_tcp_settings(tcp_settings(patience));
+    let client = Client::open(info).map_err(invalid)?;
     let address = client.get_connection_info().addr().to_string();
     let failed = |error: RedisError| StoreError::Unfit(format!("cannot connect to {address}: {error}"));
     let mut one = ConnectionManager::new_with_config(client.clone(), config).await.map_err(failed)?;
@@ -261,8 +264,19 @@ async fn connect(urls: &[String], patience: Duration) -> Result<Connection, Stor
     }
     let client =
         ClusterClient::builder(urls.iter().map(String::as_str)).response_timeout(patience).connection_timeout(patience);
-    let client = client.build().map_err(invalid)?;
+    let client = client.tcp_settings(tcp_settings(patience)).build().map_err(invalid)?;
     Ok(Connection::Cluster(client.get_async_connection().await.map_err(failed)?))
+}
+
+/// Returns settings that end a connection if what was sent is not acknowledged for 10 s, or for `patience` if that is longer. Otherwise
+/// a connection that a firewall has forgotten would be used for many minutes, since a call that times out does not end it.
+fn tcp_settings(patience: Duration) -> TcpSettings {
+    let settings = TcpSettings::default();
+    #[cfg(target_os = "linux")]
+    let settings = settings.set_user_timeout(patience.max(Duration::from_secs(10)));
+    #[cfg(not(target_os = "linux"))]
+    let _ = patience;
+    settings
 }
 
 /// Returns a text that identifies one call.

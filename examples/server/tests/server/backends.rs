@@ -42,6 +42,25 @@ impl Backend {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl Backend {
+    /// Does `work` while all processes of the programs are stopped.
+    pub(crate) fn while_stopped(&self, work: impl FnOnce()) {
+        self.signal("STOP");
+        let _resumed = scopeguard::guard((), |()| self.signal("CONT"));
+        work();
+    }
+
+    /// Sends a signal to the programs and to their processes.
+    fn signal(&self, name: &str) {
+        for program in self.children.iter().map(Child::id) {
+            let processes = std::fs::read_to_string(format!("/proc/{program}/task/{program}/children")).unwrap();
+            let processes = processes.split_whitespace().map(String::from).chain([program.to_string()]);
+            assert!(Command::new("kill").args(["-s", name]).args(processes).status().unwrap().success());
+        }
+    }
+}
+
 impl Backend {
     /// Makes PostgreSQL ask each client for its password.
     pub(crate) fn require_passwords(&self) {

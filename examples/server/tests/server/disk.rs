@@ -1,4 +1,4 @@
-//! A disk without space.
+//! A disk without space, and a disk that stalls.
 
 use std::io::{self, ErrorKind};
 use std::process::{Command, Stdio};
@@ -15,7 +15,7 @@ use crate::client::{Client, Server, get};
 use crate::crash::advance;
 use crate::tags::{self, Folder};
 
-/// Storage that can be full, and outlives the store.
+/// Storage that can be full or can stall, and outlives the store.
 #[derive(Clone, Debug)]
 struct Disk(Arc<Contents>);
 
@@ -23,13 +23,20 @@ struct Disk(Arc<Contents>);
 struct Contents {
     bytes: InMemoryBackend,
     is_full: AtomicBool,
+    /// Held while the disk does not answer.
+    stall: Mutex<()>,
     refused: Mutex<u32>,
 }
 
 impl Disk {
     fn new() -> Self {
         let bytes = InMemoryBackend::new();
-        Self(Arc::new(Contents { bytes, is_full: AtomicBool::new(false), refused: Mutex::new(0) }))
+        Self(Arc::new(Contents {
+            bytes,
+            is_full: AtomicBool::new(false),
+            stall: Mutex::default(),
+            refused: Mutex::new(0),
+        }))
     }
 
     fn space(&self) -> io::Result<()> {
@@ -56,6 +63,7 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        drop(self.0.stall.lock());
         self.0.bytes.sync_data()
     }
 
@@ -94,6 +102,40 @@ async fn a_full_disk_is_a_failure_until_the_store_is_opened_again() {
         assert!(matches!(advance(&store, 1, 2 * round).await, Ok(Advance::Stale { .. })), "it passes again");
         store.close().await;
     }
+}
+
+/// Clients give up while the disk stalls. No tap is answered before it is on disk, and none is accepted twice afterwards.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_stalls_accepts_nothing() {
+    const TAGS: u8 = 32;
+    let disk = Disk::new();
+    let options = Options { group_commit: 4, ..Options::default() };
+    let store = Store::from(Embedded::open_with(disk.clone(), options).unwrap());
+    let at_once = async |ctr: u32, patience: u64| {
+        let taps =
+            (0..TAGS).map(|tag| tokio::time::timeout(Duration::from_millis(patience), advance(&store, tag, ctr)));
+        futures_util::future::join_all(taps).await
+    };
+    let accepted = |taps: &[Result<Result<Advance, _>, _>]| {
+        taps.iter().filter(|tap| matches!(tap, Ok(Ok(Advance::Advanced { .. })))).count()
+    };
+    let count = usize::from(TAGS);
+    for round in 0..5 {
+        let ctr = 10 * round;
+        assert_eq!(accepted(&at_once(ctr + 1, 60_000).await), count);
+        let stall = disk.0.stall.lock().unwrap();
+        let late = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(async { at_once(ctr + 2, 50).await })
+        });
+        assert!(late.iter().all(Result::is_err), "{late:?}");
+        drop(stall);
+        // The group that was being written is spent. All others wait no longer, so they are not.
+        let again = at_once(ctr + 2, 60_000).await;
+        assert!(accepted(&again) < count, "nothing was being written");
+        assert_eq!(accepted(&at_once(ctr + 2, 60_000).await), 0);
+        assert_eq!(accepted(&at_once(ctr + 1, 60_000).await), 0);
+    }
+    store.close().await;
 }
 
 /// The limit of the process for the size of a file stands for a full disk.

@@ -7,9 +7,11 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::client::{Server, get};
+use crate::client::{Client, Server, get};
+use crate::counters::etrnl_body;
 use crate::http::{command, imported};
-use crate::tags;
+use crate::planted;
+use crate::tags::{self, Folder};
 
 /// A collector. Returns its address, and what it receives: the request line and the body of each message.
 fn collector() -> (String, mpsc::Receiver<(String, Vec<u8>)>) {
@@ -73,6 +75,36 @@ fn a_collector_receives_the_spans_of_a_tap() {
         assert!(!has(&body, value), "{value} in {:?}", String::from_utf8_lossy(&body));
     }
     assert!(has(&body, "GET other") && !has(&body, "0123456789ABCDEF"), "{:?}", String::from_utf8_lossy(&body));
+}
+
+/// Taps of both APIs with planted keys, and the same keys in a path.
+#[test]
+fn traces_have_no_planted_secret() {
+    let (mut plain, mut sealed, lines) = planted::tags();
+    let folder = Folder::new();
+    folder.write_secrets(&planted::secrets().to_string());
+    tags::write(&folder.path("lines"), &lines);
+    folder.print(&["import", folder.path("lines").to_str().unwrap()]);
+    let (address, received) = collector();
+    let mut serve = command(&folder, &["--log", "off"]);
+    serve.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{address}"));
+    let mut server = Server::spawn(serve);
+    let target = tags::target(&plain.tap().unwrap());
+    let mac = planted::bytes(target.split_once("&e=").unwrap().1);
+    let target = format!("{target}&r={}", planted::TOKEN);
+    for target in
+        [&target, &target, &target.replace("&e=", "&e=0"), &format!("/{}/{}", planted::API_KEY, planted::TOKEN)]
+    {
+        get(&server.address, target);
+    }
+    let mut client = Client::new(&server.address).unwrap();
+    let (header, body) = (format!("API-Key: {}\r\n", planted::API_KEY), etrnl_body(&sealed.tap().unwrap()));
+    let reply = client.post("/v1/tags/verify-authenticity", &header, body.as_bytes()).unwrap();
+    assert!(reply.body.contains(r#""authentic":true"#), "{reply:?}");
+    assert!(server.terminate().success());
+    let traces: Vec<u8> = received.try_iter().flat_map(|(_, body)| body).collect();
+    assert!(has(&traces, "replayed") && has(&traces, "verify-authenticity"), "{:?}", String::from_utf8_lossy(&traces));
+    planted::planted().with("MAC", mac).assert_absent("a trace", traces);
 }
 
 #[test]

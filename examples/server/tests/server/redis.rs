@@ -14,7 +14,7 @@ use crate::stores::open;
 use crate::tags::{self, Folder};
 
 /// Runs a command as an administrator would.
-async fn redis(url: &str, command: &[&str]) -> redis::Value {
+pub(crate) async fn redis(url: &str, command: &[&str]) -> redis::Value {
     let url = url.split(',').next().unwrap();
     let mut connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
     redis::cmd(command[0]).arg(&command[1..]).query_async(&mut connection).await.unwrap()

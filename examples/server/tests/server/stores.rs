@@ -13,7 +13,7 @@ use suntap_server::store::{Change, Cursor, Options, Store, StoreError};
 use crate::backends::{self, Backend};
 use crate::client::{Client, Server, get};
 use crate::tags::{self, Folder};
-use crate::{api_keys, counters};
+use crate::{api_keys, counters, faults};
 
 pub(crate) async fn open(url: &str) -> Store {
     Store::create(&url.parse().unwrap(), Options::default()).await.unwrap()
@@ -187,6 +187,7 @@ fn redb_keeps_the_laws() {
         counters::imported_counters_hold(path.to_str().unwrap()).await;
         lists_every_document(path.to_str().unwrap()).await;
     });
+    faults::the_same_request_is_fresh_once(path.to_str().unwrap());
 }
 
 #[test]
@@ -200,6 +201,7 @@ fn postgres_keeps_the_laws() {
         lists_every_document(&backend.url).await;
     });
     two_servers_are_one(&backend);
+    faults::the_same_request_is_fresh_once(&backend.url);
 }
 
 #[test]
@@ -213,6 +215,7 @@ fn redis_keeps_the_laws() {
         lists_every_document(&backend.url).await;
     });
     two_servers_are_one(&backend);
+    faults::the_same_request_is_fresh_once(&backend.url);
 }
 
 #[test]
@@ -226,6 +229,7 @@ fn a_redis_cluster_keeps_the_laws() {
         lists_every_document(&backend.url).await;
     });
     two_servers_are_one(&backend);
+    faults::the_same_request_is_fresh_once(&backend.url);
 }
 
 #[test]

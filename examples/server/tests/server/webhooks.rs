@@ -232,6 +232,29 @@ fn failed_posts_are_repeated_with_the_same_id() {
     assert_eq!(receiver.posts().iter().filter(|post| post.is_accepted).count(), 23);
 }
 
+/// A receiver whose answers are lost gets each event again, with the same id and the same text, so it can tell duplicates.
+#[test]
+fn an_event_whose_answer_is_lost_comes_again_with_the_same_id() {
+    let folder = Folder::new();
+    let data = folder.path("data.redb");
+    let data = data.to_str().unwrap();
+    imported(data);
+    let receiver = Receiver::start(Mode::Lose);
+    let config = configured(&folder, receiver.port, "events = [\"tap.accepted\"]\n");
+    let server = serve(data, &folder, &config, &[]);
+    taps(&server, &mut tags::tag(0), 3);
+    receiver.wait("the events", |receiver| receiver.counters() == [1, 2, 3]);
+    assert_eq!(metric(&server, "suntap_webhook_delivered_total"), 0);
+    receiver.set(ACCEPT);
+    receiver.wait("the metric", |_| metric(&server, "suntap_webhook_delivered_total") == 3);
+    let mut events: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for post in receiver.posts() {
+        events.entry(post.id).or_default().push(post.body);
+    }
+    let is_repeated = |bodies: &Vec<Value>| bodies.len() >= 2 && bodies.iter().all(|body| *body == bodies[0]);
+    assert!(events.len() == 3 && events.values().all(is_repeated), "{events:?}");
+}
+
 /// While the receiver hangs, taps are answered, and the server can end.
 #[test]
 fn no_tap_waits_for_a_receiver_that_hangs() {

@@ -15,43 +15,45 @@ pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// How it answers.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// With this status, and this header.
     Status(u16, &'static str),
     /// With 200, after this time.
     Late(Duration),
     Hang,
+    /// Accepts the post, and closes the connection without an answer.
+    Lose,
     /// With informational heads (status 103) without end.
     Informational,
     /// With 500 for this tag, otherwise with 204.
     Refuse(&'static str),
 }
 
-pub(super) const ACCEPT: Mode = Mode::Status(204, "");
+pub(crate) const ACCEPT: Mode = Mode::Status(204, "");
 
 /// A post with a valid signature.
 #[derive(Clone, Debug)]
-pub(super) struct Post {
-    pub(super) id: String,
-    pub(super) body: Value,
-    /// It was answered with 2xx.
-    pub(super) is_accepted: bool,
+pub(crate) struct Post {
+    pub(crate) id: String,
+    pub(crate) body: Value,
+    /// It was answered with 2xx, or its answer was lost.
+    pub(crate) is_accepted: bool,
 }
 
-pub(super) struct Receiver {
-    pub(super) port: u16,
+pub(crate) struct Receiver {
+    pub(crate) port: u16,
     mode: Arc<Mutex<Mode>>,
     posts: Arc<Mutex<Vec<Post>>>,
     ended: Arc<AtomicBool>,
 }
 
 impl Receiver {
-    pub(super) fn start(mode: Mode) -> Self {
+    pub(crate) fn start(mode: Mode) -> Self {
         Self::on(0, mode)
     }
 
     /// Starts at a port that was free a moment ago.
-    pub(super) fn on(port: u16, mode: Mode) -> Self {
+    pub(crate) fn on(port: u16, mode: Mode) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (mode, posts) = (Arc::new(Mutex::new(mode)), Arc::new(Mutex::new(Vec::new())));
@@ -77,31 +79,31 @@ impl Receiver {
         receiver
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/hooks/t0ken", self.port)
     }
 
-    pub(super) fn set(&self, mode: Mode) {
+    pub(crate) fn set(&self, mode: Mode) {
         *self.mode.lock().unwrap() = mode;
     }
 
     /// All posts, in the order in which they came.
-    pub(super) fn posts(&self) -> Vec<Post> {
+    pub(crate) fn posts(&self) -> Vec<Post> {
         self.posts.lock().unwrap().clone()
     }
 
     /// The accepted events, by their ids. An event that was accepted twice is here once.
-    pub(super) fn events(&self) -> BTreeMap<String, Value> {
+    pub(crate) fn events(&self) -> BTreeMap<String, Value> {
         self.posts().into_iter().filter(|post| post.is_accepted).map(|post| (post.id, post.body)).collect()
     }
 
     /// The accepted events of a type.
-    pub(super) fn of(&self, kind: &str) -> Vec<Value> {
+    pub(crate) fn of(&self, kind: &str) -> Vec<Value> {
         self.events().into_values().filter(|event| event["type"] == kind).collect()
     }
 
     /// The counters of the accepted taps that were delivered, in ascending order.
-    pub(super) fn counters(&self) -> Vec<u64> {
+    pub(crate) fn counters(&self) -> Vec<u64> {
         let mut counters: Vec<_> =
             self.of("tap.accepted").iter().map(|event| event["data"]["ctr"].as_u64().unwrap()).collect();
         counters.sort_unstable();
@@ -109,7 +111,7 @@ impl Receiver {
     }
 
     /// Waits until it has received what `is_enough` wants.
-    pub(super) fn wait(&self, what: &str, is_enough: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait(&self, what: &str, is_enough: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         while !is_enough(self) {
             assert!(start.elapsed() < Duration::from_secs(120), "{what}: {:?}", self.posts());
@@ -136,12 +138,16 @@ fn answer(stream: &mut BufReader<TcpStream>, mode: &Mutex<Mode>, posts: &Mutex<V
         Mode::Refuse(_) => ACCEPT,
         mode => mode,
     };
-    let is_accepted = matches!(mode, Mode::Status(200..300, _) | Mode::Late(_));
+    let is_accepted = matches!(mode, Mode::Status(200..300, _) | Mode::Late(_) | Mode::Lose);
     let note = || posts.lock().unwrap().push(Post { id, body, is_accepted });
     let (status, header) = match mode {
         Mode::Hang => {
             note();
             std::thread::sleep(Duration::from_secs(60));
+            return None;
+        }
+        Mode::Lose => {
+            note();
             return None;
         }
         Mode::Informational => {
@@ -167,7 +173,7 @@ fn answer(stream: &mut BufReader<TcpStream>, mode: &Mutex<Mode>, posts: &Mutex<V
 }
 
 /// Reads the headers and the body of a request.
-pub(super) fn read(stream: &mut BufReader<impl Read>) -> Option<(HeaderMap, Vec<u8>)> {
+pub(crate) fn read(stream: &mut BufReader<impl Read>) -> Option<(HeaderMap, Vec<u8>)> {
     let (mut headers, mut line) = (HeaderMap::new(), String::new());
     stream.read_line(&mut line).ok()?;
     if line.is_empty() {
