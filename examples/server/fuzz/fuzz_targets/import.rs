@@ -176,7 +176,7 @@ impl Import<'_> {
                 if let Some(error) = import.lines(&lines).await {
                     // The place of a line that no file has.
                     let error = converted.located(error).to_string();
-                    assert!(!error.contains("--before"), "{error}");
+                    assert!(!error.contains("--before, line"), "{error}");
                 }
             }
             Err(error) => {
