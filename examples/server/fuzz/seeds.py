@@ -64,6 +64,8 @@ moving = {file.name: file.read_text() for file in here.glob("../tests/moving/*")
 seed(LINES, 0, moving["ixkio-groups.ndjson"])
 for flags in [NO_RULES, NO_RULES | WITH_TEMPLATE, NO_RULES | WITH_BATCH]:
     seed(IXKIO, flags, moving["ixkio.csv"])
+# The last line of the conversion is refused.
+seed(IXKIO, NO_RULES | WITH_TEMPLATE, moving["ixkio.csv"].strip() + "\n" + moving["ixkio.csv"].strip().splitlines()[-1])
 seed(ETRNL, 0, moving["etrnl.json"])
 for route in range(3):
     seed(SDM_BACKEND, route << 6, moving["sdm-backend.env"] + "\0" + moving["sdm-backend.csv"])
