@@ -4,8 +4,9 @@
 #   run.sh [SECONDS] [TARGET..]      default: 20 seconds, all targets
 #   SANITIZER=address run.sh ..      with AddressSanitizer; default: only coverage instrumentation
 #   FEATURES= run.sh ..              without `accel`; suntap and the emulated tags then use the same cipher crate
+#   WORKSPACE=FOLDER run.sh ..       with the targets of another folder, such as `examples/server/fuzz`
 set -euo pipefail
-cd "$(dirname "$0")"
+cd "$(dirname "$0")/../${WORKSPACE:-fuzz}"
 seconds=${1:-20}
 shift || true
 # The compiler flags for coverage and sanitizers are unstable. This variable lets a stable compiler accept them.

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use suntap_fuzz::tags::Made;
+use suntap_fuzz::tags::{Made, ndef_file};
 use suntap_testkit::line::{said, target};
 
 /// An edit at a place in the text.
@@ -14,14 +14,6 @@ enum Edit {
     Insert(u8),
     Remove,
     Truncate,
-}
-
-/// Returns an NDEF file with one URI record. The URI code stands for `https://` or for no text.
-fn ndef_file(url: &str) -> Vec<u8> {
-    let (code, text) = url.strip_prefix("https://").map_or((0, url), |text| (4, text));
-    let payload = u32::try_from(text.len() + 1).unwrap().to_be_bytes();
-    let message = [&[0xC1, 1][..], &payload, b"U", &[code], text.as_bytes()].concat();
-    [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat()
 }
 
 fuzz_target!(|input: (Made, Vec<(u16, Edit)>)| {

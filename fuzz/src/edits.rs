@@ -33,7 +33,13 @@ pub enum Edit {
 /// Returns one of the URLs after at most twelve edits. Returns `None` if it is not UTF-8 any more.
 #[must_use]
 pub fn edited(urls: &[String], base: u8, edits: &[Edit]) -> Option<String> {
-    let mut text = urls[usize::from(base) % urls.len()].clone().into_bytes();
+    String::from_utf8(edited_bytes(urls, base, edits)).ok()
+}
+
+/// Returns one of the texts after at most twelve edits.
+#[must_use]
+pub fn edited_bytes(texts: &[impl AsRef<[u8]>], base: u8, edits: &[Edit]) -> Vec<u8> {
+    let mut text = texts[usize::from(base) % texts.len()].as_ref().to_vec();
     for edit in edits.iter().take(12) {
         let place = |at: u16| usize::from(at) % (text.len() + 1);
         match *edit {
@@ -50,7 +56,7 @@ pub fn edited(urls: &[String], base: u8, edits: &[Edit]) -> Option<String> {
                 text.drain(from..to);
             }
             Edit::Graft { donor, from, len, to } => {
-                let donor = urls[usize::from(donor) % urls.len()].as_bytes();
+                let donor = texts[usize::from(donor) % texts.len()].as_ref();
                 let from = usize::from(from) % donor.len();
                 let part = &donor[from..donor.len().min(from + usize::from(len))];
                 let to = place(to);
@@ -64,5 +70,5 @@ pub fn edited(urls: &[String], base: u8, edits: &[Edit]) -> Option<String> {
             }
         }
     }
-    String::from_utf8(text).ok()
+    text
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fuzz target fails by panicking")]
 
+pub mod c;
 pub mod edits;
 pub mod tags;
 pub mod watched;

@@ -82,3 +82,11 @@ impl Made {
         self.tag().write(self.template(), &self.tap())
     }
 }
+
+/// Returns an NDEF file with one URI record. The URI code stands for `https://` or for no text.
+pub fn ndef_file(url: &str) -> Vec<u8> {
+    let (code, text) = url.strip_prefix("https://").map_or((0, url), |text| (4, text));
+    let payload = u32::try_from(text.len() + 1).unwrap().to_be_bytes();
+    let message = [&[0xC1, 1][..], &payload, b"U", &[code], text.as_bytes()].concat();
+    [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat()
+}

@@ -5,7 +5,8 @@
 
 #![no_std]
 
-#[cfg(not(test))]
+// A build that unwinds has the panic handler of `std`: a test or a fuzz target.
+#[cfg(panic = "abort")]
 mod abort;
 pub mod api;
 mod border;
