@@ -9,6 +9,14 @@ use suntap::{
 
 use crate::Failure;
 
+/// Returns whether a name may be a key, maybe a damaged one: it has 24 or more hexadecimal digits. A UID has 14, a key has 32.
+///
+/// The doctor repeats the names of keys. Names and keys may have been exchanged.
+#[must_use]
+pub fn may_be_key(name: &str) -> bool {
+    name.chars().filter(char::is_ascii_hexdigit).count() >= 24
+}
+
 /// The source of the SDMFileReadKey of a tag. The keys are wiped on drop.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is no heap, and a verifier holds one of them")]

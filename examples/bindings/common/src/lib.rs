@@ -12,7 +12,7 @@ mod settings;
 
 pub use code::Code;
 pub use failure::Failure;
-pub use keys::{FileKey, MetaKey, PreparedMetaKey};
+pub use keys::{FileKey, MetaKey, PreparedMetaKey, may_be_key};
 pub use settings::{Settings, Verifier};
 
 /// The version of suntap and of its bindings.

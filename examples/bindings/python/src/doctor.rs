@@ -6,14 +6,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 use suntap::diagnose::{Assumptions, Conclusion, GivenKey, Role};
 use suntap::{SdmLayout, SdmReadCtr};
-use suntap_bindings::{Code, Failure};
+use suntap_bindings::{Code, Failure, may_be_key};
 
 use crate::emulator::layout;
 use crate::errors;
 use crate::input::{self, Key};
-
-/// Hexadecimal digits in a name that may be a key. A UID has 14, a key has 32.
-const KEY_DIGITS: usize = 24;
 
 /// A fault in a tap or in what you assumed about it, or a remark.
 #[pyclass(frozen, get_all, module = "suntap")]
@@ -152,8 +149,7 @@ pub(crate) fn diagnose(
         }
     }
     for (name, key) in keys.unwrap_or_default() {
-        if name.chars().filter(char::is_ascii_hexdigit).count() >= KEY_DIGITS {
-            // The caller exchanged names and keys. An error or a finding must not show the key, which may be damaged.
+        if may_be_key(&name) {
             return Err(errors::new(py, Code::InvalidArgument, "keys: a name has many hexadecimal digits, like a key"));
         }
         if named.iter().any(|(other, ..)| *other == name) {

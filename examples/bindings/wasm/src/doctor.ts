@@ -9,7 +9,7 @@ export type { Scheme } from "./verifier.js";
 
 /** A key that may belong to the tag. */
 export interface GivenKey {
-  /** The name that the findings use for this key. */
+  /** The name that the findings use for this key. A name with 24 or more hexadecimal digits is refused, because it may be a key. */
   readonly name: string;
   readonly key: Key;
   /** What the key is for. `any`, the default: it may be either key, or a key from which the keys are derived. */

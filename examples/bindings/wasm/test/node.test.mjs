@@ -327,6 +327,9 @@ test("invalid arguments of the doctor are errors", () => {
   assert.throws(() => diagnose({ url, suffixes: ["NXP"] }), invalid);
   assert.throws(() => diagnose({ url, keys: [{ name: "a", key: "00" }] }), fails("invalid_key"));
   assert.throws(() => diagnose({ url, template: "{" }), fails("invalid_template"));
+  // An exchanged name is not repeated, even with a missing digit.
+  const secret = "91a2b3c4d5e6f708192a3b4c5d6e7f0";
+  assert.throws(() => diagnose({ url, keys: [{ name: secret, key: zero }] }), fails("invalid_argument", ({ message }) => !message.includes(secret)));
 });
 
 test("the doctor wipes the keys in the memory of its module", () => {

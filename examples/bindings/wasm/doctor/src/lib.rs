@@ -16,7 +16,7 @@ use core::fmt;
 
 use suntap::diagnose::{Assumptions, GivenKey, Role, diagnose};
 use suntap::{Scheme, SdmFileReadKey, SdmLayout, SdmReadCtr, Uid};
-use suntap_bindings::Failure as Cause;
+use suntap_bindings::{Failure as Cause, may_be_key};
 use suntap_wasm_shared::read_key;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -76,7 +76,7 @@ impl Doctor {
     /// `any`.
     ///
     /// # Errors
-    /// Fails if the key or the role is invalid.
+    /// Fails if the key or the role is invalid, or if the name may be a key.
     pub fn key(&mut self, name: String, key: Vec<u8>, role: &str) -> Result<(), Failure> {
         let key = on_wiped_stack(|| read_key(key, SdmFileReadKey::from_bytes, SdmFileReadKey::from_hex).map(Box::new));
         let role = match role {
@@ -85,6 +85,9 @@ impl Doctor {
             "any" => Role::Any,
             _ => return Err(Failure::argument("the role of a key must be meta, file or any")),
         };
+        if may_be_key(&name) {
+            return Err(Failure::argument("the name of a key has many hexadecimal digits, like a key"));
+        }
         self.keys.push(Key { name, value: key.ok_or(Cause::Key)?, role });
         Ok(())
     }
