@@ -9,7 +9,7 @@ use std::ffi::{CStr, c_char};
 use std::sync::OnceLock;
 use std::{mem, ptr};
 
-use arbitrary::Arbitrary;
+use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use suntap::MasterKey;
 use suntap::kdf::an10922;
@@ -38,13 +38,26 @@ const INVALID_KEY: i32 = 7;
 const INVALID_SETTINGS: i32 = 8;
 const INVALID_ARGUMENT: i32 = 9;
 
-#[derive(Arbitrary, Debug)]
+#[derive(Debug)]
 struct Input {
     template: u8,
     lrp: bool,
     /// The keys of the tags are derived from a master key.
     is_derived: bool,
+    behaviours: [Behaviour; 2],
     steps: Vec<Step>,
+}
+
+impl<'a> Arbitrary<'a> for Input {
+    /// Reads steps until there are no bytes. A `Vec` ends after each element with a probability of one half.
+    fn arbitrary(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let (template, lrp, is_derived, behaviours) = bytes.arbitrary()?;
+        let mut steps = Vec::new();
+        while !bytes.is_empty() && steps.len() < 30 {
+            steps.push(bytes.arbitrary()?);
+        }
+        Ok(Self { template, lrp, is_derived, behaviours, steps })
+    }
 }
 
 #[derive(Arbitrary, Debug)]
@@ -256,9 +269,12 @@ fuzz_target!(|input: Input| {
     let slots = [0, 0x5A, 0xFF].map(|byte| (Memory::for_type::<VerifierBuffer>(byte), State::Unusable));
     let mut program =
         Program { world: World::chosen(&input), slots, stores: Default::default(), runs: BTreeSet::new() };
+    for (store, behaviour) in program.stores.iter_mut().zip(input.behaviours) {
+        store.behaviour = behaviour;
+    }
     // Most programs begin like this.
     program.init(&Init::default());
-    for step in input.steps.iter().take(30) {
+    for step in &input.steps {
         program.run(step);
     }
     for (memory, _) in &program.slots {
@@ -379,7 +395,8 @@ impl Program {
         let world = self.world;
         let careful = Odd::default();
         let odd = admit.odd.as_ref().unwrap_or(&careful);
-        let index = usize::from(admit.slot) % 3;
+        // Mostly the verifier that is initialized first.
+        let index = usize::from(admit.slot.saturating_sub(180)) % 3;
         let state = self.slots[index].1;
         let mut call = Call::new();
         let tap: *mut Tap = call.output(admit.tap);
