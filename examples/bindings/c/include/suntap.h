@@ -6,7 +6,7 @@
  * Rules for all functions:
  * - The caller owns all memory. The library has no heap and no global state, and keeps no pointer after it returns.
  * - A pointer that is misaligned, that overlaps another argument, or that is NULL where this is not allowed, gives
- *   SUNTAP_INVALID_ARGUMENT. If results overlap another argument, nothing is written.
+ *   SUNTAP_INVALID_ARGUMENT. If results overlap another argument, or a length is above PTRDIFF_MAX, nothing is written.
  * - Any other pointer must point to memory of the size that its type or its length says. The library cannot check this.
  * - No other thread, and not the function of the store, may write to an argument during a call.
  * - A function that returns suntap_code_t returns 0 if it succeeds.
