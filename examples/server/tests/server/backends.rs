@@ -25,7 +25,7 @@ impl Backend {
 
     /// Starts PostgreSQL again, without the settings of its first start.
     pub(crate) fn restart_postgres(&mut self) {
-        let port = self.url.rsplit_once('/').unwrap().0.rsplit_once(':').unwrap().1.parse().unwrap();
+        let port = self.port();
         // The processes of a killed PostgreSQL end a little later, and a new one does not start before.
         wait("PostgreSQL", || {
             if self.children.last_mut().is_none_or(|child| child.try_wait().unwrap().is_some()) {
@@ -35,10 +35,15 @@ impl Backend {
         });
     }
 
+    /// Returns the port of the only program.
+    pub(crate) fn port(&self) -> u16 {
+        let (_, address) = self.url.split_once("127.0.0.1:").unwrap();
+        address.split('/').next().unwrap().parse().unwrap()
+    }
+
     /// Starts the single Redis again.
     pub(crate) fn restart_redis(&mut self) {
-        let port = self.url.rsplit_once(':').unwrap().1.parse().unwrap();
-        self.children.extend(redis_server(&self.folder, port, &[]));
+        self.children.extend(redis_server(&self.folder, self.port(), &[]));
     }
 }
 
@@ -46,18 +51,26 @@ impl Backend {
 impl Backend {
     /// Does `work` while all processes of the programs are stopped.
     pub(crate) fn while_stopped(&self, work: impl FnOnce()) {
-        self.signal("STOP");
-        let _resumed = scopeguard::guard((), |()| self.signal("CONT"));
+        let _resumed = scopeguard::guard((), |()| drop(self.signal("CONT")));
+        assert!(self.signal("STOP"));
         work();
     }
 
-    /// Sends a signal to the programs and to their processes.
-    fn signal(&self, name: &str) {
+    /// Sends a signal to each program and then to its processes, because a stopped program starts no others. Returns `false` if a program
+    /// did not get it. One of its processes may have ended.
+    fn signal(&self, name: &str) -> bool {
+        let send = |processes: &str| {
+            let mut kill = Command::new("kill");
+            kill.args(["-s", name]).args(processes.split_whitespace()).stderr(Stdio::null()).status()
+        };
+        let mut is_sent = true;
         for program in self.children.iter().map(Child::id) {
-            let processes = std::fs::read_to_string(format!("/proc/{program}/task/{program}/children")).unwrap();
-            let processes = processes.split_whitespace().map(String::from).chain([program.to_string()]);
-            assert!(Command::new("kill").args(["-s", name]).args(processes).status().unwrap().success());
+            is_sent &= send(&program.to_string()).is_ok_and(|status| status.success());
+            let processes =
+                std::fs::read_to_string(format!("/proc/{program}/task/{program}/children")).unwrap_or_default();
+            let _ = send(&processes);
         }
+        is_sent
     }
 }
 

@@ -120,16 +120,16 @@ async fn a_disk_that_stalls_accepts_nothing() {
         taps.iter().filter(|tap| matches!(tap, Ok(Ok(Advance::Advanced { .. })))).count()
     };
     let count = usize::from(TAGS);
-    for round in 0..5 {
+    for round in 0..3 {
         let ctr = 10 * round;
         assert_eq!(accepted(&at_once(ctr + 1, 60_000).await), count);
         let stall = disk.0.stall.lock().unwrap();
         let late = tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(async { at_once(ctr + 2, 50).await })
+            tokio::runtime::Handle::current().block_on(async { at_once(ctr + 2, 500).await })
         });
         assert!(late.iter().all(Result::is_err), "{late:?}");
         drop(stall);
-        // The group that was being written is spent. All others wait no longer, so they are not.
+        // The taps of the group that was being written are stored. The other clients gave up, so theirs are not.
         let again = at_once(ctr + 2, 60_000).await;
         assert!(accepted(&again) < count, "nothing was being written");
         assert_eq!(accepted(&at_once(ctr + 2, 60_000).await), 0);

@@ -1,5 +1,5 @@
-//! Secrets that are planted everywhere are in no output of the server: answers, pages, log, metrics, history, webhooks, traces, backup,
-//! and what commands print. A copy of the store does not contain them either.
+//! Secrets that are planted everywhere are in no output of the server: answers, pages, log, metrics, history, webhooks, backup, and
+//! what commands print. A copy of the store does not contain them either.
 
 use std::io::Read as _;
 use std::process::Output;
