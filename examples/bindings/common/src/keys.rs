@@ -9,7 +9,7 @@ use suntap::{
 
 use crate::Failure;
 
-/// Returns whether a name may be a key, maybe a damaged one: it has 24 or more hexadecimal digits. A UID has 14, a key has 32.
+/// Returns `true` if a name may be a key, maybe a damaged one: it has 24 or more hexadecimal digits. A UID has 14, a key has 32.
 ///
 /// The doctor repeats the names of keys. Names and keys may have been exchanged.
 #[must_use]

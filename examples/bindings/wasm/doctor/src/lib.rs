@@ -86,7 +86,7 @@ impl Doctor {
             _ => return Err(Failure::argument("the role of a key must be meta, file or any")),
         };
         if may_be_key(&name) {
-            return Err(Failure::argument("the name of a key has many hexadecimal digits, like a key"));
+            return Err(Failure::argument("the name of a key has 24 or more hexadecimal digits, like a key"));
         }
         self.keys.push(Key { name, value: key.ok_or(Cause::Key)?, role });
         Ok(())
