@@ -33,7 +33,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Allocates memory. No bytes at all have an address, too.
+    /// Allocates memory. If it has no bytes, it still has an address that is not null.
     pub fn filled(layout: Layout, byte: u8) -> Self {
         if layout.size() == 0 {
             return Self { start: ptr::without_provenance_mut(layout.align()), layout };
