@@ -150,7 +150,11 @@ pub(crate) fn diagnose(
     }
     for (name, key) in keys.unwrap_or_default() {
         if may_be_key(&name) {
-            return Err(errors::new(py, Code::InvalidArgument, "keys: a name has 24 or more hexadecimal digits, like a key"));
+            return Err(errors::new(
+                py,
+                Code::InvalidArgument,
+                "keys: a name has 24 or more hexadecimal digits, like a key",
+            ));
         }
         if named.iter().any(|(other, ..)| *other == name) {
             return Err(errors::new(py, Code::InvalidArgument, &format!("two keys have the name {name}")));
