@@ -28,4 +28,4 @@ pub(crate) use block::{Block, Chunk, LANES, chunks, padded};
 pub(crate) use cmac::Cmac;
 pub(crate) use lanes::decrypt_by_each;
 pub(crate) use suite::{Chained, PiccCipher, PiccWire, Suite, SuiteCmac};
-pub(crate) use wipe::{Secret, on_wiped_stack};
+pub(crate) use wipe::{Secret, on_deep_wiped_stack};

@@ -23,12 +23,18 @@ impl Encryptor {
 
 impl BlockEncrypt for Encryptor {
     fn encrypt(&self, block: &mut Block) {
-        self.0.encrypt_block(block.into());
+        prepared(|| self.0.encrypt_block(block.into()));
     }
 
     fn chain<C: Chain>(&self, chain: C) -> C::Output {
-        run(&self.0, chain)
+        prepared(|| run(&self.0, chain))
     }
+}
+
+/// Runs a computation with a prepared key. With AVX-512, the crate `aes` copies the round keys to the stack.
+#[inline]
+fn prepared<T>(compute: impl FnOnce() -> T) -> T {
+    if cfg!(any(target_arch = "x86", target_arch = "x86_64")) { on_wiped_stack(compute) } else { compute() }
 }
 
 fn run<C: Chain>(key: &Aes128Enc, chain: C) -> C::Output {
@@ -61,7 +67,7 @@ impl Decryptor {
     }
 
     pub(crate) fn decrypt(&self, block: &mut Block) {
-        self.0.decrypt_block(block.into());
+        prepared(|| self.0.decrypt_block(block.into()));
     }
 }
 

@@ -68,7 +68,7 @@ use aes_siv::siv::Aes128Siv;
 use base32ct::{Base32Unpadded, Encoding};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::cipher::{Block, Cmac, chunks, on_wiped_stack, padded};
+use crate::cipher::{Block, Cmac, chunks, on_deep_wiped_stack, padded};
 use crate::key::{SdmFileReadKey, SdmMetaReadKey, hex_key, key_type};
 use crate::value::{ParseError, Uid};
 
@@ -254,7 +254,7 @@ impl fmt::Debug for SealedKeys {
 fn close(secret: &[u8; 16], tag: &TagContext, bytes: &mut [u8]) {
     let (siv_tag, message) = bytes.split_at_mut(TAG_LEN);
     // The crate `aes-siv` leaves key schedules on the stack.
-    let encrypted = on_wiped_stack(|| {
+    let encrypted = on_deep_wiped_stack(|| {
         tag.layer(secret).encrypt_inout_detached([tag.associated_data()], message.into()).map(<[u8; TAG_LEN]>::from)
     });
     match encrypted {
@@ -270,7 +270,7 @@ fn close(secret: &[u8; 16], tag: &TagContext, bytes: &mut [u8]) {
 fn open<'b>(secret: &[u8; 16], tag: &TagContext, bytes: &'b mut [u8]) -> Result<&'b mut [u8], SealBroken> {
     let (siv_tag, message) = bytes.split_first_chunk_mut::<TAG_LEN>().ok_or(SealBroken)?;
     let siv_tag = (*siv_tag).into();
-    let decrypted = on_wiped_stack(|| {
+    let decrypted = on_deep_wiped_stack(|| {
         let message = (&mut *message).into();
         tag.layer(secret).decrypt_inout_detached([tag.associated_data()], message, &siv_tag).is_ok()
     });
