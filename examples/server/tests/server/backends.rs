@@ -51,7 +51,9 @@ impl Backend {
 impl Backend {
     /// Does `work` while all processes of the programs are stopped.
     pub(crate) fn while_stopped(&self, work: impl FnOnce()) {
-        let _resumed = scopeguard::guard((), |()| drop(self.signal("CONT")));
+        let _resumed = scopeguard::guard((), |()| {
+            self.signal("CONT");
+        });
         assert!(self.signal("STOP"));
         work();
     }
