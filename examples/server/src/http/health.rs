@@ -29,8 +29,10 @@ impl Readiness {
     async fn get(&self, store: &Store) -> Result<(), &'static str> {
         // Other requests wait here for the answer that the first one gets.
         let mut last = self.0.lock().await;
+        // A data file that has failed does not recover, so an older answer is wrong.
         if let Some((at, result)) = &*last
             && at.elapsed() < FRESH
+            && store.works()
         {
             return *result;
         }
