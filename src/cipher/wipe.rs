@@ -24,7 +24,7 @@ impl<T: Default> ZeroizeOnDrop for Secret<T> {}
 const HALF: usize = if cfg!(target_pointer_width = "32") { 512 } else { 3072 };
 
 /// The same for [`on_deep_wiped_stack`]. With AVX-512, `aes-siv` encrypts 64 blocks at once, with four copies of each round
-/// key, and uses up to 12 KiB.
+/// key, and uses more than 8 KiB.
 const DEEP_HALF: usize = if cfg!(target_pointer_width = "32") { 512 } else { 8192 };
 
 /// Runs a computation, and then overwrites the stack that the computation used.
