@@ -3,7 +3,7 @@
 
 use super::block::{Block, BlockEncrypt, Chain, LANES, double, halve, mask, xor};
 use super::once::{LaneAes, OnceAes, Table};
-use super::wipe::on_wiped_stack;
+use super::wipe::{COPIES_ROUND_KEYS, on_shallow_wiped_stack, on_wiped_stack};
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, KeyInit};
@@ -31,10 +31,10 @@ impl BlockEncrypt for Encryptor {
     }
 }
 
-/// Runs a computation with a prepared key. With AVX-512, the crate `aes` copies the round keys to the stack.
+/// Runs a computation with a prepared key, and wipes the copies of its round keys.
 #[inline]
 fn prepared<T>(compute: impl FnOnce() -> T) -> T {
-    if cfg!(any(target_arch = "x86", target_arch = "x86_64")) { on_wiped_stack(compute) } else { compute() }
+    if COPIES_ROUND_KEYS { on_shallow_wiped_stack(compute) } else { compute() }
 }
 
 fn run<C: Chain>(key: &Aes128Enc, chain: C) -> C::Output {
@@ -100,7 +100,8 @@ impl OnceAes for Soft {
 
     #[inline]
     fn decrypt(self, key: Block, mut block: Block) -> Block {
-        Decryptor::new(&key).decrypt(&mut block);
+        // `within` wipes the stack.
+        Aes128Dec::new(&key.into()).decrypt_block((&mut block).into());
         block
     }
 

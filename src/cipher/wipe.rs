@@ -19,13 +19,22 @@ impl<T: Default> Drop for Secret<T> {
 
 impl<T: Default> ZeroizeOnDrop for Secret<T> {}
 
+/// With AVX-512, the crate `aes` copies the round keys to the stack, four times each, for every computation.
+pub(super) const COPIES_ROUND_KEYS: bool = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
+
 /// Half the number of bytes that [`on_wiped_stack`] overwrites. The deepest computation uses 2.3 KiB, and more than 4 KiB
 /// with AVX-512. A test searches the stack for key schedules that a computation leaves.
-const HALF: usize = if cfg!(target_pointer_width = "32") { 512 } else { 3072 };
+const HALF: usize = match (COPIES_ROUND_KEYS, cfg!(target_pointer_width = "32")) {
+    (true, _) => 3072,
+    (false, true) => 512,
+    (false, false) => 2048,
+};
 
-/// The same for [`on_deep_wiped_stack`]. With AVX-512, `aes-siv` encrypts 64 blocks at once, with four copies of each round
-/// key, and uses more than 8 KiB.
-const DEEP_HALF: usize = if cfg!(target_pointer_width = "32") { 512 } else { 8192 };
+/// The same for [`on_shallow_wiped_stack`]. With AVX-512, a computation with a prepared key uses more than 1.5 KiB.
+const SHALLOW_HALF: usize = 1280;
+
+/// The same for [`on_deep_wiped_stack`]. With AVX-512, `aes-siv` encrypts 64 blocks at once, and uses more than 8 KiB.
+const DEEP_HALF: usize = if COPIES_ROUND_KEYS { 8192 } else { HALF };
 
 /// Runs a computation, and then overwrites the stack that the computation used.
 ///
@@ -35,6 +44,12 @@ const DEEP_HALF: usize = if cfg!(target_pointer_width = "32") { 512 } else { 819
 #[inline]
 pub(crate) fn on_wiped_stack<T>(compute: impl FnOnce() -> T) -> T {
     wiped::<HALF, T>(compute)
+}
+
+/// Like [`on_wiped_stack`], for a computation with a prepared key, which computes no schedule.
+#[inline]
+pub(crate) fn on_shallow_wiped_stack<T>(compute: impl FnOnce() -> T) -> T {
+    wiped::<SHALLOW_HALF, T>(compute)
 }
 
 /// Like [`on_wiped_stack`], for the crate `aes-siv`.
@@ -51,7 +66,7 @@ fn wiped<const HALF: usize, T>(compute: impl FnOnce() -> T) -> T {
         compute()
     }
 
-    // Two pieces of 2 KiB took less time than one of 4 KiB: some C libraries fill large pieces with an instruction that
+    // Two pieces of half the size take less time than one: some C libraries fill large pieces with an instruction that
     // starts slowly.
     #[inline(never)]
     fn wipe<const HALF: usize>() {
