@@ -22,19 +22,19 @@ impl<T: Default> ZeroizeOnDrop for Secret<T> {}
 /// With AVX-512, the crate `aes` copies the round keys to the stack, four times each, for every computation.
 pub(super) const COPIES_ROUND_KEYS: bool = cfg!(any(target_arch = "x86", target_arch = "x86_64"));
 
-/// Half the number of bytes that [`on_wiped_stack`] overwrites. The deepest computation uses 2.3 KiB, and more than 4 KiB
-/// with AVX-512. A test searches the stack for key schedules that a computation leaves.
-const HALF: usize = match (COPIES_ROUND_KEYS, cfg!(target_pointer_width = "32")) {
-    (true, _) => 3072,
-    (false, true) => 512,
-    (false, false) => 2048,
+/// A third of the number of bytes that [`on_wiped_stack`] overwrites. The deepest computation uses 2.3 KiB, and more than
+/// 4 KiB with AVX-512. A test searches the stack for key schedules that a computation leaves.
+const THIRD: usize = match (COPIES_ROUND_KEYS, cfg!(target_pointer_width = "32")) {
+    (true, _) => 2048,
+    (false, true) => 384,
+    (false, false) => 1408,
 };
 
 /// The same for [`on_shallow_wiped_stack`]. With AVX-512, a computation with a prepared key uses more than 1.5 KiB.
-const SHALLOW_HALF: usize = 1280;
+const SHALLOW_THIRD: usize = 896;
 
 /// The same for [`on_deep_wiped_stack`]. With AVX-512, `aes-siv` encrypts 64 blocks at once, and uses more than 8 KiB.
-const DEEP_HALF: usize = if COPIES_ROUND_KEYS { 8192 } else { HALF };
+const DEEP_THIRD: usize = if COPIES_ROUND_KEYS { 5632 } else { THIRD };
 
 /// Runs a computation, and then overwrites the stack that the computation used.
 ///
@@ -43,41 +43,43 @@ const DEEP_HALF: usize = if COPIES_ROUND_KEYS { 8192 } else { HALF };
 /// wipes all copies.
 #[inline]
 pub(crate) fn on_wiped_stack<T>(compute: impl FnOnce() -> T) -> T {
-    wiped::<HALF, T>(compute)
+    wiped::<THIRD, T>(compute)
 }
 
 /// Like [`on_wiped_stack`], for a computation with a prepared key, which computes no schedule.
 #[inline]
 pub(crate) fn on_shallow_wiped_stack<T>(compute: impl FnOnce() -> T) -> T {
-    wiped::<SHALLOW_HALF, T>(compute)
+    wiped::<SHALLOW_THIRD, T>(compute)
 }
 
 /// Like [`on_wiped_stack`], for the crate `aes-siv`.
 #[inline]
 pub(crate) fn on_deep_wiped_stack<T>(compute: impl FnOnce() -> T) -> T {
-    wiped::<DEEP_HALF, T>(compute)
+    wiped::<DEEP_THIRD, T>(compute)
 }
 
 #[inline]
-fn wiped<const HALF: usize, T>(compute: impl FnOnce() -> T) -> T {
+fn wiped<const THIRD: usize, T>(compute: impl FnOnce() -> T) -> T {
     // If the computation were inlined, its values would be in the stack frame of the caller, which `wipe` does not reach.
     #[inline(never)]
     fn apart<T>(compute: impl FnOnce() -> T) -> T {
         compute()
     }
 
-    // Two pieces of half the size take less time than one: some C libraries fill large pieces with an instruction that
-    // starts slowly.
+    // In pieces, because some C libraries fill more than 2 KiB with an instruction that starts slowly. The barriers keep the
+    // compiler from joining them.
     #[inline(never)]
-    fn wipe<const HALF: usize>() {
-        let zeros = [0_u8; HALF];
-        optimization_barrier(&zeros);
-        zeroize_stack::<HALF>();
-        optimization_barrier(&zeros);
+    fn wipe<const THIRD: usize>() {
+        let first = [0_u8; THIRD];
+        optimization_barrier(&first);
+        let second = [0_u8; THIRD];
+        optimization_barrier(&second);
+        zeroize_stack::<THIRD>();
+        optimization_barrier(&(&first, &second));
     }
 
     let result = apart(compute);
-    wipe::<HALF>();
+    wipe::<THIRD>();
     result
 }
 
