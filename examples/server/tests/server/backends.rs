@@ -35,6 +35,21 @@ impl Backend {
         });
     }
 
+    /// Returns the bytes of all files of the programs.
+    pub(crate) fn files(&self) -> Vec<u8> {
+        let (mut folders, mut bytes) = (vec![self.folder.clone()], Vec::new());
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.is_file() {
+                    bytes.extend(std::fs::read(path).unwrap());
+                }
+            }
+        }
+        bytes
+    }
+
     /// Returns the port of the only program.
     pub(crate) fn port(&self) -> u16 {
         let (_, address) = self.url.split_once("127.0.0.1:").unwrap();

@@ -18,6 +18,7 @@ use suntap_server::store::{Options, Store};
 use suntap_testkit::planted::Planted;
 
 use crate::admin::Live;
+use crate::backends;
 use crate::client::Client;
 use crate::counters::{ETRNL_LAYOUT, etrnl_body};
 use crate::reload::reload;
@@ -224,6 +225,34 @@ fn planted_secrets_are_in_no_output() {
     GzDecoder::new(&*backup.stdout).read_to_string(&mut text).unwrap();
     assert!(text.contains("planted1"), "{text}");
     planted.assert_absent("a backup", text);
+}
+
+/// The two databases store the same as the data file, and their files have all of it.
+#[test]
+fn files_of_a_database_have_no_planted_secret() {
+    for backend in [backends::postgres(), backends::redis(&[])] {
+        let Some(mut backend) = backend else { return };
+        let (mut plain, mut sealed, lines) = tags();
+        let folder = Folder::new();
+        folder.write_secrets(&secrets().to_string());
+        let mut live = Live::start(folder, backend.url.clone(), &lines, &["--log-uids"]);
+        let (requests, macs) = requests(&mut plain, &mut sealed, &digits(11));
+        let (mut client, mut answers) = (Client::new(&live.server.address).unwrap(), String::new());
+        for request in requests {
+            client.send(request.as_bytes()).unwrap();
+            answers += &client.receive().unwrap().body;
+        }
+        assert!(answers.contains(r#""response":"Pass""#) && answers.contains(r#""authentic":true"#), "{answers}");
+        assert!(live.server.terminate().success());
+        backend.kill();
+        let planted = macs.iter().fold(planted(), |planted, mac| planted.with("MAC of a tap", bytes(mac)));
+        let planted = planted
+            .with("management key", bytes(random_part(&live.writer)))
+            .with("read-only key", bytes(random_part(&live.reader)));
+        let files = backend.files();
+        assert!(files.windows(8).any(|run| run == b"planted1"), "{}: the files do not have the tag", backend.url);
+        planted.assert_absent(&backend.url, files);
+    }
 }
 
 /// Returns texts in which secrets are broken or are in the wrong place.
