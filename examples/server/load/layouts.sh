@@ -9,7 +9,7 @@ cargo build --profile deploy --locked -q -p suntap-server --bin suntap-server
 # shellcheck source=examples/server/load/local.sh
 . examples/server/load/local.sh
 export SUNTAP_SECRETS_FILE="$work/secrets.json"
-target/deploy/suntap-server secrets new "$SUNTAP_SECRETS_FILE" >/dev/null
+"$built"/suntap-server secrets new "$SUNTAP_SECRETS_FILE" >/dev/null
 printf '/unknown/%s?picc_data=00&cmac=11\n' {1..1000} >"$work/targets"
 
 # Prints an import with so many tag groups, each with a layout and a tag of its own.
@@ -30,7 +30,7 @@ lines() {
 addresses=()
 for layouts in 1 "$LAYOUTS"; do
     lines "$layouts" >"$work/lines.ndjson"
-    target/deploy/suntap-server import "$work/lines.ndjson" --store "$work/$layouts.redb" >/dev/null
+    "$built"/suntap-server import "$work/lines.ndjson" --store "$work/$layouts.redb" >/dev/null
     start_server "$work/$layouts.redb"
     addresses+=("$address")
 done

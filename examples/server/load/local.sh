@@ -1,6 +1,6 @@
 # Read by the other scripts: a folder that disappears at the end, with all that was started, and PostgreSQL in it.
 # shellcheck shell=bash
-work=$(mktemp -d) pids=()
+work=$(mktemp -d) pids=() built=${CARGO_TARGET_DIR:-target}/deploy
 # shellcheck disable=SC2317
 clean() {
     for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
@@ -14,7 +14,7 @@ free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1
 # Starts a server over a store, with further options, and sets `address` when it listens.
 start_server() {
     rm -f "$work/said"
-    target/deploy/suntap-server --store "$1" --listen 127.0.0.1:0 --log warn "${@:2}" >"$work/said" 2>"$work/log" &
+    "$built"/suntap-server --store "$1" --listen 127.0.0.1:0 --log warn "${@:2}" >"$work/said" 2>"$work/log" &
     pids+=($!)
     until address=$(grep -so '127.0.0.1:[0-9]*' "$work/said"); do
         kill -0 "${pids[-1]}" || { cat "$work/log" >&2; exit 1; }

@@ -12,9 +12,9 @@ cargo build --profile deploy --locked -q -p suntap-server --bin suntap-server --
 # shellcheck source=examples/server/load/local.sh
 . examples/server/load/local.sh
 store=${1:-$work/profile.redb}
-target/deploy/examples/taps "$TAGS" "$ROUNDS" "$work"
+"$built"/examples/taps "$TAGS" "$ROUNDS" "$work"
 export SUNTAP_SECRETS_FILE="$work/secrets.json"
-target/deploy/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
+"$built"/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
 start_server "$store"
 
 send "$work/targets" "$address" "$CONNECTIONS" >"$work/result" &

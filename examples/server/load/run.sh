@@ -11,7 +11,7 @@ cargo build --profile deploy --locked -q -p suntap-server --bin suntap-server --
 # shellcheck source=examples/server/load/local.sh
 . examples/server/load/local.sh
 
-target/deploy/examples/taps "$TAGS" "$ROUNDS" "$work"
+"$built"/examples/taps "$TAGS" "$ROUNDS" "$work"
 printf '/healthz\n%.0s' {1..1000} >"$work/healthz"
 
 # Sends the targets of a file for some seconds, an equal part of them to each server, and prints the sum of the rates, the worst of the
@@ -45,7 +45,7 @@ measure() {
     local name=$1 count=$2 store=$3 ceiling taps accepted memory before cpu
     shift 3
     export SUNTAP_SECRETS_FILE="$work/secrets.json"
-    target/deploy/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
+    "$built"/suntap-server import "$work/tags.ndjson" --store "$store" >/dev/null
     addresses=() servers=()
     while [ "${#servers[@]}" -lt "$count" ]; do
         start_server "$store" "$@"

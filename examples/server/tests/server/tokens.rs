@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::backends;
 use crate::client::{Client, Reply, Server, get};
-use crate::counters::etrnl_tag;
+use crate::counters::{etrnl_body, etrnl_tag};
 use crate::http::command;
 use crate::import::{changed, told};
 use crate::tags::{self, Folder};
@@ -108,7 +108,7 @@ fn a_fresh_tap_is_redirected_and_a_replay_shows_the_page() {
     assert!(reply.body.starts_with(r#"{"valid":true,"tag":"xuid/tag00002","#), "{reply:?}");
 }
 
-/// The vendor's API answers a tag with a redirect like any other tag.
+/// The APIs of both vendors answer a tag with a redirect like any other tag.
 #[test]
 fn the_apis_do_not_redirect() {
     let (etrnl, mut line) = etrnl_tag(7000);
@@ -121,8 +121,16 @@ fn the_apis_do_not_redirect() {
     }
     let again = get(&server.address, &target.replace("/v1/t?", "/tap?"));
     assert_eq!((again.status, again.header("location")), (200, None), "a tap of the API is not fresh for the page");
-    // The keys are sealed under an eCode, but import has seen them, so the counter is known.
     let mut etrnl = etrnl;
+    let body = etrnl_body(&etrnl.tap().unwrap());
+    let mut client = Client::new(&server.address).unwrap();
+    for authentic in [r#""authentic":true"#, r#""authentic":false"#] {
+        let headers = format!("API-Key: {OWN}\r\n");
+        let reply = client.post("/v1/tags/verify-authenticity", &headers, body.as_bytes()).unwrap();
+        assert_eq!((reply.status, reply.header("location")), (200, None), "{reply:?}");
+        assert!(reply.body.contains(authentic), "{reply:?}");
+    }
+    // The keys are sealed under an eCode, but import has seen them, so the counter is known.
     let url = etrnl.tap().unwrap();
     let path = url.strip_prefix("https://t.example.com").or_else(|| url.strip_prefix("https://t.example")).unwrap();
     let reply = get(&server.address, path);
