@@ -2,7 +2,7 @@
 """Counts the results of `.ci/mutants` for each source file.
 
     table.py FOLDER..        prints the counts in these result folders of cargo-mutants
-    table.py --add FOLDER..  writes them to results.tsv, with the commit, in place of what it has about the same files
+    table.py --add FOLDER..  writes those of complete files to results.tsv, with the commit, in place of what it has
     table.py --check         fails if a file has changed since its results, lacks a mutant, or has one that survived
 
 A mutant that is in several folders has the result of the last one, so survivors that a new test detects can be tested again alone.
@@ -33,6 +33,11 @@ def unchanged(commit, file):
 def mutants():
     """Returns the mutants that .cargo/mutants.toml does not exclude."""
     return json.loads(output("cargo", "mutants", "-p", "suntap", "--list", "--json"))
+
+
+def per_file():
+    """Returns the number of mutants of each file."""
+    return collections.Counter(mutant["file"] for mutant in mutants())
 
 
 def read(folders):
@@ -70,7 +75,7 @@ def table(results):
 
 def check():
     results = load()
-    expected = collections.Counter(mutant["file"] for mutant in mutants())
+    expected = per_file()
     faults = []
     for file in sorted(expected.keys() | results.keys()):
         commit, counts = results.get(file, ("HEAD", collections.Counter()))
@@ -96,7 +101,11 @@ def main():
     commit = output("git", "rev-parse", "--short", "HEAD").strip()
     new = {file: (commit, counts) for file, counts in read(options.folders).items()}
     if options.add:
-        RESULTS.write_text(table(load() | new))
+        expected = per_file()
+        complete = {file: row for file, row in new.items() if sum(row[1].values()) == expected[file]}
+        for file in sorted(new.keys() - complete.keys()):
+            print(f"{file}: not complete, left out")
+        RESULTS.write_text(table(load() | complete))
     else:
         print(table(new), end="")
 
