@@ -481,6 +481,27 @@ mod tests {
         }
     }
 
+    /// The comparison of the two parsers would detect nothing if it accepted taps that differ.
+    #[test]
+    fn taps_with_another_text_or_value_do_not_read_alike() {
+        let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{:id}?p={picc:uid,ctr}&c={mac}").unwrap();
+        let url = "https://a.b/x?p=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086";
+        let parsed = || layout.parse(url).unwrap();
+        let tap = parsed();
+        assert!(tap.reads_like(&parsed()));
+        for (from, to) in [("b/x", "b/y"), ("p=EF", "p=ef"), ("p=EF", "p=EE"), ("c=94", "c=95")] {
+            let url = url.replace(from, to);
+            assert!(!tap.reads_like(&layout.parse(&url).unwrap()), "{url}");
+        }
+        // Texts that are equal do not hide a wrong value, and the reverse.
+        let mut other = parsed();
+        other.received.ctr = Some(SdmReadCtr::from_msb_first([0, 0, 1]));
+        assert!(!tap.reads_like(&other));
+        let mut other = parsed();
+        other.picc_data = PiccWire::default();
+        assert!(!tap.reads_like(&other));
+    }
+
     #[test]
     fn layouts_with_a_variable_length_have_no_fixed_offsets() {
         for template in ["https://a.b/{:id}?c={mac}", "https://a.b/?p={picc}&e=[[{enc}&c={mac}"] {

@@ -370,6 +370,7 @@ fn origin_form_begins_at_the_path() {
     assert_eq!(shape(l.parse_origin_form(&target)), Ok(()));
     assert_eq!(shape(l.parse_origin_form(&format!("https://a.b{target}"))), Err(Malformed::FullUrl));
     assert_eq!(shape(l.parse_origin_form(&target[1..])), Err(Malformed::StaticText { at: 0 }));
+    assert_eq!(shape(l.parse_origin_form("/t?u=https://a.b")), Err(Malformed::Missing(Field::PiccData)));
     assert_eq!(shape(l.parse(&target)), Err(Malformed::OriginForm));
 
     let pathless = layout("lnurlw://a.b?p={picc}&c={mac}");

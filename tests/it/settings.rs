@@ -364,6 +364,7 @@ fn texts_without_a_place_are_rejected() {
     assert_eq!(file("https://a.b/{mac}", &data("secret")), Err(SettingsError::FileData));
     for template in ["https://a.b/{mac}", "https://a.b/{:id}/{mac}"] {
         assert!(matches!(file(template, &named), Err(SettingsError::UnexpectedText(name)) if name.as_str() == "x"));
+        assert_eq!(format!("{:?}", file(template, &named)), r#"Err(UnexpectedText("x"))"#);
     }
     let tamper = "https://a.b/[[{picc}{enc:32,tt@2}{mac}";
     assert_eq!(file(tamper, &data("abc")), Err(SettingsError::FileData), "the text overlaps the tamper status");
