@@ -501,6 +501,13 @@ fn settings_of_the_recorded_taps() {
     assert_eq!(refused, Err(SettingsError::Layout(suntap::LayoutError::NoMacInput)));
 }
 
+#[test]
+fn the_error_names_an_unsigned_mirror() {
+    let error = SdmLayout::new(Scheme::Ecdsa, "https://a.b/?u={uid}&m=[[{ctr}&s={sig}").unwrap_err();
+    assert_eq!(error, suntap::LayoutError::Unsigned(Field::Uid));
+    assert!(error.to_string().ends_with(&format!(" ({})", Field::Uid)), "{error}");
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn layouts_and_keys_are_text_in_configuration_files() {

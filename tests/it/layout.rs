@@ -83,6 +83,7 @@ fn invalid_templates_name_the_rule() {
         ("//a.b/{mac}", LayoutError::NoScheme),
         ("/t?c={mac}", LayoutError::NoScheme),
         ("1a:{mac}", LayoutError::NoScheme),
+        ("a/b:c?{mac}", LayoutError::NoScheme),
         ("{uid}://a.b/{mac}", LayoutError::NoScheme),
         ("https://a.b/?p={picc}&amp;c={mac}", LayoutError::HtmlEscaped),
         ("https://a.b/?p={picc}&c=%7Bmac%7D", LayoutError::PercentEncoded { at: 24 }),

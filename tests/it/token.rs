@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::error::Error as _;
 use std::sync::Barrier;
 
 use proptest::prelude::*;
@@ -317,11 +318,37 @@ fn a_newer_tap_ends_a_token_that_must_be_the_latest() {
     assert_eq!(ready(token.require_latest_async(&mut Blocking(&mut taps))), Ok(()));
     verified(UID, 8, |tap| assert!(tap.commit(&mut taps, Some(after(1))).is_ok()));
     assert!(matches!(token.require_latest(&mut taps), Err(UseError::NewerTap { stored }) if stored.ctr.get() == 8));
+    let newer = ready(token.require_latest_async(&mut Blocking(&mut taps)));
+    assert!(matches!(newer, Err(UseError::NewerTap { stored }) if stored.ctr.get() == 8), "{newer:?}");
     // A store that lost the tap is found out once, and then knows the tap again: a copy of it stays a replay.
     let mut lost = MemoryCounters::<2>::new();
     assert_eq!(token.require_latest(&mut lost), Err(UseError::CounterLost));
     assert_eq!(token.require_latest(&mut lost), Ok(()));
     verified(UID, 7, |tap| assert!(tap.commit(&mut lost, None).is_err()));
+}
+
+/// Each error has a text of its own, and only that of a store has a source.
+#[test]
+fn errors_say_why_a_token_is_refused() {
+    let stored = suntap::Mark { ctr: SdmReadCtr::new(8).unwrap(), at: Some(NOW), taps: 1 };
+    let uses: [UseError<suntap::Full>; 4] =
+        [UseError::Used { stored }, UseError::NewerTap { stored }, UseError::Expired, UseError::CounterLost];
+    for error in uses {
+        assert!(error.source().is_none(), "{error}");
+    }
+    let store = UseError::Store(suntap::Full);
+    assert_eq!(store.source().unwrap().to_string(), suntap::Full.to_string());
+    let mut texts = uses.map(|error| error.to_string()).to_vec();
+    texts.push(store.to_string());
+    let tokens = [TokenError::Malformed, TokenError::NotAuthentic, TokenError::WrongAudience];
+    texts.extend(tokens.map(|error| error.to_string()));
+    texts.push(TokenError::NotYetValid { issued_at: NOW }.to_string());
+    let taps = [SecondTapError::OtherTag, SecondTapError::NotLater, SecondTapError::TooSoon, SecondTapError::TooLate];
+    texts.extend(taps.map(|error| error.to_string()));
+    let different: BTreeSet<_> = texts.iter().filter(|text| text.len() > 10).collect();
+    assert_eq!(different.len(), texts.len(), "{texts:?}");
+    // The two errors for a token that is too old have the same text.
+    assert_eq!(TokenError::Expired { expires_at: NOW }.to_string(), uses[2].to_string());
 }
 
 #[test]
