@@ -122,7 +122,7 @@ impl fmt::Debug for Address {
 pub struct Options {
     /// The largest number of taps that share one durable transaction of a data file.
     pub group_commit: usize,
-    /// Bytes of a data file that are cached in memory. With 64 MiB a server with a million tags stays below 192 MiB, also when it
+    /// Bytes of a data file that are cached in memory. With 64 MiB a server with a million tags stays below 256 MiB, also when it
     /// repairs the file after a crash.
     pub cache_size: usize,
     /// The largest number of connections to PostgreSQL.

@@ -258,7 +258,7 @@ impl<'c, 'w> Converter<'c, 'w> {
             self.live.insert(uid, origin.clone());
         }
         let Some(number) = card.id.checked_add(self.rules.first_number) else {
-            self.lines.problem(origin, "card_id: too large with --first-number");
+            self.lines.problem(origin, "card_id: too large with --add-to-card-id");
             return Ok(());
         };
         let is_active = card.is_enabled && !card.is_wiped;
