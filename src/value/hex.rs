@@ -140,6 +140,20 @@ mod tests {
         }
     }
 
+    /// Two wrong characters do not cancel each other, wherever they are.
+    #[test]
+    fn two_wrong_characters_are_rejected() {
+        for second in 1..96 {
+            let mut text = [b'0'; 96];
+            (text[0], text[second]) = (b'G', b'G');
+            for length in [64, 70, 96] {
+                assert_eq!(check(&text[..length]), Err(ParseError::HexDigit), "{second} {length}");
+            }
+            assert_eq!(decode::<48>(&text), Err(ParseError::HexDigit), "{second}");
+            assert_eq!(decode::<35>(&text[..70]), Err(ParseError::HexDigit), "{second}");
+        }
+    }
+
     #[test]
     fn length_is_exact() {
         for len in [0, 1, 2, 3, 5, 6] {

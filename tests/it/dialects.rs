@@ -511,6 +511,31 @@ fn an_answer_has_one_budget() {
         (String::from("b"), format!("{{{named}}}").repeat(100), false),
     ];
     assert_eq!(ask(hidden), too_long);
+    for (length, is_known) in [(256, true), (257, false), (258, false)] {
+        let name = "n".repeat(length);
+        let fields = vec![field("a", format!("{{{name}}}")), (name, "filled".into(), false)];
+        assert_eq!(ask(fields).2.contains(r#""a":"filled""#), is_known, "{length}");
+    }
+}
+
+/// A JSON number that another program may have rounded identifies no tag.
+#[test]
+fn a_large_tag_id_is_exact() {
+    for (written, number, is_found) in [
+        ("9007199254740991.0", 9_007_199_254_740_991, true),
+        ("9007199254740992.0", 9_007_199_254_740_992, false),
+        ("9007199254740993.0", 9_007_199_254_740_992, false),
+        ("9007199254740993", 9_007_199_254_740_993, true),
+        ("9007199254740993", 9_007_199_254_740_992, false),
+    ] {
+        let tags =
+            Tags { rows: vec![Row { number: Some(number), ..row(2) }], ..Tags::default() }.with_api_key("key", 1);
+        let tap = Model::new().read(2, 1);
+        let body = format!(r#"{{"tagId":{written},"enc":"{}","cmac":"{}","eCode":"x"}}"#, tap.first, tap.second);
+        let etrnl = Etrnl::new(Service::new(&[]), &API_KEYS);
+        let answer = etrnl.answer(Some(b"key"), body.as_bytes(), &tags, &mut MemoryCounters::<2>::new(), None);
+        assert_eq!(answer.body.contains(r#""authentic":true"#), is_found, "{written} {}", answer.body);
+    }
 }
 
 /// Metadata that is too long is answered as `null`, like metadata that is not JSON.

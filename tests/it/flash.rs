@@ -290,6 +290,36 @@ fn the_first_header_of_a_later_segment_is_not_a_first_start() {
     }
 }
 
+/// Returns a slot with the header of a segment. `the_golden_image_has_the_documented_layout` describes the bytes.
+fn header(number: u32, tags: u8, segment_len: u64) -> [u8; 40] {
+    let mut slot = [0; 40];
+    slot[0] = 1;
+    slot[1..17].copy_from_slice(b"suntap flash v1\0");
+    slot[17] = tags;
+    slot[20..28].copy_from_slice(&segment_len.to_le_bytes());
+    slot[28..32].copy_from_slice(&number.to_le_bytes());
+    let crc = crc32([0; 4].into_iter().chain(slot[..32].iter().copied()));
+    slot[32..36].copy_from_slice(&crc.to_le_bytes());
+    slot
+}
+
+/// Of the headers without a snapshot, only that of an interrupted first start is replaced with an empty store.
+#[test]
+fn a_header_alone_shows_whether_the_store_was_used() {
+    let opened = |headers: &[[u8; 40]]| {
+        let chip = Chip::<4, 1024>::new(3);
+        for (page, header) in headers.iter().enumerate() {
+            chip.0.borrow_mut().bytes[page * 1024..][..40].copy_from_slice(header);
+        }
+        chip.open::<2>().map(|store| store.tags())
+    };
+    assert_eq!(opened(&[header(1, 0, 1024)]), Ok(0));
+    assert_eq!(opened(&[header(2, 0, 1024)]), Err(FlashError::Corrupted), "a later segment");
+    assert_eq!(opened(&[header(1, 1, 1024)]), Err(FlashError::Corrupted), "a snapshot with a tag");
+    assert_eq!(opened(&[header(1, 1, 2048)]), Err(FlashError::OtherSize));
+    assert_eq!(opened(&[header(1, 1, 1024), header(2, 1, 2048)]), Err(FlashError::Corrupted), "both lengths");
+}
+
 #[test]
 fn another_word_length_is_detected() {
     fn write<const W: usize>(taps: u32) -> Vec<u8> {

@@ -72,6 +72,7 @@ fn an12998_tap_is_fresh_once() {
     assert_eq!(verified().message().tamper(), None);
     assert!(verified().commit(&mut counters, None).is_ok());
     assert!(verified().commit(&mut counters, None).is_err());
+    assert!(layout.parse(url).unwrap().read_plain().unwrap().verify(&&key).is_ok(), "a reference is a key too");
     for other in [
         Scheme::Aes,
         #[cfg(feature = "lrp")]

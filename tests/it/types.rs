@@ -14,9 +14,10 @@ use suntap::platform::{
 };
 use suntap::sun::session::{EncKey, MacKey};
 use suntap::{
-    ApplicationKey, Blocking, ClaimedTap, CommitError, CounterId, CounterTagLayout, Error, FreshTap, IssuerKey,
-    MasterKey, MemoryCounters, Mirrors, PreparedFileReadKey, PreparedMetaReadKey, Presented, ReplayableTap, Scheme,
-    SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagTexts, Uid, UnverifiedTap, VerifiedTap,
+    An10922, ApplicationKey, Blocking, BoltCard, ClaimedTap, CommitError, CounterId, CounterTagLayout, ECodeKeys,
+    Error, FreshTap, IssuerKey, MasterKey, MemoryCounters, Mirrors, PreparedFileReadKey, PreparedMetaReadKey,
+    Presented, ReplayableTap, Scheme, SdmFileReadKey, SdmLayout, SdmMac, SdmMetaReadKey, SunMessage, TagTexts, Uid,
+    UnverifiedTap, VerifiedTap, Verifier,
 };
 
 #[test]
@@ -223,6 +224,14 @@ fn debug_shows_names() {
     let text =
         format!("explanation: Some({explanation:?}), contents: Some({contents}), tried: {}, .. }}", diagnosis.tried);
     assert!(format!("{diagnosis:?}").ends_with(&text), "{diagnosis:?}");
+    let derived = An10922::new(MasterKey::from_bytes([1; 16]), b"x").unwrap().in_epoch(2);
+    assert_eq!(format!("{derived:?}"), "An10922 { epoch: 2, .. }");
+    let derived = BoltCard::new(IssuerKey::from_bytes([1; 16]), 3);
+    assert_eq!(format!("{derived:?}"), "BoltCard { version: 3, .. }");
+    let derived = ECodeKeys::new(ServerSecret::from_bytes([1; 16]), "eCode").in_epoch(4);
+    assert_eq!(format!("{derived:?}"), "ECodeKeys { epoch: 4, .. }");
+    let verifier = Verifier::new(&layout, SdmMetaReadKey::FACTORY, SdmFileReadKey::FACTORY).unwrap();
+    assert_eq!(format!("{verifier:?}"), format!("Verifier {{ layout: {:?}, .. }}", &layout));
     let layout = CounterTagLayout::new("https://a.b/{uid}/{ctr}").unwrap();
     let tap = layout.parse("https://a.b/04112233445566/000007").unwrap();
     assert_eq!(format!("{tap:?}"), "UnverifiableTap { uid: Some(Uid(04112233445566)), ctr: Some(SdmReadCtr(7)), .. }");

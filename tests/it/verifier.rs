@@ -93,6 +93,7 @@ fn configuration_mistakes_are_found_at_construction() {
         (Verifier::new(&BARE, (), file()).map(|_| ()), ConfigError::NoCounter),
         (Verifier::new(&NO_UID, (), master()).map(|_| ()), ConfigError::NoUid),
         (Verifier::new_async(&NO_UID, (), master()).map(|_| ()), ConfigError::NoUid),
+        (Verifier::new_async(&NO_UID, (), Blocking(lookup)).map(|_| ()), ConfigError::NoUid),
         (Verifier::new(&NO_UID, (), lookup).map(|_| ()), ConfigError::NoUid),
         (Verifier::new(&NO_UID, (), ecodes()).map(|_| ()), ConfigError::NoUid),
         (Verifier::new(&PLAIN, (), ecodes()).map(|_| ()), ConfigError::NoECode),
