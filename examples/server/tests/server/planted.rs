@@ -133,6 +133,26 @@ fn requests(plain: &mut EmulatedTag, sealed: &mut EmulatedTag, hex: &str) -> (Ve
     (requests, macs)
 }
 
+/// Sends the requests, and returns the answers. Fails if no tap was genuine.
+fn send(client: &mut Client, requests: Vec<String>) -> String {
+    let mut answers = String::new();
+    for request in requests {
+        client.send(request.as_bytes()).unwrap();
+        let reply = client.receive().unwrap();
+        answers += &(reply.head + &reply.body);
+    }
+    assert!(answers.contains(r#""response":"Pass""#) && answers.contains(r#""authentic":true"#), "{answers}");
+    answers
+}
+
+/// Adds the keys of the management API and the MACs of the taps.
+fn with_keys_and_macs(planted: Planted, live: &Live, macs: &[String]) -> Planted {
+    let keys = planted
+        .with("management key", bytes(random_part(&live.writer)))
+        .with("read-only key", bytes(random_part(&live.reader)));
+    macs.iter().fold(keys, |planted, mac| planted.with("MAC of a tap", bytes(mac)))
+}
+
 /// Searches each list and page of an administrator, and the answers to keys in the wrong place.
 fn search_administration(live: &Live, planted: &Planted, hex: &str) {
     let description = live.ask("GET", "/admin/v1/openapi.json", &Value::Null).1;
@@ -185,19 +205,10 @@ fn planted_secrets_are_in_no_output() {
     let config = config.to_str().unwrap();
     let flags = ["--config", config, "--log-format", "json", "--log-uids"];
     let mut live = Live::start(folder, store, &lines, &flags);
-    let planted = planted
-        .with("management key", bytes(random_part(&live.writer)))
-        .with("read-only key", bytes(random_part(&live.reader)));
-
     let (requests, macs) = requests(&mut plain, &mut sealed, &hex);
-    let planted = macs.iter().fold(planted, |planted, mac| planted.with("MAC of a tap", bytes(mac)));
-    let (mut client, mut answers) = (Client::new(&live.server.address).unwrap(), String::new());
-    for request in requests {
-        client.send(request.as_bytes()).unwrap();
-        let reply = client.receive().unwrap();
-        answers += &(reply.head + &reply.body);
-    }
-    assert!(answers.contains(r#""response":"Pass""#) && answers.contains(r#""authentic":true"#), "{answers}");
+    let planted = with_keys_and_macs(planted, &live, &macs);
+    let mut client = Client::new(&live.server.address).unwrap();
+    let answers = send(&mut client, requests);
     planted.assert_absent("an answer", &answers);
     // This answer repeats the XUID of the request. The log must not.
     assert!(client.get(&format!("/v1/t?x={hex}&n=000001&e=00")).unwrap().body.contains("tag_not_found"));
@@ -237,18 +248,10 @@ fn files_of_a_database_have_no_planted_secret() {
         folder.write_secrets(&secrets().to_string());
         let mut live = Live::start(folder, backend.url.clone(), &lines, &["--log-uids"]);
         let (requests, macs) = requests(&mut plain, &mut sealed, &digits(11));
-        let (mut client, mut answers) = (Client::new(&live.server.address).unwrap(), String::new());
-        for request in requests {
-            client.send(request.as_bytes()).unwrap();
-            answers += &client.receive().unwrap().body;
-        }
-        assert!(answers.contains(r#""response":"Pass""#) && answers.contains(r#""authentic":true"#), "{answers}");
+        send(&mut Client::new(&live.server.address).unwrap(), requests);
         assert!(live.server.terminate().success());
         backend.kill();
-        let planted = macs.iter().fold(planted(), |planted, mac| planted.with("MAC of a tap", bytes(mac)));
-        let planted = planted
-            .with("management key", bytes(random_part(&live.writer)))
-            .with("read-only key", bytes(random_part(&live.reader)));
+        let planted = with_keys_and_macs(planted(), &live, &macs);
         let files = backend.files();
         assert!(files.windows(8).any(|run| run == b"planted1"), "{}: the files do not have the tag", backend.url);
         planted.assert_absent(&backend.url, files);

@@ -108,6 +108,31 @@ fn a_fresh_tap_is_redirected_and_a_replay_shows_the_page() {
     assert!(reply.body.starts_with(r#"{"valid":true,"tag":"xuid/tag00002","#), "{reply:?}");
 }
 
+#[test]
+fn an_inactive_tag_is_not_redirected() {
+    let (folder, server) = server(&[changed(1, json!({ "state": "inactive" })), tags::line(2)], &[]);
+    let mut tag = tags::tag(1);
+    let reply = get(&server.address, &page(&tag.tap().unwrap()));
+    assert_eq!((reply.status, reply.header("location")), (200, None), "{reply:?}");
+    drop(server);
+    import(&folder, &[json!({ "tag": { "organisation": 1, "xuid": "tag00001", "state": "active" } })]);
+    let server = Server::spawn(command(&folder, &[]));
+    assert_eq!(answer(&server, &token(&server, &tag.tap().unwrap()))["counter"], 2);
+}
+
+/// Without an answer of the store, nothing shows that the tap is fresh.
+#[test]
+fn without_the_store_nothing_is_redirected() {
+    let Some(mut backend) = backends::redis(&[]) else { return };
+    let folder = on(&backend.url);
+    let server = Server::on(&backend.url, &folder.secrets());
+    let mut tag = tags::tag(1);
+    token(&server, &tag.tap().unwrap());
+    backend.kill();
+    let reply = get(&server.address, &page(&tag.tap().unwrap()));
+    assert_eq!((reply.status, reply.header("location")), (503, None), "{reply:?}");
+}
+
 /// The APIs of both vendors answer a tag with a redirect like any other tag.
 #[test]
 fn the_apis_do_not_redirect() {
@@ -434,14 +459,20 @@ fn of_two_requests_at_once_one_is_valid() {
     one_of_two_is_valid([&server, &server]);
 }
 
-/// Two servers on one database.
-fn two_servers_are_one(url: &str) {
+/// Fills a database, and returns the folder with the secrets of its servers.
+fn on(url: &str) -> Folder {
     let folder = Folder::new();
     with_keys(&folder, &["7A"]);
     tags::write(&folder.path("lines"), &lines(&[tags::line(1)]));
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_suntap-server"));
     command.arg("import").arg(folder.path("lines")).args(["--store", url, "--secrets-file"]).arg(folder.secrets());
     assert!(command.output().unwrap().status.success());
+    folder
+}
+
+/// Two servers on one database.
+fn two_servers_are_one(url: &str) {
+    let folder = on(url);
     let servers = [(); 2].map(|()| Server::on(url, &folder.secrets()));
     one_of_two_is_valid([&servers[0], &servers[1]]);
 }
