@@ -142,6 +142,12 @@ fn a_gap_in_the_log_is_detected() {
         rotten.0.borrow_mut().bytes[hole.clone()].fill(0xFF);
         assert_eq!(rotten.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted), "{hole:?}");
     }
+    // The last record is torn: its acknowledgement reads as erased. The record before it is missing.
+    let rotten = chip.copy();
+    rotten.0.borrow_mut().bytes[120..200].fill(0xFF);
+    assert_eq!(rotten.open::<2>().map(|store| store.tags()), Ok(1), "no gap");
+    rotten.0.borrow_mut().bytes[160] = 0x5A;
+    assert_eq!(rotten.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted));
     let paged = Chip::<4, 256>::new(12);
     let mut store = paged.open::<2>().unwrap();
     for value in 1..=20 {
@@ -318,6 +324,9 @@ fn a_header_alone_shows_whether_the_store_was_used() {
     assert_eq!(opened(&[header(1, 1, 1024)]), Err(FlashError::Corrupted), "a snapshot with a tag");
     assert_eq!(opened(&[header(1, 1, 2048)]), Err(FlashError::OtherSize));
     assert_eq!(opened(&[header(1, 1, 1024), header(2, 1, 2048)]), Err(FlashError::Corrupted), "both lengths");
+    let chip = Chip::<4, 1024>::new(3);
+    chip.0.borrow_mut().bytes[80..120].copy_from_slice(&header(1, 1, 2048));
+    assert_eq!(chip.open::<2>().map(|store| store.tags()), Err(FlashError::Corrupted), "not at the start of a page");
 }
 
 #[test]
