@@ -7,9 +7,9 @@ use std::error::Error as _;
 
 use suntap::kdf::{an10922, boltcard, ecode};
 use suntap::{
-    An10922, Blocking, BoltCard, CommitError, ConfigError, ECodeKeys, Error, Field, IssuerKey, Malformed, MasterKey,
-    MemoryCounters, Mirrors, Presented, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, TtStatus, Uid, UnixMillis,
-    Verifier, VerifyError, sdm_layout,
+    An10922, AsyncFileKeys, Blocking, BoltCard, ClaimedTap, CommitError, ConfigError, ECodeKeys, Error, Field,
+    IssuerKey, Malformed, MasterKey, MemoryCounters, Mirrors, Presented, Scheme, SdmFileReadKey, SdmLayout,
+    SdmMetaReadKey, TtStatus, Uid, UnixMillis, Verifier, VerifyError, sdm_layout,
 };
 use suntap_testkit::line::{LRP, OTHER_SCHEMES};
 use suntap_testkit::stores::{Failed, FailingCounters, SharedCounters};
@@ -60,6 +60,33 @@ fn a_tap_is_admitted_once() {
     assert_eq!(verifier.verify(&URL.to_owned()).map(|tap| tap.ctr().get()), Ok(61));
 }
 
+/// A source that answers later.
+struct OneTag;
+
+impl AsyncFileKeys for OneTag {
+    type Key<'k> = SdmFileReadKey;
+    type Error = Infallible;
+
+    async fn file_key<'k>(&'k self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
+        Ok((tap.uid() == Some(uid())).then(file))
+    }
+}
+
+/// Keys can be prepared beforehand, and there can be several meta-read keys.
+#[test]
+fn keys_are_plain_prepared_or_several() {
+    let text = url(&TAG, &LAYOUT, 5);
+    let other = || SdmMetaReadKey::from_bytes([8; 16]);
+    let prepared = Verifier::new(&LAYOUT, meta().prepare(Scheme::Aes), file().prepare(Scheme::Aes)).unwrap();
+    assert_eq!(prepared.verify(&text).map(|tap| tap.ctr().get()), Ok(5));
+    let several = Verifier::new(&LAYOUT, [other(), meta()], file()).unwrap();
+    assert_eq!(several.verify(&text).map(|tap| tap.ctr().get()), Ok(5));
+    let several = Verifier::new(&LAYOUT, vec![other(), meta()], file()).unwrap();
+    assert_eq!(several.verify(&text).map(|tap| tap.ctr().get()), Ok(5));
+    let later = Verifier::new_async(&LAYOUT, meta(), OneTag).unwrap();
+    assert_eq!(ready(later.verify_async(&text)).map(|tap| tap.ctr().get()), Ok(5));
+}
+
 /// The counter id follows the key, so an old tap stays refused when the tag gets a new key.
 #[test]
 fn the_counter_id_follows_the_key() {
@@ -102,6 +129,8 @@ fn configuration_mistakes_are_found_at_construction() {
         assert_eq!(built, &Err(*error));
         assert!(error.to_string().len() > 20);
     }
+    let own = Verifier::new_async(&NO_UID, (), OneTag).map(|_| ());
+    assert_eq!(own, Err(ConfigError::NoUid), "a source of the caller checks this too, unless it says otherwise");
     assert!(Verifier::new(&NO_UID, (), file()).is_ok(), "a key that all tags share needs no UID");
     for other in OTHER_SCHEMES {
         let built = Verifier::new(&LAYOUT, meta().prepare(*other), file()).map(|_| ());
@@ -173,11 +202,7 @@ fn one_of_many_meta_keys_opens_the_tap() {
         type Key<'k> = SdmFileReadKey;
         type Error = Infallible;
 
-        fn file_key(
-            &self,
-            tap: &suntap::ClaimedTap<'_>,
-            meta_key: usize,
-        ) -> Result<Option<SdmFileReadKey>, Infallible> {
+        fn file_key(&self, tap: &ClaimedTap<'_>, meta_key: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
             self.0.set(self.0.get() + 1);
             assert_eq!(tap.uid() == Some(uid()), meta_key == 999, "only the right key gives the UID");
             Ok(Some(file()))
