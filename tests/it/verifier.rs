@@ -67,7 +67,7 @@ impl AsyncFileKeys for OneTag {
     type Key<'k> = SdmFileReadKey;
     type Error = Infallible;
 
-    async fn file_key<'k>(&'k self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
+    async fn file_key(&self, tap: &ClaimedTap<'_>, _: usize) -> Result<Option<SdmFileReadKey>, Infallible> {
         Ok((tap.uid() == Some(uid())).then(file))
     }
 }
