@@ -110,7 +110,7 @@ fn a_fresh_tap_is_redirected_and_a_replay_shows_the_page() {
 
 #[test]
 fn an_inactive_tag_is_not_redirected() {
-    let (folder, server) = server(&[changed(1, json!({ "state": "inactive" })), tags::line(2)], &[]);
+    let (folder, server) = server(&[changed(1, json!({ "state": "inactive" }))], &[]);
     let mut tag = tags::tag(1);
     let reply = get(&server.address, &page(&tag.tap().unwrap()));
     assert_eq!((reply.status, reply.header("location")), (200, None), "{reply:?}");
