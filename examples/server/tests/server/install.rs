@@ -71,7 +71,7 @@ fn the_image_works_without_root_and_without_other_files() {
     let dockerfile = fs::read_to_string(Path::new(PACKAGING).join("Dockerfile")).unwrap();
     for line in [
         "RUN examples/server/packaging/install.sh /image",
-        "COPY --from=build /image/ /",
+        "COPY --from=build /image/usr/ /usr/",
         "COPY --from=build --chown=65532:65532 /image/var/lib/suntap /var/lib/suntap",
         "USER 65532:65532",
         "WORKDIR /var/lib/suntap",
