@@ -232,6 +232,29 @@ fn failed_posts_are_repeated_with_the_same_id() {
     assert_eq!(receiver.posts().iter().filter(|post| post.is_accepted).count(), 23);
 }
 
+/// A pause that the receiver asks for also holds for the events that wait for a free place.
+#[test]
+fn no_post_starts_during_a_pause() {
+    let folder = Folder::new();
+    let data = folder.path("data.redb");
+    let data = data.to_str().unwrap();
+    imported(data);
+    // The first answers take so long that all events are waiting by then.
+    let receiver = Receiver::start(Mode::Late(Duration::from_secs(3)));
+    let config = configured(&folder, receiver.port, "events = [\"tap.accepted\"]\n");
+    let mut server = serve(data, &folder, &config, &[]);
+    taps(&server, &mut tags::tag(0), 40);
+    receiver.wait("the first posts", |receiver| receiver.posts().len() >= 8);
+    receiver.set(Mode::Status(429, "Retry-After: 3600\r\n"));
+    let refused = || receiver.posts().iter().filter(|post| !post.is_accepted).count();
+    receiver.wait("an answer with a pause", |_| refused() > 0);
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(refused() <= 8, "only posts that had started: {}", refused());
+    let start = Instant::now();
+    assert!(server.terminate().success() && start.elapsed() < Duration::from_secs(10));
+    assert!(refused() <= 8 && receiver.posts().len() < 40);
+}
+
 /// A receiver whose answers are lost gets each event again, with the same id and the same text, so it can tell duplicates.
 #[test]
 fn an_event_whose_answer_is_lost_comes_again_with_the_same_id() {

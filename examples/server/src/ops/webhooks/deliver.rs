@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use hyper::StatusCode;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::client::{Answer, Client};
@@ -157,17 +157,28 @@ impl Worker {
         }
     }
 
+    /// Waits until a post can start: while the endpoint has asked for a pause, and until one of its places is free.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        loop {
+            self.health.pause().await;
+            let permit = self.permits.acquire().await.ok();
+            // A pause may have begun while this event waited for its place.
+            if !self.health.is_paused() {
+                return permit;
+            }
+        }
+    }
+
     /// Posts a message until it is accepted.
     async fn send(&self, ticket: Ticket, message: Message, mut end: watch::Receiver<()>) -> (Ticket, Outcome) {
         let (first, mut attempts) = (Instant::now(), 0_u32);
         loop {
-            tokio::select! {
-                () = self.health.pause() => {}
+            let permit = tokio::select! {
+                permit = self.turn() => permit,
                 _ = end.changed() => return (ticket, Outcome::Unsent),
-            }
-            // An event that waits for its next attempt takes no place of another one.
-            let permit = self.permits.acquire().await;
+            };
             let posted = self.client.post(&self.endpoint, &message).await;
+            // An event that waits for its next attempt takes no place of another one.
             drop(permit);
             let (problem, retry_after) = match posted {
                 Ok(Answer { status, .. }) if status.is_success() => {

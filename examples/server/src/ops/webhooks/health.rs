@@ -14,7 +14,7 @@ const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// The longest time that an endpoint can ask for with `Retry-After`.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
-/// An event is given up after this many attempts, about three hours, if the endpoint accepts other events meanwhile.
+/// An event is given up after this many attempts, between one and two and a half hours, if the endpoint accepts other events meanwhile.
 const ATTEMPTS: u32 = 12;
 
 /// What the posts to one endpoint share.
@@ -43,6 +43,11 @@ impl Health {
         while let Some(until) = self.paused_until() {
             tokio::time::sleep_until(until).await;
         }
+    }
+
+    /// Returns `true` while the endpoint has asked for a pause.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused_until().is_some()
     }
 
     fn paused_until(&self) -> Option<Instant> {
