@@ -443,6 +443,23 @@ fn an_interrupted_restore_into_redis_is_completed() {
     assert_eq!(done(&folder, &database.url, &["check"]), "0 findings\n");
 }
 
+/// Redis may return empty pages before the one with a mark.
+#[test]
+fn a_restore_finds_a_mark_among_the_keys_of_others() {
+    let Some(database) = backends::redis(&[]) else { return };
+    let folder = Folder::new();
+    let data = path(&folder, "data.redb");
+    import(&folder, &data, &tags::levels());
+    let file = path(&folder, "backup");
+    done(&folder, &data, &["backup", &file]);
+    let fill = "for number = 1, 20000 do redis.call('SET', 'other:' .. number, '') end
+        redis.call('HSET', 'suntap:mark:000102030405060708090A0B0C0D0E0F', 'ctr', 7)";
+    let filled = std::process::Command::new("redis-cli").args(["-u", &database.url, "EVAL", fill, "0"]).status();
+    assert!(filled.unwrap().success());
+    let said = refused(&folder, &database.url, &["restore", &file, "--accept-replays"]);
+    assert!(said.contains("empty"), "{said}");
+}
+
 /// A document of a data file, as it is stored.
 #[derive(Debug)]
 pub(crate) struct Stored;

@@ -65,8 +65,7 @@ impl Redis {
                 // Entries would be there twice.
                 Some(_) => self.remove_history().await?,
                 None => {
-                    let has_marks = !self.marks(Place::Start).await?.0.is_empty();
-                    if has_marks || !self.is_empty(replaceable).await? {
+                    if self.has_marks().await? || !self.is_empty(replaceable).await? {
                         return Err(StoreError::NotEmpty);
                     }
                 }
@@ -90,6 +89,19 @@ impl Redis {
             self.set_filling(None).await
         })
         .await
+    }
+
+    /// A page can be empty although later pages are not.
+    async fn has_marks(&self) -> Result<bool, StoreError> {
+        let mut place = Place::Start;
+        while place != Place::End {
+            let (ids, next) = self.marks(place).await?;
+            if !ids.is_empty() {
+                return Ok(true);
+            }
+            place = next;
+        }
+        Ok(false)
     }
 
     async fn marks(&self, place: Place) -> Result<(Vec<CounterId>, Place), StoreError> {
