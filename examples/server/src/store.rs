@@ -31,7 +31,7 @@ pub(crate) use self::history::{Position, STEP};
 pub(crate) use self::measure::Gauges;
 use self::measure::{Calls, timed};
 pub use self::postgres::Postgres;
-pub(crate) use self::postgres::tls as postgres_tls;
+pub(crate) use self::postgres::{config as postgres_config, tls as postgres_tls};
 pub use self::redis::Redis;
 use self::snapshot::Batch;
 pub use self::snapshot::{Record, Source};

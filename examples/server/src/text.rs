@@ -48,6 +48,16 @@ pub(crate) fn shown(name: &str) -> String {
     name.chars().filter(|c| !is_hidden(*c)).take(128).collect()
 }
 
+/// Returns the text of an error with those of its causes.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let (mut text, mut error) = (error.to_string(), error);
+    while let Some(cause) = error.source() {
+        text = format!("{text}: {cause}");
+        error = cause;
+    }
+    text
+}
+
 /// Returns a number with a noun in the singular or plural, such as `1 tag` or `2 tags`.
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {

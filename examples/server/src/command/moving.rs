@@ -1,9 +1,10 @@
 //! The options of `suntap-server import --from`.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
 use suntap_server::import::from::sdm_backend::Route;
 use suntap_server::import::from::{Input, Renamed, Source, Target, boltcard, etrnl_json, ixkio_csv, sdm_backend};
@@ -134,11 +135,9 @@ impl MovingArgs {
         Ok(match url {
             Some(_) if self.settings.is_some() => bail!("--settings has no effect with a database, which has its own"),
             Some(url) => {
-                let mut database: tokio_postgres::Config = url.parse().context("the URL of the database")?;
-                if let (None, Some(password)) = (database.get_password(), std::env::var_os("PGPASSWORD")) {
-                    database.password(password.as_encoded_bytes());
-                }
-                boltcard::Cards::Postgres(Box::new(database))
+                let password = std::env::var_os("PGPASSWORD");
+                let password = password.as_deref().map(OsStr::as_encoded_bytes);
+                boltcard::Cards::in_database(url, password).map_err(|problem| anyhow!("the database: {problem}"))?
             }
             None => boltcard::Cards::Csv {
                 cards: open(path)?,

@@ -38,8 +38,8 @@ use tokio_postgres::row::Row;
 
 use self::batches::Batches;
 pub(super) use self::connections::cause;
-pub(crate) use self::connections::tls;
 use self::connections::{Connections, finish};
+pub(crate) use self::connections::{config, tls};
 use self::history::signed;
 use self::reads::{Read, Wanted};
 use self::taps::{Call, Decision, Tap};
@@ -69,15 +69,13 @@ const ADVANCE: &str = "
     WHERE excluded.ctr > suntap_marks.ctr
     RETURNING ctr, at, taps, previous_ctr, previous_at";
 
-/// Like `ADVANCE`, and adds an entry to the history if the counter advances.
-const ADVANCE_RECORDED: &str = "
-    WITH advanced AS (INSERT INTO suntap_marks (tag, ctr, at, taps) VALUES ($1, $2, $3, 1)
-        ON CONFLICT (tag) DO UPDATE SET previous_ctr = suntap_marks.ctr, previous_at = suntap_marks.at,
-            ctr = excluded.ctr, at = excluded.at, taps = least(suntap_marks.taps + 1, 4294967295)
-        WHERE excluded.ctr > suntap_marks.ctr
-        RETURNING ctr, at, taps, previous_ctr, previous_at),
+/// Surround `ADVANCE`, and add an entry to the history if the counter advances.
+const RECORDED: [&str; 2] = [
+    "WITH advanced AS (",
+    "),
     recorded AS (INSERT INTO suntap_history (at, entry) SELECT $4::bigint, $5::text FROM advanced)
-    SELECT ctr, at, taps, previous_ctr, previous_at FROM advanced";
+    SELECT ctr, at, taps, previous_ctr, previous_at FROM advanced",
+];
 
 const RAISE: &str = "
     INSERT INTO suntap_marks (tag, ctr, at, taps) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])";
@@ -284,7 +282,8 @@ impl Postgres {
         let rows = async {
             let (ctr, at) = (i64::from(tap.ctr.get()), millis(tap.at));
             let advanced = if let Some(Entry { at: time, text }) = &tap.entry {
-                let statement = client.prepare_cached(ADVANCE_RECORDED).await?;
+                let [before, behind] = RECORDED;
+                let statement = client.prepare_cached(&[before, ADVANCE, behind].concat()).await?;
                 client.query_opt(&statement, &[&id, &ctr, &at, &signed(time.get()), text]).await?
             } else {
                 let statement = client.prepare_cached(ADVANCE).await?;

@@ -20,7 +20,7 @@ use super::lines::{Counter, Lines, Origin, TagKeys, TagLine, counter, key, numbe
 use super::table::{self, Columns, Renamed};
 use super::{ConvertError, Input, Secrets};
 use crate::registry::document::{Derivation, Layout, ModeName, State};
-use crate::store::postgres_tls;
+use crate::store::{postgres_config, postgres_tls};
 
 /// The greatest version of a card that is tried. The version is the number of times that a card was programmed again.
 const MAX_VERSION: u32 = 255;
@@ -84,6 +84,20 @@ pub enum Cards {
     },
     /// A database. With `sslmode=require`, the connection is encrypted.
     Postgres(Box<tokio_postgres::Config>),
+}
+
+impl Cards {
+    /// The cards in the database at a URL. `password` is used if the URL has none.
+    ///
+    /// # Errors
+    /// Returns an error if the URL is invalid. The error repeats no part of the URL.
+    pub fn in_database(url: &str, password: Option<&[u8]>) -> Result<Self, &'static str> {
+        let mut database = postgres_config(url)?;
+        if let (None, Some(password)) = (database.get_password(), password) {
+            database.password(password);
+        }
+        Ok(Self::Postgres(Box::new(database)))
+    }
 }
 
 /// The settings that the taps depend on.

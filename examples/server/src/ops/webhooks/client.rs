@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use super::endpoint::Endpoint;
 use super::event::Message;
+use crate::text::causes;
 use crate::time::now;
 
 /// The time for a connection.
@@ -128,16 +129,6 @@ async fn answer(response: Response<Incoming>) -> Result<Answer, String> {
     let body = tokio::time::timeout(BODY, Limited::new(response.into_body(), MAX_BODY).collect()).await;
     let body = body.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
     Ok(Answer { status, retry_after, body })
-}
-
-/// Returns an error with its causes.
-fn causes(error: &dyn std::error::Error) -> String {
-    let (mut text, mut error) = (error.to_string(), error);
-    while let Some(cause) = error.source() {
-        text = format!("{text}: {cause}");
-        error = cause;
-    }
-    text
 }
 
 /// Returns the time that `Retry-After` has, in seconds or as a date.

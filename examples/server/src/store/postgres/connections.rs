@@ -4,7 +4,6 @@
 //! all the same, its connection leaves the pool, since the next statement on it would wait for the unfinished one. The statement is
 //! then cancelled in the background.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::StoreError;
 use crate::store::measure::PoolStatus;
+use crate::text::causes;
 
 /// Greatest number of connections. PostgreSQL accepts 100 by default.
 const MAX_CONNECTIONS: usize = 1024;
@@ -69,14 +69,7 @@ impl Connections {
             let text = format!("the pool must have 1 to {MAX_CONNECTIONS} connections, got {count}");
             return Err(StoreError::Pool(text));
         }
-        if url.matches('@').count() > 1 {
-            // The part after the first would be read as the host, and errors show the host.
-            return Err(StoreError::Pool("invalid URL: write `@` in a user name or password as %40".into()));
-        }
-        // The error of the parser repeats parts of the URL.
-        let mut config: Config = url.parse().map_err(|_| {
-            StoreError::Pool("invalid URL: must be like postgres://USER:PASSWORD@HOST:PORT/DATABASE".into())
-        })?;
+        let mut config = config(url).map_err(|problem| StoreError::Pool(problem.into()))?;
         let tls = tls(&mut config)?;
         let limits = Limits::new(patience);
         let target = target(&config);
@@ -210,16 +203,20 @@ fn target(config: &Config) -> String {
     }
 }
 
+/// Reads the URL of a database. The error repeats no part of the URL.
+pub(crate) fn config(url: &str) -> Result<Config, &'static str> {
+    if url.matches('@').count() > 1 {
+        // The part after the first would be read as the host, and errors show the host.
+        return Err("invalid URL: write `@` in a user name or password as %40");
+    }
+    // The error of the parser repeats parts of the URL.
+    url.parse().map_err(|_| "invalid URL: must be like postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+}
+
 /// Returns an error with its causes, without the details of the database, which can repeat values.
 pub(in crate::store) fn cause(error: &tokio_postgres::Error) -> String {
     if let Some(error) = error.as_db_error() {
         return format!("{} ({})", error.message(), error.code().code());
     }
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
+    causes(error)
 }
