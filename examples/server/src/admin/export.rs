@@ -85,11 +85,7 @@ impl Admin<'_> {
 
     async fn tag_line(&self, key: &str, text: &str) -> Result<ExportedLine, AdminError> {
         let Entry::Tag(tag) = document(key, text)? else { return Err(StoreError::Document(key.into()).into()) };
-        let counter = tag.keys.as_ref().and_then(|keys| keys.counter);
-        let mark = match &counter {
-            Some(_) => self.store.read(&[], counter.as_ref()).await?.mark,
-            None => None,
-        };
+        let mark = self.mark_of(&tag).await?;
         Ok(tag_line(*tag, mark))
     }
 }

@@ -80,11 +80,7 @@ impl Admin<'_> {
     /// Returns an error if there is no such tag, or the store fails.
     pub async fn tag(&self, key: &str) -> Result<TagDetails, AdminError> {
         let (key, tag, above) = self.found(key).await?;
-        let counter = tag.keys.as_ref().and_then(|keys| keys.counter);
-        let mark = match &counter {
-            Some(_) => self.store.read(&[], counter.as_ref()).await?.mark,
-            None => None,
-        };
+        let mark = self.mark_of(&tag).await?;
         let inactive = inactive(&tag, &above);
         let group = above.tag_group.as_ref().and_then(|group| group.layout.clone());
         let layout = tag.layout.clone().or(group);
@@ -92,6 +88,14 @@ impl Admin<'_> {
         let redirect = tag.redirect.clone().or_else(|| group?.redirect.clone());
         let two_taps = group.is_some_and(|group| group.two_taps);
         Ok(TagDetails { key, tag, layout, redirect, two_taps, inactive, mark })
+    }
+
+    /// Returns the mark of a tag, if its counter id is known and it was tapped.
+    pub(super) async fn mark_of(&self, tag: &Tag<StoredKeys>) -> Result<Option<Mark>, StoreError> {
+        match tag.keys.as_ref().and_then(|keys| keys.counter) {
+            Some(counter) => Ok(self.store.read(&[], Some(&counter)).await?.mark),
+            None => Ok(None),
+        }
     }
 
     /// Returns the tag with a key, and what is above it.
