@@ -30,7 +30,7 @@ pub use self::vendor::{VendorChange, VendorTag};
 use crate::import::{Allowed, ImportError, Input, Report, prepare};
 use crate::reseal;
 use crate::secrets::Secrets;
-use crate::store::{Pace, Staged, Store, StoreError, Stream};
+use crate::store::{Pace, Seen, Staged, Store, StoreError, Stream};
 
 /// How often a write is computed again after another process has changed the same documents.
 const ATTEMPTS: u32 = 5;
@@ -66,7 +66,7 @@ impl<'s> Admin<'s> {
         loop {
             let (report, staged) = prepare(self.store, self.secrets, input, allowed.clone(), &mut done).await?;
             let subject = report.to_string();
-            if self.write_at(Act::new("import", &subject), staged, pace, &mut attempts).await? {
+            if self.write_at(&[Act::new("import", &subject)], staged, pace, &mut attempts).await? {
                 return Ok(report);
             }
             if !input.rewind().map_err(ImportError::Input)? {
@@ -78,20 +78,31 @@ impl<'s> Admin<'s> {
     /// Imports one line that this program wrote. If it changes nothing, nothing is written, also no entry of the history.
     async fn import_line(&self, act: Act<'_>, line: &str) -> Result<(), AdminError> {
         let mut attempts = 0;
-        loop {
-            let mut input = Input::text(line);
-            let prepared = prepare(self.store, self.secrets, &mut input, Allowed::default(), |_| ()).await;
-            let (_, staged) = prepared.map_err(|error| match error {
-                // The caller does not know of a line.
-                ImportError::Lines { mut listed, .. } if !listed.is_empty() => {
-                    AdminError::Invalid(listed.swap_remove(0).1)
-                }
-                error => error.into(),
-            })?;
-            if self.is_in_place(&staged).await? || self.write(act, staged, &mut attempts).await? {
-                return Ok(());
-            }
+        while !self.try_line(&[act], line, Vec::new(), &mut attempts).await? {}
+        Ok(())
+    }
+
+    /// Like `import_line`, but returns `false` if another process has changed the same documents, or those in `seen`, from which the
+    /// line was computed.
+    async fn try_line(
+        &self,
+        acts: &[Act<'_>],
+        line: &str,
+        seen: Vec<Seen>,
+        attempts: &mut u32,
+    ) -> Result<bool, AdminError> {
+        let mut input = Input::text(line);
+        let prepared = prepare(self.store, self.secrets, &mut input, Allowed::default(), |_| ()).await;
+        let (_, mut staged) = prepared.map_err(|error| match error {
+            // The caller does not know of a line.
+            ImportError::Lines { mut listed, .. } if !listed.is_empty() => AdminError::Invalid(listed.swap_remove(0).1),
+            error => error.into(),
+        })?;
+        if self.is_in_place(&staged).await? {
+            return Ok(true);
         }
+        staged.change.seen.extend(seen);
+        self.write_at(acts, staged, Pace::BesideTaps, attempts).await
     }
 
     /// Records an act that changes no document by itself.
@@ -126,21 +137,21 @@ impl<'s> Admin<'s> {
 
     /// Writes a change with its entry in the history. Returns `false` if the change must be computed again.
     async fn write(&self, act: Act<'_>, change: impl Into<Staged>, attempts: &mut u32) -> Result<bool, AdminError> {
-        self.write_at(act, change.into(), Pace::BesideTaps, attempts).await
+        self.write_at(&[act], change.into(), Pace::BesideTaps, attempts).await
     }
 
     async fn write_at(
         &self,
-        act: Act<'_>,
+        acts: &[Act<'_>],
         mut staged: Staged,
         pace: Pace,
         attempts: &mut u32,
     ) -> Result<bool, AdminError> {
         *attempts = attempts.saturating_add(1);
-        staged.change.history.push(self.actor.entry(act));
+        staged.change.history.extend(acts.iter().map(|act| self.actor.entry(*act)));
         match self.store.apply(staged, pace).await {
             Ok(()) => {
-                self.actor.log(act);
+                acts.iter().for_each(|act| self.actor.log(*act));
                 Ok(true)
             }
             Err(StoreError::Contended) if *attempts < ATTEMPTS => Ok(false),

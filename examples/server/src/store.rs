@@ -285,7 +285,7 @@ pub struct Entry {
 #[derive(Debug, Default)]
 pub struct Change {
     /// The documents that the change was computed from. The change fails if one of them is different now.
-    pub seen: Vec<(String, Option<String>)>,
+    pub seen: Vec<Seen>,
     /// The new document of each key. `None` removes it.
     pub writes: Vec<(String, Option<String>)>,
     /// Marks from another service. Each is merged with the stored mark, whose counter it never lowers.
@@ -293,6 +293,9 @@ pub struct Change {
     /// Entries of the history about this change.
     pub history: Vec<Entry>,
 }
+
+/// The key of a document, and its text as it was read: `None` if there was none.
+pub type Seen = (String, Option<String>);
 
 /// Documents that a store lists at once, at most.
 const PAGE: usize = 1000;

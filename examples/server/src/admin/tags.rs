@@ -121,12 +121,11 @@ impl Admin<'_> {
         organisation: Option<u64>,
         state: State,
     ) -> Result<(), AdminError> {
-        let line = line_of(key, organisation, "state", &json!(state)).ok_or_else(|| unknown_tag(key))?;
+        let line = line_of(key, organisation, vec![("state", json!(state))]).ok_or_else(|| unknown_tag(key))?;
         if one(self.store, key.into()).await?.is_none() {
             return Err(unknown_tag(key));
         }
-        let act = if state == State::Active { "tag.enable" } else { "tag.disable" };
-        self.import_line(Act::new(act, key), &line).await
+        self.import_line(Act::new(act_of(state), key), &line).await
     }
 
     /// Removes a tag with all of its names. Its counter stays: if the tag is imported again with the same key, it still refuses old
@@ -145,15 +144,20 @@ impl Admin<'_> {
     }
 }
 
-/// Returns the line of an import that changes one field of a tag. The import refuses it if the tag belongs to another organisation.
-pub(super) fn line_of(key: &str, organisation: Option<u64>, field: &str, value: &serde_json::Value) -> Option<String> {
+/// Returns the name of the act that gives a tag this state.
+pub(super) fn act_of(state: State) -> &'static str {
+    if state == State::Active { "tag.enable" } else { "tag.disable" }
+}
+
+/// Returns the line of an import that changes these fields of a tag. The import refuses it if the tag belongs to another organisation.
+pub(super) fn line_of(key: &str, organisation: Option<u64>, changes: Vec<(&str, serde_json::Value)>) -> Option<String> {
     let mut fields = match key.split_once('/')? {
         ("xuid", xuid) => json!({ "xuid": xuid }),
         ("number", number) => json!({ "number": number.parse::<u64>().ok()? }),
         _ => return None,
     };
     let names = fields.as_object_mut()?;
-    names.insert(field.into(), value.clone());
+    names.extend(changes.into_iter().map(|(field, value)| (field.into(), value)));
     names.extend(organisation.map(|organisation| ("organisation".into(), json!(organisation))));
     Some(json!({ "tag": fields }).to_string())
 }

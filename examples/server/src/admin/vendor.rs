@@ -1,11 +1,12 @@
 //! The vendor's management call, which changes a tag by its XUID, CUID or UID.
 
+use serde_json::{Value, json};
 use suntap::Uid;
 use suntap::platform::rules::Rule;
 
-use super::tags::{line_of, unknown_tag};
+use super::tags::{act_of, line_of, unknown_tag};
 use super::{Act, Admin, AdminError};
-use crate::registry::document::{Level, Manager, Role, RuleGroup, RuleSet, State, StoredKeys, Tag, key};
+use crate::registry::document::{Entry, Level, Manager, Role, RuleGroup, RuleSet, State, StoredKeys, Tag, key};
 use crate::registry::{document, one, tag};
 use crate::text::is_hidden;
 
@@ -46,34 +47,42 @@ impl Admin<'_> {
             VendorTag::Cuid(account, cuid) => key::cuid(account, cuid),
             VendorTag::Uid(account, uid) => key::uid(account, *uid),
         };
-        let found = tag(self.store, name.clone()).await?;
         let is_own = |organisation| by.role == Role::ReadWrite || by.organisation == Some(organisation);
-        let (key, found) = found.filter(|(_, tag)| is_own(tag.organisation)).ok_or_else(|| unknown_tag(&name))?;
-        let xuid = found.xuid.clone().ok_or_else(|| unknown_tag(&name))?;
-        if let Some(response) = &change.default_response {
-            let groups = found.rules.as_ref().map(|rules| rules.groups.clone());
-            let rules = match (response.is_empty(), groups) {
-                (true, _) => serde_json::Value::Null,
-                (false, Some(groups)) => serde_json::json!({ "groups": groups, "default": response }),
-                // The groups of the tag group stay in force: with `{tagcodedr}` in one of its responses only the default is the tag's
-                // own, and otherwise the tag's own rules would replace them.
-                (false, None) => {
-                    let group = found.above().get(2).cloned();
-                    let groups = match group {
-                        Some(group) => self.own_groups(&group).await?,
-                        None => Vec::new(),
-                    };
-                    serde_json::json!({ "groups": groups, "default": response })
-                }
-            };
-            self.differs(&found, response).await?;
-            let line = line_of(&key, Some(found.organisation), "rules", &rules).ok_or_else(|| unknown_tag(&key))?;
-            self.import_line(Act::new("tag.response", &key), &line).await?;
+        let mut attempts = 0;
+        loop {
+            let (key, _) = tag(self.store, name.clone()).await?.ok_or_else(|| unknown_tag(&name))?;
+            let text = one(self.store, key.clone()).await?.ok_or_else(|| unknown_tag(&name))?;
+            let Entry::Tag(found) = document(&key, &text)? else { return Err(unknown_tag(&name)) };
+            let xuid = found.xuid.clone().filter(|_| is_own(found.organisation)).ok_or_else(|| unknown_tag(&name))?;
+            let (mut acts, mut changes) = (Vec::new(), Vec::new());
+            if let Some(response) = &change.default_response {
+                self.differs(&found, response).await?;
+                acts.push(Act::new("tag.response", &key));
+                changes.push(("rules", self.rules_with(&found, response).await?));
+            }
+            if let Some(state) = change.state {
+                acts.push(Act::new(act_of(state), &key));
+                changes.push(("state", json!(state)));
+            }
+            let line = line_of(&key, Some(found.organisation), changes).ok_or_else(|| unknown_tag(&name))?;
+            // The rules were computed from this text, so a change that came in between must not be overwritten.
+            if self.try_line(&acts, &line, vec![(key.clone(), Some(text))], &mut attempts).await? {
+                return Ok(xuid);
+            }
         }
-        if let Some(state) = change.state {
-            self.set_state_of(&key, Some(found.organisation), state).await?;
-        }
-        Ok(xuid)
+    }
+
+    /// Returns the rules of a tag with another default response, or null if it is empty.
+    async fn rules_with(&self, tag: &Tag<StoredKeys>, response: &str) -> Result<Value, AdminError> {
+        let groups = match (&tag.rules, tag.above().get(2)) {
+            _ if response.is_empty() => return Ok(Value::Null),
+            (Some(rules), _) => rules.groups.clone(),
+            // The groups of the tag group stay in force: with `{tagcodedr}` in one of its responses only the default is the tag's
+            // own, and otherwise the tag's own rules would replace them.
+            (None, Some(group)) => self.own_groups(group).await?,
+            (None, None) => Vec::new(),
+        };
+        Ok(json!({ "groups": groups, "default": response }))
     }
 
     /// Checks that forged taps do not get the response of genuine ones, nor one that looks like it.

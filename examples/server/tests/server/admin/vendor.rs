@@ -1,5 +1,7 @@
 //! The vendor's management call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 
 use super::{Live, lines};
@@ -88,4 +90,38 @@ fn the_call_changes_the_response_and_the_state() {
     assert!(live.tap(&fresh()).contains("Pass"), "nothing was changed");
     assert_eq!(patch("/v1/x/tag00001", &format!("X-API-Key: {}\r\n", live.writer), &json!({ "ix_dr": "Nope" })).0, 200);
     assert!(forged(&live).contains("Nope"));
+}
+
+/// The call replaces the whole rules of a tag, but never those that an import has written in between.
+#[test]
+fn the_call_overwrites_no_other_change() {
+    let live = Live::new(&lines(1));
+    let is_done = AtomicBool::new(false);
+    let key = format!("X-API-Key: {}\r\nContent-Type: application/json\r\n", live.writer);
+    std::thread::scope(|scope| {
+        let calls = scope.spawn(|| {
+            let mut changed = 0;
+            for number in (0..).take_while(|_| !is_done.load(Ordering::Relaxed)) {
+                let body = json!({ "ix_dr": format!("Sorry {number}"), "ix_status": "Active" }).to_string();
+                let status = live.send("PATCH", "/v1/x/tag00001", &key, body.as_bytes()).status;
+                assert!([200, 409].contains(&status), "{status}");
+                changed += u32::from(status == 200);
+            }
+            changed
+        });
+        let _ends = scopeguard::guard((), |()| is_done.store(true, Ordering::Relaxed));
+        for count in 1..300 {
+            let groups = json!([{ "rules": ["authentication", format!("scan count < {count}")], "response": "Pass" }]);
+            let rules = json!({ "groups": groups, "default": "Fail" });
+            let line = json!({ "tag": { "xuid": "tag00001", "rules": rules } });
+            let headers = format!("Authorization: Bearer {}\r\nContent-Type: application/x-ndjson\r\n", live.writer);
+            let import = || live.send("POST", "/admin/v1/import", &headers, line.to_string().as_bytes());
+            let imported = std::iter::repeat_with(import).find(|reply| reply.status != 409).unwrap();
+            assert_eq!(imported.status, 200, "{imported:?}");
+            let exported = live.print(&["tag", "export", "--prefix", "tag00001"]);
+            assert!(exported.contains(&format!("scan count < {count}\"")), "{exported}");
+        }
+        is_done.store(true, Ordering::Relaxed);
+        assert!(calls.join().unwrap() > 10);
+    });
 }
