@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let opened = if args.dry_run { store.open_or_scratch().await? } else { store.create().await? };
     opened.print_warnings();
     let done = import_into(&args, source, &opened).await;
-    let is_empty = done.is_err() && opened.store.page("", None, 1).await?.documents.is_empty();
+    let is_empty = done.is_err() && opened.store.page("", None, 1).await.is_ok_and(|page| page.documents.is_empty());
     opened.store.close().await;
     if let Some(path) = new.filter(|_| is_empty) {
         // A store without anything in it would look like the result of an import.
