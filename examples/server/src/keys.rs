@@ -55,8 +55,7 @@ pub(crate) async fn prepare(store: &Store, secrets: &Secrets, key: &ApiKey) -> R
 
 /// Returns the text of a new key: a word for people, and 16 random bytes.
 pub(crate) fn new_text(kind: &str) -> Result<String, AdminError> {
-    let bytes =
-        random::<16>().map_err(|error| AdminError::Refused { name: "no_random_bytes", message: error.to_string() })?;
+    let bytes = random::<16>().map_err(|error| AdminError::NoRandomBytes(error.to_string()))?;
     Ok(format!("{kind}_{}", hex::encode(&bytes).to_lowercase()))
 }
 

@@ -19,6 +19,8 @@ pub enum AdminError {
         /// The reason, for people.
         message: String,
     },
+    /// The operating system has no random bytes for a new key.
+    NoRandomBytes(String),
     /// An import has invalid lines.
     Import(ImportError),
     /// The store failed.
@@ -34,7 +36,10 @@ impl AdminError {
 impl fmt::Display for AdminError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(message) | Self::Invalid(message) | Self::Refused { message, .. } => f.write_str(message),
+            Self::Missing(message)
+            | Self::Invalid(message)
+            | Self::Refused { message, .. }
+            | Self::NoRandomBytes(message) => f.write_str(message),
             Self::Import(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
         }
@@ -46,7 +51,7 @@ impl std::error::Error for AdminError {
         match self {
             Self::Import(error) => error.source(),
             Self::Store(error) => error.source(),
-            Self::Missing(_) | Self::Invalid(_) | Self::Refused { .. } => None,
+            Self::Missing(_) | Self::Invalid(_) | Self::Refused { .. } | Self::NoRandomBytes(_) => None,
         }
     }
 }

@@ -46,6 +46,9 @@ impl IntoResponse for ApiError {
             AdminError::Missing(message) => response(StatusCode::NOT_FOUND, "not_found", message),
             AdminError::Invalid(message) => response(StatusCode::BAD_REQUEST, "invalid_request", message),
             AdminError::Refused { name, message } => response(StatusCode::CONFLICT, name, message),
+            AdminError::NoRandomBytes(message) => {
+                response(StatusCode::INTERNAL_SERVER_ERROR, "no_random_bytes", message)
+            }
             AdminError::Import(ImportError::Lines { listed, all }) => invalid_lines(listed, *all),
             AdminError::Import(ImportError::Input(_)) => {
                 response(StatusCode::BAD_REQUEST, "invalid_request", "the lines cannot be read")

@@ -94,7 +94,9 @@ impl From<AdminError> for Problem {
             }
             AdminError::Store(error) => error.into(),
             // Only writes have these errors.
-            AdminError::Refused { .. } | AdminError::Import(_) => Self::of_status(StatusCode::INTERNAL_SERVER_ERROR),
+            AdminError::Refused { .. } | AdminError::NoRandomBytes(_) | AdminError::Import(_) => {
+                Self::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         }
     }
 }
