@@ -13,6 +13,7 @@ use super::extract::{BodyOf, NDJSON, PathOf, QueryOf};
 use super::model::{Counter, ExportQuery, Page, Raise, Raised, Tag, TagInfo, TagQuery};
 use crate::admin::{Export, tag_key};
 use crate::registry::document::State;
+use crate::secrets::redacted;
 
 /// List tags.
 #[utoipa::path(get, path = "/admin/v1/tags", tag = "tags", params(TagQuery), responses((status = 200, body = Page<Tag>)))]
@@ -28,7 +29,9 @@ pub(super) async fn list(session: Session, QueryOf(query): QueryOf<TagQuery>) ->
 pub(super) async fn export(session: Session, QueryOf(query): QueryOf<ExportQuery>) -> Result<Response, ApiError> {
     session.writer()?;
     let export = Export::new(&query.prefix)?;
-    session.admin().record("tag.export", if query.prefix.is_empty() { "all tags" } else { &query.prefix }).await?;
+    // The prefix can be any text, also that of a key.
+    let subject = if query.prefix.is_empty() { "all tags".into() } else { redacted(&query.prefix) };
+    session.admin().record("tag.export", &subject).await?;
     // An error ends the connection, so that a client does not take a part for the whole.
     let lines = stream::try_unfold((session, export), async |(session, mut export)| {
         let lines = session.admin().export(&mut export).await.inspect_err(|error| {

@@ -42,6 +42,11 @@ fn an_export_is_imported_into_an_empty_store() {
     assert!(!live.run_as(&live.reader, &["tag", "export"]).status.success(), "an export has sealed keys");
     let only = live.print(&["tag", "export", "--prefix", "number/"]);
     assert_eq!(only.lines().filter(|line| line.starts_with(r#"{"tag""#)).count(), 1, "{only}");
+    // A prefix can be any text. That of a key is not recorded.
+    let prefix = "00112233445566778899AABBCCDDEEFF";
+    assert_eq!(live.print(&["tag", "export", "--prefix", prefix]).matches("{\"tag\"").count(), 0);
+    let acts = live.print(&["history", "--event", "admin"]);
+    assert!(acts.contains("\"number/\"") && !acts.contains(prefix) && !live.log().contains(prefix), "{acts}");
     // The same again, by a command that opens the store.
     let Live { folder, store, mut server, .. } = live;
     server.terminate();
