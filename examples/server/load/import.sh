@@ -49,7 +49,10 @@ SUNTAP_ADMIN_KEY=$("$SERVER" manager new --label load --role read-write)
 export SUNTAP_ADMIN_KEY
 "$SERVER" serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --log warn >"$work/said" 2>"$work/log" &
 pids+=($!)
-until admin=$(grep -o 'administration at http://[0-9.:]*' "$work/said"); do sleep 0.1; done
+until admin=$(grep -o 'administration at http://[0-9.:]*' "$work/said"); do
+    kill -0 "${pids[-1]}" || { cat "$work/log" >&2; exit 1; }
+    sleep 0.1
+done
 address=$(grep -o 'listening at http://[0-9.:]*' "$work/said" || grep -o 'http://127.0.0.1:[0-9]*' "$work/said" | head -n 1)
 grep '"tag"' "$work/tags.ndjson" | tail -n "$LIVE_TAGS" >"$work/live/more.ndjson"
 python3 examples/server/load/live.py "${address##*http://}" "$work/live/targets" \
