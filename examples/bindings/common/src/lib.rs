@@ -18,6 +18,12 @@ pub use settings::{Settings, Verifier};
 /// The version of suntap and of its bindings.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Returns the form of a tap: a text that starts with `/` is the path and the query of a request, any other is a URL.
+#[must_use]
+pub fn presented(tap: &str) -> suntap::Presented<'_> {
+    if tap.starts_with('/') { suntap::Presented::OriginForm(tap) } else { suntap::Presented::Url(tap) }
+}
+
 /// Returns the state of the seal as text: `closed`, `open`, `openedBefore` or `unknown`. Returns `None` if the layout has no tamper status.
 ///
 /// A status that the MAC does not cover is never `closed`, because anybody could write it into the URL.

@@ -5,7 +5,7 @@ use core::fmt::Display;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyInt, PyString};
-use suntap::{MasterKey, Presented, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, Uid, UnixMillis};
+use suntap::{MasterKey, SdmFileReadKey, SdmMetaReadKey, SdmReadCtr, Uid, UnixMillis};
 use suntap_bindings::{Code, FileKey};
 use zeroize::Zeroizing;
 
@@ -99,9 +99,4 @@ pub(crate) fn time(value: Option<&Bound<'_, PyInt>>) -> PyResult<Option<UnixMill
 /// Reads a URL. Lone surrogates become `U+FFFD`, which no template contains, so that such a URL is malformed.
 pub(crate) fn url(value: &Bound<'_, PyString>) -> String {
     value.to_string_lossy().into_owned()
-}
-
-/// Returns the tap in `url`, which is a whole URL, or the path and the query if it begins with `/`.
-pub(crate) fn presented(url: &str) -> Presented<'_> {
-    if url.starts_with('/') { Presented::OriginForm(url) } else { Presented::Url(url) }
 }

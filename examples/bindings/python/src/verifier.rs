@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 use suntap::{CounterStore, SdmLayout, UnixMillis};
-use suntap_bindings::{Failure, MetaKey, Settings};
+use suntap_bindings::{Failure, MetaKey, Settings, presented};
 
 use crate::store::PyStore;
 use crate::tap::{FreshTap, VerifiedTap};
@@ -36,7 +36,7 @@ impl Verifier {
     /// Verifies a tap. The caller must commit it.
     fn verified<'a>(&'a self, py: Python<'_>, url: &'a str) -> PyResult<suntap::VerifiedTap<'a>> {
         // A tap takes about 1 microsecond, or 10 in LRP mode. To release the lock of the interpreter would take longer.
-        let verified = self.0.verify(input::presented(url));
+        let verified = self.0.verify(presented(url));
         verified.map_err(|error| errors::from_failure(py, &Failure::Tap(error)))
     }
 

@@ -89,8 +89,9 @@ test("the example refuses a forged tap, and does not say why", async () => {
 
 test("the example does not spend a tap for a prefetch or another method", async () => {
   for (const method of ["HEAD", "POST", "OPTIONS"]) assert.equal((await get("example", tap, { method })).status, 405);
-  for (const purpose of ["prefetch", "prefetch;prerender"])
-    assert.equal((await get("example", tap, { headers: { "Sec-Purpose": purpose } })).status, 503);
+  const early = [["Sec-Purpose", "prefetch;prerender"], ["Purpose", "prefetch"], ["X-Purpose", "preview"], ["X-Moz", "Prefetch"]];
+  for (const [name, purpose] of early)
+    assert.equal((await get("example", tap, { headers: { [name]: purpose } })).status, 503, name);
 });
 
 test("of concurrent copies of a tap, the example accepts one", async () => {

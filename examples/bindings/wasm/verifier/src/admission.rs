@@ -8,10 +8,11 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use suntap::{Advance, CommitError, Error, UnixMillis};
+use suntap_bindings::presented;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::link::{HostStore, Link, StoreFailed};
-use crate::{Failure, Mark, Tap, on_wiped_stack, presented};
+use crate::{Failure, Mark, Tap, on_wiped_stack};
 
 type Outcome = Pin<Box<dyn Future<Output = Result<Tap, Failure>>>>;
 

@@ -19,8 +19,8 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use suntap::{Presented, UnixMillis};
-use suntap_bindings::Settings;
+use suntap::UnixMillis;
+use suntap_bindings::{Settings, presented};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 pub use admission::Admission;
@@ -81,9 +81,4 @@ impl Verifier {
 /// Calls `action`, and wipes the stack that it used: 16 KiB, of which a verification in LRP mode uses less than 4.
 fn on_wiped_stack<T>(action: impl FnOnce() -> T) -> T {
     suntap_wasm_shared::on_wiped_stack::<2048, _>(action)
-}
-
-/// Returns the form of a tap: a text that starts with `/` is the path and the query of a request, any other is a URL.
-fn presented(tap: &str) -> Presented<'_> {
-    if tap.starts_with('/') { Presented::OriginForm(tap) } else { Presented::Url(tap) }
 }

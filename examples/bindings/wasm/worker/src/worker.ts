@@ -12,26 +12,38 @@ export interface Env {
   readonly FILE_READ_KEY: string;
 }
 
+// Each tap has one answer, which nobody may get again from a cache.
+const UNCACHED = { "Cache-Control": "no-store" };
+
+function answer(text: string, status: number, headers = {}): Response {
+  return new Response(text, { status, headers: { ...headers, ...UNCACHED } });
+}
+
+/** Whether a browser sends a request before the person opens the link. */
+function isEarly(headers: Headers): boolean {
+  const purposes = ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"].map((name) => headers.get(name) ?? "");
+  return purposes.some((purpose) => /prefetch|prerender|preview/i.test(purpose));
+}
+
 // One verifier for each isolate, which lives as long as the isolate. It is never freed, because each request needs it.
 let verifier: Verifier | undefined;
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
-    // A phone opens the URL of a tag with GET. HEAD and a prefetch of a browser would spend the tap before the person sees the answer.
-    if (request.method !== "GET") return new Response("use GET\n", { status: 405, headers: { Allow: "GET" } });
-    const purpose = request.headers.get("Sec-Purpose") ?? request.headers.get("Purpose") ?? "";
-    if (purpose.startsWith("prefetch")) return new Response("try again\n", { status: 503 });
+    // A phone opens the URL of a tag with GET. HEAD and a request that a browser sends early would spend the tap before the person sees
+    // the answer.
+    if (request.method !== "GET") return answer("use GET\n", 405, { Allow: "GET" });
+    if (isEarly(request.headers)) return answer("try again\n", 503);
     verifier ??= new Verifier(env.TEMPLATE, { metaReadKey: env.META_READ_KEY, fileReadKey: env.FILE_READ_KEY });
     const { pathname, search } = new URL(request.url);
     try {
       const tap = await verifier.admit(pathname + search, new DurableStore(env.COUNTERS), { at: Date.now() });
-      return Response.json({ uid: tap.uid, ctr: tap.ctr, taps: tap.taps });
+      return Response.json({ uid: tap.uid, ctr: tap.ctr, taps: tap.taps }, { headers: UNCACHED });
     } catch (error) {
       if (!(error instanceof SunTapError)) throw error;
       // The log says why. The client gets the same answer for every refused tap.
       console.log(`refused: ${error.code}: ${error.message}`);
-      const failed = error.code === "store_failed";
-      return failed ? new Response("try again\n", { status: 503 }) : new Response("refused\n", { status: 403 });
+      return error.code === "store_failed" ? answer("try again\n", 503) : answer("refused\n", 403);
     }
   },
 };
