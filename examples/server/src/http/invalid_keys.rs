@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-/// The greatest number of clients with a limit of their own. Further clients share one.
+/// The greatest number of clients with a limit of their own. While so many are known, all clients share one.
 const CLIENTS: usize = 10_000;
 
 /// Decides which requests with an invalid key are answered as usual.

@@ -1,4 +1,4 @@
-//! Requests that may take minutes. There is one at a time.
+//! Requests that may take minutes: one import, backup or reseal at a time, and one check beside it.
 
 use std::sync::Arc;
 
