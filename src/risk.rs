@@ -30,6 +30,7 @@
 //! ```
 
 use core::array;
+use core::cmp::Ordering;
 use core::iter::Flatten;
 use core::time::Duration;
 
@@ -218,11 +219,16 @@ impl Seen {
                 seen.other = earlier.reader;
             }
             let Some((ctr, new)) = earlier.ctr.zip(tap.ctr) else { continue };
-            seen.same |= ctr == new;
-            seen.lower |= ctr < new;
-            let newest = seen.seal.is_none_or(|(newest, _)| newest < ctr);
-            if let Some(seal) = seal(earlier).filter(|_| ctr < new && newest) {
-                seen.seal = Some((ctr, seal));
+            match ctr.cmp(&new) {
+                Ordering::Less => {
+                    seen.lower = true;
+                    let newest = seen.seal.is_none_or(|(newest, _)| newest < ctr);
+                    if let Some(seal) = seal(earlier).filter(|_| newest) {
+                        seen.seal = Some((ctr, seal));
+                    }
+                }
+                Ordering::Equal => seen.same = true,
+                Ordering::Greater => {}
             }
         }
         seen
@@ -236,11 +242,13 @@ impl Seen {
                 let skipped = ctr.get().saturating_sub(last.get()).saturating_sub(1);
                 (skipped > limits.gap).then_some(Signal::Gap { skipped })
             }
-            _ if ctr == last => Some(Signal::ReplayOfLast),
-            _ if ctr > last => None,
-            _ if self.same => Some(Signal::ReplayOfEarlier),
-            _ if self.lower => Some(Signal::Late),
-            _ => Some(Signal::BeforeHistory),
+            _ => match ctr.cmp(&last) {
+                Ordering::Greater => None,
+                Ordering::Equal => Some(Signal::ReplayOfLast),
+                Ordering::Less if self.same => Some(Signal::ReplayOfEarlier),
+                Ordering::Less if self.lower => Some(Signal::Late),
+                Ordering::Less => Some(Signal::BeforeHistory),
+            },
         }
     }
 }

@@ -49,6 +49,7 @@ fn replays_and_late_taps_give_different_signals() {
     for (ctr, signal) in cases {
         assert_eq!(found(&history, replayed(ctr)), [signal], "{ctr}");
     }
+    assert_eq!(found(&history, replayed(10)), [], "a newer tap is missing from the history");
     // The order of arrival does not matter, only the counters do.
     let history = [fresh(9), fresh(5), fresh(3)];
     assert_eq!(found(&history, replayed(9)), [Signal::ReplayOfLast]);
@@ -137,6 +138,7 @@ fn an_opened_seal_is_reported_once_it_was_seen_closed() {
     assert_eq!(found(&[closed, open], was_open), [], "it was reported before");
     assert_eq!(found(&[], open), []);
     assert_eq!(found(&[open], closed), []);
+    assert_eq!(found(&[closed], Tap { ctr: closed.ctr, ..open }), [], "the status of an earlier counter decides");
     // The order of the counters decides: an old link that comes again does not close the seal.
     let closed_again = Tap { decision: Decision::Replayed, ..closed };
     assert_eq!(found(&[closed, open, closed_again], was_open), []);
