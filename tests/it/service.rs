@@ -567,6 +567,40 @@ fn incomplete_keys_are_refused() {
     accepted(verify(&right));
 }
 
+/// Each server secret derives other keys from the eCode. If none verifies the tap, the refusal is that of the secret with
+/// which the tap got furthest, in any order of the secrets.
+#[test]
+fn several_secrets_give_the_refusal_that_got_furthest() {
+    static LAYOUT: SdmLayout = sdm_layout!("https://a.example/t?k={:eCode}&p={picc:uid,ctr}&c={mac}");
+    let code = ECode::from_bytes([0x2A; 16]);
+    let secret = |number: u128| ServerSecret::from_bytes(number.to_be_bytes());
+    let meta = *ecode::derive_meta_read_key(&secret(0), &code, UID, 0).expose_bytes();
+    let forged = url(&LAYOUT, &FILE_KEY, meta, 1);
+    let record = Record {
+        uid: Some(UID),
+        chip: Some(Chip { layout: &LAYOUT, ..chip(Keys::ECode { epoch: 0 }) }),
+        ..Record::new(OWNER)
+    };
+    let refused = |secrets: &[u128]| {
+        let secrets: Vec<_> = secrets.iter().map(|number| secret(*number)).collect();
+        let mut counters = MemoryCounters::<2>::new();
+        refusal(Service::new(&secrets).verify(Just(record), &mut counters, request(&forged), |outcome| outcome.verdict))
+    };
+    // With one key in 256, the first byte of the decrypted PICCData is by chance a PICCDataTag with UID and counter.
+    let first = |refusal| (1..10_000).find(|number| refused(&[*number]) == refusal).unwrap();
+    let cases = [
+        (first(Refusal::SealBroken), Refusal::SealBroken),
+        (first(Refusal::OtherUid), Refusal::OtherUid),
+        (0, Refusal::NotAuthentic),
+    ];
+    for (nearer, (one, _)) in cases.iter().enumerate() {
+        for (other, further) in &cases[nearer..] {
+            assert_eq!(refused(&[*one, *other]), *further);
+            assert_eq!(refused(&[*other, *one]), *further);
+        }
+    }
+}
+
 /// `{picc}` accepts any combination of UID and counter, but if the record has the UID, the tap must mirror it.
 #[test]
 fn a_picc_data_without_uid_is_refused() {
