@@ -954,6 +954,38 @@ fn file_data_of_another_tap() {
     assert_eq!(codes(&third), ["new-chip"]);
 }
 
+/// The work of searches that find nothing, in MACs. Another number means that the search tries more or less than before:
+/// change the number only if that is wanted.
+#[test]
+fn each_search_does_the_known_work() {
+    let other = SdmFileReadKey::from_bytes([0xAB; 16]);
+    let any = [GivenKey { name: "any", key: &META, role: Role::Any }];
+    let factory = [GivenKey { name: "zeros", key: &[0; 16], role: Role::Any }];
+    let suffixes: &[&[u8]] = &[b"shop"];
+    for (layout, expected) in [
+        (layout("https://a.b/t?p={picc}&c={mac}"), [29_128, 25_355, 29_128, 86_988, 36_936, 177_630]),
+        (layout("https://a.b/t?u={uid}&n={ctr}&c={mac}"), [126_535, 31_232, 126_535, 269_805, 153_295, 123_859]),
+        (
+            layout("https://www.a.b:8/t?p={picc}&e=[[{enc:32}&c={mac}"),
+            [70_699, 63_781, 70_699, 204_409, 85_023, 372_699],
+        ),
+        (lrp("https://a.b/t?p={picc}&c={mac}"), [31_899, 31_781, 31_899, 380_796, 39_807, 175_791]),
+    ] {
+        let url = tap_of(&layout, META, &other, UID, 5);
+        let about = Assumptions::about(&url);
+        let work = [
+            about,
+            Assumptions { layout: Some(&layout), ..about },
+            Assumptions { keys: &factory, ..about },
+            Assumptions { keys: &any, ..about },
+            Assumptions { suffixes, ..about },
+            Assumptions { suffixes, aid: Some(&[0xAA, 0xBB, 0xCC]), uid: Some(OTHER), ..about },
+        ]
+        .map(|assumptions| diagnose(&assumptions).tried);
+        assert_eq!(work, expected, "{layout}");
+    }
+}
+
 /// The work is bounded, and `watch` is called during the search.
 #[test]
 fn search_is_bounded() {
