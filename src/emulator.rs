@@ -175,15 +175,24 @@ impl EmulatedTag {
         meta_key: SdmMetaReadKey,
         file_key: SdmFileReadKey,
     ) -> Result<(), SettingsError> {
-        #[cfg(feature = "ecdsa")]
-        if let Some(private_key) = self.private_key.clone() {
-            let fresh = Self::new_signing(layout, texts, meta_key, file_key, private_key, self.uid)?;
-            *self = Self { seal: self.seal, seed: self.seed, ..fresh };
-            return Ok(());
-        }
-        let fresh = Self::new(layout, texts, meta_key, file_key, self.uid)?;
+        let fresh = self.again(layout, texts, meta_key, file_key)?;
         *self = Self { seal: self.seal, seed: self.seed, ..fresh };
         Ok(())
+    }
+
+    /// Returns a new tag with the UID and, if any, the private key of this one.
+    fn again(
+        &self,
+        layout: &SdmLayout,
+        texts: &TagTexts<'_>,
+        meta_key: SdmMetaReadKey,
+        file_key: SdmFileReadKey,
+    ) -> Result<Self, SettingsError> {
+        #[cfg(feature = "ecdsa")]
+        if let Some(private_key) = self.private_key.clone() {
+            return Self::new_signing(layout, texts, meta_key, file_key, private_key, self.uid);
+        }
+        Self::new(layout, texts, meta_key, file_key, self.uid)
     }
 
     /// Returns the same tag with a different seed for its random bytes. In AES mode, PICCData contains random bytes
