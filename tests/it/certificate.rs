@@ -171,6 +171,7 @@ fn other_content_is_refused() {
         (replaced("06082A8648CE3D040302", "06082A8648CE3D040303"), CertificateError::Unsupported),
     ] {
         assert_eq!(check_own(&content, ALGORITHM), Err(error), "{content}");
+        assert!(error.to_string().contains("certificate"), "{error}");
     }
     for algorithm in ["300A06082A8648CE3D040303", "300C06082A8648CE3D0403020500"] {
         assert_eq!(check_own(&content(), algorithm), Err(CertificateError::Unsupported), "{algorithm}");

@@ -23,6 +23,8 @@ fn values_round_trip() {
         assert!(from_value::<SdmReadCtr>(wrong).is_err());
     }
     assert!(from_value::<Uid>(json!("04DE5F1EACC0")).is_err());
+    let error = from_value::<Uid>(json!(true)).unwrap_err().to_string();
+    assert!(error.contains("expected a UID of 14 hexadecimal digits"), "{error}");
     assert!(from_value::<CounterId>(json!("5A")).is_err());
 }
 
@@ -53,8 +55,10 @@ fn a_layout_is_text_or_a_scheme_and_text() {
         let error = from_value::<SdmLayout>(wrong.clone()).unwrap_err().to_string();
         assert!(error.contains(reason), "{wrong}: {error}");
     }
-    let twice = format!(r#"{{"template":"{template}","mode":"aes","scheme":"aes"}}"#);
-    assert!(serde_json::from_str::<SdmLayout>(&twice).unwrap_err().to_string().contains("duplicate"));
+    for twice in [r#""mode":"aes","scheme":"aes""#, r#""template":"https://a.b/{mac}""#] {
+        let twice = format!(r#"{{"template":"{template}",{twice}}}"#);
+        assert!(serde_json::from_str::<SdmLayout>(&twice).unwrap_err().to_string().contains("duplicate"));
+    }
 }
 
 #[test]
