@@ -33,6 +33,21 @@ fn an12196_table_3() {
     assert_eq!(&*url, "https://ntag.nxp.com/424?e=EF963FF7828658A599F3041510671E88&c=94EED9EE65337086");
 }
 
+/// RFC 3986 §3.2: the authority ends at the first slash, question mark, number sign, or at the end.
+#[test]
+fn the_origin_form_begins_after_the_authority() {
+    for (template, origin) in [
+        ("https://a.b:8/t/x?n={ctr}&c={mac}", "/t/x?n="),
+        ("https://a.b?n={ctr}&c={mac}", "?n="),
+        ("https://a.b#n={ctr}&c={mac}", "#n="),
+        ("https://a.b/t?u=https://c.d/&n={ctr}&c={mac}", "/t?u=https://c.d/&n="),
+    ] {
+        let layout = SdmLayout::new(Scheme::Aes, template).unwrap();
+        let url = tag(&layout, &TagTexts::default(), ZERO).tap().unwrap();
+        assert!(url.origin_form().starts_with(origin) && url.ends_with(url.origin_form()), "{url}");
+    }
+}
+
 fn hex<const N: usize>(text: &Value) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     base16ct::mixed::decode(text.as_str()?, &mut bytes).ok()?;
