@@ -658,6 +658,10 @@ fn rules_use_only_authenticated_tamper_statuses() {
     Service::new(&[]).verify(Just(plain), &mut counters, request("?"), |outcome| {
         assert_eq!(outcome.response().unwrap().to_string(), "nothing known");
     });
+    let rules = Rules { tag_group: RuleSet { default: "{scount} taps, {other}", ..rules.tag_group }, tag_code: None };
+    Service::new(&[]).verify(Just(Record { rules, ..plain }), &mut counters, request("?"), |outcome| {
+        assert_eq!(outcome.response().unwrap().to_string(), "3 taps, {other}", "known subtags are filled");
+    });
 }
 
 #[test]
