@@ -250,6 +250,48 @@ fn derived_file_key_is_found() {
     derived(&cmac, KeyDerivation::PlainCmac(input(&[], &[])));
 }
 
+/// Programs put the parts of the input in different orders, and take a part from the host of their URL.
+#[test]
+fn each_diversification_input_is_found() {
+    let (uid, reversed) = (UID.as_bytes().as_slice(), [0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x04]);
+    let (aid, aid_of_ndef) = (&[0x30, 0x42, 0xF5][..], &[0xD2, 0x76, 0, 0, 0x85, 1, 1][..]);
+    let (shop, card) = (&b"shop"[..], "https://www.card.a.b:8/?u={uid}&n={ctr}&c={mac}");
+    let inputs: &[(&str, &[&[u8]], &str)] = &[
+        (card, &[shop, uid], "\"shop\" || UID"),
+        (card, &[aid, uid, shop], "3042F5 || UID || \"shop\""),
+        (card, &[uid, shop], "UID || \"shop\""),
+        (card, &[uid, aid, shop], "UID || 3042F5 || \"shop\""),
+        (card, &[uid, aid_of_ndef, shop], "UID || D2760000850101 || \"shop\""),
+        (card, &[shop], "\"shop\""),
+        (card, &[aid, shop], "3042F5 || \"shop\""),
+        (card, &[aid, uid], "3042F5 || UID"),
+        (card, &[uid, &[3]], "UID || 03"),
+        (card, &[uid, &[0xF5, 0x42, 0x30]], "UID || F54230"),
+        (card, &[&reversed], "reversed UID"),
+        (card, &[uid, b"www.card.a.b:8"], "UID || \"www.card.a.b:8\""),
+        (card, &[uid, aid, b"card.a.b:8"], "UID || 3042F5 || \"card.a.b:8\""),
+        (card, &[uid, b"www.card.a.b"], "UID || \"www.card.a.b\""),
+        ("https://x.card.ab/?u={uid}&n={ctr}&c={mac}", &[uid, aid, b"card.ab"], "UID || 3042F5 || \"card.ab\""),
+        (card, &[uid, b"NXP Abu"], "UID || \"NXP Abu\""),
+        (card, &[uid, b"abc"], "UID || 616263"),
+    ];
+    let master: [u8; 16] = core::array::from_fn(|at| at as u8);
+    let keys = [GivenKey { name: "master", key: &master, role: Role::Any }];
+    let suffixes: &[&[u8]] = &[shop, b"abc"];
+    let source = |template: &str, file: SdmFileReadKey| {
+        let url = tap_of(&layout(template), META, &file, UID, 5);
+        let diagnosis = diagnose(&Assumptions { keys: &keys, suffixes, ..Assumptions::about(&url) });
+        assert_eq!(codes(&diagnosis), ["derived-key"], "{diagnosis:?}");
+        diagnosis.explanation.unwrap().file_key.unwrap().1.to_string()
+    };
+    for (template, parts, text) in inputs {
+        let file = an10922::derive(&MasterKey::from_bytes(master), parts).unwrap();
+        assert_eq!(source(template, file), format!("derived from the key \"master\" by AN10922 over {text}"));
+    }
+    let turned = SdmFileReadKey::from_bytes(core::array::from_fn(|at| 15 - at as u8));
+    assert_eq!(source(card, turned), "derived from the key \"master\" by reversing its bytes");
+}
+
 /// Both keys are derived from the given one, as for Bolt Cards and sdm-backend.
 #[test]
 fn both_derived_keys_are_found() {
