@@ -996,6 +996,32 @@ fn file_data_of_another_tap() {
     assert_eq!(codes(&third), ["new-chip"]);
 }
 
+/// A seal that is open, was opened, or was not measured gives a remark.
+#[test]
+fn the_state_of_the_seal_is_a_remark() {
+    let layout = layout("https://a.b/?t=[[{tt}&u={uid}&n={ctr}&c={mac}");
+    let (meta, file) = (SdmMetaReadKey::from_bytes(META), SdmFileReadKey::from_bytes(FILE));
+    let closed = EmulatedTag::new(&layout, &TagTexts::default(), meta, file, UID).unwrap();
+    let mut opened = closed.clone();
+    opened.open_seal();
+    let mut closed_again = opened.clone();
+    closed_again.close_seal();
+    let unsealed = closed.clone().without_seal();
+    let remarks = [
+        (closed, None),
+        (opened, Some("seal-opened")),
+        (closed_again, Some("seal-opened")),
+        (unsealed, Some("seal-not-measured")),
+    ];
+    for (mut tag, remark) in remarks {
+        let url = tag.tap().unwrap();
+        for layout in [None, Some(&layout)] {
+            let diagnosis = diagnose(&Assumptions { layout, keys: &KEYS, ..Assumptions::about(&url) });
+            assert!(diagnosis.is_healthy() && codes(&diagnosis) == Vec::from_iter(remark), "{url}: {diagnosis:?}");
+        }
+    }
+}
+
 /// The work of searches that find nothing, in MACs. Another number means that the search tries more or less than before:
 /// change the number only if that is wanted.
 #[test]

@@ -625,6 +625,13 @@ fn import_checks_name_the_fault() {
     let group_rules = OwnRules { groups: vec![(vec![], "x".into())], default: String::new() };
     assert_eq!(ixkio::check(&Row { group_rules, ..row(0) }), Err(Unfit::Rules(RulesError::EmptyGroup)));
 
+    // Each response must fit into an answer, also that of a group.
+    for (response, default) in [("x", "x".repeat(65_536)), (&*"x".repeat(65_536), String::new())] {
+        let groups = vec![(vec![Rule::TagAuthentication], response.into())];
+        let group_rules = OwnRules { groups, default };
+        assert_eq!(ixkio::check(&Row { group_rules, ..row(0) }), Err(Unfit::TooLong));
+    }
+
     let of_etrnl = |template| etrnl::check(&Row { layout: layout(template), ..row(2) });
     assert_eq!(of_etrnl("https://a.b/?u={uid}&n={ctr}&c={mac}"), Err(Unfit::NotMirrored(Field::PiccData)));
     assert_eq!(of_etrnl("https://a.b/?e={picc:uid}&c={mac}"), Err(Unfit::NoCounter));
