@@ -625,6 +625,22 @@ fn ntag_22x_is_found() {
     }
 }
 
+/// A layout of another chip can have a tamper status of two characters, which an NTAG 22x does not write.
+#[test]
+fn ntag_22x_is_found_with_the_layout_of_another_chip() {
+    let key = 0xc067_792b_6b15_6e9e_0abb_fd2a_b7b2_d796_u128.to_be_bytes();
+    let keys = [
+        GivenKey { name: "mac", key: &[0; 16], role: Role::File },
+        GivenKey { name: "other", key: &key, role: Role::File },
+    ];
+    let (url, layout) = (
+        "https://a.b/?k=CC&m=04C767F2066180x000003x3779793DFE592188",
+        layout("https://a.b/?k={tt}&m={uid}x{ctr}x{mac}"),
+    );
+    let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(url) });
+    assert_eq!(diagnosis.findings().first(), Some(&Finding::Mode { actual: Scheme::Suncmac }), "{diagnosis:?}");
+}
+
 /// The longest URL that a chip can write is searched.
 #[test]
 fn longest_url_is_searched() {
@@ -1019,6 +1035,70 @@ fn the_state_of_the_seal_is_a_remark() {
             let diagnosis = diagnose(&Assumptions { layout, keys: &KEYS, ..Assumptions::about(&url) });
             assert!(diagnosis.is_healthy() && codes(&diagnosis) == Vec::from_iter(remark), "{url}: {diagnosis:?}");
         }
+    }
+}
+
+/// The tag itself can write `%XX`. If the MAC covers it, the URL was not encoded by somebody else.
+#[test]
+fn percent_signs_of_the_tag_are_no_fault() {
+    for start in ["[[q=a%2Fb&u={uid}", "q=a%2Fb&u=[[{uid}"] {
+        let layout = layout(&format!("https://a.b/t?{start}&n={{ctr}}&c={{mac}}"));
+        let url = tap(&layout, 5);
+        let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
+        if start.starts_with('[') {
+            assert!(codes(&diagnosis).is_empty() && verifies(&diagnosis, &url), "{diagnosis:?}");
+        } else {
+            // Both texts have this MAC.
+            assert_eq!(codes(&diagnosis), ["percent-encoded"]);
+        }
+    }
+}
+
+/// The text that the MAC covers is that of the original URL, although a repair moves it.
+#[test]
+fn covered_text_is_found_after_a_repair() {
+    let (right, wrong) =
+        (layout("https://a.b/t?u=[[{uid}&n={ctr}&c={mac}"), layout("https://a.b/t?u={uid}&n={ctr}&c=[[{mac}"));
+    let covered = "04112233445566&n=000005&c=";
+    for url in [tap(&right, 5), format!("Tapped: {}", tap(&right, 5))] {
+        let diagnosis = diagnose(&Assumptions { layout: Some(&wrong), keys: &KEYS, ..Assumptions::about(&url) });
+        assert_eq!(diagnosis.findings().last(), Some(&Finding::MacInput { covered }), "{diagnosis:?}");
+    }
+}
+
+/// Programs that reverse the UID derive another session key.
+#[test]
+fn reversed_uid_is_found() {
+    let reversed = Uid::from_bytes([0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x04]);
+    let url = tap_of_no_chip(&format!("https://a.b/?u={UID}&n=000005&c="), Some(reversed), SdmReadCtr::new(5), ODD);
+    let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
+    assert_eq!(codes(&diagnosis), ["uid-byte-order"], "{diagnosis:?}");
+}
+
+/// Without a right MAC, the content is what the keys decrypt, and it is not proven.
+#[test]
+fn content_of_an_altered_tap_is_shown() {
+    let contents = |template: &str, uid: Uid| {
+        let layout = layout(template);
+        let (meta, file) = (SdmMetaReadKey::from_bytes(META), SdmFileReadKey::from_bytes(FILE));
+        let url = EmulatedTag::new(&layout, &TagTexts::default(), meta, file, uid).unwrap().tap().unwrap();
+        let url = altered(&url);
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) });
+        assert_eq!(diagnosis.conclusion, Conclusion::Unexplained);
+        let contents = diagnosis.contents.unwrap();
+        assert!(!contents.is_proven);
+        (contents.uid, contents.ctr.map(SdmReadCtr::get), contents.tt_status, contents.file_data().to_vec())
+    };
+    let text = b"CC00000000000000".to_vec();
+    // Not a UID of NXP, but the key is given for this purpose.
+    let foreign = Uid::from_bytes([0x05, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]);
+    for (template, uid, expected) in [
+        ("https://a.b/?p={picc}&e=[[{enc:32,tt@0}&c={mac}", UID, (Some(UID), Some(1), Some(*b"CC"), text)),
+        ("https://a.b/?p={picc:uid,ctr}&c={mac}", foreign, (Some(foreign), Some(1), None, Vec::new())),
+        ("https://a.b/?u={uid}&t=[[{tt}&c={mac}", UID, (Some(UID), None, Some(*b"CC"), Vec::new())),
+        ("https://a.b/?u={uid}&n={ctr}&c={mac}", UID, (Some(UID), Some(1), None, Vec::new())),
+    ] {
+        assert_eq!(contents(template, uid), expected, "{template}");
     }
 }
 
