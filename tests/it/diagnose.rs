@@ -1102,6 +1102,66 @@ fn content_of_an_altered_tap_is_shown() {
     }
 }
 
+/// A `://` without a scheme before it begins no URL.
+#[test]
+fn no_url_is_taken_out_of_static_text() {
+    let layout = layout("https://a.b/t?x=://y&u=[[{uid}&n={ctr}&c={mac}");
+    let url = tap(&layout, 5).replace('&', "&amp;");
+    assert_eq!(codes(&diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) })), ["html-escaped"]);
+}
+
+/// A URL of HaLo has two of its parameters, and the mirror of an NTAG 21x has the length of both values.
+#[test]
+fn other_schemes_are_recognised_by_all_that_they_have() {
+    for (query, is_other) in [
+        ("pk1=04&rnd=1", true),
+        ("pk1=04&rndsig=30", true),
+        ("pk1=04&pk2=04", true),
+        ("pk1=04", false),
+        ("rnd=1&rndsig=30&pk2=04", false),
+        ("m=04C767F2066180x000003", true),
+        ("m=04C767F2066180x0003", false),
+        ("m=04C767F2x000003", false),
+    ] {
+        let url = format!("https://a.b/?{query}");
+        let diagnosis = diagnose(&Assumptions::about(&url));
+        assert_eq!(codes(&diagnosis).contains(&"other-scheme"), is_other, "{query}");
+    }
+}
+
+/// The text names the offset as the data sheet does, and says how to correct it.
+#[test]
+fn text_of_a_wrong_offset_says_what_to_do() {
+    let text = |mirror, by, cause| Finding::OffsetShift { mirror, by, cause }.to_string();
+    let unknown = ShiftCause::Unknown;
+    assert_eq!(
+        text(Some(Field::PiccData), -1, unknown),
+        "PICCDataOffset is 1 too small: the mirror begins 1 character before its placeholder. Add 1 to PICCDataOffset."
+    );
+    assert_eq!(
+        text(None, 7, unknown),
+        "Every SDM offset is 7 too large: each mirror begins 7 characters after its placeholder. Subtract 7 from each \
+         offset."
+    );
+    assert!(text(None, -7, unknown).ends_with("Add 7 to each offset."));
+    assert!(text(Some(Field::Uid), 2, unknown).ends_with("Subtract 2 from UIDOffset."));
+    for mirror in [None, Some(Field::Uid)] {
+        assert!(text(mirror, 0, unknown).starts_with("The mirrors are not at their placeholders: "));
+    }
+    for cause in [ShiftCause::DecimalForHex, ShiftCause::HexForDecimal] {
+        assert!(text(None, 9, cause).starts_with("Every SDM offset is wrong, each by a different number. The "));
+        assert!(text(Some(Field::Uid), 9, cause).starts_with("UIDOffset is 9 too large"));
+    }
+    for (mirror, is_mac) in [(Field::SdmMac, true), (Field::EncFileData, false)] {
+        assert_eq!(text(Some(mirror), 3, unknown).contains("SDMMACInputOffset must equal SDMMACOffset"), is_mac);
+    }
+    let names = [Field::SdmReadCtr, Field::TtStatus, Field::EncFileData, Field::SdmMac];
+    for (mirror, name) in names.into_iter().zip(["SDMReadCtrOffset", "TTStatusOffset", "SDMENCOffset", "SDMMACOffset"])
+    {
+        assert!(text(Some(mirror), 3, unknown).starts_with(name));
+    }
+}
+
 /// The work of searches that find nothing, in MACs. Another number means that the search tries more or less than before:
 /// change the number only if that is wanted.
 #[test]
