@@ -1129,6 +1129,22 @@ fn other_schemes_are_recognised_by_all_that_they_have() {
     }
 }
 
+/// An offset counts from the start of the file, which is one less than in a URL that begins with `https://`. Here the offset
+/// of the counter is 40 (28h), and 40h was sent.
+#[test]
+fn offset_in_the_wrong_base_is_found() {
+    let template = format!("https://a.b/t?u={{uid}}&q=12345&n={{ctr}}&f={}&c={{mac}}", "z".repeat(30));
+    assert_eq!(template.find("{ctr}").unwrap() - "{uid}".len() + 14 - 1, 40);
+    let prefix = template.replace("{uid}", &UID.to_string()).replace("{ctr}", "000000").replace("{mac}", "");
+    let prefix = format!("{}000005{}", &prefix[..1 + 0x40], &prefix[1 + 0x40 + 6..]);
+    let url = tap_of_no_chip(&prefix, Some(UID), SdmReadCtr::new(5), ODD);
+    let layout = layout(&template);
+    let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) });
+    let cause = ShiftCause::DecimalForHex;
+    let shift = Finding::OffsetShift { mirror: Some(Field::SdmReadCtr), by: 0x40 - 40, cause };
+    assert_eq!(diagnosis.findings().first(), Some(&shift), "{diagnosis:?}");
+}
+
 /// The text names the offset as the data sheet does, and says how to correct it.
 #[test]
 fn text_of_a_wrong_offset_says_what_to_do() {
