@@ -175,6 +175,13 @@ fn other_forms_of_the_signature_are_named() {
     };
     let integers = [integer(r), integer(s)].concat();
     let der = [&[0x30, u8::try_from(integers.len()).unwrap()], &integers[..]].concat();
+    let wrong = [&[0x30, u8::try_from(integers.len() - 1).unwrap()], &integers[..]].concat();
+    let too_long = [&der[..], &[0]].concat();
+    for bytes in [wrong, too_long] {
+        let url = format!("{TEXT}{}", upper(&bytes));
+        let found = diagnose(&about(&url, Some(&layout), &public)).findings().to_vec();
+        assert!(!found.iter().any(|finding| finding.code() == "signature-form"), "{found:?}");
+    }
     for (bytes, form) in [
         ([s, r].concat(), "s and then r"),
         ([reversed(r), reversed(s)].concat(), "r and s with their bytes in reverse order"),
@@ -187,6 +194,36 @@ fn other_forms_of_the_signature_are_named() {
             assert!(!diagnosis.contents.unwrap().is_proven);
         }
     }
+}
+
+/// A chip writes at most 261 characters.
+#[test]
+fn longest_signed_url_is_searched() {
+    let tag = Signing::new(5);
+    let public = tag.public();
+    for (length, is_healthy) in [(261, true), (262, false)] {
+        let host = "a".repeat(length - TEXT.len() - 128);
+        let url = tag.sign(&TEXT.replace("example", &format!("example{host}")), "04A1");
+        let diagnosis = diagnose(&about(&url, None, &public));
+        assert_eq!((url.len(), diagnosis.is_healthy()), (length, is_healthy), "{diagnosis:?}");
+    }
+}
+
+/// Without a layout, file data is found. With a layout, mirrors are found that no separator divides.
+#[test]
+fn mirrors_of_a_signed_tap_are_found() {
+    let tag = Signing::new(5);
+    let public = tag.public();
+    let data = "5A".repeat(32);
+    let url = tag.sign(&format!("https://example.com/t?e=5806162E9BE184312C40ACB25D267791&f={data}&s="), "5806");
+    let diagnosis = diagnose(&about(&url, None, &public));
+    assert!(template(&diagnosis).contains("&f={enc:64}&s={sig}"), "{diagnosis:?}");
+
+    let layout = ecdsa("https://example.com/t?m=[[{uid}{ctr}&s={sig}");
+    let url = tag.sign("https://example.com/t?m=04A1B2C3D4E58000003D&s=", "04A1");
+    let diagnosis = diagnose(&about(&url, Some(&layout), &public));
+    assert!(diagnosis.is_healthy(), "{diagnosis:?}");
+    assert_eq!(diagnosis.contents.unwrap().ctr, SdmReadCtr::new(61));
 }
 
 #[test]
