@@ -275,7 +275,7 @@ fn each_diversification_input_is_found() {
         (card, &[uid, b"NXP Abu"], "UID || \"NXP Abu\""),
         (card, &[uid, b"abc"], "UID || 616263"),
     ];
-    let master: [u8; 16] = core::array::from_fn(|at| at as u8);
+    let master = 0x0001_0203_0405_0607_0809_0A0B_0C0D_0E0F_u128.to_be_bytes();
     let keys = [GivenKey { name: "master", key: &master, role: Role::Any }];
     let suffixes: &[&[u8]] = &[shop, b"abc"];
     let source = |template: &str, file: SdmFileReadKey| {
@@ -288,7 +288,7 @@ fn each_diversification_input_is_found() {
         let file = an10922::derive(&MasterKey::from_bytes(master), parts).unwrap();
         assert_eq!(source(template, file), format!("derived from the key \"master\" by AN10922 over {text}"));
     }
-    let turned = SdmFileReadKey::from_bytes(core::array::from_fn(|at| 15 - at as u8));
+    let turned = SdmFileReadKey::from_bytes(0x0F0E_0D0C_0B0A_0908_0706_0504_0302_0100_u128.to_be_bytes());
     assert_eq!(source(card, turned), "derived from the key \"master\" by reversing its bytes");
 }
 
@@ -1144,7 +1144,8 @@ fn offset_in_the_wrong_base_is_found() {
     let template = format!("https://a.b/t?u={{uid}}&q=12345&n={{ctr}}&f={}&c={{mac}}", "z".repeat(30));
     assert_eq!(template.find("{ctr}").unwrap() - "{uid}".len() + 14 - 1, 40);
     let prefix = template.replace("{uid}", &UID.to_string()).replace("{ctr}", "000000").replace("{mac}", "");
-    let prefix = format!("{}000005{}", &prefix[..1 + 0x40], &prefix[1 + 0x40 + 6..]);
+    let (before, rest) = prefix.split_at(0x40 + 1);
+    let prefix = format!("{before}000005{}", &rest[6..]);
     let url = tap_of_no_chip(&prefix, Some(UID), SdmReadCtr::new(5), ODD);
     let layout = layout(&template);
     let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) });

@@ -151,7 +151,9 @@ impl<'s> Admin<'s> {
         staged.change.history.extend(acts.iter().map(|act| self.actor.entry(*act)));
         match self.store.apply(staged, pace).await {
             Ok(()) => {
-                acts.iter().for_each(|act| self.actor.log(*act));
+                for act in acts {
+                    self.actor.log(*act);
+                }
                 Ok(true)
             }
             Err(StoreError::Contended) if *attempts < ATTEMPTS => Ok(false),

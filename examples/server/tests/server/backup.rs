@@ -452,9 +452,9 @@ fn a_restore_finds_a_mark_among_the_keys_of_others() {
     import(&folder, &data, &tags::levels());
     let file = path(&folder, "backup");
     done(&folder, &data, &["backup", &file]);
-    let fill = "for number = 1, 20000 do redis.call('SET', 'other:' .. number, '') end
+    let commands = "for number = 1, 20000 do redis.call('SET', 'other:' .. number, '') end
         redis.call('HSET', 'suntap:mark:000102030405060708090A0B0C0D0E0F', 'ctr', 7)";
-    let filled = std::process::Command::new("redis-cli").args(["-u", &database.url, "EVAL", fill, "0"]).status();
+    let filled = std::process::Command::new("redis-cli").args(["-u", &database.url, "EVAL", commands, "0"]).status();
     assert!(filled.unwrap().success());
     let said = refused(&folder, &database.url, &["restore", &file, "--accept-replays"]);
     assert!(said.contains("empty"), "{said}");

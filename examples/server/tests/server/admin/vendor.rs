@@ -113,9 +113,9 @@ fn the_call_overwrites_no_other_change() {
         for count in 1..300 {
             let groups = json!([{ "rules": ["authentication", format!("scan count < {count}")], "response": "Pass" }]);
             let rules = json!({ "groups": groups, "default": "Fail" });
-            let line = json!({ "tag": { "xuid": "tag00001", "rules": rules } });
+            let body = json!({ "tag": { "xuid": "tag00001", "rules": rules } }).to_string();
             let headers = format!("Authorization: Bearer {}\r\nContent-Type: application/x-ndjson\r\n", live.writer);
-            let import = || live.send("POST", "/admin/v1/import", &headers, line.to_string().as_bytes());
+            let import = || live.send("POST", "/admin/v1/import", &headers, body.as_bytes());
             let imported = std::iter::repeat_with(import).find(|reply| reply.status != 409).unwrap();
             assert_eq!(imported.status, 200, "{imported:?}");
             let exported = live.print(&["tag", "export", "--prefix", "tag00001"]);
