@@ -1080,10 +1080,13 @@ fn reversed_uid_is_found() {
 fn content_of_an_altered_tap_is_shown() {
     let contents = |template: &str, uid: Uid| {
         let layout = layout(template);
-        let (meta, file) = (SdmMetaReadKey::from_bytes(META), SdmFileReadKey::from_bytes(FILE));
+        // Reversing its bytes gives another key.
+        let key = 0x0001_0203_0405_0607_0809_0A0B_0C0D_0E0F_u128.to_be_bytes();
+        let keys = [GivenKey { name: "picc", key: &key, role: Role::Meta }, KEYS[1]];
+        let (meta, file) = (SdmMetaReadKey::from_bytes(key), SdmFileReadKey::from_bytes(FILE));
         let url = EmulatedTag::new(&layout, &TagTexts::default(), meta, file, uid).unwrap().tap().unwrap();
         let url = altered(&url);
-        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) });
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(&url) });
         assert_eq!(diagnosis.conclusion, Conclusion::Unexplained);
         let contents = diagnosis.contents.unwrap();
         assert!(!contents.is_proven);
