@@ -17,6 +17,8 @@ use suntap::{
 const META: [u8; 16] = [0x3E; 16];
 const FILE: [u8; 16] = [0xF1; 16];
 const UID: Uid = Uid::from_bytes([0x04, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66]);
+/// `UID` with its bytes in reverse order.
+const REVERSED: Uid = Uid::from_bytes([0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x04]);
 const OTHER: Uid = Uid::from_bytes([0x04, 0x99, 0x22, 0x33, 0x44, 0x55, 0x66]);
 
 fn layout(template: &str) -> SdmLayout {
@@ -253,7 +255,7 @@ fn derived_file_key_is_found() {
 /// Programs put the parts of the input in different orders, and take a part from the host of their URL.
 #[test]
 fn each_diversification_input_is_found() {
-    let (uid, reversed) = (UID.as_bytes().as_slice(), [0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x04]);
+    let (uid, reversed) = (&UID.as_bytes()[..], &REVERSED.as_bytes()[..]);
     let (aid, aid_of_ndef) = (&[0x30, 0x42, 0xF5][..], &[0xD2, 0x76, 0, 0, 0x85, 1, 1][..]);
     let (shop, card) = (&b"shop"[..], "https://www.card.a.b:8/?u={uid}&n={ctr}&c={mac}");
     let inputs: &[(&str, &[&[u8]], &str)] = &[
@@ -267,7 +269,7 @@ fn each_diversification_input_is_found() {
         (card, &[aid, uid], "3042F5 || UID"),
         (card, &[uid, &[3]], "UID || 03"),
         (card, &[uid, &[0xF5, 0x42, 0x30]], "UID || F54230"),
-        (card, &[&reversed], "reversed UID"),
+        (card, &[reversed], "reversed UID"),
         (card, &[uid, b"www.card.a.b:8"], "UID || \"www.card.a.b:8\""),
         (card, &[uid, aid, b"card.a.b:8"], "UID || 3042F5 || \"card.a.b:8\""),
         (card, &[uid, b"www.card.a.b"], "UID || \"www.card.a.b\""),
@@ -1069,8 +1071,7 @@ fn covered_text_is_found_after_a_repair() {
 /// Programs that reverse the UID derive another session key.
 #[test]
 fn reversed_uid_is_found() {
-    let reversed = Uid::from_bytes([0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x04]);
-    let url = tap_of_no_chip(&format!("https://a.b/?u={UID}&n=000005&c="), Some(reversed), SdmReadCtr::new(5), ODD);
+    let url = tap_of_no_chip(&format!("https://a.b/?u={UID}&n=000005&c="), Some(REVERSED), SdmReadCtr::new(5), ODD);
     let diagnosis = diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(&url) });
     assert_eq!(codes(&diagnosis), ["uid-byte-order"], "{diagnosis:?}");
 }

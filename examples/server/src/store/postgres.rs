@@ -69,7 +69,7 @@ const ADVANCE: &str = "
     WHERE excluded.ctr > suntap_marks.ctr
     RETURNING ctr, at, taps, previous_ctr, previous_at";
 
-/// Surround `ADVANCE`, and add an entry to the history if the counter advances.
+/// The text before and after `ADVANCE` that adds an entry to the history if the counter advances.
 const RECORDED: [&str; 2] = [
     "WITH advanced AS (",
     "),

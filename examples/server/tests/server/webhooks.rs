@@ -29,6 +29,14 @@ fn imported(url: &str) {
     });
 }
 
+/// Creates such a store in a data file, and returns its folder and its path.
+fn stored() -> (Folder, String) {
+    let folder = Folder::new();
+    let data = folder.path("data.redb").to_str().unwrap().to_owned();
+    imported(&data);
+    (folder, data)
+}
+
 /// Writes a configuration with one endpoint, and returns its path.
 fn configured(folder: &Folder, port: u16, more: &str) -> String {
     let secret = folder.path("webhook-secret");
@@ -195,10 +203,8 @@ fn each_line_is_an_event_in_a_cluster() {
 /// Events are repeated with the same id until the receiver accepts them, and the metrics say so.
 #[test]
 fn failed_posts_are_repeated_with_the_same_id() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     let receiver = Receiver::start(Mode::Status(500, ""));
     let config = configured(&folder, receiver.port, "events = [\"tap.accepted\"]\nclient-address = true\n");
     let server = serve(data, &folder, &config, &[]);
@@ -235,10 +241,8 @@ fn failed_posts_are_repeated_with_the_same_id() {
 /// A pause that the receiver asks for also holds for the events that wait for a free place.
 #[test]
 fn no_post_starts_during_a_pause() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     // The first answers take so long that all events are waiting by then.
     let receiver = Receiver::start(Mode::Late(Duration::from_secs(3)));
     let config = configured(&folder, receiver.port, "events = [\"tap.accepted\"]\n");
@@ -258,10 +262,8 @@ fn no_post_starts_during_a_pause() {
 /// A receiver whose answers are lost gets each event again, with the same id and the same text, so it can tell duplicates.
 #[test]
 fn an_event_whose_answer_is_lost_comes_again_with_the_same_id() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     let receiver = Receiver::start(Mode::Lose);
     let config = configured(&folder, receiver.port, "events = [\"tap.accepted\"]\n");
     let server = serve(data, &folder, &config, &[]);
@@ -281,10 +283,8 @@ fn an_event_whose_answer_is_lost_comes_again_with_the_same_id() {
 /// While the receiver hangs, taps are answered, and the server can end.
 #[test]
 fn no_tap_waits_for_a_receiver_that_hangs() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     let receiver = Receiver::start(Mode::Hang);
     let config = configured(&folder, receiver.port, "");
     let mut server = serve(data, &folder, &config, &[]);
@@ -306,10 +306,8 @@ fn no_tap_waits_for_a_receiver_that_hangs() {
 /// The heads of such answers come faster than they are read, so the thread that reads them never waits.
 #[test]
 fn no_tap_waits_for_a_receiver_that_never_ends_its_heads() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     let receiver = Receiver::start(Mode::Informational);
     let config = configured(&folder, receiver.port, "");
     let server = serve(data, &folder, &config, &[]);
@@ -329,10 +327,8 @@ fn no_tap_waits_for_a_receiver_that_never_ends_its_heads() {
 /// Many refused events of one tag do not hold back those of another one.
 #[test]
 fn refused_events_do_not_hold_back_others() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     let receiver = Receiver::start(Mode::Refuse("xuid/tag00000"));
     let config = configured(&folder, receiver.port, "events = [\"tap.accepted\"]\n");
     let server = serve(data, &folder, &config, &[]);
@@ -399,10 +395,8 @@ fn a_kill_loses_no_event_in_postgres() {
 /// An endpoint that answers 410 gets no further posts from this process.
 #[test]
 fn gone_ends_the_posts_until_a_restart() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     let receiver = Receiver::start(Mode::Status(410, ""));
     let config = configured(&folder, receiver.port, "");
     let mut server = serve(data, &folder, &config, &[]);
@@ -421,10 +415,8 @@ fn gone_ends_the_posts_until_a_restart() {
 /// What the history removes before it is delivered is counted.
 #[test]
 fn removed_entries_are_counted_as_lost() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     let config = configured(&folder, backends::port(), "events = [\"tap.accepted\"]\n");
     let mut server = serve(data, &folder, &config, &[]);
     taps(&server, &mut tags::tag(0), 30);
@@ -518,10 +510,8 @@ fn a_late_commit_is_not_skipped() {
 #[test]
 #[ignore = "a measurement"]
 fn speed() {
-    let folder = Folder::new();
-    let data = folder.path("data.redb");
-    let data = data.to_str().unwrap();
-    imported(data);
+    let (folder, data) = stored();
+    let data = &*data;
     let receiver = Receiver::start(ACCEPT);
     let config = configured(&folder, receiver.port, "");
     std::fs::write(folder.path("none.toml"), "").unwrap();
