@@ -13,7 +13,7 @@
 //! - The round keys of several tags are computed in parallel. The processor works on one key while it waits for the
 //!   result of another key.
 //!
-//! The compiler keeps blocks in registers only if it inlines everything into [`OnceAes::within`], the one function that
+//! The compiler keeps blocks in registers only if it inlines everything into [`Aes::within`], the one function that
 //! is compiled for the instructions. So all functions here are always inlined.
 
 #![allow(unsafe_code, reason = "`unsafe` is confined to this directory, see above")]
@@ -22,7 +22,7 @@
 use core::hint::black_box;
 
 use super::block::{Block, BlockEncrypt, Chain, LANES};
-use super::once::{LaneAes, OnceAes, Table};
+use super::once::{Aes, LaneAes, OnceAes, Table};
 use super::soft;
 
 #[cfg(target_arch = "aarch64")]
@@ -42,13 +42,15 @@ pub(crate) use x86::Hard;
 
 use vectors::{RoundKeys, Vectors, decrypt, encrypt, expand, expand_and_encrypt, lane_methods, look_up, xor_each};
 
-impl OnceAes for Hard {
+impl Aes for Hard {
     /// Wipes nothing: round keys are in registers or wipe themselves.
     #[inline(always)]
     fn within<T>(self, compute: impl FnOnce() -> T) -> T {
         self.run(compute)
     }
+}
 
+impl OnceAes for Hard {
     #[inline(always)]
     fn encrypt_by<const N: usize, const M: usize>(self, keys: [Block; N], blocks: [[Block; N]; M]) -> [[Block; N]; M] {
         let mut states = [[self.spread(0); N]; M];
@@ -262,7 +264,12 @@ impl From<&Encryptor> for Decryptor {
 
 #[cfg(test)]
 mod tests {
+    use core::mem::ManuallyDrop;
+
     use super::*;
+    use crate::cipher::backend::within;
+    use crate::cipher::cmac::tests::{random_blocks, take};
+    use crate::cipher::soft::Soft;
 
     /// The environment variable `SUNTAP_WANTS` names the instructions that a test run must cover. Without this check, a
     /// run could pass on a machine that does not have these instructions.
@@ -279,5 +286,59 @@ mod tests {
             };
             assert!(is_covered, "{wanted}");
         }
+    }
+
+    /// `compute_lanes!` uses `Hard` only if the processor has no VAES.
+    #[test]
+    fn lanes_of_each_cipher_are_equal() {
+        fn results(
+            aes: impl LaneAes,
+            keys: &[Block; LANES],
+            blocks: &[Block; LANES],
+            table: &Table,
+        ) -> [[Block; LANES]; 6] {
+            within!(aes, {
+                let (keys, blocks) = (aes.load_lanes(keys), aes.load_lanes(blocks));
+                let [encrypted] = aes.encrypt_lanes(keys, [blocks]);
+                let (low, high) = (aes.look_up_lanes(table, keys, 5, true), aes.look_up_lanes(table, keys, 5, false));
+                [
+                    encrypted,
+                    aes.decrypt_lanes(keys, blocks),
+                    aes.double_lanes(blocks),
+                    aes.xor_lanes(keys, blocks),
+                    low,
+                    high,
+                ]
+                .map(|lanes| aes.store_lanes(lanes))
+            })
+        }
+
+        let Some(hard) = Hard::detect() else { return };
+        let mut random = random_blocks();
+        for _ in 0..64 {
+            let (keys, blocks) = (take(&mut random), take(&mut random));
+            let table = core::array::from_fn(|_| take(&mut random));
+            let expected = results(Soft, &keys, &blocks, &table);
+            assert_eq!(results(hard, &keys, &blocks, &table), expected);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(wide) = Wide::detect() {
+                assert_eq!(results(wide, &keys, &blocks, &table), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn round_keys_are_wiped_when_they_are_dropped() {
+        let Some(aes) = Hard::detect() else { return };
+        let mut keys = ManuallyDrop::new(expand(aes, [aes.load(b"0aB1cD2eF3gH4iJ5")]));
+        let stored = |keys: &Schedule| {
+            let mut all = [keys.first, keys.last].to_vec();
+            all.extend(keys.rounds);
+            all.concat().into_iter().map(|key| aes.store(key)).collect::<std::vec::Vec<_>>()
+        };
+        assert!(stored(&keys).iter().all(|key| *key != [0; 16]));
+        // SAFETY: the value is not dropped again, and its fields are plain data.
+        unsafe { ManuallyDrop::drop(&mut keys) };
+        assert_eq!(stored(&keys), [[0; 16]; 11]);
     }
 }

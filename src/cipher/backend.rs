@@ -54,10 +54,10 @@ pub(crate) fn lane_engine() -> LaneEngine {
     }
 }
 
-/// Inlines a computation into [`OnceAes::within`](super::once::OnceAes::within).
+/// Inlines a computation into [`Aes::within`](super::once::Aes::within).
 macro_rules! within {
     ($aes:ident, $body:expr) => {
-        $crate::cipher::once::OnceAes::within(
+        $crate::cipher::once::Aes::within(
             $aes,
             #[inline(always)]
             || $body,

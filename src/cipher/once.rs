@@ -4,11 +4,14 @@
 
 use super::block::{Block, Chain, LANES};
 
-/// A cipher for keys that are used once. `compute!` selects the implementation.
-pub(crate) trait OnceAes: Copy {
+/// An implementation of AES.
+pub(crate) trait Aes: Copy {
     /// Runs a computation that uses this cipher, and wipes what it leaves.
     fn within<T>(self, compute: impl FnOnce() -> T) -> T;
+}
 
+/// A cipher for keys that are used once. `compute!` selects the implementation.
+pub(crate) trait OnceAes: Aes {
     /// Encrypts the blocks `blocks[..][i]` under `keys[i]`.
     fn encrypt_by<const N: usize, const M: usize>(self, keys: [Block; N], blocks: [[Block; N]; M]) -> [[Block; N]; M];
 
@@ -34,7 +37,7 @@ pub(crate) trait OnceAes: Copy {
 }
 
 /// A cipher that processes several keys in parallel. `compute_lanes!` selects the implementation.
-pub(crate) trait LaneAes: OnceAes {
+pub(crate) trait LaneAes: Aes {
     /// One block for each key.
     type Lanes: Copy;
 

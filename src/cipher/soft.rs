@@ -2,7 +2,7 @@
 //! them. Otherwise, the crate uses constant-time code.
 
 use super::block::{Block, BlockEncrypt, Chain, LANES, double, halve, mask, xor};
-use super::once::{LaneAes, OnceAes, Table};
+use super::once::{Aes, LaneAes, OnceAes, Table};
 use super::wipe::{COPIES_ROUND_KEYS, on_shallow_wiped_stack, on_wiped_stack};
 use aes::cipher::common::BlockSizeUser;
 use aes::cipher::consts::U16;
@@ -81,11 +81,13 @@ impl From<&Encryptor> for Decryptor {
 #[derive(Clone, Copy)]
 pub(crate) struct Soft;
 
-impl OnceAes for Soft {
+impl Aes for Soft {
     fn within<T>(self, compute: impl FnOnce() -> T) -> T {
         on_wiped_stack(compute)
     }
+}
 
+impl OnceAes for Soft {
     #[inline]
     fn encrypt_by<const N: usize, const M: usize>(
         self,

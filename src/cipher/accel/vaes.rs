@@ -12,8 +12,8 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::vectors::{Vectors, lane_methods, look_up};
 use super::x86::Hard;
-use crate::cipher::block::{Block, Chain, LANES};
-use crate::cipher::once::{LaneAes, OnceAes, Table};
+use crate::cipher::block::{Block, LANES};
+use crate::cipher::once::{Aes, LaneAes, Table};
 
 // The `cpufeatures` crate detects VAES only together with AVX-512, but some processors have VAES without AVX-512.
 // `available` therefore queries CPUID directly.
@@ -159,7 +159,7 @@ impl Vectors for Wide {
     }
 }
 
-impl OnceAes for Wide {
+impl Aes for Wide {
     #[inline(always)]
     fn within<T>(self, compute: impl FnOnce() -> T) -> T {
         #[target_feature(enable = "vaes,avx2,aes")]
@@ -168,31 +168,6 @@ impl OnceAes for Wide {
         }
 
         with_vaes!(run(compute))
-    }
-
-    #[inline(always)]
-    fn encrypt_by<const N: usize, const M: usize>(self, keys: [Block; N], blocks: [[Block; N]; M]) -> [[Block; N]; M] {
-        self.0.encrypt_by(keys, blocks)
-    }
-
-    #[inline(always)]
-    fn decrypt(self, key: Block, block: Block) -> Block {
-        self.0.decrypt(key, block)
-    }
-
-    #[inline(always)]
-    fn chain<C: Chain>(self, key: Block, chain: C) -> C::Output {
-        self.0.chain(key, chain)
-    }
-
-    #[inline(always)]
-    fn double(self, block: Block) -> Block {
-        self.0.double(block)
-    }
-
-    #[inline(always)]
-    fn look_up(self, table: &[u128; 16], index: u8) -> Block {
-        self.0.look_up(table, index)
     }
 }
 
