@@ -9,11 +9,9 @@ use super::candidates::{self, KeyTier};
 use super::search::{ClaimedValues, Match};
 use super::url_parts::UrlParts;
 use crate::key::SdmFileReadKey;
+use crate::sun::message::{MAX_FILE_BLOCKS, MAX_FILE_DATA};
 use crate::sun::session::EncKey;
 use crate::value::{Scheme, SdmReadCtr, Uid, hex};
-
-/// Maximum length of decrypted file data in bytes.
-const MAX_FILE_DATA: usize = 128;
 
 /// The values that could be read from a URL.
 #[derive(Clone, PartialEq, Eq)]
@@ -85,7 +83,7 @@ fn decrypt(
     let decrypted = || {
         let digits = parts.enc?.of(url).as_bytes();
         let key = EncKey::derive(&key.prepare(scheme), uid?, ctr?)?;
-        let mut blocks = [[0; 16]; MAX_FILE_DATA / 16];
+        let mut blocks = [[0; 16]; MAX_FILE_BLOCKS];
         let blocks = blocks.get_mut(..digits.len() / 32)?;
         hex::decode_into(digits, blocks.as_flattened_mut()).ok()?;
         key.decrypt(ctr?, blocks);

@@ -120,7 +120,7 @@ fn add_shifted_guesses(url: &str, readings: &mut Readings) {
             if shift.is_some() || (is_in_place && (is_too_long || mac.len() < MAC_CHARS)) {
                 let is_file_data = |run: &Span| {
                     let is_apart = reading.mirrors().all(|(_, part)| !part.overlaps(*run));
-                    run.len() > 0 && run.len().is_multiple_of(32) && run.to <= mac.from && is_apart
+                    run.len().is_multiple_of(32) && run.to <= mac.from && is_apart
                 };
                 let enc = runs.iter().copied().filter(is_file_data).map(Some);
                 for enc in [None].into_iter().chain(enc) {
@@ -329,7 +329,7 @@ pub(super) fn without_mac(url: &str) -> Option<UrlParts> {
     let runs = digit_runs(url);
     let with_len = |lens: &[usize]| runs.iter().copied().find(|run| lens.contains(&run.len()));
     if let Some(picc_data) = with_len(&[32, 48]) {
-        let is_enc = |run: &&Span| run.from >= picc_data.to && run.len() > 0 && run.len().is_multiple_of(32);
+        let is_enc = |run: &&Span| run.from >= picc_data.to && run.len().is_multiple_of(32);
         let enc = runs.iter().find(is_enc).copied();
         return Some(UrlParts { picc_data: Some(picc_data), enc, ..UrlParts::default() });
     }
@@ -344,6 +344,8 @@ mod tests {
     use std::{format, vec};
 
     use super::*;
+    use crate::diagnose::shift::Shift;
+    use crate::value::Scheme;
 
     /// Each run of digits, with a letter that stands for it. The runs have the length of PICCData, file data, a UID, a
     /// counter, another counter, and a MAC.
@@ -356,21 +358,28 @@ mod tests {
         ("M", "5555555555555555"),
     ];
 
-    /// Replaces the letters in `shape` with runs of digits, and returns all readings of the resulting URL. In the
-    /// readings, these runs are replaced with their letters again.
+    /// Replaces the letters in `shape` with runs of digits.
+    fn url_of(shape: &str) -> String {
+        RUNS.iter().fold(format!("s://h{shape}"), |text, (letter, run)| text.replace(letter, run))
+    }
+
+    /// Returns all readings of a URL with this shape. In the readings, the runs of digits are replaced with their letters
+    /// again.
     fn readings_of(shape: &str) -> List<String> {
-        let to_digits =
-            |text: &str| RUNS.iter().fold(String::from(text), |text, (letter, run)| text.replace(letter, run));
         let to_letters =
             |text: &str| RUNS.iter().fold(String::from(text), |text, (letter, run)| text.replace(run, letter));
-        let url = format!("s://h{}", to_digits(shape));
+        let url = url_of(shape);
         let describe = |reading: &UrlParts| {
             assert_eq!(reading.window_start, reading.mac.from);
-            let UrlParts { picc_data, uid, ctr, enc, tt_status, mac, .. } = *reading;
+            let UrlParts { picc_data, uid, ctr, enc, tt_status, mac, shift, .. } = *reading;
             let parts = [("p", picc_data), ("u", uid), ("n", ctr), ("e", enc), ("t", tt_status), ("m", Some(mac))];
             let parts =
                 parts.into_iter().filter_map(|(name, part)| Some(format!("{name}={}", to_letters(part?.of(&url)))));
-            parts.collect::<List<_>>().join(" ")
+            let shift = shift.map(|Shift { field, by, .. }| match field {
+                Some(field) => format!("{field:?}{by:+}"),
+                None => format!("all{by:+}"),
+            });
+            parts.chain(shift).collect::<List<_>>().join(" ")
         };
         readings(None, &url).0.iter().map(describe).collect()
     }
@@ -402,6 +411,99 @@ mod tests {
         ];
         for (shape, readings) in table {
             assert_eq!(readings_of(shape), readings, "{shape}");
+        }
+    }
+
+    /// Zeros of a placeholder are next to a mirror, or the URL ends inside the MAC.
+    #[test]
+    fn readings_of_misplaced_mirrors() {
+        let table = [
+            ("?p=P0000&c=M", vec!["m=M", "u=11111111111111 n=111111 m=1111111111110000", "p=P m=M"]),
+            ("?P00&c=M", vec!["m=M", "p=P m=M PiccData-2"]),
+            ("?p=0000P&c=M", vec!["m=M", "u=00001111111111 n=111111 m=1111111111111111", "p=P m=M PiccData+4"]),
+            ("?p=0000P&c=0000M", vec!["u=00001111111111 n=111111 m=1111111111111111", "p=P m=M all+4"]),
+            ("?p=0000P&c=00M", vec!["u=00001111111111 n=111111 m=1111111111111111"]),
+            ("?p=P&c=00M", vec!["p=P m=M SdmMac+2"]),
+            ("?p=00P&e=E&c=M", vec!["p=E m=M", "e=E m=M", "m=M", "p=P m=M PiccData+2", "p=P e=E m=M PiccData+2"]),
+            ("?p=00P&c=M&e=E", vec!["p=E m=M", "m=M", "p=P m=M PiccData+2"]),
+            ("?u=00U&n=N&c=M", vec!["n=N m=M", "n=N m=00U", "u=U n=N m=M Uid+2"]),
+            ("?u=U&n=00N&c=M", vec!["u=U m=M", "u=U n=N m=M SdmReadCtr+2"]),
+            ("?u=00U&n=00N&c=00M", vec!["m=00U", "u=U n=N m=M all+2"]),
+            ("?n=N&u=00U&c=M", vec!["n=N m=M", "n=N m=00U"]),
+            ("?p=P&c=5555555555", vec!["p=P m=5555555555"]),
+            (
+                "?p=P&c=0055555555555555",
+                vec![
+                    "p=P m=0055555555555555",
+                    "e=P m=0055555555555555",
+                    "m=0055555555555555",
+                    "p=P m=055555555555555 SdmMac+1",
+                    "p=P m=55555555555555 SdmMac+2",
+                ],
+            ),
+            ("?p=P&c=000555555555555555", vec!["p=P m=0555555555555555 SdmMac+2"]),
+        ];
+        for (shape, readings) in table {
+            assert_eq!(readings_of(shape), readings, "{shape}");
+        }
+    }
+    /// Lower-case letters are text if there is a digit in upper case, or if they are only at the ends.
+    #[test]
+    fn runs_of_digits() {
+        let table = [
+            ("?x=12345678", vec!["12345678"]),
+            ("?x=1234ab567890", vec!["1234ab567890"]),
+            ("?x=123456abc789012", vec!["123456abc789012"]),
+            ("?mac123456", vec!["ac123456", "123456"]),
+            ("?x=123456abcd", vec!["123456abcd", "123456"]),
+            ("?x=ABCDEF0a123456", vec!["ABCDEF0a123456", "ABCDEF0", "123456"]),
+            ("?x=ABCDEF0a12345", vec!["ABCDEF0a12345", "ABCDEF0"]),
+            ("?x=ABCDEF", vec!["ABCDEF"]),
+            ("?x=12345", vec![]),
+        ];
+        for (text, runs) in table {
+            let url = format!("s://h{text}");
+            assert_eq!(digit_runs(&url).iter().map(|run| run.of(&url)).collect::<List<_>>(), runs, "{text}");
+        }
+    }
+
+    #[test]
+    fn mirrors_that_the_tag_did_not_write() {
+        let zeros = "0".repeat(16);
+        let table = [
+            (String::from("?hello=world"), Blank::None),
+            (String::from("?p=P&c=M"), Blank::None),
+            (format!("?p={zeros}{zeros}&c={zeros}"), Blank::All),
+            (format!("?p=P&c={zeros}"), Blank::Mac),
+            // Only the first reading has this MAC. No run has its length.
+            (format!("?x=P{zeros}"), Blank::Mac),
+            // Only the run has this MAC. The first reading has another.
+            (format!("?c={zeros}&x=PM"), Blank::Mac),
+        ];
+        for (shape, expected) in table {
+            let url = url_of(&shape);
+            let found = blank(None, &url, &readings(None, &url).0);
+            assert!(found == expected, "{shape}");
+        }
+    }
+
+    /// The digits are counted where the layout has PICCData, and only if the text before them is that of the layout.
+    #[test]
+    fn picc_data_of_a_wrong_length() {
+        let layout = |template| SdmLayout::new(Scheme::Aes, template).unwrap();
+        let table = [
+            ("s://h?p={picc}&c={mac}", "?p=P&c=M", None),
+            ("s://h?p={picc}&c={mac}", "?p=PNN&c=M", Some(44)),
+            ("s://h?p={picc}&c={mac}", "?p=U&c=M", Some(14)),
+            ("s://h?p={picc}&c={mac}", "?p=&c=M", None),
+            ("s://h?p={picc}&c={mac}", "?q=U&c=M", None),
+            ("s://h?p={picc}&c={mac}", "?p", None),
+            ("s://h?t={tt}&p={picc}&c={mac}", "?t=CC&p=U&c=M", Some(14)),
+            ("s://h?u={uid}&n={ctr}&c={mac}", "?u=U&n=N&c=M", None),
+            ("s://h?x={:x}&p={picc}&c={mac}", "?x=1&p=U&c=M", None),
+        ];
+        for (template, shape, digits) in table {
+            assert_eq!(wrong_picc_data_of_layout(&layout(template), &url_of(shape)), digits, "{template} {shape}");
         }
     }
 }

@@ -125,7 +125,7 @@ fn decoded(url: &str) -> Option<(Repaired, Finding<'static>)> {
     // If this is the URL of a redirect, it contains the URL of the tag. Only the URL of the tag is kept.
     let inner = decoded.rfind("://").and_then(|at| {
         let scheme = decoded.get(..at)?.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
-        at.checked_sub(scheme).filter(|from| *from > 0 && scheme > 0)
+        at.checked_sub(scheme).filter(|_| scheme > 0)
     });
     if let Some(inner) = inner.and_then(|from| decoded.get(from..)) {
         decoded = Repaired::try_from(inner).ok()?;
@@ -237,4 +237,42 @@ fn split_origin(origin: &str) -> (&str, &str) {
 fn host_of(url: &str) -> &str {
     let (_, rest) = split_origin(url);
     rest.trim_start_matches("[[").split(['/', '?', '#', '[']).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+    use crate::value::Scheme;
+
+    /// The new layout has the origin of the URL, and the `[[` at the same place.
+    #[test]
+    fn origins_are_replaced() {
+        let query = "?p={picc}&c={mac}";
+        let url = format!("http://b.example/x?p={}&c={}", "1".repeat(32), "5".repeat(16));
+        for (origin, expected) in [
+            ("https://a.example", Some("http://b.example")),
+            ("[[https://a.example", Some("[[http://b.example")),
+            ("https://[[a.example", Some("http://[[b.example")),
+            ("https://a.example[[", Some("http://b.example[[")),
+            ("https://a.ex[[ample", None),
+            ("https://{:shop}.example", None),
+        ] {
+            let layout = |origin: &str| SdmLayout::new(Scheme::Aes, &format!("{origin}/x{query}")).unwrap();
+            assert_eq!(with_origin_of_url(&layout(origin), &url), expected.map(layout), "{origin}");
+        }
+    }
+
+    /// Only a `://` after a scheme begins the URL of a tag.
+    #[test]
+    fn urls_in_redirects() {
+        for (text, expected) in [
+            ("https%3A%2F%2Fa.b/?c=1", "https://a.b/?c=1"),
+            ("https://r.b/?to=https%3A%2F%2Fa.b/?c=1", "https://a.b/?c=1"),
+            ("https%3A%2F%2Fa.b/?c=1://d", "https://a.b/?c=1://d"),
+        ] {
+            assert_eq!(decoded(text).unwrap().0, expected);
+        }
+    }
 }

@@ -179,8 +179,8 @@ pub(super) fn report<'a>(
         add(&mut findings, Finding::MetaKey);
     }
     compare_keys(assumptions, &explanation, &mut findings);
-    let is_assumed = explanation.layout.is_some() && explanation.layout.as_ref() == tap.layout;
-    if tap.layout.is_some() && !is_assumed && findings.len() == earlier_findings && tap.layout_error.is_none() {
+    let is_other = tap.layout.is_some() && explanation.layout.as_ref() != tap.layout;
+    if is_other && findings.len() == earlier_findings && tap.layout_error.is_none() {
         add(&mut findings, Finding::Parts);
     }
     if claimed.is_some() {

@@ -220,3 +220,25 @@ enum Placeholder {
     /// A captured value. The span is the position of its name in the assumed template.
     Captured(Span),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only one part can have a variable length, and it has at least one character.
+    #[test]
+    fn lengths_that_a_layout_allows() {
+        for (template, lengths) in
+            [("s://h/{mac}", 22..23), ("s://h/{:a}/{mac}", 24..100), ("s://h/{:a}/{:b}/{mac}", 0..0)]
+        {
+            let layout = SdmLayout::new(Scheme::Aes, template).unwrap();
+            for length in 0..100 {
+                assert_eq!(
+                    UrlParts::expected(&layout, length).is_some(),
+                    lengths.contains(&length),
+                    "{template} {length}"
+                );
+            }
+        }
+    }
+}

@@ -106,8 +106,7 @@ fn moved(
 }
 
 fn move_by(offset: usize, by: i32) -> Option<usize> {
-    let distance = usize::try_from(by.unsigned_abs()).ok()?;
-    if by < 0 { offset.checked_sub(distance) } else { offset.checked_add(distance) }
+    offset.checked_add_signed(isize::try_from(by).ok()?)
 }
 
 /// Returns `true` if each part is inside the URL and contains only characters that its mirror can have.
@@ -217,4 +216,152 @@ pub(super) fn common_shift(parts: &UrlParts, distances: &[(Field, Option<i32>)],
     let prefix = prefix_len(url);
     let right = file_offset(move_by(found, by.saturating_neg())?, prefix);
     Some(Shift { field, by, cause: cause_of(by, right, prefix) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+    use std::{format, vec, vec::Vec};
+
+    use super::*;
+    use crate::value::Scheme;
+
+    /// The MAC input is empty.
+    const ENCRYPTED: &str = "https://t.example/?picc_data={picc}&cmac={mac}";
+
+    fn layout(template: &str) -> SdmLayout {
+        SdmLayout::new(Scheme::Aes, template).unwrap()
+    }
+
+    /// Returns the URL in which each mirror is at this distance from its placeholder. What does not fit into the URL is
+    /// lost.
+    fn tap(layout: &SdmLayout, distance: impl Fn(Field) -> i32) -> String {
+        let mut url = layout.template().replace("[[", "");
+        for (placeholder, chars) in [("{picc}", 32), ("{uid}", 14), ("{ctr}", 6), ("{tt}", 2), ("{mac}", 16)] {
+            url = url.replace(placeholder, &"0".repeat(chars));
+        }
+        let mut bytes = url.into_bytes();
+        for (field, part) in UrlParts::expected(layout, bytes.len()).unwrap().mirrors() {
+            let digit = match field {
+                Field::PiccData => b'1',
+                Field::Uid => b'3',
+                Field::SdmReadCtr => b'4',
+                Field::TtStatus => b'O',
+                _ => b'5',
+            };
+            let from = move_by(part.from, distance(field)).unwrap();
+            bytes.iter_mut().skip(from).take(part.len()).for_each(|byte| *byte = digit);
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// Asserts that `parts` is one of the possible positions in the URL that [`tap`] returns.
+    fn assert_possible(layout: &SdmLayout, shift: Shift, distance: impl Fn(Field) -> i32, window_start: usize) {
+        let url = tap(layout, &distance);
+        let right = UrlParts::expected(layout, url.len()).unwrap();
+        let mut parts = UrlParts { window_start, shift: Some(shift), ..right };
+        for (field, part) in right.mirrors() {
+            let moved = Span::at(move_by(part.from, distance(field)).unwrap(), part.len());
+            match parts.mirror_mut(field) {
+                Some(place) => *place = Some(moved),
+                None => parts.mac = moved,
+            }
+        }
+        let possible: Vec<_> = shifted(layout, &url).collect();
+        assert!(possible.contains(&parts), "{url}: {possible:?}, and not {parts:?}");
+    }
+
+    /// The MAC input moves with all mirrors, and with the MAC if it is empty.
+    #[test]
+    fn moved_mirrors() {
+        let unknown = |field, by| Shift { field, by, cause: ShiftCause::Unknown };
+        let only = |moved, by| move |field| if field == moved { by } else { 0 };
+        let encrypted = layout("https://t.example/?picc_data={picc}&cmac={mac}&x=1234567890");
+        let mac_from = 67;
+        assert_possible(&encrypted, unknown(None, 3), |_| 3, mac_from + 3);
+        assert_possible(&encrypted, unknown(None, -3), |_| -3, mac_from - 3);
+        assert_possible(&encrypted, unknown(Some(Field::PiccData), 3), only(Field::PiccData, 3), mac_from);
+        assert_possible(&encrypted, unknown(Some(Field::SdmMac), -3), only(Field::SdmMac, -3), mac_from - 3);
+        let plain = layout("https://t.example/?[[uid={uid}&ctr={ctr}&tt={tt}&cmac={mac}&x=1234567890");
+        let from = 19;
+        assert_possible(&plain, unknown(None, 3), |_| 3, from + 3);
+        assert_possible(&plain, unknown(Some(Field::SdmMac), 3), only(Field::SdmMac, 3), from);
+        assert_possible(&plain, unknown(Some(Field::TtStatus), 2), only(Field::TtStatus, 2), from);
+    }
+
+    /// These distances are larger than [`MAX_SHIFT`]. The number in the template is that of the characters before the
+    /// placeholder, without `https://`: the offset in the file is 6 bytes larger.
+    #[test]
+    fn offsets_in_the_wrong_base() {
+        for (right, by, cause) in [(70, 42, ShiftCause::DecimalForHex), (0x70, -42, ShiftCause::HexForDecimal)] {
+            let before = format!("https://t.example/{}", "x".repeat(right - 17));
+            let layout = layout(&format!("{before}{{picc}}{}{{mac}}", "x".repeat(50)));
+            let shift = Shift { field: Some(Field::PiccData), by, cause };
+            let mac_from = before.len() + 32 + 50;
+            assert_possible(&layout, shift, |field| if field == Field::PiccData { by } else { 0 }, mac_from);
+        }
+    }
+
+    /// At most six digits can be lost.
+    #[test]
+    fn cut_macs() {
+        let ends_with_mac = layout(ENCRYPTED);
+        let ends_with_text = layout("https://t.example/?picc_data={picc}&cmac={mac}&x");
+        for lost in 0..16 {
+            let cut_by = |layout: &SdmLayout| {
+                let url = tap(layout, |_| 0);
+                let url = &url[..url.len() - lost];
+                cut(layout, url).map(|parts| (url.len() - parts.mac.to, parts.mac.len())).collect::<Vec<_>>()
+            };
+            let expected = if (1..=6).contains(&lost) { vec![(0, 16 - lost)] } else { vec![] };
+            assert_eq!(cut_by(&ends_with_mac), expected, "{lost}");
+            assert_eq!(cut_by(&ends_with_text), [], "{lost}");
+        }
+    }
+
+    #[test]
+    fn shift_without_a_mac() {
+        let unknown = |field, by| Some(Shift { field, by, cause: ShiftCause::Unknown });
+        let not_known = unknown(None, 0);
+        let picc_data = Some(Field::PiccData);
+        // The URL does not show whether the last five digits of the MAC are lost.
+        let encrypted = layout(ENCRYPTED);
+        let url = tap(&encrypted, |_| 5);
+        let if_likely =
+            |is_likely: fn(Shift) -> bool| visible_shift(&encrypted, &url, |parts| parts.shift.is_some_and(is_likely));
+        assert_eq!(if_likely(|_| true), unknown(None, 5));
+        assert_eq!(if_likely(|shift| shift.field.is_some()), unknown(picc_data, 5));
+        assert_eq!(if_likely(|_| false), not_known);
+        assert_eq!(visible_shift(&encrypted, &url.replace("t.example", "u.example"), |_| true), None);
+        // All digits are A, like the text between them. The UID is likely only if the mirrors moved to the right.
+        let joined = layout("https://t.example/{picc}AA{mac}AA");
+        let by_one = Some(Shift { field: None, by: 1, cause: ShiftCause::PrefixCounted });
+        // In the first URL, any mirrors can have moved by one. In the second, PICCData can also have moved by two.
+        for (digits, expected) in [("0A", by_one), ("00", not_known)] {
+            let url = format!("https://t.example/{digits}{}0{}", "A".repeat(32), "A".repeat(17));
+            let found = visible_shift(&joined, &url, |parts| parts.shift.is_some_and(|shift| shift.by > 0));
+            assert_eq!(found, expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn common_distances() {
+        let url = "https://t.example/";
+        let (picc_data, mac) = (Field::PiccData, Field::SdmMac);
+        // The right offset of the MAC in the file is 20. The MAC is written at 20h.
+        let parts = UrlParts { picc_data: Some(Span::at(90, 32)), mac: Span::at(33, 16), ..UrlParts::default() };
+        let shift = |field, by, cause| Some(Shift { field, by, cause });
+        for (distances, expected) in [
+            ([(picc_data, Some(0)), (mac, Some(0))], None),
+            ([(picc_data, Some(0)), (mac, Some(12))], shift(Some(mac), 12, ShiftCause::DecimalForHex)),
+            ([(picc_data, Some(12)), (mac, Some(0))], shift(Some(picc_data), 12, ShiftCause::Unknown)),
+            ([(picc_data, Some(12)), (mac, Some(12))], shift(None, 12, ShiftCause::DecimalForHex)),
+            ([(picc_data, Some(11)), (mac, Some(12))], None),
+            ([(picc_data, None), (mac, Some(0))], None),
+            ([(picc_data, None), (mac, Some(12))], None),
+            ([(picc_data, Some(12)), (mac, None)], None),
+        ] {
+            assert_eq!(common_shift(&parts, &distances, url), expected, "{distances:?}");
+        }
+    }
 }

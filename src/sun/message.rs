@@ -11,7 +11,9 @@ use super::tamper::TtStatus;
 use crate::value::{SdmReadCtr, Uid, hex};
 
 /// Maximum length of the decrypted SDMENCFileData in bytes. Source: NT4H2421Gx §9.3.6, Table 71.
-const MAX_FILE_DATA: usize = 128;
+pub(crate) const MAX_FILE_DATA: usize = 16 * MAX_FILE_BLOCKS;
+/// Maximum number of blocks of decrypted file data.
+pub(crate) const MAX_FILE_BLOCKS: usize = 8;
 
 /// The content of a tap whose SDMMAC or signature matches.
 ///
@@ -71,7 +73,7 @@ impl<'a> SunMessage<'a> {
             return Some(TtStatus::new(*perm, *curr, self.layout.tt_in_window));
         }
         let at = self.layout.tt_at?;
-        let mut plain = [[0; 16]; MAX_FILE_DATA / 16];
+        let mut plain = [[0; 16]; MAX_FILE_BLOCKS];
         let blocks = plain.get_mut(..at.saturating_add(2).div_ceil(16))?;
         self.decrypt(blocks)?;
         match blocks.as_flattened().get(at..)? {

@@ -1076,6 +1076,50 @@ fn reversed_uid_is_found() {
     assert_eq!(codes(&diagnosis), ["uid-byte-order"], "{diagnosis:?}");
 }
 
+/// In LRP mode, the last digits of the PICCData look like a MAC.
+#[test]
+fn missing_mac_is_found_in_lrp_mode() {
+    let url = tap(&lrp("https://a.b/?p={picc}&c={mac}"), 5);
+    let url = &url[..url.find("&c=").unwrap()];
+    assert_eq!(codes(&diagnose(&Assumptions { keys: &KEYS, ..Assumptions::about(url) })), ["no-mac"]);
+}
+
+/// A wrong layout does not explain why no key gives the MAC.
+#[test]
+fn wrong_layout_and_wrong_key_are_found() {
+    let tag = layout("https://a.b/?p={picc}&c={mac}");
+    let url = tap_of(&tag, META, &SdmFileReadKey::from_bytes([0xAB; 16]), UID, 5);
+    let assumed = layout("https://a.b/?q={picc}&c={mac}");
+    let diagnosis = diagnose(&Assumptions { layout: Some(&assumed), keys: &KEYS, ..Assumptions::about(&url) });
+    assert_eq!(codes(&diagnosis), ["layout", "file-key"], "{diagnosis:?}");
+}
+
+/// If two keys decrypt the PICCData, the content is that of the first key.
+#[test]
+fn first_key_that_decrypts_counts() {
+    let layout = layout("https://a.b/?p={picc}&c={mac}");
+    let url = altered(&tap(&layout, 5));
+    let uid_under = |key: [u8; 16]| {
+        let opened = layout.parse(&url).unwrap().open(&SdmMetaReadKey::from_bytes(key).prepare(Scheme::Aes));
+        opened.ok()?.uid().filter(|uid| uid.as_bytes()[0] == 0x04)
+    };
+    let (other, uid) = (1u128..).map(u128::to_be_bytes).find_map(|key| Some((key, uid_under(key)?))).unwrap();
+    assert_ne!(uid, UID);
+    let other = GivenKey { name: "other", key: &other, role: Role::Meta };
+    for (keys, expected) in [([KEYS[0], other], UID), ([other, KEYS[0]], uid)] {
+        let diagnosis = diagnose(&Assumptions { layout: Some(&layout), keys: &keys, ..Assumptions::about(&url) });
+        assert_eq!(diagnosis.contents.unwrap().uid, Some(expected));
+    }
+}
+
+/// Zeros after a placeholder are static text if the layout has them.
+#[test]
+fn zeros_of_the_layout_are_no_placeholder() {
+    let layout = layout("https://a.b/?p={picc}00&c={mac}00");
+    let url = tap(&layout, 5);
+    assert!(diagnose(&Assumptions { layout: Some(&layout), keys: &KEYS, ..Assumptions::about(&url) }).is_healthy());
+}
+
 /// Without a right MAC, the content is what the keys decrypt, and it is not proven.
 #[test]
 fn content_of_an_altered_tap_is_shown() {

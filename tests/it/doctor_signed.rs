@@ -54,6 +54,13 @@ fn encrypted_values_of_a_signed_tap_are_decrypted() {
     assert_eq!(diagnosis.findings(), [Finding::FactoryKey { meta: true, file: false }]);
     assert_eq!(template(&diagnosis), layout.template());
     assert_eq!(diagnosis.contents.unwrap().ctr, SdmReadCtr::new(224));
+    // Without a layout, the digits of the signature are no file data.
+    let diagnosis = diagnose(&about(RECORDED_PICC, None, &key));
+    assert_eq!(template(&diagnosis), "https://ntag.nxp.com/xdna?v=[[EE&e={picc}&s={sig}");
+    // The PICCData also has a counter.
+    let layout = ecdsa("https://ntag.nxp.com/xdna?v=[[EE&e={picc:uid}&s={sig}");
+    let diagnosis = diagnose(&about(RECORDED_PICC, Some(&layout), &key));
+    assert_eq!(diagnosis.findings(), [Finding::Parts, Finding::FactoryKey { meta: true, file: false }]);
 
     let tag = Signing::new(3);
     let url = tag.sign("https://example.com/t?e=8C217D2BFCC7FFB7DAE2BF64E47E71EB&s=", "8C21");
