@@ -44,6 +44,14 @@ impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for Text<T> {
         self.visit_u64(0)
     }
 
+    fn visit_u128<E: Error>(self, _: u128) -> Result<T, E> {
+        self.visit_u64(0)
+    }
+
+    fn visit_i128<E: Error>(self, _: i128) -> Result<T, E> {
+        self.visit_u64(0)
+    }
+
     fn visit_f64<E: Error>(self, _: f64) -> Result<T, E> {
         self.visit_u64(0)
     }
