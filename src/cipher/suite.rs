@@ -103,8 +103,8 @@ impl Suite {
 
     /// Computes the session keys, the counter ids and the MACs of several taps in parallel. For each tap, the caller
     /// passes a key, two blocks and a message. The session key is the CMAC of the first block under the key. The
-    /// counter id is the AES-CMAC of the second block under the key. The MAC is the CMAC of the message under the
-    /// session key.
+    /// counter id is the CMAC of the second block under the key; it is not computed in LRP mode. The MAC is the CMAC of
+    /// the message under the session key.
     pub(crate) fn chained_cmacs(
         self,
         keys: &[Block; LANES],
@@ -128,24 +128,22 @@ impl Suite {
         let (secrets, ids, cmacs) = match self {
             Self::Aes => {
                 let [secrets, ids] = CmacLanes::over(aes, Keys(keys)).one_block([first, second]);
-                (secrets, ids, CmacLanes::over(aes, Keys(secrets)).of(messages))
+                (secrets, Some(ids), CmacLanes::over(aes, Keys(secrets)).of(messages))
             }
             Self::Lrp(enabled) => {
                 let [secrets] = CmacLanes::over(aes, LrpLanes::new(aes, enabled, keys)).one_block([first]);
-                let cmacs = CmacLanes::over(aes, LrpLanes::new(aes, enabled, secrets)).of(messages);
-                let [ids] = CmacLanes::over(aes, Keys(keys)).one_block([second]);
-                (secrets, ids, cmacs)
+                (secrets, None, CmacLanes::over(aes, LrpLanes::new(aes, enabled, secrets)).of(messages))
             }
         };
-        Chained { secrets: Secret(aes.store_lanes(secrets)), ids: aes.store_lanes(ids), cmacs }
+        Chained { secrets: Secret(aes.store_lanes(secrets)), ids: ids.map(|ids| aes.store_lanes(ids)), cmacs }
     }
 }
 
-/// The results of [`Suite::chained_cmacs`]: the session keys (`secrets`), the counter ids (`ids`) and the MACs
-/// (`cmacs`).
+/// The results of [`Suite::chained_cmacs`]: the session keys (`secrets`), the counter ids (`ids`, or `None` in LRP mode)
+/// and the MACs (`cmacs`).
 pub(crate) struct Chained {
     pub(crate) secrets: Secret<[Block; LANES]>,
-    pub(crate) ids: [Block; LANES],
+    pub(crate) ids: Option<[Block; LANES]>,
     pub(crate) cmacs: [Block; LANES],
 }
 

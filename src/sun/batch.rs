@@ -1,6 +1,6 @@
 //! Batch verification: computes the MACs of up to eight taps in parallel. Each tap can have a different key.
 
-use heapless::Deque;
+use heapless::{Deque, Vec};
 
 use super::error::VerifyError;
 use super::session::{Session, vector_of_mac};
@@ -43,14 +43,20 @@ pub fn verify_batch<'a, P, I>(taps: I) -> impl Iterator<Item = (P, Result<Verifi
 where
     I: IntoIterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>,
 {
-    Batch { taps: taps.into_iter(), group: Deque::new(), sessions: Sessions::default() }
+    Batch { taps: taps.into_iter(), group: Deque::new(), keys: Keys::new(), sessions: Sessions::default() }
 }
+
+/// The taps of a group that are not verified yet.
+type Group<'a, P> = Deque<(P, ClaimedTap<'a>), LANES>;
+/// The keys of all taps of a group. They stay in their places until they are wiped: an item that is taken from a `Deque`
+/// leaves a copy.
+type Keys = Vec<SdmFileReadKey, LANES>;
 
 /// The iterator that [`verify_batch`] returns.
 struct Batch<'a, P, I> {
     taps: I,
-    /// The taps that were taken from `taps` and are not verified yet.
-    group: Deque<(P, ClaimedTap<'a>, SdmFileReadKey), LANES>,
+    group: Group<'a, P>,
+    keys: Keys,
     /// The values that verification needs, for the taps in `group`. No values if the taps of the group are verified one
     /// at a time.
     sessions: Sessions,
@@ -61,13 +67,19 @@ impl<'a, P, I: Iterator<Item = (P, ClaimedTap<'a>, SdmFileReadKey)>> Iterator fo
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.group.is_empty() {
-            self.group.extend(self.taps.by_ref().take(LANES));
-            self.sessions = Sessions::of(&self.group);
+            self.keys.clear();
+            for (payload, tap, key) in self.taps.by_ref().take(LANES) {
+                // Both have room for a whole group.
+                let _ = self.group.push_back((payload, tap));
+                let _ = self.keys.push(key);
+            }
+            self.sessions = Sessions::of(&self.group, &self.keys);
         }
-        let (payload, tap, key) = self.group.pop_front()?;
+        let index = self.keys.len().checked_sub(self.group.len())?;
+        let ((payload, tap), key) = self.group.pop_front().zip(self.keys.get(index))?;
         let verified = match self.sessions.next() {
-            Some(session) => tap.verified_by(&session, &key),
-            None => tap.verify(&key),
+            Some(session) => tap.verified_by(&session, key),
+            None => tap.verify(key),
         };
         Some((payload, verified))
     }
@@ -93,14 +105,14 @@ impl Sessions {
     /// - The feature `accel` is off, or the processor has no AES instructions.
     /// - The group is empty.
     /// - The taps have different schemes, or their scheme has no session keys.
-    fn of<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Self {
-        Self { computed: Self::compute(group), next: 0 }
+    fn of<P>(group: &Group<'_, P>, keys: &Keys) -> Self {
+        Self { computed: Self::compute(group, keys), next: 0 }
     }
 
-    fn compute<P>(group: &Deque<(P, ClaimedTap<'_>, SdmFileReadKey), LANES>) -> Option<Chained> {
-        let (_, first, _) = group.front()?;
+    fn compute<P>(group: &Group<'_, P>, group_keys: &Keys) -> Option<Chained> {
+        let (_, first) = group.front()?;
         let scheme = first.layout.scheme();
-        let mixed = group.iter().any(|(_, tap, _)| tap.layout.scheme() != scheme);
+        let mixed = group.iter().any(|(_, tap)| tap.layout.scheme() != scheme);
         if !side_by_side() || mixed {
             return None;
         }
@@ -109,14 +121,14 @@ impl Sessions {
         // The messages are those from which the counter ids are computed.
         let (mut vectors, mut messages) = ([[0; 16]; LANES], [[0; 16]; LANES]);
         let places = keys.0.iter_mut().zip(&mut vectors).zip(&mut messages);
-        for ((_, tap, key), ((key_place, vector), message)) in group.iter().zip(places) {
+        for (((_, tap), key), ((key_place, vector), message)) in group.iter().zip(group_keys).zip(places) {
             *key_place = *key.expose_bytes();
             let (uid, ctr) = (tap.received.uid, tap.received.ctr);
             (*vector, *message) = (vector_of_mac(suite, uid, ctr), counter_id_message(uid));
         }
         let mut taps = group.iter();
         // In a group of fewer than eight taps, the first tap fills the rest.
-        let mut input = || taps.next().map_or(first, |(_, tap, _)| tap);
+        let mut input = || taps.next().map_or(first, |(_, tap)| tap);
         let inputs = [(); LANES].map(|()| input()).map(|tap| window::of(tap.layout, &tap.received));
         Some(suite.chained_cmacs(&keys.0, [&vectors, &messages], inputs))
     }
@@ -129,7 +141,7 @@ impl Iterator for Sessions {
         let Chained { secrets, ids, cmacs } = self.computed.as_ref()?;
         let index = self.next;
         self.next = index.saturating_add(1);
-        let id = Some(CounterId::from_bytes(*ids.get(index)?));
+        let id = ids.as_ref().and_then(|ids| ids.get(index)).map(|id| CounterId::from_bytes(*id));
         Some(Session { secret: Secret(*secrets.0.get(index)?), id, cmac: *cmacs.get(index)? })
     }
 }
@@ -152,9 +164,14 @@ mod tests {
             let mut group = Deque::new();
             for layout in &layouts {
                 let tap = layout.parse(url).unwrap().read_plain().unwrap();
-                group.push_back(((), tap, SdmFileReadKey::FACTORY)).ok().unwrap();
+                group.push_back(((), tap)).ok().unwrap();
             }
-            Sessions::of(&group).next().is_some()
+            let keys: Keys = [SdmFileReadKey::FACTORY; LANES].into();
+            let session = Sessions::of(&group, &keys).next();
+            // In LRP mode, the counter id is computed after the MAC is verified.
+            let has_id = session.as_ref().is_some_and(|session| session.id.is_some());
+            assert_eq!(has_id, session.is_some() && scheme_of(0) == Scheme::Aes);
+            session.is_some()
         };
         for scheme in Scheme::ALL.iter().filter(|scheme| !scheme.is_signed()) {
             assert_eq!(is_parallel(&|_| *scheme), side_by_side() && Suite::of(*scheme).is_some(), "{scheme:?}");

@@ -28,7 +28,9 @@ mod memory {
     use suntap::lrp::Lrp;
     use suntap::platform::ApiKeySecret;
     use suntap::sun::session::{EncKey, MacKey};
-    use suntap::{ApplicationKey, IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey};
+    use suntap::{
+        ApplicationKey, IssuerKey, MasterKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, verify_batch,
+    };
 
     use super::{Tag, Tap};
 
@@ -109,6 +111,21 @@ mod memory {
         check_wiped("MasterKey", || MasterKey::from_bytes(KEY));
         check_wiped("IssuerKey", || IssuerKey::from_bytes(KEY));
         check_wiped("Lrp", || Lrp::new(&KEY, 0));
+    }
+
+    /// A batch holds eight keys. Its unused space can hold further copies from old stack contents.
+    #[test]
+    fn keys_of_a_batch_are_wiped_with_it() {
+        let layout = SdmLayout::new(Scheme::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+        let tap = || layout.parse("https://a.b/04112233445566/000007/0123456789ABCDEF").unwrap().read_plain().unwrap();
+        let (before, after) = seen(|| {
+            let mut batch = verify_batch((0..8).map(|_| ((), tap(), SdmFileReadKey::from_bytes(KEY))));
+            // The key of this tap is no longer needed.
+            assert!(batch.next().is_some_and(|(_, verified)| verified.is_err()));
+            batch
+        });
+        let count = |bytes: &[u8]| bytes.windows(16).filter(|run| *run == KEY).count();
+        assert!(count(&before) >= 8 && count(&after) <= count(&before) - 8, "{before:02x?} {after:02x?}");
     }
 
     /// A prepared key of a tag holds either a schedule or plaintexts, and unused space for the other. A move leaves old
