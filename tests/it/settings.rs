@@ -401,6 +401,7 @@ fn files_without_a_url_or_template_are_rejected() {
         (&b"{.b/"[..], SettingsError::StaticText),
         (b"a}b/", SettingsError::StaticText),
         (b"a[[/", SettingsError::StaticText),
+        (b"a.\xFC/", SettingsError::StaticText),
         (b"a b/", SettingsError::Layout(LayoutError::Character { at: 9 })),
     ] {
         let mut file = good.clone();

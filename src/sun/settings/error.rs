@@ -69,8 +69,8 @@ pub enum SettingsError {
     /// mirrored, and must deny access if neither is mirrored. If the settings contradict each other, it is unknown what
     /// the MAC of the tag covers.
     MetaRead,
-    /// The static text of the URL contains a brace or `[[`, or has a `[` directly before the MAC input. A template
-    /// cannot express such text.
+    /// The static text of the URL contains a brace or `[[`, has a `[` directly before the MAC input, or is not UTF-8. A
+    /// template cannot express such text.
     StaticText,
     /// The settings describe a layout that breaks this rule.
     Layout(LayoutError),
@@ -143,7 +143,7 @@ impl fmt::Display for SettingsError {
             Self::MetaRead => f.write_str(
                 "SDMMetaRead contradicts SDMOptions: it must grant access if UID or counter is mirrored, and only then",
             ),
-            Self::StaticText => f.write_str("the static text contains a brace or [["),
+            Self::StaticText => f.write_str("the static text contains a brace or [[, or is not UTF-8"),
             Self::Layout(error) => error.fmt(f),
         }
     }

@@ -77,7 +77,7 @@ impl SdmLayout {
         let (settings, access) = Settings::read(scheme, file_settings)?;
         let mut template = Template::new();
         settings.write_template(ndef_file, &mut template)?;
-        let template = str::from_utf8(&template).unwrap_or_default();
+        let template = str::from_utf8(&template).map_err(|_| SettingsError::StaticText)?;
         Ok((Self::new(scheme, template)?, access))
     }
 }
