@@ -239,9 +239,8 @@ impl SdmLayout {
         while let [element, later @ ..] = elements {
             elements = later;
             after = after.saturating_add(1);
-            if let (ElementKind::MacInput, [next, ..]) = (element.kind, later) {
-                let is_empty = next.text.len() == 0 && matches!(next.kind, ElementKind::Value(Field::SdmMac));
-                return if is_empty { MAX_ELEMENTS } else { after };
+            if matches!(element.kind, ElementKind::MacInput) {
+                return if is_mac_input_empty(later) { MAX_ELEMENTS } else { after };
             }
         }
         MAX_ELEMENTS
@@ -281,6 +280,18 @@ impl SdmLayout {
             tt_in_window: false,
         }
     }
+}
+
+/// Returns `true` if the MAC or the signature directly follows `[[`. `after` contains the elements after `[[`.
+const fn is_mac_input_empty(after: &[LayoutElement]) -> bool {
+    let [next, ..] = after else { return false };
+    next.text.len() == 0
+        && match next.kind {
+            ElementKind::Value(Field::SdmMac) => true,
+            #[cfg(feature = "ecdsa")]
+            ElementKind::Value(Field::Signature) => true,
+            _ => false,
+        }
 }
 
 impl FromStr for SdmLayout {

@@ -60,8 +60,8 @@ pub enum LayoutError {
     /// `{sig}` is combined with `{mac}`. A chip writes one of them at SDMMACOffset.
     #[cfg(feature = "ecdsa")]
     SignatureAndMac,
-    /// The template has `{sig}`, but no `[[` (SDMMACInputOffset). The signature would cover no text, and therefore prove
-    /// nothing.
+    /// The template has `{sig}`, but no `[[` (SDMMACInputOffset), or has `[[` directly before `{sig}`. The signature would
+    /// cover no text, and therefore prove nothing.
     #[cfg(feature = "ecdsa")]
     NoMacInput,
     /// The template has `{sig}`, but this `{uid}`, `{ctr}` or `{picc}` is not between `[[` and `{sig}`. Unlike a MAC, a
@@ -127,7 +127,7 @@ impl LayoutError {
             #[cfg(feature = "ecdsa")]
             Self::SignatureAndMac => "{sig} cannot be combined with {mac}",
             #[cfg(feature = "ecdsa")]
-            Self::NoMacInput => "{sig} needs [[, or the signature covers nothing",
+            Self::NoMacInput => "{sig} needs [[ and text after it, or the signature covers nothing",
             #[cfg(feature = "ecdsa")]
             Self::Unsigned(_) => {
                 "{uid}, {ctr} and {picc} must be between [[ and {sig}, or the signature does not prove them"

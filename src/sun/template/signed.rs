@@ -5,6 +5,7 @@
 //! `demos/nx/sdm`.
 
 use super::error::LayoutError;
+use super::is_mac_input_empty;
 use crate::sun::error::Field;
 use crate::sun::layout::{ElementKind, LayoutElement, SdmLayout};
 use crate::value::Scheme;
@@ -20,7 +21,7 @@ impl SdmLayout {
         while let [element, rest @ ..] = elements {
             elements = rest;
             match element.kind {
-                ElementKind::MacInput => (window, is_covered) = (true, true),
+                ElementKind::MacInput => (window, is_covered) = (window || !is_mac_input_empty(rest), true),
                 ElementKind::Value(Field::Signature) => (signature, is_covered) = (true, false),
                 ElementKind::Value(Field::SdmMac) => mac = true,
                 ElementKind::Value(Field::TtStatus) => tamper = true,
@@ -64,6 +65,7 @@ mod tests {
         for (template, error) in [
             ("https://a.b/?m={uid}&c={ctr}&s={sig}", LayoutError::NoMacInput),
             ("https://a.b/?s={sig}", LayoutError::NoMacInput),
+            ("https://a.b/?s=[[{sig}", LayoutError::NoMacInput),
             ("https://a.b/?m={uid}&c=[[{ctr}&s={sig}", LayoutError::Unsigned(Field::Uid)),
             ("https://a.b/?c={ctr}&m=[[{uid}&s={sig}", LayoutError::Unsigned(Field::SdmReadCtr)),
             ("https://a.b/?e={picc}[[&s={sig}", LayoutError::Unsigned(Field::PiccData)),

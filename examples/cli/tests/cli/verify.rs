@@ -79,7 +79,7 @@ fn signed_taps_are_verified_with_a_public_key() {
     });
     let ran = verify(&["--batch", "-"], &format!("{line}\n{line}\n{refused}\n"));
     let fields = r#""uid":"04260471c88990","ctr":224,"tt":null,"tt_authenticated":null,"file_data":null"#;
-    let rule = "template: {sig} needs [[, or the signature covers nothing";
+    let rule = "template: {sig} needs [[ and text after it, or the signature covers nothing";
     let expected = format!(
         "{{\"id\":1,\"verdict\":\"fresh\",{fields}}}\n{{\"id\":1,\"verdict\":\"replayed\",{fields}}}\n\
          {{\"id\":2,\"error\":\"{rule}\"}}\n"
