@@ -34,10 +34,9 @@ use heapless::{Deque, Vec};
 
 use crate::cipher::{Block, LANES, Secret, decrypt_by_each};
 use crate::key::{FileReadKey, MetaReadKey};
-use crate::sun::error::VerifyError;
+use crate::sun::error::{Field, VerifyError};
 use crate::sun::picc::PiccData;
 use crate::sun::tap::{ClaimedTap, UnverifiedTap, VerifiedTap};
-#[cfg(feature = "ecdsa")]
 use crate::value::ConfigError;
 
 /// Returns an iterator over the keys that decrypt the PICCData of a tap to valid content. Each item consists of the
@@ -132,8 +131,9 @@ fn all_plain(keys: &Vec<impl MetaReadKey, LANES>) -> Option<Secret<[Block; LANES
 ///
 /// # Errors
 /// Returns [`VerifyError::NotAuthentic`] if no candidate has a matching SDMMAC. Returns [`VerifyError::NoCounter`] if a
-/// candidate has a matching SDMMAC but no counter. Returns `ConfigError::ManyMetaKeys` if there is more than one key for
-/// a layout with `{sig}`.
+/// candidate has a matching SDMMAC but no counter. Returns a [`ConfigError`] if the layout has no `{picc}`, if there is
+/// more than one key for a layout with `{sig}`, or if no MAC was compared, because every file-read key has the wrong
+/// scheme. If only some file-read keys have the wrong scheme, a forged tap can also cause this error.
 pub fn first_verified<'a, I, K: FileReadKey>(
     tap: &UnverifiedTap<'a>,
     keys: I,
@@ -142,20 +142,25 @@ pub fn first_verified<'a, I, K: FileReadKey>(
 where
     I: IntoIterator<Item: MetaReadKey>,
 {
+    if !tap.layout().has(Field::PiccData) {
+        return Err(ConfigError::NoPiccData.into());
+    }
     let mut keys = keys.into_iter().fuse();
     let first = keys.next();
     #[cfg(feature = "ecdsa")]
     if tap.layout().scheme().is_signed() && keys.next().is_some() {
         return Err(ConfigError::ManyMetaKeys.into());
     }
+    let mut failure = None;
     for (index, tap) in candidates(tap, first.into_iter().chain(keys)) {
         let Some(key) = file_key(index, &tap) else { continue };
         match tap.verify(&key) {
             Ok(tap) => return Ok((index, tap)),
             // The MAC of this candidate matched, so no other candidate can match.
             Err(VerifyError::NoCounter) => return Err(VerifyError::NoCounter),
-            Err(_) => {}
+            Err(error @ VerifyError::Config(_)) => failure = failure.or(Some(error)),
+            Err(error) => failure = Some(error),
         }
     }
-    Err(VerifyError::NotAuthentic)
+    Err(failure.unwrap_or(VerifyError::NotAuthentic))
 }

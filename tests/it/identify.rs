@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use suntap::identify;
-use suntap::{PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifyError};
+use suntap::{ConfigError, PreparedMetaReadKey, Scheme, SdmFileReadKey, SdmLayout, SdmMetaReadKey, VerifyError};
 use suntap_testkit::line::{LRP, OTHER_SCHEMES, scheme};
 use suntap_testkit::{Tag, Tap};
 
@@ -93,6 +93,31 @@ fn a_file_key_of_another_mode_does_not_end_the_search() {
         let found = identify::first_verified(&parsed, &keys, |index, _| Some(file_key(mode(index))));
         assert_eq!(found.map(|(index, _)| index), Ok(2999));
     }
+}
+
+/// The layout and the keys do not fit together, so no MAC is compared.
+#[test]
+fn configuration_mistakes_are_reported() {
+    let layout = SdmLayout::new(Scheme::Aes, TEMPLATE).unwrap();
+    let keys = keys(3000, Scheme::Aes);
+    let url = tag(2999, false).write(TEMPLATE, &tap(5)).url;
+    let parsed = layout.parse(&url).unwrap();
+    for other in OTHER_SCHEMES {
+        let found = |mode: &dyn Fn(usize) -> Scheme| {
+            identify::first_verified(&parsed, &keys, |index, _| Some(file_key(mode(index)))).unwrap_err()
+        };
+        assert_eq!(found(&|_| *other), VerifyError::Config(ConfigError::WrongScheme));
+        // Candidates that fit by chance have a key of the right mode.
+        assert_eq!(found(&|index| if index == 2999 { *other } else { Scheme::Aes }), VerifyError::NotAuthentic);
+        // The candidate of the tag is wrong, and those that follow have the wrong mode.
+        let chance = identify::candidates(&parsed, &keys).next().unwrap().0;
+        assert!(chance < 2999);
+        assert_eq!(found(&|index| if index == chance { Scheme::Aes } else { *other }), VerifyError::NotAuthentic);
+    }
+    let plain = SdmLayout::new(Scheme::Aes, "https://a.b/{uid}/{ctr}/{mac}").unwrap();
+    let parsed = plain.parse("https://a.b/04112233445566/000007/0123456789ABCDEF").unwrap();
+    let found = identify::first_verified(&parsed, &keys, |_, _| Some(file_key(Scheme::Aes)));
+    assert_eq!(found.map(drop), Err(VerifyError::Config(ConfigError::NoPiccData)));
 }
 
 #[test]
