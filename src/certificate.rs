@@ -109,7 +109,7 @@ impl fmt::Debug for RootKey {
     }
 }
 
-/// Why a certificate does not give the public key of a tag.
+/// The reason why a certificate does not give the public key of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CertificateError {

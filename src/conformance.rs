@@ -108,7 +108,7 @@ pub enum Law {
     /// If the store reported a mark as stored, the mark is still stored after the store is opened again.
     MarksSurvive,
     /// If the store fails to write a mark, the store does not report that the counter advanced.
-    FailuresAreTold,
+    FailuresAreReported,
     /// The store returns no error as long as it can read and write its data.
     Works,
 }
@@ -127,7 +127,7 @@ impl fmt::Display for Law {
             Self::OneWinner => "of many concurrent calls with equal counters, exactly one advances",
             Self::GreatestRemains => "concurrent calls with different counters end at the greatest counter",
             Self::MarksSurvive => "an acknowledged mark is still stored when the store is opened again",
-            Self::FailuresAreTold => "a mark that was not written is not reported as advanced",
+            Self::FailuresAreReported => "a mark that was not written is not reported as advanced",
             Self::Works => "the store works while nothing is broken",
         })
     }
@@ -478,7 +478,7 @@ impl Promise {
 
     /// Like [`make_failing`](Self::make_failing), but for an [`AsyncCounterStore`].
     pub async fn make_failing_async<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32) -> Self {
-        Self::record(store, run, value, Law::FailuresAreTold).await
+        Self::record(store, run, value, Law::FailuresAreReported).await
     }
 
     async fn record<S: AsyncCounterStore>(store: &mut S, run: u64, value: u32, law: Law) -> Self {
@@ -504,9 +504,9 @@ impl Promise {
     ///
     /// # Errors
     /// Returns a [`Violation`] if the store contains neither the recorded mark nor a newer mark of the same tag. The
-    /// violation names [`Law::MarksSurvive`] for a promise from [`make`](Self::make), and [`Law::FailuresAreTold`] for
-    /// a promise from [`make_failing`](Self::make_failing). If the store returns an error, the violation names
-    /// [`Law::Works`].
+    /// violation names [`Law::MarksSurvive`] for a promise from [`make`](Self::make), and
+    /// [`Law::FailuresAreReported`] for a promise from [`make_failing`](Self::make_failing). If the store returns an error,
+    /// the violation names [`Law::Works`].
     pub fn keep<S: CounterStore>(&self, store: &mut S) -> Result<(), Violation<S::Error>> {
         run_ready(self.keep_async(&mut Blocking(store)))
     }

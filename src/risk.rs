@@ -37,7 +37,7 @@ use core::time::Duration;
 use crate::sun::tamper::{TagTamper, TtStatus};
 use crate::value::{SdmReadCtr, UnixMillis};
 
-/// What was decided about a tap.
+/// The decision about a tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// The tap was genuine and new.
@@ -51,7 +51,7 @@ pub enum Decision {
 /// A tap in the history of a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tap {
-    /// What was decided.
+    /// The decision.
     pub decision: Decision,
     /// The counter of the tap.
     pub ctr: Option<SdmReadCtr>,
@@ -169,13 +169,14 @@ impl Iterator for Signals {
     }
 }
 
-/// What the authentic taps of a history say about a new tap.
+/// The facts about the authentic taps of a history that matter for a new tap.
 #[derive(Default)]
 struct Seen {
     /// The greatest counter that was accepted.
     last: Option<SdmReadCtr>,
-    /// Whether there was a tap with the counter of the new tap, and whether there was one with a lower counter.
+    /// `true` if there was a tap with the counter of the new tap.
     same: bool,
+    /// `true` if there was a tap with a lower counter than the new tap.
     lower: bool,
     /// Another reader at nearly the same time.
     other: Option<u64>,
@@ -183,7 +184,7 @@ struct Seen {
     seal: Option<(SdmReadCtr, Seal)>,
 }
 
-/// What a tamper status says about the seal, if it says anything.
+/// The meaning of a tamper status, if it is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seal {
     Closed,

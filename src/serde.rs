@@ -139,6 +139,9 @@ impl Serialize for SdmLayout {
 
 /// Deserializes a layout from text or from a map `{scheme, template}`. If the input is text, the text is the template
 /// of a layout in AES mode. The field `scheme` of the map may also be called `mode`.
+///
+/// The format must be self-describing, as JSON and TOML are. Binary formats such as postcard can write a layout, but
+/// cannot read it.
 impl<'de> Deserialize<'de> for SdmLayout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(LayoutVisitor)

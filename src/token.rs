@@ -54,8 +54,7 @@
 //! A token is not encrypted: everybody who sees it can read its content. It contains the counter id of the tag, which is a
 //! pseudonym, so two tokens show that they are of the same tag. It contains the UID only if [`Grant::with_uid`] asks for
 //! it. **Everybody who has a token can use it**, until it expires or is used. **Everybody who has a [`TokenKey`] can mint
-//! tokens** for all audiences: give each service that verifies, and that you do not trust with the others, a key of its
-//! own.
+//! tokens** for all audiences. Use a separate key for each service that must not mint tokens for the other services.
 //!
 //! The guide chapter [`after_the_tap`](crate::guide::after_the_tap) says what a page must do.
 //!

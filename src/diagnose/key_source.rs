@@ -16,12 +16,12 @@ pub enum KeySource<'a> {
     Derived {
         /// The name of the given key; `None` for the key of a new chip.
         from: Option<&'a str>,
-        /// How the key is derived.
+        /// The derivation of the key.
         derivation: KeyDerivation<'a>,
     },
 }
 
-/// How a key is derived.
+/// The derivation of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyDerivation<'a> {

@@ -40,7 +40,8 @@ pub(super) enum MacKeySource {
     FileKey,
 }
 
-/// What a MAC covers. On a chip, it covers `Text`. `Bytes` is a mistake of programs that simulate a chip.
+/// The text or the bytes that a MAC covers. On a chip, it covers `Text`. `Bytes` is a mistake of programs that simulate
+/// a chip.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum MacMessage {
     /// The text of the URL from [`UrlParts::window_start`] to the MAC.
@@ -60,7 +61,7 @@ pub(super) enum Truncation {
     LastHalf,
 }
 
-/// How a MAC was computed. Where the MAC input begins and how the CMAC is truncated are not part of a recipe.
+/// The way in which a MAC was computed. The start of the MAC input and the truncation of the CMAC are not part of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Recipe {
     pub(super) key: MacKeySource,

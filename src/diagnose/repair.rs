@@ -20,7 +20,7 @@ const MAX_DECODINGS: usize = 5;
 pub(super) struct Repair {
     url: Option<Repaired>,
     pub(super) layout: Option<SdmLayout>,
-    /// What was repaired.
+    /// The findings about the repairs.
     pub(super) findings: Vec<Finding<'static>, 3>,
 }
 

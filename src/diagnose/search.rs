@@ -97,8 +97,8 @@ const RESERVE: u32 = 20_000;
 /// The cost of deriving one key of [`KeyTier::SlowlyDerived`], in MACs.
 const SLOW_DERIVATION_COST: u32 = 5000;
 
-/// What one round of the search tries: which keys, which starts of the MAC input, and which ways to compute the MAC
-/// (recipes).
+/// The part of the search that one round tries: which keys, which starts of the MAC input, and which ways to compute the
+/// MAC (recipes).
 #[derive(Clone, Copy)]
 pub(super) struct Round {
     tier: KeyTier,

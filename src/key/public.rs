@@ -21,8 +21,8 @@ use crate::value::{CounterId, ParseError, Uid, hex};
 ///
 /// A signature proves the text that it covers, and nothing else. If the layout has `{picc}`, this text contains the
 /// *encrypted* UID and counter. A wrong SDMMetaReadKey can decrypt them to different values that look valid, with a
-/// probability of 1 in 256. A MAC would then not match, but the signature still does. A [`Verifier`](crate::Verifier)
-/// therefore accepts only one meta-read key for such a layout. If you call
+/// probability of 1 in 256, or of 3 in 256 for `{picc}` without options. A MAC would then not match, but the signature
+/// still does. A [`Verifier`](crate::Verifier) therefore accepts only one meta-read key for such a layout. If you call
 /// [`UnverifiedTap::open`](crate::UnverifiedTap::open) yourself, open each tap with the meta-read key of its tag only.
 ///
 /// ```

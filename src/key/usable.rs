@@ -60,7 +60,7 @@ mod sealed {
         /// Returns the id under which a counter store keeps the counter of the tag with this key and UID.
         fn counter_id(&self, uid: Option<Uid>) -> CounterId;
 
-        /// For AES mode only: returns the session key, the counter id (the name under which a store keeps the counter
+        /// For AES mode only: returns the session key, the counter id (the key under which a store keeps the counter
         /// of the tag) and the CMAC of `message` under the session key. The session key is the AES-CMAC of the session
         /// vector `vector`. One call computes all values, so that the key schedule of a plain key is computed only
         /// once. Returns `None` if the key was prepared for a different scheme.

@@ -47,7 +47,7 @@ impl<E> Answer<E> {
     }
 }
 
-/// Why the ixkio API or the ETRNL API cannot answer requests about a tag as clients expect.
+/// The reason why the ixkio API or the ETRNL API cannot answer requests about a tag as clients expect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unfit {

@@ -50,7 +50,7 @@ impl From<&Accepted> for FreshProof {
     }
 }
 
-/// Why the service refused a tap. The service stops at the first check that fails.
+/// The reason why the service refused a tap. The service stops at the first check that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {

@@ -43,7 +43,7 @@ pub enum Chip {
     Ntag21x,
 }
 
-/// What shows that this crate verifies the taps of a chip.
+/// The evidence that this crate verifies the taps of a chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Evidence {
@@ -55,7 +55,7 @@ pub enum Evidence {
     Nothing,
 }
 
-/// Why a chip cannot have a layout or settings.
+/// The reason why a chip cannot have a layout or settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChipError {
@@ -68,7 +68,7 @@ pub enum ChipError {
         /// The size of the NDEF file of the chip in bytes.
         size: usize,
     },
-    /// The chip writes no MAC, so it needs a [`CounterTagLayout`]; or the layout is one, but the chip writes a MAC.
+    /// The chip writes no MAC, but the layout is not a [`CounterTagLayout`]; or the reverse.
     CounterTag,
     /// The settings break this rule.
     Settings(SettingsError),

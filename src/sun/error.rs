@@ -1,6 +1,7 @@
 //! The errors of verification: one small type for each step, and [`Error`], which can hold the error of any step.
 //!
-//! No error contains a key, a MAC or text from a tap, so you may log every error. Return one generic refusal to
+//! No error contains a key or a MAC, so you may log every error. [`Error::UnknownTag`] contains the claimed UID, and
+//! [`CommitError::Replayed`] the counter; no other error contains a value of a tap. Return one generic refusal to
 //! untrusted clients, and keep the detailed error for your logs.
 
 use core::convert::Infallible;
@@ -47,7 +48,7 @@ impl fmt::Display for Field {
     }
 }
 
-/// Why a received text does not match the layout. Parsing returns this error before anything is decrypted or verified.
+/// The reason why a received text does not match the layout. Parsing returns this error before anything is decrypted or verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
@@ -124,7 +125,7 @@ impl fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
-/// Why a well-formed tap was not verified.
+/// The reason why a well-formed tap was not verified.
 ///
 /// Every variant except [`Config`](Self::Config) is caused by the tap. `Config` reports a programming error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -165,7 +166,7 @@ impl fmt::Display for VerifyError {
 
 impl core::error::Error for VerifyError {}
 
-/// Why a verified tap did not become a fresh tap.
+/// The reason why a verified tap did not become a fresh tap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitError<S> {

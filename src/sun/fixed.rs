@@ -17,7 +17,7 @@ const SIZE: usize = if ENABLED { MAX_URL } else { 0 };
 /// The number of characters that are compared together. A shorter URL is left to the parser that explains errors.
 const BLOCK: usize = 32;
 
-/// What all URLs of a layout have in common, if the layout fixes the length of each element.
+/// The form of all URLs of a layout, if the layout fixes the length of each element.
 #[derive(Clone, Copy)]
 pub(super) struct FixedUrl {
     /// The static text of the URL, with a zero byte for each character of a mirror.

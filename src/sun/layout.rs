@@ -169,9 +169,11 @@ impl SdmLayout {
     }
 
     /// Returns the offset of the first byte after the tamper status in the plaintext of `{enc}`.
-    #[cfg(feature = "emulator")]
-    pub(crate) fn tt_end(&self) -> Option<usize> {
-        self.tt_at.map(|at| at.saturating_add(2))
+    pub(crate) const fn tt_end(&self) -> Option<usize> {
+        match self.tt_at {
+            Some(at) => Some(at.saturating_add(2)),
+            None => None,
+        }
     }
 
     /// Returns the names of the `{:name}` elements, in the order of the template.

@@ -74,7 +74,7 @@ impl<'a> SunMessage<'a> {
         }
         let at = self.layout.tt_at?;
         let mut plain = [[0; 16]; MAX_FILE_BLOCKS];
-        let blocks = plain.get_mut(..at.saturating_add(2).div_ceil(16))?;
+        let blocks = plain.get_mut(..self.layout.tt_end()?.div_ceil(16))?;
         self.decrypt(blocks)?;
         match blocks.as_flattened().get(at..)? {
             [perm, curr, ..] => Some(TtStatus::new(*perm, *curr, true)),

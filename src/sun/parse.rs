@@ -55,7 +55,7 @@ impl<'a> UnverifiedTap<'a> {
             #[cfg(feature = "ecdsa")]
             Field::Signature => hex::check(text).map_err(digits)?,
             Field::EncFileData => {
-                let enough = layout.tt_at.is_none_or(|at| at.saturating_add(2) <= text.len() / 2);
+                let enough = layout.tt_end().is_none_or(|end| end <= text.len() / 2);
                 if text.is_empty() || !text.len().is_multiple_of(32) || !enough {
                     return Err(Malformed::Length(field));
                 }

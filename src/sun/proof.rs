@@ -1,4 +1,4 @@
-//! What is known of a fresh tap, without the text of the tap.
+//! Defines the values of a fresh tap that remain without its text.
 
 use super::tamper::TtStatus;
 use super::tap::FreshTap;

@@ -124,7 +124,7 @@ fn vector<const N: usize>(label: [u8; N], uid: Option<Uid>, ctr: Option<SdmReadC
 
 impl MacKey {
     /// Derives the session key of SDMMAC from the values that the tag mirrors. Returns `None` if `key` was prepared for
-    /// an NTAG 22x, which has no session keys.
+    /// a scheme without session keys.
     #[must_use]
     pub fn derive(key: &PreparedFileReadKey, uid: Option<Uid>, ctr: Option<SdmReadCtr>) -> Option<Self> {
         let suite = Suite::of(key.scheme())?;
@@ -143,7 +143,7 @@ impl MacKey {
     }
 }
 
-/// What the verification of a tap computes.
+/// The values that the verification of a tap computes.
 pub(crate) struct Session {
     /// The secret of the [`MacKey`].
     pub(crate) secret: Secret<Block>,
@@ -188,8 +188,8 @@ impl Session {
 }
 
 impl EncKey {
-    /// Derives the session key of SDMENCFileData. Returns `None` if `key` was prepared for an NTAG 22x, which has no
-    /// session keys.
+    /// Derives the session key of SDMENCFileData. Returns `None` if `key` was prepared for a scheme without session
+    /// keys.
     ///
     /// UID and counter are required, because a chip that encrypts file data always mirrors both values.
     #[must_use]
@@ -204,7 +204,7 @@ impl EncKey {
 
     /// Like [`derive`](Self::derive), but copies the secret of the [`MacKey`] in LRP mode. In LRP mode, both session
     /// keys of a tap have the same secret.
-    pub(super) fn beside(
+    pub(super) fn derive_after_mac_key(
         mac_key: &Secret<Block>,
         scheme: Scheme,
         key: &impl FileReadKey,

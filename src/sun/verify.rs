@@ -120,6 +120,6 @@ impl<'a> ClaimedTap<'a> {
         // If the layout has `{picc}` without options, the UID or the counter can be missing here. No chip wrote such a
         // tap, because a chip that encrypts file data always mirrors UID and counter.
         let (uid, ctr) = self.received.uid.zip(self.received.ctr).ok_or(VerifyError::NotAuthentic)?;
-        Ok(EncKey::beside(mac_key, self.layout.scheme(), key, uid, ctr))
+        Ok(EncKey::derive_after_mac_key(mac_key, self.layout.scheme(), key, uid, ctr))
     }
 }

@@ -1,4 +1,4 @@
-//! What a verified token says, and its single use.
+//! Defines the statements of a verified token, and its single use.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::counter::{Advance, AsyncCounterStore, CounterStore};
 use crate::sun::tamper::TtStatus;
 use crate::value::{CounterId, Mark, SdmReadCtr, Uid, UnixMillis};
 
-/// What a verified token says: there was a fresh tap, at this counter of this tag.
+/// The statements of a verified token: there was a fresh tap, at this counter of this tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "claims alone do not make a token single-use"]
 pub struct Claims {
@@ -18,7 +18,7 @@ pub struct Claims {
     ends_at: UnixMillis,
 }
 
-/// How often a single-use token was accepted.
+/// Says how often a single-use token was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Used {
     /// This is the first time.
@@ -77,7 +77,7 @@ impl Claims {
     }
 
     /// Returns the id under which [`use_once`](Self::use_once) stores the counter. It depends on the key of the token, the
-    /// tag and the audience, so a store needs one row for each of these.
+    /// tag and the audience, so a store needs one row for each combination of the three.
     #[must_use]
     pub fn use_id(&self) -> CounterId {
         self.use_id
@@ -87,7 +87,8 @@ impl Claims {
     /// servers at once. When a token of a newer tap was used, older tokens for the audience are refused.
     ///
     /// All servers of the audience must share `store`. The store of the taps also works, but prefer a separate one: a token
-    /// then stays used even if the store of the taps is lost. A row may be deleted when all its tokens have expired.
+    /// then stays used even if the store of the taps is lost. A row may be deleted when all its tokens have expired, and the
+    /// allowed skew has passed too.
     ///
     /// # Errors
     /// Returns [`UseError::Used`] if the token was used before, [`UseError::NewerTap`] if a token of a newer tap was used,
@@ -132,9 +133,9 @@ impl Claims {
 
     /// Checks that the tag was not tapped again since the tap of this token. `taps` is the store of the taps.
     ///
-    /// The check asks the store to advance to the counter of the token. A store that accepted the tap refuses this. If it
-    /// does not, it has lost the counter. It then contains the counter again, so that a copy of the tap stays a replay, and
-    /// a second call succeeds. After [`UseError::CounterLost`], therefore end the session, and ask for a new tap.
+    /// The check asks the store to advance to the counter of the token. A store that has the counter refuses this. If the
+    /// store advances, it had lost the counter. It then has the counter again, so a copy of the tap stays a replay, and a
+    /// second call succeeds. After [`UseError::CounterLost`], end the session, and ask for a new tap.
     ///
     /// The expiry of the token does not matter, so that a session can ask at each request.
     ///

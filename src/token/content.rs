@@ -25,7 +25,7 @@ pub(super) type AudienceId = [u8; 8];
 /// The bytes that the MAC of a token covers.
 pub(super) type ContentBytes = [u8; CONTENT_LEN];
 
-/// What a token contains, apart from its MAC.
+/// The content of a token without its MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) key: u8,

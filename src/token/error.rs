@@ -1,10 +1,10 @@
-//! Why a token is refused.
+//! Defines the errors of tokens.
 
 use core::fmt;
 
 use crate::value::{Mark, UnixMillis};
 
-/// Why a token is refused.
+/// The reason why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -21,7 +21,7 @@ pub enum TokenError {
     },
     /// The token has expired.
     Expired {
-        /// The time from which the token is refused.
+        /// The time at which the token expired. It is refused from this time plus the allowed skew on.
         expires_at: UnixMillis,
     },
 }
@@ -40,7 +40,7 @@ impl fmt::Display for TokenError {
 
 impl core::error::Error for TokenError {}
 
-/// Why a verified token may not be used.
+/// The reason why a verified token must not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UseError<S> {

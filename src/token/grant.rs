@@ -1,10 +1,10 @@
-//! What a token is for, and what it contains.
+//! Defines the purpose of a token and its optional content.
 
 use core::time::Duration;
 
 use crate::value::UnixMillis;
 
-/// What a token is for: who may accept it, and until when.
+/// The purpose of a token: who may accept it, and until when.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a grant is not a token: pass it to `TokenKey::mint`"]
 pub struct Grant<'a> {

@@ -107,7 +107,8 @@ impl fmt::Debug for TokenKey {
 ///
 /// # Errors
 /// Returns [`TokenError::Malformed`] if the text is not a token of this version, and [`TokenError::NotAuthentic`] if none
-/// of the keys has minted it. Only an authentic token gives another error. Give clients the same answer for all of them.
+/// of the keys has minted it. All other errors mean that the token is authentic. Return the same answer for all errors to
+/// untrusted clients.
 pub fn verify(
     token: &str,
     keys: &[TokenKey],

@@ -7,7 +7,7 @@ use super::claims::Claims;
 use crate::sun::proof::FreshProof;
 use crate::value::UnixMillis;
 
-/// Why a tap is not the second one of two.
+/// The reason why a tap is not the second one of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SecondTapError {

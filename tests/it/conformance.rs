@@ -389,7 +389,10 @@ fn promises_are_kept_or_broken() {
         let promise = Promise::make_failing(&mut failing, run, 9);
         assert_eq!(promise.acknowledged().is_some(), pulled == Pulled::Silent);
         let result = promise.keep(&mut disk.clone());
-        assert_eq!(result.map_err(|violation| violation.law), if kept { Ok(()) } else { Err(Law::FailuresAreTold) });
+        assert_eq!(
+            result.map_err(|violation| violation.law),
+            if kept { Ok(()) } else { Err(Law::FailuresAreReported) }
+        );
         assert_eq!(promise.keep(&mut disk.clone()).is_ok(), kept || pulled == Pulled::Silent);
         assert_eq!(before.keep(&mut disk.clone()), Ok(()), "the earlier mark is not lost");
     }

@@ -585,7 +585,7 @@ fn errors_name_the_problem() {
              if it is the right region and never held a store, call format once",
         ),
         (FlashError::OtherSize, "flash counters written for another number of tags: open them with that N"),
-        (FlashError::Full, "flash counters full: the store already holds as many tags as it can"),
+        (FlashError::Full, "flash counters full: the store already holds as many tags as its N allows"),
         (FlashError::WornOut, "flash worn out: the 32-bit segment number is exhausted"),
         (
             FlashError::TooSmall { tags: 64, needed: 12288, len: 8192 },

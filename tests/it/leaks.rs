@@ -121,7 +121,7 @@ mod memory {
         let (before, after) = seen(|| {
             let mut batch = verify_batch((0..8).map(|_| ((), tap(), SdmFileReadKey::from_bytes(KEY))));
             // The key of this tap is no longer needed.
-            assert!(batch.next().is_some_and(|(_, verified)| verified.is_err()));
+            assert!(batch.next().is_some_and(|((), verified)| verified.is_err()));
             batch
         });
         let count = |bytes: &[u8]| bytes.windows(16).filter(|run| *run == KEY).count();

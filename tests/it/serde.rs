@@ -61,6 +61,12 @@ fn a_layout_is_text_or_a_scheme_and_text() {
     }
 }
 
+/// Asserts that the error for a key that is written as a number does not show the number.
+fn assert_hidden<'de>(number: impl IntoDeserializer<'de, value::Error>) {
+    let error = SdmFileReadKey::deserialize(number.into_deserializer()).unwrap_err();
+    assert_eq!(error.to_string(), "expected a key of 32 hexadecimal digits as text");
+}
+
 #[test]
 fn keys_are_read_and_errors_show_no_key() {
     let digits = "A7".repeat(16);
@@ -77,10 +83,6 @@ fn keys_are_read_and_errors_show_no_key() {
         assert!(!error.contains("A7"), "{error}");
     }
     // Formats such as TOML look at the value first. The error must not repeat a key that was written without quotes.
-    fn assert_hidden<'de>(number: impl IntoDeserializer<'de, value::Error>) {
-        let error = SdmFileReadKey::deserialize(number.into_deserializer()).unwrap_err();
-        assert_eq!(error.to_string(), "expected a key of 32 hexadecimal digits as text");
-    }
     assert_hidden(11_223_344_u64);
     assert_hidden(11_223_344_i64);
     assert_hidden(0x0011_2233_4455_6677_8899_AABB_CCDD_EEFF_u128);

@@ -23,14 +23,15 @@ pub enum FlashError<E> {
     /// store, all headers of that store are lost. In that case, call [`format`](crate::FlashCounters::format), and give
     /// each tag a new key.
     NotFormatted,
-    /// The region contains a store that was written for a different `N`. The segments of that store have a different
-    /// length.
+    /// The region contains a store that was written for a different `N`, and its segments have a different length. A
+    /// different `N` with segments of the same length is not an error.
     ///
     /// To keep the counters, open the store with the `N` for which the store was written. To change `N`, call
     /// [`format`](crate::FlashCounters::format), which deletes all counters, and give each tag a new key.
     OtherSize,
     /// The store already contains `N` tags, so it rejects the taps of all other tags. The counters of known tags can
-    /// still advance.
+    /// still advance. [`open`](crate::FlashCounters::open) returns this error if the store was written for a larger `N`
+    /// and contains more than `N` tags. Open it with that larger `N`.
     Full,
     /// The region extends past the end of the flash.
     OutOfBounds {
@@ -109,7 +110,7 @@ impl<E: fmt::Debug> fmt::Display for FlashError<E> {
                  if it is the right region and never held a store, call format once",
             ),
             Self::OtherSize => f.write_str("flash counters written for another number of tags: open them with that N"),
-            Self::Full => f.write_str("flash counters full: the store already holds as many tags as it can"),
+            Self::Full => f.write_str("flash counters full: the store already holds as many tags as its N allows"),
             Self::OutOfBounds { end, capacity } => {
                 write!(f, "flash region too long: the flash ends at {capacity}, the region at {end}")
             }

@@ -96,7 +96,7 @@ impl<S: Subtags + ?Sized> fmt::Display for Filled<'_, S> {
     }
 }
 
-/// What the texts of one answer may cost together.
+/// The limit for the cost of all texts of one answer.
 #[cfg(feature = "dialects")]
 pub(crate) struct Budget {
     /// The length of all texts in bytes.

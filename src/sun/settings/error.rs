@@ -5,7 +5,7 @@ use core::fmt;
 use crate::sun::error::Field;
 use crate::sun::template::LayoutError;
 
-/// Why a layout cannot be converted to the settings of a tag, or why the settings cannot be converted to a layout.
+/// The reason why a layout cannot be converted to the settings of a tag, or the settings to a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SettingsError {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::sun::error::Field;
 
-/// Why a template is not a valid layout. Sources of the rules: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
+/// The reason why a template is not a valid layout. Sources of the rules: NT4H2421Gx §9.3.3 to §9.3.7, Table 71.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayoutError {
@@ -88,7 +88,7 @@ pub enum LayoutError {
     /// The template has the tamper status twice: as `{tt}` and inside `{enc}`.
     TamperTwice,
     /// A template for a [`CounterTagLayout`](crate::CounterTagLayout) has neither `{uid}` nor `{ctr}`, or has an
-    /// element that a tag without cryptography does not support: `{picc}`, `{tt}`, `{enc}`, `{mac}` or `[[`.
+    /// element that a tag without cryptography does not support: `{picc}`, `{tt}`, `{enc}`, `{mac}`, `{sig}` or `[[`.
     CounterTag,
     /// A template for [`Scheme::Suncmac`](crate::Scheme::Suncmac) lacks `{uid}` or `{ctr}`, or has an element that an
     /// NTAG 22x does not support: `{picc}`, `{enc}` or `[[`.

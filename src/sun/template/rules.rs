@@ -4,7 +4,7 @@
 use super::chars::is_name_byte;
 use super::error::LayoutError;
 use crate::sun::error::Field;
-use crate::sun::layout::{ElementKind, LayoutElement, SdmLayout};
+use crate::sun::layout::{ElementKind, LayoutElement, MAX_NAMES, SdmLayout};
 use crate::sun::span::Span;
 use crate::value::Scheme;
 
@@ -24,7 +24,7 @@ impl SdmLayout {
         }
         let (mut picc, mut uid, mut ctr, mut tt, mut enc, mut mac) = (false, false, false, false, false, false);
         let mut window = false;
-        let mut names = 0u8;
+        let mut names: usize = 0;
         let mut elements: &[LayoutElement] = &self.elements;
         while let [element, rest @ ..] = elements {
             elements = rest;
@@ -75,7 +75,7 @@ impl SdmLayout {
                 return Err(LayoutError::Repeated(field));
             }
         }
-        if names > 4 {
+        if names > MAX_NAMES {
             return Err(LayoutError::TooManyNames);
         }
         if !makes_mac {
@@ -104,8 +104,8 @@ impl SdmLayout {
             if chars == 0 || chars % 32 != 0 {
                 return Err(LayoutError::EncLength);
             }
-            if let Some(offset) = self.tt_at
-                && offset.saturating_add(2) > chars / 2
+            if let Some(end) = self.tt_end()
+                && end > chars / 2
             {
                 return Err(LayoutError::TamperOutsideEnc);
             }
@@ -131,8 +131,8 @@ impl SdmLayout {
                 ElementKind::End => break,
                 ElementKind::Value(field) => match self.fixed_chars(field) {
                     Some(chars) => chars,
-                    None if matches!(field, Field::EncFileData) => match self.tt_at {
-                        Some(offset) => offset.saturating_add(2).div_ceil(16).saturating_mul(32),
+                    None if matches!(field, Field::EncFileData) => match self.tt_end() {
+                        Some(end) => end.div_ceil(16).saturating_mul(32),
                         None => 32,
                     },
                     None => 1,
