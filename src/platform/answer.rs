@@ -28,8 +28,8 @@ pub struct Answer<E> {
     /// logs and metrics. Do not send this value to the client. The value is `None` if the request itself is invalid, or
     /// if the API key is missing or unknown.
     pub verdict: Option<Result<Verdict, E>>,
-    /// `true` if the client sent an API key or a token, and this key or token is unknown or belongs to another
-    /// organisation. A client that sends many such requests may be guessing keys.
+    /// `true` if the client sent an API key or a token that is unknown. For ixkio, this is also `true` for a token of
+    /// another organisation. A client that sends many such requests may be guessing keys.
     pub is_key_invalid: bool,
 }
 
@@ -67,9 +67,12 @@ pub enum Unfit {
     SuffixLength,
     /// The layout mirrors no counter, so the API could not detect a replay.
     NoCounter,
-    /// The layout or the keys need the value of the given element, but the API has no parameter for this value. The
-    /// check for ETRNL also returns this error for `{enc}` if the MAC input does not consist of `{enc}` alone.
+    /// The layout has this element, but the API has no parameter for its value.
     NotSent(Field),
+    /// The keys need the eCode of the URL, but the API has no parameter for it. Only for ixkio.
+    NoECode,
+    /// The MAC input does not consist of `{enc}` alone. Only for ETRNL and tags with a tamper status.
+    MacInput,
     /// The API or the keys need the value of the given element, but the layout does not contain the element.
     NotMirrored(Field),
     /// The field [`tamper`](super::Chip::tamper) of the record does not fit the layout. There are two cases. Either
@@ -104,6 +107,8 @@ impl fmt::Display for Unfit {
             Self::SuffixLength => "the suffix after the UID in the diversification input must have at most 24 bytes",
             Self::NoCounter => "the layout mirrors no counter, so a tap that passes would pass forever",
             Self::NotSent(field) => return write!(f, "{field} is in the layout, but the API has no parameter for it"),
+            Self::NoECode => "the keys need an eCode, but the API has no parameter for it",
+            Self::MacInput => "the MAC input must consist of {enc} alone: [[{enc}{mac}",
             Self::NotMirrored(field) => return write!(f, "the API needs {field}, but it is not in the layout"),
             Self::Tamper => "the layout and the record disagree on whether there is a tamper status",
             Self::NotProgrammed => "the tag has no layout yet, so it answers `inactive`",

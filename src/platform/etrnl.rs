@@ -27,7 +27,7 @@
 //! Every answer has all eleven fields, in this order: `success` `err` `exists` `authentic` `ctr` `uid` `ttCurrStatus`
 //! `ttPermStatus` `lastAuthenticTimestamp` `lastAuthenticCtr` `metadata`. Where the vendor's documentation does not
 //! define a behaviour, we chose one. For example, we chose the error `unavailable`. The checks run in the order of the
-//! table rows:
+//! table rows. If the keys are derived from the eCode, a wrong eCode is reported after malformed mirrors:
 //!
 //! | outcome | status | success, authentic | `err` | exists | other fields |
 //! |---|---|---|---|---|---|
@@ -354,7 +354,7 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
         return Err(Unfit::Tamper);
     }
     if chip.tamper && !layout.covers_enc_alone() {
-        return Err(Unfit::NotSent(Field::EncFileData));
+        return Err(Unfit::MacInput);
     }
     if !layout.names().all(|name| matches!(name, "tagId" | "eCode") || is_known(&record, name)) {
         return Err(Unfit::NotSent(Field::Captured));

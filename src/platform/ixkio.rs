@@ -180,8 +180,11 @@ impl<'s> Ixkio<'s> {
         let mirrors = query.mirrors();
         let choose = |record: &Record<'_>| match &query.u {
             // In a request with `x`, the parameter `u` is the UID that the tag wrote into the URL. This UID must match
-            // the UID of the record.
-            Some(uid) if !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) => {
+            // the UID of the record. A tag without a chip always gets the default response.
+            Some(uid)
+                if record.chip.is_some()
+                    && !record.uid.is_some_and(|known| uid.as_bytes().eq_ignore_ascii_case(&known.to_ascii())) =>
+            {
                 Err(Refusal::OtherUid)
             }
             _ => Ok(Presented::Mirrors(&mirrors)),
@@ -298,6 +301,7 @@ impl<'q> Query<'q> {
 /// The identifier that the client sent for the tag. If the tag is unknown, the answer contains only this identifier and
 /// the error.
 struct Asked<'a> {
+    /// The name is empty if this API has no such identifier.
     name: &'static str,
     text: Cow<'a, str>,
 }
@@ -314,7 +318,8 @@ impl<'a> Asked<'a> {
     }
 
     fn refused<E>(&self, status: u16, error: &'static str) -> Answer<E> {
-        Answer::json(status, &Refused { identifier: Some((self.name, &self.text)), error })
+        let identifier = Some((self.name, &*self.text)).filter(|(name, _)| !name.is_empty());
+        Answer::json(status, &Refused { identifier, error })
     }
 
     fn answered<R: TagRecord, E>(&self, outcome: Outcome<'_, R, E>) -> Answer<E> {
@@ -355,7 +360,8 @@ impl<'a> Asked<'a> {
 }
 
 /// Writes the answer of this API about a decision that a [`Service`] has already made. It checks nothing, and changes no counter.
-/// `tag` is the identifier that the answer repeats if the record has no XUID: an XUID, a CUID or a UID.
+/// `tag` is the identifier that the answer repeats if the record has no XUID: an XUID, a CUID or a UID. With another identifier, an
+/// error answer for such a record names no tag.
 ///
 /// [`Ixkio::answer`] asks the service and then writes this answer. Use this function to write one decision in several formats: asking a
 /// second API would refuse the tap as a replay. `is_key_invalid` is always `false`, because there is no token.
@@ -503,8 +509,10 @@ pub fn check(tag: &impl TagRecord) -> Result<(), Unfit> {
         if let Some(field) = [Field::PiccData, Field::TtStatus].into_iter().find(|field| chip.layout.has(*field)) {
             return Err(Unfit::NotSent(field));
         }
-        let sealed = matches!(chip.keys, Keys::Sealed { .. } | Keys::ECode { .. });
-        if sealed || !chip.layout.names().all(|name| is_known(&record, name)) {
+        if matches!(chip.keys, Keys::Sealed { .. } | Keys::ECode { .. }) {
+            return Err(Unfit::NoECode);
+        }
+        if !chip.layout.names().all(|name| is_known(&record, name)) {
             return Err(Unfit::NotSent(Field::Captured));
         }
     }

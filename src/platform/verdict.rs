@@ -77,7 +77,8 @@ pub enum Refusal {
     /// another scheme, or only one of layout and record is for a tag that signs its taps.
     WrongScheme,
     /// The service needs an eCode (a code in the URL of the tag) to unseal or derive the keys, but the eCode in the tap
-    /// is missing or wrong.
+    /// is missing, malformed or wrong. Sealed keys that are damaged give the same result. If the keys are derived and the
+    /// layout has no `{picc}`, a wrong eCode gives [`NotAuthentic`](Self::NotAuthentic).
     SealBroken,
     /// The tap does not match the layout.
     Malformed(Malformed),

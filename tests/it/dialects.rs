@@ -383,6 +383,36 @@ fn async_answers_equal_blocking_answers() {
     );
 }
 
+/// A tag without a chip has no UID that the parameter `u` could contradict.
+#[test]
+fn a_uid_does_not_change_the_answer_for_a_tag_without_a_chip() {
+    let rows = vec![Row { layout: None, uid: None, ..row(0) }, row(0)];
+    for (row, refusal) in rows.into_iter().zip([Refusal::NoChip, Refusal::OtherUid]) {
+        let tags = Tags { rows: vec![row], ..Tags::default() };
+        let mut counters = MemoryCounters::<256>::new();
+        let query = format!("x={}&n=000001&e=0123456789ABCDEF&u=04999999999999", XUIDS[0]);
+        let answer = Ixkio::new(Service::new(&[]), &[]).answer(&query, &tags, &mut counters, None);
+        assert_eq!(answer.verdict, Some(Ok(Verdict::Refused(refusal))), "{}", answer.body);
+    }
+}
+
+/// ixkio has no number and no captured text that names a tag.
+#[test]
+fn an_error_answer_repeats_only_identifiers_of_the_api() {
+    let tags = Tags { rows: vec![], ..Tags::default() };
+    let mut counters = MemoryCounters::<256>::new();
+    let service = Service::new(&[]);
+    for (tag, expected) in [
+        (TagRef::Number(7), r#"{"error":"tag_not_found"}"#),
+        (TagRef::Captured { name: "id", text: "x" }, r#"{"error":"tag_not_found"}"#),
+        (TagRef::Xuid("x"), r#"{"xuid":"x","error":"tag_not_found"}"#),
+    ] {
+        let request = Request { tag, caller: Caller::Anyone, tap: Presented::Url("https://a.b/"), at: None };
+        let answer = service.verify(&tags, &mut counters, request, |outcome| ixkio::write_answer(tag, &outcome).body);
+        assert_eq!(answer, expected);
+    }
+}
+
 /// One decision can be written in both formats, and spends the tap once. Each API then calls the tap a replay, with the same words.
 #[test]
 fn one_decision_is_written_in_both_formats() {
@@ -650,7 +680,7 @@ fn import_checks_name_the_fault() {
         ["?e={picc}&t=[[{enc:32,tt@0}&c={mac}", "?e={picc}&[[t={enc:32,tt@0}{mac}", "?e=[[{picc}&t={enc:32,tt@0}{mac}"]
     {
         let template = format!("https://a.b/{other}");
-        assert_eq!(of_tamper(&template), Err(Unfit::NotSent(Field::EncFileData)), "{other}");
+        assert_eq!(of_tamper(&template), Err(Unfit::MacInput), "{other}");
     }
     let no_meta = RowKeys::Held { meta: None, file: SdmFileReadKey::FACTORY };
     assert_eq!(etrnl::check(&Row { keys: no_meta, ..row(2) }), Err(Unfit::NoMetaKey));
@@ -671,6 +701,8 @@ fn import_checks_name_the_fault() {
     else {
         panic!("tag 1001 has no sealed keys")
     };
+    let sealed = Row { keys: RowKeys::Sealed { keys, tag }, ..row(0) };
+    assert_eq!(ixkio::check(&sealed), Err(Unfit::NoECode));
     let sealed = Row { keys: RowKeys::Sealed { keys, tag }, ..row(2) };
     assert_eq!(etrnl::check(&sealed), Err(Unfit::SealedForAnother));
     let sealed = Row { uid: Some(tag.uid), ..sealed };
